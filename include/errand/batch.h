@@ -1,0 +1,47 @@
+/* errand/batch.h -- many of anything, so many at once (library errand-http).
+ *
+ * A batch pulls items one by one, works on at most `at_once` of them at the same time, and hands every end to `each`: one at
+ * a time, exactly once for every item that was taken. It never takes more items than it can use: those begun or waiting to be
+ * handed over are at most `window`, so endless inputs run in constant memory.
+ */
+#ifndef ERRAND_BATCH_H
+#define ERRAND_BATCH_H
+
+#include <errand/future.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The next item; NULL: the end, or *error. May block; called by one thread at a time, on a worker. */
+typedef void *errand_next_fn(void *arg, int *error);
+/* The work on one item, on a worker; return errand_later to hold none. */
+typedef errand_result errand_work_fn(void *item, void *arg);
+/* One end. Owns r, and is done with the item. Called by one thread at a time. Not 0: cannot go on (an errno): nothing more is
+ * taken, what is under way is cancelled and still handed over, the batch fails with it. */
+typedef int errand_each_fn(void *item, errand_result r, void *arg);
+
+typedef struct errand_batch_opts {
+    unsigned at_once; /* 0: 16                                                       */
+    unsigned window;  /* counted from the oldest item not handed over yet. 0: 4 x at_once, at least 256 */
+    unsigned ordered; /* each is called in the order of next                         */
+} errand_batch_opts;
+
+typedef struct errand_tally {
+    uint64_t successful, failed, cancelled /* of the failed */, total_processed;
+} errand_tally;
+
+/* The value is an errand_tally, also of a batch that failed (next's or each's error) or was cancelled: ECANCELED, when all that
+ * was taken has been handed over. */
+ERRAND_API errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size,
+                                             errand_next_fn *next, errand_work_fn *work, errand_each_fn *each, void *arg);
+static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts, errand_next_fn *next,
+                                          errand_work_fn *work, errand_each_fn *each, void *arg)
+{
+    return errand_batch_sized(pool, opts, sizeof *opts, next, work, each, arg);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

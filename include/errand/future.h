@@ -1,0 +1,85 @@
+/* errand/future.h -- a result on its way.
+ *
+ * A future has one owner. errand_await and errand_drop consume it, and so does everything that takes futures and returns
+ * one, also when that fails. errand_wait and errand_cancel borrow.
+ *
+ * what f is             errand_cancel(f)                                      the deadline of an errand_timeout around it
+ * --------------------  ----------------------------------------------------  --------------------------------------------
+ * queued task           taken out, arg freed, ends ECANCELED now              the same, and the outer ends ETIMEDOUT
+ * running task          told; ends when fn returns, as fn returned (a late    the outer ends now; the task is told and left
+ *                       success stands; an error becomes ECANCELED, fn's      behind (abandoned); its late value is freed
+ *                       its cause)
+ * promise, no hook      ends ECANCELED now; a later resolve loses             the same, and the outer ends ETIMEDOUT
+ * promise with a hook   the hook is told, once; ends when resolved            the outer ends now
+ * all, settle, then     its inputs are cancelled; ends when they have         the outer ends now
+ * ended                 nothing                                               nothing
+ *
+ * A task's own within_ms: queued, it ends ETIMEDOUT unrun; running, it is told (ERRAND_BY_TOTAL), its blocking calls of this
+ * library return ETIMEDOUT, and it ends as fn returns. An await in a cancelled task cancels what it awaits and returns
+ * ECANCELED.
+ */
+#ifndef ERRAND_FUTURE_H
+#define ERRAND_FUTURE_H
+
+#include <errand/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Waits for the end of f and consumes it. On a worker: if f is a task that nobody has begun, it is run right there. */
+ERRAND_API errand_result errand_await(errand_future *f);
+
+/* Waits for at most ms and leaves f yours. 0: it has ended; ETIMEDOUT: not yet; ECANCELED: the calling task is told to end. */
+ERRAND_API int errand_wait(errand_future *f, int64_t ms);
+
+/* Asks f to end: see the table. NULL and ended futures are fine. Reason: ERRAND_BY_CALLER. */
+ERRAND_API void errand_cancel(errand_future *f);
+
+/* Gives f up: the work goes on, unheard; its result is freed. */
+ERRAND_API void errand_drop(errand_future *f);
+
+/* fn(in, arg) on a worker of f's pool as soon as f has ended; the future returned ends as fn returns (errand_later
+ * included). fn owns `in`. It is called exactly once, whatever happens: cancelled, in.error is ECANCELED. Where there is no
+ * pool any more, it runs on the thread that finds that out. */
+typedef errand_result errand_then_fn(errand_result in, void *arg);
+ERRAND_API errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg);
+
+/* Ends as f ends, or with ETIMEDOUT (ERRAND_BY_TOTAL) after ms, when f is cancelled and left behind. */
+ERRAND_API errand_future *errand_timeout(errand_future *f, int64_t ms);
+
+/* Many at once. The array is copied. The value is an errand_results, index by index; freeing the result frees it with all it
+ * holds. No futures at all: an empty success. The same future twice: EINVAL, all are consumed. */
+typedef struct errand_results {
+    size_t         n;
+    errand_result *at;
+} errand_results;
+ERRAND_API errand_future *errand_all(errand_future *const fs[], size_t n);    /* the first failure cancels the rest, waits
+                                                                      for them, and is the result; the others its causes */
+ERRAND_API errand_future *errand_settle(errand_future *const fs[], size_t n); /* every result, good or bad           */
+
+/* ---- promises: a future that ends when you say so -------------------------------------------------------------------- */
+
+typedef struct errand_promise errand_promise;
+
+/* The writing end, and its future in *f. NULL with errno: ENOMEM, EINVAL; then *f is a failed future all the same. */
+ERRAND_API errand_promise *errand_promise_new(errand_pool *home, errand_future **f);
+
+/* Ends the future with r and consumes both; if it had ended already (cancelled), r is freed. */
+ERRAND_API void errand_resolve(errand_promise *p, errand_result r);
+
+/* Ends it with ERRAND_EABANDONED. */
+ERRAND_API void errand_promise_abandon(errand_promise *p);
+
+/* Who wants it to end; ERRAND_BY_NOBODY: nobody. */
+ERRAND_API errand_reason errand_promise_cancelled(const errand_promise *p);
+
+/* fn(arg) when the future is cancelled: on the canceller's thread, so flip a flag and wake somebody, no more; resolving
+ * from inside is allowed. Cancelled already: it runs before this returns. Once errand_resolve has returned it is not running
+ * any longer and never will. A second call replaces the first; fn NULL takes it away. */
+ERRAND_API void errand_on_cancel(errand_promise *p, void (*fn)(void *), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,91 @@
+/* errand/pool.h -- a place where work is done: a fixed set of workers, and a clock.
+ *
+ * A pool runs tasks: plain functions that may block. Workers are started on demand and joined at close. All functions may
+ * be called from any thread. A task runs on a worker with no lock held, with all signals blocked but those of a fault.
+ */
+#ifndef ERRAND_POOL_H
+#define ERRAND_POOL_H
+
+#include <errand/result.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct errand_pool errand_pool;
+typedef struct errand_log errand_log;
+typedef errand_result errand_fn(void *arg);
+
+typedef struct errand_task {
+    errand_fn      *fn;
+    void           *arg;
+    errand_free_fn *free;      /* free(arg), exactly once: when fn has returned for the last time, or will never run    */
+    const char     *name;      /* for logs and reports; a literal, not copied; may be NULL                             */
+    int64_t         within_ms; /* its deadline, from now. 0: none of its own; a nearer one of the submitting task wins */
+} errand_task;
+
+typedef struct errand_clock { /* a test's own time */
+    int64_t (*now_ns)(void *arg);
+    void *arg;
+} errand_clock;
+
+typedef struct errand_pool_opts {
+    unsigned            workers; /* blocking calls under way at once. 0: 16                                            */
+    size_t              queue;   /* tasks waiting from outside; a full queue blocks the submitter. 0: 65536            */
+    const char         *name;    /* a literal; also the name of its threads. NULL: "errand"                            */
+    errand_log         *log;     /* stragglers, failures nobody asked for. NULL: silent. Must outlive the pool         */
+    const errand_clock *clock;   /* NULL: the machine's. Must outlive the pool                                         */
+} errand_pool_opts;
+
+/* A new pool, or NULL with errno: EINVAL, ENOMEM, ENOTSUP (the options have a tail that this library does not know).
+ * opts NULL: all defaults. No thread is started yet. */
+ERRAND_API errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size);
+static inline errand_pool *errand_pool_new(const errand_pool_opts *opts)
+{
+    return errand_pool_new_sized(opts, sizeof *opts);
+}
+
+/* Refuses work from outside at once, lets tasks and what they start finish; at half of within_ms cancels what is left
+ * (ERRAND_BY_SHUTDOWN). Returns 0 when every thread is joined; ETIMEDOUT when some task would not end: it is logged by
+ * name and left behind, safely. ERRAND_FOREVER never cancels. The pool is gone whatever this returns, but for EINVAL (NULL,
+ * negative time) and EDEADLK (called on the pool's own thread). Futures outlive it; what is made of them later fails EINVAL. */
+ERRAND_API int errand_pool_close(errand_pool *pool, int64_t within_ms);
+
+/* Waits until nothing is queued or running, for at most ms: 0 or ETIMEDOUT. */
+ERRAND_API int errand_pool_wait_idle(errand_pool *pool, int64_t ms);
+
+/* For tests: after turning the clock given in the options. Returns when everything that became due is ended or queued. */
+ERRAND_API void errand_pool_tick(errand_pool *pool);
+
+typedef struct errand_pool_stats {
+    uint64_t queued, running;                     /* now                                            */
+    uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel */
+    uint64_t abandoned;                           /* now: cancelled work that nobody awaits and that still runs */
+} errand_pool_stats;
+ERRAND_API int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size);
+static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *out)
+{
+    return errand_pool_stats_sized(pool, out, sizeof *out);
+}
+
+/* Starts fn(arg) on a worker. Never NULL: what could not be started is a failed future (EINVAL, ENOMEM, EAGAIN: no thread
+ * at all could be started; ECANCELED; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
+ERRAND_API errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg);
+ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size);
+static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task)
+{
+    return errand_submit_task_sized(pool, task, sizeof *task);
+}
+
+/* Ends well, with no value, when ms have passed; never early. Holds no worker. */
+ERRAND_API errand_future *errand_sleep(errand_pool *pool, int64_t ms);
+
+/* Inside a task: who wants it to end (ERRAND_BY_NOBODY: nobody), and the ms that are left until its deadline
+ * (ERRAND_FOREVER: none; 0: it has passed). Outside of any task: nobody, for ever. */
+ERRAND_API errand_reason errand_cancelled(void);
+ERRAND_API int64_t       errand_time_left(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

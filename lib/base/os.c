@@ -1,0 +1,309 @@
+/* base/os.c -- Linux behind os.h.
+ *
+ * Lock. word: 0 free, 1 held, 2 held and somebody may sleep on it (Ulrich Drepper, "Futexes Are Tricky", 2011, mutex 2). A
+ * taker spins a little first: the library holds locks for tens of nanoseconds.
+ *
+ * Parker. word: bits set by others, and ER_PARKED set by the waiter just before it sleeps. The waiter leaves as soon as a
+ * bit it waits for is there; er_unpark sets bits in one step and calls the kernel only when it saw ER_PARKED in that step.
+ * The kernel is given the address alone: if the waiter has gone and another futex lives there by now, that one wakes for
+ * nothing, which every futex user has to bear anyway. Each parker has one waiter, so no wake-up can go to the wrong thread
+ * (a condition variable shared by several can lose one in glibc before 2.41, bug 25847).
+ *
+ * Fork. One hook in the child bumps the generation; who owns threads notes the generation and compares. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base/os.h"
+#include "base/atomic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- memory ---- */
+
+void *er_alloc(size_t size) { return malloc(size); }
+void *er_alloc_zero(size_t size) { return calloc(1, size); }
+void *er_resize(void *at, size_t size) { return realloc(at, size); }
+void er_free(void *at) { free(at); }
+
+char *er_copy_bytes(const void *at, size_t size)
+{
+    char *copy = size < SIZE_MAX ? malloc(size + 1) : NULL;
+    if (!copy) return NULL;
+    if (size) memcpy(copy, at, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+char *er_copy_text(const char *text) { return er_copy_bytes(text, strlen(text)); }
+
+/* ---- lock and parker ---- */
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void futex_wait(uint32_t *word, uint32_t seen, int64_t deadline_ns)
+{
+    struct timespec at = { (time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000) };
+    /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC: nothing to recompute after a wake-up for nothing */
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline_ns == INT64_MAX ? NULL : &at, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+}
+
+static void futex_wake(uint32_t *word)
+{
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = kept;
+}
+
+void er_lock_slow(er_lock *lock)
+{
+    for (int turn = 0; turn < 40; turn++) {
+        uint32_t free = 0; /* relaxed look first: spinning must not bounce the line */
+        if (er_load_relaxed(&lock->word) == 0 &&
+            __atomic_compare_exchange_n(&lock->word, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            return;
+        }
+        pause_cpu();
+    }
+    /* acquire: see er_lock_take */
+    while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0) futex_wait(&lock->word, 2, INT64_MAX);
+}
+
+void er_unlock_slow(er_lock *lock) { futex_wake(&lock->word); }
+
+uint32_t er_park(er_parker *parker, uint32_t mask, int64_t deadline_ns)
+{
+    uint32_t seen = er_load(&parker->word);
+    while (!(seen & mask)) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec >= deadline_ns) return seen & ~ER_PARKED;
+        if (!er_cas(&parker->word, &seen, seen | ER_PARKED)) continue;
+        futex_wait(&parker->word, seen | ER_PARKED, deadline_ns);
+        seen = er_and(&parker->word, ~ER_PARKED) & ~ER_PARKED;
+    }
+    return seen & ~ER_PARKED;
+}
+
+void er_unpark(er_parker *parker, uint32_t bits)
+{
+    if (er_or(&parker->word, bits) & ER_PARKED) futex_wake(&parker->word);
+}
+
+void er_parker_clear(er_parker *parker, uint32_t bits) { er_and(&parker->word, ~bits); }
+
+void er_relax(unsigned *turns)
+{
+    if (++*turns % 64) pause_cpu();
+    else sched_yield();
+}
+
+/* ---- threads ---- */
+
+typedef struct start {
+    void (*fn)(void *);
+    void *arg;
+    char name[16]; /* the kernel's limit, NUL included */
+} start;
+
+static void *run_thread(void *arg)
+{
+    start s = *(start *)arg;
+    free(arg);
+    if (s.name[0]) pthread_setname_np(pthread_self(), s.name);
+    s.fn(s.arg);
+    return NULL;
+}
+
+int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
+{
+    start *s = calloc(1, sizeof *s);
+    if (!s) return ENOMEM;
+    s->fn = fn;
+    s->arg = arg;
+    if (name) snprintf(s->name, sizeof s->name, "%s", name);
+
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error) {
+        free(s);
+        return error;
+    }
+    if (stack) error = pthread_attr_setstacksize(&attr, stack);
+
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+
+    pthread_t id;
+    if (!error) {
+        pthread_sigmask(SIG_SETMASK, &blocked, &before);
+        error = pthread_create(&id, &attr, run_thread, s);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attr);
+    if (error) free(s);
+    else thread->id = (unsigned long)id;
+    return error;
+}
+
+void er_thread_join(er_thread *thread) { pthread_join((pthread_t)thread->id, NULL); }
+void er_thread_detach(er_thread *thread) { pthread_detach((pthread_t)thread->id); }
+
+unsigned er_cores(void)
+{
+    cpu_set_t set; /* what this process may use, not what the machine has */
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        int n = CPU_COUNT(&set);
+        if (n > 0) return (unsigned)n;
+    }
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+/* ---- fork ---- */
+
+static unsigned fork_generation;
+
+static void in_child(void) { er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */ }
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+unsigned er_fork_generation(void) { return er_load_relaxed(&fork_generation); /* only a child's first thread changes it */ }
+
+/* ---- randomness ---- */
+
+uint64_t er_random(void)
+{
+    uint64_t value;
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value) return value;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t state = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)(uintptr_t)&now ^ ((uint64_t)getpid() << 48);
+    return er_random_next(&state);
+}
+
+/* ---- files ---- */
+
+int er_file_open(const char *path, int flags, int *fd)
+{
+    do *fd = open(path, flags | O_CLOEXEC, 0644);
+    while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? errno : 0;
+}
+
+int er_file_temp(const char *beside, char **path, int *fd)
+{
+    size_t room = strlen(beside) + 32;
+    *path = malloc(room);
+    if (!*path) return ENOMEM;
+    for (int tries = 0; tries < 100; tries++) {
+        snprintf(*path, room, "%s.%016llx.tmp", beside, (unsigned long long)er_random());
+        int error = er_file_open(*path, O_WRONLY | O_CREAT | O_EXCL, fd);
+        if (!error) return 0;
+        if (error != EEXIST) {
+            free(*path);
+            *path = NULL;
+            return error;
+        }
+    }
+    free(*path);
+    *path = NULL;
+    return EEXIST;
+}
+
+int er_file_read(int fd, void *at, size_t size, size_t *got)
+{
+    ssize_t n;
+    do n = read(fd, at, size);
+    while (n < 0 && errno == EINTR);
+    *got = n < 0 ? 0 : (size_t)n;
+    return n < 0 ? errno : 0;
+}
+
+int er_file_write(int fd, const void *at, size_t size, size_t *put)
+{
+    size_t done = 0;
+    int error = 0;
+    while (done < size && !error) {
+        ssize_t n = write(fd, (const char *)at + done, size - done);
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            struct pollfd p = { fd, POLLOUT, 0 }; /* somebody else made it non-blocking */
+            if (poll(&p, 1, -1) < 0 && errno != EINTR) error = errno;
+        } else if (errno != EINTR) {
+            error = errno;
+        }
+    }
+    if (put) *put = done;
+    return error;
+}
+
+int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
+{
+    for (;;) {
+        int timeout = -1;
+        if (deadline_ns != INT64_MAX) {
+            struct timespec now;
+            clock_gettime(CLOCK_MONOTONIC, &now);
+            int64_t left = deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+            timeout = left <= 0 ? 0 : left / 1000000 >= 1000000 ? 1000000000 : (int)((left + 999999) / 1000000);
+        }
+        struct pollfd p[2] = { { fd, POLLIN, 0 }, { wake_fd, POLLIN, 0 } };
+        int n = poll(p, wake_fd < 0 ? 1 : 2, timeout);
+        if (n < 0 && errno != EINTR) return errno;
+        if (n == 0 && timeout >= 0 && timeout < 1000000000) return ETIMEDOUT;
+        if (n > 0 && wake_fd >= 0 && p[1].revents) return ECANCELED;
+        if (n > 0) return 0;
+    }
+}
+
+int er_file_sync(int fd)
+{
+    int rc;
+    do rc = fsync(fd);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? errno : 0;
+}
+
+int er_file_rename(const char *from, const char *to)
+{
+    if (rename(from, to) < 0) return errno;
+    /* The new name is on disk only when its folder is; a folder that cannot be opened or synced is no failure. */
+    const char *slash = strrchr(to, '/');
+    char *folder = slash ? er_copy_bytes(to, slash == to ? 1 : (size_t)(slash - to)) : er_copy_text(".");
+    if (!folder) return 0;
+    int fd;
+    if (!er_file_open(folder, O_RDONLY | O_DIRECTORY, &fd)) {
+        er_file_sync(fd);
+        er_file_close(fd);
+    }
+    free(folder);
+    return 0;
+}
+
+int er_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }
+int er_file_close(int fd) { return close(fd) < 0 && errno != EINTR ? errno : 0; }
+int er_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0; }

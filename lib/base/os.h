@@ -1,0 +1,96 @@
+/* base/os.h -- the one seam to the machine: memory, locks, parking, threads, files, randomness, fork.
+ *
+ * Everything in lib/ asks for these here, so that one file is ported, simulated, or made to fail. Errors are errno values,
+ * returned. Nothing here logs, nothing aborts. */
+#ifndef ER_OS_H
+#define ER_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Private, but used by the other library of this very version. */
+#define ER_SHARED __attribute__((visibility("default")))
+
+/* ---- memory: NULL when there is none ---- */
+ER_SHARED void *er_alloc(size_t size) __attribute__((malloc));
+ER_SHARED void *er_alloc_zero(size_t size) __attribute__((malloc));
+ER_SHARED void *er_resize(void *at, size_t size);
+ER_SHARED void  er_free(void *at); /* NULL is harmless */
+ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));
+ER_SHARED char *er_copy_bytes(const void *at, size_t size) __attribute__((malloc)); /* a NUL is put behind */
+
+/* ---- lock: four bytes, zero is unlocked. Never held across a call that may block; nobody holds two. ---- */
+typedef struct er_lock {
+    uint32_t word;
+} er_lock;
+ER_SHARED void er_lock_slow(er_lock *lock);
+ER_SHARED void er_unlock_slow(er_lock *lock);
+static inline void er_lock_take(er_lock *lock)
+{
+    uint32_t free = 0; /* acquire: what the last holder wrote is seen */
+    if (!__atomic_compare_exchange_n(&lock->word, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) er_lock_slow(lock);
+}
+static inline void er_lock_give(er_lock *lock)
+{
+    /* release: what this holder wrote is seen by the next; 2 means that somebody sleeps on it */
+    if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2) er_unlock_slow(lock);
+}
+
+/* ---- parker: a word of bits that one thread waits on and any thread sets ----
+ * er_unpark touches *parker exactly once, in one atomic step; after that step it uses the address alone, never what is
+ * there. So a waiter may free its parker as soon as it has seen the bit: a parker can live on the waiter's stack. */
+typedef struct er_parker {
+    uint32_t word;
+} er_parker;
+#define ER_PARKED 0x80000000u /* the waiter's own bit; bits for er_unpark are below it */
+/* Returns the bits that are set, as soon as any of mask is, or at deadline_ns (er_now_ns; INT64_MAX: none). */
+ER_SHARED uint32_t er_park(er_parker *parker, uint32_t mask, int64_t deadline_ns);
+ER_SHARED void     er_unpark(er_parker *parker, uint32_t bits);
+ER_SHARED void er_parker_clear(er_parker *parker, uint32_t bits); /* by the waiter, while it does not wait */
+/* For loops that wait for another thread's few next instructions: pauses, after a while yields. *turns starts at 0. */
+void er_relax(unsigned *turns);
+
+/* ---- threads: all signals blocked but those of a fault ---- */
+typedef struct er_thread {
+    unsigned long id;
+} er_thread;
+ER_SHARED int  er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack);
+ER_SHARED void er_thread_join(er_thread *thread);
+ER_SHARED void er_thread_detach(er_thread *thread);
+ER_SHARED unsigned er_cores(void);
+
+/* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
+ER_SHARED unsigned er_fork_generation(void);
+
+/* ---- randomness: from the system, reseeded after fork; never fails (falls back to clock and address) ---- */
+ER_SHARED uint64_t er_random(void);
+/* The next of a seeded sequence (splitmix64, Steele et al., 2014). */
+static inline uint64_t er_random_next(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+/* The same as a fraction in [0, 1). */
+static inline double er_random_fraction(uint64_t *state)
+{
+    return (double)(er_random_next(state) >> 11) * 0x1p-53;
+}
+
+/* ---- files: descriptors are close-on-exec; interrupted calls go on ---- */
+ER_SHARED int er_file_open(const char *path, int flags, int *fd);     /* O_* flags; made with 0644          */
+ER_SHARED int er_file_temp(const char *beside, char **path, int *fd); /* a new file in the folder of `beside`, 0644 less umask; free path */
+ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got); /* *got 0: the end              */
+ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put); /* all of it, or an error; *put says how far it came */
+ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns); /* until fd is readable or at its end: 0; wake_fd is readable:
+                                                                         ECANCELED; ETIMEDOUT. wake_fd -1: none      */
+ER_SHARED int er_file_sync(int fd);
+ER_SHARED int er_file_rename(const char *from, const char *to); /* and syncs the folder */
+ER_SHARED int er_file_remove(const char *path);
+ER_SHARED int er_file_close(int fd);
+ER_SHARED int er_pipe(int fds[2]); /* neither end blocks */
+
+#endif

@@ -1,0 +1,313 @@
+/* base/result.c -- results and their details.
+ *
+ * A detail is made where a failure is made and belongs to its result alone, so nothing here locks. What has to be said when
+ * there may be no memory (who ended it) has a static detail for each reason; er_detail copies such a one before anybody
+ * writes to it. The kind follows from the code unless it was said. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base/result.h"
+
+#include "base/bytes.h"
+#include "base/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIXED(by) { .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1 }
+static errand_detail fixed_details[] = {
+    [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
+    [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
+    [ERRAND_BY_SIBLING] = FIXED(ERRAND_BY_SIBLING), [ERRAND_BY_SHUTDOWN] = FIXED(ERRAND_BY_SHUTDOWN),
+};
+
+errand_detail *er_detail(errand_result *r)
+{
+    if (r->detail && !r->detail->fixed) return r->detail;
+    errand_detail *d = er_alloc_zero(sizeof *d);
+    if (!d) return NULL;
+    d->elapsed_ms = d->retry_after_ms = -1;
+    if (r->detail) *d = *r->detail;
+    d->fixed = false;
+    return r->detail = d;
+}
+
+errand_result er_fail_by(int error, errand_reason reason)
+{
+    errand_result r = errand_fail(error);
+    r.detail = &fixed_details[reason];
+    return r;
+}
+
+static errand_result failv(int error, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static errand_result failv(int error, const char *fmt, va_list args)
+{
+    errand_result r = errand_fail(error ? error : EINVAL);
+    er_bytes text = { 0 };
+    if (fmt) er_bytes_vformat(&text, fmt, args);
+    errand_detail *d = text.size && !text.error ? er_detail(&r) : NULL;
+    if (d) d->message = er_bytes_take(&text);
+    er_bytes_free(&text);
+    return r;
+}
+
+errand_result errand_failf(int error, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    errand_result r = failv(error, fmt, args);
+    va_end(args);
+    return r;
+}
+
+errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    errand_result r = failv(error, fmt, args);
+    va_end(args);
+    errand_detail *d = er_detail(&r);
+    if (d) {
+        d->kind = kind;
+        d->kind_known = true;
+        d->retry_after_ms = retry_after_ms < 0 ? -1 : retry_after_ms;
+        d->may_have_run = may_have_run;
+    }
+    return r;
+}
+
+void errand_result_free(errand_result *r)
+{
+    if (!r) return;
+    errand_result gone = *r;
+    *r = (errand_result){ 0 };
+    if (gone.free) gone.free(gone.owner);
+    errand_detail *d = gone.detail;
+    if (!d || d->fixed) return;
+    for (size_t i = 0; i < d->n_causes; i++) errand_result_free(&d->causes[i]);
+    er_free(d->causes);
+    er_free(d->history);
+    er_free(d->message);
+    er_free(d);
+}
+
+void er_result_because(errand_result *r, errand_result cause)
+{
+    errand_detail *d = er_detail(r);
+    errand_result *causes = d ? er_resize(d->causes, (d->n_causes + 1) * sizeof *causes) : NULL;
+    if (!causes) {
+        errand_result_free(&cause);
+        return;
+    }
+    d->causes = causes;
+    causes[d->n_causes++] = cause;
+}
+
+/* ---- attempts ---- */
+
+#define KEPT (ER_ATTEMPTS_FIRST + ER_ATTEMPTS_LAST)
+
+static unsigned place_of(unsigned i)
+{
+    return i < ER_ATTEMPTS_FIRST ? i : ER_ATTEMPTS_FIRST + (i - ER_ATTEMPTS_FIRST) % ER_ATTEMPTS_LAST;
+}
+
+void er_history_add(er_history **history, const errand_attempt *attempt)
+{
+    er_history *h = *history;
+    unsigned n = h ? h->n : 0, room = h ? h->room : 0;
+    if (place_of(n) >= room) {
+        unsigned more = room ? room * 2 : 1; /* most operations end after one or two */
+        if (more > KEPT) more = KEPT;
+        er_history *grown = er_resize(h, sizeof *h + more * sizeof h->at[0]);
+        if (grown) {
+            *history = h = grown;
+            h->room = more;
+            h->n = n;
+        }
+    }
+    if (!h) return;
+    h->n = n + 1;
+    if (place_of(n) < h->room) h->at[place_of(n)] = *attempt;
+}
+
+errand_attempt *er_history_last(er_history *h)
+{
+    return h && h->n && place_of(h->n - 1) < h->room ? &h->at[place_of(h->n - 1)] : NULL;
+}
+
+void er_result_attempted(errand_result *r, er_history *history)
+{
+    errand_detail *d = history ? er_detail(r) : NULL;
+    if (!d || d->history) er_free(history);
+    else d->history = history;
+}
+
+unsigned errand_result_attempts(const errand_result *r)
+{
+    return r && r->detail && r->detail->history ? r->detail->history->n : 0;
+}
+
+int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt *out, size_t size)
+{
+    if (!r || !out) return EINVAL;
+    const er_history *history = r->detail ? r->detail->history : NULL;
+    if (!history || i >= history->n || i >= KEPT) return ENOENT;
+    unsigned number = (unsigned)i; /* with some left out, the last ones follow the first ones */
+    if (history->n > KEPT && i >= ER_ATTEMPTS_FIRST) number = history->n - KEPT + (unsigned)i;
+    if (place_of(number) >= history->room) return ENOENT;
+    return er_options_give(out, size, &history->at[place_of(number)], sizeof history->at[0]);
+}
+
+/* ---- what a result says ---- */
+
+static const struct {
+    int error;
+    errand_kind kind;
+    bool transient;
+} kinds[] = {
+    { ETIMEDOUT, ERRAND_KIND_TIMEOUT, true },       { ECONNREFUSED, ERRAND_KIND_NETWORK, true },
+    { ECONNRESET, ERRAND_KIND_NETWORK, true },      { ECONNABORTED, ERRAND_KIND_NETWORK, true },
+    { EPIPE, ERRAND_KIND_NETWORK, true },           { EHOSTUNREACH, ERRAND_KIND_NETWORK, true },
+    { ENETUNREACH, ERRAND_KIND_NETWORK, true },     { ENETDOWN, ERRAND_KIND_NETWORK, true },
+    { EAGAIN, ERRAND_KIND_RESOURCE, true },         { EMFILE, ERRAND_KIND_RESOURCE, true },
+    { ENFILE, ERRAND_KIND_RESOURCE, true },         { ENOBUFS, ERRAND_KIND_RESOURCE, true },
+    { ECANCELED, ERRAND_KIND_CANCELLED, false },    { ENOMEM, ERRAND_KIND_RESOURCE, false },
+    { ENOSPC, ERRAND_KIND_RESOURCE, false },        { EDQUOT, ERRAND_KIND_RESOURCE, false },
+    { EINVAL, ERRAND_KIND_VALIDATION, false },      { EDOM, ERRAND_KIND_VALIDATION, false },
+    { ERANGE, ERRAND_KIND_VALIDATION, false },      { ENOTSUP, ERRAND_KIND_VALIDATION, false },
+    { EACCES, ERRAND_KIND_AUTH, false },            { EPERM, ERRAND_KIND_AUTH, false },
+    { EPROTO, ERRAND_KIND_PROTOCOL, false },        { EBADMSG, ERRAND_KIND_PROTOCOL, false },
+    { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },  { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false }, { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
+};
+
+errand_kind er_kind_of(int error)
+{
+    if (!error) return ERRAND_KIND_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].error == error) return kinds[i].kind;
+    }
+    if (error == ERRAND_HTTP + 429) return ERRAND_KIND_RATE_LIMITED;
+    if (error == ERRAND_HTTP + 401 || error == ERRAND_HTTP + 403) return ERRAND_KIND_AUTH;
+    if (error >= ERRAND_HTTP + 400 && error < ERRAND_HTTP + 500) return ERRAND_KIND_HTTP_CLIENT;
+    if (error >= ERRAND_HTTP + 500 && error < ERRAND_HTTP + 600) return ERRAND_KIND_HTTP_SERVER;
+    return ERRAND_KIND_UNKNOWN;
+}
+
+errand_kind errand_result_kind(const errand_result *r)
+{
+    if (!r->error) return ERRAND_KIND_OK;
+    return r->detail && r->detail->kind_known ? r->detail->kind : er_kind_of(r->error);
+}
+
+bool errand_result_transient(const errand_result *r)
+{
+    if (!r->error) return false;
+    switch (errand_result_kind(r)) {
+    case ERRAND_KIND_NETWORK:
+    case ERRAND_KIND_TIMEOUT:
+    case ERRAND_KIND_RATE_LIMITED: return true;
+    default: break;
+    }
+    if (r->error > ERRAND_HTTP && r->error < ERRAND_CURL) {
+        static const int statuses[] = { 408, 425, 429, 500, 502, 503, 504, 522, 524 };
+        for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+            if (r->error == ERRAND_HTTP + statuses[i]) return true;
+        }
+        return false;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].error == r->error)
+            return kinds[i].transient && (!r->detail || !r->detail->kind_known || r->detail->kind == kinds[i].kind);
+    }
+    return false;
+}
+
+errand_reason errand_result_reason(const errand_result *r) { return r->detail ? r->detail->reason : ERRAND_BY_NOBODY; }
+const char *errand_result_phase(const errand_result *r) { return r->detail && r->detail->phase ? r->detail->phase : ""; }
+int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
+int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
+bool errand_result_may_have_run(const errand_result *r) { return r->detail && r->detail->may_have_run; }
+
+const errand_result *errand_result_cause(const errand_result *r, size_t i)
+{
+    return r->detail && i < r->detail->n_causes ? &r->detail->causes[i] : NULL;
+}
+
+const char *errand_result_message(const errand_result *r)
+{
+    if (r->detail && r->detail->message && r->detail->message[0]) return r->detail->message;
+    if (r->error == ECANCELED) {
+        switch (errand_result_reason(r)) {
+        case ERRAND_BY_CALLER: return "cancelled by its caller";
+        case ERRAND_BY_TOTAL: return "cancelled at the deadline of the whole";
+        case ERRAND_BY_ATTEMPT: return "cancelled at the deadline of the attempt";
+        case ERRAND_BY_SIBLING: return "cancelled because of a sibling";
+        case ERRAND_BY_SHUTDOWN: return "cancelled because of a shutdown";
+        case ERRAND_BY_NOBODY: break;
+        }
+    }
+    if (r->error == ETIMEDOUT) {
+        switch (errand_result_reason(r)) {
+        case ERRAND_BY_TOTAL: return "timed out: the deadline of the whole has passed";
+        case ERRAND_BY_ATTEMPT: return "timed out: the deadline of the attempt has passed";
+        default: break;
+        }
+    }
+    return errand_strerror(r->error);
+}
+
+/* ---- names ---- */
+
+const char *errand_strerror(int error)
+{
+    static _Thread_local char text[96];
+    switch (error) {
+    case 0: return "Success";
+    case ERRAND_ELATE: return "its deadline cannot be met, so it was not begun";
+    case ERRAND_EFULL: return "the queue is full";
+    case ERRAND_EABANDONED: return "its promise was abandoned";
+    case ERRAND_EFORKED: return "it belongs to a parent process";
+    default: break;
+    }
+    if (error > ERRAND_HTTP && error < ERRAND_HTTP + 1000) snprintf(text, sizeof text, "HTTP %d", error - ERRAND_HTTP);
+    else if (error > ERRAND_CURL && error < ERRAND_USER) snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
+    else if (error >= ERRAND_USER && error < ERRAND_REFUSED) snprintf(text, sizeof text, "user error %d", error - ERRAND_USER);
+    else return strerror_r(error, text, sizeof text);
+    return text;
+}
+
+const char *errand_error_name(int error, char *buffer, size_t size)
+{
+    const char *name = NULL;
+    switch (error) {
+    case 0: name = "OK"; break;
+    case ERRAND_ELATE: name = "ELATE"; break;
+    case ERRAND_EFULL: name = "EFULL"; break;
+    case ERRAND_EABANDONED: name = "EABANDONED"; break;
+    case ERRAND_EFORKED: name = "EFORKED"; break;
+    default: name = error > 0 && error < ERRAND_HTTP ? strerrorname_np(error) : NULL;
+    }
+    if (name) snprintf(buffer, size, "%s", name);
+    else if (error > ERRAND_HTTP && error < ERRAND_CURL) snprintf(buffer, size, "HTTP %d", error - ERRAND_HTTP);
+    else if (error > ERRAND_CURL && error < ERRAND_USER) snprintf(buffer, size, "curl %d", error - ERRAND_CURL);
+    else if (error >= ERRAND_USER && error < ERRAND_REFUSED) snprintf(buffer, size, "user %d", error - ERRAND_USER);
+    else snprintf(buffer, size, "error %d", error);
+    return buffer;
+}
+
+const char *errand_kind_name(errand_kind kind)
+{
+    static const char *const names[] = { "ok", "network", "timeout", "cancelled", "http_client", "http_server", "rate_limited",
+                                         "auth", "protocol", "validation", "resource", "rejected", "internal", "unknown" };
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
+}
+
+const char *errand_reason_name(errand_reason reason)
+{
+    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
+    return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "";
+}

@@ -1,0 +1,57 @@
+/* base/result.h -- what stands behind a result: the detail, and how it is added without ever failing.
+ *
+ * A detail is owned by its result and never shared. Adding one may find no memory: then a static detail stands in, which
+ * says kind and reason and nothing more. */
+#ifndef ER_RESULT_H
+#define ER_RESULT_H
+
+#include "base/os.h"
+
+#include <errand/result.h>
+
+#define ER_ATTEMPTS_FIRST 8
+#define ER_ATTEMPTS_LAST  24
+
+typedef struct er_history { /* the first and the last attempts of a long run */
+    unsigned       n;       /* in all */
+    unsigned       room;    /* of at */
+    errand_attempt at[];    /* the first ones, then the last ones as a ring */
+} er_history;
+
+struct errand_detail {
+    bool           fixed; /* static: not to be written or freed */
+    bool           may_have_run;
+    bool           kind_known;     /* else it follows from the code */
+    uint8_t        attempts_most;  /* a retry tries this at most so often; 0: as it likes */
+    errand_kind    kind;
+    errand_reason  reason;
+    int64_t        elapsed_ms;     /* -1: not measured */
+    int64_t        retry_after_ms; /* -1: none         */
+    const char    *phase;          /* a literal; NULL: none */
+    char          *message;        /* NULL: errand_strerror */
+    er_history    *history;
+    errand_result *causes;
+    size_t         n_causes;
+};
+
+/* The detail of r, made if there was none. NULL: no memory, or a fixed one: then r stays as it is. */
+ER_SHARED errand_detail *er_detail(errand_result *r);
+
+/* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
+ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
+
+/* Puts cause behind r and owns it; without memory it is freed. */
+ER_SHARED void er_result_because(errand_result *r, errand_result cause);
+
+/* Notes an attempt down; *history (NULL at first) grows. Without memory the attempt is counted only. The last attempt can be
+ * completed later; NULL: it was not kept. */
+ER_SHARED void er_history_add(er_history **history, const errand_attempt *attempt);
+ER_SHARED errand_attempt *er_history_last(er_history *history);
+
+/* Hands the history over to r. */
+ER_SHARED void er_result_attempted(errand_result *r, er_history *history);
+
+/* errno and the ranges to a kind; a kind to "again by default". */
+ER_SHARED errand_kind er_kind_of(int error);
+
+#endif

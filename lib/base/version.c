@@ -1,0 +1,22 @@
+/* base/version.c -- which errand runs. */
+#include <errand/version.h>
+
+#define TEXT(x)  TEXT_(x)
+#define TEXT_(x) #x
+
+const char *errand_version(void)
+{
+    return TEXT(ERRAND_VERSION_MAJOR) "." TEXT(ERRAND_VERSION_MINOR) "." TEXT(ERRAND_VERSION_PATCH);
+}
+
+const char *errand_features(void)
+{
+    return "pthreads futex"
+#if defined(__SANITIZE_ADDRESS__)
+           " asan"
+#endif
+#if defined(__SANITIZE_THREAD__)
+           " tsan"
+#endif
+        ;
+}

@@ -1,0 +1,213 @@
+/* core/cell.c -- how anything ends: exactly once, in er_cell_end.
+ *
+ *     waiting --claim--> claimed --end--> ended          told: 0 --first cancel--> its reason, for good
+ *
+ * One word holds the state. Claiming is one compare-and-swap; who wins has the sole right to end the cell, now (a cancel of
+ * something queued, a timer) or later (a worker that runs the task first). So the result is written by one thread, and read
+ * only after ENDED is seen: the release in setting it and the acquire in er_cell_ended are all the ordering a result needs.
+ *
+ * Being told is apart from ending: any number of threads may cancel, the first one's reason stays, and only it calls the
+ * kind's cancel. What that does is the kind's: claim and end (queued task, sleep), wake the thread that runs it, pass it on.
+ *
+ * Waiters hang in a list that is guarded by a bit of the same word. Ending without waiters is a single compare-and-swap; it
+ * fails if the bit or WATCHED is set, so nobody can slip in between. With waiters the list is taken out under the bit and
+ * ENDED is set in the step that clears it; then the waiters are called, without lock. After its waiter is called, or
+ * er_cell_unwatch has returned true, the waiter's memory is the caller's again.
+ *
+ * Endings cause endings (then of then of then...). Waiters are therefore not called from inside a waiter: the innermost
+ * ending puts them on a list of its thread, and the outermost works that list off. A chain of any length takes one frame.
+ *
+ * Counts: one for the owner, one for each thread, timer, queue or link that may still touch the cell. */
+#include "core/cell.h"
+
+#include "core/home.h"
+
+#include <errno.h>
+
+#define REASONS (7u << ER_REASON)
+
+static _Thread_local struct {
+    bool       busy; /* a frame further out on this stack works the list off */
+    er_waiter *first, **last;
+} endings;
+
+void er_cell_init(er_cell *cell, const er_cell_kind *kind, errand_pool *pool)
+{
+    cell->state = 0;
+    cell->count = 1;
+    cell->kind = kind;
+    cell->pool = pool;
+    cell->waiters = NULL;
+    cell->result = (errand_result){ 0 };
+    if (pool) er_pool_keep(pool);
+}
+
+void er_cell_release(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
+    /* the last one left needs no atomic step: nobody else can be there. acquire: what the others did comes first */
+    if (__atomic_load_n(&cell->count, __ATOMIC_ACQUIRE) != 1 && er_sub(&cell->count, 1) != 1) return;
+    errand_pool *pool = cell->pool;
+    errand_result_free(&cell->result);
+    cell->kind->free(cell);
+    if (pool) er_pool_release(pool);
+}
+
+/* ---- the lock bit ---- */
+
+void er_cell_lock(er_cell *cell)
+{
+    unsigned turns = 0;
+    while (er_or(&cell->state, ER_LOCKED) & ER_LOCKED) er_relax(&turns);
+}
+
+void er_cell_unlock(er_cell *cell) { er_and(&cell->state, ~(uint32_t)ER_LOCKED); }
+
+void er_cell_link(er_cell *cell, er_cell **link, er_cell *to)
+{
+    er_cell_lock(cell);
+    *link = to;
+    er_cell_unlock(cell);
+}
+
+er_cell *er_cell_linked(er_cell *cell, er_cell **link)
+{
+    er_cell_lock(cell);
+    er_cell *to = *link ? er_cell_keep(*link) : NULL;
+    er_cell_unlock(cell);
+    return to;
+}
+
+/* ---- ending ---- */
+
+bool er_cell_claim(er_cell *cell)
+{
+    return !(er_or(&cell->state, ER_CLAIMED) & ER_CLAIMED); /* claiming twice changes nothing */
+}
+
+static void call_waiters(er_waiter *waiters)
+{
+    er_waiter *in_order = NULL, *end = waiters; /* the list was pushed to at its head */
+    while (waiters) {
+        er_waiter *next = waiters->next;
+        waiters->next = in_order;
+        in_order = waiters;
+        waiters = next;
+    }
+    if (endings.busy) {
+        *endings.last = in_order;
+        endings.last = &end->next;
+        return;
+    }
+    endings.busy = true;
+    endings.first = in_order;
+    endings.last = &end->next;
+    for (er_waiter *w; (w = endings.first);) {
+        endings.first = w->next;
+        if (!endings.first) endings.last = &endings.first;
+        w->fn(w);
+    }
+    endings.busy = false;
+}
+
+void er_cell_end(er_cell *cell, errand_result result)
+{
+    cell->result = result;
+    uint32_t seen = er_load(&cell->state);
+    while (!(seen & (ER_LOCKED | ER_WATCHED))) {
+        if (er_cas(&cell->state, &seen, seen | ER_ENDED)) {
+            if (seen & ER_UNHEARD) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
+            return;
+        }
+    }
+    er_cell_lock(cell);
+    er_waiter *waiters = cell->waiters;
+    cell->waiters = NULL;
+    seen = er_load(&cell->state);
+    while (!er_cas(&cell->state, &seen, (seen | ER_ENDED) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
+    if (seen & ER_UNHEARD) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
+    if (waiters) call_waiters(waiters);
+}
+
+bool er_cell_try_end(er_cell *cell, errand_result result)
+{
+    bool mine = er_cell_claim(cell);
+    if (mine) er_cell_end(cell, result);
+    else errand_result_free(&result);
+    return mine;
+}
+
+bool er_cell_watch(er_cell *cell, er_waiter *waiter)
+{
+    waiter->cell = cell;
+    if (er_cell_ended(cell)) return false;
+    er_cell_lock(cell);
+    bool ended = er_load(&cell->state) & ER_ENDED;
+    if (!ended) {
+        waiter->next = cell->waiters;
+        cell->waiters = waiter;
+        er_or(&cell->state, ER_WATCHED);
+    }
+    er_cell_unlock(cell);
+    return !ended;
+}
+
+bool er_cell_unwatch(er_cell *cell, er_waiter *waiter)
+{
+    bool found = false;
+    er_cell_lock(cell);
+    for (er_waiter **w = &cell->waiters; *w && !found; w = found ? w : &(*w)->next) {
+        if (*w != waiter) continue;
+        *w = waiter->next;
+        found = true;
+    }
+    if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
+    er_cell_unlock(cell);
+    return found;
+}
+
+errand_result er_cell_take(er_cell *cell)
+{
+    errand_result r = cell->result;
+    if (!(er_load_relaxed(&cell->state) & ER_FIXED)) cell->result = (errand_result){ 0 };
+    return r;
+}
+
+void er_cell_abandon(er_cell *cell)
+{
+    /* counted up before the flag can be seen: the count is never short */
+    if (!cell->pool) return;
+    er_add_relaxed(&er_home_of(cell->pool)->abandoned, 1);
+    if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD)) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
+}
+
+void er_cell_cancel(er_cell *cell, errand_reason reason)
+{
+    uint32_t seen = er_load(&cell->state);
+    do {
+        if (seen & (ER_ENDED | REASONS)) return;
+    } while (!er_cas(&cell->state, &seen, seen | (uint32_t)reason << ER_REASON));
+    if (cell->kind->cancel) cell->kind->cancel(cell, reason);
+}
+
+/* ---- what could not be started ---- */
+
+static void free_failed(er_cell *cell) { er_free(cell); }
+static const er_cell_kind failed_kind = { NULL, free_failed, NULL };
+
+static er_cell no_memory = {
+    .state = ER_CLAIMED | ER_ENDED | ER_FIXED, .count = 1, .kind = &failed_kind, .result = { .error = ENOMEM },
+};
+
+er_cell *er_failed(errand_pool *pool, errand_result r)
+{
+    er_cell *cell = r.error == ENOMEM && !r.detail ? NULL : er_alloc(sizeof *cell);
+    if (!cell) {
+        errand_result_free(&r);
+        return &no_memory;
+    }
+    er_cell_init(cell, &failed_kind, pool);
+    cell->state = ER_CLAIMED;
+    er_cell_end(cell, r);
+    return cell;
+}

@@ -1,0 +1,102 @@
+/* core/cell.h -- the cell: what a future is inside. All asynchronous roads meet in er_cell_end. See cell.c for the argument. */
+#ifndef ER_CELL_H
+#define ER_CELL_H
+
+#include "base/atomic.h"
+#include "base/os.h"
+#include "base/result.h"
+
+#include <errand/future.h>
+
+typedef errand_future er_cell;
+
+/* Somebody who is to be told of the end. Lives in what waits. fn runs on the ending thread, with no lock held, after the
+ * result is there; short, and no user code. Once fn is called the waiter's memory is the caller's again. */
+typedef struct er_waiter {
+    struct er_waiter *next;
+    er_cell          *cell; /* what it waits for */
+    void            (*fn)(struct er_waiter *self);
+} er_waiter;
+
+typedef struct er_cell_kind {
+    /* The cell has just been told to end, for the first time. No lock is held. NULL: nothing to do. */
+    void (*cancel)(er_cell *cell, errand_reason reason);
+    /* The last count is gone: frees what the kind added (not the result) and the memory. */
+    void (*free)(er_cell *cell);
+    /* Tasks only: on a worker. The caller keeps his count. */
+    void (*run)(er_cell *cell);
+} er_cell_kind;
+
+struct errand_future {
+    uint32_t            state; /* see cell.c */
+    uint32_t            count;
+    const er_cell_kind *kind;
+    errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
+    er_waiter          *waiters; /* under the cell's lock bit */
+    errand_result       result;  /* the claimer's until ENDED, then the owner's */
+};
+
+enum {
+    ER_CLAIMED = 1,  /* somebody alone has the right to end it */
+    ER_ENDED = 2,    /* the result is there, for good */
+    ER_LOCKED = 4,   /* waiters and the kind's links are being changed */
+    ER_WATCHED = 8,  /* waiters is not empty */
+    ER_FIXED = 16,   /* static: not counted */
+    ER_UNHEARD = 32, /* an outer cell has ended without it: counted as abandoned until it ends */
+    ER_MARKED = 64,  /* for looking whether one stands in an array twice */
+    ER_REASON = 8    /* from this bit on: who told it to end */
+};
+
+/* A new cell counts 1 for its owner. pool may be NULL. */
+void er_cell_init(er_cell *cell, const er_cell_kind *kind, errand_pool *pool);
+static inline er_cell *er_cell_keep(er_cell *cell)
+{
+    /* relaxed: who counts up has a count already */
+    if (!(er_load_relaxed(&cell->state) & ER_FIXED)) er_add_relaxed(&cell->count, 1);
+    return cell;
+}
+void er_cell_release(er_cell *cell);
+
+static inline bool er_cell_ended(const er_cell *cell)
+{
+    return er_load_acquire(&cell->state) & ER_ENDED; /* acquire: then its result can be read */
+}
+static inline errand_reason er_cell_told(const er_cell *cell)
+{
+    return (errand_reason)(er_load(&cell->state) >> ER_REASON & 7);
+}
+
+/* True for exactly one caller: he ends the cell. */
+bool er_cell_claim(er_cell *cell);
+/* By the claimer, once. Owns result; waiters are told before this returns, or, inside another ending on the same thread, soon
+ * after. The caller must hold a count. */
+void er_cell_end(er_cell *cell, errand_result result);
+/* Claims and ends; when somebody else has claimed it, frees the result and returns false. */
+bool er_cell_try_end(er_cell *cell, errand_result result);
+
+/* Registers a waiter; false: it has ended already, and fn will not be called. */
+bool er_cell_watch(er_cell *cell, er_waiter *waiter);
+/* False: fn has been or is being called. */
+bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
+
+/* Takes the result out of an ended cell; the owner does, once. */
+errand_result er_cell_take(er_cell *cell);
+
+/* Tells it to end. The caller must hold a count, or own it. */
+void er_cell_cancel(er_cell *cell, errand_reason reason);
+
+/* The cell is left behind: nobody waits for its end any more. */
+void er_cell_abandon(er_cell *cell);
+
+/* The lock bit: a few instructions long, never across a call. */
+void er_cell_lock(er_cell *cell);
+void er_cell_unlock(er_cell *cell);
+
+/* A link to another cell that may be read by a canceller at any time: changed under the lock bit only. */
+void     er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
+er_cell *er_cell_linked(er_cell *cell, er_cell **link); /* counted: release it; NULL: none */
+
+/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
+ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);
+
+#endif

@@ -1,0 +1,48 @@
+/* core/home.h -- what everything made at a pool needs to know of it: its clock, its log, its fork generation, and how long
+ * its memory lasts. Every errand_pool begins with one. */
+#ifndef ER_HOME_H
+#define ER_HOME_H
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/os.h"
+
+#include <errand/log.h>
+#include <errand/pool.h>
+
+struct er_timers;
+
+typedef struct er_home {
+    int64_t             count; /* who keeps the memory; the open pool itself counts far more than all others can */
+    void              (*free)(struct er_home *home);
+    const errand_clock *clock; /* NULL: the machine's */
+    errand_log         *log;
+    const char         *name;
+    unsigned            generation; /* of the process that made it */
+    uint32_t            shut;       /* er_pool_shut */
+    int64_t             abandoned;  /* cells that are left behind and have not ended: atomic, relaxed */
+    struct er_timers   *timers;
+} er_home;
+
+static inline er_home *er_home_of(errand_pool *pool) { return (er_home *)(void *)pool; }
+static inline const er_home *er_home_seen(const errand_pool *pool) { return (const er_home *)(const void *)pool; }
+
+/* The pool's clock, in nanoseconds: the machine's or the test's. */
+ER_SHARED int64_t     er_pool_now(errand_pool *pool);
+ER_SHARED errand_log *er_pool_log(errand_pool *pool);
+ER_SHARED bool        er_pool_dead(const errand_pool *pool); /* it belongs to a parent process */
+
+/* The pool is closing and its patience is over: what ends now ends because of that. */
+ER_SHARED bool er_pool_shut(const errand_pool *pool);
+
+/* A pool's memory lives until it is closed and nothing keeps it any more. To keep it one must have a count, or the pool open. */
+ER_SHARED void er_pool_keep(errand_pool *pool);
+ER_SHARED void er_pool_release(errand_pool *pool);
+
+/* The pool's own side of that: made with the big count, given up once when it is closed. */
+void er_home_open(er_home *home);
+void er_home_close(er_home *home);
+/* How many pools' memories there are. For tests: zero at their end means that no cell, limit or session is left either. */
+ER_SHARED int er_homes_alive(void);
+
+#endif

@@ -1,0 +1,19 @@
+/* core/policy.h -- a recipe, checked. */
+#ifndef ER_POLICY_H
+#define ER_POLICY_H
+
+#include "core/limits.h"
+
+#include <errand/policy.h>
+
+struct errand_policy {
+    uint32_t           count;
+    errand_policy_opts how; /* defaults filled in; times that were 0 for "none" are ERRAND_FOREVER */
+};
+
+ER_SHARED errand_policy *er_policy_keep(const errand_policy *policy);
+
+/* The wait after failed attempt n (from 1), in ms. A pure function: the n-th wait of a seed is always the same. */
+int64_t er_policy_wait(const errand_policy *policy, unsigned n, uint64_t seed, bool rate_limited);
+
+#endif

@@ -1,0 +1,393 @@
+/* core/retry.c -- a run under a policy: one cell from the first attempt to the last.
+ *
+ *     TURN (rate) --> PERMIT (semaphore) --> ATTEMPT --failed, again?--> SLEEP --> TURN ...        any --enough--> OVER
+ *
+ * A stage other than SLEEP waits for one future, its input: a turn, a permit, the attempt's task. What happens from outside
+ * (the input ended, the timer is due, the deadline has passed, a cancel) is an event: a bit in one word. Who sets a bit while no
+ * bit is set drives the machine, alone, until no bit is left; so nothing else in here needs a lock, no event is lost, and
+ * nothing recurses. An event is only a hint to look: what is due is decided by the clock, so a late one does no harm.
+ *
+ * The deadline ends the cell although an attempt may still run; the run stays until that has returned (OVER), because only
+ * then arg may be freed. No worker, no permit and no connection is held in SLEEP. Attempts after the first are urgent: what has
+ * waited already does not queue up again.
+ *
+ * Counts: the owner's, one for the input's waiter, one for each armed timer, one for the driver. */
+#include "core/policy.h"
+
+#include "base/options.h"
+
+#include <errno.h>
+
+enum { DRIVEN = 1, BEGIN = 2, INPUT = 4, TIMER = 8, DEADLINE = 16, TOLD = 32 };
+typedef enum stage { NEW, TURN, PERMIT, ATTEMPT, SLEEP, OVER } stage;
+
+typedef struct run {
+    er_cell        cell;
+    uint32_t       events;
+    stage          stage; /* this and all below: the driver's */
+    unsigned       number;
+    bool           ended, on_callers_stack;
+    errand_policy *policy;
+    errand_task    task;
+    uint64_t       seed;
+    int64_t        began_ns, deadline_ns, attempt_began_ns, attempt_deadline_ns, sleeps_until_ns;
+    er_cell       *input;
+    er_waiter      waiter;
+    er_timer       timer, deadline;
+    errand_result  permit, last;
+    er_history    *history;
+} run;
+
+static run *run_of(er_cell *cell) { return er_of(cell, run, cell); }
+static void post(run *r, uint32_t event);
+
+static int64_t ms_since(const run *r, int64_t from) { return (er_pool_now(r->cell.pool) - from) / ER_MS; }
+
+static errand_log *log_of(const run *r)
+{
+    const errand_policy_opts *how = &r->policy->how;
+    return !how->name ? NULL : how->log ? how->log : er_pool_log(r->cell.pool);
+}
+
+/* ---- events ---- */
+
+static void input_ended(er_waiter *waiter)
+{
+    run *r = er_of(waiter, run, waiter);
+    post(r, INPUT);
+    er_cell_release(&r->cell);
+}
+
+static void timer_due(er_timer *timer)
+{
+    run *r = er_of(timer, run, timer);
+    post(r, TIMER);
+    er_cell_release(&r->cell);
+}
+
+static void deadline_due(er_timer *timer)
+{
+    run *r = er_of(timer, run, deadline);
+    post(r, DEADLINE);
+    er_cell_release(&r->cell);
+}
+
+static void cancel_run(er_cell *cell, errand_reason reason)
+{
+    (void)reason; /* the cell knows */
+    post(run_of(cell), TOLD);
+}
+
+static void watch_input(run *r, stage next, er_cell *input)
+{
+    r->stage = next;
+    r->input = input;
+    r->waiter.fn = input_ended;
+    er_cell_keep(&r->cell);
+    if (!er_cell_watch(input, &r->waiter)) input_ended(&r->waiter);
+}
+
+/* ---- ending ---- */
+
+static void end(run *r, errand_result result)
+{
+    r->ended = true;
+    int64_t took = ms_since(r, r->began_ns);
+    if (r->number > 1 || (result.error && r->number)) {
+        er_result_attempted(&result, r->history);
+        r->history = NULL;
+    }
+    if (result.error) {
+        errand_detail *d = er_detail(&result);
+        if (d && d->elapsed_ms < 0) d->elapsed_ms = took;
+    }
+    errand_log *log = log_of(r);
+    const char *name = r->policy->how.name;
+    if (!result.error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, (double)took / 1000, r->number);
+    else if (errand_result_kind(&result) == ERRAND_KIND_TIMEOUT)
+        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s", name, (double)took / 1000, r->number,
+                    errand_result_message(&result));
+    else
+        errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s", name, (double)took / 1000, r->number,
+                     errand_result_message(&result));
+    er_cell_try_end(&r->cell, result);
+}
+
+/* Nothing is under way any more. */
+static void over(run *r, errand_result result)
+{
+    r->stage = OVER;
+    errand_result_free(&r->permit);
+    errand_result_free(&r->last);
+    if (r->task.free) r->task.free(r->task.arg);
+    r->task.free = NULL;
+    if (er_timer_disarm(r->cell.pool, &r->deadline)) er_cell_release(&r->cell);
+    if (r->ended) errand_result_free(&result);
+    else end(r, result);
+}
+
+/* The last failure is the answer; a deadline or cancel that cut the waiting short stands before it. */
+static void give_up(run *r, int error, errand_reason reason)
+{
+    errand_result result = r->last;
+    r->last = (errand_result){ 0 };
+    if (error) {
+        errand_result outer = er_fail_by(error, reason);
+        if (result.error) er_result_because(&outer, result);
+        result = outer;
+    }
+    over(r, result);
+}
+
+/* ---- stages ---- */
+
+static void attempt(run *r)
+{
+    int64_t now = er_pool_now(r->cell.pool);
+    const errand_policy_opts *how = &r->policy->how;
+    errand_task task = { .fn = r->task.fn, .arg = r->task.arg, .name = r->task.name };
+    int64_t deadline = er_deadline(now, how->attempt_ms);
+    if (deadline > r->deadline_ns) deadline = r->deadline_ns;
+    r->attempt_began_ns = now;
+    r->attempt_deadline_ns = deadline;
+    bool urgent = !r->on_callers_stack;
+    r->on_callers_stack = false;
+    watch_input(r, ATTEMPT, er_task_submit(r->cell.pool, &task, deadline, urgent));
+}
+
+static void get_permit(run *r)
+{
+    errand_sem *sem = r->policy->how.sem;
+    if (sem) watch_input(r, PERMIT, errand_sem_acquire(sem, 1));
+    else attempt(r);
+}
+
+static void get_turn(run *r)
+{
+    errand_rate *rate = r->policy->how.rate;
+    r->number++;
+    if (rate) watch_input(r, TURN, er_rate_acquire_by(rate, r->deadline_ns));
+    else get_permit(r);
+}
+
+/* How long to wait until another attempt; -1: there is to be none, *why says why not. */
+static int64_t again_in(const run *r, const errand_result *result, const char **why)
+{
+    const errand_policy_opts *how = &r->policy->how;
+    int64_t now = er_pool_now(r->cell.pool);
+    *why = NULL;
+    if (!errand_result_transient(result) || how->repeat == ERRAND_REPEAT_NEVER) return -1;
+    if (errand_result_may_have_run(result) && how->repeat != ERRAND_REPEAT_ALWAYS) return -1;
+    if (r->number >= how->attempts) return -1;
+    if (result->detail && result->detail->attempts_most && r->number >= result->detail->attempts_most) return -1;
+    bool limited = errand_result_kind(result) == ERRAND_KIND_RATE_LIMITED;
+    int64_t wait = er_policy_wait(r->policy, r->number, r->seed, limited), hint = errand_result_retry_after(result);
+    int64_t left = er_ms_until(now, r->deadline_ns);
+    int64_t hint_most = how->hint_most_ms != ERRAND_FOREVER ? how->hint_most_ms : left != INT64_MAX ? left : 300000;
+    *why = "backoff";
+    if (hint > hint_most) {
+        *why = "the other side asks for a longer wait than is allowed";
+        return -1;
+    }
+    if (hint > wait) {
+        wait = hint;
+        *why = "retry-after";
+    }
+    if (wait >= left) {
+        *why = "the deadline comes before the next attempt";
+        return -1;
+    }
+    return wait;
+}
+
+static void note_attempt(run *r, int error)
+{
+    errand_attempt note = { .number = r->number,
+                            .error = error,
+                            .began_ms = (r->attempt_began_ns - r->began_ns) / ER_MS,
+                            .took_ms = ms_since(r, r->attempt_began_ns),
+                            .then_waited_ms = -1,
+                            .why_waited = "" };
+    er_history_add(&r->history, &note);
+}
+
+static void attempt_ended(run *r, errand_result result)
+{
+    const errand_policy_opts *how = &r->policy->how;
+    errand_result_free(&r->permit);
+    if (result.error == ETIMEDOUT && errand_result_reason(&result) == ERRAND_BY_TOTAL &&
+        r->attempt_deadline_ns < r->deadline_ns) { /* the attempt's own deadline was the nearest */
+        if (result.detail->fixed) result = er_fail_by(ETIMEDOUT, ERRAND_BY_ATTEMPT);
+        else result.detail->reason = ERRAND_BY_ATTEMPT;
+    }
+    if ((result.error || r->number > 1) && !r->ended) note_attempt(r, result.error);
+    if (!result.error || r->ended || er_cell_told(&r->cell) || errand_result_kind(&result) == ERRAND_KIND_CANCELLED) {
+        over(r, result);
+        return;
+    }
+    if (errand_result_kind(&result) == ERRAND_KIND_RATE_LIMITED && how->rate)
+        errand_rate_pause(how->rate, errand_result_retry_after(&result));
+
+    const char *why;
+    int64_t wait = again_in(r, &result, &why);
+    errand_result_free(&r->last);
+    if (wait < 0) {
+        if (why) errand_warn(log_of(r), "[%s-give-up] %s", how->name, why);
+        over(r, result);
+        return;
+    }
+    errand_warn(log_of(r), "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", how->name, r->number,
+                errand_result_message(&result), (double)wait / 1000, why);
+    errand_attempt *last = er_history_last(r->history);
+    if (last) {
+        last->then_waited_ms = wait;
+        last->why_waited = why;
+    }
+    r->last = result;
+    r->stage = SLEEP;
+    r->sleeps_until_ns = er_deadline(er_pool_now(r->cell.pool), wait);
+    er_cell_keep(&r->cell);
+    int error = er_timer_sleep(r->cell.pool, &r->timer, r->sleeps_until_ns);
+    if (!error) return;
+    er_cell_release(&r->cell);
+    give_up(r, error, error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY);
+}
+
+static void on_input(run *r)
+{
+    errand_result result = er_cell_take(r->input);
+    er_cell_release(r->input);
+    r->input = NULL;
+    if (r->stage == ATTEMPT) {
+        attempt_ended(r, result);
+        return;
+    }
+    errand_reason told = er_cell_told(&r->cell);
+    if (result.error || r->ended || told) {
+        if (!result.error) {
+            errand_result_free(&result);
+            result = er_told_result(told ? told : ERRAND_BY_TOTAL);
+        }
+        if (r->last.error) er_result_because(&result, r->last); /* a limit cut a later attempt off */
+        r->last = (errand_result){ 0 };
+        r->number--; /* this one was not begun */
+        over(r, result);
+        return;
+    }
+    if (r->stage == PERMIT) {
+        r->permit = result;
+        attempt(r);
+    } else {
+        errand_result_free(&result);
+        get_permit(r);
+    }
+}
+
+static void on_stop(run *r, int error, errand_reason reason) /* told, or past the deadline */
+{
+    if (r->stage == SLEEP) {
+        if (er_timer_disarm(r->cell.pool, &r->timer)) er_cell_release(&r->cell);
+        give_up(r, error, reason);
+        return;
+    }
+    if (!r->input) return;
+    if (error == ETIMEDOUT && !r->ended) { /* the whole ends now, whatever the attempt does */
+        errand_result result = er_fail_by(error, reason);
+        if (r->last.error) er_result_because(&result, r->last);
+        r->last = (errand_result){ 0 };
+        if (r->stage == ATTEMPT) note_attempt(r, error);
+        end(r, result);
+        er_cell_abandon(r->input);
+    }
+    er_cell_cancel(r->input, reason);
+}
+
+static void handle(run *r, uint32_t events)
+{
+    if (r->stage == OVER) return;
+    int64_t now = er_pool_now(r->cell.pool);
+    bool shut = er_pool_shut(r->cell.pool);
+    if (events & BEGIN) get_turn(r);
+    if ((events & INPUT) && r->input && er_cell_ended(r->input)) on_input(r);
+    errand_reason told = er_cell_told(&r->cell);
+    if (told || (shut && (events & (DEADLINE | TIMER)))) {
+        if (!told) told = ERRAND_BY_SHUTDOWN;
+        on_stop(r, er_told_error(told), told);
+    } else if ((events & DEADLINE) && now >= r->deadline_ns) {
+        on_stop(r, ETIMEDOUT, ERRAND_BY_TOTAL);
+    } else if ((events & TIMER) && r->stage == SLEEP && now >= r->sleeps_until_ns) {
+        get_turn(r);
+    }
+}
+
+static void post(run *r, uint32_t event)
+{
+    if (er_or(&r->events, event | DRIVEN) & DRIVEN) return;
+    er_cell_keep(&r->cell);
+    for (;;) {
+        uint32_t events = er_swap(&r->events, DRIVEN) & ~(uint32_t)DRIVEN, none = DRIVEN;
+        if (events) handle(r, events);
+        else if (er_cas_strong(&r->events, &none, 0)) break;
+    }
+    er_cell_release(&r->cell);
+}
+
+/* ---- starting ---- */
+
+static void free_run(er_cell *cell)
+{
+    run *r = run_of(cell);
+    errand_policy_free(r->policy);
+    er_free(r->history);
+    er_free(r);
+}
+
+static const er_cell_kind run_kind = { cancel_run, free_run, NULL };
+
+static errand_future *refused(errand_pool *pool, const errand_task *task, errand_result why)
+{
+    if (task->free) task->free(task->arg);
+    return er_failed(pool, why);
+}
+
+errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size)
+{
+    errand_task t;
+    if (!policy || !task || !pool || er_pool_dead(pool) || er_options(&t, sizeof t, task, size) || !t.fn)
+        return errand_submit_task_sized(pool, task, size); /* which says what is wrong */
+    if (er_option_ms(&t.within_ms, ERRAND_FOREVER)) return refused(pool, &t, errand_failf(EINVAL, "within_ms is negative"));
+    run *r = er_alloc_zero(sizeof *r);
+    if (!r) return refused(pool, &t, errand_fail(ENOMEM));
+    er_cell_init(&r->cell, &run_kind, pool);
+    r->policy = er_policy_keep(policy);
+    r->task = t;
+    r->seed = policy->how.seed ? policy->how.seed : er_random();
+    r->began_ns = er_pool_now(pool);
+    r->deadline_ns = er_deadline_here(pool);
+    int64_t own = er_deadline(r->began_ns, policy->how.within_ms < t.within_ms ? policy->how.within_ms : t.within_ms);
+    if (own < r->deadline_ns) r->deadline_ns = own;
+    r->timer.fn = timer_due;
+    r->deadline.fn = deadline_due;
+    er_cell_keep(&r->cell); /* the driver of the beginning */
+    errand_info(log_of(r), "[%s-start]", policy->how.name);
+    int error = 0;
+    if (r->deadline_ns != INT64_MAX) {
+        er_cell_keep(&r->cell);
+        error = er_timer_arm(pool, &r->deadline, r->deadline_ns);
+        if (error) er_cell_release(&r->cell);
+    }
+    if (error) {
+        over(r, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
+    } else {
+        r->on_callers_stack = !policy->how.rate && !policy->how.sem; /* then the queue may hold this caller up */
+        post(r, BEGIN);
+    }
+    er_cell_release(&r->cell);
+    return &r->cell;
+}
+
+errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand_fn *fn, void *arg)
+{
+    errand_task task = { .fn = fn, .arg = arg };
+    return errand_run_task_sized(pool, policy, &task, sizeof task);
+}

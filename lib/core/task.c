@@ -1,0 +1,358 @@
+/* core/task.c -- cells that run a function on a worker.
+ *
+ *     work:    queued --claim--> running --fn returned--> ended
+ *                 |claim by cancel or deadline            | returned errand_later(f)
+ *                 +--> ended unrun                        +--> following f --f ended--> ended
+ *     sequel:  waiting for its input --> queued --> running --> ended            (errand_then; never ended unrun)
+ *
+ * The claim decides whether work runs: the worker that pops it and the cancel that wants it out both claim, and one wins. Who
+ * wins against a running task only tells it: wakes what its thread waits on, and passes the cancel on to what it awaits or
+ * follows (`input`). A link to the input is set before "told" is looked at, and a canceller sets "told" before it looks at the
+ * link, so one of the two always passes it on.
+ *
+ * Counts on a task: its owner's, the queue's (the worker gives it back after running), one for an armed deadline, one while its
+ * waiter hangs in its input. The waiter and the queue's link share memory: a task is never in both.
+ *
+ * A chain of errand_later is forwarded: a task that is followed by another, and by nobody else, and that wants to follow f,
+ * hands its follower over to f and is gone. So a million steps hold one cell. */
+#include "core/task.h"
+
+#include "base/options.h"
+
+#include <errno.h>
+
+typedef struct work {
+    er_task         task;
+    errand_fn      *fn;
+    void           *arg;
+    errand_free_fn *free_arg;
+    er_timer        timer;
+} work;
+
+typedef struct sequel {
+    er_task         task;
+    errand_then_fn *fn;
+    void           *arg;
+} sequel;
+
+static er_task *task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
+static work *work_of(er_cell *cell) { return er_of(cell, work, task.cell); }
+
+/* ---- errand_later ---- */
+
+static void drop_later(void *f) { errand_drop(f); }
+
+errand_result errand_later(errand_future *f)
+{
+    if (!f) return errand_failf(EINVAL, "errand_later(NULL)");
+    return (errand_result){ 0, f, drop_later, f, NULL };
+}
+
+static er_cell *later_of(const errand_result *r) { return !r->error && r->free == drop_later ? r->owner : NULL; }
+
+/* ---- ending a task ---- */
+
+int er_told_error(errand_reason reason)
+{
+    return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
+}
+
+errand_result er_told_result(errand_reason reason) { return er_fail_by(er_told_error(reason), reason); }
+
+/* What fn's failure becomes in a task that was told to end. */
+static errand_result told_failure(errand_result r, errand_reason reason)
+{
+    int error = er_told_error(reason);
+    if (r.error == error && (!r.detail || r.detail->fixed)) { /* it only passed on what it was told */
+        errand_result_free(&r);
+        return er_fail_by(error, reason);
+    }
+    if (error == ETIMEDOUT || r.error == error) return r; /* a deadline leaves the end to fn */
+    errand_result outer = er_fail_by(error, reason);
+    er_result_because(&outer, r);
+    return outer;
+}
+
+static const er_cell_kind work_kind, sequel_kind;
+
+/* The last steps of both; the caller holds a count. */
+static void end_task(er_cell *cell, errand_result r)
+{
+    errand_reason reason = er_cell_told(cell);
+    if (reason && r.error) r = told_failure(r, reason);
+    if (cell->kind == &work_kind) {
+        work *w = work_of(cell);
+        if (w->free_arg) w->free_arg(w->arg);
+        w->free_arg = NULL;
+        if (w->task.deadline_ns != INT64_MAX && er_timer_disarm(cell->pool, &w->timer)) er_cell_release(cell);
+    }
+    if (cell->pool)
+        er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
+    er_cell_end(cell, r);
+}
+
+static void followed(er_waiter *waiter)
+{
+    er_task *task = er_of(waiter, er_task, waiter);
+    er_cell *f = waiter->cell;
+    er_cell_link(&task->cell, &task->input, NULL);
+    errand_result r = er_cell_take(f);
+    er_cell_release(f);
+    end_task(&task->cell, r);
+    er_cell_release(&task->cell);
+}
+
+/* The count that the waiter carries is there already. */
+static void follow(er_task *task, er_cell *f)
+{
+    task->waiter.fn = followed;
+    er_cell_link(&task->cell, &task->input, f);
+    errand_reason reason = er_cell_told(&task->cell);
+    if (reason) er_cell_cancel(f, reason);
+    if (!er_cell_watch(f, &task->waiter)) followed(&task->waiter);
+}
+
+/* The only one who waits for the task's end, if that is a follower which owns it, nobody else holds it (but its runner), and its
+ * deadline adds nothing; taken off the task. Under the lock bit nobody can begin to watch, and only the owner could pass it on. */
+static er_task *take_follower(er_cell *cell)
+{
+    er_task *follower = NULL;
+    er_cell_lock(cell);
+    er_waiter *w = cell->waiters;
+    if (w && !w->next && w->fn == followed && !er_cell_told(cell)) {
+        er_task *candidate = er_of(w, er_task, waiter);
+        uint32_t mine = 2; /* the follower's, and the runner's */
+        if (task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= task_of(cell)->deadline_ns) {
+            mine += task_of(cell)->deadline_ns != INT64_MAX; /* the armed timer's */
+            if (er_load(&cell->count) <= mine) follower = candidate;
+        }
+    }
+    if (follower) {
+        cell->waiters = NULL;
+        er_and(&cell->state, ~(uint32_t)ER_WATCHED);
+    }
+    er_cell_unlock(cell);
+    return follower;
+}
+
+/* What fn returned becomes the task's end, or its being followed. */
+static void finish(er_cell *cell, errand_result r)
+{
+    er_cell *f = later_of(&r);
+    if (!f) {
+        end_task(cell, r);
+        return;
+    }
+    er_task *follower = take_follower(cell);
+    if (!follower) {
+        er_cell_keep(cell);
+        follow(task_of(cell), f);
+        return;
+    }
+    follow(follower, f);
+    end_task(cell, errand_ok(NULL, NULL));
+    er_cell_release(cell); /* the follower owned it */
+}
+
+/* ---- being told ---- */
+
+static void tell_runner(er_cell *cell, errand_reason reason)
+{
+    er_task *task = task_of(cell);
+    er_cell_lock(cell);
+    if (task->parked) er_unpark(task->parked, ER_TOLD); /* it stays where it is as long as the bit is held */
+    er_cell *input = task->input ? er_cell_keep(task->input) : NULL;
+    er_cell_unlock(cell);
+    if (!input) return;
+    er_cell_cancel(input, reason);
+    er_cell_release(input);
+}
+
+static void cancel_work(er_cell *cell, errand_reason reason)
+{
+    if (!er_cell_claim(cell)) {
+        tell_runner(cell, reason);
+        return;
+    }
+    bool queued = er_pool_unqueue(cell->pool, task_of(cell));
+    end_task(cell, er_told_result(reason));
+    if (queued) er_cell_release(cell);
+}
+
+static void past_deadline(er_timer *timer)
+{
+    er_cell *cell = &er_of(timer, work, timer)->task.cell;
+    er_cell_cancel(cell, er_pool_shut(cell->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+    er_cell_release(cell);
+}
+
+/* ---- work ---- */
+
+static void run_work(er_cell *cell)
+{
+    if (!er_cell_claim(cell)) return;
+    work *w = work_of(cell);
+    finish(cell, w->fn(w->arg));
+}
+
+static void free_work(er_cell *cell) { er_free(work_of(cell)); }
+static const er_cell_kind work_kind = { cancel_work, free_work, run_work };
+
+bool er_task_run_here(er_cell *f)
+{
+    if (f->kind != &work_kind || f->pool != er_pool_here() || !er_cell_claim(f)) return false;
+    bool queued = er_pool_unqueue(f->pool, task_of(f));
+    work *w = work_of(f);
+    er_task *before = er_task_change(&w->task);
+    errand_result r = w->fn(w->arg);
+    er_task_change(before);
+    finish(f, r);
+    if (queued) er_cell_release(f);
+    return true;
+}
+
+int64_t er_deadline_here(errand_pool *pool)
+{
+    const er_task *task = er_task_here();
+    if (!task || task->deadline_ns == INT64_MAX) return INT64_MAX;
+    errand_pool *theirs = task->cell.pool;
+    if (theirs == pool || er_home_of(theirs)->clock == er_home_of(pool)->clock) return task->deadline_ns;
+    return er_pool_now(pool) + (task->deadline_ns - er_pool_now(theirs));
+}
+
+static er_cell *refused(errand_pool *pool, const errand_task *task, errand_result r)
+{
+    if (task && task->free) task->free(task->arg);
+    return er_failed(pool, r);
+}
+
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, bool urgent)
+{
+    work *w = er_alloc(sizeof *w);
+    if (!w) return refused(pool, task, errand_fail(ENOMEM));
+    er_cell *cell = &w->task.cell;
+    er_cell_init(cell, &work_kind, pool);
+    w->task.input = NULL;
+    w->task.parked = NULL;
+    w->task.name = task->name;
+    w->task.deadline_ns = deadline_ns;
+    w->task.queued = ER_NOT_QUEUED;
+    w->fn = task->fn;
+    w->arg = task->arg;
+    w->free_arg = task->free;
+
+    int error = 0;
+    if (deadline_ns != INT64_MAX) {
+        w->timer = (er_timer){ .fn = past_deadline };
+        er_cell_keep(cell);
+        error = er_timer_arm(pool, &w->timer, deadline_ns);
+        if (error) er_cell_release(cell);
+    }
+    if (!error) {
+        er_cell_keep(cell);
+        error = er_pool_queue(pool, &w->task, urgent);
+        if (error) er_cell_release(cell);
+    }
+    if (error && er_cell_claim(cell)) {
+        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY;
+        if (error == ECANCELED && er_task_here()) reason = er_cell_told(&er_task_here()->cell);
+        errand_result r = reason ? er_fail_by(error, reason) : errand_fail(error);
+        if (error == EINVAL) r = errand_failf(error, "the pool is closed");
+        end_task(cell, r);
+    }
+    return cell;
+}
+
+errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
+{
+    errand_task t;
+    int error = task ? er_options(&t, sizeof t, task, size) : EINVAL;
+    if (error) return refused(pool, NULL, errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
+    if (!pool) return refused(NULL, &t, errand_failf(EINVAL, "pool is NULL"));
+    if (er_pool_dead(pool)) return refused(NULL, &t, errand_fail(ERRAND_EFORKED));
+    if (!t.fn) return refused(pool, &t, errand_failf(EINVAL, "task without fn"));
+    if (er_option_ms(&t.within_ms, ERRAND_FOREVER)) return refused(pool, &t, errand_failf(EINVAL, "within_ms is negative"));
+    int64_t deadline = t.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), t.within_ms);
+    int64_t inherited = er_deadline_here(pool);
+    return er_task_submit(pool, &t, inherited < deadline ? inherited : deadline, false);
+}
+
+errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
+{
+    errand_task task = { .fn = fn, .arg = arg };
+    return errand_submit_task_sized(pool, &task, sizeof task);
+}
+
+/* ---- what comes after ---- */
+
+static void run_sequel(er_cell *cell)
+{
+    sequel *s = er_of(cell, sequel, task.cell);
+    er_cell_claim(cell); /* nobody else does: a cancel only passes on */
+    errand_result in = er_cell_take(cell); /* parked there by its input's end */
+    finish(cell, s->fn(in, s->arg));
+}
+
+static void free_sequel(er_cell *cell) { er_free(er_of(cell, sequel, task.cell)); }
+static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel };
+
+static void input_ended(er_waiter *waiter)
+{
+    er_task *task = er_of(waiter, er_task, waiter);
+    er_cell *cell = &task->cell, *f = waiter->cell;
+    er_cell_link(cell, &task->input, NULL);
+    cell->result = er_cell_take(f);
+    er_cell_release(f);
+    if (cell->pool && er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
+    er_task *before = er_task_change(NULL);
+    run_sequel(cell); /* there are no workers any more */
+    er_task_change(before);
+    er_cell_release(cell);
+}
+
+errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
+{
+    if (!f) f = er_failed(NULL, errand_failf(EINVAL, "errand_then(NULL)"));
+    if (!fn) {
+        er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_then without a function"));
+        errand_cancel(f);
+        errand_drop(f);
+        return refusal;
+    }
+    sequel *s = er_alloc(sizeof *s);
+    if (!s) {
+        errand_cancel(f);
+        errand_drop(f);
+        errand_result r = fn(errand_fail(ENOMEM), arg); /* called exactly once, come what may */
+        errand_result_free(&r);
+        return er_failed(NULL, errand_fail(ENOMEM));
+    }
+    er_task *task = &s->task;
+    er_cell_init(&task->cell, &sequel_kind, f->pool);
+    task->input = f;
+    task->parked = NULL;
+    task->name = NULL;
+    task->deadline_ns = INT64_MAX;
+    task->queued = ER_NOT_QUEUED;
+    task->waiter.fn = input_ended;
+    s->fn = fn;
+    s->arg = arg;
+    er_cell_keep(&task->cell);
+    if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
+    return &task->cell;
+}
+
+/* ---- inside a task ---- */
+
+errand_reason errand_cancelled(void)
+{
+    er_task *task = er_task_here();
+    return task ? er_cell_told(&task->cell) : ERRAND_BY_NOBODY;
+}
+
+int64_t errand_time_left(void)
+{
+    er_task *task = er_task_here();
+    if (!task || task->deadline_ns == INT64_MAX) return ERRAND_FOREVER;
+    return er_ms_until(er_pool_now(task->cell.pool), task->deadline_ns);
+}
