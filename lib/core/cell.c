@@ -46,7 +46,7 @@ void er_cell_release(er_cell *cell)
 {
     if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
     /* the last one left needs no atomic step: nobody else can be there. acquire: what the others did comes first */
-    if (__atomic_load_n(&cell->count, __ATOMIC_ACQUIRE) != 1 && er_sub(&cell->count, 1) != 1) return;
+    if (er_load_acquire(&cell->count) != 1 && er_sub(&cell->count, 1) != 1) return;
     errand_pool *pool = cell->pool;
     errand_result_free(&cell->result);
     cell->kind->free(cell);

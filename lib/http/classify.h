@@ -1,0 +1,30 @@
+/* http/classify.h -- what an end means: kind, phase, worth another try, how long to wait. Pure functions. */
+#ifndef ER_CLASSIFY_H
+#define ER_CLASSIFY_H
+
+#include "base/os.h"
+
+#include <errand/result.h>
+
+/* A request of this method may be done twice without harm (RFC 9110, 9.2.2). */
+bool er_method_idempotent(const char *method);
+
+/* A status of 400 and more. */
+errand_kind er_status_kind(int status);
+
+/* What a CURLcode is. */
+typedef struct er_fault {
+    errand_kind kind;
+    const char *phase; /* a literal; NULL: the code does not tell */
+    int         error; /* an errno that says the same better; 0: ERRAND_CURL + code */
+    uint8_t     attempts_most;
+} er_fault;
+/* words: what curl said; it uses code 56 for a lost connection and for nonsense in a chunked body alike. */
+er_fault er_curl_fault(int code, const char *words);
+
+/* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts from the reply's own Date, or if
+ * there is none, from wall_seconds. -1: not understood; a time that has passed is 0. */
+int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds);
+int64_t er_retry_after_ms(const char *value); /* of a retry-after-ms header */
+
+#endif

@@ -1,0 +1,58 @@
+# ERRAND_ADD_FLAG(VARIABLE, FLAG): appends FLAG to VARIABLE if the C compiler takes it without a word.
+AC_DEFUN([ERRAND_ADD_FLAG], [
+    AS_VAR_PUSHDEF([known], [errand_cv_cflag_$2])
+    AC_CACHE_CHECK([whether $CC takes $2], [known], [
+        saved_CFLAGS=$CFLAGS
+        CFLAGS="$CFLAGS -Werror $2"
+        AC_COMPILE_IFELSE([AC_LANG_PROGRAM()], [AS_VAR_SET([known], [yes])], [AS_VAR_SET([known], [no])])
+        CFLAGS=$saved_CFLAGS
+    ])
+    AS_VAR_IF([known], [yes], [AS_VAR_APPEND([$1], [" $2"])])
+    AS_VAR_POPDEF([known])
+])
+
+# ERRAND_WARNINGS: WARN_CFLAGS, and --enable-werror.
+AC_DEFUN([ERRAND_WARNINGS], [
+    AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [a warning stops the build (for CI)])],
+        [], [enable_werror=no])
+    WARN_CFLAGS=
+    m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes],
+        [ERRAND_ADD_FLAG([WARN_CFLAGS], flag)])
+    AS_IF([test "x$enable_werror" != xno], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
+    AC_SUBST([WARN_CFLAGS])
+])
+
+# ERRAND_SANITIZER: SANITIZER_FLAGS for compiling and linking, from --enable-sanitizer=address,undefined or =thread.
+AC_DEFUN([ERRAND_SANITIZER], [
+    AC_ARG_ENABLE([sanitizer],
+        [AS_HELP_STRING([--enable-sanitizer=LIST], [build with -fsanitize=LIST: address,undefined or thread])],
+        [], [enable_sanitizer=no])
+    SANITIZER_FLAGS=
+    AS_CASE([$enable_sanitizer], [no], [], [yes|''], [AC_MSG_ERROR([--enable-sanitizer wants a list, such as address,undefined])], [
+        SANITIZER_FLAGS="-fsanitize=$enable_sanitizer -fno-sanitize-recover=all -fno-omit-frame-pointer"
+        AC_MSG_CHECKING([whether $CC links with -fsanitize=$enable_sanitizer])
+        saved_CFLAGS=$CFLAGS
+        CFLAGS="$CFLAGS $SANITIZER_FLAGS"
+        AC_LINK_IFELSE([AC_LANG_PROGRAM()], [AC_MSG_RESULT([yes])],
+            [AC_MSG_RESULT([no]); AC_MSG_ERROR([no -fsanitize=$enable_sanitizer here])])
+        CFLAGS=$saved_CFLAGS
+    ])
+    AC_SUBST([SANITIZER_FLAGS])
+    AC_SUBST([SANITIZER], [$enable_sanitizer])
+])
+
+# ERRAND_LINKER: LIBRARY_LDFLAGS that both libraries are linked with. They stay loaded once loaded (their threads run
+# code of theirs), and leave nothing undefined, which a sanitized library cannot promise.
+AC_DEFUN([ERRAND_LINKER], [
+    LIBRARY_LDFLAGS="-Wl,-z,nodelete"
+    AS_IF([test "x$enable_sanitizer" = xno], [LIBRARY_LDFLAGS="$LIBRARY_LDFLAGS -Wl,-z,defs"])
+    AC_MSG_CHECKING([whether the linker takes $LIBRARY_LDFLAGS and a version script])
+    AS_ECHO(['N_0 { global: main; local: *; };']) >conftest.map
+    saved_LDFLAGS=$LDFLAGS
+    LDFLAGS="$LDFLAGS $LIBRARY_LDFLAGS -Wl,--version-script=conftest.map"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM()], [AC_MSG_RESULT([yes])],
+        [AC_MSG_RESULT([no]); AC_MSG_ERROR([errand needs GNU ld, gold or lld])])
+    LDFLAGS=$saved_LDFLAGS
+    rm -f conftest.map
+    AC_SUBST([LIBRARY_LDFLAGS])
+])

@@ -1,0 +1,265 @@
+/* Cancels and deadlines: at once, wherever the request is, and the server sees it go. */
+#include "world.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Reads the request, says `says`, and then sees the client go. */
+struct silent {
+    const char *says;
+    atomic_uint came, went;
+};
+
+static void say_no_more(struct raw_conn *conn, void *arg)
+{
+    struct silent *silent = arg;
+    if (!raw_read_request(conn, NULL)) return;
+    if (silent->says) raw_say(conn, "%s", silent->says);
+    atomic_fetch_add(&silent->came, 1);
+    if (raw_wait_gone(conn)) atomic_fetch_add(&silent->went, 1);
+}
+
+static void check_cancelled(errand_result *r, const char *phase, bool may_have_run)
+{
+    ck_assert_int_eq(r->error, ECANCELED);
+    ck_assert_int_eq(errand_result_kind(r), ERRAND_KIND_CANCELLED);
+    ck_assert_int_eq(errand_result_reason(r), ERRAND_BY_CALLER);
+    ck_assert_str_eq(errand_result_phase(r), phase);
+    ck_assert(errand_result_may_have_run(r) == may_have_run);
+    ck_assert(!errand_result_transient(r));
+    errand_result_free(r);
+}
+
+static const struct {
+    const char *says, *phase;
+} moments[] = {
+    {NULL, "first byte"},
+    {"HTTP/1.1 200 OK\r\nContent-", "first byte"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "body"},
+};
+
+START_TEST(a_cancelled_transfer_is_gone_at_once)
+{
+    struct world w;
+    struct silent silent = {.says = moments[_i].says};
+    world_open(&w, say_no_more, &silent, NULL);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        errand_future *f = errand_send(w.http, &(errand_request){.url = "/", .method = turn ? "POST" : "GET"});
+        until(&silent.came, turn + 1);
+        if (silent.says) ck_assert_int_eq(errand_wait(f, 20), ETIMEDOUT); /* let it take in what was said */
+        errand_cancel(f);
+        errand_result r = errand_await(f);
+        check_cancelled(&r, moments[_i].phase, turn == 1);
+        until(&silent.went, turn + 1);
+    }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_cancelled_one_in_the_line_never_goes_out)
+{
+    struct world w;
+    struct silent silent = {0};
+    world_open(&w, say_no_more, &silent, &(errand_http_opts){.limit = 1});
+    errand_future *first = errand_get(w.http, "/"), *second = errand_get(w.http, "/");
+    until(&silent.came, 1);
+    errand_cancel(second);
+    errand_result r = errand_await(second);
+    check_cancelled(&r, "queue", false);
+    errand_cancel(first);
+    r = errand_await(first);
+    errand_result_free(&r);
+    until(&silent.went, 1);
+    ck_assert_uint_eq(raw_server_requests(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+/* A listener whose queue is full: who connects waits. */
+static int full_listener(unsigned *port, int fillers[8])
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    for (int i = 0; i < 8; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&address, sizeof address);
+    }
+    return fd;
+}
+
+START_TEST(a_connecting_one_is_cancelled_or_times_out)
+{
+    struct world w;
+    world_open(&w, say_once, "", NULL);
+    unsigned port;
+    int fillers[8], fd = full_listener(&port, fillers);
+    char url[60];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    errand_future *f = errand_send(w.http, &(errand_request){.url = url, .method = "POST"});
+    ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT);
+    errand_cancel(f);
+    errand_result r = errand_await(f);
+    check_cancelled(&r, "connect", false);
+
+    r = world_send(&w, (errand_request){.url = url, .method = "POST", .connect_ms = 50});
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
+    ck_assert_str_eq(errand_result_phase(&r), "connect");
+    ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
+    ck_message_has(&r, "(curl 28)");
+    errand_result_free(&r);
+
+    r = world_send(&w, (errand_request){.url = url, .method = "POST", .total_ms = 50});
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+    ck_assert_str_eq(errand_result_phase(&r), "connect");
+    ck_message_has(&r, "connect: its 50 ms are over");
+    errand_result_free(&r);
+    for (int i = 0; i < 8; i++) close(fillers[i]);
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_deadline_ends_a_transfer_and_tells_its_phase)
+{
+    struct world w;
+    struct silent silent = {.says = moments[_i].says};
+    world_open(&w, say_no_more, &silent, NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .total_ms = 100});
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+    if (atomic_load(&silent.came)) ck_assert_str_eq(errand_result_phase(&r), moments[_i].phase);
+    ck_assert_int_ge(errand_result_elapsed_ms(&r), 100);
+    ck_assert(errand_result_transient(&r));
+    ck_message_has(&r, "its 100 ms are over");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(waiting_in_the_line_counts)
+{
+    struct world w;
+    struct silent silent = {0};
+    world_open(&w, say_no_more, &silent, &(errand_http_opts){.limit = 1});
+    errand_future *first = errand_get(w.http, "/");
+    until(&silent.came, 1);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .total_ms = 50});
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_str_eq(errand_result_phase(&r), "queue");
+    ck_assert(!errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    errand_cancel(first);
+    errand_drop(first);
+    world_close(&w);
+}
+END_TEST
+
+static errand_result send_and_wait(void *arg)
+{
+    return errand_later(errand_get(arg, "/"));
+}
+
+START_TEST(a_tasks_deadline_goes_for_what_it_sends)
+{
+    struct world w;
+    struct silent silent = {0};
+    world_open(&w, say_no_more, &silent, NULL);
+    errand_task task = {.fn = send_and_wait, .arg = w.http, .within_ms = 100};
+    errand_result r = errand_await(errand_submit_task(w.pool, &task));
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    errand_result_free(&r);
+    until(&silent.went, atomic_load(&silent.came));
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_timeout_around_it_takes_it_along)
+{
+    struct world w;
+    struct silent silent = {0};
+    world_open(&w, say_no_more, &silent, NULL);
+    errand_future *f = errand_get(w.http, "/");
+    until(&silent.came, 1);
+    errand_result r = errand_await(errand_timeout(f, 10));
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    errand_result_free(&r);
+    until(&silent.went, 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_dropped_future_lets_the_request_go_on)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_drop(errand_get(w.http, "/"));
+    ck_assert_int_eq(errand_http_close(w.http, 20000), 0);
+    ck_assert_uint_eq(raw_server_requests(w.server), 1);
+    raw_server_stop(w.server);
+    ck_assert_int_eq(errand_pool_close(w.pool, 10000), 0);
+}
+END_TEST
+
+/* Replies as soon as it can, so that cancels meet completions. */
+static void answer_all(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes")) continue;
+}
+
+START_TEST(cancels_and_completions_meet_without_loss)
+{
+    struct world w;
+    world_open(&w, answer_all, NULL, &(errand_http_opts){.lanes = 2, .limit = 8});
+    enum { AT_ONCE = 16 };
+    unsigned rounds = storm(60), well = 0, cancelled = 0, late = 0;
+    for (unsigned round = 0; round < rounds; round++) {
+        errand_future *fs[AT_ONCE];
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            fs[i] = errand_send(w.http, &(errand_request){.url = "/", .total_ms = i % 5 ? 0 : 1 + round % 3});
+        }
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            if (i % 3 == round % 3) errand_cancel(fs[i]);
+        }
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            errand_result r = errand_await(fs[i]);
+            if (!r.error) well++;
+            else if (r.error == ECANCELED) cancelled++;
+            else if (r.error == ETIMEDOUT) late++;
+            else ck_abort_msg("%s", errand_result_message(&r));
+            errand_result_free(&r);
+        }
+    }
+    ck_assert_uint_eq(well + cancelled + late, rounds * AT_ONCE);
+    ck_assert_uint_gt(well, 0);
+    world_close(&w);
+}
+END_TEST
+
+Suite *endings_suite(void)
+{
+    Suite *suite = suite_create("http endings");
+    TCase *tc = tcase_create("cancel");
+    tcase_add_loop_test(tc, a_cancelled_transfer_is_gone_at_once, 0, (int)(sizeof moments / sizeof *moments));
+    tcase_add_test(tc, a_cancelled_one_in_the_line_never_goes_out);
+    tcase_add_test(tc, a_connecting_one_is_cancelled_or_times_out);
+    tcase_add_test(tc, a_dropped_future_lets_the_request_go_on);
+    tcase_add_test(tc, cancels_and_completions_meet_without_loss);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("deadlines");
+    tcase_add_loop_test(tc, a_deadline_ends_a_transfer_and_tells_its_phase, 0, (int)(sizeof moments / sizeof *moments));
+    tcase_add_test(tc, waiting_in_the_line_counts);
+    tcase_add_test(tc, a_tasks_deadline_goes_for_what_it_sends);
+    tcase_add_test(tc, a_timeout_around_it_takes_it_along);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

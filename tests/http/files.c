@@ -1,0 +1,204 @@
+/* save_to: whole or not at all. */
+#include "world.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER "/tmp/errand-http-XXXXXX"
+
+static unsigned entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    unsigned n = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static char *read_all(const char *path)
+{
+    static char text[200000];
+    FILE *file = fopen(path, "r");
+    if (!file) return NULL;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void write_all(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+struct place {
+    char folder[40], path[60];
+};
+
+static void place_open(struct place *place)
+{
+    memcpy(place->folder, FOLDER, sizeof FOLDER);
+    ck_assert_ptr_nonnull(mkdtemp(place->folder));
+    snprintf(place->path, sizeof place->path, "%s/video.mp4", place->folder);
+}
+
+static void place_close(struct place *place)
+{
+    unlink(place->path);
+    ck_assert_int_eq(rmdir(place->folder), 0); /* nothing else was left in it */
+}
+
+START_TEST(a_good_body_replaces_the_file)
+{
+    struct place place;
+    place_open(&place);
+    write_all(place.path, "an older one, which is longer");
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    ck_well(&r);
+    ck_assert_uint_eq(errand_response_body(r.value).size, 0);
+    ck_assert_str_eq(read_all(place.path), "video");
+    ck_assert_uint_eq(entries(place.folder), 1);
+    errand_result_free(&r);
+    world_close(&w);
+    place_close(&place);
+}
+END_TEST
+
+START_TEST(an_empty_body_is_an_empty_file)
+{
+    struct place place;
+    place_open(&place);
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    ck_well(&r);
+    ck_assert_str_eq(read_all(place.path), "");
+    errand_result_free(&r);
+    world_close(&w);
+    place_close(&place);
+}
+END_TEST
+
+static const struct {
+    const char *reply;
+    int         error;
+    const char *body; /* what comes in memory instead */
+} not_whole[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo", ERRAND_CURL + 18, NULL},
+    {"HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", ERRAND_HTTP + 404, "no such"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
+     "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+     ERRAND_CURL + 63, NULL},
+    {"HTTP/1.1 304 Same\r\n\r\n", 0, ""},
+    {"", ERRAND_CURL + 52, NULL},
+};
+
+START_TEST(anything_less_leaves_the_file_as_it_was)
+{
+    struct place place;
+    place_open(&place);
+    write_all(place.path, "old");
+    struct world w;
+    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply, &(errand_http_opts){.max_body = 100});
+    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    ck_assert_msg(r.error == not_whole[_i].error, "%s", errand_result_message(&r));
+    if (not_whole[_i].body) ck_body_eq(&r, not_whole[_i].body);
+    ck_assert_str_eq(read_all(place.path), "old");
+    ck_assert_uint_eq(entries(place.folder), 1);
+    errand_result_free(&r);
+    world_close(&w);
+    place_close(&place);
+}
+END_TEST
+
+static void half_a_body(struct raw_conn *conn, void *arg)
+{
+    if (!raw_read_request(conn, NULL)) return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo");
+    atomic_fetch_add((atomic_uint *)arg, 1);
+    raw_wait_gone(conn);
+}
+
+START_TEST(a_cancelled_one_leaves_nothing)
+{
+    struct place place;
+    place_open(&place);
+    struct world w;
+    atomic_uint came = 0;
+    world_open(&w, half_a_body, &came, NULL);
+    errand_future *f = errand_send(w.http, &(errand_request){.url = "/", .save_to = place.path});
+    until(&came, 1);
+    errand_cancel(f);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECANCELED);
+    errand_result_free(&r);
+    ck_assert_uint_eq(entries(place.folder), 0);
+    world_close(&w);
+    place_close(&place);
+}
+END_TEST
+
+START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video"});
+    ck_assert_int_eq(r.error, ENOENT);
+    ck_message_has(&r, "save_to \"/tmp/no/such/folder/video\": No such file or directory");
+    ck_assert(!errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    ck_assert_uint_eq(raw_server_connections(w.server), 0);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_folder_in_the_way_is_an_error)
+{
+    struct place place;
+    place_open(&place);
+    ck_assert_int_eq(mkdir(place.path, 0755), 0);
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    ck_assert_int_eq(r.error, EISDIR);
+    ck_message_has(&r, place.path);
+    ck_assert_ptr_null(r.value);
+    errand_result_free(&r);
+    world_close(&w);
+    rmdir(place.path);
+    place_close(&place);
+}
+END_TEST
+
+START_TEST(a_full_disk_is_an_error_that_names_the_file)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    /* a file in /proc/self/fd cannot be made: the temporary one neither */
+    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = "/proc/self/video"});
+    ck_assert_int_ne(r.error, 0);
+    ck_message_has(&r, "save_to \"/proc/self/video\": ");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+Suite *files_suite(void)
+{
+    Suite *suite = suite_create("http files");
+    TCase *tc = tcase_create("save_to");
+    tcase_add_test(tc, a_good_body_replaces_the_file);
+    tcase_add_test(tc, an_empty_body_is_an_empty_file);
+    tcase_add_loop_test(tc, anything_less_leaves_the_file_as_it_was, 0, (int)(sizeof not_whole / sizeof *not_whole));
+    tcase_add_test(tc, a_cancelled_one_leaves_nothing);
+    tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);
+    tcase_add_test(tc, a_folder_in_the_way_is_an_error);
+    tcase_add_test(tc, a_full_disk_is_an_error_that_names_the_file);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

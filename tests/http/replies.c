@@ -1,0 +1,341 @@
+/* Requests go out as they were meant, replies come back as they were sent. */
+#include "world.h"
+
+#define HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Answers with what it was sent: the whole request as the body. */
+static void mirror(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Connection: %u\r\n\r\n", request.length, raw_number(conn));
+        raw_send(conn, request.text, request.length);
+        raw_request_free(&request);
+    }
+}
+
+static const char *body_of(const errand_result *r) { return errand_response_body(r->value).at; }
+
+START_TEST(a_get_goes_out_plain)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_get(&w, "/a/b?c=d#e");
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 200);
+    ck_assert_int_eq(strncmp(body_of(&r), "GET /a/b?c=d HTTP/1.1\r\n", 23), 0);
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nUser-Agent: errand/" ));
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nAccept-Encoding: "));
+    ck_assert_ptr_null(strstr(body_of(&r), "Expect:"));
+    ck_assert_ptr_null(strstr(body_of(&r), "Content-"));
+    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/a/b?c=d"));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(an_absolute_url_needs_no_base)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_pool *pool = errand_pool_new(NULL);
+    errand_http *http = errand_http_new(pool, NULL);
+    errand_result r = errand_await(errand_get(http, world_url(&w, "/x")));
+    ck_well(&r);
+    errand_result_free(&r);
+    ck_assert_int_eq(errand_http_close(http, 10000), 0);
+    ck_assert_int_eq(errand_pool_close(pool, 10000), 0);
+    world_close(&w);
+}
+END_TEST
+
+static const struct {
+    const char *base, *url, *target;
+} relatives[] = {
+    {"", "/x", "GET /x HTTP"},           {"", "x/y", "GET /x/y HTTP"},          {"/api/v1/", "videos", "GET /api/v1/videos HTTP"},
+    {"/api/v1", "videos", "GET /api/videos HTTP"}, {"/api/v1/", "../v2", "GET /api/v2 HTTP"}, {"/api/v1/", "/root", "GET /root HTTP"},
+    {"/api/v1/", "?q=1", "GET /api/v1/?q=1 HTTP"},
+};
+
+START_TEST(relative_urls_are_resolved)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    char base[200];
+    snprintf(base, sizeof base, "%s%s", raw_server_url(w.server), relatives[_i].base);
+    errand_http *http = errand_http_new(w.pool, &(errand_http_opts){.base_url = base});
+    errand_result r = errand_await(errand_get(http, relatives[_i].url));
+    ck_well(&r);
+    ck_assert_msg(!strncmp(body_of(&r), relatives[_i].target, strlen(relatives[_i].target)), "%s", body_of(&r));
+    errand_result_free(&r);
+    ck_assert_int_eq(errand_http_close(http, 10000), 0);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(headers_go_out_as_given_and_override_the_sessions)
+{
+    struct world w;
+    errand_http_opts opts = {.headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"), .user_agent = "me/1"};
+    world_open(&w, mirror, NULL, &opts);
+    errand_result r = world_send(
+        &w, (errand_request){.url = "/", .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own", "X-Empty:", "Accept: */*")});
+    ck_well(&r);
+    const char *parts[] = {"\r\nX-Session: s\r\n", "\r\nX-Own: a\r\n", "\r\nX-Own: b\r\n", "\r\nx-both: own\r\n",
+                           "\r\nX-Empty:\r\n", "\r\nAccept: */*\r\n", "\r\nUser-Agent: me/1\r\n"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        ck_assert_msg(strstr(body_of(&r), parts[i]) != NULL, "no %s in %s", parts[i], body_of(&r));
+    }
+    ck_assert_ptr_null(strstr(body_of(&r), "session"));
+    ck_assert_ptr_null(strstr(body_of(&r), "text/plain"));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_body_is_a_post_of_exactly_its_bytes)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    static const char bytes[] = "a\0b\r\n\xff";
+    errand_result r = world_send(&w, (errand_request){.url = "/", .body = {bytes, sizeof bytes - 1}});
+    ck_well(&r);
+    errand_bytes body = errand_response_body(r.value);
+    ck_assert_int_eq(strncmp(body.at, "POST / HTTP/1.1\r\n", 17), 0);
+    ck_assert_ptr_nonnull(strstr(body.at, "\r\nContent-Length: 6\r\n"));
+    ck_assert_ptr_null(strstr(body.at, "Content-Type")); /* nobody said that it is a form */
+    ck_assert_uint_gt(body.size, 6);
+    ck_assert_int_eq(memcmp((const char *)body.at + body.size - 6, bytes, 6), 0);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+static const struct {
+    const char *method, *body, *line;
+} methods[] = {
+    {"GET", NULL, "GET / "},         {"GET", "x", "GET / "},    {"POST", NULL, "POST / "},   {"POST", "x", "POST / "},
+    {"PUT", "x", "PUT / "},          {"PUT", NULL, "PUT / "},   {"PATCH", "x", "PATCH / "},  {"DELETE", NULL, "DELETE / "},
+    {"DELETE", "x", "DELETE / "},    {"OPTIONS", NULL, "OPTIONS / "}, {"REPORT", "x", "REPORT / "},
+};
+
+START_TEST(methods_go_out_as_named_with_their_body)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    const char *body = methods[_i].body;
+    errand_request request = {.url = "/", .method = methods[_i].method, .body = {body, body ? strlen(body) : 0}};
+    for (int turn = 0; turn < 2; turn++) { /* the second on a handle that was used before */
+        errand_result r = world_send(&w, request);
+        ck_well(&r);
+        ck_assert_int_eq(strncmp(body_of(&r), methods[_i].line, strlen(methods[_i].line)), 0);
+        const char *end = strstr(body_of(&r), "\r\n\r\n");
+        ck_assert_str_eq(end + 4, body ? body : "");
+        bool has_length = strstr(body_of(&r), "Content-Length:") != NULL;
+        ck_assert(has_length == (body || !strcmp(methods[_i].method, "POST")));
+        errand_result_free(&r);
+        r = world_send(&w, (errand_request){.url = "/", .body = {"other", 5}});
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(json_goes_out_as_json)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    struct json_object *json = json_object_new_object();
+    json_object_object_add(json, "prompt", json_object_new_string("a \"cat\""));
+    errand_result r = errand_await(errand_post_json(w.http, "/generate", json));
+    ck_well(&r);
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nContent-Type: application/json\r\n"));
+    ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "{\"prompt\":\"a \\\"cat\\\"\"}");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){.url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y")});
+    ck_well(&r);
+    ck_assert_ptr_null(strstr(body_of(&r), "application/json"));
+    errand_result_free(&r);
+    json_object_put(json);
+    r = errand_await(errand_post_json(w.http, "/", NULL));
+    ck_well(&r);
+    ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "null");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_key_goes_out_raw)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .idempotency_key = "video \"1\""});
+    ck_well(&r);
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nIdempotency-Key: video \"1\"\r\n"));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_connection_is_used_again)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    for (int i = 0; i < 5; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        ck_assert_str_eq(errand_response_header(r.value, "x-connection", 0), "1");
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(headers_are_found_in_any_case_and_number)
+{
+    struct world w;
+    world_open(&w, say_once,
+               "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
+               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  \r\nTransfer-Encoding: chunked\r\n\r\n"
+               "3\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n",
+               NULL);
+    errand_result r = world_get(&w, "/");
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 201);
+    ck_assert_str_eq(errand_response_header(r.value, "SET-COOKIE", 0), "a");
+    ck_assert_str_eq(errand_response_header(r.value, "Set-Cookie", 1), "b");
+    ck_assert_ptr_null(errand_response_header(r.value, "Set-Cookie", 2));
+    ck_assert_str_eq(errand_response_header(r.value, "x-empty", 0), "");
+    ck_assert_ptr_null(errand_response_header(r.value, "X-Early", 0));
+    ck_assert_ptr_null(errand_response_header(r.value, "X-Trailer", 0));
+    ck_assert_ptr_null(errand_response_header(r.value, "Set", 0));
+    ck_body_eq(&r, "abc");
+    ck_assert_uint_eq(errand_response_body(r.value).size, 3);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(an_empty_reply_body_is_an_empty_text)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 204 No Content\r\n\r\n", NULL);
+    errand_result r = world_get(&w, "/");
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 204);
+    ck_body_eq(&r, "");
+    ck_assert_uint_eq(errand_response_body(r.value).size, 0);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(timings_go_up)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_get(&w, "/");
+    ck_well(&r);
+    errand_timings t;
+    ck_assert_int_eq(errand_response_timings(r.value, &t), 0);
+    ck_assert_double_ge(t.queue, 0);
+    ck_assert_double_ge(t.resolve, t.queue);
+    ck_assert_double_ge(t.connect, t.resolve);
+    ck_assert_double_eq(t.tls, -1);
+    ck_assert_double_ge(t.first_byte, t.connect);
+    ck_assert_double_ge(t.total, t.first_byte);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* /N answers the status N with a Location, anything else says what came. */
+static void redirecting(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        const char *path = strchr(request.text, ' ');
+        long status = path ? strtol(path + 2, NULL, 10) : 0;
+        if (status == 999) raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
+        else if (status == 310) raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /310\r\nContent-Length: 0\r\n\r\n");
+        else if (status) raw_say(conn, "HTTP/1.1 %ld Moved\r\nLocation: /end?q=1\r\nX-Hop: 1\r\nContent-Length: 3\r\n\r\nhop", status);
+        else raw_reply(conn, 200, "text/plain", request.text);
+        raw_request_free(&request);
+    }
+}
+
+static const struct {
+    const char *method;
+    int         status;
+    const char *line;
+    bool        with_body;
+} redirects[] = {
+    {"GET", 301, "GET /end?q=1 ", false},   {"POST", 301, "GET /end?q=1 ", false}, {"POST", 302, "GET /end?q=1 ", false},
+    {"POST", 303, "GET /end?q=1 ", false},  {"POST", 307, "POST /end?q=1 ", true}, {"POST", 308, "POST /end?q=1 ", true},
+    {"PUT", 301, "PUT /end?q=1 ", true},    {"PUT", 302, "PUT /end?q=1 ", true},   {"PUT", 303, "GET /end?q=1 ", false},
+    {"PUT", 307, "PUT /end?q=1 ", true},    {"DELETE", 303, "GET /end?q=1 ", false},
+};
+
+START_TEST(redirects_are_followed_by_the_rules_of_methods)
+{
+    struct world w;
+    world_open(&w, redirecting, NULL, NULL);
+    char url[20];
+    snprintf(url, sizeof url, "/%d", redirects[_i].status);
+    errand_request request = {.url = url, .method = redirects[_i].method};
+    if (!strcmp(request.method, "POST") || !strcmp(request.method, "PUT")) request.body = (errand_bytes){"load", 4};
+    errand_result r = world_send(&w, request);
+    ck_well(&r);
+    ck_assert_msg(!strncmp(body_of(&r), redirects[_i].line, strlen(redirects[_i].line)), "%s", body_of(&r));
+    ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, redirects[_i].with_body ? "load" : "");
+    ck_assert_ptr_null(errand_response_header(r.value, "X-Hop", 0));
+    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/end?q=1"));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_redirect_in_circles_or_to_elsewhere_ends)
+{
+    struct world w;
+    world_open(&w, redirecting, NULL, NULL);
+    errand_result r = world_get(&w, "/310");
+    ck_assert_int_eq(r.error, ERRAND_CURL + 47);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
+    ck_assert(!errand_result_transient(&r));
+    ck_assert_uint_eq(raw_server_requests(w.server), 11);
+    errand_result_free(&r);
+    r = world_get(&w, "/999");
+    ck_assert_int_eq(r.error, ERRAND_CURL + 1);
+    ck_assert(!errand_result_transient(&r));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+Suite *replies_suite(void)
+{
+    Suite *suite = suite_create("http replies");
+    TCase *tc = tcase_create("requests");
+    tcase_add_test(tc, a_get_goes_out_plain);
+    tcase_add_test(tc, an_absolute_url_needs_no_base);
+    tcase_add_loop_test(tc, relative_urls_are_resolved, 0, (int)(sizeof relatives / sizeof *relatives));
+    tcase_add_test(tc, headers_go_out_as_given_and_override_the_sessions);
+    tcase_add_test(tc, a_body_is_a_post_of_exactly_its_bytes);
+    tcase_add_loop_test(tc, methods_go_out_as_named_with_their_body, 0, (int)(sizeof methods / sizeof *methods));
+    tcase_add_test(tc, json_goes_out_as_json);
+    tcase_add_test(tc, a_key_goes_out_raw);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("replies");
+    tcase_add_test(tc, a_connection_is_used_again);
+    tcase_add_test(tc, headers_are_found_in_any_case_and_number);
+    tcase_add_test(tc, an_empty_reply_body_is_an_empty_text);
+    tcase_add_test(tc, timings_go_up);
+    tcase_add_loop_test(tc, redirects_are_followed_by_the_rules_of_methods, 0, (int)(sizeof redirects / sizeof *redirects));
+    tcase_add_test(tc, a_redirect_in_circles_or_to_elsewhere_ends);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

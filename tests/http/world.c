@@ -1,0 +1,72 @@
+#include "world.h"
+
+#include <time.h>
+
+void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+{
+    memset(w, 0, sizeof *w);
+    ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
+    w->pool = errand_pool_new(NULL);
+    ck_assert_ptr_nonnull(w->pool);
+    errand_http_opts ours = {0};
+    if (opts) ours = *opts;
+    if (!ours.base_url) ours.base_url = raw_server_url(w->server);
+    w->http = errand_http_new(w->pool, &ours);
+    ck_assert_ptr_nonnull(w->http);
+}
+
+void world_close(struct world *w)
+{
+    ck_assert_int_eq(errand_http_close(w->http, 30000), 0);
+    raw_server_stop(w->server);
+    ck_assert_int_eq(errand_pool_close(w->pool, 30000), 0);
+}
+
+const char *world_url(struct world *w, const char *path)
+{
+    char *text = w->texts[w->next++ % 8];
+    snprintf(text, sizeof w->texts[0], "%s%s", raw_server_url(w->server), path);
+    return text;
+}
+
+errand_result world_get(struct world *w, const char *path)
+{
+    return errand_await(errand_get(w->http, path));
+}
+
+errand_result world_send(struct world *w, errand_request request)
+{
+    return errand_await(errand_send(w->http, &request));
+}
+
+void until(atomic_uint *count, unsigned n)
+{
+    while (atomic_load(count) < n) nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
+bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n)
+{
+    while (atomic_load(count) < n) {
+        if (!raw_pause(conn, 1)) return false;
+    }
+    return true;
+}
+
+void say_once(struct raw_conn *conn, void *arg)
+{
+    if (raw_read_request(conn, NULL)) raw_say(conn, "%s", (const char *)arg);
+}
+
+void say_always(struct raw_conn *conn, void *arg)
+{
+    while (raw_read_request(conn, NULL)) {
+        if (!raw_say(conn, "%s", (const char *)arg)) break;
+    }
+}
+
+unsigned storm(unsigned n)
+{
+    const char *scale = getenv("ERRAND_TEST_SCALE");
+    double scaled = n * (scale ? strtod(scale, NULL) : 1.0);
+    return scaled < 1 ? 1 : (unsigned)scaled;
+}

@@ -1,0 +1,60 @@
+/* World: a raw server, a pool and a session, and what the tests here ask of them. */
+#ifndef TESTS_HTTP_WORLD_H
+#define TESTS_HTTP_WORLD_H
+
+#include <check.h>
+#include <errand-http.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "raw_server.h"
+
+struct world {
+    struct raw_server *server;
+    errand_pool       *pool;
+    errand_http       *http;
+    char               texts[8][300]; /* of world_url, in turn */
+    unsigned           next;
+};
+
+/* opts may be NULL; without a base_url relative urls go to the server. */
+void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void world_close(struct world *w); /* and everything ends well */
+
+const char *world_url(struct world *w, const char *path); /* absolute */
+
+errand_result world_get(struct world *w, const char *path);
+errand_result world_send(struct world *w, errand_request request);
+
+/* Returns when *count has come to n. */
+void until(atomic_uint *count, unsigned n);
+
+/* The handler's side of it: waits without a timeout until *count has come to n. False: stop. */
+bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n);
+
+/* The handler for replies that are always the same: arg is the text. One request, then the connection is closed. */
+void say_once(struct raw_conn *conn, void *arg);
+void say_always(struct raw_conn *conn, void *arg); /* to every request of a connection that stays */
+
+unsigned storm(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
+
+#define ck_message_has(r, part)                                                                                                  \
+    ck_assert_msg(strstr(errand_result_message(r), (part)), "\"%s\" does not have \"%s\"", errand_result_message(r), (part))
+#define ck_body_eq(r, text) ck_assert_str_eq((const char *)errand_response_body((r)->value).at, (text))
+#define ck_well(r) ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
+
+Suite *classify_suite(void);
+Suite *refusals_suite(void);
+Suite *replies_suite(void);
+Suite *failures_suite(void);
+Suite *endings_suite(void);
+Suite *session_suite(void);
+Suite *retries_suite(void);
+Suite *files_suite(void);
+Suite *json_suite(void);
+
+#endif

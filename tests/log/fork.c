@@ -1,0 +1,155 @@
+/* A child process and its parent's log. */
+#include "logs.h"
+
+#include <errand/log.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { THREADS = 3 };
+
+typedef struct talker {
+    errand_log *log;
+    pthread_t   thread;
+    unsigned    id, said;
+    int         stop;
+} talker;
+
+static void *talk(void *arg)
+{
+    talker *t = arg;
+    for (; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED); t->said++) {
+        if (t->said % 2) errand_warn(t->log, "thread %u line %u", t->id, t->said);
+        else errand_info(t->log, "thread %u line %u", t->id, t->said);
+    }
+    return NULL;
+}
+
+static int die_in_child(errand_log *log) /* 0, or which step was wrong; what hangs is ended by the alarm */
+{
+    errand_log_stats before, after;
+    alarm(LONG_MS / 1000);
+    if (errand_log_stats_get(log, &before)) return 1;
+    for (int i = 0; i < 100; i++) errand_warn(log, "from the child");
+    errand_info(log, "from the child");
+    if (errand_log_stats_get(log, &after)) return 2;
+    if (after.attempted != before.attempted + 101) return 3;
+    if (after.dropped != before.dropped + 101) return 4;
+    if (errand_log_flush(log, LONG_MS) != ERRAND_EFORKED) return 5;
+    if (errand_log_to_stderr(log, ERRAND_LOG_INFO) != ERRAND_EFORKED) return 6;
+    errand_log_set_level(log, ERRAND_LOG_OFF);
+    if (errand_log_close(log, LONG_MS) != 0) return 7;
+    return 0;
+}
+
+START_TEST(a_childs_log_is_dead_and_hangs_nobody_even_under_load)
+{
+    place to = a_file();
+    talker talkers[THREADS];
+    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        talkers[i] = (talker){ .log = log, .id = i };
+        ck_assert_int_eq(pthread_create(&talkers[i].thread, NULL, talk, &talkers[i]), 0);
+    }
+    /* by now all threads run: one that is being started holds locks of a sanitizer's malloc, which fork copies */
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
+    unsigned many = scaled(300);
+    for (unsigned i = 0; i < many; i++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (!child) _exit(die_in_child(log));
+        int status = 0;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(WIFEXITED(status), "child %u was ended by signal %d", i, WTERMSIG(status));
+        ck_assert_msg(WEXITSTATUS(status) == 0, "child %u: step %d", i, WEXITSTATUS(status));
+    }
+    uint64_t said = 0;
+    for (unsigned i = 0; i < THREADS; i++) {
+        __atomic_store_n(&talkers[i].stop, 1, __ATOMIC_RELAXED);
+        pthread_join(talkers[i].thread, NULL);
+        said += talkers[i].said;
+    }
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
+    errand_log_stats stats;
+    ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
+    ck_assert_uint_eq(stats.attempted, said);
+    ck_assert_uint_eq(stats.attempted, stats.written + stats.dropped);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+
+    char *text = text_of(&to), *at = text, *line;
+    unsigned long next[THREADS] = { 0 };
+    uint64_t told = 0;
+    ck_assert(!has(text, "from the child"));
+    while ((line = line_of(&at))) {
+        uint64_t gap = gap_of(line);
+        told += gap ? gap : 1;
+        unsigned id, n;
+        if (gap) continue;
+        ck_assert_int_eq(sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n), 2);
+        ck_assert_uint_lt(id, THREADS);
+        ck_assert_uint_ge(n, next[id]); /* nothing is there twice */
+        next[id] = n + 1ul;
+    }
+    ck_assert_uint_eq(told, said);
+    free(text);
+}
+END_TEST
+
+#ifdef __SANITIZE_THREAD__
+#define NO_THREADS_AFTER_FORK 1 /* the sanitizer's own limit */
+#elif defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define NO_THREADS_AFTER_FORK 1
+#endif
+#endif
+
+#ifndef NO_THREADS_AFTER_FORK
+START_TEST(a_child_may_have_a_log_of_its_own)
+{
+    place to = a_file(), other = a_file();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    errand_info(log, "parent");
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); /* as above */
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (!child) {
+        alarm(LONG_MS / 1000);
+        errand_log *own = errand_log_new(NULL);
+        int error = errand_log_to_file(own, other.path, ERRAND_LOG_DEFAULT);
+        errand_info(own, "child");
+        if (!error) error = errand_log_close(own, LONG_MS);
+        if (!error) error = errand_log_close(log, LONG_MS);
+        _exit(error ? 1 : 0);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *ours = text_of(&to), *theirs = text_of(&other);
+    ck_assert_uint_eq(count_of(ours, "\n"), 1);
+    ck_assert(has(ours, "- parent\n"));
+    ck_assert_uint_eq(count_of(theirs, "\n"), 1);
+    ck_assert(has(theirs, "- child\n"));
+    free(ours);
+    free(theirs);
+}
+END_TEST
+#endif
+
+Suite *fork_suite(void)
+{
+    Suite *suite = suite_create("fork");
+    TCase *tests = tcase_create("fork");
+    tcase_add_test(tests, a_childs_log_is_dead_and_hangs_nobody_even_under_load);
+#ifndef NO_THREADS_AFTER_FORK
+    tcase_add_test(tests, a_child_may_have_a_log_of_its_own);
+#endif
+    suite_add_tcase(suite, tests);
+    return suite;
+}

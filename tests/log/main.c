@@ -1,0 +1,18 @@
+/* The logger's suites, one per file. */
+#include "logs.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+    SRunner *runner = srunner_create(ring_suite());
+    srunner_add_suite(runner, lines_suite());
+    srunner_add_suite(runner, sinks_suite());
+    srunner_add_suite(runner, full_suite());
+    srunner_add_suite(runner, ends_suite());
+    srunner_add_suite(runner, fork_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

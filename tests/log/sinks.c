@@ -1,0 +1,291 @@
+/* Sinks that are slow, fail, come back, or want only part of it. */
+#include "logs.h"
+
+#include <errand/log.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static errand_log_stats stats_of(errand_log *log)
+{
+    errand_log_stats stats;
+    ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
+    return stats;
+}
+
+static void flushes(errand_log *log) { ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); }
+
+START_TEST(each_sink_takes_its_own_level)
+{
+    place all = a_file(), warnings = a_file(), nothing = a_file();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, all.path, ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_to_file(log, warnings.path, ERRAND_LOG_WARN), 0);
+    ck_assert_int_eq(errand_log_to_file(log, nothing.path, ERRAND_LOG_OFF), 0);
+    errand_info(log, "one");
+    errand_warn(log, "two");
+    errand_error(log, "three");
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *a = text_of(&all), *w = text_of(&warnings), *n = text_of(&nothing);
+    ck_assert_uint_eq(count_of(a, "\n"), 3);
+    ck_assert_uint_eq(count_of(w, "\n"), 2);
+    ck_assert(has(w, "- two\n") && has(w, "- three\n"));
+    ck_assert_str_eq(n, "");
+    free(a);
+    free(w);
+    free(n);
+}
+END_TEST
+
+START_TEST(a_sink_added_later_gets_what_is_said_later)
+{
+    place to = a_file();
+    errand_log *log = errand_log_new(NULL);
+    errand_info(log, "to nobody");
+    flushes(log);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    errand_info(log, "to the file");
+    flushes(log);
+    ck_assert_uint_eq(stats_of(log).written, 2);
+    char *text = text_of(&to);
+    ck_assert_uint_eq(count_of(text, "\n"), 1);
+    ck_assert(has(text, "- to the file\n"));
+    free(text);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+}
+END_TEST
+
+START_TEST(stderr_is_a_sink_and_stays_open)
+{
+    place to = a_file();
+    int kept = dup(2);
+    ck_assert_int_eq(dup2(to.fd, 2), 2);
+    errand_log *log = errand_log_new(NULL);
+    int error = errand_log_to_stderr(log, ERRAND_LOG_DEFAULT);
+    errand_info(log, "hello");
+    int closed = errand_log_close(log, LONG_MS);
+    bool open = fcntl(2, F_GETFD) >= 0;
+    dup2(kept, 2);
+    ck_assert_int_eq(error, 0);
+    ck_assert_int_eq(closed, 0);
+    ck_assert(open);
+    char *text = text_of(&to);
+    ck_assert(has(text, " - errand - INFO - [stderr_is_a_sink"));
+    ck_assert(has(text, "] - hello\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(a_file_is_made_and_appended_to)
+{
+    char folder[] = "/tmp/errand-log-XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/log", folder);
+    umask(022);
+    for (int i = 1; i <= 2; i++) {
+        errand_log *log = errand_log_new(NULL);
+        ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_DEFAULT), 0);
+        errand_info(log, "run %d", i);
+        ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    }
+    place p = { .fd = open(path, O_RDONLY) };
+    struct stat about;
+    fstat(p.fd, &about);
+    char *text = text_of(&p);
+    unlink(path);
+    rmdir(folder);
+    ck_assert_uint_eq(about.st_mode & 0777, 0644);
+    ck_assert(has(text, "- run 1\n") && has(text, "- run 2\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(a_failing_sink_is_counted_and_the_others_go_on)
+{
+    place to = a_file();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, "/dev/full", ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_to_file(log, "/dev/full", ERRAND_LOG_WARN), 0);
+    for (int i = 0; i < 3000; i++) {
+        if (i % 3) errand_info(log, "line %d", i);
+        else errand_warn(log, "line %d", i);
+    }
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); /* nothing new has failed */
+    errand_log_stats stats = stats_of(log);
+    ck_assert_uint_eq(stats.written, 3000);
+    ck_assert_uint_eq(stats.dropped, 0);
+    ck_assert_uint_eq(stats.failed, 3000); /* those that failed twice count once */
+    errand_info(log, "again");
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = text_of(&to), *at = text, *line;
+    for (int i = 0; i < 3000; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "] - line %d", i);
+        ck_assert_ptr_nonnull(line = line_of(&at));
+        ck_assert(has(line, expected));
+    }
+    ck_assert(has(line_of(&at), "again"));
+    ck_assert_ptr_null(line_of(&at));
+    free(text);
+}
+END_TEST
+
+static void limit_files(rlim_t size) /* while it lasts, nothing may be asserted: Check writes a file, too */
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size;
+    if (setrlimit(RLIMIT_FSIZE, &limit)) abort();
+}
+
+START_TEST(a_sink_that_recovers_says_how_many_lines_it_lost)
+{
+    place to = a_file(), other = a_pipe();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_to_file(log, other.path, ERRAND_LOG_DEFAULT), 0);
+    errand_info(log, "first");
+    flushes(log);
+    struct stat about;
+    fstat(to.fd, &about);
+    limit_files((rlim_t)about.st_size + 10); /* the next line is torn after ten bytes */
+    int errors[3];
+    for (int i = 0; i < 3; i++) {
+        errand_info(log, "lost");
+        errors[i] = errand_log_flush(log, LONG_MS);
+    }
+    limit_files(RLIM_INFINITY);
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(errors[i], EIO);
+    ck_assert_uint_eq(stats_of(log).failed, 3);
+    errand_info(log, "back");
+    flushes(log);
+    errand_info(log, "last");
+    flushes(log);
+    errand_log_stats stats = stats_of(log);
+    ck_assert_uint_eq(stats.attempted, 6);
+    ck_assert_uint_eq(stats.written, 6);
+    ck_assert_uint_eq(stats.failed, 3);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+
+    char *text = text_of(&to), *at = text;
+    ck_assert(has(line_of(&at), "] - first"));
+    char *torn = line_of(&at);
+    ck_assert_uint_eq(strlen(torn), 10);
+    ck_assert_str_eq(line_of(&at), "... 3 lines lost here: File too large");
+    ck_assert(has(line_of(&at), "] - back"));
+    ck_assert(has(line_of(&at), "] - last"));
+    ck_assert_ptr_null(line_of(&at));
+    free(text);
+    reader *r = read_in_background(&other);
+    text = read_text(r);
+    ck_assert_uint_eq(count_of(text, "\n"), 6); /* the other one has them all */
+    ck_assert(!has(text, "..."));
+    free(text);
+}
+END_TEST
+
+START_TEST(what_a_sink_lost_last_is_told_at_close)
+{
+    place to = a_file();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    limit_files(0);
+    errand_info(log, "lost");
+    int error = errand_log_flush(log, LONG_MS);
+    limit_files(RLIM_INFINITY);
+    ck_assert_int_eq(error, EIO);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = text_of(&to);
+    ck_assert_str_eq(text, "... 1 line lost here: File too large\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_line_torn_in_the_middle_of_a_long_one_is_lost_whole)
+{
+    place to = a_file();
+    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 1 << 20 });
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    char *message = malloc(300001);
+    memset(message, 'x', 300000);
+    message[300000] = '\0';
+    limit_files(100000); /* the second of its pieces fails */
+    errand_info(log, "%s", message);
+    int error = errand_log_flush(log, LONG_MS);
+    limit_files(RLIM_INFINITY);
+    ck_assert_int_eq(error, EIO);
+    ck_assert_uint_eq(stats_of(log).failed, 1);
+    errand_info(log, "back");
+    flushes(log);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = text_of(&to), *at = text;
+    ck_assert_uint_eq(strlen(line_of(&at)), 100000);
+    ck_assert_str_eq(line_of(&at), "... 1 line lost here: File too large");
+    ck_assert(has(line_of(&at), "] - back"));
+    ck_assert_ptr_null(line_of(&at));
+    free(text);
+    free(message);
+}
+END_TEST
+
+START_TEST(a_reader_that_has_gone_is_a_failure_not_a_signal)
+{
+    place to = a_pipe();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    close(to.fd);
+    errand_info(log, "into the void");
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
+    ck_assert_uint_eq(stats_of(log).failed, 1);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+}
+END_TEST
+
+START_TEST(a_slow_sink_gets_everything_from_those_who_wait)
+{
+    place to = a_pipe();
+    unsigned many = scaled(20000);
+    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    reader *r = read_in_background(&to); /* the pipe holds 4 KiB, so it holds everybody up */
+    for (unsigned i = 0; i < many; i++) errand_warn(log, "line %u", i);
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
+    ck_assert_uint_eq(stats_of(log).dropped, 0);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = read_text(r), *at = text;
+    for (unsigned i = 0; i < many; i++) {
+        const char *line = line_of(&at);
+        ck_assert_ptr_nonnull(line);
+        ck_assert_uint_eq(strtoul(strstr(line, "] - line ") + 9, NULL, 10), i);
+    }
+    ck_assert_ptr_null(line_of(&at));
+    free(text);
+}
+END_TEST
+
+Suite *sinks_suite(void)
+{
+    Suite *suite = suite_create("sinks");
+    TCase *tests = tcase_create("sinks");
+    tcase_add_test(tests, each_sink_takes_its_own_level);
+    tcase_add_test(tests, a_sink_added_later_gets_what_is_said_later);
+    tcase_add_test(tests, stderr_is_a_sink_and_stays_open);
+    tcase_add_test(tests, a_file_is_made_and_appended_to);
+    tcase_add_test(tests, a_failing_sink_is_counted_and_the_others_go_on);
+    tcase_add_test(tests, a_sink_that_recovers_says_how_many_lines_it_lost);
+    tcase_add_test(tests, what_a_sink_lost_last_is_told_at_close);
+    tcase_add_test(tests, a_line_torn_in_the_middle_of_a_long_one_is_lost_whole);
+    tcase_add_test(tests, a_reader_that_has_gone_is_a_failure_not_a_signal);
+    tcase_add_test(tests, a_slow_sink_gets_everything_from_those_who_wait);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,25 @@
+/* Options: the command line of the demo server. */
+#ifndef DEMO_OPTIONS_H
+#define DEMO_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fates.h"
+
+struct options {
+    uint16_t port; /* 0: any free one */
+    uint64_t seed;
+    long delay_ms, delay_spread_ms; /* of POST /generate */
+    long slow_ms;                   /* how long a slow body takes */
+    long retry_after;               /* seconds */
+    long polls;                     /* most polls that find an operation queued, and as many running */
+    long operation_ms;              /* an operation is not done before */
+    double shares[FATES];
+    bool with_parent, until_eof, verbose, quiet;
+};
+
+/* True: go on. False: end with *status; what was to be said has been said. */
+bool options_read(struct options *options, int argc, char **argv, int *status);
+
+#endif
