@@ -77,6 +77,7 @@ static _Thread_local struct {
     er_worker *worker;
     er_task   *task;
     bool       resident;
+    er_closer *shutting; /* this thread is inside its shut */
 } here;
 
 er_task *er_task_here(void) { return here.task; }
@@ -207,7 +208,7 @@ static int answer(errand_pool *pool, call c)
     }
     tell_watchers(pool);
     er_lock_give(&pool->lock);
-    if (error) errand_warn(pool->home.log, "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
+    if (error) errand_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
     return none ? error : 0;
 }
 
@@ -535,7 +536,7 @@ void er_pool_remove_closer(errand_pool *pool, er_closer *closer)
     if (er_pool_dead(pool)) return;
     unsigned turns = 0;
     er_lock_take(&pool->lock);
-    while (pool->shutting == closer) {
+    while (pool->shutting == closer && here.shutting != closer) { /* shut itself may end what it belongs to */
         er_lock_give(&pool->lock);
         er_relax(&turns);
         er_lock_take(&pool->lock);
@@ -550,7 +551,9 @@ static void shut_closers(errand_pool *pool)
     for (er_node *n; (n = er_list_pop(&pool->closers));) {
         er_closer *closer = pool->shutting = er_of(n, er_closer, node);
         er_lock_give(&pool->lock);
-        closer->shut(closer);
+        here.shutting = closer;
+        closer->shut(closer); /* may be gone after this */
+        here.shutting = NULL;
         er_lock_take(&pool->lock);
         pool->shutting = NULL;
     }
@@ -737,6 +740,7 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     if (error) leave_stragglers(pool);
     reap(pool);
     er_timers_close(pool->home.timers);
+    er_store(&pool->home.log, NULL);
     er_home_close(&pool->home);
     return error;
 }

@@ -26,6 +26,7 @@ typedef struct work {
     errand_fn      *fn;
     void           *arg;
     errand_free_fn *free_arg;
+    errand_reason   late; /* why it is told to end at its deadline */
     er_timer        timer;
 } work;
 
@@ -181,8 +182,9 @@ static void cancel_work(er_cell *cell, errand_reason reason)
 
 static void past_deadline(er_timer *timer)
 {
-    er_cell *cell = &er_of(timer, work, timer)->task.cell;
-    er_cell_cancel(cell, er_pool_shut(cell->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+    work *w = er_of(timer, work, timer);
+    er_cell *cell = &w->task.cell;
+    er_cell_cancel(cell, er_pool_shut(cell->pool) ? ERRAND_BY_SHUTDOWN : w->late);
     er_cell_release(cell);
 }
 
@@ -226,7 +228,7 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, bool urgent)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent)
 {
     work *w = er_alloc(sizeof *w);
     if (!w) return refused(pool, task, errand_fail(ENOMEM));
@@ -240,6 +242,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     w->fn = task->fn;
     w->arg = task->arg;
     w->free_arg = task->free;
+    w->late = reason;
 
     int error = 0;
     if (deadline_ns != INT64_MAX) {
@@ -254,7 +257,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
         if (error) er_cell_release(cell);
     }
     if (error && er_cell_claim(cell)) {
-        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY;
+        reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY;
         if (error == ECANCELED && er_task_here()) reason = er_cell_told(&er_task_here()->cell);
         errand_result r = reason ? er_fail_by(error, reason) : errand_fail(error);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
@@ -274,7 +277,7 @@ errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *ta
     if (er_option_ms(&t.within_ms, ERRAND_FOREVER)) return refused(pool, &t, errand_failf(EINVAL, "within_ms is negative"));
     int64_t deadline = t.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), t.within_ms);
     int64_t inherited = er_deadline_here(pool);
-    return er_task_submit(pool, &t, inherited < deadline ? inherited : deadline, false);
+    return er_task_submit(pool, &t, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false);
 }
 
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)

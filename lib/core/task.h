@@ -4,8 +4,9 @@
 
 #include "core/pool.h"
 
-/* errand_submit_task that inherits nothing: the deadline is on the pool's clock (INT64_MAX: none), urgent as in er_pool_queue. */
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, bool urgent);
+/* errand_submit_task that inherits nothing: the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end for
+ * that reason; urgent as in er_pool_queue. */
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent);
 
 /* On a worker: if f is work of this very pool that nobody has begun, runs it right here. */
 bool er_task_run_here(er_cell *f);
