@@ -25,6 +25,7 @@ static bool call_hook(errand_promise *p)
     void (*hook)(void *) = p->hook;
     void *arg = p->arg;
     bool call = hook && !p->told;
+    const void *before = p->caller; /* this very thread, if a hook has set the next one */
     if (call) {
         p->told = true;
         p->calling++;
@@ -36,7 +37,7 @@ static bool call_hook(errand_promise *p)
     hook(arg);
     er_cell_lock(&p->cell);
     p->calling--;
-    p->caller = NULL;
+    p->caller = before;
     er_cell_unlock(&p->cell);
     er_cell_release(&p->cell);
     return true;

@@ -68,7 +68,12 @@ static errand_result told_failure(errand_result r, errand_reason reason)
         errand_result_free(&r);
         return er_fail_by(error, reason);
     }
-    if (error == ETIMEDOUT || r.error == error) return r; /* a deadline leaves the end to fn */
+    if (r.error == error) { /* in its own words */
+        errand_detail *d = er_detail(&r);
+        if (d && !d->reason) d->reason = reason;
+        return r;
+    }
+    if (error == ETIMEDOUT) return r; /* a deadline leaves the end to fn */
     errand_result outer = er_fail_by(error, reason);
     er_result_because(&outer, r);
     return outer;
@@ -270,7 +275,10 @@ errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *ta
 {
     errand_task t;
     int error = task ? er_options(&t, sizeof t, task, size) : EINVAL;
-    if (error) return refused(pool, NULL, errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
+    if (error) { /* ENOTSUP: what we know stands before the tail */
+        const errand_task *known = error == ENOTSUP ? task : NULL;
+        return refused(pool, known, errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
+    }
     if (!pool) return refused(NULL, &t, errand_failf(EINVAL, "pool is NULL"));
     if (er_pool_dead(pool)) return refused(NULL, &t, errand_fail(ERRAND_EFORKED));
     if (!t.fn) return refused(pool, &t, errand_failf(EINVAL, "task without fn"));
