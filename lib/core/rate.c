@@ -122,7 +122,7 @@ static void free_turn(er_cell *cell)
     er_free(t);
 }
 
-static const er_cell_kind turn_kind = { cancel_turn, free_turn, NULL };
+static const er_cell_kind turn_kind = { .cancel = cancel_turn, .free = free_turn };
 
 errand_future *er_rate_acquire_by(errand_rate *rate, int64_t deadline_ns)
 {

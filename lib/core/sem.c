@@ -113,7 +113,7 @@ static void free_permit(er_cell *cell)
     release_sem(sem);
 }
 
-static const er_cell_kind permit_kind = { cancel_permit, free_permit, NULL };
+static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
 
 static void shut_sem(er_closer *closer)
 {
