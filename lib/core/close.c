@@ -107,8 +107,8 @@ static void leave_stragglers(errand_pool *pool)
     }
     er_lock_give(&pool->lock);
     for (unsigned i = 0; i < n && i < 16; i++)
-        errand_error(pool->home.log, "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
-    if (n > 16) errand_error(pool->home.log, "pool %s: and %u more", pool->home.name, n - 16);
+        errand_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
+    if (n > 16) errand_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
 }
 
 int errand_pool_close(errand_pool *pool, int64_t within_ms)
@@ -144,6 +144,7 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     if (error) leave_stragglers(pool);
     er_reap(pool);
     er_timers_close(pool->home.timers);
+    er_store(&pool->home.log, NULL);
     er_home_close(&pool->home);
     return error;
 }

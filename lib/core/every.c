@@ -66,7 +66,7 @@ static void due(er_timer *timer)
         return;
     }
     errand_task task = { .fn = e->fn, .arg = e->arg, .detached = true };
-    er_cell *f = er_task_submit(e->cell.pool, &task, INT64_MAX, true, e->site);
+    er_cell *f = er_task_submit(e->cell.pool, &task, INT64_MAX, ERRAND_BY_TOTAL, true, e->site);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);
     errand_reason told = er_cell_told(&e->cell);

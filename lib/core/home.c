@@ -14,7 +14,7 @@ int64_t er_pool_now(errand_pool *pool)
     return clock ? clock->now_ns(clock->arg) : er_now_ns();
 }
 
-errand_log *er_pool_log(errand_pool *pool) { return er_home_of(pool)->log; }
+errand_log *er_pool_log(errand_pool *pool) { return er_load(&er_home_of(pool)->log); }
 bool er_pool_dead(const errand_pool *pool) { return er_home_seen(pool)->generation != er_fork_generation(); }
 bool er_pool_shut(const errand_pool *pool) { return er_load(&er_home_seen(pool)->shut); }
 

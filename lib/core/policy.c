@@ -14,7 +14,7 @@ static const char *check(errand_policy_opts *o)
 {
     if (er_option_ms(&o->within_ms, ERRAND_FOREVER)) return "within_ms: negative";
     if (er_option_ms(&o->attempt_ms, ERRAND_FOREVER)) return "attempt_ms: negative";
-    if (er_option_ms(&o->hint_most_ms, ERRAND_FOREVER)) return "hint_most_ms: negative";
+    if (er_option_ms(&o->hint_most_ms, ER_HINT_DEFAULT)) return "hint_most_ms: negative";
     bool own_most = o->most_ms != 0;
     if (o->first_ms < 0 && o->first_ms != ERRAND_ZERO) return "first_ms: negative";
     if (er_option_ms(&o->most_ms, MOST_MS)) return "most_ms: negative";
@@ -67,12 +67,22 @@ void errand_policy_free(errand_policy *policy)
     er_free(policy);
 }
 
+/* factor^n by squaring: any n is quick, and what is too much becomes infinite. */
+static double power(double factor, unsigned n)
+{
+    double p = 1;
+    for (; n; n /= 2, factor *= factor) {
+        if (n % 2) p *= factor;
+    }
+    return p;
+}
+
 int64_t er_policy_wait(const errand_policy *policy, unsigned n, uint64_t seed, bool rate_limited)
 {
     const errand_policy_opts *how = &policy->how;
     int64_t first = how->first_ms ? how->first_ms : rate_limited ? FIRST_LIMITED_MS : FIRST_MS;
     double most = (double)how->most_ms, wait = first == ERRAND_ZERO ? 0 : (double)first;
-    for (unsigned i = 1; i < n && wait < most && wait > 0 && how->factor > 1; i++) wait *= how->factor;
+    if (wait > 0) wait *= power(how->factor, n - 1);
     if (wait > most) wait = most;
     uint64_t state = seed + n * UINT64_C(0xd1342543de82ef95);
     double u = er_random_fraction(&state);
@@ -83,6 +93,6 @@ int64_t er_policy_wait(const errand_policy *policy, unsigned n, uint64_t seed, b
 
 int64_t errand_policy_wait_ms(const errand_policy *policy, unsigned attempt, uint64_t seed)
 {
-    if (!policy || !attempt || attempt >= policy->how.attempts) return -1;
+    if (!policy || !attempt || attempt >= policy->how.attempts || policy->how.repeat == ERRAND_REPEAT_NEVER) return -1;
     return er_policy_wait(policy, attempt, seed, false);
 }

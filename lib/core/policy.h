@@ -6,6 +6,8 @@
 
 #include <errand/policy.h>
 
+#define ER_HINT_DEFAULT (-1) /* hint_most_ms: what is left, else 5 min */
+
 struct errand_policy {
     uint32_t           count;
     errand_policy_opts how; /* defaults filled in; times that were 0 for "none" are ERRAND_FOREVER */

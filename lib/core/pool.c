@@ -138,7 +138,7 @@ int er_answer(errand_pool *pool, er_call call)
     er_lock_give(&pool->lock);
     if (!error) return 0;
     er_free(w);
-    errand_warn(pool->home.log, "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
+    errand_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
     return none ? error : 0;
 }
 

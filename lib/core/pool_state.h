@@ -82,6 +82,7 @@ typedef struct er_here {
     er_task   *task;
     er_frame  *frame;
     bool       resident;
+    er_closer *shutting; /* this thread is inside its shut */
 } er_here;
 er_here *er_here_now(void);
 

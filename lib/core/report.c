@@ -131,7 +131,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
 
 void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site)
 {
-    if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || !pool->home.log) return;
+    if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || !er_pool_log(pool)) return;
     bool told = false;
     if (site) {
         er_lock_take(&pool->lock);
@@ -143,6 +143,6 @@ void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name
     if (told) return;
     char symbol[96];
     er_symbol(site, symbol, sizeof symbol);
-    errand_warn(pool->home.log, "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
+    errand_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
                 errand_result_message(r), symbol);
 }

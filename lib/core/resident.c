@@ -109,7 +109,7 @@ void er_pool_remove_closer(errand_pool *pool, er_closer *closer)
     if (er_pool_dead(pool)) return;
     unsigned turns = 0;
     er_lock_take(&pool->lock);
-    while (pool->shutting == closer) {
+    while (pool->shutting == closer && er_here_now()->shutting != closer) { /* shut itself may end what it belongs to */
         er_lock_give(&pool->lock);
         er_relax(&turns);
         er_lock_take(&pool->lock);
@@ -128,7 +128,9 @@ void er_shut_closers(errand_pool *pool, bool early_ones_only)
         er_list_remove(&closer->node);
         pool->shutting = closer;
         er_lock_give(&pool->lock);
-        closer->shut(closer);
+        er_here_now()->shutting = closer;
+        closer->shut(closer); /* may be gone after this */
+        er_here_now()->shutting = NULL;
         er_lock_take(&pool->lock);
         pool->shutting = NULL;
         n = pool->closers.head.next; /* others may have come and gone meanwhile */

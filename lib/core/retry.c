@@ -5,7 +5,8 @@
  * A stage other than SLEEP waits for one future, its input: a turn, a permit, the attempt's task. What happens from outside
  * (the input ended, the timer is due, the deadline has passed, a cancel) is an event: a bit in one word. Who sets a bit while no
  * bit is set drives the machine, alone, until no bit is left; so nothing else in here needs a lock, no event is lost, and
- * nothing recurses. An event is only a hint to look: what is due is decided by the clock, so a late one does no harm.
+ * nothing recurses. An event is only a hint to look: what is due, who was told, whether the pool has shut is asked anew at each,
+ * so one that comes late, early or for something that is over does no harm.
  *
  * The deadline ends the cell although an attempt may still run; the run stays until that has returned (OVER), because only
  * then arg may be freed. No worker, no permit and no connection is held in SLEEP. Attempts after the first are urgent: what has
@@ -25,14 +26,14 @@ typedef struct run {
     er_cell        cell;
     uint32_t       events;
     stage          stage; /* this and all below: the driver's */
-    unsigned       number;
+    unsigned       number; /* of attempts begun */
     bool           ended, on_callers_stack;
     errand_policy *policy;
     errand_task    task;
     er_key        *key;
     const void    *site;
     uint64_t       seed;
-    int64_t        began_ns, deadline_ns, attempt_began_ns, attempt_deadline_ns, sleeps_until_ns;
+    int64_t        began_ns, deadline_ns, attempt_began_ns, sleeps_until_ns;
     er_cell       *input;
     er_waiter      waiter;
     er_timer       timer, deadline;
@@ -95,7 +96,12 @@ static void end(run *r, errand_result result)
 {
     r->ended = true;
     int64_t took = ms_since(r, r->began_ns);
-    if (r->number > 1 || (result.error && r->number)) {
+    if (r->history && (r->number > 1 || result.error)) {
+        errand_detail *d = er_detail(&result);
+        if (d && d->history) { /* of a run inside the attempt; what is asked for is this one */
+            er_free(d->history);
+            d->history = NULL;
+        }
         er_result_attempted(&result, r->history);
         r->history = NULL;
     }
@@ -104,14 +110,14 @@ static void end(run *r, errand_result result)
         if (d && d->elapsed_ms < 0) d->elapsed_ms = took;
     }
     errand_log *log = log_of(r);
-    const char *name = r->policy->how.name;
-    if (!result.error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, (double)took / 1000, r->number);
+    const char *name = r->policy->how.name, *message = errand_result_message(&result);
+    const errand_result *cause = errand_result_cause(&result, 0);
+    const char *because = cause ? "; because: " : "", *why = cause ? errand_result_message(cause) : "";
+    double seconds = (double)took / 1000;
+    if (!result.error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, r->number);
     else if (errand_result_kind(&result) == ERRAND_KIND_TIMEOUT)
-        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s", name, (double)took / 1000, r->number,
-                    errand_result_message(&result));
-    else
-        errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s", name, (double)took / 1000, r->number,
-                     errand_result_message(&result));
+        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because, why);
+    else errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because, why);
     er_cell_try_end(&r->cell, result);
 }
 
@@ -128,17 +134,18 @@ static void over(run *r, errand_result result)
     else end(r, result);
 }
 
-/* The last failure is the answer; a deadline or cancel that cut the waiting short stands before it. */
-static void give_up(run *r, int error, errand_reason reason)
+/* Something cut the waiting for another attempt short. A cancel or the deadline is the answer, with the last failure behind it;
+ * a mere refusal (no turn before the deadline, no memory) stands behind the last failure, which it must not hide. */
+static errand_result cut_short(run *r, errand_result by)
 {
-    errand_result result = r->last;
+    errand_result last = r->last;
     r->last = (errand_result){ 0 };
-    if (error) {
-        errand_result outer = er_fail_by(error, reason);
-        if (result.error) er_result_because(&outer, result);
-        result = outer;
-    }
-    over(r, result);
+    if (!last.error) return by;
+    errand_kind kind = errand_result_kind(&by);
+    bool stopped = kind == ERRAND_KIND_CANCELLED || kind == ERRAND_KIND_TIMEOUT;
+    errand_result outer = stopped ? by : last;
+    er_result_because(&outer, stopped ? last : by);
+    return outer;
 }
 
 /* ---- stages ---- */
@@ -153,11 +160,12 @@ static void attempt(run *r)
     task.detached = true; /* what it inherits it has inherited already */
     int64_t deadline = er_deadline(now, how->attempt_ms);
     if (deadline > r->deadline_ns) deadline = r->deadline_ns;
+    errand_reason late = deadline < r->deadline_ns ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL;
+    r->number++;
     r->attempt_began_ns = now;
-    r->attempt_deadline_ns = deadline;
     bool urgent = !r->on_callers_stack;
     r->on_callers_stack = false;
-    watch_input(r, ATTEMPT, er_task_submit(r->cell.pool, &task, deadline, urgent, r->site));
+    watch_input(r, ATTEMPT, er_task_submit(r->cell.pool, &task, deadline, late, urgent, r->site));
 }
 
 static void get_permit(run *r)
@@ -170,9 +178,14 @@ static void get_permit(run *r)
 static void get_turn(run *r)
 {
     errand_rate *rate = r->policy->how.rate;
-    r->number++;
-    if (rate) watch_input(r, TURN, er_rate_acquire_by(rate, r->deadline_ns));
+    if (rate) watch_input(r, TURN, er_rate_acquire_by(rate, r->cell.pool, r->deadline_ns));
     else get_permit(r);
+}
+
+static int64_t hint_most(const run *r)
+{
+    int64_t most = r->policy->how.hint_most_ms, left = er_ms_until(er_pool_now(r->cell.pool), r->deadline_ns);
+    return most != ER_HINT_DEFAULT ? most : left != INT64_MAX ? left : 300000;
 }
 
 /* How long to wait until another attempt; -1: there is to be none, *why says why not. */
@@ -188,9 +201,8 @@ static int64_t again_in(const run *r, const errand_result *result, const char **
     bool limited = errand_result_kind(result) == ERRAND_KIND_RATE_LIMITED;
     int64_t wait = er_policy_wait(r->policy, r->number, r->seed, limited), hint = errand_result_retry_after(result);
     int64_t left = er_ms_until(now, r->deadline_ns);
-    int64_t hint_most = how->hint_most_ms != ERRAND_FOREVER ? how->hint_most_ms : left != INT64_MAX ? left : 300000;
     *why = "backoff";
-    if (hint > hint_most) {
+    if (hint > hint_most(r)) {
         *why = "the other side asks for a longer wait than is allowed";
         return -1;
     }
@@ -220,18 +232,22 @@ static void attempt_ended(run *r, errand_result result)
 {
     const errand_policy_opts *how = &r->policy->how;
     errand_result_free(&r->permit);
-    if (result.error == ETIMEDOUT && errand_result_reason(&result) == ERRAND_BY_TOTAL &&
-        r->attempt_deadline_ns < r->deadline_ns) { /* the attempt's own deadline was the nearest */
-        if (result.detail->fixed) result = er_fail_by(ETIMEDOUT, ERRAND_BY_ATTEMPT);
-        else result.detail->reason = ERRAND_BY_ATTEMPT;
-    }
     if ((result.error || r->number > 1) && !r->ended) note_attempt(r, result.error);
-    if (!result.error || r->ended || er_cell_told(&r->cell) || errand_result_kind(&result) == ERRAND_KIND_CANCELLED) {
+    errand_reason told = er_cell_told(&r->cell);
+    if (!result.error || r->ended || told || errand_result_kind(&result) == ERRAND_KIND_CANCELLED) {
+        if (result.error && told && !r->ended && errand_result_kind(&result) != ERRAND_KIND_CANCELLED) {
+            errand_result outer = er_told_result(told); /* as a task: an error that came after the cancel stands behind it */
+            er_result_because(&outer, result);
+            result = outer;
+        }
         over(r, result);
         return;
     }
-    if (errand_result_kind(&result) == ERRAND_KIND_RATE_LIMITED && how->rate)
-        errand_rate_pause(how->rate, errand_result_retry_after(&result));
+    if (errand_result_kind(&result) == ERRAND_KIND_RATE_LIMITED && how->rate) {
+        /* nobody lets the other side hold up everybody for longer than he would wait himself */
+        int64_t hint = errand_result_retry_after(&result), most = hint_most(r);
+        errand_rate_pause(how->rate, hint < most ? hint : most);
+    }
 
     const char *why;
     int64_t wait = again_in(r, &result, &why);
@@ -251,11 +267,12 @@ static void attempt_ended(run *r, errand_result result)
     r->last = result;
     r->stage = SLEEP;
     r->sleeps_until_ns = er_deadline(er_pool_now(r->cell.pool), wait);
+    if (r->sleeps_until_ns == INT64_MAX) r->sleeps_until_ns--; /* a timer all the same: for shutting down */
     er_cell_keep(&r->cell);
     int error = er_timer_sleep(r->cell.pool, &r->timer, r->sleeps_until_ns);
     if (!error) return;
     er_cell_release(&r->cell);
-    give_up(r, error, error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY);
+    over(r, cut_short(r, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error)));
 }
 
 static void on_input(run *r)
@@ -274,10 +291,7 @@ static void on_input(run *r)
             errand_result_free(&result);
             result = er_told_result(told ? told : ERRAND_BY_TOTAL);
         }
-        if (r->last.error) er_result_because(&result, r->last); /* a limit cut a later attempt off */
-        r->last = (errand_result){ 0 };
-        r->number--; /* this one was not begun */
-        over(r, result);
+        over(r, cut_short(r, result));
         return;
     }
     if (r->stage == PERMIT) {
@@ -289,19 +303,18 @@ static void on_input(run *r)
     }
 }
 
-static void on_stop(run *r, int error, errand_reason reason) /* told, or past the deadline */
+/* Somebody wants it to end; late: now, whatever the attempt does. */
+static void on_stop(run *r, errand_reason reason, bool late)
 {
     if (r->stage == SLEEP) {
         if (er_timer_disarm(r->cell.pool, &r->timer)) er_cell_release(&r->cell);
-        give_up(r, error, reason);
+        over(r, cut_short(r, er_told_result(reason)));
         return;
     }
-    if (!r->input) return;
-    if (error == ETIMEDOUT && !r->ended) { /* the whole ends now, whatever the attempt does */
-        errand_result result = er_fail_by(error, reason);
-        if (r->last.error) er_result_because(&result, r->last);
-        r->last = (errand_result){ 0 };
-        if (r->stage == ATTEMPT) note_attempt(r, error);
+    if (!r->input) return; /* not begun: looked at again when it has */
+    if (late && !r->ended) {
+        errand_result result = cut_short(r, er_told_result(reason));
+        if (r->stage == ATTEMPT) note_attempt(r, result.error);
         end(r, result);
         er_cell_abandon(r->input);
     }
@@ -311,19 +324,15 @@ static void on_stop(run *r, int error, errand_reason reason) /* told, or past th
 static void handle(run *r, uint32_t events)
 {
     if (r->stage == OVER) return;
-    int64_t now = er_pool_now(r->cell.pool);
-    bool shut = er_pool_shut(r->cell.pool);
     if (events & BEGIN) get_turn(r);
     if ((events & INPUT) && r->input && er_cell_ended(r->input)) on_input(r);
+    if (r->stage == OVER) return;
     errand_reason told = er_cell_told(&r->cell);
-    if (told || (shut && (events & (DEADLINE | TIMER)))) {
-        if (!told) told = ERRAND_BY_SHUTDOWN;
-        on_stop(r, er_told_error(told), told);
-    } else if ((events & DEADLINE) && now >= r->deadline_ns) {
-        on_stop(r, ETIMEDOUT, ERRAND_BY_TOTAL);
-    } else if ((events & TIMER) && r->stage == SLEEP && now >= r->sleeps_until_ns) {
-        get_turn(r);
-    }
+    int64_t now = er_pool_now(r->cell.pool);
+    bool late = now >= r->deadline_ns || (told && er_told_error(told) == ETIMEDOUT);
+    if (!told && er_pool_shut(r->cell.pool)) told = ERRAND_BY_SHUTDOWN; /* looked at after an attempt was queued: none slips through */
+    if (told || late) on_stop(r, told ? told : ERRAND_BY_TOTAL, late);
+    else if (r->stage == SLEEP && now >= r->sleeps_until_ns) get_turn(r);
 }
 
 static void post(run *r, uint32_t event)
@@ -359,7 +368,7 @@ static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .
 er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns, bool urgent,
                 const void *site)
 {
-    if (!policy) return er_task_submit(pool, task, deadline_ns, urgent, site);
+    if (!policy) return er_task_submit(pool, task, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
     int error = 0;
     er_key *key = er_key_for(task, &error);
     run *r = error ? NULL : er_alloc_zero(sizeof *r);

@@ -4,8 +4,9 @@
  *             --else--> waiting                           waiting --cancel, shut--> ended, the line moves up
  *
  * Everything is decided under one lock: whether a waiter is still in the line is the decision, so a grant and a cancel cannot
- * both happen, and no permit is lost between them. The cell of an acquire is its permit too: the value keeps a count on it,
- * which its release gives back; so neither granting nor releasing allocates. Cells are ended after the lock is given. */
+ * both happen, and no permit is lost between them. The cell of an acquire and its permit share their memory, so neither
+ * granting nor releasing allocates. The permit has no count on the cell: when the cell goes and nobody has taken its result,
+ * the permit is given back. The memory stays for whichever of them lives longer. Cells are ended after the lock is given. */
 #include "core/limits.h"
 
 #include "base/options.h"
@@ -29,6 +30,7 @@ struct errand_permit {
     er_node     node; /* in the line, or on the way to being ended */
     errand_sem *sem;  /* counted */
     unsigned    n;
+    uint32_t    lives; /* the cell's, and the granted permit's */
     bool        waits; /* stands in the line; under the semaphore's lock */
 };
 
@@ -42,6 +44,14 @@ static void release_sem(errand_sem *sem)
     er_free(sem);
 }
 
+static void less_life(errand_permit *p)
+{
+    if (er_sub(&p->lives, 1) != 1) return;
+    errand_sem *sem = p->sem;
+    er_free(p);
+    release_sem(sem);
+}
+
 /* Moves those whose turn it is from the line to granted; under the lock. */
 static void move_up(errand_sem *sem, er_list *granted)
 {
@@ -50,6 +60,7 @@ static void move_up(errand_sem *sem, er_list *granted)
         if (p->n > sem->permits - sem->in_use) return;
         er_list_remove(n);
         p->waits = false;
+        er_add_relaxed(&p->lives, 1); /* relaxed: its cell lives, and is ended only after the lock */
         sem->waiting--;
         sem->in_use += p->n;
         er_list_push(granted, n);
@@ -60,7 +71,6 @@ static void end_granted(er_list *granted)
 {
     for (er_node *n; (n = er_list_pop(granted));) {
         errand_permit *p = er_of(n, errand_permit, node);
-        er_cell_keep(&p->cell); /* the value's */
         er_cell_try_end(&p->cell, errand_ok(p, errand_permit_release));
         er_cell_release(&p->cell); /* the line's */
     }
@@ -70,14 +80,16 @@ void errand_permit_release(void *permit)
 {
     errand_permit *p = permit;
     if (!p) return;
-    er_list granted;
-    er_list_init(&granted);
-    er_lock_take(&p->sem->lock);
-    p->sem->in_use -= p->n;
-    move_up(p->sem, &granted);
-    er_lock_give(&p->sem->lock);
-    end_granted(&granted);
-    er_cell_release(&p->cell);
+    if (!er_pool_dead(p->sem->home)) { /* else its lock may be held for ever */
+        er_list granted;
+        er_list_init(&granted);
+        er_lock_take(&p->sem->lock);
+        p->sem->in_use -= p->n;
+        move_up(p->sem, &granted);
+        er_lock_give(&p->sem->lock);
+        end_granted(&granted);
+    }
+    less_life(p);
 }
 
 /* ---- waiting ---- */
@@ -105,28 +117,24 @@ static void leave_line(errand_permit *p, errand_reason reason)
 
 static void cancel_permit(er_cell *cell, errand_reason reason) { leave_line(er_of(cell, errand_permit, cell), reason); }
 
-static void free_permit(er_cell *cell)
-{
-    errand_permit *p = er_of(cell, errand_permit, cell);
-    errand_sem *sem = p->sem;
-    er_free(p);
-    release_sem(sem);
-}
+static void free_permit(er_cell *cell) { less_life(er_of(cell, errand_permit, cell)); }
 
 static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
 
+/* The whole line ends at once: nobody moves up. The last of them may take the semaphore with it. */
 static void shut_sem(er_closer *closer)
 {
     errand_sem *sem = er_of(closer, errand_sem, closer);
-    for (;;) {
-        er_lock_take(&sem->lock);
-        er_node *n = er_list_first(&sem->line);
-        errand_permit *p = n ? er_of(n, errand_permit, node) : NULL;
-        if (p) er_cell_keep(&p->cell);
-        er_lock_give(&sem->lock);
-        if (!p) return;
-        leave_line(p, ERRAND_BY_SHUTDOWN);
-        er_cell_release(&p->cell);
+    er_list line;
+    er_lock_take(&sem->lock);
+    er_list_take_all(&line, &sem->line);
+    for (er_node *n = line.head.next; n != &line.head; n = n->next) er_of(n, errand_permit, node)->waits = false;
+    sem->waiting = 0;
+    er_lock_give(&sem->lock);
+    for (er_node *n; (n = er_list_pop(&line));) {
+        errand_permit *p = er_of(n, errand_permit, node);
+        er_cell_try_end(&p->cell, er_told_result(ERRAND_BY_SHUTDOWN));
+        er_cell_release(&p->cell); /* the line's */
     }
 }
 
@@ -141,6 +149,7 @@ errand_future *errand_sem_acquire(errand_sem *sem, unsigned n)
     keep_sem(sem);
     p->sem = sem;
     p->n = n;
+    p->lives = 1;
     er_cell_keep(&p->cell); /* the line's */
     er_list granted;
     er_list_init(&granted);

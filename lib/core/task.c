@@ -33,9 +33,9 @@ typedef struct work {
 } work;
 
 typedef struct timed_work { /* with a deadline, to begin or to end */
-    work     work;
-    er_timer timer;
-    int64_t  begin_by_ns;
+    work          work;
+    er_timer      timer;
+    errand_reason late; /* why it is told to end at its deadline */
 } timed_work;
 
 enum { INTO = 1, TIMED = 2 }; /* er_task.flags */
@@ -213,7 +213,7 @@ static void past_deadline(er_timer *timer)
             if (!er_cell_ended(cell) || !er_timer_disarm(pool, timer)) return;
         }
     } else {
-        er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+        er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
     }
     er_cell_release(cell);
 }
@@ -284,7 +284,8 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, bool urgent, const void *site)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late, bool urgent,
+                        const void *site)
 {
     int64_t begin_by = INT64_MAX;
     if (task->start_within_ms) begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
@@ -314,7 +315,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
 
     if (alarm != INT64_MAX) {
         timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
-        timed_of(cell)->begin_by_ns = begin_by;
+        timed_of(cell)->late = late;
         er_cell_keep(cell);
         error = er_timer_arm(pool, &timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
@@ -356,7 +357,7 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     if (refusal) return refusal;
     int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
     int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
-    return er_task_submit(pool, &own, inherited < deadline ? inherited : deadline, false, site);
+    return er_task_submit(pool, &own, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site);
 }
 
 errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)

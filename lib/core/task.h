@@ -4,8 +4,10 @@
 
 #include "core/pool.h"
 
-/* errand_submit_task that inherits nothing: the deadline is on the pool's clock (INT64_MAX: none), urgent as in er_pool_queue. */
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, bool urgent, const void *site);
+/* errand_submit_task that inherits the key alone: the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end
+ * for that reason; urgent as in er_pool_queue. */
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent,
+                        const void *site);
 
 /* Copies and checks a caller's task into *own and fills in the name and key it inherits. NULL: all is well; else the failed
  * future to return, the task's arg freed. */
