@@ -33,6 +33,7 @@
 #define ERRAND_H
 
 #include <errand/future.h>
+#include <errand/group.h>
 #include <errand/limits.h>
 #include <errand/log.h>
 #include <errand/policy.h>

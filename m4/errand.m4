@@ -56,3 +56,23 @@ AC_DEFUN([ERRAND_LINKER], [
     rm -f conftest.map
     AC_SUBST([LIBRARY_LDFLAGS])
 ])
+
+# ERRAND_BENCH_PEERS: what 'make bench' finds to compare with. A peer that is not there is printed as missing.
+AC_DEFUN([ERRAND_BENCH_PEERS], [
+    bench_peers=
+    PKG_CHECK_MODULES([UV], [libuv], [have_uv=yes; bench_peers="$bench_peers libuv"], [have_uv=no])
+    PKG_CHECK_MODULES([GLIB], [glib-2.0], [have_glib=yes; bench_peers="$bench_peers glib"], [have_glib=no])
+    PKG_CHECK_MODULES([TBB], [tbb >= 2021], [have_tbb=yes; bench_peers="$bench_peers tbb"], [have_tbb=no])
+    AC_LANG_PUSH([C++])
+    have_asio=no
+    AC_CHECK_HEADER([asio.hpp], [have_asio=yes; ASIO_CPPFLAGS=],
+        [AC_CHECK_HEADER([boost/asio.hpp], [have_asio=yes; ASIO_CPPFLAGS=-DBENCH_BOOST_ASIO])])
+    AC_LANG_POP([C++])
+    AS_IF([test $have_asio = yes], [bench_peers="$bench_peers asio"])
+    AC_SUBST([ASIO_CPPFLAGS])
+    AM_CONDITIONAL([HAVE_UV], [test $have_uv = yes])
+    AM_CONDITIONAL([HAVE_GLIB], [test $have_glib = yes])
+    AM_CONDITIONAL([HAVE_TBB], [test $have_tbb = yes])
+    AM_CONDITIONAL([HAVE_ASIO], [test $have_asio = yes])
+    AS_IF([test -z "$bench_peers"], [bench_peers=" none"])
+])

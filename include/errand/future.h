@@ -1,7 +1,7 @@
 /* errand/future.h -- a result on its way.
  *
  * A future has one owner. errand_await and errand_drop consume it, and so does everything that takes futures and returns
- * one, also when that fails. errand_wait and errand_cancel borrow.
+ * one, also when that fails. errand_wait, errand_cancel, errand_watch and errand_canceller_of borrow.
  *
  * what f is             errand_cancel(f)                                      the deadline of an errand_timeout around it
  * --------------------  ----------------------------------------------------  --------------------------------------------
@@ -12,6 +12,9 @@
  * promise, no hook      ends ECANCELED now; a later resolve loses             the same, and the outer ends ETIMEDOUT
  * promise with a hook   the hook is told, once; ends when resolved            the outer ends now
  * all, settle, then     its inputs are cancelled; ends when they have         the outer ends now
+ * any, race             the same; losers of a decided one are cancelled       the outer ends now
+ *                       and left behind
+ * shield                nothing: it ends as f ends                            the outer ends now
  * ended                 nothing                                               nothing
  *
  * A task's own within_ms: queued, it ends ETIMEDOUT unrun; running, it is told (ERRAND_BY_TOTAL), its blocking calls of this
@@ -27,7 +30,8 @@
 extern "C" {
 #endif
 
-/* Waits for the end of f and consumes it. On a worker: if f is a task that nobody has begun, it is run right there. */
+/* Waits for the end of f and consumes it. On a worker: if f is a task of the same pool that nobody has begun, it is run right
+ * there; else the pool runs a spare thread meanwhile. EDEADLK: a circle of waits, told to the pool's log by name. */
 ERRAND_API errand_result errand_await(errand_future *f);
 
 /* Waits for at most ms and leaves f yours. 0: it has ended; ETIMEDOUT: not yet; ECANCELED: the calling task is told to end. */
@@ -38,6 +42,25 @@ ERRAND_API void errand_cancel(errand_future *f);
 
 /* Gives f up: the work goes on, unheard; its result is freed. */
 ERRAND_API void errand_drop(errand_future *f);
+
+/* A counted, weak way to cancel what somebody else owns or has consumed: from any thread, at any time. It keeps no result alive.
+ * NULL of NULL; never fails. */
+typedef struct errand_canceller errand_canceller;
+ERRAND_API errand_canceller *errand_canceller_of(errand_future *f);
+ERRAND_API void              errand_canceller_cancel(errand_canceller *c);
+ERRAND_API void              errand_canceller_free(errand_canceller *c);
+
+/* Calls w->fn(w) on a worker of f's pool when f has ended. *w is yours and must stay where it is until fn is called or unwatch
+ * has returned 0; f must not be consumed before that either. 0; EALREADY: it has ended, fn will not be called; EINVAL. */
+typedef struct errand_watcher {
+    void (*fn)(struct errand_watcher *self);
+    void *arg;
+    void *priv[4];
+} errand_watcher;
+ERRAND_API int errand_watch(errand_future *f, errand_watcher *w);
+
+/* Takes it back. 0: fn will not be called; EALREADY: it has been called, or is about to be. */
+ERRAND_API int errand_unwatch(errand_future *f, errand_watcher *w);
 
 /* fn(in, arg) on a worker of f's pool as soon as f has ended; the future returned ends as fn returns (errand_later
  * included). fn owns `in`. It is called exactly once, whatever happens: cancelled, in.error is ECANCELED. Where there is no
@@ -57,6 +80,14 @@ typedef struct errand_results {
 ERRAND_API errand_future *errand_all(errand_future *const fs[], size_t n);    /* the first failure cancels the rest, waits
                                                                       for them, and is the result; the others its causes */
 ERRAND_API errand_future *errand_settle(errand_future *const fs[], size_t n); /* every result, good or bad           */
+
+/* The first success, or else the last failure with the others as its causes; the first to end. The rest is cancelled and left
+ * behind. errand_result_index tells which one it was. No futures at all: EINVAL. */
+ERRAND_API errand_future *errand_any(errand_future *const fs[], size_t n);
+ERRAND_API errand_future *errand_race(errand_future *const fs[], size_t n);
+
+/* Ends as f ends; a cancel of this one stops here. */
+ERRAND_API errand_future *errand_shield(errand_future *f);
 
 /* ---- promises: a future that ends when you say so -------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #define ERRAND_POOL_H
 
 #include <errand/result.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,12 +17,19 @@ typedef struct errand_pool errand_pool;
 typedef struct errand_log errand_log;
 typedef errand_result errand_fn(void *arg);
 
+typedef void errand_into_fn(void *arg, errand_result *out); /* for languages whose callbacks cannot return a struct */
+
 typedef struct errand_task {
     errand_fn      *fn;
+    errand_into_fn *into;      /* instead of fn; *out is an empty success to begin with                                */
     void           *arg;
     errand_free_fn *free;      /* free(arg), exactly once: when fn has returned for the last time, or will never run    */
-    const char     *name;      /* for logs and reports; a literal, not copied; may be NULL                             */
+    const char     *name;      /* for logs and reports; a literal, not copied. NULL: that of the submitting task       */
+    const char     *key;       /* what this belongs to: a host, a tenant; copied. NULL: that of the submitting task    */
+    int64_t         start_within_ms; /* not begun by then: it ends ETIMEDOUT unrun. 0: no limit                        */
     int64_t         within_ms; /* its deadline, from now. 0: none of its own; a nearer one of the submitting task wins */
+    unsigned        detached;  /* inherits neither deadline nor name nor key                                           */
+    unsigned        reserved;
 } errand_task;
 
 typedef struct errand_clock { /* a test's own time */
@@ -29,12 +37,26 @@ typedef struct errand_clock { /* a test's own time */
     void *arg;
 } errand_clock;
 
+typedef enum errand_when_full { /* what a submit from outside does while the queue is full */
+    ERRAND_WHEN_FULL_BLOCK,      /* waits for room                                                              */
+    ERRAND_WHEN_FULL_FAIL,       /* fails: ERRAND_EFULL                                                         */
+    ERRAND_WHEN_FULL_DROP_OLDEST /* ends the task that has waited longest with ERRAND_EFULL; never continuations */
+} errand_when_full;
+
+#define ERRAND_NO_SPARES UINT32_MAX
+
 typedef struct errand_pool_opts {
     unsigned            workers; /* blocking calls under way at once. 0: 16                                            */
-    size_t              queue;   /* tasks waiting from outside; a full queue blocks the submitter. 0: 65536            */
+    unsigned            spares;  /* most threads lent while workers wait inside the library. 0: 256; ERRAND_NO_SPARES  */
+    size_t              queue;   /* tasks waiting from outside; the pool's own threads are never held up by it. 0: 65536 */
+    errand_when_full    when_full;
+    size_t              stack;   /* bytes of a thread. 0: the system's                                                 */
     const char         *name;    /* a literal; also the name of its threads. NULL: "errand"                            */
     errand_log         *log;     /* stragglers, failures nobody asked for. NULL: silent. Must outlive the pool         */
     const errand_clock *clock;   /* NULL: the machine's. Must outlive the pool                                         */
+    void              (*on_start)(void *arg); /* on each of its threads, before its first task: spares and lanes too   */
+    void              (*on_stop)(void *arg);  /* and after its last                                                    */
+    void               *arg;
 } errand_pool_opts;
 
 /* A new pool, or NULL with errno: EINVAL, ENOMEM, ENOTSUP (the options have a tail that this library does not know).
@@ -61,12 +83,18 @@ typedef struct errand_pool_stats {
     uint64_t queued, running;                     /* now                                            */
     uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel */
     uint64_t abandoned;                           /* now: cancelled work that nobody awaits and that still runs */
+    int64_t  longest_wait_ns;                     /* in the queue, ever                             */
+    int64_t  wait_p50_ns, wait_p99_ns;            /* in the queue; of one task in 32, within 19 %   */
+    int64_t  run_p50_ns, run_p99_ns;
 } errand_pool_stats;
 ERRAND_API int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size);
 static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *out)
 {
     return errand_pool_stats_sized(pool, out, sizeof *out);
 }
+
+/* Writes who is alive: what runs on which worker and what it waits for, what is queued, since when, and where it was submitted. */
+ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);
 
 /* Starts fn(arg) on a worker. Never NULL: what could not be started is a failed future (EINVAL, ENOMEM, EAGAIN: no thread
  * at all could be started; ECANCELED; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
@@ -80,10 +108,29 @@ static inline errand_future *errand_submit_task(errand_pool *pool, const errand_
 /* Ends well, with no value, when ms have passed; never early. Holds no worker. */
 ERRAND_API errand_future *errand_sleep(errand_pool *pool, int64_t ms);
 
-/* Inside a task: who wants it to end (ERRAND_BY_NOBODY: nobody), and the ms that are left until its deadline
- * (ERRAND_FOREVER: none; 0: it has passed). Outside of any task: nobody, for ever. */
+/* Runs fn(arg) again and again: first after ms, then at every multiple of ms from now that finds it idle; never overlapping,
+ * missed ones are skipped. Ends when it is cancelled, when fn fails (as fn failed), and as soon as its pool begins to close. The
+ * value of fn is freed each time. ms must be at least 1. */
+ERRAND_API errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg);
+
+/* ---- inside a task ---------------------------------------------------------------------------------------------------- */
+
+/* Who wants the calling code to end (ERRAND_BY_NOBODY: nobody), and the ms that are left until its deadline (ERRAND_FOREVER:
+ * none; 0: it has passed). Outside of any task and frame: nobody, for ever. */
 ERRAND_API errand_reason errand_cancelled(void);
 ERRAND_API int64_t       errand_time_left(void);
+
+/* The key of the task that runs here; NULL: none. Lives as long as the task. */
+ERRAND_API const char *errand_key(void);
+
+/* A stretch of code with a deadline of its own, or kept from cancels: clean-up. Between enter and leave blocking calls of this
+ * library return ETIMEDOUT when within_ms are over (ERRAND_FOREVER: no limit of its own), and with shield they do not hear that
+ * the task is told to end, nor its deadline; after leaving it is heard again. Frames nest, on one thread. */
+typedef struct errand_frame {
+    uint64_t priv[4];
+} errand_frame;
+ERRAND_API void errand_enter(errand_frame *frame, int64_t within_ms, bool shield);
+ERRAND_API void errand_leave(errand_frame *frame);
 
 #ifdef __cplusplus
 }

@@ -127,6 +127,7 @@ ERRAND_API const char   *errand_result_phase(const errand_result *r);        /* 
 ERRAND_API int64_t       errand_result_elapsed_ms(const errand_result *r);   /* how long it took; -1: not measured       */
 ERRAND_API int64_t       errand_result_retry_after(const errand_result *r);  /* ms the other side asked for, or -1       */
 ERRAND_API bool          errand_result_may_have_run(const errand_result *r); /* may a repeat do the work twice?          */
+ERRAND_API size_t        errand_result_index(const errand_result *r);        /* any, race: which one; SIZE_MAX: not such a one */
 ERRAND_API bool          errand_result_transient(const errand_result *r);    /* would a retry by default try again?      */
 
 /* What stands behind this failure: the task's own error behind a cancel, the others behind the first. NULL past the end. */

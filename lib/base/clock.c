@@ -15,6 +15,14 @@ static int64_t read_clock(clockid_t id)
 }
 
 int64_t er_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+int64_t er_coarse_ns(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+#else
+    return er_now_ns();
+#endif
+}
 int64_t er_wall_ns(void) { return read_clock(CLOCK_REALTIME); }
 int64_t er_wall_seconds(void) { return er_wall_ns() / 1000000000; }
 

@@ -16,6 +16,7 @@
 #include "base/os.h"
 #include "base/atomic.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -180,6 +181,22 @@ unsigned er_cores(void)
     }
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (unsigned)n : 1;
+}
+
+/* ---- code ---- */
+
+char *er_symbol(const void *address, char *buffer, size_t size)
+{
+    Dl_info info;
+    if (!address) snprintf(buffer, size, "an unknown place");
+    else if (!dladdr(address, &info)) snprintf(buffer, size, "%p", address);
+    else if (info.dli_sname)
+        snprintf(buffer, size, "%s+%#zx", info.dli_sname, (size_t)((const char *)address - (const char *)info.dli_saddr));
+    else if (info.dli_fname) /* a static function: addr2line -e FILE OFFSET finds it */
+        snprintf(buffer, size, "%s(+%#zx)", info.dli_fname, (size_t)((const char *)address - (const char *)info.dli_fbase));
+    else
+        snprintf(buffer, size, "%p", address);
+    return buffer;
 }
 
 /* ---- fork ---- */

@@ -61,6 +61,9 @@ ER_SHARED void er_thread_join(er_thread *thread);
 ER_SHARED void er_thread_detach(er_thread *thread);
 ER_SHARED unsigned er_cores(void);
 
+/* ---- code: where an address lies, for people: "main+0x1f (0x5581...)"; buffer is returned ---- */
+char *er_symbol(const void *address, char *buffer, size_t size);
+
 /* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
 ER_SHARED unsigned er_fork_generation(void);
 

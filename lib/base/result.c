@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIXED(by) { .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1 }
+#define FIXED(by) { .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX }
 static errand_detail fixed_details[] = {
     [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
     [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
@@ -29,6 +29,7 @@ errand_detail *er_detail(errand_result *r)
     errand_detail *d = er_alloc_zero(sizeof *d);
     if (!d) return NULL;
     d->elapsed_ms = d->retry_after_ms = -1;
+    d->index = SIZE_MAX;
     if (r->detail) *d = *r->detail;
     d->fixed = false;
     return r->detail = d;
@@ -230,6 +231,7 @@ errand_reason errand_result_reason(const errand_result *r) { return r->detail ? 
 const char *errand_result_phase(const errand_result *r) { return r->detail && r->detail->phase ? r->detail->phase : ""; }
 int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
 int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
+size_t errand_result_index(const errand_result *r) { return r->detail ? r->detail->index : SIZE_MAX; }
 bool errand_result_may_have_run(const errand_result *r) { return r->detail && r->detail->may_have_run; }
 
 const errand_result *errand_result_cause(const errand_result *r, size_t i)

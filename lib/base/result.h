@@ -27,6 +27,7 @@ struct errand_detail {
     errand_reason  reason;
     int64_t        elapsed_ms;     /* -1: not measured */
     int64_t        retry_after_ms; /* -1: none         */
+    size_t         index;          /* SIZE_MAX: none */
     const char    *phase;          /* a literal; NULL: none */
     char          *message;        /* NULL: errand_strerror */
     er_history    *history;

@@ -126,10 +126,7 @@ static void put_body(er_bytes *out, const errand_response *response, const erran
         er_bytes_text(out, ",\"body\":null");
         return;
     }
-    if (r->error && text.size > ER_REPORT_ERROR_BODY) {
-        text.size = ER_REPORT_ERROR_BODY; /* not in the middle of a character */
-        while (text.size > ER_REPORT_ERROR_BODY - 4 && (text.at[text.size] & 0xc0) == 0x80) text.size--;
-    }
+    if (r->error) text = er_utf8_cut(text, ER_REPORT_ERROR_BODY); /* the session may have cut it there before */
     size_t where;
     const char *why;
     er_span core = er_json_trim(text);

@@ -339,6 +339,20 @@ bool er_utf8_valid(er_span text)
     return true;
 }
 
+er_span er_utf8_cut(er_span text, size_t most)
+{
+    if (text.size < most) return text;
+    text.size = most;
+    for (size_t back = 1; back < 4 && back <= most; back++) {
+        unsigned char c = (unsigned char)text.at[most - back];
+        if ((c & 0xc0) == 0x80) continue;
+        size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        if (whole > back) text.size -= back;
+        break;
+    }
+    return text;
+}
+
 void er_base64(er_bytes *out, er_span bytes)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -25,6 +25,7 @@ void    er_json_compact(er_bytes *out, er_span text); /* a copy without the whit
 /* Any bytes as a JSON string. er_utf8_valid must be true of them. */
 void er_json_quote(er_bytes *out, er_span text);
 bool er_utf8_valid(er_span text);
+er_span er_utf8_cut(er_span text, size_t most); /* without what is beyond that, nor half a character at its end */
 void er_base64(er_bytes *out, er_span bytes); /* RFC 4648, 4, with quotes around it */
 
 #endif

@@ -78,6 +78,13 @@ er_cell *er_cell_linked(er_cell *cell, er_cell **link)
     return to;
 }
 
+bool er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input)
+{
+    if (i) return false;
+    *input = er_cell_linked(cell, link);
+    return true;
+}
+
 /* ---- ending ---- */
 
 bool er_cell_claim(er_cell *cell)
@@ -113,20 +120,26 @@ static void call_waiters(er_waiter *waiters)
 void er_cell_end(er_cell *cell, errand_result result)
 {
     cell->result = result;
+    er_waiter *waiters = NULL;
     uint32_t seen = er_load(&cell->state);
-    while (!(seen & (ER_LOCKED | ER_WATCHED))) {
-        if (er_cas(&cell->state, &seen, seen | ER_ENDED)) {
-            if (seen & ER_UNHEARD) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
-            return;
-        }
+    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ER_ENDED)) continue;
+    if (seen & (ER_LOCKED | ER_WATCHED)) {
+        er_cell_lock(cell);
+        waiters = cell->waiters;
+        cell->waiters = NULL;
+        seen = er_load(&cell->state);
+        while (!er_cas(&cell->state, &seen, (seen | ER_ENDED) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
     }
-    er_cell_lock(cell);
-    er_waiter *waiters = cell->waiters;
-    cell->waiters = NULL;
-    seen = er_load(&cell->state);
-    while (!er_cas(&cell->state, &seen, (seen | ER_ENDED) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
     if (seen & ER_UNHEARD) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
+    if (seen & ER_DROPPED) errand_result_free(&cell->result);
     if (waiters) call_waiters(waiters);
+}
+
+void er_cell_drop(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
+    if (er_or(&cell->state, ER_DROPPED) & ER_ENDED) errand_result_free(&cell->result);
+    er_cell_release(cell);
 }
 
 bool er_cell_try_end(er_cell *cell, errand_result result)
@@ -193,7 +206,7 @@ void er_cell_cancel(er_cell *cell, errand_reason reason)
 /* ---- what could not be started ---- */
 
 static void free_failed(er_cell *cell) { er_free(cell); }
-static const er_cell_kind failed_kind = { NULL, free_failed, NULL };
+static const er_cell_kind failed_kind = { .free = free_failed };
 
 static er_cell no_memory = {
     .state = ER_CLAIMED | ER_ENDED | ER_FIXED, .count = 1, .kind = &failed_kind, .result = { .error = ENOMEM },

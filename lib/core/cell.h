@@ -25,6 +25,11 @@ typedef struct er_cell_kind {
     void (*free)(er_cell *cell);
     /* Tasks only: on a worker. The caller keeps his count. */
     void (*run)(er_cell *cell);
+    /* Tasks only: ends a claimed one unrun. */
+    void (*refuse)(er_cell *cell, errand_result why);
+    /* What must end before this one can: the i-th of them, counted, or NULL if it has ended. False past the end. NULL: what
+     * it waits for is not known, or it may end without it. */
+    bool (*input)(er_cell *cell, size_t i, er_cell **input);
 } er_cell_kind;
 
 struct errand_future {
@@ -44,6 +49,7 @@ enum {
     ER_FIXED = 16,   /* static: not counted */
     ER_UNHEARD = 32, /* an outer cell has ended without it: counted as abandoned until it ends */
     ER_MARKED = 64,  /* for looking whether one stands in an array twice */
+    ER_DROPPED = 128, /* its owner does not want the result */
     ER_REASON = 8    /* from this bit on: who told it to end */
 };
 
@@ -81,6 +87,8 @@ bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
 
 /* Takes the result out of an ended cell; the owner does, once. */
 errand_result er_cell_take(er_cell *cell);
+/* The owner's count is given back; the result is freed as soon as there is one, whoever else still holds the cell. */
+void er_cell_drop(er_cell *cell);
 
 /* Tells it to end. The caller must hold a count, or own it. */
 void er_cell_cancel(er_cell *cell, errand_reason reason);
@@ -95,6 +103,7 @@ void er_cell_unlock(er_cell *cell);
 /* A link to another cell that may be read by a canceller at any time: changed under the lock bit only. */
 void     er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
 er_cell *er_cell_linked(er_cell *cell, er_cell **link); /* counted: release it; NULL: none */
+bool     er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input); /* a kind's input, if it has one link */
 
 /* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);

@@ -1,8 +1,9 @@
-/* core/combine.c -- futures of futures: timeout, all, settle.
+/* core/combine.c -- futures of futures: timeout, shield, all, settle, any, race.
  *
  * Each owns its inputs and hangs a waiter into every one. An input's link may be read by a canceller at any time, so it is reset
- * under the lock bit before the input is given up. timeout's end is contended (its input, its timer): they claim. all and
- * settle end when a counter of unended inputs reaches zero, so nobody contends. */
+ * under the lock bit before the input is given up. Where an end is contended (timeout: its input, its timer; any and race: their
+ * inputs) they claim. all and settle end when a counter of unended inputs reaches zero, so nobody contends. A loser of any and
+ * race, and what a timeout leaves, keeps its place in here until it ends: its waiter hangs in it. */
 #include "core/task.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ static void limit_passed(er_timer *timer)
 }
 
 static void free_limit(er_cell *cell) { er_free(er_of(cell, limit, cell)); }
-static const er_cell_kind limit_kind = { cancel_limit, free_limit, NULL };
+static const er_cell_kind limit_kind = { .cancel = cancel_limit, .free = free_limit };
 
 errand_future *errand_timeout(errand_future *f, int64_t ms)
 {
@@ -96,8 +97,53 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
     return &l->cell;
 }
 
-/* ---- all, settle ---- */
+/* ---- shield ---- */
 
+typedef struct shield {
+    er_cell   cell;
+    er_cell  *input;
+    er_waiter waiter;
+} shield;
+
+static void shielded_ended(er_waiter *waiter)
+{
+    shield *s = er_of(waiter, shield, waiter);
+    er_cell *f = waiter->cell;
+    er_cell_link(&s->cell, &s->input, NULL);
+    er_cell_try_end(&s->cell, er_cell_take(f));
+    er_cell_release(f);
+    er_cell_release(&s->cell);
+}
+
+static void free_shield(er_cell *cell) { er_free(er_of(cell, shield, cell)); }
+
+static bool input_of_shield(er_cell *cell, size_t i, er_cell **input)
+{
+    return er_cell_input_of(cell, &er_of(cell, shield, cell)->input, i, input);
+}
+
+static const er_cell_kind shield_kind = { .free = free_shield, .input = input_of_shield };
+
+errand_future *errand_shield(errand_future *f)
+{
+    if (!f) return er_failed(NULL, errand_failf(EINVAL, "errand_shield(NULL)"));
+    if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
+    shield *s = er_alloc(sizeof *s);
+    if (!s) {
+        errand_drop(f); /* it is kept from cancels: from this one too */
+        return er_failed(NULL, errand_fail(ENOMEM));
+    }
+    er_cell_init(&s->cell, &shield_kind, f->pool);
+    s->input = f;
+    s->waiter.fn = shielded_ended;
+    er_cell_keep(&s->cell);
+    if (!er_cell_watch(f, &s->waiter)) shielded_ended(&s->waiter);
+    return &s->cell;
+}
+
+/* ---- all, settle, any, race ---- */
+
+typedef enum way { ALL, SETTLE, ANY, RACE } way;
 typedef struct many many;
 typedef struct part {
     er_waiter waiter;
@@ -106,10 +152,11 @@ typedef struct part {
 } part;
 struct many {
     er_cell         cell;
-    bool            all;
+    way             way;
     size_t          n;
-    size_t          left;   /* unended inputs, and one for who builds it */
-    size_t          failed; /* the first one that did; n: none */
+    size_t          left;    /* unended inputs, and one for who builds it */
+    size_t          last;    /* that ended */
+    size_t          decides; /* the first that failed (all), succeeded (any), ended (race); n: none yet */
     errand_results *results;
     part            parts[];
 };
@@ -132,25 +179,39 @@ static void cancel_many(er_cell *cell, errand_reason reason)
     }
 }
 
-static void conclude(many *m)
+/* Takes one out as the answer, tells which it was, and puts the other failures behind it; the rest is freed. */
+static errand_result answer_with(many *m, size_t i, bool which)
 {
     errand_results *results = m->results;
     m->results = NULL;
-    errand_result r = errand_ok(results, free_results);
-    size_t failed = er_load(&m->failed);
-    if (m->all && failed < m->n) {
-        r = results->at[failed];
-        results->at[failed] = (errand_result){ 0 };
-        for (size_t i = 0; i < m->n; i++) { /* the others that failed by themselves stand behind it */
-            errand_result *other = &results->at[i];
-            if (!other->error || errand_result_reason(other) == ERRAND_BY_SIBLING) continue;
-            er_result_because(&r, *other);
-            *other = (errand_result){ 0 };
-        }
-        free_results(results);
+    errand_result r = results->at[i];
+    results->at[i] = (errand_result){ 0 };
+    errand_detail *d = which ? er_detail(&r) : NULL;
+    if (d) d->index = i;
+    for (size_t j = 0; j < m->n && r.error; j++) {
+        errand_result *other = &results->at[j];
+        if (!other->error || errand_result_reason(other) == ERRAND_BY_SIBLING) continue;
+        er_result_because(&r, *other);
+        *other = (errand_result){ 0 };
     }
-    er_cell_claim(&m->cell);
-    er_cell_end(&m->cell, r);
+    free_results(results);
+    return r;
+}
+
+static void conclude(many *m) /* all inputs have ended */
+{
+    size_t i = er_load(&m->decides);
+    errand_result r;
+    if (m->way == ANY || m->way == RACE) {
+        if (i < m->n) return; /* it was decided long ago */
+        r = answer_with(m, er_load(&m->last), true);
+    } else if (i < m->n) {
+        r = answer_with(m, i, false);
+    } else {
+        r = errand_ok(m->results, free_results);
+        m->results = NULL;
+    }
+    er_cell_try_end(&m->cell, r);
 }
 
 static void one_less(many *m)
@@ -158,18 +219,40 @@ static void one_less(many *m)
     if (er_sub(&m->left, 1) == 1) conclude(m);
 }
 
+static void leave_losers(many *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        er_cell *f = er_cell_linked(&m->cell, &m->parts[i].input);
+        if (!f) continue;
+        er_cell_cancel(f, ERRAND_BY_SIBLING);
+        er_cell_abandon(f);
+        er_cell_release(f);
+    }
+}
+
 static void part_ended(er_waiter *waiter)
 {
     part *p = er_of(waiter, part, waiter);
     many *m = p->whole;
+    size_t i = (size_t)(p - m->parts), none = m->n;
     er_cell *f = waiter->cell;
     er_cell_link(&m->cell, &p->input, NULL);
-    errand_result *r = &m->results->at[p - m->parts];
-    *r = er_cell_take(f);
+    errand_result r = er_cell_take(f);
     er_cell_release(f);
-    size_t none = m->n;
-    if (m->all && r->error && er_cas_strong(&m->failed, &none, (size_t)(p - m->parts)))
-        cancel_many(&m->cell, ERRAND_BY_SIBLING);
+    bool decisive = m->way == RACE || (m->way == ALL && r.error) || (m->way == ANY && !r.error);
+    bool decided = decisive && er_cas_strong(&m->decides, &none, i);
+    if (m->way == ALL || m->way == SETTLE) {
+        m->results->at[i] = r;
+        if (decided) cancel_many(&m->cell, ERRAND_BY_SIBLING);
+    } else if (decided) {
+        errand_detail *d = er_detail(&r);
+        if (d) d->index = i;
+        er_cell_try_end(&m->cell, r);
+        leave_losers(m);
+    } else {
+        m->results->at[i] = r; /* any: another failure; else a loser's end, freed with the rest */
+        er_store(&m->last, i);
+    }
     one_less(m);
     er_cell_release(&m->cell);
 }
@@ -180,7 +263,15 @@ static void free_many(er_cell *cell)
     if (m->results) free_results(m->results);
     er_free(m);
 }
-static const er_cell_kind many_kind = { cancel_many, free_many, NULL };
+static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
+{
+    many *m = er_of(cell, many, cell);
+    if (i >= m->n || m->way == ANY || m->way == RACE) return false;
+    *input = er_cell_linked(cell, &m->parts[i].input);
+    return true;
+}
+
+static const er_cell_kind many_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
 
 /* NULL if each stands in fs once, else what is wrong. */
 static const char *twice(errand_future *const fs[], size_t n)
@@ -203,9 +294,10 @@ static const char *twice(errand_future *const fs[], size_t n)
     return wrong;
 }
 
-static errand_future *gather(errand_future *const fs[], size_t n, bool all)
+static errand_future *gather(errand_future *const fs[], size_t n, way how)
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
+    if (!n && (how == ANY || how == RACE)) return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
     const char *wrong = twice(fs, n);
     if (wrong) return er_failed(NULL, errand_failf(EINVAL, "%s", wrong));
 
@@ -226,8 +318,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, bool all)
     results->n = n;
     results->at = (errand_result *)(void *)(results + 1);
     er_cell_init(&m->cell, &many_kind, home);
-    m->all = all;
-    m->n = m->failed = n;
+    m->way = how;
+    m->n = m->decides = n;
     m->left = n + 1;
     m->results = results;
     for (size_t i = 0; i < n; i++) {
@@ -244,5 +336,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, bool all)
     return &m->cell;
 }
 
-errand_future *errand_all(errand_future *const fs[], size_t n) { return gather(fs, n, true); }
-errand_future *errand_settle(errand_future *const fs[], size_t n) { return gather(fs, n, false); }
+errand_future *errand_all(errand_future *const fs[], size_t n) { return gather(fs, n, ALL); }
+errand_future *errand_settle(errand_future *const fs[], size_t n) { return gather(fs, n, SETTLE); }
+errand_future *errand_any(errand_future *const fs[], size_t n) { return gather(fs, n, ANY); }
+errand_future *errand_race(errand_future *const fs[], size_t n) { return gather(fs, n, RACE); }

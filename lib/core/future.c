@@ -9,26 +9,21 @@
 
 typedef struct waiting {
     er_waiter waiter;
-    er_parker parker;
-    er_timer  timer;
+    er_wait   wait;
 } waiting;
 
-static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->parker, ER_WAKE); }
-static void late(er_timer *timer) { er_unpark(&er_of(timer, waiting, timer)->parker, ER_LATE); }
+static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE); }
 
-/* The bits that ended the wait: WAKE, or TOLD, or LATE or none. */
-static uint32_t wait_for(er_cell *f, int64_t ms)
+/* The bits that ended the wait: WAKE, or else TOLD, CIRCLE, LATE or none. */
+static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
 {
-    waiting w = { .waiter.fn = ended, .timer.fn = late };
+    waiting w = { .waiter.fn = ended, .wait.input = input };
     if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
-    bool armed = ms != ERRAND_FOREVER && er_home_of(f->pool)->clock &&
-                 er_timer_arm(f->pool, &w.timer, er_deadline(er_pool_now(f->pool), ms)) == 0;
-    int64_t deadline = armed ? INT64_MAX : er_deadline(er_now_ns(), ms);
-    uint32_t bits = er_pool_park(&w.parker, ER_WAKE | ER_LATE, deadline);
-    if (armed && !er_timer_disarm(f->pool, &w.timer)) er_park(&w.parker, ER_LATE, INT64_MAX);
+    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(f->pool), ms);
+    uint32_t bits = er_pool_park(&w.wait, ER_WAKE, f->pool, deadline);
     if (bits & ER_WAKE) return ER_WAKE;
     if (er_cell_unwatch(f, &w.waiter)) return bits;
-    er_park(&w.parker, ER_WAKE, INT64_MAX);
+    er_park(&w.wait.parker, ER_WAKE, INT64_MAX);
     return ER_WAKE;
 }
 
@@ -41,31 +36,39 @@ int errand_wait(errand_future *f, int64_t ms)
     if (er_cell_ended(f)) return 0;
     if (forked(f)) return ERRAND_EFORKED;
     if (ms == 0) return ETIMEDOUT;
-    int64_t left = errand_time_left(); /* one deadline goes through everything */
-    uint32_t bits = wait_for(f, left < ms ? left : ms);
+    uint32_t bits = wait_for(f, ms, NULL);
     if (bits & ER_WAKE) return 0;
-    return bits & ER_TOLD ? er_told_error(errand_cancelled()) : ETIMEDOUT;
+    return bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
+}
+
+/* The caller may not wait any longer: f goes on without him. */
+static errand_result give_up(er_cell *f, errand_result why)
+{
+    errand_reason reason = errand_result_reason(&why);
+    er_cell_cancel(f, reason ? reason : ERRAND_BY_CALLER);
+    er_cell_abandon(f);
+    er_cell_drop(f);
+    return why;
 }
 
 errand_result errand_await(errand_future *f)
 {
     if (!f) return errand_failf(EINVAL, "errand_await(NULL)");
     if (forked(f)) return errand_fail(ERRAND_EFORKED);
-    er_task *me = er_task_here();
     if (!er_cell_ended(f)) {
-        if (me) {
-            er_cell_link(&me->cell, &me->input, f); /* a cancel of this task goes on to f */
-            if (!er_cell_told(&me->cell)) er_task_run_here(f);
+        er_task *me = er_task_here();
+        errand_reason told = er_told_here();
+        if (told) return give_up(f, er_told_result(told));
+        if (me && er_pool_here() == f->pool) {
+            bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
+            if (!shielded) er_cell_link(&me->cell, &me->input, f); /* a cancel of this task goes on to f */
+            er_task_run_here(f);
+            if (!shielded) er_cell_link(&me->cell, &me->input, NULL);
         }
-        uint32_t bits = er_cell_ended(f) ? (uint32_t)ER_WAKE : wait_for(f, ERRAND_FOREVER);
-        if (me) er_cell_link(&me->cell, &me->input, NULL);
-        if (!(bits & ER_WAKE)) {
-            errand_reason reason = er_cell_told(&me->cell);
-            er_cell_cancel(f, reason);
-            er_cell_abandon(f);
-            er_cell_release(f);
-            return er_told_result(reason);
-        }
+        uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
+        if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
+        if (bits & ER_CIRCLE) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
+        if (!(bits & ER_WAKE)) return give_up(f, er_told_result(ERRAND_BY_TOTAL)); /* the deadline of its frame */
     }
     errand_result r = er_cell_take(f);
     er_cell_release(f);
@@ -79,7 +82,67 @@ void errand_cancel(errand_future *f)
 
 void errand_drop(errand_future *f)
 {
-    if (f && !forked(f)) er_cell_release(f);
+    if (!f || forked(f)) return;
+    er_task *task = er_cell_ended(f) && f->result.error && f->pool ? er_cell_task(f) : NULL;
+    if (task) er_pool_unheard(f->pool, &f->result, task->name, task->site);
+    er_cell_drop(f);
+}
+
+/* ---- cancelling from anywhere: a count on the cell, which is weak because the owner's drop frees the result ---- */
+
+errand_canceller *errand_canceller_of(errand_future *f)
+{
+    return f ? (errand_canceller *)(void *)er_cell_keep(f) : NULL;
+}
+
+void errand_canceller_cancel(errand_canceller *c) { errand_cancel((er_cell *)(void *)c); }
+
+void errand_canceller_free(errand_canceller *c)
+{
+    er_cell *cell = (er_cell *)(void *)c;
+    if (cell && !forked(cell)) er_cell_release(cell);
+}
+
+/* ---- watching: the waiter becomes a job when the cell has ended, in the same place ---- */
+
+typedef struct watching {
+    union {
+        er_waiter waiter;
+        er_job    job;
+    };
+} watching;
+
+static watching *watching_of(errand_watcher *w) { return (watching *)(void *)w->priv; }
+static errand_watcher *watcher_of(watching *w) { return er_of(w, errand_watcher, priv); }
+
+static void call_watcher(er_job *job)
+{
+    errand_watcher *w = watcher_of(er_of(job, watching, job));
+    w->fn(w);
+}
+
+static void watched_ended(er_waiter *waiter)
+{
+    watching *w = er_of(waiter, watching, waiter);
+    errand_pool *pool = waiter->cell->pool;
+    w->job = (er_job){ .run = call_watcher };
+    if (er_pool_post(pool, &w->job)) call_watcher(&w->job); /* there are no workers any more */
+}
+
+int errand_watch(errand_future *f, errand_watcher *w)
+{
+    _Static_assert(sizeof(watching) <= sizeof w->priv, "it fits");
+    if (!f || !w || !w->fn) return EINVAL;
+    if (forked(f)) return ERRAND_EFORKED;
+    watching_of(w)->waiter.fn = watched_ended;
+    return er_cell_watch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
+}
+
+int errand_unwatch(errand_future *f, errand_watcher *w)
+{
+    if (!f || !w) return EINVAL;
+    if (forked(f)) return ERRAND_EFORKED;
+    return er_cell_unwatch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
 }
 
 /* ---- sleeping ---- */
@@ -106,7 +169,7 @@ static void cancel_sleeper(er_cell *cell, errand_reason reason)
 }
 
 static void free_sleeper(er_cell *cell) { er_free(er_of(cell, sleeper, cell)); }
-static const er_cell_kind sleeper_kind = { cancel_sleeper, free_sleeper, NULL };
+static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper };
 
 errand_future *errand_sleep(errand_pool *pool, int64_t ms)
 {

@@ -5,49 +5,102 @@
 #include "core/cell.h"
 #include "core/timer.h"
 
-/* What waits in the pool's queue and runs on its workers; task.c is its owner. */
+/* What waits in the pool's queue: a task, or another piece of work of the library. */
+typedef struct er_job {
+    er_node link; /* under the pool's lock */
+    void  (*run)(struct er_job *self);
+} er_job;
+
+/* Where a thread waits inside the library. Lives on that thread's stack, and is its task's `blocked` meanwhile. */
+typedef struct er_wait {
+    er_parker parker;
+    er_cell  *input; /* what an await awaits: a cancel goes on to it. NULL: it only waits */
+} er_wait;
+
+/* A key of a task and of what it submits: copied once, counted. */
+typedef struct er_key {
+    uint32_t count;
+    char     text[];
+} er_key;
+
+/* The cell that runs a function on a worker; task.c is its owner. */
 typedef struct er_task {
     er_cell cell;
     union {
-        er_node   link;        /* while it is queued; under the pool's lock */
-        er_waiter waiter;      /* before or after that: it waits for its input */
+        er_job    job;       /* while it is queued */
+        er_waiter waiter;    /* before or after that: it waits for its input */
     };
-    er_cell    *input;         /* what it awaits or follows; under the cell's lock bit */
-    er_parker  *parked;        /* what its thread waits on; under the cell's lock bit */
+    er_cell    *input;       /* what it follows, or runs on its own stack; under the cell's lock bit */
+    er_wait    *blocked;     /* under the cell's lock bit */
     const char *name;
-    int64_t     deadline_ns;   /* on its pool's clock; INT64_MAX: none */
-    uint32_t    queued;        /* one of those below; under the pool's lock */
+    er_key     *key;         /* counted; NULL: none */
+    int64_t     deadline_ns; /* on its pool's clock; INT64_MAX: none */
+    int64_t     stamp;       /* when it was queued, coarsely */
+    const void *site;        /* where it was submitted; NULL: unknown */
+    uint32_t    queued;      /* one of those below; under the pool's lock */
+    uint32_t    flags;       /* task.c's */
 } er_task;
 enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT };
 
 /* The bits that wake a thread that waits inside the library. */
-enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4 };
+enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_CIRCLE = 8 };
 
 /* Queues a task; the queue takes over one count. urgent: continuations and the like, never held up or refused while the pool
- * has threads. Else from outside it waits for room. Errors leave the count with the caller: EINVAL (closed), ECANCELED
- * (shut down, or the calling task was told to end), ETIMEDOUT (the calling task's deadline), EAGAIN (no thread could be
- * started), ERRAND_EFORKED. */
+ * has threads. Else from outside it waits for room, or does what the pool's when_full says. Errors leave the count with the
+ * caller: EINVAL (closed), ECANCELED (shut down, or the calling task was told to end), ETIMEDOUT (the caller's deadline),
+ * ERRAND_EFULL, EAGAIN (no thread could be started), ERRAND_EFORKED. */
 int er_pool_queue(errand_pool *pool, er_task *task, bool urgent);
+
+/* Queues a job among the urgent ones. The same errors but EFULL. */
+int er_pool_post(errand_pool *pool, er_job *job);
 
 /* Takes a task out again. True: it was there, and the queue's count is the caller's. */
 bool er_pool_unqueue(errand_pool *pool, er_task *task);
 
-/* The task this thread runs, and the pool it is a worker of. NULL: none. */
+/* What this thread is doing. */
+typedef struct er_frame {
+    struct er_frame *outer;
+    int64_t          deadline_ns; /* of this stretch of code: on its task's pool's clock, else the machine's */
+    bool             shielded;    /* the task's being told and its deadline are not heard */
+} er_frame;
 ER_SHARED er_task *er_task_here(void);
-errand_pool       *er_pool_here(void);
-er_task           *er_task_change(er_task *task); /* by who runs one on his own stack; returns the one before, to be put back */
+errand_pool       *er_pool_here(void); /* whose worker it is; NULL: none */
+er_frame         **er_frame_here(void);
+er_task           *er_task_change(er_task *task, er_frame **frame); /* by who runs one on his own stack: swaps both; call
+                                                      it again with what it returned and the same frame to put back */
+
+/* Who wants the calling code to end, and its deadline on that pool's clock (INT64_MAX: none). */
+errand_reason     er_told_here(void);
+ER_SHARED int64_t er_deadline_here(errand_pool *pool);
 
 /* Around every wait inside the library: if this thread is a worker, its pool may run another thread meanwhile. */
 ER_SHARED void er_lend(void);
 ER_SHARED void er_lend_end(void);
 
-/* Waits until a bit of mask is set or deadline_ns (of the machine's clock) has come, lending, and listening to the calling
- * task's being told (adds ER_TOLD) if it is not too late for that already. */
-ER_SHARED uint32_t er_pool_park(er_parker *parker, uint32_t mask, int64_t deadline_ns);
+/* Waits until a bit of mask is set, lending. Ends early with ER_TOLD if the calling code is told to end, without a bit of mask at
+ * deadline_ns, which is on the clock of `clock`, or at the caller's own deadline; with ER_CIRCLE if wait->input is given, this is
+ * a worker, and it would last for ever. */
+uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
+
+/* Nothing will ever end `cell`: what keeps it from ending leads back to `from`, or to the queue of a pool all of whose threads
+ * wait for such. Tells the log of from's pool. */
+bool er_circle(er_cell *from, er_cell *cell);
+
+/* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
+typedef struct er_watcher {
+    er_node node;
+    er_wait wait;
+} er_watcher;
 
 /* Counts a task that ended. */
 typedef enum er_outcome { ER_DONE, ER_FAILED, ER_CANCELLED } er_outcome;
 void er_pool_count(errand_pool *pool, er_outcome outcome);
+
+/* A failure that nobody looked at: told to the pool's log, once for each site. */
+void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site);
+
+/* No thread of the pool can run, and no more can be lent. Then some of what its threads do, counted: at most `most`. */
+bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t *n);
 
 /* A resident: a part of the library that lives on a thread of the pool's for long (a lane). It comes with a thread of its
  * own: for as long as it runs the pool has one worker more. It lives in what it belongs to.
@@ -68,11 +121,12 @@ typedef struct er_resident {
  * closes it is started for the pool's own threads' sake, and stop(false) is called at once. */
 ER_SHARED int er_pool_reside(errand_pool *pool, er_resident *resident);
 
-/* Something that has waiters which only the pool's shutting down will end (a semaphore): shut is called then, once, no lock
- * held. */
+/* Something that has waiters which only the pool's shutting down will end (a semaphore), or that is to end as soon as closing
+ * begins (early: a repeated task): shut is called then, once, no lock held. */
 typedef struct er_closer {
     er_node node;
     void  (*shut)(struct er_closer *self);
+    bool    early;
 } er_closer;
 int  er_pool_add_closer(errand_pool *pool, er_closer *closer); /* EINVAL, ECANCELED: the pool is closed, has shut down */
 void er_pool_remove_closer(errand_pool *pool, er_closer *closer); /* shut is not running any more when this returns */

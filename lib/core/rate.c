@@ -133,7 +133,7 @@ static void free_turn(er_cell *cell)
     er_free(t);
 }
 
-static const er_cell_kind turn_kind = { cancel_turn, free_turn, NULL };
+static const er_cell_kind turn_kind = { .cancel = cancel_turn, .free = free_turn };
 
 static int64_t on_clock_of(errand_pool *pool, errand_pool *theirs, int64_t deadline_ns)
 {

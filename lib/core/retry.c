@@ -30,6 +30,8 @@ typedef struct run {
     bool           ended, on_callers_stack;
     errand_policy *policy;
     errand_task    task;
+    er_key        *key;
+    const void    *site;
     uint64_t       seed;
     int64_t        began_ns, deadline_ns, attempt_began_ns, sleeps_until_ns;
     er_cell       *input;
@@ -82,7 +84,7 @@ static void cancel_run(er_cell *cell, errand_reason reason)
 static void watch_input(run *r, stage next, er_cell *input)
 {
     r->stage = next;
-    r->input = input;
+    er_cell_link(&r->cell, &r->input, input); /* the driver's, but a search for circles may look */
     r->waiter.fn = input_ended;
     er_cell_keep(&r->cell);
     if (!er_cell_watch(input, &r->waiter)) input_ended(&r->waiter);
@@ -152,7 +154,10 @@ static void attempt(run *r)
 {
     int64_t now = er_pool_now(r->cell.pool);
     const errand_policy_opts *how = &r->policy->how;
-    errand_task task = { .fn = r->task.fn, .arg = r->task.arg, .name = r->task.name };
+    errand_task task = r->task;
+    task.free = NULL;
+    task.key = r->key ? r->key->text : NULL;
+    task.detached = true; /* what it inherits it has inherited already */
     int64_t deadline = er_deadline(now, how->attempt_ms);
     if (deadline > r->deadline_ns) deadline = r->deadline_ns;
     errand_reason late = deadline < r->deadline_ns ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL;
@@ -160,7 +165,7 @@ static void attempt(run *r)
     r->attempt_began_ns = now;
     bool urgent = !r->on_callers_stack;
     r->on_callers_stack = false;
-    watch_input(r, ATTEMPT, er_task_submit(r->cell.pool, &task, deadline, late, urgent));
+    watch_input(r, ATTEMPT, er_task_submit(r->cell.pool, &task, deadline, late, urgent, r->site));
 }
 
 static void get_permit(run *r)
@@ -272,9 +277,10 @@ static void attempt_ended(run *r, errand_result result)
 
 static void on_input(run *r)
 {
-    errand_result result = er_cell_take(r->input);
-    er_cell_release(r->input);
-    r->input = NULL;
+    er_cell *input = r->input;
+    errand_result result = er_cell_take(input);
+    er_cell_link(&r->cell, &r->input, NULL);
+    er_cell_release(input);
     if (r->stage == ATTEMPT) {
         attempt_ended(r, result);
         return;
@@ -347,39 +353,42 @@ static void free_run(er_cell *cell)
 {
     run *r = run_of(cell);
     errand_policy_free(r->policy);
+    er_key_drop(r->key);
     er_free(r->history);
     er_free(r);
 }
 
-static const er_cell_kind run_kind = { cancel_run, free_run, NULL };
-
-static errand_future *refused(errand_pool *pool, const errand_task *task, errand_result why)
+static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 {
-    if (task->free) task->free(task->arg);
-    return er_failed(pool, why);
+    return er_cell_input_of(cell, &run_of(cell)->input, i, input);
 }
 
-errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size)
+static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run };
+
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns, bool urgent,
+                const void *site)
 {
-    errand_task t;
-    if (!policy || !task || !pool || er_pool_dead(pool) || er_options(&t, sizeof t, task, size) || !t.fn)
-        return errand_submit_task_sized(pool, task, size); /* which says what is wrong */
-    if (er_option_ms(&t.within_ms, ERRAND_FOREVER)) return refused(pool, &t, errand_failf(EINVAL, "within_ms is negative"));
-    run *r = er_alloc_zero(sizeof *r);
-    if (!r) return refused(pool, &t, errand_fail(ENOMEM));
+    if (!policy) return er_task_submit(pool, task, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
+    int error = 0;
+    er_key *key = er_key_for(task, &error);
+    run *r = error ? NULL : er_alloc_zero(sizeof *r);
+    if (!r) {
+        er_key_drop(key);
+        if (task->free) task->free(task->arg);
+        return er_failed(pool, errand_fail(ENOMEM));
+    }
     er_cell_init(&r->cell, &run_kind, pool);
     r->policy = er_policy_keep(policy);
-    r->task = t;
+    r->task = *task;
+    r->key = key;
+    r->site = site;
     r->seed = policy->how.seed ? policy->how.seed : er_random();
     r->began_ns = er_pool_now(pool);
-    r->deadline_ns = er_deadline_here(pool);
-    int64_t own = er_deadline(r->began_ns, policy->how.within_ms < t.within_ms ? policy->how.within_ms : t.within_ms);
-    if (own < r->deadline_ns) r->deadline_ns = own;
+    r->deadline_ns = deadline_ns;
     r->timer.fn = timer_due;
     r->deadline.fn = deadline_due;
     er_cell_keep(&r->cell); /* the driver of the beginning */
     errand_info(log_of(r), "[%s-start]", policy->how.name);
-    int error = 0;
     if (r->deadline_ns != INT64_MAX) {
         er_cell_keep(&r->cell);
         error = er_timer_arm(pool, &r->deadline, r->deadline_ns);
@@ -388,15 +397,36 @@ errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *pol
     if (error) {
         over(r, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
     } else {
-        r->on_callers_stack = !policy->how.rate && !policy->how.sem; /* then the queue may hold this caller up */
+        r->on_callers_stack = !urgent && !policy->how.rate && !policy->how.sem; /* then the queue may hold this caller up */
         post(r, BEGIN);
     }
     er_cell_release(&r->cell);
     return &r->cell;
 }
 
+int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task)
+{
+    int64_t inherited = task->detached ? INT64_MAX : er_deadline_here(pool);
+    int64_t own_ms = policy && policy->how.within_ms < task->within_ms ? policy->how.within_ms : task->within_ms;
+    int64_t own = own_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own_ms);
+    return inherited < own ? inherited : own;
+}
+
+static errand_future *run_task(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size,
+                               const void *site)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(pool, &own, task, size);
+    return refusal ? refusal : er_run(pool, policy, &own, er_run_deadline(pool, policy, &own), false, site);
+}
+
+errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size)
+{
+    return run_task(pool, policy, task, size, __builtin_return_address(0));
+}
+
 errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand_fn *fn, void *arg)
 {
     errand_task task = { .fn = fn, .arg = arg };
-    return errand_run_task_sized(pool, policy, &task, sizeof task);
+    return run_task(pool, policy, &task, sizeof task, __builtin_return_address(0));
 }

@@ -119,7 +119,7 @@ static void cancel_permit(er_cell *cell, errand_reason reason) { leave_line(er_o
 
 static void free_permit(er_cell *cell) { less_life(er_of(cell, errand_permit, cell)); }
 
-static const er_cell_kind permit_kind = { cancel_permit, free_permit, NULL };
+static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
 
 /* The whole line ends at once: nobody moves up. The last of them may take the semaphore with it. */
 static void shut_sem(er_closer *closer)

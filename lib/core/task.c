@@ -20,15 +20,25 @@
 #include "base/options.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct work {
-    er_task         task;
-    errand_fn      *fn;
+    er_task task;
+    union {
+        errand_fn      *fn;
+        errand_into_fn *into;
+    };
     void           *arg;
     errand_free_fn *free_arg;
-    errand_reason   late; /* why it is told to end at its deadline */
-    er_timer        timer;
 } work;
+
+typedef struct timed_work { /* with a deadline, to begin or to end */
+    work          work;
+    er_timer      timer;
+    errand_reason late; /* why it is told to end at its deadline */
+} timed_work;
+
+enum { INTO = 1, TIMED = 2 }; /* er_task.flags */
 
 typedef struct sequel {
     er_task         task;
@@ -38,6 +48,7 @@ typedef struct sequel {
 
 static er_task *task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
 static work *work_of(er_cell *cell) { return er_of(cell, work, task.cell); }
+static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, work.task.cell); }
 
 /* ---- errand_later ---- */
 
@@ -90,7 +101,7 @@ static void end_task(er_cell *cell, errand_result r)
         work *w = work_of(cell);
         if (w->free_arg) w->free_arg(w->arg);
         w->free_arg = NULL;
-        if (w->task.deadline_ns != INT64_MAX && er_timer_disarm(cell->pool, &w->timer)) er_cell_release(cell);
+        if ((w->task.flags & TIMED) && er_timer_disarm(cell->pool, &timed_of(cell)->timer)) er_cell_release(cell);
     }
     if (cell->pool)
         er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
@@ -129,7 +140,7 @@ static er_task *take_follower(er_cell *cell)
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
         if (task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= task_of(cell)->deadline_ns) {
-            mine += task_of(cell)->deadline_ns != INT64_MAX; /* the armed timer's */
+            mine += (task_of(cell)->flags & TIMED) != 0; /* the armed timer's */
             if (er_load(&cell->count) <= mine) follower = candidate;
         }
     }
@@ -166,12 +177,23 @@ static void tell_runner(er_cell *cell, errand_reason reason)
 {
     er_task *task = task_of(cell);
     er_cell_lock(cell);
-    if (task->parked) er_unpark(task->parked, ER_TOLD); /* it stays where it is as long as the bit is held */
+    if (task->blocked) er_unpark(&task->blocked->parker, ER_TOLD); /* it stays where it is as long as the bit is held */
     er_cell *input = task->input ? er_cell_keep(task->input) : NULL;
     er_cell_unlock(cell);
     if (!input) return;
     er_cell_cancel(input, reason);
     er_cell_release(input);
+}
+
+static bool input_of_task(er_cell *cell, size_t i, er_cell **input)
+{
+    er_task *task = task_of(cell);
+    if (i) return false;
+    er_cell_lock(cell);
+    er_cell *to = task->input ? task->input : task->blocked ? task->blocked->input : NULL;
+    *input = to ? er_cell_keep(to) : NULL;
+    er_cell_unlock(cell);
+    return true;
 }
 
 static void cancel_work(er_cell *cell, errand_reason reason)
@@ -187,44 +209,78 @@ static void cancel_work(er_cell *cell, errand_reason reason)
 
 static void past_deadline(er_timer *timer)
 {
-    work *w = er_of(timer, work, timer);
-    er_cell *cell = &w->task.cell;
-    er_cell_cancel(cell, er_pool_shut(cell->pool) ? ERRAND_BY_SHUTDOWN : w->late);
+    timed_work *t = er_of(timer, timed_work, timer);
+    er_cell *cell = &t->work.task.cell;
+    errand_pool *pool = cell->pool;
+    bool shut = er_pool_shut(pool), begun = er_load(&cell->state) & ER_CLAIMED;
+    if (!shut && begun && t->work.task.deadline_ns > er_pool_now(pool)) { /* it was begun in time: now the other deadline */
+        if (er_timer_arm(pool, timer, t->work.task.deadline_ns) == 0 && t->work.task.deadline_ns != INT64_MAX) {
+            if (!er_cell_ended(cell) || !er_timer_disarm(pool, timer)) return;
+        }
+    } else {
+        er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
+    }
     er_cell_release(cell);
 }
 
 /* ---- work ---- */
 
-static void run_work(er_cell *cell)
+static errand_result call(const work *w)
 {
-    if (!er_cell_claim(cell)) return;
-    work *w = work_of(cell);
-    finish(cell, w->fn(w->arg));
+    if (!(w->task.flags & INTO)) return w->fn(w->arg);
+    errand_result r = { 0 };
+    w->into(w->arg, &r);
+    return r;
 }
 
-static void free_work(er_cell *cell) { er_free(work_of(cell)); }
-static const er_cell_kind work_kind = { cancel_work, free_work, run_work };
+static void run_work(er_cell *cell)
+{
+    if (er_cell_claim(cell)) finish(cell, call(work_of(cell)));
+}
+
+void er_key_drop(er_key *key)
+{
+    if (key && er_sub(&key->count, 1) == 1) er_free(key);
+}
+
+static void free_work(er_cell *cell)
+{
+    er_key_drop(task_of(cell)->key);
+    er_free(work_of(cell));
+}
+
+static const er_cell_kind work_kind = { cancel_work, free_work, run_work, end_task, input_of_task };
 
 bool er_task_run_here(er_cell *f)
 {
     if (f->kind != &work_kind || f->pool != er_pool_here() || !er_cell_claim(f)) return false;
     bool queued = er_pool_unqueue(f->pool, task_of(f));
-    work *w = work_of(f);
-    er_task *before = er_task_change(&w->task);
-    errand_result r = w->fn(w->arg);
-    er_task_change(before);
+    er_frame *frame = NULL;
+    er_task *before = er_task_change(task_of(f), &frame);
+    errand_result r = call(work_of(f));
+    er_task_change(before, &frame);
     finish(f, r);
     if (queued) er_cell_release(f);
     return true;
 }
 
-int64_t er_deadline_here(errand_pool *pool)
+er_key *er_key_for(const errand_task *task, int *error)
 {
-    const er_task *task = er_task_here();
-    if (!task || task->deadline_ns == INT64_MAX) return INT64_MAX;
-    errand_pool *theirs = task->cell.pool;
-    if (theirs == pool || er_home_of(theirs)->clock == er_home_of(pool)->clock) return task->deadline_ns;
-    return er_pool_now(pool) + (task->deadline_ns - er_pool_now(theirs));
+    er_task *me = er_task_here();
+    if (!task->key) {
+        er_key *key = me && !task->detached ? me->key : NULL;
+        if (key) er_add_relaxed(&key->count, 1); /* relaxed: the calling task has a count */
+        return key;
+    }
+    size_t size = strlen(task->key) + 1;
+    er_key *key = er_alloc(sizeof *key + size);
+    if (key) {
+        key->count = 1;
+        memcpy(key->text, task->key, size);
+    } else {
+        *error = ENOMEM;
+    }
+    return key;
 }
 
 static er_cell *refused(errand_pool *pool, const errand_task *task, errand_result r)
@@ -233,65 +289,101 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late, bool urgent,
+                        const void *site)
 {
-    work *w = er_alloc(sizeof *w);
-    if (!w) return refused(pool, task, errand_fail(ENOMEM));
-    er_cell *cell = &w->task.cell;
+    int64_t begin_by = INT64_MAX;
+    if (task->start_within_ms) begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+    int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
+    int error = 0;
+    er_key *key = er_key_for(task, &error);
+    work *w = error ? NULL : er_alloc(alarm != INT64_MAX ? sizeof(timed_work) : sizeof *w);
+    if (!w) {
+        er_key_drop(key);
+        return refused(pool, task, errand_fail(ENOMEM));
+    }
+    er_task *t = &w->task;
+    er_cell *cell = &t->cell;
     er_cell_init(cell, &work_kind, pool);
-    w->task.input = NULL;
-    w->task.parked = NULL;
-    w->task.name = task->name;
-    w->task.deadline_ns = deadline_ns;
-    w->task.queued = ER_NOT_QUEUED;
-    w->fn = task->fn;
+    t->input = NULL;
+    t->blocked = NULL;
+    t->name = task->name;
+    t->key = key;
+    t->deadline_ns = deadline_ns;
+    t->site = site;
+    t->queued = ER_NOT_QUEUED;
+    t->flags = (task->fn ? 0 : INTO) | (alarm != INT64_MAX ? TIMED : 0);
+    if (task->fn) w->fn = task->fn;
+    else w->into = task->into;
     w->arg = task->arg;
     w->free_arg = task->free;
-    w->late = reason;
 
-    int error = 0;
-    if (deadline_ns != INT64_MAX) {
-        w->timer = (er_timer){ .fn = past_deadline };
+    if (alarm != INT64_MAX) {
+        timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
+        timed_of(cell)->late = late;
         er_cell_keep(cell);
-        error = er_timer_arm(pool, &w->timer, deadline_ns);
+        error = er_timer_arm(pool, &timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
     if (!error) {
         er_cell_keep(cell);
-        error = er_pool_queue(pool, &w->task, urgent);
+        error = er_pool_queue(pool, t, urgent);
         if (error) er_cell_release(cell);
     }
     if (error && er_cell_claim(cell)) {
-        reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_NOBODY;
-        if (error == ECANCELED && er_task_here()) reason = er_cell_told(&er_task_here()->cell);
-        errand_result r = reason ? er_fail_by(error, reason) : errand_fail(error);
+        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
+        errand_result r = errand_fail(error);
+        if (error == ECANCELED && reason) r = er_fail_by(error, reason);
+        if (error == ETIMEDOUT) r = er_fail_by(error, ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         end_task(cell, r);
     }
     return cell;
 }
 
-errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
+er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size)
 {
-    errand_task t;
-    int error = task ? er_options(&t, sizeof t, task, size) : EINVAL;
+    int error = task ? er_options(own, sizeof *own, task, size) : EINVAL;
     if (error) { /* ENOTSUP: what we know stands before the tail */
         const errand_task *known = error == ENOTSUP ? task : NULL;
-        return refused(pool, known, errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
+        return refused(pool && !er_pool_dead(pool) ? pool : NULL, known,
+                       errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
     }
-    if (!pool) return refused(NULL, &t, errand_failf(EINVAL, "pool is NULL"));
-    if (er_pool_dead(pool)) return refused(NULL, &t, errand_fail(ERRAND_EFORKED));
-    if (!t.fn) return refused(pool, &t, errand_failf(EINVAL, "task without fn"));
-    if (er_option_ms(&t.within_ms, ERRAND_FOREVER)) return refused(pool, &t, errand_failf(EINVAL, "within_ms is negative"));
-    int64_t deadline = t.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), t.within_ms);
-    int64_t inherited = er_deadline_here(pool);
-    return er_task_submit(pool, &t, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false);
+    if (!pool) return refused(NULL, own, errand_failf(EINVAL, "pool is NULL"));
+    if (er_pool_dead(pool)) return refused(NULL, own, errand_fail(ERRAND_EFORKED));
+    if (!own->fn == !own->into) return refused(pool, own, errand_failf(EINVAL, own->fn ? "task with both fn and into" : "task without fn"));
+    if (er_option_ms(&own->within_ms, ERRAND_FOREVER)) return refused(pool, own, errand_failf(EINVAL, "within_ms is negative"));
+    if (own->start_within_ms < 0 && own->start_within_ms != ERRAND_ZERO)
+        return refused(pool, own, errand_failf(EINVAL, "start_within_ms is negative"));
+    if (!own->name && !own->detached && er_task_here()) own->name = er_task_here()->name;
+    return NULL;
+}
+
+static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, const void *site)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(pool, &own, task, size);
+    if (refusal) return refusal;
+    int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
+    int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
+    return er_task_submit(pool, &own, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site);
+}
+
+errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
+{
+    return submit(pool, task, size, __builtin_return_address(0));
 }
 
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
 {
     errand_task task = { .fn = fn, .arg = arg };
-    return errand_submit_task_sized(pool, &task, sizeof task);
+    return submit(pool, &task, sizeof task, __builtin_return_address(0));
+}
+
+const char *errand_key(void)
+{
+    er_task *task = er_task_here();
+    return task && task->key ? task->key->text : NULL;
 }
 
 /* ---- what comes after ---- */
@@ -305,7 +397,9 @@ static void run_sequel(er_cell *cell)
 }
 
 static void free_sequel(er_cell *cell) { er_free(er_of(cell, sequel, task.cell)); }
-static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel };
+static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel, NULL, input_of_task };
+
+er_task *er_cell_task(er_cell *cell) { return cell->kind == &work_kind || cell->kind == &sequel_kind ? task_of(cell) : NULL; }
 
 static void input_ended(er_waiter *waiter)
 {
@@ -315,9 +409,10 @@ static void input_ended(er_waiter *waiter)
     cell->result = er_cell_take(f);
     er_cell_release(f);
     if (cell->pool && er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
-    er_task *before = er_task_change(NULL);
+    er_frame *frame = NULL;
+    er_task *before = er_task_change(NULL, &frame);
     run_sequel(cell); /* there are no workers any more */
-    er_task_change(before);
+    er_task_change(before, &frame);
     er_cell_release(cell);
 }
 
@@ -341,29 +436,17 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     er_task *task = &s->task;
     er_cell_init(&task->cell, &sequel_kind, f->pool);
     task->input = f;
-    task->parked = NULL;
+    task->blocked = NULL;
     task->name = NULL;
+    task->key = NULL;
     task->deadline_ns = INT64_MAX;
+    task->site = __builtin_return_address(0);
     task->queued = ER_NOT_QUEUED;
+    task->flags = 0;
     task->waiter.fn = input_ended;
     s->fn = fn;
     s->arg = arg;
     er_cell_keep(&task->cell);
     if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
     return &task->cell;
-}
-
-/* ---- inside a task ---- */
-
-errand_reason errand_cancelled(void)
-{
-    er_task *task = er_task_here();
-    return task ? er_cell_told(&task->cell) : ERRAND_BY_NOBODY;
-}
-
-int64_t errand_time_left(void)
-{
-    er_task *task = er_task_here();
-    if (!task || task->deadline_ns == INT64_MAX) return ERRAND_FOREVER;
-    return er_ms_until(er_pool_now(task->cell.pool), task->deadline_ns);
 }

@@ -4,9 +4,18 @@
 
 #include "core/pool.h"
 
-/* errand_submit_task that inherits nothing: the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end for
- * that reason; urgent as in er_pool_queue. */
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent);
+/* errand_submit_task that inherits the key alone: the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end
+ * for that reason; urgent as in er_pool_queue. */
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent,
+                        const void *site);
+
+/* Copies and checks a caller's task into *own and fills in the name and key it inherits. NULL: all is well; else the failed
+ * future to return, the task's arg freed. */
+er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size);
+
+/* The key such a task gets, counted: a copy of its own, or the calling task's; NULL: none, or *error is ENOMEM. */
+er_key *er_key_for(const errand_task *task, int *error);
+void    er_key_drop(er_key *key); /* NULL is harmless */
 
 /* On a worker: if f is work of this very pool that nobody has begun, runs it right here. */
 bool er_task_run_here(er_cell *f);
@@ -15,7 +24,7 @@ bool er_task_run_here(er_cell *f);
 errand_result er_told_result(errand_reason reason);
 int           er_told_error(errand_reason reason);
 
-/* The calling task's deadline on that pool's clock; INT64_MAX: none. */
-ER_SHARED int64_t er_deadline_here(errand_pool *pool);
+/* Whether a cell is work or a sequel, and which task it is; NULL: another kind. */
+er_task *er_cell_task(er_cell *cell);
 
 #endif

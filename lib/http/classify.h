@@ -22,8 +22,8 @@ typedef struct er_fault {
 /* words: what curl said; it uses code 56 for a lost connection and for nonsense in a chunked body alike. */
 er_fault er_curl_fault(int code, const char *words);
 
-/* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts from the reply's own Date, or if
- * there is none, from wall_seconds. -1: not understood; a time that has passed is 0. */
+/* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts from the reply's own
+ * Date, or if there is none, from wall_seconds. -1: not understood; a time that has passed is 0. */
 int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds);
 int64_t er_retry_after_ms(const char *value); /* of a retry-after-ms header */
 

@@ -2,9 +2,9 @@
  *
  *   NEW --> LINE --> LANE: INBOX --> TAKEN --> LEFT --> OVER        place: session's lock; seat: lane's lock
  *
- * Exactly one thread ends an exchange and calls over(): in LINE whoever takes it out of the line under the session's lock, on
- * a lane that lane's thread (or the one that could not start it, which has taken the inbox under the lane's lock).
- * Cancel, deadline and close only tell: they set `told`, in which the first reason stays, and then look where it is:
+ * Exactly one thread ends an exchange and calls over(): in LINE whoever takes it out of the line under the session's
+ * lock, on a lane that lane's thread (or the one that could not start it, which has taken the inbox under the lane's
+ * lock). Cancel, deadline and close only tell: they set `told`, where the first reason stays, and look where it is:
  *   NEW    the sender looks at told when it joins the line, under the same lock: seen by one of the two
  *   LINE   taken out and ended right there
  *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two
@@ -12,21 +12,20 @@
  *   LEFT, OVER  too late, it ended by itself
  * A transfer that is complete when its lane reads that list stays complete: a late success stands.
  *
- * Memory: the count. The promise's hook uses the exchange only until errand_resolve has returned, and who ends it drops its
- * count after that. The timer has a count of its own while it is armed; who fails to disarm it leaves that to the timer.
+ * Memory: the count. The promise's hook uses the exchange only until errand_resolve has returned, and who ends it
+ * drops its count after that. The timer has a count of its own while it is armed; who fails to disarm it leaves that
+ * to the timer.
  *
- * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies before
- * a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes that, unless
- * a repeat is harmless. A redirect answers first, so its next hop is not taken for a repeat.
+ * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies
+ * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
+ * that, unless a repeat is harmless. A redirect answers first, so its next hop is not taken for a repeat.
  *
- * Headers of the caller go along to where a redirect leads; curl itself leaves out Authorization and Cookie when that is
- * another host, but not others, as X-Api-Key. */
+ * Redirects are followed by curl. What it does not do by itself is set right as soon as the headers of such a reply
+ * are complete, before it sends again: the method after a 303, and no secrets to another origin. */
 #include "http/exchange.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
-#include "base/result.h"
-#include "http/classify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +46,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
 
 void er_exchange_keep(er_exchange *x) { er_add(&x->count, 1); }
 
-static void drop_part(er_exchange *x) /* whole or not at all */
+void er_exchange_drop_part(er_exchange *x)
 {
     if (!x->has_part) return;
     if (x->part >= 0) er_file_close(x->part);
@@ -56,11 +55,27 @@ static void drop_part(er_exchange *x) /* whole or not at all */
     x->has_part = false;
 }
 
+int er_exchange_keep_part(er_exchange *x)
+{
+    int error = er_file_sync(x->part);
+    int closed = er_file_close(x->part);
+    x->part = -1;
+    if (!error) error = closed;
+    if (!error) error = er_file_rename(x->part_path, x->request->save_to);
+    if (!error) {
+        x->has_part = false;
+        er_free(x->part_path);
+    }
+    x->part_failed = error != 0;
+    return error;
+}
+
 void er_exchange_drop(er_exchange *x)
 {
     if (er_sub(&x->count, 1) != 1) return;
-    drop_part(x);
+    er_exchange_drop_part(x);
     er_response_free(x->response);
+    curl_slist_free_all(x->elsewhere);
     er_request_drop(x->request);
     er_free(x);
 }
@@ -75,20 +90,32 @@ errand_reason er_exchange_told(er_exchange *x) { return (errand_reason)er_load(&
 
 /* ---- what curl calls, on the lane's thread ---- */
 
-static bool is_success(const er_exchange *x) { return x->response->status >= 200 && x->response->status < 300; }
-static bool is_error(const er_exchange *x) { return x->response->status >= 400 && !x->request->any_status; }
-
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
     er_exchange *x = arg;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (x->sent && !x->answered && !x->request->repeatable) {
+    if (x->sent && !x->answered && (!x->request->repeatable || x->request->never_repeat)) {
         x->vetoed = true;
         return CURL_PREREQFUNC_ABORT;
     }
     x->sent = true;
     x->answered = false;
     return CURL_PREREQFUNC_OK;
+}
+
+/* 0 or an errno. */
+static int before_redirect(er_exchange *x)
+{
+    const char *location = errand_response_header(x->response, "Location", 0), *from = NULL;
+    if (!location) return 0;
+    bool keeps = !strcmp(x->request->method, "GET") || !strcmp(x->request->method, "HEAD");
+    if (x->response->status == 303 && !keeps) curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL); /* GET */
+    curl_easy_getinfo(x->easy, CURLINFO_EFFECTIVE_URL, &from);
+    if (x->elsewhere || (from && !er_url_leads_away(from, location, x->request->url))) return 0;
+    int error;
+    x->elsewhere = er_headers_without_secrets(x->request->headers, &error);
+    if (!error) curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->elsewhere);
+    return error;
 }
 
 static size_t take_header(char *at, size_t one, size_t size, void *arg)
@@ -99,13 +126,10 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
         x->broken = ENOMEM;
         return 0;
     }
-    /* A method that curl does not know by itself would be kept on the way to the other place, where 303 says GET. */
-    if (x->response->status == 303 && !x->response->headers_ended && strcmp(x->request->method, "GET") != 0 &&
-        strcmp(x->request->method, "HEAD") != 0) {
-        curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
-    }
     x->received = 0; /* of the reply whose headers come now */
-    return one * size;
+    if (!x->response->headers_ended || x->response->status < 300 || x->response->status > 399) return one * size;
+    x->broken = before_redirect(x);
+    return x->broken ? 0 : one * size;
 }
 
 static bool take_to_file(er_exchange *x, const char *at, size_t size)
@@ -125,9 +149,9 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
         return 0;
     }
     x->received += size;
-    if (x->has_part && is_success(x)) return take_to_file(x, at, size) ? size : 0;
+    if (x->has_part && er_exchange_is_success(x)) return take_to_file(x, at, size) ? size : 0;
     size_t kept = size;
-    if (is_error(x)) {
+    if (er_exchange_is_error(x)) {
         size_t room = ER_BODY_OF_ERROR - x->response->body.size;
         if (kept > room) kept = room;
     }
@@ -156,7 +180,8 @@ static int set_method(CURL *easy, const er_request *request)
     }
     if (!post && !head && !(get && !request->body)) {
         bad |= (int)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_301 | CURL_REDIR_POST_302); /* with its body */
+        /* only a POST may become a GET on its way, others keep their body */
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_301 | CURL_REDIR_POST_302);
     }
     return bad;
 }
@@ -212,192 +237,4 @@ int er_exchange_begin(er_exchange *x, CURL *easy)
     int error = set_up(x, easy);
     if (!error) x->handed_ns = er_now_ns();
     return error;
-}
-
-/* ---- the end ---- */
-
-static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
-{
-    curl_off_t value = 0;
-    return curl_easy_getinfo(easy, what, &value) ? 0 : value;
-}
-
-static const char *phase(er_exchange *x)
-{
-    if (!x->handed_ns) return "queue";
-    if (x->answered) return x->response->headers_ended && x->response->status >= 200 ? "body" : "first byte";
-    if (x->sent) {
-        return us(x->easy, CURLINFO_SIZE_UPLOAD_T) < (curl_off_t)x->request->body_size ? "send" : "first byte";
-    }
-    if (!us(x->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
-    return x->request->https && us(x->easy, CURLINFO_CONNECT_TIME_T) ? "tls" : "connect";
-}
-
-static void take_timings(er_exchange *x)
-{
-    static const struct {
-        CURLINFO what;
-        size_t   where;
-    } times[] = {
-        { CURLINFO_NAMELOOKUP_TIME_T, offsetof(errand_timings, resolve) },
-        { CURLINFO_CONNECT_TIME_T, offsetof(errand_timings, connect) },
-        { CURLINFO_APPCONNECT_TIME_T, offsetof(errand_timings, tls) },
-        { CURLINFO_STARTTRANSFER_TIME_T, offsetof(errand_timings, first_byte) },
-    };
-    errand_timings *timings = &x->response->timings;
-    timings->queue = (double)(x->handed_ns - x->began_ns) / 1e6;
-    timings->total = (double)(er_now_ns() - x->began_ns) / 1e6;
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        curl_off_t at = us(x->easy, times[i].what);
-        double ms = timings->queue + (double)at / 1e3;
-        if (at > 0) memcpy((char *)timings + times[i].where, &ms, sizeof ms);
-    }
-}
-
-typedef struct failure { /* what is to be said of it */
-    int           error;
-    errand_kind   kind;
-    errand_reason reason;
-    const char   *phase;
-    int64_t       retry_after_ms; /* -1: none */
-    uint8_t       attempts_most;
-    bool          kind_of_errno;  /* kind follows from error */
-} failure;
-
-static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
-{
-    const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
-    bool may_have_run = x->request->never_repeat || (x->sent && !x->request->repeatable);
-    errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
-    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s", x->request->label, said);
-    errand_detail *detail = er_detail(&r);
-    if (detail) {
-        detail->reason = f->reason;
-        detail->phase = f->phase;
-        detail->attempts_most = f->attempts_most;
-        detail->elapsed_ms = (er_pool_now(x->pool) - x->pool_began_ns) / ER_MS;
-    } else if (f->reason != ERRAND_BY_NOBODY) {
-        errand_result_free(&r);
-        r = er_fail_by(f->error, f->reason);
-    }
-    er_bytes_free(words);
-    drop_part(x);
-    return r;
-}
-
-errand_result er_exchange_failed(er_exchange *x, int error, const char *why)
-{
-    failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = true };
-    er_bytes words = { 0 };
-    if (x->part_failed) er_bytes_format(&words, "save_to \"%s\": %s", x->request->save_to, errand_strerror(error));
-    else er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
-    return fail(x, &f, &words);
-}
-
-errand_result er_exchange_stopped(er_exchange *x)
-{
-    errand_reason reason = er_exchange_told(x);
-    bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
-    failure f = { .error = late ? ETIMEDOUT : ECANCELED,
-                  .kind = late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED,
-                  .reason = reason,
-                  .phase = phase(x),
-                  .retry_after_ms = -1 };
-    er_bytes words = { 0 };
-    if (late && x->total_ms != ERRAND_FOREVER && reason == ERRAND_BY_TOTAL) {
-        er_bytes_format(&words, "%s: its %lld ms are over", f.phase, (long long)x->total_ms);
-    } else {
-        er_bytes_format(&words, "%s: %s", f.phase, late ? "its time is over" : "cancelled");
-    }
-    return fail(x, &f, &words);
-}
-
-static errand_result answered_with_error(er_exchange *x)
-{
-    errand_response *response = x->response;
-    failure f = { .error = ERRAND_HTTP + response->status,
-                  .kind = er_status_kind(response->status),
-                  .phase = "body",
-                  .retry_after_ms = er_response_retry_after(response) };
-    er_bytes words = { 0 };
-    er_bytes_format(&words, "HTTP %d%s%s", response->status, *response->reason ? " " : "", response->reason);
-    er_response_problem(response, &words);
-    errand_result r = fail(x, &f, &words);
-    r.value = r.owner = response;
-    r.free = er_response_free;
-    x->response = NULL;
-    return r;
-}
-
-static errand_result broken_off(er_exchange *x, CURLcode code)
-{
-    er_bytes words = { 0 };
-    if (x->too_large) {
-        failure f = { .error = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED, .kind = ERRAND_KIND_RESOURCE, .phase = "body",
-                      .retry_after_ms = -1 };
-        er_bytes_format(&words, "the body is larger than max_body, %zu bytes", x->request->defaults->max_body);
-        return fail(x, &f, &words);
-    }
-    if (x->broken) return er_exchange_failed(x, x->broken, NULL);
-    if (x->vetoed) {
-        failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING, .kind = ERRAND_KIND_NETWORK, .phase = "first byte",
-                      .retry_after_ms = -1 };
-        er_bytes_format(&words, "connection lost before the reply, and %s is not sent twice (curl %d)", x->request->method,
-                        CURLE_GOT_NOTHING);
-        return fail(x, &f, &words);
-    }
-    const char *said = *x->words ? x->words : curl_easy_strerror(code);
-    er_fault fault = er_curl_fault((int)code, said);
-    long os_error = 0;
-    curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
-    failure f = { .error = fault.error ? fault.error : ERRAND_CURL + (int)code,
-                  .kind = fault.kind,
-                  .phase = fault.phase ? fault.phase : phase(x),
-                  .retry_after_ms = -1,
-                  .attempts_most = fault.attempts_most };
-    bool at_connect = code == CURLE_COULDNT_CONNECT && os_error > 0;
-    if (at_connect && (os_error == EMFILE || os_error == ENFILE)) { /* ours, not the network's */
-        f.error = (int)os_error;
-        f.kind_of_errno = true;
-    }
-    er_bytes_format(&words, "%s: ", f.phase);
-    if (at_connect) er_bytes_format(&words, "%s: ", errand_strerror((int)os_error));
-    er_add_harmless(&words, said, strcspn(said, "\r\n"), 300);
-    er_bytes_format(&words, " (curl %d)", (int)code);
-    return fail(x, &f, &words);
-}
-
-static int keep_part(er_exchange *x)
-{
-    int error = er_file_sync(x->part);
-    int closed = er_file_close(x->part);
-    x->part = -1;
-    if (!error) error = closed;
-    if (!error) error = er_file_rename(x->part_path, x->request->save_to);
-    if (!error) {
-        x->has_part = false;
-        er_free(x->part_path);
-    }
-    x->part_failed = error != 0;
-    return error;
-}
-
-errand_result er_exchange_ended(er_exchange *x, CURLcode code)
-{
-    const char *url = NULL;
-    curl_easy_getinfo(x->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (url) x->response->url = er_url_shown(url, false);
-    take_timings(x);
-    /* An error's status says more than that its body was cut or nonsense. */
-    if (is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
-    if (code || x->broken) return broken_off(x, code);
-    if (is_success(x) && x->has_part) {
-        int error = keep_part(x);
-        if (error) return er_exchange_failed(x, error, NULL);
-    }
-    drop_part(x);
-    if (!x->response->url) return er_exchange_failed(x, ENOMEM, NULL);
-    errand_response *response = x->response;
-    x->response = NULL;
-    return errand_ok(response, er_response_free);
 }

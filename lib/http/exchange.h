@@ -52,6 +52,7 @@ typedef struct er_exchange {
     int64_t          handed_ns; /* to curl; 0: not yet */
     bool             sent;      /* a byte of the request may have left */
     bool             answered;  /* since then something came back */
+    struct curl_slist *elsewhere; /* headers for another host, after a redirect; NULL: not there */
     bool             vetoed;    /* curl wanted to send it a second time */
     bool             too_large;
     int              broken;    /* an errno of our own while the reply came in */
@@ -74,10 +75,17 @@ errand_reason er_exchange_told(er_exchange *x);
 /* On the lane's thread: makes the handle ready for curl_multi_add_handle. 0 or an errno. */
 int er_exchange_begin(er_exchange *x, CURL *easy);
 
-/* How it ended. Each takes what the exchange has got so far; the handle must still be there if there ever was one, and must
- * not be in its multi any more. */
-errand_result er_exchange_ended(er_exchange *x, CURLcode code);
-errand_result er_exchange_stopped(er_exchange *x); /* as it was told */
-errand_result er_exchange_failed(er_exchange *x, int error, const char *why);
+/* The file that becomes save_to, whole or not at all. Keeping it: 0 or an errno. */
+int  er_exchange_keep_part(er_exchange *x);
+void er_exchange_drop_part(er_exchange *x);
+
+static inline bool er_exchange_is_success(const er_exchange *x)
+{
+    return x->response->status >= 200 && x->response->status < 300;
+}
+static inline bool er_exchange_is_error(const er_exchange *x)
+{
+    return x->response->status >= 400 && !x->request->any_status;
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* http/json.c -- a result as JSON, for programs that hand it on.
  *
- * Built member by member; the first one that finds no memory gives the whole up, so that half a result is never shown. Times
- * are in seconds, as JSON interfaces have them. */
+ * Built member by member; the first one that finds no memory gives the whole up, so that half a result is never shown.
+ * Times are in seconds, as JSON interfaces have them. */
 #include "http/response.h"
 
 #include "base/os.h"

@@ -5,13 +5,13 @@
  *                                          +--> complete --> over(result) <-- removed from curl <--------+
  *
  * The thread is a resident of the pool: started with the first exchange, it ends by itself when nothing has run for
- * keepalive_ms, and takes its connections with it: libcurl cannot close a single idle one. What comes while it ends (ENDING) waits
- * in the inbox, and the resident's last word starts the next one. So nothing is lost between two threads, and an idle
- * session holds neither threads nor connections.
+ * keepalive_ms, and takes its connections with it: libcurl cannot close a single idle one. What comes while it ends
+ * (ENDING) waits in the inbox, and the resident's last word starts the next one. So nothing is lost between two
+ * threads, and an idle session holds neither threads nor connections.
  *
- * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings something
- * to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the multi handle lives only as
- * long as the thread does; it is a write to a pipe that never blocks.
+ * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings
+ * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the multi handle lives
+ * only as long as the thread does; it is a write to a pipe that never blocks.
  *
  * Easy handles are kept for the next exchange; curl_easy_reset leaves nothing of the last one behind.
  *
@@ -19,6 +19,7 @@
 #include "http/lane.h"
 
 #include "base/clock.h"
+#include "http/outcome.h"
 
 #include <errno.h>
 
@@ -114,13 +115,13 @@ static void seat(er_lane *lane, er_exchange *x)
 {
     er_list_push(&lane->seated, &x->queued);
     if (er_exchange_told(x)) {
-        leave_seat(lane, x, er_exchange_stopped(x));
+        leave_seat(lane, x, er_outcome_stopped(x));
         return;
     }
     CURL *easy = lane->multi ? take_handle(lane) : NULL;
     int error = easy ? er_exchange_begin(x, easy) : ENOMEM;
     if (!error && curl_multi_add_handle(lane->multi, easy)) error = ENOMEM;
-    if (error) leave_seat(lane, x, er_exchange_failed(x, error, NULL));
+    if (error) leave_seat(lane, x, er_outcome_failed(x, error, NULL));
     else lane->running++;
 }
 
@@ -128,7 +129,7 @@ static void unseat(er_lane *lane, er_exchange *x)
 {
     curl_multi_remove_handle(lane->multi, x->easy);
     lane->running--;
-    leave_seat(lane, x, er_exchange_stopped(x));
+    leave_seat(lane, x, er_outcome_stopped(x));
 }
 
 static void take_completed(er_lane *lane)
@@ -144,7 +145,7 @@ static void take_completed(er_lane *lane)
         er_exchange *x = (er_exchange *)(void *)at;
         curl_multi_remove_handle(lane->multi, easy);
         lane->running--;
-        leave_seat(lane, x, er_exchange_ended(x, code));
+        leave_seat(lane, x, er_outcome_ended(x, code));
     }
 }
 
@@ -270,7 +271,7 @@ static void gone(er_resident *self)
     er_node *node;
     while ((node = er_list_pop(&refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        x->over(x, er_exchange_failed(x, error, "no thread for transfers"));
+        x->over(x, er_outcome_failed(x, error, "no thread for transfers"));
     }
     lane->off(lane);
 }

@@ -1,10 +1,10 @@
 /* http/request.c -- every check of a request is made here, before curl sees a byte of it.
  *
- * curl sends CR and LF in a header's value as they are, takes "Name:" without a value as an order to leave a header out, and
- * guesses schemes. So: methods and names are tokens (RFC 9110, 5.6.2), values have no control characters but tab, urls
- * have neither spaces nor control characters and are http or https, and what curl computes itself (the length of the
- * body) cannot be said differently. Each refusal names the culprit, but never quotes what may be a secret: of a header only the
- * name, of a url neither userinfo nor query.
+ * curl sends CR and LF in a header's value as they are, takes "Name:" without a value as an order to leave a header
+ * out, and guesses schemes. So: methods and names are tokens (RFC 9110, 5.6.2), values have no control characters but
+ * tab, urls have neither spaces nor control characters and are http or https, and what curl computes itself (the
+ * length of the body) cannot be said differently. Each refusal names the culprit, but never quotes what may be a
+ * secret: of a header only the name, of a url neither userinfo nor query.
  *
  * Relative urls are resolved by curl's own URL functions against the session's base (RFC 3986, 5.2). */
 #include "http/request.h"
@@ -63,7 +63,10 @@ static const char *find_header(const struct curl_slist *list, const char *name, 
     }
     return NULL;
 }
-static const char *find(const struct curl_slist *list, const char *name) { return find_header(list, name, strlen(name)); }
+static const char *find(const struct curl_slist *list, const char *name)
+{
+    return find_header(list, name, strlen(name));
+}
 
 static int append(struct curl_slist **list, const char *line)
 {
@@ -81,9 +84,12 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
         size_t shown = strcspn(header, ": \t\r\n"); /* what follows may be a secret */
         return refuse(why, "a header is not of the form \"Name: value\":", header, shown);
     }
-    if (has_control(header + size + 1, true)) return refuse(why, "a control character in the value of header", header, size);
+    if (has_control(header + size + 1, true)) {
+        return refuse(why, "a control character in the value of header", header, size);
+    }
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (same_name(header, ours[i], strlen(ours[i]))) return refuse(why, "a header that curl sets itself:", header, size);
+        if (!same_name(header, ours[i], strlen(ours[i]))) continue;
+        return refuse(why, "a header that curl sets itself:", header, size);
     }
     const char *value = header + size + 1;
     if (value[strspn(value, " \t")]) return append(list, header);
@@ -93,6 +99,23 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
     int error = append(list, empty);
     er_free(empty);
     return error;
+}
+
+struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error)
+{
+    static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token" };
+    struct curl_slist *list = NULL;
+    *error = 0;
+    for (; headers && !*error; headers = headers->next) {
+        bool secret = !strncasecmp(headers->data, "Proxy-", 6);
+        for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+            if (same_name(headers->data, secrets[i], strlen(secrets[i]))) secret = true;
+        }
+        if (!secret) *error = append(&list, headers->data);
+    }
+    if (!*error) return list;
+    curl_slist_free_all(list);
+    return NULL;
 }
 
 static int copy_headers(er_request *request, const errand_request *given, er_bytes *why)
@@ -121,7 +144,9 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     for (const struct curl_slist *h = request->defaults->headers; h && !error; h = h->next) {
         if (!find_header(request->headers, h->data, token(h->data))) error = append(&first_of_session, h->data);
     }
-    for (const struct curl_slist *h = first_of_session; h && !error; h = h->next) error = append(&request->headers, h->data);
+    for (const struct curl_slist *h = first_of_session; h && !error; h = h->next) {
+        error = append(&request->headers, h->data);
+    }
     curl_slist_free_all(first_of_session);
     if (!error && request->body && !find(request->headers, "Content-Type")) {
         /* "Content-Type:" keeps curl from calling every body a form */
@@ -198,6 +223,27 @@ int er_url_resolve(char **out, bool *https, const char *url, const char *base, e
     return error;
 }
 
+bool er_url_leads_away(const char *from, const char *location, const char *home)
+{
+    static const struct {
+        CURLUPart part;
+        unsigned  how;
+    } parts[] = { { CURLUPART_SCHEME, 0 }, { CURLUPART_HOST, 0 }, { CURLUPART_PORT, CURLU_DEFAULT_PORT } };
+    CURLU *there = curl_url(), *here = curl_url();
+    bool away = !there || !here || curl_url_set(here, CURLUPART_URL, home, 0) ||
+                curl_url_set(there, CURLUPART_URL, from, 0) || curl_url_set(there, CURLUPART_URL, location, 0);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !away; i++) {
+        char *a = NULL, *b = NULL;
+        away = curl_url_get(there, parts[i].part, &a, parts[i].how) ||
+               curl_url_get(here, parts[i].part, &b, parts[i].how) || strcasecmp(a, b) != 0;
+        curl_free(a);
+        curl_free(b);
+    }
+    curl_url_cleanup(there);
+    curl_url_cleanup(here);
+    return away;
+}
+
 /* ---- the whole ---- */
 
 static int copy_body(er_request *request, const errand_request *given, er_bytes *why)
@@ -222,12 +268,16 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     if (error) return error;
     const char *method = given->method ? given->method : request->body ? "POST" : "GET";
     if (!*method || method[token(method)]) return refuse(why, "method is not a token:", method, strlen(method));
-    if (!strcmp(method, "CONNECT") || strlen(method) > 40) return refuse(why, "method cannot be sent:", method, strlen(method));
+    if (!strcmp(method, "CONNECT") || strlen(method) > 40) {
+        return refuse(why, "method cannot be sent:", method, strlen(method));
+    }
     if (request->body && (!strcmp(method, "HEAD") || !strcmp(method, "TRACE"))) {
         return refuse(why, "a body cannot go with method", method, strlen(method));
     }
     if (!(request->method = er_copy_text(method))) return ENOMEM;
-    if ((error = er_url_resolve(&request->url, &request->https, given->url, request->defaults->base_url, why))) return error;
+    const er_defaults *defaults = request->defaults;
+    error = er_url_resolve(&request->url, &request->https, given->url, defaults->base_url, why);
+    if (error) return error;
     char *bare = er_url_shown(request->url, true);
     er_bytes label = { 0 };
     er_bytes_format(&label, "%s ", method);
@@ -240,8 +290,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     }
     request->total_ms = given->total_ms;
     request->connect_ms = given->connect_ms;
-    if (er_option_ms(&request->total_ms, request->defaults->total_ms)) return refuse(why, "total_ms is negative", NULL, 0);
-    if (er_option_ms(&request->connect_ms, request->defaults->connect_ms)) return refuse(why, "connect_ms is negative", NULL, 0);
+    if (er_option_ms(&request->total_ms, defaults->total_ms)) return refuse(why, "total_ms is negative", NULL, 0);
+    if (er_option_ms(&request->connect_ms, defaults->connect_ms)) return refuse(why, "connect_ms is negative", NULL, 0);
     if ((unsigned)given->repeat > ERRAND_REPEAT_NEVER) return refuse(why, "repeat is none of errand_repeat", NULL, 0);
     request->any_status = given->any_status;
     if (given->save_to && !*given->save_to) return refuse(why, "save_to is empty", NULL, 0);

@@ -50,4 +50,10 @@ int er_url_resolve(char **out, bool *https, const char *url, const char *base, e
 /* A url without userinfo, and if bare, without query and fragment: to be shown. NULL: no memory. */
 char *er_url_shown(const char *url, bool bare);
 
+/* Whether location, said by a reply from url `from`, leads to another scheme, host or port than url `home` has. */
+bool er_url_leads_away(const char *from, const char *location, const char *home);
+
+/* The headers without those that are secrets: for another host. NULL: none is left, or *error is ENOMEM. */
+struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error);
+
 #endif

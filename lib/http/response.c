@@ -1,13 +1,13 @@
 /* http/response.c -- a reply is built by one lane and then never changes.
  *
- * Headers are kept as they came, name and value one after the other in one buffer: there are few, each is looked up once or
- * not at all. A name may stand there several times. Of a chain of replies (100 Continue, redirects) only the last counts,
- * so a new status line throws away what was collected. Lines after the end of the header block are trailers of a chunked
- * body: nobody asked for them.
+ * Headers are kept as they came, name and value one after the other in one buffer: there are few, each is looked up
+ * once or not at all. A name may stand there several times. Of a chain of replies (100 Continue, redirects) only the
+ * last counts, so a new status line throws away what was collected. Lines after the end of the header block are
+ * trailers of a chunked body: nobody asked for them.
  *
- * The body always has a NUL behind it. JSON is read strictly: json-c would otherwise take comments, single quotes and a tail
- * of anything. What is shown of a bad body, or of an error's own words, has no control characters, so it cannot forge a line of a
- * log or a terminal. */
+ * The body always has a NUL behind it. JSON is read strictly: json-c would otherwise take comments, single quotes and
+ * a tail of anything. What is shown of a bad body, or of an error's own words, has no control characters, so it cannot
+ * forge a line of a log or a terminal. */
 #include "http/response.h"
 
 #include "base/clock.h"
@@ -131,7 +131,10 @@ void er_response_problem(const errand_response *response, er_bytes *message)
 
 int errand_response_status(const errand_response *response) { return response ? response->status : 0; }
 
-const char *errand_response_url(const errand_response *response) { return response && response->url ? response->url : ""; }
+const char *errand_response_url(const errand_response *response)
+{
+    return response && response->url ? response->url : "";
+}
 
 errand_bytes errand_response_body(const errand_response *response)
 {
@@ -177,6 +180,19 @@ static const char *how_it_begins(const errand_response *response, const char *wh
     return why;
 }
 
+/* What json-c takes although it is told to be strict: 'names', NaN, Infinity. Outside of strings JSON has no such
+ * letters. */
+static bool is_lax(const char *text)
+{
+    bool quoted = false;
+    for (; *text; text++) {
+        if (quoted && *text == '\\' && text[1]) text++;
+        else if (*text == '"') quoted = !quoted;
+        else if (!quoted && (*text == '\'' || (*text >= 'A' && *text <= 'Z' && *text != 'E'))) return true;
+    }
+    return false;
+}
+
 int errand_response_json(const errand_response *response, struct json_object **out, const char **why)
 {
     if (out) *out = NULL;
@@ -197,10 +213,10 @@ int errand_response_json(const errand_response *response, struct json_object **o
         json_tokener_set_flags(reader, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         *out = json_tokener_parse_ex(reader, text, (int)size + 1);
         enum json_tokener_error said = json_tokener_get_error(reader);
+        if (said == json_tokener_success && is_lax(text)) said = json_tokener_error_parse_unexpected;
         if (said != json_tokener_success) {
             char what[100];
-            snprintf(what, sizeof what, "not JSON (%s)",
-                     said == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(said));
+            snprintf(what, sizeof what, "not JSON (%s)", json_tokener_error_desc(said));
             if (why) *why = how_it_begins(response, what);
             error = EBADMSG;
         }

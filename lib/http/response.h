@@ -19,8 +19,8 @@ struct errand_response {
 errand_response *er_response_new(void); /* NULL: no memory */
 void er_response_free(void *response);  /* the free function of a result whose value is a response */
 
-/* One line of a header block as it was received, its line end included. A status line begins anew: what was there belonged
- * to an interim reply or to a redirect. Trailers are not taken. False: no memory. */
+/* One line of a header block as it was received, its line end included. A status line begins anew: what was there
+ * belonged to an interim reply or to a redirect. Trailers are not taken. False: no memory. */
 bool er_response_line(errand_response *response, const char *line, size_t size);
 
 /* ms that the reply asks for, or -1. */

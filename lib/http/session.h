@@ -6,7 +6,7 @@
 
 struct errand_http {
     unsigned       count; /* the caller's handle, each exchange, run and lane that is on */
-    errand_pool   *pool;
+    errand_pool   *pool;  /* kept */
     errand_log    *log;
     errand_policy *policy; /* NULL: none */
     er_defaults    defaults;
@@ -25,5 +25,13 @@ struct errand_http {
     unsigned       n_lanes;
     er_lane        lanes[];
 };
+
+void er_session_hold(errand_http *http);
+void er_session_let_go(errand_http *http);
+/* One less of *n, a count of http's, and what it held is let go: *http may be gone after this. */
+void er_session_less(errand_http *http, size_t *n);
+
+/* Tells an exchange to end (send.c). Any thread, no lock held. */
+void er_session_tell(er_exchange *x, errand_reason reason);
 
 #endif

@@ -218,4 +218,3 @@ int er_log_start(errand_log *log)
     er_log_wake(&ready);
     return error;
 }
-

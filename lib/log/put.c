@@ -154,4 +154,3 @@ void errand_log_put(errand_log *log, const errand_log_site *site, const char *fm
     er_free(longer);
     errno = error;
 }
-

@@ -1,4 +1,4 @@
-/* log/sink.h -- one place where lines go: a descriptor with a buffer, a level and troubles of its own. One thread uses it. */
+/* log/sink.h -- where lines go: a descriptor with a buffer, a level and troubles of its own. One thread uses it. */
 #ifndef ER_SINK_H
 #define ER_SINK_H
 

@@ -1,14 +1,12 @@
 /* A line as a request: what each key becomes, and that each mistake is told with its key. */
 #include "batch/files.h"
 #include "batch/job.h"
+#include "batch/suites.h"
 
-#include <check.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-
-Suite *job_suite(void);
 
 static er_job job;
 

@@ -1,8 +1,8 @@
 /* Lines of files: every form of line end, bad files among good ones, and a reader that can be woken. */
 #include "batch/files.h"
 #include "batch/lines.h"
+#include "batch/suites.h"
 
-#include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-Suite *lines_suite(void);
 
 static int wake[2];
 

@@ -1,9 +1,6 @@
 /* Percentiles are within 7 % of the exact ones. */
 #include "batch/spread.h"
-
-#include <check.h>
-
-Suite *spread_suite(void);
+#include "batch/suites.h"
 
 START_TEST(percentiles_are_close)
 {

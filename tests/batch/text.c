@@ -1,10 +1,8 @@
 /* JSON as text: what is JSON and what is not, and that what goes through keeps its every character. */
 #include "batch/text.h"
+#include "batch/suites.h"
 
-#include <check.h>
 #include <string.h>
-
-Suite *text_suite(void);
 
 static er_span span(const char *text) { return (er_span){ text, strlen(text) }; }
 
@@ -166,6 +164,18 @@ START_TEST(what_is_quoted_decodes_to_itself)
 }
 END_TEST
 
+START_TEST(a_cut_never_leaves_half_a_character)
+{
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
+    static const size_t wanted[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 };
+    for (size_t most = 0; most < sizeof wanted / sizeof *wanted; most++) {
+        er_span cut = er_utf8_cut(span(text), most);
+        ck_assert_uint_eq(cut.size, wanted[most]);
+        ck_assert(er_utf8_valid(cut));
+    }
+}
+END_TEST
+
 START_TEST(base64_is_that_of_the_rfc)
 {
     static const char *const pairs[][2] = { { "", "\"\"" }, { "f", "\"Zg==\"" }, { "fo", "\"Zm8=\"" }, { "foo", "\"Zm9v\"" },
@@ -194,6 +204,7 @@ Suite *text_suite(void)
     tcase_add_loop_test(tests, a_string_is_decoded, 0, sizeof strings / sizeof *strings);
     tcase_add_test(tests, compact_takes_white_space_between_tokens_only);
     tcase_add_test(tests, what_is_quoted_decodes_to_itself);
+    tcase_add_test(tests, a_cut_never_leaves_half_a_character);
     tcase_add_test(tests, base64_is_that_of_the_rfc);
     suite_add_tcase(suite, tests);
     return suite;

@@ -45,9 +45,26 @@ START_TEST(the_servers_own_date_corrects_the_clock)
 END_TEST
 
 static const char *const nonsense[] = {
-    "", " ", "-1", "+1", "1.5", "10s", "1e3", "0x10", "ten", "1, 2", "tomorrow", "Sat, 22 Nov 2025 13:00:05 UTC",
-    "Sat, 22 Nov 2025 13:00:05 +0100", "Sat, 22 Nov 2025 13:00:05 GMT ", "22 Nov 2025 13:00:05 GMT", "2025-11-22T13:00:05Z",
-    "Sat, 2 Nov 2025 13:00:05 GMT", "Sat, 22 nov 2025 13:00:05 GMT", "Sat, 22 Nov 2025 99:00:05 GMT", "Sat, 22 Nov 2025",
+    "",
+    " ",
+    "-1",
+    "+1",
+    "1.5",
+    "10s",
+    "1e3",
+    "0x10",
+    "ten",
+    "1, 2",
+    "tomorrow",
+    "Sat, 22 Nov 2025 13:00:05 UTC",
+    "Sat, 22 Nov 2025 13:00:05 +0100",
+    "Sat, 22 Nov 2025 13:00:05 GMT ",
+    "22 Nov 2025 13:00:05 GMT",
+    "2025-11-22T13:00:05Z",
+    "Sat, 2 Nov 2025 13:00:05 GMT",
+    "Sat, 22 nov 2025 13:00:05 GMT",
+    "Sat, 22 Nov 2025 99:00:05 GMT",
+    "Sat, 22 Nov 2025",
 };
 
 START_TEST(anything_else_is_ignored)
@@ -59,9 +76,12 @@ END_TEST
 
 START_TEST(idempotent_are_those_of_the_rfc)
 {
-    const char *yes[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}, *no[] = {"POST", "PATCH", "get", "QUERY"};
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) ck_assert(er_method_idempotent(yes[i]));
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++) ck_assert(!er_method_idempotent(no[i]));
+    const char *yes[] = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" },
+               *no[] = { "POST", "PATCH", "get", "QUERY" };
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        ck_assert(er_method_idempotent(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        ck_assert(!er_method_idempotent(no[i]));
 }
 END_TEST
 
@@ -85,7 +105,8 @@ START_TEST(curls_codes_are_told_apart)
     ck_assert_int_eq(er_curl_fault(28, "").error, ETIMEDOUT);
     ck_assert_int_eq(er_curl_fault(60, "").kind, ERRAND_KIND_AUTH);
     ck_assert_int_eq(er_curl_fault(56, "Recv failure: Connection reset by peer").kind, ERRAND_KIND_NETWORK);
-    ck_assert_int_eq(er_curl_fault(56, "Illegal or missing hexadecimal sequence in chunked-encoding").kind, ERRAND_KIND_PROTOCOL);
+    ck_assert_int_eq(er_curl_fault(56, "Illegal or missing hexadecimal sequence in chunked-encoding").kind,
+                     ERRAND_KIND_PROTOCOL);
     ck_assert_int_eq(er_curl_fault(27, "").error, ENOMEM);
     ck_assert_int_eq(er_curl_fault(9999, "").kind, ERRAND_KIND_UNKNOWN);
 }

@@ -1,8 +1,11 @@
 /* Cancels and deadlines: at once, wherever the request is, and the server sees it go. */
 #include "world.h"
 
+#include <dirent.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Reads the request, says `says`, and then sees the client go. */
@@ -14,10 +17,13 @@ struct silent {
 static void say_no_more(struct raw_conn *conn, void *arg)
 {
     struct silent *silent = arg;
-    if (!raw_read_request(conn, NULL)) return;
-    if (silent->says) raw_say(conn, "%s", silent->says);
+    if (!raw_read_request(conn, NULL))
+        return;
+    if (silent->says)
+        raw_say(conn, "%s", silent->says);
     atomic_fetch_add(&silent->came, 1);
-    if (raw_wait_gone(conn)) atomic_fetch_add(&silent->went, 1);
+    if (raw_wait_gone(conn))
+        atomic_fetch_add(&silent->went, 1);
 }
 
 static void check_cancelled(errand_result *r, const char *phase, bool may_have_run)
@@ -34,34 +40,74 @@ static void check_cancelled(errand_result *r, const char *phase, bool may_have_r
 static const struct {
     const char *says, *phase;
 } moments[] = {
-    {NULL, "first byte"},
-    {"HTTP/1.1 200 OK\r\nContent-", "first byte"},
-    {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "body"},
+    { NULL, "first byte" },
+    { "HTTP/1.1 200 OK\r\nContent-", "first byte" },
+    { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "body" },
 };
+
+/* A folder for save_to, in which it is seen how far a reply has been taken in. */
+struct folder {
+    char path[40], file[60];
+};
+
+static void folder_open(struct folder *folder)
+{
+    memcpy(folder->path, "/tmp/errand-http-XXXXXX", 24);
+    ck_assert_ptr_nonnull(mkdtemp(folder->path));
+    snprintf(folder->file, sizeof folder->file, "%s/body", folder->path);
+}
+
+static off_t bytes_in(const struct folder *folder)
+{
+    DIR *dir = opendir(folder->path);
+    off_t bytes = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        struct stat about;
+        if (entry->d_name[0] != '.' && !fstatat(dirfd(dir), entry->d_name, &about, 0))
+            bytes += about.st_size;
+    }
+    closedir(dir);
+    return bytes;
+}
+
+/* One more request, up to its moment. */
+static errand_future *up_to(struct world *w, struct silent *silent, const char *method, int64_t total_ms,
+                            struct folder *folder)
+{
+    unsigned came = atomic_load(&silent->came);
+    errand_request request = { .url = "/", .method = method, .save_to = folder->file, .total_ms = total_ms };
+    errand_future *f = errand_send(w->http, &request);
+    until(&silent->came, came + 1);
+    bool has_body = silent->says && strstr(silent->says, "\r\n\r\n");
+    while (has_body && !bytes_in(folder))
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    return f;
+}
 
 START_TEST(a_cancelled_transfer_is_gone_at_once)
 {
     struct world w;
-    struct silent silent = {.says = moments[_i].says};
-    world_open(&w, say_no_more, &silent, NULL);
+    struct silent silent = { .says = moments[_i].says };
+    struct folder folder;
+    folder_open(&folder);
+    world_open_turned(&w, say_no_more, &silent, NULL); /* nothing here ends by time */
     for (unsigned turn = 0; turn < 2; turn++) {
-        errand_future *f = errand_send(w.http, &(errand_request){.url = "/", .method = turn ? "POST" : "GET"});
-        until(&silent.came, turn + 1);
-        if (silent.says) ck_assert_int_eq(errand_wait(f, 20), ETIMEDOUT); /* let it take in what was said */
+        errand_future *f = up_to(&w, &silent, turn ? "POST" : "GET", 0, &folder);
         errand_cancel(f);
         errand_result r = errand_await(f);
         check_cancelled(&r, moments[_i].phase, turn == 1);
         until(&silent.went, turn + 1);
     }
     world_close(&w);
+    ck_assert_int_eq(rmdir(folder.path), 0);
 }
 END_TEST
 
 START_TEST(a_cancelled_one_in_the_line_never_goes_out)
 {
     struct world w;
-    struct silent silent = {0};
-    world_open(&w, say_no_more, &silent, &(errand_http_opts){.limit = 1});
+    struct silent silent = { 0 };
+    world_open(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
     errand_future *first = errand_get(w.http, "/"), *second = errand_get(w.http, "/");
     until(&silent.came, 1);
     errand_cancel(second);
@@ -80,7 +126,7 @@ END_TEST
 static int full_listener(unsigned *port, int fillers[8])
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(fd, 0), 0);
@@ -93,35 +139,58 @@ static int full_listener(unsigned *port, int fillers[8])
     return fd;
 }
 
+static unsigned connecting(unsigned port) /* sockets that wait for that port's answer */
+{
+    FILE *file = fopen("/proc/net/tcp", "r");
+    char line[300], wanted[40];
+    unsigned n = 0;
+    snprintf(wanted, sizeof wanted, " 0100007F:%04X 02 ", port);
+    while (file && fgets(line, sizeof line, file))
+        n += strstr(line, wanted) != NULL;
+    if (file)
+        fclose(file);
+    return n;
+}
+
 START_TEST(a_connecting_one_is_cancelled_or_times_out)
 {
     struct world w;
-    world_open(&w, say_once, "", NULL);
+    world_open_turned(&w, say_once, "", NULL);
     unsigned port;
     int fillers[8], fd = full_listener(&port, fillers);
     char url[60];
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
-    errand_future *f = errand_send(w.http, &(errand_request){.url = url, .method = "POST"});
-    ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT);
-    errand_cancel(f);
-    errand_result r = errand_await(f);
-    check_cancelled(&r, "connect", false);
-
-    r = world_send(&w, (errand_request){.url = url, .method = "POST", .connect_ms = 50});
+    unsigned before = connecting(port);
+    for (int turn = 0; turn < 2; turn++) {
+        errand_future *f = errand_send(w.http, &(errand_request){ .url = url, .method = "POST", .total_ms = 50 });
+        while (connecting(port) == before)
+            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+        if (!turn) {
+            errand_cancel(f);
+            errand_result r = errand_await(f);
+            check_cancelled(&r, "connect", false);
+            continue;
+        }
+        world_turn(&w, 50);
+        errand_result r = errand_await(f);
+        ck_assert_int_eq(r.error, ETIMEDOUT);
+        ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+        ck_assert_str_eq(errand_result_phase(&r), "connect");
+        ck_message_has(&r, "connect: its 50 ms are over");
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(connecting(port), before);
+    errand_result r = world_send(&w,
+                                 (errand_request){ .url = url, .method = "POST", .connect_ms = 50 }); /* curl's time */
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
     ck_assert_str_eq(errand_result_phase(&r), "connect");
     ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
     ck_message_has(&r, "(curl 28)");
     errand_result_free(&r);
-
-    r = world_send(&w, (errand_request){.url = url, .method = "POST", .total_ms = 50});
-    ck_assert_int_eq(r.error, ETIMEDOUT);
-    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
-    ck_assert_str_eq(errand_result_phase(&r), "connect");
-    ck_message_has(&r, "connect: its 50 ms are over");
-    errand_result_free(&r);
-    for (int i = 0; i < 8; i++) close(fillers[i]);
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
     close(fd);
     world_close(&w);
 }
@@ -130,29 +199,39 @@ END_TEST
 START_TEST(a_deadline_ends_a_transfer_and_tells_its_phase)
 {
     struct world w;
-    struct silent silent = {.says = moments[_i].says};
-    world_open(&w, say_no_more, &silent, NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .total_ms = 100});
+    struct silent silent = { .says = moments[_i].says };
+    struct folder folder;
+    folder_open(&folder);
+    world_open_turned(&w, say_no_more, &silent, NULL);
+    errand_future *f = up_to(&w, &silent, "POST", 100, &folder);
+    world_turn(&w, 99);
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* not yet */
+    world_turn(&w, 1);
+    errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
-    if (atomic_load(&silent.came)) ck_assert_str_eq(errand_result_phase(&r), moments[_i].phase);
-    ck_assert_int_ge(errand_result_elapsed_ms(&r), 100);
-    ck_assert(errand_result_transient(&r));
+    ck_assert_str_eq(errand_result_phase(&r), moments[_i].phase);
+    ck_assert_int_eq(errand_result_elapsed_ms(&r), 100);
+    ck_assert(errand_result_transient(&r) && errand_result_may_have_run(&r));
     ck_message_has(&r, "its 100 ms are over");
     errand_result_free(&r);
+    until(&silent.went, 1);
     world_close(&w);
+    ck_assert_int_eq(rmdir(folder.path), 0);
 }
 END_TEST
 
 START_TEST(waiting_in_the_line_counts)
 {
     struct world w;
-    struct silent silent = {0};
-    world_open(&w, say_no_more, &silent, &(errand_http_opts){.limit = 1});
+    struct silent silent = { 0 };
+    world_open_turned(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
     errand_future *first = errand_get(w.http, "/");
     until(&silent.came, 1);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .total_ms = 50});
+    errand_future *second = errand_send(w.http, &(errand_request){ .url = "/", .method = "POST", .total_ms = 50 });
+    world_turn(&w, 50);
+    errand_result r = errand_await(second);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_str_eq(errand_result_phase(&r), "queue");
     ck_assert(!errand_result_may_have_run(&r));
@@ -171,13 +250,16 @@ static errand_result send_and_wait(void *arg)
 START_TEST(a_tasks_deadline_goes_for_what_it_sends)
 {
     struct world w;
-    struct silent silent = {0};
-    world_open(&w, say_no_more, &silent, NULL);
-    errand_task task = {.fn = send_and_wait, .arg = w.http, .within_ms = 100};
-    errand_result r = errand_await(errand_submit_task(w.pool, &task));
+    struct silent silent = { 0 };
+    world_open_turned(&w, say_no_more, &silent, NULL);
+    errand_task task = { .fn = send_and_wait, .arg = w.http, .within_ms = 100 };
+    errand_future *f = errand_submit_task(w.pool, &task);
+    until(&silent.came, 1);
+    world_turn(&w, 100);
+    errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     errand_result_free(&r);
-    until(&silent.went, atomic_load(&silent.came));
+    until(&silent.went, 1);
     world_close(&w);
 }
 END_TEST
@@ -185,7 +267,7 @@ END_TEST
 START_TEST(a_timeout_around_it_takes_it_along)
 {
     struct world w;
-    struct silent silent = {0};
+    struct silent silent = { 0 };
     world_open(&w, say_no_more, &silent, NULL);
     errand_future *f = errand_get(w.http, "/");
     until(&silent.came, 1);
@@ -213,29 +295,35 @@ END_TEST
 static void answer_all(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes")) continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
+        continue;
 }
 
 START_TEST(cancels_and_completions_meet_without_loss)
 {
     struct world w;
-    world_open(&w, answer_all, NULL, &(errand_http_opts){.lanes = 2, .limit = 8});
+    world_open(&w, answer_all, NULL, &(errand_http_opts){ .lanes = 2, .limit = 8 });
     enum { AT_ONCE = 16 };
     unsigned rounds = storm(60), well = 0, cancelled = 0, late = 0;
     for (unsigned round = 0; round < rounds; round++) {
         errand_future *fs[AT_ONCE];
         for (unsigned i = 0; i < AT_ONCE; i++) {
-            fs[i] = errand_send(w.http, &(errand_request){.url = "/", .total_ms = i % 5 ? 0 : 1 + round % 3});
+            fs[i] = errand_send(w.http, &(errand_request){ .url = "/", .total_ms = i % 5 ? 0 : 1 + round % 3 });
         }
         for (unsigned i = 0; i < AT_ONCE; i++) {
-            if (i % 3 == round % 3) errand_cancel(fs[i]);
+            if (i % 3 == round % 3)
+                errand_cancel(fs[i]);
         }
         for (unsigned i = 0; i < AT_ONCE; i++) {
             errand_result r = errand_await(fs[i]);
-            if (!r.error) well++;
-            else if (r.error == ECANCELED) cancelled++;
-            else if (r.error == ETIMEDOUT) late++;
-            else ck_abort_msg("%s", errand_result_message(&r));
+            if (!r.error)
+                well++;
+            else if (r.error == ECANCELED)
+                cancelled++;
+            else if (r.error == ETIMEDOUT)
+                late++;
+            else
+                ck_abort_msg("%s", errand_result_message(&r));
             errand_result_free(&r);
         }
     }

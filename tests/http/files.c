@@ -11,7 +11,8 @@ static unsigned entries(const char *folder)
 {
     DIR *dir = opendir(folder);
     unsigned n = 0;
-    for (struct dirent *entry; (entry = readdir(dir));) n += entry->d_name[0] != '.';
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
     closedir(dir);
     return n;
 }
@@ -20,7 +21,8 @@ static char *read_all(const char *path)
 {
     static char text[200000];
     FILE *file = fopen(path, "r");
-    if (!file) return NULL;
+    if (!file)
+        return NULL;
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     return text;
@@ -58,7 +60,7 @@ START_TEST(a_good_body_replaces_the_file)
     write_all(place.path, "an older one, which is longer");
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_well(&r);
     ck_assert_uint_eq(errand_response_body(r.value).size, 0);
     ck_assert_str_eq(read_all(place.path), "video");
@@ -75,7 +77,7 @@ START_TEST(an_empty_body_is_an_empty_file)
     place_open(&place);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_well(&r);
     ck_assert_str_eq(read_all(place.path), "");
     errand_result_free(&r);
@@ -86,16 +88,16 @@ END_TEST
 
 static const struct {
     const char *reply;
-    int         error;
+    int error;
     const char *body; /* what comes in memory instead */
 } not_whole[] = {
-    {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo", ERRAND_CURL + 18, NULL},
-    {"HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", ERRAND_HTTP + 404, "no such"},
-    {"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
-     "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
-     ERRAND_CURL + 63, NULL},
-    {"HTTP/1.1 304 Same\r\n\r\n", 0, ""},
-    {"", ERRAND_CURL + 52, NULL},
+    { "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo", ERRAND_CURL + 18, NULL },
+    { "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", ERRAND_HTTP + 404, "no such" },
+    { "HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
+      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+      ERRAND_CURL + 63, NULL },
+    { "HTTP/1.1 304 Same\r\n\r\n", 0, "" },
+    { "", ERRAND_CURL + 52, NULL },
 };
 
 START_TEST(anything_less_leaves_the_file_as_it_was)
@@ -104,10 +106,11 @@ START_TEST(anything_less_leaves_the_file_as_it_was)
     place_open(&place);
     write_all(place.path, "old");
     struct world w;
-    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply, &(errand_http_opts){.max_body = 100});
-    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply, &(errand_http_opts){ .max_body = 100 });
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_assert_msg(r.error == not_whole[_i].error, "%s", errand_result_message(&r));
-    if (not_whole[_i].body) ck_body_eq(&r, not_whole[_i].body);
+    if (not_whole[_i].body)
+        ck_body_eq(&r, not_whole[_i].body);
     ck_assert_str_eq(read_all(place.path), "old");
     ck_assert_uint_eq(entries(place.folder), 1);
     errand_result_free(&r);
@@ -118,7 +121,8 @@ END_TEST
 
 static void half_a_body(struct raw_conn *conn, void *arg)
 {
-    if (!raw_read_request(conn, NULL)) return;
+    if (!raw_read_request(conn, NULL))
+        return;
     raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo");
     atomic_fetch_add((atomic_uint *)arg, 1);
     raw_wait_gone(conn);
@@ -131,7 +135,7 @@ START_TEST(a_cancelled_one_leaves_nothing)
     struct world w;
     atomic_uint came = 0;
     world_open(&w, half_a_body, &came, NULL);
-    errand_future *f = errand_send(w.http, &(errand_request){.url = "/", .save_to = place.path});
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .save_to = place.path });
     until(&came, 1);
     errand_cancel(f);
     errand_result r = errand_await(f);
@@ -147,7 +151,8 @@ START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video"});
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video" });
     ck_assert_int_eq(r.error, ENOENT);
     ck_message_has(&r, "save_to \"/tmp/no/such/folder/video\": No such file or directory");
     ck_assert(!errand_result_may_have_run(&r));
@@ -164,7 +169,7 @@ START_TEST(a_folder_in_the_way_is_an_error)
     ck_assert_int_eq(mkdir(place.path, 0755), 0);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = place.path});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_assert_int_eq(r.error, EISDIR);
     ck_message_has(&r, place.path);
     ck_assert_ptr_null(r.value);
@@ -180,7 +185,7 @@ START_TEST(a_full_disk_is_an_error_that_names_the_file)
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
     /* a file in /proc/self/fd cannot be made: the temporary one neither */
-    errand_result r = world_send(&w, (errand_request){.url = "/", .save_to = "/proc/self/video"});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = "/proc/self/video" });
     ck_assert_int_ne(r.error, 0);
     ck_message_has(&r, "save_to \"/proc/self/video\": ");
     errand_result_free(&r);

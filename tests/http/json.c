@@ -3,7 +3,8 @@
 
 static void say_json(struct raw_conn *conn, void *arg)
 {
-    if (raw_read_request(conn, NULL)) raw_reply(conn, 200, "application/json", arg);
+    if (raw_read_request(conn, NULL))
+        raw_reply(conn, 200, "application/json", arg);
 }
 
 static errand_result get_json(const char *text)
@@ -16,7 +17,8 @@ static errand_result get_json(const char *text)
     return r;
 }
 
-static const char *const good[] = {"{\"a\":[1,2.5,\"x\",null,true]}", "[]", "\"text\"", " 123 \r\n", "true", "{}\n"};
+static const char *const good[] = { "{\"a\":[1,2.5,\"x\",null,true]}",    "[]", "\"text\"", " 123 \r\n", "true", "{}\n",
+                                    "{\"it's\":\"NaN \\\" '\",\"n\":1E2}" };
 
 START_TEST(json_is_read)
 {
@@ -47,15 +49,18 @@ END_TEST
 static const struct {
     const char *text, *says;
 } bad[] = {
-    {"<!DOCTYPE html>", "application/json, begins \"<!DOCTYPE html>\""},
-    {"", "the body is empty"},
-    {"{\"a\":1", "it ends too early"},
-    {"{'a':1}", "begins \"{'a':1}\""},
-    {"{\"a\":1,}", "not JSON"},
-    {"{} {}", "not JSON"},
-    {"{\"a\":1} // x", "not JSON"},
-    {"[1] \x1b[31m", "begins \"[1]  [31m\""},
-    {"\"\xff\"", "not JSON"},
+    { "<!DOCTYPE html>", "application/json, begins \"<!DOCTYPE html>\"" },
+    { "", "the body is empty" },
+    { "{\"a\":1", "not JSON (unexpected end of data)" },
+    { "{'a':1}", "begins \"{'a':1}\"" },
+    { "{\"a\":1,}", "not JSON" },
+    { "[NaN]", "not JSON" },
+    { "Infinity", "not JSON" },
+    { "TRUE", "not JSON" },
+    { "{} {}", "not JSON" },
+    { "{\"a\":1} // x", "not JSON" },
+    { "[1] \x1b[31m", "begins \"[1]  [31m\"" },
+    { "\"\xff\"", "not JSON" },
 };
 
 START_TEST(what_is_not_json_says_how_it_begins)
@@ -115,9 +120,9 @@ START_TEST(a_failure_as_json_has_its_attempts)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_policy_opts opts = {.attempts = 2, .hint_most_ms = 1000};
+    errand_policy_opts opts = { .attempts = 2, .hint_most_ms = 1000 };
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .policy = policy});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
     struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");
     ck_assert(!json_object_get_boolean(at(json, "success")));
     ck_assert_ptr_null(at(json, "data"));

@@ -1,47 +1,47 @@
 /* What is refused before anything is sent: each a failed future whose message names the culprit. */
 #include "world.h"
 
-static const char *const none[] = {NULL};
-#define HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+static const char *const none[] = { NULL };
+#define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 static struct refused {
     errand_request request;
-    const char    *culprit;
+    const char *culprit;
 } cases[] = {
-    {{.url = NULL}, "url is missing"},
-    {{.url = ""}, "url is missing"},
-    {{.url = "ftp://host/x"}, "only http and https, url is \"ftp://host/x\""},
-    {{.url = "file:///etc/passwd"}, "only http and https"},
-    {{.url = "javascript:alert(1)"}, "only http and https"},
-    {{.url = "http:/x"}, "url has no host"},
-    {{.url = "http:x"}, "url has no host"},
-    {{.url = "http://"}, "url"},
-    {{.url = "http://h:99999/"}, "url"},
-    {{.url = "/a b"}, "a space or control character in url \"/a b\""},
-    {{.url = "/a\r\nX: y"}, "a space or control character in url"},
-    {{.url = "/a\x7f"}, "a space or control character in url"},
-    {{.url = "/", .method = ""}, "method is not a token"},
-    {{.url = "/", .method = "GET /x"}, "method is not a token: \"GET /x\""},
-    {{.url = "/", .method = "GET\r\n"}, "method is not a token"},
-    {{.url = "/", .method = "CONNECT"}, "method cannot be sent: \"CONNECT\""},
-    {{.url = "/", .method = "HEAD", .body = {"x", 1}}, "a body cannot go with method \"HEAD\""},
-    {{.url = "/", .headers = HEADERS("no colon")}, "not of the form \"Name: value\": \"no\""},
-    {{.url = "/", .headers = HEADERS(": value")}, "not of the form"},
-    {{.url = "/", .headers = HEADERS("A B: value")}, "not of the form"},
-    {{.url = "/", .headers = HEADERS("")}, "not of the form"},
-    {{.url = "/", .headers = HEADERS("X-A: 1\r\nX-B: 2")}, "a control character in the value of header \"X-A\""},
-    {{.url = "/", .headers = HEADERS("X-A: 1\n")}, "a control character in the value of header \"X-A\""},
-    {{.url = "/", .headers = HEADERS("X-A: \x01")}, "\"X-A\""},
-    {{.url = "/", .headers = HEADERS("content-length: 3")}, "curl sets itself: \"content-length\""},
-    {{.url = "/", .headers = HEADERS("Transfer-Encoding: chunked")}, "\"Transfer-Encoding\""},
-    {{.url = "/", .body = {NULL, 3}}, "body has a size but no bytes"},
-    {{.url = "/", .idempotency_key = ""}, "idempotency_key"},
-    {{.url = "/", .idempotency_key = "a\r\nb"}, "idempotency_key"},
-    {{.url = "/", .idempotency_key = "a", .headers = HEADERS("idempotency-key: b")}, "which of them"},
-    {{.url = "/", .total_ms = -1}, "total_ms is negative"},
-    {{.url = "/", .connect_ms = -5}, "connect_ms is negative"},
-    {{.url = "/", .repeat = (errand_repeat)7}, "repeat"},
-    {{.url = "/", .save_to = ""}, "save_to is empty"},
+    { { .url = NULL }, "url is missing" },
+    { { .url = "" }, "url is missing" },
+    { { .url = "ftp://host/x" }, "only http and https, url is \"ftp://host/x\"" },
+    { { .url = "file:///etc/passwd" }, "only http and https" },
+    { { .url = "javascript:alert(1)" }, "only http and https" },
+    { { .url = "http:/x" }, "url has no host" },
+    { { .url = "http:x" }, "url has no host" },
+    { { .url = "http://" }, "url" },
+    { { .url = "http://h:99999/" }, "url" },
+    { { .url = "/a b" }, "a space or control character in url \"/a b\"" },
+    { { .url = "/a\r\nX: y" }, "a space or control character in url" },
+    { { .url = "/a\x7f" }, "a space or control character in url" },
+    { { .url = "/", .method = "" }, "method is not a token" },
+    { { .url = "/", .method = "GET /x" }, "method is not a token: \"GET /x\"" },
+    { { .url = "/", .method = "GET\r\n" }, "method is not a token" },
+    { { .url = "/", .method = "CONNECT" }, "method cannot be sent: \"CONNECT\"" },
+    { { .url = "/", .method = "HEAD", .body = { "x", 1 } }, "a body cannot go with method \"HEAD\"" },
+    { { .url = "/", .headers = HEADERS("no colon") }, "not of the form \"Name: value\": \"no\"" },
+    { { .url = "/", .headers = HEADERS(": value") }, "not of the form" },
+    { { .url = "/", .headers = HEADERS("A B: value") }, "not of the form" },
+    { { .url = "/", .headers = HEADERS("") }, "not of the form" },
+    { { .url = "/", .headers = HEADERS("X-A: 1\r\nX-B: 2") }, "a control character in the value of header \"X-A\"" },
+    { { .url = "/", .headers = HEADERS("X-A: 1\n") }, "a control character in the value of header \"X-A\"" },
+    { { .url = "/", .headers = HEADERS("X-A: \x01") }, "\"X-A\"" },
+    { { .url = "/", .headers = HEADERS("content-length: 3") }, "curl sets itself: \"content-length\"" },
+    { { .url = "/", .headers = HEADERS("Transfer-Encoding: chunked") }, "\"Transfer-Encoding\"" },
+    { { .url = "/", .body = { NULL, 3 } }, "body has a size but no bytes" },
+    { { .url = "/", .idempotency_key = "" }, "idempotency_key" },
+    { { .url = "/", .idempotency_key = "a\r\nb" }, "idempotency_key" },
+    { { .url = "/", .idempotency_key = "a", .headers = HEADERS("idempotency-key: b") }, "which of them" },
+    { { .url = "/", .total_ms = -1 }, "total_ms is negative" },
+    { { .url = "/", .connect_ms = -5 }, "connect_ms is negative" },
+    { { .url = "/", .repeat = (errand_repeat)7 }, "repeat" },
+    { { .url = "/", .save_to = "" }, "save_to is empty" },
 };
 
 START_TEST(a_bad_request_is_refused_by_name)
@@ -64,7 +64,7 @@ START_TEST(body_and_json_together_are_refused)
     struct world w;
     world_open(&w, say_once, "", NULL);
     struct json_object *json = json_object_new_object();
-    errand_result r = world_send(&w, (errand_request){.url = "/", .json = json, .body = {"x", 1}});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .json = json, .body = { "x", 1 } });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "body and json are both given");
     errand_result_free(&r);
@@ -77,7 +77,7 @@ START_TEST(no_request_and_no_session_are_refused)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
-    errand_result r = errand_await(errand_send(w.http, &(errand_request){0}));
+    errand_result r = errand_await(errand_send(w.http, &(errand_request){ 0 }));
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
     r = errand_await(errand_send_sized(w.http, NULL, sizeof(errand_request)));
@@ -107,14 +107,14 @@ START_TEST(a_refusal_shows_no_secret_of_a_url)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
-    const char *urls[] = {"ftp://anna:sesame@host/", "/x?key=sesame y", "http://anna:sesame@h:99999/", "/#sesame\n"};
+    const char *urls[] = { "ftp://anna:sesame@host/", "/x?key=sesame y", "http://anna:sesame@h:99999/", "/#sesame\n" };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         errand_result r = world_get(&w, urls[i]);
         ck_assert_int_eq(r.error, EINVAL);
         ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s", errand_result_message(&r));
         errand_result_free(&r);
     }
-    errand_result r = world_send(&w, (errand_request){.url = "/", .headers = HEADERS("Authorization Bearer sesame")});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("Authorization Bearer sesame") });
     ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s", errand_result_message(&r));
     errand_result_free(&r);
     world_close(&w);
@@ -122,14 +122,8 @@ START_TEST(a_refusal_shows_no_secret_of_a_url)
 END_TEST
 
 static errand_http_opts bad_sessions[] = {
-    {.base_url = "ftp://host/"},
-    {.base_url = "videos"},
-    {.base_url = "http://a b/"},
-    {.total_ms = -1},
-    {.connect_ms = -1},
-    {.keepalive_ms = -1},
-    {.user_agent = "a\r\nb"},
-    {.lanes = 100000},
+    { .base_url = "ftp://host/" }, { .base_url = "videos" }, { .base_url = "http://a b/" }, { .total_ms = -1 },
+    { .connect_ms = -1 },          { .keepalive_ms = -1 },   { .user_agent = "a\r\nb" },    { .lanes = 100000 },
 };
 
 START_TEST(a_bad_session_is_EINVAL)
@@ -138,7 +132,7 @@ START_TEST(a_bad_session_is_EINVAL)
     errno = 0;
     ck_assert_ptr_null(errand_http_new(pool, &bad_sessions[_i]));
     ck_assert_int_eq(errno, EINVAL);
-    errand_http_opts opts = {.headers = HEADERS("X-A: 1\r\nX-B: 2")};
+    errand_http_opts opts = { .headers = HEADERS("X-A: 1\r\nX-B: 2") };
     ck_assert_ptr_null(errand_http_new(pool, &opts));
     ck_assert_int_eq(errno, EINVAL);
     opts.headers = HEADERS("Idempotency-Key: 1");
@@ -159,8 +153,8 @@ START_TEST(a_tail_that_is_not_known_is_refused)
     world_open(&w, say_once, "", NULL);
     struct {
         errand_request now;
-        long           later;
-    } longer = {.now = {.url = "/"}, .later = 1};
+        long later;
+    } longer = { .now = { .url = "/" }, .later = 1 };
     errand_result r = errand_await(errand_send_sized(w.http, &longer.now, sizeof longer));
     ck_assert_int_eq(r.error, ENOTSUP);
     errand_result_free(&r);

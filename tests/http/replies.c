@@ -1,7 +1,7 @@
 /* Requests go out as they were meant, replies come back as they were sent. */
 #include "world.h"
 
-#define HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* Answers with what it was sent: the whole request as the body. */
 static void mirror(struct raw_conn *conn, void *arg)
@@ -9,13 +9,17 @@ static void mirror(struct raw_conn *conn, void *arg)
     struct raw_request request;
     (void)arg;
     while (raw_read_request(conn, &request)) {
-        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Connection: %u\r\n\r\n", request.length, raw_number(conn));
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Connection: %u\r\n\r\n", request.length,
+                raw_number(conn));
         raw_send(conn, request.text, request.length);
         raw_request_free(&request);
     }
 }
 
-static const char *body_of(const errand_result *r) { return errand_response_body(r->value).at; }
+static const char *body_of(const errand_result *r)
+{
+    return errand_response_body(r->value).at;
+}
 
 START_TEST(a_get_goes_out_plain)
 {
@@ -25,7 +29,7 @@ START_TEST(a_get_goes_out_plain)
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 200);
     ck_assert_int_eq(strncmp(body_of(&r), "GET /a/b?c=d HTTP/1.1\r\n", 23), 0);
-    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nUser-Agent: errand/" ));
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nUser-Agent: errand/"));
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nAccept-Encoding: "));
     ck_assert_ptr_null(strstr(body_of(&r), "Expect:"));
     ck_assert_ptr_null(strstr(body_of(&r), "Content-"));
@@ -53,9 +57,13 @@ END_TEST
 static const struct {
     const char *base, *url, *target;
 } relatives[] = {
-    {"", "/x", "GET /x HTTP"},           {"", "x/y", "GET /x/y HTTP"},          {"/api/v1/", "videos", "GET /api/v1/videos HTTP"},
-    {"/api/v1", "videos", "GET /api/videos HTTP"}, {"/api/v1/", "../v2", "GET /api/v2 HTTP"}, {"/api/v1/", "/root", "GET /root HTTP"},
-    {"/api/v1/", "?q=1", "GET /api/v1/?q=1 HTTP"},
+    { "", "/x", "GET /x HTTP" },
+    { "", "x/y", "GET /x/y HTTP" },
+    { "/api/v1/", "videos", "GET /api/v1/videos HTTP" },
+    { "/api/v1", "videos", "GET /api/videos HTTP" },
+    { "/api/v1/", "../v2", "GET /api/v2 HTTP" },
+    { "/api/v1/", "/root", "GET /root HTTP" },
+    { "/api/v1/", "?q=1", "GET /api/v1/?q=1 HTTP" },
 };
 
 START_TEST(relative_urls_are_resolved)
@@ -64,7 +72,7 @@ START_TEST(relative_urls_are_resolved)
     world_open(&w, mirror, NULL, NULL);
     char base[200];
     snprintf(base, sizeof base, "%s%s", raw_server_url(w.server), relatives[_i].base);
-    errand_http *http = errand_http_new(w.pool, &(errand_http_opts){.base_url = base});
+    errand_http *http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = base });
     errand_result r = errand_await(errand_get(http, relatives[_i].url));
     ck_well(&r);
     ck_assert_msg(!strncmp(body_of(&r), relatives[_i].target, strlen(relatives[_i].target)), "%s", body_of(&r));
@@ -77,13 +85,16 @@ END_TEST
 START_TEST(headers_go_out_as_given_and_override_the_sessions)
 {
     struct world w;
-    errand_http_opts opts = {.headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"), .user_agent = "me/1"};
+    errand_http_opts opts = { .headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"),
+                              .user_agent = "me/1" };
     world_open(&w, mirror, NULL, &opts);
     errand_result r = world_send(
-        &w, (errand_request){.url = "/", .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own", "X-Empty:", "Accept: */*")});
+        &w, (errand_request){ .url = "/",
+                              .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own", "X-Empty:", "Accept: */*") });
     ck_well(&r);
-    const char *parts[] = {"\r\nX-Session: s\r\n", "\r\nX-Own: a\r\n", "\r\nX-Own: b\r\n", "\r\nx-both: own\r\n",
-                           "\r\nX-Empty:\r\n", "\r\nAccept: */*\r\n", "\r\nUser-Agent: me/1\r\n"};
+    const char *parts[] = { "\r\nX-Session: s\r\n",    "\r\nX-Own: a\r\n", "\r\nX-Own: b\r\n",
+                            "\r\nx-both: own\r\n",     "\r\nX-Empty:\r\n", "\r\nAccept: */*\r\n",
+                            "\r\nUser-Agent: me/1\r\n" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         ck_assert_msg(strstr(body_of(&r), parts[i]) != NULL, "no %s in %s", parts[i], body_of(&r));
     }
@@ -99,7 +110,7 @@ START_TEST(a_body_is_a_post_of_exactly_its_bytes)
     struct world w;
     world_open(&w, mirror, NULL, NULL);
     static const char bytes[] = "a\0b\r\n\xff";
-    errand_result r = world_send(&w, (errand_request){.url = "/", .body = {bytes, sizeof bytes - 1}});
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .body = { bytes, sizeof bytes - 1 } });
     ck_well(&r);
     errand_bytes body = errand_response_body(r.value);
     ck_assert_int_eq(strncmp(body.at, "POST / HTTP/1.1\r\n", 17), 0);
@@ -115,9 +126,10 @@ END_TEST
 static const struct {
     const char *method, *body, *line;
 } methods[] = {
-    {"GET", NULL, "GET / "},         {"GET", "x", "GET / "},    {"POST", NULL, "POST / "},   {"POST", "x", "POST / "},
-    {"PUT", "x", "PUT / "},          {"PUT", NULL, "PUT / "},   {"PATCH", "x", "PATCH / "},  {"DELETE", NULL, "DELETE / "},
-    {"DELETE", "x", "DELETE / "},    {"OPTIONS", NULL, "OPTIONS / "}, {"REPORT", "x", "REPORT / "},
+    { "GET", NULL, "GET / " },         { "GET", "x", "GET / " },        { "POST", NULL, "POST / " },
+    { "POST", "x", "POST / " },        { "PUT", "x", "PUT / " },        { "PUT", NULL, "PUT / " },
+    { "PATCH", "x", "PATCH / " },      { "DELETE", NULL, "DELETE / " }, { "DELETE", "x", "DELETE / " },
+    { "OPTIONS", NULL, "OPTIONS / " }, { "REPORT", "x", "REPORT / " },
 };
 
 START_TEST(methods_go_out_as_named_with_their_body)
@@ -125,7 +137,7 @@ START_TEST(methods_go_out_as_named_with_their_body)
     struct world w;
     world_open(&w, mirror, NULL, NULL);
     const char *body = methods[_i].body;
-    errand_request request = {.url = "/", .method = methods[_i].method, .body = {body, body ? strlen(body) : 0}};
+    errand_request request = { .url = "/", .method = methods[_i].method, .body = { body, body ? strlen(body) : 0 } };
     for (int turn = 0; turn < 2; turn++) { /* the second on a handle that was used before */
         errand_result r = world_send(&w, request);
         ck_well(&r);
@@ -135,7 +147,7 @@ START_TEST(methods_go_out_as_named_with_their_body)
         bool has_length = strstr(body_of(&r), "Content-Length:") != NULL;
         ck_assert(has_length == (body || !strcmp(methods[_i].method, "POST")));
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){.url = "/", .body = {"other", 5}});
+        r = world_send(&w, (errand_request){ .url = "/", .body = { "other", 5 } });
         errand_result_free(&r);
     }
     world_close(&w);
@@ -153,7 +165,8 @@ START_TEST(json_goes_out_as_json)
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nContent-Type: application/json\r\n"));
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "{\"prompt\":\"a \\\"cat\\\"\"}");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){.url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y")});
+    r = world_send(
+        &w, (errand_request){ .url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y") });
     ck_well(&r);
     ck_assert_ptr_null(strstr(body_of(&r), "application/json"));
     errand_result_free(&r);
@@ -170,7 +183,8 @@ START_TEST(a_key_goes_out_raw)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(&w, (errand_request){.url = "/", .method = "POST", .idempotency_key = "video \"1\""});
+    errand_result r = world_send(&w,
+                                 (errand_request){ .url = "/", .method = "POST", .idempotency_key = "video \"1\"" });
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nIdempotency-Key: video \"1\"\r\n"));
     errand_result_free(&r);
@@ -198,7 +212,8 @@ START_TEST(headers_are_found_in_any_case_and_number)
     struct world w;
     world_open(&w, say_once,
                "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
-               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  \r\nTransfer-Encoding: chunked\r\n\r\n"
+               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  \r\nTransfer-Encoding: "
+               "chunked\r\n\r\n"
                "3\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n",
                NULL);
     errand_result r = world_get(&w, "/");
@@ -232,6 +247,56 @@ START_TEST(an_empty_reply_body_is_an_empty_text)
 }
 END_TEST
 
+START_TEST(a_head_has_no_body_whatever_it_says)
+{
+    struct world w;
+    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", NULL);
+    for (int i = 0; i < 2; i++) {
+        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "HEAD" });
+        ck_well(&r);
+        ck_assert_uint_eq(errand_response_body(r.value).size, 0);
+        ck_assert_str_eq(errand_response_header(r.value, "content-length", 0), "10");
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+/* 5,000 times '0' */
+static const char gzipped[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\x4a"
+                              "\xeb\x9f\xce\x14\x7e\x40\x01\x00\x00\x00\x00\x6f\x03\x04\x3d\xfc\xa8\x88\x13\x00"
+                              "\x00";
+
+static void say_gzipped(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof gzipped - 1);
+    raw_send(conn, gzipped, sizeof gzipped - 1);
+}
+
+START_TEST(a_body_is_decompressed_and_counted_so)
+{
+    for (int small = 0; small < 2; small++) {
+        struct world w;
+        world_open(&w, say_gzipped, NULL, &(errand_http_opts){ .max_body = small ? 4999 : 5000 });
+        errand_result r = world_get(&w, "/");
+        if (small) {
+            ck_assert_int_eq(r.error, ERRAND_CURL + 63);
+            ck_message_has(&r, "larger than max_body, 4999 bytes");
+        } else {
+            ck_well(&r);
+            ck_assert_uint_eq(errand_response_body(r.value).size, 5000);
+            ck_assert_uint_eq(strspn(body_of(&r), "0"), 5000);
+        }
+        errand_result_free(&r);
+        world_close(&w);
+    }
+}
+END_TEST
+
 START_TEST(timings_go_up)
 {
     struct world w;
@@ -259,24 +324,31 @@ static void redirecting(struct raw_conn *conn, void *arg)
     while (raw_read_request(conn, &request)) {
         const char *path = strchr(request.text, ' ');
         long status = path ? strtol(path + 2, NULL, 10) : 0;
-        if (status == 999) raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
-        else if (status == 310) raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /310\r\nContent-Length: 0\r\n\r\n");
-        else if (status) raw_say(conn, "HTTP/1.1 %ld Moved\r\nLocation: /end?q=1\r\nX-Hop: 1\r\nContent-Length: 3\r\n\r\nhop", status);
-        else raw_reply(conn, 200, "text/plain", request.text);
+        if (status == 999)
+            raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
+        else if (status == 310)
+            raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /310\r\nContent-Length: 0\r\n\r\n");
+        else if (status)
+            raw_say(conn, "HTTP/1.1 %ld Moved\r\nLocation: /end?q=1\r\nX-Hop: 1\r\nContent-Length: 3\r\n\r\nhop",
+                    status);
+        else
+            raw_reply(conn, 200, "text/plain", request.text);
         raw_request_free(&request);
     }
 }
 
 static const struct {
     const char *method;
-    int         status;
+    int status;
     const char *line;
-    bool        with_body;
+    bool with_body;
 } redirects[] = {
-    {"GET", 301, "GET /end?q=1 ", false},   {"POST", 301, "GET /end?q=1 ", false}, {"POST", 302, "GET /end?q=1 ", false},
-    {"POST", 303, "GET /end?q=1 ", false},  {"POST", 307, "POST /end?q=1 ", true}, {"POST", 308, "POST /end?q=1 ", true},
-    {"PUT", 301, "PUT /end?q=1 ", true},    {"PUT", 302, "PUT /end?q=1 ", true},   {"PUT", 303, "GET /end?q=1 ", false},
-    {"PUT", 307, "PUT /end?q=1 ", true},    {"DELETE", 303, "GET /end?q=1 ", false},
+    { "GET", 301, "GET /end?q=1 ", false },    { "POST", 301, "GET /end?q=1 ", false },
+    { "POST", 302, "GET /end?q=1 ", false },   { "POST", 303, "GET /end?q=1 ", false },
+    { "POST", 307, "POST /end?q=1 ", true },   { "POST", 308, "POST /end?q=1 ", true },
+    { "PUT", 301, "PUT /end?q=1 ", true },     { "PUT", 302, "PUT /end?q=1 ", true },
+    { "PUT", 303, "GET /end?q=1 ", false },    { "PUT", 307, "PUT /end?q=1 ", true },
+    { "DELETE", 303, "GET /end?q=1 ", false },
 };
 
 START_TEST(redirects_are_followed_by_the_rules_of_methods)
@@ -285,8 +357,9 @@ START_TEST(redirects_are_followed_by_the_rules_of_methods)
     world_open(&w, redirecting, NULL, NULL);
     char url[20];
     snprintf(url, sizeof url, "/%d", redirects[_i].status);
-    errand_request request = {.url = url, .method = redirects[_i].method};
-    if (!strcmp(request.method, "POST") || !strcmp(request.method, "PUT")) request.body = (errand_bytes){"load", 4};
+    errand_request request = { .url = url, .method = redirects[_i].method };
+    if (!strcmp(request.method, "POST") || !strcmp(request.method, "PUT"))
+        request.body = (errand_bytes){ "load", 4 };
     errand_result r = world_send(&w, request);
     ck_well(&r);
     ck_assert_msg(!strncmp(body_of(&r), redirects[_i].line, strlen(redirects[_i].line)), "%s", body_of(&r));
@@ -316,6 +389,41 @@ START_TEST(a_redirect_in_circles_or_to_elsewhere_ends)
 }
 END_TEST
 
+/* To where the arg says, once; then it mirrors. */
+static void redirect_to(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        if (strstr(request.text, " /away ")) {
+            raw_say(conn, "HTTP/1.1 307 Away\r\nLocation: %s/there\r\nContent-Length: 0\r\n\r\n", (const char *)arg);
+        } else {
+            raw_reply(conn, 200, "text/plain", request.text);
+        }
+        raw_request_free(&request);
+    }
+}
+
+START_TEST(secrets_stay_at_home)
+{
+    struct world away, w;
+    world_open(&away, mirror, NULL, NULL);
+    char elsewhere[100];
+    snprintf(elsewhere, sizeof elsewhere, "%s", _i ? raw_server_url(away.server) : "");
+    world_open(&w, redirect_to, elsewhere, NULL);
+    const char *const *headers = HEADERS("X-Api-Key: sesame", "Authorization: Bearer sesame", "Cookie: a=sesame",
+                                         "Proxy-Authorization: sesame", "X-Plain: open");
+    errand_result r = world_send(&w, (errand_request){ .url = "/away", .headers = headers });
+    ck_well(&r);
+    ck_assert_int_eq(strncmp(body_of(&r), "GET /there ", 11), 0);
+    ck_assert_ptr_nonnull(strstr(body_of(&r), "X-Plain: open"));
+    bool shown = strstr(body_of(&r), "sesame") != NULL, all = strstr(body_of(&r), "X-Api-Key: sesame") != NULL;
+    ck_assert(_i ? !shown : all);
+    errand_result_free(&r);
+    world_close(&w);
+    world_close(&away);
+}
+END_TEST
+
 Suite *replies_suite(void)
 {
     Suite *suite = suite_create("http replies");
@@ -333,8 +441,12 @@ Suite *replies_suite(void)
     tcase_add_test(tc, a_connection_is_used_again);
     tcase_add_test(tc, headers_are_found_in_any_case_and_number);
     tcase_add_test(tc, an_empty_reply_body_is_an_empty_text);
+    tcase_add_test(tc, a_head_has_no_body_whatever_it_says);
+    tcase_add_test(tc, a_body_is_decompressed_and_counted_so);
     tcase_add_test(tc, timings_go_up);
-    tcase_add_loop_test(tc, redirects_are_followed_by_the_rules_of_methods, 0, (int)(sizeof redirects / sizeof *redirects));
+    tcase_add_loop_test(tc, secrets_stay_at_home, 0, 2);
+    tcase_add_loop_test(tc, redirects_are_followed_by_the_rules_of_methods, 0,
+                        (int)(sizeof redirects / sizeof *redirects));
     tcase_add_test(tc, a_redirect_in_circles_or_to_elsewhere_ends);
     suite_add_tcase(suite, tc);
     return suite;

@@ -2,17 +2,43 @@
 
 #include <time.h>
 
+static void open_all(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+{
+    ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
+    w->pool = errand_pool_new(&(errand_pool_opts){ .clock = w->clock.now_ns ? &w->clock : NULL });
+    ck_assert_ptr_nonnull(w->pool);
+    errand_http_opts ours = { 0 };
+    if (opts)
+        ours = *opts;
+    if (!ours.base_url)
+        ours.base_url = raw_server_url(w->server);
+    w->http = errand_http_new(w->pool, &ours);
+    ck_assert_ptr_nonnull(w->http);
+}
+
 void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
 {
     memset(w, 0, sizeof *w);
-    ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
-    w->pool = errand_pool_new(NULL);
-    ck_assert_ptr_nonnull(w->pool);
-    errand_http_opts ours = {0};
-    if (opts) ours = *opts;
-    if (!ours.base_url) ours.base_url = raw_server_url(w->server);
-    w->http = errand_http_new(w->pool, &ours);
-    ck_assert_ptr_nonnull(w->http);
+    open_all(w, handler, arg, opts);
+}
+
+static int64_t turned(void *arg)
+{
+    return atomic_load((atomic_llong *)arg);
+}
+
+void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+{
+    memset(w, 0, sizeof *w);
+    atomic_store(&w->turned_ns, 1000000000);
+    w->clock = (errand_clock){ turned, &w->turned_ns };
+    open_all(w, handler, arg, opts);
+}
+
+void world_turn(struct world *w, int64_t ms)
+{
+    atomic_fetch_add(&w->turned_ns, ms * 1000000);
+    errand_pool_tick(w->pool);
 }
 
 void world_close(struct world *w)
@@ -41,26 +67,30 @@ errand_result world_send(struct world *w, errand_request request)
 
 void until(atomic_uint *count, unsigned n)
 {
-    while (atomic_load(count) < n) nanosleep(&(struct timespec){0, 200000}, NULL);
+    while (atomic_load(count) < n)
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n)
 {
     while (atomic_load(count) < n) {
-        if (!raw_pause(conn, 1)) return false;
+        if (!raw_pause(conn, 1))
+            return false;
     }
     return true;
 }
 
 void say_once(struct raw_conn *conn, void *arg)
 {
-    if (raw_read_request(conn, NULL)) raw_say(conn, "%s", (const char *)arg);
+    if (raw_read_request(conn, NULL))
+        raw_say(conn, "%s", (const char *)arg);
 }
 
 void say_always(struct raw_conn *conn, void *arg)
 {
     while (raw_read_request(conn, NULL)) {
-        if (!raw_say(conn, "%s", (const char *)arg)) break;
+        if (!raw_say(conn, "%s", (const char *)arg))
+            break;
     }
 }
 

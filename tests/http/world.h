@@ -15,15 +15,21 @@
 
 struct world {
     struct raw_server *server;
-    errand_pool       *pool;
-    errand_http       *http;
-    char               texts[8][300]; /* of world_url, in turn */
-    unsigned           next;
+    errand_pool *pool;
+    errand_http *http;
+    char texts[8][300]; /* of world_url, in turn */
+    unsigned next;
+    atomic_llong turned_ns; /* the time of world_open_turned's pool */
+    errand_clock clock;
 };
 
 /* opts may be NULL; without a base_url relative urls go to the server. */
 void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
 void world_close(struct world *w); /* and everything ends well */
+
+/* The same with a pool whose clock stands still until the test turns it. */
+void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void world_turn(struct world *w, int64_t ms);
 
 const char *world_url(struct world *w, const char *path); /* absolute */
 
@@ -42,10 +48,11 @@ void say_always(struct raw_conn *conn, void *arg); /* to every request of a conn
 
 unsigned storm(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 
-#define ck_message_has(r, part)                                                                                                  \
-    ck_assert_msg(strstr(errand_result_message(r), (part)), "\"%s\" does not have \"%s\"", errand_result_message(r), (part))
+#define ck_message_has(r, part)                                                                                        \
+    ck_assert_msg(strstr(errand_result_message(r), (part)), "\"%s\" does not have \"%s\"", errand_result_message(r),   \
+                  (part))
 #define ck_body_eq(r, text) ck_assert_str_eq((const char *)errand_response_body((r)->value).at, (text))
-#define ck_well(r) ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
+#define ck_well(r)          ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
 
 Suite *classify_suite(void);
 Suite *refusals_suite(void);

@@ -3,6 +3,7 @@
 
 #include <errand/log.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +16,18 @@ enum { THREADS = 3 };
 typedef struct talker {
     errand_log *log;
     pthread_t   thread;
-    unsigned    id, said;
+    unsigned    id, said, may_say;
     int         stop;
 } talker;
 
 static void *talk(void *arg)
 {
     talker *t = arg;
-    for (; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED); t->said++) {
-        if (t->said % 2) errand_warn(t->log, "thread %u line %u", t->id, t->said);
-        else errand_info(t->log, "thread %u line %u", t->id, t->said);
+    for (unsigned n = 0; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED);) {
+        if (n >= __atomic_load_n(&t->may_say, __ATOMIC_RELAXED)) continue;
+        if (n % 2) errand_warn(t->log, "thread %u line %u", t->id, n);
+        else errand_info(t->log, "thread %u line %u", t->id, n);
+        __atomic_store_n(&t->said, ++n, __ATOMIC_RELAXED);
     }
     return NULL;
 }
@@ -53,14 +56,18 @@ START_TEST(a_childs_log_is_dead_and_hangs_nobody_even_under_load)
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
     for (unsigned i = 0; i < THREADS; i++) {
-        talkers[i] = (talker){ .log = log, .id = i };
+        talkers[i] = (talker){ .log = log, .id = i, .may_say = 1 };
         ck_assert_int_eq(pthread_create(&talkers[i].thread, NULL, talk, &talkers[i]), 0);
     }
-    /* by now all threads run: one that is being started holds locks of a sanitizer's malloc, which fork copies */
+    /* First all threads must run: one that is being started may hold a lock of a sanitizer's malloc. */
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        while (!__atomic_load_n(&talkers[i].said, __ATOMIC_RELAXED)) poll(NULL, 0, 1);
+    }
     unsigned many = scaled(300);
     for (unsigned i = 0; i < many; i++) {
-        pid_t child = fork();
+        for (unsigned k = 0; k < THREADS; k++) __atomic_fetch_add(&talkers[k].may_say, 100, __ATOMIC_RELAXED);
+        pid_t child = fork(); /* while they all talk */
         ck_assert_int_ge(child, 0);
         if (!child) _exit(die_in_child(log));
         int status = 0;
@@ -90,9 +97,8 @@ START_TEST(a_childs_log_is_dead_and_hangs_nobody_even_under_load)
         told += gap ? gap : 1;
         unsigned id, n;
         if (gap) continue;
-        ck_assert_int_eq(sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n), 2);
-        ck_assert_uint_lt(id, THREADS);
-        ck_assert_uint_ge(n, next[id]); /* nothing is there twice */
+        if (sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n) != 2) ck_abort_msg("%s", line);
+        if (id >= THREADS || n < next[id]) ck_abort_msg("not in its order, or there twice: %s", line);
         next[id] = n + 1ul;
     }
     ck_assert_uint_eq(told, said);

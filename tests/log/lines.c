@@ -353,8 +353,11 @@ START_TEST(a_line_without_memory_is_cut_and_says_so)
     getrlimit(RLIMIT_AS, &before);
     limit = (struct rlimit){ .rlim_cur = 16 << 20, .rlim_max = before.rlim_max }; /* less than is mapped already */
     setrlimit(RLIMIT_AS, &limit);
+    errno = EACCES;
     errand_info(log, "begin %*s", 200 << 20, "end");
+    int error = errno;
     setrlimit(RLIMIT_AS, &before);
+    ck_assert_int_eq(error, EACCES);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to), *mark = strstr(text, "...[cut ");
     ck_assert(has(text, "] - begin   "));
@@ -373,7 +376,9 @@ START_TEST(a_format_that_fails_says_so)
     static const wchar_t no_text[] = { (wchar_t)0x7fffffff, 0 };
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
+    errno = EACCES;
     errand_info(log, "see %ls", no_text);
+    ck_assert_int_eq(errno, EACCES); /* whatever went wrong inside */
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to);
     ck_assert(has(text, "] - (cannot be formatted: see %ls)\n"));

@@ -1,0 +1,95 @@
+/* core/pool_state.h -- what a pool consists of; for its own files alone: pool, waiting, resident, close, report. */
+#ifndef ER_POOL_STATE_H
+#define ER_POOL_STATE_H
+
+#include "core/pool.h"
+
+#define ER_SPREAD 256 /* counters of a distribution: four for each power of two of nanoseconds */
+#define ER_SITES  64
+
+typedef enum er_phase { ER_OPEN, ER_DRAINING, ER_SHUT, ER_CLOSED } er_phase;
+
+typedef struct er_worker {
+    er_node           node;  /* in pool->all, later in pool->exited */
+    struct er_worker *below; /* in the stack of parked ones */
+    errand_pool      *pool;
+    er_thread         thread;
+    er_parker         parker;
+    unsigned          number;
+    bool              known;     /* thread is set */
+    bool              retiring;  /* a spare that has been idle for long */
+    bool              left;      /* detached by the closer: frees itself */
+    bool              searching;
+    er_task          *task;      /* counted */
+    int64_t           began_ns;  /* of the task, coarsely; precisely if sampled */
+    bool              sampled;
+    uint64_t          outcomes[3]; /* written by its own thread alone */
+} er_worker;
+
+struct errand_pool {
+    er_home          home;
+    unsigned         workers, spares;
+    size_t           queue_max, stack;
+    errand_when_full when_full;
+    void           (*on_start)(void *), (*on_stop)(void *);
+    void            *arg;
+    uint32_t         waiting;     /* jobs in both lists; written under the lock, read by the searcher without (relaxed: a hint) */
+    uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
+
+    er_lock    lock; /* guards all below */
+    er_phase   phase;
+    er_list    urgent, tasks;
+    size_t     n_tasks;
+    unsigned   turn, queued_ever;
+    er_list    submitters; /* er_watchers: wait for room */
+    er_list    all, exited;
+    er_worker *parked;
+    bool       searching;
+    unsigned   threads, starting, numbers;
+    unsigned   busy, lent;
+    unsigned   residents, housed; /* accepted; running */
+    er_list    resident_list, closers, watchers;
+    er_closer *shutting;
+    int64_t    longest_wait_ns;
+    uint32_t   waits[ER_SPREAD], runs[ER_SPREAD];
+    const void *sites[ER_SITES]; /* of failures that were told already */
+};
+
+/* The bound on busy ones. */
+static inline unsigned er_limit(const errand_pool *pool) { return pool->workers + pool->residents; }
+static inline bool er_at_rest(const errand_pool *pool) { return !pool->waiting && pool->busy + pool->lent == pool->housed; }
+
+/* Under the lock: something that er_watchers look at has changed. */
+void er_tell_watchers(errand_pool *pool);
+
+/* Whom to wake or start: decided under the lock, done after it. EAGAIN or ENOMEM: no thread could be started, and there is none. */
+typedef struct er_call {
+    er_worker *wake;
+    bool       start;
+} er_call;
+er_call er_summon(errand_pool *pool);
+int     er_answer(errand_pool *pool, er_call call);
+
+/* Joins those that have exited. Without the lock. */
+void er_reap(errand_pool *pool);
+
+/* The task a job is; NULL: it is another one. */
+er_task *er_job_task(er_job *job);
+
+/* What this thread is; set by a worker about itself. */
+typedef struct er_here {
+    er_worker *worker;
+    er_task   *task;
+    er_frame  *frame;
+    bool       resident;
+    er_closer *shutting; /* this thread is inside its shut */
+} er_here;
+er_here *er_here_now(void);
+
+/* Residents and closers, for closing. */
+void er_stop_residents(errand_pool *pool, bool now);
+void er_shut_closers(errand_pool *pool, bool early_ones_only);
+
+void er_spread_add(uint32_t *spread, int64_t ns);
+
+#endif

@@ -1,0 +1,148 @@
+/* core/report.c -- what a pool can tell of itself: counters, distributions, what is alive, what nobody looked at.
+ *
+ * A worker counts its own outcomes; reading adds them up. Times are stamped with the coarse clock, and precisely for one task in
+ * 32, from which the percentiles are taken: four counters for each power of two of nanoseconds, so within 19 %. */
+#include "core/pool_state.h"
+
+#include "base/bytes.h"
+#include "base/options.h"
+
+#include <errno.h>
+
+/* ---- distributions ---- */
+
+static unsigned slot_of(uint64_t ns)
+{
+    if (ns < 4) return (unsigned)ns;
+    unsigned top = 63 - (unsigned)__builtin_clzll(ns);
+    unsigned slot = top * 4 + (unsigned)(ns >> (top - 2) & 3);
+    return slot < ER_SPREAD ? slot : ER_SPREAD - 1;
+}
+
+static int64_t middle_of(unsigned slot)
+{
+    if (slot < 8) return slot;
+    unsigned top = slot / 4;
+    return (int64_t)(((uint64_t)1 << top) + (((uint64_t)(slot & 3) * 2 + 1) << top) / 8);
+}
+
+void er_spread_add(uint32_t *spread, int64_t ns)
+{
+    uint32_t *n = &spread[slot_of(ns > 0 ? (uint64_t)ns : 0)];
+    if (*n < UINT32_MAX) ++*n;
+}
+
+static int64_t percentile(const uint32_t *spread, double share)
+{
+    uint64_t all = 0, seen = 0;
+    for (unsigned i = 0; i < ER_SPREAD; i++) all += spread[i];
+    if (!all) return 0;
+    uint64_t wanted = (uint64_t)((double)(all - 1) * share) + 1;
+    for (unsigned i = 0; i < ER_SPREAD; i++) {
+        seen += spread[i];
+        if (seen >= wanted) return middle_of(i);
+    }
+    return 0;
+}
+
+/* ---- counters ---- */
+
+void er_pool_count(errand_pool *pool, er_outcome outcome)
+{
+    er_worker *w = er_here_now()->worker; /* relaxed: counters; a worker's own are written by it alone */
+    if (w && w->pool == pool) er_store_relaxed(&w->outcomes[outcome], w->outcomes[outcome] + 1);
+    else er_add_relaxed(&pool->outcomes[outcome], 1);
+}
+
+int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size)
+{
+    if (!pool || !out) return EINVAL;
+    if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    uint64_t sums[3];
+    er_lock_take(&pool->lock);
+    for (int i = 0; i < 3; i++) {
+        sums[i] = er_load_relaxed(&pool->outcomes[i]);
+        for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
+            sums[i] += er_load_relaxed(&er_of(n, er_worker, node)->outcomes[i]);
+        }
+    }
+    int64_t abandoned = er_load_relaxed(&pool->home.abandoned);
+    errand_pool_stats s = { .queued = pool->waiting,
+                            .running = pool->busy + pool->lent - pool->housed,
+                            .done = sums[ER_DONE],
+                            .failed = sums[ER_FAILED],
+                            .cancelled = sums[ER_CANCELLED],
+                            .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
+                            .longest_wait_ns = pool->longest_wait_ns,
+                            .wait_p50_ns = percentile(pool->waits, 0.5),
+                            .wait_p99_ns = percentile(pool->waits, 0.99),
+                            .run_p50_ns = percentile(pool->runs, 0.5),
+                            .run_p99_ns = percentile(pool->runs, 0.99) };
+    er_lock_give(&pool->lock);
+    return er_options_give(out, size, &s, sizeof s);
+}
+
+/* ---- what is alive ---- */
+
+static void tell_task(er_bytes *to, er_task *task, const char *state, int64_t since_ns)
+{
+    char symbol[96];
+    er_symbol(task->site, symbol, sizeof symbol);
+    er_cell_lock(&task->cell);
+    const char *doing = task->blocked ? task->blocked->input ? ", awaits a future" : ", waits" : task->input ? ", follows a future" : "";
+    er_cell_unlock(&task->cell);
+    errand_reason told = er_cell_told(&task->cell);
+    er_bytes_format(to, "  %s: %s since %.3f s%s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)", state,
+                    (double)(er_now_ns() - since_ns) / 1e9, doing, told ? ", told to end: " : "",
+                    told ? errand_reason_name(told) : "", task->key ? ", key " : "", task->key ? task->key->text : "", symbol);
+}
+
+int errand_pool_dump(errand_pool *pool, FILE *to)
+{
+    if (!pool || !to) return EINVAL;
+    if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    er_bytes text = { 0 };
+    size_t asleep = er_timers_asleep(pool->home.timers);
+    er_lock_take(&pool->lock); /* memory is taken under it: this is for people, not for speed */
+    er_bytes_format(&text, "pool %s: %u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u resident\n",
+                    pool->home.name, pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep, pool->threads,
+                    pool->residents);
+    for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
+        er_worker *w = er_of(n, er_worker, node);
+        char state[48];
+        snprintf(state, sizeof state, "on worker %u", w->number);
+        if (w->task) tell_task(&text, w->task, state, w->began_ns);
+    }
+    er_list *lists[] = { &pool->urgent, &pool->tasks };
+    for (int i = 0; i < 2; i++) {
+        for (er_node *n = lists[i]->head.next; n != &lists[i]->head; n = n->next) {
+            er_task *task = er_job_task(er_of(n, er_job, link));
+            if (task) tell_task(&text, task, i ? "queued" : "queued first", task->stamp);
+        }
+    }
+    er_lock_give(&pool->lock);
+    int error = text.error;
+    if (!error && fwrite(text.at, 1, text.size, to) != text.size) error = EIO;
+    er_bytes_free(&text);
+    return error;
+}
+
+/* ---- what nobody looked at ---- */
+
+void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site)
+{
+    if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || !er_pool_log(pool)) return;
+    bool told = false;
+    if (site) {
+        er_lock_take(&pool->lock);
+        const void **slot = &pool->sites[((uintptr_t)site >> 2) % ER_SITES];
+        told = *slot == site;
+        *slot = site;
+        er_lock_give(&pool->lock);
+    }
+    if (told) return;
+    char symbol[96];
+    er_symbol(site, symbol, sizeof symbol);
+    errand_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
+                errand_result_message(r), symbol);
+}

@@ -1,0 +1,193 @@
+/* http/outcome.c -- what is made of an end: a response, or a failure that explains itself.
+ *
+ *   POST http://127.0.0.1:8080/generate: HTTP 503 Service Unavailable: No GPU: all are busy
+ *   GET http://127.0.0.1:1/x: connect: Connection refused: Failed to connect to 127.0.0.1 port 1 ... (curl 7)
+ *
+ * The phase follows from how far curl came, by the times it keeps. It may have run if it was sent, unless a repeat is
+ * harmless (then that it may have run does not matter to anybody). A request that must never be repeated says so
+ * always.
+ *
+ * Which end counts, if there are several: a reply of 400 and more before whatever cut its body short, for its status
+ * and Retry-After say more; our own reasons (too large, no memory, no disk, not sent twice) before what curl made of
+ * them. */
+#include "http/outcome.h"
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/classify.h"
+
+#include <errno.h>
+#include <string.h>
+
+
+static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
+{
+    curl_off_t value = 0;
+    return curl_easy_getinfo(easy, what, &value) ? 0 : value;
+}
+
+static const char *phase(er_exchange *x)
+{
+    if (!x->handed_ns) return "queue";
+    if (x->answered) return x->response->headers_ended && x->response->status >= 200 ? "body" : "first byte";
+    if (x->sent) {
+        return us(x->easy, CURLINFO_SIZE_UPLOAD_T) < (curl_off_t)x->request->body_size ? "send" : "first byte";
+    }
+    if (!us(x->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
+    return x->request->https && us(x->easy, CURLINFO_CONNECT_TIME_T) ? "tls" : "connect";
+}
+
+static void take_timings(er_exchange *x)
+{
+    static const struct {
+        CURLINFO what;
+        size_t   where;
+    } times[] = {
+        { CURLINFO_NAMELOOKUP_TIME_T, offsetof(errand_timings, resolve) },
+        { CURLINFO_CONNECT_TIME_T, offsetof(errand_timings, connect) },
+        { CURLINFO_APPCONNECT_TIME_T, offsetof(errand_timings, tls) },
+        { CURLINFO_STARTTRANSFER_TIME_T, offsetof(errand_timings, first_byte) },
+    };
+    errand_timings *timings = &x->response->timings;
+    timings->queue = (double)(x->handed_ns - x->began_ns) / 1e6;
+    timings->total = (double)(er_now_ns() - x->began_ns) / 1e6;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        curl_off_t at = us(x->easy, times[i].what);
+        double ms = timings->queue + (double)at / 1e3;
+        if (at > 0) memcpy((char *)timings + times[i].where, &ms, sizeof ms);
+    }
+}
+
+typedef struct failure { /* what is to be said of it */
+    int           error;
+    errand_kind   kind;
+    errand_reason reason;
+    const char   *phase;
+    int64_t       retry_after_ms; /* -1: none */
+    uint8_t       attempts_most;
+    bool          kind_of_errno;  /* kind follows from error */
+} failure;
+
+static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
+{
+    const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
+    bool may_have_run = x->request->never_repeat || (x->sent && !x->request->repeatable);
+    errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
+    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
+                                     x->request->label, said);
+    errand_detail *detail = er_detail(&r);
+    if (detail) {
+        detail->reason = f->reason;
+        detail->phase = f->phase;
+        detail->attempts_most = f->attempts_most;
+        detail->elapsed_ms = (er_pool_now(x->pool) - x->pool_began_ns) / ER_MS;
+    } else if (f->reason != ERRAND_BY_NOBODY) {
+        errand_result_free(&r);
+        r = er_fail_by(f->error, f->reason);
+    }
+    er_bytes_free(words);
+    er_exchange_drop_part(x);
+    return r;
+}
+
+errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
+{
+    failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = true };
+    er_bytes words = { 0 };
+    if (x->part_failed) er_bytes_format(&words, "save_to \"%s\": %s", x->request->save_to, errand_strerror(error));
+    else er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
+    return fail(x, &f, &words);
+}
+
+errand_result er_outcome_stopped(er_exchange *x)
+{
+    errand_reason reason = er_exchange_told(x);
+    bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
+    failure f = { .error = late ? ETIMEDOUT : ECANCELED,
+                  .kind = late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED,
+                  .reason = reason,
+                  .phase = phase(x),
+                  .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    if (late && x->total_ms != ERRAND_FOREVER && reason == ERRAND_BY_TOTAL) {
+        er_bytes_format(&words, "%s: its %lld ms are over", f.phase, (long long)x->total_ms);
+    } else {
+        er_bytes_format(&words, "%s: %s", f.phase, late ? "its time is over" : "cancelled");
+    }
+    return fail(x, &f, &words);
+}
+
+static errand_result answered_with_error(er_exchange *x)
+{
+    errand_response *response = x->response;
+    failure f = { .error = ERRAND_HTTP + response->status,
+                  .kind = er_status_kind(response->status),
+                  .phase = "body",
+                  .retry_after_ms = er_response_retry_after(response) };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "HTTP %d%s%s", response->status, *response->reason ? " " : "", response->reason);
+    er_response_problem(response, &words);
+    errand_result r = fail(x, &f, &words);
+    r.value = r.owner = response;
+    r.free = er_response_free;
+    x->response = NULL;
+    return r;
+}
+
+static errand_result broken_off(er_exchange *x, CURLcode code)
+{
+    er_bytes words = { 0 };
+    if (x->too_large) {
+        failure f = { .error = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED, .kind = ERRAND_KIND_RESOURCE, .phase = "body",
+                      .retry_after_ms = -1 };
+        er_bytes_format(&words, "the body is larger than max_body, %zu bytes", x->request->defaults->max_body);
+        return fail(x, &f, &words);
+    }
+    if (x->broken) return er_outcome_failed(x, x->broken, NULL);
+    if (x->vetoed) {
+        failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING, .kind = ERRAND_KIND_NETWORK, .phase = "first byte",
+                      .retry_after_ms = -1 };
+        er_bytes_format(&words, "connection lost before the reply, and %s is not sent twice (curl %d)",
+                        x->request->method, CURLE_GOT_NOTHING);
+        return fail(x, &f, &words);
+    }
+    const char *said = *x->words ? x->words : curl_easy_strerror(code);
+    er_fault fault = er_curl_fault((int)code, said);
+    long os_error = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
+    failure f = { .error = fault.error ? fault.error : ERRAND_CURL + (int)code,
+                  .kind = fault.kind,
+                  .phase = fault.phase ? fault.phase : phase(x),
+                  .retry_after_ms = -1,
+                  .attempts_most = fault.attempts_most };
+    bool at_connect = code == CURLE_COULDNT_CONNECT && os_error > 0;
+    if (at_connect && (os_error == EMFILE || os_error == ENFILE)) { /* ours, not the network's */
+        f.error = (int)os_error;
+        f.kind_of_errno = true;
+    }
+    er_bytes_format(&words, "%s: ", f.phase);
+    if (at_connect) er_bytes_format(&words, "%s: ", errand_strerror((int)os_error));
+    er_add_harmless(&words, said, strcspn(said, "\r\n"), 300);
+    er_bytes_format(&words, " (curl %d)", (int)code);
+    return fail(x, &f, &words);
+}
+
+errand_result er_outcome_ended(er_exchange *x, CURLcode code)
+{
+    const char *url = NULL;
+    curl_easy_getinfo(x->easy, CURLINFO_EFFECTIVE_URL, &url);
+    if (url) x->response->url = er_url_shown(url, false);
+    take_timings(x);
+    /* An error's status says more than that its body was cut or nonsense. */
+    if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
+    if (code || x->broken) return broken_off(x, code);
+    if (er_exchange_is_success(x) && x->has_part) {
+        int error = er_exchange_keep_part(x);
+        if (error) return er_outcome_failed(x, error, NULL);
+    }
+    er_exchange_drop_part(x);
+    if (!x->response->url) return er_outcome_failed(x, ENOMEM, NULL);
+    errand_response *response = x->response;
+    x->response = NULL;
+    return errand_ok(response, er_response_free);
+}

@@ -1,0 +1,13 @@
+/* http/outcome.h -- how an exchange ended, as a result. */
+#ifndef ER_OUTCOME_H
+#define ER_OUTCOME_H
+
+#include "http/exchange.h"
+
+/* Each takes what the exchange has got so far. If it ever was in curl, its handle must still be there, and not in its
+ * multi. */
+errand_result er_outcome_ended(er_exchange *x, CURLcode code);
+errand_result er_outcome_stopped(er_exchange *x); /* as it was told */
+errand_result er_outcome_failed(er_exchange *x, int error, const char *why);
+
+#endif
