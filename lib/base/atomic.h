@@ -4,6 +4,9 @@
 #ifndef ER_ATOMIC_H
 #define ER_ATOMIC_H
 
+/* What different threads write often is kept this far apart. */
+#define ER_LINE 64
+
 #define er_load(p)            __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define er_load_acquire(p)    __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define er_load_relaxed(p)    __atomic_load_n((p), __ATOMIC_RELAXED)

@@ -172,7 +172,7 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
 void er_thread_join(er_thread *thread) { pthread_join((pthread_t)thread->id, NULL); }
 void er_thread_detach(er_thread *thread) { pthread_detach((pthread_t)thread->id); }
 
-unsigned er_cores(void)
+static unsigned count_cores(void)
 {
     cpu_set_t set; /* what this process may use, not what the machine has */
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
@@ -181,6 +181,14 @@ unsigned er_cores(void)
     }
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (unsigned)n : 1;
+}
+
+unsigned er_cores(void)
+{
+    static unsigned cores; /* relaxed: who finds 0 counts for himself, and all count the same */
+    unsigned n = er_load_relaxed(&cores);
+    if (!n) er_store_relaxed(&cores, n = count_cores());
+    return n;
 }
 
 /* ---- code ---- */

@@ -59,7 +59,7 @@ typedef struct er_thread {
 ER_SHARED int  er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack);
 ER_SHARED void er_thread_join(er_thread *thread);
 ER_SHARED void er_thread_detach(er_thread *thread);
-ER_SHARED unsigned er_cores(void);
+ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
 
 /* ---- code: where an address lies, for people: "main+0x1f (0x5581...)"; buffer is returned ---- */
 char *er_symbol(const void *address, char *buffer, size_t size);

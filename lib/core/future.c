@@ -14,9 +14,23 @@ typedef struct waiting {
 
 static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE); }
 
+#define SPIN_NS 3000 /* about what parking and being woken cost */
+
+/* Most of what is awaited at once ends at once; with one processor it cannot while we look. */
+static bool ends_soon(const er_cell *f)
+{
+    if (er_cores() == 1) return false;
+    unsigned turns = 0;
+    for (int64_t until = er_now_ns() + SPIN_NS; er_now_ns() < until; er_relax(&turns)) {
+        if (er_cell_ended(f)) return true;
+    }
+    return false;
+}
+
 /* The bits that ended the wait: WAKE, or else TOLD, CIRCLE, LATE or none. */
 static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
 {
+    if (ends_soon(f)) return ER_WAKE;
     waiting w = { .waiter.fn = ended, .wait.input = input };
     if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
     int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(f->pool), ms);

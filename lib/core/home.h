@@ -14,13 +14,14 @@ struct er_timers;
 
 typedef struct er_home {
     int64_t             count; /* who keeps the memory; the open pool itself counts far more than all others can */
+    int64_t             abandoned;  /* cells that are left behind and have not ended: atomic, relaxed */
+    char                apart[ER_LINE]; /* those change all the time, the rest never */
     void              (*free)(struct er_home *home);
     const errand_clock *clock; /* NULL: the machine's */
     errand_log         *log; /* er_pool_log; NULL once the pool is closed: what is left behind must not look for it */
     const char         *name;
     unsigned            generation; /* of the process that made it */
     uint32_t            shut;       /* er_pool_shut */
-    int64_t             abandoned;  /* cells that are left behind and have not ended: atomic, relaxed */
     struct er_timers   *timers;
 } er_home;
 

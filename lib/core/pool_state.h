@@ -33,6 +33,7 @@ struct errand_pool {
     errand_when_full when_full;
     void           (*on_start)(void *), (*on_stop)(void *);
     void            *arg;
+    char             apart[ER_LINE];
     uint32_t         waiting;     /* jobs in both lists; written under the lock, read by the searcher without (relaxed: a hint) */
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
 

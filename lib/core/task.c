@@ -318,18 +318,15 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     w->arg = task->arg;
     w->free_arg = task->free;
 
+    cell->count = alarm != INT64_MAX ? 3 : 2; /* nobody else knows it yet: the owner's, the queue's, the timer's */
     if (alarm != INT64_MAX) {
         timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
         timed_of(cell)->late = late;
-        er_cell_keep(cell);
         error = er_timer_arm(pool, &timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
-    if (!error) {
-        er_cell_keep(cell);
-        error = er_pool_queue(pool, t, urgent);
-        if (error) er_cell_release(cell);
-    }
+    if (!error) error = er_pool_queue(pool, t, urgent);
+    if (error) er_cell_release(cell);
     if (error && er_cell_claim(cell)) {
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);
