@@ -101,21 +101,31 @@ static void call_waiters(er_waiter *waiters)
         in_order = waiters;
         waiters = next;
     }
-    if (endings.busy) {
-        *endings.last = in_order;
-        endings.last = &end->next;
-        return;
-    }
-    endings.busy = true;
-    endings.first = in_order;
+    if (endings.first) *endings.last = in_order;
+    else endings.first = in_order;
     endings.last = &end->next;
+    er_endings_work_off();
+}
+
+void er_endings_work_off(void)
+{
+    if (endings.busy) return;
+    endings.busy = true;
     for (er_waiter *w; (w = endings.first);) {
         endings.first = w->next;
-        if (!endings.first) endings.last = &endings.first;
         w->fn(w);
     }
     endings.busy = false;
 }
+
+bool er_endings_let_go(void)
+{
+    bool held = endings.busy;
+    endings.busy = false;
+    return held;
+}
+
+void er_endings_hold(bool held) { endings.busy = held; }
 
 void er_cell_end(er_cell *cell, errand_result result)
 {
@@ -203,9 +213,33 @@ void er_cell_cancel(er_cell *cell, errand_reason reason)
     if (cell->kind->cancel) cell->kind->cancel(cell, reason);
 }
 
+/* ---- consumed twice? ---- */
+
+#ifdef ERRAND_DEBUG
+bool er_cell_consume(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return true;
+    return !(er_or(&cell->state, ER_CONSUMED) & ER_CONSUMED);
+}
+
+/* The last so many stay readable, with their bits: a ring. */
+void er_cell_bury(er_cell *cell)
+{
+    static er_lock lock;
+    static er_cell *graves[4096];
+    static unsigned next;
+    er_lock_take(&lock);
+    er_cell *oldest = graves[next];
+    graves[next] = cell;
+    next = (next + 1) % (sizeof graves / sizeof *graves);
+    er_lock_give(&lock);
+    er_free(oldest);
+}
+#endif
+
 /* ---- what could not be started ---- */
 
-static void free_failed(er_cell *cell) { er_free(cell); }
+static void free_failed(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind failed_kind = { .free = free_failed };
 
 static er_cell no_memory = {

@@ -50,6 +50,7 @@ enum {
     ER_UNHEARD = 32, /* an outer cell has ended without it: counted as abandoned until it ends */
     ER_MARKED = 64,  /* for looking whether one stands in an array twice */
     ER_DROPPED = 128, /* its owner does not want the result */
+    ER_CONSUMED = 2048, /* debug builds: its owner has given it away */
     ER_REASON = 8    /* from this bit on: who told it to end */
 };
 
@@ -85,6 +86,12 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter);
 /* False: fn has been or is being called. */
 bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
 
+/* User code that runs inside an ending (a sequel without a pool) lets go of the list of waiters first, so that what it ends
+ * is told at once; before this thread waits, what is still on the list is worked off. */
+bool er_endings_let_go(void);
+void er_endings_hold(bool held);
+void er_endings_work_off(void);
+
 /* Takes the result out of an ended cell; the owner does, once. */
 errand_result er_cell_take(er_cell *cell);
 /* The owner's count is given back; the result is freed as soon as there is one, whoever else still holds the cell. */
@@ -104,6 +111,17 @@ void er_cell_unlock(er_cell *cell);
 void     er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
 er_cell *er_cell_linked(er_cell *cell, er_cell **link); /* counted: release it; NULL: none */
 bool     er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input); /* a kind's input, if it has one link */
+
+/* By whatever consumes a future, first. Debug builds (--enable-debug) tell with false that it has been consumed before, as long as
+ * its memory is kept from being used anew; others cannot know. */
+#ifdef ERRAND_DEBUG
+bool er_cell_consume(er_cell *cell);
+void er_cell_bury(er_cell *cell); /* frees its memory, later */
+#else
+static inline bool er_cell_consume(er_cell *cell) { return (void)cell, true; }
+static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
+#endif
+#define ER_TWICE "this future has been consumed already"
 
 /* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);

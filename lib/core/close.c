@@ -111,6 +111,26 @@ static void leave_stragglers(errand_pool *pool)
     if (n > 16) errand_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
 }
 
+/* Continuations that no worker will come for are called all the same, here. */
+static void run_leftovers(errand_pool *pool)
+{
+    for (;;) {
+        er_lock_take(&pool->lock);
+        er_node *n = er_list_first(&pool->urgent);
+        if (!n) n = er_list_first(&pool->tasks);
+        er_job *job = n ? er_of(n, er_job, link) : NULL;
+        er_task *task = job ? er_job_task(job) : NULL;
+        if (job) er_unlink_job(pool, job);
+        er_lock_give(&pool->lock);
+        if (!job) return;
+        er_frame *frame = NULL;
+        er_task *before = er_task_change(NULL, &frame);
+        job->run(job);
+        er_task_change(before, &frame);
+        if (task) er_cell_release(&task->cell);
+    }
+}
+
 int errand_pool_close(errand_pool *pool, int64_t within_ms)
 {
     if (!pool || within_ms < 0) return EINVAL;
@@ -130,9 +150,13 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     er_stop_residents(pool, false);
     wait_for(pool, is_drained, half);
     shut_down(pool);
-    int error = wait_for(pool, is_spent, deadline);
-
-    er_lock_take(&pool->lock);
+    int error;
+    for (;;) {
+        error = wait_for(pool, is_spent, deadline);
+        er_lock_take(&pool->lock);
+        if (error || is_spent(pool, 0)) break; /* else another thread's resolve has queued something since */
+        er_lock_give(&pool->lock);
+    }
     pool->phase = ER_CLOSED;
     while (pool->parked) {
         er_worker *w = pool->parked;
@@ -143,6 +167,7 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     wait_for(pool, only_stuck_are_left, INT64_MAX); /* soon: idle threads only have to notice */
     if (error) leave_stragglers(pool);
     er_reap(pool);
+    run_leftovers(pool);
     er_timers_close(pool->home.timers);
     er_store(&pool->home.log, NULL);
     er_home_close(&pool->home);

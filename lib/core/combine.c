@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-static void consume(er_cell *f)
+static void give_up(er_cell *f)
 {
     errand_cancel(f);
-    errand_drop(f);
+    er_cell_drop(f);
 }
 
 /* ---- timeout ---- */
@@ -63,21 +63,22 @@ static void limit_passed(er_timer *timer)
     er_cell_release(&l->cell);
 }
 
-static void free_limit(er_cell *cell) { er_free(er_of(cell, limit, cell)); }
+static void free_limit(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind limit_kind = { .cancel = cancel_limit, .free = free_limit };
 
 errand_future *errand_timeout(errand_future *f, int64_t ms)
 {
     if (!f) return er_failed(NULL, errand_failf(EINVAL, "errand_timeout(NULL)"));
-    if (ms < 0) {
+    if (ms < 0 && er_cell_consume(f)) {
         er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_timeout: ms is negative"));
-        consume(f);
+        give_up(f);
         return refusal;
     }
     if (ms == ERRAND_FOREVER || er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
+    if (!er_cell_consume(f)) return er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     limit *l = er_alloc(sizeof *l);
     if (!l) {
-        consume(f);
+        give_up(f);
         return er_failed(NULL, errand_fail(ENOMEM));
     }
     er_cell_init(&l->cell, &limit_kind, f->pool);
@@ -115,7 +116,7 @@ static void shielded_ended(er_waiter *waiter)
     er_cell_release(&s->cell);
 }
 
-static void free_shield(er_cell *cell) { er_free(er_of(cell, shield, cell)); }
+static void free_shield(er_cell *cell) { er_cell_bury(cell); }
 
 static bool input_of_shield(er_cell *cell, size_t i, er_cell **input)
 {
@@ -128,9 +129,10 @@ errand_future *errand_shield(errand_future *f)
 {
     if (!f) return er_failed(NULL, errand_failf(EINVAL, "errand_shield(NULL)"));
     if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
+    if (!er_cell_consume(f)) return er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     shield *s = er_alloc(sizeof *s);
     if (!s) {
-        errand_drop(f); /* it is kept from cancels: from this one too */
+        er_cell_drop(f); /* it is kept from cancels: from this one too */
         return er_failed(NULL, errand_fail(ENOMEM));
     }
     er_cell_init(&s->cell, &shield_kind, f->pool);
@@ -261,7 +263,7 @@ static void free_many(er_cell *cell)
 {
     many *m = er_of(cell, many, cell);
     if (m->results) free_results(m->results);
-    er_free(m);
+    er_cell_bury(cell);
 }
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
@@ -283,13 +285,16 @@ static const char *twice(errand_future *const fs[], size_t n)
             wrong = "the same future stands there twice";
     }
     if (!wrong) {
-        for (size_t i = 0; i < n; i++) er_and(&fs[i]->state, ~(uint32_t)ER_MARKED);
+        for (size_t i = 0; i < n; i++) {
+            er_and(&fs[i]->state, ~(uint32_t)ER_MARKED);
+            er_cell_consume(fs[i]);
+        }
         return NULL;
     }
     for (size_t i = 0; i < n; i++) { /* each is consumed, once */
         bool first = true;
         for (size_t j = 0; j < i && first; j++) first = fs[j] != fs[i];
-        if (fs[i] && first) consume(fs[i]);
+        if (fs[i] && first && er_cell_consume(fs[i])) give_up(fs[i]);
     }
     return wrong;
 }
@@ -308,7 +313,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
         results = er_alloc_zero(sizeof *results + n * sizeof *results->at);
     }
     if (!m || !results) {
-        for (size_t i = 0; i < n; i++) consume(fs[i]);
+        for (size_t i = 0; i < n; i++) give_up(fs[i]);
         er_free(m);
         er_free(results);
         return er_failed(NULL, errand_fail(ENOMEM));

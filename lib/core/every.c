@@ -95,7 +95,7 @@ static void pool_closes(er_closer *closer)
     er_cell_release(&e->cell);
 }
 
-static void free_every(er_cell *cell) { er_free(er_of(cell, every, cell)); }
+static void free_every(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind every_kind = { .cancel = cancel_every, .free = free_every };
 
 errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg)

@@ -30,6 +30,7 @@ static bool ends_soon(const er_cell *f)
 /* The bits that ended the wait: WAKE, or else TOLD, CIRCLE, LATE or none. */
 static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
 {
+    er_endings_work_off(); /* what this thread owes others may be what it waits for */
     if (ends_soon(f)) return ER_WAKE;
     waiting w = { .waiter.fn = ended, .wait.input = input };
     if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
@@ -68,6 +69,7 @@ static errand_result give_up(er_cell *f, errand_result why)
 errand_result errand_await(errand_future *f)
 {
     if (!f) return errand_failf(EINVAL, "errand_await(NULL)");
+    if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
     if (forked(f)) return errand_fail(ERRAND_EFORKED);
     if (!er_cell_ended(f)) {
         er_task *me = er_task_here();
@@ -76,7 +78,7 @@ errand_result errand_await(errand_future *f)
         if (me && er_pool_here() == f->pool) {
             bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
             if (!shielded) er_cell_link(&me->cell, &me->input, f); /* a cancel of this task goes on to f */
-            er_task_run_here(f);
+            if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
             if (!shielded) er_cell_link(&me->cell, &me->input, NULL);
         }
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
@@ -96,7 +98,7 @@ void errand_cancel(errand_future *f)
 
 void errand_drop(errand_future *f)
 {
-    if (!f || forked(f)) return;
+    if (!f || !er_cell_consume(f) || forked(f)) return;
     er_task *task = er_cell_ended(f) && f->result.error && f->pool ? er_cell_task(f) : NULL;
     if (task) er_pool_unheard(f->pool, &f->result, task->name, task->site);
     er_cell_drop(f);
@@ -140,7 +142,10 @@ static void watched_ended(er_waiter *waiter)
     watching *w = er_of(waiter, watching, waiter);
     errand_pool *pool = waiter->cell->pool;
     w->job = (er_job){ .run = call_watcher };
-    if (er_pool_post(pool, &w->job)) call_watcher(&w->job); /* there are no workers any more */
+    if (er_pool_post(pool, &w->job) == 0) return;
+    bool held = er_endings_let_go();
+    call_watcher(&w->job); /* there are no workers any more */
+    er_endings_hold(held);
 }
 
 int errand_watch(errand_future *f, errand_watcher *w)
@@ -182,7 +187,7 @@ static void cancel_sleeper(er_cell *cell, errand_reason reason)
     if (armed) er_cell_release(cell);
 }
 
-static void free_sleeper(er_cell *cell) { er_free(er_of(cell, sleeper, cell)); }
+static void free_sleeper(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper };
 
 errand_future *errand_sleep(errand_pool *pool, int64_t ms)
@@ -195,9 +200,10 @@ errand_future *errand_sleep(errand_pool *pool, int64_t ms)
     s->timer = (er_timer){ .fn = slept };
     er_cell_keep(&s->cell);
     int error = 0;
-    if (ms == ERRAND_FOREVER) er_cell_release(&s->cell); /* until it is cancelled */
-    else if (ms == 0) slept(&s->timer);
-    else error = er_timer_sleep(pool, &s->timer, er_deadline(er_pool_now(pool), ms));
+    int64_t at = er_deadline(er_pool_now(pool), ms);
+    if (ms == 0) slept(&s->timer);
+    else if (at == INT64_MAX) error = er_timer_arm(pool, &s->timer, at - 1); /* only a cancel or the shutdown ends it */
+    else error = er_timer_sleep(pool, &s->timer, at);
     if (error) {
         er_cell_release(&s->cell);
         er_cell_try_end(&s->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));

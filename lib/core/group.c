@@ -255,7 +255,7 @@ static state enter(errand_group *g, member *m, bool limited)
 
 int errand_group_add(errand_group *g, errand_future *f)
 {
-    if (!f) return EINVAL;
+    if (!f || !er_cell_consume(f)) return EINVAL;
     member *m = g ? er_alloc_zero(sizeof *m) : NULL;
     int error = !g ? EINVAL : !m ? ENOMEM : enter(g, m, false) == ENDED ? EINVAL : 0;
     if (!error) {
@@ -264,7 +264,7 @@ int errand_group_add(errand_group *g, errand_future *f)
     }
     er_free(m);
     errand_cancel(f);
-    errand_drop(f);
+    er_cell_drop(f);
     return error;
 }
 
@@ -349,7 +349,7 @@ static void free_join(er_cell *cell)
     joint *j = er_of(cell, joint, cell);
     if (j->results) free_results(j->results);
     release_group(j->group);
-    er_free(j);
+    er_cell_bury(cell);
 }
 
 static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join };

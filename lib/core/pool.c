@@ -42,7 +42,7 @@ static void run_task_job(er_job *job)
 
 er_task *er_job_task(er_job *job) { return job->run == run_task_job ? er_of(job, er_task, job) : NULL; }
 
-static void unlink_job(errand_pool *pool, er_job *job)
+void er_unlink_job(errand_pool *pool, er_job *job)
 {
     er_list_remove(&job->link);
     set_waiting(pool, -1);
@@ -60,7 +60,7 @@ static er_job *next_job(errand_pool *pool)
     if (!pool->waiting || pool->busy >= er_limit(pool)) return NULL;
     bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks));
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
-    unlink_job(pool, job);
+    er_unlink_job(pool, job);
     pool->busy++;
     return job;
 }
@@ -82,7 +82,7 @@ er_call er_summon(errand_pool *pool)
         c.wake = pool->parked;
         pool->parked = c.wake->below;
         c.wake->searching = pool->searching = true;
-    } else if (pool->threads < er_limit(pool) + pool->spares) {
+    } else if (pool->threads < er_limit(pool) + pool->spares && pool->phase != ER_CLOSED) {
         pool->threads++;
         pool->starting++;
         pool->searching = c.start = true;
@@ -301,7 +301,7 @@ static void drop_oldest(errand_pool *pool)
 {
     while (pool->n_tasks >= pool->queue_max) {
         er_task *victim = er_job_task(er_of(er_list_first(&pool->tasks), er_job, link));
-        unlink_job(pool, &victim->job);
+        er_unlink_job(pool, &victim->job);
         er_lock_give(&pool->lock);
         if (er_cell_claim(&victim->cell)) victim->cell.kind->refuse(&victim->cell, errand_fail(ERRAND_EFULL));
         er_cell_release(&victim->cell); /* the queue's */
@@ -362,7 +362,7 @@ bool er_pool_unqueue(errand_pool *pool, er_task *task)
     er_lock_take(&pool->lock);
     bool there = task->queued != ER_NOT_QUEUED;
     if (there) {
-        unlink_job(pool, &task->job);
+        er_unlink_job(pool, &task->job);
         if (er_at_rest(pool)) er_tell_watchers(pool);
     }
     er_lock_give(&pool->lock);

@@ -76,6 +76,8 @@ void er_reap(errand_pool *pool);
 
 /* The task a job is; NULL: it is another one. */
 er_task *er_job_task(er_job *job);
+/* Takes a job that is queued out of the queue, under the lock. */
+void er_unlink_job(errand_pool *pool, er_job *job);
 
 /* What this thread is; set by a worker about itself. */
 typedef struct er_here {

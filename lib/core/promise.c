@@ -48,7 +48,7 @@ static void cancel_promise(er_cell *cell, errand_reason reason)
     if (!call_hook(er_of(cell, errand_promise, cell))) er_cell_try_end(cell, er_told_result(reason));
 }
 
-static void free_promise(er_cell *cell) { er_free(er_of(cell, errand_promise, cell)); }
+static void free_promise(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind promise_kind = { .cancel = cancel_promise, .free = free_promise };
 
 errand_promise *errand_promise_new(errand_pool *home, errand_future **f)

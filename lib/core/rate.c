@@ -130,7 +130,7 @@ static void free_turn(er_cell *cell)
 {
     turn *t = er_of(cell, turn, cell);
     release_rate(t->rate);
-    er_free(t);
+    er_cell_bury(cell);
 }
 
 static const er_cell_kind turn_kind = { .cancel = cancel_turn, .free = free_turn };

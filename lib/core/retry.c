@@ -355,7 +355,7 @@ static void free_run(er_cell *cell)
     errand_policy_free(r->policy);
     er_key_drop(r->key);
     er_free(r->history);
-    er_free(r);
+    er_cell_bury(cell);
 }
 
 static bool input_of_run(er_cell *cell, size_t i, er_cell **input)

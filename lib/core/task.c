@@ -52,11 +52,12 @@ static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, work
 
 /* ---- errand_later ---- */
 
-static void drop_later(void *f) { errand_drop(f); }
+static void drop_later(void *f) { er_cell_drop(f); }
 
 errand_result errand_later(errand_future *f)
 {
     if (!f) return errand_failf(EINVAL, "errand_later(NULL)");
+    if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
     return (errand_result){ 0, f, drop_later, f, NULL };
 }
 
@@ -246,7 +247,7 @@ void er_key_drop(er_key *key)
 static void free_work(er_cell *cell)
 {
     er_key_drop(task_of(cell)->key);
-    er_free(work_of(cell));
+    er_cell_bury(cell);
 }
 
 static const er_cell_kind work_kind = { cancel_work, free_work, run_work, end_task, input_of_task };
@@ -330,7 +331,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     if (error && er_cell_claim(cell)) {
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);
-        if (error == ECANCELED && reason) r = er_fail_by(error, reason);
+        if (error == ECANCELED && reason) r = er_told_result(reason);
         if (error == ETIMEDOUT) r = er_fail_by(error, ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         end_task(cell, r);
@@ -390,10 +391,14 @@ static void run_sequel(er_cell *cell)
     sequel *s = er_of(cell, sequel, task.cell);
     er_cell_claim(cell); /* nobody else does: a cancel only passes on */
     errand_result in = er_cell_take(cell); /* parked there by its input's end */
-    finish(cell, s->fn(in, s->arg));
+    if (er_task_here() && er_pool_shut(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
+    bool held = er_endings_let_go();
+    errand_result r = s->fn(in, s->arg);
+    er_endings_hold(held);
+    finish(cell, r);
 }
 
-static void free_sequel(er_cell *cell) { er_free(er_of(cell, sequel, task.cell)); }
+static void free_sequel(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel, NULL, input_of_task };
 
 er_task *er_cell_task(er_cell *cell) { return cell->kind == &work_kind || cell->kind == &sequel_kind ? task_of(cell) : NULL; }
@@ -416,16 +421,17 @@ static void input_ended(er_waiter *waiter)
 errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
 {
     if (!f) f = er_failed(NULL, errand_failf(EINVAL, "errand_then(NULL)"));
+    if (!er_cell_consume(f)) f = er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     if (!fn) {
         er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_then without a function"));
         errand_cancel(f);
-        errand_drop(f);
+        er_cell_drop(f);
         return refusal;
     }
     sequel *s = er_alloc(sizeof *s);
     if (!s) {
         errand_cancel(f);
-        errand_drop(f);
+        er_cell_drop(f);
         errand_result r = fn(errand_fail(ENOMEM), arg); /* called exactly once, come what may */
         errand_result_free(&r);
         return er_failed(NULL, errand_fail(ENOMEM));

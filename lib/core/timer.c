@@ -93,7 +93,7 @@ static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
     if (at_ns == INT64_MAX) return 0;
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
-    int error = t->shut ? ECANCELED : start_thread(t);
+    int error = t->ending ? EINVAL : t->shut ? ECANCELED : start_thread(t);
     bool wake = false;
     if (!error) {
         timer->sleeper = sleeper;

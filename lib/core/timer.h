@@ -14,7 +14,7 @@ typedef struct er_timer {
 
 /* Calls timer->fn once, not before at_ns (er_pool_now); when the pool shuts down (er_pool_shut) all that is armed is called at
  * once. The timer must not be armed. EAGAIN or ENOMEM: there is no timer thread and none could be started; ECANCELED: the
- * pool has shut down; then fn is not called. INT64_MAX arms nothing and is fine. */
+ * pool has shut down; EINVAL: it is closed; then fn is not called. INT64_MAX arms nothing and is fine. */
 ER_SHARED int er_timer_arm(errand_pool *pool, er_timer *timer, int64_t at_ns);
 /* The same for something asleep that will go on: closing the pool waits for it. */
 ER_SHARED int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns);
