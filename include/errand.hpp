@@ -4,26 +4,29 @@
  *     errand::future<int> f = pool.submit([] { return 6 * 7; });      runs on a thread of the pool
  *     std::cout << f.get() << '\n';                                   42, or throws what the lambda threw
  *
- * Header only: a thin layer over errand.h, whose words, rules and tables hold here too; link with liberrand. What follows says
- * what is different.
+ * Header only: a thin layer over errand.h, whose words, rules and tables hold here too; link with liberrand. What
+ * follows says what is different.
  *
- * Owners.  Every class is move-only and owns one thing of the C interface. raw() lends it, release() gives it away, and a
- *          constructor takes it over. A destructor ends it: *a future's cancels and drops* (future::drop lets the work go on), a
- *          promise's abandons, a pool's waits for its tasks, a log's writes what is left, a permit's gives back. A lambda is
- *          moved into one heap object and destroyed exactly once: when it has returned for the last time, or when it is
- *          certain that it will never run; on any thread. Members that return a future consume the one they are called on, as
- *          get, await and drop do; an empty future is a failed one (EINVAL), not undefined behaviour.
- * Errors.  What returns a future does not throw, but for what copying or moving its arguments throws, std::bad_alloc included,
- *          before anything is begun; that failed to start is a failed future. Constructors of owners throw errand::error.
- *          future::get throws; future::await returns a result<T>, in which the error is a value.
- *          An exception that leaves a lambda becomes the error of its future, and get() rethrows that very exception. As a number
- *          it is: the errno of a std::system_error (generic or system category), ENOMEM for std::bad_alloc, the number of an
- *          errand::error, else errand::threw with what() as message. Policies and C code see that number. An error in a task that
- *          was told to end comes out as ECANCELED, the task's own error behind it (errand_result_cause).
- * Threads. Pools, logs, policies, semaphores and rates: any thread, any time, but construction and destruction. Futures,
- *          promises and results: one thread at a time, as with any value. Lambdas run on a pool's threads.
- * Time.    Arguments are any std::chrono::duration, rounded up to milliseconds; one that is negative has passed: 0. Options
- *          are milliseconds as in C: 0 is the option's default, errand::zero really zero, errand::forever no limit.
+ * Owners.  Every class is move-only and owns one thing of the C interface. raw() lends it, release() gives it away, and
+ *          a constructor takes it over. A destructor ends it: *a future's cancels and drops* (future::drop lets the
+ *          work go on), a promise's abandons, a pool's waits for its tasks, a log's writes what is left, a permit's
+ *          gives back. A lambda is moved into one heap object and destroyed exactly once: when it has returned for the
+ *          last time, or when it is certain that it will never run; on any thread. Members that return a future consume
+ *          the one they are called on, as get, await and drop do; an empty future is a failed one (EINVAL), not
+ *          undefined behaviour.
+ * Errors.  What returns a future does not throw, but for what copying or moving its arguments throws, std::bad_alloc
+ *          included, before anything is begun; what cannot be started is a failed future. Constructors of owners throw
+ *          errand::error, but a promise's: its future fails. future::get throws; future::await returns a result<T>, in
+ *          which the error is a value. An exception that leaves a lambda becomes the error of its future, and get()
+ *          rethrows that very exception. As a number it is: the errno of a std::system_error (generic or system
+ *          category), ENOMEM for std::bad_alloc, the number of an errand::error, else errand::threw with what() as
+ *          message. Policies and C code see that number. An error in a task that was told to end comes out as
+ *          ECANCELED, the task's own error behind it (errand_result_cause).
+ * Threads. Pools, logs, policies, semaphores and rates: any thread, any time, but construction and destruction.
+ *          Futures, promises and results: one thread at a time, as with any value. Lambdas run on a pool's threads.
+ * Time.    Arguments are any std::chrono::duration, rounded up to milliseconds; one that is negative has passed: 0.
+ *          Options are milliseconds as in C: 0 is the option's default, errand::zero really zero, errand::forever no
+ *          limit.
  * C++20.   co_await on futures, errand::task<T>, std::stop_token: at the end of this file.
  */
 #ifndef ERRAND_HPP
@@ -64,7 +67,7 @@ template <class T> class future;
 template <class T> class result;
 template <class T> class task; /* C++20 */
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 inline constexpr std::chrono::milliseconds forever{ ERRAND_FOREVER };
 inline constexpr std::chrono::milliseconds zero{ ERRAND_ZERO };
@@ -83,7 +86,7 @@ struct duration { /* any std::chrono::duration, as C takes it */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
 inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 inline constexpr int threw = ERRAND_USER + 1; /* the number of an exception that has none of its own */
 
@@ -119,8 +122,8 @@ struct told { /* what the copies of an error share */
 };
 } // namespace detail
 
-/* What get() throws when a future ended with an error that was no exception: a std::system_error, with the whole story. Copies
- * share it. code() == std::errc::timed_out and the like work. */
+/* What get() throws when a future ended with an error that was no exception: a std::system_error, with the whole story.
+ * Copies share it. code() == std::errc::timed_out and the like work. */
 class error : public std::system_error {
     std::shared_ptr<const detail::told> told_;
     static std::shared_ptr<const detail::told> tell(errand_result r)
@@ -141,7 +144,7 @@ public:
     const errand_result &raw() const noexcept { return told_->end.r; } /* phase, attempts, causes: errand_result_... */
 };
 
-/* ---- owners ---------------------------------------------------------------------------------------------------------- */
+/* ---- owners ------------------------------------------------------------------------------------------------------ */
 
 inline constexpr struct adopt_t {} adopt{}; /* pool(errand::adopt, c_pool): takes over what C code made */
 
@@ -149,7 +152,8 @@ template <class C, void (*End)(C *)> class owner {
     C *at_ = nullptr;
 
 protected:
-    explicit owner(std::pair<C *, const char *> made) : at_(made.first) /* what a C constructor returned, and what was wrong */
+    /* what a C constructor returned, and what was wrong */
+    explicit owner(std::pair<C *, const char *> made) : at_(made.first)
     {
         if (!at_ && made.second) throw error(errno, made.second);
         if (!at_) throw error(errand_fail(errno));
@@ -160,8 +164,8 @@ public:
     owner(owner &&from) noexcept : at_(from.release()) {}
     owner &operator=(owner &&from) noexcept
     {
-        owner gone(std::move(*this));
-        at_ = from.release();
+        owner gone(std::move(from));
+        std::swap(at_, gone.at_);
         return *this;
     }
     ~owner()
@@ -180,7 +184,8 @@ template <class C> class handle {
 public:
     handle() noexcept = default;
     explicit handle(C *at, errand_free_fn *free) noexcept : r_(errand_ok(at, free)) {}
-    handle(adopt_t, errand_result &r) noexcept : r_{ 0, r.value, r.free, r.owner, nullptr } /* takes the value out of r */
+    /* takes the value out of r */
+    handle(adopt_t, errand_result &r) noexcept : r_{ 0, r.value, r.free, r.owner, nullptr }
     {
         r.value = r.owner = nullptr;
         r.free = nullptr;
@@ -188,8 +193,8 @@ public:
     handle(handle &&from) noexcept : r_(from.release()) {}
     handle &operator=(handle &&from) noexcept
     {
-        handle gone(std::move(*this));
-        r_ = from.release();
+        handle gone(std::move(from));
+        std::swap(r_, gone.r_);
         return *this;
     }
     ~handle() { reset(); }
@@ -201,15 +206,16 @@ public:
 };
 using permit = handle<errand_permit>; /* of a semaphore; given back by reset() or at the end of its life */
 
-/* ---- how values and exceptions travel ---------------------------------------------------------------------------------
- * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void has none. A caught exception is the
- * `value` of a failure, known by its free function. */
+/* ---- how values and exceptions travel -------------------------------------------------------------------------------
+ * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void has none. A caught
+ * exception is the `value` of a failure, known by its free function. */
 
 namespace detail {
 template <class T> void free_value(void *value) noexcept { delete static_cast<T *>(value); }
 
 struct caught {
     std::exception_ptr exception;
+    errand_reason      reason; /* of an errand::error */
     static void free(void *at) noexcept { delete static_cast<caught *>(at); }
 };
 
@@ -217,18 +223,23 @@ inline std::exception_ptr exception_of(const errand_result &r) noexcept
 {
     return r.error && r.free == caught::free ? static_cast<caught *>(r.owner)->exception : nullptr;
 }
+inline errand_reason reason_of(const errand_result &r) noexcept
+{
+    errand_reason reason = errand_result_reason(&r);
+    return !reason && r.error && r.free == caught::free ? static_cast<caught *>(r.owner)->reason : reason;
+}
 
 inline errand_result failure_of(std::exception_ptr exception) noexcept
 {
     errand_result r{};
+    errand_reason reason = ERRAND_BY_NOBODY;
     if (!exception) return errand_failf(threw, "an exception was announced and none was given");
     try {
         std::rethrow_exception(exception);
     } catch (const error &e) {
-        /* a told task that passes on what it was told has ended by that and nothing else */
-        if (e.reason() && e.reason() == errand_cancelled()) return errand_fail(e.number());
-        r = errand_fail_as(e.number(), e.kind(), errand_result_retry_after(&e.raw()), errand_result_may_have_run(&e.raw()), "%s",
-                           e.what());
+        reason = e.reason();
+        r = errand_fail_as(e.number(), e.kind(), errand_result_retry_after(&e.raw()),
+                           errand_result_may_have_run(&e.raw()), "%s", e.what());
     } catch (const std::system_error &e) {
         bool known = e.code().category() == std::generic_category() || e.code().category() == std::system_category();
         int error = known && e.code().value() > 0 && e.code().value() < ERRAND_HTTP ? e.code().value() : threw;
@@ -240,7 +251,7 @@ inline errand_result failure_of(std::exception_ptr exception) noexcept
     } catch (...) {
         r = errand_failf(threw, "an exception that is no std::exception");
     }
-    r.owner = r.value = new (std::nothrow) caught{ std::move(exception) };
+    r.owner = r.value = new (std::nothrow) caught{ std::move(exception), reason };
     r.free = r.value ? caught::free : nullptr;
     return r;
 }
@@ -290,9 +301,10 @@ template <class F> errand_result run_once(void *f) noexcept { return run(std::mo
 template <class F> errand_result run_again(void *f) noexcept { return run(*static_cast<F *>(f)); }
 } // namespace detail
 
-/* ---- result: how it ended -------------------------------------------------------------------------------------------- */
+/* ---- result: how it ended ---------------------------------------------------------------------------------------- */
 
-/* An error, or a T. Also what a lambda may return to fail without throwing: `return errand::result<int>::fail(EAGAIN)`. */
+/* An error, or a T. Also what a lambda may return to fail without throwing: `return errand::result<int>::fail(EAGAIN)`.
+ */
 template <class T> class [[nodiscard]] result {
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
     detail::held          end_; /* a failure whole; of a success what is told beside the value */
@@ -327,10 +339,10 @@ public:
     int             error() const noexcept { return end_.r.error; } /* 0: it went well */
     std::error_code code() const noexcept { return make_code(error()); }
     errand_kind     kind() const noexcept { return errand_result_kind(&end_.r); }
-    errand_reason   reason() const noexcept { return errand_result_reason(&end_.r); }
+    errand_reason   reason() const noexcept { return detail::reason_of(end_.r); }
     const char     *message() const noexcept { return errand_result_message(&end_.r); } /* lives as long as this */
     std::exception_ptr   exception() const noexcept { return detail::exception_of(end_.r); } /* null: it was none */
-    const errand_result &raw() const noexcept { return end_.r; } /* for errand_result_attempt and so on; without the value */
+    const errand_result &raw() const noexcept { return end_.r; } /* for errand_result_attempt and the like; no value */
 
     /* The value; of a failure, undefined as with std::optional. */
     stored       &operator*() noexcept { return *value_; }
@@ -338,7 +350,8 @@ public:
     stored       *operator->() noexcept { return &*value_; }
     const stored *operator->() const noexcept { return &*value_; }
 
-    /* Moves the value out, or throws: the exception that the work threw, or errand::error, which takes the story with it. */
+    /* Moves the value out, or throws: the exception that the work threw, or errand::error, which takes the story with
+     * it. */
     T get()
     {
         if (auto thrown = exception()) std::rethrow_exception(thrown);
@@ -367,7 +380,7 @@ public:
     }
 };
 
-/* ---- future: a result on its way ---------------------------------------------------------------------------------------- */
+/* ---- future: a result on its way --------------------------------------------------------------------------------- */
 
 namespace detail {
 template <class T, class F> inline constexpr bool takes_value = std::is_invocable_v<F, T>;
@@ -397,13 +410,14 @@ template <class T> class [[nodiscard]] future {
 public:
     using value_type = T;
     future() noexcept = default;
-    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for void anything (it is freed). */
+    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for void anything (it is freed).
+     */
     explicit future(errand_future *f) noexcept : f_(f) {}
     future(future &&from) noexcept : f_(from.release()) {}
     future &operator=(future &&from) noexcept
     {
-        future gone(std::move(*this));
-        f_ = from.release();
+        future gone(std::move(from));
+        std::swap(f_, gone.f_);
         return *this;
     }
     /* Cancels and drops: nobody can hear of it any more. Does not wait; a running task goes on until it looks. */
@@ -434,13 +448,13 @@ public:
     void drop() noexcept { errand_drop(release()); }    /* the work goes on, unheard */
 
     /* Ends as this, or with ETIMEDOUT after d; then this is cancelled and left behind. */
-    future timeout(duration d)
-    {
-        return future(errand_timeout(release(), d.ms));
-    }
+    future timeout(duration d) { return future(errand_timeout(release(), d.ms)); }
+    /* Ends as this; a cancel stops here. */
+    future shield() { return future(errand_shield(release())); }
 
-    /* Runs f on a worker of this future's pool when this has ended. f takes a T (nothing for void): called with the value, an
-     * error passes by it. Or it takes a result<T>: called with either, exactly once. f may return what a submitted lambda may. */
+    /* Runs f on a worker of this future's pool when this has ended. f takes a T (nothing for void): called with the
+     * value, an error passes by it. Or it takes a result<T>: called with either, exactly once. f may return what a
+     * submitted lambda may. */
     template <class F> auto then(F &&f)
     {
         using G = std::decay_t<F>;
@@ -455,8 +469,8 @@ public:
 #endif
 };
 
-/* Many at once, index by index; all consumed. all: the first failure cancels the rest, waits for them, and is the end. settle:
- * always succeeds, with every result. */
+/* Many at once, index by index; all consumed. all: the first failure cancels the rest, waits for them, and is the end.
+ * settle: always succeeds, with every result. */
 namespace detail {
 template <class T> std::vector<errand_future *> release_all(std::vector<future<T>> &fs)
 {
@@ -499,15 +513,27 @@ template <class T> future<std::vector<result<T>>> settle(std::vector<future<T>> 
     return future<std::vector<result<T>>>(errand_then(whole, detail::gather<T, result<T>>, nullptr));
 }
 
-/* ---- log, pool, policy, limits -------------------------------------------------------------------------------------------- */
+/* The first success, or the last failure if there is none; the first to end. The rest is cancelled and left behind. */
+template <class T> future<T> any(std::vector<future<T>> fs)
+{
+    std::vector<errand_future *> raw = detail::release_all(fs);
+    return future<T>(errand_any(raw.data(), raw.size()));
+}
+template <class T> future<T> race(std::vector<future<T>> fs)
+{
+    std::vector<errand_future *> raw = detail::release_all(fs);
+    return future<T>(errand_race(raw.data(), raw.size()));
+}
+
+/* ---- log, pool, policy, limits ----------------------------------------------------------------------------------- */
 
 namespace detail {
 inline void end_log(errand_log *log) { errand_log_close(log, 1000); }
 inline void end_pool(errand_pool *pool) { errand_pool_close(pool, ERRAND_FOREVER); }
 } // namespace detail
 
-/* Must outlive the pools, policies and sessions that write to it. The destructor gives the sinks a second. It is an errand_log *
- * where one is wanted: errand_info(log, "%d done", n). */
+/* Must outlive the pools, policies and sessions that write to it. The destructor gives the sinks a second. It is an
+ * errand_log * where one is wanted: errand_info(log, "%d done", n). */
 class log : public owner<errand_log, detail::end_log> {
 public:
     using owner::owner;
@@ -520,10 +546,7 @@ public:
         check(errand_log_to_file(raw(), path.c_str(), level));
     }
     void level(errand_log_level level) noexcept { errand_log_set_level(raw(), level); }
-    std::error_code flush(duration d)
-    {
-        return make_code(errand_log_flush(raw(), d.ms));
-    }
+    std::error_code flush(duration d) { return make_code(errand_log_flush(raw(), d.ms)); }
     std::error_code close(duration d)
     {
         return make_code(errand_log_close(release(), d.ms));
@@ -536,7 +559,8 @@ private:
     }
 };
 
-/* Counted: may be destroyed while somebody waits. Must be made before, and should be destroyed before, its pool closes. */
+/* Counted: may be destroyed while somebody waits. Must be made before, and should be destroyed before, its pool closes.
+ */
 class semaphore : public owner<errand_sem, errand_sem_free> {
     static errand_sem *make(errand_pool *home, unsigned permits, const char *name)
     {
@@ -552,7 +576,7 @@ public:
         : owner({ make(home.raw(), permits, name), nullptr }) {}
     future<permit> acquire(unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), n)); }
     bool           try_acquire(unsigned n = 1) noexcept { return errand_sem_try(raw(), n); } /* then give(n) it back */
-    int            give(unsigned n = 1) noexcept { return errand_sem_give(raw(), n); }       /* EOVERFLOW: never taken */
+    int            give(unsigned n = 1) noexcept { return errand_sem_give(raw(), n); } /* EOVERFLOW: never taken */
 };
 
 /* acquire ends when it is one's turn: so many a second, in bursts of at most `burst`. */
@@ -568,13 +592,11 @@ class rate : public owner<errand_rate, errand_rate_free> {
 
 public:
     using owner::owner;
-    rate(const owner<errand_pool, detail::end_pool> &home, double per_second, unsigned burst = 1, const char *name = nullptr)
+    rate(const owner<errand_pool, detail::end_pool> &home, double per_second, unsigned burst = 1,
+         const char *name = nullptr)
         : owner({ make(home.raw(), per_second, burst, name), nullptr }) {}
     future<void> acquire() { return future<void>(errand_rate_acquire(raw())); }
-    void pause(duration d)
-    {
-        errand_rate_pause(raw(), d.ms);
-    }
+    void pause(duration d) { errand_rate_pause(raw(), d.ms); }
 };
 
 struct policy_options { /* field by field errand_policy_opts */
@@ -593,7 +615,8 @@ struct policy_options { /* field by field errand_policy_opts */
     uint64_t                  seed = 0;
 };
 
-/* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it. Copies are not needed: share it. */
+/* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it. Copies are not needed:
+ * share it. */
 class policy : public owner<errand_policy, errand_policy_free> {
     static std::pair<errand_policy *, const char *> make(const policy_options &o)
     {
@@ -633,8 +656,8 @@ struct task_options {
     std::chrono::milliseconds within{ 0 };    /* its deadline, from now. 0: none of its own */
 };
 
-/* A place where work is done. The destructor waits for all tasks, however long they take; to bound that, close() first. A pool must
- * not be destroyed on a thread of its own: it could not end there, and stays open. */
+/* A place where work is done. The destructor waits for all tasks, however long they take; to bound that, close() first.
+ * A pool must not be destroyed on a thread of its own: it could not end there, and stays open. */
 class pool : public owner<errand_pool, detail::end_pool> {
     static errand_pool_opts just(unsigned workers)
     {
@@ -658,22 +681,19 @@ public:
     explicit pool(unsigned workers = 0) : pool(just(workers)) {}
     explicit pool(const errand_pool_opts &opts) : owner({ errand_pool_new(&opts), nullptr }) {}
 
-    /* Refuses new work, lets the old end, cancels it at half of d. ETIMEDOUT: some task would not end and is left behind, safely.
-     * The pool is gone then, but for EDEADLK: this was called on a thread of its own. */
+    /* Refuses new work, lets the old end, cancels it at half of d. ETIMEDOUT: some task would not end and is left
+     * behind, safely. The pool is gone then, but for EDEADLK: this was called on a thread of its own. */
     std::error_code close(duration d)
     {
         int number = errand_pool_close(raw(), d.ms);
         if (number != EDEADLK) release();
         return make_code(number);
     }
-    bool wait_idle(duration d)
-    {
-        return !errand_pool_wait_idle(raw(), d.ms);
-    }
+    bool wait_idle(duration d) { return !errand_pool_wait_idle(raw(), d.ms); }
     void tick() { errand_pool_tick(raw()); }
 
-    /* Runs f() on a worker. The future is of what f returns, by value; of T for a result<T>, a future<T> or, in C++20, a task<T>:
-     * then it ends as that ends and no worker waits for it. A full queue blocks. */
+    /* Runs f() on a worker. The future is of what f returns, by value; of T for a result<T>, a future<T> or, in C++20,
+     * a task<T>: then it ends as that ends and no worker waits for it. A full queue blocks. */
     template <class F> auto submit(F &&f) { return submit(task_options{}, std::forward<F>(f)); }
     template <class F> auto submit(const task_options &options, F &&f)
     {
@@ -692,10 +712,7 @@ public:
     }
 
     /* Ends when d has passed, never early; holds no worker. */
-    future<void> sleep(duration d)
-    {
-        return future<void>(errand_sleep(raw(), d.ms));
-    }
+    future<void> sleep(duration d) { return future<void>(errand_sleep(raw(), d.ms)); }
 
 #ifdef ERRAND_HAS_STOP_TOKEN
     /* Cancelled when stop is requested; if that was before f began, f is never called. */
@@ -718,7 +735,7 @@ public:
 #endif
 };
 
-/* ---- promise: a future that ends when you say so ------------------------------------------------------------------------- */
+/* ---- promise: a future that ends when you say so ----------------------------------------------------------------- */
 
 template <class T> class promise {
     struct hook : std::enable_shared_from_this<hook> {
@@ -751,10 +768,10 @@ public:
         : p_(std::exchange(from.p_, nullptr)), f_(std::move(from.f_)), hook_(std::move(from.hook_)) {}
     promise &operator=(promise &&from) noexcept
     {
-        abandon();
-        p_ = std::exchange(from.p_, nullptr);
-        f_ = std::move(from.f_);
-        hook_ = std::move(from.hook_);
+        promise gone(std::move(from));
+        std::swap(p_, gone.p_);
+        std::swap(f_, gone.f_);
+        std::swap(hook_, gone.hook_);
         return *this;
     }
     ~promise() { abandon(); }
@@ -779,8 +796,8 @@ public:
 
     errand_reason cancelled() const noexcept { return errand_promise_cancelled(p_); }
 
-    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw; see errand_on_cancel. Without one a
-     * cancel ends the future. fn must not touch this promise while another thread may. */
+    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw; see errand_on_cancel.
+     * Without one a cancel ends the future. fn must not touch this promise while another thread may. */
     void on_cancel(std::function<void()> fn)
     {
         auto next = std::make_shared<hook>();
@@ -791,9 +808,10 @@ public:
 };
 
 #ifdef ERRAND_HAS_STOP_TOKEN
-/* ---- C++20: std::stop_token -----------------------------------------------------------------------------------------------
- * The callback lives in a sequel of the future, which is called exactly once when that has ended: so it is there as long as there
- * is something to cancel, and no longer. It may run on any thread and at any time, so it cancels through an errand_canceller. */
+/* ---- C++20: std::stop_token -----------------------------------------------------------------------------------------
+ * The callback lives in a sequel of the future, which is called exactly once when that has ended: so it is there as
+ * long as there is something to cancel, and no longer. It may run on any thread and at any time, so it cancels through
+ * an errand_canceller. */
 
 namespace detail {
 struct stop_link {
@@ -826,10 +844,10 @@ template <class T> future<T> future<T>::stop_on(std::stop_token token)
 #endif
 
 #ifdef ERRAND_HAS_COROUTINES
-/* ---- C++20: co_await ----------------------------------------------------------------------------------------------------------
- * co_await std::move(f), in any coroutine, is f.get() without a waiting thread: the coroutine goes on on a worker of f's pool, or
- * right away if f has ended. A coroutine that is destroyed while it waits cancels f and is not resumed; destroying it while it is
- * about to be resumed is as wrong as with any other awaitable. */
+/* ---- C++20: co_await ------------------------------------------------------------------------------------------------
+ * co_await std::move(f), in any coroutine, is f.get() without a waiting thread: the coroutine goes on on a worker of
+ * f's pool, or right away if f has ended. A coroutine that is destroyed while it waits cancels f and is not resumed;
+ * destroying it while it is about to be resumed is as wrong as with any other awaitable. */
 
 namespace detail {
 template <class T> struct awaiting {
@@ -849,7 +867,7 @@ template <class T> struct awaiting {
         watcher.fn = [](errand_watcher *w) { std::coroutine_handle<>::from_address(w->arg).resume(); };
         watcher.arg = waiter.address();
         watches = true;
-        if (errand_watch(f.raw(), &watcher) == 0) return true; /* it may run elsewhere by now: nothing of it is touched */
+        if (errand_watch(f.raw(), &watcher) == 0) return true; /* it may run already: touch nothing */
         return watches = false;
     }
     T await_resume()
@@ -862,7 +880,7 @@ template <class T> struct awaiting {
 
 template <class T> auto operator co_await(future<T> &&f) noexcept { return detail::awaiting<T>(std::move(f)); }
 
-/* ---- task: a coroutine that is a task of a pool -----------------------------------------------------------------------------
+/* ---- task: a coroutine that is a task of a pool ---------------------------------------------------------------------
  *
  *     errand::task<int> both(errand::pool &pool)
  *     {
@@ -871,9 +889,10 @@ template <class T> auto operator co_await(future<T> &&f) noexcept { return detai
  *     }
  *     errand::future<int> f = pool.submit(both(pool));
  *
- * Lazy: it begins when it is submitted, or awaited by another task. It awaits futures and tasks, nothing else. Between its steps it
- * holds no worker; to the pool it is one task from beginning to end, so a cancel of its future cancels what it awaits, whose error
- * is thrown at its co_await, and closing the pool lets it end. A coroutine lambda is kept alive until its task has ended. */
+ * Lazy: it begins when it is submitted, or awaited by another task. It awaits futures and tasks, nothing else. Between
+ * its steps it holds no worker; to the pool it is one task from beginning to end, so a cancel of its future cancels
+ * what it awaits, whose error is thrown at its co_await, and closing the pool lets it end. A coroutine lambda is kept
+ * alive until its task has ended. */
 
 namespace detail {
 struct fiber { /* a begun task with the tasks it awaits: a C task that goes on by errand_later(errand_then(awaited)) */
@@ -885,7 +904,8 @@ struct fiber { /* a begun task with the tasks it awaits: a C task that goes on b
     errand_result step() noexcept
     {
         here.resume();
-        if (awaited) return errand_later(errand_then(std::exchange(awaited, nullptr), next, this)); /* may be over by now */
+        /* by the time errand_then returns this may be gone */
+        if (awaited) return errand_later(errand_then(std::exchange(awaited, nullptr), next, this));
         errand_result r = std::exchange(*end, errand_result{});
         root.destroy(); /* and this with it */
         return r;
@@ -910,10 +930,7 @@ template <class T> struct awaits_future {
         on->awaited = f.release();
         came = true;
     }
-    T await_resume()
-    {
-        return came ? result<T>(std::exchange(on->came, errand_result{})).get() : f.get();
-    }
+    T await_resume() { return came ? result<T>(std::exchange(on->came, errand_result{})).get() : f.get(); }
 };
 
 template <class T> struct awaits_task {
@@ -979,8 +996,8 @@ public:
     task(task &&from) noexcept : h_(std::exchange(from.h_, nullptr)) {}
     task &operator=(task &&from) noexcept
     {
-        task gone(std::move(*this));
-        h_ = std::exchange(from.h_, nullptr);
+        task gone(std::move(from));
+        std::swap(h_, gone.h_);
         return *this;
     }
     ~task()

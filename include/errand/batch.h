@@ -23,7 +23,7 @@ typedef int errand_each_fn(void *item, errand_result r, void *arg);
 
 typedef struct errand_batch_opts {
     unsigned at_once; /* 0: 16                                                       */
-    unsigned window;  /* counted from the oldest item not handed over yet. 0: 4 x at_once, at least 256 */
+    unsigned window;  /* most items taken and not handed over yet. 0: 4 x at_once, at least 256 */
     unsigned ordered; /* each is called in the order of next                         */
 } errand_batch_opts;
 

@@ -53,7 +53,8 @@ static inline int errand_sem_stats_get(errand_sem *sem, errand_sem_stats *out)
 }
 
 /* ---- rate: so many a second, with a burst ----------------------------------------------------------------------------------
- * GCRA, the generic cell rate algorithm (ITU-T I.371): of any interval t at most burst + t * rate are let through. */
+ * GCRA, the generic cell rate algorithm (ITU-T I.371): of any interval t at most burst + t * rate get a turn. A waiter is woken
+ * at its turn or up to half a millisecond later, never before it. */
 
 typedef struct errand_rate errand_rate;
 

@@ -142,8 +142,12 @@ errand_attempt *er_history_last(er_history *h)
 void er_result_attempted(errand_result *r, er_history *history)
 {
     errand_detail *d = history ? er_detail(r) : NULL;
-    if (!d || d->history) er_free(history);
-    else d->history = history;
+    if (!d) {
+        er_free(history);
+        return;
+    }
+    er_free(d->history); /* the outer run's attempts are this result's; what the last of them did inside stands in its message */
+    d->history = history;
 }
 
 unsigned errand_result_attempts(const errand_result *r)

@@ -19,8 +19,8 @@
  * these, or as the promise's hook, which errand_resolve waits for): the one who made it so resolves and frees.
  *
  * Memory: the record of an item is made before next is asked for it, and the chain that its work will go through before
- * a gate lets it begin; where there is no memory, it ends with ENOMEM, is handed over, and has not begun. Ending, handing
- * over and cancelling allocate nothing. */
+ * a gate lets it begin; where there is no memory, it ends with ENOMEM, is handed over, and has not begun. Ending,
+ * handing over and cancelling allocate nothing. */
 #include "base/list.h"
 #include "base/options.h"
 #include "base/result.h"

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <strings.h>
 
-void er_job_init(er_job *job, const er_line *line, uint64_t seq)
+void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq)
 {
-    *job = (er_job){ .seq = seq, .line = *line };
+    *job = (er_line_job){ .seq = seq, .line = *line };
 }
 
-void er_job_free(er_job *job)
+void er_line_job_free(er_line_job *job)
 {
     for (size_t i = 0; i < job->n_kept; i++) er_free(job->kept[i]);
     er_free(job->kept);
@@ -27,11 +27,11 @@ void er_job_free(er_job *job)
     json_object_put(job->request.json);
     er_free(job->why);
     er_free(job->line.text);
-    *job = (er_job){ 0 };
+    *job = (er_line_job){ 0 };
 }
 
-static int bad(er_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int bad(er_job *job, const char *fmt, ...)
+static int bad(er_line_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(er_line_job *job, const char *fmt, ...)
 {
     er_bytes text = { 0 };
     va_list args;
@@ -44,10 +44,10 @@ static int bad(er_job *job, const char *fmt, ...)
     return job->error = EINVAL;
 }
 
-static int no_memory(er_job *job) { return job->error = ENOMEM; }
+static int no_memory(er_line_job *job) { return job->error = ENOMEM; }
 
 /* Makes text the job's own. NULL in, or no memory: NULL, and the job says so. */
-static char *keep(er_job *job, char *text)
+static char *keep(er_line_job *job, char *text)
 {
     char **kept = text ? er_resize(job->kept, (job->n_kept + 1) * sizeof *kept) : NULL;
     if (!kept) {
@@ -65,7 +65,7 @@ static bool is_number(er_span v) { return v.at[0] == '-' || (v.at[0] >= '0' && v
 static bool is_word(er_span v, const char *word) { return v.size == strlen(word) && !memcmp(v.at, word, v.size); }
 
 /* A string of the line as C text, kept; NUL bytes are refused. */
-static const char *text_of(er_job *job, const char *key, er_span v)
+static const char *text_of(er_line_job *job, const char *key, er_span v)
 {
     if (!is_string(v)) {
         bad(job, "key \"%s\" must be a string", key);
@@ -80,7 +80,7 @@ static const char *text_of(er_job *job, const char *key, er_span v)
     return text;
 }
 
-static const char *word_of(er_job *job, const char *key, er_span v) /* the same, never empty */
+static const char *word_of(er_line_job *job, const char *key, er_span v) /* the same, never empty */
 {
     const char *text = text_of(job, key, v);
     if (text && !*text) {
@@ -103,7 +103,7 @@ static bool is_token(const char *text) /* RFC 9110, 5.6.2 */
 
 /* ---- the keys ---- */
 
-static int read_url(er_job *job, const char *key, er_span v)
+static int read_url(er_line_job *job, const char *key, er_span v)
 {
     const char *url = word_of(job, key, v);
     if (!url) return job->error;
@@ -123,13 +123,13 @@ static int read_url(er_job *job, const char *key, er_span v)
     return 0;
 }
 
-static int read_id(er_job *job, const char *key, er_span v)
+static int read_id(er_line_job *job, const char *key, er_span v)
 {
     if (!is_string(v) && !is_number(v)) return bad(job, "key \"%s\" must be a string or a number", key);
     return 0; /* kept before */
 }
 
-static int read_method(er_job *job, const char *key, er_span v)
+static int read_method(er_line_job *job, const char *key, er_span v)
 {
     job->request.method = word_of(job, key, v);
     if (!job->request.method) return job->error;
@@ -137,7 +137,7 @@ static int read_method(er_job *job, const char *key, er_span v)
 }
 
 /* "name" and value of an object of plain values, as text. */
-static int pair(er_job *job, const char *key, er_span k, er_span v, const char **name, const char **value)
+static int pair(er_line_job *job, const char *key, er_span k, er_span v, const char **name, const char **value)
 {
     size_t size = 0;
     char *text = keep(job, er_json_decode(k, &size));
@@ -152,7 +152,7 @@ static int pair(er_job *job, const char *key, er_span k, er_span v, const char *
     return is_string(v) && strlen(text) < size ? bad(job, "key \"%s\": a NUL character in \"%.60s\"", key, *name) : 0;
 }
 
-static int add_header(er_job *job, const char *name, const char *value)
+static int add_header(er_line_job *job, const char *name, const char *value)
 {
     const char **headers = er_resize(job->headers, (job->n_headers + 2) * sizeof *headers);
     if (!headers) return no_memory(job);
@@ -169,7 +169,7 @@ static int add_header(er_job *job, const char *name, const char *value)
     return 0;
 }
 
-static int read_headers(er_job *job, const char *key, er_span v)
+static int read_headers(er_line_job *job, const char *key, er_span v)
 {
     if (!is_object(v)) return bad(job, "key \"%s\" must be an object", key);
     size_t cursor = 0;
@@ -193,7 +193,7 @@ static void put_encoded(er_bytes *out, const char *text) /* RFC 3986, 2.3 */
 }
 
 /* After all keys were read: the url with the params in its query. */
-static int add_params(er_job *job, er_span params)
+static int add_params(er_line_job *job, er_span params)
 {
     if (!is_object(params)) return bad(job, "key \"params\" must be an object");
     const char *url = job->request.url, *fragment = strchr(url, '#');
@@ -220,7 +220,7 @@ static int add_params(er_job *job, er_span params)
     return job->error;
 }
 
-static int set_body(er_job *job, const char *key, errand_bytes body)
+static int set_body(er_line_job *job, const char *key, errand_bytes body)
 {
     bool second = job->request.body.at || job->request.json;
     job->request.body = body;
@@ -228,7 +228,7 @@ static int set_body(er_job *job, const char *key, errand_bytes body)
 }
 
 /* An object that is written as the line has it: json-c keeps the text of numbers it cannot hold the same way. */
-static int read_json(er_job *job, const char *key, er_span v)
+static int read_json(er_line_job *job, const char *key, er_span v)
 {
     if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
     char *text = keep(job, er_copy_bytes(v.at, v.size));
@@ -238,7 +238,7 @@ static int read_json(er_job *job, const char *key, er_span v)
     return 0;
 }
 
-static int read_body(er_job *job, const char *key, er_span v)
+static int read_body(er_line_job *job, const char *key, er_span v)
 {
     if (!is_string(v)) return bad(job, "key \"%s\" must be a string; for JSON there is \"json\"", key);
     size_t size = 0;
@@ -246,7 +246,7 @@ static int read_body(er_job *job, const char *key, er_span v)
     return text ? set_body(job, key, (errand_bytes){ text, size }) : job->error;
 }
 
-static int read_body_file(er_job *job, const char *key, er_span v)
+static int read_body_file(er_line_job *job, const char *key, er_span v)
 {
     const char *path = word_of(job, key, v);
     if (!path) return job->error;
@@ -296,7 +296,7 @@ static int64_t time_ms(er_span v)
     return ms < 1 ? 1 : (int64_t)(ms + 0.5);
 }
 
-static int read_timeout(er_job *job, const char *key, er_span v)
+static int read_timeout(er_line_job *job, const char *key, er_span v)
 {
     er_span text = is_string(v) ? (er_span){ v.at + 1, v.size - 2 } : v;
     int64_t ms = is_string(v) || is_number(v) ? time_ms(text) : -1;
@@ -305,7 +305,7 @@ static int read_timeout(er_job *job, const char *key, er_span v)
     return bad(job, "key \"%s\" must be seconds above 0, or a string like \"1.5s\", \"200ms\" or \"2m\"", key);
 }
 
-static int read_retries(er_job *job, const char *key, er_span v)
+static int read_retries(er_line_job *job, const char *key, er_span v)
 {
     unsigned n = 0;
     bool good = v.size <= 4;
@@ -319,7 +319,7 @@ static int read_retries(er_job *job, const char *key, er_span v)
     return bad(job, "key \"%s\" must be a whole number from 0 to %d", key, ER_JOB_RETRIES_MOST);
 }
 
-static int read_idempotent(er_job *job, const char *key, er_span v)
+static int read_idempotent(er_line_job *job, const char *key, er_span v)
 {
     bool yes = is_word(v, "true");
     if (!yes && !is_word(v, "false")) return bad(job, "key \"%s\" must be true or false", key);
@@ -336,7 +336,7 @@ static char *fresh_uuid(void) /* RFC 9562, version 4 */
     return er_copy_text(text);
 }
 
-static int read_key(er_job *job, const char *key, er_span v)
+static int read_key(er_line_job *job, const char *key, er_span v)
 {
     if (is_word(v, "true")) job->request.idempotency_key = keep(job, fresh_uuid());
     else if (is_string(v)) job->request.idempotency_key = word_of(job, key, v);
@@ -344,13 +344,13 @@ static int read_key(er_job *job, const char *key, er_span v)
     return job->error;
 }
 
-static int read_save_to(er_job *job, const char *key, er_span v)
+static int read_save_to(er_line_job *job, const char *key, er_span v)
 {
     job->request.save_to = word_of(job, key, v);
     return job->error;
 }
 
-static int read_later(er_job *job, const char *key, er_span v) /* params: needs the url. meta: kept before */
+static int read_later(er_line_job *job, const char *key, er_span v) /* params: needs the url. meta: kept before */
 {
     (void)job, (void)key, (void)v;
     return 0;
@@ -358,7 +358,7 @@ static int read_later(er_job *job, const char *key, er_span v) /* params: needs 
 
 static const struct {
     const char *name;
-    int (*read)(er_job *job, const char *key, er_span v);
+    int (*read)(er_line_job *job, const char *key, er_span v);
 } keys[] = {
     { "url", read_url },         { "id", read_id },
     { "method", read_method },   { "headers", read_headers },
@@ -379,7 +379,7 @@ static size_t key_index(er_span key) /* KEYS: none of ours; written with escapes
     return i;
 }
 
-static int read_line(er_job *job)
+static int read_line(er_line_job *job)
 {
     if (job->line.error == EFBIG) return bad(job, "longer than %zu MiB", ER_LINE_MOST >> 20);
     er_span text = { job->line.text, job->line.size }, k, v, found[KEYS] = { { NULL, 0 } };
@@ -413,7 +413,7 @@ static int read_line(er_job *job)
     return 0;
 }
 
-int er_job_read(er_job *job)
+int er_line_job_read(er_line_job *job)
 {
     if (read_line(job)) return job->error;
     if ((job->request.body.at || job->request.json) && !job->request.method) job->request.method = "POST";
@@ -421,7 +421,7 @@ int er_job_read(er_job *job)
     return 0;
 }
 
-errand_result er_job_refusal(const er_job *job)
+errand_result er_line_job_refusal(const er_line_job *job)
 {
     if (job->error == ENOMEM) return errand_fail(ENOMEM);
     const char *why = job->why ? job->why : errand_strerror(job->error);

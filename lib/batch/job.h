@@ -10,7 +10,7 @@
 #define ER_BODY_FILE_MOST ((size_t)256 << 20)
 #define ER_JOB_RETRIES_MOST 1000
 
-typedef struct er_job {
+typedef struct er_line_job {
     uint64_t seq;       /* 0: not a line, but a file that cannot be read: line.error */
     er_line  line;      /* its text is the job's */
     int      error;     /* why it was not begun: EINVAL, ENOMEM, an errno of body_file; 0: it is good */
@@ -25,16 +25,16 @@ typedef struct er_job {
     const char **headers;
     size_t   n_headers;
     er_bytes body;
-} er_job;
+} er_line_job;
 
 /* A job of a line, whose text it owns from then on. */
-void er_job_init(er_job *job, const er_line *line, uint64_t seq);
-void er_job_free(er_job *job); /* what it owns */
+void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq);
+void er_line_job_free(er_line_job *job); /* what it owns */
 
 /* Reads the line (and body_file) and fills request. 0, or job->error. Blocks on files. */
-int er_job_read(er_job *job);
+int er_line_job_read(er_line_job *job);
 
 /* What a failure to read it is as a result. */
-errand_result er_job_refusal(const er_job *job);
+errand_result er_line_job_refusal(const er_line_job *job);
 
 #endif

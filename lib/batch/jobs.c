@@ -1,6 +1,6 @@
 /* batch/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader, a batch and a writer.
  *
- *     lines --next--> run --work: er_job_read, errand_run(attempt: errand_send)--> result --each: er_report--> out
+ *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result --each: er_report--> out
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a byte in the wake pipe
  * stops it at once. A file that cannot be read goes the same way as a line, as a run with seq 0 that ends at once and
@@ -46,7 +46,7 @@ struct errand_jobs {
 };
 
 typedef struct run {
-    er_job       job;
+    er_line_job       job;
     errand_jobs *jobs;
     int64_t      began_ns;
     unsigned     retries, tries;
@@ -64,7 +64,7 @@ static void *next(void *arg, int *error)
     int failed = it ? er_lines_next(&jobs->lines, &line) : ENOMEM;
     if (!failed) {
         it->jobs = jobs;
-        er_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
+        er_line_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
         return it;
     }
     er_free(it);
@@ -125,7 +125,7 @@ static errand_result work(void *item, void *arg)
     run *it = item;
     errand_jobs *jobs = arg;
     if (!it->job.seq) return errand_fail(it->job.line.error);
-    if (er_job_read(&it->job)) return er_job_refusal(&it->job);
+    if (er_line_job_read(&it->job)) return er_line_job_refusal(&it->job);
 
     it->retries = it->job.retries_given ? it->job.retries : jobs->opts.retries;
     if (!it->job.request.total_ms) it->job.request.total_ms = jobs->opts.total_ms;
@@ -170,6 +170,15 @@ static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
     return error;
 }
 
+/* Before its line is written: who reads that must not find it in flight. */
+static void landed(errand_jobs *jobs, const run *it)
+{
+    er_lock_take(&jobs->lock);
+    if (it->begun) jobs->stats.in_flight--;
+    if (it->retrying) jobs->stats.retrying--;
+    er_lock_give(&jobs->lock);
+}
+
 static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool bad, int write_error)
 {
     errand_jobs_stats *s = &jobs->stats;
@@ -179,8 +188,6 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     else s->successful++;
     if (bad) s->bad_lines++;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
-    if (it->begun) s->in_flight--;
-    if (it->retrying) s->retrying--;
     if (it->begun && !bad) er_spread_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
     er_lock_give(&jobs->lock);
@@ -207,12 +214,13 @@ static int each(void *item, errand_result r, void *arg)
         bool bad = errand_result_kind(&r) == ERRAND_KIND_VALIDATION;
         if (bad) complain(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number, errand_result_message(&r));
         int before = write_error;
+        landed(jobs, it);
         if (!write_error) write_error = write_line(jobs, it, &r);
         if (write_error && !before) complain(jobs, "cannot write the results: %s", errand_strerror(write_error));
         count(jobs, it, &r, bad, write_error);
     }
     errand_result_free(&r);
-    er_job_free(&it->job);
+    er_line_job_free(&it->job);
     er_free(it);
     return write_error;
 }

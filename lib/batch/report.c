@@ -71,7 +71,7 @@ static void put_error(er_bytes *out, const errand_result *r)
     er_bytes_text(out, "}");
 }
 
-static void put_attempts(er_bytes *out, const er_job *job, const errand_result *r, bool verbose)
+static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
 {
     unsigned n = errand_result_attempts(r);
     if (!n && !job->error && errand_result_kind(r) != ERRAND_KIND_VALIDATION) n = 1;
@@ -143,7 +143,7 @@ static void put_body(er_bytes *out, const errand_response *response, const erran
     }
 }
 
-void er_report(er_bytes *out, const er_job *job, const errand_result *r, bool verbose)
+void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     const errand_response *response = answered ? r->value : NULL;

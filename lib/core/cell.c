@@ -204,13 +204,45 @@ void er_cell_abandon(er_cell *cell)
     if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD)) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
 }
 
-void er_cell_cancel(er_cell *cell, errand_reason reason)
+/* Where a cancel goes on to, when the kind's cancel has returned. */
+struct passing {
+    er_cell      *to; /* counted */
+    errand_reason reason;
+};
+static _Thread_local struct passing *passing;
+
+static void cancel_one(er_cell *cell, errand_reason reason, struct passing *next)
 {
     uint32_t seen = er_load(&cell->state);
     do {
         if (seen & (ER_ENDED | REASONS)) return;
     } while (!er_cas(&cell->state, &seen, seen | (uint32_t)reason << ER_REASON));
-    if (cell->kind->cancel) cell->kind->cancel(cell, reason);
+    if (!cell->kind->cancel) return;
+    struct passing *outer = passing;
+    passing = next;
+    cell->kind->cancel(cell, reason);
+    passing = outer;
+}
+
+void er_cell_cancel(er_cell *cell, errand_reason reason)
+{
+    struct passing next = { NULL, reason };
+    cancel_one(cell, reason, &next);
+    for (er_cell *to; (to = next.to);) { /* down a chain of any length in one frame */
+        next.to = NULL;
+        cancel_one(to, next.reason, &next);
+        er_cell_release(to);
+    }
+}
+
+void er_cell_pass_on(er_cell *cell, errand_reason reason)
+{
+    if (!passing || passing->to) {
+        er_cell_cancel(cell, reason);
+        return;
+    }
+    passing->to = er_cell_keep(cell);
+    passing->reason = reason;
 }
 
 /* ---- consumed twice? ---- */
@@ -236,6 +268,11 @@ void er_cell_bury(er_cell *cell)
     er_free(oldest);
 }
 #endif
+
+bool er_cell_forked(const er_cell *cell)
+{
+    return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell);
+}
 
 /* ---- what could not be started ---- */
 

@@ -100,6 +100,9 @@ void er_cell_drop(er_cell *cell);
 /* Tells it to end. The caller must hold a count, or own it. */
 void er_cell_cancel(er_cell *cell, errand_reason reason);
 
+/* From inside a kind's cancel, to its input: soon after that cancel has returned, so that a long chain takes no stack. */
+void er_cell_pass_on(er_cell *cell, errand_reason reason);
+
 /* The cell is left behind: nobody waits for its end any more. */
 void er_cell_abandon(er_cell *cell);
 
@@ -122,6 +125,9 @@ static inline bool er_cell_consume(er_cell *cell) { return (void)cell, true; }
 static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 #endif
 #define ER_TWICE "this future has been consumed already"
+
+/* An unended cell of a parent process: it can never end, and its lock bit may be held for ever. */
+bool er_cell_forked(const er_cell *cell);
 
 /* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);

@@ -9,19 +9,28 @@
  * no circle.
  *
  * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
- * not, for such a task, and that may start no more. */
+ * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
+ * starve, and if that is so wherever the walk comes to, it does. */
 #include "core/task.h"
 
 #include "base/bytes.h"
 
 #define DEPTH  64
 #define STEPS  4000000
-#define CROWD  512
+#define CROWD  400
+#define POOLS  4
+
+typedef struct hungry { /* pools that are being looked at */
+    const struct hungry *outer;
+    errand_pool *pool;
+    unsigned depth;
+} hungry;
 
 typedef struct walk {
-    er_cell *target;
-    unsigned steps;
-    er_bytes path; /* the names of the tasks on the way */
+    er_cell            *target; /* NULL: it looks for what starves alone */
+    const struct hungry *hungry;
+    unsigned            steps;
+    er_bytes            path; /* the names of the tasks on the way */
 } walk;
 
 static bool unbegun(const er_cell *cell) { return !(er_load(&cell->state) & (ER_CLAIMED | ER_ENDED)); }
@@ -32,37 +41,30 @@ static void note(walk *w, er_cell *cell)
     if (task && w->path.size < 400) er_bytes_format(&w->path, " -> %s", task->name ? task->name : "(no name)");
 }
 
-/* Where single steps lead; counted. NULL: to something that can end. */
-static er_cell *end_of_line(er_cell *cell)
-{
-    er_cell_keep(cell);
-    for (unsigned steps = 0; steps < STEPS; steps++) {
-        er_cell *next = NULL;
-        bool more = cell->kind->input && cell->kind->input(cell, 0, &next);
-        if (more && !next && er_cell_task(cell) && unbegun(cell)) return cell; /* it is queued */
-        er_cell_release(cell);
-        if (!more || !next) return NULL;
-        cell = next;
-    }
-    er_cell_release(cell);
-    return NULL;
-}
+static bool leads_back(walk *w, er_cell *cell);
 
 /* All threads of the pool wait for what stands in its queue. */
-static bool starved(errand_pool *pool)
+static bool starved(errand_pool *pool, const hungry *outer)
 {
+    for (const hungry *h = outer; h; h = h->outer) {
+        if (h->pool == pool) return true;
+    }
+    hungry mine = { outer, pool, outer ? outer->depth + 1 : 1 };
     er_task *tasks[CROWD];
-    size_t n;
-    bool all = er_pool_exhausted(pool, tasks, CROWD, &n);
+    size_t n = 0;
+    bool all = mine.depth <= POOLS && er_pool_exhausted(pool, tasks, CROWD, &n);
     for (size_t i = 0; i < n; i++) {
-        if (all) {
-            er_cell *end = end_of_line(&tasks[i]->cell);
-            all = end && end->pool == pool;
-            if (end) er_cell_release(end);
-        }
+        walk w = { .hungry = &mine };
+        all = all && leads_back(&w, &tasks[i]->cell);
+        er_bytes_free(&w.path);
         er_cell_release(&tasks[i]->cell);
     }
     return all;
+}
+
+static bool waits_in_vain(const walk *w, er_cell *at)
+{
+    return er_cell_task(at) && unbegun(at) && at->pool && starved(at->pool, w->hungry);
 }
 
 static bool leads_back(walk *w, er_cell *cell)
@@ -79,7 +81,7 @@ static bool leads_back(walk *w, er_cell *cell)
     note(w, cell);
     for (;;) {
         er_cell *at = stack[depth].cell, *next = NULL;
-        found = at == w->target || (stack[depth].next == 0 && er_cell_task(at) && unbegun(at) && at->pool && starved(at->pool));
+        found = at == w->target || (stack[depth].next == 0 && waits_in_vain(w, at));
         if (found || ++w->steps > STEPS) break;
         bool more = at->kind->input && at->kind->input(at, stack[depth].next++, &next);
         if (more && !next) continue; /* that one has ended; the next */

@@ -41,7 +41,7 @@ static void cancel_limit(er_cell *cell, errand_reason reason)
 {
     er_cell *f = er_cell_linked(cell, &er_of(cell, limit, cell)->input);
     if (!f) return;
-    er_cell_cancel(f, reason);
+    er_cell_pass_on(f, reason);
     er_cell_release(f);
 }
 
@@ -176,7 +176,7 @@ static void cancel_many(er_cell *cell, errand_reason reason)
     for (size_t i = 0; i < m->n; i++) {
         er_cell *f = er_cell_linked(cell, &m->parts[i].input);
         if (!f) continue;
-        er_cell_cancel(f, reason);
+        er_cell_pass_on(f, reason);
         er_cell_release(f);
     }
 }
@@ -319,7 +319,10 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
         return er_failed(NULL, errand_fail(ENOMEM));
     }
     errand_pool *home = NULL;
-    for (size_t i = 0; i < n && !home; i++) home = fs[i]->pool;
+    for (size_t i = 0; i < n; i++) {
+        m->parts[i].input = er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
+        if (!home) home = m->parts[i].input->pool;
+    }
     results->n = n;
     results->at = (errand_result *)(void *)(results + 1);
     er_cell_init(&m->cell, &many_kind, home);
@@ -328,12 +331,14 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     m->left = n + 1;
     m->results = results;
     for (size_t i = 0; i < n; i++) {
-        m->parts[i] = (part){ .waiter.fn = part_ended, .input = fs[i], .whole = m };
+        m->parts[i].waiter.fn = part_ended;
+        m->parts[i].whole = m;
         er_cell_keep(&m->cell);
     }
     for (size_t i = 0; i < n; i++) {
-        if (!er_cell_watch(fs[i], &m->parts[i].waiter)) {
-            m->parts[i].waiter.cell = fs[i];
+        er_cell *f = m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
+        if (!er_cell_watch(f, &m->parts[i].waiter)) {
+            m->parts[i].waiter.cell = f;
             part_ended(&m->parts[i].waiter);
         }
     }

@@ -38,6 +38,7 @@ static void arm(every *e)
 {
     int64_t now = er_pool_now(e->cell.pool), steps = (now - e->began_ns) / e->step_ns + 1, passed;
     int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at) ? INT64_MAX : at;
+    if (at == INT64_MAX) at--; /* armed in any case: who stops it disarms it */
     if (er_timer_arm(e->cell.pool, &e->timer, at)) stop(e);
     else if (er_cell_told(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
 }

@@ -42,14 +42,11 @@ static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
     return ER_WAKE;
 }
 
-/* An unended cell of a parent process can never end, and its lock bit may be held for ever. */
-static bool forked(const er_cell *f) { return f->pool && er_pool_dead(f->pool) && !er_cell_ended(f); }
-
 int errand_wait(errand_future *f, int64_t ms)
 {
     if (!f || ms < 0) return EINVAL;
     if (er_cell_ended(f)) return 0;
-    if (forked(f)) return ERRAND_EFORKED;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
     if (ms == 0) return ETIMEDOUT;
     uint32_t bits = wait_for(f, ms, NULL);
     if (bits & ER_WAKE) return 0;
@@ -70,16 +67,23 @@ errand_result errand_await(errand_future *f)
 {
     if (!f) return errand_failf(EINVAL, "errand_await(NULL)");
     if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
-    if (forked(f)) return errand_fail(ERRAND_EFORKED);
+    if (er_cell_forked(f)) return errand_fail(ERRAND_EFORKED);
     if (!er_cell_ended(f)) {
         er_task *me = er_task_here();
         errand_reason told = er_told_here();
         if (told) return give_up(f, er_told_result(told));
         if (me && er_pool_here() == f->pool) {
             bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
-            if (!shielded) er_cell_link(&me->cell, &me->input, f); /* a cancel of this task goes on to f */
+            er_wait unheard = { .input = f }; /* for who looks for circles; a cancel of this task goes on to f if it is not shielded */
+            er_cell_lock(&me->cell);
+            if (shielded) me->blocked = &unheard;
+            else me->input = f;
+            er_cell_unlock(&me->cell);
             if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
-            if (!shielded) er_cell_link(&me->cell, &me->input, NULL);
+            er_cell_lock(&me->cell);
+            me->blocked = NULL;
+            me->input = NULL;
+            er_cell_unlock(&me->cell);
         }
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
         if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
@@ -93,12 +97,12 @@ errand_result errand_await(errand_future *f)
 
 void errand_cancel(errand_future *f)
 {
-    if (f && !forked(f)) er_cell_cancel(f, ERRAND_BY_CALLER);
+    if (f && !er_cell_forked(f)) er_cell_cancel(f, ERRAND_BY_CALLER);
 }
 
 void errand_drop(errand_future *f)
 {
-    if (!f || !er_cell_consume(f) || forked(f)) return;
+    if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
     er_task *task = er_cell_ended(f) && f->result.error && f->pool ? er_cell_task(f) : NULL;
     if (task) er_pool_unheard(f->pool, &f->result, task->name, task->site);
     er_cell_drop(f);
@@ -116,7 +120,7 @@ void errand_canceller_cancel(errand_canceller *c) { errand_cancel((er_cell *)(vo
 void errand_canceller_free(errand_canceller *c)
 {
     er_cell *cell = (er_cell *)(void *)c;
-    if (cell && !forked(cell)) er_cell_release(cell);
+    if (cell && !er_cell_forked(cell)) er_cell_release(cell);
 }
 
 /* ---- watching: the waiter becomes a job when the cell has ended, in the same place ---- */
@@ -152,7 +156,7 @@ int errand_watch(errand_future *f, errand_watcher *w)
 {
     _Static_assert(sizeof(watching) <= sizeof w->priv, "it fits");
     if (!f || !w || !w->fn) return EINVAL;
-    if (forked(f)) return ERRAND_EFORKED;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
     watching_of(w)->waiter.fn = watched_ended;
     return er_cell_watch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
 }
@@ -160,7 +164,7 @@ int errand_watch(errand_future *f, errand_watcher *w)
 int errand_unwatch(errand_future *f, errand_watcher *w)
 {
     if (!f || !w) return EINVAL;
-    if (forked(f)) return ERRAND_EFORKED;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
     return er_cell_unwatch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
 }
 

@@ -30,7 +30,7 @@ typedef struct member {
     errand_policy *policy;  /* the rest is for those held */
     errand_task    task;
     er_key        *key;
-    int64_t        deadline_ns;
+    int64_t        deadline_ns, begin_by_ns;
     const void    *site;
 } member;
 
@@ -38,6 +38,8 @@ typedef struct joint { /* the future of join */
     er_cell         cell;
     errand_group   *group; /* counted */
     errand_results *results;
+    er_list         members; /* taken when the last one has ended */
+    errand_result  *failed;  /* that of them which failed first */
 } joint;
 
 struct errand_group {
@@ -48,8 +50,9 @@ struct errand_group {
     er_list           members, held, ended, watchers;
     size_t            n, unended, running;
     bool              full, gone; /* join or close was called; close has, and nobody takes results any more */
-    errand_reason     told;                /* who cancelled all of them */
-    size_t            failed;              /* the index of the first that failed; SIZE_MAX: none */
+    bool              beginning;  /* somebody begins those held, and looks again */
+    bool              failed;     /* one has */
+    errand_reason     told;       /* who cancelled all of them */
     joint            *join;
 };
 
@@ -84,21 +87,31 @@ static void free_results(void *value)
     er_free(results);
 }
 
-/* All have ended and somebody has joined: his future ends. Without the lock. */
-static void conclude(errand_group *g, joint *j)
+/* The lock is held. All have ended: they go to him who joined, in one step with that, so that a close finds nothing left. */
+static joint *take_join(errand_group *g)
+{
+    joint *j = g->unended ? NULL : g->join;
+    if (!j) return NULL;
+    g->join = NULL;
+    for (er_node *n = g->ended.head.next; n != &g->ended.head && !j->failed && !g->how.keep_going; n = n->next) {
+        member *m = er_of(n, member, in_state);
+        if (m->result.error) j->failed = &m->result;
+    }
+    er_list_take_all(&j->members, &g->members);
+    er_list_init(&g->ended);
+    return j;
+}
+
+/* His future ends. Without the lock. */
+static void conclude(joint *j)
 {
     errand_results *results = j->results;
     j->results = NULL;
-    er_list all;
-    er_lock_take(&g->lock);
-    er_list_take_all(&all, &g->members);
-    er_list_init(&g->ended);
-    er_lock_give(&g->lock);
     errand_result r = { 0 };
     size_t n = 0;
-    for (er_node *at; (at = er_list_pop(&all));) {
+    for (er_node *at; (at = er_list_pop(&j->members));) {
         member *m = er_of(at, member, in_order);
-        if (!g->how.keep_going && m->index == g->failed) r = m->result;
+        if (&m->result == j->failed) r = m->result;
         else results->at[n++] = m->result;
         m->result = (errand_result){ 0 };
         free_member(m);
@@ -123,29 +136,25 @@ static void ended(member *m, errand_result r)
 {
     errand_group *g = m->group;
     bool cancel = false;
-    joint *j = NULL;
     er_lock_take(&g->lock);
     m->result = r;
     m->state = ENDED;
     g->unended--;
     g->running -= m->counted;
-    if (r.error && g->failed == SIZE_MAX) {
-        g->failed = m->index;
+    if (r.error && !g->failed) {
+        g->failed = true;
         cancel = !g->how.keep_going;
     }
     bool gone = g->gone;
     if (gone) er_list_remove(&m->in_order);
     else er_list_push(&g->ended, &m->in_state);
-    if (!g->unended) {
-        j = g->join;
-        g->join = NULL;
-    }
+    joint *j = take_join(g);
     wake_all(g);
     er_lock_give(&g->lock);
     if (gone) free_member(m);
     if (cancel) cancel_all(g, ERRAND_BY_SIBLING);
     begin_held(g);
-    if (j) conclude(g, j);
+    if (j) conclude(j);
     release_group(g);
 }
 
@@ -174,29 +183,53 @@ static void watch(member *m, er_cell *f)
     if (!er_cell_watch(f, &m->waiter)) input_ended(&m->waiter);
 }
 
+/* Never to be begun. */
+static void leave_out(member *m, errand_reason reason)
+{
+    if (m->task.free) m->task.free(m->task.arg);
+    ended(m, er_told_result(reason));
+}
+
 static void begin(member *m, bool urgent)
 {
     errand_group *g = m->group;
+    er_lock_take(&g->lock);
+    errand_reason late = g->told;
+    er_lock_give(&g->lock);
     errand_task task = m->task;
+    if (urgent && task.start_within_ms) { /* it counts from when it was given */
+        int64_t left = er_ms_until(er_pool_now(g->pool), m->begin_by_ns);
+        if (left <= 0 && !late) late = ERRAND_BY_TOTAL;
+        task.start_within_ms = left;
+    }
+    if (late) {
+        leave_out(m, late);
+        return;
+    }
     task.key = m->key ? m->key->text : NULL;
     task.detached = true; /* what it inherits it has inherited when it was given */
     watch(m, er_run(g->pool, m->policy, &task, m->deadline_ns, urgent, m->site));
 }
 
+/* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
 static void begin_held(errand_group *g)
 {
-    for (;;) {
-        member *m = NULL;
-        er_lock_take(&g->lock);
-        if (g->running < g->how.at_once && !er_list_empty(&g->held)) {
-            m = er_of(er_list_pop(&g->held), member, in_state);
-            m->state = BEGINNING;
-            g->running++;
-        }
+    er_lock_take(&g->lock);
+    if (g->beginning) {
         er_lock_give(&g->lock);
-        if (!m) return;
-        begin(m, true);
+        return;
     }
+    while (g->running < g->how.at_once && !er_list_empty(&g->held)) {
+        member *m = er_of(er_list_pop(&g->held), member, in_state);
+        m->state = BEGINNING;
+        g->running++;
+        g->beginning = true;
+        er_lock_give(&g->lock);
+        begin(m, true);
+        er_lock_take(&g->lock);
+        g->beginning = false;
+    }
+    er_lock_give(&g->lock);
 }
 
 static void cancel_all(errand_group *g, errand_reason reason)
@@ -204,14 +237,14 @@ static void cancel_all(errand_group *g, errand_reason reason)
     er_list held;
     er_lock_take(&g->lock);
     if (!g->told) g->told = reason;
+    reason = g->told;
     er_list_take_all(&held, &g->held);
     for (er_node *n = held.head.next; n != &held.head; n = n->next) er_of(n, member, in_state)->state = BEGINNING;
     er_lock_give(&g->lock);
-    for (er_node *n; (n = er_list_pop(&held));) { /* never to be begun */
+    for (er_node *n; (n = er_list_pop(&held));) {
         member *m = er_of(n, member, in_state);
-        if (m->task.free) m->task.free(m->task.arg);
         m->counted = false;
-        ended(m, er_told_result(reason));
+        leave_out(m, reason);
     }
     for (;;) {
         er_cell *some[64];
@@ -244,7 +277,7 @@ static state enter(errand_group *g, member *m, bool limited)
         er_list_push(&g->members, &m->in_order);
         g->unended++;
         er_add_relaxed(&g->count, 1); /* relaxed: the caller has one */
-        in = m->counted && g->running >= g->how.at_once ? HELD : BEGINNING;
+        in = m->counted && !g->told && g->running >= g->how.at_once ? HELD : BEGINNING;
         m->state = in;
         if (in == HELD) er_list_push(&g->held, &m->in_state);
         else g->running += m->counted;
@@ -257,7 +290,15 @@ int errand_group_add(errand_group *g, errand_future *f)
 {
     if (!f || !er_cell_consume(f)) return EINVAL;
     member *m = g ? er_alloc_zero(sizeof *m) : NULL;
-    int error = !g ? EINVAL : !m ? ENOMEM : enter(g, m, false) == ENDED ? EINVAL : 0;
+    int error = !g ? EINVAL : er_pool_dead(g->pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
+    if (!error) {
+        er_task *task = er_cell_task(f);
+        if (task) { /* for who tells of it */
+            m->task.name = task->name;
+            m->site = task->site;
+        }
+        if (enter(g, m, false) == ENDED) error = EINVAL;
+    }
     if (!error) {
         watch(m, f);
         return 0;
@@ -288,6 +329,7 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
         m->task = own;
         m->key = key;
         m->deadline_ns = er_run_deadline(g->pool, policy, &own);
+        m->begin_by_ns = er_deadline(er_pool_now(g->pool), own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
         m->site = __builtin_return_address(0);
         state in = enter(g, m, true);
         if (in == BEGINNING) begin(m, false);
@@ -379,10 +421,10 @@ errand_future *errand_group_join(errand_group *g)
     er_add_relaxed(&g->count, 1); /* relaxed: the caller has one */
     er_cell_keep(&j->cell);
     er_lock_take(&g->lock);
-    bool over = !g->unended;
-    if (!over) g->join = j;
+    g->join = j;
+    joint *over = take_join(g);
     er_lock_give(&g->lock);
-    if (over) conclude(g, j);
+    if (over) conclude(over);
     return &j->cell;
 }
 
@@ -441,7 +483,6 @@ errand_group *errand_group_new_sized(errand_pool *home, const errand_group_opts 
     g->count = 1;
     g->pool = home;
     g->how = o;
-    g->failed = SIZE_MAX;
     er_list *lists[] = { &g->members, &g->held, &g->ended, &g->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
     er_pool_keep(home);

@@ -109,10 +109,8 @@ void er_reap(errand_pool *pool)
 
 static void worker_main(void *arg);
 
-int er_answer(errand_pool *pool, er_call call)
+int er_answer_start(errand_pool *pool)
 {
-    if (call.wake) er_unpark(&call.wake->parker, ER_WAKE);
-    if (!call.start) return 0;
     er_reap(pool);
     er_worker *w = er_alloc_zero(sizeof *w);
     er_thread thread;
@@ -127,6 +125,7 @@ int er_answer(errand_pool *pool, er_call call)
     er_lock_take(&pool->lock);
     pool->starting--;
     bool none = false;
+    pool->barren = error;
     if (error) {
         pool->searching = false;
         none = --pool->threads == 0;
@@ -172,21 +171,28 @@ static void search(errand_pool *pool) /* without the lock */
     while (!er_load_relaxed(&pool->waiting) && er_now_ns() < until) er_relax(&turns);
 }
 
-/* Notes down that it begins now; under the lock. */
-static void begin(errand_pool *pool, er_worker *w, er_task *task)
+/* Notes down that it begins now; without the lock: relaxed, they are figures. */
+static void begin(errand_pool *pool, er_worker *w, const er_task *task)
 {
-    w->task = task;
-    if (!task) return;
     w->sampled = task->stamp & 1;
-    w->began_ns = w->sampled ? er_now_ns() : er_coarse_ns();
-    int64_t waited = w->began_ns - (task->stamp & ~INT64_C(1));
-    if (waited > pool->longest_wait_ns) pool->longest_wait_ns = waited;
+    int64_t now = w->sampled ? er_now_ns() : er_coarse_ns(), waited = now - (task->stamp & ~INT64_C(1));
+    er_store_relaxed(&w->began_ns, now);
+    int64_t longest = er_load_relaxed(&pool->longest_wait_ns);
+    while (waited > longest && !er_cas(&pool->longest_wait_ns, &longest, waited)) continue;
     if (w->sampled) er_spread_add(pool->waits, waited);
 }
 
 static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not on return; w may be gone */
 {
-    if (w->searching) pool->searching = false;
+    if (w->searching) w->searching = pool->searching = false;
+    pool->threads--; /* while its on_stop ran, something may have come for which this place is needed */
+    er_call c = er_summon(pool);
+    pool->threads++;
+    if (c.wake || c.start) {
+        er_lock_give(&pool->lock);
+        er_answer(pool, c);
+        er_lock_take(&pool->lock);
+    }
     for (int i = 0; i < 3; i++) er_add_relaxed(&pool->outcomes[i], w->outcomes[i]);
     er_list_remove(&w->node);
     bool left = w->left;
@@ -220,8 +226,9 @@ static void worker_main(void *arg)
                 c = er_summon(pool);
             }
             er_task *task = er_job_task(job);
-            begin(pool, w, task);
+            w->task = task;
             er_lock_give(&pool->lock);
+            if (task) begin(pool, w, task);
             if (before) er_cell_release(&before->cell);
             before = task;
             er_answer(pool, c);
@@ -229,11 +236,10 @@ static void worker_main(void *arg)
             job->run(job);
             here->task = NULL;
             here->frame = NULL;
-            int64_t took = task && w->sampled ? er_now_ns() - w->began_ns : -1;
+            if (task && w->sampled) er_spread_add(pool->runs, er_now_ns() - w->began_ns);
             er_lock_take(&pool->lock);
             w->task = NULL;
             pool->busy--;
-            if (took >= 0) er_spread_add(pool->runs, took);
             continue;
         }
         if (er_at_rest(pool) && !er_list_empty(&pool->watchers)) er_tell_watchers(pool);
@@ -315,9 +321,28 @@ static void put(errand_pool *pool, er_job *job, bool urgent)
     set_waiting(pool, 1);
 }
 
+/* Until the first thread has been started or could not be: then this one tries. The lock is held, and again on return. */
+static er_call wait_for_first(errand_pool *pool)
+{
+    er_call c = { NULL, false };
+    er_watcher w = { .wait.input = NULL };
+    er_list_push(&pool->watchers, &w.node);
+    while (!c.start && pool->starting && pool->threads == pool->starting) {
+        er_parker_clear(&w.wait.parker, ER_WAKE);
+        er_lock_give(&pool->lock);
+        er_park(&w.wait.parker, ER_WAKE, INT64_MAX);
+        er_lock_take(&pool->lock);
+        if (!pool->threads) c = er_summon(pool);
+    }
+    er_list_remove(&w.node);
+    return c;
+}
+
 int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    bool sampled = ++er_here_now()->queued % 32 == 0;
+    task->stamp = sampled ? er_now_ns() | 1 : er_coarse_ns() & ~INT64_C(1);
     er_lock_take(&pool->lock);
     int error = refused(pool, urgent);
     if (!error && !urgent && pool->n_tasks >= pool->queue_max && er_pool_here() != pool) {
@@ -330,13 +355,20 @@ int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
         er_lock_give(&pool->lock);
         return error;
     }
-    bool sampled = ++pool->queued_ever % 32 == 0;
-    task->stamp = sampled ? er_now_ns() | 1 : er_coarse_ns() & ~INT64_C(1);
     task->queued = urgent ? ER_URGENT : ER_ORDINARY;
     task->job.run = run_task_job;
     put(pool, &task->job, urgent);
     pool->n_tasks += !urgent;
     er_call c = er_summon(pool);
+    if (!c.start && !c.wake && pool->starting && pool->threads == pool->starting) { /* will there be a thread at all? */
+        er_cell_keep(&task->cell);
+        c = wait_for_first(pool);
+        er_lock_give(&pool->lock);
+        error = er_answer(pool, c);
+        if (error && !er_pool_unqueue(pool, task)) error = 0;
+        er_cell_release(&task->cell);
+        return error;
+    }
     er_lock_give(&pool->lock);
     error = er_answer(pool, c);
     return error && er_pool_unqueue(pool, task) ? error : 0;

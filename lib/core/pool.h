@@ -128,7 +128,7 @@ typedef struct er_closer {
     void  (*shut)(struct er_closer *self);
     bool    early;
 } er_closer;
-int  er_pool_add_closer(errand_pool *pool, er_closer *closer); /* EINVAL, ECANCELED: the pool is closed, has shut down */
+int  er_pool_add_closer(errand_pool *pool, er_closer *closer); /* EINVAL: the pool is closed; ECANCELED: that has been called */
 void er_pool_remove_closer(errand_pool *pool, er_closer *closer); /* shut is not running any more when this returns */
 
 #endif

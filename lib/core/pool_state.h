@@ -20,6 +20,7 @@ typedef struct er_worker {
     bool              retiring;  /* a spare that has been idle for long */
     bool              left;      /* detached by the closer: frees itself */
     bool              searching;
+    bool              resident;  /* it houses one; under the pool's lock */
     er_task          *task;      /* counted */
     int64_t           began_ns;  /* of the task, coarsely; precisely if sampled */
     bool              sampled;
@@ -33,6 +34,8 @@ struct errand_pool {
     errand_when_full when_full;
     void           (*on_start)(void *), (*on_stop)(void *);
     void            *arg;
+    int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
+    uint32_t         waits[ER_SPREAD], runs[ER_SPREAD];
     char             apart[ER_LINE];
     uint32_t         waiting;     /* jobs in both lists; written under the lock, read by the searcher without (relaxed: a hint) */
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
@@ -41,18 +44,17 @@ struct errand_pool {
     er_phase   phase;
     er_list    urgent, tasks;
     size_t     n_tasks;
-    unsigned   turn, queued_ever;
+    unsigned   turn;
     er_list    submitters; /* er_watchers: wait for room */
     er_list    all, exited;
     er_worker *parked;
     bool       searching;
+    bool       barren; /* the last thread that was to be started could not */
     unsigned   threads, starting, numbers;
     unsigned   busy, lent;
     unsigned   residents, housed; /* accepted; running */
     er_list    resident_list, closers, watchers;
     er_closer *shutting;
-    int64_t    longest_wait_ns;
-    uint32_t   waits[ER_SPREAD], runs[ER_SPREAD];
     const void *sites[ER_SITES]; /* of failures that were told already */
 };
 
@@ -69,7 +71,12 @@ typedef struct er_call {
     bool       start;
 } er_call;
 er_call er_summon(errand_pool *pool);
-int     er_answer(errand_pool *pool, er_call call);
+int     er_answer_start(errand_pool *pool);
+static inline int er_answer(errand_pool *pool, er_call call)
+{
+    if (call.wake) er_unpark(&call.wake->parker, ER_WAKE);
+    return call.start ? er_answer_start(pool) : 0;
+}
 
 /* Joins those that have exited. Without the lock. */
 void er_reap(errand_pool *pool);
@@ -85,6 +92,7 @@ typedef struct er_here {
     er_task   *task;
     er_frame  *frame;
     bool       resident;
+    unsigned   queued;   /* tasks, by it: to take samples */
     er_closer *shutting; /* this thread is inside its shut */
 } er_here;
 er_here *er_here_now(void);

@@ -111,10 +111,13 @@ errand_reason errand_promise_cancelled(const errand_promise *p) { return p ? er_
 void errand_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
 {
     if (!p || er_pool_dead(p->cell.pool)) return;
+    er_cell_keep(&p->cell); /* the hook may resolve, which gives the writer's count back */
     change_hook(p, fn, arg);
-    if (!er_cell_told(&p->cell)) return;
-    call_hook(p);
-    er_cell_lock(&p->cell);
-    wait_for_calls(p); /* the canceller's thread may have been the one to call it */
-    er_cell_unlock(&p->cell);
+    if (er_cell_told(&p->cell)) {
+        call_hook(p);
+        er_cell_lock(&p->cell);
+        wait_for_calls(p); /* the canceller's thread may have been the one to call it */
+        er_cell_unlock(&p->cell);
+    }
+    er_cell_release(&p->cell);
 }

@@ -28,18 +28,17 @@ static int64_t middle_of(unsigned slot)
 
 void er_spread_add(uint32_t *spread, int64_t ns)
 {
-    uint32_t *n = &spread[slot_of(ns > 0 ? (uint64_t)ns : 0)];
-    if (*n < UINT32_MAX) ++*n;
+    er_add_relaxed(&spread[slot_of(ns > 0 ? (uint64_t)ns : 0)], 1);
 }
 
 static int64_t percentile(const uint32_t *spread, double share)
 {
     uint64_t all = 0, seen = 0;
-    for (unsigned i = 0; i < ER_SPREAD; i++) all += spread[i];
+    for (unsigned i = 0; i < ER_SPREAD; i++) all += er_load_relaxed(&spread[i]);
     if (!all) return 0;
     uint64_t wanted = (uint64_t)((double)(all - 1) * share) + 1;
     for (unsigned i = 0; i < ER_SPREAD; i++) {
-        seen += spread[i];
+        seen += er_load_relaxed(&spread[i]);
         if (seen >= wanted) return middle_of(i);
     }
     return 0;
@@ -73,7 +72,7 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
                             .failed = sums[ER_FAILED],
                             .cancelled = sums[ER_CANCELLED],
                             .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
-                            .longest_wait_ns = pool->longest_wait_ns,
+                            .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns),
                             .wait_p50_ns = percentile(pool->waits, 0.5),
                             .wait_p99_ns = percentile(pool->waits, 0.99),
                             .run_p50_ns = percentile(pool->runs, 0.5),
@@ -111,7 +110,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
         er_worker *w = er_of(n, er_worker, node);
         char state[48];
         snprintf(state, sizeof state, "on worker %u", w->number);
-        if (w->task) tell_task(&text, w->task, state, w->began_ns);
+        if (w->task) tell_task(&text, w->task, state, er_load_relaxed(&w->began_ns));
     }
     er_list *lists[] = { &pool->urgent, &pool->tasks };
     for (int i = 0; i < 2; i++) {
@@ -135,9 +134,10 @@ void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name
     bool told = false;
     if (site) {
         er_lock_take(&pool->lock);
-        const void **slot = &pool->sites[((uintptr_t)site >> 2) % ER_SITES];
+        const void **home = &pool->sites[((uintptr_t)site >> 2) % ER_SITES], **slot = home;
+        for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++) slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
         told = *slot == site;
-        *slot = site;
+        *slot = site; /* all places taken: the one it was looked for first is given up */
         er_lock_give(&pool->lock);
     }
     if (told) return;

@@ -31,11 +31,13 @@ static void run_resident(er_cell *cell)
     er_here_now()->resident = true;
     er_lock_take(&pool->lock);
     pool->housed++;
+    er_here_now()->worker->resident = true;
     er_lock_give(&pool->lock);
     r->run(r);
     er_here_now()->resident = false;
     er_lock_take(&pool->lock);
     pool->housed--;
+    er_here_now()->worker->resident = false;
     move_out(pool, r);
     er_lock_give(&pool->lock);
     er_cell_try_end(cell, errand_ok(NULL, NULL));
@@ -98,7 +100,8 @@ int er_pool_add_closer(errand_pool *pool, er_closer *closer)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     er_lock_take(&pool->lock);
-    int error = pool->phase < ER_SHUT ? 0 : pool->phase == ER_SHUT ? ECANCELED : EINVAL;
+    bool open = pool->phase == ER_OPEN || (pool->phase == ER_DRAINING && !closer->early);
+    int error = open ? 0 : pool->phase == ER_CLOSED ? EINVAL : ECANCELED;
     if (!error) er_list_push(&pool->closers, &closer->node);
     er_lock_give(&pool->lock);
     return error;

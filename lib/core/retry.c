@@ -5,8 +5,8 @@
  * A stage other than SLEEP waits for one future, its input: a turn, a permit, the attempt's task. What happens from outside
  * (the input ended, the timer is due, the deadline has passed, a cancel) is an event: a bit in one word. Who sets a bit while no
  * bit is set drives the machine, alone, until no bit is left; so nothing else in here needs a lock, no event is lost, and
- * nothing recurses. An event is only a hint to look: what is due, who was told, whether the pool has shut is asked anew at each,
- * so one that comes late, early or for something that is over does no harm.
+ * nothing recurses. An event is only a hint to look: whether the deadline has passed, who was told, whether the pool has shut is
+ * asked anew at each, so one that comes before its stage or after it does no harm.
  *
  * The deadline ends the cell although an attempt may still run; the run stays until that has returned (OVER), because only
  * then arg may be freed. No worker, no permit and no connection is held in SLEEP. Attempts after the first are urgent: what has
@@ -116,8 +116,11 @@ static void end(run *r, errand_result result)
     double seconds = (double)took / 1000;
     if (!result.error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, r->number);
     else if (errand_result_kind(&result) == ERRAND_KIND_TIMEOUT)
-        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because, why);
-    else errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because, why);
+        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message,
+                    because, why);
+    else
+        errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because,
+                     why);
     er_cell_try_end(&r->cell, result);
 }
 
@@ -236,7 +239,7 @@ static void attempt_ended(run *r, errand_result result)
     errand_reason told = er_cell_told(&r->cell);
     if (!result.error || r->ended || told || errand_result_kind(&result) == ERRAND_KIND_CANCELLED) {
         if (result.error && told && !r->ended && errand_result_kind(&result) != ERRAND_KIND_CANCELLED) {
-            errand_result outer = er_told_result(told); /* as a task: an error that came after the cancel stands behind it */
+            errand_result outer = er_told_result(told); /* as a task does: what came after the cancel stands behind */
             er_result_because(&outer, result);
             result = outer;
         }
@@ -330,9 +333,9 @@ static void handle(run *r, uint32_t events)
     errand_reason told = er_cell_told(&r->cell);
     int64_t now = er_pool_now(r->cell.pool);
     bool late = now >= r->deadline_ns || (told && er_told_error(told) == ETIMEDOUT);
-    if (!told && er_pool_shut(r->cell.pool)) told = ERRAND_BY_SHUTDOWN; /* looked at after an attempt was queued: none slips through */
+    if (!told && er_pool_shut(r->cell.pool)) told = ERRAND_BY_SHUTDOWN; /* asked after queueing: none slips through */
     if (told || late) on_stop(r, told ? told : ERRAND_BY_TOTAL, late);
-    else if (r->stage == SLEEP && now >= r->sleeps_until_ns) get_turn(r);
+    else if ((events & TIMER) && r->stage == SLEEP) get_turn(r); /* the timer has fired: it is free again */
 }
 
 static void post(run *r, uint32_t event)

@@ -142,7 +142,8 @@ errand_future *errand_sem_acquire(errand_sem *sem, unsigned n)
 {
     if (!sem) return er_failed(NULL, errand_failf(EINVAL, "semaphore is NULL"));
     if (er_pool_dead(sem->home)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    if (!n || n > sem->permits) return er_failed(sem->home, errand_failf(EINVAL, "%u permits of a semaphore of %u", n, sem->permits));
+    if (!n || n > sem->permits)
+        return er_failed(sem->home, errand_failf(EINVAL, "%u permits of a semaphore of %u", n, sem->permits));
     errand_permit *p = er_alloc(sizeof *p);
     if (!p) return er_failed(sem->home, errand_fail(ENOMEM));
     er_cell_init(&p->cell, &permit_kind, sem->home);

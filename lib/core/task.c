@@ -182,7 +182,7 @@ static void tell_runner(er_cell *cell, errand_reason reason)
     er_cell *input = task->input ? er_cell_keep(task->input) : NULL;
     er_cell_unlock(cell);
     if (!input) return;
-    er_cell_cancel(input, reason);
+    er_cell_pass_on(input, reason);
     er_cell_release(input);
 }
 
@@ -197,15 +197,17 @@ static bool input_of_task(er_cell *cell, size_t i, er_cell **input)
     return true;
 }
 
+static void refuse_unbegun(er_cell *cell, errand_result why) /* by its claimer */
+{
+    bool queued = er_pool_unqueue(cell->pool, task_of(cell));
+    end_task(cell, why);
+    if (queued) er_cell_release(cell);
+}
+
 static void cancel_work(er_cell *cell, errand_reason reason)
 {
-    if (!er_cell_claim(cell)) {
-        tell_runner(cell, reason);
-        return;
-    }
-    bool queued = er_pool_unqueue(cell->pool, task_of(cell));
-    end_task(cell, er_told_result(reason));
-    if (queued) er_cell_release(cell);
+    if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(reason));
+    else tell_runner(cell, reason);
 }
 
 static void past_deadline(er_timer *timer)
@@ -213,9 +215,11 @@ static void past_deadline(er_timer *timer)
     timed_work *t = er_of(timer, timed_work, timer);
     er_cell *cell = &t->work.task.cell;
     errand_pool *pool = cell->pool;
-    bool shut = er_pool_shut(pool), begun = er_load(&cell->state) & ER_CLAIMED;
-    if (!shut && begun && t->work.task.deadline_ns > er_pool_now(pool)) { /* it was begun in time: now the other deadline */
-        if (er_timer_arm(pool, timer, t->work.task.deadline_ns) == 0 && t->work.task.deadline_ns != INT64_MAX) {
+    bool shut = er_pool_shut(pool);
+    if (!shut && t->work.task.deadline_ns > er_pool_now(pool)) { /* it was to begin by now */
+        if (er_cell_claim(cell)) {
+            refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL));
+        } else if (er_timer_arm(pool, timer, t->work.task.deadline_ns) == 0 && t->work.task.deadline_ns != INT64_MAX) {
             if (!er_cell_ended(cell) || !er_timer_disarm(pool, timer)) return;
         }
     } else {
@@ -297,7 +301,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     if (task->start_within_ms) begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
     int error = 0;
-    er_key *key = er_key_for(task, &error);
+    er_key *key = task->key || er_task_here() ? er_key_for(task, &error) : NULL;
     work *w = error ? NULL : er_alloc(alarm != INT64_MAX ? sizeof(timed_work) : sizeof *w);
     if (!w) {
         er_key_drop(key);
@@ -323,7 +327,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     if (alarm != INT64_MAX) {
         timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
         timed_of(cell)->late = late;
-        error = er_timer_arm(pool, &timed_of(cell)->timer, alarm);
+        error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
     if (!error) error = er_pool_queue(pool, t, urgent);
@@ -332,7 +336,7 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);
         if (error == ECANCELED && reason) r = er_told_result(reason);
-        if (error == ETIMEDOUT) r = er_fail_by(error, ERRAND_BY_TOTAL);
+        if (error == ETIMEDOUT) r = er_fail_by(error, alarm == deadline_ns ? late : ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         end_task(cell, r);
     }
@@ -374,8 +378,10 @@ errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *ta
 
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
 {
-    errand_task task = { .fn = fn, .arg = arg };
-    return submit(pool, &task, sizeof task, __builtin_return_address(0));
+    er_task *me = er_task_here();
+    errand_task task = { .fn = fn, .arg = arg, .name = me ? me->name : NULL };
+    if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, __builtin_return_address(0));
+    return er_task_submit(pool, &task, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0));
 }
 
 const char *errand_key(void)
@@ -421,6 +427,7 @@ static void input_ended(er_waiter *waiter)
 errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
 {
     if (!f) f = er_failed(NULL, errand_failf(EINVAL, "errand_then(NULL)"));
+    if (er_cell_forked(f)) f = er_failed(NULL, errand_fail(ERRAND_EFORKED));
     if (!er_cell_consume(f)) f = er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     if (!fn) {
         er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_then without a function"));

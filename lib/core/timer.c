@@ -43,12 +43,24 @@ void er_timers_free(er_timers *t) { er_free(t); }
 
 static er_timers *timers_of(errand_pool *pool) { return er_home_of(pool)->timers; }
 
-/* Calls one after the other what is due; the lock is held on entry and on return. */
-static void call_due(er_timers *t)
+static bool is_sleeper(const er_timer *timer) { return timer->when & 1; }
+
+static er_timer *next_due(er_timers *t, int64_t now_ns)
 {
-    for (er_node *n; (n = er_list_pop(&t->due));) {
+    for (er_node *n = t->due.head.next; n != &t->due.head; n = n->next) {
         er_timer *timer = er_of(n, er_timer, node.node);
-        bool sleeper = timer->sleeper;
+        if (timer->when >> 1 > now_ns) continue;
+        er_list_remove(n);
+        return timer;
+    }
+    return NULL;
+}
+
+/* Calls one after the other what is due; the lock is held on entry and on return. */
+static void call_due(er_timers *t, int64_t now_ns)
+{
+    for (er_timer *timer; (timer = next_due(t, now_ns));) {
+        bool sleeper = is_sleeper(timer);
         er_lock_give(&t->lock);
         timer->fn(timer); /* after this the timer's memory may be gone */
         er_lock_take(&t->lock);
@@ -66,7 +78,7 @@ static void timer_main(void *arg)
     while (!t->ending) {
         er_wheel_advance(&t->wheel, er_now_ns(), &t->due);
         if (!er_list_empty(&t->due)) {
-            call_due(t);
+            call_due(t, INT64_MAX);
             continue;
         }
         int64_t until = t->wakes_at = er_wheel_next_ns(&t->wheel);
@@ -96,9 +108,15 @@ static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
     int error = t->ending ? EINVAL : t->shut ? ECANCELED : start_thread(t);
     bool wake = false;
     if (!error) {
-        timer->sleeper = sleeper;
+        const int64_t most = INT64_MAX / 2 - 1;
+        timer->when = (at_ns > most ? most : at_ns < -most ? -most : at_ns) * 2 + sleeper;
         t->asleep += sleeper;
-        er_wheel_add(&t->wheel, &timer->node, at_ns);
+        if (er_home_of(pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) { /* the wheel is further already */
+            timer->node.at = -1;
+            er_list_push(&t->due, &timer->node.node);
+        } else {
+            er_wheel_add(&t->wheel, &timer->node, at_ns);
+        }
         wake = at_ns < t->wakes_at && t->threaded;
         if (wake) t->wakes_at = INT64_MIN; /* once is enough */
     }
@@ -117,7 +135,7 @@ bool er_timer_disarm(errand_pool *pool, er_timer *timer)
     bool armed = er_listed(&timer->node.node), last_sleeper = false;
     if (armed) {
         er_wheel_remove(&t->wheel, &timer->node);
-        last_sleeper = timer->sleeper && --t->asleep == 0;
+        last_sleeper = is_sleeper(timer) && --t->asleep == 0;
     }
     er_lock_give(&t->lock);
     if (last_sleeper) t->awake(pool);
@@ -132,11 +150,13 @@ size_t er_timers_asleep(er_timers *t)
     return n;
 }
 
+/* The wheel rounds up to its ticks; on a test's clock it is turned one further, and each one's own time decides. */
 void er_timers_tick(er_timers *t)
 {
     er_lock_take(&t->lock);
-    er_wheel_advance(&t->wheel, er_pool_now(t->pool), &t->due);
-    call_due(t);
+    int64_t now = er_pool_now(t->pool), ahead = er_home_of(t->pool)->clock ? INT64_C(1) << ER_WHEEL_SHIFT : 0;
+    er_wheel_advance(&t->wheel, now < INT64_MAX - ahead ? now + ahead : now, &t->due);
+    call_due(t, now);
     er_lock_give(&t->lock);
 }
 
@@ -145,7 +165,7 @@ void er_timers_shut(er_timers *t)
     er_lock_take(&t->lock);
     t->shut = true;
     er_wheel_advance(&t->wheel, INT64_MAX, &t->due);
-    call_due(t);
+    call_due(t, INT64_MAX);
     er_lock_give(&t->lock);
 }
 

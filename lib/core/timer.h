@@ -9,7 +9,7 @@
 typedef struct er_timer {
     er_wheel_node node;
     void        (*fn)(struct er_timer *self); /* on the timer thread, no lock held: short, never blocks */
-    bool          sleeper; /* set by er_timer_sleep */
+    int64_t       when; /* twice its time, and one for a sleeper: the wheel only knows its tick */
 } er_timer;
 
 /* Calls timer->fn once, not before at_ns (er_pool_now); when the pool shuts down (er_pool_shut) all that is armed is called at

@@ -2,7 +2,7 @@
  *
  * A thread has at most one task, and frames inside it. A wait of a task is published in task->blocked under the cell's lock bit
  * before "told" is looked at, and a canceller sets "told" before it looks at task->blocked: so one of the two sees the other, and
- * no cancel is slept through. In a shielding frame the wait is not published: nobody is to be woken.
+ * no cancel is slept through. In a shielding frame the waiter does not look at that bit.
  *
  * While it waits, a worker is lent: its pool may run another thread in its place. */
 #include "core/pool_state.h"
@@ -114,19 +114,25 @@ bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t 
 {
     *n = 0;
     er_lock_take(&pool->lock);
-    bool none = pool->lent && !pool->busy && !pool->starting && pool->threads >= er_limit(pool) + pool->spares;
+    bool none = pool->lent && pool->busy == pool->housed && !pool->starting;
+    none = none && (pool->barren || pool->threads >= er_limit(pool) + pool->spares);
     for (er_node *at = pool->all.head.next; none && at != &pool->all.head; at = at->next) {
         er_worker *w = er_of(at, er_worker, node);
+        if (w->resident) continue;
         if (!w->task || *n == most) none = false;
         else er_cell_keep(&(tasks[(*n)++] = w->task)->cell);
     }
+    none = none && *n + pool->housed == pool->threads; /* one that has just been started is not in the list yet */
     er_lock_give(&pool->lock);
     return none;
 }
 
 /* ---- parking ---- */
 
-#define SUSPECT_NS (20 * ER_MS) /* an await on a worker that lasts longer looks whether it is part of a circle */
+/* An await on a worker that lasts long looks whether it is part of a circle: then, and ever more rarely again, because a circle
+ * may be closed by what is no wait (errand_later, a sequel that is queued where nobody can run it). */
+#define SUSPECT_NS     (20 * ER_MS)
+#define LOOKS_APART_NS (640 * ER_MS)
 
 typedef struct alarm { /* stands for a deadline on a test's clock */
     er_timer timer;
@@ -134,6 +140,27 @@ typedef struct alarm { /* stands for a deadline on a test's clock */
 } alarm;
 
 static void ring(er_timer *timer) { er_unpark(&er_of(timer, alarm, timer)->wait->parker, ER_LATE); }
+
+static bool is_circle(er_task *task, er_wait *wait)
+{
+    er_worker *w = here.worker;
+    er_lock_take(&w->pool->lock);
+    er_call c = er_summon(w->pool); /* a thread that could not be started perhaps now can */
+    er_lock_give(&w->pool->lock);
+    er_answer(w->pool, c);
+    return er_circle(&task->cell, wait->input);
+}
+
+static uint32_t park_and_look(er_task *task, er_wait *wait, uint32_t mask, int64_t deadline_ns)
+{
+    if (!task || !wait->input || !here.worker || er_pool_dead(here.worker->pool)) return er_park(&wait->parker, mask, deadline_ns);
+    for (int64_t apart = SUSPECT_NS;; apart = apart < LOOKS_APART_NS ? 2 * apart : apart) {
+        int64_t look_ns = er_now_ns() + apart;
+        uint32_t bits = er_park(&wait->parker, mask, look_ns < deadline_ns ? look_ns : deadline_ns);
+        if ((bits & mask) || look_ns >= deadline_ns) return bits;
+        if (is_circle(task, wait)) return bits | ER_CIRCLE;
+    }
+}
 
 uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns)
 {
@@ -143,34 +170,32 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     int64_t own = er_deadline_here(clock);
     if (own < deadline_ns) deadline_ns = own;
 
-    if (hears) {
+    if (task) {
         er_cell_lock(&task->cell);
         task->blocked = wait;
         er_cell_unlock(&task->cell);
+    }
+    if (hears) {
         if (er_cell_told(&task->cell)) er_or(&wait->parker.word, ER_TOLD);
         mask |= ER_TOLD;
     }
+    mask |= ER_LATE;
     alarm a = { .timer.fn = ring, .wait = wait };
     bool turned = er_home_of(clock)->clock && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
+    if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* nobody need turn it again */
     if (turned) deadline_ns = armed ? INT64_MAX : er_now_ns() + (deadline_ns - er_pool_now(clock));
-    uint32_t bits = er_park(&wait->parker, mask | ER_LATE, 0);
-    if (!(bits & (mask | ER_LATE))) {
-        int64_t suspect_ns = hears && wait->input && here.worker ? er_now_ns() + SUSPECT_NS : INT64_MAX;
-        bool suspects = suspect_ns < deadline_ns;
+    uint32_t bits = er_park(&wait->parker, mask, 0);
+    if (!(bits & mask)) {
         er_lend();
-        bits = er_park(&wait->parker, mask | ER_LATE, suspects ? suspect_ns : deadline_ns);
-        if (suspects && !(bits & (mask | ER_LATE))) {
-            if (er_circle(&task->cell, wait->input)) bits |= ER_CIRCLE;
-            else bits = er_park(&wait->parker, mask | ER_LATE, deadline_ns);
-        }
+        bits = park_and_look(task, wait, mask, deadline_ns);
         er_lend_end();
     }
     if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_LATE, INT64_MAX);
-    if (hears) {
+    if (task) {
         er_cell_lock(&task->cell);
         task->blocked = NULL;
         er_cell_unlock(&task->cell);
     }
-    return bits;
+    return bits & (mask | ER_CIRCLE);
 }

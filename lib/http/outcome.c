@@ -93,6 +93,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
 {
     failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = true };
+    if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* said by a pool that closes */
     er_bytes words = { 0 };
     if (x->part_failed) er_bytes_format(&words, "save_to \"%s\": %s", x->request->save_to, errand_strerror(error));
     else er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));

@@ -109,7 +109,7 @@ static void on_cancel(void *arg)
 static void on_deadline(er_timer *timer)
 {
     er_exchange *x = er_of(timer, er_exchange, timer);
-    er_session_tell(x, ERRAND_BY_TOTAL);
+    er_session_tell(x, er_pool_shut(x->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL); /* then all timers are called */
     er_exchange_drop(x); /* the timer's */
 }
 

@@ -8,19 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static er_job job;
+static er_line_job job;
 
 static int read_as_job(const char *text)
 {
     er_line line = { .file = "test", .number = 1, .text = er_copy_text(text), .size = strlen(text) };
-    er_job_free(&job);
-    er_job_init(&job, &line, 1);
-    return er_job_read(&job);
+    er_line_job_free(&job);
+    er_line_job_init(&job, &line, 1);
+    return er_line_job_read(&job);
 }
 
 static void tear_down(void)
 {
-    er_job_free(&job);
+    er_line_job_free(&job);
     files_remove();
 }
 
@@ -82,9 +82,10 @@ static const struct {
 START_TEST(a_mistake_is_told_with_its_key)
 {
     ck_assert_int_ne(read_as_job(mistakes[_i].line), 0);
-    errand_result r = er_job_refusal(&job);
+    errand_result r = er_line_job_refusal(&job);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_VALIDATION);
-    ck_assert_msg(strstr(errand_result_message(&r), mistakes[_i].says), "%s: %s", mistakes[_i].line, errand_result_message(&r));
+    ck_assert_msg(strstr(errand_result_message(&r), mistakes[_i].says), "%s: %s", mistakes[_i].line,
+                  errand_result_message(&r));
     ck_assert(!errand_result_transient(&r));
     errand_result_free(&r);
 }
@@ -114,9 +115,12 @@ END_TEST
 
 START_TEST(every_key_is_taken)
 {
-    ck_assert_int_eq(read_as_job("{\"url\":\"HTTPS://host/\\u0061\",\"id\":\"x\",\"method\":\"PATCH\",\"retries\":7,\"timeout\":\"1.5s\","
-                                 "\"headers\":{\"X-A\":\"b\",\"X-N\":1.50,\"X-T\":true},\"body\":\"hi\",\"idempotent\":true,"
-                                 "\"idempotency_key\":\"k1\",\"save_to\":\"/tmp/f\",\"meta\":null}"), 0);
+    ck_assert_int_eq(
+        read_as_job(
+            "{\"url\":\"HTTPS://host/\\u0061\",\"id\":\"x\",\"method\":\"PATCH\",\"retries\":7,\"timeout\":\"1.5s\","
+            "\"headers\":{\"X-A\":\"b\",\"X-N\":1.50,\"X-T\":true},\"body\":\"hi\",\"idempotent\":true,"
+            "\"idempotency_key\":\"k1\",\"save_to\":\"/tmp/f\",\"meta\":null}"),
+        0);
     ck_assert_str_eq(job.request.url, "HTTPS://host/a");
     ck_assert_str_eq(job.request.method, "PATCH");
     ck_assert_str_eq(job.request.headers[0], "X-A: b");
@@ -138,7 +142,8 @@ END_TEST
 
 START_TEST(null_leaves_a_key_out_and_the_last_of_two_counts)
 {
-    ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"json\":null,\"timeout\":null,\"id\":null}"), 0);
+    ck_assert_int_eq(
+        read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"json\":null,\"timeout\":null,\"id\":null}"), 0);
     ck_assert_str_eq(job.request.url, "/b");
     ck_assert_ptr_null(job.request.method);
     ck_assert_ptr_null(job.id.at);
@@ -147,7 +152,8 @@ END_TEST
 
 START_TEST(a_json_body_is_sent_as_it_is_written)
 {
-    ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"json\":{\"n\": 123456789012345678901234567890, \"x\":1.0e400,\"n\":2}}"), 0);
+    ck_assert_int_eq(
+        read_as_job("{\"url\":\"/a\",\"json\":{\"n\": 123456789012345678901234567890, \"x\":1.0e400,\"n\":2}}"), 0);
     ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN),
                      "{\"n\": 123456789012345678901234567890, \"x\":1.0e400,\"n\":2}");
     ck_assert_str_eq(job.request.method, "POST");
@@ -187,7 +193,8 @@ static const struct {
     { "/a#f", "{\"q\":\"x\",\"r\":1}", "/a?q=x&r=1#f" },
     { "/a#f?g", "{\"q\":\"x\"}", "/a?q=x#f?g" },
     { "/a", "{\"q\":\"a b&c=d/\\u00e9~-._\"}", "/a?q=a%20b%26c%3Dd%2F%C3%A9~-._" },
-    { "/a", "{\"n\":1.50,\"t\":true,\"e\":\"\",\"big\":12345678901234567890123}", "/a?n=1.50&t=true&e=&big=12345678901234567890123" },
+    { "/a", "{\"n\":1.50,\"t\":true,\"e\":\"\",\"big\":12345678901234567890123}",
+      "/a?n=1.50&t=true&e=&big=12345678901234567890123" },
     { "/a", "{}", "/a" },
 };
 
@@ -204,8 +211,9 @@ static const struct {
     const char *written;
     int64_t     ms;
 } times[] = {
-    { "2", 2000 }, { "0.25", 250 }, { "1e1", 10000 }, { "15E-1", 1500 }, { "\"2\"", 2000 }, { "\"1.5s\"", 1500 },
-    { "\"200ms\"", 200 }, { "\"2m\"", 120000 }, { "\"0.5m\"", 30000 }, { "0.0001", 1 }, { "0.3", 300 }, { "86400", 86400000 },
+    { "2", 2000 },         { "0.25", 250 },      { "1e1", 10000 },     { "15E-1", 1500 },
+    { "\"2\"", 2000 },     { "\"1.5s\"", 1500 }, { "\"200ms\"", 200 }, { "\"2m\"", 120000 },
+    { "\"0.5m\"", 30000 }, { "0.0001", 1 },      { "0.3", 300 },       { "86400", 86400000 },
 };
 
 START_TEST(a_timeout_is_seconds_or_has_a_unit)
@@ -238,8 +246,8 @@ END_TEST
 START_TEST(a_line_that_was_too_long_says_so)
 {
     er_line line = { .file = "test", .number = 4, .error = EFBIG };
-    er_job_init(&job, &line, 1);
-    ck_assert_int_eq(er_job_read(&job), EINVAL);
+    er_line_job_init(&job, &line, 1);
+    ck_assert_int_eq(er_line_job_read(&job), EINVAL);
     ck_assert_str_eq(job.why, "longer than 16 MiB");
 }
 END_TEST

@@ -30,7 +30,8 @@ static void expect(const char *const *files, const char *const *wanted)
     int error;
     while (!(error = er_lines_next(&lines, &line))) {
         char got[256];
-        if (line.error) snprintf(got, sizeof got, "%llu!%s", (unsigned long long)line.number, strerrorname_np(line.error));
+        if (line.error)
+            snprintf(got, sizeof got, "%llu!%s", (unsigned long long)line.number, strerrorname_np(line.error));
         else snprintf(got, sizeof got, "%llu:%s", (unsigned long long)line.number, line.text);
         ck_assert_msg(*wanted, "too much: %s", got);
         ck_assert_str_eq(got, *wanted);
@@ -92,7 +93,8 @@ START_TEST(a_line_over_the_limit_is_skipped_to_its_end)
 
     text[ER_LINE_MOST] = '\r'; /* as long as it may be, and a CR */
     text[ER_LINE_MOST + 1] = '\n';
-    const char *files[] = { files_write("just", text, ER_LINE_MOST + 2), files_write("one_more", text, ER_LINE_MOST + 1), NULL };
+    const char *files[] = { files_write("just", text, ER_LINE_MOST + 2),
+                            files_write("one_more", text, ER_LINE_MOST + 1), NULL };
     er_lines lines;
     er_line line;
     ck_assert_int_eq(er_lines_init(&lines, files, wake[0]), 0);

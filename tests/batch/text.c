@@ -14,9 +14,24 @@ static bool good(const char *text)
 }
 
 static const char *const json[] = {
-    "{}", "[]", "0", "-0", "12", "-1.5e+10", "1E5", "\"\"", "true", "false", "null", " [1 , 2]\t\n\r", "[[],{},[{}]]",
-    "{\"a\":1,\"a\":2}", "\"\\u00e9\\ud83d\\ude00\\ud800\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f\"",
-    "123456789012345678901234567890.5e-400", "{\"\":{\"\":[]}}",
+    "{}",
+    "[]",
+    "0",
+    "-0",
+    "12",
+    "-1.5e+10",
+    "1E5",
+    "\"\"",
+    "true",
+    "false",
+    "null",
+    " [1 , 2]\t\n\r",
+    "[[],{},[{}]]",
+    "{\"a\":1,\"a\":2}",
+    "\"\\u00e9\\ud83d\\ude00\\ud800\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+    "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f\"",
+    "123456789012345678901234567890.5e-400",
+    "{\"\":{\"\":[]}}",
 };
 
 START_TEST(json_is_taken)
@@ -26,10 +41,53 @@ START_TEST(json_is_taken)
 END_TEST
 
 static const char *const not_json[] = {
-    "", " ", "{", "[", "[1,]", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}", "[1 2]", "01", "-", "+1", ".5", "1.", "1e", "1e+",
-    "0x10", "NaN", "Infinity", "-Infinity", "nul", "True", "\"", "\"\\", "\"\\x\"", "\"\\u12g4\"", "\"\\u12\"", "\"a\nb\"", "\"\t\"",
-    "{} {}", "[]]", "}", "]", "[}", "{]", "1,2", "/* */ 1", "\"\xc3\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
-    "\"\xff\"", "\"\x80\"", "\"\xe2\x82\"", "\xef\xbb\xbf{}",
+    "",
+    " ",
+    "{",
+    "[",
+    "[1,]",
+    "{\"a\":1,}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{a:1}",
+    "{'a':1}",
+    "[1 2]",
+    "01",
+    "-",
+    "+1",
+    ".5",
+    "1.",
+    "1e",
+    "1e+",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "nul",
+    "True",
+    "\"",
+    "\"\\",
+    "\"\\x\"",
+    "\"\\u12g4\"",
+    "\"\\u12\"",
+    "\"a\nb\"",
+    "\"\t\"",
+    "{} {}",
+    "[]]",
+    "}",
+    "]",
+    "[}",
+    "{]",
+    "1,2",
+    "/* */ 1",
+    "\"\xc3\"",
+    "\"\xc0\x80\"",
+    "\"\xed\xa0\x80\"",
+    "\"\xf4\x90\x80\x80\"",
+    "\"\xff\"",
+    "\"\x80\"",
+    "\"\xe2\x82\"",
+    "\xef\xbb\xbf{}",
 };
 
 START_TEST(what_is_not_json_is_refused)
@@ -92,7 +150,8 @@ END_TEST
 
 START_TEST(members_come_in_order_with_their_text)
 {
-    er_span object = span(" { \"a\" : [1, {\"x\":\"]}\"}] ,\"b\\\"\":-1.50e3,\"c\":{ } , \"d\":\"\\\\\" } "), key, value;
+    er_span object = span(" { \"a\" : [1, {\"x\":\"]}\"}] ,\"b\\\"\":-1.50e3,\"c\":{ } , \"d\":\"\\\\\" } "), key,
+            value;
     static const char *const wanted[][2] = {
         { "\"a\"", "[1, {\"x\":\"]}\"}]" }, { "\"b\\\"\"", "-1.50e3" }, { "\"c\"", "{ }" }, { "\"d\"", "\"\\\\\"" },
     };
@@ -178,8 +237,13 @@ END_TEST
 
 START_TEST(base64_is_that_of_the_rfc)
 {
-    static const char *const pairs[][2] = { { "", "\"\"" }, { "f", "\"Zg==\"" }, { "fo", "\"Zm8=\"" }, { "foo", "\"Zm9v\"" },
-                                            { "foob", "\"Zm9vYg==\"" }, { "foobar", "\"Zm9vYmFy\"" }, { "\xff\xfe\xfd", "\"//79\"" } };
+    static const char *const pairs[][2] = { { "", "\"\"" },
+                                            { "f", "\"Zg==\"" },
+                                            { "fo", "\"Zm8=\"" },
+                                            { "foo", "\"Zm9v\"" },
+                                            { "foob", "\"Zm9vYg==\"" },
+                                            { "foobar", "\"Zm9vYmFy\"" },
+                                            { "\xff\xfe\xfd", "\"//79\"" } };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         er_bytes out = { 0 };
         er_base64(&out, span(pairs[i][0]));

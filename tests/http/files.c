@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,16 +181,26 @@ START_TEST(a_folder_in_the_way_is_an_error)
 }
 END_TEST
 
-START_TEST(a_full_disk_is_an_error_that_names_the_file)
+START_TEST(a_write_that_fails_is_an_error_and_leaves_nothing)
 {
+    struct place place;
+    place_open(&place);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    /* a file in /proc/self/fd cannot be made: the temporary one neither */
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = "/proc/self/video" });
-    ck_assert_int_ne(r.error, 0);
-    ck_message_has(&r, "save_to \"/proc/self/video\": ");
+    struct rlimit before, small;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){ 3, before.rlim_max };
+    setrlimit(RLIMIT_FSIZE, &small); /* its signal is blocked on the library's threads */
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = place.path });
+    setrlimit(RLIMIT_FSIZE, &before);
+    ck_assert_int_eq(r.error, EFBIG);
+    ck_message_has(&r, place.path);
+    ck_assert_str_eq(errand_result_phase(&r), "body");
+    ck_assert(errand_result_may_have_run(&r) && !errand_result_transient(&r));
     errand_result_free(&r);
+    ck_assert_uint_eq(entries(place.folder), 0);
     world_close(&w);
+    place_close(&place);
 }
 END_TEST
 
@@ -203,7 +214,7 @@ Suite *files_suite(void)
     tcase_add_test(tc, a_cancelled_one_leaves_nothing);
     tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);
     tcase_add_test(tc, a_folder_in_the_way_is_an_error);
-    tcase_add_test(tc, a_full_disk_is_an_error_that_names_the_file);
+    tcase_add_test(tc, a_write_that_fails_is_an_error_and_leaves_nothing);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -245,7 +245,8 @@ START_TEST(a_pool_closed_first_ends_what_is_in_flight)
     ck_assert_int_eq(errand_pool_close(w.pool, 2000), 0);
     for (unsigned i = 0; i < 4; i++) {
         errand_result r = errand_await(fs[i]);
-        ck_assert_int_ne(r.error, 0);
+        ck_assert_int_eq(r.error, ECANCELED);
+        ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
         errand_result_free(&r);
     }
     ck_assert_int_eq(errand_http_close(w.http, 1000), 0);

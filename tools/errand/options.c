@@ -130,6 +130,14 @@ static bool read_header(run_options *o, const char *name, const char *text)
         size_t shown = strcspn(text, ": \t\r\n"); /* what follows may be a secret */
         return complain("%s \"%.*s...\": \"Name: value\" is wanted", name, (int)(shown < 60 ? shown : 60), text);
     }
+    static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection" };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (token != strlen(ours[i]) || strncasecmp(text, ours[i], token)) continue;
+        return complain("%s %s: that one is set by errand itself", name, ours[i]);
+    }
+    if (token == 15 && !strncasecmp(text, "Idempotency-Key", token)) {
+        return complain("%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
+    }
     size_t n = 0;
     while (o->headers && o->headers[n]) n++;
     const char **headers = realloc(o->headers, (n + 2) * sizeof *headers);

@@ -92,10 +92,10 @@ static void look(progress *p, uint64_t done, double at)
     p->looked = at;
 }
 
-static void compose(progress *p, const errand_jobs_stats *s, text *t)
+static void compose(progress *p, const errand_jobs_stats *s, uint64_t total, text *t)
 {
     const char *green = p->colour ? "\033[32m" : NULL, *red = p->colour ? "\033[31m" : NULL;
-    if (s->known_total) part(t, NULL, "%" PRIu64 "/%" PRIu64, s->total_processed, s->known_total);
+    if (total) part(t, NULL, "%" PRIu64 "/%" PRIu64, s->total_processed, total);
     else part(t, NULL, "%" PRIu64 " done", s->total_processed);
     part(t, s->successful ? green : NULL, "%" PRIu64 " ok", s->successful);
     part(t, s->failed ? red : NULL, "%" PRIu64 " failed", s->failed);
@@ -103,7 +103,7 @@ static void compose(progress *p, const errand_jobs_stats *s, text *t)
     part(t, NULL, "%.1f/s", p->rate);
     put_ms(t, "p50", s->p50_ms);
     put_ms(t, "p99", s->p99_ms);
-    if (s->known_total && p->rate > 0.01) put_eta(t, (double)(s->known_total - s->total_processed) / p->rate);
+    if (total > s->total_processed && p->rate > 0.01) put_eta(t, (double)(total - s->total_processed) / p->rate);
 }
 
 static void clear(progress *p)
@@ -112,7 +112,7 @@ static void clear(progress *p)
     p->shown = 0;
 }
 
-void progress_show(progress *p, const errand_jobs_stats *stats)
+void progress_show(progress *p, const errand_jobs_stats *stats, uint64_t total)
 {
     if (!p->on) return;
     pthread_mutex_lock(&p->lock);
@@ -121,7 +121,7 @@ void progress_show(progress *p, const errand_jobs_stats *stats)
     if (at - p->drawn >= (p->in_place ? 0.09 : 1)) {
         p->drawn = at;
         text t = { .most = p->in_place ? width() - 1 : 200 };
-        compose(p, stats, &t);
+        compose(p, stats, total, &t);
         if (p->in_place) fprintf(stderr, "\r%s%*s", t.at, p->shown > t.columns ? p->shown - t.columns : 0, "");
         else fprintf(stderr, "%s\n", t.at);
         p->shown = p->in_place ? t.columns : 0;

@@ -17,7 +17,8 @@ typedef struct progress {
 } progress;
 
 void progress_begin(progress *p, when wanted, bool quiet);
-void progress_show(progress *p, const errand_jobs_stats *stats); /* as often as you like */
+void progress_show(progress *p, const errand_jobs_stats *stats, uint64_t total); /* as often as you like;
+                                                                                    total 0: not known */
 void progress_say(progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void progress_end(progress *p); /* takes the line away */
 

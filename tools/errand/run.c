@@ -8,6 +8,7 @@
 #include "options.h"
 #include "progress.h"
 #include "signals.h"
+#include "total.h"
 
 #include <errand-http.h>
 
@@ -47,14 +48,20 @@ static bool take_closed_ones(void)
     return true;
 }
 
-/* A job may need a connection, and some are kept for the next. */
-static void allow_descriptors(unsigned jobs)
+/* A job needs a connection, as many again may be kept for the next ones, and some files are open besides. */
+static void allow_descriptors(run *r)
 {
     struct rlimit limit;
-    rlim_t wanted = 3 * (rlim_t)jobs + 256;
+    rlim_t wanted = 2 * (rlim_t)r->options.jobs + 32;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted) return;
+    rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    if (setrlimit(RLIMIT_NOFILE, &limit)) limit.rlim_cur = before;
+    if (limit.rlim_cur >= wanted) return;
+    unsigned jobs = limit.rlim_cur > 34 ? (unsigned)(limit.rlim_cur - 32) / 2 : 1;
+    progress_say(&r->progress, "%u jobs at once, not %u: no more than %lu files may be open (ulimit -n)", jobs,
+                 r->options.jobs, (unsigned long)limit.rlim_cur);
+    r->options.jobs = jobs;
 }
 
 static void complained(const char *message, void *arg)
@@ -157,12 +164,16 @@ static int go(run *r)
         progress_say(&r->progress, "waiting for jobs, one JSON object a line; Ctrl-D ends");
     }
     errand_jobs_stats s = { 0 };
+    total all;
+    total_begin(&all, r->progress.on ? r->options.files : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
+        total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
-        progress_show(&r->progress, &s);
+        progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
     }
+    total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
-    progress_show(&r->progress, &s);
+    progress_show(&r->progress, &s, s.known_total);
     int status = status_of(&s, signals_end(&r->signals));
     progress_end(&r->progress);
     if (!r->options.quiet) {
@@ -196,8 +207,8 @@ int run_main(int argc, char **argv)
         return CANNOT_WRITE;
     }
     signal(SIGPIPE, SIG_IGN);
-    allow_descriptors(r.options.jobs);
     progress_begin(&r.progress, r.options.progress, r.options.quiet);
+    allow_descriptors(&r);
     int error = signals_hold(&r.signals);
     if (error) status = fail(&r, "cannot wait for signals", error);
     else status = start(&r);

@@ -1,0 +1,194 @@
+/* Files through the seam: whole, or an error. */
+#include "bases.h"
+
+#include "base/clock.h"
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/errand-files-XXXXXX";
+static char target[64];
+
+static void make_folder(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(target, sizeof target, "%s/target", folder);
+}
+
+static void remove_folder(void)
+{
+    unlink(target);
+    ck_assert_msg(rmdir(folder) == 0, "something was left in %s", folder); /* nothing but the target is there */
+}
+
+static void whole(const char *path, const char *text)
+{
+    int fd;
+    char got[64] = "";
+    size_t n = 0;
+    ck_assert_int_eq(er_file_open(path, O_RDONLY, &fd), 0);
+    ck_assert_int_eq(er_file_read(fd, got, sizeof got - 1, &n), 0);
+    ck_assert_uint_eq(n, strlen(text));
+    ck_assert_str_eq(got, text);
+    ck_assert_int_eq(er_file_read(fd, got, sizeof got, &n), 0);
+    ck_assert_uint_eq(n, 0); /* the end */
+    ck_assert_int_eq(er_file_close(fd), 0);
+}
+
+START_TEST(a_file_is_replaced_whole)
+{
+    const char *texts[] = { "first", "the second" };
+    for (int i = 0; i < 2; i++) {
+        char *path = NULL;
+        int fd;
+        size_t put = 0;
+        ck_assert_int_eq(er_file_temp(target, &path, &fd), 0);
+        ck_assert_int_eq(strncmp(path, target, strlen(target)), 0); /* in the same folder */
+        ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        ck_assert_int_eq(er_file_write(fd, texts[i], strlen(texts[i]), &put), 0);
+        ck_assert_uint_eq(put, strlen(texts[i]));
+        ck_assert_int_eq(er_file_sync(fd), 0);
+        ck_assert_int_eq(er_file_close(fd), 0);
+        ck_assert_int_eq(er_file_rename(path, target), 0);
+        er_free(path);
+        whole(target, texts[i]);
+    }
+    ck_assert_int_eq(er_file_remove(target), 0);
+    ck_assert_int_eq(er_file_remove(target), ENOENT);
+}
+END_TEST
+
+START_TEST(temporary_files_do_not_meet)
+{
+    char *paths[20];
+    for (int i = 0; i < 20; i++) {
+        int fd;
+        ck_assert_int_eq(er_file_temp(target, &paths[i], &fd), 0);
+        for (int j = 0; j < i; j++) ck_assert_str_ne(paths[i], paths[j]);
+        er_file_close(fd);
+    }
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(er_file_remove(paths[i]), 0);
+        er_free(paths[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_done_says_why)
+{
+    char deep[96], *path;
+    int fd;
+    size_t n;
+    snprintf(deep, sizeof deep, "%s/no/such", folder);
+    ck_assert_int_eq(er_file_open(deep, O_RDONLY, &fd), ENOENT);
+    ck_assert_int_eq(er_file_temp(deep, &path, &fd), ENOENT);
+    ck_assert_ptr_null(path);
+    ck_assert_int_eq(er_file_rename(deep, target), ENOENT);
+    ck_assert_int_eq(er_file_close(-1), EBADF);
+    ck_assert_int_eq(er_file_read(-1, deep, 1, &n), EBADF);
+    ck_assert_int_eq(er_file_write(-1, deep, 1, &n), EBADF);
+    ck_assert_uint_eq(n, 0);
+    ck_assert_int_eq(er_file_open("/dev/full", O_WRONLY, &fd), 0);
+    ck_assert_int_eq(er_file_write(fd, "x", 1, &n), ENOSPC);
+    er_file_close(fd);
+}
+END_TEST
+
+static void ignore_it(int sig) { (void)sig; }
+
+typedef struct pipe_job {
+    int    fd;
+    size_t size;
+} pipe_job;
+
+static void drain(void *arg)
+{
+    pipe_job *job = arg;
+    char got[1000];
+    size_t n = 1, sum = 0;
+    while (n && er_file_wait(job->fd, -1, INT64_MAX) == 0 && er_file_read(job->fd, got, sizeof got, &n) == 0) sum += n;
+    job->size = sum;
+}
+
+START_TEST(a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals)
+{
+    struct sigaction act = { .sa_handler = ignore_it }; /* no SA_RESTART */
+    sigaction(SIGALRM, &act, NULL);
+    ualarm(1000, 1000);
+    int fds[2];
+    size_t size = 4000000, put = 0;
+    char *data = calloc(1, size);
+    ck_assert_int_eq(er_pipe(fds), 0);
+    pipe_job job = { fds[0], 0 };
+    er_thread reader;
+    ck_assert_int_eq(er_thread_start(&reader, drain, &job, NULL, 0), 0);
+    ck_assert_int_eq(er_file_write(fds[1], data, size, &put), 0);
+    ck_assert_uint_eq(put, size);
+    ualarm(0, 0);
+    er_file_close(fds[1]);
+    er_thread_join(&reader);
+    ck_assert_uint_eq(job.size, size);
+    er_file_close(fds[0]);
+    free(data);
+}
+END_TEST
+
+START_TEST(waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline)
+{
+    int data[2], wake[2];
+    ck_assert_int_eq(er_pipe(data), 0);
+    ck_assert_int_eq(er_pipe(wake), 0);
+    int64_t deadline = er_now_ns() + 2 * ER_MS;
+    ck_assert_int_eq(er_file_wait(data[0], wake[0], deadline), ETIMEDOUT);
+    ck_assert_int_ge(er_now_ns(), deadline);
+    ck_assert_int_eq(er_file_wait(data[0], -1, 0), ETIMEDOUT);
+    ck_assert_int_eq(er_file_write(data[1], "x", 1, NULL), 0);
+    ck_assert_int_eq(er_file_wait(data[0], wake[0], INT64_MAX), 0);
+    ck_assert_int_eq(er_file_write(wake[1], "x", 1, NULL), 0);
+    ck_assert_int_eq(er_file_wait(data[0], wake[0], INT64_MAX), ECANCELED); /* to be woken goes first */
+    char c;
+    size_t n;
+    ck_assert_int_eq(er_file_read(data[0], &c, 1, &n), 0);
+    er_file_close(data[1]);
+    ck_assert_int_eq(er_file_wait(data[0], -1, INT64_MAX), 0); /* its end */
+    er_file_close(data[0]);
+    er_file_close(wake[0]);
+    er_file_close(wake[1]);
+}
+END_TEST
+
+START_TEST(copies_end_in_a_nul)
+{
+    char *a = er_copy_text("abc"), *b = er_copy_bytes("abc", 2), *c = er_copy_bytes(NULL, 0);
+    ck_assert_str_eq(a, "abc");
+    ck_assert_str_eq(b, "ab");
+    ck_assert_str_eq(c, "");
+    ck_assert_ptr_null(er_copy_bytes("abc", SIZE_MAX));
+    er_free(a);
+    er_free(b);
+    er_free(c);
+    er_free(NULL);
+}
+END_TEST
+
+Suite *files_suite(void)
+{
+    Suite *suite = suite_create("files");
+    TCase *tc = tcase_create("files");
+    tcase_add_checked_fixture(tc, make_folder, remove_folder);
+    tcase_add_test(tc, a_file_is_replaced_whole);
+    tcase_add_test(tc, temporary_files_do_not_meet);
+    tcase_add_test(tc, what_cannot_be_done_says_why);
+    tcase_add_test(tc, a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals);
+    tcase_add_test(tc, waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline);
+    tcase_add_test(tc, copies_end_in_a_nul);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,322 @@
+/* Results: what they say, whom they belong to, and what errors are called. */
+#include "bases.h"
+
+#include "base/result.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned freed;
+static void count_free(void *owner)
+{
+    free(owner);
+    freed++;
+}
+
+START_TEST(a_success_holds_its_value_and_frees_it_once)
+{
+    errand_result r = errand_ok(malloc(1), count_free);
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_ptr_eq(r.owner, r.value);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_OK);
+    ck_assert(!errand_result_transient(&r));
+    errand_result_free(&r);
+    ck_assert_uint_eq(freed, 1);
+    ck_assert_ptr_null(r.value);
+    ck_assert_ptr_null(r.free);
+    errand_result_free(&r); /* harmless */
+    errand_result_free(NULL);
+    ck_assert_uint_eq(freed, 1);
+}
+END_TEST
+
+START_TEST(the_owner_is_freed_not_the_value)
+{
+    char *owner = malloc(8);
+    errand_result r = { .value = owner + 3, .free = count_free, .owner = owner };
+    errand_result_free(&r);
+    ck_assert_uint_eq(freed, 1);
+}
+END_TEST
+
+START_TEST(a_failure_may_have_a_value_which_is_freed_too)
+{
+    errand_result r = errand_failf(ERRAND_HTTP + 503, "busy");
+    r.value = r.owner = malloc(1);
+    r.free = count_free;
+    errand_result_free(&r);
+    ck_assert_uint_eq(freed, 1);
+}
+END_TEST
+
+START_TEST(a_plain_failure_says_what_is_known_and_nothing_more)
+{
+    errand_result r = errand_fail(ECONNREFUSED);
+    ck_assert_str_eq(errand_result_message(&r), strerror(ECONNREFUSED));
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_str_eq(errand_result_phase(&r), "");
+    ck_assert_int_eq(errand_result_elapsed_ms(&r), -1);
+    ck_assert_int_eq(errand_result_retry_after(&r), -1);
+    ck_assert(!errand_result_may_have_run(&r));
+    ck_assert_ptr_null(errand_result_cause(&r, 0));
+    ck_assert_uint_eq(errand_result_attempts(&r), 0);
+    errand_attempt a;
+    ck_assert_int_eq(errand_result_attempt(&r, 0, &a), ENOENT);
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(a_message_is_formatted_and_kept)
+{
+    errand_result r = errand_failf(EIO, "disk %d of %s", 3, "raid");
+    ck_assert_int_eq(r.error, EIO);
+    ck_assert_str_eq(errand_result_message(&r), "disk 3 of raid");
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_UNKNOWN);
+    errand_result_free(&r);
+    ck_assert_ptr_null(r.detail);
+
+    char *big = malloc(100001);
+    memset(big, 'x', 100000);
+    big[100000] = '\0';
+    r = errand_failf(EIO, "%s", big);
+    ck_assert_str_eq(errand_result_message(&r), big);
+    errand_result_free(&r);
+    free(big);
+}
+END_TEST
+
+START_TEST(a_message_is_never_empty)
+{
+    errand_result r = errand_failf(ENOENT, "%s", "");
+    ck_assert_str_eq(errand_result_message(&r), strerror(ENOENT));
+    errand_result_free(&r);
+    r = errand_ok(NULL, NULL);
+    ck_assert_str_eq(errand_result_message(&r), "Success");
+    for (int error = -3; error < 200; error++) {
+        r = errand_fail(error);
+        ck_assert_str_ne(errand_result_message(&r), "");
+    }
+    r = errand_fail(0x7fffffff);
+    ck_assert_str_ne(errand_result_message(&r), "");
+}
+END_TEST
+
+START_TEST(a_failure_with_error_0_is_EINVAL)
+{
+    errand_result r = errand_failf(0, "what");
+    ck_assert_int_eq(r.error, EINVAL);
+    errand_result_free(&r);
+    r = errand_fail_as(0, ERRAND_KIND_NETWORK, 5, true, "what");
+    ck_assert_int_eq(r.error, EINVAL);
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(fail_as_says_everything_a_retry_goes_by)
+{
+    errand_result r = errand_fail_as(EPROTO, ERRAND_KIND_RATE_LIMITED, 1500, true, "slow down");
+    ck_assert_int_eq(r.error, EPROTO);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_RATE_LIMITED);
+    ck_assert_int_eq(errand_result_retry_after(&r), 1500);
+    ck_assert(errand_result_may_have_run(&r));
+    ck_assert(errand_result_transient(&r));
+    ck_assert_str_eq(errand_result_message(&r), "slow down");
+    errand_result_free(&r);
+    r = errand_fail_as(EPROTO, ERRAND_KIND_INTERNAL, -7, false, "no hint");
+    ck_assert_int_eq(errand_result_retry_after(&r), -1);
+    ck_assert(!errand_result_may_have_run(&r));
+    ck_assert(!errand_result_transient(&r));
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(causes_stand_behind_a_failure_in_order_and_go_with_it)
+{
+    errand_result r = errand_fail(EIO);
+    for (int i = 0; i < 100; i++) {
+        errand_result cause = errand_failf(ERRAND_USER + i, "cause %d", i);
+        cause.value = cause.owner = malloc(1);
+        cause.free = count_free;
+        er_result_because(&r, cause);
+    }
+    for (size_t i = 0; i < 100; i++) ck_assert_int_eq(errand_result_cause(&r, i)->error, ERRAND_USER + (int)i);
+    ck_assert_ptr_null(errand_result_cause(&r, 100));
+    errand_result_free(&r);
+    ck_assert_uint_eq(freed, 100);
+}
+END_TEST
+
+START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to)
+{
+    for (int by = ERRAND_BY_NOBODY; by <= ERRAND_BY_SHUTDOWN; by++) {
+        errand_result r = er_fail_by(ECANCELED, (errand_reason)by), twin = er_fail_by(ECANCELED, (errand_reason)by);
+        ck_assert_ptr_eq(r.detail, twin.detail);
+        ck_assert_int_eq(errand_result_reason(&r), by);
+        ck_assert_int_eq(errand_result_elapsed_ms(&r), -1);
+        ck_assert_int_eq(errand_result_retry_after(&r), -1);
+        er_result_because(&r, errand_fail(EIO)); /* now it has one of its own */
+        ck_assert_ptr_ne(r.detail, twin.detail);
+        ck_assert_int_eq(errand_result_reason(&r), by);
+        ck_assert_int_eq(errand_result_cause(&r, 0)->error, EIO);
+        ck_assert_ptr_null(errand_result_cause(&twin, 0));
+        errand_result_free(&r);
+        errand_result_free(&twin);
+    }
+}
+END_TEST
+
+START_TEST(messages_of_early_ends_name_who_ended_it)
+{
+    static const struct {
+        int error;
+        errand_reason reason;
+        const char *part;
+    } rows[] = {
+        { ECANCELED, ERRAND_BY_CALLER, "by its caller" },        { ECANCELED, ERRAND_BY_SIBLING, "sibling" },
+        { ECANCELED, ERRAND_BY_SHUTDOWN, "shutdown" },           { ECANCELED, ERRAND_BY_TOTAL, "deadline of the whole" },
+        { ECANCELED, ERRAND_BY_ATTEMPT, "deadline of the attempt" }, { ETIMEDOUT, ERRAND_BY_TOTAL, "deadline of the whole" },
+        { ETIMEDOUT, ERRAND_BY_ATTEMPT, "deadline of the attempt" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        errand_result r = er_fail_by(rows[i].error, rows[i].reason);
+        ck_assert_msg(strstr(errand_result_message(&r), rows[i].part) != NULL, "%s", errand_result_message(&r));
+    }
+}
+END_TEST
+
+START_TEST(the_table_of_kinds_is_the_headers)
+{
+    static const struct {
+        int error;
+        errand_kind kind;
+        bool again;
+    } rows[] = {
+        { 0, ERRAND_KIND_OK, false },
+        { ETIMEDOUT, ERRAND_KIND_TIMEOUT, true },
+        { ECONNREFUSED, ERRAND_KIND_NETWORK, true }, { ECONNRESET, ERRAND_KIND_NETWORK, true },
+        { ECONNABORTED, ERRAND_KIND_NETWORK, true }, { EPIPE, ERRAND_KIND_NETWORK, true },
+        { EHOSTUNREACH, ERRAND_KIND_NETWORK, true }, { ENETUNREACH, ERRAND_KIND_NETWORK, true },
+        { ENETDOWN, ERRAND_KIND_NETWORK, true },
+        { EAGAIN, ERRAND_KIND_RESOURCE, true }, { EMFILE, ERRAND_KIND_RESOURCE, true },
+        { ENFILE, ERRAND_KIND_RESOURCE, true }, { ENOBUFS, ERRAND_KIND_RESOURCE, true },
+        { ECANCELED, ERRAND_KIND_CANCELLED, false },
+        { ENOMEM, ERRAND_KIND_RESOURCE, false }, { ENOSPC, ERRAND_KIND_RESOURCE, false }, { EDQUOT, ERRAND_KIND_RESOURCE, false },
+        { EINVAL, ERRAND_KIND_VALIDATION, false }, { EDOM, ERRAND_KIND_VALIDATION, false },
+        { ERANGE, ERRAND_KIND_VALIDATION, false }, { ENOTSUP, ERRAND_KIND_VALIDATION, false },
+        { EACCES, ERRAND_KIND_AUTH, false }, { EPERM, ERRAND_KIND_AUTH, false },
+        { EPROTO, ERRAND_KIND_PROTOCOL, false }, { EBADMSG, ERRAND_KIND_PROTOCOL, false },
+        { ERRAND_ELATE, ERRAND_KIND_REJECTED, false }, { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false }, { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
+        { EIO, ERRAND_KIND_UNKNOWN, false }, { ENOENT, ERRAND_KIND_UNKNOWN, false }, { ERRAND_USER + 9, ERRAND_KIND_UNKNOWN, false },
+        { ERRAND_HTTP + 404, ERRAND_KIND_HTTP_CLIENT, false }, { ERRAND_HTTP + 408, ERRAND_KIND_HTTP_CLIENT, true },
+        { ERRAND_HTTP + 425, ERRAND_KIND_HTTP_CLIENT, true }, { ERRAND_HTTP + 401, ERRAND_KIND_AUTH, false },
+        { ERRAND_HTTP + 403, ERRAND_KIND_AUTH, false }, { ERRAND_HTTP + 429, ERRAND_KIND_RATE_LIMITED, true },
+        { ERRAND_HTTP + 500, ERRAND_KIND_HTTP_SERVER, true }, { ERRAND_HTTP + 501, ERRAND_KIND_HTTP_SERVER, false },
+        { ERRAND_HTTP + 502, ERRAND_KIND_HTTP_SERVER, true }, { ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER, true },
+        { ERRAND_HTTP + 504, ERRAND_KIND_HTTP_SERVER, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        errand_result r = errand_fail(rows[i].error);
+        ck_assert_msg(errand_result_kind(&r) == rows[i].kind, "kind of %d: %s", r.error, errand_kind_name(errand_result_kind(&r)));
+        ck_assert_msg(errand_result_transient(&r) == rows[i].again, "transient %d", r.error);
+    }
+}
+END_TEST
+
+START_TEST(what_was_said_of_the_kind_decides_over_the_code)
+{
+    errand_result r = errand_fail_as(ECONNRESET, ERRAND_KIND_PROTOCOL, -1, false, "cut short");
+    ck_assert(!errand_result_transient(&r));
+    errand_result_free(&r);
+    r = errand_fail_as(EIO, ERRAND_KIND_TIMEOUT, -1, false, "late");
+    ck_assert(errand_result_transient(&r));
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(codes_have_names)
+{
+    static const struct {
+        int error;
+        const char *name;
+    } rows[] = {
+        { 0, "OK" }, { ETIMEDOUT, "ETIMEDOUT" }, { ECANCELED, "ECANCELED" }, { ERRAND_HTTP + 503, "HTTP 503" },
+        { ERRAND_CURL + 28, "curl 28" }, { ERRAND_ELATE, "ELATE" }, { ERRAND_EFULL, "EFULL" },
+        { ERRAND_EABANDONED, "EABANDONED" }, { ERRAND_EFORKED, "EFORKED" }, { ERRAND_USER, "user 0" },
+        { ERRAND_USER + 7, "user 7" }, { ERRAND_USER + 0xffff, "user 65535" }, { 9999, "error 9999" }, { -4, "error -4" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char buffer[32];
+        ck_assert_ptr_eq(errand_error_name(rows[i].error, buffer, sizeof buffer), buffer);
+        ck_assert_str_eq(buffer, rows[i].name);
+    }
+    char small[4] = { 'x', 'x', 'x', 'x' };
+    errand_error_name(ETIMEDOUT, small, 3); /* cut to fit */
+    ck_assert_str_eq(small, "ET");
+    ck_assert_int_eq(small[3], 'x');
+}
+END_TEST
+
+START_TEST(kinds_and_reasons_have_names)
+{
+    static const char *const kinds[] = { "ok", "network", "timeout", "cancelled", "http_client", "http_server", "rate_limited",
+                                         "auth", "protocol", "validation", "resource", "rejected", "internal", "unknown" };
+    for (int k = ERRAND_KIND_OK; k <= ERRAND_KIND_UNKNOWN; k++) ck_assert_str_eq(errand_kind_name((errand_kind)k), kinds[k]);
+    ck_assert_str_eq(errand_kind_name((errand_kind)99), "unknown");
+    static const char *const reasons[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
+    for (int r = ERRAND_BY_NOBODY; r <= ERRAND_BY_SHUTDOWN; r++)
+        ck_assert_str_eq(errand_reason_name((errand_reason)r), reasons[r]);
+    ck_assert_str_eq(errand_reason_name((errand_reason)99), "");
+}
+END_TEST
+
+START_TEST(codes_have_texts)
+{
+    ck_assert_str_eq(errand_strerror(ECONNREFUSED), "Connection refused");
+    ck_assert_str_eq(errand_strerror(ERRAND_HTTP + 503), "HTTP 503");
+    ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_ELATE), "deadline cannot be met"));
+    ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_CURL + 28), "28"));
+    ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_USER + 12), "12"));
+    static const int all[] = { ERRAND_EFULL, ERRAND_EABANDONED, ERRAND_EFORKED, ERRAND_HTTP, ERRAND_CURL, -1, 0x7fffffff };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) ck_assert_str_ne(errand_strerror(all[i]), "");
+}
+END_TEST
+
+START_TEST(the_library_says_its_version)
+{
+    int major, minor, patch;
+    ck_assert_int_eq(sscanf(errand_version(), "%d.%d.%d", &major, &minor, &patch), 3);
+    ck_assert_int_eq(major, ERRAND_VERSION_MAJOR);
+    ck_assert_int_eq(minor, ERRAND_VERSION_MINOR);
+    ck_assert_int_eq(patch, ERRAND_VERSION_PATCH);
+    ck_assert_ptr_nonnull(strstr(errand_features(), "pthreads"));
+}
+END_TEST
+
+Suite *results_suite(void)
+{
+    Suite *suite = suite_create("results");
+    TCase *tc = tcase_create("results");
+    tcase_add_test(tc, a_success_holds_its_value_and_frees_it_once);
+    tcase_add_test(tc, the_owner_is_freed_not_the_value);
+    tcase_add_test(tc, a_failure_may_have_a_value_which_is_freed_too);
+    tcase_add_test(tc, a_plain_failure_says_what_is_known_and_nothing_more);
+    tcase_add_test(tc, a_message_is_formatted_and_kept);
+    tcase_add_test(tc, a_message_is_never_empty);
+    tcase_add_test(tc, a_failure_with_error_0_is_EINVAL);
+    tcase_add_test(tc, fail_as_says_everything_a_retry_goes_by);
+    tcase_add_test(tc, causes_stand_behind_a_failure_in_order_and_go_with_it);
+    tcase_add_test(tc, who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to);
+    tcase_add_test(tc, messages_of_early_ends_name_who_ended_it);
+    tcase_add_test(tc, the_table_of_kinds_is_the_headers);
+    tcase_add_test(tc, what_was_said_of_the_kind_decides_over_the_code);
+    tcase_add_test(tc, codes_have_names);
+    tcase_add_test(tc, kinds_and_reasons_have_names);
+    tcase_add_test(tc, codes_have_texts);
+    tcase_add_test(tc, the_library_says_its_version);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,52 @@
+/* Jobs against a loopback server: what a test says, and what came of it. */
+#ifndef FETCHING_H
+#define FETCHING_H
+
+#include <errand/jobs.h>
+#include <stdbool.h>
+
+/* A server that answers by path:
+ *   /ok             200, JSON {"ok": true}
+ *   /status/N       that status, JSON {"status": N}, Retry-After: 0
+ *   /flaky/N/NAME   503 with Retry-After: 0 for the first N requests of this path, then 200
+ *   /hang           nothing, until the client is gone
+ *   /late/MS        /ok after so many ms
+ *   /body/NAME      one of the bodies of `bodies`
+ *   /echo           the request as it came, text/plain
+ */
+typedef struct body {
+    const char *name, *type; /* type NULL: no Content-Type */
+    int         status;
+    const void *at;
+    size_t      size;
+} body;
+extern const body bodies[];
+
+void        fetching_start(unsigned workers); /* server, pool and session; the session's base_url is the server */
+void        fetching_stop(void);
+const char *fetching_url(void);
+unsigned    fetching_requests(const char *path); /* so many came for it */
+errand_pool *fetching_pool(void);
+errand_http *fetching_http(void);
+
+/* Runs this input as one file "jobs.jsonl" to its end; opts (may be NULL) needs no files, out and complain. */
+typedef struct outcome {
+    errand_jobs_stats stats;
+    size_t n;            /* result lines; each of them is whole and valid JSON */
+    char **lines;        /* by seq - 1 */
+    size_t *order;       /* seqs as they were written */
+    size_t n_complaints;
+    char   complaints[64][256];
+} outcome;
+void fetching_run(const char *input, const errand_jobs_opts *opts);
+extern outcome came;
+
+/* The text of a key of result line `seq`, as it stands there: "true", "\"x\"", "{...}"; NULL: no such key. `path` may
+ * be "error.kind". Kept for the next few calls. */
+const char *came_with(size_t seq, const char *path);
+
+/* The same with the jobs in the test's hands. */
+errand_jobs *fetching_begin(const char *const *files, const errand_jobs_opts *opts);
+void fetching_collect(errand_jobs *jobs); /* after its end; frees it */
+
+#endif

@@ -1,0 +1,290 @@
+/* Circles of waits come back as EDEADLK, named; whatever merely lasts does not. */
+#include "heard.h"
+
+#include <errno.h>
+#include <string.h>
+
+static heard        said;
+static errand_pool *pool, *other;
+
+static errand_pool *pool_of(const char *name, unsigned workers, unsigned spares)
+{
+    return errand_pool_new(&(errand_pool_opts){ .name = name, .workers = workers, .spares = spares, .log = said.log });
+}
+static void open_pools(void)
+{
+    heard_open(&said);
+    pool = pool_of("here", 2, 0);
+    other = pool_of("there", 1, 0);
+}
+static void shut_pools(void)
+{
+    close_pool(pool);
+    close_pool(other);
+    heard_close(&said);
+}
+
+/* A task that waits until it has been given a future, and awaits it. */
+typedef struct chained {
+    event          go, awaited;
+    errand_future *next;
+    int            error;
+    bool           shielded, later;
+} chained;
+
+static errand_result awaits_next(void *arg)
+{
+    chained *c = arg;
+    errand_frame frame;
+    await_event(&c->go);
+    if (c->later) return errand_later(c->next);
+    if (c->shielded) errand_enter(&frame, ERRAND_FOREVER, true);
+    errand_result r = errand_await(c->next);
+    if (c->shielded) errand_leave(&frame);
+    c->error = r.error;
+    happen(&c->awaited);
+    return r;
+}
+
+static errand_future *chained_task(errand_pool *at, chained *c, const char *name)
+{
+    return errand_submit_task(at, &(errand_task){ .fn = awaits_next, .arg = c, .name = name });
+}
+
+/* Exactly one of them is told EDEADLK, the others end by it. */
+static void one_is_told(chained *c, size_t n, const char *first, const char *second)
+{
+    int told = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i].later) await_event(&c[i].awaited);
+        told += !c[i].later && c[i].error == EDEADLK;
+        ck_assert_int_ne(c[i].later ? EDEADLK : c[i].error, 0);
+    }
+    ck_assert_int_ge(told, 1);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    ck_assert_int_eq(errand_pool_wait_idle(other, LONG_MS), 0);
+    const char *text = heard_text(&said);
+    ck_assert_msg(strstr(text, "a circle of waits") && strstr(text, first) && strstr(text, second), "%s", text);
+}
+
+START_TEST(two_tasks_that_await_each_other)
+{
+    chained c[2] = { { .error = 0 } };
+    c[1].next = chained_task(pool, &c[0], "hen");
+    c[0].next = chained_task(pool, &c[1], "egg");
+    for (int i = 0; i < 2; i++) happen(&c[i].go);
+    one_is_told(c, 2, "hen", "egg");
+}
+END_TEST
+
+START_TEST(a_task_that_awaits_itself)
+{
+    chained c = { .error = 0 };
+    c.next = chained_task(pool, &c, "narcissus");
+    happen(&c.go);
+    one_is_told(&c, 1, "narcissus -> narcissus", "narcissus");
+}
+END_TEST
+
+START_TEST(three_tasks_across_two_pools)
+{
+    chained c[3] = { { .error = 0 } };
+    c[2].next = chained_task(pool, &c[0], "rock");
+    c[0].next = chained_task(other, &c[1], "paper");
+    c[1].next = chained_task(pool, &c[2], "scissors");
+    for (int i = 0; i < 3; i++) happen(&c[i].go);
+    one_is_told(c, 3, "rock", "paper");
+}
+END_TEST
+
+static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
+
+START_TEST(through_then_all_shield_and_a_retried_run)
+{
+    chained c[2] = { { .error = 0 } };
+    const char *why;
+    errand_policy *twice = errand_policy_new(&(errand_policy_opts){ .attempts = 2 }, &why);
+    errand_task task = { .fn = awaits_next, .arg = &c[0], .name = "deep" };
+    errand_future *all[3] = { errand_sleep(pool, 0), errand_then(errand_run_task(pool, twice, &task), as_it_is, NULL), NULL };
+    errand_policy_free(twice);
+    errand_promise *p = errand_promise_new(pool, &all[2]);
+    c[1].next = errand_shield(errand_all(all, 3));
+    c[0].next = chained_task(pool, &c[1], "wide");
+    for (int i = 0; i < 2; i++) happen(&c[i].go);
+    await_event(&c[0].awaited); /* either may be told: through the shield nothing is passed on */
+    errand_promise_abandon(p);
+    one_is_told(c, 2, "deep", "wide");
+}
+END_TEST
+
+START_TEST(closed_by_a_task_that_holds_no_worker)
+{
+    chained c[2] = { { .error = 0 }, { .later = true } };
+    c[0].next = chained_task(pool, &c[1], "later");
+    c[1].next = chained_task(pool, &c[0], "sooner");
+    happen(&c[0].go);
+    ENDS(errand_sleep(pool, 100), 0); /* the other one waits, and has looked around */
+    happen(&c[1].go); /* only now it follows */
+    one_is_told(c, 2, "sooner", "later");
+}
+END_TEST
+
+START_TEST(in_a_shielding_frame)
+{
+    chained c[2] = { { .shielded = true }, { .shielded = true } };
+    c[1].next = chained_task(pool, &c[0], "mole");
+    c[0].next = chained_task(pool, &c[1], "vole");
+    for (int i = 0; i < 2; i++) happen(&c[i].go);
+    await_event(&c[0].awaited);
+    one_is_told(c, 2, "mole", "vole");
+}
+END_TEST
+
+/* ---- through a queue that nobody can work off ---- */
+
+static errand_result value_of_arg(void *arg) { return errand_ok(arg, NULL); }
+
+static errand_result awaits_a_then(void *at)
+{
+    return errand_await(errand_then(errand_submit(at, value_of_arg, NULL), as_it_is, NULL));
+}
+static errand_result awaits_a_slow_then(void *at)
+{
+    return errand_await(errand_then(errand_sleep(at, 60), as_it_is, NULL));
+}
+static errand_result awaits_several(void *at)
+{
+    errand_future *fs[] = { errand_sleep(at, 60), errand_submit(at, value_of_arg, NULL), errand_submit(at, value_of_arg, NULL) };
+    return errand_await(errand_all(fs, 3));
+}
+
+START_TEST(without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK)
+{
+    static errand_fn *const fns[] = { awaits_a_then, awaits_a_slow_then, awaits_several };
+    for (size_t i = 0; i < 3; i++) {
+        errand_pool *poor = pool_of("poor", 1, ERRAND_NO_SPARES);
+        ENDS(errand_submit_task(poor, &(errand_task){ .fn = fns[i], .arg = poor, .name = "starving" }), EDEADLK);
+        close_pool(poor);
+        ck_assert_uint_eq(heard_times(&said, "a circle of waits: starving"), i + 1);
+    }
+}
+END_TEST
+
+START_TEST(with_spares_it_is_run)
+{
+    static errand_fn *const fns[] = { awaits_a_then, awaits_a_slow_then, awaits_several };
+    for (size_t i = 0; i < 3; i++) ENDS(errand_submit(other, fns[i], other), 0);
+    ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(two_pools_that_starve_each_other)
+{
+    errand_pool *poor[2] = { pool_of("poor", 1, ERRAND_NO_SPARES), pool_of("neighbour", 1, ERRAND_NO_SPARES) };
+    chained c[2] = { { .error = 0 } };
+    errand_future *fs[2];
+    for (int i = 0; i < 2; i++) fs[i] = chained_task(poor[i], &c[i], i ? "ours" : "theirs");
+    for (int i = 0; i < 2; i++) c[i].next = errand_submit(poor[!i], value_of_arg, NULL);
+    for (int i = 0; i < 2; i++) happen(&c[i].go);
+    int told = 0;
+    for (int i = 0; i < 2; i++) {
+        errand_result r = errand_await(fs[i]); /* once one is told its worker is free: the other's wait may end well */
+        told += r.error == EDEADLK;
+        errand_result_free(&r);
+    }
+    ck_assert_int_ge(told, 1);
+    for (int i = 0; i < 2; i++) close_pool(poor[i]);
+}
+END_TEST
+
+/* ---- no false alarm ---- */
+
+static errand_result slow_sleep(void *arg)
+{
+    (void)arg;
+    errand_future *fs[] = { errand_sleep(pool, 150), errand_then(errand_sleep(pool, 90), as_it_is, NULL) };
+    return errand_await(errand_all(fs, 2));
+}
+
+START_TEST(sixty_four_tasks_that_await_what_is_slow_are_no_circle)
+{
+    errand_future *fs[64];
+    for (int i = 0; i < 64; i++) fs[i] = errand_submit(pool, slow_sleep, NULL);
+    ENDS(errand_all(fs, 64), 0);
+    ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(awaiting_another_pools_busy_worker_is_no_circle)
+{
+    hold h = { .runs = 0 };
+    errand_pool *busy = pool_of("busy", 1, ERRAND_NO_SPARES), *poor = pool_of("poor", 1, ERRAND_NO_SPARES);
+    errand_future *held = errand_submit(busy, hold_worker, &h);
+    chained c = { .next = errand_submit(busy, value_of_arg, NULL) }; /* queued behind it */
+    errand_future *f = chained_task(poor, &c, "patient");
+    await_event(&h.began);
+    happen(&c.go);
+    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* it has looked several times */
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(held, 0);
+    close_pool(poor);
+    close_pool(busy);
+    ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle)
+{
+    errand_pool *poor = pool_of("poor", 1, ERRAND_NO_SPARES);
+    chained c = { .error = 0 };
+    errand_promise *p = errand_promise_new(poor, &c.next);
+    errand_future *f = chained_task(poor, &c, "patient");
+    happen(&c.go);
+    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* somebody outside may resolve it */
+    errand_resolve(p, errand_ok(NULL, NULL));
+    ENDS(f, 0);
+    close_pool(poor);
+    ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(a_wait_that_ends_by_itself_is_no_circle)
+{
+    /* timeout, any and race end without what they wait for */
+    chained c[3] = { { .error = 0 } };
+    for (int i = 0; i < 3; i++) {
+        errand_future *mine = chained_task(pool, &c[i], "bounded");
+        errand_future *two[] = { mine, errand_sleep(pool, 60) };
+        c[i].next = i == 0 ? errand_timeout(two[0], 60) : i == 1 ? errand_any(two, 2) : errand_race(two, 2);
+        if (i == 0) errand_drop(two[1]);
+        happen(&c[i].go);
+        await_event(&c[i].awaited);
+        ck_assert_int_ne(c[i].error, EDEADLK);
+    }
+    ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+Suite *circles_suite(void)
+{
+    Suite *suite = suite_create("circles");
+    TCase *tc = case_of(suite, "circles");
+    tcase_add_checked_fixture(tc, open_pools, shut_pools);
+    tcase_add_test(tc, two_tasks_that_await_each_other);
+    tcase_add_test(tc, a_task_that_awaits_itself);
+    tcase_add_test(tc, three_tasks_across_two_pools);
+    tcase_add_test(tc, through_then_all_shield_and_a_retried_run);
+    tcase_add_test(tc, closed_by_a_task_that_holds_no_worker);
+    tcase_add_test(tc, in_a_shielding_frame);
+    tcase_add_test(tc, without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK);
+    tcase_add_test(tc, with_spares_it_is_run);
+    tcase_add_test(tc, two_pools_that_starve_each_other);
+    tc = case_of(suite, "no circles");
+    tcase_add_checked_fixture(tc, open_pools, shut_pools);
+    tcase_add_test(tc, sixty_four_tasks_that_await_what_is_slow_are_no_circle);
+    tcase_add_test(tc, awaiting_another_pools_busy_worker_is_no_circle);
+    tcase_add_test(tc, a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle);
+    tcase_add_test(tc, a_wait_that_ends_by_itself_is_no_circle);
+    return suite;
+}

@@ -1,0 +1,229 @@
+/* A child process: what it inherited is dead, answers so, and hangs nobody; what it makes itself works. */
+#include "cores.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void in_child(int (*body)(void)) /* 0, or the number of the step that was wrong; what hangs is ended by the alarm */
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (!child) {
+        alarm(LONG_MS / 1000);
+        _exit(body());
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status), "the child was ended by signal %d", WTERMSIG(status));
+    ck_assert_msg(WEXITSTATUS(status) == 0, "step %d", WEXITSTATUS(status));
+}
+
+static errand_pool *pool;
+static errand_future *running, *queued, *sleeping, *promised, *ended, *some[2];
+static errand_promise *promise;
+static unsigned calls, freed;
+
+static errand_result count_then(errand_result in, void *arg)
+{
+    (void)arg;
+    calls++;
+    return in;
+}
+static errand_result count_run(void *arg)
+{
+    (void)arg;
+    calls++;
+    return errand_ok(as_value(1), NULL);
+}
+
+static int code(errand_future *f)
+{
+    errand_result r = errand_await(f);
+    int error = r.error;
+    errand_result_free(&r);
+    return error;
+}
+
+static int everything_answers(void)
+{
+    errand_pool_stats s;
+    if (errand_wait(running, ERRAND_FOREVER) != ERRAND_EFORKED) return 1;
+    if (errand_wait(running, 0) != ERRAND_EFORKED) return 2;
+    errand_cancel(running);
+    errand_cancel(sleeping);
+    errand_cancel(promised);
+    if (code(errand_timeout(sleeping, 10)) != ERRAND_EFORKED) return 3;
+    if (code(errand_then(queued, count_then, NULL)) != ERRAND_EFORKED || calls != 1) return 4; /* called, once */
+    errand_drop(running);
+    if (errand_pool_close(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 5;
+    if (errand_pool_wait_idle(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 6;
+    if (errand_pool_stats_get(pool, &s) != ERRAND_EFORKED) return 7;
+    errand_pool_tick(pool);
+    if (code(errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts })) != ERRAND_EFORKED)
+        return 8;
+    if (freed != 1 || calls != 1) return 9;
+    if (code(errand_sleep(pool, 5)) != ERRAND_EFORKED) return 10;
+    errand_future *f = NULL;
+    if (errand_promise_new(pool, &f) || code(f) != ERRAND_EFORKED) return 11;
+    if (errand_promise_cancelled(promise)) return 12;
+    errand_on_cancel(promise, free_counts, &freed);
+    errand_resolve(promise, errand_ok(&freed, free_counts));
+    if (freed != 2) return 13;
+    if (code(promised) != ERRAND_EFORKED) return 14;
+    errand_result r = errand_await(ended); /* what had ended before is there */
+    if (as_number(r.value) != 1) return 15;
+    return 0;
+}
+
+/* One that waits, one that is queued, one that sleeps, one that is promised, one that has ended. */
+static void populate(hold *h)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    ended = errand_submit(pool, count_run, NULL);
+    ck_assert_int_eq(errand_wait(ended, ERRAND_FOREVER), 0);
+    calls = 0;
+    running = errand_submit(pool, hold_worker, h);
+    await_event(&h->began);
+    queued = errand_submit(pool, count_run, NULL);
+    sleeping = errand_sleep(pool, LONG_MS);
+    promise = errand_promise_new(pool, &promised);
+    for (int i = 0; i < 2; i++) some[i] = errand_submit(pool, count_run, NULL);
+}
+
+static void clear_away(hold *h)
+{
+    happen(&h->go);
+    ENDS(running, 0);
+    ENDS(queued, 0);
+    errand_cancel(sleeping);
+    ENDS(sleeping, ECANCELED);
+    errand_promise_abandon(promise);
+    ENDS(promised, ERRAND_EABANDONED);
+    ENDS(ended, 0);
+    for (int i = 0; i < 2; i++) ENDS(some[i], 0);
+    close_pool(pool);
+}
+
+START_TEST(in_the_child_everything_of_the_parents_says_EFORKED)
+{
+    hold h = { 0 };
+    populate(&h);
+    in_child(everything_answers);
+    clear_away(&h); /* and in the parent all goes on */
+    ck_assert_uint_eq(calls, 3);
+    ck_assert_uint_eq(freed, 0);
+}
+END_TEST
+
+static int combined_with_its_own(void)
+{
+    errand_pool *mine = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    errand_future *fs[] = { errand_submit(mine, count_run, NULL), running, errand_sleep(mine, 1), queued };
+    errand_result r = errand_await(errand_settle(fs, 4));
+    errand_results *all = r.value;
+    if (r.error || all->n != 4) return 1;
+    if (all->at[0].error || all->at[2].error) return 2;
+    if (all->at[1].error != ERRAND_EFORKED || all->at[3].error != ERRAND_EFORKED) return 3;
+    errand_result_free(&r);
+    errand_future *more[] = { errand_sleep(mine, 1), some[0] };
+    if (code(errand_all(more, 2)) != ERRAND_EFORKED) return 4;
+    if (code(errand_all(&some[1], 1)) != ERRAND_EFORKED) return 5;
+    return errand_pool_close(mine, LONG_MS);
+}
+
+START_TEST(the_parents_futures_among_the_childs_own_hang_nobody)
+{
+    hold h = { 0 };
+    populate(&h);
+    in_child(combined_with_its_own);
+    clear_away(&h);
+}
+END_TEST
+
+static int own_pool_works(void)
+{
+    errand_pool *mine = errand_pool_new(NULL);
+    errand_future *fs[20];
+    for (int i = 0; i < 20; i++) fs[i] = errand_then(errand_submit(mine, count_run, NULL), count_then, NULL);
+    if (code(errand_all(fs, 20))) return 1;
+    if (code(errand_timeout(errand_sleep(mine, LONG_MS), 1)) != ETIMEDOUT) return 2;
+    return errand_pool_close(mine, LONG_MS);
+}
+
+static unsigned stop;
+static void *keep_busy(void *arg)
+{
+    while (!count_of(&stop)) {
+        errand_future *f = errand_timeout(errand_then(errand_submit(arg, count_run, NULL), count_then, NULL), 1);
+        errand_cancel(f);
+        errand_result r = errand_await(f);
+        errand_result_free(&r);
+    }
+    return NULL;
+}
+
+START_TEST(a_child_of_a_busy_pool_has_pools_of_its_own)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    pthread_t thread;
+    ENDS(errand_sleep(pool, 1), 0); /* all threads run now: one that is being started holds locks of malloc's */
+    ck_assert_int_eq(pthread_create(&thread, NULL, keep_busy, pool), 0);
+    unsigned n = scaled(200);
+    for (unsigned i = 0; i < n; i++) in_child(own_pool_works);
+    count_up(&stop);
+    pthread_join(thread, NULL);
+    close_pool(pool);
+}
+END_TEST
+
+static int exit_by_exit(void) { exit(0); } /* destructors and exit handlers run */
+
+START_TEST(a_child_with_a_live_pool_exits_cleanly)
+{
+    hold h = { 0 };
+    populate(&h);
+    in_child(exit_by_exit);
+    clear_away(&h);
+}
+END_TEST
+
+static errand_result fork_inside(void *arg)
+{
+    pid_t child = fork();
+    if (!child) {
+        alarm(LONG_MS / 1000);
+        int step = own_pool_works();
+        if (!step && errand_pool_close(pool, 0) != ERRAND_EFORKED) step = 10;
+        _exit(step);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    (void)arg;
+    return errand_ok(as_value(status), NULL);
+}
+
+START_TEST(a_task_may_fork)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, fork_inside, NULL)).value), 0);
+    close_pool(pool);
+}
+END_TEST
+
+Suite *fork_suite(void)
+{
+    Suite *suite = suite_create("fork");
+    TCase *tc = case_of(suite, "fork");
+    tcase_add_test(tc, in_the_child_everything_of_the_parents_says_EFORKED);
+    tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
+    if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
+    tcase_add_test(tc, the_parents_futures_among_the_childs_own_hang_nobody);
+    if (!ADDRESS_SANITIZER) tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own); /* whose malloc does not bear a fork */
+    tcase_add_test(tc, a_task_may_fork);
+    return suite;
+}

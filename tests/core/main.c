@@ -1,0 +1,45 @@
+/* The core's suites, one per file. */
+#include "cores.h"
+
+#include <stdlib.h>
+
+Suite *timers_suite(void);
+Suite *tasks_suite(void);
+Suite *promises_suite(void);
+Suite *combine_suite(void);
+Suite *futures_suite(void);
+Suite *pool_suite(void);
+Suite *close_suite(void);
+Suite *fork_suite(void);
+Suite *scarce_suite(void);
+Suite *storms_suite(void);
+Suite *sem_suite(void);
+Suite *rate_suite(void);
+Suite *policy_suite(void);
+Suite *retry_suite(void);
+Suite *deadlines_suite(void);
+Suite *stages_suite(void);
+
+int main(void)
+{
+    SRunner *runner = srunner_create(timers_suite());
+    srunner_add_suite(runner, tasks_suite());
+    srunner_add_suite(runner, promises_suite());
+    srunner_add_suite(runner, combine_suite());
+    srunner_add_suite(runner, futures_suite());
+    srunner_add_suite(runner, pool_suite());
+    srunner_add_suite(runner, close_suite());
+    srunner_add_suite(runner, fork_suite());
+    srunner_add_suite(runner, scarce_suite());
+    srunner_add_suite(runner, storms_suite());
+    srunner_add_suite(runner, sem_suite());
+    srunner_add_suite(runner, rate_suite());
+    srunner_add_suite(runner, policy_suite());
+    srunner_add_suite(runner, retry_suite());
+    srunner_add_suite(runner, deadlines_suite());
+    srunner_add_suite(runner, stages_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

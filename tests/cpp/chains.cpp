@@ -1,0 +1,376 @@
+/* What is made of futures: sequels, flattened ones, timeouts, many at once, cancels, promises, limits. */
+#include "checks.hpp"
+
+#include <thread>
+
+using namespace std::chrono_literals;
+
+TEST(a_sequel_runs_on_the_pool_with_the_value)
+{
+    errand::pool pool;
+    auto here = std::this_thread::get_id();
+    auto f = pool.submit([] { return 20; }).then([here](int n) {
+        CHECK(std::this_thread::get_id() != here);
+        return n + 1;
+    });
+    CHECK(f.then([](auto n) { return std::to_string(n * 2); }).get() == "42");
+}
+
+TEST(an_error_passes_by_a_sequel_that_takes_values_and_reaches_one_that_takes_results)
+{
+    errand::pool pool;
+    bool called = false;
+    int seen = 0;
+    auto f = pool.submit([] { return errand::result<int>::fail(EIO); })
+                 .then([&called](int n) {
+                     called = true;
+                     return n;
+                 })
+                 .then([&seen](errand::result<int> r) {
+                     seen = r.error();
+                     return 5;
+                 });
+    CHECK(f.get() == 5 && seen == EIO && !called);
+}
+
+TEST(a_sequel_of_nothing_takes_nothing)
+{
+    errand::pool pool;
+    int calls = 0;
+    auto f = pool.submit([] {}).then([&calls] { calls++; });
+    f.then([&calls](errand::result<void> r) { calls += r ? 10 : 0; }).get();
+    CHECK(calls == 11);
+}
+
+TEST(a_lambda_that_returns_a_future_ends_as_that_ends)
+{
+    errand::pool pool(1); /* one worker: nobody may wait for the inner ones */
+    errand::future<int> f = pool.submit([&pool] {
+        return pool.submit([&pool] { return pool.sleep(1ms).then([] { return 9; }); });
+    });
+    CHECK(f.get() == 9);
+    CHECK(pool.submit([] { return 1; }).then([&pool](int n) { return pool.submit([n] { return n + 1; }); }).get() == 2);
+}
+
+static errand::future<int> count_down(errand::pool &pool, int n)
+{
+    return pool.submit([&pool, n] { return n ? count_down(pool, n - 1) : pool.submit([] { return 0; }); });
+}
+
+TEST(a_long_recursion_by_returned_futures_ends)
+{
+    errand::pool pool(2);
+    CHECK(count_down(pool, static_cast<int>(20000 * test_scale())).get() == 0);
+}
+
+static errand::future<int> fib(errand::pool &pool, int n)
+{
+    return pool.submit([&pool, n] {
+        if (n < 2) return n;
+        auto a = fib(pool, n - 1), b = fib(pool, n - 2);
+        return a.get() + b.get();
+    });
+}
+
+TEST(tasks_may_await_tasks_in_a_pool_of_one_worker)
+{
+    errand::pool pool(1);
+    CHECK(fib(pool, 12).get() == 144);
+}
+
+TEST(wait_for_looks_and_leaves_the_future)
+{
+    blocked_pool b;
+    auto f = b.pool.submit([] { return 1; });
+    CHECK(!f.ready() && !f.wait_for(0s) && !f.wait_for(1us));
+    b.go_on.open();
+    CHECK(f.wait_for(errand::forever) && f.ready());
+    CHECK(f.get() == 1);
+}
+
+TEST(wait_for_in_a_cancelled_task_throws)
+{
+    errand::pool pool;
+    gate begun;
+    auto never = pool.sleep(errand::forever);
+    auto f = pool.submit([&] {
+        begun.open();
+        CHECK_THROWS(errand::error, never.wait_for(errand::forever));
+    });
+    begun.wait();
+    f.cancel();
+    CHECK(f.await()); /* it has caught that: a late success stands */
+}
+
+TEST(a_timeout_ends_what_is_late)
+{
+    errand::pool pool;
+    auto r = pool.sleep(errand::forever).timeout(1ms).await();
+    CHECK(r.error() == ETIMEDOUT && r.code() == std::errc::timed_out && r.reason() == ERRAND_BY_TOTAL);
+    CHECK(pool.submit([] { return 1; }).timeout(1h).get() == 1);
+}
+
+TEST(a_task_has_its_deadline)
+{
+    errand::pool pool;
+    errand::task_options options;
+    options.name = "late";
+    options.within = 5ms;
+    auto r = pool.submit(options, [&pool] {
+                     CHECK(errand::time_left() <= 5ms);
+                     pool.sleep(errand::forever).get();
+                 }).await();
+    CHECK(r.error() == ETIMEDOUT && r.reason() == ERRAND_BY_TOTAL);
+    CHECK(errand::time_left() == errand::forever && errand::cancelled() == ERRAND_BY_NOBODY);
+}
+
+TEST(cancelling_a_task_cancels_what_it_awaits_and_it_ends_by_that)
+{
+    errand::pool pool;
+    gate begun;
+    auto f = pool.submit([&] {
+        begun.open();
+        pool.sleep(errand::forever).get();
+    });
+    begun.wait();
+    f.cancel();
+    auto r = f.await();
+    CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
+    try {
+        r.get();
+    } catch (const errand::error &e) {
+        CHECK(e.code() == std::errc::operation_canceled && e.reason() == ERRAND_BY_CALLER);
+    }
+}
+
+TEST(an_exception_in_a_cancelled_task_stands_behind_the_cancel)
+{
+    errand::pool pool;
+    gate begun;
+    auto f = pool.submit([&begun] {
+        begun.open();
+        while (!errand::cancelled()) std::this_thread::yield();
+        throw std::runtime_error("in the middle of it");
+    });
+    begun.wait();
+    f.cancel();
+    auto r = f.await();
+    CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
+    const errand_result *cause = errand_result_cause(&r.raw(), 0);
+    CHECK(cause && cause->error == errand::threw && errand_result_message(cause) == std::string("in the middle of it"));
+}
+
+TEST(all_gathers_values_in_order)
+{
+    errand::pool pool(4);
+    std::vector<errand::future<std::unique_ptr<int>>> fs;
+    for (int i = 0; i < 50; i++) fs.push_back(pool.submit([i] { return std::make_unique<int>(i); }));
+    auto values = errand::all(std::move(fs)).get();
+    CHECK(values.size() == 50);
+    for (int i = 0; i < static_cast<int>(values.size()); i++) CHECK(*values[static_cast<size_t>(i)] == i);
+    CHECK(errand::all(std::vector<errand::future<bool>>()).get().empty());
+    std::vector<errand::future<void>> nothings;
+    nothings.push_back(pool.submit([] {}));
+    errand::all(std::move(nothings)).get();
+}
+
+TEST(the_first_failure_cancels_the_rest_of_all_and_is_its_end)
+{
+    errand::pool pool;
+    std::vector<errand::future<void>> fs;
+    fs.push_back(pool.sleep(errand::forever));
+    fs.push_back(pool.submit([] { throw std::domain_error("first"); }));
+    CHECK_THROWS(std::domain_error, errand::all(std::move(fs)).get());
+}
+
+TEST(settle_tells_how_each_has_ended)
+{
+    errand::pool pool;
+    std::vector<errand::future<int>> fs;
+    fs.push_back(pool.submit([] { return 1; }));
+    fs.push_back(pool.submit([]() -> int { throw std::domain_error("second"); }));
+    fs.emplace_back(); /* an empty one: nothing is begun with it, so settle itself fails */
+    CHECK(errand::settle(std::move(fs)).await().error() == EINVAL);
+    fs.clear();
+    fs.push_back(pool.submit([] { return 1; }));
+    fs.push_back(pool.submit([]() -> int { throw std::domain_error("second"); }));
+    auto ends = errand::settle(std::move(fs)).get();
+    CHECK(ends.size() == 2 && ends[0] && *ends[0] == 1 && ends[1].error() == errand::threw);
+    CHECK_THROWS(std::domain_error, ends[1].get());
+}
+
+TEST(any_is_the_first_success_and_race_the_first_end)
+{
+    errand::pool pool;
+    auto two = [&pool] {
+        std::vector<errand::future<int>> fs;
+        fs.push_back(pool.submit([]() -> int { throw std::domain_error("first"); }));
+        fs.push_back(pool.sleep(5ms).then([] { return 2; }));
+        return fs;
+    };
+    CHECK(errand::any(two()).get() == 2);
+    std::vector<errand::future<void>> fs;
+    fs.push_back(pool.sleep(errand::forever));
+    fs.push_back(pool.submit([] { throw std::domain_error("at once"); }));
+    CHECK_THROWS(std::domain_error, errand::race(std::move(fs)).get());
+}
+
+TEST(a_cancel_stops_at_a_shield)
+{
+    blocked_pool b;
+    auto f = b.pool.submit([] { return 1; }).shield();
+    f.cancel();
+    b.go_on.open();
+    CHECK(f.get() == 1);
+}
+
+TEST(cancelling_all_cancels_each)
+{
+    errand::pool pool;
+    std::vector<errand::future<void>> fs;
+    for (int i = 0; i < 5; i++) fs.push_back(pool.sleep(errand::forever));
+    auto f = errand::settle(std::move(fs));
+    f.cancel();
+    for (auto &r : f.get()) CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
+}
+
+TEST(a_promise_ends_its_future_by_a_value_an_error_an_exception_or_its_own_end)
+{
+    errand::pool pool;
+    errand::promise<std::string> set(pool), failed(pool), threw(pool);
+    errand::promise<void> done(pool);
+    set.set(3u, 'x');
+    CHECK(set.get_future().get() == "xxx");
+    set.set("twice"); /* nothing comes of it */
+    failed.fail(EBUSY, "the line is busy");
+    CHECK(failed.get_future().await().message() == std::string("the line is busy"));
+    threw.fail(std::make_exception_ptr(std::range_error("out")));
+    CHECK_THROWS(std::range_error, threw.get_future().get());
+    done.set();
+    done.get_future().get();
+    errand::future<int> orphan = errand::promise<int>(pool).get_future();
+    CHECK(orphan.await().error() == ERRAND_EABANDONED);
+}
+
+TEST(a_promise_is_waited_for)
+{
+    errand::pool pool;
+    errand::promise<int> p(pool);
+    auto f = p.get_future();
+    std::thread writer([p = std::move(p)]() mutable { p.set(6); });
+    CHECK(f.get() == 6);
+    writer.join();
+}
+
+TEST(a_hook_is_told_of_the_cancel_and_the_promise_ends_when_resolved)
+{
+    errand::pool pool;
+    errand::promise<int> p(pool);
+    auto f = p.get_future();
+    int told = 0, replaced = 0;
+    p.on_cancel([&replaced] { replaced++; });
+    p.on_cancel([&told] { told++; });
+    f.cancel();
+    f.cancel();
+    CHECK(told == 1 && replaced == 0 && !f.ready());
+    p.set(8);
+    CHECK(f.get() == 8);
+}
+
+TEST(a_hook_that_comes_after_the_cancel_is_told_at_once)
+{
+    errand::pool pool;
+    errand::promise<int> p(pool);
+    auto f = p.get_future();
+    int told = 0;
+    p.on_cancel([] {}); /* with a hook the cancel does not end it */
+    f.cancel();
+    p.on_cancel([&told] { told++; });
+    CHECK(told == 1);
+    p.fail(ECANCELED);
+    CHECK(f.await().error() == ECANCELED);
+}
+
+TEST(a_hook_told_at_once_may_resolve_a_promise_that_nobody_hears)
+{
+    errand::pool pool;
+    errand::promise<int> p(pool);
+    auto f = p.get_future();
+    p.on_cancel([] {});
+    f.cancel();
+    f.drop();
+    bool told = false;
+    p.on_cancel([&] {
+        told = true;
+        p.set(1);
+    });
+    CHECK(told);
+}
+
+TEST(permits_are_given_back_when_they_end)
+{
+    errand::pool pool;
+    errand::semaphore sem(pool, 2, "two");
+    errand::permit both = sem.acquire(2).get();
+    auto next = sem.acquire();
+    CHECK(!next.ready() && !sem.try_acquire());
+    both.reset();
+    {
+        errand::permit one = next.get();
+        CHECK(one && sem.try_acquire());
+        CHECK(sem.give() == 0 && sem.give() == EOVERFLOW);
+    }
+    sem.acquire(2).drop(); /* a permit that nobody takes goes back */
+    CHECK(sem.try_acquire(2) && sem.give(2) == 0);
+    CHECK(sem.acquire(3).await().error() == EINVAL);
+}
+
+TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
+{
+    errand::pool pool;
+    errand::rate rate(pool, 1e-3, 2, "slow");
+    rate.acquire().get();
+    rate.acquire().get();
+    auto third = rate.acquire();
+    CHECK(!third.wait_for(1ms));
+    third.cancel();
+    CHECK(third.await().error() == ECANCELED);
+}
+
+TEST(a_policy_shows_its_waits)
+{
+    errand::policy_options options;
+    options.attempts = 4;
+    options.first = 100ms;
+    options.jitter = ERRAND_JITTER_NONE;
+    errand::policy policy(options);
+    CHECK(policy.wait(1, 1) == 100ms && policy.wait(2, 1) == 200ms && policy.wait(4, 1) < 0ms);
+}
+
+TEST(a_pool_tells_its_failures_to_a_log_that_outlives_it)
+{
+    errand_log_opts opts{};
+    opts.name = "cpp";
+    errand::log log(opts);
+    CHECK_THROWS(errand::error, log.to_file("/nowhere/at/all/cpp.log"));
+    errand_pool_opts with_log{};
+    with_log.log = log;
+    {
+        errand::pool pool(with_log);
+        pool.submit([] { throw std::runtime_error("unheard"); }).drop();
+        errand_info(log, "%d lines", 1);
+    }
+    CHECK(!log.flush(errand::forever));
+    errand_log_stats stats{};
+    CHECK(errand_log_stats_get(log, &stats) == 0 && stats.attempted >= 1);
+    CHECK(!log.close(errand::forever));
+}
+
+TEST(a_pool_is_closed_once)
+{
+    errand::pool pool;
+    auto in_it = pool.submit([&pool] { return pool.close(0s); });
+    CHECK(in_it.get() == std::errc::resource_deadlock_would_occur && pool);
+    CHECK(!pool.close(errand::forever) && !pool);
+    CHECK(pool.close(0s) == std::errc::invalid_argument);
+}

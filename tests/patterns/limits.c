@@ -1,0 +1,175 @@
+/* What goes wrong with limits, queues and pools. */
+#include "patterns.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Elsewhere: a semaphore of ten is called "ten a second", and quick calls go out by the hundred. */
+START_TEST(so_many_at_once_is_not_so_many_a_second)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4, .clock = &t.clock });
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 10 });
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 10 });
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .sem = sem, .rate = rate }, NULL);
+    enum { N = 50 };
+    script s = { 0 };
+    errand_future *f[N];
+    for (int i = 0; i < N; i++)
+        f[i] = errand_run(pool, policy, follow_script, &s);
+    await_asleep(pool, N - 1);
+    ck_assert_uint_eq(count_of(&s.calls), 1);
+    for (unsigned tenth = 1; tenth < N; tenth++) {
+        turn(&t, pool, tenth == 1 ? 101 : 100);
+        await_asleep(pool, N - 1 - tenth);
+        ck_assert_uint_eq(count_of(&s.calls), tenth + 1);
+    }
+    for (int i = 0; i < N; i++)
+        ENDS(f[i], 0);
+    errand_policy_free(policy);
+    errand_rate_free(rate);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+static _Thread_local char here;
+typedef struct seen {
+    errand_pool *pool;
+    const void *thread;
+    unsigned others, calls;
+} seen;
+
+static errand_result note_thread(void *arg)
+{
+    seen *s = arg;
+    if (!s->thread)
+        s->thread = &here;
+    s->others += s->thread != &here;
+    return errand_ok(NULL, NULL);
+}
+
+static errand_result call_inside(void *arg)
+{
+    seen *s = arg;
+    count_up(&s->calls);
+    errand_result r = note_thread(arg);
+    return r.error ? r : errand_await(errand_submit(s->pool, note_thread, s));
+}
+
+/* Elsewhere: every call makes a pool of threads of its own, for the one thing it does. */
+START_TEST(a_thousand_calls_share_one_thread_also_from_inside)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    seen s = { .pool = pool };
+    for (int i = 0; i < 1000; i++)
+        ENDS(errand_submit(pool, call_inside, &s), 0);
+    ck_assert_uint_eq(s.calls, 1000);
+    ck_assert_uint_eq(s.others, 0);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result acquire(void *sem)
+{
+    return errand_await(errand_sem_acquire(sem, 1));
+}
+
+/* Elsewhere: a cancel that comes while something is being acquired loses it: nobody has it, and nobody can get it. */
+START_TEST(a_cancel_during_an_acquire_loses_nothing)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
+    for (unsigned i = 0, n = scaled(2000); i < n; i++) {
+        errand_future *f = errand_submit(pool, acquire, sem), *g = errand_sem_acquire(sem, 1);
+        errand_cancel(f);
+        errand_cancel(g);
+        errand_drop(g);
+        errand_result r = errand_await(f);
+        errand_result_free(&r);
+        if (!errand_sem_try(sem, 1))
+            ck_abort_msg("the permit is lost");
+        errand_sem_give(sem, 1);
+    }
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: closing waits for ever for what will not end, and the rest is never cleaned up. */
+START_TEST(closing_is_bounded_and_frees_the_rest_although_one_is_stuck)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
+    hold h = { .result = errand_ok(NULL, NULL) };
+    errand_future *deaf = errand_submit(pool, hold_worker, &h), *f[10];
+    await_event(&h.began);
+    unsigned freed = 0;
+    for (int i = 0; i < 10; i++)
+        f[i] = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts });
+    ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
+    for (int i = 0; i < 10; i++)
+        ENDS(f[i], ECANCELED);
+    ck_assert_uint_eq(freed, 10);
+    happen(&h.go);
+    ENDS(deaf, 0);
+}
+END_TEST
+
+enum { MANY = 2000, ROOM = 10 };
+typedef struct flood {
+    errand_pool *pool;
+    errand_future *f[MANY];
+    unsigned submitted;
+    script s;
+} flood;
+
+static void *submit_many(void *arg)
+{
+    flood *fl = arg;
+    for (int i = 0; i < MANY; i++) {
+        fl->f[i] = errand_submit(fl->pool, follow_script, &fl->s);
+        count_up(&fl->submitted);
+    }
+    return NULL;
+}
+
+/* Elsewhere: a task for each of a million inputs is made at once, although ten run at a time. */
+START_TEST(who_submits_too_much_is_held_up)
+{
+    static flood fl;
+    fl.pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = ROOM });
+    hold h = { .result = errand_ok(NULL, NULL) };
+    errand_future *busy = errand_submit(fl.pool, hold_worker, &h);
+    await_event(&h.began);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, submit_many, &fl), 0);
+    await_count(&fl.submitted, ROOM);
+    for (int i = 0; i < 1000; i++) {
+        errand_pool_stats stats;
+        errand_pool_stats_get(fl.pool, &stats);
+        if (stats.queued > ROOM || count_of(&fl.submitted) > ROOM)
+            ck_abort_msg("%u got in", count_of(&fl.submitted));
+    }
+    happen(&h.go);
+    pthread_join(thread, NULL);
+    ENDS(busy, 0);
+    for (int i = 0; i < MANY; i++)
+        ENDS(fl.f[i], 0);
+    ck_assert_uint_eq(fl.s.calls, MANY);
+    close_pool(fl.pool);
+}
+END_TEST
+
+Suite *limits_suite(void)
+{
+    Suite *suite = suite_create("limits");
+    TCase *tc = case_of(suite, "limits");
+    tcase_add_test(tc, so_many_at_once_is_not_so_many_a_second);
+    tcase_add_test(tc, a_thousand_calls_share_one_thread_also_from_inside);
+    tcase_add_test(tc, a_cancel_during_an_acquire_loses_nothing);
+    tcase_add_test(tc, closing_is_bounded_and_frees_the_rest_although_one_is_stuck);
+    tcase_add_test(tc, who_submits_too_much_is_held_up);
+    return suite;
+}

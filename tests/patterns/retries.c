@@ -1,0 +1,227 @@
+/* What goes wrong with retries. */
+#include "patterns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static turned t;
+static errand_pool *pool;
+
+static void open_turned(void)
+{
+    pool = turned_pool(&t);
+}
+static errand_future *start(errand_policy_opts opts, errand_task task)
+{
+    return start_run(pool, opts, task);
+}
+
+/* Elsewhere: the handler names something that is no error type, so that catching fails itself and its complaint
+ * replaces what really happened. Here a failure is a value, and time limits around it do not change it. */
+START_TEST(the_error_that_happened_is_the_error_that_is_told)
+{
+    open_turned();
+    script s = { .error = { EACCES } };
+    errand_policy_opts o = { .attempts = 3, .within_ms = 60000, .attempt_ms = 5000 };
+    errand_result r = errand_await(errand_timeout(start(o, scripted(&s)), 90000));
+    ck_assert_int_eq(r.error, EACCES);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
+    ck_assert_str_eq(errand_result_message(&r), "attempt 1");
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the job that was to stop starts again. */
+START_TEST(a_cancelled_job_is_not_started_again)
+{
+    open_turned();
+    obedient o = { .pool = pool };
+    errand_future *f = start(
+        (errand_policy_opts){ .attempts = 10, .first_ms = ERRAND_ZERO, .repeat = ERRAND_REPEAT_ALWAYS }, obeying(&o));
+    await_event(&o.began);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    turn(&t, pool, 100000);
+    await_asleep(pool, 0);
+    ck_assert_uint_eq(o.calls, 1);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: what is called when the attempts are used up returns a value, and the caller takes it for success. */
+START_TEST(giving_up_never_looks_like_success)
+{
+    open_turned();
+    script s = { .error = { ECONNRESET, ECONNRESET } };
+    errand_future *f = start((errand_policy_opts){ .attempts = 2 }, scripted(&s));
+    turn_to_the_end(&t, pool, f);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECONNRESET);
+    ck_assert_ptr_null(r.value);
+    ck_assert_int_ne(errand_result_kind(&r), ERRAND_KIND_OK);
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: any error at all is tried again, so a typing mistake or a page that is not there costs minutes. */
+START_TEST(what_cannot_get_better_is_tried_once)
+{
+    open_turned();
+    const int errors[] = {
+        EINVAL, EACCES, ENOMEM, EDOM, ERRAND_HTTP + 400, ERRAND_HTTP + 401, ERRAND_HTTP + 404, ERRAND_USER + 1
+    };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        script s = { .error = { errors[i] } };
+        ENDS(start((errand_policy_opts){ .attempts = 5 }, scripted(&s)), errors[i]);
+        ck_assert_uint_eq(s.calls, 1);
+    }
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result note_place(void *arg)
+{
+    unsigned **place = arg; /* the counter, then where to note */
+    *place[1] = count_up(place[0]);
+    return *place[1] == 1 ? errand_fail(ECONNRESET) : errand_ok(NULL, NULL);
+}
+
+/* Elsewhere: a job that failed is put at the end of the queue, behind everything that came later; under load it never ends. */
+START_TEST(a_job_that_is_retried_keeps_its_turn)
+{
+    open_turned();
+    unsigned next = 0, mine = 0, theirs[5] = { 0 }, *args[6][2] = { { &next, &mine } };
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100 },
+                             (errand_task){ .fn = note_place, .arg = args[0] });
+    await_count(&next, 1);
+    await_asleep(pool, 1);
+    hold h = { .result = errand_ok(NULL, NULL) };
+    errand_future *busy = errand_submit(pool, hold_worker, &h), *others[5];
+    await_event(&h.began);
+    for (int i = 0; i < 5; i++) {
+        args[i + 1][0] = &next;
+        args[i + 1][1] = &theirs[i];
+        others[i] = errand_submit(pool, note_place, args[i + 1]);
+    }
+    turn(&t, pool, 101);
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(busy, 0);
+    for (int i = 0; i < 5; i++)
+        ENDS(others[i], 0);
+    ck_assert_uint_eq(mine, 2);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: all that failed together waits for exactly 1, 2, 4 s and comes back together, wave after wave. */
+START_TEST(what_failed_together_does_not_come_back_together)
+{
+    open_turned();
+    enum { N = 200 };
+    static script s[N];
+    errand_future *f[N];
+    for (int i = 0; i < N; i++) {
+        s[i].error[0] = ECONNRESET;
+        f[i] = start((errand_policy_opts){ .attempts = 2, .first_ms = 1000 }, scripted(&s[i]));
+    }
+    await_asleep(pool, N);
+    unsigned back = 0, most_at_once = 0;
+    for (int ms = 0; back < N && ms < 1010; ms += 10) {
+        turn(&t, pool, 10);
+        for (int i = 0; i < 4 * LONG_MS; i++) { /* those that woke have run when nothing else is under way */
+            errand_pool_stats stats;
+            errand_pool_stats_get(pool, &stats);
+            if (!stats.queued && !stats.running)
+                break;
+        }
+        unsigned now = 0;
+        for (int i = 0; i < N; i++)
+            now += count_of(&s[i].calls) == 2;
+        if (now - back > most_at_once)
+            most_at_once = now - back;
+        back = now;
+    }
+    ck_assert_uint_eq(back, N);
+    ck_assert_uint_lt(most_at_once, N / 5); /* 2 of 200 on average */
+    for (int i = 0; i < N; i++)
+        ENDS(f[i], 0);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: in the end there is "retries exhausted", and nobody knows what the last reply said. */
+START_TEST(giving_up_tells_the_last_error_and_all_before_it)
+{
+    open_turned();
+    script s = { .error = { ECONNREFUSED, ETIMEDOUT, ECONNRESET } };
+    errand_future *f = start((errand_policy_opts){ .attempts = 3 }, scripted(&s));
+    turn_to_the_end(&t, pool, f);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECONNRESET);
+    ck_assert_str_eq(errand_result_message(&r), "attempt 3");
+    const int errors[] = { ECONNREFUSED, ETIMEDOUT, ECONNRESET };
+    for (size_t i = 0; i < 3; i++) {
+        errand_attempt a;
+        ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
+        ck_assert_int_eq(a.error, errors[i]);
+    }
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: base^attempt overflows after enough attempts: an error in the middle of the night, or a wait of nothing at all. */
+START_TEST(the_millionth_wait_is_as_long_as_the_longest)
+{
+    errand_policy_opts o = {
+        .attempts = 2000000, .first_ms = 1000, .most_ms = 60000, .factor = 10, .jitter = ERRAND_JITTER_EQUAL
+    };
+    errand_policy *policy = errand_policy_new(&o, NULL);
+    for (unsigned n = 10; n <= 1000000; n *= 10) {
+        int64_t wait = errand_policy_wait_ms(policy, n, n);
+        ck_assert(wait >= 30000 && wait <= 60000);
+    }
+    errand_policy_free(policy);
+}
+END_TEST
+
+/* Elsewhere: a field called retry_after is filled with how long the call took. */
+START_TEST(a_retry_after_is_what_the_other_side_said_or_nothing)
+{
+    open_turned();
+    hold h = { .result = errand_fail(ECONNRESET) };
+    errand_future *f = start((errand_policy_opts){ .attempts = 1 }, (errand_task){ .fn = hold_worker, .arg = &h });
+    await_event(&h.began);
+    turn(&t, pool, 5000);
+    happen(&h.go);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(errand_result_elapsed_ms(&r), 5000);
+    ck_assert_int_eq(errand_result_retry_after(&r), -1);
+    errand_result_free(&r);
+    script said_so = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 1500, .kind = ERRAND_KIND_RATE_LIMITED };
+    r = errand_await(start((errand_policy_opts){ .attempts = 1 }, scripted(&said_so)));
+    ck_assert_int_eq(errand_result_retry_after(&r), 1500);
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+Suite *retries_suite(void)
+{
+    Suite *suite = suite_create("retries");
+    TCase *tc = case_of(suite, "retries");
+    tcase_add_test(tc, the_error_that_happened_is_the_error_that_is_told);
+    tcase_add_test(tc, a_cancelled_job_is_not_started_again);
+    tcase_add_test(tc, giving_up_never_looks_like_success);
+    tcase_add_test(tc, what_cannot_get_better_is_tried_once);
+    tcase_add_test(tc, a_job_that_is_retried_keeps_its_turn);
+    tcase_add_test(tc, what_failed_together_does_not_come_back_together);
+    tcase_add_test(tc, giving_up_tells_the_last_error_and_all_before_it);
+    tcase_add_test(tc, the_millionth_wait_is_as_long_as_the_longest);
+    tcase_add_test(tc, a_retry_after_is_what_the_other_side_said_or_nothing);
+    return suite;
+}

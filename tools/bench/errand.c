@@ -1,0 +1,81 @@
+/* errand's side, by its public headers. */
+#include "side.h"
+
+#include <errand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void lost(const char *what, int error)
+{
+    fprintf(stderr, "bench: errand: %s: %s\n", what, errand_strerror(error));
+    exit(1);
+}
+
+static void *open_pool(unsigned workers, size_t queue)
+{
+    const errand_pool_opts opts = { .workers = workers, .queue = queue };
+    return errand_pool_new(&opts);
+}
+
+static errand_result call(void *arg)
+{
+    bench_task *const *task = arg;
+    (*task)();
+    return errand_ok(NULL, NULL);
+}
+
+static void run(void *pool, size_t n, bench_task *task)
+{
+    errand_future *one, **futures = n == 1 ? &one : malloc(n * sizeof *futures);
+    if (futures == NULL) lost("no memory", 0);
+    for (size_t i = 0; i < n; i++) futures[i] = errand_submit(pool, call, &task);
+    for (size_t i = 0; i < n; i++) {
+        const errand_result r = errand_await(futures[i]);
+        if (r.error != 0) lost("a task", r.error);
+    }
+    if (futures != &one) free(futures);
+}
+
+typedef struct sleeps {
+    errand_pool    *pool;
+    errand_future **futures;
+} sleeps;
+
+static void *open_timers(size_t n)
+{
+    sleeps *all = malloc(sizeof *all);
+    if (all == NULL) return NULL;
+    all->pool = open_pool(1, 0);
+    all->futures = calloc(n, sizeof *all->futures);
+    return all->pool != NULL && all->futures != NULL ? all : NULL;
+}
+
+static void arm(void *timers, const int64_t *ms, size_t n)
+{
+    const sleeps *all = timers;
+    for (size_t i = 0; i < n; i++) all->futures[i] = errand_sleep(all->pool, ms[i]);
+}
+
+static void cancel(void *timers, size_t n)
+{
+    const sleeps *all = timers;
+    for (size_t i = 0; i < n; i++) {
+        errand_cancel(all->futures[i]);
+        errand_drop(all->futures[i]);
+    }
+}
+
+static void one_sleep(void *timers, int64_t ms)
+{
+    const sleeps *all = timers;
+    const errand_result r = errand_await(errand_sleep(all->pool, ms));
+    if (r.error != 0) lost("a sleep", r.error);
+}
+
+const bench_side bench_errand = { .name = "errand",
+                                  .open = open_pool,
+                                  .run = run,
+                                  .timers_open = open_timers,
+                                  .arm = arm,
+                                  .cancel = cancel,
+                                  .sleep = one_sleep };

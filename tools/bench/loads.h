@@ -1,0 +1,34 @@
+/* loads.h -- what a side is made to do while the clock runs. Each begins in a fresh process and warms its side up. */
+#ifndef BENCH_LOADS_H
+#define BENCH_LOADS_H
+
+#include "side.h"
+
+typedef struct load_size {
+    unsigned workers, producers;
+    size_t   n;
+} load_size;
+
+typedef struct load_run {
+    double cost;        /* in the unit of the measure           */
+    double p99;         /* of the same, where many were timed   */
+    double cpu;         /* ms of processor in the measured part */
+    double arm, cancel; /* parts of the cost, of timers         */
+} load_run;
+
+/* False: this side cannot. */
+typedef bool load_fn(const bench_side *side, const load_size *size, load_run *run);
+
+load_fn load_burst;      /* n no-op tasks queued by `producers` threads and awaited: ns a task             */
+load_fn load_ramp;       /* a task that blocks 20 ms for each parked worker, all at once: ms               */
+load_fn load_trips;      /* n times: submit one and await it, back to back: us each                        */
+load_fn load_trips_idle; /* the same, idle for 1 ms before each                                            */
+load_fn load_idle;       /* ms of processor in the 2 s after a burst of n                                  */
+load_fn load_timers;     /* n made and armed at random deadlines, then all cancelled: ns each, together    */
+load_fn load_late;       /* n sleeps, one at a time: ms later than asked                                   */
+load_fn load_memory;     /* n timers armed: bytes each, errand's pointer to it included                    */
+load_fn load_timer_size; /* errand's timer alone, which lives in what waits; memory for the others: bytes  */
+load_fn load_chain;      /* n errand_then on one another behind a promise that is resolved then: ns a link */
+load_fn load_all;        /* errand_all of n promises that are resolved then: ns each                       */
+
+#endif

@@ -1,0 +1,71 @@
+/* A measure may give several lines, of the same runs. */
+#include "measures.h"
+
+#define BURST(workers_, name_, goal_)                                                                                  \
+    {                                                                                                                  \
+        .load = load_burst, .size = { .workers = workers_, .n = 1000000 },                                             \
+        .lines = { { "pool/burst-" name_, "ns/task", COST, RATIO_AT_MOST, goal_ } }                                    \
+    }
+#define RAMP(workers_, name_)                                                                                          \
+    {                                                                                                                  \
+        .load = load_ramp, .size = { .workers = workers_, .n = workers_ },                                             \
+        .lines = { { "pool/ramp-" name_, "ms", COST, RATIO_AT_MOST, 1.1 } }                                            \
+    }
+
+const measure bench_measures[] = {
+    BURST(2, "2", 1.0),
+    { .load = load_burst,
+      .size = { .workers = 8, .n = 1000000 },
+      .lines = { { "pool/burst-8", "ns/task", COST, RATIO_AT_MOST, 0.7 },
+                 { "pool/cpu-burst-8", "ms", CPU, RATIO_AT_MOST, 1.2 } } },
+    BURST(64, "64", 0.3),
+    BURST(256, "256", 0.3),
+    { .load = load_burst,
+      .size = { .workers = 256, .n = 1000000 },
+      .other = { .workers = 8, .n = 1000000 },
+      .lines = { { "pool/flat", "ns/task", COST, RATIO_AT_MOST, 1.25 } } },
+    RAMP(64, "64"),
+    RAMP(256, "256"),
+    { .load = load_burst,
+      .size = { .workers = 8, .producers = 4, .n = 1000000 },
+      .lines = { { "pool/producers", "ns/task", COST, RATIO_AT_MOST, 0.7 } } },
+    { .load = load_trips,
+      .size = { .workers = 8, .n = 20000 },
+      .lines = { { "pool/round-trip-hot", "us", COST, RATIO_AT_MOST, 0.2 },
+                 { "pool/round-trip-hot-p99", "us", P99, NO_GOAL, 0 },
+                 { "pool/cpu-hot", "ms", CPU, RATIO_AT_MOST, 1.2 } } },
+    { .load = load_trips_idle,
+      .size = { .workers = 8, .n = 1000 },
+      .lines = { { "pool/round-trip-parked", "us", COST, RATIO_AT_MOST, 1.1 },
+                 { "pool/round-trip-parked-p99", "us", P99, NO_GOAL, 0 },
+                 { "pool/cpu-parked", "ms", CPU, RATIO_AT_MOST, 1.2 } } },
+    { .load = load_idle,
+      .size = { .workers = 8, .n = 100000 },
+      .lines = { { "pool/idle-cpu", "ms", COST, FIGURE_AT_MOST, 1 } } },
+
+    { .load = load_timers,
+      .size = { .n = 1000000 },
+      .lines = { { "timer/arm+cancel", "ns/timer", COST, RATIO_AT_MOST, 0.5 },
+                 { "timer/arm", "ns/timer", ARM, NO_GOAL, 0 },
+                 { "timer/cancel", "ns/timer", CANCEL, NO_GOAL, 0 } } },
+    { .load = load_timer_size,
+      .size = { .n = 1000000 },
+      .lines = { { "timer/bytes", "bytes", COST, FIGURE_AT_MOST, 96 } } },
+    { .load = load_late,
+      .size = { .n = 200 },
+      .lines = { { "timer/late", "ms (p99)", COST, FIGURE_AT_MOST, 2 } } },
+
+    { .load = load_memory,
+      .size = { .n = 1000000 },
+      .alone = true,
+      .lines = { { "future/sleeping", "bytes", COST, FIGURE_AT_MOST, 320 } } },
+    { .load = load_chain,
+      .size = { .workers = 2, .n = 1000 },
+      .alone = true,
+      .lines = { { "future/chain", "ns/link", COST, NO_GOAL, 0 } } },
+    { .load = load_all,
+      .size = { .workers = 2, .n = 1000 },
+      .alone = true,
+      .lines = { { "future/all", "ns/future", COST, NO_GOAL, 0 } } },
+};
+const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;

@@ -1,0 +1,37 @@
+/* side.h -- what a side, errand or a peer, can do. Each is written as its own users would write it. */
+#ifndef BENCH_SIDE_H
+#define BENCH_SIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void bench_task(void);
+
+typedef struct bench_side {
+    const char *name;
+    bool        yardstick; /* printed, but no peer to be compared with */
+
+    /* A pool of so many workers with room for `queue` tasks; NULL: it cannot. run submits n tasks, each with a future,
+     * and awaits them all; any thread may call it. */
+    void *(*open)(unsigned workers, size_t queue);
+    void  (*run)(void *pool, size_t n, bench_task *task);
+
+    /* Timers; NULL: has none. arm makes and arms n; cancel cancels and releases them: nothing is to come any more. */
+    void *(*timers_open)(size_t n);
+    void  (*arm)(void *timers, const int64_t *ms, size_t n);
+    void  (*cancel)(void *timers, size_t n);
+    void  (*sleep)(void *timers, int64_t ms);
+} bench_side;
+
+extern const bench_side bench_errand, bench_parkers;
+extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
