@@ -303,8 +303,7 @@ template <class F> errand_result run_again(void *f) noexcept { return run(*stati
 
 /* ---- result: how it ended ---------------------------------------------------------------------------------------- */
 
-/* An error, or a T. Also what a lambda may return to fail without throwing: `return errand::result<int>::fail(EAGAIN)`.
- */
+/* An error, or a T. Also what a lambda returns to fail without throwing: `return errand::result<int>::fail(EAGAIN)`. */
 template <class T> class [[nodiscard]] result {
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
     detail::held          end_; /* a failure whole; of a success what is told beside the value */
@@ -350,8 +349,7 @@ public:
     stored       *operator->() noexcept { return &*value_; }
     const stored *operator->() const noexcept { return &*value_; }
 
-    /* Moves the value out, or throws: the exception that the work threw, or errand::error, which takes the story with
-     * it. */
+    /* Moves the value out, or throws: the exception that the work threw, or errand::error, which takes the story. */
     T get()
     {
         if (auto thrown = exception()) std::rethrow_exception(thrown);
@@ -410,8 +408,7 @@ template <class T> class [[nodiscard]] future {
 public:
     using value_type = T;
     future() noexcept = default;
-    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for void anything (it is freed).
-     */
+    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for void anything (freed). */
     explicit future(errand_future *f) noexcept : f_(f) {}
     future(future &&from) noexcept : f_(from.release()) {}
     future &operator=(future &&from) noexcept

@@ -84,11 +84,6 @@ static void *next(void *arg, int *error)
 static errand_result attempted(errand_result in, void *arg)
 {
     run *it = arg;
-    errand_detail *detail = in.error ? er_detail(&in) : NULL;
-    if (detail) { /* the session's own account, of a single attempt, would stand where ours is to be */
-        er_free(detail->history);
-        detail->history = NULL;
-    }
     if (in.error && it->tries <= it->retries && !it->retrying && errand_result_transient(&in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);

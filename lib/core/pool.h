@@ -66,6 +66,7 @@ typedef struct er_frame {
 ER_SHARED er_task *er_task_here(void);
 errand_pool       *er_pool_here(void); /* whose worker it is; NULL: none */
 er_frame         **er_frame_here(void);
+unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
 er_task           *er_task_change(er_task *task, er_frame **frame); /* by who runs one on his own stack: swaps both; call
                                                       it again with what it returned and the same frame to put back */
 

@@ -93,6 +93,7 @@ typedef struct er_here {
     er_frame  *frame;
     bool       resident;
     unsigned   queued;   /* tasks, by it: to take samples */
+    unsigned   nested;   /* tasks that run on the stacks of others */
     er_closer *shutting; /* this thread is inside its shut */
 } er_here;
 er_here *er_here_now(void);

@@ -256,14 +256,19 @@ static void free_work(er_cell *cell)
 
 static const er_cell_kind work_kind = { cancel_work, free_work, run_work, end_task, input_of_task };
 
+#define NESTED 64 /* deeper, a spare thread brings a stack of its own */
+
 bool er_task_run_here(er_cell *f)
 {
-    if (f->kind != &work_kind || f->pool != er_pool_here() || !er_cell_claim(f)) return false;
+    unsigned *nested = er_nested_here();
+    if (f->kind != &work_kind || f->pool != er_pool_here() || *nested >= NESTED || !er_cell_claim(f)) return false;
+    ++*nested;
     bool queued = er_pool_unqueue(f->pool, task_of(f));
     er_frame *frame = NULL;
     er_task *before = er_task_change(task_of(f), &frame);
     errand_result r = call(work_of(f));
     er_task_change(before, &frame);
+    --*nested;
     finish(f, r);
     if (queued) er_cell_release(f);
     return true;

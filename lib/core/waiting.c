@@ -15,6 +15,7 @@ static _Thread_local er_here here;
 
 er_here *er_here_now(void) { return &here; }
 er_task *er_task_here(void) { return here.task; }
+unsigned *er_nested_here(void) { return &here.nested; }
 er_frame **er_frame_here(void) { return &here.frame; }
 errand_pool *er_pool_here(void) { return here.worker ? here.worker->pool : NULL; }
 

@@ -73,16 +73,16 @@ START_TEST(an_older_callers_attempt_is_filled_as_far_as_it_goes)
 }
 END_TEST
 
-START_TEST(a_result_keeps_the_history_it_got_first)
+START_TEST(the_history_of_the_outer_run_replaces_the_inner_one)
 {
     errand_result r = after(2);
     er_history *other = NULL;
     errand_attempt a = attempt_number(1);
     er_history_add(&other, &a);
     er_result_attempted(&r, other);
-    ck_assert_uint_eq(errand_result_attempts(&r), 2);
+    ck_assert_uint_eq(errand_result_attempts(&r), 1);
     er_result_attempted(&r, NULL);
-    ck_assert_uint_eq(errand_result_attempts(&r), 2);
+    ck_assert_uint_eq(errand_result_attempts(&r), 1);
     errand_result_free(&r);
     ck_assert_uint_eq(errand_result_attempts(NULL), 0);
 }
@@ -94,7 +94,7 @@ Suite *histories_suite(void)
     TCase *tc = tcase_create("histories");
     tcase_add_test(tc, every_length_keeps_the_first_8_and_the_last_24);
     tcase_add_test(tc, an_older_callers_attempt_is_filled_as_far_as_it_goes);
-    tcase_add_test(tc, a_result_keeps_the_history_it_got_first);
+    tcase_add_test(tc, the_history_of_the_outer_run_replaces_the_inner_one);
     suite_add_tcase(suite, tc);
     return suite;
 }
