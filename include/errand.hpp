@@ -556,8 +556,7 @@ private:
     }
 };
 
-/* Counted: may be destroyed while somebody waits. Must be made before, and should be destroyed before, its pool closes.
- */
+/* Permits for an open pool; counted: may be destroyed while somebody waits, and after its pool. */
 class semaphore : public owner<errand_sem, errand_sem_free> {
     static errand_sem *make(errand_pool *home, unsigned permits, const char *name)
     {
