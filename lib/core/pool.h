@@ -30,15 +30,18 @@ typedef struct er_task {
         er_job    job;       /* while it is queued */
         er_waiter waiter;    /* before or after that: it waits for its input */
     };
-    er_cell    *input;       /* what it follows, or runs on its own stack; under the cell's lock bit */
-    er_wait    *blocked;     /* under the cell's lock bit */
-    const char *name;
-    er_key     *key;         /* counted; NULL: none */
-    int64_t     deadline_ns; /* on its pool's clock; INT64_MAX: none */
-    int64_t     stamp;       /* when it was queued, coarsely */
-    const void *site;        /* where it was submitted; NULL: unknown */
-    uint32_t    queued;      /* one of those below; under the pool's lock */
-    uint32_t    flags;       /* task.c's */
+    uint32_t        queued;  /* one of those below; under the pool's lock */
+    uint32_t        flags;   /* task.c's, as the next three; so far goes what each task needs to run, side by side */
+    void          (*fn)(void);
+    void           *arg;
+    errand_free_fn *free_arg;
+    int64_t         stamp;   /* when it was queued, coarsely; odd: precisely */
+    er_cell        *input;   /* what it follows, or runs on its own stack; under the cell's lock bit */
+    er_wait        *blocked; /* under the cell's lock bit */
+    const char     *name;
+    er_key         *key;     /* counted; NULL: none */
+    int64_t         deadline_ns; /* on its pool's clock; INT64_MAX: none */
+    const void     *site;    /* where it was submitted; NULL: unknown */
 } er_task;
 enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT };
 

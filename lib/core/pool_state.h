@@ -36,24 +36,23 @@ struct errand_pool {
     void            *arg;
     int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
     uint32_t         waits[ER_SPREAD], runs[ER_SPREAD];
-    char             apart[ER_LINE];
-    uint32_t         waiting;     /* jobs in both lists; written under the lock, read by the searcher without (relaxed: a hint) */
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
+    char             apart[ER_LINE];
 
-    er_lock    lock; /* guards all below */
+    er_lock    lock; /* guards all below; first what every task touches */
+    uint32_t   waiting; /* jobs in both lists; read by the searcher without the lock (relaxed: a hint) */
     er_phase   phase;
-    er_list    urgent, tasks;
-    size_t     n_tasks;
-    unsigned   turn;
-    er_list    submitters; /* er_watchers: wait for room */
-    er_list    all, exited;
-    er_worker *parked;
+    unsigned   busy, residents, turn;
     bool       searching;
     bool       barren; /* the last thread that was to be started could not */
+    size_t     n_tasks;
+    er_worker *parked;
+    er_list    urgent, tasks;
+    er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
+    unsigned   lent, housed; /* residents are accepted; housed ones run */
     unsigned   threads, starting, numbers;
-    unsigned   busy, lent;
-    unsigned   residents, housed; /* accepted; running */
-    er_list    resident_list, closers, watchers;
+    er_list    all, exited;
+    er_list    resident_list, closers;
     er_closer *shutting;
     const void *sites[ER_SITES]; /* of failures that were told already */
 };

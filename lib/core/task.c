@@ -22,33 +22,16 @@
 #include <errno.h>
 #include <string.h>
 
-typedef struct work {
-    er_task task;
-    union {
-        errand_fn      *fn;
-        errand_into_fn *into;
-    };
-    void           *arg;
-    errand_free_fn *free_arg;
-} work;
-
 typedef struct timed_work { /* with a deadline, to begin or to end */
-    work          work;
+    er_task       task;
     er_timer      timer;
     errand_reason late; /* why it is told to end at its deadline */
 } timed_work;
 
 enum { INTO = 1, TIMED = 2 }; /* er_task.flags */
 
-typedef struct sequel {
-    er_task         task;
-    errand_then_fn *fn;
-    void           *arg;
-} sequel;
-
 static er_task *task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
-static work *work_of(er_cell *cell) { return er_of(cell, work, task.cell); }
-static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, work.task.cell); }
+static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, task.cell); }
 
 /* ---- errand_later ---- */
 
@@ -99,10 +82,10 @@ static void end_task(er_cell *cell, errand_result r)
     errand_reason reason = er_cell_told(cell);
     if (reason && r.error) r = told_failure(r, reason);
     if (cell->kind == &work_kind) {
-        work *w = work_of(cell);
-        if (w->free_arg) w->free_arg(w->arg);
-        w->free_arg = NULL;
-        if ((w->task.flags & TIMED) && er_timer_disarm(cell->pool, &timed_of(cell)->timer)) er_cell_release(cell);
+        er_task *task = task_of(cell);
+        if (task->free_arg) task->free_arg(task->arg);
+        task->free_arg = NULL;
+        if ((task->flags & TIMED) && er_timer_disarm(cell->pool, &timed_of(cell)->timer)) er_cell_release(cell);
     }
     if (cell->pool)
         er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
@@ -213,13 +196,13 @@ static void cancel_work(er_cell *cell, errand_reason reason)
 static void past_deadline(er_timer *timer)
 {
     timed_work *t = er_of(timer, timed_work, timer);
-    er_cell *cell = &t->work.task.cell;
+    er_cell *cell = &t->task.cell;
     errand_pool *pool = cell->pool;
     bool shut = er_pool_shut(pool);
-    if (!shut && t->work.task.deadline_ns > er_pool_now(pool)) { /* it was to begin by now */
+    if (!shut && t->task.deadline_ns > er_pool_now(pool)) { /* it was to begin by now */
         if (er_cell_claim(cell)) {
             refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL));
-        } else if (er_timer_arm(pool, timer, t->work.task.deadline_ns) == 0 && t->work.task.deadline_ns != INT64_MAX) {
+        } else if (er_timer_arm(pool, timer, t->task.deadline_ns) == 0 && t->task.deadline_ns != INT64_MAX) {
             if (!er_cell_ended(cell) || !er_timer_disarm(pool, timer)) return;
         }
     } else {
@@ -230,23 +213,25 @@ static void past_deadline(er_timer *timer)
 
 /* ---- work ---- */
 
-static errand_result call(const work *w)
+static errand_result call(const er_task *task)
 {
-    if (!(w->task.flags & INTO)) return w->fn(w->arg);
+    if (!(task->flags & INTO)) return ((errand_fn *)task->fn)(task->arg);
     errand_result r = { 0 };
-    w->into(w->arg, &r);
+    ((errand_into_fn *)task->fn)(task->arg, &r);
     return r;
 }
 
 static void run_work(er_cell *cell)
 {
-    if (er_cell_claim(cell)) finish(cell, call(work_of(cell)));
+    if (er_cell_claim(cell)) finish(cell, call(task_of(cell)));
 }
 
 void er_key_drop(er_key *key)
 {
     if (key && er_sub(&key->count, 1) == 1) er_free(key);
 }
+
+_Static_assert(sizeof(er_task) <= 192, "a task with its future");
 
 static void free_work(er_cell *cell)
 {
@@ -266,7 +251,7 @@ bool er_task_run_here(er_cell *f)
     bool queued = er_pool_unqueue(f->pool, task_of(f));
     er_frame *frame = NULL;
     er_task *before = er_task_change(task_of(f), &frame);
-    errand_result r = call(work_of(f));
+    errand_result r = call(task_of(f));
     er_task_change(before, &frame);
     --*nested;
     finish(f, r);
@@ -307,12 +292,11 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
     int error = 0;
     er_key *key = task->key || er_task_here() ? er_key_for(task, &error) : NULL;
-    work *w = error ? NULL : er_alloc(alarm != INT64_MAX ? sizeof(timed_work) : sizeof *w);
-    if (!w) {
+    er_task *t = error ? NULL : er_alloc(alarm != INT64_MAX ? sizeof(timed_work) : sizeof *t);
+    if (!t) {
         er_key_drop(key);
         return refused(pool, task, errand_fail(ENOMEM));
     }
-    er_task *t = &w->task;
     er_cell *cell = &t->cell;
     er_cell_init(cell, &work_kind, pool);
     t->input = NULL;
@@ -323,10 +307,9 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     t->site = site;
     t->queued = ER_NOT_QUEUED;
     t->flags = (task->fn ? 0 : INTO) | (alarm != INT64_MAX ? TIMED : 0);
-    if (task->fn) w->fn = task->fn;
-    else w->into = task->into;
-    w->arg = task->arg;
-    w->free_arg = task->free;
+    t->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
+    t->arg = task->arg;
+    t->free_arg = task->free;
 
     cell->count = alarm != INT64_MAX ? 3 : 2; /* nobody else knows it yet: the owner's, the queue's, the timer's */
     if (alarm != INT64_MAX) {
@@ -399,12 +382,12 @@ const char *errand_key(void)
 
 static void run_sequel(er_cell *cell)
 {
-    sequel *s = er_of(cell, sequel, task.cell);
+    er_task *task = task_of(cell);
     er_cell_claim(cell); /* nobody else does: a cancel only passes on */
     errand_result in = er_cell_take(cell); /* parked there by its input's end */
     if (er_task_here() && er_pool_shut(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
     bool held = er_endings_let_go();
-    errand_result r = s->fn(in, s->arg);
+    errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
     er_endings_hold(held);
     finish(cell, r);
 }
@@ -440,15 +423,14 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
         er_cell_drop(f);
         return refusal;
     }
-    sequel *s = er_alloc(sizeof *s);
-    if (!s) {
+    er_task *task = er_alloc(sizeof *task);
+    if (!task) {
         errand_cancel(f);
         er_cell_drop(f);
         errand_result r = fn(errand_fail(ENOMEM), arg); /* called exactly once, come what may */
         errand_result_free(&r);
         return er_failed(NULL, errand_fail(ENOMEM));
     }
-    er_task *task = &s->task;
     er_cell_init(&task->cell, &sequel_kind, f->pool);
     task->input = f;
     task->blocked = NULL;
@@ -459,8 +441,8 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     task->queued = ER_NOT_QUEUED;
     task->flags = 0;
     task->waiter.fn = input_ended;
-    s->fn = fn;
-    s->arg = arg;
+    task->fn = (void (*)(void))fn;
+    task->arg = arg;
     er_cell_keep(&task->cell);
     if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
     return &task->cell;
