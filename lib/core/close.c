@@ -25,25 +25,25 @@ static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns)
 {
     er_watcher w = { .wait.input = NULL };
     int error = 0;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     er_list_push(&pool->watchers, &w.node);
     for (;;) {
         er_parker_clear(&w.wait.parker, ER_WAKE);
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         size_t asleep = er_timers_asleep(pool->home.timers); /* what wakes now is a task before it is not asleep any more */
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         if (reached(pool, asleep)) break;
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         er_lend();
         uint32_t bits = er_park(&w.wait.parker, ER_WAKE, deadline_ns);
         er_lend_end();
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         if (bits & ER_WAKE) continue;
         if (!reached(pool, asleep)) error = ETIMEDOUT;
         break;
     }
     er_list_remove(&w.node);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     return error;
 }
 
@@ -59,7 +59,7 @@ int errand_pool_wait_idle(errand_pool *pool, int64_t ms)
 static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
 {
     size_t n = 0;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     er_list *lists[] = { &pool->urgent, &pool->tasks };
     for (int i = 0; i < 2; i++) {
         for (er_node *t = lists[i]->head.next; t != &lists[i]->head && n < most; t = t->next) {
@@ -71,16 +71,16 @@ static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
         er_worker *w = er_of(t, er_worker, node);
         if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_told(&w->task->cell)) some[n++] = er_cell_keep(&w->task->cell);
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     return n;
 }
 
 static void shut_down(errand_pool *pool)
 {
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     pool->phase = ER_SHUT;
     er_store(&pool->home.shut, 1);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     er_stop_residents(pool, true);
     er_shut_closers(pool, false);
     er_timers_shut(pool->home.timers);
@@ -98,14 +98,14 @@ static void leave_stragglers(errand_pool *pool)
 {
     const char *names[16];
     unsigned n = 0;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     for (er_node *at = pool->all.head.next; at != &pool->all.head; at = at->next) {
         er_worker *w = er_of(at, er_worker, node);
         w->left = true;
         er_thread_detach(&w->thread);
         if (n++ < 16) names[n - 1] = w->task && w->task->name ? w->task->name : "(without a name)";
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     for (unsigned i = 0; i < n && i < 16; i++)
         errand_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
     if (n > 16) errand_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
@@ -115,13 +115,13 @@ static void leave_stragglers(errand_pool *pool)
 static void run_leftovers(errand_pool *pool)
 {
     for (;;) {
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         er_node *n = er_list_first(&pool->urgent);
         if (!n) n = er_list_first(&pool->tasks);
         er_job *job = n ? er_of(n, er_job, link) : NULL;
         er_task *task = job ? er_job_task(job) : NULL;
         if (job) er_unlink_job(pool, job);
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         if (!job) return;
         er_frame *frame = NULL;
         er_task *before = er_task_change(NULL, &frame);
@@ -139,11 +139,11 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     int64_t now = er_now_ns(), deadline = er_deadline(now, within_ms);
     int64_t half = deadline == INT64_MAX ? INT64_MAX : now + (deadline - now) / 2;
 
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     bool open = pool->phase == ER_OPEN;
     if (open) pool->phase = ER_DRAINING;
     for (er_node *n; (n = er_list_pop(&pool->submitters));) er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     if (!open) return EINVAL;
 
     er_shut_closers(pool, true);
@@ -153,9 +153,9 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     int error;
     for (;;) {
         error = wait_for(pool, is_spent, deadline);
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         if (error || is_spent(pool, 0)) break; /* else another thread's resolve has queued something since */
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
     }
     pool->phase = ER_CLOSED;
     while (pool->parked) {
@@ -163,7 +163,7 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
         pool->parked = w->below;
         er_unpark(&w->parker, ER_WAKE);
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     wait_for(pool, only_stuck_are_left, INT64_MAX); /* soon: idle threads only have to notice */
     if (error) leave_stragglers(pool);
     er_reap(pool);

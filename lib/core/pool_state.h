@@ -37,12 +37,18 @@ struct errand_pool {
     int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
     uint32_t         waits[ER_SPREAD], runs[ER_SPREAD];
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
+    uint32_t         gate;        /* for who submits without the lock; written under it */
     char             apart[ER_LINE];
 
-    er_lock    lock; /* guards all below; first what every task touches */
+    er_job    *inbox; /* submitted without the lock, newest first: atomic */
+    int64_t    room;  /* so many more may come in that way: atomic */
+    char       further_apart[ER_LINE];
+
+    er_lock    lock; /* er_pool_lock, er_pool_unlock. Guards all below; first what every task touches */
     uint32_t   waiting; /* jobs in both lists; read by the searcher without the lock (relaxed: a hint) */
     er_phase   phase;
     unsigned   busy, residents, turn;
+    unsigned   taken, taken_then; /* jobs by workers, and when the searcher last looked; they wrap */
     bool       searching;
     bool       barren; /* the last thread that was to be started could not */
     size_t     n_tasks;
@@ -56,6 +62,16 @@ struct errand_pool {
     er_closer *shutting;
     const void *sites[ER_SITES]; /* of failures that were told already */
 };
+
+enum {
+    ER_GATE_OPEN = 1,  /* tasks may come in through the inbox: it is open, and has a thread */
+    ER_GATE_CALLS = 2, /* who brings one has to summon somebody */
+};
+
+/* Takes the lock, and what is in the inbox into the list. */
+void er_pool_lock(errand_pool *pool);
+/* Sets the gate to what holds now, and gives the lock. */
+void er_pool_unlock(errand_pool *pool);
 
 /* The bound on busy ones. */
 static inline unsigned er_limit(const errand_pool *pool) { return pool->workers + pool->residents; }

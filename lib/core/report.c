@@ -58,7 +58,7 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
     if (!pool || !out) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     uint64_t sums[3];
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     for (int i = 0; i < 3; i++) {
         sums[i] = er_load_relaxed(&pool->outcomes[i]);
         for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
@@ -77,7 +77,7 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
                             .wait_p99_ns = percentile(pool->waits, 0.99),
                             .run_p50_ns = percentile(pool->runs, 0.5),
                             .run_p99_ns = percentile(pool->runs, 0.99) };
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     return er_options_give(out, size, &s, sizeof s);
 }
 
@@ -102,7 +102,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     er_bytes text = { 0 };
     size_t asleep = er_timers_asleep(pool->home.timers);
-    er_lock_take(&pool->lock); /* memory is taken under it: this is for people, not for speed */
+    er_pool_lock(pool); /* memory is taken under it: this is for people, not for speed */
     er_bytes_format(&text, "pool %s: %u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u resident\n",
                     pool->home.name, pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep, pool->threads,
                     pool->residents);
@@ -119,7 +119,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
             if (task) tell_task(&text, task, i ? "queued" : "queued first", task->stamp);
         }
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     int error = text.error;
     if (!error && fwrite(text.at, 1, text.size, to) != text.size) error = EIO;
     er_bytes_free(&text);
@@ -133,12 +133,12 @@ void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name
     if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || !er_pool_log(pool)) return;
     bool told = false;
     if (site) {
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         const void **home = &pool->sites[((uintptr_t)site >> 2) % ER_SITES], **slot = home;
         for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++) slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
         told = *slot == site;
         *slot = site; /* all places taken: the one it was looked for first is given up */
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
     }
     if (told) return;
     char symbol[96];

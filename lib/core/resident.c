@@ -10,9 +10,9 @@ static void move_out(errand_pool *pool, er_resident *r) /* the lock is held, and
 {
     unsigned turns = 0;
     while (r->stopping) { /* short: stop only flips flags */
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         er_relax(&turns);
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
     }
     er_list_remove(&r->node);
     pool->residents--;
@@ -29,17 +29,17 @@ static void run_resident(er_cell *cell)
     er_resident *r = er_of(cell, lodger, task.cell)->resident;
     errand_pool *pool = er_pool_here();
     er_here_now()->resident = true;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     pool->housed++;
     er_here_now()->worker->resident = true;
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     r->run(r);
     er_here_now()->resident = false;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     pool->housed--;
     er_here_now()->worker->resident = false;
     move_out(pool, r);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     er_cell_try_end(cell, errand_ok(NULL, NULL));
     r->gone(r);
 }
@@ -59,7 +59,7 @@ int er_pool_reside(errand_pool *pool, er_resident *resident)
     l->resident = resident;
     resident->stopping = 0;
 
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     int error = pool->phase == ER_OPEN || pool->phase == ER_DRAINING ? 0 : pool->phase == ER_SHUT ? ECANCELED : EINVAL;
     bool stop = pool->phase == ER_DRAINING;
     if (!error) {
@@ -67,14 +67,14 @@ int er_pool_reside(errand_pool *pool, er_resident *resident)
         resident->stopping = stop;
         er_list_push(&pool->resident_list, &resident->node);
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     if (!error) {
         if (stop) resident->stop(resident, false);
         error = er_pool_queue(pool, task, true);
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         if (stop) resident->stopping--; /* before this it cannot be gone */
         if (error) move_out(pool, resident);
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
     }
     if (error) er_cell_release(&task->cell);
     return error;
@@ -82,28 +82,28 @@ int er_pool_reside(errand_pool *pool, er_resident *resident)
 
 void er_stop_residents(errand_pool *pool, bool now)
 {
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     er_node *end = &pool->resident_list.head;
     for (er_node *n = end->next; n != end;) {
         er_resident *r = er_of(n, er_resident, node);
         r->stopping++; /* keeps it, and so its place in the list */
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         r->stop(r, now);
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         n = n->next;
         r->stopping--;
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
 }
 
 int er_pool_add_closer(errand_pool *pool, er_closer *closer)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     bool open = pool->phase == ER_OPEN || (pool->phase == ER_DRAINING && !closer->early);
     int error = open ? 0 : pool->phase == ER_CLOSED ? EINVAL : ECANCELED;
     if (!error) er_list_push(&pool->closers, &closer->node);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     return error;
 }
 
@@ -111,32 +111,32 @@ void er_pool_remove_closer(errand_pool *pool, er_closer *closer)
 {
     if (er_pool_dead(pool)) return;
     unsigned turns = 0;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     while (pool->shutting == closer && er_here_now()->shutting != closer) { /* shut itself may end what it belongs to */
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         er_relax(&turns);
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
     }
     if (er_listed(&closer->node)) er_list_remove(&closer->node);
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
 }
 
 void er_shut_closers(errand_pool *pool, bool early_ones_only)
 {
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     for (er_node *n = pool->closers.head.next; n != &pool->closers.head;) {
         er_closer *closer = er_of(n, er_closer, node);
         n = n->next;
         if (early_ones_only && !closer->early) continue;
         er_list_remove(&closer->node);
         pool->shutting = closer;
-        er_lock_give(&pool->lock);
+        er_pool_unlock(pool);
         er_here_now()->shutting = closer;
         closer->shut(closer); /* may be gone after this */
         er_here_now()->shutting = NULL;
-        er_lock_take(&pool->lock);
+        er_pool_lock(pool);
         pool->shutting = NULL;
         n = pool->closers.head.next; /* others may have come and gone meanwhile */
     }
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
 }

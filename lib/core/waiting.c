@@ -93,11 +93,11 @@ void er_lend(void)
 {
     er_worker *w = here.worker;
     if (!lends(w)) return;
-    er_lock_take(&w->pool->lock);
+    er_pool_lock(w->pool);
     w->pool->busy--;
     w->pool->lent++;
     er_call c = er_summon(w->pool);
-    er_lock_give(&w->pool->lock);
+    er_pool_unlock(w->pool);
     er_answer(w->pool, c);
 }
 
@@ -105,16 +105,16 @@ void er_lend_end(void)
 {
     er_worker *w = here.worker;
     if (!lends(w)) return;
-    er_lock_take(&w->pool->lock);
+    er_pool_lock(w->pool);
     w->pool->busy++;
     w->pool->lent--;
-    er_lock_give(&w->pool->lock);
+    er_pool_unlock(w->pool);
 }
 
 bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t *n)
 {
     *n = 0;
-    er_lock_take(&pool->lock);
+    er_pool_lock(pool);
     bool none = pool->lent && pool->busy == pool->housed && !pool->starting;
     none = none && (pool->barren || pool->threads >= er_limit(pool) + pool->spares);
     for (er_node *at = pool->all.head.next; none && at != &pool->all.head; at = at->next) {
@@ -124,7 +124,7 @@ bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t 
         else er_cell_keep(&(tasks[(*n)++] = w->task)->cell);
     }
     none = none && *n + pool->housed == pool->threads; /* one that has just been started is not in the list yet */
-    er_lock_give(&pool->lock);
+    er_pool_unlock(pool);
     return none;
 }
 
@@ -145,9 +145,9 @@ static void ring(er_timer *timer) { er_unpark(&er_of(timer, alarm, timer)->wait-
 static bool is_circle(er_task *task, er_wait *wait)
 {
     er_worker *w = here.worker;
-    er_lock_take(&w->pool->lock);
+    er_pool_lock(w->pool);
     er_call c = er_summon(w->pool); /* a thread that could not be started perhaps now can */
-    er_lock_give(&w->pool->lock);
+    er_pool_unlock(w->pool);
     er_answer(w->pool, c);
     return er_circle(&task->cell, wait->input);
 }
