@@ -5,10 +5,17 @@
  * slot of level l is spread over the levels below when `now` enters it ("cascading"). A bit for each slot tells whether it
  * holds anything, so empty stretches are jumped over. Arming and disarming touch the node, its two neighbours and its slot.
  *
+ * What is not due for four seconds is only kept in a list: most timers are cancelled long before, and a list of neighbours is
+ * cheaper to enter and to leave than a slot at random. Two seconds before the first of them may be due they are put into the
+ * wheel, some at each advance, so that none of these takes long.
+ *
  * Invariant between calls: no armed node has at <= now, and slots at or before now's digit are empty on every level. */
 #include "base/wheel.h"
 
-#define MASK (ER_WHEEL_SLOTS - 1)
+#define MASK   (ER_WHEEL_SLOTS - 1)
+#define FAR    8192 /* ticks: 4.3 s */
+#define AHEAD  4096 /* before the first of those far is due */
+#define AT_ONCE 2048
 
 static unsigned digit(int64_t tick, int level) { return (unsigned)(tick >> (level * ER_WHEEL_BITS)) & MASK; }
 
@@ -29,6 +36,7 @@ static int next_busy(const er_wheel *w, int level, unsigned from)
 void er_wheel_init(er_wheel *w, int64_t now_ns)
 {
     *w = (er_wheel){ .now = now_ns >> ER_WHEEL_SHIFT };
+    er_list_init(&w->far);
     for (int l = 0; l < ER_WHEEL_LEVELS; l++) {
         for (unsigned s = 0; s < ER_WHEEL_SLOTS; s++) er_list_init(&w->slots[l][s]);
     }
@@ -56,8 +64,22 @@ void er_wheel_add(er_wheel *w, er_wheel_node *node, int64_t at_ns)
     int64_t at = (at_ns >> ER_WHEEL_SHIFT) + 1;  /* rounded up: never early */
     if (at <= w->now) at = w->now + 1;
     node->at = at < last ? at : last;
-    put(w, node);
     w->armed++;
+    if (node->at - w->now <= FAR) {
+        put(w, node);
+        return;
+    }
+    if (er_list_empty(&w->far) || node->at < w->far_first) w->far_first = node->at;
+    er_list_push(&w->far, &node->node);
+}
+
+/* Before the wheel is turned to that tick. */
+static void bring_near(er_wheel *w, int64_t to)
+{
+    if (er_list_empty(&w->far) || to < w->far_first - AHEAD) return;
+    bool all = to >= w->far_first;
+    for (int left = AT_ONCE; !er_list_empty(&w->far) && (all || left > 0); left--)
+        put(w, er_of(er_list_pop(&w->far), er_wheel_node, node));
 }
 
 void er_wheel_remove(er_wheel *w, er_wheel_node *node)
@@ -67,7 +89,7 @@ void er_wheel_remove(er_wheel *w, er_wheel_node *node)
     er_list_remove(&node->node);
     if (node->at < 0) return;
     w->armed--;
-    if (!alone) return;
+    if (!alone || head == &w->far.head) return;
     size_t index = (size_t)((er_list *)(void *)head - &w->slots[0][0]);
     clear_busy(w, (int)(index / ER_WHEEL_SLOTS), (unsigned)(index % ER_WHEEL_SLOTS));
 }
@@ -89,6 +111,7 @@ static int64_t next_tick(const er_wheel *w)
 void er_wheel_advance(er_wheel *w, int64_t now_ns, er_list *due)
 {
     int64_t to = now_ns >> ER_WHEEL_SHIFT;
+    bring_near(w, to);
     while (w->now < to) {
         int64_t tick = w->armed ? next_tick(w) : -1;
         if (tick < 0 || tick > to) {
@@ -120,6 +143,10 @@ void er_wheel_advance(er_wheel *w, int64_t now_ns, er_list *due)
 int64_t er_wheel_next_ns(const er_wheel *w)
 {
     int64_t tick = w->armed ? next_tick(w) : -1;
+    if (!er_list_empty(&w->far)) {
+        int64_t bring = w->far_first - AHEAD > w->now ? w->far_first - AHEAD : w->now + 1;
+        if (tick < 0 || bring < tick) tick = bring;
+    }
     int64_t ns;
     return tick < 0 || __builtin_mul_overflow(tick, INT64_C(1) << ER_WHEEL_SHIFT, &ns) ? INT64_MAX : ns;
 }

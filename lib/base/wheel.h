@@ -23,6 +23,8 @@ typedef struct er_wheel {
     size_t   armed;
     uint64_t busy[ER_WHEEL_LEVELS][ER_WHEEL_SLOTS / 64]; /* a bit for each slot that is not empty */
     er_list  slots[ER_WHEEL_LEVELS][ER_WHEEL_SLOTS];
+    er_list  far;       /* those that are not due for seconds, in no order */
+    int64_t  far_first; /* none of them is due before this tick */
 } er_wheel;
 
 void er_wheel_init(er_wheel *wheel, int64_t now_ns);

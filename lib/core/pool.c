@@ -247,9 +247,11 @@ static bool brisk(const errand_pool *pool)
 static void nap(errand_pool *pool, er_worker *w) /* the lock is held, and again on return */
 {
     pool->taken_then = pool->taken;
+    pool->napper = w;
     er_pool_unlock(pool);
     er_park(&w->parker, ER_WAKE, er_now_ns() + NAP_NS);
     er_pool_lock(pool);
+    if (pool->napper == w) pool->napper = NULL;
 }
 
 /* Notes down that it begins now; without the lock: relaxed, they are figures. */
@@ -336,7 +338,9 @@ static void worker_main(void *arg)
             continue;
         }
         if (pool->phase == ER_CLOSED || w->retiring) break;
-        if (!pool->searching && !w->searching && pool->busy < er_limit(pool)) {
+        if ((!pool->searching || pool->napper) && !w->searching && pool->busy < er_limit(pool)) {
+            if (pool->napper) pool->napper->searching = false;
+            pool->napper = NULL;
             pool->searching = w->searching = true;
             pool->taken_then = pool->taken;
             spun = false;

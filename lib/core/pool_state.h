@@ -53,6 +53,7 @@ struct errand_pool {
     bool       barren; /* the last thread that was to be started could not */
     size_t     n_tasks;
     er_worker *parked;
+    er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
     er_list    urgent, tasks;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
     unsigned   lent, housed; /* residents are accepted; housed ones run */
