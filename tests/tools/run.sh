@@ -101,7 +101,7 @@ check "quiet has no progress" empty err
 check "few open files: fewer jobs at once, and all go well" is "$(cat status)" 0
 check "which is told" has err '16 jobs at once, not 1000: no more than 64 files may be open'
 
-if command -v script >/dev/null; then # it makes a terminal
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # it makes a terminal, where there are any
     on_terminal() { # with so many columns, what errand says there is in `typescript`, a line for each drawing
         script -qec "stty cols $1; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
         status=$?
