@@ -9,24 +9,24 @@
 
 /* ---- hooks ---- */
 
-typedef struct threads {
+typedef struct thread_count {
     unsigned started, stopped, wrong;
-} threads;
+} thread_count;
 static _Thread_local int hooked;
 static void on_start(void *arg)
 {
-    threads *t = arg;
+    thread_count *t = arg;
     if (hooked++) count_up(&t->wrong);
     count_up(&t->started);
 }
 static void on_stop(void *arg)
 {
-    threads *t = arg;
+    thread_count *t = arg;
     if (hooked-- != 1) count_up(&t->wrong);
     count_up(&t->stopped);
 }
 
-static errand_pool *hooked_pool(threads *t, unsigned workers, unsigned spares)
+static errand_pool *hooked_pool(thread_count *t, unsigned workers, unsigned spares)
 {
     errand_pool_opts opts = { .workers = workers, .spares = spares, .on_start = on_start, .on_stop = on_stop, .arg = t };
     return errand_pool_new(&opts);
@@ -34,7 +34,7 @@ static errand_pool *hooked_pool(threads *t, unsigned workers, unsigned spares)
 
 static errand_result sees_hook(void *arg)
 {
-    threads *t = arg;
+    thread_count *t = arg;
     if (hooked != 1) count_up(&t->wrong);
     return errand_ok(NULL, NULL);
 }
@@ -42,7 +42,7 @@ static errand_result sees_hook(void *arg)
 START_TEST(on_start_and_on_stop_run_once_on_each_thread_and_balance_at_close)
 {
     for (unsigned i = 0; i < 20; i++) {
-        threads t = { 0 };
+        thread_count t = { 0 };
         errand_future *fs[100];
         errand_pool *pool = hooked_pool(&t, 1 + i % 5, 0);
         for (int k = 0; k < 100; k++) fs[k] = errand_submit(pool, sees_hook, &t);
@@ -58,14 +58,14 @@ END_TEST
 
 START_TEST(a_pool_that_was_never_used_starts_no_thread)
 {
-    threads t = { 0 };
+    thread_count t = { 0 };
     close_pool(hooked_pool(&t, 8, 0));
     ck_assert_uint_eq(t.started + t.stopped, 0);
 }
 END_TEST
 
 typedef struct guest {
-    threads       *t;
+    thread_count  *t;
     errand_future *gate;
     event          begun;
 } guest;
@@ -81,7 +81,7 @@ static errand_result awaits_gate(void *arg)
 START_TEST(while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed)
 {
     enum { N = 6 };
-    threads t = { 0 };
+    thread_count t = { 0 };
     guest g[N + 2];
     errand_promise *ps[N + 2];
     errand_future *fs[N + 2];
@@ -107,7 +107,7 @@ END_TEST
 
 START_TEST(ERRAND_NO_SPARES_lends_none)
 {
-    threads t = { 0 };
+    thread_count t = { 0 };
     guest g[2] = { { .t = &t }, { .t = &t } };
     errand_promise *ps[2];
     errand_future *fs[2];

@@ -76,8 +76,8 @@ static void signalled(unsigned count, void *arg)
     errand_jobs_stats s = { 0 };
     if (count > 2) _exit(INTERRUPTED);
     if (count == 1) errand_jobs_stop(r->jobs);
-    else errand_jobs_cancel(r->jobs);
     errand_jobs_stats_get(r->jobs, &s);
+    if (count == 2) errand_jobs_cancel(r->jobs); /* counted before: they end at once */
     if (count == 1) progress_say(&r->progress, "stopping: %" PRIu64 " in flight; again to cancel", s.in_flight);
     else progress_say(&r->progress, "cancelling %" PRIu64 " in flight; again to end at once", s.in_flight);
 }
