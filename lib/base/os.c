@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -136,6 +137,8 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+#define LEAST_STACK 65536 /* what the library itself may need on a thread */
+
 int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
 {
     start *s = calloc(1, sizeof *s);
@@ -150,7 +153,8 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
         free(s);
         return error;
     }
-    if (stack) error = pthread_attr_setstacksize(&attr, stack);
+    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
+    if (stack) error = pthread_attr_setstacksize(&attr, stack > least ? stack : least);
 
     sigset_t blocked, before;
     sigfillset(&blocked);

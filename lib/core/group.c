@@ -394,7 +394,23 @@ static void free_join(er_cell *cell)
     er_cell_bury(cell);
 }
 
-static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join };
+#define LOOKED_AT 256 /* looking for a circle counts through the members anew for each: not for ever */
+
+static bool input_of_join(er_cell *cell, size_t i, er_cell **input)
+{
+    errand_group *g = er_of(cell, joint, cell)->group;
+    *input = NULL;
+    er_lock_take(&g->lock);
+    er_node *at = g->members.head.next;
+    for (size_t n = 0; n < i && at != &g->members.head; n++) at = at->next;
+    bool there = i < LOOKED_AT && at != &g->members.head;
+    member *m = there ? er_of(at, member, in_order) : NULL;
+    if (m && m->input) *input = er_cell_keep(m->input);
+    er_lock_give(&g->lock);
+    return there;
+}
+
+static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join, .input = input_of_join };
 
 errand_future *errand_group_join(errand_group *g)
 {

@@ -113,7 +113,7 @@ static uint32_t gate_of(const errand_pool *pool)
 {
     bool open = pool->phase == ER_OPEN && pool->threads > pool->starting;
     bool calls = !pool->searching && pool->busy < er_limit(pool) &&
-                 (pool->parked || pool->threads < er_limit(pool) + pool->spares);
+                 (pool->parked || pool->threads < er_most_threads(pool));
     return (open ? ER_GATE_OPEN : 0) | (calls ? ER_GATE_CALLS : 0);
 }
 
@@ -148,7 +148,7 @@ er_call er_summon(errand_pool *pool)
         pool->parked = c.wake->below;
         c.wake->searching = pool->searching = true;
         pool->taken_then = pool->taken;
-    } else if (pool->threads < er_limit(pool) + pool->spares && pool->phase != ER_CLOSED) {
+    } else if (pool->threads < er_most_threads(pool) && pool->phase != ER_CLOSED) {
         pool->threads++;
         pool->starting++;
         pool->searching = c.start = true;

@@ -76,6 +76,11 @@ void er_pool_unlock(errand_pool *pool);
 
 /* The bound on busy ones. */
 static inline unsigned er_limit(const errand_pool *pool) { return pool->workers + pool->residents; }
+/* And on threads: one that is neither busy nor lent is about to look by itself, so there is no need for another. */
+static inline unsigned er_most_threads(const errand_pool *pool)
+{
+    return er_limit(pool) + (pool->lent < pool->spares ? pool->lent : pool->spares);
+}
 static inline bool er_at_rest(const errand_pool *pool) { return !pool->waiting && pool->busy + pool->lent == pool->housed; }
 
 /* Under the lock: something that er_watchers look at has changed. */

@@ -117,6 +117,20 @@ START_TEST(through_then_all_shield_and_a_retried_run)
 }
 END_TEST
 
+START_TEST(through_the_join_of_a_group)
+{
+    chained c[2] = { { .error = 0 } };
+    errand_group *g = errand_group_new(pool, NULL);
+    c[1].next = chained_task(pool, &c[0], "parent");
+    ck_assert_int_eq(errand_group_add(g, errand_sleep(pool, 0)), 0);
+    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = awaits_next, .arg = &c[1], .name = "child" }), 0);
+    c[0].next = errand_group_join(g);
+    for (int i = 0; i < 2; i++) happen(&c[i].go);
+    one_is_told(c, 2, "parent", "child");
+    ck_assert_int_eq(errand_group_close(g, LONG_MS), 0);
+}
+END_TEST
+
 START_TEST(closed_by_a_task_that_holds_no_worker)
 {
     chained c[2] = { { .error = 0 }, { .later = true } };
@@ -275,6 +289,7 @@ Suite *circles_suite(void)
     tcase_add_test(tc, a_task_that_awaits_itself);
     tcase_add_test(tc, three_tasks_across_two_pools);
     tcase_add_test(tc, through_then_all_shield_and_a_retried_run);
+    tcase_add_test(tc, through_the_join_of_a_group);
     tcase_add_test(tc, closed_by_a_task_that_holds_no_worker);
     tcase_add_test(tc, in_a_shielding_frame);
     tcase_add_test(tc, without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK);

@@ -19,6 +19,15 @@ Suite *policy_suite(void);
 Suite *retry_suite(void);
 Suite *deadlines_suite(void);
 Suite *stages_suite(void);
+Suite *groups_suite(void);
+Suite *firsts_suite(void);
+Suite *watching_suite(void);
+Suite *frames_suite(void);
+Suite *every_suite(void);
+Suite *circles_suite(void);
+Suite *context_suite(void);
+Suite *spares_suite(void);
+Suite *reports_suite(void);
 
 int main(void)
 {
@@ -38,6 +47,15 @@ int main(void)
     srunner_add_suite(runner, retry_suite());
     srunner_add_suite(runner, deadlines_suite());
     srunner_add_suite(runner, stages_suite());
+    srunner_add_suite(runner, groups_suite());
+    srunner_add_suite(runner, firsts_suite());
+    srunner_add_suite(runner, watching_suite());
+    srunner_add_suite(runner, frames_suite());
+    srunner_add_suite(runner, every_suite());
+    srunner_add_suite(runner, circles_suite());
+    srunner_add_suite(runner, context_suite());
+    srunner_add_suite(runner, spares_suite());
+    srunner_add_suite(runner, reports_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

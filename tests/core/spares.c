@@ -1,5 +1,5 @@
 /* Threads: spares, hooks, stacks, what a full queue drops, threads that cannot be started, fork. */
-#include "heard.h"
+#include "cores.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -316,30 +316,6 @@ static bool address_space_is_counted(void) /* a sanitizer's shadow leaves nothin
 #endif
 }
 
-static int none_from_the_start(void)
-{
-    unsigned freed = 0;
-    if (!no_more_threads()) return 77;
-    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .stack = (size_t)1 << 32 });
-    errand_task task = { .fn = number, .arg = &freed, .free = free_counts };
-    for (int i = 0; i < 3; i++) {
-        if (code_of(errand_submit_task(pool, &task)) != EAGAIN) return 1;
-    }
-    if (freed != 3) return 2;
-    errand_future *f;
-    errand_promise *p = errand_promise_new(pool, &f);
-    f = errand_then(f, pass_on, NULL);
-    errand_resolve(p, errand_ok(NULL, NULL)); /* no worker: it is called all the same */
-    if (code_of(f) != 0) return 3;
-    return errand_pool_close(pool, LONG_MS);
-}
-
-START_TEST(no_thread_at_all_is_EAGAIN_and_never_a_hang)
-{
-    if (address_space_is_counted()) ck_assert_int_eq(in_child(none_from_the_start), 0);
-}
-END_TEST
-
 static hold at_work;
 static errand_pool *poor;
 static errand_result waits_for_a_sequel(void *arg)
@@ -467,7 +443,6 @@ Suite *spares_suite(void)
     tcase_add_test(tc, while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed);
     tcase_add_test(tc, ERRAND_NO_SPARES_lends_none);
     tcase_add_test(tc, threads_have_the_stack_that_was_asked_for);
-    tcase_add_test(tc, no_thread_at_all_is_EAGAIN_and_never_a_hang);
     tcase_add_test(tc, no_further_thread_leaves_the_work_to_those_there_are_and_what_needs_one_is_EDEADLK);
     tcase_add_test(tc, in_a_child_everything_of_the_parents_is_dead_and_a_pool_of_its_own_lives);
     tc = case_of(suite, "what a full queue does");

@@ -359,7 +359,7 @@ static void *storming(void *arg)
 
 START_TEST(cancel_completion_timeout_drop_and_canceller_race)
 {
-    storm s = { .rounds = scaled(10000) };
+    storm s = { .rounds = scaled(20000) };
     pthread_t threads[THREADS];
     ck_assert_int_eq(pthread_barrier_init(&s.gate, NULL, THREADS), 0);
     for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, storming, &s), 0);

@@ -8,5 +8,6 @@
 Suite *retries_suite(void);
 Suite *limits_suite(void);
 Suite *ends_suite(void);
+Suite *many_suite(void);
 
 #endif
