@@ -144,6 +144,7 @@ static void ended(member *m, errand_result r)
     if (r.error && !g->failed) {
         g->failed = true;
         cancel = !g->how.keep_going;
+        if (cancel && !g->told) g->told = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
     }
     bool gone = g->gone;
     if (gone) er_list_remove(&m->in_order);

@@ -134,27 +134,35 @@ static errand_result until_told(void *arg)
     return errand_cancelled() == ERRAND_BY_TOTAL ? errand_failf(EIO, "tidied up") : errand_ok(NULL, NULL);
 }
 
+static void turn_both(errand_pool *one, int64_t ms)
+{
+    turn(&now, one, ms);
+    errand_pool_tick(pool); /* the sleep in there is this one's */
+}
+
 START_TEST(a_queued_task_ends_ETIMEDOUT_unrun_and_a_running_one_is_told_and_ends_as_fn_returns)
 {
     event began = { 0 };
     unsigned freed = 0;
-    errand_future *runs = errand_submit_task(pool, &(errand_task){ .fn = until_told, .arg = &began, .within_ms = 50 });
+    errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES, .clock = &now.clock });
+    errand_future *runs = errand_submit_task(one, &(errand_task){ .fn = until_told, .arg = &began, .within_ms = 50 });
     await_event(&began);
     errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = 10 };
-    errand_future *queued = errand_submit_task(pool, &task);
-    turn(&now, pool, 9);
+    errand_future *queued = errand_submit_task(one, &task);
+    turn_both(one, 9);
     ck_assert_int_eq(errand_wait(queued, 0), ETIMEDOUT);
-    turn(&now, pool, 1);
+    turn_both(one, 1);
     ck_assert_uint_eq(freed, 1);
     errand_result r = errand_await(queued);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
     errand_result_free(&r);
-    turn(&now, pool, 40);
+    turn_both(one, 40);
     r = errand_await(runs);
     ck_assert_int_eq(r.error, EIO);
     ck_assert_str_eq(errand_result_message(&r), "tidied up");
     errand_result_free(&r);
+    close_pool(one);
 }
 END_TEST
 
