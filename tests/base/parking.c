@@ -169,7 +169,7 @@ END_TEST
 START_TEST(a_thread_that_cannot_be_started_is_an_error)
 {
     er_thread thread;
-    int error = er_thread_start(&thread, look_around, NULL, NULL, 1); /* no stack is that small */
+    int error = er_thread_start(&thread, look_around, NULL, NULL, (size_t)1 << 60); /* no stack is that large */
     ck_assert_int_ne(error, 0);
 }
 END_TEST
