@@ -186,7 +186,8 @@ static void drop_ended(errand_future *f)
     errand_drop(f);
 }
 
-static errand_future *lose(const char *what)
+/* Not to be unrolled or inlined: it is one site. */
+__attribute__((noinline)) static errand_future *lose(const char *what)
 {
     return errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = (void *)(intptr_t)what, .name = "treasurer" });
 }
