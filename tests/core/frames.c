@@ -1,7 +1,10 @@
 /* Frames: clean-up that is kept from cancels, and stretches of code with a limit of their own. All on a turned clock. */
 #include "cores.h"
 
+#include "core/timer.h"
+
 #include <errno.h>
+#include <sched.h>
 
 static turned       now;
 static errand_pool *pool;
@@ -184,7 +187,7 @@ static errand_result past_its_deadline(void *arg)
     errand_enter(&frame, 30, true);
     step(s, 1, sleep_for(10));
     errand_enter(&inner, ERRAND_FOREVER, false); /* inside a shield all is shielded, and limited by it */
-    step(s, 2, sleep_for(10000));
+    step(s, 2, await_code(errand_sleep(pool, ERRAND_FOREVER))); /* the clock may be turned far before it waits */
     errand_leave(&inner);
     errand_leave(&frame);
     step(s, 3, sleep_for(1));
@@ -202,7 +205,9 @@ START_TEST(after_a_timeout_clean_up_has_its_own_limit)
     ck_assert_int_eq(s.codes[0], ETIMEDOUT);
     ck_assert_int_eq(s.reasons[0], ERRAND_BY_TOTAL);
     ck_assert_int_eq(s.left[0], 0);
-    while (!happened(&s.at[1])) turn(&now, pool, 1);
+    while (er_timers_asleep(er_home_of(pool)->timers) == 0) sched_yield(); /* not turned before it sleeps */
+    turn(&now, pool, 10);
+    await_event(&s.at[1]);
     ck_assert_int_eq(s.codes[1], 0);
     ck_assert_int_eq(s.reasons[1] == ERRAND_BY_TOTAL, s.left[1] == 0);
     while (!happened(&s.at[2])) turn(&now, pool, 1);
