@@ -42,7 +42,8 @@ void er_wall_text(int64_t wall_ns, char text[24])
 int64_t er_deadline(int64_t now_ns, int64_t ms)
 {
     int64_t ns;
-    if (ms == INT64_MAX || __builtin_mul_overflow(ms, ER_MS, &ns) || __builtin_add_overflow(now_ns, ns, &ns)) return INT64_MAX;
+    if (ms == INT64_MAX || __builtin_mul_overflow(ms, ER_MS, &ns) || __builtin_add_overflow(now_ns, ns, &ns))
+        return INT64_MAX;
     return ns;
 }
 

@@ -203,11 +203,12 @@ char *er_symbol(const void *address, char *buffer, size_t size)
     if (!address) snprintf(buffer, size, "an unknown place");
     else if (!dladdr(address, &info)) snprintf(buffer, size, "%p", address);
     else if (info.dli_sname)
-        snprintf(buffer, size, "%s+%#zx", info.dli_sname, (size_t)((const char *)address - (const char *)info.dli_saddr));
+        snprintf(buffer, size, "%s+%#zx", info.dli_sname,
+                 (size_t)((const char *)address - (const char *)info.dli_saddr));
     else if (info.dli_fname) /* a static function: addr2line -e FILE OFFSET finds it */
-        snprintf(buffer, size, "%s(+%#zx)", info.dli_fname, (size_t)((const char *)address - (const char *)info.dli_fbase));
-    else
-        snprintf(buffer, size, "%p", address);
+        snprintf(buffer, size, "%s(+%#zx)", info.dli_fname,
+                 (size_t)((const char *)address - (const char *)info.dli_fbase));
+    else snprintf(buffer, size, "%p", address);
     return buffer;
 }
 
@@ -219,7 +220,10 @@ static void in_child(void) { er_add_relaxed(&fork_generation, 1); /* relaxed: a 
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
-unsigned er_fork_generation(void) { return er_load_relaxed(&fork_generation); /* only a child's first thread changes it */ }
+unsigned er_fork_generation(void)
+{
+    return er_load_relaxed(&fork_generation); /* only a child's first thread changes it */
+}
 
 /* ---- randomness ---- */
 
@@ -229,7 +233,8 @@ uint64_t er_random(void)
     if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value) return value;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t state = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)(uintptr_t)&now ^ ((uint64_t)getpid() << 48);
+    uint64_t state = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)(uintptr_t)&now ^
+                     ((uint64_t)getpid() << 48);
     return er_random_next(&state);
 }
 

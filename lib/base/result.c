@@ -16,7 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIXED(by) { .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX }
+#define FIXED(by)                                                                                                      \
+    {                                                                                                                  \
+        .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX                       \
+    }
 static errand_detail fixed_details[] = {
     [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
     [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
@@ -63,7 +66,8 @@ errand_result errand_failf(int error, const char *fmt, ...)
     return r;
 }
 
-errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run, const char *fmt, ...)
+errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run, const char *fmt,
+                             ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -146,7 +150,8 @@ void er_result_attempted(errand_result *r, er_history *history)
         er_free(history);
         return;
     }
-    er_free(d->history); /* the outer run's attempts are this result's; what the last of them did inside stands in its message */
+    er_free(
+        d->history); /* the outer run's attempts are this result's; what the last of them did inside stands in its message */
     d->history = history;
 }
 
@@ -173,20 +178,34 @@ static const struct {
     errand_kind kind;
     bool transient;
 } kinds[] = {
-    { ETIMEDOUT, ERRAND_KIND_TIMEOUT, true },       { ECONNREFUSED, ERRAND_KIND_NETWORK, true },
-    { ECONNRESET, ERRAND_KIND_NETWORK, true },      { ECONNABORTED, ERRAND_KIND_NETWORK, true },
-    { EPIPE, ERRAND_KIND_NETWORK, true },           { EHOSTUNREACH, ERRAND_KIND_NETWORK, true },
-    { ENETUNREACH, ERRAND_KIND_NETWORK, true },     { ENETDOWN, ERRAND_KIND_NETWORK, true },
-    { EAGAIN, ERRAND_KIND_RESOURCE, true },         { EMFILE, ERRAND_KIND_RESOURCE, true },
-    { ENFILE, ERRAND_KIND_RESOURCE, true },         { ENOBUFS, ERRAND_KIND_RESOURCE, true },
-    { ECANCELED, ERRAND_KIND_CANCELLED, false },    { ENOMEM, ERRAND_KIND_RESOURCE, false },
-    { ENOSPC, ERRAND_KIND_RESOURCE, false },        { EDQUOT, ERRAND_KIND_RESOURCE, false },
-    { EINVAL, ERRAND_KIND_VALIDATION, false },      { EDOM, ERRAND_KIND_VALIDATION, false },
-    { ERANGE, ERRAND_KIND_VALIDATION, false },      { ENOTSUP, ERRAND_KIND_VALIDATION, false },
-    { EACCES, ERRAND_KIND_AUTH, false },            { EPERM, ERRAND_KIND_AUTH, false },
-    { EPROTO, ERRAND_KIND_PROTOCOL, false },        { EBADMSG, ERRAND_KIND_PROTOCOL, false },
-    { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },  { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
-    { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false }, { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
+    { ETIMEDOUT, ERRAND_KIND_TIMEOUT, true },
+    { ECONNREFUSED, ERRAND_KIND_NETWORK, true },
+    { ECONNRESET, ERRAND_KIND_NETWORK, true },
+    { ECONNABORTED, ERRAND_KIND_NETWORK, true },
+    { EPIPE, ERRAND_KIND_NETWORK, true },
+    { EHOSTUNREACH, ERRAND_KIND_NETWORK, true },
+    { ENETUNREACH, ERRAND_KIND_NETWORK, true },
+    { ENETDOWN, ERRAND_KIND_NETWORK, true },
+    { EAGAIN, ERRAND_KIND_RESOURCE, true },
+    { EMFILE, ERRAND_KIND_RESOURCE, true },
+    { ENFILE, ERRAND_KIND_RESOURCE, true },
+    { ENOBUFS, ERRAND_KIND_RESOURCE, true },
+    { ECANCELED, ERRAND_KIND_CANCELLED, false },
+    { ENOMEM, ERRAND_KIND_RESOURCE, false },
+    { ENOSPC, ERRAND_KIND_RESOURCE, false },
+    { EDQUOT, ERRAND_KIND_RESOURCE, false },
+    { EINVAL, ERRAND_KIND_VALIDATION, false },
+    { EDOM, ERRAND_KIND_VALIDATION, false },
+    { ERANGE, ERRAND_KIND_VALIDATION, false },
+    { ENOTSUP, ERRAND_KIND_VALIDATION, false },
+    { EACCES, ERRAND_KIND_AUTH, false },
+    { EPERM, ERRAND_KIND_AUTH, false },
+    { EPROTO, ERRAND_KIND_PROTOCOL, false },
+    { EBADMSG, ERRAND_KIND_PROTOCOL, false },
+    { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false },
+    { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
 };
 
 errand_kind er_kind_of(int error)
@@ -214,8 +233,10 @@ bool errand_result_transient(const errand_result *r)
     switch (errand_result_kind(r)) {
     case ERRAND_KIND_NETWORK:
     case ERRAND_KIND_TIMEOUT:
-    case ERRAND_KIND_RATE_LIMITED: return true;
-    default: break;
+    case ERRAND_KIND_RATE_LIMITED:
+        return true;
+    default:
+        break;
     }
     if (r->error > ERRAND_HTTP && r->error < ERRAND_CURL) {
         static const int statuses[] = { 408, 425, 429, 500, 502, 503, 504, 522, 524 };
@@ -232,7 +253,10 @@ bool errand_result_transient(const errand_result *r)
 }
 
 errand_reason errand_result_reason(const errand_result *r) { return r->detail ? r->detail->reason : ERRAND_BY_NOBODY; }
-const char *errand_result_phase(const errand_result *r) { return r->detail && r->detail->phase ? r->detail->phase : ""; }
+const char *errand_result_phase(const errand_result *r)
+{
+    return r->detail && r->detail->phase ? r->detail->phase : "";
+}
 int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
 int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
 size_t errand_result_index(const errand_result *r) { return r->detail ? r->detail->index : SIZE_MAX; }
@@ -248,19 +272,28 @@ const char *errand_result_message(const errand_result *r)
     if (r->detail && r->detail->message && r->detail->message[0]) return r->detail->message;
     if (r->error == ECANCELED) {
         switch (errand_result_reason(r)) {
-        case ERRAND_BY_CALLER: return "cancelled by its caller";
-        case ERRAND_BY_TOTAL: return "cancelled at the deadline of the whole";
-        case ERRAND_BY_ATTEMPT: return "cancelled at the deadline of the attempt";
-        case ERRAND_BY_SIBLING: return "cancelled because of a sibling";
-        case ERRAND_BY_SHUTDOWN: return "cancelled because of a shutdown";
-        case ERRAND_BY_NOBODY: break;
+        case ERRAND_BY_CALLER:
+            return "cancelled by its caller";
+        case ERRAND_BY_TOTAL:
+            return "cancelled at the deadline of the whole";
+        case ERRAND_BY_ATTEMPT:
+            return "cancelled at the deadline of the attempt";
+        case ERRAND_BY_SIBLING:
+            return "cancelled because of a sibling";
+        case ERRAND_BY_SHUTDOWN:
+            return "cancelled because of a shutdown";
+        case ERRAND_BY_NOBODY:
+            break;
         }
     }
     if (r->error == ETIMEDOUT) {
         switch (errand_result_reason(r)) {
-        case ERRAND_BY_TOTAL: return "timed out: the deadline of the whole has passed";
-        case ERRAND_BY_ATTEMPT: return "timed out: the deadline of the attempt has passed";
-        default: break;
+        case ERRAND_BY_TOTAL:
+            return "timed out: the deadline of the whole has passed";
+        case ERRAND_BY_ATTEMPT:
+            return "timed out: the deadline of the attempt has passed";
+        default:
+            break;
         }
     }
     return errand_strerror(r->error);
@@ -272,16 +305,24 @@ const char *errand_strerror(int error)
 {
     static _Thread_local char text[96];
     switch (error) {
-    case 0: return "Success";
-    case ERRAND_ELATE: return "its deadline cannot be met, so it was not begun";
-    case ERRAND_EFULL: return "the queue is full";
-    case ERRAND_EABANDONED: return "its promise was abandoned";
-    case ERRAND_EFORKED: return "it belongs to a parent process";
-    default: break;
+    case 0:
+        return "Success";
+    case ERRAND_ELATE:
+        return "its deadline cannot be met, so it was not begun";
+    case ERRAND_EFULL:
+        return "the queue is full";
+    case ERRAND_EABANDONED:
+        return "its promise was abandoned";
+    case ERRAND_EFORKED:
+        return "it belongs to a parent process";
+    default:
+        break;
     }
     if (error > ERRAND_HTTP && error < ERRAND_HTTP + 1000) snprintf(text, sizeof text, "HTTP %d", error - ERRAND_HTTP);
-    else if (error > ERRAND_CURL && error < ERRAND_USER) snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
-    else if (error >= ERRAND_USER && error < ERRAND_REFUSED) snprintf(text, sizeof text, "user error %d", error - ERRAND_USER);
+    else if (error > ERRAND_CURL && error < ERRAND_USER)
+        snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
+    else if (error >= ERRAND_USER && error < ERRAND_REFUSED)
+        snprintf(text, sizeof text, "user error %d", error - ERRAND_USER);
     else return strerror_r(error, text, sizeof text);
     return text;
 }
@@ -290,12 +331,23 @@ const char *errand_error_name(int error, char *buffer, size_t size)
 {
     const char *name = NULL;
     switch (error) {
-    case 0: name = "OK"; break;
-    case ERRAND_ELATE: name = "ELATE"; break;
-    case ERRAND_EFULL: name = "EFULL"; break;
-    case ERRAND_EABANDONED: name = "EABANDONED"; break;
-    case ERRAND_EFORKED: name = "EFORKED"; break;
-    default: name = error > 0 && error < ERRAND_HTTP ? strerrorname_np(error) : NULL;
+    case 0:
+        name = "OK";
+        break;
+    case ERRAND_ELATE:
+        name = "ELATE";
+        break;
+    case ERRAND_EFULL:
+        name = "EFULL";
+        break;
+    case ERRAND_EABANDONED:
+        name = "EABANDONED";
+        break;
+    case ERRAND_EFORKED:
+        name = "EFORKED";
+        break;
+    default:
+        name = error > 0 && error < ERRAND_HTTP ? strerrorname_np(error) : NULL;
     }
     if (name) snprintf(buffer, size, "%s", name);
     else if (error > ERRAND_HTTP && error < ERRAND_CURL) snprintf(buffer, size, "HTTP %d", error - ERRAND_HTTP);
@@ -307,8 +359,9 @@ const char *errand_error_name(int error, char *buffer, size_t size)
 
 const char *errand_kind_name(errand_kind kind)
 {
-    static const char *const names[] = { "ok", "network", "timeout", "cancelled", "http_client", "http_server", "rate_limited",
-                                         "auth", "protocol", "validation", "resource", "rejected", "internal", "unknown" };
+    static const char *const names[] = { "ok",          "network",      "timeout",  "cancelled", "http_client",
+                                         "http_server", "rate_limited", "auth",     "protocol",  "validation",
+                                         "resource",    "rejected",     "internal", "unknown" };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 

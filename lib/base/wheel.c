@@ -12,15 +12,18 @@
  * Invariant between calls: no armed node has at <= now, and slots at or before now's digit are empty on every level. */
 #include "base/wheel.h"
 
-#define MASK   (ER_WHEEL_SLOTS - 1)
-#define FAR    8192 /* ticks: 4.3 s */
-#define AHEAD  4096 /* before the first of those far is due */
+#define MASK    (ER_WHEEL_SLOTS - 1)
+#define FAR     8192 /* ticks: 4.3 s */
+#define AHEAD   4096 /* before the first of those far is due */
 #define AT_ONCE 2048
 
 static unsigned digit(int64_t tick, int level) { return (unsigned)(tick >> (level * ER_WHEEL_BITS)) & MASK; }
 
 static void set_busy(er_wheel *w, int level, unsigned slot) { w->busy[level][slot / 64] |= UINT64_C(1) << (slot % 64); }
-static void clear_busy(er_wheel *w, int level, unsigned slot) { w->busy[level][slot / 64] &= ~(UINT64_C(1) << (slot % 64)); }
+static void clear_busy(er_wheel *w, int level, unsigned slot)
+{
+    w->busy[level][slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+}
 
 /* The first busy slot at or after from, or -1. */
 static int next_busy(const er_wheel *w, int level, unsigned from)
@@ -102,7 +105,8 @@ static int64_t next_tick(const er_wheel *w)
         int slot = from < ER_WHEEL_SLOTS ? next_busy(w, level, from) : -1;
         if (slot < 0) continue;
         int shift = level * ER_WHEEL_BITS;
-        int64_t turn = level == ER_WHEEL_LEVELS - 1 ? 0 : (w->now >> (shift + ER_WHEEL_BITS)) << (shift + ER_WHEEL_BITS);
+        int64_t turn = level == ER_WHEEL_LEVELS - 1 ? 0
+                                                    : (w->now >> (shift + ER_WHEEL_BITS)) << (shift + ER_WHEEL_BITS);
         return turn + ((int64_t)slot << shift); /* a lower level is always nearer than a higher one */
     }
     return -1;
@@ -119,7 +123,8 @@ void er_wheel_advance(er_wheel *w, int64_t now_ns, er_list *due)
             return;
         }
         w->now = tick;
-        for (int level = ER_WHEEL_LEVELS - 1; level >= 0; level--) { /* spread those that begin at this tick, highest first */
+        for (int level = ER_WHEEL_LEVELS - 1; level >= 0;
+             level--) { /* spread those that begin at this tick, highest first */
             unsigned slot = digit(tick, level);
             if (tick & ((INT64_C(1) << (level * ER_WHEEL_BITS)) - 1)) continue;
             if (er_list_empty(&w->slots[level][slot])) continue;

@@ -32,38 +32,38 @@
 #include <errno.h>
 
 typedef struct batch {
-    er_resident      pump;
-    errand_pool     *pool;
-    errand_promise  *promise;
-    errand_next_fn  *next;
-    errand_work_fn  *work;
-    errand_each_fn  *each;
-    void            *arg;
-    size_t           at_once, window;
-    bool             ordered;
-    er_lock          lock; /* guards all that follows */
-    er_parker       *parked;    /* the pump's, while it sleeps and nobody has taken it */
-    unsigned         users;
-    size_t           in_flight; /* taken, not ended */
-    size_t           held;      /* taken, not handed over */
-    er_list          flight;    /* in flight with a future that nobody has cancelled yet */
-    er_list          ended;     /* not ordered: what can be handed over */
-    er_list          order;     /* ordered: all that is held */
-    bool             draining, stopping;
-    int              error;     /* what it will end with */
-    errand_reason    reason;    /* who told it to */
-    errand_tally    *tally;     /* the drainer's */
+    er_resident pump;
+    errand_pool *pool;
+    errand_promise *promise;
+    errand_next_fn *next;
+    errand_work_fn *work;
+    errand_each_fn *each;
+    void *arg;
+    size_t at_once, window;
+    bool ordered;
+    er_lock lock;      /* guards all that follows */
+    er_parker *parked; /* the pump's, while it sleeps and nobody has taken it */
+    unsigned users;
+    size_t in_flight; /* taken, not ended */
+    size_t held;      /* taken, not handed over */
+    er_list flight;   /* in flight with a future that nobody has cancelled yet */
+    er_list ended;    /* not ordered: what can be handed over */
+    er_list order;    /* ordered: all that is held */
+    bool draining, stopping;
+    int error;            /* what it will end with */
+    errand_reason reason; /* who told it to */
+    errand_tally *tally;  /* the drainer's */
 } batch;
 
 typedef struct item {
-    er_node        node;  /* flight, then ended */
-    er_node        order;
-    batch         *batch;
-    void          *thing;
+    er_node node; /* flight, then ended */
+    er_node order;
+    batch *batch;
+    void *thing;
     errand_future *future;
-    errand_result  result;
-    unsigned       count;
-    bool           ended;
+    errand_result result;
+    unsigned count;
+    bool ended;
 } item;
 
 static void finish(batch *b)
@@ -306,10 +306,19 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     size_t at_once = o.at_once ? o.at_once : 16;
     *b = (batch){
         .pump = { .name = "batch", .run = pump_run, .stop = pump_stop, .gone = pump_gone },
-        .pool = pool, .promise = promise, .next = next, .work = work, .each = each, .arg = arg,
+        .pool = pool,
+        .promise = promise,
+        .next = next,
+        .work = work,
+        .each = each,
+        .arg = arg,
         .at_once = at_once,
-        .window = o.window ? o.window : at_once < 64 ? 256 : 4 * at_once,
-        .ordered = o.ordered, .users = 1, .tally = tally,
+        .window = o.window       ? o.window
+                  : at_once < 64 ? 256
+                                 : 4 * at_once,
+        .ordered = o.ordered,
+        .users = 1,
+        .tally = tally,
     };
     er_list_init(&b->flight);
     er_list_init(&b->ended);

@@ -360,13 +360,20 @@ static const struct {
     const char *name;
     int (*read)(er_line_job *job, const char *key, er_span v);
 } keys[] = {
-    { "url", read_url },         { "id", read_id },
-    { "method", read_method },   { "headers", read_headers },
-    { "params", read_later },    { "json", read_json },
-    { "body", read_body },       { "body_file", read_body_file },
-    { "timeout", read_timeout }, { "retries", read_retries },
-    { "idempotent", read_idempotent }, { "idempotency_key", read_key },
-    { "save_to", read_save_to }, { "meta", read_later },
+    { "url", read_url },
+    { "id", read_id },
+    { "method", read_method },
+    { "headers", read_headers },
+    { "params", read_later },
+    { "json", read_json },
+    { "body", read_body },
+    { "body_file", read_body_file },
+    { "timeout", read_timeout },
+    { "retries", read_retries },
+    { "idempotent", read_idempotent },
+    { "idempotency_key", read_key },
+    { "save_to", read_save_to },
+    { "meta", read_later },
 };
 #define KEYS (sizeof keys / sizeof *keys)
 

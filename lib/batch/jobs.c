@@ -24,33 +24,33 @@
 
 #include <errno.h>
 
-#define POLICIES 8           /* for 0 to 7 extra attempts; more get a policy of their own */
+#define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
 #define LINE_KEPT (1u << 20) /* so much memory is kept for the next result line */
 
 struct errand_jobs {
-    errand_jobs_opts  opts;
-    errand_pool      *pool;
-    errand_http      *http;
-    errand_policy    *policies[POLICIES]; /* [extra attempts] */
-    errand_policy    *once;               /* of the session's requests */
-    errand_future    *done;
-    er_lines          lines;   /* the reader's */
-    uint64_t          seq;     /* the reader's */
-    er_bytes          line;    /* the writer's */
-    int               wake[2];
-    uint32_t          told;    /* to stop; atomic */
-    er_lock           lock;    /* guards the rest */
-    bool              input_over;
+    errand_jobs_opts opts;
+    errand_pool *pool;
+    errand_http *http;
+    errand_policy *policies[POLICIES]; /* [extra attempts] */
+    errand_policy *once;               /* of the session's requests */
+    errand_future *done;
+    er_lines lines; /* the reader's */
+    uint64_t seq;   /* the reader's */
+    er_bytes line;  /* the writer's */
+    int wake[2];
+    uint32_t told; /* to stop; atomic */
+    er_lock lock;  /* guards the rest */
+    bool input_over;
     errand_jobs_stats stats;
-    er_spread         times;   /* us */
+    er_spread times; /* us */
 };
 
 typedef struct run {
-    er_line_job       job;
+    er_line_job job;
     errand_jobs *jobs;
-    int64_t      began_ns;
-    unsigned     retries, tries;
-    bool         begun, retrying;
+    int64_t began_ns;
+    unsigned retries, tries;
+    bool begun, retrying;
 } run;
 
 /* ---- input ---- */

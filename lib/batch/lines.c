@@ -134,7 +134,10 @@ int er_lines_next(er_lines *lines, er_line *line)
             er_bytes_free(&text);
             continue;
         }
-        *line = (er_line){ .file = lines->file, .number = lines->number, .text = text.at, .size = text.size,
+        *line = (er_line){ .file = lines->file,
+                           .number = lines->number,
+                           .text = text.at,
+                           .size = text.size,
                            .error = too_long ? EFBIG : 0 };
         return 0;
     }

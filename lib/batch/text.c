@@ -157,8 +157,9 @@ static bool check_value(scan *s)
                 depth--;
                 continue;
             }
-            if (*s->at != ',') return refuse(s, open[depth - 1] == '}' ? "a comma or } must stand here"
-                                                                       : "a comma or ] must stand here");
+            if (*s->at != ',')
+                return refuse(s,
+                              open[depth - 1] == '}' ? "a comma or } must stand here" : "a comma or ] must stand here");
             s->at++;
             if (open[depth - 1] == '}' && !check_key(s)) return false;
             break;

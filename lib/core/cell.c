@@ -27,7 +27,7 @@
 #define REASONS (7u << ER_REASON)
 
 static _Thread_local struct {
-    bool       busy; /* a frame further out on this stack works the list off */
+    bool busy; /* a frame further out on this stack works the list off */
     er_waiter *first, **last;
 } endings;
 
@@ -201,12 +201,13 @@ void er_cell_abandon(er_cell *cell)
     /* counted up before the flag can be seen: the count is never short */
     if (!cell->pool) return;
     er_add_relaxed(&er_home_of(cell->pool)->abandoned, 1);
-    if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD)) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
+    if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD))
+        er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
 }
 
 /* Where a cancel goes on to, when the kind's cancel has returned. */
 struct passing {
-    er_cell      *to; /* counted */
+    er_cell *to; /* counted */
     errand_reason reason;
 };
 static _Thread_local struct passing *passing;
@@ -269,10 +270,7 @@ void er_cell_bury(er_cell *cell)
 }
 #endif
 
-bool er_cell_forked(const er_cell *cell)
-{
-    return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell);
-}
+bool er_cell_forked(const er_cell *cell) { return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell); }
 
 /* ---- what could not be started ---- */
 
@@ -280,7 +278,10 @@ static void free_failed(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind failed_kind = { .free = free_failed };
 
 static er_cell no_memory = {
-    .state = ER_CLAIMED | ER_ENDED | ER_FIXED, .count = 1, .kind = &failed_kind, .result = { .error = ENOMEM },
+    .state = ER_CLAIMED | ER_ENDED | ER_FIXED,
+    .count = 1,
+    .kind = &failed_kind,
+    .result = { .error = ENOMEM },
 };
 
 er_cell *er_failed(errand_pool *pool, errand_result r)

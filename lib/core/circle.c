@@ -15,10 +15,10 @@
 
 #include "base/bytes.h"
 
-#define DEPTH  64
-#define STEPS  4000000
-#define CROWD  400
-#define POOLS  4
+#define DEPTH 64
+#define STEPS 4000000
+#define CROWD 400
+#define POOLS 4
 
 typedef struct hungry { /* pools that are being looked at */
     const struct hungry *outer;
@@ -27,10 +27,10 @@ typedef struct hungry { /* pools that are being looked at */
 } hungry;
 
 typedef struct walk {
-    er_cell            *target; /* NULL: it looks for what starves alone */
+    er_cell *target; /* NULL: it looks for what starves alone */
     const struct hungry *hungry;
-    unsigned            steps;
-    er_bytes            path; /* the names of the tasks on the way */
+    unsigned steps;
+    er_bytes path; /* the names of the tasks on the way */
 } walk;
 
 static bool unbegun(const er_cell *cell) { return !(er_load(&cell->state) & (ER_CLAIMED | ER_ENDED)); }
@@ -71,7 +71,7 @@ static bool leads_back(walk *w, er_cell *cell)
 {
     struct {
         er_cell *cell;
-        size_t   next, names;
+        size_t next, names;
     } stack[DEPTH];
     unsigned depth = 0;
     bool found = false;
@@ -85,7 +85,7 @@ static bool leads_back(walk *w, er_cell *cell)
         if (found || ++w->steps > STEPS) break;
         bool more = at->kind->input && at->kind->input(at, stack[depth].next++, &next);
         if (more && !next) continue; /* that one has ended; the next */
-        if (!more) { /* back to where there was a choice */
+        if (!more) {                 /* back to where there was a choice */
             er_cell_release(at);
             if (w->path.at && stack[depth].names < w->path.size) w->path.at[w->path.size = stack[depth].names] = '\0';
             if (depth == 0) return false;

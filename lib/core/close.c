@@ -12,8 +12,14 @@
 typedef bool condition(const errand_pool *pool, size_t asleep);
 
 static bool is_at_rest(const errand_pool *pool, size_t asleep) { return (void)asleep, er_at_rest(pool); }
-static bool is_drained(const errand_pool *pool, size_t asleep) { return !asleep && er_at_rest(pool) && !pool->residents; }
-static bool is_spent(const errand_pool *pool, size_t asleep) { return (void)asleep, er_at_rest(pool) && !pool->residents; }
+static bool is_drained(const errand_pool *pool, size_t asleep)
+{
+    return !asleep && er_at_rest(pool) && !pool->residents;
+}
+static bool is_spent(const errand_pool *pool, size_t asleep)
+{
+    return (void)asleep, er_at_rest(pool) && !pool->residents;
+}
 static bool only_stuck_are_left(const errand_pool *pool, size_t asleep)
 {
     (void)asleep;
@@ -30,7 +36,8 @@ static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns)
     for (;;) {
         er_parker_clear(&w.wait.parker, ER_WAKE);
         er_pool_unlock(pool);
-        size_t asleep = er_timers_asleep(pool->home.timers); /* what wakes now is a task before it is not asleep any more */
+        size_t asleep = er_timers_asleep(
+            pool->home.timers); /* what wakes now is a task before it is not asleep any more */
         er_pool_lock(pool);
         if (reached(pool, asleep)) break;
         er_pool_unlock(pool);
@@ -69,7 +76,8 @@ static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
     }
     for (er_node *t = pool->all.head.next; t != &pool->all.head && n < most; t = t->next) {
         er_worker *w = er_of(t, er_worker, node);
-        if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_told(&w->task->cell)) some[n++] = er_cell_keep(&w->task->cell);
+        if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_told(&w->task->cell))
+            some[n++] = er_cell_keep(&w->task->cell);
     }
     er_pool_unlock(pool);
     return n;
@@ -142,7 +150,8 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     er_pool_lock(pool);
     bool open = pool->phase == ER_OPEN;
     if (open) pool->phase = ER_DRAINING;
-    for (er_node *n; (n = er_list_pop(&pool->submitters));) er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
+    for (er_node *n; (n = er_list_pop(&pool->submitters));)
+        er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
     er_pool_unlock(pool);
     if (!open) return EINVAL;
 

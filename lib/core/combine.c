@@ -17,10 +17,10 @@ static void give_up(er_cell *f)
 /* ---- timeout ---- */
 
 typedef struct limit {
-    er_cell   cell;
-    er_cell  *input;
+    er_cell cell;
+    er_cell *input;
     er_waiter waiter;
-    er_timer  timer;
+    er_timer timer;
 } limit;
 
 static void limited_ended(er_waiter *waiter)
@@ -101,8 +101,8 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
 /* ---- shield ---- */
 
 typedef struct shield {
-    er_cell   cell;
-    er_cell  *input;
+    er_cell cell;
+    er_cell *input;
     er_waiter waiter;
 } shield;
 
@@ -149,18 +149,18 @@ typedef enum way { ALL, SETTLE, ANY, RACE } way;
 typedef struct many many;
 typedef struct part {
     er_waiter waiter;
-    er_cell  *input;
-    many     *whole;
+    er_cell *input;
+    many *whole;
 } part;
 struct many {
-    er_cell         cell;
-    way             way;
-    size_t          n;
-    size_t          left;    /* unended inputs, and one for who builds it */
-    size_t          last;    /* that ended */
-    size_t          decides; /* the first that failed (all), succeeded (any), ended (race); n: none yet */
+    er_cell cell;
+    way way;
+    size_t n;
+    size_t left;    /* unended inputs, and one for who builds it */
+    size_t last;    /* that ended */
+    size_t decides; /* the first that failed (all), succeeded (any), ended (race); n: none yet */
     errand_results *results;
-    part            parts[];
+    part parts[];
 };
 
 static void free_results(void *value)
@@ -302,7 +302,8 @@ static const char *twice(errand_future *const fs[], size_t n)
 static errand_future *gather(errand_future *const fs[], size_t n, way how)
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
-    if (!n && (how == ANY || how == RACE)) return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
+    if (!n && (how == ANY || how == RACE))
+        return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
     const char *wrong = twice(fs, n);
     if (wrong) return er_failed(NULL, errand_failf(EINVAL, "%s", wrong));
 
@@ -336,7 +337,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
         er_cell_keep(&m->cell);
     }
     for (size_t i = 0; i < n; i++) {
-        er_cell *f = m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
+        er_cell *f =
+            m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
         if (!er_cell_watch(f, &m->parts[i].waiter)) {
             m->parts[i].waiter.cell = f;
             part_ended(&m->parts[i].waiter);

@@ -10,15 +10,15 @@
 #include <errno.h>
 
 typedef struct every {
-    er_cell     cell;
-    er_cell    *input; /* the task that runs */
-    er_waiter   waiter;
-    er_timer    timer;
-    er_closer   closer;
-    errand_fn  *fn;
-    void       *arg;
+    er_cell cell;
+    er_cell *input; /* the task that runs */
+    er_waiter waiter;
+    er_timer timer;
+    er_closer closer;
+    errand_fn *fn;
+    void *arg;
     const void *site;
-    int64_t     began_ns, step_ns;
+    int64_t began_ns, step_ns;
 } every;
 
 static void end(every *e, errand_result r)
@@ -37,7 +37,9 @@ static void stop(every *e)
 static void arm(every *e)
 {
     int64_t now = er_pool_now(e->cell.pool), steps = (now - e->began_ns) / e->step_ns + 1, passed;
-    int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at) ? INT64_MAX : at;
+    int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at)
+                     ? INT64_MAX
+                     : at;
     if (at == INT64_MAX) at--; /* armed in any case: who stops it disarms it */
     if (er_timer_arm(e->cell.pool, &e->timer, at)) stop(e);
     else if (er_cell_told(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
@@ -122,7 +124,8 @@ errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *
         arm(e);
         return &e->cell;
     }
-    er_cell_try_end(&e->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_failf(error, "the pool is closed"));
+    er_cell_try_end(&e->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN)
+                                                 : errand_failf(error, "the pool is closed"));
     er_cell_release(&e->cell);
     return &e->cell;
 }

@@ -9,7 +9,7 @@
 
 typedef struct waiting {
     er_waiter waiter;
-    er_wait   wait;
+    er_wait wait;
 } waiting;
 
 static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE); }
@@ -74,12 +74,15 @@ errand_result errand_await(errand_future *f)
         if (told) return give_up(f, er_told_result(told));
         if (me && er_pool_here() == f->pool) {
             bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
-            er_wait unheard = { .input = f }; /* for who looks for circles; a cancel of this task goes on to f if it is not shielded */
+            er_wait unheard = {
+                .input = f
+            }; /* for who looks for circles; a cancel of this task goes on to f if it is not shielded */
             er_cell_lock(&me->cell);
             if (shielded) me->blocked = &unheard;
             else me->input = f;
             er_cell_unlock(&me->cell);
-            if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
+            if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX)
+                er_task_run_here(f); /* a timed wait never does */
             er_cell_lock(&me->cell);
             me->blocked = NULL;
             me->input = NULL;
@@ -128,7 +131,7 @@ void errand_canceller_free(errand_canceller *c)
 typedef struct watching {
     union {
         er_waiter waiter;
-        er_job    job;
+        er_job job;
     };
 } watching;
 
@@ -171,7 +174,7 @@ int errand_unwatch(errand_future *f, errand_watcher *w)
 /* ---- sleeping ---- */
 
 typedef struct sleeper {
-    er_cell  cell;
+    er_cell cell;
     er_timer timer;
 } sleeper;
 

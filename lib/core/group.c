@@ -18,42 +18,42 @@
 typedef enum state { HELD, BEGINNING, RUNNING, ENDED } state;
 
 typedef struct member {
-    er_node        in_order;
-    er_node        in_state; /* held, or ended */
-    errand_group  *group;
-    size_t         index;
-    state          state;
-    er_cell       *input;
-    er_waiter      waiter;
-    errand_result  result;
-    bool           counted; /* against at_once */
-    errand_policy *policy;  /* the rest is for those held */
-    errand_task    task;
-    er_key        *key;
-    int64_t        deadline_ns, begin_by_ns;
-    const void    *site;
+    er_node in_order;
+    er_node in_state; /* held, or ended */
+    errand_group *group;
+    size_t index;
+    state state;
+    er_cell *input;
+    er_waiter waiter;
+    errand_result result;
+    bool counted;          /* against at_once */
+    errand_policy *policy; /* the rest is for those held */
+    errand_task task;
+    er_key *key;
+    int64_t deadline_ns, begin_by_ns;
+    const void *site;
 } member;
 
 typedef struct joint { /* the future of join */
-    er_cell         cell;
-    errand_group   *group; /* counted */
+    er_cell cell;
+    errand_group *group; /* counted */
     errand_results *results;
-    er_list         members; /* taken when the last one has ended */
-    errand_result  *failed;  /* that of them which failed first */
+    er_list members;       /* taken when the last one has ended */
+    errand_result *failed; /* that of them which failed first */
 } joint;
 
 struct errand_group {
-    uint32_t          count;
-    errand_pool      *pool;
+    uint32_t count;
+    errand_pool *pool;
     errand_group_opts how;
-    er_lock           lock; /* guards all below */
-    er_list           members, held, ended, watchers;
-    size_t            n, unended, running;
-    bool              full, gone; /* join or close was called; close has, and nobody takes results any more */
-    bool              beginning;  /* somebody begins those held, and looks again */
-    bool              failed;     /* one has */
-    errand_reason     told;       /* who cancelled all of them */
-    joint            *join;
+    er_lock lock; /* guards all below */
+    er_list members, held, ended, watchers;
+    size_t n, unended, running;
+    bool full, gone;    /* join or close was called; close has, and nobody takes results any more */
+    bool beginning;     /* somebody begins those held, and looks again */
+    bool failed;        /* one has */
+    errand_reason told; /* who cancelled all of them */
+    joint *join;
 };
 
 static void release_group(errand_group *g)
@@ -144,7 +144,8 @@ static void ended(member *m, errand_result r)
     if (r.error && !g->failed) {
         g->failed = true;
         cancel = !g->how.keep_going;
-        if (cancel && !g->told) g->told = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
+        if (cancel && !g->told)
+            g->told = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
     }
     bool gone = g->gone;
     if (gone) er_list_remove(&m->in_order);
@@ -330,7 +331,8 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
         m->task = own;
         m->key = key;
         m->deadline_ns = er_run_deadline(g->pool, policy, &own);
-        m->begin_by_ns = er_deadline(er_pool_now(g->pool), own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
+        m->begin_by_ns = er_deadline(er_pool_now(g->pool),
+                                     own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
         m->site = __builtin_return_address(0);
         state in = enter(g, m, true);
         if (in == BEGINNING) begin(m, false);
@@ -382,10 +384,7 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
     return 0;
 }
 
-static void cancel_join(er_cell *cell, errand_reason reason)
-{
-    cancel_all(er_of(cell, joint, cell)->group, reason);
-}
+static void cancel_join(er_cell *cell, errand_reason reason) { cancel_all(er_of(cell, joint, cell)->group, reason); }
 
 static void free_join(er_cell *cell)
 {
@@ -472,7 +471,8 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     if (!g->join) { /* else the join takes them, when the last one has ended */
         g->gone = true;
         er_list_take_all(&left, &g->ended);
-        for (er_node *n = left.head.next; n != &left.head; n = n->next) er_list_remove(&er_of(n, member, in_state)->in_order);
+        for (er_node *n = left.head.next; n != &left.head; n = n->next)
+            er_list_remove(&er_of(n, member, in_state)->in_order);
     }
     er_lock_give(&g->lock);
     errand_leave(&frame);

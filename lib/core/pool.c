@@ -86,7 +86,8 @@ static void set_room(errand_pool *pool)
 static void empty_inbox(errand_pool *pool)
 {
     if (!er_load(&pool->inbox)) return;
-    er_node *oldest = NULL, *n = (er_node *)(void *)er_swap(&pool->inbox, (er_job *)NULL); /* link is what a job begins with */
+    er_node *oldest = NULL,
+            *n = (er_node *)(void *)er_swap(&pool->inbox, (er_job *)NULL); /* link is what a job begins with */
     while (n) {
         er_node *older = n->next;
         n->next = oldest;
@@ -369,10 +370,14 @@ static void worker_main(void *arg)
 static int refused(const errand_pool *pool, bool urgent) /* under the lock */
 {
     switch (pool->phase) {
-    case ER_OPEN: return 0;
-    case ER_DRAINING: return urgent || er_pool_here() == pool ? 0 : EINVAL;
-    case ER_SHUT: return urgent ? 0 : ECANCELED;
-    default: return EINVAL;
+    case ER_OPEN:
+        return 0;
+    case ER_DRAINING:
+        return urgent || er_pool_here() == pool ? 0 : EINVAL;
+    case ER_SHUT:
+        return urgent ? 0 : ECANCELED;
+    default:
+        return EINVAL;
     }
 }
 
@@ -385,7 +390,8 @@ static int wait_for_room(errand_pool *pool) /* the lock is held, and again on re
         uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
         er_pool_lock(pool);
         if (er_listed(&w.node)) er_list_remove(&w.node);
-        else if ((bits & ER_TOLD) || !(bits & ER_WAKE)) make_room(pool); /* it was this one's turn: now the next one's */
+        else if ((bits & ER_TOLD) || !(bits & ER_WAKE))
+            make_room(pool); /* it was this one's turn: now the next one's */
         if (bits & ER_TOLD) return ECANCELED;
         if (!(bits & ER_WAKE)) return ETIMEDOUT;
     }

@@ -8,12 +8,12 @@
 #include <errno.h>
 
 struct errand_promise {
-    er_cell     cell;
-    void      (*hook)(void *); /* the rest is under the lock bit */
-    void       *arg;
-    bool        told;    /* this hook has been called */
-    unsigned    calling;
-    const void *caller;  /* the thread that calls it */
+    er_cell cell;
+    void (*hook)(void *); /* the rest is under the lock bit */
+    void *arg;
+    bool told; /* this hook has been called */
+    unsigned calling;
+    const void *caller; /* the thread that calls it */
 };
 
 static _Thread_local char me; /* its address is the thread */
@@ -106,7 +106,10 @@ void errand_resolve(errand_promise *p, errand_result r)
 
 void errand_promise_abandon(errand_promise *p) { errand_resolve(p, errand_fail(ERRAND_EABANDONED)); }
 
-errand_reason errand_promise_cancelled(const errand_promise *p) { return p ? er_cell_told(&p->cell) : ERRAND_BY_NOBODY; }
+errand_reason errand_promise_cancelled(const errand_promise *p)
+{
+    return p ? er_cell_told(&p->cell) : ERRAND_BY_NOBODY;
+}
 
 void errand_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
 {

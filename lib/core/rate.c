@@ -18,28 +18,28 @@
 #define LAST (INT64_MAX - 1)
 
 typedef struct instant { /* ns + part / 2^32 */
-    int64_t  ns;
+    int64_t ns;
     uint32_t part;
 } instant;
 
 struct errand_rate {
-    uint32_t     count;
+    uint32_t count;
     errand_pool *home;
-    const char  *name;
-    instant      interval;
-    instant      slack; /* (burst - 1) * interval */
-    er_lock      lock; /* guards all below */
-    instant      next;
-    int64_t      moved;  /* by pauses, in all */
-    int64_t      paused; /* until then */
+    const char *name;
+    instant interval;
+    instant slack; /* (burst - 1) * interval */
+    er_lock lock;  /* guards all below */
+    instant next;
+    int64_t moved;  /* by pauses, in all */
+    int64_t paused; /* until then */
 };
 
 typedef struct turn {
-    er_cell      cell;
-    er_timer     timer;
-    errand_rate *rate;  /* counted */
-    instant      after; /* rate->next when this was the last turn */
-    int64_t      at, moved; /* the turn, as of that `moved` */
+    er_cell cell;
+    er_timer timer;
+    errand_rate *rate; /* counted */
+    instant after;     /* rate->next when this was the last turn */
+    int64_t at, moved; /* the turn, as of that `moved` */
 } turn;
 
 static int64_t sum(int64_t a, int64_t b) /* b is not negative */

@@ -26,10 +26,7 @@ static int64_t middle_of(unsigned slot)
     return (int64_t)(((uint64_t)1 << top) + (((uint64_t)(slot & 3) * 2 + 1) << top) / 8);
 }
 
-void er_spread_add(uint32_t *spread, int64_t ns)
-{
-    er_add_relaxed(&spread[slot_of(ns > 0 ? (uint64_t)ns : 0)], 1);
-}
+void er_spread_add(uint32_t *spread, int64_t ns) { er_add_relaxed(&spread[slot_of(ns > 0 ? (uint64_t)ns : 0)], 1); }
 
 static int64_t percentile(const uint32_t *spread, double share)
 {
@@ -88,12 +85,15 @@ static void tell_task(er_bytes *to, er_task *task, const char *state, int64_t si
     char symbol[96];
     er_symbol(task->site, symbol, sizeof symbol);
     er_cell_lock(&task->cell);
-    const char *doing = task->blocked ? task->blocked->input ? ", awaits a future" : ", waits" : task->input ? ", follows a future" : "";
+    const char *doing = task->blocked ? task->blocked->input ? ", awaits a future" : ", waits"
+                        : task->input ? ", follows a future"
+                                      : "";
     er_cell_unlock(&task->cell);
     errand_reason told = er_cell_told(&task->cell);
-    er_bytes_format(to, "  %s: %s since %.3f s%s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)", state,
-                    (double)(er_now_ns() - since_ns) / 1e9, doing, told ? ", told to end: " : "",
-                    told ? errand_reason_name(told) : "", task->key ? ", key " : "", task->key ? task->key->text : "", symbol);
+    er_bytes_format(to, "  %s: %s since %.3f s%s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)",
+                    state, (double)(er_now_ns() - since_ns) / 1e9, doing, told ? ", told to end: " : "",
+                    told ? errand_reason_name(told) : "", task->key ? ", key " : "", task->key ? task->key->text : "",
+                    symbol);
 }
 
 int errand_pool_dump(errand_pool *pool, FILE *to)
@@ -104,8 +104,8 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     size_t asleep = er_timers_asleep(pool->home.timers);
     er_pool_lock(pool); /* memory is taken under it: this is for people, not for speed */
     er_bytes_format(&text, "pool %s: %u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u resident\n",
-                    pool->home.name, pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep, pool->threads,
-                    pool->residents);
+                    pool->home.name, pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep,
+                    pool->threads, pool->residents);
     for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
         er_worker *w = er_of(n, er_worker, node);
         char state[48];
@@ -135,7 +135,8 @@ void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name
     if (site) {
         er_pool_lock(pool);
         const void **home = &pool->sites[((uintptr_t)site >> 2) % ER_SITES], **slot = home;
-        for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++) slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
+        for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++)
+            slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
         told = *slot == site;
         *slot = site; /* all places taken: the one it was looked for first is given up */
         er_pool_unlock(pool);

@@ -20,7 +20,7 @@ static void move_out(errand_pool *pool, er_resident *r) /* the lock is held, and
 }
 
 typedef struct lodger {
-    er_task      task;
+    er_task task;
     er_resident *resident;
 } lodger;
 

@@ -23,22 +23,22 @@ enum { DRIVEN = 1, BEGIN = 2, INPUT = 4, TIMER = 8, DEADLINE = 16, TOLD = 32 };
 typedef enum stage { NEW, TURN, PERMIT, ATTEMPT, SLEEP, OVER } stage;
 
 typedef struct run {
-    er_cell        cell;
-    uint32_t       events;
-    stage          stage; /* this and all below: the driver's */
-    unsigned       number; /* of attempts begun */
-    bool           ended, on_callers_stack;
+    er_cell cell;
+    uint32_t events;
+    stage stage;     /* this and all below: the driver's */
+    unsigned number; /* of attempts begun */
+    bool ended, on_callers_stack;
     errand_policy *policy;
-    errand_task    task;
-    er_key        *key;
-    const void    *site;
-    uint64_t       seed;
-    int64_t        began_ns, deadline_ns, attempt_began_ns, sleeps_until_ns;
-    er_cell       *input;
-    er_waiter      waiter;
-    er_timer       timer, deadline;
-    errand_result  permit, last;
-    er_history    *history;
+    errand_task task;
+    er_key *key;
+    const void *site;
+    uint64_t seed;
+    int64_t began_ns, deadline_ns, attempt_began_ns, sleeps_until_ns;
+    er_cell *input;
+    er_waiter waiter;
+    er_timer timer, deadline;
+    errand_result permit, last;
+    er_history *history;
 } run;
 
 static run *run_of(er_cell *cell) { return er_of(cell, run, cell); }
@@ -116,8 +116,8 @@ static void end(run *r, errand_result result)
     double seconds = (double)took / 1000;
     if (!result.error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, r->number);
     else if (errand_result_kind(&result) == ERRAND_KIND_TIMEOUT)
-        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message,
-                    because, why);
+        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because,
+                    why);
     else
         errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, r->number, message, because,
                      why);
@@ -368,8 +368,8 @@ static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 
 static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run };
 
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns, bool urgent,
-                const void *site)
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns,
+                bool urgent, const void *site)
 {
     if (!policy) return er_task_submit(pool, task, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
     int error = 0;
@@ -400,7 +400,8 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     if (error) {
         over(r, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
     } else {
-        r->on_callers_stack = !urgent && !policy->how.rate && !policy->how.sem; /* then the queue may hold this caller up */
+        r->on_callers_stack = !urgent && !policy->how.rate &&
+                              !policy->how.sem; /* then the queue may hold this caller up */
         post(r, BEGIN);
     }
     er_cell_release(&r->cell);
@@ -423,7 +424,8 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
     return refusal ? refusal : er_run(pool, policy, &own, er_run_deadline(pool, policy, &own), false, site);
 }
 
-errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size)
+errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,
+                                     size_t size)
 {
     return run_task(pool, policy, task, size, __builtin_return_address(0));
 }

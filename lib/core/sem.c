@@ -14,24 +14,24 @@
 #include <errno.h>
 
 struct errand_sem {
-    uint32_t     count; /* handle, waiters, holders */
+    uint32_t count; /* handle, waiters, holders */
     errand_pool *home;
-    const char  *name;
-    er_closer    closer;
-    er_lock      lock; /* guards all below */
-    unsigned     permits, in_use;
-    unsigned     nameless; /* of those in use: taken by try */
-    unsigned     waiting;
-    er_list      line;
+    const char *name;
+    er_closer closer;
+    er_lock lock; /* guards all below */
+    unsigned permits, in_use;
+    unsigned nameless; /* of those in use: taken by try */
+    unsigned waiting;
+    er_list line;
 };
 
 struct errand_permit {
-    er_cell     cell;
-    er_node     node; /* in the line, or on the way to being ended */
-    errand_sem *sem;  /* counted */
-    unsigned    n;
-    uint32_t    lives; /* the cell's, and the granted permit's */
-    bool        waits; /* stands in the line; under the semaphore's lock */
+    er_cell cell;
+    er_node node;    /* in the line, or on the way to being ended */
+    errand_sem *sem; /* counted */
+    unsigned n;
+    uint32_t lives; /* the cell's, and the granted permit's */
+    bool waits;     /* stands in the line; under the semaphore's lock */
 };
 
 static void keep_sem(errand_sem *sem) { er_add_relaxed(&sem->count, 1); /* relaxed: who counts up has a count */ }

@@ -23,8 +23,8 @@
 #include <string.h>
 
 typedef struct timed_work { /* with a deadline, to begin or to end */
-    er_task       task;
-    er_timer      timer;
+    er_task task;
+    er_timer timer;
     errand_reason late; /* why it is told to end at its deadline */
 } timed_work;
 
@@ -87,8 +87,7 @@ static void end_task(er_cell *cell, errand_result r)
         task->free_arg = NULL;
         if ((task->flags & TIMED) && er_timer_disarm(cell->pool, &timed_of(cell)->timer)) er_cell_release(cell);
     }
-    if (cell->pool)
-        er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
+    if (cell->pool) er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
     er_cell_end(cell, r);
 }
 
@@ -284,11 +283,12 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late, bool urgent,
-                        const void *site)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
+                        bool urgent, const void *site)
 {
     int64_t begin_by = INT64_MAX;
-    if (task->start_within_ms) begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+    if (task->start_within_ms)
+        begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
     int error = 0;
     er_key *key = task->key || er_task_here() ? er_key_for(task, &error) : NULL;
@@ -341,8 +341,10 @@ er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *t
     }
     if (!pool) return refused(NULL, own, errand_failf(EINVAL, "pool is NULL"));
     if (er_pool_dead(pool)) return refused(NULL, own, errand_fail(ERRAND_EFORKED));
-    if (!own->fn == !own->into) return refused(pool, own, errand_failf(EINVAL, own->fn ? "task with both fn and into" : "task without fn"));
-    if (er_option_ms(&own->within_ms, ERRAND_FOREVER)) return refused(pool, own, errand_failf(EINVAL, "within_ms is negative"));
+    if (!own->fn == !own->into)
+        return refused(pool, own, errand_failf(EINVAL, own->fn ? "task with both fn and into" : "task without fn"));
+    if (er_option_ms(&own->within_ms, ERRAND_FOREVER))
+        return refused(pool, own, errand_failf(EINVAL, "within_ms is negative"));
     if (own->start_within_ms < 0 && own->start_within_ms != ERRAND_ZERO)
         return refused(pool, own, errand_failf(EINVAL, "start_within_ms is negative"));
     if (!own->name && !own->detached && er_task_here()) own->name = er_task_here()->name;
@@ -383,9 +385,10 @@ const char *errand_key(void)
 static void run_sequel(er_cell *cell)
 {
     er_task *task = task_of(cell);
-    er_cell_claim(cell); /* nobody else does: a cancel only passes on */
+    er_cell_claim(cell);                   /* nobody else does: a cancel only passes on */
     errand_result in = er_cell_take(cell); /* parked there by its input's end */
-    if (er_task_here() && er_pool_shut(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
+    if (er_task_here() && er_pool_shut(cell->pool))
+        er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
     bool held = er_endings_let_go();
     errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
     er_endings_hold(held);
@@ -395,7 +398,10 @@ static void run_sequel(er_cell *cell)
 static void free_sequel(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel, NULL, input_of_task };
 
-er_task *er_cell_task(er_cell *cell) { return cell->kind == &work_kind || cell->kind == &sequel_kind ? task_of(cell) : NULL; }
+er_task *er_cell_task(er_cell *cell)
+{
+    return cell->kind == &work_kind || cell->kind == &sequel_kind ? task_of(cell) : NULL;
+}
 
 static void input_ended(er_waiter *waiter)
 {

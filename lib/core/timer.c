@@ -14,15 +14,15 @@
 
 struct er_timers {
     errand_pool *pool;
-    void       (*awake)(errand_pool *);
-    er_parker    parker;
-    er_lock      lock; /* guards all below */
-    bool         threaded, shut, ending;
-    int64_t      wakes_at; /* what the thread sleeps until */
-    size_t       asleep;
-    er_list      due;
-    er_thread    thread;
-    er_wheel     wheel;
+    void (*awake)(errand_pool *);
+    er_parker parker;
+    er_lock lock; /* guards all below */
+    bool threaded, shut, ending;
+    int64_t wakes_at; /* what the thread sleeps until */
+    size_t asleep;
+    er_list due;
+    er_thread thread;
+    er_wheel wheel;
 };
 
 enum { WAKE = 1 };

@@ -154,7 +154,8 @@ static bool is_circle(er_task *task, er_wait *wait)
 
 static uint32_t park_and_look(er_task *task, er_wait *wait, uint32_t mask, int64_t deadline_ns)
 {
-    if (!task || !wait->input || !here.worker || er_pool_dead(here.worker->pool)) return er_park(&wait->parker, mask, deadline_ns);
+    if (!task || !wait->input || !here.worker || er_pool_dead(here.worker->pool))
+        return er_park(&wait->parker, mask, deadline_ns);
     for (int64_t apart = SUSPECT_NS;; apart = apart < LOOKS_APART_NS ? 2 * apart : apart) {
         int64_t look_ns = er_now_ns() + apart;
         uint32_t bits = er_park(&wait->parker, mask, look_ns < deadline_ns ? look_ns : deadline_ns);

@@ -39,17 +39,21 @@ er_fault er_curl_fault(int code, const char *words)
 {
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return (er_fault){ ERRAND_KIND_NETWORK, "resolve", 0, 2 };
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return (er_fault){ ERRAND_KIND_NETWORK, "resolve", 0, 2 };
     case CURLE_COULDNT_CONNECT:
     case CURLE_INTERFACE_FAILED:
-    case CURLE_PROXY: return (er_fault){ ERRAND_KIND_NETWORK, "connect", 0, 0 };
-    case CURLE_SSL_CONNECT_ERROR: return (er_fault){ ERRAND_KIND_NETWORK, "tls", 0, 0 };
+    case CURLE_PROXY:
+        return (er_fault){ ERRAND_KIND_NETWORK, "connect", 0, 0 };
+    case CURLE_SSL_CONNECT_ERROR:
+        return (er_fault){ ERRAND_KIND_NETWORK, "tls", 0, 0 };
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CLIENTCERT: return (er_fault){ ERRAND_KIND_AUTH, "tls", 0, 0 };
+    case CURLE_SSL_CLIENTCERT:
+        return (er_fault){ ERRAND_KIND_AUTH, "tls", 0, 0 };
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
     case CURLE_SSL_ENGINE_INITFAILED:
@@ -57,33 +61,45 @@ er_fault er_curl_fault(int code, const char *words)
     case CURLE_USE_SSL_FAILED:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_SHUTDOWN_FAILED:
-    case CURLE_SSL_CRL_BADFILE: return (er_fault){ ERRAND_KIND_PROTOCOL, "tls", 0, 0 };
-    case CURLE_OPERATION_TIMEDOUT: return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 };
+    case CURLE_SSL_CRL_BADFILE:
+        return (er_fault){ ERRAND_KIND_PROTOCOL, "tls", 0, 0 };
+    case CURLE_OPERATION_TIMEDOUT:
+        return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 };
     case CURLE_SEND_ERROR:
-    case CURLE_SEND_FAIL_REWIND: return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
-    case CURLE_GOT_NOTHING: return (er_fault){ ERRAND_KIND_NETWORK, "first byte", 0, 0 };
-    case CURLE_PARTIAL_FILE: return (er_fault){ ERRAND_KIND_NETWORK, "body", 0, 0 };
+    case CURLE_SEND_FAIL_REWIND:
+        return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
+    case CURLE_GOT_NOTHING:
+        return (er_fault){ ERRAND_KIND_NETWORK, "first byte", 0, 0 };
+    case CURLE_PARTIAL_FILE:
+        return (er_fault){ ERRAND_KIND_NETWORK, "body", 0, 0 };
     case CURLE_RECV_ERROR:
         if (strstr(words, "chunked-encoding")) return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 };
         return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
     case CURLE_HTTP3:
-    case CURLE_QUIC_CONNECT_ERROR: return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
-    case CURLE_BAD_CONTENT_ENCODING: return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 };
+    case CURLE_QUIC_CONNECT_ERROR:
+        return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
+    case CURLE_BAD_CONTENT_ENCODING:
+        return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 };
     case CURLE_UNSUPPORTED_PROTOCOL: /* also a reply without a status line */
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_TOO_MANY_REDIRECTS:
     case 100: /* CURLE_TOO_LARGE, libcurl 8.6: headers without end */
         return (er_fault){ ERRAND_KIND_PROTOCOL, NULL, 0, 0 };
-    case CURLE_FILESIZE_EXCEEDED: return (er_fault){ ERRAND_KIND_RESOURCE, "body", 0, 0 };
-    case CURLE_URL_MALFORMAT: return (er_fault){ ERRAND_KIND_VALIDATION, NULL, 0, 0 };
-    case CURLE_OUT_OF_MEMORY: return (er_fault){ ERRAND_KIND_RESOURCE, NULL, ENOMEM, 0 };
+    case CURLE_FILESIZE_EXCEEDED:
+        return (er_fault){ ERRAND_KIND_RESOURCE, "body", 0, 0 };
+    case CURLE_URL_MALFORMAT:
+        return (er_fault){ ERRAND_KIND_VALIDATION, NULL, 0, 0 };
+    case CURLE_OUT_OF_MEMORY:
+        return (er_fault){ ERRAND_KIND_RESOURCE, NULL, ENOMEM, 0 };
     case CURLE_FAILED_INIT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
     case CURLE_UNKNOWN_OPTION:
-    case CURLE_NOT_BUILT_IN: return (er_fault){ ERRAND_KIND_INTERNAL, NULL, 0, 0 };
-    default: return (er_fault){ ERRAND_KIND_UNKNOWN, NULL, 0, 0 };
+    case CURLE_NOT_BUILT_IN:
+        return (er_fault){ ERRAND_KIND_INTERNAL, NULL, 0, 0 };
+    default:
+        return (er_fault){ ERRAND_KIND_UNKNOWN, NULL, 0, 0 };
     }
 }
 

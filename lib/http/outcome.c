@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-
 static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
 {
     curl_off_t value = 0;
@@ -41,7 +40,7 @@ static void take_timings(er_exchange *x)
 {
     static const struct {
         CURLINFO what;
-        size_t   where;
+        size_t where;
     } times[] = {
         { CURLINFO_NAMELOOKUP_TIME_T, offsetof(errand_timings, resolve) },
         { CURLINFO_CONNECT_TIME_T, offsetof(errand_timings, connect) },
@@ -59,13 +58,13 @@ static void take_timings(er_exchange *x)
 }
 
 typedef struct failure { /* what is to be said of it */
-    int           error;
-    errand_kind   kind;
+    int error;
+    errand_kind kind;
     errand_reason reason;
-    const char   *phase;
-    int64_t       retry_after_ms; /* -1: none */
-    uint8_t       attempts_most;
-    bool          kind_of_errno;  /* kind follows from error */
+    const char *phase;
+    int64_t retry_after_ms; /* -1: none */
+    uint8_t attempts_most;
+    bool kind_of_errno; /* kind follows from error */
 } failure;
 
 static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
@@ -73,8 +72,8 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
     bool may_have_run = x->request->never_repeat || (x->sent && !x->request->repeatable);
     errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
-    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
-                                     x->request->label, said);
+    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s", x->request->label,
+                                     said);
     errand_detail *detail = er_detail(&r);
     if (detail) {
         detail->reason = f->reason;
@@ -139,14 +138,18 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
 {
     er_bytes words = { 0 };
     if (x->too_large) {
-        failure f = { .error = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED, .kind = ERRAND_KIND_RESOURCE, .phase = "body",
+        failure f = { .error = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED,
+                      .kind = ERRAND_KIND_RESOURCE,
+                      .phase = "body",
                       .retry_after_ms = -1 };
         er_bytes_format(&words, "the body is larger than max_body, %zu bytes", x->request->defaults->max_body);
         return fail(x, &f, &words);
     }
     if (x->broken) return er_outcome_failed(x, x->broken, NULL);
     if (x->vetoed) {
-        failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING, .kind = ERRAND_KIND_NETWORK, .phase = "first byte",
+        failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING,
+                      .kind = ERRAND_KIND_NETWORK,
+                      .phase = "first byte",
                       .retry_after_ms = -1 };
         er_bytes_format(&words, "connection lost before the reply, and %s is not sent twice (curl %d)",
                         x->request->method, CURLE_GOT_NOTHING);

@@ -227,7 +227,7 @@ bool er_url_leads_away(const char *from, const char *location, const char *home)
 {
     static const struct {
         CURLUPart part;
-        unsigned  how;
+        unsigned how;
     } parts[] = { { CURLUPART_SCHEME, 0 }, { CURLUPART_HOST, 0 }, { CURLUPART_PORT, CURLU_DEFAULT_PORT } };
     CURLU *there = curl_url(), *here = curl_url();
     bool away = !there || !here || curl_url_set(here, CURLUPART_URL, home, 0) ||

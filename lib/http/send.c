@@ -110,7 +110,7 @@ static void on_deadline(er_timer *timer)
 {
     er_exchange *x = er_of(timer, er_exchange, timer);
     er_session_tell(x, er_pool_shut(x->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL); /* then all timers are called */
-    er_exchange_drop(x); /* the timer's */
+    er_exchange_drop(x);                                                              /* the timer's */
 }
 
 /* 0, or why it was not armed. */
@@ -196,7 +196,7 @@ static errand_future *start(errand_http *http, er_request *request, bool in_run)
 
 typedef struct run {
     errand_http *http;
-    er_request  *request;
+    er_request *request;
 } run;
 
 static errand_result attempt(void *arg)

@@ -26,9 +26,9 @@ static const errand_log_site nowhere = { ERRAND_LOG_INFO, 0, "", "?" };
 
 typedef struct message {
     const char *at;
-    size_t      size;
-    char        mark[40]; /* "...[cut N bytes]", or nothing */
-    size_t      mark_size;
+    size_t size;
+    char mark[40]; /* "...[cut N bytes]", or nothing */
+    size_t mark_size;
 } message;
 
 static bool put_record(errand_log *log, const er_log_record *r, const message *m) /* under the lock */
@@ -116,7 +116,7 @@ void errand_log_put(errand_log *log, const errand_log_site *site, const char *fm
     if (r.level <= ERRAND_LOG_DEFAULT) r.level = ERRAND_LOG_INFO;
     else if (r.level > ERRAND_LOG_ERROR) r.level = ERRAND_LOG_ERROR;
     if (r.level < er_load_relaxed(&log->head.level)) return; /* relaxed: a change counts soon, not at once */
-    er_add_relaxed(&log->attempted, 1); /* a count alone */
+    er_add_relaxed(&log->attempted, 1);                      /* a count alone */
     if (er_log_forked(log)) {
         er_add_relaxed(&log->dropped, 1);
         return;

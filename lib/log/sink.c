@@ -22,9 +22,9 @@
 #define LINES ((size_t)512)
 
 struct er_sink_line {
-    size_t   end;    /* just behind its newline in the buffer; 0: being added */
-    uint64_t lines;  /* how many it stands for: a gap tells of several        */
-    bool    *failed; /* NULL: nobody asks                                     */
+    size_t end;     /* just behind its newline in the buffer; 0: being added */
+    uint64_t lines; /* how many it stands for: a gap tells of several        */
+    bool *failed;   /* NULL: nobody asks                                     */
 };
 
 int er_sink_borrow(er_sink *sink, int fd, int level)
@@ -108,7 +108,7 @@ static void tell_lost(er_sink *sink)
     if (sink->count == LINES) write_first(sink, sink->size); /* may be what loses them */
     if (!sink->lost) return;
     uint64_t lost = sink->lost;
-    sink->lost = 0; /* the line stands for them now */
+    sink->lost = 0;                                /* the line stands for them now */
     if (sink->torn) sink->at[sink->size++] = '\n'; /* the buffer is empty after a failure */
     add_gap(sink, lost, sink->error);
 }

@@ -219,11 +219,12 @@ Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tc = case_of(suite, "fork");
+    if (ADDRESS_SANITIZER) return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
     tcase_add_test(tc, in_the_child_everything_of_the_parents_says_EFORKED);
-    if (!ADDRESS_SANITIZER) tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly); /* whose look for leaks may not end */
+    tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
     if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
     tcase_add_test(tc, the_parents_futures_among_the_childs_own_hang_nobody);
-    if (!ADDRESS_SANITIZER) tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own); /* whose malloc does not bear a fork */
+    tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own);
     tcase_add_test(tc, a_task_may_fork);
     return suite;
 }
