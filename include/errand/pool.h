@@ -43,8 +43,11 @@ typedef enum errand_when_full { /* what a submit from outside does while the que
     ERRAND_WHEN_FULL_DROP_OLDEST /* ends the task that has waited longest with ERRAND_EFULL; never continuations */
 } errand_when_full;
 
+/* No thread is lent: a worker that waits for work of its own pool by errand_wait or errand_group_next may then wait for a thread
+ * that nobody brings (an await of such is told as EDEADLK). */
 #define ERRAND_NO_SPARES UINT32_MAX
 
+/* The queue's bound may be passed by as many tasks as threads submit at the very same moment. */
 typedef struct errand_pool_opts {
     unsigned            workers; /* blocking calls under way at once. 0: 16                                            */
     unsigned            spares;  /* most threads lent while workers wait inside the library. 0: 256; ERRAND_NO_SPARES  */
