@@ -14,6 +14,15 @@ static void give_up(er_cell *f)
     er_cell_drop(f);
 }
 
+/* Before the outer one ends: who hears of that end can rely on what was left being told, and on a queued task being out. */
+static void leave(er_cell *f, errand_reason reason)
+{
+    if (!f) return;
+    er_cell_cancel(f, reason);
+    er_cell_abandon(f);
+    er_cell_release(f);
+}
+
 /* ---- timeout ---- */
 
 typedef struct limit {
@@ -47,12 +56,12 @@ static void cancel_limit(er_cell *cell, errand_reason reason)
 
 static void end_early(limit *l, errand_result r, errand_reason reason)
 {
-    er_cell *f = er_cell_linked(&l->cell, &l->input);
-    if (er_cell_try_end(&l->cell, r) && f) {
-        er_cell_cancel(f, reason);
-        er_cell_abandon(f);
+    if (!er_cell_claim(&l->cell)) {
+        errand_result_free(&r);
+        return;
     }
-    if (f) er_cell_release(f);
+    leave(er_cell_linked(&l->cell, &l->input), reason);
+    er_cell_end(&l->cell, r);
 }
 
 static void limit_passed(er_timer *timer)
@@ -223,13 +232,7 @@ static void one_less(many *m)
 
 static void leave_losers(many *m)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        er_cell *f = er_cell_linked(&m->cell, &m->parts[i].input);
-        if (!f) continue;
-        er_cell_cancel(f, ERRAND_BY_SIBLING);
-        er_cell_abandon(f);
-        er_cell_release(f);
-    }
+    for (size_t i = 0; i < m->n; i++) leave(er_cell_linked(&m->cell, &m->parts[i].input), ERRAND_BY_SIBLING);
 }
 
 static void part_ended(er_waiter *waiter)
@@ -249,8 +252,8 @@ static void part_ended(er_waiter *waiter)
     } else if (decided) {
         errand_detail *d = er_detail(&r);
         if (d) d->index = i;
-        er_cell_try_end(&m->cell, r);
         leave_losers(m);
+        er_cell_try_end(&m->cell, r);
     } else {
         m->results->at[i] = r; /* any: another failure; else a loser's end, freed with the rest */
         er_store(&m->last, i);

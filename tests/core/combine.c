@@ -289,8 +289,7 @@ START_TEST(a_timeout_of_a_running_task_ends_now_leaves_it_behind_and_frees_its_l
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
     errand_result_free(&r);
     errand_pool_stats s;
-    do ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
-    while (!s.abandoned); /* counted just after it ended */
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_eq(s.abandoned, 1);
     ck_assert_uint_eq(s.running, 1);
     happen(&h.go);
@@ -322,6 +321,27 @@ START_TEST(a_timeout_of_a_queued_task_takes_it_out)
         ENDS(held[i], 0);
     }
     ck_assert_uint_eq(never.runs, 0);
+}
+END_TEST
+
+static errand_future *outer;
+static void look_at_outer(void *seen) { *(int *)seen = errand_wait(outer, 0); }
+
+START_TEST(what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_the_timeout)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .clock = &t.clock });
+    errand_future *f;
+    errand_promise *p = errand_promise_new(own, &f);
+    int seen = -1;
+    errand_on_cancel(p, look_at_outer, &seen);
+    outer = errand_timeout(f, 10);
+    turn(&t, own, 11);
+    ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
+    ENDS(outer, ETIMEDOUT);
+    errand_promise_abandon(p);
+    close_pool(own);
 }
 END_TEST
 
@@ -372,6 +392,7 @@ Suite *combine_suite(void)
     tcase_add_test(tc, cancelling_a_timeout_cancels_what_is_in_it);
     tcase_add_test(tc, a_timeout_of_a_running_task_ends_now_leaves_it_behind_and_frees_its_late_value);
     tcase_add_test(tc, a_timeout_of_a_queued_task_takes_it_out);
+    tcase_add_test(tc, what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_the_timeout);
     tcase_add_test(tc, the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not);
     tcase_add_test(tc, a_timeout_of_nothing_or_of_negative_time_is_EINVAL);
     return suite;

@@ -45,6 +45,25 @@ START_TEST(any_is_the_first_success_and_tells_which)
 }
 END_TEST
 
+static errand_future *outer;
+static void look_at_outer(void *seen) { *(int *)seen = errand_wait(outer, 0); }
+
+START_TEST(losers_have_been_told_before_anybody_hears_of_the_winner)
+{
+    for (int way = 0; way < 2; way++) {
+        int seen = -1;
+        promises();
+        errand_on_cancel(ps[2], look_at_outer, &seen);
+        outer = way ? errand_race(fs, N) : errand_any(fs, N);
+        errand_resolve(ps[0], errand_ok(NULL, NULL));
+        ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
+        ENDS(outer, 0);
+        errand_promise_abandon(ps[1]);
+        errand_promise_abandon(ps[2]);
+    }
+}
+END_TEST
+
 START_TEST(a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_freed)
 {
     unsigned freed = 0;
@@ -254,6 +273,7 @@ Suite *firsts_suite(void)
     TCase *tc = case_of(suite, "firsts");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, any_is_the_first_success_and_tells_which);
+    tcase_add_test(tc, losers_have_been_told_before_anybody_hears_of_the_winner);
     tcase_add_test(tc, a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_freed);
     tcase_add_test(tc, if_all_fail_any_is_the_last_failure_with_the_others_behind_it);
     tcase_add_test(tc, a_cancelled_any_cancels_its_inputs_and_ends_when_they_have);

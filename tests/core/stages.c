@@ -408,7 +408,8 @@ START_TEST(closing_the_pool_amid_runs_ends_and_frees_every_one)
         unsigned calls = 0, freed = 0;
         storm s = { .seed = round + 1, .calls = &calls, .freed = &freed };
         errand_policy *policy = policy_of((errand_policy_opts){
-            .attempts = 1000000, .first_ms = round % 2 ? round % 3 : 10000, .sem = round % 4 < 2 ? sem : NULL });
+            .attempts = 1000000, .first_ms = round % 2 ? 1 + round % 3 : 10000, .factor = 1,
+            .sem = round % 4 < 2 ? sem : NULL });
         errand_future *f[50];
         for (int i = 0; i < 50; i++) {
             drop *d = malloc(sizeof *d);
