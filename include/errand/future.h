@@ -34,13 +34,14 @@ extern "C" {
  * there; else the pool runs a spare thread meanwhile. EDEADLK: a circle of waits, told to the pool's log by name. */
 ERRAND_API errand_result errand_await(errand_future *f);
 
-/* Waits for at most ms and leaves f yours. 0: it has ended; ETIMEDOUT: not yet; ECANCELED: the calling task is told to end. */
+/* Waits for at most ms and leaves f yours. 0: it has ended; ETIMEDOUT: not yet; ECANCELED: the calling task is told to end;
+ * EDEADLK: it would wait for ever (as errand_await; only with ERRAND_FOREVER). */
 ERRAND_API int errand_wait(errand_future *f, int64_t ms);
 
 /* Asks f to end: see the table. NULL and ended futures are fine. Reason: ERRAND_BY_CALLER. */
 ERRAND_API void errand_cancel(errand_future *f);
 
-/* Gives f up: the work goes on, unheard; its result is freed. */
+/* Gives f up: the work goes on, unheard; its result is freed. A failure that is there already is told to the pool's log. */
 ERRAND_API void errand_drop(errand_future *f);
 
 /* A counted, weak way to cancel what somebody else owns or has consumed: from any thread, at any time. It keeps no result alive.

@@ -43,7 +43,7 @@ static inline int errand_group_submit(errand_group *g, const errand_policy *poli
 }
 
 /* The next one that has ended, in the order of ending: its result is yours, *index (may be NULL) tells which it is. Waits at most
- * ms. 0; ETIMEDOUT; ENODATA: there is none left; ECANCELED, EINVAL. */
+ * ms. 0; ETIMEDOUT; ENODATA: there is none left; ECANCELED; EDEADLK: it would wait for ever (only with ERRAND_FOREVER); EINVAL. */
 ERRAND_API int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t ms);
 
 /* What next has not taken, in order, as errand_all ends, with keep_going as errand_settle; nothing can be added any more. Once.

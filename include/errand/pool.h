@@ -96,11 +96,12 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
     return errand_pool_stats_sized(pool, out, sizeof *out);
 }
 
-/* Writes who is alive: what runs on which worker and what it waits for, what is queued, since when, and where it was submitted. */
+/* Writes who is alive: what runs on which worker, what waits without one, and for what, what is queued; since when, and where it was
+ * submitted. */
 ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);
 
 /* Starts fn(arg) on a worker. Never NULL: what could not be started is a failed future (EINVAL, ENOMEM, EAGAIN: no thread
- * at all could be started; ECANCELED; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
+ * at all could be started; ECANCELED; EDEADLK; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
 ERRAND_API errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg);
 ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size);
 static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task)

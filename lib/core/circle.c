@@ -4,9 +4,9 @@
  *
  * The walk goes from the awaited cell to what it waits for, cell by cell, each counted, no lock held between two of them. Links
  * only ever appear while their owner waits, and everybody who waits long looks once after his own link is there: so the last one
- * to close a circle finds it. Where a cell waits for several (all), each is tried; what may end without its inputs (any, race, a
- * timeout) and what is ended from outside (a promise, a timer) ends the walk. Its length is bounded: a giant graph counts as
- * no circle.
+ * to close a circle finds it. Where a cell waits for several (all), each is tried; where one is enough (any, race, the next of a
+ * group), all must lead back; what may end without its input (a timeout) and what is ended from outside (a promise, a timer) ends
+ * the walk. Its length is bounded: a giant graph counts as no circle.
  *
  * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
  * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
@@ -30,6 +30,7 @@ typedef struct walk {
     er_cell *target; /* NULL: it looks for what starves alone */
     const struct hungry *hungry;
     unsigned steps;
+    unsigned nested; /* in cells for which one input is enough */
     er_bytes path; /* the names of the tasks on the way */
 } walk;
 
@@ -64,7 +65,28 @@ static bool starved(errand_pool *pool, const hungry *outer)
 
 static bool waits_in_vain(const walk *w, er_cell *at)
 {
-    return er_cell_task(at) && unbegun(at) && at->pool && starved(at->pool, w->hungry);
+    er_task *task = er_cell_task(at);
+    if (!task || !at->pool) return false;
+    errand_pool *pool = unbegun(at) ? at->pool : er_task_waits_for_room(task); /* kept by who waits for it */
+    return pool && starved(pool, w->hungry);
+}
+
+/* One of its inputs is enough: all must lead back. */
+static bool all_lead_back(walk *w, er_cell *any)
+{
+    if (w->nested == DEPTH) return false;
+    bool all = false;
+    er_cell *input = NULL;
+    for (size_t i = 0; any->kind->input(any, i, &input); i++) {
+        if (!input) continue;
+        walk one = { .target = w->target, .hungry = w->hungry, .steps = w->steps, .nested = w->nested + 1 };
+        all = leads_back(&one, input);
+        w->steps = one.steps;
+        er_bytes_free(&one.path);
+        er_cell_release(input);
+        if (!all) return false;
+    }
+    return all;
 }
 
 static bool leads_back(walk *w, er_cell *cell)
@@ -81,9 +103,10 @@ static bool leads_back(walk *w, er_cell *cell)
     note(w, cell);
     for (;;) {
         er_cell *at = stack[depth].cell, *next = NULL;
-        found = at == w->target || (stack[depth].next == 0 && waits_in_vain(w, at));
+        bool fresh = stack[depth].next == 0, any = at->kind->any;
+        found = at == w->target || (fresh && (any ? all_lead_back(w, at) : waits_in_vain(w, at)));
         if (found || ++w->steps > STEPS) break;
-        bool more = at->kind->input && at->kind->input(at, stack[depth].next++, &next);
+        bool more = !any && at->kind->input && at->kind->input(at, stack[depth].next++, &next);
         if (more && !next) continue; /* that one has ended; the next */
         if (!more) {                 /* back to where there was a choice */
             er_cell_release(at);
@@ -106,10 +129,10 @@ static bool leads_back(walk *w, er_cell *cell)
     return found;
 }
 
-bool er_circle(er_cell *from, er_cell *cell)
+bool er_circle(er_cell *from, const er_wait *wait)
 {
     walk w = { .target = from };
-    bool found = leads_back(&w, cell);
+    bool found = wait->room ? starved(wait->room, NULL) : leads_back(&w, wait->input);
     if (found) {
         er_task *task = er_cell_task(from);
         errand_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",

@@ -271,12 +271,13 @@ static void free_many(er_cell *cell)
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
     many *m = er_of(cell, many, cell);
-    if (i >= m->n || m->way == ANY || m->way == RACE) return false;
+    if (i >= m->n) return false;
     *input = er_cell_linked(cell, &m->parts[i].input);
     return true;
 }
 
-static const er_cell_kind many_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
+static const er_cell_kind all_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
+static const er_cell_kind first_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many, .any = true };
 
 /* NULL if each stands in fs once, else what is wrong. */
 static const char *twice(errand_future *const fs[], size_t n)
@@ -329,7 +330,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     }
     results->n = n;
     results->at = (errand_result *)(void *)(results + 1);
-    er_cell_init(&m->cell, &many_kind, home);
+    er_cell_init(&m->cell, how == ANY || how == RACE ? &first_kind : &all_kind, home);
     m->way = how;
     m->n = m->decides = n;
     m->left = n + 1;

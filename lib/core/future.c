@@ -48,8 +48,9 @@ int errand_wait(errand_future *f, int64_t ms)
     if (er_cell_ended(f)) return 0;
     if (er_cell_forked(f)) return ERRAND_EFORKED;
     if (ms == 0) return ETIMEDOUT;
-    uint32_t bits = wait_for(f, ms, NULL);
+    uint32_t bits = wait_for(f, ms, ms == ERRAND_FOREVER ? f : NULL); /* one that ends by itself may stand in a circle */
     if (bits & ER_WAKE) return 0;
+    if (bits & ER_CIRCLE) return EDEADLK;
     return bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
 }
 
@@ -74,18 +75,14 @@ errand_result errand_await(errand_future *f)
         if (told) return give_up(f, er_told_result(told));
         if (me && er_pool_here() == f->pool) {
             bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
-            er_wait unheard = {
-                .input = f
-            }; /* for who looks for circles; a cancel of this task goes on to f if it is not shielded */
+            er_wait meanwhile = { .input = f, .passes = !shielded };
             er_cell_lock(&me->cell);
-            if (shielded) me->blocked = &unheard;
-            else me->input = f;
+            me->blocked = &meanwhile;
             er_cell_unlock(&me->cell);
             if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX)
                 er_task_run_here(f); /* a timed wait never does */
             er_cell_lock(&me->cell);
             me->blocked = NULL;
-            me->input = NULL;
             er_cell_unlock(&me->cell);
         }
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
@@ -106,8 +103,10 @@ void errand_cancel(errand_future *f)
 void errand_drop(errand_future *f)
 {
     if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
-    er_task *task = er_cell_ended(f) && f->result.error && f->pool ? er_cell_task(f) : NULL;
-    if (task) er_pool_unheard(f->pool, &f->result, task->name, task->site);
+    if (er_cell_ended(f) && f->result.error && f->pool) {
+        er_task *task = er_cell_task(f);
+        er_pool_unheard(f->pool, &f->result, task ? task->name : NULL, task ? task->site : __builtin_return_address(0));
+    }
     er_cell_drop(f);
 }
 

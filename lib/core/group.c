@@ -43,8 +43,7 @@ typedef struct joint { /* the future of join */
 } joint;
 
 struct errand_group {
-    uint32_t count;
-    errand_pool *pool;
+    er_cell cell; /* never ends: for its count, and for who looks for a circle through `next` */
     errand_group_opts how;
     er_lock lock; /* guards all below */
     er_list members, held, ended, watchers;
@@ -55,13 +54,6 @@ struct errand_group {
     errand_reason told; /* who cancelled all of them */
     joint *join;
 };
-
-static void release_group(errand_group *g)
-{
-    if (er_sub(&g->count, 1) != 1) return;
-    er_pool_release(g->pool);
-    er_free(g);
-}
 
 static void free_member(member *m)
 {
@@ -157,7 +149,7 @@ static void ended(member *m, errand_result r)
     if (cancel) cancel_all(g, ERRAND_BY_SIBLING);
     begin_held(g);
     if (j) conclude(j);
-    release_group(g);
+    er_cell_release(&g->cell);
 }
 
 static void input_ended(er_waiter *waiter)
@@ -200,7 +192,7 @@ static void begin(member *m, bool urgent)
     er_lock_give(&g->lock);
     errand_task task = m->task;
     if (urgent && task.start_within_ms) { /* it counts from when it was given */
-        int64_t left = er_ms_until(er_pool_now(g->pool), m->begin_by_ns);
+        int64_t left = er_ms_until(er_pool_now(g->cell.pool), m->begin_by_ns);
         if (left <= 0 && !late) late = ERRAND_BY_TOTAL;
         task.start_within_ms = left;
     }
@@ -210,7 +202,7 @@ static void begin(member *m, bool urgent)
     }
     task.key = m->key ? m->key->text : NULL;
     task.detached = true; /* what it inherits it has inherited when it was given */
-    watch(m, er_run(g->pool, m->policy, &task, m->deadline_ns, urgent, m->site));
+    watch(m, er_run(g->cell.pool, m->policy, &task, m->deadline_ns, urgent, m->site));
 }
 
 /* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
@@ -278,7 +270,7 @@ static state enter(errand_group *g, member *m, bool limited)
         m->counted = limited && g->how.at_once;
         er_list_push(&g->members, &m->in_order);
         g->unended++;
-        er_add_relaxed(&g->count, 1); /* relaxed: the caller has one */
+        er_cell_keep(&g->cell);
         in = m->counted && !g->told && g->running >= g->how.at_once ? HELD : BEGINNING;
         m->state = in;
         if (in == HELD) er_list_push(&g->held, &m->in_state);
@@ -292,7 +284,7 @@ int errand_group_add(errand_group *g, errand_future *f)
 {
     if (!f || !er_cell_consume(f)) return EINVAL;
     member *m = g ? er_alloc_zero(sizeof *m) : NULL;
-    int error = !g ? EINVAL : er_pool_dead(g->pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
+    int error = !g ? EINVAL : er_pool_dead(g->cell.pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
     if (!error) {
         er_task *task = er_cell_task(f);
         if (task) { /* for who tells of it */
@@ -314,7 +306,7 @@ int errand_group_add(errand_group *g, errand_future *f)
 int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task, size_t size)
 {
     errand_task own;
-    er_cell *refusal = er_task_check(g ? g->pool : NULL, &own, task, size);
+    er_cell *refusal = er_task_check(g ? g->cell.pool : NULL, &own, task, size);
     if (refusal) {
         int error = refusal->result.error;
         errand_drop(refusal);
@@ -330,8 +322,8 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
         m->policy = policy ? er_policy_keep(policy) : NULL;
         m->task = own;
         m->key = key;
-        m->deadline_ns = er_run_deadline(g->pool, policy, &own);
-        m->begin_by_ns = er_deadline(er_pool_now(g->pool),
+        m->deadline_ns = er_run_deadline(g->cell.pool, policy, &own);
+        m->begin_by_ns = er_deadline(er_pool_now(g->cell.pool),
                                      own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
         m->site = __builtin_return_address(0);
         state in = enter(g, m, true);
@@ -352,9 +344,9 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
 int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t ms)
 {
     if (!g || !r || ms < 0) return EINVAL;
-    if (er_pool_dead(g->pool)) return ERRAND_EFORKED;
-    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->pool), ms);
-    er_watcher w = { .wait.input = NULL };
+    if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
+    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->cell.pool), ms);
+    er_watcher w = { .wait.input = ms == ERRAND_FOREVER ? &g->cell : NULL };
     member *m = NULL;
     int error = 0;
     er_lock_take(&g->lock);
@@ -368,8 +360,9 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
         } else {
             er_parker_clear(&w.wait.parker, ER_WAKE);
             er_lock_give(&g->lock);
-            uint32_t bits = ms ? er_pool_park(&w.wait, ER_WAKE, g->pool, deadline) : 0;
+            uint32_t bits = ms ? er_pool_park(&w.wait, ER_WAKE, g->cell.pool, deadline) : 0;
             if (bits & ER_TOLD) error = er_told_error(er_told_here());
+            else if (bits & ER_CIRCLE) error = EDEADLK;
             else if (!(bits & ER_WAKE)) error = ETIMEDOUT;
             er_lock_take(&g->lock);
         }
@@ -384,57 +377,83 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
     return 0;
 }
 
+/* ---- joining ---- */
+
 static void cancel_join(er_cell *cell, errand_reason reason) { cancel_all(er_of(cell, joint, cell)->group, reason); }
 
 static void free_join(er_cell *cell)
 {
     joint *j = er_of(cell, joint, cell);
     if (j->results) free_results(j->results);
-    release_group(j->group);
+    er_cell_release(&j->group->cell);
     er_cell_bury(cell);
 }
 
 #define LOOKED_AT 256 /* looking for a circle counts through the members anew for each: not for ever */
 
-static bool input_of_join(er_cell *cell, size_t i, er_cell **input)
+static bool input_of(errand_group *g, size_t i, er_cell **input) /* the lock is held */
 {
-    errand_group *g = er_of(cell, joint, cell)->group;
     *input = NULL;
-    er_lock_take(&g->lock);
     er_node *at = g->members.head.next;
     for (size_t n = 0; n < i && at != &g->members.head; n++) at = at->next;
     bool there = i < LOOKED_AT && at != &g->members.head;
     member *m = there ? er_of(at, member, in_order) : NULL;
     if (m && m->input) *input = er_cell_keep(m->input);
+    return there;
+}
+
+static bool input_of_join(er_cell *cell, size_t i, er_cell **input)
+{
+    errand_group *g = er_of(cell, joint, cell)->group;
+    er_lock_take(&g->lock);
+    bool there = input_of(g, i, input);
     er_lock_give(&g->lock);
     return there;
 }
+
+/* What next waits for: any of those that run. Unknown while one begins, or has just ended, or they are too many. */
+static bool input_of_next(er_cell *cell, size_t i, er_cell **input)
+{
+    errand_group *g = er_of(cell, errand_group, cell);
+    er_lock_take(&g->lock);
+    bool known = er_list_empty(&g->ended);
+    size_t n = 0;
+    for (er_node *at = g->members.head.next; known && at != &g->members.head; at = at->next) {
+        known = ++n < LOOKED_AT && er_of(at, member, in_order)->state != BEGINNING;
+    }
+    bool there = known && input_of(g, i, input);
+    er_lock_give(&g->lock);
+    return there;
+}
+
+static void free_group(er_cell *cell) { er_free(er_of(cell, errand_group, cell)); }
+static const er_cell_kind group_kind = { .free = free_group, .input = input_of_next, .any = true };
 
 static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join, .input = input_of_join };
 
 errand_future *errand_group_join(errand_group *g)
 {
     if (!g) return er_failed(NULL, errand_failf(EINVAL, "group is NULL"));
-    if (er_pool_dead(g->pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    if (er_pool_dead(g->cell.pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
     er_lock_take(&g->lock);
     bool open = !g->full;
     g->full = true;
     size_t n = 0;
     for (er_node *at = g->members.head.next; at != &g->members.head; at = at->next) n++;
     er_lock_give(&g->lock);
-    if (!open) return er_failed(g->pool, errand_failf(EINVAL, "the group has been joined or closed"));
+    if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
     joint *j = er_alloc_zero(sizeof *j);
     errand_results *results = er_alloc_zero(sizeof *results + n * sizeof *results->at); /* ending must not need any */
     if (!j || !results) {
         er_free(j);
         er_free(results);
-        return er_failed(g->pool, errand_fail(ENOMEM));
+        return er_failed(g->cell.pool, errand_fail(ENOMEM));
     }
     results->at = (errand_result *)(void *)(results + 1);
-    er_cell_init(&j->cell, &join_kind, g->pool);
+    er_cell_init(&j->cell, &join_kind, g->cell.pool);
     j->results = results;
     j->group = g;
-    er_add_relaxed(&g->count, 1); /* relaxed: the caller has one */
+    er_cell_keep(&g->cell);
     er_cell_keep(&j->cell);
     er_lock_take(&g->lock);
     g->join = j;
@@ -447,7 +466,7 @@ errand_future *errand_group_join(errand_group *g)
 int errand_group_close(errand_group *g, int64_t within_ms)
 {
     if (!g || within_ms < 0) return EINVAL;
-    if (er_pool_dead(g->pool)) return ERRAND_EFORKED;
+    if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
     er_lock_take(&g->lock);
     g->full = true;
     er_lock_give(&g->lock);
@@ -462,7 +481,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     for (bool waiting = true; g->unended && waiting;) {
         er_parker_clear(&w.wait.parker, ER_WAKE);
         er_lock_give(&g->lock);
-        waiting = er_pool_park(&w.wait, ER_WAKE, g->pool, INT64_MAX) & ER_WAKE;
+        waiting = er_pool_park(&w.wait, ER_WAKE, g->cell.pool, INT64_MAX) & ER_WAKE;
         er_lock_take(&g->lock);
     }
     er_list_remove(&w.node);
@@ -478,10 +497,10 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     errand_leave(&frame);
     for (er_node *n; (n = er_list_pop(&left));) {
         member *m = er_of(n, member, in_state);
-        er_pool_unheard(g->pool, &m->result, m->task.name, m->site);
+        er_pool_unheard(g->cell.pool, &m->result, m->task.name, m->site);
         free_member(m);
     }
-    release_group(g);
+    er_cell_release(&g->cell);
     return error;
 }
 
@@ -497,11 +516,9 @@ errand_group *errand_group_new_sized(errand_pool *home, const errand_group_opts 
         errno = error ? error : ENOMEM;
         return NULL;
     }
-    g->count = 1;
-    g->pool = home;
+    er_cell_init(&g->cell, &group_kind, home);
     g->how = o;
     er_list *lists[] = { &g->members, &g->held, &g->ended, &g->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
-    er_pool_keep(home);
     return g;
 }

@@ -384,7 +384,7 @@ static int refused(const errand_pool *pool, bool urgent) /* under the lock */
 static int wait_for_room(errand_pool *pool) /* the lock is held, and again on return */
 {
     while (pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN) {
-        er_watcher w = { .wait.input = NULL };
+        er_watcher w = { .wait.room = pool };
         er_list_push(&pool->submitters, &w.node);
         er_pool_unlock(pool);
         uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
@@ -393,7 +393,7 @@ static int wait_for_room(errand_pool *pool) /* the lock is held, and again on re
         else if ((bits & ER_TOLD) || !(bits & ER_WAKE))
             make_room(pool); /* it was this one's turn: now the next one's */
         if (bits & ER_TOLD) return ECANCELED;
-        if (!(bits & ER_WAKE)) return ETIMEDOUT;
+        if (!(bits & ER_WAKE)) return bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
     }
     return 0;
 }
@@ -455,15 +455,41 @@ static bool slip_in(errand_pool *pool, er_task *task, int *error)
     return true;
 }
 
+static void take_back(er_task *task)
+{
+    if (task->queued != ER_ASIDE) return;
+    er_list_remove(&task->aside);
+    task->queued = ER_NOT_QUEUED;
+}
+
+void er_pool_put_aside(errand_pool *pool, er_task *task)
+{
+    task->aside_ms = (uint32_t)(er_coarse_ns() / ER_MS);
+    er_pool_lock(pool);
+    er_list_push(&pool->aside, &task->aside);
+    task->queued = ER_ASIDE;
+    er_pool_unlock(pool);
+}
+
+void er_pool_put_back(errand_pool *pool, er_task *task)
+{
+    er_pool_lock(pool);
+    take_back(task);
+    er_pool_unlock(pool);
+}
+
 int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     bool sampled = ++er_here_now()->queued % 32 == 0;
-    task->stamp = sampled ? er_now_ns() | 1 : er_coarse_ns() & ~INT64_C(1);
+    int64_t stamp = sampled ? er_now_ns() | 1 : er_coarse_ns() & ~INT64_C(1);
     task->job.run = run_task_job;
     int error;
+    if (!urgent) task->stamp = stamp;
     if (!urgent && slip_in(pool, task, &error)) return error;
     er_pool_lock(pool);
+    if (urgent) take_back(task);
+    task->stamp = stamp;
     error = refused(pool, urgent);
     if (!error && !urgent && pool->n_tasks >= pool->queue_max && er_pool_here() != pool) {
         if (pool->when_full == ERRAND_WHEN_FULL_BLOCK) error = wait_for_room(pool);
@@ -512,7 +538,7 @@ int er_pool_post(errand_pool *pool, er_job *job)
 bool er_pool_unqueue(errand_pool *pool, er_task *task)
 {
     er_pool_lock(pool);
-    bool there = task->queued != ER_NOT_QUEUED;
+    bool there = task->queued == ER_ORDINARY || task->queued == ER_URGENT;
     if (there) {
         er_unlink_job(pool, &task->job);
         if (er_at_rest(pool)) er_tell_watchers(pool);
@@ -560,8 +586,8 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->on_start = o.on_start;
     pool->on_stop = o.on_stop;
     pool->arg = o.arg;
-    er_list *lists[] = { &pool->urgent, &pool->tasks,         &pool->submitters, &pool->all,
-                         &pool->exited, &pool->resident_list, &pool->closers,    &pool->watchers };
+    er_list *lists[] = { &pool->urgent, &pool->tasks,         &pool->aside,   &pool->submitters, &pool->all,
+                         &pool->exited, &pool->resident_list, &pool->closers, &pool->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
     er_home_open(&pool->home);
     pool->home.timers = er_timers_new(pool, woke);

@@ -13,8 +13,10 @@ typedef struct er_job {
 
 /* Where a thread waits inside the library. Lives on that thread's stack, and is its task's `blocked` meanwhile. */
 typedef struct er_wait {
-    er_parker parker;
-    er_cell  *input; /* what an await awaits: a cancel goes on to it. NULL: it only waits */
+    er_parker    parker;
+    bool         passes; /* a cancel of the waiting task goes on to input */
+    er_cell     *input;  /* what it waits for, for who looks for circles. NULL: it only waits */
+    errand_pool *room;   /* the same: room in that pool's queue */
 } er_wait;
 
 /* A key of a task and of what it submits: copied once, counted. */
@@ -30,20 +32,27 @@ typedef struct er_task {
         er_job    job;       /* while it is queued */
         er_waiter waiter;    /* before or after that: it waits for its input */
     };
-    uint32_t        queued;  /* one of those below; under the pool's lock */
-    uint32_t        flags;   /* task.c's, as the next three; so far goes what each task needs to run, side by side */
+    uint16_t        queued;  /* one of those below; under the pool's lock */
+    uint16_t        flags;   /* task.c's, as the next three; so far goes what each task needs to run, side by side */
+    uint32_t        aside_ms; /* when it was put aside, on the coarse clock; wraps */
     void          (*fn)(void);
     void           *arg;
     errand_free_fn *free_arg;
-    int64_t         stamp;   /* when it was queued, coarsely; odd: precisely */
-    er_cell        *input;   /* what it follows, or runs on its own stack; under the cell's lock bit */
-    er_wait        *blocked; /* under the cell's lock bit */
+    union {
+        int64_t stamp; /* when it was queued, coarsely; odd: precisely */
+        er_node aside; /* in the pool's list of those put aside; under the pool's lock */
+    };
+    union {                  /* under the cell's lock bit */
+        er_wait *blocked;    /* where its thread waits */
+        er_cell *input;      /* ER_FOLLOWS: what it follows */
+    };
     const char     *name;
     er_key         *key;     /* counted; NULL: none */
     int64_t         deadline_ns; /* on its pool's clock; INT64_MAX: none */
     const void     *site;    /* where it was submitted; NULL: unknown */
 } er_task;
-enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT };
+enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT, ER_ASIDE };
+enum { ER_FOLLOWS = 1 }; /* the flag that others look at, under the cell's lock bit */
 
 /* The bits that wake a thread that waits inside the library. */
 enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_CIRCLE = 8 };
@@ -59,6 +68,10 @@ int er_pool_post(errand_pool *pool, er_job *job);
 
 /* Takes a task out again. True: it was there, and the queue's count is the caller's. */
 bool er_pool_unqueue(errand_pool *pool, er_task *task);
+
+/* It follows a future and holds neither a thread nor a place in the queue: lists it for the dump, until it is queued or ends. */
+void er_pool_put_aside(errand_pool *pool, er_task *task);
+void er_pool_put_back(errand_pool *pool, er_task *task);
 
 /* What this thread is doing. */
 typedef struct er_frame {
@@ -82,13 +95,13 @@ ER_SHARED void er_lend(void);
 ER_SHARED void er_lend_end(void);
 
 /* Waits until a bit of mask is set, lending. Ends early with ER_TOLD if the calling code is told to end, without a bit of mask at
- * deadline_ns, which is on the clock of `clock`, or at the caller's own deadline; with ER_CIRCLE if wait->input is given, this is
- * a worker, and it would last for ever. */
+ * deadline_ns, which is on the clock of `clock`, or at the caller's own deadline; with ER_CIRCLE if it is known what it waits for,
+ * this is a worker, and it would last for ever. */
 uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
 
-/* Nothing will ever end `cell`: what keeps it from ending leads back to `from`, or to the queue of a pool all of whose threads
- * wait for such. Tells the log of from's pool. */
-bool er_circle(er_cell *from, er_cell *cell);
+/* Nothing will ever end this wait of the task `from`: what it waits for leads back to `from`, or to the queue of a pool all of
+ * whose threads wait for such. Tells the log of from's pool. */
+bool er_circle(er_cell *from, const er_wait *wait);
 
 /* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
 typedef struct er_watcher {

@@ -3,6 +3,7 @@
  * A worker counts its own outcomes; reading adds them up. Times are stamped with the coarse clock, and precisely for one task in
  * 32, from which the percentiles are taken: four counters for each power of two of nanoseconds, so within 19 %. */
 #include "core/pool_state.h"
+#include "core/task.h"
 
 #include "base/bytes.h"
 #include "base/options.h"
@@ -80,18 +81,25 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
 
 /* ---- what is alive ---- */
 
-static void tell_task(er_bytes *to, er_task *task, const char *state, int64_t since_ns)
+static void tell_task(er_bytes *to, er_task *task, const char *state, int64_t for_ns)
 {
     char symbol[96];
     er_symbol(task->site, symbol, sizeof symbol);
+    const char *doing = "", *what = "";
     er_cell_lock(&task->cell);
-    const char *doing = task->blocked ? task->blocked->input ? ", awaits a future" : ", waits"
-                        : task->input ? ", follows a future"
-                                      : "";
+    const er_cell *input = task->flags & ER_FOLLOWS ? task->input : NULL; /* as long as the bit is held it stays */
+    if (input) {
+        doing = task->queued == ER_ASIDE ? " " : ", follows ";
+    } else if (task->blocked) {
+        doing = task->blocked->room ? ", waits for room in the queue of " : task->blocked->input ? ", awaits " : ", waits";
+        if (task->blocked->room) what = er_home_of(task->blocked->room)->name;
+        input = task->blocked->input;
+    }
+    if (input) what = er_cell_name(input) ? er_cell_name(input) : "a future";
     er_cell_unlock(&task->cell);
     errand_reason told = er_cell_told(&task->cell);
-    er_bytes_format(to, "  %s: %s since %.3f s%s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)",
-                    state, (double)(er_now_ns() - since_ns) / 1e9, doing, told ? ", told to end: " : "",
+    er_bytes_format(to, "  %s: %s%s%s, since %.3f s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)",
+                    state, doing, what, (double)for_ns / 1e9, told ? ", told to end: " : "",
                     told ? errand_reason_name(told) : "", task->key ? ", key " : "", task->key ? task->key->text : "",
                     symbol);
 }
@@ -102,6 +110,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     er_bytes text = { 0 };
     size_t asleep = er_timers_asleep(pool->home.timers);
+    int64_t now = er_coarse_ns();
     er_pool_lock(pool); /* memory is taken under it: this is for people, not for speed */
     er_bytes_format(&text, "pool %s: %u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u resident\n",
                     pool->home.name, pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep,
@@ -110,13 +119,17 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
         er_worker *w = er_of(n, er_worker, node);
         char state[48];
         snprintf(state, sizeof state, "on worker %u", w->number);
-        if (w->task) tell_task(&text, w->task, state, er_load_relaxed(&w->began_ns));
+        if (w->task) tell_task(&text, w->task, state, now - er_load_relaxed(&w->began_ns));
+    }
+    for (er_node *n = pool->aside.head.next; n != &pool->aside.head; n = n->next) {
+        er_task *task = er_of(n, er_task, aside);
+        tell_task(&text, task, "holds no worker, waits for", (int64_t)((uint32_t)(now / ER_MS) - task->aside_ms) * ER_MS);
     }
     er_list *lists[] = { &pool->urgent, &pool->tasks };
     for (int i = 0; i < 2; i++) {
         for (er_node *n = lists[i]->head.next; n != &lists[i]->head; n = n->next) {
             er_task *task = er_job_task(er_of(n, er_job, link));
-            if (task) tell_task(&text, task, i ? "queued" : "queued first", task->stamp);
+            if (task) tell_task(&text, task, i ? "queued" : "queued first", now - task->stamp);
         }
     }
     er_pool_unlock(pool);

@@ -28,7 +28,7 @@ typedef struct timed_work { /* with a deadline, to begin or to end */
     errand_reason late; /* why it is told to end at its deadline */
 } timed_work;
 
-enum { INTO = 1, TIMED = 2 }; /* er_task.flags */
+enum { INTO = 2, TIMED = 4 }; /* er_task.flags, beside ER_FOLLOWS */
 
 static er_task *task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
 static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, task.cell); }
@@ -91,13 +91,22 @@ static void end_task(er_cell *cell, errand_result r)
     er_cell_end(cell, r);
 }
 
+static void link_input(er_task *task, er_cell *f) /* NULL: none */
+{
+    er_cell_lock(&task->cell);
+    task->input = f;
+    task->flags = (uint16_t)(f ? task->flags | ER_FOLLOWS : task->flags & ~ER_FOLLOWS);
+    er_cell_unlock(&task->cell);
+}
+
 static void followed(er_waiter *waiter)
 {
     er_task *task = er_of(waiter, er_task, waiter);
     er_cell *f = waiter->cell;
-    er_cell_link(&task->cell, &task->input, NULL);
+    link_input(task, NULL);
     errand_result r = er_cell_take(f);
     er_cell_release(f);
+    if (task->cell.pool) er_pool_put_back(task->cell.pool, task);
     end_task(&task->cell, r);
     er_cell_release(&task->cell);
 }
@@ -106,7 +115,7 @@ static void followed(er_waiter *waiter)
 static void follow(er_task *task, er_cell *f)
 {
     task->waiter.fn = followed;
-    er_cell_link(&task->cell, &task->input, f);
+    link_input(task, f);
     errand_reason reason = er_cell_told(&task->cell);
     if (reason) er_cell_cancel(f, reason);
     if (!er_cell_watch(f, &task->waiter)) followed(&task->waiter);
@@ -146,6 +155,7 @@ static void finish(er_cell *cell, errand_result r)
     er_task *follower = take_follower(cell);
     if (!follower) {
         er_cell_keep(cell);
+        if (cell->pool) er_pool_put_aside(cell->pool, task_of(cell));
         follow(task_of(cell), f);
         return;
     }
@@ -159,9 +169,14 @@ static void finish(er_cell *cell, errand_result r)
 static void tell_runner(er_cell *cell, errand_reason reason)
 {
     er_task *task = task_of(cell);
+    er_cell *input = NULL;
     er_cell_lock(cell);
-    if (task->blocked) er_unpark(&task->blocked->parker, ER_TOLD); /* it stays where it is as long as the bit is held */
-    er_cell *input = task->input ? er_cell_keep(task->input) : NULL;
+    if (task->flags & ER_FOLLOWS) {
+        input = er_cell_keep(task->input);
+    } else if (task->blocked) { /* it stays where it is as long as the bit is held */
+        er_unpark(&task->blocked->parker, ER_TOLD);
+        if (task->blocked->passes) input = er_cell_keep(task->blocked->input);
+    }
     er_cell_unlock(cell);
     if (!input) return;
     er_cell_pass_on(input, reason);
@@ -173,10 +188,18 @@ static bool input_of_task(er_cell *cell, size_t i, er_cell **input)
     er_task *task = task_of(cell);
     if (i) return false;
     er_cell_lock(cell);
-    er_cell *to = task->input ? task->input : task->blocked ? task->blocked->input : NULL;
+    er_cell *to = task->flags & ER_FOLLOWS ? task->input : task->blocked ? task->blocked->input : NULL;
     *input = to ? er_cell_keep(to) : NULL;
     er_cell_unlock(cell);
     return true;
+}
+
+errand_pool *er_task_waits_for_room(er_task *task)
+{
+    er_cell_lock(&task->cell);
+    errand_pool *pool = !(task->flags & ER_FOLLOWS) && task->blocked ? task->blocked->room : NULL;
+    er_cell_unlock(&task->cell);
+    return pool;
 }
 
 static void refuse_unbegun(er_cell *cell, errand_result why) /* by its claimer */
@@ -238,7 +261,9 @@ static void free_work(er_cell *cell)
     er_cell_bury(cell);
 }
 
-static const er_cell_kind work_kind = { cancel_work, free_work, run_work, end_task, input_of_task };
+static const er_cell_kind work_kind = {
+    .cancel = cancel_work, .free = free_work, .run = run_work, .refuse = end_task, .input = input_of_task
+};
 
 #define NESTED 64 /* deeper, a spare thread brings a stack of its own */
 
@@ -299,14 +324,13 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     }
     er_cell *cell = &t->cell;
     er_cell_init(cell, &work_kind, pool);
-    t->input = NULL;
     t->blocked = NULL;
     t->name = task->name;
     t->key = key;
     t->deadline_ns = deadline_ns;
     t->site = site;
     t->queued = ER_NOT_QUEUED;
-    t->flags = (task->fn ? 0 : INTO) | (alarm != INT64_MAX ? TIMED : 0);
+    t->flags = (uint16_t)((task->fn ? 0 : INTO) | (alarm != INT64_MAX ? TIMED : 0));
     t->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     t->arg = task->arg;
     t->free_arg = task->free;
@@ -396,18 +420,25 @@ static void run_sequel(er_cell *cell)
 }
 
 static void free_sequel(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind sequel_kind = { tell_runner, free_sequel, run_sequel, NULL, input_of_task };
+static const er_cell_kind sequel_kind = {
+    .cancel = tell_runner, .free = free_sequel, .run = run_sequel, .input = input_of_task
+};
 
 er_task *er_cell_task(er_cell *cell)
 {
     return cell->kind == &work_kind || cell->kind == &sequel_kind ? task_of(cell) : NULL;
 }
 
+const char *er_cell_name(const er_cell *cell)
+{
+    return cell->kind == &work_kind || cell->kind == &sequel_kind ? er_of(cell, er_task, cell)->name : NULL;
+}
+
 static void input_ended(er_waiter *waiter)
 {
     er_task *task = er_of(waiter, er_task, waiter);
     er_cell *cell = &task->cell, *f = waiter->cell;
-    er_cell_link(cell, &task->input, NULL);
+    link_input(task, NULL);
     cell->result = er_cell_take(f);
     er_cell_release(f);
     if (cell->pool && er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
@@ -439,17 +470,17 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     }
     er_cell_init(&task->cell, &sequel_kind, f->pool);
     task->input = f;
-    task->blocked = NULL;
     task->name = NULL;
     task->key = NULL;
     task->deadline_ns = INT64_MAX;
     task->site = __builtin_return_address(0);
     task->queued = ER_NOT_QUEUED;
-    task->flags = 0;
+    task->flags = ER_FOLLOWS;
     task->waiter.fn = input_ended;
     task->fn = (void (*)(void))fn;
     task->arg = arg;
     er_cell_keep(&task->cell);
+    if (f->pool && !er_cell_ended(f)) er_pool_put_aside(f->pool, task);
     if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
     return &task->cell;
 }

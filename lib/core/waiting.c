@@ -149,12 +149,12 @@ static bool is_circle(er_task *task, er_wait *wait)
     er_call c = er_summon(w->pool); /* a thread that could not be started perhaps now can */
     er_pool_unlock(w->pool);
     er_answer(w->pool, c);
-    return er_circle(&task->cell, wait->input);
+    return er_circle(&task->cell, wait);
 }
 
 static uint32_t park_and_look(er_task *task, er_wait *wait, uint32_t mask, int64_t deadline_ns)
 {
-    if (!task || !wait->input || !here.worker || er_pool_dead(here.worker->pool))
+    if (!task || !(wait->input || wait->room) || !here.worker || er_pool_dead(here.worker->pool))
         return er_park(&wait->parker, mask, deadline_ns);
     for (int64_t apart = SUSPECT_NS;; apart = apart < LOOKS_APART_NS ? 2 * apart : apart) {
         int64_t look_ns = er_now_ns() + apart;

@@ -172,10 +172,37 @@ static errand_result awaits_several(void *at)
     return errand_await(errand_all(fs, 3));
 }
 
+static errand_result awaits_the_first_of_several(void *at)
+{
+    errand_future *fs[] = { errand_submit(at, value_of_arg, NULL), errand_submit(at, value_of_arg, NULL) };
+    return errand_await(errand_any(fs, 2));
+}
+
+static errand_result waits_for_one(void *at)
+{
+    errand_future *f = errand_submit(at, value_of_arg, NULL);
+    int error = errand_wait(f, ERRAND_FOREVER);
+    errand_drop(f);
+    return errand_fail(error);
+}
+
+static errand_result takes_the_next(void *at)
+{
+    errand_group *g = errand_group_new(at, &(errand_group_opts){ .at_once = 2 });
+    for (int i = 0; i < 3; i++) /* one is held */
+        ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = value_of_arg }), 0);
+    errand_result r = { 0 };
+    int error = errand_group_next(g, &r, NULL, ERRAND_FOREVER);
+    errand_group_close(g, ERRAND_FOREVER);
+    errand_result_free(&r);
+    return errand_fail(error);
+}
+
 START_TEST(without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK)
 {
-    static errand_fn *const fns[] = { awaits_a_then, awaits_a_slow_then, awaits_several };
-    for (size_t i = 0; i < 3; i++) {
+    static errand_fn *const fns[] = { awaits_a_then,  awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
+                                      waits_for_one, takes_the_next };
+    for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) {
         errand_pool *poor = pool_of("poor", 1, ERRAND_NO_SPARES);
         ENDS(errand_submit_task(poor, &(errand_task){ .fn = fns[i], .arg = poor, .name = "starving" }), EDEADLK);
         close_pool(poor);
@@ -186,8 +213,9 @@ END_TEST
 
 START_TEST(with_spares_it_is_run)
 {
-    static errand_fn *const fns[] = { awaits_a_then, awaits_a_slow_then, awaits_several };
-    for (size_t i = 0; i < 3; i++) ENDS(errand_submit(other, fns[i], other), 0);
+    static errand_fn *const fns[] = { awaits_a_then,  awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
+                                      waits_for_one, takes_the_next };
+    for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) ENDS(errand_submit(other, fns[i], other), 0);
     ck_assert_str_eq(heard_text(&said), "");
 }
 END_TEST
@@ -208,6 +236,47 @@ START_TEST(two_pools_that_starve_each_other)
     }
     ck_assert_int_ge(told, 1);
     for (int i = 0; i < 2; i++) close_pool(poor[i]);
+}
+END_TEST
+
+typedef struct pusher {
+    event        go;
+    errand_pool *to;
+} pusher;
+
+static errand_result pushes(void *arg)
+{
+    pusher *p = arg;
+    await_event(&p->go);
+    return errand_later(errand_submit(p->to, value_of_arg, NULL));
+}
+
+START_TEST(two_pools_whose_workers_wait_for_room_in_each_others_queues)
+{
+    errand_pool *full[2];
+    pusher p[2] = { { .to = NULL } };
+    errand_future *fs[4];
+    for (int i = 0; i < 2; i++) {
+        full[i] = errand_pool_new(&(errand_pool_opts){
+            .name = "full", .workers = 1, .spares = ERRAND_NO_SPARES, .queue = 1, .log = said.log });
+    }
+    for (int i = 0; i < 2; i++) {
+        p[i].to = full[!i];
+        fs[i] = errand_submit_task(full[i], &(errand_task){ .fn = pushes, .arg = &p[i], .name = "pushing" });
+        errand_pool_stats s = { 0 };
+        while (!s.running) errand_pool_stats_get(full[i], &s);
+        fs[2 + i] = errand_submit(full[i], value_of_arg, NULL);
+    }
+    for (int i = 0; i < 2; i++) happen(&p[i].go);
+    int told = 0;
+    for (int i = 0; i < 4; i++) {
+        errand_result r = errand_await(fs[i]);
+        told += r.error == EDEADLK;
+        errand_result_free(&r);
+    }
+    ck_assert_int_ge(told, 1);
+    ck_assert_uint_ge(heard_times(&said, "a circle of waits: pushing"), 1);
+    for (int i = 0; i < 2; i++) close_pool(full[i]);
 }
 END_TEST
 
@@ -295,6 +364,7 @@ Suite *circles_suite(void)
     tcase_add_test(tc, without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK);
     tcase_add_test(tc, with_spares_it_is_run);
     tcase_add_test(tc, two_pools_that_starve_each_other);
+    tcase_add_test(tc, two_pools_whose_workers_wait_for_room_in_each_others_queues);
     tc = case_of(suite, "no circles");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
     tcase_add_test(tc, sixty_four_tasks_that_await_what_is_slow_are_no_circle);

@@ -57,7 +57,7 @@ static errand_result awaits(void *arg)
 static bool waits_by_now(const char *name)
 {
     for (int i = 0; i < 4 * LONG_MS; i++) {
-        if (strstr(line_of(name), "awaits a future")) return true;
+        if (strstr(line_of(name), ", awaits a future, since")) return true;
         nanosleep(&(struct timespec){ 0, 250000 }, NULL); /* it has begun, and will wait soon */
     }
     return false;
@@ -81,10 +81,10 @@ START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
     ck_assert_msg(dump_has("pool bees: 3 running, 1 of them waiting, 1 queued"), "%s", text);
     ck_assert_uint_eq(times_in(text, "worker:"), 2);
     const char *line = line_of("worker:");
-    ck_assert_msg(strstr(line, "on worker ") && strstr(line, " since ") && strstr(line, ", key hive:1"), "%s", line);
+    ck_assert_msg(strstr(line, "on worker ") && strstr(line, ", since ") && strstr(line, ", key hive:1"), "%s", line);
     ck_assert_msg(strstr(line, "submitted at ") && strstr(line, "0x"), "%s", line);
     line = line_of("larva:");
-    ck_assert_msg(strstr(line, "queued since"), "%s", line);
+    ck_assert_msg(strstr(line, "queued, since"), "%s", line);
     errand_cancel(fs[1]);
     ck_assert_msg(dump_has("told to end: caller"), "%s", text);
     errand_cancel(fs[3]);
@@ -94,6 +94,32 @@ START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
     for (int i = 0; i < 4; i++) errand_drop(fs[i]);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     ck_assert_msg(dump_has("pool bees: 0 running, 0 of them waiting, 0 queued"), "%s", text);
+}
+END_TEST
+
+static errand_result follows(void *f) { return errand_later(f); }
+static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
+
+static bool listed_by_now(const char *part, bool there)
+{
+    for (int i = 0; i < 4 * LONG_MS && dump_has(part) != there; i++)
+        nanosleep(&(struct timespec){ 0, 250000 }, NULL); /* it has returned, and will follow soon */
+    return strstr(text, part) != NULL;
+}
+
+START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
+{
+    hold h = { .runs = 0 };
+    errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
+    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
+    ck_assert_msg(listed_by_now("drone: holds no worker, waits for worker, since ", true), "%s", text);
+    errand_future *after = errand_then(f, as_it_is, NULL);
+    ck_assert_msg(dump_has("(no name): holds no worker, waits for drone, since "), "%s", text);
+    errand_cancel(after);
+    ck_assert_uint_eq(times_in(dump(), "told to end: caller"), 3);
+    happen(&h.go);
+    ENDS(after, 0); /* a late success stands */
+    ck_assert_msg(!dump_has("holds no worker"), "%s", text);
 }
 END_TEST
 
@@ -202,6 +228,20 @@ START_TEST(a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message
 }
 END_TEST
 
+START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
+{
+    for (int i = 0; i < 3; i++) {
+        errand_future *two[] = { lose("purse"), errand_sleep(pool, 0) };
+        drop_ended(errand_all(two, 2));
+    }
+    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): the purse is lost"), 1);
+    errand_future *f;
+    errand_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
+    errand_drop(f);
+    ck_assert_uint_eq(heard_times(&said, "not kept"), 1);
+}
+END_TEST
+
 START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
 {
     ENDS(lose("watched"), EIO);
@@ -237,10 +277,12 @@ Suite *reports_suite(void)
     TCase *tc = case_of(suite, "reports");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
+    tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
     tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
     tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
     tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);
     tcase_add_test(tc, a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place);
+    tcase_add_test(tc, a_failed_combination_or_promise_that_is_dropped_is_told_too);
     tcase_add_test(tc, what_was_looked_at_went_well_or_was_cancelled_is_not_told);
     tcase_add_test(tc, sites_do_not_crowd_each_other_out);
     return suite;
