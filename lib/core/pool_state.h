@@ -1,4 +1,4 @@
-/* core/pool_state.h -- what a pool consists of; for its own files alone: pool, waiting, resident, close, report. */
+/* core/pool_state.h -- what a pool consists of; for its own files alone: queue, worker, pool, waiting, resident, close, report. */
 #ifndef ER_POOL_STATE_H
 #define ER_POOL_STATE_H
 
@@ -104,7 +104,9 @@ void er_reap(errand_pool *pool);
 
 /* The task a job is; NULL: it is another one. */
 er_task *er_job_task(er_job *job);
-/* Takes a job that is queued out of the queue, under the lock. */
+/* The next one for a worker, who is busy with it from then on; NULL: none that he may take. Under the lock, as the next. */
+er_job *er_next_job(errand_pool *pool);
+/* Takes a job that is queued out of the queue. */
 void er_unlink_job(errand_pool *pool, er_job *job);
 
 /* What this thread is; set by a worker about itself. */

@@ -1,0 +1,293 @@
+/* core/queue.c -- jobs in, jobs out, and the lock of the pool.
+ *
+ *     er_pool_queue --> inbox --er_pool_lock--> tasks | urgent --er_next_job--> a worker
+ *                  \-- by the lock, when the gate is shut or the queue is full --/
+ *
+ * One lock guards both lists and all counts of the pool. Nothing is called under it: who has to be woken or started is decided
+ * under the lock (an er_call, worker.c) and done after it.
+ *
+ * Submitting takes no lock: a task is pushed to the inbox, and who takes the lock for any reason moves what is there to the list
+ * first. The gate tells the submitter whether he may (else he goes by the lock), and whether somebody must be summoned. He looks
+ * at it after pushing; who changes it (er_pool_unlock) looks into the inbox after that. So one of the two sees the other, and
+ * nothing lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls. */
+#include "core/pool_state.h"
+
+#include <errno.h>
+
+static void set_waiting(errand_pool *pool, int by) { er_store_relaxed(&pool->waiting, pool->waiting + (uint32_t)by); }
+
+static void make_room(errand_pool *pool)
+{
+    if (er_list_empty(&pool->submitters) || pool->n_tasks >= pool->queue_max) return;
+    er_unpark(&er_of(er_list_pop(&pool->submitters), er_watcher, node)->wait.parker, ER_WAKE);
+}
+
+static void run_task_job(er_job *job)
+{
+    er_task *task = er_of(job, er_task, job);
+    task->cell.kind->run(&task->cell);
+}
+
+er_task *er_job_task(er_job *job) { return job->run == run_task_job ? er_of(job, er_task, job) : NULL; }
+
+void er_unlink_job(errand_pool *pool, er_job *job)
+{
+    er_list_remove(&job->link);
+    set_waiting(pool, -1);
+    er_task *task = er_job_task(job);
+    if (!task) return;
+    bool ordinary = task->queued == ER_ORDINARY;
+    task->queued = ER_NOT_QUEUED;
+    if (!ordinary) return;
+    pool->n_tasks--;
+    make_room(pool);
+}
+
+er_job *er_next_job(errand_pool *pool)
+{
+    if (!pool->waiting || pool->busy >= er_limit(pool)) return NULL;
+    bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks));
+    er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
+    er_unlink_job(pool, job);
+    pool->busy++;
+    pool->taken++;
+    return job;
+}
+
+/* Submitters come through the inbox for so long, before one of them takes the lock: the list is not to grow all at once. */
+#define INBOX 1024
+
+static void set_room(errand_pool *pool)
+{
+    int64_t room = pool->n_tasks < pool->queue_max ? (int64_t)(pool->queue_max - pool->n_tasks) : 0;
+    er_store(&pool->room, room < INBOX ? room : INBOX);
+}
+
+static void empty_inbox(errand_pool *pool)
+{
+    if (!er_load(&pool->inbox)) return;
+    er_node *oldest = NULL,
+            *n = (er_node *)(void *)er_swap(&pool->inbox, (er_job *)NULL); /* link is what a job begins with */
+    while (n) {
+        er_node *older = n->next;
+        n->next = oldest;
+        oldest = n;
+        n = older;
+    }
+    while ((n = oldest)) {
+        oldest = n->next;
+        er_job_task(er_of(n, er_job, link))->queued = ER_ORDINARY;
+        er_list_push(&pool->tasks, n);
+        pool->n_tasks++;
+        set_waiting(pool, 1);
+    }
+    set_room(pool);
+}
+
+void er_pool_lock(errand_pool *pool)
+{
+    er_lock_take(&pool->lock);
+    empty_inbox(pool);
+}
+
+static uint32_t gate_of(const errand_pool *pool)
+{
+    bool open = pool->phase == ER_OPEN && pool->threads > pool->starting;
+    bool calls = !pool->searching && pool->busy < er_limit(pool) &&
+                 (pool->parked || pool->threads < er_most_threads(pool));
+    return (open ? ER_GATE_OPEN : 0) | (calls ? ER_GATE_CALLS : 0);
+}
+
+void er_pool_unlock(errand_pool *pool)
+{
+    er_call c = { NULL, false };
+    for (uint32_t gate; (gate = gate_of(pool)) != pool->gate;) {
+        er_store(&pool->gate, gate);
+        if (!er_load(&pool->inbox)) continue;
+        empty_inbox(pool);
+        if (!c.wake && !c.start) c = er_summon(pool);
+    }
+    er_lock_give(&pool->lock);
+    er_answer(pool, c);
+}
+/* ---- in ---- */
+
+static int refused(const errand_pool *pool, bool urgent) /* under the lock */
+{
+    switch (pool->phase) {
+    case ER_OPEN:
+        return 0;
+    case ER_DRAINING:
+        return urgent || er_pool_here() == pool ? 0 : EINVAL;
+    case ER_SHUT:
+        return urgent ? 0 : ECANCELED;
+    default:
+        return EINVAL;
+    }
+}
+
+static int wait_for_room(errand_pool *pool) /* the lock is held, and again on return */
+{
+    while (pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN) {
+        er_watcher w = { .wait.room = pool };
+        er_list_push(&pool->submitters, &w.node);
+        er_pool_unlock(pool);
+        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
+        er_pool_lock(pool);
+        if (er_listed(&w.node)) er_list_remove(&w.node);
+        else if ((bits & ER_TOLD) || !(bits & ER_WAKE))
+            make_room(pool); /* it was this one's turn: now the next one's */
+        if (bits & ER_TOLD) return ECANCELED;
+        if (!(bits & ER_WAKE)) return bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
+    }
+    return 0;
+}
+
+/* The oldest task from outside makes room for a newer one; under the lock, which is given while it is ended. */
+static void drop_oldest(errand_pool *pool)
+{
+    while (pool->n_tasks >= pool->queue_max) {
+        er_task *victim = er_job_task(er_of(er_list_first(&pool->tasks), er_job, link));
+        er_unlink_job(pool, &victim->job);
+        er_pool_unlock(pool);
+        if (er_cell_claim(&victim->cell)) victim->cell.kind->refuse(&victim->cell, errand_fail(ERRAND_EFULL));
+        er_cell_release(&victim->cell); /* the queue's */
+        er_pool_lock(pool);
+    }
+}
+
+static void put(errand_pool *pool, er_job *job, bool urgent)
+{
+    er_list_push(urgent ? &pool->urgent : &pool->tasks, &job->link);
+    set_waiting(pool, 1);
+}
+
+/* Until the first thread has been started or could not be: then this one tries. The lock is held, and again on return. */
+static er_call wait_for_first(errand_pool *pool)
+{
+    er_call c = { NULL, false };
+    er_watcher w = { .wait.input = NULL };
+    er_list_push(&pool->watchers, &w.node);
+    while (!c.start && pool->starting && pool->threads == pool->starting) {
+        er_parker_clear(&w.wait.parker, ER_WAKE);
+        er_pool_unlock(pool);
+        er_park(&w.wait.parker, ER_WAKE, INT64_MAX);
+        er_pool_lock(pool);
+        if (!pool->threads) c = er_summon(pool);
+    }
+    er_list_remove(&w.node);
+    return c;
+}
+
+/* Through the inbox. *error is set when that is so; false: by the lock. */
+static bool slip_in(errand_pool *pool, er_task *task, int *error)
+{
+    if (!(er_load_relaxed(&pool->gate) & ER_GATE_OPEN)) return false; /* relaxed: looked at again below */
+    if (er_sub(&pool->room, 1) <= 0) return false;
+    er_job *newest = er_load_relaxed(&pool->inbox);
+    do task->job.link.next = (er_node *)(void *)newest;
+    while (!er_cas(&pool->inbox, &newest, &task->job));
+    *error = 0;
+    uint32_t gate = er_load(&pool->gate);
+    if (gate == ER_GATE_OPEN) return true;
+    er_pool_lock(pool);
+    bool late = task->queued != ER_NOT_QUEUED && (*error = refused(pool, false));
+    if (late) er_unlink_job(pool, &task->job);
+    else *error = 0;
+    er_call c = er_summon(pool);
+    er_pool_unlock(pool);
+    er_answer(pool, c);
+    return true;
+}
+
+static void take_back(er_task *task)
+{
+    if (task->queued != ER_ASIDE) return;
+    er_list_remove(&task->aside);
+    task->queued = ER_NOT_QUEUED;
+}
+
+void er_pool_put_aside(errand_pool *pool, er_task *task)
+{
+    task->aside_ms = (uint32_t)(er_coarse_ns() / ER_MS);
+    er_pool_lock(pool);
+    er_list_push(&pool->aside, &task->aside);
+    task->queued = ER_ASIDE;
+    er_pool_unlock(pool);
+}
+
+void er_pool_put_back(errand_pool *pool, er_task *task)
+{
+    er_pool_lock(pool);
+    take_back(task);
+    er_pool_unlock(pool);
+}
+
+int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
+{
+    if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    bool sampled = ++er_here_now()->queued % 32 == 0;
+    int64_t stamp = sampled ? er_now_ns() | 1 : er_coarse_ns() & ~INT64_C(1);
+    task->job.run = run_task_job;
+    int error;
+    if (!urgent) task->stamp = stamp;
+    if (!urgent && slip_in(pool, task, &error)) return error;
+    er_pool_lock(pool);
+    if (urgent) take_back(task);
+    task->stamp = stamp;
+    error = refused(pool, urgent);
+    if (!error && !urgent && pool->n_tasks >= pool->queue_max && er_pool_here() != pool) {
+        if (pool->when_full == ERRAND_WHEN_FULL_BLOCK) error = wait_for_room(pool);
+        else if (pool->when_full == ERRAND_WHEN_FULL_FAIL) error = ERRAND_EFULL;
+        else drop_oldest(pool);
+        if (!error) error = refused(pool, urgent);
+    }
+    if (error) {
+        er_pool_unlock(pool);
+        return error;
+    }
+    task->queued = urgent ? ER_URGENT : ER_ORDINARY;
+    put(pool, &task->job, urgent);
+    pool->n_tasks += !urgent;
+    set_room(pool);
+    er_call c = er_summon(pool);
+    if (!c.start && !c.wake && pool->starting && pool->threads == pool->starting) { /* will there be a thread at all? */
+        er_cell_keep(&task->cell);
+        c = wait_for_first(pool);
+        er_pool_unlock(pool);
+        error = er_answer(pool, c);
+        if (error && !er_pool_unqueue(pool, task)) error = 0;
+        er_cell_release(&task->cell);
+        return error;
+    }
+    er_pool_unlock(pool);
+    error = er_answer(pool, c);
+    return error && er_pool_unqueue(pool, task) ? error : 0;
+}
+
+int er_pool_post(errand_pool *pool, er_job *job)
+{
+    if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    er_pool_lock(pool);
+    int error = refused(pool, true);
+    er_call c = { NULL, false };
+    if (!error) {
+        put(pool, job, true);
+        c = er_summon(pool);
+    }
+    er_pool_unlock(pool);
+    if (!error) er_answer(pool, c); /* without a thread it waits for the next that can be started */
+    return error;
+}
+
+bool er_pool_unqueue(errand_pool *pool, er_task *task)
+{
+    er_pool_lock(pool);
+    bool there = task->queued == ER_ORDINARY || task->queued == ER_URGENT;
+    if (there) {
+        er_unlink_job(pool, &task->job);
+        if (er_at_rest(pool)) er_tell_watchers(pool);
+    }
+    er_pool_unlock(pool);
+    return there;
+}
