@@ -83,19 +83,76 @@ errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms
     return r;
 }
 
+/* ---- freeing: results in results, causes behind causes, to any depth without taking stack ---- */
+
+typedef struct rubble { /* what still holds results, each linked through a field that is not needed any more */
+    errand_results *arrays; /* by `at` */
+    errand_detail *details; /* by `next` */
+} rubble;
+
+static errand_result *items(errand_results *results) { return (errand_result *)(void *)(results + 1); }
+
+static void heap(rubble *on, errand_result r)
+{
+    errand_results *array = r.free == er_results_free ? r.owner : NULL;
+    if (array) {
+        array->at = (errand_result *)(void *)on->arrays;
+        on->arrays = array;
+    } else if (r.free) {
+        r.free(r.owner);
+    }
+    errand_detail *d = r.detail;
+    if (!d || d->fixed) return;
+    d->next = on->details;
+    on->details = d;
+}
+
+static void clear(rubble *all)
+{
+    while (all->arrays || all->details) {
+        errand_results *array = all->arrays;
+        errand_detail *d = all->details;
+        if (array) {
+            all->arrays = (errand_results *)(void *)array->at;
+            for (size_t i = 0; i < array->n; i++) heap(all, items(array)[i]);
+            er_free(array);
+            continue;
+        }
+        all->details = d->next;
+        for (size_t i = 0; i < d->n_causes; i++) heap(all, d->causes[i]);
+        er_free(d->causes);
+        er_free(d->history);
+        er_free(d->message);
+        er_free(d);
+    }
+}
+
 void errand_result_free(errand_result *r)
 {
     if (!r) return;
     errand_result gone = *r;
     *r = (errand_result){ 0 };
-    if (gone.free) gone.free(gone.owner);
-    errand_detail *d = gone.detail;
-    if (!d || d->fixed) return;
-    for (size_t i = 0; i < d->n_causes; i++) errand_result_free(&d->causes[i]);
-    er_free(d->causes);
-    er_free(d->history);
-    er_free(d->message);
-    er_free(d);
+    rubble all = { NULL, NULL };
+    heap(&all, gone);
+    clear(&all);
+}
+
+errand_results *er_results_new(size_t n)
+{
+    errand_results *results = n < SIZE_MAX / sizeof(errand_result) / 2
+                                  ? er_alloc_zero(sizeof *results + n * sizeof(errand_result))
+                                  : NULL;
+    if (!results) return NULL;
+    results->n = n;
+    results->at = items(results);
+    return results;
+}
+
+void er_results_free(void *results)
+{
+    rubble all = { results, NULL };
+    if (results) all.arrays->at = NULL;
+    clear(&all);
 }
 
 void er_result_because(errand_result *r, errand_result cause)

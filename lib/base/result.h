@@ -7,7 +7,7 @@
 
 #include "base/os.h"
 
-#include <errand/result.h>
+#include <errand/future.h>
 
 #define ER_ATTEMPTS_FIRST 8
 #define ER_ATTEMPTS_LAST  24
@@ -33,6 +33,7 @@ struct errand_detail {
     er_history    *history;
     errand_result *causes;
     size_t         n_causes;
+    errand_detail *next; /* while it is freed */
 };
 
 /* The detail of r, made if there was none. NULL: no memory, or a fixed one: then r stays as it is. */
@@ -43,6 +44,10 @@ ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
 
 /* Puts cause behind r and owns it; without memory it is freed. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
+
+/* The value of what ends with many results, one allocation, all zero; freeing frees what is in it. */
+ER_SHARED errand_results *er_results_new(size_t n); /* NULL: no memory */
+ER_SHARED void            er_results_free(void *results);
 
 /* Notes an attempt down; *history (NULL at first) grows. Without memory the attempt is counted only. The last attempt can be
  * completed later; NULL: it was not kept. */

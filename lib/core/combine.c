@@ -172,13 +172,6 @@ struct many {
     part parts[];
 };
 
-static void free_results(void *value)
-{
-    errand_results *results = value;
-    for (size_t i = 0; i < results->n; i++) errand_result_free(&results->at[i]);
-    er_free(results);
-}
-
 static void cancel_many(er_cell *cell, errand_reason reason)
 {
     many *m = er_of(cell, many, cell);
@@ -205,7 +198,7 @@ static errand_result answer_with(many *m, size_t i, bool which)
         er_result_because(&r, *other);
         *other = (errand_result){ 0 };
     }
-    free_results(results);
+    er_results_free(results);
     return r;
 }
 
@@ -219,7 +212,7 @@ static void conclude(many *m) /* all inputs have ended */
     } else if (i < m->n) {
         r = answer_with(m, i, false);
     } else {
-        r = errand_ok(m->results, free_results);
+        r = errand_ok(m->results, er_results_free);
         m->results = NULL;
     }
     er_cell_try_end(&m->cell, r);
@@ -265,7 +258,7 @@ static void part_ended(er_waiter *waiter)
 static void free_many(er_cell *cell)
 {
     many *m = er_of(cell, many, cell);
-    if (m->results) free_results(m->results);
+    if (m->results) er_results_free(m->results);
     er_cell_bury(cell);
 }
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
@@ -311,16 +304,12 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     const char *wrong = twice(fs, n);
     if (wrong) return er_failed(NULL, errand_failf(EINVAL, "%s", wrong));
 
-    many *m = NULL;
-    errand_results *results = NULL;
-    if (n < SIZE_MAX / sizeof(part) / 2) {
-        m = er_alloc_zero(sizeof *m + n * sizeof m->parts[0]);
-        results = er_alloc_zero(sizeof *results + n * sizeof *results->at);
-    }
+    many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
+    errand_results *results = er_results_new(n);
     if (!m || !results) {
         for (size_t i = 0; i < n; i++) give_up(fs[i]);
         er_free(m);
-        er_free(results);
+        er_results_free(results);
         return er_failed(NULL, errand_fail(ENOMEM));
     }
     errand_pool *home = NULL;
@@ -328,8 +317,6 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
         m->parts[i].input = er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
         if (!home) home = m->parts[i].input->pool;
     }
-    results->n = n;
-    results->at = (errand_result *)(void *)(results + 1);
     er_cell_init(&m->cell, how == ANY || how == RACE ? &first_kind : &all_kind, home);
     m->way = how;
     m->n = m->decides = n;

@@ -72,13 +72,6 @@ static void wake_all(errand_group *g) /* under the lock */
 
 /* ---- ending ---- */
 
-static void free_results(void *value)
-{
-    errand_results *results = value;
-    for (size_t i = 0; i < results->n; i++) errand_result_free(&results->at[i]);
-    er_free(results);
-}
-
 /* The lock is held. All have ended: they go to him who joined, in one step with that, so that a close finds nothing left. */
 static joint *take_join(errand_group *g)
 {
@@ -114,8 +107,8 @@ static void conclude(joint *j)
         er_result_because(&r, results->at[i]);
         results->at[i] = (errand_result){ 0 };
     }
-    if (r.error) free_results(results);
-    else r = errand_ok(results, free_results);
+    if (r.error) er_results_free(results);
+    else r = errand_ok(results, er_results_free);
     er_cell_try_end(&j->cell, r);
     er_cell_release(&j->cell);
 }
@@ -384,7 +377,7 @@ static void cancel_join(er_cell *cell, errand_reason reason) { cancel_all(er_of(
 static void free_join(er_cell *cell)
 {
     joint *j = er_of(cell, joint, cell);
-    if (j->results) free_results(j->results);
+    if (j->results) er_results_free(j->results);
     er_cell_release(&j->group->cell);
     er_cell_bury(cell);
 }
@@ -443,13 +436,12 @@ errand_future *errand_group_join(errand_group *g)
     er_lock_give(&g->lock);
     if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
     joint *j = er_alloc_zero(sizeof *j);
-    errand_results *results = er_alloc_zero(sizeof *results + n * sizeof *results->at); /* ending must not need any */
+    errand_results *results = er_results_new(n); /* ending must not need any */
     if (!j || !results) {
         er_free(j);
-        er_free(results);
+        er_results_free(results);
         return er_failed(g->cell.pool, errand_fail(ENOMEM));
     }
-    results->at = (errand_result *)(void *)(results + 1);
     er_cell_init(&j->cell, &join_kind, g->cell.pool);
     j->results = results;
     j->group = g;

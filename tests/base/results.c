@@ -32,6 +32,25 @@ START_TEST(a_success_holds_its_value_and_frees_it_once)
 }
 END_TEST
 
+START_TEST(results_in_results_and_causes_behind_causes_are_freed_without_taking_stack)
+{
+    errand_result in_results = errand_ok(malloc(1), count_free), behind = errand_ok(malloc(1), count_free);
+    freed = 0;
+    for (int i = 0; i < 1000000; i++) {
+        errand_results *one = er_results_new(1);
+        one->at[0] = in_results;
+        in_results = errand_ok(one, er_results_free);
+        errand_result outer = er_fail_by(EIO, ERRAND_BY_NOBODY);
+        er_result_because(&outer, behind);
+        behind = outer;
+    }
+    errand_result_free(&in_results);
+    ck_assert_uint_eq(freed, 1);
+    errand_result_free(&behind);
+    ck_assert_uint_eq(freed, 2);
+}
+END_TEST
+
 START_TEST(the_owner_is_freed_not_the_value)
 {
     char *owner = malloc(8);
@@ -301,6 +320,7 @@ Suite *results_suite(void)
     Suite *suite = suite_create("results");
     TCase *tc = tcase_create("results");
     tcase_add_test(tc, a_success_holds_its_value_and_frees_it_once);
+    tcase_add_test(tc, results_in_results_and_causes_behind_causes_are_freed_without_taking_stack);
     tcase_add_test(tc, the_owner_is_freed_not_the_value);
     tcase_add_test(tc, a_failure_may_have_a_value_which_is_freed_too);
     tcase_add_test(tc, a_plain_failure_says_what_is_known_and_nothing_more);

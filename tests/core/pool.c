@@ -327,13 +327,13 @@ static errand_result fib(void *arg)
 START_TEST(one_worker_runs_a_recursive_fork_and_join)
 {
     pool = pool_of(1, 0);
-    errand_result r = errand_await(errand_submit(pool, fib, as_value(15)));
+    errand_result r = errand_await(errand_submit(pool, fib, as_value(20)));
     ck_assert_int_eq(r.error, 0);
-    ck_assert_int_eq(as_number(r.value), 610);
+    ck_assert_int_eq(as_number(r.value), 6765);
     close_pool(pool);
     pool = pool_of(4, 1);
-    r = errand_await(errand_submit(pool, fib, as_value(15)));
-    ck_assert_int_eq(as_number(r.value), 610);
+    r = errand_await(errand_submit(pool, fib, as_value(20)));
+    ck_assert_int_eq(as_number(r.value), 6765);
     close_pool(pool);
 }
 END_TEST
