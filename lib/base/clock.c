@@ -1,4 +1,8 @@
-/* base/clock.c -- CLOCK_MONOTONIC, by the vDSO (some 25 ns a call), behind clock.h. */
+/* base/clock.c -- CLOCK_MONOTONIC, by the vDSO (some 25 ns a call), behind clock.h.
+ *
+ * Stamps. On x86 the time stamp counter is used if the processor calls it invariant (it runs on through sleep and changes
+ * of speed, all cores alike). Its rate is what the monotonic clock says over as long a stretch as there is; the wall clock
+ * is looked at anew with each look, so that it is followed when somebody sets it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -6,6 +10,9 @@
 
 #include <stdio.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 static int64_t read_clock(clockid_t id)
 {
@@ -38,6 +45,56 @@ void er_wall_text(int64_t wall_ns, char text[24])
     size_t n = strftime(text, 24, "%Y-%m-%d %H:%M:%S", &parts);
     snprintf(text + n, 24 - n, ".%03u", ms);
 }
+
+int64_t er_wall_offset(int64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / 1000000000);
+    struct tm parts;
+    return localtime_r(&seconds, &parts) ? parts.tm_gmtoff : 0;
+}
+
+#if defined(__x86_64__)
+bool er_stamp_counts;
+
+__attribute__((constructor)) static void ask_processor(void)
+{
+    unsigned a, b, c, d;
+    er_stamp_counts = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8);
+}
+#endif
+
+/* The three clocks at one moment: of several tries the one that was disturbed least. */
+static void read_all(uint64_t *stamp, int64_t *ns, int64_t *wall_ns)
+{
+    int64_t least = INT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        int64_t before = er_now_ns(), wall = er_wall_ns();
+        uint64_t now = er_stamp();
+        int64_t after = er_now_ns();
+        if (after - before >= least) continue;
+        least = after - before;
+        *stamp = now;
+        *ns = before + (after - before) / 2;
+        *wall_ns = wall;
+    }
+}
+
+void er_stamps_look(er_stamps *s)
+{
+    read_all(&s->last, &s->last_ns, &s->wall_ns);
+    int64_t stamps = (int64_t)(s->last - s->first), ns = s->last_ns - s->first_ns;
+    if (stamps > 0 && ns > 0) s->rate = (double)ns / (double)stamps;
+}
+
+void er_stamps_init(er_stamps *s)
+{
+    read_all(&s->first, &s->first_ns, &s->wall_ns);
+    s->rate = 1;
+    do er_stamps_look(s);
+    while (s->last_ns - s->first_ns < ER_MS / 2);
+}
+
+uint64_t er_stamps_of(const er_stamps *s, int64_t ns) { return (uint64_t)((double)ns / s->rate); }
 
 int64_t er_deadline(int64_t now_ns, int64_t ms)
 {

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -29,7 +30,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +41,12 @@
 
 void *er_alloc(size_t size) { return malloc(size); }
 void *er_alloc_zero(size_t size) { return calloc(1, size); }
+void *er_alloc_aligned(size_t to, size_t size)
+{
+    void *at = NULL;
+    return posix_memalign(&at, to, size) ? NULL : at;
+}
+
 void *er_resize(void *at, size_t size) { return realloc(at, size); }
 void er_free(void *at) { free(at); }
 
@@ -120,6 +130,18 @@ void er_relax(unsigned *turns)
     else sched_yield();
 }
 
+/* ---- barrier ---- */
+
+bool er_barrier_ready(void)
+{
+    int kept = errno;
+    bool ready = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    errno = kept;
+    return ready;
+}
+
+void er_barrier(void) { syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); }
+
 /* ---- threads ---- */
 
 typedef struct start {
@@ -158,8 +180,8 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
 
     sigset_t blocked, before;
     sigfillset(&blocked);
-    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF };
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&blocked, faults[i]);
+    static const int open[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF };
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) sigdelset(&blocked, open[i]);
 
     pthread_t id;
     if (!error) {
@@ -175,6 +197,24 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
 
 void er_thread_join(er_thread *thread) { pthread_join((pthread_t)thread->id, NULL); }
 void er_thread_detach(er_thread *thread) { pthread_detach((pthread_t)thread->id); }
+
+bool er_thread_is_me(const er_thread *thread) { return pthread_equal((pthread_t)thread->id, pthread_self()) != 0; }
+long er_thread_number(void) { return (long)syscall(SYS_gettid); }
+
+static pthread_key_t end_key;
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+static void (*end_fn)(void *);
+static int end_error;
+
+static void at_end(void *arg) { er_load_relaxed(&end_fn)(arg); } /* relaxed: all store the same */
+static void make_end_key(void) { end_error = pthread_key_create(&end_key, at_end); }
+
+int er_thread_at_end(void (*fn)(void *), void *arg)
+{
+    er_store_relaxed(&end_fn, fn);
+    pthread_once(&end_once, make_end_key);
+    return end_error ? ENOMEM : pthread_setspecific(end_key, arg);
+}
 
 static unsigned count_cores(void)
 {
@@ -193,6 +233,56 @@ unsigned er_cores(void)
     unsigned n = er_load_relaxed(&cores);
     if (!n) er_store_relaxed(&cores, n = count_cores());
     return n;
+}
+
+/* ---- faults ---- */
+
+static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT };
+enum { FAULTS = sizeof faults / sizeof *faults };
+static struct sigaction before_fault[FAULTS];
+static void (*fault_fn)(void);
+static int fault_state; /* 0, 1: somebody is at it, 2: done */
+
+void er_pause(int64_t ns)
+{
+    struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    int kept = errno, first = 0;
+    if (er_cas_strong(&fault_state, &first, 1)) {
+        fault_fn();
+        er_store(&fault_state, 2);
+    } else {
+        for (int i = 0; i < 3000 && er_load(&fault_state) == 1; i++) er_pause(1000000);
+    }
+    errno = kept;
+    for (size_t i = 0; i < FAULTS; i++) {
+        if (faults[i] != number) continue;
+        const struct sigaction *before = &before_fault[i];
+        if (before->sa_flags & SA_SIGINFO) {
+            before->sa_sigaction(number, info, context);
+        } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+            before->sa_handler(number);
+        } else {
+            sigaction(number, before, NULL);
+            raise(number); /* comes when this returns */
+        }
+    }
+}
+
+int er_on_fault(void (*fn)(void))
+{
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    void (*none)(void) = NULL;
+    if (!er_cas_strong(&fault_fn, &none, fn)) return 0;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < FAULTS; i++) {
+        if (sigaction(faults[i], NULL, &before_fault[i]) || sigaction(faults[i], &action, NULL)) return errno;
+    }
+    return 0;
 }
 
 /* ---- code ---- */
@@ -219,6 +309,11 @@ static unsigned fork_generation;
 static void in_child(void) { er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */ }
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void))
+{
+    return pthread_atfork(before, parent, child);
+}
 
 unsigned er_fork_generation(void)
 {
@@ -336,6 +431,46 @@ int er_file_rename(const char *from, const char *to)
     }
     free(folder);
     return 0;
+}
+
+int er_file_move(const char *from, const char *to) { return rename(from, to) < 0 ? errno : 0; }
+
+int er_file_look(int fd, er_file_about *about)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) return errno;
+    *about = (er_file_about){ .device = st.st_dev,
+                              .node = st.st_ino,
+                              .size = (uint64_t)st.st_size,
+                              .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+                              .regular = S_ISREG(st.st_mode),
+                              .terminal = S_ISCHR(st.st_mode) && isatty(fd) };
+    return 0;
+}
+
+int er_datagram_open(const char *path, int *fd)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof to.sun_path) return ENAMETOOLONG;
+    memcpy(to.sun_path, path, strlen(path));
+    *fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0) return errno;
+    struct timeval second = { .tv_sec = 1 };
+    if (setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second) == 0 &&
+        connect(*fd, (const struct sockaddr *)&to, sizeof to) == 0)
+        return 0;
+    int error = errno;
+    close(*fd);
+    *fd = -1;
+    return error;
+}
+
+int er_datagram_send(int fd, const void *at, size_t size)
+{
+    ssize_t n;
+    do n = send(fd, at, size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? errno : 0;
 }
 
 int er_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }

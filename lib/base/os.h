@@ -16,6 +16,7 @@
 /* ---- memory: NULL when there is none ---- */
 ER_SHARED void *er_alloc(size_t size) __attribute__((malloc));
 ER_SHARED void *er_alloc_zero(size_t size) __attribute__((malloc));
+void *er_alloc_aligned(size_t to, size_t size) __attribute__((malloc)); /* to: a power of two, from 8 */
 ER_SHARED void *er_resize(void *at, size_t size);
 ER_SHARED void  er_free(void *at); /* NULL is harmless */
 ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));
@@ -52,6 +53,11 @@ ER_SHARED void er_parker_clear(er_parker *parker, uint32_t bits); /* by the wait
 /* For loops that wait for another thread's few next instructions: pauses, after a while yields. *turns starts at 0. */
 void er_relax(unsigned *turns);
 
+/* ---- barrier: a full fence on all threads of the process at once, paid for by the one who asks (some microseconds, an
+ * interrupt for each running thread), so that a path taken often needs none. False: not to be had here. ---- */
+bool er_barrier_ready(void); /* ask before the first er_barrier of an object, and again after fork */
+void er_barrier(void);
+
 /* ---- threads: all signals blocked but those of a fault ---- */
 typedef struct er_thread {
     unsigned long id;
@@ -59,13 +65,24 @@ typedef struct er_thread {
 ER_SHARED int  er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack);
 ER_SHARED void er_thread_join(er_thread *thread);
 ER_SHARED void er_thread_detach(er_thread *thread);
+bool     er_thread_is_me(const er_thread *thread);
+long     er_thread_number(void); /* the calling thread's, as the kernel counts */
+/* fn(arg) when the calling thread ends; one arg for the whole library, NULL takes it back. 0 or ENOMEM. */
+int      er_thread_at_end(void (*fn)(void *), void *arg);
 ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
+
+/* ---- faults: fn once, on the thread that dies of a fault or an abort first, with nothing but calls that are safe in signal
+ * handlers; then the signal goes where it went before. Others that die meanwhile wait. 0 or an errno; a second time: nothing. */
+int  er_on_fault(void (*fn)(void));
+void er_pause(int64_t ns); /* safe there */
 
 /* ---- code: where an address lies, for people: "main+0x1f (0x5581...)"; buffer is returned ---- */
 char *er_symbol(const void *address, char *buffer, size_t size);
 
 /* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
 ER_SHARED unsigned er_fork_generation(void);
+/* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
+int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 /* ---- randomness: from the system, reseeded after fork; never fails (falls back to clock and address) ---- */
 ER_SHARED uint64_t er_random(void);
@@ -92,6 +109,16 @@ ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns); /* until f
                                                                          ECANCELED; ETIMEDOUT. wake_fd -1: none      */
 ER_SHARED int er_file_sync(int fd);
 ER_SHARED int er_file_rename(const char *from, const char *to); /* and syncs the folder */
+int er_file_move(const char *from, const char *to);             /* and does not */
+typedef struct er_file_about {
+    uint64_t device, node, size;
+    int64_t  changed_ns; /* since 1970 */
+    bool     regular, terminal;
+} er_file_about;
+int er_file_look(int fd, er_file_about *about);
+/* A socket that sends datagrams to a path, each waiting at most a second. */
+int er_datagram_open(const char *path, int *fd);
+int er_datagram_send(int fd, const void *at, size_t size);
 ER_SHARED int er_file_remove(const char *path);
 ER_SHARED int er_file_close(int fd);
 ER_SHARED int er_pipe(int fds[2]); /* neither end blocks */

@@ -1,220 +1,288 @@
-/* log/backend.c -- the thread that takes records out of the ring and writes them to the sinks.
+/* log/backend.c -- the thread that takes what all threads have said and writes it to the sinks.
  *
- *     ring --batch--> line --pieces--> each sink's buffer --write--> descriptor
+ *     ABSENT --first line--> AWAKE <---> NAPPING --nothing came--> ASLEEP --a writer finds it so--> AWAKE
  *
- * It writes all there is, then naps a little, so that a steady writer never pays for waking it; if nothing has come by
- * then it sleeps until somebody finds it asleep. It decides that under the lock, so no line can slip between.
+ * After a pass that found much it looks again at once; else it naps a millisecond, so that a steady writer never pays for
+ * waking it and lines go out together. A nap that ends with nothing new becomes sleep. Who puts a line looks at `sleep`
+ * afterwards and wakes it from ASLEEP; the backend sets ASLEEP and looks at all rings afterwards. One of the two sees the other:
+ * between writing and looking the backend has er_barrier, a fence on all threads at once, so that writers need none.
  *
- * Lost lines travel with the record that comes after them. If none comes, the backend takes their counts once the ring
- * is empty. Either way they are told at their place, to each sink the number it would have got.
+ * A flush is a number: the pass that began after it was asked for, and found everything, answers it.
  *
- * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned):
- * if the write it is stuck in ever returns, it tells what is still in the ring as lost and frees everything. It never
- * ends while a writer waits for room: those are called when the log closes, and the last wakes it. */
-#include "log/log.h"
+ * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned): if the
+ * write it is stuck in ever returns, it tells what is still there as lost and frees everything. */
+#include "log/backend.h"
 #include "base/atomic.h"
-#include "base/clock.h"
 
 #include <errno.h>
 
-#define NAP_NS   (2 * ER_MS)
-#define AGAIN_NS (100 * ER_MS) /* until a writer tries again to start the thread */
+#define NAP_NS    ER_MS
+#define WINDOW_NS (10 * ER_MS)
+#define MUCH      16384u         /* bytes of a pass after which it does not nap */
+#define AGAIN_NS  (100 * ER_MS)  /* until a writer tries again to start the thread */
+#define LOOK_NS   (500 * ER_MS)  /* between two looks at the clocks */
+#define MOST_TEXT ((size_t)4 << 20)
 
-void er_log_destroy(errand_log *log)
+/* ---- its things ---- */
+
+int er_backend_new(er_hub *hub)
 {
-    size_t sinks = er_load_acquire(&log->sinks_open); /* acquire: what their opener wrote */
-    for (size_t i = 0; i < sinks; i++) er_sink_close(&log->sinks[i]);
-    er_ring_close(&log->ring);
-    er_free(log->name);
-    er_free(log);
+    er_backend *b = er_alloc_zero(sizeof *b);
+    if (!b) return ENOMEM;
+    hub->backend = b;
+    b->line.text = b->now.text = &b->message;
+    b->line.values = b->now.values = &b->values;
+    b->now.level = ERRAND_LOG_WARN;
+    b->now.name = hub->log->name;
+    b->now.file = b->now.function = "?";
+    if (er_text_open(&b->message, 4096, MOST_TEXT) || er_text_open(&b->laid_out, 8192, SIZE_MAX / 4)) return ENOMEM;
+    return 0;
 }
 
-/* ---- waking ---- */
-
-static void call(er_list *ready, er_log_waiter *w) /* under the lock */
+void er_backend_free(er_hub *hub)
 {
-    er_list_remove(&w->node);
-    w->called = true;
-    er_list_push(ready, &w->node);
+    er_backend *b = hub->backend;
+    if (!b || er_hub_forked(hub)) return; /* in a child: it may have been about to move them */
+    er_text_close(&b->message);
+    er_text_close(&b->laid_out);
+    er_free(b->voices);
+    er_free(b->heap);
+    er_free(b);
+    hub->backend = NULL;
 }
 
-void er_log_call(er_list *ready, er_list *waiting, uint64_t told)
+void er_hub_end(er_hub *hub)
 {
+    bool forked = er_hub_forked(hub);
+    size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: what their opener wrote */
+    for (size_t i = 0; i < sinks; i++) {
+        if (forked) hub->sinks[i].free = NULL; /* its owner's, in the parent */
+        er_sink_close(&hub->sinks[i]);
+    }
+    er_backend_free(hub);
+    er_free(hub->sinks);
+    hub->sinks = NULL;
+    er_hub_bury(hub);
+}
+
+/* ---- its answers ---- */
+
+static void answer(er_hub *hub, uint64_t asked) /* who waits for a flush up to this number */
+{
+    er_list ready;
+    er_list_init(&ready);
+    er_lock_take(&hub->lock);
+    er_store(&hub->flush_done, asked);
     er_node *next;
-    for (er_node *node = waiting->head.next; node != &waiting->head; node = next) {
+    for (er_node *node = hub->flushing.head.next; node != &hub->flushing.head; node = next) {
         next = node->next;
-        if (er_of(node, er_log_waiter, node)->target <= told) call(ready, er_of(node, er_log_waiter, node));
+        er_hub_waiter *w = er_of(node, er_hub_waiter, node);
+        if (w->target > asked) continue;
+        er_list_remove(node);
+        w->called = true;
+        er_list_push(&ready, node);
     }
+    er_lock_give(&hub->lock);
+    for (er_node *node; (node = er_list_pop(&ready));) /* a waiter may be gone as soon as it is woken */
+        er_unpark(&er_of(node, er_hub_waiter, node)->parker, ER_LOG_CALLED);
 }
 
-void er_log_wake(er_list *ready) /* without the lock; a waiter may be gone as soon as it is woken */
+static void reopen(er_hub *hub)
 {
-    for (er_node *node; (node = er_list_pop(ready));) {
-        er_unpark(&er_of(node, er_log_waiter, node)->parker, ER_LOG_CALLED);
-    }
-}
-
-/* ---- the backend ---- */
-
-static void add_piece(void *arg, const char *at, size_t size)
-{
-    errand_log *log = arg;
-    size_t sinks = er_load_acquire(&log->sinks_open);
+    int error = 0;
+    size_t sinks = er_load_acquire(&hub->sinks_open);
     for (size_t i = 0; i < sinks; i++) {
-        if (log->sinks[i].open) er_sink_add(&log->sinks[i], at, size);
+        int e = er_sink_reopen(&hub->sinks[i]);
+        if (!error) error = e;
     }
+    er_lock_take(&hub->lock);
+    hub->reopen_error = error;
+    er_lock_give(&hub->lock);
 }
 
-static void write_line(errand_log *log, const er_log_record *r, const char *message, size_t size, bool *failed)
+/* ---- its work ---- */
+
+static void write_sinks(er_hub *hub)
 {
-    /* acquire, at each line: a sink that was there before the line was said gets it */
-    size_t sinks = er_load_acquire(&log->sinks_open);
+    er_backend *b = hub->backend;
+    uint64_t failures = 0, failed = 0;
+    size_t sinks = er_load_acquire(&hub->sinks_open);
     for (size_t i = 0; i < sinks; i++) {
-        if (r->level >= log->sinks[i].level) er_sink_begin(&log->sinks[i], failed);
+        er_sink_write(&hub->sinks[i]);
+        failures += hub->sinks[i].failures;
+        failed += hub->sinks[i].failed;
     }
-    er_line_write(&log->line, r->wall_ns, log->name, r->level, r->site, message, size);
-    for (size_t i = 0; i < sinks; i++) {
-        if (log->sinks[i].open) er_sink_end(&log->sinks[i]);
-    }
+    er_store(&hub->failures, failures);
+    er_store(&hub->failed, failed);
+    er_store(&hub->written, b->lines);
 }
 
-/* Each sink is told of those it would have got. Returns how many there were, and forgets them. */
-static uint64_t write_gap(errand_log *log, er_log_counts *lost)
+static void tell_discarded(er_hub *hub)
 {
+    er_backend *b = hub->backend;
     uint64_t all = 0;
-    size_t sinks = er_load_acquire(&log->sinks_open);
-    for (size_t i = 0; i < sinks && lost->any; i++) {
-        uint64_t n = 0;
-        for (size_t level = 0; level < ER_LOG_LEVELS; level++) {
-            if ((int)level >= log->sinks[i].level) n += lost->of[level];
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) all += b->discarded[i];
+    if (!all) return;
+    er_print_lost(hub, b->discarded);
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) b->discarded[i] = 0;
+    er_add(&hub->discarded, all);
+}
+
+static bool abandoned(er_hub *hub)
+{
+    er_lock_take(&hub->lock);
+    bool is = hub->abandoned;
+    er_lock_give(&hub->lock);
+    return is;
+}
+
+static bool work(er_hub *hub) /* true: more is to be expected at once */
+{
+    er_backend *b = hub->backend;
+    uint64_t again = er_load(&hub->reopen_asked), asked = er_load(&hub->flush_asked); /* in this order: again <= asked */
+    if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
+    if (er_now_ns() - b->stamps.last_ns > LOOK_NS) er_stamps_look(&b->stamps);
+    bool found = er_backend_pass(hub);
+    if (b->discard) tell_discarded(hub);
+    if (found) write_sinks(hub);
+    if (b->left) return true;
+    if (again > er_load(&hub->flush_done)) reopen(hub);
+    if (asked != er_load(&hub->flush_done)) answer(hub, asked);
+    return b->bytes >= MUCH;
+}
+
+static bool anybody_waits(er_hub *hub)
+{
+    const er_backend *b = hub->backend;
+    for (size_t i = 0; i < b->n; i++) {
+        if (er_load(&b->voices[i]->waiting)) return true;
+    }
+    return false;
+}
+
+static bool urgent(er_hub *hub)
+{
+    return er_load(&hub->flush_asked) != er_load(&hub->flush_done) || er_load(&hub->closing) || anybody_waits(hub);
+}
+
+static bool anything(er_hub *hub)
+{
+    const er_backend *b = hub->backend;
+    if (urgent(hub) || er_load(&hub->voices_changed) != b->voices_seen) return true;
+    for (size_t i = 0; i < b->n; i++) {
+        const er_voice *v = b->voices[i];
+        if (er_ring_put(&v->ring) != v->ring.read || er_load(&v->ended)) return true;
+        for (size_t l = 0; l < ER_LOG_LEVELS; l++) {
+            if (er_load(&v->lost[l]) != v->told[l]) return true;
         }
-        if (n) er_sink_gap(&log->sinks[i], n);
     }
-    for (size_t level = 0; level < ER_LOG_LEVELS; level++) all += lost->of[level];
-    *lost = (er_log_counts){ 0 };
-    return all;
+    return false;
 }
 
-static const er_log_record *next_record(errand_log *log, er_log_counts *lost, const char **message, size_t *size)
+static void wait(er_hub *hub, er_hub_sleep how)
 {
-    const er_log_record *r = er_ring_next(&log->ring, size);
-    if (!r) return NULL;
-    *message = (const char *)(r + 1);
-    *size -= sizeof *r;
-    if (r->lost_before) {
-        const er_log_counts *before = (const er_log_counts *)(const void *)*message;
-        for (size_t i = 0; i < ER_LOG_LEVELS; i++) lost->of[i] += before->of[i];
-        lost->any = true;
-        *message += sizeof *before;
-        *size -= sizeof *before;
+    er_store(&hub->sleep, (int)how);
+    bool more = false;
+    if (how == ER_HUB_NAPPING) {
+        more = urgent(hub);
+    } else {
+        if (!hub->strict) er_barrier();
+        more = anything(hub);
     }
-    return r;
+    if (!more) er_park(&hub->parker, ER_LOG_CALLED, how == ER_HUB_NAPPING ? er_now_ns() + NAP_NS : INT64_MAX);
+    er_store(&hub->sleep, (int)ER_HUB_AWAKE);
+    er_parker_clear(&hub->parker, ER_LOG_CALLED);
 }
 
-/* Writes a batch, after the lines lost before it. Returns how many lines were told. */
-static uint64_t write_batch(errand_log *log, er_log_counts *lost)
+static void finish(er_hub *hub)
 {
-    uint64_t told = lost->any ? write_gap(log, lost) : 0;
-    size_t lines = 0, size, failed = 0;
-    const char *message;
-    const er_log_record *r;
-    while (lines < ER_LOG_BATCH && (r = next_record(log, lost, &message, &size))) {
-        if (lost->any) told += write_gap(log, lost);
-        log->line_failed[lines] = false;
-        write_line(log, r, message, size, &log->line_failed[lines]);
-        lines++;
-    }
-    uint64_t failures = 0;
-    size_t sinks = er_load_acquire(&log->sinks_open);
+    er_backend *b = hub->backend;
+    size_t sinks = er_load_acquire(&hub->sinks_open);
+    b->now.wall_ns = er_wall_ns();
+    for (size_t i = 0; i < sinks; i++) er_sink_last(&hub->sinks[i], &b->now);
+    write_sinks(hub);
+    answer(hub, UINT64_MAX);
+    er_lock_take(&hub->lock);
+    hub->finished = true;
+    bool left = hub->abandoned;
+    er_lock_give(&hub->lock);
+    if (left) er_hub_end(hub);
+    else er_unpark(&hub->closer, ER_LOG_CALLED); /* the closer joins this thread before it frees */
+}
+
+void er_backend_drain(er_hub *hub)
+{
+    size_t sinks = er_load_acquire(&hub->sinks_open);
     for (size_t i = 0; i < sinks; i++) {
-        er_sink_write(&log->sinks[i]);
-        failures += log->sinks[i].failures;
+        er_sink *sink = &hub->sinks[i];
+        if (sink->each) sink->level = ERRAND_LOG_OFF; /* it may be what this dies of */
+        else er_sink_write(sink);
     }
-    for (size_t i = 0; i < lines; i++) failed += log->line_failed[i];
-    er_store(&log->failures, failures);
-    er_add(&log->failed, failed);
-    er_add(&log->written, lines);
-    return told + lines;
-}
-
-/* After close has given up: what is still in the ring is lost. */
-static void discard(errand_log *log, er_log_counts *lost)
-{
-    size_t size;
-    const char *message;
-    for (const er_log_record *r; (r = next_record(log, lost, &message, &size));) {
-        lost->of[r->level]++;
-        lost->any = true;
-    }
-}
-
-static void finish(errand_log *log)
-{
-    size_t sinks = er_load_acquire(&log->sinks_open);
-    for (size_t i = 0; i < sinks; i++) er_sink_last(&log->sinks[i]);
-    er_lock_take(&log->lock);
-    log->finished = true;
-    bool abandoned = log->abandoned;
-    er_lock_give(&log->lock);
-    if (abandoned) er_log_destroy(log);
-    else er_unpark(&log->closer, ER_LOG_CALLED); /* the closer joins this thread before it frees */
+    er_backend_pass(hub);
+    for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
 }
 
 static void run_backend(void *arg)
 {
-    errand_log *log = arg;
-    er_line_init(&log->line, add_piece, log);
-    er_log_counts lost = { 0 };
-    bool given_up = false;
-    for (;;) {
-        if (given_up) discard(log, &lost);
-        uint64_t told = write_batch(log, &lost);
-
-        er_list ready;
-        er_list_init(&ready);
-        er_lock_take(&log->lock);
-        er_ring_release(&log->ring);
-        log->told += told;
-        bool quiet = !er_ring_more(&log->ring);
-        if (quiet && log->lost.any) {
-            lost = log->lost;
-            log->lost = (er_log_counts){ 0 };
-            quiet = false;
-        }
-        er_log_call(&ready, &log->for_room, UINT64_MAX);
-        er_log_call(&ready, &log->for_told, log->told);
-        given_up = log->abandoned;
-        bool end = quiet && log->closing && !log->blocked;
-        if (quiet && !end) log->sleep = told ? ER_LOG_NAPPING : ER_LOG_ASLEEP;
-        er_lock_give(&log->lock);
-        er_log_wake(&ready);
-        if (end) break;
-        if (!quiet) continue;
-
-        er_park(&log->parker, ER_LOG_CALLED, told ? er_now_ns() + NAP_NS : INT64_MAX);
-        er_lock_take(&log->lock);
-        log->sleep = ER_LOG_AWAKE;
-        er_parker_clear(&log->parker, ER_LOG_CALLED);
-        er_lock_give(&log->lock);
+    er_hub *hub = arg;
+    er_backend *b = hub->backend;
+    if (!b->window) {
+        er_stamps_init(&b->stamps);
+        b->window = er_stamps_of(&b->stamps, WINDOW_NS);
     }
-    finish(log);
+    unsigned turns = 0;
+    for (;;) {
+        bool closing = er_load(&hub->closing);
+        bool more = work(hub);
+        if (more) continue;
+        if (b->bytes) {
+            wait(hub, ER_HUB_NAPPING);
+        } else if (closing) {
+            if (!anybody_waits(hub)) break; /* they are called, and tell what they lose */
+            er_relax(&turns);
+        } else {
+            wait(hub, ER_HUB_ASLEEP);
+        }
+    }
+    finish(hub);
 }
 
-int er_log_start(errand_log *log)
+/* ---- waking ---- */
+
+int er_hub_start(er_hub *hub)
 {
+    er_lock_take(&hub->lock);
+    bool mine = !hub->running && !hub->starting && !hub->finished;
+    if (mine) hub->starting = true;
+    er_lock_give(&hub->lock);
+    if (!mine) return 0; /* it runs, or nobody needs it any more */
+    er_store(&hub->sleep, (int)ER_HUB_AWAKE);
     er_thread thread;
-    int error = er_thread_start(&thread, run_backend, log, "errand-log", 0);
-    er_list ready;
-    er_list_init(&ready);
-    er_lock_take(&log->lock);
-    if (!error) log->thread = thread;
-    log->state = error ? ER_LOG_NONE : ER_LOG_RUNNING;
-    log->start_again_ns = error ? er_now_ns() + AGAIN_NS : 0;
-    if (error) {
-        er_log_call(&ready, &log->for_room, UINT64_MAX);
-        er_log_call(&ready, &log->for_told, UINT64_MAX);
-    }
-    er_lock_give(&log->lock);
-    er_log_wake(&ready);
+    int error = er_thread_start(&thread, run_backend, hub, "errand-log", 0);
+    if (error) er_store(&hub->sleep, (int)ER_HUB_ABSENT);
+    er_lock_take(&hub->lock);
+    if (!error) hub->thread = thread;
+    hub->running = !error;
+    hub->start_again_ns = error ? er_now_ns() + AGAIN_NS : 0;
+    hub->starting = false;
+    er_lock_give(&hub->lock);
+    if (error) er_voice_call_all(hub); /* who relied on it */
     return error;
+}
+
+static bool start_again(er_hub *hub)
+{
+    er_lock_take(&hub->lock);
+    bool now = !hub->starting && !hub->running && !hub->finished && (!hub->start_again_ns || er_now_ns() >= hub->start_again_ns);
+    bool under_way = hub->starting || hub->running;
+    er_lock_give(&hub->lock);
+    return now ? er_hub_start(hub) == 0 : under_way;
+}
+
+bool er_hub_rouse(er_hub *hub, er_hub_sleep from)
+{
+    int seen = er_load(&hub->sleep);
+    if (seen == ER_HUB_ABSENT) return start_again(hub);
+    if (seen >= (int)from && er_cas_strong(&hub->sleep, &seen, (int)ER_HUB_AWAKE)) er_unpark(&hub->parker, ER_LOG_CALLED);
+    return true;
 }

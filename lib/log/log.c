@@ -1,166 +1,267 @@
 /* log/log.c -- what the owner of a log does with it.
  *
- *     put --record--> ring --batch--> backend thread --line--> sinks
+ *     put --record--> ring of the thread --pass--> backend thread --line--> sinks
  *
- * flush: every line said is told in the end, written or lost, in the order they were said; so it waits until `told` is
- * what `said` was. It needs no room in the ring.
+ * flush: asks for a number and waits until a pass that began afterwards has found everything. It needs no room in a ring.
  *
- * close: asks the backend to write the rest, and waits for it. If it does not come back in time, a sink is stuck in a
- * write that nobody can interrupt: the log is left to the backend, thread and memory. Without a backend (no thread
- * could be had) what is in the ring is lost, and close says why.
- *
- * fork: in a child, close frees what is the log's: no pointer in it is ever moved by the backend, so all of them are
- * sound whatever the backend was doing at that moment. */
-#include "log/log.h"
+ * close: from now on the loggers have no valid id, so calls find out; those that wait for room are called. The backend writes the
+ * rest, and is joined. If it does not come back in time, a sink is stuck in a write that nobody can interrupt: the log is left
+ * to the backend. Without a backend (no thread could be had) what is in the rings is lost, and close says why. */
 #include "base/atomic.h"
-#include "base/clock.h"
 #include "base/options.h"
+#include "log/hub.h"
+#include "log/logger.h"
 
 #include <errno.h>
+
+static bool no_level(errand_log_level level) { return (int)level < 0 || level > ERRAND_LOG_OFF; }
+
+static er_hub *hub_new(const errand_log_opts *o)
+{
+    er_hub *hub = er_alloc_aligned(ER_LINE, (sizeof *hub + ER_LINE - 1) & ~(size_t)(ER_LINE - 1));
+    if (!hub) return NULL;
+    *hub = (er_hub){ .id = er_hub_new_id(),
+                     .generation = er_fork_generation(),
+                     .block_from = o->block_from == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_WARN : (int)o->block_from,
+                     .ring = er_ring_size(o->ring ? o->ring : (size_t)256 << 10),
+                     .strict = !er_barrier_ready(),
+                     .sleep = (int)ER_HUB_ABSENT };
+    er_list_init(&hub->loggers);
+    er_list_init(&hub->flushing);
+    er_list_init(&hub->voices);
+    return hub;
+}
 
 errand_log *errand_log_new_sized(const errand_log_opts *opts, size_t size)
 {
     errand_log_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    if (!error && ((int)o.level < 0 || o.level > ERRAND_LOG_OFF)) error = EINVAL;
-    errand_log *log = error ? NULL : er_alloc_zero(sizeof *log);
-    if (log) {
-        log->head.level = o.level == ERRAND_LOG_DEFAULT ? ERRAND_LOG_INFO : (int)o.level;
-        log->generation = er_fork_generation();
-        er_list_init(&log->for_room);
-        er_list_init(&log->for_told);
-        log->name = er_copy_text(o.name ? o.name : "errand");
-        error = er_ring_open(&log->ring, o.ring ? o.ring : (size_t)1 << 20);
-        if (!error && log->name) return log;
-        er_log_destroy(log);
+    if (!error && (no_level(o.level) || no_level(o.block_from) || !er_ring_size(o.ring))) error = EINVAL;
+    er_hub *hub = error ? NULL : hub_new(&o);
+    if (hub) {
+        hub->log = er_logger_new(hub, o.name ? o.name : "errand", (int)o.level);
+        hub->sinks = er_alloc_zero(ER_LOG_SINKS * sizeof *hub->sinks);
+        if (hub->log && hub->sinks && !er_backend_new(hub)) {
+            er_logger_add(hub->log);
+            return hub->log;
+        }
+        er_backend_free(hub);
+        er_free(hub->sinks);
+        er_free(hub->log);
+        er_free(hub);
     }
     errno = error ? error : ENOMEM;
     return NULL;
 }
 
-static int add_sink(errand_log *log, const char *path, errand_log_level level)
+/* ---- sinks ---- */
+
+static int check(errand_log *log, errand_log_sink_opts *own, const errand_log_sink_opts *opts, size_t size)
 {
-    if (!log || (int)level < 0 || level > ERRAND_LOG_OFF) return EINVAL;
-    if (er_log_forked(log)) return ERRAND_EFORKED;
-    er_sink sink;
-    int error = path ? er_sink_open(&sink, path, (int)level) : er_sink_borrow(&sink, 2, (int)level);
-    if (error) return error;
-    er_lock_take(&log->lock);
-    size_t i = log->sinks_open;
-    if (i < ER_LOG_SINKS) {
-        log->sinks[i] = sink;
-        er_store_release(&log->sinks_open, i + 1); /* release: the backend sees the sink with the number */
-    }
-    er_lock_give(&log->lock);
-    if (i < ER_LOG_SINKS) return 0;
-    er_sink_close(&sink);
-    return ENOSPC;
+    int error = log ? er_options(own, sizeof *own, opts, size) : EINVAL;
+    if (!error && er_hub_forked(log->hub)) error = ERRAND_EFORKED;
+    if (!error && er_load(&log->hub->closing)) error = EBADF;
+    return error;
 }
 
-int errand_log_to_stderr(errand_log *log, errand_log_level level) { return add_sink(log, NULL, level); }
+static int add_sink(errand_log *log, er_sink *sink)
+{
+    er_hub *hub = log->hub;
+    int error = 0;
+    er_lock_take(&hub->lock);
+    size_t n = hub->sinks_open;
+    if (er_load(&hub->closing)) error = EBADF;
+    for (size_t i = 0; i < n && !error; i++) error = er_sink_same(&hub->sinks[i], sink) ? EEXIST : 0;
+    if (!error && n == ER_LOG_SINKS) error = ENOSPC;
+    if (!error) {
+        hub->sinks[n] = *sink;
+        er_store_release(&hub->sinks_open, n + 1); /* release: the backend sees the sink with the number */
+    }
+    er_lock_give(&hub->lock);
+    if (!error) return 0;
+    sink->free = NULL;
+    er_sink_close(sink);
+    return error;
+}
+
+int errand_log_add_file_sized(errand_log *log, const char *path, const errand_log_sink_opts *opts, size_t size)
+{
+    errand_log_sink_opts own;
+    er_sink sink;
+    int error = path ? check(log, &own, opts, size) : EINVAL;
+    if (!error) error = er_sink_open_file(&sink, path, &own);
+    return error ? error : add_sink(log, &sink);
+}
+
+int errand_log_add_stderr_sized(errand_log *log, const errand_log_sink_opts *opts, size_t size)
+{
+    errand_log_sink_opts own;
+    er_sink sink;
+    int error = check(log, &own, opts, size);
+    if (!error) error = er_sink_open_stderr(&sink, &own);
+    return error ? error : add_sink(log, &sink);
+}
+
+int errand_log_add_syslog_sized(errand_log *log, const char *ident, const char *socket, const errand_log_sink_opts *opts,
+                                size_t size)
+{
+    errand_log_sink_opts own;
+    er_sink sink;
+    int error = ident ? check(log, &own, opts, size) : EINVAL;
+    if (!error) error = er_sink_open_syslog(&sink, ident, socket, &own);
+    return error ? error : add_sink(log, &sink);
+}
+
+int errand_log_add_callback_sized(errand_log *log, errand_log_fn *fn, void *arg, errand_free_fn *free,
+                                  const errand_log_sink_opts *opts, size_t size)
+{
+    errand_log_sink_opts own;
+    er_sink sink;
+    int error = fn ? check(log, &own, opts, size) : EINVAL;
+    if (!error) error = er_sink_open_call(&sink, fn, arg, free, &own);
+    return error ? error : add_sink(log, &sink);
+}
+
+int errand_log_to_stderr(errand_log *log, errand_log_level level)
+{
+    return errand_log_add_stderr(log, &(errand_log_sink_opts){ .level = level });
+}
 
 int errand_log_to_file(errand_log *log, const char *path, errand_log_level level)
 {
-    return path ? add_sink(log, path, level) : EINVAL;
+    return errand_log_add_file(log, path, &(errand_log_sink_opts){ .level = level });
 }
 
-void errand_log_set_level(errand_log *log, errand_log_level level)
+/* ---- flush ---- */
+
+static int await(er_hub *hub, uint64_t target, int64_t deadline)
 {
-    if (!log || (int)level < 0 || level > ERRAND_LOG_OFF) return;
-    er_store(&log->head.level, level == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_INFO : (int)level);
+    er_hub_waiter me = { .target = target };
+    er_lock_take(&hub->lock);
+    bool done = er_load(&hub->flush_done) >= target;
+    if (!done) er_list_push(&hub->flushing, &me.node);
+    er_lock_give(&hub->lock);
+    if (done) return 0;
+    er_hub_rouse(hub, ER_HUB_NAPPING);
+    if (er_park(&me.parker, ER_LOG_CALLED, deadline)) return 0;
+    er_lock_take(&hub->lock);
+    bool called = me.called;
+    if (!called) er_list_remove(&me.node);
+    er_lock_give(&hub->lock);
+    if (!called) return ETIMEDOUT;
+    er_park(&me.parker, ER_LOG_CALLED, INT64_MAX); /* the bit is on its way to this stack */
+    return 0;
+}
+
+static bool nothing_said(er_hub *hub)
+{
+    return er_load(&hub->voices_changed) == 0;
+}
+
+static int start(er_hub *hub)
+{
+    return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_hub_start(hub) : 0;
 }
 
 int errand_log_flush(errand_log *log, int64_t within_ms)
 {
     if (!log || within_ms < 0) return EINVAL;
-    if (er_log_forked(log)) return ERRAND_EFORKED;
+    er_hub *hub = log->hub;
+    if (er_hub_forked(hub)) return ERRAND_EFORKED;
+    if (er_load(&hub->closing)) return EBADF;
+    if (nothing_said(hub)) return 0;
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
-    int error = 0;
-    er_lock_take(&log->lock);
-    uint64_t target = log->said;
-    while (log->told < target && !error) {
-        if (log->state == ER_LOG_NONE) {
-            log->state = ER_LOG_STARTING;
-            er_lock_give(&log->lock);
-            error = er_log_start(log);
-            er_lock_take(&log->lock);
-            continue;
-        }
-        er_log_waiter me = { .target = target };
-        er_list_push(&log->for_told, &me.node);
-        bool unpark = er_log_rouse(log, ER_LOG_NAPPING);
-        er_lock_give(&log->lock);
-        if (unpark) er_unpark(&log->parker, ER_LOG_CALLED);
-        bool called = er_park(&me.parker, ER_LOG_CALLED, deadline);
-        er_lock_take(&log->lock);
-        if (called) continue;
-        if (!me.called) {
-            er_list_remove(&me.node);
-            error = ETIMEDOUT;
-        } else { /* the bit is on its way to this stack */
-            er_lock_give(&log->lock);
-            er_park(&me.parker, ER_LOG_CALLED, INT64_MAX);
-            er_lock_take(&log->lock);
-        }
-    }
-    if (!error) {
-        uint64_t failures = er_load(&log->failures);
-        if (failures != log->failures_heard) error = EIO;
-        log->failures_heard = failures;
-    }
-    er_lock_give(&log->lock);
+    int error = start(hub);
+    if (!error) error = await(hub, er_add(&hub->flush_asked, 1) + 1, deadline);
+    if (error) return error;
+    er_lock_take(&hub->lock);
+    uint64_t failures = er_load(&hub->failures);
+    if (failures != hub->failures_heard) error = EIO;
+    hub->failures_heard = failures;
+    er_lock_give(&hub->lock);
     return error;
 }
 
-int errand_log_close(errand_log *log, int64_t within_ms)
+int errand_log_reopen(errand_log *log, int64_t within_ms)
 {
-    if (!log) return 0;
-    if (within_ms < 0) return EINVAL;
-    if (er_log_forked(log)) {
-        er_log_destroy(log);
-        return 0;
-    }
+    if (!log || within_ms < 0) return EINVAL;
+    er_hub *hub = log->hub;
+    if (er_hub_forked(hub)) return er_hub_revive(hub);
+    if (er_load(&hub->closing)) return EBADF;
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
-    int error = 0;
-    er_list ready;
-    er_list_init(&ready);
-    er_lock_take(&log->lock);
-    log->closing = true;
-    er_log_call(&ready, &log->for_room, UINT64_MAX);
-    bool start = log->state == ER_LOG_NONE && log->told < log->said;
-    if (start) log->state = ER_LOG_STARTING;
-    bool unpark = er_log_rouse(log, ER_LOG_NAPPING);
-    bool running = log->state != ER_LOG_NONE;
-    er_lock_give(&log->lock);
-    er_log_wake(&ready);
-    if (unpark) er_unpark(&log->parker, ER_LOG_CALLED);
-    if (start) error = er_log_start(log);
-    if (!running || error) {
-        er_log_destroy(log);
-        return error;
+    int error = start(hub);
+    if (error) return error;
+    uint64_t target = er_add(&hub->flush_asked, 1) + 1;
+    uint64_t seen = er_load(&hub->reopen_asked);
+    while (seen < target && !er_cas(&hub->reopen_asked, &seen, target)) {
     }
+    error = await(hub, target, deadline);
+    er_lock_take(&hub->lock);
+    if (!error) error = hub->reopen_error;
+    er_lock_give(&hub->lock);
+    return error;
+}
 
-    er_park(&log->closer, ER_LOG_CALLED, deadline);
-    er_lock_take(&log->lock);
-    er_thread thread = log->thread;
-    bool finished = log->finished;
-    log->abandoned = !finished; /* from here on the log is the backend's */
-    er_lock_give(&log->lock);
+/* ---- close ---- */
+
+static int join(er_hub *hub, int64_t within_ms)
+{
+    er_park(&hub->closer, ER_LOG_CALLED, er_deadline(er_now_ns(), within_ms));
+    er_lock_take(&hub->lock);
+    er_thread thread = hub->thread;
+    bool finished = hub->finished;
+    hub->abandoned = !finished; /* from here on the hub is the backend's */
+    er_lock_give(&hub->lock);
     if (!finished) {
         er_thread_detach(&thread);
         return ETIMEDOUT;
     }
     er_thread_join(&thread);
-    er_log_destroy(log);
+    er_hub_end(hub);
     return 0;
+}
+
+int errand_log_close(errand_log *log, int64_t within_ms)
+{
+    if (!log) return 0;
+    er_hub *hub = log->hub;
+    if (within_ms < 0 || log != hub->log) return EINVAL;
+    bool forked = er_hub_forked(hub);
+    if (!forked) er_lock_take(&hub->lock);
+    bool before = er_load(&hub->closing);
+    er_store(&hub->closing, true);
+    for (er_node *n = hub->loggers.head.next; n != &hub->loggers.head; n = n->next)
+        er_store(&er_of(n, errand_log, node)->id, ER_LOG_CLOSED);
+    if (!forked) er_lock_give(&hub->lock);
+    if (before) return 0;
+    if (forked) {
+        er_hub_end(hub);
+        return 0;
+    }
+    er_crash_forget(hub);
+    er_voice_call_all(hub);
+    int error = nothing_said(hub) ? 0 : start(hub);
+    bool running;
+    for (unsigned turns = 0;; er_relax(&turns)) { /* somebody else may be about to start it */
+        er_lock_take(&hub->lock);
+        bool starting = hub->starting;
+        running = hub->running;
+        if (!starting && !running) hub->finished = true;
+        er_lock_give(&hub->lock);
+        if (!starting) break;
+    }
+    if (!running) {
+        er_hub_end(hub);
+        return error;
+    }
+    er_hub_rouse(hub, ER_HUB_NAPPING);
+    return join(hub, within_ms);
 }
 
 int errand_log_stats_sized(errand_log *log, errand_log_stats *out, size_t size)
 {
     if (!log) return EINVAL;
-    errand_log_stats stats = { .failed = er_load(&log->failed) };
-    stats.written = er_load(&log->written);
-    stats.dropped = er_load(&log->dropped);
-    stats.attempted = er_load(&log->attempted); /* last: never less than the sum */
+    errand_log_stats stats = { 0 };
+    er_hub_stats(log->hub, &stats);
     return er_options_give(out, size, &stats, sizeof stats);
 }

@@ -1,156 +1,303 @@
-/* log/put.c -- a line's way into the ring, or into the count of the lost.
+/* log/put.c -- a line's way into the thread's ring, or into the count of the lost.
  *
- * The text is made here and now, in a buffer on the stack or, if it is longer, in memory of its own; without memory,
- * or longer than the ring's longest record, it is cut and says so. The lock is held for the copy and a few words. Each
- * line is either put or lost, and both are counted in `said` in one order; the backend counts `told` in the same
- * order.
+ * Most calls: the thread's last voice is of this log, the site has its plan, and there is room in one piece: then arguments
+ * are copied, `put` moves, and a look at the hub says whether somebody must be woken. No lock, no locked instruction.
  *
- * Full ring. Below WARN: lost. Else the writer waits, parked, and is called whenever the backend has given room back.
- * Who was passed over a few times is `first`: until it has its room nobody else gets any. Nobody waits without a
- * backend, and closing calls all; who still finds no room then is lost.
+ * All else goes the long way: making the plan or the voice; formatting on the spot what the plan does not know; measuring,
+ * cutting, waiting for room. A lost line closes the ring's open stretch, so that the next call comes here and first puts what
+ * was lost.
  *
- * A line that finds no backend starts it. If that fails, lines stay in the ring as far as it goes, and a later one
- * tries again. A child process takes no lock and only counts. */
-#include "log/log.h"
+ * Full ring. Below the log's block_from: lost. Else the writer waits, parked on its voice, and looks again whenever the backend
+ * has given room back. Nobody waits without a backend, or when the log closes; who still finds no room then is lost. */
 #include "base/atomic.h"
-#include "base/clock.h"
+#include "log/fields.h"
+#include "log/hub.h"
+#include "log/pack.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#define PASSED_OVER 3
+#define HEAD (sizeof(er_record) + sizeof(er_saying))
 
-static const errand_log_site nowhere = { ERRAND_LOG_INFO, 0, "", "?" };
+_Static_assert(HEAD % 8 == 0 && sizeof(er_said_place) % 8 == 0, "arguments are aligned");
 
-typedef struct message {
-    const char *at;
-    size_t size;
-    char mark[40]; /* "...[cut N bytes]", or nothing */
-    size_t mark_size;
-} message;
+static uint32_t tag_of(unsigned kind, int level) { return (uint32_t)(kind | (unsigned)level << ER_SAID_LEVEL); }
 
-static bool put_record(errand_log *log, const er_log_record *r, const message *m) /* under the lock */
+static char *put_head(char *record, const er_plan *plan, const errand_log *log)
 {
-    size_t before = log->lost.any ? sizeof log->lost : 0;
-    char *at = er_ring_reserve(&log->ring, sizeof *r + before + m->size + m->mark_size);
-    if (!at) return false;
-    er_log_record *put = (er_log_record *)(void *)at;
-    *put = *r;
-    put->lost_before = before;
-    at += sizeof *r;
-    if (before) memcpy(at, &log->lost, before);
-    memcpy(at + before, m->at, m->size);
-    memcpy(at + before + m->size, m->mark, m->mark_size);
-    er_ring_commit(&log->ring);
-    if (before) log->lost = (er_log_counts){ 0 };
-    log->said++;
+    const er_saying s = { er_stamp(), plan, log };
+    memcpy(record + sizeof(er_record), &s, sizeof s);
+    return record + HEAD;
+}
+
+static void show(const er_hub *hub, er_voice *v, char *record, size_t size, uint32_t tag)
+{
+    er_store_relaxed(&v->said, v->said + 1); /* relaxed: seen with the record */
+    er_ring_commit(&v->ring, record, size, tag, hub->strict);
+    er_in_order(); /* then the look at who sleeps: see backend.c */
+}
+
+static bool sleeps(const er_hub *hub)
+{
+    return hub->strict ? er_load(&hub->sleep) >= (int)ER_HUB_ASLEEP
+                       : er_load_relaxed(&hub->sleep) >= (int)ER_HUB_ASLEEP; /* relaxed: the backend's barrier orders it */
+}
+
+/* ---- the long way ---- */
+
+typedef struct saying { /* what is to be put: by plan and arguments, or text and place */
+    errand_log *log;
+    const er_plan *plan; /* NULL: place */
+    int level;
+    er_args *args;       /* NULL: text */
+    const char *file, *function, *text;
+    int line;
+    size_t size; /* of the text */
+    char mark[ER_TEXT_MARK];
+    size_t mark_size;
+    errand_log_fields *fields;
+} saying;
+
+static void lose(er_hub *hub, er_voice *v, int level)
+{
+    er_store_relaxed(&v->said, v->said + 1);
+    er_store_release(&v->lost[level], v->lost[level] + 1); /* release: what was put before is seen by who sees this */
+    v->lost_all++;
+    v->ring.limit = v->ring.next; /* the next call takes the long way */
+    er_store(&v->waiting, 0u);
+    er_hub_rouse(hub, ER_HUB_NAPPING);
+}
+
+static size_t name_size(const char *name) { return name ? strnlen(name, 200) : 1; }
+
+static size_t size_of_rest(const saying *s, size_t most) /* behind the head and the fields */
+{
+    if (s->args) {
+        er_args again;
+        va_copy(again.list, s->args->list);
+        size_t size = er_pack_size(s->plan, &again);
+        va_end(again.list);
+        return size <= most ? size : most;
+    }
+    size_t place = sizeof(er_said_place) + (s->plan ? 0 : name_size(s->file) + name_size(s->function) + 2);
+    return er_round8(place + s->size + s->mark_size + 1);
+}
+
+static char *put_name(char *to, const char *name)
+{
+    size_t size = name_size(name);
+    memcpy(to, name ? name : "?", size);
+    to[size] = '\0';
+    return to + size + 1;
+}
+
+static char *put_text(char *to, const saying *s)
+{
+    er_said_place *place = (er_said_place *)(void *)to;
+    *place = (er_said_place){ s->line, 0, 0, (uint32_t)(s->size + s->mark_size) };
+    to += sizeof *place;
+    if (!s->plan) {
+        char *file = to, *function = put_name(file, s->file);
+        to = put_name(function, s->function);
+        place->file = (uint32_t)(function - file);
+        place->function = (uint32_t)(to - function);
+    }
+    memcpy(to, s->text, s->size);
+    memcpy(to + s->size, s->mark, s->mark_size);
+    return to + s->size + s->mark_size;
+}
+
+static size_t size_of_lost(const er_voice *v)
+{
+    return v->lost_all == v->lost_shown ? 0 : HEAD + sizeof v->lost;
+}
+
+/* Whether it finds room or not, it still counts as waiting: the backend does not end meanwhile. */
+static char *wait_for_room(er_hub *hub, er_voice *v, size_t size)
+{
+    char *record = NULL;
+    er_store(&v->waiting, 1u);
+    while (!(record = er_ring_reserve(&v->ring, size)) && !er_load(&hub->closing) && er_hub_rouse(hub, ER_HUB_NAPPING)) {
+        er_park(&v->parker, ER_LOG_CALLED, INT64_MAX);
+        er_parker_clear(&v->parker, ER_LOG_CALLED);
+    }
+    return record;
+}
+
+/* False: there was no room, or what was to be copied changed meanwhile. */
+static bool put_in(er_hub *hub, er_voice *v, saying *s)
+{
+    size_t before = size_of_lost(v), fields = s->fields ? sizeof s->fields : 0, head = HEAD + fields;
+    size_t longest = er_ring_longest(&v->ring) - before - head, most = UINT32_MAX - 1;
+    size_t rest = size_of_rest(s, SIZE_MAX);
+    if (rest > longest) {
+        if (!s->args || s->plan->fixed + 8 > longest) return false;
+        most = (longest - s->plan->fixed) / s->plan->texts & ~(size_t)7;
+        rest = longest;
+    }
+    char *record = er_ring_reserve(&v->ring, before + head + rest);
+    if (!record && s->level >= hub->block_from) record = wait_for_room(hub, v, before + head + rest);
+    if (!record) return false;
+    if (before) {
+        memcpy(put_head(record, NULL, s->log), v->lost, sizeof v->lost);
+        v->lost_shown = v->lost_all;
+        er_ring_commit(&v->ring, record, before, tag_of(ER_SAID_LOST, 0), hub->strict);
+        record += before;
+    }
+    char *to = put_head(record, s->plan, s->log), *end;
+    uint32_t tag = tag_of(s->args ? ER_SAID_ARGS : s->plan ? ER_SAID_TEXT : ER_SAID_PLACE, s->level);
+    if (fields) {
+        memcpy(to, &s->fields, fields);
+        to += fields;
+        tag |= ER_SAID_FIELDS;
+    }
+    end = s->args ? er_pack(to, rest, s->plan, most, s->args) : put_text(to, s);
+    if (!end) return false;
+    if (fields) er_fields_keep(s->fields);
+    show(hub, v, record, er_round8((size_t)(end - record)), tag);
+    if (er_load_relaxed(&v->waiting)) er_store(&v->waiting, 0u); /* relaxed: written by this thread alone */
     return true;
 }
 
-/* Under the lock, which it gives away while it waits. False: there will be no room. */
-static bool wait_for_room(errand_log *log, const er_log_record *r, const message *m)
+static void put(saying *s)
 {
-    er_log_waiter me = { .called = false };
-    bool in = false;
-    log->blocked++;
-    for (int turn = 0; !in && log->state != ER_LOG_NONE && !log->closing; turn++) {
-        if (turn >= PASSED_OVER && !log->first) log->first = &me;
-        me.called = false;
-        er_list_push(&log->for_room, &me.node);
-        bool unpark = er_log_rouse(log, ER_LOG_NAPPING);
-        er_lock_give(&log->lock);
-        if (unpark) er_unpark(&log->parker, ER_LOG_CALLED);
-        er_park(&me.parker, ER_LOG_CALLED, INT64_MAX);
-        er_parker_clear(&me.parker, ER_LOG_CALLED);
-        er_lock_take(&log->lock);
-        in = (!log->first || log->first == &me) && put_record(log, r, m);
-    }
-    if (log->first == &me) log->first = NULL;
-    log->blocked--;
-    return in;
-}
-
-static void put_message(errand_log *log, const er_log_record *r, const message *m)
-{
-    er_lock_take(&log->lock);
-    bool in = !log->first && put_record(log, r, m);
-    if (!in && r->level >= ERRAND_LOG_WARN) in = wait_for_room(log, r, m);
-    if (!in) {
-        log->lost.of[r->level]++;
-        log->lost.any = true;
-        log->said++;
-        er_add(&log->dropped, 1);
-    }
-    bool start = log->state == ER_LOG_NONE && !log->closing;
-    if (start && log->start_again_ns) start = er_now_ns() >= log->start_again_ns;
-    if (start) log->state = ER_LOG_STARTING;
-    bool hurry = !in || er_ring_used(&log->ring) > log->ring.size / 2;
-    bool unpark = er_log_rouse(log, hurry ? ER_LOG_NAPPING : ER_LOG_ASLEEP);
-    if (unpark && log->closing) { /* the lock keeps the log alive: close waits only for those who are blocked */
-        er_unpark(&log->parker, ER_LOG_CALLED);
-        unpark = false;
-    }
-    er_lock_give(&log->lock);
-    if (unpark) er_unpark(&log->parker, ER_LOG_CALLED);
-    if (start) er_log_start(log);
-}
-
-/* Keeps the first bytes, not in the middle of a UTF-8 character, and says how many of `whole` are missing. */
-static void cut(message *m, size_t keep, size_t whole)
-{
-    size_t back = 0;
-    while (back < 3 && back < keep && ((unsigned char)m->at[keep - back] & 0xc0) == 0x80) back++;
-    if (((unsigned char)m->at[keep - back] & 0xc0) == 0x80) back = 0; /* it is no UTF-8 */
-    m->size = keep - back;
-    m->mark_size = (size_t)snprintf(m->mark, sizeof m->mark, "...[cut %zu bytes]", whole - m->size);
-}
-
-void errand_log_put(errand_log *log, const errand_log_site *site, const char *fmt, ...)
-{
-    if (!log) return;
-    int error = errno; /* %m prints it, and the caller keeps it */
-    er_log_record r = { .site = site ? site : &nowhere };
-    r.level = (int)r.site->level;
-    if (r.level <= ERRAND_LOG_DEFAULT) r.level = ERRAND_LOG_INFO;
-    else if (r.level > ERRAND_LOG_ERROR) r.level = ERRAND_LOG_ERROR;
-    if (r.level < er_load_relaxed(&log->head.level)) return; /* relaxed: a change counts soon, not at once */
-    er_add_relaxed(&log->attempted, 1);                      /* a count alone */
-    if (er_log_forked(log)) {
-        er_add_relaxed(&log->dropped, 1);
+    errand_log *log = s->log;
+    er_hub *hub = log->hub;
+    er_voice *v = er_hub_forked(hub) ? NULL : er_speaker_of_thread.id == er_load_relaxed(&log->id) ? er_speaker_of_thread.voice
+                                                                                                     : er_voice_find(log);
+    if (!v) {
+        er_add_relaxed(&hub->late, 1);
         return;
     }
-    r.wall_ns = er_wall_ns();
+    s->fields = er_fields_here();
+    if (!put_in(hub, v, s)) lose(hub, v, s->level);
+    else if (er_ring_used(&v->ring) > v->ring.size / 2) er_hub_rouse(hub, ER_HUB_NAPPING);
+    else if (sleeps(hub)) er_hub_rouse(hub, ER_HUB_ASLEEP);
+}
 
+static const er_plan *plan_of(errand_log_site *site, const char *format)
+{
+    er_plan *made = site && format ? er_plan_new(site, format) : NULL;
+    if (!made) return NULL;
+    void *seen = NULL;
+    if (er_cas_strong(&site->plan, &seen, (void *)made)) return made;
+    er_free(made);
+    return seen;
+}
+
+/* Formats on the spot: in a buffer on the stack or, if it is longer, in memory of its own; without memory, or longer than the
+ * ring's longest record, it is cut and says so. */
+static void put_spot(saying *s, const char *format, er_args *args, size_t longest)
+{
     char text[512], *longer = NULL;
-    message m = { .at = text };
-    va_list args, again;
-    va_start(args, fmt);
-    va_copy(again, args);
-    int n = fmt ? vsnprintf(text, sizeof text, fmt, args) : snprintf(text, sizeof text, "(null)");
-    if (n < 0) { /* %ls with what is no text, or more than 2 GiB */
-        n = snprintf(text, sizeof text, "(cannot be formatted: %.400s)", fmt);
-    }
-    m.size = (size_t)n;
-    if (m.size >= sizeof text) {
-        size_t longest = er_ring_longest(&log->ring) - sizeof r - sizeof(er_log_counts);
-        size_t keep = m.size <= longest ? m.size : longest - sizeof m.mark;
-        longer = er_alloc(keep + 2);
-        if (longer) {
-            m.at = longer;
-            errno = error;
-            n = vsnprintf(longer, keep + 2, fmt, again); /* one more than is kept, to see where a character ends */
-            if (n < 0 || (size_t)n < keep) m.size = n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
-            else if (keep < m.size) cut(&m, keep, m.size);
+    int error = errno;
+    er_args again;
+    va_copy(again.list, args->list);
+    int n = format ? vsnprintf(text, sizeof text, format, args->list) : snprintf(text, sizeof text, "(null)");
+    if (n < 0) n = snprintf(text, sizeof text, "(cannot be formatted: %.400s)", format); /* %ls with what is no text, or 2 GiB */
+    s->text = text;
+    s->size = (size_t)n;
+    if (s->size >= sizeof text) {
+        size_t keep = s->size <= longest ? s->size : longest;
+        errno = error;
+        if ((longer = er_alloc(keep + 2))) {
+            n = vsnprintf(longer, keep + 2, format, again.list); /* one more than is kept, to see where a character ends */
+            s->text = longer;
+            if (n < 0 || (size_t)n < keep) s->size = keep = n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
         } else {
-            cut(&m, sizeof text - 2, m.size);
+            keep = sizeof text - 2;
+        }
+        size_t whole = s->size;
+        if (keep < whole) {
+            s->size = er_text_whole(s->text, keep);
+            s->mark_size = er_text_mark(s->mark, whole - s->size);
         }
     }
-    va_end(again);
-    va_end(args);
-
-    put_message(log, &r, &m);
+    va_end(again.list);
+    put(s);
     er_free(longer);
+}
+
+static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format, er_args *args)
+{
+    int error = errno; /* %m prints it, and the caller keeps it */
+    saying s = { .log = log, .level = er_plan_level(site ? site->level : ERRAND_LOG_DEFAULT) };
+    if (s.level < er_load_relaxed(&log->head.level)) return; /* relaxed: a change counts soon, not at once */
+    /* acquire: the plan is seen whole */
+    const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
+    if (!plan) plan = plan_of(site, format);
+    errno = error;
+    if (plan && plan->given == format && plan->known) {
+        s.plan = plan;
+        s.args = args;
+        put(&s);
+    } else {
+        bool same = plan && plan->given == format;
+        if (same) s.plan = plan;
+        s.file = site ? site->file : NULL;
+        s.function = site ? site->function : NULL;
+        s.line = site ? site->line : 0;
+        put_spot(&s, same ? plan->text : format, args, log->hub->ring / 2 - 1024);
+    }
+    errno = error;
+}
+
+/* ---- the short way ---- */
+
+static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site, const char *format,
+                                                              er_args *args)
+{
+    /* acquire: the plan is seen whole; relaxed: a log that closes is found out in the end, and what comes late is counted */
+    const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
+    er_speaker *me = &er_speaker_of_thread;
+    if (!plan || plan->given != format || !plan->known || me->id != er_load_relaxed(&log->id) || er_fields_here() ||
+        plan->level < er_load_relaxed(&log->head.level))
+        return false;
+    er_voice *v = me->voice;
+    size_t room;
+    char *record = er_ring_here(&v->ring, &room);
+    if (room < HEAD) return false;
+    char *end = er_pack(put_head(record, plan, log), room - HEAD, plan, UINT32_MAX - 1, args);
+    if (!end) return false;
+    show(log->hub, v, record, (size_t)(end - record), tag_of(ER_SAID_ARGS, plan->level));
+    if (__builtin_expect(sleeps(log->hub), 0)) er_hub_rouse(log->hub, ER_HUB_ASLEEP);
+    return true;
+}
+
+void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
+{
+    if (!log) return;
+    er_args args;
+    va_start(args.list, fmt);
+    bool done = put_quickly(log, site, fmt, &args);
+    va_end(args.list);
+    if (__builtin_expect(done, 1)) return;
+    va_start(args.list, fmt);
+    put_slowly(log, site, fmt, &args);
+    va_end(args.list);
+}
+
+void errand_log_vput(errand_log *log, errand_log_site *site, const char *fmt, va_list list)
+{
+    if (!log) return;
+    er_args args;
+    va_copy(args.list, list);
+    put_slowly(log, site, fmt, &args);
+    va_end(args.list);
+}
+
+void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line, const char *function, const char *text,
+                     size_t size)
+{
+    int l = er_plan_level(level), error = errno;
+    if (!log || l < er_load_relaxed(&log->head.level)) return; /* relaxed: see above */
+    saying s = { .log = log, .level = l, .file = file, .function = function, .line = line, .text = text ? text : "(null)",
+                 .size = text ? size : 6 };
+    size_t longest = log->hub->ring / 2 - 1024;
+    if (s.size > longest) {
+        s.size = er_text_whole(text, longest);
+        s.mark_size = er_text_mark(s.mark, size - s.size);
+    }
+    put(&s);
     errno = error;
 }

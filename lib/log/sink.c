@@ -1,160 +1,226 @@
 /* log/sink.c -- a buffer before a descriptor, and the bookkeeping of what did not get through.
  *
- * Lines gather in the buffer and go out in one write. A line that fits into the buffer is never split over two writes,
- * so that lines of several processes appending to one file stay whole; a longer one goes out in pieces.
+ * Lines gather in the buffer and go out in one write. A line that fits into the buffer is never split over two writes, so that
+ * lines of several processes appending to one file stay whole; a longer one goes out in a write of its own.
  *
- *     begin, add, end --> buffer --write--> descriptor;   error: lost += lines not wholly out, told by the next write
+ *     line --> buffer --write--> descriptor;   error: lost += lines not wholly out, told before the next line
+ *     line --> callback, syslog;               error: lost++
  *
- * A failed write loses what is in the buffer: keeping it would need memory without end. Lines that had gone out wholly
- * before the error count as written. The number lost stands before the next line the sink takes, on a line of its own
- * (after a newline if the error tore a line), and if that one does not get through, it adds up. Nothing tells a
- * failing descriptor from a healthy one but the attempt, so each write is a new one. */
+ * A failed write loses what is in the buffer: keeping it would need memory without end. Lines that had gone out wholly before
+ * the error count as written; a newline is always the end of a line, so the others are counted by their newlines. The number
+ * lost stands before the next line the sink takes, on a line of its own (after a newline if the error tore a line), and if that
+ * one does not get through, it adds up. Nothing tells a failing descriptor from a healthy one but the attempt, so each write
+ * is a new one. */
 #include "log/sink.h"
-
-#include <errand/result.h>
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-#define ROOM  ((size_t)65536)
-#define LINES ((size_t)512)
+/* ---- opening ---- */
 
-struct er_sink_line {
-    size_t end;     /* just behind its newline in the buffer; 0: being added */
-    uint64_t lines; /* how many it stands for: a gap tells of several        */
-    bool *failed;   /* NULL: nobody asks                                     */
-};
-
-int er_sink_borrow(er_sink *sink, int fd, int level)
+static int open_with(er_sink *sink, const errand_log_sink_opts *opts, const char *pattern, bool terminal)
 {
-    *sink = (er_sink){ .fd = fd, .level = level };
-    sink->at = er_alloc(ROOM);
-    sink->lines = er_alloc(LINES * sizeof *sink->lines);
-    if (sink->at && sink->lines) return 0;
-    er_sink_close(sink);
-    return ENOMEM;
+    const char *no_colour = getenv("NO_COLOR");
+    bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS ||
+                  (opts->colour == ERRAND_LOG_COLOUR_AUTO && terminal && !(no_colour && *no_colour));
+    if ((int)opts->level < 0 || opts->level > ERRAND_LOG_OFF || (int)opts->colour < 0 ||
+        opts->colour > ERRAND_LOG_COLOUR_ALWAYS || opts->rotate_ms < 0)
+        return EINVAL;
+    sink->level = (int)opts->level;
+    sink->most = opts->rotate_bytes;
+    sink->keep = opts->keep ? opts->keep : 5;
+    sink->period_ns = opts->rotate_ms > INT64_MAX / 1000000 ? INT64_MAX / 2 : opts->rotate_ms * 1000000;
+    int error = er_layout_new(&sink->layout, opts->form, opts->pattern ? opts->pattern : pattern, colour);
+    if (!error) error = er_text_open(&sink->own, 1024, 1024);
+    if (!error && !sink->each && !(sink->at = er_alloc(ER_SINK_ROOM))) error = ENOMEM;
+    return error;
 }
 
-int er_sink_open(er_sink *sink, const char *path, int level)
+static int failed(er_sink *sink, int error)
 {
-    int fd;
-    int error = er_file_open(path, O_WRONLY | O_APPEND | O_CREAT, &fd);
-    if (error) return error;
-    error = er_sink_borrow(sink, fd, level);
-    sink->ours = true;
-    if (error) er_file_close(fd);
+    sink->free = NULL;
+    er_sink_close(sink);
     return error;
+}
+
+int er_sink_open_file(er_sink *sink, const char *path, const errand_log_sink_opts *opts)
+{
+    *sink = (er_sink){ .fd = -1, .path = er_copy_text(path) };
+    int error = sink->path ? er_file_open(path, O_WRONLY | O_APPEND | O_CREAT, &sink->fd) : ENOMEM;
+    er_file_about about = { 0 };
+    if (!error) {
+        sink->ours = true;
+        error = er_file_look(sink->fd, &about);
+    }
+    if (!error) error = open_with(sink, opts, NULL, about.terminal);
+    if (error) return failed(sink, error);
+    er_sink_note_file(sink);
+    return 0;
+}
+
+int er_sink_open_stderr(er_sink *sink, const errand_log_sink_opts *opts)
+{
+    *sink = (er_sink){ .fd = 2, .is_stderr = true };
+    er_file_about about = { 0 };
+    er_file_look(2, &about); /* closed: the writes will say so */
+    int error = open_with(sink, opts, NULL, about.terminal);
+    if (error) return failed(sink, error);
+    if (about.regular) {
+        sink->device = about.device;
+        sink->node = about.node;
+    }
+    sink->most = 0;
+    sink->period_ns = 0;
+    return 0;
+}
+
+static int call(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
+{
+    errand_log_line l = { .level = (errand_log_level)line->level, .line = line->line, .name = line->name, .file = line->file,
+                          .function = line->function, .time_ns = line->wall_ns, .text = text, .size = size, .lost = lost };
+    return sink->call(sink->arg, &l);
+}
+
+int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_fn *free, const errand_log_sink_opts *opts)
+{
+    *sink = (er_sink){ .fd = -1, .each = call, .call = fn, .arg = arg, .free = free };
+    int error = open_with(sink, opts, NULL, false);
+    return error ? failed(sink, error) : 0;
+}
+
+int er_sink_open_syslog(er_sink *sink, const char *ident, const char *socket, const errand_log_sink_opts *opts)
+{
+    static const char pattern[] = "{name} - {level} - [{function}:{line}] - {message}{fields}";
+    *sink = (er_sink){ .fd = -1, .ours = true, .each = er_sink_send_syslog };
+    sink->ident = er_copy_text(ident);
+    sink->path = er_copy_text(socket ? socket : "/dev/log");
+    int error = sink->ident && sink->path ? open_with(sink, opts, pattern, false) : ENOMEM;
+    return error ? failed(sink, error) : 0;
 }
 
 void er_sink_close(er_sink *sink)
 {
-    if (sink->ours) er_file_close(sink->fd);
+    if (sink->free) sink->free(sink->arg);
+    if (sink->ours && sink->fd >= 0) er_file_close(sink->fd);
+    er_free(sink->layout);
+    er_free(sink->path);
+    er_free(sink->ident);
     er_free(sink->at);
-    er_free(sink->lines);
+    er_text_close(&sink->own);
     *sink = (er_sink){ .fd = -1 };
 }
 
-/* The first bytes, which end with a line unless they are all there is. */
-static void write_first(er_sink *sink, size_t size)
+bool er_sink_same(const er_sink *a, const er_sink *b)
 {
-    size_t put = 0;
-    if (!size) return;
-    int error = er_file_write(sink->fd, sink->at, size, &put);
-    if (put) sink->torn = sink->at[put - 1] != '\n';
-    if (!error) {
-        memmove(sink->at, sink->at + size, sink->size - size);
-        sink->size -= size;
-        sink->begin = 0;
-        if (sink->open) sink->lines[0] = sink->lines[sink->count - 1];
-        sink->count = sink->open ? 1 : 0;
-        return;
-    }
-    for (size_t i = 0; i < sink->count; i++) {
-        er_sink_line *line = &sink->lines[i];
-        if (line->end && line->end <= put) continue;
-        sink->lost += line->lines;
-        if (line->failed) *line->failed = true;
-    }
+    return (a->is_stderr && b->is_stderr) || (a->node && a->node == b->node && a->device == b->device);
+}
+
+/* ---- writing ---- */
+
+static void note_failure(er_sink *sink, uint64_t failed_lines, uint64_t told_lines, int error)
+{
+    sink->lost += failed_lines + told_lines;
+    sink->failed += failed_lines;
     sink->failures++;
     sink->error = error;
-    sink->skipping = sink->open; /* a line without its head is worth nothing */
-    sink->size = sink->count = sink->begin = 0;
 }
 
-static void begin_line(er_sink *sink, uint64_t lines, bool *failed)
+static void note_written(er_sink *sink, const char *at, size_t put)
 {
-    if (sink->count == LINES) write_first(sink, sink->size);
-    sink->lines[sink->count++] = (er_sink_line){ .end = 0, .lines = lines, .failed = failed };
-    sink->begin = sink->size;
-    sink->open = true;
-    sink->skipping = false;
+    sink->written += put;
+    if (put) sink->torn = at[put - 1] != '\n';
 }
 
-static void add_gap(er_sink *sink, uint64_t lines, int error)
+void er_sink_write(er_sink *sink)
 {
-    char text[256];
-    int n = snprintf(text, sizeof text, "... %llu line%s lost here%s%.128s", (unsigned long long)lines,
-                     lines == 1 ? "" : "s", error ? ": " : "", error ? errand_strerror(error) : "");
-    begin_line(sink, lines, NULL);
-    er_sink_add(sink, text, (size_t)n);
-    er_sink_add(sink, "\n", 1);
-    er_sink_end(sink);
-}
-
-static void tell_lost(er_sink *sink)
-{
-    if (sink->count == LINES) write_first(sink, sink->size); /* may be what loses them */
-    if (!sink->lost) return;
-    uint64_t lost = sink->lost;
-    sink->lost = 0;                                /* the line stands for them now */
-    if (sink->torn) sink->at[sink->size++] = '\n'; /* the buffer is empty after a failure */
-    add_gap(sink, lost, sink->error);
-}
-
-void er_sink_begin(er_sink *sink, bool *failed)
-{
-    tell_lost(sink);
-    begin_line(sink, 1, failed);
-}
-
-void er_sink_add(er_sink *sink, const char *at, size_t size)
-{
-    while (size && !sink->skipping) {
-        if (size > ROOM - sink->size && sink->begin) {
-            write_first(sink, sink->begin); /* the lines before this one */
-            continue;
+    size_t put = 0;
+    if (!sink->size) return;
+    int error = er_file_write(sink->fd, sink->at, sink->size, &put);
+    note_written(sink, sink->at, put);
+    if (error) {
+        uint64_t lines = 0, told = 0;
+        for (size_t i = put < sink->lead ? sink->lead : put; i < sink->size; i++) lines += sink->at[i] == '\n';
+        for (unsigned i = 0; i < sink->gaps; i++) {
+            if (sink->gap[i].end <= put) continue;
+            lines--;
+            told += sink->gap[i].lines;
         }
-        if (sink->size == ROOM) {
-            write_first(sink, ROOM);
-            continue;
+        note_failure(sink, lines, told, error);
+    }
+    sink->size = sink->lead = 0;
+    sink->gaps = 0;
+}
+
+/* lost: what the line stands for; 0: itself. */
+static void add(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
+{
+    if (sink->each) {
+        int error = sink->each(sink, line, lost, text, size - 1);
+        if (error) note_failure(sink, !lost, lost, error);
+        return;
+    }
+    if (sink->node && !sink->is_stderr && er_sink_rotates(sink, line->wall_ns, size)) {
+        er_sink_write(sink);
+        int error = er_sink_rotate(sink);
+        if (error) {
+            sink->failures++;
+            sink->error = error;
         }
-        size_t n = size < ROOM - sink->size ? size : ROOM - sink->size;
-        memcpy(sink->at + sink->size, at, n);
-        sink->size += n;
-        at += n;
-        size -= n;
+    }
+    if (size > ER_SINK_ROOM - sink->size || (lost && sink->gaps == ER_SINK_GAPS)) er_sink_write(sink);
+    if (size > ER_SINK_ROOM) {
+        size_t put = 0;
+        int error = er_file_write(sink->fd, text, size, &put);
+        note_written(sink, text, put);
+        if (error) note_failure(sink, !lost, lost, error);
+        return;
+    }
+    memcpy(sink->at + sink->size, text, size);
+    sink->size += size;
+    if (lost) {
+        sink->gap[sink->gaps].end = sink->size;
+        sink->gap[sink->gaps++].lines = lost;
     }
 }
 
-void er_sink_end(er_sink *sink)
+static void add_gap(er_sink *sink, const er_line *now, uint64_t lines, const char *reason)
 {
-    if (!sink->skipping) sink->lines[sink->count - 1].end = sink->size;
-    sink->open = sink->skipping = false;
-    sink->begin = sink->size;
+    er_text_clear(&sink->own);
+    er_layout_gap(sink->layout, &sink->own, now->wall_ns, now->name, lines, reason);
+    sink->own.at[sink->own.size] = '\0';
+    add(sink, now, lines, sink->own.at, sink->own.size);
 }
 
-void er_sink_gap(er_sink *sink, uint64_t lines)
+static void tell_lost(er_sink *sink, const er_line *now)
 {
-    tell_lost(sink);
-    add_gap(sink, lines, 0);
+    if (!sink->lost) return;
+    if (sink->size) er_sink_write(sink); /* the gap's place is after these, if they get through */
+    uint64_t lost = sink->lost;
+    char reason[160];
+    snprintf(reason, sizeof reason, "%.150s", errand_strerror(sink->error));
+    sink->lost = 0; /* the line stands for them now */
+    if (sink->torn && !sink->each) sink->at[sink->lead++, sink->size++] = '\n';
+    add_gap(sink, now, lost, reason);
 }
 
-void er_sink_write(er_sink *sink) { write_first(sink, sink->size); }
-
-void er_sink_last(er_sink *sink)
+void er_sink_line(er_sink *sink, const er_line *line, const char *text, size_t size)
 {
-    tell_lost(sink);
+    tell_lost(sink, line);
+    add(sink, line, 0, text, size);
+}
+
+void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines)
+{
+    tell_lost(sink, now);
+    add_gap(sink, now, lines, NULL);
+}
+
+void er_sink_last(er_sink *sink, const er_line *now)
+{
+    er_sink_write(sink);
+    tell_lost(sink, now);
     er_sink_write(sink);
 }

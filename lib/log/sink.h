@@ -1,41 +1,68 @@
-/* log/sink.h -- where lines go: a descriptor with a buffer, a level and troubles of its own. One thread uses it. */
+/* log/sink.h -- where lines go: a layout, a level and troubles of its own. One thread uses it once it is open. */
 #ifndef ER_SINK_H
 #define ER_SINK_H
 
-#include "base/os.h"
+#include "log/layout.h"
 
-typedef struct er_sink_line er_sink_line;
+#define ER_SINK_ROOM ((size_t)131072) /* a line up to this size goes out in one write */
+#define ER_SINK_GAPS 16
 
-typedef struct er_sink {
-    int           fd;
-    bool          ours;     /* closed with the sink                                                     */
-    int           level;    /* what is less is not for it                                               */
-    char         *at;       /* the buffer; allocated once, so writing never needs memory                */
-    size_t        size;     /* bytes in it                                                              */
-    size_t        begin;    /* where the line that is being added begins                                */
-    er_sink_line *lines;    /* what is in the buffer, line by line                                      */
-    size_t        count;
-    bool          open;     /* a line is being added                                                    */
-    bool          skipping; /* ... whose beginning is lost, so its rest is                              */
-    bool          torn;     /* what was written ends within a line                                      */
-    uint64_t      lost;     /* lines it could not take and has not told yet                             */
-    int           error;    /* why                                                                      */
-    uint64_t      failures; /* how often a write failed                                                 */
-} er_sink;
+typedef struct er_sink er_sink;
+/* For sinks that take a line at a time: 0 or an errno. text ends with a newline and a NUL. lost: it is a gap. */
+typedef int er_sink_fn(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size);
 
-int  er_sink_open(er_sink *sink, const char *path, int level); /* a file, for appending; 0 or an errno    */
-int  er_sink_borrow(er_sink *sink, int fd, int level);         /* somebody else's descriptor              */
-void er_sink_close(er_sink *sink);                             /* without writing: er_sink_write first    */
+struct er_sink {
+    int        fd;       /* -1: none, now                                                               */
+    bool       ours;     /* closed with the sink                                                        */
+    int        level;    /* what is less is not for it                                                  */
+    er_layout *layout;
+    uint64_t   device, node; /* of a regular file; else 0                                               */
+    bool       is_stderr;
 
-/* A line: begin, its pieces (the last ends with the only newline), end. *failed becomes true by the next er_sink_write
- * if it could not be taken. */
-void er_sink_begin(er_sink *sink, bool *failed);
-void er_sink_add(er_sink *sink, const char *at, size_t size);
-void er_sink_end(er_sink *sink);
+    er_sink_fn *each;    /* NULL: bytes to fd, by the buffer                                            */
+    errand_log_fn *call; /* a callback's                                                                */
+    void       *arg;
+    errand_free_fn *free;
+    char       *ident;   /* syslog's                                                                    */
 
-void er_sink_gap(er_sink *sink, uint64_t lines); /* a line that says how many are missing here */
+    char       *path;    /* to be opened anew                                                           */
+    unsigned    keep;    /* rotated files                                                               */
+    uint64_t    most;    /* bytes; 0: any                                                               */
+    int64_t     period_ns, turn_ns; /* the next rotation, on the wall clock; period 0: never            */
+    uint64_t    written; /* bytes in the file                                                           */
 
-void er_sink_write(er_sink *sink); /* everything in the buffer */
-void er_sink_last(er_sink *sink);  /* the same, and what it could not take so far, if that was not told yet */
+    char       *at;      /* the buffer; allocated once, so writing never needs memory                   */
+    size_t      size, lead; /* lead: a newline at its beginning that ends a torn line                   */
+    struct { size_t end; uint64_t lines; } gap[ER_SINK_GAPS]; /* those in the buffer: what they stand for */
+    unsigned    gaps;
+    bool        torn;    /* what was written ends within a line                                         */
+    uint64_t    lost;    /* lines it could not take and has not told yet                                */
+    int         error;   /* why                                                                         */
+    uint64_t    failures; /* how often it failed                                                        */
+    uint64_t    failed;  /* lines it could not take                                                     */
+    er_text     own;     /* for its own gap lines                                                       */
+};
+
+/* Each: 0 or an errno. A sink that failed to open needs no close. opts is of our size. */
+int er_sink_open_file(er_sink *sink, const char *path, const errand_log_sink_opts *opts);
+int er_sink_open_stderr(er_sink *sink, const errand_log_sink_opts *opts);
+int er_sink_open_syslog(er_sink *sink, const char *ident, const char *socket, const errand_log_sink_opts *opts);
+int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_fn *free, const errand_log_sink_opts *opts);
+void er_sink_close(er_sink *sink); /* without writing: er_sink_write first */
+bool er_sink_same(const er_sink *a, const er_sink *b); /* both would write the same file */
+
+void er_sink_line(er_sink *sink, const er_line *line, const char *text, size_t size); /* laid out, a NUL behind it */
+void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines); /* a line that says how many are missing here  */
+void er_sink_write(er_sink *sink);                    /* everything in the buffer */
+void er_sink_last(er_sink *sink, const er_line *now); /* the same, and what it could not take, if not told yet */
+int  er_sink_reopen(er_sink *sink);                   /* its file, by its path; on failure the old one stays */
+
+/* ---- syslog.c ---- */
+er_sink_fn er_sink_send_syslog;
+
+/* ---- rotate.c ---- */
+void er_sink_note_file(er_sink *sink); /* after opening: size, identity, next turn */
+bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more);
+int  er_sink_rotate(er_sink *sink); /* its buffer is empty */
 
 #endif

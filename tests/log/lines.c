@@ -8,16 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED 1 /* sanitizers cannot do with little memory */
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 static errand_log *log_to(place *to, errand_log_level level, size_t ring)
 {
@@ -97,7 +88,7 @@ END_TEST
 
 START_TEST(nobody_can_forge_a_line)
 {
-    static const errand_log_site site = { ERRAND_LOG_INFO, 7, "f.c", "in\n... 3 lines lost here\nner" };
+    static errand_log_site site = { ERRAND_LOG_INFO, 7, "f.c", "in\n... 3 lines lost here\nner", NULL };
     place to = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .name = "a\nb" });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
@@ -176,7 +167,7 @@ START_TEST(a_line_too_long_for_the_ring_is_cut_and_says_by_how_much)
     int end = 0;
     ck_assert_int_eq(sscanf(mark, "...[cut %zu bytes]%n", &missing, &end), 1);
     ck_assert_uint_eq(kept + missing, whole);
-    ck_assert_uint_gt(kept, whole / 4);
+    ck_assert_uint_gt(kept, whole / 16);
     ck_assert_int_eq(strncmp(begin, message, kept), 0);
     ck_assert_int_eq(mark[end], '\0');
     ck_assert_ptr_null(line_of(&at));
@@ -225,7 +216,7 @@ START_TEST(what_is_below_the_level_costs_nothing_and_is_not_counted)
     errand_trace(log, "no");
     errand_log_set_level(log, ERRAND_LOG_OFF);
     errand_error(log, "no");
-    static const errand_log_site site = { ERRAND_LOG_ERROR, 1, "f.c", "f" };
+    static errand_log_site site = { ERRAND_LOG_ERROR, 1, "f.c", "f", NULL };
     errand_log_put(log, &site, "no"); /* put itself looks, too */
     errand_log_set_level(log, ERRAND_LOG_DEFAULT);
     errand_debug(log, "no");
@@ -321,11 +312,11 @@ END_TEST
 
 START_TEST(a_put_without_site_or_format_is_a_line)
 {
-    static const errand_log_site odd[] = {
-        { (errand_log_level)-5, 1, "f.c", NULL },
-        { (errand_log_level)99, 2, "f.c", "g" },
+    static errand_log_site odd[] = {
+        { (errand_log_level)-5, 1, "f.c", NULL, NULL },
+        { (errand_log_level)99, 2, "f.c", "g", NULL },
     };
-    void (*volatile unchecked_put)(errand_log *, const errand_log_site *, const char *, ...) = errand_log_put;
+    void (*volatile unchecked_put)(errand_log *, errand_log_site *, const char *, ...) = errand_log_put;
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
     errand_log_put(log, NULL, "placeless");
@@ -342,22 +333,13 @@ START_TEST(a_put_without_site_or_format_is_a_line)
 }
 END_TEST
 
-#ifndef SANITIZED
-START_TEST(a_line_without_memory_is_cut_and_says_so)
+START_TEST(what_prints_endlessly_is_cut_and_says_by_how_much)
 {
     place to;
-    errand_log *log = log_to(&to, ERRAND_LOG_INFO, (size_t)512 << 20);
-    errand_info(log, "before");
-    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
-    struct rlimit limit, before;
-    getrlimit(RLIMIT_AS, &before);
-    limit = (struct rlimit){ .rlim_cur = 16 << 20, .rlim_max = before.rlim_max }; /* less than is mapped already */
-    setrlimit(RLIMIT_AS, &limit);
+    errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
     errno = EACCES;
     errand_info(log, "begin %*s", 200 << 20, "end");
-    int error = errno;
-    setrlimit(RLIMIT_AS, &before);
-    ck_assert_int_eq(error, EACCES);
+    ck_assert_int_eq(errno, EACCES);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to), *mark = strstr(text, "...[cut ");
     ck_assert(has(text, "] - begin   "));
@@ -369,7 +351,6 @@ START_TEST(a_line_without_memory_is_cut_and_says_so)
     free(text);
 }
 END_TEST
-#endif
 
 START_TEST(a_format_that_fails_says_so)
 {
@@ -401,9 +382,7 @@ Suite *lines_suite(void)
     tcase_add_test(tests, errno_is_printed_and_kept);
     tcase_add_test(tests, bad_input_is_refused_or_harmless);
     tcase_add_test(tests, a_put_without_site_or_format_is_a_line);
-#ifndef SANITIZED
-    tcase_add_test(tests, a_line_without_memory_is_cut_and_says_so);
-#endif
+    tcase_add_test(tests, what_prints_endlessly_is_cut_and_says_by_how_much);
     tcase_add_test(tests, a_format_that_fails_says_so);
     suite_add_tcase(suite, tests);
     return suite;

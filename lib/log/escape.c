@@ -1,0 +1,132 @@
+/* log/escape.c -- why nobody can forge a line.
+ *
+ * Control characters are those below a blank (newline, return, escape, tab ...), DEL, and the C1 set in its UTF-8 form (C2 80
+ * to C2 9F: CSI and its like, which terminals obey). All other bytes pass, so UTF-8 stays readable. A newline is therefore
+ * always the end of a line, for readers and for the sinks, which count on it.
+ *
+ * Most of what is logged needs nothing, so eight bytes are looked at in one step (the exact test for a zero byte among eight is
+ * (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
+#include "log/escape.h"
+
+#define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static inline uint64_t zero_in(uint64_t x) { return (x - ALL(1)) & ~x & ALL(0x80); }
+static inline uint64_t below_blank(uint64_t x) { return (x - ALL(0x20)) & ~x & ALL(0x80); }
+
+static const char digits[] = "0123456789abcdef";
+
+static size_t plain(const unsigned char *at, size_t size) /* how many bytes pass as they are */
+{
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t x;
+        memcpy(&x, at + i, 8);
+        if (below_blank(x) | zero_in(x ^ ALL(0x7f)) | zero_in(x ^ ALL(0xc2))) break;
+    }
+    for (; i < size; i++) {
+        if (at[i] < 0x20 || at[i] == 0x7f) return i;
+        if (at[i] == 0xc2 && i + 1 < size && at[i + 1] >= 0x80 && at[i + 1] <= 0x9f) return i;
+    }
+    return size;
+}
+
+void er_escape_text(er_text *out, const char *at, size_t size)
+{
+    for (;;) {
+        size_t n = plain((const unsigned char *)at, size);
+        er_text_add(out, at, n);
+        at += n;
+        size -= n;
+        if (!size) return;
+        /* C2 is followed by a byte that must go out as digits, too */
+        for (size_t i = (unsigned char)*at == 0xc2 ? 2 : 1; i; i--, at++, size--) {
+            unsigned byte = (unsigned char)*at;
+            const char text[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
+            er_text_add(out, text, sizeof text);
+        }
+    }
+}
+
+void er_escape_value(er_text *out, const char *at, size_t size)
+{
+    bool quote = !size;
+    for (size_t i = 0; i < size && !quote; i++) quote = at[i] == ' ' || at[i] == '"' || at[i] == '=' || at[i] == '\\';
+    if (!quote) {
+        er_escape_text(out, at, size);
+        return;
+    }
+    er_text_put(out, '"');
+    while (size) {
+        size_t n = 0;
+        while (n < size && at[n] != '"' && at[n] != '\\') n++;
+        er_escape_text(out, at, n);
+        if (n < size) {
+            er_text_put(out, '\\');
+            er_text_put(out, at[n++]);
+        }
+        at += n;
+        size -= n;
+    }
+    er_text_put(out, '"');
+}
+
+static size_t plain_json(const unsigned char *at, size_t size)
+{
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t x;
+        memcpy(&x, at + i, 8);
+        if ((x & ALL(0x80)) | below_blank(x) | zero_in(x ^ ALL('"')) | zero_in(x ^ ALL('\\')) | zero_in(x ^ ALL(0x7f))) break;
+    }
+    while (i < size && at[i] >= 0x20 && at[i] < 0x7f && at[i] != '"' && at[i] != '\\') i++;
+    return i;
+}
+
+/* The bytes of the character that begins here; 0: it is none (RFC 3629). */
+static size_t character(const unsigned char *at, size_t size)
+{
+    unsigned first = at[0], low = 0x80, high = 0xbf;
+    size_t n = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+    if (first == 0xe0) low = 0xa0;
+    if (first == 0xed) high = 0x9f;
+    if (first == 0xf0) low = 0x90;
+    if (first == 0xf4) high = 0x8f;
+    if (!n || n > size || at[1] < low || at[1] > high) return 0;
+    for (size_t i = 2; i < n; i++) {
+        if (at[i] < 0x80 || at[i] > 0xbf) return 0;
+    }
+    return n;
+}
+
+static void put_unit(er_text *out, unsigned unit) /* \u00NN, or the short form */
+{
+    static const char shorts[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+    const char *found = unit ? strchr(shorts, (int)unit) : NULL;
+    if (found && unit < 0x80) {
+        er_text_put(out, '\\');
+        er_text_put(out, letters[found - shorts]);
+        return;
+    }
+    const char text[6] = { '\\', 'u', '0', '0', digits[unit >> 4], digits[unit & 15] };
+    er_text_add(out, text, sizeof text);
+}
+
+void er_escape_json(er_text *out, const char *at, size_t size)
+{
+    while (size) {
+        const unsigned char *here = (const unsigned char *)at;
+        size_t n = plain_json(here, size);
+        er_text_add(out, at, n);
+        if (n < size && here[n] < 0x80) {
+            put_unit(out, here[n++]);
+        } else if (n < size) {
+            size_t more = character(here + n, size - n);
+            if (!more) er_text_add(out, "\xef\xbf\xbd", 3);
+            else if (here[n] == 0xc2 && here[n + 1] <= 0x9f) put_unit(out, here[n + 1]);
+            else er_text_add(out, at + n, more);
+            n += more ? more : 1;
+        }
+        at += n;
+        size -= n;
+    }
+}

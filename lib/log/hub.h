@@ -1,0 +1,160 @@
+/* log/hub.h -- what a log is made of; for the files of this folder.
+ *
+ *     errand_log (the log itself, and each named logger) --> hub <-- voice (a thread's ring in this log)
+ *                                                             |
+ *                                                        backend thread --> sinks
+ *
+ * Loggers and hub outlive their closing (graves.c), so that who names them late finds something to count in. What a thread
+ * finds by its own means belongs to it: its voice lives until the thread ends or comes by again. */
+#ifndef ER_HUB_H
+#define ER_HUB_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "log/ring.h"
+#include "log/sink.h"
+
+#include <errand/log.h>
+
+#define ER_LOG_LEVELS ((size_t)ERRAND_LOG_OFF)
+#define ER_LOG_SINKS  ((size_t)8)
+#define ER_LOG_CALLED 1u         /* the bit of all parkers here     */
+#define ER_LOG_CLOSED UINT64_MAX /* the id of a log that takes nothing */
+
+typedef struct er_hub er_hub;
+typedef struct er_backend er_backend;
+
+struct errand_log { /* a logger */
+    struct errand_log_head head; /* the level that counts, atomic */
+    int      own_level;          /* DEFAULT: as inherited; under the hub's lock */
+    uint64_t id;                 /* the hub's, or ER_LOG_CLOSED; atomic */
+    er_hub  *hub;
+    er_node  node;               /* in hub->loggers */
+    char     name[];
+};
+
+typedef struct er_voice { /* one thread in one hub */
+    er_ring  ring;
+    uint64_t said;                /* atomic, written by the thread: lines put or lost                     */
+    uint64_t lost[ER_LOG_LEVELS]; /* atomic, written by the thread, ever: lines lost, by level            */
+    uint64_t lost_all;            /* the thread's own: their sum ...                                       */
+    uint64_t lost_shown;          /* ... and of it what stands in the ring                                 */
+    er_parker parker;             /* the thread waits for room                                             */
+    uint32_t waiting;             /* atomic                                                                */
+    long     thread;              /* the kernel's number                                                   */
+    uint64_t id;                  /* the hub's */
+
+    struct er_voice *next_of_thread; /* the thread's own */
+    er_hub  *hub;                 /* under the registry's lock: NULL when the hub has no more use for it  */
+    er_node  node;                /* under the registry's lock: in hub->voices                             */
+    bool     ended;               /* atomic: its thread is gone                                            */
+
+    /* the backend's own */
+    uint64_t told[ER_LOG_LEVELS]; /* of lost */
+    uint64_t stop;                /* this pass ends here                                                   */
+    uint64_t stamp;               /* of the record in front                                                */
+    uint64_t given;               /* how much of read has been given back                                  */
+} er_voice;
+
+/* What stands behind a record's header; then, by kind, fields and arguments or text. */
+typedef struct er_saying {
+    uint64_t stamp;
+    const er_plan *plan;     /* NULL: of a place that is only known at run time, or without memory for a plan */
+    const errand_log *log;
+} er_saying;
+enum { /* tag: kind, level << 4, and bits */
+    ER_SAID_ARGS = 1, ER_SAID_TEXT, ER_SAID_PLACE, ER_SAID_LOST,
+    ER_SAID_KIND = 0xf, ER_SAID_LEVEL = 4, ER_SAID_FIELDS = 0x100 /* a pointer to fields, counted, comes first */
+};
+typedef struct er_said_place { /* then file, function, text: so many bytes, the first two with a NUL */
+    int32_t  line;
+    uint32_t file, function, text;
+} er_said_place;
+
+typedef enum er_hub_sleep { ER_HUB_AWAKE, ER_HUB_NAPPING, ER_HUB_ASLEEP, ER_HUB_ABSENT } er_hub_sleep;
+
+typedef struct er_hub_waiter { /* for flush or reopen; on the waiter's stack */
+    er_node   node;
+    er_parker parker;
+    uint64_t  target;
+    bool      called; /* taken from the list: its bit is set or will be */
+} er_hub_waiter;
+
+struct er_hub {
+    uint64_t id;
+    unsigned generation; /* of forks */
+    int      block_from;
+    size_t   ring;
+    bool     strict;     /* there is no er_barrier: writers fence for themselves */
+    int      sleep;      /* atomic er_hub_sleep: written by the backend, and by who rouses it */
+    bool     closing;    /* atomic */
+    er_parker parker;    /* the backend's */
+    er_parker closer;
+    char     apart[ER_LINE];
+
+    uint64_t late;       /* atomic: lines said after close or in a child: attempted and dropped */
+    uint64_t written, discarded, failed, failures; /* atomic, written by the backend */
+    uint64_t flush_asked, flush_done, reopen_asked; /* atomic */
+    uint64_t voices_changed;                       /* atomic: grows when a voice comes */
+    size_t   sinks_open; /* atomic; the sinks below are ready */
+
+    er_lock  lock;       /* guards from here ... */
+    er_list  loggers, flushing;
+    bool     starting, running;
+    int64_t  start_again_ns;
+    uint64_t failures_heard;
+    int      reopen_error;
+    bool     abandoned, finished; /* finished: the backend has ended, or never will begin ... to here */
+    er_thread thread;
+
+    er_list  voices;     /* under the registry's lock from here ... */
+    size_t   n_voices;
+    uint64_t gone_said, gone_lost; /* of voices that are no more */
+    bool     buried;     /* nothing comes any more: what is said and not written is lost */
+    er_node  grave;      /* ... to here */
+
+    er_sink *sinks;      /* ER_LOG_SINKS; the backend's, but for the next to be opened */
+    er_backend *backend;
+    errand_log *log;     /* the log itself */
+};
+
+/* A child process has no backend, and a lock that was held at fork stays held in it for ever. */
+static inline bool er_hub_forked(const er_hub *hub) { return hub->generation != er_fork_generation(); }
+
+/* ---- registry.c: which threads speak in which hubs ---- */
+
+typedef struct er_speaker { /* a thread; what it used last is found at once */
+    uint64_t  id; /* 0: nothing yet */
+    er_voice *voice;
+    er_voice *all;
+} er_speaker;
+extern __thread er_speaker er_speaker_of_thread __attribute__((visibility("hidden")));
+
+er_voice *er_voice_find(errand_log *log); /* the thread's voice; NULL: none, the log is closed, or there is no memory */
+void er_voice_call_all(er_hub *hub);      /* whoever waits for room looks again */
+void er_hub_stats(er_hub *hub, errand_log_stats *stats);
+
+/* The backend's: the voices there are, into an array that has room (grown if need be: 0 or ENOMEM). */
+int  er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n);
+void er_voices_reap(er_hub *hub, er_voice *const *voices, size_t n); /* of these the empty ones whose threads are gone */
+
+void er_voices_drop(er_hub *hub); /* in a child: all of them */
+void er_hub_bury(er_hub *hub);   /* its voices are their threads' from now on; what has ended long ago is freed */
+uint64_t er_hub_new_id(void);
+
+/* ---- backend.c ---- */
+
+/* From this degree of sleep up it is woken, or started. False: it cannot be started now. */
+bool er_hub_rouse(er_hub *hub, er_hub_sleep from);
+int  er_hub_start(er_hub *hub); /* 0: it runs; or an errno */
+int  er_backend_new(er_hub *hub);
+void er_backend_free(er_hub *hub);
+void er_backend_drain(er_hub *hub); /* on the backend's own thread, when it dies: all there is, at once */
+/* In a child: all as new, but for the sinks. 0 or an errno. */
+int  er_hub_revive(er_hub *hub);
+void er_hub_end(er_hub *hub);       /* sinks and backend freed, then buried */
+
+/* ---- crash.c ---- */
+void er_crash_forget(er_hub *hub);
+
+#endif

@@ -1,0 +1,249 @@
+/* log/layout.c -- lines laid out.
+ *
+ * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so it is done once a second and
+ * only the fraction is put in by hand; the zone's offset is asked for once a quarter of an hour, which is where changes of
+ * daylight time fall. Days become dates by counting from 1 March of year 0 in eras of 400 years (Howard Hinnant,
+ * chrono-compatible low-level date algorithms). */
+#include "log/layout.h"
+#include "base/clock.h"
+#include "base/number.h"
+#include "log/escape.h"
+#include "log/value.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define STEPS 32
+
+typedef enum what { LITERAL, TIME, NAME, LEVEL, FUNCTION, FILE_NAME, LINE, THREAD, PID, MESSAGE, FIELDS } what;
+static const char *const words[] = { NULL, "time", "name", "level", "function", "file", "line", "thread", "pid", "message",
+                                     "fields" };
+
+typedef struct step {
+    uint8_t what;
+    uint16_t at, size; /* of LITERAL, in pattern */
+} step;
+
+struct er_layout {
+    errand_log_form form;
+    bool colour;
+    size_t steps;
+    step step[STEPS];
+    int64_t second;  /* local, or UTC in JSON; of the text below */
+    int64_t quarter; /* of an hour; the offset is its */
+    int64_t offset;
+    char time[20]; /* "2026-11-22 14:03:07" */
+    size_t pattern_size;
+    char pattern[];
+};
+
+static const char *const level_names[] = { "INFO", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF" };
+static const char *const colours[] = { "32", "90", "36", "32", "33", "31", "0" };
+
+const char *er_level_name(int level) { return level_names[level]; }
+
+/* ---- patterns ---- */
+
+static bool literal(er_layout *l, const char **at) /* up to the next word */
+{
+    step *s = &l->step[l->steps++];
+    *s = (step){ LITERAL, (uint16_t)l->pattern_size, 0 };
+    for (; **at && (**at != '{' || (*at)[1] == '{'); ++*at) {
+        *at += **at == '{';
+        l->pattern[l->pattern_size++] = **at;
+        s->size++;
+    }
+    return true;
+}
+
+static bool word(er_layout *l, const char **at)
+{
+    const char *begin = *at + 1, *end = strchr(begin, '}');
+    for (size_t i = TIME; end && i < sizeof words / sizeof *words; i++) {
+        if (strlen(words[i]) != (size_t)(end - begin) || strncmp(words[i], begin, (size_t)(end - begin)) != 0) continue;
+        l->step[l->steps++] = (step){ .what = (uint8_t)i };
+        *at = end + 1;
+        return true;
+    }
+    return false;
+}
+
+int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern, bool colour)
+{
+    if (!pattern) pattern = "{time} - {name} - {level} - [{function}:{line}] - {message}{fields}";
+    size_t size = strlen(pattern);
+    if (size > 4096 || (int)form < 0 || form > ERRAND_LOG_JSON) return EINVAL;
+    er_layout *l = er_alloc_zero(sizeof *l + size);
+    if (!l) return ENOMEM;
+    *l = (er_layout){ .form = form, .colour = colour && form == ERRAND_LOG_TEXT, .second = INT64_MIN, .quarter = INT64_MIN };
+    bool good = true;
+    while (good && *pattern && l->steps < STEPS) good = *pattern == '{' && pattern[1] != '{' ? word(l, &pattern) : literal(l, &pattern);
+    if (!good || *pattern) {
+        er_free(l);
+        return EINVAL;
+    }
+    *layout = l;
+    return 0;
+}
+
+bool er_layout_same(const er_layout *a, const er_layout *b)
+{
+    return a->form == b->form && a->colour == b->colour && a->steps == b->steps && a->pattern_size == b->pattern_size &&
+           memcmp(a->step, b->step, a->steps * sizeof *a->step) == 0 && memcmp(a->pattern, b->pattern, a->pattern_size) == 0;
+}
+
+/* ---- time ---- */
+
+static char *two(char *to, int64_t value, char then)
+{
+    to[0] = (char)('0' + value / 10);
+    to[1] = (char)('0' + value % 10);
+    to[2] = then;
+    return to + 3;
+}
+
+static void break_down(char text[20], int64_t second, char between)
+{
+    int64_t days = second / 86400, rest = second % 86400;
+    if (rest < 0) {
+        rest += 86400;
+        days--;
+    }
+    days += 719468; /* from 0000-03-01 */
+    int64_t era = days / 146097, day = days - era * 146097;
+    int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    int64_t of_year = day - (365 * year + year / 4 - year / 100), shifted = (5 * of_year + 2) / 153;
+    int64_t month = shifted < 10 ? shifted + 3 : shifted - 9;
+    year += era * 400 + (month <= 2);
+    char *to = two(text, year / 100 % 100, 0) - 1;
+    to = two(to, year % 100, '-');
+    to = two(to, month, '-');
+    to = two(to, of_year - (153 * shifted + 2) / 5 + 1, between);
+    to = two(to, rest / 3600, ':');
+    to = two(to, rest / 60 % 60, ':');
+    two(to, rest % 60, '\0');
+}
+
+static void add_time(er_layout *l, er_text *out, int64_t wall_ns)
+{
+    bool json = l->form == ERRAND_LOG_JSON;
+    if (wall_ns < 0) wall_ns = 0;
+    int64_t second = wall_ns / 1000000000, rest = wall_ns % 1000000000;
+    if (!json) {
+        if (second / 900 != l->quarter) {
+            l->quarter = second / 900;
+            l->offset = er_wall_offset(wall_ns);
+        }
+        second += l->offset;
+    }
+    if (second != l->second) {
+        l->second = second;
+        break_down(l->time, second, json ? 'T' : ' ');
+    }
+    char text[28];
+    memcpy(text, l->time, 19);
+    text[19] = '.';
+    uint32_t us = (uint32_t)(rest / 1000);
+    for (int i = json ? 6 : 3, part = (int)(json ? us : us / 1000); i; i--, part /= 10) text[19 + i] = (char)('0' + part % 10);
+    text[26] = 'Z';
+    er_text_add(out, text, json ? 27 : 23);
+}
+
+/* ---- text ---- */
+
+static void add_level(const er_layout *l, er_text *out, int level)
+{
+    if (l->colour) {
+        er_text_add(out, "\x1b[", 2);
+        er_text_say(out, colours[level]);
+        er_text_put(out, 'm');
+    }
+    er_text_say(out, level_names[level]);
+    if (l->colour) er_text_add(out, "\x1b[0m", 4);
+}
+
+static void add_fields(er_text *out, const er_line *line)
+{
+    for (unsigned i = 0; i < line->values->n; i++) er_value_text(out, &line->values->of[i], line->text->at);
+    if (line->fields) er_text_add(out, er_fields_text(line->fields), line->fields->text_size);
+}
+
+static void add_string(er_text *out, const char *string) { er_escape_text(out, string, strlen(string)); }
+
+static void add_step(er_layout *l, er_text *out, const step *s, const er_line *line)
+{
+    switch ((what)s->what) {
+    case LITERAL: er_escape_text(out, l->pattern + s->at, s->size); break;
+    case TIME: add_time(l, out, line->wall_ns); break;
+    case NAME: add_string(out, line->name); break;
+    case LEVEL: add_level(l, out, line->level); break;
+    case FUNCTION: add_string(out, line->function); break;
+    case FILE_NAME: add_string(out, line->file); break;
+    case LINE: er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line); break;
+    case THREAD: er_text_decimal(out, (uint64_t)line->thread); break;
+    case PID: er_text_decimal(out, (uint64_t)getpid()); break;
+    case MESSAGE: er_escape_text(out, line->text->at, line->values->message); break;
+    case FIELDS: add_fields(out, line); break;
+    }
+}
+
+/* ---- JSON ---- */
+
+static void add_json_string(er_text *out, const char *key, const char *at, size_t size)
+{
+    er_text_say(out, key);
+    er_text_put(out, '"');
+    er_escape_json(out, at, size);
+    er_text_put(out, '"');
+}
+
+static void add_json(er_layout *l, er_text *out, const er_line *line)
+{
+    er_text_say(out, "{\"time\":\"");
+    add_time(l, out, line->wall_ns);
+    er_text_say(out, "\",\"level\":\"");
+    er_text_say(out, level_names[line->level]);
+    er_text_put(out, '"');
+    add_json_string(out, ",\"logger\":", line->name, strlen(line->name));
+    add_json_string(out, ",\"file\":", line->file, strlen(line->file));
+    er_text_say(out, ",\"line\":");
+    er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line);
+    add_json_string(out, ",\"function\":", line->function, strlen(line->function));
+    er_text_say(out, ",\"thread\":");
+    er_text_decimal(out, (uint64_t)line->thread);
+    add_json_string(out, ",\"message\":", line->text->at, line->values->message);
+    for (unsigned i = 0; i < line->values->n; i++) er_value_json(out, &line->values->of[i], line->text->at);
+    if (line->fields) er_text_add(out, er_fields_json(line->fields), line->fields->json_size);
+    er_text_put(out, '}');
+}
+
+void er_layout_line(er_layout *l, er_text *out, const er_line *line)
+{
+    if (l->form == ERRAND_LOG_JSON) add_json(l, out, line);
+    else
+        for (size_t i = 0; i < l->steps; i++) add_step(l, out, &l->step[i], line);
+    er_text_put(out, '\n');
+}
+
+void er_layout_gap(er_layout *l, er_text *out, int64_t wall_ns, const char *name, uint64_t lost, const char *reason)
+{
+    bool json = l->form == ERRAND_LOG_JSON;
+    if (json) {
+        er_text_say(out, "{\"time\":\"");
+        add_time(l, out, wall_ns);
+        add_json_string(out, "\",\"level\":\"WARN\",\"logger\":", name, strlen(name));
+        er_text_say(out, ",\"lost\":");
+        er_text_decimal(out, lost);
+        er_text_say(out, ",\"message\":\"");
+    } else {
+        er_text_say(out, "... ");
+    }
+    er_text_decimal(out, lost);
+    er_text_say(out, lost == 1 ? " line lost here" : " lines lost here");
+    if (reason) {
+        er_text_say(out, ": ");
+        if (json) er_escape_json(out, reason, strlen(reason));
+        else er_escape_text(out, reason, strlen(reason));
+    }
+    er_text_say(out, json ? "\"}\n" : "\n");
+}

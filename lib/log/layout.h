@@ -1,0 +1,31 @@
+/* log/layout.h -- how a line looks: a pattern of text, or JSON. One thread uses it. */
+#ifndef ER_LAYOUT_H
+#define ER_LAYOUT_H
+
+#include "log/fields.h"
+#include "log/format.h"
+
+typedef struct er_line { /* all there is to say of a line; the names are escaped when it is laid out */
+    int         level, line;
+    long        thread;
+    const char *name, *file, *function;
+    int64_t     wall_ns;
+    const er_text   *text; /* the message and the values behind it */
+    const er_values *values;
+    const errand_log_fields *fields; /* the thread's; NULL: none */
+} er_line;
+
+typedef struct er_layout er_layout;
+
+/* pattern NULL: the default. EINVAL: it has an unknown word. free: er_free. */
+int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern, bool colour);
+bool er_layout_same(const er_layout *a, const er_layout *b); /* they make the same of every line */
+
+/* Adds the line and its newline: no other control character stands in it, but for colours. */
+void er_layout_line(er_layout *layout, er_text *out, const er_line *line);
+/* "... N lines lost here: reason"; reason may be NULL. */
+void er_layout_gap(er_layout *layout, er_text *out, int64_t wall_ns, const char *name, uint64_t lost, const char *reason);
+
+const char *er_level_name(int level);
+
+#endif

@@ -1,0 +1,169 @@
+/* log/merge.c -- one pass: everything that all threads had said when it began, in the order of its stamps.
+ *
+ * First the horizon is stamped, then each ring is looked at once. Only what was stamped before the horizon is taken: so a line
+ * whose call began after another's had returned never comes before it, whichever ring was looked at first. A stamp far beyond the
+ * horizon comes from a clock that is not what it claims to be; it is taken as it comes.
+ *
+ * The voices with something to say stand in a heap by the stamp of their first record; the least is taken from until it is
+ * no longer the least.
+ *
+ * Lost lines. A thread's losses since its last record are told by the record before the next one, which has the sums so far, or,
+ * when the ring is empty, from the thread's own sums. Those were counted after all records that came before were shown: so they
+ * are read first, and are in their place if the ring is still empty then. */
+#include "base/atomic.h"
+#include "log/backend.h"
+
+static const er_saying *saying(const er_record *r) { return (const er_saying *)(const void *)(r + 1); }
+
+/* ---- the heap ---- */
+
+static void sink_down(er_voice **heap, size_t n, size_t at)
+{
+    er_voice *v = heap[at];
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && heap[child + 1]->stamp < heap[child]->stamp) child++;
+        if (v->stamp <= heap[child]->stamp) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = v;
+}
+
+static uint64_t next_least(er_voice *const *heap, size_t n) /* but for the first */
+{
+    uint64_t least = n > 1 ? heap[1]->stamp : UINT64_MAX;
+    return n > 2 && heap[2]->stamp < least ? heap[2]->stamp : least;
+}
+
+/* ---- lost lines ---- */
+
+static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVELS])
+{
+    uint64_t lost[ER_LOG_LEVELS], all = 0;
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) {
+        all += lost[i] = sums[i] - v->told[i];
+        v->told[i] = sums[i];
+    }
+    if (all) er_print_lost(hub, lost);
+    return all;
+}
+
+static bool tell_last_lost(er_hub *hub, er_voice *v)
+{
+    uint64_t sums[ER_LOG_LEVELS], untold = 0;
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) {
+        sums[i] = er_load_acquire(&v->lost[i]); /* acquire: see above */
+        untold += sums[i] - v->told[i];
+    }
+    return untold && er_ring_put(&v->ring) == v->ring.read && tell_lost(hub, v, sums);
+}
+
+/* ---- a pass ---- */
+
+static void give_back(er_voice *v)
+{
+    if (v->given == v->ring.read) return;
+    er_ring_release(&v->ring);
+    v->given = v->ring.read;
+    if (er_load(&v->waiting)) er_unpark(&v->parker, ER_LOG_CALLED);
+}
+
+static bool late(const er_backend *b, uint64_t stamp)
+{
+    uint64_t ahead = stamp - b->horizon;
+    return stamp > b->horizon && ahead < b->window;
+}
+
+/* True: there is a record in front that this pass takes. */
+static bool look_at_front(er_backend *b, er_voice *v)
+{
+    if (v->ring.read == v->stop) return false;
+    v->stamp = saying(er_ring_front(&v->ring))->stamp;
+    if (!late(b, v->stamp)) return true;
+    b->left = true;
+    return false;
+}
+
+static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
+{
+    er_backend *b = hub->backend;
+    do {
+        const er_record *r = er_ring_front(&v->ring);
+        b->bytes += r->size;
+        if ((r->tag & ER_SAID_KIND) == ER_SAID_LOST) tell_lost(hub, v, (const uint64_t *)(const void *)(saying(r) + 1));
+        else er_print(hub, v, r);
+        er_ring_pass(&v->ring, r);
+        if (v->ring.read - v->given >= v->ring.size / 4) give_back(v);
+        if (!look_at_front(b, v)) {
+            b->heap[0] = b->heap[--b->heaped];
+            return;
+        }
+    } while (v->stamp <= others);
+}
+
+static void list_voices(er_hub *hub)
+{
+    er_backend *b = hub->backend;
+    uint64_t changed = er_load(&hub->voices_changed);
+    if (changed == b->voices_seen) return;
+    size_t room = b->heap_room;
+    if (er_voices_list(hub, &b->voices, &b->voices_room, &b->n)) {
+        b->left = true; /* for a time with more memory */
+        return;
+    }
+    if (room < b->voices_room) {
+        er_voice **heap = er_resize(b->heap, b->voices_room * sizeof *heap);
+        if (!heap) {
+            b->n = b->n < room ? b->n : room;
+            b->left = true;
+            return;
+        }
+        b->heap = heap;
+        b->heap_room = b->voices_room;
+    }
+    b->voices_seen = changed;
+}
+
+static void reap(er_hub *hub)
+{
+    er_backend *b = hub->backend;
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        er_voice *v = b->voices[i];
+        bool ended = er_load_acquire(&v->ended); /* acquire: all it has put is seen below */
+        if (!ended || er_ring_put(&v->ring) != v->ring.read) {
+            b->voices[kept++] = v;
+            b->left |= ended;
+            continue;
+        }
+        tell_last_lost(hub, v);
+        er_voices_reap(hub, &v, 1);
+    }
+    b->n = kept;
+}
+
+bool er_backend_pass(er_hub *hub)
+{
+    er_backend *b = hub->backend;
+    bool told = false;
+    b->left = false;
+    b->bytes = 0;
+    list_voices(hub);
+    b->horizon = er_stamp();
+    b->heaped = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        er_voice *v = b->voices[i];
+        v->stop = er_ring_put(&v->ring);
+        if (look_at_front(b, v)) b->heap[b->heaped++] = v;
+    }
+    for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
+    while (b->heaped) {
+        take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));
+        if (b->heaped) sink_down(b->heap, b->heaped, 0);
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        give_back(b->voices[i]);
+        if (b->voices[i]->ring.read == b->voices[i]->stop) told |= tell_last_lost(hub, b->voices[i]);
+    }
+    reap(hub);
+    return told || b->bytes;
+}

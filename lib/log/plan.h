@@ -1,0 +1,54 @@
+/* log/plan.h -- a call site's format, parsed once: which raw arguments are copied, and how they are printed later. */
+#ifndef ER_PLAN_H
+#define ER_PLAN_H
+
+#include "base/os.h"
+
+#include <errand/log.h>
+
+enum { ER_PLAN_ARGS = 24, ER_PLAN_FIELDS = 16 };
+
+typedef enum er_arg { /* each takes 8 bytes; a text is followed by its bytes, rounded up to 8 */
+    ER_ARG_INT,
+    ER_ARG_LONG, /* 64 bits */
+    ER_ARG_POINTER,
+    ER_ARG_DOUBLE,
+    ER_ARG_TEXT,
+    ER_ARG_TEXT_MOST, /* up to the precision that the format says   */
+    ER_ARG_TEXT_STAR, /* up to the precision that came just before  */
+    ER_ARG_ERRNO
+} er_arg;
+
+enum { ER_LEFT = 1, ER_SIGN = 2, ER_BLANK = 4, ER_OTHER = 8, ER_ZEROS = 16, ER_STAR_WIDTH = 32, ER_STAR_PRECISION = 64 };
+enum { ER_KEY = 1 }; /* er_part.what that is no conversion's letter */
+
+typedef struct er_part { /* a conversion, or the beginning of a field, and the plain text behind it */
+    uint8_t  what;       /* d u o x X c s p m f F e E g G; ER_KEY; 0: nothing but text             */
+    uint8_t  flags, length; /* length: bytes of an integer                                        */
+    bool     plain;      /* neither flags nor width nor precision                                  */
+    bool     number;     /* of ER_KEY: its value is a number also in JSON                          */
+    int      width, precision; /* -1: none                                                         */
+    uint32_t at, size;   /* the text, in er_plan.text                                              */
+    uint32_t key_size;   /* of ER_KEY: the first bytes of the text                                 */
+} er_part;
+
+typedef struct er_plan {
+    const char *given;      /* the format as it was given; another one at this site is formatted on the spot */
+    int         level, line;
+    const char *file, *function; /* copied, never NULL */
+    bool        known;      /* false: text is a format for vsnprintf */
+    uint8_t     args, texts;
+    uint8_t     arg[ER_PLAN_ARGS];
+    int         most[ER_PLAN_ARGS]; /* of ER_ARG_TEXT_MOST */
+    uint32_t    fixed;      /* bytes of all arguments without their texts' */
+    uint32_t    parts;
+    const er_part *part;
+    const char *text;
+} er_plan;
+
+/* Memory that is never given back but by er_free; NULL: none. site may be NULL. Levels out of range are put in range. */
+er_plan *er_plan_new(const errand_log_site *site, const char *format);
+
+int er_plan_level(errand_log_level level);
+
+#endif

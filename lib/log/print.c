@@ -1,0 +1,104 @@
+/* log/print.c -- from a record to the sinks: formatted once, laid out once for all sinks that want it alike. */
+#include "base/atomic.h"
+#include "log/backend.h"
+#include "log/pack.h"
+
+static size_t sinks_of(const er_hub *hub)
+{
+    /* acquire, at each line: a sink that was there before the line was said gets it */
+    return er_load_acquire(&hub->sinks_open);
+}
+
+static void plain_text(er_backend *b, const char *text, size_t size)
+{
+    er_text_add(&b->message, text, size);
+    er_text_end(&b->message);
+    b->values.n = 0;
+    b->values.message = b->message.size;
+}
+
+/* The line's parts; what it points to lives as long as the record and the message. */
+static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s, const char *rest)
+{
+    er_line *line = &b->line;
+    const char *end = (const char *)record + record->size;
+    line->level = (int)(record->tag >> ER_SAID_LEVEL & 0xf);
+    line->thread = voice->thread;
+    line->name = s->log->name;
+    line->wall_ns = er_stamps_wall(&b->stamps, s->stamp);
+    line->fields = NULL;
+    if (record->tag & ER_SAID_FIELDS) {
+        line->fields = *(const errand_log_fields *const *)(const void *)rest;
+        rest += sizeof line->fields;
+    }
+    er_text_clear(&b->message);
+    if (s->plan) {
+        line->file = s->plan->file;
+        line->function = s->plan->function;
+        line->line = s->plan->line;
+    }
+    if ((record->tag & ER_SAID_KIND) == ER_SAID_ARGS) {
+        er_format(&b->message, s->plan, rest, &b->values);
+        return;
+    }
+    const er_said_place *place = (const er_said_place *)(const void *)rest;
+    rest += sizeof *place;
+    if (!s->plan) {
+        line->line = place->line;
+        line->file = rest;
+        line->function = rest + place->file;
+    }
+    rest += place->file + place->function;
+    plain_text(b, rest, rest + place->text <= end ? place->text : 0);
+}
+
+static void deliver(er_hub *hub)
+{
+    er_backend *b = hub->backend;
+    size_t sinks = sinks_of(hub);
+    const er_layout *made = NULL;
+    for (size_t i = 0; i < sinks; i++) {
+        er_sink *sink = &hub->sinks[i];
+        if (b->line.level < sink->level) continue;
+        if (!made || !er_layout_same(made, sink->layout)) {
+            made = sink->layout;
+            er_text_clear(&b->laid_out);
+            er_layout_line(sink->layout, &b->laid_out, &b->line);
+            if (b->laid_out.missing) { /* no memory, not even for this one line */
+                er_text_clear(&b->laid_out);
+                er_layout_gap(sink->layout, &b->laid_out, b->line.wall_ns, b->line.name, 1, "no memory");
+            }
+            b->laid_out.at[b->laid_out.size] = '\0';
+        }
+        er_sink_line(sink, &b->line, b->laid_out.at, b->laid_out.size);
+    }
+}
+
+void er_print(er_hub *hub, const er_voice *voice, const er_record *record)
+{
+    er_backend *b = hub->backend;
+    const er_saying *s = (const er_saying *)(const void *)(record + 1);
+    const char *rest = (const char *)(s + 1);
+    if (b->discard) {
+        b->discarded[record->tag >> ER_SAID_LEVEL & 0xf]++;
+    } else {
+        read_record(b, voice, record, s, rest);
+        deliver(hub);
+        b->lines++;
+    }
+    if (record->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)rest);
+}
+
+void er_print_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS])
+{
+    er_backend *b = hub->backend;
+    size_t sinks = sinks_of(hub);
+    b->now.wall_ns = er_wall_ns();
+    for (size_t i = 0; i < sinks; i++) {
+        uint64_t n = 0;
+        for (size_t level = 0; level < ER_LOG_LEVELS; level++) {
+            if ((int)level >= hub->sinks[i].level) n += lost[level];
+        }
+        if (n) er_sink_gap(&hub->sinks[i], &b->now, n);
+    }
+}
