@@ -2,6 +2,7 @@
 #ifndef ER_POOL_STATE_H
 #define ER_POOL_STATE_H
 
+#include "core/inbox.h"
 #include "core/pool.h"
 
 #define ER_SPREAD 256 /* counters of a distribution: four for each power of two of nanoseconds */
@@ -40,9 +41,8 @@ struct errand_pool {
     uint32_t         gate;        /* for who submits without the lock; written under it */
     char             apart[ER_LINE];
 
-    er_job    *inbox; /* submitted without the lock, newest first: atomic */
-    int64_t    room;  /* so many more may come in that way: atomic */
-    char       further_apart[ER_LINE];
+    er_inbox inbox; /* jobs submitted without the lock; taken out under it */
+    char     further_apart[ER_LINE];
 
     er_lock    lock; /* er_pool_lock, er_pool_unlock. Guards all below; first what every task touches */
     uint32_t   waiting; /* jobs in both lists; read by the searcher without the lock (relaxed: a hint) */
@@ -69,8 +69,10 @@ enum {
     ER_GATE_CALLS = 2, /* who brings one has to summon somebody */
 };
 
-/* Takes the lock, and what is in the inbox into the list. */
+/* Takes the lock, and all that is in the inbox into the list. */
 void er_pool_lock(errand_pool *pool);
+/* By a worker between two jobs: looks into the inbox when there is nothing else to do. */
+void er_pool_lock_again(errand_pool *pool);
 /* Sets the gate to what holds now, and gives the lock. */
 void er_pool_unlock(errand_pool *pool);
 

@@ -6,10 +6,11 @@
  * One lock guards both lists and all counts of the pool. Nothing is called under it: who has to be woken or started is decided
  * under the lock (an er_call, worker.c) and done after it.
  *
- * Submitting takes no lock: a task is pushed to the inbox, and who takes the lock for any reason moves what is there to the list
- * first. The gate tells the submitter whether he may (else he goes by the lock), and whether somebody must be summoned. He looks
- * at it after pushing; who changes it (er_pool_unlock) looks into the inbox after that. So one of the two sees the other, and
- * nothing lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls. */
+ * Submitting takes no lock: a task is put into the inbox, and who takes the lock moves what is there to the list first; but a
+ * worker between two jobs only looks when his list is empty, so that in a burst submitters and he meet once in many tasks. The
+ * gate tells the submitter whether he may (else he goes by the lock), and whether somebody must be summoned. He looks at it
+ * after putting; who changes it (er_pool_unlock) looks into the inbox after that. So one of the two sees the other, and nothing
+ * lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls. */
 #include "core/pool_state.h"
 
 #include <errno.h>
@@ -43,9 +44,41 @@ void er_unlink_job(errand_pool *pool, er_job *job)
     make_room(pool);
 }
 
+/* Submitters come through the inbox for so long as it lets them, before one of them takes the lock. */
+static void set_room(errand_pool *pool)
+{
+    er_inbox_admit(&pool->inbox, pool->n_tasks < pool->queue_max ? pool->queue_max - pool->n_tasks : 0);
+}
+
+#define AHEAD 4
+
+static bool take_in(errand_pool *pool) /* what can be taken now; false: nothing */
+{
+    size_t before = pool->n_tasks;
+    for (er_job *job; (job = er_inbox_take(&pool->inbox));) {
+        const char *ahead = er_inbox_next(&pool->inbox, AHEAD);
+        for (size_t line = 0; ahead && line < sizeof(er_task); line += ER_LINE) __builtin_prefetch(ahead + line, 1);
+        er_job_task(job)->queued = ER_ORDINARY;
+        er_list_push(&pool->tasks, &job->link);
+        pool->n_tasks++;
+        set_waiting(pool, 1);
+    }
+    if (pool->n_tasks != before) set_room(pool);
+    return pool->n_tasks != before;
+}
+
+static void empty_inbox(errand_pool *pool)
+{
+    uint32_t end = er_inbox_end(&pool->inbox);
+    for (unsigned turns = 0; !er_inbox_reached(&pool->inbox, end);) {
+        if (!take_in(pool)) er_relax(&turns);
+    }
+}
+
 er_job *er_next_job(errand_pool *pool)
 {
-    if (!pool->waiting || pool->busy >= er_limit(pool)) return NULL;
+    if (pool->busy >= er_limit(pool)) return NULL;
+    if (!pool->waiting && !take_in(pool)) return NULL;
     bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks));
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
     er_unlink_job(pool, job);
@@ -54,41 +87,13 @@ er_job *er_next_job(errand_pool *pool)
     return job;
 }
 
-/* Submitters come through the inbox for so long, before one of them takes the lock: the list is not to grow all at once. */
-#define INBOX 1024
-
-static void set_room(errand_pool *pool)
-{
-    int64_t room = pool->n_tasks < pool->queue_max ? (int64_t)(pool->queue_max - pool->n_tasks) : 0;
-    er_store(&pool->room, room < INBOX ? room : INBOX);
-}
-
-static void empty_inbox(errand_pool *pool)
-{
-    if (!er_load(&pool->inbox)) return;
-    er_node *oldest = NULL,
-            *n = (er_node *)(void *)er_swap(&pool->inbox, (er_job *)NULL); /* link is what a job begins with */
-    while (n) {
-        er_node *older = n->next;
-        n->next = oldest;
-        oldest = n;
-        n = older;
-    }
-    while ((n = oldest)) {
-        oldest = n->next;
-        er_job_task(er_of(n, er_job, link))->queued = ER_ORDINARY;
-        er_list_push(&pool->tasks, n);
-        pool->n_tasks++;
-        set_waiting(pool, 1);
-    }
-    set_room(pool);
-}
-
 void er_pool_lock(errand_pool *pool)
 {
     er_lock_take(&pool->lock);
     empty_inbox(pool);
 }
+
+void er_pool_lock_again(errand_pool *pool) { er_lock_take(&pool->lock); }
 
 static uint32_t gate_of(const errand_pool *pool)
 {
@@ -103,7 +108,7 @@ void er_pool_unlock(errand_pool *pool)
     er_call c = { NULL, false };
     for (uint32_t gate; (gate = gate_of(pool)) != pool->gate;) {
         er_store(&pool->gate, gate);
-        if (!er_load(&pool->inbox)) continue;
+        if (!er_inbox_holds(&pool->inbox)) continue;
         empty_inbox(pool);
         if (!c.wake && !c.start) c = er_summon(pool);
     }
@@ -183,10 +188,7 @@ static er_call wait_for_first(errand_pool *pool)
 static bool slip_in(errand_pool *pool, er_task *task, int *error)
 {
     if (!(er_load_relaxed(&pool->gate) & ER_GATE_OPEN)) return false; /* relaxed: looked at again below */
-    if (er_sub(&pool->room, 1) <= 0) return false;
-    er_job *newest = er_load_relaxed(&pool->inbox);
-    do task->job.link.next = (er_node *)(void *)newest;
-    while (!er_cas(&pool->inbox, &newest, &task->job));
+    if (!er_inbox_put(&pool->inbox, &task->job)) return false;
     *error = 0;
     uint32_t gate = er_load(&pool->gate);
     if (gate == ER_GATE_OPEN) return true;

@@ -121,7 +121,7 @@ static void search(errand_pool *pool) /* without the lock */
 {
     int64_t until = er_now_ns() + SEARCH_NS;
     unsigned turns = 0;
-    while (!er_load_relaxed(&pool->waiting) && !er_load_relaxed(&pool->inbox) && er_now_ns() < until) er_relax(&turns);
+    while (!er_load_relaxed(&pool->waiting) && !er_inbox_holds(&pool->inbox) && er_now_ns() < until) er_relax(&turns);
 }
 
 /* There is enough to do, but those who do it are as many as the processors, and are quick: one more would only be in their way. */
@@ -210,7 +210,7 @@ static void worker_main(void *arg)
             here->task = NULL;
             here->frame = NULL;
             if (task && w->sampled) er_spread_add(pool->runs, er_now_ns() - w->began_ns);
-            er_pool_lock(pool);
+            er_pool_lock_again(pool);
             w->task = NULL;
             pool->busy--;
             continue;
