@@ -15,20 +15,26 @@ static inline uint64_t below_blank(uint64_t x) { return (x - ALL(0x20)) & ~x & A
 
 static const char digits[] = "0123456789abcdef";
 
+static inline bool suspicious(const unsigned char *at) /* of eight bytes */
+{
+    uint64_t x;
+    memcpy(&x, at, 8);
+    return below_blank(x) | zero_in(x ^ ALL(0x7f)) | zero_in(x ^ ALL(0xc2));
+}
+
 static size_t plain(const unsigned char *at, size_t size) /* how many bytes pass as they are */
 {
     size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-        uint64_t x;
-        memcpy(&x, at + i, 8);
-        if (below_blank(x) | zero_in(x ^ ALL(0x7f)) | zero_in(x ^ ALL(0xc2))) break;
-    }
+    while (i + 8 <= size && !suspicious(at + i)) i += 8;
+    if (i + 8 > size && size >= 8 && !suspicious(at + size - 8)) return size; /* some of them a second time */
     for (; i < size; i++) {
         if (at[i] < 0x20 || at[i] == 0x7f) return i;
         if (at[i] == 0xc2 && i + 1 < size && at[i + 1] >= 0x80 && at[i + 1] <= 0x9f) return i;
     }
     return size;
 }
+
+bool er_escape_none(const char *at, size_t size) { return plain((const unsigned char *)at, size) == size; }
 
 void er_escape_text(er_text *out, const char *at, size_t size)
 {

@@ -4,6 +4,8 @@
 
 #include "log/text.h"
 
+bool er_escape_none(const char *at, size_t size); /* er_escape_text would change nothing */
+
 /* Control characters as \xNN; everything else as it is. */
 void er_escape_text(er_text *out, const char *at, size_t size);
 

@@ -4,6 +4,7 @@
  * digits of the value and round them where printf would. */
 #include "log/format.h"
 #include "base/number.h"
+#include "log/escape.h"
 #include "log/pack.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@
 
 typedef struct reader {
     const char *at;
+    bool clean; /* so far no text had control characters */
 } reader;
 
 static int64_t next_whole(reader *r)
@@ -117,9 +119,9 @@ static void put_integer(er_text *out, const er_part *part, const spec *s, int64_
         put_unsigned(out, s, size, sign_of(value < 0, s->flags));
         return;
     }
-    char digits[ER_DECIMAL + 1] = "-";
+    char digits[ER_TEXT_PAD + 1] = "-";
     size_t n = er_decimal(digits + 1, size);
-    er_text_add(out, digits + (value >= 0), n + (value < 0));
+    er_text_add_padded(out, digits + (value >= 0), n + (value < 0));
 }
 
 /* ---- doubles ---- */
@@ -210,7 +212,7 @@ static void put_double(er_text *out, const er_part *part, const spec *s, double 
         return;
     }
     if (minus) er_text_put(out, '-');
-    er_text_add(out, digits, n);
+    er_text_add_padded(out, digits, n);
 }
 
 /* ---- texts ---- */
@@ -227,6 +229,7 @@ static void put_text(er_text *out, const er_part *part, const spec *s, reader *r
     } else {
         r->at += er_round8(size);
     }
+    if (r->clean) r->clean = er_escape_none(text, size);
     size_t marked = head >> 32 ? er_text_mark(mark, head >> 32) : 0;
     if (part->plain && !marked) {
         er_text_add(out, text, size);
@@ -268,10 +271,16 @@ static void put_part(er_text *out, const er_part *part, reader *r)
     case 'p': put_pointer(out, &s, (uint64_t)next_whole(r)); break;
     case 'c': {
         char c = (char)next_whole(r);
+        if (c < ' ' || c == 0x7f) r->clean = false; /* below 0 too: it may be part of a longer one */
         put_piece(out, &s, (piece){ .prefix = &c, .prefix_size = 1, .body = "", .tail = "" }, false);
         break;
     }
-    case 'm': er_text_say(out, strerror((int)next_whole(r))); break;
+    case 'm': {
+        const char *text = strerror((int)next_whole(r));
+        r->clean &= er_escape_none(text, strlen(text));
+        er_text_say(out, text);
+        break;
+    }
     default: {
         double value;
         memcpy(&value, r->at, 8);
@@ -283,7 +292,7 @@ static void put_part(er_text *out, const er_part *part, reader *r)
 
 void er_format(er_text *out, const er_plan *plan, const char *args, er_values *values)
 {
-    reader r = { args };
+    reader r = { args, plan->clean };
     values->n = 0;
     for (uint32_t i = 0; i < plan->parts; i++) {
         const er_part *part = &plan->part[i];
@@ -296,9 +305,10 @@ void er_format(er_text *out, const er_plan *plan, const char *args, er_values *v
         } else if (part->what) {
             put_part(out, part, &r);
         }
-        er_text_add(out, text + key, part->size - key);
+        er_text_add_padded(out, text + key, part->size - key);
     }
     er_text_end(out);
+    values->clean = r.clean;
     if (values->n) values->of[values->n - 1].size = out->size - values->of[values->n - 1].at;
     else values->message = out->size;
 }

@@ -3,7 +3,10 @@
  * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so it is done once a second and
  * only the fraction is put in by hand; the zone's offset is asked for once a quarter of an hour, which is where changes of
  * daylight time fall. Days become dates by counting from 1 March of year 0 in eras of 400 years (Howard Hinnant,
- * chrono-compatible low-level date algorithms). */
+ * chrono-compatible low-level date algorithms).
+ *
+ * What stands between time and message is the same for all lines of a call site: such a run of steps is kept as text, in a
+ * table of the latest. */
 #include "log/layout.h"
 #include "base/clock.h"
 #include "base/number.h"
@@ -14,25 +17,36 @@
 #include <unistd.h>
 
 #define STEPS 32
+#define RUNS  64 /* a power of two */
 
-typedef enum what { LITERAL, TIME, NAME, LEVEL, FUNCTION, FILE_NAME, LINE, THREAD, PID, MESSAGE, FIELDS } what;
-static const char *const words[] = { NULL, "time", "name", "level", "function", "file", "line", "thread", "pid", "message",
-                                     "fields" };
+typedef enum what { LITERAL, NAME, LEVEL, FUNCTION, FILE_NAME, LINE, TIME, THREAD, PID, MESSAGE, FIELDS } what;
+static const char *const words[] = { NULL,     "name",   "level", "function", "file",  "line",
+                                     "time",   "thread", "pid",   "message",  "fields" };
 
 typedef struct step {
     uint8_t what;
+    uint8_t run;       /* so many steps from here on are the same for all lines of a place */
     uint16_t at, size; /* of LITERAL, in pattern */
 } step;
+
+typedef struct run { /* what such steps made of a place */
+    const void *place, *name;
+    const step *first;
+    size_t size;
+    char text[128 + ER_TEXT_PAD];
+} run;
 
 struct er_layout {
     errand_log_form form;
     bool colour;
     size_t steps;
     step step[STEPS];
-    int64_t second;  /* local, or UTC in JSON; of the text below */
+    int64_t second;  /* of the text below */
     int64_t quarter; /* of an hour; the offset is its */
-    int64_t offset;
-    char time[20]; /* "2026-11-22 14:03:07" */
+    int64_t offset;  /* 0 in JSON: UTC */
+    int64_t part;    /* ms, or us in JSON; of the text */
+    char time[ER_TEXT_PAD]; /* "2026-11-22 14:03:07.120" */
+    run runs[RUNS];
     size_t pattern_size;
     char pattern[];
 };
@@ -47,7 +61,7 @@ const char *er_level_name(int level) { return level_names[level]; }
 static bool literal(er_layout *l, const char **at) /* up to the next word */
 {
     step *s = &l->step[l->steps++];
-    *s = (step){ LITERAL, (uint16_t)l->pattern_size, 0 };
+    *s = (step){ .what = LITERAL, .at = (uint16_t)l->pattern_size };
     for (; **at && (**at != '{' || (*at)[1] == '{'); ++*at) {
         *at += **at == '{';
         l->pattern[l->pattern_size++] = **at;
@@ -59,7 +73,7 @@ static bool literal(er_layout *l, const char **at) /* up to the next word */
 static bool word(er_layout *l, const char **at)
 {
     const char *begin = *at + 1, *end = strchr(begin, '}');
-    for (size_t i = TIME; end && i < sizeof words / sizeof *words; i++) {
+    for (size_t i = NAME; end && i < sizeof words / sizeof *words; i++) {
         if (strlen(words[i]) != (size_t)(end - begin) || strncmp(words[i], begin, (size_t)(end - begin)) != 0) continue;
         l->step[l->steps++] = (step){ .what = (uint8_t)i };
         *at = end + 1;
@@ -75,12 +89,18 @@ int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern,
     if (size > 4096 || (int)form < 0 || form > ERRAND_LOG_JSON) return EINVAL;
     er_layout *l = er_alloc_zero(sizeof *l + size);
     if (!l) return ENOMEM;
-    *l = (er_layout){ .form = form, .colour = colour && form == ERRAND_LOG_TEXT, .second = INT64_MIN, .quarter = INT64_MIN };
+    l->form = form;
+    l->colour = colour && form == ERRAND_LOG_TEXT;
+    l->second = l->quarter = INT64_MIN;
     bool good = true;
     while (good && *pattern && l->steps < STEPS) good = *pattern == '{' && pattern[1] != '{' ? word(l, &pattern) : literal(l, &pattern);
     if (!good || *pattern) {
         er_free(l);
         return EINVAL;
+    }
+    for (size_t i = l->steps; i-- > 0;) {
+        if (l->step[i].what > LINE) continue;
+        l->step[i].run = (uint8_t)(1 + (i + 1 < l->steps ? l->step[i + 1].run : 0));
     }
     *layout = l;
     return 0;
@@ -102,7 +122,7 @@ static char *two(char *to, int64_t value, char then)
     return to + 3;
 }
 
-static void break_down(char text[20], int64_t second, char between)
+static void break_down(char *text, int64_t second, char between)
 {
     int64_t days = second / 86400, rest = second % 86400;
     if (rest < 0) {
@@ -128,25 +148,23 @@ static void add_time(er_layout *l, er_text *out, int64_t wall_ns)
 {
     bool json = l->form == ERRAND_LOG_JSON;
     if (wall_ns < 0) wall_ns = 0;
-    int64_t second = wall_ns / 1000000000, rest = wall_ns % 1000000000;
-    if (!json) {
-        if (second / 900 != l->quarter) {
+    int64_t second = wall_ns / 1000000000, part = wall_ns % 1000000000 / (json ? 1000 : 1000000);
+    if (second != l->second) {
+        if (!json && second / 900 != l->quarter) {
             l->quarter = second / 900;
             l->offset = er_wall_offset(wall_ns);
         }
-        second += l->offset;
-    }
-    if (second != l->second) {
         l->second = second;
-        break_down(l->time, second, json ? 'T' : ' ');
+        break_down(l->time, second + l->offset, json ? 'T' : ' ');
+        l->time[19] = '.';
+        l->time[26] = 'Z';
+        l->part = -1;
     }
-    char text[28];
-    memcpy(text, l->time, 19);
-    text[19] = '.';
-    uint32_t us = (uint32_t)(rest / 1000);
-    for (int i = json ? 6 : 3, part = (int)(json ? us : us / 1000); i; i--, part /= 10) text[19 + i] = (char)('0' + part % 10);
-    text[26] = 'Z';
-    er_text_add(out, text, json ? 27 : 23);
+    if (part != l->part) {
+        l->part = part;
+        for (int i = json ? 6 : 3; i; i--, part /= 10) l->time[19 + i] = (char)('0' + part % 10);
+    }
+    er_text_add_padded(out, l->time, json ? 27 : 23);
 }
 
 /* ---- text ---- */
@@ -170,6 +188,12 @@ static void add_fields(er_text *out, const er_line *line)
 
 static void add_string(er_text *out, const char *string) { er_escape_text(out, string, strlen(string)); }
 
+static void add_message(er_text *out, const er_line *line)
+{
+    if (line->values->clean) er_text_add(out, line->text->at, line->values->message);
+    else er_escape_text(out, line->text->at, line->values->message);
+}
+
 static void add_step(er_layout *l, er_text *out, const step *s, const er_line *line)
 {
     switch ((what)s->what) {
@@ -182,9 +206,36 @@ static void add_step(er_layout *l, er_text *out, const step *s, const er_line *l
     case LINE: er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line); break;
     case THREAD: er_text_decimal(out, (uint64_t)line->thread); break;
     case PID: er_text_decimal(out, (uint64_t)getpid()); break;
-    case MESSAGE: er_escape_text(out, line->text->at, line->values->message); break;
+    case MESSAGE: add_message(out, line); break;
     case FIELDS: add_fields(out, line); break;
     }
+}
+
+/* What `make` adds for this line's place, made or remembered. */
+static void add_run(er_layout *l, er_text *out, const step *first, const er_line *line,
+                    void (*make)(er_layout *, er_text *, const step *, const er_line *))
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)line->place >> 6 ^ (uint64_t)(uintptr_t)line->name >> 3) + (uint64_t)(first - l->step);
+    run *r = &l->runs[(hash ^ hash >> 6) & (RUNS - 1)];
+    if (line->place && r->place == line->place && r->name == line->name && r->first == first) {
+        if (r->size <= ER_TEXT_PAD) er_text_add_padded(out, r->text, r->size);
+        else er_text_add(out, r->text, r->size);
+        return;
+    }
+    size_t before = out->size;
+    make(l, out, first, line);
+    size_t size = out->size - before;
+    if (!line->place || size > sizeof r->text - ER_TEXT_PAD || out->missing) return;
+    r->place = line->place;
+    r->name = line->name;
+    r->first = first;
+    r->size = size;
+    memcpy(r->text, out->at + before, size);
+}
+
+static void add_steps(er_layout *l, er_text *out, const step *first, const er_line *line)
+{
+    for (size_t i = 0; i < first->run; i++) add_step(l, out, first + i, line);
 }
 
 /* ---- JSON ---- */
@@ -197,10 +248,10 @@ static void add_json_string(er_text *out, const char *key, const char *at, size_
     er_text_put(out, '"');
 }
 
-static void add_json(er_layout *l, er_text *out, const er_line *line)
+static void add_json_place(er_layout *l, er_text *out, const step *first, const er_line *line)
 {
-    er_text_say(out, "{\"time\":\"");
-    add_time(l, out, line->wall_ns);
+    (void)l;
+    (void)first;
     er_text_say(out, "\",\"level\":\"");
     er_text_say(out, level_names[line->level]);
     er_text_put(out, '"');
@@ -210,6 +261,13 @@ static void add_json(er_layout *l, er_text *out, const er_line *line)
     er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line);
     add_json_string(out, ",\"function\":", line->function, strlen(line->function));
     er_text_say(out, ",\"thread\":");
+}
+
+static void add_json(er_layout *l, er_text *out, const er_line *line)
+{
+    er_text_say(out, "{\"time\":\"");
+    add_time(l, out, line->wall_ns);
+    add_run(l, out, l->step, line, add_json_place);
     er_text_decimal(out, (uint64_t)line->thread);
     add_json_string(out, ",\"message\":", line->text->at, line->values->message);
     for (unsigned i = 0; i < line->values->n; i++) er_value_json(out, &line->values->of[i], line->text->at);
@@ -217,11 +275,22 @@ static void add_json(er_layout *l, er_text *out, const er_line *line)
     er_text_put(out, '}');
 }
 
+static void add_text(er_layout *l, er_text *out, const er_line *line)
+{
+    for (const step *s = l->step, *end = s + l->steps; s < end;) {
+        if (s->run > 1) {
+            add_run(l, out, s, line, add_steps);
+            s += s->run;
+        } else {
+            add_step(l, out, s++, line);
+        }
+    }
+}
+
 void er_layout_line(er_layout *l, er_text *out, const er_line *line)
 {
     if (l->form == ERRAND_LOG_JSON) add_json(l, out, line);
-    else
-        for (size_t i = 0; i < l->steps; i++) add_step(l, out, &l->step[i], line);
+    else add_text(l, out, line);
     er_text_put(out, '\n');
 }
 

@@ -9,6 +9,7 @@ typedef struct er_line { /* all there is to say of a line; the names are escaped
     int         level, line;
     long        thread;
     const char *name, *file, *function;
+    const void *place; /* the same for two lines: file, function, line and level are the same. NULL: unknown */
     int64_t     wall_ns;
     const er_text   *text; /* the message and the values behind it */
     const er_values *values;

@@ -11,6 +11,7 @@
  *
  * The plan copies all it needs, so that its site may be unloaded while lines of it are on their way. */
 #include "log/plan.h"
+#include "log/escape.h"
 
 #include <limits.h>
 #include <string.h>
@@ -182,7 +183,7 @@ er_plan *er_plan_new(const errand_log_site *site, const char *format)
     const char *file = site && site->file ? site->file : "?", *function = site && site->function ? site->function : "?";
     size_t size = strlen(format) + 1;
     if (size > UINT32_MAX / 2) return NULL;
-    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + size + strlen(file) + strlen(function) + 2);
+    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + size + ER_TEXT_PAD + strlen(file) + strlen(function) + 2);
     if (!plan) return NULL;
     er_part *part = (er_part *)(void *)(plan + 1);
     char *end = (char *)(part + PARTS);
@@ -197,6 +198,7 @@ er_plan *er_plan_new(const errand_log_site *site, const char *format)
     plan->known = parse(&p);
     if (plan->known) {
         plan->parts = p.n;
+        plan->clean = er_escape_none(plan->text, p.size);
         memcpy(part, p.parts, p.n * sizeof *part);
     } else {
         memcpy(end, format, size);

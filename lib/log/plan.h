@@ -37,13 +37,14 @@ typedef struct er_plan {
     int         level, line;
     const char *file, *function; /* copied, never NULL */
     bool        known;      /* false: text is a format for vsnprintf */
+    bool        clean;      /* the plain text has no control characters */
     uint8_t     args, texts;
     uint8_t     arg[ER_PLAN_ARGS];
     int         most[ER_PLAN_ARGS]; /* of ER_ARG_TEXT_MOST */
     uint32_t    fixed;      /* bytes of all arguments without their texts' */
     uint32_t    parts;
     const er_part *part;
-    const char *text;
+    const char *text;       /* ER_TEXT_PAD bytes can be read from anywhere in it */
 } er_plan;
 
 /* Memory that is never given back but by er_free; NULL: none. site may be NULL. Levels out of range are put in range. */

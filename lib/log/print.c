@@ -14,6 +14,7 @@ static void plain_text(er_backend *b, const char *text, size_t size)
     er_text_add(&b->message, text, size);
     er_text_end(&b->message);
     b->values.n = 0;
+    b->values.clean = false;
     b->values.message = b->message.size;
 }
 
@@ -32,6 +33,7 @@ static void read_record(er_backend *b, const er_voice *voice, const er_record *r
         rest += sizeof line->fields;
     }
     er_text_clear(&b->message);
+    line->place = s->plan;
     if (s->plan) {
         line->file = s->plan->file;
         line->function = s->plan->function;

@@ -41,6 +41,17 @@ static inline void er_text_add(er_text *text, const char *at, size_t size)
     memcpy(text->at + text->size, at, size);
     text->size += size;
 }
+/* The same for a short piece of which ER_TEXT_PAD bytes can be read, whatever its size: no call for a few bytes. */
+#define ER_TEXT_PAD ((size_t)32)
+static inline void er_text_add_padded(er_text *text, const char *at, size_t size)
+{
+    if (size > ER_TEXT_PAD || size > text->room - text->size) {
+        er_text_add(text, at, size);
+        return;
+    }
+    memcpy(text->at + text->size, at, ER_TEXT_PAD); /* what is kept free takes what is too much */
+    text->size += size;
+}
 static inline void er_text_put(er_text *text, char c)
 {
     if (text->size < text->room) text->at[text->size++] = c;
