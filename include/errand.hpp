@@ -570,7 +570,7 @@ public:
     using owner::owner;
     semaphore(const owner<errand_pool, detail::end_pool> &home, unsigned permits, const char *name = nullptr)
         : owner({ make(home.raw(), permits, name), nullptr }) {}
-    future<permit> acquire(unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), n)); }
+    future<permit> acquire(unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), nullptr, n)); }
     bool           try_acquire(unsigned n = 1) noexcept { return errand_sem_try(raw(), n); } /* then give(n) it back */
     int            give(unsigned n = 1) noexcept { return errand_sem_give(raw(), n); } /* EOVERFLOW: never taken */
 };
@@ -591,8 +591,8 @@ public:
     rate(const owner<errand_pool, detail::end_pool> &home, double per_second, unsigned burst = 1,
          const char *name = nullptr)
         : owner({ make(home.raw(), per_second, burst, name), nullptr }) {}
-    future<void> acquire() { return future<void>(errand_rate_acquire(raw())); }
-    void pause(duration d) { errand_rate_pause(raw(), d.ms); }
+    future<void> acquire() { return future<void>(errand_rate_acquire(raw(), nullptr)); }
+    void pause(duration d) { errand_rate_pause(raw(), nullptr, d.ms); }
 };
 
 struct policy_options { /* field by field errand_policy_opts */

@@ -45,6 +45,8 @@ enum {
 };
 enum {
     ERRAND_ELATE = ERRAND_REFUSED + 1, /* cannot end before its deadline, so it was not begun     */
+    ERRAND_EOPEN,                      /* its breaker is open                                    */
+    ERRAND_EBUDGET,                    /* the budget of retries is spent                         */
     ERRAND_EFULL,                      /* a queue is full                                        */
     ERRAND_EABANDONED,                 /* its promise was given up unresolved                    */
     ERRAND_EFORKED                     /* belongs to a parent process; fork does not copy threads */

@@ -203,6 +203,8 @@ static const struct {
     { EPROTO, ERRAND_KIND_PROTOCOL, false },
     { EBADMSG, ERRAND_KIND_PROTOCOL, false },
     { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EOPEN, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EBUDGET, ERRAND_KIND_REJECTED, false },
     { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
     { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false },
     { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
@@ -309,6 +311,10 @@ const char *errand_strerror(int error)
         return "Success";
     case ERRAND_ELATE:
         return "its deadline cannot be met, so it was not begun";
+    case ERRAND_EOPEN:
+        return "its breaker is open, so it was not begun";
+    case ERRAND_EBUDGET:
+        return "the budget of retries is spent";
     case ERRAND_EFULL:
         return "the queue is full";
     case ERRAND_EABANDONED:
@@ -336,6 +342,12 @@ const char *errand_error_name(int error, char *buffer, size_t size)
         break;
     case ERRAND_ELATE:
         name = "ELATE";
+        break;
+    case ERRAND_EOPEN:
+        name = "EOPEN";
+        break;
+    case ERRAND_EBUDGET:
+        name = "EBUDGET";
         break;
     case ERRAND_EFULL:
         name = "EFULL";

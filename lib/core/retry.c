@@ -174,14 +174,14 @@ static void attempt(run *r)
 static void get_permit(run *r)
 {
     errand_sem *sem = r->policy->how.sem;
-    if (sem) watch_input(r, PERMIT, errand_sem_acquire(sem, 1));
+    if (sem) watch_input(r, PERMIT, errand_sem_acquire(sem, r->key ? r->key->text : NULL, 1));
     else attempt(r);
 }
 
 static void get_turn(run *r)
 {
     errand_rate *rate = r->policy->how.rate;
-    if (rate) watch_input(r, TURN, er_rate_acquire_by(rate, r->cell.pool, r->deadline_ns));
+    if (rate) watch_input(r, TURN, er_rate_acquire_by(rate, r->key ? r->key->text : NULL, r->cell.pool, r->deadline_ns));
     else get_permit(r);
 }
 
@@ -249,7 +249,7 @@ static void attempt_ended(run *r, errand_result result)
     if (errand_result_kind(&result) == ERRAND_KIND_RATE_LIMITED && how->rate) {
         /* nobody lets the other side hold up everybody for longer than he would wait himself */
         int64_t hint = errand_result_retry_after(&result), most = hint_most(r);
-        errand_rate_pause(how->rate, hint < most ? hint : most);
+        errand_rate_pause(how->rate, r->key ? r->key->text : NULL, hint < most ? hint : most);
     }
 
     const char *why;

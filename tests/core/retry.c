@@ -192,7 +192,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     script s = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED };
     errand_future *f = start((errand_policy_opts){ .attempts = 2, .rate = rate }, &s);
     await_asleep(pool, 1);
-    errand_future *other = errand_rate_acquire(rate);
+    errand_future *other = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 4998);
     ck_assert(!ended(other) && !ended(f));
     turn(&t, pool, 1000);
@@ -202,7 +202,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     /* but the other side cannot stop everybody for longer than this run would wait */
     script forever = { .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED };
     ENDS(start((errand_policy_opts){ .attempts = 2, .rate = rate }, &forever), ERRAND_HTTP + 429);
-    other = errand_rate_acquire(rate);
+    other = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 301000);
     ck_assert(ended(other));
     ENDS(other, 0);

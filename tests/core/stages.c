@@ -57,7 +57,7 @@ static void bring_to(stage where, staged *g)
         .attempts = 3, .first_ms = 1000, .jitter = ERRAND_JITTER_NONE, .rate = g->rate, .sem = g->sem
     };
     if (where == TURN)
-        ENDS(errand_rate_acquire(g->rate), 0);
+        ENDS(errand_rate_acquire(g->rate, NULL), 0);
     if (where == PERMIT)
         ck_assert(errand_sem_try(g->sem, 1));
     g->f = start_task(o, where == ATTEMPT ? obeying(&g->o) : scripted(&g->s));

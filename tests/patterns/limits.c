@@ -74,7 +74,7 @@ END_TEST
 
 static errand_result acquire(void *sem)
 {
-    return errand_await(errand_sem_acquire(sem, 1));
+    return errand_await(errand_sem_acquire(sem, NULL, 1));
 }
 
 /* Elsewhere: a cancel that comes while something is being acquired loses it: nobody has it, and nobody can get it. */
@@ -83,7 +83,7 @@ START_TEST(a_cancel_during_an_acquire_loses_nothing)
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     for (unsigned i = 0, n = scaled(2000); i < n; i++) {
-        errand_future *f = errand_submit(pool, acquire, sem), *g = errand_sem_acquire(sem, 1);
+        errand_future *f = errand_submit(pool, acquire, sem), *g = errand_sem_acquire(sem, NULL, 1);
         errand_cancel(f);
         errand_cancel(g);
         errand_drop(g);
