@@ -199,10 +199,10 @@ static int64_t again_in(const run *r, const errand_result *result, const char **
     *why = NULL;
     if (!errand_result_transient(result) || how->repeat == ERRAND_REPEAT_NEVER) return -1;
     if (errand_result_may_have_run(result) && how->repeat != ERRAND_REPEAT_ALWAYS) return -1;
-    if (r->number >= how->attempts) return -1;
+    if (r->number >= r->policy->most) return -1;
     if (result->detail && result->detail->attempts_most && r->number >= result->detail->attempts_most) return -1;
-    bool limited = errand_result_kind(result) == ERRAND_KIND_RATE_LIMITED;
-    int64_t wait = er_policy_wait(r->policy, r->number, r->seed, limited), hint = errand_result_retry_after(result);
+    errand_view view = { .number = r->number, .last = result };
+    int64_t wait = er_policy_wait(r->policy, r->seed, -1, &view), hint = errand_result_retry_after(result);
     int64_t left = er_ms_until(now, r->deadline_ns);
     *why = "backoff";
     if (hint > hint_most(r)) {
