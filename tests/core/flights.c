@@ -250,7 +250,8 @@ START_TEST(closing_the_pool_ends_those_who_share)
 {
     open_flight();
     obedient o = { .pool = pool };
-    errand_future *a = share_obedient(&o), *b = share_obedient(&o);
+    errand_task task = obeying(&o);
+    errand_future *a = errand_flight_run(flight, NULL, &task), *b = errand_flight_run(flight, NULL, &task);
     await_event(&o.began);
     errand_flight_free(flight); /* those under way keep it */
     ck_assert_int_eq(errand_pool_close(pool, 2), 0);
