@@ -241,7 +241,7 @@ typedef struct errand_budget_opts {
     double      hedge_share;    /* of the attempts in flight that may be hedges, to 1. 0: 0.2                           */
     unsigned    hedge_least;    /* so many hedges may always be in flight. 0: 3                                         */
     unsigned    max_keys;       /* 0: 1024                                                                              */
-    const char *name;           /* a literal; may be NULL                                                               */
+    const char *name;           /* a literal; may be NULL. The pool's log is told when it is spent                      */
 } errand_budget_opts;
 
 ERRAND_API errand_budget *errand_budget_new_sized(errand_pool *home, const errand_budget_opts *opts, size_t size);
@@ -271,7 +271,9 @@ typedef struct errand_flight errand_flight;
 typedef struct errand_policy errand_policy;
 
 typedef struct errand_flight_opts {
-    const char *name; /* a literal; may be NULL */
+    unsigned    max_keys; /* whose numbers are remembered when nothing is under way. 0: 1024 */
+    unsigned    reserved;
+    const char *name;     /* a literal: of runs whose task has none. May be NULL             */
 } errand_flight_opts;
 
 ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *home, const errand_flight_opts *opts, size_t size); /* opts: may be NULL */
@@ -294,8 +296,10 @@ static inline errand_future *errand_flight_run(errand_flight *flight, const erra
 }
 
 typedef struct errand_flight_stats {
-    unsigned under_way, sharing; /* now: runs; futures that share them, the first of each included */
-    uint64_t runs, shared;       /* ever: runs begun; calls that shared one of another             */
+    unsigned under_way; /* 1: there is a run of this key now           */
+    unsigned sharing;   /* futures that share it, the first included   */
+    uint64_t runs;      /* ever begun                                  */
+    uint64_t shared;    /* ever: calls that shared the run of another  */
 } errand_flight_stats;
 ERRAND_API int errand_flight_stats_sized(errand_flight *flight, const char *key, errand_flight_stats *out, size_t size);
 static inline int errand_flight_stats_get(errand_flight *flight, const char *key, errand_flight_stats *out)

@@ -110,6 +110,30 @@ void er_result_because(errand_result *r, errand_result cause)
     causes[d->n_causes++] = cause;
 }
 
+static void copy_detail(errand_detail *to, const errand_detail *from)
+{
+    const er_history *h = from->history;
+    *to = *from;
+    to->message = from->message ? er_copy_text(from->message) : NULL;
+    to->history = h ? (er_history *)(void *)er_copy_bytes(h, sizeof *h + h->room * sizeof h->at[0]) : NULL;
+    to->causes = from->n_causes ? er_alloc(from->n_causes * sizeof *to->causes) : NULL;
+    if (!to->causes) to->n_causes = 0;
+    for (size_t i = 0; i < to->n_causes; i++) to->causes[i] = er_result_copy(&from->causes[i]);
+}
+
+errand_result er_result_copy(const errand_result *r)
+{
+    errand_result copy = errand_fail(r->error);
+    if (!r->detail || r->detail->fixed) {
+        copy.detail = r->detail;
+        return copy;
+    }
+    errand_detail *d = copy.detail = er_alloc_zero(sizeof *d);
+    if (!d) return er_fail_by(r->error, r->detail->reason);
+    copy_detail(d, r->detail); /* what could not be copied is left out */
+    return copy;
+}
+
 /* ---- attempts ---- */
 
 #define KEPT (ER_ATTEMPTS_FIRST + ER_ATTEMPTS_LAST)

@@ -41,6 +41,9 @@ ER_SHARED errand_detail *er_detail(errand_result *r);
 /* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
 
+/* The same error with a copy of its detail, values left out, for another owner. Without memory less is said: the reason. */
+ER_SHARED errand_result er_result_copy(const errand_result *r);
+
 /* Puts cause behind r and owns it; without memory it is freed. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
 

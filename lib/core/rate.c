@@ -251,7 +251,11 @@ static void waiter_came(er_turn *turn, int error)
 {
     er_cell *cell = &er_of(turn, waiter, turn)->cell;
     errand_reason reason = er_cell_told(cell);
+    const errand_rate *rate = er_of(turn, waiter, turn)->rate;
+    const char *name = rate->name;
     errand_result r = errand_fail(error);
+    if (error == EINVAL) r = errand_failf(EINVAL, er_pool_shut(rate->family.home) ? "its pool is closed" : "key: too long");
+    if (error == ERRAND_ELATE && name) r = errand_failf(error, "its turn at %s would come after its deadline", name);
     if (error == ECANCELED) r = er_told_result(reason ? reason : ERRAND_BY_SHUTDOWN);
     er_cell_try_end(cell, r);
     er_cell_release(cell);

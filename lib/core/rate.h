@@ -23,7 +23,8 @@ typedef struct er_turn {
 } er_turn;
 
 /* 0: it is its turn now. EINPROGRESS: came will be called, unless er_rate_leave comes first. ERRAND_ELATE: its turn would come after
- * deadline_ns, which is on the clock of pool (INT64_MAX: none); nothing was taken. EINVAL, ENOMEM, EAGAIN, ECANCELED, ERRAND_EFORKED. */
+ * deadline_ns, which is on the clock of pool (INT64_MAX: none); nothing was taken. EINVAL (an overlong key, or
+ * the pool is closed), ENOMEM, EAGAIN, ECANCELED, ERRAND_EFORKED. */
 int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns, er_turn *turn);
 
 /* Gives the turn back. True: came will not be called. False: it has been or is being called. */

@@ -210,7 +210,9 @@ static errand_result refused(const errand_sem *sem, int error, unsigned n)
 {
     if (error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
     if (error != EINVAL) return errand_fail(error);
-    return errand_failf(EINVAL, "%u permits of a semaphore of %u, or its key is too long", n, sem->permits);
+    if (n && n <= sem->permits) return errand_failf(EINVAL, "key: too long");
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "", sem->name ? sem->name : "",
+                        sem->permits);
 }
 
 static void permit_granted(er_waiter *waiter)
