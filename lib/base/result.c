@@ -24,6 +24,10 @@ static errand_detail fixed_details[] = {
     [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
     [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
     [ERRAND_BY_SIBLING] = FIXED(ERRAND_BY_SIBLING), [ERRAND_BY_SHUTDOWN] = FIXED(ERRAND_BY_SHUTDOWN),
+    [ERRAND_BY_HEDGE] = FIXED(ERRAND_BY_HEDGE),
+};
+static errand_detail fixed_degraded = {
+    .fixed = true, .degraded = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
 };
 
 errand_detail *er_detail(errand_result *r)
@@ -132,6 +136,13 @@ errand_result er_result_copy(const errand_result *r)
     if (!d) return er_fail_by(r->error, r->detail->reason);
     copy_detail(d, r->detail); /* what could not be copied is left out */
     return copy;
+}
+
+void er_result_degrade(errand_result *r)
+{
+    errand_detail *d = er_detail(r);
+    if (d) d->degraded = true;
+    else if (!r->detail) r->detail = &fixed_degraded;
 }
 
 /* ---- attempts ---- */
@@ -286,6 +297,7 @@ const char *errand_result_phase(const errand_result *r)
 int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
 int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
 size_t errand_result_index(const errand_result *r) { return r->detail ? r->detail->index : SIZE_MAX; }
+bool errand_result_degraded(const errand_result *r) { return r->detail && r->detail->degraded; }
 bool errand_result_may_have_run(const errand_result *r) { return r->detail && r->detail->may_have_run; }
 
 const errand_result *errand_result_cause(const errand_result *r, size_t i)
@@ -308,6 +320,8 @@ const char *errand_result_message(const errand_result *r)
             return "cancelled because of a sibling";
         case ERRAND_BY_SHUTDOWN:
             return "cancelled because of a shutdown";
+        case ERRAND_BY_HEDGE:
+            return "cancelled because another attempt has won";
         case ERRAND_BY_NOBODY:
             break;
         }
@@ -403,6 +417,6 @@ const char *errand_kind_name(errand_kind kind)
 
 const char *errand_reason_name(errand_reason reason)
 {
-    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
+    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown", "hedge" };
     return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "";
 }

@@ -22,6 +22,7 @@ struct errand_detail {
     bool           fixed; /* static: not to be written or freed */
     bool           may_have_run;
     bool           kind_known;     /* else it follows from the code */
+    bool           degraded;
     uint8_t        attempts_most;  /* a retry tries this at most so often; 0: as it likes */
     errand_kind    kind;
     errand_reason  reason;
@@ -46,6 +47,9 @@ ER_SHARED errand_result er_result_copy(const errand_result *r);
 
 /* Puts cause behind r and owns it; without memory it is freed. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
+
+/* Marks a fallback's success; never fails: without memory a fixed detail says it. */
+ER_SHARED void er_result_degrade(errand_result *r);
 
 /* Notes an attempt down; *history (NULL at first) grows. Without memory the attempt is counted only. The last attempt can be
  * completed later; NULL: it was not kept. */

@@ -78,6 +78,8 @@ static void free_policy(errand_policy *p)
 {
     errand_sem_free(p->how.sem);
     errand_rate_free(p->how.rate);
+    errand_breaker_free(p->how.breaker);
+    errand_budget_free(p->how.budget);
     er_when_free(&p->how.when);
     er_latency_free(p->latency);
     er_free(p);
@@ -105,6 +107,8 @@ errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t si
     size_up(p);
     if (p->how.sem) er_sem_keep(p->how.sem);
     if (p->how.rate) er_rate_keep(p->how.rate);
+    if (p->how.breaker) er_breaker_keep(p->how.breaker);
+    if (p->how.budget) er_budget_keep(p->how.budget);
     return p;
 }
 
@@ -126,15 +130,20 @@ void errand_policy_free(errand_policy *policy)
     if (er_sub(&policy->ended, begun) == begun) free_policy(policy);
 }
 
-void er_policy_begin(const errand_policy *policy)
+errand_policy *er_policy_begin(const errand_policy *policy)
 {
     er_add_relaxed(&writable(policy)->begun, 1); /* relaxed: the handle of the caller is given back later */
+    return writable(policy);
 }
 
-void er_policy_end(errand_policy *policy, const errand_result *how)
+void er_policy_tell(errand_policy *policy, const errand_result *how)
 {
-    if (how->error)
-        er_policy_count(errand_result_kind(how) == ERRAND_KIND_CANCELLED ? &policy->cancelled : &policy->failed);
+    if (!how->error) er_policy_count(&policy->succeeded);
+    else er_policy_count(errand_result_kind(how) == ERRAND_KIND_CANCELLED ? &policy->cancelled : &policy->failed);
+}
+
+void er_policy_end(errand_policy *policy)
+{
     if (er_add(&policy->ended, 1) == -1) free_policy(policy);
 }
 
@@ -142,12 +151,11 @@ int errand_policy_stats_sized(const errand_policy *policy, errand_policy_stats *
 {
     if (!policy || !out) return EINVAL;
     const errand_policy *p = policy; /* relaxed, all of them: figures for people */
-    uint64_t ended = (uint64_t)er_load_relaxed(&p->ended), begun = (uint64_t)er_load_relaxed(&p->begun);
-    uint64_t failed = er_load_relaxed(&p->failed), cancelled = er_load_relaxed(&p->cancelled);
+    uint64_t begun = (uint64_t)er_load_relaxed(&p->begun);
     errand_policy_stats s = { .runs = begun,
-                              .succeeded = ended > failed + cancelled ? ended - failed - cancelled : 0,
-                              .failed = failed,
-                              .cancelled = cancelled,
+                              .succeeded = er_load_relaxed(&p->succeeded),
+                              .failed = er_load_relaxed(&p->failed),
+                              .cancelled = er_load_relaxed(&p->cancelled),
                               .attempts = er_load_relaxed(&p->attempts) + begun - er_load_relaxed(&p->unplain),
                               .hedges = er_load_relaxed(&p->hedged),
                               .hedges_won = er_load_relaxed(&p->hedges_won),

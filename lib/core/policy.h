@@ -26,7 +26,8 @@ struct errand_policy {
     int64_t            begun; /* runs: relaxed, written by who begins them */
     char               further_apart[ER_LINE];
     int64_t            ended; /* runs: see policy.c; written by who ends them, as these (relaxed): */
-    uint64_t           failed, cancelled, unplain, attempts, hedged, hedges_won, retries, degraded, refused;
+    uint64_t           succeeded, failed, cancelled, unplain; /* the last: runs that are no mere tasks; */
+    uint64_t           attempts, hedged, hedges_won, retries, degraded, refused; /* of those alone */
     int64_t            asleep;
 };
 
@@ -39,9 +40,10 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
 /* What the deadline of such a run is to be: the nearest of the policy's, the task's and the calling task's. */
 int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task);
 
-/* A run keeps the policy from begin to end; the caller of begin has a handle. */
-void er_policy_begin(const errand_policy *policy);
-void er_policy_end(errand_policy *policy, const errand_result *how);
+/* A run keeps the policy from begin to end; the caller of begin has a handle. Between them its result is counted. */
+errand_policy *er_policy_begin(const errand_policy *policy);
+void           er_policy_tell(errand_policy *policy, const errand_result *how);
+void           er_policy_end(errand_policy *policy);
 static inline void er_policy_count(uint64_t *counter) { er_add_relaxed(counter, 1); /* relaxed: a figure for people */ }
 
 /* The wait after attempt view->number, in ms, if the other side asks for nothing. */

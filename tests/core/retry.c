@@ -396,6 +396,7 @@ START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
     script silent = { .error = { ECONNRESET } };
     o.name = NULL;
     o.within_ms = 0;
+    o.jitter = ERRAND_JITTER_NONE;
     f = start(o, &silent);
     await_asleep(pool, 1);
     errand_cancel(f);
@@ -421,7 +422,7 @@ START_TEST(a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause)
     said heard;
     listen_to(&heard);
     script s = { .error = { ECONNRESET } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10000, .name = "own", .log = heard.log },
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
                              &s);
     await_asleep(pool, 1);
     errand_cancel(f);
