@@ -21,9 +21,9 @@
 
 #include <errno.h>
 
-#define LAST    (INT64_MAX - 1)
-#define AGES    ((er_instant)1 << 122) /* no sum of a few such overflows */
-#define NS(ns)  ((er_instant)(ns) * ((er_instant)1 << 32))
+#define LAST   (INT64_MAX - 1)
+#define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
+#define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
 
 typedef struct er_rate_member {
     er_member base;
@@ -98,7 +98,9 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
     for (er_node *n; (n = er_list_first(&m->gapped));) {
         er_turn *t = er_of(n, er_turn, gapped);
         er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
-        uint64_t usable = room < 0 ? 0 : room / rate->interval > UINT32_MAX ? t->gap : (uint64_t)(room / rate->interval);
+        uint64_t usable = room < 0                             ? 0
+                          : room / rate->interval > UINT32_MAX ? t->gap
+                                                               : (uint64_t)(room / rate->interval);
         if (usable < t->gap) narrow_gap(t, t->gap - usable);
         if (t->gap) return t;
     }
@@ -165,8 +167,7 @@ static void turn_came(er_timer *timer)
     if (sleeps_on) {
         m->rearming++;
         er_family_keep(&rate->family);
-    }
-    else if (m && shut) give_back(rate, m, t);
+    } else if (m && shut) give_back(rate, m, t);
     else if (m) {
         leave_line(t);
         m->granted++;
@@ -206,7 +207,7 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
     turn->timer = (er_timer){ .fn = turn_came };
     turn->rate = rate;
     turn->after = after;
-    if (at > deadline_ns) {
+    if (at > now && at > deadline_ns) { /* a turn that is there is never late: its deadline may be this very moment */
         error = ERRAND_ELATE;
         m->refused++;
     } else {
@@ -254,7 +255,8 @@ static void waiter_came(er_turn *turn, int error)
     const errand_rate *rate = er_of(turn, waiter, turn)->rate;
     const char *name = rate->name;
     errand_result r = errand_fail(error);
-    if (error == EINVAL) r = errand_failf(EINVAL, er_pool_shut(rate->family.home) ? "its pool is closed" : "key: too long");
+    if (error == EINVAL)
+        r = errand_failf(EINVAL, er_pool_shut(rate->family.home) ? "its pool is closed" : "key: too long");
     if (error == ERRAND_ELATE && name) r = errand_failf(error, "its turn at %s would come after its deadline", name);
     if (error == ECANCELED) r = er_told_result(reason ? reason : ERRAND_BY_SHUTDOWN);
     er_cell_try_end(cell, r);
@@ -396,7 +398,9 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     int64_t now = er_pool_now(rate->family.home);
     er_instant after;
     er_turn *behind;
-    errand_rate_stats s = { m->waiting, rate->family.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused) };
+    errand_rate_stats s = {
+        m->waiting, rate->family.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused)
+    };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_family_leave(&rate->family);
     return er_options_give(out, size, &s, sizeof s);

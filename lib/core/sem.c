@@ -22,9 +22,9 @@
 #include <errno.h>
 #include <limits.h>
 
-#define SLOW       (UINT64_C(1) << 63)
-#define NAMELESS   (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
-#define FREE(word) ((unsigned)((word) & (NAMELESS - 1)))
+#define SLOW        (UINT64_C(1) << 63)
+#define NAMELESS    (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
+#define FREE(word)  ((unsigned)((word) & (NAMELESS - 1)))
 #define TAKEN(word) ((unsigned)((word) >> 31) & INT_MAX)
 
 enum { IDLE, WAITING, HELD };
@@ -211,8 +211,8 @@ static errand_result refused(const errand_sem *sem, int error, unsigned n)
     if (error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
     if (error != EINVAL) return errand_fail(error);
     if (n && n <= sem->permits) return errand_failf(EINVAL, "key: too long");
-    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "", sem->name ? sem->name : "",
-                        sem->permits);
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "",
+                        sem->name ? sem->name : "", sem->permits);
 }
 
 static void permit_granted(er_waiter *waiter)
