@@ -269,9 +269,11 @@ void er_breaker_tell(er_call_lease *call, er_verdict verdict)
         if (verdict == ER_CALL_WELL && now - c.began_ns >= b->how.slow_ms) verdict = ER_CALL_FAILED;
         c.member->under_way--;
         if (c.era == c.member->era) count(c.member, &c, verdict, now, &told);
-        er_family_leave(&b->family);
-        spread(b, &told); /* the pin keeps the key */
-        er_lock_take(&b->family.lock);
+        if (told.changed) { /* the pin keeps the key that the log is told */
+            er_family_leave(&b->family);
+            spread(b, &told);
+            er_lock_take(&b->family.lock);
+        }
         c.member->base.pins--;
         er_family_leave(&b->family);
     }
