@@ -1,17 +1,42 @@
 /* errand/policy.h -- how to try, in one readable recipe.
  *
- * A policy is checked once, when it is made, and never changes; it is counted and shared by threads, and all state is of a
- * single run. The defaults try transient failures again (see result.h) with exponential backoff and full jitter.
+ *     const char *why;
+ *     errand_policy *careful = errand_policy_new(&(errand_policy_opts){ .within_ms = 60000, .attempts = 5,
+ *                                                                       .budget = budget, .breaker = breaker }, &why);
+ *     errand_future *f = errand_run(pool, careful, fetch, arg);
  *
- * One run:  attempt --failed, worth repeating, time left--> sleep --> attempt ... --> the last result, with every attempt told.
+ * A policy is checked once, when it is made, and never changes; it is counted and shared by threads, and all state is of a single
+ * run. The defaults try transient failures again (see result.h) with exponential backoff and full jitter.
  *
- * - Whether a failure is tried again: its kind is transient, and it says that the work cannot have run (or `repeat`). CANCELLED
- *   never is.
- * - The wait after attempt n is U(0, min(most, first * factor^(n-1))): "full jitter", Marc Brooker, "Exponential Backoff And
- *   Jitter", 2015. A Retry-After of the other side is a floor under it; one longer than hint_most_ms ends the run, and so
- *   does one that would end past the deadline.
- * - A sleep that cannot end before within_ms is not begun: the run ends with the last error.
- * - While it sleeps nothing is held: no worker, no permit.
+ * One attempt, in this order:
+ *
+ *     breaker -> rate -> semaphore -> before_attempt -> call -> when? --no--> the end
+ *                                                                 |yes
+ *           again <- sleep <- before_sleep <- budget <- stop? <- wait is computed <- after_attempt
+ *                                              |empty     |yes
+ *                                              +----------+--> gave_up, the end
+ *
+ * - Attempts are counted from 1 and include the first. Stop sees the sleep that is to come (upcoming_ms).
+ * - CANCELLED is never tried again. Another failure is, if `when` says so (by default: its kind is transient) and a repeat cannot do
+ *   the work twice (errand_result_may_have_run), or `repeat` says that this is harmless. A function that returned a failure may be
+ *   called again unless it said that it may have run. A success is asked for again only if `when` says so: that is polling.
+ * - Giving up returns the last error, never another, with every attempt in its detail (errand_result_attempt); what refused another
+ *   attempt (ERRAND_EBUDGET, ERRAND_EOPEN, ERRAND_ELATE) stands behind it as a cause. A success that still asks for another
+ *   attempt when there are no more ends as ETIMEDOUT, its value still there: exhausted never looks like success.
+ * - A Retry-After of the other side is a floor under the wait; one that is longer than hint_most_ms, or than the time left, ends
+ *   the run, and the result and the log say so.
+ * - within_ms covers everything: attempts, waiting for limits, sleeps. An attempt gets at most what is left; a sleep that cannot end
+ *   before the deadline is not begun. At the deadline the run ends, whatever the attempt does.
+ * - While it sleeps nothing is held: no worker, no permit, no connection.
+ * - A retry inside a retry does not multiply: a run that is begun in an attempt of another (or in a task that attempt has submitted)
+ *   makes `nested` attempts, 1 by default.
+ * - An attempt that was not the first does not go to the back of the pool's queue.
+ *
+ * Your code (functions of specs, hooks, fallback) runs on a thread of the pool, one call at a time for one run, without locks; keep it
+ * short: while it runs, nothing else happens to that run, its deadline included. An errand_loop calls it on its own thread.
+ *
+ * In tests of yours: runs go by the clock of their pool (errand_pool_opts.clock, errand_pool_tick), loops outside a pool by `clock` and
+ * `sleep` below, and `seed` makes waits repeat themselves. errand_policy_wait_ms shows a sequence without waiting.
  */
 #ifndef ERRAND_POLICY_H
 #define ERRAND_POLICY_H
@@ -26,36 +51,169 @@ extern "C" {
 typedef struct errand_policy errand_policy;
 
 typedef enum errand_jitter {
-    ERRAND_JITTER_FULL, /* U(0, w)         */
-    ERRAND_JITTER_NONE, /* w               */
-    ERRAND_JITTER_EQUAL /* w/2 + U(0, w/2) */
+    ERRAND_JITTER_FULL,        /* U(0, w)          Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015, as the next two */
+    ERRAND_JITTER_NONE,        /* w                                                                                         */
+    ERRAND_JITTER_EQUAL,       /* w/2 + U(0, w/2)                                                                            */
+    ERRAND_JITTER_DECORRELATED /* min(most, U(first, 3 * the wait before)), the wait before the first being `first`           */
 } errand_jitter;
 
 typedef enum errand_repeat {
     ERRAND_REPEAT_UNLESS_IT_MAY_HAVE_RUN,
-    ERRAND_REPEAT_ALWAYS, /* it is harmless to do twice */
-    ERRAND_REPEAT_NEVER
+    ERRAND_REPEAT_ALWAYS, /* it is harmless to do twice                */
+    ERRAND_REPEAT_NEVER   /* no failure is tried again; polling goes on */
 } errand_repeat;
 
-typedef struct errand_policy_opts {
-    int64_t       within_ms;    /* one deadline for all attempts and sleeps. 0: none                                   */
-    unsigned      attempts;     /* in all, the first included. 0: 1                                                    */
-    int64_t       first_ms;     /* the first wait. 0: 50 ms, after a rate limit 1 s                                    */
-    int64_t       most_ms;      /* the longest wait. 0: 20 s                                                           */
-    double        factor;       /* from wait to wait, at least 1. 0: 2                                                 */
-    errand_jitter jitter;
-    int64_t       hint_most_ms; /* a longer Retry-After ends the run. 0: what is left of within_ms, else 5 min         */
-    errand_repeat repeat;
-    errand_rate  *rate;         /* every attempt waits for its turn. NULL: none                                        */
-    errand_sem   *sem;          /* held while an attempt runs. NULL: none                                              */
-    int64_t       attempt_ms;   /* one attempt, from its turn on; then it is told to end (ERRAND_BY_ATTEMPT). 0: none  */
-    const char   *name;         /* "[name-start]", "[name-retry]", "[name-success]" ... in the log. NULL: not logged   */
-    errand_log   *log;          /* NULL: the pool's                                                                    */
-    uint64_t      seed;         /* of the jitter. 0: a random one                                                      */
+/* What hooks and functions of specs look at; valid during the call. */
+typedef struct errand_view {
+    unsigned             number;      /* of the attempt                                                                      */
+    unsigned             reserved;
+    int64_t              elapsed_ms;  /* since the run began                                                                 */
+    int64_t              idle_ms;     /* of these asleep                                                                     */
+    int64_t              upcoming_ms; /* the sleep that is to come; -1: there is none, or it is not known yet                 */
+    const errand_result *last;        /* how the attempt ended; before_attempt: the one before it. NULL: none, or only shown  */
+    const char          *name, *key;  /* of the task, else of the policy; may be NULL                                         */
+    void                *arg;         /* of the task; NULL in a loop                                                          */
+} errand_view;
+
+typedef void    errand_hook_fn(const errand_view *view, void *arg);
+typedef bool    errand_ask_fn(const errand_view *view, void *arg);
+typedef int64_t errand_wait_fn(const errand_view *view, void *arg); /* ms; negative is 0                  */
+typedef bool    errand_value_fn(const void *value, void *arg);      /* of a success: is another attempt wanted? */
+
+/* ---- specs: small values that say when to stop, how long to wait, what to try again ---------------------------------------
+ * They nest freely, up to 16 operations each, and need no memory. Nothing is refused here: errand_policy_new checks them, says what is
+ * wrong, and copies what they point to (texts, lists of codes), which must live until then. Not for writing by hand. */
+
+#define ERRAND_SPEC_OPS 16
+typedef struct errand_op {
+    uint32_t    op, n; /* n: operations in this one and below it, which follow it */
+    int64_t     a, b, c;
+    double      f;
+    void      (*fn)(void);
+    const void *p;
+    void       *arg;
+} errand_op;
+typedef struct errand_spec {
+    uint32_t  n, bad;
+    errand_op op[ERRAND_SPEC_OPS];
+} errand_spec;
+typedef struct errand_wait_spec {
+    errand_spec spec;
+} errand_wait_spec;
+typedef struct errand_stop_spec {
+    errand_spec spec;
+} errand_stop_spec;
+typedef struct errand_when_spec {
+    errand_spec spec;
+} errand_when_spec;
+
+/* How long to wait after attempt n, in ms. Ranges include both ends; sums and powers saturate at any n. A wait of at least ERRAND_FOREVER
+ * is one that never ends: it is not begun under a deadline. */
+ERRAND_API errand_wait_spec errand_wait_none(void);
+ERRAND_API errand_wait_spec errand_wait_fixed(int64_t ms);
+ERRAND_API errand_wait_spec errand_wait_random(int64_t least, int64_t most);                        /* U(least, most)              */
+ERRAND_API errand_wait_spec errand_wait_incrementing(int64_t start, int64_t step, int64_t most);    /* start + (n-1) * step; step may be negative */
+ERRAND_API errand_wait_spec errand_wait_exponential(int64_t first, int64_t most, double factor, int64_t least);
+                                                                          /* max(least, min(first * factor^(n-1), most))           */
+ERRAND_API errand_wait_spec errand_wait_random_exponential(int64_t first, int64_t most, double factor, int64_t least);
+                                                                          /* U(least, min(first * factor^(n-1), most))             */
+ERRAND_API errand_wait_spec errand_wait_exponential_jitter(int64_t first, int64_t most, double factor, int64_t jitter);
+                                                                          /* min(first * factor^(n-1) + U(0, jitter), most)        */
+ERRAND_API errand_wait_spec errand_wait_fibonacci(int64_t first, int64_t most);                     /* first * 1, 1, 2, 3, 5 ...   */
+ERRAND_API errand_wait_spec errand_wait_decay(int64_t first, double rate, int64_t least);           /* max(least, first * e^(-rate * (n-1))) */
+ERRAND_API errand_wait_spec errand_wait_decorrelated(int64_t first, int64_t most); /* ERRAND_JITTER_DECORRELATED; the wait before is the whole spec's */
+ERRAND_API errand_wait_spec errand_wait_jitter(errand_wait_spec w, errand_jitter jitter);            /* FULL, NONE or EQUAL of w    */
+ERRAND_API errand_wait_spec errand_wait_added(errand_wait_spec w, int64_t jitter);                   /* w + U(0, jitter)            */
+ERRAND_API errand_wait_spec errand_wait_capped(errand_wait_spec w, int64_t most);                    /* min(w, most)                */
+ERRAND_API errand_wait_spec errand_wait_sum(errand_wait_spec a, errand_wait_spec b);
+ERRAND_API errand_wait_spec errand_wait_max(errand_wait_spec a, errand_wait_spec b);
+ERRAND_API errand_wait_spec errand_wait_chain(size_t n, const errand_wait_spec *waits);              /* one after the other, the last repeats */
+ERRAND_API errand_wait_spec errand_wait_poll(errand_wait_spec polled, errand_wait_spec failed);      /* after a success; after a failure */
+ERRAND_API errand_wait_spec errand_wait_by(errand_wait_fn *fn, void *arg);                           /* asked after each attempt     */
+
+/* When to try no more. */
+ERRAND_API errand_stop_spec errand_stop_never(void);
+ERRAND_API errand_stop_spec errand_stop_attempts(unsigned n);  /* after the n-th                                    */
+ERRAND_API errand_stop_spec errand_stop_after(int64_t ms);     /* elapsed >= ms                                     */
+ERRAND_API errand_stop_spec errand_stop_before(int64_t ms);    /* elapsed + the upcoming sleep >= ms                */
+ERRAND_API errand_stop_spec errand_stop_any(errand_stop_spec a, errand_stop_spec b);
+ERRAND_API errand_stop_spec errand_stop_all(errand_stop_spec a, errand_stop_spec b);
+ERRAND_API errand_stop_spec errand_stop_by(errand_ask_fn *fn, void *arg);
+
+/* Which ends ask for another attempt. Only _value and _by see successes; none is asked about CANCELLED. */
+ERRAND_API errand_when_spec errand_when_transient(void);       /* the default: errand_result_transient              */
+ERRAND_API errand_when_spec errand_when_failed(void);          /* every failure                                     */
+ERRAND_API errand_when_spec errand_when_kinds(unsigned kinds); /* bits: ERRAND_KIND_BIT(NETWORK) | ...              */
+#define ERRAND_KIND_BIT(kind) (1u << ERRAND_KIND_##kind)
+ERRAND_API errand_when_spec errand_when_codes_of(size_t n, const int *codes);       /* result.error is one of them          */
+ERRAND_API errand_when_spec errand_when_statuses_of(size_t n, const int *statuses); /* it is ERRAND_HTTP + one of them      */
+ERRAND_API errand_when_spec errand_when_status(int from, int to);                   /* from ERRAND_HTTP + from to + to      */
+ERRAND_API errand_when_spec errand_when_message(const char *text);                  /* the message has text in it           */
+ERRAND_API errand_when_spec errand_when_message_like(const char *pattern);          /* all of it: * any characters, ? one   */
+ERRAND_API errand_when_spec errand_when_value(errand_value_fn *fn, void *arg);      /* a success whose value says so        */
+ERRAND_API errand_when_spec errand_when_not(errand_when_spec a);                    /* failures that a does not match; never a success */
+ERRAND_API errand_when_spec errand_when_any(errand_when_spec a, errand_when_spec b);
+ERRAND_API errand_when_spec errand_when_all(errand_when_spec a, errand_when_spec b);
+ERRAND_API errand_when_spec errand_when_by(errand_ask_fn *fn, void *arg);
+#ifndef __cplusplus /* errand_when_codes(ECONNRESET, EPIPE), errand_when_statuses(409, 423) */
+#define errand_when_codes(...) errand_when_codes_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
+#define errand_when_statuses(...) errand_when_statuses_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
+#endif
+
+/* ---- the policy ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct errand_policy_opts { /* the limits stand outermost first; nest errand_run for another order                       */
+    int64_t          within_ms;    /* one deadline for everything below. 0: none                                                 */
+    errand_then_fn  *fallback;     /* fallback(failure, hook_arg): owns the failure and returns what takes its place; a success of
+                                      its is marked errand_result_degraded. Not called for CANCELLED. Called also when within_ms has
+                                      passed: it needs a worker, and the run ends when it has returned                            */
+    unsigned         attempts;     /* in all, the first and hedges included. 0: 1, or no limit where a stop, or a when and within_ms, is given */
+    unsigned         nested;       /* attempts of a run inside another's attempt, if fewer. 0: 1                                  */
+    int64_t          first_ms;     /* the wait after attempt n is w = min(most, first * factor^(n-1)), with jitter.
+                                      0: 50 ms, after a rate limit 1 s                                                            */
+    int64_t          most_ms;      /* 0: 20 s                                                                                     */
+    double           factor;       /* at least 1. 0: 2                                                                            */
+    errand_jitter    jitter;
+    errand_repeat    repeat;
+    int64_t          hint_most_ms; /* a longer Retry-After ends the run. 0: what is left of within_ms, else 5 min                  */
+    errand_wait_spec wait;         /* instead of first_ms, most_ms, factor, jitter                                                */
+    errand_stop_spec stop;         /* besides attempts and within_ms                                                              */
+    errand_when_spec when;         /* instead of errand_when_transient                                                            */
+    errand_budget   *budget;       /* what share of the traffic retries and hedges may be. NULL: none                             */
+    int64_t          hedge_ms;     /* another attempt beside those that run, when the youngest of them is this old: the first success
+                                      wins, the others are cancelled (ERRAND_BY_HEDGE); a failure that is not to be tried again ends
+                                      the run too, others only count when none runs any more. 0: none                            */
+    double           hedge_percentile; /* 0 < p < 1, instead: at that quantile of this policy's own successful attempts, once there are
+                                      20; until then at hedge_ms, if that is given. Of the last 256                                */
+    unsigned         overlap;      /* fn may run twice at once. Else no hedge begins before it has returned errand_later           */
+    unsigned         reserved;
+    errand_breaker  *breaker;      /* asked before each attempt, told how it ended. NULL: none                                    */
+    errand_rate     *rate;         /* each attempt waits for its turn; a rate limit with a hint pauses it for all. NULL: none      */
+    errand_sem      *sem;          /* held while an attempt runs, never while it sleeps. NULL: none                               */
+    int64_t          attempt_ms;   /* one attempt, from when it is queued; then it is told to end (ERRAND_BY_ATTEMPT), and the next one
+                                      waits until it has really returned. 0: none                                                 */
+    const char      *name;         /* a literal: the log lines below. NULL: not logged                                            */
+    errand_log      *log;          /* NULL: the pool's                                                                            */
+    uint64_t         seed;         /* of the waits. 0: a random one for each run                                                  */
+    errand_hook_fn  *before_attempt;
+    errand_hook_fn  *after_attempt; /* of one that asks for another                                                               */
+    errand_hook_fn  *before_sleep;
+    errand_hook_fn  *gave_up;      /* it ends as a failure, not CANCELLED                                                         */
+    void            *hook_arg;
+    const errand_clock *clock;     /* of loops outside a pool. NULL: the machine's                                                */
+    void           (*sleep)(int64_t ms, void *hook_arg); /* of loops: returns when they have passed. NULL: the library's            */
 } errand_policy_opts;
 
-/* A new policy, or NULL with errno; for EINVAL *why_not (may be NULL) names the field that is wrong, and why. The limits it
- * names are kept alive by it. */
+/* The log lines of a policy with a name, with durations and causes, never with arguments:
+ *   [name-start]                                                        INFO
+ *   [name-retry] attempt 1 failed: ...; again in 0.050 s (backoff)       WARN; INFO for a poll
+ *   [name-give-up] why there is no further attempt                      WARN
+ *   [name-success] after 1.204 s, 2 attempt(s)                          INFO
+ *   [name-timeout] ... (a failure of kind TIMEOUT)                      WARN
+ *   [name-error] ...                                                    ERROR                                                     */
+
+/* A new policy, or NULL with errno: EINVAL (*why_not, may be NULL, names the field that is wrong, and why: a literal), ENOTSUP (opts has
+ * fields that this library does not know), ENOMEM. The limits it names are kept alive by it. */
 ERRAND_API errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t size, const char **why_not);
 static inline errand_policy *errand_policy_new(const errand_policy_opts *opts, const char **why_not)
 {
@@ -65,12 +223,34 @@ static inline errand_policy *errand_policy_new(const errand_policy_opts *opts, c
 /* Gives up your handle; runs under way keep their own. NULL is harmless. */
 ERRAND_API void errand_policy_free(errand_policy *policy);
 
-/* The wait in ms that would follow failed attempt `attempt` (from 1) of a run with this seed: shown, not done. 
- * -1: none would follow. */
+/* The wait in ms that would follow attempt `attempt` (from 1), if that failed, of a run with this seed whose attempts took no time:
+ * shown, not done. -1: none would follow. Functions of specs are called, with last NULL. */
 ERRAND_API int64_t errand_policy_wait_ms(const errand_policy *policy, unsigned attempt, uint64_t seed);
 
-/* Runs fn(arg) under the policy. fn may be called several times, one after the other; it may return errand_later, so that no
- * worker is held. policy NULL: once. The task form frees arg when fn has returned for the last time. */
+/* Counters since it was made, loops included. runs - succeeded - failed - cancelled are under way. */
+typedef struct errand_policy_stats {
+    uint64_t runs;
+    uint64_t succeeded; /* degraded ones included      */
+    uint64_t failed;    /* CANCELLED ones not included  */
+    uint64_t cancelled;
+    uint64_t attempts;  /* begun, hedges included       */
+    uint64_t hedges;    /* begun                        */
+    uint64_t hedges_won;
+    uint64_t retries;   /* sleeps begun                 */
+    uint64_t asleep;    /* now                          */
+    uint64_t degraded;
+    uint64_t refused;   /* retries and hedges that its budget, and attempts that its breaker did not allow */
+} errand_policy_stats;
+ERRAND_API int errand_policy_stats_sized(const errand_policy *policy, errand_policy_stats *out, size_t size);
+static inline int errand_policy_stats_get(const errand_policy *policy, errand_policy_stats *out)
+{
+    return errand_policy_stats_sized(policy, out, sizeof *out);
+}
+
+/* ---- three forms ----------------------------------------------------------------------------------------------------------------
+ * Over a function: fn(arg) may be called several times, one after the other (see overlap). Over a function that makes a future: the same,
+ * fn returns errand_later(f), and no worker is held while f is on its way. The task form frees arg when fn has returned for the last
+ * time; task->key is the member of keyed limits. policy NULL: once. */
 ERRAND_API errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand_fn *fn, void *arg);
 ERRAND_API errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,
                                                 size_t size);
@@ -78,6 +258,23 @@ static inline errand_future *errand_run_task(errand_pool *pool, const errand_pol
 {
     return errand_run_task_sized(pool, policy, task, sizeof *task);
 }
+
+/* In the caller's own thread:
+ *
+ *     errand_loop loop = { 0 };
+ *     errand_result r = { 0 };
+ *     while (errand_loop_next(&loop, policy, &r)) r = fetch(arg);
+ *
+ * Each call looks at how the attempt ended, waits (for the time, and for the limits of the policy), frees *last and returns true; or
+ * returns false, and *last is how the whole ended, its attempts told. Hedges are left out, and fallback is called right there. Inside the
+ * body the nearest of attempt_ms, within_ms and the caller's own deadline is what errand_time_left says, and blocking calls of the
+ * library keep to it. In a task, its being cancelled ends the wait and the loop; the wait lends the pool a thread, as all do. After
+ * a break call errand_loop_end, on the same thread; after false it is not needed, but harmless. loop must be zeroed. */
+typedef struct errand_loop {
+    uint64_t priv[8];
+} errand_loop;
+ERRAND_API bool errand_loop_next(errand_loop *loop, const errand_policy *policy, errand_result *last);
+ERRAND_API void errand_loop_end(errand_loop *loop);
 
 #ifdef __cplusplus
 }

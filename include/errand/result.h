@@ -45,6 +45,8 @@ enum {
 };
 enum {
     ERRAND_ELATE = ERRAND_REFUSED + 1, /* cannot end before its deadline, so it was not begun     */
+    ERRAND_EOPEN,                      /* its breaker is open                                    */
+    ERRAND_EBUDGET,                    /* the budget of retries is spent                         */
     ERRAND_EFULL,                      /* a queue is full                                        */
     ERRAND_EABANDONED,                 /* its promise was given up unresolved                    */
     ERRAND_EFORKED                     /* belongs to a parent process; fork does not copy threads */
@@ -75,7 +77,8 @@ typedef enum errand_reason {
     ERRAND_BY_TOTAL,   /* "total"    the deadline of the whole   */
     ERRAND_BY_ATTEMPT, /* "attempt"  the deadline of one attempt */
     ERRAND_BY_SIBLING, /* "sibling"  another one failed or won   */
-    ERRAND_BY_SHUTDOWN /* "shutdown" its pool or session closed  */
+    ERRAND_BY_SHUTDOWN, /* "shutdown" its pool or session closed */
+    ERRAND_BY_HEDGE    /* "hedge"    another attempt has won     */
 } errand_reason;
 
 /* errno to kind, and what a retry makes of it when nothing else was said:
@@ -127,6 +130,7 @@ ERRAND_API const char   *errand_result_phase(const errand_result *r);        /* 
 ERRAND_API int64_t       errand_result_elapsed_ms(const errand_result *r);   /* how long it took; -1: not measured       */
 ERRAND_API int64_t       errand_result_retry_after(const errand_result *r);  /* ms the other side asked for, or -1       */
 ERRAND_API bool          errand_result_may_have_run(const errand_result *r); /* may a repeat do the work twice?          */
+ERRAND_API bool          errand_result_degraded(const errand_result *r);     /* a success that a fallback made          */
 ERRAND_API size_t        errand_result_index(const errand_result *r);        /* any, race: which one; SIZE_MAX: not such a one */
 ERRAND_API bool          errand_result_transient(const errand_result *r);    /* would a retry by default try again?      */
 
@@ -140,7 +144,7 @@ typedef struct errand_attempt {
     int64_t     began_ms;       /* since the operation began                               */
     int64_t     took_ms;
     int64_t     then_waited_ms; /* -1: no wait followed                                    */
-    const char *why_waited;     /* "backoff", "retry-after" or ""; literal                 */
+    const char *why_waited;     /* "backoff", "retry-after", "poll"; why there was no further one; or ""; literal */
 } errand_attempt;
 
 /* Attempt i (from 0) into *out; ENOENT past the end. Long histories keep the first 8 and the last 24 attempts. */

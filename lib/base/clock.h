@@ -55,6 +55,12 @@ static inline int64_t er_stamps_wall(const er_stamps *s, uint64_t stamp)
 
 /* now + ms; INT64_MAX when ms is for ever or the sum is beyond the range. ms >= 0. */
 ER_SHARED int64_t er_deadline(int64_t now_ns, int64_t ms);
+/* Two spans, neither negative; INT64_MAX when it is beyond the range. */
+static inline int64_t er_ms_sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
 /* ms from now to a deadline, rounded up; 0 if it has passed; INT64_MAX if there is none. */
 ER_SHARED int64_t er_ms_until(int64_t now_ns, int64_t deadline_ns);
 

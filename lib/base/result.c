@@ -24,6 +24,10 @@ static errand_detail fixed_details[] = {
     [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
     [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
     [ERRAND_BY_SIBLING] = FIXED(ERRAND_BY_SIBLING), [ERRAND_BY_SHUTDOWN] = FIXED(ERRAND_BY_SHUTDOWN),
+    [ERRAND_BY_HEDGE] = FIXED(ERRAND_BY_HEDGE),
+};
+static errand_detail fixed_degraded = {
+    .fixed = true, .degraded = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
 };
 
 errand_detail *er_detail(errand_result *r)
@@ -167,6 +171,37 @@ void er_result_because(errand_result *r, errand_result cause)
     causes[d->n_causes++] = cause;
 }
 
+static void copy_detail(errand_detail *to, const errand_detail *from)
+{
+    const er_history *h = from->history;
+    *to = *from;
+    to->message = from->message ? er_copy_text(from->message) : NULL;
+    to->history = h ? (er_history *)(void *)er_copy_bytes(h, sizeof *h + h->room * sizeof h->at[0]) : NULL;
+    to->causes = from->n_causes ? er_alloc(from->n_causes * sizeof *to->causes) : NULL;
+    if (!to->causes) to->n_causes = 0;
+    for (size_t i = 0; i < to->n_causes; i++) to->causes[i] = er_result_copy(&from->causes[i]);
+}
+
+errand_result er_result_copy(const errand_result *r)
+{
+    errand_result copy = errand_fail(r->error);
+    if (!r->detail || r->detail->fixed) {
+        copy.detail = r->detail;
+        return copy;
+    }
+    errand_detail *d = copy.detail = er_alloc_zero(sizeof *d);
+    if (!d) return er_fail_by(r->error, r->detail->reason);
+    copy_detail(d, r->detail); /* what could not be copied is left out */
+    return copy;
+}
+
+void er_result_degrade(errand_result *r)
+{
+    errand_detail *d = er_detail(r);
+    if (d) d->degraded = true;
+    else if (!r->detail) r->detail = &fixed_degraded;
+}
+
 /* ---- attempts ---- */
 
 #define KEPT (ER_ATTEMPTS_FIRST + ER_ATTEMPTS_LAST)
@@ -260,6 +295,8 @@ static const struct {
     { EPROTO, ERRAND_KIND_PROTOCOL, false },
     { EBADMSG, ERRAND_KIND_PROTOCOL, false },
     { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EOPEN, ERRAND_KIND_REJECTED, false },
+    { ERRAND_EBUDGET, ERRAND_KIND_REJECTED, false },
     { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
     { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false },
     { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
@@ -317,6 +354,7 @@ const char *errand_result_phase(const errand_result *r)
 int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
 int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
 size_t errand_result_index(const errand_result *r) { return r->detail ? r->detail->index : SIZE_MAX; }
+bool errand_result_degraded(const errand_result *r) { return r->detail && r->detail->degraded; }
 bool errand_result_may_have_run(const errand_result *r) { return r->detail && r->detail->may_have_run; }
 
 const errand_result *errand_result_cause(const errand_result *r, size_t i)
@@ -339,6 +377,8 @@ const char *errand_result_message(const errand_result *r)
             return "cancelled because of a sibling";
         case ERRAND_BY_SHUTDOWN:
             return "cancelled because of a shutdown";
+        case ERRAND_BY_HEDGE:
+            return "cancelled because another attempt has won";
         case ERRAND_BY_NOBODY:
             break;
         }
@@ -366,6 +406,10 @@ const char *errand_strerror(int error)
         return "Success";
     case ERRAND_ELATE:
         return "its deadline cannot be met, so it was not begun";
+    case ERRAND_EOPEN:
+        return "its breaker is open, so it was not begun";
+    case ERRAND_EBUDGET:
+        return "the budget of retries is spent";
     case ERRAND_EFULL:
         return "the queue is full";
     case ERRAND_EABANDONED:
@@ -393,6 +437,12 @@ const char *errand_error_name(int error, char *buffer, size_t size)
         break;
     case ERRAND_ELATE:
         name = "ELATE";
+        break;
+    case ERRAND_EOPEN:
+        name = "EOPEN";
+        break;
+    case ERRAND_EBUDGET:
+        name = "EBUDGET";
         break;
     case ERRAND_EFULL:
         name = "EFULL";
@@ -424,6 +474,6 @@ const char *errand_kind_name(errand_kind kind)
 
 const char *errand_reason_name(errand_reason reason)
 {
-    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
+    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown", "hedge" };
     return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "";
 }

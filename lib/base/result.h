@@ -22,6 +22,7 @@ struct errand_detail {
     bool           fixed; /* static: not to be written or freed */
     bool           may_have_run;
     bool           kind_known;     /* else it follows from the code */
+    bool           degraded;
     uint8_t        attempts_most;  /* a retry tries this at most so often; 0: as it likes */
     errand_kind    kind;
     errand_reason  reason;
@@ -42,12 +43,18 @@ ER_SHARED errand_detail *er_detail(errand_result *r);
 /* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
 
+/* The same error with a copy of its detail, values left out, for another owner. Without memory less is said: the reason. */
+ER_SHARED errand_result er_result_copy(const errand_result *r);
+
 /* Puts cause behind r and owns it; without memory it is freed. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
 
 /* The value of what ends with many results, one allocation, all zero; freeing frees what is in it. */
 ER_SHARED errand_results *er_results_new(size_t n); /* NULL: no memory */
 ER_SHARED void            er_results_free(void *results);
+
+/* Marks a fallback's success; never fails: without memory a fixed detail says it. */
+ER_SHARED void er_result_degrade(errand_result *r);
 
 /* Notes an attempt down; *history (NULL at first) grows. Without memory the attempt is counted only. The last attempt can be
  * completed later; NULL: it was not kept. */

@@ -94,16 +94,23 @@ bool er_cell_claim(er_cell *cell)
 
 static void call_waiters(er_waiter *waiters)
 {
-    er_waiter *in_order = NULL, *end = waiters; /* the list was pushed to at its head */
+    er_waiter *in_order = NULL; /* the list was pushed to at its head */
     while (waiters) {
         er_waiter *next = waiters->next;
         waiters->next = in_order;
         in_order = waiters;
         waiters = next;
     }
-    if (endings.first) *endings.last = in_order;
-    else endings.first = in_order;
-    endings.last = &end->next;
+    er_endings_call(in_order);
+}
+
+void er_endings_call(er_waiter *waiters)
+{
+    if (!waiters) return;
+    if (endings.first) *endings.last = waiters;
+    else endings.first = waiters;
+    while (waiters->next) waiters = waiters->next;
+    endings.last = &waiters->next;
     er_endings_work_off();
 }
 

@@ -90,6 +90,7 @@ bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
 /* User code that runs inside an ending (a sequel without a pool) lets go of the list of waiters first, so that what it ends
  * is told at once; before this thread waits, what is still on the list is worked off. */
 bool er_endings_let_go(void);
+void er_endings_call(er_waiter *waiters); /* linked by next, in order: calls them as those of a cell */
 void er_endings_hold(bool held);
 void er_endings_work_off(void);
 

@@ -1,230 +1,338 @@
 /* core/rate.c -- so many a second: GCRA with reserved turns.
  *
  * `next` is the theoretical arrival time (ITU-T I.371): when the bucket will be empty again if nobody comes. A caller who comes
- * at t gets the turn max(t, next - (burst - 1) * interval) and moves next to max(t, next) + interval. That is the whole state,
- * so order of calls is order of turns, and waiting for a turn is a timer and nothing else. Times are nanoseconds with a
- * 32-bit fraction, so that a rate of 700 million a second does not become a billion.
+ * at t gets the turn max(t, next - slack), slack = (burst - 1) * interval, and moves next to max(t, next) + interval, which is his
+ * `after`. All `after` of turns given out are at least an interval apart, and each turn comes in [after - interval - slack,
+ * after - interval]: that is why any interval of time has at most burst + t * rate of them.
+ *
+ * Waiters stand in a line in the order of their turns. Who leaves it gives his turn back: the last one moves next back; else it
+ * becomes a gap before the one behind him (`gap` counts turns), and the next to come takes the earliest of those whose
+ * [..] above is not past. A turn that comes takes the gap before it along.
  *
  * A pause moves every turn that is still to come, those given out already included, by the same amount: `moved` grows, and
- * a timer that comes too early for that sleeps on. Who is cancelled gives his turn back if it is the last one that was given out.
- * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. All sums saturate at LAST, some
- * centuries from now, which is still a time that a timer can be armed for. */
-#include "core/limits.h"
+ * a timer that comes too early for that sleeps on. Whether a turn has come or was left is decided under the lock by turn->member;
+ * while a timer is armed anew (rearming) nobody leaves, for that could neither disarm it nor be noticed.
+ * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some centuries from
+ * now, are LAST, which is still a time that a timer can be armed for. */
+#include "core/rate.h"
 
 #include "base/options.h"
+#include "core/task.h"
 
 #include <errno.h>
 
-#define LAST (INT64_MAX - 1)
+#define LAST   (INT64_MAX - 1)
+#define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
+#define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
 
-typedef struct instant { /* ns + part / 2^32 */
-    int64_t ns;
-    uint32_t part;
-} instant;
+typedef struct er_rate_member {
+    er_member base;
+    er_instant next;
+    er_instant moved;  /* by pauses, in all */
+    er_instant paused; /* until then */
+    unsigned waiting, rearming;
+    er_list line, gapped; /* gapped: those of the line with a gap */
+    uint64_t granted, left, refused;
+} er_rate_member;
 
 struct errand_rate {
-    uint32_t count;
-    errand_pool *home;
+    er_family family;
     const char *name;
-    instant interval;
-    instant slack; /* (burst - 1) * interval */
-    er_lock lock;  /* guards all below */
-    instant next;
-    int64_t moved;  /* by pauses, in all */
-    int64_t paused; /* until then */
+    er_instant interval, slack;
+    er_rate_member plain;
 };
 
-typedef struct turn {
-    er_cell cell;
-    er_timer timer;
-    errand_rate *rate; /* counted */
-    instant after;     /* rate->next when this was the last turn */
-    int64_t at, moved; /* the turn, as of that `moved` */
-} turn;
+static errand_rate *rate_of(er_family *family) { return er_of(family, errand_rate, family); }
+static er_rate_member *member_of(er_member *m) { return er_of(m, er_rate_member, base); }
 
-static int64_t sum(int64_t a, int64_t b) /* b is not negative */
+static er_instant later(er_instant a, er_instant b) { return a > b ? a : b; }
+static er_instant capped(er_instant a) { return a > AGES ? AGES : a; }
+static int64_t rounded_up(er_instant a)
 {
-    int64_t ns;
-    return __builtin_add_overflow(a, b, &ns) || ns > LAST ? LAST : ns;
+    er_instant ns = (a >> 32) + ((a & 0xffffffff) != 0);
+    return ns > LAST ? LAST : (int64_t)ns;
 }
 
-static instant plus(instant a, instant b)
+static er_instant of_ns(double ns, double most) /* rounded up: never more are let through than was asked for */
 {
-    uint64_t part = (uint64_t)a.part + b.part;
-    return (instant){ sum(sum(a.ns, b.ns), (int64_t)(part >> 32)), (uint32_t)part };
+    if (ns > most) ns = most;
+    double part = ns * 4294967296.0;
+    er_instant down = (er_instant)part;
+    return down + (part > (double)down);
 }
 
-static instant minus(instant a, instant b)
+/* ---- under the lock ---- */
+
+static er_instant after_of(const er_rate_member *m, const er_turn *t) { return t->after + m->moved; }
+static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + m->moved; }
+
+static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
 {
-    int64_t borrow = a.part < b.part;
-    return (instant){ a.ns - b.ns - borrow, a.part - b.part };
+    if (!by) return;
+    if (!t->gap) { /* in the order of the line: its place is looked for from the end */
+        er_node *before = m->gapped.head.prev;
+        while (before != &m->gapped.head && er_of(before, er_turn, gapped)->after > t->after) before = before->prev;
+        t->gapped = (er_node){ before->next, before };
+        before->next->prev = &t->gapped;
+        before->next = &t->gapped;
+    }
+    t->gap += by;
 }
 
-static instant later(instant a, instant b) { return a.ns > b.ns || (a.ns == b.ns && a.part >= b.part) ? a : b; }
-static int64_t rounded_up(instant a) { return sum(a.ns, a.part != 0); }
-
-static instant of_ns(double ns) /* rounded up: never more are let through than was asked for */
+static void narrow_gap(er_turn *t, uint64_t by)
 {
-    if (ns >= 4e18) return (instant){ (int64_t)4e18, 0 };
-    double whole = (double)(int64_t)ns, part = (ns - whole) * 4294967296.0;
-    instant down = { (int64_t)ns, (uint32_t)part };
-    return plus(down, (instant){ 0, part > (double)down.part });
+    if (!by) return;
+    t->gap -= by;
+    if (!t->gap) er_list_remove(&t->gapped);
 }
 
-static void release_rate(errand_rate *rate)
+/* The one before whose turn there is one to be had for who comes at `come`; NULL: only behind all. */
+static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant come)
 {
-    if (er_sub(&rate->count, 1) != 1) return;
-    er_pool_release(rate->home);
-    er_free(rate);
+    for (er_node *n; (n = er_list_first(&m->gapped));) {
+        er_turn *t = er_of(n, er_turn, gapped);
+        er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
+        uint64_t usable = room < 0                             ? 0
+                          : room / rate->interval > UINT32_MAX ? t->gap
+                                                               : (uint64_t)(room / rate->interval);
+        if (usable < t->gap) narrow_gap(t, t->gap - usable);
+        if (t->gap) return t;
+    }
+    return NULL;
 }
 
-errand_rate *er_rate_keep(errand_rate *rate)
+/* When whoever comes now has a turn, and what is `after` it; *behind: whose gap that is. */
+static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after, er_turn **behind)
 {
-    er_add_relaxed(&rate->count, 1); /* relaxed: who counts up has a count */
-    return rate;
+    er_instant come = later(NS(now), m->paused);
+    *behind = first_gap(rate, m, come);
+    if (*behind) *after = after_of(m, *behind) - (er_instant)(*behind)->gap * rate->interval;
+    else *after = later(come, m->next) + rate->interval;
+    return later(come, *after - rate->interval - rate->slack);
 }
 
-/* ---- a turn ---- */
+static void stand_in_line(er_rate_member *m, er_turn *t, er_turn *behind)
+{
+    t->member = m;
+    m->waiting++;
+    if (behind) {
+        t->node = (er_node){ &behind->node, behind->node.prev };
+        t->node.prev->next = &t->node;
+        behind->node.prev = &t->node;
+    } else {
+        er_list_push(&m->line, &t->node);
+    }
+}
+
+static uint64_t leave_line(er_turn *t) /* the gap before it */
+{
+    uint64_t gap = t->gap;
+    narrow_gap(t, gap);
+    er_list_remove(&t->node);
+    t->member->waiting--;
+    t->member = NULL;
+    return gap;
+}
+
+static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
+{
+    er_node *behind = t->node.next;
+    bool last = behind == &m->line.head;
+    /* behind the last one there may be turns that are no longer waited for */
+    if (last && m->next != after_of(m, t)) last = false;
+    uint64_t gap = leave_line(t) + 1;
+    if (behind != &m->line.head) widen_gap(m, er_of(behind, er_turn, node), gap);
+    else if (last) m->next -= (er_instant)gap * rate->interval;
+}
+
+/* ---- turns ---- */
 
 static void turn_came(er_timer *timer)
 {
-    turn *t = er_of(timer, turn, timer);
+    er_turn *t = er_of(timer, er_turn, timer);
     errand_rate *rate = t->rate;
-    bool shut = er_pool_shut(rate->home);
-    er_lock_take(&rate->lock);
-    int64_t at = sum(t->at, rate->moved - t->moved);
-    er_lock_give(&rate->lock);
-    /* a pause has moved it meanwhile: sleep on */
-    if (!shut && at > er_pool_now(rate->home) && !er_cell_told(&t->cell)) {
-        er_cell_keep(&t->cell);
-        if (er_timer_sleep(rate->home, timer, at) == 0) {
-            /* a cancel that looked for the timer before it was armed again has to be made up for */
-            if (er_cell_told(&t->cell) && er_timer_disarm(rate->home, timer)) er_cell_release(&t->cell);
-            er_cell_release(&t->cell);
-            return;
-        }
-        er_cell_release(&t->cell);
-        shut = true;
+    bool shut = er_pool_shut(rate->family.home);
+    int64_t now = er_pool_now(rate->family.home);
+    er_lock_take(&rate->family.lock);
+    er_rate_member *m = t->member;
+    int64_t at = m ? rounded_up(turn_of(m, t)) : 0;
+    bool sleeps_on = m && !shut && at > now; /* a pause has moved it meanwhile */
+    if (sleeps_on) {
+        m->rearming++;
+        er_family_keep(&rate->family);
+    } else if (m && shut) give_back(rate, m, t);
+    else if (m) {
+        leave_line(t);
+        m->granted++;
     }
-    errand_reason reason = er_cell_told(&t->cell);
-    if (shut && !reason) reason = ERRAND_BY_SHUTDOWN;
-    er_cell_try_end(&t->cell, reason ? er_told_result(reason) : errand_ok(NULL, NULL));
-    er_cell_release(&t->cell);
-}
-
-static void cancel_turn(er_cell *cell, errand_reason reason)
-{
-    turn *t = er_of(cell, turn, cell);
-    errand_rate *rate = t->rate;
-    bool armed = er_timer_disarm(cell->pool, &t->timer);
-    if (er_cell_try_end(cell, er_told_result(reason))) {
-        er_lock_take(&rate->lock);
-        bool last = rate->next.ns == sum(t->after.ns, rate->moved - t->moved) && rate->next.part == t->after.part;
-        if (last && rate->next.ns < LAST) rate->next = minus(rate->next, rate->interval);
-        er_lock_give(&rate->lock);
+    er_family_leave(&rate->family);
+    if (!sleeps_on) {
+        t->came(t, shut || !m ? ECANCELED : 0);
+        return;
     }
-    if (armed) er_cell_release(cell);
+    int error = er_timer_sleep(rate->family.home, timer, at); /* if it succeeds the turn may be gone already */
+    er_lock_take(&rate->family.lock);
+    m->rearming--; /* until now it is not forgotten */
+    if (error) give_back(rate, m, t);
+    er_family_leave(&rate->family);
+    if (error) t->came(t, error);
+    er_family_release(&rate->family);
 }
-
-static void free_turn(er_cell *cell)
-{
-    turn *t = er_of(cell, turn, cell);
-    release_rate(t->rate);
-    er_cell_bury(cell);
-}
-
-static const er_cell_kind turn_kind = { .cancel = cancel_turn, .free = free_turn };
 
 static int64_t on_clock_of(errand_pool *pool, errand_pool *theirs, int64_t deadline_ns)
 {
     if (deadline_ns == INT64_MAX || er_home_of(pool)->clock == er_home_of(theirs)->clock) return deadline_ns;
-    int64_t left = deadline_ns - er_pool_now(theirs);
-    return left > 0 ? sum(er_pool_now(pool), left) : er_pool_now(pool) + left;
+    int64_t left = deadline_ns - er_pool_now(theirs), now = er_pool_now(pool), sum;
+    return __builtin_add_overflow(now, left, &sum) ? LAST : sum;
 }
 
-errand_future *er_rate_acquire_by(errand_rate *rate, errand_pool *pool, int64_t deadline_ns)
+int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns, er_turn *turn)
 {
-    if (er_pool_dead(rate->home)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    turn *t = er_alloc(sizeof *t);
-    if (!t) return er_failed(rate->home, errand_fail(ENOMEM));
-    deadline_ns = on_clock_of(rate->home, pool, deadline_ns);
-    int64_t now = er_pool_now(rate->home);
-    er_lock_take(&rate->lock);
-    instant come = { now > rate->paused ? now : rate->paused, 0 };
-    int64_t at = rounded_up(later(come, minus(rate->next, rate->slack)));
-    bool late = at > deadline_ns;
-    if (!late) rate->next = plus(later(come, rate->next), rate->interval);
-    t->after = rate->next;
-    t->moved = rate->moved;
-    er_lock_give(&rate->lock);
-    if (late) {
-        er_free(t);
-        return er_failed(rate->home, errand_fail(ERRAND_ELATE));
-    }
-    er_cell_init(&t->cell, &turn_kind, rate->home);
-    t->timer = (er_timer){ .fn = turn_came };
-    t->rate = er_rate_keep(rate);
-    t->at = at;
-    int error = 0;
-    if (at <= now) {
-        er_cell_try_end(&t->cell, errand_ok(NULL, NULL));
+    er_member *base;
+    int error = er_family_enter(&rate->family, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    deadline_ns = on_clock_of(rate->family.home, pool, deadline_ns);
+    int64_t now = er_pool_now(rate->family.home);
+    er_instant after;
+    er_turn *behind;
+    er_instant when = look(rate, m, now, &after, &behind);
+    int64_t at = rounded_up(when);
+    turn->timer = (er_timer){ .fn = turn_came };
+    turn->rate = rate;
+    turn->after = after - m->moved; /* a pause moves all of them by moving that */
+    turn->at = when - m->moved;
+    if (at > now && at > deadline_ns) { /* a turn that is there is never late: its deadline may be this very moment */
+        error = ERRAND_ELATE;
+        m->refused++;
     } else {
-        er_cell_keep(&t->cell);
-        error = er_timer_sleep(rate->home, &t->timer, at);
-        if (error) er_cell_release(&t->cell);
+        if (behind) narrow_gap(behind, 1);
+        else m->next = capped(after);
+        if (at > now) stand_in_line(m, turn, behind);
+        else m->granted++;
     }
-    if (error) er_cell_try_end(&t->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
-    return &t->cell;
+    er_family_leave(&rate->family);
+    if (error || at <= now) return error;
+    error = er_timer_sleep(rate->family.home, &turn->timer, at);
+    if (!error) return EINPROGRESS;
+    er_lock_take(&rate->family.lock);
+    give_back(rate, m, turn);
+    er_family_leave(&rate->family);
+    return error;
 }
 
-errand_future *errand_rate_acquire(errand_rate *rate)
+bool er_rate_leave(er_turn *turn)
 {
-    if (!rate) return er_failed(NULL, errand_failf(EINVAL, "rate is NULL"));
-    return er_rate_acquire_by(rate, rate->home, er_pool_dead(rate->home) ? INT64_MAX : er_deadline_here(rate->home));
+    errand_rate *rate = turn->rate;
+    if (er_pool_dead(rate->family.home)) return false; /* its lock may be held for ever */
+    unsigned turns = 0;
+    er_lock_take(&rate->family.lock);
+    while (turn->member && turn->member->rearming) {
+        er_lock_give(&rate->family.lock);
+        er_relax(&turns);
+        er_lock_take(&rate->family.lock);
+    }
+    er_rate_member *m = turn->member;
+    if (m) {
+        give_back(rate, m, turn);
+        m->left++;
+    }
+    er_family_leave(&rate->family);
+    return m && er_timer_disarm(rate->family.home, &turn->timer);
 }
 
-void errand_rate_pause(errand_rate *rate, int64_t ms)
+/* ---- pausing ---- */
+
+int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
 {
-    if (!rate || ms <= 0 || er_pool_dead(rate->home)) return;
-    int64_t now = er_pool_now(rate->home), until = er_deadline(now, ms);
-    if (until > LAST) until = LAST;
-    er_lock_take(&rate->lock);
-    int64_t from = now > rate->paused ? now : rate->paused;
-    if (until > from) {
-        int64_t by = from < 0 ? sum(until, -from) : until - from;
-        rate->paused = until;
-        if (rate->next.ns > now) { /* turns to come, given out or about to be */
-            rate->moved = sum(rate->moved, by);
-            rate->next.ns = sum(rate->next.ns, by);
+    if (!rate || ms < 0) return EINVAL;
+    er_member *base;
+    int error = er_family_enter(&rate->family, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    int64_t now = er_pool_now(rate->family.home), until = er_deadline(now, ms);
+    er_instant from = later(NS(now), m->paused), to = NS(until > LAST ? LAST : until);
+    if (to > from) {
+        m->paused = to;
+        if (m->next > NS(now)) { /* turns to come, given out or about to be */
+            m->moved = capped(m->moved + (to - from));
+            m->next = capped(m->next + (to - from));
         }
     }
-    er_lock_give(&rate->lock);
+    er_family_leave(&rate->family);
+    return 0;
 }
 
 /* ---- the rate itself ---- */
 
+static void init_member(er_family *family, er_member *base)
+{
+    (void)family;
+    er_rate_member *m = member_of(base);
+    m->next = m->paused = NS(INT64_MIN / 4); /* long ago */
+    er_list_init(&m->line);
+    er_list_init(&m->gapped);
+}
+
+static bool is_idle(er_family *family, er_member *base)
+{
+    const er_rate_member *m = member_of(base);
+    er_instant now = NS(er_pool_now(family->home));
+    return !m->waiting && !m->rearming && m->next <= now && m->paused <= now;
+}
+
+static void free_rate(er_family *family) { er_free(rate_of(family)); }
+static const er_family_kind rate_kind = { sizeof(er_rate_member), init_member, is_idle, free_rate };
+
 errand_rate *errand_rate_new_sized(errand_pool *home, const errand_rate_opts *opts, size_t size)
 {
     errand_rate_opts o;
-    int error = home && opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
     if (!error && !(o.per_second > 0 && o.per_second <= 1e9)) error = EINVAL; /* a NaN too */
-    if (!error && er_pool_dead(home)) error = ERRAND_EFORKED;
     errand_rate *rate = error ? NULL : er_alloc_zero(sizeof *rate);
-    if (!rate) {
-        errno = error ? error : ENOMEM;
+    if (!error && !rate) error = ENOMEM;
+    if (!error) error = er_family_init(&rate->family, &rate_kind, home, o.max_keys, &rate->plain.base);
+    if (error) {
+        er_free(rate);
+        errno = error;
         return NULL;
     }
-    rate->count = 1;
-    rate->home = home;
     rate->name = o.name;
-    rate->interval = of_ns(1e9 / o.per_second);
-    rate->slack = of_ns((o.burst ? o.burst - 1 : 0) * (1e9 / o.per_second));
-    rate->next.ns = rate->paused = INT64_MIN / 4; /* long ago */
-    er_pool_keep(home);
+    rate->interval = of_ns(1e9 / o.per_second, 4e18);
+    rate->slack = of_ns((o.burst ? o.burst - 1 : 0) * (1e9 / o.per_second), 4e22);
     return rate;
 }
 
 void errand_rate_free(errand_rate *rate)
 {
-    if (rate) release_rate(rate);
+    if (rate) er_family_release(&rate->family);
+}
+
+errand_rate *er_rate_keep(errand_rate *rate)
+{
+    er_family_keep(&rate->family);
+    return rate;
+}
+
+errand_pool *er_rate_home(const errand_rate *rate) { return rate->family.home; }
+const char *er_rate_name(const errand_rate *rate) { return rate->name; }
+
+static int64_t ms_until(int64_t now, er_instant at) { return er_ms_until(now, rounded_up(at)); }
+
+int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stats *out, size_t size)
+{
+    if (!rate || !out) return EINVAL;
+    er_member *base;
+    int error = er_family_find(&rate->family, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    int64_t now = er_pool_now(rate->family.home);
+    er_instant after;
+    er_turn *behind;
+    errand_rate_stats s = {
+        m->waiting, rate->family.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused)
+    };
+    s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
+    er_family_leave(&rate->family);
+    return er_options_give(out, size, &s, sizeof s);
 }

@@ -1,264 +1,379 @@
 /* core/sem.c -- a counting semaphore: first come, first served.
  *
- *     acquire --free and nobody waits--> granted          waiting --release--> granted
- *             --else--> waiting                           waiting --cancel, shut--> ended, the line moves up
+ *     IDLE --enter: free and nobody waits--> HELD --release--> IDLE
+ *          --else--> WAITING --its turn--> HELD
+ *                            --leave, shut, shrunk below n--> IDLE
  *
- * Everything is decided under one lock: whether a waiter is still in the line is the decision, so a grant and a cancel cannot
- * both happen, and no permit is lost between them. The cell of an acquire and its permit share their memory, so neither
- * granting nor releasing allocates. The permit has no count on the cell: when the cell goes and nobody has taken its result,
- * the permit is given back. The memory stays for whichever of them lives longer. Cells are ended after the lock is given. */
-#include "core/limits.h"
+ * A member's counts are one word: free permits, nameless ones in use, and SLOW: somebody waits, or permits are owed since the
+ * semaphore has shrunk. Without SLOW the word changes by compare-and-swap, so try and give take one step and no lock. With
+ * SLOW try fails, and all else changes the word under the lock. The lock's holder sets SLOW by the very step in which it sees
+ * that too few are free, so nothing is given back unseen in between.
+ *
+ * Who waits, holds and leaves is decided under the lock by a place's state, so a grant and a cancel cannot both happen, and no
+ * permit is lost between them. Places are intrusive: neither granting nor releasing allocates. Waiters are called after the lock. */
+#include "core/sem.h"
 
 #include "base/options.h"
+#include "core/task.h"
 
 #include <errno.h>
+#include <limits.h>
+
+#define SLOW        (UINT64_C(1) << 63)
+#define NAMELESS    (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
+#define FREE(word)  ((unsigned)((word) & (NAMELESS - 1)))
+#define TAKEN(word) ((unsigned)((word) >> 31) & INT_MAX)
+
+enum { IDLE, WAITING, HELD };
+
+typedef struct er_sem_member {
+    er_member base;
+    uint64_t word; /* atomic; the rest is under the lock */
+    unsigned owed; /* permits that are in use and no longer exist */
+    unsigned waiting;
+    er_list line, holders;
+    uint64_t granted, left, refused;
+    int64_t longest_wait_ns;
+} er_sem_member;
 
 struct errand_sem {
-    uint32_t count; /* handle, waiters, holders */
-    errand_pool *home;
+    er_family family;
     const char *name;
     er_closer closer;
-    er_lock lock; /* guards all below */
-    unsigned permits, in_use;
-    unsigned nameless; /* of those in use: taken by try */
-    unsigned waiting;
-    er_list line;
+    unsigned permits, max_waiters;
+    bool shut;
+    er_sem_member plain;
 };
 
-struct errand_permit {
-    er_cell cell;
-    er_node node;    /* in the line, or on the way to being ended */
-    errand_sem *sem; /* counted */
-    unsigned n;
-    uint32_t lives; /* the cell's, and the granted permit's */
-    bool waits;     /* stands in the line; under the semaphore's lock */
-};
+typedef struct told { /* who is to be told after the lock is given, in order */
+    er_waiter *first, **last;
+} told;
 
-static void keep_sem(errand_sem *sem) { er_add_relaxed(&sem->count, 1); /* relaxed: who counts up has a count */ }
+static errand_sem *sem_of(er_family *family) { return er_of(family, errand_sem, family); }
+static er_sem_member *member_of(er_member *m) { return er_of(m, er_sem_member, base); }
 
-static void release_sem(errand_sem *sem)
+/* ---- under the lock ---- */
+
+static void tell(told *t, er_sem_place *p, int error)
 {
-    if (er_sub(&sem->count, 1) != 1) return;
-    er_pool_remove_closer(sem->home, &sem->closer);
-    er_pool_release(sem->home);
-    er_free(sem);
+    p->error = error;
+    p->waiter.next = NULL;
+    if (t->first) *t->last = &p->waiter;
+    else t->first = &p->waiter;
+    t->last = &p->waiter.next;
 }
 
-static void less_life(errand_permit *p)
+/* Takes n, or sets SLOW, in one step. */
+static bool take_or_wait(er_sem_member *m, unsigned n)
 {
-    if (er_sub(&p->lives, 1) != 1) return;
-    errand_sem *sem = p->sem;
-    er_free(p);
-    release_sem(sem);
+    uint64_t seen = er_load(&m->word);
+    for (;;) {
+        bool can = !(seen & SLOW) && FREE(seen) >= n;
+        if (er_cas(&m->word, &seen, can ? seen - n : seen | SLOW)) return can;
+    }
 }
 
-/* Moves those whose turn it is from the line to granted; under the lock. */
-static void move_up(errand_sem *sem, er_list *granted)
+static void hold(er_sem_member *m, er_sem_place *p, int64_t now)
 {
-    for (er_node *n; (n = er_list_first(&sem->line));) {
-        errand_permit *p = er_of(n, errand_permit, node);
-        if (p->n > sem->permits - sem->in_use) return;
+    int64_t waited = now - p->since_ns;
+    if (waited > m->longest_wait_ns) m->longest_wait_ns = waited;
+    m->granted++;
+    p->state = HELD;
+    p->since_ns = now;
+    er_list_push(&m->holders, &p->node);
+}
+
+/* Something has changed: pays what is owed, moves up those whose turn it is. */
+static void move_up(er_sem_member *m, int64_t now, told *t)
+{
+    uint64_t word = er_load(&m->word);
+    if (!(word & SLOW)) return;
+    unsigned free = FREE(word), paid = m->owed < free ? m->owed : free;
+    m->owed -= paid;
+    free -= paid;
+    for (er_node *n; !m->owed && (n = er_list_first(&m->line));) {
+        er_sem_place *p = er_of(n, er_sem_place, node);
+        if (p->n > free) break;
+        free -= p->n;
         er_list_remove(n);
-        p->waits = false;
-        er_add_relaxed(&p->lives, 1); /* relaxed: its cell lives, and is ended only after the lock */
-        sem->waiting--;
-        sem->in_use += p->n;
-        er_list_push(granted, n);
+        m->waiting--;
+        hold(m, p, now);
+        tell(t, p, 0);
     }
+    bool slow = m->owed || !er_list_empty(&m->line);
+    er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free); /* with SLOW it is the lock's */
 }
 
-static void end_granted(er_list *granted)
+static void give_back(er_sem_member *m, unsigned n, int64_t now, told *t)
 {
-    for (er_node *n; (n = er_list_pop(granted));) {
-        errand_permit *p = er_of(n, errand_permit, node);
-        er_cell_try_end(&p->cell, errand_ok(p, errand_permit_release));
-        er_cell_release(&p->cell); /* the line's */
-    }
+    er_add(&m->word, n);
+    move_up(m, now, t);
 }
 
-void errand_permit_release(void *permit)
+static void end_waiting(er_sem_member *m, er_sem_place *p)
 {
-    errand_permit *p = permit;
-    if (!p) return;
-    if (!er_pool_dead(p->sem->home)) { /* else its lock may be held for ever */
-        er_list granted;
-        er_list_init(&granted);
-        er_lock_take(&p->sem->lock);
-        p->sem->in_use -= p->n;
-        move_up(p->sem, &granted);
-        er_lock_give(&p->sem->lock);
-        end_granted(&granted);
-    }
-    less_life(p);
+    er_list_remove(&p->node);
+    m->waiting--;
+    p->state = IDLE;
 }
 
-/* ---- waiting ---- */
+/* ---- places ---- */
 
-static void leave_line(errand_permit *p, errand_reason reason)
+int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
 {
-    errand_sem *sem = p->sem;
-    er_list granted;
-    er_list_init(&granted);
-    er_lock_take(&sem->lock);
-    bool waited = p->waits;
-    if (waited) {
-        er_list_remove(&p->node);
-        p->waits = false;
-        sem->waiting--;
-        move_up(sem, &granted); /* it may have been the big one that held up the others */
+    er_member *base;
+    int error = er_family_enter(&sem->family, key, &base);
+    if (error) return error;
+    er_sem_member *m = member_of(base);
+    if (!place->n || place->n > sem->permits) error = EINVAL;
+    else if (!take_or_wait(m, place->n)) error = EINPROGRESS;
+    if (error == EINPROGRESS && sem->shut) error = ECANCELED;
+    else if (error == EINPROGRESS && sem->max_waiters && m->waiting >= sem->max_waiters) {
+        m->refused++;
+        error = ERRAND_EFULL;
     }
-    er_lock_give(&sem->lock);
-    if (waited) {
-        er_cell_try_end(&p->cell, er_told_result(reason));
-        er_cell_release(&p->cell);
+    place->member = m;
+    if (!error || error == EINPROGRESS) place->since_ns = er_pool_now(sem->family.home);
+    if (!error) hold(m, place, place->since_ns);
+    if (error == EINPROGRESS) {
+        place->state = WAITING;
+        m->waiting++;
+        er_list_push(&m->line, &place->node);
+    } else if (error) {
+        move_up(m, 0, &(told){ 0 }); /* nobody can be: but SLOW may have been set for nothing */
     }
-    end_granted(&granted);
-}
-
-static void cancel_permit(er_cell *cell, errand_reason reason) { leave_line(er_of(cell, errand_permit, cell), reason); }
-
-static void free_permit(er_cell *cell) { less_life(er_of(cell, errand_permit, cell)); }
-
-static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
-
-/* The whole line ends at once: nobody moves up. The last of them may take the semaphore with it. */
-static void shut_sem(er_closer *closer)
-{
-    errand_sem *sem = er_of(closer, errand_sem, closer);
-    er_list line;
-    er_lock_take(&sem->lock);
-    er_list_take_all(&line, &sem->line);
-    for (er_node *n = line.head.next; n != &line.head; n = n->next) er_of(n, errand_permit, node)->waits = false;
-    sem->waiting = 0;
-    er_lock_give(&sem->lock);
-    for (er_node *n; (n = er_list_pop(&line));) {
-        errand_permit *p = er_of(n, errand_permit, node);
-        er_cell_try_end(&p->cell, er_told_result(ERRAND_BY_SHUTDOWN));
-        er_cell_release(&p->cell); /* the line's */
-    }
-}
-
-errand_future *errand_sem_acquire(errand_sem *sem, unsigned n)
-{
-    if (!sem) return er_failed(NULL, errand_failf(EINVAL, "semaphore is NULL"));
-    if (er_pool_dead(sem->home)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    if (!n || n > sem->permits)
-        return er_failed(sem->home, errand_failf(EINVAL, "%u permits of a semaphore of %u", n, sem->permits));
-    errand_permit *p = er_alloc(sizeof *p);
-    if (!p) return er_failed(sem->home, errand_fail(ENOMEM));
-    er_cell_init(&p->cell, &permit_kind, sem->home);
-    keep_sem(sem);
-    p->sem = sem;
-    p->n = n;
-    p->lives = 1;
-    er_cell_keep(&p->cell); /* the line's */
-    er_list granted;
-    er_list_init(&granted);
-    er_lock_take(&sem->lock);
-    p->waits = true;
-    er_list_push(&sem->line, &p->node);
-    sem->waiting++;
-    move_up(sem, &granted);
-    er_lock_give(&sem->lock);
-    end_granted(&granted);
-    if (er_pool_shut(sem->home)) leave_line(p, ERRAND_BY_SHUTDOWN);
-    return &p->cell;
-}
-
-int errand_sem_wait(errand_sem *sem, unsigned n, int64_t ms, errand_permit **permit)
-{
-    if (!permit || ms < 0) return EINVAL;
-    *permit = NULL;
-    errand_future *f = errand_sem_acquire(sem, n);
-    int error = errand_wait(f, ms);
-    errand_cancel(f);
-    errand_result r = errand_await(f); /* it has ended, one way or the other: granted in the last moment is granted */
-    if (!r.error) {
-        *permit = r.value;
-        return 0;
-    }
-    if (!error || error == EINVAL) error = r.error;
-    errand_result_free(&r);
+    er_family_leave(&sem->family);
     return error;
 }
+
+bool er_sem_leave(errand_sem *sem, er_sem_place *place)
+{
+    if (er_pool_dead(sem->family.home)) return false; /* its lock may be held for ever */
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->family.home);
+    er_lock_take(&sem->family.lock);
+    bool waited = place->state == WAITING;
+    if (waited) {
+        er_sem_member *m = place->member;
+        end_waiting(m, place);
+        m->left++;
+        if (now - place->since_ns > m->longest_wait_ns) m->longest_wait_ns = now - place->since_ns;
+        move_up(m, now, &t); /* it may have been the big one that held up the others */
+    }
+    er_family_leave(&sem->family);
+    er_endings_call(t.first);
+    return waited;
+}
+
+void er_sem_release(errand_sem *sem, er_sem_place *place)
+{
+    if (er_pool_dead(sem->family.home)) return;
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->family.home);
+    er_lock_take(&sem->family.lock);
+    er_list_remove(&place->node);
+    place->state = IDLE;
+    give_back(place->member, place->n, now, &t);
+    er_family_leave(&sem->family);
+    er_endings_call(t.first);
+}
+
+errand_result er_sem_refusal(const errand_sem *sem, int error, unsigned n)
+{
+    if (error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
+    if (error != EINVAL) return errand_fail(error);
+    if (n && n <= sem->permits) return errand_failf(EINVAL, "key: too long");
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "",
+                        sem->name ? sem->name : "", sem->permits);
+}
+
+errand_pool *er_sem_home(const errand_sem *sem) { return sem->family.home; }
 
 /* ---- the fast pair ---- */
 
 bool errand_sem_try(errand_sem *sem, unsigned n)
 {
-    if (!sem || !n || er_pool_dead(sem->home)) return false;
-    er_lock_take(&sem->lock);
-    bool free = er_list_empty(&sem->line) && n <= sem->permits - sem->in_use;
-    if (free) {
-        sem->in_use += n;
-        sem->nameless += n;
+    if (!sem || !n || n > INT_MAX || er_pool_dead(sem->family.home)) return false;
+    uint64_t seen = er_load_relaxed(&sem->plain.word); /* relaxed: the step that takes is ordered */
+    while (!(seen & SLOW) && FREE(seen) >= n) {
+        if (er_cas(&sem->plain.word, &seen, seen - n + n * NAMELESS)) return true;
     }
-    er_lock_give(&sem->lock);
-    return free;
+    return false;
 }
 
 int errand_sem_give(errand_sem *sem, unsigned n)
 {
     if (!sem || !n) return EINVAL;
-    if (er_pool_dead(sem->home)) return ERRAND_EFORKED;
-    er_list granted;
-    er_list_init(&granted);
-    er_lock_take(&sem->lock);
-    bool taken = n <= sem->nameless;
-    if (taken) {
-        sem->nameless -= n;
-        sem->in_use -= n;
-        move_up(sem, &granted);
+    if (er_pool_dead(sem->family.home)) return ERRAND_EFORKED;
+    er_sem_member *m = &sem->plain;
+    uint64_t seen = er_load_relaxed(&m->word); /* relaxed: as above */
+    while (!(seen & SLOW)) {
+        if (TAKEN(seen) < n) return EOVERFLOW;
+        if (er_cas(&m->word, &seen, seen + n - n * NAMELESS)) return 0;
     }
-    er_lock_give(&sem->lock);
-    end_granted(&granted);
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->family.home);
+    er_lock_take(&sem->family.lock);
+    seen = er_load(&m->word);
+    while (TAKEN(seen) >= n && !er_cas(&m->word, &seen, seen + n - n * NAMELESS)) continue;
+    bool taken = TAKEN(seen) >= n;
+    if (taken) move_up(m, now, &t);
+    er_family_leave(&sem->family);
+    er_endings_call(t.first);
     return taken ? 0 : EOVERFLOW;
 }
 
 /* ---- the semaphore itself ---- */
 
+static void init_member(er_family *family, er_member *base)
+{
+    er_sem_member *m = member_of(base);
+    m->word = sem_of(family)->permits;
+    er_list_init(&m->line);
+    er_list_init(&m->holders);
+}
+
+static bool is_idle(er_family *family, er_member *base)
+{
+    (void)family;
+    const er_sem_member *m = member_of(base);
+    return er_list_empty(&m->line) && er_list_empty(&m->holders);
+}
+
+static void free_sem(er_family *family)
+{
+    errand_sem *sem = sem_of(family);
+    er_pool_remove_closer(family->home, &sem->closer);
+    er_free(sem);
+}
+
+static const er_family_kind sem_kind = { sizeof(er_sem_member), init_member, is_idle, free_sem };
+
+/* All lines end at once: nobody moves up. The last of them may take the semaphore with it. */
+static void shut_sem(er_closer *closer)
+{
+    errand_sem *sem = er_of(closer, errand_sem, closer);
+    told t = { 0 };
+    er_lock_take(&sem->family.lock);
+    sem->shut = true;
+    for (er_member *at = NULL; (at = er_family_next(&sem->family, at));) {
+        er_sem_member *m = member_of(at);
+        for (er_node *n; (n = er_list_first(&m->line));) {
+            er_sem_place *p = er_of(n, er_sem_place, node);
+            end_waiting(m, p);
+            tell(&t, p, ECANCELED);
+        }
+        move_up(m, 0, &t);
+    }
+    er_family_leave(&sem->family);
+    er_endings_call(t.first);
+}
+
 errand_sem *errand_sem_new_sized(errand_pool *home, const errand_sem_opts *opts, size_t size)
 {
     errand_sem_opts o;
-    int error = home && opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
-    if (!error && !o.permits) error = EINVAL;
+    int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    if (!error && (!o.permits || o.permits > INT_MAX)) error = EINVAL;
     errand_sem *sem = error ? NULL : er_alloc_zero(sizeof *sem);
     if (!error && !sem) error = ENOMEM;
     if (!error) {
-        sem->count = 1;
-        sem->home = home;
         sem->name = o.name;
         sem->permits = o.permits;
+        sem->max_waiters = o.max_waiters;
         sem->closer.shut = shut_sem;
-        er_list_init(&sem->line);
-        error = er_pool_add_closer(home, &sem->closer);
+        error = er_family_init(&sem->family, &sem_kind, home, o.max_keys, &sem->plain.base);
+        if (!error && (error = er_pool_add_closer(home, &sem->closer))) er_pool_release(home);
     }
-    if (error) {
-        er_free(sem);
-        errno = error;
-        return NULL;
-    }
-    er_pool_keep(home);
-    return sem;
+    if (!error) return sem;
+    er_free(sem);
+    errno = error;
+    return NULL;
 }
 
 void errand_sem_free(errand_sem *sem)
 {
-    if (sem) release_sem(sem);
-}
-
-int errand_sem_stats_sized(errand_sem *sem, errand_sem_stats *out, size_t size)
-{
-    if (!sem || !out) return EINVAL;
-    if (er_pool_dead(sem->home)) return ERRAND_EFORKED;
-    er_lock_take(&sem->lock);
-    errand_sem_stats s = { sem->permits, sem->in_use, sem->waiting };
-    er_lock_give(&sem->lock);
-    return er_options_give(out, size, &s, sizeof s);
+    if (sem) er_family_release(&sem->family);
 }
 
 errand_sem *er_sem_keep(errand_sem *sem)
 {
-    keep_sem(sem);
+    er_family_keep(&sem->family);
     return sem;
+}
+
+static void resize_member(er_sem_member *m, unsigned before, unsigned permits, int64_t now, told *t)
+{
+    er_or(&m->word, SLOW); /* from here on the word is the lock's */
+    if (permits > before) er_add(&m->word, permits - before);
+    else m->owed += before - permits;
+    if (m->owed && permits > before) { /* what had not been paid yet exists again */
+        unsigned again = m->owed < permits - before ? m->owed : permits - before;
+        m->owed -= again;
+        er_sub(&m->word, again);
+    }
+    for (er_node *n = m->line.head.next, *next; n != &m->line.head; n = next) {
+        er_sem_place *p = er_of(n, er_sem_place, node);
+        next = n->next;
+        if (p->n <= permits) continue;
+        end_waiting(m, p);
+        tell(t, p, EINVAL);
+    }
+    move_up(m, now, t);
+}
+
+int errand_sem_resize(errand_sem *sem, unsigned permits)
+{
+    if (!sem || !permits || permits > INT_MAX) return EINVAL;
+    if (er_pool_dead(sem->family.home)) return ERRAND_EFORKED;
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->family.home);
+    er_lock_take(&sem->family.lock);
+    for (er_member *at = NULL; (at = er_family_next(&sem->family, at));)
+        resize_member(member_of(at), sem->permits, permits, now, &t);
+    sem->permits = permits;
+    er_family_leave(&sem->family);
+    er_endings_call(t.first);
+    return 0;
+}
+
+/* ---- what it tells ---- */
+
+int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *out, size_t size)
+{
+    if (!sem || !out) return EINVAL;
+    er_member *base;
+    int64_t now = er_pool_dead(sem->family.home) ? 0 : er_pool_now(sem->family.home);
+    int error = er_family_find(&sem->family, key, &base);
+    if (error) return error;
+    const er_sem_member *m = member_of(base);
+    errand_sem_stats s = { .permits = sem->permits,
+                           .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
+                           .waiting = m->waiting,
+                           .keys = sem->family.keys,
+                           .granted = m->granted,
+                           .left = m->left,
+                           .refused = m->refused,
+                           .longest_wait_ns = m->longest_wait_ns };
+    if (m->waiting) {
+        int64_t waits = now - er_of(m->line.head.next, er_sem_place, node)->since_ns;
+        if (waits > s.longest_wait_ns) s.longest_wait_ns = waits;
+    }
+    er_family_leave(&sem->family);
+    return er_options_give(out, size, &s, sizeof s);
+}
+
+size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_holder *at, size_t most, size_t size)
+{
+    er_member *base;
+    if (!sem || (!at && most) || er_family_find(&sem->family, key, &base)) return 0;
+    int64_t now = er_pool_now(sem->family.home);
+    size_t i = 0;
+    const er_list *holders = &member_of(base)->holders;
+    for (er_node *n = holders->head.next; n != &holders->head; n = n->next, i++) {
+        const er_sem_place *p = er_of(n, er_sem_place, node);
+        errand_holder h = { p->name, p->site, p->n, 0, (now - p->since_ns) / ER_MS };
+        if (i < most) er_options_give((char *)at + i * size, size, &h, sizeof h);
+    }
+    er_family_leave(&sem->family);
+    return i;
 }

@@ -28,7 +28,12 @@ typedef struct timed_work { /* with a deadline, to begin or to end */
     errand_reason late; /* why it is told to end at its deadline */
 } timed_work;
 
-enum { INTO = 2, TIMED = 4 }; /* er_task.flags, beside ER_FOLLOWS */
+typedef struct completed_work { /* somebody completes its end; not timed */
+    er_task task;
+    er_completion completion;
+} completed_work;
+
+enum { INTO = 2, TIMED = 4, COMPLETED = 8, RETRIED = 16 }; /* er_task.flags, beside ER_FOLLOWS */
 
 static er_task *task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
 static timed_work *timed_of(er_cell *cell) { return er_of(cell, timed_work, task.cell); }
@@ -43,6 +48,8 @@ errand_result errand_later(errand_future *f)
     if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
     return (errand_result){ 0, f, drop_later, f, NULL };
 }
+
+bool er_is_later(const errand_result *r) { return !r->error && r->free == drop_later; }
 
 static er_cell *later_of(const errand_result *r) { return !r->error && r->free == drop_later ? r->owner : NULL; }
 
@@ -76,6 +83,16 @@ static errand_result told_failure(errand_result r, errand_reason reason)
 
 static const er_cell_kind work_kind, sequel_kind;
 
+static void complete(er_task *task, errand_result *r)
+{
+    const er_completion *c = &er_of(task, completed_work, task)->completion;
+    bool turned = er_home_of(task->cell.pool)->clock;
+    int64_t took = 0;
+    if (r->error && turned) took = er_pool_now(task->cell.pool) - c->began_ns;
+    else if (r->error && task->stamp) took = er_coarse_ns() - task->stamp;
+    c->fn(c->arg, r, took < 0 ? 0 : took / ER_MS);
+}
+
 /* The last steps of both; the caller holds a count. */
 static void end_task(er_cell *cell, errand_result r)
 {
@@ -85,6 +102,7 @@ static void end_task(er_cell *cell, errand_result r)
         er_task *task = task_of(cell);
         if (task->free_arg) task->free_arg(task->arg);
         task->free_arg = NULL;
+        if (task->flags & COMPLETED) complete(task, &r);
         if ((task->flags & TIMED) && er_timer_disarm(cell->pool, &timed_of(cell)->timer)) er_cell_release(cell);
     }
     if (cell->pool) er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
@@ -308,8 +326,8 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
-                        bool urgent, const void *site)
+static er_cell *submit_work(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
+                            bool urgent, const void *site, const er_completion *completion)
 {
     int64_t begin_by = INT64_MAX;
     if (task->start_within_ms)
@@ -317,10 +335,13 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
     int error = 0;
     er_key *key = task->key || er_task_here() ? er_key_for(task, &error) : NULL;
-    er_task *t = error ? NULL : er_alloc(alarm != INT64_MAX ? sizeof(timed_work) : sizeof *t);
+    size_t size = alarm != INT64_MAX ? sizeof(timed_work) : completion ? sizeof(completed_work) : sizeof(er_task);
+    er_task *t = error ? NULL : er_alloc(size);
     if (!t) {
         er_key_drop(key);
-        return refused(pool, task, errand_fail(ENOMEM));
+        errand_result r = errand_fail(ENOMEM);
+        if (completion) completion->fn(completion->arg, &r, 0);
+        return refused(pool, task, r);
     }
     er_cell *cell = &t->cell;
     er_cell_init(cell, &work_kind, pool);
@@ -330,7 +351,15 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     t->deadline_ns = deadline_ns;
     t->site = site;
     t->queued = ER_NOT_QUEUED;
-    t->flags = (uint16_t)((task->fn ? 0 : INTO) | (alarm != INT64_MAX ? TIMED : 0));
+    t->flags = (uint16_t)((task->fn ? 0 : INTO) |
+               (alarm != INT64_MAX ? TIMED
+                : completion       ? COMPLETED
+                                   : 0) |
+               (task->reserved & ER_RETRIED ? RETRIED : 0));
+    if (completion) {
+        er_of(t, completed_work, task)->completion = *completion;
+        t->stamp = 0; /* it may never be queued */
+    }
     t->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     t->arg = task->arg;
     t->free_arg = task->free;
@@ -355,6 +384,40 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t dead
     return cell;
 }
 
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
+                        bool urgent, const void *site)
+{
+    return submit_work(pool, task, deadline_ns, late, urgent, site, NULL);
+}
+
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, const void *site,
+                                  void (*fn)(void *, errand_result *, int64_t), void *arg)
+{
+    er_completion c = { fn, arg, er_home_of(pool)->clock ? er_pool_now(pool) : 0 };
+    return submit_work(pool, task, INT64_MAX, ERRAND_BY_NOBODY, false, site, &c);
+}
+
+/* ---- part of an attempt ---- */
+
+static _Thread_local struct {
+    er_task *task; /* in which the loops began */
+    int depth;
+} loops;
+
+bool er_retried_here(void)
+{
+    er_task *me = er_task_here();
+    return (me && (me->flags & RETRIED)) || (loops.depth > 0 && loops.task == me);
+}
+
+void er_retried_enter(int more)
+{
+    er_task *me = er_task_here();
+    if (loops.depth <= 0 || loops.task != me) loops.depth = 0; /* of another task, which has left them behind */
+    loops.task = me;
+    loops.depth += more;
+}
+
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size)
 {
     int error = task ? er_options(own, sizeof *own, task, size) : EINVAL;
@@ -372,6 +435,7 @@ er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *t
     if (own->start_within_ms < 0 && own->start_within_ms != ERRAND_ZERO)
         return refused(pool, own, errand_failf(EINVAL, "start_within_ms is negative"));
     if (!own->name && !own->detached && er_task_here()) own->name = er_task_here()->name;
+    own->reserved = !own->detached && er_retried_here() ? ER_RETRIED : 0;
     return NULL;
 }
 
@@ -393,7 +457,9 @@ errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *ta
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
 {
     er_task *me = er_task_here();
-    errand_task task = { .fn = fn, .arg = arg, .name = me ? me->name : NULL };
+    errand_task task = {
+        .fn = fn, .arg = arg, .name = me ? me->name : NULL, .reserved = er_retried_here() ? ER_RETRIED : 0
+    };
     if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, __builtin_return_address(0));
     return er_task_submit(pool, &task, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0));
 }
@@ -475,7 +541,7 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     task->deadline_ns = INT64_MAX;
     task->site = __builtin_return_address(0);
     task->queued = ER_NOT_QUEUED;
-    task->flags = ER_FOLLOWS;
+    task->flags = (uint16_t)(ER_FOLLOWS | (er_retried_here() ? RETRIED : 0));
     task->waiter.fn = input_ended;
     task->fn = (void (*)(void))fn;
     task->arg = arg;

@@ -9,6 +9,26 @@
 er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent,
                         const void *site);
 
+/* The same without deadlines, for somebody who has to complete the end: called once, whatever becomes of the task, before anybody
+ * sees the result; with how long a failure took since it was submitted. */
+typedef struct er_completion {
+    void  (*fn)(void *arg, errand_result *r, int64_t took_ms);
+    void   *arg;
+    int64_t began_ns; /* task.c's */
+} er_completion;
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, const void *site, void (*fn)(void *, errand_result *, int64_t),
+                                  void *arg);
+
+/* errand_task.reserved, inside the library: it is part of an attempt that may be made again. What it submits is so, too. */
+enum { ER_RETRIED = 1 };
+/* What a task submitted here inherits of that. */
+bool er_retried_here(void);
+/* A loop on this thread has an attempt under way (1) or not any more (-1). */
+void er_retried_enter(int more);
+
+/* "Ask f" was returned. */
+bool er_is_later(const errand_result *r);
+
 /* Copies and checks a caller's task into *own and fills in the name and key it inherits. NULL: all is well; else the failed
  * future to return, the task's arg freed. */
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size);

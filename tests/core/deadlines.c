@@ -154,7 +154,7 @@ START_TEST(an_attempt_ends_at_its_own_deadline_and_is_tried_again)
     open_turned();
     obedient o = { .pool = pool };
     errand_future *f = start_task(
-        (errand_policy_opts){ .attempts = 2, .first_ms = 10, .attempt_ms = 100, .within_ms = 100000 }, obeying(&o));
+        (errand_policy_opts){ .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .attempt_ms = 100, .within_ms = 100000 }, obeying(&o));
     await_count(&o.calls, 1);
     turn(&t, pool, 101);
     await_asleep(pool, 1); /* the backoff; the task is over */
@@ -198,7 +198,7 @@ typedef struct submitter {
 static errand_result submit_inside(void *arg)
 {
     submitter *s = arg;
-    errand_result r = errand_await(start_task((errand_policy_opts){ .attempts = 5, .first_ms = 60 }, sticking(&s->s)));
+    errand_result r = errand_await(start_task((errand_policy_opts){ .attempts = 5, .first_ms = 60, .jitter = ERRAND_JITTER_NONE }, sticking(&s->s)));
     s->error = r.error;
     errand_result_free(&r);
     return errand_ok(NULL, NULL);

@@ -35,7 +35,7 @@ START_TEST(each_field_that_is_wrong_is_named)
     refused((errand_policy_opts){ .factor = -2 }, "factor");
     refused((errand_policy_opts){ .factor = (double)NAN }, "factor");
     refused((errand_policy_opts){ .factor = (double)INFINITY }, "factor");
-    refused((errand_policy_opts){ .jitter = (errand_jitter)3 }, "jitter");
+    refused((errand_policy_opts){ .jitter = (errand_jitter)4 }, "jitter");
     refused((errand_policy_opts){ .jitter = (errand_jitter)-1 }, "jitter");
     refused((errand_policy_opts){ .repeat = (errand_repeat)3 }, "repeat");
     refused((errand_policy_opts){ .repeat = (errand_repeat)-1 }, "repeat");
@@ -77,8 +77,11 @@ START_TEST(after_the_last_attempt_there_is_no_wait)
     for (unsigned n = 0; n < 5; n++)
         ck_assert_int_eq(errand_policy_wait_ms(policy, n, 7), waits[n]);
     ck_assert_int_eq(errand_policy_wait_ms(NULL, 1, 7), -1);
-    ck_assert_int_eq(er_policy_wait(policy, 1, 7, true), 1000); /* after a rate limit the first wait is longer */
-    ck_assert_int_eq(er_policy_wait(policy, 2, 7, true), 2000);
+    errand_result limited = errand_fail(ERRAND_HTTP + 429);
+    errand_view view = { .number = 1, .last = &limited };
+    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 1000); /* after a rate limit the first wait is longer */
+    view.number = 2;
+    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 2000);
     errand_policy_free(policy);
     policy = policy_of((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_NEVER });
     ck_assert_int_eq(errand_policy_wait_ms(policy, 1, 7), -1);

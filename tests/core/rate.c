@@ -35,7 +35,7 @@ static bool ended(errand_future *f)
 /* It is let through now, or not at all: exact to the nanosecond, no timer is needed. */
 static bool let_through_now(errand_rate *rate)
 {
-    errand_result r = errand_await(er_rate_acquire_by(rate, pool, t.now_ns));
+    errand_result r = errand_await(er_rate_acquire_by(rate, NULL, pool, t.now_ns));
     if (r.error && r.error != ERRAND_ELATE)
         ck_abort_msg("%s", errand_result_message(&r)); /* asserting costs a file write */
     return !r.error;
@@ -56,7 +56,7 @@ START_TEST(turns_come_one_by_one_in_the_order_of_asking)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 0);
-    errand_future *a = errand_rate_acquire(rate), *b = errand_rate_acquire(rate), *c = errand_rate_acquire(rate);
+    errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL), *c = errand_rate_acquire(rate, NULL);
     ENDS(a, 0);
     ck_assert(!ended(b) && !ended(c));
     comes_after(b, 100);
@@ -137,7 +137,7 @@ START_TEST(waiting_turns_keep_to_the_rate_too)
         int64_t before[100], at[100]; /* each came after the one and at the other */
         while (first < 100) {
             for (unsigned more = (unsigned)(dice(&state) * 4); more && n < 100; more--) {
-                f[n] = errand_rate_acquire(rate);
+                f[n] = errand_rate_acquire(rate, NULL);
                 before[n] = t.now_ns - TICK_MS * ER_MS;
                 n++;
             }
@@ -194,23 +194,26 @@ START_TEST(a_long_run_is_within_a_thousandth_of_the_rate)
 }
 END_TEST
 
-START_TEST(a_turn_is_reserved_once_and_the_last_one_can_be_given_back)
+START_TEST(a_turn_is_reserved_once_and_can_be_given_back)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
-    errand_future *a = errand_rate_acquire(rate), *b = errand_rate_acquire(rate), *c = errand_rate_acquire(rate);
+    errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL), *c = errand_rate_acquire(rate, NULL);
     errand_cancel(c); /* the last: at 300 ms */
     ck_assert(ended(c));
     ENDS(c, ECANCELED);
-    errand_cancel(a); /* not the last: nobody moves up */
+    errand_cancel(a); /* not the last: nobody moves up, and the next to come has its turn */
     ENDS(a, ECANCELED);
-    errand_future *d = errand_rate_acquire(rate);
-    comes_after(b, 200);
+    errand_future *d = errand_rate_acquire(rate, NULL);
     comes_after(d, 100);
-    errand_future *e = errand_rate_acquire(rate);
+    comes_after(b, 100);
+    ck_assert(!let_through_now(rate));
+    d = errand_rate_acquire(rate, NULL);
+    comes_after(d, 100);
+    errand_future *e = errand_rate_acquire(rate, NULL);
     errand_drop(e);
-    errand_future *f = errand_rate_acquire(rate); /* a dropped one keeps its turn */
+    errand_future *f = errand_rate_acquire(rate, NULL); /* a dropped one keeps its turn */
     comes_after(f, 200);
     errand_rate_free(rate);
     close_pool(pool);
@@ -222,21 +225,21 @@ START_TEST(a_pause_moves_all_that_are_still_to_come)
     open_pool();
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
-    errand_future *a = errand_rate_acquire(rate), *b = errand_rate_acquire(rate);
+    errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 50);
-    errand_rate_pause(rate, 1000);
-    errand_rate_pause(rate, 300); /* shorter: says nothing new */
-    errand_rate_pause(rate, 0);
-    errand_rate_pause(rate, -5);
-    errand_future *c = errand_rate_acquire(rate);
+    errand_rate_pause(rate, NULL, 1000);
+    errand_rate_pause(rate, NULL, 300); /* shorter: says nothing new */
+    errand_rate_pause(rate, NULL, 0);
+    errand_rate_pause(rate, NULL, -5);
+    errand_future *c = errand_rate_acquire(rate, NULL);
     comes_after(a, 1050);
     comes_after(b, 100);
     comes_after(c, 100);
     turn(&t, pool, 10000);
-    errand_rate_pause(rate, 500); /* nobody waits: those who come do */
+    errand_rate_pause(rate, NULL, 500); /* nobody waits: those who come do */
     ck_assert(!let_through_now(rate));
-    errand_future *d = errand_rate_acquire(rate);
-    errand_rate_pause(rate, 700);
+    errand_future *d = errand_rate_acquire(rate, NULL);
+    errand_rate_pause(rate, NULL, 700);
     comes_after(d, 700);
     errand_rate_free(rate);
     close_pool(pool);
@@ -251,10 +254,10 @@ typedef struct asker {
 static errand_result ask_twice(void *arg)
 {
     asker *a = arg;
-    errand_result r = errand_await(errand_rate_acquire(a->rate));
+    errand_result r = errand_await(errand_rate_acquire(a->rate, NULL));
     if (r.error)
         return r;
-    r = errand_await(errand_rate_acquire(a->rate));
+    r = errand_await(errand_rate_acquire(a->rate, NULL));
     a->error = r.error;
     errand_result_free(&r);
     return errand_ok(NULL, NULL);
@@ -281,8 +284,8 @@ START_TEST(a_deadline_counts_on_the_clock_of_whose_it_is)
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
     int64_t soon = er_deadline(er_now_ns(), 50), far = er_deadline(er_now_ns(), 1000000);
-    ENDS(er_rate_acquire_by(rate, real, soon), ERRAND_ELATE);
-    errand_future *f = er_rate_acquire_by(rate, real, far);
+    ENDS(er_rate_acquire_by(rate, NULL, real, soon), ERRAND_ELATE);
+    errand_future *f = er_rate_acquire_by(rate, NULL, real, far);
     comes_after(f, 100);
     errand_rate_free(rate);
     close_pool(real);
@@ -295,16 +298,16 @@ START_TEST(closing_the_pool_ends_turns_that_are_centuries_away)
     open_pool();
     errand_rate *rare = rate_of(1e-300, 4000000000u), *paused = rate_of(1000, 1), *usual = rate_of(1, 1);
     errand_rate *rates[] = { rare, rare, rare, rare, rare, paused, usual, usual };
-    errand_rate_pause(paused, ERRAND_FOREVER);
-    errand_rate_pause(paused, ERRAND_FOREVER);
+    errand_rate_pause(paused, NULL, ERRAND_FOREVER);
+    errand_rate_pause(paused, NULL, ERRAND_FOREVER);
     while (let_through_now(rare))
         continue;
     ck_assert(let_through_now(usual));
     errand_future *f[8];
     for (int i = 0; i < 8; i++)
-        f[i] = errand_rate_acquire(rates[i]);
-    errand_rate_pause(rare, ERRAND_FOREVER);
-    errand_rate_pause(usual, 1000);
+        f[i] = errand_rate_acquire(rates[i], NULL);
+    errand_rate_pause(rare, NULL, ERRAND_FOREVER);
+    errand_rate_pause(usual, NULL, 1000);
     errand_cancel(f[4]);
     ENDS(f[4], ECANCELED);
     errand_rate_free(rare);
@@ -319,7 +322,7 @@ START_TEST(closing_the_pool_ends_turns_that_are_centuries_away)
         ck_assert_int_eq(r.error, ECANCELED);
         ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
     }
-    ENDS(errand_rate_acquire(usual), EINVAL);
+    ENDS(errand_rate_acquire(usual, NULL), EINVAL);
     errand_rate_free(usual);
 }
 END_TEST
@@ -340,8 +343,8 @@ START_TEST(a_rate_that_is_none_is_refused)
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_ptr_null(errand_rate_new_sized(pool, &opts.known, sizeof opts));
     ck_assert_int_eq(errno, ENOTSUP);
-    ENDS(errand_rate_acquire(NULL), EINVAL);
-    errand_rate_pause(NULL, 1);
+    ENDS(errand_rate_acquire(NULL, NULL), EINVAL);
+    errand_rate_pause(NULL, NULL, 1);
     errand_rate_free(NULL);
     close_pool(pool);
 }
@@ -360,9 +363,9 @@ static void *rage(void *arg)
     storm *s = arg;
     for (unsigned i = 0; i < s->rounds; i++) {
         double d = dice(&s->seed);
-        errand_future *f = errand_rate_acquire(s->rate);
+        errand_future *f = errand_rate_acquire(s->rate, NULL);
         if (d < 0.01)
-            errand_rate_pause(s->rate, 1);
+            errand_rate_pause(s->rate, NULL, 1);
         if (d < 0.7)
             errand_cancel(f);
         if (d < 0.2) {
@@ -407,7 +410,7 @@ Suite *rate_suite(void)
     tcase_add_test(tc, no_interval_sees_more_than_the_burst_and_its_share);
     tcase_add_test(tc, waiting_turns_keep_to_the_rate_too);
     tcase_add_test(tc, a_long_run_is_within_a_thousandth_of_the_rate);
-    tcase_add_test(tc, a_turn_is_reserved_once_and_the_last_one_can_be_given_back);
+    tcase_add_test(tc, a_turn_is_reserved_once_and_can_be_given_back);
     tcase_add_test(tc, a_pause_moves_all_that_are_still_to_come);
     tcase_add_test(tc, a_turn_beyond_the_callers_deadline_is_refused_at_once);
     tcase_add_test(tc, a_deadline_counts_on_the_clock_of_whose_it_is);

@@ -192,7 +192,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     script s = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED };
     errand_future *f = start((errand_policy_opts){ .attempts = 2, .rate = rate }, &s);
     await_asleep(pool, 1);
-    errand_future *other = errand_rate_acquire(rate);
+    errand_future *other = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 4998);
     ck_assert(!ended(other) && !ended(f));
     turn(&t, pool, 1000);
@@ -202,7 +202,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     /* but the other side cannot stop everybody for longer than this run would wait */
     script forever = { .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED };
     ENDS(start((errand_policy_opts){ .attempts = 2, .rate = rate }, &forever), ERRAND_HTTP + 429);
-    other = errand_rate_acquire(rate);
+    other = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 301000);
     ck_assert(ended(other));
     ENDS(other, 0);
@@ -396,6 +396,7 @@ START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
     script silent = { .error = { ECONNRESET } };
     o.name = NULL;
     o.within_ms = 0;
+    o.jitter = ERRAND_JITTER_NONE;
     f = start(o, &silent);
     await_asleep(pool, 1);
     errand_cancel(f);
@@ -421,7 +422,7 @@ START_TEST(a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause)
     said heard;
     listen_to(&heard);
     script s = { .error = { ECONNRESET } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10000, .name = "own", .log = heard.log },
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
                              &s);
     await_asleep(pool, 1);
     errand_cancel(f);

@@ -36,7 +36,7 @@ static void *permit_of(errand_future *f)
 static void stands(errand_sem *sem, unsigned in_use, unsigned waiting)
 {
     errand_sem_stats s;
-    ck_assert_int_eq(errand_sem_stats_get(sem, &s), 0);
+    ck_assert_int_eq(errand_sem_stats_get(sem, NULL, &s), 0);
     ck_assert_uint_eq(s.in_use, in_use);
     ck_assert_uint_eq(s.waiting, waiting);
 }
@@ -45,10 +45,10 @@ START_TEST(permits_go_to_waiters_in_the_order_they_came)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
     errand_future *f[5];
     for (int i = 0; i < 5; i++)
-        f[i] = errand_sem_acquire(sem, 1);
+        f[i] = errand_sem_acquire(sem, NULL, 1);
     stands(sem, 1, 5);
     for (int i = 0; i < 5; i++) {
         errand_permit_release(held);
@@ -67,12 +67,12 @@ START_TEST(nobody_overtakes_a_waiter_that_wants_more)
 {
     open_pool();
     errand_sem *sem = sem_of(3);
-    void *two = permit_of(errand_sem_acquire(sem, 2));
-    errand_future *big = errand_sem_acquire(sem, 3), *small = errand_sem_acquire(sem, 1);
+    void *two = permit_of(errand_sem_acquire(sem, NULL, 2));
+    errand_future *big = errand_sem_acquire(sem, NULL, 3), *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert(!ended(big) && !ended(small));
     ck_assert(!errand_sem_try(sem, 1)); /* one is free, but somebody waits */
     errand_permit *none = (errand_permit *)&pool;
-    ck_assert_int_eq(errand_sem_wait(sem, 1, 0, &none), ETIMEDOUT);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &none), ETIMEDOUT);
     ck_assert_ptr_null(none);
     errand_permit_release(two);
     ck_assert(ended(big) && !ended(small));
@@ -88,9 +88,9 @@ START_TEST(when_a_big_waiter_is_cancelled_those_behind_it_move_up)
 {
     open_pool();
     errand_sem *sem = sem_of(3);
-    void *one = permit_of(errand_sem_acquire(sem, 1));
-    errand_future *big = errand_sem_acquire(sem, 3), *a = errand_sem_acquire(sem, 1), *b = errand_sem_acquire(sem, 1),
-                  *c = errand_sem_acquire(sem, 1);
+    void *one = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *big = errand_sem_acquire(sem, NULL, 3), *a = errand_sem_acquire(sem, NULL, 1), *b = errand_sem_acquire(sem, NULL, 1),
+                  *c = errand_sem_acquire(sem, NULL, 1);
     errand_cancel(big);
     ck_assert(ended(big) && ended(a) && ended(b) && !ended(c));
     errand_result r = errand_await(big);
@@ -113,12 +113,12 @@ START_TEST(a_number_that_can_never_be_had_is_refused)
     open_pool();
     errand_sem *sem = sem_of(3);
     errand_permit *p;
-    ENDS(errand_sem_acquire(sem, 0), EINVAL);
-    ENDS(errand_sem_acquire(sem, 4), EINVAL);
-    ENDS(errand_sem_acquire(NULL, 1), EINVAL);
-    ck_assert_int_eq(errand_sem_wait(sem, 4, LONG_MS, &p), EINVAL);
-    ck_assert_int_eq(errand_sem_wait(sem, 1, -1, &p), EINVAL);
-    ck_assert_int_eq(errand_sem_wait(sem, 1, 0, NULL), EINVAL);
+    ENDS(errand_sem_acquire(sem, NULL, 0), EINVAL);
+    ENDS(errand_sem_acquire(sem, NULL, 4), EINVAL);
+    ENDS(errand_sem_acquire(NULL, NULL, 1), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 4, LONG_MS, &p), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, -1, &p), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, NULL), EINVAL);
     ck_assert(!errand_sem_try(sem, 0) && !errand_sem_try(sem, 4) && !errand_sem_try(NULL, 1));
     ck_assert_int_eq(errand_sem_give(sem, 0), EINVAL);
     stands(sem, 0, 0);
@@ -143,11 +143,11 @@ START_TEST(give_takes_back_only_what_try_took)
 {
     open_pool();
     errand_sem *sem = sem_of(4);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
     ck_assert_int_eq(errand_sem_give(sem, 1), EOVERFLOW); /* that one is not nameless */
     ck_assert(errand_sem_try(sem, 2));
     ck_assert(!errand_sem_try(sem, 2));
-    errand_future *f = errand_sem_acquire(sem, 3);
+    errand_future *f = errand_sem_acquire(sem, NULL, 3);
     ck_assert_int_eq(errand_sem_give(sem, 3), EOVERFLOW);
     stands(sem, 3, 1);
     ck_assert_int_eq(errand_sem_give(sem, 2), 0);
@@ -164,8 +164,8 @@ START_TEST(a_semaphore_given_up_while_held_serves_its_waiters)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
-    errand_future *f = errand_sem_acquire(sem, 1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *f = errand_sem_acquire(sem, NULL, 1);
     errand_sem_free(sem);
     ck_assert(!ended(f));
     errand_permit_release(held);
@@ -178,7 +178,7 @@ START_TEST(a_permit_outlives_its_pool)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
     close_pool(pool);
     errand_sem_free(sem);
     errand_permit_release(held);
@@ -189,15 +189,15 @@ START_TEST(an_acquired_permit_that_nobody_took_is_given_back)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
-    errand_drop(errand_sem_acquire(sem, 1)); /* granted at once */
+    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted at once */
     stands(sem, 0, 0);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
-    errand_drop(errand_sem_acquire(sem, 1)); /* granted later, unheard */
-    errand_future *f = errand_sem_acquire(sem, 1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted later, unheard */
+    errand_future *f = errand_sem_acquire(sem, NULL, 1);
     errand_permit_release(held);
     errand_permit_release(permit_of(f));
     stands(sem, 0, 0);
-    errand_result r = errand_await(errand_sem_acquire(sem, 1));
+    errand_result r = errand_await(errand_sem_acquire(sem, NULL, 1));
     errand_result_free(&r); /* freeing the result is giving back */
     stands(sem, 0, 0);
     errand_sem_free(sem);
@@ -216,7 +216,7 @@ static errand_result wait_for_permit(void *arg)
     waiter *w = arg;
     errand_permit *p;
     happen(&w->began);
-    w->error = errand_sem_wait(w->sem, 1, ERRAND_FOREVER, &p);
+    w->error = errand_sem_wait(w->sem, NULL, 1, ERRAND_FOREVER, &p);
     errand_permit_release(p);
     return errand_fail(w->error);
 }
@@ -226,9 +226,9 @@ START_TEST(waiting_for_a_permit_ends_by_grant_time_and_cancel)
     open_pool();
     errand_sem *sem = sem_of(1);
     errand_permit *p, *q;
-    ck_assert_int_eq(errand_sem_wait(sem, 1, 0, &p), 0);
-    ck_assert_int_eq(errand_sem_wait(sem, 1, 0, &q), ETIMEDOUT);
-    ck_assert_int_eq(errand_sem_wait(sem, 1, 1, &q), ETIMEDOUT);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &p), 0);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &q), ETIMEDOUT);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 1, &q), ETIMEDOUT);
     stands(sem, 1, 0);
 
     waiter told = { .sem = sem }, granted = { .sem = sem };
@@ -252,7 +252,7 @@ static errand_result await_permit(void *arg)
 {
     waiter *w = arg;
     happen(&w->began);
-    return errand_await(errand_sem_acquire(w->sem, 1));
+    return errand_await(errand_sem_acquire(w->sem, NULL, 1));
 }
 
 static errand_result release_permit(void *permit)
@@ -266,7 +266,7 @@ START_TEST(a_task_cancelled_while_it_is_being_granted_loses_no_permit)
     open_pool();
     errand_sem *sem = sem_of(1);
     for (unsigned i = 0, n = scaled(2000); i < n; i++) {
-        void *held = permit_of(errand_sem_acquire(sem, 1));
+        void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
         waiter w = { .sem = sem };
         errand_future *f = errand_submit(pool, await_permit, &w);
         if (i % 2)
@@ -277,7 +277,7 @@ START_TEST(a_task_cancelled_while_it_is_being_granted_loses_no_permit)
         errand_result_free(&r);
         ENDS(releasing, 0);
         errand_permit *p;
-        ck_assert_int_eq(errand_sem_wait(sem, 1, LONG_MS, &p), 0); /* it is there */
+        ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, LONG_MS, &p), 0); /* it is there */
         errand_permit_release(p);
     }
     stands(sem, 0, 0);
@@ -290,8 +290,8 @@ START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
 {
     open_pool();
     errand_sem *sem = sem_of(2);
-    void *held = permit_of(errand_sem_acquire(sem, 1));
-    errand_future *big = errand_sem_acquire(sem, 2), *small = errand_sem_acquire(sem, 1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *big = errand_sem_acquire(sem, NULL, 2), *small = errand_sem_acquire(sem, NULL, 1);
     close_pool(pool);
     errand_future *both[] = { big, small };
     for (int i = 0; i < 2; i++) {
@@ -302,7 +302,7 @@ START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
         errand_result_free(&r);
     }
     stands(sem, 1, 0);
-    ENDS(errand_sem_acquire(sem, 2), ECANCELED); /* it would wait for ever */
+    ENDS(errand_sem_acquire(sem, NULL, 2), ECANCELED); /* it would wait for ever */
     errand_permit_release(held);
     errand_sem_free(sem);
 }
@@ -313,8 +313,8 @@ START_TEST(closing_the_pool_ends_a_semaphore_that_only_waiters_hold)
     open_pool();
     errand_sem *sem = sem_of(1);
     ck_assert(errand_sem_try(sem, 1));
-    errand_drop(errand_sem_acquire(sem, 1));
-    errand_drop(errand_sem_acquire(sem, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1));
     errand_sem_free(sem);
     close_pool(pool); /* the last waiter takes the semaphore with it, from inside the closing */
 }
@@ -368,31 +368,31 @@ static void *rage(void *arg)
                 ck_abort_msg("what was taken cannot be given back");
             break;
         case 1:
-            if (errand_sem_wait(s->sem, n, dice % 64 == 0, &p))
+            if (errand_sem_wait(s->sem, NULL, n, dice % 64 == 0, &p))
                 break;
             hold_for_a_moment(s, n);
             errand_permit_release(p);
             break;
         case 2:
-            errand_drop(errand_sem_acquire(s->sem, n));
+            errand_drop(errand_sem_acquire(s->sem, NULL, n));
             break;
         case 3: {
-            errand_future *f = errand_sem_acquire(s->sem, n);
+            errand_future *f = errand_sem_acquire(s->sem, NULL, n);
             errand_cancel(f);
             finish_storm(s, f, n);
             break;
         }
         case 4:
-            finish_storm(s, errand_timeout(errand_sem_acquire(s->sem, n), dice % 16 == 0), n);
+            finish_storm(s, errand_timeout(errand_sem_acquire(s->sem, NULL, n), dice % 16 == 0), n);
             break;
         case 5: {
-            errand_future *f = errand_sem_acquire(s->sem, n);
+            errand_future *f = errand_sem_acquire(s->sem, NULL, n);
             errand_cancel(f);
             errand_drop(f);
             break;
         }
         default:
-            finish_storm(s, errand_sem_acquire(s->sem, n), n);
+            finish_storm(s, errand_sem_acquire(s->sem, NULL, n), n);
         }
     }
     return NULL;

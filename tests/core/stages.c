@@ -57,7 +57,7 @@ static void bring_to(stage where, staged *g)
         .attempts = 3, .first_ms = 1000, .jitter = ERRAND_JITTER_NONE, .rate = g->rate, .sem = g->sem
     };
     if (where == TURN)
-        ENDS(errand_rate_acquire(g->rate), 0);
+        ENDS(errand_rate_acquire(g->rate, NULL), 0);
     if (where == PERMIT)
         ck_assert(errand_sem_try(g->sem, 1));
     g->f = start_task(o, where == ATTEMPT ? obeying(&g->o) : scripted(&g->s));
@@ -212,7 +212,8 @@ START_TEST(attempts_that_return_a_future_hold_no_worker)
 {
     open_turned();
     later l = { .n = 0 };
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .first_ms = 10 });
+    errand_policy *policy = policy_of(
+        (errand_policy_opts){ .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_EQUAL }); /* each sleeps */
     errand_future *f[MANY];
     for (int i = 0; i < MANY; i++)
         f[i] = errand_run(pool, policy, begin_elsewhere, &l);
@@ -238,7 +239,8 @@ START_TEST(a_thousand_asleep_hold_no_worker_and_no_permit)
     open_turned();
     enum { N = 1000 };
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .sem = sem });
+    errand_policy *policy = policy_of(
+        (errand_policy_opts){ .attempts = 2, .jitter = ERRAND_JITTER_EQUAL, .sem = sem });
     script *s = calloc(N, sizeof *s);
     errand_future *f[N];
     for (int i = 0; i < N; i++) {
@@ -280,7 +282,7 @@ START_TEST(a_retried_attempt_does_not_go_to_the_back_of_the_queue)
     open_turned();
     unsigned next = 0;
     place retried = { &next, 0 }, others[10];
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .first_ms = 100 },
+    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
                                   (errand_task){ .fn = take_place, .arg = &retried });
     await_count(&next, 1);
     await_asleep(pool, 1);

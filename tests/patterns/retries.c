@@ -94,7 +94,7 @@ START_TEST(a_job_that_is_retried_keeps_its_turn)
 {
     open_turned();
     unsigned next = 0, mine = 0, theirs[5] = { 0 }, *args[6][2] = { { &next, &mine } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100 },
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
                              (errand_task){ .fn = note_place, .arg = args[0] });
     await_count(&next, 1);
     await_asleep(pool, 1);
@@ -128,9 +128,10 @@ START_TEST(what_failed_together_does_not_come_back_together)
         s[i].error[0] = ECONNRESET;
         f[i] = start((errand_policy_opts){ .attempts = 2, .first_ms = 1000 }, scripted(&s[i]));
     }
-    await_asleep(pool, N);
+    for (int i = 0; i < N; i++)
+        await_count(&s[i].calls, 1);
     unsigned back = 0, most_at_once = 0;
-    for (int ms = 0; back < N && ms < 1010; ms += 10) {
+    for (int ms = 0; back < N && ms < 1100; ms += 10) {
         turn(&t, pool, 10);
         for (int i = 0; i < 4 * LONG_MS; i++) { /* those that woke have run when nothing else is under way */
             errand_pool_stats stats;

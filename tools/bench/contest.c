@@ -32,11 +32,13 @@ const bench_peer bench_peers[PEERS] = {
     { "tbb", false, TBB(bench_tbb) },
     { "glib", false, GLIB(bench_glib) },
     { "bare-parkers", false, &bench_parkers },
+    { "glibc", false, &bench_posix },
 };
 
 static bool serves(const measure *m, const bench_peer *peer)
 {
     if (m->load == load_timers || m->load == load_late || m->load == load_timer_size) return peer->timers;
+    if (m->load == load_gate || peer->side == &bench_posix) return m->load == load_gate && peer->side == &bench_posix;
     return peer->side != &bench_parkers || m->load == load_trips || m->load == load_trips_idle;
 }
 

@@ -85,4 +85,6 @@ const bench_side bench_errand = { .name = "errand",
                                   .timers_open = open_timers,
                                   .arm = arm,
                                   .cancel = cancel,
-                                  .sleep = one_sleep };
+                                  .sleep = one_sleep,
+                                  .open_gate = bench_open_gate,
+                                  .pass = bench_pass };

@@ -30,5 +30,8 @@ load_fn load_memory;     /* n timers armed: bytes each, errand's pointer to it i
 load_fn load_timer_size; /* errand's timer alone, which lives in what waits; memory for the others: bytes  */
 load_fn load_chain;      /* n errand_then on one another behind a promise that is resolved then: ns a link */
 load_fn load_all;        /* errand_all of n promises that are resolved then: ns each                       */
+load_fn load_gate;       /* n times a permit is tried for, had and given back: ns each                     */
+load_fn load_line;       /* n permits granted while `workers` wait for one all the time: ns each           */
+load_fn load_turns;      /* n turns of a rate that has them free, a future each: ns each                   */
 
 #endif

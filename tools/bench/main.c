@@ -19,7 +19,7 @@
  *   libuv-array  uv_queue_work without futures, all requests in one array: less than any other side has to do
  *   bare-parkers two threads that wake each other and do nothing else
  * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep, the peers' stand in an
- * array that is there already. */
+ * array that is there already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
 #include "contest.h"
 
 #include <ctype.h>

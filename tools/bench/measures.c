@@ -67,5 +67,17 @@ const measure bench_measures[] = {
       .size = { .workers = 2, .n = 1000 },
       .alone = true,
       .lines = { { "future/all", "ns/future", COST, NO_GOAL, 0 } } },
+
+    { .load = load_gate,
+      .size = { .n = 5000000 },
+      .lines = { { "sem/try+give", "ns", COST, RATIO_AT_MOST, 1.5 } } },
+    { .load = load_line,
+      .size = { .workers = 1000, .n = 200000 },
+      .other = { .workers = 10, .n = 200000 },
+      .lines = { { "sem/contended", "ns/grant", COST, RATIO_AT_MOST, 2 } } },
+    { .load = load_turns,
+      .size = { .n = 500000 },
+      .alone = true,
+      .lines = { { "rate/grant", "ns/turn", COST, NO_GOAL, 0 } } },
 };
 const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;

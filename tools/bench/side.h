@@ -26,9 +26,16 @@ typedef struct bench_side {
     void  (*arm)(void *timers, const int64_t *ms, size_t n);
     void  (*cancel)(void *timers, size_t n);
     void  (*sleep)(void *timers, int64_t ms);
+
+    /* A semaphore; NULL: has none that is to be compared. pass takes and gives back n times, and says how often it could. */
+    void  *(*open_gate)(unsigned permits);
+    size_t (*pass)(void *gate, size_t n);
 } bench_side;
 
-extern const bench_side bench_errand, bench_parkers;
+void  *bench_open_gate(unsigned permits); /* errand's */
+size_t bench_pass(void *gate, size_t n);
+
+extern const bench_side bench_errand, bench_parkers, bench_posix;
 extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
 
 #ifdef __cplusplus

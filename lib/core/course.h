@@ -1,0 +1,64 @@
+/* core/course.h -- how far a run or a loop has come, and what follows an attempt. Whoever drives it alone; nothing in here locks. */
+#ifndef ER_COURSE_H
+#define ER_COURSE_H
+
+#include "core/policy.h"
+
+typedef struct er_course {
+    errand_policy *policy; /* er_policy_begin; its counters alone are written */
+    const char          *name;   /* of the task; NULL: none */
+    er_key              *key;    /* counted; NULL: none */
+    void                *arg;    /* for who looks */
+    int64_t              began_ns, deadline_ns; /* on its clock; INT64_MAX: no deadline */
+    int64_t              idle_ms;
+    uint64_t             seed;   /* 0: not drawn yet */
+    unsigned             number; /* attempts begun */
+    unsigned             failed; /* of them, so far */
+    bool                 nested; /* inside another's attempt */
+    er_history          *history;
+    er_budget_member    *budget; /* NULL: none */
+} er_course;
+
+/* One attempt that has ended, as it is judged. */
+typedef struct er_ended {
+    unsigned number;
+    int64_t  began_ns, now_ns;
+    bool     alone; /* no other is under way */
+} er_ended;
+
+typedef enum er_next {
+    ER_NEXT_END,   /* r is how the whole ends */
+    ER_NEXT_SLEEP, /* then again: *wait_ms */
+    ER_NEXT_OTHERS /* the others that are under way decide */
+} er_next;
+
+static inline const char *er_course_key(const er_course *c) { return c->key ? c->key->text : NULL; }
+errand_view er_course_view(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last);
+
+/* An attempt is about to be called, calls the hook. */
+void er_course_before(const er_course *c, unsigned number, int64_t now_ns);
+
+/* Writes the attempt down and says what follows; hooks and functions of the user's are called. Giving up changes r: what refused another
+ * attempt is put behind it, and a success that asks for one is none any more. */
+er_next er_course_judge(er_course *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms);
+
+/* Writes an attempt down whose end nobody judges. */
+void er_course_note(er_course *c, const er_ended *ended, int error);
+
+/* How long anybody is to wait because the other side asked for it, at most. */
+int64_t er_course_hint_most(const er_course *c, int64_t now_ns);
+
+/* Something cut the waiting for another attempt short; *last is how the last one ended. A cancel or the deadline is the answer, with that
+ * behind it; a mere refusal (no turn before the deadline, no memory) stands behind the last failure, which it must not hide. */
+void er_course_cut_short(errand_result *last, errand_result by);
+
+/* The whole ends: completes the result, tells the log, counts. */
+void er_course_end(er_course *c, errand_log *log, int64_t now_ns, errand_result *r);
+
+/* Nothing of it is under way any more: the policy is not touched after this. */
+void er_course_leave(er_course *c);
+
+/* The log of a run with that policy at that pool (NULL: none). */
+errand_log *er_course_log(const er_course *c, errand_pool *pool);
+
+#endif

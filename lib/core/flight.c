@@ -1,0 +1,279 @@
+/* core/flight.c -- single-flight: identical calls that are under way at once share one run.
+ *
+ *     run --nobody flies with this key--> journey (starts a run, watches it) --it ends--> every sharer ends
+ *         --else--> a sharer more           sharer --cancel--> ended, left; the last one: the run is cancelled, the key is free
+ *
+ * A journey is under way as long as its key's member points at it; that, and its list of sharers, is under the flight's lock. So
+ * joining, leaving and ending are decided one after the other: a sharer that is in the list when the run ends gets its result, and a
+ * journey that its last sharer has left is joined by nobody. Whoever starts a journey is its first sharer, and his future is
+ * not his before the run is there, so a journey is never left before it has a run.
+ *
+ * The result lives in the journey, which is counted by all that hold a share of it. Each share has a detail of its own: a copy, and for
+ * the last one the original. */
+#include "core/family.h"
+#include "core/policy.h"
+
+#include "base/options.h"
+
+#include <errno.h>
+
+typedef struct flight_member {
+    er_member base;
+    struct journey *journey; /* the one under way; pinned by it */
+    unsigned sharing;
+    uint64_t runs, shared;
+} flight_member;
+
+struct errand_flight {
+    er_family family;
+    const char *name;
+    flight_member plain;
+};
+
+typedef struct journey {
+    uint32_t count;        /* the run's waiter, sharers, shares of the result */
+    errand_flight *flight; /* kept */
+    flight_member *member; /* NULL: not under way any more. This and the next two: under the flight's lock */
+    er_cell *run;          /* NULL: not yet, or not any more */
+    er_list sharers;
+    er_waiter waiter;
+    errand_result result;
+} journey;
+
+typedef struct sharer {
+    er_cell cell;
+    er_node node;     /* among the sharers */
+    bool waits;       /* under the flight's lock: it is one of them */
+    journey *journey; /* counted */
+} sharer;
+
+static flight_member *member_of(er_member *m) { return er_of(m, flight_member, base); }
+
+static void release_journey(journey *j)
+{
+    if (er_sub(&j->count, 1) != 1) return;
+    errand_flight *flight = j->flight;
+    errand_result_free(&j->result);
+    er_free(j);
+    er_family_release(&flight->family);
+}
+
+static void give_share_back(void *owner) { release_journey(owner); }
+
+/* Nobody joins any more; under the lock. */
+static void leave_key(journey *j)
+{
+    flight_member *m = j->member;
+    j->member = NULL; /* it may be forgotten */
+    if (!m) return;
+    m->journey = NULL;
+    m->base.pins--;
+}
+
+/* ---- the end ---- */
+
+static errand_result share_of(journey *j, bool last)
+{
+    errand_result share = last ? j->result : er_result_copy(&j->result);
+    if (last) j->result.detail = NULL;
+    er_add_relaxed(&j->count, 1); /* relaxed: the caller has a count */
+    share.value = j->result.value;
+    share.owner = j;
+    share.free = give_share_back;
+    return share;
+}
+
+static void run_ended(er_waiter *waiter)
+{
+    journey *j = er_of(waiter, journey, waiter);
+    er_family *family = &j->flight->family;
+    er_list sharers;
+    er_lock_take(&family->lock);
+    er_cell *run = j->run;
+    j->run = NULL;
+    er_list_take_all(&sharers, &j->sharers);
+    for (er_node *n = sharers.head.next; n != &sharers.head; n = n->next) {
+        er_of(n, sharer, node)->waits = false;
+        j->member->sharing--;
+    }
+    leave_key(j);
+    er_family_leave(family);
+    j->result = er_cell_take(run);
+    er_cell_release(run);
+    for (er_node *n; (n = er_list_pop(&sharers));) {
+        sharer *s = er_of(n, sharer, node);
+        er_cell_try_end(&s->cell, share_of(j, er_list_empty(&sharers)));
+        er_cell_release(&s->cell); /* the list's */
+    }
+    release_journey(j);
+}
+
+/* ---- sharers ---- */
+
+static void cancel_sharer(er_cell *cell, errand_reason reason)
+{
+    sharer *s = er_of(cell, sharer, cell);
+    journey *j = s->journey;
+    er_family *family = &j->flight->family;
+    if (er_pool_dead(family->home)) return;
+    er_cell *run = NULL;
+    er_lock_take(&family->lock);
+    bool waited = s->waits;
+    if (waited) {
+        s->waits = false;
+        er_list_remove(&s->node);
+        j->member->sharing--;
+        if (er_list_empty(&j->sharers)) {
+            run = er_cell_keep(j->run);
+            leave_key(j);
+        }
+    }
+    er_family_leave(family);
+    if (run) { /* nobody is left who wants it */
+        er_cell_abandon(run);
+        er_cell_pass_on(run, reason);
+        er_cell_release(run);
+    }
+    if (!waited) return;
+    er_cell_try_end(cell, er_told_result(reason));
+    er_cell_release(cell); /* the list's */
+}
+
+static void free_sharer(er_cell *cell)
+{
+    journey *j = er_of(cell, sharer, cell)->journey;
+    er_cell_bury(cell);
+    release_journey(j);
+}
+
+static bool input_of_sharer(er_cell *cell, size_t i, er_cell **input)
+{
+    journey *j = er_of(cell, sharer, cell)->journey;
+    if (i) return false;
+    er_lock_take(&j->flight->family.lock);
+    *input = j->run ? er_cell_keep(j->run) : NULL;
+    er_family_leave(&j->flight->family);
+    return true;
+}
+
+static const er_cell_kind sharer_kind = { .cancel = cancel_sharer, .free = free_sharer, .input = input_of_sharer };
+
+/* ---- the beginning ---- */
+
+/* Under the lock. */
+static void join(flight_member *m, journey *j, sharer *s)
+{
+    s->journey = j;
+    s->waits = true;
+    er_add_relaxed(&j->count, 1); /* relaxed: under way, so its waiter has a count */
+    er_cell_keep(&s->cell);       /* the list's */
+    er_list_push(&j->sharers, &s->node);
+    m->sharing++;
+}
+
+static void begin(errand_flight *flight, flight_member *m, journey *j)
+{
+    j->count = 1;
+    j->flight = flight;
+    j->member = m;
+    j->waiter.fn = run_ended;
+    er_list_init(&j->sharers);
+    er_family_keep(&flight->family);
+    m->journey = j;
+    m->base.pins++;
+    m->runs++;
+}
+
+static errand_future *fly(errand_flight *flight, const errand_policy *policy, errand_task *task, const void *site)
+{
+    errand_pool *home = flight->family.home;
+    const char *key = task->key || task->detached ? task->key : errand_key();
+    er_member *base;
+    sharer *s = er_alloc_zero(sizeof *s);
+    journey *fresh = er_alloc_zero(sizeof *fresh), *j = NULL;
+    int error = s && fresh ? er_family_enter(&flight->family, key, &base) : ENOMEM;
+    if (!error) {
+        flight_member *m = member_of(base);
+        er_cell_init(&s->cell, &sharer_kind, home);
+        if (!m->journey) begin(flight, m, j = fresh);
+        else m->shared++;
+        join(m, m->journey, s);
+        er_family_leave(&flight->family);
+    }
+    if (!j) { /* this task will never run */
+        er_free(fresh);
+        if (task->free) task->free(task->arg);
+    }
+    if (error) {
+        er_free(s);
+        return er_failed(home, error == EINVAL ? errand_failf(EINVAL, "key: too long") : errand_fail(error));
+    }
+    if (!j) return &s->cell;
+    task->key = key;
+    if (!task->name) task->name = flight->name;
+    task->detached = true; /* whoever happens to be the first does not limit the others */
+    er_cell *run = er_run(home, policy, task, er_run_deadline(home, policy, task), false, site);
+    er_lock_take(&flight->family.lock);
+    j->run = run;
+    er_family_leave(&flight->family);
+    if (!er_cell_watch(run, &j->waiter)) run_ended(&j->waiter);
+    return &s->cell;
+}
+
+errand_future *errand_flight_run_sized(errand_flight *flight, const errand_policy *policy, const errand_task *task,
+                                       size_t size)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(flight ? flight->family.home : NULL, &own, task, size);
+    return refusal ? refusal : fly(flight, policy, &own, __builtin_return_address(0));
+}
+
+/* ---- the flight itself ---- */
+
+static void init_member(er_family *family, er_member *base)
+{
+    (void)family;
+    (void)base;
+}
+
+static bool is_idle(er_family *family, er_member *base)
+{
+    (void)family;
+    return !member_of(base)->journey;
+}
+
+static void free_flight(er_family *family) { er_free(er_of(family, errand_flight, family)); }
+static const er_family_kind flight_kind = { sizeof(flight_member), init_member, is_idle, free_flight };
+
+errand_flight *errand_flight_new_sized(errand_pool *home, const errand_flight_opts *opts, size_t size)
+{
+    errand_flight_opts o;
+    int error = er_options(&o, sizeof o, opts, size);
+    errand_flight *flight = error ? NULL : er_alloc_zero(sizeof *flight);
+    if (!error && !flight) error = ENOMEM;
+    if (!error) error = er_family_init(&flight->family, &flight_kind, home, o.max_keys, &flight->plain.base);
+    if (error) {
+        er_free(flight);
+        errno = error;
+        return NULL;
+    }
+    flight->name = o.name;
+    return flight;
+}
+
+void errand_flight_free(errand_flight *flight)
+{
+    if (flight) er_family_release(&flight->family);
+}
+
+int errand_flight_stats_sized(errand_flight *flight, const char *key, errand_flight_stats *out, size_t size)
+{
+    er_member *base;
+    if (!flight || !out) return EINVAL;
+    int error = er_family_find(&flight->family, key, &base);
+    if (error) return error;
+    const flight_member *m = member_of(base);
+    errand_flight_stats s = { m->journey != NULL, m->sharing, m->runs, m->shared };
+    er_family_leave(&flight->family);
+    return er_options_give(out, size, &s, sizeof s);
+}

@@ -1,0 +1,254 @@
+/* core/loop.c -- the same recipe in the caller's own thread: a course without cells. What it needs between two calls is on the heap,
+ * behind the first word of the caller's errand_loop; the second says how far it is.
+ *
+ *     NEW --next--> TRIES --next: again--> (sleeps) --> TRIES          --next: no, end--> DONE
+ *
+ * It waits as everybody does: in a task by the futures of the library, which a cancel and the deadline end and which lend the pool a
+ * thread; elsewhere on a parker. Around the caller's body stands a frame with the attempt's deadline. */
+#include "core/course.h"
+
+#include <errand/pool.h>
+
+#include <errno.h>
+
+enum { NEW, TRIES, DONE };
+
+typedef struct looping {
+    er_course course;
+    errand_pool *pool; /* of the calling task; NULL: none */
+    int64_t attempt_began_ns;
+    errand_frame frame;
+    er_call_lease call;
+    errand_permit *permit;
+    bool timed; /* the frame's deadline is ours */
+} looping;
+
+static looping *of(const errand_loop *loop) { return (looping *)(uintptr_t)loop->priv[0]; }
+
+static int64_t now_of(const looping *l)
+{
+    const errand_clock *clock = l->course.policy->how.clock;
+    if (l->pool) return er_pool_now(l->pool);
+    return clock ? clock->now_ns(clock->arg) : er_now_ns();
+}
+
+static bool own_time(const looping *l) { return !l->pool && l->course.policy->how.clock; }
+static errand_log *log_of(const looping *l) { return er_course_log(&l->course, l->pool); }
+
+/* ---- one attempt ---- */
+
+static errand_result refusal(int error)
+{
+    errand_reason told = er_told_here();
+    if (error == ECANCELED) return er_told_result(told ? told : ERRAND_BY_SHUTDOWN);
+    return error == ETIMEDOUT ? er_told_result(ERRAND_BY_TOTAL) : errand_fail(error);
+}
+
+/* What it holds of the limits is given back. */
+static void give_back(looping *l, er_verdict verdict)
+{
+    errand_permit_release(l->permit);
+    l->permit = NULL;
+    if (l->course.policy->how.breaker) er_breaker_tell(&l->call, verdict);
+}
+
+static int get_limits(looping *l)
+{
+    const errand_policy_opts *how = &l->course.policy->how;
+    const char *key = er_course_key(&l->course);
+    int error = how->breaker ? er_breaker_ask(how->breaker, key, &l->call, NULL) : 0;
+    if (error == ERRAND_EOPEN) er_policy_count(&l->course.policy->refused);
+    int64_t left = er_ms_until(now_of(l), l->course.deadline_ns);
+    if (!error && how->rate) error = errand_rate_wait(how->rate, key, left);
+    left = er_ms_until(now_of(l), l->course.deadline_ns);
+    if (!error && how->sem) error = errand_sem_wait(how->sem, key, 1, left, &l->permit);
+    if (error) give_back(l, ER_CALL_UNKNOWN);
+    return error;
+}
+
+static int begin_attempt(looping *l)
+{
+    errand_policy *p = l->course.policy;
+    int error = get_limits(l);
+    if (error) return error;
+    l->course.number++;
+    er_policy_count(&p->attempts);
+    er_budget_began(l->course.budget);
+    l->attempt_began_ns = now_of(l);
+    if (p->how.before_attempt) er_course_before(&l->course, l->course.number, l->attempt_began_ns);
+    int64_t left = er_ms_until(l->attempt_began_ns, l->course.deadline_ns);
+    if (p->how.attempt_ms < left) left = p->how.attempt_ms;
+    l->timed = left != INT64_MAX && !own_time(l);
+    if (l->timed) errand_enter(&l->frame, left, false);
+    if (p->repeats) er_retried_enter(1);
+    return 0;
+}
+
+static void leave_body(looping *l)
+{
+    if (l->course.policy->repeats) er_retried_enter(-1);
+    if (l->timed) errand_leave(&l->frame);
+    l->timed = false;
+}
+
+static void settle(looping *l, const errand_result *r)
+{
+    const errand_policy_opts *how = &l->course.policy->how;
+    int64_t now = now_of(l);
+    give_back(l, er_verdict_of(r));
+    er_budget_ended(l->course.budget, !r->error);
+    if (!r->error) er_policy_took(l->course.policy, now - l->attempt_began_ns);
+    int64_t hint = errand_result_retry_after(r), most = er_course_hint_most(&l->course, now);
+    if (how->rate && hint > 0 && errand_result_kind(r) == ERRAND_KIND_RATE_LIMITED)
+        errand_rate_pause(how->rate, er_course_key(&l->course), hint < most ? hint : most);
+}
+
+/* ---- between two ---- */
+
+static errand_result sleep_ms(looping *l, int64_t ms)
+{
+    const errand_policy_opts *how = &l->course.policy->how;
+    errand_result r = { 0 };
+    er_policy_count(&l->course.policy->retries);
+    l->course.idle_ms = er_ms_sum(l->course.idle_ms, ms);
+    er_add_relaxed(&l->course.policy->asleep, 1); /* relaxed: a figure */
+    if (how->sleep) how->sleep(ms, how->hook_arg);
+    else if (l->pool && ms) r = errand_await(errand_sleep(l->pool, ms));
+    else if (ms) {
+        er_parker parker = { 0 };
+        er_park(&parker, 1, er_deadline(er_now_ns(), ms));
+    }
+    er_add_relaxed(&l->course.policy->asleep, -1);
+    errand_reason told = er_told_here();
+    return told && !r.error ? er_told_result(told) : r;
+}
+
+static void leave(errand_loop *loop)
+{
+    looping *l = of(loop);
+    er_course_leave(&l->course);
+    er_key_drop(l->course.key);
+    er_free(l->course.history);
+    er_free(l);
+    loop->priv[0] = 0;
+    loop->priv[1] = DONE;
+}
+
+static bool finish(errand_loop *loop, errand_result *last)
+{
+    looping *l = of(loop);
+    const errand_policy_opts *how = &l->course.policy->how;
+    if (last->error && errand_result_kind(last) != ERRAND_KIND_CANCELLED) {
+        errand_view view = er_course_view(&l->course, l->course.number, now_of(l), last);
+        if (how->gave_up) how->gave_up(&view, how->hook_arg);
+        if (how->fallback) *last = how->fallback(*last, how->hook_arg);
+        if (how->fallback && er_is_later(last)) *last = errand_await(last->owner);
+        if (how->fallback && !last->error) {
+            er_result_degrade(last);
+            er_policy_count(&l->course.policy->degraded);
+        }
+    }
+    er_course_end(&l->course, log_of(l), now_of(l), last);
+    leave(loop);
+    return false;
+}
+
+/* The next attempt begins, or that cannot be. */
+static bool go_on(errand_loop *loop, errand_result *last)
+{
+    int error = begin_attempt(of(loop));
+    if (!error) {
+        errand_result_free(last);
+        return true;
+    }
+    er_course_cut_short(last, refusal(error));
+    return finish(loop, last);
+}
+
+/* ---- the doors ---- */
+
+static int begin(errand_loop *loop, const errand_policy *policy)
+{
+    er_task *me = er_task_here();
+    int error = 0;
+    errand_task inherits = { .key = NULL };
+    er_key *key = er_key_for(&inherits, &error);
+    er_budget_member *budget = NULL;
+    if (!error && policy->how.budget) error = er_budget_join(policy->how.budget, key ? key->text : NULL, &budget);
+    looping *l = error ? NULL : er_alloc_zero(sizeof *l);
+    if (!l) {
+        er_key_drop(key);
+        er_budget_part(budget);
+        return error ? error : ENOMEM;
+    }
+    l->pool = me ? me->cell.pool : NULL;
+    l->course = (er_course){ .policy = er_policy_begin(policy),
+                             .name = me ? me->name : NULL,
+                             .key = key,
+                             .nested = er_retried_here(),
+                             .budget = budget };
+    er_policy_count(&l->course.policy->unplain);
+    l->course.began_ns = now_of(l);
+    int64_t left = own_time(l) ? INT64_MAX : errand_time_left();
+    if (policy->how.within_ms < left) left = policy->how.within_ms;
+    l->course.deadline_ns = er_deadline(l->course.began_ns, left);
+    loop->priv[0] = (uintptr_t)l;
+    loop->priv[1] = TRIES;
+    errand_info(log_of(l), "[%s-start]", policy->how.name);
+    return 0;
+}
+
+/* Without a policy: once. */
+static bool once(errand_loop *loop)
+{
+    bool first = loop->priv[1] == NEW;
+    loop->priv[1] = first ? TRIES : DONE;
+    return first;
+}
+
+bool errand_loop_next(errand_loop *loop, const errand_policy *policy, errand_result *last)
+{
+    if (!loop || !last || loop->priv[1] == DONE) return false;
+    if (!policy) return once(loop);
+    if (loop->priv[1] == NEW) {
+        errand_result_free(last);
+        int error = begin(loop, policy);
+        if (error) *last = errand_fail(error);
+        if (error) loop->priv[1] = DONE;
+        return !error && go_on(loop, last);
+    }
+    looping *l = of(loop);
+    leave_body(l);
+    if (er_is_later(last)) *last = errand_await(last->owner); /* it makes no difference here */
+    settle(l, last);
+    errand_reason told = er_told_here();
+    er_ended e = { .number = l->course.number, .began_ns = l->attempt_began_ns, .now_ns = now_of(l), .alone = true };
+    if (told && last->error) {
+        er_course_note(&l->course, &e, last->error);
+        if (errand_result_kind(last) != ERRAND_KIND_CANCELLED) {
+            errand_result outer = er_told_result(told);
+            er_result_because(&outer, *last);
+            *last = outer;
+        }
+        return finish(loop, last);
+    }
+    int64_t wait_ms;
+    if (er_course_judge(&l->course, log_of(l), &e, last, &wait_ms) == ER_NEXT_END) return finish(loop, last);
+    errand_result cut = sleep_ms(l, wait_ms);
+    if (!cut.error) return go_on(loop, last);
+    er_course_cut_short(last, cut);
+    return finish(loop, last);
+}
+
+void errand_loop_end(errand_loop *loop)
+{
+    looping *l = loop ? of(loop) : NULL;
+    if (l) {
+        leave_body(l);
+        give_back(l, ER_CALL_UNKNOWN);
+        er_budget_ended(l->course.budget, false);
+        er_policy_count(&l->course.policy->cancelled);
+        leave(loop);
+    }
+    if (loop) loop->priv[1] = DONE;
+}

@@ -1,0 +1,101 @@
+/* core/run.h -- a run under a policy, and its attempts; for their own files. run.c has the argument. */
+#ifndef ER_RUN_H
+#define ER_RUN_H
+
+#include "core/course.h"
+
+typedef struct er_running er_running;
+
+typedef enum er_attempt_stage { ER_ASKS, ER_TURN, ER_PERMIT, ER_RUNS, ER_JUDGED, ER_LAST } er_attempt_stage;
+
+/* One attempt, from asking its limits until its function has returned and it has been judged. Also what calls the user's code at the
+ * end of a run (ER_LAST). The driver's, but for signal. */
+typedef struct er_attempt {
+    struct er_attempt *next; /* these two under the run's cell's lock bit, to be looked at by who searches circles */
+    er_cell           *input;
+    er_running        *run;
+    er_waiter          waiter;
+    int64_t            began_ns, ended_ns;
+    int64_t            wait_ms; /* what was judged: these */
+    er_next            then;
+    bool               judged;
+    bool               hedge;
+    bool               returned; /* its function has, with errand_later: atomic */
+    bool               left;     /* the run has ended without it */
+    unsigned           number;
+    er_attempt_stage   stage;
+    uint32_t           signal;   /* a limit has called back: atomic; then error says what */
+    int                error;
+    er_call_lease      call;     /* from here on only if the policy has limits */
+    er_sem_place       place;
+    er_turn            turn;
+} er_attempt;
+
+struct er_running {
+    er_cell         cell;   /* until it ends, cell.result is how the last attempt ended */
+    uint32_t        events; /* atomic */
+    uint8_t         stage;  /* this and all below: the driver's */
+    bool            ended, armed, no_hedge, urgent, into;
+    void          (*fn)(void);
+    errand_free_fn *free_arg;
+    const void     *site;
+    er_course       course;
+    int64_t         begin_by_ns; /* the first attempt; then: until when it sleeps */
+    int64_t         alarm_ns;    /* what the timer is armed for */
+    er_timer        timer;
+    er_attempt     *attempts;    /* in the order in which they were begun */
+};
+
+/* Something about an attempt has changed: the run's driver will look at it. Holds a count of the run's cell until then. */
+void er_run_look(er_running *r);
+
+/* er_running.stage */
+enum { ER_RUN_NEW, ER_RUN_TRYING, ER_RUN_JUDGING, ER_RUN_SLEEPING, ER_RUN_LAST, ER_RUN_OVER };
+
+static inline int64_t     er_run_now(const er_running *r) { return er_pool_now(r->cell.pool); }
+static inline errand_log *er_run_log(const er_running *r) { return er_course_log(&r->course, r->cell.pool); }
+
+/* ---- attempt.c ---- */
+
+typedef enum er_step { ER_STEP_WAITS, ER_STEP_REFUSED, ER_STEP_ENDED } er_step;
+
+er_attempt *er_attempt_new(er_running *r, bool hedge); /* NULL: no memory */
+
+/* Goes on from asking its limits until it waits, is refused (*r says why; nothing is held), or its task has ended (*r is how). */
+er_step er_attempt_go(er_attempt *a, errand_result *r);
+/* The same when something may have happened. */
+er_step er_attempt_look(er_attempt *a, errand_result *r);
+
+/* A task for it: watched as its input. */
+void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input);
+
+/* It is to end. True: it waited for a limit and is refused now; else it will be looked at. */
+bool er_attempt_tell(er_attempt *a, errand_reason reason);
+
+/* Its function has returned: gives back what it holds and tells its limits how it went. */
+void er_attempt_settle(er_attempt *a, const errand_result *how);
+
+/* ---- ending.c ---- */
+
+void er_run_add(er_running *r, er_attempt *a);
+void er_run_take_out(er_running *r, er_attempt *a); /* and frees it */
+void er_run_note(er_running *r, er_attempt *a, int error); /* writes it down */
+void er_run_disarm(er_running *r);
+
+/* cell.result is how it ends; the attempts under way are told that reason, and left. */
+void er_run_finish(er_running *r, errand_reason reason);
+void er_run_last_ended(er_running *r, errand_result result);
+void er_run_over(er_running *r); /* the last that was left has returned */
+
+/* ---- trying.c ---- */
+
+void    er_run_begin_attempt(er_running *r, bool hedge);
+int64_t er_run_hedge_at(const er_running *r); /* when the next hedge is to begin; INT64_MAX: none is, as things are */
+void    er_run_begin_hedge(er_running *r);
+void    er_run_wake_up(er_running *r);
+/* What became of it; it may be gone after these. */
+void er_run_refused(er_running *r, er_attempt *a, errand_result why);
+void er_run_attempt_ended(er_running *r, er_attempt *a, errand_result result);
+void er_run_judged(er_running *r, er_attempt *a, errand_result result);
+
+#endif
