@@ -556,7 +556,8 @@ private:
     }
 };
 
-/* Permits for an open pool; counted: may be destroyed while somebody waits, and after its pool. */
+/* Limits of an open pool, each a family by key (nullptr: the plain one); see errand/limits.h. Counted: they may be destroyed while
+ * somebody waits, and after their pool. */
 class semaphore : public owner<errand_sem, errand_sem_free> {
     static errand_sem *make(errand_pool *home, unsigned permits, const char *name)
     {
@@ -570,7 +571,11 @@ public:
     using owner::owner;
     semaphore(const owner<errand_pool, detail::end_pool> &home, unsigned permits, const char *name = nullptr)
         : owner({ make(home.raw(), permits, name), nullptr }) {}
-    future<permit> acquire(unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), nullptr, n)); }
+    semaphore(const owner<errand_pool, detail::end_pool> &home, const errand_sem_opts &opts)
+        : owner({ errand_sem_new(home.raw(), &opts), nullptr }) {}
+    future<permit> acquire(unsigned n = 1) { return acquire(nullptr, n); }
+    future<permit> acquire(const char *key, unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), key, n)); }
+    std::error_code resize(unsigned permits) noexcept { return make_code(errand_sem_resize(raw(), permits)); }
     bool           try_acquire(unsigned n = 1) noexcept { return errand_sem_try(raw(), n); } /* then give(n) it back */
     int            give(unsigned n = 1) noexcept { return errand_sem_give(raw(), n); } /* EOVERFLOW: never taken */
 };
@@ -591,8 +596,53 @@ public:
     rate(const owner<errand_pool, detail::end_pool> &home, double per_second, unsigned burst = 1,
          const char *name = nullptr)
         : owner({ make(home.raw(), per_second, burst, name), nullptr }) {}
-    future<void> acquire() { return future<void>(errand_rate_acquire(raw(), nullptr)); }
-    void pause(duration d) { errand_rate_pause(raw(), nullptr, d.ms); }
+    rate(const owner<errand_pool, detail::end_pool> &home, const errand_rate_opts &opts)
+        : owner({ errand_rate_new(home.raw(), &opts), nullptr }) {}
+    future<void> acquire(const char *key = nullptr) { return future<void>(errand_rate_acquire(raw(), key)); }
+    std::error_code pause(duration d, const char *key = nullptr) { return make_code(errand_rate_pause(raw(), key, d.ms)); }
+};
+
+class breaker : public owner<errand_breaker, errand_breaker_free> {
+public:
+    using owner::owner;
+    explicit breaker(const owner<errand_pool, detail::end_pool> &home, const errand_breaker_opts &opts = {})
+        : owner({ errand_breaker_new(home.raw(), &opts), nullptr }) {}
+
+    /* A call of one's own: ask, do it, tell how it ended; what is never told was cancelled. */
+    class call {
+        errand_call c_{};
+
+    public:
+        call(breaker &b, const char *key = nullptr) : refused(make_code(errand_breaker_ask(b.raw(), key, &c_))) {}
+        call(const call &) = delete;
+        call &operator=(const call &) = delete;
+        ~call() { errand_breaker_tell(&c_, nullptr); }
+        void tell(std::error_code how) noexcept
+        {
+            const errand_result r = errand_fail(how.value());
+            errand_breaker_tell(&c_, &r);
+        }
+        const std::error_code refused; /* ERRAND_EOPEN: don't */
+    };
+
+    errand_breaker_state state(const char *key = nullptr) const noexcept /* of an unused key: closed */
+    {
+        errand_breaker_stats s{};
+        errand_breaker_stats_get(raw(), key, &s);
+        return s.state;
+    }
+    std::error_code force(errand_breaker_state state, const char *key = nullptr) noexcept
+    {
+        return make_code(errand_breaker_force(raw(), key, state));
+    }
+    std::error_code reset(const char *key = nullptr) noexcept { return make_code(errand_breaker_reset(raw(), key)); }
+};
+
+class budget : public owner<errand_budget, errand_budget_free> {
+public:
+    using owner::owner;
+    explicit budget(const owner<errand_pool, detail::end_pool> &home, const errand_budget_opts &opts = {})
+        : owner({ errand_budget_new(home.raw(), &opts), nullptr }) {}
 };
 
 struct policy_options { /* field by field errand_policy_opts */

@@ -28,8 +28,8 @@ typedef struct er_breaker_member {
     bool forced;
     uint32_t era;
     unsigned under_way, times_open;
-    unsigned opened; /* how often since it was closed last */
-    unsigned well;   /* probes in a row */
+    unsigned opened;  /* how often since it was closed last */
+    unsigned well;    /* probes in a row */
     int64_t until_ns; /* OPEN: then it lends a probe */
     int64_t part;     /* the newest one's number */
     struct {
@@ -88,7 +88,8 @@ static int64_t open_for(er_breaker_member *m)
 {
     const errand_breaker_opts *how = &m->breaker->how;
     int64_t ms = how->open_ms;
-    for (unsigned i = 0; i < m->opened && ms < how->open_most_ms; i++) ms = ms > how->open_most_ms / 2 ? how->open_most_ms : 2 * ms;
+    for (unsigned i = 0; i < m->opened && ms < how->open_most_ms; i++)
+        ms = ms > how->open_most_ms / 2 ? how->open_most_ms : 2 * ms;
     return (int64_t)((double)ms * (0.8 + 0.2 * er_random_fraction(&m->breaker->seed)));
 }
 
@@ -169,8 +170,8 @@ static void spread(errand_breaker *b, const news *told)
     else if (c->to == ERRAND_BREAKER_CLOSED) errand_info(log, "[%s-closed]%s%.200s", name, of, key);
     else if (c->open_ms == ERRAND_FOREVER) errand_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
     else
-        errand_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key, (double)c->open_ms / 1000,
-                    told->failed, told->calls);
+        errand_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
+                    (double)c->open_ms / 1000, told->failed, told->calls);
     if (!told->post) return;
     b->job.run = tell_watcher;
     if (er_pool_post(b->family.home, &b->job) == 0) return;
@@ -268,9 +269,11 @@ void er_breaker_tell(er_call_lease *call, er_verdict verdict)
         if (verdict == ER_CALL_WELL && now - c.began_ns >= b->how.slow_ms) verdict = ER_CALL_FAILED;
         c.member->under_way--;
         if (c.era == c.member->era) count(c.member, &c, verdict, now, &told);
-        er_family_leave(&b->family);
-        spread(b, &told); /* the pin keeps the key */
-        er_lock_take(&b->family.lock);
+        if (told.changed) { /* the pin keeps the key that the log is told */
+            er_family_leave(&b->family);
+            spread(b, &told);
+            er_lock_take(&b->family.lock);
+        }
         c.member->base.pins--;
         er_family_leave(&b->family);
     }
@@ -339,7 +342,10 @@ int errand_breaker_force(errand_breaker *breaker, const char *key, errand_breake
     return set(breaker, key, state, true);
 }
 
-int errand_breaker_reset(errand_breaker *breaker, const char *key) { return set(breaker, key, ERRAND_BREAKER_CLOSED, false); }
+int errand_breaker_reset(errand_breaker *breaker, const char *key)
+{
+    return set(breaker, key, ERRAND_BREAKER_CLOSED, false);
+}
 
 /* ---- the breaker itself ---- */
 
@@ -363,8 +369,9 @@ static int check(errand_breaker_opts *o)
     if (!o->min_calls) o->min_calls = 20;
     if (!o->probes) o->probes = 1;
     if (o->probes > PROBES) return EINVAL;
-    if (er_option_ms(&o->window_ms, 30000) || er_option_ms(&o->open_ms, 5000) || er_option_ms(&o->open_most_ms, 60000) ||
-        er_option_ms(&o->lease_ms, 30000) || er_option_ms(&o->slow_ms, ERRAND_FOREVER))
+    if (er_option_ms(&o->window_ms, 30000) || er_option_ms(&o->open_ms, 5000) ||
+        er_option_ms(&o->open_most_ms, 60000) || er_option_ms(&o->lease_ms, 30000) ||
+        er_option_ms(&o->slow_ms, ERRAND_FOREVER))
         return EINVAL;
     if (o->window_ms < 1 || o->lease_ms < 1 || o->open_ms < 1 || o->slow_ms < 1) return EINVAL;
     if (o->open_ms > o->open_most_ms) {

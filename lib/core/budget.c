@@ -87,8 +87,8 @@ bool er_budget_retry(er_budget_member *member, bool throttled)
     give_lock(member);
     if (!enough && !told) { /* the run that asks has the member pinned */
         const char *name = how->name ? how->name : "budget", *key = member->base.key;
-        errand_warn(er_pool_log(member->budget->family.home), "[%s-spent]%s%.200s: no retries for now", name, key ? " of " : "",
-                    key ? key : "");
+        errand_warn(er_pool_log(member->budget->family.home), "[%s-spent]%s%.200s: no retries for now", name,
+                    key ? " of " : "", key ? key : "");
     }
     return enough;
 }

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define KEYS        1024
+#define KEYS         1024
 #define BUCKETS_MOST 65536
-#define LOOKS       16
+#define LOOKS        16
 
 static uint64_t hash_of(uint64_t seed, const char *key, size_t size)
 {
@@ -27,7 +27,8 @@ static uint64_t hash_of(uint64_t seed, const char *key, size_t size)
     return hash;
 }
 
-int er_family_init(er_family *family, const er_family_kind *kind, errand_pool *home, unsigned max_keys, er_member *plain)
+int er_family_init(er_family *family, const er_family_kind *kind, errand_pool *home, unsigned max_keys,
+                   er_member *plain)
 {
     if (!home) return EINVAL;
     if (er_pool_dead(home)) return ERRAND_EFORKED;

@@ -166,7 +166,7 @@ static void join(flight_member *m, journey *j, sharer *s)
     s->journey = j;
     s->waits = true;
     er_add_relaxed(&j->count, 1); /* relaxed: under way, so its waiter has a count */
-    er_cell_keep(&s->cell); /* the list's */
+    er_cell_keep(&s->cell);       /* the list's */
     er_list_push(&j->sharers, &s->node);
     m->sharing++;
 }

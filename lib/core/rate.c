@@ -21,9 +21,9 @@
 
 #include <errno.h>
 
-#define LAST    (INT64_MAX - 1)
-#define AGES    ((er_instant)1 << 122) /* no sum of a few such overflows */
-#define NS(ns)  ((er_instant)(ns) * ((er_instant)1 << 32))
+#define LAST   (INT64_MAX - 1)
+#define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
+#define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
 
 typedef struct er_rate_member {
     er_member base;
@@ -41,12 +41,6 @@ struct errand_rate {
     er_instant interval, slack;
     er_rate_member plain;
 };
-
-typedef struct waiter {
-    er_cell cell;
-    er_turn turn;
-    errand_rate *rate; /* kept */
-} waiter;
 
 static errand_rate *rate_of(er_family *family) { return er_of(family, errand_rate, family); }
 static er_rate_member *member_of(er_member *m) { return er_of(m, er_rate_member, base); }
@@ -69,8 +63,8 @@ static er_instant of_ns(double ns, double most) /* rounded up: never more are le
 
 /* ---- under the lock ---- */
 
-static er_instant after_of(const er_rate_member *m, const er_turn *t) { return t->after + (m->moved - t->moved); }
-static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + (m->moved - t->moved); }
+static er_instant after_of(const er_rate_member *m, const er_turn *t) { return t->after + m->moved; }
+static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + m->moved; }
 
 static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
 {
@@ -98,7 +92,9 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
     for (er_node *n; (n = er_list_first(&m->gapped));) {
         er_turn *t = er_of(n, er_turn, gapped);
         er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
-        uint64_t usable = room < 0 ? 0 : room / rate->interval > UINT32_MAX ? t->gap : (uint64_t)(room / rate->interval);
+        uint64_t usable = room < 0                             ? 0
+                          : room / rate->interval > UINT32_MAX ? t->gap
+                                                               : (uint64_t)(room / rate->interval);
         if (usable < t->gap) narrow_gap(t, t->gap - usable);
         if (t->gap) return t;
     }
@@ -118,7 +114,6 @@ static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_ins
 static void stand_in_line(er_rate_member *m, er_turn *t, er_turn *behind)
 {
     t->member = m;
-    t->moved = m->moved;
     m->waiting++;
     if (behind) {
         t->node = (er_node){ &behind->node, behind->node.prev };
@@ -165,8 +160,7 @@ static void turn_came(er_timer *timer)
     if (sleeps_on) {
         m->rearming++;
         er_family_keep(&rate->family);
-    }
-    else if (m && shut) give_back(rate, m, t);
+    } else if (m && shut) give_back(rate, m, t);
     else if (m) {
         leave_line(t);
         m->granted++;
@@ -202,11 +196,13 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
     int64_t now = er_pool_now(rate->family.home);
     er_instant after;
     er_turn *behind;
-    int64_t at = rounded_up(turn->at = look(rate, m, now, &after, &behind));
+    er_instant when = look(rate, m, now, &after, &behind);
+    int64_t at = rounded_up(when);
     turn->timer = (er_timer){ .fn = turn_came };
     turn->rate = rate;
-    turn->after = after;
-    if (at > deadline_ns) {
+    turn->after = after - m->moved; /* a pause moves all of them by moving that */
+    turn->at = when - m->moved;
+    if (at > now && at > deadline_ns) { /* a turn that is there is never late: its deadline may be this very moment */
         error = ERRAND_ELATE;
         m->refused++;
     } else {
@@ -245,73 +241,7 @@ bool er_rate_leave(er_turn *turn)
     return m && er_timer_disarm(rate->family.home, &turn->timer);
 }
 
-/* ---- the future form ---- */
-
-static void waiter_came(er_turn *turn, int error)
-{
-    er_cell *cell = &er_of(turn, waiter, turn)->cell;
-    errand_reason reason = er_cell_told(cell);
-    const errand_rate *rate = er_of(turn, waiter, turn)->rate;
-    const char *name = rate->name;
-    errand_result r = errand_fail(error);
-    if (error == EINVAL) r = errand_failf(EINVAL, er_pool_shut(rate->family.home) ? "its pool is closed" : "key: too long");
-    if (error == ERRAND_ELATE && name) r = errand_failf(error, "its turn at %s would come after its deadline", name);
-    if (error == ECANCELED) r = er_told_result(reason ? reason : ERRAND_BY_SHUTDOWN);
-    er_cell_try_end(cell, r);
-    er_cell_release(cell);
-}
-
-static void cancel_waiter(er_cell *cell, errand_reason reason)
-{
-    if (!er_rate_leave(&er_of(cell, waiter, cell)->turn)) return;
-    er_cell_try_end(cell, er_told_result(reason));
-    er_cell_release(cell);
-}
-
-static void free_waiter(er_cell *cell)
-{
-    errand_rate *rate = er_of(cell, waiter, cell)->rate;
-    er_cell_bury(cell);
-    er_family_release(&rate->family);
-}
-
-static const er_cell_kind waiter_kind = { .cancel = cancel_waiter, .free = free_waiter };
-
-errand_future *er_rate_acquire_by(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns)
-{
-    if (er_pool_dead(rate->family.home)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    waiter *w = er_alloc_zero(sizeof *w);
-    if (!w) return er_failed(rate->family.home, errand_fail(ENOMEM));
-    er_cell_init(&w->cell, &waiter_kind, rate->family.home);
-    w->rate = er_rate_keep(rate);
-    w->turn.came = waiter_came;
-    er_cell_keep(&w->cell); /* the turn's */
-    int error = er_rate_enter(rate, key, pool, deadline_ns, &w->turn);
-    if (error != EINPROGRESS) waiter_came(&w->turn, error);
-    return &w->cell;
-}
-
-errand_future *errand_rate_acquire(errand_rate *rate, const char *key)
-{
-    if (!rate) return er_failed(NULL, errand_failf(EINVAL, "rate is NULL"));
-    errand_pool *home = rate->family.home;
-    return er_rate_acquire_by(rate, key, home, er_pool_dead(home) ? INT64_MAX : er_deadline_here(home));
-}
-
-int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
-{
-    if (!rate || ms < 0) return EINVAL;
-    errand_pool *home = rate->family.home;
-    if (er_pool_dead(home)) return ERRAND_EFORKED;
-    int64_t deadline = er_deadline(er_pool_now(home), ms), here = er_deadline_here(home);
-    errand_future *f = er_rate_acquire_by(rate, key, home, deadline < here ? deadline : here);
-    int error = errand_wait(f, ms < ERRAND_FOREVER ? ms + 1 : ms); /* its timer may be half a millisecond late */
-    errand_cancel(f);
-    errand_result r = errand_await(f);
-    if (!r.error || !error || error == EINVAL) error = r.error;
-    errand_result_free(&r);
-    return error;
-}
+/* ---- pausing ---- */
 
 int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
 {
@@ -384,6 +314,9 @@ errand_rate *er_rate_keep(errand_rate *rate)
     return rate;
 }
 
+errand_pool *er_rate_home(const errand_rate *rate) { return rate->family.home; }
+const char *er_rate_name(const errand_rate *rate) { return rate->name; }
+
 static int64_t ms_until(int64_t now, er_instant at) { return er_ms_until(now, rounded_up(at)); }
 
 int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stats *out, size_t size)
@@ -396,7 +329,9 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     int64_t now = er_pool_now(rate->family.home);
     er_instant after;
     er_turn *behind;
-    errand_rate_stats s = { m->waiting, rate->family.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused) };
+    errand_rate_stats s = {
+        m->waiting, rate->family.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused)
+    };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_family_leave(&rate->family);
     return er_options_give(out, size, &s, sizeof s);

@@ -19,7 +19,7 @@ typedef struct er_turn {
     struct er_rate_member *member; /* NULL: it does not wait */
     er_node                node, gapped;
     uint64_t               gap;
-    er_instant             after, at, moved;
+    er_instant             after, at; /* but for what pauses have moved them */
 } er_turn;
 
 /* 0: it is its turn now. EINPROGRESS: came will be called, unless er_rate_leave comes first. ERRAND_ELATE: its turn would come after
@@ -34,5 +34,7 @@ bool er_rate_leave(er_turn *turn);
 errand_future *er_rate_acquire_by(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns);
 
 errand_rate *er_rate_keep(errand_rate *rate);
+errand_pool *er_rate_home(const errand_rate *rate);
+const char  *er_rate_name(const errand_rate *rate);
 
 #endif

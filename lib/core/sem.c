@@ -10,10 +10,7 @@
  * that too few are free, so nothing is given back unseen in between.
  *
  * Who waits, holds and leaves is decided under the lock by a place's state, so a grant and a cancel cannot both happen, and no
- * permit is lost between them. Places are intrusive: neither granting nor releasing allocates. Waiters are called after the lock.
- *
- * A permit is a cell and a place. The place has no count on the cell: when the cell goes and nobody has taken its result, the
- * permit is given back. The memory stays for whichever of them lives longer. */
+ * permit is lost between them. Places are intrusive: neither granting nor releasing allocates. Waiters are called after the lock. */
 #include "core/sem.h"
 
 #include "base/options.h"
@@ -22,9 +19,9 @@
 #include <errno.h>
 #include <limits.h>
 
-#define SLOW       (UINT64_C(1) << 63)
-#define NAMELESS   (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
-#define FREE(word) ((unsigned)((word) & (NAMELESS - 1)))
+#define SLOW        (UINT64_C(1) << 63)
+#define NAMELESS    (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
+#define FREE(word)  ((unsigned)((word) & (NAMELESS - 1)))
 #define TAKEN(word) ((unsigned)((word) >> 31) & INT_MAX)
 
 enum { IDLE, WAITING, HELD };
@@ -46,13 +43,6 @@ struct errand_sem {
     unsigned permits, max_waiters;
     bool shut;
     er_sem_member plain;
-};
-
-struct errand_permit {
-    er_cell cell;
-    er_sem_place place;
-    errand_sem *sem; /* kept */
-    uint32_t lives;  /* the cell's, and the granted permit's */
 };
 
 typedef struct told { /* who is to be told after the lock is given, in order */
@@ -188,97 +178,16 @@ void er_sem_release(errand_sem *sem, er_sem_place *place)
     er_endings_call(t.first);
 }
 
-/* ---- permits ---- */
-
-static void less_life(errand_permit *p)
-{
-    if (er_sub(&p->lives, 1) != 1) return;
-    errand_sem *sem = p->sem;
-    er_free(p);
-    er_family_release(&sem->family);
-}
-
-void errand_permit_release(void *permit)
-{
-    errand_permit *p = permit;
-    if (!p) return;
-    er_sem_release(p->sem, &p->place);
-    less_life(p);
-}
-
-static errand_result refused(const errand_sem *sem, int error, unsigned n)
+errand_result er_sem_refusal(const errand_sem *sem, int error, unsigned n)
 {
     if (error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
     if (error != EINVAL) return errand_fail(error);
     if (n && n <= sem->permits) return errand_failf(EINVAL, "key: too long");
-    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "", sem->name ? sem->name : "",
-                        sem->permits);
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "",
+                        sem->name ? sem->name : "", sem->permits);
 }
 
-static void permit_granted(er_waiter *waiter)
-{
-    errand_permit *p = er_of(waiter, errand_permit, place.waiter);
-    er_cell *cell = &p->cell;
-    if (!p->place.error) {
-        er_add_relaxed(&p->lives, 1); /* relaxed: its cell lives */
-        er_cell_try_end(cell, errand_ok(p, errand_permit_release));
-    } else {
-        er_cell_try_end(cell, refused(p->sem, p->place.error, p->place.n));
-    }
-    er_cell_release(cell); /* the line's */
-}
-
-static void cancel_permit(er_cell *cell, errand_reason reason)
-{
-    errand_permit *p = er_of(cell, errand_permit, cell);
-    if (!er_sem_leave(p->sem, &p->place)) return;
-    er_cell_try_end(cell, er_told_result(reason));
-    er_cell_release(cell);
-}
-
-static void free_permit(er_cell *cell) { less_life(er_of(cell, errand_permit, cell)); }
-static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
-
-static errand_future *acquire(errand_sem *sem, const char *key, unsigned n, const void *site)
-{
-    if (!sem) return er_failed(NULL, errand_failf(EINVAL, "semaphore is NULL"));
-    if (er_pool_dead(sem->family.home)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    errand_permit *p = er_alloc_zero(sizeof *p);
-    if (!p) return er_failed(sem->family.home, errand_fail(ENOMEM));
-    const er_task *task = er_task_here();
-    er_cell_init(&p->cell, &permit_kind, sem->family.home);
-    p->place = (er_sem_place){ .waiter.fn = permit_granted, .n = n, .name = task ? task->name : NULL, .site = site };
-    p->sem = er_sem_keep(sem);
-    p->lives = 1;
-    er_cell_keep(&p->cell); /* the line's */
-    int error = er_sem_enter(sem, key, &p->place);
-    if (error == EINPROGRESS) return &p->cell;
-    p->place.error = error;
-    permit_granted(&p->place.waiter);
-    return &p->cell;
-}
-
-errand_future *errand_sem_acquire(errand_sem *sem, const char *key, unsigned n)
-{
-    return acquire(sem, key, n, __builtin_return_address(0));
-}
-
-int errand_sem_wait(errand_sem *sem, const char *key, unsigned n, int64_t ms, errand_permit **permit)
-{
-    if (!permit || ms < 0) return EINVAL;
-    *permit = NULL;
-    errand_future *f = acquire(sem, key, n, __builtin_return_address(0));
-    int error = errand_wait(f, ms);
-    errand_cancel(f);
-    errand_result r = errand_await(f); /* it has ended, one way or the other: granted in the last moment is granted */
-    if (!r.error) {
-        *permit = r.value;
-        return 0;
-    }
-    if (!error || error == EINVAL) error = r.error;
-    errand_result_free(&r);
-    return error;
-}
+errand_pool *er_sem_home(const errand_sem *sem) { return sem->family.home; }
 
 /* ---- the fast pair ---- */
 

@@ -32,6 +32,10 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place);
 /* Gives the permits back. */
 void er_sem_release(errand_sem *sem, er_sem_place *place);
 
-errand_sem *er_sem_keep(errand_sem *sem);
+errand_sem  *er_sem_keep(errand_sem *sem);
+errand_pool *er_sem_home(const errand_sem *sem);
+
+/* An error of er_sem_enter, or of the waiting after it, as a result that says what was wrong. */
+errand_result er_sem_refusal(const errand_sem *sem, int error, unsigned n);
 
 #endif

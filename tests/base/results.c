@@ -208,7 +208,8 @@ START_TEST(the_table_of_kinds_is_the_headers)
         { ERANGE, ERRAND_KIND_VALIDATION, false }, { ENOTSUP, ERRAND_KIND_VALIDATION, false },
         { EACCES, ERRAND_KIND_AUTH, false }, { EPERM, ERRAND_KIND_AUTH, false },
         { EPROTO, ERRAND_KIND_PROTOCOL, false }, { EBADMSG, ERRAND_KIND_PROTOCOL, false },
-        { ERRAND_ELATE, ERRAND_KIND_REJECTED, false }, { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
+        { ERRAND_ELATE, ERRAND_KIND_REJECTED, false }, { ERRAND_EOPEN, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EBUDGET, ERRAND_KIND_REJECTED, false }, { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
         { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false }, { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
         { EIO, ERRAND_KIND_UNKNOWN, false }, { ENOENT, ERRAND_KIND_UNKNOWN, false }, { ERRAND_USER + 9, ERRAND_KIND_UNKNOWN, false },
         { ERRAND_HTTP + 404, ERRAND_KIND_HTTP_CLIENT, false }, { ERRAND_HTTP + 408, ERRAND_KIND_HTTP_CLIENT, true },
@@ -237,6 +238,43 @@ START_TEST(what_was_said_of_the_kind_decides_over_the_code)
 }
 END_TEST
 
+START_TEST(a_copy_tells_the_same_and_has_no_value)
+{
+    errand_result r = errand_fail_as(ERRAND_HTTP + 503, ERRAND_KIND_RATE_LIMITED, 700, true, "busy"), copy;
+    er_history *history = NULL;
+    errand_attempt at = { .number = 1, .error = EIO }, again;
+    r.value = r.owner = malloc(1);
+    r.free = count_free;
+    er_history_add(&history, &at);
+    er_result_attempted(&r, history);
+    er_result_because(&r, errand_failf(EIO, "disk"));
+    copy = er_result_copy(&r);
+    ck_assert_ptr_null(copy.value);
+    ck_assert_ptr_null(copy.free);
+    errand_result_free(&r); /* they have nothing in common */
+    ck_assert_uint_eq(freed, 1);
+    ck_assert_int_eq(copy.error, ERRAND_HTTP + 503);
+    ck_assert_str_eq(errand_result_message(&copy), "busy");
+    ck_assert_int_eq(errand_result_kind(&copy), ERRAND_KIND_RATE_LIMITED);
+    ck_assert_int_eq(errand_result_retry_after(&copy), 700);
+    ck_assert(errand_result_may_have_run(&copy));
+    ck_assert_str_eq(errand_result_message(errand_result_cause(&copy, 0)), "disk");
+    ck_assert_ptr_null(errand_result_cause(&copy, 1));
+    ck_assert_int_eq(errand_result_attempt(&copy, 0, &again), 0);
+    ck_assert_int_eq(again.error, EIO);
+    errand_result_free(&copy);
+    ck_assert_uint_eq(freed, 1);
+    r = er_fail_by(ECANCELED, ERRAND_BY_SIBLING);
+    copy = er_result_copy(&r);
+    ck_assert_int_eq(errand_result_reason(&copy), ERRAND_BY_SIBLING);
+    errand_result_free(&copy);
+    r = errand_fail(EIO);
+    copy = er_result_copy(&r);
+    ck_assert_int_eq(copy.error, EIO);
+    ck_assert_ptr_null(copy.detail);
+}
+END_TEST
+
 START_TEST(codes_have_names)
 {
     static const struct {
@@ -244,7 +282,8 @@ START_TEST(codes_have_names)
         const char *name;
     } rows[] = {
         { 0, "OK" }, { ETIMEDOUT, "ETIMEDOUT" }, { ECANCELED, "ECANCELED" }, { ERRAND_HTTP + 503, "HTTP 503" },
-        { ERRAND_CURL + 28, "curl 28" }, { ERRAND_ELATE, "ELATE" }, { ERRAND_EFULL, "EFULL" },
+        { ERRAND_CURL + 28, "curl 28" }, { ERRAND_ELATE, "ELATE" }, { ERRAND_EOPEN, "EOPEN" },
+        { ERRAND_EBUDGET, "EBUDGET" }, { ERRAND_EFULL, "EFULL" },
         { ERRAND_EABANDONED, "EABANDONED" }, { ERRAND_EFORKED, "EFORKED" }, { ERRAND_USER, "user 0" },
         { ERRAND_USER + 7, "user 7" }, { ERRAND_USER + 0xffff, "user 65535" }, { 9999, "error 9999" }, { -4, "error -4" },
     };
@@ -280,6 +319,8 @@ START_TEST(codes_have_texts)
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_ELATE), "deadline cannot be met"));
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_CURL + 28), "28"));
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_USER + 12), "12"));
+    ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_EOPEN), "breaker"));
+    ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_EBUDGET), "budget"));
     static const int all[] = { ERRAND_EFULL, ERRAND_EABANDONED, ERRAND_EFORKED, ERRAND_HTTP, ERRAND_CURL, -1, 0x7fffffff };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) ck_assert_str_ne(errand_strerror(all[i]), "");
 }
@@ -313,6 +354,7 @@ Suite *results_suite(void)
     tcase_add_test(tc, messages_of_early_ends_name_who_ended_it);
     tcase_add_test(tc, the_table_of_kinds_is_the_headers);
     tcase_add_test(tc, what_was_said_of_the_kind_decides_over_the_code);
+    tcase_add_test(tc, a_copy_tells_the_same_and_has_no_value);
     tcase_add_test(tc, codes_have_names);
     tcase_add_test(tc, kinds_and_reasons_have_names);
     tcase_add_test(tc, codes_have_texts);

@@ -21,6 +21,7 @@ Suite *families_suite(void);
 Suite *breaker_suite(void);
 Suite *budget_suite(void);
 Suite *flights_suite(void);
+Suite *limits_suite(void);
 Suite *policy_suite(void);
 Suite *retry_suite(void);
 Suite *deadlines_suite(void);
@@ -55,6 +56,7 @@ int main(void)
     srunner_add_suite(runner, breaker_suite());
     srunner_add_suite(runner, budget_suite());
     srunner_add_suite(runner, flights_suite());
+    srunner_add_suite(runner, limits_suite());
     srunner_add_suite(runner, policy_suite());
     srunner_add_suite(runner, retry_suite());
     srunner_add_suite(runner, deadlines_suite());

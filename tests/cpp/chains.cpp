@@ -325,6 +325,44 @@ TEST(permits_are_given_back_when_they_end)
     CHECK(sem.acquire(3).await().error() == EINVAL);
 }
 
+TEST(limits_are_families_by_key)
+{
+    errand::pool pool;
+    errand_sem_opts opts{};
+    opts.permits = 1;
+    opts.max_waiters = 1;
+    errand::semaphore sem(pool, opts);
+    errand::permit a = sem.acquire("a").get(), b = sem.acquire("b").get();
+    auto waits = sem.acquire("a");
+    CHECK(sem.acquire("a").await().error() == ERRAND_EFULL);
+    CHECK(!waits.ready() && !sem.resize(2) && waits.ready());
+    errand::rate rate(pool, 1e-3);
+    CHECK(!rate.pause(1h, "a"));
+    rate.acquire("b").get();
+    CHECK(!rate.acquire("a").wait_for(0ms));
+}
+
+TEST(a_breaker_is_asked_and_told)
+{
+    errand::pool pool;
+    errand_breaker_opts opts{};
+    opts.min_calls = 2;
+    errand::breaker breaker(pool, opts);
+    errand::budget budget(pool);
+    for (int i = 0; i < 2; i++) {
+        errand::breaker::call call(breaker, "host");
+        CHECK(!call.refused);
+        call.tell(std::error_code(ETIMEDOUT, std::generic_category()));
+    }
+    CHECK(breaker.state("host") == ERRAND_BREAKER_OPEN && breaker.state() == ERRAND_BREAKER_CLOSED);
+    errand::breaker::call refused(breaker, "host");
+    CHECK(refused.refused.value() == ERRAND_EOPEN);
+    CHECK(!breaker.reset("host") && !breaker.force(ERRAND_BREAKER_OPEN));
+    CHECK(breaker.force(ERRAND_BREAKER_HALF_OPEN).value() == EINVAL);
+    { errand::breaker::call cancelled(breaker, "host"); }
+    CHECK(breaker.state("host") == ERRAND_BREAKER_CLOSED);
+}
+
 TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
 {
     errand::pool pool;

@@ -162,6 +162,86 @@ START_TEST(who_submits_too_much_is_held_up)
 }
 END_TEST
 
+/* Elsewhere: one number for all, so that a host that hangs takes every place, and the others starve behind it. */
+START_TEST(a_host_that_hangs_takes_no_place_of_the_others)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 2 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .sem = sem });
+    hold h[5] = { 0 };
+    script quick = { 0 };
+    errand_future *f[5];
+    for (int i = 0; i < 5; i++)
+        f[i] = errand_run_task(pool, policy, &(errand_task){ .fn = hold_worker, .arg = &h[i], .key = "hangs:443" });
+    await_event(&h[0].began);
+    await_event(&h[1].began);
+    for (int i = 0; i < 20; i++)
+        ENDS(errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &quick, .key = "well:443" }), 0);
+    errand_sem_stats s;
+    ck_assert_int_eq(errand_sem_stats_get(sem, "hangs:443", &s), 0);
+    ck_assert_uint_eq(s.in_use, 2);
+    ck_assert_uint_eq(s.waiting, 3);
+    for (int i = 0; i < 5; i++)
+        happen(&h[i].go);
+    for (int i = 0; i < 5; i++)
+        ENDS(f[i], 0);
+    errand_policy_free(policy);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: who got the 429 waits, and all the others go on asking. */
+START_TEST(a_429_holds_up_all_who_ask_that_host_and_nobody_else)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 100 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .rate = rate, .attempts = 2 });
+    script told = { .error = { EAGAIN }, .hint_ms = 3000, .kind = ERRAND_KIND_RATE_LIMITED }, others = { 0 };
+    errand_future *first = errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &told, .key = "a" }), *f[10];
+    await_asleep(pool, 1); /* until its second attempt */
+    for (int i = 0; i < 10; i++)
+        f[i] = errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &others, .key = "a" });
+    await_asleep(pool, 11);
+    ck_assert_uint_eq(count_of(&others.calls), 0);
+    script else_where = { 0 };
+    ENDS(errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &else_where, .key = "b" }), 0);
+    turn(&t, pool, 2999);
+    await_asleep(pool, 11);
+    ck_assert_uint_eq(count_of(&others.calls), 0);
+    turn_to_the_end(&t, pool, first);
+    ENDS(first, 0);
+    for (int i = 0; i < 10; i++)
+        ENDS(f[i], 0);
+    errand_policy_free(policy);
+    errand_rate_free(rate);
+    close_pool(pool);
+}
+END_TEST
+
+/* Elsewhere: a hundred callers find the cache empty at once, and ask the same a hundred times. */
+START_TEST(who_asks_the_same_at_the_same_time_shares_one_answer)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
+    errand_flight *flight = errand_flight_new(pool, NULL);
+    hold h = { 0 };
+    errand_future *f[100];
+    for (int i = 0; i < 100; i++)
+        f[i] = errand_flight_run(flight, NULL, &(errand_task){ .fn = hold_worker, .arg = &h, .key = "video 7" });
+    await_event(&h.began);
+    for (int i = 0; i < 50; i++)
+        errand_cancel(f[i]); /* half of them lose patience */
+    happen(&h.go);
+    for (int i = 0; i < 100; i++)
+        ENDS(f[i], i < 50 ? ECANCELED : 0);
+    ck_assert_uint_eq(h.runs, 1);
+    errand_flight_free(flight);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *limits_suite(void)
 {
     Suite *suite = suite_create("limits");
@@ -171,5 +251,8 @@ Suite *limits_suite(void)
     tcase_add_test(tc, a_cancel_during_an_acquire_loses_nothing);
     tcase_add_test(tc, closing_is_bounded_and_frees_the_rest_although_one_is_stuck);
     tcase_add_test(tc, who_submits_too_much_is_held_up);
+    tcase_add_test(tc, a_host_that_hangs_takes_no_place_of_the_others);
+    tcase_add_test(tc, a_429_holds_up_all_who_ask_that_host_and_nobody_else);
+    tcase_add_test(tc, who_asks_the_same_at_the_same_time_shares_one_answer);
     return suite;
 }
