@@ -33,5 +33,7 @@ load_fn load_all;        /* errand_all of n promises that are resolved then: ns 
 load_fn load_gate;       /* n times a permit is tried for, had and given back: ns each                     */
 load_fn load_line;       /* n permits granted while `workers` wait for one all the time: ns each           */
 load_fn load_turns;      /* n turns of a rate that has them free, a future each: ns each                   */
+load_fn load_policy;     /* errand_run with an empty policy over errand_submit, n each: ratio              */
+load_fn load_asleep;     /* n runs asleep in backoff: bytes each; processor in a second of it              */
 
 #endif

@@ -79,5 +79,15 @@ const measure bench_measures[] = {
       .size = { .n = 500000 },
       .alone = true,
       .lines = { { "rate/grant", "ns/turn", COST, NO_GOAL, 0 } } },
+
+    { .load = load_policy,
+      .size = { .workers = 8, .n = 100000 },
+      .alone = true,
+      .lines = { { "policy/empty", "ratio", COST, FIGURE_AT_MOST, 1.3 } } },
+    { .load = load_asleep,
+      .size = { .workers = 4, .n = 1000000 },
+      .alone = true,
+      .lines = { { "retry/sleeping", "bytes", COST, FIGURE_AT_MOST, 400 },
+                 { "retry/cpu-asleep", "ms", CPU, FIGURE_AT_MOST, 1 } } },
 };
 const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;
