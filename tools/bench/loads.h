@@ -13,6 +13,7 @@ typedef struct load_run {
     double cost;        /* in the unit of the measure           */
     double p99;         /* of the same, where many were timed   */
     double cpu;         /* ms of processor in the measured part */
+    double p999;        /* and p999                             */
     double arm, cancel; /* parts of the cost, of timers         */
 } load_run;
 
@@ -30,5 +31,12 @@ load_fn load_memory;     /* n timers armed: bytes each, errand's pointer to it i
 load_fn load_timer_size; /* errand's timer alone, which lives in what waits; memory for the others: bytes  */
 load_fn load_chain;      /* n errand_then on one another behind a promise that is resolved then: ns a link */
 load_fn load_all;        /* errand_all of n promises that are resolved then: ns each                       */
+
+/* Logs: */
+load_fn load_log_latency;    /* bursts of 20 calls with 20 us between them, by each producer: ns a call, less what an empty
+                                loop takes; p99 and p999: of single calls, raw                             */
+load_fn load_log_throughput; /* n lines by all producers together until the file has them: ns a line        */
+load_fn load_log_disabled;   /* n calls below the level: ns each                                            */
+load_fn load_log_idle;       /* wake-ups in the 2 s after a burst of n                                      */
 
 #endif

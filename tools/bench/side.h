@@ -26,9 +26,17 @@ typedef struct bench_side {
     void  (*arm)(void *timers, const int64_t *ms, size_t n);
     void  (*cancel)(void *timers, size_t n);
     void  (*sleep)(void *timers, int64_t ms);
+
+    /* A log to a file that holds its callers up when it is full and has a thread of its own; NULL: has none. say makes n
+     * calls with an int, a double, a string and an int; say_below the same below its level. close: all is written. */
+    void *(*log_open)(const char *path);
+    void  (*log_say)(void *log, size_t n);
+    void  (*log_say_below)(void *log, size_t n);
+    void  (*log_close)(void *log);
 } bench_side;
 
 extern const bench_side bench_errand, bench_parkers;
+extern const bench_side bench_spdlog, bench_loop;
 extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
 
 #ifdef __cplusplus
