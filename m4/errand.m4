@@ -63,6 +63,7 @@ AC_DEFUN([ERRAND_BENCH_PEERS], [
     PKG_CHECK_MODULES([UV], [libuv], [have_uv=yes; bench_peers="$bench_peers libuv"], [have_uv=no])
     PKG_CHECK_MODULES([GLIB], [glib-2.0], [have_glib=yes; bench_peers="$bench_peers glib"], [have_glib=no])
     PKG_CHECK_MODULES([TBB], [tbb >= 2021], [have_tbb=yes; bench_peers="$bench_peers tbb"], [have_tbb=no])
+    PKG_CHECK_MODULES([SPDLOG], [spdlog], [have_spdlog=yes; bench_peers="$bench_peers spdlog"], [have_spdlog=no])
     AC_LANG_PUSH([C++])
     have_asio=no
     AC_CHECK_HEADER([asio.hpp], [have_asio=yes; ASIO_CPPFLAGS=],
@@ -72,6 +73,7 @@ AC_DEFUN([ERRAND_BENCH_PEERS], [
     AC_SUBST([ASIO_CPPFLAGS])
     AM_CONDITIONAL([HAVE_UV], [test $have_uv = yes])
     AM_CONDITIONAL([HAVE_GLIB], [test $have_glib = yes])
+    AM_CONDITIONAL([HAVE_SPDLOG], [test $have_spdlog = yes])
     AM_CONDITIONAL([HAVE_TBB], [test $have_tbb = yes])
     AM_CONDITIONAL([HAVE_ASIO], [test $have_asio = yes])
     AS_IF([test -z "$bench_peers"], [bench_peers=" none"])

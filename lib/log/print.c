@@ -70,7 +70,6 @@ static void deliver(er_hub *hub)
                 er_text_clear(&b->laid_out);
                 er_layout_gap(sink->layout, &b->laid_out, b->line.wall_ns, b->line.name, 1, "no memory");
             }
-            b->laid_out.at[b->laid_out.size] = '\0';
         }
         er_sink_line(sink, &b->line, b->laid_out.at, b->laid_out.size);
     }

@@ -155,10 +155,12 @@ void er_sink_write(er_sink *sink)
 }
 
 /* lost: what the line stands for; 0: itself. */
-static void add(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
+static void add(er_sink *sink, const er_line *line, uint64_t lost, char *text, size_t size)
 {
     if (sink->each) {
+        text[size - 1] = '\0'; /* they get no newline, the next sink does */
         int error = sink->each(sink, line, lost, text, size - 1);
+        text[size - 1] = '\n';
         if (error) note_failure(sink, !lost, lost, error);
         return;
     }
@@ -190,7 +192,6 @@ static void add_gap(er_sink *sink, const er_line *now, uint64_t lines, const cha
 {
     er_text_clear(&sink->own);
     er_layout_gap(sink->layout, &sink->own, now->wall_ns, now->name, lines, reason);
-    sink->own.at[sink->own.size] = '\0';
     add(sink, now, lines, sink->own.at, sink->own.size);
 }
 
@@ -206,7 +207,7 @@ static void tell_lost(er_sink *sink, const er_line *now)
     add_gap(sink, now, lost, reason);
 }
 
-void er_sink_line(er_sink *sink, const er_line *line, const char *text, size_t size)
+void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size)
 {
     tell_lost(sink, line);
     add(sink, line, 0, text, size);

@@ -8,7 +8,7 @@
 #define ER_SINK_GAPS 16
 
 typedef struct er_sink er_sink;
-/* For sinks that take a line at a time: 0 or an errno. text ends with a newline and a NUL. lost: it is a gap. */
+/* For sinks that take a line at a time: 0 or an errno. text has a NUL in place of its newline. lost: it is a gap. */
 typedef int er_sink_fn(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size);
 
 struct er_sink {
@@ -51,7 +51,7 @@ int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_f
 void er_sink_close(er_sink *sink); /* without writing: er_sink_write first */
 bool er_sink_same(const er_sink *a, const er_sink *b); /* both would write the same file */
 
-void er_sink_line(er_sink *sink, const er_line *line, const char *text, size_t size); /* laid out, a NUL behind it */
+void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size); /* laid out, with its newline */
 void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines); /* a line that says how many are missing here  */
 void er_sink_write(er_sink *sink);                    /* everything in the buffer */
 void er_sink_last(er_sink *sink, const er_line *now); /* the same, and what it could not take, if not told yet */

@@ -14,6 +14,11 @@ Suite *sinks_suite(void);
 Suite *full_suite(void);
 Suite *ends_suite(void);
 Suite *fork_suite(void);
+Suite *formats_suite(void);
+Suite *forms_suite(void);
+Suite *places_suite(void);
+Suite *late_suite(void);
+Suite *storms_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 

@@ -11,6 +11,11 @@ int main(void)
     srunner_add_suite(runner, full_suite());
     srunner_add_suite(runner, ends_suite());
     srunner_add_suite(runner, fork_suite());
+    srunner_add_suite(runner, formats_suite());
+    srunner_add_suite(runner, forms_suite());
+    srunner_add_suite(runner, places_suite());
+    srunner_add_suite(runner, late_suite());
+    srunner_add_suite(runner, storms_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

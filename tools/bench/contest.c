@@ -25,18 +25,30 @@
 #define GLIB(side) NULL
 #endif
 
+#ifdef BENCH_SPDLOG
+#define SPDLOG(side) &(side)
+#else
+#define SPDLOG(side) NULL
+#endif
+
 const bench_peer bench_peers[PEERS] = {
-    { "libuv", true, UV(bench_uv) },
-    { "libuv-array", false, UV(bench_uv_array) },
-    { "asio", true, ASIO(bench_asio) },
-    { "tbb", false, TBB(bench_tbb) },
-    { "glib", false, GLIB(bench_glib) },
-    { "bare-parkers", false, &bench_parkers },
-    { "glibc", false, &bench_posix },
+    { "libuv", true, false, UV(bench_uv) },
+    { "libuv-array", false, false, UV(bench_uv_array) },
+    { "asio", true, false, ASIO(bench_asio) },
+    { "tbb", false, false, TBB(bench_tbb) },
+    { "glib", false, false, GLIB(bench_glib) },
+    { "bare-parkers", false, false, &bench_parkers },
+    { "glibc", false, false, &bench_posix },
+    { "spdlog", false, true, SPDLOG(bench_spdlog) },
+    { "bare-loop", false, true, &bench_loop },
 };
 
 static bool serves(const measure *m, const bench_peer *peer)
 {
+    const bool log = m->load == load_log_latency || m->load == load_log_throughput || m->load == load_log_disabled ||
+                     m->load == load_log_idle;
+    if (log != peer->logs) return false;
+    if (log) return peer->side != &bench_loop || m->load == load_log_latency || m->load == load_log_disabled;
     if (m->load == load_timers || m->load == load_late || m->load == load_timer_size) return peer->timers;
     if (m->load == load_gate || peer->side == &bench_posix) return m->load == load_gate && peer->side == &bench_posix;
     return peer->side != &bench_parkers || m->load == load_trips || m->load == load_trips_idle;

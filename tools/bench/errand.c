@@ -79,6 +79,33 @@ static void one_sleep(void *timers, int64_t ms)
     if (r.error != 0) lost("a sleep", r.error);
 }
 
+static void *open_log(const char *path)
+{
+    errand_log *log = errand_log_new(&(errand_log_opts){ .name = "bench", .block_from = ERRAND_LOG_TRACE });
+    return log != NULL && errand_log_to_file(log, path, ERRAND_LOG_DEFAULT) == 0 ? log : NULL;
+}
+
+static void say(void *log, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        errand_info((errand_log *)log, "call %d took %f ms for %s with %d", (int)i, (double)i * 1.5, "customer-7", (int)n);
+}
+
+static void say_below(void *log, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        errand_debug((errand_log *)log, "call %d took %f ms for %s with %d", (int)i, (double)i * 1.5, "customer-7", (int)n);
+}
+
+static void close_log(void *log)
+{
+    errand_log_stats stats;
+    const int error = errand_log_close(log, 60000);
+    if (error != 0) lost("the log", error);
+    errand_log_stats_get(log, &stats);
+    if (stats.written != stats.attempted) lost("lines are missing", 0);
+}
+
 const bench_side bench_errand = { .name = "errand",
                                   .open = open_pool,
                                   .run = run,
@@ -87,4 +114,8 @@ const bench_side bench_errand = { .name = "errand",
                                   .cancel = cancel,
                                   .sleep = one_sleep,
                                   .open_gate = bench_open_gate,
-                                  .pass = bench_pass };
+                                  .pass = bench_pass,
+                                  .log_open = open_log,
+                                  .log_say = say,
+                                  .log_say_below = say_below,
+                                  .log_close = close_log };

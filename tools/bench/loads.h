@@ -13,6 +13,7 @@ typedef struct load_run {
     double cost;        /* in the unit of the measure           */
     double p99;         /* of the same, where many were timed   */
     double cpu;         /* ms of processor in the measured part */
+    double p999;        /* and p999                             */
     double arm, cancel; /* parts of the cost, of timers         */
 } load_run;
 
@@ -35,5 +36,12 @@ load_fn load_line;       /* n permits granted while `workers` wait for one all t
 load_fn load_turns;      /* n turns of a rate that has them free, a future each: ns each                   */
 load_fn load_policy;     /* errand_run with an empty policy over errand_submit, n each: ratio              */
 load_fn load_asleep;     /* n runs asleep in backoff: bytes each; processor in a second of it              */
+
+/* Logs: */
+load_fn load_log_latency;    /* bursts of 20 calls with 20 us between them, by each producer: ns a call, less what an empty
+                                loop takes; p99 and p999: of single calls, raw                             */
+load_fn load_log_throughput; /* n lines by all producers together until the file has them: ns a line        */
+load_fn load_log_disabled;   /* n calls below the level: ns each                                            */
+load_fn load_log_idle;       /* wake-ups in the 2 s after a burst of n                                      */
 
 #endif

@@ -15,9 +15,11 @@
  *   libuv        uv_queue_work, a request on the heap for each, awaited when its callback has run on the loop
  *   asio, tbb    a std::future for each
  *   glib         GThreadPool, with the lightest future that can be written with GLib
+ *   spdlog       logs only: its async logger, one thread, a queue of 8,192 that blocks when full, the same pattern
  * Yardsticks that are printed among the peers, and no peers:
  *   libuv-array  uv_queue_work without futures, all requests in one array: less than any other side has to do
  *   bare-parkers two threads that wake each other and do nothing else
+ *   bare-loop    the clock and the loop around the calls that are timed, without the calls
  * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep, the peers' stand in an
  * array that is there already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
 #include "contest.h"

@@ -12,6 +12,18 @@
         .lines = { { "pool/ramp-" name_, "ms", COST, RATIO_AT_MOST, 1.1 } }                                            \
     }
 
+#define LOG(threads_, name_)                                                                                           \
+    { .load = load_log_latency,                                                                                        \
+      .size = { .producers = threads_, .n = 4000 },                                                                    \
+      .lines = { { "log/latency-" name_, "ns/call", COST, RATIO_AT_MOST, 0.07 },                                       \
+                 { "log/latency-" name_ "-ns", "ns/call", COST, FIGURE_AT_MOST, 20 },                                  \
+                 { "log/latency-" name_ "-p99", "ns", P99, FIGURE_AT_MOST, 100 },                                      \
+                 { "log/latency-" name_ "-p999", "ns", P999, NO_GOAL, 0 } } },                                         \
+    { .load = load_log_throughput,                                                                                     \
+      .size = { .producers = threads_, .n = 1000000 },                                                                 \
+      .lines = { { "log/throughput-" name_, "ns/line", COST, RATIO_AT_MOST, 0.25 },                                    \
+                 { "log/cpu-throughput-" name_, "ms", CPU, NO_GOAL, 0 } } }
+
 const measure bench_measures[] = {
     BURST(2, "2", 1.0),
     { .load = load_burst,
@@ -89,5 +101,15 @@ const measure bench_measures[] = {
       .alone = true,
       .lines = { { "retry/sleeping", "bytes", COST, FIGURE_AT_MOST, 400 },
                  { "retry/cpu-asleep", "ms", CPU, FIGURE_AT_MOST, 1 } } },
+
+    LOG(1, "1"),
+    LOG(4, "4"),
+    { .load = load_log_disabled,
+      .size = { .n = 100000000 },
+      .lines = { { "log/disabled", "ns/call", COST, FIGURE_AT_MOST, 1.5 } } },
+    { .load = load_log_idle,
+      .size = { .n = 100000 },
+      .lines = { { "log/idle", "wake-ups in 2 s", COST, FIGURE_AT_MOST, 0 },
+                 { "log/idle-cpu", "ms", CPU, FIGURE_AT_MOST, 1 } } },
 };
 const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;

@@ -9,6 +9,7 @@ static double figure(const load_run *run, line_figure which)
     switch (which) {
     case COST: return run->cost;
     case P99: return run->p99;
+    case P999: return run->p999;
     case CPU: return run->cpu;
     case ARM: return run->arm;
     case CANCEL: return run->cancel;
@@ -54,7 +55,7 @@ static void write_line(const measure *m, const record *r, const measure_line *li
     }
     for (size_t i = 0; i < r->pairs; i++) {
         const double beside = compared ? figure(&r->best[i], line->figure) : against > 0 ? against : errand;
-        ratios[i] = figure(&r->errand[i], line->figure) / beside;
+        ratios[i] = beside > 0 ? figure(&r->errand[i], line->figure) / beside : 1;
     }
     const double ratio = figures_at(ratios, r->pairs, 0.5);
     const double spread = figures_at(ratios, r->pairs, 0.75) - figures_at(ratios, r->pairs, 0.25);

@@ -7,10 +7,11 @@
 typedef struct bench_peer {
     const char       *name;
     bool              timers; /* has some */
+    bool              logs;   /* and nothing else */
     const bench_side *side;   /* NULL: configure did not find it */
 } bench_peer;
 
-enum { PEERS = 7, MAX_PAIRS = 99, FIRST = 3 };
+enum { PEERS = 9, MAX_PAIRS = 99, FIRST = 3 };
 extern const bench_peer bench_peers[PEERS];
 
 typedef struct record {

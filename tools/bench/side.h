@@ -30,12 +30,20 @@ typedef struct bench_side {
     /* A semaphore; NULL: has none that is to be compared. pass takes and gives back n times, and says how often it could. */
     void  *(*open_gate)(unsigned permits);
     size_t (*pass)(void *gate, size_t n);
+
+    /* A log to a file that holds its callers up when it is full and has a thread of its own; NULL: has none. say makes n
+     * calls with an int, a double, a string and an int; say_below the same below its level. close: all is written. */
+    void *(*log_open)(const char *path);
+    void  (*log_say)(void *log, size_t n);
+    void  (*log_say_below)(void *log, size_t n);
+    void  (*log_close)(void *log);
 } bench_side;
 
 void  *bench_open_gate(unsigned permits); /* errand's */
 size_t bench_pass(void *gate, size_t n);
 
 extern const bench_side bench_errand, bench_parkers, bench_posix;
+extern const bench_side bench_spdlog, bench_loop;
 extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
 
 #ifdef __cplusplus
