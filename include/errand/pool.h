@@ -28,7 +28,7 @@ typedef struct errand_task {
     const char     *key;       /* what this belongs to: a host, a tenant; copied. NULL: that of the submitting task    */
     int64_t         start_within_ms; /* not begun by then: it ends ETIMEDOUT unrun. 0: no limit                        */
     int64_t         within_ms; /* its deadline, from now. 0: none of its own; a nearer one of the submitting task wins */
-    unsigned        detached;  /* inherits neither deadline nor name nor key                                           */
+    unsigned        detached;  /* inherits nothing: neither deadline nor name nor key nor log fields (log.h)            */
     unsigned        reserved;
 } errand_task;
 

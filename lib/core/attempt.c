@@ -120,10 +120,7 @@ static void submit(er_attempt *a)
     er_running *run = a->run;
     errand_policy *p = policy_of(a);
     a->began_ns = er_pool_now(run->cell.pool);
-    errand_task task = { .name = run->course.name,
-                         .key = er_course_key(&run->course),
-                         .detached = true, /* what it inherits it has inherited already */
-                         .reserved = p->repeats || run->course.nested ? ER_RETRIED : 0 };
+    errand_task task = { .name = run->course.name, .reserved = p->repeats || run->course.nested ? ER_RETRIED : 0 };
     if (p->how.before_attempt || (p->hedges && !p->how.overlap)) {
         task.fn = call;
         task.arg = a;
@@ -142,8 +139,9 @@ static void submit(er_attempt *a)
     bool urgent = run->urgent;
     run->urgent = true;
     er_attempt_watch(a, ER_RUNS,
-                     er_task_submit(run->cell.pool, &task, own < whole ? own : whole,
-                                    own < whole ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL, urgent, run->site));
+                     er_task_submit(run->cell.pool, &task, er_context_keep(run->course.context),
+                                    own < whole ? own : whole, own < whole ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL,
+                                    urgent, run->site));
 }
 
 /* ---- on its way ---- */

@@ -7,7 +7,7 @@
 typedef struct er_course {
     errand_policy *policy; /* er_policy_begin; its counters alone are written */
     const char          *name;   /* of the task; NULL: none */
-    er_key              *key;    /* counted; NULL: none */
+    er_context          *context; /* counted; NULL: none */
     void                *arg;    /* for who looks */
     int64_t              began_ns, deadline_ns; /* on its clock; INT64_MAX: no deadline */
     int64_t              idle_ms;
@@ -32,7 +32,7 @@ typedef enum er_next {
     ER_NEXT_OTHERS /* the others that are under way decide */
 } er_next;
 
-static inline const char *er_course_key(const er_course *c) { return c->key ? c->key->text : NULL; }
+static inline const char *er_course_key(const er_course *c) { return er_context_key(c->context); }
 errand_view er_course_view(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last);
 
 /* An attempt is about to be called, calls the hook. */

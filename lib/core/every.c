@@ -17,6 +17,8 @@ typedef struct every {
     er_closer closer;
     errand_fn *fn;
     void *arg;
+    const char *name;
+    er_context *context; /* counted; NULL: none */
     const void *site;
     int64_t began_ns, step_ns;
 } every;
@@ -68,8 +70,9 @@ static void due(er_timer *timer)
         stop(e);
         return;
     }
-    errand_task task = { .fn = e->fn, .arg = e->arg, .detached = true };
-    er_cell *f = er_task_submit(e->cell.pool, &task, INT64_MAX, ERRAND_BY_TOTAL, true, e->site);
+    errand_task task = { .fn = e->fn, .arg = e->arg, .name = e->name };
+    er_cell *f = er_task_submit(e->cell.pool, &task, er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true,
+                                e->site);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);
     errand_reason told = er_cell_told(&e->cell);
@@ -98,7 +101,12 @@ static void pool_closes(er_closer *closer)
     er_cell_release(&e->cell);
 }
 
-static void free_every(er_cell *cell) { er_cell_bury(cell); }
+static void free_every(er_cell *cell)
+{
+    er_context_drop(er_of(cell, every, cell)->context);
+    er_cell_bury(cell);
+}
+
 static const er_cell_kind every_kind = { .cancel = cancel_every, .free = free_every };
 
 errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg)
@@ -108,18 +116,25 @@ errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *
         return er_failed(pool, errand_failf(EINVAL, "errand_every: %s", wrong));
     }
     if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    every *e = er_alloc_zero(sizeof *e);
-    if (!e) return er_failed(pool, errand_fail(ENOMEM));
+    int error = 0;
+    er_context *context = er_context_for(&(errand_task){ .fn = fn }, &error);
+    every *e = error ? NULL : er_alloc_zero(sizeof *e);
+    if (!e) {
+        er_context_drop(context);
+        return er_failed(pool, errand_fail(ENOMEM));
+    }
     er_cell_init(&e->cell, &every_kind, pool);
     e->timer.fn = due;
     e->closer = (er_closer){ .shut = pool_closes, .early = true };
     e->fn = fn;
     e->arg = arg;
+    e->name = er_task_here() ? er_task_here()->name : NULL;
+    e->context = context;
     e->site = __builtin_return_address(0);
     e->began_ns = er_pool_now(pool);
     e->step_ns = ms < INT64_MAX / ER_MS ? ms * ER_MS : INT64_MAX;
     er_cell_keep(&e->cell); /* the repeating's own */
-    int error = er_pool_add_closer(pool, &e->closer);
+    error = er_pool_add_closer(pool, &e->closer);
     if (!error) {
         arm(e);
         return &e->cell;

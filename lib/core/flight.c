@@ -212,7 +212,10 @@ static errand_future *fly(errand_flight *flight, const errand_policy *policy, er
     task->key = key;
     if (!task->name) task->name = flight->name;
     task->detached = true; /* whoever happens to be the first does not limit the others */
-    er_cell *run = er_run(home, policy, task, er_run_deadline(home, policy, task), false, site);
+    er_context *context = er_context_for(task, &error);
+    if (error && task->free) task->free(task->arg);
+    er_cell *run = error ? er_failed(home, errand_fail(error))
+                         : er_run(home, policy, task, context, er_run_deadline(home, policy, task), false, site);
     er_lock_take(&flight->family.lock);
     j->run = run;
     er_family_leave(&flight->family);

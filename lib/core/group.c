@@ -29,7 +29,7 @@ typedef struct member {
     bool counted;          /* against at_once */
     errand_policy *policy; /* the rest is for those held */
     errand_task task;
-    er_key *key;
+    er_context *context;
     int64_t deadline_ns, begin_by_ns;
     const void *site;
 } member;
@@ -59,7 +59,7 @@ static void free_member(member *m)
 {
     errand_result_free(&m->result);
     errand_policy_free(m->policy);
-    er_key_drop(m->key);
+    er_context_drop(m->context);
     er_free(m);
 }
 
@@ -193,9 +193,7 @@ static void begin(member *m, bool urgent)
         leave_out(m, late);
         return;
     }
-    task.key = m->key ? m->key->text : NULL;
-    task.detached = true; /* what it inherits it has inherited when it was given */
-    watch(m, er_run(g->cell.pool, m->policy, &task, m->deadline_ns, urgent, m->site));
+    watch(m, er_run(g->cell.pool, m->policy, &task, er_context_keep(m->context), m->deadline_ns, urgent, m->site));
 }
 
 /* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
@@ -307,14 +305,14 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
     }
     int error = 0;
     member *m = er_alloc_zero(sizeof *m);
-    er_key *key = er_key_for(&own, &error);
+    er_context *context = er_context_for(&own, &error);
     if (!m || error) {
         error = ENOMEM;
-        er_key_drop(key);
+        er_context_drop(context);
     } else {
         m->policy = policy ? er_policy_keep(policy) : NULL;
         m->task = own;
-        m->key = key;
+        m->context = context;
         m->deadline_ns = er_run_deadline(g->cell.pool, policy, &own);
         m->begin_by_ns = er_deadline(er_pool_now(g->cell.pool),
                                      own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);

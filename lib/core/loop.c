@@ -127,7 +127,7 @@ static void leave(errand_loop *loop)
 {
     looping *l = of(loop);
     er_course_leave(&l->course);
-    er_key_drop(l->course.key);
+    er_context_drop(l->course.context);
     er_free(l->course.history);
     er_free(l);
     loop->priv[0] = 0;
@@ -172,19 +172,19 @@ static int begin(errand_loop *loop, const errand_policy *policy)
     er_task *me = er_task_here();
     int error = 0;
     errand_task inherits = { .key = NULL };
-    er_key *key = er_key_for(&inherits, &error);
+    er_context *context = er_context_for(&inherits, &error);
     er_budget_member *budget = NULL;
-    if (!error && policy->how.budget) error = er_budget_join(policy->how.budget, key ? key->text : NULL, &budget);
+    if (!error && policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
     looping *l = error ? NULL : er_alloc_zero(sizeof *l);
     if (!l) {
-        er_key_drop(key);
+        er_context_drop(context);
         er_budget_part(budget);
         return error ? error : ENOMEM;
     }
     l->pool = me ? me->cell.pool : NULL;
     l->course = (er_course){ .policy = er_policy_begin(policy),
                              .name = me ? me->name : NULL,
-                             .key = key,
+                             .context = context,
                              .nested = er_retried_here(),
                              .budget = budget };
     er_policy_count(&l->course.policy->unplain);

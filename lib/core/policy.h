@@ -33,9 +33,10 @@ struct errand_policy {
 
 ER_SHARED errand_policy *er_policy_keep(const errand_policy *policy);
 
-/* errand_run_task of a task that er_task_check has approved; it inherits the key alone. policy NULL: once. */
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns, bool urgent,
-                const void *site);
+/* errand_run_task of a task that er_task_check has approved; it inherits nothing: its context comes with a count (NULL: none).
+ * policy NULL: once. */
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                int64_t deadline_ns, bool urgent, const void *site);
 
 /* What the deadline of such a run is to be: the nearest of the policy's, the task's and the calling task's. */
 int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task);

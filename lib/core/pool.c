@@ -54,8 +54,8 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->on_start = o.on_start;
     pool->on_stop = o.on_stop;
     pool->arg = o.arg;
-    er_list *lists[] = { &pool->urgent, &pool->tasks,         &pool->aside,   &pool->submitters, &pool->all,
-                         &pool->exited, &pool->resident_list, &pool->closers, &pool->watchers };
+    er_list *lists[] = { &pool->urgent, &pool->tasks,  &pool->aside,         &pool->idle,    &pool->submitters,
+                         &pool->all,    &pool->exited, &pool->resident_list, &pool->closers, &pool->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
     er_home_open(&pool->home);
     pool->home.timers = er_timers_new(pool, woke);

@@ -5,6 +5,8 @@
 #include "core/cell.h"
 #include "core/timer.h"
 
+#include "base/bytes.h"
+
 /* What waits in the pool's queue: a task, or another piece of work of the library. */
 typedef struct er_job {
     er_node link; /* under the pool's lock */
@@ -19,11 +21,7 @@ typedef struct er_wait {
     errand_pool *room;   /* the same: room in that pool's queue */
 } er_wait;
 
-/* A key of a task and of what it submits: copied once, counted. */
-typedef struct er_key {
-    uint32_t count;
-    char     text[];
-} er_key;
+typedef struct er_context er_context; /* context.h */
 
 /* The cell that runs a function on a worker; task.c is its owner. */
 typedef struct er_task {
@@ -47,7 +45,7 @@ typedef struct er_task {
         er_cell *input;      /* ER_FOLLOWS: what it follows */
     };
     const char     *name;
-    er_key         *key;     /* counted; NULL: none */
+    er_context     *context; /* counted; NULL: none */
     int64_t         deadline_ns; /* on its pool's clock; INT64_MAX: none */
     const void     *site;    /* where it was submitted; NULL: unknown */
 } er_task;
@@ -72,6 +70,14 @@ bool er_pool_unqueue(errand_pool *pool, er_task *task);
 /* It follows a future and holds neither a thread nor a place in the queue: lists it for the dump, until it is queued or ends. */
 void er_pool_put_aside(errand_pool *pool, er_task *task);
 void er_pool_put_back(errand_pool *pool, er_task *task);
+
+/* The same for what is no task. tell writes what stands behind its name; under the pool's lock, while it is listed. */
+typedef struct er_idle {
+    er_node node;
+    void  (*tell)(const struct er_idle *self, er_bytes *to);
+} er_idle;
+void er_pool_idles(errand_pool *pool, er_idle *idle);
+void er_pool_idles_not(errand_pool *pool, er_idle *idle);
 
 /* What this thread is doing. */
 typedef struct er_frame {

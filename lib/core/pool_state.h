@@ -54,7 +54,7 @@ struct errand_pool {
     size_t     n_tasks;
     er_worker *parked;
     er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
-    er_list    urgent, tasks, aside;
+    er_list    urgent, tasks, aside, idle;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
     unsigned   lent, housed; /* residents are accepted; housed ones run */
     unsigned   threads, starting, numbers;

@@ -225,6 +225,20 @@ void er_pool_put_back(errand_pool *pool, er_task *task)
     er_pool_unlock(pool);
 }
 
+void er_pool_idles(errand_pool *pool, er_idle *idle)
+{
+    er_pool_lock(pool);
+    er_list_push(&pool->idle, &idle->node);
+    er_pool_unlock(pool);
+}
+
+void er_pool_idles_not(errand_pool *pool, er_idle *idle)
+{
+    er_pool_lock(pool);
+    er_list_remove(&idle->node);
+    er_pool_unlock(pool);
+}
+
 int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;

@@ -91,17 +91,19 @@ static void tell_task(er_bytes *to, er_task *task, const char *state, int64_t fo
     if (input) {
         doing = task->queued == ER_ASIDE ? " " : ", follows ";
     } else if (task->blocked) {
-        doing = task->blocked->room ? ", waits for room in the queue of " : task->blocked->input ? ", awaits " : ", waits";
+        doing = task->blocked->room    ? ", waits for room in the queue of "
+                : task->blocked->input ? ", awaits "
+                                       : ", waits";
         if (task->blocked->room) what = er_home_of(task->blocked->room)->name;
         input = task->blocked->input;
     }
     if (input) what = er_cell_name(input) ? er_cell_name(input) : "a future";
     er_cell_unlock(&task->cell);
     errand_reason told = er_cell_told(&task->cell);
+    const char *key = er_context_key(task->context);
     er_bytes_format(to, "  %s: %s%s%s, since %.3f s%s%s%s%s, submitted at %s\n", task->name ? task->name : "(no name)",
                     state, doing, what, (double)for_ns / 1e9, told ? ", told to end: " : "",
-                    told ? errand_reason_name(told) : "", task->key ? ", key " : "", task->key ? task->key->text : "",
-                    symbol);
+                    told ? errand_reason_name(told) : "", key ? ", key " : "", key ? key : "", symbol);
 }
 
 int errand_pool_dump(errand_pool *pool, FILE *to)
@@ -123,7 +125,12 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     }
     for (er_node *n = pool->aside.head.next; n != &pool->aside.head; n = n->next) {
         er_task *task = er_of(n, er_task, aside);
-        tell_task(&text, task, "holds no worker, waits for", (int64_t)((uint32_t)(now / ER_MS) - task->aside_ms) * ER_MS);
+        tell_task(&text, task, "holds no worker, waits for",
+                  (int64_t)((uint32_t)(now / ER_MS) - task->aside_ms) * ER_MS);
+    }
+    for (er_node *n = pool->idle.head.next; n != &pool->idle.head; n = n->next) {
+        const er_idle *idle = er_of(n, er_idle, node);
+        idle->tell(idle, &text);
     }
     er_list *lists[] = { &pool->urgent, &pool->tasks };
     for (int i = 0; i < 2; i++) {

@@ -186,7 +186,7 @@ static void post(er_running *r, uint32_t event)
 static void free_run(er_cell *cell)
 {
     er_running *r = run_of(cell);
-    er_key_drop(r->course.key);
+    er_context_drop(r->course.context);
     er_free(r->course.history);
     er_cell_bury(cell);
 }
@@ -224,24 +224,24 @@ static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
     er_policy_end(policy);
 }
 
-static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const errand_task *task, const void *site)
+static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                          const void *site)
 {
-    return er_task_submit_completed(pool, task, site, plain_ended, er_policy_begin(policy));
+    return er_task_submit_completed(pool, task, context, site, plain_ended, er_policy_begin(policy));
 }
 
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, int64_t deadline_ns,
-                bool urgent, const void *site)
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                int64_t deadline_ns, bool urgent, const void *site)
 {
-    if (!policy) return er_task_submit(pool, task, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
+    if (!policy) return er_task_submit(pool, task, context, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
     if (policy->plain && deadline_ns == INT64_MAX && !task->start_within_ms && !urgent)
-        return run_plain(pool, policy, task, site);
+        return run_plain(pool, policy, task, context, site);
     int error = 0;
-    er_key *key = er_key_for(task, &error);
     er_budget_member *budget = NULL;
-    if (!error && policy->how.budget) error = er_budget_join(policy->how.budget, key ? key->text : NULL, &budget);
+    if (policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
     er_running *r = error ? NULL : er_alloc_zero(sizeof *r);
     if (!r) {
-        er_key_drop(key);
+        er_context_drop(context);
         er_budget_part(budget);
         if (task->free) task->free(task->arg);
         return er_failed(pool, errand_fail(error ? error : ENOMEM));
@@ -252,7 +252,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     int64_t now = er_pool_now(pool);
     r->course = (er_course){ .policy = own,
                              .name = task->name,
-                             .key = key,
+                             .context = context,
                              .arg = task->arg,
                              .began_ns = now,
                              .deadline_ns = deadline_ns,
@@ -288,7 +288,12 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
 {
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
-    return refusal ? refusal : er_run(pool, policy, &own, er_run_deadline(pool, policy, &own), false, site);
+    if (refusal) return refusal;
+    int error = 0;
+    er_context *context = er_context_for(&own, &error);
+    if (!error) return er_run(pool, policy, &own, context, er_run_deadline(pool, policy, &own), false, site);
+    if (own.free) own.free(own.arg);
+    return er_failed(pool, errand_fail(error));
 }
 
 errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,

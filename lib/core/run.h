@@ -43,6 +43,7 @@ struct er_running {
     int64_t         begin_by_ns; /* the first attempt; then: until when it sleeps */
     int64_t         alarm_ns;    /* what the timer is armed for */
     er_timer        timer;
+    er_idle         idle;        /* while it sleeps */
     er_attempt     *attempts;    /* in the order in which they were begun */
 };
 

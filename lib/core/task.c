@@ -17,6 +17,8 @@
  * hands its follower over to f and is gone. So a million steps hold one cell. */
 #include "core/task.h"
 
+#include "log/fields.h"
+
 #include "base/options.h"
 
 #include <errno.h>
@@ -253,11 +255,21 @@ static void past_deadline(er_timer *timer)
 
 /* ---- work ---- */
 
+/* While its function runs the thread has its log fields: what the function puts in their place is the thread's until it returns. */
+static errand_log_fields *take_fields(const er_task *task)
+{
+    return er_fields_swap(task->context ? er_fields_keep(task->context->fields) : NULL);
+}
+
+static void put_fields_back(errand_log_fields *before) { er_fields_release(er_fields_swap(before)); }
+
 static errand_result call(const er_task *task)
 {
-    if (!(task->flags & INTO)) return ((errand_fn *)task->fn)(task->arg);
     errand_result r = { 0 };
-    ((errand_into_fn *)task->fn)(task->arg, &r);
+    errand_log_fields *before = take_fields(task);
+    if (task->flags & INTO) ((errand_into_fn *)task->fn)(task->arg, &r);
+    else r = ((errand_fn *)task->fn)(task->arg);
+    put_fields_back(before);
     return r;
 }
 
@@ -266,21 +278,16 @@ static void run_work(er_cell *cell)
     if (er_cell_claim(cell)) finish(cell, call(task_of(cell)));
 }
 
-void er_key_drop(er_key *key)
-{
-    if (key && er_sub(&key->count, 1) == 1) er_free(key);
-}
-
 _Static_assert(sizeof(er_task) <= 192, "a task with its future");
 
-static void free_work(er_cell *cell)
+static void free_task(er_cell *cell)
 {
-    er_key_drop(task_of(cell)->key);
+    er_context_drop(task_of(cell)->context);
     er_cell_bury(cell);
 }
 
 static const er_cell_kind work_kind = {
-    .cancel = cancel_work, .free = free_work, .run = run_work, .refuse = end_task, .input = input_of_task
+    .cancel = cancel_work, .free = free_task, .run = run_work, .refuse = end_task, .input = input_of_task
 };
 
 #define NESTED 64 /* deeper, a spare thread brings a stack of its own */
@@ -301,44 +308,24 @@ bool er_task_run_here(er_cell *f)
     return true;
 }
 
-er_key *er_key_for(const errand_task *task, int *error)
-{
-    er_task *me = er_task_here();
-    if (!task->key) {
-        er_key *key = me && !task->detached ? me->key : NULL;
-        if (key) er_add_relaxed(&key->count, 1); /* relaxed: the calling task has a count */
-        return key;
-    }
-    size_t size = strlen(task->key) + 1;
-    er_key *key = er_alloc(sizeof *key + size);
-    if (key) {
-        key->count = 1;
-        memcpy(key->text, task->key, size);
-    } else {
-        *error = ENOMEM;
-    }
-    return key;
-}
-
 static er_cell *refused(errand_pool *pool, const errand_task *task, errand_result r)
 {
     if (task && task->free) task->free(task->arg);
     return er_failed(pool, r);
 }
 
-static er_cell *submit_work(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
-                            bool urgent, const void *site, const er_completion *completion)
+static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
+                            errand_reason late, bool urgent, const void *site, const er_completion *completion)
 {
     int64_t begin_by = INT64_MAX;
     if (task->start_within_ms)
         begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
     int error = 0;
-    er_key *key = task->key || er_task_here() ? er_key_for(task, &error) : NULL;
     size_t size = alarm != INT64_MAX ? sizeof(timed_work) : completion ? sizeof(completed_work) : sizeof(er_task);
-    er_task *t = error ? NULL : er_alloc(size);
+    er_task *t = er_alloc(size);
     if (!t) {
-        er_key_drop(key);
+        er_context_drop(context);
         errand_result r = errand_fail(ENOMEM);
         if (completion) completion->fn(completion->arg, &r, 0);
         return refused(pool, task, r);
@@ -347,15 +334,15 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, int64_t 
     er_cell_init(cell, &work_kind, pool);
     t->blocked = NULL;
     t->name = task->name;
-    t->key = key;
+    t->context = context;
     t->deadline_ns = deadline_ns;
     t->site = site;
     t->queued = ER_NOT_QUEUED;
     t->flags = (uint16_t)((task->fn ? 0 : INTO) |
-               (alarm != INT64_MAX ? TIMED
-                : completion       ? COMPLETED
-                                   : 0) |
-               (task->reserved & ER_RETRIED ? RETRIED : 0));
+                          (alarm != INT64_MAX ? TIMED
+                           : completion       ? COMPLETED
+                                              : 0) |
+                          (task->reserved & ER_RETRIED ? RETRIED : 0));
     if (completion) {
         er_of(t, completed_work, task)->completion = *completion;
         t->stamp = 0; /* it may never be queued */
@@ -384,17 +371,17 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, int64_t 
     return cell;
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason late,
-                        bool urgent, const void *site)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
+                        errand_reason late, bool urgent, const void *site)
 {
-    return submit_work(pool, task, deadline_ns, late, urgent, site, NULL);
+    return submit_work(pool, task, context, deadline_ns, late, urgent, site, NULL);
 }
 
-er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, const void *site,
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
                                   void (*fn)(void *, errand_result *, int64_t), void *arg)
 {
     er_completion c = { fn, arg, er_home_of(pool)->clock ? er_pool_now(pool) : 0 };
-    return submit_work(pool, task, INT64_MAX, ERRAND_BY_NOBODY, false, site, &c);
+    return submit_work(pool, task, context, INT64_MAX, ERRAND_BY_NOBODY, false, site, &c);
 }
 
 /* ---- part of an attempt ---- */
@@ -446,7 +433,11 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     if (refusal) return refusal;
     int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
     int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
-    return er_task_submit(pool, &own, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site);
+    int error = 0;
+    er_context *context = er_context_for(&own, &error);
+    if (error) return refused(pool, &own, errand_fail(error));
+    return er_task_submit(pool, &own, context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false,
+                          site);
 }
 
 errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
@@ -461,13 +452,11 @@ errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
         .fn = fn, .arg = arg, .name = me ? me->name : NULL, .reserved = er_retried_here() ? ER_RETRIED : 0
     };
     if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, __builtin_return_address(0));
-    return er_task_submit(pool, &task, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0));
-}
-
-const char *errand_key(void)
-{
-    er_task *task = er_task_here();
-    return task && task->key ? task->key->text : NULL;
+    int error = 0;
+    er_context *context = me || er_fields_here() ? er_context_for(&task, &error) : NULL;
+    if (error) return refused(pool, &task, errand_fail(error));
+    return er_task_submit(pool, &task, context, er_deadline_here(pool), ERRAND_BY_TOTAL, false,
+                          __builtin_return_address(0));
 }
 
 /* ---- what comes after ---- */
@@ -480,14 +469,15 @@ static void run_sequel(er_cell *cell)
     if (er_task_here() && er_pool_shut(cell->pool))
         er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
     bool held = er_endings_let_go();
+    errand_log_fields *before = take_fields(task);
     errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
+    put_fields_back(before);
     er_endings_hold(held);
     finish(cell, r);
 }
 
-static void free_sequel(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind sequel_kind = {
-    .cancel = tell_runner, .free = free_sequel, .run = run_sequel, .input = input_of_task
+    .cancel = tell_runner, .free = free_task, .run = run_sequel, .input = input_of_task
 };
 
 er_task *er_cell_task(er_cell *cell)
@@ -537,7 +527,8 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     er_cell_init(&task->cell, &sequel_kind, f->pool);
     task->input = f;
     task->name = NULL;
-    task->key = NULL;
+    int error = 0;
+    task->context = er_context_for(&(errand_task){ .fn = NULL }, &error); /* without memory it goes without */
     task->deadline_ns = INT64_MAX;
     task->site = __builtin_return_address(0);
     task->queued = ER_NOT_QUEUED;

@@ -2,12 +2,12 @@
 #ifndef ER_TASK_H
 #define ER_TASK_H
 
-#include "core/pool.h"
+#include "core/context.h"
 
-/* errand_submit_task that inherits the key alone: the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end
- * for that reason; urgent as in er_pool_queue. */
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, int64_t deadline_ns, errand_reason reason, bool urgent,
-                        const void *site);
+/* errand_submit_task that inherits nothing: its context is given to it, and the count with it (NULL: none; task->key is not looked
+ * at); the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end for that reason; urgent as in er_pool_queue. */
+ER_SHARED er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
+                                  errand_reason reason, bool urgent, const void *site);
 
 /* The same without deadlines, for somebody who has to complete the end: called once, whatever becomes of the task, before anybody
  * sees the result; with how long a failure took since it was submitted. */
@@ -16,8 +16,8 @@ typedef struct er_completion {
     void   *arg;
     int64_t began_ns; /* task.c's */
 } er_completion;
-er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, const void *site, void (*fn)(void *, errand_result *, int64_t),
-                                  void *arg);
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
+                                  void (*fn)(void *, errand_result *, int64_t), void *arg);
 
 /* errand_task.reserved, inside the library: it is part of an attempt that may be made again. What it submits is so, too. */
 enum { ER_RETRIED = 1 };
@@ -29,13 +29,9 @@ void er_retried_enter(int more);
 /* "Ask f" was returned. */
 bool er_is_later(const errand_result *r);
 
-/* Copies and checks a caller's task into *own and fills in the name and key it inherits. NULL: all is well; else the failed
+/* Copies and checks a caller's task into *own and fills in the name it inherits. NULL: all is well; else the failed
  * future to return, the task's arg freed. */
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size);
-
-/* The key such a task gets, counted: a copy of its own, or the calling task's; NULL: none, or *error is ENOMEM. */
-er_key *er_key_for(const errand_task *task, int *error);
-void    er_key_drop(er_key *key); /* NULL is harmless */
 
 /* On a worker: if f is work of this very pool that nobody has begun, runs it right here. */
 bool er_task_run_here(er_cell *f);

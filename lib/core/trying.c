@@ -89,18 +89,32 @@ static errand_result run_judge(void *arg)
     return errand_ok(NULL, NULL);
 }
 
+static void tell_sleep(const er_idle *idle, er_bytes *to)
+{
+    const er_running *r = er_of(idle, er_running, idle);
+    const char *key = er_course_key(&r->course), *name = r->course.name ? r->course.name : r->course.policy->how.name;
+    char symbol[96];
+    er_symbol(r->site, symbol, sizeof symbol);
+    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s, submitted at %s\n",
+                    name ? name : "(no name)", r->course.number, (double)(r->begin_by_ns - er_run_now(r)) / 1e9,
+                    (double)(er_run_now(r) - r->course.began_ns) / 1e9, key ? ", key " : "", key ? key : "", symbol);
+}
+
 static void fall_asleep(er_running *r, int64_t ms)
 {
     r->stage = ER_RUN_SLEEPING;
     r->course.idle_ms = er_ms_sum(r->course.idle_ms, ms);
     r->begin_by_ns = er_deadline(er_run_now(r), ms);
     if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
+    r->idle.tell = tell_sleep;
+    er_pool_idles(r->cell.pool, &r->idle);
     er_policy_count(&r->course.policy->retries);
     er_add_relaxed(&r->course.policy->asleep, 1); /* relaxed: a figure */
 }
 
 void er_run_wake_up(er_running *r)
 {
+    er_pool_idles_not(r->cell.pool, &r->idle);
     r->begin_by_ns = INT64_MAX;
     er_add_relaxed(&r->course.policy->asleep, -1);
 }
@@ -152,7 +166,9 @@ void er_run_attempt_ended(er_running *r, er_attempt *a, errand_result result)
     } else if (r->course.policy->own_ask) {
         r->stage = ER_RUN_JUDGING;
         errand_task task = { .fn = run_judge, .arg = a, .name = r->course.name, .detached = true };
-        er_attempt_watch(a, ER_JUDGED, er_task_submit(r->cell.pool, &task, INT64_MAX, ERRAND_BY_NOBODY, true, r->site));
+        er_attempt_watch(a, ER_JUDGED,
+                         er_task_submit(r->cell.pool, &task, er_context_keep(r->course.context), INT64_MAX,
+                                        ERRAND_BY_NOBODY, true, r->site));
     } else {
         judge(r, a);
         act_on(r, a);

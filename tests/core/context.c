@@ -1,6 +1,9 @@
 /* What a task passes on to the tasks it submits; when it is to begin and to end; functions of other languages. */
 #include "heard.h"
 
+#include <errand/group.h>
+#include <errand/policy.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +21,70 @@ static void shut_pools(void)
     close_pool(pool);
     close_pool(other);
 }
+
+/* ---- log fields ---- */
+
+static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_here(), NULL); }
+static errand_result fields_then(errand_result in, void *arg)
+{
+    errand_result_free(&in);
+    return fields_here(arg);
+}
+static errand_result fails_once(void *calls) { return *(int *)calls += 1, *(int *)calls < 2 ? errand_fail(ECONNRESET) : fields_here(NULL); }
+
+static void *value_of(errand_future *f)
+{
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, 0);
+    return r.value;
+}
+
+/* What every way of starting work finds. */
+static void all_find(errand_log_fields *fields)
+{
+    int calls = 0;
+    errand_policy *twice = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    errand_task task = { .fn = fields_here, .key = "own key" };
+    ck_assert_ptr_eq(value_of(errand_submit(other, fields_here, NULL)), fields);
+    ck_assert_ptr_eq(value_of(errand_submit_task(other, &task)), fields);
+    ck_assert_ptr_eq(value_of(errand_then(errand_sleep(other, 0), fields_then, NULL)), fields);
+    ck_assert_ptr_eq(value_of(errand_run(other, NULL, fields_here, NULL)), fields);
+    ck_assert_ptr_eq(value_of(errand_run(other, twice, fails_once, &calls)), fields);
+    ck_assert_int_eq(calls, 2);
+    errand_group *g = errand_group_new(other, NULL);
+    errand_result r;
+    ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
+    ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0);
+    ck_assert_ptr_eq(r.value, fields);
+    errand_group_close(g, LONG_MS);
+    task.detached = 1;
+    ck_assert_ptr_null(value_of(errand_submit_task(other, &task)));
+    errand_policy_free(twice);
+}
+
+static errand_result puts_its_own(void *outer)
+{
+    ck_assert_ptr_eq(errand_log_fields_here(), outer);
+    errand_log_fields *mine = errand_log_fields_new(outer, errand_kv("part", "%d"), 2);
+    errand_log_fields_free(errand_log_fields_swap(errand_log_fields_keep(mine)));
+    all_find(mine);
+    errand_log_fields_free(mine);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(log_fields_travel_with_what_is_submitted)
+{
+    errand_log_fields *fields = errand_log_fields_new(NULL, errand_kv("request", "%d"), 7);
+    ck_assert_ptr_null(errand_log_fields_swap(errand_log_fields_keep(fields)));
+    all_find(fields);
+    ENDS(errand_submit(pool, puts_its_own, fields), 0);
+    ck_assert_ptr_eq(errand_log_fields_here(), fields);
+    errand_log_fields_free(errand_log_fields_swap(NULL));
+    ck_assert_ptr_null(value_of(errand_submit(pool, fields_here, NULL))); /* on the same worker */
+    all_find(NULL);
+    errand_log_fields_free(fields);
+}
+END_TEST
 
 /* ---- key, name, deadline ---- */
 
@@ -89,7 +156,7 @@ START_TEST(key_name_and_deadline_are_inherited_unless_detached)
     ck_assert_msg(times_in(h.detached.name, "ancestor:") == 1, "%s", h.detached.name);
     ck_assert_str_eq(h.run.key, "the key");
     ck_assert_int_eq(h.run.left, 800);
-    ck_assert_str_eq(h.next.key, "(none)"); /* a sequel is nobody's child */
+    ck_assert_str_eq(h.next.key, "the key"); /* a sequel is nobody's child */
     ck_assert_ptr_null(errand_key());
 }
 END_TEST
@@ -290,6 +357,7 @@ Suite *context_suite(void)
     Suite *suite = suite_create("context");
     TCase *tc = case_of(suite, "context");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
+    tcase_add_test(tc, log_fields_travel_with_what_is_submitted);
     tcase_add_test(tc, key_name_and_deadline_are_inherited_unless_detached);
     tcase_add_test(tc, a_childs_later_deadline_does_not_reach_beyond_its_parents);
     tcase_add_test(tc, context_goes_from_pool_to_pool_each_on_its_own_clock);

@@ -1,6 +1,8 @@
 /* What a pool tells of itself: who is alive, how many and how long, and which failures nobody looked at. */
 #include "heard.h"
 
+#include <errand/policy.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +122,22 @@ START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
     happen(&h.go);
     ENDS(after, 0); /* a late success stands */
     ck_assert_msg(!dump_has("holds no worker"), "%s", text);
+}
+END_TEST
+
+static errand_result unreachable(void *arg) { return (void)arg, errand_fail(ENETUNREACH); }
+
+START_TEST(a_dump_shows_runs_that_are_asleep)
+{
+    errand_policy *patient = errand_policy_new(
+        &(errand_policy_opts){ .attempts = 2, .first_ms = LONG_MS, .jitter = ERRAND_JITTER_NONE, .name = "patient" }, NULL);
+    errand_future *f = errand_run_task(pool, patient, &(errand_task){ .fn = unreachable, .key = "hive:1" });
+    ck_assert_msg(listed_by_now("patient: asleep after attempt 1, again in ", true), "%s", text);
+    ck_assert(strstr(line_of("patient:"), ", key hive:1, submitted at ") != NULL);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    ck_assert(!dump_has("patient"));
+    errand_policy_free(patient);
 }
 END_TEST
 
@@ -278,6 +296,7 @@ Suite *reports_suite(void)
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
     tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
+    tcase_add_test(tc, a_dump_shows_runs_that_are_asleep);
     tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
     tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
     tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);
