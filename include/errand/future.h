@@ -64,9 +64,9 @@ ERRAND_API int errand_watch(errand_future *f, errand_watcher *w);
 ERRAND_API int errand_unwatch(errand_future *f, errand_watcher *w);
 
 /* fn(in, arg) on a worker of f's pool as soon as f has ended; the future returned ends as fn returns (errand_later
- * included). fn owns `in`. It is called exactly once, whatever happens: cancelled, in.error is ECANCELED; without memory it is
- * called at once, in.error is ENOMEM, and f is cancelled. It has the key and the log fields of who called errand_then. Where there is no pool any more, it runs on the thread that finds
- * that out. */
+ * included). fn owns `in`, and has the key and the log fields of who called errand_then. It is called exactly once, whatever
+ * happens: cancelled, in.error is ECANCELED; without memory it is called at once, in.error is ENOMEM, and f is cancelled. Where
+ * there is no pool any more, it runs on the thread that finds that out. */
 typedef errand_result errand_then_fn(errand_result in, void *arg);
 ERRAND_API errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg);
 

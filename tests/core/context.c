@@ -156,7 +156,7 @@ START_TEST(key_name_and_deadline_are_inherited_unless_detached)
     ck_assert_msg(times_in(h.detached.name, "ancestor:") == 1, "%s", h.detached.name);
     ck_assert_str_eq(h.run.key, "the key");
     ck_assert_int_eq(h.run.left, 800);
-    ck_assert_str_eq(h.next.key, "the key"); /* a sequel is nobody's child */
+    ck_assert_str_eq(h.next.key, "the key");
     ck_assert_ptr_null(errand_key());
 }
 END_TEST
