@@ -339,6 +339,7 @@ public:
     std::error_code code() const noexcept { return make_code(error()); }
     errand_kind     kind() const noexcept { return errand_result_kind(&end_.r); }
     errand_reason   reason() const noexcept { return detail::reason_of(end_.r); }
+    bool            degraded() const noexcept { return errand_result_degraded(&end_.r); } /* a fallback's value */
     const char     *message() const noexcept { return errand_result_message(&end_.r); } /* lives as long as this */
     std::exception_ptr   exception() const noexcept { return detail::exception_of(end_.r); } /* null: it was none */
     const errand_result &raw() const noexcept { return end_.r; } /* for errand_result_attempt and the like; no value */
@@ -681,19 +682,42 @@ class policy : public owner<errand_policy, errand_policy_free> {
         c.name = o.name;
         c.log = o.log;
         c.seed = o.seed;
+        return make(c);
+    }
+    static std::pair<errand_policy *, const char *> make(const errand_policy_opts &o)
+    {
         const char *wrong = nullptr;
-        errand_policy *made = errand_policy_new(&c, &wrong);
+        errand_policy *made = errand_policy_new(&o, &wrong);
         return { made, wrong };
     }
 
 public:
     using owner::owner;
     explicit policy(const policy_options &options) : owner(make(options)) {}
+    /* With all that C offers: specs, hooks, fallback, hedges, limits. */
+    explicit policy(const errand_policy_opts &options) : owner(make(options)) {}
 
     /* The wait that would follow that failed attempt (from 1) of a run with this seed; negative: none. */
     std::chrono::milliseconds wait(unsigned attempt, uint64_t seed) const noexcept
     {
         return std::chrono::milliseconds(errand_policy_wait_ms(raw(), attempt, seed));
+    }
+    errand_policy_stats stats() const noexcept
+    {
+        errand_policy_stats s{};
+        errand_policy_stats_get(raw(), &s);
+        return s;
+    }
+
+    /* In this very thread: calls f() until it went well or the policy gives up (errand_loop). */
+    template <class F> auto loop(F &&f) const
+    {
+        using G = detail::plain<F>;
+        errand_loop l{};
+        errand_result r{};
+        G own(std::forward<F>(f));
+        while (errand_loop_next(&l, raw(), &r)) r = detail::run_again<G>(&own);
+        return result<detail::carried_t<std::invoke_result_t<G &>>>(r);
     }
 };
 

@@ -160,6 +160,7 @@ static void handle(er_running *r, uint32_t events)
     look(r);
     if (r->stage == ER_RUN_OVER) return;
     heed(r);
+    if (r->stage == ER_RUN_OVER) return;
     if (r->stage == ER_RUN_SLEEPING && er_run_now(r) >= r->begin_by_ns) {
         er_run_wake_up(r);
         er_run_begin_attempt(r, false);

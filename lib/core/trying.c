@@ -47,8 +47,9 @@ void er_run_begin_attempt(er_running *r, bool hedge)
 /* When the next hedge is to begin: INT64_MAX: none is, as things are. */
 int64_t er_run_hedge_at(const er_running *r)
 {
-    const errand_policy *p = r->course.policy;
-    if (!p->hedges || r->stage != ER_RUN_TRYING || r->ended || r->no_hedge || r->course.nested) return INT64_MAX;
+    if (r->stage != ER_RUN_TRYING || r->ended || r->no_hedge || r->course.nested) return INT64_MAX;
+    const errand_policy *p = r->course.policy; /* gone with the end */
+    if (!p->hedges) return INT64_MAX;
     if (!r->attempts || r->course.number >= p->most) return INT64_MAX;
     const er_attempt *youngest = NULL;
     for (const er_attempt *a = r->attempts; a; a = a->next) {

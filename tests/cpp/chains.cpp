@@ -375,6 +375,28 @@ TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
     CHECK(third.await().error() == ECANCELED);
 }
 
+TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
+{
+    errand_policy_opts options{};
+    options.attempts = 3;
+    options.wait = errand_wait_none();
+    options.when = errand_when_failed();
+    errand::policy policy(options);
+    int calls = 0;
+    auto r = policy.loop([&]() -> int {
+        if (++calls < 3) throw std::runtime_error("not yet");
+        return calls;
+    });
+    CHECK(r && *r == 3 && errand_result_attempts(&r.raw()) == 3 && !r.degraded());
+    CHECK(policy.stats().runs == 1 && policy.stats().attempts == 3 && policy.stats().succeeded == 1);
+    options.fallback = [](errand_result failure, void *) {
+        errand_result_free(&failure);
+        return errand_ok(nullptr, nullptr);
+    };
+    auto failed = errand::policy(options).loop([] { throw std::runtime_error("never"); });
+    CHECK(failed && failed.degraded());
+}
+
 TEST(a_policy_shows_its_waits)
 {
     errand::policy_options options;
