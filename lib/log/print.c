@@ -19,7 +19,8 @@ static void plain_text(er_backend *b, const char *text, size_t size)
 }
 
 /* The line's parts; what it points to lives as long as the record and the message. */
-static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s, const char *rest)
+static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s,
+                        const char *rest)
 {
     er_line *line = &b->line;
     const char *end = (const char *)record + record->size;
