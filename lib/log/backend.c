@@ -139,10 +139,12 @@ static bool abandoned(er_hub *hub)
 static bool work(er_hub *hub) /* true: more is to be expected at once */
 {
     er_backend *b = hub->backend;
-    uint64_t again = er_load(&hub->reopen_asked),
-             asked = er_load(&hub->flush_asked); /* in this order: again <= asked */
+    er_lock_take(&hub->lock);
+    uint64_t asked = er_load(&hub->flush_asked), again = hub->reopen_asked;
+    er_lock_give(&hub->lock);
     if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
-    if (er_now_ns() - b->stamps.last_ns > LOOK_NS) er_stamps_look(&b->stamps);
+    int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
+    if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
     bool found = er_backend_pass(hub);
     if (b->discard) tell_discarded(hub);
     if (found) write_sinks(hub);

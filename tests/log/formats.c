@@ -223,7 +223,7 @@ START_TEST(calls_carry_every_kind_of_argument)
         errno = ENOENT;                                        \
         snprintf(expected[n++], sizeof expected[0], __VA_ARGS__); \
     } while (0)
-    BOTH("%d %ld %lld %zu %hhd %hd %c|", -1, -2L, -3LL, (size_t)4, 5, 6, 'x');
+    BOTH("%d %ld %lld %zu %hhd %hd %c|", -1, -2L, -3LL, (size_t)4, (signed char)5, (short)6, 'x');
     BOTH("%f %s %d %s %e %m %p|", 1.25, "a", 2, "bcdefghijklmnop", 1e100, pointer);
     BOTH("%*d %-*d %.*f %.*s %.3s|", 7, 1, 7, 2, 3, 1.23456, 2, "abcdef", "ghijkl");
     BOTH("%a %Lf %ls|", 1.5, 2.5L, L"wide");
