@@ -185,9 +185,10 @@ int errand_log_reopen(errand_log *log, int64_t within_ms)
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
     int error = start(hub);
     if (error) return error;
+    er_lock_take(&hub->lock); /* the backend sees both or none */
     uint64_t target = er_add(&hub->flush_asked, 1) + 1;
-    uint64_t seen = er_load(&hub->reopen_asked);
-    while (seen < target && !er_cas(&hub->reopen_asked, &seen, target)) {}
+    hub->reopen_asked = target;
+    er_lock_give(&hub->lock);
     error = await(hub, target, deadline);
     er_lock_take(&hub->lock);
     if (!error) error = hub->reopen_error;

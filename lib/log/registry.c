@@ -53,7 +53,7 @@ static er_voice *voice_new(er_hub *hub)
 static void voice_free(er_voice *v)
 {
     if (!v->hub || !er_hub_forked(v->hub)) { /* what was never read gives its fields back */
-        while (v->ring.read != er_ring_put(&v->ring)) {
+        while (v->ring.read != er_ring_look(&v->ring)) {
             const er_record *r = er_ring_front(&v->ring);
             const char *behind = (const char *)(r + 1) + sizeof(er_saying);
             if (r->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)behind);
