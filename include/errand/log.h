@@ -155,7 +155,8 @@ ERRAND_API int errand_log_reopen(errand_log *log, int64_t within_ms);
 ERRAND_API int errand_log_close(errand_log *log, int64_t within_ms);
 
 /* When the process dies of a fault or an abort, what was said by then is written first, for at most a second; then the signal
- * goes where it went before. 0 or an errno. */
+ * goes where it went before. 0 or an errno. At most 16 logs (ENOSPC). A thread whose stack has overflowed needs another for that
+ * (sigaltstack). */
 ERRAND_API int errand_log_on_crash(errand_log *log);
 
 typedef struct errand_log_stats {

@@ -206,7 +206,7 @@ static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 static void (*end_fn)(void *);
 static int end_error;
 
-static void at_end(void *arg) { er_load_relaxed(&end_fn)(arg); } /* relaxed: all store the same */
+static void at_end(void *arg) { er_load_relaxed (&end_fn)(arg); } /* relaxed: all store the same */
 static void make_end_key(void) { end_error = pthread_key_create(&end_key, at_end); }
 
 int er_thread_at_end(void (*fn)(void *), void *arg)

@@ -18,9 +18,9 @@
 
 #define NAP_NS    ER_MS
 #define WINDOW_NS (10 * ER_MS)
-#define MUCH      16384u         /* bytes of a pass after which it does not nap */
-#define AGAIN_NS  (100 * ER_MS)  /* until a writer tries again to start the thread */
-#define LOOK_NS   (500 * ER_MS)  /* between two looks at the clocks */
+#define MUCH      16384u        /* bytes of a pass after which it does not nap */
+#define AGAIN_NS  (100 * ER_MS) /* until a writer tries again to start the thread */
+#define LOOK_NS   (500 * ER_MS) /* between two looks at the clocks */
 #define MOST_TEXT ((size_t)4 << 20)
 
 /* ---- its things ---- */
@@ -139,9 +139,12 @@ static bool abandoned(er_hub *hub)
 static bool work(er_hub *hub) /* true: more is to be expected at once */
 {
     er_backend *b = hub->backend;
-    uint64_t again = er_load(&hub->reopen_asked), asked = er_load(&hub->flush_asked); /* in this order: again <= asked */
+    er_lock_take(&hub->lock);
+    uint64_t asked = er_load(&hub->flush_asked), again = hub->reopen_asked;
+    er_lock_give(&hub->lock);
     if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
-    if (er_now_ns() - b->stamps.last_ns > LOOK_NS) er_stamps_look(&b->stamps);
+    int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
+    if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
     bool found = er_backend_pass(hub);
     if (b->discard) tell_discarded(hub);
     if (found) write_sinks(hub);
@@ -273,7 +276,8 @@ int er_hub_start(er_hub *hub)
 static bool start_again(er_hub *hub)
 {
     er_lock_take(&hub->lock);
-    bool now = !hub->starting && !hub->running && !hub->finished && (!hub->start_again_ns || er_now_ns() >= hub->start_again_ns);
+    bool now = !hub->starting && !hub->running && !hub->finished &&
+               (!hub->start_again_ns || er_now_ns() >= hub->start_again_ns);
     bool under_way = hub->starting || hub->running;
     er_lock_give(&hub->lock);
     return now ? er_hub_start(hub) == 0 : under_way;
@@ -283,6 +287,7 @@ bool er_hub_rouse(er_hub *hub, er_hub_sleep from)
 {
     int seen = er_load(&hub->sleep);
     if (seen == ER_HUB_ABSENT) return start_again(hub);
-    if (seen >= (int)from && er_cas_strong(&hub->sleep, &seen, (int)ER_HUB_AWAKE)) er_unpark(&hub->parker, ER_LOG_CALLED);
+    if (seen >= (int)from && er_cas_strong(&hub->sleep, &seen, (int)ER_HUB_AWAKE))
+        er_unpark(&hub->parker, ER_LOG_CALLED);
     return true;
 }

@@ -15,6 +15,7 @@ struct er_backend {
     bool       discard;  /* nothing is written any more, all is told lost             */
     uint64_t   lines, discarded[ER_LOG_LEVELS];
     er_stamps  stamps;
+    int64_t    latest_ns; /* the time of the last line */
     er_text    message, laid_out;
     er_values  values;
     er_line    line, now; /* now: for gaps */

@@ -82,7 +82,8 @@ static size_t plain_json(const unsigned char *at, size_t size)
     for (; i + 8 <= size; i += 8) {
         uint64_t x;
         memcpy(&x, at + i, 8);
-        if ((x & ALL(0x80)) | below_blank(x) | zero_in(x ^ ALL('"')) | zero_in(x ^ ALL('\\')) | zero_in(x ^ ALL(0x7f))) break;
+        if ((x & ALL(0x80)) | below_blank(x) | zero_in(x ^ ALL('"')) | zero_in(x ^ ALL('\\')) | zero_in(x ^ ALL(0x7f)))
+            break;
     }
     while (i < size && at[i] >= 0x20 && at[i] < 0x7f && at[i] != '"' && at[i] != '\\') i++;
     return i;
@@ -92,7 +93,10 @@ static size_t plain_json(const unsigned char *at, size_t size)
 static size_t character(const unsigned char *at, size_t size)
 {
     unsigned first = at[0], low = 0x80, high = 0xbf;
-    size_t n = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+    size_t n = first >= 0xc2 && first <= 0xdf   ? 2
+               : first >= 0xe0 && first <= 0xef ? 3
+               : first >= 0xf0 && first <= 0xf4 ? 4
+                                                : 0;
     if (first == 0xe0) low = 0xa0;
     if (first == 0xed) high = 0x9f;
     if (first == 0xf0) low = 0x90;

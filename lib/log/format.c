@@ -137,8 +137,8 @@ static size_t exponent(char *to, int e, bool upper)
 }
 
 /* body: digits with the point in them, at most n digits; what precision wants beyond is zeros behind. */
-static void put_digits(er_text *out, const spec *s, const char *sign, const char *digits, size_t n, int before, int precision,
-                       const char *tail, size_t tail_size)
+static void put_digits(er_text *out, const spec *s, const char *sign, const char *digits, size_t n, int before,
+                       int precision, const char *tail, size_t tail_size)
 {
     char body[2 * ER_DIGITS];
     size_t size = 0, used = 0;
@@ -150,7 +150,12 @@ static void put_digits(er_text *out, const spec *s, const char *sign, const char
     for (; left && before < 0; before++, left--) body[size++] = '0'; /* at most 323 */
     for (; left && used < n; left--) body[size++] = digits[used++];
     behind = (uint64_t)left;
-    piece p = { .prefix = sign, .prefix_size = strlen(sign), .body = body, .body_size = size, .behind = behind, .tail = tail,
+    piece p = { .prefix = sign,
+                .prefix_size = strlen(sign),
+                .body = body,
+                .body_size = size,
+                .behind = behind,
+                .tail = tail,
                 .tail_size = tail_size };
     put_piece(out, s, p, true);
 }
@@ -254,7 +259,9 @@ static void put_pointer(er_text *out, const spec *s, uint64_t value)
 
 static void put_part(er_text *out, const er_part *part, reader *r)
 {
-    spec s = { .what = (char)part->what, .flags = part->flags, .width = part->width < 0 ? 0 : (uint64_t)part->width,
+    spec s = { .what = (char)part->what,
+               .flags = part->flags,
+               .width = part->width < 0 ? 0 : (uint64_t)part->width,
                .precision = part->precision };
     if (part->flags & ER_STAR_WIDTH) {
         int64_t width = next_whole(r);
@@ -266,9 +273,19 @@ static void put_part(er_text *out, const er_part *part, reader *r)
         s.precision = precision < 0 ? -1 : (int)precision;
     }
     switch (part->what) {
-    case 'd': case 'u': case 'o': case 'x': case 'X': put_integer(out, part, &s, next_whole(r)); break;
-    case 's': put_text(out, part, &s, r); break;
-    case 'p': put_pointer(out, &s, (uint64_t)next_whole(r)); break;
+    case 'd':
+    case 'u':
+    case 'o':
+    case 'x':
+    case 'X':
+        put_integer(out, part, &s, next_whole(r));
+        break;
+    case 's':
+        put_text(out, part, &s, r);
+        break;
+    case 'p':
+        put_pointer(out, &s, (uint64_t)next_whole(r));
+        break;
     case 'c': {
         char c = (char)next_whole(r);
         if (c < ' ' || c == 0x7f) r->clean = false; /* below 0 too: it may be part of a longer one */

@@ -94,7 +94,7 @@ struct er_hub {
 
     uint64_t late;       /* atomic: lines said after close or in a child: attempted and dropped */
     uint64_t written, discarded, failed, failures; /* atomic, written by the backend */
-    uint64_t flush_asked, flush_done, reopen_asked; /* atomic */
+    uint64_t flush_asked, flush_done;              /* atomic */
     uint64_t voices_changed;                       /* atomic: grows when a voice comes */
     size_t   sinks_open; /* atomic; the sinks below are ready */
 
@@ -102,7 +102,7 @@ struct er_hub {
     er_list  loggers, flushing;
     bool     starting, running;
     int64_t  start_again_ns;
-    uint64_t failures_heard;
+    uint64_t failures_heard, reopen_asked; /* the latest flush that is to reopen, too */
     int      reopen_error;
     bool     abandoned, finished; /* finished: the backend has ended, or never will begin ... to here */
     er_thread thread;

@@ -20,8 +20,8 @@
 #define RUNS  64 /* a power of two */
 
 typedef enum what { LITERAL, NAME, LEVEL, FUNCTION, FILE_NAME, LINE, TIME, THREAD, PID, MESSAGE, FIELDS } what;
-static const char *const words[] = { NULL,     "name",   "level", "function", "file",  "line",
-                                     "time",   "thread", "pid",   "message",  "fields" };
+static const char *const words[] = { NULL,   "name",   "level", "function", "file",  "line",
+                                     "time", "thread", "pid",   "message",  "fields" };
 
 typedef struct step {
     uint8_t what;
@@ -41,10 +41,10 @@ struct er_layout {
     bool colour;
     size_t steps;
     step step[STEPS];
-    int64_t second;  /* of the text below */
-    int64_t quarter; /* of an hour; the offset is its */
-    int64_t offset;  /* 0 in JSON: UTC */
-    int64_t part;    /* ms, or us in JSON; of the text */
+    int64_t second;         /* of the text below */
+    int64_t quarter;        /* of an hour; the offset is its */
+    int64_t offset;         /* 0 in JSON: UTC */
+    int64_t part;           /* ms, or us in JSON; of the text */
     char time[ER_TEXT_PAD]; /* "2026-11-22 14:03:07.120" */
     run runs[RUNS];
     size_t pattern_size;
@@ -93,7 +93,8 @@ int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern,
     l->colour = colour && form == ERRAND_LOG_TEXT;
     l->second = l->quarter = INT64_MIN;
     bool good = true;
-    while (good && *pattern && l->steps < STEPS) good = *pattern == '{' && pattern[1] != '{' ? word(l, &pattern) : literal(l, &pattern);
+    while (good && *pattern && l->steps < STEPS)
+        good = *pattern == '{' && pattern[1] != '{' ? word(l, &pattern) : literal(l, &pattern);
     if (!good || *pattern) {
         er_free(l);
         return EINVAL;
@@ -109,7 +110,8 @@ int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern,
 bool er_layout_same(const er_layout *a, const er_layout *b)
 {
     return a->form == b->form && a->colour == b->colour && a->steps == b->steps && a->pattern_size == b->pattern_size &&
-           memcmp(a->step, b->step, a->steps * sizeof *a->step) == 0 && memcmp(a->pattern, b->pattern, a->pattern_size) == 0;
+           memcmp(a->step, b->step, a->steps * sizeof *a->step) == 0 &&
+           memcmp(a->pattern, b->pattern, a->pattern_size) == 0;
 }
 
 /* ---- time ---- */
@@ -197,17 +199,39 @@ static void add_message(er_text *out, const er_line *line)
 static void add_step(er_layout *l, er_text *out, const step *s, const er_line *line)
 {
     switch ((what)s->what) {
-    case LITERAL: er_escape_text(out, l->pattern + s->at, s->size); break;
-    case TIME: add_time(l, out, line->wall_ns); break;
-    case NAME: add_string(out, line->name); break;
-    case LEVEL: add_level(l, out, line->level); break;
-    case FUNCTION: add_string(out, line->function); break;
-    case FILE_NAME: add_string(out, line->file); break;
-    case LINE: er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line); break;
-    case THREAD: er_text_decimal(out, (uint64_t)line->thread); break;
-    case PID: er_text_decimal(out, (uint64_t)getpid()); break;
-    case MESSAGE: add_message(out, line); break;
-    case FIELDS: add_fields(out, line); break;
+    case LITERAL:
+        er_escape_text(out, l->pattern + s->at, s->size);
+        break;
+    case TIME:
+        add_time(l, out, line->wall_ns);
+        break;
+    case NAME:
+        add_string(out, line->name);
+        break;
+    case LEVEL:
+        add_level(l, out, line->level);
+        break;
+    case FUNCTION:
+        add_string(out, line->function);
+        break;
+    case FILE_NAME:
+        add_string(out, line->file);
+        break;
+    case LINE:
+        er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line);
+        break;
+    case THREAD:
+        er_text_decimal(out, (uint64_t)line->thread);
+        break;
+    case PID:
+        er_text_decimal(out, (uint64_t)getpid());
+        break;
+    case MESSAGE:
+        add_message(out, line);
+        break;
+    case FIELDS:
+        add_fields(out, line);
+        break;
     }
 }
 
@@ -215,7 +239,8 @@ static void add_step(er_layout *l, er_text *out, const step *s, const er_line *l
 static void add_run(er_layout *l, er_text *out, const step *first, const er_line *line,
                     void (*make)(er_layout *, er_text *, const step *, const er_line *))
 {
-    uint64_t hash = ((uint64_t)(uintptr_t)line->place >> 6 ^ (uint64_t)(uintptr_t)line->name >> 3) + (uint64_t)(first - l->step);
+    uint64_t hash = ((uint64_t)(uintptr_t)line->place >> 6 ^ (uint64_t)(uintptr_t)line->name >> 3) +
+                    (uint64_t)(first - l->step);
     run *r = &l->runs[(hash ^ hash >> 6) & (RUNS - 1)];
     if (line->place && r->place == line->place && r->name == line->name && r->first == first) {
         if (r->size <= ER_TEXT_PAD) er_text_add_padded(out, r->text, r->size);

@@ -102,8 +102,8 @@ int errand_log_add_stderr_sized(errand_log *log, const errand_log_sink_opts *opt
     return error ? error : add_sink(log, &sink);
 }
 
-int errand_log_add_syslog_sized(errand_log *log, const char *ident, const char *socket, const errand_log_sink_opts *opts,
-                                size_t size)
+int errand_log_add_syslog_sized(errand_log *log, const char *ident, const char *socket,
+                                const errand_log_sink_opts *opts, size_t size)
 {
     errand_log_sink_opts own;
     er_sink sink;
@@ -153,15 +153,9 @@ static int await(er_hub *hub, uint64_t target, int64_t deadline)
     return 0;
 }
 
-static bool nothing_said(er_hub *hub)
-{
-    return er_load(&hub->voices_changed) == 0;
-}
+static bool nothing_said(er_hub *hub) { return er_load(&hub->voices_changed) == 0; }
 
-static int start(er_hub *hub)
-{
-    return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_hub_start(hub) : 0;
-}
+static int start(er_hub *hub) { return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_hub_start(hub) : 0; }
 
 int errand_log_flush(errand_log *log, int64_t within_ms)
 {
@@ -191,10 +185,10 @@ int errand_log_reopen(errand_log *log, int64_t within_ms)
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
     int error = start(hub);
     if (error) return error;
+    er_lock_take(&hub->lock); /* the backend sees both or none */
     uint64_t target = er_add(&hub->flush_asked, 1) + 1;
-    uint64_t seen = er_load(&hub->reopen_asked);
-    while (seen < target && !er_cas(&hub->reopen_asked, &seen, target)) {
-    }
+    hub->reopen_asked = target;
+    er_lock_give(&hub->lock);
     error = await(hub, target, deadline);
     er_lock_take(&hub->lock);
     if (!error) error = hub->reopen_error;

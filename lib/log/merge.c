@@ -152,7 +152,7 @@ bool er_backend_pass(er_hub *hub)
     b->heaped = 0;
     for (size_t i = 0; i < b->n; i++) {
         er_voice *v = b->voices[i];
-        v->stop = er_ring_put(&v->ring);
+        v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);

@@ -21,11 +21,11 @@
 
 typedef struct parser {
     const char *at;
-    er_plan    *plan;
-    er_part     parts[PARTS];
-    unsigned    n, fields;
-    char       *text;
-    uint32_t    size;
+    er_plan *plan;
+    er_part parts[PARTS];
+    unsigned n, fields;
+    char *text;
+    uint32_t size;
 } parser;
 
 static bool add_arg(parser *p, er_arg arg, int most)
@@ -34,7 +34,8 @@ static bool add_arg(parser *p, er_arg arg, int most)
     p->plan->most[p->plan->args] = most;
     p->plan->arg[p->plan->args++] = (uint8_t)arg;
     p->plan->fixed += 8;
-    p->plan->texts = (uint8_t)(p->plan->texts + (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST || arg == ER_ARG_TEXT_STAR));
+    p->plan->texts = (uint8_t)(p->plan->texts +
+                               (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST || arg == ER_ARG_TEXT_STAR));
     return true;
 }
 
@@ -51,7 +52,8 @@ static uint8_t flags(parser *p)
 {
     static const char letters[] = "-+ #0";
     uint8_t all = 0;
-    for (const char *found; *p->at && (found = strchr(letters, *p->at)); p->at++) all |= (uint8_t)(1 << (found - letters));
+    for (const char *found; *p->at && (found = strchr(letters, *p->at)); p->at++)
+        all |= (uint8_t)(1 << (found - letters));
     return all;
 }
 
@@ -104,18 +106,32 @@ static bool conversion(parser *p)
     part->length = said ? bytes : (uint8_t)sizeof(int);
     part->what = (uint8_t)(what == 'i' ? 'd' : what);
     switch (what) {
-    case 'd': case 'i': case 'u': case 'o': case 'x': case 'X':
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'o':
+    case 'x':
+    case 'X':
         return add_arg(p, part->length > sizeof(int) ? ER_ARG_LONG : ER_ARG_INT, 0);
-    case 'e': case 'E': case 'f': case 'F': case 'g': case 'G':
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'F':
+    case 'g':
+    case 'G':
         return (!said || bytes == sizeof(long)) && add_arg(p, ER_ARG_DOUBLE, 0);
-    case 'c': return !said && !odd && !precise && add_arg(p, ER_ARG_INT, 0);
-    case 'p': return !said && !odd && !precise && add_arg(p, ER_ARG_POINTER, 0);
-    case 'm': return !said && part->plain && add_arg(p, ER_ARG_ERRNO, 0);
+    case 'c':
+        return !said && !odd && !precise && add_arg(p, ER_ARG_INT, 0);
+    case 'p':
+        return !said && !odd && !precise && add_arg(p, ER_ARG_POINTER, 0);
+    case 'm':
+        return !said && part->plain && add_arg(p, ER_ARG_ERRNO, 0);
     case 's':
         if (said || odd) return false;
         if (part->flags & ER_STAR_PRECISION) return add_arg(p, ER_ARG_TEXT_STAR, 0);
         return add_arg(p, part->precision < 0 ? ER_ARG_TEXT : ER_ARG_TEXT_MOST, part->precision);
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -183,7 +199,8 @@ er_plan *er_plan_new(const errand_log_site *site, const char *format)
     const char *file = site && site->file ? site->file : "?", *function = site && site->function ? site->function : "?";
     size_t size = strlen(format) + 1;
     if (size > UINT32_MAX / 2) return NULL;
-    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + size + ER_TEXT_PAD + strlen(file) + strlen(function) + 2);
+    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + size + ER_TEXT_PAD + strlen(file) +
+                                  strlen(function) + 2);
     if (!plan) return NULL;
     er_part *part = (er_part *)(void *)(plan + 1);
     char *end = (char *)(part + PARTS);

@@ -18,15 +18,24 @@ static void plain_text(er_backend *b, const char *text, size_t size)
     b->values.message = b->message.size;
 }
 
+/* A look at the clocks may set them back by what was not exact: lines do not show that. */
+static int64_t time_of(er_backend *b, uint64_t stamp)
+{
+    int64_t wall = er_stamps_wall(&b->stamps, stamp);
+    if (wall < b->latest_ns && b->latest_ns - wall < ER_MS) return b->latest_ns;
+    return b->latest_ns = wall;
+}
+
 /* The line's parts; what it points to lives as long as the record and the message. */
-static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s, const char *rest)
+static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s,
+                        const char *rest)
 {
     er_line *line = &b->line;
     const char *end = (const char *)record + record->size;
     line->level = (int)(record->tag >> ER_SAID_LEVEL & 0xf);
     line->thread = voice->thread;
     line->name = s->log->name;
-    line->wall_ns = er_stamps_wall(&b->stamps, s->stamp);
+    line->wall_ns = time_of(b, s->stamp);
     line->fields = NULL;
     if (record->tag & ER_SAID_FIELDS) {
         line->fields = *(const errand_log_fields *const *)(const void *)rest;

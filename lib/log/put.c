@@ -39,8 +39,9 @@ static void show(const er_hub *hub, er_voice *v, char *record, size_t size, uint
 
 static bool sleeps(const er_hub *hub)
 {
-    return hub->strict ? er_load(&hub->sleep) >= (int)ER_HUB_ASLEEP
-                       : er_load_relaxed(&hub->sleep) >= (int)ER_HUB_ASLEEP; /* relaxed: the backend's barrier orders it */
+    return hub->strict
+               ? er_load(&hub->sleep) >= (int)ER_HUB_ASLEEP
+               : er_load_relaxed(&hub->sleep) >= (int)ER_HUB_ASLEEP; /* relaxed: the backend's barrier orders it */
 }
 
 /* ---- the long way ---- */
@@ -49,7 +50,7 @@ typedef struct saying { /* what is to be put: by plan and arguments, or text and
     errand_log *log;
     const er_plan *plan; /* NULL: place */
     int level;
-    er_args *args;       /* NULL: text */
+    er_args *args; /* NULL: text */
     const char *file, *function, *text;
     int line;
     size_t size; /* of the text */
@@ -107,17 +108,15 @@ static char *put_text(char *to, const saying *s)
     return to + s->size + s->mark_size;
 }
 
-static size_t size_of_lost(const er_voice *v)
-{
-    return v->lost_all == v->lost_shown ? 0 : HEAD + sizeof v->lost;
-}
+static size_t size_of_lost(const er_voice *v) { return v->lost_all == v->lost_shown ? 0 : HEAD + sizeof v->lost; }
 
 /* Whether it finds room or not, it still counts as waiting: the backend does not end meanwhile. */
 static char *wait_for_room(er_hub *hub, er_voice *v, size_t size)
 {
     char *record = NULL;
     er_store(&v->waiting, 1u);
-    while (!(record = er_ring_reserve(&v->ring, size)) && !er_load(&hub->closing) && er_hub_rouse(hub, ER_HUB_NAPPING)) {
+    while (!(record = er_ring_reserve(&v->ring, size)) && !er_load(&hub->closing) &&
+           er_hub_rouse(hub, ER_HUB_NAPPING)) {
         er_park(&v->parker, ER_LOG_CALLED, INT64_MAX);
         er_parker_clear(&v->parker, ER_LOG_CALLED);
     }
@@ -163,8 +162,9 @@ static void put(saying *s)
 {
     errand_log *log = s->log;
     er_hub *hub = log->hub;
-    er_voice *v = er_hub_forked(hub) ? NULL : er_speaker_of_thread.id == er_load_relaxed(&log->id) ? er_speaker_of_thread.voice
-                                                                                                     : er_voice_find(log);
+    er_voice *v = er_hub_forked(hub)                                     ? NULL
+                  : er_speaker_of_thread.id == er_load_relaxed(&log->id) ? er_speaker_of_thread.voice
+                                                                         : er_voice_find(log);
     if (!v) {
         er_add_relaxed(&hub->late, 1);
         return;
@@ -194,14 +194,17 @@ static void put_spot(saying *s, const char *format, er_args *args, size_t longes
     er_args again;
     va_copy(again.list, args->list);
     int n = format ? vsnprintf(text, sizeof text, format, args->list) : snprintf(text, sizeof text, "(null)");
-    if (n < 0) n = snprintf(text, sizeof text, "(cannot be formatted: %.400s)", format); /* %ls with what is no text, or 2 GiB */
+    if (n < 0)
+        n = snprintf(text, sizeof text, "(cannot be formatted: %.400s)",
+                     format); /* %ls with what is no text, or 2 GiB */
     s->text = text;
     s->size = (size_t)n;
     if (s->size >= sizeof text) {
         size_t keep = s->size <= longest ? s->size : longest;
         errno = error;
         if ((longer = er_alloc(keep + 2))) {
-            n = vsnprintf(longer, keep + 2, format, again.list); /* one more than is kept, to see where a character ends */
+            n = vsnprintf(longer, keep + 2, format,
+                          again.list); /* one more than is kept, to see where a character ends */
             s->text = longer;
             if (n < 0 || (size_t)n < keep) s->size = keep = n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
         } else {
@@ -218,7 +221,8 @@ static void put_spot(saying *s, const char *format, er_args *args, size_t longes
     er_free(longer);
 }
 
-static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format, er_args *args)
+static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format,
+                                                 er_args *args)
 {
     int error = errno; /* %m prints it, and the caller keeps it */
     saying s = { .log = log, .level = er_plan_level(site ? site->level : ERRAND_LOG_DEFAULT) };
@@ -244,8 +248,8 @@ static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_sit
 
 /* ---- the short way ---- */
 
-static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site, const char *format,
-                                                              er_args *args)
+static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site,
+                                                              const char *format, er_args *args)
 {
     /* acquire: the plan is seen whole; relaxed: a log that closes is found out in the end, and what comes late is counted */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
@@ -286,12 +290,17 @@ void errand_log_vput(errand_log *log, errand_log_site *site, const char *fmt, va
     va_end(args.list);
 }
 
-void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line, const char *function, const char *text,
-                     size_t size)
+void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line, const char *function,
+                     const char *text, size_t size)
 {
     int l = er_plan_level(level), error = errno;
     if (!log || l < er_load_relaxed(&log->head.level)) return; /* relaxed: see above */
-    saying s = { .log = log, .level = l, .file = file, .function = function, .line = line, .text = text ? text : "(null)",
+    saying s = { .log = log,
+                 .level = l,
+                 .file = file,
+                 .function = function,
+                 .line = line,
+                 .text = text ? text : "(null)",
                  .size = text ? size : 6 };
     size_t longest = log->hub->ring / 2 - 1024;
     if (s.size > longest) {

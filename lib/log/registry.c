@@ -53,7 +53,7 @@ static er_voice *voice_new(er_hub *hub)
 static void voice_free(er_voice *v)
 {
     if (!v->hub || !er_hub_forked(v->hub)) { /* what was never read gives its fields back */
-        while (v->ring.read != er_ring_put(&v->ring)) {
+        while (v->ring.read != er_ring_look(&v->ring)) {
             const er_record *r = er_ring_front(&v->ring);
             const char *behind = (const char *)(r + 1) + sizeof(er_saying);
             if (r->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)behind);
@@ -66,7 +66,8 @@ static void voice_free(er_voice *v)
 static uint64_t lost_of(const er_voice *v)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < ER_LOG_LEVELS; i++) n += er_load_acquire(&v->lost[i]); /* acquire: then said is at least that */
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++)
+        n += er_load_acquire(&v->lost[i]); /* acquire: then said is at least that */
     return n;
 }
 
@@ -108,7 +109,9 @@ static void thread_ends(void *arg)
         er_hub *hub = v->hub;
         bool mine = !hub || hub->buried || er_hub_forked(hub);
         if (mine) take_out(v);
-        else er_store_release(&v->ended, true); /* release: what the thread put is seen; from here on v is the backend's */
+        else
+            er_store_release(&v->ended,
+                             true); /* release: what the thread put is seen; from here on v is the backend's */
         er_lock_give(&lock);
         if (mine) voice_free(v);
         else er_hub_rouse(hub, ER_HUB_ASLEEP);
@@ -208,7 +211,8 @@ void er_hub_stats(er_hub *hub, errand_log_stats *stats)
     stats->written = er_load(&hub->written);
     stats->failed = er_load(&hub->failed);
     lost = er_load(&hub->discarded) + hub->gone_lost;
-    for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next) lost += lost_of(er_of(n, er_voice, node));
+    for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next)
+        lost += lost_of(er_of(n, er_voice, node));
     for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next)
         said += er_load_relaxed(&er_of(n, er_voice, node)->said); /* relaxed: read after what is counted in it */
     uint64_t late = er_load(&hub->late);

@@ -9,8 +9,10 @@
  * A record takes at most half of the ring: in an empty ring either the part before the end or the part before the position
  * has that much, so the longest record always finds room in the end.
  *
- * The writer looks at taken only every STEP bytes. When the ring is empty then, it goes back to the start: so a thread that
- * says little touches the first few pages alone, and finds them in its cache.
+ * The writer looks at taken only every STEP bytes. When the ring is empty then, it moves the origin, so that its next record
+ * stands at the start: a thread that says little touches the first few pages alone, and finds them in its cache. Empty means that
+ * the reader has given back all there was; so it has nothing to read by the old origin, and the new one comes to it with the
+ * next put.
  *
  * The writer fills, then moves put with release; the reader loads put with acquire, so it sees what was filled. The reader
  * moves taken when it looks at the bytes no more; the writer loads it with acquire before it fills them anew. */
@@ -33,7 +35,8 @@ uint64_t er_ring_used(const er_ring *ring) { return ring->next - er_load_acquire
 
 static void skip(er_ring *ring, uint64_t bytes)
 {
-    er_record *here = (er_record *)(void *)(ring->at + (ring->next & (ring->size - 1)));
+    size_t room;
+    er_record *here = (er_record *)(void *)er_ring_here(ring, &room);
     *here = (er_record){ (uint32_t)bytes, ER_RING_SKIP };
     ring->next += bytes; /* is shown with the record that comes next */
 }
@@ -42,13 +45,16 @@ char *er_ring_reserve(er_ring *ring, size_t size)
 {
     if (size > er_ring_longest(ring)) return NULL;
     uint64_t taken = er_load_acquire(&ring->taken);
-    uint64_t position = ring->next & (ring->size - 1), before_end = ring->size - position;
-    uint64_t free = ring->size - (ring->next - taken);
-    bool home = taken == ring->next && position >= STEP && size <= position;
-    uint64_t skipped = home || size > before_end ? before_end : 0;
+    uint64_t position = (ring->next - ring->origin) & (ring->size - 1);
+    if (taken == ring->next && position >= STEP) {
+        er_store_relaxed(&ring->origin, ring->next); /* relaxed: seen with the record that comes next */
+        position = 0;
+    }
+    uint64_t free = ring->size - (ring->next - taken), before_end = ring->size - position;
+    uint64_t skipped = size > before_end ? before_end : 0;
     if (skipped + size > free) return NULL;
     if (skipped) skip(ring, skipped);
-    position = ring->next & (ring->size - 1);
+    position = (ring->next - ring->origin) & (ring->size - 1);
     uint64_t step = STEP - (position & (STEP - 1)), most = ring->size - position;
     if (most > taken + ring->size - ring->next) most = taken + ring->size - ring->next;
     if (step < size) step = size;
@@ -56,10 +62,15 @@ char *er_ring_reserve(er_ring *ring, size_t size)
     return ring->at + position;
 }
 
+static const er_record *record_at(const er_ring *ring)
+{
+    return (const er_record *)(const void *)(ring->at + ((ring->read - ring->from) & (ring->size - 1)));
+}
+
 const er_record *er_ring_front(er_ring *ring)
 {
-    const er_record *record = (const er_record *)(void *)(ring->at + (ring->read & (ring->size - 1)));
+    const er_record *record = record_at(ring);
     if (record->tag != ER_RING_SKIP) return record;
     ring->read += record->size; /* never the last thing put: the record it makes way for is put with it */
-    return (const er_record *)(void *)(ring->at + (ring->read & (ring->size - 1)));
+    return record_at(ring);
 }

@@ -19,9 +19,11 @@ typedef struct er_ring {
     uint64_t put;   /* atomic: how far the writer has come, in bytes since the beginning            */
     uint64_t next;  /* the writer's own: where its next record goes                                */
     uint64_t limit; /* the writer's own: it need not look at taken before it is here                */
-    char     apart[ER_LINE - 40];
+    uint64_t origin; /* atomic: the count that stands at the start of the memory; changes when all is empty  */
+    char     apart[ER_LINE - 48];
     uint64_t taken; /* atomic: how far the reader has given room back                              */
     uint64_t read;  /* the reader's own: how far it has looked                                     */
+    uint64_t from;  /* the reader's own: origin                                                    */
 } er_ring;
 
 /* How large such a ring will be: a power of two, at least 4 KiB. 0: beyond any memory. */
@@ -33,7 +35,7 @@ size_t er_ring_longest(const er_ring *ring); /* the longest record; it fits when
 static inline char *er_ring_here(const er_ring *ring, size_t *room)
 {
     *room = (size_t)(ring->limit - ring->next);
-    return ring->at + (ring->next & (ring->size - 1));
+    return ring->at + ((ring->next - ring->origin) & (ring->size - 1));
 }
 /* Where a record of this size may stand; NULL: there is no room now, or it is longer than the longest. */
 char *er_ring_reserve(er_ring *ring, size_t size);
@@ -48,10 +50,17 @@ static inline void er_ring_commit(er_ring *ring, char *record, size_t size, uint
 }
 uint64_t er_ring_used(const er_ring *ring); /* bytes not given back yet, as the writer sees it */
 
-/* The reader. How far the writer has come; the record that stands at read, which is not there yet; past it; room for others. */
+/* The reader. How far the writer has come; the same, to read up to there; the record that stands at read, which is not there
+ * yet; past it; room for others. */
 static inline uint64_t er_ring_put(const er_ring *ring)
 {
     return er_load_acquire(&ring->put); /* acquire: the records before it are seen */
+}
+static inline uint64_t er_ring_look(er_ring *ring)
+{
+    uint64_t put = er_ring_put(ring);
+    ring->from = er_load_relaxed(&ring->origin); /* relaxed: ordered by put; see ring.c */
+    return put;
 }
 const er_record *er_ring_front(er_ring *ring);
 static inline void er_ring_pass(er_ring *ring, const er_record *record) { ring->read += record->size; }

@@ -79,12 +79,20 @@ int er_sink_open_stderr(er_sink *sink, const errand_log_sink_opts *opts)
 
 static int call(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
 {
-    errand_log_line l = { .level = (errand_log_level)line->level, .line = line->line, .name = line->name, .file = line->file,
-                          .function = line->function, .time_ns = line->wall_ns, .text = text, .size = size, .lost = lost };
+    errand_log_line l = { .level = (errand_log_level)line->level,
+                          .line = line->line,
+                          .name = line->name,
+                          .file = line->file,
+                          .function = line->function,
+                          .time_ns = line->wall_ns,
+                          .text = text,
+                          .size = size,
+                          .lost = lost };
     return sink->call(sink->arg, &l);
 }
 
-int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_fn *free, const errand_log_sink_opts *opts)
+int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_fn *free,
+                      const errand_log_sink_opts *opts)
 {
     *sink = (er_sink){ .fd = -1, .each = call, .call = fn, .arg = arg, .free = free };
     int error = open_with(sink, opts, NULL, false);

@@ -26,7 +26,8 @@ int er_sink_send_syslog(er_sink *sink, const er_line *line, uint64_t lost, const
     er_wall_text(line->wall_ns, when);
     int month = (when[5] - '0') * 10 + when[6] - '0', day = (when[8] - '0') * 10 + when[9] - '0';
     if (month < 1 || month > 12) month = 1;
-    int n = snprintf(data, HEAD_ROOM, "<%d>%.3s %2d %.8s %.128s[%ld]: ", USER | severity(lost ? ERRAND_LOG_WARN : line->level),
+    int n = snprintf(data, HEAD_ROOM,
+                     "<%d>%.3s %2d %.8s %.128s[%ld]: ", USER | severity(lost ? ERRAND_LOG_WARN : line->level),
                      months + 3 * (month - 1), day, when + 11, sink->ident, (long)getpid());
     size_t used = (size_t)n, fits = size;
     if (size > MOST) fits = er_text_whole(text, MOST);

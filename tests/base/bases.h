@@ -13,6 +13,7 @@ Suite *list_suite(void);
 Suite *parking_suite(void);
 Suite *files_suite(void);
 Suite *clock_suite(void);
+Suite *numbers_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 

@@ -52,7 +52,8 @@ static conversion some_conversion(trial *t)
 {
     conversion c = { .what = one_of(t, "ddiuoxXcsspmfffFeEgG"), .most = SIZE_MAX };
     bool integer = strchr("diuoxX", c.what), real = strchr("fFeEgG", c.what);
-    const char *flags = real ? "-+ #0" : c.what == 'd' || c.what == 'i' ? "-+ 0" : c.what == 'u' ? "-0" : integer ? "-#0" : "-";
+    /* %#g has a test of its own: glibc prints too few zeros where rounding carries into a new digit (%#.5g of 99999.9) */
+    const char *flags = strchr("gG", c.what) ? "-+ 0" : real ? "-+ #0" : c.what == 'd' || c.what == 'i' ? "-+ 0" : c.what == 'u' ? "-0" : integer ? "-#0" : "-";
     size_t n = 0;
     c.text[n++] = '%';
     for (unsigned i = c.what == 'm' ? 0 : below(t, 3); i; i--) c.text[n++] = one_of(t, flags);
@@ -163,6 +164,29 @@ START_TEST(what_it_knows_it_prints_as_printf_does)
 }
 END_TEST
 
+START_TEST(an_alternative_g_keeps_its_zeros)
+{
+    static const struct { const char *format; double value; const char *expected; } cases[] = {
+        { "%#g", 1.5, "1.50000" }, { "%#.3g", 100.0, "100." }, { "%#.5g", 99999.9, "1.0000e+05" }, { "%#.5G", 1e-7, "1.0000E-07" },
+        { "%#.0g", 7.0, "7." },    { "%#g", 0.0, "0.00000" },  { "%g", 100000.0, "100000" },         { "%g", 1e6, "1e+06" },
+    };
+    er_text out;
+    ck_assert_int_eq(er_text_open(&out, 4096, 4096), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        er_plan *plan = er_plan_new(NULL, cases[i].format);
+        er_values values;
+        char args[8];
+        memcpy(args, &cases[i].value, 8);
+        er_text_clear(&out);
+        er_format(&out, plan, args, &values);
+        er_text_put(&out, '\0');
+        ck_assert_str_eq(out.at, cases[i].expected);
+        er_free(plan);
+    }
+    er_text_close(&out);
+}
+END_TEST
+
 START_TEST(the_list_of_what_it_knows_is_true)
 {
     static const char *const known[] = { "plain", "%d %i %u %o %x %X %c %s %p %m %%", "%hhd %hd %ld %lld %jd %zd %td %lu",
@@ -199,7 +223,7 @@ START_TEST(calls_carry_every_kind_of_argument)
         errno = ENOENT;                                        \
         snprintf(expected[n++], sizeof expected[0], __VA_ARGS__); \
     } while (0)
-    BOTH("%d %ld %lld %zu %hhd %hd %c|", -1, -2L, -3LL, (size_t)4, 5, 6, 'x');
+    BOTH("%d %ld %lld %zu %hhd %hd %c|", -1, -2L, -3LL, (size_t)4, (signed char)5, (short)6, 'x');
     BOTH("%f %s %d %s %e %m %p|", 1.25, "a", 2, "bcdefghijklmnop", 1e100, pointer);
     BOTH("%*d %-*d %.*f %.*s %.3s|", 7, 1, 7, 2, 3, 1.23456, 2, "abcdef", "ghijkl");
     BOTH("%a %Lf %ls|", 1.5, 2.5L, L"wide");
@@ -258,6 +282,7 @@ Suite *formats_suite(void)
     Suite *suite = suite_create("formats");
     TCase *tests = tcase_create("formats");
     tcase_add_test(tests, what_it_knows_it_prints_as_printf_does);
+    tcase_add_test(tests, an_alternative_g_keeps_its_zeros);
     tcase_add_test(tests, the_list_of_what_it_knows_is_true);
     tcase_add_test(tests, calls_carry_every_kind_of_argument);
     tcase_add_test(tests, a_site_that_gets_another_format_prints_that);

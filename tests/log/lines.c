@@ -143,7 +143,7 @@ START_TEST(lines_of_any_length_are_written_whole)
     for (size_t i = 0; i < count; i++) {
         char *message = letters(sizes[i]), *line = line_of(&at);
         const char *found = strstr(line, "] - ");
-        ck_assert_ptr_nonnull(found);
+        ck_assert_msg(found, "%.100s", line);
         ck_assert_msg(!strcmp(found + 4, message), "the line of %zu", sizes[i]);
         free(message);
     }

@@ -31,7 +31,7 @@ static bool put(er_ring *ring, uint64_t number, size_t body)
     return true;
 }
 
-static bool more(const er_ring *ring) { return ring->read != er_ring_put(ring); }
+static bool more(er_ring *ring) { return ring->read != er_ring_look(ring); }
 
 static void take(er_ring *ring, uint64_t number, size_t body)
 {
@@ -104,12 +104,30 @@ START_TEST(who_puts_little_touches_little)
     uintptr_t most = 0;
     for (uint64_t i = 0; i < 100000; i++) {
         ck_assert(put(&ring, i, 100));
-        most = (ring.next & (ring.size - 1)) > most ? ring.next & (ring.size - 1) : most;
+        most = ring.next - ring.origin > most ? ring.next - ring.origin : most;
         take(&ring, i, 100);
         er_ring_release(&ring);
     }
     ck_assert_uint_le(most, 32768);
     free(ring.at);
+}
+END_TEST
+
+START_TEST(an_empty_ring_has_room_for_all_it_can_hold)
+{
+    for (size_t before = 0; before < 200; before++) {
+        er_ring ring = ring_of(65536);
+        for (size_t i = 0; i < before; i++) {
+            ck_assert(put(&ring, i, 500));
+            take(&ring, i, 500);
+            er_ring_release(&ring);
+        }
+        size_t n = 0;
+        while (put(&ring, n, 1000)) n++;
+        if (n < 63) ck_abort_msg("after %zu there was room for %zu", before, n);
+        for (size_t i = 0; i < n; i++) take(&ring, i, 1000);
+        free(ring.at);
+    }
 }
 END_TEST
 
@@ -163,6 +181,7 @@ Suite *ring_suite(void)
     tcase_add_test(tests, a_full_ring_refuses_until_the_reader_gives_room_back);
     tcase_add_test(tests, what_is_reserved_is_seen_when_committed);
     tcase_add_test(tests, who_puts_little_touches_little);
+    tcase_add_test(tests, an_empty_ring_has_room_for_all_it_can_hold);
     tcase_add_test(tests, records_cross_threads_in_order_and_whole);
     suite_add_tcase(suite, tests);
     return suite;

@@ -9,5 +9,6 @@ Suite *retries_suite(void);
 Suite *limits_suite(void);
 Suite *ends_suite(void);
 Suite *many_suite(void);
+Suite *logs_suite(void);
 
 #endif
