@@ -14,7 +14,6 @@
 #define _GNU_SOURCE
 #endif
 #include "base/os.h"
-#include "base/atomic.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -91,14 +90,11 @@ void er_lock_slow(er_lock *lock)
 {
     for (int turn = 0; turn < 40; turn++) {
         uint32_t free = 0; /* relaxed look first: spinning must not bounce the line */
-        if (er_load_relaxed(&lock->word) == 0 &&
-            __atomic_compare_exchange_n(&lock->word, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-            return;
-        }
+        if (er_load_relaxed(&lock->word) == 0 && er_cas_acquire(&lock->word, &free, 1)) return;
         pause_cpu();
     }
     /* acquire: see er_lock_take */
-    while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0) futex_wait(&lock->word, 2, INT64_MAX);
+    while (er_swap_acquire(&lock->word, 2) != 0) futex_wait(&lock->word, 2, INT64_MAX);
 }
 
 void er_unlock_slow(er_lock *lock) { futex_wake(&lock->word); }

@@ -5,6 +5,8 @@
 #ifndef ER_OS_H
 #define ER_OS_H
 
+#include "base/atomic.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,16 +30,21 @@ typedef struct er_lock {
 } er_lock;
 ER_SHARED void er_lock_slow(er_lock *lock);
 ER_SHARED void er_unlock_slow(er_lock *lock);
+#ifdef ER_WORDS_LOCK /* the simulation's own lock: one step */
+void er_lock_take(er_lock *lock);
+void er_lock_give(er_lock *lock);
+#else
 static inline void er_lock_take(er_lock *lock)
 {
     uint32_t free = 0; /* acquire: what the last holder wrote is seen */
-    if (!__atomic_compare_exchange_n(&lock->word, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) er_lock_slow(lock);
+    if (!er_cas_acquire(&lock->word, &free, 1)) er_lock_slow(lock);
 }
 static inline void er_lock_give(er_lock *lock)
 {
     /* release: what this holder wrote is seen by the next; 2 means that somebody sleeps on it */
-    if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2) er_unlock_slow(lock);
+    if (er_swap_release(&lock->word, 0) == 2) er_unlock_slow(lock);
 }
+#endif
 
 /* ---- parker: a word of bits that one thread waits on and any thread sets ----
  * er_unpark touches *parker exactly once, in one atomic step; after that step it uses the address alone, never what is

@@ -9,7 +9,9 @@
 #include "base/os.h"
 
 #define ER_WHEEL_SHIFT  19
+#ifndef ER_WHEEL_BITS /* a simulation makes do with 6 */
 #define ER_WHEEL_BITS   8
+#endif
 #define ER_WHEEL_SLOTS  (1 << ER_WHEEL_BITS)
 #define ER_WHEEL_LEVELS 6 /* 2^48 ticks: four thousand years */
 

@@ -29,7 +29,7 @@ static bool call_hook(errand_promise *p)
     if (call) {
         p->told = true;
         p->calling++;
-        p->caller = &me;
+        p->caller = er_thread_mark(me);
     }
     er_cell_unlock(&p->cell);
     if (!call) return hook;
@@ -73,7 +73,7 @@ errand_promise *errand_promise_new(errand_pool *home, errand_future **f)
 static void wait_for_calls(errand_promise *p)
 {
     unsigned turns = 0;
-    while (p->calling && p->caller != &me) {
+    while (p->calling && p->caller != er_thread_mark(me)) {
         er_cell_unlock(&p->cell);
         er_relax(&turns);
         er_cell_lock(&p->cell);

@@ -196,6 +196,7 @@ static bool slip_in(errand_pool *pool, er_task *task, int *error)
     bool late = task->queued != ER_NOT_QUEUED && (*error = refused(pool, false));
     if (late) er_unlink_job(pool, &task->job);
     else *error = 0;
+    if (late && er_at_rest(pool)) er_tell_watchers(pool); /* the closer may have seen it there */
     er_call c = er_summon(pool);
     er_pool_unlock(pool);
     er_answer(pool, c);

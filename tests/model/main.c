@@ -1,0 +1,30 @@
+/* The core's protocols under every interleaving. See model.h for what that means. */
+#include "model.h"
+
+#include <stdlib.h>
+
+#ifdef __has_feature
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+enum { NO_USE = 1 }; /* there is one thread only, and it changes stacks */
+#else
+enum { NO_USE = 0 };
+#endif
+
+int main(void)
+{
+    if (NO_USE) return 77;
+    SRunner *runner = srunner_create(cells_suite());
+    srunner_add_suite(runner, parking_suite());
+    srunner_add_suite(runner, promises_suite());
+    srunner_add_suite(runner, combined_suite());
+    srunner_add_suite(runner, pools_suite());
+    srunner_add_suite(runner, waits_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

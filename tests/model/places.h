@@ -1,0 +1,29 @@
+/* tests/model/places.h -- where a scenario's cells live: a home that is no pool, only a count; or a real pool on a clock that
+ * the scenario turns. */
+#ifndef MODEL_PLACES_H
+#define MODEL_PLACES_H
+
+#include "model.h"
+
+#include "base/list.h"
+#include "core/home.h"
+
+typedef struct place {
+    er_home  home;
+    unsigned freed;
+} place;
+
+errand_pool *place_open(place *p);
+void         place_close(place *p); /* fails if anything is left */
+
+typedef struct turned {
+    errand_clock clock;
+    int64_t      now_ns; /* atomic */
+} turned;
+errand_pool *turned_pool(turned *t, errand_pool_opts opts);
+void         turn_to(turned *t, errand_pool *pool, int64_t ms); /* and tells the pool */
+
+/* Awaits what has ended; its error. */
+int end_of(errand_future *f);
+
+#endif

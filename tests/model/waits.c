@@ -1,0 +1,170 @@
+/* tests/model/waits.c -- a thread that waits for a future: against its end, a cancel of the waiting task, a deadline. */
+#include "places.h"
+
+#include "core/pool_state.h"
+
+#include <errno.h>
+
+typedef struct world {
+    errand_pool    *pool;
+    errand_promise *promise;
+    errand_future  *input, *task;
+    unsigned        hooks, runs;
+    int             seen; /* what the wait returned */
+    bool            shielded, resolved;
+    model_value     value;
+} world;
+
+static void count_hook(void *arg) { er_add(&((world *)arg)->hooks, 1); }
+
+static errand_result await_input(void *arg)
+{
+    world *w = arg;
+    er_add(&w->runs, 1);
+    errand_frame frame;
+    if (w->shielded) errand_enter(&frame, ERRAND_FOREVER, true);
+    errand_result r = errand_await(w->input);
+    if (w->shielded) errand_leave(&frame);
+    w->seen = r.error;
+    if (r.error == ECANCELED && !w->shielded) holds(errand_cancelled());
+    return r;
+}
+
+/* A task awaits a promise that has a hook: so a cancel tells it, and only resolving ends it. */
+static void begin_await(void *arg)
+{
+    world *w = arg;
+    w->pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
+    w->promise = errand_promise_new(w->pool, &w->input);
+    errand_on_cancel(w->promise, count_hook, w);
+    w->task = errand_submit(w->pool, await_input, w);
+}
+
+static void begin_shielded(void *arg)
+{
+    ((world *)arg)->shielded = true;
+    begin_await(arg);
+}
+
+static void cancel_task(void *arg) { errand_cancel(((world *)arg)->task); }
+static void resolve_input(void *arg)
+{
+    world *w = arg;
+    errand_resolve(w->promise, model_result(&w->value));
+}
+
+static void close_it(world *w)
+{
+    holds(w->value.freed == 1);
+    holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
+}
+
+static void look_at_cancelled(void *arg)
+{
+    world *w = arg;
+    int error = end_of(w->task);
+    holds(error == ECANCELED || error == 0);
+    holds(w->runs <= 1);
+    if (!w->runs) errand_drop(w->input);
+    /* the promise is resolved after the task has ended: the cancel alone ended the wait */
+    errand_resolve(w->promise, model_result(&w->value));
+    close_it(w);
+}
+
+START_TEST(a_cancel_is_never_slept_through)
+{
+    model_run(&(model_scenario){ .name = "await in a task: cancel alone",
+                                 .world = sizeof(world),
+                                 .begin = begin_await,
+                                 .threads = { { "canceller", cancel_task } },
+                                 .end = look_at_cancelled });
+}
+END_TEST
+
+static void look_at_both(void *arg)
+{
+    world *w = arg;
+    int error = end_of(w->task);
+    holds(error == ECANCELED || error == 0);
+    if (!w->runs) errand_drop(w->input);
+    close_it(w);
+}
+
+START_TEST(an_end_and_a_cancel_at_once)
+{
+    model_run(&(model_scenario){ .name = "await in a task: resolve, cancel",
+                                 .world = sizeof(world),
+                                 .begin = begin_await,
+                                 .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
+                                 .end = look_at_both });
+}
+END_TEST
+
+static void look_at_shielded(void *arg)
+{
+    world *w = arg;
+    holds(end_of(w->task) == 0 || !w->runs);
+    holds(w->hooks == 0); /* the cancel stops at the shield */
+    if (w->runs) holds(w->seen == 0);
+    else errand_drop(w->input);
+    close_it(w);
+}
+
+START_TEST(a_shielded_wait_is_ended_by_the_end_alone)
+{
+    model_run(&(model_scenario){ .name = "shielded await in a task: resolve, cancel",
+                                 .world = sizeof(world),
+                                 .begin = begin_shielded,
+                                 .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
+                                 .end = look_at_shielded });
+}
+END_TEST
+
+/* ---- from outside, with a deadline ---- */
+
+static void begin_outside(void *arg)
+{
+    world *w = arg;
+    w->pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    w->promise = errand_promise_new(w->pool, &w->input);
+    er_cell_keep(w->input);
+}
+
+static void wait_and_drop(void *arg)
+{
+    world *w = arg;
+    w->seen = errand_wait(w->input, 5);
+    holds(w->seen == 0 || w->seen == ETIMEDOUT);
+    holds(w->seen || er_cell_ended(w->input));
+    errand_drop(w->input);
+}
+
+static void cancel_input(void *arg)
+{
+    world *w = arg;
+    errand_cancel(w->input);
+    er_cell_release(w->input);
+}
+
+START_TEST(a_timed_wait_leaves_nothing_behind_on_its_stack)
+{
+    model_run(&(model_scenario){ .name = "timed wait: resolve, cancel",
+                                 .world = sizeof(world),
+                                 .begin = begin_outside,
+                                 .threads = { { "waiter", wait_and_drop }, { "writer", resolve_input }, { "canceller", cancel_input } },
+                                 .end = (void (*)(void *))close_it,
+                                 .time = true });
+}
+END_TEST
+
+Suite *waits_suite(void)
+{
+    Suite *suite = suite_create("waits");
+    TCase *tc = tcase_create("waits");
+    tcase_add_test(tc, a_cancel_is_never_slept_through);
+    tcase_add_test(tc, an_end_and_a_cancel_at_once);
+    tcase_add_test(tc, a_shielded_wait_is_ended_by_the_end_alone);
+    tcase_add_test(tc, a_timed_wait_leaves_nothing_behind_on_its_stack);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
