@@ -59,9 +59,9 @@ fault "the count of a timer that was disarmed is lost" core/combine.c combined \
 fault "an input is given up before its link is reset" core/combine.c combined \
     -e '/^static void limited_ended/,/^}/{s/^    er_cell_link(&l->cell, &l->input, NULL);$//;s/^    er_cell_release(f);$/&er_cell_link(\&l->cell, \&l->input, NULL);/}'
 fault "nobody looks into the inbox once the gate has changed" core/queue.c pools \
-    -e 's/if (!er_load(&pool->inbox)) continue;/continue;/'
+    -e 's/if (!er_inbox_holds(&pool->inbox)) continue;/continue;/'
 fault "the gate is looked at before the push" core/queue.c pools \
-    -e 's/^    er_job \*newest = er_load_relaxed(&pool->inbox);$/    uint32_t gate = er_load(\&pool->gate);&/' \
+    -e 's/^    if (!er_inbox_put(/    uint32_t gate = er_load(\&pool->gate);&/' \
     -e 's/^    uint32_t gate = er_load(&pool->gate);$//'
 fault "the closer is not told of a task that was taken out" core/queue.c pools \
     -e '/^    if (late && er_at_rest(pool)) er_tell_watchers(pool);/d'

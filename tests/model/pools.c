@@ -61,7 +61,7 @@ static void submit_second(void *arg) { submit_and_drop(arg, 1); }
 
 static void close_it(world *w)
 {
-    holds(w->pool->inbox == NULL && w->pool->waiting == 0 && w->pool->busy == 0 && !w->pool->searching);
+    holds(!er_inbox_holds(&w->pool->inbox) && w->pool->waiting == 0 && w->pool->busy == 0 && !w->pool->searching);
     holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
 }
 
