@@ -46,7 +46,10 @@ void er_unlink_job(errand_pool *pool, er_job *job)
 er_job *er_next_job(errand_pool *pool)
 {
     if (!pool->waiting || pool->busy >= er_limit(pool)) return NULL;
-    bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks));
+    bool closed = pool->phase == ER_CLOSED; /* then what has slipped in is its submitter's, who is about to take it back */
+    if (closed && er_list_empty(&pool->urgent)) return NULL;
+    bool ordinary =
+        er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
     er_unlink_job(pool, job);
     pool->busy++;
