@@ -71,7 +71,7 @@ static bool waits_in_vain(const walk *w, er_cell *at)
     return pool && starved(pool, w->hungry);
 }
 
-/* One of its inputs is enough: all must lead back. */
+/* One of its inputs is enough: all must lead back. One that has ended is left out, so it is asked once more whether it still waits. */
 static bool all_lead_back(walk *w, er_cell *any)
 {
     if (w->nested == DEPTH) return false;
@@ -86,7 +86,9 @@ static bool all_lead_back(walk *w, er_cell *any)
         er_cell_release(input);
         if (!all) return false;
     }
-    return all;
+    if (!all || !any->kind->input(any, 0, &input)) return false;
+    if (input) er_cell_release(input);
+    return true;
 }
 
 static bool leads_back(walk *w, er_cell *cell)

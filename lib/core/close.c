@@ -125,7 +125,6 @@ static void run_leftovers(errand_pool *pool)
     for (;;) {
         er_pool_lock(pool);
         er_node *n = er_list_first(&pool->urgent);
-        if (!n) n = er_list_first(&pool->tasks);
         er_job *job = n ? er_of(n, er_job, link) : NULL;
         er_task *task = job ? er_job_task(job) : NULL;
         if (job) er_unlink_job(pool, job);

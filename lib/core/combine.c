@@ -234,11 +234,11 @@ static void part_ended(er_waiter *waiter)
     many *m = p->whole;
     size_t i = (size_t)(p - m->parts), none = m->n;
     er_cell *f = waiter->cell;
-    er_cell_link(&m->cell, &p->input, NULL);
     errand_result r = er_cell_take(f);
-    er_cell_release(f);
     bool decisive = m->way == RACE || (m->way == ALL && r.error) || (m->way == ANY && !r.error);
     bool decided = decisive && er_cas_strong(&m->decides, &none, i);
+    er_cell_link(&m->cell, &p->input, NULL); /* after that: see input_of_many */
+    er_cell_release(f);
     if (m->way == ALL || m->way == SETTLE) {
         m->results->at[i] = r;
         if (decided) cancel_many(&m->cell, ERRAND_BY_SIBLING);
@@ -264,7 +264,8 @@ static void free_many(er_cell *cell)
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
     many *m = er_of(cell, many, cell);
-    if (i >= m->n) return false;
+    bool first = m->way == ANY || m->way == RACE; /* once it is decided it waits for none: who finds a link reset can see that */
+    if (i >= m->n || (first && er_load(&m->decides) < m->n)) return false;
     *input = er_cell_linked(cell, &m->parts[i].input);
     return true;
 }

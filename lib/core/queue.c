@@ -50,7 +50,7 @@ static void set_room(errand_pool *pool)
     er_inbox_admit(&pool->inbox, pool->n_tasks < pool->queue_max ? pool->queue_max - pool->n_tasks : 0);
 }
 
-#define AHEAD 4
+#define AHEAD 4 /* so many are fetched while others are put into the list: their lines lie in the submitter's cache */
 
 static bool take_in(errand_pool *pool) /* what can be taken now; false: nothing */
 {
@@ -79,7 +79,9 @@ er_job *er_next_job(errand_pool *pool)
 {
     if (pool->busy >= er_limit(pool)) return NULL;
     if (!pool->waiting && !take_in(pool)) return NULL;
-    bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks));
+    bool closed = pool->phase == ER_CLOSED; /* then what has slipped in is its submitter's, who is about to take it back */
+    if (closed && er_list_empty(&pool->urgent)) return NULL;
+    bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
     er_unlink_job(pool, job);
     pool->busy++;

@@ -193,7 +193,6 @@ int main(void)
     MEMBER(errand_flight_stats, sharing);
     MEMBER(errand_flight_stats, runs);
     MEMBER(errand_flight_stats, shared);
->>>>>>> limits
     TYPE(errand_view);
     MEMBER(errand_view, number);
     MEMBER(errand_view, reserved);
@@ -308,10 +307,8 @@ int main(void)
     TYPE(errand_jitter);
     TYPE(errand_repeat);
     TYPE(errand_log_level);
-<<<<<<< HEAD
     TYPE(errand_log_form);
     TYPE(errand_log_colour);
-=======
     TYPE(errand_breaker_state);
     return 0;
 }

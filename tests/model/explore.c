@@ -147,13 +147,14 @@ static unsigned look_round(option options[], unsigned last, unsigned preemptions
     return n;
 }
 
-/* All have ended but daemons that only wait, for an event or for time. */
+/* All have ended but daemons that wait for an event. */
 static bool at_rest(void)
 {
     for (unsigned i = 1; i < model_n_fibers; i++) {
         const model_fiber *f = &model_fibers[i];
         if (f->ended) continue;
         if (!f->daemon || f->wait.waits != MODEL_PARKS || model_may_go(f, MODEL_GOES, false)) return false;
+        if (model_may_go(f, MODEL_IS_LATE, scenario->time)) return false;
     }
     return true;
 }

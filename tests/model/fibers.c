@@ -18,6 +18,8 @@
 #endif
 #define RAW __attribute__((no_sanitize_address, noinline)) /* looks at stacks as mere bytes */
 
+#define SPUN (2 * MODEL_NOW) /* beyond any patience */
+
 extern char __start_er_locals[], __stop_er_locals[];
 
 model_fiber model_fibers[MODEL_FIBERS];
@@ -162,8 +164,7 @@ uint64_t model_hash(uint64_t with)
                             (uint64_t)(uintptr_t)f->site,
                             (uint64_t)f->late_ns,
                             f->used,
-                            (looks && f->stirred) | (uint64_t)f->asked << 1 | (uint64_t)(sleeps && f->woken) << 2 |
-                                (uint64_t)f->dreamt << 3 };
+                            (looks && f->stirred) | (uint64_t)f->asked << 1 | (uint64_t)(sleeps && f->woken) << 2 };
         h = hash(h, rest, sizeof rest);
         h = hash(h, model_arena(i), rounded(f->used));
         if (f->ended) continue;
@@ -257,7 +258,7 @@ bool model_may_go(const model_fiber *f, model_way way, bool time)
         goes = *w->word & w->mask;
         return way == MODEL_GOES ? goes : way == MODEL_IS_LATE && !goes && late;
     case MODEL_SLEEPS:
-        return way == MODEL_GOES ? f->woken : way == MODEL_IS_LATE ? late : !f->woken && !f->dreamt;
+        return way == MODEL_GOES ? f->woken : way == MODEL_IS_LATE ? late : !f->woken;
     case MODEL_JOINS:
         return way == MODEL_GOES && model_fibers[w->mask].ended;
     }
@@ -303,15 +304,16 @@ model_way model_give_way(const model_site *site, model_wait wait)
     model_fiber *f = model_me ? model_me : &model_fibers[0];
     f->site = site;
     f->wait = wait;
-    f->stirred = f->woken = f->dreamt = false;
-    if (wait.waits != MODEL_STEPS) f->late_ns = 0;
+    f->stirred = f->woken = false;
+    bool lasts = wait.waits == MODEL_SPINS || wait.waits == MODEL_PARKS || wait.waits == MODEL_SLEEPS;
+    if (lasts || (wait.waits == MODEL_LOCKS && f->late_ns == SPUN)) f->late_ns = 0;
     if (!model_me) {
         model_settle(f);
         return MODEL_GOES;
     }
     swapcontext(&f->context, &nobody);
-    if (f->way == MODEL_IS_LATE) f->late_ns = wait.waits == MODEL_SPINS ? 2 * MODEL_NOW : wait.deadline_ns;
-    if (wait.waits != MODEL_STEPS) f->asked = false;
+    if (f->way == MODEL_IS_LATE) f->late_ns = wait.waits == MODEL_SPINS ? SPUN : wait.deadline_ns;
+    if (lasts) f->asked = false;
     return f->way;
 }
 

@@ -15,7 +15,7 @@ typedef enum model_waits {
     MODEL_SPINS,  /* that somebody else writes something new; or that time passes, if it looked at the clock */
     MODEL_LOCKS,  /* that *word is 0 */
     MODEL_PARKS,  /* that *word has a bit of mask; or that time passes */
-    MODEL_SLEEPS, /* on a futex, that it is woken; or that time passes; or, once, for nothing */
+    MODEL_SLEEPS, /* on a futex, that it is woken; or that time passes; or for nothing */
     MODEL_JOINS   /* that fiber number `mask` has ended */
 } model_waits;
 
@@ -41,9 +41,9 @@ typedef struct model_fiber {
     bool              ended;
     bool              stirred; /* somebody else has written something new since it began to spin */
     bool              asked;   /* it has looked at the clock since it last waited */
-    bool              woken, dreamt;
+    bool              woken;
     model_way         way;     /* how it was let go on */
-    char              locals[MODEL_LOCALS];
+    _Alignas(16) char locals[MODEL_LOCALS];
 } model_fiber;
 
 /* Number 0 is nobody: what begins and ends a scenario, alone. */

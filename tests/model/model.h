@@ -3,7 +3,8 @@
  * A scenario is a few threads over a world. They are fibers on one thread of the system; each atomic step of the library
  * (words.h), each lock, park, join and relax (machine.c) is a point where any other may go on. model_run goes through all
  * schedules depth first. The whole state at a point (memory, stacks, registers, what each waits for) is looked up in a table:
- * what was reached before on another way is not gone through again, so all schedules are covered, far more than are run.
+ * what was reached before on another way is not gone through again, so all schedules are covered, far more than are run (those that come
+ * back to a state of their own are counted up to there).
  *
  * Failures, each told with the schedule that led there: a check that does not hold, nobody who can run, a state from which no
  * schedule leads to the end (so also threads that only chase each other), an atomic step on memory that was freed or on a

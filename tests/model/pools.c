@@ -78,8 +78,7 @@ START_TEST(nothing_lies_in_the_inbox_unheard)
                                  .world = sizeof(world),
                                  .begin = begin_parked,
                                  .threads = { { "first", submit_first }, { "second", submit_second } },
-                                 .end = look_at_two,
-                                 .preemptions = 4 });
+                                 .end = look_at_two });
 }
 END_TEST
 
@@ -100,8 +99,7 @@ START_TEST(the_first_thread_is_started_by_one_of_two)
                                  .world = sizeof(world),
                                  .begin = begin_without_threads,
                                  .threads = { { "first", submit_first }, { "second", submit_second } },
-                                 .end = look_at_two,
-                                 .preemptions = 3 });
+                                 .end = look_at_two });
 }
 END_TEST
 
@@ -143,8 +141,7 @@ START_TEST(a_queued_task_is_run_or_cancelled)
                                  .world = sizeof(world),
                                  .begin = begin_cancel,
                                  .threads = { { "canceller", cancel_it }, { "owner", await_nothing } },
-                                 .end = look_at_cancelled,
-                                 .preemptions = 4 });
+                                 .end = look_at_cancelled });
 }
 END_TEST
 
@@ -181,8 +178,7 @@ START_TEST(a_task_comes_in_while_the_pool_closes)
                                  .world = sizeof(world),
                                  .begin = begin_close,
                                  .threads = { { "submitter", submit_late }, { "closer", close_pool } },
-                                 .end = look_at_closed,
-                                 .preemptions = 3 });
+                                 .end = look_at_closed });
 }
 END_TEST
 
@@ -215,8 +211,7 @@ START_TEST(who_waits_for_room_gets_it)
                                  .world = sizeof(world),
                                  .begin = begin_full,
                                  .threads = { { "first", submit_two }, { "second", submit_second } },
-                                 .end = look_at_three,
-                                 .preemptions = 2 });
+                                 .end = look_at_three });
 }
 END_TEST
 

@@ -157,6 +157,46 @@ START_TEST(a_timed_wait_leaves_nothing_behind_on_its_stack)
 }
 END_TEST
 
+/* ---- the timers' own thread, which sleeps until something is armed ---- */
+
+static void begin_timers(void *arg)
+{
+    world *w = arg;
+    w->pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_drop(errand_sleep(w->pool, 1));
+    model_run_until_all_wait();
+}
+
+static void sleep_first(void *arg) { ((world *)arg)->input = errand_sleep(((world *)arg)->pool, 5); }
+
+static void sleep_and_cancel(void *arg)
+{
+    world *w = arg;
+    w->task = errand_sleep(w->pool, 3);
+    errand_cancel(w->task);
+    holds(er_load(&w->task->state) & ER_CLAIMED);
+}
+
+static void look_at_sleepers(void *arg)
+{
+    world *w = arg;
+    holds(end_of(w->input) == 0);
+    int error = end_of(w->task);
+    holds(error == 0 || error == ECANCELED);
+    holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
+}
+
+START_TEST(what_is_armed_is_called)
+{
+    model_run(&(model_scenario){ .name = "sleep, sleep and cancel: the timer thread",
+                                 .world = sizeof(world),
+                                 .begin = begin_timers,
+                                 .threads = { { "sleeper", sleep_first }, { "other sleeper", sleep_and_cancel } },
+                                 .end = look_at_sleepers,
+                                 .time = true });
+}
+END_TEST
+
 Suite *waits_suite(void)
 {
     Suite *suite = suite_create("waits");
@@ -165,6 +205,7 @@ Suite *waits_suite(void)
     tcase_add_test(tc, an_end_and_a_cancel_at_once);
     tcase_add_test(tc, a_shielded_wait_is_ended_by_the_end_alone);
     tcase_add_test(tc, a_timed_wait_leaves_nothing_behind_on_its_stack);
+    tcase_add_test(tc, what_is_armed_is_called);
     suite_add_tcase(suite, tc);
     return suite;
 }
