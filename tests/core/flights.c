@@ -254,10 +254,11 @@ START_TEST(closing_the_pool_ends_those_who_share)
     errand_future *a = errand_flight_run(flight, NULL, &task), *b = errand_flight_run(flight, NULL, &task);
     await_event(&o.began);
     errand_flight_free(flight); /* those under way keep it */
-    ck_assert_int_eq(errand_pool_close(pool, 2), 0);
+    int error = errand_pool_close(pool, 20); /* in so short a time it may be left behind */
+    ck_assert_msg(!error || error == ETIMEDOUT, "close: %d", error);
     ENDS(a, ECANCELED);
     ENDS(b, ECANCELED);
-    ck_assert_uint_eq(o.freed, 2);
+    await_count(&o.freed, 2);
 }
 END_TEST
 
