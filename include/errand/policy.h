@@ -167,7 +167,7 @@ typedef struct errand_policy_opts { /* the limits stand outermost first; nest er
     errand_then_fn  *fallback;     /* fallback(failure, hook_arg): owns the failure and returns what takes its place; a success of
                                       its is marked errand_result_degraded. Not called for CANCELLED. Called also when within_ms has
                                       passed: it needs a worker, and the run ends when it has returned                            */
-    unsigned         attempts;     /* in all, the first and hedges included. 0: 1, or no limit where a stop, or a when and within_ms, is given */
+    unsigned         attempts;     /* in all, the first and hedges included. 0: 1; 2 with hedges; no limit where a stop, or a when and within_ms, is given */
     unsigned         nested;       /* attempts of a run inside another's attempt, if fewer. 0: 1                                  */
     int64_t          first_ms;     /* the wait after attempt n is w = min(most, first * factor^(n-1)), with jitter.
                                       0: 50 ms, after a rate limit 1 s                                                            */
@@ -268,8 +268,8 @@ static inline errand_future *errand_run_task(errand_pool *pool, const errand_pol
  * Each call looks at how the attempt ended, waits (for the time, and for the limits of the policy), frees *last and returns true; or
  * returns false, and *last is how the whole ended, its attempts told. Hedges are left out, and fallback is called right there. Inside the
  * body the nearest of attempt_ms, within_ms and the caller's own deadline is what errand_time_left says, and blocking calls of the
- * library keep to it. In a task, its being cancelled ends the wait and the loop; the wait lends the pool a thread, as all do. After
- * a break call errand_loop_end, on the same thread; after false it is not needed, but harmless. loop must be zeroed. */
+ * library keep to it (not with `clock`). In a task, its being cancelled ends the wait and the loop; the wait lends the pool a thread, as all do. After
+ * a break call errand_loop_end, on the same thread: it counts as cancelled; after false it is not needed, but harmless. */
 typedef struct errand_loop {
     uint64_t priv[8];
 } errand_loop;

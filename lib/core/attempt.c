@@ -23,11 +23,13 @@ er_attempt *er_attempt_new(er_running *r, bool hedge)
 
 /* ---- the limits ---- */
 
+/* The last touch: the driver may take the place away as soon as it sees the signal. */
 static void called_back(er_attempt *a, int error)
 {
+    er_running *run = a->run;
     a->error = error;
     er_store(&a->signal, 1);
-    er_run_look(a->run);
+    er_run_look(run);
 }
 
 static void turn_came(er_turn *turn, int error) { called_back(er_of(turn, er_attempt, turn), error); }
@@ -83,11 +85,7 @@ static er_step refused(er_attempt *a, int error, errand_result *r)
 
 /* ---- the function ---- */
 
-static void input_ended(er_waiter *waiter)
-{
-    er_running *r = er_of(waiter, er_attempt, waiter)->run;
-    er_run_look(r); /* with the waiter's count */
-}
+static void input_ended(er_waiter *waiter) { called_back(er_of(waiter, er_attempt, waiter), 0); }
 
 void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
 {
@@ -168,16 +166,15 @@ er_step er_attempt_go(er_attempt *a, errand_result *r)
 
 er_step er_attempt_look(er_attempt *a, errand_result *r)
 {
+    if (!er_load(&a->signal)) return ER_STEP_WAITS; /* its input may have ended: the waiter is still to be called */
+    er_store(&a->signal, 0);
     if (a->stage >= ER_RUNS) {
         er_cell *input = a->input;
-        if (!input || !er_cell_ended(input)) return ER_STEP_WAITS;
         er_cell_link(&a->run->cell, &a->input, NULL);
         *r = er_cell_take(input);
         er_cell_release(input);
         return ER_STEP_ENDED;
     }
-    if (!er_load(&a->signal)) return ER_STEP_WAITS;
-    er_store(&a->signal, 0);
     errand_reason told = er_cell_told(&a->run->cell);
     if (!told && !a->left) return a->error ? refused(a, a->error, r) : er_attempt_go(a, r);
     if (!a->error && a->stage == ER_PERMIT) er_sem_release(policy_of(a)->how.sem, &a->place);

@@ -79,17 +79,11 @@ static void advance(er_running *r, er_attempt *a)
     }
 }
 
-static bool has_news(er_attempt *a)
-{
-    if (a->stage < ER_RUNS) return er_load(&a->signal);
-    return a->input && er_cell_ended(a->input);
-}
-
 static void look(er_running *r)
 {
     for (er_attempt *a = r->attempts; a && r->stage != ER_RUN_OVER;) {
         bool frozen = r->stage == ER_RUN_JUDGING && a->stage != ER_JUDGED && !a->left;
-        if (frozen || !has_news(a)) {
+        if (frozen || !er_load(&a->signal)) {
             a = a->next;
             continue;
         }

@@ -24,7 +24,7 @@ typedef struct er_attempt {
     bool               left;     /* the run has ended without it */
     unsigned           number;
     er_attempt_stage   stage;
-    uint32_t           signal;   /* a limit has called back: atomic; then error says what */
+    uint32_t           signal;   /* a limit or the input has called back: atomic; error says what */
     int                error;
     er_call_lease      call;     /* from here on only if the policy has limits */
     er_sem_place       place;

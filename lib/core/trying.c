@@ -13,7 +13,7 @@
 
 void er_run_refused(er_running *r, er_attempt *a, errand_result why)
 {
-    if (a->number == r->course.number && !a->began_ns) r->course.number--;
+    if (!a->left && a->number == r->course.number) r->course.number--; /* left ones leave all that to the end */
     er_run_take_out(r, a);
     if (r->ended || r->stage == ER_RUN_LAST || r->attempts) {
         errand_result_free(&why);

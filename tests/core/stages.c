@@ -307,7 +307,7 @@ END_TEST
 /* ---- the storm ---- */
 
 typedef struct storm {
-    errand_policy *policies[4];
+    errand_policy *policies[8];
     uint64_t seed;
     unsigned rounds, *calls, *freed;
 } storm;
@@ -351,7 +351,7 @@ static void *rage(void *arg)
         errand_task task = { .fn = fall, .arg = d, .free = fallen };
         if (dice / 16 % 3 == 0)
             task.within_ms = 1;
-        errand_future *f = errand_run_task(pool, s->policies[dice % 4], &task);
+        errand_future *f = errand_run_task(pool, s->policies[dice % 8], &task);
         if (dice / 64 % 4 == 0)
             f = errand_timeout(f, (int64_t)(dice / 128 % 2));
         if (dice / 256 % 2)
@@ -366,23 +366,54 @@ static void *rage(void *arg)
     return NULL;
 }
 
+static bool shrug(const errand_view *view, void *arg)
+{
+    (void)arg;
+    return view->last->error == ECONNRESET;
+}
+static void watch_it(const errand_view *view, void *arg)
+{
+    (void)view;
+    count_up(arg);
+}
+static errand_result stand_in(errand_result failure, void *arg)
+{
+    count_up(arg);
+    errand_result_free(&failure);
+    return errand_later(errand_sleep(pool, 0));
+}
+
 START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 20000, .burst = 4 });
-    unsigned calls = 0, freed = 0;
+    errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .open_ms = 1, .open_most_ms = 2 });
+    errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 100 });
+    ck_assert(breaker && budget);
+    unsigned calls = 0, freed = 0, hooks = 0;
     pthread_t threads[4];
     storm storms[4];
     for (unsigned i = 0; i < 4; i++) {
         storms[i] = (storm){ .seed = i + 1, .rounds = scaled(1000), .calls = &calls, .freed = &freed };
-        for (unsigned p = 0; p < 4; p++)
+        for (unsigned p = 0; p < 8; p++)
             storms[i].policies[p] = policy_of((errand_policy_opts){ .attempts = 4,
                                                                     .first_ms = p ? ERRAND_ZERO : 1,
                                                                     .sem = p & 1 ? sem : NULL,
                                                                     .rate = p & 2 ? rate : NULL,
                                                                     .attempt_ms = p == 3 ? 1 : 0,
-                                                                    .within_ms = p == 2 ? 2 : 0 });
+                                                                    .within_ms = p == 2 || p == 6 ? 2 : 0,
+                                                                    .hedge_ms = p >= 4 && p != 5 ? 1 : 0,
+                                                                    .overlap = p == 4 || p == 7,
+                                                                    .when = p == 5 ? errand_when_by(shrug, NULL) :
+                                                                                     errand_when_transient(),
+                                                                    .before_attempt = p >= 5 ? watch_it : NULL,
+                                                                    .before_sleep = p == 7 ? watch_it : NULL,
+                                                                    .gave_up = p >= 5 ? watch_it : NULL,
+                                                                    .fallback = p >= 6 ? stand_in : NULL,
+                                                                    .hook_arg = &hooks,
+                                                                    .breaker = p >= 6 ? breaker : NULL,
+                                                                    .budget = p >= 6 ? budget : NULL });
         ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
     }
     for (int i = 0; i < 4; i++)
@@ -390,10 +421,23 @@ START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
     await_count(&freed, 4 * storms[0].rounds);
     await_asleep(pool, 0);
     ck_assert(errand_sem_try(sem, 3));
+    errand_breaker_stats lent;
+    errand_budget_stats spent;
+    ck_assert_int_eq(errand_breaker_stats_get(breaker, NULL, &lent), 0);
+    ck_assert_int_eq(errand_budget_stats_get(budget, NULL, &spent), 0);
+    ck_assert(lent.under_way == 0 && spent.in_flight == 0 && spent.hedges == 0); /* every outcome was told */
     for (int i = 0; i < 4; i++) {
-        for (int p = 0; p < 4; p++)
+        for (int p = 0; p < 8; p++) {
+            errand_policy_stats told;
+            errand_policy_stats_get(storms[i].policies[p], &told);
+            ck_assert_uint_eq(told.runs, told.succeeded + told.failed + told.cancelled);
+            ck_assert_uint_eq(told.asleep, 0);
             errand_policy_free(storms[i].policies[p]);
+        }
     }
+    errand_breaker_free(breaker);
+    errand_budget_free(budget);
+    ck_assert_uint_gt(hooks, 0);
     errand_sem_free(sem);
     errand_rate_free(rate);
     close_pool(pool);

@@ -211,6 +211,62 @@ START_TEST(a_retry_after_is_what_the_other_side_said_or_nothing)
 }
 END_TEST
 
+static errand_result pay(void *arg)
+{
+    count_up(arg);
+    return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true, "the connection broke after it was sent");
+}
+
+/* Elsewhere: what may have been done already is done again, and paid for twice. */
+START_TEST(what_may_have_been_done_is_not_done_again)
+{
+    open_turned();
+    unsigned paid = 0;
+    ENDS(start((errand_policy_opts){ .attempts = 5, .first_ms = ERRAND_ZERO }, (errand_task){ .fn = pay, .arg = &paid }),
+         ECONNRESET);
+    ck_assert_uint_eq(paid, 1);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result make_up(errand_result failure, void *arg)
+{
+    (void)arg;
+    errand_result_free(&failure);
+    return errand_ok(NULL, NULL);
+}
+
+/* Elsewhere: the value that stands in for a failure looks like any other. */
+START_TEST(what_stands_in_for_a_failure_says_so)
+{
+    open_turned();
+    script s = { .error = { EACCES } };
+    errand_result r = errand_await(start((errand_policy_opts){ .fallback = make_up }, scripted(&s)));
+    ck_assert(r.error == 0 && errand_result_degraded(&r));
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result ask_twice(void *arg)
+{
+    return errand_later(start((errand_policy_opts){ .attempts = 4, .first_ms = ERRAND_ZERO }, scripted(arg)));
+}
+
+/* Elsewhere: each layer tries four times, and three layers make sixty-four calls of one. */
+START_TEST(layers_of_retries_do_not_multiply)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    script s = { .freed = 0 };
+    for (int i = 0; i < 40; i++)
+        s.error[i] = ECONNRESET;
+    ENDS(start((errand_policy_opts){ .attempts = 4, .first_ms = ERRAND_ZERO }, (errand_task){ .fn = ask_twice, .arg = &s }),
+         ECONNRESET);
+    ck_assert_uint_eq(s.calls, 4);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *retries_suite(void)
 {
     Suite *suite = suite_create("retries");
@@ -224,5 +280,8 @@ Suite *retries_suite(void)
     tcase_add_test(tc, giving_up_tells_the_last_error_and_all_before_it);
     tcase_add_test(tc, the_millionth_wait_is_as_long_as_the_longest);
     tcase_add_test(tc, a_retry_after_is_what_the_other_side_said_or_nothing);
+    tcase_add_test(tc, what_may_have_been_done_is_not_done_again);
+    tcase_add_test(tc, what_stands_in_for_a_failure_says_so);
+    tcase_add_test(tc, layers_of_retries_do_not_multiply);
     return suite;
 }
