@@ -14,6 +14,10 @@
  *   408 425 429 500 502 503 504 522 524, Retry-After honoured               idempotent, or keyed
  *   bad URL, certificate, protocol, body too large, cancelled, other 4xx    never
  *
+ * Secrets do not reach messages, logs, hooks or errand_result_json: userinfo, query and fragment of urls, and what the headers
+ * Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and X-Auth-Token say, even if the server quotes it. They are not sent on to
+ * another scheme, host or port by a redirect.
+ *
  * Close the session before its pool.
  */
 #ifndef ERRAND_HTTP_H
@@ -34,40 +38,147 @@ typedef struct errand_bytes {
 } errand_bytes;
 struct json_object;
 
+typedef enum errand_tls { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls;
+
+/* ---- what a session tells, and what stands between ---------------------------------------------------------------------
+ * A hook is told the stages of every exchange, each attempt being one, in order, one at a time, in tasks of the pool; not any more
+ * when errand_http_close has returned 0. On a connection that stands already nothing is resolved or connected. */
+typedef enum errand_stage {
+    ERRAND_STAGE_QUEUED,     /* it waits for its turn                        */
+    ERRAND_STAGE_RESOLVED,   /* the host's addresses are known               */
+    ERRAND_STAGE_CONNECTED,  /* TCP and TLS stand                            */
+    ERRAND_STAGE_SENT,       /* from here on the server may have the request */
+    ERRAND_STAGE_FIRST_BYTE, /* of the reply                                 */
+    ERRAND_STAGE_REDIRECT,   /* status says of what sort; it begins anew     */
+    ERRAND_STAGE_DONE,       /* ended well                                   */
+    ERRAND_STAGE_FAILED      /* error says how                               */
+} errand_stage;
+typedef struct errand_stage_view {
+    errand_stage stage;
+    int          status;   /* of the reply; 0: none                          */
+    int          error;
+    unsigned     reserved;
+    uint64_t     exchange; /* the same for all stages of one, from 1         */
+    double       after_ms; /* since it began                                 */
+    const char  *method, *url; /* without userinfo, query and fragment       */
+} errand_stage_view;
+typedef void errand_stage_fn(const errand_stage_view *view, void *arg);
+ERRAND_API const char *errand_stage_name(errand_stage stage); /* "queued" ... */
+
+/* A middleware sees each request of the session before it is checked, and its future: it hands on the request, or another one, with
+ * errand_next_send, once or more often or not at all, and returns a future that it made of that (errand_then) or otherwise. It runs
+ * inside errand_send, on its caller's thread, so it does not block; `next` is good as long as the session, what *request
+ * points to only until it returns. Who does not hand a request on frees its body_arg. */
+typedef struct errand_next errand_next;
+typedef struct errand_request errand_request;
+typedef errand_future *errand_middleware_fn(const errand_request *request, errand_next *next, void *arg);
+typedef struct errand_middleware {
+    errand_middleware_fn *fn;
+    void                 *arg;
+} errand_middleware;
+
+/* Times: 0 is the default, ERRAND_FOREVER none, ERRAND_ZERO none at all; else negative: EINVAL. */
 typedef struct errand_http_opts {
-    unsigned             lanes;      /* threads for transfers. 0: one a core, at least 2                              */
-    unsigned             limit;      /* transfers at once; more wait their turn, holding no thread. 0: 100            */
-    int64_t              keepalive_ms;       /* how long an idle connection is kept. 0: 15 s                          */
-    int64_t              total_ms, connect_ms; /* of one exchange, its waiting for a turn included, 0: 300 s; of
-                                                  resolve + TCP + TLS, 0: 30 s                                         */
-    size_t               max_body;   /* of a decompressed reply. 0: 64 MiB                                            */
-    const char          *base_url;   /* what relative urls are resolved against (RFC 3986). NULL: they are EINVAL     */
-    const char          *user_agent; /* NULL: "errand/VERSION"                                                        */
-    const char *const   *headers;    /* "Name: value", ..., NULL; for every request, unless it brings its own         */
-    const errand_policy *policy;     /* for every request that brings none; kept alive by the session                 */
-    errand_log          *log;        /* NULL: silent                                                                  */
+    unsigned             lanes;      /* threads for transfers, added to the pool. 0: one a core, at least 2            */
+    unsigned             per_lane;   /* transfers that one lane carries at once, at most 1,024; 1: one blocking call a
+                                        thread. 0: limit / lanes                                                       */
+    unsigned             limit;      /* connections in all, idle ones counted; more requests wait their turn, first
+                                        come, first served and hosts in turn, holding no thread. 0: 100                */
+    unsigned             limit_per_host; /* of them to one host and port. 0: 30                                        */
+    int64_t              keepalive_ms;   /* how long an idle connection is kept. 0: 15 s                               */
+    int64_t              dns_ttl_ms;     /* how long a host's address is believed. 0: 60 s                             */
+    int64_t              total_ms;       /* one exchange: its waiting, its redirects, its body. 0: 300 s               */
+    int64_t              connect_ms;     /* waiting for a connection's turn, its host's address, TCP and TLS. 0: none  */
+    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s                                  */
+    int64_t              sock_read_ms;   /* the longest gap between received bytes, once the request is sent. 0: none  */
+    size_t               max_body;   /* of a decompressed reply. 0: 64 MiB, and no limit in a file                     */
+    const char          *base_url;   /* what relative urls are resolved against (RFC 3986). NULL: they are EINVAL      */
+    const char          *user_agent; /* NULL: "errand/VERSION"                                                         */
+    const char *const   *headers;    /* "Name: value", ..., NULL; for every request, unless it brings its own          */
+    const errand_policy *policy;     /* for every request that brings none; kept alive by the session                  */
+    errand_log          *log;        /* NULL: silent                                                                   */
+    const char          *bearer;     /* for every request that brings no Authorization of its own; or                 */
+    const char          *user, *password;
+    const char          *proxy;      /* "http://[user:password@]host:port", or https, socks5 (names resolved here), socks5h,
+                                        socks4, socks4a. NULL: none                                                   */
+    const char          *unix_socket; /* the path of a socket to connect to instead of the url's host                 */
+    const char          *ca_file;    /* PEM: who is trusted, instead of the system's                                  */
+    const char          *cert_file, *key_file, *key_password; /* PEM: who we are. key_file NULL: it is in cert_file   */
+    errand_tls           min_tls;
+    unsigned             environment; /* the proxies that the environment names count                                 */
+    unsigned             netrc;       /* passwords of ~/.netrc count                                                  */
+    unsigned             no_compression; /* replies are not asked to be compressed, and not decompressed              */
+    unsigned             strict_json; /* errand_response_json refuses what is not called JSON                         */
+    unsigned             http2;      /* HTTP/2 where a server of https offers it; the limits then count requests, not
+                                        connections. ENOTSUP: libcurl has none                                         */
+    errand_stage_fn     *on_stage;   /* told how each exchange gets on                                                */
+    void                *stage_arg;
+    const errand_middleware *middleware; /* outermost first; ends with one without fn. Copied                         */
 } errand_http_opts;
 
-/* All is copied, except json (serialised) and the policy (counted), before errand_send returns. */
+/* A field of a form, or a part of a multipart body. */
+typedef struct errand_field {
+    const char  *name;     /* NULL: the end of the list                                                                */
+    const char  *value;    /* text; or                                                                                 */
+    errand_bytes bytes;    /* bytes; or                                                                                */
+    const char  *file;     /* the path of a file, sent as it is read                                                   */
+    const char  *filename; /* as the server is told it. NULL: the last part of file, if there is one                   */
+    const char  *type;     /* its Content-Type. NULL: none; of a file application/octet-stream                         */
+} errand_field;
+
+/* A body that is made while it is sent: up to size bytes from byte `offset` on into buffer, *got says how many; 0 of them: the
+ * end. 0, or an error, which ends the exchange with that error. Runs as a task of the pool, so it may block and wait; never twice
+ * at a time. Offsets follow one another, but every attempt begins at 0 again: return ESPIPE if that cannot be. */
+typedef int errand_body_fn(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got);
+
+/* All is copied, except json (serialised), the policy (counted) and files (read by each attempt), before errand_send returns. At
+ * most one of body, json, form, body_file and body_fn. */
 typedef struct errand_request {
     const char          *method;  /* NULL: GET, or POST if there is a body                                            */
     const char          *url;     /* http or https                                                                    */
     const char *const   *headers; /* "Name: value", ..., NULL                                                         */
     errand_bytes         body;
     struct json_object  *json;    /* borrowed; instead of body; brings its Content-Type                               */
-    const char          *save_to; /* a successful body goes into this file: whole or not at all                       */
+    const char          *save_to; /* the body of a 2xx goes into this file, on disk and whole, or not at all           */
     const char          *idempotency_key; /* sent as Idempotency-Key, the same with every attempt                     */
     errand_repeat        repeat;
     unsigned             any_status;      /* 4xx and 5xx are no errors                                                */
-    int64_t              total_ms, connect_ms; /* 0: the session's                                                    */
+    int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's                     */
     const errand_policy *policy;  /* NULL: the session's                                                              */
+    const errand_field  *form;    /* sent urlencoded; as multipart/form-data if a field has file, filename or type    */
+    const char          *body_file;       /* the path of a regular file                                               */
+    errand_body_fn      *body_fn;
+    void                *body_arg;
+    errand_free_fn      *body_free;       /* body_free(body_arg), exactly once, also if nothing was ever sent          */
+    int64_t              body_size;       /* of what body_fn gives. 0: not known, sent chunked                         */
+    const char          *bearer;          /* Authorization: Bearer ...; or                                             */
+    const char          *user, *password; /* Authorization: Basic ... (RFC 7617)                                       */
+    size_t               max_body;        /* 0: the session's. In a file only what was asked for here or there counts  */
+    unsigned             multipart;       /* the form is multipart in any case                                         */
+    unsigned             stream;          /* ends with the headers of a good reply; then errand_body_read              */
+    void               (*setup)(void *easy, void *setup_arg); /* the last touch on the CURL handle, each time it is handed to
+                                             curl: on a lane, so be short. Private data, callbacks and the url are ours */
+    void                *setup_arg;       /* lives until the future has ended                                          */
 } errand_request;
 
-/* A new session, or NULL with errno (EINVAL: a base_url, header or time is wrong). */
+/* A new session, or NULL with errno (EINVAL: an option is wrong, and the log says which; else why a file of it cannot be read). */
 ERRAND_API errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *opts, size_t size);
 static inline errand_http *errand_http_new(errand_pool *pool, const errand_http_opts *opts)
 {
     return errand_http_new_sized(pool, opts, sizeof *opts);
+}
+
+typedef struct errand_http_stats {
+    uint64_t in_flight, queued;      /* now: requests that are out, and that wait for their turn                       */
+    uint64_t open, idle;             /* now: connections, and those of them that nobody uses                           */
+    uint64_t reused, resent;         /* so far: requests that went out on a kept connection; that were sent once more, for
+                                        it was dead                                                                    */
+    uint64_t look_ups, look_up_hits; /* so far: hosts that were looked up; that were known, or asked for already       */
+} errand_http_stats;
+ERRAND_API int errand_http_stats_sized(errand_http *http, errand_http_stats *out, size_t size);
+static inline int errand_http_stats_get(errand_http *http, errand_http_stats *out)
+{
+    return errand_http_stats_sized(http, out, sizeof *out);
 }
 
 /* Refuses new requests, lets those in flight end until half of within_ms, cancels the rest. 0, or ETIMEDOUT when a lane
@@ -80,18 +191,46 @@ static inline errand_future *errand_send(errand_http *http, const errand_request
 {
     return errand_send_sized(http, request, sizeof *request);
 }
+ERRAND_API errand_future *errand_next_send_sized(errand_next *next, const errand_request *request, size_t size);
+static inline errand_future *errand_next_send(errand_next *next, const errand_request *request)
+{
+    return errand_next_send_sized(next, request, sizeof *request);
+}
+
+/* Runs a CURL easy handle of your own, of any protocol, on a thread made for such: its callbacks may take their time. Its options are
+ * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
+ * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
+ * ended nobody else may touch the handle. A status is no error unless CURLOPT_FAILONERROR makes it one. */
+ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);
+
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);
 ERRAND_API errand_future *errand_post_json(errand_http *http, const char *url, struct json_object *body);
 
 /* ---- a response: immutable, read by any thread while its result lives ---------------------------------------------------- */
 
 ERRAND_API int          errand_response_status(const errand_response *response);
-ERRAND_API const char  *errand_response_url(const errand_response *response);  /* the last one, after redirects           */
-ERRAND_API errand_bytes errand_response_body(const errand_response *response); /* NUL-terminated beyond size              */
+ERRAND_API const char  *errand_response_reason(const errand_response *response); /* "Not Found"; harmless to show, may be "" */
+ERRAND_API const char  *errand_response_url(const errand_response *response);  /* the last one, after redirects, without userinfo */
+ERRAND_API errand_bytes errand_response_body(const errand_response *response); /* NUL-terminated beyond size                */
 ERRAND_API const char  *errand_response_header(const errand_response *response, const char *name, size_t i); /* i-th of that
                                                                       name, in any case; NULL past the end             */
-/* A new json_object of the body, yours to put. EBADMSG: it is not JSON; *why (may be NULL) says how it begins. */
+ERRAND_API int errand_response_each_header(const errand_response *response, size_t i, const char **name,
+                                           const char **value); /* i-th of all, as it came; ENOENT past the end          */
+ERRAND_API int errand_response_redirect(const errand_response *response, size_t i, const char **url); /* the status with which
+                                                the i-th url on the way answered; 0 past the end                        */
+
+/* A new json_object of the body, yours to put. EBADMSG: it is not JSON; *why (may be NULL) gives its type and how it begins. What is
+ * JSON under another type than application/json or +json is parsed with a warning in *why, or is EBADMSG if the session says
+ * strict_json. *why is "" if there is nothing to say, and lives until this thread asks again. */
 ERRAND_API int errand_response_json(const errand_response *response, struct json_object **out, const char **why);
+
+/* The body of a stream as it arrives, to one reader at a time: returns how many bytes; 0: it has ended well; -ETIMEDOUT: none came
+ * within ms; -ECANCELED: the calling task is told to end; else minus the error that broke it off, of which errand_body_failure
+ * tells the whole story. What had come before that is read first. While 256 KiB wait to be read nothing more is received. The
+ * times of the request go on to count: for a stream without end set total_ms to ERRAND_FOREVER. Freeing the response ends the
+ * transfer. */
+ERRAND_API int64_t errand_body_read(errand_response *response, void *buffer, size_t size, int64_t ms);
+ERRAND_API const errand_result *errand_body_failure(const errand_response *response); /* NULL: none; lives as long as the response */
 
 typedef struct errand_timings { /* ms from the start of the exchange; -1: not reached */
     double queue, resolve, connect, tls, first_byte, total;
@@ -102,8 +241,34 @@ static inline int errand_response_timings(const errand_response *response, erran
     return errand_response_timings_sized(response, out, sizeof *out);
 }
 
-/* {"success","data","error_type","error_message","retry_after","metadata":{"duration","phase","status","attempts":[...]}} of any
- * result; data (may be NULL) is taken over. NULL: out of memory. The object is yours to put. */
+typedef struct errand_facts {
+    uint64_t sent, received; /* bytes of request and reply as they went over the wire: headers, and bodies before decompression */
+    uint64_t body;           /* bytes of the body, decompressed                                                        */
+    unsigned redirects;      /* followed                                                                               */
+    unsigned reused;         /* the connection stood already                                                           */
+    unsigned resent;         /* a kept connection was found dead, and the request sent again                           */
+    unsigned http;           /* 10, 11, 20                                                                             */
+} errand_facts;
+ERRAND_API int errand_response_facts_sized(const errand_response *response, errand_facts *out, size_t size);
+static inline int errand_response_facts(const errand_response *response, errand_facts *out)
+{
+    return errand_response_facts_sized(response, out, sizeof *out);
+}
+
+/* Any result as JSON:
+ *   success        true or false
+ *   data           yours, taken over; may be NULL
+ *   error_type     the kind: "network", "timeout", "http_server" ...; null if it went well, as the next two
+ *   error_message  what errand_result_message says: never empty
+ *   retry_after    seconds that the other side asked for, else null
+ *   metadata       duration (seconds), phase, status, code ("HTTP 503", "ETIMEDOUT", "curl 7"), reason ("caller", "total" ...),
+ *                  error_class, may_have_run, url (without query), attempts: [{number, error, began, took, then_waited, why_waited}],
+ *                  timing_ms: {queue, resolve, connect, tls, first_byte, total}, causes: [messages]; what is not known is null
+ * error_class sorts kinds into five for those who want no more:
+ *   network_error     network, protocol, http_server           timeout_error   timeout
+ *   validation_error  validation, http_client, auth            resource_error  resource, rate_limited, rejected
+ *   unknown_error     cancelled, internal, unknown
+ * NULL: out of memory. The object is yours to put. */
 ERRAND_API struct json_object *errand_result_json(const errand_result *r, struct json_object *data);
 
 /* "libcurl/7.88.1 json-c/0.16" */

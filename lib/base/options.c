@@ -11,11 +11,11 @@ int er_options(void *ours, size_t size, const void *given, size_t theirs)
     memset(ours, 0, size);
     if (!given) return 0;
     if (!theirs) return EINVAL;
+    memcpy(ours, given, theirs < size ? theirs : size); /* also if the rest is not known: it may say what is to be freed */
     const unsigned char *tail = given;
     for (size_t i = size; i < theirs; i++) {
         if (tail[i]) return ENOTSUP;
     }
-    memcpy(ours, given, theirs < size ? theirs : size);
     return 0;
 }
 

@@ -470,5 +470,14 @@ int er_datagram_send(int fd, const void *at, size_t size)
 }
 
 int er_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }
+int er_file_length(const char *path, uint64_t *length)
+{
+    struct stat about;
+    if (stat(path, &about) < 0) return errno;
+    *length = (uint64_t)about.st_size;
+    if (S_ISDIR(about.st_mode)) return EISDIR;
+    return S_ISREG(about.st_mode) ? 0 : ESPIPE;
+}
+
 int er_file_close(int fd) { return close(fd) < 0 && errno != EINTR ? errno : 0; }
 int er_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0; }

@@ -127,6 +127,7 @@ int er_file_look(int fd, er_file_about *about);
 int er_datagram_open(const char *path, int *fd);
 int er_datagram_send(int fd, const void *at, size_t size);
 ER_SHARED int er_file_remove(const char *path);
+ER_SHARED int er_file_length(const char *path, uint64_t *length); /* of a regular file; ESPIPE: it is none */
 ER_SHARED int er_file_close(int fd);
 ER_SHARED int er_pipe(int fds[2]); /* neither end blocks */
 

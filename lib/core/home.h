@@ -30,6 +30,11 @@ static inline const er_home *er_home_seen(const errand_pool *pool) { return (con
 
 /* The pool's clock, in nanoseconds: the machine's or the test's. */
 ER_SHARED int64_t     er_pool_now(errand_pool *pool);
+/* The machine's clock at a moment that was now_ns on the pool's: the same, unless the pool has a test's clock. */
+static inline int64_t er_pool_machine_ns(errand_pool *pool, int64_t now_ns)
+{
+    return er_home_of(pool)->clock ? er_now_ns() : now_ns;
+}
 ER_SHARED errand_log *er_pool_log(errand_pool *pool);
 ER_SHARED bool        er_pool_dead(const errand_pool *pool); /* it belongs to a parent process */
 

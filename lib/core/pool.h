@@ -103,7 +103,7 @@ ER_SHARED void er_lend_end(void);
 /* Waits until a bit of mask is set, lending. Ends early with ER_TOLD if the calling code is told to end, without a bit of mask at
  * deadline_ns, which is on the clock of `clock`, or at the caller's own deadline; with ER_CIRCLE if it is known what it waits for,
  * this is a worker, and it would last for ever. */
-uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
+ER_SHARED uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
 
 /* Nothing will ever end this wait of the task `from`: what it waits for leads back to `from`, or to the queue of a pool all of
  * whose threads wait for such. Tells the log of from's pool. */

@@ -1,11 +1,10 @@
-/* http/exchange.h -- one attempt: a request goes out, a reply or a failure comes back. */
+/* http/exchange.h -- one attempt: a request goes out, hop by hop, and a reply or a failure comes back. */
 #ifndef ER_EXCHANGE_H
 #define ER_EXCHANGE_H
 
-#include "base/list.h"
 #include "core/pool.h"
-#include "http/request.h"
-#include "http/response.h"
+#include "http/flow.h"
+#include "http/slots.h"
 
 #include <errand/future.h>
 
@@ -25,43 +24,100 @@ typedef enum er_seat { /* where it is on its lane; under the lane's lock */
     ER_SEAT_LEFT
 } er_seat;
 
+typedef enum er_limit { /* which of its times is over */
+    ER_LIMIT_NONE,
+    ER_LIMIT_TOTAL,
+    ER_LIMIT_CONNECT,
+    ER_LIMIT_SOCK_CONNECT,
+    ER_LIMIT_SOCK_READ
+} er_limit;
+
+typedef struct er_handle er_handle;
+
+typedef struct er_hop { /* the request as it goes out now: the caller's, or what a redirect has made of it */
+    char              *url; /* the first: the request's */
+    const char        *method;
+    struct curl_slist *headers;
+    bool               body, https;
+    bool               own_url, own_headers; /* freed with the hop */
+    bool               away;                 /* it has led elsewhere: without secrets */
+    unsigned           n;                    /* redirects so far */
+} er_hop;
+
 typedef struct er_exchange {
     unsigned        count; /* who ends it, its timer, who looks at it from the session's list */
     unsigned        told;  /* an errand_reason: who wants it to end. Set once */
-    er_request     *request;
+    unsigned        look;  /* atomic: one of its times may be over */
+    unsigned        resumed; /* atomic: a paused transfer may go on */
+    er_valve        valve; /* how its sink and source are heard */
+    void          (*wake)(struct er_exchange *x); /* its lane, to look */
+    uint64_t        number; /* for the stages it is told of; 0: nobody listens */
+    er_request     *request; /* NULL: the caller's own handle */
     errand_pool    *pool;
     errand_http    *http;
     errand_promise *promise;
-    er_timer        timer; /* its deadline */
-    bool            timed;
-    int64_t         total_ms;           /* what the deadline was made of, to be shown */
-    int64_t         began_ns;           /* er_now_ns: beside curl's times */
-    int64_t         pool_began_ns;      /* er_pool_now */
+    er_timer        timer; /* due at the first time that may be over; looked at then */
+    bool            timed; /* by who armed it: it has a count */
+    int64_t         total_ms, connect_ms, sock_connect_ms, sock_read_ms;
+    int64_t         began_ns; /* all on the pool's clock */
+    int64_t         asked_ns; /* this hop's connection was asked for */
+    int64_t         clock_ns; /* er_now_ns when it began: beside curl's times */
     void          (*over)(struct er_exchange *x, errand_result r); /* told once, by whoever owns it then */
+    void          (*let_go)(errand_http *http); /* its last touch */
 
-    er_node         in_session; /* session's lock */
+    er_node         in_session; /* session's lock, with the next six */
     er_place        place;
+    bool            resolving;  /* it was taken out of the line while its host was looked up */
+    er_slot_turn         turn;
+    er_found       *found;      /* addresses for this hop; counted. NULL: none needed, or a connection stands already */
     struct er_lane *lane;
 
-    er_node         queued;  /* in the line (session's lock), in the inbox (lane's lock), seated (lane's thread) */
+    er_node         queued;  /* in the inbox (lane's lock), seated (lane's thread) */
     er_node         leaving; /* lane's lock */
     er_seat         seat;
 
-    CURL            *easy; /* from here on the lane's thread alone */
+    er_handle       *handle; /* from here on the lane's thread alone */
+    er_hop           hop;
     errand_response *response;
-    int64_t          handed_ns; /* to curl; 0: not yet */
+    int64_t          seated_ns; /* this hop was handed to curl; 0: not yet */
+    int64_t          heard_ns;  /* the last sign of life since it was sent */
+    int64_t          handed_clock_ns; /* er_now_ns of seated_ns */
     bool             sent;      /* a byte of the request may have left */
     bool             answered;  /* since then something came back */
-    struct curl_slist *elsewhere; /* headers for another host, after a redirect; NULL: not there */
-    bool             vetoed;    /* curl wanted to send it a second time */
+    bool             reused;    /* it went out on a kept connection */
+    bool             resent;    /* curl has sent it again: the kept connection was dead */
+    bool             vetoed;    /* and would have once more, or should not have */
+    bool             follows;   /* the reply is a redirect that will be followed */
+    bool             told_first; /* the first byte, to who listens */
+    bool             paused;    /* by its sink or source */
+    bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
+    er_sink         *sink;      /* NULL: memory */
+    er_source       *source;    /* NULL: memory, or no body */
+    bool             all_read;  /* source is at its end */
+    errand_result    result;    /* kept while the sink finishes */
+    int              no_socket; /* errno of the last one that could not be had */
     int              broken;    /* an errno of our own while the reply came in */
-    size_t           received;  /* bytes of the body, decompressed */
-    char            *part_path; /* the file that becomes save_to */
-    int              part;
-    bool             has_part, part_failed; /* part_failed: broken is about the file */
-    char             words[CURL_ERROR_SIZE];
+    uint64_t         received;  /* bytes of the body, decompressed */
 } er_exchange;
+
+/* A CURL easy handle, set up for the session and kept between the exchanges of a lane, whose thread alone touches it. */
+struct er_handle {
+    CURL              *easy;
+    er_exchange       *x;       /* whose it is now; NULL: nobody's */
+    er_node            spare;
+    struct er_sockets *sockets; /* its lane's */
+    er_list            used;    /* of them: those that serve it */
+    bool             (*stands)(const er_handle *handle); /* one of them is connected: to be asked while it has not sent */
+    bool               plain;   /* set up for a GET without a body */
+    bool               touched; /* by the caller: not to be used again */
+    bool               patient; /* curl's own time to connect has been put off */
+    struct curl_slist *resolve; /* what was told with CURLOPT_RESOLVE */
+    char               words[CURL_ERROR_SIZE];
+};
+er_handle *er_handle_new(const er_defaults *defaults); /* NULL: no memory */
+void       er_handle_free(er_handle *handle);          /* not in a multi any more */
+void       er_handle_clear(er_handle *handle);         /* for the next exchange */
 
 /* A new one of this request, with a count of 1. NULL: no memory. */
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool);
@@ -73,11 +129,24 @@ bool          er_exchange_tell(er_exchange *x, errand_reason reason);
 errand_reason er_exchange_told(er_exchange *x);
 
 /* On the lane's thread: makes the handle ready for curl_multi_add_handle. 0 or an errno. */
-int er_exchange_begin(er_exchange *x, CURL *easy);
+int er_exchange_begin(er_exchange *x, er_handle *handle);
 
-/* The file that becomes save_to, whole or not at all. Keeping it: 0 or an errno. */
-int  er_exchange_keep_part(er_exchange *x);
-void er_exchange_drop_part(er_exchange *x);
+/* Which of its times is over (not the total one: that has a reason of its own); else *next_ns is when to look again. On the lane's
+ * thread, or under the session's lock while it is in the line. */
+er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns);
+
+/* Has x->timer called at that time, which takes a count of x and drops it; where the pool does not take timers any more, the session
+ * ends by itself. 0 or an errno. */
+int er_exchange_arm(er_exchange *x, int64_t at_ns);
+
+/* All of the request has been handed to the system. On the lane's thread. */
+bool er_exchange_is_out(er_exchange *x);
+
+/* Gives up its sink and source: what was not finished goes. */
+void er_exchange_drop_flows(er_exchange *x);
+
+/* On the lane's thread: a transfer that was paused goes on. A CURLcode: it is over with that. */
+CURLcode er_exchange_go_on(er_exchange *x);
 
 static inline bool er_exchange_is_success(const er_exchange *x)
 {

@@ -1,104 +1,122 @@
-/* http/json.c -- a result as JSON, for programs that hand it on.
+/* http/json.c -- a body read as JSON, strictly.
  *
- * Built member by member; the first one that finds no memory gives the whole up, so that half a result is never shown.
- * Times are in seconds, as JSON interfaces have them. */
-#include "http/response.h"
+ * json-c would otherwise take comments, single quotes and a tail of anything. The type that the reply gives its body counts
+ * less than what is in it, for many services have it wrong: another one than application/json or +json is told in *why, and
+ * refused only by a session that says strict_json. What is shown of a bad body, or of an error's own words, has no control
+ * characters, so it cannot forge a line of a log or a terminal. */
+#include "http/json.h"
 
-#include "base/os.h"
-
+#include <errno.h>
 #include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
-/* Takes value over. False: no memory; none is a value that may be NULL. */
-static bool put(struct json_object *object, const char *name, struct json_object *value, bool none)
+/* application/json, or anything +json (RFC 6839) */
+static bool is_json_type(const char *type)
 {
-    if (!value && !none) return false;
-    if (!json_object_object_add(object, name, value)) return true;
-    json_object_put(value);
+    if (!type) return false;
+    size_t size = strcspn(type, "; \t");
+    if (size == 16 && !strncasecmp(type, "application/json", 16)) return true;
+    return size > 5 && memchr(type, '/', size) && !strncasecmp(type + size - 5, "+json", 5);
+}
+
+static const char *how_it_begins(const errand_response *response, const char *what)
+{
+    static _Thread_local char why[200];
+    const char *type = errand_response_header(response, "Content-Type", 0);
+    errand_bytes body = errand_response_body(response);
+    er_bytes text = { 0 };
+    er_bytes_format(&text, "%s: ", what);
+    if (type) er_add_harmless(&text, type, strlen(type), 60);
+    else er_bytes_text(&text, "no Content-Type");
+    if (body.size) {
+        er_bytes_text(&text, ", begins \"");
+        er_add_harmless(&text, body.at, body.size, 60);
+        er_bytes_text(&text, "\"");
+    }
+    snprintf(why, sizeof why, "%s", text.at && !text.error ? text.at : what);
+    er_bytes_free(&text);
+    return why;
+}
+
+/* What json-c takes although it is told to be strict: 'names', NaN, Infinity. Outside of strings JSON has no such
+ * letters. */
+static bool is_lax(const char *text)
+{
+    bool quoted = false;
+    for (; *text; text++) {
+        if (quoted && *text == '\\' && text[1]) text++;
+        else if (*text == '"') quoted = !quoted;
+        else if (!quoted && (*text == '\'' || (*text >= 'A' && *text <= 'Z' && *text != 'E'))) return true;
+    }
     return false;
 }
 
-static bool put_seconds(struct json_object *object, const char *name, int64_t ms) /* below 0: null */
+int errand_response_json(const errand_response *response, struct json_object **out, const char **why)
 {
-    return put(object, name, ms < 0 ? NULL : json_object_new_double((double)ms / 1e3), ms < 0);
-}
-
-static struct json_object *attempt_json(const errand_attempt *attempt)
-{
-    struct json_object *object = json_object_new_object();
-    char name[40];
-    if (!object) return NULL;
-    errand_error_name(attempt->error, name, sizeof name);
-    if (put(object, "number", json_object_new_int64(attempt->number), false) &&
-        put(object, "error", attempt->error ? json_object_new_string(name) : NULL, !attempt->error) &&
-        put_seconds(object, "began", attempt->began_ms) && put_seconds(object, "took", attempt->took_ms) &&
-        put_seconds(object, "then_waited", attempt->then_waited_ms) &&
-        put(object, "why_waited", json_object_new_string(attempt->why_waited ? attempt->why_waited : ""), false)) {
-        return object;
+    if (out) *out = NULL;
+    if (why) *why = "";
+    if (!response || !out) return EINVAL;
+    const char *type = errand_response_header(response, "Content-Type", 0);
+    bool odd = !is_json_type(type);
+    if (odd && response->strict_json) {
+        if (why) *why = how_it_begins(response, "the type is not JSON's");
+        return EBADMSG;
     }
-    json_object_put(object);
-    return NULL;
-}
-
-static struct json_object *attempts_json(const errand_result *r)
-{
-    struct json_object *list = json_object_new_array();
-    errand_attempt attempt;
-    for (size_t i = 0; list && !errand_result_attempt(r, i, &attempt); i++) {
-        struct json_object *one = attempt_json(&attempt);
-        if (one && !json_object_array_add(list, one)) continue;
-        json_object_put(one);
-        json_object_put(list);
-        return NULL;
+    errand_bytes body = errand_response_body(response);
+    const char *at = body.at;
+    size_t size = body.size;
+    while (size && memchr(" \t\r\n", at[size - 1], 4)) size--;
+    if (!size || size >= INT32_MAX || memchr(at, '\0', size)) {
+        if (why) *why = how_it_begins(response, size ? "not JSON" : "the body is empty");
+        return EBADMSG;
     }
-    return list;
-}
-
-static int status_of(const errand_result *r) /* 0: there is none */
-{
-    if (r->free == er_response_free) return errand_response_status(r->value);
-    return r->error > ERRAND_HTTP && r->error < ERRAND_HTTP + 1000 ? r->error - ERRAND_HTTP : 0;
-}
-
-static struct json_object *metadata_json(const errand_result *r)
-{
-    struct json_object *object = json_object_new_object();
-    if (!object) return NULL;
-    int64_t ms = errand_result_elapsed_ms(r);
-    if (ms < 0 && !r->error && r->free == er_response_free) {
-        errand_timings timings;
-        if (!errand_response_timings(r->value, &timings)) ms = (int64_t)timings.total;
-    }
-    const char *phase = errand_result_phase(r);
-    int status = status_of(r);
-    if (put_seconds(object, "duration", ms) &&
-        put(object, "phase", *phase ? json_object_new_string(phase) : NULL, !*phase) &&
-        put(object, "status", status ? json_object_new_int(status) : NULL, !status) &&
-        put(object, "attempts", attempts_json(r), false)) {
-        return object;
-    }
-    json_object_put(object);
-    return NULL;
-}
-
-struct json_object *errand_result_json(const errand_result *r, struct json_object *data)
-{
-    struct json_object *object = r ? json_object_new_object() : NULL;
-    if (!object) {
-        json_object_put(data);
-        return NULL;
-    }
-    bool failed = r->error != 0;
-    if (!put(object, "success", json_object_new_boolean(!failed), false)) {
-        json_object_put(data);
-    } else if (put(object, "data", data, true)) {
-        const char *type = errand_kind_name(errand_result_kind(r));
-        if (put(object, "error_type", failed ? json_object_new_string(type) : NULL, !failed) &&
-            put(object, "error_message", failed ? json_object_new_string(errand_result_message(r)) : NULL, !failed) &&
-            put_seconds(object, "retry_after", failed ? errand_result_retry_after(r) : -1) &&
-            put(object, "metadata", metadata_json(r), false)) {
-            return object;
+    struct json_tokener *reader = json_tokener_new_ex(128);
+    char *text = er_copy_bytes(at, size); /* with its NUL, which ends a number at the top */
+    int error = reader && text ? 0 : ENOMEM;
+    if (!error) {
+        json_tokener_set_flags(reader, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        *out = json_tokener_parse_ex(reader, text, (int)size + 1);
+        enum json_tokener_error said = json_tokener_get_error(reader);
+        if (said == json_tokener_success && is_lax(text)) said = json_tokener_error_parse_unexpected;
+        if (said != json_tokener_success) {
+            char what[100];
+            snprintf(what, sizeof what, "not JSON (%s)", json_tokener_error_desc(said));
+            if (why) *why = how_it_begins(response, what);
+            error = EBADMSG;
         }
     }
-    json_object_put(object);
-    return NULL;
+    if (reader) json_tokener_free(reader);
+    er_free(text);
+    if (!error && odd && why) *why = how_it_begins(response, "JSON, but its type is another");
+    if (error && *out) {
+        json_object_put(*out);
+        *out = NULL;
+    }
+    return error;
+}
+
+static void add_member(const errand_response *response, er_bytes *message, struct json_object *problem,
+                       const char *name)
+{
+    struct json_object *member;
+    if (!json_object_object_get_ex(problem, name, &member) || !json_object_is_type(member, json_type_string)) return;
+    size_t size = (size_t)json_object_get_string_len(member);
+    const char *text = json_object_get_string(member);
+    if (!size || !strcmp(text, response->reason)) return; /* which is said already */
+    er_bytes_text(message, ": ");
+    er_add_harmless(message, text, size, 300);
+}
+
+void er_response_problem(const errand_response *response, er_bytes *message)
+{
+    if (!is_json_type(errand_response_header(response, "Content-Type", 0))) return;
+    struct json_object *problem;
+    if (errand_response_json(response, &problem, NULL)) return;
+    if (json_object_is_type(problem, json_type_object)) {
+        add_member(response, message, problem, "title");
+        add_member(response, message, problem, "detail");
+    }
+    json_object_put(problem);
 }

@@ -1,21 +1,24 @@
 /* http/lane.c -- one thread, many transfers.
  *
- *   add --> inbox --wake--> take --> curl_multi_perform <--> curl_multi_poll        leave --> leaving --wake--> take
- *                                          |                                                             |
- *                                          +--> complete --> over(result) <-- removed from curl <--------+
+ *   add --> inbox --wake--> take --> curl <--> poller                            leave --> leaving --wake--> take
+ *                                     |                                                          |
+ *                                     +--> complete --> over(result) <-- removed from curl <-----+
+ *                                            |   +----> again(redirect) --> line
+ *                                            +--> the slot is free: the next one is taken from the line right here
  *
  * The thread is a resident of the pool: started with the first exchange, it ends by itself when nothing has run for
- * keepalive_ms, and takes its connections with it: libcurl cannot close a single idle one. What comes while it ends
- * (ENDING) waits in the inbox, and the resident's last word starts the next one. So nothing is lost between two
- * threads, and an idle session holds neither threads nor connections.
+ * keepalive_ms, and takes its connections with it. What comes while it ends (ENDING) waits in the inbox, and the
+ * resident's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
+ * threads nor connections.
  *
  * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings
- * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the multi handle lives
- * only as long as the thread does; it is a write to a pipe that never blocks.
+ * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the poller lives only
+ * as long as the thread does; it is a write that never blocks.
  *
- * Easy handles are kept for the next exchange; curl_easy_reset leaves nothing of the last one behind.
+ * curl tells which descriptors and what time it waits for (its socket interface); only transfers that have news are
+ * called, however many there are. Easy handles are kept, set up, for the next exchange.
  *
- * Nothing here calls anybody's code; what is slow on it is writing, syncing and renaming a save_to file. */
+ * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (flow.h). */
 #include "http/lane.h"
 
 #include "base/clock.h"
@@ -23,30 +26,32 @@
 
 #include <errno.h>
 
+enum { EVENTS = 64, NAP_MS = 60000 };
+
 static void wake(er_lane *lane) /* under its lock */
 {
-    if (lane->awake || !lane->multi) return; /* a thread that has no multi yet looks at everything first */
+    if (lane->awake || !lane->there) return; /* a thread that has no poller yet looks at everything first */
     lane->awake = true;
-    curl_multi_wakeup(lane->multi);
+    er_poller_wake(&lane->sockets.poller);
 }
 
 /* ---- from outside ---- */
 
-static int start(er_lane *lane, er_list *refused)
+static void start(er_lane *lane)
 {
     int error = er_pool_reside(lane->pool, &lane->resident);
-    if (!error) return 0;
+    if (!error) return;
+    er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
-    er_list_take_all(refused, &lane->inbox);
+    er_list_take_all(&refused, &lane->inbox);
     er_lock_give(&lane->lock);
+    lane->refuse(lane, &refused, error);
     lane->off(lane);
-    return error;
 }
 
-int er_lane_add(er_lane *lane, er_exchange *x, er_list *refused)
+void er_lane_add(er_lane *lane, er_exchange *x)
 {
-    er_list_init(refused);
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_INBOX;
     er_list_push(&lane->inbox, &x->queued);
@@ -58,9 +63,9 @@ int er_lane_add(er_lane *lane, er_exchange *x, er_list *refused)
         wake(lane);
     }
     er_lock_give(&lane->lock);
-    if (!starts) return 0;
+    if (!starts) return;
     lane->on(lane);
-    return start(lane, refused);
+    start(lane);
 }
 
 void er_lane_leave(er_lane *lane, er_exchange *x)
@@ -70,6 +75,14 @@ void er_lane_leave(er_lane *lane, er_exchange *x)
         er_list_push(&lane->leaving, &x->leaving);
         wake(lane);
     }
+    er_lock_give(&lane->lock);
+}
+
+void er_lane_look(er_lane *lane)
+{
+    er_lock_take(&lane->lock);
+    lane->look = true;
+    wake(lane);
     er_lock_give(&lane->lock);
 }
 
@@ -84,52 +97,125 @@ void er_lane_stop(er_lane *lane, bool now)
     er_lock_give(&lane->lock);
 }
 
-/* ---- its thread ---- */
+/* ---- seats ---- */
 
-static CURL *take_handle(er_lane *lane) { return lane->n_spares ? lane->spares[--lane->n_spares] : curl_easy_init(); }
-
-static void give_handle(er_lane *lane, CURL *easy)
+static er_handle *take_handle(er_lane *lane)
 {
-    if (lane->n_spares < ER_LANE_SPARES) {
-        curl_easy_reset(easy);
-        lane->spares[lane->n_spares++] = easy;
-    } else {
-        curl_easy_cleanup(easy);
-    }
+    er_node *node = er_list_pop(&lane->spares);
+    if (node) return er_of(node, er_handle, spare);
+    er_handle *handle = er_handle_new(lane->defaults);
+    if (handle && !er_sockets_count(&lane->sockets, handle)) return handle;
+    if (handle) er_handle_free(handle);
+    return NULL;
 }
 
-static void leave_seat(er_lane *lane, er_exchange *x, errand_result r)
+static void give_handle(er_lane *lane, er_handle *handle)
+{
+    er_sockets_release(&lane->sockets, handle);
+    if (handle->touched) {
+        er_handle_free(handle);
+        return;
+    }
+    er_handle_clear(handle);
+    er_list_push_front(&lane->spares, &handle->spare);
+}
+
+static void leave_seat(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_LEFT;
     if (er_listed(&x->leaving)) er_list_remove(&x->leaving);
     er_lock_give(&lane->lock);
     er_list_remove(&x->queued);
-    CURL *easy = x->easy;
-    x->easy = NULL;
-    if (easy) give_handle(lane, easy);
+    er_handle *handle = x->handle;
+    x->handle = NULL;
+    if (handle) give_handle(lane, handle);
+    lane->left = true;
+}
+
+static void end(er_lane *lane, er_exchange *x, errand_result r)
+{
+    leave_seat(lane, x);
     x->over(x, r);
+}
+
+static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
+{
+    errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x); /* while its connection is there */
+    curl_multi_remove_handle(lane->multi, x->handle->easy);
+    lane->running--;
+    end(lane, x, r);
+}
+
+static void complete(er_lane *lane, er_exchange *x, CURLcode code);
+
+/* A paused transfer goes on. False: it is over with that. */
+static bool goes_on(er_lane *lane, er_exchange *x)
+{
+    CURLcode code = er_exchange_go_on(x);
+    if (!code) return true;
+    curl_multi_remove_handle(lane->multi, x->handle->easy);
+    lane->running--;
+    complete(lane, x, code);
+    return false;
+}
+
+static void look_at(er_lane *lane, er_exchange *x)
+{
+    int64_t now = er_pool_now(lane->pool), next = INT64_MAX;
+    er_limit over = er_exchange_overdue(x, now, &next);
+    if (over) unseat(lane, x, over);
+    else er_exchange_arm(x, next);
 }
 
 static void seat(er_lane *lane, er_exchange *x)
 {
     er_list_push(&lane->seated, &x->queued);
     if (er_exchange_told(x)) {
-        leave_seat(lane, x, er_outcome_stopped(x));
+        end(lane, x, er_outcome_stopped(x));
         return;
     }
-    CURL *easy = lane->multi ? take_handle(lane) : NULL;
-    int error = easy ? er_exchange_begin(x, easy) : ENOMEM;
-    if (!error && curl_multi_add_handle(lane->multi, easy)) error = ENOMEM;
-    if (error) leave_seat(lane, x, er_outcome_failed(x, error, NULL));
-    else lane->running++;
+    er_handle *handle = lane->multi ? take_handle(lane) : NULL;
+    int error = handle ? er_exchange_begin(x, handle) : ENOMEM;
+    if (!error && curl_multi_add_handle(lane->multi, handle->easy)) error = ENOMEM;
+    if (error) {
+        end(lane, x, er_outcome_failed(x, error, NULL));
+        return;
+    }
+    lane->running++;
+    if (er_swap(&x->look, 0)) look_at(lane, x);
 }
 
-static void unseat(er_lane *lane, er_exchange *x)
+/* Its sink has a file to finish: the seat and the slot are free meanwhile. */
+static void finish(er_lane *lane, er_exchange *x, errand_result r)
 {
-    curl_multi_remove_handle(lane->multi, x->easy);
-    lane->running--;
-    leave_seat(lane, x, er_outcome_stopped(x));
+    x->result = r;
+    leave_seat(lane, x);
+    lane->rest(x);
+    int said = x->sink->finish(x->sink);
+    if (said == ER_FLOW_WAIT) return; /* x may be over already */
+    if (said) {
+        errand_result_free(&x->result);
+        x->result = er_outcome_failed(x, said, NULL);
+    }
+    x->over(x, x->result);
+}
+
+static void complete(er_lane *lane, er_exchange *x, CURLcode code)
+{
+    er_where where;
+    errand_result failure;
+    if (code || !x->follows || x->broken) {
+        bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
+        errand_result r = er_outcome_ended(x, code);
+        if (file && !r.error) finish(lane, x, r);
+        else end(lane, x, r);
+    } else if (er_redirect(x, &where, &failure)) {
+        end(lane, x, failure);
+    } else {
+        leave_seat(lane, x);
+        lane->again(x, &where);
+    }
 }
 
 static void take_completed(er_lane *lane)
@@ -142,11 +228,24 @@ static void take_completed(er_lane *lane)
         CURLcode code = message->data.result; /* the message goes with the handle */
         char *at = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &at);
-        er_exchange *x = (er_exchange *)(void *)at;
+        er_handle *handle = (er_handle *)(void *)at;
         curl_multi_remove_handle(lane->multi, easy);
         lane->running--;
-        leave_seat(lane, x, er_outcome_ended(x, code));
+        complete(lane, handle->x, code);
     }
+}
+
+/* ---- what comes from outside ---- */
+
+static void look_at_all(er_lane *lane)
+{
+    for (er_node *node = lane->seated.head.next, *next; node != &lane->seated.head; node = next) {
+        er_exchange *x = er_of(node, er_exchange, queued);
+        next = node->next;
+        if (er_swap(&x->resumed, 0) && !goes_on(lane, x)) continue;
+        if (er_swap(&x->look, 0)) look_at(lane, x);
+    }
+    er_sockets_give_back(&lane->sockets, &lane->berth);
 }
 
 static void unseat_all(er_lane *lane)
@@ -155,7 +254,7 @@ static void unseat_all(er_lane *lane)
     while ((node = er_list_first(&lane->seated))) {
         er_exchange *x = er_of(node, er_exchange, queued);
         er_exchange_tell(x, ERRAND_BY_SHUTDOWN);
-        unseat(lane, x);
+        unseat(lane, x, ER_LIMIT_NONE);
     }
 }
 
@@ -166,10 +265,11 @@ static unsigned take_in(er_lane *lane)
     er_lock_take(&lane->lock);
     lane->awake = true;
     unsigned stop = lane->stop;
+    bool look = lane->look, leaving = !er_list_empty(&lane->leaving);
+    lane->look = false;
     er_list_take_all(&inbox, &lane->inbox);
     for (er_node *node = inbox.head.next; node != &inbox.head; node = node->next) {
-        er_exchange *x = er_of(node, er_exchange, queued);
-        x->seat = ER_SEAT_TAKEN;
+        er_of(node, er_exchange, queued)->seat = ER_SEAT_TAKEN;
     }
     er_lock_give(&lane->lock);
     er_node *node;
@@ -178,73 +278,147 @@ static unsigned take_in(er_lane *lane)
         if (stop == 2) er_exchange_tell(x, ERRAND_BY_SHUTDOWN);
         seat(lane, x);
     }
-    for (;;) {
+    while (leaving) {
         er_lock_take(&lane->lock);
         node = er_list_pop(&lane->leaving);
         er_lock_give(&lane->lock);
         if (!node) break;
-        unseat(lane, er_of(node, er_exchange, leaving));
+        unseat(lane, er_of(node, er_exchange, leaving), ER_LIMIT_NONE);
     }
+    if (look && lane->multi) look_at_all(lane);
     if (stop == 2) unseat_all(lane);
     return stop;
+}
+
+/* Others may have the slots that have become free; those who get one on this lane are seated right here. */
+static void hand_on(er_lane *lane)
+{
+    while (lane->left || lane->sockets.closed) {
+        er_list mine;
+        er_node *node;
+        lane->left = lane->sockets.closed = false;
+        er_list_init(&mine);
+        lane->go(lane, &mine);
+        while ((node = er_list_pop(&mine))) {
+            er_exchange *x = er_of(node, er_exchange, queued);
+            er_lock_take(&lane->lock);
+            x->seat = ER_SEAT_TAKEN;
+            er_lock_give(&lane->lock);
+            seat(lane, x);
+        }
+    }
+}
+
+/* ---- curl and time ---- */
+
+static int set_due(CURLM *multi, long ms, void *arg)
+{
+    er_lane *lane = arg;
+    (void)multi;
+    lane->due_ns = ms < 0 ? INT64_MAX : ms ? er_deadline(er_now_ns(), ms) : 0;
+    return 0;
+}
+
+/* Lets curl do what is due, until nothing is. */
+static void drive(er_lane *lane)
+{
+    int running;
+    for (;;) {
+        take_completed(lane);
+        hand_on(lane);
+        if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
+        lane->due_ns = INT64_MAX;
+        curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
 }
 
 /* ms to sleep; 0: it has been idle for long enough, or was told to end when it is. */
 static int64_t patience(er_lane *lane, unsigned stop)
 {
+    int64_t now = er_now_ns(), reap = er_sockets_reap(&lane->sockets),
+            until = reap < lane->due_ns ? reap : lane->due_ns;
+    int64_t ms = er_ms_until(now, until);
+    if (ms > NAP_MS) ms = NAP_MS;
     if (lane->running) {
         lane->idle_since_ns = 0;
-        return 60000; /* curl itself shortens that to its next deadline */
+        return ms ? ms : 1;
     }
     if (stop || !lane->multi) return 0;
-    int64_t now = er_now_ns();
     if (!lane->idle_since_ns) lane->idle_since_ns = now;
-    int64_t left = er_ms_until(now, er_deadline(lane->idle_since_ns, lane->keepalive_ms));
-    return left > 60000 ? 60000 : left;
+    int64_t left = er_ms_until(now, er_deadline(lane->idle_since_ns, lane->sockets.keepalive_ms));
+    return left < ms ? left : ms ? ms : 1;
 }
 
 /* Sleeps until something comes. False: the lane ends. */
 static bool doze(er_lane *lane, unsigned stop)
 {
     int64_t ms = patience(lane, stop);
+    bool freed = lane->sockets.closed;
     er_lock_take(&lane->lock);
-    bool news = !er_list_empty(&lane->inbox) || !er_list_empty(&lane->leaving) || lane->stop != stop;
+    bool news = freed || !er_list_empty(&lane->inbox) || !er_list_empty(&lane->leaving) || lane->stop != stop ||
+                lane->look;
     bool ends = !news && !ms;
     if (ends) lane->state = ER_LANE_ENDING;
     else if (!news) lane->awake = false;
     er_lock_give(&lane->lock);
     if (ends || news) return !ends;
-    CURLMcode code = curl_multi_poll(lane->multi, NULL, 0, (int)ms, NULL);
-    if (code) { /* no memory for its list of sockets, or worse: do not spin */
-        er_parker nap = { 0 };
-        er_park(&nap, 1, er_deadline(er_now_ns(), 10));
+    er_event events[EVENTS];
+    int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms), running;
+    for (int i = 0; i < n; i++) {
+        int heard = er_sockets_heard(&lane->sockets, events[i]);
+        if (heard) curl_multi_socket_action(lane->multi, events[i].fd, heard, &running);
     }
     return true;
+}
+
+/* ---- its thread ---- */
+
+static CURLM *open_multi(er_lane *lane)
+{
+    if (er_sockets_open(&lane->sockets)) return NULL;
+    CURLM *multi = curl_multi_init();
+    if (!multi) {
+        er_sockets_close(&lane->sockets);
+        return NULL;
+    }
+    er_sockets_serve(&lane->sockets, multi);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_due);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lane);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 65536L); /* how many there may be is the session's business */
+    return multi;
+}
+
+static void close_multi(er_lane *lane)
+{
+    er_node *node;
+    while ((node = er_list_pop(&lane->spares))) er_handle_free(er_of(node, er_handle, spare));
+    if (!lane->multi) return;
+    curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
+    er_sockets_close(&lane->sockets);
+    lane->multi = NULL;
 }
 
 static void run(er_resident *self)
 {
     er_lane *lane = er_of(self, er_lane, resident);
-    CURLM *multi = curl_multi_init();
-    if (multi) curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, lane->most_connections);
+    lane->due_ns = INT64_MAX;
+    lane->idle_since_ns = 0;
+    lane->multi = open_multi(lane);
     er_lock_take(&lane->lock);
-    lane->multi = multi;
+    lane->there = lane->multi != NULL;
     lane->awake = true;
     er_lock_give(&lane->lock);
-    lane->idle_since_ns = 0;
     unsigned stop;
     do {
         stop = take_in(lane);
-        if (!multi) continue; /* all that came has failed */
-        int running;
-        curl_multi_perform(multi, &running);
-        take_completed(lane);
+        if (lane->multi) drive(lane);
+        else hand_on(lane); /* all that came has failed */
     } while (doze(lane, stop));
     er_lock_take(&lane->lock);
-    lane->multi = NULL;
+    lane->there = false;
     er_lock_give(&lane->lock);
-    while (lane->n_spares) curl_easy_cleanup(lane->spares[--lane->n_spares]);
-    curl_multi_cleanup(multi);
+    close_multi(lane);
+    lane->go(lane, NULL); /* its connections are free for others */
 }
 
 static void order_to_stop(er_resident *self, bool now) { er_lane_stop(er_of(self, er_lane, resident), now); }
@@ -261,27 +435,19 @@ static void gone(er_resident *self)
         lane->off(lane);
         return;
     }
-    er_list refused;
-    int error = er_pool_reside(lane->pool, &lane->resident);
-    if (!error) return;
-    er_lock_take(&lane->lock);
-    lane->state = ER_LANE_OFF;
-    er_list_take_all(&refused, &lane->inbox);
-    er_lock_give(&lane->lock);
-    er_node *node;
-    while ((node = er_list_pop(&refused))) {
-        er_exchange *x = er_of(node, er_exchange, queued);
-        x->over(x, er_outcome_failed(x, error, "no thread for transfers"));
-    }
-    lane->off(lane);
+    start(lane);
 }
 
-void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http)
+void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults)
 {
     lane->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     lane->pool = pool;
     lane->http = http;
+    lane->defaults = defaults;
+    lane->sockets.slots = slots;
+    lane->sockets.keepalive_ms = defaults->keepalive_ms;
     er_list_init(&lane->inbox);
     er_list_init(&lane->leaving);
     er_list_init(&lane->seated);
+    er_list_init(&lane->spares);
 }

@@ -2,9 +2,8 @@
 #ifndef ER_LANE_H
 #define ER_LANE_H
 
-#include "http/exchange.h"
-
-#define ER_LANE_SPARES 32
+#include "http/redirect.h"
+#include "http/sockets.h"
 
 typedef enum er_lane_state {
     ER_LANE_OFF,
@@ -13,37 +12,45 @@ typedef enum er_lane_state {
 } er_lane_state;
 
 typedef struct er_lane {
-    er_resident   resident;
-    errand_pool  *pool;
-    errand_http  *http;
-    int64_t       keepalive_ms;
-    long          most_connections;
-    void        (*on)(struct er_lane *lane);  /* before a thread is asked for */
-    void        (*off)(struct er_lane *lane); /* when it has gone, the lane's last touch: *lane may be freed */
-    unsigned      load; /* exchanges that are its; under the session's lock */
+    er_resident        resident;
+    errand_pool       *pool;
+    errand_http       *http;
+    const er_defaults *defaults;
+    void             (*on)(struct er_lane *lane);  /* before a thread is asked for */
+    void             (*off)(struct er_lane *lane); /* when it has gone, the lane's last touch: *lane may be freed */
+    void             (*go)(struct er_lane *lane, er_list *mine); /* slots may be free: gives turns; the lane's own into mine,
+                                                                     or like all others if mine is NULL */
+    void             (*again)(er_exchange *x, er_where *where);  /* a redirect: into the line */
+    void             (*rest)(er_exchange *x); /* it is done here, though not over: gives its slot back */
+    void             (*refuse)(struct er_lane *lane, er_list *refused, int error); /* ends them */
+    er_berth           berth; /* under the session's lock */
 
     er_lock       lock; /* guards what follows, and each exchange's seat */
     er_lane_state state;
     unsigned      stop;  /* 1: when idle, 2: now */
     bool          awake; /* the thread will look here before it sleeps */
-    CURLM        *multi; /* NULL: nobody to wake */
+    bool          there; /* there is a thread with a poller to wake */
+    bool          look;  /* at the exchanges that say so, and at what the session asks back */
     er_list       inbox, leaving;
 
-    er_list       seated; /* the rest is its thread's alone */
+    CURLM        *multi; /* the rest is its thread's alone */
+    er_sockets    sockets;
+    er_list       seated, spares;
     unsigned      running;
-    int64_t       idle_since_ns;
-    CURL         *spares[ER_LANE_SPARES];
-    unsigned      n_spares;
+    bool          left; /* an exchange has ended: others may have its slot */
+    int64_t       idle_since_ns, due_ns; /* due: what curl wants to be called for; er_now_ns */
 } er_lane;
 
-void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http);
+void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults);
 
-/* Hands x over; its place is LANE. An errno: there is no thread for the lane; then *refused holds what it had to hand
- * back (x, and others that came meanwhile), which is now the caller's to end. */
-int er_lane_add(er_lane *lane, er_exchange *x, er_list *refused);
+/* Hands x over; its place is LANE. If there is no thread for the lane, it is refused. */
+void er_lane_add(er_lane *lane, er_exchange *x);
 
 /* x has been told to end. */
 void er_lane_leave(er_lane *lane, er_exchange *x);
+
+/* One of its exchanges says `look`, or the session asks for connections back. */
+void er_lane_look(er_lane *lane);
 
 /* Ends the lane's thread: when nothing runs, or at once. */
 void er_lane_stop(er_lane *lane, bool now);

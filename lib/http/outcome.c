@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/classify.h"
+#include "http/facts.h"
+#include "http/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,34 +29,12 @@ static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
 
 static const char *phase(er_exchange *x)
 {
-    if (!x->handed_ns) return "queue";
+    if (!x->seated_ns) return x->resolving ? "resolve" : "queue";
+    if (!x->handle) return "body"; /* it is whole, and being kept */
     if (x->answered) return x->response->headers_ended && x->response->status >= 200 ? "body" : "first byte";
-    if (x->sent) {
-        return us(x->easy, CURLINFO_SIZE_UPLOAD_T) < (curl_off_t)x->request->body_size ? "send" : "first byte";
-    }
-    if (!us(x->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
-    return x->request->https && us(x->easy, CURLINFO_CONNECT_TIME_T) ? "tls" : "connect";
-}
-
-static void take_timings(er_exchange *x)
-{
-    static const struct {
-        CURLINFO what;
-        size_t where;
-    } times[] = {
-        { CURLINFO_NAMELOOKUP_TIME_T, offsetof(errand_timings, resolve) },
-        { CURLINFO_CONNECT_TIME_T, offsetof(errand_timings, connect) },
-        { CURLINFO_APPCONNECT_TIME_T, offsetof(errand_timings, tls) },
-        { CURLINFO_STARTTRANSFER_TIME_T, offsetof(errand_timings, first_byte) },
-    };
-    errand_timings *timings = &x->response->timings;
-    timings->queue = (double)(x->handed_ns - x->began_ns) / 1e6;
-    timings->total = (double)(er_now_ns() - x->began_ns) / 1e6;
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        curl_off_t at = us(x->easy, times[i].what);
-        double ms = timings->queue + (double)at / 1e3;
-        if (at > 0) memcpy((char *)timings + times[i].where, &ms, sizeof ms);
-    }
+    if (x->sent) return er_exchange_is_out(x) ? "first byte" : "send";
+    if (!us(x->handle->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
+    return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
 }
 
 typedef struct failure { /* what is to be said of it */
@@ -69,23 +49,25 @@ typedef struct failure { /* what is to be said of it */
 
 static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 {
+    if (words->at) er_headers_hide(x->request->headers, words->at); /* a server may quote what it was sent */
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
     bool may_have_run = x->request->never_repeat || (x->sent && !x->request->repeatable);
     errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
-    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s", x->request->label,
-                                     said);
+    char *label = er_request_label(x->request);
+    errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
+                                     label ? label : x->request->method, said);
+    er_free(label);
     errand_detail *detail = er_detail(&r);
     if (detail) {
         detail->reason = f->reason;
         detail->phase = f->phase;
         detail->attempts_most = f->attempts_most;
-        detail->elapsed_ms = (er_pool_now(x->pool) - x->pool_began_ns) / ER_MS;
+        detail->elapsed_ms = (er_pool_now(x->pool) - x->began_ns) / ER_MS;
     } else if (f->reason != ERRAND_BY_NOBODY) {
         errand_result_free(&r);
         r = er_fail_by(f->error, f->reason);
     }
     er_bytes_free(words);
-    er_exchange_drop_part(x);
     return r;
 }
 
@@ -94,8 +76,9 @@ errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
     failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = true };
     if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* said by a pool that closes */
     er_bytes words = { 0 };
-    if (x->part_failed) er_bytes_format(&words, "save_to \"%s\": %s", x->request->save_to, errand_strerror(error));
-    else er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
+    bool said = (x->sink && x->sink->why && x->sink->why(x->sink, &words)) ||
+                (x->source && x->source->why(x->source, &words));
+    if (!said) er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
     return fail(x, &f, &words);
 }
 
@@ -114,6 +97,37 @@ errand_result er_outcome_stopped(er_exchange *x)
     } else {
         er_bytes_format(&words, "%s: %s", f.phase, late ? "its time is over" : "cancelled");
     }
+    return fail(x, &f, &words);
+}
+
+errand_result er_outcome_refused(er_exchange *x, int error, errand_kind kind, const char *why)
+{
+    failure f = { .error = error, .kind = kind, .phase = phase(x), .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "%s: %s", f.phase, why);
+    return fail(x, &f, &words);
+}
+
+errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses)
+{
+    failure f = { .error = ERRAND_CURL + CURLE_COULDNT_RESOLVE_HOST,
+                  .kind = ERRAND_KIND_NETWORK,
+                  .phase = "resolve",
+                  .retry_after_ms = -1,
+                  .attempts_most = 2 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)", x->turn.origin->host,
+                    er_look_up_error(addresses), CURLE_COULDNT_RESOLVE_HOST);
+    return fail(x, &f, &words);
+}
+
+errand_result er_outcome_late(er_exchange *x, er_limit limit)
+{
+    static const char *const names[] = { "", "", "connect_ms", "sock_connect_ms", "sock_read_ms" };
+    const int64_t times[] = { 0, 0, x->connect_ms, x->sock_connect_ms, x->sock_read_ms };
+    failure f = { .error = ETIMEDOUT, .kind = ERRAND_KIND_TIMEOUT, .phase = phase(x), .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "%s: the %lld ms of %s are over", f.phase, (long long)times[limit], names[limit]);
     return fail(x, &f, &words);
 }
 
@@ -142,23 +156,30 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
                       .kind = ERRAND_KIND_RESOURCE,
                       .phase = "body",
                       .retry_after_ms = -1 };
-        er_bytes_format(&words, "the body is larger than max_body, %zu bytes", x->request->defaults->max_body);
+        bool file = x->request->save_to && er_exchange_is_success(x);
+        er_bytes_format(&words, "the body is larger than max_body, %llu bytes",
+                        (unsigned long long)(file ? x->request->max_file : x->request->max_body));
         return fail(x, &f, &words);
     }
-    if (x->broken) return er_outcome_failed(x, x->broken, NULL);
+    if (x->broken) return er_outcome_failed(x, x->broken, er_response_fault(x->broken));
+    if (code == CURLE_OUT_OF_MEMORY && x->answered && !x->response->headers_ended) { /* that is what curl makes of it */
+        return er_outcome_failed(x, EPROTO, "a header line of the reply is too long");
+    }
     if (x->vetoed) {
         failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING,
                       .kind = ERRAND_KIND_NETWORK,
                       .phase = "first byte",
                       .retry_after_ms = -1 };
-        er_bytes_format(&words, "connection lost before the reply, and %s is not sent twice (curl %d)",
-                        x->request->method, CURLE_GOT_NOTHING);
+        er_bytes_format(&words, "connection lost before the reply%s, and %s is not sent %s (curl %d)",
+                        x->resent ? " again" : "", x->hop.method, x->resent ? "a third time" : "twice",
+                        CURLE_GOT_NOTHING);
         return fail(x, &f, &words);
     }
-    const char *said = *x->words ? x->words : curl_easy_strerror(code);
+    const char *said = *x->handle->words ? x->handle->words : curl_easy_strerror(code);
     er_fault fault = er_curl_fault((int)code, said);
     long os_error = 0;
-    curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
+    curl_easy_getinfo(x->handle->easy, CURLINFO_OS_ERRNO, &os_error);
+    if (x->no_socket) os_error = x->no_socket;
     failure f = { .error = fault.error ? fault.error : ERRAND_CURL + (int)code,
                   .kind = fault.kind,
                   .phase = fault.phase ? fault.phase : phase(x),
@@ -176,21 +197,27 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
     return fail(x, &f, &words);
 }
 
+/* The server hung up after a status line: to curl that is a reply. */
+static errand_result cut_in_headers(er_exchange *x)
+{
+    failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING,
+                  .kind = ERRAND_KIND_NETWORK,
+                  .phase = "first byte",
+                  .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "first byte: connection lost in the middle of the headers (curl %d)", CURLE_GOT_NOTHING);
+    return fail(x, &f, &words);
+}
+
 errand_result er_outcome_ended(er_exchange *x, CURLcode code)
 {
-    const char *url = NULL;
-    curl_easy_getinfo(x->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (url) x->response->url = er_url_shown(url, false);
-    take_timings(x);
+    if (!x->streams) er_facts_add(x);
+    bool whole = er_facts_take(x, x->response);
     /* An error's status says more than that its body was cut or nonsense. */
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
+    if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);
-    if (er_exchange_is_success(x) && x->has_part) {
-        int error = er_exchange_keep_part(x);
-        if (error) return er_outcome_failed(x, error, NULL);
-    }
-    er_exchange_drop_part(x);
-    if (!x->response->url) return er_outcome_failed(x, ENOMEM, NULL);
+    if (!whole) return er_outcome_failed(x, ENOMEM, NULL);
     errand_response *response = x->response;
     x->response = NULL;
     return errand_ok(response, er_response_free);

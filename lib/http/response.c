@@ -2,23 +2,24 @@
  *
  * Headers are kept as they came, name and value one after the other in one buffer: there are few, each is looked up
  * once or not at all. A name may stand there several times. Of a chain of replies (100 Continue, redirects) only the
- * last counts, so a new status line throws away what was collected. Lines after the end of the header block are
+ * last counts, so a new status line throws away what was collected (but not the redirects noted on the way). Lines after the end of the header block are
  * trailers of a chunked body: nobody asked for them.
  *
- * The body always has a NUL behind it. JSON is read strictly: json-c would otherwise take comments, single quotes and
- * a tail of anything. What is shown of a bad body, or of an error's own words, has no control characters, so it cannot
- * forge a line of a log or a terminal. */
+ * The body always has a NUL behind it. A stream has none: it holds its reader. */
 #include "http/response.h"
 
 #include "base/clock.h"
 #include "base/options.h"
 #include "http/classify.h"
+#include "http/url.h"
 
 #include <errno.h>
-#include <json-c/json.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { HEADERS_AT_FIRST = 400 }; /* room for those of most replies at once */
 
 errand_response *er_response_new(void)
 {
@@ -31,25 +32,21 @@ void er_response_free(void *at)
 {
     errand_response *response = at;
     if (!response) return;
+    if (response->reader) er_reader_leave(response->reader);
     er_bytes_free(&response->headers);
+    er_bytes_free(&response->hops);
     er_bytes_free(&response->body);
     er_free(response->url);
     er_free(response);
 }
 
-void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
+errand_response *er_response_hand_over(errand_response *response)
 {
-    bool cut = size > most;
-    if (cut) {
-        size = most;
-        while (size && ((unsigned char)text[size] & 0xc0) == 0x80) size--; /* not in the middle of a UTF-8 character */
-    }
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        char shown = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-        er_bytes_add(to, &shown, 1);
-    }
-    if (cut) er_bytes_text(to, "...");
+    errand_response *theirs = er_alloc(sizeof *theirs);
+    if (!theirs) return NULL;
+    *theirs = *response;
+    response->headers = response->body = response->hops = (er_bytes){ 0 };
+    return theirs;
 }
 
 static void begin(errand_response *response, const char *line, size_t size)
@@ -65,34 +62,92 @@ static void begin(errand_response *response, const char *line, size_t size)
         response->status = response->status * 10 + (*at - '0');
     }
     while (at && at < end && *at == ' ') at++;
+    size_t left = at && at < end ? (size_t)(end - at) : 0, plain = 0;
+    while (plain < left && plain + 4 < sizeof response->reason && at[plain] >= ' ' && at[plain] < 0x7f) plain++;
+    if (plain == left) { /* nearly always */
+        if (left) memcpy(response->reason, at, left);
+        response->reason[left] = '\0';
+        return;
+    }
     er_bytes reason = { 0 };
-    if (at && at < end) er_add_harmless(&reason, at, (size_t)(end - at), sizeof response->reason - 4);
+    er_add_harmless(&reason, at, left, sizeof response->reason - 4);
     if (reason.at) snprintf(response->reason, sizeof response->reason, "%s", reason.at);
     er_bytes_free(&reason);
 }
 
-bool er_response_line(errand_response *response, const char *line, size_t size)
+/* Two lengths that differ are two ends of one body: whoever believes the wrong one reads the rest as another reply (RFC 9112,
+ * 6.3). */
+static bool lengths_differ(const errand_response *response)
+{
+    const char *first = errand_response_header(response, "Content-Length", 0), *other;
+    for (size_t i = 1; first && (other = errand_response_header(response, "Content-Length", i)); i++) {
+        if (strcmp(first, other) != 0) return true;
+    }
+    return false;
+}
+
+const char *er_response_fault(int error)
+{
+    if (error == EPROTO) return "the headers are larger than 256 KiB";
+    return error == EBADMSG ? "two Content-Length headers that differ" : NULL;
+}
+
+/* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. */
+static int unfold(errand_response *response, const char *line, size_t size)
+{
+    while (size && (*line == ' ' || *line == '\t')) line++, size--;
+    if (!response->headers.size || !size || memchr(line, 0, size)) return 0;
+    response->headers.size--; /* the NUL */
+    bool empty = !response->headers.at[response->headers.size - 1];
+    if (!empty) er_bytes_add(&response->headers, " ", 1);
+    er_bytes_add(&response->headers, line, size);
+    er_bytes_add(&response->headers, "", 1);
+    if (response->headers.size > ER_HEADERS_OF_REPLY) return EPROTO;
+    return response->headers.error;
+}
+
+int er_response_line(errand_response *response, const char *line, size_t size)
 {
     while (size && (line[size - 1] == '\r' || line[size - 1] == '\n')) size--;
     if (size >= 5 && !memcmp(line, "HTTP/", 5) && (response->headers_ended || !response->status)) {
         begin(response, line, size);
-        return true;
+        return 0;
     }
-    if (response->headers_ended) return true;
+    if (response->headers_ended) return 0;
     if (!size) {
         response->headers_ended = true;
-        return true;
+        return lengths_differ(response) ? EBADMSG : 0;
     }
+    if (*line == ' ' || *line == '\t') return unfold(response, line, size);
     const char *colon = memchr(line, ':', size);
-    if (!colon || memchr(line, 0, size)) return true; /* no header */
+    if (!colon || memchr(line, 0, size)) return 0; /* no header */
     const char *value = colon + 1, *end = line + size;
     while (value < end && (*value == ' ' || *value == '\t')) value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
-    er_bytes_add(&response->headers, line, (size_t)(colon - line));
-    er_bytes_add(&response->headers, "", 1);
-    er_bytes_add(&response->headers, value, (size_t)(end - value));
-    er_bytes_add(&response->headers, "", 1);
-    return !response->headers.error;
+    size_t name_size = (size_t)(colon - line), value_size = (size_t)(end - value);
+    if (er_bytes_reserve(&response->headers,
+                         response->headers.at ? name_size + value_size + 2 : HEADERS_AT_FIRST + size))
+        return ENOMEM;
+    char *at = response->headers.at + response->headers.size;
+    memcpy(at, line, name_size);
+    at[name_size] = '\0';
+    memcpy(at + name_size + 1, value, value_size);
+    at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
+    response->headers.size += name_size + value_size + 2;
+    if (response->headers.size > ER_HEADERS_OF_REPLY) return EPROTO;
+    return response->headers.error;
+}
+
+bool er_response_hop(errand_response *response, int status, const char *url)
+{
+    char *shown = er_url_shown(url, false);
+    if (!shown) return false;
+    er_bytes_format(&response->hops, "%d", status);
+    er_bytes_add(&response->hops, "", 1);
+    er_bytes_add(&response->hops, shown, strlen(shown) + 1);
+    er_free(shown);
+    response->facts.redirects++;
+    return !response->hops.error;
 }
 
 int64_t er_response_retry_after(const errand_response *response)
@@ -102,29 +157,6 @@ int64_t er_response_retry_after(const errand_response *response)
     value = errand_response_header(response, "Retry-After", 0);
     if (ms < 0 && value) ms = er_retry_after(value, errand_response_header(response, "Date", 0), er_wall_seconds());
     return ms;
-}
-
-static void add_member(er_bytes *message, struct json_object *problem, const char *name)
-{
-    struct json_object *member;
-    if (!json_object_object_get_ex(problem, name, &member) || !json_object_is_type(member, json_type_string)) return;
-    size_t size = (size_t)json_object_get_string_len(member);
-    if (!size) return;
-    er_bytes_text(message, ": ");
-    er_add_harmless(message, json_object_get_string(member), size, 300);
-}
-
-void er_response_problem(const errand_response *response, er_bytes *message)
-{
-    const char *type = errand_response_header(response, "Content-Type", 0);
-    if (!type || strncasecmp(type, "application/", 12) || !strcasestr(type, "json")) return;
-    struct json_object *problem;
-    if (errand_response_json(response, &problem, NULL)) return;
-    if (json_object_is_type(problem, json_type_object)) {
-        add_member(message, problem, "title");
-        add_member(message, problem, "detail");
-    }
-    json_object_put(problem);
 }
 
 /* ---- as it is read ---- */
@@ -154,78 +186,58 @@ const char *errand_response_header(const errand_response *response, const char *
     return NULL;
 }
 
+const char *errand_response_reason(const errand_response *response) { return response ? response->reason : ""; }
+
+int errand_response_each_header(const errand_response *response, size_t i, const char **name, const char **value)
+{
+    const char *at = response ? response->headers.at : NULL, *end = at ? at + response->headers.size : NULL;
+    while (at < end) {
+        const char *text = at + strlen(at) + 1;
+        if (!i--) {
+            *name = at;
+            *value = text;
+            return 0;
+        }
+        at = text + strlen(text) + 1;
+    }
+    return ENOENT;
+}
+
+int errand_response_redirect(const errand_response *response, size_t i, const char **url)
+{
+    const char *at = response ? response->hops.at : NULL, *end = at ? at + response->hops.size : NULL;
+    while (at < end) {
+        const char *text = at + strlen(at) + 1;
+        if (!i--) {
+            if (url) *url = text;
+            return (int)strtol(at, NULL, 10);
+        }
+        at = text + strlen(text) + 1;
+    }
+    return 0;
+}
+
+int errand_response_facts_sized(const errand_response *response, errand_facts *out, size_t size)
+{
+    static const errand_facts none;
+    const errand_facts *facts = response ? &response->facts : &none;
+    return er_options_give(out, size, facts, sizeof *facts);
+}
+
+int64_t errand_body_read(errand_response *response, void *buffer, size_t size, int64_t ms)
+{
+    if (!response || !response->reader) return -EINVAL;
+    return er_reader_read(response->reader, buffer, size, ms);
+}
+
+const errand_result *errand_body_failure(const errand_response *response)
+{
+    return response && response->reader ? er_reader_failure(response->reader) : NULL;
+}
+
 int errand_response_timings_sized(const errand_response *response, errand_timings *out, size_t size)
 {
     static const errand_timings none = { -1, -1, -1, -1, -1, -1 };
     const errand_timings *timings = response ? &response->timings : &none;
     return er_options_give(out, size, timings, sizeof *timings);
-}
-
-static const char *how_it_begins(const errand_response *response, const char *what)
-{
-    static _Thread_local char why[200];
-    const char *type = errand_response_header(response, "Content-Type", 0);
-    errand_bytes body = errand_response_body(response);
-    er_bytes text = { 0 };
-    er_bytes_format(&text, "%s: ", what);
-    if (type) er_add_harmless(&text, type, strlen(type), 60);
-    else er_bytes_text(&text, "no Content-Type");
-    if (body.size) {
-        er_bytes_text(&text, ", begins \"");
-        er_add_harmless(&text, body.at, body.size, 60);
-        er_bytes_text(&text, "\"");
-    }
-    snprintf(why, sizeof why, "%s", text.at && !text.error ? text.at : what);
-    er_bytes_free(&text);
-    return why;
-}
-
-/* What json-c takes although it is told to be strict: 'names', NaN, Infinity. Outside of strings JSON has no such
- * letters. */
-static bool is_lax(const char *text)
-{
-    bool quoted = false;
-    for (; *text; text++) {
-        if (quoted && *text == '\\' && text[1]) text++;
-        else if (*text == '"') quoted = !quoted;
-        else if (!quoted && (*text == '\'' || (*text >= 'A' && *text <= 'Z' && *text != 'E'))) return true;
-    }
-    return false;
-}
-
-int errand_response_json(const errand_response *response, struct json_object **out, const char **why)
-{
-    if (out) *out = NULL;
-    if (why) *why = "";
-    if (!response || !out) return EINVAL;
-    errand_bytes body = errand_response_body(response);
-    const char *at = body.at;
-    size_t size = body.size;
-    while (size && memchr(" \t\r\n", at[size - 1], 4)) size--;
-    if (!size || size >= INT32_MAX || memchr(at, '\0', size)) {
-        if (why) *why = how_it_begins(response, size ? "not JSON" : "the body is empty");
-        return EBADMSG;
-    }
-    struct json_tokener *reader = json_tokener_new_ex(128);
-    char *text = er_copy_bytes(at, size); /* with its NUL, which ends a number at the top */
-    int error = reader && text ? 0 : ENOMEM;
-    if (!error) {
-        json_tokener_set_flags(reader, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        *out = json_tokener_parse_ex(reader, text, (int)size + 1);
-        enum json_tokener_error said = json_tokener_get_error(reader);
-        if (said == json_tokener_success && is_lax(text)) said = json_tokener_error_parse_unexpected;
-        if (said != json_tokener_success) {
-            char what[100];
-            snprintf(what, sizeof what, "not JSON (%s)", json_tokener_error_desc(said));
-            if (why) *why = how_it_begins(response, what);
-            error = EBADMSG;
-        }
-    }
-    if (reader) json_tokener_free(reader);
-    er_free(text);
-    if (error && *out) {
-        json_object_put(*out);
-        *out = NULL;
-    }
-    return error;
 }

@@ -2,7 +2,8 @@
 #ifndef ER_RESPONSE_H
 #define ER_RESPONSE_H
 
-#include "base/bytes.h"
+#include "http/reader.h"
+#include "http/words.h"
 
 #include <errand/http.h>
 
@@ -13,23 +14,32 @@ struct errand_response {
     er_bytes       headers; /* name NUL value NUL ... */
     er_bytes       body;
     char          *url;
+    er_bytes       hops; /* of each redirect that was followed: status as text NUL url NUL */
     errand_timings timings;
+    errand_facts   facts;
+    bool           strict_json;
+    er_reader     *reader; /* of a stream; counted */
 };
+
+#define ER_HEADERS_OF_REPLY ((size_t)256 << 10) /* more is an error */
 
 errand_response *er_response_new(void); /* NULL: no memory */
 void er_response_free(void *response);  /* the free function of a result whose value is a response */
 
+/* A new response with all that this one has collected; this one keeps its status. NULL: no memory. */
+errand_response *er_response_hand_over(errand_response *response);
+
 /* One line of a header block as it was received, its line end included. A status line begins anew: what was there
- * belonged to an interim reply or to a redirect. Trailers are not taken. False: no memory. */
-bool er_response_line(errand_response *response, const char *line, size_t size);
+ * belonged to an interim reply or to a redirect. Trailers are not taken. 0, ENOMEM,
+ * EPROTO (more headers than anybody needs), or EBADMSG (two Content-Lengths that differ). */
+int er_response_line(errand_response *response, const char *line, size_t size);
+
+const char *er_response_fault(int error); /* what such an error means, in words; NULL: what errno says */
+
+/* A redirect that was followed: what answered so, and from where (userinfo is left out). False: no memory. */
+bool er_response_hop(errand_response *response, int status, const char *url);
 
 /* ms that the reply asks for, or -1. */
 int64_t er_response_retry_after(const errand_response *response);
-
-/* Adds "title: detail" of a JSON problem (RFC 9457) in the body, made harmless for one line of text. */
-void er_response_problem(const errand_response *response, er_bytes *message);
-
-/* Adds text of a stranger: control characters become spaces, at most `most` bytes. */
-void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most);
 
 #endif

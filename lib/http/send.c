@@ -1,100 +1,260 @@
 /* http/send.c -- requests come in, wait for their turn, go to a lane, come back.
  *
- *   send --check, copy--> exchange --> line --(in_use < limit)--> least loaded lane --> over: slot back, resolve
- *     |                      ^
- *     +--policy--> run: attempt, attempt ... each one an exchange of the same request
+ *   send --check, copy--> exchange --> line --turn--> lane --> over: slot free, resolve
+ *     |                      ^          ^ | host unknown: look-up     |
+ *     +--policy--> run: attempts        | +---------------            +-- redirect --> line
  *
- * Everybody joins the line at its end, and one thread at a time hands out turns (pump): whoever joins or gives a slot
- * back. If somebody is at it already he leaves: the other looks once more before he goes. So turns are given first
- * come, first served, and a lane that cannot start fails a long line in a loop, not in a recursion.
+ * Whoever joins a line or frees a slot gives turns (slots.c says to whom) until nobody can go, under the session's lock;
+ * outside of it he carries them to their lanes, looks up hosts and asks lanes for idle connections. A lane that frees
+ * a slot takes the turns that are for itself right away. Nobody gives turns from inside giving turns: what cannot be
+ * carried out is ended, and he looks once more.
  *
  * A lock is held for a few instructions, and never two. Who ends an exchange, and when, stands in exchange.c. */
-#include "http/session.h"
+#include "http/perform.h"
 
+#include "base/atomic.h"
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/result.h"
 #include "http/outcome.h"
+#include "http/stage.h"
 
 #include <errno.h>
 
-/* ---- turns ---- */
-
-static er_lane *least_loaded(errand_http *http)
-{
-    er_lane *best = http->lanes; /* of several the first, whose connections are the warmest */
-    for (unsigned i = 1; i < http->n_lanes && best->load; i++) {
-        if (http->lanes[i].load < best->load) best = &http->lanes[i];
-    }
-    return best;
-}
-
-static void pump(errand_http *http)
-{
-    er_lock_take(&http->lock);
-    bool mine = !http->pumping;
-    http->pumping = true;
-    er_node *node;
-    while (mine && http->in_use < http->limit && (node = er_list_pop(&http->line))) {
-        er_exchange *x = er_of(node, er_exchange, queued);
-        er_lane *lane = least_loaded(http);
-        lane->load++;
-        http->in_use++;
-        x->lane = lane;
-        x->place = ER_PLACE_LANE;
-        er_lock_give(&http->lock);
-        er_list refused;
-        int error = er_lane_add(lane, x, &refused);
-        while (error && (node = er_list_pop(&refused))) {
-            x = er_of(node, er_exchange, queued);
-            x->over(x, er_outcome_failed(x, error, "no thread for transfers"));
-        }
-        er_lock_take(&http->lock);
-    }
-    if (mine) http->pumping = false;
-    er_lock_give(&http->lock);
-}
-
-/* ---- exchanges ---- */
+/* ---- the end of an exchange ---- */
 
 static void report(const er_exchange *x, const errand_result *r)
 {
     const errand_response *response = r->value;
-    if (r->error) errand_debug(x->http->log, "%s", errand_result_message(r));
-    else errand_debug(x->http->log, "%s: %d in %.1f ms", x->request->label, response->status, response->timings.total);
+    if (!errand_log_on(x->http->log, ERRAND_LOG_DEBUG)) return;
+    if (r->error) {
+        errand_debug(x->http->log, "%s", errand_result_message(r));
+        return;
+    }
+    char *label = er_request_label(x->request);
+    errand_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
+    er_free(label);
+}
+
+static void tell_end(const er_exchange *x, const errand_result *r)
+{
+    const errand_response *response = r->value;
+    er_stage(x->request, x->number, r->error ? ERRAND_STAGE_FAILED : ERRAND_STAGE_DONE, x->clock_ns,
+             errand_response_status(response), r->error);
 }
 
 static void over(er_exchange *x, errand_result r)
 {
     errand_http *http = x->http;
     if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
-    er_lock_take(&http->lock);
+    er_lock_take(&http->slots.lock);
     x->place = ER_PLACE_OVER;
-    er_list_remove(&x->in_session);
-    if (x->lane) {
-        x->lane->load--;
-        http->in_use--;
-    }
-    er_lock_give(&http->lock);
-    if (x->lane) pump(http);
+    if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
+    if (x->turn.spot) er_slots_done(&http->slots, &x->turn);
+    if (x->turn.origin) er_slots_leave(&http->slots, x->turn.origin);
+    er_lock_give(&http->slots.lock);
     report(x, &r);
-    errand_resolve(x->promise, r);
-    er_exchange_drop(x);
-    er_session_less(http, &http->exchanges);
+    if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: figures, no more */
+    if (x->resent) er_add_relaxed(&http->resent, 1);
+    if (x->number) tell_end(x, &r);
+    if (x->streams) {
+        if (!r.error) errand_result_free(&r); /* the reader has it all */
+        x->sink->ended(x->sink, r);
+    }
+    er_exchange_drop_flows(x);
+    if (!x->streams) errand_resolve(x->promise, r);
+    er_session_fewer(http, &http->exchanges);
+    er_exchange_drop(x); /* which holds the session */
+}
+
+/* ---- turns ---- */
+
+typedef struct going { /* turns on their way */
+    er_list exchanges, performs;
+} going;
+
+/* Those whose turn it is, into out, or into mine if it is here; under the lock. */
+static void give_turns(errand_http *http, er_lane *here, er_list *mine, going *out)
+{
+    er_slot_turn *turn;
+    er_list_init(&out->exchanges);
+    er_list_init(&out->performs);
+    while ((turn = er_slots_next(&http->slots, http->pool))) {
+        if (turn->origin->alone) {
+            er_list_push(&out->performs, &turn->node);
+            continue;
+        }
+        er_exchange *x = er_of(turn, er_exchange, turn);
+        x->lane = er_of(turn->spot->berth, er_lane, berth);
+        x->place = ER_PLACE_LANE;
+        if (turn->origin->found) x->found = er_found_keep(turn->origin->found);
+        er_list_push(mine && x->lane == here ? mine : &out->exchanges, &x->queued);
+    }
+}
+
+static void come_to_nothing(errand_http *http, er_origin *origin, const er_found *found, int error)
+{
+    er_list turns;
+    er_node *node;
+    er_lock_take(&http->slots.lock);
+    er_slots_lost(&http->slots, origin, &turns);
+    for (node = turns.head.next; node != &turns.head; node = node->next) {
+        er_exchange *x = er_of(node, er_exchange, turn.node);
+        x->place = ER_PLACE_OVER; /* ours to end */
+        x->resolving = true;
+    }
+    er_lock_give(&http->slots.lock);
+    while ((node = er_list_pop(&turns))) {
+        er_exchange *x = er_of(node, er_exchange, turn.node);
+        over(x, error ? er_outcome_failed(x, error, "the host cannot be looked up")
+                      : er_outcome_lost(x, &found->addresses));
+    }
+}
+
+static void looked_up(errand_http *http, er_origin *origin, er_found *found, int error) /* found is counted, or NULL */
+{
+    if (error || found->addresses.error) {
+        come_to_nothing(http, origin, found, error);
+        er_found_drop(found);
+        return;
+    }
+    er_lock_take(&http->slots.lock);
+    er_slots_found(&http->slots, origin, found);
+    er_lock_give(&http->slots.lock);
+}
+
+static void go(errand_http *http, er_lane *here, er_list *mine);
+
+static void heard(er_ask *ask, er_found *found)
+{
+    er_origin *origin = er_of(ask, er_origin, ask);
+    errand_http *http = er_of(origin->slots, errand_http, slots);
+    looked_up(http, origin, found, found ? 0 : ENOMEM);
+    go(http, NULL, NULL);
+    er_session_let_go(http);
+}
+
+static void look_up(errand_http *http, er_origin *origin)
+{
+    er_found *found = NULL;
+    origin->ask.heard = heard;
+    er_session_hold(http);
+    int error = er_resolver_ask(http->resolver, origin->host, &origin->ask, &found);
+    if (error == EINPROGRESS) return;
+    looked_up(http, origin, found, error);
+    er_session_let_go(http);
+}
+
+/* What giving turns has left to be done. True: then there may be more turns to give. */
+static bool carry_out(errand_http *http, going *out)
+{
+    er_node *node;
+    bool again = false;
+    while ((node = er_list_pop(&out->exchanges))) {
+        er_exchange *x = er_of(node, er_exchange, queued);
+        er_lane_add(x->lane, x);
+    }
+    while ((node = er_list_pop(&out->performs))) er_perform_begin(http, er_of(node, er_slot_turn, node));
+    for (;;) {
+        er_lock_take(&http->slots.lock);
+        er_origin *origin = er_slots_unknown(&http->slots);
+        er_berth *berth = er_slots_crowded(&http->slots);
+        bool fewer = http->slots.alone_asked;
+        er_lock_give(&http->slots.lock);
+        if (fewer) er_performers_fewer(http);
+        if (berth) er_lane_look(er_of(berth, er_lane, berth));
+        if (origin) look_up(http, origin);
+        if (!origin && !berth && !fewer) return again;
+        again |= origin || fewer;
+    }
+}
+
+/* Nothing is left to be done; under the lock. */
+static bool at_rest(const errand_http *http, const going *out)
+{
+    return er_list_empty(&out->exchanges) && er_list_empty(&out->performs) && er_list_empty(&http->slots.unknown) &&
+           er_list_empty(&http->slots.crowded) && !http->slots.alone_asked;
+}
+
+static void go(errand_http *http, er_lane *here, er_list *mine)
+{
+    bool again;
+    do {
+        going out;
+        er_lock_take(&http->slots.lock);
+        give_turns(http, here, mine, &out);
+        bool rest = at_rest(http, &out);
+        er_lock_give(&http->slots.lock);
+        again = !rest && carry_out(http, &out);
+    } while (again);
+}
+
+void er_session_go(er_lane *lane, er_list *mine) { go(lane->http, lane, mine); }
+
+void er_session_refuse(er_lane *lane, er_list *refused, int error)
+{
+    errand_http *http = lane->http;
+    er_node *node;
+    er_session_hold(http);
+    while ((node = er_list_pop(refused))) {
+        er_exchange *x = er_of(node, er_exchange, queued);
+        over(x, er_outcome_failed(x, error, "no thread for transfers"));
+    }
+    go(http, NULL, NULL);
+    er_session_let_go(http);
+}
+
+void er_session_rest(er_exchange *x)
+{
+    er_slots *slots = &x->http->slots;
+    er_lock_take(&slots->lock);
+    er_slots_done(slots, &x->turn);
+    er_slots_leave(slots, x->turn.origin);
+    x->turn.origin = NULL;
+    er_lock_give(&slots->lock);
+}
+
+void er_session_again(er_exchange *x, er_where *where)
+{
+    errand_http *http = x->http;
+    if (x->number) er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
+    er_found *found = x->found;
+    int64_t now = er_pool_now(http->pool);
+    er_lock_take(&http->slots.lock);
+    er_slots_done(&http->slots, &x->turn);
+    er_slots_leave(&http->slots, x->turn.origin);
+    x->turn.origin = er_slots_origin(&http->slots, where->key, where->host, where->port);
+    x->found = NULL;
+    x->seated_ns = 0;
+    x->sent = false;
+    x->asked_ns = now;
+    bool joins = x->turn.origin && !er_exchange_told(x);
+    x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
+    if (joins) er_slots_join(&http->slots, &x->turn, true);
+    er_lock_give(&http->slots.lock);
+    er_found_drop(found);
+    er_where_free(where);
+    if (!joins) over(x, x->turn.origin ? er_outcome_stopped(x) : er_outcome_failed(x, ENOMEM, NULL));
+}
+
+/* ---- being told to end ---- */
+
+static void take_out_of_line(er_exchange *x) /* under the lock */
+{
+    er_slots_quit(&x->http->slots, &x->turn);
+    x->place = ER_PLACE_OVER; /* the caller's to end */
+    x->resolving = x->turn.origin->looking;
 }
 
 void er_session_tell(er_exchange *x, errand_reason reason)
 {
     if (!er_exchange_tell(x, reason)) return;
     errand_http *http = x->http;
-    er_lock_take(&http->lock);
+    er_lock_take(&http->slots.lock);
     er_place place = x->place;
     er_lane *lane = x->lane;
-    if (place == ER_PLACE_LINE) {
-        er_list_remove(&x->queued);
-        x->place = ER_PLACE_OVER; /* ours to end */
-    }
-    er_lock_give(&http->lock);
+    if (place == ER_PLACE_LINE) take_out_of_line(x);
+    er_lock_give(&http->slots.lock);
     if (place == ER_PLACE_LINE) over(x, er_outcome_stopped(x));
     else if (place == ER_PLACE_LANE) er_lane_leave(lane, x);
 }
@@ -106,29 +266,82 @@ static void on_cancel(void *arg)
     er_session_tell(x, reason == ERRAND_BY_NOBODY ? ERRAND_BY_CALLER : reason);
 }
 
-static void on_deadline(er_timer *timer)
+/* ---- what a sink or source has to say ---- */
+
+static er_exchange *of_valve(er_valve *valve) { return er_of(valve, er_exchange, valve); }
+
+static void wake(er_exchange *x) /* so that its lane sees `resumed` */
+{
+    errand_http *http = x->http;
+    er_lock_take(&http->slots.lock);
+    er_lane *lane = x->place == ER_PLACE_LANE ? x->lane : NULL;
+    er_lock_give(&http->slots.lock);
+    if (lane) er_lane_look(lane);
+}
+
+static void nobody_reads(er_valve *valve) { er_session_tell(of_valve(valve), ERRAND_BY_CALLER); }
+
+static void finished(er_valve *valve, int error)
+{
+    er_exchange *x = of_valve(valve);
+    if (error) {
+        errand_result_free(&x->result);
+        x->result = er_outcome_failed(x, error, NULL);
+    }
+    over(x, x->result);
+}
+
+static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again */
+{
+    errand_http *http = x->http;
+    er_exchange_arm(x, at_ns);
+    er_lock_take(&http->slots.lock);
+    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: who ended it found no timer to disarm */
+    er_lock_give(&http->slots.lock);
+    if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
+}
+
+static void on_time(er_timer *timer)
 {
     er_exchange *x = er_of(timer, er_exchange, timer);
-    er_session_tell(x, er_pool_shut(x->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL); /* then all timers are called */
-    er_exchange_drop(x);                                                              /* the timer's */
+    errand_http *http = x->http;
+    int64_t now = er_pool_now(x->pool), next = INT64_MAX;
+    if (er_pool_shut(x->pool)) { /* then all timers are called */
+        er_session_tell(x, ERRAND_BY_SHUTDOWN);
+    } else if (er_deadline(x->began_ns, x->total_ms) <= now) {
+        er_session_tell(x, ERRAND_BY_TOTAL);
+    } else {
+        er_limit late = ER_LIMIT_NONE;
+        er_lock_take(&http->slots.lock);
+        er_place place = x->place;
+        er_lane *lane = x->lane;
+        if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
+        if (place == ER_PLACE_LINE && late) take_out_of_line(x);
+        er_lock_give(&http->slots.lock);
+        if (place == ER_PLACE_LANE) {
+            er_store(&x->look, 1);
+            er_lane_look(lane);
+        } else if (place == ER_PLACE_LINE && late) {
+            over(x, er_outcome_late(x, late));
+        } else if (place != ER_PLACE_OVER) {
+            wait_on(x, late ? now + ER_MS : next);
+        }
+    }
+    er_exchange_drop(x); /* the timer's */
 }
 
 /* 0, or why it was not armed. */
 static int arm(er_exchange *x)
 {
-    int64_t left = errand_time_left(); /* of the task that we are in: an attempt, or the caller's own */
+    int64_t left = errand_time_left(), next; /* of the task that we are in: an attempt, or the caller's own */
     if (left == 0) return ERRAND_ELATE;
-    x->total_ms = x->request->total_ms < left ? x->request->total_ms : left;
-    int64_t at_ns = er_deadline(x->pool_began_ns, x->total_ms);
-    if (at_ns == INT64_MAX) return 0;
-    x->timer.fn = on_deadline;
-    x->timed = true;
-    er_exchange_keep(x);
-    int error = er_timer_arm(x->pool, &x->timer, at_ns);
-    if (error) {
-        x->timed = false;
-        er_exchange_drop(x);
-    }
+    if (left < x->total_ms) x->total_ms = left;
+    x->timer.fn = on_time;
+    er_limit late = er_exchange_overdue(x, x->began_ns, &next);
+    if (late) next = x->began_ns; /* one of them is 0 */
+    x->timed = next != INT64_MAX;
+    int error = er_exchange_arm(x, next);
+    if (error) x->timed = false;
     return error;
 }
 
@@ -159,36 +372,35 @@ static errand_future *start(errand_http *http, er_request *request, bool in_run)
         errand_resolve(promise, errand_fail(ENOMEM));
         return f;
     }
+    er_session_hold(http); /* x's */
     x->http = http;
+    x->let_go = er_session_let_go;
     x->promise = promise;
     x->over = over;
-
-    er_lock_take(&http->lock);
-    bool refused = in_run ? http->cancelling : http->closing;
-    if (!refused) {
-        http->exchanges++;
-        er_list_push(&http->all, &x->in_session);
-    }
-    er_lock_give(&http->lock);
-    if (refused) {
-        errand_resolve(promise, in_run ? er_fail_by(ECANCELED, ERRAND_BY_SHUTDOWN) : closed());
-        er_exchange_drop(x);
-        return f;
-    }
-    er_session_hold(http);
+    x->wake = wake;
+    x->valve.end = nobody_reads;
+    x->valve.finished = finished;
+    x->number = er_stages_number(http->defaults.stages);
+    if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
+    er_add(&http->exchanges, 1);
     errand_on_cancel(promise, on_cancel, x);
     int error = arm(x);
-    er_lock_take(&http->lock);
-    bool joins = !error && !er_exchange_told(x);
-    if (joins) {
-        x->place = ER_PLACE_LINE;
-        er_list_push(&http->line, &x->queued);
-    } else {
-        x->place = ER_PLACE_OVER;
-    }
-    er_lock_give(&http->lock);
-    if (joins) pump(http);
-    else over(x, error ? er_outcome_failed(x, error, NULL) : er_outcome_stopped(x));
+    const er_where *where = &request->where;
+    going out;
+    er_lock_take(&http->slots.lock);
+    bool refused = in_run ? http->cancelling : http->closing;
+    if (!refused) x->turn.origin = er_slots_origin(&http->slots, where->key, where->host, where->port);
+    if (!error && !refused && !x->turn.origin) error = ENOMEM;
+    if (!refused) er_list_push(&http->all, &x->in_session);
+    bool joins = !error && !refused && !er_exchange_told(x);
+    x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
+    if (joins) er_slots_join(&http->slots, &x->turn, false);
+    give_turns(http, NULL, NULL, &out);
+    bool rest = at_rest(http, &out);
+    er_lock_give(&http->slots.lock);
+    if (refused) over(x, in_run ? er_fail_by(ECANCELED, ERRAND_BY_SHUTDOWN) : closed());
+    else if (!joins) over(x, error ? er_outcome_failed(x, error, NULL) : er_outcome_stopped(x));
+    if (!rest && carry_out(http, &out)) go(http, NULL, NULL);
     return f;
 }
 
@@ -217,15 +429,12 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
 {
     run *r = er_alloc(sizeof *r);
     if (!r) return failed(http->pool, errand_fail(ENOMEM));
-    er_lock_take(&http->lock);
-    bool refused = http->closing;
-    if (!refused) http->runs++;
-    er_lock_give(&http->lock);
-    if (refused) {
+    er_session_more(http, &http->runs);
+    if (er_load(&http->closing)) {
         er_free(r);
+        er_session_less(http, &http->runs);
         return failed(http->pool, closed());
     }
-    er_session_hold(http);
     er_request_keep(request);
     *r = (run){ http, request };
     errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request" };
@@ -234,24 +443,18 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
 
 /* ---- the public side ---- */
 
-errand_future *errand_send_sized(errand_http *http, const errand_request *given, size_t size)
+errand_future *er_send(errand_http *http, const errand_request *given)
 {
-    if (!http) return failed(NULL, errand_fail(EINVAL));
-    if (er_pool_dead(http->pool)) return failed(http->pool, errand_fail(ERRAND_EFORKED));
-    if (!given) return failed(http->pool, errand_failf(EINVAL, "no request is given"));
-    errand_request ours;
-    int error = er_options(&ours, sizeof ours, given, size);
-    if (error) return failed(http->pool, errand_failf(error, "the request has fields that this library does not know"));
     er_bytes why = { 0 };
     er_request *request = NULL;
-    error = er_request_new(&request, &ours, &http->defaults, &why);
+    int error = er_request_new(&request, given, &http->defaults, &why);
     if (error) {
         errand_future *f = failed(http->pool, refusal(error, &why));
         er_bytes_free(&why);
         return f;
     }
     er_session_hold(http); /* pump may still be busy for others when ours is long over */
-    const errand_policy *policy = ours.policy ? ours.policy : http->policy;
+    const errand_policy *policy = given->policy ? given->policy : http->policy;
     errand_future *f = policy ? start_run(http, request, policy) : start(http, request, false);
     er_request_drop(request);
     er_session_let_go(http);

@@ -7,13 +7,14 @@
  * left to end, and attempts of runs that sleep are refused. Lanes end as soon as nothing runs on them. What close
  * waits for goes on without the closing thread, and a worker that closes is lent meanwhile, so it cannot be in a
  * circle with itself. */
-#include "http/session.h"
+#include "http/perform.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/result.h"
 #include "core/policy.h"
+#include "http/stage.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -21,7 +22,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MOST_LANES 1024
+#define MOST_LANES    1024
+#define MOST_PER_LANE 1024
 
 /* ---- once ---- */
 
@@ -60,26 +62,33 @@ void er_session_let_go(errand_http *http)
     er_free(http->defaults.base_url);
     er_free(http->defaults.user_agent);
     curl_slist_free_all(http->defaults.headers);
+    er_wire_free(&http->defaults.wire);
+    er_stages_drop(http->defaults.stages);
+    er_free(http->nexts);
+    er_resolver_close(http->resolver);
+    er_slots_free(&http->slots);
     er_free(http);
+}
+
+void er_session_more(errand_http *http, size_t *n)
+{
+    er_session_hold(http);
+    er_add(n, 1);
+}
+
+void er_session_fewer(errand_http *http, size_t *n)
+{
+    er_sub(n, 1);
+    if (er_load(&http->closing)) er_unpark(&http->closer, 1); /* who closes says so before it looks at *n */
 }
 
 void er_session_less(errand_http *http, size_t *n)
 {
-    er_lock_take(&http->lock);
-    --*n;
-    bool closing = http->closing;
-    er_lock_give(&http->lock);
-    if (closing) er_unpark(&http->closer, 1);
+    er_session_fewer(http, n);
     er_session_let_go(http);
 }
 
-static void lane_on(er_lane *lane)
-{
-    er_session_hold(lane->http);
-    er_lock_take(&lane->http->lock);
-    lane->http->lanes_on++;
-    er_lock_give(&lane->http->lock);
-}
+static void lane_on(er_lane *lane) { er_session_more(lane->http, &lane->http->lanes_on); }
 
 static void lane_off(er_lane *lane) { er_session_less(lane->http, &lane->http->lanes_on); }
 
@@ -93,7 +102,12 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
         int64_t by_default;
     } times[] = {
         { "total_ms", offsetof(errand_http_opts, total_ms), offsetof(er_defaults, total_ms), 300000 },
-        { "connect_ms", offsetof(errand_http_opts, connect_ms), offsetof(er_defaults, connect_ms), 30000 },
+        { "connect_ms", offsetof(errand_http_opts, connect_ms), offsetof(er_defaults, connect_ms), ERRAND_FOREVER },
+        { "sock_connect_ms", offsetof(errand_http_opts, sock_connect_ms), offsetof(er_defaults, sock_connect_ms),
+          30000 },
+        { "sock_read_ms", offsetof(errand_http_opts, sock_read_ms), offsetof(er_defaults, sock_read_ms),
+          ERRAND_FOREVER },
+        { "dns_ttl_ms", offsetof(errand_http_opts, dns_ttl_ms), offsetof(er_defaults, dns_ttl_ms), 60000 },
         { "keepalive_ms", offsetof(errand_http_opts, keepalive_ms), offsetof(er_defaults, keepalive_ms), 15000 },
     };
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
@@ -106,6 +120,8 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
         memcpy((char *)defaults + times[i].to, &ms, sizeof ms);
     }
     defaults->max_body = opts->max_body ? opts->max_body : (size_t)64 << 20;
+    defaults->max_body_said = opts->max_body != 0;
+    defaults->strict_json = opts->strict_json;
     for (const char *const *header = opts->headers; header && *header; header++) {
         int error = er_header_add(&defaults->headers, *header, why);
         if (error) return error;
@@ -114,6 +130,8 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
             return EINVAL;
         }
     }
+    int refused = er_header_auth(&defaults->headers, opts->bearer, opts->user, opts->password, why);
+    if (refused) return refused;
     bool https;
     if (opts->base_url) {
         int error = er_url_resolve(&defaults->base_url, &https, opts->base_url, NULL, why);
@@ -135,9 +153,35 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
 static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why)
 {
     int error = take_defaults(&http->defaults, opts, why);
-    if (error || !opts->policy) return error;
-    http->policy = er_policy_keep(opts->policy);
-    return 0;
+    if (!error) error = er_wire_make(&http->defaults.wire, opts, why);
+    if (!error) error = er_middleware_make(http, opts->middleware);
+    if (!error && opts->on_stage) {
+        http->defaults.stages = er_stages_new(http->pool, opts->on_stage, opts->stage_arg);
+        if (!http->defaults.stages) error = ENOMEM;
+    }
+    if (!error && opts->policy) http->policy = er_policy_keep(opts->policy);
+    return error;
+}
+
+static int open_lanes(errand_http *http)
+{
+    er_berth **berths = er_alloc(http->n_lanes * sizeof *berths);
+    if (!berths) return ENOMEM;
+    for (unsigned i = 0; i < http->n_lanes; i++) {
+        er_lane *lane = &http->lanes[i];
+        er_lane_init(lane, http->pool, http, &http->slots, &http->defaults);
+        lane->on = lane_on;
+        lane->off = lane_off;
+        lane->go = er_session_go;
+        lane->again = er_session_again;
+        lane->rest = er_session_rest;
+        lane->refuse = er_session_refuse;
+        berths[i] = &lane->berth;
+    }
+    int error = er_slots_init(&http->slots, berths, http->n_lanes);
+    er_free(berths);
+    http->resolver = er_resolver_new(http->pool, http->defaults.dns_ttl_ms);
+    return http->resolver ? error : ENOMEM;
 }
 
 errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *given, size_t size)
@@ -147,8 +191,9 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
     er_bytes why = { 0 };
     int error = pool ? er_options(&opts, sizeof opts, given, size) : EINVAL;
     if (!error && er_pool_dead(pool)) error = ERRAND_EFORKED;
-    if (!error && opts.lanes > MOST_LANES) error = EINVAL;
+    if (!error && (opts.lanes > MOST_LANES || opts.per_lane > MOST_PER_LANE)) error = EINVAL;
     if (!error && !curl_is_ready()) error = ENOMEM;
+    if (!error && opts.http2 && !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) error = ENOTSUP;
     if (!error) {
         unsigned limit = opts.limit ? opts.limit : 100;
         unsigned lanes = opts.lanes ? opts.lanes : er_cores() < 2 ? 2 : er_cores();
@@ -156,36 +201,47 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
         http = er_alloc_zero(sizeof *http + lanes * sizeof *http->lanes);
         if (!http) error = ENOMEM;
         else {
-            http->limit = limit;
+            http->count = 1;
+            http->pool = pool;
+            er_pool_keep(pool);
+            http->log = opts.log;
             http->n_lanes = lanes;
+            http->slots.limit = limit;
+            http->slots.shared = http->defaults.http2 = opts.http2;
+            http->slots.per_host = opts.limit_per_host ? opts.limit_per_host : 30;
+            http->slots.per_lane = opts.per_lane ? opts.per_lane : (limit + lanes - 1) / lanes;
+            er_list_init(&http->all);
+            er_list_init(&http->asked);
+            er_list_init(&http->performs);
+            er_list_init(&http->performers);
+            error = set_up(http, &opts, &why);
+            if (error) errand_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
         }
     }
-    if (!error) {
-        http->count = 1;
-        http->pool = pool;
-        er_pool_keep(pool);
-        http->log = opts.log;
-        er_list_init(&http->line);
-        er_list_init(&http->all);
-        er_list_init(&http->asked);
-        error = set_up(http, &opts, &why);
-        if (error) errand_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
-    }
     er_bytes_free(&why);
+    if (!error) error = open_lanes(http);
     if (error) {
         if (http) er_session_let_go(http);
         errno = error;
         return NULL;
     }
-    for (unsigned i = 0; i < http->n_lanes; i++) {
-        er_lane *lane = &http->lanes[i];
-        er_lane_init(lane, pool, http);
-        lane->keepalive_ms = http->defaults.keepalive_ms;
-        lane->most_connections = (long)(http->limit / http->n_lanes) + 4;
-        lane->on = lane_on;
-        lane->off = lane_off;
-    }
     return http;
+}
+
+int errand_http_stats_sized(errand_http *http, errand_http_stats *out, size_t size)
+{
+    if (!http || !out) return EINVAL;
+    if (er_pool_dead(http->pool)) return ERRAND_EFORKED;
+    errand_http_stats s = { .reused = er_load(&http->reused), .resent = er_load(&http->resent) };
+    er_resolver_counts(http->resolver, &s.look_ups, &s.look_up_hits);
+    er_lock_take(&http->slots.lock);
+    s.queued = http->slots.waiting;
+    s.open = http->slots.open;
+    s.idle = http->slots.idle;
+    uint64_t all = er_load(&http->exchanges);
+    er_lock_give(&http->slots.lock);
+    s.in_flight = all > s.queued ? all - s.queued : 0;
+    return er_options_give(out, size, &s, sizeof s);
 }
 
 /* ---- the end ---- */
@@ -196,10 +252,8 @@ static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
 {
     for (;;) {
         er_parker_clear(&http->closer, 1); /* before looking: what goes after this look sets it again */
-        er_lock_take(&http->lock);
-        bool gone = !(((parts & EXCHANGES) && http->exchanges) || ((parts & RUNS) && http->runs) ||
-                      ((parts & LANES) && http->lanes_on));
-        er_lock_give(&http->lock);
+        bool gone = !(((parts & EXCHANGES) && er_load(&http->exchanges)) || ((parts & RUNS) && er_load(&http->runs)) ||
+                      ((parts & LANES) && er_load(&http->lanes_on)));
         if (gone) return true;
         er_lend(); /* a run's next attempt may need this very worker */
         uint32_t woken = er_park(&http->closer, 1, deadline_ns);
@@ -211,18 +265,18 @@ static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
 static void cancel_all(errand_http *http)
 {
     er_node *node;
-    er_lock_take(&http->lock);
+    er_lock_take(&http->slots.lock);
     http->cancelling = true;
     while ((node = er_list_pop(&http->all))) {
         er_exchange *x = er_of(node, er_exchange, in_session);
         er_list_push(&http->asked, node);
         er_exchange_keep(x);
-        er_lock_give(&http->lock);
+        er_lock_give(&http->slots.lock);
         er_session_tell(x, ERRAND_BY_SHUTDOWN);
         er_exchange_drop(x);
-        er_lock_take(&http->lock);
+        er_lock_take(&http->slots.lock);
     }
-    er_lock_give(&http->lock);
+    er_lock_give(&http->slots.lock);
 }
 
 int errand_http_close(errand_http *http, int64_t within_ms)
@@ -232,14 +286,17 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     if (er_pool_dead(http->pool)) return ERRAND_EFORKED; /* a lock may be held by a thread that is not here */
     int64_t began = er_now_ns(), deadline = er_deadline(began, within_ms);
     int64_t half = within_ms == ERRAND_FOREVER ? deadline : er_deadline(began, within_ms / 2);
-    er_lock_take(&http->lock);
-    http->closing = true;
-    er_lock_give(&http->lock);
+    er_lock_take(&http->slots.lock);
+    er_store(&http->closing, true);
+    er_lock_give(&http->slots.lock);
     wait_for(http, EXCHANGES | RUNS, half);
     cancel_all(http);
+    er_performs_cancel(http);
     bool ended = wait_for(http, EXCHANGES, deadline);
+    er_performers_stop(http);
     for (unsigned i = 0; i < http->n_lanes; i++) er_lane_stop(&http->lanes[i], !ended);
     ended = wait_for(http, EXCHANGES | LANES, deadline);
+    ended = er_stages_flush(http->defaults.stages, deadline) && ended;
     er_session_let_go(http);
     return ended ? 0 : ETIMEDOUT;
 }

@@ -1,26 +1,34 @@
-/* http/session.h -- a session: its lanes, the line before them, and who is in flight. */
+/* http/session.h -- a session: its lanes, the lines before them, and who is in flight. */
 #ifndef ER_SESSION_H
 #define ER_SESSION_H
 
 #include "http/lane.h"
 
+struct errand_next { /* a place in the row of middleware */
+    errand_http      *http;
+    unsigned          i;
+    errand_middleware middleware; /* of the last: none, there the request is sent */
+};
+
 struct errand_http {
-    unsigned       count; /* the caller's handle, each exchange, run and lane that is on */
+    unsigned       count; /* the caller's handle, each exchange, run, look-up and lane that is on */
     errand_pool   *pool;  /* kept */
     errand_log    *log;
     errand_policy *policy; /* NULL: none */
     er_defaults    defaults;
-    unsigned       limit;
-
-    er_lock        lock; /* guards what follows, each exchange's place and each lane's load */
-    bool           closing;    /* new requests are refused        */
-    bool           cancelling; /* and new attempts of those begun */
-    bool           pumping;
-    unsigned       in_use; /* of limit */
-    size_t         exchanges, runs, lanes_on;
-    er_list        line;
-    er_list        all, asked; /* exchanges not over; asked: close has told them to end */
+    errand_next   *nexts; /* n_middleware and one */
+    unsigned       n_middleware;
+    er_resolver   *resolver;
+    uint64_t       reused, resent; /* counted, atomically */
+    size_t         exchanges, runs, lanes_on; /* atomically; close waits for them */
     er_parker      closer;
+
+    er_slots       slots; /* its lock guards it and what follows, and each exchange's place */
+    bool           closing;    /* new requests are refused; atomic, written under the lock */
+    bool           cancelling; /* and new attempts of those begun */
+    er_list        all, asked; /* exchanges not over; asked: close has told them to end */
+    er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
+    er_origin     *alone; /* whose turns performs are; NULL: there was none yet */
 
     unsigned       n_lanes;
     er_lane        lanes[];
@@ -28,10 +36,23 @@ struct errand_http {
 
 void er_session_hold(errand_http *http);
 void er_session_let_go(errand_http *http);
-/* One less of *n, a count of http's, and what it held is let go: *http may be gone after this. */
+/* One more of *n, a count of http's, which holds it; one less: *http may be gone after this. */
+void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
+void er_session_fewer(errand_http *http, size_t *n); /* one less, by somebody who holds http apart from that */
+
+int er_middleware_make(errand_http *http, const errand_middleware *given);
+
+/* What errand_send does when no middleware is left: checks, copies, sends. *given is whole, the session alive. */
+errand_future *er_send(errand_http *http, const errand_request *given);
 
 /* Tells an exchange to end (send.c). Any thread, no lock held. */
 void er_session_tell(er_exchange *x, errand_reason reason);
+
+/* What a lane calls (send.c). */
+void er_session_go(er_lane *lane, er_list *mine);
+void er_session_again(er_exchange *x, er_where *where);
+void er_session_rest(er_exchange *x);
+void er_session_refuse(er_lane *lane, er_list *refused, int error);
 
 #endif

@@ -1,0 +1,58 @@
+/* http/facts.c -- curl's figures, made ours: its times begin when a hop is handed to it, ours when the request came. */
+#include "http/facts.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
+{
+    curl_off_t value = 0;
+    return curl_easy_getinfo(easy, what, &value) ? 0 : value;
+}
+
+static void take_timings(const er_exchange *x, errand_timings *timings)
+{
+    static const struct {
+        CURLINFO what;
+        size_t where;
+    } times[] = {
+        { CURLINFO_NAMELOOKUP_TIME_T, offsetof(errand_timings, resolve) },
+        { CURLINFO_CONNECT_TIME_T, offsetof(errand_timings, connect) },
+        { CURLINFO_APPCONNECT_TIME_T, offsetof(errand_timings, tls) },
+        { CURLINFO_STARTTRANSFER_TIME_T, offsetof(errand_timings, first_byte) },
+    };
+    timings->queue = (double)(x->handed_clock_ns - x->clock_ns) / 1e6;
+    timings->total = (double)(er_now_ns() - x->clock_ns) / 1e6;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        curl_off_t at = us(x->handle->easy, times[i].what);
+        double ms = timings->queue + (double)at / 1e3;
+        if (at > 0) memcpy((char *)timings + times[i].where, &ms, sizeof ms);
+    }
+}
+
+void er_facts_add(er_exchange *x)
+{
+    errand_facts *facts = &x->response->facts;
+    long request = 0, headers = 0, opened = 0, version = 0;
+    CURL *easy = x->handle->easy;
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request);
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &opened);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    facts->sent += (uint64_t)request + (uint64_t)us(easy, CURLINFO_SIZE_UPLOAD_T);
+    facts->received += (uint64_t)headers + (uint64_t)us(easy, CURLINFO_SIZE_DOWNLOAD_T);
+    facts->reused = !opened;
+    x->reused = !opened;
+    facts->resent += x->resent;
+    facts->http = version == CURL_HTTP_VERSION_1_0 ? 10 : version == CURL_HTTP_VERSION_2_0 ? 20 : 11;
+}
+
+bool er_facts_take(er_exchange *x, errand_response *response)
+{
+    const char *url = x->hop.url;
+    response->url = strpbrk(url, "@#") ? er_url_shown(url, false) : er_copy_text(url);
+    response->facts.body = x->received;
+    take_timings(x, &response->timings);
+    return response->url != NULL;
+}

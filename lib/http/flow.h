@@ -1,0 +1,46 @@
+/* http/flow.h -- bodies that are not plain memory: a sink takes a reply's as it comes, a source gives a request's as it is sent.
+ *
+ * Both are of one exchange, and their functions are called on its lane, so none of them waits: what is slow is done by a
+ * task, and meanwhile they say ER_FLOW_WAIT. An exchange makes one with er_request_sink or er_request_source, calls begin,
+ * and ends it with drop, exactly once. A valve may be resumed a moment after that: it is counted. */
+#ifndef ER_FLOW_H
+#define ER_FLOW_H
+
+#include "http/request.h"
+#include "http/response.h"
+
+enum { ER_FLOW_WAIT = -1 }; /* what else is returned is 0 or an errno */
+
+/* In the exchange: how it is heard again. Any thread, no lock held. */
+typedef struct er_valve {
+    void (*resume)(struct er_valve *self); /* go on; may come before WAIT was returned; more often is harmless */
+    void (*end)(struct er_valve *self);    /* nobody wants the transfer any more: as a cancel by the caller     */
+    void (*finished)(struct er_valve *self, int error); /* after finish said WAIT: once                          */
+    void (*keep)(struct er_valve *self);
+    void (*drop)(struct er_valve *self);
+} er_valve;
+
+typedef struct er_sink {
+    int  (*begin)(struct er_sink *self, er_valve *valve); /* before the request goes out                      */
+    int  (*headers)(struct er_sink *self, errand_response *response); /* those of the final, good reply; NULL: nothing to do */
+    int  (*take)(struct er_sink *self, const char *at, size_t size); /* 0: all is taken; WAIT: nothing, bring it again  */
+    int  (*finish)(struct er_sink *self); /* the body is whole. WAIT: valve->finished follows. NULL: nothing to do       */
+    void (*ended)(struct er_sink *self, errand_result how); /* a stream, instead of finish; owns how. NULL: no stream   */
+    int  (*why)(struct er_sink *self, er_bytes *words); /* words about the error it returned; returns that error. NULL: none */
+    void (*drop)(struct er_sink *self);   /* nothing more comes                                                        */
+} er_sink;
+
+typedef struct er_source {
+    int64_t size; /* -1: not known, sent chunked */
+    int  (*begin)(struct er_source *self, er_valve *valve);
+    int  (*read)(struct er_source *self, char *to, size_t room, size_t *got); /* *got 0: the end */
+    bool (*rewind)(struct er_source *self); /* to the first byte, for a repeat; false: impossible */
+    int  (*why)(struct er_source *self, er_bytes *words);
+    void (*drop)(struct er_source *self);
+} er_source;
+
+/* Of one attempt. *out NULL: memory will do. 0 or an errno. */
+int er_request_sink(er_request *request, errand_pool *pool, er_sink **out);
+int er_request_source(er_request *request, errand_pool *pool, er_source **out);
+
+#endif

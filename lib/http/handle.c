@@ -1,0 +1,324 @@
+/* http/handle.c -- how curl is set up, and what it calls; all on the lane's thread.
+ *
+ * A handle is set up once for its session and kept from exchange to exchange: what changes is url, headers, method and body.
+ *
+ *   headers --> response; the last of a final, good one: a stream's promise is resolved        body --> memory | sink
+ *   source | memory --> request's body
+ *
+ * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch); it is resumed by its
+ * valve. What was not taken comes again. */
+#include "http/facts.h"
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "http/stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what curl calls, on the lane's thread ---- */
+
+static void tell(const er_exchange *x, errand_stage stage)
+{
+    if (x->number) er_stage(x->request, x->number, stage, x->clock_ns, 0, 0);
+}
+
+static void tell_sent(const er_exchange *x)
+{
+    long opened = 0;
+    if (!x->number) return;
+    curl_easy_getinfo(x->handle->easy, CURLINFO_NUM_CONNECTS, &opened);
+    if (opened) tell(x, ERRAND_STAGE_CONNECTED);
+    tell(x, ERRAND_STAGE_SENT);
+}
+
+static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    const er_handle *handle = arg;
+    er_exchange *x = handle->x;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    if (handle->resolve) x->turn.spot->told = x->found->serial; /* not earlier: then curl has taken it in */
+    if (x->sent && !x->answered) {
+        bool harmless = x->request->repeatable && !x->request->never_repeat;
+        x->vetoed = x->resent || !harmless;
+        if (x->vetoed) return CURL_PREREQFUNC_ABORT;
+        x->resent = true;
+    }
+    if (!x->sent) tell_sent(x);
+    x->sent = true;
+    x->answered = false;
+    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+    return CURL_PREREQFUNC_OK;
+}
+
+static void heard(er_exchange *x)
+{
+    x->answered = true;
+    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+}
+
+static bool leads_on(er_exchange *x)
+{
+    int status = x->response->status;
+    return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+           errand_response_header(x->response, "Location", 0);
+}
+
+/* The headers of the final reply of a stream: from here on its body is read as it comes. */
+static int begin_stream(er_exchange *x)
+{
+    errand_response *theirs = er_response_hand_over(x->response);
+    if (!theirs) return ENOMEM;
+    int error = x->sink->headers(x->sink, theirs);
+    if (error) {
+        er_response_free(theirs);
+        return error;
+    }
+    er_facts_take(x, theirs);
+    x->streams = true;
+    errand_promise *promise = x->promise;
+    errand_resolve(promise, errand_ok(theirs, er_response_free));
+    return 0;
+}
+
+static size_t take_header(char *at, size_t one, size_t size, void *arg)
+{
+    er_exchange *x = ((er_handle *)arg)->x;
+    heard(x);
+    if (!x->told_first) tell(x, ERRAND_STAGE_FIRST_BYTE);
+    x->told_first = true;
+    bool before = x->response->headers_ended;
+    x->broken = er_response_line(x->response, at, one * size);
+    if (x->broken) return 0;
+    x->received = 0; /* of the reply whose headers come now */
+    x->follows = x->response->headers_ended && leads_on(x);
+    bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
+    if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
+    x->broken = begin_stream(x);
+    return x->broken ? 0 : one * size;
+}
+
+static size_t take_to_memory(er_exchange *x, const char *at, size_t size)
+{
+    size_t kept = size;
+    if (er_exchange_is_error(x)) {
+        size_t room = ER_BODY_OF_ERROR - x->response->body.size;
+        if (kept > room) kept = room;
+    }
+    er_bytes_add(&x->response->body, at, kept);
+    if (!x->response->body.error) return size;
+    x->broken = ENOMEM;
+    return 0;
+}
+
+static size_t take_body(char *at, size_t one, size_t size, void *arg)
+{
+    er_exchange *x = ((er_handle *)arg)->x;
+    size *= one;
+    heard(x);
+    x->paused = false;
+    if (x->streams) {
+        x->paused = x->sink->take(x->sink, at, size) == ER_FLOW_WAIT;
+        if (x->paused) return CURL_WRITEFUNC_PAUSE;
+        x->received += size;
+        return size;
+    }
+    bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
+    if (size > (file ? x->request->max_file : x->request->max_body) - x->received) {
+        x->too_large = true;
+        return 0;
+    }
+    if (file && !x->follows) {
+        int said = x->sink->take(x->sink, at, size);
+        x->paused = said == ER_FLOW_WAIT;
+        if (x->paused) return CURL_WRITEFUNC_PAUSE;
+        x->broken = said;
+        if (said) return 0;
+    }
+    x->received += size;
+    return file || x->follows ? size : take_to_memory(x, at, size);
+}
+
+static size_t give_body(char *to, size_t one, size_t n, void *arg)
+{
+    er_exchange *x = ((er_handle *)arg)->x;
+    size_t got = 0;
+    int said = x->source ? x->source->read(x->source, to, one * n, &got) : 0;
+    x->paused = said == ER_FLOW_WAIT;
+    if (x->paused) return CURL_READFUNC_PAUSE;
+    x->broken = said;
+    x->all_read = !said && !got;
+    return said ? CURL_READFUNC_ABORT : got;
+}
+
+static int give_again(void *arg, curl_off_t offset, int origin)
+{
+    er_exchange *x = ((er_handle *)arg)->x;
+    if (offset || origin != SEEK_SET || !x->source) return CURL_SEEKFUNC_FAIL;
+    x->all_read = false;
+    return x->source->rewind(x->source) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+CURLcode er_exchange_go_on(er_exchange *x)
+{
+    return x->paused ? curl_easy_pause(x->handle->easy, CURLPAUSE_CONT) : CURLE_OK;
+}
+
+/* ---- handles ---- */
+
+static int set_up(er_handle *handle, const er_defaults *defaults)
+{
+    CURL *easy = handle->easy;
+    int bad = 0;
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_USERAGENT, defaults->user_agent);
+    bad |= (int)er_wire_apply(&defaults->wire, easy);
+    long version = defaults->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, defaults->http2 ? 1L : 0L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000 : (long)(defaults->keepalive_ms + 999) / 1000;
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, age ? age : 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle->words);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_PRIVATE, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, may_send);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_READDATA, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, give_again);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_SEEKDATA, handle);
+    return bad ? ENOMEM : 0;
+}
+
+er_handle *er_handle_new(const er_defaults *defaults)
+{
+    er_handle *handle = er_alloc_zero(sizeof *handle);
+    if (!handle) return NULL;
+    handle->plain = true;
+    er_list_init(&handle->used);
+    handle->easy = curl_easy_init();
+    if (handle->easy && !set_up(handle, defaults)) return handle;
+    er_handle_free(handle);
+    return NULL;
+}
+
+void er_handle_free(er_handle *handle)
+{
+    curl_easy_cleanup(handle->easy);
+    curl_slist_free_all(handle->resolve);
+    er_free(handle);
+}
+
+void er_handle_clear(er_handle *handle)
+{
+    handle->x = NULL;
+    if (!handle->resolve) return;
+    curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, NULL);
+    curl_slist_free_all(handle->resolve);
+    handle->resolve = NULL;
+}
+
+/* ---- the beginning ---- */
+
+static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x)
+{
+    const er_request *request = x->request;
+    const er_source *source = hop->body ? x->source : NULL;
+    CURL *easy = handle->easy;
+    const char *method = hop->method;
+    bool get = !strcmp(method, "GET"), head = !strcmp(method, "HEAD"), post = !strcmp(method, "POST");
+    bool plain = get && !hop->body;
+    if (plain && handle->plain) return 0;
+    handle->plain = plain;
+    int bad = (int)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* whatever the last one was */
+    if (source) {
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)source->size);
+    } else if (hop->body || post) {
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, hop->body ? request->body : "");
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                     (curl_off_t)(hop->body ? request->body_size : 0));
+    } else if (head) {
+        bad |= (int)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    }
+    bool named = !post && !head && !plain;
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, named ? method : NULL);
+    return bad;
+}
+
+/* The addresses of the origin's host, unless the lane's curl has these already. */
+static int set_addresses(er_exchange *x, er_handle *handle)
+{
+    const er_origin *origin = x->turn.origin;
+    const er_found *found = x->found;
+    if (!found || x->turn.spot->told == found->serial) return 0;
+    er_bytes line = { 0 };
+    er_bytes_format(&line, "%s:%u:%s", origin->host, origin->port, found->addresses.text);
+    handle->resolve = line.error ? NULL : curl_slist_append(NULL, line.at);
+    er_bytes_free(&line);
+    if (!handle->resolve || curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve)) return ENOMEM;
+    return 0;
+}
+
+/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of; where ours is longer it is out of the way. */
+static int set_patience(const er_exchange *x, er_handle *handle)
+{
+    bool patient = x->sock_connect_ms > 290000;
+    if (patient == handle->patient) return 0;
+    handle->patient = patient;
+    return (int)curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, patient ? (long)INT32_MAX : 0L);
+}
+
+/* At the first hop; a later one that brings the body along reads it from its beginning. */
+static int open_flows(er_exchange *x)
+{
+    er_request *request = x->request;
+    int error = 0;
+    if (!x->sink && (request->save_to || request->stream)) {
+        error = er_request_sink(request, x->pool, &x->sink);
+        if (!error) error = x->sink->begin(x->sink, &x->valve);
+    }
+    if (error || !x->hop.body || request->body) return error;
+    x->all_read = false;
+    if (x->source) return x->source->rewind(x->source) ? 0 : ESPIPE;
+    error = er_request_source(request, x->pool, &x->source);
+    return error ? error : x->source->begin(x->source, &x->valve);
+}
+
+int er_exchange_begin(er_exchange *x, er_handle *handle)
+{
+    x->handle = handle;
+    handle->x = x;
+    *handle->words = '\0';
+    if (!x->response) x->response = er_response_new();
+    if (!x->response) return ENOMEM;
+    x->response->strict_json = x->request->defaults->strict_json;
+    int error = open_flows(x);
+    if (error) return error;
+    int bad = set_method(handle, &x->hop, x);
+    bad |= (int)curl_easy_setopt(handle->easy, CURLOPT_URL, x->hop.url);
+    bad |= (int)curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, x->hop.headers);
+    bad |= set_addresses(x, handle);
+    bad |= set_patience(x, handle);
+    if (bad) return ENOMEM;
+    if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
+    x->sent = x->answered = x->follows = x->paused = x->told_first = false;
+    x->seated_ns = er_pool_now(x->pool);
+    x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
+    if (x->request->setup) {
+        handle->touched = true;
+        x->request->setup(handle->easy, x->request->setup_arg);
+    }
+    return 0;
+}

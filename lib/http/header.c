@@ -1,0 +1,160 @@
+/* http/header.c -- header lines are checked before curl sees a byte of them.
+ *
+ * curl sends CR and LF in a header's value as they are, and takes "Name:" without a value as an order to leave a header
+ * out. So: names are tokens (RFC 9110, 5.6.2), values have no control characters but tab, and what curl computes itself
+ * (the length of the body) cannot be said differently. A refusal names the header, and never quotes its value: it may
+ * be a secret. */
+#include "http/header.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- lists ---- */
+
+static bool same_name(const char *line, const char *name, size_t size)
+{
+    return !strncasecmp(line, name, size) && (line[size] == ':' || line[size] == ';');
+}
+
+const char *er_header_find(const struct curl_slist *list, const char *name, size_t size)
+{
+    for (; list; list = list->next) {
+        if (same_name(list->data, name, size)) return list->data + size + 1;
+    }
+    return NULL;
+}
+
+int er_header_append(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (!longer) return ENOMEM;
+    *list = longer;
+    return 0;
+}
+
+int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
+{
+    static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection" };
+    size_t size = er_token(header);
+    if (!size || header[size] != ':') {
+        size_t shown = strcspn(header, ": \t\r\n"); /* what follows may be a secret */
+        return er_refuse(why, "a header is not of the form \"Name: value\":", header, shown);
+    }
+    if (er_has_control(header + size + 1, true)) {
+        return er_refuse(why, "a control character in the value of header", header, size);
+    }
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (!same_name(header, ours[i], strlen(ours[i]))) continue;
+        return er_refuse(why, "a header that curl sets itself:", header, size);
+    }
+    if (strlen(header) > ER_HEADERS_MOST) return er_refuse(why, "512 KiB are not enough for header", header, size);
+    const char *value = header + size + 1;
+    if (value[strspn(value, " \t")]) return er_header_append(list, header);
+    char *empty = er_copy_bytes(header, size + 1); /* "Name;" is how curl is told to send an empty one */
+    if (!empty) return ENOMEM;
+    empty[size] = ';';
+    int error = er_header_append(list, empty);
+    er_free(empty);
+    return error;
+}
+
+int er_header_merge(struct curl_slist **list, const struct curl_slist *more)
+{
+    /* list's own names come first, so that two of the same name in `more` stay two */
+    struct curl_slist *missing = NULL;
+    int error = 0;
+    for (; more && !error; more = more->next) {
+        if (!er_header_find(*list, more->data, er_token(more->data))) error = er_header_append(&missing, more->data);
+    }
+    for (const struct curl_slist *h = missing; h && !error; h = h->next) error = er_header_append(list, h->data);
+    curl_slist_free_all(missing);
+    return error;
+}
+
+/* ---- who one is ---- */
+
+static void add_base64(er_bytes *to, const char *text, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t three = (uint32_t)at[i] << 16;
+        if (left > 1) three |= (uint32_t)at[i + 1] << 8;
+        if (left > 2) three |= at[i + 2];
+        char four[4] = { digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
+                         left > 2 ? digits[three & 63] : '=' };
+        er_bytes_add(to, four, 4);
+    }
+}
+
+int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why)
+{
+    if (!bearer && !user) return password ? er_refuse(why, "password without user", NULL, 0) : 0;
+    if (bearer && user) return er_refuse(why, "bearer and user are both given", NULL, 0);
+    if (er_header_find(*list, "Authorization", 13)) {
+        return er_refuse(why, "bearer or user, and a header Authorization: which of them?", NULL, 0);
+    }
+    er_bytes line = { 0 };
+    if (bearer) {
+        if (!*bearer || er_has_control(bearer, false)) return er_refuse(why, "bearer cannot be sent", NULL, 0);
+        er_bytes_format(&line, "Authorization: Bearer %s", bearer);
+    } else {
+        if (strchr(user, ':') || er_has_control(user, false)) return er_refuse(why, "user cannot be sent", NULL, 0);
+        if (password && er_has_control(password, false)) return er_refuse(why, "password cannot be sent", NULL, 0);
+        er_bytes pair = { 0 };
+        er_bytes_format(&pair, "%s:%s", user, password ? password : "");
+        er_bytes_text(&line, "Authorization: Basic ");
+        if (!pair.error) add_base64(&line, pair.at, pair.size);
+        if (pair.error) line.error = pair.error;
+        er_bytes_free(&pair);
+    }
+    int error = line.error ? ENOMEM : er_header_append(list, line.at);
+    er_bytes_free(&line);
+    return error;
+}
+
+/* ---- secrets ---- */
+
+bool er_header_secret(const char *line)
+{
+    static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token" };
+    if (!strncasecmp(line, "Proxy-", 6)) return true;
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        if (same_name(line, secrets[i], strlen(secrets[i]))) return true;
+    }
+    return false;
+}
+
+struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error)
+{
+    struct curl_slist *list = NULL;
+    *error = 0;
+    for (; headers && !*error; headers = headers->next) {
+        if (!er_header_secret(headers->data)) *error = er_header_append(&list, headers->data);
+    }
+    if (!*error) return list;
+    curl_slist_free_all(list);
+    return NULL;
+}
+
+static void hide(char *text, const char *secret)
+{
+    size_t size = strlen(secret);
+    if (size < 6) return; /* so short a word stands anywhere */
+    for (char *at = text; (at = strstr(at, secret)); at += size) memset(at, '*', size);
+}
+
+void er_headers_hide(const struct curl_slist *headers, char *text)
+{
+    for (; headers; headers = headers->next) {
+        if (!er_header_secret(headers->data)) continue;
+        const char *value = strchr(headers->data, ':');
+        if (!value) continue;
+        value += 1 + strspn(value + 1, " \t");
+        hide(text, value);
+        const char *word = strchr(value, ' '); /* of "Bearer TOKEN" the token alone, too */
+        if (word) hide(text, word + 1);
+    }
+}

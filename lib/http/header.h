@@ -1,0 +1,35 @@
+/* http/header.h -- header lines that go out: checked, listed in curl's notation, and which of them are secrets. */
+#ifndef ER_HEADER_H
+#define ER_HEADER_H
+
+#include "http/words.h"
+
+#include <curl/curl.h>
+
+#define ER_HEADERS_MOST ((size_t)512 << 10) /* bytes of url and headers of a request; curl itself stops at 1 MiB */
+
+/* Checks "Name: value" and adds it to a list in curl's notation. */
+int er_header_add(struct curl_slist **list, const char *header, er_bytes *why);
+
+/* Adds a line as it is. ENOMEM. */
+int er_header_append(struct curl_slist **list, const char *line);
+
+/* Adds Authorization for a bearer token, or for user and password (RFC 7617); all may be NULL. EINVAL: both, or not sendable. */
+int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why);
+
+/* What stands behind the colon of the first header of this name (size bytes of it); NULL: it is not there. */
+const char *er_header_find(const struct curl_slist *list, const char *name, size_t size);
+
+/* Adds to list what `more` has under names that list has not. */
+int er_header_merge(struct curl_slist **list, const struct curl_slist *more);
+
+/* A line whose value is nobody's business: Authorization, Cookie, Proxy-*, X-Api-Key ... */
+bool er_header_secret(const char *line);
+
+/* The headers without those that are secrets: for another host. NULL: none is left, or *error is ENOMEM. */
+struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error);
+
+/* Replaces what secret headers say wherever it stands in text: a server may quote what it was sent. */
+void er_headers_hide(const struct curl_slist *headers, char *text);
+
+#endif

@@ -1,0 +1,10 @@
+/* http/json.h -- what a reply says in JSON. */
+#ifndef ER_JSON_H
+#define ER_JSON_H
+
+#include "http/response.h"
+
+/* Adds ": title: detail" of a JSON problem (RFC 9457) in the body, made harmless for one line of text. */
+void er_response_problem(const errand_response *response, er_bytes *message);
+
+#endif

@@ -1,0 +1,63 @@
+/* http/middleware.c -- what stands between errand_send and the sending: each one is handed the request, and the next one.
+ *
+ *   errand_send --> first --errand_next_send--> second --> ... --> er_send
+ *
+ * A `next` is a place in the session's row of them, so it lasts as long as the session does, and may be used again later. */
+#include "http/session.h"
+
+#include "base/options.h"
+
+#include <errno.h>
+
+static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request)
+{
+    if (i == http->n_middleware) return er_send(http, request);
+    const errand_middleware *m = &http->nexts[i].middleware;
+    return m->fn(request, &http->nexts[i + 1], m->arg);
+}
+
+static errand_future *refuse(errand_http *http, const errand_request *request, errand_result why)
+{
+    if (request && request->body_free) request->body_free(request->body_arg); /* taken over, whatever comes of it */
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(http ? http->pool : NULL, &f);
+    if (promise) errand_resolve(promise, why);
+    else errand_result_free(&why);
+    return f;
+}
+
+static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size)
+{
+    errand_request ours;
+    int error = er_options(&ours, sizeof ours, given, size);
+    if (!http) return refuse(NULL, &ours, errand_fail(EINVAL));
+    if (er_pool_dead(http->pool)) return refuse(http, &ours, errand_fail(ERRAND_EFORKED));
+    if (!given) return refuse(http, &ours, errand_failf(EINVAL, "no request is given"));
+    if (error) {
+        return refuse(http, &ours, errand_failf(error, "the request has fields that this library does not know"));
+    }
+    return go_on(http, i, &ours);
+}
+
+errand_future *errand_send_sized(errand_http *http, const errand_request *given, size_t size)
+{
+    return send_from(http, 0, given, size);
+}
+
+errand_future *errand_next_send_sized(errand_next *next, const errand_request *given, size_t size)
+{
+    return send_from(next ? next->http : NULL, next ? next->i : 0, given, size);
+}
+
+int er_middleware_make(errand_http *http, const errand_middleware *given)
+{
+    unsigned n = 0;
+    while (given && given[n].fn) n++;
+    http->nexts = er_alloc_zero((n + 1) * sizeof *http->nexts);
+    if (!http->nexts) return ENOMEM;
+    http->n_middleware = n;
+    for (unsigned i = 0; i <= n; i++) {
+        http->nexts[i] = (errand_next){ http, i, i < n ? given[i] : (errand_middleware){ 0 } };
+    }
+    return 0;
+}

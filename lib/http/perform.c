@@ -1,0 +1,421 @@
+/* http/perform.c -- the caller's own CURL handles.
+ *
+ *   perform --> line (an origin of its own) --turn--> performer: a thread and a multi --done | told--> result
+ *                                                        ^   | idle: keeps its connection for keepalive_ms
+ *                                                        +---+
+ *
+ * A performer carries one transfer at a time, for the handle's callbacks may take as long as they like. Its options are
+ * the caller's: nothing is changed but NOSIGNAL and QUICK_EXIT, without which a cancel would wait for curl's resolver.
+ * Each performer counts as one connection, idle or not, and ends when others want that.
+ *
+ * Who ends a perform: in the line whoever takes it out under the session's lock, else its performer, which is woken and
+ * looks at `told`. A performer is woken under the session's lock, for its multi lives as long as it is in the list. */
+#include "http/perform.h"
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/classify.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef struct performer {
+    er_resident resident;
+    errand_http *http;
+    er_node node; /* in the session's list; its lock guards the next three */
+    CURLM *multi; /* NULL: nobody to wake */
+    struct perform *job;
+    bool stop, asked; /* asked: a connection that others want ends with it */
+} performer;
+
+typedef struct perform {
+    unsigned count; /* who ends it, its timer, a teller */
+    unsigned told;  /* an errand_reason; set once */
+    errand_http *http;
+    errand_promise *promise;
+    CURL *easy;
+    errand_free_fn *free;
+    er_timer timer;
+    bool timed;
+    int64_t began_ns;
+    er_node in_session; /* session's lock, with the rest */
+    er_slot_turn turn;
+    er_place place;
+    performer *by;
+} perform;
+
+static void drop(perform *p)
+{
+    if (er_sub(&p->count, 1) != 1) return;
+    errand_http *http = p->http;
+    er_free(p);
+    er_session_let_go(http);
+}
+
+/* ---- results ---- */
+
+static const char *phase(const perform *p)
+{
+    static const struct {
+        CURLINFO what;
+        const char *phase;
+    } steps[] = { { CURLINFO_STARTTRANSFER_TIME_T, "body" },
+                  { CURLINFO_PRETRANSFER_TIME_T, "first byte" },
+                  { CURLINFO_NAMELOOKUP_TIME_T, "connect" } };
+    if (!p->by) return "queue";
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        curl_off_t us = 0;
+        if (!curl_easy_getinfo(p->easy, steps[i].what, &us) && us > 0) return steps[i].phase;
+    }
+    return "resolve";
+}
+
+static bool may_have_run(const perform *p)
+{
+    curl_off_t us = 0;
+    char *method = NULL;
+    if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0) return false;
+    curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_METHOD, &method);
+    return !method || !er_method_idempotent(method);
+}
+
+static errand_result failed(const perform *p, int error, errand_kind kind, const char *at, errand_reason reason,
+                            const char *words)
+{
+    const char *url = NULL;
+    curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_URL, &url);
+    char *shown = url && *url ? er_url_shown(url, true) : NULL;
+    errand_result r = errand_fail_as(error, kind, -1, may_have_run(p), "%s: %s: %s", shown ? shown : "perform", at,
+                                     words);
+    er_free(shown);
+    errand_detail *detail = er_detail(&r);
+    if (detail) {
+        detail->reason = reason;
+        detail->phase = at;
+        detail->elapsed_ms = (er_pool_now(p->http->pool) - p->began_ns) / ER_MS;
+    }
+    return r;
+}
+
+static errand_result stopped(perform *p)
+{
+    errand_reason reason = (errand_reason)er_load(&p->told);
+    bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
+    return failed(p, late ? ETIMEDOUT : ECANCELED, late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED, phase(p), reason,
+                  late ? "its time is over" : "cancelled");
+}
+
+static errand_result ended(const perform *p, CURLcode code)
+{
+    long status = 0;
+    if (!code) return errand_ok(NULL, NULL);
+    const char *said = curl_easy_strerror(code);
+    er_fault fault = er_curl_fault((int)code, said);
+    if (code == CURLE_HTTP_RETURNED_ERROR && !curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) &&
+        status >= 400) {
+        return failed(p, ERRAND_HTTP + (int)status, er_status_kind((int)status), "body", ERRAND_BY_NOBODY, said);
+    }
+    errand_result r = failed(p, fault.error ? fault.error : ERRAND_CURL + (int)code, fault.kind,
+                             fault.phase ? fault.phase : phase(p), ERRAND_BY_NOBODY, said);
+    errand_detail *detail = er_detail(&r);
+    if (detail) detail->attempts_most = fault.attempts_most;
+    return r;
+}
+
+static void over(perform *p, errand_result r)
+{
+    errand_http *http = p->http;
+    if (p->timed && er_timer_disarm(http->pool, &p->timer)) drop(p);
+    er_lock_take(&http->slots.lock);
+    p->place = ER_PLACE_OVER;
+    if (er_listed(&p->in_session)) er_list_remove(&p->in_session);
+    if (p->turn.spot) er_slots_done(&http->slots, &p->turn);
+    if (p->turn.origin) er_slots_leave(&http->slots, p->turn.origin);
+    er_lock_give(&http->slots.lock);
+    r.value = r.owner = p->easy; /* the handle comes back, also with a failure */
+    r.free = p->free;
+    errand_resolve(p->promise, r);
+    er_session_fewer(http, &http->exchanges);
+    drop(p);
+}
+
+/* ---- being told to end ---- */
+
+static void wake(performer *by) /* under the session's lock */
+{
+    if (by->multi) curl_multi_wakeup(by->multi);
+}
+
+static void tell(perform *p, errand_reason reason)
+{
+    unsigned nobody = ERRAND_BY_NOBODY;
+    errand_http *http = p->http;
+    if (!er_cas_strong(&p->told, &nobody, (unsigned)reason)) return;
+    er_lock_take(&http->slots.lock);
+    bool waits = p->place == ER_PLACE_LINE;
+    if (waits) {
+        er_slots_quit(&http->slots, &p->turn);
+        p->place = ER_PLACE_OVER; /* ours to end */
+    } else if (p->by) {
+        wake(p->by);
+    }
+    er_lock_give(&http->slots.lock);
+    if (waits) over(p, stopped(p));
+}
+
+static void on_cancel(void *arg)
+{
+    perform *p = arg;
+    errand_reason reason = errand_promise_cancelled(p->promise);
+    tell(p, reason == ERRAND_BY_NOBODY ? ERRAND_BY_CALLER : reason);
+}
+
+static void on_time(er_timer *timer)
+{
+    perform *p = er_of(timer, perform, timer);
+    tell(p, er_pool_shut(p->http->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+    drop(p);
+}
+
+void er_performs_cancel(errand_http *http)
+{
+    er_list left;
+    er_node *node;
+    er_lock_take(&http->slots.lock);
+    er_list_take_all(&left, &http->performs);
+    while ((node = er_list_pop(&left))) {
+        perform *p = er_of(node, perform, in_session);
+        er_add(&p->count, 1);
+        er_lock_give(&http->slots.lock);
+        tell(p, ERRAND_BY_SHUTDOWN);
+        drop(p);
+        er_lock_take(&http->slots.lock);
+    }
+    er_lock_give(&http->slots.lock);
+}
+
+/* ---- performers ---- */
+
+static errand_result carry(performer *by, perform *p)
+{
+    CURL *easy = p->easy;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    CURLMcode bad = curl_multi_add_handle(by->multi, easy);
+    if (bad) {
+        bool ours = bad == CURLM_OUT_OF_MEMORY;
+        return failed(p, ours ? ENOMEM : EINVAL, ours ? ERRAND_KIND_RESOURCE : ERRAND_KIND_VALIDATION, "queue",
+                      ERRAND_BY_NOBODY, curl_multi_strerror(bad));
+    }
+    for (;;) {
+        int running, left;
+        curl_multi_perform(by->multi, &running);
+        CURLMsg *message = curl_multi_info_read(by->multi, &left);
+        if (message) {
+            CURLcode code = message->data.result;
+            curl_multi_remove_handle(by->multi, easy);
+            return ended(p, code);
+        }
+        if (er_load(&p->told)) {
+            errand_result r = stopped(p); /* asked of the handle before it is reset by its removal */
+            curl_multi_remove_handle(by->multi, easy);
+            return r;
+        }
+        curl_multi_poll(by->multi, NULL, 0, 60000, NULL);
+    }
+}
+
+/* The next job, or NULL: the performer is to end, and is out of the list. */
+static perform *next_job(performer *by)
+{
+    errand_http *http = by->http;
+    int64_t until = er_deadline(er_now_ns(), http->defaults.keepalive_ms);
+    for (;;) {
+        int64_t left = er_ms_until(er_now_ns(), until);
+        er_lock_take(&http->slots.lock);
+        perform *p = by->job;
+        bool ends = !p && (by->stop || !left);
+        if (ends) er_list_remove(&by->node);
+        er_lock_give(&http->slots.lock);
+        if (p || ends) return p;
+        curl_multi_poll(by->multi, NULL, 0, left > 60000 ? 60000 : (int)left, NULL);
+    }
+}
+
+static void run(er_resident *self)
+{
+    performer *by = er_of(self, performer, resident);
+    errand_http *http = by->http;
+    CURLM *multi = curl_multi_init();
+    if (multi) curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
+    er_lock_take(&http->slots.lock);
+    by->multi = multi;
+    er_lock_give(&http->slots.lock);
+    for (perform *p; (p = next_job(by));) {
+        errand_result r = multi ? carry(by, p) : errand_fail(ENOMEM);
+        er_lock_take(&http->slots.lock);
+        by->job = NULL; /* before its slot is free, for which the next may be given to us */
+        if (!multi) by->stop = true;
+        er_lock_give(&http->slots.lock);
+        over(p, r);
+        er_session_go(&http->lanes[0], NULL);
+    }
+    if (multi) curl_multi_cleanup(multi);
+}
+
+static void order_to_stop(er_resident *self, bool now)
+{
+    performer *by = er_of(self, performer, resident);
+    er_lock_take(&by->http->slots.lock);
+    by->stop = true;
+    perform *p = now ? by->job : NULL;
+    if (p) er_add(&p->count, 1);
+    wake(by);
+    er_lock_give(&by->http->slots.lock);
+    if (!p) return;
+    tell(p, ERRAND_BY_SHUTDOWN);
+    drop(p);
+}
+
+static void gone(er_resident *self)
+{
+    performer *by = er_of(self, performer, resident);
+    errand_http *http = by->http;
+    er_lock_take(&http->slots.lock);
+    er_slots_closed(&http->slots, &http->alone->spots[0], by->asked);
+    er_lock_give(&http->slots.lock);
+    er_session_go(&http->lanes[0], NULL);
+    er_free(by);
+    er_session_less(http, &http->lanes_on);
+}
+
+void er_perform_begin(errand_http *http, er_slot_turn *turn)
+{
+    perform *p = er_of(turn, perform, turn);
+    performer *by = NULL;
+    er_lock_take(&http->slots.lock);
+    for (er_node *at = http->performers.head.next; at != &http->performers.head && !by; at = at->next) {
+        performer *seen = er_of(at, performer, node);
+        if (!seen->job && !seen->stop) by = seen;
+    }
+    if (by) {
+        by->job = p;
+        p->by = by;
+        wake(by);
+    }
+    er_lock_give(&http->slots.lock);
+    if (by) return;
+    by = er_alloc_zero(sizeof *by);
+    if (!by) {
+        over(p, errand_fail(ENOMEM));
+        return;
+    }
+    by->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    by->http = http;
+    by->job = p;
+    er_session_more(http, &http->lanes_on);
+    er_lock_take(&http->slots.lock);
+    p->by = by;
+    er_list_push(&http->performers, &by->node);
+    er_slots_opened(&http->slots, &http->alone->spots[0]);
+    er_lock_give(&http->slots.lock);
+    int error = er_pool_reside(http->pool, &by->resident);
+    if (!error) return;
+    er_lock_take(&http->slots.lock);
+    p->by = NULL;
+    er_list_remove(&by->node);
+    er_slots_closed(&http->slots, &http->alone->spots[0], false);
+    er_lock_give(&http->slots.lock);
+    er_free(by);
+    over(p, errand_fail(error));
+    er_session_less(http, &http->lanes_on);
+}
+
+/* Ends those that are idle: all, or as many as are asked back and not on their way yet. */
+static void stop_idle(errand_http *http, bool asked_back)
+{
+    er_lock_take(&http->slots.lock);
+    er_spot *spot = &http->alone->spots[0];
+    er_node *end = &http->performers.head;
+    unsigned n = spot->asked;
+    http->slots.alone_asked = false;
+    for (er_node *at = end->next; at != end; at = at->next) n -= er_of(at, performer, node)->asked;
+    for (er_node *at = end->next; at != end && (n || !asked_back); at = at->next) {
+        performer *by = er_of(at, performer, node);
+        if (by->stop || by->job) continue;
+        by->stop = true;
+        by->asked = n > 0;
+        n -= n > 0;
+        wake(by);
+    }
+    if (n) er_slots_kept(&http->slots, spot, n);
+    er_lock_give(&http->slots.lock);
+}
+
+void er_performers_fewer(errand_http *http) { stop_idle(http, true); }
+
+void er_performers_stop(errand_http *http)
+{
+    if (http->alone) stop_idle(http, false);
+}
+
+/* ---- the public side ---- */
+
+errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free)
+{
+    if (!http || !easy) return er_failed(NULL, errand_failf(EINVAL, http ? "easy is NULL" : "session is NULL"));
+    if (er_pool_dead(http->pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(http->pool, &f);
+    perform *p = promise ? er_alloc_zero(sizeof *p) : NULL;
+    if (!p) {
+        errand_result r = { ENOMEM, easy, free, easy, NULL };
+        if (promise) errand_resolve(promise, r);
+        else errand_result_free(&r);
+        return f;
+    }
+    er_session_hold(http); /* p's */
+    p->count = 1;
+    p->http = http;
+    p->promise = promise;
+    p->easy = easy;
+    p->free = free;
+    p->began_ns = er_pool_now(http->pool);
+    er_add(&http->exchanges, 1);
+    errand_on_cancel(promise, on_cancel, p);
+    int64_t left = errand_time_left(), total = http->defaults.total_ms;
+    int64_t at_ns = er_deadline(p->began_ns, left < total ? left : total);
+    int error = 0;
+    if (at_ns != INT64_MAX) {
+        p->timer.fn = on_time;
+        p->timed = true;
+        er_add(&p->count, 1);
+        error = er_timer_arm(http->pool, &p->timer, at_ns);
+        if (error) {
+            p->timed = false;
+            drop(p);
+        }
+    }
+    er_lock_take(&http->slots.lock);
+    bool closing = http->closing;
+    if (!http->alone && !closing) http->alone = er_slots_alone(&http->slots); /* one user of it stays for good */
+    if (!error && !closing && !http->alone) error = ENOMEM;
+    bool joins = !error && !closing && !er_load(&p->told);
+    p->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
+    if (joins) {
+        p->turn.origin = http->alone;
+        p->turn.origin->users++;
+        er_list_push(&http->performs, &p->in_session);
+        er_slots_join(&http->slots, &p->turn, false);
+    }
+    er_lock_give(&http->slots.lock);
+    if (closing) over(p, errand_failf(EINVAL, "the session is closed"));
+    else if (!joins)
+        over(p, error ? failed(p, error, er_kind_of(error), "queue", ERRAND_BY_NOBODY, errand_strerror(error))
+                      : stopped(p));
+    else er_session_go(&http->lanes[0], NULL);
+    return f;
+}

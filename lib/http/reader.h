@@ -1,0 +1,30 @@
+/* http/reader.h -- a reply's body on its way from a lane to whoever reads it. */
+#ifndef ER_READER_H
+#define ER_READER_H
+
+#include "base/bytes.h"
+#include "core/pool.h"
+
+#include <errand/http.h>
+
+#define ER_READER_ROOM ((size_t)256 << 10) /* so much waits to be read before the transfer is paused */
+
+struct er_valve;
+
+typedef struct er_reader er_reader;
+
+/* Count 2: the response's and the exchange's. The valve is counted, and called until er_reader_end. NULL: no memory. */
+er_reader *er_reader_new(errand_pool *pool, struct er_valve *valve);
+
+/* The lane's side. False: full; the valve is told when there is room. */
+bool er_reader_put(er_reader *reader, const char *at, size_t size);
+
+/* The exchange is over as `how`, which is taken over. Gives up the exchange's count. */
+void er_reader_end(er_reader *reader, errand_result how);
+
+/* The response's side: bytes, 0 at the end, -ETIMEDOUT, -ECANCELED, or minus the error the exchange ended with. */
+int64_t er_reader_read(er_reader *reader, void *buffer, size_t size, int64_t ms);
+const errand_result *er_reader_failure(er_reader *reader); /* NULL: none so far */
+void er_reader_leave(er_reader *reader);
+
+#endif

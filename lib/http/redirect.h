@@ -1,0 +1,13 @@
+/* http/redirect.h -- where a reply sends us on to (RFC 9110, 15.4). */
+#ifndef ER_REDIRECT_H
+#define ER_REDIRECT_H
+
+#include "http/exchange.h"
+
+#define ER_REDIRECTS 10
+
+/* Of an exchange whose reply is complete and follows: x->hop becomes the next one, and *where its origin, the caller's to free.
+ * 0; else *failure is how it ends. */
+int er_redirect(er_exchange *x, er_where *where, errand_result *failure);
+
+#endif

@@ -1,0 +1,275 @@
+/* http/resolve.c -- a cache of names, and a few threads that fill it.
+ *
+ *   ask --fresh--> found                     ask --being looked up--> joins those who wait
+ *       --else-->  queue --thread--> getaddrinfo (may hang) --> heard by all who asked, fresh for ttl
+ *
+ * One look-up of a name at a time, however many ask. At most THREADS names are looked up at once, each on a thread that was
+ * started for want of an idle one and that ends when it has had nothing to do for a while. A thread that hangs is waited for by
+ * nobody: it has a count of the resolver, and the last count frees it. Failures are told, not kept.
+ *
+ * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; nobody is called under it. */
+#include "http/resolve.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+
+enum { THREADS = 8, NAMES = 1024, BUCKETS = 64, PATIENCE_MS = 2000 };
+
+typedef struct name {
+    er_node in_bucket, queued;
+    er_found *found; /* NULL: none yet */
+    bool asked;      /* queued or being looked up */
+    er_list asks;
+    char text[];
+} name;
+
+typedef struct worker { /* lives on its thread's stack */
+    er_node idle;
+    er_parker parker;
+} worker;
+
+struct er_resolver {
+    unsigned count; /* the session's handle, each thread */
+    errand_pool *pool;
+    int64_t ttl_ms;
+    er_look_up_fn *look_up;
+    void *arg;
+    er_lock lock; /* guards what follows */
+    uint64_t serial, look_ups, hits;
+    bool closed;
+    unsigned threads, names;
+    er_list queue, idle;
+    er_list buckets[BUCKETS];
+};
+
+er_found *er_found_keep(er_found *found)
+{
+    er_add_relaxed(&found->count, 1); /* relaxed: who counts up has a count */
+    return found;
+}
+
+void er_found_drop(er_found *found)
+{
+    if (found && er_sub(&found->count, 1) == 1) er_free(found);
+}
+
+static void ask_system(void *arg, const char *text, er_addresses *out)
+{
+    (void)arg;
+    er_look_up(text, out);
+}
+
+er_resolver *er_resolver_new(errand_pool *pool, int64_t ttl_ms)
+{
+    er_resolver *r = er_alloc_zero(sizeof *r);
+    if (!r) return NULL;
+    r->count = 1;
+    r->pool = pool;
+    er_pool_keep(pool);
+    r->ttl_ms = ttl_ms;
+    r->look_up = ask_system;
+    er_list_init(&r->queue);
+    er_list_init(&r->idle);
+    for (unsigned i = 0; i < BUCKETS; i++) er_list_init(&r->buckets[i]);
+    return r;
+}
+
+void er_resolver_use(er_resolver *r, er_look_up_fn *fn, void *arg)
+{
+    r->look_up = fn;
+    r->arg = arg;
+}
+
+static void free_name(name *n)
+{
+    er_found_drop(n->found);
+    er_free(n);
+}
+
+static void drop(er_resolver *r)
+{
+    if (er_sub(&r->count, 1) != 1) return;
+    er_node *node;
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        while ((node = er_list_pop(&r->buckets[i]))) free_name(er_of(node, name, in_bucket));
+    }
+    er_pool_release(r->pool);
+    er_free(r);
+}
+
+/* ---- names, under the lock ---- */
+
+static er_list *bucket(er_resolver *r, const char *text)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return &r->buckets[hash % BUCKETS];
+}
+
+static name *find(er_list *in, const char *text)
+{
+    for (er_node *at = in->head.next; at != &in->head; at = at->next) {
+        name *n = er_of(at, name, in_bucket);
+        if (!strcmp(n->text, text)) return n;
+    }
+    return NULL;
+}
+
+static void forget_one(er_resolver *r,
+                       er_list *in) /* of the same bucket, the one that was first asked for longest ago */
+{
+    for (er_node *at = in->head.next; at != &in->head; at = at->next) {
+        name *n = er_of(at, name, in_bucket);
+        if (n->asked) continue;
+        er_list_remove(at);
+        r->names--;
+        free_name(n);
+        return;
+    }
+}
+
+static name *find_or_add(er_resolver *r, const char *text)
+{
+    er_list *in = bucket(r, text);
+    name *n = find(in, text);
+    if (n) return n;
+    size_t size = strlen(text) + 1;
+    if (r->names >= NAMES) forget_one(r, in);
+    n = er_alloc_zero(sizeof *n + size);
+    if (!n) return NULL;
+    memcpy(n->text, text, size);
+    er_list_init(&n->asks);
+    er_list_push(in, &n->in_bucket);
+    r->names++;
+    return n;
+}
+
+/* ---- threads ---- */
+
+static void answer(er_resolver *r, name *n, const er_addresses *addresses)
+{
+    er_found *found = er_alloc(sizeof *found);
+    er_list asks;
+    if (found) {
+        *found = (er_found){ .count = 1, .addresses = *addresses };
+        found->until_ns = addresses->error ? 0 : er_deadline(er_pool_now(r->pool), r->ttl_ms);
+    }
+    er_lock_take(&r->lock);
+    if (found) found->serial = ++r->serial;
+    er_found *before = n->found;
+    n->found = found ? er_found_keep(found) : NULL;
+    n->asked = false;
+    er_list_take_all(&asks, &n->asks);
+    er_lock_give(&r->lock);
+    er_found_drop(before);
+    er_node *node;
+    while ((node = er_list_pop(&asks))) {
+        er_ask *ask = er_of(node, er_ask, node);
+        ask->heard(ask, found ? er_found_keep(found) : NULL);
+    }
+    er_found_drop(found);
+}
+
+static void work(void *arg)
+{
+    er_resolver *r = arg;
+    worker me = { .parker = { 0 } };
+    er_addresses addresses;
+    er_lock_take(&r->lock);
+    for (;;) {
+        er_node *node = er_list_pop(&r->queue);
+        if (node) {
+            name *n = er_of(node, name, queued);
+            r->look_ups++;
+            er_lock_give(&r->lock);
+            r->look_up(r->arg, n->text, &addresses);
+            answer(r, n, &addresses);
+            er_lock_take(&r->lock);
+            continue;
+        }
+        if (r->closed) break;
+        er_list_push_front(&r->idle, &me.idle);
+        er_lock_give(&r->lock);
+        er_park(&me.parker, 1, er_deadline(er_now_ns(), PATIENCE_MS));
+        er_parker_clear(&me.parker, 1);
+        er_lock_take(&r->lock);
+        bool bored = er_listed(&me.idle); /* else somebody took it out, for work */
+        if (bored) er_list_remove(&me.idle);
+        if (bored && er_list_empty(&r->queue)) break;
+    }
+    r->threads--;
+    er_lock_give(&r->lock);
+    drop(r);
+}
+
+void er_resolver_close(er_resolver *r)
+{
+    if (!r) return;
+    er_node *node;
+    er_lock_take(&r->lock);
+    r->closed = true;
+    while ((node = er_list_pop(&r->idle))) er_unpark(&er_of(node, worker, idle)->parker, 1);
+    er_lock_give(&r->lock);
+    drop(r);
+}
+
+/* Sees to it that somebody will look at the queue; under the lock. */
+static int summon(er_resolver *r)
+{
+    er_node *node = er_list_pop(&r->idle);
+    if (node) {
+        er_unpark(&er_of(node, worker, idle)->parker, 1);
+        return 0;
+    }
+    if (r->threads >= THREADS) return 0; /* one of them will come to it */
+    er_thread thread;
+    r->threads++;
+    er_add(&r->count, 1);
+    int error = er_thread_start(&thread, work, r, "errand-resolve", 0);
+    if (!error) {
+        er_thread_detach(&thread);
+        return 0;
+    }
+    r->threads--;
+    er_sub(&r->count, 1); /* the asker has one */
+    return r->threads ? 0 : error;
+}
+
+int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **found)
+{
+    int error = EINPROGRESS;
+    int64_t now = er_pool_now(r->pool);
+    er_lock_take(&r->lock);
+    name *n = find_or_add(r, text);
+    if (!n) {
+        error = ENOMEM;
+    } else if (!n->asked && n->found && n->found->until_ns > now) {
+        *found = er_found_keep(n->found);
+        r->hits++;
+        error = 0;
+    } else {
+        if (n->asked) r->hits++; /* somebody else's look-up serves */
+        er_list_push(&n->asks, &ask->node);
+        if (!n->asked) {
+            er_list_push(&r->queue, &n->queued);
+            int none = summon(r);
+            n->asked = !none;
+            if (none) {
+                er_list_remove(&n->queued);
+                er_list_remove(&ask->node);
+                error = none;
+            }
+        }
+    }
+    er_lock_give(&r->lock);
+    return error;
+}
+
+void er_resolver_counts(er_resolver *r, uint64_t *look_ups, uint64_t *hits)
+{
+    er_lock_take(&r->lock);
+    *look_ups = r->look_ups;
+    *hits = r->hits;
+    er_lock_give(&r->lock);
+}

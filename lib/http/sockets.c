@@ -1,0 +1,285 @@
+/* http/sockets.c -- what is known of each descriptor that curl has on a lane. The lane's thread alone.
+ *
+ *   opened --curl waits on it--> in use --its transfer is over--> idle --next transfer--> in use ...
+ *                                   |                              | overdue, asked back, or the server hung up
+ *                                   +--curl closes it--> gone      +--> shut down, not counted --curl's next look--> gone
+ *
+ * curl keeps idle connections, and can neither be asked for one nor be told to close it (before 8.x). But it looks whether a
+ * connection is alive before it uses it, so one that was shut down here is dropped by the next transfer that looks.
+ *
+ * The poller goes on watching an idle connection for reading: that costs nothing between two transfers of a kept one, and an
+ * idle one that becomes readable was closed by the server (or says what nobody asked for): it is shut down at once, and no
+ * request is wasted on it. What is watched is changed lazily: only when curl wants more, or when an event comes unwanted. */
+#include "http/sockets.h"
+
+#include "base/clock.h"
+#include <errno.h>
+
+typedef struct er_connection {
+    int fd;
+    unsigned watched, wanted; /* ER_CAN_...: what the poller tells of, what curl wants to hear */
+    er_spot *spot;            /* whose connection it is; NULL: not counted, or not any more */
+    er_handle *user;          /* whose transfer it serves; NULL: idle */
+    er_node node;             /* in the user's list, or that of the idle */
+    int64_t idle_ns;          /* since when; er_now_ns */
+    uint64_t unproven;        /* what the system knows it by; 0: curl will call close_socket for it */
+    bool foreign;             /* curl's own pipe, or a connection of the caller's own handle: no business of ours */
+} er_connection;
+
+int er_sockets_open(er_sockets *s)
+{
+    er_list_init(&s->idle);
+    return er_poller_open(&s->poller);
+}
+
+void er_sockets_close(er_sockets *s)
+{
+    for (size_t fd = 0; fd < s->room; fd++) er_free(s->by_fd[fd]);
+    er_free(s->by_fd);
+    s->by_fd = NULL;
+    s->room = 0;
+    er_poller_close(&s->poller);
+}
+
+static er_connection *find(er_sockets *s, int fd) { return fd >= 0 && (size_t)fd < s->room ? s->by_fd[fd] : NULL; }
+
+static void use(er_connection *socket, er_handle *handle)
+{
+    if (er_listed(&socket->node)) er_list_remove(&socket->node);
+    socket->user = handle;
+    er_list_push(&handle->used, &socket->node);
+}
+
+static void watch(er_sockets *s, er_connection *socket, unsigned what)
+{
+    if (socket->watched == what) return;
+    if (!er_poller_set(&s->poller, socket->fd, socket->watched, what)) socket->watched = what;
+}
+
+static void forget(er_sockets *s, er_connection *socket)
+{
+    if (er_listed(&socket->node)) er_list_remove(&socket->node);
+    s->by_fd[socket->fd] = NULL;
+    er_free(socket);
+}
+
+static void uncount(er_sockets *s, er_connection *socket, bool asked)
+{
+    if (!socket->spot) return;
+    er_lock_take(&s->slots->lock);
+    er_slots_closed(s->slots, socket->spot, asked);
+    er_lock_give(&s->slots->lock);
+    socket->spot = NULL;
+    s->closed = true;
+}
+
+static void shut(er_sockets *s, er_connection *socket, bool asked) /* an idle one */
+{
+    watch(s, socket, 0);
+    er_socket_shut(socket->fd);
+    er_list_remove(&socket->node);
+    uncount(s, socket, asked);
+}
+
+static er_connection *add(er_sockets *s, int fd)
+{
+    if ((size_t)fd >= s->room) {
+        size_t room = s->room ? s->room : 32;
+        while (room <= (size_t)fd) room *= 2;
+        er_connection **longer = er_resize(s->by_fd, room * sizeof *longer);
+        if (!longer) return NULL;
+        for (size_t i = s->room; i < room; i++) longer[i] = NULL;
+        s->by_fd = longer;
+        s->room = room;
+    }
+    er_connection *socket = s->by_fd[fd];
+    if (socket) { /* closed behind our back */
+        uncount(s, socket, false);
+        forget(s, socket);
+    }
+    socket = er_alloc_zero(sizeof *socket);
+    if (!socket) return NULL;
+    socket->fd = fd;
+    s->by_fd[fd] = socket;
+    return socket;
+}
+
+/* curl 7.88 closes a connection that never came to stand (refused, cancelled, slower than its twin of the other address family)
+ * without a word. False: so it was. */
+static bool still_there(er_sockets *s, er_connection *socket)
+{
+    if (!socket->unproven || er_socket_identity(socket->fd) == socket->unproven) return true;
+    uncount(s, socket, false);
+    forget(s, socket);
+    return false;
+}
+
+/* ---- what curl calls ---- */
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    er_handle *handle = arg;
+    er_sockets *s = handle->sockets;
+    (void)purpose;
+    int fd = er_socket(address->family, address->socktype, address->protocol);
+    int error = fd < 0 ? errno : 0;
+    er_connection *socket = error ? NULL : add(s, fd);
+    if (!error && !socket) {
+        er_file_close(fd);
+        error = ENOMEM;
+    }
+    if (error) {
+        handle->x->no_socket = error;
+        return CURL_SOCKET_BAD;
+    }
+    use(socket, handle);
+    socket->unproven = er_socket_identity(fd);
+    socket->spot = handle->x->turn.spot;
+    er_lock_take(&s->slots->lock);
+    er_slots_opened(s->slots, socket->spot);
+    er_lock_give(&s->slots->lock);
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    er_sockets *s = arg;
+    er_connection *socket = find(s, fd);
+    if (socket) {
+        uncount(s, socket, false);
+        watch(s, socket, 0);
+        forget(s, socket);
+    }
+    er_file_close(fd);
+    return 0;
+}
+
+static int want(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_socket)
+{
+    er_sockets *s = arg;
+    er_connection *socket = find(s, fd);
+    (void)of_socket;
+    if (what == CURL_POLL_REMOVE) {
+        if (!socket || !still_there(s, socket)) return 0;
+        socket->wanted = 0;
+        if (!socket->foreign) return 0;
+        watch(s, socket, 0);
+        forget(s, socket);
+        return 0;
+    }
+    if (!socket) {
+        if (!(socket = add(s, fd))) return -1;
+        socket->foreign = true;
+    }
+    if (!socket->foreign) {
+        char *at = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &at);
+        if (socket->user != (er_handle *)(void *)at) use(socket, (er_handle *)(void *)at);
+    }
+    socket->wanted = (what & CURL_POLL_IN ? (unsigned)ER_CAN_READ : 0) |
+                     (what & CURL_POLL_OUT ? (unsigned)ER_CAN_WRITE : 0);
+    watch(s, socket, socket->wanted);
+    return 0;
+}
+
+void er_sockets_serve(er_sockets *s, CURLM *multi)
+{
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, s);
+}
+
+static bool stands(const er_handle *handle)
+{
+    for (const er_node *at = handle->used.head.next; at != &handle->used.head; at = at->next) {
+        const er_connection *socket = er_of(at, er_connection, node);
+        if (socket->unproven && er_socket_identity(socket->fd) != socket->unproven) continue;
+        if (er_socket_stands(socket->fd)) return true;
+    }
+    return false;
+}
+
+int er_sockets_count(er_sockets *s, er_handle *handle)
+{
+    CURL *easy = handle->easy;
+    handle->sockets = s;
+    handle->stands = stands;
+    int bad = (int)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, handle);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s); /* a connection outlives the handle that made it */
+    return bad ? ENOMEM : 0;
+}
+
+/* ---- what the lane asks ---- */
+
+int er_sockets_heard(er_sockets *s, er_event event)
+{
+    er_connection *socket = find(s, event.fd);
+    if (!socket) return 0; /* closed while others of the same batch were worked off */
+    if (!socket->wanted) {
+        if (!socket->user && er_listed(&socket->node)) shut(s, socket, false);
+        else watch(s, socket, 0);
+        return 0;
+    }
+    return (event.what & ER_CAN_READ ? CURL_CSELECT_IN : 0) | (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) |
+           (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
+}
+
+void er_sockets_release(er_sockets *s, er_handle *handle)
+{
+    int64_t now = 0;
+    while (!er_list_empty(&handle->used)) {
+        er_connection *socket = er_of(er_list_pop(&handle->used), er_connection, node);
+        if (!still_there(s, socket)) continue;
+        if (!now) now = er_now_ns();
+        socket->unproven = 0; /* what stands when its transfer is over is kept by curl */
+        socket->user = NULL;
+        socket->idle_ns = now;
+        er_list_push(&s->idle, &socket->node);
+        watch(s, socket, ER_CAN_READ);
+    }
+}
+
+int64_t er_sockets_reap(er_sockets *s)
+{
+    er_node *node;
+    int64_t now = 0;
+    while ((node = er_list_first(&s->idle))) {
+        er_connection *socket = er_of(node, er_connection, node);
+        int64_t overdue = er_deadline(socket->idle_ns, s->keepalive_ms);
+        if (overdue == INT64_MAX) return overdue;
+        if (!now) now = er_now_ns();
+        if (overdue > now) return overdue;
+        if (!socket->wanted) {
+            shut(s, socket, false);
+            continue;
+        }
+        er_list_remove(node); /* another transfer still shares it */
+        socket->idle_ns = now;
+        er_list_push(&s->idle, node);
+    }
+    return INT64_MAX;
+}
+
+void er_sockets_give_back(er_sockets *s, er_berth *berth)
+{
+    for (;;) {
+        unsigned n = 0;
+        er_lock_take(&s->slots->lock);
+        er_spot *spot = er_slots_asked(s->slots, berth, &n);
+        er_lock_give(&s->slots->lock);
+        if (!spot) return;
+        for (er_node *at = s->idle.head.next, *next; at != &s->idle.head && n; at = next) {
+            er_connection *socket = er_of(at, er_connection, node);
+            next = at->next;
+            if (socket->spot != spot || socket->wanted) continue;
+            shut(s, socket, true);
+            n--;
+        }
+        if (!n) continue;
+        er_lock_take(&s->slots->lock);
+        er_slots_kept(s->slots, spot, n);
+        er_lock_give(&s->slots->lock);
+        s->closed = true;
+    }
+}

@@ -1,0 +1,143 @@
+/* http/stage.c -- events of all of a session's exchanges, told in the order in which they came.
+ *
+ *   lane, sender --tell--> events --teller, a task--> the caller's function
+ *
+ * There is one teller at a time: started with the first event, it goes on until there is none. An event is a copy: method and
+ * url as they are shown, so that nothing of the exchange has to last. Counted: the session, and a teller under way. */
+#include "http/stage.h"
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "core/task.h"
+
+#include <string.h>
+
+struct er_stages {
+    unsigned count;
+    errand_pool *pool; /* kept */
+    errand_stage_fn *fn;
+    void *arg;
+    uint64_t numbers;
+
+    er_lock lock; /* guards what follows */
+    er_list events;
+    bool telling;
+    er_parker *flusher;
+};
+
+typedef struct event {
+    er_node node;
+    errand_stage_view view;
+    char text[]; /* method NUL url NUL */
+} event;
+
+er_stages *er_stages_new(errand_pool *pool, errand_stage_fn *fn, void *arg)
+{
+    er_stages *stages = er_alloc_zero(sizeof *stages);
+    if (!stages) return NULL;
+    stages->count = 1;
+    stages->pool = pool;
+    er_pool_keep(pool);
+    stages->fn = fn;
+    stages->arg = arg;
+    er_list_init(&stages->events);
+    return stages;
+}
+
+void er_stages_drop(er_stages *stages)
+{
+    if (!stages || er_sub(&stages->count, 1) != 1) return;
+    er_node *node;
+    while ((node = er_list_pop(&stages->events))) er_free(er_of(node, event, node));
+    er_pool_release(stages->pool);
+    er_free(stages);
+}
+
+uint64_t er_stages_number(er_stages *stages) { return stages ? er_add(&stages->numbers, 1) + 1 : 0; }
+
+static void tell_all(er_stages *stages, bool at_last)
+{
+    er_lock_take(&stages->lock);
+    er_node *node;
+    while ((node = er_list_pop(&stages->events))) {
+        er_lock_give(&stages->lock);
+        event *one = er_of(node, event, node);
+        stages->fn(&one->view, stages->arg);
+        er_free(one);
+        er_lock_take(&stages->lock);
+    }
+    if (at_last) {
+        stages->telling = false;
+        if (stages->flusher) er_unpark(stages->flusher, 1);
+    }
+    er_lock_give(&stages->lock);
+}
+
+static errand_result run_teller(void *arg)
+{
+    tell_all(arg, false);
+    return errand_ok(NULL, NULL);
+}
+
+static void teller_gone(void *arg) /* tells what came since, or what it was never begun for */
+{
+    tell_all(arg, true);
+    er_stages_drop(arg);
+}
+
+void er_stage_tell(er_stages *stages, const er_request *request, uint64_t exchange, errand_stage stage,
+                   int64_t since_ns, int status, int error)
+{
+    char *url = er_url_shown(request->url, true);
+    if (!url) return;
+    size_t method = strlen(request->method) + 1, size = strlen(url) + 1;
+    event *one = er_alloc(sizeof *one + method + size);
+    if (one) {
+        memcpy(one->text, request->method, method);
+        memcpy(one->text + method, url, size);
+        one->view = (errand_stage_view){ .stage = stage,
+                                         .status = status,
+                                         .error = error,
+                                         .exchange = exchange,
+                                         .after_ms = (double)(er_now_ns() - since_ns) / 1e6,
+                                         .method = one->text,
+                                         .url = one->text + method };
+        er_lock_take(&stages->lock);
+        er_list_push(&stages->events, &one->node);
+        bool starts = !stages->telling;
+        stages->telling = true;
+        er_lock_give(&stages->lock);
+        if (starts) {
+            const errand_task task = { .fn = run_teller, .arg = stages, .free = teller_gone, .name = "http stages" };
+            er_add(&stages->count, 1);
+            errand_drop(er_task_submit(stages->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+        }
+    }
+    er_free(url);
+}
+
+bool er_stages_flush(er_stages *stages, int64_t deadline_ns)
+{
+    er_parker parker = { 0 };
+    if (!stages) return true;
+    er_lock_take(&stages->lock);
+    bool waits = stages->telling;
+    stages->flusher = waits ? &parker : NULL;
+    er_lock_give(&stages->lock);
+    if (!waits) return true;
+    er_lend();
+    bool flushed = er_park(&parker, 1, deadline_ns);
+    er_lend_end();
+    er_lock_take(&stages->lock);
+    stages->flusher = NULL;
+    er_lock_give(&stages->lock);
+    return flushed;
+}
+
+const char *errand_stage_name(errand_stage stage)
+{
+    static const char *const names[] = { "queued",     "resolved", "connected", "sent",
+                                         "first byte", "redirect", "done",      "failed" };
+    return (unsigned)stage < sizeof names / sizeof *names ? names[stage] : "";
+}

@@ -1,0 +1,31 @@
+/* http/stage.h -- what a session tells its hook of each exchange. */
+#ifndef ER_STAGE_H
+#define ER_STAGE_H
+
+#include "http/request.h"
+
+typedef struct er_stages er_stages;
+
+/* fn is called in tasks of the pool, one at a time. NULL: no memory. */
+er_stages *er_stages_new(errand_pool *pool, errand_stage_fn *fn, void *arg);
+
+/* Waits until all is told. False: not by deadline_ns (er_now_ns). */
+bool er_stages_flush(er_stages *stages, int64_t deadline_ns);
+void er_stages_drop(er_stages *stages); /* gives up the session's count; NULL is harmless */
+
+/* A number for each exchange that is to be told of, from 1. */
+uint64_t er_stages_number(er_stages *stages);
+
+/* Any thread, no lock held. Never fails: without memory the event is lost. */
+void er_stage_tell(er_stages *stages, const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns,
+                   int status, int error);
+
+/* since_ns: when the exchange began. */
+static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
+                            int error)
+{
+    er_stages *stages = request->defaults->stages;
+    if (stages) er_stage_tell(stages, request, exchange, stage, since_ns, status, error);
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* http/where.h -- where a url leads to: its origin (RFC 6454, 4). */
+#ifndef ER_WHERE_H
+#define ER_WHERE_H
+
+#include "base/os.h"
+
+typedef struct er_where {
+    char    *key;  /* "https://example.org:443": lower case, always with the port */
+    char    *host; /* within key's memory: what is to be looked up. NULL: it is an address */
+    unsigned port;
+} er_where;
+
+/* The length of "scheme://authority" of an absolute http(s) url that has nothing in it which curl would read in another way or
+ * write differently; 0: it may have, ask curl. */
+size_t er_where_plain(const char *url);
+bool   er_where_plain_path(const char *path); /* the same of what follows: "/a/b?c" */
+
+int  er_where_of(er_where *where, const char *url); /* of an absolute url. 0, EINVAL or ENOMEM */
+void er_where_free(er_where *where);
+
+#endif

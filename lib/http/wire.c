@@ -1,0 +1,122 @@
+/* http/wire.c -- what is the same for all of a session's transfers: set once for each handle.
+ *
+ * Nothing of the environment counts unless asked for: neither its proxies nor .netrc. Certificates are verified, TLS is 1.2 at
+ * least. Files are looked at when the session is made, so that a wrong path is told there and not by every request. */
+#include "http/wire.h"
+
+#include "base/net.h"
+#include "http/words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+static int check_file(const char *name, const char *path, er_bytes *why)
+{
+    uint64_t length;
+    int error = path ? er_file_length(path, &length) : 0;
+    if (error && error != ESPIPE) er_bytes_format(why, "%s \"%s\": %s", name, path, errand_strerror(error));
+    return error == ESPIPE ? 0 : error;
+}
+
+static int read_proxy(er_wire *wire, const char *proxy, er_bytes *why)
+{
+    static const char *const schemes[] = { "http", "https", "socks4", "socks4a", "socks5", "socks5h" };
+    CURLU *parts = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    if (!parts) return ENOMEM;
+    bool good = !er_has_control(proxy, false) && !curl_url_set(parts, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) &&
+                !curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) && !curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    bool known = false;
+    for (size_t i = 0; good && i < sizeof schemes / sizeof *schemes; i++) known |= !strcasecmp(scheme, schemes[i]);
+    int error = good && known ? 0 : EINVAL;
+    if (error)
+        er_bytes_text(why, "proxy is not SCHEME://HOST:PORT, with http, https, socks4, socks4a, socks5 or socks5h");
+    long number = error || curl_url_get(parts, CURLUPART_PORT, &port, 0) ? 1080 : strtol(port, NULL, 10);
+    if (!error && (!(wire->dial_host = er_copy_text(host)) || !(wire->proxy = er_copy_text(proxy)))) error = ENOMEM;
+    wire->dial_port = (uint16_t)number;
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(parts);
+    return error;
+}
+
+static int read_socket(er_wire *wire, const char *path, er_bytes *why)
+{
+    if (!*path || strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) {
+        return er_refuse(why, "unix_socket is empty or too long", NULL, 0);
+    }
+    wire->unix_socket = er_copy_text(path);
+    wire->dial_host = er_copy_text("");
+    return wire->unix_socket && wire->dial_host ? 0 : ENOMEM;
+}
+
+int er_wire_make(er_wire *wire, const errand_http_opts *opts, er_bytes *why)
+{
+    const struct {
+        const char *name, *value;
+        char **to;
+    } files[] = { { "ca_file", opts->ca_file, &wire->ca_file },
+                  { "cert_file", opts->cert_file, &wire->cert_file },
+                  { "key_file", opts->key_file, &wire->key_file } };
+    int error = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++) {
+        error = check_file(files[i].name, files[i].value, why);
+        if (!error && files[i].value && !(*files[i].to = er_copy_text(files[i].value))) error = ENOMEM;
+    }
+    if (!error && opts->key_file && !opts->cert_file) error = er_refuse(why, "key_file without cert_file", NULL, 0);
+    if (!error && opts->key_password && !(wire->key_password = er_copy_text(opts->key_password))) error = ENOMEM;
+    if (!error && (unsigned)opts->min_tls > ERRAND_TLS_1_3)
+        error = er_refuse(why, "min_tls is none of errand_tls", NULL, 0);
+    if (!error && opts->proxy && opts->unix_socket)
+        error = er_refuse(why, "proxy and unix_socket are both given", NULL, 0);
+    if (!error && opts->proxy && opts->environment)
+        error = er_refuse(why, "proxy and environment are both given", NULL, 0);
+    if (!error && opts->proxy) error = read_proxy(wire, opts->proxy, why);
+    if (!error && opts->unix_socket) error = read_socket(wire, opts->unix_socket, why);
+    wire->min_tls = opts->min_tls == ERRAND_TLS_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
+    wire->environment = opts->environment;
+    wire->netrc = opts->netrc;
+    wire->plain = opts->no_compression;
+    return error;
+}
+
+void er_wire_free(er_wire *wire)
+{
+    char **all[] = { &wire->proxy,     &wire->unix_socket, &wire->ca_file,
+                     &wire->cert_file, &wire->key_file,    &wire->dial_host };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) er_free(*all[i]);
+    if (wire->key_password) explicit_bzero(wire->key_password, strlen(wire->key_password));
+    er_free(wire->key_password);
+    *wire = (er_wire){ 0 };
+}
+
+void er_wire_reroute(const er_wire *wire, er_where *where)
+{
+    if (wire->environment) where->host = NULL; /* curl finds out whether there is a proxy, and looks up what it needs */
+    if (!wire->dial_host) return;
+    where->host = *wire->dial_host && !er_is_address(wire->dial_host) ? wire->dial_host : NULL;
+    where->port = wire->dial_port;
+}
+
+CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, wire->min_tls);
+    if (!code && !wire->environment) code = curl_easy_setopt(easy, CURLOPT_PROXY, wire->proxy ? wire->proxy : "");
+    if (!code && wire->proxy) code = curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's does not count */
+    if (!code && wire->unix_socket) code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, wire->unix_socket);
+    if (!code && wire->netrc) code = curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    if (!code && !wire->plain) code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wire->ca_file);
+    if (!code && wire->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* where libcurl knows it: this file alone */
+    if (!code && wire->cert_file) code = curl_easy_setopt(easy, CURLOPT_SSLCERT, wire->cert_file);
+    if (!code && wire->cert_file) {
+        code = curl_easy_setopt(easy, CURLOPT_SSLKEY, wire->key_file ? wire->key_file : wire->cert_file);
+    }
+    if (!code && wire->key_password) code = curl_easy_setopt(easy, CURLOPT_KEYPASSWD, wire->key_password);
+    return code;
+}

@@ -1,0 +1,32 @@
+/* http/wire.h -- by what road and how guarded a session's requests go: proxy, unix socket, TLS, compression. */
+#ifndef ER_WIRE_H
+#define ER_WIRE_H
+
+#include "base/bytes.h"
+#include "http/where.h"
+
+#include <errand/http.h>
+
+#include <curl/curl.h>
+
+typedef struct er_wire {
+    char *proxy; /* NULL: none, "" too */
+    char *unix_socket;
+    char *ca_file, *cert_file, *key_file, *key_password;
+    char *dial_host; /* whose name is to be resolved instead of the url's; "": nobody's; NULL: the url's */
+    uint16_t dial_port;
+    long  min_tls; /* CURL_SSLVERSION_ */
+    bool  environment, netrc, plain;
+} er_wire;
+
+/* Checks and copies. 0, EINVAL, ENOMEM, or why a file cannot be read. */
+int  er_wire_make(er_wire *wire, const errand_http_opts *opts, er_bytes *why);
+void er_wire_free(er_wire *wire);
+
+/* Where a connection for an origin goes, and so whose name is to be looked up: the proxy's, nobody's, the origin's own. */
+void er_wire_reroute(const er_wire *wire, er_where *where);
+
+/* Sets a handle up, once for all requests of the session. 0, or a CURLcode: what this libcurl cannot do. */
+CURLcode er_wire_apply(const er_wire *wire, CURL *easy);
+
+#endif

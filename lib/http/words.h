@@ -1,0 +1,17 @@
+/* http/words.h -- what may be sent as a word, and what may be shown of what others said. */
+#ifndef ER_WORDS_H
+#define ER_WORDS_H
+
+#include "base/bytes.h"
+
+/* How many characters of a token (RFC 9110, 5.6.2) a text begins with. */
+size_t er_token(const char *text);
+bool   er_has_control(const char *text, bool tab_is_fine);
+
+/* EINVAL, with "what "culprit"" in *why; culprit may be NULL. */
+int er_refuse(er_bytes *why, const char *what, const char *culprit, size_t size);
+
+/* Adds text of a stranger: control characters become spaces, at most `most` bytes. */
+void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most);
+
+#endif
