@@ -6,6 +6,7 @@ headers=$(cd "$include" && ls errand.h errand-http.h errand/*.h)
 [ "${WITH_HTTP:-yes}" = yes ] || headers=$(grep -vE '^errand(-http|/http|/batch|/jobs)\.h$' <<<"$headers")
 failed=0 done=0
 plus=errand.hpp # in C++ only
+[ "${WITH_HTTP:-yes}" != yes ] || plus+=" errand-http.hpp"
 try() { # LANGUAGE COMPILER...: all headers, one at a time
     local language=$1 header
     shift

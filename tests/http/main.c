@@ -3,10 +3,17 @@
 int main(void)
 {
     Suite *(*const suites[])(void) = { classify_suite, refusals_suite, replies_suite, failures_suite, endings_suite,
-                                       session_suite,  retries_suite,  files_suite,   json_suite };
+                                       session_suite,  retries_suite,  files_suite,   json_suite,
+                                       table_suite,    hostile_suite, flows_suite,
+                                       bodies_suite,   between_suite,  mixed_suite };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         srunner_add_suite(runner, suites[i]());
+#ifdef WITH_TLS
+    srunner_add_suite(runner, tls_suite());
+#else
+    puts("SKIPPED: the tests of TLS, for want of the OpenSSL library (libssl-dev)");
+#endif
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -25,6 +25,7 @@ struct world {
 
 /* opts may be NULL; without a base_url relative urls go to the server. */
 void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts); /* a server that runs already */
 void world_close(struct world *w); /* and everything ends well */
 
 /* The same with a pool whose clock stands still until the test turns it. */
@@ -63,5 +64,12 @@ Suite *session_suite(void);
 Suite *retries_suite(void);
 Suite *files_suite(void);
 Suite *json_suite(void);
+Suite *table_suite(void);
+Suite *hostile_suite(void);
+Suite *flows_suite(void);
+Suite *bodies_suite(void);
+Suite *between_suite(void);
+Suite *mixed_suite(void);
+Suite *tls_suite(void);
 
 #endif

@@ -1,0 +1,545 @@
+/* What stands between the caller and the wire: middleware, stages, who one is, the road, and what is kept secret. */
+#include "world.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static void mirror(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", request.length);
+        raw_send(conn, request.text, request.length);
+        raw_request_free(&request);
+    }
+}
+
+static const char *text_of(const errand_result *r) { return errand_response_body(r->value).at; }
+#define ck_has(r, part) ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
+#define ck_has_not(r, part) ck_assert_msg(!strstr(text_of(r), (part)), "%s in %s", (part), text_of(r))
+
+/* ---- middleware ---- */
+
+static errand_future *add_header(const errand_request *request, errand_next *next, void *arg)
+{
+    const char *headers[] = { arg, NULL };
+    errand_request changed = *request;
+    if (!changed.headers)
+        changed.headers = headers;
+    return errand_next_send(next, &changed);
+}
+
+static errand_result shorten(errand_result in, void *arg)
+{
+    atomic_fetch_add((atomic_uint *)arg, 1);
+    return in;
+}
+
+static errand_future *count_ends(const errand_request *request, errand_next *next, void *arg)
+{
+    return errand_then(errand_next_send(next, request), shorten, arg);
+}
+
+static errand_future *answer_itself(const errand_request *request, errand_next *next, void *arg)
+{
+    if (strcmp(request->url, "/cached"))
+        return errand_next_send(next, request);
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(arg, &f);
+    errand_resolve(promise, errand_ok((void *)(uintptr_t) "from here", NULL));
+    return f;
+}
+
+START_TEST(middleware_changes_watches_and_answers)
+{
+    struct world w;
+    atomic_uint ends = 0;
+    errand_pool *pool = errand_pool_new(NULL);
+    const errand_middleware row[] = { { count_ends, &ends },
+                                      { answer_itself, pool },
+                                      { add_header, (void *)(uintptr_t) "X-Added: 1" },
+                                      { add_header, (void *)(uintptr_t) "X-Late: 1" }, /* finds that there are headers */
+                                      { NULL, NULL } };
+    world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
+    errand_result r = world_get(&w, "/x");
+    ck_well(&r);
+    ck_has(&r, "\r\nX-Added: 1\r\n");
+    ck_has_not(&r, "X-Late");
+    errand_result_free(&r);
+    r = world_get(&w, "/cached");
+    ck_assert_str_eq(r.value, "from here");
+    errand_result_free(&r);
+    ck_assert_uint_eq(atomic_load(&ends), 2);
+    ck_assert_uint_eq(raw_server_requests(w.server), 1);
+    r = world_send(&w, (errand_request){ .url = "ftp://x/" }); /* what is wrong is found behind the last one */
+    ck_assert_int_eq(r.error, EINVAL);
+    ck_assert_uint_eq(atomic_load(&ends), 3);
+    errand_result_free(&r);
+    world_close(&w);
+    ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
+}
+END_TEST
+
+/* A token that has run out is renewed, and the request sent again with it: later, from a task. */
+struct renewing {
+    errand_next *next;
+    atomic_uint renewals;
+};
+
+static errand_result with_new_token(errand_result in, void *arg)
+{
+    struct renewing *renewing = arg;
+    if (in.error != ERRAND_HTTP + 401)
+        return in;
+    errand_result_free(&in);
+    atomic_fetch_add(&renewing->renewals, 1);
+    return errand_later(errand_next_send(renewing->next, &(errand_request){ .url = "/paid", .bearer = "new-token" }));
+}
+
+static errand_future *renew(const errand_request *request, errand_next *next, void *arg)
+{
+    struct renewing *renewing = arg;
+    renewing->next = next;
+    return errand_then(errand_next_send(next, request), with_new_token, renewing);
+}
+
+static void want_new_token(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        raw_reply(conn, raw_has_header(&request, "Authorization", "Bearer new-token") ? 200 : 401, "text/plain", "in");
+        raw_request_free(&request);
+    }
+}
+
+START_TEST(middleware_can_send_again_later)
+{
+    struct world w;
+    struct renewing renewing = { 0 };
+    world_open(&w, want_new_token, NULL,
+               &(errand_http_opts){ .middleware = (errand_middleware[]){ { renew, &renewing }, { 0 } } });
+    errand_result r = world_send(&w, (errand_request){ .url = "/paid", .bearer = "old-token" });
+    ck_well(&r);
+    ck_body_eq(&r, "in");
+    errand_result_free(&r);
+    ck_assert_uint_eq(atomic_load(&renewing.renewals), 1);
+    ck_assert_uint_eq(raw_server_requests(w.server), 2);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- stages ---- */
+
+struct heard {
+    char text[2000];
+    unsigned at_once, most, n;
+    double last_ms;
+};
+
+static void hear(const errand_stage_view *view, void *arg)
+{
+    struct heard *heard = arg;
+    size_t length = strlen(heard->text);
+    ck_assert_ptr_null(strchr(view->url, '?'));
+    ck_assert_ptr_null(strstr(view->url, "sesame"));
+    if (view->stage == ERRAND_STAGE_QUEUED)
+        heard->last_ms = 0;
+    ck_assert_double_ge(view->after_ms, heard->last_ms);
+    heard->last_ms = view->after_ms;
+    snprintf(heard->text + length, sizeof heard->text - length, "%llu %s %s", (unsigned long long)view->exchange,
+             view->method, errand_stage_name(view->stage));
+    length = strlen(heard->text);
+    if (view->status || view->error)
+        snprintf(heard->text + length, sizeof heard->text - length, " %d", view->status ? view->status : view->error);
+    length = strlen(heard->text);
+    snprintf(heard->text + length, sizeof heard->text - length, "\n");
+    heard->n++;
+}
+
+static void redirect_or_fail(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        bool old = strstr(request.text, " /old") != NULL, bad = strstr(request.text, " /bad") != NULL;
+        raw_request_free(&request);
+        if (bad)
+            return;
+        if (old)
+            raw_say(conn, "HTTP/1.1 301 X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n");
+        else
+            raw_reply(conn, 200, "text/plain", "");
+    }
+}
+
+START_TEST(a_hook_is_told_every_stage_in_order)
+{
+    struct world w;
+    struct heard heard = { 0 };
+    world_open(&w, redirect_or_fail, NULL, &(errand_http_opts){ .on_stage = hear, .stage_arg = &heard });
+    errand_result r = world_get(&w, "/old?token=sesame");
+    ck_well(&r);
+    errand_result_free(&r);
+    r = world_get(&w, "/bad");
+    errand_result_free(&r);
+    world_close(&w); /* now all is told */
+    ck_assert_str_eq(heard.text, "1 GET queued\n1 GET connected\n1 GET sent\n1 GET first byte\n1 GET redirect 301\n"
+                                 "1 GET sent\n1 GET first byte\n1 GET done 200\n"
+                                 "2 GET queued\n2 GET sent\n2 GET failed 131124\n");
+}
+END_TEST
+
+START_TEST(a_hook_is_told_of_names_and_of_each_attempt)
+{
+    struct world w;
+    struct heard heard = { 0 };
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    world_open(&w, redirect_or_fail, NULL,
+               &(errand_http_opts){ .on_stage = hear, .stage_arg = &heard, .policy = policy });
+    char url[60];
+    snprintf(url, sizeof url, "http://localhost:%u/bad", raw_server_port(w.server));
+    errand_result r = world_get(&w, url);
+    ck_assert_int_ne(r.error, 0);
+    errand_result_free(&r);
+    world_close(&w);
+    ck_assert_ptr_nonnull(strstr(heard.text, "1 GET queued\n1 GET resolved\n1 GET connected\n1 GET sent\n1 GET failed "));
+    ck_assert_ptr_nonnull(strstr(heard.text, "2 GET queued\n"));
+    ck_assert_ptr_nonnull(strstr(heard.text, "2 GET failed "));
+    errand_policy_free(policy);
+}
+END_TEST
+
+static void count_stages(const errand_stage_view *view, void *arg)
+{
+    struct heard *heard = arg; /* without locks: one at a time is promised */
+    (void)view;
+    heard->most = ++heard->at_once > heard->most ? heard->at_once : heard->most;
+    heard->n++;
+    heard->at_once--;
+}
+
+START_TEST(stages_of_many_are_told_one_at_a_time_and_none_is_lost)
+{
+    struct world w;
+    struct heard heard = { 0 };
+    unsigned n = storm(200);
+    world_open(&w, mirror, NULL, &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &heard, .limit = 8 });
+    errand_future **fs = calloc(n, sizeof *fs);
+    for (unsigned i = 0; i < n; i++)
+        fs[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < n; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    unsigned connections = raw_server_connections(w.server);
+    world_close(&w);
+    free(fs);
+    ck_assert_uint_eq(heard.most, 1);
+    ck_assert_uint_eq(heard.n, 4 * n + connections);
+}
+END_TEST
+
+/* ---- who one is ---- */
+
+START_TEST(auth_is_the_sessions_or_the_requests)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, &(errand_http_opts){ .bearer = "session-token" });
+    errand_result r = world_get(&w, "/");
+    ck_has(&r, "\r\nAuthorization: Bearer session-token\r\n");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .user = "Aladdin", .password = "open sesame" });
+    ck_has(&r, "\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n");
+    ck_has_not(&r, "session-token");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .user = "ab" });
+    ck_has(&r, "\r\nAuthorization: Basic YWI6\r\n");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("authorization: Own x") });
+    ck_has(&r, "\r\nauthorization: Own x\r\n");
+    ck_has_not(&r, "session-token");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
+    ck_assert_int_eq(r.error, EINVAL);
+    ck_message_has(&r, "which of them");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- secrets ---- */
+
+/* A server that says what it was sent in everything it can. */
+static void blab(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        raw_request_free(&request);
+        static const char problem[] = "{\"title\":\"bad token hush-hush-1\",\"detail\":\"cookie id=hush-hush-2, key hush-hush-3, "
+                                      "basic YW5uYTpodXNoLWh1c2gtNA==\"}";
+        raw_say(conn, "HTTP/1.1 401 no Bearer hush-hush-1 here\r\nContent-Type: application/problem+json\r\n"
+                      "Content-Length: %zu\r\n\r\n%s", sizeof problem - 1, problem);
+    }
+}
+
+START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
+{
+    struct world w;
+    char path[] = "/tmp/errand-log-XXXXXX", text[20000] = "";
+    close(mkstemp(path));
+    errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
+    ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_TRACE), 0);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .name = "paid", .log = log, .attempts = 2 }, NULL);
+    struct heard heard = { 0 };
+    world_open(&w, blab, NULL,
+               &(errand_http_opts){ .log = log, .policy = policy, .on_stage = hear, .stage_arg = &heard });
+    char url[200];
+    snprintf(url, sizeof url, "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5#hush-hush-6", raw_server_port(w.server));
+    const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3", "Proxy-Authorization: hush-hush-7", NULL };
+    errand_result r = world_send(&w, (errand_request){ .url = url, .bearer = "hush-hush-1", .headers = with_key });
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 401);
+    ck_message_has(&r, "bad token ");
+    struct json_object *json = errand_result_json(&r, NULL);
+    const char *report = json_object_to_json_string(json);
+    ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
+    ck_assert_msg(!strstr(report, "hush-hush"), "%s", report);
+    json_object_put(json);
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/x?key=hush-hush-5", .bearer = "hush-hush-1" });
+    ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
+    errand_result_free(&r);
+    world_close(&w);
+    errand_policy_free(policy);
+    ck_assert_int_eq(errand_log_close(log, 5000), 0);
+    FILE *in = fopen(path, "r");
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    fclose(in);
+    unlink(path);
+    ck_assert_ptr_nonnull(strstr(text, "[paid-error]"));
+    ck_assert_msg(!strstr(text, "hush-hush"), "%s", text);
+    ck_assert_ptr_null(strstr(heard.text, "hush-hush"));
+}
+END_TEST
+
+/* ---- roads ---- */
+
+START_TEST(a_proxy_gets_the_whole_url_and_its_password)
+{
+    struct world w;
+    char proxy[100];
+    struct raw_server *server;
+    ck_assert_int_eq(raw_server_start(&server, mirror, NULL), 0);
+    snprintf(proxy, sizeof proxy, "http://anna:sesame@localhost:%u", raw_server_port(server));
+    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    errand_result r = world_get(&w, "/video?x=1"); /* a name that only the proxy could look up */
+    ck_well(&r);
+    ck_has(&r, "GET http://far.away.invalid/video?x=1 HTTP/1.1\r\n");
+    ck_has(&r, "\r\nProxy-Authorization: Basic YW5uYTpzZXNhbWU=\r\n");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(the_environments_proxies_count_only_if_asked_for)
+{
+    struct world w;
+    struct raw_server *server;
+    char proxy[100];
+    ck_assert_int_eq(raw_server_start(&server, mirror, NULL), 0);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
+    setenv("http_proxy", proxy, 1);
+    setenv("no_proxy", "", 1);
+    world_open_on(&w, server, &(errand_http_opts){ .base_url = "http://far.away.invalid/", .environment = (unsigned)_i });
+    errand_result r = world_get(&w, "/");
+    if (_i) {
+        ck_well(&r);
+        ck_has(&r, "GET http://far.away.invalid/ HTTP/1.1\r\n");
+    } else {
+        ck_assert_str_eq(errand_result_phase(&r), "resolve");
+    }
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_unix_socket_stands_for_any_host)
+{
+    struct world w;
+    struct raw_server *server;
+    char folder[40] = "/tmp/errand-unix-XXXXXX", path[60];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    ck_assert_int_eq(raw_server_start_at(&server, mirror, NULL, path), 0);
+    world_open_on(&w, server, &(errand_http_opts){ .unix_socket = path, .base_url = "http://no.such.host.invalid/" });
+    for (int i = 0; i < 3; i++) {
+        errand_result r = world_get(&w, "/info");
+        ck_well(&r);
+        ck_has(&r, "GET /info HTTP/1.1\r\nHost: no.such.host.invalid\r\n");
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(server), 1);
+    world_close(&w);
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
+static const errand_http_opts bad_roads[] = {
+    { .proxy = "ftp://host:1" },       { .proxy = "" },
+    { .proxy = "http://h:99999" },     { .unix_socket = "" },
+    { .unix_socket = "/a", .proxy = "http://h" }, { .environment = 1, .proxy = "http://h" },
+    { .bearer = "a", .user = "b" },
+};
+
+START_TEST(a_road_that_leads_nowhere_is_told_when_the_session_is_made)
+{
+    errand_pool *pool = errand_pool_new(NULL);
+    errno = 0;
+    ck_assert_ptr_null(errand_http_new(pool, &bad_roads[_i]));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
+}
+END_TEST
+
+/* "hello, world" as gzip has it */
+static const unsigned char zipped[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb,
+                                        0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0x28, 0xcf, 0x2f, 0xca, 0x49,
+                                        0x01, 0x00, 0x3a, 0x72, 0xab, 0xff, 0x0c, 0x00, 0x00, 0x00 };
+
+static void say_zipped(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    if (!raw_read_request(conn, &request))
+        return;
+    atomic_store((atomic_uint *)arg, raw_has_header(&request, "Accept-Encoding", NULL));
+    raw_request_free(&request);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof zipped);
+    raw_send(conn, zipped, sizeof zipped);
+}
+
+START_TEST(compression_is_asked_for_and_undone_unless_told_otherwise)
+{
+    struct world w;
+    atomic_uint asked = 7;
+    world_open(&w, say_zipped, &asked, &(errand_http_opts){ .no_compression = (unsigned)_i });
+    errand_result r = world_get(&w, "/");
+    ck_well(&r);
+    ck_assert_uint_eq(asked, !_i);
+    errand_facts facts;
+    errand_response_facts(r.value, &facts);
+    ck_assert_uint_eq(facts.body, _i ? sizeof zipped : 12);
+    if (!_i)
+        ck_body_eq(&r, "hello, world");
+    ck_assert_uint_eq(facts.http, 11);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- what a response tells ---- */
+
+START_TEST(a_response_tells_all_its_headers_and_how_it_came)
+{
+    struct world w;
+    world_open(&w, say_always, "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nX-A:3\r\n\r\nok", NULL);
+    for (int i = 0; i < 2; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        ck_assert_str_eq(errand_response_reason(r.value), "Sort Of");
+        ck_assert_str_eq(errand_response_header(r.value, "X-a", 0), "1");
+        ck_assert_str_eq(errand_response_header(r.value, "X-a", 1), "2");
+        ck_assert_str_eq(errand_response_header(r.value, "X-a", 2), "3");
+        ck_assert_ptr_null(errand_response_header(r.value, "X-a", 3));
+        const char *name, *value;
+        ck_assert_int_eq(errand_response_each_header(r.value, 3, &name, &value), 0);
+        ck_assert_str_eq(name, "Set-Cookie");
+        ck_assert_str_eq(value, "a=b");
+        ck_assert_int_eq(errand_response_each_header(r.value, 5, &name, &value), ENOENT);
+        errand_facts facts;
+        ck_assert_int_eq(errand_response_facts(r.value, &facts), 0);
+        ck_assert_uint_eq(facts.reused, i == 1);
+        ck_assert_uint_eq(facts.body, 2);
+        ck_assert_uint_eq(facts.redirects, 0);
+        ck_assert_uint_eq(facts.resent, 0);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+static const struct {
+    const char *type;
+    int lax, strict;
+    bool warns;
+} types[] = {
+    { "application/json", 0, 0, false },           { "application/json; charset=utf-8", 0, 0, false },
+    { "application/problem+json", 0, 0, false },   { "Application/JSON", 0, 0, false },
+    { "text/html", 0, EBADMSG, true },             { "text/json-ish", 0, EBADMSG, true },
+    { "application/jsonp", 0, EBADMSG, true },     { "", 0, EBADMSG, true },
+};
+
+static void say_typed(struct raw_conn *conn, void *arg)
+{
+    while (raw_read_request(conn, NULL))
+        raw_reply(conn, 200, types[*(int *)arg].type, "{\"a\":1}");
+}
+
+START_TEST(json_of_another_name_warns_or_is_refused)
+{
+    for (unsigned strict = 0; strict < 2; strict++) {
+        struct world w;
+        int which = _i;
+        world_open(&w, say_typed, &which, &(errand_http_opts){ .strict_json = strict });
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        struct json_object *json;
+        const char *why;
+        ck_assert_int_eq(errand_response_json(r.value, &json, &why), strict ? types[_i].strict : types[_i].lax);
+        ck_assert_msg((*why != '\0') == types[_i].warns, "%s", why);
+        if (types[_i].warns) {
+            ck_assert_ptr_nonnull(strstr(why, types[_i].type));
+            ck_assert_ptr_nonnull(strstr(why, "begins \"{\"a\":1}\""));
+        }
+        json_object_put(json);
+        errand_result_free(&r);
+        world_close(&w);
+    }
+}
+END_TEST
+
+Suite *between_suite(void)
+{
+    Suite *suite = suite_create("http between");
+    TCase *tc = tcase_create("middleware");
+    tcase_add_test(tc, middleware_changes_watches_and_answers);
+    tcase_add_test(tc, middleware_can_send_again_later);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("stages");
+    tcase_add_test(tc, a_hook_is_told_every_stage_in_order);
+    tcase_add_test(tc, a_hook_is_told_of_names_and_of_each_attempt);
+    tcase_add_test(tc, stages_of_many_are_told_one_at_a_time_and_none_is_lost);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("secrets");
+    tcase_add_test(tc, auth_is_the_sessions_or_the_requests);
+    tcase_add_test(tc, no_secret_reaches_a_message_a_log_or_a_report);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("roads");
+    tcase_add_test(tc, a_proxy_gets_the_whole_url_and_its_password);
+    tcase_add_loop_test(tc, the_environments_proxies_count_only_if_asked_for, 0, 2);
+    tcase_add_test(tc, a_unix_socket_stands_for_any_host);
+    tcase_add_loop_test(tc, a_road_that_leads_nowhere_is_told_when_the_session_is_made, 0,
+                        (int)(sizeof bad_roads / sizeof *bad_roads));
+    tcase_add_loop_test(tc, compression_is_asked_for_and_undone_unless_told_otherwise, 0, 2);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("responses");
+    tcase_add_test(tc, a_response_tells_all_its_headers_and_how_it_came);
+    tcase_add_loop_test(tc, json_of_another_name_warns_or_is_refused, 0, (int)(sizeof types / sizeof *types));
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,600 @@
+/* What goes out in a body, and what comes back as a stream or a file, through a session. */
+#include "world.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIELDS(...) ((const errand_field[]){ __VA_ARGS__, { 0 } })
+
+/* Answers with the whole request. */
+static void mirror(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", request.length);
+        raw_send(conn, request.text, request.length);
+        raw_request_free(&request);
+    }
+}
+
+static const char *text_of(const errand_result *r)
+{
+    return errand_response_body(r->value).at;
+}
+
+static const char *body_in(const errand_result *r)
+{
+    return strstr(text_of(r), "\r\n\r\n") + 4;
+}
+
+#define ck_has(r, part) ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
+
+struct file {
+    char folder[40], path[60];
+};
+
+static void file_make(struct file *file, size_t size)
+{
+    memcpy(file->folder, "/tmp/errand-body-XXXXXX", 24);
+    ck_assert_ptr_nonnull(mkdtemp(file->folder));
+    snprintf(file->path, sizeof file->path, "%s/cat.txt", file->folder);
+    FILE *out = fopen(file->path, "w");
+    for (size_t i = 0; i < size; i++)
+        fputc((char)('a' + i % 23), out);
+    fclose(out);
+}
+
+static void file_remove(struct file *file)
+{
+    unlink(file->path);
+    ck_assert_int_eq(rmdir(file->folder), 0);
+}
+
+/* ---- forms ---- */
+
+START_TEST(a_form_is_urlencoded)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/",
+                                                       .form = FIELDS({ .name = "a b", .value = "1&2=3" },
+                                                                      { .name = "\xc3\xa9", .value = "-._*~+/" },
+                                                                      { .name = "none" },
+                                                                      { .name = "raw", .bytes = { "\0\xff", 2 } }) });
+    ck_well(&r);
+    ck_has(&r, "POST / HTTP/1.1\r\n");
+    ck_has(&r, "\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+    ck_assert_str_eq(body_in(&r), "a+b=1%262%3D3&%C3%A9=-._*%7E%2B%2F&none=&raw=%00%FF");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_form_with_a_file_is_multipart)
+{
+    struct world w;
+    struct file file;
+    file_make(&file, _i ? 300000 : 10);
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/",
+                                                       .method = "PUT",
+                                                       .form = FIELDS({ .name = "prompt", .value = "a \"cat\"" },
+                                                                      { .name = "odd\"\r\nname", .value = "x" },
+                                                                      { .name = "video", .file = file.path },
+                                                                      { .name = "j", .value = "{}", .type = "application/json" }) });
+    ck_well(&r);
+    ck_has(&r, "PUT / HTTP/1.1\r\n");
+    char boundary[60], wanted[800];
+    const char *type = strstr(text_of(&r), "\r\nContent-Type: multipart/form-data; boundary=");
+    ck_assert_ptr_nonnull(type);
+    ck_assert_int_eq(sscanf(type + 46, "%59s", boundary), 1);
+    snprintf(wanted, sizeof wanted,
+             "--%s\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na \"cat\"\r\n"
+             "--%s\r\nContent-Disposition: form-data; name=\"odd%%22%%0D%%0Aname\"\r\n\r\nx\r\n"
+             "--%s\r\nContent-Disposition: form-data; name=\"video\"; filename=\"cat.txt\"\r\n"
+             "Content-Type: application/octet-stream\r\n\r\nabcdefghij",
+             boundary, boundary, boundary);
+    const char *body = body_in(&r);
+    ck_assert_msg(!strncmp(body, wanted, strlen(wanted)), "%.600s", body);
+    snprintf(wanted, sizeof wanted,
+             "\r\n--%s\r\nContent-Disposition: form-data; name=\"j\"\r\nContent-Type: application/json\r\n\r\n{}\r\n--%s--\r\n",
+             boundary, boundary);
+    ck_assert_str_eq(body + strlen(body) - strlen(wanted), wanted);
+    char length[60];
+    snprintf(length, sizeof length, "\r\nContent-Length: %zu\r\n", strlen(body));
+    ck_has(&r, length);
+    ck_assert_ptr_null(strstr(text_of(&r), "chunked"));
+    errand_result_free(&r);
+    world_close(&w);
+    file_remove(&file);
+}
+END_TEST
+
+START_TEST(a_form_is_multipart_if_told_so)
+{
+    struct world w;
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .multipart = 1, .form = FIELDS({ .name = "a", .value = "b" }) });
+    ck_well(&r);
+    ck_has(&r, "Content-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--errand-");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- files and functions ---- */
+
+struct made {
+    size_t size, calls;
+    int fails_at; /* -1: never */
+    atomic_int freed;
+};
+
+static int make_body(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    struct made *made = arg;
+    made->calls++;
+    if (made->fails_at >= 0 && offset >= (uint64_t)made->fails_at)
+        return ERRAND_USER + 5;
+    *got = made->size - offset < size ? made->size - (size_t)offset : size;
+    if (*got > 5000)
+        *got = 5000;
+    for (size_t i = 0; i < *got; i++)
+        ((char *)buffer)[i] = (char)('a' + (offset + i) % 23);
+    return 0;
+}
+
+static void free_made(void *arg) { atomic_fetch_add(&((struct made *)arg)->freed, 1); }
+
+START_TEST(a_body_is_sent_from_a_file_or_a_function)
+{
+    struct world w;
+    struct file file;
+    struct made made = { .size = 200000, .fails_at = -1 };
+    file_make(&file, made.size);
+    world_open(&w, mirror, NULL, NULL);
+    errand_request requests[] = { { .url = "/", .body_file = file.path },
+                                  { .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made },
+                                  { .url = "/", .body_fn = make_body, .body_arg = &made, .body_size = 200000 } };
+    errand_result r = world_send(&w, requests[_i]);
+    ck_well(&r);
+    ck_has(&r, _i == 1 ? "\r\nTransfer-Encoding: chunked\r\n" : "\r\nContent-Length: 200000\r\n");
+    size_t letters = 0;
+    const char *body = body_in(&r);
+    if (_i != 1) {
+        for (; body[letters]; letters++)
+            ck_assert_int_eq(body[letters], 'a' + (int)(letters % 23));
+        ck_assert_uint_eq(letters, made.size);
+    }
+    errand_facts facts;
+    ck_assert_int_eq(errand_response_facts(r.value, &facts), 0);
+    ck_assert_uint_gt(facts.sent, made.size);
+    ck_assert_uint_gt(facts.received, made.size);
+    errand_result_free(&r);
+    world_close(&w);
+    ck_assert_int_eq(made.freed, _i == 1);
+    file_remove(&file);
+}
+END_TEST
+
+/* 503 twice, then the whole body must still come. */
+static void twice_busy(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        unsigned n = atomic_fetch_add((atomic_uint *)arg, 1);
+        bool whole = request.body_length == 150000;
+        raw_request_free(&request);
+        raw_reply(conn, !whole ? 400 : n < 2 ? 503 : 200, "text/plain", "");
+    }
+}
+
+START_TEST(each_attempt_sends_the_body_from_its_beginning)
+{
+    struct world w;
+    struct file file;
+    atomic_uint n = 0;
+    file_make(&file, 150000);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    world_open(&w, twice_busy, &n, NULL);
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .method = "PUT", .body_file = file.path, .policy = policy });
+    ck_well(&r);
+    ck_assert_uint_eq(errand_result_attempts(&r), 3);
+    errand_result_free(&r);
+    errand_policy_free(policy);
+    world_close(&w);
+    file_remove(&file);
+}
+END_TEST
+
+static void send_on(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool first = !strncmp(request.text, "POST /old ", 10) || !strncmp(request.text, "PUT /old ", 9);
+        bool whole = request.body_length == 150000 || !strncmp(request.text, "GET ", 4);
+        bool odd = !strncmp(request.text, "GET ", 4) && (strstr(request.text, "chunked") || strstr(request.text, "Content-"));
+        raw_request_free(&request);
+        if (first)
+            raw_say(conn, "HTTP/1.1 %d X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n", *(int *)arg);
+        else
+            raw_reply(conn, whole && !odd ? 200 : 400, "text/plain", "");
+    }
+}
+
+START_TEST(a_body_follows_its_redirect_or_stays_behind)
+{
+    struct world w;
+    struct file file;
+    int status = (int[]){ 307, 308, 303, 302 }[_i];
+    file_make(&file, 150000);
+    world_open(&w, send_on, &status, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/old", .method = "POST", .body_file = file.path });
+    ck_well(&r);
+    const char *from = NULL;
+    ck_assert_int_eq(errand_response_redirect(r.value, 0, &from), status);
+    ck_assert_str_eq(from, world_url(&w, "/old"));
+    ck_assert_int_eq(errand_response_redirect(r.value, 1, &from), 0);
+    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/new"));
+    errand_facts facts;
+    errand_response_facts(r.value, &facts);
+    ck_assert_uint_eq(facts.redirects, 1);
+    ck_assert_uint_eq(facts.reused, 1);
+    ck_assert_uint_gt(facts.sent, _i < 2 ? 300000 : 150000);
+    errand_result_free(&r);
+    struct made made = { .size = 150000, .fails_at = -1 };
+    r = world_send(&w, (errand_request){ .url = "/old", .body_fn = make_body, .body_arg = &made });
+    ck_assert_int_eq(r.error, _i < 2 ? ERRAND_HTTP + 400 : 0); /* chunked: longer than 150000 as it came */
+    errand_result_free(&r);
+    world_close(&w);
+    file_remove(&file);
+}
+END_TEST
+
+START_TEST(a_body_that_cannot_be_made_ends_it_with_its_own_error)
+{
+    struct world w;
+    struct made made = { .size = 200000, .fails_at = 100000 };
+    world_open(&w, mirror, NULL, NULL);
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made });
+    ck_assert_int_eq(r.error, ERRAND_USER + 5);
+    ck_assert_str_eq(errand_result_phase(&r), "send");
+    ck_message_has(&r, "body_fn: ");
+    ck_assert(errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    r = world_get(&w, "/");
+    ck_well(&r);
+    errand_result_free(&r);
+    world_close(&w);
+    ck_assert_int_eq(made.freed, 1);
+}
+END_TEST
+
+static const struct {
+    errand_request request;
+    int error;
+    const char *says;
+} refused[] = {
+    { { .body_file = "/nowhere/cat" }, ENOENT, "the file \"/nowhere/cat\" cannot be sent: No such file" },
+    { { .body_file = "/dev/null" }, EINVAL, "it is no regular file" },
+    { { .body_file = "/tmp" }, EISDIR, "\"/tmp\"" },
+    { { .form = FIELDS({ .name = "a", .value = "b", .file = "c" }) }, EINVAL, "which of them, in field \"a\"" },
+    { { .form = FIELDS({ .name = "a", .file = "/nowhere/cat" }) }, ENOENT, "/nowhere/cat" },
+    { { .form = FIELDS({ .name = "a", .value = "b", .type = "x\r\ny" }) }, EINVAL, "type cannot be sent" },
+    { { .form = FIELDS({ .name = "a" }), .body_file = "x" }, EINVAL, "form and body_file are both given" },
+    { { .body = { "x", 1 }, .form = FIELDS({ .name = "a" }) }, EINVAL, "body and form are both given" },
+    { { .body_fn = make_body, .body_size = -7 }, EINVAL, "body_size is negative" },
+    { { .stream = 1, .save_to = "/tmp/x" }, EINVAL, "stream and save_to are both given" },
+    { { .bearer = "a", .user = "b" }, EINVAL, "bearer and user are both given" },
+    { { .bearer = "a\r\nb" }, EINVAL, "bearer cannot be sent" },
+    { { .user = "a:b" }, EINVAL, "user cannot be sent" },
+    { { .password = "b" }, EINVAL, "password without user" },
+};
+
+START_TEST(a_body_that_cannot_be_sent_is_refused_before_anything_is)
+{
+    struct world w;
+    struct made made = { 0 };
+    world_open(&w, mirror, NULL, NULL);
+    errand_request request = refused[_i].request;
+    request.url = "/";
+    request.body_arg = &made;
+    request.body_free = free_made;
+    errand_result r = world_send(&w, request);
+    ck_assert_msg(r.error == refused[_i].error, "%s", errand_result_message(&r));
+    ck_message_has(&r, refused[_i].says);
+    ck_assert(!errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    ck_assert_int_eq(made.freed, 1);
+    ck_assert_uint_eq(raw_server_connections(w.server), 0);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- streams ---- */
+
+struct speech {
+    atomic_uint said, may_say;
+    bool breaks;
+};
+
+/* One event after the other, each when it may be said; then the end, or a reset. */
+static void speak(struct raw_conn *conn, void *arg)
+{
+    struct speech *speech = arg;
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (unsigned i = 0; i < 5; i++) {
+        if (!hold_until(conn, &speech->may_say, i + 1))
+            return;
+        raw_say(conn, "9\r\ndata: %u\n\n\r\n", i);
+        atomic_fetch_add(&speech->said, 1);
+    }
+    if (speech->breaks)
+        raw_reset(conn);
+    else
+        raw_say(conn, "0\r\n\r\n");
+}
+
+START_TEST(a_stream_is_read_as_it_arrives)
+{
+    struct world w;
+    struct speech speech = { .breaks = _i };
+    world_open(&w, speak, &speech, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/events", .stream = 1 }); /* ends before a word is said */
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 200);
+    ck_assert_str_eq(errand_response_header(r.value, "content-type", 0), "text/event-stream");
+    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/events"));
+    ck_assert_uint_eq(errand_response_body(r.value).size, 0);
+    char text[100];
+    ck_assert_int_eq(errand_body_read(r.value, text, sizeof text, 0), -ETIMEDOUT);
+    for (unsigned i = 0; i < 5; i++) {
+        char wanted[20];
+        snprintf(wanted, sizeof wanted, "data: %u\n\n", i);
+        atomic_store(&speech.may_say, i + 1);
+        size_t had = 0;
+        while (had < 9) {
+            int64_t got = errand_body_read(r.value, text + had, 9 - had, 30000);
+            ck_assert_int_gt(got, 0);
+            had += (size_t)got;
+        }
+        ck_assert_int_eq(memcmp(text, wanted, 9), 0);
+    }
+    int64_t end = errand_body_read(r.value, text, sizeof text, 30000);
+    if (_i) {
+        ck_assert_int_eq(end, -(ERRAND_CURL + 56));
+        const errand_result *failure = errand_body_failure(r.value);
+        ck_assert_ptr_nonnull(failure);
+        ck_assert_str_eq(errand_result_phase(failure), "body");
+        ck_message_has(failure, "GET http://");
+    } else {
+        ck_assert_int_eq(end, 0);
+        ck_assert_ptr_null(errand_body_failure(r.value));
+    }
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* Says more than anybody takes in. */
+static void speak_without_end(struct raw_conn *conn, void *arg)
+{
+    char block[10000];
+    memset(block, 'x', sizeof block);
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
+    while (raw_send(conn, block, sizeof block))
+        atomic_fetch_add((atomic_uint *)arg, 1);
+    atomic_store((atomic_uint *)arg, UINT32_MAX);
+}
+
+START_TEST(a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response)
+{
+    struct world w;
+    atomic_uint blocks = 0;
+    world_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 }); /* which is not for streams */
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
+    ck_well(&r);
+    unsigned before;
+    do { /* until nothing moves */
+        before = atomic_load(&blocks);
+        nanosleep(&(struct timespec){ 0, 300000000 }, NULL);
+    } while (before != atomic_load(&blocks));
+    ck_assert_uint_lt(before, 2000); /* 20 MB: what the system's buffers take, and 256 KiB here */
+    static char text[65536];
+    uint64_t taken = 0;
+    while (taken < 30000000) {
+        int64_t got = errand_body_read(r.value, text, sizeof text, 30000);
+        ck_assert_int_gt(got, 0);
+        taken += (uint64_t)got;
+    }
+    errand_result_free(&r);
+    until(&blocks, UINT32_MAX); /* the server sees it go */
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(an_error_is_no_stream)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 404);
+    ck_body_eq(&r, "no such");
+    char byte;
+    ck_assert_int_eq(errand_body_read(r.value, &byte, 1, 0), -EINVAL);
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .any_status = 1 });
+    ck_well(&r);
+    ck_assert_int_eq(errand_body_read(r.value, &byte, 1, 30000), 1);
+    ck_assert_int_eq(byte, 'n');
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_stream_hears_its_time_and_the_end_of_the_session)
+{
+    struct world w;
+    struct speech speech = { .may_say = 1 };
+    world_open_turned(&w, speak, &speech, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = _i ? 0 : 5000 });
+    ck_well(&r);
+    char text[100];
+    int64_t got;
+    while ((got = errand_body_read(r.value, text, sizeof text, 0)) == -ETIMEDOUT)
+        nanosleep(&(struct timespec){ 0, 100000 }, NULL);
+    ck_assert_int_eq(got, 9);
+    if (_i) {
+        ck_assert_int_eq(errand_http_close(w.http, 200), 0);
+        w.http = NULL;
+    } else {
+        world_turn(&w, 6000);
+    }
+    got = errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER);
+    ck_assert_int_eq(got, _i ? -ECANCELED : -ETIMEDOUT);
+    const errand_result *failure = errand_body_failure(r.value);
+    ck_assert_int_eq(errand_result_reason(failure), _i ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- files that come ---- */
+
+static void say_a_lot(struct raw_conn *conn, void *arg)
+{
+    enum { SIZE = 100000 };
+    char *block = malloc(SIZE);
+    (void)arg;
+    bool there = true;
+    while (there && raw_read_request(conn, NULL)) {
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n");
+        for (int i = 0; i < 200 && there; i++)
+            there = raw_send(conn, memset(block, 'a' + i % 26, SIZE), SIZE);
+    }
+    free(block);
+}
+
+START_TEST(large_files_arrive_whole_and_side_by_side)
+{
+    struct world w;
+    char folder[40] = "/tmp/errand-body-XXXXXX", paths[4][60];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    world_open(&w, say_a_lot, NULL, &(errand_http_opts){ .lanes = 1 });
+    errand_future *fs[4];
+    for (int i = 0; i < 4; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%d", folder, i);
+        fs[i] = errand_send(w.http, &(errand_request){ .url = "/", .save_to = paths[i] });
+    }
+    for (int i = 0; i < 4; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+        FILE *in = fopen(paths[i], "r");
+        ck_assert_ptr_nonnull(in);
+        char block[10000];
+        for (int k = 0; k < 2000; k++) {
+            ck_assert_uint_eq(fread(block, 1, sizeof block, in), sizeof block);
+            ck_assert_int_eq(block[0], 'a' + k / 10 % 26);
+            ck_assert_int_eq(block[9999], 'a' + k / 10 % 26);
+        }
+        ck_assert_int_eq(fgetc(in), EOF);
+        fclose(in);
+        unlink(paths[i]);
+    }
+    world_close(&w);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(max_body_counts_in_a_file_only_when_asked_for)
+{
+    struct world w;
+    char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/x", folder);
+    world_open(&w, say_a_lot, NULL, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = path, .max_body = 1000000 });
+    ck_assert_int_eq(r.error, ERRAND_CURL + 63);
+    ck_message_has(&r, "larger than max_body, 1000000 bytes");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .max_body = 1000000 });
+    ck_assert_int_eq(r.error, ERRAND_CURL + 63);
+    errand_result_free(&r);
+    world_close(&w);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+struct download {
+    struct world *w;
+    const char *path;
+};
+
+static errand_result download(void *arg)
+{
+    struct download *d = arg;
+    errand_result r = errand_await(errand_send(d->w->http, &(errand_request){ .url = "/", .save_to = d->path }));
+    return r;
+}
+
+START_TEST(a_file_arrives_although_the_only_worker_waits_for_it)
+{
+    struct world w;
+    char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/x", folder);
+    world_open(&w, say_a_lot, NULL, NULL);
+    errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_http *mine = errand_http_new(small, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
+    errand_http *before = w.http;
+    w.http = mine;
+    errand_result r = errand_await(errand_submit(small, download, &(struct download){ &w, path }));
+    ck_well(&r);
+    errand_result_free(&r);
+    w.http = before;
+    struct stat about;
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_int_eq(about.st_size, 20000000);
+    ck_assert_int_eq(errand_http_close(mine, 10000), 0);
+    ck_assert_int_eq(errand_pool_close(small, 10000), 0);
+    world_close(&w);
+    unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+Suite *bodies_suite(void)
+{
+    Suite *suite = suite_create("http bodies");
+    TCase *tc = tcase_create("out");
+    tcase_add_test(tc, a_form_is_urlencoded);
+    tcase_add_loop_test(tc, a_form_with_a_file_is_multipart, 0, 2);
+    tcase_add_test(tc, a_form_is_multipart_if_told_so);
+    tcase_add_loop_test(tc, a_body_is_sent_from_a_file_or_a_function, 0, 3);
+    tcase_add_test(tc, each_attempt_sends_the_body_from_its_beginning);
+    tcase_add_loop_test(tc, a_body_follows_its_redirect_or_stays_behind, 0, 4);
+    tcase_add_test(tc, a_body_that_cannot_be_made_ends_it_with_its_own_error);
+    tcase_add_loop_test(tc, a_body_that_cannot_be_sent_is_refused_before_anything_is, 0,
+                        (int)(sizeof refused / sizeof *refused));
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("in");
+    tcase_add_loop_test(tc, a_stream_is_read_as_it_arrives, 0, 2);
+    tcase_add_test(tc, a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response);
+    tcase_add_test(tc, an_error_is_no_stream);
+    tcase_add_loop_test(tc, a_stream_hears_its_time_and_the_end_of_the_session, 0, 2);
+    tcase_add_test(tc, large_files_arrive_whole_and_side_by_side);
+    tcase_add_test(tc, a_file_arrives_although_the_only_worker_waits_for_it);
+    tcase_add_test(tc, max_body_counts_in_a_file_only_when_asked_for);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

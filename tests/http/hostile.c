@@ -1,0 +1,333 @@
+/* Servers that do what they should not. Each has its own error, leaks nothing, and leaves the session as good as before. */
+#include "world.h"
+
+#include <dirent.h>
+#include <time.h>
+
+static unsigned descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* ---- what they say ---- */
+
+static void headers_without_end(struct raw_conn *conn)
+{
+    raw_say(conn, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i); i++)
+        continue;
+}
+
+static void one_endless_header(struct raw_conn *conn)
+{
+    char block[8192];
+    memset(block, 'x', sizeof block);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nX-Long: ");
+    for (int i = 0; i < 1280 && raw_send(conn, block, sizeof block); i++) /* 10 MiB */
+        continue;
+}
+
+static void endless_body(struct raw_conn *conn)
+{
+    char block[8192];
+    memset(block, 'x', sizeof block);
+    raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
+    while (raw_send(conn, block, sizeof block))
+        continue;
+}
+
+static void endless_chunks(struct raw_conn *conn)
+{
+    char block[4096 + 8];
+    memcpy(block, "1000\r\n", 6);
+    memset(block + 6, 'x', 4096);
+    memcpy(block + 6 + 4096, "\r\n", 2);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (raw_send(conn, block, sizeof block))
+        continue;
+}
+
+/* 100 KiB that unpack to 16 MiB of zeros: deflate (RFC 1951) with its fixed codes, a literal, then "258 bytes from 1 back" (13
+ * bits) again and again. */
+static void gzip_bomb(struct raw_conn *conn)
+{
+    static unsigned char bomb[100 << 10];
+    size_t bit = 10 * 8;
+    memset(bomb, 0, sizeof bomb);
+    memcpy(bomb, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
+    const char *first = "110" "00110000", *again = "11000101" "00000"; /* BFINAL, BTYPE 01 from the low bit; literal 0 */
+    for (const char *c = first; *c; c++, bit++)
+        bomb[bit / 8] |= (unsigned char)((*c - '0') << bit % 8);
+    while (bit + 13 < sizeof bomb * 8) {
+        for (const char *c = again; *c; c++, bit++)
+            bomb[bit / 8] |= (unsigned char)((*c - '0') << bit % 8);
+    }
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof bomb);
+    raw_send(conn, bomb, sizeof bomb);
+}
+
+static void loris_body(struct raw_conn *conn)
+{
+    char block[1000];
+    memset(block, 'x', sizeof block);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    raw_drip(conn, block, sizeof block, 1, 20);
+}
+
+static void loris_headers(struct raw_conn *conn)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nX-Slow: it takes its time, and then some more of it\r\n\r\n";
+    raw_drip(conn, text, sizeof text - 1, 1, 20);
+    raw_wait_gone(conn);
+}
+
+#define SAYS(name, text) \
+    static void name(struct raw_conn *conn) { static const char bytes[] = text; raw_send(conn, bytes, sizeof bytes - 1); }
+SAYS(two_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde")
+SAYS(too_few, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+SAYS(garbage, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+SAYS(negative_length, "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabc")
+SAYS(bad_chunk, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n")
+SAYS(huge_chunk, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc")
+SAYS(no_status, "HTTP/1.1 OK\r\n\r\n")
+SAYS(no_final, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n")
+SAYS(no_colon, "HTTP/1.1 200 OK\r\nno colon here\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(to_file, "HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n")
+SAYS(to_ftp, "HTTP/1.1 302 F\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n")
+SAYS(round_and_round, "HTTP/1.1 302 F\r\nLocation: /bad\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+static const struct {
+    const char *name;
+    void (*says)(struct raw_conn *conn);
+    int error; /* 0: which one is not said here */
+    errand_kind kind;
+    const char *phase, *words;
+    int64_t total_ms;
+} hostile[] = {
+    { "headers without end", headers_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers", 0 },
+    { "one endless header", one_endless_header, 0, ERRAND_KIND_PROTOCOL, "first byte", "header", 0 },
+    { "endless body", endless_body, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
+    { "endless chunks", endless_chunks, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
+    { "gzip bomb", gzip_bomb, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
+    { "loris body", loris_body, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "body", "its 300 ms are over", 300 },
+    { "loris headers", loris_headers, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "first byte", "its 300 ms are over", 300 },
+    { "two lengths", two_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "too few bytes", too_few, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
+    { "garbage", garbage, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
+    { "negative length", negative_length, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "bad chunk", bad_chunk, 0, ERRAND_KIND_PROTOCOL, "body", "chunk", 0 },
+    { "huge chunk", huge_chunk, 0, ERRAND_KIND_PROTOCOL, "body", "chunk", 0 },
+    { "no status", no_status, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
+    { "no final reply", no_final, 0, ERRAND_KIND_NETWORK, "first byte", "curl", 0 },
+    { "no colon", no_colon, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "colon", 0 },
+    { "to a file", to_file, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
+    { "to ftp", to_ftp, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
+    { "round and round", round_and_round, ERRAND_CURL + 47, ERRAND_KIND_PROTOCOL, NULL, "redirect", 0 },
+};
+
+static void serve_hostile(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool good = !strncmp(request.text, "GET /good ", 10);
+        raw_request_free(&request);
+        if (!good) {
+            hostile[*(int *)arg].says(conn);
+            return;
+        }
+        raw_reply(conn, 200, "text/plain", "good");
+    }
+}
+
+static void good_as_ever(struct world *w)
+{
+    errand_result r = world_get(w, "/good");
+    ck_well(&r);
+    ck_body_eq(&r, "good");
+    errand_result_free(&r);
+}
+
+START_TEST(a_hostile_server_harms_nobody_but_itself)
+{
+    struct world w;
+    int which = _i;
+    world_open(&w, serve_hostile, &which, &(errand_http_opts){ .max_body = 1 << 20, .limit = 4 });
+    good_as_ever(&w);
+    unsigned before = descriptors();
+    for (int i = 0; i < 3; i++) {
+        errand_result r = world_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
+        const char *said = errand_result_message(&r);
+        ck_assert_msg(r.error && (!hostile[_i].error || r.error == hostile[_i].error), "%d: %s", r.error, said);
+        ck_assert_msg(errand_result_kind(&r) == hostile[_i].kind, "%s: %s", errand_kind_name(errand_result_kind(&r)), said);
+        if (hostile[_i].phase)
+            ck_assert_msg(!strcmp(errand_result_phase(&r), hostile[_i].phase), "phase %s: %s", errand_result_phase(&r), said);
+        ck_assert_msg(strstr(said, hostile[_i].words) != NULL, "no \"%s\" in: %s", hostile[_i].words, said);
+        ck_assert_ptr_nonnull(strstr(said, "GET http://127.0.0.1:"));
+        errand_result_free(&r);
+        good_as_ever(&w);
+    }
+    while (raw_server_open(w.server) > 1) /* the good one stays */
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    ck_assert_uint_le(descriptors(), before);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- odd, but right: nobody is to fail ---- */
+
+SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
+SAYS(folded, "HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\n\tthree\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(equal_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(hints_first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(old_server, "HTTP/1.0 200 OK\r\n\r\ngood")
+SAYS(bare_lines, "HTTP/1.1 200 OK\nContent-Length: 4\n\ngood")
+SAYS(no_reason, "HTTP/1.1 200\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(beyond_any_length, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\ngood")
+SAYS(more_than_said, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood, and some more")
+
+static void half_closed(struct raw_conn *conn)
+{
+    raw_say(conn, "HTTP/1.1 200 OK\r\n\r\ngood");
+    raw_end_sending(conn);
+    raw_wait_gone(conn);
+}
+
+static void byte_by_byte(struct raw_conn *conn)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nX-Long: one two three\r\nContent-Length: 4\r\n\r\ngood";
+    raw_drip(conn, text, sizeof text - 1, 1, 0);
+}
+
+static void (*const odd[])(struct raw_conn *conn) = { trailers,   folded,     equal_lengths, hints_first,    old_server,  bare_lines,
+                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, beyond_any_length };
+
+static void serve_odd(struct raw_conn *conn, void *arg)
+{
+    if (raw_read_request(conn, NULL))
+        odd[*(int *)arg](conn);
+}
+
+START_TEST(an_odd_reply_is_read_all_the_same)
+{
+    struct world w;
+    int which = _i;
+    world_open(&w, serve_odd, &which, NULL);
+    for (int i = 0; i < 3; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        ck_body_eq(&r, "good");
+        ck_assert_int_eq(errand_response_status(r.value), 200);
+        ck_assert_ptr_null(errand_response_header(r.value, "X-Sum", 0)); /* a trailer */
+        ck_assert_ptr_null(errand_response_header(r.value, "Link", 0)); /* of an interim reply */
+        const char *folds = errand_response_header(r.value, "X-Long", 0);
+        if (folds)
+            ck_assert_str_eq(folds, "one two three");
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- cut at every byte ---- */
+
+static const char whole[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello, world";
+
+static void cut_short(struct raw_conn *conn, void *arg)
+{
+    unsigned cut = atomic_load((atomic_uint *)arg);
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_send(conn, whole, cut / 2);
+    if (cut % 2)
+        raw_reset(conn);
+}
+
+START_TEST(a_reply_cut_at_any_byte_is_a_failure_of_the_network)
+{
+    struct world w;
+    atomic_uint at = 0;
+    world_open(&w, cut_short, &at, NULL);
+    for (unsigned cut = 0; cut < 2 * (sizeof whole - 1); cut++) {
+        atomic_store(&at, cut);
+        errand_result r = world_get(&w, "/");
+        const char *said = errand_result_message(&r);
+        ck_assert_msg(r.error != 0, "cut at %u: %s", cut / 2, said);
+        errand_kind kind = errand_result_kind(&r); /* of a few bytes curl says that it is no HTTP */
+        ck_assert_msg(kind == ERRAND_KIND_NETWORK || (cut / 2 < 12 && kind == ERRAND_KIND_PROTOCOL), "cut at %u: %s", cut / 2, said);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- 100-continue ---- */
+
+static void say_continue_or_no(struct raw_conn *conn, void *arg)
+{
+    char head[1];
+    if (*(int *)arg) { /* refuses before the body has come */
+        raw_read_bytes(conn, head, 1);
+        raw_say(conn, "HTTP/1.1 417 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        raw_end_sending(conn);
+        raw_wait_gone(conn);
+    } else if (raw_read_request(conn, NULL)) { /* says 100 on its own */
+        raw_reply(conn, 200, "text/plain", "good");
+    }
+}
+
+START_TEST(a_client_that_expects_a_word_first_gets_it)
+{
+    struct world w;
+    int refuses = _i;
+    world_open(&w, say_continue_or_no, &refuses, NULL);
+    static const char *const headers[] = { "Expect: 100-continue", NULL };
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    ck_assert_int_eq(r.error, refuses ? ERRAND_HTTP + 417 : 0);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- what we would send ---- */
+
+START_TEST(headers_of_10_MiB_are_refused_before_they_are_sent)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    char *long_one = malloc(10 << 20);
+    memset(long_one, 'x', 10 << 20);
+    long_one[(10 << 20) - 1] = '\0';
+    memcpy(long_one, "X-Long: ", 8);
+    const char *const headers[] = { long_one, NULL };
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers });
+    ck_assert_int_eq(r.error, EINVAL);
+    ck_message_has(&r, "X-Long");
+    errand_result_free(&r);
+    memcpy(long_one, "/long/??", 8);
+    r = world_get(&w, long_one);
+    ck_assert_int_eq(r.error, EINVAL);
+    errand_result_free(&r);
+    free(long_one);
+    ck_assert_uint_eq(raw_server_connections(w.server), 0);
+    world_close(&w);
+}
+END_TEST
+
+Suite *hostile_suite(void)
+{
+    Suite *suite = suite_create("http hostile");
+    TCase *tc = tcase_create("hostile");
+    tcase_add_loop_test(tc, a_hostile_server_harms_nobody_but_itself, 0, (int)(sizeof hostile / sizeof *hostile));
+    tcase_add_loop_test(tc, an_odd_reply_is_read_all_the_same, 0, (int)(sizeof odd / sizeof *odd));
+    tcase_add_test(tc, a_reply_cut_at_any_byte_is_a_failure_of_the_network);
+    tcase_add_loop_test(tc, a_client_that_expects_a_word_first_gets_it, 0, 2);
+    tcase_add_test(tc, headers_of_10_MiB_are_refused_before_they_are_sent);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

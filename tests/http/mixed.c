@@ -1,0 +1,168 @@
+/* Everything at once, for long: good and bad replies, cancels and deadlines at any moment, files, streams, bodies. Afterwards nothing is
+ * left: no descriptor, no memory, no pool. */
+#include "world.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/home.h"
+
+enum { AT_ONCE = 48, SORTS = 16 };
+
+/* What the server does is in the url: /SORT/NUMBER. */
+static void serve_mixed(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        const char *slash = strchr(request.text, '/');
+        int sort = slash ? (int)strtol(slash + 1, NULL, 10) : 0;
+        raw_request_free(&request);
+        char block[3000];
+        memset(block, 'x', sizeof block);
+        switch (sort) {
+        case 1: raw_reply(conn, 503, "application/problem+json", "{\"title\":\"busy\"}"); break;
+        case 2: raw_reply(conn, 404, "text/plain", "no such"); break;
+        case 3: return; /* hangs up */
+        case 4: raw_reset(conn); return;
+        case 5: raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"); return;
+        case 6: raw_say(conn, "what is it\r\n\r\n"); return;
+        case 7: raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /0/next\r\nContent-Length: 0\r\n\r\n"); break;
+        case 8: /* says it slowly: most of these are cancelled, or too late */
+            raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
+            if (!raw_drip(conn, block, sizeof block, 30, 1))
+                return;
+            break;
+        case 9: raw_wait_gone(conn); return; /* says nothing at all */
+        case 10:
+            raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nbb8\r\n");
+            raw_send(conn, block, sizeof block);
+            raw_say(conn, "\r\n0\r\n\r\n");
+            break;
+        case 11: raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n"); raw_send(conn, block, sizeof block); raw_reset(conn); return;
+        default: raw_reply(conn, 200, "text/plain", "good"); break;
+        }
+    }
+}
+
+static int half_a_body(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    (void)arg;
+    *got = size > 700 ? 700 : size;
+    memset(buffer, 'y', *got);
+    if (offset >= 2100)
+        *got = 0;
+    return 0;
+}
+
+static uint64_t state;
+
+static unsigned draw(unsigned n) /* xorshift: any sequence that repeats */
+{
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (unsigned)(state % n);
+}
+
+static errand_future *send_one(struct world *w, const char *folder, unsigned n, const errand_policy *policy)
+{
+    char url[60], path[100];
+    snprintf(url, sizeof url, "/%u/%u", draw(SORTS), n);
+    snprintf(path, sizeof path, "%s/%u", folder, n % 8);
+    errand_request request = { .url = url, .policy = draw(3) ? NULL : policy };
+    if (draw(4) == 0)
+        request.total_ms = 1 + draw(30);
+    switch (draw(6)) {
+    case 0: request.body = (errand_bytes){ "hello", 5 }; break;
+    case 1: request.body_fn = half_a_body; break;
+    case 2: request.save_to = path; break;
+    case 3: request.stream = 1; break;
+    default: break;
+    }
+    if (!request.total_ms) /* the silent ones need an end */
+        request.total_ms = 80;
+    return errand_send(w->http, &request);
+}
+
+static void take_one(errand_future *f, unsigned *good)
+{
+    if (draw(5) == 0)
+        errand_cancel(f);
+    errand_result r = errand_await(f);
+    char bytes[500];
+    if (!r.error && draw(2)) {
+        for (int64_t got = 1; got > 0;) /* -EINVAL if it is no stream */
+            got = errand_body_read(r.value, bytes, sizeof bytes, 1000);
+    }
+    *good += !r.error;
+    ck_assert_str_ne(errand_result_message(&r), "");
+    errand_result_free(&r);
+}
+
+/* n requests in one session; returns how many went well. */
+static unsigned run_mixed(unsigned n, const char *folder)
+{
+    struct world w;
+    unsigned good = 0;
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1, .most_ms = 3 }, NULL);
+    world_open(&w, serve_mixed, NULL, &(errand_http_opts){ .limit = 16, .keepalive_ms = 200 });
+    errand_future *fs[AT_ONCE] = { NULL };
+    for (unsigned i = 0; i < n + AT_ONCE; i++) {
+        errand_future **f = &fs[i % AT_ONCE];
+        if (*f)
+            take_one(*f, &good);
+        *f = i < n ? send_one(&w, folder, i, policy) : NULL;
+    }
+    errand_policy_free(policy);
+    world_close(&w);
+    return good;
+}
+
+static unsigned descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+START_TEST(nothing_is_left_of_many_mixed_requests)
+{
+    char folder[40] = "/tmp/errand-mixed-XXXXXX", path[100];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    state = 88172645463325252u;
+    unsigned n = storm(1000);
+    run_mixed(n / 4 + 100, folder); /* what is made once is made */
+    unsigned fds = descriptors();
+    int homes = er_homes_alive();
+    malloc_trim(0);
+    size_t bytes = mallinfo2().uordblks;
+    unsigned good = run_mixed(n, folder);
+    ck_assert_uint_gt(good, n / 20);
+    ck_assert_uint_lt(good, n);
+    ck_assert_uint_eq(descriptors(), fds);
+    ck_assert_int_eq(er_homes_alive(), homes);
+    ck_assert_int_eq(homes, 0);
+    malloc_trim(0);
+    size_t left = mallinfo2().uordblks;
+    ck_assert_msg(left <= bytes + 65536, "%zu bytes before, %zu after", bytes, left);
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(path, sizeof path, "%s/%u", folder, i);
+        unlink(path);
+    }
+    ck_assert_int_eq(rmdir(folder), 0); /* no part file either */
+}
+END_TEST
+
+Suite *mixed_suite(void)
+{
+    Suite *suite = suite_create("http mixed");
+    TCase *tc = tcase_create("mixed");
+    tcase_add_test(tc, nothing_is_left_of_many_mixed_requests);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
