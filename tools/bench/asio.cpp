@@ -70,4 +70,5 @@ void one_sleep(void *at, int64_t ms)
 
 } // namespace
 
-extern "C" const bench_side bench_asio = { "asio", false, open_pool, run, open_timers, arm, cancel, one_sleep, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };
+extern "C" const bench_side bench_asio = { "asio", false, open_pool, run, open_timers, arm, cancel, one_sleep,
+                                        nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };

@@ -1,6 +1,9 @@
 /* First rounds choose the best peer; then errand and it take turns. */
 #include "contest.h"
 #include "trial.h"
+#ifdef BENCH_WEB
+#include "web.h"
+#endif
 
 #include <string.h>
 
@@ -19,6 +22,11 @@
 #else
 #define TBB(side) NULL
 #endif
+#ifdef BENCH_WEB
+#define WEB(side) &(side)
+#else
+#define WEB(side) NULL
+#endif
 #ifdef BENCH_GLIB
 #define GLIB(side) &(side)
 #else
@@ -32,26 +40,56 @@
 #endif
 
 const bench_peer bench_peers[PEERS] = {
-    { "libuv", true, false, UV(bench_uv) },
-    { "libuv-array", false, false, UV(bench_uv_array) },
-    { "asio", true, false, ASIO(bench_asio) },
-    { "tbb", false, false, TBB(bench_tbb) },
-    { "glib", false, false, GLIB(bench_glib) },
-    { "bare-parkers", false, false, &bench_parkers },
-    { "glibc", false, false, &bench_posix },
-    { "spdlog", false, true, SPDLOG(bench_spdlog) },
-    { "bare-loop", false, true, &bench_loop },
+    { "libuv", OF_TASKS_AND_TIMERS, UV(bench_uv) },
+    { "libuv-array", OF_TASKS, UV(bench_uv_array) },
+    { "asio", OF_TASKS_AND_TIMERS, ASIO(bench_asio) },
+    { "tbb", OF_TASKS, TBB(bench_tbb) },
+    { "glib", OF_TASKS, GLIB(bench_glib) },
+    { "bare-parkers", OF_TRIPS, &bench_parkers },
+    { "glibc", OF_GATES, &bench_posix },
+    { "spdlog", OF_LOGS, SPDLOG(bench_spdlog) },
+    { "bare-loop", OF_LOOPS, &bench_loop },
+    { "curl-multi", OF_WEB, WEB(bench_multi) },
+    { "curl-easy", OF_WEB, WEB(bench_easy) },
+    { "curl", OF_WEB, WEB(bench_curl) },
 };
+
+#ifdef BENCH_WEB
+static bool web_ready(void) { return web_server() != NULL; } /* before the trials, which are forks */
+static bool web_can(const bench_side *side, load_fn *load)
+{
+    return load == load_web_batch ? side->web->command != NULL : load == load_web_cancel ? false : side->web->get != NULL;
+}
+#else
+static bool web_ready(void) { return false; }
+static bool web_can(const bench_side *side, load_fn *load) { return side == NULL && load == NULL; }
+#endif
+
+static bool of_web(const measure *m) { return strncmp(m->lines[0].name, "http/", 5) == 0; }
 
 static bool serves(const measure *m, const bench_peer *peer)
 {
-    const bool log = m->load == load_log_latency || m->load == load_log_throughput || m->load == load_log_disabled ||
-                     m->load == load_log_idle;
-    if (log != peer->logs) return false;
-    if (log) return peer->side != &bench_loop || m->load == load_log_latency || m->load == load_log_disabled;
-    if (m->load == load_timers || m->load == load_late || m->load == load_timer_size) return peer->timers;
-    if (m->load == load_gate || peer->side == &bench_posix) return m->load == load_gate && peer->side == &bench_posix;
-    return peer->side != &bench_parkers || m->load == load_trips || m->load == load_trips_idle;
+    const bool timers = m->load == load_timers || m->load == load_late || m->load == load_timer_size;
+    const bool calls = m->load == load_log_latency || m->load == load_log_disabled;
+    const bool log = calls || m->load == load_log_throughput || m->load == load_log_idle;
+    switch (peer->kind) {
+    case OF_TASKS_AND_TIMERS:
+        if (timers) return true;
+        break;
+    case OF_TASKS:
+        break;
+    case OF_TRIPS:
+        return m->load == load_trips || m->load == load_trips_idle;
+    case OF_GATES:
+        return m->load == load_gate;
+    case OF_LOGS:
+        return log;
+    case OF_LOOPS:
+        return calls;
+    case OF_WEB:
+        return of_web(m) && (peer->side == NULL || web_can(peer->side, m->load));
+    }
+    return !timers && !log && !of_web(m) && m->load != load_gate;
 }
 
 /* All peers once, then those within twice the best again: a single run may have been unlucky. */
@@ -66,7 +104,7 @@ static void find_best(const measure *m, record *r, tally *t)
             const bench_side *side = bench_peers[i].side;
             r->tried[i] = serves(m, &bench_peers[i]);
             if (side == NULL || !r->tried[i]) continue;
-            if (round > 0 && (r->done[i] == 0 || r->first[i][0].cost > near)) continue;
+            if (round > 0 && (r->done[i] == 0 || (r->first[i][0].cost > near && m->against == NULL))) continue;
             if (trial(side, m->load, &m->size, &r->first[i][r->done[i]])) r->done[i]++;
             else t->failed++;
             if (round == 0 && r->done[i] > 0 && !side->yardstick && (least <= 0 || r->first[i][0].cost < least))
@@ -75,6 +113,7 @@ static void find_best(const measure *m, record *r, tally *t)
     }
     for (int i = 0; i < PEERS; i++) {
         if (r->done[i] == 0 || bench_peers[i].side->yardstick) continue;
+        if (m->against != NULL && strcmp(m->against, bench_peers[i].name) != 0) continue;
         const double cost = record_median(r->first[i], r->done[i], COST);
         if (r->best_peer < 0 || cost < least) {
             r->best_peer = i;
@@ -86,6 +125,7 @@ static void find_best(const measure *m, record *r, tally *t)
 void contest(const measure *m, size_t pairs, tally *t)
 {
     static record r;
+    if (of_web(m) && !web_ready()) return;
     memset(&r, 0, sizeof r);
     find_best(m, &r, t);
     const bool other = m->other.n > 0, paired = other || (r.best_peer >= 0 && m->lines[0].of != FIGURE_AT_MOST);

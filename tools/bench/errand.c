@@ -1,5 +1,8 @@
 /* errand's side, by its public headers. */
 #include "side.h"
+#ifdef BENCH_WEB
+#include "web.h"
+#endif
 
 #include <errand.h>
 #include <stdio.h>
@@ -109,6 +112,9 @@ static void close_log(void *log)
 const bench_side bench_errand = { .name = "errand",
                                   .open = open_pool,
                                   .run = run,
+#ifdef BENCH_WEB
+                                  .web = &web_errand,
+#endif
                                   .timers_open = open_timers,
                                   .arm = arm,
                                   .cancel = cancel,

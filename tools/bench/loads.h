@@ -7,6 +7,7 @@
 typedef struct load_size {
     unsigned workers, producers;
     size_t   n;
+    unsigned lanes, in_flight; /* of requests */
 } load_size;
 
 typedef struct load_run {
@@ -15,6 +16,8 @@ typedef struct load_run {
     double cpu;         /* ms of processor in the measured part */
     double p999;        /* and p999                             */
     double arm, cancel; /* parts of the cost, of timers         */
+    double each;        /* us of processor a request            */
+    double peak;        /* MiB of memory, at its peak           */
 } load_run;
 
 /* False: this side cannot. */

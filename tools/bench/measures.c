@@ -1,5 +1,8 @@
 /* A measure may give several lines, of the same runs. */
 #include "measures.h"
+#ifdef BENCH_WEB
+#include "web.h"
+#endif
 
 #define BURST(workers_, name_, goal_)                                                                                  \
     {                                                                                                                  \
@@ -111,5 +114,31 @@ const measure bench_measures[] = {
       .size = { .n = 100000 },
       .lines = { { "log/idle", "wake-ups in 2 s", COST, FIGURE_AT_MOST, 0 },
                  { "log/idle-cpu", "ms", CPU, FIGURE_AT_MOST, 1 } } },
+
+#ifdef BENCH_WEB
+    { .load = load_web,
+      .size = { .lanes = 8, .in_flight = 64, .n = 40000 },
+      .against = "curl-multi",
+      .lines = { { "http/small-64", "us/request", COST, RATIO_AT_MOST, 0.95 },
+                 { "http/cpu-small-64", "us/request", EACH, RATIO_AT_MOST, 1.2 } } },
+    { .load = load_web,
+      .size = { .lanes = 64, .in_flight = 64, .n = 40000 },
+      .against = "curl-easy",
+      .lines = { { "http/classic-64", "us/request", COST, RATIO_AT_MOST, 1.1 },
+                 { "http/cpu-classic-64", "us/request", EACH, NO_GOAL, 0 } } },
+    { .load = load_web_slow,
+      .size = { .lanes = 8, .in_flight = 1000, .n = 5000 },
+      .against = "curl-multi",
+      .lines = { { "http/slow", "ms", COST, RATIO_AT_MOST, 1.05 },
+                 { "http/memory-slow", "MiB (peak)", PEAK, RATIO_AT_MOST, 1.2 } } },
+    { .load = load_web_cancel,
+      .size = { .lanes = 8, .in_flight = 1000, .n = 1000 },
+      .alone = true,
+      .lines = { { "http/cancel", "ms (p99)", COST, FIGURE_AT_MOST, 5 } } },
+    { .load = load_web_batch,
+      .size = { .in_flight = 64, .n = 20000 },
+      .against = "curl",
+      .lines = { { "http/batch", "ms", COST, RATIO_AT_MOST, 1.3 }, { "http/cpu-batch", "ms", CPU, NO_GOAL, 0 } } },
+#endif
 };
 const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;

@@ -4,7 +4,7 @@
 
 #include "loads.h"
 
-typedef enum line_figure { COST, P99, P999, CPU, ARM, CANCEL } line_figure;
+typedef enum line_figure { COST, P99, P999, CPU, ARM, CANCEL, EACH, PEAK } line_figure;
 typedef enum line_goal { NO_GOAL, RATIO_AT_MOST, FIGURE_AT_MOST } line_goal;
 
 typedef struct measure_line {
@@ -20,6 +20,7 @@ typedef struct measure {
     load_size    size;
     load_size    other; /* n is not 0: errand itself at this size is what it is compared with */
     bool         alone; /* no peers */
+    const char  *against; /* the one peer that the goal is about; NULL: the best */
     measure_line lines[5];
 } measure;
 

@@ -13,6 +13,8 @@ static double figure(const load_run *run, line_figure which)
     case CPU: return run->cpu;
     case ARM: return run->arm;
     case CANCEL: return run->cancel;
+    case EACH: return run->each;
+    case PEAK: return run->peak;
     }
     return 0;
 }

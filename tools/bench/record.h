@@ -4,14 +4,15 @@
 
 #include "measures.h"
 
+typedef enum peer_kind { OF_TASKS, OF_TASKS_AND_TIMERS, OF_TRIPS, OF_GATES, OF_LOGS, OF_LOOPS, OF_WEB } peer_kind;
+
 typedef struct bench_peer {
     const char       *name;
-    bool              timers; /* has some */
-    bool              logs;   /* and nothing else */
-    const bench_side *side;   /* NULL: configure did not find it */
+    peer_kind         kind; /* what it can be compared in */
+    const bench_side *side; /* NULL: configure did not find it */
 } bench_peer;
 
-enum { PEERS = 9, MAX_PAIRS = 99, FIRST = 3 };
+enum { PEERS = 12, MAX_PAIRS = 99, FIRST = 3 };
 extern const bench_peer bench_peers[PEERS];
 
 typedef struct record {

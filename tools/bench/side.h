@@ -37,6 +37,8 @@ typedef struct bench_side {
     void  (*log_say)(void *log, size_t n);
     void  (*log_say_below)(void *log, size_t n);
     void  (*log_close)(void *log);
+
+    const struct web_side *web; /* web.h; NULL: sends no requests */
 } bench_side;
 
 void  *bench_open_gate(unsigned permits); /* errand's */
@@ -44,6 +46,7 @@ size_t bench_pass(void *gate, size_t n);
 
 extern const bench_side bench_errand, bench_parkers, bench_posix;
 extern const bench_side bench_spdlog, bench_loop;
+extern const bench_side bench_multi, bench_easy, bench_curl;
 extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
 
 #ifdef __cplusplus

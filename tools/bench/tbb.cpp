@@ -50,4 +50,4 @@ void run(void *at, size_t n, bench_task *task)
 } // namespace
 
 extern "C" const bench_side bench_tbb = { "tbb", false, open_pool, run, nullptr, nullptr, nullptr, nullptr,
-                                       nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };
+                                       nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };

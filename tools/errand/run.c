@@ -109,6 +109,7 @@ static int start(run *r)
     if (!r->pool) return fail(r, "cannot start", errno);
     const errand_http_opts http = {
         .limit = o->jobs,
+        .limit_per_host = o->jobs,
         .total_ms = o->timeout_ms,
         .connect_ms = o->connect_ms,
         .base_url = o->base_url,
