@@ -292,6 +292,8 @@ static void gone(er_resident *self)
     er_session_less(http, &http->lanes_on);
 }
 
+void er_perform_called(er_slot_turn *turn) { er_of(turn, perform, turn)->place = ER_PLACE_LANE; }
+
 void er_perform_begin(errand_http *http, er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);

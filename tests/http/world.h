@@ -61,6 +61,8 @@ Suite *replies_suite(void);
 Suite *failures_suite(void);
 Suite *endings_suite(void);
 Suite *session_suite(void);
+Suite *lines_suite(void);
+Suite *limits_suite(void);
 Suite *retries_suite(void);
 Suite *files_suite(void);
 Suite *json_suite(void);

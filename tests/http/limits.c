@@ -1,0 +1,433 @@
+/* Limits, names, figures, and the caller's own handles, over real connections. */
+#include "world.h"
+
+#include "http/session.h"
+
+#include <curl/curl.h>
+#include <netdb.h>
+#include <time.h>
+
+static void serve(struct raw_conn *conn, void *arg)
+{
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
+        continue;
+    atomic_fetch_add((atomic_uint *)arg, 1); /* the client hung up */
+}
+
+static errand_http_stats stats_of(struct world *w)
+{
+    errand_http_stats s;
+    ck_assert_int_eq(errand_http_stats_get(w->http, &s), 0);
+    return s;
+}
+
+START_TEST(idle_connections_count_and_make_room_for_others)
+{
+    struct world a, b;
+    atomic_uint gone_a = 0, gone_b = 0;
+    world_open(&a, serve, &gone_a, &(errand_http_opts){ .limit = 1, .lanes = 1, .keepalive_ms = ERRAND_FOREVER });
+    world_open(&b, serve, &gone_b, NULL);
+    for (unsigned i = 1; i <= 3; i++) {
+        errand_result r = world_get(&a, "/");
+        ck_well(&r);
+        errand_result_free(&r);
+        ck_assert_uint_eq(stats_of(&a).open, 1);
+        ck_assert_uint_eq(stats_of(&a).idle, 1);
+        r = errand_await(errand_get(a.http, raw_server_url(b.server))); /* another port: the idle one has to go */
+        ck_well(&r);
+        errand_result_free(&r);
+        until(&gone_a, i);
+        ck_assert_uint_eq(stats_of(&a).open, 1);
+    }
+    ck_assert_uint_eq(raw_server_connections(a.server), 3);
+    ck_assert_uint_eq(raw_server_connections(b.server), 3);
+    world_close(&a);
+    world_close(&b);
+}
+END_TEST
+
+START_TEST(an_overdue_idle_connection_is_closed_while_its_lane_is_busy)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    world_open(&w, serve, &gone, &(errand_http_opts){ .lanes = 1, .keepalive_ms = 100 });
+    errand_future *both[] = { errand_get(w.http, "/"), errand_get(w.http, "/") };
+    for (int i = 0; i < 2; i++) {
+        errand_result r = errand_await(both[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    until(&gone, raw_server_connections(w.server)); /* nobody asks for anything meanwhile */
+    ck_assert_uint_eq(stats_of(&w).open, 0);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(figures_tell_what_was_kept_and_what_waits)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    world_open(&w, serve, &gone, &(errand_http_opts){ .limit = 1 });
+    enum { N = 5 };
+    for (unsigned i = 0; i < N; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    errand_http_stats s;
+    do /* a result is told before it is counted */
+        s = stats_of(&w);
+    while (s.in_flight);
+    ck_assert_uint_eq(s.reused, N - 1);
+    ck_assert_uint_eq(s.resent + s.queued, 0);
+    ck_assert_uint_eq(s.look_ups, 0); /* an address needs none */
+    ck_assert_int_eq(errand_http_stats_get(NULL, &s), EINVAL);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- names ---- */
+
+struct names {
+    atomic_uint asked, allowed; /* a look-up waits until it is allowed */
+    const char *address;
+};
+
+static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
+{
+    struct names *names = arg;
+    unsigned mine = atomic_fetch_add(&names->asked, 1) + 1;
+    if (strncmp(name, "fine", 4))
+        until(&names->allowed, mine);
+    *out = (er_addresses){ .error = names->address ? 0 : EAI_NONAME };
+    if (names->address)
+        snprintf(out->text, sizeof out->text, "%s", names->address);
+}
+
+static const char *named(struct world *w, const char *host)
+{
+    static char urls[4][100];
+    static unsigned n;
+    char *url = urls[n++ % 4];
+    snprintf(url, sizeof urls[0], "http://%s:%u/", host, raw_server_port(w->server));
+    return url;
+}
+
+START_TEST(a_name_is_looked_up_once_for_all_and_kept)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    struct names names = { .address = "127.0.0.1" };
+    world_open_turned(&w, serve, &gone, &(errand_http_opts){ .dns_ttl_ms = 1000, .keepalive_ms = ERRAND_FOREVER });
+    er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
+    errand_future *fs[10];
+    for (int i = 0; i < 10; i++)
+        fs[i] = errand_get(w.http, named(&w, "one.test"));
+    until(&names.asked, 1);
+    ck_assert_int_eq(errand_wait(fs[0], 0), ETIMEDOUT);
+    atomic_store(&names.allowed, 1);
+    for (int i = 0; i < 10; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(atomic_load(&names.asked), 1);
+    ck_assert_uint_eq(stats_of(&w).look_ups, 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_name_that_hangs_delays_no_end_and_nobody_else)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    static struct names names; /* the thread that hangs outlives this test */
+    names.address = "127.0.0.1";
+    world_open_turned(&w, serve, &gone, NULL);
+    er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
+    errand_future *cancelled = errand_get(w.http, named(&w, "hangs.test"));
+    errand_request limited[] = { { .url = named(&w, "hangs.test"), .total_ms = 50 },
+                                 { .url = named(&w, "hangs.test"), .connect_ms = 60 } };
+    errand_future *late[] = { errand_send(w.http, &limited[0]), errand_send(w.http, &limited[1]) };
+    until(&names.asked, 1);
+    errand_result r = errand_await(errand_get(w.http, named(&w, "fine.test"))); /* another thread looks it up */
+    ck_well(&r);
+    errand_result_free(&r);
+    errand_cancel(cancelled);
+    r = errand_await(cancelled);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_str_eq(errand_result_phase(&r), "resolve");
+    ck_assert(!errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    for (int i = 0; i < 2; i++) {
+        world_turn(&w, i ? 11 : 51);
+        r = errand_await(late[i]);
+        ck_assert_int_eq(r.error, ETIMEDOUT);
+        ck_assert_str_eq(errand_result_phase(&r), "resolve");
+        ck_assert_int_eq(errand_result_reason(&r), i ? ERRAND_BY_NOBODY : ERRAND_BY_TOTAL);
+        errand_result_free(&r);
+    }
+    errand_drop(errand_get(w.http, named(&w, "hangs.test"))); /* close does not wait for the look-up */
+    ck_assert_int_eq(errand_http_close(w.http, 1000), 0);
+    atomic_store(&names.allowed, 100);
+    raw_server_stop(w.server);
+    ck_assert_int_eq(errand_pool_close(w.pool, 10000), 0);
+}
+END_TEST
+
+START_TEST(a_name_without_an_address_fails_all_that_wait_for_it)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    struct names names = { .allowed = 100 };
+    world_open(&w, serve, &gone, NULL);
+    er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
+    errand_future *fs[] = { errand_get(w.http, named(&w, "no.test")), errand_get(w.http, named(&w, "no.test")) };
+    for (int i = 0; i < 2; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_assert_int_eq(r.error, ERRAND_CURL + 6);
+        ck_message_has(&r, "resolve: Could not resolve host: no.test");
+        errand_result_free(&r);
+    }
+    names.address = "127.0.0.1"; /* a failure is not kept */
+    errand_result r = errand_await(errand_get(w.http, named(&w, "no.test")));
+    ck_well(&r);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- the caller's own handles ---- */
+
+static size_t swallow(char *at, size_t one, size_t n, void *arg)
+{
+    (void)at;
+    *(size_t *)arg += one * n;
+    return one * n;
+}
+
+static CURL *own(const char *url, size_t *got)
+{
+    CURL *easy = curl_easy_init();
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, swallow);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, got);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, got);
+    return easy;
+}
+
+START_TEST(a_handle_of_ones_own_is_performed)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    world_open(&w, serve, &gone, &(errand_http_opts){ .limit = 2 });
+    for (unsigned i = 0; i < 6; i++) {
+        size_t got = 0;
+        CURL *easy = own(world_url(&w, "/"), &got);
+        errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+        ck_well(&r);
+        ck_assert_ptr_eq(r.value, easy);
+        char *mine = NULL;
+        long status = 0;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &mine);
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        ck_assert_ptr_eq(mine, &got);
+        ck_assert_int_eq(status, 200);
+        ck_assert_uint_eq(got, 3);
+        errand_result_free(&r);
+        r = world_get(&w, "/"); /* beside ours */
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 2); /* both kept */
+    world_close(&w);
+}
+END_TEST
+
+static void hang(struct raw_conn *conn, void *arg)
+{
+    if (!raw_read_request(conn, NULL))
+        return;
+    atomic_fetch_add((atomic_uint *)arg, 1);
+    raw_wait_gone(conn);
+}
+
+START_TEST(an_own_handle_is_cancelled_late_or_in_line_as_any_other)
+{
+    struct world w;
+    atomic_uint came = 0;
+    world_open_turned(&w, hang, &came, &(errand_http_opts){ .limit = 2, .total_ms = 100 });
+    size_t got = 0;
+    errand_future *f[3];
+    for (int i = 0; i < 3; i++)
+        f[i] = errand_perform(w.http, own(world_url(&w, "/x?secret"), &got), curl_easy_cleanup);
+    until(&came, 2);
+    errand_cancel(f[2]);
+    errand_result r = errand_await(f[2]);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_str_eq(errand_result_phase(&r), "queue");
+    ck_assert_ptr_nonnull(r.value);
+    errand_result_free(&r);
+    errand_cancel(f[0]);
+    r = errand_await(f[0]);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
+    ck_assert_ptr_null(strstr(errand_result_message(&r), "secret"));
+    errand_result_free(&r);
+    world_turn(&w, 101);
+    r = errand_await(f[1]);
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(an_own_handles_failure_has_its_kind)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    size_t got = 0;
+    world_open(&w, serve, &gone, NULL);
+    CURL *easy = own("nonsense://127.0.0.1/", &got);
+    errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+    ck_assert_int_eq(r.error, ERRAND_CURL + CURLE_UNSUPPORTED_PROTOCOL);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
+    ck_assert(!errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    r = errand_await(errand_perform(w.http, NULL, NULL));
+    ck_assert_int_eq(r.error, EINVAL);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(close_ends_own_handles_too)
+{
+    struct world w;
+    atomic_uint came = 0;
+    size_t got = 0;
+    world_open(&w, hang, &came, NULL);
+    errand_future *f = errand_perform(w.http, own(world_url(&w, "/"), &got), curl_easy_cleanup);
+    until(&came, 1);
+    ck_assert_int_eq(errand_http_close(w.http, 1000), 0);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
+    errand_result_free(&r);
+    raw_server_stop(w.server);
+    ck_assert_int_eq(errand_pool_close(w.pool, 10000), 0);
+}
+END_TEST
+
+/* ---- the last touch ---- */
+
+static void touch(void *easy, void *arg)
+{
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, (char *)arg);
+}
+
+static void mirror_once(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        bool sent = raw_reply(conn, 200, "text/plain", request.text);
+        raw_request_free(&request);
+        if (!sent)
+            break;
+    }
+}
+
+START_TEST(setup_is_the_last_touch_and_touches_one_request_only)
+{
+    struct world w;
+    world_open(&w, mirror_once, NULL, &(errand_http_opts){ .limit = 1 });
+    errand_request request = { .url = "/", .setup = touch, .setup_arg = (void *)(uintptr_t) "touched" };
+    for (int i = 0; i < 4; i++) {
+        errand_result r = i % 2 ? world_get(&w, "/") : world_send(&w, request);
+        ck_well(&r);
+        bool touched = strstr(errand_response_body(r.value).at, "User-Agent: touched\r\n");
+        ck_assert(touched == (i % 2 == 0));
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    world_open(&w, serve, &gone, &(errand_http_opts){ .http2 = 1, .limit = 2 });
+    errand_future *fs[6];
+    for (int i = 0; i < 6; i++)
+        fs[i] = errand_get(w.http, "/");
+    for (int i = 0; i < 6; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- the longest gap ---- */
+
+static void say_and_stop(struct raw_conn *conn, void *arg)
+{
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    atomic_fetch_add((atomic_uint *)arg, 1);
+    raw_wait_gone(conn);
+}
+
+START_TEST(a_gap_that_is_too_long_ends_it)
+{
+    struct world w;
+    atomic_uint came = 0;
+    world_open_turned(&w, _i ? say_and_stop : hang, &came, &(errand_http_opts){ .sock_read_ms = 50 });
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .method = "POST" });
+    until(&came, 1);
+    do { /* the gap begins with the last byte, whenever the lane has seen that */
+        world_turn(&w, 26);
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    } while (errand_wait(f, 0) == ETIMEDOUT);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
+    ck_assert_str_eq(errand_result_phase(&r), _i ? "body" : "first byte");
+    ck_assert(errand_result_may_have_run(&r));
+    ck_message_has(&r, "the 50 ms of sock_read_ms are over");
+    ck_assert_int_ge(errand_result_elapsed_ms(&r), 50);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+Suite *limits_suite(void)
+{
+    Suite *suite = suite_create("http limits");
+    TCase *tc = tcase_create("connections");
+    tcase_add_test(tc, idle_connections_count_and_make_room_for_others);
+    tcase_add_test(tc, an_overdue_idle_connection_is_closed_while_its_lane_is_busy);
+    tcase_add_test(tc, figures_tell_what_was_kept_and_what_waits);
+    tcase_add_test(tc, setup_is_the_last_touch_and_touches_one_request_only);
+    tcase_add_test(tc, a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other);
+    tcase_add_loop_test(tc, a_gap_that_is_too_long_ends_it, 0, 2);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("names");
+    tcase_add_test(tc, a_name_is_looked_up_once_for_all_and_kept);
+    tcase_add_test(tc, a_name_that_hangs_delays_no_end_and_nobody_else);
+    tcase_add_test(tc, a_name_without_an_address_fails_all_that_wait_for_it);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("own handles");
+    tcase_add_test(tc, a_handle_of_ones_own_is_performed);
+    tcase_add_test(tc, an_own_handle_is_cancelled_late_or_in_line_as_any_other);
+    tcase_add_test(tc, an_own_handles_failure_has_its_kind);
+    tcase_add_test(tc, close_ends_own_handles_too);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,259 @@
+/* Slots by themselves: who may go, where, and who has to give back a connection. */
+#include "world.h"
+
+#include "http/slots.h"
+
+enum { LANES = 3, MANY = 40 };
+
+struct lines {
+    errand_pool *pool;
+    er_slots slots;
+    er_berth berths[LANES];
+    er_slot_turn turns[MANY];
+};
+
+static void lines_open(struct lines *l, unsigned limit, unsigned per_host, unsigned per_lane)
+{
+    er_berth *berths[LANES];
+    memset(l, 0, sizeof *l);
+    for (unsigned i = 0; i < LANES; i++)
+        berths[i] = &l->berths[i];
+    l->pool = errand_pool_new(NULL);
+    l->slots.limit = limit;
+    l->slots.per_host = per_host;
+    l->slots.per_lane = per_lane;
+    ck_assert_int_eq(er_slots_init(&l->slots, berths, LANES), 0);
+}
+
+static void lines_close(struct lines *l)
+{
+    er_slots_free(&l->slots);
+    ck_assert_int_eq(errand_pool_close(l->pool, 1000), 0);
+}
+
+static er_origin *join(struct lines *l, unsigned i, const char *key)
+{
+    l->turns[i].origin = er_slots_origin(&l->slots, key, NULL, 80);
+    er_slots_join(&l->slots, &l->turns[i], false);
+    return l->turns[i].origin;
+}
+
+static int next(struct lines *l) /* whose turn; -1: nobody's */
+{
+    er_slot_turn *turn = er_slots_next(&l->slots, l->pool);
+    return turn ? (int)(turn - l->turns) : -1;
+}
+
+static void done(struct lines *l, unsigned i)
+{
+    er_slots_done(&l->slots, &l->turns[i]);
+    er_slots_leave(&l->slots, l->turns[i].origin);
+}
+
+START_TEST(of_one_origin_the_first_goes_first_up_to_its_limit)
+{
+    struct lines l;
+    lines_open(&l, 10, 3, 10);
+    for (unsigned i = 0; i < 6; i++)
+        join(&l, i, "http://a:80");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(next(&l), i);
+    ck_assert_int_eq(next(&l), -1);
+    done(&l, 1);
+    ck_assert_int_eq(next(&l), 3);
+    ck_assert_int_eq(next(&l), -1);
+    er_slots_quit(&l.slots, &l.turns[4]); /* cancelled in the line */
+    er_slots_leave(&l.slots, l.turns[4].origin);
+    done(&l, 0);
+    ck_assert_int_eq(next(&l), 5);
+    ck_assert_uint_eq(l.slots.waiting, 0);
+    done(&l, 2), done(&l, 3), done(&l, 5);
+    ck_assert_uint_eq(l.slots.charge, 0);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(who_sends_much_to_one_host_delays_nobody_elses)
+{
+    struct lines l;
+    lines_open(&l, 2, 2, 2);
+    for (unsigned i = 0; i < 20; i++)
+        join(&l, i, "http://busy:80");
+    ck_assert_int_eq(next(&l), 0);
+    ck_assert_int_eq(next(&l), 1);
+    ck_assert_int_eq(next(&l), -1);
+    join(&l, 20, "http://other:80");
+    join(&l, 21, "http://third:80");
+    done(&l, 0);
+    int first = next(&l);
+    done(&l, 1);
+    int second = next(&l);
+    ck_assert_int_eq(next(&l), -1);
+    ck_assert(first == 20 || second == 20); /* the busy one's other eighteen had waited longer */
+    done(&l, (unsigned)first);
+    int third = next(&l);
+    ck_assert(first == 21 || second == 21 || third == 21);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(a_full_host_does_not_stand_in_the_way_of_others)
+{
+    struct lines l;
+    lines_open(&l, 10, 1, 10);
+    for (unsigned i = 0; i < 5; i++)
+        join(&l, i, "http://a:80");
+    join(&l, 5, "http://b:80");
+    ck_assert_int_eq(next(&l), 0);
+    ck_assert_int_eq(next(&l), 5);
+    ck_assert_int_eq(next(&l), -1);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(new_connections_go_to_the_lane_with_the_least_load)
+{
+    struct lines l;
+    lines_open(&l, 30, 30, 2);
+    for (unsigned i = 0; i < 7; i++)
+        join(&l, i, "http://a:80");
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(next(&l), i);
+    for (unsigned i = 0; i < LANES; i++)
+        ck_assert_uint_eq(l.berths[i].load, 2);
+    ck_assert_int_eq(next(&l), -1); /* no room on any lane, though the limit is far */
+    er_berth *freed = l.turns[4].spot->berth;
+    done(&l, 4);
+    ck_assert_int_eq(next(&l), 6);
+    ck_assert_ptr_eq(l.turns[6].spot->berth, freed);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_used_where_it_is_and_costs_nothing)
+{
+    struct lines l;
+    lines_open(&l, 2, 2, 5);
+    join(&l, 0, "http://a:80");
+    ck_assert_int_eq(next(&l), 0);
+    er_spot *spot = l.turns[0].spot;
+    er_slots_opened(&l.slots, spot);
+    done(&l, 0);
+    ck_assert_uint_eq(l.slots.charge, 1); /* idle, but there */
+    ck_assert_uint_eq(l.slots.idle, 1);
+    join(&l, 1, "http://a:80"), join(&l, 2, "http://a:80"), join(&l, 3, "http://a:80");
+    ck_assert_int_eq(next(&l), 1);
+    ck_assert_ptr_eq(l.turns[1].spot, spot);
+    ck_assert_uint_eq(l.slots.idle, 0);
+    ck_assert_int_eq(next(&l), 2);
+    ck_assert_int_eq(next(&l), -1);
+    ck_assert_uint_eq(l.slots.charge, 2);
+    er_slots_closed(&l.slots, spot, false); /* it broke under its transfer, which may open another */
+    ck_assert_uint_eq(l.slots.charge, 2);
+    done(&l, 1);
+    ck_assert_int_eq(next(&l), 3);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(idle_connections_that_stand_in_the_way_are_asked_back)
+{
+    struct lines l;
+    lines_open(&l, 2, 2, 5);
+    for (unsigned i = 0; i < 2; i++) {
+        join(&l, i, "http://a:80");
+        ck_assert_int_eq(next(&l), (int)i);
+        er_slots_opened(&l.slots, l.turns[i].spot);
+    }
+    er_spot *spots[] = { l.turns[0].spot, l.turns[1].spot };
+    done(&l, 0), done(&l, 1);
+    join(&l, 2, "http://b:80");
+    ck_assert_int_eq(next(&l), -1);
+    er_berth *berth = er_slots_crowded(&l.slots);
+    ck_assert_ptr_eq(berth, spots[0]->berth); /* idle for longest */
+    ck_assert_ptr_null(er_slots_crowded(&l.slots));
+    ck_assert_int_eq(next(&l), -1); /* one for each that waits, no more */
+    ck_assert_ptr_null(er_slots_crowded(&l.slots));
+    unsigned n = 0;
+    ck_assert_ptr_eq(er_slots_asked(&l.slots, berth, &n), spots[0]);
+    ck_assert_uint_eq(n, 1);
+    er_slots_closed(&l.slots, spots[0], true);
+    ck_assert_int_eq(next(&l), 2);
+    ck_assert_uint_eq(l.slots.charge, 2);
+    done(&l, 2);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere)
+{
+    struct lines l;
+    lines_open(&l, 1, 1, 5);
+    join(&l, 0, "http://a:80");
+    ck_assert_int_eq(next(&l), 0);
+    er_spot *spot = l.turns[0].spot;
+    er_slots_opened(&l.slots, spot);
+    done(&l, 0);
+    join(&l, 1, "http://b:80");
+    ck_assert_int_eq(next(&l), -1);
+    unsigned n;
+    ck_assert_ptr_eq(er_slots_asked(&l.slots, er_slots_crowded(&l.slots), &n), spot);
+    er_slots_kept(&l.slots, spot, n); /* the lane had none to close */
+    ck_assert_int_eq(next(&l), -1);
+    ck_assert_ptr_eq(er_slots_crowded(&l.slots), spot->berth); /* asked again */
+    er_slots_closed(&l.slots, spot, true);
+    ck_assert_int_eq(next(&l), 1);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(with_shared_connections_requests_are_counted)
+{
+    struct lines l;
+    lines_open(&l, 4, 2, 5);
+    l.slots.shared = true;
+    for (unsigned i = 0; i < 3; i++)
+        join(&l, i, "https://a:443");
+    ck_assert_int_eq(next(&l), 0);
+    er_slots_opened(&l.slots, l.turns[0].spot);
+    ck_assert_int_eq(next(&l), 1);
+    ck_assert_ptr_eq(l.turns[1].spot, l.turns[0].spot); /* on the same connection */
+    ck_assert_int_eq(next(&l), -1);
+    done(&l, 0);
+    ck_assert_int_eq(next(&l), 2);
+    done(&l, 1), done(&l, 2);
+    ck_assert_uint_eq(l.slots.charge, 0); /* idle ones do not count */
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(origins_that_nobody_needs_are_forgotten)
+{
+    struct lines l;
+    lines_open(&l, 2, 2, 5);
+    for (unsigned i = 0; i < 3 * ER_SLOTS_ORIGINS; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "http://host-%u:80", i);
+        er_slots_leave(&l.slots, er_slots_origin(&l.slots, key, NULL, 80));
+    }
+    ck_assert_uint_le(l.slots.origins, ER_SLOTS_ORIGINS);
+    lines_close(&l);
+}
+END_TEST
+
+Suite *lines_suite(void)
+{
+    Suite *suite = suite_create("http lines");
+    TCase *tc = tcase_create("lines");
+    tcase_add_test(tc, of_one_origin_the_first_goes_first_up_to_its_limit);
+    tcase_add_test(tc, who_sends_much_to_one_host_delays_nobody_elses);
+    tcase_add_test(tc, a_full_host_does_not_stand_in_the_way_of_others);
+    tcase_add_test(tc, new_connections_go_to_the_lane_with_the_least_load);
+    tcase_add_test(tc, an_idle_connection_is_used_where_it_is_and_costs_nothing);
+    tcase_add_test(tc, idle_connections_that_stand_in_the_way_are_asked_back);
+    tcase_add_test(tc, a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere);
+    tcase_add_test(tc, with_shared_connections_requests_are_counted);
+    tcase_add_test(tc, origins_that_nobody_needs_are_forgotten);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
