@@ -18,8 +18,9 @@ enum { THREADS = 8, NAMES = 1024, BUCKETS = 64, PATIENCE_MS = 2000 };
 
 typedef struct name {
     er_node in_bucket, queued;
-    er_found *found; /* NULL: none yet */
-    bool asked;      /* queued or being looked up */
+    er_found *found;  /* NULL: none yet */
+    bool asked;       /* queued or being looked up */
+    int64_t asked_ns; /* since when: by the time a look-up returns, the pool and its clock may be gone */
     er_list asks;
     char text[];
 } name;
@@ -153,7 +154,7 @@ static void answer(er_resolver *r, name *n, const er_addresses *addresses)
     er_list asks;
     if (found) {
         *found = (er_found){ .count = 1, .addresses = *addresses };
-        found->until_ns = addresses->error ? 0 : er_deadline(er_pool_now(r->pool), r->ttl_ms);
+        found->until_ns = addresses->error ? 0 : er_deadline(n->asked_ns, r->ttl_ms);
     }
     er_lock_take(&r->lock);
     if (found) found->serial = ++r->serial;
@@ -252,6 +253,7 @@ int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **fo
         if (n->asked) r->hits++; /* somebody else's look-up serves */
         er_list_push(&n->asks, &ask->node);
         if (!n->asked) {
+            n->asked_ns = now;
             er_list_push(&r->queue, &n->queued);
             int none = summon(r);
             n->asked = !none;

@@ -46,7 +46,7 @@ START_TEST(idle_connections_count_and_make_room_for_others)
 }
 END_TEST
 
-START_TEST(an_overdue_idle_connection_is_closed_while_its_lane_is_busy)
+START_TEST(an_overdue_idle_connection_is_closed_though_nobody_asks)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -58,7 +58,8 @@ START_TEST(an_overdue_idle_connection_is_closed_while_its_lane_is_busy)
         errand_result_free(&r);
     }
     until(&gone, raw_server_connections(w.server)); /* nobody asks for anything meanwhile */
-    ck_assert_uint_eq(stats_of(&w).open, 0);
+    while (stats_of(&w).open) /* it is closed first, then counted */
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     world_close(&w);
 }
 END_TEST
@@ -412,7 +413,7 @@ Suite *limits_suite(void)
     Suite *suite = suite_create("http limits");
     TCase *tc = tcase_create("connections");
     tcase_add_test(tc, idle_connections_count_and_make_room_for_others);
-    tcase_add_test(tc, an_overdue_idle_connection_is_closed_while_its_lane_is_busy);
+    tcase_add_test(tc, an_overdue_idle_connection_is_closed_though_nobody_asks);
     tcase_add_test(tc, figures_tell_what_was_kept_and_what_waits);
     tcase_add_test(tc, setup_is_the_last_touch_and_touches_one_request_only);
     tcase_add_test(tc, a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other);
