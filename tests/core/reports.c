@@ -254,7 +254,7 @@ __attribute__((noinline)) static void drop_a_combination(void) /* one place in t
 
 START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
 {
-    for (int i = 0; i < 3; i++) drop_a_combination();
+    for (volatile int left = 3; left > 0; left--) drop_a_combination();
     ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): the purse is lost"), 1);
     errand_future *f;
     errand_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
