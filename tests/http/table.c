@@ -98,7 +98,8 @@ START_TEST(a_row_of_the_table)
                                                            .repeat = m->repeat,
                                                            .total_ms = row->then == SILENCE ? 100 : 0 });
         const char *said = errand_result_message(&r);
-        ck_assert_msg(r.error && (!row->error || r.error == row->error), "%s: %s", row->name, said);
+        bool reset = row->then == RESET && r.error == ERRAND_CURL + 55; /* curl may meet it as it looks, or as it reads */
+        ck_assert_msg(r.error && (!row->error || r.error == row->error || reset), "%s: %s", row->name, said);
         if (row->phase)
             ck_assert_msg(!strcmp(errand_result_phase(&r), row->phase), "%s: phase %s", said, errand_result_phase(&r));
         ck_assert_msg(errand_result_may_have_run(&r) == !m->harmless, "%s: %s", m->name, said);
