@@ -19,7 +19,8 @@
  * Threads. Everything here may be called from any thread. Waiting for a limit holds no worker; what waits when the pool shuts
  * down ends ECANCELED. In a child process all end ERRAND_EFORKED.
  *
- * Options. 0 is the default that is named; times as in result.h.
+ * Options. 0 is the default that is named; times as in result.h. NULL: all defaults; semaphores and rates have none for their
+ *          size, so for them that is EINVAL.
  */
 #ifndef ERRAND_LIMITS_H
 #define ERRAND_LIMITS_H
@@ -276,7 +277,7 @@ typedef struct errand_flight_opts {
     const char *name;     /* a literal: of runs whose task has none. May be NULL             */
 } errand_flight_opts;
 
-ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *home, const errand_flight_opts *opts, size_t size); /* opts: may be NULL */
+ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *home, const errand_flight_opts *opts, size_t size);
 static inline errand_flight *errand_flight_new(errand_pool *home, const errand_flight_opts *opts)
 {
     return errand_flight_new_sized(home, opts, sizeof *opts);

@@ -386,7 +386,7 @@ static int check(errand_breaker_opts *o)
 errand_breaker *errand_breaker_new_sized(errand_pool *home, const errand_breaker_opts *opts, size_t size)
 {
     errand_breaker_opts o;
-    int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    int error = er_options(&o, sizeof o, opts, size);
     if (!error) error = check(&o);
     errand_breaker *b = error ? NULL : er_alloc_zero(sizeof *b);
     if (!error && !b) error = ENOMEM;

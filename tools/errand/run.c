@@ -123,7 +123,8 @@ static int start(run *r)
     }
     if (!r->http) return fail(r, "cannot start", errno);
     if (o->per_second > 0) {
-        r->rate = errand_rate_new(r->pool, &(errand_rate_opts){ .per_second = o->per_second });
+        const errand_rate_opts over_all_hosts = { .per_second = o->per_second, .max_keys = ERRAND_NO_KEYS };
+        r->rate = errand_rate_new(r->pool, &over_all_hosts);
         if (!r->rate) return fail(r, "cannot start", errno);
     }
     const errand_jobs_opts jobs = {
