@@ -1,0 +1,79 @@
+/* core/then.c -- then-functions: what comes after.
+ *
+ *     waiting for its input --> queued --> running --> see task.c          (never ended unrun)
+ *
+ * Its input's result lies in its own cell meanwhile. A cancel is passed on to the input, and comes to the function with that. */
+#include "core/task_state.h"
+
+#include <errno.h>
+
+static void run_sequel(er_cell *cell)
+{
+    er_task *task = er_task_of(cell);
+    er_cell_claim(cell);                   /* nobody else does: a cancel only passes on */
+    errand_result in = er_cell_take(cell); /* parked there by its input's end */
+    if (er_task_here() && er_pool_shut(cell->pool))
+        er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
+    bool held = er_endings_let_go();
+    errand_log_fields *before = er_task_take_fields(task);
+    errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
+    er_task_put_fields_back(before);
+    er_endings_hold(held);
+    er_task_finish(cell, r);
+}
+
+const er_cell_kind er_sequel_kind = {
+    .cancel = er_task_tell, .free = er_task_free, .run = run_sequel, .input = er_task_input
+};
+
+static void input_ended(er_waiter *waiter)
+{
+    er_task *task = er_of(waiter, er_task, waiter);
+    er_cell *cell = &task->cell, *f = waiter->cell;
+    er_task_link(task, NULL);
+    cell->result = er_cell_take(f);
+    er_cell_release(f);
+    if (cell->pool && er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
+    er_frame *frame = NULL;
+    er_task *before = er_task_change(NULL, &frame);
+    run_sequel(cell); /* there are no workers any more */
+    er_task_change(before, &frame);
+    er_cell_release(cell);
+}
+
+errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
+{
+    if (!f) f = er_failed(NULL, errand_failf(EINVAL, "errand_then(NULL)"));
+    if (er_cell_forked(f)) f = er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    if (!er_cell_consume(f)) f = er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
+    if (!fn) {
+        er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_then without a function"));
+        errand_cancel(f);
+        er_cell_drop(f);
+        return refusal;
+    }
+    er_task *task = er_alloc(sizeof *task);
+    if (!task) {
+        errand_cancel(f);
+        er_cell_drop(f);
+        errand_result r = fn(errand_fail(ENOMEM), arg); /* called exactly once, come what may */
+        errand_result_free(&r);
+        return er_failed(NULL, errand_fail(ENOMEM));
+    }
+    er_cell_init(&task->cell, &er_sequel_kind, f->pool);
+    task->input = f;
+    task->name = NULL;
+    int error = 0;
+    task->context = er_context_for(&(errand_task){ .fn = NULL }, &error); /* without memory it goes without */
+    task->deadline_ns = INT64_MAX;
+    task->site = __builtin_return_address(0);
+    task->queued = ER_NOT_QUEUED;
+    task->flags = (uint16_t)(ER_FOLLOWS | (er_retried_here() ? ER_PART : 0));
+    task->waiter.fn = input_ended;
+    task->fn = (void (*)(void))fn;
+    task->arg = arg;
+    er_cell_keep(&task->cell);
+    if (f->pool && !er_cell_ended(f)) er_pool_put_aside(f->pool, task);
+    if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
+    return &task->cell;
+}
