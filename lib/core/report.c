@@ -29,17 +29,19 @@ static int64_t middle_of(unsigned slot)
 
 void er_spread_add(uint32_t *spread, int64_t ns) { er_add_relaxed(&spread[slot_of(ns > 0 ? (uint64_t)ns : 0)], 1); }
 
-static int64_t percentile(const uint32_t *spread, double share)
+static void percentiles(const uint32_t *spread, int64_t *p50, int64_t *p99)
 {
+    uint32_t counts[ER_SPREAD];
     uint64_t all = 0, seen = 0;
-    for (unsigned i = 0; i < ER_SPREAD; i++) all += er_load_relaxed(&spread[i]);
-    if (!all) return 0;
-    uint64_t wanted = (uint64_t)((double)(all - 1) * share) + 1;
-    for (unsigned i = 0; i < ER_SPREAD; i++) {
-        seen += er_load_relaxed(&spread[i]);
-        if (seen >= wanted) return middle_of(i);
+    for (unsigned i = 0; i < ER_SPREAD; i++) all += counts[i] = er_load_relaxed(&spread[i]); /* relaxed: figures */
+    *p50 = *p99 = 0;
+    uint64_t half = (all + 1) / 2, most = all - all / 100;
+    for (unsigned i = 0; all && i < ER_SPREAD && seen < most; i++) {
+        uint64_t before = seen;
+        seen += counts[i];
+        if (before < half && seen >= half) *p50 = middle_of(i);
+        if (seen >= most) *p99 = middle_of(i);
     }
-    return 0;
 }
 
 /* ---- counters ---- */
@@ -56,6 +58,9 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
     if (!pool || !out) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     uint64_t sums[3];
+    int64_t wait_p50, wait_p99, run_p50, run_p99;
+    percentiles(pool->waits, &wait_p50, &wait_p99);
+    percentiles(pool->runs, &run_p50, &run_p99);
     er_pool_lock(pool);
     for (int i = 0; i < 3; i++) {
         sums[i] = er_load_relaxed(&pool->outcomes[i]);
@@ -71,10 +76,10 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
                             .cancelled = sums[ER_CANCELLED],
                             .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
                             .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns),
-                            .wait_p50_ns = percentile(pool->waits, 0.5),
-                            .wait_p99_ns = percentile(pool->waits, 0.99),
-                            .run_p50_ns = percentile(pool->runs, 0.5),
-                            .run_p99_ns = percentile(pool->runs, 0.99) };
+                            .wait_p50_ns = wait_p50,
+                            .wait_p99_ns = wait_p99,
+                            .run_p50_ns = run_p50,
+                            .run_p99_ns = run_p99 };
     er_pool_unlock(pool);
     return er_options_give(out, size, &s, sizeof s);
 }
