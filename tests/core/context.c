@@ -35,8 +35,10 @@ static errand_result fails_once(void *calls) { return *(int *)calls += 1, *(int 
 static void *value_of(errand_future *f)
 {
     errand_result r = errand_await(f);
+    void *value = r.value;
     ck_assert_int_eq(r.error, 0);
-    return r.value;
+    errand_result_free(&r);
+    return value;
 }
 
 /* What every way of starting work finds. */
