@@ -21,7 +21,7 @@ static void open_guarded(struct guarded *g, size_t pem, bool client_ca, bool max
     ck_assert_int_eq(tls_files_make(&g->files), 0);
     const char *path = (const char *)&g->files + pem;
     ck_assert_int_eq(tls_server_start(&server, reply_always, NULL, path, client_ca ? g->files.ca : NULL, max_12), 0);
-    opts.ca_file = opts.ca_file ? NULL : g->files.ca; /* given: nobody is trusted but the system's */
+    opts.ca_file = opts.ca_file ? g->files.stranger : g->files.ca; /* given: another authority is trusted */
     if (opts.cert_file)
         opts.cert_file = g->files.client;
     world_open_on(&g->w, server, &opts);
@@ -56,7 +56,7 @@ END_TEST
 
 static const struct {
     size_t pem;
-    bool foreign; /* our authority is not told to the session */
+    bool foreign; /* another authority than ours is trusted */
     const char *says;
 } untrusted[] = {
     { offsetof(struct tls_files, good), true, "tls: SSL certificate problem: " },
