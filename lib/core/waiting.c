@@ -52,7 +52,9 @@ int64_t er_deadline_here(errand_pool *pool)
 errand_reason er_told_here(void)
 {
     if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NOBODY;
-    return er_cell_told(&here.task->cell);
+    errand_reason told = er_cell_told(&here.task->cell);
+    /* a sleep that the shutting down ends may wake it before it is told itself */
+    return !told && er_pool_shut(here.task->cell.pool) ? ERRAND_BY_SHUTDOWN : told;
 }
 
 errand_reason errand_cancelled(void)

@@ -69,11 +69,19 @@ check "cancelled: their lines are written" whole 2
 check "cancelled: they say so" is "$(count out '"kind":"cancelled","code":"ECANCELED"')" 2
 check "cancelled: the tally" is "$(tail -n 1 err)" '{"successful":0,"failed":2,"total_processed":2}'
 
-# The third: nobody reads the results, so the second cannot end it.
+served() { # until the server has answered n requests more than now, those that ask for it not counted
+    local first=-1 now=0 asked=0
+    while [ $((now - first - asked)) -lt "$1" ]; do
+        now=$("$ERRAND" run -q --base-url "$url" <<<'{"url":"/stats"}' | sed 's/.*"requests":\([0-9]*\).*/\1/')
+        [ "$first" -ge 0 ] && asked=$((asked + 1)) || first=$now
+    done
+}
+
+# The third: nobody reads the results, and those of 400 jobs are more than a pipe holds, so the second cannot end it.
 start
 yes '{"url":"/healthz"}' | head -n 10000 >&8 & # more than the pipes hold
 feeder=$!
-written # so it has begun
+served 400
 kill -INT $errand
 check "the first is heard" heard "stopping"
 kill -INT $errand
