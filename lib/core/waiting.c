@@ -52,9 +52,10 @@ int64_t er_deadline_here(errand_pool *pool)
 errand_reason er_told_here(void)
 {
     if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NOBODY;
-    errand_reason told = er_cell_told(&here.task->cell);
-    /* a sleep that the shutting down ends may wake it before it is told itself */
-    return !told && er_pool_shut(here.task->cell.pool) ? ERRAND_BY_SHUTDOWN : told;
+    er_cell *cell = &here.task->cell;
+    /* a sleep that the shutting down ends may wake it before the closer has come to tell it */
+    if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);
+    return er_cell_told(cell);
 }
 
 errand_reason errand_cancelled(void)
