@@ -14,7 +14,7 @@ ER_SHARED er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er
 typedef struct er_completion {
     void  (*fn)(void *arg, errand_result *r, int64_t took_ms);
     void   *arg;
-    int64_t began_ns; /* task.c's */
+    int64_t began_ns; /* work.c's */
 } er_completion;
 er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
                                   void (*fn)(void *, errand_result *, int64_t), void *arg);
