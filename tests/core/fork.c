@@ -12,11 +12,11 @@
 static void in_child(int (*body)(void)) /* 0, or the number of the step that was wrong; what hangs is ended by the alarm */
 {
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (!child) {
         alarm(LONG_MS / 1000);
         _exit(body());
     }
+    ck_assert_int_ge(child, 0);
     int status = 0;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_msg(WIFEXITED(status), "the child was ended by signal %d", WTERMSIG(status));

@@ -172,7 +172,6 @@ START_TEST(a_child_brings_its_log_to_life)
     errand_log *log = log_to(&to, NULL);
     errand_log *named = errand_log_named(log, "named");
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (!child) {
         alarm(LONG_MS / 1000);
         errand_info(log, "dead");
@@ -185,6 +184,7 @@ START_TEST(a_child_brings_its_log_to_life)
         if (errand_log_stats_get(log, &stats) || stats.attempted != 2 || stats.written != 2 || stats.dropped) _exit(4);
         _exit(errand_log_close(log, LONG_MS) ? 5 : 0);
     }
+    ck_assert_int_ge(child, 0);
     int status = wait_for(child);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
     errand_info(log, "parent");
@@ -233,11 +233,11 @@ START_TEST(what_a_dying_process_has_said_is_written)
     place to = a_file();
     fflush(NULL);
     pid_t child = fork();
-    ck_assert_int_ge(child, 0);
     if (!child) {
         alarm(LONG_MS / 1000);
         live_and_die(&to, _i);
     }
+    ck_assert_int_ge(child, 0);
     int status = wait_for(child);
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == (_i == 2 ? SIGSYS : SIGABRT), "status %x", (unsigned)status);
     char *text = text_of(&to), *at = text, expected[32];
@@ -255,11 +255,11 @@ START_TEST(a_killed_process_tears_no_line_but_the_last)
     for (unsigned turn = 0, many = scaled(20); turn < many; turn++) {
         place to = a_file();
         pid_t child = fork();
-        ck_assert_int_ge(child, 0);
         if (!child) {
             errand_log *log = log_to(&to, &(errand_log_opts){ .block_from = ERRAND_LOG_TRACE });
             for (unsigned i = 0;; i++) errand_info(log, "line %u of %s ends here", i, "many that are to come");
         }
+        ck_assert_int_ge(child, 0);
         char some[1];
         while (pread(to.fd, some, 1, (off_t)turn * 100000) != 1) poll(NULL, 0, 1); /* it has written so much */
         kill(child, SIGKILL);
