@@ -158,13 +158,20 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
     return true;
 }
 
+/* In a child of its process a log takes nothing, and asks for no memory: other threads may have held malloc's locks. */
+static bool is_dead(errand_log *log)
+{
+    if (!er_hub_forked(log->hub)) return false;
+    er_add_relaxed(&log->hub->late, 1);
+    return true;
+}
+
 static void put(saying *s)
 {
     errand_log *log = s->log;
     er_hub *hub = log->hub;
-    er_voice *v = er_hub_forked(hub)                                     ? NULL
-                  : er_speaker_of_thread.id == er_load_relaxed(&log->id) ? er_speaker_of_thread.voice
-                                                                         : er_voice_find(log);
+    er_speaker *me = &er_speaker_of_thread;
+    er_voice *v = me->id == er_load_relaxed(&log->id) ? me->voice : er_voice_find(log);
     if (!v) {
         er_add_relaxed(&hub->late, 1);
         return;
@@ -226,7 +233,7 @@ static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_sit
 {
     int error = errno; /* %m prints it, and the caller keeps it */
     saying s = { .log = log, .level = er_plan_level(site ? site->level : ERRAND_LOG_DEFAULT) };
-    if (s.level < er_load_relaxed(&log->head.level)) return; /* relaxed: a change counts soon, not at once */
+    if (s.level < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: a change counts soon, not at once */
     /* acquire: the plan is seen whole */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
     if (!plan) plan = plan_of(site, format);
@@ -294,7 +301,7 @@ void errand_log_text(errand_log *log, errand_log_level level, const char *file, 
                      const char *text, size_t size)
 {
     int l = er_plan_level(level), error = errno;
-    if (!log || l < er_load_relaxed(&log->head.level)) return; /* relaxed: see above */
+    if (!log || l < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: see above */
     saying s = { .log = log,
                  .level = l,
                  .file = file,
