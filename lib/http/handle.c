@@ -171,7 +171,6 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
 {
     CURL *easy = handle->easy;
     int bad = 0;
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_USERAGENT, defaults->user_agent);
     bad |= (int)er_wire_apply(&defaults->wire, easy);
     long version = defaults->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     bad |= (int)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
@@ -316,8 +315,9 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     x->sent = x->answered = x->follows = x->paused = x->told_first = false;
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
-    if (x->request->setup) {
+    if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
         handle->touched = true;
+        if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, x->request->defaults->user_agent)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
     }
     return 0;

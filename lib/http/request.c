@@ -15,12 +15,13 @@
 
 static int copy_headers(er_request *request, const errand_request *given, er_bytes *why)
 {
+    struct curl_slist *defaults = given->setup ? request->defaults->headers : request->defaults->greeting;
     int error = 0;
     request->repeatable = er_method_idempotent(request->method) || given->repeat == ERRAND_REPEAT_ALWAYS;
     request->never_repeat = given->repeat == ERRAND_REPEAT_NEVER;
     if (!given->headers && !given->idempotency_key && !given->bearer && !given->user && !given->password &&
         !request->content.there) {
-        request->headers = request->defaults->headers;
+        request->headers = defaults;
         request->headers_lent = true;
         return 0;
     }
@@ -42,7 +43,7 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     }
     request->repeatable |= keyed;
     if (!error) error = er_header_auth(&request->headers, given->bearer, given->user, given->password, why);
-    if (!error) error = er_header_merge(&request->headers, request->defaults->headers);
+    if (!error) error = er_header_merge(&request->headers, defaults);
     if (!error && request->content.there && !er_header_find(request->headers, "Content-Type", 12)) {
         /* "Content-Type:" keeps curl from calling every body a form */
         er_bytes line = { 0 };
@@ -130,8 +131,7 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     }
     memcpy(request->method, method, strlen(method) + 1);
     const er_defaults *defaults = request->defaults;
-    error = er_url_resolve(&request->url, &request->https, given->url, defaults->base_url, why);
-    if (!error) error = er_where_of(&request->where, request->url);
+    error = er_url_resolve(&request->url, &request->where, &request->https, given->url, defaults->base_url, why);
     if (!error) er_wire_reroute(&defaults->wire, &request->where);
     if (error) return error;
     error = copy_limits(request, given, why);

@@ -15,6 +15,7 @@ typedef struct er_defaults {
     char              *base_url; /* NULL: relative urls are wrong */
     char              *user_agent;
     struct curl_slist *headers;
+    struct curl_slist *greeting; /* headers, and what a client says of itself: in curl's own hands that costs twice as much */
     int64_t            total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
     size_t             max_body;
     bool               max_body_said; /* the caller chose it, so it holds for files too */

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADERS_AT_FIRST = 400 }; /* room for those of most replies at once */
+enum { HEADERS_AT_FIRST = 240 }; /* room for those of most replies at once */
 
 errand_response *er_response_new(void)
 {
@@ -52,7 +52,7 @@ errand_response *er_response_hand_over(errand_response *response)
 static void begin(errand_response *response, const char *line, size_t size)
 {
     response->headers_ended = false;
-    response->headers.size = response->body.size = 0;
+    response->headers.size = response->body.size = response->lengths = 0;
     response->status = 0;
     response->reason[0] = '\0';
     const char *at = memchr(line, ' ', size);
@@ -79,9 +79,9 @@ static void begin(errand_response *response, const char *line, size_t size)
  * 6.3). */
 static bool lengths_differ(const errand_response *response)
 {
-    const char *first = errand_response_header(response, "Content-Length", 0), *other;
-    for (size_t i = 1; first && (other = errand_response_header(response, "Content-Length", i)); i++) {
-        if (strcmp(first, other) != 0) return true;
+    const char *first = response->lengths > 1 ? errand_response_header(response, "Content-Length", 0) : NULL;
+    for (size_t i = 1; i < response->lengths; i++) {
+        if (strcmp(first, errand_response_header(response, "Content-Length", i)) != 0) return true;
     }
     return false;
 }
@@ -131,6 +131,7 @@ int er_response_line(errand_response *response, const char *line, size_t size)
     char *at = response->headers.at + response->headers.size;
     memcpy(at, line, name_size);
     at[name_size] = '\0';
+    if (name_size == 14 && !strcasecmp(at, "Content-Length")) response->lengths++;
     memcpy(at + name_size + 1, value, value_size);
     at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
     response->headers.size += name_size + value_size + 2;

@@ -12,6 +12,7 @@ struct errand_response {
     char           reason[64];
     bool           headers_ended;
     er_bytes       headers; /* name NUL value NUL ... */
+    size_t         lengths; /* Content-Length among them */
     er_bytes       body;
     char          *url;
     er_bytes       hops; /* of each redirect that was followed: status as text NUL url NUL */

@@ -62,6 +62,7 @@ void er_session_let_go(errand_http *http)
     er_free(http->defaults.base_url);
     er_free(http->defaults.user_agent);
     curl_slist_free_all(http->defaults.headers);
+    curl_slist_free_all(http->defaults.greeting);
     er_wire_free(&http->defaults.wire);
     er_stages_drop(http->defaults.stages);
     er_free(http->nexts);
@@ -93,6 +94,34 @@ static void lane_on(er_lane *lane) { er_session_more(lane->http, &lane->http->la
 static void lane_off(er_lane *lane) { er_session_less(lane->http, &lane->http->lanes_on); }
 
 /* ---- options ---- */
+
+static int take_agent(er_defaults *defaults, const errand_http_opts *opts, er_bytes *why)
+{
+    er_bytes agent = { 0 };
+    er_bytes_text(&agent, opts->user_agent ? opts->user_agent : "errand/");
+    if (!opts->user_agent) er_bytes_text(&agent, errand_version());
+    if (agent.at && er_has_control(agent.at, false)) {
+        er_bytes_free(&agent);
+        return er_refuse(why, "a control character in user_agent", NULL, 0);
+    }
+    defaults->user_agent = er_bytes_take(&agent);
+    return defaults->user_agent ? 0 : ENOMEM;
+}
+
+static int greet(struct curl_slist **greeting, const er_defaults *defaults)
+{
+    er_bytes agent = { 0 };
+    er_bytes_format(&agent, "User-Agent: %s", defaults->user_agent);
+    int error = agent.error ? ENOMEM : er_header_merge(greeting, defaults->headers);
+    bool named = !*defaults->user_agent || er_header_find(*greeting, "User-Agent", 10);
+    if (!error && !named) error = er_header_append(greeting, agent.at);
+    er_bytes_free(&agent);
+    const char *encodings = er_wire_encodings(&defaults->wire);
+    if (!error && encodings && !er_header_find(*greeting, "Accept-Encoding", 15)) {
+        error = er_header_append(greeting, encodings);
+    }
+    return error;
+}
 
 static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er_bytes *why)
 {
@@ -133,27 +162,19 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
     int refused = er_header_auth(&defaults->headers, opts->bearer, opts->user, opts->password, why);
     if (refused) return refused;
     bool https;
-    if (opts->base_url) {
-        int error = er_url_resolve(&defaults->base_url, &https, opts->base_url, NULL, why);
-        if (error) return error;
-    }
-    er_bytes agent = { 0 };
-    er_bytes_text(&agent, opts->user_agent ? opts->user_agent : "errand/");
-    if (!opts->user_agent) er_bytes_text(&agent, errand_version());
-    for (const char *c = agent.at; c && *c; c++) {
-        if ((unsigned char)*c >= 0x20 && *c != 0x7f) continue;
-        er_bytes_free(&agent);
-        er_bytes_text(why, "a control character in user_agent");
-        return EINVAL;
-    }
-    defaults->user_agent = er_bytes_take(&agent);
-    return defaults->user_agent ? 0 : ENOMEM;
+    er_where where = { 0 };
+    int error = 0;
+    if (opts->base_url) error = er_url_resolve(&defaults->base_url, &where, &https, opts->base_url, NULL, why);
+    er_where_free(&where);
+    if (error) return error;
+    return take_agent(defaults, opts, why);
 }
 
 static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why)
 {
     int error = take_defaults(&http->defaults, opts, why);
     if (!error) error = er_wire_make(&http->defaults.wire, opts, why);
+    if (!error) error = greet(&http->defaults.greeting, &http->defaults);
     if (!error) error = er_middleware_make(http, opts->middleware);
     if (!error && opts->on_stage) {
         http->defaults.stages = er_stages_new(http->pool, opts->on_stage, opts->stage_arg);

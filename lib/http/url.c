@@ -5,7 +5,6 @@
  * culprit, but shows neither userinfo nor query. */
 #include "http/url.h"
 
-#include "http/where.h"
 #include "http/words.h"
 
 #include <curl/curl.h>
@@ -40,22 +39,28 @@ char *er_url_shown(const char *url, bool bare)
     return copy;
 }
 
-int er_url_resolve(char **out, bool *https, const char *url, const char *base, er_bytes *why)
+/* Nearly all are plain, and so is the base. *out stays NULL if not, or if it would be too long. */
+static int resolve_plain(char **out, er_where *where, const char *url, const char *base)
+{
+    size_t plain = er_where_plain(url), before = 0, size = strlen(url) + 1;
+    if (!plain && base && er_where_plain_path(url)) plain = before = er_where_plain(base);
+    if (!plain || size > ER_URL_MOST) return 0;
+    char *text = er_alloc(before + size + er_where_room(plain));
+    if (!text) return ENOMEM;
+    if (before) memcpy(text, base, before);
+    memcpy(text + before, url, size);
+    er_where_put(where, text, plain, text + before + size);
+    *out = text;
+    return 0;
+}
+
+int er_url_resolve(char **out, er_where *where, bool *https, const char *url, const char *base, er_bytes *why)
 {
     if (!url || !*url) return er_refuse(why, "url is missing", NULL, 0);
-    size_t plain = er_where_plain(url), root = !plain && base ? er_where_plain(base) : 0;
-    if (plain || (root && er_where_plain_path(url))) { /* nearly always */
-        size_t size = strlen(url), before = plain ? 0 : root;
-        char *text = size <= ER_URL_MOST ? er_alloc(before + size + 1) : NULL;
-        if (!text && size <= ER_URL_MOST) return ENOMEM;
-        if (text) {
-            if (before) memcpy(text, base, before);
-            memcpy(text + before, url, size + 1);
-            *https = text[4] == 's';
-            *out = text;
-            return 0;
-        }
-    }
+    *out = NULL;
+    int error = resolve_plain(out, where, url, base);
+    if (*out) *https = (*out)[4] == 's';
+    if (*out || error) return error;
     if (strlen(url) > ER_URL_MOST) return er_refuse(why, "url is longer than 512 KiB:", url, scheme(url));
     size_t secret = strcspn(url, "@?#"), shown = secret; /* up to here nothing can be a secret, unless there is an @ */
     if (url[secret] == '@') shown = scheme(url);
@@ -78,7 +83,6 @@ int er_url_resolve(char **out, bool *https, const char *url, const char *base, e
     if (!code) code = curl_url_set(parts, CURLUPART_URL, url, 0);
     if (!code) code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
     if (!code) code = curl_url_get(parts, CURLUPART_URL, &text, 0);
-    int error = 0;
     if (code == CURLUE_OUT_OF_MEMORY) {
         error = ENOMEM;
     } else if (code || !*host) {
@@ -88,6 +92,7 @@ int er_url_resolve(char **out, bool *https, const char *url, const char *base, e
         error = ENOMEM;
     } else {
         *https = !strncasecmp(text, "https:", 6);
+        error = er_where_of(where, *out);
     }
     curl_free(host);
     curl_free(text);

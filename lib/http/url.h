@@ -3,11 +3,12 @@
 #define ER_URL_H
 
 #include "base/bytes.h"
+#include "http/where.h"
 
 #define ER_URL_MOST ((size_t)512 << 10)
 
-/* Makes an absolute http(s) url of url and base (may be NULL). */
-int er_url_resolve(char **out, bool *https, const char *url, const char *base, er_bytes *why);
+/* Makes an absolute http(s) url of url and base (may be NULL), and tells where it leads, perhaps in memory of *out. */
+int er_url_resolve(char **out, er_where *where, bool *https, const char *url, const char *base, er_bytes *why);
 
 /* A url without userinfo, and if bare, without query and fragment: to be shown. NULL: no memory. */
 char *er_url_shown(const char *url, bool bare);

@@ -72,28 +72,26 @@ size_t er_where_plain(const char *url)
     return er_where_plain_path(url + end) ? end : 0;
 }
 
-static int of_plain(er_where *where, const char *url, size_t size)
+void er_where_put(er_where *where, const char *url, size_t plain, char *to)
 {
     bool tls = url[4] == 's';
-    const char *host = url + 7 + tls, *colon = memchr(host, ':', size - 7 - tls);
-    size_t host_size = colon ? (size_t)(colon - host) : size - 7 - tls, key = size + (colon ? 0 : tls ? 4 : 3);
-    where->key = er_alloc(key + 1 + host_size + 1);
-    if (!where->key) return ENOMEM;
-    memcpy(where->key, url, size);
-    memcpy(where->key + size, colon ? "" : tls ? ":443" : ":80", key - size + 1);
-    where->port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : tls ? 443 : 80;
-    if (is_digit(*host)) return 0; /* an address */
-    where->host = memcpy(where->key + key + 1, host, host_size);
+    const char *host = url + 7 + tls, *colon = memchr(host, ':', plain - 7 - tls);
+    size_t host_size = colon ? (size_t)(colon - host) : plain - 7 - tls;
+    *where = (er_where){ .key = to, .port = tls ? 443 : 80, .lent = true };
+    memcpy(to, url, plain);
+    to += plain;
+    if (colon) where->port = (unsigned)strtoul(colon + 1, NULL, 10);
+    else to = stpcpy(to, tls ? ":443" : ":80");
+    *to++ = '\0';
+    if (is_digit(*host)) return; /* an address */
+    where->host = memcpy(to, host, host_size);
     where->host[host_size] = '\0';
-    return 0;
 }
 
 int er_where_of(er_where *where, const char *url)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
     *where = (er_where){ 0 };
-    size_t plain = er_where_plain(url);
-    if (plain) return of_plain(where, url, plain);
     CURLU *parts = curl_url();
     CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
     if (!code) code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
@@ -109,6 +107,6 @@ int er_where_of(er_where *where, const char *url)
 
 void er_where_free(er_where *where)
 {
-    er_free(where->key);
+    if (!where->lent) er_free(where->key);
     where->key = where->host = NULL;
 }

@@ -8,12 +8,17 @@ typedef struct er_where {
     char    *key;  /* "https://example.org:443": lower case, always with the port */
     char    *host; /* within key's memory: what is to be looked up. NULL: it is an address */
     unsigned port;
+    bool     lent; /* key's memory is not its own */
 } er_where;
 
 /* The length of "scheme://authority" of an absolute http(s) url that has nothing in it which curl would read in another way or
  * write differently; 0: it may have, ask curl. */
 size_t er_where_plain(const char *url);
 bool   er_where_plain_path(const char *path); /* the same of what follows: "/a/b?c" */
+
+/* Of a url of which so much is plain, in memory that is lent: at `to`, which has er_where_room(plain) bytes. */
+void er_where_put(er_where *where, const char *url, size_t plain, char *to);
+static inline size_t er_where_room(size_t plain) { return 2 * plain + sizeof ":443"; }
 
 int  er_where_of(er_where *where, const char *url); /* of an absolute url. 0, EINVAL or ENOMEM */
 void er_where_free(er_where *where);

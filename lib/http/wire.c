@@ -102,6 +102,21 @@ void er_wire_reroute(const er_wire *wire, er_where *where)
     where->port = wire->dial_port;
 }
 
+const char *er_wire_encodings(const er_wire *wire)
+{
+    static const char *const lines[] = { NULL,
+                                         "Accept-Encoding: gzip, deflate",
+                                         "Accept-Encoding: br",
+                                         "Accept-Encoding: gzip, deflate, br",
+                                         "Accept-Encoding: zstd",
+                                         "Accept-Encoding: gzip, deflate, zstd",
+                                         "Accept-Encoding: br, zstd",
+                                         "Accept-Encoding: gzip, deflate, br, zstd" };
+    int features = wire->plain ? 0 : curl_version_info(CURLVERSION_NOW)->features;
+    return lines[!!(features & CURL_VERSION_LIBZ) + 2 * !!(features & CURL_VERSION_BROTLI) +
+                 4 * !!(features & CURL_VERSION_ZSTD)];
+}
+
 CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
 {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_SSLVERSION, wire->min_tls);

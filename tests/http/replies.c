@@ -105,6 +105,54 @@ START_TEST(headers_go_out_as_given_and_override_the_sessions)
 }
 END_TEST
 
+static unsigned times(const errand_result *r, const char *part)
+{
+    unsigned n = 0;
+    for (const char *at = body_of(r); (at = strstr(at, part)); at++) n++;
+    return n;
+}
+
+static void touch_nothing(void *easy, void *arg)
+{
+    (void)easy, (void)arg;
+}
+
+static const struct greeting {
+    const char *const *of_session, *const *of_request;
+    const char *agent, *said;
+    void (*setup)(void *easy, void *arg);
+} greetings[] = {
+    { NULL, NULL, NULL, "\r\nUser-Agent: errand/", NULL },
+    { NULL, NULL, NULL, "\r\nUser-Agent: errand/", touch_nothing },
+    { NULL, NULL, "me/1", "\r\nUser-Agent: me/1\r\n", touch_nothing },
+    { NULL, HEADERS("X-Other: 1"), "me/1", "\r\nUser-Agent: me/1\r\n", NULL },
+    { HEADERS("user-agent: me/2"), NULL, "me/1", "\r\nuser-agent: me/2\r\n", NULL },
+    { HEADERS("User-Agent: me/2"), HEADERS("User-Agent: me/3"), NULL, "\r\nUser-Agent: me/3\r\n", NULL },
+    { NULL, HEADERS("User-Agent: me/3"), NULL, "\r\nUser-Agent: me/3\r\n", touch_nothing },
+    { NULL, NULL, "", NULL, NULL },
+    { NULL, NULL, "", NULL, touch_nothing },
+};
+
+START_TEST(what_a_client_says_of_itself_is_said_once)
+{
+    const struct greeting *g = &greetings[_i];
+    struct world w;
+    world_open(&w, mirror, NULL, &(errand_http_opts){ .headers = g->of_session, .user_agent = g->agent });
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = g->of_request, .setup = g->setup });
+    ck_well(&r);
+    ck_assert_uint_eq(times(&r, "ser-"), g->said != NULL);
+    if (g->said) ck_assert_uint_eq(times(&r, g->said), 1);
+    ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("Accept-Encoding: x"), .setup = g->setup });
+    ck_well(&r);
+    ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
+    ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: x\r\n"), 1);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(a_body_is_a_post_of_exactly_its_bytes)
 {
     struct world w;
@@ -432,6 +480,7 @@ Suite *replies_suite(void)
     tcase_add_test(tc, an_absolute_url_needs_no_base);
     tcase_add_loop_test(tc, relative_urls_are_resolved, 0, (int)(sizeof relatives / sizeof *relatives));
     tcase_add_test(tc, headers_go_out_as_given_and_override_the_sessions);
+    tcase_add_loop_test(tc, what_a_client_says_of_itself_is_said_once, 0, sizeof greetings / sizeof *greetings);
     tcase_add_test(tc, a_body_is_a_post_of_exactly_its_bytes);
     tcase_add_loop_test(tc, methods_go_out_as_named_with_their_body, 0, (int)(sizeof methods / sizeof *methods));
     tcase_add_test(tc, json_goes_out_as_json);
