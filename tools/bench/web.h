@@ -7,7 +7,7 @@
 typedef struct web_plan {
     const char *url;
     unsigned    lanes, in_flight; /* lanes: threads; each with in_flight / lanes transfers */
-    size_t      most;             /* requests that are awaited at once at most */
+    size_t      most;             /* requests that are awaited at once at most: in flight, and waiting for that */
 } web_plan;
 
 typedef struct web_side {

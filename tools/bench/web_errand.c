@@ -20,7 +20,9 @@ static void *open_web(const web_plan *plan)
     const errand_http_opts opts = { .lanes = plan->lanes,
                                     .per_lane = plan->in_flight / plan->lanes,
                                     .limit = plan->in_flight,
-                                    .limit_per_host = plan->in_flight };
+                                    .limit_per_host = plan->in_flight,
+                                    .user_agent = "", /* so that each side sends the same bytes */
+                                    .no_compression = 1 };
     w->plan = plan;
     w->pool = errand_pool_new(NULL);
     w->http = errand_http_new(w->pool, &opts);

@@ -13,12 +13,12 @@ enum { WARM_UPS = 2 };
 static web_plan plan; /* of this process, which does one trial */
 static char     url[100];
 
-static bool make_plan(const bench_side *side, const load_size *size, const char *path)
+static bool make_plan(const bench_side *side, const load_size *size, const char *path, unsigned ahead)
 {
     const char *server = web_server();
     if (side->web == NULL || server == NULL) return false;
     snprintf(url, sizeof url, "%s%s", server, path);
-    plan = (web_plan){ .url = url, .lanes = size->lanes, .in_flight = size->in_flight, .most = size->in_flight + 448 };
+    plan = (web_plan){ .url = url, .lanes = size->lanes, .in_flight = size->in_flight, .most = size->in_flight + ahead };
     return true;
 }
 
@@ -45,7 +45,7 @@ static bool rounds(const bench_side *side, size_t warm_up, size_t n, double *wal
 bool load_web(const bench_side *side, const load_size *size, load_run *run)
 {
     double wall, cpu;
-    if (!make_plan(side, size, "/small") || !rounds(side, size->n / 4, size->n, &wall, &cpu)) return false;
+    if (!make_plan(side, size, "/small", 448) || !rounds(side, size->n / 4, size->n, &wall, &cpu)) return false;
     run->cost = wall / (double)size->n / 1e3;
     run->each = cpu / (double)size->n / 1e3;
     run->cpu = cpu / 1e6;
@@ -56,7 +56,7 @@ bool load_web(const bench_side *side, const load_size *size, load_run *run)
 bool load_web_slow(const bench_side *side, const load_size *size, load_run *run)
 {
     double wall, cpu;
-    if (!make_plan(side, size, "/slow") || !rounds(side, size->in_flight, size->n, &wall, &cpu)) return false;
+    if (!make_plan(side, size, "/slow", 64) || !rounds(side, size->in_flight, size->n, &wall, &cpu)) return false;
     run->cost = wall / 1e6;
     run->cpu = cpu / 1e6;
     run->peak = peak();
@@ -71,7 +71,7 @@ static void pause_us(int64_t us)
 
 bool load_web_cancel(const bench_side *side, const load_size *size, load_run *run)
 {
-    if (!make_plan(side, size, "/drip") || side->web->hang == NULL) return false;
+    if (!make_plan(side, size, "/drip", 0) || side->web->hang == NULL) return false;
     void *web = side->web->open(&plan);
     double *ms = calloc(size->n, sizeof *ms);
     if (web == NULL || ms == NULL) return false;
@@ -97,7 +97,7 @@ bool load_web_cancel(const bench_side *side, const load_size *size, load_run *ru
 bool load_web_batch(const bench_side *side, const load_size *size, load_run *run)
 {
     char list[40] = "/tmp/errand-bench-list-XXXXXX", text[300];
-    if (!make_plan(side, size, "/small") || side->web->command == NULL) return false;
+    if (!make_plan(side, size, "/small", 0) || side->web->command == NULL) return false;
     const int fd = mkstemp(list);
     FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
     for (size_t i = 0; f != NULL && i < size->n; i++) {
