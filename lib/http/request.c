@@ -131,7 +131,11 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     memcpy(request->method, method, strlen(method) + 1);
     const er_defaults *defaults = request->defaults;
     error = er_url_resolve(&request->url, &request->https, given->url, defaults->base_url, why);
-    if (!error) error = er_where_of(&request->where, request->url);
+    if (!error && (error = er_where_of(&request->where, request->url)) == EINVAL) {
+        char *shown = er_url_shown(request->url, true);
+        er_refuse(why, "the host's name cannot be looked up, of url", shown ? shown : "", shown ? strlen(shown) : 0);
+        er_free(shown);
+    }
     if (!error) er_wire_reroute(&defaults->wire, &request->where);
     if (error) return error;
     error = copy_limits(request, given, why);
