@@ -7,6 +7,8 @@
  * which would break the result lines. */
 #include "batch/text.h"
 
+#include "http/words.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -25,22 +27,6 @@ static int hex(unsigned char c)
 static void skip_blanks(scan *s)
 {
     while (s->at < s->end && blank(*s->at)) s->at++;
-}
-
-/* How many bytes the UTF-8 character at `at` has; 0: it is none (RFC 3629: no surrogates, nothing overlong). */
-static size_t utf8_length(const unsigned char *at, const unsigned char *end)
-{
-    unsigned char c = *at;
-    if (c < 0x80) return 1;
-    size_t n = c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-    if (!n || (size_t)(end - at) < n) return 0;
-    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-    if (at[1] < low || at[1] > high) return 0;
-    for (size_t i = 2; i < n; i++) {
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    }
-    return n;
 }
 
 static bool refuse(scan *s, const char *why)
@@ -66,7 +52,7 @@ static bool check_string(scan *s)
             s->at++;
             continue;
         }
-        size_t n = utf8_length(s->at, s->end);
+        size_t n = er_utf8_length(s->at, s->end);
         if (!n) return refuse(s, "not UTF-8");
         s->at += n;
     }
@@ -333,7 +319,7 @@ bool er_utf8_valid(er_span text)
 {
     const unsigned char *at = (const unsigned char *)text.at, *end = at + text.size;
     while (at < end) {
-        size_t n = utf8_length(at, end);
+        size_t n = er_utf8_length(at, end);
         if (!n) return false;
         at += n;
     }

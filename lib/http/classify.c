@@ -37,6 +37,8 @@ errand_kind er_status_kind(int status)
 
 er_fault er_curl_fault(int code, const char *words)
 {
+    if (strstr(words, "chunked-encod"))
+        return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 }; /* under several codes */
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -73,7 +75,6 @@ er_fault er_curl_fault(int code, const char *words)
     case CURLE_PARTIAL_FILE:
         return (er_fault){ ERRAND_KIND_NETWORK, "body", 0, 0 };
     case CURLE_RECV_ERROR:
-        if (strstr(words, "chunked-encoding")) return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 };
         return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:

@@ -106,7 +106,7 @@ errand_reason er_exchange_told(er_exchange *x) { return (errand_reason)er_load(&
 bool er_exchange_is_out(er_exchange *x)
 {
     curl_off_t out = 0;
-    if (!x->hop.body || x->answered) return true;
+    if (!x->hop.body || (x->answered && x->response->status >= 200)) return true; /* 100 asks for the rest of it */
     if (x->source) return x->all_read;
     curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &out);
     return out >= (curl_off_t)x->request->body_size;
@@ -136,7 +136,7 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
     }
     if (x->sock_read_ms == ERRAND_FOREVER) return ER_LIMIT_NONE;
     /* not before all of the body is out, nor while it is us who keep the other side waiting */
-    if (x->paused || !er_exchange_is_out(x)) x->heard_ns = now_ns;
+    if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->heard_ns = now_ns;
     return due(ER_LIMIT_SOCK_READ, er_deadline(x->heard_ns, x->sock_read_ms), now_ns, next_ns);
 }
 

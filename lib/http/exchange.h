@@ -41,6 +41,7 @@ typedef struct er_hop { /* the request as it goes out now: the caller's, or what
     bool               body, https;
     bool               own_url, own_headers; /* freed with the hop */
     bool               away;                 /* it has led elsewhere: without secrets */
+    bool               ran;                  /* one before it may have done the work: its method was the caller's */
     unsigned           n;                    /* redirects so far */
 } er_hop;
 
@@ -85,11 +86,12 @@ typedef struct er_exchange {
     bool             sent;      /* a byte of the request may have left */
     bool             answered;  /* since then something came back */
     bool             reused;    /* it went out on a kept connection */
-    bool             resent;    /* curl has sent it again: the kept connection was dead */
+    bool             resent;    /* curl has sent this hop again: the kept connection was dead */
+    unsigned         resends;   /* of all its hops */
     bool             vetoed;    /* and would have once more, or should not have */
     bool             follows;   /* the reply is a redirect that will be followed */
     bool             told_first; /* the first byte, to who listens */
-    bool             paused;    /* by its sink or source */
+    bool             in_paused, out_paused; /* by its sink, by its source */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     er_sink         *sink;      /* NULL: memory */

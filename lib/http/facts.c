@@ -34,16 +34,14 @@ static void take_timings(const er_exchange *x, errand_timings *timings)
 void er_facts_add(er_exchange *x)
 {
     errand_facts *facts = &x->response->facts;
-    long request = 0, headers = 0, opened = 0, version = 0;
+    long request = 0, headers = 0, version = 0;
     CURL *easy = x->handle->easy;
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request);
     curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
-    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &opened);
     curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
     facts->sent += (uint64_t)request + (uint64_t)us(easy, CURLINFO_SIZE_UPLOAD_T);
     facts->received += (uint64_t)headers + (uint64_t)us(easy, CURLINFO_SIZE_DOWNLOAD_T);
-    facts->reused = !opened;
-    x->reused = !opened;
+    facts->reused = x->reused;
     facts->resent += x->resent;
     facts->http = version == CURL_HTTP_VERSION_1_0 ? 10 : version == CURL_HTTP_VERSION_2_0 ? 20 : 11;
 }

@@ -11,6 +11,7 @@
 
 #include "base/atomic.h"
 #include "base/clock.h"
+#include "http/classify.h"
 #include "http/stage.h"
 
 #include <errno.h>
@@ -26,10 +27,7 @@ static void tell(const er_exchange *x, errand_stage stage)
 
 static void tell_sent(const er_exchange *x)
 {
-    long opened = 0;
-    if (!x->number) return;
-    curl_easy_getinfo(x->handle->easy, CURLINFO_NUM_CONNECTS, &opened);
-    if (opened) tell(x, ERRAND_STAGE_CONNECTED);
+    if (!x->reused) tell(x, ERRAND_STAGE_CONNECTED);
     tell(x, ERRAND_STAGE_SENT);
 }
 
@@ -40,11 +38,15 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     if (handle->resolve) x->turn.spot->told = x->found->serial; /* not earlier: then curl has taken it in */
     if (x->sent && !x->answered) {
-        bool harmless = x->request->repeatable && !x->request->never_repeat;
+        bool harmless = (x->request->repeatable || er_method_idempotent(x->hop.method)) && !x->request->never_repeat;
         x->vetoed = x->resent || !harmless;
         if (x->vetoed) return CURL_PREREQFUNC_ABORT;
         x->resent = true;
+        x->resends++;
     }
+    long opened = 0;
+    curl_easy_getinfo(handle->easy, CURLINFO_NUM_CONNECTS, &opened);
+    x->reused = !opened;
     if (!x->sent) tell_sent(x);
     x->sent = true;
     x->answered = false;
@@ -68,6 +70,7 @@ static bool leads_on(er_exchange *x)
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
 static int begin_stream(er_exchange *x)
 {
+    er_facts_add(x); /* as far as they go: a response does not change */
     errand_response *theirs = er_response_hand_over(x->response);
     if (!theirs) return ENOMEM;
     int error = x->sink->headers(x->sink, theirs);
@@ -85,13 +88,18 @@ static int begin_stream(er_exchange *x)
 static size_t take_header(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
+    if (!x->sent) { /* what a proxy says to CONNECT: it counts if it is all that comes */
+        x->broken = er_response_line(x->response, at, one * size);
+        return x->broken ? 0 : one * size;
+    }
     heard(x);
     if (!x->told_first) tell(x, ERRAND_STAGE_FIRST_BYTE);
     x->told_first = true;
     bool before = x->response->headers_ended;
     x->broken = er_response_line(x->response, at, one * size);
     if (x->broken) return 0;
-    x->received = 0; /* of the reply whose headers come now */
+    if (before && x->response->headers_ended) return one * size; /* a trailer */
+    x->received = 0;                                             /* of the reply whose headers come now */
     x->follows = x->response->headers_ended && leads_on(x);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
     if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
@@ -117,10 +125,10 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     er_exchange *x = ((er_handle *)arg)->x;
     size *= one;
     heard(x);
-    x->paused = false;
+    x->in_paused = false;
     if (x->streams) {
-        x->paused = x->sink->take(x->sink, at, size) == ER_FLOW_WAIT;
-        if (x->paused) return CURL_WRITEFUNC_PAUSE;
+        x->in_paused = x->sink->take(x->sink, at, size) == ER_FLOW_WAIT;
+        if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
         x->received += size;
         return size;
     }
@@ -131,8 +139,8 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     }
     if (file && !x->follows) {
         int said = x->sink->take(x->sink, at, size);
-        x->paused = said == ER_FLOW_WAIT;
-        if (x->paused) return CURL_WRITEFUNC_PAUSE;
+        x->in_paused = said == ER_FLOW_WAIT;
+        if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
         x->broken = said;
         if (said) return 0;
     }
@@ -145,8 +153,8 @@ static size_t give_body(char *to, size_t one, size_t n, void *arg)
     er_exchange *x = ((er_handle *)arg)->x;
     size_t got = 0;
     int said = x->source ? x->source->read(x->source, to, one * n, &got) : 0;
-    x->paused = said == ER_FLOW_WAIT;
-    if (x->paused) return CURL_READFUNC_PAUSE;
+    x->out_paused = said == ER_FLOW_WAIT;
+    if (x->out_paused) return CURL_READFUNC_PAUSE;
     x->broken = said;
     x->all_read = !said && !got;
     return said ? CURL_READFUNC_ABORT : got;
@@ -162,7 +170,9 @@ static int give_again(void *arg, curl_off_t offset, int origin)
 
 CURLcode er_exchange_go_on(er_exchange *x)
 {
-    return x->paused ? curl_easy_pause(x->handle->easy, CURLPAUSE_CONT) : CURLE_OK;
+    if (!x->in_paused && !x->out_paused) return CURLE_OK;
+    x->in_paused = x->out_paused = false; /* curl has one switch: who still has to wait says so again */
+    return curl_easy_pause(x->handle->easy, CURLPAUSE_CONT);
 }
 
 /* ---- handles ---- */
@@ -312,13 +322,14 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;
     if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
-    x->sent = x->answered = x->follows = x->paused = x->told_first = false;
+    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent = false;
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
         handle->touched = true;
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, x->request->defaults->user_agent)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
+        curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */
     }
     return 0;
 }

@@ -132,7 +132,8 @@ struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, 
     struct curl_slist *list = NULL;
     *error = 0;
     for (; headers && !*error; headers = headers->next) {
-        if (!er_header_secret(headers->data)) *error = er_header_append(&list, headers->data);
+        if (!er_header_secret(headers->data) && !same_name(headers->data, "Host", 4))
+            *error = er_header_append(&list, headers->data);
     }
     if (!*error) return list;
     curl_slist_free_all(list);

@@ -9,13 +9,6 @@
 
 #include <errno.h>
 
-static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request)
-{
-    if (i == http->n_middleware) return er_send(http, request);
-    const errand_middleware *m = &http->nexts[i].middleware;
-    return m->fn(request, &http->nexts[i + 1], m->arg);
-}
-
 static errand_future *refuse(errand_http *http, const errand_request *request, errand_result why)
 {
     if (request && request->body_free) request->body_free(request->body_arg); /* taken over, whatever comes of it */
@@ -24,6 +17,14 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
     if (promise) errand_resolve(promise, why);
     else errand_result_free(&why);
     return f;
+}
+
+static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request)
+{
+    if (i == http->n_middleware) return er_send(http, request);
+    const errand_middleware *m = &http->nexts[i].middleware;
+    errand_future *f = m->fn(request, &http->nexts[i + 1], m->arg);
+    return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u gave no future", i));
 }
 
 static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size)

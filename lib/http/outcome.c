@@ -31,7 +31,7 @@ static const char *phase(er_exchange *x)
 {
     if (!x->seated_ns) return x->resolving ? "resolve" : "queue";
     if (!x->handle) return "body"; /* it is whole, and being kept */
-    if (x->answered) return x->response->headers_ended && x->response->status >= 200 ? "body" : "first byte";
+    if (x->answered && x->response->status >= 200) return x->response->headers_ended ? "body" : "first byte";
     if (x->sent) return er_exchange_is_out(x) ? "first byte" : "send";
     if (!us(x->handle->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
     return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
@@ -51,7 +51,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 {
     if (words->at) er_headers_hide(x->request->headers, words->at); /* a server may quote what it was sent */
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
-    bool may_have_run = x->request->never_repeat || (x->sent && !x->request->repeatable);
+    bool may_have_run = x->request->never_repeat || ((x->sent || x->hop.ran) && !x->request->repeatable);
     errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
     char *label = er_request_label(x->request);
     errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
@@ -209,6 +209,19 @@ static errand_result cut_in_headers(er_exchange *x)
     return fail(x, &f, &words);
 }
 
+/* 101, which nobody asked for, or a status line that curl reads in its own way. */
+static errand_result no_final_status(er_exchange *x)
+{
+    failure f = { .error = ERRAND_CURL + CURLE_WEIRD_SERVER_REPLY,
+                  .kind = ERRAND_KIND_PROTOCOL,
+                  .phase = "first byte",
+                  .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "first byte: status %d ends no request (curl %d)", x->response->status,
+                    CURLE_WEIRD_SERVER_REPLY);
+    return fail(x, &f, &words);
+}
+
 errand_result er_outcome_ended(er_exchange *x, CURLcode code)
 {
     if (!x->streams) er_facts_add(x);
@@ -217,6 +230,7 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);
+    if (x->response->status < 200) return no_final_status(x);
     if (!whole) return er_outcome_failed(x, ENOMEM, NULL);
     errand_response *response = x->response;
     x->response = NULL;

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct performer {
     er_resident resident;
@@ -71,13 +72,16 @@ static const char *phase(const perform *p)
     return "resolve";
 }
 
+/* To curl an upload is a PUT in all protocols: also a mail, and what is appended to a file. */
 static bool may_have_run(const perform *p)
 {
     curl_off_t us = 0;
-    char *method = NULL;
+    char *method = NULL, *scheme = NULL;
     if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0) return false;
     curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_METHOD, &method);
-    return !method || !er_method_idempotent(method);
+    curl_easy_getinfo(p->easy, CURLINFO_SCHEME, &scheme);
+    bool http = scheme && (!strcasecmp(scheme, "http") || !strcasecmp(scheme, "https"));
+    return !method || !er_method_idempotent(method) || (!http && strcmp(method, "GET") != 0);
 }
 
 static errand_result failed(const perform *p, int error, errand_kind kind, const char *at, errand_reason reason,
@@ -294,7 +298,7 @@ static void gone(er_resident *self)
 
 void er_perform_called(er_slot_turn *turn) { er_of(turn, perform, turn)->place = ER_PLACE_LANE; }
 
-void er_perform_begin(errand_http *http, er_slot_turn *turn)
+bool er_perform_begin(errand_http *http, er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
     performer *by = NULL;
@@ -309,11 +313,11 @@ void er_perform_begin(errand_http *http, er_slot_turn *turn)
         wake(by);
     }
     er_lock_give(&http->slots.lock);
-    if (by) return;
+    if (by) return true;
     by = er_alloc_zero(sizeof *by);
     if (!by) {
         over(p, errand_fail(ENOMEM));
-        return;
+        return false;
     }
     by->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     by->http = http;
@@ -325,7 +329,7 @@ void er_perform_begin(errand_http *http, er_slot_turn *turn)
     er_slots_opened(&http->slots, &http->alone->spots[0]);
     er_lock_give(&http->slots.lock);
     int error = er_pool_reside(http->pool, &by->resident);
-    if (!error) return;
+    if (!error) return true;
     er_lock_take(&http->slots.lock);
     p->by = NULL;
     er_list_remove(&by->node);
@@ -334,6 +338,7 @@ void er_perform_begin(errand_http *http, er_slot_turn *turn)
     er_free(by);
     over(p, errand_fail(error));
     er_session_less(http, &http->lanes_on);
+    return false;
 }
 
 /* Ends those that are idle: all, or as many as are asked back and not on their way yet. */

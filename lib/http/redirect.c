@@ -4,7 +4,7 @@
  *   301, 302          a POST becomes a GET without a body, others stay what they are
  *   307, 308          the same method with the same body
  *
- * What leads to another scheme, host or port than the caller named goes without his secrets, from there on: a way back
+ * What leads to another scheme, host or port than the caller named goes without his secrets, and without a Host that he named, from there on: a way back
  * does not bring them back. At most ER_REDIRECTS hops, to http and https only. */
 #include "http/redirect.h"
 
@@ -97,6 +97,7 @@ int er_redirect(er_exchange *x, er_where *where, errand_result *failure)
         hop->https = !strcasecmp(scheme, "https");
         hop->n++;
         if (to_get) {
+            hop->ran = true;
             hop->method = "GET";
             hop->body = false;
         }

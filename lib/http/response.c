@@ -75,13 +75,20 @@ static void begin(errand_response *response, const char *line, size_t size)
     er_bytes_free(&reason);
 }
 
-/* Two lengths that differ are two ends of one body: whoever believes the wrong one reads the rest as another reply (RFC 9112,
- * 6.3). */
+/* Lengths that differ are two ends of one body: whoever believes the wrong one reads the rest as another reply (RFC 9112, 6.3). One
+ * value may be a list; curl would take the digits that it begins with. */
 static bool lengths_differ(const errand_response *response)
 {
-    const char *first = response->lengths > 1 ? errand_response_header(response, "Content-Length", 0) : NULL;
-    for (size_t i = 1; i < response->lengths; i++) {
-        if (strcmp(first, errand_response_header(response, "Content-Length", i)) != 0) return true;
+    const char *first = response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
+    size_t digits = strspn(first, "0123456789");
+    for (size_t i = 0; i < response->lengths; i++) {
+        const char *at = i ? errand_response_header(response, "Content-Length", i) : first;
+        for (;; at += strspn(at, ", \t")) {
+            if (!digits || strspn(at, "0123456789") != digits || memcmp(at, first, digits) != 0) return true;
+            at += digits;
+            if (!*at) break;
+            if (!strchr(", \t", *at)) return true;
+        }
     }
     return false;
 }
@@ -89,7 +96,7 @@ static bool lengths_differ(const errand_response *response)
 const char *er_response_fault(int error)
 {
     if (error == EPROTO) return "the headers are larger than 256 KiB";
-    return error == EBADMSG ? "two Content-Length headers that differ" : NULL;
+    return error == EBADMSG ? "Content-Length is no number, or said twice and differently" : NULL;
 }
 
 /* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. */
@@ -109,7 +116,7 @@ static int unfold(errand_response *response, const char *line, size_t size)
 int er_response_line(errand_response *response, const char *line, size_t size)
 {
     while (size && (line[size - 1] == '\r' || line[size - 1] == '\n')) size--;
-    if (size >= 5 && !memcmp(line, "HTTP/", 5) && (response->headers_ended || !response->status)) {
+    if (size >= 5 && !strncasecmp(line, "HTTP/", 5) && (response->headers_ended || !response->status)) {
         begin(response, line, size);
         return 0;
     }

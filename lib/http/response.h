@@ -32,7 +32,7 @@ errand_response *er_response_hand_over(errand_response *response);
 
 /* One line of a header block as it was received, its line end included. A status line begins anew: what was there
  * belonged to an interim reply or to a redirect. Trailers are not taken. 0, ENOMEM,
- * EPROTO (more headers than anybody needs), or EBADMSG (two Content-Lengths that differ). */
+ * EPROTO (more headers than anybody needs), or EBADMSG (a bad Content-Length). */
 int er_response_line(errand_response *response, const char *line, size_t size);
 
 const char *er_response_fault(int error); /* what such an error means, in words; NULL: what errno says */

@@ -20,6 +20,7 @@
 #include "http/stage.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- the end of an exchange ---- */
 
@@ -46,16 +47,16 @@ static void tell_end(const er_exchange *x, const errand_result *r)
 static void over(er_exchange *x, errand_result r)
 {
     errand_http *http = x->http;
-    if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
     er_lock_take(&http->slots.lock);
     x->place = ER_PLACE_OVER;
     if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
     if (x->turn.spot) er_slots_done(&http->slots, &x->turn);
     if (x->turn.origin) er_slots_leave(&http->slots, x->turn.origin);
     er_lock_give(&http->slots.lock);
+    if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x); /* after `place`: see wait_on */
     report(x, &r);
     if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: figures, no more */
-    if (x->resent) er_add_relaxed(&http->resent, 1);
+    if (x->resends) er_add_relaxed(&http->resent, x->resends);
     if (x->number) tell_end(x, &r);
     if (x->streams) {
         if (!r.error) errand_result_free(&r); /* the reader has it all */
@@ -155,7 +156,7 @@ static bool carry_out(errand_http *http, going *out)
         er_exchange *x = er_of(node, er_exchange, queued);
         er_lane_add(x->lane, x);
     }
-    while ((node = er_list_pop(&out->performs))) er_perform_begin(http, er_of(node, er_slot_turn, node));
+    while ((node = er_list_pop(&out->performs))) again |= !er_perform_begin(http, er_of(node, er_slot_turn, node));
     for (;;) {
         er_lock_take(&http->slots.lock);
         er_origin *origin = er_slots_unknown(&http->slots);
@@ -215,6 +216,16 @@ void er_session_rest(er_exchange *x)
     er_lock_give(&slots->lock);
 }
 
+static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again */
+{
+    errand_http *http = x->http;
+    er_exchange_arm(x, at_ns);
+    er_lock_take(&http->slots.lock);
+    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: who ended it found no timer to disarm */
+    er_lock_give(&http->slots.lock);
+    if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
+}
+
 void er_session_again(er_exchange *x, er_where *where)
 {
     errand_http *http = x->http;
@@ -232,9 +243,15 @@ void er_session_again(er_exchange *x, er_where *where)
     bool joins = x->turn.origin && !er_exchange_told(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_slots_join(&http->slots, &x->turn, true);
+    bool looks = joins && er_swap(&x->look, 0); /* its lane has not come to it, and the timer is not armed */
+    if (looks) er_exchange_keep(x);
     er_lock_give(&http->slots.lock);
     er_found_drop(found);
     er_where_free(where);
+    if (looks) {
+        wait_on(x, now);
+        er_exchange_drop(x);
+    }
     if (!joins) over(x, x->turn.origin ? er_outcome_stopped(x) : er_outcome_failed(x, ENOMEM, NULL));
 }
 
@@ -292,16 +309,6 @@ static void finished(er_valve *valve, int error)
     over(x, x->result);
 }
 
-static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again */
-{
-    errand_http *http = x->http;
-    er_exchange_arm(x, at_ns);
-    er_lock_take(&http->slots.lock);
-    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: who ended it found no timer to disarm */
-    er_lock_give(&http->slots.lock);
-    if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
-}
-
 static void on_time(er_timer *timer)
 {
     er_exchange *x = er_of(timer, er_exchange, timer);
@@ -316,11 +323,11 @@ static void on_time(er_timer *timer)
         er_lock_take(&http->slots.lock);
         er_place place = x->place;
         er_lane *lane = x->lane;
+        if (place == ER_PLACE_LANE) er_store(&x->look, 1); /* under the lock: or it is in the line again, unseen */
         if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
         if (place == ER_PLACE_LINE && late) take_out_of_line(x);
         er_lock_give(&http->slots.lock);
         if (place == ER_PLACE_LANE) {
-            er_store(&x->look, 1);
             er_lane_look(lane);
         } else if (place == ER_PLACE_LINE && late) {
             over(x, er_outcome_late(x, late));
@@ -438,7 +445,8 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     }
     er_request_keep(request);
     *r = (run){ http, request };
-    errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request" };
+    const char *host = strstr(request->where.key, "://") + 3; /* and port: what the policy's limits go by */
+    errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
     return errand_run_task(http->pool, policy, &task);
 }
 

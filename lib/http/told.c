@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Takes value over. False: no memory; none is a value that may be NULL. */
 static bool put(struct json_object *object, const char *name, struct json_object *value, bool none)
@@ -91,10 +92,24 @@ static const char *class_of(errand_kind kind)
     }
 }
 
+/* JSON is UTF-8; what others say need not be. */
+static struct json_object *said(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
+    size_t n = 1;
+    while (at < end && (n = er_utf8_length(at, end))) at += n;
+    if (n) return json_object_new_string(text);
+    er_bytes harmless = { 0 };
+    er_add_harmless(&harmless, text, strlen(text), SIZE_MAX);
+    struct json_object *string = harmless.error ? NULL : json_object_new_string(harmless.at);
+    er_bytes_free(&harmless);
+    return string;
+}
+
 static bool put_text(struct json_object *object, const char *name, const char *text) /* NULL or "": null */
 {
     bool none = !text || !*text;
-    return put(object, name, none ? NULL : json_object_new_string(text), none);
+    return put(object, name, none ? NULL : said(text), none);
 }
 
 static const errand_response *response_of(const errand_result *r)
@@ -124,7 +139,7 @@ static struct json_object *causes_json(const errand_result *r)
     struct json_object *list = json_object_new_array();
     const errand_result *cause;
     for (size_t i = 0; list && (cause = errand_result_cause(r, i)); i++) {
-        struct json_object *one = json_object_new_string(errand_result_message(cause));
+        struct json_object *one = said(errand_result_message(cause));
         if (one && !json_object_array_add(list, one)) continue;
         json_object_put(one);
         json_object_put(list);
@@ -182,7 +197,7 @@ struct json_object *errand_result_json(const errand_result *r, struct json_objec
     } else if (put(object, "data", data, true)) {
         const char *type = errand_kind_name(errand_result_kind(r));
         if (put(object, "error_type", failed ? json_object_new_string(type) : NULL, !failed) &&
-            put(object, "error_message", failed ? json_object_new_string(errand_result_message(r)) : NULL, !failed) &&
+            put(object, "error_message", failed ? said(errand_result_message(r)) : NULL, !failed) &&
             put_seconds(object, "retry_after", failed ? errand_result_retry_after(r) : -1) &&
             put(object, "metadata", metadata_json(r), false)) {
             return object;

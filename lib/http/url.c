@@ -39,6 +39,15 @@ char *er_url_shown(const char *url, bool bare)
     return copy;
 }
 
+static int refuse_host(const char *url, er_bytes *why)
+{
+    char *shown = er_url_shown(url, true);
+    int error = er_refuse(why, "the host's name cannot be looked up, of url", shown ? shown : "",
+                          shown ? strlen(shown) : 0);
+    er_free(shown);
+    return error;
+}
+
 /* Nearly all are plain, and so is the base. *out stays NULL if not, or if it would be too long. */
 static int resolve_plain(char **out, er_where *where, const char *url, const char *base)
 {
@@ -93,6 +102,7 @@ int er_url_resolve(char **out, er_where *where, bool *https, const char *url, co
     } else {
         *https = !strncasecmp(text, "https:", 6);
         error = er_where_of(where, *out);
+        if (error == EINVAL) error = refuse_host(*out, why);
     }
     curl_free(host);
     curl_free(text);

@@ -22,6 +22,7 @@
 static int put_together(er_where *where, const char *scheme, const char *host, const char *port)
 {
     size_t host_size = strlen(host) + 1, key_size = strlen(scheme) + host_size + strlen(port) + 4;
+    if (*host == '-') return EINVAL; /* no name begins so, and in curl's list of addresses it means to forget one */
     where->key = er_alloc(key_size + host_size);
     if (!where->key) return ENOMEM;
     snprintf(where->key, key_size, "%s://%s:%s", scheme, host, port);
@@ -97,7 +98,11 @@ int er_where_of(er_where *where, const char *url)
     if (!code) code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
     if (!code) code = curl_url_get(parts, CURLUPART_HOST, &host, AS_LOOKED_UP);
     if (!code) code = curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    int error = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : code ? EINVAL : put_together(where, scheme, host, port);
+    char *as_written =
+        NULL; /* of a name with other letters than ASCII's curl says this too when it cannot translate it */
+    bool none = code == CURLUE_OUT_OF_MEMORY && (!scheme || curl_url_get(parts, CURLUPART_HOST, &as_written, 0));
+    int error = none ? ENOMEM : code ? EINVAL : put_together(where, scheme, host, port);
+    curl_free(as_written);
     curl_free(scheme);
     curl_free(host);
     curl_free(port);

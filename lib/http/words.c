@@ -1,4 +1,5 @@
-/* http/words.c -- what may be sent as a word, and what may be shown of what others said: one line, no control characters. */
+/* http/words.c -- what may be sent as a word, and what may be shown of what others said: one line of UTF-8, no control
+ * characters, those of C1 (CSI and its like) neither. */
 #include "http/words.h"
 
 #include <errno.h>
@@ -33,6 +34,21 @@ int er_refuse(er_bytes *why, const char *what, const char *culprit, size_t size)
     return EINVAL;
 }
 
+size_t er_utf8_length(const unsigned char *at, const unsigned char *end)
+{
+    unsigned char c = *at;
+    if (c < 0x80) return 1;
+    size_t n = c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    if (!n || (size_t)(end - at) < n) return 0;
+    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    if (at[1] < low || at[1] > high) return 0;
+    for (size_t i = 2; i < n; i++) {
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    }
+    return n;
+}
+
 void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
 {
     bool cut = size > most;
@@ -40,10 +56,12 @@ void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
         size = most;
         while (size && ((unsigned char)text[size] & 0xc0) == 0x80) size--; /* not in the middle of a UTF-8 character */
     }
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        char shown = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-        er_bytes_add(to, &shown, 1);
+    for (size_t i = 0, n; i < size; i += n ? n : 1) {
+        const unsigned char *at = (const unsigned char *)text + i;
+        n = er_utf8_length(at, at + (size - i));
+        if (!n) er_bytes_text(to, "?");
+        else if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0)) er_bytes_text(to, " ");
+        else er_bytes_add(to, at, n);
     }
     if (cut) er_bytes_text(to, "...");
 }

@@ -83,6 +83,27 @@ START_TEST(middleware_changes_watches_and_answers)
 }
 END_TEST
 
+static errand_future *forget(const errand_request *request, errand_next *next, void *arg)
+{
+    (void)request, (void)next, (void)arg;
+    return NULL;
+}
+
+START_TEST(a_middleware_without_a_future_is_a_failure)
+{
+    struct world w;
+    const errand_middleware row[] = { { forget, NULL }, { NULL, NULL } };
+    world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
+    errand_future *f = errand_get(w.http, "/");
+    ck_assert_ptr_nonnull(f);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, EINVAL);
+    ck_message_has(&r, "middleware 0");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 /* A token that has run out is renewed, and the request sent again with it: later, from a task. */
 struct renewing {
     errand_next *next;
@@ -346,6 +367,50 @@ START_TEST(a_proxy_gets_the_whole_url_and_its_password)
 }
 END_TEST
 
+/* What a proxy says to CONNECT is not the server's reply: nothing of the request was sent. */
+static void tunnel_to_nowhere(struct raw_conn *conn, void *arg)
+{
+    if (!raw_read_request(conn, NULL))
+        return;
+    raw_say(conn, "%s", (const char *)arg);
+    char hello;
+    if (raw_read_bytes(conn, &hello, 1)) /* the client's part of TLS */
+        raw_wait_gone(conn);
+}
+
+static const struct {
+    const char *says;
+    bool stream, hangs;
+    int error;
+    errand_kind kind;
+} tunnels[] = {
+    { "HTTP/1.1 200 Connection established\r\n\r\n", false, true, ETIMEDOUT, ERRAND_KIND_TIMEOUT },
+    { "HTTP/1.1 200 Connection established\r\n\r\n", true, true, ETIMEDOUT, ERRAND_KIND_TIMEOUT },
+    { "HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n", false, false, ERRAND_HTTP + 407, ERRAND_KIND_AUTH },
+    { "HTTP/1.1 503 Later\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", true, false, ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER },
+};
+
+START_TEST(what_a_proxy_says_to_a_tunnel_is_no_reply)
+{
+    struct world w;
+    struct raw_server *server;
+    char proxy[60];
+    ck_assert_int_eq(raw_server_start(&server, tunnel_to_nowhere, (void *)(uintptr_t)tunnels[_i].says), 0);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
+    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy, .sock_connect_ms = tunnels[_i].hangs ? 300 : 0 });
+    errand_result r = world_send(&w, (errand_request){ .url = "https://far.away.invalid/pay", .method = "POST",
+                                                       .stream = tunnels[_i].stream });
+    ck_assert_msg(r.error == tunnels[_i].error, "%s", errand_result_message(&r));
+    ck_assert_int_eq(errand_result_kind(&r), tunnels[_i].kind);
+    ck_assert(!errand_result_may_have_run(&r));
+    if (tunnels[_i].hangs)
+        ck_assert_str_eq(errand_result_phase(&r), "tls");
+    ck_assert_int_eq(errand_result_retry_after(&r), tunnels[_i].error == ERRAND_HTTP + 503 ? 7000 : -1);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(the_environments_proxies_count_only_if_asked_for)
 {
     struct world w;
@@ -518,6 +583,7 @@ Suite *between_suite(void)
     Suite *suite = suite_create("http between");
     TCase *tc = tcase_create("middleware");
     tcase_add_test(tc, middleware_changes_watches_and_answers);
+    tcase_add_test(tc, a_middleware_without_a_future_is_a_failure);
     tcase_add_test(tc, middleware_can_send_again_later);
     suite_add_tcase(suite, tc);
     tc = tcase_create("stages");
@@ -531,6 +597,7 @@ Suite *between_suite(void)
     suite_add_tcase(suite, tc);
     tc = tcase_create("roads");
     tcase_add_test(tc, a_proxy_gets_the_whole_url_and_its_password);
+    tcase_add_loop_test(tc, what_a_proxy_says_to_a_tunnel_is_no_reply, 0, (int)(sizeof tunnels / sizeof *tunnels));
     tcase_add_loop_test(tc, the_environments_proxies_count_only_if_asked_for, 0, 2);
     tcase_add_test(tc, a_unix_socket_stands_for_any_host);
     tcase_add_loop_test(tc, a_road_that_leads_nowhere_is_told_when_the_session_is_made, 0,

@@ -468,6 +468,81 @@ START_TEST(a_stream_hears_its_time_and_the_end_of_the_session)
 }
 END_TEST
 
+/* ---- both ways at once ---- */
+
+struct talk {
+    atomic_uint heard; /* by the caller: so many answers */
+};
+
+static int say_next(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    struct talk *talk = arg;
+    (void)size;
+    until(&talk->heard, (unsigned)offset); /* the next word is said when the last one was answered */
+    *got = offset < 20;
+    memcpy(buffer, "w", 1);
+    return 0;
+}
+
+static void answer_each(struct raw_conn *conn, void *arg)
+{
+    char byte, last[5] = "";
+    (void)arg;
+    while (memcmp(last, "\r\n\r\n", 4)) {
+        memmove(last, last + 1, 3);
+        if (!raw_read_bytes(conn, last + 3, 1))
+            return;
+    }
+    raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
+    for (int i = 0; i < 20 && raw_read_bytes(conn, &byte, 1); i++)
+        raw_send(conn, &byte, 1);
+}
+
+START_TEST(a_body_goes_out_while_the_reply_to_it_comes_in)
+{
+    struct world w;
+    struct talk talk = { 0 };
+    world_open(&w, answer_each, NULL, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .body_fn = say_next, .body_arg = &talk,
+                                                       .body_size = 20, .total_ms = 60000 });
+    ck_well(&r);
+    for (unsigned i = 1; i <= 20; i++) {
+        char byte;
+        int64_t got = errand_body_read(r.value, &byte, 1, ERRAND_FOREVER);
+        ck_assert_msg(got == 1, "%lld at %u", (long long)got, i);
+        atomic_store(&talk.heard, i);
+    }
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_streams_response_says_how_it_came)
+{
+    struct world w;
+    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 1 });
+    for (int i = 0; i < 3; i++) {
+        char text[10];
+        errand_facts facts;
+        errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+        ck_well(&r);
+        errand_response_facts(r.value, &facts);
+        ck_assert_uint_eq(facts.http, 11);
+        ck_assert_uint_eq(facts.reused, i > 0);
+        ck_assert_uint_gt(facts.sent, 0);
+        while (errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER) > 0)
+            continue;
+        errand_result_free(&r);
+    }
+    errand_http_stats s;
+    do
+        errand_http_stats_get(w.http, &s);
+    while (s.in_flight); /* a result is told before it is counted */
+    ck_assert_uint_eq(s.reused, 2);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- files that come ---- */
 
 static void say_a_lot(struct raw_conn *conn, void *arg)
@@ -591,6 +666,8 @@ Suite *bodies_suite(void)
     tcase_add_loop_test(tc, a_stream_is_read_as_it_arrives, 0, 2);
     tcase_add_test(tc, a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response);
     tcase_add_test(tc, an_error_is_no_stream);
+    tcase_add_test(tc, a_body_goes_out_while_the_reply_to_it_comes_in);
+    tcase_add_test(tc, a_streams_response_says_how_it_came);
     tcase_add_loop_test(tc, a_stream_hears_its_time_and_the_end_of_the_session, 0, 2);
     tcase_add_test(tc, large_files_arrive_whole_and_side_by_side);
     tcase_add_test(tc, a_file_arrives_although_the_only_worker_waits_for_it);

@@ -342,6 +342,82 @@ START_TEST(a_dead_kept_connection_is_replaced_where_that_is_harmless)
 }
 END_TEST
 
+/* A POST is answered with 303 on a connection that is dead when the GET comes. */
+static void answer_and_leave(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        bool post = !strncmp(request.text, "POST ", 5), old = raw_number(conn) == 1;
+        raw_request_free(&request);
+        if (post)
+            raw_say(conn, "HTTP/1.1 303 See\r\nLocation: /receipt\r\nContent-Length: 0\r\n\r\n");
+        else if (old)
+            return;
+        else
+            raw_reply(conn, 200, "text/plain", "receipt");
+    }
+}
+
+START_TEST(a_get_that_a_post_has_led_to_is_harmless)
+{
+    struct world w;
+    world_open(&w, answer_and_leave, NULL, &(errand_http_opts){ .limit = 1 });
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST" });
+    ck_well(&r);
+    ck_body_eq(&r, "receipt");
+    errand_facts facts;
+    errand_response_facts(r.value, &facts);
+    ck_assert_uint_eq(facts.resent, 1);
+    ck_assert_uint_eq(raw_server_requests(w.server), 3); /* POST, GET, and GET */
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
+    ck_well(&r); /* this connection lives */
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* Each hop's connection is found dead once. */
+static void leave_each_hop_once(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    atomic_uint *dead = arg; /* a bit for each path that has met a dead connection */
+    while (raw_read_request(conn, &request)) {
+        unsigned bit = strstr(request.text, " /b ") ? 2 : strstr(request.text, " /a ") ? 1 : 0;
+        raw_request_free(&request);
+        if (bit && !(atomic_fetch_or(dead, bit) & bit))
+            return;
+        if (bit == 1)
+            raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+        else
+            raw_reply(conn, 200, "text/plain", "there");
+    }
+}
+
+START_TEST(each_hop_may_find_one_dead_connection)
+{
+    struct world w;
+    atomic_uint dead = 0;
+    world_open(&w, leave_each_hop_once, &dead, &(errand_http_opts){ .limit = 1 });
+    errand_result r = world_get(&w, "/");
+    errand_result_free(&r);
+    r = world_get(&w, "/a");
+    ck_well(&r);
+    ck_body_eq(&r, "there");
+    errand_facts facts;
+    errand_response_facts(r.value, &facts);
+    ck_assert_uint_eq(facts.resent, 2);
+    errand_result_free(&r);
+    errand_http_stats s;
+    do
+        errand_http_stats_get(w.http, &s);
+    while (s.in_flight); /* a result is told before it is counted */
+    ck_assert_uint_eq(s.resent, 2);
+    world_close(&w);
+}
+END_TEST
+
 Suite *failures_suite(void)
 {
     Suite *suite = suite_create("http failures");
@@ -351,6 +427,8 @@ Suite *failures_suite(void)
     tcase_add_test(tc, a_name_that_does_not_resolve_says_so);
     tcase_add_loop_test(tc, a_dead_kept_connection_is_not_worth_a_second_post, 0, 2);
     tcase_add_test(tc, a_dead_kept_connection_is_replaced_where_that_is_harmless);
+    tcase_add_test(tc, a_get_that_a_post_has_led_to_is_harmless);
+    tcase_add_test(tc, each_hop_may_find_one_dead_connection);
     suite_add_tcase(suite, tc);
     tc = tcase_create("statuses");
     tcase_add_loop_test(tc, a_status_from_400_is_an_error_with_its_response, 0,

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <time.h>
+#include <unistd.h>
 
 static unsigned descriptors(void)
 {
@@ -90,6 +91,14 @@ static void loris_headers(struct raw_conn *conn)
 #define SAYS(name, text) \
     static void name(struct raw_conn *conn) { static const char bytes[] = text; raw_send(conn, bytes, sizeof bytes - 1); }
 SAYS(two_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde")
+SAYS(list_of_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 3, 5\r\n\r\nabcde")
+SAYS(length_in_words, "HTTP/1.1 200 OK\r\nContent-Length: 3abc\r\n\r\nabcde")
+SAYS(length_in_hex, "HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nabcde")
+SAYS(status_as_trailer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n")
+SAYS(switches, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nwhatever")
+SAYS(status_of_2000, "HTTP/1.1 2000 OK\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(status_of_0, "HTTP/1.1 000 OK\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(version_9, "HTTP/9.9 200 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(too_few, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
 SAYS(garbage, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
 SAYS(negative_length, "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabc")
@@ -118,6 +127,14 @@ static const struct {
     { "loris body", loris_body, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "body", "its 300 ms are over", 300 },
     { "loris headers", loris_headers, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "first byte", "its 300 ms are over", 300 },
     { "two lengths", two_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a list of lengths", list_of_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a length in words", length_in_words, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a length in hex", length_in_hex, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a status line as trailer", status_as_trailer, 0, ERRAND_KIND_PROTOCOL, "body", "chunked", 0 },
+    { "101", switches, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, "first byte", "status 101", 0 },
+    { "status 2000", status_of_2000, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
+    { "status 000", status_of_0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
+    { "version 9.9", version_9, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
     { "too few bytes", too_few, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
     { "garbage", garbage, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
     { "negative length", negative_length, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
@@ -184,6 +201,8 @@ END_TEST
 SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
 SAYS(folded, "HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\n\tthree\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(equal_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(list_of_equals, "HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\ngood")
+SAYS(small_letters, "http/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(hints_first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(old_server, "HTTP/1.0 200 OK\r\n\r\ngood")
 SAYS(bare_lines, "HTTP/1.1 200 OK\nContent-Length: 4\n\ngood")
@@ -205,7 +224,8 @@ static void byte_by_byte(struct raw_conn *conn)
 }
 
 static void (*const odd[])(struct raw_conn *conn) = { trailers,   folded,     equal_lengths, hints_first,    old_server,  bare_lines,
-                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, beyond_any_length };
+                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, beyond_any_length,
+                                                      list_of_equals, small_letters };
 
 static void serve_odd(struct raw_conn *conn, void *arg)
 {
@@ -223,6 +243,9 @@ START_TEST(an_odd_reply_is_read_all_the_same)
         ck_well(&r);
         ck_body_eq(&r, "good");
         ck_assert_int_eq(errand_response_status(r.value), 200);
+        errand_facts facts;
+        errand_response_facts(r.value, &facts);
+        ck_assert_uint_eq(facts.body, 4); /* trailers begin no new body */
         ck_assert_ptr_null(errand_response_header(r.value, "X-Sum", 0)); /* a trailer */
         ck_assert_ptr_null(errand_response_header(r.value, "Link", 0)); /* of an interim reply */
         const char *folds = errand_response_header(r.value, "X-Long", 0);
@@ -266,6 +289,88 @@ START_TEST(a_reply_cut_at_any_byte_is_a_failure_of_the_network)
 }
 END_TEST
 
+/* ---- replies without a body, whatever they say ---- */
+
+static const struct {
+    const char *method, *reply;
+    int status;
+} bodiless[] = {
+    { "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 200 },
+    { "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200 },
+    { "GET", "HTTP/1.1 204 None\r\nContent-Length: 1000\r\n\r\n", 204 },
+    { "GET", "HTTP/1.1 204 None\r\nTransfer-Encoding: chunked\r\n\r\n", 204 },
+    { "GET", "HTTP/1.1 304 As It Was\r\nContent-Length: 1000\r\n\r\n", 304 },
+    { "POST", "HTTP/1.1 204 None\r\n\r\n", 204 },
+};
+
+START_TEST(a_reply_that_has_no_body_ends_with_its_headers)
+{
+    struct world w;
+    char path[] = "/tmp/errand-empty-XXXXXX", byte;
+    close(mkstemp(path));
+    world_open(&w, say_always, (void *)(uintptr_t)bodiless[_i].reply, &(errand_http_opts){ .limit = 1 });
+    for (int i = 0; i < 3; i++) { /* to memory, as a stream, into a file */
+        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = bodiless[_i].method, .stream = i == 1,
+                                                           .save_to = i == 2 ? path : NULL });
+        ck_well(&r);
+        ck_assert_int_eq(errand_response_status(r.value), bodiless[_i].status);
+        ck_assert_uint_eq(errand_response_body(r.value).size, 0);
+        if (i == 1)
+            ck_assert_int_eq(errand_body_read(r.value, &byte, 1, ERRAND_FOREVER), 0);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 1); /* nothing was waited for */
+    world_close(&w);
+    unlink(path);
+}
+END_TEST
+
+/* What bytes a body had that should have none is no part of the next reply. */
+SAYS(more_than_none, "HTTP/1.1 204 None\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+static void serve_too_much(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    while (raw_read_request(conn, NULL))
+        more_than_none(conn);
+}
+
+START_TEST(what_was_not_asked_for_is_nobodys_reply)
+{
+    struct world w;
+    world_open(&w, serve_too_much, NULL, &(errand_http_opts){ .limit = 1 });
+    for (unsigned i = 1; i <= 3; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_well(&r);
+        ck_assert_int_eq(errand_response_status(r.value), 204);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- what they say is shown as text ---- */
+
+START_TEST(what_a_server_says_is_shown_as_plain_UTF_8)
+{
+    struct world w;
+    world_open(&w, say_once,
+               "HTTP/1.1 503 N\xff\xc3\xb6\xc2\x9b" "31m\x1b[0m\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+               "{\"title\":\"a\xc2\x85z\"}",
+               NULL);
+    errand_result r = world_get(&w, "/\xff");
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
+    ck_message_has(&r, "HTTP 503 N?\xc3\xb6 31m [0m: a z");
+    struct json_object *json = errand_result_json(&r, NULL);
+    const char *text = json_object_to_json_string(json);
+    for (const char *at = text; *at; at++)
+        ck_assert_msg((unsigned char)*at != 0xff && *at != 0x1b, "%s", text);
+    json_object_put(json);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- 100-continue ---- */
 
 static void say_continue_or_no(struct raw_conn *conn, void *arg)
@@ -289,6 +394,31 @@ START_TEST(a_client_that_expects_a_word_first_gets_it)
     static const char *const headers[] = { "Expect: 100-continue", NULL };
     errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
     ck_assert_int_eq(r.error, refuses ? ERRAND_HTTP + 417 : 0);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+static void never_say_continue(struct raw_conn *conn, void *arg)
+{
+    char bytes[5];
+    (void)arg;
+    for (unsigned ends = 0; ends < 4;) { /* to the end of the headers */
+        if (!raw_read_bytes(conn, bytes, 1))
+            return;
+        ends = *bytes == (ends % 2 ? '\n' : '\r') ? ends + 1 : 0;
+    }
+    if (raw_read_bytes(conn, bytes, 5) && !memcmp(bytes, "hello", 5))
+        raw_reply(conn, 200, "text/plain", "good");
+}
+
+START_TEST(a_word_that_never_comes_is_not_waited_for_long)
+{
+    struct world w;
+    world_open(&w, never_say_continue, NULL, NULL);
+    static const char *const headers[] = { "Expect: 100-continue", NULL };
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    ck_well(&r);
     errand_result_free(&r);
     world_close(&w);
 }
@@ -325,8 +455,12 @@ Suite *hostile_suite(void)
     TCase *tc = tcase_create("hostile");
     tcase_add_loop_test(tc, a_hostile_server_harms_nobody_but_itself, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_loop_test(tc, an_odd_reply_is_read_all_the_same, 0, (int)(sizeof odd / sizeof *odd));
+    tcase_add_loop_test(tc, a_reply_that_has_no_body_ends_with_its_headers, 0, (int)(sizeof bodiless / sizeof *bodiless));
+    tcase_add_test(tc, what_was_not_asked_for_is_nobodys_reply);
+    tcase_add_test(tc, what_a_server_says_is_shown_as_plain_UTF_8);
     tcase_add_test(tc, a_reply_cut_at_any_byte_is_a_failure_of_the_network);
     tcase_add_loop_test(tc, a_client_that_expects_a_word_first_gets_it, 0, 2);
+    tcase_add_test(tc, a_word_that_never_comes_is_not_waited_for_long);
     tcase_add_test(tc, headers_of_10_MiB_are_refused_before_they_are_sent);
     suite_add_tcase(suite, tc);
     return suite;

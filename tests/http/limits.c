@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <netdb.h>
 #include <time.h>
+#include <unistd.h>
 
 static void serve(struct raw_conn *conn, void *arg)
 {
@@ -82,6 +83,13 @@ START_TEST(figures_tell_what_was_kept_and_what_waits)
     ck_assert_uint_eq(s.reused, N - 1);
     ck_assert_uint_eq(s.resent + s.queued, 0);
     ck_assert_uint_eq(s.look_ups, 0); /* an address needs none */
+    errand_result refused = errand_await(errand_get(w.http, "http://127.0.0.1:1/"));
+    ck_assert_int_ne(refused.error, 0);
+    errand_result_free(&refused);
+    do
+        s = stats_of(&w);
+    while (s.in_flight);
+    ck_assert_uint_eq(s.reused, N - 1); /* what was never sent went out on nothing */
     ck_assert_int_eq(errand_http_stats_get(NULL, &s), EINVAL);
     world_close(&w);
 }
@@ -303,6 +311,106 @@ START_TEST(an_own_handles_failure_has_its_kind)
 }
 END_TEST
 
+/* A mail server that takes the mail and dies before it says so. */
+static void take_mail(struct raw_conn *conn, void *arg)
+{
+    static const char *const says[] = { "220 here", "250 hello", "250 from", "250 to", "354 go on" };
+    char line[200];
+    (void)arg;
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
+        raw_say(conn, "%s\r\n", says[i]);
+        for (size_t n = 0; n < sizeof line; n++) {
+            if (!raw_read_bytes(conn, line + n, 1))
+                return;
+            if (line[n] == '\n')
+                break;
+        }
+    }
+}
+
+static size_t one_line(char *to, size_t one, size_t n, void *arg)
+{
+    int *left = arg;
+    (void)one;
+    if (!*left || n < 8)
+        return 0;
+    --*left;
+    memcpy(to, "Hello\r\n", 7);
+    return 7;
+}
+
+START_TEST(a_mail_that_was_sent_may_have_run)
+{
+    struct world w;
+    char url[60];
+    int left = 1;
+    world_open(&w, take_mail, NULL, NULL);
+    snprintf(url, sizeof url, "smtp://127.0.0.1:%u", raw_server_port(w.server));
+    CURL *easy = curl_easy_init();
+    struct curl_slist *to = curl_slist_append(NULL, "<b@c.test>");
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_MAIL_FROM, "<a@c.test>");
+    curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, to);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, one_line);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &left);
+    errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+    if (r.error == ERRAND_CURL + CURLE_UNSUPPORTED_PROTOCOL) {
+        puts("SKIPPED: a mail, for want of SMTP in libcurl");
+    } else {
+        ck_assert_int_ne(r.error, 0);
+        ck_assert_msg(errand_result_may_have_run(&r), "%s", errand_result_message(&r));
+    }
+    errand_result_free(&r);
+    curl_slist_free_all(to);
+    world_close(&w);
+}
+END_TEST
+
+static int count_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a, (void)b, (void)c, (void)d;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+START_TEST(an_own_handle_keeps_its_own_callbacks_and_words)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    world_open(&w, serve, &gone, NULL);
+    for (int i = 0; i < 2; i++) {
+        char words[CURL_ERROR_SIZE] = "", path[] = "/tmp/errand-own-XXXXXX", url[80];
+        size_t got = 0;
+        unsigned progress = 0;
+        int fd = mkstemp(path);
+        ck_assert_int_eq(write(fd, "here", 4), 4);
+        close(fd);
+        snprintf(url, sizeof url, "file://%s%s", path, i ? "/no" : "");
+        CURL *easy = own(url, &got);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+        curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, count_progress);
+        curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &progress);
+        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+        errand_result r = errand_await(errand_perform(w.http, easy, NULL));
+        unlink(path);
+        if (i) {
+            ck_assert_int_eq(r.error, ERRAND_CURL + CURLE_FILE_COULDNT_READ_FILE);
+            ck_assert_ptr_nonnull(strstr(words, path)); /* curl's own words come to their owner */
+            ck_assert(!errand_result_transient(&r));
+        } else {
+            ck_well(&r);
+            ck_assert_uint_eq(got, 4);
+            ck_assert_uint_gt(progress, 0);
+        }
+        ck_assert_ptr_eq(r.value, easy);
+        errand_result_free(&r);
+        curl_easy_cleanup(easy); /* ours, for free was NULL */
+    }
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(close_ends_own_handles_too)
 {
     struct world w;
@@ -353,6 +461,36 @@ START_TEST(setup_is_the_last_touch_and_touches_one_request_only)
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+static void wipe(void *easy, void *arg)
+{
+    (void)arg;
+    curl_easy_reset(easy);
+}
+
+static void take_private(void *easy, void *arg)
+{
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, arg);
+}
+
+START_TEST(setup_that_touches_what_is_ours_harms_its_request_alone)
+{
+    struct world w;
+    atomic_uint gone = 0;
+    char own[8] = "";
+    world_open(&w, serve, &gone, NULL);
+    for (int i = 0; i < 4; i++) {
+        errand_result r = world_send(&w, (errand_request){ .url = "/", .setup = i % 2 ? wipe : take_private, .setup_arg = own });
+        ck_assert((r.error != 0) == (i % 2));
+        ck_assert_str_ne(errand_result_message(&r), i % 2 ? "" : "-");
+        errand_result_free(&r);
+        r = world_get(&w, "/");
+        ck_well(&r);
+        errand_result_free(&r);
+    }
     world_close(&w);
 }
 END_TEST
@@ -408,6 +546,37 @@ START_TEST(a_gap_that_is_too_long_ends_it)
 }
 END_TEST
 
+/* A body that goes out for longer than the gap may be: nothing is to come before it is out, also not after 100 Continue. */
+static int slow_body(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    struct world *w = arg;
+    (void)size;
+    world_turn(w, 40); /* ten of these: 400 ms */
+    *got = offset < 10;
+    memcpy(buffer, "x", 1);
+    return 0;
+}
+
+static void continue_then_answer(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    if (raw_read_request(conn, NULL))
+        raw_reply(conn, 200, "text/plain", "good");
+}
+
+START_TEST(a_long_body_is_no_gap)
+{
+    struct world w;
+    static const char *const headers[] = { "Expect: 100-continue", NULL };
+    world_open_turned(&w, continue_then_answer, NULL, &(errand_http_opts){ .sock_read_ms = 50 });
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = _i ? headers : NULL, .body_fn = slow_body,
+                                                       .body_arg = &w, .body_size = 10 });
+    ck_well(&r);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 Suite *limits_suite(void)
 {
     Suite *suite = suite_create("http limits");
@@ -416,8 +585,10 @@ Suite *limits_suite(void)
     tcase_add_test(tc, an_overdue_idle_connection_is_closed_though_nobody_asks);
     tcase_add_test(tc, figures_tell_what_was_kept_and_what_waits);
     tcase_add_test(tc, setup_is_the_last_touch_and_touches_one_request_only);
+    tcase_add_test(tc, setup_that_touches_what_is_ours_harms_its_request_alone);
     tcase_add_test(tc, a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other);
     tcase_add_loop_test(tc, a_gap_that_is_too_long_ends_it, 0, 2);
+    tcase_add_loop_test(tc, a_long_body_is_no_gap, 0, 2);
     suite_add_tcase(suite, tc);
     tc = tcase_create("names");
     tcase_add_test(tc, a_name_is_looked_up_once_for_all_and_kept);
@@ -428,6 +599,8 @@ Suite *limits_suite(void)
     tcase_add_test(tc, a_handle_of_ones_own_is_performed);
     tcase_add_test(tc, an_own_handle_is_cancelled_late_or_in_line_as_any_other);
     tcase_add_test(tc, an_own_handles_failure_has_its_kind);
+    tcase_add_test(tc, a_mail_that_was_sent_may_have_run);
+    tcase_add_test(tc, an_own_handle_keeps_its_own_callbacks_and_words);
     tcase_add_test(tc, close_ends_own_handles_too);
     suite_add_tcase(suite, tc);
     return suite;

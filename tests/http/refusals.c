@@ -17,6 +17,8 @@ static struct refused {
     { { .url = "http:x" }, "url has no host" },
     { { .url = "http://" }, "url" },
     { { .url = "http://h:99999/" }, "url" },
+    { { .url = "http://anna:sesame@-x.test/" }, "cannot be looked up, of url \"http://-x.test/\"" },
+    { { .url = "http://b\xc3\xbc" "cher.test/" }, "cannot be looked up, of url" }, /* without a locale nobody can */
     { { .url = "/a b" }, "a space or control character in url \"/a b\"" },
     { { .url = "/a\r\nX: y" }, "a space or control character in url" },
     { { .url = "/a\x7f" }, "a space or control character in url" },

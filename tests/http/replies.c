@@ -459,13 +459,15 @@ START_TEST(secrets_stay_at_home)
     snprintf(elsewhere, sizeof elsewhere, "%s", _i ? raw_server_url(away.server) : "");
     world_open(&w, redirect_to, elsewhere, NULL);
     const char *const *headers = HEADERS("X-Api-Key: sesame", "Authorization: Bearer sesame", "Cookie: a=sesame",
-                                         "Proxy-Authorization: sesame", "X-Plain: open");
+                                         "Proxy-Authorization: sesame", "X-Plain: open",
+                                         "Host: home.test");
     errand_result r = world_send(&w, (errand_request){ .url = "/away", .headers = headers });
     ck_well(&r);
     ck_assert_int_eq(strncmp(body_of(&r), "GET /there ", 11), 0);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "X-Plain: open"));
     bool shown = strstr(body_of(&r), "sesame") != NULL, all = strstr(body_of(&r), "X-Api-Key: sesame") != NULL;
     ck_assert(_i ? !shown : all);
+    ck_assert((strstr(body_of(&r), "Host: home.test\r\n") != NULL) == !_i); /* whose name it is not */
     errand_result_free(&r);
     world_close(&w);
     world_close(&away);

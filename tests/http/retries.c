@@ -233,6 +233,84 @@ START_TEST(close_does_not_wait_for_a_run_that_sleeps_long)
 }
 END_TEST
 
+/* ---- limits go by host and port ---- */
+
+static void say_503(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 503, "text/plain", "no"))
+        continue;
+}
+
+START_TEST(the_limits_of_a_policy_go_by_host_and_port)
+{
+    struct world w;
+    errand_breaker_opts strict = { .min_calls = 2 };
+    errand_pool *home = errand_pool_new(NULL);
+    errand_breaker *breaker = errand_breaker_new(home, &strict);
+    ck_assert_ptr_nonnull(breaker);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 1, .breaker = breaker }, NULL);
+    ck_assert_ptr_nonnull(policy);
+    world_open(&w, say_503, NULL, &(errand_http_opts){ .policy = policy });
+    char key[60], url[80];
+    for (int i = 0; i < 3; i++) {
+        errand_result r = world_get(&w, "/");
+        ck_assert_int_eq(r.error, i < 2 ? ERRAND_HTTP + 503 : ERRAND_EOPEN);
+        errand_result_free(&r);
+    }
+    snprintf(url, sizeof url, "http://LOCALHOST:%u/", raw_server_port(w.server));
+    errand_result r = errand_await(errand_get(w.http, url)); /* another host, though the same server */
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
+    errand_result_free(&r);
+    errand_breaker_stats s;
+    snprintf(key, sizeof key, "127.0.0.1:%u", raw_server_port(w.server));
+    ck_assert_int_eq(errand_breaker_stats_get(breaker, key, &s), 0);
+    ck_assert_int_eq(s.state, ERRAND_BREAKER_OPEN);
+    snprintf(key, sizeof key, "localhost:%u", raw_server_port(w.server));
+    ck_assert_int_eq(errand_breaker_stats_get(breaker, key, &s), 0);
+    ck_assert_int_eq(s.state, ERRAND_BREAKER_CLOSED);
+    world_close(&w);
+    errand_policy_free(policy);
+    errand_breaker_free(breaker);
+    ck_assert_int_eq(errand_pool_close(home, 1000), 0);
+}
+END_TEST
+
+/* ---- what a redirect has made a GET was a POST ---- */
+
+static void take_and_send_away(struct raw_conn *conn, void *arg)
+{
+    if (raw_read_request(conn, NULL))
+        raw_say(conn, "HTTP/1.1 %d Done\r\nLocation: http://127.0.0.1:1/receipt\r\nContent-Length: 0\r\n\r\n", *(int *)arg);
+}
+
+static const struct {
+    const char *method;
+    int status;
+    bool keyed;
+    unsigned sent;
+} sent_away[] = {
+    { "POST", 303, false, 1 }, { "POST", 302, false, 1 }, { "POST", 301, false, 1 }, { "POST", 303, true, 3 },
+    { "PATCH", 303, false, 1 }, { "PUT", 303, false, 3 }, { "GET", 303, false, 3 },  { "POST", 307, false, 3 },
+};
+
+START_TEST(a_post_whose_receipt_cannot_be_had_is_not_sent_again)
+{
+    struct world w;
+    int status = sent_away[_i].status;
+    errand_policy *policy = errand_policy_new(&quick, NULL);
+    world_open(&w, take_and_send_away, &status, &(errand_http_opts){ .policy = policy });
+    errand_result r = world_send(&w, (errand_request){ .url = "/pay", .method = sent_away[_i].method,
+                                                       .idempotency_key = sent_away[_i].keyed ? "k" : NULL });
+    ck_assert_int_eq(r.error, ERRAND_CURL + 7);
+    ck_assert_uint_eq(raw_server_requests(w.server), sent_away[_i].sent);
+    ck_assert(errand_result_may_have_run(&r) == (sent_away[_i].sent == 1));
+    errand_result_free(&r);
+    world_close(&w);
+    errand_policy_free(policy);
+}
+END_TEST
+
 Suite *retries_suite(void)
 {
     Suite *suite = suite_create("http retries");
@@ -247,6 +325,9 @@ Suite *retries_suite(void)
     tcase_add_loop_test(tc, an_attempt_that_hangs_is_cut_and_made_again, 0, 2);
     tcase_add_test(tc, a_cancelled_run_ends_whether_it_sends_or_sleeps);
     tcase_add_test(tc, close_does_not_wait_for_a_run_that_sleeps_long);
+    tcase_add_test(tc, the_limits_of_a_policy_go_by_host_and_port);
+    tcase_add_loop_test(tc, a_post_whose_receipt_cannot_be_had_is_not_sent_again, 0,
+                        (int)(sizeof sent_away / sizeof *sent_away));
     suite_add_tcase(suite, tc);
     return suite;
 }
