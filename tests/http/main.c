@@ -11,8 +11,9 @@ int main(void)
         srunner_add_suite(runner, suites[i]());
 #ifdef WITH_TLS
     srunner_add_suite(runner, tls_suite());
+    srunner_add_suite(runner, http2_suite());
 #else
-    puts("SKIPPED: the tests of TLS, for want of the OpenSSL library (libssl-dev)");
+    puts("SKIPPED: the tests of TLS and HTTP/2, for want of the OpenSSL library (libssl-dev)");
 #endif
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
