@@ -74,6 +74,5 @@ Suite *bodies_suite(void);
 Suite *between_suite(void);
 Suite *mixed_suite(void);
 Suite *tls_suite(void);
-Suite *http2_suite(void);
 
 #endif
