@@ -14,6 +14,10 @@
  *   408 425 429 500 502 503 504 522 524, Retry-After honoured               idempotent, or keyed
  *   bad URL, certificate, protocol, body too large, cancelled, other 4xx    never
  *
+ * HTTP/2 (`http2`): requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is
+ * cancelled or late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113,
+ * 8.7), but libcurl cannot tell it from a lost connection, so it is one here: sent, and tried again only if that is harmless.
+ *
  * Secrets do not reach messages, logs, hooks or errand_result_json: userinfo, query and fragment of urls, and what the headers
  * Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and X-Auth-Token say, even if the server quotes it. They are not sent on to
  * another scheme, host or port by a redirect.
@@ -246,7 +250,7 @@ typedef struct errand_facts {
     uint64_t body;           /* bytes of the body, decompressed                                                        */
     unsigned redirects;      /* followed                                                                               */
     unsigned reused;         /* the connection stood already                                                           */
-    unsigned resent;         /* a kept connection was found dead, and the request sent again                           */
+    unsigned resent;         /* a kept connection was found dead, or a stream refused, and the request sent again      */
     unsigned http;           /* 10, 11, 20                                                                             */
 } errand_facts;
 ERRAND_API int errand_response_facts_sized(const errand_response *response, errand_facts *out, size_t size);

@@ -69,11 +69,10 @@ er_fault er_curl_fault(int code, const char *words)
         return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 };
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
+    case CURLE_PARTIAL_FILE: /* with HTTP/2 also before the first byte */
         return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
     case CURLE_GOT_NOTHING:
         return (er_fault){ ERRAND_KIND_NETWORK, "first byte", 0, 0 };
-    case CURLE_PARTIAL_FILE:
-        return (er_fault){ ERRAND_KIND_NETWORK, "body", 0, 0 };
     case CURLE_RECV_ERROR:
         return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
     case CURLE_HTTP2:

@@ -21,7 +21,7 @@
  *
  * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies
  * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
- * that, unless a repeat is harmless; a third is vetoed always. */
+ * that, unless a repeat is harmless; a third is vetoed always. A stream of HTTP/2 that was refused looks the same. */
 #include "http/exchange.h"
 
 #include "base/atomic.h"

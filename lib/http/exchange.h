@@ -94,6 +94,7 @@ typedef struct er_exchange {
     bool             in_paused, out_paused; /* by its sink, by its source */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
+    bool             broken_off; /* by us, while curl had it */
     er_sink         *sink;      /* NULL: memory */
     er_source       *source;    /* NULL: memory, or no body */
     bool             all_read;  /* source is at its end */

@@ -144,6 +144,7 @@ static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
     errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x); /* while its connection is there */
     curl_multi_remove_handle(lane->multi, x->handle->easy);
     lane->running--;
+    x->broken_off = true;
     end(lane, x, r);
 }
 

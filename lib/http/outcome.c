@@ -170,9 +170,9 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
                       .kind = ERRAND_KIND_NETWORK,
                       .phase = "first byte",
                       .retry_after_ms = -1 };
-        er_bytes_format(&words, "connection lost before the reply%s, and %s is not sent %s (curl %d)",
-                        x->resent ? " again" : "", x->hop.method, x->resent ? "a third time" : "twice",
-                        CURLE_GOT_NOTHING);
+        er_bytes_format(&words, "connection lost before the reply%s%s, and %s is not sent %s (curl %d)",
+                        x->resent ? " again" : "", x->request->defaults->http2 ? ", or the stream refused" : "",
+                        x->hop.method, x->resent ? "a third time" : "twice", CURLE_GOT_NOTHING);
         return fail(x, &f, &words);
     }
     const char *said = *x->handle->words ? x->handle->words : curl_easy_strerror(code);

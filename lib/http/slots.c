@@ -6,6 +6,7 @@
  *   a warm spot   a lane with room has an idle connection to it: costs nothing
  *   a new one     on the lane with the least load, if the origin's and the whole charge are below their limits, and its host's
  *                 address is known
+ * Where connections are shared (HTTP/2) one that is in use, or in the making, is as warm; transfers are charged, connections not.
  * The charge of a spot is max(running + asked, sockets): a transfer has the connection it runs on, or is owed one; an idle one
  * is charged until it is closed. If idle connections are all that stands in the way, one for each that waits is asked back
  * (`asked`) from the lane that has it, oldest first; a lane alone can close its own.
@@ -160,7 +161,7 @@ static unsigned idle(const er_slots *s, const er_spot *spot)
 
 static bool warm(const er_slots *s, const er_spot *spot)
 {
-    return s->shared ? spot->sockets > spot->asked : idle(s, spot) > 0;
+    return s->shared ? spot->sockets || spot->running : idle(s, spot) > 0;
 }
 
 static void list_if(bool wanted, er_list *list, er_node *node, bool front)
@@ -235,6 +236,7 @@ static void ask_for(er_slots *s, er_origin *o, er_list *among,
                     size_t member) /* as many as wait, and are not on their way */
 {
     er_node *node;
+    if (s->shared) return; /* an idle one is not charged: to close it would let nobody go */
     while (s->asked < o->waiting && (node = er_list_first(among))) ask(s, (er_spot *)(void *)((char *)node - member));
 }
 

@@ -37,7 +37,7 @@ typedef struct er_origin {
     struct er_slots *slots;
     const char *host;  /* to look up */
     unsigned  port;
-    er_list   warm;    /* spots with an idle connection */
+    er_list   warm;    /* spots with an idle connection, or with a shared one, if only in the making */
     char     *key;
     er_spot   spots[]; /* one for each lane */
 } er_origin;

@@ -9,7 +9,9 @@
  *
  * The poller goes on watching an idle connection for reading: that costs nothing between two transfers of a kept one, and an
  * idle one that becomes readable was closed by the server (or says what nobody asked for): it is shut down at once, and no
- * request is wasted on it. What is watched is changed lazily: only when curl wants more, or when an event comes unwanted. */
+ * request is wasted on it. Not so in a session for HTTP/2: there a server has things to say at any time, which curl hears when it
+ * looks; and a connection that curl does not wait on may serve a transfer that is paused. What is watched is changed lazily: only
+ * when curl wants more, or when an event comes unwanted. */
 #include "http/sockets.h"
 
 #include "base/clock.h"
@@ -79,6 +81,28 @@ static void shut(er_sockets *s, er_connection *socket, bool asked) /* an idle on
     er_socket_shut(socket->fd);
     er_list_remove(&socket->node);
     uncount(s, socket, asked);
+}
+
+/* Transfers of its spot run, and are its own perhaps: curl does not speak of those that are paused. */
+static bool may_be_used(er_sockets *s, const er_spot *spot, unsigned more_than)
+{
+    if (!s->slots->shared || !spot) return false;
+    er_lock_take(&s->slots->lock);
+    bool used = spot->running > more_than;
+    er_lock_give(&s->slots->lock);
+    return used;
+}
+
+/* HTTP/2: a transfer was broken off, and its stream is reset; curl 7.88 keeps that word to itself until it has something else to
+ * say on this connection. If nobody else is on it, the server is told by its end. */
+static void cut(er_sockets *s, const er_spot *spot)
+{
+    if (may_be_used(s, spot, 1)) return; /* it is counted still */
+    for (er_node *at = s->idle.head.next, *next; at != &s->idle.head; at = next) {
+        er_connection *socket = er_of(at, er_connection, node);
+        next = at->next;
+        if (socket->spot == spot && !socket->wanted) shut(s, socket, false);
+    }
 }
 
 static er_connection *add(er_sockets *s, int fd)
@@ -217,7 +241,8 @@ int er_sockets_heard(er_sockets *s, er_event event)
     er_connection *socket = find(s, event.fd);
     if (!socket) return 0; /* closed while others of the same batch were worked off */
     if (!socket->wanted) {
-        if (!socket->user && er_listed(&socket->node)) shut(s, socket, false);
+        bool idle = !socket->user && er_listed(&socket->node);
+        if (idle && !s->slots->shared) shut(s, socket, false);
         else watch(s, socket, 0);
         return 0;
     }
@@ -236,8 +261,10 @@ void er_sockets_release(er_sockets *s, er_handle *handle)
         socket->user = NULL;
         socket->idle_ns = now;
         er_list_push(&s->idle, &socket->node);
-        watch(s, socket, ER_CAN_READ);
+        watch(s, socket, socket->wanted | ER_CAN_READ); /* another transfer may share it */
     }
+    const er_exchange *x = handle->x;
+    if (s->slots->shared && (x->broken_off || x->broken || x->too_large)) cut(s, x->turn.spot);
 }
 
 int64_t er_sockets_reap(er_sockets *s)
@@ -250,7 +277,7 @@ int64_t er_sockets_reap(er_sockets *s)
         if (overdue == INT64_MAX) return overdue;
         if (!now) now = er_now_ns();
         if (overdue > now) return overdue;
-        if (!socket->wanted) {
+        if (!socket->wanted && !may_be_used(s, socket->spot, 0)) {
             shut(s, socket, false);
             continue;
         }

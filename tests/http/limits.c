@@ -499,6 +499,13 @@ START_TEST(a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other)
 {
     struct world w;
     atomic_uint gone = 0;
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) {
+        errand_pool *pool = errand_pool_new(NULL);
+        ck_assert_ptr_null(errand_http_new(pool, &(errand_http_opts){ .http2 = 1 }));
+        ck_assert_int_eq(errno, ENOTSUP);
+        ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
+        return;
+    }
     world_open(&w, serve, &gone, &(errand_http_opts){ .http2 = 1, .limit = 2 });
     errand_future *fs[6];
     for (int i = 0; i < 6; i++)

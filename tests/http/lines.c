@@ -227,6 +227,43 @@ START_TEST(with_shared_connections_requests_are_counted)
 }
 END_TEST
 
+START_TEST(with_shared_connections_one_in_the_making_is_joined)
+{
+    struct lines l;
+    lines_open(&l, 10, 10, 2);
+    l.slots.shared = true;
+    for (unsigned i = 0; i < 3; i++)
+        join(&l, i, "https://a:443");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(next(&l), i);
+    ck_assert_ptr_eq(l.turns[1].spot, l.turns[0].spot);
+    ck_assert_ptr_ne(l.turns[2].spot, l.turns[0].spot); /* that lane has no room */
+    lines_close(&l);
+}
+END_TEST
+
+/* It would free nothing, and be asked for over and over. */
+START_TEST(with_shared_connections_none_is_asked_back)
+{
+    struct lines l;
+    lines_open(&l, 2, _i ? 1 : 2, 5);
+    l.slots.shared = true;
+    join(&l, 0, "https://idle:443");
+    ck_assert_int_eq(next(&l), 0);
+    er_slots_opened(&l.slots, l.turns[0].spot);
+    done(&l, 0);
+    for (unsigned i = 1; i < 4; i++)
+        join(&l, i, "https://a:443");
+    ck_assert_int_eq(next(&l), 1);
+    er_slots_opened(&l.slots, l.turns[1].spot);
+    ck_assert_int_eq(next(&l), _i ? -1 : 2);
+    ck_assert_int_eq(next(&l), -1);
+    ck_assert_ptr_null(er_slots_crowded(&l.slots));
+    ck_assert_uint_eq(l.slots.asked, 0);
+    lines_close(&l);
+}
+END_TEST
+
 START_TEST(origins_that_nobody_needs_are_forgotten)
 {
     struct lines l;
@@ -253,6 +290,8 @@ Suite *lines_suite(void)
     tcase_add_test(tc, idle_connections_that_stand_in_the_way_are_asked_back);
     tcase_add_test(tc, a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere);
     tcase_add_test(tc, with_shared_connections_requests_are_counted);
+    tcase_add_test(tc, with_shared_connections_one_in_the_making_is_joined);
+    tcase_add_loop_test(tc, with_shared_connections_none_is_asked_back, 0, 2);
     tcase_add_test(tc, origins_that_nobody_needs_are_forgotten);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,5 +1,9 @@
 #include "world.h"
 
+#ifdef WITH_TLS
+#include "shared.h"
+#endif
+
 int main(void)
 {
     Suite *(*const suites[])(void) = { classify_suite, refusals_suite, replies_suite, failures_suite, endings_suite,
@@ -11,8 +15,14 @@ int main(void)
         srunner_add_suite(runner, suites[i]());
 #ifdef WITH_TLS
     srunner_add_suite(runner, tls_suite());
+    if (shared_can()) {
+        srunner_add_suite(runner, http2_suite());
+        srunner_add_suite(runner, streams_suite());
+    } else {
+        puts("SKIPPED: the tests of HTTP/2, for this libcurl has none");
+    }
 #else
-    puts("SKIPPED: the tests of TLS, for want of the OpenSSL library (libssl-dev)");
+    puts("SKIPPED: the tests of TLS and HTTP/2, for want of the OpenSSL library (libssl-dev)");
 #endif
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -46,12 +46,24 @@ static int64_t turned(void *arg)
     return atomic_load((atomic_llong *)arg);
 }
 
-void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+static void stand_still(struct world *w)
 {
     memset(w, 0, sizeof *w);
     atomic_store(&w->turned_ns, 1000000000);
     w->clock = (errand_clock){ turned, &w->turned_ns };
+}
+
+void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+{
+    stand_still(w);
     open_all(w, handler, arg, opts);
+}
+
+void world_open_turned_on(struct world *w, struct raw_server *server, const errand_http_opts *opts)
+{
+    stand_still(w);
+    w->server = server;
+    open_all(w, NULL, NULL, opts);
 }
 
 void world_turn(struct world *w, int64_t ms)

@@ -30,6 +30,7 @@ void world_close(struct world *w); /* and everything ends well */
 
 /* The same with a pool whose clock stands still until the test turns it. */
 void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void world_open_turned_on(struct world *w, struct raw_server *server, const errand_http_opts *opts);
 void world_turn(struct world *w, int64_t ms);
 
 const char *world_url(struct world *w, const char *path); /* absolute */

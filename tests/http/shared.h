@@ -1,0 +1,36 @@
+/* Shared: a session for HTTP/2 and a server that speaks it, over TLS with a certificate of its own. */
+#ifndef TESTS_HTTP_SHARED_H
+#define TESTS_HTTP_SHARED_H
+
+#include "world.h"
+
+#include "h2_server.h"
+#include "tls.h"
+
+struct shared {
+    struct tls_files files;
+    struct h2_server h2; /* what it is to do is set before */
+    struct world w;
+};
+
+bool shared_can(void); /* this libcurl speaks HTTP/2 */
+
+void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_opts opts);
+void shared_close(struct shared *s);
+
+errand_http_stats stats_of(struct shared *s);
+errand_facts facts_of(const errand_result *r);
+void ends_well(errand_future *f); /* with "yes", over HTTP/2 */
+errand_future *post(struct shared *s, const char *key);
+void until_open(struct raw_server *server, unsigned n); /* so many connections, no more and no less */
+
+enum { BIG = 1 << 20 };
+extern char big[BIG]; /* a body */
+
+void say_yes(struct h2_stream *stream, void *arg);
+void say_yes_when_told(struct h2_stream *stream, void *arg); /* arg: never to so many of the first; NULL: to all */
+
+Suite *http2_suite(void);
+Suite *streams_suite(void);
+
+#endif
