@@ -30,8 +30,7 @@ typedef struct er_cell_kind {
     /* What must end before this one can: the i-th of them, counted, or NULL if it has ended. False past the end. NULL: what
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
-    bool any;  /* one of its inputs is enough */
-    bool away; /* what ends it is nobody's work here, but time or another machine: it is not expected at once */
+    bool any; /* one of its inputs is enough */
 } er_cell_kind;
 
 struct errand_future {

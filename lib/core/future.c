@@ -16,10 +16,10 @@ static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)
 
 #define SPIN_NS 3000 /* about what parking and being woken cost */
 
-/* Most of what is awaited at once and worked on here ends at once; with one processor it cannot while we look. */
+/* Most of what is awaited at once ends at once; with one processor it cannot while we look. */
 static bool ends_soon(const er_cell *f)
 {
-    if (f->kind->away || er_cores() == 1) return false;
+    if (er_cores() == 1) return false;
     unsigned turns = 0;
     for (int64_t until = er_now_ns() + SPIN_NS; er_now_ns() < until; er_relax(&turns)) {
         if (er_cell_ended(f)) return true;
@@ -194,7 +194,7 @@ static void cancel_sleeper(er_cell *cell, errand_reason reason)
 }
 
 static void free_sleeper(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper, .away = true };
+static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper };
 
 errand_future *errand_sleep(errand_pool *pool, int64_t ms)
 {

@@ -49,7 +49,7 @@ static void cancel_promise(er_cell *cell, errand_reason reason)
 }
 
 static void free_promise(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind promise_kind = { .cancel = cancel_promise, .free = free_promise, .away = true };
+static const er_cell_kind promise_kind = { .cancel = cancel_promise, .free = free_promise };
 
 errand_promise *errand_promise_new(errand_pool *home, errand_future **f)
 {
