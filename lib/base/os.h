@@ -18,7 +18,7 @@
 /* ---- memory: NULL when there is none ---- */
 ER_SHARED void *er_alloc(size_t size) __attribute__((malloc));
 ER_SHARED void *er_alloc_zero(size_t size) __attribute__((malloc));
-void *er_alloc_aligned(size_t to, size_t size) __attribute__((malloc)); /* to: a power of two, from 8 */
+ER_SHARED void *er_alloc_aligned(size_t to, size_t size) __attribute__((malloc)); /* to: a power of two, from 8 */
 ER_SHARED void *er_resize(void *at, size_t size);
 ER_SHARED void  er_free(void *at); /* NULL is harmless */
 ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));

@@ -23,9 +23,10 @@ typedef struct er_lane {
     void             (*again)(er_exchange *x, er_where *where);  /* a redirect: into the line */
     void             (*rest)(er_exchange *x); /* it is done here, though not over: gives its slot back */
     void             (*refuse)(struct er_lane *lane, er_list *refused, int error); /* ends them */
-    er_berth           berth; /* under the session's lock */
 
-    er_lock       lock; /* guards what follows, and each exchange's seat */
+    _Alignas(ER_LINE) er_berth berth; /* under the session's lock; this and the next two are written by different threads */
+
+    _Alignas(ER_LINE) er_lock lock; /* guards what follows, and each exchange's seat */
     er_lane_state state;
     unsigned      stop;  /* 1: when idle, 2: now */
     bool          awake; /* the thread will look here before it sleeps */
@@ -33,7 +34,7 @@ typedef struct er_lane {
     bool          look;  /* at the exchanges that say so, and at what the session asks back */
     er_list       inbox, leaving;
 
-    CURLM        *multi; /* the rest is its thread's alone */
+    _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
     er_sockets    sockets;
     er_list       seated, spares;
     unsigned      running;

@@ -219,9 +219,11 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
         unsigned limit = opts.limit ? opts.limit : 100;
         unsigned lanes = opts.lanes ? opts.lanes : er_cores() < 2 ? 2 : er_cores();
         if (lanes > limit) lanes = limit;
-        http = er_alloc_zero(sizeof *http + lanes * sizeof *http->lanes);
+        size_t all = sizeof *http + lanes * sizeof *http->lanes;
+        http = er_alloc_aligned(ER_LINE, all);
         if (!http) error = ENOMEM;
         else {
+            memset(http, 0, all);
             http->count = 1;
             http->pool = pool;
             er_pool_keep(pool);

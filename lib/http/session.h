@@ -10,27 +10,28 @@ struct errand_next { /* a place in the row of middleware */
     errand_middleware middleware; /* of the last: none, there the request is sent */
 };
 
+/* What each request writes lies apart from what all read, so that senders and lanes do not wait for each other's cache lines. */
 struct errand_http {
-    unsigned       count; /* the caller's handle, each exchange, run, look-up and lane that is on */
-    errand_pool   *pool;  /* kept */
+    errand_pool   *pool; /* kept */
     errand_log    *log;
     errand_policy *policy; /* NULL: none */
     er_defaults    defaults;
     errand_next   *nexts; /* n_middleware and one */
-    unsigned       n_middleware;
+    unsigned       n_middleware, n_lanes;
     er_resolver   *resolver;
-    uint64_t       reused, resent; /* counted, atomically */
-    size_t         exchanges, runs, lanes_on; /* atomically; close waits for them */
-    er_parker      closer;
 
-    er_slots       slots; /* its lock guards it and what follows, and each exchange's place */
-    bool           closing;    /* new requests are refused; atomic, written under the lock */
-    bool           cancelling; /* and new attempts of those begun */
+    _Alignas(ER_LINE) unsigned count; /* the caller's handle, each exchange, run, look-up and lane that is on */
+    bool           closing; /* new requests are refused; atomic, written under the lock */
+    er_parker      closer;
+    size_t         exchanges, runs, lanes_on; /* atomically; close waits for them */
+    uint64_t       reused, resent; /* counted, atomically */
+
+    _Alignas(ER_LINE) er_slots slots; /* its lock guards it and what follows, and each exchange's place */
+    bool           cancelling; /* new attempts of requests begun are refused, too */
     er_list        all, asked; /* exchanges not over; asked: close has told them to end */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
     er_origin     *alone; /* whose turns performs are; NULL: there was none yet */
 
-    unsigned       n_lanes;
     er_lane        lanes[];
 };
 
