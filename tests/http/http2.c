@@ -245,7 +245,7 @@ START_TEST(close_ends_all_that_share_a_connection)
     for (int i = 0; i < N; i++)
         fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N);
-    ck_assert_int_eq(errand_http_close(s.w.http, 20), 0);
+    ck_assert_int_eq(errand_http_close(s.w.http, 1000), 0);
     s.w.http = NULL;
     for (int i = 0; i < N; i++) {
         errand_result r = errand_await(fs[i]);

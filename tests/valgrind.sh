@@ -1,0 +1,28 @@
+#!/bin/bash
+# Memory that nobody wrote, or lost, as valgrind sees it: `make check-valgrind`, in the build directory. Each suite is one process
+# that does not fork, so that leaks are looked for once. Only what is definitely lost counts: lists have their nodes in the middle.
+# Not here are suites that fork children, or whose storms and races take valgrind too long; the sanitizers see those.
+set -eu
+export CK_FORK=no CK_VERBOSITY=normal ERRAND_TEST_SCALE=0.01
+command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 1; }
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+run() { # PROGRAM [SUITE]
+    local began=$SECONDS
+    [ -x "$1" ] || { echo "  without $1: not built here"; return 0; }
+    if [ $# = 2 ]; then export CK_RUN_SUITE=$2; fi
+    timeout 400 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
+        --error-exitcode=99 --fair-sched=yes "$1" >"$log" 2>&1 || { cat "$log"; echo "FAILED: $1 ${2-}"; return 1; }
+    if grep -q 'Checks: 0,' "$log" && ! grep -q SKIPPED "$log"; then
+        echo "FAILED: $1 has no suite \"$2\""
+        return 1
+    fi
+    printf '%4d s  %-45s %s\n' $((SECONDS - began)) "$(basename "$1") ${2-}" "$(grep -o 'Checks: [0-9]*' "$log")"
+}
+
+run tests/patterns/check_patterns
+run tests/patterns/check_patterns_http
+for suite in classify refusals replies failures endings lines limits retries files json hostile bodies between mixed tls 2 '2 streams'; do
+    run tests/http/check_http "http $suite"
+done
