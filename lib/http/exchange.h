@@ -96,7 +96,7 @@ typedef struct er_exchange {
     bool             too_large;
     er_sink         *sink;      /* NULL: memory */
     er_source       *source;    /* NULL: memory, or no body */
-    bool             all_read;  /* source is at its end */
+    bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */
     int              no_socket; /* errno of the last one that could not be had */
     int              broken;    /* an errno of our own while the reply came in */

@@ -27,6 +27,7 @@ struct errand_http {
     bool           closing;    /* new requests are refused; atomic, written under the lock */
     bool           cancelling; /* and new attempts of those begun */
     er_list        all, asked; /* exchanges not over; asked: close has told them to end */
+    er_list        running; /* runs that are not over */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
     er_origin     *alone; /* whose turns performs are; NULL: there was none yet */
 
@@ -48,6 +49,9 @@ errand_future *er_send(errand_http *http, const errand_request *given);
 
 /* Tells an exchange to end (send.c). Any thread, no lock held. */
 void er_session_tell(er_exchange *x, errand_reason reason);
+
+/* ERRAND_BY_SHUTDOWN to all runs (send.c), also those that sleep. */
+void er_runs_cancel(errand_http *http);
 
 /* What a lane calls (send.c). */
 void er_session_go(er_lane *lane, er_list *mine);
