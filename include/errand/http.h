@@ -200,7 +200,8 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
 /* Runs a CURL easy handle of your own, of any protocol, on a thread made for such: its callbacks may take their time. Its options are
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
- * ended nobody else may touch the handle. A status is no error unless CURLOPT_FAILONERROR makes it one. */
+ * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
+ * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one. */
 ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);
 
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);

@@ -26,6 +26,11 @@ bool er_method_idempotent(const char *method)
     return false;
 }
 
+bool er_method_takes_content(const char *method)
+{
+    return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+}
+
 errand_kind er_status_kind(int status)
 {
     if (status == 401 || status == 403 || status == 407) return ERRAND_KIND_AUTH;

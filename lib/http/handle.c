@@ -255,7 +255,7 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POST, 1L);
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)source->size);
-    } else if (hop->body || post) {
+    } else if (hop->body || er_method_takes_content(method)) {
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, hop->body ? request->body : "");
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                                      (curl_off_t)(hop->body ? request->body_size : 0));

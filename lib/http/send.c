@@ -80,7 +80,7 @@ static void give_turns(errand_http *http, er_lane *here, er_list *mine, going *o
     er_slot_turn *turn;
     er_list_init(&out->exchanges);
     er_list_init(&out->performs);
-    while ((turn = er_slots_next(&http->slots, http->pool))) {
+    while (!http->cancelling && (turn = er_slots_next(&http->slots, http->pool))) {
         if (turn->origin->alone) {
             er_perform_called(turn);
             er_list_push(&out->performs, &turn->node);

@@ -25,7 +25,7 @@ struct errand_http {
 
     er_slots       slots; /* its lock guards it and what follows, and each exchange's place */
     bool           closing;    /* new requests are refused; atomic, written under the lock */
-    bool           cancelling; /* and new attempts of those begun */
+    bool           cancelling; /* and new attempts of those begun; no turn is given any more */
     er_list        all, asked; /* exchanges not over; asked: close has told them to end */
     er_list        running; /* runs that are not over */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
