@@ -393,6 +393,7 @@ static errand_future *start(errand_http *http, er_request *request, bool in_run)
     er_add(&http->exchanges, 1);
     errand_on_cancel(promise, on_cancel, x);
     int error = arm(x);
+    if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
     const er_where *where = &request->where;
     going out;
     er_lock_take(&http->slots.lock);
