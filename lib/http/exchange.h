@@ -101,6 +101,7 @@ typedef struct er_exchange {
     int              no_socket; /* errno of the last one that could not be had */
     int              broken;    /* an errno of our own while the reply came in */
     uint64_t         received;  /* bytes of the body, decompressed */
+    size_t           header_bytes; /* of this hop: with interim replies and trailers */
 } er_exchange;
 
 /* A CURL easy handle, set up for the session and kept between the exchanges of a lane, whose thread alone touches it. */
