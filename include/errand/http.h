@@ -204,7 +204,8 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
 /* Runs a CURL easy handle of your own, of any protocol, on a thread made for such: its callbacks may take their time. Its options are
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
- * ended nobody else may touch the handle. A status is no error unless CURLOPT_FAILONERROR makes it one. */
+ * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
+ * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one. */
 ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);
 
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);
@@ -265,7 +266,7 @@ static inline int errand_response_facts(const errand_response *response, errand_
  *   error_type     the kind: "network", "timeout", "http_server" ...; null if it went well, as the next two
  *   error_message  what errand_result_message says: never empty
  *   retry_after    seconds that the other side asked for, else null
- *   metadata       duration (seconds), phase, status, code ("HTTP 503", "ETIMEDOUT", "curl 7"), reason ("caller", "total" ...),
+ *   metadata       duration (seconds; of all attempts), phase, status, code ("HTTP 503", "ETIMEDOUT", "curl 7"), reason ("caller", "total" ...),
  *                  error_class, may_have_run, url (without query), attempts: [{number, error, began, took, then_waited, why_waited}],
  *                  timing_ms: {queue, resolve, connect, tls, first_byte, total}, causes: [messages]; what is not known is null
  * error_class sorts kinds into five for those who want no more:

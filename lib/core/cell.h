@@ -100,7 +100,7 @@ errand_result er_cell_take(er_cell *cell);
 void er_cell_drop(er_cell *cell);
 
 /* Tells it to end. The caller must hold a count, or own it. */
-void er_cell_cancel(er_cell *cell, errand_reason reason);
+ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);
 
 /* From inside a kind's cancel, to its input: soon after that cancel has returned, so that a long chain takes no stack. */
 void er_cell_pass_on(er_cell *cell, errand_reason reason);

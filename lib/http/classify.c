@@ -26,6 +26,11 @@ bool er_method_idempotent(const char *method)
     return false;
 }
 
+bool er_method_takes_content(const char *method)
+{
+    return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+}
+
 errand_kind er_status_kind(int status)
 {
     if (status == 401 || status == 403 || status == 407) return ERRAND_KIND_AUTH;
@@ -65,6 +70,11 @@ er_fault er_curl_fault(int code, const char *words)
     case CURLE_SSL_SHUTDOWN_FAILED:
     case CURLE_SSL_CRL_BADFILE:
         return (er_fault){ ERRAND_KIND_PROTOCOL, "tls", 0, 0 };
+    case CURLE_LOGIN_DENIED: /* this and the next two of a caller's own handle */
+    case CURLE_REMOTE_ACCESS_DENIED:
+        return (er_fault){ ERRAND_KIND_AUTH, NULL, 0, 0 };
+    case CURLE_FTP_ACCEPT_TIMEOUT:
+        return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, 0, 0 };
     case CURLE_OPERATION_TIMEDOUT:
         return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 };
     case CURLE_SEND_ERROR:

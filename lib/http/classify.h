@@ -6,6 +6,9 @@
 
 #include <errand/result.h>
 
+/* POST, PUT, PATCH: that there is no content is said, too, with a length of 0 (RFC 9110, 8.6). */
+bool er_method_takes_content(const char *method);
+
 /* A request of this method may be done twice without harm (RFC 9110, 9.2.2). */
 bool er_method_idempotent(const char *method);
 

@@ -107,9 +107,10 @@ bool er_exchange_is_out(er_exchange *x)
 {
     curl_off_t out = 0;
     if (!x->hop.body || (x->answered && x->response->status >= 200)) return true; /* 100 asks for the rest of it */
-    if (x->source) return x->all_read;
+    int64_t size = x->source ? x->source->size : (int64_t)x->request->body_size;
+    if (size < 0) return x->all_read; /* curl asks for the end only of what it does not know the size of */
     curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &out);
-    return out >= (curl_off_t)x->request->body_size;
+    return out >= size;
 }
 
 /* ---- times ---- */

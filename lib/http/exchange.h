@@ -97,11 +97,12 @@ typedef struct er_exchange {
     bool             broken_off; /* by us, while curl had it */
     er_sink         *sink;      /* NULL: memory */
     er_source       *source;    /* NULL: memory, or no body */
-    bool             all_read;  /* source is at its end */
+    bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */
     int              no_socket; /* errno of the last one that could not be had */
     int              broken;    /* an errno of our own while the reply came in */
     uint64_t         received;  /* bytes of the body, decompressed */
+    size_t           header_bytes; /* of this hop: with interim replies and trailers */
 } er_exchange;
 
 /* A CURL easy handle, set up for the session and kept between the exchanges of a lane, whose thread alone touches it. */

@@ -88,6 +88,11 @@ static int begin_stream(er_exchange *x)
 static size_t take_header(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
+    x->header_bytes += one * size;
+    if (x->header_bytes > ER_HEADERS_OF_REPLY) { /* hints, or trailers, may have no end either */
+        x->broken = EPROTO;
+        return 0;
+    }
     if (!x->sent) { /* what a proxy says to CONNECT: it counts if it is all that comes */
         x->broken = er_response_line(x->response, at, one * size);
         return x->broken ? 0 : one * size;
@@ -254,7 +259,7 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POST, 1L);
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)source->size);
-    } else if (hop->body || post) {
+    } else if (hop->body || er_method_takes_content(method)) {
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, hop->body ? request->body : "");
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                                      (curl_off_t)(hop->body ? request->body_size : 0));
@@ -323,6 +328,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     if (bad) return ENOMEM;
     if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
     x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent = false;
+    x->header_bytes = 0;
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */

@@ -74,21 +74,6 @@ int er_header_merge(struct curl_slist **list, const struct curl_slist *more)
 
 /* ---- who one is ---- */
 
-static void add_base64(er_bytes *to, const char *text, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t three = (uint32_t)at[i] << 16;
-        if (left > 1) three |= (uint32_t)at[i + 1] << 8;
-        if (left > 2) three |= at[i + 2];
-        char four[4] = { digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
-                         left > 2 ? digits[three & 63] : '=' };
-        er_bytes_add(to, four, 4);
-    }
-}
-
 int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why)
 {
     if (!bearer && !user) return password ? er_refuse(why, "password without user", NULL, 0) : 0;
@@ -106,7 +91,7 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
         er_bytes pair = { 0 };
         er_bytes_format(&pair, "%s:%s", user, password ? password : "");
         er_bytes_text(&line, "Authorization: Basic ");
-        if (!pair.error) add_base64(&line, pair.at, pair.size);
+        if (!pair.error) er_add_base64(&line, pair.at, pair.size);
         if (pair.error) line.error = pair.error;
         er_bytes_free(&pair);
     }
@@ -140,13 +125,6 @@ struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, 
     return NULL;
 }
 
-static void hide(char *text, const char *secret)
-{
-    size_t size = strlen(secret);
-    if (size < 6) return; /* so short a word stands anywhere */
-    for (char *at = text; (at = strstr(at, secret)); at += size) memset(at, '*', size);
-}
-
 void er_headers_hide(const struct curl_slist *headers, char *text)
 {
     for (; headers; headers = headers->next) {
@@ -154,8 +132,8 @@ void er_headers_hide(const struct curl_slist *headers, char *text)
         const char *value = strchr(headers->data, ':');
         if (!value) continue;
         value += 1 + strspn(value + 1, " \t");
-        hide(text, value);
+        er_hide(text, value, strlen(value));
         const char *word = strchr(value, ' '); /* of "Bearer TOKEN" the token alone, too */
-        if (word) hide(text, word + 1);
+        if (word) er_hide(text, word + 1, strlen(word + 1));
     }
 }

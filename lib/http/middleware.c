@@ -13,7 +13,8 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
 {
     if (request && request->body_free) request->body_free(request->body_arg); /* taken over, whatever comes of it */
     errand_future *f;
-    errand_promise *promise = errand_promise_new(http ? http->pool : NULL, &f);
+    if (!http) return er_failed(NULL, why);
+    errand_promise *promise = errand_promise_new(http->pool, &f);
     if (promise) errand_resolve(promise, why);
     else errand_result_free(&why);
     return f;
@@ -31,7 +32,7 @@ static errand_future *send_from(errand_http *http, unsigned i, const errand_requ
 {
     errand_request ours;
     int error = er_options(&ours, sizeof ours, given, size);
-    if (!http) return refuse(NULL, &ours, errand_fail(EINVAL));
+    if (!http) return refuse(NULL, &ours, errand_failf(EINVAL, "session is NULL"));
     if (er_pool_dead(http->pool)) return refuse(http, &ours, errand_fail(ERRAND_EFORKED));
     if (!given) return refuse(http, &ours, errand_failf(EINVAL, "no request is given"));
     if (error) {

@@ -133,6 +133,7 @@ static void over(perform *p, errand_result r)
     if (p->timed && er_timer_disarm(http->pool, &p->timer)) drop(p);
     er_lock_take(&http->slots.lock);
     p->place = ER_PLACE_OVER;
+    p->by = NULL; /* it may be gone when a late timer has something to tell */
     if (er_listed(&p->in_session)) er_list_remove(&p->in_session);
     if (p->turn.spot) er_slots_done(&http->slots, &p->turn);
     if (p->turn.origin) er_slots_leave(&http->slots, p->turn.origin);

@@ -20,7 +20,7 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     request->repeatable = er_method_idempotent(request->method) || given->repeat == ERRAND_REPEAT_ALWAYS;
     request->never_repeat = given->repeat == ERRAND_REPEAT_NEVER;
     if (!given->headers && !given->idempotency_key && !given->bearer && !given->user && !given->password &&
-        !request->content.there) {
+        !request->content.there && !er_method_takes_content(request->method)) {
         request->headers = defaults;
         request->headers_lent = true;
         return 0;
@@ -44,8 +44,9 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     request->repeatable |= keyed;
     if (!error) error = er_header_auth(&request->headers, given->bearer, given->user, given->password, why);
     if (!error) error = er_header_merge(&request->headers, defaults);
-    if (!error && request->content.there && !er_header_find(request->headers, "Content-Type", 12)) {
-        /* "Content-Type:" keeps curl from calling every body a form */
+    bool takes = request->content.there || er_method_takes_content(request->method);
+    if (!error && takes && !er_header_find(request->headers, "Content-Type", 12)) {
+        /* "Content-Type:" keeps curl from calling every body a form, and none at all, too */
         er_bytes line = { 0 };
         er_bytes_format(&line, "Content-Type:%s%s", request->content.type ? " " : "",
                         request->content.type ? request->content.type : "");

@@ -80,7 +80,7 @@ static void give_turns(errand_http *http, er_lane *here, er_list *mine, going *o
     er_slot_turn *turn;
     er_list_init(&out->exchanges);
     er_list_init(&out->performs);
-    while ((turn = er_slots_next(&http->slots, http->pool))) {
+    while (!http->cancelling && (turn = er_slots_next(&http->slots, http->pool))) {
         if (turn->origin->alone) {
             er_perform_called(turn);
             er_list_push(&out->performs, &turn->node);
@@ -393,6 +393,7 @@ static errand_future *start(errand_http *http, er_request *request, bool in_run)
     er_add(&http->exchanges, 1);
     errand_on_cancel(promise, on_cancel, x);
     int error = arm(x);
+    if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
     const er_where *where = &request->where;
     going out;
     er_lock_take(&http->slots.lock);
@@ -415,9 +416,18 @@ static errand_future *start(errand_http *http, er_request *request, bool in_run)
 /* ---- runs: one request under a policy ---- */
 
 typedef struct run {
+    unsigned count; /* the task, who starts it */
     errand_http *http;
     er_request *request;
+    er_node node; /* session's lock, with the rest */
+    errand_canceller *stop;
+    bool ended;
 } run;
+
+static void drop_run(run *r)
+{
+    if (er_sub(&r->count, 1) == 1) er_free(r);
+}
 
 static errand_result attempt(void *arg)
 {
@@ -428,9 +438,33 @@ static errand_result attempt(void *arg)
 static void end_run(void *arg)
 {
     run *r = arg;
+    errand_http *http = r->http;
+    er_lock_take(&http->slots.lock);
+    errand_canceller *stop = r->stop;
+    r->stop = NULL;
+    r->ended = true;
+    if (er_listed(&r->node)) er_list_remove(&r->node);
+    er_lock_give(&http->slots.lock);
+    errand_canceller_free(stop);
     er_request_drop(r->request);
-    er_session_less(r->http, &r->http->runs);
-    er_free(r);
+    drop_run(r);
+    er_session_less(http, &http->runs);
+}
+
+void er_runs_cancel(errand_http *http)
+{
+    er_node *node;
+    er_lock_take(&http->slots.lock);
+    while ((node = er_list_pop(&http->running))) {
+        run *r = er_of(node, run, node);
+        errand_canceller *stop = r->stop;
+        r->stop = NULL;
+        er_lock_give(&http->slots.lock);
+        er_cell_cancel((errand_future *)(void *)stop, ERRAND_BY_SHUTDOWN);
+        errand_canceller_free(stop);
+        er_lock_take(&http->slots.lock);
+    }
+    er_lock_give(&http->slots.lock);
 }
 
 static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy)
@@ -444,10 +478,21 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
         return failed(http->pool, closed());
     }
     er_request_keep(request);
-    *r = (run){ http, request };
+    *r = (run){ .count = 2, .http = http, .request = request };
     const char *host = strstr(request->where.key, "://") + 3; /* and port: what the policy's limits go by */
     errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
-    return errand_run_task(http->pool, policy, &task);
+    errand_future *f = errand_run_task(http->pool, policy, &task);
+    errand_canceller *stop = errand_canceller_of(f);
+    er_lock_take(&http->slots.lock);
+    if (!r->ended) {
+        er_list_push(&http->running, &r->node);
+        r->stop = stop;
+        stop = NULL;
+    }
+    er_lock_give(&http->slots.lock);
+    errand_canceller_free(stop);
+    drop_run(r);
+    return f;
 }
 
 /* ---- the public side ---- */

@@ -4,7 +4,7 @@
  * that is on. So futures may outlive the handle, and the last one to go frees it; the pool's memory is kept as long.
  *
  * close refuses new requests and waits for exchanges and runs until half time; then it tells the exchanges that are
- * left to end, and attempts of runs that sleep are refused. Lanes end as soon as nothing runs on them. What close
+ * left to end, and the runs; new attempts are refused. Lanes end as soon as nothing runs on them. What close
  * waits for goes on without the closing thread, and a worker that closes is lent meanwhile, so it cannot be in a
  * circle with itself. */
 #include "http/perform.h"
@@ -235,6 +235,7 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             http->slots.per_lane = opts.per_lane ? opts.per_lane : (limit + lanes - 1) / lanes;
             er_list_init(&http->all);
             er_list_init(&http->asked);
+            er_list_init(&http->running);
             er_list_init(&http->performs);
             er_list_init(&http->performers);
             error = set_up(http, &opts, &why);
@@ -314,11 +315,12 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     er_lock_give(&http->slots.lock);
     wait_for(http, EXCHANGES | RUNS, half);
     cancel_all(http);
+    er_runs_cancel(http);
     er_performs_cancel(http);
-    bool ended = wait_for(http, EXCHANGES, deadline);
+    bool ended = wait_for(http, EXCHANGES | RUNS, deadline);
     er_performers_stop(http);
     for (unsigned i = 0; i < http->n_lanes; i++) er_lane_stop(&http->lanes[i], !ended);
-    ended = wait_for(http, EXCHANGES | LANES, deadline);
+    ended = wait_for(http, EXCHANGES | RUNS | LANES, deadline);
     ended = er_stages_flush(http->defaults.stages, deadline) && ended;
     er_session_let_go(http);
     return ended ? 0 : ETIMEDOUT;

@@ -27,8 +27,9 @@ struct errand_http {
     uint64_t       reused, resent; /* counted, atomically */
 
     _Alignas(ER_LINE) er_slots slots; /* its lock guards it and what follows, and each exchange's place */
-    bool           cancelling; /* new attempts of requests begun are refused, too */
+    bool           cancelling; /* new attempts of requests begun are refused, too; no turn is given any more */
     er_list        all, asked; /* exchanges not over; asked: close has told them to end */
+    er_list        running; /* runs that are not over */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
     er_origin     *alone; /* whose turns performs are; NULL: there was none yet */
 
@@ -49,6 +50,9 @@ errand_future *er_send(errand_http *http, const errand_request *given);
 
 /* Tells an exchange to end (send.c). Any thread, no lock held. */
 void er_session_tell(er_exchange *x, errand_reason reason);
+
+/* ERRAND_BY_SHUTDOWN to all runs (send.c), also those that sleep. */
+void er_runs_cancel(errand_http *http);
 
 /* What a lane calls (send.c). */
 void er_session_go(er_lane *lane, er_list *mine);

@@ -169,6 +169,10 @@ static struct json_object *metadata_json(const errand_result *r)
     int64_t ms = errand_result_elapsed_ms(r);
     errand_timings timings;
     if (ms < 0 && response && !errand_response_timings(response, &timings)) ms = (int64_t)timings.total;
+    errand_attempt attempt; /* of work that was tried again the whole counts */
+    for (size_t i = 0; !errand_result_attempt(r, i, &attempt); i++) {
+        if (attempt.began_ms + attempt.took_ms > ms) ms = attempt.began_ms + attempt.took_ms;
+    }
     bool failed = r->error != 0;
     char code[40];
     errand_error_name(r->error, code, sizeof code);

@@ -142,3 +142,43 @@ void er_url_encode(er_bytes *to, const char *text, size_t size)
         else er_bytes_add(to, shown, 3);
     }
 }
+
+static bool sounds_secret(const char *name, size_t size)
+{
+    static const char *const words[] = { "key", "token", "secret", "pass", "auth", "sig", "cred", "session" };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i]);
+        for (size_t k = 0; k + length <= size; k++) {
+            if (!strncasecmp(name + k, words[i], length)) return true;
+        }
+    }
+    return false;
+}
+
+static void hide_userinfo(const char *user, size_t size, char *text)
+{
+    const char *colon = memchr(user, ':', size);
+    size_t name = colon ? (size_t)(colon - user) + 1 : size;
+    er_bytes pair = { 0 }; /* as the server was told it, unless it is written with percents */
+    er_add_base64(&pair, user, size);
+    if (pair.at && !pair.error) er_hide(text, pair.at, pair.size);
+    er_bytes_free(&pair);
+    er_hide(text, user, size);
+    er_hide(text, user + name, size - name);
+}
+
+void er_url_hide(const char *url, char *text)
+{
+    const char *authority = strstr(url, "://"), *query = strchr(url, '?');
+    size_t size = authority ? strcspn(authority + 3, "/?#") : 0;
+    const char *sign = size ? memrchr(authority + 3, '@', size) : NULL;
+    if (sign) hide_userinfo(authority + 3, (size_t)(sign - authority) - 3, text);
+    if (!query) return;
+    size_t end = strcspn(++query, "#");
+    er_hide(text, query, end);
+    for (size_t at = 0; at < end; at += size + 1) {
+        size = strcspn(query + at, "&#");
+        size_t name = strcspn(query + at, "=&#");
+        if (name < size && sounds_secret(query + at, name)) er_hide(text, query + at + name + 1, size - name - 1);
+    }
+}

@@ -19,4 +19,7 @@ bool er_url_leads_away(const char *from, const char *location, const char *home)
 /* Adds text as application/x-www-form-urlencoded has it (WHATWG URL, 5.2). */
 void er_url_encode(er_bytes *to, const char *text, size_t size);
 
+/* Stars in text where it quotes what is secret in url: its userinfo, its query, and values in that whose names sound so. */
+void er_url_hide(const char *url, char *text);
+
 #endif

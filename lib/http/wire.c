@@ -128,6 +128,11 @@ CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
     if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wire->ca_file);
     if (!code && wire->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* where libcurl knows it: this file alone */
+    if (!code && wire->proxy && !strncasecmp(wire->proxy, "https:", 6)) { /* who is trusted holds for it, too */
+        code = curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, wire->min_tls);
+        if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, wire->ca_file);
+        if (wire->ca_file) curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+    }
     if (!code && wire->cert_file) code = curl_easy_setopt(easy, CURLOPT_SSLCERT, wire->cert_file);
     if (!code && wire->cert_file) {
         code = curl_easy_setopt(easy, CURLOPT_SSLKEY, wire->key_file ? wire->key_file : wire->cert_file);

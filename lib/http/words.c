@@ -65,3 +65,24 @@ void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
     }
     if (cut) er_bytes_text(to, "...");
 }
+
+void er_add_base64(er_bytes *to, const char *text, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t three = (uint32_t)at[i] << 16;
+        if (left > 1) three |= (uint32_t)at[i + 1] << 8;
+        if (left > 2) three |= at[i + 2];
+        char four[4] = { digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
+                         left > 2 ? digits[three & 63] : '=' };
+        er_bytes_add(to, four, 4);
+    }
+}
+
+void er_hide(char *text, const char *secret, size_t size)
+{
+    if (size < 6) return; /* so short a word stands anywhere */
+    for (char *at = text; (at = memmem(at, strlen(at), secret, size)); at += size) memset(at, '*', size);
+}

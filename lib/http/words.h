@@ -17,4 +17,10 @@ size_t er_utf8_length(const unsigned char *at, const unsigned char *end);
 /* Adds text of a stranger: control characters become spaces, what is no UTF-8 a question mark; at most `most` bytes. */
 void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most);
 
+/* RFC 4648, 4. */
+void er_add_base64(er_bytes *to, const char *text, size_t size);
+
+/* Stars where text says this, unless it is short. */
+void er_hide(char *text, const char *secret, size_t size);
+
 #endif

@@ -302,7 +302,7 @@ static void blab(struct raw_conn *conn, void *arg)
     (void)arg;
     while (raw_read_request(conn, &request)) {
         raw_request_free(&request);
-        static const char problem[] = "{\"title\":\"bad token hush-hush-1\",\"detail\":\"cookie id=hush-hush-2, key hush-hush-3, "
+        static const char problem[] = "{\"title\":\"bad token hush-hush-1, no /x?key=hush-hush-5&n=1 for hush-hush-4: hush-hush-5\",\"detail\":\"cookie id=hush-hush-2, key hush-hush-3, "
                                       "basic YW5uYTpodXNoLWh1c2gtNA==\"}";
         raw_say(conn, "HTTP/1.1 401 no Bearer hush-hush-1 here\r\nContent-Type: application/problem+json\r\n"
                       "Content-Length: %zu\r\n\r\n%s", sizeof problem - 1, problem);
@@ -321,7 +321,7 @@ START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
     world_open(&w, blab, NULL,
                &(errand_http_opts){ .log = log, .policy = policy, .on_stage = hear, .stage_arg = &heard });
     char url[200];
-    snprintf(url, sizeof url, "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5#hush-hush-6", raw_server_port(w.server));
+    snprintf(url, sizeof url, "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5&n=1#hush-hush-6", raw_server_port(w.server));
     const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3", "Proxy-Authorization: hush-hush-7", NULL };
     errand_result r = world_send(&w, (errand_request){ .url = url, .bearer = "hush-hush-1", .headers = with_key });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 401);
@@ -329,6 +329,7 @@ START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
     struct json_object *json = errand_result_json(&r, NULL);
     const char *report = json_object_to_json_string(json);
     ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
+    ck_assert_msg(!strstr(errand_result_message(&r), "YW5uYTpodXNoLWh1c2gtNA"), "%s", errand_result_message(&r));
     ck_assert_msg(!strstr(report, "hush-hush"), "%s", report);
     json_object_put(json);
     errand_result_free(&r);

@@ -108,6 +108,9 @@ START_TEST(curls_codes_are_told_apart)
     ck_assert_int_eq(er_curl_fault(56, "Illegal or missing hexadecimal sequence in chunked-encoding").kind,
                      ERRAND_KIND_PROTOCOL);
     ck_assert_int_eq(er_curl_fault(27, "").error, ENOMEM);
+    ck_assert_int_eq(er_curl_fault(67, "").kind, ERRAND_KIND_AUTH);
+    ck_assert_int_eq(er_curl_fault(12, "").kind, ERRAND_KIND_TIMEOUT);
+    ck_assert_int_eq(er_curl_fault(43, "Failed reading the chunked-encoded stream").kind, ERRAND_KIND_PROTOCOL);
     ck_assert_int_eq(er_curl_fault(9999, "").kind, ERRAND_KIND_UNKNOWN);
 }
 END_TEST

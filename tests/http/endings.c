@@ -257,6 +257,32 @@ START_TEST(waiting_in_the_line_counts)
 }
 END_TEST
 
+static void answer_all(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
+        continue;
+}
+
+START_TEST(no_time_at_all_sends_nothing)
+{
+    struct world w;
+    world_open(&w, answer_all, NULL, NULL);
+    errand_result r = world_get(&w, "/"); /* a connection stands, so it could be quick */
+    ck_well(&r);
+    errand_result_free(&r);
+    for (int i = 0; i < 20; i++) {
+        r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .total_ms = ERRAND_ZERO });
+        ck_assert_int_eq(r.error, ETIMEDOUT);
+        ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+        ck_assert(!errand_result_may_have_run(&r));
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_requests(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
 static errand_result send_and_wait(void *arg)
 {
     return errand_later(errand_get(arg, "/"));
@@ -307,13 +333,6 @@ START_TEST(a_dropped_future_lets_the_request_go_on)
 END_TEST
 
 /* Replies as soon as it can, so that cancels meet completions. */
-static void answer_all(struct raw_conn *conn, void *arg)
-{
-    (void)arg;
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
-        continue;
-}
-
 START_TEST(cancels_and_completions_meet_without_loss)
 {
     struct world w;
@@ -361,6 +380,7 @@ Suite *endings_suite(void)
     tc = tcase_create("deadlines");
     tcase_add_loop_test(tc, a_deadline_ends_a_transfer_and_tells_its_phase, 0, (int)(sizeof moments / sizeof *moments));
     tcase_add_test(tc, waiting_in_the_line_counts);
+    tcase_add_test(tc, no_time_at_all_sends_nothing);
     tcase_add_test(tc, a_tasks_deadline_goes_for_what_it_sends);
     tcase_add_test(tc, a_timeout_around_it_takes_it_along);
     suite_add_tcase(suite, tc);

@@ -34,6 +34,21 @@ static void one_endless_header(struct raw_conn *conn)
         continue;
 }
 
+static void trailers_without_end(struct raw_conn *conn)
+{
+    raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n");
+    for (int i = 0; i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i); i++)
+        continue;
+    raw_wait_gone(conn);
+}
+
+static void hints_without_end(struct raw_conn *conn)
+{
+    for (int i = 0; i < 200000 && raw_say(conn, "HTTP/1.1 103 Early Hints\r\nX-%06d: 0123456789012345678901\r\n\r\n", i); i++)
+        continue;
+    raw_wait_gone(conn);
+}
+
 static void endless_body(struct raw_conn *conn)
 {
     char block[8192];
@@ -121,6 +136,8 @@ static const struct {
 } hostile[] = {
     { "headers without end", headers_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers", 0 },
     { "one endless header", one_endless_header, 0, ERRAND_KIND_PROTOCOL, "first byte", "header", 0 },
+    { "trailers without end", trailers_without_end, 0, ERRAND_KIND_PROTOCOL, "body", "headers", 0 },
+    { "hints without end", hints_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers", 0 },
     { "endless body", endless_body, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
     { "endless chunks", endless_chunks, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
     { "gzip bomb", gzip_bomb, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },

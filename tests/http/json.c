@@ -142,6 +142,23 @@ START_TEST(a_failure_as_json_has_its_attempts)
 }
 END_TEST
 
+START_TEST(the_duration_of_a_run_is_that_of_all_its_attempts)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_policy_opts opts = { .attempts = 2, .first_ms = 200, .jitter = ERRAND_JITTER_NONE };
+    errand_policy *policy = errand_policy_new(&opts, NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
+    struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");
+    ck_assert_uint_eq(json_object_array_length(at(metadata, "attempts")), 2);
+    ck_assert_double_ge(json_object_get_double(at(metadata, "duration")), 0.2);
+    json_object_put(json);
+    errand_result_free(&r);
+    errand_policy_free(policy);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(a_result_that_is_no_http_is_json_all_the_same)
 {
     errand_result r = errand_failf(EINVAL, "bad prompt");
@@ -173,6 +190,7 @@ Suite *json_suite(void)
     tc = tcase_create("results");
     tcase_add_test(tc, a_success_as_json);
     tcase_add_test(tc, a_failure_as_json_has_its_attempts);
+    tcase_add_test(tc, the_duration_of_a_run_is_that_of_all_its_attempts);
     tcase_add_test(tc, a_result_that_is_no_http_is_json_all_the_same);
     suite_add_tcase(suite, tc);
     return suite;

@@ -2,6 +2,7 @@
  * left: no descriptor, no memory, no pool. */
 #include "world.h"
 
+#include <curl/curl.h>
 #include <dirent.h>
 #include <malloc.h>
 #include <sys/stat.h>
@@ -158,11 +159,86 @@ START_TEST(nothing_is_left_of_many_mixed_requests)
 }
 END_TEST
 
+/* ---- sessions that close on everything ---- */
+
+static size_t swallow(char *at, size_t one, size_t n, void *arg)
+{
+    (void)at, (void)arg;
+    return one * n;
+}
+
+static errand_future *perform_one(struct world *w)
+{
+    CURL *easy = curl_easy_init();
+    char url[200];
+    snprintf(url, sizeof url, "%s/%u/0", raw_server_url(w->server), draw(SORTS));
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, swallow);
+    return errand_perform(w->http, easy, curl_easy_cleanup);
+}
+
+struct cancels {
+    errand_canceller *all[AT_ONCE];
+    unsigned skip;
+};
+
+static errand_result cancel_some(void *arg)
+{
+    struct cancels *cancels = arg;
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        if (i % 4 == cancels->skip % 4)
+            errand_canceller_cancel(cancels->all[i]);
+    }
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(sessions_close_on_everything_that_is_under_way)
+{
+    char folder[40] = "/tmp/errand-mixed-XXXXXX", path[100];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    state = 2463534242u + (unsigned)_i;
+    struct world w;
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1, .most_ms = 3 }, NULL);
+    world_open(&w, serve_mixed, NULL, NULL);
+    errand_http *first = w.http;
+    for (unsigned round = 0; round < storm(20); round++) {
+        w.http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = raw_server_url(w.server), .limit = 12,
+                                                              .total_ms = 80,
+                                                              .lanes = 1 + draw(3), .keepalive_ms = 1 + draw(10) });
+        struct cancels cancels = { .skip = draw(8) };
+        errand_future *fs[AT_ONCE];
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            fs[i] = draw(6) ? send_one(&w, folder, i, policy) : perform_one(&w);
+            cancels.all[i] = errand_canceller_of(fs[i]);
+        }
+        errand_future *canceller = errand_submit(w.pool, cancel_some, &cancels);
+        int closed = errand_http_close(w.http, draw(3) ? 20 + draw(20) : 10000);
+        ck_assert(!closed || closed == ETIMEDOUT); /* of a slow machine; what was under way ends all the same */
+        errand_drop(canceller);
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+            errand_result r = errand_await(fs[i]); /* has ended already, or ends now */
+            ck_assert_str_ne(errand_result_message(&r), "");
+            errand_result_free(&r);
+            errand_canceller_free(cancels.all[i]);
+        }
+    }
+    w.http = first;
+    errand_policy_free(policy);
+    world_close(&w);
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(path, sizeof path, "%s/%u", folder, i);
+        unlink(path);
+    }
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 Suite *mixed_suite(void)
 {
     Suite *suite = suite_create("http mixed");
     TCase *tc = tcase_create("mixed");
     tcase_add_test(tc, nothing_is_left_of_many_mixed_requests);
+    tcase_add_loop_test(tc, sessions_close_on_everything_that_is_under_way, 0, 3);
     suite_add_tcase(suite, tc);
     return suite;
 }

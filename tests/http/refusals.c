@@ -87,6 +87,7 @@ START_TEST(no_request_and_no_session_are_refused)
     errand_result_free(&r);
     r = errand_await(errand_get(NULL, "http://127.0.0.1/"));
     ck_assert_int_eq(r.error, EINVAL);
+    ck_message_has(&r, "session is NULL");
     errand_result_free(&r);
     world_close(&w);
 }

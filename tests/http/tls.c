@@ -85,6 +85,29 @@ START_TEST(a_certificate_that_does_not_convince_ends_it_before_anything_is_sent)
 }
 END_TEST
 
+START_TEST(a_proxy_of_https_is_trusted_by_the_same_authority)
+{
+    struct guarded g;
+    struct raw_server *server;
+    char proxy[60];
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL, _i ? g.files.stranger : g.files.good, NULL, false), 0);
+    snprintf(proxy, sizeof proxy, "%s", raw_server_url(server));
+    world_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca, .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    errand_result r = world_get(&g.w, "/");
+    if (_i) {
+        ck_assert_int_ne(r.error, 0);
+        ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
+        ck_assert_uint_eq(raw_server_requests(server), 0);
+    } else {
+        ck_well(&r);
+        ck_body_eq(&r, "secret");
+    }
+    errand_result_free(&r);
+    close_guarded(&g);
+}
+END_TEST
+
 START_TEST(a_client_shows_its_certificate)
 {
     struct guarded g;
@@ -202,6 +225,7 @@ Suite *tls_suite(void)
     tcase_add_test(tc, what_our_authority_signed_is_trusted);
     tcase_add_loop_test(tc, a_certificate_that_does_not_convince_ends_it_before_anything_is_sent, 0,
                         (int)(sizeof untrusted / sizeof *untrusted));
+    tcase_add_loop_test(tc, a_proxy_of_https_is_trusted_by_the_same_authority, 0, 2);
     tcase_add_loop_test(tc, a_client_shows_its_certificate, 0, 2);
     tcase_add_test(tc, a_client_without_a_certificate_is_turned_away);
     tcase_add_test(tc, a_server_with_older_TLS_than_asked_for_is_refused);

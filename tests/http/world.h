@@ -73,6 +73,7 @@ Suite *flows_suite(void);
 Suite *bodies_suite(void);
 Suite *between_suite(void);
 Suite *mixed_suite(void);
+Suite *moments_suite(void);
 Suite *tls_suite(void);
 
 #endif
