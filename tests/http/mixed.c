@@ -203,6 +203,7 @@ START_TEST(sessions_close_on_everything_that_is_under_way)
     errand_http *first = w.http;
     for (unsigned round = 0; round < storm(20); round++) {
         w.http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = raw_server_url(w.server), .limit = 12,
+                                                              .total_ms = 80,
                                                               .lanes = 1 + draw(3), .keepalive_ms = 1 + draw(10) });
         struct cancels cancels = { .skip = draw(8) };
         errand_future *fs[AT_ONCE];
