@@ -266,9 +266,10 @@ static inline int errand_response_facts(const errand_response *response, errand_
  *   error_type     the kind: "network", "timeout", "http_server" ...; null if it went well, as the next two
  *   error_message  what errand_result_message says: never empty
  *   retry_after    seconds that the other side asked for, else null
- *   metadata       duration (seconds; of all attempts), phase, status, code ("HTTP 503", "ETIMEDOUT", "curl 7"), reason ("caller", "total" ...),
- *                  error_class, may_have_run, url (without query), attempts: [{number, error, began, took, then_waited, why_waited}],
- *                  timing_ms: {queue, resolve, connect, tls, first_byte, total}, causes: [messages]; what is not known is null
+ *   metadata       duration (seconds; of all attempts), phase, status, code ("HTTP 503", "ETIMEDOUT", "curl 7"),
+ *                  reason ("caller", "total" ...), error_class, may_have_run, url (without query),
+ *                  attempts: [{number, error, began, took, then_waited, why_waited}], causes: [messages],
+ *                  timing_ms: {queue, resolve, connect, tls, first_byte, total}; what is not known is null
  * error_class sorts kinds into five for those who want no more:
  *   network_error     network, protocol, http_server           timeout_error   timeout
  *   validation_error  validation, http_client, auth            resource_error  resource, rate_limited, rejected

@@ -285,7 +285,8 @@ static int set_addresses(er_exchange *x, er_handle *handle)
     return 0;
 }
 
-/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of; where ours is longer it is out of the way. */
+/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of; where ours is longer it is put
+ * out of the way. */
 static int set_patience(const er_exchange *x, er_handle *handle)
 {
     bool patient = x->sock_connect_ms > 290000;

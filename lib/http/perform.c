@@ -205,6 +205,12 @@ void er_performs_cancel(errand_http *http)
 static errand_result carry(performer *by, perform *p)
 {
     CURL *easy = p->easy;
+    if (er_load(&p->told)) { /* not begun: what the handle knows is of another time */
+        er_lock_take(&p->http->slots.lock);
+        p->by = NULL;
+        er_lock_give(&p->http->slots.lock);
+        return stopped(p);
+    }
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -297,7 +303,14 @@ static void gone(er_resident *self)
     er_session_less(http, &http->lanes_on);
 }
 
-void er_perform_called(er_slot_turn *turn) { er_of(turn, perform, turn)->place = ER_PLACE_LANE; }
+void er_perform_called(er_slot_turn *turn)
+{
+    perform *p = er_of(turn, perform, turn);
+    unsigned nobody = ERRAND_BY_NOBODY;
+    p->place = ER_PLACE_LANE;
+    /* in a pool that shuts down nothing goes out any more: its performer ends it */
+    if (er_pool_shut(p->http->pool)) er_cas_strong(&p->told, &nobody, (unsigned)ERRAND_BY_SHUTDOWN);
+}
 
 bool er_perform_begin(errand_http *http, er_slot_turn *turn)
 {

@@ -4,8 +4,8 @@
  *   301, 302          a POST becomes a GET without a body, others stay what they are
  *   307, 308          the same method with the same body
  *
- * What leads to another scheme, host or port than the caller named goes without his secrets, and without a Host that he named, from there on: a way back
- * does not bring them back. At most ER_REDIRECTS hops, to http and https only. */
+ * What leads to another scheme, host or port than the caller named goes without his secrets and without a Host that he
+ * named, from there on: a way back does not bring them back. At most ER_REDIRECTS hops, to http and https only. */
 #include "http/redirect.h"
 
 #include "http/facts.h"

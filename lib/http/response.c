@@ -2,8 +2,8 @@
  *
  * Headers are kept as they came, name and value one after the other in one buffer: there are few, each is looked up
  * once or not at all. A name may stand there several times. Of a chain of replies (100 Continue, redirects) only the
- * last counts, so a new status line throws away what was collected (but not the redirects noted on the way). Lines after the end of the header block are
- * trailers of a chunked body: nobody asked for them.
+ * last counts, so a new status line throws away what was collected (but not the redirects noted on the way). Lines after
+ * the end of the header block are trailers of a chunked body: nobody asked for them.
  *
  * The body always has a NUL behind it. A stream has none: it holds its reader. */
 #include "http/response.h"

@@ -4,6 +4,8 @@
 
 #include "http/lane.h"
 
+#include <errno.h>
+
 struct errand_next { /* a place in the row of middleware */
     errand_http      *http;
     unsigned          i;
@@ -45,19 +47,21 @@ void er_session_fewer(errand_http *http, size_t *n); /* one less, by somebody wh
 
 int er_middleware_make(errand_http *http, const errand_middleware *given);
 
-/* What errand_send does when no middleware is left: checks, copies, sends. *given is whole, the session alive. */
+static inline errand_result er_session_closed(void) { return errand_failf(EINVAL, "the session is closed"); }
+
+/* What errand_send does when no middleware is left (runs.c): checks, copies, sends. *given is whole, the session alive. */
 errand_future *er_send(errand_http *http, const errand_request *given);
+
+/* ERRAND_BY_SHUTDOWN to all runs (runs.c), also those that sleep. */
+void er_runs_cancel(errand_http *http);
 
 /* Tells an exchange to end (send.c). Any thread, no lock held. */
 void er_session_tell(er_exchange *x, errand_reason reason);
 
-/* ERRAND_BY_SHUTDOWN to all runs (send.c), also those that sleep. */
-void er_runs_cancel(errand_http *http);
-
-/* What a lane calls (send.c). */
+/* What a lane calls (turns.c, again: send.c). */
 void er_session_go(er_lane *lane, er_list *mine);
-void er_session_again(er_exchange *x, er_where *where);
 void er_session_rest(er_exchange *x);
 void er_session_refuse(er_lane *lane, er_list *refused, int error);
+void er_session_again(er_exchange *x, er_where *where);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { AT_ONCE = 64 }; /* replies looked at in a row */
+
 typedef struct web {
     const web_plan *plan;
     errand_pool    *pool;
@@ -47,11 +49,13 @@ static void get(void *at, size_t n)
     const size_t most = w->plan->most < n ? w->plan->most : n;
     errand_future **futures = calloc(most, sizeof *futures);
     if (futures == NULL) exit(1);
-    for (size_t i = 0; i < n; i++) {
-        if (i >= most) look(futures[i % most]);
-        futures[i % most] = errand_get(w->http, w->plan->url);
+    for (size_t sent = 0, looked = 0; looked < n;) {
+        for (; sent < n && sent < looked + most; sent++) futures[sent % most] = errand_get(w->http, w->plan->url);
+        /* the newest of some first: the others have ended by then, so it waits once for them all, as the peers' loops do */
+        const size_t upto = looked + AT_ONCE < n ? looked + AT_ONCE : n;
+        for (size_t i = upto; i-- > looked;) look(futures[i % most]);
+        looked = upto;
     }
-    for (size_t i = n; i < n + most; i++) look(futures[i % most]);
     free(futures);
 }
 
