@@ -246,8 +246,9 @@ int er_sockets_heard(er_sockets *s, er_event event)
         else watch(s, socket, 0);
         return 0;
     }
-    return (event.what & ER_CAN_READ ? CURL_CSELECT_IN : 0) | (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) |
-           (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
+    /* a fault may be heard before the end that comes with it; alone, curl would say that sending failed, and ask no more */
+    return (event.what & (ER_CAN_READ | ER_FAULT) ? CURL_CSELECT_IN : 0) |
+           (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) | (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
 }
 
 void er_sockets_release(er_sockets *s, er_handle *handle)

@@ -139,7 +139,8 @@ void er_session_refuse(er_lane *lane, er_list *refused, int error)
     er_session_hold(http);
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        x->over(x, er_outcome_failed(x, error, "no thread for transfers"));
+        bool told = er_exchange_told(x) != ERRAND_BY_NOBODY; /* in a pool that shuts down there is none to be had */
+        x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }
     go(http, NULL, NULL);
     er_session_let_go(http);
