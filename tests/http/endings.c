@@ -159,7 +159,7 @@ static unsigned connecting(unsigned port) /* sockets that wait for that port's a
 START_TEST(nothing_that_waits_goes_out_when_its_pool_closes)
 {
     enum { MANY = 60 };
-    struct silent silent = { NULL };
+    struct silent silent = { .says = NULL };
     struct world w;
     world_open(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 3, .lanes = 3, .limit_per_host = 1 + (unsigned)_i });
     errand_future *fs[MANY];
