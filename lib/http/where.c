@@ -98,8 +98,8 @@ int er_where_of(er_where *where, const char *url)
     if (!code) code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
     if (!code) code = curl_url_get(parts, CURLUPART_HOST, &host, AS_LOOKED_UP);
     if (!code) code = curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    char *as_written =
-        NULL; /* of a name with other letters than ASCII's curl says this too when it cannot translate it */
+    /* no memory: so curl calls it, too, when it cannot translate a name with other letters than ASCII's */
+    char *as_written = NULL;
     bool none = code == CURLUE_OUT_OF_MEMORY && (!scheme || curl_url_get(parts, CURLUPART_HOST, &as_written, 0));
     int error = none ? ENOMEM : code ? EINVAL : put_together(where, scheme, host, port);
     curl_free(as_written);
