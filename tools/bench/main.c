@@ -20,8 +20,8 @@
  *   libuv-array  uv_queue_work without futures, all requests in one array: less than any other side has to do
  *   bare-parkers two threads that wake each other and do nothing else
  *   bare-loop    the clock and the loop around the calls that are timed, without the calls
- * HTTP: every side sends the same request, byte for byte (errand's sessions ask for compression and name themselves unless told
- * otherwise), and keeps status, headers and body.
+ * HTTP: every side sends the same request, byte for byte (errand's sessions ask for compression and name themselves unless
+ * told otherwise), and keeps status, headers and body. In the batch each command sends what it always sends.
  * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep, the peers' stand in an
  * array that is there already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
 #include "contest.h"
