@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <poll.h>
@@ -143,19 +144,61 @@ void er_barrier(void) { syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED
 typedef struct start {
     void (*fn)(void *);
     void *arg;
+    sigset_t before; /* the signals that a child of this thread is to have blocked */
     char name[16]; /* the kernel's limit, NUL included */
 } start;
+
+static _Thread_local struct {
+    const sigset_t *before; /* NULL: not a thread of ours */
+    const char *top, *floor; /* of its stack; floor NULL: not asked for yet, or not known */
+} own;
 
 static void *run_thread(void *arg)
 {
     start s = *(start *)arg;
     free(arg);
+    own.before = &s.before;
+    own.top = __builtin_frame_address(0);
     if (s.name[0]) pthread_setname_np(pthread_self(), s.name);
     s.fn(s.arg);
     return NULL;
 }
 
 #define LEAST_STACK 65536 /* what the library itself may need on a thread */
+
+/* The system takes a thread's copy of the program's thread-local variables out of its stack. */
+static int add_tls(struct dl_phdr_info *object, size_t size, void *sum)
+{
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        if (object->dlpi_phdr[i].p_type == PT_TLS)
+            *(size_t *)sum += object->dlpi_phdr[i].p_memsz + object->dlpi_phdr[i].p_align;
+    }
+    return 0;
+}
+
+static size_t stack_for(size_t wanted)
+{
+    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
+    size_t tls = 4096; /* the system's own, about */
+    dl_iterate_phdr(add_tls, &tls);
+    if (wanted < least) wanted = least;
+    return wanted < SIZE_MAX - tls ? wanted + tls : wanted;
+}
+
+bool er_stack_is_ample(void)
+{
+    pthread_attr_t attr;
+    void *floor;
+    size_t size;
+    if (own.top && !own.floor && pthread_getattr_np(pthread_self(), &attr) == 0) {
+        if (pthread_attr_getstack(&attr, &floor, &size) == 0) own.floor = floor;
+        pthread_attr_destroy(&attr);
+    }
+    if (!own.floor) return false;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (uintptr_t)own.top, floor_at = (uintptr_t)own.floor;
+    return here <= top && here >= floor_at + (top - floor_at) / 4 * 3; /* else perhaps on a stack of the program's own making */
+}
 
 int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
 {
@@ -171,8 +214,7 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
         free(s);
         return error;
     }
-    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
-    if (stack) error = pthread_attr_setstacksize(&attr, stack > least ? stack : least);
+    if (stack) error = pthread_attr_setstacksize(&attr, stack_for(stack));
 
     sigset_t blocked, before;
     sigfillset(&blocked);
@@ -182,6 +224,7 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
     pthread_t id;
     if (!error) {
         pthread_sigmask(SIG_SETMASK, &blocked, &before);
+        s->before = own.before ? *own.before : before;
         error = pthread_create(&id, &attr, run_thread, s);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
@@ -302,7 +345,13 @@ char *er_symbol(const void *address, char *buffer, size_t size)
 
 static unsigned fork_generation;
 
-static void in_child(void) { er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */ }
+static void in_child(void)
+{
+    er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */
+    if (own.before) pthread_sigmask(SIG_SETMASK, own.before, NULL);
+}
+
+void er_exit_child(void) { _exit(127); }
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 

@@ -65,7 +65,8 @@ void er_relax(unsigned *turns);
 bool er_barrier_ready(void); /* ask before the first er_barrier of an object, and again after fork */
 void er_barrier(void);
 
-/* ---- threads: all signals blocked but those of a fault ---- */
+/* ---- threads: all signals blocked but those of a fault. A child that one of them forks gets the signals back that were open in the
+ * thread of the program which started it. The stack is what was asked for beside the program's thread-local storage. ---- */
 typedef struct er_thread {
     unsigned long id;
 } er_thread;
@@ -76,6 +77,7 @@ bool     er_thread_is_me(const er_thread *thread);
 long     er_thread_number(void); /* the calling thread's, as the kernel counts */
 /* fn(arg) when the calling thread ends; one arg for the whole library, NULL takes it back. 0 or ENOMEM. */
 int      er_thread_at_end(void (*fn)(void *), void *arg);
+bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
 ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
 
 /* ---- faults: fn once, on the thread that dies of a fault or an abort first, with nothing but calls that are safe in signal
@@ -88,6 +90,8 @@ char *er_symbol(const void *address, char *buffer, size_t size);
 
 /* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
 ER_SHARED unsigned er_fork_generation(void);
+/* Ends a child process whose only thread was one of ours and has nothing more to do: at once, with status 127, nothing flushed. */
+_Noreturn void er_exit_child(void);
 /* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
 int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));
 

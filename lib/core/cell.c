@@ -175,6 +175,8 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter)
     bool ended = er_load(&cell->state) & ER_ENDED;
     if (!ended) {
         waiter->next = cell->waiters;
+        waiter->at = &cell->waiters;
+        if (waiter->next) waiter->next->at = &waiter->next;
         cell->waiters = waiter;
         er_or(&cell->state, ER_WATCHED);
     }
@@ -184,14 +186,15 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter)
 
 bool er_cell_unwatch(er_cell *cell, er_waiter *waiter)
 {
-    bool found = false;
     er_cell_lock(cell);
-    for (er_waiter **w = &cell->waiters; *w && !found; w = found ? w : &(*w)->next) {
-        if (*w != waiter) continue;
-        *w = waiter->next;
-        found = true;
+    /* ended, the waiter may be something else already; so the state is looked at first */
+    bool found = !(er_load(&cell->state) & ER_ENDED) && waiter->cell == cell && waiter->at;
+    if (found) {
+        *waiter->at = waiter->next;
+        if (waiter->next) waiter->next->at = waiter->at;
+        waiter->at = NULL;
+        if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
     }
-    if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
     er_cell_unlock(cell);
     return found;
 }

@@ -8,14 +8,17 @@
 
 #include <errand/future.h>
 
+#include <errno.h>
+
 typedef errand_future er_cell;
 
 /* Somebody who is to be told of the end. Lives in what waits. fn runs on the ending thread, with no lock held, after the
  * result is there; short, and no user code. Once fn is called the waiter's memory is the caller's again. */
 typedef struct er_waiter {
-    struct er_waiter *next;
-    er_cell          *cell; /* what it waits for */
-    void            (*fn)(struct er_waiter *self);
+    struct er_waiter  *next;
+    struct er_waiter **at;   /* the link that leads here; NULL: it has been taken back */
+    er_cell           *cell; /* what it waits for */
+    void             (*fn)(struct er_waiter *self);
 } er_waiter;
 
 typedef struct er_cell_kind {
@@ -31,6 +34,7 @@ typedef struct er_cell_kind {
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
     bool any; /* one of its inputs is enough */
+    bool resident; /* tasks only: it keeps its thread for long */
 } er_cell_kind;
 
 struct errand_future {
@@ -98,6 +102,12 @@ void er_endings_work_off(void);
 errand_result er_cell_take(er_cell *cell);
 /* The owner's count is given back; the result is freed as soon as there is one, whoever else still holds the cell. */
 void er_cell_drop(er_cell *cell);
+
+/* The error of what ends for that reason. */
+static inline int er_told_error(errand_reason reason)
+{
+    return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
+}
 
 /* Tells it to end. The caller must hold a count, or own it. */
 ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);

@@ -38,11 +38,6 @@ static er_cell *later_of(const errand_result *r) { return !r->error && r->free =
 
 /* ---- ending a task ---- */
 
-int er_told_error(errand_reason reason)
-{
-    return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
-}
-
 errand_result er_told_result(errand_reason reason) { return er_fail_by(er_told_error(reason), reason); }
 
 /* What fn's failure becomes in a task that was told to end. */

@@ -17,6 +17,7 @@ static void run_sequel(er_cell *cell)
     bool held = er_endings_let_go();
     errand_log_fields *before = er_task_take_fields(task);
     errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
+    er_end_in_child();
     er_task_put_fields_back(before);
     er_endings_hold(held);
     er_task_finish(cell, r);

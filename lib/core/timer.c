@@ -103,6 +103,7 @@ static int start_thread(er_timers *t) /* under the lock: it happens once, and ar
 static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
 {
     if (at_ns == INT64_MAX) return 0;
+    if (er_pool_dead(pool)) return ERRAND_EFORKED; /* a thread of the parent may hold the lock for ever */
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
     int error = t->ending ? EINVAL : t->shut ? ECANCELED : start_thread(t);
@@ -130,6 +131,7 @@ int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns) { return a
 
 bool er_timer_disarm(errand_pool *pool, er_timer *timer)
 {
+    if (er_pool_dead(pool)) return false;
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
     bool armed = er_listed(&timer->node.node), last_sleeper = false;

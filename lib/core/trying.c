@@ -94,11 +94,9 @@ static void tell_sleep(const er_idle *idle, er_bytes *to)
 {
     const er_running *r = er_of(idle, er_running, idle);
     const char *key = er_course_key(&r->course), *name = r->course.name ? r->course.name : r->course.policy->how.name;
-    char symbol[96];
-    er_symbol(r->site, symbol, sizeof symbol);
-    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s, submitted at %s\n",
+    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s",
                     name ? name : "(no name)", r->course.number, (double)(r->begin_by_ns - er_run_now(r)) / 1e9,
-                    (double)(er_run_now(r) - r->course.began_ns) / 1e9, key ? ", key " : "", key ? key : "", symbol);
+                    (double)(er_run_now(r) - r->course.began_ns) / 1e9, key ? ", key " : "", key ? key : "");
 }
 
 static void fall_asleep(er_running *r, int64_t ms)
@@ -108,6 +106,7 @@ static void fall_asleep(er_running *r, int64_t ms)
     r->begin_by_ns = er_deadline(er_run_now(r), ms);
     if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
     r->idle.tell = tell_sleep;
+    r->idle.site = r->site;
     er_pool_idles(r->cell.pool, &r->idle);
     er_policy_count(&r->course.policy->retries);
     er_add_relaxed(&r->course.policy->asleep, 1); /* relaxed: a figure */
