@@ -9,6 +9,7 @@
 
 #include <errand/log.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
