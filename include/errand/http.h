@@ -85,7 +85,7 @@ typedef struct errand_middleware {
 typedef struct errand_http_opts {
     unsigned             lanes;      /* threads for transfers, added to the pool. 0: one a core, at least 2            */
     unsigned             per_lane;   /* transfers that one lane carries at once, at most 1,024; 1: one blocking call a
-                                        thread. 0: limit / lanes                                                       */
+                                        thread. 0: limit / lanes, at most 65,536                                       */
     unsigned             limit;      /* connections in all, idle ones counted; more requests wait their turn, first
                                         come, first served and hosts in turn, holding no thread. 0: 100                */
     unsigned             limit_per_host; /* of them to one host and port. 0: 30                                        */
@@ -93,7 +93,7 @@ typedef struct errand_http_opts {
     int64_t              dns_ttl_ms;     /* how long a host's address is believed. 0: 60 s                             */
     int64_t              total_ms;       /* one exchange: its waiting, its redirects, its body. 0: 300 s               */
     int64_t              connect_ms;     /* waiting for a connection's turn, its host's address, TCP and TLS. 0: none  */
-    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s                                  */
+    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s, or connect_ms if that is more   */
     int64_t              sock_read_ms;   /* the longest gap between received bytes, once the request is sent. 0: none  */
     size_t               max_body;   /* of a decompressed reply. 0: 64 MiB, and no limit in a file                     */
     const char          *base_url;   /* what relative urls are resolved against (RFC 3986). NULL: they are EINVAL      */
@@ -147,7 +147,8 @@ typedef struct errand_request {
     const char          *idempotency_key; /* sent as Idempotency-Key, the same with every attempt                     */
     errand_repeat        repeat;
     unsigned             any_status;      /* 4xx and 5xx are no errors                                                */
-    int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's                     */
+    int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's; of sock_connect_ms
+                                                                  connect_ms if that is more and the session gives none */
     const errand_policy *policy;  /* NULL: the session's                                                              */
     const errand_field  *form;    /* sent urlencoded; as multipart/form-data if a field has file, filename or type    */
     const char          *body_file;       /* the path of a regular file                                               */

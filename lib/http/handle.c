@@ -12,6 +12,7 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "http/classify.h"
+#include "http/known.h"
 #include "http/stage.h"
 
 #include <errno.h>
@@ -36,7 +37,8 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     const er_handle *handle = arg;
     er_exchange *x = handle->x;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (handle->resolve) x->turn.spot->told = x->found->serial; /* not earlier: then curl has taken it in */
+    if (handle->spot && !x->request->setup) er_known_taken(x); /* not earlier: curl reads them when it begins */
+    x->redial_ns = 0;
     if (x->sent && !x->answered) {
         bool harmless = (x->request->repeatable || er_method_idempotent(x->hop.method)) && !x->request->never_repeat;
         x->vetoed = x->resent || !harmless;
@@ -233,9 +235,21 @@ void er_handle_free(er_handle *handle)
     er_free(handle);
 }
 
+int er_handle_renew(er_handle *handle)
+{
+    CURL *next = curl_easy_duphandle(handle->easy);
+    if (!next) return ENOMEM;
+    curl_easy_cleanup(handle->easy);
+    handle->easy = next;
+    return 0;
+}
+
 void er_handle_clear(er_handle *handle)
 {
     handle->x = NULL;
+    if (er_listed(&handle->dialling)) er_list_remove(&handle->dialling);
+    if (handle->spot) er_known_release(handle->spot);
+    handle->spot = NULL;
     if (!handle->resolve) return;
     curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, NULL);
     curl_slist_free_all(handle->resolve);
@@ -271,28 +285,38 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
     return bad;
 }
 
-/* The addresses of the origin's host, unless the lane's curl has these already. */
+/* The addresses of the origin's host. */
 static int set_addresses(er_exchange *x, er_handle *handle)
 {
-    const er_origin *origin = x->turn.origin;
-    const er_found *found = x->found;
-    if (!found || x->turn.spot->told == found->serial) return 0;
-    er_bytes line = { 0 };
-    er_bytes_format(&line, "%s:%u:%s", origin->host, origin->port, found->addresses.text);
-    handle->resolve = line.error ? NULL : curl_slist_append(NULL, line.at);
-    er_bytes_free(&line);
-    if (!handle->resolve || curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve)) return ENOMEM;
-    return 0;
+    if (!x->found) return 0;
+    handle->spot = x->turn.spot;
+    int error = er_known_use(handle->known, x, &handle->resolve);
+    if (error || !handle->resolve) return error;
+    return curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve) ? ENOMEM : 0;
 }
 
-/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of; where ours is longer it is put
- * out of the way. */
+static int64_t time_to_connect(const er_exchange *x)
+{
+    int64_t now = er_pool_now(x->pool), until = er_deadline(now, x->sock_connect_ms);
+    int64_t asked = er_deadline(x->asked_ns, x->connect_ms), total = er_deadline(x->began_ns, x->total_ms);
+    if (asked < until) until = asked;
+    if (total < until) until = total;
+    return er_ms_until(now, until);
+}
+
+/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of. Where ours is longer it is put out of
+ * the way; where the host has several addresses, it is a little more than ours, for by it curl gives each address its share: half
+ * of what is left. */
 static int set_patience(const er_exchange *x, er_handle *handle)
 {
-    bool patient = x->sock_connect_ms > 290000;
-    if (patient == handle->patient) return 0;
-    handle->patient = patient;
-    return (int)curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, patient ? (long)INT32_MAX : 0L);
+    bool several = handle->several = x->found && strchr(x->found->addresses.text, ',');
+    int64_t ours = several ? time_to_connect(x) : x->sock_connect_ms;
+    long patience = 0;
+    if (ours > INT32_MAX / 2) patience = INT32_MAX;
+    else if (several || ours > 290000) patience = (long)(ours + ours / 10 + 1);
+    if (patience == handle->patience_ms) return 0;
+    handle->patience_ms = patience;
+    return (int)curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, patience);
 }
 
 /* At the first hop; a later one that brings the body along reads it from its beginning. */
@@ -333,7 +357,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
-        handle->touched = true;
+        handle->spent = true;
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, x->request->defaults->user_agent)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
         curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */

@@ -16,7 +16,9 @@
  * as long as the thread does; it is a write that never blocks.
  *
  * curl tells which descriptors and what time it waits for (its socket interface); only transfers that have news are
- * called, however many there are. Easy handles are kept, set up, for the next exchange.
+ * called, however many there are. Easy handles are kept, set up, for the next exchange; not one that failed or had to send
+ * twice, for it remembers that (its error, its retries). libcurl before 8.1 keeps a pointer into the headers of the exchange
+ * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes.
  *
  * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (flow.h). */
 #include "http/lane.h"
@@ -102,9 +104,13 @@ void er_lane_stop(er_lane *lane, bool now)
 static er_handle *take_handle(er_lane *lane)
 {
     er_node *node = er_list_pop(&lane->spares);
-    if (node) return er_of(node, er_handle, spare);
-    er_handle *handle = er_handle_new(lane->defaults);
-    if (handle && !er_sockets_count(&lane->sockets, handle)) return handle;
+    er_handle *handle = node ? er_of(node, er_handle, spare) : er_handle_new(lane->defaults);
+    int error = !handle ? ENOMEM : node ? 0 : er_sockets_count(&lane->sockets, handle);
+    if (!error && node && lane->defaults->curl < 0x080100) error = er_handle_renew(handle);
+    if (!error) {
+        handle->known = &lane->known;
+        return handle;
+    }
     if (handle) er_handle_free(handle);
     return NULL;
 }
@@ -112,12 +118,9 @@ static er_handle *take_handle(er_lane *lane)
 static void give_handle(er_lane *lane, er_handle *handle)
 {
     er_sockets_release(&lane->sockets, handle);
-    if (handle->touched) {
-        er_handle_free(handle);
-        return;
-    }
     er_handle_clear(handle);
-    er_list_push_front(&lane->spares, &handle->spare);
+    if (handle->spent) er_handle_free(handle);
+    else er_list_push_front(&lane->spares, &handle->spare);
 }
 
 static void leave_seat(er_lane *lane, er_exchange *x)
@@ -144,7 +147,7 @@ static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
     errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x); /* while its connection is there */
     curl_multi_remove_handle(lane->multi, x->handle->easy);
     lane->running--;
-    x->broken_off = true;
+    x->broken_off = x->handle->spent = true;
     end(lane, x, r);
 }
 
@@ -165,6 +168,7 @@ static void look_at(er_lane *lane, er_exchange *x)
 {
     int64_t now = er_pool_now(lane->pool), next = INT64_MAX;
     er_limit over = er_exchange_overdue(x, now, &next);
+    x->unarmed = !over && next == INT64_MAX;
     if (over) unseat(lane, x, over);
     else er_exchange_arm(x, next);
 }
@@ -206,6 +210,7 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
 {
     er_where where;
     errand_result failure;
+    if (code || x->resent) x->handle->spent = true;
     if (code || !x->follows || x->broken) {
         bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
         errand_result r = er_outcome_ended(x, code);
@@ -325,6 +330,7 @@ static void drive(er_lane *lane)
 {
     int running;
     for (;;) {
+        if (lane->defaults->curl < 0x080400) er_sockets_nudge(&lane->sockets);
         take_completed(lane);
         hand_on(lane);
         if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
@@ -396,6 +402,7 @@ static void close_multi(er_lane *lane)
     if (!lane->multi) return;
     curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
     er_sockets_close(&lane->sockets);
+    er_known_forget(&lane->known);
     lane->multi = NULL;
 }
 
@@ -447,6 +454,7 @@ void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots 
     lane->defaults = defaults;
     lane->sockets.slots = slots;
     lane->sockets.keepalive_ms = defaults->keepalive_ms;
+    er_known_init(&lane->known, slots);
     er_list_init(&lane->inbox);
     er_list_init(&lane->leaving);
     er_list_init(&lane->seated);

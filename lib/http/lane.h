@@ -2,6 +2,7 @@
 #ifndef ER_LANE_H
 #define ER_LANE_H
 
+#include "http/known.h"
 #include "http/redirect.h"
 #include "http/sockets.h"
 
@@ -36,6 +37,7 @@ typedef struct er_lane {
 
     _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
     er_sockets    sockets;
+    er_known      known;
     er_list       seated, spares;
     unsigned      running;
     bool          left; /* an exchange has ended: others may have its slot */

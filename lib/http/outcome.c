@@ -32,7 +32,7 @@ static const char *phase(er_exchange *x)
     if (!x->seated_ns) return x->resolving ? "resolve" : "queue";
     if (!x->handle) return "body"; /* it is whole, and being kept */
     if (x->answered && x->response->status >= 200) return x->response->headers_ended ? "body" : "first byte";
-    if (x->sent) return er_exchange_is_out(x) ? "first byte" : "send";
+    if (!er_exchange_dials(x)) return er_exchange_is_out(x) ? "first byte" : "send";
     if (!us(x->handle->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
     return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
 }

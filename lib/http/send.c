@@ -154,14 +154,15 @@ void er_session_again(er_exchange *x, er_where *where)
     if (x->number) er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
     er_found *found = x->found;
     int64_t now = er_pool_now(http->pool);
+    x->seated_ns = x->redial_ns = 0;
+    x->sent = false;
+    x->asked_ns = now;
+    er_exchange_rearm(x);
     er_lock_take(&http->slots.lock);
     er_slots_done(&http->slots, &x->turn);
     er_slots_leave(&http->slots, x->turn.origin);
     x->turn.origin = er_slots_origin(&http->slots, where->key, where->host, where->port);
     x->found = NULL;
-    x->seated_ns = 0;
-    x->sent = false;
-    x->asked_ns = now;
     bool joins = x->turn.origin && !er_exchange_told(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_slots_join(&http->slots, &x->turn, true);
