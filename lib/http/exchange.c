@@ -8,7 +8,8 @@
  * lock). Cancel, deadline and close only tell: they set `told`, where the first reason stays, and look where it is:
  *   NEW    who puts it into the line looks at told when it does, under the same lock: seen by one of the two
  *   LINE   taken out and ended right there
- *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two
+ *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two; while the lane has no
+ *          thread yet, it is taken out and ended right there, as in the line
  *   TAKEN  put on the lane's list of those that leave; its thread removes the transfer from curl and ends it
  *   LEFT   the lane's thread ends it, or puts it into the line again, and then looks at told as above
  * A transfer that is complete when its lane reads that list stays complete: a late success stands.

@@ -9,7 +9,8 @@
  * The thread is a resident of the pool: started with the first exchange, it ends by itself when nothing has run for
  * keepalive_ms, and takes its connections with it. What comes while it ends (ENDING) waits in the inbox, and the
  * resident's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
- * threads nor connections.
+ * threads nor connections. Where the thread is long in coming (the pool's are busy, and the system has no more) what is in the
+ * inbox is ended by whoever tells it to, or by its timer, as if it were in the line still.
  *
  * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings
  * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the poller lives only
@@ -52,11 +53,27 @@ static void start(er_lane *lane)
     lane->off(lane);
 }
 
+static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
+{
+    if (x->seat != ER_SEAT_INBOX || lane->begun) return false;
+    er_list_remove(&x->queued);
+    x->seat = ER_SEAT_LEFT;
+    return true;
+}
+
 void er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_INBOX;
     er_list_push(&lane->inbox, &x->queued);
+    if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
+        er_lock_give(&lane->lock);
+        er_list one;
+        er_list_init(&one);
+        er_list_push(&one, &x->queued);
+        lane->refuse(lane, &one, ECANCELED);
+        return;
+    }
     bool starts = lane->state == ER_LANE_OFF;
     if (starts) {
         lane->state = ER_LANE_ON;
@@ -70,14 +87,30 @@ void er_lane_add(er_lane *lane, er_exchange *x)
     start(lane);
 }
 
-void er_lane_leave(er_lane *lane, er_exchange *x)
+bool er_lane_leave(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    if (x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
+    bool back = take_back(lane, x);
+    if (!back && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
         er_list_push(&lane->leaving, &x->leaving);
         wake(lane);
     }
     er_lock_give(&lane->lock);
+    return back;
+}
+
+er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns)
+{
+    er_limit late = ER_LIMIT_NONE;
+    *next_ns = INT64_MAX;
+    er_lock_take(&lane->lock);
+    if (!lane->begun && x->seat != ER_SEAT_TAKEN) late = er_exchange_overdue(x, now_ns, next_ns);
+    if (late && !take_back(lane, x)) { /* on its way into the inbox */
+        late = ER_LIMIT_NONE;
+        *next_ns = now_ns + ER_MS;
+    }
+    er_lock_give(&lane->lock);
+    return late;
 }
 
 void er_lane_look(er_lane *lane)
@@ -413,6 +446,7 @@ static void run(er_resident *self)
     lane->idle_since_ns = 0;
     lane->multi = open_multi(lane);
     er_lock_take(&lane->lock);
+    lane->begun = true;
     lane->there = lane->multi != NULL;
     lane->awake = true;
     er_lock_give(&lane->lock);
@@ -437,6 +471,7 @@ static void gone(er_resident *self)
     er_lock_take(&lane->lock);
     bool again = !er_list_empty(&lane->inbox);
     lane->state = again ? ER_LANE_ON : ER_LANE_OFF;
+    lane->begun = false;
     lane->stop = 0;
     er_lock_give(&lane->lock);
     if (!again) {

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -458,6 +459,59 @@ START_TEST(who_allows_a_minute_for_connecting_gets_it)
 }
 END_TEST
 
+/* ---- no thread for a lane ---- */
+
+struct busy {
+    atomic_uint began, told;
+};
+
+static errand_result stay_busy(void *arg)
+{
+    struct busy *busy = arg;
+    atomic_fetch_add(&busy->began, 1);
+    until(&busy->told, 1);
+    return errand_ok(NULL, NULL);
+}
+
+/* The pool's one thread is busy, and there can be no other: a stack does not fit into what the process may still map. */
+START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
+{
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 4 });
+    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000)); /* so that there is a timer's thread */
+    until(&busy.began, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    errand_request requests[] = { { .url = "/", .total_ms = 50 }, { .url = "/", .connect_ms = 60 }, { .url = "/" }, { .url = "/" } };
+    errand_future *fs[5];
+    for (int i = 0; i < 4; i++)
+        fs[i] = errand_send(w.http, &requests[i]);
+    fs[4] = errand_send(w.http, &requests[2]); /* has no slot before one of them ends */
+    errand_cancel(fs[2]);
+    errand_result r = errand_await(fs[2]);
+    ck_assert_int_eq(r.error, ECANCELED);
+    errand_result_free(&r);
+    for (int i = 0; i < 2; i++) {
+        world_turn(&w, i ? 10 : 51);
+        r = errand_await(fs[i]);
+        ck_assert_int_eq(r.error, ETIMEDOUT);
+        ck_assert_str_eq(errand_result_phase(&r), "queue");
+        ck_assert(!errand_result_may_have_run(&r));
+        errand_result_free(&r);
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    atomic_store(&busy.told, 1);
+    for (int i = 3; i < 5; i++) {
+        r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 static const struct {
@@ -494,6 +548,7 @@ Suite *lanes_suite(void)
     tcase_add_loop_test(tc, connecting_has_its_limit_behind_a_redirect_too, 0, 2);
     tcase_add_loop_test(tc, connecting_has_its_limit_when_a_kept_connection_was_dead_too, 0, 2);
     tcase_add_loop_test(tc, who_allows_a_minute_for_connecting_gets_it, 0, 2);
+    tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
     tcase_add_loop_test(tc, a_very_large_limit_is_as_good_as_none, 0, (int)(sizeof large / sizeof *large));
     suite_add_tcase(suite, tc);
     return suite;
