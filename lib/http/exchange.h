@@ -94,6 +94,7 @@ typedef struct er_exchange {
     bool             follows;   /* the reply is a redirect that will be followed */
     bool             told_first; /* the first byte, to who listens */
     bool             in_paused, out_paused; /* by its sink, by its source */
+    bool             needs_goodbye, goodbye; /* its body ends with the TLS connection; which has been closed properly */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */

@@ -12,6 +12,7 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "http/classify.h"
+#include "http/close_notify.h"
 #include "http/known.h"
 #include "http/stage.h"
 
@@ -87,6 +88,25 @@ static int begin_stream(er_exchange *x)
     return 0;
 }
 
+/* HTTP/1 without a length, and libcurl does not see to it how it ends. */
+static bool ends_with_tls(const er_exchange *x)
+{
+    const errand_response *reply = x->response;
+    long version = 0;
+    if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths) return false;
+    curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
+    bool none = !strcmp(x->hop.method, "HEAD") || reply->status == 204 || reply->status == 304;
+    return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
+}
+
+static int listen_for_goodbye(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    er_handle *handle = arg;
+    (void)a, (void)b, (void)c, (void)d;
+    handle->x->goodbye = er_close_notify_heard(handle->x->request->defaults->tls_end, handle->easy);
+    return 0;
+}
+
 static size_t take_header(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
@@ -109,6 +129,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     x->received = 0;                                             /* of the reply whose headers come now */
     x->follows = x->response->headers_ended && leads_on(x);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
+    x->needs_goodbye = final && ends_with_tls(x);
+    if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
     if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
     x->broken = begin_stream(x);
     return x->broken ? 0 : one * size;
@@ -194,7 +216,9 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, defaults->http2 ? 1L : 0L);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L); /* but where the end of a body is to be heard */
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, listen_for_goodbye);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000 : (long)(defaults->keepalive_ms + 999) / 1000;
     bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, age ? age : 1L);
@@ -246,6 +270,7 @@ int er_handle_renew(er_handle *handle)
 
 void er_handle_clear(er_handle *handle)
 {
+    if (handle->x->needs_goodbye) curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, 1L);
     handle->x = NULL;
     if (er_listed(&handle->dialling)) er_list_remove(&handle->dialling);
     if (handle->spot) er_known_release(handle->spot);

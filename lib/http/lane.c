@@ -19,7 +19,8 @@
  * curl tells which descriptors and what time it waits for (its socket interface); only transfers that have news are
  * called, however many there are. Easy handles are kept, set up, for the next exchange; not one that failed or had to send
  * twice, for it remembers that (its error, its retries). libcurl before 8.1 keeps a pointer into the headers of the exchange
- * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes.
+ * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes; what was worth
+ * keeping in it, the TLS sessions, is the lane's (a CURLSH that no other thread sees).
  *
  * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (flow.h). */
 #include "http/lane.h"
@@ -40,10 +41,8 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
-static void start(er_lane *lane)
+static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had */
 {
-    int error = er_pool_reside(lane->pool, &lane->resident);
-    if (!error) return;
     er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
@@ -51,6 +50,12 @@ static void start(er_lane *lane)
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
     lane->off(lane);
+}
+
+static void start(er_lane *lane)
+{
+    int error = er_pool_reside(lane->pool, &lane->resident);
+    if (error) cannot_begin(lane, error);
 }
 
 static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
@@ -134,12 +139,16 @@ void er_lane_stop(er_lane *lane, bool now)
 
 /* ---- seats ---- */
 
+/* A new one, or one that was used before: that is as it was set up, and has nothing of what happened. */
 static er_handle *take_handle(er_lane *lane)
 {
     er_node *node = er_list_pop(&lane->spares);
     er_handle *handle = node ? er_of(node, er_handle, spare) : er_handle_new(lane->defaults);
-    int error = !handle ? ENOMEM : node ? 0 : er_sockets_count(&lane->sockets, handle);
-    if (!error && node && lane->defaults->curl < 0x080100) error = er_handle_renew(handle);
+    bool fresh = !node, renews = lane->defaults->curl < ER_CURL_FORGETS_HEADERS;
+    int error = handle ? 0 : ENOMEM;
+    if (!error && fresh) error = er_sockets_count(&lane->sockets, handle);
+    if (!error && !fresh && renews) error = er_handle_renew(handle);
+    if (!error && renews && curl_easy_setopt(handle->easy, CURLOPT_SHARE, lane->tls)) error = ENOMEM;
     if (!error) {
         handle->known = &lane->known;
         return handle;
@@ -363,7 +372,7 @@ static void drive(er_lane *lane)
 {
     int running;
     for (;;) {
-        if (lane->defaults->curl < 0x080400) er_sockets_nudge(&lane->sockets);
+        if (lane->defaults->curl < ER_CURL_TRIES_NEXT) er_sockets_nudge(&lane->sockets);
         take_completed(lane);
         hand_on(lane);
         if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
@@ -421,6 +430,8 @@ static CURLM *open_multi(er_lane *lane)
         er_sockets_close(&lane->sockets);
         return NULL;
     }
+    lane->tls = lane->defaults->curl < ER_CURL_FORGETS_HEADERS ? curl_share_init() : NULL;
+    curl_share_setopt(lane->tls, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     er_sockets_serve(&lane->sockets, multi);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_due);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lane);
@@ -434,6 +445,7 @@ static void close_multi(er_lane *lane)
     while ((node = er_list_pop(&lane->spares))) er_handle_free(er_of(node, er_handle, spare));
     if (!lane->multi) return;
     curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
+    curl_share_cleanup(lane->tls);
     er_sockets_close(&lane->sockets);
     er_known_forget(&lane->known);
     lane->multi = NULL;

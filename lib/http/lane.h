@@ -6,6 +6,11 @@
 #include "http/redirect.h"
 #include "http/sockets.h"
 
+enum { /* the first libcurl that does so */
+    ER_CURL_FORGETS_HEADERS = 0x080100, /* of the transfer before */
+    ER_CURL_TRIES_NEXT = 0x080400       /* of a host's addresses at once */
+};
+
 typedef enum er_lane_state {
     ER_LANE_OFF,
     ER_LANE_ON,    /* its thread is wanted, or runs */
@@ -37,6 +42,7 @@ typedef struct er_lane {
     er_list       inbox, leaving;
 
     _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
+    CURLSH       *tls;   /* TLS sessions, which would go with each handle. NULL: they stay with curl */
     er_sockets    sockets;
     er_known      known;
     er_list       seated, spares;

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "base/result.h"
 #include "core/policy.h"
+#include "http/close_notify.h"
 #include "http/stage.h"
 
 #include <errno.h>
@@ -236,6 +237,7 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             http->n_lanes = lanes;
             http->slots.limit = limit;
             http->defaults.curl = curl_version_info(CURLVERSION_NOW)->version_num;
+            http->defaults.tls_end = er_close_notify_find(http->defaults.curl);
             http->slots.shared = http->defaults.http2 = opts.http2;
             http->slots.per_host = opts.limit_per_host ? opts.limit_per_host : 30;
             unsigned share = limit / lanes + (limit % lanes != 0);
