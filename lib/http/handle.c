@@ -35,11 +35,12 @@ static void tell_sent(const er_exchange *x)
 
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-    const er_handle *handle = arg;
+    er_handle *handle = arg;
     er_exchange *x = handle->x;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     if (handle->spot && !x->request->setup) er_known_taken(x); /* not earlier: curl reads them when it begins */
     x->redial_ns = 0;
+    *handle->words = '\0'; /* of an address that failed before another did not */
     if (x->sent && !x->answered) {
         bool harmless = (x->request->repeatable || er_method_idempotent(x->hop.method)) && !x->request->never_repeat;
         x->vetoed = x->resent || !harmless;

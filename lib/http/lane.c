@@ -230,6 +230,7 @@ static void seat(er_lane *lane, er_exchange *x)
         return;
     }
     lane->running++;
+    lane->due_ns = 0; /* as curl says; but 8.10.0 to 8.11.0 not always */
     if (er_swap(&x->look, 0)) look_at(lane, x);
 }
 
@@ -363,7 +364,8 @@ static int set_due(CURLM *multi, long ms, void *arg)
 {
     er_lane *lane = arg;
     (void)multi;
-    lane->due_ns = ms < 0 ? INT64_MAX : ms ? er_deadline(er_now_ns(), ms) : 0;
+    if (ms > 0) lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* never too early: 8.10.0 to 8.11.0 would not say it again */
+    else lane->due_ns = ms ? INT64_MAX : 0;
     return 0;
 }
 
