@@ -115,7 +115,7 @@ static errand_result sleep_ms(looping *l, int64_t ms)
     l->course.idle_ms = er_ms_sum(l->course.idle_ms, ms);
     er_add_relaxed(&l->course.policy->asleep, 1); /* relaxed: a figure */
     if (how->sleep) how->sleep(ms, how->hook_arg);
-    else if (l->pool && ms) r = errand_await(errand_sleep(l->pool, ms));
+    else if (l->pool && ms && !er_pool_dead(l->pool)) r = errand_await(errand_sleep(l->pool, ms));
     else if (ms) {
         er_parker parker = { 0 };
         er_park(&parker, 1, er_deadline(er_now_ns(), ms));

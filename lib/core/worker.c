@@ -199,10 +199,9 @@ static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task
     w->task = task;
     w->resident = task && task->cell.kind->resident;
     pool->housed += w->resident;
-    if (w->searching) {
-        w->searching = pool->searching = false;
-        c = er_summon(pool);
-    }
+    bool searched = w->searching;
+    if (searched) w->searching = pool->searching = false;
+    if (searched || w->resident) c = er_summon(pool); /* who becomes a resident does not come back for what waits */
     er_pool_unlock(pool);
     if (task) begin(pool, w, pick->stamp);
     if (*before) er_cell_release(&(*before)->cell);

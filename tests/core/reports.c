@@ -1,8 +1,11 @@
 /* What a pool tells of itself: who is alive, how many and how long, and which failures nobody looked at. */
 #include "heard.h"
 
+#include "core/pool_state.h"
+
 #include <errand/policy.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,6 +141,36 @@ START_TEST(a_dump_shows_runs_that_are_asleep)
     ENDS(f, ECANCELED);
     ck_assert(!dump_has("patient"));
     errand_policy_free(patient);
+}
+END_TEST
+
+static errand_pool *dumped;
+static unsigned looked_up;
+int __real_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info)
+{
+    if (dumped) ck_assert_uint_eq(__atomic_load_n(&dumped->lock.word, __ATOMIC_SEQ_CST), 0);
+    looked_up++;
+    return __real_dladdr(address, info);
+}
+
+START_TEST(symbols_are_looked_up_without_the_pools_lock) /* a library that is being loaded has the loader's, and may use the pool */
+{
+    hold h = { 0 };
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_future *f = errand_submit(own, hold_worker, &h), *g = errand_submit(own, hold_worker, &h);
+    await_event(&h.began);
+    dumped = own;
+    FILE *to = fmemopen(text, sizeof text, "w");
+    ck_assert_int_eq(errand_pool_dump(own, to), 0);
+    fclose(to);
+    dumped = NULL;
+    ck_assert_uint_eq(looked_up, 2);
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(g, 0);
+    close_pool(own);
 }
 END_TEST
 
@@ -300,6 +333,7 @@ Suite *reports_suite(void)
     tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
     tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
     tcase_add_test(tc, a_dump_shows_runs_that_are_asleep);
+    tcase_add_test(tc, symbols_are_looked_up_without_the_pools_lock);
     tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
     tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
     tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);

@@ -10,6 +10,7 @@
 
 #include <errand/log.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -129,6 +130,8 @@ void er_thread_join(er_thread *thread) { MODEL_WAIT("er_thread_join", .waits = M
 void er_thread_detach(er_thread *thread) { (void)thread; }
 unsigned er_cores(void) { return 1; }
 unsigned er_fork_generation(void) { return 0; }
+_Noreturn void er_exit_child(void) { abort(); }
+bool er_stack_is_ample(void) { return true; }
 uint64_t er_random(void) { return 4; }
 char *er_symbol(const void *address, char *buffer, size_t size)
 {
