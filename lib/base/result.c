@@ -424,7 +424,7 @@ const char *errand_strerror(int error)
         snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
     else if (error >= ERRAND_USER && error < ERRAND_REFUSED)
         snprintf(text, sizeof text, "user error %d", error - ERRAND_USER);
-    else return strerror_r(error, text, sizeof text);
+    else return er_error_text(error);
     return text;
 }
 

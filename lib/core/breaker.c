@@ -13,6 +13,7 @@
 #include "core/breaker.h"
 
 #include "base/options.h"
+#include "log/own.h"
 
 #include <errno.h>
 #include <string.h>
@@ -166,11 +167,11 @@ static void spread(errand_breaker *b, const news *told)
     const char *name = c->name ? c->name : "breaker", *key = c->key ? c->key : "";
     const char *of = c->key ? " of " : "";
     /* the key's member may be forgotten meanwhile, but not by whoever has just used it: see er_breaker_ask */
-    if (c->to == ERRAND_BREAKER_HALF_OPEN) errand_info(log, "[%s-probe]%s%.200s", name, of, key);
-    else if (c->to == ERRAND_BREAKER_CLOSED) errand_info(log, "[%s-closed]%s%.200s", name, of, key);
-    else if (c->open_ms == ERRAND_FOREVER) errand_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
+    if (c->to == ERRAND_BREAKER_HALF_OPEN) er_log_info(log, "[%s-probe]%s%.200s", name, of, key);
+    else if (c->to == ERRAND_BREAKER_CLOSED) er_log_info(log, "[%s-closed]%s%.200s", name, of, key);
+    else if (c->open_ms == ERRAND_FOREVER) er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
     else
-        errand_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
+        er_log_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
                     (double)c->open_ms / 1000, told->failed, told->calls);
     if (!told->post) return;
     b->job.run = tell_watcher;

@@ -15,6 +15,7 @@
 #include "core/task.h"
 
 #include "base/bytes.h"
+#include "log/own.h"
 
 #define DEPTH 64
 #define STEPS 4000000
@@ -141,7 +142,7 @@ bool er_circle(er_cell *from, const er_wait *wait)
     bool found = wait->room ? starved(wait->room, NULL) : leads_back(&w, wait->input);
     if (found) {
         er_task *task = er_cell_task(from);
-        errand_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",
+        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",
                      w.path.at ? w.path.at : "");
     }
     er_bytes_free(&w.path);

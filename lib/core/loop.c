@@ -7,6 +7,8 @@
  * thread; elsewhere on a parker. Around the caller's body stands a frame with the attempt's deadline. */
 #include "core/course.h"
 
+#include "log/own.h"
+
 #include <errand/pool.h>
 
 #include <errno.h>
@@ -194,7 +196,7 @@ static int begin(errand_loop *loop, const errand_policy *policy)
     l->course.deadline_ns = er_deadline(l->course.began_ns, left);
     loop->priv[0] = (uintptr_t)l;
     loop->priv[1] = TRIES;
-    errand_info(log_of(l), "[%s-start]", policy->how.name);
+    er_log_info(log_of(l), "[%s-start]", policy->how.name);
     return 0;
 }
 

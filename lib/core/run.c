@@ -22,6 +22,8 @@
  * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
 #include "core/run.h"
 
+#include "log/own.h"
+
 #include <errno.h>
 
 enum { DRIVEN = 1, BEGIN = 2, LOOK = 4, TIMER = 8, TOLD = 16 };
@@ -261,7 +263,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     r->timer.fn = timer_due;
-    errand_info(er_run_log(r), "[%s-start]", policy->how.name);
+    er_log_info(er_run_log(r), "[%s-start]", policy->how.name);
     /* a queue may hold the caller up: not if he does not queue his task himself */
     r->urgent = urgent || policy->how.rate || policy->how.sem;
     er_cell_keep(&r->cell); /* the driver of the beginning */

@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "log/own.h"
 #include "http/outcome.h"
 #include "http/stage.h"
 #include "http/turns.h"
@@ -22,11 +23,11 @@ static void report(const er_exchange *x, const errand_result *r)
     const errand_response *response = r->value;
     if (!errand_log_on(x->http->log, ERRAND_LOG_DEBUG)) return;
     if (r->error) {
-        errand_debug(x->http->log, "%s", errand_result_message(r));
+        er_log_debug(x->http->log, "%s", errand_result_message(r));
         return;
     }
     char *label = er_request_label(x->request);
-    errand_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
+    er_log_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
     er_free(label);
 }
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "log/own.h"
 #include "core/policy.h"
 #include "http/close_notify.h"
 #include "http/stage.h"
@@ -249,7 +250,7 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             er_list_init(&http->performs);
             er_list_init(&http->performers);
             error = set_up(http, &opts, &why);
-            if (error) errand_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
+            if (error) er_log_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
         }
     }
     er_bytes_free(&why);
