@@ -314,9 +314,16 @@ static const er_cell_kind failed_kind = { .free = free_failed };
 static errand_detail left_behind = {
     .fixed = true, .may_have_run = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
 };
-static er_cell no_memory[] = { /* the second: something was given up for the want of it, and may have been done */
-    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED | ER_UNDONE, .count = 1, .kind = &failed_kind, .result = { .error = ENOMEM } },
-    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED, .count = 1, .kind = &failed_kind, .result = { .error = ENOMEM, .detail = &left_behind } },
+static er_cell no_memory[] = {
+    /* the second: something was given up for the want of it, and may have been done */
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED | ER_UNDONE,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM } },
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM, .detail = &left_behind } },
 };
 
 er_cell *er_failed(errand_pool *pool, errand_result r)

@@ -11,10 +11,7 @@
 static turned t;
 static errand_pool *pool;
 
-static void open_turned(void)
-{
-    pool = turned_pool(&t);
-}
+static void open_turned(void) { pool = turned_pool(&t); }
 
 /* Work that somebody else does, behind a promise: a hook hears of cancels, and does not stop it. */
 typedef struct foreign {
@@ -23,10 +20,7 @@ typedef struct foreign {
     int64_t timeout_ms; /* of an errand_timeout around it; 0: none */
     bool awaits;        /* it waits for it, instead of returning errand_later */
 } foreign;
-static void hear(void *told)
-{
-    count_up(told);
-}
+static void hear(void *told) { count_up(told); }
 static errand_result send_away(void *arg)
 {
     foreign *w = arg;
@@ -34,15 +28,13 @@ static errand_result send_away(void *arg)
     errand_promise *p = errand_promise_new(pool, &f);
     errand_on_cancel(p, hear, &w->told);
     w->promise[w->calls % 4] = p;
-    if (w->timeout_ms)
-        f = errand_timeout(f, w->timeout_ms);
+    if (w->timeout_ms) f = errand_timeout(f, w->timeout_ms);
     count_up(&w->calls);
     return w->awaits ? errand_await(f) : errand_later(f);
 }
 static void give_up_work(foreign *w)
 {
-    for (unsigned i = 0; i < w->calls; i++)
-        errand_promise_abandon(w->promise[i]);
+    for (unsigned i = 0; i < w->calls; i++) errand_promise_abandon(w->promise[i]);
 }
 
 /* Runs it until it ends as timed out; how often it was called. */
@@ -117,10 +109,8 @@ static bool whole_may_have_run(errand_policy_opts opts, errand_task task, event 
 {
     opts.within_ms = 400;
     errand_future *f = start_run(pool, opts, task);
-    if (began)
-        await_event(began);
-    else
-        await_asleep(pool, 1);
+    if (began) await_event(began);
+    else await_asleep(pool, 1);
     turn(&t, pool, 401);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
@@ -129,17 +119,14 @@ static bool whole_may_have_run(errand_policy_opts opts, errand_task task, event 
     return may;
 }
 
-static errand_result sleeps(void *arg)
-{
-    return (void)arg, errand_later(errand_sleep(pool, LONG_MS));
-}
+static errand_result sleeps(void *arg) { return (void)arg, errand_later(errand_sleep(pool, LONG_MS)); }
 
 START_TEST(a_run_says_at_its_deadline_whether_an_attempt_was_under_way)
 {
     open_turned();
     script s = { .error = { ECONNREFUSED, ECONNREFUSED } };
     errand_policy_opts o = { .attempts = 9, .first_ms = 300, .jitter = ERRAND_JITTER_NONE };
-    ck_assert(!whole_may_have_run(o, scripted(&s), NULL)); /* asleep, and nothing was ever reached */
+    ck_assert(!whole_may_have_run(o, scripted(&s), NULL));                  /* asleep, and nothing was ever reached */
     ck_assert(!whole_may_have_run(o, (errand_task){ .fn = sleeps }, NULL)); /* what it followed could be taken back */
     stuck running = { .h.result = errand_ok(NULL, NULL) };
     ck_assert(whole_may_have_run(o, sticking(&running), &running.h.began));
@@ -158,7 +145,8 @@ START_TEST(a_failure_beside_an_attempt_that_is_under_way_may_have_run)
 {
     open_turned();
     foreign w = { .calls = 0 };
-    errand_future *f = start_run(pool, (errand_policy_opts){ .attempts = 2, .hedge_ms = 100 }, (errand_task){ .fn = send_away, .arg = &w });
+    errand_future *f = start_run(pool, (errand_policy_opts){ .attempts = 2, .hedge_ms = 100 },
+                                 (errand_task){ .fn = send_away, .arg = &w });
     await_count(&w.calls, 1);
     await_asleep(pool, 0);
     turn(&t, pool, 101);
@@ -201,8 +189,7 @@ static errand_result lose_the_answer(void *arg) /* checks nothing: that takes me
     hold *h = arg;
     count_up(&h->runs);
     happen(&h->began);
-    while (!happened(&h->go))
-        nanosleep(&(struct timespec){ 0, 100000 }, NULL);
+    while (!happened(&h->go)) nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true, "the answer is lost");
 }
 
@@ -264,8 +251,7 @@ static chain the_chain;
 static errand_result step(void *arg)
 {
     intptr_t left = as_number(arg);
-    if (left)
-        return errand_later(errand_run(pool, the_chain.policy, step, as_value(left - 1)));
+    if (left) return errand_later(errand_run(pool, the_chain.policy, step, as_value(left - 1)));
     errand_future *f;
     the_chain.promise = errand_promise_new(pool, &f);
     happen(&the_chain.reached);
