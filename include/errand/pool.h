@@ -93,7 +93,7 @@ ERRAND_API void errand_pool_tick(errand_pool *pool);
 
 typedef struct errand_pool_stats {
     uint64_t queued, running;                     /* now                                            */
-    uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel */
+    uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel that somebody asked for */
     uint64_t abandoned;                           /* now: cancelled work that nobody awaits and that still runs */
     int64_t  longest_wait_ns;                     /* in the queue, ever                             */
     int64_t  wait_p50_ns, wait_p99_ns;            /* in the queue; of one task in 32, within 19 %   */

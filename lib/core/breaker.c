@@ -5,8 +5,9 @@
  *
  * What happened in the window stands in PARTS parts of it, the oldest of which is cleared when a new one begins. Each change of
  * state begins a new era; a call says nothing of an era in which it did not begin, so that what is slow to fail does not open
- * what has just been closed. A probe is a lease: a number and a time; past that time it is lent to the next who asks, and what
- * becomes of the first is not looked at. Every outcome gives the lease back. There is no timer: OPEN ends when somebody asks.
+ * what has just been closed. A probe is a lease: a number and a time; past that time it is lent to the next who asks. What becomes
+ * of the first counts all the same, so that a service slower than its leases can show that it is well. Every outcome gives the
+ * lease back. There is no timer: OPEN ends when somebody asks.
  *
  * Changes wait in a ring for a job of the pool, which tells the watcher one after the other. A member is pinned by each call
  * under way and each change in the ring. */
@@ -241,8 +242,7 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
 {
     const errand_breaker_opts *how = &m->breaker->how;
     if (call->probe) {
-        if (m->probes[call->probe - 1].lease != call->lease) return; /* expired, and lent anew */
-        m->probes[call->probe - 1].lease = 0;
+        if (m->probes[call->probe - 1].lease == call->lease) m->probes[call->probe - 1].lease = 0; /* else lent anew */
         if (verdict == ER_CALL_WELL && ++m->well >= how->probes) become(m, ERRAND_BREAKER_CLOSED, now, told);
         if (verdict == ER_CALL_FAILED) become(m, ERRAND_BREAKER_OPEN, now, told);
         return;

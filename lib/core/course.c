@@ -29,10 +29,10 @@ errand_log *er_course_log(const er_course *c, errand_pool *pool)
     return !how->name ? NULL : how->log ? how->log : pool ? er_pool_log(pool) : NULL;
 }
 
-void er_course_before(const er_course *c, unsigned number, int64_t now_ns)
+void er_course_before(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last)
 {
     const errand_policy_opts *how = &c->policy->how;
-    errand_view view = er_course_view(c, number, now_ns, NULL);
+    errand_view view = er_course_view(c, number, now_ns, number > 1 ? last : NULL);
     how->before_attempt(&view, how->hook_arg);
 }
 

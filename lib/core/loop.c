@@ -68,7 +68,7 @@ static int get_limits(looping *l)
     return error;
 }
 
-static int begin_attempt(looping *l)
+static int begin_attempt(looping *l, const errand_result *last)
 {
     errand_policy *p = l->course.policy;
     int error = get_limits(l);
@@ -77,7 +77,7 @@ static int begin_attempt(looping *l)
     er_policy_count(&p->attempts);
     er_budget_began(l->course.budget);
     l->attempt_began_ns = now_of(l);
-    if (p->how.before_attempt) er_course_before(&l->course, l->course.number, l->attempt_began_ns);
+    if (p->how.before_attempt) er_course_before(&l->course, l->course.number, l->attempt_began_ns, last);
     int64_t left = er_ms_until(l->attempt_began_ns, l->course.deadline_ns);
     if (p->how.attempt_ms < left) left = p->how.attempt_ms;
     l->timed = left != INT64_MAX && !own_time(l);
@@ -158,7 +158,7 @@ static bool finish(errand_loop *loop, errand_result *last)
 /* The next attempt begins, or that cannot be. */
 static bool go_on(errand_loop *loop, errand_result *last)
 {
-    int error = begin_attempt(of(loop));
+    int error = begin_attempt(of(loop), last);
     if (!error) {
         errand_result_free(last);
         return true;

@@ -200,7 +200,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
 
 void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site)
 {
-    if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || er_pool_dead(pool) || !er_pool_log(pool)) return;
+    if (!r->error || er_result_cancelled(r) || er_pool_dead(pool) || !er_pool_log(pool)) return;
     bool told = false;
     if (site) {
         er_pool_lock(pool);

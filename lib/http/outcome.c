@@ -69,6 +69,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
     } else if (f->reason != ERRAND_BY_NOBODY) {
         errand_result_free(&r);
         r = er_fail_by(f->error, f->reason);
+        if (may_have_run) er_result_may_have_run(&r);
     }
     er_bytes_free(words);
     return r;
