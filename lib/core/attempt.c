@@ -68,7 +68,7 @@ static int get_permit(er_attempt *a)
     a->place.waiter.fn = granted;
     a->place.n = 1;
     a->place.name = c->name ? c->name : policy_of(a)->how.name;
-    a->place.site = a->run->site;
+    a->place.site = a->run->idle.site;
     er_cell_keep(&a->run->cell);
     int error = er_sem_enter(sem, er_course_key(c), &a->place);
     if (error != EINPROGRESS) er_cell_release(&a->run->cell);
@@ -155,7 +155,7 @@ static void submit(er_attempt *a)
     er_attempt_watch(a, ER_RUNS,
                      er_task_submit(run->cell.pool, &task, er_context_keep(run->course.context),
                                     own < whole ? own : whole, own < whole ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL,
-                                    urgent, run->site));
+                                    urgent, run->idle.site));
 }
 
 /* ---- on its way ---- */

@@ -114,7 +114,7 @@ static void begin_last(er_running *r)
         errand_task task = { .fn = run_last, .arg = a, .name = r->course.name, .detached = true };
         er_attempt_watch(a, ER_LAST,
                          er_task_submit(r->cell.pool, &task, er_context_keep(r->course.context), INT64_MAX,
-                                        ERRAND_BY_NOBODY, true, r->site));
+                                        ERRAND_BY_NOBODY, true, r->idle.site));
         return;
     }
     errand_result result; /* without memory: here and now, as a then-function would be */

@@ -221,7 +221,7 @@ static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 
 static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run };
 
-_Static_assert(sizeof(er_running) <= 304, "asleep, with 64 bytes of history and what malloc adds, at most 400");
+_Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
 
 /* The policy adds nothing: a task, whose end is counted, and told as that of an attempt. */
 static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
@@ -277,7 +277,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->into = !task->fn;
     r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     r->free_arg = task->free;
-    r->site = site;
+    r->idle.site = site;
     r->begin_by_ns = INT64_MAX;
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);

@@ -42,12 +42,11 @@ struct er_running {
     bool            ended, armed, no_hedge, urgent, into;
     void          (*fn)(void);
     errand_free_fn *free_arg;
-    const void     *site;
     er_course       course;
     int64_t         begin_by_ns; /* the first attempt; then: until when it sleeps */
     int64_t         alarm_ns;    /* what the timer is armed for */
     er_timer        timer;
-    er_idle         idle;        /* while it sleeps */
+    er_idle         idle;        /* while it sleeps; its site is where the run was begun */
     er_attempt     *attempts;    /* in the order in which they were begun */
 };
 

@@ -109,7 +109,6 @@ static void fall_asleep(er_running *r, int64_t ms)
     r->begin_by_ns = er_deadline(er_run_now(r), ms);
     if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
     r->idle.tell = tell_sleep;
-    r->idle.site = r->site;
     er_pool_idles(r->cell.pool, &r->idle);
     er_policy_count(&r->course.policy->retries);
     er_add_relaxed(&r->course.policy->asleep, 1); /* relaxed: a figure */
@@ -171,7 +170,7 @@ void er_run_attempt_ended(er_running *r, er_attempt *a, errand_result result)
         errand_task task = { .fn = run_judge, .arg = a, .name = r->course.name, .detached = true };
         er_attempt_watch(a, ER_JUDGED,
                          er_task_submit(r->cell.pool, &task, er_context_keep(r->course.context), INT64_MAX,
-                                        ERRAND_BY_NOBODY, true, r->site));
+                                        ERRAND_BY_NOBODY, true, r->idle.site));
     } else {
         judge(r, a);
         act_on(r, a);
