@@ -41,7 +41,7 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
-static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had */
+static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had; `off` is next */
 {
     er_list refused;
     er_lock_take(&lane->lock);
@@ -49,13 +49,13 @@ static void cannot_begin(er_lane *lane, int error) /* there is no thread to be h
     er_list_take_all(&refused, &lane->inbox);
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
-    lane->off(lane);
 }
 
-static void start(er_lane *lane)
+static bool start(er_lane *lane)
 {
     int error = er_pool_reside(lane->pool, &lane->resident);
     if (error) cannot_begin(lane, error);
+    return !error;
 }
 
 static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
@@ -66,7 +66,7 @@ static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
     return true;
 }
 
-void er_lane_add(er_lane *lane, er_exchange *x)
+bool er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_INBOX;
@@ -77,7 +77,7 @@ void er_lane_add(er_lane *lane, er_exchange *x)
         er_list_init(&one);
         er_list_push(&one, &x->queued);
         lane->refuse(lane, &one, ECANCELED);
-        return;
+        return false;
     }
     bool starts = lane->state == ER_LANE_OFF;
     if (starts) {
@@ -87,9 +87,11 @@ void er_lane_add(er_lane *lane, er_exchange *x)
         wake(lane);
     }
     er_lock_give(&lane->lock);
-    if (!starts) return;
+    if (!starts) return true;
     lane->on(lane);
-    start(lane);
+    bool begins = start(lane);
+    if (!begins) lane->off(lane);
+    return begins;
 }
 
 bool er_lane_leave(er_lane *lane, er_exchange *x)
@@ -488,11 +490,9 @@ static void gone(er_resident *self)
     lane->begun = false;
     lane->stop = 0;
     er_lock_give(&lane->lock);
-    if (!again) {
-        lane->off(lane);
-        return;
-    }
-    start(lane);
+    if (again && start(lane)) return;
+    if (again) lane->go(lane, NULL); /* what was in the inbox has been refused */
+    lane->off(lane);
 }
 
 void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults)

@@ -53,8 +53,9 @@ typedef struct er_lane {
 
 void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults);
 
-/* Hands x over; its place is LANE. If there is no thread for the lane, it is refused. */
-void er_lane_add(er_lane *lane, er_exchange *x);
+/* Hands x over; its place is LANE. False: it has been refused, for it was told to end, or there is no thread for the lane; then
+ * others may have its slot. */
+bool er_lane_add(er_lane *lane, er_exchange *x);
 
 /* x has been told to end. True: the lane's thread has not begun yet (perhaps there is none to be had), and x is the caller's to end. */
 bool er_lane_leave(er_lane *lane, er_exchange *x);

@@ -96,7 +96,7 @@ static bool carry_out(errand_http *http, er_turns *out)
     bool again = false;
     while ((node = er_list_pop(&out->exchanges))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        er_lane_add(x->lane, x);
+        again |= !er_lane_add(x->lane, x);
     }
     while ((node = er_list_pop(&out->performs))) again |= !er_perform_begin(http, er_of(node, er_slot_turn, node));
     for (;;) {
@@ -134,16 +134,13 @@ void er_session_go(er_lane *lane, er_list *mine) { go(lane->http, lane, mine); }
 
 void er_session_refuse(er_lane *lane, er_list *refused, int error)
 {
-    errand_http *http = lane->http;
     er_node *node;
-    er_session_hold(http);
+    (void)lane;
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
         bool told = er_exchange_told(x) != ERRAND_BY_NOBODY; /* in a pool that shuts down there is none to be had */
         x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }
-    go(http, NULL, NULL);
-    er_session_let_go(http);
 }
 
 void er_session_rest(er_exchange *x)
