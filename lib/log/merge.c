@@ -47,6 +47,12 @@ static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVEL
     return all;
 }
 
+static void take_news(er_hub *hub, er_voice *v, const er_said_news *news)
+{
+    tell_lost(hub, v, news->lost);
+    v->speaks = (long)news->thread;
+}
+
 static bool tell_last_lost(er_hub *hub, er_voice *v)
 {
     uint64_t sums[ER_LOG_LEVELS], untold = 0;
@@ -89,7 +95,7 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
     do {
         const er_record *r = er_ring_front(&v->ring);
         b->bytes += r->size;
-        if ((r->tag & ER_SAID_KIND) == ER_SAID_LOST) tell_lost(hub, v, (const uint64_t *)(const void *)(saying(r) + 1));
+        if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
         else er_print(hub, v, r);
         er_ring_pass(&v->ring, r);
         if (v->ring.read - v->given >= v->ring.size / 4) give_back(v);
@@ -107,14 +113,14 @@ static void list_voices(er_hub *hub)
     if (changed == b->voices_seen) return;
     size_t room = b->heap_room;
     if (er_voices_list(hub, &b->voices, &b->voices_room, &b->n)) {
-        b->left = true; /* for a time with more memory */
+        b->left = b->blind = true; /* for a time with more memory */
         return;
     }
     if (room < b->voices_room) {
         er_voice **heap = er_resize(b->heap, b->voices_room * sizeof *heap);
         if (!heap) {
             b->n = b->n < room ? b->n : room;
-            b->left = true;
+            b->left = b->blind = true;
             return;
         }
         b->heap = heap;
@@ -130,13 +136,10 @@ static void reap(er_hub *hub)
     for (size_t i = 0; i < b->n; i++) {
         er_voice *v = b->voices[i];
         bool ended = er_load_acquire(&v->ended); /* acquire: all it has put is seen below */
-        if (!ended || er_ring_put(&v->ring) != v->ring.read) {
-            b->voices[kept++] = v;
-            b->left |= ended;
-            continue;
-        }
-        tell_last_lost(hub, v);
-        er_voices_reap(hub, &v, 1);
+        if (ended) tell_last_lost(hub, v);
+        if (ended && er_voice_reap(v)) continue;
+        b->voices[kept++] = v;
+        b->more |= ended;
     }
     b->n = kept;
 }
@@ -144,8 +147,9 @@ static void reap(er_hub *hub)
 bool er_backend_pass(er_hub *hub)
 {
     er_backend *b = hub->backend;
+    size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: they are ready */
     bool told = false;
-    b->left = false;
+    b->left = b->blind = b->more = false;
     b->bytes = 0;
     list_voices(hub);
     b->horizon = er_stamp();
@@ -155,6 +159,7 @@ bool er_backend_pass(er_hub *hub)
         v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
+    for (size_t i = 0; i < sinks && b->heaped; i++) er_layout_ask_zone(hub->sinks[i].layout);
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
     while (b->heaped) {
         take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));
