@@ -20,7 +20,9 @@
  *           their level: this library's own lines (of a pool, a policy, a session that was given the log), and what a callback
  *           sink says, for it runs on the thread that makes room.
  * Memory.   One ring (opts.ring bytes) for each thread that has logged and still lives, for each log; of it only what lines
- *           pile up is touched. 128 KiB for each sink, and each call site's format once.
+ *           pile up is touched. The ring of a thread that has ended goes to the next thread that begins to log, also before its
+ *           lines are written: so there are never more rings than threads logged at one time, even when a sink is stuck.
+ *           128 KiB for each sink, and each call site's format once.
  * One line. Control characters are escaped, so that nobody can forge a line; a newline is always the end of one.
  * Late use. After close a log may still be named: what is said to it goes nowhere and is counted. (Until 1,000 more logs have
  *           been closed; then its memory is used again.)
@@ -104,7 +106,23 @@ typedef struct errand_log_sink_opts {
     int64_t           rotate_ms;    /* rotated at each multiple of it, of local time (86400000: at midnight). 0: never      */
 } errand_log_sink_opts;
 
-/* The file is opened for appending, made if need be (0644). */
+/* The file is opened for appending, made if need be (0644). A relative path is meant in the working directory of this call.
+ *
+ * A file that rotates is followed by its path: before lines are written the log looks whether the path still names its file. If
+ * another program has renamed, removed or rotated the file, the log goes on in the file that the path names now, or makes it
+ * again; a file that was cut short (logrotate's copytruncate) counts anew. (A file that does not rotate is opened again by
+ * errand_log_reopen alone.) So several processes may rotate one path, if all use the same sizes and numbers; lines stay whole, each
+ * file rotates once, and what one process writes while another rotates may stand in path.1.
+ *
+ * A new file has the permissions of the file before. Where the path is a symbolic link, its target is rotated, in the target's
+ * folder. Up to the first free number files move up: keep costs as much time as there are rotated files.
+ *
+ * A rotation that fails is counted once (errand_log_flush: EIO) and tried again with the first line a second later, or after
+ * errand_log_reopen. Nothing is lost by it: lines go on into the file there is. Only where that file has been removed and
+ * cannot be made again (its folder is gone) lines are lost, and told when it can.
+ *
+ * rotate_ms: on the days when the clocks change a period may be longer or shorter; a multiple that the clock skips is left out.
+ * If the clock is set back, or the file is dated in the future, the next rotation is at most one period away. */
 ERRAND_API int errand_log_add_file_sized(errand_log *log, const char *path, const errand_log_sink_opts *opts, size_t size);
 ERRAND_API int errand_log_add_stderr_sized(errand_log *log, const errand_log_sink_opts *opts, size_t size);
 /* The system's log, by datagrams to a socket (NULL: "/dev/log") in the form of RFC 3164, facility user. ident is copied. */

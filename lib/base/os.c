@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -462,9 +463,20 @@ uint64_t er_random(void)
 
 /* ---- files ---- */
 
+/* Where the program was started with 0, 1 or 2 closed, the lowest free number is one of these, and what the program, or another
+ * library, prints would land in a file of ours. */
+static int above_standard(int fd)
+{
+    if (fd < 0 || fd > 2) return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3), error = errno;
+    close(fd);
+    errno = error;
+    return higher;
+}
+
 int er_file_open(const char *path, int flags, int *fd)
 {
-    do *fd = open(path, flags | O_CLOEXEC, 0644);
+    do *fd = above_standard(open(path, flags | O_CLOEXEC, 0644));
     while (*fd < 0 && errno == EINTR);
     return *fd < 0 ? errno : 0;
 }
@@ -562,25 +574,73 @@ int er_file_rename(const char *from, const char *to)
 
 int er_file_move(const char *from, const char *to) { return rename(from, to) < 0 ? errno : 0; }
 
+static void tell_about(er_file_about *about, const struct stat *st)
+{
+    *about = (er_file_about){ .device = st->st_dev,
+                              .node = st->st_ino,
+                              .size = (uint64_t)st->st_size,
+                              .changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+                              .mode = st->st_mode & 07777,
+                              .regular = S_ISREG(st->st_mode),
+                              .named = st->st_nlink > 0 };
+}
+
 int er_file_look(int fd, er_file_about *about)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) return errno;
-    *about = (er_file_about){ .device = st.st_dev,
-                              .node = st.st_ino,
-                              .size = (uint64_t)st.st_size,
-                              .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-                              .regular = S_ISREG(st.st_mode),
-                              .terminal = S_ISCHR(st.st_mode) && isatty(fd) };
+    tell_about(about, &st);
+    about->terminal = S_ISCHR(st.st_mode) && isatty(fd);
     return 0;
 }
+
+int er_file_look_at(const char *path, er_file_about *about)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) return errno;
+    tell_about(about, &st);
+    return 0;
+}
+
+int er_file_there(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0) return errno;
+    return S_ISDIR(st.st_mode) ? EISDIR : 0;
+}
+
+int er_file_absolute(const char *path, char **absolute)
+{
+    char here[PATH_MAX];
+    if (*path != '/' && !getcwd(here, sizeof here)) return errno;
+    size_t size = *path == '/' ? 0 : strlen(here), rest = strlen(path) + 1;
+    if (!(*absolute = malloc(size + 1 + rest))) return ENOMEM;
+    if (size) {
+        memcpy(*absolute, here, size);
+        (*absolute)[size++] = '/';
+    }
+    memcpy(*absolute + size, path, rest);
+    return 0;
+}
+
+int er_file_real(const char *path, char **real) { return (*real = realpath(path, NULL)) ? 0 : errno; }
+
+int er_file_mode(int fd, unsigned mode) { return fchmod(fd, (mode_t)mode) < 0 ? errno : 0; }
+
+int er_file_lock(int fd)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    return errno == EWOULDBLOCK ? EBUSY : 0;
+}
+
+void er_file_unlock(int fd) { flock(fd, LOCK_UN); }
 
 int er_datagram_open(const char *path, int *fd)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     if (strlen(path) >= sizeof to.sun_path) return ENAMETOOLONG;
     memcpy(to.sun_path, path, strlen(path));
-    *fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    *fd = above_standard(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (*fd < 0) return errno;
     struct timeval second = { .tv_sec = 1 };
     if (setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second) == 0 &&
@@ -611,4 +671,14 @@ int er_file_length(const char *path, uint64_t *length)
 }
 
 int er_file_close(int fd) { return close(fd) < 0 && errno != EINTR ? errno : 0; }
-int er_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ? errno : 0; }
+int er_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) return errno;
+    for (int i = 0; i < 2; i++) {
+        if ((fds[i] = above_standard(fds[i])) >= 0) continue;
+        int error = errno;
+        close(fds[!i]);
+        return error;
+    }
+    return 0;
+}

@@ -124,7 +124,7 @@ static inline double er_random_fraction(uint64_t *state)
     return (double)(er_random_next(state) >> 11) * 0x1p-53;
 }
 
-/* ---- files: descriptors are close-on-exec; interrupted calls go on ---- */
+/* ---- files: descriptors are close-on-exec and never 0, 1 or 2; interrupted calls go on ---- */
 ER_SHARED int er_file_open(const char *path, int flags, int *fd);     /* O_* flags; made with 0644          */
 ER_SHARED int er_file_temp(const char *beside, char **path, int *fd); /* a new file in the folder of `beside`, 0644 less umask; free path */
 ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got); /* *got 0: the end              */
@@ -137,9 +137,18 @@ int er_file_move(const char *from, const char *to);             /* and does not 
 typedef struct er_file_about {
     uint64_t device, node, size;
     int64_t  changed_ns; /* since 1970 */
+    unsigned mode;       /* permissions */
     bool     regular, terminal;
+    bool     named;      /* it has a name somewhere */
 } er_file_about;
-int er_file_look(int fd, er_file_about *about);
+int  er_file_look(int fd, er_file_about *about);
+int  er_file_look_at(const char *path, er_file_about *about); /* follows links; terminal is not looked up  */
+int  er_file_there(const char *path);                         /* 0: a file or a link has this name; EISDIR, ENOENT ... */
+int  er_file_absolute(const char *path, char **absolute);     /* with the working directory of now; free absolute */
+int  er_file_real(const char *path, char **real);             /* of what exists: absolute, without links; free real */
+int  er_file_mode(int fd, unsigned mode);
+int  er_file_lock(int fd); /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
+void er_file_unlock(int fd);
 /* A socket that sends datagrams to a path, each waiting at most a second. */
 int er_datagram_open(const char *path, int *fd);
 int er_datagram_send(int fd, const void *at, size_t size);

@@ -7,7 +7,9 @@
  * afterwards and wakes it from ASLEEP; the backend sets ASLEEP and looks at all rings afterwards. One of the two sees the other:
  * between writing and looking the backend has er_barrier, a fence on all threads at once, so that writers need none.
  *
- * A flush is a number: the pass that began after it was asked for, and found everything, answers it.
+ * A flush is a number: the pass that began after it was asked for, and found everything, answers it. Where threads say so much
+ * that no pass finds everything, it is answered by the pass that takes what was stamped up to a window after it was seen: a line
+ * that was said before the flush has no later stamp.
  *
  * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned): if the
  * write it is stuck in ever returns, it tells what is still there as lost and frees everything. */
@@ -136,22 +138,39 @@ static bool abandoned(er_hub *hub)
     return is;
 }
 
+static uint64_t answered_by_pass(er_hub *hub, uint64_t asked) /* 0: none */
+{
+    er_backend *b = hub->backend;
+    if (!b->left) return asked;
+    return !b->blind && b->horizon - b->pending_stamp >= b->window ? b->pending : 0;
+}
+
+static void answer_flushes(er_hub *hub, uint64_t asked, uint64_t again)
+{
+    uint64_t done = er_load(&hub->flush_done), now = answered_by_pass(hub, asked);
+    if (now <= done) return;
+    if (again > done) reopen(hub); /* once more with the next answer, if it was asked for later than this one */
+    answer(hub, now);
+}
+
 static bool work(er_hub *hub) /* true: more is to be expected at once */
 {
     er_backend *b = hub->backend;
     er_lock_take(&hub->lock);
     uint64_t asked = er_load(&hub->flush_asked), again = hub->reopen_asked;
     er_lock_give(&hub->lock);
+    if (b->pending <= er_load(&hub->flush_done)) {
+        b->pending = asked;
+        b->pending_stamp = er_stamp();
+    }
     if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
     int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
     if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
     bool found = er_backend_pass(hub);
     if (b->discard) tell_discarded(hub);
     if (found) write_sinks(hub);
-    if (b->left) return true;
-    if (again > er_load(&hub->flush_done)) reopen(hub);
-    if (asked != er_load(&hub->flush_done)) answer(hub, asked);
-    return b->bytes >= MUCH;
+    answer_flushes(hub, asked, again);
+    return b->left || b->more || b->bytes >= MUCH;
 }
 
 static bool anybody_waits(er_hub *hub)

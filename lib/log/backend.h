@@ -12,11 +12,14 @@ struct er_backend {
     uint64_t   window;   /* in stamps; beyond it a stamp is not believed              */
     uint64_t   bytes;    /* taken in this pass                                        */
     bool       left;     /* something is there that this pass did not take            */
+    bool       blind;    /* ... or this pass had no memory to look at all voices       */
+    bool       more;     /* something has come meanwhile: the next pass begins at once */
     bool       discard;  /* nothing is written any more, all is told lost             */
     bool       printing; /* a line is on its way to the sinks: this one has it now */
     size_t     sink;
     bool       dying;    /* er_backend_drain is at it: no callback is called, no voice freed, no room given back */
     bool       drained;  /* er_backend_drain has been, on this thread, within a pass: the pass has nothing left to take */
+    uint64_t   pending, pending_stamp; /* the flush that is answered next, and when it was seen */
     uint64_t   lines, discarded[ER_LOG_LEVELS];
     er_stamps  stamps;
     int64_t    latest_ns; /* the time of the last line */

@@ -35,7 +35,7 @@ struct errand_log { /* a logger */
     char     name[];
 };
 
-typedef struct er_voice { /* one thread in one hub */
+typedef struct er_voice { /* one thread in one hub, and when it has ended the next that begins to speak there */
     er_ring  ring;
     uint64_t said;                /* atomic, written by the thread: lines put or lost                     */
     uint64_t lost[ER_LOG_LEVELS]; /* atomic, written by the thread, ever: lines lost, by level            */
@@ -43,16 +43,19 @@ typedef struct er_voice { /* one thread in one hub */
     uint64_t lost_shown;          /* ... and of it what stands in the ring                                 */
     er_parker parker;             /* the thread waits for room                                             */
     uint32_t waiting;             /* atomic                                                                */
-    long     thread;              /* the kernel's number                                                   */
+    long     thread;              /* the thread's own: the kernel's number of it ...                       */
+    long     thread_shown;        /* ... and the one that stands in the ring                               */
     uint64_t id;                  /* the hub's */
 
     struct er_voice *next_of_thread; /* the thread's own */
     er_hub  *hub;                 /* under the registry's lock: NULL when the hub has no more use for it  */
     er_node  node;                /* under the registry's lock: in hub->voices                             */
-    bool     ended;               /* atomic: its thread is gone                                            */
+    er_node  heir;                /* under the registry's lock: in hub->ended                              */
+    bool     ended;               /* atomic, written under the registry's lock: its thread is gone         */
 
     /* the backend's own */
     uint64_t told[ER_LOG_LEVELS]; /* of lost */
+    long     speaks;              /* whose lines come next                                                 */
     uint64_t stop;                /* this pass ends here                                                   */
     uint64_t stamp;               /* of the record in front                                                */
     uint64_t given;               /* how much of read has been given back                                  */
@@ -65,9 +68,13 @@ typedef struct er_saying {
     const errand_log *log;
 } er_saying;
 enum { /* tag: kind, level << 4, and bits */
-    ER_SAID_ARGS = 1, ER_SAID_TEXT, ER_SAID_PLACE, ER_SAID_LOST,
+    ER_SAID_ARGS = 1, ER_SAID_TEXT, ER_SAID_PLACE, ER_SAID_NEWS,
     ER_SAID_KIND = 0xf, ER_SAID_LEVEL = 4, ER_SAID_FIELDS = 0x100 /* a pointer to fields, counted, comes first */
 };
+typedef struct er_said_news { /* what has changed since the record before */
+    uint64_t lost[ER_LOG_LEVELS]; /* the sums so far */
+    int64_t  thread;
+} er_said_news;
 typedef struct er_said_place { /* then file, function, text: so many bytes, the first two with a NUL; */
     int32_t  line;
     uint32_t file, function, text;
@@ -121,6 +128,7 @@ struct er_hub {
     uint64_t exit_target; /* that end's own */
 
     er_list  voices;     /* under the registry's lock from here ... */
+    er_list  ended;      /* those of them whose threads are gone */
     size_t   n_voices;
     uint64_t gone_said, gone_lost; /* of voices that are no more */
     bool     buried;     /* nothing comes any more: what is said and not written is lost */
@@ -150,7 +158,7 @@ void er_hub_stats(er_hub *hub, errand_log_stats *stats);
 
 /* The backend's: the voices there are, into an array that has room (grown if need be: 0 or ENOMEM). */
 int  er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n);
-void er_voices_reap(er_hub *hub, er_voice *const *voices, size_t n); /* of these the empty ones whose threads are gone */
+bool er_voice_reap(er_voice *v); /* freed, if its thread is gone, no other has it by now, and nothing is in it */
 
 void er_voices_drop(er_hub *hub); /* in a child: all of them */
 void er_hub_bury(er_hub *hub);   /* its voices are their threads' from now on; what has ended long ago is freed */

@@ -2,7 +2,7 @@
  *
  * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so it is done once a second and
  * only the fraction is put in by hand; the zone's offset is asked for once a quarter of an hour, which is where changes of
- * daylight time fall. Days become dates by counting from 1 March of year 0 in eras of 400 years (Howard Hinnant,
+ * daylight time fall, and with each pass of the backend, for a program may change its zone. Days become dates by counting from 1 March of year 0 in eras of 400 years (Howard Hinnant,
  * chrono-compatible low-level date algorithms).
  *
  * What stands between time and message is the same for all lines of a call site: such a run of steps is kept as text, in a
@@ -168,6 +168,8 @@ static void add_time(er_layout *l, er_text *out, int64_t wall_ns)
     }
     er_text_add_padded(out, l->time, json ? 27 : 23);
 }
+
+void er_layout_ask_zone(er_layout *l) { l->second = l->quarter = INT64_MIN; }
 
 /* ---- text ---- */
 

@@ -32,6 +32,7 @@ static er_hub *hub_new(const errand_log_opts *o)
     er_list_init(&hub->loggers);
     er_list_init(&hub->flushing);
     er_list_init(&hub->voices);
+    er_list_init(&hub->ended);
     return hub;
 }
 

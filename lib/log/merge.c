@@ -47,6 +47,12 @@ static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVEL
     return all;
 }
 
+static void take_news(er_hub *hub, er_voice *v, const er_said_news *news)
+{
+    v->speaks = (long)news->thread;
+    tell_lost(hub, v, news->lost);
+}
+
 static bool tell_last_lost(er_hub *hub, er_voice *v)
 {
     uint64_t sums[ER_LOG_LEVELS], untold = 0;
@@ -90,7 +96,7 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
         const er_record *r = er_ring_front(&v->ring);
         b->bytes += r->size;
         er_ring_pass(&v->ring, r); /* first: a callback may come back from a fault, and er_backend_drain has been here meanwhile */
-        if ((r->tag & ER_SAID_KIND) == ER_SAID_LOST) tell_lost(hub, v, (const uint64_t *)(const void *)(saying(r) + 1));
+        if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
         else er_print(hub, v, r);
         if (b->drained) {
             b->heaped = 0;
@@ -111,14 +117,14 @@ static void list_voices(er_hub *hub)
     if (changed == b->voices_seen) return;
     size_t room = b->heap_room;
     if (er_voices_list(hub, &b->voices, &b->voices_room, &b->n)) {
-        b->left = true; /* for a time with more memory */
+        b->left = b->blind = true; /* for a time with more memory */
         return;
     }
     if (room < b->voices_room) {
         er_voice **heap = er_resize(b->heap, b->voices_room * sizeof *heap);
         if (!heap) {
             b->n = b->n < room ? b->n : room;
-            b->left = true;
+            b->left = b->blind = true;
             return;
         }
         b->heap = heap;
@@ -134,17 +140,14 @@ static void reap(er_hub *hub)
     for (size_t i = 0; i < b->n; i++) {
         er_voice *v = b->voices[i];
         bool ended = er_load_acquire(&v->ended); /* acquire: all it has put is seen below */
-        if (!ended || er_ring_put(&v->ring) != v->ring.read) {
-            b->voices[kept++] = v;
-            b->left |= ended;
-            continue;
-        }
-        tell_last_lost(hub, v);
+        if (ended) tell_last_lost(hub, v);
         if (b->drained) {
             b->voices_seen = UINT64_MAX; /* the list is half sorted out: made anew */
             return;
         }
-        er_voices_reap(hub, &v, 1);
+        if (ended && er_voice_reap(v)) continue;
+        b->voices[kept++] = v;
+        b->more |= ended;
     }
     b->n = kept;
 }
@@ -152,8 +155,9 @@ static void reap(er_hub *hub)
 bool er_backend_pass(er_hub *hub)
 {
     er_backend *b = hub->backend;
+    size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: they are ready */
     bool told = false;
-    b->left = b->drained = false;
+    b->left = b->blind = b->more = b->drained = false;
     b->bytes = 0;
     list_voices(hub);
     b->horizon = er_stamp();
@@ -163,6 +167,7 @@ bool er_backend_pass(er_hub *hub)
         v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
+    for (size_t i = 0; i < sinks && b->heaped; i++) er_layout_ask_zone(hub->sinks[i].layout);
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
     while (b->heaped) {
         take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));

@@ -40,7 +40,7 @@ static void read_record(er_backend *b, const er_voice *voice, const er_record *r
 {
     er_line *line = &b->line;
     line->level = (int)(record->tag >> ER_SAID_LEVEL & 0xf);
-    line->thread = voice->thread;
+    line->thread = voice->speaks;
     line->name = s->log->name;
     line->wall_ns = time_of(b, s->stamp);
     line->fields = NULL;

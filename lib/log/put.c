@@ -129,7 +129,21 @@ static char *put_text(char *to, const saying *s)
     return spot->values.n ? put_values(begin + er_round8((size_t)(to - begin)), &spot->values) : to;
 }
 
-static size_t size_of_lost(const er_voice *v) { return v->lost_all == v->lost_shown ? 0 : HEAD + sizeof v->lost; }
+static size_t size_of_news(const er_voice *v)
+{
+    bool none = v->lost_all == v->lost_shown && v->thread == v->thread_shown;
+    return none ? 0 : HEAD + sizeof(er_said_news);
+}
+
+static void put_news(const er_hub *hub, er_voice *v, char *record, const errand_log *log)
+{
+    er_said_news news = { .thread = v->thread };
+    memcpy(news.lost, v->lost, sizeof news.lost);
+    memcpy(put_head(record, NULL, log), &news, sizeof news);
+    v->lost_shown = v->lost_all;
+    v->thread_shown = v->thread;
+    er_ring_commit(&v->ring, record, HEAD + sizeof news, tag_of(ER_SAID_NEWS, 0), hub->strict);
+}
 
 /* Whether it finds room or not, it still counts as waiting: the backend does not end meanwhile. */
 static char *wait_for_room(er_hub *hub, er_voice *v, size_t size)
@@ -147,7 +161,7 @@ static char *wait_for_room(er_hub *hub, er_voice *v, size_t size)
 /* False: there was no room, or what was to be copied changed meanwhile. */
 static bool put_in(er_hub *hub, er_voice *v, saying *s)
 {
-    size_t before = size_of_lost(v), fields = s->fields ? sizeof s->fields : 0, head = HEAD + fields;
+    size_t before = size_of_news(v), fields = s->fields ? sizeof s->fields : 0, head = HEAD + fields;
     size_t longest = er_ring_longest(&v->ring) - before - head, most = UINT32_MAX - 1;
     size_t rest = size_of_rest(s, SIZE_MAX);
     if (rest > longest) {
@@ -160,9 +174,7 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
     if (!record && waits) record = wait_for_room(hub, v, before + head + rest);
     if (!record) return false;
     if (before) {
-        memcpy(put_head(record, NULL, s->log), v->lost, sizeof v->lost);
-        v->lost_shown = v->lost_all;
-        er_ring_commit(&v->ring, record, before, tag_of(ER_SAID_LOST, 0), hub->strict);
+        put_news(hub, v, record, s->log);
         record += before;
     }
     char *to = put_head(record, s->plan, s->log), *end;

@@ -1,8 +1,13 @@
 /* log/registry.c -- which thread speaks in which hub, and what becomes of both.
  *
  *     voice:  in use --thread ends--> ended --drained--> freed by the backend
+ *               |  ^------another thread begins---+
  *               |hub is buried
  *               +--> its thread's alone --thread ends, or looks for a voice--> freed
+ *
+ * The voice of an ended thread goes to the next thread that begins to speak in the hub, with what is still in its ring: so
+ * there are never more voices than threads spoke at the same time, however slow the sinks are. What the one thread has
+ * written the other sees by the lock; the backend sees `ended` under the lock before it frees.
  *
  * A thread writes into its voice without asking anybody, so nobody else frees it while the thread lives: closing a log is
  * safe beside a thread that is just saying something. What such a straggler puts after the end is never read; when the voice
@@ -18,7 +23,8 @@
 
 #include <errno.h>
 
-#define GRAVES 1000
+#define GRAVES    1000
+#define HEIRLOOMS 8
 
 __thread er_speaker er_speaker_of_thread;
 
@@ -46,6 +52,7 @@ static er_voice *voice_new(er_hub *hub)
     er_voice *v = er_alloc_aligned(ER_LINE, head + hub->ring);
     if (!v) return NULL;
     *v = (er_voice){ .hub = hub, .id = hub->id, .thread = er_thread_number() };
+    v->thread_shown = v->speaks = v->thread;
     er_ring_init(&v->ring, (char *)v + head, hub->ring);
     return v;
 }
@@ -78,6 +85,7 @@ static void take_out(er_voice *v) /* under the lock */
     hub->gone_lost += lost_of(v);
     hub->gone_said += er_load_relaxed(&v->said); /* relaxed: nobody writes any more */
     er_list_remove(&v->node);
+    if (er_load_relaxed(&v->ended)) er_list_remove(&v->heir); /* relaxed: written under the lock */
     hub->n_voices--;
 }
 
@@ -108,10 +116,12 @@ static void thread_ends(void *arg)
         er_lock_take(&lock);
         er_hub *hub = v->hub;
         bool mine = !hub || hub->buried || er_hub_forked(hub);
-        if (mine) take_out(v);
-        else
-            er_store_release(&v->ended,
-                             true); /* release: what the thread put is seen; from here on v is the backend's */
+        if (mine) {
+            take_out(v);
+        } else {
+            er_list_push(&hub->ended, &v->heir);
+            er_store_release(&v->ended, true); /* release: what the thread put is seen; v is its heir's or the backend's */
+        }
         er_lock_give(&lock);
         if (mine) voice_free(v);
         else er_hub_rouse(hub, ER_HUB_ASLEEP);
@@ -125,6 +135,42 @@ static er_voice *find(er_speaker *me, uint64_t id)
     return v;
 }
 
+/* Of the first few the one with the most room. */
+static er_voice *inherit(er_hub *hub) /* under the lock */
+{
+    er_voice *best = NULL;
+    unsigned seen = 0;
+    for (er_node *n = hub->ended.head.next; n != &hub->ended.head && seen++ < HEIRLOOMS; n = n->next) {
+        er_voice *v = er_of(n, er_voice, heir);
+        if (!best || er_ring_used(&v->ring) < er_ring_used(&best->ring)) best = v;
+    }
+    if (!best) return NULL;
+    er_list_remove(&best->heir);
+    er_store_relaxed(&best->ended, false); /* relaxed: the backend looks again under the lock */
+    best->thread = er_thread_number();
+    best->ring.limit = best->ring.next; /* the next call takes the long way, and says whose lines begin */
+    return best;
+}
+
+static er_voice *add_new(er_hub *hub)
+{
+    er_voice *v = voice_new(hub);
+    if (!v) return NULL;
+    er_lock_take(&lock);
+    bool late = hub->buried;
+    if (!late) {
+        er_list_push(&hub->voices, &v->node);
+        hub->n_voices++;
+    }
+    er_lock_give(&lock);
+    if (late) {
+        er_free(v);
+        return NULL;
+    }
+    er_add(&hub->voices_changed, 1);
+    return v;
+}
+
 er_voice *er_voice_find(errand_log *log)
 {
     er_speaker *me = &er_speaker_of_thread;
@@ -133,26 +179,12 @@ er_voice *er_voice_find(errand_log *log)
     if (id == ER_LOG_CLOSED) return NULL;
     er_voice *v = find(me, id);
     if (!v) {
+        if (er_thread_at_end(thread_ends, me)) return NULL;
         er_lock_take(&lock);
         sweep(me);
+        v = hub->buried ? NULL : inherit(hub);
         er_lock_give(&lock);
-        if (!(v = voice_new(hub))) return NULL;
-        if (er_thread_at_end(thread_ends, me)) {
-            er_free(v);
-            return NULL;
-        }
-        er_lock_take(&lock);
-        bool late = hub->buried;
-        if (!late) {
-            er_list_push(&hub->voices, &v->node);
-            hub->n_voices++;
-        }
-        er_lock_give(&lock);
-        if (late) {
-            er_free(v);
-            return NULL;
-        }
-        er_add(&hub->voices_changed, 1);
+        if (!v && !(v = add_new(hub))) return NULL;
         v->next_of_thread = me->all;
         me->all = v;
     }
@@ -190,16 +222,15 @@ int er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n)
     return 0;
 }
 
-void er_voices_reap(er_hub *hub, er_voice *const *voices, size_t n)
+bool er_voice_reap(er_voice *v)
 {
-    (void)hub;
-    for (size_t i = 0; i < n; i++) {
-        er_voice *v = voices[i];
-        er_lock_take(&lock);
-        take_out(v);
-        er_lock_give(&lock);
-        er_free(v);
-    }
+    er_lock_take(&lock);
+    bool over = er_load_relaxed(&v->ended) && er_ring_put(&v->ring) == v->ring.read; /* relaxed: written under the lock */
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) over = over && er_load_relaxed(&v->lost[i]) == v->told[i];
+    if (over) take_out(v);
+    er_lock_give(&lock);
+    if (over) er_free(v);
+    return over;
 }
 
 /* ---- hubs ---- */
@@ -231,6 +262,7 @@ void er_voices_drop(er_hub *hub)
     me->id = 0;
     er_lock_take(&lock);
     for (er_node *n; (n = er_list_pop(&hub->voices));) voice_free(er_of(n, er_voice, node));
+    er_list_init(&hub->ended);
     hub->n_voices = 0;
     hub->gone_said = hub->gone_lost = 0;
     er_lock_give(&lock);

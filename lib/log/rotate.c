@@ -1,8 +1,20 @@
 /* log/rotate.c -- files that make way: path becomes path.1, path.1 becomes path.2, up to the number kept.
  *
  * By size: before the line that would make the file longer than asked. By time: at multiples of the period of local time; a
- * file that was last written in an earlier period makes way to the first line. Who cannot rename or open goes on writing to the
- * file there is. */
+ * file that was last written in an earlier period makes way to the first line.
+ *
+ * Follow. The path names the file. Whenever the buffer begins to fill, a look at the path says whether another program has removed
+ * or renamed the file, has rotated it, or has cut it short; then what the path names now is opened, or made.
+ *
+ * Several processes. Who rotates holds the lock of the file that the path names, and finds under it that the path names it still:
+ * so each file is rotated once. The new file is made after all the moving, so nobody holds the next lock too early.
+ * Nobody waits for the lock: who does not get it writes on and finds the new file with the next look.
+ *
+ * Failing. No step depends on the ones before: only as many files move up as stand below the first free number, and what is
+ * one too many is removed after all else has been done. So a rotation that fails is tried again from where it stopped, and loses
+ * nothing. It is tried again after a second, or by errand_log_reopen. Meanwhile lines go into the file there is; if that one has
+ * no name any more, they are lost, and told. */
+#include "base/atomic.h"
 #include "base/clock.h"
 #include "log/sink.h"
 
@@ -10,35 +22,50 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-static int64_t next_turn(int64_t period_ns, int64_t wall_ns)
+#define AGAIN_NS (1000 * ER_MS)
+#define SET_BACK (1000 * ER_MS) /* lines of one moment may stand in any order; the clock was set back if it is more */
+
+static int64_t local_of(int64_t wall_ns) { return wall_ns + er_wall_offset(wall_ns) * 1000000000; }
+
+/* The next multiple on the local clock may be nearer or further than a period: its hands may be moved meanwhile. */
+static void note_turn(er_sink *sink, int64_t wall_ns)
 {
-    int64_t offset = er_wall_offset(wall_ns) * 1000000000, local = wall_ns + offset;
-    int64_t begun = local - local % period_ns;
-    return begun > INT64_MAX - period_ns ? INT64_MAX : begun + period_ns - offset;
+    int64_t period = sink->period_ns, local = local_of(wall_ns), past = local % period;
+    if (past < 0) past += period;
+    sink->begun_ns = wall_ns - past;
+    sink->turn_ns = INT64_MAX;
+    if (wall_ns > INT64_MAX - period) return;
+    int64_t turn = wall_ns - past + period, other = turn + (local - wall_ns) - (local_of(turn) - turn);
+    bool moved = local_of(turn) % period != 0 && other > wall_ns && local_of(other) == local - past + period;
+    sink->turn_ns = moved ? other : turn;
 }
+
+static void failed(er_sink *sink, int error)
+{
+    sink->again_ns = er_coarse_ns() + AGAIN_NS;
+    sink->failures++;
+    sink->error = error;
+}
+
+static bool may_try(const er_sink *sink) { return !sink->again_ns || er_coarse_ns() >= sink->again_ns; }
 
 void er_sink_note_file(er_sink *sink)
 {
     er_file_about about;
-    sink->device = sink->node = sink->written = 0;
-    if (er_file_look(sink->fd, &about) || !about.regular) return;
-    sink->device = about.device;
-    sink->node = about.node;
-    sink->written = about.size;
-    if (sink->period_ns) sink->turn_ns = next_turn(sink->period_ns, about.size ? about.changed_ns : er_wall_ns());
-}
-
-bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more)
-{
-    uint64_t there = sink->written + sink->size;
-    if (!sink->node || !there) return false;
-    return (sink->most && there + more > sink->most) || (sink->period_ns && wall_ns >= sink->turn_ns);
+    bool regular = er_file_look(sink->fd, &about) == 0 && about.regular;
+    er_store_relaxed(&sink->device, regular ? about.device : 0); /* relaxed: who adds a sink compares, no more */
+    er_store_relaxed(&sink->node, regular ? about.node : 0);
+    sink->written = regular ? about.size : 0;
+    if (!regular || !sink->period_ns) return;
+    int64_t now = er_wall_ns(); /* a file from the future is of today: the clock was wrong, then or since */
+    note_turn(sink, about.size && about.changed_ns < now ? about.changed_ns : now);
 }
 
 int er_sink_reopen(er_sink *sink)
 {
     int fd;
     if (!sink->path || sink->each) return 0;
+    sink->again_ns = 0;
     int error = er_file_open(sink->path, O_WRONLY | O_APPEND | O_CREAT, &fd);
     if (error) return error;
     int before = sink->fd;
@@ -49,19 +76,92 @@ int er_sink_reopen(er_sink *sink)
     return 0;
 }
 
-int er_sink_rotate(er_sink *sink)
+/* The file that comes after one which is full, or gone. It is no more open to others than that one was. */
+static int open_next(er_sink *sink, const er_file_about *before, int64_t wall_ns)
 {
-    size_t room = strlen(sink->path) + 16;
-    char *from = er_alloc(2 * room), *to = from ? from + room : NULL;
-    int error = from ? 0 : ENOMEM;
-    for (unsigned i = sink->keep; i && !error; i--) {
-        snprintf(to, room, "%s.%u", sink->path, i);
-        if (i > 1) snprintf(from, room, "%s.%u", sink->path, i - 1);
-        error = er_file_move(i > 1 ? from : sink->path, to);
-        if (error == ENOENT && i > 1) error = 0;
+    int error = er_sink_reopen(sink);
+    if (error || sink->written || !sink->node) return error;
+    er_file_mode(sink->fd, before->mode);
+    if (sink->period_ns) note_turn(sink, wall_ns);
+    return 0;
+}
+
+/* ---- following ---- */
+
+static bool is_ours(const er_sink *sink, const er_file_about *about)
+{
+    return about->device == sink->device && about->node == sink->node;
+}
+
+int er_sink_follow(er_sink *sink, int64_t wall_ns)
+{
+    er_file_about there, here;
+    int error = er_file_look_at(sink->path, &there);
+    if (!error && is_ours(sink, &there)) {
+        sink->written = there.size;
+        bool set_back = sink->period_ns && wall_ns < sink->begun_ns - SET_BACK;
+        if (sink->period_ns && (set_back || (wall_ns >= sink->begun_ns && wall_ns < sink->turn_ns))) note_turn(sink, wall_ns);
+        return 0;
     }
+    if (error && error != ENOENT && error != ENOTDIR) return 0; /* it cannot be known */
+    if (er_file_look(sink->fd, &here)) return 0;
+    if (here.named && !may_try(sink)) return 0;
+    if (!error && !there.regular) error = EEXIST; /* opening it may block */
+    else error = open_next(sink, &here, wall_ns);
+    if (!error || !here.named) return error;
+    failed(sink, error);
+    return 0;
+}
+
+/* ---- rotating ---- */
+
+bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more)
+{
+    uint64_t there = sink->written + sink->size;
+    if (!there) return false;
+    return ((sink->most && there + more > sink->most) || (sink->period_ns && wall_ns >= sink->turn_ns)) && may_try(sink);
+}
+
+static char *name_of(char *name, size_t room, const char *path, uint64_t number)
+{
+    if (number) snprintf(name, room, "%s.%llu", path, (unsigned long long)number);
+    else snprintf(name, room, "%s", path);
+    return name;
+}
+
+static int move_up(const char *path, unsigned keep)
+{
+    size_t room = strlen(path) + 24;
+    char *from = er_alloc(2 * room), *to = from ? from + room : NULL;
+    if (!from) return ENOMEM;
+    uint64_t free = 0, most = (uint64_t)keep + 1;
+    int error;
+    do error = er_file_there(name_of(to, room, path, ++free));
+    while (!error && free < most);
+    if (error == ENOENT) error = 0;
+    for (uint64_t i = free; i && !error; i--)
+        error = er_file_move(name_of(from, room, path, i - 1), name_of(to, room, path, i));
+    if (!error && free == most) er_file_remove(name_of(to, room, path, most));
     er_free(from);
-    if (!error) error = er_sink_reopen(sink);
-    if (error && sink->period_ns) sink->turn_ns = next_turn(sink->period_ns, er_wall_ns()); /* not with every line */
     return error;
+}
+
+void er_sink_rotate(er_sink *sink, int64_t wall_ns)
+{
+    er_file_about here, there;
+    if (er_file_lock(sink->fd)) return; /* another process is about to do it */
+    char *real = NULL;
+    int error = er_file_look(sink->fd, &here);
+    if (!error) error = er_file_look_at(sink->path, &there);
+    if (!error && is_ours(sink, &there)) {
+        if (!(error = er_file_real(sink->path, &real))) error = move_up(real, sink->keep);
+        er_free(real);
+    } else if (error == ENOENT) {
+        error = 0; /* another program has removed it, or was quicker */
+    } else if (!error && !there.regular) {
+        error = EEXIST;
+    }
+    er_file_unlock(sink->fd); /* before the new file is there: a child of this process may have a copy of the descriptor */
+    if (!error) error = open_next(sink, &here, wall_ns);
+    if (error) failed(sink, error);
 }

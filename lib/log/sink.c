@@ -12,6 +12,7 @@
  * one does not get through, it adds up. Nothing tells a failing descriptor from a healthy one but the attempt, so each write
  * is a new one. */
 #include "log/sink.h"
+#include "base/atomic.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -48,14 +49,16 @@ static int failed(er_sink *sink, int error)
 
 int er_sink_open_file(er_sink *sink, const char *path, const errand_log_sink_opts *opts)
 {
-    *sink = (er_sink){ .fd = -1, .path = er_copy_text(path) };
-    int error = sink->path ? er_file_open(path, O_WRONLY | O_APPEND | O_CREAT, &sink->fd) : ENOMEM;
+    *sink = (er_sink){ .fd = -1 };
+    int error = er_file_absolute(path, &sink->path);
+    if (!error) error = er_file_open(sink->path, O_WRONLY | O_APPEND | O_CREAT, &sink->fd);
     er_file_about about = { 0 };
     if (!error) {
         sink->ours = true;
         error = er_file_look(sink->fd, &about);
     }
     if (!error) error = open_with(sink, opts, NULL, about.terminal);
+    if (!error && about.regular && er_file_real(sink->path, &sink->real) == ENOMEM) error = ENOMEM;
     if (error) return failed(sink, error);
     er_sink_note_file(sink);
     return 0;
@@ -115,15 +118,20 @@ void er_sink_close(er_sink *sink)
     if (sink->ours && sink->fd >= 0) er_file_close(sink->fd);
     er_free(sink->layout);
     er_free(sink->path);
+    er_free(sink->real);
     er_free(sink->ident);
     er_free(sink->at);
     er_text_close(&sink->own);
     *sink = (er_sink){ .fd = -1 };
 }
 
+/* By name, too: a file that is just rotating is another one at each look. */
 bool er_sink_same(const er_sink *a, const er_sink *b)
 {
-    return (a->is_stderr && b->is_stderr) || (a->node && a->node == b->node && a->device == b->device);
+    if (a->is_stderr && b->is_stderr) return true;
+    if (a->real && b->real && !strcmp(a->real, b->real)) return true;
+    uint64_t node = er_load_relaxed(&a->node); /* relaxed: a comparison, no more */
+    return node && node == er_load_relaxed(&b->node) && er_load_relaxed(&a->device) == er_load_relaxed(&b->device);
 }
 
 /* ---- writing ---- */
@@ -172,13 +180,9 @@ static void add(er_sink *sink, const er_line *line, uint64_t lost, char *text, s
         if (error) note_failure(sink, !lost, lost, error);
         return;
     }
-    if (sink->node && !sink->is_stderr && er_sink_rotates(sink, line->wall_ns, size)) {
+    if (er_sink_may_rotate(sink) && er_sink_rotates(sink, line->wall_ns, size)) {
         er_sink_write(sink);
-        int error = er_sink_rotate(sink);
-        if (error) {
-            sink->failures++;
-            sink->error = error;
-        }
+        er_sink_rotate(sink, line->wall_ns);
     }
     if (size > ER_SINK_ROOM - sink->size || (lost && sink->gaps == ER_SINK_GAPS)) er_sink_write(sink);
     if (size > ER_SINK_ROOM) {
@@ -215,14 +219,29 @@ static void tell_lost(er_sink *sink, const er_line *now)
     add_gap(sink, now, lost, reason);
 }
 
+static int follow(er_sink *sink, const er_line *line)
+{
+    return er_sink_may_rotate(sink) && !sink->size ? er_sink_follow(sink, line->wall_ns) : 0;
+}
+
 void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size)
 {
+    int error = follow(sink, line);
+    if (error) {
+        note_failure(sink, 1, 0, error);
+        return;
+    }
     tell_lost(sink, line);
     add(sink, line, 0, text, size);
 }
 
 void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines)
 {
+    int error = follow(sink, now);
+    if (error) {
+        note_failure(sink, 0, lines, error);
+        return;
+    }
     tell_lost(sink, now);
     add_gap(sink, now, lines, NULL);
 }
@@ -232,6 +251,7 @@ void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told) { note_failure(s
 void er_sink_last(er_sink *sink, const er_line *now)
 {
     er_sink_write(sink);
+    if (follow(sink, now)) return;
     tell_lost(sink, now);
     er_sink_write(sink);
 }

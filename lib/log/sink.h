@@ -16,7 +16,7 @@ struct er_sink {
     bool       ours;     /* closed with the sink                                                        */
     int        level;    /* what is less is not for it                                                  */
     er_layout *layout;
-    uint64_t   device, node; /* of a regular file; else 0                                               */
+    uint64_t   device, node; /* of a regular file, else 0; atomic: added sinks are compared meanwhile     */
     bool       is_stderr;
 
     er_sink_fn *each;    /* NULL: bytes to fd, by the buffer                                            */
@@ -25,11 +25,13 @@ struct er_sink {
     errand_free_fn *free;
     char       *ident;   /* syslog's                                                                    */
 
-    char       *path;    /* to be opened anew                                                           */
+    char       *path;    /* to be opened anew; absolute                                                 */
+    char       *real;    /* of a regular file: as it was opened, without links; NULL: it has no name    */
     unsigned    keep;    /* rotated files                                                               */
     uint64_t    most;    /* bytes; 0: any                                                               */
-    int64_t     period_ns, turn_ns; /* the next rotation, on the wall clock; period 0: never            */
+    int64_t     period_ns, begun_ns, turn_ns; /* this period and the next, on the wall clock; 0: never  */
     uint64_t    written; /* bytes in the file                                                           */
+    int64_t     again_ns; /* what failed with the file is not tried before; 0: nothing has failed       */
 
     char       *at;      /* the buffer; allocated once, so writing never needs memory                   */
     size_t      size, lead; /* lead: a newline at its beginning that ends a torn line                   */
@@ -63,7 +65,14 @@ er_sink_fn er_sink_send_syslog;
 
 /* ---- rotate.c ---- */
 void er_sink_note_file(er_sink *sink); /* after opening: size, identity, next turn */
+/* Before a line goes into the empty buffer of a file that rotates: the file is the one that its path names, or an errno: what is
+ * written now would be lost. */
+int  er_sink_follow(er_sink *sink, int64_t wall_ns);
 bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more);
-int  er_sink_rotate(er_sink *sink); /* its buffer is empty */
+void er_sink_rotate(er_sink *sink, int64_t wall_ns); /* its buffer is empty; where it fails, the file there is stays, or is the latest rotated */
+static inline bool er_sink_may_rotate(const er_sink *sink)
+{
+    return sink->node && sink->path && (sink->most || sink->period_ns);
+}
 
 #endif

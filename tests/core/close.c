@@ -594,11 +594,49 @@ START_TEST(waiting_until_another_pool_is_idle_hears_a_cancel)
 }
 END_TEST
 
+static errand_result time_out(void *arg)
+{
+    (void)arg;
+    return errand_fail(ETIMEDOUT);
+}
+
+static int wait_here(void *go, const errand_log_line *line)
+{
+    (void)line;
+    while (!happened(go)) sched_yield();
+    return 0;
+}
+
+START_TEST(a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close)
+{
+    event go = { 0 };
+    errand_log_stats stats = { 0 };
+    errand_future *runs[10];
+    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
+    ck_assert_int_eq(errand_log_add_callback(log, wait_here, &go, NULL, NULL), 0);
+    errand_pool *one = errand_pool_new(&(errand_pool_opts){ .log = log });
+    errand_policy *policy = errand_policy_new(
+        &(errand_policy_opts){ .name = "op", .attempts = 1000000, .first_ms = 1, .most_ms = 1, .within_ms = 100 * LONG_MS }, NULL);
+    for (int i = 0; i < 10; i++) runs[i] = errand_run(one, policy, time_out, NULL);
+    while (stats.dropped < 100) { /* the rings are full, and they go on */
+        sched_yield();
+        ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
+    }
+    for (int i = 0; i < 10; i++) errand_cancel(runs[i]);
+    for (int i = 0; i < 10; i++) ENDS(runs[i], ECANCELED);
+    errand_policy_free(policy);
+    close_pool(one);
+    happen(&go);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+}
+END_TEST
+
 Suite *close_suite(void)
 {
     Suite *suite = suite_create("close");
     TCase *tc = case_of(suite, "close");
     tcase_add_test(tc, a_pool_that_did_nothing_closes);
+    tcase_add_test(tc, a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close);
     tcase_add_test(tc, close_refuses_what_it_cannot_close);
     tcase_add_test(tc, a_pool_cannot_be_closed_on_its_own_thread);
     tcase_add_test(tc, closing_twice_is_EINVAL_and_submitting_to_a_closed_pool_too);

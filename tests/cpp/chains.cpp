@@ -407,6 +407,26 @@ TEST(a_policy_shows_its_waits)
     CHECK(policy.wait(1, 1) == 100ms && policy.wait(2, 1) == 200ms && policy.wait(4, 1) < 0ms);
 }
 
+static int note_level(void *levels, const errand_log_line *line)
+{
+    *static_cast<std::string *>(levels) += std::to_string(static_cast<int>(line->level));
+    return 0;
+}
+
+TEST(a_level_known_at_run_time_is_the_lines)
+{
+    std::string levels;
+    errand_log_sink_opts opts{};
+    {
+        errand::log log;
+        CHECK(errand_log_add_callback(log, note_level, &levels, nullptr, &opts) == 0);
+        for (errand_log_level level : { ERRAND_LOG_INFO, ERRAND_LOG_ERROR, ERRAND_LOG_OFF, ERRAND_LOG_WARN, ERRAND_LOG_DEFAULT })
+            errand_log_at(log, level, "as %d", static_cast<int>(level));
+        CHECK(!log.close(errand::forever));
+    }
+    CHECK(levels == "3543");
+}
+
 TEST(a_pool_tells_its_failures_to_a_log_that_outlives_it)
 {
     errand_log_opts opts{};

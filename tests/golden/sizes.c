@@ -245,6 +245,8 @@ int main(void)
     MEMBER(errand_log_opts, ring);
     MEMBER(errand_log_opts, name);
     MEMBER(errand_log_opts, block_from);
+    MEMBER(errand_log_opts, reserved);
+    MEMBER(errand_log_opts, exit_ms);
     TYPE(errand_log_sink_opts);
     MEMBER(errand_log_sink_opts, level);
     MEMBER(errand_log_sink_opts, form);

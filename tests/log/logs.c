@@ -63,6 +63,43 @@ char *line_of(char **at)
     return line;
 }
 
+folder a_folder(void)
+{
+    folder f = { .at = "/tmp/errand-log-XXXXXX" };
+    ck_assert_ptr_nonnull(mkdtemp(f.at));
+    snprintf(f.path, sizeof f.path, "%s/log", f.at);
+    return f;
+}
+
+char *content(const folder *f, int number) /* NULL: not there */
+{
+    char path[80];
+    snprintf(path, sizeof path, number ? "%s.%d" : "%s", f->path, number);
+    place p = { .fd = open(path, O_RDONLY) };
+    if (p.fd < 0) return NULL;
+    char *text = text_of(&p);
+    close(p.fd);
+    return text;
+}
+
+void remove_folder(const folder *f)
+{
+    for (int i = 0; i < 20; i++) {
+        char path[80];
+        snprintf(path, sizeof path, i ? "%s.%d" : "%s", f->path, i);
+        unlink(path);
+    }
+    rmdir(f->at);
+}
+
+void is(const folder *f, int number, const char *expected)
+{
+    char *text = content(f, number);
+    if (!expected) ck_assert_ptr_null(text);
+    else ck_assert_str_eq(text ? text : "(no file)", expected);
+    free(text);
+}
+
 bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
 
 size_t count_of(const char *text, const char *part)

@@ -17,6 +17,8 @@ Suite *fork_suite(void);
 Suite *formats_suite(void);
 Suite *forms_suite(void);
 Suite *places_suite(void);
+Suite *rotation_suite(void);
+Suite *rings_suite(void);
 Suite *late_suite(void);
 Suite *storms_suite(void);
 Suite *exits_suite(void);
@@ -35,6 +37,14 @@ char *text_of(place *p);  /* all of a file; free it */
 char *line_of(char **at); /* cuts the next line off; NULL at the end */
 bool  has(const char *text, const char *part);
 size_t count_of(const char *text, const char *part);
+
+typedef struct folder { /* of its own, with a path for a log in it */
+    char at[32], path[64];
+} folder;
+folder a_folder(void);
+char  *content(const folder *f, int number); /* of path, or path.number; NULL: not there; free it */
+void   is(const folder *f, int number, const char *expected); /* NULL: not there */
+void   remove_folder(const folder *f); /* with path, and path.1 to path.19 */
 
 /* "... N lines lost here ..." -> N, or 0 */
 unsigned long long gap_of(const char *line);

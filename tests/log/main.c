@@ -14,6 +14,8 @@ int main(void)
     srunner_add_suite(runner, formats_suite());
     srunner_add_suite(runner, forms_suite());
     srunner_add_suite(runner, places_suite());
+    srunner_add_suite(runner, rotation_suite());
+    srunner_add_suite(runner, rings_suite());
     srunner_add_suite(runner, late_suite());
     srunner_add_suite(runner, storms_suite());
     srunner_add_suite(runner, exits_suite());

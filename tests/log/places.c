@@ -14,47 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef struct folder {
-    char at[32], path[64];
-} folder;
-
-static folder a_folder(void)
-{
-    folder f = { .at = "/tmp/errand-log-XXXXXX" };
-    ck_assert_ptr_nonnull(mkdtemp(f.at));
-    snprintf(f.path, sizeof f.path, "%s/log", f.at);
-    return f;
-}
-
-static char *content(const folder *f, int number) /* NULL: not there */
-{
-    char path[80];
-    snprintf(path, sizeof path, number ? "%s.%d" : "%s", f->path, number);
-    place p = { .fd = open(path, O_RDONLY) };
-    if (p.fd < 0) return NULL;
-    char *text = text_of(&p);
-    close(p.fd);
-    return text;
-}
-
-static void remove_folder(const folder *f)
-{
-    for (int i = 0; i < 10; i++) {
-        char path[80];
-        snprintf(path, sizeof path, i ? "%s.%d" : "%s", f->path, i);
-        unlink(path);
-    }
-    rmdir(f->at);
-}
-
-static void is(const folder *f, int number, const char *expected)
-{
-    char *text = content(f, number);
-    if (!expected) ck_assert_ptr_null(text);
-    else ck_assert_str_eq(text ? text : "(no file)", expected);
-    free(text);
-}
-
 START_TEST(a_file_rotates_by_size_and_keeps_so_many)
 {
     folder f = a_folder();

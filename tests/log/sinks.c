@@ -84,9 +84,9 @@ END_TEST
 
 START_TEST(a_file_is_made_and_appended_to)
 {
-    char folder[] = "/tmp/errand-log-XXXXXX", path[64];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/log", folder);
+    char made[] = "/tmp/errand-log-XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(made));
+    snprintf(path, sizeof path, "%s/log", made);
     umask(022);
     for (int i = 1; i <= 2; i++) {
         errand_log *log = errand_log_new(NULL);
@@ -99,7 +99,7 @@ START_TEST(a_file_is_made_and_appended_to)
     fstat(p.fd, &about);
     char *text = text_of(&p);
     unlink(path);
-    rmdir(folder);
+    rmdir(made);
     ck_assert_uint_eq(about.st_mode & 0777, 0644);
     ck_assert(has(text, "- run 1\n") && has(text, "- run 2\n"));
     free(text);
