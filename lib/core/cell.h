@@ -22,7 +22,8 @@ typedef struct er_waiter {
 } er_waiter;
 
 typedef struct er_cell_kind {
-    /* The cell has just been told to end, for the first time. No lock is held. NULL: nothing to do. */
+    /* The cell has just been told to end, for the first time. No lock is held. What it waits for is told by er_cell_pass_on, so that a
+     * cancel takes the same stack for inputs of inputs of any depth. NULL: nothing to do. */
     void (*cancel)(er_cell *cell, errand_reason reason);
     /* The last count is gone: frees what the kind added (not the result) and the memory. */
     void (*free)(er_cell *cell);
@@ -43,6 +44,7 @@ struct errand_future {
     const er_cell_kind *kind;
     errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
     er_waiter          *waiters; /* under the cell's lock bit */
+    er_cell            *told_next; /* told to end, its kind's cancel still to be called: the teller's */
     errand_result       result;  /* the claimer's until ENDED, then the owner's */
 };
 
@@ -56,6 +58,7 @@ enum {
     ER_MARKED = 64,  /* for looking whether one stands in an array twice */
     ER_DROPPED = 128, /* its owner does not want the result */
     ER_CONSUMED = 2048, /* debug builds: its owner has given it away */
+    ER_UNDONE = 4096,   /* it has ended, and says that nothing was done that a repeat could do twice */
     ER_REASON = 8    /* from this bit on: who told it to end */
 };
 
@@ -109,14 +112,20 @@ static inline int er_told_error(errand_reason reason)
     return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
 }
 
-/* Tells it to end. The caller must hold a count, or own it. */
+/* Tells it to end, and all that it passes this on to. The caller must hold a count, or own it. */
 ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);
 
-/* From inside a kind's cancel, to its input: soon after that cancel has returned, so that a long chain takes no stack. */
+/* The same, but from inside a kind's cancel only soon after that has returned (before any waiter is called). */
 void er_cell_pass_on(er_cell *cell, errand_reason reason);
 
 /* The cell is left behind: nobody waits for its end any more. */
 void er_cell_abandon(er_cell *cell);
+
+/* Whether what it stands for may have been done. One that has been told and has not ended is still under way, as far as is known. */
+bool er_cell_may_have_run(const er_cell *cell);
+
+/* Tells it to end and leaves it behind. Then a result that comes in its place: it says whether that work may have been done. */
+errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead);
 
 /* The lock bit: a few instructions long, never across a call. */
 void er_cell_lock(er_cell *cell);
@@ -141,7 +150,7 @@ static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 /* An unended cell of a parent process: it can never end, and its lock bit may be held for ever. */
 bool er_cell_forked(const er_cell *cell);
 
-/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
+/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, a static cell. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);
 
 #endif

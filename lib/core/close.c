@@ -13,6 +13,8 @@
  * Other threads may be inside wait_idle, stats, dump or tick meanwhile: those hold a count. */
 #include "core/pool_state.h"
 
+#include "log/own.h"
+
 #include <errno.h>
 
 typedef bool condition(const errand_pool *pool, size_t asleep);
@@ -179,8 +181,8 @@ static void leave_stragglers(errand_pool *pool)
     }
     er_pool_unlock(pool);
     for (unsigned i = 0; i < n && i < 16; i++)
-        errand_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
-    if (n > 16) errand_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
+        er_log_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
+    if (n > 16) er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
 }
 
 int errand_pool_close(errand_pool *pool, int64_t within_ms)

@@ -58,8 +58,7 @@ int errand_wait(errand_future *f, int64_t ms)
 static errand_result give_up(er_cell *f, errand_result why)
 {
     errand_reason reason = errand_result_reason(&why);
-    er_cell_cancel(f, reason ? reason : ERRAND_BY_CALLER);
-    er_cell_abandon(f);
+    why = er_cell_leave(f, reason ? reason : ERRAND_BY_CALLER, why);
     er_cell_drop(f);
     return why;
 }

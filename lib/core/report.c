@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/options.h"
+#include "log/own.h"
 
 #include <errno.h>
 #include <string.h>
@@ -199,7 +200,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
 
 void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site)
 {
-    if (!r->error || errand_result_kind(r) == ERRAND_KIND_CANCELLED || er_pool_dead(pool) || !er_pool_log(pool)) return;
+    if (!r->error || er_result_cancelled(r) || er_pool_dead(pool) || !er_pool_log(pool)) return;
     bool told = false;
     if (site) {
         er_pool_lock(pool);
@@ -213,6 +214,6 @@ void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name
     if (told) return;
     char symbol[96];
     er_symbol(site, symbol, sizeof symbol);
-    errand_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
+    er_log_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
                 errand_result_message(r), symbol);
 }

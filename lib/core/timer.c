@@ -56,13 +56,17 @@ static er_timer *next_due(er_timers *t, int64_t now_ns)
     return NULL;
 }
 
-/* Calls one after the other what is due; the lock is held on entry and on return. */
+/* Calls one after the other what is due; the lock is held on entry and, but in a child, on return. */
 static void call_due(er_timers *t, int64_t now_ns)
 {
     for (er_timer *timer; (timer = next_due(t, now_ns));) {
         bool sleeper = is_sleeper(timer);
         er_lock_give(&t->lock);
         timer->fn(timer); /* after this the timer's memory may be gone */
+        if (er_pool_dead(t->pool)) { /* a cancel hook has forked and returned in the child: the rest is the parent's */
+            if (t->threaded && er_thread_is_me(&t->thread)) er_exit_child();
+            return;
+        }
         er_lock_take(&t->lock);
         if (!sleeper || --t->asleep) continue; /* counted until fn has queued what goes on */
         er_lock_give(&t->lock);

@@ -4,7 +4,7 @@
  *           --> attempt                                             --no--> the end
  *
  * Hedges are attempts beside others. The next one begins when the youngest is as old as the policy says, none waits for a limit, and,
- * unless fn may overlap, each has returned its future. A budget that allows none is asked again only after a sleep. */
+ * unless fn may overlap, each has returned its future. One that a limit or the budget refuses is asked for again only after a sleep. */
 #include "core/run.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 void er_run_refused(er_running *r, er_attempt *a, errand_result why)
 {
     if (!a->left && a->number == r->course.number) r->course.number--; /* left ones leave all that to the end */
+    r->no_hedge = r->no_hedge || a->hedge; /* else it would be asked for again at once, and again */
     er_run_take_out(r, a);
     if (r->ended || r->stage == ER_RUN_LAST || r->attempts) {
         errand_result_free(&why);
@@ -29,6 +30,7 @@ void er_run_begin_attempt(er_running *r, bool hedge)
     er_attempt *a = er_attempt_new(r, hedge);
     if (!hedge) r->stage = ER_RUN_TRYING;
     if (!a && hedge) {
+        r->no_hedge = true;
         er_budget_hedge_ended(r->course.budget, false);
         return;
     }
@@ -55,6 +57,7 @@ int64_t er_run_hedge_at(const er_running *r)
     for (const er_attempt *a = r->attempts; a; a = a->next) {
         if (a->stage != ER_RUNS) return INT64_MAX;
         if (!p->how.overlap && !er_load(&a->returned)) return INT64_MAX;
+        if (p->how.before_attempt && er_attempt_sees_last(a) && er_load(&a->hook) < ER_HOOK_RETURNED) return INT64_MAX;
         youngest = a;
     }
     int64_t after = er_policy_hedge_after(p), at;

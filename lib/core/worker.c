@@ -16,6 +16,8 @@
  * A worker's count on its task is given back only after w->task is reset under the lock: so the closer can tell it to end. */
 #include "core/pool_state.h"
 
+#include "log/own.h"
+
 #include <errno.h>
 
 #define SEARCH_NS 10000
@@ -90,7 +92,7 @@ int er_start_worker(errand_pool *pool)
     er_pool_unlock(pool);
     if (!error) return 0;
     er_free(w);
-    errand_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
+    er_log_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
     return none ? error : 0;
 }
 

@@ -95,10 +95,14 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
     do {
         const er_record *r = er_ring_front(&v->ring);
         b->bytes += r->size;
+        er_ring_pass(&v->ring, r); /* first: a callback may come back from a fault, and er_backend_drain has been here meanwhile */
         if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
         else er_print(hub, v, r);
-        er_ring_pass(&v->ring, r);
-        if (v->ring.read - v->given >= v->ring.size / 4) give_back(v);
+        if (b->drained) {
+            b->heaped = 0;
+            return;
+        }
+        if (!b->dying && v->ring.read - v->given >= v->ring.size / 4) give_back(v);
         if (!look_at_front(b, v)) {
             b->heap[0] = b->heap[--b->heaped];
             return;
@@ -137,6 +141,10 @@ static void reap(er_hub *hub)
         er_voice *v = b->voices[i];
         bool ended = er_load_acquire(&v->ended); /* acquire: all it has put is seen below */
         if (ended) tell_last_lost(hub, v);
+        if (b->drained) {
+            b->voices_seen = UINT64_MAX; /* the list is half sorted out: made anew */
+            return;
+        }
         if (ended && er_voice_reap(v)) continue;
         b->voices[kept++] = v;
         b->more |= ended;
@@ -149,7 +157,7 @@ bool er_backend_pass(er_hub *hub)
     er_backend *b = hub->backend;
     size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: they are ready */
     bool told = false;
-    b->left = b->blind = b->more = false;
+    b->left = b->blind = b->more = b->drained = false;
     b->bytes = 0;
     list_voices(hub);
     b->horizon = er_stamp();
@@ -159,16 +167,16 @@ bool er_backend_pass(er_hub *hub)
         v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
-    for (size_t i = 0; i < sinks && b->heaped; i++) er_layout_ask_zone(hub->sinks[i].layout);
+    for (size_t i = 0; i < sinks && b->heaped && !b->dying; i++) er_layout_ask_zone(hub->sinks[i].layout);
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
     while (b->heaped) {
         take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));
         if (b->heaped) sink_down(b->heap, b->heaped, 0);
     }
     for (size_t i = 0; i < b->n; i++) {
-        give_back(b->voices[i]);
+        if (!b->dying) give_back(b->voices[i]);
         if (b->voices[i]->ring.read == b->voices[i]->stop) told |= tell_last_lost(hub, b->voices[i]);
     }
-    reap(hub);
+    if (!b->dying) reap(hub);
     return told || b->bytes;
 }

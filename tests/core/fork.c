@@ -344,6 +344,66 @@ START_TEST(a_child_of_a_task_has_the_signals_of_the_program_open)
 }
 END_TEST
 
+static errand_policy *shared_policy;
+static bool loops_well(void)
+{
+    errand_loop loop = { { 0 } };
+    errand_result r = { 0 };
+    unsigned n = 0;
+    while (errand_loop_next(&loop, shared_policy, &r)) r = n++ ? errand_ok(NULL, NULL) : errand_fail(EPIPE);
+    bool well = !r.error && n == 2;
+    errand_result_free(&r);
+    return well;
+}
+static int loop_in_child(void)
+{
+    for (int i = 0; i < 40; i++) {
+        if (!loops_well()) return 1;
+    }
+    return 0;
+}
+static void *keep_looping(void *arg)
+{
+    while (!count_of(&stop)) ck_assert(loops_well());
+    return arg;
+}
+
+START_TEST(a_child_loops_by_a_policy_that_the_parents_threads_use)
+{
+    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
+    ck_assert_ptr_nonnull(shared_policy);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_looping, NULL), 0);
+    for (unsigned rounds = scaled(300); rounds; rounds--) in_child(loop_in_child);
+    count_up(&stop);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    errand_policy_free(shared_policy);
+}
+END_TEST
+
+static errand_result loop_in_child_of_task(void *arg)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        alarm(LONG_MS / 1000);
+        _exit(loop_in_child());
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    (void)arg;
+    return errand_ok(as_value(status), NULL);
+}
+
+START_TEST(a_task_may_loop_in_its_child)
+{
+    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, loop_in_child_of_task, NULL)).value), 0);
+    close_pool(pool);
+    errand_policy_free(shared_policy);
+}
+END_TEST
+
 Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
@@ -355,6 +415,8 @@ Suite *fork_suite(void)
     tcase_add_test(tc, a_task_that_forks_and_returns_in_the_child_ends_the_child);
     tcase_add_test(tc, so_does_one_that_runs_in_place);
     tcase_add_test(tc, a_child_of_a_task_has_the_signals_of_the_program_open);
+    tcase_add_test(tc, a_task_may_loop_in_its_child);
+    tcase_add_test(tc, a_child_loops_by_a_policy_that_the_parents_threads_use);
     if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
     tcase_add_test(tc, the_parents_futures_among_the_childs_own_hang_nobody);
     tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own);

@@ -256,6 +256,7 @@ END_TEST
 
 static errand_result fails(void *arg) { return errand_failf(EIO, "the %s is lost", (const char *)arg); }
 static errand_result cancels_itself(void *arg) { return (void)arg, errand_fail(ECANCELED); }
+static errand_result sleeps_on(void *arg) { return (void)arg, errand_later(errand_sleep(pool, ERRAND_FOREVER)); }
 
 static void drop_ended(errand_future *f)
 {
@@ -300,7 +301,6 @@ START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
 {
     ENDS(lose("watched"), EIO);
     drop_ended(errand_submit(pool, itself, NULL));
-    drop_ended(errand_submit(pool, cancels_itself, NULL));
     errand_future *f = errand_sleep(pool, ERRAND_FOREVER);
     errand_cancel(f);
     drop_ended(f);
@@ -309,6 +309,29 @@ START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
     errand_result_free(&r);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(an_end_as_cancelled_that_nobody_caused_is_a_failure)
+{
+    errand_pool_stats before, s;
+    ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
+    drop_ended(errand_submit(pool, cancels_itself, NULL));
+    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): Operation canceled"), 1);
+    errand_future *f = errand_submit(pool, sleeps_on, NULL);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    ck_assert_uint_eq(s.failed, before.failed + 1);
+    ck_assert_uint_eq(s.cancelled, before.cancelled + 1);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
+    ENDS(errand_run(pool, policy, cancels_itself, NULL), ECANCELED);
+    errand_policy_stats counted;
+    ck_assert_int_eq(errand_policy_stats_get(policy, &counted), 0);
+    ck_assert_uint_eq(counted.failed, 1);
+    ck_assert_uint_eq(counted.cancelled, 0);
+    errand_policy_free(policy);
 }
 END_TEST
 
@@ -340,6 +363,7 @@ Suite *reports_suite(void)
     tcase_add_test(tc, a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place);
     tcase_add_test(tc, a_failed_combination_or_promise_that_is_dropped_is_told_too);
     tcase_add_test(tc, what_was_looked_at_went_well_or_was_cancelled_is_not_told);
+    tcase_add_test(tc, an_end_as_cancelled_that_nobody_caused_is_a_failure);
     tcase_add_test(tc, sites_do_not_crowd_each_other_out);
     return suite;
 }

@@ -21,6 +21,8 @@ Suite *rotation_suite(void);
 Suite *rings_suite(void);
 Suite *late_suite(void);
 Suite *storms_suite(void);
+Suite *exits_suite(void);
+Suite *named_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 
