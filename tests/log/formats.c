@@ -257,18 +257,18 @@ static bool set_comma_locale(void)
         uint32_t wide[2];
         char     charset[8];
     } numeric = { 0x20031115 ^ LC_NUMERIC, 6, { 32, 34, 35, 36, 40, 44 }, ",", "", { ',', 0 }, "UTF-8" };
-    char folder[] = "/tmp/errand-locale-XXXXXX", inner[60], path[80];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(inner, sizeof inner, "%s/comma", folder);
+    char outer[] = "/tmp/errand-locale-XXXXXX", inner[60], path[80];
+    ck_assert_ptr_nonnull(mkdtemp(outer));
+    snprintf(inner, sizeof inner, "%s/comma", outer);
     snprintf(path, sizeof path, "%s/LC_NUMERIC", inner);
     ck_assert_int_eq(mkdir(inner, 0755), 0);
     FILE *f = fopen(path, "w");
     ck_assert(f && fwrite(&numeric, sizeof numeric, 1, f) == 1 && !fclose(f));
-    setenv("LOCPATH", folder, 1);
+    setenv("LOCPATH", outer, 1);
     bool set = setlocale(LC_NUMERIC, "comma") != NULL;
     unlink(path);
     rmdir(inner);
-    rmdir(folder);
+    rmdir(outer);
     return set;
 }
 
