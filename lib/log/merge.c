@@ -1,8 +1,8 @@
 /* log/merge.c -- one pass: everything that all threads had said when it began, in the order of its stamps.
  *
  * First the horizon is stamped, then each ring is looked at once. Only what was stamped before the horizon is taken: so a line
- * whose call began after another's had returned never comes before it, whichever ring was looked at first. A stamp far beyond the
- * horizon comes from a clock that is not what it claims to be; it is taken as it comes.
+ * whose call began after another's had returned never comes before it, whichever ring was looked at first. A stamp far beyond
+ * now comes from a clock that is not what it claims to be; it is taken as it comes.
  *
  * The voices with something to say stand in a heap by the stamp of their first record; the least is taken from until it is
  * no longer the least.
@@ -75,8 +75,8 @@ static void give_back(er_voice *v)
 
 static bool late(const er_backend *b, uint64_t stamp)
 {
-    uint64_t ahead = stamp - b->horizon;
-    return stamp > b->horizon && ahead < b->window;
+    if (stamp <= b->horizon) return false;
+    return stamp - b->horizon < b->window || stamp - b->window < er_stamp(); /* this thread may not have run for long */
 }
 
 /* True: there is a record in front that this pass takes. */
@@ -167,7 +167,7 @@ bool er_backend_pass(er_hub *hub)
         v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
-    for (size_t i = 0; i < sinks && b->heaped; i++) er_layout_ask_zone(hub->sinks[i].layout);
+    for (size_t i = 0; i < sinks && b->heaped && !b->dying; i++) er_layout_ask_zone(hub->sinks[i].layout);
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
     while (b->heaped) {
         take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));

@@ -23,6 +23,7 @@
 #include <stdio.h>
 
 #define AGAIN_NS (1000 * ER_MS)
+#define SOON_NS  (10 * ER_MS)
 #define SET_BACK (1000 * ER_MS) /* lines of one moment may stand in any order; the clock was set back if it is more */
 
 static int64_t local_of(int64_t wall_ns) { return wall_ns + er_wall_offset(wall_ns) * 1000000000; }
@@ -149,7 +150,10 @@ static int move_up(const char *path, unsigned keep)
 void er_sink_rotate(er_sink *sink, int64_t wall_ns)
 {
     er_file_about here, there;
-    if (er_file_lock(sink->fd)) return; /* another process is about to do it */
+    if (er_file_lock(sink->fd)) { /* another process is about to do it */
+        sink->again_ns = er_coarse_ns() + SOON_NS;
+        return;
+    }
     char *real = NULL;
     int error = er_file_look(sink->fd, &here);
     if (!error) error = er_file_look_at(sink->path, &there);

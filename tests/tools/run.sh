@@ -69,6 +69,10 @@ errand run -v --base-url "$url" a.jsonl
 check "verbose" has out '"attempt_log":['
 errand run --base-url "$url" --log errand.log --retries 1 < <(echo '{"url":"http://127.0.0.1:1/"}')
 check "the log tells retries" grep -q 'job-retry' errand.log
+for i in 1 2 3; do echo '{"url":"http://127.0.0.1:1/"}'; done >dead.jsonl
+errand run --base-url "$url" --log /dev/full --retries 1 dead.jsonl a.jsonl
+check "without room for its log the work goes on" is $status 1
+check "and that is told once" is "$(count err '/dev/full: the log cannot be written')" 1
 check "retries" has out '"attempts":2'
 errand run --retries 0 < <(echo '{"url":"http://127.0.0.1:1/"}')
 check "none" has out '"attempts":1'

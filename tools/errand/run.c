@@ -30,6 +30,7 @@ typedef struct run {
     progress     progress;
     signals      signals;
     errand_log  *log;
+    bool         log_told; /* that lines of it are lost */
     errand_pool *pool;
     errand_http *http;
     errand_rate *rate;
@@ -98,6 +99,15 @@ static int open_log(run *r)
     if (!error) return 0;
     fail(r, o->log, error);
     return CANNOT_WRITE;
+}
+
+/* The work goes on without its log, and its status is that of the work. */
+static void tell_lost_log(run *r)
+{
+    errand_log_stats stats;
+    if (!r->log || r->log_told || errand_log_stats_get(r->log, &stats) || !stats.failed) return;
+    r->log_told = true;
+    progress_say(&r->progress, "%s: the log cannot be written; the jobs go on", r->options.log);
 }
 
 static int start(run *r)
@@ -171,12 +181,15 @@ static int go(run *r)
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
+        tell_lost_log(r);
         progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
     progress_show(&r->progress, &s, s.known_total);
     int status = status_of(&s, signals_end(&r->signals));
+    errand_log_flush(r->log, 1000);
+    tell_lost_log(r);
     progress_end(&r->progress);
     if (!r->options.quiet) {
         fprintf(stderr, "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64 "}\n",
