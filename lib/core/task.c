@@ -74,7 +74,7 @@ static void complete(er_task *task, errand_result *r)
 /* Before it is put aside, which takes the stamp's place. */
 static void keep_stamp(er_task *task)
 {
-    if (!(task->flags & ER_COMPLETED)) return;
+    if (!(task->flags & ER_COMPLETED) || er_home_of(task->cell.pool)->clock) return;
     er_completion *c = &er_of(task, er_completed_task, task)->completion;
     if (!c->began_ns) c->began_ns = task->stamp ? task->stamp : er_coarse_ns();
 }
@@ -138,8 +138,8 @@ static er_task *take_follower(er_cell *cell)
     er_task *follower = NULL;
     er_cell_lock(cell);
     er_waiter *w = cell->waiters;
-    bool free = !(er_task_of(cell)->flags & ER_COMPLETED); /* whose end nobody else wants to see */
-    if (free && w && !w->next && w->fn == followed && !er_cell_told(cell)) {
+    bool seen = er_task_of(cell)->flags & ER_COMPLETED; /* somebody else wants to see its end */
+    if (!seen && w && !w->next && w->fn == followed && !er_cell_told(cell)) {
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
         if (er_task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= er_task_of(cell)->deadline_ns) {

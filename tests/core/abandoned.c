@@ -269,6 +269,37 @@ static void *cancel_for(void *arg)
     return NULL;
 }
 
+static void cancel_on_a_small_stack(cancelling *c)
+{
+    pthread_t thread;
+    pthread_attr_t attr;
+    ck_assert_int_eq(pthread_attr_init(&attr), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attr, 256 << 10), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attr, cancel_for, c), 0);
+    pthread_attr_destroy(&attr);
+    pthread_join(thread, NULL);
+}
+
+START_TEST(a_cancel_goes_down_a_chain_of_joins_without_taking_stack)
+{
+    static errand_group *groups[DEEP];
+    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    errand_future *f;
+    errand_promise *p = errand_promise_new(pool, &f);
+    for (int i = 0; i < DEEP; i++) {
+        groups[i] = errand_group_new(pool, NULL);
+        ck_assert_int_eq(errand_group_add(groups[i], f), 0);
+        f = errand_group_join(groups[i]);
+    }
+    cancel_on_a_small_stack(&(cancelling){ f, ERRAND_BY_CALLER });
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_CALLER);
+    ENDS(f, ECANCELED);
+    errand_promise_abandon(p);
+    for (int i = 0; i < DEEP; i++) ck_assert_int_eq(errand_group_close(groups[i], LONG_MS), 0);
+    close_pool(pool);
+}
+END_TEST
+
 START_TEST(a_cancel_goes_down_a_chain_of_runs_without_taking_stack)
 {
     const errand_reason reasons[] = { ERRAND_BY_CALLER, ERRAND_BY_TOTAL };
@@ -279,13 +310,7 @@ START_TEST(a_cancel_goes_down_a_chain_of_runs_without_taking_stack)
         cancelling c = { errand_run(pool, the_chain.policy, step, as_value(DEEP)), reasons[i] };
         await_event(&the_chain.reached);
         ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
-        pthread_t thread;
-        pthread_attr_t attr;
-        ck_assert_int_eq(pthread_attr_init(&attr), 0);
-        ck_assert_int_eq(pthread_attr_setstacksize(&attr, 256 << 10), 0);
-        ck_assert_int_eq(pthread_create(&thread, &attr, cancel_for, &c), 0);
-        pthread_attr_destroy(&attr);
-        pthread_join(thread, NULL);
+        cancel_on_a_small_stack(&c);
         ck_assert_int_eq(errand_promise_cancelled(the_chain.promise), reasons[i]);
         ENDS(c.f, ends[i]);
         errand_promise_abandon(the_chain.promise);
@@ -309,5 +334,6 @@ Suite *abandoned_suite(void)
     tcase_add_test(tc, what_is_given_up_for_want_of_memory_may_have_run);
     tc = case_of(suite, "depth");
     tcase_add_test(tc, a_cancel_goes_down_a_chain_of_runs_without_taking_stack);
+    tcase_add_test(tc, a_cancel_goes_down_a_chain_of_joins_without_taking_stack);
     return suite;
 }
