@@ -19,6 +19,9 @@
  * Times. One timer, due when the first of the four times may be over at the earliest; then it is looked whether it is,
  * and when to look again. So nothing is armed or disarmed as a request goes from phase to phase.
  *
+ * A redirect's body is nobody's business: it is read for as long as that takes, at most ER_DRAIN_MS, for the sake of the
+ * connection, and then left.
+ *
  * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies
  * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
  * that, unless a repeat is harmless; a third is vetoed always. A stream of HTTP/2 that was refused looks the same. */
@@ -60,6 +63,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
     x->valve.resume = resume; /* end and finished: who sends it */
     x->valve.keep = keep_valve;
     x->valve.drop = drop_valve;
+    x->timings = (errand_timings){ -1, -1, -1, -1, -1, -1 };
     x->total_ms = request->total_ms;
     x->connect_ms = request->connect_ms;
     x->sock_connect_ms = request->sock_connect_ms;
@@ -135,6 +139,7 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
         due(ER_LIMIT_SOCK_READ, er_deadline(now_ns, x->sock_read_ms), now_ns, next_ns);
         return over;
     }
+    if (x->follows) return due(ER_LIMIT_DRAIN, x->drained_ns, now_ns, next_ns);
     if (x->sock_read_ms == ERRAND_FOREVER) return ER_LIMIT_NONE;
     /* not before all of the body is out, nor while it is us who keep the other side waiting */
     if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->heard_ns = now_ns;
@@ -148,4 +153,15 @@ int er_exchange_arm(er_exchange *x, int64_t at_ns)
     int error = er_timer_arm(x->pool, &x->timer, at_ns);
     if (error) er_exchange_drop(x);
     return error;
+}
+
+bool er_exchange_arm_earlier(er_exchange *x, int64_t at_ns)
+{
+    if (er_timer_disarm(x->pool, &x->timer)) er_exchange_drop(x);
+    else if (x->timed) return true; /* it is being called, and has its lane look: that arms it */
+    x->timed = true;
+    if (!er_exchange_arm(x, at_ns)) return true;
+    er_store(&x->look, 1);
+    x->wake(x);
+    return false;
 }
