@@ -973,7 +973,9 @@ struct fiber { /* a begun task with the tasks it awaits: a C task that goes on b
 
     errand_result step() noexcept
     {
-        here.resume();
+        /* each is resumed from here, not by the one before it: without optimisation that would take some stack each time */
+        do std::exchange(here, nullptr).resume();
+        while (here && !awaited);
         /* by the time errand_then returns this may be gone */
         if (awaited) return errand_later(errand_then(std::exchange(awaited, nullptr), next, this));
         errand_result r = std::exchange(*end, errand_result{});
@@ -1008,11 +1010,11 @@ template <class T> struct awaits_task {
     fiber  *on;
 
     bool await_ready() const noexcept { return !t.h_; }
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiter) noexcept
+    void await_suspend(std::coroutine_handle<> waiter) noexcept
     {
         t.h_.promise().on = on;
         t.h_.promise().waiter = waiter;
-        return t.h_;
+        on->here = t.h_;
     }
     T await_resume()
     {
@@ -1023,10 +1025,9 @@ template <class T> struct awaits_task {
 
 struct back_to_waiter {
     bool await_ready() const noexcept { return false; }
-    template <class P> std::coroutine_handle<> await_suspend(std::coroutine_handle<P> ended) const noexcept
+    template <class P> void await_suspend(std::coroutine_handle<P> ended) const noexcept
     {
-        std::coroutine_handle<> waiter = ended.promise().waiter;
-        return waiter ? waiter : std::noop_coroutine();
+        ended.promise().on->here = ended.promise().waiter;
     }
     void await_resume() const noexcept {}
 };

@@ -70,7 +70,9 @@ ERRAND_API int errand_unwatch(errand_future *f, errand_watcher *w);
 typedef errand_result errand_then_fn(errand_result in, void *arg);
 ERRAND_API errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg);
 
-/* Ends as f ends, or with ETIMEDOUT (ERRAND_BY_TOTAL) after ms, when f is cancelled and left behind. */
+/* Ends as f ends, or with ETIMEDOUT (ERRAND_BY_TOTAL) after ms, when f is cancelled and left behind: the result says that it may have run
+ * (errand_result_may_have_run), unless f ended at once and says that it has not, as what is queued or only waits does. A time beyond the
+ * range of the clock, some 292 years, is no limit. */
 ERRAND_API errand_future *errand_timeout(errand_future *f, int64_t ms);
 
 /* Many at once. The array is copied. The value is an errand_results, index by index; freeing the result frees it with all it

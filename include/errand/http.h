@@ -17,6 +17,7 @@
  * HTTP/2 (`http2`): requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is
  * cancelled or late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113,
  * 8.7), but libcurl cannot tell it from a lost connection, so it is one here: sent, and tried again only if that is harmless.
+ * libcurl before 8.0 takes a stream that is reset with NO_ERROR for one that ended, so a body without Content-Length may be cut there.
  *
  * Secrets do not reach messages, logs, hooks or errand_result_json: userinfo, query and fragment of urls, and what the headers
  * Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and X-Auth-Token say, even if the server quotes it. They are not sent on to
@@ -85,7 +86,7 @@ typedef struct errand_middleware {
 typedef struct errand_http_opts {
     unsigned             lanes;      /* threads for transfers, added to the pool. 0: one a core, at least 2            */
     unsigned             per_lane;   /* transfers that one lane carries at once, at most 1,024; 1: one blocking call a
-                                        thread. 0: limit / lanes                                                       */
+                                        thread. 0: limit / lanes, at most 65,536                                       */
     unsigned             limit;      /* connections in all, idle ones counted; more requests wait their turn, first
                                         come, first served and hosts in turn, holding no thread. 0: 100                */
     unsigned             limit_per_host; /* of them to one host and port. 0: 30                                        */
@@ -93,7 +94,9 @@ typedef struct errand_http_opts {
     int64_t              dns_ttl_ms;     /* how long a host's address is believed. 0: 60 s                             */
     int64_t              total_ms;       /* one exchange: its waiting, its redirects, its body. 0: 300 s               */
     int64_t              connect_ms;     /* waiting for a connection's turn, its host's address, TCP and TLS. 0: none  */
-    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s                                  */
+    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s, or connect_ms if that is more.
+                                        Both begin anew with each connection: behind a redirect, or when a kept one was
+                                        dead. Of a host's addresses each gets half of the time that is left           */
     int64_t              sock_read_ms;   /* the longest gap between received bytes, once the request is sent. 0: none  */
     size_t               max_body;   /* of a decompressed reply. 0: 64 MiB, and no limit in a file                     */
     const char          *base_url;   /* what relative urls are resolved against (RFC 3986). NULL: they are EINVAL      */
@@ -147,7 +150,8 @@ typedef struct errand_request {
     const char          *idempotency_key; /* sent as Idempotency-Key, the same with every attempt                     */
     errand_repeat        repeat;
     unsigned             any_status;      /* 4xx and 5xx are no errors                                                */
-    int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's                     */
+    int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's; of sock_connect_ms
+                                                                  connect_ms if that is more and the session gives none */
     const errand_policy *policy;  /* NULL: the session's                                                              */
     const errand_field  *form;    /* sent urlencoded; as multipart/form-data if a field has file, filename or type    */
     const char          *body_file;       /* the path of a regular file                                               */
@@ -205,7 +209,9 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
  * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
- * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one. */
+ * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one. Before libcurl 8.1 give a handle that has been used
+ * already as its curl_easy_duphandle: there a reply whose first header line begins with a blank is written to memory that the
+ * transfer before has freed. (Requests of errand_send are safe.) */
 ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);
 
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);

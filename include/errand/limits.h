@@ -153,7 +153,7 @@ static inline int errand_rate_stats_get(errand_rate *rate, const char *key, erra
  *                                                   ^------------------- a probe failed ------------------'
  *
  * Open it refuses every call (ERRAND_EOPEN). Half open it lends `probes` calls at a time as leases; one that is not told about
- * within lease_ms is lent anew. So many probes that went well, one after the other, close it; one that failed opens it for twice
+ * within lease_ms is lent anew, and counts all the same when its end is told later. So many probes that went well, one after the other, close it; one that failed opens it for twice
  * as long as before. What counts is the kind of the end:
  *     failure   NETWORK TIMEOUT HTTP_SERVER PROTOCOL UNKNOWN, and a success that took longer than slow_ms
  *     success   OK HTTP_CLIENT AUTH: the other side is well

@@ -16,7 +16,9 @@
  * Order.    One thread's lines stay in their order. A line whose call begins 10 ms after another call has returned stands
  *           behind that one, whatever threads they come from.
  * Lost.     A full ring holds up WARN and above and drops what is below (block_from). What was dropped is counted and told in
- *           the log, at its place: "... 17 lines lost here". attempted = written + dropped, always.
+ *           the log, at its place: "... 17 lines lost here". attempted = written + dropped, always. Two never wait, whatever
+ *           their level: this library's own lines (of a pool, a policy, a session that was given the log), and what a callback
+ *           sink says, for it runs on the thread that makes room.
  * Memory.   One ring (opts.ring bytes) for each thread that has logged and still lives, for each log; of it only what lines
  *           pile up is touched. 128 KiB for each sink, and each call site's format once.
  * One line. Control characters are escaped, so that nobody can forge a line; a newline is always the end of one.
@@ -24,6 +26,9 @@
  *           been closed; then its memory is used again.)
  * Fork.     The child's log is dead: it counts what is said to it as dropped and writes nothing. errand_log_reopen in the
  *           child brings it to life.
+ * Exit.     A log that is not closed is flushed when the process ends by exit() or by returning from main: after the program's
+ *           atexit handlers and the destructors of its static objects, so what these say is written, too; within exit_ms, all
+ *           logs together. Not at _exit(), quick_exit() or a signal.
  * Signals.  Not from signal handlers. errand_log_on_crash saves what a dying process has said.
  */
 #ifndef ERRAND_LOG_H
@@ -55,6 +60,7 @@ typedef struct errand_log_opts {
     const char      *name;       /* copied; stands in every line. NULL: "errand"                                         */
     errand_log_level block_from; /* full ring: from here up a call waits. DEFAULT: WARN; TRACE: all wait; OFF: none does */
     unsigned         reserved;
+    int64_t          exit_ms;    /* at exit() what was said is written first, for at most so long. 0: 1000; ERRAND_ZERO: not */
 } errand_log_opts;
 
 /* A new log without sinks, or NULL with errno. Its thread starts with the first line. */
@@ -85,7 +91,9 @@ typedef enum errand_log_colour { ERRAND_LOG_COLOUR_AUTO, ERRAND_LOG_COLOUR_NEVER
  * {{ is a brace. {fields} is " key=value" for each. The default:
  *     {time} - {name} - {level} - [{function}:{line}] - {message}{fields}
  * JSON is one object a line: time (RFC 3339, UTC, microseconds), level, logger, file, line, function, thread, message, then the
- * key/values; numbers stay numbers, what is no UTF-8 becomes U+FFFD. A gap has "lost": N. */
+ * key/values; what is no UTF-8 becomes U+FFFD. A value is a number if it is one conversion of d i u e f g (E F G) alone, without
+ * flags or width, an integer without a precision, and if it is a number in JSON (not inf, nan); else a string ("%.8u" is
+ * "00000042"). A gap has "lost": N. */
 typedef struct errand_log_sink_opts {
     errand_log_level  level;        /* what is less is not for this sink. DEFAULT: all the log takes                       */
     errand_log_form   form;
@@ -117,8 +125,9 @@ static inline int errand_log_add_syslog(errand_log *log, const char *ident, cons
 }
 
 /* Each line goes to fn, on the log's thread, one at a time; what it is given is valid until it returns. It returns 0 or an
- * errno, which counts as a line it could not take. It may log, but not flush or close its own log. free(arg) once, when the
- * log has closed; when this fails it is not called. */
+ * errno, which counts as a line it could not take. It may log: what it says finds its ring full sooner or later, and then is
+ * dropped and counted, for it never waits. It may not flush, reopen or close its own log (EDEADLK). free(arg) once, when the log
+ * has closed; when this fails it is not called. */
 typedef struct errand_log_line {
     errand_log_level level;
     int              line;
@@ -155,8 +164,10 @@ ERRAND_API int errand_log_reopen(errand_log *log, int64_t within_ms);
 ERRAND_API int errand_log_close(errand_log *log, int64_t within_ms);
 
 /* When the process dies of a fault or an abort, what was said by then is written first, for at most a second; then the signal
- * goes where it went before. 0 or an errno. At most 16 logs (ENOSPC). A thread whose stack has overflowed needs another for that
- * (sigaltstack). */
+ * goes where it went before: to the handler that was there, with its mask and flags (one of SA_RESETHAND is called once, then the
+ * process dies), or to the default. If that handler mends the fault and returns, or jumps out of it (siglongjmp), the next fault is
+ * met in the same way. A handler that is installed later takes the signal over. 0 or an errno. At most 16 logs (ENOSPC). A thread
+ * whose stack has overflowed needs another for that (sigaltstack). */
 ERRAND_API int errand_log_on_crash(errand_log *log);
 
 typedef struct errand_log_stats {
@@ -175,7 +186,8 @@ static inline int errand_log_stats_get(errand_log *log, errand_log_stats *out)
  * The format is a literal, checked by the compiler, and printed as printf does in the C locale. What is copied and formatted
  * later: %d i u o x X c s p m % and e f g (also E F G), with flags (but '), width, precision, * and hh h l ll j z t. A string is
  * copied up to its precision, and up to what fits: what is cut is marked "...[cut N bytes]". All else (%a, %Lf, %ls, %n ...) is
- * formatted on the spot. errno is as before after each call. */
+ * formatted on the spot, in the C locale, too: lines do not depend on the program's locale, nor does the text of %m. errno is as
+ * before after each call. */
 
 typedef struct errand_log_site { /* a place in the code that logs; static, one for each */
     errand_log_level level;
@@ -187,9 +199,12 @@ typedef struct errand_log_site { /* a place in the code that logs; static, one f
 struct errand_log_head { /* what every errand_log begins with */
     int level;
 };
+/* Would a line of this level be taken? DEFAULT counts as INFO; nothing is said at OFF. */
 static inline bool errand_log_on(const errand_log *log, errand_log_level level)
 {
-    return log && (int)level >= __atomic_load_n(&((const struct errand_log_head *)(const void *)log)->level, __ATOMIC_RELAXED);
+    int at = (int)level > (int)ERRAND_LOG_DEFAULT ? (int)level : (int)ERRAND_LOG_INFO;
+    return log && at < (int)ERRAND_LOG_OFF &&
+           at >= __atomic_load_n(&((const struct errand_log_head *)(const void *)log)->level, __ATOMIC_RELAXED);
 }
 ERRAND_API void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -201,18 +216,37 @@ ERRAND_API void errand_log_vput(errand_log *log, errand_log_site *site, const ch
 ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line, const char *function,
                                 const char *text, size_t size);
 
-#define errand_log_at(log, lvl, ...)                                                               \
+/* Each macro evaluates `log` once, and the other arguments only where the line is taken. */
+#define ERRAND_LOG_SITE_(lvl) { (lvl), __LINE__, __FILE__, __func__, NULL }
+#define ERRAND_LOG_SAY_(put, log, lvl, ...)                                                        \
     do {                                                                                           \
-        if (errand_log_on((log), (lvl))) {                                                         \
-            static errand_log_site errand_site_ = { (lvl), __LINE__, __FILE__, __func__, NULL };   \
-            errand_log_put((log), &errand_site_, "" __VA_ARGS__);                                  \
+        errand_log *errand_log_ = (log);                                                           \
+        if (errand_log_on(errand_log_, (lvl))) {                                                   \
+            static errand_log_site errand_site_ = ERRAND_LOG_SITE_(lvl);                           \
+            put(errand_log_, &errand_site_, "" __VA_ARGS__);                                       \
         }                                                                                          \
     } while (0)
-#define errand_trace(log, ...) errand_log_at(log, ERRAND_LOG_TRACE, __VA_ARGS__)
-#define errand_debug(log, ...) errand_log_at(log, ERRAND_LOG_DEBUG, __VA_ARGS__)
-#define errand_info(log, ...)  errand_log_at(log, ERRAND_LOG_INFO, __VA_ARGS__)
-#define errand_warn(log, ...)  errand_log_at(log, ERRAND_LOG_WARN, __VA_ARGS__)
-#define errand_error(log, ...) errand_log_at(log, ERRAND_LOG_ERROR, __VA_ARGS__)
+#define errand_trace(log, ...) ERRAND_LOG_SAY_(errand_log_put, log, ERRAND_LOG_TRACE, __VA_ARGS__)
+#define errand_debug(log, ...) ERRAND_LOG_SAY_(errand_log_put, log, ERRAND_LOG_DEBUG, __VA_ARGS__)
+#define errand_info(log, ...)  ERRAND_LOG_SAY_(errand_log_put, log, ERRAND_LOG_INFO, __VA_ARGS__)
+#define errand_warn(log, ...)  ERRAND_LOG_SAY_(errand_log_put, log, ERRAND_LOG_WARN, __VA_ARGS__)
+#define errand_error(log, ...) ERRAND_LOG_SAY_(errand_log_put, log, ERRAND_LOG_ERROR, __VA_ARGS__)
+
+/* The same at a level that may be known at run time only. DEFAULT is INFO; at OFF, and beyond, nothing is said. */
+#define errand_log_at(log, lvl, ...)                                                               \
+    do {                                                                                           \
+        errand_log *errand_log_ = (log);                                                           \
+        const errand_log_level errand_level_ = (lvl);                                              \
+        if (errand_log_on(errand_log_, errand_level_)) {                                           \
+            static errand_log_site errand_sites_[] = {                                             \
+                ERRAND_LOG_SITE_(ERRAND_LOG_TRACE), ERRAND_LOG_SITE_(ERRAND_LOG_DEBUG),            \
+                ERRAND_LOG_SITE_(ERRAND_LOG_INFO), ERRAND_LOG_SITE_(ERRAND_LOG_WARN),              \
+                ERRAND_LOG_SITE_(ERRAND_LOG_ERROR)                                                 \
+            };                                                                                     \
+            const int errand_at_ = (int)errand_level_ > 0 ? (int)errand_level_ : (int)ERRAND_LOG_INFO; \
+            errand_log_put(errand_log_, &errand_sites_[errand_at_ - 1], "" __VA_ARGS__);           \
+        }                                                                                          \
+    } while (0)
 
 /* A key and its value, behind the message and inside the same literal: errand_info(log, "sent" errand_kv("bytes", "%zu"), n).
  * At most 16 in a line. */

@@ -19,7 +19,8 @@
  * - Attempts are counted from 1 and include the first. Stop sees the sleep that is to come (upcoming_ms).
  * - CANCELLED is never tried again. Another failure is, if `when` says so (by default: its kind is transient) and a repeat cannot do
  *   the work twice (errand_result_may_have_run), or `repeat` says that this is harmless. A function that returned a failure may be
- *   called again unless it said that it may have run. A success is asked for again only if `when` says so: that is polling.
+ *   called again unless it said that it may have run. What a deadline leaves behind (errand_timeout, within_ms, an await that gives
+ *   up what it waits for) says so, unless it could be taken back before it had begun. A success is asked for again only if `when` says so: that is polling.
  * - Giving up returns the last error, never another, with every attempt in its detail (errand_result_attempt); what refused another
  *   attempt (ERRAND_EBUDGET, ERRAND_EOPEN, ERRAND_ELATE) stands behind it as a cause. A success that still asks for another
  *   attempt when there are no more ends as ETIMEDOUT, its value still there: exhausted never looks like success.
@@ -70,7 +71,7 @@ typedef struct errand_view {
     int64_t              elapsed_ms;  /* since the run began                                                                 */
     int64_t              idle_ms;     /* of these asleep                                                                     */
     int64_t              upcoming_ms; /* the sleep that is to come; -1: there is none, or it is not known yet                 */
-    const errand_result *last;        /* how the attempt ended; before_attempt: the one before it. NULL: none, or only shown  */
+    const errand_result *last;        /* how the attempt ended; before_attempt: the one before it, of a hedge none. NULL: none */
     const char          *name, *key;  /* of the task, else of the policy; may be NULL                                         */
     void                *arg;         /* of the task; NULL in a loop                                                          */
 } errand_view;
@@ -182,7 +183,8 @@ typedef struct errand_policy_opts { /* the limits stand outermost first; nest er
     errand_budget   *budget;       /* what share of the traffic retries and hedges may be. NULL: none                             */
     int64_t          hedge_ms;     /* another attempt beside those that run, when the youngest of them is this old: the first success
                                       wins, the others are cancelled (ERRAND_BY_HEDGE); a failure that is not to be tried again ends
-                                      the run too, others only count when none runs any more. 0: none                            */
+                                      the run too, others only count when none runs any more. One that a limit refuses is not asked
+                                      for again before the next sleep. Only for work that is harmless to do twice. 0: none       */
     double           hedge_percentile; /* 0 < p < 1, instead: at that quantile of this policy's own successful attempts, once there are
                                       20; until then at hedge_ms, if that is given. Of the last 256                                */
     unsigned         overlap;      /* fn may run twice at once. Else no hedge begins before it has returned errand_later           */

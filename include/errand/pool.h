@@ -2,6 +2,11 @@
  *
  * A pool runs tasks: plain functions that may block. Workers are started on demand and joined at close. All functions may
  * be called from any thread. A task runs on a worker with no lock held, with all signals blocked but those of a fault.
+ *
+ * Processes of a task's own. A child that a task forks has the signals open that the program had when it used the pool first; if the
+ * task's function returns in the child, as after an exec that failed, the child ends at once with status 127: the pool's work is the
+ * parent's. posix_spawn, and system and popen, which use it, hand the worker's blocked signals on: give posix_spawn an attribute with
+ * POSIX_SPAWN_SETSIGMASK and an empty mask; put pthread_sigmask(SIG_SETMASK, &empty, &before) and back around the other two.
  */
 #ifndef ERRAND_POOL_H
 #define ERRAND_POOL_H
@@ -53,7 +58,8 @@ typedef struct errand_pool_opts {
     unsigned            spares;  /* most threads lent while workers wait inside the library. 0: 256; ERRAND_NO_SPARES  */
     size_t              queue;   /* tasks waiting from outside; the pool's own threads are never held up by it. 0: 65536 */
     errand_when_full    when_full;
-    size_t              stack;   /* bytes of a thread. 0: the system's                                                 */
+    size_t              stack;   /* bytes of a thread, at least 65536; the program's thread-local variables are added. An await runs
+                                    its task in place only while three quarters of it are free. 0: the system's */
     const char         *name;    /* a literal; also the name of its threads. NULL: "errand"                            */
     errand_log         *log;     /* stragglers, failures nobody asked for. NULL: silent. Must outlive the pool         */
     const errand_clock *clock;   /* NULL: the machine's. Must outlive the pool                                         */
@@ -71,12 +77,15 @@ static inline errand_pool *errand_pool_new(const errand_pool_opts *opts)
 }
 
 /* Refuses work from outside at once, lets tasks and what they start finish; at half of within_ms cancels what is left
- * (ERRAND_BY_SHUTDOWN). Returns 0 when every thread is joined; ETIMEDOUT when some task would not end: it is logged by
- * name and left behind, safely. ERRAND_FOREVER never cancels. The pool is gone whatever this returns, but for EINVAL (NULL,
+ * (ERRAND_BY_SHUTDOWN). Returns 0 when every thread is joined; ETIMEDOUT when some task, or on_start or on_stop, has not returned
+ * within the time: it is logged by name and left behind, safely; then-functions behind it are called on threads of their own.
+ * ERRAND_FOREVER never cancels. The pool is gone whatever this returns, but for EINVAL (NULL,
  * negative time) and EDEADLK (called on the pool's own thread). Futures outlive it; what is made of them later fails EINVAL. */
 ERRAND_API int errand_pool_close(errand_pool *pool, int64_t within_ms);
 
-/* Waits until nothing is queued or running, for at most ms: 0 or ETIMEDOUT. */
+/* Waits until nothing is queued or running, for at most ms. 0; ETIMEDOUT, also at the deadline of the calling task or frame;
+ * ECANCELED: the calling task was cancelled; EDEADLK: called on the pool's own thread; EINVAL; ERRAND_EFORKED. This, _stats, _dump
+ * and _tick may be under way on other threads when the pool is closed. */
 ERRAND_API int errand_pool_wait_idle(errand_pool *pool, int64_t ms);
 
 /* For tests: after turning the clock given in the options. Returns when everything that became due is ended or queued. */
@@ -84,7 +93,7 @@ ERRAND_API void errand_pool_tick(errand_pool *pool);
 
 typedef struct errand_pool_stats {
     uint64_t queued, running;                     /* now                                            */
-    uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel */
+    uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel that somebody asked for */
     uint64_t abandoned;                           /* now: cancelled work that nobody awaits and that still runs */
     int64_t  longest_wait_ns;                     /* in the queue, ever                             */
     int64_t  wait_p50_ns, wait_p99_ns;            /* in the queue; of one task in 32, within 19 %   */
@@ -100,8 +109,8 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
  * submitted. */
 ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);
 
-/* Starts fn(arg) on a worker. Never NULL: what could not be started is a failed future (EINVAL, ENOMEM, EAGAIN: no thread
- * at all could be started; ECANCELED; EDEADLK; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
+/* Starts fn(arg) on a worker. Never NULL: what could not be started is a failed future (EINVAL, ENOMEM, EAGAIN: there is no thread
+ * that takes tasks, and none could be started; ECANCELED; EDEADLK; ERRAND_EFORKED). Blocks while the queue is full, unless called on a thread of the pool. */
 ERRAND_API errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg);
 ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size);
 static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task)

@@ -113,7 +113,8 @@ ERRAND_API errand_result errand_later(errand_future *f);
 /* Frees value and detail and zeroes *r, so that twice is harmless. NULL is harmless. */
 ERRAND_API void errand_result_free(errand_result *r);
 
-/* "Connection refused", "HTTP 503", "its deadline cannot be met" ... A literal or per-thread text; never NULL. */
+/* "Connection refused", "HTTP 503", "its deadline cannot be met" ... Never NULL; the text stays for good (without memory one that is
+ * made of a code, "HTTP 503", is the thread's, until the next). */
 ERRAND_API const char *errand_strerror(int error);
 
 /* "ETIMEDOUT", "HTTP 503", "curl 28", "ELATE", "user 7": the code as a word, written into a buffer of yours, which is
@@ -129,7 +130,7 @@ ERRAND_API const char   *errand_result_message(const errand_result *r);      /* 
 ERRAND_API const char   *errand_result_phase(const errand_result *r);        /* "queue", "connect", "first byte" ... or ""  */
 ERRAND_API int64_t       errand_result_elapsed_ms(const errand_result *r);   /* how long it took; -1: not measured       */
 ERRAND_API int64_t       errand_result_retry_after(const errand_result *r);  /* ms the other side asked for, or -1; of a success, too */
-ERRAND_API bool          errand_result_may_have_run(const errand_result *r); /* may a repeat do the work twice?          */
+ERRAND_API bool          errand_result_may_have_run(const errand_result *r); /* may a repeat do the work twice? Known without memory too */
 ERRAND_API bool          errand_result_degraded(const errand_result *r);     /* a success that a fallback made          */
 ERRAND_API size_t        errand_result_index(const errand_result *r);        /* any, race: which one; SIZE_MAX: not such a one */
 ERRAND_API bool          errand_result_transient(const errand_result *r);    /* would a retry by default try again?      */

@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <poll.h>
@@ -34,6 +36,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* ---- memory ---- */
@@ -143,19 +146,61 @@ void er_barrier(void) { syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED
 typedef struct start {
     void (*fn)(void *);
     void *arg;
+    sigset_t before; /* the signals that a child of this thread is to have blocked */
     char name[16]; /* the kernel's limit, NUL included */
 } start;
+
+static _Thread_local struct {
+    const sigset_t *before; /* NULL: not a thread of ours */
+    const char *top, *floor; /* of its stack; floor NULL: not asked for yet, or not known */
+} own;
 
 static void *run_thread(void *arg)
 {
     start s = *(start *)arg;
     free(arg);
+    own.before = &s.before;
+    own.top = __builtin_frame_address(0);
     if (s.name[0]) pthread_setname_np(pthread_self(), s.name);
     s.fn(s.arg);
     return NULL;
 }
 
 #define LEAST_STACK 65536 /* what the library itself may need on a thread */
+
+/* The system takes a thread's copy of the program's thread-local variables out of its stack. */
+static int add_tls(struct dl_phdr_info *object, size_t size, void *sum)
+{
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        if (object->dlpi_phdr[i].p_type == PT_TLS)
+            *(size_t *)sum += object->dlpi_phdr[i].p_memsz + object->dlpi_phdr[i].p_align;
+    }
+    return 0;
+}
+
+static size_t stack_for(size_t wanted)
+{
+    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
+    size_t tls = 4096; /* the system's own, about */
+    dl_iterate_phdr(add_tls, &tls);
+    if (wanted < least) wanted = least;
+    return wanted < SIZE_MAX - tls ? wanted + tls : wanted;
+}
+
+bool er_stack_is_ample(void)
+{
+    pthread_attr_t attr;
+    void *floor;
+    size_t size;
+    if (own.top && !own.floor && pthread_getattr_np(pthread_self(), &attr) == 0) {
+        if (pthread_attr_getstack(&attr, &floor, &size) == 0) own.floor = floor;
+        pthread_attr_destroy(&attr);
+    }
+    if (!own.floor) return false;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (uintptr_t)own.top, floor_at = (uintptr_t)own.floor;
+    return here <= top && here >= floor_at + (top - floor_at) / 4 * 3; /* else perhaps on a stack of the program's own making */
+}
 
 int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
 {
@@ -171,8 +216,7 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
         free(s);
         return error;
     }
-    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
-    if (stack) error = pthread_attr_setstacksize(&attr, stack > least ? stack : least);
+    if (stack) error = pthread_attr_setstacksize(&attr, stack_for(stack));
 
     sigset_t blocked, before;
     sigfillset(&blocked);
@@ -182,6 +226,7 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
     pthread_t id;
     if (!error) {
         pthread_sigmask(SIG_SETMASK, &blocked, &before);
+        s->before = own.before ? *own.before : before;
         error = pthread_create(&id, &attr, run_thread, s);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
@@ -236,8 +281,9 @@ unsigned er_cores(void)
 static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT };
 enum { FAULTS = sizeof faults / sizeof *faults };
 static struct sigaction before_fault[FAULTS];
+static int spent[FAULTS]; /* atomic: that handler was to be called once, and was */
 static void (*fault_fn)(void);
-static int fault_state; /* 0, 1: somebody is at it, 2: done */
+static long saver; /* atomic: the thread that runs fault_fn; 0: none */
 
 void er_pause(int64_t ns)
 {
@@ -245,28 +291,55 @@ void er_pause(int64_t ns)
     clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
+static void save(void)
+{
+    long me = er_thread_number(), seen = 0;
+    for (int i = 0; i < 3000; i++, seen = 0) {
+        if (er_cas_strong(&saver, &seen, me)) {
+            fault_fn();
+            er_store(&saver, 0);
+            return;
+        }
+        if (seen == me) return; /* fault_fn itself has died */
+        er_pause(1000000);
+    }
+}
+
+static void call_before(const struct sigaction *before, int number, siginfo_t *info, void *context)
+{
+    sigset_t mask;
+    sigorset(&mask, &((const ucontext_t *)context)->uc_sigmask, &before->sa_mask);
+    if (!(before->sa_flags & SA_NODEFER)) sigaddset(&mask, number);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL); /* what was blocked comes back when on_fault returns */
+    if (before->sa_flags & SA_SIGINFO) before->sa_sigaction(number, info, context);
+    else before->sa_handler(number);
+}
+
+static void pass_on(size_t i, int number, siginfo_t *info, void *context)
+{
+    const struct sigaction *before = &before_fault[i];
+    bool default_action = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_DFL;
+    bool ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;
+    if (ignored && info->si_code <= 0) return; /* somebody has sent it; a fault of its own no thread can ignore */
+    if ((unsigned)before->sa_flags & SA_RESETHAND && !default_action && !ignored) default_action = er_swap(&spent[i], 1) != 0;
+    if (!default_action && !ignored) {
+        call_before(before, number, info, context);
+        return;
+    }
+    const struct sigaction none = { .sa_handler = SIG_DFL };
+    sigaction(number, &none, NULL);
+    raise(number); /* comes when this returns */
+}
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
-    int kept = errno, first = 0;
-    if (er_cas_strong(&fault_state, &first, 1)) {
-        fault_fn();
-        er_store(&fault_state, 2);
-    } else {
-        for (int i = 0; i < 3000 && er_load(&fault_state) == 1; i++) er_pause(1000000);
-    }
+    int kept = errno;
+    save();
     errno = kept;
     for (size_t i = 0; i < FAULTS; i++) {
-        if (faults[i] != number) continue;
-        const struct sigaction *before = &before_fault[i];
-        if (before->sa_flags & SA_SIGINFO) {
-            before->sa_sigaction(number, info, context);
-        } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
-            before->sa_handler(number);
-        } else {
-            sigaction(number, before, NULL);
-            raise(number); /* comes when this returns */
-        }
+        if (faults[i] == number) pass_on(i, number, info, context);
     }
+    errno = kept;
 }
 
 int er_on_fault(void (*fn)(void))
@@ -298,11 +371,69 @@ char *er_symbol(const void *address, char *buffer, size_t size)
     return buffer;
 }
 
+/* ---- text ---- */
+
+static locale_t plain_locale; /* atomic; made once and kept */
+
+static locale_t make_plain(void)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", NULL), utf_8 = plain ? newlocale(LC_CTYPE_MASK, "C.UTF-8", plain) : NULL;
+    if (utf_8) return utf_8;
+    locale_t theirs = duplocale(LC_GLOBAL_LOCALE); /* its encoding, and all else as in C */
+    locale_t mixed = theirs ? newlocale(LC_ALL_MASK & ~LC_CTYPE_MASK, "C", theirs) : NULL;
+    if (mixed && plain) freelocale(plain);
+    if (!mixed && theirs) freelocale(theirs);
+    return mixed ? mixed : plain;
+}
+
+static locale_t plain(void) /* NULL: no memory */
+{
+    locale_t seen = er_load_acquire(&plain_locale), made; /* acquire: it is seen whole */
+    if (seen || !(made = make_plain())) return seen;
+    if (er_cas_strong(&plain_locale, &seen, made)) return made;
+    freelocale(made);
+    return seen;
+}
+
+int er_vformat(char *to, size_t room, const char *format, va_list args)
+{
+    int error = errno;
+    locale_t c = plain(), before = c ? uselocale(c) : NULL;
+    errno = error; /* %m prints it */
+    int n = vsnprintf(to, room, format, args);
+    if (before) uselocale(before);
+    return n;
+}
+
+int er_format_plain(char *to, size_t room, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = er_vformat(to, room, format, args);
+    va_end(args);
+    return n;
+}
+
+const char *er_error_text(int error)
+{
+    static _Thread_local char text[40];
+    const char *known = strerrordesc_np(error);
+    if (known) return known;
+    snprintf(text, sizeof text, "Unknown error %d", error);
+    return text;
+}
+
 /* ---- fork ---- */
 
 static unsigned fork_generation;
 
-static void in_child(void) { er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */ }
+static void in_child(void)
+{
+    er_add_relaxed(&fork_generation, 1); /* relaxed: a child begins with one thread */
+    if (own.before) pthread_sigmask(SIG_SETMASK, own.before, NULL);
+}
+
+void er_exit_child(void) { _exit(127); }
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 

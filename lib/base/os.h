@@ -7,6 +7,7 @@
 
 #include "base/atomic.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,11 @@ static inline void er_lock_take(er_lock *lock)
     uint32_t free = 0; /* acquire: what the last holder wrote is seen */
     if (!er_cas_acquire(&lock->word, &free, 1)) er_lock_slow(lock);
 }
+static inline bool er_lock_try(er_lock *lock)
+{
+    uint32_t free = 0; /* acquire: as above */
+    return er_cas_acquire(&lock->word, &free, 1);
+}
 static inline void er_lock_give(er_lock *lock)
 {
     /* release: what this holder wrote is seen by the next; 2 means that somebody sleeps on it */
@@ -65,7 +71,8 @@ void er_relax(unsigned *turns);
 bool er_barrier_ready(void); /* ask before the first er_barrier of an object, and again after fork */
 void er_barrier(void);
 
-/* ---- threads: all signals blocked but those of a fault ---- */
+/* ---- threads: all signals blocked but those of a fault. A child that one of them forks gets the signals back that were open in the
+ * thread of the program which started it. The stack is what was asked for beside the program's thread-local storage. ---- */
 typedef struct er_thread {
     unsigned long id;
 } er_thread;
@@ -76,18 +83,28 @@ bool     er_thread_is_me(const er_thread *thread);
 long     er_thread_number(void); /* the calling thread's, as the kernel counts */
 /* fn(arg) when the calling thread ends; one arg for the whole library, NULL takes it back. 0 or ENOMEM. */
 int      er_thread_at_end(void (*fn)(void *), void *arg);
+bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
 ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
 
-/* ---- faults: fn once, on the thread that dies of a fault or an abort first, with nothing but calls that are safe in signal
- * handlers; then the signal goes where it went before. Others that die meanwhile wait. 0 or an errno; a second time: nothing. */
+/* ---- faults: fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
+ * signal goes where it went before, with the mask and the flags that were given there. So it is at each fault, for the handler
+ * from before may mend the first. Other threads wait for their turn. 0 or an errno; a second time: nothing. */
 int  er_on_fault(void (*fn)(void));
 void er_pause(int64_t ns); /* safe there */
 
 /* ---- code: where an address lies, for people: "main+0x1f (0x5581...)"; buffer is returned ---- */
 char *er_symbol(const void *address, char *buffer, size_t size);
 
+/* ---- text as in the C locale, whatever the program has set ---- */
+/* vsnprintf; wide characters come out as UTF-8 where the system knows such a locale, else in the program's own encoding. */
+ER_SHARED int er_vformat(char *to, size_t room, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+ER_SHARED int er_format_plain(char *to, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
+const char *er_error_text(int error); /* what strerror says there; lives until the thread's next call */
+
 /* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
 ER_SHARED unsigned er_fork_generation(void);
+/* Ends a child process whose only thread was one of ours and has nothing more to do: at once, with status 127, nothing flushed. */
+_Noreturn void er_exit_child(void);
 /* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
 int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));
 

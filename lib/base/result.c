@@ -1,8 +1,8 @@
 /* base/result.c -- results and their details.
  *
  * A detail is made where a failure is made and belongs to its result alone, so nothing here locks. What has to be said when
- * there may be no memory (who ended it) has a static detail for each reason; er_detail copies such a one before anybody
- * writes to it. The kind follows from the code unless it was said. */
+ * there may be no memory (who ended it, of what kind it is, whether it may have run: what decides about a repeat) has static
+ * details; er_detail copies such a one before anybody writes to it. The kind follows from the code unless it was said. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,19 +16,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIXED(by)                                                                                                      \
+#define FIXED(may, ...)                                                                                                \
     {                                                                                                                  \
-        .fixed = true, .reason = (by), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX                       \
+        .fixed = true, .may_have_run = (may), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX, __VA_ARGS__   \
     }
-static errand_detail fixed_details[] = {
-    [ERRAND_BY_NOBODY] = FIXED(ERRAND_BY_NOBODY),   [ERRAND_BY_CALLER] = FIXED(ERRAND_BY_CALLER),
-    [ERRAND_BY_TOTAL] = FIXED(ERRAND_BY_TOTAL),     [ERRAND_BY_ATTEMPT] = FIXED(ERRAND_BY_ATTEMPT),
-    [ERRAND_BY_SIBLING] = FIXED(ERRAND_BY_SIBLING), [ERRAND_BY_SHUTDOWN] = FIXED(ERRAND_BY_SHUTDOWN),
-    [ERRAND_BY_HEDGE] = FIXED(ERRAND_BY_HEDGE),
-};
-static errand_detail fixed_degraded = {
-    .fixed = true, .degraded = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
-};
+#define BY(may, by) [by] = FIXED(may, .reason = (by))
+#define BY_EACH(may)                                                                                                   \
+    {                                                                                                                  \
+        BY(may, ERRAND_BY_NOBODY), BY(may, ERRAND_BY_CALLER), BY(may, ERRAND_BY_TOTAL), BY(may, ERRAND_BY_ATTEMPT),    \
+            BY(may, ERRAND_BY_SIBLING), BY(may, ERRAND_BY_SHUTDOWN), BY(may, ERRAND_BY_HEDGE)                          \
+    }
+#define AS(may, as) [as] = FIXED(may, .kind = (as), .kind_known = true)
+#define AS_EACH(may)                                                                                                   \
+    {                                                                                                                  \
+        AS(may, ERRAND_KIND_OK), AS(may, ERRAND_KIND_NETWORK), AS(may, ERRAND_KIND_TIMEOUT),                           \
+            AS(may, ERRAND_KIND_CANCELLED), AS(may, ERRAND_KIND_HTTP_CLIENT), AS(may, ERRAND_KIND_HTTP_SERVER),        \
+            AS(may, ERRAND_KIND_RATE_LIMITED), AS(may, ERRAND_KIND_AUTH), AS(may, ERRAND_KIND_PROTOCOL),               \
+            AS(may, ERRAND_KIND_VALIDATION), AS(may, ERRAND_KIND_RESOURCE), AS(may, ERRAND_KIND_REJECTED),             \
+            AS(may, ERRAND_KIND_INTERNAL), AS(may, ERRAND_KIND_UNKNOWN)                                                \
+    }
+static errand_detail fixed_by[2][ERRAND_BY_HEDGE + 1] = { BY_EACH(false), BY_EACH(true) };
+static errand_detail fixed_as[2][ERRAND_KIND_UNKNOWN + 1] = { AS_EACH(false), AS_EACH(true) };
+static errand_detail fixed_degraded = FIXED(false, .degraded = true);
+
+/* The most that can be said of it without memory: what a retry goes by, and who ended it unless its kind is not that of its code. */
+static errand_detail *stand_in(int error, const errand_detail *d)
+{
+    bool by_kind = d->kind_known && (d->reason == ERRAND_BY_NOBODY || d->kind != er_kind_of(error));
+    if (!by_kind) return &fixed_by[d->may_have_run][d->reason];
+    return &fixed_as[d->may_have_run][(unsigned)d->kind < ERRAND_KIND_UNKNOWN ? d->kind : ERRAND_KIND_UNKNOWN];
+}
 
 errand_detail *er_detail(errand_result *r)
 {
@@ -45,8 +62,24 @@ errand_detail *er_detail(errand_result *r)
 errand_result er_fail_by(int error, errand_reason reason)
 {
     errand_result r = errand_fail(error);
-    r.detail = &fixed_details[reason];
+    r.detail = &fixed_by[false][reason];
     return r;
+}
+
+void er_result_may_have_run(errand_result *r)
+{
+    static const errand_detail nothing = { .may_have_run = true };
+    errand_detail *d = r->detail;
+    if (!r->error || (d && d->may_have_run)) return;
+    if (!d) {
+        r->detail = stand_in(r->error, &nothing);
+    } else if (d->fixed) {
+        errand_detail too = *d;
+        too.may_have_run = true;
+        r->detail = stand_in(r->error, &too);
+    } else {
+        d->may_have_run = true;
+    }
 }
 
 static errand_result failv(int error, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
@@ -78,11 +111,14 @@ errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms
     errand_result r = failv(error, fmt, args);
     va_end(args);
     errand_detail *d = er_detail(&r);
+    errand_detail least = { .kind = kind, .kind_known = true, .may_have_run = may_have_run };
     if (d) {
         d->kind = kind;
         d->kind_known = true;
         d->retry_after_ms = retry_after_ms < 0 ? -1 : retry_after_ms;
         d->may_have_run = may_have_run;
+    } else {
+        r.detail = stand_in(r.error, &least);
     }
     return r;
 }
@@ -161,6 +197,7 @@ void er_results_free(void *results)
 
 void er_result_because(errand_result *r, errand_result cause)
 {
+    if (errand_result_may_have_run(&cause)) er_result_may_have_run(r);
     errand_detail *d = er_detail(r);
     errand_result *causes = d ? er_resize(d->causes, (d->n_causes + 1) * sizeof *causes) : NULL;
     if (!causes) {
@@ -171,27 +208,36 @@ void er_result_because(errand_result *r, errand_result cause)
     causes[d->n_causes++] = cause;
 }
 
-static void copy_detail(errand_detail *to, const errand_detail *from)
+/* What could not be copied is left out. The causes of the copy are still those of r: it is put among those that need their own. */
+static errand_result copy_but_causes(const errand_result *r, errand_detail **more)
 {
+    errand_result copy = errand_fail(r->error);
+    const errand_detail *from = r->detail;
+    copy.detail = r->detail;
+    if (!from || from->fixed) return copy;
+    errand_detail *to = copy.detail = er_alloc(sizeof *to);
+    if (!to) copy.detail = stand_in(r->error, from);
+    if (!to) return copy;
     const er_history *h = from->history;
     *to = *from;
     to->message = from->message ? er_copy_text(from->message) : NULL;
     to->history = h ? (er_history *)(void *)er_copy_bytes(h, sizeof *h + h->room * sizeof h->at[0]) : NULL;
-    to->causes = from->n_causes ? er_alloc(from->n_causes * sizeof *to->causes) : NULL;
-    if (!to->causes) to->n_causes = 0;
-    for (size_t i = 0; i < to->n_causes; i++) to->causes[i] = er_result_copy(&from->causes[i]);
+    to->next = *more;
+    *more = to;
+    return copy;
 }
 
 errand_result er_result_copy(const errand_result *r)
 {
-    errand_result copy = errand_fail(r->error);
-    if (!r->detail || r->detail->fixed) {
-        copy.detail = r->detail;
-        return copy;
+    errand_detail *more = NULL;
+    errand_result copy = copy_but_causes(r, &more);
+    for (errand_detail *d; (d = more);) { /* causes behind causes, to any depth without taking stack */
+        more = d->next;
+        const errand_result *causes = d->causes;
+        d->causes = d->n_causes ? er_alloc(d->n_causes * sizeof *d->causes) : NULL;
+        if (!d->causes) d->n_causes = 0;
+        for (size_t i = 0; i < d->n_causes; i++) d->causes[i] = copy_but_causes(&causes[i], &more);
     }
-    errand_detail *d = copy.detail = er_alloc_zero(sizeof *d);
-    if (!d) return er_fail_by(r->error, r->detail->reason);
-    copy_detail(d, r->detail); /* what could not be copied is left out */
     return copy;
 }
 
@@ -398,9 +444,35 @@ const char *errand_result_message(const errand_result *r)
 
 /* ---- names ---- */
 
+/* Texts that are made of a code stay for good, each once: who has one may keep it. There are as many as codes that came up. */
+typedef struct saying {
+    struct saying *next;
+    int error;
+    char text[];
+} saying;
+
+static const char *say(int error, const char *text)
+{
+    static saying *sayings[64]; /* atomic, as the text behind each: complete when it is put there, never changed after */
+    saying **list = &sayings[(unsigned)error % 64], *first = er_load(list), *own = NULL;
+    size_t size = strlen(text) + 1;
+    for (;;) {
+        for (saying *s = first; s; s = s->next) {
+            if (s->error != error || strcmp(s->text, text) != 0) continue;
+            er_free(own);
+            return s->text;
+        }
+        if (!own && !(own = er_alloc(sizeof *own + size))) return text;
+        own->next = first;
+        own->error = error;
+        memcpy(own->text, text, size);
+        if (er_cas_strong(list, &first, own)) return own->text;
+    }
+}
+
 const char *errand_strerror(int error)
 {
-    static _Thread_local char text[96];
+    static _Thread_local char text[96]; /* without memory it is the answer, until the next */
     switch (error) {
     case 0:
         return "Success";
@@ -424,8 +496,8 @@ const char *errand_strerror(int error)
         snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
     else if (error >= ERRAND_USER && error < ERRAND_REFUSED)
         snprintf(text, sizeof text, "user error %d", error - ERRAND_USER);
-    else return strerror_r(error, text, sizeof text);
-    return text;
+    else return say(error, er_error_text(error));
+    return say(error, text);
 }
 
 const char *errand_error_name(int error, char *buffer, size_t size)

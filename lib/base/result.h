@@ -1,7 +1,7 @@
 /* base/result.h -- what stands behind a result: the detail, and how it is added without ever failing.
  *
  * A detail is owned by its result and never shared. Adding one may find no memory: then a static detail stands in, which
- * says kind and reason and nothing more. */
+ * says whether it may have run, kind or reason, and nothing more. */
 #ifndef ER_RESULT_H
 #define ER_RESULT_H
 
@@ -53,15 +53,24 @@ static inline bool er_result_limited(const errand_result *r)
 /* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
 
-/* The same error with a copy of its detail, values left out, for another owner. Without memory less is said: the reason. */
+/* A failure: the work may have been done. Takes no memory. Of a success: nothing. */
+ER_SHARED void er_result_may_have_run(errand_result *r);
+
+/* The same error with a copy of its detail, values left out, for another owner. Without memory a static detail stands in. */
 ER_SHARED errand_result er_result_copy(const errand_result *r);
 
-/* Puts cause behind r and owns it; without memory it is freed. */
+/* Puts cause behind r and owns it; without memory it is freed. What it says of having run, r says from then on in any case. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
 
 /* The value of what ends with many results, one allocation, all zero; freeing frees what is in it. */
 ER_SHARED errand_results *er_results_new(size_t n); /* NULL: no memory */
 ER_SHARED void            er_results_free(void *results);
+
+/* Somebody wanted it to end. An error of that kind which nobody caused is a failure like any other. */
+static inline bool er_result_cancelled(const errand_result *r)
+{
+    return errand_result_reason(r) != ERRAND_BY_NOBODY && errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+}
 
 /* Marks a fallback's success; never fails: without memory a fixed detail says it. */
 ER_SHARED void er_result_degrade(errand_result *r);

@@ -96,19 +96,35 @@ void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
     if (!er_cell_watch(input, &a->waiter)) input_ended(&a->waiter);
 }
 
+/* The driver has something to look at. */
+static void have_looked_at(er_running *run)
+{
+    er_cell_keep(&run->cell);
+    er_run_look(run);
+}
+
+static void call_hook(er_attempt *a)
+{
+    er_running *run = a->run;
+    uint32_t to_come = ER_HOOK_TO_COME;
+    bool sees = er_attempt_sees_last(a) && er_cas_strong(&a->hook, &to_come, ER_HOOK_CALLED);
+    er_course_before(&run->course, a->number, a->began_ns, sees ? &run->cell.result : NULL);
+    er_store(&a->hook, ER_HOOK_RETURNED);
+    have_looked_at(run); /* it may have waited for this */
+}
+
 /* On a worker. The attempt is there until its task has ended. */
 static errand_result call(void *arg)
 {
     er_attempt *a = arg;
     er_running *run = a->run;
     errand_result r = { 0 };
-    if (policy_of(a)->how.before_attempt) er_course_before(&run->course, a->number, a->began_ns);
+    if (policy_of(a)->how.before_attempt) call_hook(a);
     if (run->into) ((errand_into_fn *)run->fn)(run->course.arg, &r);
     else r = ((errand_fn *)run->fn)(run->course.arg);
     if (er_is_later(&r)) {
         er_store(&a->returned, true);
-        er_cell_keep(&run->cell);
-        er_run_look(run); /* it may be time for a hedge */
+        have_looked_at(run); /* it may be time for a hedge */
     }
     return r;
 }
@@ -186,7 +202,7 @@ er_step er_attempt_look(er_attempt *a, errand_result *r)
 bool er_attempt_tell(er_attempt *a, errand_reason reason)
 {
     if (a->stage >= ER_RUNS) {
-        if (a->input) er_cell_cancel(a->input, reason);
+        if (a->input) er_cell_pass_on(a->input, reason);
         return false;
     }
     bool gone = a->stage == ER_TURN ? er_rate_leave(&a->turn) : er_sem_leave(policy_of(a)->how.sem, &a->place);

@@ -5,14 +5,16 @@
  *
  * What happened in the window stands in PARTS parts of it, the oldest of which is cleared when a new one begins. Each change of
  * state begins a new era; a call says nothing of an era in which it did not begin, so that what is slow to fail does not open
- * what has just been closed. A probe is a lease: a number and a time; past that time it is lent to the next who asks, and what
- * becomes of the first is not looked at. Every outcome gives the lease back. There is no timer: OPEN ends when somebody asks.
+ * what has just been closed. A probe is a lease: a number and a time; past that time it is lent to the next who asks. What becomes
+ * of the first counts all the same, so that a service slower than its leases can show that it is well. Every outcome gives the
+ * lease back. There is no timer: OPEN ends when somebody asks.
  *
  * Changes wait in a ring for a job of the pool, which tells the watcher one after the other. A member is pinned by each call
  * under way and each change in the ring. */
 #include "core/breaker.h"
 
 #include "base/options.h"
+#include "log/own.h"
 
 #include <errno.h>
 #include <string.h>
@@ -166,11 +168,11 @@ static void spread(errand_breaker *b, const news *told)
     const char *name = c->name ? c->name : "breaker", *key = c->key ? c->key : "";
     const char *of = c->key ? " of " : "";
     /* the key's member may be forgotten meanwhile, but not by whoever has just used it: see er_breaker_ask */
-    if (c->to == ERRAND_BREAKER_HALF_OPEN) errand_info(log, "[%s-probe]%s%.200s", name, of, key);
-    else if (c->to == ERRAND_BREAKER_CLOSED) errand_info(log, "[%s-closed]%s%.200s", name, of, key);
-    else if (c->open_ms == ERRAND_FOREVER) errand_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
+    if (c->to == ERRAND_BREAKER_HALF_OPEN) er_log_info(log, "[%s-probe]%s%.200s", name, of, key);
+    else if (c->to == ERRAND_BREAKER_CLOSED) er_log_info(log, "[%s-closed]%s%.200s", name, of, key);
+    else if (c->open_ms == ERRAND_FOREVER) er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
     else
-        errand_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
+        er_log_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
                     (double)c->open_ms / 1000, told->failed, told->calls);
     if (!told->post) return;
     b->job.run = tell_watcher;
@@ -240,8 +242,7 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
 {
     const errand_breaker_opts *how = &m->breaker->how;
     if (call->probe) {
-        if (m->probes[call->probe - 1].lease != call->lease) return; /* expired, and lent anew */
-        m->probes[call->probe - 1].lease = 0;
+        if (m->probes[call->probe - 1].lease == call->lease) m->probes[call->probe - 1].lease = 0; /* else lent anew */
         if (verdict == ER_CALL_WELL && ++m->well >= how->probes) become(m, ERRAND_BREAKER_CLOSED, now, told);
         if (verdict == ER_CALL_FAILED) become(m, ERRAND_BREAKER_OPEN, now, told);
         return;

@@ -3,6 +3,7 @@
 #include "core/budget.h"
 
 #include "base/options.h"
+#include "log/own.h"
 
 #include <errno.h>
 
@@ -87,7 +88,7 @@ bool er_budget_retry(er_budget_member *member, bool throttled)
     give_lock(member);
     if (!enough && !told) { /* the run that asks has the member pinned */
         const char *name = how->name ? how->name : "budget", *key = member->base.key;
-        errand_warn(er_pool_log(member->budget->family.home), "[%s-spent]%s%.200s: no retries for now", name,
+        er_log_warn(er_pool_log(member->budget->family.home), "[%s-spent]%s%.200s: no retries for now", name,
                     key ? " of " : "", key ? key : "");
     }
     return enough;

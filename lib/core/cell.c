@@ -16,6 +16,9 @@
  *
  * Endings cause endings (then of then of then...). Waiters are therefore not called from inside a waiter: the innermost
  * ending puts them on a list of its thread, and the outermost works that list off. A chain of any length takes one frame.
+ * Cancels likewise: a kind's cancel passes it on to cells that are marked as told at once, and called when it has returned, by the
+ * er_cell_cancel around it. Who has marked a cell alone may link it. So an er_cell_cancel has told all there is below when it returns,
+ * and no waiter is called while some of that is still to be.
  *
  * Counts: one for the owner, one for each thread, timer, queue or link that may still touch the cell. */
 #include "core/cell.h"
@@ -85,6 +88,55 @@ bool er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input)
     return true;
 }
 
+/* ---- being told ---- */
+
+/* Cells that have been told, each counted, whose kind's cancel is still to be called: by the er_cell_cancel they came up in. */
+struct telling {
+    er_cell *first, **last;
+};
+static _Thread_local struct telling *telling; /* the innermost on this stack */
+
+static bool tell(er_cell *cell, errand_reason reason) /* the first, and there is something to do */
+{
+    uint32_t seen = er_load(&cell->state);
+    do {
+        if (seen & (ER_ENDED | REASONS)) return false;
+    } while (!er_cas(&cell->state, &seen, seen | (uint32_t)reason << ER_REASON));
+    return cell->kind->cancel;
+}
+
+static void call_cancels(struct telling *t)
+{
+    for (er_cell *cell; (cell = t->first);) {
+        t->first = cell->told_next;
+        if (!t->first) t->last = &t->first;
+        cell->kind->cancel(cell, er_cell_told(cell));
+        er_cell_release(cell);
+    }
+}
+
+void er_cell_cancel(er_cell *cell, errand_reason reason)
+{
+    if (!tell(cell, reason)) return;
+    struct telling mine = { NULL, &mine.first }, *outer = telling;
+    telling = &mine;
+    cell->kind->cancel(cell, reason);
+    call_cancels(&mine);
+    telling = outer;
+}
+
+void er_cell_pass_on(er_cell *cell, errand_reason reason)
+{
+    if (!telling) {
+        er_cell_cancel(cell, reason);
+        return;
+    }
+    if (!tell(cell, reason)) return;
+    cell->told_next = NULL;
+    *telling->last = er_cell_keep(cell);
+    telling->last = &cell->told_next;
+}
+
 /* ---- ending ---- */
 
 bool er_cell_claim(er_cell *cell)
@@ -118,9 +170,11 @@ void er_endings_work_off(void)
 {
     if (endings.busy) return;
     endings.busy = true;
+    if (telling) call_cancels(telling);
     for (er_waiter *w; (w = endings.first);) {
         endings.first = w->next;
         w->fn(w);
+        if (telling) call_cancels(telling);
     }
     endings.busy = false;
 }
@@ -136,16 +190,17 @@ void er_endings_hold(bool held) { endings.busy = held; }
 
 void er_cell_end(er_cell *cell, errand_result result)
 {
+    uint32_t ended = result.error && !errand_result_may_have_run(&result) ? ER_ENDED | ER_UNDONE : ER_ENDED;
     cell->result = result;
     er_waiter *waiters = NULL;
     uint32_t seen = er_load(&cell->state);
-    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ER_ENDED)) continue;
+    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ended)) continue;
     if (seen & (ER_LOCKED | ER_WATCHED)) {
         er_cell_lock(cell);
         waiters = cell->waiters;
         cell->waiters = NULL;
         seen = er_load(&cell->state);
-        while (!er_cas(&cell->state, &seen, (seen | ER_ENDED) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
+        while (!er_cas(&cell->state, &seen, (seen | ended) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
     }
     if (seen & ER_UNHEARD) er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
     if (seen & ER_DROPPED) errand_result_free(&cell->result);
@@ -175,6 +230,8 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter)
     bool ended = er_load(&cell->state) & ER_ENDED;
     if (!ended) {
         waiter->next = cell->waiters;
+        waiter->at = &cell->waiters;
+        if (waiter->next) waiter->next->at = &waiter->next;
         cell->waiters = waiter;
         er_or(&cell->state, ER_WATCHED);
     }
@@ -184,14 +241,15 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter)
 
 bool er_cell_unwatch(er_cell *cell, er_waiter *waiter)
 {
-    bool found = false;
     er_cell_lock(cell);
-    for (er_waiter **w = &cell->waiters; *w && !found; w = found ? w : &(*w)->next) {
-        if (*w != waiter) continue;
-        *w = waiter->next;
-        found = true;
+    /* ended, the waiter may be something else already; so the state is looked at first */
+    bool found = !(er_load(&cell->state) & ER_ENDED) && waiter->cell == cell && waiter->at;
+    if (found) {
+        *waiter->at = waiter->next;
+        if (waiter->next) waiter->next->at = waiter->at;
+        waiter->at = NULL;
+        if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
     }
-    if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
     er_cell_unlock(cell);
     return found;
 }
@@ -212,45 +270,17 @@ void er_cell_abandon(er_cell *cell)
         er_add_relaxed(&er_home_of(cell->pool)->abandoned, -1);
 }
 
-/* Where a cancel goes on to, when the kind's cancel has returned. */
-struct passing {
-    er_cell *to; /* counted */
-    errand_reason reason;
-};
-static _Thread_local struct passing *passing;
-
-static void cancel_one(er_cell *cell, errand_reason reason, struct passing *next)
+bool er_cell_may_have_run(const er_cell *cell)
 {
-    uint32_t seen = er_load(&cell->state);
-    do {
-        if (seen & (ER_ENDED | REASONS)) return;
-    } while (!er_cas(&cell->state, &seen, seen | (uint32_t)reason << ER_REASON));
-    if (!cell->kind->cancel) return;
-    struct passing *outer = passing;
-    passing = next;
-    cell->kind->cancel(cell, reason);
-    passing = outer;
+    return (er_load(&cell->state) & (ER_ENDED | ER_UNDONE)) != (ER_ENDED | ER_UNDONE);
 }
 
-void er_cell_cancel(er_cell *cell, errand_reason reason)
+errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead)
 {
-    struct passing next = { NULL, reason };
-    cancel_one(cell, reason, &next);
-    for (er_cell *to; (to = next.to);) { /* down a chain of any length in one frame */
-        next.to = NULL;
-        cancel_one(to, next.reason, &next);
-        er_cell_release(to);
-    }
-}
-
-void er_cell_pass_on(er_cell *cell, errand_reason reason)
-{
-    if (!passing || passing->to) {
-        er_cell_cancel(cell, reason);
-        return;
-    }
-    passing->to = er_cell_keep(cell);
-    passing->reason = reason;
+    er_cell_cancel(cell, reason);
+    er_cell_abandon(cell);
+    if (er_cell_may_have_run(cell)) er_result_may_have_run(&instead);
+    return instead;
 }
 
 /* ---- consumed twice? ---- */
@@ -284,19 +314,28 @@ bool er_cell_forked(const er_cell *cell) { return cell->pool && er_pool_dead(cel
 static void free_failed(er_cell *cell) { er_cell_bury(cell); }
 static const er_cell_kind failed_kind = { .free = free_failed };
 
-static er_cell no_memory = {
-    .state = ER_CLAIMED | ER_ENDED | ER_FIXED,
-    .count = 1,
-    .kind = &failed_kind,
-    .result = { .error = ENOMEM },
+static errand_detail left_behind = {
+    .fixed = true, .may_have_run = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
+};
+static er_cell no_memory[] = {
+    /* the second: something was given up for the want of it, and may have been done */
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED | ER_UNDONE,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM } },
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM, .detail = &left_behind } },
 };
 
 er_cell *er_failed(errand_pool *pool, errand_result r)
 {
     er_cell *cell = r.error == ENOMEM && !r.detail ? NULL : er_alloc(sizeof *cell);
     if (!cell) {
+        bool may_have_run = errand_result_may_have_run(&r);
         errand_result_free(&r);
-        return &no_memory;
+        return &no_memory[may_have_run];
     }
     er_cell_init(cell, &failed_kind, pool);
     cell->state = ER_CLAIMED;

@@ -8,18 +8,22 @@
 
 #include <errand/future.h>
 
+#include <errno.h>
+
 typedef errand_future er_cell;
 
 /* Somebody who is to be told of the end. Lives in what waits. fn runs on the ending thread, with no lock held, after the
  * result is there; short, and no user code. Once fn is called the waiter's memory is the caller's again. */
 typedef struct er_waiter {
-    struct er_waiter *next;
-    er_cell          *cell; /* what it waits for */
-    void            (*fn)(struct er_waiter *self);
+    struct er_waiter  *next;
+    struct er_waiter **at;   /* the link that leads here; NULL: it has been taken back */
+    er_cell           *cell; /* what it waits for */
+    void             (*fn)(struct er_waiter *self);
 } er_waiter;
 
 typedef struct er_cell_kind {
-    /* The cell has just been told to end, for the first time. No lock is held. NULL: nothing to do. */
+    /* The cell has just been told to end, for the first time. No lock is held. What it waits for is told by er_cell_pass_on, so that a
+     * cancel takes the same stack for inputs of inputs of any depth. NULL: nothing to do. */
     void (*cancel)(er_cell *cell, errand_reason reason);
     /* The last count is gone: frees what the kind added (not the result) and the memory. */
     void (*free)(er_cell *cell);
@@ -31,6 +35,7 @@ typedef struct er_cell_kind {
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
     bool any; /* one of its inputs is enough */
+    bool resident; /* tasks only: it keeps its thread for long */
 } er_cell_kind;
 
 struct errand_future {
@@ -39,6 +44,7 @@ struct errand_future {
     const er_cell_kind *kind;
     errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
     er_waiter          *waiters; /* under the cell's lock bit */
+    er_cell            *told_next; /* told to end, its kind's cancel still to be called: the teller's */
     errand_result       result;  /* the claimer's until ENDED, then the owner's */
 };
 
@@ -52,6 +58,7 @@ enum {
     ER_MARKED = 64,  /* for looking whether one stands in an array twice */
     ER_DROPPED = 128, /* its owner does not want the result */
     ER_CONSUMED = 2048, /* debug builds: its owner has given it away */
+    ER_UNDONE = 4096,   /* it has ended, and says that nothing was done that a repeat could do twice */
     ER_REASON = 8    /* from this bit on: who told it to end */
 };
 
@@ -99,14 +106,26 @@ errand_result er_cell_take(er_cell *cell);
 /* The owner's count is given back; the result is freed as soon as there is one, whoever else still holds the cell. */
 void er_cell_drop(er_cell *cell);
 
-/* Tells it to end. The caller must hold a count, or own it. */
+/* The error of what ends for that reason. */
+static inline int er_told_error(errand_reason reason)
+{
+    return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
+}
+
+/* Tells it to end, and all that it passes this on to. The caller must hold a count, or own it. */
 ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);
 
-/* From inside a kind's cancel, to its input: soon after that cancel has returned, so that a long chain takes no stack. */
+/* The same, but from inside a kind's cancel only soon after that has returned (before any waiter is called). */
 void er_cell_pass_on(er_cell *cell, errand_reason reason);
 
 /* The cell is left behind: nobody waits for its end any more. */
 void er_cell_abandon(er_cell *cell);
+
+/* Whether what it stands for may have been done. One that has been told and has not ended is still under way, as far as is known. */
+bool er_cell_may_have_run(const er_cell *cell);
+
+/* Tells it to end and leaves it behind. Then a result that comes in its place: it says whether that work may have been done. */
+errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead);
 
 /* The lock bit: a few instructions long, never across a call. */
 void er_cell_lock(er_cell *cell);
@@ -131,7 +150,7 @@ static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 /* An unended cell of a parent process: it can never end, and its lock bit may be held for ever. */
 bool er_cell_forked(const er_cell *cell);
 
-/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, the one static cell. */
+/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, a static cell. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);
 
 #endif

@@ -6,7 +6,8 @@
  * only ever appear while their owner waits, and everybody who waits long looks once after his own link is there: so the last one
  * to close a circle finds it. Where a cell waits for several (all), each is tried; where one is enough (any, race, the next of a
  * group), all must lead back; what may end without its input (a timeout) and what is ended from outside (a promise, a timer) ends
- * the walk. Its length is bounded: a giant graph counts as no circle.
+ * the walk. Its length is bounded: a giant graph counts as no circle. Its places lie on the heap, for it runs on the waiting
+ * task's stack, which may be small and nearly used; without memory it finds nothing, and looks again later.
  *
  * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
  * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
@@ -14,6 +15,7 @@
 #include "core/task.h"
 
 #include "base/bytes.h"
+#include "log/own.h"
 
 #define DEPTH 64
 #define STEPS 4000000
@@ -51,15 +53,16 @@ static bool starved(errand_pool *pool, const hungry *outer)
         if (h->pool == pool) return true;
     }
     hungry mine = { outer, pool, outer ? outer->depth + 1 : 1 };
-    er_task *tasks[CROWD];
+    er_task **tasks = mine.depth <= POOLS ? er_alloc(CROWD * sizeof *tasks) : NULL;
     size_t n = 0;
-    bool all = mine.depth <= POOLS && er_pool_exhausted(pool, tasks, CROWD, &n);
+    bool all = tasks && er_pool_exhausted(pool, tasks, CROWD, &n);
     for (size_t i = 0; i < n; i++) {
         walk w = { .hungry = &mine };
         all = all && leads_back(&w, &tasks[i]->cell);
         er_bytes_free(&w.path);
         er_cell_release(&tasks[i]->cell);
     }
+    er_free(tasks);
     return all;
 }
 
@@ -96,9 +99,10 @@ static bool leads_back(walk *w, er_cell *cell)
     struct {
         er_cell *cell;
         size_t next, names;
-    } stack[DEPTH];
+    } *stack = er_alloc(DEPTH * sizeof *stack);
     unsigned depth = 0;
     bool found = false;
+    if (!stack) return false;
     stack[0].cell = er_cell_keep(cell);
     stack[0].next = 0;
     stack[0].names = w->path.size;
@@ -113,9 +117,9 @@ static bool leads_back(walk *w, er_cell *cell)
         if (!more) {                 /* back to where there was a choice */
             er_cell_release(at);
             if (w->path.at && stack[depth].names < w->path.size) w->path.at[w->path.size = stack[depth].names] = '\0';
-            if (depth == 0) return false;
-            depth--;
-            continue;
+            if (depth-- > 0) continue;
+            er_free(stack);
+            return false;
         }
         er_cell *other = NULL;
         bool choice = at->kind->input(at, stack[depth].next, &other);
@@ -128,6 +132,7 @@ static bool leads_back(walk *w, er_cell *cell)
         note(w, next);
     }
     for (unsigned i = 0; i <= depth; i++) er_cell_release(stack[i].cell);
+    er_free(stack);
     return found;
 }
 
@@ -137,7 +142,7 @@ bool er_circle(er_cell *from, const er_wait *wait)
     bool found = wait->room ? starved(wait->room, NULL) : leads_back(&w, wait->input);
     if (found) {
         er_task *task = er_cell_task(from);
-        errand_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",
+        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",
                      w.path.at ? w.path.at : "");
     }
     er_bytes_free(&w.path);

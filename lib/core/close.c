@@ -4,8 +4,16 @@
  *
  * Draining lasts until nothing is queued, running or asleep and no resident is left, or half of the time has passed. Shutting
  * down ends residents, semaphore waiters and timers, and tells every task; then-functions still run. Closed: idle threads are
- * joined; what is stuck in a task is named, detached, and keeps the memory until it returns. */
+ * joined; what is stuck in a task or in the pool's hooks is named, detached, and keeps the memory until it returns.
+ *
+ * No code of the user's runs on the closer's thread, so none can hold it up: then-functions that are still queued behind stuck tasks
+ * are run by spare threads (er_limit), or by the stuck ones when they return. Only where no thread at all can be had does the closer
+ * run them itself.
+ *
+ * Other threads may be inside wait_idle, stats, dump or tick meanwhile: those hold a count. */
 #include "core/pool_state.h"
+
+#include "log/own.h"
 
 #include <errno.h>
 
@@ -23,11 +31,23 @@ static bool is_spent(const errand_pool *pool, size_t asleep)
 static bool only_stuck_are_left(const errand_pool *pool, size_t asleep)
 {
     (void)asleep;
-    return !pool->starting && pool->threads == pool->busy + pool->lent;
+    return !pool->starting && pool->threads == pool->busy + pool->lent + pool->hooked;
+}
+static bool is_empty(const errand_pool *pool, size_t asleep)
+{
+    (void)asleep;
+    return !pool->starting && !pool->threads;
 }
 
-/* Not to be cut short by a cancel of the calling task. */
-static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns)
+static uint32_t wait_deaf(er_wait *wait, int64_t deadline_ns) /* not to be cut short by a cancel of the calling task */
+{
+    er_lend();
+    uint32_t bits = er_park(&wait->parker, ER_WAKE, deadline_ns);
+    er_lend_end();
+    return bits;
+}
+
+static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns, bool hears)
 {
     er_watcher w = { .wait.input = NULL };
     int error = 0;
@@ -41,12 +61,10 @@ static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns)
         er_pool_lock(pool);
         if (reached(pool, asleep)) break;
         er_pool_unlock(pool);
-        er_lend();
-        uint32_t bits = er_park(&w.wait.parker, ER_WAKE, deadline_ns);
-        er_lend_end();
+        uint32_t bits = hears ? er_pool_park(&w.wait, ER_WAKE, NULL, deadline_ns) : wait_deaf(&w.wait, deadline_ns);
         er_pool_lock(pool);
         if (bits & ER_WAKE) continue;
-        if (!reached(pool, asleep)) error = ETIMEDOUT;
+        if (!reached(pool, asleep)) error = bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
         break;
     }
     er_list_remove(&w.node);
@@ -59,7 +77,10 @@ int errand_pool_wait_idle(errand_pool *pool, int64_t ms)
     if (!pool || ms < 0) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     if (er_pool_here() == pool) return EDEADLK;
-    return wait_for(pool, is_at_rest, er_deadline(er_now_ns(), ms));
+    er_pool_keep(pool); /* another thread may close it meanwhile */
+    int error = wait_for(pool, is_at_rest, er_deadline(er_now_ns(), ms), true);
+    er_pool_release(pool);
+    return error;
 }
 
 /* Some that have not been told yet, counted: from the queue and from the workers. */
@@ -83,6 +104,49 @@ static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
     return n;
 }
 
+/* The next workers' tasks, counted; *after is the number of the worker before them. */
+static size_t some_running(errand_pool *pool, er_task *some[], size_t most, unsigned *after)
+{
+    size_t n = 0;
+    er_pool_lock(pool);
+    for (er_node *at = pool->all.head.next; at != &pool->all.head && n < most; at = at->next) {
+        er_worker *w = er_of(at, er_worker, node);
+        if (w->number <= *after) continue;
+        *after = w->number;
+        if (!w->task) continue;
+        some[n++] = w->task;
+        er_cell_keep(&w->task->cell);
+    }
+    er_pool_unlock(pool);
+    return n;
+}
+
+static er_task *nested_in(er_task *task) /* counted; NULL: none */
+{
+    er_cell_lock(&task->cell);
+    bool nested = !(task->flags & ER_FOLLOWS) && task->blocked && task->blocked->nested;
+    er_cell *inner = nested ? er_cell_keep(task->blocked->input) : NULL;
+    er_cell_unlock(&task->cell);
+    return inner ? er_of(inner, er_task, cell) : NULL;
+}
+
+/* A task that runs in place is known to the one around it alone, and hears nothing through a shield of that one. If it begins to wait
+ * later it finds out by itself (er_told_here). */
+static void tell_nested(errand_pool *pool)
+{
+    er_task *some[64];
+    unsigned after = 0;
+    for (size_t n; (n = some_running(pool, some, 64, &after));) {
+        for (size_t i = 0; i < n; i++) {
+            for (er_task *outer = some[i], *inner; outer; outer = inner) {
+                inner = nested_in(outer);
+                if (inner) er_cell_cancel(&inner->cell, ERRAND_BY_SHUTDOWN);
+                er_cell_release(&outer->cell);
+            }
+        }
+    }
+}
+
 static void shut_down(errand_pool *pool)
 {
     er_pool_lock(pool);
@@ -99,6 +163,7 @@ static void shut_down(errand_pool *pool)
             er_cell_release(some[i]);
         }
     }
+    tell_nested(pool);
 }
 
 /* Those that are still in a task are named and left to themselves. */
@@ -111,31 +176,13 @@ static void leave_stragglers(errand_pool *pool)
         er_worker *w = er_of(at, er_worker, node);
         w->left = true;
         er_thread_detach(&w->thread);
-        if (n++ < 16) names[n - 1] = w->task && w->task->name ? w->task->name : "(without a name)";
+        const char *name = w->hook ? w->hook : w->task ? w->task->name : NULL;
+        if (n++ < 16) names[n - 1] = name ? name : "(without a name)";
     }
     er_pool_unlock(pool);
     for (unsigned i = 0; i < n && i < 16; i++)
-        errand_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
-    if (n > 16) errand_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
-}
-
-/* Continuations that no worker will come for are called all the same, here. */
-static void run_leftovers(errand_pool *pool)
-{
-    for (;;) {
-        er_pool_lock(pool);
-        er_node *n = er_list_first(&pool->urgent);
-        er_job *job = n ? er_of(n, er_job, link) : NULL;
-        er_task *task = job ? er_job_task(job) : NULL;
-        if (job) er_unlink_job(pool, job);
-        er_pool_unlock(pool);
-        if (!job) return;
-        er_frame *frame = NULL;
-        er_task *before = er_task_change(NULL, &frame);
-        job->run(job);
-        er_task_change(before, &frame);
-        if (task) er_cell_release(&task->cell);
-    }
+        er_log_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->home.name, names[i]);
+    if (n > 16) er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->home.name, n - 16);
 }
 
 int errand_pool_close(errand_pool *pool, int64_t within_ms)
@@ -156,11 +203,10 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
 
     er_shut_closers(pool, true);
     er_stop_residents(pool, false);
-    wait_for(pool, is_drained, half);
+    wait_for(pool, is_drained, half, false);
     shut_down(pool);
-    int error;
     for (;;) {
-        error = wait_for(pool, is_spent, deadline);
+        int error = wait_for(pool, is_spent, deadline, false);
         er_pool_lock(pool);
         if (error || is_spent(pool, 0)) break; /* else another thread's resolve has queued something since */
         er_pool_unlock(pool);
@@ -171,11 +217,13 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
         pool->parked = w->below;
         er_unpark(&w->parker, ER_WAKE);
     }
+    er_call c = er_summon(pool); /* for continuations that are left */
     er_pool_unlock(pool);
-    wait_for(pool, only_stuck_are_left, INT64_MAX); /* soon: idle threads only have to notice */
+    er_answer(pool, c);
+    wait_for(pool, only_stuck_are_left, INT64_MAX, false); /* soon: idle threads only have to notice */
+    int error = wait_for(pool, is_empty, deadline, false);
     if (error) leave_stragglers(pool);
     er_reap(pool);
-    run_leftovers(pool);
     er_timers_close(pool->home.timers);
     er_store(&pool->home.log, NULL);
     er_home_close(&pool->home);

@@ -8,19 +8,30 @@
 
 #include <errno.h>
 
-static void give_up(er_cell *f)
+static bool give_up(er_cell *f) /* true: it may have run */
 {
     errand_cancel(f);
+    bool may_have_run = er_cell_may_have_run(f);
     er_cell_drop(f);
+    return may_have_run;
+}
+
+static er_cell *without_memory(errand_future *const fs[], size_t n)
+{
+    errand_result r = errand_fail(ENOMEM);
+    for (size_t i = 0; i < n; i++) {
+        if (give_up(fs[i])) er_result_may_have_run(&r);
+    }
+    return er_failed(NULL, r);
 }
 
 /* Before the outer one ends: who hears of that end can rely on what was left being told, and on a queued task being out. */
-static void leave(er_cell *f, errand_reason reason)
+static errand_result leave(er_cell *f, errand_reason reason, errand_result instead)
 {
-    if (!f) return;
-    er_cell_cancel(f, reason);
-    er_cell_abandon(f);
+    if (!f) return instead;
+    instead = er_cell_leave(f, reason, instead);
     er_cell_release(f);
+    return instead;
 }
 
 /* ---- timeout ---- */
@@ -60,8 +71,9 @@ static void end_early(limit *l, errand_result r, errand_reason reason)
         errand_result_free(&r);
         return;
     }
-    leave(er_cell_linked(&l->cell, &l->input), reason);
-    er_cell_end(&l->cell, r);
+    er_cell *f = er_cell_linked(&l->cell, &l->input);
+    if (!f) er_result_may_have_run(&r); /* it has just ended, too late */
+    er_cell_end(&l->cell, leave(f, reason, r));
 }
 
 static void limit_passed(er_timer *timer)
@@ -83,20 +95,19 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
         give_up(f);
         return refusal;
     }
-    if (ms == ERRAND_FOREVER || er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
+    if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
+    int64_t at = er_deadline(er_pool_now(f->pool), ms);
+    if (at == INT64_MAX) return f; /* for ever, or centuries from now */
     if (!er_cell_consume(f)) return er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     limit *l = er_alloc(sizeof *l);
-    if (!l) {
-        give_up(f);
-        return er_failed(NULL, errand_fail(ENOMEM));
-    }
+    if (!l) return without_memory(&f, 1);
     er_cell_init(&l->cell, &limit_kind, f->pool);
     l->input = f;
     l->waiter.fn = limited_ended;
     l->timer = (er_timer){ .fn = limit_passed };
     er_cell_keep(&l->cell); /* the timer's */
     er_cell_keep(&l->cell); /* the waiter's */
-    int error = ms ? er_timer_arm(f->pool, &l->timer, er_deadline(er_pool_now(f->pool), ms)) : 0;
+    int error = ms ? er_timer_arm(f->pool, &l->timer, at) : 0;
     if (ms == 0) limit_passed(&l->timer);
     if (error) {
         bool shut = error == ECANCELED;
@@ -141,8 +152,10 @@ errand_future *errand_shield(errand_future *f)
     if (!er_cell_consume(f)) return er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     shield *s = er_alloc(sizeof *s);
     if (!s) {
+        errand_result r = errand_fail(ENOMEM);
+        if (er_cell_may_have_run(f)) er_result_may_have_run(&r);
         er_cell_drop(f); /* it is kept from cancels: from this one too */
-        return er_failed(NULL, errand_fail(ENOMEM));
+        return er_failed(NULL, r);
     }
     er_cell_init(&s->cell, &shield_kind, f->pool);
     s->input = f;
@@ -194,6 +207,7 @@ static errand_result answer_with(many *m, size_t i, bool which)
     if (d) d->index = i;
     for (size_t j = 0; j < m->n && r.error; j++) {
         errand_result *other = &results->at[j];
+        if (errand_result_may_have_run(other)) er_result_may_have_run(&r);
         if (!other->error || errand_result_reason(other) == ERRAND_BY_SIBLING) continue;
         er_result_because(&r, *other);
         *other = (errand_result){ 0 };
@@ -223,9 +237,11 @@ static void one_less(many *m)
     if (er_sub(&m->left, 1) == 1) conclude(m);
 }
 
-static void leave_losers(many *m)
+/* r is the first of them to have ended. */
+static errand_result leave_losers(many *m, errand_result r)
 {
-    for (size_t i = 0; i < m->n; i++) leave(er_cell_linked(&m->cell, &m->parts[i].input), ERRAND_BY_SIBLING);
+    for (size_t i = 0; i < m->n; i++) r = leave(er_cell_linked(&m->cell, &m->parts[i].input), ERRAND_BY_SIBLING, r);
+    return r;
 }
 
 static void part_ended(er_waiter *waiter)
@@ -245,8 +261,7 @@ static void part_ended(er_waiter *waiter)
     } else if (decided) {
         errand_detail *d = er_detail(&r);
         if (d) d->index = i;
-        leave_losers(m);
-        er_cell_try_end(&m->cell, r);
+        er_cell_try_end(&m->cell, leave_losers(m, r));
     } else {
         m->results->at[i] = r; /* any: another failure; else a loser's end, freed with the rest */
         er_store(&m->last, i);
@@ -308,10 +323,9 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
     errand_results *results = er_results_new(n);
     if (!m || !results) {
-        for (size_t i = 0; i < n; i++) give_up(fs[i]);
         er_free(m);
         er_results_free(results);
-        return er_failed(NULL, errand_fail(ENOMEM));
+        return without_memory(fs, n);
     }
     errand_pool *home = NULL;
     for (size_t i = 0; i < n; i++) {

@@ -7,6 +7,8 @@
  * that the attempts are used up needs no words. The first and last attempts of a long run are kept. */
 #include "core/course.h"
 
+#include "log/own.h"
+
 #include <errno.h>
 
 errand_view er_course_view(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last)
@@ -27,10 +29,10 @@ errand_log *er_course_log(const er_course *c, errand_pool *pool)
     return !how->name ? NULL : how->log ? how->log : pool ? er_pool_log(pool) : NULL;
 }
 
-void er_course_before(const er_course *c, unsigned number, int64_t now_ns)
+void er_course_before(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last)
 {
     const errand_policy_opts *how = &c->policy->how;
-    errand_view view = er_course_view(c, number, now_ns, NULL);
+    errand_view view = er_course_view(c, number, now_ns, number > 1 ? last : NULL);
     how->before_attempt(&view, how->hook_arg);
 }
 
@@ -117,10 +119,10 @@ static void say_again(const er_course *c, errand_log *log, const errand_view *vi
     const char *name = c->policy->how.name;
     double seconds = (double)view->upcoming_ms / 1000;
     if (view->last->error)
-        errand_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name, view->number,
+        er_log_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name, view->number,
                     errand_result_message(view->last), seconds, why);
     else
-        errand_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name, view->number, seconds, why);
+        er_log_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name, view->number, seconds, why);
 }
 
 er_next er_course_judge(er_course *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms)
@@ -145,7 +147,7 @@ er_next er_course_judge(er_course *c, errand_log *log, const er_ended *ended, er
     errand_attempt *note = er_history_last(c->history);
     if (!goes_on) {
         if (note && no.why) note->why_waited = no.why;
-        if (no.why) errand_warn(log, "[%s-give-up] %s", how->name, no.why);
+        if (no.why) er_log_warn(log, "[%s-give-up] %s", how->name, no.why);
         if (!r->error) not_done(c, r);
         if (no.cause) er_result_because(r, errand_failf(no.cause, "%s", no.why));
         return ER_NEXT_END;
@@ -182,12 +184,12 @@ static void say_end(const er_course *c, errand_log *log, int64_t took, const err
     const errand_result *cause = errand_result_cause(r, 0);
     const char *because = cause ? "; because: " : "", *why = cause ? errand_result_message(cause) : "";
     double seconds = (double)took / 1000;
-    if (!r->error) errand_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, c->number);
+    if (!r->error) er_log_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, c->number);
     else if (errand_result_kind(r) == ERRAND_KIND_TIMEOUT)
-        errand_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
+        er_log_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
                     why);
     else
-        errand_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
+        er_log_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
                      why);
 }
 

@@ -36,8 +36,8 @@ typedef enum er_next {
 static inline const char *er_course_key(const er_course *c) { return er_context_key(c->context); }
 errand_view er_course_view(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last);
 
-/* An attempt is about to be called, calls the hook. */
-void er_course_before(const er_course *c, unsigned number, int64_t now_ns);
+/* An attempt is about to be called, calls the hook. last: how the one before it has ended; NULL: none has. */
+void er_course_before(const er_course *c, unsigned number, int64_t now_ns, const errand_result *last);
 
 /* Writes the attempt down and says what follows; hooks and functions of the user's are called. Giving up changes r: what refused another
  * attempt is put behind it, and a success that asks for one is none any more. */

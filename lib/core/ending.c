@@ -4,7 +4,8 @@
  *                                                          `------------------------------------------------+--> conclude
  *     conclude: the cell ends --nothing was left--> OVER            left --the last has returned--> OVER: arg is freed
  *
- * What is left is cancelled and counted as abandoned; its place stays until its function has returned, because arg is used there. */
+ * What is left is cancelled and counted as abandoned, and the failure says that it may have run, unless it has ended at once and says
+ * that it has not; its place stays until its function has returned, because arg is used there. */
 #include "core/run.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ static void begin_last(er_running *r)
 /* cell.result is how it ends. The attempts that are under way have lost, or come too late. */
 void er_run_finish(er_running *r, errand_reason reason)
 {
-    const errand_result *result = &r->cell.result;
+    errand_result *result = &r->cell.result;
     bool lost = reason == ERRAND_BY_HEDGE;
     for (er_attempt *a = r->attempts, *next; a; a = next) {
         next = a->next;
@@ -140,6 +141,7 @@ void er_run_finish(er_running *r, errand_reason reason)
         }
         if (!runs) continue;
         er_cell_abandon(a->input);
+        if (er_cell_may_have_run(a->input)) er_result_may_have_run(result);
         if (!lost && r->course.policy->how.breaker) er_breaker_tell(&a->call, er_verdict_of(result));
     }
     bool asked = result->error && r->course.policy->own_end && errand_result_kind(result) != ERRAND_KIND_CANCELLED;

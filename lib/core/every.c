@@ -36,8 +36,9 @@ static void stop(every *e)
     end(e, er_told_result(told ? told : ERRAND_BY_SHUTDOWN));
 }
 
-static void arm(every *e)
+static void arm(every *e) /* with the repeating's own count: the timer's from now on */
 {
+    er_cell_keep(&e->cell); /* armed, it may be called, end it all, and give that count back, on another thread at once */
     int64_t now = er_pool_now(e->cell.pool), steps = (now - e->began_ns) / e->step_ns + 1, passed;
     int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at)
                      ? INT64_MAX
@@ -45,6 +46,7 @@ static void arm(every *e)
     if (at == INT64_MAX) at--; /* armed in any case: who stops it disarms it */
     if (er_timer_arm(e->cell.pool, &e->timer, at)) stop(e);
     else if (er_cell_told(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
+    er_cell_release(&e->cell);
 }
 
 static void once_ended(er_waiter *waiter)

@@ -58,8 +58,7 @@ int errand_wait(errand_future *f, int64_t ms)
 static errand_result give_up(er_cell *f, errand_result why)
 {
     errand_reason reason = errand_result_reason(&why);
-    er_cell_cancel(f, reason ? reason : ERRAND_BY_CALLER);
-    er_cell_abandon(f);
+    why = er_cell_leave(f, reason ? reason : ERRAND_BY_CALLER, why);
     er_cell_drop(f);
     return why;
 }
@@ -70,21 +69,9 @@ errand_result errand_await(errand_future *f)
     if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
     if (er_cell_forked(f)) return errand_fail(ERRAND_EFORKED);
     if (!er_cell_ended(f)) {
-        er_task *me = er_task_here();
         errand_reason told = er_told_here();
         if (told) return give_up(f, er_told_result(told));
-        if (me && er_pool_here() == f->pool) {
-            bool shielded = *er_frame_here() && (*er_frame_here())->shielded;
-            er_wait meanwhile = { .input = f, .passes = !shielded };
-            er_cell_lock(&me->cell);
-            me->blocked = &meanwhile;
-            er_cell_unlock(&me->cell);
-            if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX)
-                er_task_run_here(f); /* a timed wait never does */
-            er_cell_lock(&me->cell);
-            me->blocked = NULL;
-            er_cell_unlock(&me->cell);
-        }
+        if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
         if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
         if (bits & ER_CIRCLE) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));

@@ -242,7 +242,7 @@ static void cancel_all(errand_group *g, errand_reason reason)
         er_lock_give(&g->lock);
         if (!n) return;
         for (size_t i = 0; i < n; i++) {
-            er_cell_cancel(some[i], reason);
+            er_cell_pass_on(some[i], reason);
             er_cell_release(some[i]);
         }
     }
@@ -300,7 +300,7 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
     er_cell *refusal = er_task_check(g ? g->cell.pool : NULL, &own, task, size);
     if (refusal) {
         int error = refusal->result.error;
-        errand_drop(refusal);
+        er_cell_drop(refusal); /* the caller has it: it is not told to the log */
         return error;
     }
     int error = 0;

@@ -11,6 +11,7 @@ enum { LATEST = 256, NEW = 16, LEAST = 20 };
 
 struct er_latency {
     double quantile;
+    unsigned generation; /* of the process that made it: in a child, a thread of the parent may hold the lock for ever */
     int64_t chosen; /* atomic, relaxed: a figure */
     er_lock lock;   /* guards the rest */
     unsigned n;     /* in all; stays above LATEST once it is */
@@ -22,6 +23,7 @@ er_latency *er_latency_new(double quantile)
     er_latency *l = er_alloc_zero(sizeof *l);
     if (!l) return NULL;
     l->quantile = quantile;
+    l->generation = er_fork_generation();
     l->chosen = -1;
     return l;
 }
@@ -37,6 +39,7 @@ static int compare(const void *a, const void *b)
 void er_latency_add(er_latency *l, int64_t ns)
 {
     int64_t sorted[LATEST];
+    if (l->generation != er_fork_generation()) return; /* a child keeps the estimate that its parent had */
     er_lock_take(&l->lock);
     l->ns[l->n % LATEST] = ns;
     l->n = l->n + 1 < 2 * LATEST ? l->n + 1 : LATEST;

@@ -7,6 +7,8 @@
  * thread; elsewhere on a parker. Around the caller's body stands a frame with the attempt's deadline. */
 #include "core/course.h"
 
+#include "log/own.h"
+
 #include <errand/pool.h>
 
 #include <errno.h>
@@ -66,7 +68,7 @@ static int get_limits(looping *l)
     return error;
 }
 
-static int begin_attempt(looping *l)
+static int begin_attempt(looping *l, const errand_result *last)
 {
     errand_policy *p = l->course.policy;
     int error = get_limits(l);
@@ -75,7 +77,7 @@ static int begin_attempt(looping *l)
     er_policy_count(&p->attempts);
     er_budget_began(l->course.budget);
     l->attempt_began_ns = now_of(l);
-    if (p->how.before_attempt) er_course_before(&l->course, l->course.number, l->attempt_began_ns);
+    if (p->how.before_attempt) er_course_before(&l->course, l->course.number, l->attempt_began_ns, last);
     int64_t left = er_ms_until(l->attempt_began_ns, l->course.deadline_ns);
     if (p->how.attempt_ms < left) left = p->how.attempt_ms;
     l->timed = left != INT64_MAX && !own_time(l);
@@ -113,7 +115,7 @@ static errand_result sleep_ms(looping *l, int64_t ms)
     l->course.idle_ms = er_ms_sum(l->course.idle_ms, ms);
     er_add_relaxed(&l->course.policy->asleep, 1); /* relaxed: a figure */
     if (how->sleep) how->sleep(ms, how->hook_arg);
-    else if (l->pool && ms) r = errand_await(errand_sleep(l->pool, ms));
+    else if (l->pool && ms && !er_pool_dead(l->pool)) r = errand_await(errand_sleep(l->pool, ms));
     else if (ms) {
         er_parker parker = { 0 };
         er_park(&parker, 1, er_deadline(er_now_ns(), ms));
@@ -156,7 +158,7 @@ static bool finish(errand_loop *loop, errand_result *last)
 /* The next attempt begins, or that cannot be. */
 static bool go_on(errand_loop *loop, errand_result *last)
 {
-    int error = begin_attempt(of(loop));
+    int error = begin_attempt(of(loop), last);
     if (!error) {
         errand_result_free(last);
         return true;
@@ -194,7 +196,7 @@ static int begin(errand_loop *loop, const errand_policy *policy)
     l->course.deadline_ns = er_deadline(l->course.began_ns, left);
     loop->priv[0] = (uintptr_t)l;
     loop->priv[1] = TRIES;
-    errand_info(log_of(l), "[%s-start]", policy->how.name);
+    er_log_info(log_of(l), "[%s-start]", policy->how.name);
     return 0;
 }
 

@@ -38,7 +38,7 @@ static void permit_granted(er_waiter *waiter)
         er_add_relaxed(&p->lives, 1); /* relaxed: its cell lives */
         er_cell_try_end(cell, errand_ok(p, errand_permit_release));
     } else {
-        er_cell_try_end(cell, er_sem_refusal(p->sem, p->place.error, p->place.n));
+        er_cell_try_end(cell, er_sem_refusal(p->sem, &p->place));
     }
     er_cell_release(cell); /* the line's */
 }

@@ -139,7 +139,7 @@ errand_policy *er_policy_begin(const errand_policy *policy)
 void er_policy_tell(errand_policy *policy, const errand_result *how)
 {
     if (!how->error) er_policy_count(&policy->succeeded);
-    else er_policy_count(errand_result_kind(how) == ERRAND_KIND_CANCELLED ? &policy->cancelled : &policy->failed);
+    else er_policy_count(er_result_cancelled(how) ? &policy->cancelled : &policy->failed);
 }
 
 void er_policy_end(errand_policy *policy)

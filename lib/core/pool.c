@@ -1,6 +1,6 @@
 /* core/pool.c -- what a pool is made of, and making one.
  *
- *     queue: urgent | tasks --er_next_job--> worker --job->run--> worker ...          busy <= limit = workers + residents
+ *     queue: urgent | tasks --er_pick_next--> worker --job->run--> worker ...          busy <= limit = workers + residents
  *
  * The queue (queue.c) and the workers (worker.c) share one lock; its fields stand in pool_state.h. Threads are started when there
  * is something to do for them, so a pool that was only made has none. */
@@ -69,5 +69,8 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
 
 void errand_pool_tick(errand_pool *pool)
 {
-    if (pool && !er_pool_dead(pool)) er_timers_tick(pool->home.timers);
+    if (!pool || er_pool_dead(pool)) return;
+    er_pool_keep(pool); /* another thread may close it meanwhile */
+    er_timers_tick(pool->home.timers);
+    er_pool_release(pool);
 }

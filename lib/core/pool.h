@@ -17,6 +17,7 @@ typedef struct er_job {
 typedef struct er_wait {
     er_parker    parker;
     bool         passes; /* a cancel of the waiting task goes on to input */
+    bool         nested; /* input is a task that runs on this very stack meanwhile */
     er_cell     *input;  /* what it waits for, for who looks for circles. NULL: it only waits */
     errand_pool *room;   /* the same: room in that pool's queue */
 } er_wait;
@@ -53,7 +54,7 @@ enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT, ER_ASIDE };
 enum { ER_FOLLOWS = 1 }; /* the flag that others look at, under the cell's lock bit */
 
 /* The bits that wake a thread that waits inside the library. */
-enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_CIRCLE = 8 };
+enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_CIRCLE = 8, ER_RANG = 16 };
 
 /* Queues a task; the queue takes over one count. urgent: continuations and the like, never held up or refused while the pool
  * has threads. Else from outside it waits for room, or does what the pool's when_full says. Errors leave the count with the
@@ -71,10 +72,12 @@ bool er_pool_unqueue(errand_pool *pool, er_task *task);
 void er_pool_put_aside(errand_pool *pool, er_task *task);
 void er_pool_put_back(errand_pool *pool, er_task *task);
 
-/* The same for what is no task. tell writes what stands behind its name; under the pool's lock, while it is listed. */
+/* The same for what is no task. tell writes its line but for the end, which says where it was submitted (site); under the pool's
+ * lock, while it is listed. */
 typedef struct er_idle {
-    er_node node;
-    void  (*tell)(const struct er_idle *self, er_bytes *to);
+    er_node     node;
+    const void *site;
+    void      (*tell)(const struct er_idle *self, er_bytes *to);
 } er_idle;
 void er_pool_idles(errand_pool *pool, er_idle *idle);
 void er_pool_idles_not(errand_pool *pool, er_idle *idle);
@@ -89,6 +92,9 @@ ER_SHARED er_task *er_task_here(void);
 errand_pool       *er_pool_here(void); /* whose worker it is; NULL: none */
 er_frame         **er_frame_here(void);
 unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
+/* After the user's code has run on a worker: where that code forked and returns in the child, the child ends here. It has nothing to go
+ * back to, and what the parent's pool has to do is the parent's. */
+void               er_end_in_child(void);
 er_task           *er_task_change(er_task *task, er_frame **frame); /* by who runs one on his own stack: swaps both; call
                                                       it again with what it returned and the same frame to put back */
 
@@ -101,8 +107,8 @@ ER_SHARED void er_lend(void);
 ER_SHARED void er_lend_end(void);
 
 /* Waits until a bit of mask is set, lending. Ends early with ER_TOLD if the calling code is told to end, without a bit of mask at
- * deadline_ns, which is on the clock of `clock`, or at the caller's own deadline; with ER_CIRCLE if it is known what it waits for,
- * this is a worker, and it would last for ever. */
+ * deadline_ns, which is on the clock of `clock` (NULL: the machine's), or at the caller's own deadline; with ER_CIRCLE if it is known
+ * what it waits for, this is a worker, and it would last for ever. */
 ER_SHARED uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
 
 /* Nothing will ever end this wait of the task `from`: what it waits for leads back to `from`, or to the queue of a pool all of

@@ -18,6 +18,7 @@ typedef struct er_worker {
     er_parker         parker;
     unsigned          number;
     bool              known;     /* thread is set */
+    const char       *hook;      /* the one that runs, on_start or on_stop; NULL: none; under the pool's lock */
     bool              retiring;  /* a spare that has been idle for long */
     bool              left;      /* detached by the closer: frees itself */
     bool              searching;
@@ -56,7 +57,8 @@ struct errand_pool {
     er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
     er_list    urgent, tasks, aside, idle;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
-    unsigned   lent, housed; /* residents are accepted; housed ones run */
+    unsigned   lent, housed; /* residents are accepted; housed ones have a thread */
+    unsigned   hooked;       /* threads that are in on_start or on_stop */
     unsigned   threads, starting, numbers;
     er_list    all, exited;
     er_list    resident_list, closers;
@@ -77,7 +79,11 @@ void er_pool_lock_again(errand_pool *pool);
 void er_pool_unlock(errand_pool *pool);
 
 /* The bound on busy ones. */
-static inline unsigned er_limit(const errand_pool *pool) { return pool->workers + pool->residents; }
+static inline unsigned er_limit(const errand_pool *pool)
+{
+    /* closed, what is left are continuations behind tasks that do not end: spare threads run them */
+    return pool->workers + pool->residents + (pool->phase == ER_CLOSED ? pool->spares + 1 : 0);
+}
 /* And on threads: one that is neither busy nor lent is about to look by itself, so there is no need for another. */
 static inline unsigned er_most_threads(const errand_pool *pool)
 {
@@ -88,17 +94,21 @@ static inline bool er_at_rest(const errand_pool *pool) { return !pool->waiting &
 /* Under the lock: something that er_watchers look at has changed. */
 void er_tell_watchers(errand_pool *pool);
 
-/* Whom to wake or start: decided under the lock, done after it. EAGAIN or ENOMEM: no thread could be started, and there is none. */
+/* Whom to wake or start: decided under the lock, done after it. EAGAIN or ENOMEM: no thread could be started, and there is none that
+ * takes jobs. */
 typedef struct er_call {
     er_worker *wake;
     bool       start;
 } er_call;
 er_call er_summon(errand_pool *pool);
-int     er_answer_start(errand_pool *pool);
-static inline int er_answer(errand_pool *pool, er_call call)
+int     er_start_worker(errand_pool *pool); /* errors as above: then er_pool_give_up is to follow */
+/* No thread takes jobs, and none could be started: ends what waits, with that error. */
+void    er_pool_give_up(errand_pool *pool, int error);
+static inline void er_answer(errand_pool *pool, er_call call)
 {
     if (call.wake) er_unpark(&call.wake->parker, ER_WAKE);
-    return call.start ? er_answer_start(pool) : 0;
+    int error = call.start ? er_start_worker(pool) : 0;
+    if (error) er_pool_give_up(pool, error);
 }
 
 /* Joins those that have exited. Without the lock. */
@@ -106,8 +116,18 @@ void er_reap(errand_pool *pool);
 
 /* The task a job is; NULL: it is another one. */
 er_task *er_job_task(er_job *job);
-/* The next one for a worker, who is busy with it from then on; NULL: none that he may take. Under the lock, as the next. */
-er_job *er_next_job(errand_pool *pool);
+/* What was taken out of the queue, as it was under the lock. Once the lock is given, a task may be run in place by the thread that
+ * awaits it and put aside: then its memory holds a waiter where the job was and a link where the stamp was. */
+typedef struct er_pick {
+    er_job  *job;
+    er_task *task;  /* NULL: the job is no task */
+    int64_t  stamp; /* the task's */
+} er_pick;
+/* Takes the next one for a worker, which is busy with it from then on. False: there is none that it may take. Under the lock, as the
+ * next. */
+bool er_pick_next(errand_pool *pool, er_pick *pick);
+void er_run_pick(const er_pick *pick); /* without the lock */
+void er_run_alone(const er_pick *pick); /* the same on a thread that is no worker, as the task's own thread */
 /* Takes a job that is queued out of the queue. */
 void er_unlink_job(errand_pool *pool, er_job *job);
 
@@ -119,6 +139,7 @@ typedef struct er_here {
     bool       resident;
     unsigned   queued;   /* tasks, by it: to take samples */
     unsigned   nested;   /* tasks that run on the stacks of others */
+    bool       alone;    /* this thread is inside er_pool_give_up */
     er_closer *shutting; /* this thread is inside its shut */
 } er_here;
 er_here *er_here_now(void);

@@ -45,7 +45,10 @@ static bool call_hook(errand_promise *p)
 
 static void cancel_promise(er_cell *cell, errand_reason reason)
 {
-    if (!call_hook(er_of(cell, errand_promise, cell))) er_cell_try_end(cell, er_told_result(reason));
+    if (call_hook(er_of(cell, errand_promise, cell))) return;
+    errand_result r = er_told_result(reason);
+    er_result_may_have_run(&r); /* who was to resolve it hears nothing of this, and goes on */
+    er_cell_try_end(cell, r);
 }
 
 static void free_promise(er_cell *cell) { er_cell_bury(cell); }

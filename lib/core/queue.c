@@ -1,6 +1,6 @@
 /* core/queue.c -- jobs in, jobs out, and the lock of the pool.
  *
- *     er_pool_queue --> inbox --er_pool_lock--> tasks | urgent --er_next_job--> a worker
+ *     er_pool_queue --> inbox --er_pool_lock--> tasks | urgent --er_pick_next--> a worker
  *                  \-- by the lock, when the gate is shut or the queue is full --/
  *
  * One lock guards both lists and all counts of the pool. Nothing is called under it: who has to be woken or started is decided
@@ -10,7 +10,10 @@
  * worker between two jobs only looks when his list is empty, so that in a burst submitters and he meet once in many tasks. The
  * gate tells the submitter whether he may (else he goes by the lock), and whether somebody must be summoned. He looks at it
  * after putting; who changes it (er_pool_unlock) looks into the inbox after that. So one of the two sees the other, and nothing
- * lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls. */
+ * lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls.
+ *
+ * Where no thread takes jobs (there is none, or residents have them all) and none can be started, the thread that finds this out
+ * ends what waits: tasks fail, then-functions and watchers are called on the spot. So nothing waits for a thread that never comes. */
 #include "core/pool_state.h"
 
 #include <errno.h>
@@ -23,13 +26,22 @@ static void make_room(errand_pool *pool)
     er_unpark(&er_of(er_list_pop(&pool->submitters), er_watcher, node)->wait.parker, ER_WAKE);
 }
 
-static void run_task_job(er_job *job)
-{
-    er_task *task = er_of(job, er_task, job);
-    task->cell.kind->run(&task->cell);
-}
+static void run_task(er_task *task) { task->cell.kind->run(&task->cell); }
+static void run_task_job(er_job *job) { run_task(er_of(job, er_task, job)); }
 
 er_task *er_job_task(er_job *job) { return job->run == run_task_job ? er_of(job, er_task, job) : NULL; }
+
+static er_pick pick_of(er_job *job) /* under the lock, while it is queued */
+{
+    er_task *task = er_job_task(job);
+    return (er_pick){ job, task, task ? task->stamp : 0 };
+}
+
+void er_run_pick(const er_pick *pick)
+{
+    if (pick->task) run_task(pick->task);
+    else pick->job->run(pick->job);
+}
 
 void er_unlink_job(errand_pool *pool, er_job *job)
 {
@@ -75,18 +87,19 @@ static void empty_inbox(errand_pool *pool)
     }
 }
 
-er_job *er_next_job(errand_pool *pool)
+bool er_pick_next(errand_pool *pool, er_pick *pick)
 {
-    if (pool->busy >= er_limit(pool)) return NULL;
-    if (!pool->waiting && !take_in(pool)) return NULL;
+    if (pool->busy >= er_limit(pool)) return false;
+    if (!pool->waiting && !take_in(pool)) return false;
     bool closed = pool->phase == ER_CLOSED; /* then what has slipped in is its submitter's, who is about to take it back */
-    if (closed && er_list_empty(&pool->urgent)) return NULL;
+    if (closed && er_list_empty(&pool->urgent)) return false;
     bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
+    *pick = pick_of(job);
     er_unlink_job(pool, job);
     pool->busy++;
     pool->taken++;
-    return job;
+    return true;
 }
 
 void er_pool_lock(errand_pool *pool)
@@ -169,23 +182,6 @@ static void put(errand_pool *pool, er_job *job, bool urgent)
     set_waiting(pool, 1);
 }
 
-/* Until the first thread has been started or could not be: then this one tries. The lock is held, and again on return. */
-static er_call wait_for_first(errand_pool *pool)
-{
-    er_call c = { NULL, false };
-    er_watcher w = { .wait.input = NULL };
-    er_list_push(&pool->watchers, &w.node);
-    while (!c.start && pool->starting && pool->threads == pool->starting) {
-        er_parker_clear(&w.wait.parker, ER_WAKE);
-        er_pool_unlock(pool);
-        er_park(&w.wait.parker, ER_WAKE, INT64_MAX);
-        er_pool_lock(pool);
-        if (!pool->threads) c = er_summon(pool);
-    }
-    er_list_remove(&w.node);
-    return c;
-}
-
 /* Through the inbox. *error is set when that is so; false: by the lock. */
 static bool slip_in(errand_pool *pool, er_task *task, int *error)
 {
@@ -195,7 +191,7 @@ static bool slip_in(errand_pool *pool, er_task *task, int *error)
     uint32_t gate = er_load(&pool->gate);
     if (gate == ER_GATE_OPEN) return true;
     er_pool_lock(pool);
-    bool late = task->queued != ER_NOT_QUEUED && (*error = refused(pool, false));
+    bool late = task->queued == ER_ORDINARY && (*error = refused(pool, false)); /* else it has begun, or is put aside already */
     if (late) er_unlink_job(pool, &task->job);
     else *error = 0;
     if (late && er_at_rest(pool)) er_tell_watchers(pool); /* the closer may have seen it there */
@@ -214,6 +210,7 @@ static void take_back(er_task *task)
 
 void er_pool_put_aside(errand_pool *pool, er_task *task)
 {
+    if (er_pool_dead(pool)) return; /* a thread of the parent may hold its lock for ever */
     task->aside_ms = (uint32_t)(er_coarse_ns() / ER_MS);
     er_pool_lock(pool);
     er_list_push(&pool->aside, &task->aside);
@@ -223,6 +220,7 @@ void er_pool_put_aside(errand_pool *pool, er_task *task)
 
 void er_pool_put_back(errand_pool *pool, er_task *task)
 {
+    if (er_pool_dead(pool)) return;
     er_pool_lock(pool);
     take_back(task);
     er_pool_unlock(pool);
@@ -230,6 +228,7 @@ void er_pool_put_back(errand_pool *pool, er_task *task)
 
 void er_pool_idles(errand_pool *pool, er_idle *idle)
 {
+    if (er_pool_dead(pool)) return;
     er_pool_lock(pool);
     er_list_push(&pool->idle, &idle->node);
     er_pool_unlock(pool);
@@ -237,6 +236,7 @@ void er_pool_idles(errand_pool *pool, er_idle *idle)
 
 void er_pool_idles_not(errand_pool *pool, er_idle *idle)
 {
+    if (er_pool_dead(pool)) return;
     er_pool_lock(pool);
     er_list_remove(&idle->node);
     er_pool_unlock(pool);
@@ -270,18 +270,18 @@ int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
     pool->n_tasks += !urgent;
     set_room(pool);
     er_call c = er_summon(pool);
-    if (!c.start && !c.wake && pool->starting && pool->threads == pool->starting) { /* will there be a thread at all? */
-        er_cell_keep(&task->cell);
-        c = wait_for_first(pool);
+    if (!c.start) {
         er_pool_unlock(pool);
-        error = er_answer(pool, c);
-        if (error && !er_pool_unqueue(pool, task)) error = 0;
-        er_cell_release(&task->cell);
-        return error;
+        er_answer(pool, c);
+        return 0;
     }
+    er_cell_keep(&task->cell); /* as soon as it has run, the queue's count is gone */
     er_pool_unlock(pool);
-    error = er_answer(pool, c);
-    return error && er_pool_unqueue(pool, task) ? error : 0;
+    error = er_start_worker(pool);
+    bool refused_here = error && er_pool_unqueue(pool, task);
+    if (error) er_pool_give_up(pool, error);
+    er_cell_release(&task->cell);
+    return refused_here ? error : 0;
 }
 
 int er_pool_post(errand_pool *pool, er_job *job)
@@ -295,7 +295,7 @@ int er_pool_post(errand_pool *pool, er_job *job)
         c = er_summon(pool);
     }
     er_pool_unlock(pool);
-    if (!error) er_answer(pool, c); /* without a thread it waits for the next that can be started */
+    er_answer(pool, c);
     return error;
 }
 
@@ -309,4 +309,41 @@ bool er_pool_unqueue(errand_pool *pool, er_task *task)
     }
     er_pool_unlock(pool);
     return there;
+}
+
+static bool take_any(errand_pool *pool, er_pick *pick) /* false: nothing waits, or there is a thread that will come for it */
+{
+    er_pool_lock(pool);
+    bool alone = pool->threads == pool->housed;
+    er_node *n = er_list_first(&pool->urgent);
+    if (!n && pool->phase != ER_CLOSED) n = er_list_first(&pool->tasks); /* closed: its submitter is about to take it back */
+    if (n && alone) {
+        *pick = pick_of(er_of(n, er_job, link));
+        er_unlink_job(pool, pick->job);
+    }
+    if (er_at_rest(pool)) er_tell_watchers(pool);
+    er_pool_unlock(pool);
+    return n && alone;
+}
+
+void er_pool_give_up(errand_pool *pool, int error)
+{
+    er_here *here = er_here_now();
+    if (here->alone) return; /* it comes from the loop below, which goes on */
+    here->alone = true;
+    for (er_pick pick; take_any(pool, &pick);) {
+        er_task *task = pick.task;
+        if (!task || !task->cell.kind->refuse) er_run_alone(&pick);
+        else if (er_cell_claim(&task->cell)) task->cell.kind->refuse(&task->cell, errand_fail(error));
+        if (task) er_cell_release(&task->cell); /* the queue's */
+    }
+    here->alone = false;
+}
+
+void er_run_alone(const er_pick *pick)
+{
+    er_frame *frame = NULL;
+    er_task *before = er_task_change(pick->task, &frame);
+    er_run_pick(pick);
+    er_task_change(before, &frame);
 }

@@ -28,11 +28,6 @@ static void run_resident(er_cell *cell)
 {
     er_resident *r = er_of(cell, lodger, task.cell)->resident;
     errand_pool *pool = er_pool_here();
-    er_here_now()->resident = true;
-    er_pool_lock(pool);
-    pool->housed++;
-    er_here_now()->worker->resident = true;
-    er_pool_unlock(pool);
     r->run(r);
     er_here_now()->resident = false;
     er_pool_lock(pool);
@@ -44,12 +39,25 @@ static void run_resident(er_cell *cell)
     r->gone(r);
 }
 
+static void refuse_resident(er_cell *cell, errand_result why) /* no thread will come for it: it has come and gone */
+{
+    er_resident *r = er_of(cell, lodger, task.cell)->resident;
+    er_pool_lock(cell->pool);
+    move_out(cell->pool, r);
+    er_pool_unlock(cell->pool);
+    er_cell_end(cell, why);
+    r->gone(r);
+}
+
 static void free_lodger(er_cell *cell) { er_free(er_of(cell, lodger, task.cell)); }
-static const er_cell_kind lodger_kind = { .free = free_lodger, .run = run_resident };
+static const er_cell_kind lodger_kind = {
+    .free = free_lodger, .run = run_resident, .refuse = refuse_resident, .resident = true
+};
 
 int er_pool_reside(errand_pool *pool, er_resident *resident)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
+    if (er_here_now()->alone) return EAGAIN; /* a resident that has just been refused asks again */
     lodger *l = er_alloc_zero(sizeof *l);
     if (!l) return ENOMEM;
     er_task *task = &l->task;

@@ -11,7 +11,7 @@
  *
  * Several attempts may be under way at once (hedges); each has a place of its own (attempt.c), freed with it. Asleep, a run is this
  * one piece of memory and what it remembers of its attempts; no worker, permit or connection is held. The result of the last attempt
- * stands in the cell until the end takes its place.
+ * stands in the cell until the end takes its place; while a hook before an attempt looks at it nothing ends (in_hook).
  *
  * The user's code runs in tasks, never on the driver: JUDGING when it has a say after an attempt, LAST at the end. Meanwhile deadlines
  * and cancels wait. Only when the pool takes no tasks any more is it called right here.
@@ -21,6 +21,8 @@
  *
  * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
 #include "core/run.h"
+
+#include "log/own.h"
 
 #include <errno.h>
 
@@ -92,6 +94,25 @@ static void look(er_running *r)
     }
 }
 
+/* A hook before an attempt looks at the last result right now. Its return is an event. */
+static bool in_hook(const er_running *r)
+{
+    for (const er_attempt *a = r->attempts; a; a = a->next) {
+        if (er_load(&a->hook) == ER_HOOK_CALLED) return true;
+    }
+    return false;
+}
+
+/* No such hook looks at the last result any more; false: one does. */
+static bool keep_hooks_off(er_running *r)
+{
+    for (er_attempt *a = r->attempts; a; a = a->next) {
+        uint32_t to_come = ER_HOOK_TO_COME;
+        er_cas_strong(&a->hook, &to_come, ER_HOOK_LATE);
+    }
+    return !in_hook(r);
+}
+
 /* Somebody wants it to end; late: now, whatever the attempts do. */
 static void stop(er_running *r, errand_reason reason, bool late)
 {
@@ -107,7 +128,7 @@ static void stop(er_running *r, errand_reason reason, bool late)
         next = a->next;
         if (er_attempt_tell(a, reason)) er_run_take_out(r, a);
     }
-    if (r->stage != ER_RUN_TRYING || r->ended || (r->attempts && !late)) return;
+    if (r->stage != ER_RUN_TRYING || r->ended || (r->attempts && !late) || !keep_hooks_off(r)) return;
     er_course_cut_short(&r->cell.result, er_told_result(reason));
     er_run_finish(r, reason);
 }
@@ -125,7 +146,7 @@ static void set_alarm(er_running *r)
 {
     int64_t at = INT64_MAX;
     if (r->stage == ER_RUN_SLEEPING) at = r->begin_by_ns;
-    if (r->stage == ER_RUN_TRYING && !r->ended) {
+    if (r->stage == ER_RUN_TRYING && !r->ended && !in_hook(r)) {
         int64_t hedge = er_run_hedge_at(r);
         at = hedge < r->course.deadline_ns ? hedge : r->course.deadline_ns;
     }
@@ -140,7 +161,7 @@ static void set_alarm(er_running *r)
     if (!error) return;
     er_cell_release(&r->cell);
     if (r->stage == ER_RUN_SLEEPING) er_run_wake_up(r);
-    else if (at != r->course.deadline_ns) return; /* no hedge, then */
+    else if (at != r->course.deadline_ns || !keep_hooks_off(r)) return; /* no hedge, then */
     errand_reason reason = error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL;
     er_course_cut_short(&r->cell.result, error == ECANCELED ? er_told_result(reason) : errand_fail(error));
     er_run_finish(r, reason);
@@ -263,7 +284,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     r->timer.fn = timer_due;
-    errand_info(er_run_log(r), "[%s-start]", policy->how.name);
+    er_log_info(er_run_log(r), "[%s-start]", policy->how.name);
     /* a queue may hold the caller up: not if he does not queue his task himself */
     r->urgent = urgent || policy->how.rate || policy->how.sem;
     er_cell_keep(&r->cell); /* the driver of the beginning */

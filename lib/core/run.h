@@ -8,6 +8,9 @@ typedef struct er_running er_running;
 
 typedef enum er_attempt_stage { ER_ASKS, ER_TURN, ER_PERMIT, ER_RUNS, ER_JUDGED, ER_LAST } er_attempt_stage;
 
+/* The hook before an attempt: looks at the result of the last one, and so forbids the driver to touch it; or it comes too late for that. */
+typedef enum er_hook { ER_HOOK_TO_COME, ER_HOOK_CALLED, ER_HOOK_RETURNED, ER_HOOK_LATE } er_hook;
+
 /* One attempt, from asking its limits until its function has returned and it has been judged. Also what calls the user's code at the
  * end of a run (ER_LAST). The driver's, but for signal. */
 typedef struct er_attempt {
@@ -22,6 +25,7 @@ typedef struct er_attempt {
     bool               hedge;
     bool               returned; /* its function has, with errand_later: atomic */
     bool               left;     /* the run has ended without it */
+    uint32_t           hook;     /* er_hook: atomic; by who calls it, LATE by the driver */
     unsigned           number;
     er_attempt_stage   stage;
     uint32_t           signal;   /* a limit or the input has called back: atomic; error says what */
@@ -49,6 +53,9 @@ struct er_running {
 
 /* Something about an attempt has changed: the run's driver will look at it. Holds a count of the run's cell until then. */
 void er_run_look(er_running *r);
+
+/* Whether its hook has a result to look at. A hedge's has none: the attempt before it may be under way. */
+static inline bool er_attempt_sees_last(const er_attempt *a) { return !a->hedge && a->number > 1; }
 
 /* er_running.stage */
 enum { ER_RUN_NEW, ER_RUN_TRYING, ER_RUN_JUDGING, ER_RUN_SLEEPING, ER_RUN_LAST, ER_RUN_OVER };

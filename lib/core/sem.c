@@ -125,6 +125,7 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
     int error = er_family_enter(&sem->family, key, &base);
     if (error) return error;
     er_sem_member *m = member_of(base);
+    place->size = sem->permits;
     if (!place->n || place->n > sem->permits) error = EINVAL;
     else if (!take_or_wait(m, place->n)) error = EINPROGRESS;
     if (error == EINPROGRESS && sem->shut) error = ECANCELED;
@@ -178,13 +179,13 @@ void er_sem_release(errand_sem *sem, er_sem_place *place)
     er_endings_call(t.first);
 }
 
-errand_result er_sem_refusal(const errand_sem *sem, int error, unsigned n)
+errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
 {
-    if (error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
-    if (error != EINVAL) return errand_fail(error);
-    if (n && n <= sem->permits) return errand_failf(EINVAL, "key: too long");
-    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", n, sem->name ? " " : "",
-                        sem->name ? sem->name : "", sem->permits);
+    if (place->error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
+    if (place->error != EINVAL) return errand_fail(place->error);
+    if (!place->size) return errand_failf(EINVAL, "key: too long");
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n, sem->name ? " " : "",
+                        sem->name ? sem->name : "", place->size);
 }
 
 errand_pool *er_sem_home(const errand_sem *sem) { return sem->family.home; }
@@ -316,6 +317,7 @@ static void resize_member(er_sem_member *m, unsigned before, unsigned permits, i
         next = n->next;
         if (p->n <= permits) continue;
         end_waiting(m, p);
+        p->size = permits;
         tell(t, p, EINVAL);
     }
     move_up(m, now, t);
@@ -342,9 +344,9 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
 {
     if (!sem || !out) return EINVAL;
     er_member *base;
-    int64_t now = er_pool_dead(sem->family.home) ? 0 : er_pool_now(sem->family.home);
     int error = er_family_find(&sem->family, key, &base);
     if (error) return error;
+    int64_t now = er_pool_now(sem->family.home);
     const er_sem_member *m = member_of(base);
     errand_sem_stats s = { .permits = sem->permits,
                            .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),

@@ -14,6 +14,7 @@ typedef struct er_sem_place {
     er_waiter             waiter;
     int                   error;
     unsigned              n;
+    unsigned              size; /* EINVAL: of the semaphore, when n was too many for it; 0: it is the key that is wrong */
     const char           *name; /* for reports */
     const void           *site;
     er_node               node; /* the rest is sem.c's: in the line, or among the holders */
@@ -35,7 +36,7 @@ void er_sem_release(errand_sem *sem, er_sem_place *place);
 errand_sem  *er_sem_keep(errand_sem *sem);
 errand_pool *er_sem_home(const errand_sem *sem);
 
-/* An error of er_sem_enter, or of the waiting after it, as a result that says what was wrong. */
-errand_result er_sem_refusal(const errand_sem *sem, int error, unsigned n);
+/* The error of place, of er_sem_enter or of the waiting after it, as a result that says what was wrong. */
+errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place);
 
 #endif

@@ -38,11 +38,6 @@ static er_cell *later_of(const errand_result *r) { return !r->error && r->free =
 
 /* ---- ending a task ---- */
 
-int er_told_error(errand_reason reason)
-{
-    return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
-}
-
 errand_result er_told_result(errand_reason reason) { return er_fail_by(er_told_error(reason), reason); }
 
 /* What fn's failure becomes in a task that was told to end. */
@@ -50,8 +45,10 @@ static errand_result told_failure(errand_result r, errand_reason reason)
 {
     int error = er_told_error(reason);
     if (r.error == error && (!r.detail || r.detail->fixed)) { /* it only passed on what it was told */
+        errand_result told = er_fail_by(error, reason);
+        if (errand_result_may_have_run(&r)) er_result_may_have_run(&told);
         errand_result_free(&r);
-        return er_fail_by(error, reason);
+        return told;
     }
     if (r.error == error) { /* in its own words */
         errand_detail *d = er_detail(&r);
@@ -68,10 +65,25 @@ static void complete(er_task *task, errand_result *r)
 {
     const er_completion *c = &er_of(task, er_completed_task, task)->completion;
     bool turned = er_home_of(task->cell.pool)->clock;
-    int64_t took = 0;
+    int64_t took = 0, began = c->began_ns ? c->began_ns : task->stamp;
     if (r->error && turned) took = er_pool_now(task->cell.pool) - c->began_ns;
-    else if (r->error && task->stamp) took = er_coarse_ns() - task->stamp;
+    else if (r->error && began) took = er_coarse_ns() - began;
     c->fn(c->arg, r, took < 0 ? 0 : took / ER_MS);
+}
+
+/* Before it is put aside, which takes the stamp's place. */
+static void keep_stamp(er_task *task)
+{
+    if (!(task->flags & ER_COMPLETED)) return;
+    er_completion *c = &er_of(task, er_completed_task, task)->completion;
+    if (!c->began_ns) c->began_ns = task->stamp ? task->stamp : er_coarse_ns();
+}
+
+/* A cancel that nobody asked for is a failure like any other. */
+static er_outcome outcome_of(const errand_result *r)
+{
+    if (!r->error) return ER_DONE;
+    return er_result_cancelled(r) ? ER_CANCELLED : ER_FAILED;
 }
 
 void er_task_end(er_cell *cell, errand_result r)
@@ -85,7 +97,7 @@ void er_task_end(er_cell *cell, errand_result r)
         if (task->flags & ER_COMPLETED) complete(task, &r);
         if ((task->flags & ER_TIMED) && er_timer_disarm(cell->pool, &er_timed_of(cell)->timer)) er_cell_release(cell);
     }
-    if (cell->pool) er_pool_count(cell->pool, !r.error ? ER_DONE : r.error == ECANCELED ? ER_CANCELLED : ER_FAILED);
+    if (cell->pool) er_pool_count(cell->pool, outcome_of(&r));
     er_cell_end(cell, r);
 }
 
@@ -126,7 +138,8 @@ static er_task *take_follower(er_cell *cell)
     er_task *follower = NULL;
     er_cell_lock(cell);
     er_waiter *w = cell->waiters;
-    if (w && !w->next && w->fn == followed && !er_cell_told(cell)) {
+    bool free = !(er_task_of(cell)->flags & ER_COMPLETED); /* whose end nobody else wants to see */
+    if (free && w && !w->next && w->fn == followed && !er_cell_told(cell)) {
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
         if (er_task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= er_task_of(cell)->deadline_ns) {
@@ -152,6 +165,7 @@ void er_task_finish(er_cell *cell, errand_result r)
     er_task *follower = take_follower(cell);
     if (!follower) {
         er_cell_keep(cell);
+        keep_stamp(er_task_of(cell));
         if (cell->pool) er_pool_put_aside(cell->pool, er_task_of(cell));
         follow(er_task_of(cell), f);
         return;

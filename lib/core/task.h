@@ -34,12 +34,11 @@ bool er_is_later(const errand_result *r);
  * future to return, the task's arg freed. */
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size);
 
-/* On a worker: if f is work of this very pool that nobody has begun, runs it right here. */
-bool er_task_run_here(er_cell *f);
+/* In a task on a worker: if f is work of this very pool that nobody has begun, runs it right here, while stack is left. */
+void er_task_run_here(er_cell *f);
 
 /* What a blocking call in a task that is told to end returns. */
 errand_result er_told_result(errand_reason reason);
-int           er_told_error(errand_reason reason);
 
 /* What a cell that runs a function is called; NULL: no name, or another kind. */
 const char *er_cell_name(const er_cell *cell);

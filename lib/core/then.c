@@ -17,6 +17,7 @@ static void run_sequel(er_cell *cell)
     bool held = er_endings_let_go();
     errand_log_fields *before = er_task_take_fields(task);
     errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
+    er_end_in_child();
     er_task_put_fields_back(before);
     er_endings_hold(held);
     er_task_finish(cell, r);
@@ -33,12 +34,26 @@ static void input_ended(er_waiter *waiter)
     er_task_link(task, NULL);
     cell->result = er_cell_take(f);
     er_cell_release(f);
-    if (cell->pool && er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
+    if (er_pool_queue(cell->pool, task, true) == 0) return; /* with the waiter's count */
     er_frame *frame = NULL;
     er_task *before = er_task_change(NULL, &frame);
     run_sequel(cell); /* there are no workers any more */
     er_task_change(before, &frame);
     er_cell_release(cell);
+}
+
+/* What has no pool has ended. No cell of that sort is made here: what fn follows has a pool of its own, and may end late. */
+static er_cell *call_at_once(er_cell *f, errand_then_fn *fn, void *arg)
+{
+    errand_result in = er_cell_take(f);
+    er_cell_release(f);
+    er_frame *frame = NULL;
+    er_task *before = er_task_change(NULL, &frame);
+    bool held = er_endings_let_go();
+    errand_result r = fn(in, arg);
+    er_endings_hold(held);
+    er_task_change(before, &frame);
+    return er_is_later(&r) ? r.owner : er_failed(NULL, r);
 }
 
 errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
@@ -52,6 +67,7 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
         er_cell_drop(f);
         return refusal;
     }
+    if (!f->pool) return call_at_once(f, fn, arg);
     er_task *task = er_alloc(sizeof *task);
     if (!task) {
         errand_cancel(f);
@@ -73,7 +89,7 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     task->fn = (void (*)(void))fn;
     task->arg = arg;
     er_cell_keep(&task->cell);
-    if (f->pool && !er_cell_ended(f)) er_pool_put_aside(f->pool, task);
+    if (!er_cell_ended(f)) er_pool_put_aside(f->pool, task);
     if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);
     return &task->cell;
 }

@@ -56,13 +56,17 @@ static er_timer *next_due(er_timers *t, int64_t now_ns)
     return NULL;
 }
 
-/* Calls one after the other what is due; the lock is held on entry and on return. */
+/* Calls one after the other what is due; the lock is held on entry and, but in a child, on return. */
 static void call_due(er_timers *t, int64_t now_ns)
 {
     for (er_timer *timer; (timer = next_due(t, now_ns));) {
         bool sleeper = is_sleeper(timer);
         er_lock_give(&t->lock);
         timer->fn(timer); /* after this the timer's memory may be gone */
+        if (er_pool_dead(t->pool)) { /* a cancel hook has forked and returned in the child: the rest is the parent's */
+            if (t->threaded && er_thread_is_me(&t->thread)) er_exit_child();
+            return;
+        }
         er_lock_take(&t->lock);
         if (!sleeper || --t->asleep) continue; /* counted until fn has queued what goes on */
         er_lock_give(&t->lock);
@@ -103,6 +107,7 @@ static int start_thread(er_timers *t) /* under the lock: it happens once, and ar
 static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
 {
     if (at_ns == INT64_MAX) return 0;
+    if (er_pool_dead(pool)) return ERRAND_EFORKED; /* a thread of the parent may hold the lock for ever */
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
     int error = t->ending ? EINVAL : t->shut ? ECANCELED : start_thread(t);
@@ -130,6 +135,7 @@ int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns) { return a
 
 bool er_timer_disarm(errand_pool *pool, er_timer *timer)
 {
+    if (er_pool_dead(pool)) return false;
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
     bool armed = er_listed(&timer->node.node), last_sleeper = false;

@@ -4,8 +4,8 @@
  *           --> attempt                                             --no--> the end
  *
  * Hedges are attempts beside others. The next one begins when the youngest is as old as the policy says, none waits for a limit, and,
- * unless fn may overlap, each has returned its future. None begins where the work is not to be done beside itself (ER_ALONE). A budget
- * that allows none is asked again only after a sleep. */
+ * unless fn may overlap, each has returned its future; none where the work is not to be done beside itself (ER_ALONE). One that a limit or
+ * the budget refuses is asked for again only after a sleep. */
 #include "core/run.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 void er_run_refused(er_running *r, er_attempt *a, errand_result why)
 {
     if (!a->left && a->number == r->course.number) r->course.number--; /* left ones leave all that to the end */
+    r->no_hedge = r->no_hedge || a->hedge; /* else it would be asked for again at once, and again */
     er_run_take_out(r, a);
     if (r->ended || r->stage == ER_RUN_LAST || r->attempts) {
         errand_result_free(&why);
@@ -30,6 +31,7 @@ void er_run_begin_attempt(er_running *r, bool hedge)
     er_attempt *a = er_attempt_new(r, hedge);
     if (!hedge) r->stage = ER_RUN_TRYING;
     if (!a && hedge) {
+        r->no_hedge = true;
         er_budget_hedge_ended(r->course.budget, false);
         return;
     }
@@ -56,6 +58,7 @@ int64_t er_run_hedge_at(const er_running *r)
     for (const er_attempt *a = r->attempts; a; a = a->next) {
         if (a->stage != ER_RUNS) return INT64_MAX;
         if (!p->how.overlap && !er_load(&a->returned)) return INT64_MAX;
+        if (p->how.before_attempt && er_attempt_sees_last(a) && er_load(&a->hook) < ER_HOOK_RETURNED) return INT64_MAX;
         youngest = a;
     }
     int64_t after = er_policy_hedge_after(p), at;
@@ -95,11 +98,9 @@ static void tell_sleep(const er_idle *idle, er_bytes *to)
 {
     const er_running *r = er_of(idle, er_running, idle);
     const char *key = er_course_key(&r->course), *name = r->course.name ? r->course.name : r->course.policy->how.name;
-    char symbol[96];
-    er_symbol(r->site, symbol, sizeof symbol);
-    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s, submitted at %s\n",
+    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s",
                     name ? name : "(no name)", r->course.number, (double)(r->begin_by_ns - er_run_now(r)) / 1e9,
-                    (double)(er_run_now(r) - r->course.began_ns) / 1e9, key ? ", key " : "", key ? key : "", symbol);
+                    (double)(er_run_now(r) - r->course.began_ns) / 1e9, key ? ", key " : "", key ? key : "");
 }
 
 static void fall_asleep(er_running *r, int64_t ms)
@@ -109,6 +110,7 @@ static void fall_asleep(er_running *r, int64_t ms)
     r->begin_by_ns = er_deadline(er_run_now(r), ms);
     if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
     r->idle.tell = tell_sleep;
+    r->idle.site = r->site;
     er_pool_idles(r->cell.pool, &r->idle);
     er_policy_count(&r->course.policy->retries);
     er_add_relaxed(&r->course.policy->asleep, 1); /* relaxed: a figure */

@@ -19,6 +19,11 @@ unsigned *er_nested_here(void) { return &here.nested; }
 er_frame **er_frame_here(void) { return &here.frame; }
 errand_pool *er_pool_here(void) { return here.worker ? here.worker->pool : NULL; }
 
+void er_end_in_child(void)
+{
+    if (here.worker && er_pool_dead(here.worker->pool)) er_exit_child();
+}
+
 er_task *er_task_change(er_task *task, er_frame **frame)
 {
     er_task *before = here.task;
@@ -42,11 +47,14 @@ static int64_t own_deadline(void)
 
 static const errand_clock *clock_here(void) { return here.task ? er_home_of(here.task->cell.pool)->clock : NULL; }
 
+static const errand_clock *clock_of(errand_pool *pool) { return pool ? er_home_of(pool)->clock : NULL; }
+static int64_t now_of(errand_pool *pool) { return pool ? er_pool_now(pool) : er_now_ns(); }
+
 int64_t er_deadline_here(errand_pool *pool)
 {
     int64_t deadline = own_deadline();
-    if (deadline == INT64_MAX || clock_here() == er_home_of(pool)->clock) return deadline;
-    return er_pool_now(pool) + (deadline - now_here());
+    if (deadline == INT64_MAX || clock_here() == clock_of(pool)) return deadline;
+    return now_of(pool) + (deadline - now_here());
 }
 
 errand_reason er_told_here(void)
@@ -143,7 +151,7 @@ typedef struct alarm { /* stands for a deadline on a test's clock */
     er_wait *wait;
 } alarm;
 
-static void ring(er_timer *timer) { er_unpark(&er_of(timer, alarm, timer)->wait->parker, ER_LATE); }
+static void ring(er_timer *timer) { er_unpark(&er_of(timer, alarm, timer)->wait->parker, ER_LATE | ER_RANG); }
 
 static bool is_circle(er_task *task, er_wait *wait)
 {
@@ -181,12 +189,12 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         er_cell_unlock(&task->cell);
     }
     if (hears) {
-        if (er_cell_told(&task->cell)) er_or(&wait->parker.word, ER_TOLD);
+        if (er_told_here()) er_or(&wait->parker.word, ER_TOLD);
         mask |= ER_TOLD;
     }
     mask |= ER_LATE;
     alarm a = { .timer.fn = ring, .wait = wait };
-    bool turned = er_home_of(clock)->clock && deadline_ns != INT64_MAX;
+    bool turned = clock_of(clock) && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
     if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* nobody need turn it again */
     if (turned) deadline_ns = armed ? INT64_MAX : er_now_ns() + (deadline_ns - er_pool_now(clock));
@@ -196,7 +204,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         bits = park_and_look(task, wait, mask, deadline_ns);
         er_lend_end();
     }
-    if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_LATE, INT64_MAX);
+    if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX); /* LATE may be its own */
     if (task) {
         er_cell_lock(&task->cell);
         task->blocked = NULL;

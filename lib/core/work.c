@@ -28,21 +28,25 @@ static void cancel_work(er_cell *cell, errand_reason reason)
     else er_task_tell(cell, reason);
 }
 
+/* It has begun in time: the timer goes on as the one to end by. True: it is armed, and has the count that it came with. */
+static bool arm_deadline(er_timed_task *t)
+{
+    errand_pool *pool = t->task.cell.pool;
+    if (t->task.deadline_ns == INT64_MAX || er_timer_arm(pool, &t->timer, t->task.deadline_ns)) return false;
+    return !er_cell_ended(&t->task.cell) || !er_timer_disarm(pool, &t->timer);
+}
+
 static void past_deadline(er_timer *timer)
 {
     er_timed_task *t = er_of(timer, er_timed_task, timer);
     er_cell *cell = &t->task.cell;
-    errand_pool *pool = cell->pool;
-    bool shut = er_pool_shut(pool);
-    if (!shut && t->task.deadline_ns > er_pool_now(pool)) { /* it was to begin by now */
-        if (er_cell_claim(cell)) {
-            refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL));
-        } else if (er_timer_arm(pool, timer, t->task.deadline_ns) == 0 && t->task.deadline_ns != INT64_MAX) {
-            if (!er_cell_ended(cell) || !er_timer_disarm(pool, timer)) return;
-        }
-    } else {
+    bool shut = er_pool_shut(cell->pool), goes_on = false;
+    er_cell_keep(cell); /* armed again, the timer may be called, and give its count back, on another thread at once */
+    if (shut || t->task.deadline_ns <= er_pool_now(cell->pool))
         er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
-    }
+    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL)); /* it was to begin by now */
+    else goes_on = arm_deadline(t);
+    if (!goes_on) er_cell_release(cell);
     er_cell_release(cell);
 }
 
@@ -54,6 +58,7 @@ static errand_result call(const er_task *task)
     errand_log_fields *before = er_task_take_fields(task);
     if (task->flags & ER_INTO) ((errand_into_fn *)task->fn)(task->arg, &r);
     else r = ((errand_fn *)task->fn)(task->arg);
+    er_end_in_child();
     er_task_put_fields_back(before);
     return r;
 }
@@ -67,22 +72,37 @@ const er_cell_kind er_work_kind = {
     .cancel = cancel_work, .free = er_task_free, .run = run_work, .refuse = er_task_end, .input = er_task_input
 };
 
-#define NESTED 64 /* deeper, a spare thread brings a stack of its own */
+#define NESTED 64
 
-bool er_task_run_here(er_cell *f)
+/* Deeper, or with less than three quarters of the stack left, a spare thread brings a stack of its own. */
+static bool has_stack(void) { return *er_nested_here() < NESTED && er_stack_is_ample(); }
+
+static void set_blocked(er_task *task, er_wait *wait)
 {
-    unsigned *nested = er_nested_here();
-    if (f->kind != &er_work_kind || f->pool != er_pool_here() || *nested >= NESTED || !er_cell_claim(f)) return false;
-    ++*nested;
+    er_cell_lock(&task->cell);
+    task->blocked = wait;
+    er_cell_unlock(&task->cell);
+}
+
+void er_task_run_here(er_cell *f)
+{
+    er_task *me = er_task_here();
+    if (!me || f->kind != &er_work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
     bool queued = er_pool_unqueue(f->pool, er_task_of(f));
-    er_frame *frame = NULL;
-    er_task *before = er_task_change(er_task_of(f), &frame);
+    er_frame *frame = *er_frame_here();
+    er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
+    set_blocked(me, &meanwhile);
+    errand_reason told = er_told_here(); /* after the link is set: a canceller that has not seen it is seen here */
+    if (told) er_cell_cancel(f, told);
+    ++*er_nested_here();
+    frame = NULL;
+    er_task_change(er_task_of(f), &frame);
     errand_result r = call(er_task_of(f));
-    er_task_change(before, &frame);
-    --*nested;
+    er_task_change(me, &frame);
+    --*er_nested_here();
+    set_blocked(me, NULL);
     er_task_finish(f, r);
     if (queued) er_cell_release(f);
-    return true;
 }
 
 /* ---- submitting ---- */

@@ -16,6 +16,8 @@
  * A worker's count on its task is given back only after w->task is reset under the lock: so the closer can tell it to end. */
 #include "core/pool_state.h"
 
+#include "log/own.h"
+
 #include <errno.h>
 
 #define SEARCH_NS 10000
@@ -34,7 +36,7 @@ er_call er_summon(errand_pool *pool)
         pool->parked = c.wake->below;
         c.wake->searching = pool->searching = true;
         pool->taken_then = pool->taken;
-    } else if (pool->threads < er_most_threads(pool) && pool->phase != ER_CLOSED) {
+    } else if (pool->threads < er_most_threads(pool) && !(pool->phase == ER_CLOSED && er_list_empty(&pool->urgent))) {
         pool->threads++;
         pool->starting++;
         pool->searching = c.start = true;
@@ -62,7 +64,7 @@ void er_reap(errand_pool *pool)
 
 static void worker_main(void *arg);
 
-int er_answer_start(errand_pool *pool)
+int er_start_worker(errand_pool *pool)
 {
     er_reap(pool);
     er_worker *w = er_alloc_zero(sizeof *w);
@@ -81,7 +83,7 @@ int er_answer_start(errand_pool *pool)
     pool->barren = error;
     if (error) {
         pool->searching = false;
-        none = --pool->threads == 0;
+        none = --pool->threads == pool->housed;
     } else {
         w->thread = thread;
         w->known = true;
@@ -90,7 +92,7 @@ int er_answer_start(errand_pool *pool)
     er_pool_unlock(pool);
     if (!error) return 0;
     er_free(w);
-    errand_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
+    er_log_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
     return none ? error : 0;
 }
 
@@ -141,10 +143,10 @@ static void nap(errand_pool *pool, er_worker *w) /* the lock is held, and again 
 }
 
 /* Notes down that it begins now; without the lock: relaxed, they are figures. */
-static void begin(errand_pool *pool, er_worker *w, const er_task *task)
+static void begin(errand_pool *pool, er_worker *w, int64_t stamp)
 {
-    w->sampled = task->stamp & 1;
-    int64_t now = w->sampled ? er_now_ns() : er_coarse_ns(), waited = now - (task->stamp & ~INT64_C(1));
+    w->sampled = stamp & 1;
+    int64_t now = w->sampled ? er_now_ns() : er_coarse_ns(), waited = now - (stamp & ~INT64_C(1));
     er_store_relaxed(&w->began_ns, now);
     int64_t longest = er_load_relaxed(&pool->longest_wait_ns);
     while (waited > longest && !er_cas(&pool->longest_wait_ns, &longest, waited)) continue;
@@ -174,45 +176,78 @@ static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not 
     er_pool_release(pool);
 }
 
+/* The pool's own hook on this thread; the lock is held, and again on return. Closing does not wait for it beyond its time. */
+static void call_hook(errand_pool *pool, er_worker *w, void (*fn)(void *), const char *name)
+{
+    if (!fn) return;
+    w->hook = name;
+    pool->hooked++;
+    if (pool->phase == ER_CLOSED) er_tell_watchers(pool);
+    er_pool_unlock(pool);
+    fn(pool->arg);
+    er_pool_lock(pool);
+    pool->hooked--;
+    w->hook = NULL;
+}
+
+/* One job, from the queue to its end. The lock is held, and again on return; *before is the task before it, whose count is given
+ * back outside the lock. */
+static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task **before)
+{
+    er_task *task = pick->task;
+    er_call c = { NULL, false };
+    w->task = task;
+    w->resident = task && task->cell.kind->resident;
+    pool->housed += w->resident;
+    bool searched = w->searching;
+    if (searched) w->searching = pool->searching = false;
+    if (searched || w->resident) c = er_summon(pool); /* who becomes a resident does not come back for what waits */
+    er_pool_unlock(pool);
+    if (task) begin(pool, w, pick->stamp);
+    if (*before) er_cell_release(&(*before)->cell);
+    *before = task;
+    er_answer(pool, c);
+    er_here *here = er_here_now();
+    here->task = task;
+    here->resident = w->resident;
+    er_run_pick(pick);
+    er_end_in_child();
+    here->task = NULL;
+    here->frame = NULL;
+    here->resident = false;
+    if (task && w->sampled) er_spread_add(pool->runs, er_now_ns() - w->began_ns);
+    er_pool_lock_again(pool);
+    w->task = NULL;
+    pool->busy--;
+}
+
+static void become_searcher(errand_pool *pool, er_worker *w)
+{
+    if (pool->napper) pool->napper->searching = false;
+    pool->napper = NULL;
+    pool->searching = w->searching = true;
+    pool->taken_then = pool->taken;
+}
+
 static void worker_main(void *arg)
 {
     er_worker *w = arg;
     errand_pool *pool = w->pool;
-    er_here *here = er_here_now();
     er_task *before = NULL; /* its count is given back outside the lock */
     bool spun = false;
-    here->worker = w;
-    if (pool->on_start) pool->on_start(pool->arg);
+    er_here_now()->worker = w;
     er_pool_lock(pool);
     w->number = ++pool->numbers;
     er_list_push(&pool->all, &w->node);
-    for (;;) {
+    call_hook(pool, w, pool->on_start, "on_start");
+    for (er_pick pick;;) {
         if (w->searching && brisk(pool)) {
             nap(pool, w);
             continue;
         }
-        er_job *job = er_next_job(pool);
-        if (job) {
-            er_call c = { NULL, false };
-            if (w->searching) {
-                w->searching = pool->searching = spun = false;
-                c = er_summon(pool);
-            }
-            er_task *task = er_job_task(job);
-            w->task = task;
-            er_pool_unlock(pool);
-            if (task) begin(pool, w, task);
-            if (before) er_cell_release(&before->cell);
-            before = task;
-            er_answer(pool, c);
-            here->task = task;
-            job->run(job);
-            here->task = NULL;
-            here->frame = NULL;
-            if (task && w->sampled) er_spread_add(pool->runs, er_now_ns() - w->began_ns);
-            er_pool_lock_again(pool);
-            w->task = NULL;
-            pool->busy--;
+        if (er_pick_next(pool, &pick)) {
+            if (w->searching) spun = false;
+            do_job(pool, w, &pick, &before);
             continue;
         }
         if (er_at_rest(pool) && !er_list_empty(&pool->watchers)) er_tell_watchers(pool);
@@ -225,10 +260,7 @@ static void worker_main(void *arg)
         }
         if (pool->phase == ER_CLOSED || w->retiring) break;
         if ((!pool->searching || pool->napper) && !w->searching && pool->busy < er_limit(pool)) {
-            if (pool->napper) pool->napper->searching = false;
-            pool->napper = NULL;
-            pool->searching = w->searching = true;
-            pool->taken_then = pool->taken;
+            become_searcher(pool, w);
             spun = false;
         }
         if (w->searching && !spun) {
@@ -242,10 +274,6 @@ static void worker_main(void *arg)
         park_worker(pool, w);
         spun = w->searching; /* just woken for something that may be gone by now: park again without spinning */
     }
-    if (pool->on_stop) {
-        er_pool_unlock(pool);
-        pool->on_stop(pool->arg);
-        er_pool_lock(pool);
-    }
+    call_hook(pool, w, pool->on_stop, "on_stop");
     leave(pool, w);
 }

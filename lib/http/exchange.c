@@ -8,7 +8,8 @@
  * lock). Cancel, deadline and close only tell: they set `told`, where the first reason stays, and look where it is:
  *   NEW    who puts it into the line looks at told when it does, under the same lock: seen by one of the two
  *   LINE   taken out and ended right there
- *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two
+ *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two; while the lane has no
+ *          thread yet, it is taken out and ended right there, as in the line
  *   TAKEN  put on the lane's list of those that leave; its thread removes the transfer from curl and ends it
  *   LEFT   the lane's thread ends it, or puts it into the line again, and then looks at told as above
  * A transfer that is complete when its lane reads that list stays complete: a late success stands.
@@ -17,7 +18,9 @@
  * drops its count after that. The timer has a count while it is armed; who fails to disarm it leaves that to the timer.
  *
  * Times. One timer, due when the first of the four times may be over at the earliest; then it is looked whether it is,
- * and when to look again. So nothing is armed or disarmed as a request goes from phase to phase.
+ * and when to look again. So nothing is armed or disarmed as a request goes from phase to phase; but where it begins anew,
+ * behind a redirect or because a kept connection was dead, the timer may have been put off for longer than connecting may take.
+ * Whoever has been called by the timer, has disarmed it, or finds it `unarmed` on the lane, arms it again; nobody else does.
  *
  * A redirect's body is nobody's business: it is read for as long as that takes, at most ER_DRAIN_MS, for the sake of the
  * connection, and then left.
@@ -131,11 +134,13 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
 {
     er_limit over = ER_LIMIT_NONE;
     *next_ns = er_deadline(x->began_ns, x->total_ms);
-    if (!x->sent) {
-        over = due(ER_LIMIT_CONNECT, er_deadline(x->asked_ns, x->connect_ms), now_ns, next_ns);
-        int64_t from = x->seated_ns ? x->seated_ns : now_ns;
-        er_limit sock = due(ER_LIMIT_SOCK_CONNECT, er_deadline(from, x->sock_connect_ms), now_ns, next_ns);
-        if (!over && x->seated_ns) over = sock;
+    if (er_exchange_dials(x)) {
+        int64_t dialled = x->redial_ns ? x->redial_ns : x->seated_ns;
+        int64_t asked = x->redial_ns ? x->redial_ns : x->asked_ns;
+        over = due(ER_LIMIT_CONNECT, er_deadline(asked, x->connect_ms), now_ns, next_ns);
+        er_limit sock = due(ER_LIMIT_SOCK_CONNECT, er_deadline(dialled ? dialled : now_ns, x->sock_connect_ms), now_ns,
+                            next_ns);
+        if (!over && dialled) over = sock;
         due(ER_LIMIT_SOCK_READ, er_deadline(now_ns, x->sock_read_ms), now_ns, next_ns);
         return over;
     }
@@ -155,13 +160,13 @@ int er_exchange_arm(er_exchange *x, int64_t at_ns)
     return error;
 }
 
-bool er_exchange_arm_earlier(er_exchange *x, int64_t at_ns)
+void er_exchange_rearm(er_exchange *x)
 {
-    if (er_timer_disarm(x->pool, &x->timer)) er_exchange_drop(x);
-    else if (x->timed) return true; /* it is being called, and has its lane look: that arms it */
-    x->timed = true;
-    if (!er_exchange_arm(x, at_ns)) return true;
-    er_store(&x->look, 1);
-    x->wake(x);
-    return false;
+    bool disarmed = !x->unarmed && er_timer_disarm(x->pool, &x->timer);
+    if (disarmed) er_exchange_drop(x); /* the timer's */
+    if (!disarmed && !x->unarmed) return;
+    int64_t now = er_pool_now(x->pool), next;
+    er_limit late = er_exchange_overdue(x, now, &next);
+    x->unarmed = next == INT64_MAX && !late;
+    if (!er_exchange_arm(x, late ? now : next)) x->timed = true;
 }

@@ -88,6 +88,8 @@ typedef struct er_exchange {
     int64_t          seated_ns; /* this hop was handed to curl; 0: not yet */
     int64_t          heard_ns;  /* the last sign of life since it was sent */
     int64_t          handed_clock_ns; /* er_now_ns of seated_ns */
+    int64_t          redial_ns; /* the kept connection was dead, and another is being made since then; 0: no */
+    bool             unarmed;   /* the timer is not armed: there is nothing to wait for */
     bool             sent;      /* a byte of the request may have left */
     bool             answered;  /* since then something came back */
     bool             reused;    /* it went out on a kept connection */
@@ -100,6 +102,7 @@ typedef struct er_exchange {
     int64_t          drained_ns; /* then: when its body is waited for no longer */
     bool             told_first; /* the first byte, to who listens */
     bool             in_paused, out_paused; /* by its sink, by its source */
+    bool             needs_goodbye, goodbye; /* its body ends with the TLS connection; which has been closed properly */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */
@@ -120,15 +123,20 @@ struct er_handle {
     er_exchange       *x;       /* whose it is now; NULL: nobody's */
     er_node            spare;
     struct er_sockets *sockets; /* its lane's */
+    struct er_known   *known;   /* likewise */
+    er_spot           *spot;    /* whose addresses it uses; NULL: it needs none */
     er_list            used;    /* of them: those that serve it */
     bool             (*stands)(const er_handle *handle); /* one of them is connected: to be asked while it has not sent */
+    er_node            dialling; /* one of several addresses is being tried, or has been given up */
+    bool               several; /* addresses of its host */
     bool               plain;   /* set up for a GET without a body */
-    bool               touched; /* by the caller: not to be used again */
-    bool               patient; /* curl's own time to connect has been put off */
+    bool               spent;   /* not to be used again: touched by the caller, failed, or sent twice */
+    long               patience_ms; /* curl's own time to connect; 0: its default */
     struct curl_slist *resolve; /* what was told with CURLOPT_RESOLVE */
     char               words[CURL_ERROR_SIZE];
 };
 er_handle *er_handle_new(const er_defaults *defaults); /* NULL: no memory */
+int        er_handle_renew(er_handle *handle);         /* as it was set up, nothing of what happened. 0 or ENOMEM */
 void       er_handle_free(er_handle *handle);          /* not in a multi any more */
 void       er_handle_clear(er_handle *handle);         /* for the next exchange */
 
@@ -152,9 +160,9 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns);
  * ends by itself. 0 or an errno. */
 int er_exchange_arm(er_exchange *x, int64_t at_ns);
 
-/* The same on the lane's thread, when it may be armed already: for something that is due earlier. False: there are no timers any more,
- * the lane looks at once. */
-bool er_exchange_arm_earlier(er_exchange *x, int64_t at_ns);
+/* On the lane's thread: its times are others now. Arms the timer for them, unless it is being called right now: then it will be
+ * looked at as it is. */
+void er_exchange_rearm(er_exchange *x);
 
 /* All of the request has been handed to the system. On the lane's thread. */
 bool er_exchange_is_out(er_exchange *x);
@@ -165,6 +173,8 @@ void er_exchange_drop_flows(er_exchange *x);
 /* On the lane's thread: a transfer that was paused goes on. A CURLcode: it is over with that. */
 CURLcode er_exchange_go_on(er_exchange *x);
 
+/* On the lane's thread: its connection is in the making. */
+static inline bool er_exchange_dials(const er_exchange *x) { return !x->sent || x->redial_ns; }
 static inline bool er_exchange_is_success(const er_exchange *x)
 {
     return x->response->status >= 200 && x->response->status < 300;

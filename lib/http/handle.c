@@ -12,6 +12,8 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "http/classify.h"
+#include "http/close_notify.h"
+#include "http/known.h"
 #include "http/outcome.h"
 #include "http/redirect.h"
 #include "http/stage.h"
@@ -44,10 +46,12 @@ static bool may_go_on(er_exchange *x)
 
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-    const er_handle *handle = arg;
+    er_handle *handle = arg;
     er_exchange *x = handle->x;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (handle->resolve) x->turn.spot->told = x->found->serial; /* not earlier: then curl has taken it in */
+    if (handle->spot && !x->request->setup) er_known_taken(x); /* not earlier: curl reads them when it begins */
+    x->redial_ns = 0;
+    *handle->words = '\0'; /* of an address that failed before another did not */
     if (x->sent && x->answered && !may_go_on(x)) return CURL_PREREQFUNC_ABORT;
     if (x->sent && !x->answered) {
         bool harmless = er_request_harmless(x->request, x->hop.method);
@@ -76,7 +80,7 @@ static void heard(er_exchange *x)
 static void begin_to_drain(er_exchange *x)
 {
     x->drained_ns = er_deadline(er_pool_now(x->pool), ER_DRAIN_MS);
-    if (!er_exchange_arm_earlier(x, x->drained_ns)) x->drained_ns = 0;
+    er_exchange_rearm(x);
 }
 
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
@@ -94,6 +98,25 @@ static int begin_stream(er_exchange *x)
     x->streams = true;
     errand_promise *promise = x->promise;
     errand_resolve(promise, er_outcome_good(theirs));
+    return 0;
+}
+
+/* HTTP/1 without a length, and libcurl does not see to it how it ends. */
+static bool ends_with_tls(const er_exchange *x)
+{
+    const errand_response *reply = x->response;
+    long version = 0;
+    if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths) return false;
+    curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
+    bool none = !strcmp(x->hop.method, "HEAD") || reply->status == 204 || reply->status == 304;
+    return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
+}
+
+static int listen_for_goodbye(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    er_handle *handle = arg;
+    (void)a, (void)b, (void)c, (void)d;
+    handle->x->goodbye = er_close_notify_heard(handle->x->request->defaults->tls_end, handle->easy);
     return 0;
 }
 
@@ -121,6 +144,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     x->follows = x->response->headers_ended && er_redirects(x);
     if (x->follows) begin_to_drain(x);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
+    x->needs_goodbye = final && ends_with_tls(x);
+    if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
     if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
     x->broken = begin_stream(x);
     return x->broken ? 0 : one * size;
@@ -210,7 +235,9 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, defaults->http2 ? 1L : 0L);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L); /* but where the end of a body is to be heard */
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, listen_for_goodbye);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000 : (long)(defaults->keepalive_ms + 999) / 1000;
     bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, age ? age : 1L);
@@ -251,9 +278,22 @@ void er_handle_free(er_handle *handle)
     er_free(handle);
 }
 
+int er_handle_renew(er_handle *handle)
+{
+    CURL *next = curl_easy_duphandle(handle->easy);
+    if (!next) return ENOMEM;
+    curl_easy_cleanup(handle->easy);
+    handle->easy = next;
+    return 0;
+}
+
 void er_handle_clear(er_handle *handle)
 {
+    if (handle->x->needs_goodbye) curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, 1L);
     handle->x = NULL;
+    if (er_listed(&handle->dialling)) er_list_remove(&handle->dialling);
+    if (handle->spot) er_known_release(handle->spot);
+    handle->spot = NULL;
     if (!handle->resolve) return;
     curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, NULL);
     curl_slist_free_all(handle->resolve);
@@ -289,28 +329,38 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
     return bad;
 }
 
-/* The addresses of the origin's host, unless the lane's curl has these already. */
+/* The addresses of the origin's host. */
 static int set_addresses(er_exchange *x, er_handle *handle)
 {
-    const er_origin *origin = x->turn.origin;
-    const er_found *found = x->found;
-    if (!found || x->turn.spot->told == found->serial) return 0;
-    er_bytes line = { 0 };
-    er_bytes_format(&line, "%s:%u:%s", origin->host, origin->port, found->addresses.text);
-    handle->resolve = line.error ? NULL : curl_slist_append(NULL, line.at);
-    er_bytes_free(&line);
-    if (!handle->resolve || curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve)) return ENOMEM;
-    return 0;
+    if (!x->found) return 0;
+    handle->spot = x->turn.spot;
+    int error = er_known_use(handle->known, x, &handle->resolve);
+    if (error || !handle->resolve) return error;
+    return curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve) ? ENOMEM : 0;
 }
 
-/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of; where ours is longer it is put
- * out of the way. */
+static int64_t time_to_connect(const er_exchange *x)
+{
+    int64_t now = er_pool_now(x->pool), until = er_deadline(now, x->sock_connect_ms);
+    int64_t asked = er_deadline(x->asked_ns, x->connect_ms), total = er_deadline(x->began_ns, x->total_ms);
+    if (asked < until) until = asked;
+    if (total < until) until = total;
+    return er_ms_until(now, until);
+}
+
+/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of. Where ours is longer it is put out of
+ * the way; where the host has several addresses, it is a little more than ours, for by it curl gives each address its share: half
+ * of what is left. */
 static int set_patience(const er_exchange *x, er_handle *handle)
 {
-    bool patient = x->sock_connect_ms > 290000;
-    if (patient == handle->patient) return 0;
-    handle->patient = patient;
-    return (int)curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, patient ? (long)INT32_MAX : 0L);
+    bool several = handle->several = x->found && strchr(x->found->addresses.text, ',');
+    int64_t ours = several ? time_to_connect(x) : x->sock_connect_ms;
+    long patience = 0;
+    if (ours > INT32_MAX / 2) patience = INT32_MAX;
+    else if (several || ours > 290000) patience = (long)(ours + ours / 10 + 1);
+    if (patience == handle->patience_ms) return 0;
+    handle->patience_ms = patience;
+    return (int)curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, patience);
 }
 
 /* At the first hop; a later one that brings the body along reads it from its beginning. */
@@ -354,7 +404,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
-        handle->touched = true;
+        handle->spent = true;
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, x->request->defaults->user_agent)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
         curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */

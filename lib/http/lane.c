@@ -9,14 +9,18 @@
  * The thread is a resident of the pool: started with the first exchange, it ends by itself when nothing has run for
  * keepalive_ms, and takes its connections with it. What comes while it ends (ENDING) waits in the inbox, and the
  * resident's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
- * threads nor connections.
+ * threads nor connections. Where the thread is long in coming (the pool's are busy, and the system has no more) what is in the
+ * inbox is ended by whoever tells it to, or by its timer, as if it were in the line still.
  *
  * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings
  * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the poller lives only
  * as long as the thread does; it is a write that never blocks.
  *
  * curl tells which descriptors and what time it waits for (its socket interface); only transfers that have news are
- * called, however many there are. Easy handles are kept, set up, for the next exchange.
+ * called, however many there are. Easy handles are kept, set up, for the next exchange; not one that failed or had to send
+ * twice, for it remembers that (its error, its retries). libcurl before 8.1 keeps a pointer into the headers of the exchange
+ * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes; what was worth
+ * keeping in it, the TLS sessions, is the lane's (a CURLSH that no other thread sees).
  *
  * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (flow.h). */
 #include "http/lane.h"
@@ -37,10 +41,8 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
-static void start(er_lane *lane)
+static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had */
 {
-    int error = er_pool_reside(lane->pool, &lane->resident);
-    if (!error) return;
     er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
@@ -50,11 +52,33 @@ static void start(er_lane *lane)
     lane->off(lane);
 }
 
+static void start(er_lane *lane)
+{
+    int error = er_pool_reside(lane->pool, &lane->resident);
+    if (error) cannot_begin(lane, error);
+}
+
+static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
+{
+    if (x->seat != ER_SEAT_INBOX || lane->begun) return false;
+    er_list_remove(&x->queued);
+    x->seat = ER_SEAT_LEFT;
+    return true;
+}
+
 void er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_INBOX;
     er_list_push(&lane->inbox, &x->queued);
+    if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
+        er_lock_give(&lane->lock);
+        er_list one;
+        er_list_init(&one);
+        er_list_push(&one, &x->queued);
+        lane->refuse(lane, &one, ECANCELED);
+        return;
+    }
     bool starts = lane->state == ER_LANE_OFF;
     if (starts) {
         lane->state = ER_LANE_ON;
@@ -68,14 +92,30 @@ void er_lane_add(er_lane *lane, er_exchange *x)
     start(lane);
 }
 
-void er_lane_leave(er_lane *lane, er_exchange *x)
+bool er_lane_leave(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    if (x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
+    bool back = take_back(lane, x);
+    if (!back && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
         er_list_push(&lane->leaving, &x->leaving);
         wake(lane);
     }
     er_lock_give(&lane->lock);
+    return back;
+}
+
+er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns)
+{
+    er_limit late = ER_LIMIT_NONE;
+    *next_ns = INT64_MAX;
+    er_lock_take(&lane->lock);
+    if (!lane->begun && x->seat != ER_SEAT_TAKEN) late = er_exchange_overdue(x, now_ns, next_ns);
+    if (late && !take_back(lane, x)) { /* on its way into the inbox */
+        late = ER_LIMIT_NONE;
+        *next_ns = now_ns + ER_MS;
+    }
+    er_lock_give(&lane->lock);
+    return late;
 }
 
 void er_lane_look(er_lane *lane)
@@ -99,12 +139,20 @@ void er_lane_stop(er_lane *lane, bool now)
 
 /* ---- seats ---- */
 
+/* A new one, or one that was used before: that is as it was set up, and has nothing of what happened. */
 static er_handle *take_handle(er_lane *lane)
 {
     er_node *node = er_list_pop(&lane->spares);
-    if (node) return er_of(node, er_handle, spare);
-    er_handle *handle = er_handle_new(lane->defaults);
-    if (handle && !er_sockets_count(&lane->sockets, handle)) return handle;
+    er_handle *handle = node ? er_of(node, er_handle, spare) : er_handle_new(lane->defaults);
+    bool fresh = !node, renews = lane->defaults->curl < ER_CURL_FORGETS_HEADERS;
+    int error = handle ? 0 : ENOMEM;
+    if (!error && fresh) error = er_sockets_count(&lane->sockets, handle);
+    if (!error && !fresh && renews) error = er_handle_renew(handle);
+    if (!error && renews && curl_easy_setopt(handle->easy, CURLOPT_SHARE, lane->tls)) error = ENOMEM;
+    if (!error) {
+        handle->known = &lane->known;
+        return handle;
+    }
     if (handle) er_handle_free(handle);
     return NULL;
 }
@@ -112,12 +160,9 @@ static er_handle *take_handle(er_lane *lane)
 static void give_handle(er_lane *lane, er_handle *handle)
 {
     er_sockets_release(&lane->sockets, handle);
-    if (handle->touched) {
-        er_handle_free(handle);
-        return;
-    }
     er_handle_clear(handle);
-    er_list_push_front(&lane->spares, &handle->spare);
+    if (handle->spent) er_handle_free(handle);
+    else er_list_push_front(&lane->spares, &handle->spare);
 }
 
 static void leave_seat(er_lane *lane, er_exchange *x)
@@ -144,7 +189,7 @@ static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
     errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x); /* while its connection is there */
     curl_multi_remove_handle(lane->multi, x->handle->easy);
     lane->running--;
-    x->broken_off = true;
+    x->broken_off = x->handle->spent = true;
     end(lane, x, r);
 }
 
@@ -154,6 +199,7 @@ static void cut(er_lane *lane, er_exchange *x, CURLcode code)
 {
     curl_multi_remove_handle(lane->multi, x->handle->easy);
     lane->running--;
+    x->handle->spent = true;
     complete(lane, x, code);
 }
 
@@ -169,6 +215,7 @@ static void look_at(er_lane *lane, er_exchange *x)
 {
     int64_t now = er_pool_now(lane->pool), next = INT64_MAX;
     er_limit over = er_exchange_overdue(x, now, &next);
+    x->unarmed = !over && next == INT64_MAX;
     if (over == ER_LIMIT_DRAIN) cut(lane, x, CURLE_OK);
     else if (over) unseat(lane, x, over);
     else er_exchange_arm(x, next);
@@ -189,6 +236,7 @@ static void seat(er_lane *lane, er_exchange *x)
         return;
     }
     lane->running++;
+    lane->due_ns = 0; /* as curl says; but 8.10.0 to 8.11.0 not always */
     if (er_swap(&x->look, 0)) look_at(lane, x);
 }
 
@@ -212,7 +260,8 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
     er_where where;
     errand_result failure;
     if (x->stays) code = CURLE_OK; /* it is whole */
-    if (!x->follows) {             /* whatever has become of the body of one that does */
+    if (code || x->resent || x->stays) x->handle->spent = true;
+    if (!x->follows) { /* whatever has become of the body of one that does */
         bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
         errand_result r = er_outcome_ended(x, code);
         if (file && !r.error) finish(lane, x, r);
@@ -322,7 +371,8 @@ static int set_due(CURLM *multi, long ms, void *arg)
 {
     er_lane *lane = arg;
     (void)multi;
-    lane->due_ns = ms < 0 ? INT64_MAX : ms ? er_deadline(er_now_ns(), ms) : 0;
+    if (ms > 0) lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* never too early: 8.10.0 to 8.11.0 would not say it again */
+    else lane->due_ns = ms ? INT64_MAX : 0;
     return 0;
 }
 
@@ -331,6 +381,7 @@ static void drive(er_lane *lane)
 {
     int running;
     for (;;) {
+        if (lane->defaults->curl < ER_CURL_TRIES_NEXT) er_sockets_nudge(&lane->sockets);
         take_completed(lane);
         hand_on(lane);
         if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
@@ -388,6 +439,8 @@ static CURLM *open_multi(er_lane *lane)
         er_sockets_close(&lane->sockets);
         return NULL;
     }
+    lane->tls = lane->defaults->curl < ER_CURL_FORGETS_HEADERS ? curl_share_init() : NULL;
+    curl_share_setopt(lane->tls, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     er_sockets_serve(&lane->sockets, multi);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_due);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lane);
@@ -401,7 +454,9 @@ static void close_multi(er_lane *lane)
     while ((node = er_list_pop(&lane->spares))) er_handle_free(er_of(node, er_handle, spare));
     if (!lane->multi) return;
     curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
+    curl_share_cleanup(lane->tls);
     er_sockets_close(&lane->sockets);
+    er_known_forget(&lane->known);
     lane->multi = NULL;
 }
 
@@ -412,6 +467,7 @@ static void run(er_resident *self)
     lane->idle_since_ns = 0;
     lane->multi = open_multi(lane);
     er_lock_take(&lane->lock);
+    lane->begun = true;
     lane->there = lane->multi != NULL;
     lane->awake = true;
     er_lock_give(&lane->lock);
@@ -436,6 +492,7 @@ static void gone(er_resident *self)
     er_lock_take(&lane->lock);
     bool again = !er_list_empty(&lane->inbox);
     lane->state = again ? ER_LANE_ON : ER_LANE_OFF;
+    lane->begun = false;
     lane->stop = 0;
     er_lock_give(&lane->lock);
     if (!again) {
@@ -453,6 +510,7 @@ void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots 
     lane->defaults = defaults;
     lane->sockets.slots = slots;
     lane->sockets.keepalive_ms = defaults->keepalive_ms;
+    er_known_init(&lane->known, slots);
     er_list_init(&lane->inbox);
     er_list_init(&lane->leaving);
     er_list_init(&lane->seated);

@@ -2,8 +2,14 @@
 #ifndef ER_LANE_H
 #define ER_LANE_H
 
+#include "http/known.h"
 #include "http/redirect.h"
 #include "http/sockets.h"
+
+enum { /* the first libcurl that does so */
+    ER_CURL_FORGETS_HEADERS = 0x080100, /* of the transfer before */
+    ER_CURL_TRIES_NEXT = 0x080400       /* of a host's addresses at once */
+};
 
 typedef enum er_lane_state {
     ER_LANE_OFF,
@@ -30,12 +36,15 @@ typedef struct er_lane {
     er_lane_state state;
     unsigned      stop;  /* 1: when idle, 2: now */
     bool          awake; /* the thread will look here before it sleeps */
-    bool          there; /* there is a thread with a poller to wake */
+    bool          begun; /* there is a thread, not only the wish for one */
+    bool          there; /* and it has a poller to wake */
     bool          look;  /* at the exchanges that say so, and at what the session asks back */
     er_list       inbox, leaving;
 
     _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
+    CURLSH       *tls;   /* TLS sessions, which would go with each handle. NULL: they stay with curl */
     er_sockets    sockets;
+    er_known      known;
     er_list       seated, spares;
     unsigned      running;
     bool          left; /* an exchange has ended: others may have its slot */
@@ -47,8 +56,11 @@ void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots 
 /* Hands x over; its place is LANE. If there is no thread for the lane, it is refused. */
 void er_lane_add(er_lane *lane, er_exchange *x);
 
-/* x has been told to end. */
-void er_lane_leave(er_lane *lane, er_exchange *x);
+/* x has been told to end. True: the lane's thread has not begun yet (perhaps there is none to be had), and x is the caller's to end. */
+bool er_lane_leave(er_lane *lane, er_exchange *x);
+
+/* The same for one whose time may be over. *next_ns: nothing is, look again then; INT64_MAX: the lane's thread is to look. */
+er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns);
 
 /* One of its exchanges says `look`, or the session asks for connections back. */
 void er_lane_look(er_lane *lane);

@@ -32,7 +32,7 @@ static const char *phase(er_exchange *x)
     if (!x->seated_ns) return x->resolving ? "resolve" : "queue";
     if (!x->handle) return "body"; /* it is whole, and being kept */
     if (x->answered && x->response->status >= 200) return x->response->headers_ended ? "body" : "first byte";
-    if (x->sent) return er_exchange_is_out(x) ? "first byte" : "send";
+    if (!er_exchange_dials(x)) return er_exchange_is_out(x) ? "first byte" : "send";
     if (!us(x->handle->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
     return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
 }
@@ -71,6 +71,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
     } else if (f->reason != ERRAND_BY_NOBODY) {
         errand_result_free(&r);
         r = er_fail_by(f->error, f->reason);
+        if (may_have_run) er_result_may_have_run(&r);
     }
     er_bytes_free(words);
     return r;
@@ -225,6 +226,19 @@ static errand_result cut_in_headers(er_exchange *x)
     return fail(x, &f, &words);
 }
 
+/* The connection ended, and with it the body; but the server has not said so. */
+static errand_result cut_in_body(er_exchange *x)
+{
+    failure f = { .error = ERRAND_CURL + CURLE_RECV_ERROR,
+                  .kind = ERRAND_KIND_NETWORK,
+                  .phase = "body",
+                  .retry_after_ms = -1 };
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "body: the connection ended without TLS's close_notify, so part of it may be missing (curl %d)",
+                    CURLE_RECV_ERROR);
+    return fail(x, &f, &words);
+}
+
 /* 101, which nobody asked for, or a status line that curl reads in its own way. */
 static errand_result no_final_status(er_exchange *x)
 {
@@ -258,6 +272,7 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);
+    if (x->needs_goodbye && !x->goodbye) return cut_in_body(x);
     if (x->response->status < 200) return no_final_status(x);
     if (!whole) return er_outcome_failed(x, ENOMEM, NULL);
     errand_response *response = x->response;

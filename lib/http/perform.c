@@ -205,6 +205,7 @@ void er_performs_cancel(errand_http *http)
 static errand_result carry(performer *by, perform *p)
 {
     CURL *easy = p->easy;
+    curl_off_t us = 0;
     if (er_load(&p->told)) { /* not begun: what the handle knows is of another time */
         er_lock_take(&p->http->slots.lock);
         p->by = NULL;
@@ -235,7 +236,9 @@ static errand_result carry(performer *by, perform *p)
             curl_multi_remove_handle(by->multi, easy);
             return r;
         }
-        curl_multi_poll(by->multi, NULL, 0, 60000, NULL);
+        /* as curl_easy_perform: before 8.4 curl may forget to try a host's next address until it is called again */
+        bool sent = !curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &us) && us > 0;
+        curl_multi_poll(by->multi, NULL, 0, sent ? 60000 : 1000, NULL);
     }
 }
 

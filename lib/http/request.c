@@ -103,6 +103,10 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
     if (er_option_ms(&request->sock_connect_ms, defaults->sock_connect_ms)) {
         return er_refuse(why, "sock_connect_ms is negative", NULL, 0);
     }
+    bool said = given->sock_connect_ms || defaults->sock_connect_said;
+    if (given->connect_ms && !said && request->connect_ms > request->sock_connect_ms) {
+        request->sock_connect_ms = request->connect_ms;
+    }
     if (er_option_ms(&request->sock_read_ms, defaults->sock_read_ms)) {
         return er_refuse(why, "sock_read_ms is negative", NULL, 0);
     }

@@ -19,6 +19,9 @@ typedef struct er_defaults {
     int64_t            total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
     size_t             max_body;
     bool               max_body_said; /* the caller chose it, so it holds for files too */
+    bool               sock_connect_said; /* the caller chose it, so a longer connect_ms does not change it */
+    unsigned           curl; /* the libcurl that runs: 0x080100 is 8.1.0 */
+    int              (*tls_end)(const void *ssl); /* close_notify.h; NULL: need not, or cannot, be asked */
     bool               strict_json;
     bool               http2;
     er_wire            wire;

@@ -3,9 +3,15 @@
  *   ask --fresh--> found                     ask --being looked up--> joins those who wait
  *       --else-->  queue --thread--> getaddrinfo (may hang) --> heard by all who asked, fresh for ttl
  *
- * One look-up of a name at a time, however many ask. At most THREADS names are looked up at once, each on a thread that was
- * started for want of an idle one and that ends when it has had nothing to do for a while. A thread that hangs is waited for by
- * nobody: it has a count of the resolver, and the last count frees it. Failures are told, not kept.
+ * One look-up of a name at a time, however many ask. FEW names are looked up at once; but whoever has waited for HASTE_MS gets
+ * a thread of its own, as long as there are fewer than MOST: so names whose server is silent (getaddrinfo may take half a
+ * minute over one) hold up no others, and many that are answered soon do not start a thread each. It is the sentry who sees to
+ * that: the one thread that has nothing to do while there is a queue waits for the first of it to become late, takes it, and
+ * calls the next sentry.
+ *
+ * A thread is started for want of an idle one, and ends when it has had nothing to do for a while. One that hangs is waited for
+ * by nobody: it has a count of the resolver, and the last count frees it. Failures are told, not kept. Where no thread can be
+ * started what waits is left to those there are; if there are none, the ask fails.
  *
  * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; nobody is called under it. */
 #include "http/resolve.h"
@@ -14,13 +20,14 @@
 #include <netdb.h>
 #include <string.h>
 
-enum { THREADS = 8, NAMES = 1024, BUCKETS = 64, PATIENCE_MS = 2000 };
+enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, BUCKETS = 64, PATIENCE_MS = 2000 };
 
 typedef struct name {
     er_node in_bucket, queued;
     er_found *found;  /* NULL: none yet */
     bool asked;       /* queued or being looked up */
     int64_t asked_ns; /* since when: by the time a look-up returns, the pool and its clock may be gone */
+    int64_t late_ns;  /* when it has waited for too long; er_now_ns */
     er_list asks;
     char text[];
 } name;
@@ -39,7 +46,8 @@ struct er_resolver {
     er_lock lock; /* guards what follows */
     uint64_t serial, look_ups, hits;
     bool closed;
-    unsigned threads, names;
+    unsigned threads, busy, names;
+    worker *sentry; /* waits for the first of the queue to be late; NULL: nobody does */
     er_list queue, idle;
     er_list buckets[BUCKETS];
 };
@@ -148,6 +156,8 @@ static name *find_or_add(er_resolver *r, const char *text)
 
 /* ---- threads ---- */
 
+static void work(void *resolver);
+
 static void answer(er_resolver *r, name *n, const er_addresses *addresses)
 {
     er_found *found = er_alloc(sizeof *found);
@@ -172,32 +182,78 @@ static void answer(er_resolver *r, name *n, const er_addresses *addresses)
     er_found_drop(found);
 }
 
+/* Sees to it that somebody will look at the queue; under the lock. 0, or why there is nobody. */
+static int summon(er_resolver *r)
+{
+    if (r->sentry && r->busy >= FEW) return 0;
+    er_node *node = er_list_pop(&r->idle);
+    if (node) {
+        er_unpark(&er_of(node, worker, idle)->parker, 1);
+        return 0;
+    }
+    if (r->threads >= MOST) return 0; /* one of them will come to it */
+    er_thread thread;
+    r->threads++;
+    er_add(&r->count, 1);
+    int error = er_thread_start(&thread, work, r, "errand-resolve", 0);
+    if (!error) {
+        er_thread_detach(&thread);
+        return 0;
+    }
+    r->threads--;
+    er_sub(&r->count, 1); /* the asker has one */
+    return r->threads ? 0 : error;
+}
+
+static void rest(er_resolver *r, worker *me, int64_t until_ns) /* under the lock, which is given back meanwhile */
+{
+    er_lock_give(&r->lock);
+    er_park(&me->parker, 1, until_ns);
+    er_parker_clear(&me->parker, 1);
+    er_lock_take(&r->lock);
+}
+
+/* The next to be looked up; NULL: there is nothing to do any more. Under the lock. */
+static name *next_name(er_resolver *r, worker *me)
+{
+    for (;;) {
+        er_node *node = er_list_first(&r->queue);
+        name *first = node ? er_of(node, name, queued) : NULL;
+        if (first && (r->busy < FEW || first->late_ns <= er_now_ns())) {
+            er_list_remove(node);
+            return first;
+        }
+        if (first && !r->sentry) {
+            r->sentry = me;
+            rest(r, me, first->late_ns);
+            r->sentry = NULL;
+            continue;
+        }
+        if (r->closed) return NULL;
+        er_list_push_front(&r->idle, &me->idle);
+        rest(r, me, er_deadline(er_now_ns(), PATIENCE_MS));
+        if (!er_listed(&me->idle)) continue; /* somebody took it out, for work */
+        er_list_remove(&me->idle);
+        if (er_list_empty(&r->queue)) return NULL;
+    }
+}
+
 static void work(void *arg)
 {
     er_resolver *r = arg;
     worker me = { .parker = { 0 } };
     er_addresses addresses;
+    name *n;
     er_lock_take(&r->lock);
-    for (;;) {
-        er_node *node = er_list_pop(&r->queue);
-        if (node) {
-            name *n = er_of(node, name, queued);
-            r->look_ups++;
-            er_lock_give(&r->lock);
-            r->look_up(r->arg, n->text, &addresses);
-            answer(r, n, &addresses);
-            er_lock_take(&r->lock);
-            continue;
-        }
-        if (r->closed) break;
-        er_list_push_front(&r->idle, &me.idle);
+    while ((n = next_name(r, &me))) {
+        r->busy++;
+        r->look_ups++;
+        if (r->busy >= FEW && !er_list_empty(&r->queue)) summon(r); /* the next sentry */
         er_lock_give(&r->lock);
-        er_park(&me.parker, 1, er_deadline(er_now_ns(), PATIENCE_MS));
-        er_parker_clear(&me.parker, 1);
+        r->look_up(r->arg, n->text, &addresses);
+        answer(r, n, &addresses);
         er_lock_take(&r->lock);
-        bool bored = er_listed(&me.idle); /* else somebody took it out, for work */
-        if (bored) er_list_remove(&me.idle);
-        if (bored && er_list_empty(&r->queue)) break;
+        r->busy--;
     }
     r->threads--;
     er_lock_give(&r->lock);
@@ -213,28 +269,6 @@ void er_resolver_close(er_resolver *r)
     while ((node = er_list_pop(&r->idle))) er_unpark(&er_of(node, worker, idle)->parker, 1);
     er_lock_give(&r->lock);
     drop(r);
-}
-
-/* Sees to it that somebody will look at the queue; under the lock. */
-static int summon(er_resolver *r)
-{
-    er_node *node = er_list_pop(&r->idle);
-    if (node) {
-        er_unpark(&er_of(node, worker, idle)->parker, 1);
-        return 0;
-    }
-    if (r->threads >= THREADS) return 0; /* one of them will come to it */
-    er_thread thread;
-    r->threads++;
-    er_add(&r->count, 1);
-    int error = er_thread_start(&thread, work, r, "errand-resolve", 0);
-    if (!error) {
-        er_thread_detach(&thread);
-        return 0;
-    }
-    r->threads--;
-    er_sub(&r->count, 1); /* the asker has one */
-    return r->threads ? 0 : error;
 }
 
 int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **found)
@@ -254,6 +288,7 @@ int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **fo
         er_list_push(&n->asks, &ask->node);
         if (!n->asked) {
             n->asked_ns = now;
+            n->late_ns = er_deadline(er_now_ns(), HASTE_MS);
             er_list_push(&r->queue, &n->queued);
             int none = summon(r);
             n->asked = !none;

@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "log/own.h"
 #include "http/outcome.h"
 #include "http/stage.h"
 #include "http/turns.h"
@@ -22,11 +23,11 @@ static void report(const er_exchange *x, const errand_result *r)
     const errand_response *response = r->value;
     if (!errand_log_on(x->http->log, ERRAND_LOG_DEBUG)) return;
     if (r->error) {
-        errand_debug(x->http->log, "%s", errand_result_message(r));
+        er_log_debug(x->http->log, "%s", errand_result_message(r));
         return;
     }
     char *label = er_request_label(x->request);
-    errand_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
+    er_log_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
     er_free(label);
 }
 
@@ -70,6 +71,15 @@ static void take_out_of_line(er_exchange *x) /* under the lock */
     x->resolving = x->turn.origin->looking;
 }
 
+static void over_unseated(er_exchange *x, errand_result r) /* its lane has no thread, so it is here that others get its slot */
+{
+    errand_http *http = x->http;
+    er_session_hold(http);
+    over(x, r);
+    er_session_go(&http->lanes[0], NULL);
+    er_session_let_go(http);
+}
+
 void er_session_tell(er_exchange *x, errand_reason reason)
 {
     if (!er_exchange_tell(x, reason)) return;
@@ -80,7 +90,7 @@ void er_session_tell(er_exchange *x, errand_reason reason)
     if (place == ER_PLACE_LINE) take_out_of_line(x);
     er_lock_give(&http->slots.lock);
     if (place == ER_PLACE_LINE) over(x, er_outcome_stopped(x));
-    else if (place == ER_PLACE_LANE) er_lane_leave(lane, x);
+    else if (place == ER_PLACE_LANE && er_lane_leave(lane, x)) over_unseated(x, er_outcome_stopped(x));
 }
 
 static void on_cancel(void *arg)
@@ -102,6 +112,15 @@ static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again *
     if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
 }
 
+static void look_at_lane(er_exchange *x, er_lane *lane, int64_t now)
+{
+    int64_t next;
+    er_limit late = er_lane_late(lane, x, now, &next);
+    if (late) over_unseated(x, er_outcome_late(x, late));
+    else if (next == INT64_MAX) er_lane_look(lane);
+    else if (er_swap(&x->look, 0)) wait_on(x, next);
+}
+
 static void on_time(er_timer *timer)
 {
     er_exchange *x = er_of(timer, er_exchange, timer);
@@ -121,7 +140,7 @@ static void on_time(er_timer *timer)
         if (place == ER_PLACE_LINE && late) take_out_of_line(x);
         er_lock_give(&http->slots.lock);
         if (place == ER_PLACE_LANE) {
-            er_lane_look(lane);
+            look_at_lane(x, lane, now);
         } else if (place == ER_PLACE_LINE && late) {
             over(x, er_outcome_late(x, late));
         } else if (place != ER_PLACE_OVER) {
@@ -141,6 +160,7 @@ static int arm(er_exchange *x)
     er_limit late = er_exchange_overdue(x, x->began_ns, &next);
     if (late) next = x->began_ns; /* one of them is 0 */
     x->timed = next != INT64_MAX;
+    x->unarmed = !x->timed;
     int error = er_exchange_arm(x, next);
     if (error) x->timed = false;
     return error;
@@ -154,14 +174,15 @@ void er_session_again(er_exchange *x, er_where *where)
     if (x->number) er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
     er_found *found = x->found;
     int64_t now = er_pool_now(http->pool);
+    x->seated_ns = x->redial_ns = 0;
+    x->sent = false;
+    x->asked_ns = now;
+    er_exchange_rearm(x);
     er_lock_take(&http->slots.lock);
     er_slots_done(&http->slots, &x->turn);
     er_slots_leave(&http->slots, x->turn.origin);
     x->turn.origin = er_slots_origin(&http->slots, where->key, where->host, where->port);
     x->found = NULL;
-    x->seated_ns = 0;
-    x->sent = false;
-    x->asked_ns = now;
     bool joins = x->turn.origin && !er_exchange_told(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_slots_join(&http->slots, &x->turn, true);

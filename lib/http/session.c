@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "log/own.h"
 #include "core/policy.h"
+#include "http/close_notify.h"
 #include "http/stage.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@
 
 #define MOST_LANES    1024
 #define MOST_PER_LANE 1024
+#define ROOM_OF_LANE  65536 /* transfers on a lane where the limit does not make it fewer: more than descriptors for them */
 
 /* ---- once ---- */
 
@@ -148,6 +151,10 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
         }
         memcpy((char *)defaults + times[i].to, &ms, sizeof ms);
     }
+    defaults->sock_connect_said = opts->sock_connect_ms != 0;
+    if (opts->connect_ms && !defaults->sock_connect_said && defaults->connect_ms > defaults->sock_connect_ms) {
+        defaults->sock_connect_ms = defaults->connect_ms;
+    }
     defaults->max_body = opts->max_body ? opts->max_body : (size_t)64 << 20;
     defaults->max_body_said = opts->max_body != 0;
     defaults->strict_json = opts->strict_json;
@@ -230,16 +237,20 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             http->log = opts.log;
             http->n_lanes = lanes;
             http->slots.limit = limit;
+            http->defaults.curl = curl_version_info(CURLVERSION_NOW)->version_num;
+            http->defaults.tls_end = er_close_notify_find(http->defaults.curl);
             http->slots.shared = http->defaults.http2 = opts.http2;
             http->slots.per_host = opts.limit_per_host ? opts.limit_per_host : 30;
-            http->slots.per_lane = opts.per_lane ? opts.per_lane : (limit + lanes - 1) / lanes;
+            unsigned share = limit / lanes + (limit % lanes != 0);
+            if (share > ROOM_OF_LANE) share = ROOM_OF_LANE;
+            http->slots.per_lane = opts.per_lane ? opts.per_lane : share;
             er_list_init(&http->all);
             er_list_init(&http->asked);
             er_list_init(&http->running);
             er_list_init(&http->performs);
             er_list_init(&http->performers);
             error = set_up(http, &opts, &why);
-            if (error) errand_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
+            if (error) er_log_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
         }
     }
     er_bytes_free(&why);

@@ -19,7 +19,9 @@ typedef struct er_spot {
     unsigned          sockets; /* open connections, idle ones too */
     unsigned          asked;   /* of them, to be closed */
     er_node           warm, spare, in_asked;
-    uint64_t          told;    /* the lane's thread alone: the addresses that its curl knows */
+    er_node           known;   /* the lane's thread alone, with the next two (known.h) */
+    unsigned          users;   /* transfers that may need its addresses */
+    uint64_t          told;    /* the addresses that the lane's curl has; 0: perhaps none */
 } er_spot;
 
 typedef struct er_origin {

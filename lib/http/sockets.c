@@ -31,6 +31,7 @@ typedef struct er_connection {
 int er_sockets_open(er_sockets *s)
 {
     er_list_init(&s->idle);
+    er_list_init(&s->dialling);
     return er_poller_open(&s->poller);
 }
 
@@ -138,6 +139,27 @@ static bool still_there(er_sockets *s, er_connection *socket)
     return false;
 }
 
+/* It has begun to try an address, or has given one up. */
+static void dials(er_sockets *s, er_handle *handle)
+{
+    if (handle->several && er_exchange_dials(handle->x) && !er_listed(&handle->dialling)) {
+        er_list_push(&s->dialling, &handle->dialling);
+    }
+}
+
+void er_sockets_nudge(er_sockets *s)
+{
+    er_node *node;
+    er_list now; /* not those that are listed meanwhile */
+    er_list_take_all(&now, &s->dialling);
+    while ((node = er_list_pop(&now))) {
+        er_handle *handle = er_of(node, er_handle, dialling);
+        if (!er_exchange_dials(handle->x)) continue;           /* it may be paused in earnest */
+        curl_easy_pause(handle->easy, CURLPAUSE_RECV); /* the change of it makes curl look at this transfer at once */
+        curl_easy_pause(handle->easy, CURLPAUSE_CONT);
+    }
+}
+
 /* ---- what curl calls ---- */
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -157,6 +179,11 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         return CURL_SOCKET_BAD;
     }
     use(socket, handle);
+    if (handle->x->sent && !handle->x->redial_ns) {
+        handle->x->redial_ns = er_pool_now(handle->x->pool);
+        er_exchange_rearm(handle->x);
+    }
+    dials(s, handle);
     socket->unproven = er_socket_identity(fd);
     socket->spot = handle->x->turn.spot;
     er_lock_take(&s->slots->lock);
@@ -184,7 +211,9 @@ static int want(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_sock
     er_connection *socket = find(s, fd);
     (void)of_socket;
     if (what == CURL_POLL_REMOVE) {
-        if (!socket || !still_there(s, socket)) return 0;
+        if (!socket) return 0;
+        if (socket->user) dials(s, socket->user);
+        if (!still_there(s, socket)) return 0;
         socket->wanted = 0;
         if (!socket->foreign) return 0;
         watch(s, socket, 0);

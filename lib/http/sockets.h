@@ -11,6 +11,7 @@ typedef struct er_sockets {
     struct er_connection **by_fd;
     size_t       room;
     er_list      idle;   /* the longest idle first */
+    er_list      dialling; /* handles that are to be nudged */
     bool         closed; /* some have been, so that others may have their turn: the lane looks, and clears it */
 } er_sockets;
 
@@ -22,6 +23,9 @@ int  er_sockets_count(er_sockets *sockets, er_handle *handle); /* makes its conn
 
 /* An event at fd: 0, or what curl is to be told of it (CURL_CSELECT_...). */
 int er_sockets_heard(er_sockets *sockets, er_event event);
+
+/* libcurl 7.88 to 8.3 gives up an address of several, makes the next ready, and forgets to go on with it: it is made to. */
+void er_sockets_nudge(er_sockets *sockets);
 
 /* That handle's transfer is over: what is left open of its connections is idle from now on. */
 void er_sockets_release(er_sockets *sockets, er_handle *handle);

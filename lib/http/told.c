@@ -24,7 +24,7 @@ static bool put(struct json_object *object, const char *name, struct json_object
 static struct json_object *number(double value)
 {
     char text[40];
-    snprintf(text, sizeof text, "%.3f", value);
+    er_format_plain(text, sizeof text, "%.3f", value); /* with a point in every locale */
     return json_object_new_double_s(value, text);
 }
 

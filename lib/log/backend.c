@@ -215,20 +215,23 @@ static void finish(er_hub *hub)
 
 void er_backend_drain(er_hub *hub)
 {
+    er_backend *b = hub->backend;
     size_t sinks = er_load_acquire(&hub->sinks_open);
-    for (size_t i = 0; i < sinks; i++) {
-        er_sink *sink = &hub->sinks[i];
-        if (sink->each) sink->level = ERRAND_LOG_OFF; /* it may be what this dies of */
-        else er_sink_write(sink);
-    }
+    b->dying = true;
+    for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
+    er_print_rest(hub);
+    b->printing = false;
     er_backend_pass(hub);
     for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
+    b->dying = false;
+    b->drained = true; /* should the callback come back after all */
 }
 
 static void run_backend(void *arg)
 {
     er_hub *hub = arg;
     er_backend *b = hub->backend;
+    er_speaker_of_thread.serves = hub;
     if (!b->window) {
         er_stamps_init(&b->stamps);
         b->window = er_stamps_of(&b->stamps, WINDOW_NS);

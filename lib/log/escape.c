@@ -2,7 +2,8 @@
  *
  * Control characters are those below a blank (newline, return, escape, tab ...), DEL, and the C1 set in its UTF-8 form (C2 80
  * to C2 9F: CSI and its like, which terminals obey). All other bytes pass, so UTF-8 stays readable. A newline is therefore
- * always the end of a line, for readers and for the sinks, which count on it.
+ * always the end of a line, for readers and for the sinks, which count on it. The two bytes of a C1 character may come from two
+ * arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and each looks at what it is put behind.
  *
  * Most of what is logged needs nothing, so eight bytes are looked at in one step (the exact test for a zero byte among eight is
  * (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
@@ -34,10 +35,31 @@ static size_t plain(const unsigned char *at, size_t size) /* how many bytes pass
     return size;
 }
 
-bool er_escape_none(const char *at, size_t size) { return plain((const unsigned char *)at, size) == size; }
+static bool is_c1(char c) { return (unsigned char)c >= 0x80 && (unsigned char)c <= 0x9f; }
+
+bool er_escape_none(const char *at, size_t size)
+{
+    return !size || (plain((const unsigned char *)at, size) == size && (unsigned char)at[size - 1] != 0xc2);
+}
+
+bool er_escape_joins(const er_text *out, const char *at, size_t size)
+{
+    return size && is_c1(*at) && out->size && (unsigned char)out->at[out->size - 1] == 0xc2;
+}
+
+static void put_byte(er_text *out, char c)
+{
+    unsigned byte = (unsigned char)c;
+    const char text[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
+    er_text_add(out, text, sizeof text);
+}
 
 void er_escape_text(er_text *out, const char *at, size_t size)
 {
+    if (er_escape_joins(out, at, size)) {
+        put_byte(out, *at++);
+        size--;
+    }
     for (;;) {
         size_t n = plain((const unsigned char *)at, size);
         er_text_add(out, at, n);
@@ -45,11 +67,7 @@ void er_escape_text(er_text *out, const char *at, size_t size)
         size -= n;
         if (!size) return;
         /* C2 is followed by a byte that must go out as digits, too */
-        for (size_t i = (unsigned char)*at == 0xc2 ? 2 : 1; i; i--, at++, size--) {
-            unsigned byte = (unsigned char)*at;
-            const char text[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
-            er_text_add(out, text, sizeof text);
-        }
+        for (size_t i = (unsigned char)*at == 0xc2 ? 2 : 1; i; i--, at++, size--) put_byte(out, *at);
     }
 }
 

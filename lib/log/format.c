@@ -288,12 +288,12 @@ static void put_part(er_text *out, const er_part *part, reader *r)
         break;
     case 'c': {
         char c = (char)next_whole(r);
-        if (c < ' ' || c == 0x7f) r->clean = false; /* below 0 too: it may be part of a longer one */
+        if ((unsigned char)c < ' ' || (unsigned char)c >= 0x7f) r->clean = false; /* part of a longer one, perhaps */
         put_piece(out, &s, (piece){ .prefix = &c, .prefix_size = 1, .body = "", .tail = "" }, false);
         break;
     }
     case 'm': {
-        const char *text = strerror((int)next_whole(r));
+        const char *text = er_error_text((int)next_whole(r));
         r->clean &= er_escape_none(text, strlen(text));
         er_text_say(out, text);
         break;

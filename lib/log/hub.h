@@ -30,6 +30,8 @@ struct errand_log { /* a logger */
     uint64_t id;                 /* the hub's, or ER_LOG_CLOSED; atomic */
     er_hub  *hub;
     er_node  node;               /* in hub->loggers */
+    struct errand_log *parent, *child, *sibling; /* by name, as level.c has it; under the hub's lock */
+    struct errand_log *chain[4]; /* more loggers by the hash of their names; under the hub's lock   */
     char     name[];
 };
 
@@ -66,10 +68,15 @@ enum { /* tag: kind, level << 4, and bits */
     ER_SAID_ARGS = 1, ER_SAID_TEXT, ER_SAID_PLACE, ER_SAID_LOST,
     ER_SAID_KIND = 0xf, ER_SAID_LEVEL = 4, ER_SAID_FIELDS = 0x100 /* a pointer to fields, counted, comes first */
 };
-typedef struct er_said_place { /* then file, function, text: so many bytes, the first two with a NUL */
+typedef struct er_said_place { /* then file, function, text: so many bytes, the first two with a NUL; */
     int32_t  line;
     uint32_t file, function, text;
+    uint32_t message;  /* so much of the text is the message */
+    uint32_t values;   /* at the next multiple of 8 so many er_said_values, then the bytes of all keys */
 } er_said_place;
+typedef struct er_said_value {
+    uint32_t key_size, at, size, number; /* at: in the text */
+} er_said_value;
 
 typedef enum er_hub_sleep { ER_HUB_AWAKE, ER_HUB_NAPPING, ER_HUB_ASLEEP, ER_HUB_ABSENT } er_hub_sleep;
 
@@ -85,6 +92,7 @@ struct er_hub {
     unsigned generation; /* of forks */
     int      block_from;
     size_t   ring;
+    int64_t  exit_ns;    /* so long the end of the process waits for it */
     bool     strict;     /* there is no er_barrier: writers fence for themselves */
     int      sleep;      /* atomic er_hub_sleep: written by the backend, and by who rouses it */
     bool     closing;    /* atomic */
@@ -98,7 +106,9 @@ struct er_hub {
     uint64_t voices_changed;                       /* atomic: grows when a voice comes */
     size_t   sinks_open; /* atomic; the sinks below are ready */
 
+    uint64_t seed;       /* of the hash of names */
     er_lock  lock;       /* guards from here ... */
+    errand_log *names;   /* the loggers by name, but for the log itself */
     er_list  loggers, flushing;
     bool     starting, running;
     int64_t  start_again_ns;
@@ -106,6 +116,9 @@ struct er_hub {
     int      reopen_error;
     bool     abandoned, finished; /* finished: the backend has ended, or never will begin ... to here */
     er_thread thread;
+
+    er_node  alive;      /* under crash.c's lock: in the list of those that the end of the process flushes */
+    uint64_t exit_target; /* that end's own */
 
     er_list  voices;     /* under the registry's lock from here ... */
     size_t   n_voices;
@@ -127,6 +140,7 @@ typedef struct er_speaker { /* a thread; what it used last is found at once */
     uint64_t  id; /* 0: nothing yet */
     er_voice *voice;
     er_voice *all;
+    const er_hub *serves; /* the hub whose backend this thread is; NULL: none. Such a thread never waits for room */
 } er_speaker;
 extern __thread er_speaker er_speaker_of_thread __attribute__((visibility("hidden")));
 
@@ -154,7 +168,9 @@ void er_backend_drain(er_hub *hub); /* on the backend's own thread, when it dies
 int  er_hub_revive(er_hub *hub);
 void er_hub_end(er_hub *hub);       /* sinks and backend freed, then buried */
 
-/* ---- crash.c ---- */
+/* ---- crash.c: the end of the process ---- */
 void er_crash_forget(er_hub *hub);
+void er_exit_watch(er_hub *hub);  /* from now on what it has said by then is written */
+void er_exit_forget(er_hub *hub);
 
 #endif

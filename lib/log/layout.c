@@ -192,8 +192,10 @@ static void add_string(er_text *out, const char *string) { er_escape_text(out, s
 
 static void add_message(er_text *out, const er_line *line)
 {
-    if (line->values->clean) er_text_add(out, line->text->at, line->values->message);
-    else er_escape_text(out, line->text->at, line->values->message);
+    if (line->values->clean && !er_escape_joins(out, line->text->at, line->values->message))
+        er_text_add(out, line->text->at, line->values->message);
+    else
+        er_escape_text(out, line->text->at, line->values->message);
 }
 
 static void add_step(er_layout *l, er_text *out, const step *s, const er_line *line)
@@ -242,7 +244,8 @@ static void add_run(er_layout *l, er_text *out, const step *first, const er_line
     uint64_t hash = ((uint64_t)(uintptr_t)line->place >> 6 ^ (uint64_t)(uintptr_t)line->name >> 3) +
                     (uint64_t)(first - l->step);
     run *r = &l->runs[(hash ^ hash >> 6) & (RUNS - 1)];
-    if (line->place && r->place == line->place && r->name == line->name && r->first == first) {
+    if (line->place && r->place == line->place && r->name == line->name && r->first == first &&
+        !er_escape_joins(out, r->text, r->size)) {
         if (r->size <= ER_TEXT_PAD) er_text_add_padded(out, r->text, r->size);
         else er_text_add(out, r->text, r->size);
         return;
@@ -250,7 +253,8 @@ static void add_run(er_layout *l, er_text *out, const step *first, const er_line
     size_t before = out->size;
     make(l, out, first, line);
     size_t size = out->size - before;
-    if (!line->place || size > sizeof r->text - ER_TEXT_PAD || out->missing) return;
+    bool joined = before && (unsigned char)out->at[before - 1] == 0xc2; /* then it may look otherwise than elsewhere */
+    if (!line->place || size > sizeof r->text - ER_TEXT_PAD || out->missing || joined) return;
     r->place = line->place;
     r->name = line->name;
     r->first = first;

@@ -1,7 +1,11 @@
 /* log/level.c -- loggers by dotted name, and the levels they inherit.
  *
- * Each logger holds the level that counts for it, ready to be looked at; a change goes through all of them, under the hub's
- * lock. A name's parent is the longest of its beginnings, at a dot, that has a logger with a level of its own; else the log. */
+ * Each logger holds the level that counts for it, ready to be looked at. It has it from its parent, if not of its own: "http" of
+ * "http.lane", and the log itself of "http". A parent that nobody has asked for is made with its child, so the names are a tree,
+ * and a change of a level goes through what is below and inherits it, not through all names.
+ *
+ * A name is found by its hash, two bits of it for each step down (Chris Wellons, "hash tries"): nothing is ever made anew, and
+ * nothing is allocated but the logger. The hash is seeded. All under the hub's lock. */
 #include "base/atomic.h"
 #include "log/hub.h"
 #include "log/logger.h"
@@ -9,28 +13,9 @@
 #include <errno.h>
 #include <string.h>
 
-static errand_log *logger_at(er_node *node) { return er_of(node, errand_log, node); }
-
-static int level_for(const er_hub *hub, const errand_log *log)
+errand_log *er_logger_new(er_hub *hub, const char *name, size_t size, int level)
 {
-    if (log->own_level != ERRAND_LOG_DEFAULT) return log->own_level;
-    const errand_log *nearest = hub->log;
-    size_t longest = 0;
-    for (er_node *n = hub->loggers.head.next; n != &hub->loggers.head; n = n->next) {
-        const errand_log *other = logger_at(n);
-        size_t size = strlen(other->name);
-        if (other == hub->log || other == log || other->own_level == ERRAND_LOG_DEFAULT || size <= longest) continue;
-        if (strncmp(other->name, log->name, size) != 0 || log->name[size] != '.') continue;
-        nearest = other;
-        longest = size;
-    }
-    return nearest->own_level == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_INFO : nearest->own_level;
-}
-
-errand_log *er_logger_new(er_hub *hub, const char *name, int level)
-{
-    size_t size = strlen(name) + 1;
-    errand_log *log = er_alloc_zero(sizeof *log + size);
+    errand_log *log = er_alloc_zero(sizeof *log + size + 1);
     if (!log) return NULL;
     log->hub = hub;
     log->id = hub->id;
@@ -39,46 +24,91 @@ errand_log *er_logger_new(er_hub *hub, const char *name, int level)
     return log;
 }
 
-void er_logger_add(errand_log *log) /* under the lock */
+static int level_of(const errand_log *log)
 {
-    er_list_push(&log->hub->loggers, &log->node);
-    log->head.level = level_for(log->hub, log);
+    if (log->own_level != ERRAND_LOG_DEFAULT) return log->own_level;
+    return log->parent ? log->parent->head.level : (int)ERRAND_LOG_INFO; /* under the lock, which all writers hold */
 }
 
-static errand_log *find(er_hub *hub, const char *name)
+void er_logger_add(errand_log *log, errand_log *parent) /* under the lock */
 {
-    for (er_node *n = hub->loggers.head.next; n != &hub->loggers.head; n = n->next) {
-        if (logger_at(n) != hub->log && !strcmp(logger_at(n)->name, name)) return logger_at(n);
+    er_list_push(&log->hub->loggers, &log->node);
+    log->parent = parent;
+    if (parent) {
+        log->sibling = parent->child;
+        parent->child = log;
     }
-    return NULL;
+    log->head.level = level_of(log);
+}
+
+static uint64_t hash_of(uint64_t seed, const char *name, size_t size)
+{
+    uint64_t hash = seed;
+    for (size_t i = 0; i < size; i++) {
+        hash ^= (unsigned char)name[i];
+        hash = er_random_next(&hash);
+    }
+    return hash;
+}
+
+/* Where the logger of that name stands, or is to stand. */
+static errand_log **place_of(er_hub *hub, const char *name, size_t size)
+{
+    uint64_t hash = hash_of(hub->seed, name, size);
+    errand_log **at = &hub->names;
+    for (; *at; at = &(*at)->chain[hash >> 62], hash = hash << 2 | hash >> 62) {
+        if (!strncmp((*at)->name, name, size) && !(*at)->name[size]) break;
+    }
+    return at;
+}
+
+/* The logger of these bytes, made if need be as a child of this one. NULL: no memory, or the log is closed. */
+static errand_log *get(er_hub *hub, errand_log *parent, const char *name, size_t size)
+{
+    er_lock_take(&hub->lock);
+    errand_log *found = *place_of(hub, name, size);
+    er_lock_give(&hub->lock);
+    errand_log *made = found ? NULL : er_logger_new(hub, name, size, ERRAND_LOG_DEFAULT);
+    if (!made) return found;
+    er_lock_take(&hub->lock);
+    errand_log **place = place_of(hub, name, size);
+    if (!*place && !er_load(&hub->closing)) er_logger_add(*place = made, parent);
+    found = *place;
+    er_lock_give(&hub->lock);
+    if (found != made) er_free(made);
+    return found;
 }
 
 errand_log *errand_log_named(errand_log *log, const char *name)
 {
     int error = !log || !name || !*name ? EINVAL : er_hub_forked(log->hub) ? ERRAND_EFORKED : 0;
-    if (error) {
-        errno = error;
-        return NULL;
+    if (!error && er_load(&log->hub->closing)) error = EBADF;
+    errand_log *at = error ? NULL : log->hub->log;
+    for (const char *dot = name; at && dot; dot = *dot ? dot + 1 : NULL) {
+        dot += strcspn(dot, ".");
+        if (dot != name) at = get(log->hub, at, name, (size_t)(dot - name));
     }
-    er_hub *hub = log->hub;
-    errand_log *made = er_logger_new(hub, name, ERRAND_LOG_DEFAULT);
-    er_lock_take(&hub->lock);
-    errand_log *found = find(hub, name);
-    bool closed = er_load(&hub->closing);
-    if (!found && made && !closed) er_logger_add(found = made);
-    er_lock_give(&hub->lock);
-    if (found != made) er_free(made);
-    if (!found || closed) errno = closed ? EBADF : ENOMEM;
-    return closed ? NULL : found;
+    if (!at) errno = error ? error : er_load(&log->hub->closing) ? EBADF : ENOMEM;
+    return at;
+}
+
+/* The next below `top` in order; not what is below `at` unless it inherits. */
+static errand_log *next_below(const errand_log *top, errand_log *at, bool down)
+{
+    if (down && at->child) return at->child;
+    while (at != top && !at->sibling) at = at->parent;
+    return at == top ? NULL : at->sibling;
 }
 
 void errand_log_set_level(errand_log *log, errand_log_level level)
 {
     if (!log || (int)level < 0 || level > ERRAND_LOG_OFF || er_hub_forked(log->hub)) return;
-    er_hub *hub = log->hub;
-    er_lock_take(&hub->lock);
+    er_lock_take(&log->hub->lock);
     log->own_level = (int)level;
-    for (er_node *n = hub->loggers.head.next; n != &hub->loggers.head; n = n->next)
-        er_store(&logger_at(n)->head.level, level_for(hub, logger_at(n)));
-    er_lock_give(&hub->lock);
+    for (errand_log *at = log; at;) {
+        bool inherits = at == log || at->own_level == ERRAND_LOG_DEFAULT;
+        if (inherits) er_store(&at->head.level, level_of(at));
+        at = next_below(log, at, inherits);
+    }
+    er_lock_give(&log->hub->lock);
 }

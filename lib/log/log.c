@@ -13,6 +13,7 @@
 #include "log/logger.h"
 
 #include <errno.h>
+#include <string.h>
 
 static bool no_level(errand_log_level level) { return (int)level < 0 || level > ERRAND_LOG_OFF; }
 
@@ -24,6 +25,8 @@ static er_hub *hub_new(const errand_log_opts *o)
                      .generation = er_fork_generation(),
                      .block_from = o->block_from == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_WARN : (int)o->block_from,
                      .ring = er_ring_size(o->ring ? o->ring : (size_t)256 << 10),
+                     .exit_ns = o->exit_ms > INT64_MAX / ER_MS ? INT64_MAX : o->exit_ms * ER_MS,
+                     .seed = er_random(),
                      .strict = !er_barrier_ready(),
                      .sleep = (int)ER_HUB_ABSENT };
     er_list_init(&hub->loggers);
@@ -36,13 +39,16 @@ errand_log *errand_log_new_sized(const errand_log_opts *opts, size_t size)
 {
     errand_log_opts o;
     int error = er_options(&o, sizeof o, opts, size);
+    if (!error) error = er_option_ms(&o.exit_ms, 1000);
     if (!error && (no_level(o.level) || no_level(o.block_from) || !er_ring_size(o.ring))) error = EINVAL;
     er_hub *hub = error ? NULL : hub_new(&o);
     if (hub) {
-        hub->log = er_logger_new(hub, o.name ? o.name : "errand", (int)o.level);
+        const char *name = o.name ? o.name : "errand";
+        hub->log = er_logger_new(hub, name, strlen(name), (int)o.level);
         hub->sinks = er_alloc_zero(ER_LOG_SINKS * sizeof *hub->sinks);
         if (hub->log && hub->sinks && !er_backend_new(hub)) {
-            er_logger_add(hub->log);
+            er_logger_add(hub->log, NULL);
+            er_exit_watch(hub);
             return hub->log;
         }
         er_backend_free(hub);
@@ -157,12 +163,15 @@ static bool nothing_said(er_hub *hub) { return er_load(&hub->voices_changed) == 
 
 static int start(er_hub *hub) { return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_hub_start(hub) : 0; }
 
+static bool is_here(const er_hub *hub) { return er_speaker_of_thread.serves == hub; } /* in a callback of its own */
+
 int errand_log_flush(errand_log *log, int64_t within_ms)
 {
     if (!log || within_ms < 0) return EINVAL;
     er_hub *hub = log->hub;
     if (er_hub_forked(hub)) return ERRAND_EFORKED;
     if (er_load(&hub->closing)) return EBADF;
+    if (is_here(hub)) return EDEADLK;
     if (nothing_said(hub)) return 0;
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
     int error = start(hub);
@@ -182,6 +191,7 @@ int errand_log_reopen(errand_log *log, int64_t within_ms)
     er_hub *hub = log->hub;
     if (er_hub_forked(hub)) return er_hub_revive(hub);
     if (er_load(&hub->closing)) return EBADF;
+    if (is_here(hub)) return EDEADLK;
     int64_t deadline = er_deadline(er_now_ns(), within_ms);
     int error = start(hub);
     if (error) return error;
@@ -198,9 +208,16 @@ int errand_log_reopen(errand_log *log, int64_t within_ms)
 
 /* ---- close ---- */
 
+static void end(er_hub *hub)
+{
+    er_exit_forget(hub);
+    er_hub_end(hub);
+}
+
 static int join(er_hub *hub, int64_t within_ms)
 {
     er_park(&hub->closer, ER_LOG_CALLED, er_deadline(er_now_ns(), within_ms));
+    er_exit_forget(hub);
     er_lock_take(&hub->lock);
     er_thread thread = hub->thread;
     bool finished = hub->finished;
@@ -221,6 +238,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
     er_hub *hub = log->hub;
     if (within_ms < 0 || log != hub->log) return EINVAL;
     bool forked = er_hub_forked(hub);
+    if (!forked && is_here(hub)) return EDEADLK;
     if (!forked) er_lock_take(&hub->lock);
     bool before = er_load(&hub->closing);
     er_store(&hub->closing, true);
@@ -229,7 +247,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
     if (!forked) er_lock_give(&hub->lock);
     if (before) return 0;
     if (forked) {
-        er_hub_end(hub);
+        end(hub);
         return 0;
     }
     er_crash_forget(hub);
@@ -245,7 +263,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
         if (!starting) break;
     }
     if (!running) {
-        er_hub_end(hub);
+        end(hub);
         return error;
     }
     er_hub_rouse(hub, ER_HUB_NAPPING);

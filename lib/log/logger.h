@@ -4,7 +4,8 @@
 
 #include "log/hub.h"
 
-errand_log *er_logger_new(er_hub *hub, const char *name, int level); /* in no list yet; NULL: no memory */
-void        er_logger_add(errand_log *log);                          /* under the hub's lock */
+/* The name has so many bytes. In no list yet; NULL: no memory. */
+errand_log *er_logger_new(er_hub *hub, const char *name, size_t size, int level);
+void        er_logger_add(errand_log *log, errand_log *parent); /* under the hub's lock; parent NULL: the log itself */
 
 #endif

@@ -89,10 +89,14 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
     do {
         const er_record *r = er_ring_front(&v->ring);
         b->bytes += r->size;
+        er_ring_pass(&v->ring, r); /* first: a callback may come back from a fault, and er_backend_drain has been here meanwhile */
         if ((r->tag & ER_SAID_KIND) == ER_SAID_LOST) tell_lost(hub, v, (const uint64_t *)(const void *)(saying(r) + 1));
         else er_print(hub, v, r);
-        er_ring_pass(&v->ring, r);
-        if (v->ring.read - v->given >= v->ring.size / 4) give_back(v);
+        if (b->drained) {
+            b->heaped = 0;
+            return;
+        }
+        if (!b->dying && v->ring.read - v->given >= v->ring.size / 4) give_back(v);
         if (!look_at_front(b, v)) {
             b->heap[0] = b->heap[--b->heaped];
             return;
@@ -136,6 +140,10 @@ static void reap(er_hub *hub)
             continue;
         }
         tell_last_lost(hub, v);
+        if (b->drained) {
+            b->voices_seen = UINT64_MAX; /* the list is half sorted out: made anew */
+            return;
+        }
         er_voices_reap(hub, &v, 1);
     }
     b->n = kept;
@@ -145,7 +153,7 @@ bool er_backend_pass(er_hub *hub)
 {
     er_backend *b = hub->backend;
     bool told = false;
-    b->left = false;
+    b->left = b->drained = false;
     b->bytes = 0;
     list_voices(hub);
     b->horizon = er_stamp();
@@ -161,9 +169,9 @@ bool er_backend_pass(er_hub *hub)
         if (b->heaped) sink_down(b->heap, b->heaped, 0);
     }
     for (size_t i = 0; i < b->n; i++) {
-        give_back(b->voices[i]);
+        if (!b->dying) give_back(b->voices[i]);
         if (b->voices[i]->ring.read == b->voices[i]->stop) told |= tell_last_lost(hub, b->voices[i]);
     }
-    reap(hub);
+    if (!b->dying) reap(hub);
     return told || b->bytes;
 }

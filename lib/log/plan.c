@@ -4,10 +4,11 @@
  *          % [-+ #0]* [width|*] [.precision|.*] [e E f F g G]      (l changes nothing)
  *          % [-]* [width|*] c, p;  % [-]* [width|*] [.precision|.*] s;  %m;  %%
  * and at most ER_PLAN_ARGS arguments. Anything else (' and I among the flags, N$, %a, %Lf, %lc, %ls, %n) makes the plan
- * unknown: the whole format is then vsnprintf's, at the call.
+ * unknown: the whole format is then vsnprintf's, at the call (spot.c), and the plan knows its fields.
  *
- * A field begins with the byte 0x1f, then key, '=', and its value up to the next field. In an unknown format that byte
- * becomes a blank.
+ * A field begins with the byte 0x1f, then key, '=', and its value up to the next field. In JSON the value is a number if it is
+ * one conversion that prints one and nothing else, without flags or width, and an integer without a precision: "%.8u" asks for
+ * leading zeros, which a number does not have in JSON, and a field should not be a string in one line and a number in the next.
  *
  * The plan copies all it needs, so that its site may be unloaded while lines of it are on their way. */
 #include "log/plan.h"
@@ -18,6 +19,16 @@
 
 #define PARTS  64
 #define MARKER '\x1f'
+
+char er_spot_mark[ER_SPOT_MARK];
+
+__attribute__((constructor)) static void draw_mark(void)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t drawn = er_random();
+    er_spot_mark[0] = MARKER;
+    for (size_t i = 1; i < ER_SPOT_MARK; i++, drawn >>= 4) er_spot_mark[i] = digits[drawn & 15];
+}
 
 typedef struct parser {
     const char *at;
@@ -135,29 +146,37 @@ static bool conversion(parser *p)
     }
 }
 
-static bool field(parser *p)
+static bool prints_number(const char *at, size_t size)
 {
-    er_part *part = p->fields++ < ER_PLAN_FIELDS ? next_part(p) : NULL;
-    size_t size = strcspn(p->at, "=%\x1f");
-    if (!part || !size || p->at[size] != '=') return false;
+    if (size < 2 || *at++ != '%') return false;
+    size -= 2; /* between the % and the last letter */
+    size_t digits = size && *at == '.' ? 1 + strspn(at + 1, "0123456789") : 0;
+    if (digits > size) return false;
+    const char *letters = at + digits;
+    size_t length = strspn(letters, "hlLqjzt");
+    return digits + length == size && at[size] && strchr(digits ? "feEgFG" : "dufFeEgGi", at[size]);
+}
+
+/* A field that begins here, behind its marker: its key, and whether its value is a number. */
+static bool key_at(const char *at, er_part *part)
+{
+    size_t size = strcspn(at, "=%\x1f");
+    if (!size || at[size] != '=') return false;
     part->what = ER_KEY;
     part->key_size = (uint32_t)size;
-    memcpy(p->text + p->size, p->at, size);
-    p->size += (uint32_t)size;
-    part->size = (uint32_t)size;
-    p->at += size + 1;
+    part->number = prints_number(at + size + 1, strcspn(at + size + 1, "\x1f"));
     return true;
 }
 
-/* The value of a field is a number if it is one conversion that prints one, and nothing else. */
-static void find_numbers(parser *p)
+static bool field(parser *p)
 {
-    for (unsigned i = 0; i + 1 < p->n; i++) {
-        er_part *key = &p->parts[i], *value = key + 1;
-        bool alone = i + 2 == p->n || value[1].what == ER_KEY;
-        key->number = key->what == ER_KEY && alone && key->size == key->key_size && !value->size && value->what &&
-                      strchr("dufFeEgG", value->what) && !value->flags && value->width < 0;
-    }
+    er_part *part = p->fields++ < ER_PLAN_FIELDS ? next_part(p) : NULL;
+    if (!part || !key_at(p->at, part)) return false;
+    memcpy(p->text + p->size, p->at, part->key_size);
+    p->size += part->key_size;
+    part->size = part->key_size;
+    p->at += part->key_size + 1;
+    return true;
 }
 
 static bool parse(parser *p)
@@ -176,9 +195,37 @@ static bool parse(parser *p)
             p->parts[p->n - 1].size++;
         }
     }
-    find_numbers(p);
     return true;
 }
+
+/* The text of an unknown plan, and behind it its keys. What is no field keeps a blank in its marker's place. */
+static void mark_fields(parser *p, const char *format)
+{
+    size_t size = 0, markers = 0;
+    for (const char *at = format; (at = strchr(at, MARKER)); at++) markers++;
+    char *keys = p->text + strlen(format) + markers * ER_SPOT_MARK + 1, *to = keys;
+    p->n = 0;
+    for (const char *at = format; *at;) {
+        er_part part = { .at = (uint32_t)(to - p->text) };
+        if (*at != MARKER) {
+            p->text[size++] = *at++;
+        } else if (p->n < ER_PLAN_FIELDS && key_at(at + 1, &part)) {
+            memcpy(to, at + 1, part.key_size);
+            to += part.key_size;
+            at += part.key_size + 2;
+            memcpy(p->text + size, er_spot_mark, ER_SPOT_MARK);
+            size += ER_SPOT_MARK;
+            p->parts[p->n++] = part;
+            p->plan->keys += part.key_size;
+        } else {
+            at++;
+            p->text[size++] = ' ';
+        }
+    }
+    p->text[size] = '\0';
+}
+
+bool er_plan_has_fields(const char *format) { return strchr(format, MARKER) != NULL; }
 
 int er_plan_level(errand_log_level level)
 {
@@ -194,13 +241,22 @@ static char *copy(char **to, const char *from)
     return at;
 }
 
-er_plan *er_plan_new(const errand_log_site *site, const char *format)
+static bool is_clean(const parser *p) /* each piece for itself: an argument stands before the next */
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        if (!er_escape_none(p->text + p->parts[i].at, p->parts[i].size)) return false;
+    }
+    return true;
+}
+
+er_plan *er_plan_of(const errand_log_site *site, const char *format, bool known)
 {
     const char *file = site && site->file ? site->file : "?", *function = site && site->function ? site->function : "?";
-    size_t size = strlen(format) + 1;
-    if (size > UINT32_MAX / 2) return NULL;
-    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + size + ER_TEXT_PAD + strlen(file) +
-                                  strlen(function) + 2);
+    size_t size = strlen(format) + 1, markers = 0;
+    if (size > UINT32_MAX / 32) return NULL;
+    for (const char *at = format; (at = strchr(at, MARKER)); at++) markers++;
+    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + 2 * size + markers * ER_SPOT_MARK +
+                                  ER_TEXT_PAD + strlen(file) + strlen(function) + 2);
     if (!plan) return NULL;
     er_part *part = (er_part *)(void *)(plan + 1);
     char *end = (char *)(part + PARTS);
@@ -212,14 +268,12 @@ er_plan *er_plan_new(const errand_log_site *site, const char *format)
     plan->function = copy(&end, function);
     plan->text = end;
     parser p = { .at = format, .plan = plan, .text = end };
-    plan->known = parse(&p);
-    if (plan->known) {
-        plan->parts = p.n;
-        plan->clean = er_escape_none(plan->text, p.size);
-        memcpy(part, p.parts, p.n * sizeof *part);
-    } else {
-        memcpy(end, format, size);
-        for (char *c = end; *c; c++) *c = *c == MARKER ? ' ' : *c;
-    }
+    plan->known = known && parse(&p);
+    if (plan->known) plan->clean = is_clean(&p);
+    else mark_fields(&p, format);
+    plan->parts = p.n;
+    memcpy(part, p.parts, p.n * sizeof *part);
     return plan;
 }
+
+er_plan *er_plan_new(const errand_log_site *site, const char *format) { return er_plan_of(site, format, true); }

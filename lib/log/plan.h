@@ -26,7 +26,7 @@ typedef struct er_part { /* a conversion, or the beginning of a field, and the p
     uint8_t  what;       /* d u o x X c s p m f F e E g G; ER_KEY; 0: nothing but text             */
     uint8_t  flags, length; /* length: bytes of an integer                                        */
     bool     plain;      /* neither flags nor width nor precision                                  */
-    bool     number;     /* of ER_KEY: its value is a number also in JSON                          */
+    bool     number;     /* of ER_KEY: its value is a number also in JSON, if it looks like one    */
     int      width, precision; /* -1: none                                                         */
     uint32_t at, size;   /* the text, in er_plan.text                                              */
     uint32_t key_size;   /* of ER_KEY: the first bytes of the text                                 */
@@ -36,19 +36,26 @@ typedef struct er_plan {
     const char *given;      /* the format as it was given; another one at this site is formatted on the spot */
     int         level, line;
     const char *file, *function; /* copied, never NULL */
-    bool        known;      /* false: text is a format for vsnprintf */
+    bool        known;      /* false: text is a format for vsnprintf, with a mark for each part, and these are ER_KEYs */
     bool        clean;      /* the plain text has no control characters */
     uint8_t     args, texts;
     uint8_t     arg[ER_PLAN_ARGS];
     int         most[ER_PLAN_ARGS]; /* of ER_ARG_TEXT_MOST */
     uint32_t    fixed;      /* bytes of all arguments without their texts' */
     uint32_t    parts;
+    uint32_t    keys;       /* of an unknown one: bytes of all keys */
     const er_part *part;
     const char *text;       /* ER_TEXT_PAD bytes can be read from anywhere in it */
 } er_plan;
 
 /* Memory that is never given back but by er_free; NULL: none. site may be NULL. Levels out of range are put in range. */
 er_plan *er_plan_new(const errand_log_site *site, const char *format);
+bool     er_plan_has_fields(const char *format);
+er_plan *er_plan_of(const errand_log_site *site, const char *format, bool known); /* not known: as if it could not be */
+
+/* What an unknown plan's text has in place of each "\x1fkey=": see spot.c. */
+#define ER_SPOT_MARK ((size_t)17)
+extern char er_spot_mark[ER_SPOT_MARK] __attribute__((visibility("hidden")));
 
 int er_plan_level(errand_log_level level);
 

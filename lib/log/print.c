@@ -9,13 +9,21 @@ static size_t sinks_of(const er_hub *hub)
     return er_load_acquire(&hub->sinks_open);
 }
 
-static void plain_text(er_backend *b, const char *text, size_t size)
+/* What was formatted at the call. */
+static void ready_text(er_backend *b, const er_said_place *place, const char *text)
 {
-    er_text_add(&b->message, text, size);
+    er_values *values = &b->values;
+    er_text_add(&b->message, text, place->text);
     er_text_end(&b->message);
-    b->values.n = 0;
-    b->values.clean = false;
-    b->values.message = b->message.size;
+    const char *behind = (const char *)place + er_round8((size_t)(text + place->text - (const char *)place));
+    const er_said_value *v = (const er_said_value *)(const void *)behind;
+    const char *key = (const char *)(v + place->values);
+    values->clean = false;
+    bool whole = place->text == b->message.size; /* else it was cut once more */
+    values->message = whole ? place->message : b->message.size;
+    values->n = whole ? place->values : 0;
+    for (unsigned i = 0; i < values->n; i++, key += v++->key_size)
+        values->of[i] = (er_value){ key, v->key_size, v->at, v->size, v->number };
 }
 
 /* A look at the clocks may set them back by what was not exact: lines do not show that. */
@@ -31,7 +39,6 @@ static void read_record(er_backend *b, const er_voice *voice, const er_record *r
                         const char *rest)
 {
     er_line *line = &b->line;
-    const char *end = (const char *)record + record->size;
     line->level = (int)(record->tag >> ER_SAID_LEVEL & 0xf);
     line->thread = voice->thread;
     line->name = s->log->name;
@@ -59,18 +66,23 @@ static void read_record(er_backend *b, const er_voice *voice, const er_record *r
         line->file = rest;
         line->function = rest + place->file;
     }
-    rest += place->file + place->function;
-    plain_text(b, rest, rest + place->text <= end ? place->text : 0);
+    ready_text(b, place, rest + place->file + place->function);
 }
 
-static void deliver(er_hub *hub)
+/* To the sinks from this one on. A callback that dies of the line, or ends the process, never comes back here: then the rest of
+ * the sinks get it from er_print_rest. */
+static void deliver(er_hub *hub, size_t from)
 {
     er_backend *b = hub->backend;
     size_t sinks = sinks_of(hub);
     const er_layout *made = NULL;
-    for (size_t i = 0; i < sinks; i++) {
-        er_sink *sink = &hub->sinks[i];
+    for (b->sink = from; b->sink < sinks; b->sink++) {
+        er_sink *sink = &hub->sinks[b->sink];
         if (b->line.level < sink->level) continue;
+        if (b->dying && sink->each) {
+            er_sink_miss(sink, 1, 0);
+            continue;
+        }
         if (!made || !er_layout_same(made, sink->layout)) {
             made = sink->layout;
             er_text_clear(&b->laid_out);
@@ -84,6 +96,11 @@ static void deliver(er_hub *hub)
     }
 }
 
+void er_print_rest(er_hub *hub)
+{
+    if (hub->backend->printing) deliver(hub, hub->backend->sink + 1);
+}
+
 void er_print(er_hub *hub, const er_voice *voice, const er_record *record)
 {
     er_backend *b = hub->backend;
@@ -93,7 +110,9 @@ void er_print(er_hub *hub, const er_voice *voice, const er_record *record)
         b->discarded[record->tag >> ER_SAID_LEVEL & 0xf]++;
     } else {
         read_record(b, voice, record, s, rest);
-        deliver(hub);
+        b->printing = true;
+        deliver(hub, 0);
+        b->printing = false;
         b->lines++;
     }
     if (record->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)rest);
@@ -109,6 +128,7 @@ void er_print_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS])
         for (size_t level = 0; level < ER_LOG_LEVELS; level++) {
             if ((int)level >= hub->sinks[i].level) n += lost[level];
         }
-        if (n) er_sink_gap(&hub->sinks[i], &b->now, n);
+        if (n && b->dying && hub->sinks[i].each) er_sink_miss(&hub->sinks[i], 0, n);
+        else if (n) er_sink_gap(&hub->sinks[i], &b->now, n);
     }
 }

@@ -8,14 +8,17 @@
  * was lost.
  *
  * Full ring. Below the log's block_from: lost. Else the writer waits, parked on its voice, and looks again whenever the backend
- * has given room back. Nobody waits without a backend, or when the log closes; who still finds no room then is lost. */
+ * has given room back. Nobody waits without a backend, or when the log closes; who still finds no room then is lost. The
+ * library's own lines never wait (own.h), nor do those of a log's thread, which a callback says there: it alone makes room in its
+ * log, and two logs whose callbacks speak to each other would wait in a circle. */
 #include "base/atomic.h"
 #include "log/fields.h"
 #include "log/hub.h"
+#include "log/own.h"
 #include "log/pack.h"
+#include "log/spot.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define HEAD (sizeof(er_record) + sizeof(er_saying))
 
@@ -51,11 +54,10 @@ typedef struct saying { /* what is to be put: by plan and arguments, or text and
     const er_plan *plan; /* NULL: place */
     int level;
     er_args *args; /* NULL: text */
-    const char *file, *function, *text;
+    const char *file, *function;
     int line;
-    size_t size; /* of the text */
-    char mark[ER_TEXT_MARK];
-    size_t mark_size;
+    bool waits;          /* for room, if its level does */
+    const er_spot *spot; /* the text; NULL: arguments */
     errand_log_fields *fields;
 } saying;
 
@@ -80,8 +82,10 @@ static size_t size_of_rest(const saying *s, size_t most) /* behind the head and 
         va_end(again.list);
         return size <= most ? size : most;
     }
+    const er_spot *spot = s->spot;
     size_t place = sizeof(er_said_place) + (s->plan ? 0 : name_size(s->file) + name_size(s->function) + 2);
-    return er_round8(place + s->size + s->mark_size + 1);
+    size_t text = er_round8(place + spot->size + spot->mark_size);
+    return er_round8(text + spot->values.n * sizeof(er_said_value) + spot->keys);
 }
 
 static char *put_name(char *to, const char *name)
@@ -92,10 +96,26 @@ static char *put_name(char *to, const char *name)
     return to + size + 1;
 }
 
+static char *put_values(char *to, const er_values *values)
+{
+    for (unsigned i = 0; i < values->n; i++, to += sizeof(er_said_value)) {
+        const er_value *v = &values->of[i];
+        *(er_said_value *)(void *)to = (er_said_value){ (uint32_t)v->key_size, (uint32_t)v->at, (uint32_t)v->size, v->number };
+    }
+    for (unsigned i = 0; i < values->n; i++, to += values->of[i - 1].key_size)
+        memcpy(to, values->of[i].key, values->of[i].key_size);
+    return to;
+}
+
 static char *put_text(char *to, const saying *s)
 {
+    const er_spot *spot = s->spot;
+    char *begin = to;
     er_said_place *place = (er_said_place *)(void *)to;
-    *place = (er_said_place){ s->line, 0, 0, (uint32_t)(s->size + s->mark_size) };
+    *place = (er_said_place){ .line = s->line,
+                              .text = (uint32_t)(spot->size + spot->mark_size),
+                              .message = (uint32_t)spot->values.message,
+                              .values = spot->values.n };
     to += sizeof *place;
     if (!s->plan) {
         char *file = to, *function = put_name(file, s->file);
@@ -103,9 +123,10 @@ static char *put_text(char *to, const saying *s)
         place->file = (uint32_t)(function - file);
         place->function = (uint32_t)(to - function);
     }
-    memcpy(to, s->text, s->size);
-    memcpy(to + s->size, s->mark, s->mark_size);
-    return to + s->size + s->mark_size;
+    memcpy(to, spot->at, spot->size);
+    memcpy(to + spot->size, spot->mark, spot->mark_size);
+    to += spot->size + spot->mark_size;
+    return spot->values.n ? put_values(begin + er_round8((size_t)(to - begin)), &spot->values) : to;
 }
 
 static size_t size_of_lost(const er_voice *v) { return v->lost_all == v->lost_shown ? 0 : HEAD + sizeof v->lost; }
@@ -135,7 +156,8 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
         rest = longest;
     }
     char *record = er_ring_reserve(&v->ring, before + head + rest);
-    if (!record && s->level >= hub->block_from) record = wait_for_room(hub, v, before + head + rest);
+    bool waits = s->waits && s->level >= hub->block_from && !er_speaker_of_thread.serves;
+    if (!record && waits) record = wait_for_room(hub, v, before + head + rest);
     if (!record) return false;
     if (before) {
         memcpy(put_head(record, NULL, s->log), v->lost, sizeof v->lost);
@@ -192,68 +214,55 @@ static const er_plan *plan_of(errand_log_site *site, const char *format)
     return seen;
 }
 
-/* Formats on the spot: in a buffer on the stack or, if it is longer, in memory of its own; without memory, or longer than the
- * ring's longest record, it is cut and says so. */
-static void put_spot(saying *s, const char *format, er_args *args, size_t longest)
+/* Formats on the spot. What is longer than the ring's longest record is cut and says so. */
+static void put_spot(saying *s, const errand_log_site *site, const char *format, er_args *args)
 {
-    char text[512], *longer = NULL;
     int error = errno;
-    er_args again;
-    va_copy(again.list, args->list);
-    int n = format ? vsnprintf(text, sizeof text, format, args->list) : snprintf(text, sizeof text, "(null)");
-    if (n < 0)
-        n = snprintf(text, sizeof text, "(cannot be formatted: %.400s)",
-                     format); /* %ls with what is no text, or 2 GiB */
-    s->text = text;
-    s->size = (size_t)n;
-    if (s->size >= sizeof text) {
-        size_t keep = s->size <= longest ? s->size : longest;
-        errno = error;
-        if ((longer = er_alloc(keep + 2))) {
-            n = vsnprintf(longer, keep + 2, format,
-                          again.list); /* one more than is kept, to see where a character ends */
-            s->text = longer;
-            if (n < 0 || (size_t)n < keep) s->size = keep = n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
-        } else {
-            keep = sizeof text - 2;
-        }
-        size_t whole = s->size;
-        if (keep < whole) {
-            s->size = er_text_whole(s->text, keep);
-            s->mark_size = er_text_mark(s->mark, whole - s->size);
-        }
-    }
-    va_end(again.list);
+    er_plan *made = !s->plan && format && er_plan_has_fields(format) ? er_plan_of(site, format, false) : NULL;
+    const er_plan *plan = s->plan ? s->plan : made;
+    size_t longest = s->log->hub->ring / 2 - 1024, values = plan ? plan->parts * sizeof(er_said_value) + plan->keys : 0;
+    er_spot spot;
+    errno = error;
+    er_spot_print(&spot, format, plan, args->list, values < longest ? longest - values : 0);
+    s->spot = &spot;
     put(s);
-    er_free(longer);
+    er_spot_free(&spot);
+    er_free(made);
 }
 
 static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format,
-                                                 er_args *args)
+                                                 er_args *args, bool waits)
 {
     int error = errno; /* %m prints it, and the caller keeps it */
-    saying s = { .log = log, .level = er_plan_level(site ? site->level : ERRAND_LOG_DEFAULT) };
-    if (s.level < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: a change counts soon, not at once */
+    errand_log_level level = site ? site->level : ERRAND_LOG_DEFAULT;
+    saying s = { .log = log, .level = er_plan_level(level), .waits = waits };
+    /* relaxed: a change counts soon, not at once */
+    if (level == ERRAND_LOG_OFF || s.level < er_load_relaxed(&log->head.level) || is_dead(log)) return;
     /* acquire: the plan is seen whole */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
     if (!plan) plan = plan_of(site, format);
     errno = error;
-    if (plan && plan->given == format && plan->known) {
-        s.plan = plan;
+    if (plan && plan->given == format) s.plan = plan;
+    if (s.plan && plan->known) {
         s.args = args;
         put(&s);
     } else {
-        bool same = plan && plan->given == format;
-        if (same) s.plan = plan;
         s.file = site ? site->file : NULL;
         s.function = site ? site->function : NULL;
         s.line = site ? site->line : 0;
-        put_spot(&s, same ? plan->text : format, args, log->hub->ring / 2 - 1024);
+        put_spot(&s, site, format, args);
     }
     errno = error;
 }
 
 /* ---- the short way ---- */
+
+static __attribute__((noinline)) void rouse(er_hub *hub) /* it may have to start a thread, which can fail */
+{
+    int error = errno;
+    er_hub_rouse(hub, ER_HUB_ASLEEP);
+    errno = error;
+}
 
 static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site,
                                                               const char *format, er_args *args)
@@ -271,29 +280,31 @@ static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, e
     char *end = er_pack(put_head(record, plan, log), room - HEAD, plan, UINT32_MAX - 1, args);
     if (!end) return false;
     show(log->hub, v, record, (size_t)(end - record), tag_of(ER_SAID_ARGS, plan->level));
-    if (__builtin_expect(sleeps(log->hub), 0)) er_hub_rouse(log->hub, ER_HUB_ASLEEP);
+    if (__builtin_expect(sleeps(log->hub), 0)) rouse(log->hub);
     return true;
 }
 
-void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
-{
-    if (!log) return;
-    er_args args;
-    va_start(args.list, fmt);
-    bool done = put_quickly(log, site, fmt, &args);
-    va_end(args.list);
-    if (__builtin_expect(done, 1)) return;
-    va_start(args.list, fmt);
-    put_slowly(log, site, fmt, &args);
-    va_end(args.list);
-}
+/* Twice the same, so that the one of the program passes nothing more. */
+#define PUT(waits)                                      \
+    er_args args;                                       \
+    if (!log) return;                                   \
+    va_start(args.list, fmt);                           \
+    bool done = put_quickly(log, site, fmt, &args);     \
+    va_end(args.list);                                  \
+    if (__builtin_expect(done, 1)) return;              \
+    va_start(args.list, fmt);                           \
+    put_slowly(log, site, fmt, &args, waits);           \
+    va_end(args.list)
+
+void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...) { PUT(true); }
+void er_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...) { PUT(false); }
 
 void errand_log_vput(errand_log *log, errand_log_site *site, const char *fmt, va_list list)
 {
     if (!log) return;
     er_args args;
     va_copy(args.list, list);
-    put_slowly(log, site, fmt, &args);
+    put_slowly(log, site, fmt, &args, true);
     va_end(args.list);
 }
 
@@ -301,19 +312,11 @@ void errand_log_text(errand_log *log, errand_log_level level, const char *file, 
                      const char *text, size_t size)
 {
     int l = er_plan_level(level), error = errno;
-    if (!log || l < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: see above */
-    saying s = { .log = log,
-                 .level = l,
-                 .file = file,
-                 .function = function,
-                 .line = line,
-                 .text = text ? text : "(null)",
-                 .size = text ? size : 6 };
-    size_t longest = log->hub->ring / 2 - 1024;
-    if (s.size > longest) {
-        s.size = er_text_whole(text, longest);
-        s.mark_size = er_text_mark(s.mark, size - s.size);
-    }
-    put(&s);
+    if (!log || level == ERRAND_LOG_OFF || l < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: see above */
+    size_t whole = text ? size : 6, longest = log->hub->ring / 2 - 1024;
+    er_spot spot = { .at = text ? text : "(null)", .size = whole <= longest ? whole : er_text_whole(text, longest) };
+    if (spot.size < whole) spot.mark_size = er_text_mark(spot.mark, whole - spot.size);
+    spot.values.message = spot.size + spot.mark_size;
+    put(&(saying){ .log = log, .level = l, .file = file, .function = function, .line = line, .waits = true, .spot = &spot });
     errno = error;
 }

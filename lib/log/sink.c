@@ -228,6 +228,8 @@ void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines)
     add_gap(sink, now, lines, NULL);
 }
 
+void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told) { note_failure(sink, lines, told, EFAULT); }
+
 void er_sink_last(er_sink *sink, const er_line *now)
 {
     er_sink_write(sink);

@@ -53,6 +53,7 @@ bool er_sink_same(const er_sink *a, const er_sink *b); /* both would write the s
 
 void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size); /* laid out, with its newline */
 void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines); /* a line that says how many are missing here  */
+void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told); /* these go past it, for a callback must not be called now */
 void er_sink_write(er_sink *sink);                    /* everything in the buffer */
 void er_sink_last(er_sink *sink, const er_line *now); /* the same, and what it could not take, if not told yet */
 int  er_sink_reopen(er_sink *sink);                   /* its file, by its path; on failure the old one stays */

@@ -32,7 +32,7 @@ START_TEST(a_success_holds_its_value_and_frees_it_once)
 }
 END_TEST
 
-START_TEST(results_in_results_and_causes_behind_causes_are_freed_without_taking_stack)
+START_TEST(results_in_results_and_causes_behind_causes_are_copied_and_freed_without_taking_stack)
 {
     errand_result in_results = errand_ok(malloc(1), count_free), behind = errand_ok(malloc(1), count_free);
     freed = 0;
@@ -46,8 +46,13 @@ START_TEST(results_in_results_and_causes_behind_causes_are_freed_without_taking_
     }
     errand_result_free(&in_results);
     ck_assert_uint_eq(freed, 1);
+    errand_result copy = er_result_copy(&behind);
     errand_result_free(&behind);
     ck_assert_uint_eq(freed, 2);
+    size_t depth = 0;
+    for (const errand_result *r = &copy; r; r = errand_result_cause(r, 0)) depth++;
+    ck_assert_uint_eq(depth, 1000001);
+    errand_result_free(&copy);
 }
 END_TEST
 
@@ -184,6 +189,58 @@ START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_wr
         errand_result_free(&r);
         errand_result_free(&twin);
     }
+}
+END_TEST
+
+START_TEST(that_it_may_have_run_takes_no_memory_and_changes_nothing_else)
+{
+    errand_result r = errand_fail(EIO), as = errand_fail_as(EIO, ERRAND_KIND_NETWORK, 20, false, "lost");
+    er_result_may_have_run(&r);
+    ck_assert(errand_result_may_have_run(&r) && r.detail->fixed);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_UNKNOWN);
+    for (int by = ERRAND_BY_NOBODY; by <= ERRAND_BY_HEDGE; by++) {
+        r = er_fail_by(ETIMEDOUT, (errand_reason)by);
+        ck_assert(!errand_result_may_have_run(&r));
+        er_result_may_have_run(&r);
+        ck_assert(errand_result_may_have_run(&r) && r.detail->fixed);
+        ck_assert_int_eq(errand_result_reason(&r), by);
+        r = er_fail_by(ETIMEDOUT, (errand_reason)by); /* another's says what it said before */
+        ck_assert(!errand_result_may_have_run(&r));
+    }
+    er_result_may_have_run(&as);
+    ck_assert(errand_result_may_have_run(&as));
+    ck_assert_int_eq(errand_result_kind(&as), ERRAND_KIND_NETWORK);
+    ck_assert_int_eq(errand_result_retry_after(&as), 20);
+    ck_assert_str_eq(errand_result_message(&as), "lost");
+    errand_result well = errand_ok(NULL, NULL);
+    er_result_may_have_run(&well);
+    ck_assert_ptr_null(well.detail);
+    errand_result outer = er_fail_by(ETIMEDOUT, ERRAND_BY_TOTAL); /* what stands behind it is part of it */
+    er_result_because(&outer, as);
+    ck_assert(errand_result_may_have_run(&outer));
+    errand_result_free(&outer);
+}
+END_TEST
+
+START_TEST(texts_live_as_long_as_their_results)
+{
+    static const int codes[] = { ERRAND_HTTP + 404, ERRAND_HTTP + 503, ERRAND_CURL + 7, ERRAND_CURL + 28, ERRAND_USER + 1, 0x7fffffff };
+    enum { N = sizeof codes / sizeof *codes };
+    errand_result r[N];
+    const char *texts[N];
+    char copies[N][64];
+    for (size_t i = 0; i < N; i++) {
+        r[i] = errand_fail(codes[i]);
+        texts[i] = errand_result_message(&r[i]);
+        snprintf(copies[i], sizeof copies[i], "%s", texts[i]);
+    }
+    for (size_t i = 0; i < N; i++) {
+        ck_assert_str_eq(texts[i], copies[i]);
+        ck_assert_ptr_eq(errand_result_message(&r[i]), texts[i]); /* each is made once */
+    }
+    ck_assert_str_eq(texts[0], "HTTP 404");
+    ck_assert_str_eq(texts[1], "HTTP 503");
 }
 END_TEST
 
@@ -361,7 +418,7 @@ Suite *results_suite(void)
     Suite *suite = suite_create("results");
     TCase *tc = tcase_create("results");
     tcase_add_test(tc, a_success_holds_its_value_and_frees_it_once);
-    tcase_add_test(tc, results_in_results_and_causes_behind_causes_are_freed_without_taking_stack);
+    tcase_add_test(tc, results_in_results_and_causes_behind_causes_are_copied_and_freed_without_taking_stack);
     tcase_add_test(tc, the_owner_is_freed_not_the_value);
     tcase_add_test(tc, a_failure_may_have_a_value_which_is_freed_too);
     tcase_add_test(tc, a_plain_failure_says_what_is_known_and_nothing_more);
@@ -371,6 +428,8 @@ Suite *results_suite(void)
     tcase_add_test(tc, fail_as_says_everything_a_retry_goes_by);
     tcase_add_test(tc, causes_stand_behind_a_failure_in_order_and_go_with_it);
     tcase_add_test(tc, who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to);
+    tcase_add_test(tc, that_it_may_have_run_takes_no_memory_and_changes_nothing_else);
+    tcase_add_test(tc, texts_live_as_long_as_their_results);
     tcase_add_test(tc, messages_of_early_ends_name_who_ended_it);
     tcase_add_test(tc, the_table_of_kinds_is_the_headers);
     tcase_add_test(tc, what_was_said_of_the_kind_decides_over_the_code);

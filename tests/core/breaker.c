@@ -231,7 +231,7 @@ START_TEST(every_outcome_gives_the_lease_back)
 }
 END_TEST
 
-START_TEST(a_lease_expires_and_its_late_outcome_is_not_looked_at)
+START_TEST(a_lease_expires_and_is_lent_anew)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 1000 });
     errand_call lost, next;
@@ -244,12 +244,37 @@ START_TEST(a_lease_expires_and_its_late_outcome_is_not_looked_at)
     turn(&t, pool, 600);
     ck_assert_uint_eq(stats_of(b).probing, 0);
     ck_assert_int_eq(errand_breaker_ask(b, NULL, &next), 0);
-    errand_breaker_tell(&lost, &(errand_result){ .error = ETIMEDOUT });
+    errand_breaker_tell(&lost, NULL); /* the lease is not its any more */
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_uint_eq(stats_of(b).probing, 1);
     errand_breaker_tell(&next, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     end(b);
+}
+END_TEST
+
+/* A call is asked for each 10 ms, and takes 150. */
+static errand_breaker_state after_slow_probes(int error)
+{
+    errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 100, .probes = 2 });
+    enum { CALLS = 60, LATE = 15 };
+    errand_call calls[CALLS] = { 0 };
+    for (int i = 0; i < CALLS && (i == 0 || stats_of(b).state == ERRAND_BREAKER_HALF_OPEN); i++) {
+        errand_breaker_ask(b, NULL, &calls[i]);
+        if (i >= LATE) errand_breaker_tell(&calls[i - LATE], &(errand_result){ .error = error });
+        turn(&t, pool, 10);
+    }
+    errand_breaker_state state = stats_of(b).state;
+    for (int i = 0; i < CALLS; i++) errand_breaker_tell(&calls[i], NULL);
+    ck_assert_uint_eq(stats_of(b).under_way, 0);
+    end(b);
+    return state;
+}
+
+START_TEST(what_becomes_of_probes_slower_than_their_leases_counts)
+{
+    ck_assert_int_eq(after_slow_probes(0), ERRAND_BREAKER_CLOSED);
+    ck_assert_int_eq(after_slow_probes(ETIMEDOUT), ERRAND_BREAKER_OPEN);
 }
 END_TEST
 
@@ -472,7 +497,8 @@ Suite *breaker_suite(void)
     tcase_add_test(tc, it_opens_for_longer_and_longer_up_to_the_longest);
     tcase_add_test(tc, jitter_is_spread_over_the_last_fifth_and_can_be_seeded);
     tcase_add_test(tc, every_outcome_gives_the_lease_back);
-    tcase_add_test(tc, a_lease_expires_and_its_late_outcome_is_not_looked_at);
+    tcase_add_test(tc, a_lease_expires_and_is_lent_anew);
+    tcase_add_test(tc, what_becomes_of_probes_slower_than_their_leases_counts);
     tcase_add_test(tc, a_call_of_an_earlier_state_says_nothing_of_this_one);
     tc = case_of(suite, "by hand");
     tcase_add_test(tc, it_can_be_forced_open_and_closed);

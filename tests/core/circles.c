@@ -280,6 +280,19 @@ START_TEST(two_pools_whose_workers_wait_for_room_in_each_others_queues)
 }
 END_TEST
 
+START_TEST(a_deep_one_on_a_small_stack)
+{
+    errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 64 * 1024, .log = said.log });
+    chained c = { .error = 0 };
+    c.next = chained_task(small, &c, "deep");
+    for (int i = 0; i < 60; i++) c.next = errand_any(&c.next, 1);
+    happen(&c.go);
+    await_event(&c.awaited);
+    ck_assert_int_eq(c.error, EDEADLK);
+    close_pool(small);
+}
+END_TEST
+
 /* ---- no false alarm ---- */
 
 static errand_result slow_sleep(void *arg)
@@ -365,6 +378,7 @@ Suite *circles_suite(void)
     tcase_add_test(tc, with_spares_it_is_run);
     tcase_add_test(tc, two_pools_that_starve_each_other);
     tcase_add_test(tc, two_pools_whose_workers_wait_for_room_in_each_others_queues);
+    tcase_add_test(tc, a_deep_one_on_a_small_stack);
     tc = case_of(suite, "no circles");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
     tcase_add_test(tc, sixty_four_tasks_that_await_what_is_slow_are_no_circle);

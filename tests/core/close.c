@@ -1,5 +1,7 @@
 /* Closing: what is finished, what is cancelled, who is left behind, and what outlives a pool. */
-#include "cores.h"
+#include "heard.h"
+
+#include "core/pool_state.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -418,6 +420,180 @@ START_TEST(closing_under_a_flood_of_submits_loses_and_repeats_nothing)
 }
 END_TEST
 
+/* ---- the closer keeps its time, whoever else is busy ---- */
+
+static hold hooked; /* the hook's two events */
+static unsigned hooks;
+static void hold_hook(void *first_of_two)
+{
+    if (count_up(&hooks) != (unsigned)as_number(first_of_two)) return;
+    happen(&hooked.began);
+    await_event(&hooked.go);
+}
+
+static void hook_is_left_behind(errand_pool_opts opts, const char *name)
+{
+    heard h;
+    heard_open(&h);
+    opts.log = h.log;
+    opts.workers = 1;
+    opts.arg = as_value(1);
+    pool = errand_pool_new(&opts);
+    errand_future *f = errand_submit(pool, count_run, &total);
+    if (opts.on_start) await_event(&hooked.began);
+    else ENDS(f, 0);
+    ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
+    ck_assert(!happened(&hooked.go));
+    ck_assert_msg(strstr(heard_text(&h), name), "%s", heard_text(&h));
+    happen(&hooked.go);
+    if (opts.on_start) ENDS(f, ECANCELED);
+    nothing_is_left();
+    heard_close(&h);
+}
+
+START_TEST(a_thread_that_is_still_in_on_stop_is_named_and_left_behind)
+{
+    hook_is_left_behind((errand_pool_opts){ .on_stop = hold_hook }, "left behind: on_stop");
+}
+END_TEST
+
+START_TEST(a_thread_that_is_still_in_on_start_is_named_and_left_behind)
+{
+    hook_is_left_behind((errand_pool_opts){ .on_start = hold_hook }, "left behind: on_start");
+}
+END_TEST
+
+static event then_ended;
+static unsigned then_error;
+static errand_result await_it(errand_result in, void *never)
+{
+    errand_result r = errand_await(never);
+    then_error = (unsigned)r.error;
+    errand_result_free(&r);
+    happen(&then_ended);
+    return in;
+}
+
+START_TEST(a_then_behind_a_straggler_is_called_elsewhere_and_told_of_the_shutdown)
+{
+    hold h = { 0 };
+    errand_future *f, *never;
+    pool = pool_of(1);
+    errand_future *held = errand_submit(pool, hold_worker, &h);
+    await_event(&h.began);
+    errand_promise *p = errand_promise_new(pool, &f), *q = errand_promise_new(pool, &never);
+    errand_drop(errand_then(f, await_it, never));
+    errand_resolve(p, errand_ok(NULL, NULL));
+    ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
+    await_event(&then_ended); /* the only worker is held still */
+    ck_assert_uint_eq(then_error, ECANCELED);
+    ck_assert(!happened(&h.go));
+    happen(&h.go);
+    ENDS(held, 0);
+    errand_promise_abandon(q);
+}
+END_TEST
+
+static unsigned nested_error;
+static event nested_began;
+static errand_result await_a_promise(void *never)
+{
+    happen(&nested_began);
+    errand_result r = errand_await(never);
+    nested_error = (unsigned)r.error;
+    return r;
+}
+
+static errand_result await_it_shielded(void *never)
+{
+    errand_frame frame;
+    errand_enter(&frame, ERRAND_FOREVER, true);
+    errand_result r = errand_await(errand_submit(pool, await_a_promise, never));
+    errand_leave(&frame);
+    return r;
+}
+
+START_TEST(a_task_that_runs_in_place_under_a_shield_is_told_of_the_shutdown)
+{
+    errand_future *never;
+    pool = pool_of(1);
+    errand_promise *p = errand_promise_new(pool, &never);
+    errand_drop(errand_submit(pool, await_it_shielded, never));
+    await_event(&nested_began);
+    ck_assert_int_eq(errand_pool_close(pool, LONG_MS / 30), 0);
+    ck_assert_uint_eq(nested_error, ECANCELED);
+    errand_promise_abandon(p);
+}
+END_TEST
+
+/* ---- beside a close ---- */
+
+static size_t waiting_in(errand_pool *p)
+{
+    size_t n = 0;
+    er_pool_lock(p);
+    for (er_node *at = p->watchers.head.next; at != &p->watchers.head; at = at->next) n++;
+    er_pool_unlock(p);
+    return n;
+}
+
+static int idle_error[4];
+static void *look_until_idle(void *error)
+{
+    errand_pool_stats s;
+    FILE *nowhere = fopen("/dev/null", "w");
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    ck_assert_int_eq(errand_pool_dump(pool, nowhere), 0);
+    *(int *)error = errand_pool_wait_idle(pool, LONG_MS);
+    fclose(nowhere);
+    return NULL;
+}
+
+START_TEST(who_waits_until_a_pool_is_idle_may_see_it_closed)
+{
+    for (unsigned rounds = scaled(100); rounds; rounds--) {
+        pthread_t threads[4];
+        hold h = { 0 };
+        pool = pool_of(2);
+        errand_drop(errand_submit(pool, hold_worker, &h));
+        await_event(&h.began);
+        for (int i = 0; i < 4; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, look_until_idle, &idle_error[i]), 0);
+        while (waiting_in(pool) < 4) sched_yield();
+        happen(&h.go);
+        close_pool(pool);
+        for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+        for (int i = 0; i < 4; i++) ck_assert_int_eq(idle_error[i], 0);
+    }
+}
+END_TEST
+
+static errand_result wait_until_idle(void *other)
+{
+    happen(&nested_began);
+    return errand_fail(errand_pool_wait_idle(other, ERRAND_FOREVER));
+}
+
+START_TEST(waiting_until_another_pool_is_idle_hears_a_cancel)
+{
+    hold h = { 0 };
+    errand_pool *other = pool_of(1);
+    pool = pool_of(1);
+    errand_future *held = errand_submit(other, hold_worker, &h);
+    await_event(&h.began);
+    errand_future *f = errand_submit(pool, wait_until_idle, other);
+    await_event(&nested_began);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    errand_task task = { .fn = wait_until_idle, .arg = other, .within_ms = 5 };
+    ENDS(errand_submit_task(pool, &task), ETIMEDOUT);
+    happen(&h.go);
+    ENDS(held, 0);
+    close_pool(other);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *close_suite(void)
 {
     Suite *suite = suite_create("close");
@@ -434,6 +610,13 @@ Suite *close_suite(void)
     tcase_add_test(tc, a_then_that_begins_after_the_cancelling_is_told_too);
     tcase_add_test(tc, what_will_not_end_is_named_and_left_behind_safely);
     tcase_add_test(tc, thens_are_called_though_a_straggler_holds_the_only_worker);
+    tcase_add_test(tc, a_thread_that_is_still_in_on_stop_is_named_and_left_behind);
+    tcase_add_test(tc, a_thread_that_is_still_in_on_start_is_named_and_left_behind);
+    tcase_add_test(tc, a_then_behind_a_straggler_is_called_elsewhere_and_told_of_the_shutdown);
+    tcase_add_test(tc, a_task_that_runs_in_place_under_a_shield_is_told_of_the_shutdown);
+    tc = case_of(suite, "beside");
+    tcase_add_test(tc, who_waits_until_a_pool_is_idle_may_see_it_closed);
+    tcase_add_test(tc, waiting_until_another_pool_is_idle_hears_a_cancel);
     tc = case_of(suite, "afterwards");
     tcase_add_test(tc, continuations_after_close_run_on_the_thread_that_finds_it_closed);
     tcase_add_test(tc, a_then_that_runs_without_its_pool_may_resolve_and_await);

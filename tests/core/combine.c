@@ -2,6 +2,7 @@
 #include "cores.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 static errand_pool *pool;
@@ -215,6 +216,45 @@ START_TEST(a_cancel_goes_down_a_deep_tree_without_taking_stack)
 }
 END_TEST
 
+/* On a thread with little stack. */
+static void *cancel_it(void *f)
+{
+    errand_cancel(f);
+    return NULL;
+}
+static void cancel_on_a_small_stack(errand_future *f)
+{
+    pthread_t thread;
+    pthread_attr_t attr;
+    ck_assert_int_eq(pthread_attr_init(&attr), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attr, 256 << 10), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attr, cancel_it, f), 0);
+    ck_assert_int_eq(pthread_attr_destroy(&attr), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+START_TEST(a_cancel_goes_down_a_fold_without_taking_stack_whichever_input_is_deep)
+{
+    enum { DEEP = 20000 };
+    errand_promise **leaves = malloc((2 * DEEP + 1) * sizeof(errand_promise *));
+    for (int how = 0; how < 4; how++) {
+        errand_future *f, *leaf;
+        size_t n = 0;
+        leaves[n++] = errand_promise_new(pool, &f);
+        for (int i = 0; i < DEEP; i++) {
+            leaves[n++] = errand_promise_new(pool, &leaf);
+            errand_future *both[] = { how % 2 ? leaf : f, how % 2 ? f : leaf };
+            f = how / 2 ? errand_any(both, 2) : errand_all(both, 2);
+        }
+        cancel_on_a_small_stack(f);
+        for (size_t i = 0; i < n; i++) ck_assert_int_eq(errand_promise_cancelled(leaves[i]), ERRAND_BY_CALLER);
+        ENDS(f, ECANCELED);
+        for (size_t i = 0; i < n; i++) errand_promise_abandon(leaves[i]);
+    }
+    free(leaves);
+}
+END_TEST
+
 START_TEST(a_wide_all_ends_with_its_last)
 {
     unsigned n = scaled(20000);
@@ -368,6 +408,82 @@ START_TEST(a_timeout_of_nothing_or_of_negative_time_is_EINVAL)
 }
 END_TEST
 
+START_TEST(a_timeout_beyond_the_range_of_the_clock_is_none)
+{
+    promise(1);
+    errand_future *f = errand_timeout(errand_timeout(fs[0], ERRAND_FOREVER / 2), ERRAND_FOREVER - 1);
+    errand_resolve(ps[0], errand_ok(&pool, NULL));
+    errand_result r = errand_await(f);
+    ck_assert_ptr_eq(r.value, &pool);
+}
+END_TEST
+
+static bool timed_out_may_have_run(errand_future *f)
+{
+    errand_result r = errand_await(errand_timeout(f, 0));
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+    bool may = errand_result_may_have_run(&r);
+    errand_result_free(&r);
+    return may;
+}
+
+START_TEST(what_a_timeout_leaves_behind_may_have_run_unless_it_had_not_begun)
+{
+    hold held[2] = { 0 };
+    errand_future *running[2];
+    for (int i = 0; i < 2; i++) {
+        running[i] = errand_submit(pool, hold_worker, &held[i]);
+        await_event(&held[i].began);
+    }
+    ck_assert(timed_out_may_have_run(running[0]));
+    ck_assert(!timed_out_may_have_run(errand_submit(pool, hold_worker, NULL))); /* it is queued behind those */
+    ck_assert(!timed_out_may_have_run(errand_sleep(pool, LONG_MS)));
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
+    ck_assert(errand_sem_try(sem, 1));
+    ck_assert(!timed_out_may_have_run(errand_sem_acquire(sem, NULL, 1)));
+    errand_sem_free(sem);
+
+    errand_future *idle[] = { errand_sleep(pool, LONG_MS), errand_submit(pool, hold_worker, NULL) };
+    ck_assert(!timed_out_may_have_run(errand_all(idle, 2)));
+    errand_future *half[] = { errand_sleep(pool, LONG_MS), errand_shield(running[1]) };
+    ck_assert(timed_out_may_have_run(errand_all(half, 2)));
+    promise(2); /* who is to resolve them works on */
+    ck_assert(timed_out_may_have_run(fs[0]));
+    ck_assert(timed_out_may_have_run(errand_timeout(fs[1], LONG_MS)));
+    for (int i = 0; i < 2; i++) {
+        errand_promise_abandon(ps[i]);
+        happen(&held[i].go);
+    }
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+}
+END_TEST
+
+START_TEST(a_failure_that_leaves_others_behind_may_have_run)
+{
+    hold held = { 0 };
+    errand_future *running = errand_submit(pool, hold_worker, &held);
+    await_event(&held.began);
+    promise(1);
+    errand_future *race = errand_race((errand_future *[]){ running, fs[0] }, 2);
+    errand_resolve(ps[0], errand_fail(ECONNREFUSED));
+    errand_result r = errand_await(race);
+    ck_assert_int_eq(r.error, ECONNREFUSED);
+    ck_assert(errand_result_may_have_run(&r));
+    errand_result_free(&r);
+    promise(2);
+    errand_future *any = errand_any(fs, 2);
+    errand_resolve(ps[0], errand_fail_as(EIO, ERRAND_KIND_NETWORK, -1, true, "lost"));
+    errand_resolve(ps[1], errand_fail(ECONNREFUSED));
+    r = errand_await(any);
+    ck_assert_int_eq(r.error, ECONNREFUSED);
+    ck_assert(errand_result_may_have_run(&r)); /* one of them */
+    errand_result_free(&r);
+    happen(&held.go);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+}
+END_TEST
+
 Suite *combine_suite(void)
 {
     Suite *suite = suite_create("combine");
@@ -384,6 +500,7 @@ Suite *combine_suite(void)
     tcase_add_test(tc, cancelling_the_whole_cancels_its_inputs_and_it_ends_when_they_have);
     tcase_add_test(tc, an_all_of_alls_ends_without_taking_stack);
     tcase_add_test(tc, a_cancel_goes_down_a_deep_tree_without_taking_stack);
+    tcase_add_test(tc, a_cancel_goes_down_a_fold_without_taking_stack_whichever_input_is_deep);
     tcase_add_test(tc, a_wide_all_ends_with_its_last);
     tc = case_of(suite, "timeout");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
@@ -395,5 +512,8 @@ Suite *combine_suite(void)
     tcase_add_test(tc, what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_the_timeout);
     tcase_add_test(tc, the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not);
     tcase_add_test(tc, a_timeout_of_nothing_or_of_negative_time_is_EINVAL);
+    tcase_add_test(tc, a_timeout_beyond_the_range_of_the_clock_is_none);
+    tcase_add_test(tc, what_a_timeout_leaves_behind_may_have_run_unless_it_had_not_begun);
+    tcase_add_test(tc, a_failure_that_leaves_others_behind_may_have_run);
     return suite;
 }

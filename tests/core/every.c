@@ -252,6 +252,19 @@ START_TEST(ends_by_cancel_by_failure_and_by_the_pool_race)
 }
 END_TEST
 
+static errand_result nothing(void *unused) { return errand_ok(unused, NULL); }
+
+START_TEST(many_that_nobody_owns_end_as_their_pool_closes)
+{
+    for (unsigned rounds = scaled(100); rounds; rounds--) {
+        errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
+        for (int i = 0; i < 500; i++) errand_drop(errand_every(own, 1, nothing, NULL));
+        ENDS(errand_sleep(own, 3 + rounds % 3), 0);
+        close_pool(own);
+    }
+}
+END_TEST
+
 Suite *every_suite(void)
 {
     Suite *suite = suite_create("every");
@@ -267,5 +280,6 @@ Suite *every_suite(void)
     tcase_add_test(tc, it_ends_as_soon_as_its_pool_begins_to_close);
     tcase_add_test(tc, at_a_closed_pool_none_is_made);
     tcase_add_test(tc, ends_by_cancel_by_failure_and_by_the_pool_race);
+    tcase_add_test(tc, many_that_nobody_owns_end_as_their_pool_closes);
     return suite;
 }

@@ -1,8 +1,11 @@
 /* A child process: what it inherited is dead, answers so, and hangs nobody; what it makes itself works. */
 #include "cores.h"
 
+#include "core/pool_state.h"
+
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +218,192 @@ START_TEST(a_task_may_fork)
 }
 END_TEST
 
+static errand_future *failed;
+static unsigned made_in_child;
+static errand_result go_on_later(errand_result in, void *arg)
+{
+    errand_result_free(&in);
+    count_up(arg);
+    errand_future *f;
+    errand_promise_abandon(errand_promise_new(pool, &f));
+    return errand_later(f);
+}
+
+static int drop_what_failed(void)
+{
+    if (code(errand_then(ended, go_on_later, &made_in_child)) != ERRAND_EFORKED || made_in_child != 1) return 1;
+    errand_drop(failed);
+    return 0;
+}
+
+static errand_result fail_as(void *arg) { return errand_fail((int)as_number(arg)); }
+
+START_TEST(a_child_asks_for_no_lock_that_a_thread_of_the_parent_held)
+{
+    errand_log *log = errand_log_new(NULL);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .log = log });
+    failed = errand_submit(pool, fail_as, as_value(EIO));
+    ended = errand_submit(pool, count_run, NULL);
+    ck_assert_int_eq(errand_wait(failed, ERRAND_FOREVER), 0);
+    ck_assert_int_eq(errand_wait(ended, ERRAND_FOREVER), 0);
+    er_pool_lock(pool);
+    in_child(drop_what_failed);
+    er_pool_unlock(pool);
+    ENDS(failed, EIO);
+    ENDS(ended, 0);
+    close_pool(pool);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+}
+END_TEST
+
+static int seen_by[2]; /* a pipe: a letter for each run, p in the parent, c in the child */
+static pid_t parent, child;
+static void note(void) { ck_assert_int_eq(write(seen_by[1], getpid() == parent ? "p" : "c", 1), 1); }
+static errand_result note_run(void *arg)
+{
+    note();
+    return errand_ok(arg, NULL);
+}
+static errand_result note_then(errand_result in, void *arg)
+{
+    (void)arg;
+    note();
+    return in;
+}
+
+static event all_queued;
+static errand_result fork_and_return(void *arg)
+{
+    await_event(&all_queued);
+    pid_t pid = fork();
+    if (pid) child = pid;
+    return errand_ok(arg, NULL);
+}
+
+static errand_result await_one_that_forks(void *arg)
+{
+    return errand_await(errand_submit(pool, fork_and_return, arg));
+}
+
+static void returns_in_the_child(errand_fn *fn)
+{
+    errand_future *fs[3];
+    parent = getpid();
+    ck_assert_int_eq(pipe(seen_by), 0);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    fs[0] = errand_then(errand_submit(pool, fn, NULL), note_then, NULL);
+    for (int i = 1; i < 3; i++) fs[i] = errand_submit(pool, note_run, NULL);
+    happen(&all_queued);
+    for (int i = 0; i < 3; i++) ENDS(fs[i], 0);
+    close_pool(pool);
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    char letters[16] = "";
+    close(seen_by[1]);
+    ck_assert_int_eq(read(seen_by[0], letters, sizeof letters - 1), 3);
+    ck_assert_str_eq(letters, "ppp");
+    close(seen_by[0]);
+}
+
+START_TEST(a_task_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    returns_in_the_child(fork_and_return);
+}
+END_TEST
+
+START_TEST(so_does_one_that_runs_in_place)
+{
+    returns_in_the_child(await_one_that_forks);
+}
+END_TEST
+
+static errand_result blocked_in_a_child(void *arg)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        sigset_t now;
+        sigprocmask(SIG_SETMASK, NULL, &now);
+        _exit(sigismember(&now, SIGTERM) + 2 * sigismember(&now, SIGUSR1));
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    (void)arg;
+    return errand_ok(as_value(WEXITSTATUS(status)), NULL);
+}
+
+START_TEST(a_child_of_a_task_has_the_signals_of_the_program_open)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &one, NULL); /* the program's own wish */
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, blocked_in_a_child, NULL)).value), 2);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_policy *shared_policy;
+static bool loops_well(void)
+{
+    errand_loop loop = { { 0 } };
+    errand_result r = { 0 };
+    unsigned n = 0;
+    while (errand_loop_next(&loop, shared_policy, &r)) r = n++ ? errand_ok(NULL, NULL) : errand_fail(EPIPE);
+    bool well = !r.error && n == 2;
+    errand_result_free(&r);
+    return well;
+}
+static int loop_in_child(void)
+{
+    for (int i = 0; i < 40; i++) {
+        if (!loops_well()) return 1;
+    }
+    return 0;
+}
+static void *keep_looping(void *arg)
+{
+    while (!count_of(&stop)) ck_assert(loops_well());
+    return arg;
+}
+
+START_TEST(a_child_loops_by_a_policy_that_the_parents_threads_use)
+{
+    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
+    ck_assert_ptr_nonnull(shared_policy);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_looping, NULL), 0);
+    for (unsigned rounds = scaled(300); rounds; rounds--) in_child(loop_in_child);
+    count_up(&stop);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    errand_policy_free(shared_policy);
+}
+END_TEST
+
+static errand_result loop_in_child_of_task(void *arg)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        alarm(LONG_MS / 1000);
+        _exit(loop_in_child());
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    (void)arg;
+    return errand_ok(as_value(status), NULL);
+}
+
+START_TEST(a_task_may_loop_in_its_child)
+{
+    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, loop_in_child_of_task, NULL)).value), 0);
+    close_pool(pool);
+    errand_policy_free(shared_policy);
+}
+END_TEST
+
 Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
@@ -222,6 +411,12 @@ Suite *fork_suite(void)
     if (ADDRESS_SANITIZER) return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
     tcase_add_test(tc, in_the_child_everything_of_the_parents_says_EFORKED);
     tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
+    tcase_add_test(tc, a_child_asks_for_no_lock_that_a_thread_of_the_parent_held);
+    tcase_add_test(tc, a_task_that_forks_and_returns_in_the_child_ends_the_child);
+    tcase_add_test(tc, so_does_one_that_runs_in_place);
+    tcase_add_test(tc, a_child_of_a_task_has_the_signals_of_the_program_open);
+    tcase_add_test(tc, a_task_may_loop_in_its_child);
+    tcase_add_test(tc, a_child_loops_by_a_policy_that_the_parents_threads_use);
     if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
     tcase_add_test(tc, the_parents_futures_among_the_childs_own_hang_nobody);
     tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own);

@@ -223,6 +223,28 @@ START_TEST(a_cancelled_then_cancels_its_input_and_is_called_once_with_ECANCELED)
 }
 END_TEST
 
+static errand_promise *late_one;
+static errand_result be_late(errand_result in, void *to)
+{
+    errand_future *f;
+    errand_result_free(&in);
+    late_one = errand_promise_new(to, &f);
+    return errand_later(f);
+}
+
+START_TEST(a_then_of_a_future_without_a_pool_may_end_later)
+{
+    errand_future *made[] = { errand_all(NULL, 0), errand_submit(NULL, NULL, NULL), errand_timeout(NULL, 1) };
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        errand_future *f = errand_then(made[i], be_late, pool);
+        ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);
+        f = errand_timeout(f, 1); /* it is as any other that has not ended */
+        ENDS(f, ETIMEDOUT);
+        errand_promise_abandon(late_one);
+    }
+}
+END_TEST
+
 START_TEST(a_dropped_then_is_called_all_the_same)
 {
     errand_future *f;
@@ -306,6 +328,7 @@ Suite *futures_suite(void)
     tcase_add_test(tc, a_then_gets_the_result_and_gives_the_next);
     tcase_add_test(tc, a_then_runs_on_a_worker_never_on_the_stack_of_its_cause);
     tcase_add_test(tc, a_cancelled_then_cancels_its_input_and_is_called_once_with_ECANCELED);
+    tcase_add_test(tc, a_then_of_a_future_without_a_pool_may_end_later);
     tcase_add_test(tc, a_dropped_then_is_called_all_the_same);
     tcase_add_test(tc, a_then_of_what_could_not_be_started_is_called);
     tcase_add_test(tc, a_then_may_return_later);

@@ -667,6 +667,20 @@ static errand_result third_time_well(void *arg)
     return count_up(arg) < 3 ? errand_fail(EAGAIN) : errand_ok(as_value(3), NULL);
 }
 
+START_TEST(a_refusal_that_submit_returned_is_not_told_again)
+{
+    static heard said;
+    heard_open(&said);
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .log = said.log });
+    errand_group *g = errand_group_new(own, NULL);
+    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .name = "no function" }), EINVAL);
+    close_group(g);
+    close_pool(own);
+    ck_assert_str_eq(heard_text(&said), "");
+    heard_close(&said);
+}
+END_TEST
+
 START_TEST(a_member_may_have_a_policy)
 {
     unsigned runs = 0;
@@ -790,6 +804,7 @@ Suite *groups_suite(void)
     tcase_add_test(tc, a_dropped_join_ends_all_the_same);
     tcase_add_test(tc, close_is_cleanup_and_not_cut_short_by_a_cancel);
     tcase_add_test(tc, failures_left_in_a_closed_group_are_told_once_for_each_site);
+    tcase_add_test(tc, a_refusal_that_submit_returned_is_not_told_again);
     tcase_add_test(tc, a_member_may_have_a_policy);
     tcase_add_test(tc, held_ones_too_inherit_the_context_of_who_gave_them);
     tcase_add_test(tc, giving_taking_failing_and_cancelling_race_and_every_arg_is_freed_once);

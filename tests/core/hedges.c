@@ -299,6 +299,28 @@ START_TEST(a_budget_bounds_the_share_of_hedges)
 }
 END_TEST
 
+START_TEST(a_hedge_that_a_limit_refuses_is_asked_for_once)
+{
+    open_turned(1);
+    asked a = { .n = 0 };
+    errand_breaker *breaker = errand_breaker_new(pool, NULL);
+    errand_policy *policy = policy_of((errand_policy_opts){ .hedge_ms = 10, .attempts = 9, .breaker = breaker });
+    errand_future *f = errand_run_task(pool, policy, &(errand_task){ .fn = ask, .arg = &a });
+    await_count(&a.n, 1);
+    await_asleep(pool, 0);
+    ck_assert_int_eq(errand_breaker_force(breaker, NULL, ERRAND_BREAKER_OPEN), 0);
+    for (int i = 0; i < 100; i++)
+        turn(&t, pool, 10);
+    ck_assert_uint_eq(stats_of(policy).refused, 1);
+    errand_resolve(a.promise[0], errand_ok(NULL, NULL));
+    ENDS(f, 0);
+    ck_assert_uint_eq(count_of(&a.n), 1);
+    errand_policy_free(policy);
+    errand_breaker_free(breaker);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *hedges_suite(void)
 {
     Suite *suite = suite_create("hedges");
@@ -309,5 +331,6 @@ Suite *hedges_suite(void)
     tcase_add_test(tc, a_cancel_or_the_deadline_ends_them_all);
     tcase_add_test(tc, a_percentile_is_learnt_from_the_runs_before);
     tcase_add_test(tc, a_budget_bounds_the_share_of_hedges);
+    tcase_add_test(tc, a_hedge_that_a_limit_refuses_is_asked_for_once);
     return suite;
 }

@@ -29,6 +29,7 @@ Suite *hedges_suite(void);
 Suite *loops_suite(void);
 Suite *outage_suite(void);
 Suite *retry_suite(void);
+Suite *abandoned_suite(void);
 Suite *deadlines_suite(void);
 Suite *stages_suite(void);
 Suite *groups_suite(void);
@@ -69,6 +70,7 @@ int main(void)
     srunner_add_suite(runner, loops_suite());
     srunner_add_suite(runner, outage_suite());
     srunner_add_suite(runner, retry_suite());
+    srunner_add_suite(runner, abandoned_suite());
     srunner_add_suite(runner, deadlines_suite());
     srunner_add_suite(runner, stages_suite());
     srunner_add_suite(runner, groups_suite());

@@ -120,6 +120,34 @@ START_TEST(a_line_that_is_full_takes_nobody_more)
 }
 END_TEST
 
+/* Resizes the semaphore again as soon as it hears that it was refused. */
+typedef struct resizer {
+    er_sem_place place;
+    errand_sem *sem;
+} resizer;
+static void resize_again(er_waiter *waiter)
+{
+    ck_assert_int_eq(errand_sem_resize(er_of(waiter, resizer, place.waiter)->sem, 10), 0);
+}
+
+START_TEST(a_refusal_says_the_size_for_which_it_was_refused)
+{
+    errand_sem *sem = sem_of((errand_sem_opts){ .permits = 4 });
+    ck_assert(errand_sem_try(sem, 4));
+    resizer first = { .sem = sem, .place = { .waiter.fn = resize_again, .n = 2 } };
+    ck_assert_int_eq(er_sem_enter(sem, NULL, &first.place), EINPROGRESS);
+    errand_future *f = errand_sem_acquire(sem, NULL, 3);
+    ck_assert_int_eq(errand_sem_resize(sem, 1), 0);
+    ck_assert_int_eq(first.place.error, EINVAL);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, EINVAL);
+    ck_assert_str_eq(errand_result_message(&r), "3 permits of a semaphore of 1");
+    errand_result_free(&r);
+    ck_assert_int_eq(errand_sem_give(sem, 4), 0);
+    end(sem);
+}
+END_TEST
+
 START_TEST(more_permits_let_the_line_move_up)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
@@ -372,6 +400,7 @@ Suite *permits_suite(void)
     tcase_add_test(tc, an_overlong_key_is_refused);
     tc = case_of(suite, "bounds");
     tcase_add_test(tc, a_line_that_is_full_takes_nobody_more);
+    tcase_add_test(tc, a_refusal_says_the_size_for_which_it_was_refused);
     tcase_add_test(tc, more_permits_let_the_line_move_up);
     tcase_add_test(tc, fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back);
     tc = case_of(suite, "told");

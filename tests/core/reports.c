@@ -1,8 +1,11 @@
 /* What a pool tells of itself: who is alive, how many and how long, and which failures nobody looked at. */
 #include "heard.h"
 
+#include "core/pool_state.h"
+
 #include <errand/policy.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +144,36 @@ START_TEST(a_dump_shows_runs_that_are_asleep)
 }
 END_TEST
 
+static errand_pool *dumped;
+static unsigned looked_up;
+int __real_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info)
+{
+    if (dumped) ck_assert_uint_eq(__atomic_load_n(&dumped->lock.word, __ATOMIC_SEQ_CST), 0);
+    looked_up++;
+    return __real_dladdr(address, info);
+}
+
+START_TEST(symbols_are_looked_up_without_the_pools_lock) /* a library that is being loaded has the loader's, and may use the pool */
+{
+    hold h = { 0 };
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_future *f = errand_submit(own, hold_worker, &h), *g = errand_submit(own, hold_worker, &h);
+    await_event(&h.began);
+    dumped = own;
+    FILE *to = fmemopen(text, sizeof text, "w");
+    ck_assert_int_eq(errand_pool_dump(own, to), 0);
+    fclose(to);
+    dumped = NULL;
+    ck_assert_uint_eq(looked_up, 2);
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(g, 0);
+    close_pool(own);
+}
+END_TEST
+
 START_TEST(a_dump_that_cannot_be_written_says_so)
 {
     FILE *full = fopen("/dev/full", "w");
@@ -223,6 +256,7 @@ END_TEST
 
 static errand_result fails(void *arg) { return errand_failf(EIO, "the %s is lost", (const char *)arg); }
 static errand_result cancels_itself(void *arg) { return (void)arg, errand_fail(ECANCELED); }
+static errand_result sleeps_on(void *arg) { return (void)arg, errand_later(errand_sleep(pool, ERRAND_FOREVER)); }
 
 static void drop_ended(errand_future *f)
 {
@@ -267,7 +301,6 @@ START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
 {
     ENDS(lose("watched"), EIO);
     drop_ended(errand_submit(pool, itself, NULL));
-    drop_ended(errand_submit(pool, cancels_itself, NULL));
     errand_future *f = errand_sleep(pool, ERRAND_FOREVER);
     errand_cancel(f);
     drop_ended(f);
@@ -276,6 +309,29 @@ START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
     errand_result_free(&r);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     ck_assert_str_eq(heard_text(&said), "");
+}
+END_TEST
+
+START_TEST(an_end_as_cancelled_that_nobody_caused_is_a_failure)
+{
+    errand_pool_stats before, s;
+    ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
+    drop_ended(errand_submit(pool, cancels_itself, NULL));
+    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): Operation canceled"), 1);
+    errand_future *f = errand_submit(pool, sleeps_on, NULL);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    ck_assert_uint_eq(s.failed, before.failed + 1);
+    ck_assert_uint_eq(s.cancelled, before.cancelled + 1);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
+    ENDS(errand_run(pool, policy, cancels_itself, NULL), ECANCELED);
+    errand_policy_stats counted;
+    ck_assert_int_eq(errand_policy_stats_get(policy, &counted), 0);
+    ck_assert_uint_eq(counted.failed, 1);
+    ck_assert_uint_eq(counted.cancelled, 0);
+    errand_policy_free(policy);
 }
 END_TEST
 
@@ -300,12 +356,14 @@ Suite *reports_suite(void)
     tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
     tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
     tcase_add_test(tc, a_dump_shows_runs_that_are_asleep);
+    tcase_add_test(tc, symbols_are_looked_up_without_the_pools_lock);
     tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
     tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
     tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);
     tcase_add_test(tc, a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place);
     tcase_add_test(tc, a_failed_combination_or_promise_that_is_dropped_is_told_too);
     tcase_add_test(tc, what_was_looked_at_went_well_or_was_cancelled_is_not_told);
+    tcase_add_test(tc, an_end_as_cancelled_that_nobody_caused_is_a_failure);
     tcase_add_test(tc, sites_do_not_crowd_each_other_out);
     return suite;
 }

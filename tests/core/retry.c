@@ -1,6 +1,8 @@
 /* Runs under a policy: what is tried again, when, and what is told about it. */
 #include "runs.h"
 
+#include "base/result.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,65 @@ static bool ended(errand_future *f)
 }
 
 static const errand_policy_opts quick = { .attempts = 3, .first_ms = ERRAND_ZERO };
+
+static errand_promise *to_come;
+static event asked_for;
+static errand_result comes_later(void *arg)
+{
+    errand_future *f;
+    to_come = errand_promise_new(pool, &f);
+    happen(&asked_for);
+    return (void)arg, errand_later(f);
+}
+static errand_result follow_the_run(void *policy)
+{
+    return errand_later(errand_run(pool, policy, comes_later, NULL));
+}
+static void break_the_promise(void)
+{
+    await_event(&asked_for);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    asked_for = (event){ 0 };
+    errand_resolve(to_come, errand_failf(EIO, "bad"));
+}
+
+START_TEST(a_failure_that_comes_later_tells_its_time_and_counts)
+{
+    for (int machine = 0; machine < 2; machine++) { /* the pool's clock: a test's, or the machine's */
+        if (machine)
+            open_pool();
+        else
+            open_turned();
+        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1 });
+        errand_future *f = errand_run(pool, policy, comes_later, NULL);
+        await_event(&asked_for);
+        if (machine)
+            ENDS(errand_sleep(pool, 30), 0);
+        else
+            turn(&t, pool, 150);
+        break_the_promise();
+        errand_result r = errand_await(f);
+        errand_attempt a;
+        ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
+        if (!machine)
+            ck_assert_int_eq(a.took_ms, 150);
+        ck_assert_int_ge(a.took_ms, 20); /* the coarse clock is some ms behind */
+        ck_assert_int_le(a.took_ms, LONG_MS);
+        ck_assert_int_eq(errand_result_elapsed_ms(&r), a.took_ms);
+        errand_result_free(&r);
+
+        f = errand_submit(pool, follow_the_run, policy); /* a chain of laters is forwarded, its counts are not lost */
+        break_the_promise();
+        ENDS(f, EIO);
+        errand_policy_stats s;
+        ck_assert_int_eq(errand_policy_stats_get(policy, &s), 0);
+        ck_assert_uint_eq(s.failed, 2);
+        ck_assert_uint_eq(s.succeeded, 0);
+        errand_policy_free(policy);
+        close_pool(pool);
+    }
+}
+END_TEST
 
 /* ---- what is tried again ---- */
 
@@ -156,6 +217,33 @@ START_TEST(a_retry_after_is_a_floor_under_the_wait)
     ck_assert_int_eq(a.then_waited_ms, 100);
     ck_assert_str_eq(a.why_waited, "backoff");
     errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result not_yet(void *arg)
+{
+    script *s = arg;
+    errand_result r = errand_ok(as_value(count_up(&s->calls) < 2), NULL);
+    errand_detail *d = er_detail(&r);
+    ck_assert_ptr_nonnull(d);
+    d->retry_after_ms = s->hint_ms;
+    return r;
+}
+static bool is_pending(const void *value, void *arg) { return (void)arg, as_number(value) == 1; }
+
+START_TEST(a_retry_after_counts_also_for_a_success_that_is_polled)
+{
+    open_turned();
+    script s = { .hint_ms = 500 };
+    errand_policy_opts o = { .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .when = errand_when_value(is_pending, NULL) };
+    errand_future *f = start_task(o, (errand_task){ .fn = not_yet, .arg = &s });
+    await_asleep(pool, 1);
+    turn(&t, pool, 499);
+    ck_assert(!ended(f));
+    turn(&t, pool, 1);
+    ENDS(f, 0);
+    ck_assert_uint_eq(s.calls, 2);
     close_pool(pool);
 }
 END_TEST
@@ -444,9 +532,11 @@ Suite *retry_suite(void)
     tcase_add_test(tc, what_may_have_run_is_repeated_only_if_that_is_harmless);
     tcase_add_test(tc, one_attempt_is_the_default_and_no_policy_is_a_plain_task);
     tcase_add_test(tc, a_retry_after_is_a_floor_under_the_wait);
+    tcase_add_test(tc, a_retry_after_counts_also_for_a_success_that_is_polled);
     tcase_add_test(tc, a_retry_after_that_is_too_long_ends_the_run);
     tcase_add_test(tc, a_rate_limited_run_pauses_the_rate_for_all);
     tc = case_of(suite, "told");
+    tcase_add_test(tc, a_failure_that_comes_later_tells_its_time_and_counts);
     tcase_add_test(tc, giving_up_returns_the_last_error_with_every_attempt_told);
     tcase_add_test(tc, a_long_history_keeps_its_first_and_last_attempts);
     tcase_add_test(tc, a_success_after_failures_tells_them);

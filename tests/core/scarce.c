@@ -1,6 +1,8 @@
 /* No thread to be had: an error value, never a hang. Each test is a process of its own, so it may spoil it. */
 #include "cores.h"
 
+#include "core/pool.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -134,6 +136,73 @@ START_TEST(submits_that_race_for_the_first_thread_all_end)
 }
 END_TEST
 
+/* A resident holds the only thread there is. */
+typedef struct tenant {
+    er_resident resident;
+    hold h;
+    unsigned gone;
+} tenant;
+static void live(er_resident *self)
+{
+    tenant *t = (tenant *)(void *)self;
+    happen(&t->h.began);
+    await_event(&t->h.go);
+}
+static void stop_living(er_resident *self, bool now) { (void)self, (void)now; }
+static void go(er_resident *self) { count_up(&((tenant *)(void *)self)->gone); }
+static tenant tenant_of(void)
+{
+    return (tenant){ .resident = { .name = "tenant", .run = live, .stop = stop_living, .gone = go } };
+}
+
+START_TEST(where_residents_have_all_threads_what_waits_fails)
+{
+    tenant first = tenant_of(), second = tenant_of();
+    errand_future *f;
+    open_pool();
+    ck_assert_int_eq(er_pool_reside(pool, &first.resident), 0);
+    await_event(&first.h.began);
+    errand_promise *p = errand_promise_new(pool, &f);
+    f = errand_then(f, count_then, NULL);
+    no_more_threads();
+    errand_future *task = errand_submit(pool, nothing, NULL);
+    int error = er_pool_reside(pool, &second.resident);
+    errand_resolve(p, errand_ok(as_value(2), NULL));
+    threads_again();
+    ENDS(task, EAGAIN);
+    ck_assert_int_eq(error, EAGAIN);
+    ck_assert_uint_eq(second.gone, 0);
+    ck_assert_int_eq(as_number(errand_await(f).value), 2);
+    ck_assert_uint_eq(thens, 1);
+    happen(&first.h.go);
+    close_pool(pool);
+    ck_assert_uint_eq(first.gone, 1);
+}
+END_TEST
+
+START_TEST(what_is_queued_behind_a_resident_that_takes_the_only_thread_fails)
+{
+    hold h = { 0 };
+    tenant first = tenant_of(), second = tenant_of();
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_future *f = errand_submit(pool, hold_worker, &h);
+    await_event(&h.began);
+    no_more_threads();
+    ck_assert_int_eq(er_pool_reside(pool, &first.resident), 0); /* it waits for the only thread, as do the others */
+    ck_assert_int_eq(er_pool_reside(pool, &second.resident), 0);
+    errand_future *task = errand_submit(pool, nothing, NULL);
+    happen(&h.go);
+    await_event(&first.h.began);
+    await_count(&second.gone, 1); /* it has not begun, and is told that it will not */
+    ck_assert(!happened(&second.h.began));
+    threads_again();
+    ENDS(f, 0);
+    ENDS(task, EAGAIN);
+    happen(&first.h.go);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *scarce_suite(void)
 {
     Suite *suite = suite_create("scarce");
@@ -144,5 +213,7 @@ Suite *scarce_suite(void)
     tcase_add_test(tc, without_a_timer_thread_sleeps_timeouts_and_deadlines_fail);
     tcase_add_test(tc, a_then_is_called_though_no_thread_can_be_started);
     tcase_add_test(tc, submits_that_race_for_the_first_thread_all_end);
+    tcase_add_test(tc, where_residents_have_all_threads_what_waits_fails);
+    tcase_add_test(tc, what_is_queued_behind_a_resident_that_takes_the_only_thread_fails);
     return suite;
 }

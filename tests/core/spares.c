@@ -155,6 +155,44 @@ START_TEST(threads_have_the_stack_that_was_asked_for)
 }
 END_TEST
 
+static _Thread_local volatile char of_the_program[100000]; /* a program's thread-local variables lie in its threads' stacks */
+static errand_result fill_stack(void *arg)
+{
+    volatile char room[60000];
+    room[0] = room[sizeof room - 1] = of_the_program[as_number(arg)] = 1;
+    return errand_ok(as_value(room[0]), NULL);
+}
+
+START_TEST(thread_local_variables_of_the_program_do_not_count_into_the_stack)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 96 * 1024 });
+    errand_result r = errand_await(errand_submit(pool, fill_stack, NULL));
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_int_eq(as_number(r.value), 1);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_pool *deep;
+static errand_result nest(void *arg)
+{
+    volatile char room[4096];
+    intptr_t left = as_number(arg);
+    room[0] = room[sizeof room - 1] = (char)left;
+    if (!left) return errand_ok(NULL, NULL);
+    errand_result r = errand_await(errand_submit(deep, nest, as_value(left - 1)));
+    r.error += room[0] - room[sizeof room - 1];
+    return r;
+}
+
+START_TEST(awaits_run_tasks_in_place_only_while_stack_is_left)
+{
+    deep = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 64 * 1024 });
+    ENDS(errand_submit(deep, nest, as_value(60)), 0);
+    close_pool(deep);
+}
+END_TEST
+
 /* ---- a full queue ---- */
 
 typedef struct full {
@@ -434,6 +472,10 @@ Suite *spares_suite(void)
     tcase_add_test(tc, while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed);
     tcase_add_test(tc, ERRAND_NO_SPARES_lends_none);
     tcase_add_test(tc, threads_have_the_stack_that_was_asked_for);
+    if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which need more stack themselves */
+        tcase_add_test(tc, thread_local_variables_of_the_program_do_not_count_into_the_stack);
+        tcase_add_test(tc, awaits_run_tasks_in_place_only_while_stack_is_left);
+    }
     tc = case_of(suite, "what a full queue does");
     tcase_add_test(tc, FAIL_refuses_with_ERRAND_EFULL_and_frees_the_arg);
     tcase_add_test(tc, DROP_OLDEST_ends_the_one_that_waited_longest_and_never_a_continuation);

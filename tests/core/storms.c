@@ -230,6 +230,124 @@ START_TEST(a_deadline_that_passes_as_its_task_begins_runs_it_or_not_but_frees_it
 }
 END_TEST
 
+/* ---- tasks that go on as another future, beside who awaits or refuses them ---- */
+
+static errand_result value_then(errand_result in, void *arg)
+{
+    errand_result_free(&in);
+    return make_value(arg);
+}
+
+static errand_result go_on_later(void *arg)
+{
+    return errand_later(errand_then(errand_sleep(pool, 0), value_then, arg));
+}
+
+static errand_result await_some(void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        errand_result r = errand_await(errand_submit(pool, go_on_later, arg));
+        ck_assert_int_eq(r.error, 0);
+        errand_result_free(&r);
+    }
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_task_that_is_awaited_in_place_as_a_worker_takes_it_may_go_on_later)
+{
+    target t = { 0 };
+    for (unsigned rounds = scaled(3000); rounds; rounds--) {
+        errand_future *fs[6];
+        pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
+        for (int i = 0; i < 6; i++) fs[i] = errand_submit(pool, await_some, &t);
+        for (int i = 0; i < 6; i++) ENDS(fs[i], 0);
+        close_pool(pool);
+        nothing_is_left();
+        ck_assert_uint_eq(t.values_freed, t.values_made);
+    }
+}
+END_TEST
+
+enum { SUBMITTERS = 6 };
+static struct {
+    event go;
+    errand_promise *keeps;
+    errand_promise *kept[200000];
+    unsigned n, runs;
+} late;
+
+static errand_result follow_a_promise(void *arg)
+{
+    errand_future *f;
+    unsigned i = count_up(&late.n) - 1;
+    if (i >= sizeof late.kept / sizeof *late.kept) return errand_fail(ENOSPC);
+    late.kept[i] = errand_promise_new(pool, &f);
+    count_up(arg);
+    return errand_later(f);
+}
+
+static void *submit_until_closed(void *unused)
+{
+    while (!happened(&late.go)) sched_yield();
+    for (unsigned i = 0; i < 20000; i++) {
+        errand_future *f = errand_submit(pool, follow_a_promise, &late.runs);
+        bool refused = errand_wait(f, 0) == 0;
+        errand_drop(f);
+        if (refused) break;
+    }
+    return unused;
+}
+
+START_TEST(tasks_that_go_on_later_may_be_submitted_while_the_pool_closes)
+{
+    for (unsigned rounds = scaled(60); rounds; rounds--) {
+        pthread_t threads[SUBMITTERS];
+        errand_future *keeper;
+        late.go = (event){ 0 };
+        late.n = 0;
+        pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+        late.keeps = errand_promise_new(pool, &keeper);
+        errand_drop(errand_submit(pool, follow_a_promise, &late.runs));
+        for (int i = 0; i < SUBMITTERS; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, submit_until_closed, NULL), 0);
+        happen(&late.go);
+        await_count(&late.n, 2);
+        close_pool(pool);
+        for (int i = 0; i < SUBMITTERS; i++) pthread_join(threads[i], NULL);
+        for (unsigned i = 0; i < late.n && i < sizeof late.kept / sizeof *late.kept; i++)
+            errand_resolve(late.kept[i], errand_ok(NULL, NULL));
+        errand_promise_abandon(late.keeps);
+        errand_drop(keeper);
+        nothing_is_left();
+    }
+}
+END_TEST
+
+/* ---- timers that are armed again ---- */
+
+static errand_result sleep_until_told(void *unused)
+{
+    errand_result r = errand_await(errand_sleep(pool, ERRAND_FOREVER));
+    errand_result_free(&r);
+    return errand_ok(unused, NULL);
+}
+
+START_TEST(a_deadline_that_is_armed_again_as_the_pool_shuts_down_frees_its_task_once)
+{
+    for (unsigned rounds = scaled(200); rounds; rounds--) {
+        unsigned freed = 0;
+        pool = errand_pool_new(&(errand_pool_opts){ .workers = 8 });
+        errand_task task = {
+            .fn = sleep_until_told, .arg = &freed, .free = free_counts, .start_within_ms = 1, .within_ms = LONG_MS
+        };
+        for (int i = 0; i < 64; i++) errand_drop(errand_submit_task(pool, &task));
+        (void)errand_pool_close(pool, 2 + rounds % 3); /* at half of that it shuts down */
+        nothing_is_left();
+        ck_assert_uint_eq(freed, 64);
+    }
+}
+END_TEST
+
 Suite *storms_suite(void)
 {
     Suite *suite = suite_create("storms");
@@ -239,5 +357,8 @@ Suite *storms_suite(void)
     tcase_add_test(tc, even_when_the_pool_closes_in_the_middle);
     tcase_add_test(tc, a_timeout_that_expires_as_its_input_ends_gives_one_of_the_two);
     tcase_add_test(tc, a_deadline_that_passes_as_its_task_begins_runs_it_or_not_but_frees_its_arg_once);
+    tcase_add_test(tc, a_task_that_is_awaited_in_place_as_a_worker_takes_it_may_go_on_later);
+    tcase_add_test(tc, tasks_that_go_on_later_may_be_submitted_while_the_pool_closes);
+    tcase_add_test(tc, a_deadline_that_is_armed_again_as_the_pool_shuts_down_frees_its_task_once);
     return suite;
 }

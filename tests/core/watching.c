@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 static errand_pool *pool;
 static void open_pool(void) { pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 }); }
@@ -145,6 +146,29 @@ static errand_result resolve_it(void *p)
     errand_resolve(p, errand_ok(NULL, NULL));
     return errand_ok(NULL, NULL);
 }
+
+static void nothing(errand_watcher *self) { (void)self; }
+
+START_TEST(however_many_watch_taking_one_back_is_as_quick_wherever_it_stands) /* else it takes minutes */
+{
+    enum { N = 300000 };
+    errand_watcher *w = calloc(N, sizeof *w);
+    errand_future *f;
+    errand_pool *own = errand_pool_new(NULL);
+    errand_promise *p = errand_promise_new(own, &f);
+    for (int i = 0; i < N; i++) {
+        w[i].fn = nothing;
+        ck_assert_int_eq(errand_watch(f, &w[i]), 0);
+    }
+    for (int i = 0; i < N; i += 2) ck_assert_int_eq(errand_unwatch(f, &w[i]), 0);
+    for (int i = 0; i < N; i += 2) ck_assert_int_eq(errand_unwatch(f, &w[i]), EALREADY);
+    for (int i = N - 1; i > 0; i -= 2) ck_assert_int_eq(errand_unwatch(f, &w[i]), 0);
+    errand_promise_abandon(p);
+    ENDS(f, ERRAND_EABANDONED);
+    close_pool(own);
+    free(w);
+}
+END_TEST
 
 START_TEST(unwatch_races_with_the_end_and_says_truly_whether_it_is_called)
 {
@@ -379,6 +403,7 @@ Suite *watching_suite(void)
     tcase_add_test(tc, several_watch_one_and_who_is_taken_back_is_not_called);
     tcase_add_test(tc, a_watcher_may_take_the_result);
     tcase_add_test(tc, a_watcher_is_called_although_the_pool_is_closed);
+    tcase_add_test(tc, however_many_watch_taking_one_back_is_as_quick_wherever_it_stands);
     tcase_add_test(tc, unwatch_races_with_the_end_and_says_truly_whether_it_is_called);
     tc = case_of(suite, "cancellers");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);

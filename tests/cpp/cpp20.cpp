@@ -349,6 +349,19 @@ TEST(a_long_loop_of_awaits_ends)
     CHECK(pool.submit(work()).get() == steps);
 }
 
+static errand::task<int> one_at_once(int i) { co_return i; }
+
+TEST(a_loop_of_awaits_of_tasks_that_end_at_once_takes_no_stack)
+{
+    errand::pool pool(1);
+    auto work = []() -> errand::task<int> {
+        int n = 0;
+        for (int i = 0; i < 300000; i++) n += co_await one_at_once(i & 1);
+        co_return n;
+    };
+    CHECK(pool.submit(work()).get() == 150000);
+}
+
 TEST(cancels_that_race_with_tasks_leave_nothing_behind)
 {
     counter frames;

@@ -54,6 +54,68 @@ START_TEST(what_our_authority_signed_is_trusted)
 }
 END_TEST
 
+static void say_yes_once(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    if (raw_read_request(conn, NULL))
+        raw_say(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nyes");
+}
+
+START_TEST(a_lanes_next_connection_resumes_the_session_of_TLS)
+{
+    struct guarded g;
+    struct raw_server *server;
+    enum { N = 5 };
+    unsigned before = tls_resumed();
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, say_yes_once, NULL, g.files.good, NULL, _i), 0);
+    world_open_on(&g.w, server, &(errand_http_opts){ .lanes = 1, .ca_file = g.files.ca });
+    for (int i = 0; i < N; i++) {
+        errand_result r = world_get(&g.w, "/");
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(server), N);
+    ck_assert_uint_eq(tls_resumed() - before, N - 1);
+    close_guarded(&g);
+}
+END_TEST
+
+/* Without a length the end of the connection ends the body, and only close_notify says that it is the server's end (RFC 9112, 9.8). */
+static void end_the_body(struct raw_conn *conn, void *arg)
+{
+    const bool *politely = arg;
+    if (!raw_read_request(conn, NULL) || !raw_say(conn, "HTTP/1.1 200 OK\r\n\r\nhalf of it"))
+        return;
+    if (!*politely) {
+        raw_end_sending(conn);
+        raw_wait_gone(conn);
+    }
+}
+
+START_TEST(a_body_that_ends_with_its_connection_is_whole_only_if_TLS_was_closed)
+{
+    struct guarded g;
+    struct raw_server *server;
+    bool politely = _i & 1;
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, end_the_body, &politely, g.files.good, NULL, _i & 2), 0);
+    world_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca });
+    errand_result r = world_get(&g.w, "/");
+    if (politely) {
+        ck_well(&r);
+        ck_body_eq(&r, "half of it");
+    } else {
+        ck_assert_int_ne(r.error, 0);
+        ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
+        ck_assert_str_eq(errand_result_phase(&r), "body");
+        ck_message_has(&r, "(curl 56)");
+    }
+    errand_result_free(&r);
+    close_guarded(&g);
+}
+END_TEST
+
 static const struct {
     size_t pem;
     bool foreign; /* another authority than ours is trusted */
@@ -223,6 +285,8 @@ Suite *tls_suite(void)
     Suite *suite = suite_create("http tls");
     TCase *tc = tcase_create("tls");
     tcase_add_test(tc, what_our_authority_signed_is_trusted);
+    tcase_add_loop_test(tc, a_lanes_next_connection_resumes_the_session_of_TLS, 0, 2);
+    tcase_add_loop_test(tc, a_body_that_ends_with_its_connection_is_whole_only_if_TLS_was_closed, 0, 4);
     tcase_add_loop_test(tc, a_certificate_that_does_not_convince_ends_it_before_anything_is_sent, 0,
                         (int)(sizeof untrusted / sizeof *untrusted));
     tcase_add_loop_test(tc, a_proxy_of_https_is_trusted_by_the_same_authority, 0, 2);

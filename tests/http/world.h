@@ -75,6 +75,7 @@ Suite *bodies_suite(void);
 Suite *between_suite(void);
 Suite *mixed_suite(void);
 Suite *moments_suite(void);
+Suite *lanes_suite(void);
 Suite *tls_suite(void);
 
 #endif

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <float.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <wchar.h>
 
 typedef struct trial { /* a random format, its packed arguments, and what printf makes of it */
@@ -245,6 +248,53 @@ START_TEST(calls_carry_every_kind_of_argument)
 }
 END_TEST
 
+/* A locale whose decimal sign is a comma, in glibc's own form, for tests must not need one that is installed. */
+static bool set_comma_locale(void)
+{
+    static const struct { /* magic, entries, their offsets; sign, thousands, grouping, the two as wide characters, charset */
+        uint32_t magic, entries, at[6];
+        char     sign[2], none[2];
+        uint32_t wide[2];
+        char     charset[8];
+    } numeric = { 0x20031115 ^ LC_NUMERIC, 6, { 32, 34, 35, 36, 40, 44 }, ",", "", { ',', 0 }, "UTF-8" };
+    char folder[] = "/tmp/errand-locale-XXXXXX", inner[60], path[80];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(inner, sizeof inner, "%s/comma", folder);
+    snprintf(path, sizeof path, "%s/LC_NUMERIC", inner);
+    ck_assert_int_eq(mkdir(inner, 0755), 0);
+    FILE *f = fopen(path, "w");
+    ck_assert(f && fwrite(&numeric, sizeof numeric, 1, f) == 1 && !fclose(f));
+    setenv("LOCPATH", folder, 1);
+    bool set = setlocale(LC_NUMERIC, "comma") != NULL;
+    unlink(path);
+    rmdir(inner);
+    rmdir(folder);
+    return set;
+}
+
+START_TEST(lines_do_not_depend_on_the_programs_locale)
+{
+    char probe[8];
+    if (!set_comma_locale()) return; /* another C library */
+    snprintf(probe, sizeof probe, "%.1f", 1.5);
+    ck_assert_str_eq(probe, "1,5");
+    place to = a_file(), json = a_file();
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_add_file(log, to.path, &(errand_log_sink_opts){ .pattern = "{message}{fields}" }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, json.path, &(errand_log_sink_opts){ .form = ERRAND_LOG_JSON }), 0);
+    errno = ENOENT;
+    errand_info(log, "%.1f %.1Lf %.1a %'.1f %m" errand_kv("v", "%.2Lf"), 1.5, 1.5L, 1.5, 1234.5, 2.5L);
+    snprintf(probe, sizeof probe, "%.1f", 1.5);
+    ck_assert_str_eq(probe, "1,5"); /* the program keeps its own */
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = text_of(&to), *object = text_of(&json);
+    ck_assert_str_eq(text, "1.5 1.5 0x1.8p+0 1234.5 No such file or directory v=2.50\n");
+    ck_assert(has(object, "0x1.8p+0 1234.5 No such file or directory\",\"v\":2.50}\n"));
+    free(text);
+    free(object);
+}
+END_TEST
+
 static void say(errand_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(errand_log *log, const char *format, ...)
 {
@@ -285,6 +335,7 @@ Suite *formats_suite(void)
     tcase_add_test(tests, an_alternative_g_keeps_its_zeros);
     tcase_add_test(tests, the_list_of_what_it_knows_is_true);
     tcase_add_test(tests, calls_carry_every_kind_of_argument);
+    tcase_add_test(tests, lines_do_not_depend_on_the_programs_locale);
     tcase_add_test(tests, a_site_that_gets_another_format_prints_that);
     suite_add_tcase(suite, tests);
     return suite;

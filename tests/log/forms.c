@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,115 @@ START_TEST(a_gap_in_json_is_an_object)
 }
 END_TEST
 
+START_TEST(a_value_is_a_json_number_only_if_it_looks_like_one)
+{
+    place to;
+    errand_log *log = log_to(&to, &(errand_log_sink_opts){ .form = ERRAND_LOG_JSON });
+    errand_info(log, "m" errand_kv("a", "%.3d") errand_kv("b", "%.8u") errand_kv("c", "%+d") errand_kv("d", "%x") errand_kv("e", "%05d"),
+                7, 42u, 5, 10u, 12345);
+    errand_info(log, "m" errand_kv("a", "%.*d") errand_kv("b", "%f") errand_kv("c", "%g") errand_kv("d", "%.0e") errand_kv("e", "%hhd"), 4, 1,
+                1 / 0.0, -0.0, 2e300, 3);
+    errand_info(log, "m" errand_kv("a", "%.4d") errand_kv("b", "%Lf") errand_kv("c", "%a") errand_kv("d", "%.0Lf") errand_kv("e", "%i"), 12345,
+                2.5L, 1.0, 1e20L, -9);
+    char *text = said(log, &to);
+    ck_assert(has(text, "\"message\":\"m\",\"a\":\"007\",\"b\":\"00000042\",\"c\":\"+5\",\"d\":\"a\",\"e\":\"12345\"}\n"));
+    ck_assert(has(text, "\"message\":\"m\",\"a\":\"0001\",\"b\":\"inf\",\"c\":-0,\"d\":2e+300,\"e\":3}\n"));
+    ck_assert(has(text, "\"message\":\"m\",\"a\":\"12345\",\"b\":2.500000,\"c\":\"0x1p+0\",\"d\":100000000000000000000,\"e\":-9}\n"));
+    free(text);
+}
+END_TEST
+
+static void say_with(errand_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say_with(errand_log *log, const char *format, ...)
+{
+    static errand_log_site site = { ERRAND_LOG_INFO, 1, "f.c", "say", NULL };
+    va_list args;
+    va_start(args, format);
+    errand_log_vput(log, &site, format, args);
+    va_end(args);
+}
+
+START_TEST(fields_stand_beside_what_is_formatted_at_the_call)
+{
+    place to, json = a_file();
+    char longer[3000];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{message}|{fields}" });
+    ck_assert_int_eq(errand_log_add_file(log, json.path, &(errand_log_sink_opts){ .form = ERRAND_LOG_JSON }), 0);
+    errand_info(log, "%a" errand_kv("n", "%d") errand_kv("s", "%s") errand_kv("none", "%s"), 1.0, 7, "two\x1fn=8 \"words\"", "");
+    errand_info(log, "%2$s %1$d" errand_kv("one", "%1$d") errand_kv("two", "%2$s"), 1, "b");
+    errand_info(log, "%Lf%s" errand_kv("n", "%d"), 1.5L, longer, 3);
+    say_with(log, "first" errand_kv("a", "%d"), 1);
+    say_with(log, "second" errand_kv("b", "%s") errand_kv("c", "%d"), "x", 2); /* the site has another format */
+    char *text = said(log, &to), *objects = text_of(&json), *at = text;
+    ck_assert_str_eq(line_of(&at), "0x1p+0| n=7 s=\"two\\x1fn=8 \\\"words\\\"\" none=\"\"");
+    ck_assert_str_eq(line_of(&at), "b 1| one=1 two=b");
+    char *line = line_of(&at);
+    ck_assert(!strncmp(line, "1.500000xxx", 11) && has(line, longer) && has(line, "x| n=3"));
+    ck_assert_str_eq(line_of(&at), "first| a=1");
+    ck_assert_str_eq(line_of(&at), "second| b=x c=2");
+    ck_assert(has(objects, "\"message\":\"0x1p+0\",\"n\":7,\"s\":\"two\\u001fn=8 \\\"words\\\"\",\"none\":\"\"}\n"));
+    ck_assert(has(objects, "\"message\":\"b 1\",\"one\":\"1\",\"two\":\"b\"}\n"));
+    ck_assert(has(objects, "\"message\":\"second\",\"b\":\"x\",\"c\":2}\n"));
+    free(text);
+    free(objects);
+}
+END_TEST
+
+START_TEST(a_long_message_formatted_at_the_call_is_cut_between_its_parts)
+{
+    char longer[5000];
+    memset(longer, 'x', sizeof longer - 1);
+    for (size_t size = 700; size < 1100; size++) { /* the cut falls into the value, its mark, the message */
+        place to;
+        errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
+        to = a_file();
+        ck_assert_int_eq(errand_log_add_file(log, to.path, &(errand_log_sink_opts){ .pattern = "{message}|{fields}" }), 0);
+        longer[size] = '\0';
+        errand_info(log, "%a%s" errand_kv("n", "%d") errand_kv("s", "%s"), 0.0, longer, 7, "value");
+        longer[size] = 'x';
+        char *text = said(log, &to);
+        const char *end = strchr(text, '|');
+        ck_assert_ptr_nonnull(end);
+        ck_assert(!has(text, "\\x1f"));
+        bool whole = has(end, " s=value\n"), cut = has(text, "...[cut ");
+        ck_assert_msg(whole != cut, "%zu: %s", size, end);
+        free(text);
+        close(to.fd);
+    }
+}
+END_TEST
+
+START_TEST(what_is_split_between_two_arguments_is_looked_at_as_a_whole)
+{
+    place to, json = a_file(), other = a_file();
+    errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{message}" });
+    ck_assert_int_eq(errand_log_add_file(log, json.path, &(errand_log_sink_opts){ .form = ERRAND_LOG_JSON }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .pattern = "{message}{name}" }), 0);
+    errand_log *named = errand_log_named(log, "\x9b" "31m");
+    errand_info(log, "%s%s", "caf\xc2", "\x9b" "31m");
+    errand_info(log, "%.4s%s", "caf\xc2\xa9", "\x9b" "2J");
+    errand_info(log, "%c%c", '\xc2', '\x9b');
+    errand_info(log, "caf\xc2%s", "\x9b" "1m");
+    errand_info(log, "%s%d" "\x9b", "\xc2", 1);
+    errand_info(log, "%s%s", "caf\xc3", "\xa9"); /* one character after all */
+    for (int i = 0; i < 2; i++) errand_info(named, "%s", i ? "caf\xc2" : "plain");
+    char *text = said(log, &to), *at = text, *objects = text_of(&json), *parts = text_of(&other);
+    ck_assert_str_eq(line_of(&at), "caf\\xc2\\x9b31m");
+    ck_assert_str_eq(line_of(&at), "caf\\xc2\\x9b2J");
+    ck_assert_str_eq(line_of(&at), "\\xc2\\x9b");
+    ck_assert_str_eq(line_of(&at), "caf\\xc2\\x9b1m");
+    ck_assert_str_eq(line_of(&at), "\xc2" "1\x9b");
+    ck_assert_str_eq(line_of(&at), "caf\xc3\xa9");
+    ck_assert(!has(parts, "\xc2\x9b"));
+    ck_assert(has(objects, "\"message\":\"caf\xc3\xa9\"") && has(objects, "\"message\":\"caf\\u009b31m\""));
+    free(text);
+    free(objects);
+    free(parts);
+}
+END_TEST
+
 static void *say_plain(void *log)
 {
     errand_info((errand_log *)log, "elsewhere");
@@ -189,6 +299,10 @@ Suite *forms_suite(void)
     tcase_add_test(tests, colour_is_there_when_asked_for);
     tcase_add_test(tests, values_are_quoted_where_they_could_be_misread);
     tcase_add_test(tests, json_is_one_object_a_line_whatever_comes);
+    tcase_add_test(tests, a_value_is_a_json_number_only_if_it_looks_like_one);
+    tcase_add_test(tests, fields_stand_beside_what_is_formatted_at_the_call);
+    tcase_add_test(tests, a_long_message_formatted_at_the_call_is_cut_between_its_parts);
+    tcase_add_test(tests, what_is_split_between_two_arguments_is_looked_at_as_a_whole);
     tcase_add_test(tests, a_gap_in_json_is_an_object);
     tcase_add_test(tests, fields_stand_in_every_line_of_their_thread);
     tcase_add_test(tests, ready_text_needs_no_site);

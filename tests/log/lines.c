@@ -4,10 +4,12 @@
 #include <errand/log.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static errand_log *log_to(place *to, errand_log_level level, size_t ring)
@@ -264,6 +266,26 @@ START_TEST(errno_is_printed_and_kept)
 }
 END_TEST
 
+START_TEST(errno_is_kept_though_no_thread_can_be_started)
+{
+    place to;
+    errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
+    pthread_attr_t attr;
+    ck_assert_int_eq(pthread_attr_init(&attr), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attr, (size_t)1 << 50), 0);
+    ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do { /* it is tried again every 100 ms, by the line that comes then */
+        errno = 0;
+        errand_info(log, "line");
+        ck_assert_int_eq(errno, 0);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 300);
+    pthread_attr_destroy(&attr);
+}
+END_TEST
+
 START_TEST(bad_input_is_refused_or_harmless)
 {
     errand_log_stats stats;
@@ -354,7 +376,7 @@ END_TEST
 
 START_TEST(a_format_that_fails_says_so)
 {
-    static const wchar_t no_text[] = { (wchar_t)0x7fffffff, 0 };
+    static const wchar_t no_text[] = { (wchar_t)0xd800, 0 };
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
     errno = EACCES;
@@ -380,6 +402,7 @@ Suite *lines_suite(void)
     tcase_add_test(tests, a_cut_does_not_split_a_character);
     tcase_add_test(tests, what_is_below_the_level_costs_nothing_and_is_not_counted);
     tcase_add_test(tests, errno_is_printed_and_kept);
+    tcase_add_test(tests, errno_is_kept_though_no_thread_can_be_started);
     tcase_add_test(tests, bad_input_is_refused_or_harmless);
     tcase_add_test(tests, a_put_without_site_or_format_is_a_line);
     tcase_add_test(tests, what_prints_endlessly_is_cut_and_says_by_how_much);

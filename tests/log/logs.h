@@ -19,6 +19,8 @@ Suite *forms_suite(void);
 Suite *places_suite(void);
 Suite *late_suite(void);
 Suite *storms_suite(void);
+Suite *exits_suite(void);
+Suite *named_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 

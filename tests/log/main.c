@@ -16,6 +16,8 @@ int main(void)
     srunner_add_suite(runner, places_suite());
     srunner_add_suite(runner, late_suite());
     srunner_add_suite(runner, storms_suite());
+    srunner_add_suite(runner, exits_suite());
+    srunner_add_suite(runner, named_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

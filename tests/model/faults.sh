@@ -52,8 +52,7 @@ fault "resolve does not wait for the hook" core/promise.c promises \
 fault "a hook that has been called is called again" core/promise.c promises \
     -e 's/p->told = true;/p->told = false;/'
 fault "the outer one ends before its input is told" core/combine.c combined \
-    -e 's/^    leave(er_cell_linked(&l->cell, &l->input), reason);$//' \
-    -e 's/^    er_cell_end(&l->cell, r);$/    er_cell_end(\&l->cell, r); leave(er_cell_linked(\&l->cell, \&l->input), reason);/'
+    -e 's/^    er_cell_end(&l->cell, leave(f, reason, r));$/    er_cell_end(\&l->cell, r); leave(f, reason, (errand_result){ 0 });/'
 fault "the count of a timer that was disarmed is lost" core/combine.c combined \
     -e 's/if (er_timer_disarm(l->cell.pool, &l->timer)) er_cell_release(&l->cell);/er_timer_disarm(l->cell.pool, \&l->timer);/'
 fault "an input is given up before its link is reset" core/combine.c combined \

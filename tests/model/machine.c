@@ -6,9 +6,11 @@
 #include "fibers.h"
 
 #include "log/fields.h"
+#include "log/own.h"
 
 #include <errand/log.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -128,6 +130,8 @@ void er_thread_join(er_thread *thread) { MODEL_WAIT("er_thread_join", .waits = M
 void er_thread_detach(er_thread *thread) { (void)thread; }
 unsigned er_cores(void) { return 1; }
 unsigned er_fork_generation(void) { return 0; }
+_Noreturn void er_exit_child(void) { abort(); }
+bool er_stack_is_ample(void) { return true; }
 uint64_t er_random(void) { return 4; }
 char *er_symbol(const void *address, char *buffer, size_t size)
 {
@@ -154,7 +158,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 
 /* ---- no log is ever given ---- */
 
-void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
+void er_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
 {
     (void)log, (void)site, (void)fmt;
     model_fail(__FILE__, __LINE__, "a line for a log that nobody gave");

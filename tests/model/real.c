@@ -17,6 +17,8 @@
 #define er_cores          real_cores
 #define er_symbol         real_symbol
 #define er_fork_generation real_fork_generation
+#define er_exit_child     real_exit_child
+#define er_stack_is_ample real_stack_is_ample
 #define er_random         real_random
 #include "base/os.c"
 

@@ -1,0 +1,40 @@
+/* http/close_notify.c -- a body that ends with its connection is whole only if TLS says so (RFC 9112, 9.8).
+ *
+ * Anybody on the way can end a connection of TCP at any byte; the server's own end is TLS's close_notify. libcurl 7.87 to 8.14
+ * with OpenSSL takes either for the end of the body. But it calls its progress function once more when it has read the end and
+ * before it closes, and there it gives out the connection's SSL, of which OpenSSL (the very one that libcurl has loaded: we do not
+ * link it ourselves) tells what has been received. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "http/close_notify.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <string.h>
+
+#define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN */
+
+er_shutdown_fn *er_close_notify_find(unsigned curl_version)
+{
+    static const char *const libraries[] = { "libssl.so.3", "libssl.so.1.1", "libssl.so" };
+    const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
+    er_shutdown_fn *fn = NULL;
+    if (curl_version >= 0x080f00 || !tls || !strstr(tls, "SSL/")) return NULL; /* OpenSSL/, LibreSSL/ and such */
+    void *at = dlsym(RTLD_DEFAULT, "SSL_get_shutdown");
+    for (size_t i = 0; !at && i < sizeof libraries / sizeof *libraries; i++) { /* loaded for a plugin, out of others' sight */
+        void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (!library) continue;
+        at = dlsym(library, "SSL_get_shutdown");
+        dlclose(library); /* libcurl has it still */
+    }
+    memcpy(&fn, &at, sizeof fn);
+    return fn;
+}
+
+bool er_close_notify_heard(er_shutdown_fn *ask, CURL *easy)
+{
+    struct curl_tlssessioninfo *tls = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) || !tls || !tls->internals) return false;
+    return tls->backend == CURLSSLBACKEND_OPENSSL && (ask(tls->internals) & RECEIVED_SHUTDOWN);
+}

@@ -1,0 +1,91 @@
+/* log/spot.c -- vsnprintf at the call, and where the fields' values begin in what it made.
+ *
+ * Nothing but the C library knows where it ends one conversion and begins the next. So a plan that it cannot print itself has a
+ * mark in its format in place of each field's key: a control character and 16 digits that this process has drawn at random, so
+ * that no argument holds them. What stands between two marks is a value; the marks are taken out. */
+#include "log/spot.h"
+#include "log/escape.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Bytes of the text, with the marks in it; 0: nothing could be formatted. */
+static size_t format_longer(er_spot *spot, const char *format, va_list args, size_t whole, size_t longest)
+{
+    size_t keep = whole <= longest ? whole : longest;
+    int error = errno;
+    spot->longer = er_alloc(keep + 2);
+    errno = error;
+    if (spot->longer) { /* one more than is kept, to see where a character ends */
+        int n = er_vformat(spot->longer, keep + 2, format, args);
+        spot->at = spot->longer;
+        if (n < 0 || (size_t)n < keep) return n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
+    } else {
+        keep = sizeof spot->text - 2;
+    }
+    if (keep == whole) return whole;
+    size_t kept = er_text_whole(spot->at, keep);
+    for (size_t back = 1; back < ER_SPOT_MARK && back <= kept; back++) { /* not a part of a mark */
+        if (!memcmp(spot->at + kept - back, er_spot_mark, back)) kept -= back;
+    }
+    spot->mark_size = er_text_mark(spot->mark, whole - kept);
+    return kept;
+}
+
+static const char *next_mark(const char *at, const char *end)
+{
+    for (; (at = memchr(at, er_spot_mark[0], (size_t)(end - at))); at++) {
+        if ((size_t)(end - at) < ER_SPOT_MARK) return NULL;
+        if (!memcmp(at, er_spot_mark, ER_SPOT_MARK)) return at;
+    }
+    return NULL;
+}
+
+/* Takes the marks out and notes what stood between them. */
+static void find_values(er_spot *spot, const er_plan *plan)
+{
+    char *text = spot->longer ? spot->longer : spot->text, *from = text, *to = text, *end = text + spot->size;
+    er_values *values = &spot->values;
+    for (uint32_t i = 0;; i++) {
+        const char *mark = i < plan->parts ? next_mark(from, end) : NULL;
+        size_t size = (size_t)((mark ? mark : end) - from);
+        memmove(to, from, size);
+        if (i) values->of[i - 1].size = size;
+        else values->message = size;
+        to += size;
+        from += size + ER_SPOT_MARK;
+        if (!mark) break;
+        const er_part *key = &plan->part[i];
+        values->of[values->n++] =
+            (er_value){ plan->text + key->at, key->key_size, (size_t)(to - text), 0, key->number };
+        spot->keys += key->key_size;
+    }
+    spot->size = (size_t)(to - text);
+    if (values->n) values->of[values->n - 1].size += spot->mark_size;
+    else values->message += spot->mark_size;
+}
+
+void er_spot_print(er_spot *spot, const char *format, const er_plan *plan, va_list args, size_t longest)
+{
+    spot->at = spot->text;
+    spot->longer = NULL;
+    spot->mark_size = spot->keys = 0;
+    spot->values.n = 0;
+    spot->values.clean = false;
+    if (!format) format = "(null)";
+    const char *what = plan ? plan->text : format;
+    va_list again;
+    va_copy(again, args);
+    int n = er_vformat(spot->text, sizeof spot->text, what, args);
+    if (n < 0) { /* %ls with what is no text, or 2 GiB */
+        n = snprintf(spot->text, sizeof spot->text, "(cannot be formatted: %.400s)", format);
+        plan = NULL;
+    }
+    spot->size = (size_t)n;
+    if (spot->size >= sizeof spot->text) spot->size = format_longer(spot, what, again, spot->size, longest);
+    va_end(again);
+    if (plan) find_values(spot, plan);
+    else spot->values.message = spot->size + spot->mark_size;
+}
+
+void er_spot_free(er_spot *spot) { er_free(spot->longer); }

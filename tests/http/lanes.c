@@ -1,0 +1,555 @@
+/* Lanes that live long, and how they come to their connections: names, addresses, times, handles used again and again. */
+#include "world.h"
+
+#include "http/session.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void gets_well(struct world *w, const char *url, const char *body)
+{
+    errand_result r = errand_await(errand_get(w->http, url));
+    ck_well(&r);
+    ck_body_eq(&r, body);
+    errand_result_free(&r);
+}
+
+/* ---- a listener of the test's own ---- */
+
+struct listener {
+    int fd, fillers[4];
+    unsigned port;
+};
+
+static void listen_at(struct listener *l, const char *address, unsigned port) /* 0: any */
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    socklen_t size = sizeof at;
+    int one = 1;
+    for (int i = 0; i < 4; i++)
+        l->fillers[i] = -1;
+    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    inet_pton(AF_INET, address, &at.sin_addr);
+    ck_assert_int_eq(bind(l->fd, (struct sockaddr *)&at, size), 0);
+    ck_assert_int_eq(listen(l->fd, 0), 0);
+    ck_assert_int_eq(getsockname(l->fd, (struct sockaddr *)&at, &size), 0);
+    l->port = ntohs(at.sin_port);
+}
+
+static void fill(struct listener *l) /* from here on connecting hangs */
+{
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    ck_assert_int_eq(getsockname(l->fd, (struct sockaddr *)&at, &size), 0);
+    for (int i = 0; i < 4; i++) {
+        l->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(l->fillers[i], (struct sockaddr *)&at, size);
+    }
+}
+
+static void unlisten(struct listener *l)
+{
+    for (int i = 0; i < 4; i++) {
+        if (l->fillers[i] >= 0)
+            close(l->fillers[i]);
+    }
+    close(l->fd);
+}
+
+static void read_head(int fd)
+{
+    char head[4];
+    size_t got = 0;
+    while (got < 4 || memcmp(head, "\r\n\r\n", 4) != 0) {
+        char byte;
+        ck_assert_int_eq(read(fd, &byte, 1), 1);
+        memmove(head, head + 1, 3);
+        head[3] = byte;
+        got++;
+    }
+}
+
+static void answer(int fd, const char *body)
+{
+    char text[200];
+    int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    read_head(fd);
+    ck_assert_int_eq(write(fd, text, (size_t)n), n);
+}
+
+static unsigned connecting(unsigned port) /* sockets that wait for that port's answer */
+{
+    FILE *file = fopen("/proc/net/tcp", "r");
+    char line[300], wanted[40];
+    unsigned n = 0;
+    snprintf(wanted, sizeof wanted, ":%04X 02 ", port);
+    while (file && fgets(line, sizeof line, file))
+        n += strstr(line, wanted) != NULL;
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static void until_connecting(unsigned port, unsigned n)
+{
+    while (connecting(port) != n)
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+}
+
+static const char *url_of(unsigned port)
+{
+    static char urls[4][60];
+    static unsigned n;
+    char *url = urls[n++ % 4];
+    snprintf(url, sizeof urls[0], "http://127.0.0.1:%u/", port);
+    return url;
+}
+
+static void check_late(errand_future *f, const char *says)
+{
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_str_eq(errand_result_phase(&r), "connect");
+    ck_message_has(&r, says);
+    errand_result_free(&r);
+}
+
+/* ---- what a handle remembers ---- */
+
+static void odd_every_other_time(struct raw_conn *conn, void *arg)
+{
+    atomic_uint *asked = arg;
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        unsigned n = atomic_fetch_add(asked, 1);
+        bool odd = strstr(request.text, "GET /odd") != NULL, away = strstr(request.text, "GET /away") != NULL;
+        raw_request_free(&request);
+        char line[300];
+        memset(line, 'a', sizeof line);
+        line[4 << n % 7] = '\0';
+        if (!raw_say(conn, "HTTP/1.1 %s\r\n%s%s\r\nContent-Length: 2\r\nLocation: /odd\r\n\r\nok", away ? "302 Found" : "200 OK",
+                     odd ? " folded: " : "X-Last: ", line))
+            break;
+    }
+}
+
+/* libcurl before 8.1 held on to the last header of the exchange before, and wrote to it. */
+START_TEST(a_first_header_line_that_begins_with_a_blank_harms_nobody)
+{
+    struct world w;
+    atomic_uint asked = 0;
+    world_open(&w, odd_every_other_time, &asked, &(errand_http_opts){ .lanes = 1 });
+    for (int i = 0; i < 40; i++) {
+        gets_well(&w, world_url(&w, "/plain"), "ok");
+        errand_result r = world_get(&w, _i ? "/away" : "/odd");
+        if (r.error)
+            ck_assert_int_ne(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
+        else
+            ck_body_eq(&r, "ok");
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+static void answer_one_and_die_of_the_next(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    if (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
+        raw_read_request(conn, NULL);
+}
+
+/* libcurl before 8.17 counted them all through the life of a handle, up to five. */
+START_TEST(dead_kept_connections_are_replaced_however_often)
+{
+    struct world w;
+    errand_http_stats stats;
+    enum { N = 30 };
+    world_open(&w, answer_one_and_die_of_the_next, NULL, &(errand_http_opts){ .lanes = 1, .limit = 1 });
+    for (int i = 0; i < N; i++)
+        gets_well(&w, world_url(&w, "/"), "yes");
+    ck_assert_int_eq(errand_http_stats_get(w.http, &stats), 0);
+    ck_assert_uint_eq(stats.resent, N - 1);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- names ---- */
+
+struct silent_names {
+    atomic_uint hanging, told;
+};
+
+static void hang_unless_good(void *arg, const char *name, er_addresses *out)
+{
+    struct silent_names *names = arg;
+    bool good = !strncmp(name, "good", 4);
+    if (!good) {
+        atomic_fetch_add(&names->hanging, 1);
+        until(&names->told, 1);
+    }
+    *out = (er_addresses){ .error = good ? 0 : EAI_AGAIN, .text = "127.0.0.1" };
+}
+
+START_TEST(names_whose_server_is_silent_hold_up_no_others)
+{
+    struct world w;
+    static struct silent_names names; /* threads that hang may outlive this test */
+    enum { N = 60 };
+    errand_future *silent[N];
+    char url[100];
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    er_resolver_use(w.http->resolver, hang_unless_good, &names);
+    for (int i = 0; i < N; i++) {
+        snprintf(url, sizeof url, "http://silent%d.test/", i);
+        silent[i] = errand_get(w.http, url);
+    }
+    for (int i = 0; i < 5; i++) {
+        snprintf(url, sizeof url, "http://good%d.test:%u/", i, raw_server_port(w.server));
+        gets_well(&w, url, "ok");
+    }
+    until(&names.hanging, N); /* all of them have a thread by now, or soon */
+    atomic_store(&names.told, 1);
+    for (int i = 0; i < N; i++) {
+        errand_result r = errand_await(silent[i]);
+        ck_assert_int_eq(r.error, ERRAND_CURL + 6);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+static void all_are_here(void *arg, const char *name, er_addresses *out)
+{
+    (void)name;
+    *out = (er_addresses){ .error = 0 };
+    snprintf(out->text, sizeof out->text, "%s", arg ? (const char *)arg : "127.0.0.1");
+}
+
+static void get_hosts(struct world *w, unsigned from, unsigned to)
+{
+    char url[100];
+    for (unsigned i = from; i < to; i++) {
+        snprintf(url, sizeof url, "http://host%u.test:%u/", i, raw_server_port(w->server));
+        gets_well(w, url, "ok");
+    }
+}
+
+START_TEST(many_hosts_take_no_more_memory_than_some)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 2 });
+    er_resolver_use(w.http->resolver, all_are_here, NULL);
+    get_hosts(&w, 0, 1200); /* the tables of hosts are full */
+    size_t before = mallinfo2().uordblks;
+    get_hosts(&w, 1200, 2200);
+    size_t after = mallinfo2().uordblks;
+    ck_assert_msg(after < before + 150000, "1,000 hosts took %zu bytes", after - before); /* the server's own among them */
+    get_hosts(&w, 0, 3); /* forgotten, and told again */
+    world_close(&w);
+}
+END_TEST
+
+static void hang_up_on_tls(struct raw_conn *conn, void *arg)
+{
+    char first[1];
+    (void)arg;
+    if (raw_read_bytes(conn, first, 1) && *first == 'G' && raw_read_request(conn, NULL))
+        raw_say(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok");
+}
+
+START_TEST(one_host_by_http_and_https_is_not_forgotten_for_the_other)
+{
+    struct world w;
+    char url[100];
+    world_open(&w, hang_up_on_tls, NULL, &(errand_http_opts){ .lanes = 1, .limit = 2 });
+    er_resolver_use(w.http->resolver, all_are_here, NULL);
+    snprintf(url, sizeof url, "https://host0.test:%u/", raw_server_port(w.server));
+    errand_result r = errand_await(errand_get(w.http, url)); /* there is no TLS */
+    ck_assert_str_eq(errand_result_phase(&r), "tls");
+    errand_result_free(&r);
+    for (unsigned i = 0; i < 3; i++) {
+        get_hosts(&w, 0, 1);
+        get_hosts(&w, 1 + 60 * i, 61 + 60 * i);
+    }
+    get_hosts(&w, 0, 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_lane_that_begins_again_is_told_the_addresses_again)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+               &(errand_http_opts){ .lanes = 1, .keepalive_ms = 1 });
+    er_resolver_use(w.http->resolver, all_are_here, NULL);
+    for (int i = 0; i < 3; i++) {
+        get_hosts(&w, 0, 1);
+        while (er_load(&w.http->lanes_on))
+            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- addresses ---- */
+
+/* The pool's time stands still, so that only curl's share of the time for an address counts. */
+START_TEST(a_host_whose_first_address_is_silent_is_reached_at_its_second)
+{
+    struct world w;
+    struct listener silent, good;
+    char url[60];
+    world_open_turned(&w, say_once, "", NULL);
+    listen_at(&silent, "127.0.0.1", 0);
+    listen_at(&good, "127.0.0.9", silent.port);
+    fill(&silent);
+    er_resolver_use(w.http->resolver, all_are_here, (void *)"127.0.0.1,127.0.0.9");
+    snprintf(url, sizeof url, "http://two.test:%u/", silent.port);
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = url, .connect_ms = 2000 });
+    int fd = accept(good.fd, NULL, NULL);
+    answer(fd, "second");
+    errand_result r = errand_await(f);
+    ck_well(&r);
+    ck_body_eq(&r, "second");
+    errand_result_free(&r);
+    close(fd);
+    unlisten(&good);
+    unlisten(&silent);
+    world_close(&w);
+}
+END_TEST
+
+static const char refuse_thrice[] = "127.0.0.3,127.0.0.4,127.0.0.5,127.0.0.1";
+
+START_TEST(a_host_that_refuses_at_all_addresses_but_one_is_reached)
+{
+    struct world w;
+    char url[60];
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    er_resolver_use(w.http->resolver, all_are_here, (void *)(uintptr_t)refuse_thrice);
+    for (int i = 0; i < 3; i++) {
+        snprintf(url, sizeof url, "http://four%d.test:%u/", i, raw_server_port(w.server));
+        gets_well(&w, url, "ok");
+    }
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(so_is_it_by_the_callers_own_handle)
+{
+    struct world w;
+    char line[100], url[60];
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .total_ms = 40000 });
+    snprintf(line, sizeof line, "four.test:%u:%s", raw_server_port(w.server), refuse_thrice);
+    snprintf(url, sizeof url, "http://four.test:%u/", raw_server_port(w.server));
+    CURL *easy = curl_easy_init();
+    struct curl_slist *lines = curl_slist_append(NULL, line);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE, lines);
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+    ck_well(&r);
+    errand_result_free(&r);
+    curl_slist_free_all(lines);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- times ---- */
+
+struct slow_redirect {
+    atomic_uint told;
+    char reply[200];
+};
+
+static void redirect_when_told(struct raw_conn *conn, void *arg)
+{
+    struct slow_redirect *slow = arg;
+    if (raw_read_request(conn, NULL) && hold_until(conn, &slow->told, 1))
+        raw_say(conn, "%s", slow->reply);
+}
+
+static const errand_request limits[] = { { .connect_ms = 50 }, { .sock_connect_ms = 50 } };
+static const char *const limits_say[] = { "connect: the 50 ms of connect_ms are over",
+                                          "connect: the 50 ms of sock_connect_ms are over" };
+
+START_TEST(connecting_has_its_limit_behind_a_redirect_too)
+{
+    struct world w;
+    struct listener silent;
+    struct slow_redirect slow = { .told = 0 };
+    listen_at(&silent, "127.0.0.1", 0);
+    fill(&silent);
+    snprintf(slow.reply, sizeof slow.reply, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", url_of(silent.port));
+    world_open_turned(&w, redirect_when_told, &slow, &(errand_http_opts){ .lanes = 1 });
+    unsigned before = connecting(silent.port);
+    errand_request request = limits[_i];
+    request.url = "/";
+    errand_future *f = errand_send(w.http, &request);
+    while (raw_server_requests(w.server) < 1)
+        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    world_turn(&w, 60); /* it was sent: that is no matter of the limit */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* so the timer has probably been put off; either way it goes well */
+    atomic_store(&slow.told, 1);
+    until_connecting(silent.port, before + 1);
+    world_turn(&w, 51);
+    check_late(f, limits_say[_i]);
+    world_close(&w);
+    unlisten(&silent);
+}
+END_TEST
+
+START_TEST(connecting_has_its_limit_when_a_kept_connection_was_dead_too)
+{
+    struct world w;
+    struct listener l;
+    world_open_turned(&w, say_once, "", &(errand_http_opts){ .lanes = 1 });
+    listen_at(&l, "127.0.0.1", 0);
+    errand_request request = limits[_i];
+    request.url = url_of(l.port);
+    errand_future *f = errand_send(w.http, &request);
+    int fd = accept(l.fd, NULL, NULL);
+    answer(fd, "first");
+    errand_result r = errand_await(f);
+    ck_well(&r);
+    errand_result_free(&r);
+    fill(&l);
+    unsigned before = connecting(l.port);
+    f = errand_send(w.http, &request);
+    read_head(fd);
+    world_turn(&w, 60); /* it was sent */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    close(fd);
+    until_connecting(l.port, before + 1);
+    world_turn(&w, 51);
+    check_late(f, limits_say[_i]);
+    unlisten(&l);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(who_allows_a_minute_for_connecting_gets_it)
+{
+    struct world w;
+    struct listener silent;
+    listen_at(&silent, "127.0.0.1", 0);
+    fill(&silent);
+    world_open_turned(&w, say_once, "", &(errand_http_opts){ .connect_ms = _i ? 0 : 60000 });
+    unsigned before = connecting(silent.port);
+    errand_future *f =
+        errand_send(w.http, &(errand_request){ .url = url_of(silent.port), .connect_ms = _i ? 60000 : 0 });
+    until_connecting(silent.port, before + 1);
+    world_turn(&w, 31000);
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* so that it would probably have ended */
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+    world_turn(&w, 29001);
+    check_late(f, "connect: the 60000 ms of connect_ms are over");
+    world_close(&w);
+    unlisten(&silent);
+}
+END_TEST
+
+/* ---- no thread for a lane ---- */
+
+struct busy {
+    atomic_uint began, told;
+};
+
+static errand_result stay_busy(void *arg)
+{
+    struct busy *busy = arg;
+    atomic_fetch_add(&busy->began, 1);
+    until(&busy->told, 1);
+    return errand_ok(NULL, NULL);
+}
+
+/* The pool's one thread is busy, and there can be no other: a stack does not fit into what the process may still map. */
+START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
+{
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 4 });
+    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000)); /* so that there is a timer's thread */
+    until(&busy.began, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    errand_request requests[] = { { .url = "/", .total_ms = 50 }, { .url = "/", .connect_ms = 60 }, { .url = "/" }, { .url = "/" } };
+    errand_future *fs[5];
+    for (int i = 0; i < 4; i++)
+        fs[i] = errand_send(w.http, &requests[i]);
+    fs[4] = errand_send(w.http, &requests[2]); /* has no slot before one of them ends */
+    errand_cancel(fs[2]);
+    errand_result r = errand_await(fs[2]);
+    ck_assert_int_eq(r.error, ECANCELED);
+    errand_result_free(&r);
+    for (int i = 0; i < 2; i++) {
+        world_turn(&w, i ? 10 : 51);
+        r = errand_await(fs[i]);
+        ck_assert_int_eq(r.error, ETIMEDOUT);
+        ck_assert_str_eq(errand_result_phase(&r), "queue");
+        ck_assert(!errand_result_may_have_run(&r));
+        errand_result_free(&r);
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    atomic_store(&busy.told, 1);
+    for (int i = 3; i < 5; i++) {
+        r = errand_await(fs[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+
+/* ---- limits ---- */
+
+static const struct {
+    unsigned limit, lanes;
+} large[] = { { UINT_MAX, 2 }, { UINT_MAX, 4 }, { UINT_MAX - 1, 3 }, { UINT_MAX - 2, 4 }, { 1u << 31, 2 }, { 100000, 2 } };
+
+START_TEST(a_very_large_limit_is_as_good_as_none)
+{
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+               &(errand_http_opts){ .limit = large[_i].limit,
+                                    .limit_per_host = large[_i].limit,
+                                    .lanes = large[_i].lanes,
+                                    .total_ms = 60000 });
+    for (int i = 0; i < 5; i++)
+        gets_well(&w, world_url(&w, "/"), "ok");
+    world_close(&w);
+}
+END_TEST
+
+Suite *lanes_suite(void)
+{
+    Suite *suite = suite_create("http lanes");
+    TCase *tc = tcase_create("lanes");
+    tcase_add_loop_test(tc, a_first_header_line_that_begins_with_a_blank_harms_nobody, 0, 2);
+    tcase_add_test(tc, dead_kept_connections_are_replaced_however_often);
+    tcase_add_test(tc, names_whose_server_is_silent_hold_up_no_others);
+    tcase_add_test(tc, many_hosts_take_no_more_memory_than_some);
+    tcase_add_test(tc, one_host_by_http_and_https_is_not_forgotten_for_the_other);
+    tcase_add_test(tc, a_lane_that_begins_again_is_told_the_addresses_again);
+    tcase_add_test(tc, a_host_whose_first_address_is_silent_is_reached_at_its_second);
+    tcase_add_test(tc, a_host_that_refuses_at_all_addresses_but_one_is_reached);
+    tcase_add_test(tc, so_is_it_by_the_callers_own_handle);
+    tcase_add_loop_test(tc, connecting_has_its_limit_behind_a_redirect_too, 0, 2);
+    tcase_add_loop_test(tc, connecting_has_its_limit_when_a_kept_connection_was_dead_too, 0, 2);
+    tcase_add_loop_test(tc, who_allows_a_minute_for_connecting_gets_it, 0, 2);
+    tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
+    tcase_add_loop_test(tc, a_very_large_limit_is_as_good_as_none, 0, (int)(sizeof large / sizeof *large));
+    suite_add_tcase(suite, tc);
+    return suite;
+}

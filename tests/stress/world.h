@@ -1,0 +1,64 @@
+/* tests/stress/world.h -- what a round's program plays with: pools, each with its clock, limits, policies; and what of it must be
+ * in order at the end. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "stress/ledger.h"
+
+enum { POOLS = 3, POLICIES = 6, KEYS = 3, SLOTS = 16, PATIENCE_MS = 60000 };
+
+typedef struct place { /* a pool */
+    errand_pool    *pool;
+    errand_pool    *alive;  /* the same, until it is closed: for the watchdog */
+    errand_clock    clock;
+    int64_t         now_ns; /* atomic */
+    bool            turned; /* it goes by that clock */
+    bool            closed;
+    errand_promise *holder; /* keeps its memory */
+    errand_future  *held;
+    unsigned        started, stopped; /* threads, by its hooks */
+} place;
+
+typedef struct recipe { /* a policy, and what its functions must keep to; NULL: none */
+    errand_policy *policy;
+    bool           overlaps; /* they may run twice at once */
+    bool           holds;    /* a permit meanwhile */
+} recipe;
+
+typedef struct world {
+    unsigned          n_pools;
+    place             places[POOLS];
+    bool              scant;  /* a pool may run out of threads: who waits on a worker does so for a while only */
+    bool              scarce; /* so may memory, and the system's threads */
+    bool              closes; /* pools close in the middle */
+    errand_log       *log;
+    errand_sem       *sem;
+    unsigned          permits;
+    errand_rate      *rate;
+    errand_breaker   *breaker;
+    errand_budget    *budget;
+    errand_flight    *flight;
+    recipe            recipes[POLICIES];
+    errand_canceller *cancellers[SLOTS]; /* atomic: anybody's, for anybody */
+    unsigned          hooks;             /* calls, atomic */
+} world;
+
+extern world here;
+
+extern const char *const world_keys[KEYS];
+const char *some_key(dice *d);
+place      *some_place(dice *d);
+recipe      some_recipe(dice *d, bool simple); /* for what is simple none that holds a permit */
+
+void world_open(dice *d);
+bool world_close_pool(place *p, int64_t within_ms); /* true: by this call, and in time */
+void world_check_counters(void); /* when all is closed: waits until nothing is under way, and looks whether it adds up */
+void world_free_limits(void);
+void world_check_gone(void);     /* no pool's memory is left, each thread that was started has been stopped */
+
+bool on_worker(void); /* the calling thread is one of a pool's */
+
+/* Naps a quarter of a millisecond. */
+void nap(void);
+
+#endif
