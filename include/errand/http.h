@@ -252,6 +252,13 @@ static inline int errand_response_timings(const errand_response *response, erran
     return errand_response_timings_sized(response, out, sizeof *out);
 }
 
+/* The same of any end of a request: how far a failure came, and when; after several attempts the last one's. ENOENT: it has none. */
+ERRAND_API int errand_result_timings_sized(const errand_result *r, errand_timings *out, size_t size);
+static inline int errand_result_timings(const errand_result *r, errand_timings *out)
+{
+    return errand_result_timings_sized(r, out, sizeof *out);
+}
+
 typedef struct errand_facts {
     uint64_t sent, received; /* bytes of request and reply as they went over the wire: headers, and bodies before decompression */
     uint64_t body;           /* bytes of the body, decompressed                                                        */

@@ -5,7 +5,7 @@
  *   id                string or number, echoed
  *   method            default GET, or POST with a body
  *   headers, params   objects of strings (numbers, true, false as they are written)
- *   json|body|body_file   at most one: any JSON; a string; a file's path
+ *   json|body|body_file   at most one: any JSON, null too; a string; a file's path
  *   timeout           one attempt's total: seconds, or "1.5s", "200ms", "2m"
  *   retries           extra attempts
  *   idempotent        true: harmless to do twice
@@ -18,7 +18,8 @@
  *   {"seq","id","ok","status","error":{"kind","code","phase","message","retry_after"}|null,"attempts",
  *    "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},"body"|"body_base64","saved_to","meta"}
  * seq counts the lines over all files from 1; code is "HTTP 503", "ETIMEDOUT", "curl 28"; retry_after is in seconds; a
- * timing that was not reached is null; JSON bodies are JSON, text is a string, all else is base64. With `verbose` there is
+ * timing that was not reached is null, of failures too; attempts that were refused, or ended before it was their turn, are not
+ * counted, so 0 of them means that nothing was sent; JSON bodies are JSON, text is a string, all else is base64. With `verbose` there is
  * "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}].
  */
 #ifndef ERRAND_JOBS_H

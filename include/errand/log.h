@@ -100,7 +100,7 @@ typedef struct errand_log_sink_opts {
     errand_log_level  level;        /* what is less is not for this sink. DEFAULT: all the log takes                       */
     errand_log_form   form;
     const char       *pattern;      /* of text; copied. NULL: the default. EINVAL: an unknown {word}                       */
-    errand_log_colour colour;       /* of text, by level. AUTO: on a terminal, unless NO_COLOR is in the environment        */
+    errand_log_colour colour;       /* of text, by level. AUTO: on a terminal, unless the environment has NO_COLOR or TERM=dumb */
     unsigned          keep;         /* rotated files that are kept: path.1 (the latest) to path.keep. 0: 5                  */
     uint64_t          rotate_bytes; /* a file that would grow beyond it is rotated. 0: never                               */
     int64_t           rotate_ms;    /* rotated at each multiple of it, of local time (86400000: at midnight). 0: never      */

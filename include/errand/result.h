@@ -129,7 +129,7 @@ ERRAND_API errand_reason errand_result_reason(const errand_result *r);
 ERRAND_API const char   *errand_result_message(const errand_result *r);      /* never NULL, never empty; lives as long as r */
 ERRAND_API const char   *errand_result_phase(const errand_result *r);        /* "queue", "connect", "first byte" ... or ""  */
 ERRAND_API int64_t       errand_result_elapsed_ms(const errand_result *r);   /* how long it took; -1: not measured       */
-ERRAND_API int64_t       errand_result_retry_after(const errand_result *r);  /* ms the other side asked for, or -1       */
+ERRAND_API int64_t       errand_result_retry_after(const errand_result *r);  /* ms the other side asked for, or -1; of a success, too */
 ERRAND_API bool          errand_result_may_have_run(const errand_result *r); /* may a repeat do the work twice? Known without memory too */
 ERRAND_API bool          errand_result_degraded(const errand_result *r);     /* a success that a fallback made          */
 ERRAND_API size_t        errand_result_index(const errand_result *r);        /* any, race: which one; SIZE_MAX: not such a one */

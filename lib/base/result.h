@@ -9,6 +9,7 @@
 
 #include <errand/future.h>
 
+#define ER_TIMINGS        6
 #define ER_ATTEMPTS_FIRST 8
 #define ER_ATTEMPTS_LAST  24
 
@@ -26,6 +27,8 @@ struct errand_detail {
     uint8_t        attempts_most;  /* a retry tries this at most so often; 0: as it likes */
     errand_kind    kind;
     errand_reason  reason;
+    bool           timed;          /* timings_ms are known */
+    float          timings_ms[ER_TIMINGS]; /* when it came to each of its stations, whatever they are to who made it; -1: never */
     int64_t        elapsed_ms;     /* -1: not measured */
     int64_t        retry_after_ms; /* -1: none         */
     size_t         index;          /* SIZE_MAX: none */
@@ -39,6 +42,13 @@ struct errand_detail {
 
 /* The detail of r, made if there was none. NULL: no memory, or a fixed one: then r stays as it is. */
 ER_SHARED errand_detail *er_detail(errand_result *r);
+
+/* The other side has said that it is asked too often: a failure of that kind, or a success that says so (any_status). */
+static inline bool er_result_limited(const errand_result *r)
+{
+    bool known = r->detail && r->detail->kind_known;
+    return (known ? r->detail->kind : errand_result_kind(r)) == ERRAND_KIND_RATE_LIMITED;
+}
 
 /* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);

@@ -1,7 +1,7 @@
 /* batch/job.c -- a line is checked as JSON, then each of its keys has a function that reads its value.
  *
  * The first thing that is wrong is told with its key; id and meta are looked for before, so that the result line of a
- * bad job carries them. null is the same as leaving a key out. A key that comes twice: the last one counts. Numbers are
+ * bad job carries them. null is the same as leaving a key out, but for json, which is sent as it stands. A key that comes twice: the last one counts. Numbers are
  * taken as they are written, and so is the JSON body: it is sent as it stands in the line, every digit of it. What
  * remains to be wrong with a request the session says. */
 #include "batch/job.h"
@@ -142,6 +142,7 @@ static int pair(er_line_job *job, const char *key, er_span k, er_span v, const c
     size_t size = 0;
     char *text = keep(job, er_json_decode(k, &size));
     if (!text) return job->error;
+    if (strlen(text) < size) return bad(job, "key \"%s\": a NUL character in the name \"%.60s\"", key, text);
     *name = text;
     if (!is_string(v) && !is_number(v) && !is_word(v, "true") && !is_word(v, "false")) {
         return bad(job, "key \"%s\": \"%.60s\" must be a string, a number, true or false", key, *name);
@@ -403,7 +404,7 @@ static int read_line(er_line_job *job)
         else if (!stranger.at) stranger = k;
     }
     for (size_t i = 0; i < KEYS; i++) {
-        if (found[i].at && is_word(found[i], "null")) found[i].at = NULL;
+        if (found[i].at && is_word(found[i], "null") && keys[i].read != read_json) found[i].at = NULL;
         bool fit = found[i].at && (is_string(found[i]) || is_number(found[i]));
         if (fit && !strcmp(keys[i].name, "id")) job->id = found[i];
         if (!strcmp(keys[i].name, "meta")) job->meta = found[i];

@@ -18,6 +18,7 @@ typedef struct er_line_job {
     er_span  id, meta;  /* in the line; at NULL: none */
     bool     retries_given;
     unsigned retries;
+    unsigned attempts;  /* that came to something: not refused by a check, nor ended while they waited for their turn */
     errand_request request; /* points to what the job owns */
     /* what it owns */
     char   **kept;

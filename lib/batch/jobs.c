@@ -23,6 +23,7 @@
 #include <errand/jobs.h>
 
 #include <errno.h>
+#include <string.h>
 
 #define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
 #define LINE_KEPT (1u << 20) /* so much memory is kept for the next result line */
@@ -84,6 +85,8 @@ static void *next(void *arg, int *error)
 static errand_result attempted(errand_result in, void *arg)
 {
     run *it = arg;
+    const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
+    if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
     if (in.error && it->tries <= it->retries && !it->retrying && errand_result_transient(&in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);

@@ -73,13 +73,11 @@ static void put_error(er_bytes *out, const errand_result *r)
 
 static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
 {
-    unsigned n = errand_result_attempts(r);
-    if (!n && !job->error && errand_result_kind(r) != ERRAND_KIND_VALIDATION) n = 1;
-    er_bytes_format(out, ",\"attempts\":%u", n);
+    er_bytes_format(out, ",\"attempts\":%u", job->attempts);
     if (!verbose) return;
     er_bytes_text(out, ",\"attempt_log\":[");
     errand_attempt a;
-    for (size_t i = 0; !errand_result_attempt(r, i, &a); i++) {
+    for (size_t i = 0; job->attempts && !errand_result_attempt(r, i, &a); i++) {
         er_bytes_format(out, "%s{\"number\":%u,", i ? "," : "", a.number);
         if (a.error) put_code(out, "error", a.error);
         else er_bytes_text(out, "\"error\":null");
@@ -93,10 +91,10 @@ static void put_attempts(er_bytes *out, const er_line_job *job, const errand_res
     er_bytes_text(out, "]");
 }
 
-static void put_timings(er_bytes *out, const errand_response *response, const errand_result *r)
+static void put_timings(er_bytes *out, const errand_result *r)
 {
-    errand_timings t = { -1, -1, -1, -1, -1, (double)errand_result_elapsed_ms(r) };
-    if (response) errand_response_timings(response, &t);
+    errand_timings t = { -1, -1, -1, -1, -1, -1 };
+    if (errand_result_timings(r, &t)) t.total = (double)errand_result_elapsed_ms(r);
     const struct {
         const char *name;
         double ms;
@@ -155,7 +153,7 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     else er_bytes_text(out, "null,");
     put_error(out, r);
     put_attempts(out, job, r, verbose);
-    put_timings(out, response, r);
+    put_timings(out, r);
     bool saved = !r->error && job->request.save_to;
     if (saved) er_bytes_text(out, ",\"body\":null");
     else put_body(out, response, r);

@@ -223,7 +223,7 @@ void er_attempt_settle(er_attempt *a, const errand_result *how)
     else er_budget_ended(run->course.budget, !how->error && !a->left);
     if (a->left) return;
     if (!how->error) er_policy_took(p, a->ended_ns - a->began_ns);
-    if (errand_result_kind(how) == ERRAND_KIND_RATE_LIMITED && p->how.rate) {
+    if (er_result_limited(how) && p->how.rate) {
         /* nobody lets the other side hold up everybody for longer than he would wait himself */
         int64_t hint = errand_result_retry_after(how), most = er_course_hint_most(&run->course, a->ended_ns);
         if (hint > 0) errand_rate_pause(p->how.rate, er_course_key(&run->course), hint < most ? hint : most);

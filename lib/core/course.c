@@ -66,7 +66,7 @@ static bool asks(const er_course *c, const errand_view *view)
 static bool used_up(const er_course *c, const errand_result *r)
 {
     unsigned nested = c->policy->how.nested ? c->policy->how.nested : 1;
-    if (c->number >= c->policy->most) return true;
+    if (c->once || c->number >= c->policy->most) return true;
     if (c->nested && r->error && c->failed >= nested) return true;
     return r->detail && r->detail->attempts_most && c->failed >= r->detail->attempts_most;
 }

@@ -15,6 +15,7 @@ typedef struct er_course {
     unsigned             number; /* attempts begun */
     unsigned             failed; /* of them, so far */
     bool                 nested; /* inside another's attempt */
+    bool                 alone, once; /* no attempt beside another; nor after another */
     er_history          *history;
     er_budget_member    *budget; /* NULL: none */
 } er_course;

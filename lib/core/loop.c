@@ -101,7 +101,7 @@ static void settle(looping *l, const errand_result *r)
     er_budget_ended(l->course.budget, !r->error);
     if (!r->error) er_policy_took(l->course.policy, now - l->attempt_began_ns);
     int64_t hint = errand_result_retry_after(r), most = er_course_hint_most(&l->course, now);
-    if (how->rate && hint > 0 && errand_result_kind(r) == ERRAND_KIND_RATE_LIMITED)
+    if (how->rate && hint > 0 && er_result_limited(r))
         errand_rate_pause(how->rate, er_course_key(&l->course), hint < most ? hint : most);
 }
 

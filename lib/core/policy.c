@@ -188,7 +188,7 @@ int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t befor
     const errand_policy_opts *how = &policy->how;
     er_wait_from from = { .seed = seed, .before = before, .view = view };
     if (how->wait.spec.n) return er_wait_of(&how->wait, &from);
-    bool limited = view->last && errand_result_kind(view->last) == ERRAND_KIND_RATE_LIMITED;
+    bool limited = view->last && er_result_limited(view->last);
     int64_t first = how->first_ms ? how->first_ms : limited ? FIRST_LIMITED_MS : FIRST_MS;
     if (first == ERRAND_ZERO) first = 0;
     if (first > how->most_ms) first = how->most_ms;

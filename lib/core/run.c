@@ -273,6 +273,8 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
                              .began_ns = now,
                              .deadline_ns = deadline_ns,
                              .nested = task->reserved & ER_RETRIED,
+                             .alone = task->reserved & ER_ALONE,
+                             .once = task->reserved & ER_ONCE,
                              .budget = budget };
     r->into = !task->fn;
     r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
@@ -300,12 +302,13 @@ int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const er
 }
 
 static errand_future *run_task(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size,
-                               const void *site)
+                               unsigned how, const void *site)
 {
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
     if (refusal) return refusal;
     int error = 0;
+    own.reserved |= how;
     er_context *context = er_context_for(&own, &error);
     if (!error) return er_run(pool, policy, &own, context, er_run_deadline(pool, policy, &own), false, site);
     if (own.free) own.free(own.arg);
@@ -315,11 +318,16 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
 errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,
                                      size_t size)
 {
-    return run_task(pool, policy, task, size, __builtin_return_address(0));
+    return run_task(pool, policy, task, size, 0, __builtin_return_address(0));
 }
 
 errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand_fn *fn, void *arg)
 {
     errand_task task = { .fn = fn, .arg = arg };
-    return run_task(pool, policy, &task, sizeof task, __builtin_return_address(0));
+    return run_task(pool, policy, &task, sizeof task, 0, __builtin_return_address(0));
+}
+
+errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task, unsigned how)
+{
+    return run_task(pool, policy, task, sizeof *task, how, __builtin_return_address(0));
 }

@@ -19,8 +19,9 @@ typedef struct er_completion {
 er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
                                   void (*fn)(void *, errand_result *, int64_t), void *arg);
 
-/* errand_task.reserved, inside the library: it is part of an attempt that may be made again. What it submits is so, too. */
-enum { ER_RETRIED = 1 };
+/* errand_task.reserved, inside the library. RETRIED: it is part of an attempt that may be made again; what it submits is so, too. Of a
+ * run, whatever its policy says: ALONE: no attempt begins beside another; ONCE: nor after another. */
+enum { ER_RETRIED = 1, ER_ALONE = 2, ER_ONCE = 4 };
 /* What a task submitted here inherits of that. */
 bool er_retried_here(void);
 /* A loop on this thread has an attempt under way (1) or not any more (-1). */

@@ -4,7 +4,8 @@
  *           --> attempt                                             --no--> the end
  *
  * Hedges are attempts beside others. The next one begins when the youngest is as old as the policy says, none waits for a limit, and,
- * unless fn may overlap, each has returned its future. One that a limit or the budget refuses is asked for again only after a sleep. */
+ * unless fn may overlap, each has returned its future; none where the work is not to be done beside itself (ER_ALONE). One that a limit or
+ * the budget refuses is asked for again only after a sleep. */
 #include "core/run.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ void er_run_begin_attempt(er_running *r, bool hedge)
 /* When the next hedge is to begin: INT64_MAX: none is, as things are. */
 int64_t er_run_hedge_at(const er_running *r)
 {
-    if (r->stage != ER_RUN_TRYING || r->ended || r->no_hedge || r->course.nested) return INT64_MAX;
+    if (r->stage != ER_RUN_TRYING || r->ended || r->no_hedge || r->course.nested || r->course.alone) return INT64_MAX;
     const errand_policy *p = r->course.policy; /* gone with the end */
     if (!p->hedges) return INT64_MAX;
     if (!r->attempts || r->course.number >= p->most) return INT64_MAX;

@@ -22,6 +22,9 @@
  * behind a redirect or because a kept connection was dead, the timer may have been put off for longer than connecting may take.
  * Whoever has been called by the timer, has disarmed it, or finds it `unarmed` on the lane, arms it again; nobody else does.
  *
+ * A redirect's body is nobody's business: it is read for as long as that takes, at most ER_DRAIN_MS, for the sake of the
+ * connection, and then left.
+ *
  * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies
  * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
  * that, unless a repeat is harmless; a third is vetoed always. A stream of HTTP/2 that was refused looks the same. */
@@ -63,6 +66,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
     x->valve.resume = resume; /* end and finished: who sends it */
     x->valve.keep = keep_valve;
     x->valve.drop = drop_valve;
+    x->timings = (errand_timings){ -1, -1, -1, -1, -1, -1 };
     x->total_ms = request->total_ms;
     x->connect_ms = request->connect_ms;
     x->sock_connect_ms = request->sock_connect_ms;
@@ -140,6 +144,7 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
         due(ER_LIMIT_SOCK_READ, er_deadline(now_ns, x->sock_read_ms), now_ns, next_ns);
         return over;
     }
+    if (x->follows) return due(ER_LIMIT_DRAIN, x->drained_ns, now_ns, next_ns);
     if (x->sock_read_ms == ERRAND_FOREVER) return ER_LIMIT_NONE;
     /* not before all of the body is out, nor while it is us who keep the other side waiting */
     if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->heard_ns = now_ns;
@@ -163,5 +168,5 @@ void er_exchange_rearm(er_exchange *x)
     int64_t now = er_pool_now(x->pool), next;
     er_limit late = er_exchange_overdue(x, now, &next);
     x->unarmed = next == INT64_MAX && !late;
-    er_exchange_arm(x, late ? now : next);
+    if (!er_exchange_arm(x, late ? now : next)) x->timed = true;
 }

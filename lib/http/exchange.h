@@ -29,8 +29,13 @@ typedef enum er_limit { /* which of its times is over */
     ER_LIMIT_TOTAL,
     ER_LIMIT_CONNECT,
     ER_LIMIT_SOCK_CONNECT,
-    ER_LIMIT_SOCK_READ
+    ER_LIMIT_SOCK_READ,
+    ER_LIMIT_DRAIN /* the body of a redirect that is followed: it goes on without it */
 } er_limit;
+
+#define ER_DRAIN_MS    500 /* what a redirect's body may take, so that its connection can be kept */
+#define ER_DRAIN_MOST  ((uint64_t)64 << 10)
+#define ER_AUTH_ROUNDS 3
 
 typedef struct er_handle er_handle;
 
@@ -91,7 +96,10 @@ typedef struct er_exchange {
     bool             resent;    /* curl has sent this hop again: the kept connection was dead */
     unsigned         resends;   /* of all its hops */
     bool             vetoed;    /* and would have once more, or should not have */
+    bool             stays;     /* and would have although it was answered: that reply is the one */
+    unsigned         rounds;    /* of authentication, in this hop */
     bool             follows;   /* the reply is a redirect that will be followed */
+    int64_t          drained_ns; /* then: when its body is waited for no longer */
     bool             told_first; /* the first byte, to who listens */
     bool             in_paused, out_paused; /* by its sink, by its source */
     bool             needs_goodbye, goodbye; /* its body ends with the TLS connection; which has been closed properly */
@@ -102,6 +110,7 @@ typedef struct er_exchange {
     er_source       *source;    /* NULL: memory, or no body */
     bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */
+    errand_timings   timings;   /* as they were when the handle was last there */
     int              no_socket; /* errno of the last one that could not be had */
     int              broken;    /* an errno of our own while the reply came in */
     uint64_t         received;  /* bytes of the body, decompressed */

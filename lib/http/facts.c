@@ -11,7 +11,7 @@ static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
     return curl_easy_getinfo(easy, what, &value) ? 0 : value;
 }
 
-static void take_timings(const er_exchange *x, errand_timings *timings)
+void er_facts_time(er_exchange *x)
 {
     static const struct {
         CURLINFO what;
@@ -22,8 +22,11 @@ static void take_timings(const er_exchange *x, errand_timings *timings)
         { CURLINFO_APPCONNECT_TIME_T, offsetof(errand_timings, tls) },
         { CURLINFO_STARTTRANSFER_TIME_T, offsetof(errand_timings, first_byte) },
     };
-    timings->queue = (double)(x->handed_clock_ns - x->clock_ns) / 1e6;
+    errand_timings *timings = &x->timings;
     timings->total = (double)(er_now_ns() - x->clock_ns) / 1e6;
+    if (x->handle || !x->seated_ns) *timings = (errand_timings){ -1, -1, -1, -1, -1, timings->total }; /* of this hop */
+    if (!x->handle) return;
+    timings->queue = (double)(x->handed_clock_ns - x->clock_ns) / 1e6;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         curl_off_t at = us(x->handle->easy, times[i].what);
         double ms = timings->queue + (double)at / 1e3;
@@ -51,6 +54,7 @@ bool er_facts_take(er_exchange *x, errand_response *response)
     const char *url = x->hop.url;
     response->url = strpbrk(url, "@#") ? er_url_shown(url, false) : er_copy_text(url);
     response->facts.body = x->received;
-    take_timings(x, &response->timings);
+    er_facts_time(x);
+    response->timings = x->timings;
     return response->url != NULL;
 }

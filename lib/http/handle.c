@@ -14,6 +14,8 @@
 #include "http/classify.h"
 #include "http/close_notify.h"
 #include "http/known.h"
+#include "http/outcome.h"
+#include "http/redirect.h"
 #include "http/stage.h"
 
 #include <errno.h>
@@ -33,6 +35,15 @@ static void tell_sent(const er_exchange *x)
     tell(x, ERRAND_STAGE_SENT);
 }
 
+/* What was answered is not sent again in the same hop, whatever curl thinks of it (after a 417 it would go on for ever). But for the
+ * rounds of an authentication that the caller's own touch has asked for: those replies say that nothing was done. */
+static bool may_go_on(er_exchange *x)
+{
+    bool denied = x->response->status == 401 || x->response->status == 407;
+    x->stays = !denied || !x->request->setup || x->rounds++ == ER_AUTH_ROUNDS;
+    return !x->stays;
+}
+
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
     er_handle *handle = arg;
@@ -41,8 +52,9 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     if (handle->spot && !x->request->setup) er_known_taken(x); /* not earlier: curl reads them when it begins */
     x->redial_ns = 0;
     *handle->words = '\0'; /* of an address that failed before another did not */
+    if (x->sent && x->answered && !may_go_on(x)) return CURL_PREREQFUNC_ABORT;
     if (x->sent && !x->answered) {
-        bool harmless = (x->request->repeatable || er_method_idempotent(x->hop.method)) && !x->request->never_repeat;
+        bool harmless = er_request_harmless(x->request, x->hop.method);
         x->vetoed = x->resent || !harmless;
         if (x->vetoed) return CURL_PREREQFUNC_ABORT;
         x->resent = true;
@@ -64,11 +76,11 @@ static void heard(er_exchange *x)
     if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
 }
 
-static bool leads_on(er_exchange *x)
+/* The reply is a redirect that will be followed: its body gets a moment, so that the connection can be kept. */
+static void begin_to_drain(er_exchange *x)
 {
-    int status = x->response->status;
-    return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
-           errand_response_header(x->response, "Location", 0);
+    x->drained_ns = er_deadline(er_pool_now(x->pool), ER_DRAIN_MS);
+    er_exchange_rearm(x);
 }
 
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
@@ -85,7 +97,7 @@ static int begin_stream(er_exchange *x)
     er_facts_take(x, theirs);
     x->streams = true;
     errand_promise *promise = x->promise;
-    errand_resolve(promise, errand_ok(theirs, er_response_free));
+    errand_resolve(promise, er_outcome_good(theirs));
     return 0;
 }
 
@@ -114,6 +126,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     x->header_bytes += one * size;
     if (x->header_bytes > ER_HEADERS_OF_REPLY) { /* hints, or trailers, may have no end either */
         x->broken = EPROTO;
+        x->response->fault = ER_HEADERS_TOO_LARGE;
         return 0;
     }
     if (!x->sent) { /* what a proxy says to CONNECT: it counts if it is all that comes */
@@ -128,7 +141,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     if (x->broken) return 0;
     if (before && x->response->headers_ended) return one * size; /* a trailer */
     x->received = 0;                                             /* of the reply whose headers come now */
-    x->follows = x->response->headers_ended && leads_on(x);
+    x->follows = x->response->headers_ended && er_redirects(x);
+    if (x->follows) begin_to_drain(x);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
     x->needs_goodbye = final && ends_with_tls(x);
     if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
@@ -156,6 +170,10 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     size *= one;
     heard(x);
     x->in_paused = false;
+    if (x->follows) {
+        x->received += size;
+        return x->received <= ER_DRAIN_MOST ? size : 0; /* then the connection goes */
+    }
     if (x->streams) {
         x->in_paused = x->sink->take(x->sink, at, size) == ER_FLOW_WAIT;
         if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
@@ -167,7 +185,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
         x->too_large = true;
         return 0;
     }
-    if (file && !x->follows) {
+    if (file) {
         int said = x->sink->take(x->sink, at, size);
         x->in_paused = said == ER_FLOW_WAIT;
         if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
@@ -175,7 +193,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
         if (said) return 0;
     }
     x->received += size;
-    return file || x->follows ? size : take_to_memory(x, at, size);
+    return file ? size : take_to_memory(x, at, size);
 }
 
 static size_t give_body(char *to, size_t one, size_t n, void *arg)
@@ -378,7 +396,10 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;
     if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
-    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent = false;
+    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent =
+        x->stays = false;
+    x->rounds = 0;
+    x->broken = 0; /* perhaps by the body of a redirect */
     x->header_bytes = 0;
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);

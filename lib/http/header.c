@@ -12,7 +12,7 @@
 
 /* ---- lists ---- */
 
-static bool same_name(const char *line, const char *name, size_t size)
+bool er_header_named(const char *line, const char *name, size_t size)
 {
     return !strncasecmp(line, name, size) && (line[size] == ':' || line[size] == ';');
 }
@@ -20,9 +20,18 @@ static bool same_name(const char *line, const char *name, size_t size)
 const char *er_header_find(const struct curl_slist *list, const char *name, size_t size)
 {
     for (; list; list = list->next) {
-        if (same_name(list->data, name, size)) return list->data + size + 1;
+        if (er_header_named(list->data, name, size)) return list->data + size + 1;
     }
     return NULL;
+}
+
+bool er_header_says(const struct curl_slist *list, const char *name, size_t size)
+{
+    for (; list; list = list->next) {
+        if (er_header_named(list->data, name, size) && list->data[size + 1 + strspn(list->data + size + 1, " \t")])
+            return true;
+    }
+    return false;
 }
 
 int er_header_append(struct curl_slist **list, const char *line)
@@ -45,7 +54,7 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
         return er_refuse(why, "a control character in the value of header", header, size);
     }
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (!same_name(header, ours[i], strlen(ours[i]))) continue;
+        if (!er_header_named(header, ours[i], strlen(ours[i]))) continue;
         return er_refuse(why, "a header that curl sets itself:", header, size);
     }
     if (strlen(header) > ER_HEADERS_MOST) return er_refuse(why, "512 KiB are not enough for header", header, size);
@@ -107,22 +116,9 @@ bool er_header_secret(const char *line)
     static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token" };
     if (!strncasecmp(line, "Proxy-", 6)) return true;
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-        if (same_name(line, secrets[i], strlen(secrets[i]))) return true;
+        if (er_header_named(line, secrets[i], strlen(secrets[i]))) return true;
     }
     return false;
-}
-
-struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error)
-{
-    struct curl_slist *list = NULL;
-    *error = 0;
-    for (; headers && !*error; headers = headers->next) {
-        if (!er_header_secret(headers->data) && !same_name(headers->data, "Host", 4))
-            *error = er_header_append(&list, headers->data);
-    }
-    if (!*error) return list;
-    curl_slist_free_all(list);
-    return NULL;
 }
 
 void er_headers_hide(const struct curl_slist *headers, char *text)

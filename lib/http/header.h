@@ -17,6 +17,12 @@ int er_header_append(struct curl_slist **list, const char *line);
 /* Adds Authorization for a bearer token, or for user and password (RFC 7617); all may be NULL. EINVAL: both, or not sendable. */
 int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why);
 
+/* A line in curl's notation has this name (size bytes of it), in any case. */
+bool er_header_named(const char *line, const char *name, size_t size);
+
+/* One of that name has a value, and not just blanks, which are no part of it (RFC 9110, 5.5). */
+bool er_header_says(const struct curl_slist *list, const char *name, size_t size);
+
 /* What stands behind the colon of the first header of this name (size bytes of it); NULL: it is not there. */
 const char *er_header_find(const struct curl_slist *list, const char *name, size_t size);
 
@@ -25,9 +31,6 @@ int er_header_merge(struct curl_slist **list, const struct curl_slist *more);
 
 /* A line whose value is nobody's business: Authorization, Cookie, Proxy-*, X-Api-Key ... */
 bool er_header_secret(const char *line);
-
-/* The headers without those that are secrets: for another host. NULL: none is left, or *error is ENOMEM. */
-struct curl_slist *er_headers_without_secrets(const struct curl_slist *headers, int *error);
 
 /* Replaces what secret headers say wherever it stands in text: a server may quote what it was sent. */
 void er_headers_hide(const struct curl_slist *headers, char *text);

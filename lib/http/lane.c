@@ -197,15 +197,20 @@ static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
 
 static void complete(er_lane *lane, er_exchange *x, CURLcode code);
 
+static void cut(er_lane *lane, er_exchange *x, CURLcode code)
+{
+    curl_multi_remove_handle(lane->multi, x->handle->easy);
+    lane->running--;
+    x->handle->spent = true;
+    complete(lane, x, code);
+}
+
 /* A paused transfer goes on. False: it is over with that. */
 static bool goes_on(er_lane *lane, er_exchange *x)
 {
     CURLcode code = er_exchange_go_on(x);
-    if (!code) return true;
-    curl_multi_remove_handle(lane->multi, x->handle->easy);
-    lane->running--;
-    complete(lane, x, code);
-    return false;
+    if (code) cut(lane, x, code);
+    return !code;
 }
 
 static void look_at(er_lane *lane, er_exchange *x)
@@ -213,7 +218,8 @@ static void look_at(er_lane *lane, er_exchange *x)
     int64_t now = er_pool_now(lane->pool), next = INT64_MAX;
     er_limit over = er_exchange_overdue(x, now, &next);
     x->unarmed = !over && next == INT64_MAX;
-    if (over) unseat(lane, x, over);
+    if (over == ER_LIMIT_DRAIN) cut(lane, x, CURLE_OK);
+    else if (over) unseat(lane, x, over);
     else er_exchange_arm(x, next);
 }
 
@@ -255,8 +261,9 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
 {
     er_where where;
     errand_result failure;
-    if (code || x->resent) x->handle->spent = true;
-    if (code || !x->follows || x->broken) {
+    if (x->stays) code = CURLE_OK; /* it is whole */
+    if (code || x->resent || x->stays) x->handle->spent = true;
+    if (!x->follows) { /* whatever has become of the body of one that does */
         bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
         errand_result r = er_outcome_ended(x, code);
         if (file && !r.error) finish(lane, x, r);

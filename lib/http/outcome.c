@@ -66,6 +66,8 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
         detail->phase = f->phase;
         detail->attempts_most = f->attempts_most;
         detail->elapsed_ms = (er_pool_now(x->pool) - x->began_ns) / ER_MS;
+        er_facts_time(x);
+        er_result_timed(detail, &x->timings);
     } else if (f->reason != ERRAND_BY_NOBODY) {
         errand_result_free(&r);
         r = er_fail_by(f->error, f->reason);
@@ -152,6 +154,18 @@ static errand_result answered_with_error(er_exchange *x)
     return r;
 }
 
+/* What curl lays to its caller's door, or to memory's, is the server's doing once that has answered: all that was left to do was to read
+ * what it says. NULL: it may be as curl says. */
+static const char *unreadable(const er_exchange *x, CURLcode code)
+{
+    bool body = x->response->headers_ended;
+    if (!x->answered) return NULL;
+    if (code == CURLE_OUT_OF_MEMORY && !body) return "a header line of the reply is too long";
+    if (strstr(x->handle->words, "Out of memory in chunked")) return "a trailer is too long";
+    if (code != CURLE_BAD_FUNCTION_ARGUMENT && code != CURLE_WRITE_ERROR) return NULL;
+    return body ? "a trailer is no header field" : "a header line of the reply is none";
+}
+
 static errand_result broken_off(er_exchange *x, CURLcode code)
 {
     er_bytes words = { 0 };
@@ -165,10 +179,9 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
                         (unsigned long long)(file ? x->request->max_file : x->request->max_body));
         return fail(x, &f, &words);
     }
-    if (x->broken) return er_outcome_failed(x, x->broken, er_response_fault(x->broken));
-    if (code == CURLE_OUT_OF_MEMORY && x->answered && !x->response->headers_ended) { /* that is what curl makes of it */
-        return er_outcome_failed(x, EPROTO, "a header line of the reply is too long");
-    }
+    if (x->broken) return er_outcome_failed(x, x->broken, x->response->fault);
+    const char *why = unreadable(x, code);
+    if (why) return er_outcome_failed(x, EPROTO, why);
     if (x->vetoed) {
         failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING,
                       .kind = ERRAND_KIND_NETWORK,
@@ -239,6 +252,18 @@ static errand_result no_final_status(er_exchange *x)
     return fail(x, &f, &words);
 }
 
+errand_result er_outcome_good(errand_response *response)
+{
+    errand_result r = errand_ok(response, er_response_free);
+    int64_t hint = er_response_retry_after(response); /* of a 202 to be polled, or a 429 that is no error */
+    errand_detail *detail = hint < 0 ? NULL : er_detail(&r);
+    if (!detail) return r;
+    detail->retry_after_ms = hint;
+    detail->kind_known = response->status == 429;
+    detail->kind = ERRAND_KIND_RATE_LIMITED;
+    return r;
+}
+
 errand_result er_outcome_ended(er_exchange *x, CURLcode code)
 {
     if (!x->streams) er_facts_add(x);
@@ -252,5 +277,5 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
     if (!whole) return er_outcome_failed(x, ENOMEM, NULL);
     errand_response *response = x->response;
     x->response = NULL;
-    return errand_ok(response, er_response_free);
+    return er_outcome_good(response);
 }

@@ -4,8 +4,9 @@
 
 #include "http/exchange.h"
 
-/* Each takes what the exchange has got so far. If it ever was in curl, its handle must still be there, and not in its
+/* Each but the first takes what the exchange has got so far. If it ever was in curl, its handle must still be there, and not in its
  * multi. */
+errand_result er_outcome_good(errand_response *response); /* a success, with what it asks for */
 errand_result er_outcome_ended(er_exchange *x, CURLcode code);
 errand_result er_outcome_stopped(er_exchange *x); /* as it was told */
 errand_result er_outcome_late(er_exchange *x, er_limit limit);

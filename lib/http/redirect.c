@@ -3,9 +3,12 @@
  *   303               GET without a body, but a HEAD stays a HEAD
  *   301, 302          a POST becomes a GET without a body, others stay what they are
  *   307, 308          the same method with the same body
+ *   417               the same once more without its Expect (RFC 9110, 10.1.1): that request has not been looked at
  *
  * What leads to another scheme, host or port than the caller named goes without his secrets and without a Host that he
- * named, from there on: a way back does not bring them back. At most ER_REDIRECTS hops, to http and https only. */
+ * named, from there on: a way back does not bring them back. At most ER_REDIRECTS hops, to http and https only. A Location
+ * without a value leads nowhere, so its reply is the last one; two that differ are an error, as who has put the second
+ * one there is not known. */
 #include "http/redirect.h"
 
 #include "http/facts.h"
@@ -15,16 +18,30 @@
 #include <string.h>
 #include <strings.h>
 
-static CURLUcode resolve(const char *from, const char *location, char **url, char **scheme)
+static bool is_refused_expectation(const er_exchange *x)
 {
-    CURLU *parts = curl_url();
-    CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, from, 0) : CURLUE_OUT_OF_MEMORY;
-    if (!code) code = curl_url_set(parts, CURLUPART_URL, location, CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME);
-    if (!code) code = curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-    if (!code) code = curl_url_get(parts, CURLUPART_SCHEME, scheme, 0);
-    if (!code) code = curl_url_get(parts, CURLUPART_URL, url, 0);
-    curl_url_cleanup(parts);
-    return code;
+    return x->response->status == 417 && er_header_says(x->hop.headers, "Expect", 6);
+}
+
+bool er_redirects(const er_exchange *x)
+{
+    int status = x->response->status;
+    if (status == 417) return is_refused_expectation(x);
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) return false;
+    const char *location;
+    for (size_t i = 0; (location = errand_response_header(x->response, "Location", i)); i++) {
+        if (*location) return true;
+    }
+    return false;
+}
+
+static bool locations_differ(const errand_response *response)
+{
+    const char *first = errand_response_header(response, "Location", 0), *other;
+    for (size_t i = 1; (other = errand_response_header(response, "Location", i)); i++) {
+        if (strcmp(other, first) != 0) return true;
+    }
+    return false;
 }
 
 static void use_headers(er_hop *hop, struct curl_slist *headers)
@@ -34,75 +51,97 @@ static void use_headers(er_hop *hop, struct curl_slist *headers)
     hop->own_headers = true;
 }
 
-static int without_content(er_hop *hop) /* headers that describe a body which is not sent any more */
+static int without(er_hop *hop, bool (*left_out)(const char *line))
 {
     struct curl_slist *list = NULL;
-    for (const struct curl_slist *h = hop->headers; h; h = h->next) {
-        if (!strncasecmp(h->data, "Content-", 8) || !strncasecmp(h->data, "Transfer-Encoding:", 18)) continue;
-        struct curl_slist *longer = curl_slist_append(list, h->data);
-        if (!longer) {
-            curl_slist_free_all(list);
-            return ENOMEM;
-        }
-        list = longer;
+    int error = 0;
+    for (const struct curl_slist *h = hop->headers; h && !error; h = h->next) {
+        if (!left_out(h->data)) error = er_header_append(&list, h->data);
     }
-    use_headers(hop, list);
+    if (error) curl_slist_free_all(list);
+    else use_headers(hop, list);
+    return error;
+}
+
+static bool expects(const char *line) { return er_header_named(line, "Expect", 6); }
+
+static bool is_about_content(const char *line) /* which is not sent any more */
+{
+    return !strncasecmp(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) || expects(line);
+}
+
+static bool names_host_or_secret(const char *line)
+{
+    return er_header_secret(line) || er_header_named(line, "Host", 4);
+}
+
+static int fail(er_exchange *x, int error, const char *why, errand_result *failure)
+{
+    if (error == ENOMEM) *failure = er_outcome_failed(x, ENOMEM, NULL);
+    else *failure = er_outcome_refused(x, ERRAND_CURL + error, ERRAND_KIND_PROTOCOL, why);
+    return error;
+}
+
+/* x->hop becomes one to url, which is taken over. */
+static int lead_to(er_exchange *x, char *url, const er_where *where)
+{
+    er_hop *hop = &x->hop;
+    int status = x->response->status, error = 0;
+    bool to_get = status == 303 ? strcmp(hop->method, "HEAD") != 0
+                                : (status == 301 || status == 302) && !strcmp(hop->method, "POST");
+    bool away = !hop->away && strcmp(where->key, x->request->where.key) != 0;
+    if (!er_response_hop(x->response, status, hop->url)) error = ENOMEM;
+    if (!error && away) error = without(hop, names_host_or_secret);
+    if (!error && to_get && hop->body) error = without(hop, is_about_content);
+    if (error) {
+        er_free(url);
+        return error;
+    }
+    if (hop->own_url) er_free(hop->url);
+    hop->url = url;
+    hop->own_url = true;
+    hop->https = !strncasecmp(url, "https:", 6);
+    hop->away |= away;
+    if (to_get) {
+        hop->ran = true;
+        hop->method = "GET";
+        hop->body = false;
+    }
     return 0;
 }
 
-static int without_secrets(er_hop *hop)
+static int repeat(er_exchange *x, er_where *where) /* once: it has no Expect any more then */
 {
-    int error;
-    struct curl_slist *list = er_headers_without_secrets(hop->headers, &error);
-    if (!error) use_headers(hop, list);
-    hop->away = true;
-    return error;
+    int error = without(&x->hop, expects);
+    if (!error) error = er_header_append(&x->hop.headers, "Expect:"); /* nor one of curl's own */
+    return error ? error : er_where_of(where, x->hop.url);
 }
 
 int er_redirect(er_exchange *x, er_where *where, errand_result *failure)
 {
-    const char *location = errand_response_header(x->response, "Location", 0);
-    char *url = NULL, *scheme = NULL, *copy = NULL;
-    er_hop *hop = &x->hop;
+    char *url = NULL;
+    int error;
     *where = (er_where){ 0 };
-    if (hop->n >= ER_REDIRECTS) {
-        *failure = er_outcome_refused(x, ERRAND_CURL + CURLE_TOO_MANY_REDIRECTS, ERRAND_KIND_PROTOCOL,
-                                      "more than 10 redirects (curl 47)");
-        return ELOOP;
+    if (x->hop.n >= ER_REDIRECTS) {
+        return fail(x, CURLE_TOO_MANY_REDIRECTS, "more than 10 redirects (curl 47)", failure);
     }
-    int status = x->response->status, error = 0;
+    if (x->response->status != 417 && locations_differ(x->response)) {
+        return fail(x, CURLE_WEIRD_SERVER_REPLY, "a redirect to two places: two Locations that differ (curl 8)",
+                    failure);
+    }
     er_facts_add(x);
-    CURLUcode code = resolve(hop->url, location, &url, &scheme);
-    if (code == CURLUE_OUT_OF_MEMORY) error = ENOMEM;
-    else if (code || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)) error = EPROTO;
-    if (!error && !(copy = er_copy_text(url))) error = ENOMEM;
-    if (!error) error = er_where_of(where, copy);
-    if (!error) er_wire_reroute(&x->request->defaults->wire, where);
-    if (!error && !er_response_hop(x->response, status, hop->url)) error = ENOMEM;
-    bool to_get = status == 303 ? strcmp(hop->method, "HEAD") != 0
-                                : (status == 301 || status == 302) && !strcmp(hop->method, "POST");
-    if (!error && !hop->away && er_url_leads_away(hop->url, location, x->request->url)) error = without_secrets(hop);
-    if (!error && to_get && hop->body) error = without_content(hop);
+    if (x->response->status == 417) {
+        error = repeat(x, where);
+    } else {
+        error = er_url_follow(&url, where, x->hop.url, errand_response_header(x->response, "Location", 0));
+        if (!error) error = lead_to(x, url, where);
+    }
     if (error) {
         er_where_free(where);
-        er_free(copy);
-        if (error == ENOMEM) *failure = er_outcome_failed(x, ENOMEM, NULL);
-        else
-            *failure = er_outcome_refused(x, ERRAND_CURL + CURLE_UNSUPPORTED_PROTOCOL, ERRAND_KIND_PROTOCOL,
-                                          "a redirect to what is no http or https url (curl 1)");
-    } else {
-        if (hop->own_url) er_free(hop->url);
-        hop->url = copy;
-        hop->own_url = true;
-        hop->https = !strcasecmp(scheme, "https");
-        hop->n++;
-        if (to_get) {
-            hop->ran = true;
-            hop->method = "GET";
-            hop->body = false;
-        }
+        if (error != ENOMEM) error = CURLE_UNSUPPORTED_PROTOCOL;
+        return fail(x, error, "a redirect to what is no http or https url (curl 1)", failure);
     }
-    curl_free(url);
-    curl_free(scheme);
-    return error;
+    er_wire_reroute(&x->request->defaults->wire, where);
+    x->hop.n++;
+    return 0;
 }

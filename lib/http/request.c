@@ -13,6 +13,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* A key without a value tells no two requests apart, so it is none. */
+static int add_key(er_request *request, const char *key, er_bytes *why)
+{
+    static const char name[] = "Idempotency-Key";
+    request->repeatable |= key || er_header_says(request->headers, name, sizeof name - 1);
+    if (!key) return 0;
+    if (!key[strspn(key, " ")] || er_has_control(key, false)) {
+        return er_refuse(why, "idempotency_key is blank or has a control character", NULL, 0);
+    }
+    if (er_header_find(request->headers, name, sizeof name - 1)) {
+        return er_refuse(why, "idempotency_key and a header Idempotency-Key: which of them?", NULL, 0);
+    }
+    er_bytes line = { 0 };
+    er_bytes_format(&line, "%s: %s", name, key);
+    int error = line.error ? ENOMEM : er_header_append(&request->headers, line.at);
+    er_bytes_free(&line);
+    return error;
+}
+
 static int copy_headers(er_request *request, const errand_request *given, er_bytes *why)
 {
     struct curl_slist *defaults = given->setup ? request->defaults->headers : request->defaults->greeting;
@@ -28,20 +47,7 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     for (const char *const *header = given->headers; header && *header && !error; header++) {
         error = er_header_add(&request->headers, *header, why);
     }
-    const struct curl_slist *own = request->headers;
-    bool keyed = er_header_find(own, "Idempotency-Key", 15);
-    if (!error && given->idempotency_key) {
-        if (!*given->idempotency_key || er_has_control(given->idempotency_key, false)) {
-            return er_refuse(why, "idempotency_key is empty or has a control character", NULL, 0);
-        }
-        if (keyed) return er_refuse(why, "idempotency_key and a header Idempotency-Key: which of them?", NULL, 0);
-        er_bytes line = { 0 };
-        er_bytes_format(&line, "Idempotency-Key: %s", given->idempotency_key);
-        error = line.error ? ENOMEM : er_header_append(&request->headers, line.at);
-        er_bytes_free(&line);
-        keyed = true;
-    }
-    request->repeatable |= keyed;
+    if (!error) error = add_key(request, given->idempotency_key, why);
     if (!error) error = er_header_auth(&request->headers, given->bearer, given->user, given->password, why);
     if (!error) error = er_header_merge(&request->headers, defaults);
     bool takes = request->content.there || er_method_takes_content(request->method);
@@ -162,6 +168,11 @@ int er_request_new(er_request **out, const errand_request *given, const er_defau
     }
     *out = request;
     return 0;
+}
+
+bool er_request_harmless(const er_request *request, const char *method)
+{
+    return !request->never_repeat && (request->repeatable || er_method_idempotent(method));
 }
 
 char *er_request_label(const er_request *request)

@@ -52,6 +52,9 @@ typedef struct er_request {
     int64_t            total_ms, connect_ms, sock_connect_ms, sock_read_ms;
 } er_request;
 
+/* It may be done twice, as it is, or as a redirect has made it (method). */
+bool er_request_harmless(const er_request *request, const char *method);
+
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */
 int  er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults, er_bytes *why);
 char *er_request_label(const er_request *request); /* "POST http://host:80/path": for messages, without userinfo, query and fragment */

@@ -5,6 +5,9 @@
  * last counts, so a new status line throws away what was collected (but not the redirects noted on the way). Lines after
  * the end of the header block are trailers of a chunked body: nobody asked for them.
  *
+ * curl reads the same lines for what it needs of them. Where the two of us could understand them differently (a length beyond
+ * all numbers, a blank before a colon, one value on two lines) the reply is refused: its body would end anywhere.
+ *
  * The body always has a NUL behind it. A stream has none: it holds its reader. */
 #include "http/response.h"
 
@@ -52,8 +55,9 @@ errand_response *er_response_hand_over(errand_response *response)
 static void begin(errand_response *response, const char *line, size_t size)
 {
     response->headers_ended = false;
-    response->headers.size = response->body.size = response->lengths = 0;
+    response->headers.size = response->body.size = response->lengths = response->last = response->trailers = 0;
     response->status = 0;
+    response->fault = NULL;
     response->reason[0] = '\0';
     const char *at = memchr(line, ' ', size);
     const char *end = line + size;
@@ -75,41 +79,89 @@ static void begin(errand_response *response, const char *line, size_t size)
     er_bytes_free(&reason);
 }
 
+static int fault(errand_response *response, int error, const char *why)
+{
+    response->fault = why;
+    return error;
+}
+
+static bool is_beyond(const char *digits, size_t n) /* what curl, or anybody, can count: it would pass over it */
+{
+    while (n && *digits == '0') digits++, n--;
+    static const char most[] = "9223372036854775807";
+    return n >= sizeof most || (n == sizeof most - 1 && memcmp(digits, most, n) > 0);
+}
+
 /* Lengths that differ are two ends of one body: whoever believes the wrong one reads the rest as another reply (RFC 9112, 6.3). One
- * value may be a list; curl would take the digits that it begins with. */
-static bool lengths_differ(const errand_response *response)
+ * value may be a list; curl would take the digits that it begins with. NULL: all is well. */
+static const char *wrong_length(const errand_response *response)
 {
     const char *first = response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
     size_t digits = strspn(first, "0123456789");
+    if (is_beyond(first, digits)) return "Content-Length is more than anything can have";
     for (size_t i = 0; i < response->lengths; i++) {
         const char *at = i ? errand_response_header(response, "Content-Length", i) : first;
         for (;; at += strspn(at, ", \t")) {
-            if (!digits || strspn(at, "0123456789") != digits || memcmp(at, first, digits) != 0) return true;
+            if (!digits || strspn(at, "0123456789") != digits || memcmp(at, first, digits) != 0)
+                return "Content-Length is no number, or said twice and differently";
             at += digits;
             if (!*at) break;
-            if (!strchr(", \t", *at)) return true;
+            if (!strchr(", \t", *at)) return "Content-Length is no number, or said twice and differently";
         }
     }
-    return false;
+    return NULL;
 }
 
-const char *er_response_fault(int error)
-{
-    if (error == EPROTO) return "the headers are larger than 256 KiB";
-    return error == EBADMSG ? "Content-Length is no number, or said twice and differently" : NULL;
-}
-
-/* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. */
+/* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. curl takes the
+ * lines apart for what it needs of them, so it would read a body by half of what its length or coding is said to be. */
 static int unfold(errand_response *response, const char *line, size_t size)
 {
+    const char *name = response->headers.at + response->last;
+    if (!response->headers.size) return fault(response, EPROTO, "the first header line goes on with none before it");
+    if (!strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding"))
+        return fault(response, EPROTO, "Content-Length or Transfer-Encoding on two lines");
     while (size && (*line == ' ' || *line == '\t')) line++, size--;
-    if (!response->headers.size || !size || memchr(line, 0, size)) return 0;
+    if (!size || memchr(line, 0, size)) return 0;
     response->headers.size--; /* the NUL */
     bool empty = !response->headers.at[response->headers.size - 1];
     if (!empty) er_bytes_add(&response->headers, " ", 1);
     er_bytes_add(&response->headers, line, size);
     er_bytes_add(&response->headers, "", 1);
-    if (response->headers.size > ER_HEADERS_OF_REPLY) return EPROTO;
+    if (response->headers.size > ER_HEADERS_OF_REPLY) return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
+    return response->headers.error;
+}
+
+/* Nobody asked for trailers, but what is none may be another reply's beginning. */
+static int check_trailer(errand_response *response, const char *line, size_t size)
+{
+    bool folds = size && (*line == ' ' || *line == '\t'), first = !response->trailers++;
+    size_t name = folds ? 0 : er_token_of(line, size);
+    bool field = folds ? !first : name && name < size && line[name] == ':';
+    return !size || field ? 0 : fault(response, EPROTO, "a trailer is no header field");
+}
+
+static int add_header(errand_response *response, const char *line, size_t size)
+{
+    const char *colon = memchr(line, ':', size);
+    if (!colon || memchr(line, 0, size)) return 0;               /* no header */
+    if (colon > line && (colon[-1] == ' ' || colon[-1] == '\t')) /* RFC 9112, 5.1; to curl it is another name */
+        return fault(response, EPROTO, "a blank stands before the colon of a header");
+    const char *value = colon + 1, *end = line + size;
+    while (value < end && (*value == ' ' || *value == '\t')) value++;
+    while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    size_t name_size = (size_t)(colon - line), value_size = (size_t)(end - value);
+    if (er_bytes_reserve(&response->headers,
+                         response->headers.at ? name_size + value_size + 2 : HEADERS_AT_FIRST + size))
+        return ENOMEM;
+    response->last = response->headers.size;
+    char *at = response->headers.at + response->headers.size;
+    memcpy(at, line, name_size);
+    at[name_size] = '\0';
+    if (name_size == 14 && !strcasecmp(at, "Content-Length")) response->lengths++;
+    memcpy(at + name_size + 1, value, value_size);
+    at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
+    response->headers.size += name_size + value_size + 2;
+    if (response->headers.size > ER_HEADERS_OF_REPLY) return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
     return response->headers.error;
 }
 
@@ -120,30 +172,14 @@ int er_response_line(errand_response *response, const char *line, size_t size)
         begin(response, line, size);
         return 0;
     }
-    if (response->headers_ended) return 0;
+    if (response->headers_ended) return check_trailer(response, line, size);
     if (!size) {
         response->headers_ended = true;
-        return lengths_differ(response) ? EBADMSG : 0;
+        const char *wrong = wrong_length(response);
+        return wrong ? fault(response, EBADMSG, wrong) : 0;
     }
     if (*line == ' ' || *line == '\t') return unfold(response, line, size);
-    const char *colon = memchr(line, ':', size);
-    if (!colon || memchr(line, 0, size)) return 0; /* no header */
-    const char *value = colon + 1, *end = line + size;
-    while (value < end && (*value == ' ' || *value == '\t')) value++;
-    while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
-    size_t name_size = (size_t)(colon - line), value_size = (size_t)(end - value);
-    if (er_bytes_reserve(&response->headers,
-                         response->headers.at ? name_size + value_size + 2 : HEADERS_AT_FIRST + size))
-        return ENOMEM;
-    char *at = response->headers.at + response->headers.size;
-    memcpy(at, line, name_size);
-    at[name_size] = '\0';
-    if (name_size == 14 && !strcasecmp(at, "Content-Length")) response->lengths++;
-    memcpy(at + name_size + 1, value, value_size);
-    at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
-    response->headers.size += name_size + value_size + 2;
-    if (response->headers.size > ER_HEADERS_OF_REPLY) return EPROTO;
-    return response->headers.error;
+    return add_header(response, line, size);
 }
 
 bool er_response_hop(errand_response *response, int status, const char *url)
@@ -248,4 +284,28 @@ int errand_response_timings_sized(const errand_response *response, errand_timing
     static const errand_timings none = { -1, -1, -1, -1, -1, -1 };
     const errand_timings *timings = response ? &response->timings : &none;
     return er_options_give(out, size, timings, sizeof *timings);
+}
+
+/* ---- the times of a failure ---- */
+
+_Static_assert(sizeof(errand_timings) == ER_TIMINGS * sizeof(double), "one for each");
+
+void er_result_timed(errand_detail *detail, const errand_timings *timings)
+{
+    double ms[ER_TIMINGS];
+    memcpy(ms, timings, sizeof ms);
+    for (size_t i = 0; i < ER_TIMINGS; i++) detail->timings_ms[i] = (float)ms[i];
+    detail->timed = true;
+}
+
+int errand_result_timings_sized(const errand_result *r, errand_timings *out, size_t size)
+{
+    if (!r || !out) return EINVAL;
+    if (r->free == er_response_free) return errand_response_timings_sized(r->value, out, size);
+    while (r && !(r->detail && r->detail->timed))
+        r = errand_result_cause(r, 0); /* what it was doing when it was ended */
+    if (!r) return ENOENT;
+    double ms[ER_TIMINGS];
+    for (size_t i = 0; i < ER_TIMINGS; i++) ms[i] = (double)r->detail->timings_ms[i];
+    return er_options_give(out, size, ms, sizeof ms);
 }

@@ -3,11 +3,16 @@
  *   er_send --no policy--> attempt
  *      +-----policy--> run --> attempt, attempt ...     ended --> out of the session's list, given back
  *
+ * Which requests may be sent again follows from how they end (may_have_run, outcome.c). But a hedge is sent before anything has ended,
+ * so the run is told of a request that is not harmless to repeat, and of one that is never to be.
+ *
  * A run stands in the session's list from when its future is known until its task is freed, so that a close can cancel it while it
  * sleeps; either may come first, so both have a count of it. */
 #include "http/send.h"
 
 #include "base/atomic.h"
+#include "core/policy.h"
+#include "core/task.h"
 
 #include <string.h>
 
@@ -72,6 +77,13 @@ static errand_future *failed(errand_pool *pool, errand_result r)
     return f;
 }
 
+static unsigned guard(const er_request *request, const errand_policy *policy)
+{
+    if (request->never_repeat) return ER_ALONE | ER_ONCE;
+    bool harmless = er_request_harmless(request, request->method) || policy->how.repeat == ERRAND_REPEAT_ALWAYS;
+    return harmless && !request->content.fn ? 0 : ER_ALONE; /* body_fn is never called twice at a time */
+}
+
 static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy)
 {
     run *r = er_alloc(sizeof *r);
@@ -86,7 +98,7 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     *r = (run){ .count = 2, .http = http, .request = request };
     const char *host = strstr(request->where.key, "://") + 3; /* and port: what the policy's limits go by */
     errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
-    errand_future *f = errand_run_task(http->pool, policy, &task);
+    errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy));
     errand_canceller *stop = errand_canceller_of(f);
     er_lock_take(&http->slots.lock);
     if (!r->ended) {

@@ -160,6 +160,7 @@ static int arm(er_exchange *x)
     er_limit late = er_exchange_overdue(x, x->began_ns, &next);
     if (late) next = x->began_ns; /* one of them is 0 */
     x->timed = next != INT64_MAX;
+    x->unarmed = !x->timed;
     int error = er_exchange_arm(x, next);
     if (error) x->timed = false;
     return error;

@@ -152,7 +152,7 @@ static bool put_response(struct json_object *object, const errand_result *r)
 {
     const errand_response *response = response_of(r);
     errand_timings timings;
-    bool timed = response && !errand_response_timings(response, &timings);
+    bool timed = !errand_result_timings(r, &timings);
     int status = status_of(r);
     char *url = response ? er_url_shown(errand_response_url(response), true) : NULL; /* a query may hold a secret */
     bool told = put_text(object, "url", url);

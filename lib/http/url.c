@@ -1,14 +1,22 @@
 /* http/url.c -- urls are checked before curl guesses at them.
  *
- * curl guesses schemes and takes spaces. Here a url has neither spaces nor control characters and is http or https.
- * Relative ones are resolved by curl's own URL functions against the session's base (RFC 3986, 5.2). A refusal names the
- * culprit, but shows neither userinfo nor query. */
+ * curl guesses schemes and takes spaces. Here a url has neither spaces nor control characters and is http or https; a
+ * server's Location may have them, and then they are percent-encoded, as are characters beyond ASCII of either behind the
+ * host. Relative ones are resolved by curl's own URL functions (RFC 3986, 5.2) against a base without its fragment, but
+ * for the one that names the base itself, which those send to the folder.
+ *
+ * A host beyond ASCII becomes what is looked up (RFC 5891) right here. A url is UTF-8 whatever the program's locale says,
+ * and libidn2 goes by the locale, so it gets one for that call, in this thread alone.
+ *
+ * What decides about an origin, and what is sent, are made of one and the same text. A refusal names the culprit, but
+ * shows neither userinfo nor query. */
 #include "http/url.h"
 
 #include "http/words.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,6 +71,99 @@ static int resolve_plain(char **out, er_where *where, const char *url, const cha
     return 0;
 }
 
+/* ---- taking apart ---- */
+
+/* Adds text with everything behind its host percent-encoded that a url cannot have (RFC 3986, 2.1). */
+static void add_encoded(er_bytes *to, const char *text)
+{
+    size_t n = scheme(text), host = n ? n + 1 : 0;
+    if (!strncmp(text + host, "//", 2)) host += 2 + strcspn(text + host + 2, "/?#");
+    er_bytes_add(to, text, host);
+    for (const char *at = text + host; *at; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c > ' ' && c < 0x7f) er_bytes_add(to, at, 1);
+        else er_bytes_format(to, "%%%02X", c);
+    }
+}
+
+static bool is_ascii(const char *text)
+{
+    while (*text && !(*text & 0x80)) text++;
+    return !*text;
+}
+
+/* Where that cannot be done, the host stays as it is, and who looks it up says so. */
+static void put_host_in_ascii(CURLU *parts)
+{
+#ifdef CURLU_PUNYCODE
+    char *host = NULL, *ascii = NULL;
+    if (!curl_url_get(parts, CURLUPART_HOST, &host, 0) && !is_ascii(host)) {
+        locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), own = utf8 ? uselocale(utf8) : (locale_t)0;
+        bool done = !curl_url_get(parts, CURLUPART_HOST, &ascii, CURLU_PUNYCODE);
+        if (utf8) uselocale(own);
+        if (utf8) freelocale(utf8);
+        if (done) curl_url_set(parts, CURLUPART_HOST, ascii, 0);
+    }
+    curl_free(ascii);
+    curl_free(host);
+#else
+    (void)parts;
+#endif
+}
+
+/* *out is the caller's whatever this returns. */
+static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
+{
+    CURLU *parts = *out = curl_url();
+    er_bytes page = { 0 }, text = { 0 };
+    if (base) er_bytes_add(&page, base, strcspn(base, "#"));
+    bool same = base && (!*url || *url == '#'); /* RFC 3986, 4.4 */
+    if (same) er_bytes_text(&text, page.at);
+    add_encoded(&text, url);
+    CURLUcode code = parts && !page.error && !text.error && text.at ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+    if (!code && base && !same && !scheme(url)) code = curl_url_set(parts, CURLUPART_URL, page.at, 0);
+    if (!code) code = curl_url_set(parts, CURLUPART_URL, text.at, 0);
+    if (!code) put_host_in_ascii(parts);
+    er_bytes_free(&page);
+    er_bytes_free(&text);
+    return code;
+}
+
+static CURLUcode put_together(char **out, CURLU *parts)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    if (!code && !(*out = er_copy_text(text))) code = CURLUE_OUT_OF_MEMORY;
+    curl_free(text);
+    return code;
+}
+
+/* ---- resolving ---- */
+
+static bool is_http(const char *url, size_t scheme_size)
+{
+    return (scheme_size == 4 && !strncasecmp(url, "http", 4)) || (scheme_size == 5 && !strncasecmp(url, "https", 5));
+}
+
+static bool has_host(const char *behind_scheme) /* curl would look for one further on */
+{
+    return !strncmp(behind_scheme, "://", 3) && !strchr("/?#", behind_scheme[3]);
+}
+
+static int check(const char *url, const char *base, size_t shown, er_bytes *why)
+{
+    for (const char *at = url; *at; at++) {
+        if ((unsigned char)*at <= 0x20 || *at == 0x7f) {
+            return er_refuse(why, "a space or control character in url", url, shown);
+        }
+    }
+    size_t n = scheme(url);
+    if (n && !is_http(url, n)) return er_refuse(why, "only http and https, url is", url, shown);
+    if (n && !has_host(url + n)) return er_refuse(why, "url has no host:", url, shown);
+    if (!n && !base) return er_refuse(why, "a relative url, and the session has no base_url:", url, shown);
+    return 0;
+}
+
 int er_url_resolve(char **out, er_where *where, bool *https, const char *url, const char *base, er_bytes *why)
 {
     if (!url || !*url) return er_refuse(why, "url is missing", NULL, 0);
@@ -73,62 +174,93 @@ int er_url_resolve(char **out, er_where *where, bool *https, const char *url, co
     if (strlen(url) > ER_URL_MOST) return er_refuse(why, "url is longer than 512 KiB:", url, scheme(url));
     size_t secret = strcspn(url, "@?#"), shown = secret; /* up to here nothing can be a secret, unless there is an @ */
     if (url[secret] == '@') shown = scheme(url);
-    for (const char *at = url; *at; at++) {
-        if ((unsigned char)*at <= 0x20 || *at == 0x7f) {
-            return er_refuse(why, "a space or control character in url", url, shown);
-        }
-    }
-    size_t n = scheme(url);
-    if (n && !(n == 4 && !strncasecmp(url, "http", 4)) && !(n == 5 && !strncasecmp(url, "https", 5))) {
-        return er_refuse(why, "only http and https, url is", url, shown);
-    }
-    if (n && strncmp(url + n, "://", 3) != 0) return er_refuse(why, "url has no host:", url, shown);
-    if (!n && !base) return er_refuse(why, "a relative url, and the session has no base_url:", url, shown);
-
-    CURLU *parts = curl_url();
-    if (!parts) return ENOMEM;
-    char *text = NULL, *host = NULL;
-    CURLUcode code = n ? CURLUE_OK : curl_url_set(parts, CURLUPART_URL, base, 0);
-    if (!code) code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    error = check(url, base, shown, why);
+    if (error) return error;
+    CURLU *parts;
+    char *host = NULL;
+    CURLUcode code = take_apart(&parts, url, base);
     if (!code) code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
-    if (!code) code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    if (!code && *host) code = put_together(out, parts);
     if (code == CURLUE_OUT_OF_MEMORY) {
         error = ENOMEM;
     } else if (code || !*host) {
         error = er_refuse(why, "url", url, shown);
         er_bytes_format(why, ": %s", code ? curl_url_strerror(code) : "no host");
-    } else if (!(*out = er_copy_text(text))) {
-        error = ENOMEM;
     } else {
-        *https = !strncasecmp(text, "https:", 6);
+        *https = !strncasecmp(*out, "https:", 6);
         error = er_where_of(where, *out);
         if (error == EINVAL) error = refuse_host(*out, why);
     }
     curl_free(host);
-    curl_free(text);
     curl_url_cleanup(parts);
     return error;
 }
 
-bool er_url_leads_away(const char *from, const char *location, const char *home)
+/* ---- redirects ---- */
+
+static CURLUcode copy_userinfo(CURLU *to, const char *from)
 {
-    static const struct {
-        CURLUPart part;
-        unsigned how;
-    } parts[] = { { CURLUPART_SCHEME, 0 }, { CURLUPART_HOST, 0 }, { CURLUPART_PORT, CURLU_DEFAULT_PORT } };
-    CURLU *there = curl_url(), *here = curl_url();
-    bool away = !there || !here || curl_url_set(here, CURLUPART_URL, home, 0) ||
-                curl_url_set(there, CURLUPART_URL, from, 0) || curl_url_set(there, CURLUPART_URL, location, 0);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && !away; i++) {
-        char *a = NULL, *b = NULL;
-        away = curl_url_get(there, parts[i].part, &a, parts[i].how) ||
-               curl_url_get(here, parts[i].part, &b, parts[i].how) || strcasecmp(a, b) != 0;
-        curl_free(a);
-        curl_free(b);
+    static const CURLUPart parts[] = { CURLUPART_USER, CURLUPART_PASSWORD };
+    CURLU *there = curl_url();
+    CURLUcode code = there ? curl_url_set(there, CURLUPART_URL, from, 0) : CURLUE_OUT_OF_MEMORY;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !code; i++) {
+        char *word = NULL;
+        code = curl_url_get(there, parts[i], &word, 0);
+        if (!code) code = curl_url_set(to, parts[i], word, 0);
+        else if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD) code = CURLUE_OK;
+        curl_free(word);
     }
     curl_url_cleanup(there);
-    curl_url_cleanup(here);
-    return away;
+    return code;
+}
+
+static bool has_userinfo(const char *url)
+{
+    const char *authority = strstr(url, "://");
+    return authority && memchr(authority + 3, '@', strcspn(authority + 3, "/?#"));
+}
+
+/* Userinfo stays with its origin, however the Location is written (RFC 9110, 10.2.2); one with its own has its own. */
+static int keep_userinfo(char **url, const char *from, const er_where *where)
+{
+    er_where before;
+    if (!has_userinfo(from) || has_userinfo(*url)) return 0;
+    int error = er_where_of(&before, from);
+    bool same = !error && !strcmp(before.key, where->key);
+    er_where_free(&before);
+    if (error || !same) return error;
+    CURLU *parts = curl_url();
+    char *whole = NULL;
+    CURLUcode code = parts ? curl_url_set(parts, CURLUPART_URL, *url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (!code) code = copy_userinfo(parts, from);
+    if (!code) code = put_together(&whole, parts);
+    curl_url_cleanup(parts);
+    if (code) return code == CURLUE_OUT_OF_MEMORY ? ENOMEM : EPROTO;
+    er_free(*url);
+    *url = whole;
+    return 0;
+}
+
+int er_url_follow(char **out, er_where *where, const char *from, const char *location)
+{
+    size_t n = scheme(location);
+    *out = NULL;
+    *where = (er_where){ 0 };
+    if (n && (!is_http(location, n) || !has_host(location + n))) return EPROTO;
+    CURLU *parts;
+    CURLUcode code = take_apart(&parts, location, from);
+    if (!code)
+        code = curl_url_set(parts, CURLUPART_FRAGMENT, NULL,
+                            0); /* never sent and never shown, so not inherited either */
+    if (!code) code = put_together(out, parts);
+    curl_url_cleanup(parts);
+    int error = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : code ? EPROTO : er_where_of(where, *out);
+    if (!error) error = keep_userinfo(out, from, where);
+    if (!error) return 0;
+    er_where_free(where);
+    er_free(*out);
+    *out = NULL;
+    return error == ENOMEM ? ENOMEM : EPROTO;
 }
 
 void er_url_encode(er_bytes *to, const char *text, size_t size)

@@ -10,11 +10,12 @@
 /* Makes an absolute http(s) url of url and base (may be NULL), and tells where it leads, perhaps in memory of *out. */
 int er_url_resolve(char **out, er_where *where, bool *https, const char *url, const char *base, er_bytes *why);
 
-/* A url without userinfo, and if bare, without query and fragment: to be shown. NULL: no memory. */
+/* A url without userinfo and fragment, and if bare, without query: to be shown. NULL: no memory. */
 char *er_url_shown(const char *url, bool bare);
 
-/* Whether location, said by a reply from url `from`, leads to another scheme, host or port than url `home` has. */
-bool er_url_leads_away(const char *from, const char *location, const char *home);
+/* The url that `location` means, said by a reply from url `from`, and its origin; both are the caller's. ENOMEM, or EPROTO: it is
+ * no http(s) url. */
+int er_url_follow(char **out, er_where *where, const char *from, const char *location);
 
 /* Adds text as application/x-www-form-urlencoded has it (WHATWG URL, 5.2). */
 void er_url_encode(er_bytes *to, const char *text, size_t size);

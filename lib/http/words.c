@@ -7,12 +7,14 @@
 
 static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-size_t er_token(const char *text)
+size_t er_token_of(const char *text, size_t size)
 {
     size_t n = 0;
-    while (text[n] && (is_alnum(text[n]) || strchr("!#$%&'*+-.^_`|~", text[n]))) n++;
+    while (n < size && text[n] && (is_alnum(text[n]) || strchr("!#$%&'*+-.^_`|~", text[n]))) n++;
     return n;
 }
+
+size_t er_token(const char *text) { return er_token_of(text, SIZE_MAX); }
 
 bool er_has_control(const char *text, bool tab_is_fine)
 {

@@ -6,6 +6,7 @@
 
 /* How many characters of a token (RFC 9110, 5.6.2) a text begins with. */
 size_t er_token(const char *text);
+size_t er_token_of(const char *text, size_t size);
 bool   er_has_control(const char *text, bool tab_is_fine);
 
 /* EINVAL, with "what "culprit"" in *why; culprit may be NULL. */

@@ -19,14 +19,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- opening ---- */
 
 static int open_with(er_sink *sink, const errand_log_sink_opts *opts, const char *pattern, bool terminal)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS ||
-                  (opts->colour == ERRAND_LOG_COLOUR_AUTO && terminal && !(no_colour && *no_colour));
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
+    bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS || (opts->colour == ERRAND_LOG_COLOUR_AUTO && can);
     if ((int)opts->level < 0 || opts->level > ERRAND_LOG_OFF || (int)opts->colour < 0 ||
         opts->colour > ERRAND_LOG_COLOUR_ALWAYS || opts->rotate_ms < 0)
         return EINVAL;

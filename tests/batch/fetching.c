@@ -82,6 +82,7 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
     static const char good[] = "{\"ok\": true}";
     unsigned n = note(path, 1), number = 0;
     if (!strcmp(path, "/hang")) return raw_wait_gone(conn) && false;
+    if (!strcmp(path, "/half")) return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") && false;
     if (!strcmp(path, "/echo")) return raw_reply(conn, 200, "text/plain", request->text);
     if (!strncmp(path, "/body/", 6)) return send_body(conn, path + 6);
     if (sscanf(path, "/late/%u", &number) == 1 && !raw_pause(conn, (int)number)) return false;

@@ -10,6 +10,7 @@
  *   /status/N       that status, JSON {"status": N}, Retry-After: 0
  *   /flaky/N/NAME   503 with Retry-After: 0 for the first N requests of this path, then 200
  *   /hang           nothing, until the client is gone
+ *   /half           200 and a part of its body
  *   /late/MS        /ok after so many ms
  *   /body/NAME      one of the bodies of `bodies`
  *   /echo           the request as it came, text/plain

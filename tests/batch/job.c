@@ -56,9 +56,13 @@ static const struct {
     { "{\"url\":\"/a\",\"headers\":{\"X\":{}}}", "\"X\" must be a string, a number" },
     { "{\"url\":\"/a\",\"headers\":{\"X\":null}}", "\"X\" must be a string, a number" },
     { "{\"url\":\"/a\",\"headers\":{\"X\":\"a\\r\\nEvil: 1\"}}", "line break in \"X\"" },
+    { "{\"url\":\"/a\",\"headers\":{\"X\\u0000Y\":\"1\"}}", "NUL character in the name \"X\"" },
+    { "{\"url\":\"/a\",\"params\":{\"a\\u0000b\":\"1\"}}", "NUL character in the name \"a\"" },
+    { "{\"url\":\"/a\",\"params\":{\"a\":\"1\\u0000\"}}", "NUL character in \"a\"" },
     { "{\"url\":\"/a\",\"params\":\"a=b\"}", "\"params\" must be an object" },
     { "{\"url\":\"/a\",\"params\":{\"a\":[1]}}", "\"a\" must be a string, a number" },
     { "{\"url\":\"/a\",\"json\":1,\"body\":\"x\"}", "at most one of json, body and body_file" },
+    { "{\"url\":\"/a\",\"json\":null,\"body\":\"x\"}", "at most one of json, body and body_file" },
     { "{\"url\":\"/a\",\"body\":{\"x\":1}}", "there is \"json\"" },
     { "{\"url\":\"/a\",\"body_file\":\"/no/such/file\"}", "/no/such/file: No such file" },
     { "{\"url\":\"/a\",\"body_file\":\"/\"}", "Is a directory" },
@@ -143,10 +147,18 @@ END_TEST
 START_TEST(null_leaves_a_key_out_and_the_last_of_two_counts)
 {
     ck_assert_int_eq(
-        read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"json\":null,\"timeout\":null,\"id\":null}"), 0);
+        read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"body_file\":null,\"timeout\":null,\"id\":null}"), 0);
     ck_assert_str_eq(job.request.url, "/b");
     ck_assert_ptr_null(job.request.method);
     ck_assert_ptr_null(job.id.at);
+}
+END_TEST
+
+START_TEST(null_is_json_as_well)
+{
+    ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"json\": null }"), 0);
+    ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN), "null");
+    ck_assert_str_eq(job.request.method, "POST");
 }
 END_TEST
 
@@ -262,6 +274,7 @@ Suite *job_suite(void)
     tcase_add_test(tests, the_least_is_a_url);
     tcase_add_test(tests, every_key_is_taken);
     tcase_add_test(tests, null_leaves_a_key_out_and_the_last_of_two_counts);
+    tcase_add_test(tests, null_is_json_as_well);
     tcase_add_test(tests, a_json_body_is_sent_as_it_is_written);
     tcase_add_test(tests, a_body_makes_it_a_post_an_empty_one_too);
     tcase_add_test(tests, a_body_file_is_read_whole);

@@ -110,6 +110,35 @@ START_TEST(a_job_that_got_no_answer_has_nulls)
 }
 END_TEST
 
+START_TEST(a_failed_job_has_the_timings_that_it_reached)
+{
+    fetching_run("{\"url\":\"/half\"}\n", NULL);
+    ck_assert_str_eq(came_with(1, "error.phase"), "\"body\"");
+    ck_assert_str_ne(came_with(1, "timing_ms.queue"), "null");
+    ck_assert_str_ne(came_with(1, "timing_ms.connect"), "null");
+    ck_assert_str_ne(came_with(1, "timing_ms.first_byte"), "null");
+    ck_assert_str_eq(came_with(1, "timing_ms.tls"), "null");
+    ck_assert_str_ne(came_with(1, "timing_ms.total"), "null");
+}
+END_TEST
+
+START_TEST(a_job_that_was_never_sent_has_no_attempts)
+{
+    fetching_run("{\"url\":\"/ok\",\"headers\":{\"Content-Length\":\"3\"}}\n"
+                 "{\"url\":\"/ok\",\"save_to\":\"/no/such/folder/x\"}\n"
+                 "{\"url\":\"/ok\",\"method\":\"CONNECT\",\"idempotency_key\":true}\n"
+                 "{\"url\":\"/status/503\",\"method\":\"POST\"}\n",
+                 &(errand_jobs_opts){ .verbose = 1, .retries = 2 });
+    for (size_t i = 1; i <= 3; i++) {
+        ck_assert_str_eq(came_with(i, "ok"), "false");
+        ck_assert_str_eq(came_with(i, "attempts"), "0");
+        ck_assert_str_eq(came_with(i, "attempt_log"), "[]");
+    }
+    ck_assert_str_eq(came_with(4, "attempts"), "1");
+    ck_assert_uint_eq(fetching_requests("/ok"), 0);
+}
+END_TEST
+
 START_TEST(what_is_saved_is_not_in_the_line)
 {
     char line[1024];
@@ -148,7 +177,9 @@ START_TEST(the_request_is_what_the_line_says)
     fetching_run(
         "{\"url\":\"/echo?a=1\",\"params\":{\"q\":\"x y\"},\"headers\":{\"X-One\":\"1\"},\"json\":{\"n\": 1.0}}\n"
         "{\"url\":\"/echo\",\"method\":\"PUT\",\"body\":\"raw\",\"headers\":{\"content-type\":\"text/csv\"}}\n"
-        "{\"url\":\"/echo\",\"method\":\"POST\",\"idempotency_key\":\"key-7\"}\n",
+        "{\"url\":\"/echo\",\"method\":\"POST\",\"idempotency_key\":\"key-7\"}\n"
+        "{\"url\":\"/echo\",\"json\": null}\n"
+        "{\"url\":\"/echo?caf\xc3\xa9\",\"body\":null}\n",
         NULL);
     const char *first = came_with(1, "body"), *second = came_with(2, "body"), *third = came_with(3, "body");
     ck_assert_msg(!strncmp(first, "\"POST /echo?a=1&q=x%20y HTTP/1.1\\r\\n", 35), "%s", first);
@@ -159,6 +190,11 @@ START_TEST(the_request_is_what_the_line_says)
     ck_assert_ptr_nonnull(strstr(second, "text/csv\\r\\n"));
     ck_assert_ptr_nonnull(strstr(second, "\\r\\n\\r\\nraw\""));
     ck_assert_ptr_nonnull(strstr(third, "Idempotency-Key: key-7\\r\\n"));
+    const char *fourth = came_with(4, "body"), *fifth = came_with(5, "body");
+    ck_assert_msg(!strncmp(fourth, "\"POST /echo ", 12), "%s", fourth);
+    ck_assert_ptr_nonnull(strstr(fourth, "Content-Type: application/json\\r\\n"));
+    ck_assert_ptr_nonnull(strstr(fourth, "\\r\\n\\r\\nnull\""));
+    ck_assert_msg(!strncmp(fifth, "\"GET /echo?caf%C3%A9 ", 20), "%s", fifth);
 }
 END_TEST
 
@@ -173,6 +209,8 @@ Suite *results_suite(void)
     tcase_add_test(tests, an_http_error_has_kind_code_message_and_body);
     tcase_add_test(tests, an_errors_body_is_cut_between_characters);
     tcase_add_test(tests, a_job_that_got_no_answer_has_nulls);
+    tcase_add_test(tests, a_failed_job_has_the_timings_that_it_reached);
+    tcase_add_test(tests, a_job_that_was_never_sent_has_no_attempts);
     tcase_add_test(tests, what_is_saved_is_not_in_the_line);
     tcase_add_test(tests, verbose_lines_tell_every_attempt);
     tcase_add_test(tests, the_request_is_what_the_line_says);

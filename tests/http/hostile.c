@@ -122,6 +122,30 @@ SAYS(huge_chunk, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff
 SAYS(no_status, "HTTP/1.1 OK\r\n\r\n")
 SAYS(no_final, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n")
 SAYS(no_colon, "HTTP/1.1 200 OK\r\nno colon here\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(beyond_any_length, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\ngood")
+SAYS(length_of_2_63, "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\ngood")
+SAYS(length_below_2_63, "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\ngood")
+SAYS(blank_before_colon, "HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\ngood")
+SAYS(tab_before_colon, "HTTP/1.1 200 OK\r\nTransfer-Encoding\t: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
+SAYS(folded_first, "HTTP/1.1 200 OK\r\n X-Long: one\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(folded_coding, "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
+SAYS(folded_length, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\ngood, and more")
+SAYS(trailer_without_colon, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nnone\r\n\r\n")
+SAYS(trailer_without_name, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n: x\r\n\r\n")
+SAYS(trailer_folded_first, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n x: y\r\n\r\n")
+SAYS(trailer_with_blank, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nx : y\r\n\r\n")
+
+static void one_long_trailer(struct raw_conn *conn)
+{
+    char block[8192];
+    memset(block, 'x', sizeof block);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Long: ");
+    for (int i = 0; i < 100 && raw_send(conn, block, sizeof block); i++)
+        continue;
+    raw_say(conn, "\r\n\r\n");
+    raw_wait_gone(conn);
+}
+
 SAYS(to_file, "HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n")
 SAYS(to_ftp, "HTTP/1.1 302 F\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n")
 SAYS(round_and_round, "HTTP/1.1 302 F\r\nLocation: /bad\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -147,7 +171,7 @@ static const struct {
     { "a list of lengths", list_of_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length in words", length_in_words, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length in hex", length_in_hex, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
-    { "a status line as trailer", status_as_trailer, 0, ERRAND_KIND_PROTOCOL, "body", "chunked", 0 },
+    { "a status line as trailer", status_as_trailer, 0, ERRAND_KIND_PROTOCOL, "body", "trailer", 0 },
     { "101", switches, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, "first byte", "status 101", 0 },
     { "status 2000", status_of_2000, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
     { "status 000", status_of_0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
@@ -160,6 +184,18 @@ static const struct {
     { "no status", no_status, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
     { "no final reply", no_final, 0, ERRAND_KIND_NETWORK, "first byte", "curl", 0 },
     { "no colon", no_colon, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "colon", 0 },
+    { "beyond any length", beyond_any_length, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a length of 2^63", length_of_2_63, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "a length below that", length_below_2_63, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
+    { "a blank before the colon", blank_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon", 0 },
+    { "a tab before the colon", tab_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon", 0 },
+    { "a folded coding", folded_coding, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
+    { "a folded length", folded_length, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
+    { "a trailer without colon", trailer_without_colon, EPROTO, ERRAND_KIND_PROTOCOL, "body", "no header field", 0 },
+    { "a trailer without name", trailer_without_name, EPROTO, ERRAND_KIND_PROTOCOL, "body", "no header field", 0 },
+    { "a trailer that is folded", trailer_folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "body", "no header field", 0 },
+    { "a trailer with a blank", trailer_with_blank, EPROTO, ERRAND_KIND_PROTOCOL, "body", "no header field", 0 },
+    { "one long trailer", one_long_trailer, EPROTO, ERRAND_KIND_PROTOCOL, "body", "a trailer is too long", 0 },
     { "to a file", to_file, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
     { "to ftp", to_ftp, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
     { "round and round", round_and_round, ERRAND_CURL + 47, ERRAND_KIND_PROTOCOL, NULL, "redirect", 0 },
@@ -213,6 +249,26 @@ START_TEST(a_hostile_server_harms_nobody_but_itself)
 }
 END_TEST
 
+static void fold_at_first(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    if (raw_read_request(conn, NULL))
+        folded_first(conn);
+}
+
+START_TEST(a_first_line_that_is_folded_is_the_servers_fault)
+{
+    struct world w;
+    world_open(&w, fold_at_first, NULL, NULL);
+    errand_result r = world_get(&w, "/");
+    ck_assert_int_eq(r.error, EPROTO);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
+    ck_message_has(&r, "header line");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- odd, but right: nobody is to fail ---- */
 
 SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
@@ -224,7 +280,8 @@ SAYS(hints_first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink
 SAYS(old_server, "HTTP/1.0 200 OK\r\n\r\ngood")
 SAYS(bare_lines, "HTTP/1.1 200 OK\nContent-Length: 4\n\ngood")
 SAYS(no_reason, "HTTP/1.1 200\r\nContent-Length: 4\r\n\r\ngood")
-SAYS(beyond_any_length, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\ngood")
+SAYS(length_with_zeros, "HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000000000000004\r\n\r\ngood")
+SAYS(folded_trailer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n 5\r\n\r\n")
 SAYS(more_than_said, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood, and some more")
 
 static void half_closed(struct raw_conn *conn)
@@ -241,7 +298,7 @@ static void byte_by_byte(struct raw_conn *conn)
 }
 
 static void (*const odd[])(struct raw_conn *conn) = { trailers,   folded,     equal_lengths, hints_first,    old_server,  bare_lines,
-                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, beyond_any_length,
+                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, length_with_zeros, folded_trailer,
                                                       list_of_equals, small_letters };
 
 static void serve_odd(struct raw_conn *conn, void *arg)
@@ -470,6 +527,7 @@ Suite *hostile_suite(void)
 {
     Suite *suite = suite_create("http hostile");
     TCase *tc = tcase_create("hostile");
+    tcase_add_test(tc, a_first_line_that_is_folded_is_the_servers_fault);
     tcase_add_loop_test(tc, a_hostile_server_harms_nobody_but_itself, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_loop_test(tc, an_odd_reply_is_read_all_the_same, 0, (int)(sizeof odd / sizeof *odd));
     tcase_add_loop_test(tc, a_reply_that_has_no_body_ends_with_its_headers, 0, (int)(sizeof bodiless / sizeof *bodiless));

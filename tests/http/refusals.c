@@ -18,7 +18,8 @@ static struct refused {
     { { .url = "http://" }, "url" },
     { { .url = "http://h:99999/" }, "url" },
     { { .url = "http://anna:sesame@-x.test/" }, "cannot be looked up, of url \"http://-x.test/\"" },
-    { { .url = "http://b\xc3\xbc" "cher.test/" }, "cannot be looked up, of url" }, /* without a locale nobody can */
+    { { .url = "http://b\xfc" "cher.test/" }, "cannot be looked up, of url" }, /* a url is UTF-8 */
+    { { .url = "http:///x" }, "url has no host" },
     { { .url = "/a b" }, "a space or control character in url \"/a b\"" },
     { { .url = "/a\r\nX: y" }, "a space or control character in url" },
     { { .url = "/a\x7f" }, "a space or control character in url" },
@@ -38,6 +39,9 @@ static struct refused {
     { { .url = "/", .headers = HEADERS("Transfer-Encoding: chunked") }, "\"Transfer-Encoding\"" },
     { { .url = "/", .body = { NULL, 3 } }, "body has a size but no bytes" },
     { { .url = "/", .idempotency_key = "" }, "idempotency_key" },
+    { { .url = "/", .idempotency_key = "   " }, "idempotency_key is blank" },
+    { { .url = "/", .idempotency_key = "\t" }, "idempotency_key is blank" },
+    { { .url = "/", .idempotency_key = "a", .headers = HEADERS("Idempotency-Key:") }, "which of them" },
     { { .url = "/", .idempotency_key = "a\r\nb" }, "idempotency_key" },
     { { .url = "/", .idempotency_key = "a", .headers = HEADERS("idempotency-key: b") }, "which of them" },
     { { .url = "/", .total_ms = -1 }, "total_ms is negative" },

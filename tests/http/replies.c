@@ -365,6 +365,100 @@ START_TEST(timings_go_up)
 }
 END_TEST
 
+/* ---- how far a failure came ---- */
+
+static void say_half(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool whole = strstr(request.text, " /whole ") != NULL;
+        raw_request_free(&request);
+        if (whole) {
+            raw_reply(conn, 200, "text/plain", "whole");
+            continue;
+        }
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+        atomic_fetch_add((atomic_uint *)arg, 1);
+        raw_pause(conn, 20);
+        return;
+    }
+}
+
+/* On a kept connection nothing is connected. */
+static void check_reached(const errand_result *r, bool answered, bool kept)
+{
+    errand_timings t;
+    ck_assert_int_ne(r->error, 0);
+    ck_assert_int_eq(errand_result_timings(r, &t), 0);
+    ck_assert_double_ge(t.queue, 0);
+    ck_assert_double_ge(t.resolve, t.queue);
+    ck_assert_double_eq(t.tls, -1);
+    if (answered) {
+        ck_assert_double_ge(t.first_byte, t.resolve);
+        ck_assert_double_ge(t.total, t.first_byte - 0.1);
+    } else {
+        ck_assert_double_eq(t.first_byte, -1);
+    }
+    if (answered && !kept)
+        ck_assert_double_ge(t.connect, t.resolve);
+    else
+        ck_assert_double_eq(t.connect, -1);
+    struct json_object *json = errand_result_json(r, NULL), *meta, *times, *first;
+    json_object_object_get_ex(json, "metadata", &meta);
+    ck_assert(json_object_object_get_ex(meta, "timing_ms", &times));
+    ck_assert(json_object_object_get_ex(times, "first_byte", &first));
+    ck_assert(json_object_is_type(first, answered ? json_type_double : json_type_null));
+    json_object_put(json);
+}
+
+START_TEST(a_failure_tells_the_times_that_it_reached)
+{
+    struct world w;
+    atomic_uint said = 0;
+    world_open(&w, say_half, &said, NULL);
+    errand_result r = world_get(&w, _i ? "/whole" : "/half"); /* on a kept connection, too */
+    errand_result_free(&r);
+    r = world_get(&w, "/half"); /* the server hangs up */
+    check_reached(&r, true, _i);
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/" });
+    check_reached(&r, false, false);
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/", .method = "" });
+    errand_timings none;
+    ck_assert_int_eq(errand_result_timings(&r, &none), ENOENT);
+    errand_result_free(&r);
+    r = world_get(&w, "/whole");
+    ck_assert_int_eq(errand_result_timings(&r, &none), 0);
+    ck_assert_double_ge(none.first_byte, 0);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(what_was_cancelled_in_the_middle_tells_how_far_it_came)
+{
+    struct world w;
+    atomic_uint said = 0;
+    world_open_turned(&w, say_half, &said, &(errand_http_opts){ .limit = 1, .limit_per_host = 1 });
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/half", .stream = 1 });
+    errand_future *waits = errand_send(w.http, &(errand_request){ .url = "/half" });
+    errand_cancel(waits);
+    errand_result late = errand_await(waits), r = errand_await(f);
+    errand_timings t;
+    ck_assert_int_eq(errand_result_timings(&late, &t), 0);
+    ck_assert(t.queue == -1 && t.resolve == -1 && t.connect == -1 && t.first_byte == -1 && t.total >= 0);
+    errand_result_free(&late);
+    ck_well(&r);
+    char buffer[20];
+    while (errand_body_read(r.value, buffer, sizeof buffer, ERRAND_FOREVER) > 0)
+        continue;
+    check_reached(errand_body_failure(r.value), true, false);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 /* /N answers the status N with a Location, anything else says what came. */
 static void redirecting(struct raw_conn *conn, void *arg)
 {
@@ -496,6 +590,8 @@ Suite *replies_suite(void)
     tcase_add_test(tc, a_head_has_no_body_whatever_it_says);
     tcase_add_test(tc, a_body_is_decompressed_and_counted_so);
     tcase_add_test(tc, timings_go_up);
+    tcase_add_loop_test(tc, a_failure_tells_the_times_that_it_reached, 0, 2);
+    tcase_add_test(tc, what_was_cancelled_in_the_middle_tells_how_far_it_came);
     tcase_add_loop_test(tc, secrets_stay_at_home, 0, 2);
     tcase_add_loop_test(tc, redirects_are_followed_by_the_rules_of_methods, 0,
                         (int)(sizeof redirects / sizeof *redirects));

@@ -5,7 +5,7 @@ static const errand_policy_opts quick = { .attempts = 3, .first_ms = 1, .most_ms
 
 struct script { /* one status after the other, the last one for good; 0 closes without a reply */
     int statuses[4];
-    const char *headers;
+    const char *headers; /* of errors, and of a 202 */
     atomic_uint n;
     char keys[8][80]; /* what came as Idempotency-Key */
 };
@@ -25,7 +25,7 @@ static void follow_script(struct raw_conn *conn, void *arg)
     if (!status)
         return;
     raw_say(conn, "HTTP/1.1 %d X\r\nConnection: close\r\n%sContent-Length: 0\r\n\r\n", status,
-            script->headers && status >= 400 ? script->headers : "");
+            script->headers && (status >= 400 || status == 202) ? script->headers : "");
 }
 
 static errand_result run_script(struct script *script, errand_request request, const errand_policy_opts *opts)
@@ -111,6 +111,151 @@ START_TEST(any_status_is_no_failure_to_repeat)
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 503);
     ck_assert_uint_eq(atomic_load(&script.n), 1);
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(a_key_without_a_value_is_none)
+{
+    static const char *const lines[] = { "Idempotency-Key:", "idempotency-key:   ", "IDEMPOTENCY-KEY: \t ", "idempotency-key: k" };
+    struct script script = { .statuses = { 503, 503, 503, 503 } };
+    const char *const headers[] = { lines[_i], NULL };
+    errand_result r = run_script(&script, (errand_request){ .method = "POST", .headers = headers }, &quick);
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
+    ck_assert_uint_eq(atomic_load(&script.n), _i == 3 ? 3 : 1);
+    ck_assert(errand_result_may_have_run(&r) == (_i != 3));
+    errand_result_free(&r);
+}
+END_TEST
+
+/* ---- what a good reply asks for ---- */
+
+static bool is_under_way(const void *value, void *arg)
+{
+    (void)arg;
+    return errand_response_status(value) == 202;
+}
+
+START_TEST(a_success_that_is_polled_is_asked_after_its_hint)
+{
+    struct script script = { .statuses = { 202, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
+    errand_policy_opts opts = quick;
+    opts.when = errand_when_value(is_under_way, NULL);
+    errand_result r = run_script(&script, (errand_request){ .stream = (unsigned)_i }, &opts);
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 200);
+    ck_assert_int_eq(errand_result_retry_after(&r), -1);
+    errand_attempt first;
+    ck_assert_int_eq(errand_result_attempt(&r, 0, &first), 0);
+    ck_assert_int_eq(first.then_waited_ms, 30);
+    ck_assert_str_eq(first.why_waited, "retry-after");
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(a_429_that_is_no_error_pauses_its_rate)
+{
+    static const int statuses[] = { 429, 202 };
+    struct script script = { .statuses = { statuses[_i] }, .headers = "Retry-After: 100\r\n" };
+    errand_pool *home = errand_pool_new(NULL);
+    errand_rate *rate = errand_rate_new(home, &(errand_rate_opts){ .per_second = 1000, .max_keys = ERRAND_NO_KEYS });
+    ck_assert_ptr_nonnull(rate);
+    errand_policy_opts opts = quick;
+    opts.rate = rate;
+    errand_result r = run_script(&script, (errand_request){ .any_status = 1 }, &opts);
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), statuses[_i]);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_OK);
+    ck_assert_int_eq(errand_result_retry_after(&r), 100000);
+    errand_rate_stats s;
+    ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
+    ck_assert(_i ? s.paused_ms == 0 : s.paused_ms > 0);
+    errand_result_free(&r);
+    errand_rate_free(rate);
+    ck_assert_int_eq(errand_pool_close(home, 10000), 0);
+}
+END_TEST
+
+/* ---- hedges ---- */
+
+struct slow {
+    atomic_uint came, go;
+};
+
+static void say_when_told(struct raw_conn *conn, void *arg)
+{
+    struct slow *slow = arg;
+    while (raw_read_request(conn, NULL)) {
+        atomic_fetch_add(&slow->came, 1);
+        if (!hold_until(conn, &slow->go, 1))
+            return;
+        raw_reply(conn, 200, "text/plain", "late");
+    }
+}
+
+static int two_bytes(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    (void)arg;
+    *got = !offset && size >= 2 ? 2 : 0;
+    memcpy(buffer, "ab", *got);
+    return 0;
+}
+
+static const struct {
+    errand_request request;
+    errand_repeat repeat; /* of the policy */
+    bool hedged;
+} hedges[] = {
+    { { .method = "GET" }, 0, true },
+    { { .method = "PUT", .body = { "pay", 3 } }, 0, true },
+    { { .method = "POST", .body = { "pay", 3 }, .idempotency_key = "k" }, 0, true },
+    { { .method = "POST", .body = { "pay", 3 }, .repeat = ERRAND_REPEAT_ALWAYS }, 0, true },
+    { { .method = "POST", .body = { "pay", 3 } }, ERRAND_REPEAT_ALWAYS, true },
+    { { .method = "POST", .body = { "pay", 3 } }, 0, false },
+    { { .method = "PATCH", .body = { "pay", 3 } }, 0, false },
+    { { .method = "GET", .repeat = ERRAND_REPEAT_NEVER }, 0, false },
+    { { .method = "GET", .repeat = ERRAND_REPEAT_NEVER }, ERRAND_REPEAT_ALWAYS, false },
+    { { .method = "PUT", .body_fn = two_bytes }, 0, false }, /* which is never called twice at a time */
+};
+
+START_TEST(only_what_may_be_done_twice_at_once_is_hedged)
+{
+    struct world w;
+    struct slow slow = { .came = 0 };
+    errand_policy_opts opts = { .attempts = 3, .hedge_ms = 100, .repeat = hedges[_i].repeat };
+    errand_policy *policy = errand_policy_new(&opts, NULL);
+    world_open_turned(&w, say_when_told, &slow, &(errand_http_opts){ .policy = policy });
+    errand_request request = hedges[_i].request;
+    request.url = "/";
+    errand_future *f = errand_send(w.http, &request);
+    until(&slow.came, 1);
+    for (int turns = 0; turns < 50; turns++) /* each time the run looks whether it is time */
+        world_turn(&w, 100);
+    if (hedges[_i].hedged)
+        until(&slow.came, 3);
+    atomic_store(&slow.go, 1);
+    errand_result r = errand_await(f);
+    ck_well(&r);
+    errand_policy_stats s;
+    errand_policy_stats_get(policy, &s);
+    ck_assert_uint_eq(s.attempts, hedges[_i].hedged ? 3 : 1);
+    ck_assert_uint_eq(atomic_load(&slow.came), hedges[_i].hedged ? 3 : 1);
+    errand_result_free(&r);
+    world_close(&w);
+    errand_policy_free(policy);
+}
+END_TEST
+
+START_TEST(what_is_never_to_be_repeated_is_sent_once_whatever_its_policy_says)
+{
+    struct script script = { .statuses = { _i ? 202 : 503, 200, 200, 200 } };
+    errand_policy_opts opts = quick;
+    opts.repeat = ERRAND_REPEAT_ALWAYS;
+    if (_i)
+        opts.when = errand_when_value(is_under_way, NULL);
+    errand_result r = run_script(&script, (errand_request){ .repeat = ERRAND_REPEAT_NEVER }, &opts);
+    ck_assert_uint_eq(atomic_load(&script.n), 1);
+    ck_assert_int_eq(r.error, _i ? ETIMEDOUT : ERRAND_HTTP + 503); /* still not done */
     errand_result_free(&r);
 }
 END_TEST
@@ -320,6 +465,11 @@ Suite *retries_suite(void)
     tcase_add_test(tc, a_429_is_sent_again_after_its_hint);
     tcase_add_test(tc, a_hint_beyond_the_deadline_ends_it_at_once);
     tcase_add_test(tc, any_status_is_no_failure_to_repeat);
+    tcase_add_loop_test(tc, a_key_without_a_value_is_none, 0, 4);
+    tcase_add_loop_test(tc, a_success_that_is_polled_is_asked_after_its_hint, 0, 2);
+    tcase_add_loop_test(tc, a_429_that_is_no_error_pauses_its_rate, 0, 2);
+    tcase_add_loop_test(tc, only_what_may_be_done_twice_at_once_is_hedged, 0, (int)(sizeof hedges / sizeof *hedges));
+    tcase_add_loop_test(tc, what_is_never_to_be_repeated_is_sent_once_whatever_its_policy_says, 0, 2);
     tcase_add_test(tc, repeat_overrides_the_method);
     tcase_add_test(tc, the_sessions_policy_is_for_all_and_kept_alive);
     tcase_add_test(tc, a_name_that_does_not_resolve_is_tried_twice_at_most);

@@ -59,6 +59,7 @@ unsigned storm(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 Suite *classify_suite(void);
 Suite *refusals_suite(void);
 Suite *replies_suite(void);
+Suite *redirects_suite(void);
 Suite *failures_suite(void);
 Suite *endings_suite(void);
 Suite *session_suite(void);

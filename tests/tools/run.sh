@@ -122,6 +122,9 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # it makes a term
     check "taken away in the end" grep -q "$(printf '\r  *\r'){\"successful\":40,\"failed\":0,\"total_processed\":40}" typed
     NO_COLOR='' on_terminal 100
     check "else with colour" grep -q "$(printf '\033\\[32m')[0-9]* ok" typescript
+    TERM=dumb NO_COLOR='' on_terminal 100
+    check "a terminal that says it is dumb gets neither escape sequences nor a line that moves" \
+        test -z "$(grep -e "$(printf '\033')" -e '^[0-9]*/40' typescript)"
     NO_COLOR=1 on_terminal 40
     check "never wider than the terminal" test "$(awk '{ if (length > most) most = length } END { print most }' \
         <(grep '^[0-9]' typescript))" -lt 40

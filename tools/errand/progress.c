@@ -2,8 +2,8 @@
  *
  *     120/300  117 ok  3 failed  2 retrying  41.3/s  p50 210 ms  p99 1.9 s  ETA 0:04
  *
- * On a terminal the line is rewritten in place, padded with blanks, at most ten times a second; elsewhere ("always") it
- * is a line of its own once a second. A message takes it away, and the next drawing brings it back. */
+ * On a terminal the line is rewritten in place, padded with blanks, at most ten times a second; elsewhere ("always"), and on one
+ * that calls itself dumb, it is a line of its own once a second. A message takes it away, and the next drawing brings it back. */
 #include "progress.h"
 
 #include <inttypes.h>
@@ -30,8 +30,8 @@ static double now(void)
 
 void progress_begin(progress *p, when wanted, bool quiet)
 {
-    bool terminal = isatty(STDERR_FILENO);
-    const char *no_colour = getenv("NO_COLOR");
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")); /* one that can go back in a line */
     *p = (progress){
         .on = !quiet && (wanted == WHEN_ALWAYS || (wanted == WHEN_AUTO && terminal && !isatty(STDOUT_FILENO))),
         .in_place = terminal,

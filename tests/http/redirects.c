@@ -1,0 +1,446 @@
+/* Where a redirect leads, what goes along, and what it does not depend on: its own body. The server writes down what it is asked. */
+#include "world.h"
+
+#include <curl/curl.h>
+#include <time.h>
+
+#define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+enum { ASKED = 12 };
+
+struct guide {
+    const char *reply;      /* to paths that begin with /a; one %s is the server itself */
+    const char *home;
+    atomic_uint n;
+    char asked[ASKED][200]; /* request lines, and Authorization, Cookie and Expect, as far as they are there */
+};
+
+static void write_down(struct guide *guide, const struct raw_request *request)
+{
+    static const char *const names[] = { "Authorization: ", "Cookie: ", "Expect: " };
+    char line[200];
+    size_t n = (size_t)snprintf(line, sizeof line, "%.*s", (int)strcspn(request->text, "\r"), request->text);
+    n -= strlen(" HTTP/1.1");
+    line[n] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *at = strstr(request->text, names[i]);
+        if (at && at[-1] == '\n')
+            n += (size_t)snprintf(line + n, sizeof line - n, ", %.*s", (int)strcspn(at, "\r"), at);
+    }
+    unsigned i = atomic_load(&guide->n);
+    if (i < ASKED)
+        memcpy(guide->asked[i], line, sizeof line);
+    atomic_fetch_add(&guide->n, 1);
+}
+
+static void show_the_way(struct raw_conn *conn, void *arg)
+{
+    struct guide *guide = arg;
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool away = strstr(request.text, " /a") != NULL;
+        write_down(guide, &request);
+        raw_request_free(&request);
+        if (!away)
+            raw_reply(conn, 200, "text/plain", "there");
+        else
+            raw_say(conn, guide->reply, guide->home);
+    }
+}
+
+static void guided(struct world *w, struct guide *guide, const char *reply, const errand_http_opts *opts)
+{
+    static char home[100];
+    *guide = (struct guide){ .reply = reply, .home = home };
+    world_open(w, show_the_way, guide, opts);
+    snprintf(home, sizeof home, "%s", raw_server_url(w->server));
+}
+
+static const char *with_userinfo(struct world *w, const char *path)
+{
+    static char url[200];
+    snprintf(url, sizeof url, "http://u:p@%s%s", raw_server_url(w->server) + 7, path);
+    return url;
+}
+
+#define MOVED(location) "HTTP/1.1 307 Moved\r\nContent-Length: 0\r\n" location "\r\n"
+
+/* ---- where it leads ---- */
+
+static const struct {
+    const char *url, *location, *asked[3]; /* one after the other */
+} ways[] = {
+    { "/a/b", "Location: next", { "GET /a/b", "GET /a/next" } },
+    { "/a/b#/route", "Location: /next", { "GET /a/b", "GET /next" } },
+    { "/a/b#/x/y", "Location: ../next?q=1", { "GET /a/b", "GET /next?q=1" } },
+    { "/a/b?x=/1", "Location: /next#/z", { "GET /a/b?x=/1", "GET /next" } },
+    { "/a/b", "Location: %s/x y", { "GET /a/b", "GET /x%20y" } },
+    { "/a/b", "Location: /x y?a b", { "GET /a/b", "GET /x%20y?a%20b" } },
+    { "/a/b", "Location: %s/caf\xc3\xa9?\xe9", { "GET /a/b", "GET /caf%C3%A9?%E9" } },
+    { "/a/b", "Location: /caf\xc3\xa9?\xe9", { "GET /a/b", "GET /caf%C3%A9?%E9" } },
+    { "/a/caf\xc3\xa9?\xc3\xa4", "Location: /x", { "GET /a/caf%C3%A9?%C3%A4", "GET /x" } },
+    { "/a/b", "Location: /x\r\nLocation: /x", { "GET /a/b", "GET /x" } },
+};
+
+START_TEST(a_redirect_leads_to_where_its_location_says)
+{
+    struct world w;
+    struct guide guide;
+    char reply[300];
+    snprintf(reply, sizeof reply, MOVED("%s\r\n"), ways[_i].location);
+    for (int absolute = 0; absolute < 2; absolute++) {
+        guided(&w, &guide, reply, NULL);
+        if (!strncmp(ways[_i].asked[1], "GET /a", 6)) /* else it would go on */
+            guide.reply = MOVED("Location: next\r\n");
+        errand_result r = world_send(&w, (errand_request){ .url = absolute ? world_url(&w, ways[_i].url) : ways[_i].url });
+        for (int i = 0; ways[_i].asked[i]; i++)
+            ck_assert_str_eq(guide.asked[i], ways[_i].asked[i]);
+        if (!r.error)
+            ck_assert_uint_eq(guide.n, 2);
+        errand_result_free(&r);
+        world_close(&w);
+    }
+}
+END_TEST
+
+START_TEST(a_location_without_a_value_leads_nowhere)
+{
+    struct world w;
+    struct guide guide;
+    guided(&w, &guide, _i ? MOVED("Location:\r\n") : MOVED("Location: \r\nLocation:\r\n"), NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/a/b", .method = "POST", .body = { "secret", 6 } });
+    ck_well(&r);
+    ck_assert_int_eq(errand_response_status(r.value), 307);
+    ck_assert_uint_eq(guide.n, 1);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+static void go_on_at_second(struct raw_conn *conn, void *arg)
+{
+    struct guide *guide = arg;
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        write_down(guide, &request);
+        raw_request_free(&request);
+        if (guide->n == 1)
+            raw_say(conn, MOVED("Location: #top\r\n"));
+        else
+            raw_reply(conn, 200, "text/plain", "there");
+    }
+}
+
+START_TEST(a_location_that_is_a_fragment_is_the_same_url)
+{
+    struct world w;
+    struct guide guide = { .n = 0 };
+    world_open(&w, go_on_at_second, &guide, NULL);
+    errand_result r = world_get(&w, "/a/b?c=d");
+    ck_well(&r);
+    ck_assert_uint_eq(guide.n, 2);
+    ck_assert_str_eq(guide.asked[1], "GET /a/b?c=d");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_url_that_is_a_fragment_is_its_base)
+{
+    struct world w, other;
+    struct guide guide;
+    guided(&w, &guide, "", NULL);
+    world_open_on(&other, w.server, &(errand_http_opts){ .base_url = world_url(&w, "/x/y?z=1#old/er") });
+    static const char *const urls[][2] = { { "#x", "GET /x/y?z=1" }, { "?q", "GET /x/y?q" }, { "v", "GET /x/v" } };
+    for (unsigned i = 0; i < 3; i++) {
+        errand_result r = world_get(&other, urls[i][0]);
+        ck_well(&r);
+        ck_assert_str_eq(guide.asked[i], urls[i][1]);
+        errand_result_free(&r);
+    }
+    ck_assert_int_eq(errand_http_close(other.http, 30000), 0);
+    ck_assert_int_eq(errand_pool_close(other.pool, 30000), 0);
+    world_close(&w);
+}
+END_TEST
+
+static const struct {
+    const char *location, *words;
+} refused[] = {
+    { "Location: /x\r\nLocation: /y\r\n", "two Locations" },
+    { "Location:\r\nLocation: /y\r\n", "two Locations" },
+    { "Location: mailto:anna\r\n", "no http or https url" },
+    { "Location: http:/x\r\n", "no http or https url" },
+    { "Location: http:///x\r\n", "no http or https url" },
+    { "Location: http://[::1/x\r\n", "no http or https url" },
+};
+
+START_TEST(a_redirect_that_cannot_be_followed_is_an_error)
+{
+    struct world w;
+    struct guide guide;
+    char reply[300];
+    snprintf(reply, sizeof reply, MOVED("%s"), refused[_i].location);
+    guided(&w, &guide, reply, NULL);
+    errand_result r = world_get(&w, "/a");
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
+    ck_message_has(&r, refused[_i].words);
+    ck_assert_uint_eq(guide.n, 1);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- what goes along ---- */
+
+START_TEST(secrets_stay_with_their_origin_however_location_is_written)
+{
+    static const char *const locations[] = { "Location: /x y\r\n", "Location: %s/x y\r\n", "Location: %s/x\r\n", "Location: /x\r\n" };
+    struct world w;
+    struct guide guide;
+    char reply[300];
+    snprintf(reply, sizeof reply, MOVED("%s"), locations[_i]);
+    guided(&w, &guide, reply, NULL);
+    errand_request request = { .url = "/a", .headers = HEADERS("Authorization: Bearer t", "Cookie: c=1") };
+    errand_result r = world_send(&w, request);
+    ck_well(&r);
+    ck_assert_ptr_nonnull(strstr(guide.asked[1], ", Authorization: Bearer t, Cookie: c=1"));
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
+    ck_well(&r);
+    ck_assert_ptr_nonnull(strstr(guide.asked[3], ", Authorization: Basic dTpw"));
+    ck_assert_ptr_null(strstr(errand_response_url(r.value), "u:p"));
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(userinfo_does_not_go_to_another_origin)
+{
+    struct world w, away;
+    struct guide guide, other;
+    char reply[300];
+    guided(&w, &guide, "", NULL);
+    guided(&away, &other, "", NULL);
+    snprintf(reply, sizeof reply, MOVED("Location: %s/x\r\n"), raw_server_url(away.server));
+    guide.reply = reply;
+    errand_result r = world_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
+    ck_well(&r);
+    ck_assert_str_eq(other.asked[0], "GET /x");
+    errand_result_free(&r);
+    world_close(&w);
+    world_close(&away);
+}
+END_TEST
+
+/* ---- its own body ---- */
+
+static void odd_body(struct raw_conn *conn, void *arg)
+{
+    static const char *const bodies[] = { "Content-Length: 50\r\n\r\n0123456789",
+                                          "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+                                          "Content-Encoding: bogus\r\nContent-Length: 5\r\n\r\nhello",
+                                          "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+                                          "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nnone\r\n\r\n",
+                                          "Content-Length: 70000000\r\n\r\n", "\r\n" };
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool away = strstr(request.text, " /a ") != NULL;
+        raw_request_free(&request);
+        if (!away) {
+            raw_reply(conn, 200, "text/plain", "there");
+            continue;
+        }
+        int which = *(int *)arg;
+        raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /ok\r\n%s", bodies[which]);
+        char block[4096];
+        memset(block, 'x', sizeof block);
+        while (which >= 5 && raw_send(conn, block, sizeof block)) /* more than anybody wants */
+            continue;
+        return;
+    }
+}
+
+START_TEST(a_redirect_is_followed_whatever_its_body_is)
+{
+    struct world w;
+    int which = _i;
+    world_open(&w, odd_body, &which, &(errand_http_opts){ .max_body = 6 });
+    errand_result r = world_get(&w, "/a");
+    ck_well(&r);
+    ck_body_eq(&r, "there");
+    ck_assert_int_eq(errand_response_redirect(r.value, 0, NULL), 302);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+static void no_more_of_it(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        bool away = strstr(request.text, " /a ") != NULL;
+        raw_request_free(&request);
+        if (!away) {
+            raw_reply(conn, 200, "text/plain", "there");
+            continue;
+        }
+        raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 100\r\n\r\nmoved");
+        atomic_fetch_add((atomic_uint *)arg, 1);
+        raw_wait_gone(conn);
+        return;
+    }
+}
+
+START_TEST(a_redirect_whose_body_does_not_end_is_followed_after_a_moment)
+{
+    struct world w;
+    atomic_uint said = 0;
+    world_open_turned(&w, no_more_of_it, &said, NULL);
+    const int64_t total = _i ? ERRAND_FOREVER : 3600000; /* a timer that is armed already, or none */
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/a", .total_ms = total, .sock_connect_ms = ERRAND_FOREVER });
+    until(&said, 1);
+    for (int turns = 0; errand_wait(f, 0) == ETIMEDOUT && turns < 30000; turns++) { /* not for its total */
+        world_turn(&w, 100);
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
+    errand_result r = errand_await(f);
+    ck_well(&r);
+    ck_body_eq(&r, "there");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_redirects_small_body_does_not_cost_its_connection)
+{
+    struct world w;
+    struct guide guide;
+    guided(&w, &guide, "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nmoved", NULL);
+    for (int i = 0; i < 3; i++) {
+        errand_result r = world_get(&w, "/a");
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(guide.n, 6);
+    ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- 417 ---- */
+
+static void expects_nothing(struct raw_conn *conn, void *arg) /* its n is how many it refuses, of those that expect or not */
+{
+    struct guide *guide = arg;
+    char head[2000];
+    for (;;) { /* the body of one that expects is not waited for */
+        size_t n = 0;
+        head[0] = '\0';
+        while (!strstr(head, "\r\n\r\n") && n + 1 < sizeof head && raw_read_bytes(conn, head + n, 1))
+            head[++n] = '\0';
+        const char *end = strstr(head, "\r\n\r\n");
+        if (!end)
+            return;
+        struct raw_request request = { .text = head, .length = n };
+        bool expects = strstr(head, "Expect: ") != NULL;
+        if (!expects && strstr(head, "Content-Length: 3") && !raw_read_bytes(conn, head + n, 3))
+            return;
+        write_down(guide, &request);
+        if (expects || guide->home)
+            raw_say(conn, "HTTP/1.1 417 No\r\nContent-Length: 4\r\n\r\nnone");
+        else
+            raw_reply(conn, 200, "text/plain", "there");
+        if (guide->n > 20)
+            return;
+    }
+}
+
+START_TEST(a_refused_expectation_is_given_up_once)
+{
+    struct world w;
+    bool stubborn = _i % 2, any = _i / 2;
+    struct guide guide = { .home = stubborn ? "no" : NULL };
+    world_open(&w, expects_nothing, &guide, NULL);
+    errand_request request = { .url = "/a", .method = "POST", .body = { "pay", 3 }, .headers = HEADERS("Expect: 100-continue"),
+                               .any_status = any };
+    errand_result r = world_send(&w, request);
+    ck_assert_uint_eq(guide.n, 2);
+    ck_assert_str_eq(guide.asked[0], "POST /a, Expect: 100-continue");
+    ck_assert_str_eq(guide.asked[1], "POST /a");
+    ck_assert_int_eq(r.error, stubborn && !any ? ERRAND_HTTP + 417 : 0);
+    ck_assert_int_eq(errand_response_status(r.value), stubborn ? 417 : 200);
+    ck_body_eq(&r, stubborn ? "none" : "there");
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+/* ---- names beyond ASCII ---- */
+
+#if LIBCURL_VERSION_NUM >= 0x075800 /* CURLU_PUNYCODE */
+static const struct {
+    const char *url, *asked;
+} foreign[] = {
+    { "http://b\xc3\xbc" "cher.test/\xc3\xa4", "GET http://xn--bcher-kva.test/%C3%A4" },
+    { "http://B\xc3\x9c" "CHER.test:80/", "GET http://xn--bcher-kva.test/" },
+};
+
+static void mirror_or_move(struct raw_conn *conn, void *arg)
+{
+    struct guide *guide = arg;
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        write_down(guide, &request);
+        bool moved = strstr(request.text, "GET http://a.test/ ") != NULL;
+        raw_request_free(&request);
+        if (moved)
+            raw_say(conn, MOVED("Location: %s\r\n"), guide->home);
+        else
+            raw_reply(conn, 200, "text/plain", "there");
+    }
+}
+
+START_TEST(a_host_beyond_ascii_is_asked_for_in_ascii) /* in whatever locale: here it is "C" */
+{
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_IDN))
+        return;
+    struct world w;
+    struct guide guide = { .home = foreign[_i].url };
+    struct raw_server *server;
+    char proxy[60];
+    ck_assert_int_eq(raw_server_start(&server, mirror_or_move, &guide), 0);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
+    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy });
+    for (int moved = 0; moved < 2; moved++) {
+        errand_result r = world_get(&w, moved ? "http://a.test/" : foreign[_i].url);
+        ck_well(&r);
+        ck_assert_str_eq(guide.asked[guide.n - 1], foreign[_i].asked);
+        errand_result_free(&r);
+    }
+    world_close(&w);
+}
+END_TEST
+#endif
+
+Suite *redirects_suite(void)
+{
+    Suite *suite = suite_create("http redirects");
+    TCase *tc = tcase_create("redirects");
+    tcase_add_loop_test(tc, a_redirect_leads_to_where_its_location_says, 0, (int)(sizeof ways / sizeof *ways));
+    tcase_add_loop_test(tc, a_location_without_a_value_leads_nowhere, 0, 2);
+    tcase_add_test(tc, a_location_that_is_a_fragment_is_the_same_url);
+    tcase_add_test(tc, a_url_that_is_a_fragment_is_its_base);
+    tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0, (int)(sizeof refused / sizeof *refused));
+    tcase_add_loop_test(tc, secrets_stay_with_their_origin_however_location_is_written, 0, 4);
+    tcase_add_test(tc, userinfo_does_not_go_to_another_origin);
+    tcase_add_loop_test(tc, a_redirect_is_followed_whatever_its_body_is, 0, 7);
+    tcase_add_loop_test(tc, a_redirect_whose_body_does_not_end_is_followed_after_a_moment, 0, 2);
+    tcase_add_test(tc, a_redirects_small_body_does_not_cost_its_connection);
+    tcase_add_loop_test(tc, a_refused_expectation_is_given_up_once, 0, 4);
+#if LIBCURL_VERSION_NUM >= 0x075800
+    tcase_add_loop_test(tc, a_host_beyond_ascii_is_asked_for_in_ascii, 0, (int)(sizeof foreign / sizeof *foreign));
+#endif
+    suite_add_tcase(suite, tc);
+    return suite;
+}
