@@ -93,8 +93,22 @@ static bool lengths_differ(const errand_response *response)
     return false;
 }
 
+void er_response_codings(errand_response *response, bool decoded)
+{
+    const char *value;
+    er_codings *codings = &response->codings;
+    *codings = (er_codings){ 0 };
+    for (size_t i = 0; decoded && (value = errand_response_header(response, "Content-Encoding", i)); i++) {
+        er_codings_add(codings, value);
+    }
+    for (size_t i = 0; (value = errand_response_header(response, "Transfer-Encoding", i)); i++) {
+        codings->unknown |= strcasecmp(value, "chunked") && strcasecmp(value, "identity");
+    }
+}
+
 const char *er_response_fault(int error)
 {
+    if (error == ER_CODING_UNKNOWN) return "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than chunked (curl 61)";
     if (error == EPROTO) return "the headers are larger than 256 KiB";
     return error == EBADMSG ? "Content-Length is no number, or said twice and differently" : NULL;
 }
