@@ -138,7 +138,9 @@ typedef struct errand_field {
 
 /* A body that is made while it is sent: up to size bytes from byte `offset` on into buffer, *got says how many; 0 of them: the
  * end. 0, or an error, which ends the exchange with that error. Runs as a task of the pool, so it may block and wait; never twice
- * at a time. Offsets follow one another, but every attempt begins at 0 again: return ESPIPE if that cannot be. */
+ * at a time: attempts of one request that overlap (hedges, a repeat while the function of one that timed out is still at work) take
+ * turns, the next when the one before has the whole body or is over and its function has returned. Offsets follow one another,
+ * but every attempt begins at 0 again: return ESPIPE if that cannot be. */
 typedef int errand_body_fn(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got);
 
 /* All is copied, except json (serialised), the policy (counted) and files (read by each attempt), before errand_send returns. At
