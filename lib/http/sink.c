@@ -6,9 +6,9 @@
  * A writer is started when 64 KiB have come, and goes on until it finds nothing new; beyond 256 KiB the transfer is
  * paused until it has taken them. There is one at a time, and it alone touches what is kept. Whoever finishes or drops
  * while it is under way leaves the rest to it. What has no writer is removed right on the lane. A few KiB can unpack
- * to any size, so a writer decodes at most 256 KiB between two looks at whether anybody still wants it; what is kept
- * ends at its limit, and memory is held for that alone. A body in memory that is compressed and small is decoded on
- * the lane, within the same 256 KiB: that takes less than a task would, and waits for no worker.
+ * to any size, so a writer decodes at most 512 KiB between two looks at whether anybody still wants it; what is kept
+ * ends at its limit, and memory is held for that alone. A body for memory that has come without a writer is decoded on
+ * the lane, as long as 512 KiB do: a millisecond or two, and it waits for no worker, however busy they are.
  *
  * The sink is counted: the exchange, and a writer under way, which also counts the valve. */
 #include "http/flow.h"
@@ -22,9 +22,8 @@
 
 #define WRITE_FROM ((size_t)64 << 10)
 #define PAUSE_FROM ((size_t)256 << 10)
-#define SMALL      ((size_t)16 << 10) /* compressed */
 #define PIECE      ((size_t)32 << 10)
-enum { PIECES = 8, TOO_LARGE = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED };
+enum { PIECES = 16, TOO_LARGE = ERRAND_CURL + CURLE_FILESIZE_EXCEEDED };
 
 typedef struct keeper {
     er_sink sink;
@@ -230,7 +229,7 @@ static int finish(er_sink *sink, errand_response *response)
     keeper *k = keeper_of(sink);
     er_lock_take(&k->lock);
     int error = k->error;
-    bool starts = !error && !k->writing, here = starts && !k->to_file && k->fresh.size <= SMALL;
+    bool starts = !error && !k->writing, here = starts && !k->to_file;
     if (!error) k->response = response;
     if (!error && !here) k->finishing = k->writing = true;
     er_lock_give(&k->lock);
