@@ -73,7 +73,6 @@ static bool leads_on(er_exchange *x)
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
 static int begin_stream(er_exchange *x)
 {
-    if (x->response->codings.unknown) return ER_CODING_UNKNOWN;
     er_facts_add(x); /* as far as they go: a response does not change */
     errand_response *theirs = er_response_hand_over(x->response);
     if (!theirs) return ENOMEM;
@@ -122,7 +121,7 @@ static int choose_sink(er_exchange *x)
 {
     bool file = x->request->save_to && er_exchange_is_success(x);
     if (x->response->codings.unknown) return ER_CODING_UNKNOWN;
-    if (!file && !x->response->codings.n) return 0;
+    if (x->streams || (!file && !x->response->codings.n)) return 0;
     if (!file) {
         if (x->sink) x->sink->drop(x->sink); /* save_to's is not needed */
         x->sink = NULL;
@@ -153,7 +152,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     size *= one;
     heard(x);
     x->in_paused = false;
-    bool chooses = !x->received && !x->keeps && !x->streams && !x->follows && !er_exchange_is_error(x);
+    bool chooses = !x->received && !x->keeps && !x->follows && !er_exchange_is_error(x);
     if (chooses && (x->broken = choose_sink(x))) return 0;
     if (!x->keeps && !x->streams && size > x->request->max_body - x->received) {
         x->too_large = true;
