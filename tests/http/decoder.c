@@ -4,6 +4,7 @@
 #include "http/decoder.h"
 #include "http/flow.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -263,10 +264,23 @@ struct reply {
     bool chunked;
 };
 
+static pthread_mutex_t replying = PTHREAD_MUTEX_INITIALIZER;
+
+static void say_next(struct reply *reply, const char *at, size_t size, bool chunked)
+{
+    pthread_mutex_lock(&replying);
+    reply->at = at;
+    reply->size = size;
+    reply->chunked = chunked;
+    pthread_mutex_unlock(&replying);
+}
+
 static void say_coded(struct raw_conn *conn, void *arg)
 {
-    const struct reply *reply = arg;
     while (raw_read_request(conn, NULL)) {
+        pthread_mutex_lock(&replying);
+        struct reply now = *(struct reply *)arg, *reply = &now;
+        pthread_mutex_unlock(&replying);
         raw_say(conn, "HTTP/1.1 %s\r\nContent-Encoding: %s\r\n%s", reply->status ? reply->status : "200 OK",
                 reply->coding, reply->headers ? reply->headers : "");
         if (reply->chunked) raw_say(conn, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", reply->size);
@@ -328,8 +342,8 @@ START_TEST(a_cut_body_is_an_error_wherever_it_goes)
     world_open(&w, say_coded, &reply, NULL);
     for (unsigned turn = 0; turn < 8; turn++) {
         bool whole = turn < 2;
-        reply.chunked = turn % 2;
-        reply.size = whole ? coded.size : (size_t[]){ 1, coded.size / 2, coded.size - 1 }[turn / 2 - 1];
+        size_t cut = whole ? coded.size : (size_t[]){ 1, coded.size / 2, coded.size - 1 }[turn / 2 - 1];
+        say_next(&reply, coded.at, cut, turn % 2);
         errand_result r = world_get(&w, "/");
         if (whole) ck_well(&r);
         else is_cut(&r);
@@ -507,8 +521,7 @@ START_TEST(what_is_kept_of_an_error_is_decoded_as_far_as_it_goes)
     else ck_body_eq(&r, problem);
     errand_result_free(&r);
     made(bomb, 0, true);
-    reply.at = bomb->at;
-    reply.size = bomb->size;
+    say_next(&reply, bomb->at, bomb->size, false);
     r = world_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_assert_uint_eq(errand_response_body(r.value).size, 64 << 10);
