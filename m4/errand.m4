@@ -57,6 +57,23 @@ AC_DEFUN([ERRAND_LINKER], [
     AC_SUBST([LIBRARY_LDFLAGS])
 ])
 
+# ERRAND_DECODER(NAME, PREFIX, MODULE): bodies of that coding are decoded if its library is there, unless --without-NAME.
+AC_DEFUN([ERRAND_DECODER], [
+    AC_ARG_WITH([$1], [AS_HELP_STRING([--without-$1], [replies are not asked to be compressed with $1])], [], [with_$1=check])
+    AS_IF([test "x$with_$1" = xno], [], [
+        PKG_CHECK_MODULES([$2], [$3], [
+            AS_VAR_APPEND([DECODER_CFLAGS], [" -DWITH_$2 $$2_CFLAGS"])
+            AS_VAR_APPEND([DECODER_LIBS], [" $$2_LIBS"])
+            AS_VAR_APPEND([decoder_modules], [", $3"])
+            with_$1=yes
+        ], [
+            AS_IF([test "x$with_$1" = xcheck], [AC_MSG_WARN([no $3: replies are not asked to be compressed with $1])],
+                [AC_MSG_ERROR([no $3])])
+            with_$1=no
+        ])
+    ])
+])
+
 # ERRAND_BENCH_PEERS: what 'make bench' finds to compare with. A peer that is not there is printed as missing.
 AC_DEFUN([ERRAND_BENCH_PEERS], [
     bench_peers=

@@ -2,7 +2,8 @@
  *
  * A batch pulls items one by one, works on at most `at_once` of them at the same time, and hands every end to `each`: one at
  * a time, exactly once for every item that was taken. It never takes more items than it can use: those begun or waiting to be
- * handed over are at most `window`, so endless inputs run in constant memory.
+ * handed over are at most `window`, and it takes none while ends that wait to be handed over have `window_bytes` or more. So endless
+ * inputs run in constant memory, also where `each` is slower than the work.
  */
 #ifndef ERRAND_BATCH_H
 #define ERRAND_BATCH_H
@@ -20,11 +21,15 @@ typedef errand_result errand_work_fn(void *item, void *arg);
 /* One end. Owns r, and is done with the item. Called by one thread at a time. Not 0: cannot go on (an errno): nothing more is
  * taken, what is under way is cancelled and still handed over, the batch fails with it. */
 typedef int errand_each_fn(void *item, errand_result r, void *arg);
+/* How many bytes one end holds, with its item; on the thread where the work ended, so be short. */
+typedef size_t errand_size_fn(void *item, const errand_result *r, void *arg);
 
 typedef struct errand_batch_opts {
     unsigned at_once; /* 0: 16                                                       */
     unsigned window;  /* most items taken and not handed over yet. 0: 4 x at_once, at least 256 */
     unsigned ordered; /* each is called in the order of next                         */
+    size_t   window_bytes;   /* nothing is taken while ends that wait have so many; what is under way still ends. 0: no limit */
+    errand_size_fn *size_of; /* what is counted there. NULL: nothing                 */
 } errand_batch_opts;
 
 typedef struct errand_tally {

@@ -23,6 +23,12 @@
  * Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and X-Auth-Token say, even if the server quotes it. They are not sent on to
  * another scheme, host or port by a redirect.
  *
+ * A body whose Content-Encoding is gzip, deflate, br or zstd (the last two where the library was built with them) is
+ * decompressed, up to five codings deep; the reply's headers stay as they came. One that breaks off is an error like a
+ * connection that is lost, although its length or its chunks were right: CURLE_PARTIAL_FILE, kind network. One that is damaged
+ * or in another coding, and a transfer coding other than chunked, which is not asked for, is CURLE_BAD_CONTENT_ENCODING, kind
+ * protocol. Of an error's body (a status of 400 and more) is kept what can be decompressed. An empty body is whole.
+ *
  * Close the session before its pool.
  */
 #ifndef ERRAND_HTTP_H
@@ -98,7 +104,7 @@ typedef struct errand_http_opts {
                                         Both begin anew with each connection: behind a redirect, or when a kept one was
                                         dead. Of a host's addresses each gets half of the time that is left           */
     int64_t              sock_read_ms;   /* the longest gap between received bytes, once the request is sent. 0: none  */
-    size_t               max_body;   /* of a decompressed reply. 0: 64 MiB, and no limit in a file                     */
+    size_t               max_body;   /* bytes of a reply after decompression. 0: 64 MiB, and no limit in a file        */
     const char          *base_url;   /* what relative urls are resolved against (RFC 3986). NULL: they are EINVAL      */
     const char          *user_agent; /* NULL: "errand/VERSION"                                                         */
     const char *const   *headers;    /* "Name: value", ..., NULL; for every request, unless it brings its own          */
@@ -114,7 +120,7 @@ typedef struct errand_http_opts {
     errand_tls           min_tls;
     unsigned             environment; /* the proxies that the environment names count                                 */
     unsigned             netrc;       /* passwords of ~/.netrc count                                                  */
-    unsigned             no_compression; /* replies are not asked to be compressed, and not decompressed              */
+    unsigned             no_compression; /* replies are not asked to be compressed, and given as they came            */
     unsigned             strict_json; /* errand_response_json refuses what is not called JSON                         */
     unsigned             http2;      /* HTTP/2 where a server of https offers it; the limits then count requests, not
                                         connections. ENOTSUP: libcurl has none                                         */
@@ -135,7 +141,9 @@ typedef struct errand_field {
 
 /* A body that is made while it is sent: up to size bytes from byte `offset` on into buffer, *got says how many; 0 of them: the
  * end. 0, or an error, which ends the exchange with that error. Runs as a task of the pool, so it may block and wait; never twice
- * at a time. Offsets follow one another, but every attempt begins at 0 again: return ESPIPE if that cannot be. */
+ * at a time: attempts of one request that overlap (hedges, a repeat while the function of one that timed out is still at work) take
+ * turns, the next when the one before has the whole body or is over and its function has returned. Offsets follow one another,
+ * but every attempt begins at 0 again: return ESPIPE if that cannot be. */
 typedef int errand_body_fn(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got);
 
 /* All is copied, except json (serialised), the policy (counted) and files (read by each attempt), before errand_send returns. At
@@ -146,7 +154,11 @@ typedef struct errand_request {
     const char *const   *headers; /* "Name: value", ..., NULL                                                         */
     errand_bytes         body;
     struct json_object  *json;    /* borrowed; instead of body; brings its Content-Type                               */
-    const char          *save_to; /* the body of a 2xx goes into this file, on disk and whole, or not at all           */
+    const char          *save_to; /* the body of a 2xx goes into this file, on disk and whole, or not at all. It takes the place
+                                     of a file that is there, and its owner, group and mode; symbolic links are followed.
+                                     Refused before anything is sent: a folder, a device, FIFO or socket, an owner that
+                                     cannot be kept. Until it is whole it has no name (.errand-*.tmp beside its place, where
+                                     the file system knows no files without one)                                     */
     const char          *idempotency_key; /* sent as Idempotency-Key, the same with every attempt                     */
     errand_repeat        repeat;
     unsigned             any_status;      /* 4xx and 5xx are no errors                                                */
@@ -165,7 +177,8 @@ typedef struct errand_request {
     unsigned             multipart;       /* the form is multipart in any case                                         */
     unsigned             stream;          /* ends with the headers of a good reply; then errand_body_read              */
     void               (*setup)(void *easy, void *setup_arg); /* the last touch on the CURL handle, each time it is handed to
-                                             curl: on a lane, so be short. Private data, callbacks and the url are ours */
+                                             curl: on a lane, so be short. Private data, callbacks, the url and
+                                             decompression are ours */
     void                *setup_arg;       /* lives until the future has ended                                          */
 } errand_request;
 

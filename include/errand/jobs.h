@@ -5,12 +5,12 @@
  *   id                string or number, echoed
  *   method            default GET, or POST with a body
  *   headers, params   objects of strings (numbers, true, false as they are written)
- *   json|body|body_file   at most one: any JSON, null too; a string; a file's path
+ *   json|body|body_file   at most one: any JSON, null too; a string; a regular file's path, sent as it is read by each attempt
  *   timeout           one attempt's total: seconds, or "1.5s", "200ms", "2m"
  *   retries           extra attempts
  *   idempotent        true: harmless to do twice
  *   idempotency_key   a string, or true: a fresh UUID, kept for all attempts. Such a header in headers counts as one
- *   save_to           the body goes into this file, whole or not at all
+ *   save_to           the body of a 2xx goes into this file, whole or not at all (http.h)
  *   meta              anything, echoed
  * Blank lines are skipped, CRLF and a byte order mark are accepted, a line over 16 MiB is a bad one.
  *
@@ -19,7 +19,8 @@
  *    "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},"body"|"body_base64","saved_to","meta"}
  * seq counts the lines over all files from 1; code is "HTTP 503", "ETIMEDOUT", "curl 28"; retry_after is in seconds; a
  * timing that was not reached is null, of failures too; attempts that were refused, or ended before it was their turn, are not
- * counted, so 0 of them means that nothing was sent; JSON bodies are JSON, text is a string, all else is base64. With `verbose` there is
+ * counted, so 0 of them means that nothing was sent; JSON bodies are JSON, text is a string, all else is base64; saved_to is save_to
+ * if the body was saved there, else null. With `verbose` there is
  * "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}].
  */
 #ifndef ERRAND_JOBS_H
@@ -36,7 +37,8 @@ typedef struct errand_jobs errand_jobs;
 
 typedef struct errand_jobs_opts {
     const char *const *files;     /* paths, "-" is stdin; ..., NULL. NULL: stdin alone                                 */
-    int                out;       /* a descriptor for the result lines: whole lines, one writer                        */
+    int                out;       /* a descriptor for the result lines: whole lines, one writer. While 32 MiB of results
+                                     wait for it, no further job is begun                                             */
     unsigned           at_once;   /* 0: 16                                                                             */
     unsigned           ordered;   /* result lines in the order of the input                                            */
     unsigned           verbose;   /* attempt_log in every line                                                         */

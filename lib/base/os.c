@@ -481,26 +481,6 @@ int er_file_open(const char *path, int flags, int *fd)
     return *fd < 0 ? errno : 0;
 }
 
-int er_file_temp(const char *beside, char **path, int *fd)
-{
-    size_t room = strlen(beside) + 32;
-    *path = malloc(room);
-    if (!*path) return ENOMEM;
-    for (int tries = 0; tries < 100; tries++) {
-        snprintf(*path, room, "%s.%016llx.tmp", beside, (unsigned long long)er_random());
-        int error = er_file_open(*path, O_WRONLY | O_CREAT | O_EXCL, fd);
-        if (!error) return 0;
-        if (error != EEXIST) {
-            free(*path);
-            *path = NULL;
-            return error;
-        }
-    }
-    free(*path);
-    *path = NULL;
-    return EEXIST;
-}
-
 int er_file_read(int fd, void *at, size_t size, size_t *got)
 {
     ssize_t n;
@@ -554,22 +534,6 @@ int er_file_sync(int fd)
     do rc = fsync(fd);
     while (rc < 0 && errno == EINTR);
     return rc < 0 ? errno : 0;
-}
-
-int er_file_rename(const char *from, const char *to)
-{
-    if (rename(from, to) < 0) return errno;
-    /* The new name is on disk only when its folder is; a folder that cannot be opened or synced is no failure. */
-    const char *slash = strrchr(to, '/');
-    char *folder = slash ? er_copy_bytes(to, slash == to ? 1 : (size_t)(slash - to)) : er_copy_text(".");
-    if (!folder) return 0;
-    int fd;
-    if (!er_file_open(folder, O_RDONLY | O_DIRECTORY, &fd)) {
-        er_file_sync(fd);
-        er_file_close(fd);
-    }
-    free(folder);
-    return 0;
 }
 
 int er_file_move(const char *from, const char *to) { return rename(from, to) < 0 ? errno : 0; }

@@ -126,14 +126,12 @@ static inline double er_random_fraction(uint64_t *state)
 
 /* ---- files: descriptors are close-on-exec and never 0, 1 or 2; interrupted calls go on ---- */
 ER_SHARED int er_file_open(const char *path, int flags, int *fd);     /* O_* flags; made with 0644          */
-ER_SHARED int er_file_temp(const char *beside, char **path, int *fd); /* a new file in the folder of `beside`, 0644 less umask; free path */
 ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got); /* *got 0: the end              */
 ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put); /* all of it, or an error; *put says how far it came */
 ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns); /* until fd is readable or at its end: 0; wake_fd is readable:
                                                                          ECANCELED; ETIMEDOUT. wake_fd -1: none      */
 ER_SHARED int er_file_sync(int fd);
-ER_SHARED int er_file_rename(const char *from, const char *to); /* and syncs the folder */
-int er_file_move(const char *from, const char *to);             /* and does not */
+int er_file_move(const char *from, const char *to); /* the folder is not synced */
 typedef struct er_file_about {
     uint64_t device, node, size;
     int64_t  changed_ns; /* since 1970 */

@@ -1,7 +1,7 @@
 /* batch/batch.c -- a pump takes items in, the worker that ends one hands it over.
  *
  *     pump: next --gate--> work --ended--> held --drain: each--> gone           all counted under one lock
- *       ^-- parks while at_once are in flight or window are held --wakes-- an ending, a handing over
+ *       ^-- parks while at_once are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
  *
  * The pump is a resident, a thread beside the pool's workers, so next may block for ever and holds nobody up: a pool
  * with one worker still works and hands over. Whoever ends an item (a then-function, on a worker) becomes the drainer
@@ -39,13 +39,15 @@ typedef struct batch {
     errand_work_fn *work;
     errand_each_fn *each;
     void *arg;
-    size_t at_once, window;
+    size_t at_once, window, window_bytes;
+    errand_size_fn *size_of; /* NULL: bytes do not count */
     bool ordered;
     er_lock lock;      /* guards all that follows */
     er_parker *parked; /* the pump's, while it sleeps and nobody has taken it */
     unsigned users;
     size_t in_flight; /* taken, not ended */
     size_t held;      /* taken, not handed over */
+    size_t bytes;     /* of what has ended and is held */
     er_list flight;   /* in flight with a future that nobody has cancelled yet */
     er_list ended;    /* not ordered: what can be handed over */
     er_list order;    /* ordered: all that is held */
@@ -62,6 +64,7 @@ typedef struct item {
     void *thing;
     errand_future *future;
     errand_result result;
+    size_t bytes; /* of both */
     unsigned count;
     bool ended;
 } item;
@@ -85,7 +88,10 @@ static void leave(batch *b) /* one user less */
     if (last) finish(b);
 }
 
-static bool has_room(const batch *b) { return b->in_flight < b->at_once && b->held < b->window; }
+static bool has_room(const batch *b)
+{
+    return b->in_flight < b->at_once && b->held < b->window && b->bytes < b->window_bytes;
+}
 
 /* Under the lock: the parker of a pump that sleeps and need not, to be woken after the lock is given. */
 static er_parker *pump_to_wake(batch *b)
@@ -168,6 +174,7 @@ static void drain(batch *b)
 
         er_lock_take(&b->lock);
         b->held--;
+        b->bytes -= it->bytes;
         er_parker *pump = pump_to_wake(b);
         er_lock_give(&b->lock);
         wake(pump);
@@ -179,9 +186,11 @@ static void drain(batch *b)
 static void end_item(item *it, errand_result r)
 {
     batch *b = it->batch;
+    it->bytes = b->size_of ? b->size_of(it->thing, &r, b->arg) : 0;
     er_lock_take(&b->lock);
     it->result = r;
     it->ended = true;
+    b->bytes += it->bytes;
     b->in_flight--;
     if (er_listed(&it->node)) er_list_remove(&it->node);
     if (!b->ordered) er_list_push(&b->ended, &it->node);
@@ -316,6 +325,8 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         .window = o.window       ? o.window
                   : at_once < 64 ? 256
                                  : 4 * at_once,
+        .window_bytes = o.window_bytes ? o.window_bytes : SIZE_MAX,
+        .size_of = o.size_of,
         .ordered = o.ordered,
         .users = 1,
         .tally = tally,

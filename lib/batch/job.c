@@ -7,7 +7,6 @@
 #include "batch/job.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +22,6 @@ void er_line_job_free(er_line_job *job)
     for (size_t i = 0; i < job->n_kept; i++) er_free(job->kept[i]);
     er_free(job->kept);
     er_free(job->headers);
-    er_bytes_free(&job->body);
     json_object_put(job->request.json);
     er_free(job->why);
     er_free(job->line.text);
@@ -223,7 +221,7 @@ static int add_params(er_line_job *job, er_span params)
 
 static int set_body(er_line_job *job, const char *key, errand_bytes body)
 {
-    bool second = job->request.body.at || job->request.json;
+    bool second = job->request.body.at || job->request.json || job->request.body_file;
     job->request.body = body;
     return second ? bad(job, "key \"%s\": at most one of json, body and body_file", key) : 0;
 }
@@ -247,26 +245,20 @@ static int read_body(er_line_job *job, const char *key, er_span v)
     return text ? set_body(job, key, (errand_bytes){ text, size }) : job->error;
 }
 
+/* Looked at here, so that one that cannot be sent is wrong with the line. */
 static int read_body_file(er_line_job *job, const char *key, er_span v)
 {
     const char *path = word_of(job, key, v);
+    uint64_t length;
     if (!path) return job->error;
-    int fd = -1;
-    int error = er_file_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd); /* a FIFO must not hold up a worker */
-    size_t got = 1;
-    while (!error && got) {
-        if (job->body.size > ER_BODY_FILE_MOST) error = EFBIG;
-        if (!error) error = er_bytes_reserve(&job->body, 64 << 10);
-        if (!error) error = er_file_read(fd, job->body.at + job->body.size, 64 << 10, &got);
-        if (!error) job->body.size += got;
-    }
-    if (fd >= 0) er_file_close(fd);
-    if (error == ENOMEM) return no_memory(job);
+    int error = er_file_length(path, &length);
     if (error) {
-        bad(job, "key \"body_file\": %.200s: %s", path, errand_strerror(error));
-        return job->error = error;
+        bad(job, "key \"body_file\": %.200s: %s", path, error == ESPIPE ? "it is no regular file" : errand_strerror(error));
+        return job->error = error == ESPIPE ? EINVAL : error;
     }
-    return set_body(job, key, (errand_bytes){ job->body.at, job->body.size });
+    if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
+    job->request.body_file = path;
+    return 0;
 }
 
 /* "1.5", "200ms", "2m", also "1e1": seconds, or the unit named. -1: it is no time. By hand, as a locale would have its
@@ -424,7 +416,8 @@ static int read_line(er_line_job *job)
 int er_line_job_read(er_line_job *job)
 {
     if (read_line(job)) return job->error;
-    if ((job->request.body.at || job->request.json) && !job->request.method) job->request.method = "POST";
+    bool body = job->request.body.at || job->request.json || job->request.body_file;
+    if (body && !job->request.method) job->request.method = "POST";
     job->request.headers = job->headers;
     return 0;
 }

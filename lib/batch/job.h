@@ -7,7 +7,6 @@
 
 #include <errand/http.h>
 
-#define ER_BODY_FILE_MOST ((size_t)256 << 20)
 #define ER_JOB_RETRIES_MOST 1000
 
 typedef struct er_line_job {
@@ -25,14 +24,13 @@ typedef struct er_line_job {
     size_t   n_kept;
     const char **headers;
     size_t   n_headers;
-    er_bytes body;
 } er_line_job;
 
 /* A job of a line, whose text it owns from then on. */
 void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq);
 void er_line_job_free(er_line_job *job); /* what it owns */
 
-/* Reads the line (and body_file) and fills request. 0, or job->error. Blocks on files. */
+/* Reads the line, looks at body_file and fills request. 0, or job->error. */
 int er_line_job_read(er_line_job *job);
 
 /* What a failure to read it is as a result. */

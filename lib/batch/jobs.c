@@ -27,6 +27,7 @@
 
 #define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
 #define LINE_KEPT (1u << 20) /* so much memory is kept for the next result line */
+#define WAITING   ((size_t)32 << 20) /* so many bytes of lines and bodies wait for the writer before nothing more is begun */
 
 struct errand_jobs {
     errand_jobs_opts opts;
@@ -168,6 +169,14 @@ static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
     return error;
 }
 
+static size_t size_of(void *item, const errand_result *r, void *arg)
+{
+    const run *it = item;
+    (void)arg;
+    bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
+    return it->job.line.size + (answered ? errand_response_body(r->value).size : 0);
+}
+
 /* Before its line is written: who reads that must not find it in flight. */
 static void landed(errand_jobs *jobs, const run *it)
 {
@@ -229,7 +238,10 @@ static errand_result begin(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
     if (in.error) return in;
-    const errand_batch_opts batch = { .at_once = jobs->opts.at_once, .ordered = jobs->opts.ordered };
+    const errand_batch_opts batch = { .at_once = jobs->opts.at_once,
+                                      .ordered = jobs->opts.ordered,
+                                      .window_bytes = WAITING,
+                                      .size_of = size_of };
     return errand_later(errand_batch(jobs->pool, &batch, next, work, each, jobs));
 }
 

@@ -154,7 +154,8 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     put_error(out, r);
     put_attempts(out, job, r, verbose);
     put_timings(out, r);
-    bool saved = !r->error && job->request.save_to;
+    int status = response ? errand_response_status(response) : 0;
+    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300; /* of no other the body is saved */
     if (saved) er_bytes_text(out, ",\"body\":null");
     else put_body(out, response, r);
     er_bytes_text(out, ",");

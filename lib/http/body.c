@@ -190,6 +190,7 @@ static int make_fn(er_body *body, int64_t size, er_bytes *why)
 int er_body_make(er_body *body, const errand_request *given, er_bytes *why)
 {
     *body = (er_body){ .fn = given->body_fn, .fn_arg = given->body_arg, .fn_free = given->body_free };
+    er_list_init(&body->callers);
     const bool bytes = given->body.at || given->body.size;
     const struct {
         bool given;

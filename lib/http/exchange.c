@@ -1,7 +1,7 @@
 /* http/exchange.c -- one attempt, from its creation to its result.
  *
  *   NEW --> LINE --> LANE: INBOX --> TAKEN --> LEFT --> OVER        place: session's lock; seat: lane's lock
- *            ^--------- redirect ---------------|
+ *            ^--------- redirect ---------------|---> REST ---^
  *
  * Exactly one thread ends an exchange and calls over(): in LINE whoever takes it out of the line under the session's
  * lock, on a lane that lane's thread (or the one that could not start it, which has taken the inbox under the lane's
@@ -12,6 +12,7 @@
  *          thread yet, it is taken out and ended right there, as in the line
  *   TAKEN  put on the lane's list of those that leave; its thread removes the transfer from curl and ends it
  *   LEFT   the lane's thread ends it, or puts it into the line again, and then looks at told as above
+ *   REST   its sink's writer ends it, and looks at told as long as there is something left to decode
  * A transfer that is complete when its lane reads that list stays complete: a late success stands.
  *
  * Memory: the count. The promise's hook uses the exchange only until errand_resolve has returned, and who ends it
@@ -49,6 +50,7 @@ static void resume(er_valve *valve)
 
 static void keep_valve(er_valve *valve) { er_exchange_keep(of_valve(valve)); }
 static void drop_valve(er_valve *valve) { er_exchange_drop(of_valve(valve)); }
+static bool is_told(er_valve *valve) { return er_exchange_told(of_valve(valve)) != ERRAND_BY_NOBODY; }
 
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
 {
@@ -67,6 +69,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
     x->valve.keep = keep_valve;
     x->valve.drop = drop_valve;
     x->timings = (errand_timings){ -1, -1, -1, -1, -1, -1 };
+    x->valve.told = is_told;
     x->total_ms = request->total_ms;
     x->connect_ms = request->connect_ms;
     x->sock_connect_ms = request->sock_connect_ms;

@@ -14,6 +14,7 @@ typedef enum er_place { /* where it is; under the session's lock */
     ER_PLACE_NEW,
     ER_PLACE_LINE, /* waits for its turn */
     ER_PLACE_LANE,
+    ER_PLACE_REST, /* its sink finishes */
     ER_PLACE_OVER
 } er_place;
 
@@ -107,6 +108,7 @@ typedef struct er_exchange {
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */
     er_sink         *sink;      /* NULL: memory */
+    bool             keeps;     /* the sink takes the body: of a 2xx with save_to, or one that is to be decoded */
     er_source       *source;    /* NULL: memory, or no body */
     bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */

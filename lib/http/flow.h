@@ -18,13 +18,15 @@ typedef struct er_valve {
     void (*finished)(struct er_valve *self, int error); /* after finish said WAIT: once                          */
     void (*keep)(struct er_valve *self);
     void (*drop)(struct er_valve *self);
+    bool (*told)(struct er_valve *self); /* nobody waits for it any more: asked by who finishes, which no lane drops */
 } er_valve;
 
 typedef struct er_sink {
     int  (*begin)(struct er_sink *self, er_valve *valve); /* before the request goes out                      */
-    int  (*headers)(struct er_sink *self, errand_response *response); /* those of the final, good reply; NULL: nothing to do */
+    int  (*headers)(struct er_sink *self, errand_response *response); /* those of the final, good reply, before its body */
     int  (*take)(struct er_sink *self, const char *at, size_t size); /* 0: all is taken; WAIT: nothing, bring it again  */
-    int  (*finish)(struct er_sink *self); /* the body is whole. WAIT: valve->finished follows. NULL: nothing to do       */
+    int  (*finish)(struct er_sink *self, errand_response *response); /* all of the body has come; what is told of it is put into
+                                             response, which is the sink's until then. WAIT: valve->finished follows    */
     void (*ended)(struct er_sink *self, errand_result how); /* a stream, instead of finish; owns how. NULL: no stream   */
     int  (*why)(struct er_sink *self, er_bytes *words); /* words about the error it returned; returns that error. NULL: none */
     void (*drop)(struct er_sink *self);   /* nothing more comes                                                        */
@@ -41,6 +43,7 @@ typedef struct er_source {
 
 /* Of one attempt. *out NULL: memory will do. 0 or an errno. */
 int er_request_sink(er_request *request, errand_pool *pool, er_sink **out);
+int er_sink_memory(er_request *request, errand_pool *pool, er_sink **out); /* for a body that is to be decoded */
 int er_request_source(er_request *request, errand_pool *pool, er_source **out);
 
 #endif

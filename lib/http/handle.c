@@ -5,8 +5,11 @@
  *   headers --> response; the last of a final, good one: a stream's promise is resolved        body --> memory | sink
  *   source | memory --> request's body
  *
- * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch); it is resumed by its
- * valve. What was not taken comes again. */
+ * curl hands bodies over as they came, for sinks decode them; what is kept of an error's is decoded when it has ended
+ * (outcome.c).
+ *
+ * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch); it is resumed by
+ * its valve. What was not taken comes again. */
 #include "http/facts.h"
 
 #include "base/atomic.h"
@@ -143,12 +146,30 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     x->received = 0;                                             /* of the reply whose headers come now */
     x->follows = x->response->headers_ended && er_redirects(x);
     if (x->follows) begin_to_drain(x);
+    if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->wire.plain);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
     x->needs_goodbye = final && ends_with_tls(x);
     if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
     if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
     x->broken = begin_stream(x);
     return x->broken ? 0 : one * size;
+}
+
+/* Before the first byte of a final, good reply's body: who takes it. 0 or an errno. */
+static int choose_sink(er_exchange *x)
+{
+    bool file = x->request->save_to && er_exchange_is_success(x);
+    if (x->response->codings.unknown) return ER_CODING_UNKNOWN;
+    if (x->streams || (!file && !x->response->codings.n)) return 0;
+    if (!file) {
+        if (x->sink) x->sink->drop(x->sink); /* save_to's is not needed */
+        x->sink = NULL;
+        int error = er_sink_memory(x->request, x->pool, &x->sink);
+        if (!error) error = x->sink->begin(x->sink, &x->valve);
+        if (error) return error;
+    }
+    x->keeps = true;
+    return x->sink->headers(x->sink, x->response);
 }
 
 static size_t take_to_memory(er_exchange *x, const char *at, size_t size)
@@ -174,18 +195,13 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
         x->received += size;
         return x->received <= ER_DRAIN_MOST ? size : 0; /* then the connection goes */
     }
-    if (x->streams) {
-        x->in_paused = x->sink->take(x->sink, at, size) == ER_FLOW_WAIT;
-        if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
-        x->received += size;
-        return size;
-    }
-    bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
-    if (size > (file ? x->request->max_file : x->request->max_body) - x->received) {
+    bool chooses = !x->received && !x->keeps && !er_exchange_is_error(x);
+    if (chooses && (x->broken = choose_sink(x))) return 0;
+    if (!x->keeps && !x->streams && size > x->request->max_body - x->received) {
         x->too_large = true;
         return 0;
     }
-    if (file) {
+    if (x->keeps || x->streams) {
         int said = x->sink->take(x->sink, at, size);
         x->in_paused = said == ER_FLOW_WAIT;
         if (x->in_paused) return CURL_WRITEFUNC_PAUSE;
@@ -193,7 +209,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
         if (said) return 0;
     }
     x->received += size;
-    return file ? size : take_to_memory(x, at, size);
+    return x->keeps || x->streams ? size : take_to_memory(x, at, size);
 }
 
 static size_t give_body(char *to, size_t one, size_t n, void *arg)
@@ -397,7 +413,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     if (bad) return ENOMEM;
     if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
     x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent =
-        x->stays = false;
+        x->stays = x->keeps = false;
     x->rounds = 0;
     x->broken = 0; /* perhaps by the body of a redirect */
     x->header_bytes = 0;
@@ -405,8 +421,12 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
         handle->spent = true;
-        if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, x->request->defaults->user_agent)) return ENOMEM;
+        const er_defaults *defaults = x->request->defaults;
+        const char *codings = er_wire_codings(&defaults->wire);
+        if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, defaults->user_agent)) return ENOMEM;
+        if (curl_easy_setopt(handle->easy, CURLOPT_ACCEPT_ENCODING, codings)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
+        if (codings) curl_easy_setopt(handle->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* we do it */
         curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */
     }
     return 0;

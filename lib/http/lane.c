@@ -242,13 +242,13 @@ static void seat(er_lane *lane, er_exchange *x)
     if (er_swap(&x->look, 0)) look_at(lane, x);
 }
 
-/* Its sink has a file to finish: the seat and the slot are free meanwhile. */
+/* Its sink has a body to finish: the seat and the slot are free meanwhile. */
 static void finish(er_lane *lane, er_exchange *x, errand_result r)
 {
     x->result = r;
     leave_seat(lane, x);
     lane->rest(x);
-    int said = x->sink->finish(x->sink);
+    int said = x->sink->finish(x->sink, x->result.value);
     if (said == ER_FLOW_WAIT) return; /* x may be over already */
     if (said) {
         errand_result_free(&x->result);
@@ -264,9 +264,9 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
     if (x->stays) code = CURLE_OK; /* it is whole */
     if (code || x->resent || x->stays) x->handle->spent = true;
     if (!x->follows) { /* whatever has become of the body of one that does */
-        bool file = x->sink && x->request->save_to && er_exchange_is_success(x);
+        bool keeps = x->keeps || (x->request->save_to && er_exchange_is_success(x)); /* an empty file has not been begun */
         errand_result r = er_outcome_ended(x, code);
-        if (file && !r.error) finish(lane, x, r);
+        if (keeps && !r.error) finish(lane, x, r);
         else end(lane, x, r);
     } else if (er_redirect(x, &where, &failure)) {
         end(lane, x, failure);

@@ -79,12 +79,15 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 
 errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
 {
-    failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = true };
+    bool of_curl = error >= ERRAND_CURL && error < ERRAND_USER;
+    failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = !of_curl };
+    if (of_curl) f.kind = er_curl_fault(error - ERRAND_CURL, "").kind;
     if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* said by a pool that closes */
     er_bytes words = { 0 };
     bool said = (x->sink && x->sink->why && x->sink->why(x->sink, &words)) ||
                 (x->source && x->source->why(x->source, &words));
-    if (!said) er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
+    if (!said && of_curl && why) er_bytes_text(&words, why);
+    else if (!said) er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
     return fail(x, &f, &words);
 }
 
@@ -137,9 +140,24 @@ errand_result er_outcome_late(er_exchange *x, er_limit limit)
     return fail(x, &f, &words);
 }
 
+/* What is kept of an error's body, as far as it can be decoded: the status says more than that it cannot. */
+static void decode_error(errand_response *response)
+{
+    er_bytes raw = response->body;
+    if (!response->codings.n && !response->codings.unknown) return;
+    response->body = (er_bytes){ 0 };
+    if (!response->codings.unknown) {
+        er_decode_all(&response->codings, raw.at ? raw.at : "", raw.size, ER_BODY_OF_ERROR, &response->body);
+    }
+    er_bytes_free(&raw);
+    if (response->body.error) er_bytes_free(&response->body);
+    response->facts.body = response->body.size;
+}
+
 static errand_result answered_with_error(er_exchange *x)
 {
     errand_response *response = x->response;
+    decode_error(response);
     failure f = { .error = ERRAND_HTTP + response->status,
                   .kind = er_status_kind(response->status),
                   .phase = "body",

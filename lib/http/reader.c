@@ -7,9 +7,16 @@
  * Counted twice: by the response and by the exchange. The valve is only called while the exchange has not ended the
  * reader: `busy` holds end off for the few instructions of such a call.
  *
- * A read waits as any blocking call of the library does: it lends its worker, hears a cancel of its task and its deadline. */
+ * A read waits as any blocking call of the library does: it lends its worker, hears a cancel of its task and its
+ * deadline.
+ *
+ * Compressed bytes lie in the ring as they came, and the reader decodes them into its caller's buffer, without the
+ * lock: only a reader moves `first`, and `reading` keeps a second one out, so what was put stays where it is. So no
+ * lane decodes, and how much is made of a byte is up to who asks for it. That the bytes are no such coding, or end too
+ * early, is found here, when the exchange may be long over, and well: `torn` is that failure. */
 #include "http/reader.h"
 
+#include "http/classify.h"
 #include "http/flow.h"
 
 #include "base/atomic.h"
@@ -33,14 +40,23 @@ struct er_reader {
     er_wait *waiting;
     er_parker *ending; /* waits for those calls */
     errand_result how;
+    errand_result torn; /* what the decoder has found; set once */
+    bool reading;       /* a reader decodes: the next is its */
+    er_codings codings;
+    er_decoder *decoder; /* NULL: not begun */
+    char *label;         /* of the request, for that failure; with codings alone */
+    bool may_have_run;
 };
 
-er_reader *er_reader_new(errand_pool *pool, er_valve *valve)
+er_reader *er_reader_new(errand_pool *pool, er_valve *valve, er_request *request, const er_codings *codings)
 {
     er_reader *reader = er_alloc_zero(sizeof *reader);
     if (!reader) return NULL;
     reader->ring = er_alloc(ER_READER_ROOM);
-    if (!reader->ring) {
+    reader->label = codings->n ? er_request_label(request) : NULL;
+    if (!reader->ring || (codings->n && !reader->label)) {
+        er_free(reader->ring);
+        er_free(reader->label);
         er_free(reader);
         return NULL;
     }
@@ -49,6 +65,8 @@ er_reader *er_reader_new(errand_pool *pool, er_valve *valve)
     er_pool_keep(pool);
     reader->valve = valve;
     valve->keep(valve);
+    reader->codings = *codings;
+    reader->may_have_run = request->never_repeat || !request->repeatable;
     return reader;
 }
 
@@ -56,6 +74,9 @@ static void drop(er_reader *reader)
 {
     if (er_sub(&reader->count, 1) != 1) return;
     errand_result_free(&reader->how);
+    errand_result_free(&reader->torn);
+    er_decoder_free(reader->decoder);
+    er_free(reader->label);
     er_free(reader->ring);
     er_pool_release(reader->pool);
     er_free(reader);
@@ -71,7 +92,7 @@ bool er_reader_put(er_reader *reader, const char *at, size_t size)
 {
     er_lock_take(&reader->lock);
     bool fits = size <= ER_READER_ROOM - reader->held;
-    if (reader->left) {
+    if (reader->left || reader->torn.error) {
         er_lock_give(&reader->lock);
         return true; /* nobody is there: the exchange has been told to end */
     }
@@ -121,19 +142,80 @@ void er_reader_end(er_reader *reader, errand_result how)
     drop(reader);
 }
 
-static size_t take(er_reader *reader, char *to, size_t size)
+static void move_on(er_reader *reader, size_t taken) /* under the lock, which is given where somebody is told */
 {
-    size_t taken = size < reader->held ? size : reader->held;
-    size_t straight = ER_READER_ROOM - reader->first < taken ? ER_READER_ROOM - reader->first : taken;
-    memcpy(to, reader->ring + reader->first, straight);
-    memcpy(to + straight, reader->ring, taken - straight);
     reader->first = (reader->first + taken) % ER_READER_ROOM;
     reader->held -= taken;
     if (reader->paused && reader->held <= ER_READER_ROOM / 2) {
         reader->paused = false;
         call(reader, false);
     }
+}
+
+static size_t take(er_reader *reader, char *to, size_t size)
+{
+    size_t taken = size < reader->held ? size : reader->held;
+    size_t straight = ER_READER_ROOM - reader->first < taken ? ER_READER_ROOM - reader->first : taken;
+    memcpy(to, reader->ring + reader->first, straight);
+    memcpy(to + straight, reader->ring, taken - straight);
+    move_on(reader, taken);
     return taken;
+}
+
+/* ---- what is decoded ---- */
+
+static errand_result torn(const er_reader *reader, int error)
+{
+    const char *fault = er_decoder_fault(error);
+    errand_result r;
+    if (fault) {
+        int code = error - ERRAND_CURL;
+        r = errand_fail_as(error, er_curl_fault(code, "").kind, -1, reader->may_have_run, "%s: body: %s (curl %d)",
+                           reader->label, fault, code);
+    } else {
+        r = errand_fail_as(error, er_kind_of(error), -1, reader->may_have_run, "%s: body: %s", reader->label,
+                           errand_strerror(error));
+    }
+    errand_detail *detail = er_detail(&r);
+    if (detail) detail->phase = "body";
+    return r;
+}
+
+static void tear(er_reader *reader, int error) /* under the lock, which is given meanwhile; nothing more is read */
+{
+    er_lock_give(&reader->lock);
+    errand_result r = torn(reader, error);
+    er_lock_take(&reader->lock);
+    reader->torn = r;
+    reader->held = 0;
+    bool paused = reader->paused;
+    reader->paused = false;
+    call(reader, true);
+    if (paused) call(reader, false);
+}
+
+/* Under the lock, which is given meanwhile. 0: nothing more can be made of what is there. */
+static size_t decode(er_reader *reader, char *to, size_t size)
+{
+    size_t made = 0, before;
+    int error = 0;
+    if (reader->torn.error) return 0;
+    reader->reading = true;
+    do {
+        size_t straight = ER_READER_ROOM - reader->first,
+               left = before = reader->held < straight ? reader->held : straight;
+        const char *at = reader->ring + reader->first;
+        er_lock_give(&reader->lock);
+        if (!reader->decoder && !(reader->decoder = er_decoder_new(&reader->codings))) error = ENOMEM;
+        if (!error) error = er_decode(reader->decoder, &at, &left, to, size, &made);
+        er_lock_take(&reader->lock);
+        move_on(reader, before - left);
+    } while (!error && !made && (before || reader->held));
+    if (!error && !made && reader->ended && !reader->how.error && !reader->held)
+        error = er_decoder_end(reader->decoder);
+    if (error) tear(reader, error);
+    reader->reading = false;
+    return error ? 0 : made;
 }
 
 int64_t er_reader_read(er_reader *reader, void *buffer, size_t size, int64_t ms)
@@ -144,9 +226,13 @@ int64_t er_reader_read(er_reader *reader, void *buffer, size_t size, int64_t ms)
     for (;;) {
         er_wait wait = { 0 };
         er_lock_take(&reader->lock);
-        int64_t got = (int64_t)take(reader, buffer, size);
-        bool ended = reader->ended, taken = reader->waiting;
-        int error = ended ? reader->how.error : taken ? EBUSY : 0;
+        bool taken = reader->waiting || reader->reading, coded = reader->codings.n;
+        int64_t got = 0;
+        if (!coded) got = (int64_t)take(reader, buffer, size);
+        else if (!taken) got = (int64_t)decode(reader, buffer, size);
+        bool torn = reader->torn.error, ended = torn || (reader->ended && !(coded && taken));
+        int error = taken ? EBUSY : 0;
+        if (ended) error = torn ? reader->torn.error : reader->how.error;
         bool waits = !got && !ended && !taken && ms;
         if (waits) reader->waiting = &wait;
         er_lock_give(&reader->lock);
@@ -165,9 +251,11 @@ int64_t er_reader_read(er_reader *reader, void *buffer, size_t size, int64_t ms)
 const errand_result *er_reader_failure(er_reader *reader)
 {
     er_lock_take(&reader->lock);
-    bool failed = reader->ended && reader->how.error;
+    const errand_result *failure = NULL; /* each is set once */
+    if (reader->torn.error) failure = &reader->torn;
+    else if (reader->ended && reader->how.error) failure = &reader->how;
     er_lock_give(&reader->lock);
-    return failed ? &reader->how : NULL; /* set once, before `ended` */
+    return failure;
 }
 
 void er_reader_leave(er_reader *reader)

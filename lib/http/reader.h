@@ -4,17 +4,20 @@
 
 #include "base/bytes.h"
 #include "core/pool.h"
+#include "http/decoder.h"
 
 #include <errand/http.h>
 
 #define ER_READER_ROOM ((size_t)256 << 10) /* so much waits to be read before the transfer is paused */
 
 struct er_valve;
+struct er_request;
 
 typedef struct er_reader er_reader;
 
-/* Count 2: the response's and the exchange's. The valve is counted, and called until er_reader_end. NULL: no memory. */
-er_reader *er_reader_new(errand_pool *pool, struct er_valve *valve);
+/* Count 2: the response's and the exchange's. The valve is counted, and called until er_reader_end. Whoever reads decodes; of
+ * what comes to light then a failure of this request is made. NULL: no memory. */
+er_reader *er_reader_new(errand_pool *pool, struct er_valve *valve, struct er_request *request, const er_codings *codings);
 
 /* The lane's side. False: full; the valve is told when there is room. */
 bool er_reader_put(er_reader *reader, const char *at, size_t size);

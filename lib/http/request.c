@@ -2,11 +2,12 @@
  *
  * Methods are tokens; headers, urls and bodies have their own checks (header.c, url.c, body.c). Each refusal names the
  * culprit, but never quotes what may be a secret. A save_to that cannot be written is found here, on the caller's thread,
- * by making a file beside it: the server need not work for nothing. */
+ * by opening a file for it: the server need not work for nothing. */
 #include "http/request.h"
 
 #include "base/atomic.h"
 #include "base/options.h"
+#include "base/save.h"
 #include "http/classify.h"
 #include "http/response.h"
 
@@ -78,15 +79,13 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
 
 static int check_save_to(const char *path, er_bytes *why)
 {
-    char *part;
-    int fd, error = *path ? er_file_temp(path, &part, &fd) : EINVAL;
+    er_save save = ER_SAVE_NONE;
+    int error = *path ? er_save_open(&save, path) : EINVAL;
+    er_save_drop(&save);
     if (!*path) er_bytes_text(why, "save_to is empty");
+    else if (error == ENXIO) er_bytes_format(why, "save_to \"%s\": a device, FIFO or socket is no file to save to", path);
     else if (error) er_bytes_format(why, "save_to \"%s\": %s", path, errand_strerror(error));
-    if (error) return error;
-    er_file_close(fd);
-    er_file_remove(part);
-    er_free(part);
-    return 0;
+    return error;
 }
 
 static int copy_limits(er_request *request, const errand_request *given, er_bytes *why)

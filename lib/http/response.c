@@ -112,6 +112,22 @@ static const char *wrong_length(const errand_response *response)
     return NULL;
 }
 
+void er_response_codings(errand_response *response, bool decoded)
+{
+    const char *value;
+    er_codings *codings = &response->codings;
+    *codings = (er_codings){ 0 };
+    for (size_t i = 0; decoded && (value = errand_response_header(response, "Content-Encoding", i)); i++) {
+        er_codings_add(codings, value);
+    }
+    for (size_t i = 0; (value = errand_response_header(response, "Transfer-Encoding", i)); i++) {
+        codings->unknown |= strcasecmp(value, "chunked") && strcasecmp(value, "identity");
+    }
+    if (codings->unknown)
+        response->fault = "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than "
+                          "chunked (curl 61)";
+}
+
 /* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. curl takes the
  * lines apart for what it needs of them, so it would read a body by half of what its length or coding is said to be. */
 static int unfold(errand_response *response, const char *line, size_t size)

@@ -137,6 +137,7 @@ static void on_time(er_timer *timer)
         er_lane *lane = x->lane;
         if (place == ER_PLACE_LANE) er_store(&x->look, 1); /* under the lock: or it is in the line again, unseen */
         if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
+        if (place == ER_PLACE_REST) next = er_deadline(x->began_ns, x->total_ms);
         if (place == ER_PLACE_LINE && late) take_out_of_line(x);
         er_lock_give(&http->slots.lock);
         if (place == ER_PLACE_LANE) {
@@ -198,6 +199,21 @@ void er_session_again(er_exchange *x, er_where *where)
     if (!joins) over(x, x->turn.origin ? er_outcome_stopped(x) : er_outcome_failed(x, ENOMEM, NULL));
 }
 
+/* ---- its sink finishes ---- */
+
+void er_session_rest(er_exchange *x)
+{
+    errand_http *http = x->http;
+    er_lock_take(&http->slots.lock);
+    er_slots_done(&http->slots, &x->turn);
+    er_slots_leave(&http->slots, x->turn.origin);
+    x->turn.origin = NULL;
+    x->place = ER_PLACE_REST;
+    bool looks = er_swap(&x->look, 0); /* its lane will not come to it, and the timer is not armed */
+    er_lock_give(&http->slots.lock);
+    if (looks) wait_on(x, er_pool_now(http->pool));
+}
+
 /* ---- what a sink or source has to say ---- */
 
 static er_exchange *of_valve(er_valve *valve) { return er_of(valve, er_exchange, valve); }
@@ -217,8 +233,9 @@ static void finished(er_valve *valve, int error)
 {
     er_exchange *x = of_valve(valve);
     if (error) {
+        bool told = er_exchange_told(x) != ERRAND_BY_NOBODY && error == ECANCELED;
         errand_result_free(&x->result);
-        x->result = er_outcome_failed(x, error, NULL);
+        x->result = told ? er_outcome_stopped(x) : er_outcome_failed(x, error, NULL);
     }
     over(x, x->result);
 }

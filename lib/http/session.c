@@ -119,10 +119,12 @@ static int greet(struct curl_slist **greeting, const er_defaults *defaults)
     bool named = !*defaults->user_agent || er_header_find(*greeting, "User-Agent", 10);
     if (!error && !named) error = er_header_append(greeting, agent.at);
     er_bytes_free(&agent);
-    const char *encodings = er_wire_encodings(&defaults->wire);
-    if (!error && encodings && !er_header_find(*greeting, "Accept-Encoding", 15)) {
-        error = er_header_append(greeting, encodings);
-    }
+    const char *codings = er_wire_codings(&defaults->wire);
+    if (error || !codings || er_header_find(*greeting, "Accept-Encoding", 15)) return error;
+    er_bytes accepts = { 0 };
+    er_bytes_format(&accepts, "Accept-Encoding: %s", codings);
+    error = accepts.error ? ENOMEM : er_header_append(greeting, accepts.at);
+    er_bytes_free(&accepts);
     return error;
 }
 

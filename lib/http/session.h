@@ -58,7 +58,7 @@ void er_runs_cancel(errand_http *http);
 /* Tells an exchange to end (send.c). Any thread, no lock held. */
 void er_session_tell(er_exchange *x, errand_reason reason);
 
-/* What a lane calls (turns.c, again: send.c). */
+/* What a lane calls (turns.c; rest and again: send.c). */
 void er_session_go(er_lane *lane, er_list *mine);
 void er_session_rest(er_exchange *x);
 void er_session_refuse(er_lane *lane, er_list *refused, int error);

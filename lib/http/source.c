@@ -7,7 +7,12 @@
  *
  * curl may want to begin again (a kept connection was dead, and the request is repeatable): `rewind` makes a filler under
  * way throw away what it has, and the next one begins at byte 0. A file that has become shorter than it was cannot be sent
- * as promised, and is an error; of one that has grown the promised length is sent. */
+ * as promised, and is an error; of one that has grown the promised length is sent.
+ *
+ * body_fn is the request's, and several attempts share it: a hedge beside the first, or a repeat while the attempt before it, which
+ * timed out, still has a filler inside it. So its sources take turns: one at a time is the body's `caller`, from its first filler until
+ * it has all of the body, fails, or is dropped and its filler gone; the others wait in `callers`, their fillers not submitted, and so
+ * hold no worker. Who leaves starts the next one's. A source that is dropped while it waits takes itself out. */
 #include "http/flow.h"
 
 #include "base/atomic.h"
@@ -27,7 +32,7 @@ typedef struct ahead {
     er_valve *valve;
 
     er_lock lock; /* guards what follows */
-    bool filling; /* from before a filler is started until it is gone */
+    bool filling; /* from before a filler is started, or waits for its turn, until it is gone */
     bool paused, rewind, ended, dropped;
     int error;
     char *back;
@@ -41,6 +46,9 @@ typedef struct ahead {
     uint64_t offset; /* in that part */
     int fd;
     size_t failed; /* the part that error is about */
+
+    er_node turn;   /* in the body's callers; its lock guards it and the next */
+    unsigned turns; /* it has asked for so many: who gives one up may come late */
 } ahead;
 
 static void let_go(ahead *source)
@@ -68,7 +76,7 @@ static int from_file(ahead *source, const er_part *part, char *to, size_t room, 
     uint64_t left = part->length - source->offset;
     int error = 0;
     *got = 0;
-    if (left && source->fd < 0) error = er_file_open(part->at, O_RDONLY, &source->fd);
+    if (left && source->fd < 0) error = er_file_open(part->at, O_RDONLY | O_NONBLOCK | O_NOCTTY, &source->fd);
     if (!error && left) error = er_file_read(source->fd, to, left < room ? (size_t)left : room, got);
     return error || *got || !left ? error : EIO; /* it was longer */
 }
@@ -77,6 +85,7 @@ static int from_fn(ahead *source, char *to, size_t room, size_t *got)
 {
     const er_body *body = &source->request->content;
     *got = 0;
+    if (body->known && source->offset == body->length) return 0; /* it may be another's turn already */
     int error = body->fn(body->fn_arg, source->offset, to, room, got);
     if (error) return error;
     if (*got > room) return EOVERFLOW;
@@ -143,6 +152,44 @@ static errand_result run_filler(void *arg)
     return errand_ok(NULL, NULL);
 }
 
+static void submit_filler(ahead *source);
+
+/* Gives this turn up, and starts the filler that waits for it. Harmless if it is another's, or a later one of its own. */
+static void end_turn(ahead *source, unsigned turns)
+{
+    er_body *body = &source->request->content;
+    ahead *next = NULL;
+    er_lock_take(&body->lock);
+    if (body->caller == source && source->turns == turns) {
+        er_node *node = er_list_pop(&body->callers);
+        body->caller = next = node ? er_of(node, ahead, turn) : NULL;
+    }
+    er_lock_give(&body->lock);
+    if (next) submit_filler(next); /* its counts are the filler's since it began to wait */
+}
+
+/* False: it has to wait. */
+static bool has_turn(ahead *source)
+{
+    er_body *body = &source->request->content;
+    if (!body->fn) return true;
+    er_lock_take(&body->lock);
+    bool has = !body->caller || body->caller == source;
+    source->turns++;
+    if (has) body->caller = source;
+    else er_list_push(&body->callers, &source->turn);
+    er_lock_give(&body->lock);
+    return has;
+}
+
+/* Under its lock: it does not need its turn any more, unless it begins again. */
+static bool is_through(const ahead *source)
+{
+    const er_body *body = &source->request->content;
+    bool all = source->ended || (body->known && source->part == 0 && source->offset == body->length);
+    return body->fn && (source->dropped || source->error || all);
+}
+
 static void filler_gone(void *arg)
 {
     ahead *source = arg;
@@ -153,23 +200,30 @@ static void filler_gone(void *arg)
     } else if (source->rewind && !source->dropped) {
         fill_back(source);
     }
+    unsigned turns = source->turns; /* nobody asks for another before `filling` is false */
     source->filling = source->rewind = false;
-    bool resumes = source->paused && !source->dropped;
+    bool resumes = source->paused && !source->dropped, ends = is_through(source);
     source->paused = false;
     er_lock_give(&source->lock);
+    if (ends) end_turn(source, turns);
     if (resumes) source->valve->resume(source->valve);
     source->valve->drop(source->valve);
     let_go(source);
 }
 
+static void submit_filler(ahead *source)
+{
+    const errand_task task = { .fn = run_filler, .arg = source, .free = filler_gone, .name = "http body" };
+    errand_drop(er_task_submit(source->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+}
+
 /* `filling` was set by the caller, and was not before. */
 static void start_filler(ahead *source)
 {
-    const errand_task task = { .fn = run_filler, .arg = source, .free = filler_gone, .name = "http body" };
     source->ran = false;
     er_add(&source->count, 1);
     source->valve->keep(source->valve);
-    errand_drop(er_task_submit(source->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+    if (has_turn(source)) submit_filler(source);
 }
 
 /* ---- the lane ---- */
@@ -251,12 +305,30 @@ static int why(er_source *self, er_bytes *words)
     return error;
 }
 
+/* It does not wait for its turn any more. True: it did, and its filler will not come. */
+static bool leave_line(ahead *source)
+{
+    er_body *body = &source->request->content;
+    er_lock_take(&body->lock);
+    bool waits = er_listed(&source->turn);
+    if (waits) er_list_remove(&source->turn);
+    er_lock_give(&body->lock);
+    return waits;
+}
+
 static void drop(er_source *self)
 {
     ahead *source = ahead_of(self);
     er_lock_take(&source->lock);
     source->dropped = true;
+    bool filling = source->filling;
     er_lock_give(&source->lock);
+    if (!filling) {
+        end_turn(source, source->turns);
+    } else if (leave_line(source)) {
+        source->valve->drop(source->valve);
+        let_go(source);
+    }
     let_go(source);
 }
 

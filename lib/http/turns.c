@@ -142,13 +142,3 @@ void er_session_refuse(er_lane *lane, er_list *refused, int error)
         x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }
 }
-
-void er_session_rest(er_exchange *x)
-{
-    er_slots *slots = &x->http->slots;
-    er_lock_take(&slots->lock);
-    er_slots_done(slots, &x->turn);
-    er_slots_leave(slots, x->turn.origin);
-    x->turn.origin = NULL;
-    er_lock_give(&slots->lock);
-}

@@ -5,6 +5,7 @@
 #include "http/wire.h"
 
 #include "base/net.h"
+#include "http/decoder.h"
 #include "http/words.h"
 
 #include <errno.h>
@@ -102,20 +103,7 @@ void er_wire_reroute(const er_wire *wire, er_where *where)
     where->port = wire->dial_port;
 }
 
-const char *er_wire_encodings(const er_wire *wire)
-{
-    static const char *const lines[] = { NULL,
-                                         "Accept-Encoding: gzip, deflate",
-                                         "Accept-Encoding: br",
-                                         "Accept-Encoding: gzip, deflate, br",
-                                         "Accept-Encoding: zstd",
-                                         "Accept-Encoding: gzip, deflate, zstd",
-                                         "Accept-Encoding: br, zstd",
-                                         "Accept-Encoding: gzip, deflate, br, zstd" };
-    int features = wire->plain ? 0 : curl_version_info(CURLVERSION_NOW)->features;
-    return lines[!!(features & CURL_VERSION_LIBZ) + 2 * !!(features & CURL_VERSION_BROTLI) +
-                 4 * !!(features & CURL_VERSION_ZSTD)];
-}
+const char *er_wire_codings(const er_wire *wire) { return wire->plain ? NULL : er_codings_known(); }
 
 CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
 {
@@ -124,7 +112,6 @@ CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
     if (!code && wire->proxy) code = curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's does not count */
     if (!code && wire->unix_socket) code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, wire->unix_socket);
     if (!code && wire->netrc) code = curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-    if (!code && !wire->plain) code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wire->ca_file);
     if (!code && wire->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* where libcurl knows it: this file alone */

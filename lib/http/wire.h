@@ -26,8 +26,8 @@ void er_wire_free(er_wire *wire);
 /* Where a connection for an origin goes, and so whose name is to be looked up: the proxy's, nobody's, the origin's own. */
 void er_wire_reroute(const er_wire *wire, er_where *where);
 
-/* The header that asks for compressed replies, in what this libcurl decompresses; NULL: they are not wanted. */
-const char *er_wire_encodings(const er_wire *wire);
+/* What compressed replies are asked for with; NULL: they are not wanted. */
+const char *er_wire_codings(const er_wire *wire);
 
 /* Sets a handle up, once for all requests of the session. 0, or a CURLcode: what this libcurl cannot do. */
 CURLcode er_wire_apply(const er_wire *wire, CURL *easy);

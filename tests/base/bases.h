@@ -12,6 +12,7 @@ Suite *wheel_suite(void);
 Suite *list_suite(void);
 Suite *parking_suite(void);
 Suite *files_suite(void);
+Suite *saves_suite(void);
 Suite *clock_suite(void);
 Suite *numbers_suite(void);
 

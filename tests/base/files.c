@@ -28,69 +28,14 @@ static void remove_folder(void)
     ck_assert_msg(rmdir(folder) == 0, "something was left in %s", folder); /* nothing but the target is there */
 }
 
-static void whole(const char *path, const char *text)
-{
-    int fd;
-    char got[64] = "";
-    size_t n = 0;
-    ck_assert_int_eq(er_file_open(path, O_RDONLY, &fd), 0);
-    ck_assert_int_eq(er_file_read(fd, got, sizeof got - 1, &n), 0);
-    ck_assert_uint_eq(n, strlen(text));
-    ck_assert_str_eq(got, text);
-    ck_assert_int_eq(er_file_read(fd, got, sizeof got, &n), 0);
-    ck_assert_uint_eq(n, 0); /* the end */
-    ck_assert_int_eq(er_file_close(fd), 0);
-}
-
-START_TEST(a_file_is_replaced_whole)
-{
-    const char *texts[] = { "first", "the second" };
-    for (int i = 0; i < 2; i++) {
-        char *path = NULL;
-        int fd;
-        size_t put = 0;
-        ck_assert_int_eq(er_file_temp(target, &path, &fd), 0);
-        ck_assert_int_eq(strncmp(path, target, strlen(target)), 0); /* in the same folder */
-        ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-        ck_assert_int_eq(er_file_write(fd, texts[i], strlen(texts[i]), &put), 0);
-        ck_assert_uint_eq(put, strlen(texts[i]));
-        ck_assert_int_eq(er_file_sync(fd), 0);
-        ck_assert_int_eq(er_file_close(fd), 0);
-        ck_assert_int_eq(er_file_rename(path, target), 0);
-        er_free(path);
-        whole(target, texts[i]);
-    }
-    ck_assert_int_eq(er_file_remove(target), 0);
-    ck_assert_int_eq(er_file_remove(target), ENOENT);
-}
-END_TEST
-
-START_TEST(temporary_files_do_not_meet)
-{
-    char *paths[20];
-    for (int i = 0; i < 20; i++) {
-        int fd;
-        ck_assert_int_eq(er_file_temp(target, &paths[i], &fd), 0);
-        for (int j = 0; j < i; j++) ck_assert_str_ne(paths[i], paths[j]);
-        er_file_close(fd);
-    }
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(er_file_remove(paths[i]), 0);
-        er_free(paths[i]);
-    }
-}
-END_TEST
-
 START_TEST(what_cannot_be_done_says_why)
 {
-    char deep[96], *path;
+    char deep[96];
     int fd;
     size_t n;
     snprintf(deep, sizeof deep, "%s/no/such", folder);
     ck_assert_int_eq(er_file_open(deep, O_RDONLY, &fd), ENOENT);
-    ck_assert_int_eq(er_file_temp(deep, &path, &fd), ENOENT);
-    ck_assert_ptr_null(path);
-    ck_assert_int_eq(er_file_rename(deep, target), ENOENT);
+    ck_assert_int_eq(er_file_remove(deep), ENOENT);
     ck_assert_int_eq(er_file_close(-1), EBADF);
     ck_assert_int_eq(er_file_read(-1, deep, 1, &n), EBADF);
     ck_assert_int_eq(er_file_write(-1, deep, 1, &n), EBADF);
@@ -183,8 +128,6 @@ Suite *files_suite(void)
     Suite *suite = suite_create("files");
     TCase *tc = tcase_create("files");
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
-    tcase_add_test(tc, a_file_is_replaced_whole);
-    tcase_add_test(tc, temporary_files_do_not_meet);
     tcase_add_test(tc, what_cannot_be_done_says_why);
     tcase_add_test(tc, a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals);
     tcase_add_test(tc, waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline);

@@ -21,6 +21,7 @@ int main(void)
     srunner_add_suite(runner, parking_suite());
     srunner_add_suite(runner, clock_suite());
     srunner_add_suite(runner, files_suite());
+    srunner_add_suite(runner, saves_suite());
     srunner_add_suite(runner, numbers_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

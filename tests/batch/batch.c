@@ -243,6 +243,30 @@ START_TEST(nobody_takes_more_than_the_window_while_each_is_slow)
 }
 END_TEST
 
+static size_t megabyte(void *item, const errand_result *r, void *arg)
+{
+    (void)arg;
+    if (!item || r->error == ECANCELED) return 0;
+    return 1 << 20;
+}
+
+START_TEST(what_waits_for_a_slow_each_is_bounded_in_bytes)
+{
+    start(4);
+    w.n = SIZE_MAX;
+    w.opts = (errand_batch_opts){ .at_once = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte };
+    errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
+    wait_until(&w.taken, 10);
+    ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
+    ck_assert_uint_le(w.taken, 10 + 4 - 1);         /* what was under way when the tenth had ended */
+    open_gate();
+    wait_until(&w.handed, 1000); /* it goes on when that is handed over */
+    errand_cancel(f);
+    finish(f, ECANCELED);
+    tear_down();
+}
+END_TEST
+
 static void *next_at_the_gate(void *arg, int *error)
 {
     if (atomic_load(&w.taken) == w.n) pass_gate();
@@ -457,6 +481,7 @@ Suite *batch_suite(void)
     tcase_add_test(tests, no_items_at_all_end_well);
     tcase_add_test(tests, an_ordered_window_is_counted_from_the_oldest_item);
     tcase_add_test(tests, nobody_takes_more_than_the_window_while_each_is_slow);
+    tcase_add_loop_test(tests, what_waits_for_a_slow_each_is_bounded_in_bytes, 0, 2);
     tcase_add_test(tests, next_may_block_and_a_single_worker_still_hands_over);
     tcase_add_test(tests, a_cancel_reaches_what_is_in_flight_while_next_blocks);
     tcase_add_loop_test(tests, a_cancel_reaches_work_that_blocks, 0, 2);

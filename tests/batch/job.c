@@ -7,6 +7,8 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static er_line_job job;
 
@@ -184,15 +186,29 @@ START_TEST(a_body_makes_it_a_post_an_empty_one_too)
 }
 END_TEST
 
-START_TEST(a_body_file_is_read_whole)
+START_TEST(a_body_file_is_left_for_those_who_send_it)
 {
-    char content[200000], line[1024];
-    for (size_t i = 0; i < sizeof content; i++) content[i] = (char)(i * 7);
-    snprintf(line, sizeof line, "{\"url\":\"/a\",\"body_file\":\"%s\"}", files_write("body", content, sizeof content));
+    char line[1024];
+    const char *path = files_text("body", "content");
+    snprintf(line, sizeof line, "{\"url\":\"/a\",\"body_file\":\"%s\"}", path);
     ck_assert_int_eq(read_as_job(line), 0);
-    ck_assert_uint_eq(job.request.body.size, sizeof content);
-    ck_assert_mem_eq(job.request.body.at, content, sizeof content);
+    ck_assert_str_eq(job.request.body_file, path);
+    ck_assert_ptr_null(job.request.body.at);
     ck_assert_str_eq(job.request.method, "POST");
+    snprintf(line, sizeof line, "{\"url\":\"/a\",\"body\":\"\",\"body_file\":\"%s\"}", path);
+    ck_assert_int_eq(read_as_job(line), EINVAL);
+}
+END_TEST
+
+START_TEST(a_fifo_is_no_body_file)
+{
+    char line[1024];
+    const char *path = files_text("fifo", "");
+    unlink(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    snprintf(line, sizeof line, "{\"url\":\"/a\",\"body_file\":\"%s\"}", path);
+    ck_assert_int_eq(read_as_job(line), EINVAL);
+    ck_assert_ptr_nonnull(strstr(job.why, "fifo: it is no regular file"));
 }
 END_TEST
 
@@ -277,7 +293,8 @@ Suite *job_suite(void)
     tcase_add_test(tests, null_is_json_as_well);
     tcase_add_test(tests, a_json_body_is_sent_as_it_is_written);
     tcase_add_test(tests, a_body_makes_it_a_post_an_empty_one_too);
-    tcase_add_test(tests, a_body_file_is_read_whole);
+    tcase_add_test(tests, a_body_file_is_left_for_those_who_send_it);
+    tcase_add_test(tests, a_fifo_is_no_body_file);
     tcase_add_loop_test(tests, params_go_into_the_query, 0, sizeof queries / sizeof *queries);
     tcase_add_loop_test(tests, a_timeout_is_seconds_or_has_a_unit, 0, sizeof times / sizeof *times);
     tcase_add_test(tests, a_fresh_key_is_a_uuid_and_never_the_same);

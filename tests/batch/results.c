@@ -144,7 +144,9 @@ START_TEST(what_is_saved_is_not_in_the_line)
     char line[1024];
     const char *path = files_path("saved");
     snprintf(line, sizeof line,
-             "{\"url\":\"/ok\",\"save_to\":\"%s\"}\n{\"url\":\"/status/404\",\"save_to\":\"%s.not\"}\n", path, path);
+             "{\"url\":\"/ok\",\"save_to\":\"%s\"}\n{\"url\":\"/status/404\",\"save_to\":\"%s.not\"}\n"
+             "{\"url\":\"/status/304\",\"save_to\":\"%s.same\"}\n{\"url\":\"/status/302\",\"save_to\":\"%s.away\"}\n",
+             path, path, path, path);
     fetching_run(line, NULL);
     char quoted[800];
     snprintf(quoted, sizeof quoted, "\"%s\"", path);
@@ -155,6 +157,12 @@ START_TEST(what_is_saved_is_not_in_the_line)
     free(text);
     ck_assert_str_eq(came_with(2, "saved_to"), "null");
     ck_assert_str_eq(came_with(2, "body"), "{\"status\":404}");
+    for (unsigned i = 3; i < 5; i++) { /* well, but of no 2xx: nothing was saved */
+        ck_assert_str_eq(came_with(i, "ok"), "true");
+        ck_assert_str_eq(came_with(i, "saved_to"), "null");
+    }
+    ck_assert_str_eq(came_with(3, "body"), "\"\"");
+    ck_assert_str_eq(came_with(4, "body"), "{\"status\":302}");
 }
 END_TEST
 

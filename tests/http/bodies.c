@@ -275,6 +275,73 @@ START_TEST(a_body_that_cannot_be_made_ends_it_with_its_own_error)
 }
 END_TEST
 
+/* Stays inside the function at the first call, until it may return. */
+struct stuck {
+    atomic_uint calls, inside, may_return, freed;
+    atomic_bool wrong; /* twice at a time, or an offset that does not follow */
+    atomic_uint next;
+};
+
+static int make_slowly(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    struct stuck *stuck = arg;
+    (void)size;
+    if (atomic_fetch_add(&stuck->inside, 1)) atomic_store(&stuck->wrong, true);
+    if (offset && offset != atomic_load(&stuck->next)) atomic_store(&stuck->wrong, true);
+    if (atomic_fetch_add(&stuck->calls, 1) == 0) until(&stuck->may_return, 1);
+    *got = offset < 3000 ? 1000 : 0;
+    memset(buffer, 'x', *got);
+    atomic_store(&stuck->next, (unsigned)(offset + *got));
+    atomic_fetch_sub(&stuck->inside, 1);
+    return 0;
+}
+
+static void stuck_freed(void *arg) { atomic_fetch_add(&((struct stuck *)arg)->freed, 1); }
+
+static void count_queued(const errand_stage_view *view, void *arg)
+{
+    if (view->stage == ERRAND_STAGE_SENT) atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+START_TEST(a_function_is_never_called_twice_at_a_time)
+{
+    struct world w;
+    struct stuck stuck = { 0 };
+    atomic_uint sent = 0;
+    bool hedged = _i & 1;
+    errand_policy_opts o = { .attempts = 2, .first_ms = 1, .hedge_ms = hedged ? 10 : 0 };
+    errand_policy *policy = errand_policy_new(&o, NULL);
+    world_open_turned(&w, mirror, NULL, &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
+    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/",
+                                                              .method = "PUT",
+                                                              .body_fn = make_slowly,
+                                                              .body_arg = &stuck,
+                                                              .body_free = stuck_freed,
+                                                              .body_size = _i & 2 ? 3000 : 0,
+                                                              .total_ms = hedged ? 60000 : 1000,
+                                                              .policy = policy });
+    until(&stuck.calls, 1);
+    until(&sent, 1);
+    for (int i = 0; i < 200 && atomic_load(&sent) < 2; i++) { /* the first is late, or its hedge begins; the second goes out */
+        world_turn(&w, hedged ? 10 : 1 + 1000 * (i == 0));
+        nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+    }
+    until(&sent, 2);
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* time for a second call, if there were one */
+    ck_assert_uint_eq(atomic_load(&stuck.calls), 1);
+    atomic_store(&stuck.may_return, 1);
+    errand_result r = errand_await(f);
+    ck_well(&r);
+    if (_i & 2) ck_assert_uint_eq(strspn(body_in(&r), "x"), 3000);
+    errand_result_free(&r);
+    world_close(&w);
+    errand_policy_free(policy);
+    ck_assert(!atomic_load(&stuck.wrong));
+    ck_assert_uint_eq(atomic_load(&stuck.freed), 1);
+}
+END_TEST
+
 static const struct {
     errand_request request;
     int error;
@@ -659,6 +726,7 @@ Suite *bodies_suite(void)
     tcase_add_test(tc, each_attempt_sends_the_body_from_its_beginning);
     tcase_add_loop_test(tc, a_body_follows_its_redirect_or_stays_behind, 0, 4);
     tcase_add_test(tc, a_body_that_cannot_be_made_ends_it_with_its_own_error);
+    tcase_add_loop_test(tc, a_function_is_never_called_twice_at_a_time, 0, 4);
     tcase_add_loop_test(tc, a_body_that_cannot_be_sent_is_refused_before_anything_is, 0,
                         (int)(sizeof refused / sizeof *refused));
     suite_add_tcase(suite, tc);

@@ -61,13 +61,16 @@ static void folder_open(struct folder *folder)
     snprintf(folder->file, sizeof folder->file, "%s/body", folder->path);
 }
 
+/* Of files in it that are open here: what is on its way has no name yet. */
 static off_t bytes_in(const struct folder *folder)
 {
-    DIR *dir = opendir(folder->path);
+    DIR *dir = opendir("/proc/self/fd");
     off_t bytes = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         struct stat about;
-        if (entry->d_name[0] != '.' && !fstatat(dirfd(dir), entry->d_name, &about, 0))
+        char path[200] = "";
+        if (readlinkat(dirfd(dir), entry->d_name, path, sizeof path - 1) > 0 &&
+            !strncmp(path, folder->path, strlen(folder->path)) && !fstatat(dirfd(dir), entry->d_name, &about, 0))
             bytes += about.st_size;
     }
     closedir(dir);

@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FOLDER "/tmp/errand-http-XXXXXX"
@@ -163,20 +165,73 @@ START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
 }
 END_TEST
 
-START_TEST(a_folder_in_the_way_is_an_error)
+/* How a path may name what is no file to save to. */
+static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo", "socket", "link", "/dev/null" };
+
+START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
 {
     struct place place;
+    char paths[4][80], path[160];
+    const char *names[] = { "folder", "fifo", "socket", "link" };
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
     place_open(&place);
-    ck_assert_int_eq(mkdir(place.path, 0755), 0);
+    for (int i = 0; i < 4; i++) snprintf(paths[i], sizeof paths[i], "%s/%s", place.folder, names[i]);
+    ck_assert_int_eq(mkdir(paths[0], 0755), 0);
+    ck_assert_int_eq(mkfifo(paths[1], 0644), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", paths[2]);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(symlink("fifo", paths[3]), 0);
+    const char *name = in_the_way[_i];
+    snprintf(path, sizeof path, "%s%s%s", *name == '/' ? "" : place.folder, *name == '/' ? "" : "/", name);
+    struct world w;
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
+    ck_assert_int_eq(r.error, _i < 3 ? EISDIR : ENXIO);
+    ck_message_has(&r, path);
+    ck_assert(!errand_result_may_have_run(&r));
+    ck_assert_ptr_null(r.value);
+    errand_result_free(&r);
+    ck_assert_uint_eq(raw_server_connections(w.server), 0);
+    world_close(&w);
+    close(fd);
+    ck_assert_int_eq(rmdir(paths[0]), 0);
+    for (int i = 1; i < 4; i++) ck_assert_int_eq(unlink(paths[i]), 0);
+    place_close(&place);
+}
+END_TEST
+
+START_TEST(a_link_is_followed_and_what_was_there_keeps_its_mode)
+{
+    struct place place;
+    struct stat about;
+    char real[80], name[256];
+    place_open(&place);
+    memset(name, 'x', 255);
+    name[255] = '\0';
+    snprintf(real, sizeof real, "%s/real", place.folder);
+    write_all(real, "old");
+    ck_assert_int_eq(chmod(real, 0604), 0);
+    ck_assert_int_eq(symlink("real", place.path), 0);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
-    ck_assert_int_eq(r.error, EISDIR);
-    ck_message_has(&r, place.path);
-    ck_assert_ptr_null(r.value);
+    ck_well(&r);
     errand_result_free(&r);
+    ck_assert(!lstat(place.path, &about) && S_ISLNK(about.st_mode));
+    ck_assert(!lstat(real, &about) && (about.st_mode & 07777) == 0604);
+    ck_assert_str_eq(read_all(real), "video");
+    ck_assert_uint_eq(entries(place.folder), 2);
+    ck_assert_int_eq(unlink(real), 0);
+
+    char path[400]; /* a name as long as the system takes */
+    snprintf(path, sizeof path, "%s/%s", place.folder, name);
+    r = world_send(&w, (errand_request){ .url = "/", .save_to = path });
+    ck_well(&r);
+    errand_result_free(&r);
+    ck_assert_str_eq(read_all(path), "video");
+    ck_assert_int_eq(unlink(path), 0);
     world_close(&w);
-    rmdir(place.path);
     place_close(&place);
 }
 END_TEST
@@ -213,7 +268,9 @@ Suite *files_suite(void)
     tcase_add_loop_test(tc, anything_less_leaves_the_file_as_it_was, 0, (int)(sizeof not_whole / sizeof *not_whole));
     tcase_add_test(tc, a_cancelled_one_leaves_nothing);
     tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);
-    tcase_add_test(tc, a_folder_in_the_way_is_an_error);
+    tcase_add_loop_test(tc, what_is_no_file_is_refused_before_anything_is_sent, 0,
+                        (int)(sizeof in_the_way / sizeof *in_the_way));
+    tcase_add_test(tc, a_link_is_followed_and_what_was_there_keeps_its_mode);
     tcase_add_test(tc, a_write_that_fails_is_an_error_and_leaves_nothing);
     suite_add_tcase(suite, tc);
     return suite;

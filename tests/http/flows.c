@@ -12,6 +12,7 @@ struct lane { /* what an exchange would be */
     atomic_int count;
     atomic_uint resumes, ends, finishes;
     atomic_int error;
+    atomic_bool told; /* to end */
 };
 
 static struct lane *lane_of(er_valve *valve)
@@ -27,7 +28,8 @@ static void finished(er_valve *valve, int error)
     atomic_store(&lane_of(valve)->error, error);
     atomic_fetch_add(&lane_of(valve)->finishes, 1);
 }
-#define LANE { .valve = { resume, end, finished, keep, drop } }
+static bool told(er_valve *valve) { return atomic_load(&lane_of(valve)->told); }
+#define LANE { .valve = { resume, end, finished, keep, drop, told } }
 
 static void until_free(struct lane *lane) /* nobody counts its valve any more */
 {
@@ -100,9 +102,12 @@ START_TEST(a_file_gets_every_byte_in_order)
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);
     take_all(&lane, sink, PIECES);
     ck_assert_int_eq(access(c.path, F_OK), -1); /* not before it is whole */
-    ck_assert_int_eq(sink->finish(sink), ER_FLOW_WAIT);
+    errand_response *response = er_response_new();
+    ck_assert_int_eq(sink->finish(sink, response), ER_FLOW_WAIT);
     until(&lane.finishes, 1);
     ck_assert_int_eq(atomic_load(&lane.error), 0);
+    ck_assert_uint_eq(response->facts.body, (uint64_t)PIECE * PIECES);
+    er_response_free(response);
     sink->drop(sink);
     FILE *file = fopen(c.path, "r");
     ck_assert_ptr_nonnull(file);
@@ -165,7 +170,7 @@ START_TEST(a_file_whose_folder_went_away_fails)
     ck_assert_int_eq(sink->why(sink, &words), ENOENT);
     ck_assert_ptr_nonnull(strstr(words.at, c.path));
     er_bytes_free(&words);
-    ck_assert_int_eq(sink->finish(sink), ENOENT);
+    ck_assert_int_eq(sink->finish(sink, NULL), ENOENT);
     sink->drop(sink);
     until_free(&lane);
     er_request_drop(request);

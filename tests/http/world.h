@@ -71,6 +71,7 @@ Suite *json_suite(void);
 Suite *table_suite(void);
 Suite *hostile_suite(void);
 Suite *flows_suite(void);
+Suite *decoder_suite(void);
 Suite *bodies_suite(void);
 Suite *between_suite(void);
 Suite *mixed_suite(void);

@@ -1,0 +1,24 @@
+/* base/save.h -- a file that takes a path's place when it is whole, and of which nothing is seen before. */
+#ifndef ER_SAVE_H
+#define ER_SAVE_H
+
+#include "base/os.h"
+
+typedef struct er_save {
+    int   fd;       /* to write to; -1: not open */
+    char *target;   /* whose place it takes: `path`, its symbolic links followed; NULL: not open */
+    char  name[32]; /* beside it, while it has one; "": it has none */
+} er_save;
+
+#define ER_SAVE_NONE ((er_save){ .fd = -1 })
+
+/* Opens an empty file for path. A file that is there must be regular, and its owner, group and mode go over to the new one; else
+ * the mode is 0644 less umask. 0; EISDIR, ENXIO (a device, FIFO or socket is there), EPERM (its owner cannot be kept), ... */
+ER_SHARED int er_save_open(er_save *save, const char *path);
+
+/* What was written to fd is on disk, and then under its path; or an error, and nothing has changed. Not open after it. */
+ER_SHARED int er_save_keep(er_save *save);
+
+ER_SHARED void er_save_drop(er_save *save); /* leaves nothing; harmless if it is not open */
+
+#endif
