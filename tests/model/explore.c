@@ -348,6 +348,8 @@ static void look_for_traps(void)
     }
 }
 
+bool model_gives(void) { return scenario->gives; }
+
 static double scale(void)
 {
     const char *text = getenv("ERRAND_TEST_SCALE");

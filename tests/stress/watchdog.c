@@ -44,6 +44,8 @@ void stress_fail(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     fprintf(stderr, "stress_core: %s\n", text);
+    tell_seed();
+    signal(SIGABRT, SIG_DFL); /* the seed need not be told again */
     abort();
 }
 
