@@ -246,10 +246,13 @@ static bool back(option *next, unsigned *last, unsigned *preemptions)
     return false;
 }
 
-static void explore(void)
+/* false: it was stopped after MODEL_STEPS. */
+static bool explore(void)
 {
+    const char *text = getenv("MODEL_STEPS");
+    unsigned long long most = text ? strtoull(text, NULL, 10) : ULLONG_MAX;
     unsigned last = 0, preemptions = 0, chain = 0;
-    for (;;) {
+    while (made < most) {
         option options[MOST_WAYS], next = { 0, 0 };
         bool cut, gone = false;
         unsigned n = look_round(options, last, preemptions, &cut);
@@ -285,12 +288,13 @@ static void explore(void)
                 gone = true;
             }
         }
-        if (gone && !back(&next, &last, &preemptions)) return;
+        if (gone && !back(&next, &last, &preemptions)) return true;
         if (last && next.fiber != last && model_may_go(&model_fibers[last], MODEL_GOES, scenario->time)) preemptions++;
         last = next.fiber;
         model_go(next.fiber, (model_way)next.way);
         stop_if_failed();
     }
+    return false;
 }
 
 /* ---- ways to an end ---- */
@@ -348,6 +352,8 @@ static void look_for_traps(void)
     }
 }
 
+bool model_gives(void) { return scenario->gives; }
+
 static double scale(void)
 {
     const char *text = getenv("ERRAND_TEST_SCALE");
@@ -368,8 +374,7 @@ void model_run(const model_scenario *s)
     if (ids) memset(ids, 0, table_size * sizeof *ids);
     watch_crashes();
     begin();
-    explore();
-    look_for_traps();
+    if (explore()) look_for_traps();
     char most[32] = "all";
     if (bound != UINT_MAX) snprintf(most, sizeof most, "up to %u preemptions", bound);
     printf("%-45s %s: %.4g schedules, %zu states, %llu steps, %llu ends, %.2f s\n", s->name, most,

@@ -1,8 +1,9 @@
 /* tests/model/machine.c -- base/os.h and base/clock.h on the model.
  *
  * A lock is one step, and so are parking and waking: real.c shows that those of base/os.c behave like that. Giving a lock is
- * no point at which others run: they could not have told the difference. The clock stands still; that a deadline passes is a
- * choice of the schedule, and the next look at the clock says so. Freed memory is filled and never used again. */
+ * no point at which others run, unless the scenario wants it: they could tell the difference only where something that is no atomic
+ * word is read after it. The clock stands still; that a deadline passes is a choice of the schedule, and the next look at the clock
+ * says so. Freed memory is filled and never used again. */
 #include "fibers.h"
 
 #include "log/fields.h"
@@ -98,6 +99,7 @@ void er_lock_give(er_lock *lock)
     model_touch(&lock->word);
     lock->word = 0;
     model_wrote(true);
+    if (model_me && model_gives()) MODEL_WAIT("er_lock_give", .waits = MODEL_STEPS);
 }
 
 uint32_t er_park(er_parker *parker, uint32_t mask, int64_t deadline_ns)

@@ -23,6 +23,7 @@ int main(void)
     srunner_add_suite(runner, combined_suite());
     srunner_add_suite(runner, pools_suite());
     srunner_add_suite(runner, waits_suite());
+    srunner_add_suite(runner, laters_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -40,9 +40,11 @@ typedef struct model_scenario {
     void       (*end)(void *world);    /* after all have ended and what is left only waits: checks, gives back */
     unsigned     preemptions;          /* at most, at ERRAND_TEST_SCALE below 100 (2 below 1); 0: any number */
     bool         time;                 /* deadlines may pass */
+    bool         gives;                /* others may run when a lock has just been given */
 } model_scenario;
 
 void model_run(const model_scenario *scenario);
+bool model_gives(void); /* the scenario's */
 void model_run_until_all_wait(void); /* in begin: what it has started so far, in one schedule */
 
 /* In a scenario: what must be so. */
@@ -61,5 +63,6 @@ Suite *combined_suite(void);
 Suite *parking_suite(void);
 Suite *pools_suite(void);
 Suite *waits_suite(void);
+Suite *laters_suite(void);
 
 #endif

@@ -36,6 +36,7 @@ static void tell_seed(void)
         _exit(1);
 }
 
+void __lsan_do_leak_check(void) __attribute__((weak));
 void stress_fail(const char *fmt, ...)
 {
     char text[512];
@@ -44,6 +45,9 @@ void stress_fail(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     fprintf(stderr, "stress_core: %s\n", text);
+    tell_seed();
+    if (__lsan_do_leak_check) __lsan_do_leak_check(); /* what is lost, and where it was made */
+    signal(SIGABRT, SIG_DFL); /* the seed need not be told again */
     abort();
 }
 

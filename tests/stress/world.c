@@ -5,6 +5,7 @@
 #include "stress/interrupts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -193,9 +194,10 @@ static bool limits_at_rest(void)
     return true;
 }
 
-static void await_rest(bool (*at_rest)(void), const char *what)
+static void await_rest(bool (*at_rest)(void), const char *what, void (*tell)(void))
 {
     for (int i = 0; !at_rest(); i++) {
+        if (i == 4 * PATIENCE_MS && tell) tell();
         HOLDS(i < 4 * PATIENCE_MS, "%s are not at rest though all pools are closed", what);
         nap();
     }
@@ -203,8 +205,8 @@ static void await_rest(bool (*at_rest)(void), const char *what)
 
 void world_check_counters(void)
 {
-    await_rest(policies_at_rest, "policies");
-    await_rest(limits_at_rest, "limits");
+    await_rest(policies_at_rest, "policies", NULL);
+    await_rest(limits_at_rest, "limits", NULL);
 }
 
 void world_free_limits(void)
@@ -226,4 +228,11 @@ static bool none_alive(void)
     return er_homes_alive() == 0;
 }
 
-void world_check_gone(void) { await_rest(none_alive, "pools' memories or threads"); }
+static void tell_threads(void)
+{
+    for (unsigned i = 0; i < here.n_pools; i++)
+        fprintf(stderr, "pool %u: %u threads were started, %u stopped\n", i, here.places[i].started, here.places[i].stopped);
+    fprintf(stderr, "%d pools' memories are alive\n", er_homes_alive());
+}
+
+void world_check_gone(void) { await_rest(none_alive, "pools' memories or threads", tell_threads); }

@@ -1,0 +1,39 @@
+#!/bin/bash
+# Can the model find anything? Each fault here is a plausible mistake in one file of the library. The file is copied with it, the
+# model is linked with that copy, and the suite that watches over this file must fail with a schedule. For the faults_*.sh, each of
+# which holds those of some suites.
+set -eu
+cd "$top_builddir"
+case ${SANITIZER-no} in *thread*) exit 77 ;; esac
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/errand-faults.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+export ERRAND_TEST_SCALE=0.1 CK_VERBOSITY=normal # two preemptions are enough for all but one
+export MODEL_STEPS=2000000 # so far each scenario is gone through: a number, so that a busy machine finds what an idle one does
+lost=0
+
+fault() { # NAME FILE SUITE SED-ARGUMENT...
+    local name=$1 file=$2 suite=$3 source kept said
+    shift 3
+    mkdir -p "$scratch/$(dirname "$file")"
+    sed "$@" "$top_srcdir/lib/$file" >"$scratch/$file"
+    if cmp -s "$top_srcdir/lib/$file" "$scratch/$file"; then
+        echo "the fault fits no more: $name"
+        lost=1
+        return
+    fi
+    source=$scratch/$file
+    kept=$(basename "$file" .c)
+    if [ "$file" = base/os.c ]; then source=$top_srcdir/tests/model/real.c kept=real; fi
+    # shellcheck disable=SC2086,SC2046 # several flags
+    ${CC:-cc} -std=gnu11 -O1 -pthread -D_GNU_SOURCE -DER_WORDS='"model/words.h"' ${SANITIZER_FLAGS-} -I"$scratch" \
+        -I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/tests" ${CHECK_CFLAGS-} -o "$scratch/check_model" "$source" \
+        $(ls lib/*/*check_model-*.o tests/model/*check_model-*.o | grep -v "check_model-$kept\.o") \
+        -Wl,--wrap=clock_gettime,--wrap=syscall ${CHECK_LIBS-}
+    said=$(CK_DEFAULT_TIMEOUT=0 CK_RUN_SUITE=$suite "$scratch/check_model" 2>&1) && said=
+    if grep -q "^the schedule:" <<<"$said"; then
+        printf 'found: %-45s %s\n' "$name" "$(grep -m 1 -B 1 "^the schedule:" <<<"$said" | head -1)"
+    else
+        echo "not found: $name"
+        lost=1
+    fi
+}

@@ -1,0 +1,18 @@
+#!/bin/bash
+# The pool: queue, workers, what it does with errand_later. See faults.bash.
+. "$top_srcdir/tests/model/faults.bash"
+
+fault "nobody looks into the inbox once the gate has changed" core/queue.c pools \
+    -e 's/if (!er_inbox_holds(&pool->inbox)) continue;/continue;/'
+fault "the gate is looked at before the push" core/queue.c pools \
+    -e 's/^    if (!er_inbox_put(/    uint32_t gate = er_load(\&pool->gate);&/' \
+    -e 's/^    uint32_t gate = er_load(&pool->gate);$//'
+fault "the closer is not told of a task that was taken out" core/queue.c pools \
+    -e '/^    if (late && er_at_rest(pool)) er_tell_watchers(pool);/d'
+ERRAND_TEST_SCALE=1 MODEL_STEPS=40000000 fault "a worker of a closed pool takes what slipped in" core/queue.c pools \
+    -e 's/bool closed = pool->phase == ER_CLOSED;/bool closed = false;/'
+fault "who parks goes on being the searcher" core/worker.c pools \
+    -e 's/^        if (w->searching) w->searching = pool->searching = false;$//'
+fault "what slipped in is taken back though it is put aside" core/queue.c laters \
+    -e 's/bool late = task->queued == ER_ORDINARY/bool late = task->queued != ER_NOT_QUEUED/'
+exit $lost

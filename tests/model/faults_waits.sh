@@ -1,0 +1,18 @@
+#!/bin/bash
+# Waiting, timers, locks. See faults.bash.
+. "$top_srcdir/tests/model/faults.bash"
+
+fault "a wait is published after looking whether it is told" core/waiting.c waits \
+    -e 's/task->blocked = wait;/(void)0;/' \
+    -e 's/^    mask |= ER_LATE;$/& if (task) { er_cell_lock(\&task->cell); task->blocked = wait; er_cell_unlock(\&task->cell); }/'
+fault "the stack is left while the wake-up is on its way" core/future.c waits \
+    -e '/^    if (er_cell_unwatch(f, &w.waiter)) return bits;$/{n;d}'
+fault "a timer is armed without waking its thread" core/timer.c waits \
+    -e 's/^    if (wake) er_unpark(&t->parker, WAKE);$//'
+fault "a disarmed timer is called all the same" core/timer.c waits \
+    -e '/^bool er_timer_disarm/,/^}/{s/er_wheel_remove(&t->wheel, &timer->node);//}'
+fault "a parker's bit is set over what has come meanwhile" base/os.c parking \
+    -e 's/if (!er_cas(&parker->word, &seen, seen | ER_PARKED)) continue;/er_store(\&parker->word, seen | ER_PARKED);/'
+fault "who slept on the lock forgets those who still do" base/os.c parking \
+    -e 's/er_swap_acquire(&lock->word, 2)/er_swap_acquire(\&lock->word, 1)/'
+exit $lost
