@@ -172,10 +172,10 @@ static void leave_stragglers(errand_pool *pool)
     const char *names[16];
     unsigned n = 0;
     er_pool_lock(pool);
+    pool->orphaned = true;
     for (er_node *at = pool->all.head.next; at != &pool->all.head; at = at->next) {
         er_worker *w = er_of(at, er_worker, node);
-        w->left = true;
-        er_thread_detach(&w->thread);
+        if (w->known) er_worker_leave_behind(w); /* else its starter does that */
         const char *name = w->hook ? w->hook : w->task ? w->task->name : NULL;
         if (n++ < 16) names[n - 1] = name ? name : "(without a name)";
     }

@@ -20,8 +20,9 @@ typedef struct er_worker {
     bool              known;     /* thread is set */
     const char       *hook;      /* the one that runs, on_start or on_stop; NULL: none; under the pool's lock */
     bool              retiring;  /* a spare that has been idle for long */
-    bool              left;      /* detached by the closer: frees itself */
+    bool              left;      /* detached, by or after the closer: frees itself */
     bool              searching;
+    bool              gone;      /* it is in pool->exited, or frees itself */
     bool              resident;  /* it houses one; under the pool's lock */
     er_task          *task;      /* counted */
     int64_t           began_ns;  /* of the task, coarsely; precisely if sampled */
@@ -59,6 +60,7 @@ struct errand_pool {
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
     unsigned   lent, housed; /* residents are accepted; housed ones have a thread */
     unsigned   hooked;       /* threads that are in on_start or on_stop */
+    bool       orphaned;     /* the closer has gone: nobody joins any more */
     unsigned   threads, starting, numbers;
     er_list    all, exited;
     er_list    resident_list, closers;
@@ -113,6 +115,12 @@ static inline void er_answer(errand_pool *pool, er_call call)
 
 /* Joins those that have exited. Without the lock. */
 void er_reap(errand_pool *pool);
+/* Nobody will join it: it frees itself when it leaves. Under the lock, while it is in `all` and its thread is known. */
+static inline void er_worker_leave_behind(er_worker *w)
+{
+    w->left = true;
+    er_thread_detach(&w->thread);
+}
 
 /* The task a job is; NULL: it is another one. */
 er_task *er_job_task(er_job *job);

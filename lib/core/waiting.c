@@ -149,9 +149,16 @@ bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t 
 typedef struct alarm { /* stands for a deadline on a test's clock */
     er_timer timer;
     er_wait *wait;
+    errand_pool *clock;
+    int64_t deadline_ns;
 } alarm;
 
-static void ring(er_timer *timer) { er_unpark(&er_of(timer, alarm, timer)->wait->parker, ER_LATE | ER_RANG); }
+static void ring(er_timer *timer) /* a pool that shuts down calls all its timers, the early ones too */
+{
+    alarm *a = er_of(timer, alarm, timer);
+    bool late = er_pool_now(a->clock) >= a->deadline_ns;
+    er_unpark(&a->wait->parker, late ? ER_LATE | ER_RANG : ER_RANG);
+}
 
 static bool is_circle(er_task *task, er_wait *wait)
 {
@@ -193,7 +200,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         mask |= ER_TOLD;
     }
     mask |= ER_LATE;
-    alarm a = { .timer.fn = ring, .wait = wait };
+    alarm a = { .timer.fn = ring, .wait = wait, .clock = clock, .deadline_ns = deadline_ns };
     bool turned = clock_of(clock) && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
     if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* nobody need turn it again */
@@ -201,7 +208,9 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     uint32_t bits = er_park(&wait->parker, mask, 0);
     if (!(bits & mask)) {
         er_lend();
-        bits = park_and_look(task, wait, mask, deadline_ns);
+        bits = park_and_look(task, wait, mask | (armed ? ER_RANG : 0), deadline_ns);
+        if (!(bits & mask) && (bits & ER_RANG)) /* shut down, no more is timed there: what is left passes on the machine's clock */
+            bits = park_and_look(task, wait, mask, er_now_ns() + (a.deadline_ns - er_pool_now(clock)));
         er_lend_end();
     }
     if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX); /* LATE may be its own */

@@ -87,9 +87,12 @@ int er_start_worker(errand_pool *pool)
     } else {
         w->thread = thread;
         w->known = true;
+        if (pool->orphaned && !w->gone) er_worker_leave_behind(w);
     }
+    bool orphaned = pool->orphaned;
     er_tell_watchers(pool);
     er_pool_unlock(pool);
+    if (orphaned) er_reap(pool); /* it may have been quicker than this */
     if (!error) return 0;
     er_free(w);
     er_log_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->home.name, errand_strerror(error));
@@ -167,6 +170,7 @@ static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not 
     for (int i = 0; i < 3; i++) er_add_relaxed(&pool->outcomes[i], w->outcomes[i]);
     er_list_remove(&w->node);
     bool left = w->left;
+    w->gone = true;
     if (!left) er_list_push(&pool->exited, &w->node);
     pool->threads--;
     er_tell_watchers(pool);
