@@ -70,10 +70,11 @@ int er_sink_reopen(er_sink *sink)
     int error = er_file_open(sink->path, O_WRONLY | O_APPEND | O_CREAT, &fd);
     if (error) return error;
     int before = sink->fd;
+    uint64_t device = sink->device, node = sink->node;
     sink->fd = fd; /* first: a child forked now must not close what is somebody else's */
     er_file_close(before);
-    sink->torn = false;
     er_sink_note_file(sink);
+    sink->torn = sink->torn && node && node == sink->node && device == sink->device && sink->written; /* the same file */
     return 0;
 }
 

@@ -425,6 +425,23 @@ START_TEST(a_file_that_is_just_rotating_is_not_let_in_twice)
 }
 END_TEST
 
+START_TEST(a_line_that_was_torn_is_ended_though_the_file_was_opened_anew)
+{
+    folder f = a_folder();
+    er_sink sink;
+    open_sink(&sink, &f, 1000LL * DAY, time(NULL));
+    sink.torn = true; /* a write broke off: as the one that left the file without its last newline */
+    sink.lost = 1;
+    sink.error = ENOSPC;
+    ck_assert_int_eq(truncate(f.path, 3), 0);
+    ck_assert_int_eq(er_sink_reopen(&sink), 0);
+    files_after(&sink, &f, time(NULL));
+    is(&f, 0, "old\n... 1 line lost here: No space left on device\nline\n");
+    er_sink_close(&sink);
+    remove_folder(&f);
+}
+END_TEST
+
 static int keep_time(void *arg, const errand_log_line *line)
 {
     snprintf(arg, 20, "%.19s", line->text);
@@ -474,6 +491,7 @@ Suite *rotation_suite(void)
     tcase_add_test(tests, lines_on_both_sides_of_a_turn_rotate_once);
     tcase_add_loop_test(tests, periods_are_of_local_time_on_the_days_when_clocks_change, 0, sizeof turns / sizeof *turns);
     tcase_add_test(tests, a_file_that_is_just_rotating_is_not_let_in_twice);
+    tcase_add_test(tests, a_line_that_was_torn_is_ended_though_the_file_was_opened_anew);
     tcase_add_test(tests, a_line_has_the_time_of_the_zone_that_is_set_when_it_is_said);
     suite_add_tcase(suite, tests);
     return suite;

@@ -408,7 +408,8 @@ static found count_files(const file *f)
             if (line[size - 1] == '\n') line[size - 1] = '\0';
             count_line(f, line, &all, next);
         }
-        if (in) fclose(in);
+        HOLDS(in != NULL, "%s cannot be read: %s", path, strerror(errno));
+        fclose(in);
         unlink(path);
     }
     free(line);
@@ -456,8 +457,8 @@ static void check_file(const file *f, const errand_log_stats *stats, uint64_t ow
     HOLDS(all.lines <= stats->written, "more is in a file than was written");
     if (!f->whole || here.closed || here.closes) return;
     bool torn = here.sizes_are_limited && all.lines + all.gaps >= stats->attempted; /* a line without its newline counts twice */
-    HOLDS(torn || about(all.lines + all.gaps, stats->attempted, own), "%s has %llu lines, and tells of %llu; %llu were attempted", f->path,
-          N(all.lines), N(all.gaps), N(stats->attempted));
+    HOLDS(torn || about(all.lines + all.gaps, stats->attempted, own), "%s has %llu lines, and tells of %llu; %llu were attempted, %llu dropped; limited: %d", f->path,
+          N(all.lines), N(all.gaps), N(stats->attempted), N(stats->dropped), here.sizes_are_limited);
 }
 
 static void check_all(void)
