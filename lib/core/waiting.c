@@ -160,6 +160,12 @@ static void ring(er_timer *timer) /* a pool that shuts down calls all its timers
     er_unpark(&a->wait->parker, late ? ER_LATE | ER_RANG : ER_RANG);
 }
 
+static int64_t by_machine(errand_pool *clock, int64_t deadline_ns)
+{
+    int64_t now = er_now_ns(), left = deadline_ns - er_pool_now(clock);
+    return left > INT64_MAX - now ? INT64_MAX : now + left;
+}
+
 static bool is_circle(er_task *task, er_wait *wait)
 {
     er_worker *w = here.worker;
@@ -204,13 +210,13 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     bool turned = clock_of(clock) && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
     if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* nobody need turn it again */
-    if (turned) deadline_ns = armed ? INT64_MAX : er_now_ns() + (deadline_ns - er_pool_now(clock));
+    if (turned) deadline_ns = armed ? INT64_MAX : by_machine(clock, deadline_ns);
     uint32_t bits = er_park(&wait->parker, mask, 0);
     if (!(bits & mask)) {
         er_lend();
         bits = park_and_look(task, wait, mask | (armed ? ER_RANG : 0), deadline_ns);
         if (!(bits & mask) && (bits & ER_RANG)) /* shut down, no more is timed there: what is left passes on the machine's clock */
-            bits = park_and_look(task, wait, mask, er_now_ns() + (a.deadline_ns - er_pool_now(clock)));
+            bits = park_and_look(task, wait, mask, by_machine(clock, a.deadline_ns));
         er_lend_end();
     }
     if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX); /* LATE may be its own */

@@ -116,6 +116,7 @@ START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
 {
     hold h = { .runs = 0 };
     errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
+    await_event(&h.began); /* else a cancel would end it unrun */
     errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
     ck_assert_msg(listed_by_now("drone: holds no worker, waits for worker, since ", true), "%s", text);
     errand_future *after = errand_then(f, as_it_is, NULL);

@@ -16,7 +16,8 @@ static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 static struct rlimit room;
 static void no_more_threads(void)
 {
-    free(malloc(1 << 16)); /* memory there is still */
+    void *volatile some = malloc(1 << 16); /* memory there is still */
+    free(some);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     struct rlimit none = { 1, room.rlim_max };
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);

@@ -7,6 +7,7 @@
 
 typedef struct job {
     unsigned ran, freed;
+    const errand_pool *open; /* not to be begun once this one is closed */
 } job;
 
 typedef struct world {
@@ -17,7 +18,9 @@ typedef struct world {
 
 static errand_result run_job(void *arg)
 {
-    er_add(&((job *)arg)->ran, 1);
+    job *j = arg;
+    holds(!j->open || j->open->phase != ER_CLOSED);
+    er_add(&j->ran, 1);
     return errand_ok(NULL, NULL);
 }
 
@@ -158,7 +161,9 @@ static void submit_late(void *arg)
 static void begin_close(void *arg)
 {
     begin_parked(arg);
-    er_pool_keep(((world *)arg)->pool); /* the caller's promise that it is there */
+    world *w = arg;
+    er_pool_keep(w->pool); /* the caller's promise that it is there */
+    w->jobs[0].open = w->pool;
 }
 
 static void close_pool(void *arg)
