@@ -275,6 +275,7 @@ static bool set_comma_locale(void)
 #ifdef __SANITIZE_ADDRESS__
     __lsan_enable();
 #endif
+    unsetenv("LOCPATH");
     unlink(path);
     rmdir(inner);
     rmdir(outer);

@@ -30,7 +30,7 @@ fault() { # NAME FILE SUITE SED-ARGUMENT...
         $(ls lib/*/*check_model-*.o tests/model/*check_model-*.o | grep -v "check_model-$kept\.o") \
         -Wl,--wrap=clock_gettime,--wrap=syscall ${CHECK_LIBS-}
     said=$(CK_DEFAULT_TIMEOUT=0 CK_RUN_SUITE=$suite "$scratch/check_model" 2>&1) && said=
-    if grep -q "^the schedule:" <<<"$said"; then
+    if grep -qE "^the schedule:|ERROR: AddressSanitizer|runtime error:" <<<"$said"; then # a sanitizer may see it first
         printf 'found: %-45s %s\n' "$name" "$(grep -m 1 -B 1 "^the schedule:" <<<"$said" | head -1)"
     else
         echo "not found: $name"
