@@ -132,7 +132,8 @@ START_TEST(the_result_that_a_hook_looks_at_stays_while_it_looks)
     open_turned();
     looking l = { .alike = false };
     script s = { .error = { EAGAIN } };
-    errand_policy_opts o = { .attempts = 3, .first_ms = 10, .within_ms = 500, .before_attempt = look_at_last, .hook_arg = &l };
+    errand_policy_opts o = { .attempts = 3, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .within_ms = 500,
+                             .before_attempt = look_at_last, .hook_arg = &l };
     errand_future *f = start_run(pool, o, scripted(&s));
     await_asleep(pool, 1);
     turn(&t, pool, 11);

@@ -343,7 +343,7 @@ START_TEST(a_deadline_that_is_armed_again_as_the_pool_shuts_down_frees_its_task_
         for (int i = 0; i < 64; i++) errand_drop(errand_submit_task(pool, &task));
         (void)errand_pool_close(pool, 2 + rounds % 3); /* at half of that it shuts down */
         nothing_is_left();
-        ck_assert_uint_eq(freed, 64);
+        ck_assert_uint_eq(count_of(&freed), 64);
     }
 }
 END_TEST

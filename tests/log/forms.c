@@ -134,7 +134,7 @@ START_TEST(a_value_is_a_json_number_only_if_it_looks_like_one)
     errand_info(log, "m" errand_kv("a", "%.3d") errand_kv("b", "%.8u") errand_kv("c", "%+d") errand_kv("d", "%x") errand_kv("e", "%05d"),
                 7, 42u, 5, 10u, 12345);
     errand_info(log, "m" errand_kv("a", "%.*d") errand_kv("b", "%f") errand_kv("c", "%g") errand_kv("d", "%.0e") errand_kv("e", "%hhd"), 4, 1,
-                1 / 0.0, -0.0, 2e300, 3);
+                1 / 0.0, -0.0, 2e300, (signed char)3);
     errand_info(log, "m" errand_kv("a", "%.4d") errand_kv("b", "%Lf") errand_kv("c", "%a") errand_kv("d", "%.0Lf") errand_kv("e", "%i"), 12345,
                 2.5L, 1.0, 1e20L, -9);
     char *text = said(log, &to);

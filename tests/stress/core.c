@@ -192,7 +192,7 @@ static void play(uint64_t seed)
     promises_start();
     start(&turner, turn_all, NULL);
     start(&looker, look_all, NULL);
-    if (here.scarce) scarcity_begin(100 << dice_below(&d, 4), dice_one_in(&d, 2) ? 4 : 0);
+    if (here.scarce) scarcity_begin(100u << dice_below(&d, 4), dice_one_in(&d, 2) ? 4 : 0);
     for (unsigned i = 0; i < n_actors; i++) start(&actors[i], act_all, as_arg(i));
     for (unsigned i = 0; i < n_closers; i++) start(&closers[i], close_one, as_arg(i));
     for (unsigned i = 0; i < n_actors; i++) pthread_join(actors[i], NULL);
