@@ -163,11 +163,14 @@ static void let_go(place *p)
 
 static void close_all(bool looked_at)
 {
+    unsigned open = 0;
     free_cancellers();
+    for (unsigned i = 0; i < here.n_pools; i++) open += !here.places[i].closed;
     for (unsigned i = 0; i < here.n_pools; i++) {
         place *p = &here.places[i];
         if (p->closed) continue;
-        if (!p->turned && !looked_at) {
+        bool last = --open == 0; /* else tasks of another pool may still use this one */
+        if (!p->turned && !looked_at && last) {
             let_go(p);
             close_under_idlers(p);
         } else {
