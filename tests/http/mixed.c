@@ -69,6 +69,8 @@ static unsigned draw(unsigned n) /* xorshift: any sequence that repeats */
 static errand_future *send_one(struct world *w, const char *folder, unsigned n, const errand_policy *policy)
 {
     char url[60], path[100];
+    if (n % 10 == 0) /* some have all the time there is, so that a busy machine answers them as well */
+        return errand_send(w->http, &(errand_request){ .url = "/99/good" });
     snprintf(url, sizeof url, "/%u/%u", draw(SORTS), n);
     snprintf(path, sizeof path, "%s/%u", folder, n % 8);
     errand_request request = { .url = url, .policy = draw(3) ? NULL : policy };
@@ -142,7 +144,8 @@ START_TEST(nothing_is_left_of_many_mixed_requests)
     int homes = er_homes_alive();
     malloc_trim(0);
     size_t bytes = mallinfo2().uordblks;
-    unsigned good = run_mixed(n, folder); /* how many depends on how busy the machine is */
+    unsigned good = run_mixed(n, folder);
+    ck_assert_uint_gt(good, n / 20);
     ck_assert_uint_lt(good, n);
     ck_assert_uint_eq(descriptors(), fds);
     ck_assert_int_eq(er_homes_alive(), homes);
