@@ -58,7 +58,7 @@ static const struct row {
     { "a bad chunk", NOT_WORTH_IT, ERRAND_CURL + 56, "body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
       CLOSE, true },
     { "a bad encoding", NOT_WORTH_IT, ERRAND_CURL + 61, "body",
-      "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", CLOSE, true },
+      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", CLOSE, true },
     { "too large", NOT_WORTH_IT, ERRAND_CURL + 63, "body", "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n123456789012", CLOSE, true },
 };
 
