@@ -342,3 +342,11 @@ er_cell *er_failed(errand_pool *pool, errand_result r)
     er_cell_end(cell, r);
     return cell;
 }
+
+er_cell *er_cell_refuse(er_cell *cell, errand_result why)
+{
+    if (!er_cell_forked(cell)) why = er_cell_leave(cell, ERRAND_BY_CALLER, why);
+    er_cell *refusal = er_failed(cell->pool, why); /* before the cell, which holds its pool, goes */
+    er_cell_drop(cell);
+    return refusal;
+}

@@ -127,6 +127,9 @@ bool er_cell_may_have_run(const er_cell *cell);
 /* Tells it to end and leaves it behind. Then a result that comes in its place: it says whether that work may have been done. */
 errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead);
 
+/* What its caller has consumed and can do nothing with is left behind and dropped. A cell that has ended like this comes instead. */
+er_cell *er_cell_refuse(er_cell *cell, errand_result why);
+
 /* The lock bit: a few instructions long, never across a call. */
 void er_cell_lock(er_cell *cell);
 void er_cell_unlock(er_cell *cell);

@@ -8,20 +8,17 @@
 
 #include <errno.h>
 
-static bool give_up(er_cell *f) /* true: it may have run */
+static errand_result give_up(er_cell *f, errand_result why)
 {
-    errand_cancel(f);
-    bool may_have_run = er_cell_may_have_run(f);
+    if (!er_cell_forked(f)) why = er_cell_leave(f, ERRAND_BY_CALLER, why);
     er_cell_drop(f);
-    return may_have_run;
+    return why;
 }
 
 static er_cell *without_memory(errand_future *const fs[], size_t n)
 {
     errand_result r = errand_fail(ENOMEM);
-    for (size_t i = 0; i < n; i++) {
-        if (give_up(fs[i])) er_result_may_have_run(&r);
-    }
+    for (size_t i = 0; i < n; i++) r = give_up(fs[i], r);
     return er_failed(NULL, r);
 }
 
@@ -90,11 +87,7 @@ static const er_cell_kind limit_kind = { .cancel = cancel_limit, .free = free_li
 errand_future *errand_timeout(errand_future *f, int64_t ms)
 {
     if (!f) return er_failed(NULL, errand_failf(EINVAL, "errand_timeout(NULL)"));
-    if (ms < 0 && er_cell_consume(f)) {
-        er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_timeout: ms is negative"));
-        give_up(f);
-        return refusal;
-    }
+    if (ms < 0 && er_cell_consume(f)) return er_cell_refuse(f, errand_failf(EINVAL, "errand_timeout: ms is negative"));
     if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
     int64_t at = er_deadline(er_pool_now(f->pool), ms);
     if (at == INT64_MAX) return f; /* for ever, or centuries from now */
@@ -279,17 +272,20 @@ static void free_many(er_cell *cell)
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
     many *m = er_of(cell, many, cell);
-    bool first = m->way == ANY || m->way == RACE; /* once it is decided it waits for none: who finds a link reset can see that */
+    bool first = m->way == ANY ||
+                 m->way == RACE; /* once it is decided it waits for none: who finds a link reset can see that */
     if (i >= m->n || (first && er_load(&m->decides) < m->n)) return false;
     *input = er_cell_linked(cell, &m->parts[i].input);
     return true;
 }
 
 static const er_cell_kind all_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
-static const er_cell_kind first_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many, .any = true };
+static const er_cell_kind first_kind = {
+    .cancel = cancel_many, .free = free_many, .input = input_of_many, .any = true
+};
 
-/* NULL if each stands in fs once, else what is wrong. */
-static const char *twice(errand_future *const fs[], size_t n)
+/* Takes the inputs over. An error if one does not stand in fs once: then all are given up. */
+static errand_result consume(errand_future *const fs[], size_t n)
 {
     const char *wrong = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -302,14 +298,15 @@ static const char *twice(errand_future *const fs[], size_t n)
             er_and(&fs[i]->state, ~(uint32_t)ER_MARKED);
             er_cell_consume(fs[i]);
         }
-        return NULL;
+        return (errand_result){ 0 };
     }
+    errand_result why = errand_failf(EINVAL, "%s", wrong);
     for (size_t i = 0; i < n; i++) { /* each is consumed, once */
         bool first = true;
         for (size_t j = 0; j < i && first; j++) first = fs[j] != fs[i];
-        if (fs[i] && first && er_cell_consume(fs[i])) give_up(fs[i]);
+        if (fs[i] && first && er_cell_consume(fs[i])) why = give_up(fs[i], why);
     }
-    return wrong;
+    return why;
 }
 
 static errand_future *gather(errand_future *const fs[], size_t n, way how)
@@ -317,8 +314,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
     if (!n && (how == ANY || how == RACE))
         return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
-    const char *wrong = twice(fs, n);
-    if (wrong) return er_failed(NULL, errand_failf(EINVAL, "%s", wrong));
+    errand_result wrong = consume(fs, n);
+    if (wrong.error) return er_failed(NULL, wrong);
 
     many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
     errand_results *results = er_results_new(n);

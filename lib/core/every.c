@@ -91,7 +91,7 @@ static void cancel_every(er_cell *cell, errand_reason reason)
     }
     er_cell *f = er_cell_linked(cell, &e->input);
     if (!f) return;
-    er_cell_cancel(f, reason);
+    er_cell_pass_on(f, reason);
     er_cell_release(f);
 }
 

@@ -56,26 +56,26 @@ static er_cell *call_at_once(er_cell *f, errand_then_fn *fn, void *arg)
     return er_is_later(&r) ? r.owner : er_failed(NULL, r);
 }
 
+/* fn is called exactly once, come what may. What it makes of that is lost. */
+static er_cell *call_without_memory(er_cell *f, errand_then_fn *fn, void *arg)
+{
+    errand_result why = er_cell_leave(f, ERRAND_BY_CALLER, errand_fail(ENOMEM));
+    er_cell_drop(f);
+    errand_result made = fn(why, arg);
+    if (!made.error || errand_result_may_have_run(&made)) er_result_may_have_run(&why);
+    errand_result_free(&made);
+    return er_failed(NULL, why);
+}
+
 errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
 {
     if (!f) f = er_failed(NULL, errand_failf(EINVAL, "errand_then(NULL)"));
     if (er_cell_forked(f)) f = er_failed(NULL, errand_fail(ERRAND_EFORKED));
     if (!er_cell_consume(f)) f = er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
-    if (!fn) {
-        er_cell *refusal = er_failed(f->pool, errand_failf(EINVAL, "errand_then without a function"));
-        errand_cancel(f);
-        er_cell_drop(f);
-        return refusal;
-    }
+    if (!fn) return er_cell_refuse(f, errand_failf(EINVAL, "errand_then without a function"));
     if (!f->pool) return call_at_once(f, fn, arg);
     er_task *task = er_alloc(sizeof *task);
-    if (!task) {
-        errand_cancel(f);
-        er_cell_drop(f);
-        errand_result r = fn(errand_fail(ENOMEM), arg); /* called exactly once, come what may */
-        errand_result_free(&r);
-        return er_failed(NULL, errand_fail(ENOMEM));
-    }
+    if (!task) return call_without_memory(f, fn, arg);
     er_cell_init(&task->cell, &er_sequel_kind, f->pool);
     task->input = f;
     task->name = NULL;

@@ -212,27 +212,59 @@ START_TEST(that_it_may_have_run_is_not_lost_without_memory)
 }
 END_TEST
 
-static void *combine_without_memory(void *arg)
+static errand_result pass(errand_result in, void *arg)
 {
-    errand_future **f = arg;
-    *f = errand_all((errand_future *[]){ errand_shield(errand_timeout(*f, LONG_MS)) }, 1);
+    (void)arg;
+    return in;
+}
+static errand_result mend(errand_result in, void *arg)
+{
+    (void)arg;
+    errand_result_free(&in);
+    return errand_ok(NULL, NULL);
+}
+static errand_future *combine(errand_future *f)
+{
+    return errand_all((errand_future *[]){ errand_shield(errand_timeout(f, LONG_MS)) }, 1);
+}
+static errand_future *follow(errand_future *f) { return errand_then(f, pass, NULL); }
+static errand_future *mend_after(errand_future *f) { return errand_then(f, mend, NULL); }
+static errand_future *twice(errand_future *f) { return errand_any((errand_future *[]){ f, f }, 2); }
+static errand_future *no_function(errand_future *f) { return errand_then(f, NULL, NULL); }
+static errand_future *before_now(errand_future *f) { return errand_timeout(f, -1); }
+
+static const struct refusal {
+    errand_future *(*of)(errand_future *f);
+    int error;
+} refusals[] = { { combine, ENOMEM }, { follow, ENOMEM },      { mend_after, ENOMEM },
+                 { twice, EINVAL },   { no_function, EINVAL }, { before_now, EINVAL } };
+
+struct refused {
+    const struct refusal *how;
+    errand_future *f;
+};
+static void *refuse(void *arg)
+{
+    struct refused *refused = arg;
+    refused->f = refused->how->of(refused->f);
     return NULL;
 }
 
-START_TEST(what_is_given_up_for_want_of_memory_may_have_run)
+START_TEST(what_is_given_up_by_a_refusal_may_have_run)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     hold h = { 0 };
-    errand_future *f = errand_submit(pool, hold_worker, &h);
+    struct refused refused = { &refusals[_i], errand_submit(pool, hold_worker, &h) };
     await_event(&h.began);
     pthread_t thread;
-    memory_fails(1); /* on other threads than this one */
-    ck_assert_int_eq(pthread_create(&thread, NULL, combine_without_memory, &f), 0);
+    memory_fails(refused.how->error == ENOMEM); /* on other threads than this one */
+    ck_assert_int_eq(pthread_create(&thread, NULL, refuse, &refused), 0);
     pthread_join(thread, NULL);
     memory_fails(0);
-    errand_result r = errand_await(f);
-    ck_assert_int_eq(r.error, ENOMEM);
+    errand_result r = errand_await(refused.f);
+    ck_assert_int_eq(r.error, refused.how->error);
     ck_assert(errand_result_may_have_run(&r));
+    errand_result_free(&r);
     happen(&h.go);
     close_pool(pool);
 }
@@ -331,7 +363,7 @@ Suite *abandoned_suite(void)
     tcase_add_test(tc, a_failure_beside_an_attempt_that_is_under_way_may_have_run);
     tcase_add_test(tc, who_leaves_a_shared_run_leaves_it_under_way);
     tcase_add_test(tc, that_it_may_have_run_is_not_lost_without_memory);
-    tcase_add_test(tc, what_is_given_up_for_want_of_memory_may_have_run);
+    tcase_add_loop_test(tc, what_is_given_up_by_a_refusal_may_have_run, 0, sizeof refusals / sizeof *refusals);
     tc = case_of(suite, "depth");
     tcase_add_test(tc, a_cancel_goes_down_a_chain_of_runs_without_taking_stack);
     tcase_add_test(tc, a_cancel_goes_down_a_chain_of_joins_without_taking_stack);
