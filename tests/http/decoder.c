@@ -613,7 +613,6 @@ Suite *decoder_suite(void)
 {
     Suite *suite = suite_create("http decoder");
     TCase *tc = tcase_create("decoder");
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_body_cut_at_any_byte_is_not_whole, 0, SORTS);
     tcase_add_loop_test(tc, a_byte_that_is_wrong_is_never_taken_for_another_body, 0, SORTS);
     tcase_add_loop_test(tc, what_stands_behind_the_end_is_no_body, 0, (int)(sizeof tails / sizeof *tails));
@@ -622,7 +621,6 @@ Suite *decoder_suite(void)
     tcase_add_loop_test(tc, codings_are_read_from_their_header, 0, (int)(sizeof headers / sizeof *headers));
     suite_add_tcase(suite, tc);
     tc = tcase_create("compressed replies");
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_cut_body_is_an_error_wherever_it_goes, 0, SORTS);
     tcase_add_test(tc, a_cut_body_is_asked_for_again);
     tcase_add_loop_test(tc, a_bomb_goes_into_a_file_or_a_stream_and_not_into_memory, 0, SORTS);
