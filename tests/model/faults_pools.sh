@@ -13,6 +13,8 @@ fault "a worker of a closed pool takes what slipped in" core/queue.c pools \
     -e 's/bool closed = pool->phase == ER_CLOSED;/bool closed = false;/'
 fault "who parks goes on being the searcher" core/worker.c pools \
     -e 's/^        if (w->searching) w->searching = pool->searching = false;$//'
+fault "what was taken is looked at once more without the lock" core/queue.c laters \
+    -e 's/if (pick->task) run_task(pick->task);/if (er_job_task(pick->job)) run_task(er_job_task(pick->job));/'
 fault "what slipped in is taken back though it is put aside" core/queue.c laters \
     -e 's/bool late = task->queued == ER_ORDINARY/bool late = task->queued != ER_NOT_QUEUED/'
 exit $lost
