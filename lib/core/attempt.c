@@ -149,7 +149,8 @@ static void submit(er_attempt *a)
     }
     int64_t own = er_deadline(a->began_ns, p->how.attempt_ms), whole = run->course.deadline_ns;
     er_policy_count(&p->attempts);
-    if (!a->hedge) er_budget_began(run->course.budget); /* as a hedge it has */
+    if (a->hedge) er_policy_count(&p->hedged);
+    else er_budget_began(run->course.budget); /* as a hedge it has */
     bool urgent = run->urgent;
     run->urgent = true;
     er_attempt_watch(a, ER_RUNS,

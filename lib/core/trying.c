@@ -72,7 +72,6 @@ void er_run_begin_hedge(er_running *r)
         er_policy_count(&r->course.policy->refused);
         return;
     }
-    er_policy_count(&r->course.policy->hedged);
     er_run_begin_attempt(r, true);
 }
 

@@ -167,7 +167,7 @@ static bool policies_at_rest(void)
         errand_policy_stats s;
         (void)errand_policy_stats_get(here.recipes[i].policy, &s);
         if (s.runs != s.succeeded + s.failed + s.cancelled || s.asleep) return false;
-        HOLDS(s.hedges_won <= s.hedges && s.degraded <= s.succeeded,
+        HOLDS(s.hedges_won <= s.hedges && s.hedges <= s.attempts && s.degraded <= s.succeeded,
               "a policy's counters: %llu attempts, %llu hedges, %llu won, %llu succeeded, %llu degraded",
               (unsigned long long)s.attempts, (unsigned long long)s.hedges, (unsigned long long)s.hedges_won,
               (unsigned long long)s.succeeded, (unsigned long long)s.degraded);
