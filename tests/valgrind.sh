@@ -5,14 +5,26 @@
 set -eu
 export CK_FORK=no CK_VERBOSITY=normal ERRAND_TEST_SCALE=0.01
 command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 1; }
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+under_way=0 lost=0
 
-run() { # PROGRAM [SUITE]
-    local began=$SECONDS
+run() { # PROGRAM [SUITE]: beside others, one for each processor
+    if [ $under_way -ge "$(nproc)" ]; then wait_for_one; fi
+    try "$@" &
+    under_way=$((under_way + 1))
+}
+
+wait_for_one() {
+    wait -n || lost=1
+    under_way=$((under_way - 1))
+}
+
+try() {
+    local began=$SECONDS log=$logs/$BASHPID
     [ -x "$1" ] || { echo "  without $1: not built here"; return 0; }
     if [ $# = 2 ]; then export CK_RUN_SUITE=$2; fi
-    timeout 400 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
+    timeout 1000 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
         --error-exitcode=99 --fair-sched=yes "$1" >"$log" 2>&1 || { cat "$log"; echo "FAILED: $1 ${2-}"; return 1; }
     if grep -q 'Checks: 0,' "$log" && ! grep -q SKIPPED "$log"; then
         echo "FAILED: $1 has no suite \"$2\""
@@ -23,6 +35,8 @@ run() { # PROGRAM [SUITE]
 
 run tests/patterns/check_patterns
 run tests/patterns/check_patterns_http
-for suite in classify refusals replies failures endings lines limits retries files json hostile bodies between mixed tls 2 '2 streams'; do
+for suite in bodies '2 streams' endings tls 2 hostile retries between mixed classify refusals replies failures lines limits files json decoder lanes redirects; do
     run tests/http/check_http "http $suite"
 done
+while [ $under_way -gt 0 ]; do wait_for_one; done
+exit $lost

@@ -47,6 +47,12 @@ static bool may_go_on(er_exchange *x)
     return !x->stays;
 }
 
+/* sock_read_ms counts from here. */
+static void begin_gap(er_exchange *x)
+{
+    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+}
+
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
     er_handle *handle = arg;
@@ -69,14 +75,14 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     if (!x->sent) tell_sent(x);
     x->sent = true;
     x->answered = false;
-    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+    begin_gap(x);
     return CURL_PREREQFUNC_OK;
 }
 
 static void heard(er_exchange *x)
 {
     x->answered = true;
-    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+    begin_gap(x);
 }
 
 /* The reply is a redirect that will be followed: its body gets a moment, so that the connection can be kept. */
@@ -221,6 +227,7 @@ static size_t give_body(char *to, size_t one, size_t n, void *arg)
     if (x->out_paused) return CURL_READFUNC_PAUSE;
     x->broken = said;
     x->all_read = !said && !got;
+    begin_gap(x); /* should this be the last of it */
     return said ? CURL_READFUNC_ABORT : got;
 }
 
@@ -236,6 +243,7 @@ CURLcode er_exchange_go_on(er_exchange *x)
 {
     if (!x->in_paused && !x->out_paused) return CURLE_OK;
     x->in_paused = x->out_paused = false; /* curl has one switch: who still has to wait says so again */
+    begin_gap(x);
     return curl_easy_pause(x->handle->easy, CURLPAUSE_CONT);
 }
 
