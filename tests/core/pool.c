@@ -312,6 +312,40 @@ START_TEST(a_submit_that_waits_for_room_goes_by_its_tasks_test_clock)
 }
 END_TEST
 
+static void *submit_for_a_moment(void *arg)
+{
+    outsider *o = arg;
+    o->f = errand_submit_task(o->pool, &(errand_task){ .fn = nothing, .arg = &o->freed, .free = free_counts, .within_ms = 10 });
+    happen(&o->over);
+    return NULL;
+}
+
+START_TEST(a_task_whose_time_is_over_before_there_is_room_is_not_queued)
+{
+    static turned t; /* outlives the test, as its worker does */
+    static hold h;
+    turned_start(&t);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1, .clock = &t.clock });
+    errand_future *running = errand_submit(pool, hold_worker, &h), *queued;
+    await_event(&h.began);
+    queued = errand_submit(pool, nothing, NULL);
+    outsider out = { .pool = pool };
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, submit_for_a_moment, &out), 0);
+    while (!count_of(&out.freed)) turn(&t, pool, 10);
+    errand_cancel(queued); /* makes room */
+    pthread_join(thread, NULL);
+    ENDS(out.f, ETIMEDOUT);
+    ENDS(queued, ECANCELED);
+    errand_pool_stats s;
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    ck_assert_uint_eq(s.queued, 0);
+    ck_assert_int_eq(errand_pool_close(pool, 0), ETIMEDOUT); /* and the end of the stuck one is the end of it all */
+    happen(&h.go);
+    errand_drop(running);
+}
+END_TEST
+
 /* ---- waiting inside the pool ---- */
 
 static errand_result fib(void *arg)
@@ -447,6 +481,7 @@ Suite *pool_suite(void)
     tcase_add_test(tc, a_submit_that_waits_for_room_ends_when_its_task_is_cancelled);
     tcase_add_test(tc, a_submit_that_waits_for_room_ends_at_its_tasks_deadline);
     tcase_add_test(tc, a_submit_that_waits_for_room_goes_by_its_tasks_test_clock);
+    tcase_add_test(tc, a_task_whose_time_is_over_before_there_is_room_is_not_queued);
     tc = case_of(suite, "waiting inside");
     tcase_add_test(tc, one_worker_runs_a_recursive_fork_and_join);
     tcase_add_test(tc, one_worker_runs_tasks_that_await_each_other_a_thousand_deep);
