@@ -19,10 +19,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <locale.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -357,18 +357,44 @@ int er_on_fault(void (*fn)(void))
 
 /* ---- code ---- */
 
+typedef struct object { /* a program or a shared library */
+    uintptr_t address; /* in it */
+    uintptr_t base;
+    char      path[1024]; /* "": the program */
+} object;
+
+static int has_address(struct dl_phdr_info *info, size_t size, void *to)
+{
+    object *o = to;
+    uintptr_t offset = o->address - info->dlpi_addr;
+    (void)size;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || offset - part->p_vaddr >= part->p_memsz) continue;
+        o->base = info->dlpi_addr;
+        snprintf(o->path, sizeof o->path, "%s", info->dlpi_name);
+        return 1;
+    }
+    return 0;
+}
+
+/* What dladdr tells is the loader's, and goes with a library that another thread unloads: so the library is held meanwhile. */
 char *er_symbol(const void *address, char *buffer, size_t size)
 {
-    Dl_info info;
+    object o = { .address = (uintptr_t)address };
+    Dl_info info = { .dli_sname = NULL };
+    bool found = address && dl_iterate_phdr(has_address, &o);
+    void *held = found && *o.path ? dlopen(o.path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    bool told = found && (held || !*o.path) && dladdr(address, &info);
     if (!address) snprintf(buffer, size, "an unknown place");
-    else if (!dladdr(address, &info)) snprintf(buffer, size, "%p", address);
-    else if (info.dli_sname)
+    else if (told && info.dli_sname)
         snprintf(buffer, size, "%s+%#zx", info.dli_sname,
                  (size_t)((const char *)address - (const char *)info.dli_saddr));
-    else if (info.dli_fname) /* a static function: addr2line -e FILE OFFSET finds it */
-        snprintf(buffer, size, "%s(+%#zx)", info.dli_fname,
-                 (size_t)((const char *)address - (const char *)info.dli_fbase));
+    else if (found) /* a static function: addr2line -e FILE OFFSET finds it */
+        snprintf(buffer, size, "%s(+%#zx)", *o.path ? o.path : program_invocation_name,
+                 (size_t)(o.address - o.base));
     else snprintf(buffer, size, "%p", address);
+    if (held) dlclose(held);
     return buffer;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/os.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -123,6 +124,36 @@ START_TEST(copies_end_in_a_nul)
 }
 END_TEST
 
+static void *unloaded; /* by another thread, as soon as an address has been looked up */
+int __real_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info);
+int __wrap_dladdr(const void *address, Dl_info *info)
+{
+    int found = __real_dladdr(address, info);
+    if (unloaded) dlclose(unloaded);
+    unloaded = NULL;
+    return found;
+}
+
+static bool reads_well(const char *text, const char *name)
+{
+    return !strncmp(text, name, strlen(name)) && strstr(text, "+0");
+}
+
+START_TEST(a_symbol_is_told_though_its_library_is_unloaded)
+{
+    char buffer[200];
+    void *library = unloaded = dlopen("libresolv.so.2", RTLD_NOW);
+    ck_assert_msg(library, "%s", dlerror());
+    const void *address = dlsym(library, "ns_sprintrr");
+    ck_assert_ptr_nonnull(address);
+    ck_assert_msg(reads_well(er_symbol(address, buffer, sizeof buffer), "ns_sprintrr"), "%s", buffer);
+    ck_assert_ptr_null(unloaded);
+    ck_assert_int_eq(strncmp(er_symbol(address, buffer, sizeof buffer), "0x", 2), 0); /* it has gone */
+    ck_assert_str_eq(er_symbol(NULL, buffer, sizeof buffer), "an unknown place");
+}
+END_TEST
+
 Suite *files_suite(void)
 {
     Suite *suite = suite_create("files");
@@ -132,6 +163,7 @@ Suite *files_suite(void)
     tcase_add_test(tc, a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals);
     tcase_add_test(tc, waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline);
     tcase_add_test(tc, copies_end_in_a_nul);
+    tcase_add_test(tc, a_symbol_is_told_though_its_library_is_unloaded);
     suite_add_tcase(suite, tc);
     return suite;
 }
