@@ -171,6 +171,7 @@ static void close_all(bool looked_at)
         if (p->closed) continue;
         bool last = --open == 0; /* else tasks of another pool may still use this one */
         if (!p->turned && !looked_at && last) {
+            world_ends();
             let_go(p);
             close_under_idlers(p);
         } else {
@@ -211,6 +212,7 @@ static void play(uint64_t seed)
     if (interrupted) interrupts_stop();
     world_check_counters();
     free_cancellers();
+    world_ends();
     for (unsigned i = 0; i < here.n_pools; i++) let_go(&here.places[i]);
     world_free_limits();
     world_check_gone();

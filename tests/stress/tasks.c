@@ -31,11 +31,13 @@ errand_result some_end(dice *d)
 
 static errand_result end_or_later(scene *s, entry *e)
 {
+    if (!s->waits && !world_enter()) return some_end(&s->d);
     errand_future *f = e->chain ? link_of_chain(e) : NULL;
     if (!f && dice_one_in(&s->d, 3)) {
         if (!s->depth) f = dice_one_in(&s->d, 2) ? some_promise(s) : errand_sleep(some_place(&s->d)->pool, dice_below(&s->d, 2));
         else s->depth--, f = some_future(s);
     }
+    if (!s->waits) world_leave();
     return f ? errand_later(f) : some_end(&s->d);
 }
 

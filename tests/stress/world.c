@@ -5,6 +5,7 @@
 #include "stress/interrupts.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +27,30 @@ recipe some_recipe(dice *d, bool simple)
     if (i == POLICIES || (simple && here.recipes[i].holds)) return none;
     return here.recipes[i];
 }
+
+/* ---- who is inside ---- */
+
+static pthread_rwlock_t ending = PTHREAD_RWLOCK_INITIALIZER;
+static bool over;
+
+bool world_enter(void)
+{
+    pthread_rwlock_rdlock(&ending);
+    if (!over) return true;
+    pthread_rwlock_unlock(&ending);
+    return false;
+}
+
+void world_leave(void) { pthread_rwlock_unlock(&ending); }
+
+static void set_over(bool now)
+{
+    pthread_rwlock_wrlock(&ending);
+    over = now;
+    pthread_rwlock_unlock(&ending);
+}
+
+void world_ends(void) { set_over(true); }
 
 /* ---- pools ---- */
 
@@ -137,6 +162,7 @@ void world_open(dice *d)
     errand_log *log = here.log;
     memset(&here, 0, sizeof here);
     here.log = log;
+    set_over(false);
     here.n_pools = 1 + dice_below(d, POOLS);
     here.closes = dice_one_in(d, 2);
     here.scarce = dice_one_in(d, 4);

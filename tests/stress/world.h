@@ -56,6 +56,12 @@ void world_check_counters(void); /* when all is closed: waits until nothing is u
 void world_free_limits(void);
 void world_check_gone(void);     /* no pool's memory is left, each thread that was started has been stopped */
 
+/* A then-function that comes late runs on any thread, when pools and limits may be gone. While a thread is inside (false: it may not
+ * be), they stay. */
+bool world_enter(void);
+void world_leave(void);
+void world_ends(void);
+
 bool on_worker(void); /* the calling thread is one of a pool's */
 
 /* Naps a quarter of a millisecond. */
