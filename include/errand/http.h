@@ -14,6 +14,11 @@
  *   408 425 429 500 502 503 504 522 524, Retry-After honoured               idempotent, or keyed
  *   bad URL, certificate, protocol, body too large, cancelled, other 4xx    never
  *
+ * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and 302 after POST with GET, all others
+ * with the same method and body. A 3xx whose Location is empty or missing is the final reply; two Locations that differ are a protocol
+ * error. A redirect's own body does not matter: after 64 KiB or 500 ms of it its connection is closed. A 417 to a request with an
+ * Expect header is handled alike: the request is sent once more, without that header.
+ *
  * HTTP/2 (`http2`): requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is
  * cancelled or late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113,
  * 8.7), but libcurl cannot tell it from a lost connection, so it is one here: sent, and tried again only if that is harmless.
@@ -156,6 +161,7 @@ typedef struct errand_request {
     struct json_object  *json;    /* borrowed; instead of body; brings its Content-Type                               */
     const char          *save_to; /* the body of a 2xx goes into this file, on disk and whole, or not at all. It takes the place
                                      of a file that is there, and its owner, group and mode; symbolic links are followed.
+                                     A reply that can have no body (to HEAD, or a 204) leaves the file alone.
                                      Refused before anything is sent: a folder, a device, FIFO or socket, an owner that
                                      cannot be kept. Until it is whole it has no name (.errand-*.tmp beside its place, where
                                      the file system knows no files without one)                                     */

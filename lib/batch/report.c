@@ -5,6 +5,8 @@
  * was written. */
 #include "batch/report.h"
 
+#include "http/classify.h"
+
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -155,7 +157,8 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     put_attempts(out, job, r, verbose);
     put_timings(out, r);
     int status = response ? errand_response_status(response) : 0;
-    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300; /* of no other the body is saved */
+    const char *method = job->request.method ? job->request.method : "GET";
+    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 && !er_reply_is_bare(method, status);
     if (saved) er_bytes_text(out, ",\"body\":null");
     else put_body(out, response, r);
     er_bytes_text(out, ",");

@@ -111,7 +111,7 @@ static bool ends_with_tls(const er_exchange *x)
     long version = 0;
     if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths) return false;
     curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
-    bool none = !strcmp(x->hop.method, "HEAD") || reply->status == 204 || reply->status == 304;
+    bool none = er_reply_is_bare(x->hop.method, reply->status);
     return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
 }
 

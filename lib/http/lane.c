@@ -26,6 +26,7 @@
 #include "http/lane.h"
 
 #include "base/clock.h"
+#include "http/classify.h"
 #include "http/outcome.h"
 
 #include <errno.h>
@@ -264,7 +265,9 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
     if (x->stays) code = CURLE_OK; /* it is whole */
     if (code || x->resent || x->stays) x->handle->spent = true;
     if (!x->follows) { /* whatever has become of the body of one that does */
-        bool keeps = x->keeps || (x->request->save_to && er_exchange_is_success(x)); /* an empty file has not been begun */
+        bool empty = x->request->save_to && er_exchange_is_success(x) &&
+                     !er_reply_is_bare(x->hop.method, x->response->status);
+        bool keeps = x->keeps || empty; /* an empty file has not been begun */
         errand_result r = er_outcome_ended(x, code);
         if (keeps && !r.error) finish(lane, x, r);
         else end(lane, x, r);

@@ -90,6 +90,35 @@ START_TEST(an_empty_body_is_an_empty_file)
 END_TEST
 
 static const struct {
+    const char *method, *reply;
+} bare[] = {
+    { "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" },
+    { "HEAD", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" },
+    { "GET", "HTTP/1.1 204 No Content\r\n\r\n" },
+    { "POST", "HTTP/1.1 204 No Content\r\n\r\n" },
+};
+
+START_TEST(a_reply_that_can_have_no_body_leaves_the_file_alone)
+{
+    for (int there = 0; there < 2; there++) {
+        struct place place;
+        place_open(&place);
+        if (there) write_all(place.path, "old");
+        struct world w;
+        world_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
+        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
+        ck_well(&r);
+        ck_body_eq(&r, "");
+        if (there) ck_assert_str_eq(read_all(place.path), "old");
+        ck_assert_uint_eq(entries(place.folder), (unsigned)there);
+        errand_result_free(&r);
+        world_close(&w);
+        place_close(&place);
+    }
+}
+END_TEST
+
+static const struct {
     const char *reply;
     int error;
     const char *body; /* what comes in memory instead */
@@ -265,6 +294,7 @@ Suite *files_suite(void)
     TCase *tc = tcase_create("save_to");
     tcase_add_test(tc, a_good_body_replaces_the_file);
     tcase_add_test(tc, an_empty_body_is_an_empty_file);
+    tcase_add_loop_test(tc, a_reply_that_can_have_no_body_leaves_the_file_alone, 0, (int)(sizeof bare / sizeof *bare));
     tcase_add_loop_test(tc, anything_less_leaves_the_file_as_it_was, 0, (int)(sizeof not_whole / sizeof *not_whole));
     tcase_add_test(tc, a_cancelled_one_leaves_nothing);
     tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);
