@@ -158,7 +158,8 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     put_timings(out, r);
     int status = response ? errand_response_status(response) : 0;
     const char *method = job->request.method ? job->request.method : "GET";
-    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 && !er_reply_is_bare(method, status);
+    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 &&
+                 !er_reply_is_bare(method, status);
     if (saved) er_bytes_text(out, ",\"body\":null");
     else put_body(out, response, r);
     er_bytes_text(out, ",");

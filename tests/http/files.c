@@ -106,7 +106,8 @@ START_TEST(a_reply_that_can_have_no_body_leaves_the_file_alone)
         if (there) write_all(place.path, "old");
         struct world w;
         world_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
+        errand_result r = world_send(&w,
+                                     (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
         ck_well(&r);
         ck_body_eq(&r, "");
         if (there) ck_assert_str_eq(read_all(place.path), "old");

@@ -376,6 +376,27 @@ START_TEST(a_refused_expectation_is_given_up_once)
 }
 END_TEST
 
+START_TEST(an_own_handle_that_insists_on_its_expectation_comes_to_an_end)
+{
+    struct world w;
+    struct guide guide = { .home = NULL };
+    world_open(&w, expects_nothing, &guide, NULL);
+    CURL *easy = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, "Expect: 100-continue");
+    curl_easy_setopt(easy, CURLOPT_URL, world_url(&w, "/a"));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "pay");
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* while it connects, curl comes back to its caller */
+    errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 417);
+    ck_assert(!errand_result_transient(&r));
+    ck_assert_uint_le(guide.n, 3);
+    errand_result_free(&r);
+    curl_slist_free_all(headers);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- names beyond ASCII ---- */
 
 #if LIBCURL_VERSION_NUM >= 0x075800 /* CURLU_PUNYCODE */
@@ -438,6 +459,7 @@ Suite *redirects_suite(void)
     tcase_add_loop_test(tc, a_redirect_whose_body_does_not_end_is_followed_after_a_moment, 0, 2);
     tcase_add_test(tc, a_redirects_small_body_does_not_cost_its_connection);
     tcase_add_loop_test(tc, a_refused_expectation_is_given_up_once, 0, 4);
+    tcase_add_test(tc, an_own_handle_that_insists_on_its_expectation_comes_to_an_end);
 #if LIBCURL_VERSION_NUM >= 0x075800
     tcase_add_loop_test(tc, a_host_beyond_ascii_is_asked_for_in_ascii, 0, (int)(sizeof foreign / sizeof *foreign));
 #endif
