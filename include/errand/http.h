@@ -228,7 +228,8 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
  * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
- * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one, or it is a 417 to an Expect header of your own: libcurl
+ * it is done; one that forks and returns in the child ends the child (pool.h), but only when curl comes back, so leave it with exec or
+ * _exit. A status is no error unless CURLOPT_FAILONERROR makes it one, or it is a 417 to an Expect header of your own: libcurl
  * answers that with the same request for ever, which ends here when the second is seen (ERRAND_HTTP + 417). A server that answers before
  * libcurl comes back from sending gets more of them, so better name no Expect. Before libcurl 8.1 give a handle that has been used
  * already as its curl_easy_duphandle: there a reply whose first header line begins with a blank is written to memory that the

@@ -426,6 +426,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, defaults->user_agent)) return ENOMEM;
         if (curl_easy_setopt(handle->easy, CURLOPT_ACCEPT_ENCODING, codings)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
+        er_end_in_child();
         if (codings) curl_easy_setopt(handle->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* we do it */
         curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */
     }

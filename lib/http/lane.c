@@ -381,17 +381,23 @@ static int set_due(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+static void act(er_lane *lane, curl_socket_t fd, int heard)
+{
+    int running;
+    curl_multi_socket_action(lane->multi, fd, heard, &running);
+    er_end_in_child(); /* a callback that the caller's own touch has set */
+}
+
 /* Lets curl do what is due, until nothing is. */
 static void drive(er_lane *lane)
 {
-    int running;
     for (;;) {
         if (lane->defaults->curl < ER_CURL_TRIES_NEXT) er_sockets_nudge(&lane->sockets);
         take_completed(lane);
         hand_on(lane);
         if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
         lane->due_ns = INT64_MAX;
-        curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        act(lane, CURL_SOCKET_TIMEOUT, 0);
     }
 }
 
@@ -426,10 +432,10 @@ static bool doze(er_lane *lane, unsigned stop)
     er_lock_give(&lane->lock);
     if (ends || news) return !ends;
     er_event events[EVENTS];
-    int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms), running;
+    int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms);
     for (int i = 0; i < n; i++) {
         int heard = er_sockets_heard(&lane->sockets, events[i]);
-        if (heard) curl_multi_socket_action(lane->multi, events[i].fd, heard, &running);
+        if (heard) act(lane, events[i].fd, heard);
     }
     return true;
 }

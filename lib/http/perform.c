@@ -239,6 +239,7 @@ static errand_result carry(performer *by, perform *p)
     for (;;) {
         int running, left;
         curl_multi_perform(by->multi, &running);
+        er_end_in_child();
         CURLMsg *message = curl_multi_info_read(by->multi, &left);
         if (message) {
             CURLcode code = message->data.result;
