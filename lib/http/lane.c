@@ -42,12 +42,29 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
+static void come(er_lane *lane, er_exchange *x, er_seat seat) /* under its lock */
+{
+    er_store(&x->at, lane);
+    x->seat = seat;
+}
+
+static void part(er_exchange *x) /* under the lock of its lane */
+{
+    x->seat = ER_SEAT_LEFT;
+    er_store(&x->at, NULL);
+}
+
+/* Under its lock: then it stays so. Who has looked where x is may come when it is elsewhere, or ended by another. */
+static bool is_here(const er_lane *lane, const er_exchange *x) { return er_load(&x->at) == lane; }
+
 static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had; `off` is next */
 {
     er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
     er_list_take_all(&refused, &lane->inbox);
+    for (er_node *node = refused.head.next; node != &refused.head; node = node->next)
+        part(er_of(node, er_exchange, queued));
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
 }
@@ -61,16 +78,16 @@ static bool start(er_lane *lane)
 
 static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
 {
-    if (x->seat != ER_SEAT_INBOX || lane->begun) return false;
+    if (!is_here(lane, x) || x->seat != ER_SEAT_INBOX || lane->begun) return false;
     er_list_remove(&x->queued);
-    x->seat = ER_SEAT_LEFT;
+    part(x);
     return true;
 }
 
 bool er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    x->seat = ER_SEAT_INBOX;
+    come(lane, x, ER_SEAT_INBOX);
     er_list_push(&lane->inbox, &x->queued);
     if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
         er_lock_give(&lane->lock);
@@ -99,7 +116,7 @@ bool er_lane_leave(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     bool back = take_back(lane, x);
-    if (!back && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
+    if (!back && is_here(lane, x) && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
         er_list_push(&lane->leaving, &x->leaving);
         wake(lane);
     }
@@ -112,11 +129,9 @@ er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *ne
     er_limit late = ER_LIMIT_NONE;
     *next_ns = INT64_MAX;
     er_lock_take(&lane->lock);
-    if (!lane->begun && x->seat != ER_SEAT_TAKEN) late = er_exchange_overdue(x, now_ns, next_ns);
-    if (late && !take_back(lane, x)) { /* on its way into the inbox */
-        late = ER_LIMIT_NONE;
-        *next_ns = now_ns + ER_MS;
-    }
+    if (!lane->begun && is_here(lane, x)) late = er_exchange_overdue(x, now_ns, next_ns);
+    else if (!lane->begun) *next_ns = now_ns + ER_MS; /* on its way into the inbox, or out of it */
+    if (late) take_back(lane, x);
     er_lock_give(&lane->lock);
     return late;
 }
@@ -171,7 +186,7 @@ static void give_handle(er_lane *lane, er_handle *handle)
 static void leave_seat(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    x->seat = ER_SEAT_LEFT;
+    part(x);
     if (er_listed(&x->leaving)) er_list_remove(&x->leaving);
     er_lock_give(&lane->lock);
     er_list_remove(&x->queued);
@@ -363,7 +378,7 @@ static void hand_on(er_lane *lane)
         while ((node = er_list_pop(&mine))) {
             er_exchange *x = er_of(node, er_exchange, queued);
             er_lock_take(&lane->lock);
-            x->seat = ER_SEAT_TAKEN;
+            come(lane, x, ER_SEAT_TAKEN);
             er_lock_give(&lane->lock);
             seat(lane, x);
         }

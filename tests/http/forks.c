@@ -31,7 +31,8 @@ struct listener {
 static void hear(const errand_stage_view *view, void *arg)
 {
     struct listener *l = arg;
-    while (view->stage == ERRAND_STAGE_QUEUED && !raw_server_requests(l->w.server)) sched_yield(); /* there is more to be told then */
+    while (view->stage == ERRAND_STAGE_QUEUED && !raw_server_requests(l->w.server))
+        sched_yield(); /* there is more to be told then */
     fork_inside_now(&l->f);
 }
 
@@ -61,13 +62,18 @@ static errand_result send_with(struct world *w, fork_inside *f, int where)
     errand_request request = { .url = "/", .setup_arg = f };
     CURL *easy;
     switch (where) {
-    case 0: request.setup = set_up; break;
-    case 1: request.setup = set_trace; break;
+    case 0:
+        request.setup = set_up;
+        break;
+    case 1:
+        request.setup = set_trace;
+        break;
     case 2:
         request.body_fn = say_hello;
         request.body_arg = f;
         break;
-    case 3: break; /* on_stage */
+    case 3:
+        break; /* on_stage */
     default:
         easy = curl_easy_init();
         curl_easy_setopt(easy, CURLOPT_URL, world_url(w, "/"));

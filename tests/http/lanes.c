@@ -528,8 +528,7 @@ static void answer_when_told(void *arg, const char *name, er_addresses *out)
 {
     struct busy *busy = arg;
     (void)name;
-    atomic_fetch_add(&busy->began, 1);
-    until(&busy->told, 1);
+    until(&busy->told, 1 + atomic_fetch_add(&busy->began, 1));
     *out = (er_addresses){ .text = "127.0.0.1" };
 }
 
@@ -558,6 +557,39 @@ START_TEST(any_number_that_waits_ends_where_no_lane_can_begin)
         errand_result_free(&r);
     }
     free(fs);
+    world_close(&w);
+}
+END_TEST
+
+/* Cancels come while a lane finds that it has no thread: one of the two ends each. */
+START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
+{
+    enum { MANY = 200 };
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    unsigned n = storm(20);
+    errand_future *fs[MANY];
+    world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
+    er_resolver_use(w.http->resolver, answer_when_told, &busy);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    for (unsigned round = 1; round <= n; round++) {
+        char url[40];
+        snprintf(url, sizeof url, "http://name%u.test/", round);
+        for (unsigned i = 0; i < MANY; i++) fs[i] = errand_get(w.http, url);
+        until(&busy.began, round);
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+        atomic_store(&busy.told, round);
+        for (unsigned i = MANY; i--;) errand_cancel(fs[i]);
+        for (unsigned i = 0; i < MANY; i++) errand_wait(fs[i], ERRAND_FOREVER);
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+        for (unsigned i = 0; i < MANY; i++) {
+            errand_result r = errand_await(fs[i]);
+            ck_assert_msg(r.error == EAGAIN || r.error == ENOMEM || r.error == ECANCELED, "%s",
+                          errand_result_message(&r));
+            errand_result_free(&r);
+        }
+    }
     world_close(&w);
 }
 END_TEST
@@ -604,6 +636,7 @@ Suite *lanes_suite(void)
         return suite;
     tc = tcase_create("no threads");
     tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
+    tcase_add_test(tc, what_is_cancelled_where_no_lane_can_begin_ends_once);
     tcase_add_test(tc, any_number_that_waits_ends_where_no_lane_can_begin);
     suite_add_tcase(suite, tc);
     return suite;
