@@ -112,6 +112,14 @@ bool er_lane_add(er_lane *lane, er_exchange *x)
     return begins;
 }
 
+bool er_lane_begun(er_lane *lane)
+{
+    er_lock_take(&lane->lock);
+    bool begun = lane->begun;
+    er_lock_give(&lane->lock);
+    return begun;
+}
+
 bool er_lane_leave(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);

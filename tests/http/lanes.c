@@ -26,13 +26,15 @@
 #define SANITIZED 0
 #endif
 
-static void gets_well(struct world *w, const char *url, const char *body)
+static void ends_with(errand_future *f, const char *body)
 {
-    errand_result r = errand_await(errand_get(w->http, url));
+    errand_result r = errand_await(f);
     ck_well(&r);
     ck_body_eq(&r, body);
     errand_result_free(&r);
 }
+
+static void gets_well(struct world *w, const char *url, const char *body) { ends_with(errand_get(w->http, url), body); }
 
 /* ---- a listener of the test's own ---- */
 
@@ -524,6 +526,41 @@ START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
 }
 END_TEST
 
+static void hold(struct raw_conn *conn, void *arg)
+{
+    struct busy *busy = arg;
+    if (!raw_read_request(conn, NULL)) return;
+    atomic_fetch_add(&busy->began, 1);
+    if (hold_until(conn, &busy->told, 1)) raw_reply(conn, 200, "text/plain", "first");
+}
+
+START_TEST(a_lane_with_a_thread_takes_what_another_cannot_begin)
+{
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    struct listener l;
+    listen_at(&l, "127.0.0.1", 0);
+    world_open(&w, hold, &busy, &(errand_http_opts){ .lanes = 2, .limit = 4 });
+    errand_future *first = errand_get(w.http, "/");
+    until(&busy.began, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    errand_future *second = errand_get(w.http, url_of(l.port)); /* the lane with less to do has no thread */
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    int early = errand_wait(second, 0);
+    ck_assert_msg(early == ETIMEDOUT, "%d", early);
+    int fd = accept(l.fd, NULL, NULL);
+    answer(fd, "second");
+    ends_with(second, "second");
+    close(fd);
+    atomic_store(&busy.told, 1);
+    ends_with(first, "first");
+    unlisten(&l);
+    world_close(&w);
+}
+END_TEST
+
 static void answer_when_told(void *arg, const char *name, er_addresses *out)
 {
     struct busy *busy = arg;
@@ -636,6 +673,7 @@ Suite *lanes_suite(void)
         return suite;
     tc = tcase_create("no threads");
     tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
+    tcase_add_test(tc, a_lane_with_a_thread_takes_what_another_cannot_begin);
     tcase_add_test(tc, what_is_cancelled_where_no_lane_can_begin_ends_once);
     tcase_add_test(tc, any_number_that_waits_ends_where_no_lane_can_begin);
     suite_add_tcase(suite, tc);
