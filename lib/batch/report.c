@@ -6,10 +6,10 @@
 #include "batch/report.h"
 
 #include "http/classify.h"
+#include "http/words.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 static er_span span_of(const char *text) { return (er_span){ text, strlen(text) }; }
 
@@ -115,7 +115,7 @@ static bool says_json(const errand_response *response)
     const char *type = errand_response_header(response, "Content-Type", 0);
     if (!type) return false;
     size_t n = strcspn(type, "; \t");
-    return (n == 16 && !strncasecmp(type, "application/json", n)) || (n > 5 && !strncasecmp(type + n - 5, "+json", 5));
+    return (n == 16 && er_alike(type, "application/json", n)) || (n > 5 && er_alike(type + n - 5, "+json", 5));
 }
 
 static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)

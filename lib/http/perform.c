@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct performer {
     er_resident resident;
@@ -80,7 +79,7 @@ static bool may_have_run(const perform *p)
     if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0) return false;
     curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_METHOD, &method);
     curl_easy_getinfo(p->easy, CURLINFO_SCHEME, &scheme);
-    bool http = scheme && (!strcasecmp(scheme, "http") || !strcasecmp(scheme, "https"));
+    bool http = scheme && (er_alike(scheme, "http", SIZE_MAX) || er_alike(scheme, "https", SIZE_MAX));
     return !method || !er_method_idempotent(method) || (!http && strcmp(method, "GET") != 0);
 }
 

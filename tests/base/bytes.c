@@ -1,6 +1,6 @@
 /* Growing buffers, and structs of another size than ours. */
 #include "bases.h"
-#include "comma_locale.h"
+#include "locales.h"
 
 #include "base/bytes.h"
 #include "base/options.h"

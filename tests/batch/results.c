@@ -2,7 +2,7 @@
 #include "batch/fetching.h"
 #include "batch/files.h"
 #include "batch/suites.h"
-#include "comma_locale.h"
+#include "locales.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Replies as JSON, and results as JSON. */
 #include "world.h"
 
-#include "comma_locale.h"
+#include "locales.h"
 
 static void say_json(struct raw_conn *conn, void *arg)
 {

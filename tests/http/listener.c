@@ -11,8 +11,7 @@ void listen_at(struct listener *l, const char *address, unsigned port)
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     socklen_t size = sizeof at;
     int one = 1;
-    for (int i = 0; i < 4; i++)
-        l->fillers[i] = -1;
+    for (int i = 0; i < 4; i++) l->fillers[i] = -1;
     l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     inet_pton(AF_INET, address, &at.sin_addr);
@@ -36,8 +35,7 @@ void fill(struct listener *l)
 void unlisten(struct listener *l)
 {
     for (int i = 0; i < 4; i++) {
-        if (l->fillers[i] >= 0)
-            close(l->fillers[i]);
+        if (l->fillers[i] >= 0) close(l->fillers[i]);
     }
     close(l->fd);
 }
@@ -69,17 +67,14 @@ unsigned connecting(unsigned port)
     char line[300], wanted[40];
     unsigned n = 0;
     snprintf(wanted, sizeof wanted, ":%04X 02 ", port);
-    while (file && fgets(line, sizeof line, file))
-        n += strstr(line, wanted) != NULL;
-    if (file)
-        fclose(file);
+    while (file && fgets(line, sizeof line, file)) n += strstr(line, wanted) != NULL;
+    if (file) fclose(file);
     return n;
 }
 
 void until_connecting(unsigned port, unsigned n)
 {
-    while (connecting(port) != n)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (connecting(port) != n) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 const char *url_of(unsigned port)

@@ -1,7 +1,7 @@
 /* The formatter and printf: the same of everything it knows, and what it does not know is printf's. */
 #include "log/format.h"
 #include "log/pack.h"
-#include "comma_locale.h"
+#include "locales.h"
 #include "logs.h"
 
 #include <errno.h>
