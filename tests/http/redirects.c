@@ -3,8 +3,8 @@
 
 #include "locales.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
-#include <strings.h>
 #include <time.h>
 
 #define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -245,7 +245,7 @@ START_TEST(letters_are_the_same_in_every_locale)
         puts("SKIPPED: a Turkish locale, for want of one (Debian's package locales)");
         return;
     }
-    ck_assert_int_ne(strcasecmp("LOCATION", "location"), 0);
+    ck_assert_int_ne(tolower('I'), 'i');
     guided(&w, &guide, "", NULL);
     guided(&away, &other, "", NULL);
     snprintf(reply, sizeof reply, "HTTP/1.1 302 Found\r\nLOCATION: %s/x\r\nContent-Length: 0\r\n\r\n",
