@@ -14,6 +14,11 @@
  *   408 425 429 500 502 503 504 522 524, Retry-After honoured               idempotent, or keyed
  *   bad URL, certificate, protocol, body too large, cancelled, other 4xx    never
  *
+ * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and 302 after POST with GET, all others
+ * with the same method and body. A 3xx whose Location is empty or missing is the final reply; two Locations that differ are a protocol
+ * error. A redirect's own body does not matter: after 64 KiB or 500 ms of it its connection is closed. A 417 to a request with an
+ * Expect header is handled alike: the request is sent once more, without that header.
+ *
  * HTTP/2 (`http2`): requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is
  * cancelled or late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113,
  * 8.7), but libcurl cannot tell it from a lost connection, so it is one here: sent, and tried again only if that is harmless.
@@ -156,6 +161,7 @@ typedef struct errand_request {
     struct json_object  *json;    /* borrowed; instead of body; brings its Content-Type                               */
     const char          *save_to; /* the body of a 2xx goes into this file, on disk and whole, or not at all. It takes the place
                                      of a file that is there, and its owner, group and mode; symbolic links are followed.
+                                     A reply that can have no body (to HEAD, or a 204) leaves the file alone.
                                      Refused before anything is sent: a folder, a device, FIFO or socket, an owner that
                                      cannot be kept. Until it is whole it has no name (.errand-*.tmp beside its place, where
                                      the file system knows no files without one)                                     */
@@ -222,7 +228,10 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
  * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
- * it is done. A status is no error unless CURLOPT_FAILONERROR makes it one. Before libcurl 8.1 give a handle that has been used
+ * it is done; one that forks and returns in the child ends the child (pool.h), but only when curl comes back, so leave it with exec or
+ * _exit. A status is no error unless CURLOPT_FAILONERROR makes it one, or it is a 417 to an Expect header of your own: libcurl
+ * answers that with the same request for ever, which ends here when the second is seen (ERRAND_HTTP + 417). A server that answers before
+ * libcurl comes back from sending gets more of them, so better name no Expect. Before libcurl 8.1 give a handle that has been used
  * already as its curl_easy_duphandle: there a reply whose first header line begins with a blank is written to memory that the
  * transfer before has freed. (Requests of errand_send are safe.) */
 ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);

@@ -10,7 +10,7 @@
  *   retries           extra attempts
  *   idempotent        true: harmless to do twice
  *   idempotency_key   a string, or true: a fresh UUID, kept for all attempts. Such a header in headers counts as one
- *   save_to           the body of a 2xx goes into this file, whole or not at all (http.h)
+ *   save_to           the body of a 2xx goes into this file, whole or not at all (http.h); nothing of HEAD or a 204
  *   meta              anything, echoed
  * Blank lines are skipped, CRLF and a byte order mark are accepted, a line over 16 MiB is a bad one.
  *

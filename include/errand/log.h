@@ -144,8 +144,8 @@ static inline int errand_log_add_syslog(errand_log *log, const char *ident, cons
 
 /* Each line goes to fn, on the log's thread, one at a time; what it is given is valid until it returns. It returns 0 or an
  * errno, which counts as a line it could not take. It may log: what it says finds its ring full sooner or later, and then is
- * dropped and counted, for it never waits. It may not flush, reopen or close its own log (EDEADLK). free(arg) once, when the log
- * has closed; when this fails it is not called. */
+ * dropped and counted, for it never waits. It may not flush, reopen or close its own log (EDEADLK). A child that it
+ * forks, and returns in, ends there with status 127. free(arg) once, when the log has closed; when this fails it is not called. */
 typedef struct errand_log_line {
     errand_log_level level;
     int              line;

@@ -98,7 +98,7 @@ static inline errand_result errand_fail(int error)
     return r;
 }
 
-/* A failure with a message of yours (printf). Out of memory: the same failure without the message. error 0 is EINVAL. */
+/* A failure with a message of yours (printf, as in the C locale). Out of memory: the same failure without the message. error 0 is EINVAL. */
 ERRAND_API errand_result errand_failf(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same with everything a retry goes by: retry_after_ms (-1: none), and whether the work may have been done although

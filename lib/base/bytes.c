@@ -2,7 +2,6 @@
 #include "base/bytes.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 int er_bytes_reserve(er_bytes *b, size_t more)
@@ -34,9 +33,9 @@ void er_bytes_vformat(er_bytes *b, const char *fmt, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = er_vformat(NULL, 0, fmt, args);
     if (n >= 0 && !er_bytes_reserve(b, (size_t)n)) {
-        vsnprintf(b->at + b->size, (size_t)n + 1, fmt, again);
+        er_vformat(b->at + b->size, (size_t)n + 1, fmt, again);
         b->size += (size_t)n;
     }
     va_end(again);

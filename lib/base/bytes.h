@@ -15,6 +15,7 @@ typedef struct er_bytes {
 
 ER_SHARED void er_bytes_add(er_bytes *b, const void *at, size_t size);
 ER_SHARED void er_bytes_text(er_bytes *b, const char *text);
+/* As in the C locale, whatever the program has set. */
 ER_SHARED void er_bytes_format(er_bytes *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 ER_SHARED void er_bytes_vformat(er_bytes *b, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 ER_SHARED int  er_bytes_reserve(er_bytes *b, size_t more); /* so that the next `more` bytes cannot fail */

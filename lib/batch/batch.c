@@ -170,6 +170,7 @@ static void drain(batch *b)
         else b->tally->successful++;
         if (errand_result_kind(&it->result) == ERRAND_KIND_CANCELLED) b->tally->cancelled++;
         int error = b->each(it->thing, it->result, b->arg);
+        er_end_in_child();
         if (error) stop_all(b, error, ERRAND_BY_NOBODY);
 
         er_lock_take(&b->lock);
@@ -187,6 +188,7 @@ static void end_item(item *it, errand_result r)
 {
     batch *b = it->batch;
     it->bytes = b->size_of ? b->size_of(it->thing, &r, b->arg) : 0;
+    er_end_in_child();
     er_lock_take(&b->lock);
     it->result = r;
     it->ended = true;
@@ -270,6 +272,7 @@ static void pump_run(er_resident *self)
         item *it = er_alloc_zero(sizeof *it);
         int error = it ? 0 : ENOMEM;
         void *thing = it ? b->next(b->arg, &error) : NULL;
+        er_end_in_child();
         if (thing) {
             begin(b, it, thing);
             continue;

@@ -6,11 +6,12 @@
  * remains to be wrong with a request the session says. */
 #include "batch/job.h"
 
+#include "http/words.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq)
 {
@@ -107,7 +108,7 @@ static int read_url(er_line_job *job, const char *key, er_span v)
     if (!url) return job->error;
     size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
     if (scheme && url[scheme] == ':') {
-        bool http = (scheme == 4 && !strncasecmp(url, "http", 4)) || (scheme == 5 && !strncasecmp(url, "https", 5));
+        bool http = (scheme == 4 && er_alike(url, "http", 4)) || (scheme == 5 && er_alike(url, "https", 5));
         int shown = scheme < 40 ? (int)scheme : 40;
         if (!http) return bad(job, "key \"url\": only http and https, not \"%.*s\"", shown, url);
         if (strncmp(url + scheme, "://", 3) || !url[scheme + 3] || strchr("/?#:", url[scheme + 3])) {

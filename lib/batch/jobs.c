@@ -156,6 +156,7 @@ static void complain(const errand_jobs *jobs, const char *fmt, ...)
     er_bytes_vformat(&text, fmt, args);
     va_end(args);
     jobs->opts.complain(text.error ? "out of memory" : text.at, jobs->opts.arg);
+    er_end_in_child();
     er_bytes_free(&text);
 }
 

@@ -5,9 +5,11 @@
  * was written. */
 #include "batch/report.h"
 
+#include "http/classify.h"
+#include "http/words.h"
+
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 static er_span span_of(const char *text) { return (er_span){ text, strlen(text) }; }
 
@@ -113,7 +115,7 @@ static bool says_json(const errand_response *response)
     const char *type = errand_response_header(response, "Content-Type", 0);
     if (!type) return false;
     size_t n = strcspn(type, "; \t");
-    return (n == 16 && !strncasecmp(type, "application/json", n)) || (n > 5 && !strncasecmp(type + n - 5, "+json", 5));
+    return (n == 16 && er_alike(type, "application/json", n)) || (n > 5 && er_alike(type + n - 5, "+json", 5));
 }
 
 static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)
@@ -155,7 +157,9 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     put_attempts(out, job, r, verbose);
     put_timings(out, r);
     int status = response ? errand_response_status(response) : 0;
-    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300; /* of no other the body is saved */
+    const char *method = job->request.method ? job->request.method : "GET";
+    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 &&
+                 !er_reply_is_bare(method, status);
     if (saved) er_bytes_text(out, ",\"body\":null");
     else put_body(out, response, r);
     er_bytes_text(out, ",");

@@ -94,7 +94,7 @@ er_frame         **er_frame_here(void);
 unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
 /* After the user's code has run on a worker: where that code forked and returns in the child, the child ends here. It has nothing to go
  * back to, and what the parent's pool has to do is the parent's. */
-void               er_end_in_child(void);
+ER_SHARED void er_end_in_child(void);
 er_task           *er_task_change(er_task *task, er_frame **frame); /* by who runs one on his own stack: swaps both; call
                                                       it again with what it returned and the same frame to put back */
 

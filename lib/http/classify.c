@@ -26,6 +26,11 @@ bool er_method_idempotent(const char *method)
     return false;
 }
 
+bool er_reply_is_bare(const char *method, int status)
+{
+    return !strcmp(method, "HEAD") || status == 204 || status == 304;
+}
+
 bool er_method_takes_content(const char *method)
 {
     return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");

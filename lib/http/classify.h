@@ -12,6 +12,9 @@ bool er_method_takes_content(const char *method);
 /* A request of this method may be done twice without harm (RFC 9110, 9.2.2). */
 bool er_method_idempotent(const char *method);
 
+/* Such a reply has no body by its nature, whatever its headers say (RFC 9112, 6.3): that is less than an empty one. */
+bool er_reply_is_bare(const char *method, int status);
+
 /* A status of 400 and more. */
 errand_kind er_status_kind(int status);
 

@@ -14,13 +14,14 @@
  * window is at most 8 MiB (RFC 9659), brotli's 16 MiB. */
 #include "http/decoder.h"
 
+#include "http/words.h"
+
 #include <errand/result.h>
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <strings.h>
 #include <zlib.h>
 #ifdef WITH_BROTLI
 #include <brotli/decode.h>
@@ -238,7 +239,7 @@ const char *er_codings_known(void)
 
 static bool is(const char *name, const char *word, size_t size)
 {
-    return name && strlen(name) == size && !strncasecmp(name, word, size);
+    return name && strlen(name) == size && er_alike(name, word, size);
 }
 
 void er_codings_add(er_codings *codings, const char *value)

@@ -79,6 +79,8 @@ typedef struct er_exchange {
     er_found       *found;      /* addresses for this hop; counted. NULL: none needed, or a connection stands already */
     struct er_lane *lane;
 
+    struct er_lane
+        *at; /* atomic, changed under the lock of the lane that it names: that guards what follows. NULL: none */
     er_node         queued;  /* in the inbox (lane's lock), seated (lane's thread) */
     er_node         leaving; /* lane's lock */
     er_seat         seat;

@@ -117,7 +117,7 @@ static bool ends_with_tls(const er_exchange *x)
     long version = 0;
     if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths) return false;
     curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
-    bool none = !strcmp(x->hop.method, "HEAD") || reply->status == 204 || reply->status == 304;
+    bool none = er_reply_is_bare(x->hop.method, reply->status);
     return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
 }
 
@@ -434,6 +434,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, defaults->user_agent)) return ENOMEM;
         if (curl_easy_setopt(handle->easy, CURLOPT_ACCEPT_ENCODING, codings)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
+        er_end_in_child();
         if (codings) curl_easy_setopt(handle->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* we do it */
         curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */
     }

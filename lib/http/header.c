@@ -8,13 +8,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- lists ---- */
 
 bool er_header_named(const char *line, const char *name, size_t size)
 {
-    return !strncasecmp(line, name, size) && (line[size] == ':' || line[size] == ';');
+    return er_alike(line, name, size) && (line[size] == ':' || line[size] == ';');
 }
 
 const char *er_header_find(const struct curl_slist *list, const char *name, size_t size)
@@ -114,7 +113,7 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
 bool er_header_secret(const char *line)
 {
     static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token" };
-    if (!strncasecmp(line, "Proxy-", 6)) return true;
+    if (er_alike(line, "Proxy-", 6)) return true;
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
         if (er_header_named(line, secrets[i], strlen(secrets[i]))) return true;
     }

@@ -10,15 +10,14 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* application/json, or anything +json (RFC 6839) */
 static bool is_json_type(const char *type)
 {
     if (!type) return false;
     size_t size = strcspn(type, "; \t");
-    if (size == 16 && !strncasecmp(type, "application/json", 16)) return true;
-    return size > 5 && memchr(type, '/', size) && !strncasecmp(type + size - 5, "+json", 5);
+    if (size == 16 && er_alike(type, "application/json", 16)) return true;
+    return size > 5 && memchr(type, '/', size) && er_alike(type + size - 5, "+json", 5);
 }
 
 static const char *how_it_begins(const errand_response *response, const char *what)

@@ -26,6 +26,7 @@
 #include "http/lane.h"
 
 #include "base/clock.h"
+#include "http/classify.h"
 #include "http/outcome.h"
 
 #include <errno.h>
@@ -41,12 +42,29 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
+static void come(er_lane *lane, er_exchange *x, er_seat seat) /* under its lock */
+{
+    er_store(&x->at, lane);
+    x->seat = seat;
+}
+
+static void part(er_exchange *x) /* under the lock of its lane */
+{
+    x->seat = ER_SEAT_LEFT;
+    er_store(&x->at, NULL);
+}
+
+/* Under its lock: then it stays so. Who has looked where x is may come when it is elsewhere, or ended by another. */
+static bool is_here(const er_lane *lane, const er_exchange *x) { return er_load(&x->at) == lane; }
+
 static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had; `off` is next */
 {
     er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
     er_list_take_all(&refused, &lane->inbox);
+    for (er_node *node = refused.head.next; node != &refused.head; node = node->next)
+        part(er_of(node, er_exchange, queued));
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
 }
@@ -60,16 +78,16 @@ static bool start(er_lane *lane)
 
 static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
 {
-    if (x->seat != ER_SEAT_INBOX || lane->begun) return false;
+    if (!is_here(lane, x) || x->seat != ER_SEAT_INBOX || lane->begun) return false;
     er_list_remove(&x->queued);
-    x->seat = ER_SEAT_LEFT;
+    part(x);
     return true;
 }
 
 bool er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    x->seat = ER_SEAT_INBOX;
+    come(lane, x, ER_SEAT_INBOX);
     er_list_push(&lane->inbox, &x->queued);
     if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
         er_lock_give(&lane->lock);
@@ -94,11 +112,19 @@ bool er_lane_add(er_lane *lane, er_exchange *x)
     return begins;
 }
 
+bool er_lane_begun(er_lane *lane)
+{
+    er_lock_take(&lane->lock);
+    bool begun = lane->begun;
+    er_lock_give(&lane->lock);
+    return begun;
+}
+
 bool er_lane_leave(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     bool back = take_back(lane, x);
-    if (!back && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
+    if (!back && is_here(lane, x) && x->seat == ER_SEAT_TAKEN && !er_listed(&x->leaving)) {
         er_list_push(&lane->leaving, &x->leaving);
         wake(lane);
     }
@@ -111,11 +137,9 @@ er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *ne
     er_limit late = ER_LIMIT_NONE;
     *next_ns = INT64_MAX;
     er_lock_take(&lane->lock);
-    if (!lane->begun && x->seat != ER_SEAT_TAKEN) late = er_exchange_overdue(x, now_ns, next_ns);
-    if (late && !take_back(lane, x)) { /* on its way into the inbox */
-        late = ER_LIMIT_NONE;
-        *next_ns = now_ns + ER_MS;
-    }
+    if (!lane->begun && is_here(lane, x)) late = er_exchange_overdue(x, now_ns, next_ns);
+    else if (!lane->begun) *next_ns = now_ns + ER_MS; /* on its way into the inbox, or out of it */
+    if (late) take_back(lane, x);
     er_lock_give(&lane->lock);
     return late;
 }
@@ -170,7 +194,7 @@ static void give_handle(er_lane *lane, er_handle *handle)
 static void leave_seat(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    x->seat = ER_SEAT_LEFT;
+    part(x);
     if (er_listed(&x->leaving)) er_list_remove(&x->leaving);
     er_lock_give(&lane->lock);
     er_list_remove(&x->queued);
@@ -264,7 +288,9 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
     if (x->stays) code = CURLE_OK; /* it is whole */
     if (code || x->resent || x->stays) x->handle->spent = true;
     if (!x->follows) { /* whatever has become of the body of one that does */
-        bool keeps = x->keeps || (x->request->save_to && er_exchange_is_success(x)); /* an empty file has not been begun */
+        bool empty = x->request->save_to && er_exchange_is_success(x) &&
+                     !er_reply_is_bare(x->hop.method, x->response->status);
+        bool keeps = x->keeps || empty; /* an empty file has not been begun */
         errand_result r = er_outcome_ended(x, code);
         if (keeps && !r.error) finish(lane, x, r);
         else end(lane, x, r);
@@ -360,7 +386,7 @@ static void hand_on(er_lane *lane)
         while ((node = er_list_pop(&mine))) {
             er_exchange *x = er_of(node, er_exchange, queued);
             er_lock_take(&lane->lock);
-            x->seat = ER_SEAT_TAKEN;
+            come(lane, x, ER_SEAT_TAKEN);
             er_lock_give(&lane->lock);
             seat(lane, x);
         }
@@ -378,17 +404,23 @@ static int set_due(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+static void act(er_lane *lane, curl_socket_t fd, int heard)
+{
+    int running;
+    curl_multi_socket_action(lane->multi, fd, heard, &running);
+    er_end_in_child(); /* a callback that the caller's own touch has set */
+}
+
 /* Lets curl do what is due, until nothing is. */
 static void drive(er_lane *lane)
 {
-    int running;
     for (;;) {
         if (lane->defaults->curl < ER_CURL_TRIES_NEXT) er_sockets_nudge(&lane->sockets);
         take_completed(lane);
         hand_on(lane);
         if (lane->due_ns && (lane->due_ns == INT64_MAX || lane->due_ns > er_now_ns())) return;
         lane->due_ns = INT64_MAX;
-        curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        act(lane, CURL_SOCKET_TIMEOUT, 0);
     }
 }
 
@@ -423,10 +455,10 @@ static bool doze(er_lane *lane, unsigned stop)
     er_lock_give(&lane->lock);
     if (ends || news) return !ends;
     er_event events[EVENTS];
-    int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms), running;
+    int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms);
     for (int i = 0; i < n; i++) {
         int heard = er_sockets_heard(&lane->sockets, events[i]);
-        if (heard) curl_multi_socket_action(lane->multi, events[i].fd, heard, &running);
+        if (heard) act(lane, events[i].fd, heard);
     }
     return true;
 }

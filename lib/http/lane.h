@@ -28,7 +28,7 @@ typedef struct er_lane {
                                                                      or like all others if mine is NULL */
     void             (*again)(er_exchange *x, er_where *where);  /* a redirect: into the line */
     void             (*rest)(er_exchange *x); /* it is done here, though not over: gives its slot back */
-    void             (*refuse)(struct er_lane *lane, er_list *refused, int error); /* ends them */
+    void (*refuse)(struct er_lane *lane, er_list *refused, int error); /* takes them elsewhere, or ends them */
 
     _Alignas(ER_LINE) er_berth berth; /* under the session's lock; this and the next two are written by different threads */
 
@@ -56,6 +56,9 @@ void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots 
 /* Hands x over; its place is LANE. False: it has been refused, for it was told to end, or there is no thread for the lane; then
  * others may have its slot. */
 bool er_lane_add(er_lane *lane, er_exchange *x);
+
+/* It has a thread. */
+bool er_lane_begun(er_lane *lane);
 
 /* x has been told to end. True: the lane's thread has not begun yet (perhaps there is none to be had), and x is the caller's to end. */
 bool er_lane_leave(er_lane *lane, er_exchange *x);

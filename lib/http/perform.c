@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct performer {
     er_resident resident;
@@ -80,7 +79,7 @@ static bool may_have_run(const perform *p)
     if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0) return false;
     curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_METHOD, &method);
     curl_easy_getinfo(p->easy, CURLINFO_SCHEME, &scheme);
-    bool http = scheme && (!strcasecmp(scheme, "http") || !strcasecmp(scheme, "https"));
+    bool http = scheme && (er_alike(scheme, "http", SIZE_MAX) || er_alike(scheme, "https", SIZE_MAX));
     return !method || !er_method_idempotent(method) || (!http && strcmp(method, "GET") != 0);
 }
 
@@ -202,10 +201,24 @@ void er_performs_cancel(errand_http *http)
 
 /* ---- performers ---- */
 
+/* curl sends what was answered with 417 again, as it is, for ever if that has an Expect of the caller's own. The callbacks with which
+ * that could be refused are the caller's, so it is seen when curl comes back: while it connects, or waits for an answer. */
+static bool is_refused(CURL *easy, long *followed)
+{
+    long status = 0, now = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &now); /* of all that curl sends again after an answer */
+    bool again = status == 417 && now > *followed;
+    *followed = now;
+    return again;
+}
+
 static errand_result carry(performer *by, perform *p)
 {
     CURL *easy = p->easy;
     curl_off_t us = 0;
+    long followed = 0;
+    unsigned refused = 0;
     if (er_load(&p->told)) { /* not begun: what the handle knows is of another time */
         er_lock_take(&p->http->slots.lock);
         p->by = NULL;
@@ -225,14 +238,19 @@ static errand_result carry(performer *by, perform *p)
     for (;;) {
         int running, left;
         curl_multi_perform(by->multi, &running);
+        er_end_in_child();
         CURLMsg *message = curl_multi_info_read(by->multi, &left);
         if (message) {
             CURLcode code = message->data.result;
             curl_multi_remove_handle(by->multi, easy);
             return ended(p, code);
         }
-        if (er_load(&p->told)) {
-            errand_result r = stopped(p); /* asked of the handle before it is reset by its removal */
+        refused += is_refused(easy, &followed);
+        bool insists = refused > 1;         /* the first time curl may have taken an Expect of its own away */
+        if (insists || er_load(&p->told)) { /* asked of the handle before it is reset by its removal */
+            errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
+                                               ERRAND_BY_NOBODY, "refused, and refused again, for its Expect header")
+                                      : stopped(p);
             curl_multi_remove_handle(by->multi, easy);
             return r;
         }

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 static bool is_refused_expectation(const er_exchange *x)
 {
@@ -67,7 +66,7 @@ static bool expects(const char *line) { return er_header_named(line, "Expect", 6
 
 static bool is_about_content(const char *line) /* which is not sent any more */
 {
-    return !strncasecmp(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) || expects(line);
+    return er_alike(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) || expects(line);
 }
 
 static bool names_host_or_secret(const char *line)
@@ -100,7 +99,7 @@ static int lead_to(er_exchange *x, char *url, const er_where *where)
     if (hop->own_url) er_free(hop->url);
     hop->url = url;
     hop->own_url = true;
-    hop->https = !strncasecmp(url, "https:", 6);
+    hop->https = er_alike(url, "https:", 6);
     hop->away |= away;
     if (to_get) {
         hop->ran = true;

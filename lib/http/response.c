@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { HEADERS_AT_FIRST = 240 }; /* room for those of most replies at once */
 
@@ -121,7 +120,7 @@ void er_response_codings(errand_response *response, bool decoded)
         er_codings_add(codings, value);
     }
     for (size_t i = 0; (value = errand_response_header(response, "Transfer-Encoding", i)); i++) {
-        codings->unknown |= strcasecmp(value, "chunked") && strcasecmp(value, "identity");
+        codings->unknown |= !er_alike(value, "chunked", SIZE_MAX) && !er_alike(value, "identity", SIZE_MAX);
     }
     if (codings->unknown)
         response->fault = "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than "
@@ -134,7 +133,7 @@ static int unfold(errand_response *response, const char *line, size_t size)
 {
     const char *name = response->headers.at + response->last;
     if (!response->headers.size) return fault(response, EPROTO, "the first header line goes on with none before it");
-    if (!strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding"))
+    if (er_alike(name, "Content-Length", SIZE_MAX) || er_alike(name, "Transfer-Encoding", SIZE_MAX))
         return fault(response, EPROTO, "Content-Length or Transfer-Encoding on two lines");
     while (size && (*line == ' ' || *line == '\t')) line++, size--;
     if (!size || memchr(line, 0, size)) return 0;
@@ -173,7 +172,7 @@ static int add_header(errand_response *response, const char *line, size_t size)
     char *at = response->headers.at + response->headers.size;
     memcpy(at, line, name_size);
     at[name_size] = '\0';
-    if (name_size == 14 && !strcasecmp(at, "Content-Length")) response->lengths++;
+    if (name_size == 14 && er_alike(at, "Content-Length", SIZE_MAX)) response->lengths++;
     memcpy(at + name_size + 1, value, value_size);
     at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
     response->headers.size += name_size + value_size + 2;
@@ -184,7 +183,7 @@ static int add_header(errand_response *response, const char *line, size_t size)
 int er_response_line(errand_response *response, const char *line, size_t size)
 {
     while (size && (line[size - 1] == '\r' || line[size - 1] == '\n')) size--;
-    if (size >= 5 && !strncasecmp(line, "HTTP/", 5) && (response->headers_ended || !response->status)) {
+    if (size >= 5 && er_alike(line, "HTTP/", 5) && (response->headers_ended || !response->status)) {
         begin(response, line, size);
         return 0;
     }
@@ -240,7 +239,7 @@ const char *errand_response_header(const errand_response *response, const char *
     const char *at = response->headers.at, *end = at + response->headers.size;
     while (at < end) {
         const char *value = at + strlen(at) + 1;
-        if (!strcasecmp(at, name) && !i--) return value;
+        if (er_alike(at, name, SIZE_MAX) && !i--) return value;
         at = value + strlen(value) + 1;
     }
     return NULL;

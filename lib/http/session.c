@@ -22,7 +22,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define MOST_LANES    1024
 #define MOST_PER_LANE 1024
@@ -163,7 +162,7 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
     for (const char *const *header = opts->headers; header && *header; header++) {
         int error = er_header_add(&defaults->headers, *header, why);
         if (error) return error;
-        if (!strncasecmp(*header, "Idempotency-Key:", 16)) {
+        if (er_alike(*header, "Idempotency-Key:", 16)) {
             er_bytes_text(why, "a header Idempotency-Key would be the same for all requests");
             return EINVAL;
         }

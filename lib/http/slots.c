@@ -211,14 +211,17 @@ static er_spot *warm_spot(er_slots *s, er_origin *o)
     return NULL;
 }
 
-static er_spot *new_spot(er_slots *s, er_origin *o)
+static er_spot *spot_on(er_origin *o, er_berth *berth)
 {
-    if (o->alone) return &o->spots[0];
-    er_berth *berth = er_of(s->loads[s->least].head.next, er_berth, in_load);
     er_spot *spot = &o->spots[berth->index];
     spot->origin = o;
     spot->berth = berth;
     return spot;
+}
+
+static er_spot *new_spot(er_slots *s, er_origin *o)
+{
+    return o->alone ? &o->spots[0] : spot_on(o, er_of(s->loads[s->least].head.next, er_berth, in_load));
 }
 
 /* ---- asking idle connections back ---- */
@@ -332,6 +335,16 @@ void er_slots_lost(er_slots *s, er_origin *o, er_list *turns)
     o->waiting = 0;
     er_list_take_all(turns, &o->line);
     er_slots_leave(s, o);
+}
+
+bool er_slots_move(er_slots *s, er_slot_turn *turn, er_berth *to)
+{
+    if (to->load >= s->per_lane) return false;
+    er_slots_done(s, turn);
+    turn->spot = spot_on(turn->origin, to);
+    change(s, turn->spot, 1, 0, 0);
+    load(s, to, 1);
+    return true;
 }
 
 void er_slots_done(er_slots *s, er_slot_turn *turn)

@@ -89,6 +89,8 @@ er_berth *er_slots_crowded(er_slots *slots);  /* a lane that has been asked sinc
 void er_slots_found(er_slots *slots, er_origin *origin, er_found *found); /* counted; the look-up has ended well */
 void er_slots_lost(er_slots *slots, er_origin *origin, er_list *turns);   /* or not: all that wait come out of the line */
 
+bool er_slots_move(er_slots *slots, er_slot_turn *turn,
+                   er_berth *to);                        /* to another lane, before it begins. False: no room there */
 void er_slots_done(er_slots *slots, er_slot_turn *turn); /* its transfer is over */
 void er_slots_opened(er_slots *slots, er_spot *spot);
 void er_slots_closed(er_slots *slots, er_spot *spot, bool asked); /* asked: it is one of those that er_slots_asked told of */

@@ -87,6 +87,7 @@ static int from_fn(ahead *source, char *to, size_t room, size_t *got)
     *got = 0;
     if (body->known && source->offset == body->length) return 0; /* it may be another's turn already */
     int error = body->fn(body->fn_arg, source->offset, to, room, got);
+    er_end_in_child();
     if (error) return error;
     if (*got > room) return EOVERFLOW;
     bool ends_early = !*got && body->known && source->offset < body->length;

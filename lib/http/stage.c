@@ -64,6 +64,7 @@ static void tell_all(er_stages *stages, bool at_last)
         er_lock_give(&stages->lock);
         event *one = er_of(node, event, node);
         stages->fn(&one->view, stages->arg);
+        er_end_in_child();
         er_free(one);
         er_lock_take(&stages->lock);
     }

@@ -132,13 +132,31 @@ void er_turns_carry_out(errand_http *http, er_turns *out)
 
 void er_session_go(er_lane *lane, er_list *mine) { go(lane->http, lane, mine); }
 
+/* To a lane that has a thread, and room. */
+static bool take_elsewhere(errand_http *http, er_exchange *x)
+{
+    er_slots *slots = &http->slots;
+    for (unsigned i = 0; i < http->n_lanes; i++) {
+        er_lane *lane = &http->lanes[i];
+        if (!er_lane_begun(lane)) continue;
+        er_lock_take(&slots->lock);
+        bool moves = er_slots_move(slots, &x->turn, &lane->berth);
+        if (moves) x->lane = lane;
+        er_lock_give(&slots->lock);
+        if (!moves) continue;
+        er_lane_add(lane, x); /* who calls refuse gives turns afterwards, whatever has become of x */
+        return true;
+    }
+    return false;
+}
+
 void er_session_refuse(er_lane *lane, er_list *refused, int error)
 {
     er_node *node;
-    (void)lane;
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
         bool told = er_exchange_told(x) != ERRAND_BY_NOBODY; /* in a pool that shuts down there is none to be had */
+        if (!told && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
         x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }
 }

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <locale.h>
 #include <string.h>
-#include <strings.h>
 
 static bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -142,7 +141,7 @@ static CURLUcode put_together(char **out, CURLU *parts)
 
 static bool is_http(const char *url, size_t scheme_size)
 {
-    return (scheme_size == 4 && !strncasecmp(url, "http", 4)) || (scheme_size == 5 && !strncasecmp(url, "https", 5));
+    return (scheme_size == 4 && er_alike(url, "http", 4)) || (scheme_size == 5 && er_alike(url, "https", 5));
 }
 
 static bool has_host(const char *behind_scheme) /* curl would look for one further on */
@@ -187,7 +186,7 @@ int er_url_resolve(char **out, er_where *where, bool *https, const char *url, co
         error = er_refuse(why, "url", url, shown);
         er_bytes_format(why, ": %s", code ? curl_url_strerror(code) : "no host");
     } else {
-        *https = !strncasecmp(*out, "https:", 6);
+        *https = er_alike(*out, "https:", 6);
         error = er_where_of(where, *out);
         if (error == EINVAL) error = refuse_host(*out, why);
     }
@@ -281,7 +280,7 @@ static bool sounds_secret(const char *name, size_t size)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t length = strlen(words[i]);
         for (size_t k = 0; k + length <= size; k++) {
-            if (!strncasecmp(name + k, words[i], length)) return true;
+            if (er_alike(name + k, words[i], length)) return true;
         }
     }
     return false;

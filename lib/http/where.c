@@ -4,9 +4,10 @@
  * the time. What is the least unusual goes to curl. */
 #include "http/where.h"
 
+#include "http/words.h"
+
 #include "base/net.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static int put_together(er_where *where, const char *scheme, const char *host, c
     where->key = er_alloc(key_size + host_size);
     if (!where->key) return ENOMEM;
     snprintf(where->key, key_size, "%s://%s:%s", scheme, host, port);
-    for (char *c = where->key; *c; c++) *c = (char)tolower((unsigned char)*c);
+    for (char *c = where->key; *c; c++) *c = er_lower(*c);
     where->port = (unsigned)strtoul(port, NULL, 10);
     where->host = NULL;
     if (!er_is_address(host)) where->host = memcpy(where->key + key_size, where->key + strlen(scheme) + 3, host_size);

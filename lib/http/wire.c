@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/un.h>
 
 static int check_file(const char *name, const char *path, er_bytes *why)
@@ -31,7 +30,8 @@ static int read_proxy(er_wire *wire, const char *proxy, er_bytes *why)
     bool good = !er_has_control(proxy, false) && !curl_url_set(parts, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME) &&
                 !curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) && !curl_url_get(parts, CURLUPART_HOST, &host, 0);
     bool known = false;
-    for (size_t i = 0; good && i < sizeof schemes / sizeof *schemes; i++) known |= !strcasecmp(scheme, schemes[i]);
+    for (size_t i = 0; good && i < sizeof schemes / sizeof *schemes; i++)
+        known |= er_alike(scheme, schemes[i], SIZE_MAX);
     int error = good && known ? 0 : EINVAL;
     if (error)
         er_bytes_text(why, "proxy is not SCHEME://HOST:PORT, with http, https, socks4, socks4a, socks5 or socks5h");
@@ -115,7 +115,7 @@ CURLcode er_wire_apply(const er_wire *wire, CURL *easy)
     if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wire->ca_file);
     if (!code && wire->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* where libcurl knows it: this file alone */
-    if (!code && wire->proxy && !strncasecmp(wire->proxy, "https:", 6)) { /* who is trusted holds for it, too */
+    if (!code && wire->proxy && er_alike(wire->proxy, "https:", 6)) { /* who is trusted holds for it, too */
         code = curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, wire->min_tls);
         if (!code && wire->ca_file) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, wire->ca_file);
         if (wire->ca_file) curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);

@@ -16,6 +16,15 @@ size_t er_token_of(const char *text, size_t size)
 
 size_t er_token(const char *text) { return er_token_of(text, SIZE_MAX); }
 
+char er_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+
+bool er_alike(const char *a, const char *b, size_t size)
+{
+    size_t i = 0;
+    while (i < size && a[i] && er_lower(a[i]) == er_lower(b[i])) i++;
+    return i == size || er_lower(a[i]) == er_lower(b[i]);
+}
+
 bool er_has_control(const char *text, bool tab_is_fine)
 {
     for (; *text; text++) {

@@ -92,7 +92,10 @@ static int call(er_sink *sink, const er_line *line, uint64_t lost, const char *t
                           .text = text,
                           .size = size,
                           .lost = lost };
-    return sink->call(sink->arg, &l);
+    unsigned generation = er_fork_generation();
+    int error = sink->call(sink->arg, &l);
+    if (er_fork_generation() != generation) er_exit_child(); /* what the parent's log has to do is the parent's */
+    return error;
 }
 
 int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_fn *free,

@@ -1,5 +1,6 @@
 /* Growing buffers, and structs of another size than ours. */
 #include "bases.h"
+#include "locales.h"
 
 #include "base/bytes.h"
 #include "base/options.h"
@@ -98,6 +99,19 @@ START_TEST(the_first_failure_stays_and_nothing_is_taken_after_it)
 }
 END_TEST
 
+START_TEST(what_is_formatted_does_not_depend_on_the_programs_locale)
+{
+    if (!comma_locale()) return; /* another C library */
+    er_bytes b = { 0 };
+    er_bytes_format(&b, "%.1f %s", 1.5, "there");
+    ck_assert_str_eq(b.at, "1.5 there");
+    er_bytes_free(&b);
+    errand_result r = errand_failf(EIO, "in %.1f s", 2.5);
+    ck_assert_str_eq(errand_result_message(&r), "in 2.5 s");
+    errand_result_free(&r);
+}
+END_TEST
+
 Suite *bytes_suite(void)
 {
     Suite *suite = suite_create("bytes");
@@ -107,6 +121,7 @@ Suite *bytes_suite(void)
     tcase_add_test(tc, taking_hands_the_memory_over_and_leaves_an_empty_buffer);
     tcase_add_test(tc, what_was_reserved_does_not_move);
     tcase_add_test(tc, the_first_failure_stays_and_nothing_is_taken_after_it);
+    tcase_add_test(tc, what_is_formatted_does_not_depend_on_the_programs_locale);
     suite_add_tcase(suite, tc);
     return suite;
 }

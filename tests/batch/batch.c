@@ -1,6 +1,7 @@
 /* errand_batch: each item once, so many at once, a window that holds, and every way to end early. */
 #include "batch/memory.h"
 #include "batch/suites.h"
+#include "fork_inside.h"
 
 #include <errand/batch.h>
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* What a batch of this file works on: numbers from 1, handed out as pointers. */
 typedef struct world {
@@ -472,6 +474,56 @@ START_TEST(without_memory_items_fail_but_none_is_lost)
 }
 END_TEST
 
+typedef struct forking {
+    int n, where; /* 0: in next, 1: in each, 2: in size_of */
+    fork_inside f;
+} forking;
+
+static void *next_forks(void *arg, int *error)
+{
+    forking *f = arg;
+    *error = 0;
+    if (f->where == 0) fork_inside_now(&f->f);
+    return f->n < 3 ? (void *)(uintptr_t)++f->n : NULL;
+}
+
+static errand_result nothing_to_do(void *thing, void *arg)
+{
+    (void)thing, (void)arg;
+    return errand_ok(NULL, NULL);
+}
+
+static int each_forks(void *thing, errand_result r, void *arg)
+{
+    forking *f = arg;
+    (void)thing;
+    errand_result_free(&r);
+    if (f->where == 1 || f->f.parent) fork_inside_now(&f->f);
+    return 0;
+}
+
+static size_t size_forks(void *thing, const errand_result *r, void *arg)
+{
+    forking *f = arg;
+    (void)thing, (void)r;
+    if (f->where == 2) fork_inside_now(&f->f);
+    return 1;
+}
+
+START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    forking f = { .where = _i };
+    start(2);
+    errand_result r = errand_await(errand_batch(w.pool, &(errand_batch_opts){ .at_once = 1, .size_of = size_forks },
+                                                next_forks, nothing_to_do, each_forks, &f));
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_uint_eq(((errand_tally *)r.value)->total_processed, 3);
+    errand_result_free(&r);
+    ck_ended_there(&f.f);
+    tear_down();
+}
+END_TEST
+
 Suite *batch_suite(void)
 {
     Suite *suite = suite_create("batch");
@@ -493,6 +545,7 @@ Suite *batch_suite(void)
     tcase_add_test(tests, a_dropped_batch_goes_on);
     tcase_add_test(tests, a_closing_pool_ends_an_endless_batch);
     tcase_add_test(tests, what_is_missing_is_an_error);
+    tcase_add_loop_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
     tcase_add_test(tests, without_memory_items_fail_but_none_is_lost);
     suite_add_tcase(suite, tests);
     return suite;

@@ -30,7 +30,7 @@ unsigned    fetching_requests(const char *path); /* so many came for it */
 errand_pool *fetching_pool(void);
 errand_http *fetching_http(void);
 
-/* Runs this input as one file "jobs.jsonl" to its end; opts (may be NULL) needs no files, out and complain. */
+/* Runs this input as one file "jobs.jsonl" to its end; opts (may be NULL) needs no files, out and complain (its own, or it is noted here). */
 typedef struct outcome {
     errand_jobs_stats stats;
     size_t n;            /* result lines; each of them is whole and valid JSON */

@@ -4,6 +4,7 @@
 #include "batch/memory.h"
 #include "batch/suites.h"
 #include "base/bytes.h"
+#include "fork_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void set_up(void) { fetching_start(2); }
@@ -395,12 +397,28 @@ START_TEST(a_storm_of_mixed_jobs_adds_up)
 }
 END_TEST
 
+static void complain_and_fork(const char *message, void *arg)
+{
+    (void)message;
+    fork_inside_now(arg);
+}
+
+START_TEST(a_complaint_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    fork_inside f = { 0, 0 };
+    fetching_run("bad\nworse\n", &(errand_jobs_opts){ .complain = complain_and_fork, .arg = &f });
+    ck_assert_uint_eq(came.n, 2); /* each line once */
+    ck_ended_there(&f);
+}
+END_TEST
+
 Suite *jobs_suite(void)
 {
     Suite *suite = suite_create("jobs");
     TCase *tests = tcase_create("jobs");
     tcase_add_checked_fixture(tests, set_up, fetching_stop);
     tcase_add_loop_test(tests, every_line_has_one_result_bad_ones_too, 0, 2);
+    tcase_add_test(tests, a_complaint_that_forks_and_returns_in_the_child_ends_the_child);
     tcase_add_test(tests, a_relative_url_without_a_base_is_a_bad_line);
     tcase_add_test(tests, files_are_read_one_after_the_other_and_bad_ones_skipped);
     tcase_add_test(tests, a_line_over_16_mib_is_a_bad_one);

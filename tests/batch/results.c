@@ -2,6 +2,7 @@
 #include "batch/fetching.h"
 #include "batch/files.h"
 #include "batch/suites.h"
+#include "locales.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,35 @@ START_TEST(what_is_saved_is_not_in_the_line)
 }
 END_TEST
 
+START_TEST(of_a_reply_that_can_have_no_body_nothing_is_saved)
+{
+    char line[1024];
+    const char *path = files_text("saved", "old");
+    snprintf(line, sizeof line,
+             "{\"url\":\"/ok\",\"method\":\"HEAD\",\"save_to\":\"%s\"}\n{\"url\":\"/status/204\",\"save_to\":\"%s\"}\n",
+             path, path);
+    fetching_run(line, NULL);
+    for (unsigned i = 1; i < 3; i++) {
+        ck_assert_str_eq(came_with(i, "ok"), "true");
+        ck_assert_str_eq(came_with(i, "saved_to"), "null");
+        ck_assert_str_eq(came_with(i, "body"), "\"\"");
+    }
+    char *text = files_read(path, NULL);
+    ck_assert_str_eq(text, "old");
+    free(text);
+}
+END_TEST
+
+START_TEST(numbers_have_points_in_every_locale)
+{
+    if (!comma_locale()) return; /* another C library */
+    fetching_run("{\"url\":\"/flaky/1/v\",\"timeout\":29.5}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 1 });
+    const char *total = came_with(1, "timing_ms.total"); /* the line itself is valid JSON: fetching_collect */
+    ck_assert_str_eq(came_with(1, "ok"), "true");
+    ck_assert_uint_eq(strspn(total, "0123456789."), strlen(total));
+}
+END_TEST
+
 START_TEST(verbose_lines_tell_every_attempt)
 {
     fetching_run("{\"url\":\"/flaky/2/v\"}\n{\"nonsense\":1}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 2 });
@@ -220,6 +250,8 @@ Suite *results_suite(void)
     tcase_add_test(tests, a_failed_job_has_the_timings_that_it_reached);
     tcase_add_test(tests, a_job_that_was_never_sent_has_no_attempts);
     tcase_add_test(tests, what_is_saved_is_not_in_the_line);
+    tcase_add_test(tests, of_a_reply_that_can_have_no_body_nothing_is_saved);
+    tcase_add_test(tests, numbers_have_points_in_every_locale);
     tcase_add_test(tests, verbose_lines_tell_every_attempt);
     tcase_add_test(tests, the_request_is_what_the_line_says);
     suite_add_tcase(suite, tests);

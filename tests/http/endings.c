@@ -1,9 +1,7 @@
 /* Cancels and deadlines: at once, wherever the request is, and the server sees it go. */
-#include "world.h"
+#include "listener.h"
 
 #include <dirent.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,36 +127,6 @@ START_TEST(a_cancelled_one_in_the_line_never_goes_out)
 }
 END_TEST
 
-/* A listener whose queue is full: who connects waits. */
-static int full_listener(unsigned *port, int fillers[8])
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(fd, 0), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    *port = ntohs(address.sin_port);
-    for (int i = 0; i < 8; i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(fillers[i], (struct sockaddr *)&address, sizeof address);
-    }
-    return fd;
-}
-
-static unsigned connecting(unsigned port) /* sockets that wait for that port's answer */
-{
-    FILE *file = fopen("/proc/net/tcp", "r");
-    char line[300], wanted[40];
-    unsigned n = 0;
-    snprintf(wanted, sizeof wanted, " 0100007F:%04X 02 ", port);
-    while (file && fgets(line, sizeof line, file))
-        n += strstr(line, wanted) != NULL;
-    if (file)
-        fclose(file);
-    return n;
-}
-
 START_TEST(nothing_that_waits_goes_out_when_its_pool_closes)
 {
     enum { MANY = 60 };
@@ -188,15 +156,14 @@ START_TEST(a_connecting_one_is_cancelled_or_times_out)
 {
     struct world w;
     world_open_turned(&w, say_once, "", NULL);
-    unsigned port;
-    int fillers[8], fd = full_listener(&port, fillers);
-    char url[60];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
-    unsigned before = connecting(port);
+    struct listener l;
+    listen_at(&l, "127.0.0.1", 0);
+    fill(&l);
+    const char *url = url_of(l.port);
+    unsigned before = connecting(l.port);
     for (int turn = 0; turn < 2; turn++) {
         errand_future *f = errand_send(w.http, &(errand_request){ .url = url, .method = "POST", .total_ms = 50 });
-        while (connecting(port) == before)
-            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        until_connecting(l.port, before + 1);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         if (!turn) {
             errand_cancel(f);
@@ -212,13 +179,12 @@ START_TEST(a_connecting_one_is_cancelled_or_times_out)
         ck_message_has(&r, "connect: its 50 ms are over");
         errand_result_free(&r);
     }
-    ck_assert_uint_eq(connecting(port), before);
+    ck_assert_uint_eq(connecting(l.port), before);
     const errand_request limited[] = { { .url = url, .method = "POST", .connect_ms = 50 },
                                        { .url = url, .method = "POST", .sock_connect_ms = 50 } };
     for (int i = 0; i < 2; i++) {
         errand_future *f = errand_send(w.http, &limited[i]);
-        while (connecting(port) == before)
-            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        until_connecting(l.port, before + 1);
         world_turn(&w, 49);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         world_turn(&w, 2);
@@ -229,12 +195,9 @@ START_TEST(a_connecting_one_is_cancelled_or_times_out)
         ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
         ck_message_has(&r, i ? "connect: the 50 ms of sock_connect_ms are over" : "connect: the 50 ms of connect_ms are over");
         errand_result_free(&r);
-        while (connecting(port) != before)
-            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        until_connecting(l.port, before);
     }
-    for (int i = 0; i < 8; i++)
-        close(fillers[i]);
-    close(fd);
+    unlisten(&l);
     world_close(&w);
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -90,6 +91,36 @@ START_TEST(an_empty_body_is_an_empty_file)
 END_TEST
 
 static const struct {
+    const char *method, *reply;
+} bare[] = {
+    { "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" },
+    { "HEAD", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" },
+    { "GET", "HTTP/1.1 204 No Content\r\n\r\n" },
+    { "POST", "HTTP/1.1 204 No Content\r\n\r\n" },
+};
+
+START_TEST(a_reply_that_can_have_no_body_leaves_the_file_alone)
+{
+    for (int there = 0; there < 2; there++) {
+        struct place place;
+        place_open(&place);
+        if (there) write_all(place.path, "old");
+        struct world w;
+        world_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
+        errand_result r = world_send(&w,
+                                     (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
+        ck_well(&r);
+        ck_body_eq(&r, "");
+        if (there) ck_assert_str_eq(read_all(place.path), "old");
+        ck_assert_uint_eq(entries(place.folder), (unsigned)there);
+        errand_result_free(&r);
+        world_close(&w);
+        place_close(&place);
+    }
+}
+END_TEST
+
+static const struct {
     const char *reply;
     int error;
     const char *body; /* what comes in memory instead */
@@ -166,7 +197,7 @@ START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
 END_TEST
 
 /* How a path may name what is no file to save to. */
-static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo", "socket", "link", "/dev/null" };
+static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo", "socket", "link", "device" };
 
 START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
 {
@@ -182,8 +213,10 @@ START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
     snprintf(at.sun_path, sizeof at.sun_path, "%s", paths[2]);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
     ck_assert_int_eq(symlink("fifo", paths[3]), 0);
-    const char *name = in_the_way[_i];
-    snprintf(path, sizeof path, "%s%s%s", *name == '/' ? "" : place.folder, *name == '/' ? "" : "/", name);
+    snprintf(path, sizeof path, "%s/%s", place.folder, in_the_way[_i]);
+    bool device = !strcmp(in_the_way[_i], "device"), made = device && !mknod(path, S_IFCHR | 0600, makedev(1, 3));
+    if (device && !made) /* the system's own only where nothing can be put in its place */
+        snprintf(path, sizeof path, "%s", access("/dev", W_OK) ? "/dev/null" : paths[1]);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
@@ -195,6 +228,7 @@ START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
     world_close(&w);
     close(fd);
+    if (made) ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(rmdir(paths[0]), 0);
     for (int i = 1; i < 4; i++) ck_assert_int_eq(unlink(paths[i]), 0);
     place_close(&place);
@@ -265,6 +299,7 @@ Suite *files_suite(void)
     TCase *tc = tcase_create("save_to");
     tcase_add_test(tc, a_good_body_replaces_the_file);
     tcase_add_test(tc, an_empty_body_is_an_empty_file);
+    tcase_add_loop_test(tc, a_reply_that_can_have_no_body_leaves_the_file_alone, 0, (int)(sizeof bare / sizeof *bare));
     tcase_add_loop_test(tc, anything_less_leaves_the_file_as_it_was, 0, (int)(sizeof not_whole / sizeof *not_whole));
     tcase_add_test(tc, a_cancelled_one_leaves_nothing);
     tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);

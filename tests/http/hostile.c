@@ -187,8 +187,11 @@ static const struct {
     { "beyond any length", beyond_any_length, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length of 2^63", length_of_2_63, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length below that", length_below_2_63, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
-    { "a blank before the colon", blank_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon", 0 },
+    { "a blank before the colon", blank_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon",
+      0 },
     { "a tab before the colon", tab_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon", 0 },
+    { "a folded first line", folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "header line",
+      0 }, /* after another reply */
     { "a folded coding", folded_coding, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
     { "a folded length", folded_length, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
     { "a trailer without colon", trailer_without_colon, EPROTO, ERRAND_KIND_PROTOCOL, "body", "no header field", 0 },

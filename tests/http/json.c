@@ -1,6 +1,8 @@
 /* Replies as JSON, and results as JSON. */
 #include "world.h"
 
+#include "locales.h"
+
 static void say_json(struct raw_conn *conn, void *arg)
 {
     if (raw_read_request(conn, NULL))
@@ -178,6 +180,23 @@ START_TEST(a_result_that_is_no_http_is_json_all_the_same)
 }
 END_TEST
 
+START_TEST(json_has_points_in_every_locale)
+{
+    if (!comma_locale()) return; /* another C library */
+    errand_result r = get_json("{\"n\":2.5}");
+    struct json_object *data = NULL;
+    ck_assert_int_eq(errand_response_json(r.value, &data, NULL), 0);
+    struct json_object *json = errand_result_json(&r, data);
+    const char *text = json_object_to_json_string(json);
+    ck_assert_ptr_nonnull(strstr(text, "\"n\": 2.5"));
+    struct json_object *again = json_tokener_parse(text);
+    ck_assert_msg(again != NULL, "%s", text);
+    json_object_put(again);
+    json_object_put(json);
+    errand_result_free(&r);
+}
+END_TEST
+
 Suite *json_suite(void)
 {
     Suite *suite = suite_create("http json");
@@ -191,6 +210,7 @@ Suite *json_suite(void)
     tcase_add_test(tc, a_success_as_json);
     tcase_add_test(tc, a_failure_as_json_has_its_attempts);
     tcase_add_test(tc, the_duration_of_a_run_is_that_of_all_its_attempts);
+    tcase_add_test(tc, json_has_points_in_every_locale);
     tcase_add_test(tc, a_result_that_is_no_http_is_json_all_the_same);
     suite_add_tcase(suite, tc);
     return suite;

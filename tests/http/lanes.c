@@ -1,16 +1,13 @@
 /* Lanes that live long, and how they come to their connections: names, addresses, times, handles used again and again. */
-#include "world.h"
+#include "listener.h"
 
 #include "http/session.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,105 +23,15 @@
 #define SANITIZED 0
 #endif
 
-static void gets_well(struct world *w, const char *url, const char *body)
+static void ends_with(errand_future *f, const char *body)
 {
-    errand_result r = errand_await(errand_get(w->http, url));
+    errand_result r = errand_await(f);
     ck_well(&r);
     ck_body_eq(&r, body);
     errand_result_free(&r);
 }
 
-/* ---- a listener of the test's own ---- */
-
-struct listener {
-    int fd, fillers[4];
-    unsigned port;
-};
-
-static void listen_at(struct listener *l, const char *address, unsigned port) /* 0: any */
-{
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    socklen_t size = sizeof at;
-    int one = 1;
-    for (int i = 0; i < 4; i++)
-        l->fillers[i] = -1;
-    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    inet_pton(AF_INET, address, &at.sin_addr);
-    ck_assert_int_eq(bind(l->fd, (struct sockaddr *)&at, size), 0);
-    ck_assert_int_eq(listen(l->fd, 0), 0);
-    ck_assert_int_eq(getsockname(l->fd, (struct sockaddr *)&at, &size), 0);
-    l->port = ntohs(at.sin_port);
-}
-
-static void fill(struct listener *l) /* from here on connecting hangs */
-{
-    struct sockaddr_in at;
-    socklen_t size = sizeof at;
-    ck_assert_int_eq(getsockname(l->fd, (struct sockaddr *)&at, &size), 0);
-    for (int i = 0; i < 4; i++) {
-        l->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        connect(l->fillers[i], (struct sockaddr *)&at, size);
-    }
-}
-
-static void unlisten(struct listener *l)
-{
-    for (int i = 0; i < 4; i++) {
-        if (l->fillers[i] >= 0)
-            close(l->fillers[i]);
-    }
-    close(l->fd);
-}
-
-static void read_head(int fd)
-{
-    char head[4];
-    size_t got = 0;
-    while (got < 4 || memcmp(head, "\r\n\r\n", 4) != 0) {
-        char byte;
-        ck_assert_int_eq(read(fd, &byte, 1), 1);
-        memmove(head, head + 1, 3);
-        head[3] = byte;
-        got++;
-    }
-}
-
-static void answer(int fd, const char *body)
-{
-    char text[200];
-    int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
-    read_head(fd);
-    ck_assert_int_eq(write(fd, text, (size_t)n), n);
-}
-
-static unsigned connecting(unsigned port) /* sockets that wait for that port's answer */
-{
-    FILE *file = fopen("/proc/net/tcp", "r");
-    char line[300], wanted[40];
-    unsigned n = 0;
-    snprintf(wanted, sizeof wanted, ":%04X 02 ", port);
-    while (file && fgets(line, sizeof line, file))
-        n += strstr(line, wanted) != NULL;
-    if (file)
-        fclose(file);
-    return n;
-}
-
-static void until_connecting(unsigned port, unsigned n)
-{
-    while (connecting(port) != n)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-}
-
-static const char *url_of(unsigned port)
-{
-    static char urls[4][60];
-    static unsigned n;
-    char *url = urls[n++ % 4];
-    snprintf(url, sizeof urls[0], "http://127.0.0.1:%u/", port);
-    return url;
-}
+static void gets_well(struct world *w, const char *url, const char *body) { ends_with(errand_get(w->http, url), body); }
 
 static void check_late(errand_future *f, const char *says)
 {
@@ -330,10 +237,7 @@ START_TEST(a_host_whose_first_address_is_silent_is_reached_at_its_second)
     errand_future *f = errand_send(w.http, &(errand_request){ .url = url, .connect_ms = 2000 });
     int fd = accept(good.fd, NULL, NULL);
     answer(fd, "second");
-    errand_result r = errand_await(f);
-    ck_well(&r);
-    ck_body_eq(&r, "second");
-    errand_result_free(&r);
+    ends_with(f, "second");
     close(fd);
     unlisten(&good);
     unlisten(&silent);
@@ -524,12 +428,46 @@ START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
 }
 END_TEST
 
+static void hold(struct raw_conn *conn, void *arg)
+{
+    struct busy *busy = arg;
+    if (!raw_read_request(conn, NULL)) return;
+    atomic_fetch_add(&busy->began, 1);
+    if (hold_until(conn, &busy->told, 1)) raw_reply(conn, 200, "text/plain", "first");
+}
+
+START_TEST(a_lane_with_a_thread_takes_what_another_cannot_begin)
+{
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    struct listener l;
+    listen_at(&l, "127.0.0.1", 0);
+    world_open(&w, hold, &busy, &(errand_http_opts){ .lanes = 2, .limit = 4 });
+    errand_future *first = errand_get(w.http, "/");
+    until(&busy.began, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    errand_future *second = errand_get(w.http, url_of(l.port)); /* the lane with less to do has no thread */
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    int early = errand_wait(second, 0);
+    ck_assert_msg(early == ETIMEDOUT, "%d", early);
+    int fd = accept(l.fd, NULL, NULL);
+    answer(fd, "second");
+    ends_with(second, "second");
+    close(fd);
+    atomic_store(&busy.told, 1);
+    ends_with(first, "first");
+    unlisten(&l);
+    world_close(&w);
+}
+END_TEST
+
 static void answer_when_told(void *arg, const char *name, er_addresses *out)
 {
     struct busy *busy = arg;
     (void)name;
-    atomic_fetch_add(&busy->began, 1);
-    until(&busy->told, 1);
+    until(&busy->told, 1 + atomic_fetch_add(&busy->began, 1));
     *out = (er_addresses){ .text = "127.0.0.1" };
 }
 
@@ -558,6 +496,39 @@ START_TEST(any_number_that_waits_ends_where_no_lane_can_begin)
         errand_result_free(&r);
     }
     free(fs);
+    world_close(&w);
+}
+END_TEST
+
+/* Cancels come while a lane finds that it has no thread: one of the two ends each. */
+START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
+{
+    enum { MANY = 200 };
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    unsigned n = storm(20);
+    errand_future *fs[MANY];
+    world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
+    er_resolver_use(w.http->resolver, answer_when_told, &busy);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    for (unsigned round = 1; round <= n; round++) {
+        char url[40];
+        snprintf(url, sizeof url, "http://name%u.test/", round);
+        for (unsigned i = 0; i < MANY; i++) fs[i] = errand_get(w.http, url);
+        until(&busy.began, round);
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+        atomic_store(&busy.told, round);
+        for (unsigned i = MANY; i--;) errand_cancel(fs[i]);
+        for (unsigned i = 0; i < MANY; i++) errand_wait(fs[i], ERRAND_FOREVER);
+        ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+        for (unsigned i = 0; i < MANY; i++) {
+            errand_result r = errand_await(fs[i]);
+            ck_assert_msg(r.error == EAGAIN || r.error == ENOMEM || r.error == ECANCELED, "%s",
+                          errand_result_message(&r));
+            errand_result_free(&r);
+        }
+    }
     world_close(&w);
 }
 END_TEST
@@ -604,6 +575,8 @@ Suite *lanes_suite(void)
         return suite;
     tc = tcase_create("no threads");
     tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
+    tcase_add_test(tc, a_lane_with_a_thread_takes_what_another_cannot_begin);
+    tcase_add_test(tc, what_is_cancelled_where_no_lane_can_begin_ends_once);
     tcase_add_test(tc, any_number_that_waits_ends_where_no_lane_can_begin);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,6 +1,9 @@
 /* Where a redirect leads, what goes along, and what it does not depend on: its own body. The server writes down what it is asked. */
 #include "world.h"
 
+#include "locales.h"
+
+#include <ctype.h>
 #include <curl/curl.h>
 #include <time.h>
 
@@ -17,7 +20,7 @@ struct guide {
 
 static void write_down(struct guide *guide, const struct raw_request *request)
 {
-    static const char *const names[] = { "Authorization: ", "Cookie: ", "Expect: " };
+    static const char *const names[] = { "Authorization: ", "AUTHORIZATION: ", "Cookie: ", "Expect: " };
     char line[200];
     size_t n = (size_t)snprintf(line, sizeof line, "%.*s", (int)strcspn(request->text, "\r"), request->text);
     n -= strlen(" HTTP/1.1");
@@ -233,6 +236,34 @@ START_TEST(userinfo_does_not_go_to_another_origin)
 }
 END_TEST
 
+START_TEST(letters_are_the_same_in_every_locale)
+{
+    struct world w, away;
+    struct guide guide, other;
+    char reply[300];
+    if (!turkish_locale()) {
+        puts("SKIPPED: a Turkish locale, for want of one (Debian's package locales)");
+        return;
+    }
+    ck_assert_int_ne(tolower('I'), 'i');
+    guided(&w, &guide, "", NULL);
+    guided(&away, &other, "", NULL);
+    snprintf(reply, sizeof reply, "HTTP/1.1 302 Found\r\nLOCATION: %s/x\r\nContent-Length: 0\r\n\r\n",
+             raw_server_url(away.server));
+    guide.reply = reply;
+    errand_result r = world_send(&w, (errand_request){ .url = "/a", .headers = HEADERS("AUTHORIZATION: Basic YTpi") });
+    ck_well(&r);
+    ck_assert_str_eq(guide.asked[0], "GET /a, AUTHORIZATION: Basic YTpi");
+    ck_assert_str_eq(other.asked[0], "GET /x");
+    errand_result_free(&r);
+    r = world_send(&w, (errand_request){ .url = "/a", .headers = HEADERS("TRANSFER-ENCODING: chunked") });
+    ck_assert_int_eq(r.error, EINVAL);
+    errand_result_free(&r);
+    world_close(&w);
+    world_close(&away);
+}
+END_TEST
+
 /* ---- its own body ---- */
 
 static void odd_body(struct raw_conn *conn, void *arg)
@@ -376,6 +407,27 @@ START_TEST(a_refused_expectation_is_given_up_once)
 }
 END_TEST
 
+START_TEST(an_own_handle_that_insists_on_its_expectation_comes_to_an_end)
+{
+    struct world w;
+    struct guide guide = { .home = NULL };
+    world_open(&w, expects_nothing, &guide, NULL);
+    CURL *easy = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, "Expect: 100-continue");
+    curl_easy_setopt(easy, CURLOPT_URL, world_url(&w, "/a"));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "pay");
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* while it connects, curl comes back to its caller */
+    errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
+    ck_assert_int_eq(r.error, ERRAND_HTTP + 417);
+    ck_assert(!errand_result_transient(&r));
+    ck_assert_uint_le(guide.n, 3);
+    errand_result_free(&r);
+    curl_slist_free_all(headers);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- names beyond ASCII ---- */
 
 #if LIBCURL_VERSION_NUM >= 0x075800 /* CURLU_PUNYCODE */
@@ -434,10 +486,12 @@ Suite *redirects_suite(void)
     tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0, (int)(sizeof refused / sizeof *refused));
     tcase_add_loop_test(tc, secrets_stay_with_their_origin_however_location_is_written, 0, 4);
     tcase_add_test(tc, userinfo_does_not_go_to_another_origin);
+    tcase_add_test(tc, letters_are_the_same_in_every_locale);
     tcase_add_loop_test(tc, a_redirect_is_followed_whatever_its_body_is, 0, 7);
     tcase_add_loop_test(tc, a_redirect_whose_body_does_not_end_is_followed_after_a_moment, 0, 2);
     tcase_add_test(tc, a_redirects_small_body_does_not_cost_its_connection);
     tcase_add_loop_test(tc, a_refused_expectation_is_given_up_once, 0, 4);
+    tcase_add_test(tc, an_own_handle_that_insists_on_its_expectation_comes_to_an_end);
 #if LIBCURL_VERSION_NUM >= 0x075800
     tcase_add_loop_test(tc, a_host_beyond_ascii_is_asked_for_in_ascii, 0, (int)(sizeof foreign / sizeof *foreign));
 #endif

@@ -77,6 +77,7 @@ Suite *between_suite(void);
 Suite *mixed_suite(void);
 Suite *moments_suite(void);
 Suite *lanes_suite(void);
+Suite *forks_suite(void);
 Suite *tls_suite(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* A child process and its parent's log. */
+#include "fork_inside.h"
 #include "logs.h"
 
 #include <errand/log.h>
@@ -150,10 +151,34 @@ START_TEST(a_child_may_have_a_log_of_its_own)
 END_TEST
 #endif
 
+static int take_and_fork(void *arg, const errand_log_line *line)
+{
+    (void)line;
+    fork_inside_now(arg);
+    return 0;
+}
+
+START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    place to = a_file();
+    fork_inside f = { 0, 0 };
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_and_fork, &f, NULL, NULL), 0);
+    for (int i = 0; i < 3; i++) errand_info(log, "line %d", i);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    ck_ended_there(&f);
+    char *text = text_of(&to);
+    ck_assert_uint_eq(count_of(text, "\n"), 3); /* each once */
+    free(text);
+}
+END_TEST
+
 Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tests = tcase_create("fork");
+    tcase_add_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child);
     tcase_add_test(tests, a_childs_log_is_dead_and_hangs_nobody_even_under_load);
 #ifndef NO_THREADS_AFTER_FORK
     tcase_add_test(tests, a_child_may_have_a_log_of_its_own);

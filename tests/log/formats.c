@@ -1,20 +1,16 @@
 /* The formatter and printf: the same of everything it knows, and what it does not know is printf's. */
 #include "log/format.h"
 #include "log/pack.h"
+#include "locales.h"
 #include "logs.h"
 
 #include <errno.h>
 #include <float.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
 
 typedef struct trial { /* a random format, its packed arguments, and what printf makes of it */
     uint64_t state;
@@ -251,41 +247,10 @@ START_TEST(calls_carry_every_kind_of_argument)
 }
 END_TEST
 
-/* A locale whose decimal sign is a comma, in glibc's own form, for tests must not need one that is installed. */
-static bool set_comma_locale(void)
-{
-    static const struct { /* magic, entries, their offsets; sign, thousands, grouping, the two as wide characters, charset */
-        uint32_t magic, entries, at[6];
-        char     sign[2], none[2];
-        uint32_t wide[2];
-        char     charset[8];
-    } numeric = { 0x20031115 ^ LC_NUMERIC, 6, { 32, 34, 35, 36, 40, 44 }, ",", "", { ',', 0 }, "UTF-8" };
-    char outer[] = "/tmp/errand-locale-XXXXXX", inner[60], path[80];
-    ck_assert_ptr_nonnull(mkdtemp(outer));
-    snprintf(inner, sizeof inner, "%s/comma", outer);
-    snprintf(path, sizeof path, "%s/LC_NUMERIC", inner);
-    ck_assert_int_eq(mkdir(inner, 0755), 0);
-    FILE *f = fopen(path, "w");
-    ck_assert(f && fwrite(&numeric, sizeof numeric, 1, f) == 1 && !fclose(f));
-    setenv("LOCPATH", outer, 1);
-#ifdef __SANITIZE_ADDRESS__
-    __lsan_disable(); /* glibc forgets what it made of LOCPATH */
-#endif
-    bool set = setlocale(LC_NUMERIC, "comma") != NULL;
-#ifdef __SANITIZE_ADDRESS__
-    __lsan_enable();
-#endif
-    unsetenv("LOCPATH");
-    unlink(path);
-    rmdir(inner);
-    rmdir(outer);
-    return set;
-}
-
 START_TEST(lines_do_not_depend_on_the_programs_locale)
 {
     char probe[8];
-    if (!set_comma_locale()) return; /* another C library */
+    if (!comma_locale()) return; /* another C library */
     snprintf(probe, sizeof probe, "%.1f", 1.5);
     ck_assert_str_eq(probe, "1,5");
     place to = a_file(), json = a_file();
