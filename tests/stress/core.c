@@ -1,7 +1,5 @@
 /* tests/stress/core.c -- random programs over the whole public interface of the core.
  *
- *     stress_core [SEED [ROUNDS]]       ERRAND_STRESS_SECONDS: for so long
- *
  * A round makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
  * futures (futures.c) of tasks that act in turn (tasks.c), while others turn clocks, look at counters, and close pools under them. What
  * must happen once has an entry in the ledger, and at the end all is counted. What a round's program does follows from its seed, which
@@ -9,13 +7,10 @@
 #include "stress/interrupts.h"
 #include "stress/scarcity.h"
 #include "stress/scene.h"
-#include "stress/watchdog.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ACTORS = 4, ACTS = 10, DEPTH = 3, IDLERS = 2, ROUNDS = 400 };
@@ -218,22 +213,18 @@ static void play(uint64_t seed)
     ledger_check();
 }
 
+static void tell_pools(void)
+{
+    scarcity_spare(true);
+    for (unsigned i = 0; i < here.n_pools; i++) {
+        errand_pool *pool = __atomic_load_n(&here.places[i].alive, __ATOMIC_SEQ_CST);
+        fprintf(stderr, "pool %u%s\n", i, pool ? ":" : " is closed");
+        if (pool) (void)errand_pool_dump(pool, stderr);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    const char *scale = getenv("ERRAND_TEST_SCALE"), *seconds = getenv("ERRAND_STRESS_SECONDS");
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t given = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, seed = (uint64_t)now.tv_nsec * 1000003 + (uint64_t)now.tv_sec;
-    double rounds = argc > 2 ? strtod(argv[2], NULL) : ROUNDS * (scale ? strtod(scale, NULL) : 1);
-    time_t end = seconds ? now.tv_sec + (time_t)strtoll(seconds, NULL, 10) : 0;
-    unsigned n = 0;
     scarcity_spare(true);
-    watchdog_start();
-    for (; end ? time(NULL) < end : n < rounds || !n; n++) {
-        uint64_t this = given ? given : er_random_next(&seed) >> 16;
-        watchdog_round(this);
-        play(this);
-    }
-    printf("%u rounds\n", n);
-    return 0;
+    return stress_main(argc, argv, &(stress){ "stress_core", ROUNDS, play, tell_pools });
 }
