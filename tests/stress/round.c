@@ -1,9 +1,11 @@
-/* tests/stress/core.c -- random programs over the whole public interface of the core.
+/* tests/stress/round.c -- a round: a random program over the whole public interface of the core, and of what a guest adds to it.
  *
- * A round makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
+ * It makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
  * futures (futures.c) of tasks that act in turn (tasks.c), while others turn clocks, look at counters, and close pools under them. What
  * must happen once has an entry in the ledger, and at the end all is counted. What a round's program does follows from its seed, which
  * every failure tells; when it does it is the machine's choice, so a failing seed is repeated, round after round, until it fails again. */
+#include "stress/round.h"
+
 #include "stress/interrupts.h"
 #include "stress/scarcity.h"
 #include "stress/scene.h"
@@ -13,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ACTORS = 4, ACTS = 10, DEPTH = 3, IDLERS = 2, ROUNDS = 400 };
+enum { ACTORS = 4, ACTS = 10, DEPTH = 3, IDLERS = 2 };
 
 static unsigned looking, turning; /* atomic: 1 while they shall */
 static uint64_t round_seed;
@@ -176,7 +178,7 @@ static void close_all(bool looked_at)
 
 /* ---- a round ---- */
 
-static void play(uint64_t seed)
+void round_play(uint64_t seed)
 {
     dice d = dice_of(seed, 0);
     pthread_t actors[ACTORS], closers[2], turner, looker;
@@ -205,15 +207,18 @@ static void play(uint64_t seed)
     pthread_join(turner, NULL);
     if (interrupted) interrupts_stop();
     world_check_counters();
+    world_check_threads();
     free_cancellers();
     for (unsigned i = 0; i < here.n_pools; i++) let_go(&here.places[i]);
+    if (world_guest) world_guest->let_go();
     world_free_limits();
     world_check_gone();
     promises_stop();
+    if (world_guest) world_guest->check();
     ledger_check();
 }
 
-static void tell_pools(void)
+void round_tell(void)
 {
     scarcity_spare(true);
     for (unsigned i = 0; i < here.n_pools; i++) {
@@ -221,10 +226,4 @@ static void tell_pools(void)
         fprintf(stderr, "pool %u%s\n", i, pool ? ":" : " is closed");
         if (pool) (void)errand_pool_dump(pool, stderr);
     }
-}
-
-int main(int argc, char **argv)
-{
-    scarcity_spare(true);
-    return stress_main(argc, argv, &(stress){ "stress_core", ROUNDS, play, tell_pools });
 }
