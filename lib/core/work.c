@@ -159,6 +159,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
     }
     if (!error) error = er_pool_queue(pool, t, urgent);
     if (error) er_cell_release(cell);
+    else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_pool_unqueue(pool, t)) /* late while it waited for room */
+        er_cell_release(cell);
     if (error && er_cell_claim(cell)) {
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);

@@ -631,12 +631,54 @@ START_TEST(a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close)
 }
 END_TEST
 
+static errand_future *late;
+static void *submit_late(void *arg)
+{
+    late = errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = arg, .within_ms = 5 });
+    return arg;
+}
+
+static bool someone_waits_for_room(errand_pool *p)
+{
+    er_pool_lock(p);
+    bool waits = !er_list_empty(&p->submitters);
+    er_pool_unlock(p);
+    return waits;
+}
+
+/* Its time passes while it waits for room in the queue, where it comes in dead. */
+START_TEST(what_was_late_before_it_was_queued_does_not_stay_in_a_closed_pool)
+{
+    hold h = { 0 };
+    turned t;
+    pthread_t thread;
+    unsigned runs = 0;
+    turned_start(&t);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1, .clock = &t.clock });
+    errand_future *held = errand_submit(pool, hold_worker, &h);
+    await_event(&h.began);
+    errand_future *queued = errand_submit(pool, count_run, &runs);
+    ck_assert_int_eq(pthread_create(&thread, NULL, submit_late, &runs), 0);
+    while (!someone_waits_for_room(pool)) sched_yield();
+    turn(&t, pool, 6);
+    errand_cancel(queued); /* makes room */
+    pthread_join(thread, NULL);
+    ENDS(late, ETIMEDOUT);
+    ENDS(queued, ECANCELED);
+    ck_assert_int_eq(errand_pool_close(pool, 0), ETIMEDOUT);
+    happen(&h.go);
+    ENDS(held, 0);
+    ck_assert_uint_eq(runs, 0);
+}
+END_TEST
+
 Suite *close_suite(void)
 {
     Suite *suite = suite_create("close");
     TCase *tc = case_of(suite, "close");
     tcase_add_test(tc, a_pool_that_did_nothing_closes);
     tcase_add_test(tc, a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close);
+    tcase_add_test(tc, what_was_late_before_it_was_queued_does_not_stay_in_a_closed_pool);
     tcase_add_test(tc, close_refuses_what_it_cannot_close);
     tcase_add_test(tc, a_pool_cannot_be_closed_on_its_own_thread);
     tcase_add_test(tc, closing_twice_is_EINVAL_and_submitting_to_a_closed_pool_too);
