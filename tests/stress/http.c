@@ -65,7 +65,7 @@ static void play(uint64_t seed)
 
 /* A lane asks what became of a descriptor that curl may have closed without a word, and that may be a server's here by now: the answer
  * is what the question is for (lib/http/sockets.c). */
-const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) { return "race:er_socket_identity\n"; }
 
 int main(int argc, char **argv)

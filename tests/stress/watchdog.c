@@ -61,7 +61,7 @@ static void on_death(int number)
 
 /* The sanitizers' own ends. */
 void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
-void __tsan_on_report(void *report);
+__attribute__((visibility("default"))) void __tsan_on_report(void *report);
 void __tsan_on_report(void *report) { (void)report, tell_seed(); }
 
 static void *watch(void *none)
