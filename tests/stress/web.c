@@ -25,10 +25,9 @@ enum { UNKNOWN, UNDER_WAY, ENDED }; /* an exchange */
 typedef struct seat { /* a session, and what its hook has heard */
     session public;
     bool closed;
-    unsigned quiet;  /* atomic: close has returned 0 */
-    unsigned inside; /* atomic */
-    unsigned char stands[EXCHANGES];
-    unsigned short whose[EXCHANGES]; /* number of an ask */
+    unsigned quiet;                /* atomic: close has returned 0 */
+    unsigned inside;               /* atomic */
+    unsigned exchanges[EXCHANGES]; /* atomic: four times whose ask it is, and how it stands */
     errand_clock clock;
 } seat;
 
@@ -61,16 +60,14 @@ static unsigned number_in(const char *url)
 
 static void take_stage(seat *s, const errand_stage_view *view)
 {
-    unsigned char *stands = &s->stands[view->exchange];
-    bool first = view->stage == ERRAND_STAGE_QUEUED && *stands == UNKNOWN;
+    unsigned *slot = &s->exchanges[view->exchange], before = *slot % 4; /* none but hooks write it, one at a time */
+    bool first = view->stage == ERRAND_STAGE_QUEUED && before == UNKNOWN;
     const ask *a = &asks[number_in(view->url)];
-    HOLDS(first || *stands == UNDER_WAY, "exchange %llu is told of %s, and it is %s",
-          (unsigned long long)view->exchange, errand_stage_name(view->stage),
-          *stands == UNKNOWN ? "not known" : "over");
+    HOLDS(first || before == UNDER_WAY, "exchange %llu is told of %s, and it is %s", (unsigned long long)view->exchange,
+          errand_stage_name(view->stage), before == UNKNOWN ? "not known" : "over");
     HOLDS(!__atomic_load_n(&a->in_time, __ATOMIC_SEQ_CST) || !__atomic_load_n(&s->quiet, __ATOMIC_SEQ_CST),
           "a hook is called when close has returned 0");
-    *stands = view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY;
-    s->whose[view->exchange] = (unsigned short)a->number;
+    __atomic_store_n(slot, a->number * 4 + (view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY), __ATOMIC_SEQ_CST);
 }
 
 static void heard(const errand_stage_view *view, void *arg)
@@ -221,9 +218,11 @@ static void close_seat(seat *s, int64_t within_ms)
     HOLDS(!error || (error == ETIMEDOUT && within_ms < PATIENCE_MS), "a session's close ended with %d", error);
     if (error) return;
     __atomic_store_n(&s->quiet, 1, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < EXCHANGES && !here.scarce; i++)
-        HOLDS(s->stands[i] != UNDER_WAY || !__atomic_load_n(&asks[s->whose[i]].in_time, __ATOMIC_SEQ_CST),
+    for (unsigned i = 0; i < EXCHANGES && !here.scarce; i++) {
+        unsigned slot = __atomic_load_n(&s->exchanges[i], __ATOMIC_SEQ_CST);
+        HOLDS(slot % 4 != UNDER_WAY || !__atomic_load_n(&asks[slot / 4].in_time, __ATOMIC_SEQ_CST),
               "close has returned 0, and no hook was told of the end of exchange %u", i);
+    }
 }
 
 void web_close(const place *p, int64_t within_ms)
