@@ -83,6 +83,7 @@ static inline errand_reason er_cell_told(const er_cell *cell)
 
 /* True for exactly one caller: he ends the cell. */
 bool er_cell_claim(er_cell *cell);
+static inline bool er_cell_claimed(const er_cell *cell) { return er_load(&cell->state) & ER_CLAIMED; }
 /* By the claimer, once. Owns result; waiters are told before this returns, or, inside another ending on the same thread, soon
  * after. The caller must hold a count. */
 void er_cell_end(er_cell *cell, errand_result result);

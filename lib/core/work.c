@@ -158,9 +158,9 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
         if (error) er_cell_release(cell);
     }
     if (!error) error = er_pool_queue(pool, t, urgent);
-    /* its time may be over before it was queued: who ended it did not find it there (or does, having claimed it since) */
-    bool ended = !error && alarm != INT64_MAX && (er_load(&cell->state) & ER_CLAIMED) && er_pool_unqueue(pool, t);
-    if (error || ended) er_cell_release(cell);
+    if (error) er_cell_release(cell);
+    else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_pool_unqueue(pool, t)) /* late while it waited for room */
+        er_cell_release(cell);
     if (error && er_cell_claim(cell)) {
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);

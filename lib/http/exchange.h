@@ -101,6 +101,7 @@ typedef struct er_exchange {
     bool             vetoed;    /* and would have once more, or should not have */
     bool             stays;     /* and would have although it was answered: that reply is the one */
     unsigned         rounds;    /* of authentication, in this hop */
+    bool             invited;   /* to send its body: a "100 Continue" has come */
     bool             follows;   /* the reply is a redirect that will be followed */
     int64_t          drained_ns; /* then: when its body is waited for no longer */
     bool             told_first; /* the first byte, to who listens */

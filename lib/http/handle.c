@@ -129,6 +129,18 @@ static int listen_for_goodbye(void *arg, curl_off_t a, curl_off_t b, curl_off_t 
     return 0;
 }
 
+/* The final reply has come instead of the "100 Continue" that was to be waited for. Curl may leave the body unsent then, and the
+ * server may take what comes next on the connection for it. A stream of HTTP/2 ends by itself. */
+static void use_no_more(const er_exchange *x)
+{
+    long version = 0;
+    if (x->invited || !x->hop.body || !er_header_says(x->hop.headers, "Expect", 6)) return;
+    curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
+    if (version >= CURL_HTTP_VERSION_2_0) return;
+    curl_easy_setopt(x->handle->easy, CURLOPT_FORBID_REUSE, 1L);
+    x->handle->spent = true;
+}
+
 static size_t take_header(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
@@ -150,6 +162,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     if (x->broken) return 0;
     if (before && x->response->headers_ended) return one * size; /* a trailer */
     x->received = 0;                                             /* of the reply whose headers come now */
+    x->invited |= x->response->status == 100;
+    if (x->response->headers_ended && x->response->status >= 200) use_no_more(x);
     x->follows = x->response->headers_ended && er_redirects(x);
     if (x->follows) begin_to_drain(x);
     if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->wire.plain);
@@ -421,7 +435,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     if (bad) return ENOMEM;
     if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
     x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent =
-        x->stays = x->keeps = false;
+        x->stays = x->keeps = x->invited = false;
     x->rounds = 0;
     x->broken = 0; /* perhaps by the body of a redirect */
     x->header_bytes = 0;

@@ -8,8 +8,9 @@
  * the caller's: nothing is changed but NOSIGNAL and QUICK_EXIT, without which a cancel would wait for curl's resolver.
  * Each performer counts as one connection, idle or not, and ends when others want that.
  *
- * Who ends a perform: in the line whoever takes it out under the session's lock, else its performer, which is woken and
- * looks at `told`. A performer is woken under the session's lock, for its multi lives as long as it is in the list. */
+ * Who ends a perform: in the line, and while its performer has no thread yet, whoever takes it out under the session's lock;
+ * between the two who carries it there; else its performer, which is woken and looks at `told`. A performer is woken under the
+ * session's lock, for its multi lives as long as it is in the list. */
 #include "http/perform.h"
 
 #include "base/atomic.h"
@@ -26,7 +27,7 @@ typedef struct performer {
     er_node node; /* in the session's list; its lock guards the next three */
     CURLM *multi; /* NULL: nobody to wake */
     struct perform *job;
-    bool stop, asked; /* asked: a connection that others want ends with it */
+    bool begun, stop, asked; /* asked: a connection that others want ends with it */
 } performer;
 
 typedef struct perform {
@@ -101,7 +102,12 @@ static errand_result failed(const perform *p, int error, errand_kind kind, const
     return r;
 }
 
-static errand_result stopped(perform *p)
+static errand_result unperformed(const perform *p, int error)
+{
+    return failed(p, error, er_kind_of(error), "queue", ERRAND_BY_NOBODY, errand_strerror(error));
+}
+
+static errand_result stopped(const perform *p)
 {
     errand_reason reason = (errand_reason)er_load(&p->told);
     bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
@@ -151,21 +157,43 @@ static void wake(performer *by) /* under the session's lock */
     if (by->multi) curl_multi_wakeup(by->multi);
 }
 
+/* Takes p, if there is one, from a performer; under the session's lock. It is the caller's to end. */
+static perform *take_back(performer *by)
+{
+    perform *p = by->job;
+    by->job = NULL;
+    if (p) p->by = NULL;
+    if (p) p->place = ER_PLACE_OVER;
+    return p;
+}
+
+static void over_unbegun(perform *p, errand_result r) /* and another may have its place */
+{
+    errand_http *http = p->http;
+    er_session_hold(http);
+    over(p, r);
+    er_session_go(&http->lanes[0], NULL);
+    er_session_let_go(http);
+}
+
 static void tell(perform *p, errand_reason reason)
 {
     unsigned nobody = ERRAND_BY_NOBODY;
     errand_http *http = p->http;
     if (!er_cas_strong(&p->told, &nobody, (unsigned)reason)) return;
     er_lock_take(&http->slots.lock);
-    bool waits = p->place == ER_PLACE_LINE;
+    bool waits = p->place == ER_PLACE_LINE, unbegun = p->by && !p->by->begun;
     if (waits) {
         er_slots_quit(&http->slots, &p->turn);
         p->place = ER_PLACE_OVER; /* ours to end */
+    } else if (unbegun) {
+        take_back(p->by);
     } else if (p->by) {
         wake(p->by);
     }
     er_lock_give(&http->slots.lock);
     if (waits) over(p, stopped(p));
+    if (unbegun) over_unbegun(p, stopped(p));
 }
 
 static void on_cancel(void *arg)
@@ -285,6 +313,7 @@ static void run(er_resident *self)
     if (multi) curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
     er_lock_take(&http->slots.lock);
     by->multi = multi;
+    by->begun = true;
     er_lock_give(&http->slots.lock);
     for (perform *p; (p = next_job(by));) {
         errand_result r = multi ? carry(by, p) : errand_fail(ENOMEM);
@@ -312,13 +341,22 @@ static void order_to_stop(er_resident *self, bool now)
     drop(p);
 }
 
+/* It is no more; under the session's lock. Who it still has is the caller's to end; NULL: nobody. */
+static perform *leave(performer *by)
+{
+    if (er_listed(&by->node)) er_list_remove(&by->node);
+    er_slots_closed(&by->http->slots, &by->http->alone->spots[0], by->asked);
+    return take_back(by);
+}
+
 static void gone(er_resident *self)
 {
     performer *by = er_of(self, performer, resident);
     errand_http *http = by->http;
     er_lock_take(&http->slots.lock);
-    er_slots_closed(&http->slots, &http->alone->spots[0], by->asked);
+    perform *p = leave(by); /* no thread has come for it */
     er_lock_give(&http->slots.lock);
+    if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, EAGAIN));
     er_session_go(&http->lanes[0], NULL);
     er_free(by);
     er_session_less(http, &http->lanes_on);
@@ -333,6 +371,18 @@ void er_perform_called(er_slot_turn *turn)
     if (er_pool_shut(p->http->pool)) er_cas_strong(&p->told, &nobody, (unsigned)ERRAND_BY_SHUTDOWN);
 }
 
+/* Under the session's lock. False: it was told to end on its way here, where nobody could be woken; it is the caller's to end. */
+static bool give_to(performer *by, perform *p)
+{
+    if (er_load(&p->told)) {
+        p->place = ER_PLACE_OVER;
+        return false;
+    }
+    by->job = p;
+    p->by = by;
+    return true;
+}
+
 bool er_perform_begin(errand_http *http, er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
@@ -342,36 +392,30 @@ bool er_perform_begin(errand_http *http, er_slot_turn *turn)
         performer *seen = er_of(at, performer, node);
         if (!seen->job && !seen->stop) by = seen;
     }
-    if (by) {
-        by->job = p;
-        p->by = by;
-        wake(by);
-    }
+    bool given = by && give_to(by, p);
+    if (given) wake(by);
     er_lock_give(&http->slots.lock);
-    if (by) return true;
-    by = er_alloc_zero(sizeof *by);
-    if (!by) {
-        over(p, errand_fail(ENOMEM));
+    if (given) return true;
+    performer *fresh = by ? NULL : er_alloc_zero(sizeof *fresh);
+    if (!fresh) {
+        over(p, by ? stopped(p) : unperformed(p, ENOMEM));
         return false;
     }
-    by->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
-    by->http = http;
-    by->job = p;
+    fresh->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    fresh->http = http;
     er_session_more(http, &http->lanes_on);
     er_lock_take(&http->slots.lock);
-    p->by = by;
-    er_list_push(&http->performers, &by->node);
-    er_slots_opened(&http->slots, &http->alone->spots[0]);
+    given = give_to(fresh, p);
+    if (given) er_list_push(&http->performers, &fresh->node);
+    if (given) er_slots_opened(&http->slots, &http->alone->spots[0]);
     er_lock_give(&http->slots.lock);
-    int error = er_pool_reside(http->pool, &by->resident);
-    if (!error) return true;
+    int error = given ? er_pool_reside(http->pool, &fresh->resident) : 0;
+    if (given && !error) return true;
     er_lock_take(&http->slots.lock);
-    p->by = NULL;
-    er_list_remove(&by->node);
-    er_slots_closed(&http->slots, &http->alone->spots[0], false);
+    if (given) p = leave(fresh); /* perhaps another one, or none */
     er_lock_give(&http->slots.lock);
-    er_free(by);
-    over(p, errand_fail(error));
+    er_free(fresh);
+    if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, error));
     er_session_less(http, &http->lanes_on);
     return false;
 }
@@ -456,8 +500,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     er_lock_give(&http->slots.lock);
     if (closing) over(p, errand_failf(EINVAL, "the session is closed"));
     else if (!joins)
-        over(p, error ? failed(p, error, er_kind_of(error), "queue", ERRAND_BY_NOBODY, errand_strerror(error))
-                      : stopped(p));
+        over(p, error ? unperformed(p, error) : stopped(p));
     else er_session_go(&http->lanes[0], NULL);
     return f;
 }

@@ -501,6 +501,56 @@ START_TEST(a_word_that_never_comes_is_not_waited_for_long)
 }
 END_TEST
 
+/* It answers without that word, and has the right to take what comes next for the body. */
+static void answer_at_once(struct raw_conn *conn, void *arg)
+{
+    char byte;
+    if (raw_number(conn) > 1) {
+        say_always(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+        return;
+    }
+    for (unsigned ends = 0; ends < 4;) { /* to the end of the headers */
+        if (!raw_read_bytes(conn, &byte, 1))
+            return;
+        ends = byte == (ends % 2 ? '\n' : '\r') ? ends + 1 : 0;
+    }
+    raw_say(conn, "HTTP/1.1 %s\r\nContent-Length: 4\r\n\r\ngood", (const char *)arg);
+    if (raw_read_bytes(conn, &byte, 1))
+        ck_assert_msg(byte != 'G', "the next request was sent where a body was due");
+    raw_wait_gone(conn);
+}
+
+static int make_hello(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    (void)arg, (void)size;
+    *got = offset ? 0 : 5;
+    memcpy(buffer, "hello", *got);
+    return 0;
+}
+
+static const char *const early[] = { "200 OK", "303 See Other\r\nLocation: /" };
+
+START_TEST(a_connection_on_which_a_body_is_still_due_is_not_used_again)
+{
+    struct world w;
+    static const char *const headers[] = { "Expect: 100-continue", NULL };
+    world_open(&w, answer_at_once, (void *)(uintptr_t)early[_i % 2], &(errand_http_opts){ .total_ms = 30000 });
+    errand_request request = { .method = "POST", .url = "/", .headers = headers, .body = { "hello", 5 } };
+    if (_i / 2) {
+        request.body = (errand_bytes){ NULL, 0 };
+        request.body_fn = make_hello;
+        request.body_size = _i / 2 == 1 ? 5 : 0;
+    }
+    errand_result r = world_send(&w, request);
+    ck_well(&r);
+    errand_result_free(&r);
+    r = world_get(&w, "/");
+    ck_well(&r);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
 /* ---- what we would send ---- */
 
 START_TEST(headers_of_10_MiB_are_refused_before_they_are_sent)
@@ -539,6 +589,7 @@ Suite *hostile_suite(void)
     tcase_add_test(tc, a_reply_cut_at_any_byte_is_a_failure_of_the_network);
     tcase_add_loop_test(tc, a_client_that_expects_a_word_first_gets_it, 0, 2);
     tcase_add_test(tc, a_word_that_never_comes_is_not_waited_for_long);
+    tcase_add_loop_test(tc, a_connection_on_which_a_body_is_still_due_is_not_used_again, 0, 6);
     tcase_add_test(tc, headers_of_10_MiB_are_refused_before_they_are_sent);
     suite_add_tcase(suite, tc);
     return suite;

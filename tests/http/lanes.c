@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -533,6 +534,87 @@ START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
 }
 END_TEST
 
+static CURL *own(struct world *w)
+{
+    CURL *easy = curl_easy_init();
+    curl_easy_setopt(easy, CURLOPT_URL, world_url(w, "/"));
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    return easy;
+}
+
+START_TEST(a_handle_of_ones_own_without_a_thread_keeps_to_its_times)
+{
+    struct world w;
+    struct busy busy = { .began = 0 };
+    struct rlimit room;
+    static const int errors[] = { ECANCELED, ETIMEDOUT };
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .total_ms = 50 });
+    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000)); /* so that there is a timer's thread */
+    until(&busy.began, 1);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    CURL *handles[] = { own(&w), own(&w) };
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    errand_future *fs[] = { errand_perform(w.http, handles[0], curl_easy_cleanup), errand_perform(w.http, handles[1], curl_easy_cleanup) };
+    errand_cancel(fs[0]);
+    for (int i = 0; i < 2; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_assert_int_eq(r.error, errors[i]);
+        ck_assert_str_eq(errand_result_phase(&r), "queue");
+        ck_assert(!errand_result_may_have_run(&r));
+        ck_assert_ptr_eq(r.value, handles[i]);
+        errand_result_free(&r);
+        world_turn(&w, 51);
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    atomic_store(&busy.told, 1);
+    errand_result r = errand_await(errand_perform(w.http, own(&w), curl_easy_cleanup));
+    ck_well(&r);
+    errand_result_free(&r);
+    world_close(&w);
+}
+END_TEST
+
+struct unperformed {
+    struct world w;
+    atomic_uint ready, go;
+};
+
+static void *perform_in_vain(void *arg)
+{
+    struct unperformed *u = arg;
+    CURL *easy = own(&u->w);
+    atomic_fetch_add(&u->ready, 1);
+    until(&u->go, 1);
+    for (unsigned n = storm(300); n; n--) {
+        errand_result r = errand_await(errand_perform(u->w.http, easy, NULL));
+        ck_assert_int_ne(r.error, 0); /* a thread that fits into where one that has ended was is sent away by the server */
+        ck_assert_ptr_eq(r.value, easy);
+        errand_result_free(&r);
+    }
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
+/* Several at once, so that one waits for the thread that another fails to start. */
+START_TEST(a_handle_of_ones_own_comes_back_where_no_thread_can_begin)
+{
+    struct unperformed u = { .ready = 0 };
+    struct rlimit room;
+    pthread_t threads[4];
+    world_open(&u.w, say_once, "", &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, perform_in_vain, &u), 0);
+    until(&u.ready, 4);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
+    atomic_store(&u.go, 1);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
+    world_close(&u.w);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 static const struct {
@@ -578,6 +660,8 @@ Suite *lanes_suite(void)
     tcase_add_test(tc, a_lane_with_a_thread_takes_what_another_cannot_begin);
     tcase_add_test(tc, what_is_cancelled_where_no_lane_can_begin_ends_once);
     tcase_add_test(tc, any_number_that_waits_ends_where_no_lane_can_begin);
+    tcase_add_test(tc, a_handle_of_ones_own_without_a_thread_keeps_to_its_times);
+    tcase_add_test(tc, a_handle_of_ones_own_comes_back_where_no_thread_can_begin);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -47,6 +47,8 @@ static errand_future *after(scene *s, errand_future *f, errand_then_fn *fn)
 static errand_future *leaf(scene *s)
 {
     dice *d = &s->d;
+    errand_future *f = world_guest && dice_one_in(d, 2) ? world_guest->leaf(s) : NULL;
+    if (f) return f;
     switch (dice_below(d, 16)) {
     case 0:
         return errand_sleep(some_place(d)->pool, dice_below(d, 4));

@@ -4,6 +4,7 @@
 #define LEDGER_H
 
 #include "stress/dice.h"
+#include "stress/watchdog.h"
 
 #include <errand.h>
 
@@ -45,12 +46,5 @@ void          ledger_look(const errand_result *r);
 
 /* At the end of a round: everything has happened as often as it should. Empties the ledger. */
 void ledger_check(void);
-
-/* Tells the seed and aborts. */
-__attribute__((noreturn, format(printf, 1, 2))) void stress_fail(const char *fmt, ...);
-#define HOLDS(condition, ...)                       \
-    do {                                            \
-        if (!(condition)) stress_fail(__VA_ARGS__); \
-    } while (0)
 
 #endif

@@ -1,7 +1,5 @@
 /* tests/stress/log.c -- random programs over the whole public interface of the log.
  *
- *     stress_log [SEED [ROUNDS]]       ERRAND_STRESS_SECONDS: for so long
- *
  * A round makes a log with sinks of all kinds: files that rotate and files that do not, a full disk, a system's log that is not
  * there, callbacks that fail, dawdle, or log themselves. Makers start one talker after the other; meddlers change levels, add sinks,
  * flush, reopen, rename files, stand in the way of a rotation, limit the size of files, or close the log under all of them.
@@ -12,8 +10,9 @@
  *
  * What a round's program does follows from its seed, which every failure tells; when it does it is the machine's choice, so a failing
  * seed is repeated, round after round, until it fails again. */
-#include "base/os.h"
 #include "log/hub.h"
+#include "stress/dice.h"
+#include "stress/watchdog.h"
 
 #include <errand/log.h>
 
@@ -22,75 +21,16 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAKERS = 4, TALKERS = 8, EARS = 3, FILES = 3, MEDDLERS = 2, NUMBERS = 4096 };
 enum { OWN = MAKERS * TALKERS, IDS = OWN + EARS }; /* from OWN on they are the callbacks' own */
-enum { LIMIT_SECONDS = 240, LONG_MS = 120000, ROUNDS = 120 };
-
-/* ---- choices, and what is said of failures ---- */
-
-typedef struct dice {
-    uint64_t state;
-} dice;
-static dice dice_of(uint64_t seed, uint64_t n) { return (dice){ seed ^ (n + 1) * UINT64_C(0xd1b54a32d192ed03) }; }
-static unsigned below(dice *d, unsigned n) { return (unsigned)((er_random_next(&d->state) >> 32) * n >> 32); }
-static bool one_in(dice *d, unsigned n) { return below(d, n) == 0; }
-
-static uint64_t seed_now;    /* atomic; 0: no round is under way */
-static unsigned rounds_done; /* atomic */
-
-static void __attribute__((format(printf, 1, 2))) fail(const char *fmt, ...)
-{
-    va_list args;
-    fprintf(stderr, "stress_log: seed %llu: ", (unsigned long long)__atomic_load_n(&seed_now, __ATOMIC_SEQ_CST));
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    abort();
-}
-#define HOLDS(condition, ...) ((condition) ? (void)0 : fail(__VA_ARGS__))
-
-static void tell_seed(void) /* safe in a signal handler */
-{
-    char text[64] = "\nstress_log: the seed of this round is ", digits[24], *at = digits + sizeof digits;
-    uint64_t n = __atomic_load_n(&seed_now, __ATOMIC_SEQ_CST);
-    *--at = '\n';
-    do *--at = (char)('0' + n % 10);
-    while (n /= 10);
-    size_t size = strlen(text), more = (size_t)(digits + sizeof digits - at);
-    memcpy(text + size, at, more > sizeof text - size ? sizeof text - size : more);
-    if (write(2, text, size + more > sizeof text ? sizeof text : size + more) < 0) _exit(1);
-}
-static void on_death(int number)
-{
-    tell_seed();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
-void __tsan_on_report(void *report);
-void __tsan_on_report(void *report) { (void)report, tell_seed(); }
-
-static void *watch(void *none)
-{
-    unsigned seen = 0, seconds = 0;
-    for (;; sleep(1)) {
-        unsigned now = __atomic_load_n(&rounds_done, __ATOMIC_SEQ_CST);
-        seconds = now == seen ? seconds + 1 : 0;
-        seen = now;
-        if (seconds >= LIMIT_SECONDS) fail("a round did not end");
-    }
-    return none;
-}
+enum { LONG_MS = 120000, ROUNDS = 120 };
 
 /* ---- a round's world ---- */
 
@@ -130,7 +70,7 @@ static char          xs[30000];
 
 static errand_log *some_logger(dice *d)
 {
-    unsigned which = below(d, 8);
+    unsigned which = dice_below(d, 8);
     return which < 3 ? errand_log_named(here.log, names[which]) : here.log;
 }
 
@@ -138,10 +78,10 @@ static void say_on_the_spot(errand_log *log, dice *d, unsigned id, unsigned n)
 {
     char text[160];
     errand_log_fields *before, *fields;
-    switch (below(d, 3)) {
+    switch (dice_below(d, 3)) {
     case 0:
         errand_log_text(log, ERRAND_LOG_WARN, NULL, 1, "f", text,
-                        (size_t)snprintf(text, sizeof text, "%u %u %.*s.", id, n, (int)below(d, 100), xs));
+                        (size_t)snprintf(text, sizeof text, "%u %u %.*s.", id, n, (int)dice_below(d, 100), xs));
         break;
     case 1:
         errand_warn(log, "%u %u %a.", id, n, 1.5);
@@ -159,7 +99,7 @@ static bool say(dice *d, unsigned id, unsigned n) /* false: the log did not take
     static const errand_log_level levels[] = { ERRAND_LOG_DEBUG, ERRAND_LOG_INFO, ERRAND_LOG_INFO, ERRAND_LOG_INFO, ERRAND_LOG_WARN,
                                                ERRAND_LOG_ERROR, ERRAND_LOG_WARN };
     errand_log *log = some_logger(d);
-    unsigned how = below(d, 7), size = one_in(d, 200) ? sizeof xs - 1 : below(d, 120);
+    unsigned how = dice_below(d, 7), size = dice_one_in(d, 200) ? sizeof xs - 1 : dice_below(d, 120);
     bool on = errand_log_on(log, levels[how]);
     if (how == 0) errand_debug(log, "%u %u.", id, n);
     else if (how < 4) errand_info(log, "%u %u %.*s.", id, n, (int)size, xs);
@@ -174,9 +114,9 @@ static void *talk(void *arg)
     unsigned id = (unsigned)(uintptr_t)arg;
     dice d = dice_of(here.seed, 100 + id);
     uint64_t said = 0;
-    for (unsigned n = 0, lines = below(&d, 200); n < lines; n++) {
+    for (unsigned n = 0, lines = dice_below(&d, 200); n < lines; n++) {
         said += say(&d, id, n);
-        if (one_in(&d, 100)) sched_yield();
+        if (dice_one_in(&d, 100)) sched_yield();
     }
     __atomic_add_fetch(&here.said, said, __ATOMIC_SEQ_CST);
     return NULL;
@@ -208,7 +148,7 @@ static int hear(void *arg, const errand_log_line *line)
 {
     ear *e = arg;
     unsigned id, n;
-    if (e->naps_one_in && one_in(&e->dice, e->naps_one_in)) poll(NULL, 0, 1);
+    if (e->naps_one_in && dice_one_in(&e->dice, e->naps_one_in)) poll(NULL, 0, 1);
     if (line->lost) {
         e->lost += line->lost;
         return 0;
@@ -216,12 +156,12 @@ static int hear(void *arg, const errand_log_line *line)
     HOLDS(read_line(line->text, line->size, &id, &n), "a callback heard '%.200s'", line->text);
     HOLDS(n >= e->next[id], "a callback heard line %u of talker %u, and %u is next", n, id, e->next[id]);
     e->next[id] = n + 1;
-    if (e->fails_one_in && one_in(&e->dice, e->fails_one_in)) {
+    if (e->fails_one_in && dice_one_in(&e->dice, e->fails_one_in)) {
         e->failed++;
         return EIO;
     }
     e->lines++;
-    if (e->talks_one_in && id < OWN && e->said < NUMBERS && one_in(&e->dice, e->talks_one_in)) {
+    if (e->talks_one_in && id < OWN && e->said < NUMBERS && dice_one_in(&e->dice, e->talks_one_in)) {
         uint64_t number = e->said++;
         errand_error(here.log, "%u %u %.20s.", OWN + (unsigned)(e - here.ears), (unsigned)number, xs);
     }
@@ -235,10 +175,10 @@ static void add_ear(dice *d, bool whole)
 {
     ear *e = &here.ears[here.n_ears];
     *e = (ear){ .whole = whole, .dice = dice_of(here.seed, 1000 + here.n_ears) };
-    if (one_in(d, 3)) e->fails_one_in = 3 + below(d, 100);
-    if (one_in(d, 3)) e->naps_one_in = 50 + below(d, 100);
-    if (whole && one_in(d, 2)) e->talks_one_in = 5 + below(d, 20);
-    errand_log_level level = whole ? ERRAND_LOG_DEFAULT : (errand_log_level)below(d, ERRAND_LOG_OFF);
+    if (dice_one_in(d, 3)) e->fails_one_in = 3 + dice_below(d, 100);
+    if (dice_one_in(d, 3)) e->naps_one_in = 50 + dice_below(d, 100);
+    if (whole && dice_one_in(d, 2)) e->talks_one_in = 5 + dice_below(d, 20);
+    errand_log_level level = whole ? ERRAND_LOG_DEFAULT : (errand_log_level)dice_below(d, ERRAND_LOG_OFF);
     int error = errand_log_add_callback(here.log, hear, e, forget, &(errand_log_sink_opts){ .pattern = "{message}", .level = level });
     HOLDS(!error || error == EBADF || error == ENOSPC, "add_callback returned %d", error);
     here.n_ears += !error;
@@ -254,8 +194,8 @@ static void add_file(dice *d, bool whole)
     snprintf(f->path, sizeof f->path, "%s/%u/log", folder, here.n_files);
     HOLDS(mkdir(f->folder, 0755) == 0, "mkdir: %s", strerror(errno));
     errand_log_sink_opts opts = { .pattern = "{message}", .keep = 100000 };
-    if (one_in(d, 2)) opts.rotate_bytes = 3000 + below(d, 60000);
-    if (one_in(d, 4)) opts.rotate_ms = 5 + below(d, 100);
+    if (dice_one_in(d, 2)) opts.rotate_bytes = 3000 + dice_below(d, 60000);
+    if (dice_one_in(d, 4)) opts.rotate_ms = 5 + dice_below(d, 100);
     int error = errand_log_add_file(here.log, f->path, &opts);
     HOLDS(!error || error == EBADF || error == ENOSPC, "add_file returned %d", error);
     here.n_files += !error;
@@ -271,7 +211,7 @@ static void add_file(dice *d, bool whole)
 static void add_sink(dice *d, bool whole)
 {
     if (__atomic_exchange_n(&here.adding, 1, __ATOMIC_SEQ_CST)) return;
-    unsigned which = below(d, 6);
+    unsigned which = dice_below(d, 6);
     if (which < 2 && here.n_ears < EARS) add_ear(d, whole);
     else if (which < 4 && here.n_files < FILES) add_file(d, whole);
     else if (which == 4) (void)errand_log_add_file(here.log, "/dev/full", NULL);
@@ -285,7 +225,7 @@ static void limit_sizes(dice *d)
 {
     struct rlimit limit;
     getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = one_in(d, 2) ? limit.rlim_max : 1000 + below(d, 100000);
+    limit.rlim_cur = dice_one_in(d, 2) ? limit.rlim_max : 1000 + dice_below(d, 100000);
     if (here.sizes_are_limited) setrlimit(RLIMIT_FSIZE, &limit);
 }
 
@@ -293,14 +233,14 @@ static void disturb(dice *d)
 {
     char other[128];
     if (__atomic_exchange_n(&here.adding, 1, __ATOMIC_SEQ_CST)) return;
-    file *f = here.n_files ? &here.files[below(d, here.n_files)] : NULL;
-    if (f && one_in(d, 2)) {
+    file *f = here.n_files ? &here.files[dice_below(d, here.n_files)] : NULL;
+    if (f && dice_one_in(d, 2)) {
         snprintf(other, sizeof other, "%s/moved.%u", f->folder, f->moved++);
         (void)!rename(f->path, other);
     } else if (f) {
-        snprintf(other, sizeof other, "%s.%u", f->path, 1 + below(d, 3));
+        snprintf(other, sizeof other, "%s.%u", f->path, 1 + dice_below(d, 3));
         if (mkdir(other, 0755) == 0) {
-            for (unsigned n = below(d, 4); n; n--) poll(NULL, 0, 1);
+            for (unsigned n = dice_below(d, 4); n; n--) poll(NULL, 0, 1);
             (void)rmdir(other);
         }
     }
@@ -325,21 +265,21 @@ static void *meddle(void *arg)
 {
     dice d = dice_of(here.seed, 10 + (uintptr_t)arg);
     while (!__atomic_load_n(&here.stop, __ATOMIC_SEQ_CST)) {
-        switch (below(&d, 9)) {
+        switch (dice_below(&d, 9)) {
         case 0:
-            answer(errand_log_flush(here.log, below(&d, 3)), "flush");
+            answer(errand_log_flush(here.log, dice_below(&d, 3)), "flush");
             break;
         case 1:
             answer(errand_log_flush(here.log, LONG_MS), "flush");
             break;
         case 2:
-            answer(errand_log_reopen(here.log, one_in(&d, 2) ? LONG_MS : 0), "reopen");
+            answer(errand_log_reopen(here.log, dice_one_in(&d, 2) ? LONG_MS : 0), "reopen");
             break;
         case 3:
-            if (here.levels_change) errand_log_set_level(some_logger(&d), (errand_log_level)below(&d, ERRAND_LOG_OFF + 1));
+            if (here.levels_change) errand_log_set_level(some_logger(&d), (errand_log_level)dice_below(&d, ERRAND_LOG_OFF + 1));
             break;
         case 4:
-            if (one_in(&d, 4)) add_sink(&d, false);
+            if (dice_one_in(&d, 4)) add_sink(&d, false);
             break;
         case 5:
             disturb(&d);
@@ -361,8 +301,8 @@ static void *close_early(void *arg)
 {
     static const int64_t within[] = { 0, 1, 20, LONG_MS };
     dice d = dice_of(here.seed, 2);
-    for (unsigned n = below(&d, 30); n; n--) poll(NULL, 0, 1);
-    here.closed = errand_log_close(here.log, within[below(&d, 4)]);
+    for (unsigned n = dice_below(&d, 30); n; n--) poll(NULL, 0, 1);
+    here.closed = errand_log_close(here.log, within[dice_below(&d, 4)]);
     return arg;
 }
 
@@ -482,16 +422,16 @@ static void open_world(dice *d)
     static const errand_log_level policies[] = { ERRAND_LOG_DEFAULT, ERRAND_LOG_TRACE, ERRAND_LOG_OFF };
     here.said = 0;
     here.n_ears = here.n_files = here.adding = here.stop = 0;
-    here.levels_change = one_in(d, 3);
-    here.sizes_are_limited = one_in(d, 4);
-    here.closes = one_in(d, 3);
+    here.levels_change = dice_one_in(d, 3);
+    here.sizes_are_limited = dice_one_in(d, 4);
+    here.closes = dice_one_in(d, 3);
     here.closed = -1;
     snprintf(here.folder, sizeof here.folder, "/tmp/errand-stress-XXXXXX");
     HOLDS(mkdtemp(here.folder) != NULL, "mkdtemp");
-    here.log = errand_log_new(&(errand_log_opts){ .ring = rings[below(d, 3)], .block_from = policies[below(d, 3)], .level = (errand_log_level)below(d, 5) });
+    here.log = errand_log_new(&(errand_log_opts){ .ring = rings[dice_below(d, 3)], .block_from = policies[dice_below(d, 3)], .level = (errand_log_level)dice_below(d, 5) });
     HOLDS(here.log != NULL, "no log");
     add_ear(d, true);
-    for (unsigned n = below(d, 4); n; n--) add_sink(d, true);
+    for (unsigned n = dice_below(d, 4); n; n--) add_sink(d, true);
 }
 
 static void end_limits(void)
@@ -506,7 +446,7 @@ static void play(uint64_t seed)
 {
     dice d = dice_of(seed, 0);
     pthread_t makers[MAKERS], meddlers[MEDDLERS], closer;
-    unsigned before = descriptors(), n_makers = 1 + below(&d, MAKERS), n_meddlers = below(&d, MEDDLERS + 1);
+    unsigned before = descriptors(), n_makers = 1 + dice_below(&d, MAKERS), n_meddlers = dice_below(&d, MEDDLERS + 1);
     here.seed = seed;
     open_world(&d);
     for (unsigned i = 0; i < n_makers; i++) start(&makers[i], make, i);
@@ -534,24 +474,7 @@ static void play(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    static const int deaths[] = { SIGABRT, SIGSEGV, SIGBUS };
-    const char *scale = getenv("ERRAND_TEST_SCALE"), *seconds = getenv("ERRAND_STRESS_SECONDS");
-    struct timespec now;
-    pthread_t dog;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t given = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, seed = (uint64_t)now.tv_nsec * 1000003 + (uint64_t)now.tv_sec;
-    double rounds = argc > 2 ? strtod(argv[2], NULL) : ROUNDS * (scale ? strtod(scale, NULL) : 1);
-    time_t end = seconds ? now.tv_sec + (time_t)strtoll(seconds, NULL, 10) : 0;
     memset(xs, 'x', sizeof xs - 1);
     signal(SIGXFSZ, SIG_IGN);
-    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(tell_seed);
-    for (size_t i = 0; i < sizeof deaths / sizeof *deaths && !__sanitizer_set_death_callback; i++) signal(deaths[i], on_death);
-    HOLDS(pthread_create(&dog, NULL, watch, NULL) == 0, "no thread");
-    for (; end ? time(NULL) < end : rounds_done < rounds || !rounds_done; __atomic_add_fetch(&rounds_done, 1, __ATOMIC_SEQ_CST)) {
-        uint64_t this = given ? given : er_random_next(&seed) >> 16;
-        __atomic_store_n(&seed_now, this, __ATOMIC_SEQ_CST);
-        play(this);
-    }
-    printf("%u rounds\n", rounds_done);
-    return 0;
+    return stress_main(argc, argv, &(stress){ "stress_log", ROUNDS, play, NULL });
 }

@@ -143,6 +143,10 @@ static void act_in_frame(scene *s)
 
 void act(scene *s)
 {
+    if (world_guest && dice_one_in(&s->d, 3)) {
+        world_guest->act(s);
+        return;
+    }
     switch (dice_below(&s->d, 12)) {
     case 0:
         burst(s);

@@ -1,8 +1,7 @@
 /* tests/stress/watchdog.c -- see watchdog.h. The limit is no verdict on speed: a round takes a tenth of a second. */
 #include "stress/watchdog.h"
 
-#include "stress/scarcity.h"
-#include "stress/world.h"
+#include "stress/dice.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -10,30 +9,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_SECONDS = 240, DUMP_SECONDS = 20 };
+enum { LIMIT_SECONDS = 240, TELL_SECONDS = 20 };
 
-static uint64_t seed_now; /* atomic */
-static unsigned round_now;
-
-void watchdog_round(uint64_t seed)
-{
-    __atomic_add_fetch(&round_now, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&seed_now, seed, __ATOMIC_SEQ_CST);
-}
+static const stress *running;
+static uint64_t seed_now; /* atomic; 0: no round is under way */
+static unsigned rounds_begun;
 
 /* Safe in a signal handler. */
+static void write_text(const char *text)
+{
+    if (write(2, text, strlen(text)) < 0) _exit(1);
+}
+
 static void tell_seed(void)
 {
-    static const char before[] = "\nstress_core: the seed of this round is ", after[] = "\n";
-    char digits[24], *at = digits + sizeof digits;
+    char digits[24] = "", *at = digits + sizeof digits - 1;
     uint64_t n = __atomic_load_n(&seed_now, __ATOMIC_SEQ_CST);
+    *--at = '\n';
     do *--at = (char)('0' + n % 10);
     while (n /= 10);
-    if (write(2, before, sizeof before - 1) < 0 || write(2, at, (size_t)(digits + sizeof digits - at)) < 0 ||
-        write(2, after, sizeof after - 1) < 0)
-        _exit(1);
+    write_text("\n");
+    write_text(running->name);
+    write_text(": the seed of this round is ");
+    write_text(at);
 }
 
 void __lsan_do_leak_check(void) __attribute__((weak));
@@ -44,7 +45,7 @@ void stress_fail(const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    fprintf(stderr, "stress_core: %s\n", text);
+    fprintf(stderr, "%s: %s\n", running->name, text);
     tell_seed();
     if (__lsan_do_leak_check) __lsan_do_leak_check(); /* what is lost, and where it was made */
     signal(SIGABRT, SIG_DFL); /* the seed need not be told again */
@@ -60,31 +61,26 @@ static void on_death(int number)
 
 /* The sanitizers' own ends. */
 void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
-void __tsan_on_report(void *report);
+__attribute__((visibility("default"))) void __tsan_on_report(void *report);
 void __tsan_on_report(void *report) { (void)report, tell_seed(); }
 
 static void *watch(void *none)
 {
-    scarcity_spare(true);
     unsigned seen = 0, seconds = 0;
     for (;; sleep(1)) {
-        unsigned now = __atomic_load_n(&round_now, __ATOMIC_SEQ_CST);
+        unsigned now = __atomic_load_n(&rounds_begun, __ATOMIC_SEQ_CST);
         seconds = now == seen ? seconds + 1 : 0;
         seen = now;
         if (seconds < LIMIT_SECONDS || !__atomic_load_n(&seed_now, __ATOMIC_SEQ_CST)) continue;
-        alarm(DUMP_SECONDS); /* should a lock be lost */
+        alarm(TELL_SECONDS); /* should a lock be lost */
         tell_seed();
-        for (unsigned i = 0; i < here.n_pools; i++) {
-            errand_pool *pool = __atomic_load_n(&here.places[i].alive, __ATOMIC_SEQ_CST);
-            fprintf(stderr, "pool %u%s\n", i, pool ? ":" : " is closed");
-            if (pool) (void)errand_pool_dump(pool, stderr);
-        }
+        if (running->tell) running->tell();
         stress_fail("a round did not end");
     }
     return none;
 }
 
-void watchdog_start(void)
+static void start_watching(void)
 {
     static const int deaths[] = { SIGABRT, SIGSEGV, SIGBUS, SIGALRM };
     static char stack[65536];
@@ -98,4 +94,26 @@ void watchdog_start(void)
     }
     HOLDS(pthread_create(&thread, NULL, watch, NULL) == 0, "no thread");
     pthread_detach(thread);
+}
+
+int stress_main(int argc, char **argv, const stress *program)
+{
+    const char *scale = getenv("ERRAND_TEST_SCALE"), *seconds = getenv("ERRAND_STRESS_SECONDS");
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t given = argc > 1 ? strtoull(argv[1], NULL, 10) : 0,
+             seed = (uint64_t)now.tv_nsec * 1000003 + (uint64_t)now.tv_sec;
+    double rounds = argc > 2 ? strtod(argv[2], NULL) : program->rounds * (scale ? strtod(scale, NULL) : 1);
+    time_t end = seconds ? now.tv_sec + (time_t)strtoll(seconds, NULL, 10) : 0;
+    unsigned n = 0;
+    running = program;
+    start_watching();
+    for (; end ? time(NULL) < end : n < rounds || !n; n++) {
+        uint64_t this = given ? given : er_random_next(&seed) >> 16;
+        __atomic_add_fetch(&rounds_begun, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&seed_now, this, __ATOMIC_SEQ_CST);
+        program->play(this);
+    }
+    printf("%u rounds\n", n);
+    return 0;
 }

@@ -1,11 +1,27 @@
-/* tests/stress/watchdog.h -- a thread that ends a program whose round takes far too long, with its seed and what its pools are doing; and
- * the seed of whatever else ends it. */
+/* tests/stress/watchdog.h -- how a stress program runs: round after round, each with a seed, which every failure and every other end
+ * tells; and a thread that ends it when a round takes far too long.
+ *
+ *     PROGRAM [SEED [ROUNDS]]       ERRAND_STRESS_SECONDS: for so long
+ */
 #ifndef WATCHDOG_H
 #define WATCHDOG_H
 
 #include <stdint.h>
 
-void watchdog_start(void);
-void watchdog_round(uint64_t seed); /* a new round begins. 0: none is under way */
+typedef struct stress {
+    const char *name;
+    unsigned rounds; /* times ERRAND_TEST_SCALE */
+    void (*play)(uint64_t seed);
+    void (*tell)(void); /* what a round that did not end is doing, to stderr. NULL: it cannot be told */
+} stress;
+
+int stress_main(int argc, char **argv, const stress *program);
+
+/* Tells the seed and aborts. */
+__attribute__((noreturn, format(printf, 1, 2))) void stress_fail(const char *fmt, ...);
+#define HOLDS(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) stress_fail(__VA_ARGS__);                                                                    \
+    } while (0)
 
 #endif

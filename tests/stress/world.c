@@ -11,6 +11,7 @@
 #include <time.h>
 
 world here;
+const guest *world_guest;
 const char *const world_keys[KEYS] = { NULL, "a", "b" };
 static _Thread_local bool a_worker;
 
@@ -82,6 +83,7 @@ static void open_place(place *p, dice *d)
 
 bool world_close_pool(place *p, int64_t within_ms)
 {
+    if (world_guest) world_guest->close(p, within_ms);
     int error = errand_pool_close(p->pool, within_ms);
     HOLDS(!error || error == EINVAL || error == ETIMEDOUT, "a close ended with %d", error);
     if (error != EINVAL) p->closed = true;
@@ -183,6 +185,7 @@ void world_open(dice *d)
     here.n_pools += bare;
     HOLDS(here.sem && here.rate && here.breaker && here.budget && here.flight, "no limits");
     for (unsigned i = 0; i < POLICIES; i++) make_recipe(&here.recipes[i], d);
+    if (world_guest) world_guest->open(d);
 }
 
 /* ---- the end ---- */
@@ -245,20 +248,24 @@ void world_free_limits(void)
     errand_flight_free(here.flight);
 }
 
-static bool none_alive(void)
+static bool threads_ended(void)
 {
     for (unsigned i = 0; i < here.n_pools; i++) {
         const place *p = &here.places[i];
         if (__atomic_load_n(&p->started, __ATOMIC_SEQ_CST) != __atomic_load_n(&p->stopped, __ATOMIC_SEQ_CST)) return false;
     }
-    return er_homes_alive() == 0;
+    return true;
 }
 
 static void tell_threads(void)
 {
     for (unsigned i = 0; i < here.n_pools; i++)
         fprintf(stderr, "pool %u: %u threads were started, %u stopped\n", i, here.places[i].started, here.places[i].stopped);
-    fprintf(stderr, "%d pools' memories are alive\n", er_homes_alive());
 }
 
-void world_check_gone(void) { await_rest(none_alive, "pools' memories or threads", tell_threads); }
+void world_check_threads(void) { await_rest(threads_ended, "threads", tell_threads); }
+
+static bool none_alive(void) { return er_homes_alive() == 0; }
+static void tell_memories(void) { fprintf(stderr, "%d pools' memories are alive\n", er_homes_alive()); }
+
+void world_check_gone(void) { await_rest(none_alive, "pools' memories", tell_memories); }

@@ -5,6 +5,8 @@
 
 #include "stress/ledger.h"
 
+struct scene;
+
 enum { POOLS = 3, POLICIES = 6, KEYS = 3, SLOTS = 16, PATIENCE_MS = 60000 };
 
 typedef struct place { /* a pool */
@@ -45,6 +47,16 @@ typedef struct world {
 
 extern world here;
 
+typedef struct guest { /* what another program adds to the core's */
+    void (*open)(dice *d); /* when pools, limits and recipes stand */
+    void (*act)(struct scene *s);
+    errand_future *(*leaf)(struct scene *s); /* may be NULL: none is left */
+    void (*close)(const place *p, int64_t within_ms); /* before that pool */
+    void (*let_go)(void); /* of what it keeps, when no thread is left */
+    void (*check)(void);  /* when no pool's memory is left either */
+} guest;
+extern const guest *world_guest; /* NULL: none */
+
 extern const char *const world_keys[KEYS];
 const char *some_key(dice *d);
 place      *some_place(dice *d);
@@ -53,8 +65,9 @@ recipe      some_recipe(dice *d, bool simple); /* for what is simple none that h
 void world_open(dice *d);
 bool world_close_pool(place *p, int64_t within_ms); /* true: by this call, and in time */
 void world_check_counters(void); /* when all is closed: waits until nothing is under way, and looks whether it adds up */
+void world_check_threads(void);  /* each that was started has been stopped */
 void world_free_limits(void);
-void world_check_gone(void);     /* no pool's memory is left, each thread that was started has been stopped */
+void world_check_gone(void);     /* no pool's memory is left */
 
 /* A then-function that comes late runs on any thread, when pools and limits may be gone. While a thread is inside (false: it may not
  * be), they stay. */

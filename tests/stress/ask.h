@@ -1,0 +1,66 @@
+/* tests/stress/ask.h -- an ask: one random request, what servers saw of it, and what must come of it. Its url is /p/NUMBER/HOP, so that a
+ * server knows whose request it reads and how often it was led on. */
+#ifndef ASK_H
+#define ASK_H
+
+#include "stress/scene.h"
+
+#include <errand-http.h>
+
+enum { ASKS = 4096, HOPS = 12 };
+
+typedef enum ask_saves { SAVES_NOTHING, SAVES_NEW, SAVES_OVER } ask_saves;
+
+typedef struct ask {
+    unsigned number;
+    uint64_t seed;
+    const char *method;
+    char host[32]; /* "127.0.0.1:8080": who was asked */
+    bool once;     /* a server sees it once a hop */
+    bool secret;   /* its Authorization is for that host alone */
+    bool head, stream, any_status, by_policy, by_lane;
+    ask_saves saves;
+    size_t upload;    /* bytes of its body, where they are known */
+    bool uploads;     /* it has such a body */
+    unsigned piece;   /* body_fn gives so much at a time */
+    size_t breaks_at; /* and fails there. 0: it does not */
+    uint64_t offset;  /* its next */
+    unsigned sights,
+        led_on;       /* atomic: requests that servers read; more sends that are no fault (the program's own, polls) */
+    unsigned empties; /* atomic: replies without a body that are right */
+    unsigned seen[HOPS];  /* atomic: with its own method */
+    unsigned again[HOPS]; /* atomic: answered there with what makes another such request right */
+    bool in_time;         /* atomic: it was sent before its session began to close */
+    bool never;           /* it ended as one that was not sent */
+    bool saved, not_saved;
+} ask;
+
+extern ask asks[ASKS];
+
+void asks_open(void);
+unsigned asks_made(void);
+void asks_check(void); /* when nothing goes on any more */
+
+errand_future *
+ask_some(scene *s,
+         ask **a); /* a request on its way; *a NULL: nothing of it may be looked at. NULL: no ask or session is left */
+errand_future *ask_lane(scene *s);                       /* a handle of curl's own (own.c) */
+ask *ask_new(dice *d);                                   /* NULL: none is left */
+void ask_look(ask *a, const errand_result *r, scene *s); /* at its end; r is not freed */
+errand_result ask_then(errand_result in,
+                       void *arg); /* the same as a then-function; arg is an entry whose seed is its number */
+
+char upload_byte(const ask *a, size_t i);
+
+/* page.c: what a server sends and a client reads. It says whose it is, how it is meant, and how long it is. */
+typedef struct page {
+    unsigned ask, status;
+    bool whole; /* else it is to be cut, or broken: no success may have it */
+    size_t size;
+} page;
+enum { PAGE_LEAST = 128, PAGE_MOST = 1 << 20 };
+void page_write(char *to, const page *p);
+/* What is read from an errand_bytes: true if it is a page of that ask from its first byte on. Without `all` it may end early. */
+bool page_read(page *p, const void *at, size_t size, bool all);
+
+#endif

@@ -1,0 +1,10 @@
+/* tests/stress/round.h -- see round.c. */
+#ifndef ROUND_H
+#define ROUND_H
+
+#include <stdint.h>
+
+void round_play(uint64_t seed);
+void round_tell(void); /* what its pools are doing, to stderr */
+
+#endif
