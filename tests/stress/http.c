@@ -63,11 +63,6 @@ static void play(uint64_t seed)
         nap(); /* the watchdog looks at it */
 }
 
-/* A lane asks what became of a descriptor that curl may have closed without a word, and that may be a server's here by now: the answer
- * is what the question is for (lib/http/sockets.c). */
-__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void) { return "race:er_socket_identity\n"; }
-
 int main(int argc, char **argv)
 {
     static const guest sessions = { web_open, act_on_web, leaf, web_close, web_let_go, web_check };
