@@ -5,9 +5,9 @@
  *
  * Processes of a task's own. A child that a task forks has the signals open that the program had when it used the pool first; if the
  * task's function returns in the child, as after an exec that failed, the child ends at once with status 127: the pool's work is the
- * parent's. So it is with what a session, a batch or a log calls on threads of its own. posix_spawn, and system and popen, which use
- * it, hand the worker's blocked signals on: give posix_spawn an attribute with POSIX_SPAWN_SETSIGMASK and an empty mask; put
- * pthread_sigmask(SIG_SETMASK, &empty, &before) and back around the other two.
+ * parent's. So it is with the hooks of pools, policies and promises, and with what a session, a batch or a log calls on its threads.
+ * posix_spawn, and system and popen, which use it, hand the worker's blocked signals on: give posix_spawn an attribute with
+ * POSIX_SPAWN_SETSIGMASK and an empty mask; put pthread_sigmask(SIG_SETMASK, &empty, &before) and back around the other two.
  */
 #ifndef ERRAND_POOL_H
 #define ERRAND_POOL_H

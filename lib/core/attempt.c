@@ -109,6 +109,7 @@ static void call_hook(er_attempt *a)
     uint32_t to_come = ER_HOOK_TO_COME;
     bool sees = er_attempt_sees_last(a) && er_cas_strong(&a->hook, &to_come, ER_HOOK_CALLED);
     er_course_before(&run->course, a->number, a->began_ns, sees ? &run->cell.result : NULL);
+    er_end_in_child();
     er_store(&a->hook, ER_HOOK_RETURNED);
     have_looked_at(run); /* it may have waited for this */
 }

@@ -35,6 +35,7 @@ static bool call_hook(errand_promise *p)
     if (!call) return hook;
     er_cell_keep(&p->cell); /* the hook may resolve, which gives the writer's count back */
     hook(arg);
+    if (er_pool_dead(p->cell.pool)) er_exit_child(); /* on whichever thread: it has forked, and returned in the child */
     er_cell_lock(&p->cell);
     p->calling--;
     p->caller = before;

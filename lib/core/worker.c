@@ -189,6 +189,7 @@ static void call_hook(errand_pool *pool, er_worker *w, void (*fn)(void *), const
     if (pool->phase == ER_CLOSED) er_tell_watchers(pool);
     er_pool_unlock(pool);
     fn(pool->arg);
+    er_end_in_child();
     er_pool_lock(pool);
     pool->hooked--;
     w->hook = NULL;

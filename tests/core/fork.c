@@ -318,6 +318,75 @@ START_TEST(so_does_one_that_runs_in_place)
 }
 END_TEST
 
+static void fork_in_hook(void *arg)
+{
+    (void)arg;
+    pid_t pid = fork();
+    if (pid) child = pid;
+}
+
+static void fork_before(const errand_view *view, void *arg)
+{
+    (void)view;
+    fork_in_hook(arg);
+}
+
+static void before_an_attempt(void)
+{
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .before_attempt = fork_before }, NULL);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    ENDS(errand_run(pool, policy, note_run, NULL), 0);
+    errand_policy_free(policy);
+}
+
+static void as_a_thread_starts(void)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .on_start = fork_in_hook });
+    ENDS(errand_submit(pool, note_run, NULL), 0);
+}
+
+static void as_a_thread_stops(void)
+{
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .on_stop = fork_in_hook });
+    ENDS(errand_submit(pool, note_run, NULL), 0);
+}
+
+static errand_result cancel_and_note(void *f)
+{
+    errand_cancel(f);
+    return note_run(NULL);
+}
+
+static void at_a_cancel(void)
+{
+    errand_future *f;
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, fork_in_hook, NULL);
+    ENDS(errand_submit(pool, cancel_and_note, f), 0);
+    errand_resolve(p, errand_ok(NULL, NULL));
+    ENDS(f, 0);
+}
+
+static void (*const forks_in_hooks[])(void) = { before_an_attempt, as_a_thread_starts, as_a_thread_stops, at_a_cancel };
+
+START_TEST(a_hook_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    parent = getpid();
+    ck_assert_int_eq(pipe(seen_by), 0);
+    forks_in_hooks[_i]();
+    close_pool(pool);
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    char letters[16] = "";
+    close(seen_by[1]);
+    ck_assert_int_eq(read(seen_by[0], letters, sizeof letters - 1), 1);
+    ck_assert_str_eq(letters, "p");
+    close(seen_by[0]);
+}
+END_TEST
+
 static errand_result blocked_in_a_child(void *arg)
 {
     pid_t pid = fork();
@@ -414,6 +483,7 @@ Suite *fork_suite(void)
     tcase_add_test(tc, a_child_asks_for_no_lock_that_a_thread_of_the_parent_held);
     tcase_add_test(tc, a_task_that_forks_and_returns_in_the_child_ends_the_child);
     tcase_add_test(tc, so_does_one_that_runs_in_place);
+    tcase_add_loop_test(tc, a_hook_that_forks_and_returns_in_the_child_ends_the_child, 0, 4);
     tcase_add_test(tc, a_child_of_a_task_has_the_signals_of_the_program_open);
     tcase_add_test(tc, a_task_may_loop_in_its_child);
     tcase_add_test(tc, a_child_loops_by_a_policy_that_the_parents_threads_use);
