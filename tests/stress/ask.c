@@ -307,10 +307,11 @@ static void look_at_success(ask *a, const errand_result *r, dice *d)
     errand_response *response = r->value;
     int status = errand_response_status(response);
     errand_facts facts;
-    bool file = a->saves && status >= 200 && status < 300;
+    bool bare = a->head || status == 204, file = a->saves && !bare && status >= 200 && status < 300;
     HOLDS(status >= 200 && (status < 400 || a->any_status), "status %d is no success", status);
     HOLDS(errand_response_facts(response, &facts) == 0, "no facts");
     if (file) a->saved = true;
+    if (bare) a->not_saved = !a->by_policy;
     if (a->stream) read_stream(a, response, d);
     else if (!file) look_at_page(a, response, errand_response_body(response), true);
     if (!a->stream && dice_one_in(d, 4)) read_json(response);
