@@ -148,7 +148,8 @@ typedef struct errand_attempt {
     const char *why_waited;     /* "backoff", "retry-after", "poll"; why there was no further one; or ""; literal */
 } errand_attempt;
 
-/* Attempt i (from 0) into *out; ENOENT past the end. Long histories keep the first 8 and the last 24 attempts. */
+/* Attempt i (from 0) into *out; ENOENT past the end. Long histories keep the first 8 and the last 24 attempts;
+ * where there was no memory to note one down, only those before it. */
 ERRAND_API int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt *out, size_t size);
 static inline int errand_result_attempt(const errand_result *r, size_t i, errand_attempt *out)
 {

@@ -16,6 +16,7 @@
 typedef struct er_history { /* the first and the last attempts of a long run */
     unsigned       n;       /* in all */
     unsigned       room;    /* of at */
+    bool           cut;     /* there was no memory for the next: only the first `room` are known */
     errand_attempt at[];    /* the first ones, then the last ones as a ring */
 } er_history;
 

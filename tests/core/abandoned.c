@@ -1,8 +1,9 @@
 /* What is left behind may have run: nothing is done twice because of a deadline, whoever made it. */
 #include "runs.h"
 
-#include "core/cell.h"
+#include "base/result.h"
 #include "batch/memory.h"
+#include "core/cell.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -270,6 +271,41 @@ START_TEST(what_is_given_up_by_a_refusal_may_have_run)
 }
 END_TEST
 
+static void note_attempt(er_history **history, unsigned number)
+{
+    er_history_add(history, &(errand_attempt){ .number = number, .error = EIO, .took_ms = number, .then_waited_ms = -1 });
+}
+
+static void *note_second_attempt(void *history)
+{
+    note_attempt(history, 2);
+    return NULL;
+}
+
+START_TEST(what_there_was_no_memory_to_note_down_is_counted_only)
+{
+    er_history *history = NULL;
+    pthread_t thread;
+    note_attempt(&history, 1);
+    memory_fails(1); /* on other threads than this one */
+    ck_assert_int_eq(pthread_create(&thread, NULL, note_second_attempt, &history), 0);
+    pthread_join(thread, NULL);
+    memory_fails(0);
+    for (unsigned number = 3; number <= 70; number++) {
+        ck_assert_ptr_null(er_history_last(history));
+        note_attempt(&history, number);
+    }
+    errand_result r = errand_fail(EIO);
+    er_result_attempted(&r, history);
+    errand_attempt attempt;
+    ck_assert_uint_eq(errand_result_attempts(&r), 70);
+    ck_assert_int_eq(errand_result_attempt(&r, 0, &attempt), 0);
+    ck_assert_uint_eq(attempt.number, 1);
+    for (unsigned i = 1; i < 70; i++) ck_assert_int_eq(errand_result_attempt(&r, i, &attempt), ENOENT);
+    errand_result_free(&r);
+}
+END_TEST
+
 /* ---- how deep a cancel goes ---- */
 
 enum { DEEP = 5000 };
@@ -363,6 +399,7 @@ Suite *abandoned_suite(void)
     tcase_add_test(tc, a_failure_beside_an_attempt_that_is_under_way_may_have_run);
     tcase_add_test(tc, who_leaves_a_shared_run_leaves_it_under_way);
     tcase_add_test(tc, that_it_may_have_run_is_not_lost_without_memory);
+    tcase_add_test(tc, what_there_was_no_memory_to_note_down_is_counted_only);
     tcase_add_loop_test(tc, what_is_given_up_by_a_refusal_may_have_run, 0, sizeof refusals / sizeof *refusals);
     tc = case_of(suite, "depth");
     tcase_add_test(tc, a_cancel_goes_down_a_chain_of_runs_without_taking_stack);
