@@ -214,6 +214,7 @@ static er_spot *warm_spot(er_slots *s, er_origin *o)
 static er_spot *spot_on(er_origin *o, er_berth *berth)
 {
     er_spot *spot = &o->spots[berth->index];
+    if (spot->origin) return spot; /* it stays what it is: its lane looks at that without the lock */
     spot->origin = o;
     spot->berth = berth;
     return spot;

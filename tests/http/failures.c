@@ -31,7 +31,7 @@ static const struct failing {
       false, "(curl 8)" },
     { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 0, ERRAND_CURL + 56, ERRAND_KIND_PROTOCOL, "body",
       false, "chunked" },
-    { "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", 0, ERRAND_CURL + 61,
+    { "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", 0, ERRAND_CURL + 61,
       ERRAND_KIND_PROTOCOL, "body", false, "(curl 61)" },
     { "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
       "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
