@@ -82,6 +82,7 @@ typedef struct er_exchange {
     er_node         queued;  /* in the inbox (lane's lock), seated (lane's thread) */
     er_node         leaving; /* lane's lock */
     er_seat         seat;
+    struct er_lane *at;      /* whose inbox or seat it has; NULL: none. Written under that lane's lock; atomic */
 
     er_handle       *handle; /* from here on the lane's thread alone */
     er_hop           hop;

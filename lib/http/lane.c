@@ -41,12 +41,20 @@ static void wake(er_lane *lane) /* under its lock */
 
 /* ---- from outside ---- */
 
+static void leave(er_exchange *x) /* under the lane's lock */
+{
+    x->seat = ER_SEAT_LEFT;
+    er_store(&x->at, NULL);
+}
+
 static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had; `off` is next */
 {
     er_list refused;
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
     er_list_take_all(&refused, &lane->inbox);
+    for (er_node *node = refused.head.next; node != &refused.head; node = node->next)
+        leave(er_of(node, er_exchange, queued)); /* from here on they are ours, whoever tells them to end */
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
 }
@@ -62,7 +70,7 @@ static bool take_back(er_lane *lane, er_exchange *x) /* under its lock */
 {
     if (x->seat != ER_SEAT_INBOX || lane->begun) return false;
     er_list_remove(&x->queued);
-    x->seat = ER_SEAT_LEFT;
+    leave(x);
     return true;
 }
 
@@ -70,6 +78,7 @@ bool er_lane_add(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
     x->seat = ER_SEAT_INBOX;
+    er_store(&x->at, lane);
     er_list_push(&lane->inbox, &x->queued);
     if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
         er_lock_give(&lane->lock);
@@ -106,15 +115,16 @@ bool er_lane_leave(er_lane *lane, er_exchange *x)
     return back;
 }
 
+/* Where it is at this lane, all of that changes under its lock. Else it is on its way, has left, or is at another by now. */
 er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns)
 {
     er_limit late = ER_LIMIT_NONE;
-    *next_ns = INT64_MAX;
+    *next_ns = now_ns + ER_MS;
     er_lock_take(&lane->lock);
-    if (!lane->begun && x->seat != ER_SEAT_TAKEN) late = er_exchange_overdue(x, now_ns, next_ns);
-    if (late && !take_back(lane, x)) { /* on its way into the inbox */
-        late = ER_LIMIT_NONE;
-        *next_ns = now_ns + ER_MS;
+    if (er_load(&x->at) == lane) {
+        *next_ns = INT64_MAX;
+        if (!lane->begun && x->seat == ER_SEAT_INBOX) late = er_exchange_overdue(x, now_ns, next_ns);
+        if (late) take_back(lane, x);
     }
     er_lock_give(&lane->lock);
     return late;
@@ -170,7 +180,7 @@ static void give_handle(er_lane *lane, er_handle *handle)
 static void leave_seat(er_lane *lane, er_exchange *x)
 {
     er_lock_take(&lane->lock);
-    x->seat = ER_SEAT_LEFT;
+    leave(x);
     if (er_listed(&x->leaving)) er_list_remove(&x->leaving);
     er_lock_give(&lane->lock);
     er_list_remove(&x->queued);
@@ -361,6 +371,7 @@ static void hand_on(er_lane *lane)
             er_exchange *x = er_of(node, er_exchange, queued);
             er_lock_take(&lane->lock);
             x->seat = ER_SEAT_TAKEN;
+            er_store(&x->at, lane);
             er_lock_give(&lane->lock);
             seat(lane, x);
         }

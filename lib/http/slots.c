@@ -216,6 +216,7 @@ static er_spot *new_spot(er_slots *s, er_origin *o)
     if (o->alone) return &o->spots[0];
     er_berth *berth = er_of(s->loads[s->least].head.next, er_berth, in_load);
     er_spot *spot = &o->spots[berth->index];
+    if (spot->origin) return spot; /* its lane may be reading them */
     spot->origin = o;
     spot->berth = berth;
     return spot;
