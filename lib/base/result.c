@@ -263,10 +263,13 @@ void er_history_add(er_history **history, const errand_attempt *attempt)
     unsigned n = h ? h->n : 0, room = h ? h->room : 0;
     if (place_of(n) >= room) {
         unsigned more = room ? room * 2 : 1; /* most operations end after one or two */
+        while (more <= place_of(n)) more *= 2;
         if (more > KEPT) more = KEPT;
         er_history *grown = er_resize(h, sizeof *h + more * sizeof h->at[0]);
         if (grown) {
             *history = h = grown;
+            for (unsigned i = room; i < more; i++) /* some were not kept, for there was no memory */
+                h->at[i] = (errand_attempt){ .number = i + 1, .then_waited_ms = -1, .why_waited = "" };
             h->room = more;
             h->n = n;
         }

@@ -2,6 +2,7 @@
 #include "runs.h"
 
 #include "base/os.h"
+#include "base/result.h"
 #include "batch/memory.h"
 #include "core/limits.h"
 
@@ -265,12 +266,45 @@ START_TEST(handles_may_be_given_up_while_the_limits_are_in_use)
 }
 END_TEST
 
+static void *add_second(void *history)
+{
+    er_history_add(history, &(errand_attempt){ .number = 2, .error = EIO, .why_waited = "backoff" });
+    return NULL;
+}
+
+START_TEST(an_attempt_that_there_was_no_memory_for_is_told_without_its_story)
+{
+    pthread_t thread;
+    er_history *history = NULL;
+    errand_result r = errand_fail(EIO);
+    errand_attempt a = { .number = 1, .error = EIO, .why_waited = "backoff" };
+    er_history_add(&history, &a);
+    memory_fails(1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, add_second, &history), 0);
+    pthread_join(thread, NULL);
+    memory_fails(0);
+    a.number = 3;
+    er_history_add(&history, &a);
+    er_result_attempted(&r, history);
+    ck_assert_uint_eq(errand_result_attempts(&r), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
+        ck_assert_uint_eq(a.number, i + 1);
+        ck_assert_int_eq(a.error, i == 1 ? 0 : EIO);
+        ck_assert_str_eq(a.why_waited, i == 1 ? "" : "backoff");
+        ck_assert_int_eq(a.began_ms + a.took_ms, 0);
+    }
+    errand_result_free(&r);
+}
+END_TEST
+
 Suite *limits_suite(void)
 {
     Suite *suite = suite_create("limits");
     TCase *tc = case_of(suite, "common");
     tcase_add_test(tc, in_the_child_all_limits_say_EFORKED);
     tcase_add_test(tc, without_memory_limits_end_in_errors_and_lose_nothing);
+    tcase_add_test(tc, an_attempt_that_there_was_no_memory_for_is_told_without_its_story);
     tcase_add_test(tc, handles_may_be_given_up_while_the_limits_are_in_use);
     if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map what they like themselves */
     tcase_add_test(tc, a_turn_that_cannot_be_timed_is_given_back);
