@@ -144,6 +144,7 @@ typedef struct er_here {
     er_worker *worker;
     er_task   *task;
     er_frame  *frame;
+    bool       working;  /* its worker is in a job, be it a task or not: it counts as busy */
     bool       resident;
     unsigned   queued;   /* tasks, by it: to take samples */
     unsigned   nested;   /* tasks that run on the stacks of others */

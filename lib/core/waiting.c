@@ -98,7 +98,7 @@ void errand_leave(errand_frame *frame)
 
 /* ---- lending ---- */
 
-static bool lends(const er_worker *w) { return w && here.task && !here.resident && !er_pool_dead(w->pool); }
+static bool lends(const er_worker *w) { return w && here.working && !here.resident && !er_pool_dead(w->pool); }
 
 void er_lend(void)
 {

@@ -215,8 +215,10 @@ static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task
     er_here *here = er_here_now();
     here->task = task;
     here->resident = w->resident;
+    here->working = true;
     er_run_pick(pick);
     er_end_in_child();
+    here->working = false;
     here->task = NULL;
     here->frame = NULL;
     here->resident = false;

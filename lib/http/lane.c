@@ -132,14 +132,17 @@ bool er_lane_leave(er_lane *lane, er_exchange *x)
     return back;
 }
 
+/* Where it is at this lane, all of that changes under its lock. Else it is on its way, has left, or is at another by now. */
 er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns)
 {
     er_limit late = ER_LIMIT_NONE;
-    *next_ns = INT64_MAX;
+    *next_ns = now_ns + ER_MS;
     er_lock_take(&lane->lock);
-    if (!lane->begun && is_here(lane, x)) late = er_exchange_overdue(x, now_ns, next_ns);
-    else if (!lane->begun) *next_ns = now_ns + ER_MS; /* on its way into the inbox, or out of it */
-    if (late) take_back(lane, x);
+    if (is_here(lane, x)) {
+        *next_ns = INT64_MAX;
+        if (!lane->begun && x->seat == ER_SEAT_INBOX) late = er_exchange_overdue(x, now_ns, next_ns);
+        if (late) take_back(lane, x);
+    }
     er_lock_give(&lane->lock);
     return late;
 }

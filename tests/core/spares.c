@@ -430,6 +430,59 @@ static int all_is_dead(void)
     return errand_pool_close(own, LONG_MS);
 }
 
+static errand_result await_another(errand_result in, void *arg)
+{
+    errand_result_free(&in);
+    return errand_await(errand_submit(arg, number, NULL));
+}
+
+static errand_result resolve_it(void *promise)
+{
+    errand_resolve(promise, errand_ok(NULL, NULL));
+    return errand_ok(NULL, NULL);
+}
+
+/* It runs in the middle of a task of that pool, on its one worker. */
+START_TEST(a_then_function_of_a_closed_pool_may_await_where_it_runs)
+{
+    errand_pool *gone = errand_pool_new(&(errand_pool_opts){ .workers = 1 }), *only = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(gone, &f);
+    f = errand_then(f, await_another, only);
+    close_pool(gone);
+    ENDS(errand_submit(only, resolve_it, promise), 0);
+    ENDS(f, 0);
+    close_pool(only);
+}
+END_TEST
+
+typedef struct awaiter {
+    errand_watcher watcher;
+    errand_pool *pool;
+    event done;
+} awaiter;
+
+static void await_in_watcher(errand_watcher *self)
+{
+    awaiter *a = self->arg;
+    ENDS(errand_submit(a->pool, number, NULL), 0);
+    happen(&a->done);
+}
+
+START_TEST(so_may_a_watcher)
+{
+    awaiter a = { .pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }) };
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(a.pool, &f);
+    a.watcher = (errand_watcher){ .fn = await_in_watcher, .arg = &a };
+    ck_assert_int_eq(errand_watch(f, &a.watcher), 0);
+    errand_resolve(promise, errand_ok(NULL, NULL));
+    await_event(&a.done);
+    ENDS(f, 0);
+    close_pool(a.pool);
+}
+END_TEST
+
 static errand_result keeps_busy(void *arg)
 {
     (void)arg;
@@ -471,6 +524,8 @@ Suite *spares_suite(void)
     tcase_add_test(tc, a_pool_that_was_never_used_starts_no_thread);
     tcase_add_test(tc, while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed);
     tcase_add_test(tc, ERRAND_NO_SPARES_lends_none);
+    tcase_add_test(tc, a_then_function_of_a_closed_pool_may_await_where_it_runs);
+    tcase_add_test(tc, so_may_a_watcher);
     tcase_add_test(tc, threads_have_the_stack_that_was_asked_for);
     if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which need more stack themselves */
         tcase_add_test(tc, thread_local_variables_of_the_program_do_not_count_into_the_stack);

@@ -101,7 +101,8 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
         __atomic_add_fetch(&h->of->empties, 1, __ATOMIC_SEQ_CST); /* a coded body of nothing is whole */
     add_reply(&all, h, &r, d);
     HOLDS(!all.error, "no memory");
-    size_t size = r.fault ? dice_below(d, (unsigned)all.size) : all.size;
+    size_t most = all.size - (r.framing == BY_CHUNKS); /* behind the last chunk one byte more or less says nothing */
+    size_t size = r.fault ? dice_below(d, (unsigned)most) : all.size;
     bool sent = send_slowly(conn, all.at, size, d);
     er_bytes_free(&all);
     if (!sent) return false;

@@ -6,6 +6,7 @@
 #include "stress/web.h"
 
 #include "http/session.h"
+#include "stress/round.h"
 #include "stress/server.h"
 
 #include <dirent.h>
@@ -215,6 +216,7 @@ static void close_seat(seat *s, int64_t within_ms)
     s->closed = true;
     __atomic_store_n(&s->public.closing, 1, __ATOMIC_SEQ_CST);
     int error = errand_http_close(s->public.http, within_ms);
+    if (error && within_ms == PATIENCE_MS) round_tell();
     HOLDS(!error || (error == ETIMEDOUT && within_ms < PATIENCE_MS), "a session's close ended with %d", error);
     if (error) return;
     __atomic_store_n(&s->quiet, 1, __ATOMIC_SEQ_CST);
