@@ -285,36 +285,43 @@ static errand_result await_one_that_forks(void *arg)
     return errand_await(errand_submit(pool, fork_and_return, arg));
 }
 
-static void returns_in_the_child(errand_fn *fn)
+static void only_parent_runs(void (*open_and_run)(void), const char *letters) /* and the child ends by itself */
 {
-    errand_future *fs[3];
     parent = getpid();
     ck_assert_int_eq(pipe(seen_by), 0);
+    open_and_run();
+    close_pool(pool);
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    char seen[16] = "";
+    close(seen_by[1]);
+    ck_assert_int_eq(read(seen_by[0], seen, sizeof seen - 1), (ssize_t)strlen(letters));
+    ck_assert_str_eq(seen, letters);
+    close(seen_by[0]);
+}
+
+static void run_before_others(errand_fn *fn)
+{
+    errand_future *fs[3];
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     fs[0] = errand_then(errand_submit(pool, fn, NULL), note_then, NULL);
     for (int i = 1; i < 3; i++) fs[i] = errand_submit(pool, note_run, NULL);
     happen(&all_queued);
     for (int i = 0; i < 3; i++) ENDS(fs[i], 0);
-    close_pool(pool);
-    int status = 0;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
-    char letters[16] = "";
-    close(seen_by[1]);
-    ck_assert_int_eq(read(seen_by[0], letters, sizeof letters - 1), 3);
-    ck_assert_str_eq(letters, "ppp");
-    close(seen_by[0]);
 }
+static void as_a_task(void) { run_before_others(fork_and_return); }
+static void in_place(void) { run_before_others(await_one_that_forks); }
 
 START_TEST(a_task_that_forks_and_returns_in_the_child_ends_the_child)
 {
-    returns_in_the_child(fork_and_return);
+    only_parent_runs(as_a_task, "ppp");
 }
 END_TEST
 
 START_TEST(so_does_one_that_runs_in_place)
 {
-    returns_in_the_child(await_one_that_forks);
+    only_parent_runs(in_place, "ppp");
 }
 END_TEST
 
@@ -372,18 +379,7 @@ static void (*const forks_in_hooks[])(void) = { before_an_attempt, as_a_thread_s
 
 START_TEST(a_hook_that_forks_and_returns_in_the_child_ends_the_child)
 {
-    parent = getpid();
-    ck_assert_int_eq(pipe(seen_by), 0);
-    forks_in_hooks[_i]();
-    close_pool(pool);
-    int status = 0;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 127);
-    char letters[16] = "";
-    close(seen_by[1]);
-    ck_assert_int_eq(read(seen_by[0], letters, sizeof letters - 1), 1);
-    ck_assert_str_eq(letters, "p");
-    close(seen_by[0]);
+    only_parent_runs(forks_in_hooks[_i], "p");
 }
 END_TEST
 
