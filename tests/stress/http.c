@@ -9,7 +9,7 @@
 
 #include <dirent.h>
 
-enum { ROUNDS = 40 };
+enum { ROUNDS = 120 };
 
 static errand_future *leaf(scene *s)
 {
