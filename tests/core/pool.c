@@ -241,7 +241,7 @@ START_TEST(a_submit_that_waits_for_room_ends_when_its_task_is_cancelled)
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ECANCELED);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
-    ck_assert_uint_eq(out.freed, 1);
+    await_count(&out.freed, 1);
     for (int i = 0; i < 2; i++) {
         happen(&h[i].go);
         ENDS(fs[i], 0);
@@ -263,7 +263,7 @@ START_TEST(a_submit_that_waits_for_room_ends_at_its_tasks_deadline)
         errand_result r = errand_await(errand_submit_task(elsewhere, &task));
         ck_assert_int_eq(r.error, ETIMEDOUT);
         errand_result_free(&r);
-        ck_assert(!happened(&out.begun) || out.freed == 1);
+        if (happened(&out.begun)) await_count(&out.freed, 1); /* by the timer, or by its own thread */
     }
     for (int i = 0; i < 2; i++) {
         happen(&h[i].go);
@@ -301,7 +301,7 @@ START_TEST(a_submit_that_waits_for_room_goes_by_its_tasks_test_clock)
     }
     turn(&t, elsewhere, 1500);
     ENDS(f[0], ETIMEDOUT);
-    ck_assert_uint_eq(out[0].freed, 1);
+    await_count(&out[0].freed, 1);
     for (int i = 0; i < 2; i++) {
         happen(&h[i].go);
         ENDS(fs[i], 0);
