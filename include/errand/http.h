@@ -16,8 +16,8 @@
  *
  * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and 302 after POST with GET, all others
  * with the same method and body. A 3xx whose Location is empty or missing is the final reply; two Locations that differ are a protocol
- * error. A redirect's own body does not matter: after 64 KiB or 500 ms of it its connection is closed. A 417 to a request with an
- * Expect header is handled alike: the request is sent once more, without that header.
+ * error. The body of a redirect is thrown away: after 64 KiB or 500 ms of it the session closes the connection. If a request with an
+ * Expect header is answered with 417, the session sends it once more, without that header.
  *
  * HTTP/2 (`http2`): requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is
  * cancelled or late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113,
@@ -228,12 +228,12 @@ static inline errand_future *errand_next_send(errand_next *next, const errand_re
  * yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and ends at the
  * session's total_ms. The value is easy, also of a failure; free (curl_easy_cleanup; may be NULL) is its free function. Until this has
  * ended nobody else may touch the handle. A callback that blocks, and what curl does in one go (file: urls), hears of a cancel when
- * it is done; one that forks and returns in the child ends the child (pool.h), but only when curl comes back, so leave it with exec or
- * _exit. A status is no error unless CURLOPT_FAILONERROR makes it one, or it is a 417 to an Expect header of your own: libcurl
- * answers that with the same request for ever, which ends here when the second is seen (ERRAND_HTTP + 417). A server that answers before
- * libcurl comes back from sending gets more of them, so better name no Expect. Before libcurl 8.1 give a handle that has been used
- * already as its curl_easy_duphandle: there a reply whose first header line begins with a blank is written to memory that the
- * transfer before has freed. (Requests of errand_send are safe.) */
+ * it is done; one that forks and returns in the child ends the child (pool.h), but only when libcurl returns, so leave the child with
+ * exec or _exit. A status is no error unless CURLOPT_FAILONERROR makes it one. If the server refuses an Expect header of your own with
+ * 417, libcurl repeats the same request without end; errand ends the transfer when it sees the second 417 (ERRAND_HTTP + 417). If the
+ * server answers before libcurl returns from sending, libcurl sends more of them: set no Expect header. Before libcurl 8.1 give a
+ * handle that has been used already as its curl_easy_duphandle: there a reply whose first header line begins with a blank is written to
+ * memory that the transfer before has freed. (Requests of errand_send are safe.) */
 ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free);
 
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);

@@ -257,11 +257,13 @@ static unsigned place_of(unsigned i)
     return i < ER_ATTEMPTS_FIRST ? i : ER_ATTEMPTS_FIRST + (i - ER_ATTEMPTS_FIRST) % ER_ATTEMPTS_LAST;
 }
 
+static bool is_cut(const er_history *h) { return h->n > h->room && h->room < KEPT; }
+
 void er_history_add(er_history **history, const errand_attempt *attempt)
 {
     er_history *h = *history;
     unsigned n = h ? h->n : 0, room = h ? h->room : 0;
-    if (place_of(n) >= room && !(h && h->cut)) {
+    if (n == room && room < KEPT) { /* the first time that it is full: later it is cut */
         unsigned more = room ? room * 2 : 1; /* most operations end after one or two */
         if (more > KEPT) more = KEPT;
         er_history *grown = er_resize(h, sizeof *h + more * sizeof h->at[0]);
@@ -269,19 +271,16 @@ void er_history_add(er_history **history, const errand_attempt *attempt)
             *history = h = grown;
             h->room = more;
             h->n = n;
-            h->cut = false;
-        } else if (h) {
-            h->cut = true;
         }
     }
     if (!h) return;
     h->n = n + 1;
-    if (!h->cut) h->at[place_of(n)] = *attempt;
+    if (!is_cut(h)) h->at[place_of(n)] = *attempt;
 }
 
 errand_attempt *er_history_last(er_history *h)
 {
-    return h && h->n && !h->cut ? &h->at[place_of(h->n - 1)] : NULL;
+    return h && h->n && !is_cut(h) ? &h->at[place_of(h->n - 1)] : NULL;
 }
 
 void er_result_attempted(errand_result *r, er_history *history)
@@ -306,9 +305,10 @@ int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt
     if (!r || !out) return EINVAL;
     const er_history *history = r->detail ? r->detail->history : NULL;
     if (!history || i >= history->n || i >= KEPT) return ENOENT;
-    if (history->cut && i >= history->room) return ENOENT;
+    bool cut = is_cut(history);
+    if (cut && i >= history->room) return ENOENT;
     unsigned number = (unsigned)i; /* with some left out, the last ones follow the first ones */
-    if (history->n > KEPT && i >= ER_ATTEMPTS_FIRST && !history->cut) number = history->n - KEPT + (unsigned)i;
+    if (history->n > KEPT && i >= ER_ATTEMPTS_FIRST && !cut) number = history->n - KEPT + (unsigned)i;
     return er_options_give(out, size, &history->at[place_of(number)], sizeof history->at[0]);
 }
 

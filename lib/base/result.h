@@ -15,8 +15,7 @@
 
 typedef struct er_history { /* the first and the last attempts of a long run */
     unsigned       n;       /* in all */
-    unsigned       room;    /* of at */
-    bool           cut;     /* there was no memory for the next: only the first `room` are known */
+    unsigned       room;    /* of at. Less than all that are kept, and than n: memory ended there, and only these are known */
     errand_attempt at[];    /* the first ones, then the last ones as a ring */
 } er_history;
 

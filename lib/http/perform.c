@@ -8,8 +8,8 @@
  * the caller's: nothing is changed but NOSIGNAL and QUICK_EXIT, without which a cancel would wait for curl's resolver.
  * Each performer counts as one connection, idle or not, and ends when others want that.
  *
- * Who ends a perform: in the line, and while its performer has no thread yet, whoever takes it out under the session's lock;
- * between the two who carries it there; else its performer, which is woken and looks at `told`. A performer is woken under the
+ * Who ends a perform: in the line, and at a performer without a thread, the caller that takes it out under the session's lock;
+ * between the two, er_perform_begin; else its performer, which is woken and looks at `told`. A performer is woken under the
  * session's lock, for its multi lives as long as it is in the list. */
 #include "http/perform.h"
 
@@ -229,8 +229,8 @@ void er_performs_cancel(errand_http *http)
 
 /* ---- performers ---- */
 
-/* curl sends what was answered with 417 again, as it is, for ever if that has an Expect of the caller's own. The callbacks with which
- * that could be refused are the caller's, so it is seen when curl comes back: while it connects, or waits for an answer. */
+/* libcurl repeats a request after 417; with an Expect header of the caller's own it repeats it without end. The callbacks that could
+ * refuse this are the caller's, so it is noticed when libcurl returns: while it connects, or waits for an answer. */
 static bool is_refused(CURL *easy, long *followed)
 {
     long status = 0, now = 0;
@@ -341,7 +341,7 @@ static void order_to_stop(er_resident *self, bool now)
     drop(p);
 }
 
-/* It is no more; under the session's lock. Who it still has is the caller's to end; NULL: nobody. */
+/* Takes a performer out of the session; under its lock. Returns the perform that it still has, which the caller must end, or NULL. */
 static perform *leave(performer *by)
 {
     if (er_listed(&by->node)) er_list_remove(&by->node);
@@ -371,7 +371,7 @@ void er_perform_called(er_slot_turn *turn)
     if (er_pool_shut(p->http->pool)) er_cas_strong(&p->told, &nobody, (unsigned)ERRAND_BY_SHUTDOWN);
 }
 
-/* Under the session's lock. False: it was told to end on its way here, where nobody could be woken; it is the caller's to end. */
+/* Under the session's lock. False: p was cancelled after it left the line and before it had a performer; the caller must end it. */
 static bool give_to(performer *by, perform *p)
 {
     if (er_load(&p->told)) {
