@@ -28,6 +28,7 @@ typedef struct world {
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
     bool             open;   /* a gate that some next or work waits at */
+    atomic_size_t    at_gate; /* next came to it so often */
     errand_promise  *first;  /* of the first item */
 } world;
 
@@ -271,7 +272,10 @@ END_TEST
 
 static void *next_at_the_gate(void *arg, int *error)
 {
-    if (atomic_load(&w.taken) == w.n) pass_gate();
+    if (atomic_load(&w.taken) == w.n) {
+        atomic_fetch_add(&w.at_gate, 1);
+        pass_gate();
+    }
     return next(arg, error);
 }
 
@@ -298,6 +302,7 @@ START_TEST(a_cancel_reaches_what_is_in_flight_while_next_blocks)
     w.n = 3;
     errand_future *f = errand_batch(w.pool, &w.opts, next_at_the_gate, for_ever, each, NULL);
     wait_until(&w.begun, 3);
+    wait_until(&w.at_gate, 1); /* a batch that is cancelled before asks for no fourth */
     errand_cancel(f);
     wait_until(&w.handed, 3); /* before next returns */
     w.n = 4;
