@@ -10,7 +10,8 @@
  *
  * Who ends a perform: in the line, and at a performer without a thread, the caller that takes it out under the session's lock;
  * between the two, er_perform_begin; else its performer, which is woken and looks at `told`. A performer is woken under the
- * session's lock, for its multi lives as long as it is in the list. */
+ * session's lock, which it takes to put its multi out of reach before it frees it. It stays in the list until its thread is gone: those
+ * that are asked for a connection and have not given it back yet are counted there. */
 #include "http/perform.h"
 
 #include "base/atomic.h"
@@ -288,7 +289,7 @@ static errand_result carry(performer *by, perform *p)
     }
 }
 
-/* The next job, or NULL: the performer is to end, and is out of the list. */
+/* The next job, or NULL: the performer is to end, and nobody wakes it any more. */
 static perform *next_job(performer *by)
 {
     errand_http *http = by->http;
@@ -298,7 +299,8 @@ static perform *next_job(performer *by)
         er_lock_take(&http->slots.lock);
         perform *p = by->job;
         bool ends = !p && (by->stop || !left);
-        if (ends) er_list_remove(&by->node);
+        if (ends) by->stop = true;
+        if (ends) by->multi = NULL;
         er_lock_give(&http->slots.lock);
         if (p || ends) return p;
         curl_multi_poll(by->multi, NULL, 0, left > 60000 ? 60000 : (int)left, NULL);
@@ -344,7 +346,7 @@ static void order_to_stop(er_resident *self, bool now)
 /* Takes a performer out of the session; under its lock. Returns the perform that it still has, which the caller must end, or NULL. */
 static perform *leave(performer *by)
 {
-    if (er_listed(&by->node)) er_list_remove(&by->node);
+    er_list_remove(&by->node);
     er_slots_closed(&by->http->slots, &by->http->alone->spots[0], by->asked);
     return take_back(by);
 }

@@ -311,6 +311,70 @@ START_TEST(an_own_handles_failure_has_its_kind)
 }
 END_TEST
 
+static struct {
+    atomic_uint came, closing, open;
+} gates;
+
+static void answer_two_at_once(struct raw_conn *conn, void *arg)
+{
+    (void)arg;
+    while (raw_read_request(conn, NULL)) {
+        atomic_fetch_add(&gates.came, 1);
+        if (!hold_until(conn, &gates.came, 2))
+            return;
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+    }
+}
+
+static int close_at_the_gate(void *unused, curl_socket_t fd)
+{
+    (void)unused;
+    atomic_fetch_add(&gates.closing, 1);
+    until(&gates.open, 1);
+    return close(fd);
+}
+
+/* The second is asked for its connection while the first closes his. */
+START_TEST(what_is_slow_to_give_its_connection_back_is_asked_once)
+{
+    struct world w;
+    size_t got = 0;
+    world_open(&w, answer_two_at_once, NULL,
+               &(errand_http_opts){ .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
+    for (int round = 0; round < 3; round++) {
+        errand_future *f[2];
+        for (int i = 0; i < 2; i++) {
+            CURL *easy = own(world_url(&w, "/"), &got);
+            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_at_the_gate);
+            f[i] = errand_perform(w.http, easy, curl_easy_cleanup);
+        }
+        for (int i = 0; i < 2; i++) {
+            errand_result r = errand_await(f[i]);
+            ck_well(&r);
+            errand_result_free(&r);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            f[i] = errand_get(w.http, world_url(&w, "/"));
+            until(&gates.closing, i + 1);
+        }
+        atomic_store(&gates.open, 1);
+        for (int i = 0; i < 2; i++) {
+            errand_result r = errand_await(f[i]);
+            ck_well(&r);
+            errand_result_free(&r);
+        }
+        atomic_store(&gates.came, 0);
+        atomic_store(&gates.closing, 0);
+        atomic_store(&gates.open, 0);
+    }
+    errand_http_stats stats;
+    ck_assert_int_eq(errand_http_stats_get(w.http, &stats), 0);
+    ck_assert_uint_eq(stats.open, 2);
+    ck_assert_uint_eq(stats.idle, 2);
+    world_close(&w);
+}
+END_TEST
+
 /* A mail server that takes the mail and dies before it says so. */
 static void take_mail(struct raw_conn *conn, void *arg)
 {
@@ -627,6 +691,7 @@ Suite *limits_suite(void)
     tc = tcase_create("own handles");
     tcase_add_test(tc, a_handle_of_ones_own_is_performed);
     tcase_add_test(tc, an_own_handle_is_cancelled_late_or_in_line_as_any_other);
+    tcase_add_test(tc, what_is_slow_to_give_its_connection_back_is_asked_once);
     tcase_add_test(tc, an_own_handles_failure_has_its_kind);
     tcase_add_test(tc, a_mail_that_was_sent_may_have_run);
     tcase_add_test(tc, an_own_handle_keeps_its_own_callbacks_and_words);
