@@ -195,17 +195,28 @@ void er_results_free(void *results)
     clear(&all);
 }
 
+/* n causes have room for the next power of two: a fold of many failures costs no more than its parts. */
+static size_t room_of(size_t n)
+{
+    size_t room = n ? 1 : 0;
+    while (room < n) room *= 2;
+    return room;
+}
+
+static bool make_room(errand_detail *d, size_t n)
+{
+    if (room_of(n) == room_of(d->n_causes)) return true;
+    errand_result *longer = er_resize(d->causes, room_of(n) * sizeof *longer);
+    if (longer) d->causes = longer;
+    return longer;
+}
+
 void er_result_because(errand_result *r, errand_result cause)
 {
     if (errand_result_may_have_run(&cause)) er_result_may_have_run(r);
     errand_detail *d = er_detail(r);
-    errand_result *causes = d ? er_resize(d->causes, (d->n_causes + 1) * sizeof *causes) : NULL;
-    if (!causes) {
-        errand_result_free(&cause);
-        return;
-    }
-    d->causes = causes;
-    causes[d->n_causes++] = cause;
+    if (d && make_room(d, d->n_causes + 1)) d->causes[d->n_causes++] = cause;
+    else errand_result_free(&cause);
 }
 
 /* What could not be copied is left out. The causes of the copy are still those of r: it is put among those that need their own. */
@@ -234,7 +245,7 @@ errand_result er_result_copy(const errand_result *r)
     for (errand_detail *d; (d = more);) { /* causes behind causes, to any depth without taking stack */
         more = d->next;
         const errand_result *causes = d->causes;
-        d->causes = d->n_causes ? er_alloc(d->n_causes * sizeof *d->causes) : NULL;
+        d->causes = d->n_causes ? er_alloc(room_of(d->n_causes) * sizeof *d->causes) : NULL;
         if (!d->causes) d->n_causes = 0;
         for (size_t i = 0; i < d->n_causes; i++) d->causes[i] = copy_but_causes(&causes[i], &more);
     }

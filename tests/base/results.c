@@ -173,6 +173,21 @@ START_TEST(causes_stand_behind_a_failure_in_order_and_go_with_it)
 }
 END_TEST
 
+START_TEST(a_copy_of_a_failure_takes_causes_behind_those_it_has)
+{
+    for (int had = 0; had < 10; had++) {
+        errand_result r = errand_fail(EIO);
+        for (int i = 0; i < had; i++) er_result_because(&r, errand_fail(ERRAND_USER + i));
+        errand_result copy = er_result_copy(&r);
+        for (int i = had; i < had + 10; i++) er_result_because(&copy, errand_fail(ERRAND_USER + i));
+        for (int i = 0; i < had + 10; i++) ck_assert_int_eq(errand_result_cause(&copy, (size_t)i)->error, ERRAND_USER + i);
+        ck_assert_ptr_null(errand_result_cause(&r, (size_t)had));
+        errand_result_free(&r);
+        errand_result_free(&copy);
+    }
+}
+END_TEST
+
 START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to)
 {
     for (int by = ERRAND_BY_NOBODY; by <= ERRAND_BY_SHUTDOWN; by++) {
@@ -427,6 +442,7 @@ Suite *results_suite(void)
     tcase_add_test(tc, a_failure_with_error_0_is_EINVAL);
     tcase_add_test(tc, fail_as_says_everything_a_retry_goes_by);
     tcase_add_test(tc, causes_stand_behind_a_failure_in_order_and_go_with_it);
+    tcase_add_test(tc, a_copy_of_a_failure_takes_causes_behind_those_it_has);
     tcase_add_test(tc, who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to);
     tcase_add_test(tc, that_it_may_have_run_takes_no_memory_and_changes_nothing_else);
     tcase_add_test(tc, texts_live_as_long_as_their_results);
