@@ -158,16 +158,24 @@ static void let_go(place *p)
     p->held = NULL;
 }
 
+/* Tasks of another may still use it, also those that a close did not wait for. */
+static bool is_last(const place *p)
+{
+    bool last = true;
+    for (const place *other = here.places; other < here.places + here.n_pools; other++) {
+        unsigned stopped = __atomic_load_n(&other->stopped, __ATOMIC_SEQ_CST);
+        last &= other == p || (other->closed && stopped == __atomic_load_n(&other->started, __ATOMIC_SEQ_CST));
+    }
+    return last;
+}
+
 static void close_all(bool looked_at)
 {
-    unsigned open = 0;
     free_cancellers();
-    for (unsigned i = 0; i < here.n_pools; i++) open += !here.places[i].closed;
     for (unsigned i = 0; i < here.n_pools; i++) {
         place *p = &here.places[i];
         if (p->closed) continue;
-        bool last = --open == 0; /* else tasks of another pool may still use this one */
-        if (!p->turned && !looked_at && last) {
+        if (!p->turned && !looked_at && is_last(p)) {
             world_ends();
             let_go(p);
             close_under_idlers(p);
