@@ -117,7 +117,7 @@ static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
     er_bytes page = { 0 }, text = { 0 };
     if (base) er_bytes_add(&page, base, strcspn(base, "#"));
     bool same = base && (!*url || *url == '#'); /* RFC 3986, 4.4 */
-    if (same) er_bytes_text(&text, page.at);
+    if (same && !page.error) er_bytes_text(&text, page.at);
     add_encoded(&text, url);
     CURLUcode code = parts && !page.error && !text.error && text.at ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
     if (!code && base && !same && !scheme(url)) code = curl_url_set(parts, CURLUPART_URL, page.at, 0);

@@ -1,5 +1,5 @@
 /* errand_batch: each item once, so many at once, a window that holds, and every way to end early. */
-#include "batch/memory.h"
+#include "fixture/memory.h"
 #include "batch/suites.h"
 #include "fork_inside.h"
 

@@ -1,7 +1,7 @@
 /* errand_jobs: every line accounted for, whatever is wrong with it, with the files, the server or the output. */
 #include "batch/fetching.h"
 #include "batch/files.h"
-#include "batch/memory.h"
+#include "fixture/memory.h"
 #include "batch/suites.h"
 #include "base/bytes.h"
 #include "fork_inside.h"

@@ -2,7 +2,7 @@
 #include "runs.h"
 
 #include "base/result.h"
-#include "batch/memory.h"
+#include "fixture/memory.h"
 #include "core/cell.h"
 
 #include <errno.h>

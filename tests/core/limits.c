@@ -2,7 +2,7 @@
 #include "runs.h"
 
 #include "base/os.h"
-#include "batch/memory.h"
+#include "fixture/memory.h"
 #include "core/limits.h"
 
 #include <errno.h>
