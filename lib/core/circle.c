@@ -5,9 +5,9 @@
  * The walk goes from the awaited cell to what it waits for, cell by cell, each counted, no lock held between two of them. Links
  * only ever appear while their owner waits, and everybody who waits long looks once after his own link is there: so the last one
  * to close a circle finds it. Where a cell waits for several (all), each is tried; where one is enough (any, race, the next of a
- * group), all must lead back; what may end without its input (a timeout) and what is ended from outside (a promise, a timer) ends
- * the walk. Its length is bounded: a giant graph counts as no circle. Its places lie on the heap, for it runs on the waiting
- * task's stack, which may be small and nearly used; without memory it finds nothing, and looks again later.
+ * group, a run with hedges), all must lead back; what may end without its input (a timeout) and what is ended from outside (a
+ * promise, a timer) ends the walk. Its length is bounded: a giant graph counts as no circle. Its places lie on the heap, for it
+ * runs on the waiting task's stack, which may be small and nearly used; without memory it finds nothing, and looks again later.
  *
  * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
  * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
@@ -94,6 +94,15 @@ static bool all_lead_back(walk *w, er_cell *any)
     return true;
 }
 
+/* With one input it is a link of a chain like others. */
+static bool has_choice(er_cell *cell)
+{
+    er_cell *second = NULL;
+    bool there = cell->kind->any && cell->kind->input(cell, 1, &second);
+    if (second) er_cell_release(second);
+    return there;
+}
+
 static bool leads_back(walk *w, er_cell *cell)
 {
     struct {
@@ -109,7 +118,7 @@ static bool leads_back(walk *w, er_cell *cell)
     note(w, cell);
     for (;;) {
         er_cell *at = stack[depth].cell, *next = NULL;
-        bool fresh = stack[depth].next == 0, any = at->kind->any;
+        bool fresh = stack[depth].next == 0, any = has_choice(at);
         found = at == w->target || (fresh && (any ? all_lead_back(w, at) : waits_in_vain(w, at)));
         if (found || ++w->steps > STEPS) break;
         bool more = !any && at->kind->input && at->kind->input(at, stack[depth].next++, &next);

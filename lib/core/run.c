@@ -207,19 +207,24 @@ static void free_run(er_cell *cell)
     er_cell_bury(cell);
 }
 
-/* Of several attempts the first success is enough: then it is not known what it waits for. */
+/* Any attempt may end it. What an attempt waits for at a limit is not known, so then nothing is. */
 static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 {
+    size_t n = 0;
+    bool known = true;
     *input = NULL;
-    if (i) return false;
     er_cell_lock(cell);
-    er_attempt *a = run_of(cell)->attempts;
-    if (a && !a->next && a->input) *input = er_cell_keep(a->input);
+    for (const er_attempt *a = run_of(cell)->attempts; a; a = a->next) {
+        known = known && a->input;
+        if (n++ == i && known) *input = er_cell_keep(a->input);
+    }
     er_cell_unlock(cell);
-    return true;
+    if (!known && *input) er_cell_release(*input);
+    if (!known) *input = NULL;
+    return known && i < n;
 }
 
-static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run };
+static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run, .any = true };
 
 _Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
 

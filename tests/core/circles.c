@@ -178,6 +178,14 @@ static errand_result awaits_the_first_of_several(void *at)
     return errand_await(errand_any(fs, 2));
 }
 
+static errand_result awaits_a_hedged_run(void *at)
+{
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .hedge_ms = 1, .overlap = true }, NULL);
+    errand_future *f = errand_run(at, policy, value_of_arg, NULL);
+    errand_policy_free(policy);
+    return errand_await(f);
+}
+
 static errand_result waits_for_one(void *at)
 {
     errand_future *f = errand_submit(at, value_of_arg, NULL);
@@ -201,7 +209,7 @@ static errand_result takes_the_next(void *at)
 START_TEST(without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK)
 {
     static errand_fn *const fns[] = { awaits_a_then,  awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
-                                      waits_for_one, takes_the_next };
+                                      waits_for_one, takes_the_next,     awaits_a_hedged_run };
     for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) {
         errand_pool *poor = pool_of("poor", 1, ERRAND_NO_SPARES);
         ENDS(errand_submit_task(poor, &(errand_task){ .fn = fns[i], .arg = poor, .name = "starving" }), EDEADLK);
@@ -214,7 +222,7 @@ END_TEST
 START_TEST(with_spares_it_is_run)
 {
     static errand_fn *const fns[] = { awaits_a_then,  awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
-                                      waits_for_one, takes_the_next };
+                                      waits_for_one, takes_the_next,     awaits_a_hedged_run };
     for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) ENDS(errand_submit(other, fns[i], other), 0);
     ck_assert_str_eq(heard_text(&said), "");
 }
