@@ -74,7 +74,10 @@ static void watch_it(scene *s, errand_future *f)
     if (!error && takes_back && errand_unwatch(f, &e->watcher) == 0) error = EALREADY;
     e->wanted = !error;
     if (error) e->hands = 1;
+    errand_frame frame;
+    bool framed = frame_begin(s, &frame);
     consume_watched(e);
+    if (framed) errand_leave(&frame);
 }
 
 void use(scene *s, errand_future *f)
