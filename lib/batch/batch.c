@@ -26,6 +26,8 @@
 #include "base/result.h"
 #include "core/cell.h"
 #include "core/pool.h"
+#include "core/current.h"
+#include "core/resident.h"
 
 #include <errand/batch.h>
 

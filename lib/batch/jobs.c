@@ -19,6 +19,7 @@
 #include "batch/report.h"
 #include "batch/spread.h"
 #include "core/pool.h"
+#include "core/current.h"
 
 #include <errand/jobs.h>
 

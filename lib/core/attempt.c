@@ -6,6 +6,7 @@
  * happened and has the run's driver look. While a callback or a waiter is out, it has a count of the run's cell. Told to end, an attempt
  * leaves the line it stands in; if the limit was quicker, what it was granted is given back when the driver looks. */
 #include "core/run.h"
+#include "core/current.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ static void called_back(er_attempt *a, int error)
     er_running *run = a->run;
     a->error = error;
     er_store(&a->signal, 1);
-    er_run_look(run);
+    run->look(run);
 }
 
 static void turn_came(er_turn *turn, int error) { called_back(er_of(turn, er_attempt, turn), error); }
@@ -100,7 +101,7 @@ void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
 static void have_looked_at(er_running *run)
 {
     er_cell_keep(&run->cell);
-    er_run_look(run);
+    run->look(run);
 }
 
 static void call_hook(er_attempt *a)

@@ -21,6 +21,11 @@ typedef struct er_waiter {
     void             (*fn)(struct er_waiter *self);
 } er_waiter;
 
+typedef struct er_label {
+    const char *name; /* NULL: none */
+    const void *site; /* where it was submitted; NULL: unknown */
+} er_label;
+
 typedef struct er_cell_kind {
     /* The cell has just been told to end, for the first time. No lock is held. What it waits for is told by er_cell_pass_on, so that a
      * cancel takes the same stack for inputs of inputs of any depth. NULL: nothing to do. */
@@ -35,6 +40,11 @@ typedef struct er_cell_kind {
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
     bool any; /* one of its inputs is enough */
+    /* What it is called and where it was submitted, for reports. NULL: no name, an unknown place. Takes no lock. */
+    er_label (*label)(const er_cell *cell);
+    /* The pool that a thread or room in the queue must come free in before it goes on; NULL: none. The pool is kept by what needs it.
+     * NULL: it needs none. */
+    errand_pool *(*needs)(er_cell *cell);
     bool resident; /* tasks only: it keeps its thread for long */
 } er_cell_kind;
 
@@ -80,6 +90,12 @@ static inline errand_reason er_cell_told(const er_cell *cell)
 {
     return (errand_reason)(er_load(&cell->state) >> ER_REASON & 7);
 }
+
+static inline er_label er_cell_label(const er_cell *cell)
+{
+    return cell->kind->label ? cell->kind->label(cell) : (er_label){ NULL, NULL };
+}
+static inline errand_pool *er_cell_needs(er_cell *cell) { return cell->kind->needs ? cell->kind->needs(cell) : NULL; }
 
 /* True for exactly one caller: he ends the cell. */
 bool er_cell_claim(er_cell *cell);

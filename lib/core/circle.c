@@ -12,7 +12,9 @@
  * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
  * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
  * starve, and if that is so wherever the walk comes to, it does. */
-#include "core/task.h"
+#include "core/circle.h"
+
+#include "core/queue.h"
 
 #include "base/bytes.h"
 #include "log/own.h"
@@ -36,12 +38,11 @@ typedef struct walk {
     er_bytes path; /* the names of the tasks on the way */
 } walk;
 
-static bool unbegun(const er_cell *cell) { return !(er_load(&cell->state) & (ER_CLAIMED | ER_ENDED)); }
+static const char *name_of(const char *name) { return name ? name : "(no name)"; }
 
 static void note(walk *w, er_cell *cell)
 {
-    er_task *task = er_cell_task(cell);
-    if (task && w->path.size < 400) er_bytes_format(&w->path, " -> %s", task->name ? task->name : "(no name)");
+    if (cell->kind->label && w->path.size < 400) er_bytes_format(&w->path, " -> %s", name_of(er_cell_label(cell).name));
 }
 
 static bool leads_back(walk *w, er_cell *cell);
@@ -68,9 +69,7 @@ static bool starved(errand_pool *pool, const hungry *outer)
 
 static bool waits_in_vain(const walk *w, er_cell *at)
 {
-    er_task *task = er_cell_task(at);
-    if (!task || !at->pool) return false;
-    errand_pool *pool = unbegun(at) ? at->pool : er_task_waits_for_room(task); /* kept by who waits for it */
+    errand_pool *pool = er_cell_needs(at);
     return pool && starved(pool, w->hungry);
 }
 
@@ -150,8 +149,7 @@ bool er_circle(er_cell *from, const er_wait *wait)
     walk w = { .target = from };
     bool found = wait->room ? starved(wait->room, NULL) : leads_back(&w, wait->input);
     if (found) {
-        er_task *task = er_cell_task(from);
-        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s", task && task->name ? task->name : "(no name)",
+        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s", name_of(er_cell_label(from).name),
                      w.path.at ? w.path.at : "");
     }
     er_bytes_free(&w.path);

@@ -6,6 +6,8 @@
  * the timer armed ends it; one that comes between the two is seen by whoever goes on, because "told" is set before the cancel
  * looks, and looked at after the timer is armed. */
 #include "core/task.h"
+#include "core/current.h"
+#include "core/resident.h"
 
 #include <errno.h>
 

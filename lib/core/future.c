@@ -4,6 +4,10 @@
  * nothing afterwards. A wait that ends early takes its waiter out again; if the ending was quicker, WAKE is on its way and is
  * waited for, so that the stack can be left. The same holds for the timer that stands for a deadline on a test's clock. */
 #include "core/task.h"
+#include "core/current.h"
+#include "core/queue.h"
+#include "core/park.h"
+#include "core/report.h"
 
 #include <errno.h>
 
@@ -91,8 +95,8 @@ void errand_drop(errand_future *f)
 {
     if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
     if (er_cell_ended(f) && f->result.error && f->pool) {
-        er_task *task = er_cell_task(f);
-        er_pool_unheard(f->pool, &f->result, task ? task->name : NULL, task ? task->site : __builtin_return_address(0));
+        er_label label = er_cell_label(f);
+        er_pool_unheard(f->pool, &f->result, label.name, f->kind->label ? label.site : __builtin_return_address(0));
     }
     er_cell_drop(f);
 }

@@ -8,6 +8,9 @@
  * cancels all looks for members that have not been told yet, some at a time, until none is left. */
 #include "core/policy.h"
 #include "core/task.h"
+#include "core/current.h"
+#include "core/park.h"
+#include "core/report.h"
 
 #include "base/options.h"
 
@@ -277,11 +280,9 @@ int errand_group_add(errand_group *g, errand_future *f)
     member *m = g ? er_alloc_zero(sizeof *m) : NULL;
     int error = !g ? EINVAL : er_pool_dead(g->cell.pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
     if (!error) {
-        er_task *task = er_cell_task(f);
-        if (task) { /* for who tells of it */
-            m->task.name = task->name;
-            m->site = task->site;
-        }
+        er_label label = er_cell_label(f); /* for who tells of it */
+        m->task.name = label.name;
+        m->site = label.site;
         if (enter(g, m, false) == ENDED) error = EINVAL;
     }
     if (!error) {

@@ -6,6 +6,7 @@
  * It waits as everybody does: in a task by the futures of the library, which a cancel and the deadline end and which lend the pool a
  * thread; elsewhere on a parker. Around the caller's body stands a frame with the attempt's deadline. */
 #include "core/course.h"
+#include "core/current.h"
 
 #include "log/own.h"
 

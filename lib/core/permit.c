@@ -4,6 +4,7 @@
  * result, the permit is given back. The memory stays for whichever of them lives longer. */
 #include "core/sem.h"
 #include "core/task.h"
+#include "core/current.h"
 
 #include <errno.h>
 

@@ -6,16 +6,12 @@
  * is something to do for them, so a pool that was only made has none. */
 #include "core/pool_state.h"
 
+#include "core/queue.h"
+#include "core/worker.h"
+
 #include "base/options.h"
 
 #include <errno.h>
-
-void er_tell_watchers(errand_pool *pool)
-{
-    for (er_node *n = pool->watchers.head.next; n != &pool->watchers.head; n = n->next) {
-        er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
-    }
-}
 
 static void woke(errand_pool *pool) /* no timer sleeps any more */
 {
@@ -54,6 +50,7 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->on_start = o.on_start;
     pool->on_stop = o.on_stop;
     pool->arg = o.arg;
+    pool->start_worker = er_start_worker;
     er_list *lists[] = { &pool->urgent, &pool->tasks,  &pool->aside,         &pool->idle,    &pool->submitters,
                          &pool->all,    &pool->exited, &pool->resident_list, &pool->closers, &pool->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);

@@ -1,4 +1,4 @@
-/* core/pool_state.h -- what a pool consists of; for its own files alone: queue, worker, pool, waiting, resident, close, report. */
+/* core/pool_state.h -- what a pool consists of; for its own files alone: current, queue, worker, pool, park, resident, close, report. */
 #ifndef ER_POOL_STATE_H
 #define ER_POOL_STATE_H
 
@@ -37,6 +37,7 @@ struct errand_pool {
     errand_when_full when_full;
     void           (*on_start)(void *), (*on_stop)(void *);
     void            *arg;
+    int            (*start_worker)(errand_pool *); /* worker.c's: the queue stands below the threads that it starts */
     int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
     uint32_t         waits[ER_SPREAD], runs[ER_SPREAD];
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
@@ -64,7 +65,7 @@ struct errand_pool {
     unsigned   threads, starting, numbers;
     er_list    all, exited;
     er_list    resident_list, closers;
-    er_closer *shutting;
+    struct er_closer *shutting;
     const void *sites[ER_SITES]; /* of failures that were told already */
 };
 
@@ -72,13 +73,6 @@ enum {
     ER_GATE_OPEN = 1,  /* tasks may come in through the inbox: it is open, and has a thread */
     ER_GATE_CALLS = 2, /* who brings one has to summon somebody */
 };
-
-/* Takes the lock, and all that is in the inbox into the list. */
-void er_pool_lock(errand_pool *pool);
-/* By a worker between two jobs: looks into the inbox when there is nothing else to do. */
-void er_pool_lock_again(errand_pool *pool);
-/* Sets the gate to what holds now, and gives the lock. */
-void er_pool_unlock(errand_pool *pool);
 
 /* The bound on busy ones. */
 static inline unsigned er_limit(const errand_pool *pool)
@@ -92,71 +86,5 @@ static inline unsigned er_most_threads(const errand_pool *pool)
     return er_limit(pool) + (pool->lent < pool->spares ? pool->lent : pool->spares);
 }
 static inline bool er_at_rest(const errand_pool *pool) { return !pool->waiting && pool->busy + pool->lent == pool->housed; }
-
-/* Under the lock: something that er_watchers look at has changed. */
-void er_tell_watchers(errand_pool *pool);
-
-/* Whom to wake or start: decided under the lock, done after it. EAGAIN or ENOMEM: no thread could be started, and there is none that
- * takes jobs. */
-typedef struct er_call {
-    er_worker *wake;
-    bool       start;
-} er_call;
-er_call er_summon(errand_pool *pool);
-int     er_start_worker(errand_pool *pool); /* errors as above: then er_pool_give_up is to follow */
-/* No thread takes jobs, and none could be started: ends what waits, with that error. */
-void    er_pool_give_up(errand_pool *pool, int error);
-static inline void er_answer(errand_pool *pool, er_call call)
-{
-    if (call.wake) er_unpark(&call.wake->parker, ER_WAKE);
-    int error = call.start ? er_start_worker(pool) : 0;
-    if (error) er_pool_give_up(pool, error);
-}
-
-/* Joins those that have exited. Without the lock. */
-void er_reap(errand_pool *pool);
-/* Nobody will join it: it frees itself when it leaves. Under the lock, while it is in `all` and its thread is known. */
-static inline void er_worker_leave_behind(er_worker *w)
-{
-    w->left = true;
-    er_thread_detach(&w->thread);
-}
-
-/* The task a job is; NULL: it is another one. */
-er_task *er_job_task(er_job *job);
-/* What was taken out of the queue, as it was under the lock. Once the lock is given, a task may be run in place by the thread that
- * awaits it and put aside: then its memory holds a waiter where the job was and a link where the stamp was. */
-typedef struct er_pick {
-    er_job  *job;
-    er_task *task;  /* NULL: the job is no task */
-    int64_t  stamp; /* the task's */
-} er_pick;
-/* Takes the next one for a worker, which is busy with it from then on. False: there is none that it may take. Under the lock, as the
- * next. */
-bool er_pick_next(errand_pool *pool, er_pick *pick);
-void er_run_pick(const er_pick *pick); /* without the lock */
-void er_run_alone(const er_pick *pick); /* the same on a thread that is no worker, as the task's own thread */
-/* Takes a job that is queued out of the queue. */
-void er_unlink_job(errand_pool *pool, er_job *job);
-
-/* What this thread is; set by a worker about itself. */
-typedef struct er_here {
-    er_worker *worker;
-    er_task   *task;
-    er_frame  *frame;
-    bool       working;  /* its worker is in a job, be it a task or not: it counts as busy */
-    bool       resident;
-    unsigned   queued;   /* tasks, by it: to take samples */
-    unsigned   nested;   /* tasks that run on the stacks of others */
-    bool       alone;    /* this thread is inside er_pool_give_up */
-    er_closer *shutting; /* this thread is inside its shut */
-} er_here;
-er_here *er_here_now(void);
-
-/* Residents and closers, for closing. */
-void er_stop_residents(errand_pool *pool, bool now);
-void er_shut_closers(errand_pool *pool, bool early_ones_only);
-
-void er_spread_add(uint32_t *spread, int64_t ns);
 
 #endif

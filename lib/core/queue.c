@@ -4,7 +4,7 @@
  *                  \-- by the lock, when the gate is shut or the queue is full --/
  *
  * One lock guards both lists and all counts of the pool. Nothing is called under it: who has to be woken or started is decided
- * under the lock (an er_call, worker.c) and done after it.
+ * under the lock (an er_call) and done after it.
  *
  * Submitting takes no lock: a task is put into the inbox, and who takes the lock moves what is there to the list first; but a
  * worker between two jobs only looks when his list is empty, so that in a burst submitters and he meet once in many tasks. The
@@ -14,13 +14,69 @@
  *
  * Where no thread takes jobs (there is none, or residents have them all) and none can be started, the thread that finds this out
  * ends what waits: tasks fail, then-functions and watchers are called on the spot. So nothing waits for a thread that never comes. */
+#include "core/queue.h"
+
+#include "core/current.h"
 #include "core/pool_state.h"
 
 #include <errno.h>
 
+/* ---- who comes ---- */
+
+er_call er_summon(errand_pool *pool)
+{
+    er_call c = { NULL, false };
+    if (pool->searching || !pool->waiting || pool->busy >= er_limit(pool)) return c;
+    if (pool->parked) {
+        c.wake = pool->parked;
+        pool->parked = c.wake->below;
+        c.wake->searching = pool->searching = true;
+        pool->taken_then = pool->taken;
+    } else if (pool->threads < er_most_threads(pool) && !(pool->phase == ER_CLOSED && er_list_empty(&pool->urgent))) {
+        pool->threads++;
+        pool->starting++;
+        pool->searching = c.start = true;
+        pool->taken_then = pool->taken;
+    }
+    return c;
+}
+
+void er_bring(errand_pool *pool, er_call call)
+{
+    if (call.wake) er_unpark(&call.wake->parker, ER_WAKE);
+    int error = call.start ? pool->start_worker(pool) : 0;
+    if (error) er_pool_give_up(pool, error);
+}
+
+void er_tell_watchers(errand_pool *pool)
+{
+    for (er_node *n = pool->watchers.head.next; n != &pool->watchers.head; n = n->next) {
+        er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
+    }
+}
+
+bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t *n)
+{
+    *n = 0;
+    er_pool_lock(pool);
+    bool none = pool->lent && pool->busy == pool->housed && !pool->starting;
+    none = none && (pool->barren || pool->threads >= er_limit(pool) + pool->spares);
+    for (er_node *at = pool->all.head.next; none && at != &pool->all.head; at = at->next) {
+        er_worker *w = er_of(at, er_worker, node);
+        if (w->resident) continue;
+        if (!w->task || *n == most) none = false;
+        else er_cell_keep(&(tasks[(*n)++] = w->task)->cell);
+    }
+    none = none && *n + pool->housed == pool->threads; /* one that has just been started is not in the list yet */
+    er_pool_unlock(pool);
+    return none;
+}
+
+/* ---- out ---- */
+
 static void set_waiting(errand_pool *pool, int by) { er_store_relaxed(&pool->waiting, pool->waiting + (uint32_t)by); }
 
-static void make_room(errand_pool *pool)
+void er_pool_make_room(errand_pool *pool)
 {
     if (er_list_empty(&pool->submitters) || pool->n_tasks >= pool->queue_max) return;
     er_unpark(&er_of(er_list_pop(&pool->submitters), er_watcher, node)->wait.parker, ER_WAKE);
@@ -53,7 +109,7 @@ void er_unlink_job(errand_pool *pool, er_job *job)
     task->queued = ER_NOT_QUEUED;
     if (!ordinary) return;
     pool->n_tasks--;
-    make_room(pool);
+    er_pool_make_room(pool);
 }
 
 /* Submitters come through the inbox for so long as it lets them, before one of them takes the lock. */
@@ -130,6 +186,7 @@ void er_pool_unlock(errand_pool *pool)
     er_lock_give(&pool->lock);
     er_answer(pool, c);
 }
+
 /* ---- in ---- */
 
 static int refused(const errand_pool *pool, bool urgent) /* under the lock */
@@ -144,23 +201,6 @@ static int refused(const errand_pool *pool, bool urgent) /* under the lock */
     default:
         return EINVAL;
     }
-}
-
-static int wait_for_room(errand_pool *pool) /* the lock is held, and again on return */
-{
-    while (pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN) {
-        er_watcher w = { .wait.room = pool };
-        er_list_push(&pool->submitters, &w.node);
-        er_pool_unlock(pool);
-        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
-        er_pool_lock(pool);
-        if (er_listed(&w.node)) er_list_remove(&w.node);
-        else if ((bits & ER_TOLD) || !(bits & ER_WAKE))
-            make_room(pool); /* it was this one's turn: now the next one's */
-        if (bits & ER_TOLD) return ECANCELED;
-        if (!(bits & ER_WAKE)) return bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
-    }
-    return 0;
 }
 
 /* The oldest task from outside makes room for a newer one; under the lock, which is given while it is ended. */
@@ -256,7 +296,7 @@ int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
     task->stamp = stamp;
     error = refused(pool, urgent);
     if (!error && !urgent && pool->n_tasks >= pool->queue_max && er_pool_here() != pool) {
-        if (pool->when_full == ERRAND_WHEN_FULL_BLOCK) error = wait_for_room(pool);
+        if (pool->when_full == ERRAND_WHEN_FULL_BLOCK) error = ER_NO_ROOM;
         else if (pool->when_full == ERRAND_WHEN_FULL_FAIL) error = ERRAND_EFULL;
         else drop_oldest(pool);
         if (!error) error = refused(pool, urgent);
@@ -277,7 +317,7 @@ int er_pool_queue(errand_pool *pool, er_task *task, bool urgent)
     }
     er_cell_keep(&task->cell); /* as soon as it has run, the queue's count is gone */
     er_pool_unlock(pool);
-    error = er_start_worker(pool);
+    error = pool->start_worker(pool);
     bool refused_here = error && er_pool_unqueue(pool, task);
     if (error) er_pool_give_up(pool, error);
     er_cell_release(&task->cell);

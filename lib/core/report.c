@@ -1,9 +1,10 @@
-/* core/report.c -- what a pool can tell of itself: counters, distributions, what is alive, what nobody looked at.
- *
- * A worker counts its own outcomes; reading adds them up. Times are stamped with the coarse clock, and precisely for one task in
- * 32, from which the percentiles are taken: four counters for each power of two of nanoseconds, so within 19 %. */
+/* core/report.c -- what a pool can tell of itself: its figures, what is alive, what nobody looked at. */
+#include "core/report.h"
+
+#include "core/context.h"
 #include "core/pool_state.h"
-#include "core/task.h"
+#include "core/queue.h"
+#include "core/stats.h"
 
 #include "base/bytes.h"
 #include "base/options.h"
@@ -12,49 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- distributions ---- */
-
-static unsigned slot_of(uint64_t ns)
-{
-    if (ns < 4) return (unsigned)ns;
-    unsigned top = 63 - (unsigned)__builtin_clzll(ns);
-    unsigned slot = top * 4 + (unsigned)(ns >> (top - 2) & 3);
-    return slot < ER_SPREAD ? slot : ER_SPREAD - 1;
-}
-
-static int64_t middle_of(unsigned slot)
-{
-    if (slot < 8) return slot;
-    unsigned top = slot / 4;
-    return (int64_t)(((uint64_t)1 << top) + (((uint64_t)(slot & 3) * 2 + 1) << top) / 8);
-}
-
-void er_spread_add(uint32_t *spread, int64_t ns) { er_add_relaxed(&spread[slot_of(ns > 0 ? (uint64_t)ns : 0)], 1); }
-
-static void percentiles(const uint32_t *spread, int64_t *p50, int64_t *p99)
-{
-    uint32_t counts[ER_SPREAD];
-    uint64_t all = 0, seen = 0;
-    for (unsigned i = 0; i < ER_SPREAD; i++) all += counts[i] = er_load_relaxed(&spread[i]); /* relaxed: figures */
-    *p50 = *p99 = 0;
-    uint64_t half = (all + 1) / 2, most = all - all / 100;
-    for (unsigned i = 0; all && i < ER_SPREAD && seen < most; i++) {
-        uint64_t before = seen;
-        seen += counts[i];
-        if (before < half && seen >= half) *p50 = middle_of(i);
-        if (seen >= most) *p99 = middle_of(i);
-    }
-}
-
-/* ---- counters ---- */
-
-void er_pool_count(errand_pool *pool, er_outcome outcome)
-{
-    er_worker *w = er_here_now()->worker; /* relaxed: counters; a worker's own are written by it alone */
-    if (w && w->pool == pool) er_store_relaxed(&w->outcomes[outcome], w->outcomes[outcome] + 1);
-    else er_add_relaxed(&pool->outcomes[outcome], 1);
-}
-
 int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size)
 {
     if (!pool || !out) return EINVAL;
@@ -62,8 +20,8 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
     uint64_t sums[3];
     int64_t wait_p50, wait_p99, run_p50, run_p99;
     er_pool_keep(pool); /* another thread may close it meanwhile */
-    percentiles(pool->waits, &wait_p50, &wait_p99);
-    percentiles(pool->runs, &run_p50, &run_p99);
+    er_spread_percentiles(pool->waits, &wait_p50, &wait_p99);
+    er_spread_percentiles(pool->runs, &run_p50, &run_p99);
     er_pool_lock(pool);
     for (int i = 0; i < 3; i++) {
         sums[i] = er_load_relaxed(&pool->outcomes[i]);
@@ -139,7 +97,8 @@ static void tell_task(listing *l, er_task *task, const char *state, int64_t for_
         if (task->blocked->room) what = er_home_of(task->blocked->room)->name;
         input = task->blocked->input;
     }
-    if (input) what = er_cell_name(input) ? er_cell_name(input) : "a future";
+    const char *name = input ? er_cell_label(input).name : NULL;
+    if (input) what = name ? name : "a future";
     er_cell_unlock(&task->cell);
     errand_reason told = er_cell_told(&task->cell);
     const char *key = er_context_key(task->context);

@@ -2,7 +2,11 @@
  *
  * A resident is a job of the urgent list that raises the pool's limit by one for as long as it stays. Its place in the list is
  * kept by `stopping` while stop is being called: moving out waits for that. */
+#include "core/resident.h"
+
+#include "core/current.h"
 #include "core/pool_state.h"
+#include "core/queue.h"
 
 #include <errno.h>
 

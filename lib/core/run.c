@@ -21,6 +21,7 @@
  *
  * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
 #include "core/run.h"
+#include "core/current.h"
 
 #include "log/own.h"
 
@@ -33,7 +34,7 @@ static void post(er_running *r, uint32_t event);
 
 /* ---- events ---- */
 
-void er_run_look(er_running *r)
+static void have_looked_at(er_running *r)
 {
     post(r, LOOK);
     er_cell_release(&r->cell);
@@ -289,6 +290,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     r->timer.fn = timer_due;
+    r->look = have_looked_at;
     er_log_info(er_run_log(r), "[%s-start]", policy->how.name);
     /* a queue may hold the caller up: not if he does not queue his task himself */
     r->urgent = urgent || policy->how.rate || policy->how.sem;

@@ -3,6 +3,7 @@
 #define ER_RUN_H
 
 #include "core/course.h"
+#include "core/queue.h"
 
 typedef struct er_running er_running;
 
@@ -37,6 +38,7 @@ typedef struct er_attempt {
 
 struct er_running {
     er_cell         cell;   /* until it ends, cell.result is how the last attempt ended */
+    void          (*look)(er_running *self); /* by an attempt that has news: the run's driver looks. Takes a count of the cell */
     uint32_t        events; /* atomic */
     uint8_t         stage;  /* this and all below: the driver's */
     bool            ended, armed, no_hedge, urgent, into;
@@ -49,9 +51,6 @@ struct er_running {
     er_idle         idle;        /* while it sleeps; its site is where the run was begun */
     er_attempt     *attempts;    /* in the order in which they were begun */
 };
-
-/* Something about an attempt has changed: the run's driver will look at it. Holds a count of the run's cell until then. */
-void er_run_look(er_running *r);
 
 /* Whether its hook has a result to look at. A hedge's has none: the attempt before it may be under way. */
 static inline bool er_attempt_sees_last(const er_attempt *a) { return !a->hedge && a->number > 1; }

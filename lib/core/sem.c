@@ -15,6 +15,7 @@
 
 #include "base/options.h"
 #include "core/task.h"
+#include "core/resident.h"
 
 #include <errno.h>
 #include <limits.h>

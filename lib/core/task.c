@@ -15,6 +15,8 @@
  * hands its follower over to f and is gone. So a million steps hold one cell. */
 #include "core/task_state.h"
 
+#include "core/queue.h"
+#include "core/stats.h"
 #include "log/fields.h"
 
 #include <errno.h>
@@ -90,13 +92,11 @@ void er_task_end(er_cell *cell, errand_result r)
 {
     errand_reason reason = er_cell_told(cell);
     if (reason && r.error) r = told_failure(r, reason);
-    if (cell->kind == &er_work_kind) {
-        er_task *task = er_task_of(cell);
-        if (task->free_arg) task->free_arg(task->arg);
-        task->free_arg = NULL;
-        if (task->flags & ER_COMPLETED) complete(task, &r);
-        if ((task->flags & ER_TIMED) && er_timer_disarm(cell->pool, &er_timed_of(cell)->timer)) er_cell_release(cell);
-    }
+    er_task *task = er_task_of(cell);
+    if (task->free_arg) task->free_arg(task->arg);
+    task->free_arg = NULL;
+    if (task->flags & ER_COMPLETED) complete(task, &r);
+    if ((task->flags & ER_TIMED) && er_timer_disarm(cell->pool, &er_timed_of(cell)->timer)) er_cell_release(cell);
     if (cell->pool) er_pool_count(cell->pool, outcome_of(&r));
     er_cell_end(cell, r);
 }
@@ -205,12 +205,20 @@ bool er_task_input(er_cell *cell, size_t i, er_cell **input)
     return true;
 }
 
-errand_pool *er_task_waits_for_room(er_task *task)
+errand_pool *er_task_needs(er_cell *cell) /* a thread that begins it, or room for what it submits */
 {
-    er_cell_lock(&task->cell);
+    er_task *task = er_task_of(cell);
+    if (!(er_load(&cell->state) & (ER_CLAIMED | ER_ENDED))) return cell->pool;
+    er_cell_lock(cell);
     errand_pool *pool = !(task->flags & ER_FOLLOWS) && task->blocked ? task->blocked->room : NULL;
-    er_cell_unlock(&task->cell);
+    er_cell_unlock(cell);
     return pool;
+}
+
+er_label er_task_label(const er_cell *cell)
+{
+    const er_task *task = er_of(cell, const er_task, cell);
+    return (er_label){ task->name, task->site };
 }
 
 /* ---- what both kinds have ---- */
@@ -226,14 +234,4 @@ void er_task_free(er_cell *cell)
 {
     er_context_drop(er_task_of(cell)->context);
     er_cell_bury(cell);
-}
-
-er_task *er_cell_task(er_cell *cell)
-{
-    return cell->kind == &er_work_kind || cell->kind == &er_sequel_kind ? er_task_of(cell) : NULL;
-}
-
-const char *er_cell_name(const er_cell *cell)
-{
-    return cell->kind == &er_work_kind || cell->kind == &er_sequel_kind ? er_of(cell, er_task, cell)->name : NULL;
 }

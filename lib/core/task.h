@@ -40,13 +40,4 @@ void er_task_run_here(er_cell *f);
 /* What a blocking call in a task that is told to end returns. */
 errand_result er_told_result(errand_reason reason);
 
-/* What a cell that runs a function is called; NULL: no name, or another kind. */
-const char *er_cell_name(const er_cell *cell);
-
-/* The pool whose full queue its thread waits for, if it does. */
-errand_pool *er_task_waits_for_room(er_task *task);
-
-/* Whether a cell is work or a sequel, and which task it is; NULL: another kind. */
-er_task *er_cell_task(er_cell *cell);
-
 #endif

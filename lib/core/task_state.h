@@ -18,8 +18,6 @@ typedef struct er_completed_task { /* somebody completes its end; not timed */
 /* er_task.flags, beside ER_FOLLOWS: fn is an errand_into_fn; which of these it is; it is part of an attempt. */
 enum { ER_INTO = 2, ER_TIMED = 4, ER_COMPLETED = 8, ER_PART = 16 };
 
-extern const er_cell_kind er_work_kind, er_sequel_kind;
-
 static inline er_task *er_task_of(er_cell *cell) { return er_of(cell, er_task, cell); }
 static inline er_timed_task *er_timed_of(er_cell *cell) { return er_of(cell, er_timed_task, task.cell); }
 
@@ -30,9 +28,11 @@ void er_task_finish(er_cell *cell, errand_result r);
 
 /* What it waits for; NULL: nothing any more. */
 void er_task_link(er_task *task, er_cell *f);
-/* Both kinds': cancel of one that runs, or waits for its input; input; free. */
+/* Methods of both kinds: cancel of one that runs, or waits for its input; the others. */
 void er_task_tell(er_cell *cell, errand_reason reason);
 bool er_task_input(er_cell *cell, size_t i, er_cell **input);
+er_label er_task_label(const er_cell *cell);
+errand_pool *er_task_needs(er_cell *cell);
 void er_task_free(er_cell *cell);
 
 /* Around its function: the thread has the task's log fields; what the function puts in their place is the thread's until it returns. */

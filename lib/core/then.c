@@ -5,6 +5,9 @@
  * Its input's result lies in its own cell meanwhile. A cancel is passed on to the input, and comes to the function with that. */
 #include "core/task_state.h"
 
+#include "core/current.h"
+#include "core/queue.h"
+
 #include <errno.h>
 
 static void run_sequel(er_cell *cell)
@@ -23,9 +26,12 @@ static void run_sequel(er_cell *cell)
     er_task_finish(cell, r);
 }
 
-const er_cell_kind er_sequel_kind = {
-    .cancel = er_task_tell, .free = er_task_free, .run = run_sequel, .input = er_task_input
-};
+static const er_cell_kind sequel_kind = { .cancel = er_task_tell,
+                                          .free = er_task_free,
+                                          .run = run_sequel,
+                                          .input = er_task_input,
+                                          .label = er_task_label,
+                                          .needs = er_task_needs };
 
 static void input_ended(er_waiter *waiter)
 {
@@ -76,7 +82,7 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     if (!f->pool) return call_at_once(f, fn, arg);
     er_task *task = er_alloc(sizeof *task);
     if (!task) return call_without_memory(f, fn, arg);
-    er_cell_init(&task->cell, &er_sequel_kind, f->pool);
+    er_cell_init(&task->cell, &sequel_kind, f->pool);
     task->input = f;
     task->name = NULL;
     int error = 0;
@@ -88,6 +94,7 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     task->waiter.fn = input_ended;
     task->fn = (void (*)(void))fn;
     task->arg = arg;
+    task->free_arg = NULL;
     er_cell_keep(&task->cell);
     if (!er_cell_ended(f)) er_pool_put_aside(f->pool, task);
     if (!er_cell_watch(f, &task->waiter)) input_ended(&task->waiter);

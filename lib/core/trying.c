@@ -7,6 +7,7 @@
  * unless fn may overlap, each has returned its future; none where the work is not to be done beside itself (ER_ALONE). One that a limit or
  * the budget refuses is asked for again only after a sleep. */
 #include "core/run.h"
+#include "core/queue.h"
 
 #include <errno.h>
 

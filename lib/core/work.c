@@ -8,6 +8,11 @@
  * a timer in the same allocation; one to begin by becomes, when it passes in vain, the one to end by. */
 #include "core/task_state.h"
 
+#include "core/park.h"
+#include "core/pool_state.h"
+#include "core/queue.h"
+#include "core/current.h"
+
 #include "base/options.h"
 #include "log/fields.h"
 
@@ -68,9 +73,13 @@ static void run_work(er_cell *cell)
     if (er_cell_claim(cell)) er_task_finish(cell, call(er_task_of(cell)));
 }
 
-const er_cell_kind er_work_kind = {
-    .cancel = cancel_work, .free = er_task_free, .run = run_work, .refuse = er_task_end, .input = er_task_input
-};
+static const er_cell_kind work_kind = { .cancel = cancel_work,
+                                        .free = er_task_free,
+                                        .run = run_work,
+                                        .refuse = er_task_end,
+                                        .input = er_task_input,
+                                        .label = er_task_label,
+                                        .needs = er_task_needs };
 
 #define NESTED 64
 
@@ -87,7 +96,7 @@ static void set_blocked(er_task *task, er_wait *wait)
 void er_task_run_here(er_cell *f)
 {
     er_task *me = er_task_here();
-    if (!me || f->kind != &er_work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
+    if (!me || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
     bool queued = er_pool_unqueue(f->pool, er_task_of(f));
     er_frame *frame = *er_frame_here();
     er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
@@ -113,6 +122,36 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
+/* 0: there is room, or there will be none. ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline; EDEADLK: a circle. */
+static int wait_for_room(errand_pool *pool)
+{
+    int error = 0;
+    er_pool_lock(pool);
+    while (!error && pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN) {
+        er_watcher w = { .wait.room = pool };
+        er_list_push(&pool->submitters, &w.node);
+        er_pool_unlock(pool);
+        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
+        er_pool_lock(pool);
+        if (bits & ER_TOLD) error = ECANCELED;
+        else if (!(bits & ER_WAKE)) error = bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
+        if (er_listed(&w.node)) er_list_remove(&w.node);
+        else if (error) er_pool_make_room(pool); /* it was this one's turn: now the next one's */
+    }
+    er_pool_unlock(pool);
+    return error;
+}
+
+static int queue(errand_pool *pool, er_task *task, bool urgent)
+{
+    for (;;) {
+        int error = er_pool_queue(pool, task, urgent);
+        if (error != ER_NO_ROOM) return error;
+        error = wait_for_room(pool);
+        if (error) return error;
+    }
+}
+
 static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
                             errand_reason late, bool urgent, const void *site, const er_completion *completion)
 {
@@ -130,7 +169,7 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
         return refused(pool, task, r);
     }
     er_cell *cell = &t->cell;
-    er_cell_init(cell, &er_work_kind, pool);
+    er_cell_init(cell, &work_kind, pool);
     t->blocked = NULL;
     t->name = task->name;
     t->context = context;
@@ -157,7 +196,7 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
         error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
-    if (!error) error = er_pool_queue(pool, t, urgent);
+    if (!error) error = queue(pool, t, urgent);
     if (error) er_cell_release(cell);
     else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_pool_unqueue(pool, t)) /* late while it waited for room */
         er_cell_release(cell);

@@ -9,12 +9,17 @@
  * are a stack: the last one is warm. A searcher that finds others enough and brisk does not join them but naps, and looks again
  * 100 us later: tiny tasks do not wake 256 threads for two processors, and should the brisk ones block, it is there.
  *
- * A worker that is lent (waiting.c) does not count as busy, so there may be more threads than the limit; when waits end there
+ * A worker that is lent (park.c) does not count as busy, so there may be more threads than the limit; when waits end there
  * may be more busy ones: then those that finish park instead of taking a job. Threads beyond the limit retire after some idle
  * seconds. A worker that leaves puts itself on `exited`, where the next starter or the closer joins it.
  *
  * A worker's count on its task is given back only after w->task is reset under the lock: so the closer can tell it to end. */
+#include "core/worker.h"
+
+#include "core/current.h"
 #include "core/pool_state.h"
+#include "core/queue.h"
+#include "core/stats.h"
 
 #include "log/own.h"
 
@@ -24,26 +29,6 @@
 #define NAP_NS    100000
 #define BRISK     16
 #define RETIRE_MS 5000
-
-/* ---- waking and starting ---- */
-
-er_call er_summon(errand_pool *pool)
-{
-    er_call c = { NULL, false };
-    if (pool->searching || !pool->waiting || pool->busy >= er_limit(pool)) return c;
-    if (pool->parked) {
-        c.wake = pool->parked;
-        pool->parked = c.wake->below;
-        c.wake->searching = pool->searching = true;
-        pool->taken_then = pool->taken;
-    } else if (pool->threads < er_most_threads(pool) && !(pool->phase == ER_CLOSED && er_list_empty(&pool->urgent))) {
-        pool->threads++;
-        pool->starting++;
-        pool->searching = c.start = true;
-        pool->taken_then = pool->taken;
-    }
-    return c;
-}
 
 void er_reap(errand_pool *pool)
 {

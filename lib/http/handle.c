@@ -14,6 +14,7 @@
 
 #include "base/atomic.h"
 #include "base/clock.h"
+#include "core/current.h"
 #include "http/classify.h"
 #include "http/close_notify.h"
 #include "http/known.h"

@@ -26,6 +26,8 @@
 #include "http/lane.h"
 
 #include "base/clock.h"
+#include "core/current.h"
+#include "core/resident.h"
 #include "http/classify.h"
 #include "http/outcome.h"
 

@@ -2,6 +2,7 @@
 #ifndef ER_LANE_H
 #define ER_LANE_H
 
+#include "core/resident.h"
 #include "http/known.h"
 #include "http/redirect.h"
 #include "http/sockets.h"

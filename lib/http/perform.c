@@ -17,6 +17,8 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "core/current.h"
+#include "core/resident.h"
 #include "http/classify.h"
 
 #include <errno.h>

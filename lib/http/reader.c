@@ -22,6 +22,7 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "core/park.h"
 
 #include <errno.h>
 #include <string.h>

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "log/own.h"
 #include "core/policy.h"
+#include "core/park.h"
 #include "http/close_notify.h"
 #include "http/stage.h"
 

@@ -17,6 +17,7 @@
 
 #include "base/atomic.h"
 #include "core/task.h"
+#include "core/current.h"
 
 #include <errno.h>
 #include <fcntl.h>

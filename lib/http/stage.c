@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "core/task.h"
+#include "core/current.h"
+#include "core/park.h"
 
 #include <string.h>
 

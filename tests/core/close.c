@@ -2,6 +2,7 @@
 #include "heard.h"
 
 #include "core/pool_state.h"
+#include "core/queue.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,6 +2,7 @@
 #include "cores.h"
 
 #include "core/pool.h"
+#include "core/resident.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 # Waiting, timers, locks. See faults.bash.
 . "$top_srcdir/tests/model/faults.bash"
 
-fault "a wait is published after looking whether it is told" core/waiting.c waits \
+fault "a wait is published after looking whether it is told" core/park.c waits \
     -e 's/task->blocked = wait;/(void)0;/' \
     -e 's/^    mask |= ER_LATE;$/& if (task) { er_cell_lock(\&task->cell); task->blocked = wait; er_cell_unlock(\&task->cell); }/'
 fault "the stack is left while the wake-up is on its way" core/future.c waits \

@@ -1,0 +1,10 @@
+/* core/report.h -- failures that nobody looked at. */
+#ifndef ER_REPORT_H
+#define ER_REPORT_H
+
+#include "core/pool.h"
+
+/* A failure that nobody looked at: told to the pool's log, once for each site. */
+void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site);
+
+#endif
