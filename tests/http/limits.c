@@ -338,13 +338,13 @@ static int close_at_the_gate(void *unused, curl_socket_t fd)
 START_TEST(what_is_slow_to_give_its_connection_back_is_asked_once)
 {
     struct world w;
-    size_t got = 0;
+    size_t got[2] = { 0 }; /* two threads write */
     world_open(&w, answer_two_at_once, NULL,
                &(errand_http_opts){ .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
     for (int round = 0; round < 3; round++) {
         errand_future *f[2];
         for (int i = 0; i < 2; i++) {
-            CURL *easy = own(world_url(&w, "/"), &got);
+            CURL *easy = own(world_url(&w, "/"), &got[i]);
             curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_at_the_gate);
             f[i] = errand_perform(w.http, easy, curl_easy_cleanup);
         }
