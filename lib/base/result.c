@@ -195,7 +195,7 @@ void er_results_free(void *results)
     clear(&all);
 }
 
-/* n causes have room for the next power of two: a fold of many failures costs no more than its parts. */
+/* Room grows by powers of two, so that adding n causes one by one copies O(n) of them. */
 static size_t room_of(size_t n)
 {
     size_t room = n ? 1 : 0;

@@ -25,8 +25,8 @@
 #include "base/options.h"
 #include "base/result.h"
 #include "core/cell.h"
-#include "core/pool.h"
 #include "core/current.h"
+#include "core/pool.h"
 #include "core/resident.h"
 
 #include <errand/batch.h>

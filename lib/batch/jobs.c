@@ -18,8 +18,8 @@
 #include "base/result.h"
 #include "batch/report.h"
 #include "batch/spread.h"
-#include "core/pool.h"
 #include "core/current.h"
+#include "core/pool.h"
 
 #include <errand/jobs.h>
 

@@ -5,8 +5,8 @@
  * A limit that lets it through at once is no step. One that makes it wait calls back, once, on whatever thread: the callback notes what
  * happened and has the run's driver look. While a callback or a waiter is out, it has a count of the run's cell. Told to end, an attempt
  * leaves the line it stands in; if the limit was quicker, what it was granted is given back when the driver looks. */
-#include "core/run.h"
 #include "core/current.h"
+#include "core/run.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -12,6 +12,7 @@
  * Changes wait in a ring for a job of the pool, which tells the watcher one after the other. A member is pinned by each call
  * under way and each change in the ring. */
 #include "core/breaker.h"
+
 #include "core/queue.h"
 
 #include "base/options.h"

@@ -40,10 +40,10 @@ typedef struct er_cell_kind {
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
     bool any; /* one of its inputs is enough */
-    /* What it is called and where it was submitted, for reports. NULL: no name, an unknown place. Takes no lock. */
+    /* Its name and where it was submitted, for reports. Takes no lock. NULL in kinds that have neither. */
     er_label (*label)(const er_cell *cell);
-    /* The pool that a thread or room in the queue must come free in before it goes on; NULL: none. The pool is kept by what needs it.
-     * NULL: it needs none. */
+    /* The pool that must have a free thread, or room in its queue, before this cell goes on; kept by the cell. Returns NULL where
+     * there is none, and is NULL in kinds that never need one. */
     errand_pool *(*needs)(er_cell *cell);
     bool resident; /* tasks only: it keeps its thread for long */
 } er_cell_kind;

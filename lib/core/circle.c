@@ -93,7 +93,7 @@ static bool all_lead_back(walk *w, er_cell *any)
     return true;
 }
 
-/* With one input it is a link of a chain like others. */
+/* A cell of a kind with `any` that has one input counts as a link of a chain, which may be of any length. */
 static bool has_choice(er_cell *cell)
 {
     er_cell *second = NULL;

@@ -4,8 +4,8 @@
 
 #include "core/pool.h"
 
-/* Nothing will ever end this wait of the task `from`: what it waits for leads back to `from`, or to the queue of a pool all of
- * whose threads wait for such. Tells the log of from's pool. */
+/* True: this wait of the task `from` cannot end. What it waits for leads back to `from`, or to the queue of a pool all of whose
+ * threads wait for such tasks. Writes the names of the tasks on the way to the log of from's pool. */
 bool er_circle(er_cell *from, const er_wait *wait);
 
 #endif

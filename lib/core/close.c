@@ -11,12 +11,12 @@
  * run them itself.
  *
  * Other threads may be inside wait_idle, stats, dump or tick meanwhile: those hold a count. */
+#include "core/current.h"
 #include "core/park.h"
 #include "core/pool_state.h"
 #include "core/queue.h"
 #include "core/resident.h"
 #include "core/worker.h"
-#include "core/current.h"
 
 #include "log/own.h"
 

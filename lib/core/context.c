@@ -1,6 +1,7 @@
 /* core/context.c -- making a context, as seldom as can be: what a task submits shares its own, as long as neither the key nor the
  * thread's log fields are others. */
 #include "core/context.h"
+
 #include "core/current.h"
 
 #include "log/fields.h"

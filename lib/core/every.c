@@ -5,9 +5,9 @@
  * Either the timer is armed or a task runs, so the one who handles its end is alone, and only he arms again. A cancel that finds
  * the timer armed ends it; one that comes between the two is seen by whoever goes on, because "told" is set before the cancel
  * looks, and looked at after the timer is armed. */
-#include "core/task.h"
 #include "core/current.h"
 #include "core/resident.h"
+#include "core/task.h"
 
 #include <errno.h>
 

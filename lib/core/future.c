@@ -3,11 +3,11 @@
  * Who waits hangs a waiter with a parker, both on his stack, into the cell. The waiter's fn sets WAKE in the parker and touches
  * nothing afterwards. A wait that ends early takes its waiter out again; if the ending was quicker, WAKE is on its way and is
  * waited for, so that the stack can be left. The same holds for the timer that stands for a deadline on a test's clock. */
-#include "core/task.h"
 #include "core/current.h"
-#include "core/queue.h"
 #include "core/park.h"
+#include "core/queue.h"
 #include "core/report.h"
+#include "core/task.h"
 
 #include <errno.h>
 

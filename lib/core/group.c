@@ -6,11 +6,11 @@
  * One lock guards the lists; futures are made, watched, cancelled and results freed without it. A member belongs to the group
  * until it ends, so its waiter can live in it; the group's memory is kept by its handle and by each unended member. What
  * cancels all looks for members that have not been told yet, some at a time, until none is left. */
-#include "core/policy.h"
-#include "core/task.h"
 #include "core/current.h"
 #include "core/park.h"
+#include "core/policy.h"
 #include "core/report.h"
+#include "core/task.h"
 
 #include "base/options.h"
 

@@ -43,8 +43,8 @@ void er_lend_end(void)
 
 /* ---- parking ---- */
 
-/* An await on a worker that lasts long looks whether it is part of a circle: then, and ever more rarely again, because a circle
- * may be closed by what is no wait (errand_later, a sequel that is queued where nobody can run it). */
+/* An await on a worker that lasts SUSPECT_NS searches for a circle, and searches again, ever more rarely: errand_later, or a
+ * then-function that is queued in a pool without a free thread, can close a circle later without a wait of its own. */
 #define SUSPECT_NS     (20 * ER_MS)
 #define LOOKS_APART_NS (640 * ER_MS)
 
@@ -113,7 +113,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     alarm a = { .timer.fn = ring, .wait = wait, .clock = clock, .deadline_ns = deadline_ns };
     bool turned = clock && er_home_of(clock)->clock && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
-    if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* nobody need turn it again */
+    if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* the clock has passed it already */
     if (turned) deadline_ns = armed ? INT64_MAX : by_machine(clock, deadline_ns);
     uint32_t bits = er_park(&wait->parker, mask, 0);
     if (!(bits & mask)) {

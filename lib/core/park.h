@@ -8,9 +8,11 @@
 ER_SHARED void er_lend(void);
 ER_SHARED void er_lend_end(void);
 
-/* Waits until a bit of mask is set, lending. Ends early with ER_TOLD if the calling code is told to end, without a bit of mask at
- * deadline_ns, which is on the clock of `clock` (NULL: the machine's), or at the caller's own deadline; with ER_CIRCLE if it is known
- * what it waits for, this is a worker, and it would last for ever. */
+/* Waits until another thread sets a bit of `mask` in wait->parker; a worker is lent meanwhile. Returns the bits that are set:
+ *   of mask     the wait is over
+ *   ER_TOLD     a cancel, or the pool's shutting down, has told the calling task to end
+ *   ER_CIRCLE   on a worker: wait->input or wait->room leads back to this task, so no bit of mask would ever be set
+ *   none of these   deadline_ns has passed, which is on the clock of `clock` (NULL: the machine's), or the calling task's deadline. */
 ER_SHARED uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
 
 #endif

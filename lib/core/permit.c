@@ -2,9 +2,9 @@
  *
  * The line has a count on the cell while the place waits in it. The permit has none: when the cell goes and nobody has taken its
  * result, the permit is given back. The memory stays for whichever of them lives longer. */
+#include "core/current.h"
 #include "core/sem.h"
 #include "core/task.h"
-#include "core/current.h"
 
 #include <errno.h>
 

@@ -5,7 +5,6 @@
  * The queue (queue.c) and the workers (worker.c) share one lock; its fields stand in pool_state.h. Threads are started when there
  * is something to do for them, so a pool that was only made has none. */
 #include "core/pool_state.h"
-
 #include "core/queue.h"
 #include "core/worker.h"
 

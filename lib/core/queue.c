@@ -76,7 +76,7 @@ bool er_pool_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t 
 
 static void set_waiting(errand_pool *pool, int by) { er_store_relaxed(&pool->waiting, pool->waiting + (uint32_t)by); }
 
-void er_pool_make_room(errand_pool *pool)
+static void make_room(errand_pool *pool)
 {
     if (er_list_empty(&pool->submitters) || pool->n_tasks >= pool->queue_max) return;
     er_unpark(&er_of(er_list_pop(&pool->submitters), er_watcher, node)->wait.parker, ER_WAKE);
@@ -109,7 +109,7 @@ void er_unlink_job(errand_pool *pool, er_job *job)
     task->queued = ER_NOT_QUEUED;
     if (!ordinary) return;
     pool->n_tasks--;
-    er_pool_make_room(pool);
+    make_room(pool);
 }
 
 /* Submitters come through the inbox for so long as it lets them, before one of them takes the lock. */
@@ -201,6 +201,23 @@ static int refused(const errand_pool *pool, bool urgent) /* under the lock */
     default:
         return EINVAL;
     }
+}
+
+bool er_pool_join_line(errand_pool *pool, er_watcher *w)
+{
+    er_pool_lock(pool);
+    bool waits = pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN;
+    if (waits) er_list_push(&pool->submitters, &w->node);
+    er_pool_unlock(pool);
+    return waits;
+}
+
+void er_pool_leave_line(errand_pool *pool, er_watcher *w, bool served)
+{
+    er_pool_lock(pool);
+    if (er_listed(&w->node)) er_list_remove(&w->node);
+    else if (!served) make_room(pool);
+    er_pool_unlock(pool);
 }
 
 /* The oldest task from outside makes room for a newer one; under the lock, which is given while it is ended. */

@@ -38,8 +38,11 @@ void er_pool_give_up(errand_pool *pool, int error);
 int er_pool_queue(errand_pool *pool, er_task *task, bool urgent);
 #define ER_NO_ROOM (-1)
 
-/* Under the lock: if there is room, wakes the submitter that has waited longest for it. */
-void er_pool_make_room(errand_pool *pool);
+/* After ER_NO_ROOM. Puts w, whose wait.room is the pool, into the line of submitters: it is woken (ER_WAKE) when its turn comes, or the
+ * pool closes. False: no need to wait, there is room, or the pool is closing. */
+bool er_pool_join_line(errand_pool *pool, er_watcher *w);
+/* Ends that. served: w queues its task now; else its turn, if it has come, goes to the next in line. */
+void er_pool_leave_line(errand_pool *pool, er_watcher *w, bool served);
 
 /* Queues a job among the urgent ones. The same errors but EFULL. */
 int er_pool_post(errand_pool *pool, er_job *job);

@@ -1,4 +1,5 @@
-/* core/report.c -- what a pool can tell of itself: its figures, what is alive, what nobody looked at. */
+/* core/report.c -- a pool's figures, the list of all that lives in it, and the log line for a failure that no caller has
+ * looked at. */
 #include "core/report.h"
 
 #include "core/context.h"

@@ -1,4 +1,4 @@
-/* core/report.h -- failures that nobody looked at. */
+/* core/report.h -- failures that no caller has looked at. */
 #ifndef ER_REPORT_H
 #define ER_REPORT_H
 

@@ -21,6 +21,7 @@
  *
  * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
 #include "core/run.h"
+
 #include "core/current.h"
 
 #include "log/own.h"
@@ -34,7 +35,7 @@ static void post(er_running *r, uint32_t event);
 
 /* ---- events ---- */
 
-static void have_looked_at(er_running *r)
+static void attempt_has_news(er_running *r)
 {
     post(r, LOOK);
     er_cell_release(&r->cell);
@@ -208,7 +209,7 @@ static void free_run(er_cell *cell)
     er_cell_bury(cell);
 }
 
-/* Any attempt may end it. What an attempt waits for at a limit is not known, so then nothing is. */
+/* Each attempt under way may end the run. An attempt that stands at a limit has no input, so what the run waits for is not known. */
 static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 {
     size_t n = 0;
@@ -290,7 +291,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     r->timer.fn = timer_due;
-    r->look = have_looked_at;
+    r->look = attempt_has_news;
     er_log_info(er_run_log(r), "[%s-start]", policy->how.name);
     /* a queue may hold the caller up: not if he does not queue his task himself */
     r->urgent = urgent || policy->how.rate || policy->how.sem;

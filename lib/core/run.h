@@ -38,7 +38,7 @@ typedef struct er_attempt {
 
 struct er_running {
     er_cell         cell;   /* until it ends, cell.result is how the last attempt ended */
-    void          (*look)(er_running *self); /* by an attempt that has news: the run's driver looks. Takes a count of the cell */
+    void          (*look)(er_running *self); /* an attempt calls it when something about it has changed; gives a count of the cell back */
     uint32_t        events; /* atomic */
     uint8_t         stage;  /* this and all below: the driver's */
     bool            ended, armed, no_hedge, urgent, into;

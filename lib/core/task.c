@@ -13,10 +13,9 @@
  *
  * A chain of errand_later is forwarded: a task that is followed by another, and by nobody else, and that wants to follow f,
  * hands its follower over to f and is gone. So a million steps hold one cell. */
-#include "core/task_state.h"
-
 #include "core/queue.h"
 #include "core/stats.h"
+#include "core/task_state.h"
 #include "log/fields.h"
 
 #include <errno.h>

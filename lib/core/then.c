@@ -3,10 +3,9 @@
  *     waiting for its input --> queued --> running --> see task.c          (never ended unrun)
  *
  * Its input's result lies in its own cell meanwhile. A cancel is passed on to the input, and comes to the function with that. */
-#include "core/task_state.h"
-
 #include "core/current.h"
 #include "core/queue.h"
+#include "core/task_state.h"
 
 #include <errno.h>
 

@@ -6,8 +6,8 @@
  * Hedges are attempts beside others. The next one begins when the youngest is as old as the policy says, none waits for a limit, and,
  * unless fn may overlap, each has returned its future; none where the work is not to be done beside itself (ER_ALONE). One that a limit or
  * the budget refuses is asked for again only after a sleep. */
-#include "core/run.h"
 #include "core/queue.h"
+#include "core/run.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* core/turn.c -- turns behind futures: a cell and a turn of a rate, which has a count on the cell while it is to come. */
+#include "core/current.h"
 #include "core/rate.h"
 #include "core/task.h"
-#include "core/current.h"
 
 #include <errno.h>
 

@@ -6,12 +6,10 @@
  *
  * The claim decides whether it runs: the worker that pops it and the cancel that wants it out both claim, and one wins. A deadline is
  * a timer in the same allocation; one to begin by becomes, when it passes in vain, the one to end by. */
-#include "core/task_state.h"
-
-#include "core/park.h"
-#include "core/pool_state.h"
-#include "core/queue.h"
 #include "core/current.h"
+#include "core/park.h"
+#include "core/queue.h"
+#include "core/task_state.h"
 
 #include "base/options.h"
 #include "log/fields.h"
@@ -122,34 +120,22 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-/* 0: there is room, or there will be none. ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline; EDEADLK: a circle. */
-static int wait_for_room(errand_pool *pool)
-{
-    int error = 0;
-    er_pool_lock(pool);
-    while (!error && pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN) {
-        er_watcher w = { .wait.room = pool };
-        er_list_push(&pool->submitters, &w.node);
-        er_pool_unlock(pool);
-        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
-        er_pool_lock(pool);
-        if (bits & ER_TOLD) error = ECANCELED;
-        else if (!(bits & ER_WAKE)) error = bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
-        if (er_listed(&w.node)) er_list_remove(&w.node);
-        else if (error) er_pool_make_room(pool); /* it was this one's turn: now the next one's */
-    }
-    er_pool_unlock(pool);
-    return error;
-}
-
+/* Waits while the queue is full. Errors as er_pool_queue's, and ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline has
+ * passed; EDEADLK: all of the pool's threads wait, too. */
 static int queue(errand_pool *pool, er_task *task, bool urgent)
 {
-    for (;;) {
-        int error = er_pool_queue(pool, task, urgent);
-        if (error != ER_NO_ROOM) return error;
-        error = wait_for_room(pool);
-        if (error) return error;
+    int error;
+    while ((error = er_pool_queue(pool, task, urgent)) == ER_NO_ROOM) {
+        er_watcher w = { .wait.room = pool };
+        if (!er_pool_join_line(pool, &w)) continue;
+        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
+        bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);
+        er_pool_leave_line(pool, &w, served);
+        if (served) continue;
+        if (bits & ER_TOLD) return ECANCELED;
+        return bits & ER_CIRCLE ? EDEADLK : ETIMEDOUT;
     }
+    return error;
 }
 
 static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,

@@ -291,7 +291,7 @@ static errand_result carry(performer *by, perform *p)
     }
 }
 
-/* The next job, or NULL: the performer is to end, and nobody wakes it any more. */
+/* The next job. NULL: the performer ends, and its multi can be freed. */
 static perform *next_job(performer *by)
 {
     errand_http *http = by->http;

@@ -14,8 +14,8 @@
 #include "base/options.h"
 #include "base/result.h"
 #include "log/own.h"
-#include "core/policy.h"
 #include "core/park.h"
+#include "core/policy.h"
 #include "http/close_notify.h"
 #include "http/stage.h"
 

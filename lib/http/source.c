@@ -16,8 +16,8 @@
 #include "http/flow.h"
 
 #include "base/atomic.h"
-#include "core/task.h"
 #include "core/current.h"
+#include "core/task.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -28,7 +28,7 @@ typedef struct world {
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
     bool             open;   /* a gate that some next or work waits at */
-    atomic_size_t    at_gate; /* next came to it so often */
+    atomic_size_t    at_gate; /* how often next has come to it */
     errand_promise  *first;  /* of the first item */
 } world;
 

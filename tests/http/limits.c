@@ -334,7 +334,7 @@ static int close_at_the_gate(void *unused, curl_socket_t fd)
     return close(fd);
 }
 
-/* The second is asked for its connection while the first closes his. */
+/* The second performer is asked for its connection while the first is still closing its own. */
 START_TEST(what_is_slow_to_give_its_connection_back_is_asked_once)
 {
     struct world w;

@@ -45,7 +45,7 @@ START_TEST(a_url_without_memory_is_ENOMEM_and_nothing_is_lost)
         er_bytes why = { 0 };
         memory_fails_at(n);
         int error = er_url_resolve(&out, &where, &https, *row->location ? row->location : "?", row->from, &why);
-        bool failed = memory_fails_at(0), refused = error == EINVAL; /* a blank, or Latin-1 */
+        bool failed = memory_fails_at(0), refused = error == EINVAL; /* for its blank */
         if (!refused) ck_assert_int_eq(error, failed ? ENOMEM : 0);
         er_where_free(&where);
         er_bytes_free(&why);

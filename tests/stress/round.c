@@ -158,7 +158,7 @@ static void let_go(place *p)
     p->held = NULL;
 }
 
-/* Tasks of another may still use it, also those that a close did not wait for. */
+/* No task can use this pool any more: the other pools are closed, and their threads gone, also those that a close did not wait for. */
 static bool is_last(const place *p)
 {
     bool last = true;
