@@ -98,7 +98,7 @@ ERRAND_API errand_future *errand_shield(errand_future *f);
 typedef struct errand_promise errand_promise;
 
 /* The writing end, and its future in *f. NULL with errno: ENOMEM, EINVAL; then *f is a failed future all the same. */
-ERRAND_API errand_promise *errand_promise_new(errand_pool *home, errand_future **f);
+ERRAND_API errand_promise *errand_promise_new(errand_pool *pool, errand_future **f);
 
 /* Ends the future with r and consumes both; if it had ended already (cancelled), r is freed. */
 ERRAND_API void errand_resolve(errand_promise *p, errand_result r);

@@ -25,10 +25,10 @@ typedef struct errand_group_opts {
 } errand_group_opts;
 
 /* NULL with errno. opts NULL: the defaults. */
-ERRAND_API errand_group *errand_group_new_sized(errand_pool *home, const errand_group_opts *opts, size_t size);
-static inline errand_group *errand_group_new(errand_pool *home, const errand_group_opts *opts)
+ERRAND_API errand_group *errand_group_new_sized(errand_pool *pool, const errand_group_opts *opts, size_t size);
+static inline errand_group *errand_group_new(errand_pool *pool, const errand_group_opts *opts)
 {
-    return errand_group_new_sized(home, opts, sizeof *opts);
+    return errand_group_new_sized(pool, opts, sizeof *opts);
 }
 
 /* Takes f in; it is consumed, also on failure: EINVAL (NULL; or after join or close), ENOMEM. */

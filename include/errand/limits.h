@@ -47,10 +47,10 @@ typedef struct errand_sem_opts {
     const char *name;        /* a literal; may be NULL                                    */
 } errand_sem_opts;
 
-ERRAND_API errand_sem *errand_sem_new_sized(errand_pool *home, const errand_sem_opts *opts, size_t size);
-static inline errand_sem *errand_sem_new(errand_pool *home, const errand_sem_opts *opts)
+ERRAND_API errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts, size_t size);
+static inline errand_sem *errand_sem_new(errand_pool *pool, const errand_sem_opts *opts)
 {
-    return errand_sem_new_sized(home, opts, sizeof *opts);
+    return errand_sem_new_sized(pool, opts, sizeof *opts);
 }
 ERRAND_API void errand_sem_free(errand_sem *sem);
 
@@ -113,10 +113,10 @@ typedef struct errand_rate_opts {
     const char *name;       /* a literal; may be NULL */
 } errand_rate_opts;
 
-ERRAND_API errand_rate *errand_rate_new_sized(errand_pool *home, const errand_rate_opts *opts, size_t size);
-static inline errand_rate *errand_rate_new(errand_pool *home, const errand_rate_opts *opts)
+ERRAND_API errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *opts, size_t size);
+static inline errand_rate *errand_rate_new(errand_pool *pool, const errand_rate_opts *opts)
 {
-    return errand_rate_new_sized(home, opts, sizeof *opts);
+    return errand_rate_new_sized(pool, opts, sizeof *opts);
 }
 ERRAND_API void errand_rate_free(errand_rate *rate);
 
@@ -191,10 +191,10 @@ typedef struct errand_breaker_opts {
     void              *watch_arg;    /* must last as long as the pool                                                   */
 } errand_breaker_opts;
 
-ERRAND_API errand_breaker *errand_breaker_new_sized(errand_pool *home, const errand_breaker_opts *opts, size_t size);
-static inline errand_breaker *errand_breaker_new(errand_pool *home, const errand_breaker_opts *opts)
+ERRAND_API errand_breaker *errand_breaker_new_sized(errand_pool *pool, const errand_breaker_opts *opts, size_t size);
+static inline errand_breaker *errand_breaker_new(errand_pool *pool, const errand_breaker_opts *opts)
 {
-    return errand_breaker_new_sized(home, opts, sizeof *opts);
+    return errand_breaker_new_sized(pool, opts, sizeof *opts);
 }
 ERRAND_API void errand_breaker_free(errand_breaker *breaker);
 
@@ -245,10 +245,10 @@ typedef struct errand_budget_opts {
     const char *name;           /* a literal; may be NULL. The pool's log is told when it is spent                      */
 } errand_budget_opts;
 
-ERRAND_API errand_budget *errand_budget_new_sized(errand_pool *home, const errand_budget_opts *opts, size_t size);
-static inline errand_budget *errand_budget_new(errand_pool *home, const errand_budget_opts *opts)
+ERRAND_API errand_budget *errand_budget_new_sized(errand_pool *pool, const errand_budget_opts *opts, size_t size);
+static inline errand_budget *errand_budget_new(errand_pool *pool, const errand_budget_opts *opts)
 {
-    return errand_budget_new_sized(home, opts, sizeof *opts);
+    return errand_budget_new_sized(pool, opts, sizeof *opts);
 }
 ERRAND_API void errand_budget_free(errand_budget *budget);
 
@@ -277,10 +277,10 @@ typedef struct errand_flight_opts {
     const char *name;     /* a literal: of runs whose task has none. May be NULL             */
 } errand_flight_opts;
 
-ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *home, const errand_flight_opts *opts, size_t size);
-static inline errand_flight *errand_flight_new(errand_pool *home, const errand_flight_opts *opts)
+ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *pool, const errand_flight_opts *opts, size_t size);
+static inline errand_flight *errand_flight_new(errand_pool *pool, const errand_flight_opts *opts)
 {
-    return errand_flight_new_sized(home, opts, sizeof *opts);
+    return errand_flight_new_sized(pool, opts, sizeof *opts);
 }
 ERRAND_API void errand_flight_free(errand_flight *flight);
 

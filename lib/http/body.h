@@ -25,7 +25,7 @@ typedef struct er_body {
     errand_body_fn *fn; /* of a part of kind FN */
     void           *fn_arg;
     errand_free_fn *fn_free;
-    er_lock  lock;    /* guards the next two, which are source.c's: whose turn it is to call fn */
+    er_lock  lock;    /* guards the next two, which are body_upload.c's: whose turn it is to call fn */
     void    *caller;  /* NULL: nobody's */
     er_list  callers; /* those that wait for it */
     char    *type;   /* the Content-Type that it brings; NULL: none */

@@ -22,7 +22,8 @@ er_shutdown_fn *er_close_notify_find(unsigned curl_version)
     er_shutdown_fn *fn = NULL;
     if (curl_version >= 0x080f00 || !tls || !strstr(tls, "SSL/")) return NULL; /* OpenSSL/, LibreSSL/ and such */
     void *at = dlsym(RTLD_DEFAULT, "SSL_get_shutdown");
-    for (size_t i = 0; !at && i < sizeof libraries / sizeof *libraries; i++) { /* loaded for a plugin, out of others' sight */
+    for (size_t i = 0; !at && i < sizeof libraries / sizeof *libraries;
+         i++) { /* loaded for a plugin, out of others' sight */
         void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
         if (!library) continue;
         at = dlsym(library, "SSL_get_shutdown");

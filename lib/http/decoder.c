@@ -14,7 +14,7 @@
  * window is at most 8 MiB (RFC 9659), brotli's 16 MiB. */
 #include "http/decoder.h"
 
-#include "http/words.h"
+#include "http/sanitize.h"
 
 #include <errand/result.h>
 

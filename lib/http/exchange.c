@@ -30,6 +30,7 @@
  * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
  * that, unless a repeat is harmless; a third is vetoed always. A stream of HTTP/2 that was refused looks the same. */
 #include "http/exchange.h"
+#include "http/handle.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
@@ -83,8 +84,8 @@ void er_exchange_keep(er_exchange *x) { er_add(&x->count, 1); }
 
 void er_exchange_drop_flows(er_exchange *x)
 {
-    er_sink *sink = x->sink;
-    er_source *source = x->source;
+    er_body_sink *sink = x->sink;
+    er_body_source *source = x->source;
     x->sink = NULL;
     x->source = NULL;
     if (sink) sink->drop(sink);

@@ -2,9 +2,11 @@
 #ifndef ER_EXCHANGE_H
 #define ER_EXCHANGE_H
 
-#include "core/pool.h"
-#include "http/flow.h"
-#include "http/slots.h"
+#include "async/job.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "http/scheduler.h"
+#include "http/stream.h"
 
 #include <errand/future.h>
 
@@ -110,9 +112,9 @@ typedef struct er_exchange {
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */
-    er_sink         *sink;      /* NULL: memory */
+    er_body_sink         *sink;      /* NULL: memory */
     bool             keeps;     /* the sink takes the body: of a 2xx with save_to, or one that is to be decoded */
-    er_source       *source;    /* NULL: memory, or no body */
+    er_body_source       *source;    /* NULL: memory, or no body */
     bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */
     errand_timings   timings;   /* as they were when the handle was last there */
@@ -122,29 +124,6 @@ typedef struct er_exchange {
     size_t           header_bytes; /* of this hop: with interim replies and trailers */
 } er_exchange;
 
-/* A CURL easy handle, set up for the session and kept between the exchanges of a lane, whose thread alone touches it. */
-struct er_handle {
-    CURL              *easy;
-    er_exchange       *x;       /* whose it is now; NULL: nobody's */
-    er_node            spare;
-    struct er_sockets *sockets; /* its lane's */
-    struct er_known   *known;   /* likewise */
-    er_spot           *spot;    /* whose addresses it uses; NULL: it needs none */
-    er_list            used;    /* of them: those that serve it */
-    bool             (*stands)(const er_handle *handle); /* one of them is connected: to be asked while it has not sent */
-    er_node            dialling; /* one of several addresses is being tried, or has been given up */
-    bool               several; /* addresses of its host */
-    bool               plain;   /* set up for a GET without a body */
-    bool               spent;   /* not to be used again: touched by the caller, failed, or sent twice */
-    long               patience_ms; /* curl's own time to connect; 0: its default */
-    struct curl_slist *resolve; /* what was told with CURLOPT_RESOLVE */
-    char               words[CURL_ERROR_SIZE];
-};
-er_handle *er_handle_new(const er_defaults *defaults); /* NULL: no memory */
-int        er_handle_renew(er_handle *handle);         /* as it was set up, nothing of what happened. 0 or ENOMEM */
-void       er_handle_free(er_handle *handle);          /* not in a multi any more */
-void       er_handle_clear(er_handle *handle);         /* for the next exchange */
-
 /* A new one of this request, with a count of 1. NULL: no memory. */
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool);
 void         er_exchange_keep(er_exchange *x);
@@ -153,9 +132,6 @@ void         er_exchange_drop(er_exchange *x);
 /* Who wants it to end; only the first is heard. True: that was the first. */
 bool          er_exchange_tell(er_exchange *x, errand_reason reason);
 errand_reason er_exchange_told(er_exchange *x);
-
-/* On the lane's thread: makes the handle ready for curl_multi_add_handle. 0 or an errno. */
-int er_exchange_begin(er_exchange *x, er_handle *handle);
 
 /* Which of its times is over (not the total one: that has a reason of its own); else *next_ns is when to look again. On the lane's
  * thread, or under the session's lock while it is in the line. */
@@ -174,9 +150,6 @@ bool er_exchange_is_out(er_exchange *x);
 
 /* Gives up its sink and source: what was not finished goes. */
 void er_exchange_drop_flows(er_exchange *x);
-
-/* On the lane's thread: a transfer that was paused goes on. A CURLcode: it is over with that. */
-CURLcode er_exchange_go_on(er_exchange *x);
 
 /* On the lane's thread: its connection is in the making. */
 static inline bool er_exchange_dials(const er_exchange *x) { return !x->sent || x->redial_ns; }

@@ -1,5 +1,6 @@
 /* http/facts.c -- curl's figures, made ours: its times begin when a hop is handed to it, ours when the request came. */
 #include "http/facts.h"
+#include "http/handle.h"
 
 #include "base/clock.h"
 

@@ -10,14 +10,17 @@
  *
  * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch); it is resumed by
  * its valve. What was not taken comes again. */
+#include "http/handle.h"
+#include "http/body_save.h"
+#include "http/body_upload.h"
 #include "http/facts.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
-#include "core/current.h"
+#include "async/current.h"
 #include "http/classify.h"
 #include "http/close_notify.h"
-#include "http/known.h"
+#include "http/dns_cache.h"
 #include "http/outcome.h"
 #include "http/redirect.h"
 #include "http/stage.h"
@@ -59,7 +62,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     er_handle *handle = arg;
     er_exchange *x = handle->x;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (handle->spot && !x->request->setup) er_known_taken(x); /* not earlier: curl reads them when it begins */
+    if (handle->spot && !x->request->setup) er_dns_cache_taken(x); /* not earlier: curl reads them when it begins */
     x->redial_ns = 0;
     *handle->words = '\0'; /* of an address that failed before another did not */
     if (x->sent && x->answered && !may_go_on(x)) return CURL_PREREQFUNC_ABORT;
@@ -167,7 +170,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     if (x->response->headers_ended && x->response->status >= 200) use_no_more(x);
     x->follows = x->response->headers_ended && er_redirects(x);
     if (x->follows) begin_to_drain(x);
-    if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->wire.plain);
+    if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->transport.plain);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
     x->needs_goodbye = final && ends_with_tls(x);
     if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
@@ -185,7 +188,7 @@ static int choose_sink(er_exchange *x)
     if (!file) {
         if (x->sink) x->sink->drop(x->sink); /* save_to's is not needed */
         x->sink = NULL;
-        int error = er_sink_memory(x->request, x->pool, &x->sink);
+        int error = er_body_save_memory(x->request, x->pool, &x->sink);
         if (!error) error = x->sink->begin(x->sink, &x->valve);
         if (error) return error;
     }
@@ -268,7 +271,7 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
 {
     CURL *easy = handle->easy;
     int bad = 0;
-    bad |= (int)er_wire_apply(&defaults->wire, easy);
+    bad |= (int)er_transport_apply(&defaults->transport, easy);
     long version = defaults->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     bad |= (int)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, defaults->http2 ? 1L : 0L);
@@ -331,7 +334,7 @@ void er_handle_clear(er_handle *handle)
     if (handle->x->needs_goodbye) curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, 1L);
     handle->x = NULL;
     if (er_listed(&handle->dialling)) er_list_remove(&handle->dialling);
-    if (handle->spot) er_known_release(handle->spot);
+    if (handle->spot) er_dns_cache_release(handle->spot);
     handle->spot = NULL;
     if (!handle->resolve) return;
     curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, NULL);
@@ -344,7 +347,7 @@ void er_handle_clear(er_handle *handle)
 static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x)
 {
     const er_request *request = x->request;
-    const er_source *source = hop->body ? x->source : NULL;
+    const er_body_source *source = hop->body ? x->source : NULL;
     CURL *easy = handle->easy;
     const char *method = hop->method;
     bool get = !strcmp(method, "GET"), head = !strcmp(method, "HEAD"), post = !strcmp(method, "POST");
@@ -373,7 +376,7 @@ static int set_addresses(er_exchange *x, er_handle *handle)
 {
     if (!x->found) return 0;
     handle->spot = x->turn.spot;
-    int error = er_known_use(handle->known, x, &handle->resolve);
+    int error = er_dns_cache_use(handle->known, x, &handle->resolve);
     if (error || !handle->resolve) return error;
     return curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->resolve) ? ENOMEM : 0;
 }
@@ -408,13 +411,13 @@ static int open_flows(er_exchange *x)
     er_request *request = x->request;
     int error = 0;
     if (!x->sink && (request->save_to || request->stream)) {
-        error = er_request_sink(request, x->pool, &x->sink);
+        error = er_body_save(request, x->pool, &x->sink);
         if (!error) error = x->sink->begin(x->sink, &x->valve);
     }
     if (error || !x->hop.body || request->body) return error;
     x->all_read = false;
     if (x->source) return x->source->rewind(x->source) ? 0 : ESPIPE;
-    error = er_request_source(request, x->pool, &x->source);
+    error = er_body_upload(request, x->pool, &x->source);
     return error ? error : x->source->begin(x->source, &x->valve);
 }
 
@@ -445,7 +448,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
         handle->spent = true;
         const er_defaults *defaults = x->request->defaults;
-        const char *codings = er_wire_codings(&defaults->wire);
+        const char *codings = er_transport_codings(&defaults->transport);
         if (curl_easy_setopt(handle->easy, CURLOPT_USERAGENT, defaults->user_agent)) return ENOMEM;
         if (curl_easy_setopt(handle->easy, CURLOPT_ACCEPT_ENCODING, codings)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);

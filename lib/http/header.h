@@ -2,7 +2,7 @@
 #ifndef ER_HEADER_H
 #define ER_HEADER_H
 
-#include "http/words.h"
+#include "http/sanitize.h"
 
 #include <curl/curl.h>
 

@@ -6,9 +6,9 @@
  *                                            |   +----> again(redirect) --> line
  *                                            +--> the slot is free: the next one is taken from the line right here
  *
- * The thread is a resident of the pool: started with the first exchange, it ends by itself when nothing has run for
+ * The thread is a service of the pool: started with the first exchange, it ends by itself when nothing has run for
  * keepalive_ms, and takes its connections with it. What comes while it ends (ENDING) waits in the inbox, and the
- * resident's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
+ * service's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
  * threads nor connections. Where the thread is long in coming (the pool's are busy, and the system has no more) what is in the
  * inbox is ended by whoever tells it to, or by its timer, as if it were in the line still.
  *
@@ -22,12 +22,12 @@
  * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes; what was worth
  * keeping in it, the TLS sessions, is the lane's (a CURLSH that no other thread sees).
  *
- * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (flow.h). */
+ * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (stream.h). */
 #include "http/lane.h"
 
 #include "base/clock.h"
-#include "core/current.h"
-#include "core/resident.h"
+#include "async/current.h"
+#include "async/service.h"
 #include "http/classify.h"
 #include "http/outcome.h"
 
@@ -73,7 +73,7 @@ static void cannot_begin(er_lane *lane, int error) /* there is no thread to be h
 
 static bool start(er_lane *lane)
 {
-    int error = er_pool_reside(lane->pool, &lane->resident);
+    int error = er_service_start(lane->pool, &lane->service);
     if (error) cannot_begin(lane, error);
     return !error;
 }
@@ -288,7 +288,7 @@ static void finish(er_lane *lane, er_exchange *x, errand_result r)
 
 static void complete(er_lane *lane, er_exchange *x, CURLcode code)
 {
-    er_where where;
+    er_origin origin;
     errand_result failure;
     if (x->stays) code = CURLE_OK; /* it is whole */
     if (code || x->resent || x->stays) x->handle->spent = true;
@@ -299,11 +299,11 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
         errand_result r = er_outcome_ended(x, code);
         if (keeps && !r.error) finish(lane, x, r);
         else end(lane, x, r);
-    } else if (er_redirect(x, &where, &failure)) {
+    } else if (er_redirect(x, &origin, &failure)) {
         end(lane, x, failure);
     } else {
         leave_seat(lane, x);
-        lane->again(x, &where);
+        lane->again(x, &origin);
     }
 }
 
@@ -404,7 +404,8 @@ static int set_due(CURLM *multi, long ms, void *arg)
 {
     er_lane *lane = arg;
     (void)multi;
-    if (ms > 0) lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* never too early: 8.10.0 to 8.11.0 would not say it again */
+    if (ms > 0)
+        lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* never too early: 8.10.0 to 8.11.0 would not say it again */
     else lane->due_ns = ms ? INT64_MAX : 0;
     return 0;
 }
@@ -495,13 +496,13 @@ static void close_multi(er_lane *lane)
     curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
     curl_share_cleanup(lane->tls);
     er_sockets_close(&lane->sockets);
-    er_known_forget(&lane->known);
+    er_dns_cache_forget(&lane->known);
     lane->multi = NULL;
 }
 
-static void run(er_resident *self)
+static void run(er_service *self)
 {
-    er_lane *lane = er_of(self, er_lane, resident);
+    er_lane *lane = er_of(self, er_lane, service);
     lane->due_ns = INT64_MAX;
     lane->idle_since_ns = 0;
     lane->multi = open_multi(lane);
@@ -523,11 +524,11 @@ static void run(er_resident *self)
     lane->go(lane, NULL); /* its connections are free for others */
 }
 
-static void order_to_stop(er_resident *self, bool now) { er_lane_stop(er_of(self, er_lane, resident), now); }
+static void order_to_stop(er_service *self, bool now) { er_lane_stop(er_of(self, er_lane, service), now); }
 
-static void gone(er_resident *self)
+static void gone(er_service *self)
 {
-    er_lane *lane = er_of(self, er_lane, resident);
+    er_lane *lane = er_of(self, er_lane, service);
     er_lock_take(&lane->lock);
     bool again = !er_list_empty(&lane->inbox);
     lane->state = again ? ER_LANE_ON : ER_LANE_OFF;
@@ -539,15 +540,16 @@ static void gone(er_resident *self)
     lane->off(lane);
 }
 
-void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults)
+void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_scheduler *scheduler,
+                  const er_defaults *defaults)
 {
-    lane->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    lane->service = (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     lane->pool = pool;
     lane->http = http;
     lane->defaults = defaults;
-    lane->sockets.slots = slots;
+    lane->sockets.scheduler = scheduler;
     lane->sockets.keepalive_ms = defaults->keepalive_ms;
-    er_known_init(&lane->known, slots);
+    er_dns_cache_init(&lane->known, scheduler);
     er_list_init(&lane->inbox);
     er_list_init(&lane->leaving);
     er_list_init(&lane->seated);

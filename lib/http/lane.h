@@ -2,8 +2,8 @@
 #ifndef ER_LANE_H
 #define ER_LANE_H
 
-#include "core/resident.h"
-#include "http/known.h"
+#include "async/service.h"
+#include "http/dns_cache.h"
 #include "http/redirect.h"
 #include "http/sockets.h"
 
@@ -19,7 +19,7 @@ typedef enum er_lane_state {
 } er_lane_state;
 
 typedef struct er_lane {
-    er_resident        resident;
+    er_service        service;
     errand_pool       *pool;
     errand_http       *http;
     const er_defaults *defaults;
@@ -27,7 +27,7 @@ typedef struct er_lane {
     void             (*off)(struct er_lane *lane); /* when it has gone, the lane's last touch: *lane may be freed */
     void             (*go)(struct er_lane *lane, er_list *mine); /* slots may be free: gives turns; the lane's own into mine,
                                                                      or like all others if mine is NULL */
-    void             (*again)(er_exchange *x, er_where *where);  /* a redirect: into the line */
+    void             (*again)(er_exchange *x, er_origin *origin);  /* a redirect: into the line */
     void             (*rest)(er_exchange *x); /* it is done here, though not over: gives its slot back */
     void (*refuse)(struct er_lane *lane, er_list *refused, int error); /* takes them elsewhere, or ends them */
 
@@ -45,14 +45,14 @@ typedef struct er_lane {
     _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
     CURLSH       *tls;   /* TLS sessions, which would go with each handle. NULL: they stay with curl */
     er_sockets    sockets;
-    er_known      known;
+    er_dns_cache      known;
     er_list       seated, spares;
     unsigned      running;
     bool          left; /* an exchange has ended: others may have its slot */
     int64_t       idle_since_ns, due_ns; /* due: what curl wants to be called for; er_now_ns */
 } er_lane;
 
-void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_slots *slots, const er_defaults *defaults);
+void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_scheduler *scheduler, const er_defaults *defaults);
 
 /* Hands x over; its place is LANE. False: it has been refused, for it was told to end, or there is no thread for the lane; then
  * others may have its slot. */

@@ -1,9 +1,10 @@
 /* http/middleware.c -- what stands between errand_send and the sending: each one is handed the request, and the next one.
  *
- *   errand_send --> first --errand_next_send--> second --> ... --> er_send
+ *   errand_send --> first --errand_next_send--> second --> ... --> er_request_send
  *
  * A `next` is a place in the session's row of them, so it lasts as long as the session does, and may be used again later. */
-#include "http/session.h"
+#include "http/middleware.h"
+#include "http/request_run.h"
 
 #include "base/options.h"
 
@@ -22,7 +23,7 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
 
 static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request)
 {
-    if (i == http->n_middleware) return er_send(http, request);
+    if (i == http->n_middleware) return er_request_send(http, request);
     const errand_middleware *m = &http->nexts[i].middleware;
     errand_future *f = m->fn(request, &http->nexts[i + 1], m->arg);
     return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u gave no future", i));
@@ -49,6 +50,24 @@ errand_future *errand_send_sized(errand_http *http, const errand_request *given,
 errand_future *errand_next_send_sized(errand_next *next, const errand_request *given, size_t size)
 {
     return send_from(next ? next->http : NULL, next ? next->i : 0, given, size);
+}
+
+errand_future *errand_get(errand_http *http, const char *url)
+{
+    errand_request request = { .url = url };
+    return errand_send(http, &request);
+}
+
+errand_future *errand_post_json(errand_http *http, const char *url, struct json_object *body)
+{
+    /* JSON's null is NULL to json-c, and is not the same as no body */
+    errand_request request = { .method = "POST", .url = url, .json = body };
+    static const char *const json[] = { "Content-Type: application/json", NULL };
+    if (!body) {
+        request.body = (errand_bytes){ "null", 4 };
+        request.headers = json;
+    }
+    return errand_send(http, &request);
 }
 
 int er_middleware_make(errand_http *http, const errand_middleware *given)

@@ -11,6 +11,7 @@
  * and Retry-After say more; our own reasons (too large, no memory, no disk, not sent twice) before what curl made of
  * them. */
 #include "http/outcome.h"
+#include "http/handle.h"
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -125,7 +126,7 @@ errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses)
                   .retry_after_ms = -1,
                   .attempts_most = 2 };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)", x->turn.origin->host,
+    er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)", x->turn.route->host,
                     er_look_up_error(addresses), CURLE_COULDNT_RESOLVE_HOST);
     return fail(x, &f, &words);
 }
@@ -247,12 +248,12 @@ static errand_result cut_in_headers(er_exchange *x)
 /* The connection ended, and with it the body; but the server has not said so. */
 static errand_result cut_in_body(er_exchange *x)
 {
-    failure f = { .error = ERRAND_CURL + CURLE_RECV_ERROR,
-                  .kind = ERRAND_KIND_NETWORK,
-                  .phase = "body",
-                  .retry_after_ms = -1 };
+    failure f = {
+        .error = ERRAND_CURL + CURLE_RECV_ERROR, .kind = ERRAND_KIND_NETWORK, .phase = "body", .retry_after_ms = -1
+    };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "body: the connection ended without TLS's close_notify, so part of it may be missing (curl %d)",
+    er_bytes_format(&words,
+                    "body: the connection ended without TLS's close_notify, so part of it may be missing (curl %d)",
                     CURLE_RECV_ERROR);
     return fail(x, &f, &words);
 }

@@ -1,6 +1,6 @@
 /* http/perform.c -- the caller's own CURL handles.
  *
- *   perform --> line (an origin of its own) --turn--> performer: a thread and a multi --done | told--> result
+ *   perform --> line (a route of its own)  --turn--> performer: a thread and a multi --done | told--> result
  *                                                        ^   | idle: keeps its connection for keepalive_ms
  *                                                        +---+
  *
@@ -9,23 +9,24 @@
  * Each performer counts as one connection, idle or not, and ends when others want that.
  *
  * Who ends a perform: in the line, and at a performer without a thread, the caller that takes it out under the session's lock;
- * between the two, er_perform_begin; else its performer, which is woken and looks at `told`. A performer is woken under the
+ * between the two, begin; else its performer, which is woken and looks at `told`. A performer is woken under the
  * session's lock, which it takes to put its multi out of reach before it frees it. It stays in the list until its thread is gone: those
  * that are asked for a connection and have not given it back yet are counted there. */
 #include "http/perform.h"
+#include "http/dispatch.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/result.h"
-#include "core/current.h"
-#include "core/resident.h"
+#include "async/current.h"
+#include "async/service.h"
 #include "http/classify.h"
 
 #include <errno.h>
 #include <string.h>
 
 typedef struct performer {
-    er_resident resident;
+    er_service service;
     errand_http *http;
     er_node node; /* in the session's list; its lock guards the next three */
     CURLM *multi; /* NULL: nobody to wake */
@@ -139,13 +140,13 @@ static void over(perform *p, errand_result r)
 {
     errand_http *http = p->http;
     if (p->timed && er_timer_disarm(http->pool, &p->timer)) drop(p);
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     p->place = ER_PLACE_OVER;
     p->by = NULL; /* it may be gone when a late timer has something to tell */
     if (er_listed(&p->in_session)) er_list_remove(&p->in_session);
-    if (p->turn.spot) er_slots_done(&http->slots, &p->turn);
-    if (p->turn.origin) er_slots_leave(&http->slots, p->turn.origin);
-    er_lock_give(&http->slots.lock);
+    if (p->turn.spot) er_scheduler_done(&http->scheduler, &p->turn);
+    if (p->turn.route) er_scheduler_leave(&http->scheduler, p->turn.route);
+    er_lock_give(&http->scheduler.lock);
     r.value = r.owner = p->easy; /* the handle comes back, also with a failure */
     r.free = p->free;
     errand_resolve(p->promise, r);
@@ -175,7 +176,7 @@ static void over_unbegun(perform *p, errand_result r) /* and another may have it
     errand_http *http = p->http;
     er_session_hold(http);
     over(p, r);
-    er_session_go(&http->lanes[0], NULL);
+    er_dispatch(&http->lanes[0], NULL);
     er_session_let_go(http);
 }
 
@@ -184,17 +185,17 @@ static void tell(perform *p, errand_reason reason)
     unsigned nobody = ERRAND_BY_NOBODY;
     errand_http *http = p->http;
     if (!er_cas_strong(&p->told, &nobody, (unsigned)reason)) return;
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     bool waits = p->place == ER_PLACE_LINE, unbegun = p->by && !p->by->begun;
     if (waits) {
-        er_slots_quit(&http->slots, &p->turn);
+        er_scheduler_quit(&http->scheduler, &p->turn);
         p->place = ER_PLACE_OVER; /* ours to end */
     } else if (unbegun) {
         take_back(p->by);
     } else if (p->by) {
         wake(p->by);
     }
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     if (waits) over(p, stopped(p));
     if (unbegun) over_unbegun(p, stopped(p));
 }
@@ -217,17 +218,17 @@ void er_performs_cancel(errand_http *http)
 {
     er_list left;
     er_node *node;
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     er_list_take_all(&left, &http->performs);
     while ((node = er_list_pop(&left))) {
         perform *p = er_of(node, perform, in_session);
         er_add(&p->count, 1);
-        er_lock_give(&http->slots.lock);
+        er_lock_give(&http->scheduler.lock);
         tell(p, ERRAND_BY_SHUTDOWN);
         drop(p);
-        er_lock_take(&http->slots.lock);
+        er_lock_take(&http->scheduler.lock);
     }
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
 }
 
 /* ---- performers ---- */
@@ -251,9 +252,9 @@ static errand_result carry(performer *by, perform *p)
     long followed = 0;
     unsigned refused = 0;
     if (er_load(&p->told)) { /* not begun: what the handle knows is of another time */
-        er_lock_take(&p->http->slots.lock);
+        er_lock_take(&p->http->scheduler.lock);
         p->by = NULL;
-        er_lock_give(&p->http->slots.lock);
+        er_lock_give(&p->http->scheduler.lock);
         return stopped(p);
     }
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -298,48 +299,48 @@ static perform *next_job(performer *by)
     int64_t until = er_deadline(er_now_ns(), http->defaults.keepalive_ms);
     for (;;) {
         int64_t left = er_ms_until(er_now_ns(), until);
-        er_lock_take(&http->slots.lock);
+        er_lock_take(&http->scheduler.lock);
         perform *p = by->job;
         bool ends = !p && (by->stop || !left);
         if (ends) by->stop = true;
         if (ends) by->multi = NULL;
-        er_lock_give(&http->slots.lock);
+        er_lock_give(&http->scheduler.lock);
         if (p || ends) return p;
         curl_multi_poll(by->multi, NULL, 0, left > 60000 ? 60000 : (int)left, NULL);
     }
 }
 
-static void run(er_resident *self)
+static void run(er_service *self)
 {
-    performer *by = er_of(self, performer, resident);
+    performer *by = er_of(self, performer, service);
     errand_http *http = by->http;
     CURLM *multi = curl_multi_init();
     if (multi) curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     by->multi = multi;
     by->begun = true;
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     for (perform *p; (p = next_job(by));) {
         errand_result r = multi ? carry(by, p) : errand_fail(ENOMEM);
-        er_lock_take(&http->slots.lock);
+        er_lock_take(&http->scheduler.lock);
         by->job = NULL; /* before its slot is free, for which the next may be given to us */
         if (!multi) by->stop = true;
-        er_lock_give(&http->slots.lock);
+        er_lock_give(&http->scheduler.lock);
         over(p, r);
-        er_session_go(&http->lanes[0], NULL);
+        er_dispatch(&http->lanes[0], NULL);
     }
     if (multi) curl_multi_cleanup(multi);
 }
 
-static void order_to_stop(er_resident *self, bool now)
+static void order_to_stop(er_service *self, bool now)
 {
-    performer *by = er_of(self, performer, resident);
-    er_lock_take(&by->http->slots.lock);
+    performer *by = er_of(self, performer, service);
+    er_lock_take(&by->http->scheduler.lock);
     by->stop = true;
     perform *p = now ? by->job : NULL;
     if (p) er_add(&p->count, 1);
     wake(by);
-    er_lock_give(&by->http->slots.lock);
+    er_lock_give(&by->http->scheduler.lock);
     if (!p) return;
     tell(p, ERRAND_BY_SHUTDOWN);
     drop(p);
@@ -349,24 +350,24 @@ static void order_to_stop(er_resident *self, bool now)
 static perform *leave(performer *by)
 {
     er_list_remove(&by->node);
-    er_slots_closed(&by->http->slots, &by->http->alone->spots[0], by->asked);
+    er_scheduler_closed(&by->http->scheduler, &by->http->performing->spots[0], by->asked);
     return take_back(by);
 }
 
-static void gone(er_resident *self)
+static void gone(er_service *self)
 {
-    performer *by = er_of(self, performer, resident);
+    performer *by = er_of(self, performer, service);
     errand_http *http = by->http;
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     perform *p = leave(by); /* no thread has come for it */
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, EAGAIN));
-    er_session_go(&http->lanes[0], NULL);
+    er_dispatch(&http->lanes[0], NULL);
     er_free(by);
     er_session_less(http, &http->lanes_on);
 }
 
-void er_perform_called(er_slot_turn *turn)
+static void called(er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
     unsigned nobody = ERRAND_BY_NOBODY;
@@ -387,37 +388,38 @@ static bool give_to(performer *by, perform *p)
     return true;
 }
 
-bool er_perform_begin(errand_http *http, er_slot_turn *turn)
+static bool begin(er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
+    errand_http *http = p->http;
     performer *by = NULL;
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     for (er_node *at = http->performers.head.next; at != &http->performers.head && !by; at = at->next) {
         performer *seen = er_of(at, performer, node);
         if (!seen->job && !seen->stop) by = seen;
     }
     bool given = by && give_to(by, p);
     if (given) wake(by);
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     if (given) return true;
     performer *fresh = by ? NULL : er_alloc_zero(sizeof *fresh);
     if (!fresh) {
         over(p, by ? stopped(p) : unperformed(p, ENOMEM));
         return false;
     }
-    fresh->resident = (er_resident){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    fresh->service = (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     fresh->http = http;
     er_session_more(http, &http->lanes_on);
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     given = give_to(fresh, p);
     if (given) er_list_push(&http->performers, &fresh->node);
-    if (given) er_slots_opened(&http->slots, &http->alone->spots[0]);
-    er_lock_give(&http->slots.lock);
-    int error = given ? er_pool_reside(http->pool, &fresh->resident) : 0;
+    if (given) er_scheduler_opened(&http->scheduler, &http->performing->spots[0]);
+    er_lock_give(&http->scheduler.lock);
+    int error = given ? er_service_start(http->pool, &fresh->service) : 0;
     if (given && !error) return true;
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     if (given) p = leave(fresh); /* perhaps another one, or none */
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     er_free(fresh);
     if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, error));
     er_session_less(http, &http->lanes_on);
@@ -427,11 +429,11 @@ bool er_perform_begin(errand_http *http, er_slot_turn *turn)
 /* Ends those that are idle: all, or as many as are asked back and not on their way yet. */
 static void stop_idle(errand_http *http, bool asked_back)
 {
-    er_lock_take(&http->slots.lock);
-    er_spot *spot = &http->alone->spots[0];
+    er_lock_take(&http->scheduler.lock);
+    er_spot *spot = &http->performing->spots[0];
     er_node *end = &http->performers.head;
     unsigned n = spot->asked;
-    http->slots.alone_asked = false;
+    http->scheduler.carrier_asked = false;
     for (er_node *at = end->next; at != end; at = at->next) n -= er_of(at, performer, node)->asked;
     for (er_node *at = end->next; at != end && (n || !asked_back); at = at->next) {
         performer *by = er_of(at, performer, node);
@@ -441,15 +443,17 @@ static void stop_idle(errand_http *http, bool asked_back)
         n -= n > 0;
         wake(by);
     }
-    if (n) er_slots_kept(&http->slots, spot, n);
-    er_lock_give(&http->slots.lock);
+    if (n) er_scheduler_kept(&http->scheduler, spot, n);
+    er_lock_give(&http->scheduler.lock);
 }
 
-void er_performers_fewer(errand_http *http) { stop_idle(http, true); }
+static void fewer(er_route *route) { stop_idle(er_of(route->scheduler, errand_http, scheduler), true); }
+
+static const er_carrier performers = { called, begin, fewer };
 
 void er_performers_stop(errand_http *http)
 {
-    if (http->alone) stop_idle(http, false);
+    if (http->performing) stop_idle(http, false);
 }
 
 /* ---- the public side ---- */
@@ -489,22 +493,22 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
             drop(p);
         }
     }
-    er_lock_take(&http->slots.lock);
+    er_lock_take(&http->scheduler.lock);
     bool closing = http->closing;
-    if (!http->alone && !closing) http->alone = er_slots_alone(&http->slots); /* one user of it stays for good */
-    if (!error && !closing && !http->alone) error = ENOMEM;
+    if (!http->performing && !closing)
+        http->performing = er_scheduler_carried(&http->scheduler, &performers); /* one user of it stays for good */
+    if (!error && !closing && !http->performing) error = ENOMEM;
     bool joins = !error && !closing && !er_load(&p->told);
     p->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) {
-        p->turn.origin = http->alone;
-        p->turn.origin->users++;
+        p->turn.route = http->performing;
+        p->turn.route->users++;
         er_list_push(&http->performs, &p->in_session);
-        er_slots_join(&http->slots, &p->turn, false);
+        er_scheduler_join(&http->scheduler, &p->turn, false);
     }
-    er_lock_give(&http->slots.lock);
+    er_lock_give(&http->scheduler.lock);
     if (closing) over(p, errand_failf(EINVAL, "the session is closed"));
-    else if (!joins)
-        over(p, error ? unperformed(p, error) : stopped(p));
-    else er_session_go(&http->lanes[0], NULL);
+    else if (!joins) over(p, error ? unperformed(p, error) : stopped(p));
+    else er_dispatch(&http->lanes[0], NULL);
     return f;
 }

@@ -82,13 +82,13 @@ static int fail(er_exchange *x, int error, const char *why, errand_result *failu
 }
 
 /* x->hop becomes one to url, which is taken over. */
-static int lead_to(er_exchange *x, char *url, const er_where *where)
+static int lead_to(er_exchange *x, char *url, const er_origin *origin)
 {
     er_hop *hop = &x->hop;
     int status = x->response->status, error = 0;
     bool to_get = status == 303 ? strcmp(hop->method, "HEAD") != 0
                                 : (status == 301 || status == 302) && !strcmp(hop->method, "POST");
-    bool away = !hop->away && strcmp(where->key, x->request->where.key) != 0;
+    bool away = !hop->away && strcmp(origin->key, x->request->origin.key) != 0;
     if (!er_response_hop(x->response, status, hop->url)) error = ENOMEM;
     if (!error && away) error = without(hop, names_host_or_secret);
     if (!error && to_get && hop->body) error = without(hop, is_about_content);
@@ -109,18 +109,18 @@ static int lead_to(er_exchange *x, char *url, const er_where *where)
     return 0;
 }
 
-static int repeat(er_exchange *x, er_where *where) /* once: it has no Expect any more then */
+static int repeat(er_exchange *x, er_origin *origin) /* once: it has no Expect any more then */
 {
     int error = without(&x->hop, expects);
     if (!error) error = er_header_append(&x->hop.headers, "Expect:"); /* nor one of curl's own */
-    return error ? error : er_where_of(where, x->hop.url);
+    return error ? error : er_origin_of(origin, x->hop.url);
 }
 
-int er_redirect(er_exchange *x, er_where *where, errand_result *failure)
+int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
 {
     char *url = NULL;
     int error;
-    *where = (er_where){ 0 };
+    *origin = (er_origin){ 0 };
     if (x->hop.n >= ER_REDIRECTS) {
         return fail(x, CURLE_TOO_MANY_REDIRECTS, "more than 10 redirects (curl 47)", failure);
     }
@@ -130,17 +130,17 @@ int er_redirect(er_exchange *x, er_where *where, errand_result *failure)
     }
     er_facts_add(x);
     if (x->response->status == 417) {
-        error = repeat(x, where);
+        error = repeat(x, origin);
     } else {
-        error = er_url_follow(&url, where, x->hop.url, errand_response_header(x->response, "Location", 0));
-        if (!error) error = lead_to(x, url, where);
+        error = er_url_follow(&url, origin, x->hop.url, errand_response_header(x->response, "Location", 0));
+        if (!error) error = lead_to(x, url, origin);
     }
     if (error) {
-        er_where_free(where);
+        er_origin_free(origin);
         if (error != ENOMEM) error = CURLE_UNSUPPORTED_PROTOCOL;
         return fail(x, error, "a redirect to what is no http or https url (curl 1)", failure);
     }
-    er_wire_reroute(&x->request->defaults->wire, where);
+    er_transport_reroute(&x->request->defaults->transport, origin);
     x->hop.n++;
     return 0;
 }

@@ -83,7 +83,8 @@ static int check_save_to(const char *path, er_bytes *why)
     int error = *path ? er_save_open(&save, path) : EINVAL;
     er_save_drop(&save);
     if (!*path) er_bytes_text(why, "save_to is empty");
-    else if (error == ENXIO) er_bytes_format(why, "save_to \"%s\": a device, FIFO or socket is no file to save to", path);
+    else if (error == ENXIO)
+        er_bytes_format(why, "save_to \"%s\": a device, FIFO or socket is no file to save to", path);
     else if (error) er_bytes_format(why, "save_to \"%s\": %s", path, errand_strerror(error));
     return error;
 }
@@ -141,8 +142,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     }
     memcpy(request->method, method, strlen(method) + 1);
     const er_defaults *defaults = request->defaults;
-    error = er_url_resolve(&request->url, &request->where, &request->https, given->url, defaults->base_url, why);
-    if (!error) er_wire_reroute(&defaults->wire, &request->where);
+    error = er_url_resolve(&request->url, &request->origin, &request->https, given->url, defaults->base_url, why);
+    if (!error) er_transport_reroute(&defaults->transport, &request->origin);
     if (error) return error;
     error = copy_limits(request, given, why);
     if (!error && given->save_to) error = check_save_to(given->save_to, why);
@@ -190,7 +191,7 @@ void er_request_drop(er_request *request)
 {
     if (!request || er_sub(&request->count, 1) != 1) return;
     er_free(request->url);
-    er_where_free(&request->where);
+    er_origin_free(&request->origin);
     if (!request->headers_lent) curl_slist_free_all(request->headers);
     er_body_free(&request->content);
     er_free(request->save_to);

@@ -5,8 +5,8 @@
 #include "http/body.h"
 #include "http/header.h"
 #include "http/url.h"
-#include "http/where.h"
-#include "http/wire.h"
+#include "http/origin.h"
+#include "http/transport.h"
 
 #define ER_BODY_OF_ERROR ((size_t)64 << 10) /* of a reply of 400 and more this much is kept */
 
@@ -24,7 +24,7 @@ typedef struct er_defaults {
     int              (*tls_end)(const void *ssl); /* close_notify.h; NULL: need not, or cannot, be asked */
     bool               strict_json;
     bool               http2;
-    er_wire            wire;
+    er_transport            transport;
     struct er_stages  *stages; /* NULL: nobody listens */
 } er_defaults;
 
@@ -34,7 +34,7 @@ typedef struct er_request {
     char               method[41];
     char              *url;   /* absolute */
     bool               https;
-    er_where           where; /* url's */
+    er_origin           origin; /* url's */
     bool               headers_lent; /* they are just the session's */
     struct curl_slist *headers; /* the session's among them, in curl's notation */
     er_body            content;

@@ -4,7 +4,7 @@
 
 #include "base/list.h"
 #include "base/net.h"
-#include "core/home.h"
+#include "async/pool_ref.h"
 
 typedef struct er_resolver er_resolver;
 

@@ -34,7 +34,7 @@ void er_response_free(void *at)
 {
     errand_response *response = at;
     if (!response) return;
-    if (response->reader) er_reader_leave(response->reader);
+    if (response->reader) er_body_reader_leave(response->reader);
     er_bytes_free(&response->headers);
     er_bytes_free(&response->hops);
     er_bytes_free(&response->body);
@@ -123,8 +123,9 @@ void er_response_codings(errand_response *response, bool decoded)
         codings->unknown |= !er_alike(value, "chunked", SIZE_MAX) && !er_alike(value, "identity", SIZE_MAX);
     }
     if (codings->unknown)
-        response->fault = "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than "
-                          "chunked (curl 61)";
+        response->fault =
+            "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than "
+            "chunked (curl 61)";
 }
 
 /* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. curl takes the
@@ -286,12 +287,12 @@ int errand_response_facts_sized(const errand_response *response, errand_facts *o
 int64_t errand_body_read(errand_response *response, void *buffer, size_t size, int64_t ms)
 {
     if (!response || !response->reader) return -EINVAL;
-    return er_reader_read(response->reader, buffer, size, ms);
+    return er_body_reader_read(response->reader, buffer, size, ms);
 }
 
 const errand_result *errand_body_failure(const errand_response *response)
 {
-    return response && response->reader ? er_reader_failure(response->reader) : NULL;
+    return response && response->reader ? er_body_reader_failure(response->reader) : NULL;
 }
 
 int errand_response_timings_sized(const errand_response *response, errand_timings *out, size_t size)

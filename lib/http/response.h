@@ -3,8 +3,8 @@
 #define ER_RESPONSE_H
 
 #include "base/result.h"
-#include "http/reader.h"
-#include "http/words.h"
+#include "http/body_reader.h"
+#include "http/sanitize.h"
 
 #include <errand/http.h>
 
@@ -26,7 +26,7 @@ struct errand_response {
     errand_timings timings;
     errand_facts   facts;
     bool           strict_json;
-    er_reader     *reader; /* of a stream; counted */
+    er_body_reader     *reader; /* of a stream; counted */
 };
 
 #define ER_HEADERS_OF_REPLY  ((size_t)256 << 10) /* more is an error */

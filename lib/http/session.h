@@ -28,12 +28,12 @@ struct errand_http {
     size_t         exchanges, runs, lanes_on; /* atomically; close waits for them */
     uint64_t       reused, resent; /* counted, atomically */
 
-    _Alignas(ER_LINE) er_slots slots; /* its lock guards it and what follows, and each exchange's place */
+    _Alignas(ER_LINE) er_scheduler scheduler; /* its lock guards it and what follows, and each exchange's place */
     bool           cancelling; /* new attempts of requests begun are refused, too; no turn is given any more */
     er_list        all, asked; /* exchanges not over; asked: close has told them to end */
     er_list        running; /* runs that are not over */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
-    er_origin     *alone; /* whose turns performs are; NULL: there was none yet */
+    er_route     *performing; /* whose turns performs are; NULL: there was none yet */
 
     er_lane        lanes[];
 };
@@ -45,23 +45,6 @@ void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
 void er_session_fewer(errand_http *http, size_t *n); /* one less, by somebody who holds http apart from that */
 
-int er_middleware_make(errand_http *http, const errand_middleware *given);
-
 static inline errand_result er_session_closed(void) { return errand_failf(EINVAL, "the session is closed"); }
-
-/* What errand_send does when no middleware is left (runs.c): checks, copies, sends. *given is whole, the session alive. */
-errand_future *er_send(errand_http *http, const errand_request *given);
-
-/* ERRAND_BY_SHUTDOWN to all runs (runs.c), also those that sleep. */
-void er_runs_cancel(errand_http *http);
-
-/* Tells an exchange to end (send.c). Any thread, no lock held. */
-void er_session_tell(er_exchange *x, errand_reason reason);
-
-/* What a lane calls (turns.c; rest and again: send.c). */
-void er_session_go(er_lane *lane, er_list *mine);
-void er_session_rest(er_exchange *x);
-void er_session_refuse(er_lane *lane, er_list *refused, int error);
-void er_session_again(er_exchange *x, er_where *where);
 
 #endif

@@ -69,9 +69,9 @@ static void forget(er_sockets *s, er_connection *socket)
 static void uncount(er_sockets *s, er_connection *socket, bool asked)
 {
     if (!socket->spot) return;
-    er_lock_take(&s->slots->lock);
-    er_slots_closed(s->slots, socket->spot, asked);
-    er_lock_give(&s->slots->lock);
+    er_lock_take(&s->scheduler->lock);
+    er_scheduler_closed(s->scheduler, socket->spot, asked);
+    er_lock_give(&s->scheduler->lock);
     socket->spot = NULL;
     s->closed = true;
 }
@@ -87,10 +87,10 @@ static void shut(er_sockets *s, er_connection *socket, bool asked) /* an idle on
 /* Transfers of its spot run, and are its own perhaps: curl does not speak of those that are paused. */
 static bool may_be_used(er_sockets *s, const er_spot *spot, unsigned more_than)
 {
-    if (!s->slots->shared || !spot) return false;
-    er_lock_take(&s->slots->lock);
+    if (!s->scheduler->shared || !spot) return false;
+    er_lock_take(&s->scheduler->lock);
     bool used = spot->running > more_than;
-    er_lock_give(&s->slots->lock);
+    er_lock_give(&s->scheduler->lock);
     return used;
 }
 
@@ -154,7 +154,7 @@ void er_sockets_nudge(er_sockets *s)
     er_list_take_all(&now, &s->dialling);
     while ((node = er_list_pop(&now))) {
         er_handle *handle = er_of(node, er_handle, dialling);
-        if (!er_exchange_dials(handle->x)) continue;           /* it may be paused in earnest */
+        if (!er_exchange_dials(handle->x)) continue;   /* it may be paused in earnest */
         curl_easy_pause(handle->easy, CURLPAUSE_RECV); /* the change of it makes curl look at this transfer at once */
         curl_easy_pause(handle->easy, CURLPAUSE_CONT);
     }
@@ -186,9 +186,9 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     dials(s, handle);
     socket->unproven = er_socket_identity(fd);
     socket->spot = handle->x->turn.spot;
-    er_lock_take(&s->slots->lock);
-    er_slots_opened(s->slots, socket->spot);
-    er_lock_give(&s->slots->lock);
+    er_lock_take(&s->scheduler->lock);
+    er_scheduler_opened(s->scheduler, socket->spot);
+    er_lock_give(&s->scheduler->lock);
     return fd;
 }
 
@@ -271,7 +271,7 @@ int er_sockets_heard(er_sockets *s, er_event event)
     if (!socket) return 0; /* closed while others of the same batch were worked off */
     if (!socket->wanted) {
         bool idle = !socket->user && er_listed(&socket->node);
-        if (idle && !s->slots->shared) shut(s, socket, false);
+        if (idle && !s->scheduler->shared) shut(s, socket, false);
         else watch(s, socket, 0);
         return 0;
     }
@@ -294,7 +294,7 @@ void er_sockets_release(er_sockets *s, er_handle *handle)
         watch(s, socket, socket->wanted | ER_CAN_READ); /* another transfer may share it */
     }
     const er_exchange *x = handle->x;
-    if (s->slots->shared && (x->broken_off || x->broken || x->too_large)) cut(s, x->turn.spot);
+    if (s->scheduler->shared && (x->broken_off || x->broken || x->too_large)) cut(s, x->turn.spot);
 }
 
 int64_t er_sockets_reap(er_sockets *s)
@@ -322,9 +322,9 @@ void er_sockets_give_back(er_sockets *s, er_berth *berth)
 {
     for (;;) {
         unsigned n = 0;
-        er_lock_take(&s->slots->lock);
-        er_spot *spot = er_slots_asked(s->slots, berth, &n);
-        er_lock_give(&s->slots->lock);
+        er_lock_take(&s->scheduler->lock);
+        er_spot *spot = er_scheduler_asked(s->scheduler, berth, &n);
+        er_lock_give(&s->scheduler->lock);
         if (!spot) return;
         for (er_node *at = s->idle.head.next, *next; at != &s->idle.head && n; at = next) {
             er_connection *socket = er_of(at, er_connection, node);
@@ -334,9 +334,9 @@ void er_sockets_give_back(er_sockets *s, er_berth *berth)
             n--;
         }
         if (!n) continue;
-        er_lock_take(&s->slots->lock);
-        er_slots_kept(s->slots, spot, n);
-        er_lock_give(&s->slots->lock);
+        er_lock_take(&s->scheduler->lock);
+        er_scheduler_kept(s->scheduler, spot, n);
+        er_lock_give(&s->scheduler->lock);
         s->closed = true;
     }
 }

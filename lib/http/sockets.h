@@ -2,10 +2,10 @@
 #ifndef ER_SOCKETS_H
 #define ER_SOCKETS_H
 
-#include "http/exchange.h"
+#include "http/handle.h"
 
 typedef struct er_sockets {
-    er_slots    *slots;
+    er_scheduler    *scheduler;
     er_poller    poller;
     int64_t      keepalive_ms;
     struct er_connection **by_fd;
@@ -15,7 +15,7 @@ typedef struct er_sockets {
     bool         closed; /* some have been, so that others may have their turn: the lane looks, and clears it */
 } er_sockets;
 
-int  er_sockets_open(er_sockets *sockets); /* slots and keepalive_ms are set before. 0 or an errno */
+int  er_sockets_open(er_sockets *sockets); /* scheduler and keepalive_ms are set before. 0 or an errno */
 void er_sockets_close(er_sockets *sockets); /* when curl has closed all of its own */
 
 void er_sockets_serve(er_sockets *sockets, CURLM *multi); /* tells this multi to use it */

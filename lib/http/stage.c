@@ -9,9 +9,9 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "core/current.h"
-#include "core/park.h"
-#include "core/task.h"
+#include "async/current.h"
+#include "async/park.h"
+#include "async/submit.h"
 
 #include <string.h>
 

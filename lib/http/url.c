@@ -12,7 +12,7 @@
  * shows neither userinfo nor query. */
 #include "http/url.h"
 
-#include "http/words.h"
+#include "http/sanitize.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -56,16 +56,16 @@ static int refuse_host(const char *url, er_bytes *why)
 }
 
 /* Nearly all are plain, and so is the base. *out stays NULL if not, or if it would be too long. */
-static int resolve_plain(char **out, er_where *where, const char *url, const char *base)
+static int resolve_plain(char **out, er_origin *origin, const char *url, const char *base)
 {
-    size_t plain = er_where_plain(url), before = 0, size = strlen(url) + 1;
-    if (!plain && base && er_where_plain_path(url)) plain = before = er_where_plain(base);
+    size_t plain = er_origin_plain(url), before = 0, size = strlen(url) + 1;
+    if (!plain && base && er_origin_plain_path(url)) plain = before = er_origin_plain(base);
     if (!plain || size > ER_URL_MOST) return 0;
-    char *text = er_alloc(before + size + er_where_room(plain));
+    char *text = er_alloc(before + size + er_origin_room(plain));
     if (!text) return ENOMEM;
     if (before) memcpy(text, base, before);
     memcpy(text + before, url, size);
-    er_where_put(where, text, plain, text + before + size);
+    er_origin_put(origin, text, plain, text + before + size);
     *out = text;
     return 0;
 }
@@ -163,11 +163,11 @@ static int check(const char *url, const char *base, size_t shown, er_bytes *why)
     return 0;
 }
 
-int er_url_resolve(char **out, er_where *where, bool *https, const char *url, const char *base, er_bytes *why)
+int er_url_resolve(char **out, er_origin *origin, bool *https, const char *url, const char *base, er_bytes *why)
 {
     if (!url || !*url) return er_refuse(why, "url is missing", NULL, 0);
     *out = NULL;
-    int error = resolve_plain(out, where, url, base);
+    int error = resolve_plain(out, origin, url, base);
     if (*out) *https = (*out)[4] == 's';
     if (*out || error) return error;
     if (strlen(url) > ER_URL_MOST) return er_refuse(why, "url is longer than 512 KiB:", url, scheme(url));
@@ -187,7 +187,7 @@ int er_url_resolve(char **out, er_where *where, bool *https, const char *url, co
         er_bytes_format(why, ": %s", code ? curl_url_strerror(code) : "no host");
     } else {
         *https = er_alike(*out, "https:", 6);
-        error = er_where_of(where, *out);
+        error = er_origin_of(origin, *out);
         if (error == EINVAL) error = refuse_host(*out, why);
     }
     curl_free(host);
@@ -220,13 +220,13 @@ static bool has_userinfo(const char *url)
 }
 
 /* Userinfo stays with its origin, however the Location is written (RFC 9110, 10.2.2); one with its own has its own. */
-static int keep_userinfo(char **url, const char *from, const er_where *where)
+static int keep_userinfo(char **url, const char *from, const er_origin *origin)
 {
-    er_where before;
+    er_origin before;
     if (!has_userinfo(from) || has_userinfo(*url)) return 0;
-    int error = er_where_of(&before, from);
-    bool same = !error && !strcmp(before.key, where->key);
-    er_where_free(&before);
+    int error = er_origin_of(&before, from);
+    bool same = !error && !strcmp(before.key, origin->key);
+    er_origin_free(&before);
     if (error || !same) return error;
     CURLU *parts = curl_url();
     char *whole = NULL;
@@ -240,11 +240,11 @@ static int keep_userinfo(char **url, const char *from, const er_where *where)
     return 0;
 }
 
-int er_url_follow(char **out, er_where *where, const char *from, const char *location)
+int er_url_follow(char **out, er_origin *origin, const char *from, const char *location)
 {
     size_t n = scheme(location);
     *out = NULL;
-    *where = (er_where){ 0 };
+    *origin = (er_origin){ 0 };
     if (n && (!is_http(location, n) || !has_host(location + n))) return EPROTO;
     CURLU *parts;
     CURLUcode code = take_apart(&parts, location, from);
@@ -253,10 +253,10 @@ int er_url_follow(char **out, er_where *where, const char *from, const char *loc
                             0); /* never sent and never shown, so not inherited either */
     if (!code) code = put_together(out, parts);
     curl_url_cleanup(parts);
-    int error = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : code ? EPROTO : er_where_of(where, *out);
-    if (!error) error = keep_userinfo(out, from, where);
+    int error = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : code ? EPROTO : er_origin_of(origin, *out);
+    if (!error) error = keep_userinfo(out, from, origin);
     if (!error) return 0;
-    er_where_free(where);
+    er_origin_free(origin);
     er_free(*out);
     *out = NULL;
     return error == ENOMEM ? ENOMEM : EPROTO;

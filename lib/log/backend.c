@@ -14,6 +14,10 @@
  * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned): if the
  * write it is stuck in ever returns, it tells what is still there as lost and frees everything. */
 #include "log/backend.h"
+#include "log/emit.h"
+#include "log/merge.h"
+#include "log/rotate.h"
+#include "log/threads.h"
 #include "base/atomic.h"
 
 #include <errno.h>
@@ -27,20 +31,6 @@
 
 /* ---- its things ---- */
 
-int er_backend_new(er_hub *hub)
-{
-    er_backend *b = er_alloc_zero(sizeof *b);
-    if (!b) return ENOMEM;
-    hub->backend = b;
-    b->line.text = b->now.text = &b->message;
-    b->line.values = b->now.values = &b->values;
-    b->now.level = ERRAND_LOG_WARN;
-    b->now.name = hub->log->name;
-    b->now.file = b->now.function = "?";
-    if (er_text_open(&b->message, 4096, MOST_TEXT) || er_text_open(&b->laid_out, 8192, SIZE_MAX / 4)) return ENOMEM;
-    return 0;
-}
-
 void er_backend_free(er_hub *hub)
 {
     er_backend *b = hub->backend;
@@ -53,7 +43,7 @@ void er_backend_free(er_hub *hub)
     hub->backend = NULL;
 }
 
-void er_hub_end(er_hub *hub)
+void er_backend_end(er_hub *hub)
 {
     bool forked = er_hub_forked(hub);
     size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: what their opener wrote */
@@ -125,7 +115,7 @@ static void tell_discarded(er_hub *hub)
     uint64_t all = 0;
     for (size_t i = 0; i < ER_LOG_LEVELS; i++) all += b->discarded[i];
     if (!all) return;
-    er_print_lost(hub, b->discarded);
+    er_emit_lost(hub, b->discarded);
     for (size_t i = 0; i < ER_LOG_LEVELS; i++) b->discarded[i] = 0;
     er_add(&hub->discarded, all);
 }
@@ -166,7 +156,7 @@ static bool work(er_hub *hub) /* true: more is to be expected at once */
     if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
     int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
     if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
-    bool found = er_backend_pass(hub);
+    bool found = er_merge_pass(hub);
     if (b->discard) tell_discarded(hub);
     if (found) write_sinks(hub);
     answer_flushes(hub, asked, again);
@@ -228,7 +218,7 @@ static void finish(er_hub *hub)
     hub->finished = true;
     bool left = hub->abandoned;
     er_lock_give(&hub->lock);
-    if (left) er_hub_end(hub);
+    if (left) er_backend_end(hub);
     else er_unpark(&hub->closer, ER_LOG_CALLED); /* the closer joins this thread before it frees */
 }
 
@@ -238,9 +228,9 @@ void er_backend_drain(er_hub *hub)
     size_t sinks = er_load_acquire(&hub->sinks_open);
     b->dying = true;
     for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
-    er_print_rest(hub);
+    er_emit_rest(hub);
     b->printing = false;
-    er_backend_pass(hub);
+    er_merge_pass(hub);
     for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
     b->dying = false;
     b->drained = true; /* should the callback come back after all */
@@ -272,9 +262,9 @@ static void run_backend(void *arg)
     finish(hub);
 }
 
-/* ---- waking ---- */
+/* ---- its beginning ---- */
 
-int er_hub_start(er_hub *hub)
+int er_backend_start(er_hub *hub)
 {
     er_lock_take(&hub->lock);
     bool mine = !hub->running && !hub->starting && !hub->finished;
@@ -302,14 +292,20 @@ static bool start_again(er_hub *hub)
                (!hub->start_again_ns || er_now_ns() >= hub->start_again_ns);
     bool under_way = hub->starting || hub->running;
     er_lock_give(&hub->lock);
-    return now ? er_hub_start(hub) == 0 : under_way;
+    return now ? er_backend_start(hub) == 0 : under_way;
 }
 
-bool er_hub_rouse(er_hub *hub, er_hub_sleep from)
+int er_backend_new(er_hub *hub)
 {
-    int seen = er_load(&hub->sleep);
-    if (seen == ER_HUB_ABSENT) return start_again(hub);
-    if (seen >= (int)from && er_cas_strong(&hub->sleep, &seen, (int)ER_HUB_AWAKE))
-        er_unpark(&hub->parker, ER_LOG_CALLED);
-    return true;
+    er_backend *b = er_alloc_zero(sizeof *b);
+    if (!b) return ENOMEM;
+    hub->backend = b;
+    hub->start = start_again;
+    b->line.text = b->now.text = &b->message;
+    b->line.values = b->now.values = &b->values;
+    b->now.level = ERRAND_LOG_WARN;
+    b->now.name = hub->log->name;
+    b->now.file = b->now.function = "?";
+    if (er_text_open(&b->message, 4096, MOST_TEXT) || er_text_open(&b->laid_out, 8192, SIZE_MAX / 4)) return ENOMEM;
+    return 0;
 }

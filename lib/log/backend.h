@@ -1,4 +1,4 @@
-/* log/backend.h -- what the backend thread has for itself. */
+/* log/backend.h -- the thread that writes, and what it has for itself. */
 #ifndef ER_BACKEND_H
 #define ER_BACKEND_H
 
@@ -28,12 +28,10 @@ struct er_backend {
     er_line    line, now; /* now: for gaps */
 };
 
-/* merge.c: one pass over all voices. True: something was taken. */
-bool er_backend_pass(er_hub *hub);
-
-/* print.c */
-void er_print(er_hub *hub, const er_voice *voice, const er_record *record);
-void er_print_rest(er_hub *hub); /* the line that is on its way, to the sinks that follow; nothing if there is none */
-void er_print_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS]);
+int  er_backend_new(er_hub *hub); /* 0 or ENOMEM */
+void er_backend_free(er_hub *hub);
+int  er_backend_start(er_hub *hub); /* 0: it runs; or an errno */
+void er_backend_drain(er_hub *hub); /* on the backend's own thread, when it dies: all there is, at once */
+void er_backend_end(er_hub *hub);   /* sinks and backend freed, then the hub is buried */
 
 #endif

@@ -11,8 +11,10 @@
  * Exit: each log that is not closed stands in a list. The system runs this library's destructor after the program's atexit
  * handlers and after its static objects' destructors, so that what these say is written, too. The lock of the list, and of a hub
  * without a thread, is tried only: a signal handler that calls exit may have interrupted its holder. */
+#include "log/crash.h"
 #include "base/atomic.h"
-#include "log/hub.h"
+#include "log/backend.h"
+#include "log/threads.h"
 
 #include <errno.h>
 
@@ -118,7 +120,7 @@ static void ask_at_exit(er_hub *hub)
     if (er_load(&hub->sleep) == (int)ER_HUB_ABSENT) { /* its thread could not be started so far */
         if (!take(&hub->lock)) return;
         er_lock_give(&hub->lock);
-        if (er_hub_start(hub)) return;
+        if (er_backend_start(hub)) return;
     }
     hub->exit_target = ask(hub);
 }

@@ -1,10 +1,10 @@
-/* log/hub.h -- what a log is made of; for the files of this folder.
+/* log/hub.h -- what a log is made of, and how its backend is woken; for the files of this folder.
  *
  *     errand_log (the log itself, and each named logger) --> hub <-- voice (a thread's ring in this log)
  *                                                             |
  *                                                        backend thread --> sinks
  *
- * Loggers and hub outlive their closing (graves.c), so that who names them late finds something to count in. What a thread
+ * Loggers and hub outlive their closing (threads.c), so that who names them late finds something to count in. What a thread
  * finds by its own means belongs to it: its voice lives until the thread ends or comes by again. */
 #ifndef ER_HUB_H
 #define ER_HUB_H
@@ -30,7 +30,7 @@ struct errand_log { /* a logger */
     uint64_t id;                 /* the hub's, or ER_LOG_CLOSED; atomic */
     er_hub  *hub;
     er_node  node;               /* in hub->loggers */
-    struct errand_log *parent, *child, *sibling; /* by name, as level.c has it; under the hub's lock */
+    struct errand_log *parent, *child, *sibling; /* by name, as logger.c has it; under the hub's lock */
     struct errand_log *chain[4]; /* more loggers by the hash of their names; under the hub's lock   */
     char     name[];
 };
@@ -48,10 +48,10 @@ typedef struct er_voice { /* one thread in one hub, and when it has ended the ne
     uint64_t id;                  /* the hub's */
 
     struct er_voice *next_of_thread; /* the thread's own */
-    er_hub  *hub;                 /* under the registry's lock: NULL when the hub has no more use for it  */
-    er_node  node;                /* under the registry's lock: in hub->voices                             */
-    er_node  heir;                /* under the registry's lock: in hub->ended                              */
-    bool     ended;               /* atomic, written under the registry's lock: its thread is gone         */
+    er_hub  *hub;                 /* under the lock of threads.c: NULL when the hub has no more use for it  */
+    er_node  node;                /* under the lock of threads.c: in hub->voices                             */
+    er_node  heir;                /* under the lock of threads.c: in hub->ended                              */
+    bool     ended;               /* atomic, written under the lock of threads.c: its thread is gone         */
 
     /* the backend's own */
     uint64_t told[ER_LOG_LEVELS]; /* of lost */
@@ -100,6 +100,7 @@ struct er_hub {
     int      block_from;
     size_t   ring;
     int64_t  exit_ns;    /* so long the end of the process waits for it */
+    bool   (*start)(er_hub *hub); /* backend.c's: its thread, unless one is being started. False: not now */
     bool     strict;     /* there is no er_barrier: writers fence for themselves */
     int      sleep;      /* atomic er_hub_sleep: written by the backend, and by who rouses it */
     bool     closing;    /* atomic */
@@ -127,7 +128,7 @@ struct er_hub {
     er_node  alive;      /* under crash.c's lock: in the list of those that the end of the process flushes */
     uint64_t exit_target; /* that end's own */
 
-    er_list  voices;     /* under the registry's lock from here ... */
+    er_list  voices;     /* under the lock of threads.c from here ... */
     er_list  ended;      /* those of them whose threads are gone */
     size_t   n_voices;
     uint64_t gone_said, gone_lost; /* of voices that are no more */
@@ -142,43 +143,9 @@ struct er_hub {
 /* A child process has no backend, and a lock that was held at fork stays held in it for ever. */
 static inline bool er_hub_forked(const er_hub *hub) { return hub->generation != er_fork_generation(); }
 
-/* ---- registry.c: which threads speak in which hubs ---- */
-
-typedef struct er_speaker { /* a thread; what it used last is found at once */
-    uint64_t  id; /* 0: nothing yet */
-    er_voice *voice;
-    er_voice *all;
-    const er_hub *serves; /* the hub whose backend this thread is; NULL: none. Such a thread never waits for room */
-} er_speaker;
-extern __thread er_speaker er_speaker_of_thread __attribute__((visibility("hidden")));
-
-er_voice *er_voice_find(errand_log *log); /* the thread's voice; NULL: none, the log is closed, or there is no memory */
-void er_voice_call_all(er_hub *hub);      /* whoever waits for room looks again */
-void er_hub_stats(er_hub *hub, errand_log_stats *stats);
-
-/* The backend's: the voices there are, into an array that has room (grown if need be: 0 or ENOMEM). */
-int  er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n);
-bool er_voice_reap(er_voice *v); /* freed, if its thread is gone, no other has it by now, and nothing is in it */
-
-void er_voices_drop(er_hub *hub); /* in a child: all of them */
-void er_hub_bury(er_hub *hub);   /* its voices are their threads' from now on; what has ended long ago is freed */
 uint64_t er_hub_new_id(void);
 
-/* ---- backend.c ---- */
-
-/* From this degree of sleep up it is woken, or started. False: it cannot be started now. */
+/* From this degree of sleep up its backend is woken, or started. False: it cannot be started now. */
 bool er_hub_rouse(er_hub *hub, er_hub_sleep from);
-int  er_hub_start(er_hub *hub); /* 0: it runs; or an errno */
-int  er_backend_new(er_hub *hub);
-void er_backend_free(er_hub *hub);
-void er_backend_drain(er_hub *hub); /* on the backend's own thread, when it dies: all there is, at once */
-/* In a child: all as new, but for the sinks. 0 or an errno. */
-int  er_hub_revive(er_hub *hub);
-void er_hub_end(er_hub *hub);       /* sinks and backend freed, then buried */
-
-/* ---- crash.c: the end of the process ---- */
-void er_crash_forget(er_hub *hub);
-void er_exit_watch(er_hub *hub);  /* from now on what it has said by then is written */
-void er_exit_forget(er_hub *hub);
 
 #endif

@@ -9,8 +9,11 @@
  * to the backend. Without a backend (no thread could be had) what is in the rings is lost, and close says why. */
 #include "base/atomic.h"
 #include "base/options.h"
-#include "log/hub.h"
+#include "log/backend.h"
+#include "log/crash.h"
+#include "log/fork.h"
 #include "log/logger.h"
+#include "log/threads.h"
 
 #include <errno.h>
 #include <string.h>
@@ -162,7 +165,7 @@ static int await(er_hub *hub, uint64_t target, int64_t deadline)
 
 static bool nothing_said(er_hub *hub) { return er_load(&hub->voices_changed) == 0; }
 
-static int start(er_hub *hub) { return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_hub_start(hub) : 0; }
+static int start(er_hub *hub) { return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_backend_start(hub) : 0; }
 
 static bool is_here(const er_hub *hub) { return er_speaker_of_thread.serves == hub; } /* in a callback of its own */
 
@@ -212,7 +215,7 @@ int errand_log_reopen(errand_log *log, int64_t within_ms)
 static void end(er_hub *hub)
 {
     er_exit_forget(hub);
-    er_hub_end(hub);
+    er_backend_end(hub);
 }
 
 static int join(er_hub *hub, int64_t within_ms)
@@ -229,7 +232,7 @@ static int join(er_hub *hub, int64_t within_ms)
         return ETIMEDOUT;
     }
     er_thread_join(&thread);
-    er_hub_end(hub);
+    er_backend_end(hub);
     return 0;
 }
 

@@ -11,7 +11,9 @@
  * when the ring is empty, from the thread's own sums. Those were counted after all records that came before were shown: so they
  * are read first, and are in their place if the ring is still empty then. */
 #include "base/atomic.h"
-#include "log/backend.h"
+#include "log/emit.h"
+#include "log/merge.h"
+#include "log/threads.h"
 
 static const er_saying *saying(const er_record *r) { return (const er_saying *)(const void *)(r + 1); }
 
@@ -43,7 +45,7 @@ static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVEL
         all += lost[i] = sums[i] - v->told[i];
         v->told[i] = sums[i];
     }
-    if (all) er_print_lost(hub, lost);
+    if (all) er_emit_lost(hub, lost);
     return all;
 }
 
@@ -97,7 +99,7 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
         b->bytes += r->size;
         er_ring_pass(&v->ring, r); /* first: a callback may come back from a fault, and er_backend_drain has been here meanwhile */
         if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
-        else er_print(hub, v, r);
+        else er_emit(hub, v, r);
         if (b->drained) {
             b->heaped = 0;
             return;
@@ -152,7 +154,7 @@ static void reap(er_hub *hub)
     b->n = kept;
 }
 
-bool er_backend_pass(er_hub *hub)
+bool er_merge_pass(er_hub *hub)
 {
     er_backend *b = hub->backend;
     size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: they are ready */

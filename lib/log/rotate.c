@@ -16,7 +16,7 @@
  * no name any more, they are lost, and told. */
 #include "base/atomic.h"
 #include "base/clock.h"
-#include "log/sink.h"
+#include "log/rotate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,6 +12,8 @@
  * one does not get through, it adds up. Nothing tells a failing descriptor from a healthy one but the attempt, so each write
  * is a new one. */
 #include "log/sink.h"
+#include "log/rotate.h"
+#include "log/syslog.h"
 #include "base/atomic.h"
 #include "base/clock.h"
 

@@ -58,21 +58,5 @@ void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines); /* a line t
 void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told); /* these go past it, for a callback must not be called now */
 void er_sink_write(er_sink *sink);                    /* everything in the buffer */
 void er_sink_last(er_sink *sink, const er_line *now); /* the same, and what it could not take, if not told yet */
-int  er_sink_reopen(er_sink *sink);                   /* its file, by its path; on failure the old one stays */
-
-/* ---- syslog.c ---- */
-er_sink_fn er_sink_send_syslog;
-
-/* ---- rotate.c ---- */
-void er_sink_note_file(er_sink *sink); /* after opening: size, identity, next turn */
-/* Before a line goes into the empty buffer of a file that rotates: the file is the one that its path names, or an errno: what is
- * written now would be lost. */
-int  er_sink_follow(er_sink *sink, int64_t wall_ns);
-bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more);
-void er_sink_rotate(er_sink *sink, int64_t wall_ns); /* its buffer is empty; where it fails, the file there is stays, or is the latest rotated */
-static inline bool er_sink_may_rotate(const er_sink *sink)
-{
-    return sink->node && sink->path && (sink->most || sink->period_ns);
-}
 
 #endif

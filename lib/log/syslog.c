@@ -3,7 +3,7 @@
  * The socket is opened with the first line and anew after an error, so that a system's log that comes later, or again, gets
  * what is said from then on. */
 #include "base/clock.h"
-#include "log/sink.h"
+#include "log/syslog.h"
 
 #include <errno.h>
 #include <stdio.h>

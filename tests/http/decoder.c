@@ -2,7 +2,8 @@
 #include "world.h"
 
 #include "http/decoder.h"
-#include "http/flow.h"
+#include "http/body_save.h"
+#include "http/response.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -585,10 +586,10 @@ START_TEST(a_bomb_that_nobody_waits_for_any_more_is_left)
     errand_request given = { .url = "http://127.0.0.1/", .save_to = _i ? place.path : NULL };
     er_bytes why = { 0 };
     er_request *request = NULL;
-    er_sink *sink;
+    er_body_sink *sink;
     struct lane lane = { .valve = { nothing, nothing, finished, keep, drop, told }, .told = true };
     ck_assert_int_eq(er_request_new(&request, &given, &defaults, &why), 0);
-    ck_assert_int_eq(_i ? er_request_sink(request, pool, &sink) : er_sink_memory(request, pool, &sink), 0);
+    ck_assert_int_eq(_i ? er_body_save(request, pool, &sink) : er_body_save_memory(request, pool, &sink), 0);
     errand_response *response = er_response_new();
     er_codings_add(&response->codings, "gzip");
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);

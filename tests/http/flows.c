@@ -1,7 +1,10 @@
 /* Sinks and sources by themselves: a lane is played by the test, its valve counts. */
 #include "world.h"
 
-#include "http/flow.h"
+#include "http/body_reader.h"
+#include "http/body_save.h"
+#include "http/body_upload.h"
+#include "http/response.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -76,7 +79,7 @@ enum { PIECE = 16384, PIECES = 200 }; /* 3 MiB */
 
 static char piece_byte(unsigned i) { return (char)('a' + i % 26); }
 
-static void take_all(struct lane *lane, er_sink *sink, unsigned pieces)
+static void take_all(struct lane *lane, er_body_sink *sink, unsigned pieces)
 {
     static char piece[PIECE];
     for (unsigned i = 0; i < pieces; i++) {
@@ -97,8 +100,8 @@ START_TEST(a_file_gets_every_byte_in_order)
     case_open(&c);
     er_request *request = request_of(&c, (errand_request){ .save_to = c.path });
     struct lane lane = LANE;
-    er_sink *sink;
-    ck_assert_int_eq(er_request_sink(request, c.pool, &sink), 0);
+    er_body_sink *sink;
+    ck_assert_int_eq(er_body_save(request, c.pool, &sink), 0);
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);
     take_all(&lane, sink, PIECES);
     ck_assert_int_eq(access(c.path, F_OK), -1); /* not before it is whole */
@@ -132,8 +135,8 @@ START_TEST(a_dropped_file_leaves_nothing)
     for (unsigned pieces = 0; pieces < 40; pieces += (unsigned)_i + 1) {
         er_request *request = request_of(&c, (errand_request){ .save_to = c.path });
         struct lane lane = LANE;
-        er_sink *sink;
-        ck_assert_int_eq(er_request_sink(request, c.pool, &sink), 0);
+        er_body_sink *sink;
+        ck_assert_int_eq(er_body_save(request, c.pool, &sink), 0);
         ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);
         take_all(&lane, sink, pieces);
         sink->drop(sink);
@@ -152,8 +155,8 @@ START_TEST(a_file_whose_folder_went_away_fails)
     er_request *request = request_of(&c, (errand_request){ .save_to = c.path });
     ck_assert_int_eq(rmdir(c.folder), 0);
     struct lane lane = LANE;
-    er_sink *sink;
-    ck_assert_int_eq(er_request_sink(request, c.pool, &sink), 0);
+    er_body_sink *sink;
+    ck_assert_int_eq(er_body_save(request, c.pool, &sink), 0);
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);
     static char piece[PIECE];
     int said = 0;
@@ -193,7 +196,7 @@ static int numbers(void *arg, uint64_t offset, void *buffer, size_t size, size_t
 }
 
 /* Reads to the end, or to `most`; checks what comes. */
-static uint64_t read_numbers(struct lane *lane, er_source *source, uint64_t most)
+static uint64_t read_numbers(struct lane *lane, er_body_source *source, uint64_t most)
 {
     char bytes[7000];
     uint64_t at = 0;
@@ -235,8 +238,8 @@ START_TEST(a_body_is_read_from_a_function_or_a_file_and_again_from_the_start)
         given = (errand_request){ .body_file = c.path };
     er_request *request = request_of(&c, given);
     struct lane lane = LANE;
-    er_source *source;
-    ck_assert_int_eq(er_request_source(request, c.pool, &source), 0);
+    er_body_source *source;
+    ck_assert_int_eq(er_body_upload(request, c.pool, &source), 0);
     ck_assert_int_eq(source->size, _i ? (int64_t)body.whole : -1);
     ck_assert_int_eq(source->begin(source, &lane.valve), 0);
     for (uint64_t first = 0; first < body.whole; first = first * 3 + 1) {
@@ -283,8 +286,8 @@ START_TEST(a_body_that_breaks_says_why)
     er_request *request = request_of(
         &c, (errand_request){ .body_fn = stubborn, .body_arg = &error, .body_size = broken[_i].size });
     struct lane lane = LANE;
-    er_source *source;
-    ck_assert_int_eq(er_request_source(request, c.pool, &source), 0);
+    er_body_source *source;
+    ck_assert_int_eq(er_body_upload(request, c.pool, &source), 0);
     ck_assert_int_eq(source->begin(source, &lane.valve), 0);
     char bytes[100];
     size_t got;
@@ -317,8 +320,8 @@ START_TEST(a_file_that_shrank_is_no_body)
     er_request *request = request_of(&c, (errand_request){ .body_file = c.path });
     ck_assert_int_eq(truncate(c.path, 4), 0);
     struct lane lane = LANE;
-    er_source *source;
-    ck_assert_int_eq(er_request_source(request, c.pool, &source), 0);
+    er_body_source *source;
+    ck_assert_int_eq(er_body_upload(request, c.pool, &source), 0);
     ck_assert_int_eq(source->begin(source, &lane.valve), 0);
     char bytes[100];
     size_t got;
@@ -341,7 +344,7 @@ END_TEST
 
 struct stream {
     struct lane lane;
-    er_sink *sink;
+    er_body_sink *sink;
     er_request *request;
     errand_response *response;
 };
@@ -351,7 +354,7 @@ static void stream_open(struct case_ *c, struct stream *s)
     s->lane = (struct lane)LANE;
     s->request = request_of(c, (errand_request){ .stream = 1 });
     s->response = er_response_new();
-    ck_assert_int_eq(er_request_sink(s->request, c->pool, &s->sink), 0);
+    ck_assert_int_eq(er_body_save(s->request, c->pool, &s->sink), 0);
     ck_assert_int_eq(s->sink->begin(s->sink, &s->lane.valve), 0);
     ck_assert_int_eq(s->sink->headers(s->sink, s->response), 0);
 }
@@ -405,7 +408,7 @@ START_TEST(a_reader_that_is_slow_holds_the_transfer_up_and_one_that_leaves_ends_
     for (int round = 0; round < 20; round++) {
         while (s.sink->take(s.sink, memset(piece, piece_byte((unsigned)(put / PIECE)), PIECE), PIECE) == 0)
             put += PIECE;
-        ck_assert_uint_eq(put - taken, ER_READER_ROOM);
+        ck_assert_uint_eq(put - taken, ER_BODY_READER_ROOM);
         unsigned before = atomic_load(&s.lane.resumes);
         while (atomic_load(&s.lane.resumes) == before) {
             ck_assert_int_eq(n = errand_body_read(s.response, got, PIECE, 0), PIECE);

@@ -57,11 +57,11 @@ static void set_trace(void *easy, void *arg)
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
 }
 
-static errand_result send_with(struct world *w, fork_inside *f, int where)
+static errand_result send_with(struct world *w, fork_inside *f, int origin)
 {
     errand_request request = { .url = "/", .setup_arg = f };
     CURL *easy;
-    switch (where) {
+    switch (origin) {
     case 0:
         request.setup = set_up;
         break;

@@ -1,13 +1,13 @@
 /* Slots by themselves: who may go, where, and who has to give back a connection. */
 #include "world.h"
 
-#include "http/slots.h"
+#include "http/scheduler.h"
 
 enum { LANES = 3, MANY = 40 };
 
 struct lines {
     errand_pool *pool;
-    er_slots slots;
+    er_scheduler scheduler;
     er_berth berths[LANES];
     er_slot_turn turns[MANY];
 };
@@ -16,59 +16,56 @@ static void lines_open(struct lines *l, unsigned limit, unsigned per_host, unsig
 {
     er_berth *berths[LANES];
     memset(l, 0, sizeof *l);
-    for (unsigned i = 0; i < LANES; i++)
-        berths[i] = &l->berths[i];
+    for (unsigned i = 0; i < LANES; i++) berths[i] = &l->berths[i];
     l->pool = errand_pool_new(NULL);
-    l->slots.limit = limit;
-    l->slots.per_host = per_host;
-    l->slots.per_lane = per_lane;
-    ck_assert_int_eq(er_slots_init(&l->slots, berths, LANES), 0);
+    l->scheduler.limit = limit;
+    l->scheduler.per_host = per_host;
+    l->scheduler.per_lane = per_lane;
+    ck_assert_int_eq(er_scheduler_init(&l->scheduler, berths, LANES), 0);
 }
 
 static void lines_close(struct lines *l)
 {
-    er_slots_free(&l->slots);
+    er_scheduler_free(&l->scheduler);
     ck_assert_int_eq(errand_pool_close(l->pool, 1000), 0);
 }
 
-static er_origin *join(struct lines *l, unsigned i, const char *key)
+static er_route *join(struct lines *l, unsigned i, const char *key)
 {
-    l->turns[i].origin = er_slots_origin(&l->slots, key, NULL, 80);
-    er_slots_join(&l->slots, &l->turns[i], false);
-    return l->turns[i].origin;
+    l->turns[i].route = er_scheduler_route(&l->scheduler, key, NULL, 80);
+    er_scheduler_join(&l->scheduler, &l->turns[i], false);
+    return l->turns[i].route;
 }
 
 static int next(struct lines *l) /* whose turn; -1: nobody's */
 {
-    er_slot_turn *turn = er_slots_next(&l->slots, l->pool);
+    er_slot_turn *turn = er_scheduler_next(&l->scheduler, l->pool);
     return turn ? (int)(turn - l->turns) : -1;
 }
 
 static void done(struct lines *l, unsigned i)
 {
-    er_slots_done(&l->slots, &l->turns[i]);
-    er_slots_leave(&l->slots, l->turns[i].origin);
+    er_scheduler_done(&l->scheduler, &l->turns[i]);
+    er_scheduler_leave(&l->scheduler, l->turns[i].route);
 }
 
 START_TEST(of_one_origin_the_first_goes_first_up_to_its_limit)
 {
     struct lines l;
     lines_open(&l, 10, 3, 10);
-    for (unsigned i = 0; i < 6; i++)
-        join(&l, i, "http://a:80");
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(next(&l), i);
+    for (unsigned i = 0; i < 6; i++) join(&l, i, "http://a:80");
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(next(&l), i);
     ck_assert_int_eq(next(&l), -1);
     done(&l, 1);
     ck_assert_int_eq(next(&l), 3);
     ck_assert_int_eq(next(&l), -1);
-    er_slots_quit(&l.slots, &l.turns[4]); /* cancelled in the line */
-    er_slots_leave(&l.slots, l.turns[4].origin);
+    er_scheduler_quit(&l.scheduler, &l.turns[4]); /* cancelled in the line */
+    er_scheduler_leave(&l.scheduler, l.turns[4].route);
     done(&l, 0);
     ck_assert_int_eq(next(&l), 5);
-    ck_assert_uint_eq(l.slots.waiting, 0);
+    ck_assert_uint_eq(l.scheduler.waiting, 0);
     done(&l, 2), done(&l, 3), done(&l, 5);
-    ck_assert_uint_eq(l.slots.charge, 0);
+    ck_assert_uint_eq(l.scheduler.charge, 0);
     lines_close(&l);
 }
 END_TEST
@@ -77,8 +74,7 @@ START_TEST(who_sends_much_to_one_host_delays_nobody_elses)
 {
     struct lines l;
     lines_open(&l, 2, 2, 2);
-    for (unsigned i = 0; i < 20; i++)
-        join(&l, i, "http://busy:80");
+    for (unsigned i = 0; i < 20; i++) join(&l, i, "http://busy:80");
     ck_assert_int_eq(next(&l), 0);
     ck_assert_int_eq(next(&l), 1);
     ck_assert_int_eq(next(&l), -1);
@@ -101,8 +97,7 @@ START_TEST(a_full_host_does_not_stand_in_the_way_of_others)
 {
     struct lines l;
     lines_open(&l, 10, 1, 10);
-    for (unsigned i = 0; i < 5; i++)
-        join(&l, i, "http://a:80");
+    for (unsigned i = 0; i < 5; i++) join(&l, i, "http://a:80");
     join(&l, 5, "http://b:80");
     ck_assert_int_eq(next(&l), 0);
     ck_assert_int_eq(next(&l), 5);
@@ -115,12 +110,9 @@ START_TEST(new_connections_go_to_the_lane_with_the_least_load)
 {
     struct lines l;
     lines_open(&l, 30, 30, 2);
-    for (unsigned i = 0; i < 7; i++)
-        join(&l, i, "http://a:80");
-    for (int i = 0; i < 6; i++)
-        ck_assert_int_eq(next(&l), i);
-    for (unsigned i = 0; i < LANES; i++)
-        ck_assert_uint_eq(l.berths[i].load, 2);
+    for (unsigned i = 0; i < 7; i++) join(&l, i, "http://a:80");
+    for (int i = 0; i < 6; i++) ck_assert_int_eq(next(&l), i);
+    for (unsigned i = 0; i < LANES; i++) ck_assert_uint_eq(l.berths[i].load, 2);
     ck_assert_int_eq(next(&l), -1); /* no room on any lane, though the limit is far */
     er_berth *freed = l.turns[4].spot->berth;
     done(&l, 4);
@@ -137,19 +129,19 @@ START_TEST(an_idle_connection_is_used_where_it_is_and_costs_nothing)
     join(&l, 0, "http://a:80");
     ck_assert_int_eq(next(&l), 0);
     er_spot *spot = l.turns[0].spot;
-    er_slots_opened(&l.slots, spot);
+    er_scheduler_opened(&l.scheduler, spot);
     done(&l, 0);
-    ck_assert_uint_eq(l.slots.charge, 1); /* idle, but there */
-    ck_assert_uint_eq(l.slots.idle, 1);
+    ck_assert_uint_eq(l.scheduler.charge, 1); /* idle, but there */
+    ck_assert_uint_eq(l.scheduler.idle, 1);
     join(&l, 1, "http://a:80"), join(&l, 2, "http://a:80"), join(&l, 3, "http://a:80");
     ck_assert_int_eq(next(&l), 1);
     ck_assert_ptr_eq(l.turns[1].spot, spot);
-    ck_assert_uint_eq(l.slots.idle, 0);
+    ck_assert_uint_eq(l.scheduler.idle, 0);
     ck_assert_int_eq(next(&l), 2);
     ck_assert_int_eq(next(&l), -1);
-    ck_assert_uint_eq(l.slots.charge, 2);
-    er_slots_closed(&l.slots, spot, false); /* it broke under its transfer, which may open another */
-    ck_assert_uint_eq(l.slots.charge, 2);
+    ck_assert_uint_eq(l.scheduler.charge, 2);
+    er_scheduler_closed(&l.scheduler, spot, false); /* it broke under its transfer, which may open another */
+    ck_assert_uint_eq(l.scheduler.charge, 2);
     done(&l, 1);
     ck_assert_int_eq(next(&l), 3);
     lines_close(&l);
@@ -163,23 +155,23 @@ START_TEST(idle_connections_that_stand_in_the_way_are_asked_back)
     for (unsigned i = 0; i < 2; i++) {
         join(&l, i, "http://a:80");
         ck_assert_int_eq(next(&l), (int)i);
-        er_slots_opened(&l.slots, l.turns[i].spot);
+        er_scheduler_opened(&l.scheduler, l.turns[i].spot);
     }
     er_spot *spots[] = { l.turns[0].spot, l.turns[1].spot };
     done(&l, 0), done(&l, 1);
     join(&l, 2, "http://b:80");
     ck_assert_int_eq(next(&l), -1);
-    er_berth *berth = er_slots_crowded(&l.slots);
+    er_berth *berth = er_scheduler_crowded(&l.scheduler);
     ck_assert_ptr_eq(berth, spots[0]->berth); /* idle for longest */
-    ck_assert_ptr_null(er_slots_crowded(&l.slots));
+    ck_assert_ptr_null(er_scheduler_crowded(&l.scheduler));
     ck_assert_int_eq(next(&l), -1); /* one for each that waits, no more */
-    ck_assert_ptr_null(er_slots_crowded(&l.slots));
+    ck_assert_ptr_null(er_scheduler_crowded(&l.scheduler));
     unsigned n = 0;
-    ck_assert_ptr_eq(er_slots_asked(&l.slots, berth, &n), spots[0]);
+    ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, berth, &n), spots[0]);
     ck_assert_uint_eq(n, 1);
-    er_slots_closed(&l.slots, spots[0], true);
+    er_scheduler_closed(&l.scheduler, spots[0], true);
     ck_assert_int_eq(next(&l), 2);
-    ck_assert_uint_eq(l.slots.charge, 2);
+    ck_assert_uint_eq(l.scheduler.charge, 2);
     done(&l, 2);
     lines_close(&l);
 }
@@ -192,16 +184,16 @@ START_TEST(a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere)
     join(&l, 0, "http://a:80");
     ck_assert_int_eq(next(&l), 0);
     er_spot *spot = l.turns[0].spot;
-    er_slots_opened(&l.slots, spot);
+    er_scheduler_opened(&l.scheduler, spot);
     done(&l, 0);
     join(&l, 1, "http://b:80");
     ck_assert_int_eq(next(&l), -1);
     unsigned n;
-    ck_assert_ptr_eq(er_slots_asked(&l.slots, er_slots_crowded(&l.slots), &n), spot);
-    er_slots_kept(&l.slots, spot, n); /* the lane had none to close */
+    ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, er_scheduler_crowded(&l.scheduler), &n), spot);
+    er_scheduler_kept(&l.scheduler, spot, n); /* the lane had none to close */
     ck_assert_int_eq(next(&l), -1);
-    ck_assert_ptr_eq(er_slots_crowded(&l.slots), spot->berth); /* asked again */
-    er_slots_closed(&l.slots, spot, true);
+    ck_assert_ptr_eq(er_scheduler_crowded(&l.scheduler), spot->berth); /* asked again */
+    er_scheduler_closed(&l.scheduler, spot, true);
     ck_assert_int_eq(next(&l), 1);
     lines_close(&l);
 }
@@ -211,18 +203,17 @@ START_TEST(with_shared_connections_requests_are_counted)
 {
     struct lines l;
     lines_open(&l, 4, 2, 5);
-    l.slots.shared = true;
-    for (unsigned i = 0; i < 3; i++)
-        join(&l, i, "https://a:443");
+    l.scheduler.shared = true;
+    for (unsigned i = 0; i < 3; i++) join(&l, i, "https://a:443");
     ck_assert_int_eq(next(&l), 0);
-    er_slots_opened(&l.slots, l.turns[0].spot);
+    er_scheduler_opened(&l.scheduler, l.turns[0].spot);
     ck_assert_int_eq(next(&l), 1);
     ck_assert_ptr_eq(l.turns[1].spot, l.turns[0].spot); /* on the same connection */
     ck_assert_int_eq(next(&l), -1);
     done(&l, 0);
     ck_assert_int_eq(next(&l), 2);
     done(&l, 1), done(&l, 2);
-    ck_assert_uint_eq(l.slots.charge, 0); /* idle ones do not count */
+    ck_assert_uint_eq(l.scheduler.charge, 0); /* idle ones do not count */
     lines_close(&l);
 }
 END_TEST
@@ -231,11 +222,9 @@ START_TEST(with_shared_connections_one_in_the_making_is_joined)
 {
     struct lines l;
     lines_open(&l, 10, 10, 2);
-    l.slots.shared = true;
-    for (unsigned i = 0; i < 3; i++)
-        join(&l, i, "https://a:443");
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(next(&l), i);
+    l.scheduler.shared = true;
+    for (unsigned i = 0; i < 3; i++) join(&l, i, "https://a:443");
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(next(&l), i);
     ck_assert_ptr_eq(l.turns[1].spot, l.turns[0].spot);
     ck_assert_ptr_ne(l.turns[2].spot, l.turns[0].spot); /* that lane has no room */
     lines_close(&l);
@@ -247,19 +236,18 @@ START_TEST(with_shared_connections_none_is_asked_back)
 {
     struct lines l;
     lines_open(&l, 2, _i ? 1 : 2, 5);
-    l.slots.shared = true;
+    l.scheduler.shared = true;
     join(&l, 0, "https://idle:443");
     ck_assert_int_eq(next(&l), 0);
-    er_slots_opened(&l.slots, l.turns[0].spot);
+    er_scheduler_opened(&l.scheduler, l.turns[0].spot);
     done(&l, 0);
-    for (unsigned i = 1; i < 4; i++)
-        join(&l, i, "https://a:443");
+    for (unsigned i = 1; i < 4; i++) join(&l, i, "https://a:443");
     ck_assert_int_eq(next(&l), 1);
-    er_slots_opened(&l.slots, l.turns[1].spot);
+    er_scheduler_opened(&l.scheduler, l.turns[1].spot);
     ck_assert_int_eq(next(&l), _i ? -1 : 2);
     ck_assert_int_eq(next(&l), -1);
-    ck_assert_ptr_null(er_slots_crowded(&l.slots));
-    ck_assert_uint_eq(l.slots.asked, 0);
+    ck_assert_ptr_null(er_scheduler_crowded(&l.scheduler));
+    ck_assert_uint_eq(l.scheduler.asked, 0);
     lines_close(&l);
 }
 END_TEST
@@ -268,12 +256,12 @@ START_TEST(origins_that_nobody_needs_are_forgotten)
 {
     struct lines l;
     lines_open(&l, 2, 2, 5);
-    for (unsigned i = 0; i < 3 * ER_SLOTS_ORIGINS; i++) {
+    for (unsigned i = 0; i < 3 * ER_SCHEDULER_ROUTES; i++) {
         char key[40];
         snprintf(key, sizeof key, "http://host-%u:80", i);
-        er_slots_leave(&l.slots, er_slots_origin(&l.slots, key, NULL, 80));
+        er_scheduler_leave(&l.scheduler, er_scheduler_route(&l.scheduler, key, NULL, 80));
     }
-    ck_assert_uint_le(l.slots.origins, ER_SLOTS_ORIGINS);
+    ck_assert_uint_le(l.scheduler.routes, ER_SCHEDULER_ROUTES);
     lines_close(&l);
 }
 END_TEST

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/home.h"
+#include "async/pool_ref.h"
 
 enum { AT_ONCE = 48, SORTS = 16 };
 
@@ -141,14 +141,14 @@ START_TEST(nothing_is_left_of_many_mixed_requests)
     unsigned n = storm(1000);
     run_mixed(n / 4 + 100, folder); /* what is made once is made */
     unsigned fds = descriptors();
-    int homes = er_homes_alive();
+    int homes = er_pools_alive();
     malloc_trim(0);
     size_t bytes = mallinfo2().uordblks;
     unsigned good = run_mixed(n, folder);
     ck_assert_uint_gt(good, n / 20);
     ck_assert_uint_lt(good, n);
     ck_assert_uint_eq(descriptors(), fds);
-    ck_assert_int_eq(er_homes_alive(), homes);
+    ck_assert_int_eq(er_pools_alive(), homes);
     ck_assert_int_eq(homes, 0);
     malloc_trim(0);
     size_t left = mallinfo2().uordblks;

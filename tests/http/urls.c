@@ -22,13 +22,13 @@ START_TEST(a_redirect_without_memory_is_ENOMEM_and_nothing_is_lost)
     const struct row *row = &rows[_i];
     for (unsigned n = 1;; n++) {
         char *out;
-        er_where where;
+        er_origin origin;
         memory_fails_at(n);
-        int error = er_url_follow(&out, &where, row->from, row->location);
+        int error = er_url_follow(&out, &origin, row->from, row->location);
         bool failed = memory_fails_at(0);
         ck_assert_int_eq(error, failed ? ENOMEM : 0);
         ck_assert(!out == !!error);
-        if (!error) er_where_free(&where);
+        if (!error) er_origin_free(&origin);
         free(out);
         if (!failed) break;
     }
@@ -40,14 +40,14 @@ START_TEST(a_url_without_memory_is_ENOMEM_and_nothing_is_lost)
     const struct row *row = &rows[_i];
     for (unsigned n = 1;; n++) {
         char *out = NULL;
-        er_where where = { 0 };
+        er_origin origin = { 0 };
         bool https;
         er_bytes why = { 0 };
         memory_fails_at(n);
-        int error = er_url_resolve(&out, &where, &https, *row->location ? row->location : "?", row->from, &why);
+        int error = er_url_resolve(&out, &origin, &https, *row->location ? row->location : "?", row->from, &why);
         bool failed = memory_fails_at(0), refused = error == EINVAL; /* for its blank */
         if (!refused) ck_assert_int_eq(error, failed ? ENOMEM : 0);
-        er_where_free(&where);
+        er_origin_free(&origin);
         er_bytes_free(&why);
         free(out);
         if (!failed) break;

@@ -1,7 +1,7 @@
 /* Loggers by name: what they inherit, in whatever order they come; levels known at run time; who waits for room. */
 #include "logs.h"
 
-#include "log/own.h"
+#include "log/producer.h"
 
 #include <errand/log.h>
 

@@ -1,6 +1,6 @@
 /* Threads that come and go: their rings, whose lines stand in them, and what a flush waits for. */
 #include "base/os.h"
-#include "log/hub.h"
+#include "log/threads.h"
 #include "logs.h"
 
 #include <errand/log.h>

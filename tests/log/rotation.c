@@ -1,5 +1,5 @@
 /* Files that rotate while somebody else renames, removes or cuts them, while steps fail, and while clocks are wrong. */
-#include "log/sink.h"
+#include "log/rotate.h"
 #include "logs.h"
 
 #include <errand/log.h>

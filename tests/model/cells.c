@@ -1,7 +1,7 @@
 /* tests/model/cells.c -- the cell: claimed, ended, told, watched, abandoned, dropped, all at once. */
 #include "places.h"
 
-#include "core/cell.h"
+#include "async/cell.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * failure, an end and a cancel at once. On the real timers and a clock that is turned. */
 #include "places.h"
 
-#include "core/cell.h"
+#include "async/cell.h"
 
 #include <errno.h>
 

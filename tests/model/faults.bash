@@ -27,7 +27,7 @@ fault() { # NAME FILE SUITE SED-ARGUMENT...
     # shellcheck disable=SC2086,SC2046 # several flags
     ${CC:-cc} -std=gnu11 -O1 -pthread -D_GNU_SOURCE -DER_WORDS='"model/words.h"' ${SANITIZER_FLAGS-} -I"$scratch" \
         -I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/tests" ${CHECK_CFLAGS-} -o "$scratch/check_model" "$source" \
-        $(ls lib/*/*check_model-*.o tests/model/*check_model-*.o | grep -v "check_model-$kept\.o") \
+        $(tr ' ' '\n' <<<"$MODEL_OBJECTS" | grep -v "check_model-$kept\.o") \
         -Wl,--wrap=clock_gettime,--wrap=syscall ${CHECK_LIBS-}
     said=$(CK_DEFAULT_TIMEOUT=0 CK_RUN_SUITE=$suite "$scratch/check_model" 2>&1) && said=
     if grep -qE "^the schedule:|ERROR: AddressSanitizer|runtime error:" <<<"$said"; then # a sanitizer may see it first

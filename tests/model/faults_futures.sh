@@ -2,14 +2,14 @@
 # Promises, and futures of futures. See faults.bash.
 . "$top_srcdir/tests/model/faults.bash"
 
-fault "resolve does not wait for the hook" core/promise.c promises \
+fault "resolve does not wait for the hook" async/promise.c promises \
     -e '/p->hook = NULL;/{n;s/wait_for_calls(p);//}'
-fault "a hook that has been called is called again" core/promise.c promises \
+fault "a hook that has been called is called again" async/promise.c promises \
     -e 's/p->told = true;/p->told = false;/'
-fault "the outer one ends before its input is told" core/combine.c combined \
-    -e 's/^    er_cell_end(&l->cell, leave(f, reason, r));$/    er_cell_end(\&l->cell, r); leave(f, reason, (errand_result){ 0 });/'
-fault "the count of a timer that was disarmed is lost" core/combine.c combined \
+fault "the outer one ends before its input is told" async/timeout.c combined \
+    -e '/^static void end_early/,/^}/{s/^    if (f) r = er_cell_leave.*$/    if (!f) er_result_may_have_run(\&r);/;/^    else er_result/d;s/^    if (f) er_cell_release(f);$/    if (f) er_cell_leave(f, reason, (errand_result){ 0 });\n&/;}'
+fault "the count of a timer that was disarmed is lost" async/timeout.c combined \
     -e 's/if (er_timer_disarm(l->cell.pool, &l->timer)) er_cell_release(&l->cell);/er_timer_disarm(l->cell.pool, \&l->timer);/'
-fault "an input is given up before its link is reset" core/combine.c combined \
+fault "an input is given up before its link is reset" async/timeout.c combined \
     -e '/^static void limited_ended/,/^}/{s/^    er_cell_link(&l->cell, &l->input, NULL);$//;s/^    er_cell_release(f);$/&er_cell_link(\&l->cell, \&l->input, NULL);/}'
 exit $lost

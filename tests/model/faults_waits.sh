@@ -2,14 +2,14 @@
 # Waiting, timers, locks. See faults.bash.
 . "$top_srcdir/tests/model/faults.bash"
 
-fault "a wait is published after looking whether it is told" core/park.c waits \
+fault "a wait is published after looking whether it is told" async/park.c waits \
     -e 's/task->blocked = wait;/(void)0;/' \
     -e 's/^    mask |= ER_LATE;$/& if (task) { er_cell_lock(\&task->cell); task->blocked = wait; er_cell_unlock(\&task->cell); }/'
-fault "the stack is left while the wake-up is on its way" core/future.c waits \
+fault "the stack is left while the wake-up is on its way" async/future.c waits \
     -e '/^    if (er_cell_unwatch(f, &w.waiter)) return bits;$/{n;d}'
-fault "a timer is armed without waking its thread" core/timer.c waits \
+fault "a timer is armed without waking its thread" async/timer.c waits \
     -e 's/^    if (wake) er_unpark(&t->parker, WAKE);$//'
-fault "a disarmed timer is called all the same" core/timer.c waits \
+fault "a disarmed timer is called all the same" async/timer.c waits \
     -e '/^bool er_timer_disarm/,/^}/{s/er_wheel_remove(&t->wheel, &timer->node);//}'
 fault "a parker's bit is set over what has come meanwhile" base/os.c parking \
     -e 's/if (!er_cas(&parker->word, &seen, seen | ER_PARKED)) continue;/er_store(\&parker->word, seen | ER_PARKED);/'

@@ -3,7 +3,7 @@
  * giving a lock is a step as well. */
 #include "places.h"
 
-#include "core/pool_state.h"
+#include "async/pool.h"
 
 #include <errno.h>
 

@@ -7,7 +7,7 @@
 #include "fibers.h"
 
 #include "log/fields.h"
-#include "log/own.h"
+#include "log/producer.h"
 
 #include <errand/log.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The core's protocols under every interleaving. See model.h for what that means. */
+/* The runtime's protocols under every interleaving. See model.h for what that means. */
 #include "model.h"
 
 #include "base/os.h"

@@ -1,21 +1,21 @@
 /* tests/model/places.c -- see places.h. */
 #include "places.h"
 
-#include "core/cell.h"
+#include "async/cell.h"
 
-static void free_place(er_home *home) { er_of(home, place, home)->freed++; }
+static void free_place(er_pool_ref *home) { er_of(home, place, home)->freed++; }
 
 errand_pool *place_open(place *p)
 {
     p->home.free = free_place;
-    er_home_open(&p->home);
+    er_pool_ref_open(&p->home);
     return (errand_pool *)(void *)&p->home;
 }
 
 void place_close(place *p)
 {
     holds(p->home.abandoned == 0);
-    er_home_close(&p->home);
+    er_pool_ref_close(&p->home);
     holds(p->freed == 1);
 }
 

@@ -6,10 +6,10 @@
 #include "model.h"
 
 #include "base/list.h"
-#include "core/home.h"
+#include "async/pool_ref.h"
 
 typedef struct place {
-    er_home  home;
+    er_pool_ref  home;
     unsigned freed;
 } place;
 

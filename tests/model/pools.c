@@ -1,7 +1,7 @@
 /* tests/model/pools.c -- the pool: inbox, gate, the one searcher, workers that park. */
 #include "places.h"
 
-#include "core/pool_state.h"
+#include "async/pool.h"
 
 #include <errno.h>
 
@@ -64,7 +64,7 @@ static void submit_second(void *arg) { submit_and_drop(arg, 1); }
 
 static void close_it(world *w)
 {
-    holds(!er_inbox_holds(&w->pool->inbox) && w->pool->waiting == 0 && w->pool->busy == 0 && !w->pool->searching);
+    holds(!er_mpsc_holds(&w->pool->inbox) && w->pool->waiting == 0 && w->pool->busy == 0 && !w->pool->searching);
     holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
 }
 

@@ -1,7 +1,7 @@
 /* tests/model/promises.c -- resolving, cancelling and changing the hook, all at once. */
 #include "places.h"
 
-#include "core/cell.h"
+#include "async/cell.h"
 
 #include <errno.h>
 

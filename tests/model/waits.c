@@ -1,7 +1,7 @@
 /* tests/model/waits.c -- a thread that waits for a future: against its end, a cancel of the waiting task, a deadline. */
 #include "places.h"
 
-#include "core/pool_state.h"
+#include "async/pool.h"
 
 #include <errno.h>
 

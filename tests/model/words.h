@@ -25,7 +25,7 @@ const void *model_thread_mark(void);
 #endif
 
 #define ER_WHEEL_BITS 6 /* the smaller the state, the faster */
-#define ER_INBOX 8
+#define ER_MPSC 8
 
 #define MODEL_STEP(p, what)                                                          \
     do {                                                                             \

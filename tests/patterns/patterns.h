@@ -3,7 +3,7 @@
 #ifndef PATTERNS_H
 #define PATTERNS_H
 
-#include "core/runs.h"
+#include "policy/runs.h"
 
 Suite *retries_suite(void);
 Suite *limits_suite(void);

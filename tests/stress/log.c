@@ -10,7 +10,7 @@
  *
  * What a round's program does follows from its seed, which every failure tells; when it does it is the machine's choice, so a failing
  * seed is repeated, round after round, until it fails again. */
-#include "log/hub.h"
+#include "log/threads.h"
 #include "stress/dice.h"
 #include "stress/watchdog.h"
 

@@ -1,7 +1,7 @@
 /* tests/stress/world.c -- see world.h. Times are short, sizes small: everything is to be full, late and empty often. */
 #include "stress/world.h"
 
-#include "core/home.h"
+#include "async/pool_ref.h"
 #include "stress/interrupts.h"
 
 #include <errno.h>
@@ -265,7 +265,7 @@ static void tell_threads(void)
 
 void world_check_threads(void) { await_rest(threads_ended, "threads", tell_threads); }
 
-static bool none_alive(void) { return er_homes_alive() == 0; }
-static void tell_memories(void) { fprintf(stderr, "%d pools' memories are alive\n", er_homes_alive()); }
+static bool none_alive(void) { return er_pools_alive() == 0; }
+static void tell_memories(void) { fprintf(stderr, "%d pools' memories are alive\n", er_pools_alive()); }
 
 void world_check_gone(void) { await_rest(none_alive, "pools' memories", tell_memories); }

@@ -5,7 +5,7 @@
 #include "side.h"
 
 #include "base/os.h"
-#include "core/timer.h"
+#include "async/timer.h"
 
 #include <stdlib.h>
 

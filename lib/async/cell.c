@@ -1,0 +1,352 @@
+/* async/cell.c -- how anything ends: exactly once, in er_cell_end.
+ *
+ *     waiting --claim--> claimed --end--> ended          told: 0 --first cancel--> its reason, for good
+ *
+ * One word holds the state. Claiming is one compare-and-swap; who wins has the sole right to end the cell, now (a cancel of
+ * something queued, a timer) or later (a worker that runs the task first). So the result is written by one thread, and read
+ * only after ENDED is seen: the release in setting it and the acquire in er_cell_ended are all the ordering a result needs.
+ *
+ * Being told is apart from ending: any number of threads may cancel, the first one's reason stays, and only it calls the
+ * kind's cancel. What that does is the kind's: claim and end (queued task, sleep), wake the thread that runs it, pass it on.
+ *
+ * Waiters hang in a list that is guarded by a bit of the same word. Ending without waiters is a single compare-and-swap; it
+ * fails if the bit or WATCHED is set, so nobody can slip in between. With waiters the list is taken out under the bit and
+ * ENDED is set in the step that clears it; then the waiters are called, without lock. After its waiter is called, or
+ * er_cell_unwatch has returned true, the waiter's memory is the caller's again.
+ *
+ * Endings cause endings (then of then of then...). Waiters are therefore not called from inside a waiter: the innermost
+ * ending puts them on a list of its thread, and the outermost works that list off. A chain of any length takes one frame.
+ * Cancels likewise: a kind's cancel passes it on to cells that are marked as told at once, and called when it has returned, by the
+ * er_cell_cancel around it. Who has marked a cell alone may link it. So an er_cell_cancel has told all there is below when it returns,
+ * and no waiter is called while some of that is still to be.
+ *
+ * Counts: one for the owner, one for each thread, timer, queue or link that may still touch the cell. */
+#include "async/cell.h"
+
+#include "async/pool_ref.h"
+
+#include <errno.h>
+
+#define REASONS (7u << ER_REASON)
+
+static _Thread_local struct {
+    bool busy; /* a frame further out on this stack works the list off */
+    er_waiter *first, **last;
+} endings;
+
+void er_cell_init(er_cell *cell, const er_cell_kind *kind, errand_pool *pool)
+{
+    cell->state = 0;
+    cell->count = 1;
+    cell->kind = kind;
+    cell->pool = pool;
+    cell->waiters = NULL;
+    cell->result = (errand_result){ 0 };
+    if (pool) er_pool_keep(pool);
+}
+
+void er_cell_release(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
+    /* the last one left needs no atomic step: nobody else can be there. acquire: what the others did comes first */
+    if (er_load_acquire(&cell->count) != 1 && er_sub(&cell->count, 1) != 1) return;
+    errand_pool *pool = cell->pool;
+    errand_result_free(&cell->result);
+    cell->kind->free(cell);
+    if (pool) er_pool_release(pool);
+}
+
+/* ---- the lock bit ---- */
+
+void er_cell_lock(er_cell *cell)
+{
+    unsigned turns = 0;
+    while (er_or(&cell->state, ER_LOCKED) & ER_LOCKED) er_relax(&turns);
+}
+
+void er_cell_unlock(er_cell *cell) { er_and(&cell->state, ~(uint32_t)ER_LOCKED); }
+
+void er_cell_link(er_cell *cell, er_cell **link, er_cell *to)
+{
+    er_cell_lock(cell);
+    *link = to;
+    er_cell_unlock(cell);
+}
+
+er_cell *er_cell_linked(er_cell *cell, er_cell **link)
+{
+    er_cell_lock(cell);
+    er_cell *to = *link ? er_cell_keep(*link) : NULL;
+    er_cell_unlock(cell);
+    return to;
+}
+
+bool er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input)
+{
+    if (i) return false;
+    *input = er_cell_linked(cell, link);
+    return true;
+}
+
+/* ---- being told ---- */
+
+/* Cells that have been told, each counted, whose kind's cancel is still to be called: by the er_cell_cancel they came up in. */
+struct telling {
+    er_cell *first, **last;
+};
+static _Thread_local struct telling *telling; /* the innermost on this stack */
+
+static bool tell(er_cell *cell, errand_reason reason) /* the first, and there is something to do */
+{
+    uint32_t seen = er_load(&cell->state);
+    do {
+        if (seen & (ER_ENDED | REASONS)) return false;
+    } while (!er_cas(&cell->state, &seen, seen | (uint32_t)reason << ER_REASON));
+    return cell->kind->cancel;
+}
+
+static void call_cancels(struct telling *t)
+{
+    for (er_cell *cell; (cell = t->first);) {
+        t->first = cell->told_next;
+        if (!t->first) t->last = &t->first;
+        cell->kind->cancel(cell, er_cell_told(cell));
+        er_cell_release(cell);
+    }
+}
+
+void er_cell_cancel(er_cell *cell, errand_reason reason)
+{
+    if (!tell(cell, reason)) return;
+    struct telling mine = { NULL, &mine.first }, *outer = telling;
+    telling = &mine;
+    cell->kind->cancel(cell, reason);
+    call_cancels(&mine);
+    telling = outer;
+}
+
+void er_cell_pass_on(er_cell *cell, errand_reason reason)
+{
+    if (!telling) {
+        er_cell_cancel(cell, reason);
+        return;
+    }
+    if (!tell(cell, reason)) return;
+    cell->told_next = NULL;
+    *telling->last = er_cell_keep(cell);
+    telling->last = &cell->told_next;
+}
+
+/* ---- ending ---- */
+
+bool er_cell_claim(er_cell *cell)
+{
+    return !(er_or(&cell->state, ER_CLAIMED) & ER_CLAIMED); /* claiming twice changes nothing */
+}
+
+static void call_waiters(er_waiter *waiters)
+{
+    er_waiter *in_order = NULL; /* the list was pushed to at its head */
+    while (waiters) {
+        er_waiter *next = waiters->next;
+        waiters->next = in_order;
+        in_order = waiters;
+        waiters = next;
+    }
+    er_endings_call(in_order);
+}
+
+void er_endings_call(er_waiter *waiters)
+{
+    if (!waiters) return;
+    if (endings.first) *endings.last = waiters;
+    else endings.first = waiters;
+    while (waiters->next) waiters = waiters->next;
+    endings.last = &waiters->next;
+    er_endings_work_off();
+}
+
+void er_endings_work_off(void)
+{
+    if (endings.busy) return;
+    endings.busy = true;
+    if (telling) call_cancels(telling);
+    for (er_waiter *w; (w = endings.first);) {
+        endings.first = w->next;
+        w->fn(w);
+        if (telling) call_cancels(telling);
+    }
+    endings.busy = false;
+}
+
+bool er_endings_let_go(void)
+{
+    bool held = endings.busy;
+    endings.busy = false;
+    return held;
+}
+
+void er_endings_hold(bool held) { endings.busy = held; }
+
+void er_cell_end(er_cell *cell, errand_result result)
+{
+    uint32_t ended = result.error && !errand_result_may_have_run(&result) ? ER_ENDED | ER_UNDONE : ER_ENDED;
+    cell->result = result;
+    er_waiter *waiters = NULL;
+    uint32_t seen = er_load(&cell->state);
+    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ended)) continue;
+    if (seen & (ER_LOCKED | ER_WATCHED)) {
+        er_cell_lock(cell);
+        waiters = cell->waiters;
+        cell->waiters = NULL;
+        seen = er_load(&cell->state);
+        while (!er_cas(&cell->state, &seen, (seen | ended) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
+    }
+    if (seen & ER_UNHEARD) er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
+    if (seen & ER_DROPPED) errand_result_free(&cell->result);
+    if (waiters) call_waiters(waiters);
+}
+
+void er_cell_drop(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
+    if (er_or(&cell->state, ER_DROPPED) & ER_ENDED) errand_result_free(&cell->result);
+    er_cell_release(cell);
+}
+
+bool er_cell_try_end(er_cell *cell, errand_result result)
+{
+    bool mine = er_cell_claim(cell);
+    if (mine) er_cell_end(cell, result);
+    else errand_result_free(&result);
+    return mine;
+}
+
+bool er_cell_watch(er_cell *cell, er_waiter *waiter)
+{
+    waiter->cell = cell;
+    if (er_cell_ended(cell)) return false;
+    er_cell_lock(cell);
+    bool ended = er_load(&cell->state) & ER_ENDED;
+    if (!ended) {
+        waiter->next = cell->waiters;
+        waiter->at = &cell->waiters;
+        if (waiter->next) waiter->next->at = &waiter->next;
+        cell->waiters = waiter;
+        er_or(&cell->state, ER_WATCHED);
+    }
+    er_cell_unlock(cell);
+    return !ended;
+}
+
+bool er_cell_unwatch(er_cell *cell, er_waiter *waiter)
+{
+    er_cell_lock(cell);
+    /* ended, the waiter may be something else already; so the state is looked at first */
+    bool found = !(er_load(&cell->state) & ER_ENDED) && waiter->cell == cell && waiter->at;
+    if (found) {
+        *waiter->at = waiter->next;
+        if (waiter->next) waiter->next->at = waiter->at;
+        waiter->at = NULL;
+        if (!cell->waiters) er_and(&cell->state, ~(uint32_t)ER_WATCHED);
+    }
+    er_cell_unlock(cell);
+    return found;
+}
+
+errand_result er_cell_take(er_cell *cell)
+{
+    errand_result r = cell->result;
+    if (!(er_load_relaxed(&cell->state) & ER_FIXED)) cell->result = (errand_result){ 0 };
+    return r;
+}
+
+void er_cell_abandon(er_cell *cell)
+{
+    /* counted up before the flag can be seen: the count is never short */
+    if (!cell->pool) return;
+    er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, 1);
+    if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD))
+        er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
+}
+
+bool er_cell_may_have_run(const er_cell *cell)
+{
+    return (er_load(&cell->state) & (ER_ENDED | ER_UNDONE)) != (ER_ENDED | ER_UNDONE);
+}
+
+errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead)
+{
+    er_cell_cancel(cell, reason);
+    er_cell_abandon(cell);
+    if (er_cell_may_have_run(cell)) er_result_may_have_run(&instead);
+    return instead;
+}
+
+/* ---- consumed twice? ---- */
+
+#ifdef ERRAND_DEBUG
+bool er_cell_consume(er_cell *cell)
+{
+    if (er_load_relaxed(&cell->state) & ER_FIXED) return true;
+    return !(er_or(&cell->state, ER_CONSUMED) & ER_CONSUMED);
+}
+
+/* The last so many stay readable, with their bits: a ring. */
+void er_cell_bury(er_cell *cell)
+{
+    static er_lock lock;
+    static er_cell *graves[4096];
+    static unsigned next;
+    er_lock_take(&lock);
+    er_cell *oldest = graves[next];
+    graves[next] = cell;
+    next = (next + 1) % (sizeof graves / sizeof *graves);
+    er_lock_give(&lock);
+    er_free(oldest);
+}
+#endif
+
+bool er_cell_forked(const er_cell *cell) { return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell); }
+
+/* ---- what could not be started ---- */
+
+static void free_failed(er_cell *cell) { er_cell_bury(cell); }
+static const er_cell_kind failed_kind = { .free = free_failed };
+
+static errand_detail left_behind = {
+    .fixed = true, .may_have_run = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
+};
+static er_cell no_memory[] = {
+    /* the second: something was given up for the want of it, and may have been done */
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED | ER_UNDONE,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM } },
+    { .state = ER_CLAIMED | ER_ENDED | ER_FIXED,
+      .count = 1,
+      .kind = &failed_kind,
+      .result = { .error = ENOMEM, .detail = &left_behind } },
+};
+
+er_cell *er_failed(errand_pool *pool, errand_result r)
+{
+    er_cell *cell = r.error == ENOMEM && !r.detail ? NULL : er_alloc(sizeof *cell);
+    if (!cell) {
+        bool may_have_run = errand_result_may_have_run(&r);
+        errand_result_free(&r);
+        return &no_memory[may_have_run];
+    }
+    er_cell_init(cell, &failed_kind, pool);
+    cell->state = ER_CLAIMED;
+    er_cell_end(cell, r);
+    return cell;
+}
+
+er_cell *er_cell_refuse(er_cell *cell, errand_result why)
+{
+    if (!er_cell_forked(cell)) why = er_cell_leave(cell, ERRAND_BY_CALLER, why);
+    er_cell *refusal = er_failed(cell->pool, why); /* before the cell, which holds its pool, goes */
+    er_cell_drop(cell);
+    return refusal;
+}

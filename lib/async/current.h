@@ -1,0 +1,45 @@
+/* async/current.h -- what the calling thread is doing: its worker, its task, the stretch of code it is in. */
+#ifndef ER_CURRENT_H
+#define ER_CURRENT_H
+
+#include "async/job.h"
+
+/* A stretch of code with a deadline of its own: errand_enter to errand_leave. */
+typedef struct er_frame {
+    struct er_frame *outer;
+    int64_t          deadline_ns; /* of this stretch of code: on its task's pool's clock, else the machine's */
+    bool             shielded;    /* the task's being told and its deadline are not heard */
+} er_frame;
+
+/* What the calling thread is. A worker sets its own; others find all of it empty. */
+typedef struct er_here {
+    struct er_worker *worker;
+    er_task          *task;
+    er_frame         *frame;
+    bool              working;  /* its worker is in a job, be it a task or not: it counts as busy */
+    bool              service;
+    unsigned          queued;   /* tasks, by it: to take samples */
+    unsigned          nested;   /* tasks that run on the stacks of others */
+    bool              alone;    /* this thread is inside er_runq_give_up */
+    struct er_close_hook *shutting; /* this thread is inside its shut */
+} er_here;
+er_here *er_here_now(void);
+
+ER_SHARED er_task *er_task_here(void);
+errand_pool       *er_pool_here(void); /* the pool whose worker this thread is; NULL: none */
+er_frame         **er_frame_here(void);
+unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
+
+/* Makes `task` the calling thread's, with *frame, and puts the frame before it into *frame. Returns the task before it. The same call
+ * with that puts both back. */
+er_task *er_task_change(er_task *task, er_frame **frame);
+
+/* Called after the user's code has run on a worker. Where that code forked and returned in the child, the child ends here: it has
+ * nothing to return to, and the parent's queue is the parent's. */
+ER_SHARED void er_end_in_child(void);
+
+/* Who wants the calling code to end, and its deadline on that pool's clock (INT64_MAX: none). */
+errand_reason     er_told_here(void);
+ER_SHARED int64_t er_deadline_here(errand_pool *pool);
+
+#endif

@@ -1,0 +1,209 @@
+/* async/future.c -- waiting for a cell, giving it up, and the cell that only sleeps.
+ *
+ * Who waits hangs a waiter with a parker, both on his stack, into the cell. The waiter's fn sets WAKE in the parker and touches
+ * nothing afterwards. A wait that ends early takes its waiter out again; if the ending was quicker, WAKE is on its way and is
+ * waited for, so that the stack can be left. The same holds for the timer that stands for a deadline on a test's clock. */
+#include "async/current.h"
+#include "async/park.h"
+#include "async/runq.h"
+#include "async/dump.h"
+#include "async/submit.h"
+
+#include <errno.h>
+
+typedef struct waiting {
+    er_waiter waiter;
+    er_wait wait;
+} waiting;
+
+static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE); }
+
+#define SPIN_NS 3000 /* about what parking and being woken cost */
+
+/* Most of what is awaited at once ends at once; with one processor it cannot while we look. */
+static bool ends_soon(const er_cell *f)
+{
+    if (er_cores() == 1) return false;
+    unsigned turns = 0;
+    for (int64_t until = er_now_ns() + SPIN_NS; er_now_ns() < until; er_relax(&turns)) {
+        if (er_cell_ended(f)) return true;
+    }
+    return false;
+}
+
+/* The bits that ended the wait: WAKE, or else TOLD, CIRCLE, LATE or none. */
+static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
+{
+    er_endings_work_off(); /* what this thread owes others may be what it waits for */
+    if (ends_soon(f)) return ER_WAKE;
+    waiting w = { .waiter.fn = ended, .wait.input = input };
+    if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
+    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(f->pool), ms);
+    uint32_t bits = er_pool_park(&w.wait, ER_WAKE, f->pool, deadline);
+    if (bits & ER_WAKE) return ER_WAKE;
+    if (er_cell_unwatch(f, &w.waiter)) return bits;
+    er_park(&w.wait.parker, ER_WAKE, INT64_MAX);
+    return ER_WAKE;
+}
+
+int errand_wait(errand_future *f, int64_t ms)
+{
+    if (!f || ms < 0) return EINVAL;
+    if (er_cell_ended(f)) return 0;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
+    if (ms == 0) return ETIMEDOUT;
+    uint32_t bits = wait_for(f, ms, ms == ERRAND_FOREVER ? f : NULL); /* one that ends by itself may stand in a circle */
+    if (bits & ER_WAKE) return 0;
+    if (bits & ER_DEADLOCK) return EDEADLK;
+    return bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
+}
+
+/* The caller may not wait any longer: f goes on without him. */
+static errand_result give_up(er_cell *f, errand_result why)
+{
+    errand_reason reason = errand_result_reason(&why);
+    why = er_cell_leave(f, reason ? reason : ERRAND_BY_CALLER, why);
+    er_cell_drop(f);
+    return why;
+}
+
+errand_result errand_await(errand_future *f)
+{
+    if (!f) return errand_failf(EINVAL, "errand_await(NULL)");
+    if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
+    if (er_cell_forked(f)) return errand_fail(ERRAND_EFORKED);
+    if (!er_cell_ended(f)) {
+        errand_reason told = er_told_here();
+        if (told) return give_up(f, er_told_result(told));
+        if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
+        uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
+        if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
+        if (bits & ER_DEADLOCK) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
+        if (!(bits & ER_WAKE)) return give_up(f, er_told_result(ERRAND_BY_TOTAL)); /* the deadline of its frame */
+    }
+    errand_result r = er_cell_take(f);
+    er_cell_release(f);
+    return r;
+}
+
+void errand_cancel(errand_future *f)
+{
+    if (f && !er_cell_forked(f)) er_cell_cancel(f, ERRAND_BY_CALLER);
+}
+
+void errand_drop(errand_future *f)
+{
+    if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
+    if (er_cell_ended(f) && f->result.error && f->pool) {
+        er_label label = er_cell_label(f);
+        er_pool_unheard(f->pool, &f->result, label.name, f->kind->label ? label.site : __builtin_return_address(0));
+    }
+    er_cell_drop(f);
+}
+
+/* ---- cancelling from anywhere: a count on the cell, which is weak because the owner's drop frees the result ---- */
+
+errand_canceller *errand_canceller_of(errand_future *f)
+{
+    return f ? (errand_canceller *)(void *)er_cell_keep(f) : NULL;
+}
+
+void errand_canceller_cancel(errand_canceller *c) { errand_cancel((er_cell *)(void *)c); }
+
+void errand_canceller_free(errand_canceller *c)
+{
+    er_cell *cell = (er_cell *)(void *)c;
+    if (cell && !er_cell_forked(cell)) er_cell_release(cell);
+}
+
+/* ---- watching: the waiter becomes a job when the cell has ended, in the same place ---- */
+
+typedef struct watching {
+    union {
+        er_waiter waiter;
+        er_job job;
+    };
+} watching;
+
+static watching *watching_of(errand_watcher *w) { return (watching *)(void *)w->priv; }
+static errand_watcher *watcher_of(watching *w) { return er_of(w, errand_watcher, priv); }
+
+static void call_watcher(er_job *job)
+{
+    errand_watcher *w = watcher_of(er_of(job, watching, job));
+    w->fn(w);
+}
+
+static void watched_ended(er_waiter *waiter)
+{
+    watching *w = er_of(waiter, watching, waiter);
+    errand_pool *pool = waiter->cell->pool;
+    w->job = (er_job){ .run = call_watcher };
+    if (er_runq_post(pool, &w->job) == 0) return;
+    bool held = er_endings_let_go();
+    call_watcher(&w->job); /* there are no workers any more */
+    er_endings_hold(held);
+}
+
+int errand_watch(errand_future *f, errand_watcher *w)
+{
+    _Static_assert(sizeof(watching) <= sizeof w->priv, "it fits");
+    if (!f || !w || !w->fn) return EINVAL;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
+    watching_of(w)->waiter.fn = watched_ended;
+    return er_cell_watch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
+}
+
+int errand_unwatch(errand_future *f, errand_watcher *w)
+{
+    if (!f || !w) return EINVAL;
+    if (er_cell_forked(f)) return ERRAND_EFORKED;
+    return er_cell_unwatch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
+}
+
+/* ---- sleeping ---- */
+
+typedef struct sleeper {
+    er_cell cell;
+    er_timer timer;
+} sleeper;
+
+static void slept(er_timer *timer)
+{
+    sleeper *s = er_of(timer, sleeper, timer);
+    bool shut = er_pool_shut(s->cell.pool);
+    er_cell_try_end(&s->cell, shut ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_ok(NULL, NULL));
+    er_cell_release(&s->cell);
+}
+
+static void cancel_sleeper(er_cell *cell, errand_reason reason)
+{
+    sleeper *s = er_of(cell, sleeper, cell);
+    bool armed = er_timer_disarm(cell->pool, &s->timer);
+    er_cell_try_end(cell, er_told_result(reason));
+    if (armed) er_cell_release(cell);
+}
+
+static void free_sleeper(er_cell *cell) { er_cell_bury(cell); }
+static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper };
+
+errand_future *errand_sleep(errand_pool *pool, int64_t ms)
+{
+    if (!pool || ms < 0) return er_failed(pool, errand_failf(EINVAL, pool ? "ms is negative" : "pool is NULL"));
+    if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    sleeper *s = er_alloc(sizeof *s);
+    if (!s) return er_failed(pool, errand_fail(ENOMEM));
+    er_cell_init(&s->cell, &sleeper_kind, pool);
+    s->timer = (er_timer){ .fn = slept };
+    er_cell_keep(&s->cell);
+    int error = 0;
+    int64_t at = er_deadline(er_pool_now(pool), ms);
+    if (ms == 0) slept(&s->timer);
+    else if (at == INT64_MAX) error = er_timer_arm(pool, &s->timer, at - 1); /* only a cancel or the shutdown ends it */
+    else error = er_timer_sleep(pool, &s->timer, at);
+    if (error) {
+        er_cell_release(&s->cell);
+        er_cell_try_end(&s->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
+    }
+    return &s->cell;
+}

@@ -1,0 +1,223 @@
+/* async/gather.c -- a future of many futures: all, settle, any, race.
+ *
+ * It owns its inputs and hangs a waiter into every one. An input's link may be read by a canceller at any time, so it is reset under the
+ * lock bit before the input is given up. any and race: the inputs contend for the end, so they claim, and a loser keeps its place in
+ * here until it ends. all and settle end when a counter of unended inputs reaches zero, so nobody contends. */
+#include "async/task.h"
+
+#include <errno.h>
+
+typedef enum way { ALL, SETTLE, ANY, RACE } way;
+typedef struct many many;
+typedef struct part {
+    er_waiter waiter;
+    er_cell *input;
+    many *whole;
+} part;
+struct many {
+    er_cell cell;
+    way way;
+    size_t n;
+    size_t left;    /* unended inputs, and one for who builds it */
+    size_t last;    /* that ended */
+    size_t decides; /* the first that failed (all), succeeded (any), ended (race); n: none yet */
+    errand_results *results;
+    part parts[];
+};
+
+static void cancel_many(er_cell *cell, errand_reason reason)
+{
+    many *m = er_of(cell, many, cell);
+    for (size_t i = 0; i < m->n; i++) {
+        er_cell *f = er_cell_linked(cell, &m->parts[i].input);
+        if (!f) continue;
+        er_cell_pass_on(f, reason);
+        er_cell_release(f);
+    }
+}
+
+/* Takes one out as the answer, tells which it was, and puts the other failures behind it; the rest is freed. */
+static errand_result answer_with(many *m, size_t i, bool which)
+{
+    errand_results *results = m->results;
+    m->results = NULL;
+    errand_result r = results->at[i];
+    results->at[i] = (errand_result){ 0 };
+    errand_detail *d = which ? er_detail(&r) : NULL;
+    if (d) d->index = i;
+    for (size_t j = 0; j < m->n && r.error; j++) {
+        errand_result *other = &results->at[j];
+        if (errand_result_may_have_run(other)) er_result_may_have_run(&r);
+        if (!other->error || errand_result_reason(other) == ERRAND_BY_SIBLING) continue;
+        er_result_because(&r, *other);
+        *other = (errand_result){ 0 };
+    }
+    er_results_free(results);
+    return r;
+}
+
+static void conclude(many *m) /* all inputs have ended */
+{
+    size_t i = er_load(&m->decides);
+    errand_result r;
+    if (m->way == ANY || m->way == RACE) {
+        if (i < m->n) return; /* it was decided long ago */
+        r = answer_with(m, er_load(&m->last), true);
+    } else if (i < m->n) {
+        r = answer_with(m, i, false);
+    } else {
+        r = errand_ok(m->results, er_results_free);
+        m->results = NULL;
+    }
+    er_cell_try_end(&m->cell, r);
+}
+
+static void one_less(many *m)
+{
+    if (er_sub(&m->left, 1) == 1) conclude(m);
+}
+
+/* r is the first of them to have ended. */
+static errand_result leave_losers(many *m, errand_result r)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        er_cell *f = er_cell_linked(&m->cell, &m->parts[i].input);
+        if (!f) continue;
+        r = er_cell_leave(f, ERRAND_BY_SIBLING, r);
+        er_cell_release(f);
+    }
+    return r;
+}
+
+static void part_ended(er_waiter *waiter)
+{
+    part *p = er_of(waiter, part, waiter);
+    many *m = p->whole;
+    size_t i = (size_t)(p - m->parts), none = m->n;
+    er_cell *f = waiter->cell;
+    errand_result r = er_cell_take(f);
+    bool decisive = m->way == RACE || (m->way == ALL && r.error) || (m->way == ANY && !r.error);
+    bool decided = decisive && er_cas_strong(&m->decides, &none, i);
+    er_cell_link(&m->cell, &p->input, NULL); /* after that: see input_of_many */
+    er_cell_release(f);
+    if (m->way == ALL || m->way == SETTLE) {
+        m->results->at[i] = r;
+        if (decided) cancel_many(&m->cell, ERRAND_BY_SIBLING);
+    } else if (decided) {
+        errand_detail *d = er_detail(&r);
+        if (d) d->index = i;
+        er_cell_try_end(&m->cell, leave_losers(m, r));
+    } else {
+        m->results->at[i] = r; /* any: another failure; else a loser's end, freed with the rest */
+        er_store(&m->last, i);
+    }
+    one_less(m);
+    er_cell_release(&m->cell);
+}
+
+static void free_many(er_cell *cell)
+{
+    many *m = er_of(cell, many, cell);
+    if (m->results) er_results_free(m->results);
+    er_cell_bury(cell);
+}
+static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
+{
+    many *m = er_of(cell, many, cell);
+    bool first = m->way == ANY ||
+                 m->way == RACE; /* once it is decided it waits for none: who finds a link reset can see that */
+    if (i >= m->n || (first && er_load(&m->decides) < m->n)) return false;
+    *input = er_cell_linked(cell, &m->parts[i].input);
+    return true;
+}
+
+static const er_cell_kind all_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
+static const er_cell_kind first_kind = {
+    .cancel = cancel_many, .free = free_many, .input = input_of_many, .any = true
+};
+
+static errand_result give_up(er_cell *f, errand_result why)
+{
+    if (!er_cell_forked(f)) why = er_cell_leave(f, ERRAND_BY_CALLER, why);
+    er_cell_drop(f);
+    return why;
+}
+
+static er_cell *without_memory(errand_future *const fs[], size_t n)
+{
+    errand_result r = errand_fail(ENOMEM);
+    for (size_t i = 0; i < n; i++) r = give_up(fs[i], r);
+    return er_failed(NULL, r);
+}
+
+/* Takes the inputs over. An error if one does not stand in fs once: then all are given up. */
+static errand_result consume(errand_future *const fs[], size_t n)
+{
+    const char *wrong = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!fs[i]) wrong = "one of the futures is NULL";
+        else if (!(er_load(&fs[i]->state) & ER_FIXED) && (er_or(&fs[i]->state, ER_MARKED) & ER_MARKED))
+            wrong = "the same future stands there twice";
+    }
+    if (!wrong) {
+        for (size_t i = 0; i < n; i++) {
+            er_and(&fs[i]->state, ~(uint32_t)ER_MARKED);
+            er_cell_consume(fs[i]);
+        }
+        return (errand_result){ 0 };
+    }
+    errand_result why = errand_failf(EINVAL, "%s", wrong);
+    for (size_t i = 0; i < n; i++) { /* each is consumed, once */
+        bool first = true;
+        for (size_t j = 0; j < i && first; j++) first = fs[j] != fs[i];
+        if (fs[i] && first && er_cell_consume(fs[i])) why = give_up(fs[i], why);
+    }
+    return why;
+}
+
+static errand_future *gather(errand_future *const fs[], size_t n, way how)
+{
+    if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
+    if (!n && (how == ANY || how == RACE))
+        return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
+    errand_result wrong = consume(fs, n);
+    if (wrong.error) return er_failed(NULL, wrong);
+
+    many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
+    errand_results *results = er_results_new(n);
+    if (!m || !results) {
+        er_free(m);
+        er_results_free(results);
+        return without_memory(fs, n);
+    }
+    errand_pool *pool = NULL;
+    for (size_t i = 0; i < n; i++) {
+        m->parts[i].input = er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
+        if (!pool) pool = m->parts[i].input->pool;
+    }
+    er_cell_init(&m->cell, how == ANY || how == RACE ? &first_kind : &all_kind, pool);
+    m->way = how;
+    m->n = m->decides = n;
+    m->left = n + 1;
+    m->results = results;
+    for (size_t i = 0; i < n; i++) {
+        m->parts[i].waiter.fn = part_ended;
+        m->parts[i].whole = m;
+        er_cell_keep(&m->cell);
+    }
+    for (size_t i = 0; i < n; i++) {
+        er_cell *f =
+            m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
+        if (!er_cell_watch(f, &m->parts[i].waiter)) {
+            m->parts[i].waiter.cell = f;
+            part_ended(&m->parts[i].waiter);
+        }
+    }
+    one_less(m);
+    return &m->cell;
+}
+
+errand_future *errand_all(errand_future *const fs[], size_t n) { return gather(fs, n, ALL); }
+errand_future *errand_settle(errand_future *const fs[], size_t n) { return gather(fs, n, SETTLE); }
+errand_future *errand_any(errand_future *const fs[], size_t n) { return gather(fs, n, ANY); }
+errand_future *errand_race(errand_future *const fs[], size_t n) { return gather(fs, n, RACE); }

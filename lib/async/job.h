@@ -1,0 +1,66 @@
+/* async/job.h -- what the parts of a pool hand to each other: jobs, tasks, waits. */
+#ifndef ER_JOB_H
+#define ER_JOB_H
+
+#include "async/cell.h"
+#include "async/timer.h"
+
+/* What waits in the pool's queue: a task, or another piece of work of the library. */
+typedef struct er_job {
+    er_node link; /* under the pool's lock */
+    void  (*run)(struct er_job *self);
+} er_job;
+
+/* Where a thread waits inside the library. Lives on that thread's stack, and is its task's `blocked` meanwhile. */
+typedef struct er_wait {
+    er_parker    parker;
+    bool         passes; /* a cancel of the waiting task goes on to input */
+    bool         nested; /* input is a task that runs on this very stack meanwhile */
+    er_cell     *input;  /* what it waits for, for who looks for circles. NULL: it only waits */
+    errand_pool *room;   /* the same: room in that pool's queue */
+} er_wait;
+
+typedef struct er_context er_context; /* context.h */
+
+/* The cell that runs a function on a worker; task.c is its owner. */
+typedef struct er_task {
+    er_cell cell;
+    union {
+        er_job    job;       /* while it is queued */
+        er_waiter waiter;    /* before or after that: it waits for its input */
+    };
+    uint16_t        queued;  /* one of those below; under the pool's lock */
+    uint16_t        flags;   /* task_state.h's, as the next three; so far goes what each task needs to run, side by side */
+    uint32_t        aside_ms; /* when it was put aside, on the coarse clock; wraps */
+    void          (*fn)(void);
+    void           *arg;
+    errand_free_fn *free_arg;
+    union {
+        int64_t stamp; /* when it was queued, coarsely; odd: precisely */
+        er_node aside; /* in the pool's list of those put aside; under the pool's lock */
+    };
+    union {                  /* under the cell's lock bit */
+        er_wait *blocked;    /* where its thread waits */
+        er_cell *input;      /* ER_FOLLOWS: what it follows */
+    };
+    const char     *name;
+    er_context     *context; /* counted; NULL: none */
+    int64_t         deadline_ns; /* on its pool's clock; INT64_MAX: none */
+    const void     *site;    /* where it was submitted; NULL: unknown */
+} er_task;
+enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT, ER_ASIDE };
+enum { ER_FOLLOWS = 1 }; /* the flag that others look at, under the cell's lock bit */
+
+/* The bits that wake a thread that waits inside the library. */
+enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16 };
+
+/* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
+typedef struct er_watcher {
+    er_node node;
+    er_wait wait;
+} er_watcher;
+
+/* How a task ended. */
+typedef enum er_outcome { ER_DONE, ER_FAILED, ER_CANCELLED } er_outcome;
+
+#endif

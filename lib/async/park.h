@@ -1,0 +1,18 @@
+/* async/park.h -- how a thread waits inside the library. */
+#ifndef ER_PARK_H
+#define ER_PARK_H
+
+#include "async/current.h"
+
+/* Around every wait inside the library: if this thread is a worker, its pool may run another thread meanwhile. */
+ER_SHARED void er_lend(void);
+ER_SHARED void er_lend_end(void);
+
+/* Waits until another thread sets a bit of `mask` in wait->parker; a worker is lent meanwhile. Returns the bits that are set:
+ *   of mask     the wait is over
+ *   ER_TOLD     a cancel, or the pool's shutting down, has told the calling task to end
+ *   ER_DEADLOCK   on a worker: wait->input or wait->room leads back to this task, so no bit of mask would ever be set
+ *   none of these   deadline_ns has passed, which is on the clock of `clock` (NULL: the machine's), or the calling task's deadline. */
+ER_SHARED uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,87 @@
+/* async/runq.h -- the queue of a pool, its lock, and which thread comes for what is queued. */
+#ifndef ER_RUNQ_H
+#define ER_RUNQ_H
+
+#include "async/job.h"
+
+#include "base/bytes.h"
+
+/* Takes the lock, and all that is in the inbox into the list. */
+void er_pool_lock(errand_pool *pool);
+/* By a worker between two jobs: looks into the inbox when there is nothing else to do. */
+void er_pool_lock_again(errand_pool *pool);
+/* Sets the gate to what holds now, and gives the lock. */
+void er_pool_unlock(errand_pool *pool);
+
+/* Under the lock: something that er_watchers look at has changed. */
+void er_tell_watchers(errand_pool *pool);
+
+/* Whom to wake or start: decided under the lock (er_summon), done after it (er_answer). */
+typedef struct er_call {
+    struct er_worker *wake;
+    bool              start;
+} er_call;
+er_call er_summon(errand_pool *pool);
+void    er_bring(errand_pool *pool, er_call call);
+static inline void er_answer(errand_pool *pool, er_call call)
+{
+    if (call.wake || call.start) er_bring(pool, call);
+}
+
+/* No thread takes jobs, and none could be started: ends what waits, with that error. */
+void er_runq_give_up(errand_pool *pool, int error);
+
+/* Queues a task; the queue takes over one count. urgent: continuations and the like, never held up or refused while the pool
+ * has threads. Else from outside, when the queue is full, it does what the pool's when_full says; where that is to wait it returns
+ * ER_NO_ROOM. Errors leave the count with the caller: EINVAL (closed), ECANCELED (shut down), ERRAND_EFULL, EAGAIN (no thread could be
+ * started), ERRAND_EFORKED. */
+int er_runq_push(errand_pool *pool, er_task *task, bool urgent);
+#define ER_NO_ROOM (-1)
+
+/* After ER_NO_ROOM. Puts w, whose wait.room is the pool, into the line of submitters: it is woken (ER_WAKE) when its turn comes, or the
+ * pool closes. False: no need to wait, there is room, or the pool is closing. */
+bool er_runq_join_line(errand_pool *pool, er_watcher *w);
+/* Ends that. served: w queues its task now; else its turn, if it has come, goes to the next in line. */
+void er_runq_leave_line(errand_pool *pool, er_watcher *w, bool served);
+
+/* Queues a job among the urgent ones. The same errors but EFULL. */
+int er_runq_post(errand_pool *pool, er_job *job);
+
+/* Takes a task out again. True: it was there, and the queue's count is the caller's. */
+bool er_runq_remove(errand_pool *pool, er_task *task);
+
+/* It follows a future and holds neither a thread nor a place in the queue: lists it for the dump, until it is queued or ends. */
+void er_runq_put_aside(errand_pool *pool, er_task *task);
+void er_runq_put_back(errand_pool *pool, er_task *task);
+
+/* The same for what is no task. tell writes its line but for the end, which says where it was submitted (site); under the pool's
+ * lock, while it is listed. */
+typedef struct er_idle {
+    er_node     node;
+    const void *site;
+    void      (*tell)(const struct er_idle *self, er_bytes *to);
+} er_idle;
+void er_runq_idle(errand_pool *pool, er_idle *idle);
+void er_runq_idle_not(errand_pool *pool, er_idle *idle);
+
+/* The task a job is; NULL: it is another one. */
+er_task *er_job_task(er_job *job);
+/* What was taken out of the queue, as it was under the lock. Once the lock is given, a task may be run in place by the thread that
+ * awaits it and put aside: then its memory holds a waiter where the job was and a link where the stamp was. */
+typedef struct er_pick {
+    er_job  *job;
+    er_task *task;  /* NULL: the job is no task */
+    int64_t  stamp; /* the task's */
+} er_pick;
+/* Takes the next one for a worker, which is busy with it from then on. False: there is none that it may take. Under the lock, as the
+ * next. */
+bool er_pick_next(errand_pool *pool, er_pick *pick);
+void er_run_pick(const er_pick *pick); /* without the lock */
+void er_run_alone(const er_pick *pick); /* the same on a thread that is no worker, as the task's own thread */
+/* Takes a job that is queued out of the queue. */
+void er_runq_unlink(errand_pool *pool, er_job *job);
+
+/* No thread of the pool can run, and no more can be lent. Then some of what its threads do, counted: at most `most`. */
+bool er_runq_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t *n);
+
+#endif

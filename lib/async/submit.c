@@ -1,0 +1,267 @@
+/* async/submit.c -- tasks: a function submitted to a pool.
+ *
+ *     queued --claim--> running --> see task.c
+ *        |claim by cancel or deadline
+ *        +--> ended unrun
+ *
+ * The claim decides whether it runs: the worker that pops it and the cancel that wants it out both claim, and one wins. A deadline is
+ * a timer in the same allocation; one to begin by becomes, when it passes in vain, the one to end by. */
+#include "async/submit.h"
+#include "async/current.h"
+#include "async/park.h"
+#include "async/runq.h"
+
+#include "base/options.h"
+#include "log/fields.h"
+
+#include <errno.h>
+
+/* ---- told to end before it runs ---- */
+
+static void refuse_unbegun(er_cell *cell, errand_result why) /* by its claimer */
+{
+    bool queued = er_runq_remove(cell->pool, er_task_of(cell));
+    er_task_end(cell, why);
+    if (queued) er_cell_release(cell);
+}
+
+static void cancel_work(er_cell *cell, errand_reason reason)
+{
+    if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(reason));
+    else er_task_tell(cell, reason);
+}
+
+/* It has begun in time: the timer goes on as the one to end by. True: it is armed, and has the count that it came with. */
+static bool arm_deadline(er_timed_task *t)
+{
+    errand_pool *pool = t->task.cell.pool;
+    if (t->task.deadline_ns == INT64_MAX || er_timer_arm(pool, &t->timer, t->task.deadline_ns)) return false;
+    return !er_cell_ended(&t->task.cell) || !er_timer_disarm(pool, &t->timer);
+}
+
+static void past_deadline(er_timer *timer)
+{
+    er_timed_task *t = er_of(timer, er_timed_task, timer);
+    er_cell *cell = &t->task.cell;
+    bool shut = er_pool_shut(cell->pool), goes_on = false;
+    er_cell_keep(cell); /* armed again, the timer may be called, and give its count back, on another thread at once */
+    if (shut || t->task.deadline_ns <= er_pool_now(cell->pool))
+        er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
+    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL)); /* it was to begin by now */
+    else goes_on = arm_deadline(t);
+    if (!goes_on) er_cell_release(cell);
+    er_cell_release(cell);
+}
+
+/* ---- running ---- */
+
+static errand_result call(const er_task *task)
+{
+    errand_result r = { 0 };
+    errand_log_fields *before = er_task_take_fields(task);
+    if (task->flags & ER_INTO) ((errand_into_fn *)task->fn)(task->arg, &r);
+    else r = ((errand_fn *)task->fn)(task->arg);
+    er_end_in_child();
+    er_task_put_fields_back(before);
+    return r;
+}
+
+static void run_work(er_cell *cell)
+{
+    if (er_cell_claim(cell)) er_task_finish(cell, call(er_task_of(cell)));
+}
+
+static const er_cell_kind work_kind = { .cancel = cancel_work,
+                                        .free = er_task_free,
+                                        .run = run_work,
+                                        .refuse = er_task_end,
+                                        .input = er_task_input,
+                                        .label = er_task_label,
+                                        .needs = er_task_needs };
+
+#define NESTED 64
+
+/* Deeper, or with less than three quarters of the stack left, a spare thread brings a stack of its own. */
+static bool has_stack(void) { return *er_nested_here() < NESTED && er_stack_is_ample(); }
+
+static void set_blocked(er_task *task, er_wait *wait)
+{
+    er_cell_lock(&task->cell);
+    task->blocked = wait;
+    er_cell_unlock(&task->cell);
+}
+
+void er_task_run_here(er_cell *f)
+{
+    er_task *me = er_task_here();
+    if (!me || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
+    bool queued = er_runq_remove(f->pool, er_task_of(f));
+    er_frame *frame = *er_frame_here();
+    er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
+    set_blocked(me, &meanwhile);
+    errand_reason told = er_told_here(); /* after the link is set: a canceller that has not seen it is seen here */
+    if (told) er_cell_cancel(f, told);
+    ++*er_nested_here();
+    frame = NULL;
+    er_task_change(er_task_of(f), &frame);
+    errand_result r = call(er_task_of(f));
+    er_task_change(me, &frame);
+    --*er_nested_here();
+    set_blocked(me, NULL);
+    er_task_finish(f, r);
+    if (queued) er_cell_release(f);
+}
+
+/* ---- submitting ---- */
+
+static er_cell *refused(errand_pool *pool, const errand_task *task, errand_result r)
+{
+    if (task && task->free) task->free(task->arg);
+    return er_failed(pool, r);
+}
+
+/* Waits while the queue is full. Errors as er_runq_push's, and ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline has
+ * passed; EDEADLK: all of the pool's threads wait, too. */
+static int queue(errand_pool *pool, er_task *task, bool urgent)
+{
+    int error;
+    while ((error = er_runq_push(pool, task, urgent)) == ER_NO_ROOM) {
+        er_watcher w = { .wait.room = pool };
+        if (!er_runq_join_line(pool, &w)) continue;
+        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
+        bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);
+        er_runq_leave_line(pool, &w, served);
+        if (served) continue;
+        if (bits & ER_TOLD) return ECANCELED;
+        return bits & ER_DEADLOCK ? EDEADLK : ETIMEDOUT;
+    }
+    return error;
+}
+
+static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
+                            errand_reason late, bool urgent, const void *site, const er_completion *completion)
+{
+    int64_t begin_by = INT64_MAX;
+    if (task->start_within_ms)
+        begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+    int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
+    int error = 0;
+    size_t size = alarm != INT64_MAX ? sizeof(er_timed_task) : completion ? sizeof(er_completed_task) : sizeof(er_task);
+    er_task *t = er_alloc(size);
+    if (!t) {
+        er_context_drop(context);
+        errand_result r = errand_fail(ENOMEM);
+        if (completion) completion->fn(completion->arg, &r, 0);
+        return refused(pool, task, r);
+    }
+    er_cell *cell = &t->cell;
+    er_cell_init(cell, &work_kind, pool);
+    t->blocked = NULL;
+    t->name = task->name;
+    t->context = context;
+    t->deadline_ns = deadline_ns;
+    t->site = site;
+    t->queued = ER_NOT_QUEUED;
+    t->flags = (uint16_t)((task->fn ? 0 : ER_INTO) |
+                          (alarm != INT64_MAX ? ER_TIMED
+                           : completion       ? ER_COMPLETED
+                                              : 0) |
+                          (task->reserved & ER_RETRIED ? ER_PART : 0));
+    if (completion) {
+        er_of(t, er_completed_task, task)->completion = *completion;
+        t->stamp = 0; /* it may never be queued */
+    }
+    t->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
+    t->arg = task->arg;
+    t->free_arg = task->free;
+
+    cell->count = alarm != INT64_MAX ? 3 : 2; /* nobody else knows it yet: the owner's, the queue's, the timer's */
+    if (alarm != INT64_MAX) {
+        er_timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
+        er_timed_of(cell)->late = late;
+        error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
+        if (error) er_cell_release(cell);
+    }
+    if (!error) error = queue(pool, t, urgent);
+    if (error) er_cell_release(cell);
+    else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t)) /* late while it waited for room */
+        er_cell_release(cell);
+    if (error && er_cell_claim(cell)) {
+        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
+        errand_result r = errand_fail(error);
+        if (error == ECANCELED && reason) r = er_told_result(reason);
+        if (error == ETIMEDOUT) r = er_fail_by(error, alarm == deadline_ns ? late : ERRAND_BY_TOTAL);
+        if (error == EINVAL) r = errand_failf(error, "the pool is closed");
+        er_task_end(cell, r);
+    }
+    return cell;
+}
+
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
+                        errand_reason late, bool urgent, const void *site)
+{
+    return submit_work(pool, task, context, deadline_ns, late, urgent, site, NULL);
+}
+
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
+                                  void (*fn)(void *, errand_result *, int64_t), void *arg)
+{
+    er_completion c = { fn, arg, er_pool_ref_of(pool)->clock ? er_pool_now(pool) : 0 };
+    return submit_work(pool, task, context, INT64_MAX, ERRAND_BY_NOBODY, false, site, &c);
+}
+
+/* ---- the doors ---- */
+
+er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size)
+{
+    int error = task ? er_options(own, sizeof *own, task, size) : EINVAL;
+    if (error) { /* ENOTSUP: what we know stands before the tail */
+        const errand_task *known = error == ENOTSUP ? task : NULL;
+        return refused(pool && !er_pool_dead(pool) ? pool : NULL, known,
+                       errand_failf(error, task ? "a task of an unknown size" : "task is NULL"));
+    }
+    if (!pool) return refused(NULL, own, errand_failf(EINVAL, "pool is NULL"));
+    if (er_pool_dead(pool)) return refused(NULL, own, errand_fail(ERRAND_EFORKED));
+    if (!own->fn == !own->into)
+        return refused(pool, own, errand_failf(EINVAL, own->fn ? "task with both fn and into" : "task without fn"));
+    if (er_option_ms(&own->within_ms, ERRAND_FOREVER))
+        return refused(pool, own, errand_failf(EINVAL, "within_ms is negative"));
+    if (own->start_within_ms < 0 && own->start_within_ms != ERRAND_ZERO)
+        return refused(pool, own, errand_failf(EINVAL, "start_within_ms is negative"));
+    if (!own->name && !own->detached && er_task_here()) own->name = er_task_here()->name;
+    own->reserved = !own->detached && er_retried_here() ? ER_RETRIED : 0;
+    return NULL;
+}
+
+static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, const void *site)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(pool, &own, task, size);
+    if (refusal) return refusal;
+    int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
+    int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
+    int error = 0;
+    er_context *context = er_context_for(&own, &error);
+    if (error) return refused(pool, &own, errand_fail(error));
+    return er_task_submit(pool, &own, context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false,
+                          site);
+}
+
+errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
+{
+    return submit(pool, task, size, __builtin_return_address(0));
+}
+
+errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
+{
+    er_task *me = er_task_here();
+    errand_task task = {
+        .fn = fn, .arg = arg, .name = me ? me->name : NULL, .reserved = er_retried_here() ? ER_RETRIED : 0
+    };
+    if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, __builtin_return_address(0));
+    int error = 0;
+    er_context *context = me || er_fields_here() ? er_context_for(&task, &error) : NULL;
+    if (error) return refused(pool, &task, errand_fail(error));
+    return er_task_submit(pool, &task, context, er_deadline_here(pool), ERRAND_BY_TOTAL, false,
+                          __builtin_return_address(0));
+}

@@ -1,0 +1,139 @@
+/* http/request_run.c -- a caller's request: checked, copied, sent once or as often as its policy says.
+ *
+ *   er_request_send --no policy--> attempt
+ *      +-----policy--> run --> attempt, attempt ...     ended --> out of the session's list, given back
+ *
+ * Which requests may be sent again follows from how they end (may_have_run, outcome.c). But a hedge is sent before anything has ended,
+ * so the run is told of a request that is not harmless to repeat, and of one that is never to be.
+ *
+ * A run stands in the session's list from when its future is known until its task is freed, so that a close can cancel it while it
+ * sleeps; either may come first, so both have a count of it. */
+#include "http/request_run.h"
+#include "http/transfer.h"
+
+#include "base/atomic.h"
+#include "async/submit.h"
+#include "policy/run.h"
+
+#include <string.h>
+
+typedef struct run {
+    unsigned count; /* the task, who starts it */
+    errand_http *http;
+    er_request *request;
+    er_node node; /* session's lock, with the rest */
+    errand_canceller *stop;
+    bool ended;
+} run;
+
+static void drop_run(run *r)
+{
+    if (er_sub(&r->count, 1) == 1) er_free(r);
+}
+
+static errand_result attempt(void *arg)
+{
+    run *r = arg;
+    return errand_later(er_transfer_start(r->http, r->request, true));
+}
+
+static void end_run(void *arg)
+{
+    run *r = arg;
+    errand_http *http = r->http;
+    er_lock_take(&http->scheduler.lock);
+    errand_canceller *stop = r->stop;
+    r->stop = NULL;
+    r->ended = true;
+    if (er_listed(&r->node)) er_list_remove(&r->node);
+    er_lock_give(&http->scheduler.lock);
+    errand_canceller_free(stop);
+    er_request_drop(r->request);
+    drop_run(r);
+    er_session_less(http, &http->runs);
+}
+
+void er_request_runs_cancel(errand_http *http)
+{
+    er_node *node;
+    er_lock_take(&http->scheduler.lock);
+    while ((node = er_list_pop(&http->running))) {
+        run *r = er_of(node, run, node);
+        errand_canceller *stop = r->stop;
+        r->stop = NULL;
+        er_lock_give(&http->scheduler.lock);
+        er_cell_cancel((errand_future *)(void *)stop, ERRAND_BY_SHUTDOWN);
+        errand_canceller_free(stop);
+        er_lock_take(&http->scheduler.lock);
+    }
+    er_lock_give(&http->scheduler.lock);
+}
+
+static errand_future *failed(errand_pool *pool, errand_result r)
+{
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(pool, &f);
+    if (promise) errand_resolve(promise, r);
+    else errand_result_free(&r);
+    return f;
+}
+
+static unsigned guard(const er_request *request, const errand_policy *policy)
+{
+    if (request->never_repeat) return ER_ALONE | ER_ONCE;
+    bool harmless = er_request_harmless(request, request->method) || policy->how.repeat == ERRAND_REPEAT_ALWAYS;
+    return harmless && !request->content.fn ? 0 : ER_ALONE; /* body_fn is never called twice at a time */
+}
+
+static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy)
+{
+    run *r = er_alloc(sizeof *r);
+    if (!r) return failed(http->pool, errand_fail(ENOMEM));
+    er_session_more(http, &http->runs);
+    if (er_load(&http->closing)) {
+        er_free(r);
+        er_session_less(http, &http->runs);
+        return failed(http->pool, er_session_closed());
+    }
+    er_request_keep(request);
+    *r = (run){ .count = 2, .http = http, .request = request };
+    const char *host = strstr(request->origin.key, "://") + 3; /* and port: what the policy's limits go by */
+    errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
+    errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy));
+    errand_canceller *stop = errand_canceller_of(f);
+    er_lock_take(&http->scheduler.lock);
+    if (!r->ended) {
+        er_list_push(&http->running, &r->node);
+        r->stop = stop;
+        stop = NULL;
+    }
+    er_lock_give(&http->scheduler.lock);
+    errand_canceller_free(stop);
+    drop_run(r);
+    return f;
+}
+
+/* ---- the public side ---- */
+
+static errand_result refusal(int error, const er_bytes *why)
+{
+    return why && why->at && !why->error ? errand_failf(error, "%s", why->at) : errand_fail(error);
+}
+
+errand_future *er_request_send(errand_http *http, const errand_request *given)
+{
+    er_bytes why = { 0 };
+    er_request *request = NULL;
+    int error = er_request_new(&request, given, &http->defaults, &why);
+    if (error) {
+        errand_future *f = failed(http->pool, refusal(error, &why));
+        er_bytes_free(&why);
+        return f;
+    }
+    er_session_hold(http); /* pump may still be busy for others when ours is long over */
+    const errand_policy *policy = given->policy ? given->policy : http->policy;
+    errand_future *f = policy ? start_run(http, request, policy) : er_transfer_start(http, request, false);
+    er_request_drop(request);
+    er_session_let_go(http);
+    return f;
+}

@@ -1,0 +1,13 @@
+/* http/request_run.h -- a request of the caller's, sent once or as often as its policy says. */
+#ifndef ER_REQUEST_RUN_H
+#define ER_REQUEST_RUN_H
+
+#include "http/session.h"
+
+/* What errand_send does when no middleware is left: checks, copies, sends. *given is whole, the session alive. */
+errand_future *er_request_send(errand_http *http, const errand_request *given);
+
+/* ERRAND_BY_SHUTDOWN to all runs, also those that sleep. */
+void er_request_runs_cancel(errand_http *http);
+
+#endif

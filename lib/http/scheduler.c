@@ -1,0 +1,369 @@
+/* http/scheduler.c -- limits, first come, first served, and fair.
+ *
+ *   join --> the route's line --its turn--> spot --> done
+ *
+ * Routes take turns, each serves its own line in order: who sends much to one host delays nobody else. What a route may use:
+ *   a warm spot   a lane with room has an idle connection to it: costs nothing
+ *   a new one     on the lane with the least load, if the route's and the whole charge are below their limits, and its host's
+ *                 address is known
+ * Where connections are shared (HTTP/2) one that is in use, or in the making, is as warm; transfers are charged, connections not.
+ * The charge of a spot is max(running + asked, sockets): a transfer has the connection it runs on, or is owed one; an idle one
+ * is charged until it is closed. If idle connections are all that stands in the way, one for each that waits is asked back
+ * (`asked`) from the lane that has it, oldest first; a lane alone can close its own.
+ *
+ * A route is in `ready` unless its line is empty, its own limit is reached or its host is being looked up; what changes that
+ * puts it back. What stops all alike (no room on any lane, the limit of the whole) leaves them there. */
+#include "http/scheduler.h"
+
+#include <errno.h>
+#include <string.h>
+
+int er_scheduler_init(er_scheduler *s, er_berth *const berths[], unsigned n)
+{
+    er_list_init(&s->ready);
+    er_list_init(&s->unknown);
+    er_list_init(&s->spares);
+    er_list_init(&s->unused);
+    er_list_init(&s->crowded);
+    for (unsigned i = 0; i < ER_SCHEDULER_BUCKETS; i++) er_list_init(&s->buckets[i]);
+    s->loads = er_alloc((s->per_lane + 1) * sizeof *s->loads);
+    if (!s->loads) return ENOMEM;
+    for (unsigned i = 0; i <= s->per_lane; i++) er_list_init(&s->loads[i]);
+    s->n_berths = n;
+    for (unsigned i = 0; i < n; i++) {
+        er_list_init(&berths[i]->asked);
+        berths[i]->index = i;
+        er_list_push(&s->loads[0], &berths[i]->in_load);
+    }
+    return 0;
+}
+
+/* ---- routes ---- */
+
+static er_list *bucket(er_scheduler *s, const char *key)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *key; key++) hash = (hash ^ (unsigned char)*key) * 16777619u;
+    return &s->buckets[hash % ER_SCHEDULER_BUCKETS];
+}
+
+static void forget(er_scheduler *s, er_route *o)
+{
+    er_list_remove(&o->in_bucket);
+    if (er_listed(&o->unused)) er_list_remove(&o->unused);
+    s->routes--;
+    er_found_drop(o->found);
+    er_free(o);
+}
+
+void er_scheduler_free(er_scheduler *s)
+{
+    er_node *node;
+    for (unsigned i = 0; i < ER_SCHEDULER_BUCKETS && s->loads; i++) {
+        while ((node = er_list_first(&s->buckets[i]))) forget(s, er_of(node, er_route, in_bucket));
+    }
+    er_free(s->loads);
+}
+
+static er_route *new_origin(er_scheduler *s, const char *key, const char *host, unsigned port)
+{
+    size_t spots = s->n_berths * sizeof(er_spot), key_size = strlen(key) + 1, host_size = host ? strlen(host) + 1 : 0;
+    er_route *o = er_alloc_zero(sizeof *o + spots + key_size + host_size);
+    if (!o) return NULL;
+    char *texts = (char *)o->spots + spots;
+    o->key = memcpy(texts, key, key_size);
+    o->host = host ? memcpy(texts + key_size, host, host_size) : NULL;
+    o->port = port;
+    o->literal = !host;
+    o->scheduler = s;
+    er_list_init(&o->line);
+    er_list_init(&o->warm);
+    return o;
+}
+
+er_route *er_scheduler_route(er_scheduler *s, const char *key, const char *host, unsigned port)
+{
+    er_list *in = bucket(s, key);
+    er_route *o = NULL;
+    for (er_node *at = in->head.next; at != &in->head && !o; at = at->next) {
+        er_route *seen = er_of(at, er_route, in_bucket);
+        if (!strcmp(seen->key, key)) o = seen;
+    }
+    if (!o) {
+        er_node *oldest = s->routes >= ER_SCHEDULER_ROUTES ? er_list_first(&s->unused) : NULL;
+        if (oldest) forget(s, er_of(oldest, er_route, unused));
+        o = new_origin(s, key, host, port);
+        if (!o) return NULL;
+        er_list_push(in, &o->in_bucket);
+        s->routes++;
+    }
+    if (er_listed(&o->unused)) er_list_remove(&o->unused);
+    o->users++;
+    return o;
+}
+
+er_route *er_scheduler_carried(er_scheduler *s, const er_carrier *carrier)
+{
+    er_route *o = er_scheduler_route(s, "", NULL, 0);
+    if (!o) return NULL;
+    o->carrier = carrier;
+    o->spots[0].route = o;
+    return o;
+}
+
+void er_scheduler_leave(er_scheduler *s, er_route *o)
+{
+    if (!--o->users) er_list_push(&s->unused, &o->unused);
+}
+
+static void make_ready(er_scheduler *s, er_route *o)
+{
+    if (o->waiting && !o->looking && !er_listed(&o->in_ready)) er_list_push(&s->ready, &o->in_ready);
+}
+
+static void make_unready(er_route *o)
+{
+    if (er_listed(&o->in_ready)) er_list_remove(&o->in_ready);
+}
+
+/* ---- the line ---- */
+
+void er_scheduler_join(er_scheduler *s, er_slot_turn *turn, bool first)
+{
+    er_route *o = turn->route;
+    turn->spot = NULL;
+    if (first) er_list_push_front(&o->line, &turn->node);
+    else er_list_push(&o->line, &turn->node);
+    s->waiting++;
+    if (!o->waiting++) make_ready(s, o);
+}
+
+void er_scheduler_quit(er_scheduler *s, er_slot_turn *turn)
+{
+    er_list_remove(&turn->node);
+    s->waiting--;
+    if (!--turn->route->waiting) make_unready(turn->route);
+}
+
+/* ---- spots ---- */
+
+static unsigned charge(const er_scheduler *s, const er_spot *spot)
+{
+    unsigned busy = spot->running + spot->asked;
+    return s->shared ? spot->running : busy > spot->sockets ? busy : spot->sockets;
+}
+
+static unsigned idle(const er_scheduler *s, const er_spot *spot)
+{
+    unsigned busy = (s->shared ? spot->running > 0 : spot->running) + spot->asked;
+    return spot->sockets > busy ? spot->sockets - busy : 0;
+}
+
+static bool warm(const er_scheduler *s, const er_spot *spot)
+{
+    return s->shared ? spot->sockets || spot->running : idle(s, spot) > 0;
+}
+
+static void list_if(bool wanted, er_list *list, er_node *node, bool front)
+{
+    if (wanted == er_listed(node)) return;
+    if (!wanted) er_list_remove(node);
+    else if (front) er_list_push_front(list, node);
+    else er_list_push(list, node);
+}
+
+/* Changes a spot's numbers, and all that follows from them. */
+static void change(er_scheduler *s, er_spot *spot, int running, int sockets, int asked)
+{
+    er_route *o = spot->route;
+    unsigned charged = charge(s, spot), idled = idle(s, spot);
+    bool was_warm = er_listed(&spot->warm);
+    spot->running += (unsigned)running;
+    spot->sockets += (unsigned)sockets;
+    spot->asked += (unsigned)asked;
+    s->asked += (unsigned)asked;
+    s->open += (unsigned)sockets;
+    s->idle += idle(s, spot) - idled;
+    unsigned now = charge(s, spot);
+    o->charge += now - charged;
+    s->charge += now - charged;
+    list_if(warm(s, spot), &o->warm, &spot->warm, true);
+    list_if(idle(s, spot) > 0, &s->spares, &spot->spare, false);
+    if (now < charged || (er_listed(&spot->warm) && !was_warm)) make_ready(s, o);
+}
+
+static void load(er_scheduler *s, er_berth *berth, int more)
+{
+    if (!berth) return;
+    er_list_remove(&berth->in_load);
+    berth->load += (unsigned)more;
+    er_list_push_front(&s->loads[berth->load], &berth->in_load); /* of equals the one that was busy last */
+    if (berth->load < s->least) s->least = berth->load;
+    while (s->least < s->per_lane && er_list_empty(&s->loads[s->least])) s->least++;
+}
+
+static er_spot *warm_spot(er_scheduler *s, er_route *o)
+{
+    for (er_node *at = o->warm.head.next; at != &o->warm.head; at = at->next) {
+        er_spot *spot = er_of(at, er_spot, warm);
+        if (!spot->berth || spot->berth->load < s->per_lane) return spot;
+    }
+    return NULL;
+}
+
+static er_spot *spot_on(er_route *o, er_berth *berth)
+{
+    er_spot *spot = &o->spots[berth->index];
+    if (spot->route) return spot; /* it stays what it is: its lane looks at that without the lock */
+    spot->route = o;
+    spot->berth = berth;
+    return spot;
+}
+
+static er_spot *new_spot(er_scheduler *s, er_route *o)
+{
+    return o->carrier ? &o->spots[0] : spot_on(o, er_of(s->loads[s->least].head.next, er_berth, in_load));
+}
+
+/* ---- asking idle connections back ---- */
+
+static void ask(er_scheduler *s, er_spot *spot)
+{
+    er_berth *berth = spot->berth;
+    if (berth && !er_listed(&spot->in_asked)) er_list_push(&berth->asked, &spot->in_asked);
+    if (berth && !er_listed(&berth->crowded)) er_list_push(&s->crowded, &berth->crowded);
+    if (!berth) s->carrier_asked = true;
+    change(s, spot, 0, 0, 1);
+}
+
+static void ask_for(er_scheduler *s, er_route *o, er_list *among,
+                    size_t member) /* as many as wait, and are not on their way */
+{
+    er_node *node;
+    if (s->shared) return; /* an idle one is not charged: to close it would let nobody go */
+    while (s->asked < o->waiting && (node = er_list_first(among))) ask(s, (er_spot *)(void *)((char *)node - member));
+}
+
+er_spot *er_scheduler_asked(er_scheduler *s, er_berth *berth, unsigned *n)
+{
+    er_node *node = er_list_pop(&berth->asked);
+    (void)s;
+    if (!node) return NULL;
+    er_spot *spot = er_of(node, er_spot, in_asked);
+    *n = spot->asked;
+    return spot;
+}
+
+void er_scheduler_kept(er_scheduler *s, er_spot *spot, unsigned n) { change(s, spot, 0, 0, -(int)n); }
+
+er_berth *er_scheduler_crowded(er_scheduler *s)
+{
+    er_node *node = er_list_pop(&s->crowded);
+    return node ? er_of(node, er_berth, crowded) : NULL;
+}
+
+/* ---- whose turn it is ---- */
+
+static bool known(const er_route *o, errand_pool *clock)
+{
+    return o->literal || (o->found && (o->fresh || o->found->until_ns > er_pool_now(clock)));
+}
+
+static er_slot_turn *take(er_scheduler *s, er_route *o, er_spot *spot)
+{
+    er_slot_turn *turn = er_of(er_list_first(&o->line), er_slot_turn, node);
+    er_scheduler_quit(s, turn);
+    turn->spot = spot;
+    change(s, spot, 1, 0, 0);
+    load(s, spot->berth, 1);
+    if (er_listed(&o->in_ready)) { /* to the end: others come first now */
+        make_unready(o);
+        make_ready(s, o);
+    }
+    return turn;
+}
+
+er_slot_turn *er_scheduler_next(er_scheduler *s, errand_pool *clock)
+{
+    er_node *node;
+    while ((node = er_list_first(&s->ready))) {
+        er_route *o = er_of(node, er_route, in_ready);
+        er_spot *spot = warm_spot(s, o);
+        if (spot && !s->shared) return take(s, o, spot);
+        if (!o->carrier && s->least >= s->per_lane) return NULL;
+        if (!o->carrier && o->charge >= s->per_host) {
+            ask_for(s, o, &o->warm, offsetof(er_spot, warm)); /* on lanes without room */
+            make_unready(o);
+            continue;
+        }
+        if (s->charge >= s->limit) {
+            ask_for(s, o, &s->spares, offsetof(er_spot, spare));
+            return NULL;
+        }
+        if (spot) return take(s, o, spot);
+        if (known(o, clock)) {
+            if (o->fresh) o->fresh--;
+            return take(s, o, new_spot(s, o));
+        }
+        make_unready(o);
+        o->looking = true;
+        o->users++;
+        er_list_push(&s->unknown, &o->unknown);
+    }
+    return NULL;
+}
+
+er_route *er_scheduler_unknown(er_scheduler *s)
+{
+    er_node *node = er_list_pop(&s->unknown);
+    return node ? er_of(node, er_route, unknown) : NULL;
+}
+
+void er_scheduler_found(er_scheduler *s, er_route *o, er_found *found)
+{
+    er_found_drop(o->found);
+    o->found = found;
+    o->fresh = o->waiting;
+    o->looking = false;
+    make_ready(s, o);
+    er_scheduler_leave(s, o);
+}
+
+void er_scheduler_lost(er_scheduler *s, er_route *o, er_list *turns)
+{
+    o->looking = false;
+    s->waiting -= o->waiting;
+    o->waiting = 0;
+    er_list_take_all(turns, &o->line);
+    er_scheduler_leave(s, o);
+}
+
+bool er_scheduler_move(er_scheduler *s, er_slot_turn *turn, er_berth *to)
+{
+    if (to->load >= s->per_lane) return false;
+    er_scheduler_done(s, turn);
+    turn->spot = spot_on(turn->route, to);
+    change(s, turn->spot, 1, 0, 0);
+    load(s, to, 1);
+    return true;
+}
+
+void er_scheduler_done(er_scheduler *s, er_slot_turn *turn)
+{
+    er_spot *spot = turn->spot;
+    turn->spot = NULL;
+    load(s, spot->berth, -1);
+    change(s, spot, -1, 0, 0);
+}
+
+void er_scheduler_opened(er_scheduler *s, er_spot *spot)
+{
+    spot->route->users++;
+    change(s, spot, 0, 1, 0);
+}
+
+void er_scheduler_closed(er_scheduler *s, er_spot *spot, bool asked)
+{
+    change(s, spot, 0, -1, asked ? -1 : 0);
+    er_scheduler_leave(s, spot->route);
+}

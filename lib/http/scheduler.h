@@ -1,0 +1,112 @@
+/* http/scheduler.h -- who may go out, when, and on which lane. Knows neither curl nor threads; the session's lock guards all of it.
+ *
+ * A route is an origin (scheme, host and port) with its connections and those who wait for one. A spot is a route on a lane: connections
+ * cannot change lanes. */
+#ifndef ER_SCHEDULER_H
+#define ER_SCHEDULER_H
+
+#include "http/resolve.h"
+
+typedef struct er_berth { /* what is known of a lane here */
+    er_node  in_load, crowded;
+    unsigned index, load; /* transfers it has */
+    er_list  asked;       /* spots that are asked to close idle connections */
+} er_berth;
+
+typedef struct er_spot {
+    struct er_route *route;
+    er_berth         *berth;   /* NULL: its route has a carrier */
+    unsigned          running; /* transfers */
+    unsigned          sockets; /* open connections, idle ones too */
+    unsigned          asked;   /* of them, to be closed */
+    er_node           warm, spare, in_asked;
+    er_node           known;   /* the lane's thread alone, with the next two (dns_cache.h) */
+    unsigned          users;   /* transfers that may need its addresses */
+    uint64_t          told;    /* the addresses that the lane's curl has; 0: perhaps none */
+} er_spot;
+
+typedef struct er_route {
+    er_node   in_bucket, in_ready, unknown, unused;
+    size_t    users;   /* turns and sockets: then it is not forgotten */
+    er_list   line;    /* turns that wait */
+    size_t    waiting;
+    unsigned  charge;  /* of the limits: for each spot its connections, open and owed */
+    bool      literal; /* its host is an address */
+    bool      looking; /* up its host */
+    const struct er_carrier *carrier; /* NULL: its turns go to lanes */
+    er_found *found;
+    size_t    fresh;   /* so many waited for it, and may go by it however short it lasts */
+    er_ask    ask;
+    struct er_scheduler *scheduler;
+    const char *host;  /* to look up */
+    unsigned  port;
+    er_list   warm;    /* spots with an idle connection, or with a shared one, if only in the making */
+    char     *key;
+    er_spot   spots[]; /* one for each lane */
+} er_route;
+
+typedef struct er_slot_turn { /* somebody's place; lives in what waits */
+    er_node    node;
+    er_route *route;
+    er_spot   *spot; /* NULL: it waits, or is nowhere */
+} er_slot_turn;
+
+/* Carries the turns of a route in place of lanes: each gets a thread of its own (the caller's own handles). */
+typedef struct er_carrier {
+    void (*called)(er_slot_turn *turn); /* its turn has come; under the session's lock */
+    bool (*begin)(er_slot_turn *turn);  /* then, with no lock held. False: it could not, has ended, and others may have its slot */
+    void (*fewer)(er_route *route);     /* closes as many idle connections as are asked back; no lock held */
+} er_carrier;
+
+enum { ER_SCHEDULER_BUCKETS = 256, ER_SCHEDULER_ROUTES = 1024 };
+
+typedef struct er_scheduler {
+    er_lock  lock; /* the session's */
+    unsigned limit, per_host, per_lane, n_berths;
+    bool     shared;  /* connections carry many transfers (HTTP/2): transfers are counted, not connections */
+    unsigned charge, open, idle, asked;
+    bool     carrier_asked; /* the carrier is to close idle connections, for others want them */
+    size_t   waiting, routes;
+    unsigned least;   /* no lane has less load */
+    er_list  ready;   /* routes of whose line the first may be able to go, in turn */
+    er_list  unknown; /* routes whose host is to be looked up */
+    er_list  crowded; /* berths that have been asked to close some */
+    er_list  spares;  /* spots with an idle connection, of the longest standing first */
+    er_list  unused;  /* routes nobody needs, the first to be forgotten first */
+    er_list *loads;   /* berths by load */
+    er_list  buckets[ER_SCHEDULER_BUCKETS];
+} er_scheduler;
+
+int  er_scheduler_init(er_scheduler *scheduler, er_berth *const berths[], unsigned n); /* limits are set before. 0 or ENOMEM */
+void er_scheduler_free(er_scheduler *scheduler);
+
+/* The route of that key, made if need be, for one more user. host NULL: an address. NULL: no memory. */
+er_route *er_scheduler_route(er_scheduler *scheduler, const char *key, const char *host, unsigned port);
+/* The one whose turns the carrier carries: its only spot stands for all their threads. */
+er_route *er_scheduler_carried(er_scheduler *scheduler, const er_carrier *carrier);
+void       er_scheduler_leave(er_scheduler *scheduler, er_route *route); /* one user less */
+
+void er_scheduler_join(er_scheduler *scheduler, er_slot_turn *turn, bool first); /* at the end of its route's line, or its beginning */
+void er_scheduler_quit(er_scheduler *scheduler, er_slot_turn *turn);             /* out of the line, unserved */
+
+/* Who may go now, out of its line and counted at its spot. NULL: nobody. What it finds in the way it leaves behind to be seen to:
+ * routes in `unknown`, spots in their berths' `asked`. */
+er_slot_turn  *er_scheduler_next(er_scheduler *scheduler, errand_pool *clock);
+er_route *er_scheduler_unknown(er_scheduler *scheduler); /* the next to be looked up; NULL: none */
+er_berth *er_scheduler_crowded(er_scheduler *scheduler);  /* a lane that has been asked since this was last called; NULL: none */
+
+void er_scheduler_found(er_scheduler *scheduler, er_route *route, er_found *found); /* counted; the look-up has ended well */
+void er_scheduler_lost(er_scheduler *scheduler, er_route *route, er_list *turns);   /* or not: all that wait come out of the line */
+
+bool er_scheduler_move(er_scheduler *scheduler, er_slot_turn *turn,
+                   er_berth *to);                        /* to another lane, before it begins. False: no room there */
+void er_scheduler_done(er_scheduler *scheduler, er_slot_turn *turn); /* its transfer is over */
+void er_scheduler_opened(er_scheduler *scheduler, er_spot *spot);
+void er_scheduler_closed(er_scheduler *scheduler, er_spot *spot, bool asked); /* asked: it is one of those that er_scheduler_asked told of */
+
+/* For the lane: the next spot of which it is to close idle connections, and how many; NULL: none. Each is told as closed, or, if
+ * there is no such any more, as kept. */
+er_spot *er_scheduler_asked(er_scheduler *scheduler, er_berth *berth, unsigned *n);
+void     er_scheduler_kept(er_scheduler *scheduler, er_spot *spot, unsigned n);
+
+#endif

@@ -1,0 +1,45 @@
+/* http/stream.h -- bodies that are not plain memory: a sink takes a reply's as it comes, a source gives a request's as it is sent.
+ *
+ * Both are of one exchange, and their functions are called on its lane, so none of them waits: what is slow is done by a
+ * task, and meanwhile they say ER_FLOW_WAIT. An exchange makes one (body_save.h, body_upload.h), calls begin,
+ * and ends it with drop, exactly once. A valve may be resumed a moment after that: it is counted. */
+#ifndef ER_STREAM_H
+#define ER_STREAM_H
+
+#include "base/bytes.h"
+
+#include <errand/http.h>
+
+enum { ER_FLOW_WAIT = -1 }; /* what else is returned is 0 or an errno */
+
+/* In the exchange: how it is heard again. Any thread, no lock held. */
+typedef struct er_valve {
+    void (*resume)(struct er_valve *self); /* go on; may come before WAIT was returned; more often is harmless */
+    void (*end)(struct er_valve *self);    /* nobody wants the transfer any more: as a cancel by the caller     */
+    void (*finished)(struct er_valve *self, int error); /* after finish said WAIT: once                          */
+    void (*keep)(struct er_valve *self);
+    void (*drop)(struct er_valve *self);
+    bool (*told)(struct er_valve *self); /* nobody waits for it any more: asked by who finishes, which no lane drops */
+} er_valve;
+
+typedef struct er_body_sink {
+    int  (*begin)(struct er_body_sink *self, er_valve *valve); /* before the request goes out                      */
+    int  (*headers)(struct er_body_sink *self, errand_response *response); /* those of the final, good reply, before its body */
+    int  (*take)(struct er_body_sink *self, const char *at, size_t size); /* 0: all is taken; WAIT: nothing, bring it again  */
+    int  (*finish)(struct er_body_sink *self, errand_response *response); /* all of the body has come; what is told of it is put into
+                                             response, which is the sink's until then. WAIT: valve->finished follows    */
+    void (*ended)(struct er_body_sink *self, errand_result how); /* a stream, instead of finish; owns how. NULL: no stream   */
+    int  (*why)(struct er_body_sink *self, er_bytes *words); /* words about the error it returned; returns that error. NULL: none */
+    void (*drop)(struct er_body_sink *self);   /* nothing more comes                                                        */
+} er_body_sink;
+
+typedef struct er_body_source {
+    int64_t size; /* -1: not known, sent chunked */
+    int  (*begin)(struct er_body_source *self, er_valve *valve);
+    int  (*read)(struct er_body_source *self, char *to, size_t room, size_t *got); /* *got 0: the end */
+    bool (*rewind)(struct er_body_source *self); /* to the first byte, for a repeat; false: impossible */
+    int  (*why)(struct er_body_source *self, er_bytes *words);
+    void (*drop)(struct er_body_source *self);
+} er_body_source;
+
+#endif

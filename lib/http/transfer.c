@@ -1,0 +1,286 @@
+/* http/transfer.c -- one attempt in its session: it comes in, is told to end, is late, is over.
+ *
+ *   exchange --> line --turn--> lane --> over: the slot is free, the promise resolved
+ *                  ^--- redirect ---|
+ *
+ * A lock is held for a few instructions, and never two. Who ends an exchange, and when, stands in exchange.c. */
+#include "http/transfer.h"
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "log/producer.h"
+#include "http/outcome.h"
+#include "http/stage.h"
+#include "http/dispatch.h"
+
+#include <errno.h>
+
+/* ---- the end of an exchange ---- */
+
+static void report(const er_exchange *x, const errand_result *r)
+{
+    const errand_response *response = r->value;
+    if (!errand_log_on(x->http->log, ERRAND_LOG_DEBUG)) return;
+    if (r->error) {
+        er_log_debug(x->http->log, "%s", errand_result_message(r));
+        return;
+    }
+    char *label = er_request_label(x->request);
+    er_log_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
+    er_free(label);
+}
+
+static void tell_end(const er_exchange *x, const errand_result *r)
+{
+    const errand_response *response = r->value;
+    er_stage(x->request, x->number, r->error ? ERRAND_STAGE_FAILED : ERRAND_STAGE_DONE, x->clock_ns,
+             errand_response_status(response), r->error);
+}
+
+static void over(er_exchange *x, errand_result r)
+{
+    errand_http *http = x->http;
+    er_lock_take(&http->scheduler.lock);
+    x->place = ER_PLACE_OVER;
+    if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
+    if (x->turn.spot) er_scheduler_done(&http->scheduler, &x->turn);
+    if (x->turn.route) er_scheduler_leave(&http->scheduler, x->turn.route);
+    er_lock_give(&http->scheduler.lock);
+    if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x); /* after `place`: see wait_on */
+    report(x, &r);
+    if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: figures, no more */
+    if (x->resends) er_add_relaxed(&http->resent, x->resends);
+    if (x->number) tell_end(x, &r);
+    if (x->streams) {
+        if (!r.error) errand_result_free(&r); /* the reader has it all */
+        x->sink->ended(x->sink, r);
+    }
+    er_exchange_drop_flows(x);
+    if (!x->streams) errand_resolve(x->promise, r);
+    er_session_fewer(http, &http->exchanges);
+    er_exchange_drop(x); /* which holds the session */
+}
+
+/* ---- being told to end ---- */
+
+static void take_out_of_line(er_exchange *x) /* under the lock */
+{
+    er_scheduler_quit(&x->http->scheduler, &x->turn);
+    x->place = ER_PLACE_OVER; /* the caller's to end */
+    x->resolving = x->turn.route->looking;
+}
+
+static void over_unseated(er_exchange *x,
+                          errand_result r) /* its lane has no thread, so it is here that others get its slot */
+{
+    errand_http *http = x->http;
+    er_session_hold(http);
+    over(x, r);
+    er_dispatch(&http->lanes[0], NULL);
+    er_session_let_go(http);
+}
+
+void er_transfer_tell(er_exchange *x, errand_reason reason)
+{
+    if (!er_exchange_tell(x, reason)) return;
+    errand_http *http = x->http;
+    er_lock_take(&http->scheduler.lock);
+    er_place place = x->place;
+    er_lane *lane = x->lane;
+    if (place == ER_PLACE_LINE) take_out_of_line(x);
+    er_lock_give(&http->scheduler.lock);
+    if (place == ER_PLACE_LINE) over(x, er_outcome_stopped(x));
+    else if (place == ER_PLACE_LANE && er_lane_leave(lane, x)) over_unseated(x, er_outcome_stopped(x));
+}
+
+static void on_cancel(void *arg)
+{
+    er_exchange *x = arg;
+    errand_reason reason = errand_promise_cancelled(x->promise);
+    er_transfer_tell(x, reason == ERRAND_BY_NOBODY ? ERRAND_BY_CALLER : reason);
+}
+
+/* ---- its times ---- */
+
+static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again */
+{
+    errand_http *http = x->http;
+    er_exchange_arm(x, at_ns);
+    er_lock_take(&http->scheduler.lock);
+    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: who ended it found no timer to disarm */
+    er_lock_give(&http->scheduler.lock);
+    if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
+}
+
+static void look_at_lane(er_exchange *x, er_lane *lane, int64_t now)
+{
+    int64_t next;
+    er_limit late = er_lane_late(lane, x, now, &next);
+    if (late) over_unseated(x, er_outcome_late(x, late));
+    else if (next == INT64_MAX) er_lane_look(lane);
+    else if (er_swap(&x->look, 0)) wait_on(x, next);
+}
+
+static void on_time(er_timer *timer)
+{
+    er_exchange *x = er_of(timer, er_exchange, timer);
+    errand_http *http = x->http;
+    int64_t now = er_pool_now(x->pool), next = INT64_MAX;
+    if (er_pool_shut(x->pool)) { /* then all timers are called */
+        er_transfer_tell(x, ERRAND_BY_SHUTDOWN);
+    } else if (er_deadline(x->began_ns, x->total_ms) <= now) {
+        er_transfer_tell(x, ERRAND_BY_TOTAL);
+    } else {
+        er_limit late = ER_LIMIT_NONE;
+        er_lock_take(&http->scheduler.lock);
+        er_place place = x->place;
+        er_lane *lane = x->lane;
+        if (place == ER_PLACE_LANE) er_store(&x->look, 1); /* under the lock: or it is in the line again, unseen */
+        if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
+        if (place == ER_PLACE_REST) next = er_deadline(x->began_ns, x->total_ms);
+        if (place == ER_PLACE_LINE && late) take_out_of_line(x);
+        er_lock_give(&http->scheduler.lock);
+        if (place == ER_PLACE_LANE) {
+            look_at_lane(x, lane, now);
+        } else if (place == ER_PLACE_LINE && late) {
+            over(x, er_outcome_late(x, late));
+        } else if (place != ER_PLACE_OVER) {
+            wait_on(x, late ? now + ER_MS : next);
+        }
+    }
+    er_exchange_drop(x); /* the timer's */
+}
+
+/* 0, or why it was not armed. */
+static int arm(er_exchange *x)
+{
+    int64_t left = errand_time_left(), next; /* of the task that we are in: an attempt, or the caller's own */
+    if (left == 0) return ERRAND_ELATE;
+    if (left < x->total_ms) x->total_ms = left;
+    x->timer.fn = on_time;
+    er_limit late = er_exchange_overdue(x, x->began_ns, &next);
+    if (late) next = x->began_ns; /* one of them is 0 */
+    x->timed = next != INT64_MAX;
+    x->unarmed = !x->timed;
+    int error = er_exchange_arm(x, next);
+    if (error) x->timed = false;
+    return error;
+}
+
+/* ---- a redirect ---- */
+
+void er_transfer_again(er_exchange *x, er_origin *origin)
+{
+    errand_http *http = x->http;
+    if (x->number) er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
+    er_found *found = x->found;
+    int64_t now = er_pool_now(http->pool);
+    x->seated_ns = x->redial_ns = 0;
+    x->sent = false;
+    x->asked_ns = now;
+    er_exchange_rearm(x);
+    er_lock_take(&http->scheduler.lock);
+    er_scheduler_done(&http->scheduler, &x->turn);
+    er_scheduler_leave(&http->scheduler, x->turn.route);
+    x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
+    x->found = NULL;
+    bool joins = x->turn.route && !er_exchange_told(x);
+    x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
+    if (joins) er_scheduler_join(&http->scheduler, &x->turn, true);
+    bool looks = joins && er_swap(&x->look, 0); /* its lane has not come to it, and the timer is not armed */
+    if (looks) er_exchange_keep(x);
+    er_lock_give(&http->scheduler.lock);
+    er_found_drop(found);
+    er_origin_free(origin);
+    if (looks) {
+        wait_on(x, now);
+        er_exchange_drop(x);
+    }
+    if (!joins) over(x, x->turn.route ? er_outcome_stopped(x) : er_outcome_failed(x, ENOMEM, NULL));
+}
+
+/* ---- its sink finishes ---- */
+
+void er_transfer_rest(er_exchange *x)
+{
+    errand_http *http = x->http;
+    er_lock_take(&http->scheduler.lock);
+    er_scheduler_done(&http->scheduler, &x->turn);
+    er_scheduler_leave(&http->scheduler, x->turn.route);
+    x->turn.route = NULL;
+    x->place = ER_PLACE_REST;
+    bool looks = er_swap(&x->look, 0); /* its lane will not come to it, and the timer is not armed */
+    er_lock_give(&http->scheduler.lock);
+    if (looks) wait_on(x, er_pool_now(http->pool));
+}
+
+/* ---- what a sink or source has to say ---- */
+
+static er_exchange *of_valve(er_valve *valve) { return er_of(valve, er_exchange, valve); }
+
+static void wake(er_exchange *x) /* so that its lane sees `resumed` */
+{
+    errand_http *http = x->http;
+    er_lock_take(&http->scheduler.lock);
+    er_lane *lane = x->place == ER_PLACE_LANE ? x->lane : NULL;
+    er_lock_give(&http->scheduler.lock);
+    if (lane) er_lane_look(lane);
+}
+
+static void nobody_reads(er_valve *valve) { er_transfer_tell(of_valve(valve), ERRAND_BY_CALLER); }
+
+static void finished(er_valve *valve, int error)
+{
+    er_exchange *x = of_valve(valve);
+    if (error) {
+        bool told = er_exchange_told(x) != ERRAND_BY_NOBODY && error == ECANCELED;
+        errand_result_free(&x->result);
+        x->result = told ? er_outcome_stopped(x) : er_outcome_failed(x, error, NULL);
+    }
+    over(x, x->result);
+}
+
+/* ---- the beginning ---- */
+
+errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run)
+{
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(http->pool, &f);
+    if (!promise) return f;
+    er_exchange *x = er_exchange_new(request, http->pool);
+    if (!x) {
+        errand_resolve(promise, errand_fail(ENOMEM));
+        return f;
+    }
+    er_session_hold(http); /* x's */
+    x->http = http;
+    x->let_go = er_session_let_go;
+    x->promise = promise;
+    x->over = over;
+    x->wake = wake;
+    x->valve.end = nobody_reads;
+    x->valve.finished = finished;
+    x->number = er_stages_number(http->defaults.stages);
+    if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
+    er_add(&http->exchanges, 1);
+    errand_on_cancel(promise, on_cancel, x);
+    int error = arm(x);
+    if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
+    const er_origin *origin = &request->origin;
+    er_dispatched out;
+    er_lock_take(&http->scheduler.lock);
+    bool refused = in_run ? http->cancelling : http->closing;
+    if (!refused) x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
+    if (!error && !refused && !x->turn.route) error = ENOMEM;
+    if (!refused) er_list_push(&http->all, &x->in_session);
+    bool joins = !error && !refused && !er_exchange_told(x);
+    x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
+    if (joins) er_scheduler_join(&http->scheduler, &x->turn, false);
+    bool left = er_dispatch_give(http, NULL, NULL, &out);
+    er_lock_give(&http->scheduler.lock);
+    if (refused) over(x, in_run ? er_fail_by(ECANCELED, ERRAND_BY_SHUTDOWN) : er_session_closed());
+    else if (!joins) over(x, error ? er_outcome_failed(x, error, NULL) : er_outcome_stopped(x));
+    if (left) er_dispatch_carry_out(http, &out);
+    return f;
+}

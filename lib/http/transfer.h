@@ -1,0 +1,17 @@
+/* http/transfer.h -- an exchange in its session: one attempt of a request. */
+#ifndef ER_TRANSFER_H
+#define ER_TRANSFER_H
+
+#include "http/session.h"
+
+/* in_run: it is an attempt of a run that began before the session was closed. Never NULL, unless there is no memory for that. */
+errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run);
+
+/* Tells an exchange to end. Any thread, no lock held. */
+void er_transfer_tell(er_exchange *x, errand_reason reason);
+
+/* What a lane calls: its sink finishes, apart from the lane; a redirect. */
+void er_transfer_rest(er_exchange *x);
+void er_transfer_again(er_exchange *x, er_origin *origin);
+
+#endif

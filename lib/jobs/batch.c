@@ -1,0 +1,349 @@
+/* jobs/batch.c -- a pump takes items in, the worker that ends one hands it over.
+ *
+ *     pump: next --gate--> work --ended--> held --drain: each--> gone           all counted under one lock
+ *       ^-- parks while at_once are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
+ *
+ * The pump is a service, a thread beside the pool's workers, so next may block for ever and holds nobody up: a pool
+ * with one worker still works and hands over. Whoever ends an item (a then-function, on a worker) becomes the drainer
+ * if there is none and something can be handed over; it goes on until nothing can, so each is called by one thread at a
+ * time, and endings never wait for it. The pump's parker lives on its stack: who takes the pointer, under the lock,
+ * wakes it, once.
+ *
+ * Cancelling pops one item after the other out of `flight` and cancels its future without the lock. An item is counted
+ * by: the hand-over, the pump until it has stored the future, each canceller in errand_cancel; the last one drops the
+ * future. So a future is never cancelled after its drop, and a cancel that comes before the future is stored is the
+ * pump's to pass on.
+ *
+ * Who may touch the batch is a user (the pump until it is gone, the drainer, cancellers while they walk) or ends an
+ * item that is held. With no users and nothing held nobody is left and nobody can come (all users begin as one of
+ * these, or as the promise's hook, which errand_resolve waits for): the one who made it so resolves and frees.
+ *
+ * Memory: the record of an item is made before next is asked for it, and the chain that its work will go through before
+ * a gate lets it begin; where there is no memory, it ends with ENOMEM, is handed over, and has not begun. Ending,
+ * handing over and cancelling allocate nothing. */
+#include "base/list.h"
+#include "base/options.h"
+#include "base/result.h"
+#include "async/cell.h"
+#include "async/current.h"
+#include "async/job.h"
+#include "async/service.h"
+
+#include <errand/batch.h>
+
+#include <errno.h>
+
+typedef struct batch {
+    er_service pump;
+    errand_pool *pool;
+    errand_promise *promise;
+    errand_next_fn *next;
+    errand_work_fn *work;
+    errand_each_fn *each;
+    void *arg;
+    size_t at_once, window, window_bytes;
+    errand_size_fn *size_of; /* NULL: bytes do not count */
+    bool ordered;
+    er_lock lock;      /* guards all that follows */
+    er_parker *parked; /* the pump's, while it sleeps and nobody has taken it */
+    unsigned users;
+    size_t in_flight; /* taken, not ended */
+    size_t held;      /* taken, not handed over */
+    size_t bytes;     /* of what has ended and is held */
+    er_list flight;   /* in flight with a future that nobody has cancelled yet */
+    er_list ended;    /* not ordered: what can be handed over */
+    er_list order;    /* ordered: all that is held */
+    bool draining, stopping;
+    int error;            /* what it will end with */
+    errand_reason reason; /* who told it to */
+    errand_tally *tally;  /* the drainer's */
+} batch;
+
+typedef struct item {
+    er_node node; /* flight, then ended */
+    er_node order;
+    batch *batch;
+    void *thing;
+    errand_future *future;
+    errand_result result;
+    size_t bytes; /* of both */
+    unsigned count;
+    bool ended;
+} item;
+
+static void finish(batch *b)
+{
+    errand_result r = { 0 };
+    if (b->reason != ERRAND_BY_NOBODY) r = er_fail_by(b->error, b->reason);
+    else r.error = b->error;
+    r.value = r.owner = b->tally;
+    r.free = er_free;
+    errand_resolve(b->promise, r); /* the hook is not running any more after this */
+    er_free(b);
+}
+
+static void leave(batch *b) /* one user less */
+{
+    er_lock_take(&b->lock);
+    bool last = --b->users == 0 && b->held == 0;
+    er_lock_give(&b->lock);
+    if (last) finish(b);
+}
+
+static bool has_room(const batch *b)
+{
+    return b->in_flight < b->at_once && b->held < b->window && b->bytes < b->window_bytes;
+}
+
+/* Under the lock: the parker of a pump that sleeps and need not, to be woken after the lock is given. */
+static er_parker *pump_to_wake(batch *b)
+{
+    er_parker *parked = b->stopping || has_room(b) ? b->parked : NULL;
+    if (parked) b->parked = NULL;
+    return parked;
+}
+
+static void wake(er_parker *pump)
+{
+    if (pump) er_unpark(pump, 1);
+}
+
+static void release(item *it) /* by a user */
+{
+    batch *b = it->batch;
+    er_lock_take(&b->lock);
+    bool last = --it->count == 0;
+    er_lock_give(&b->lock);
+    if (!last) return;
+    if (it->future) errand_drop(it->future);
+    er_free(it);
+}
+
+/* Takes no more, and cancels what is in flight. */
+static void stop_all(batch *b, int error, errand_reason reason)
+{
+    er_lock_take(&b->lock);
+    bool over = b->users == 0 && b->held == 0;
+    if (!over) {
+        if (!b->error) {
+            b->error = error;
+            b->reason = reason;
+        }
+        b->stopping = true;
+        b->users++;
+    }
+    er_parker *pump = over ? NULL : pump_to_wake(b);
+    er_lock_give(&b->lock);
+    wake(pump);
+    if (over) return;
+    for (;;) {
+        er_lock_take(&b->lock);
+        er_node *node = er_list_pop(&b->flight);
+        item *it = node ? er_of(node, item, node) : NULL;
+        if (it) it->count++;
+        er_lock_give(&b->lock);
+        if (!it) break;
+        errand_cancel(it->future);
+        release(it);
+    }
+    leave(b);
+}
+
+/* Under the lock: the next item to be handed over, or NULL. */
+static item *ready(const batch *b)
+{
+    er_node *node = er_list_first(b->ordered ? &b->order : &b->ended);
+    item *it = !node ? NULL : b->ordered ? er_of(node, item, order) : er_of(node, item, node);
+    return it && it->ended ? it : NULL;
+}
+
+static void drain(batch *b)
+{
+    for (;;) {
+        er_lock_take(&b->lock);
+        item *it = ready(b);
+        if (it) er_list_remove(b->ordered ? &it->order : &it->node);
+        else b->draining = false;
+        er_lock_give(&b->lock);
+        if (!it) break;
+
+        b->tally->total_processed++;
+        if (it->result.error) b->tally->failed++;
+        else b->tally->successful++;
+        if (errand_result_kind(&it->result) == ERRAND_KIND_CANCELLED) b->tally->cancelled++;
+        int error = b->each(it->thing, it->result, b->arg);
+        er_end_in_child();
+        if (error) stop_all(b, error, ERRAND_BY_NOBODY);
+
+        er_lock_take(&b->lock);
+        b->held--;
+        b->bytes -= it->bytes;
+        er_parker *pump = pump_to_wake(b);
+        er_lock_give(&b->lock);
+        wake(pump);
+        release(it);
+    }
+    leave(b);
+}
+
+static void end_item(item *it, errand_result r)
+{
+    batch *b = it->batch;
+    it->bytes = b->size_of ? b->size_of(it->thing, &r, b->arg) : 0;
+    er_end_in_child();
+    er_lock_take(&b->lock);
+    it->result = r;
+    it->ended = true;
+    b->bytes += it->bytes;
+    b->in_flight--;
+    if (er_listed(&it->node)) er_list_remove(&it->node);
+    if (!b->ordered) er_list_push(&b->ended, &it->node);
+    er_parker *pump = pump_to_wake(b);
+    bool drains = !b->draining && ready(b);
+    if (drains) {
+        b->draining = true;
+        b->users++;
+    }
+    er_lock_give(&b->lock); /* who does not drain has nothing to do with the batch from here on */
+    wake(pump);
+    if (drains) drain(b);
+}
+
+static errand_result work_on(errand_result in, void *arg)
+{
+    item *it = arg;
+    return in.error ? in : it->batch->work(it->thing, it->batch->arg);
+}
+
+static errand_result ended(errand_result in, void *arg)
+{
+    end_item(arg, in);
+    return errand_ok(NULL, NULL);
+}
+
+/* ---- the pump ---- */
+
+static bool wait_for_room(batch *b)
+{
+    er_lock_take(&b->lock);
+    while (!b->stopping && !has_room(b)) {
+        er_parker here = { 0 };
+        b->parked = &here;
+        er_lock_give(&b->lock);
+        er_park(&here, 1, INT64_MAX);
+        er_lock_take(&b->lock);
+    }
+    bool go = !b->stopping;
+    er_lock_give(&b->lock);
+    return go;
+}
+
+static void begin(batch *b, item *it, void *thing)
+{
+    it->batch = b;
+    it->thing = thing;
+    it->count = 2;
+    er_lock_take(&b->lock);
+    b->held++;
+    b->in_flight++;
+    if (b->ordered) er_list_push(&b->order, &it->order);
+    bool too_late = b->stopping; /* while next was blocked */
+    errand_reason reason = b->reason;
+    er_lock_give(&b->lock);
+    if (too_late) {
+        end_item(it, er_fail_by(ECANCELED, reason));
+    } else {
+        errand_future *start;
+        errand_promise *gate = errand_promise_new(b->pool, &start);
+        errand_future *future = errand_then(errand_then(start, work_on, it), ended, it);
+        er_lock_take(&b->lock);
+        it->future = future;
+        bool tell = !it->ended && b->stopping;
+        if (!it->ended && !tell) er_list_push(&b->flight, &it->node);
+        er_lock_give(&b->lock);
+        if (tell) errand_cancel(future);
+        errand_resolve(gate, errand_ok(NULL, NULL));
+    }
+    release(it);
+}
+
+static void pump_run(er_service *self)
+{
+    batch *b = er_of(self, batch, pump);
+    while (wait_for_room(b)) {
+        item *it = er_alloc_zero(sizeof *it);
+        int error = it ? 0 : ENOMEM;
+        void *thing = it ? b->next(b->arg, &error) : NULL;
+        er_end_in_child();
+        if (thing) {
+            begin(b, it, thing);
+            continue;
+        }
+        er_free(it);
+        er_lock_take(&b->lock);
+        if (!b->error) b->error = error; /* what is under way is finished */
+        er_lock_give(&b->lock);
+        break;
+    }
+}
+
+static void pump_gone(er_service *self) { leave(er_of(self, batch, pump)); }
+
+static void pump_stop(er_service *self, bool now) /* a pool that closes is patient with a batch as with its tasks */
+{
+    if (now) stop_all(er_of(self, batch, pump), ECANCELED, ERRAND_BY_SHUTDOWN);
+}
+
+static void cancelled(void *arg) /* the promise's hook */
+{
+    batch *b = arg;
+    stop_all(b, ECANCELED, errand_promise_cancelled(b->promise));
+}
+
+errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size, errand_next_fn *next,
+                                  errand_work_fn *work, errand_each_fn *each, void *arg)
+{
+    errand_batch_opts o;
+    int error = er_options(&o, sizeof o, opts, size);
+    if (!error && (!pool || !next || !work || !each)) error = EINVAL;
+    if (error) return er_failed(NULL, errand_failf(error, "errand_batch: pool, next, work and each must be given"));
+
+    batch *b = er_alloc_zero(sizeof *b);
+    errand_tally *tally = er_alloc_zero(sizeof *tally);
+    errand_future *future = NULL;
+    errand_promise *promise = b && tally ? errand_promise_new(pool, &future) : NULL;
+    if (!promise) {
+        er_free(b);
+        er_free(tally);
+        return future ? future : er_failed(NULL, errand_fail(ENOMEM));
+    }
+    size_t at_once = o.at_once ? o.at_once : 16;
+    *b = (batch){
+        .pump = { .name = "batch", .run = pump_run, .stop = pump_stop, .gone = pump_gone },
+        .pool = pool,
+        .promise = promise,
+        .next = next,
+        .work = work,
+        .each = each,
+        .arg = arg,
+        .at_once = at_once,
+        .window = o.window       ? o.window
+                  : at_once < 64 ? 256
+                                 : 4 * at_once,
+        .window_bytes = o.window_bytes ? o.window_bytes : SIZE_MAX,
+        .size_of = o.size_of,
+        .ordered = o.ordered,
+        .users = 1,
+        .tally = tally,
+    };
+    er_list_init(&b->flight);
+    er_list_init(&b->ended);
+    er_list_init(&b->order);
+    errand_on_cancel(promise, cancelled, b);
+    error = er_service_start(pool, &b->pump);
+    if (error) { /* nobody else has heard of it yet */
+        b->error = error;
+        finish(b);
+    }
+    return future;
+}

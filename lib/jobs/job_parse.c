@@ -1,0 +1,431 @@
+/* jobs/job_parse.c -- a line is checked as JSON, then each of its keys has a function that reads its value.
+ *
+ * The first thing that is wrong is told with its key; id and meta are looked for before, so that the result line of a
+ * bad job carries them. null is the same as leaving a key out, but for json, which is sent as it stands. A key that comes twice: the last one counts. Numbers are
+ * taken as they are written, and so is the JSON body: it is sent as it stands in the line, every digit of it. What
+ * remains to be wrong with a request the session says. */
+#include "jobs/job_parse.h"
+
+#include "http/sanitize.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq)
+{
+    *job = (er_line_job){ .seq = seq, .line = *line };
+}
+
+void er_line_job_free(er_line_job *job)
+{
+    for (size_t i = 0; i < job->n_kept; i++) er_free(job->kept[i]);
+    er_free(job->kept);
+    er_free(job->headers);
+    json_object_put(job->request.json);
+    er_free(job->why);
+    er_free(job->line.text);
+    *job = (er_line_job){ 0 };
+}
+
+static int bad(er_line_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(er_line_job *job, const char *fmt, ...)
+{
+    er_bytes text = { 0 };
+    va_list args;
+    va_start(args, fmt);
+    er_bytes_vformat(&text, fmt, args);
+    va_end(args);
+    er_free(job->why);
+    job->why = er_bytes_take(&text);
+    if (!job->why) er_bytes_free(&text);
+    return job->error = EINVAL;
+}
+
+static int no_memory(er_line_job *job) { return job->error = ENOMEM; }
+
+/* Makes text the job's own. NULL in, or no memory: NULL, and the job says so. */
+static char *keep(er_line_job *job, char *text)
+{
+    char **kept = text ? er_resize(job->kept, (job->n_kept + 1) * sizeof *kept) : NULL;
+    if (!kept) {
+        er_free(text);
+        no_memory(job);
+        return NULL;
+    }
+    job->kept = kept;
+    return kept[job->n_kept++] = text;
+}
+
+static bool is_string(er_span v) { return v.at[0] == '"'; }
+static bool is_object(er_span v) { return v.at[0] == '{'; }
+static bool is_number(er_span v) { return v.at[0] == '-' || (v.at[0] >= '0' && v.at[0] <= '9'); }
+static bool is_word(er_span v, const char *word) { return v.size == strlen(word) && !memcmp(v.at, word, v.size); }
+
+/* A string of the line as C text, kept; NUL bytes are refused. */
+static const char *text_of(er_line_job *job, const char *key, er_span v)
+{
+    if (!is_string(v)) {
+        bad(job, "key \"%s\" must be a string", key);
+        return NULL;
+    }
+    size_t size = 0;
+    char *text = keep(job, er_json_decode(v, &size));
+    if (text && strlen(text) < size) {
+        bad(job, "key \"%s\" has a NUL character in it", key);
+        return NULL;
+    }
+    return text;
+}
+
+static const char *word_of(er_line_job *job, const char *key, er_span v) /* the same, never empty */
+{
+    const char *text = text_of(job, key, v);
+    if (text && !*text) {
+        bad(job, "key \"%s\" is empty", key);
+        return NULL;
+    }
+    return text;
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c); }
+
+static bool is_token(const char *text) /* RFC 9110, 5.6.2 */
+{
+    for (const char *c = text; *c; c++) {
+        if (!is_alnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c)) return false;
+    }
+    return *text;
+}
+
+/* ---- the keys ---- */
+
+static int read_url(er_line_job *job, const char *key, er_span v)
+{
+    const char *url = word_of(job, key, v);
+    if (!url) return job->error;
+    size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    if (scheme && url[scheme] == ':') {
+        bool http = (scheme == 4 && er_alike(url, "http", 4)) || (scheme == 5 && er_alike(url, "https", 5));
+        int shown = scheme < 40 ? (int)scheme : 40;
+        if (!http) return bad(job, "key \"url\": only http and https, not \"%.*s\"", shown, url);
+        if (strncmp(url + scheme, "://", 3) || !url[scheme + 3] || strchr("/?#:", url[scheme + 3])) {
+            return bad(job, "key \"url\": there is no host in it");
+        }
+    }
+    for (const unsigned char *c = (const unsigned char *)url; *c; c++) {
+        if (*c <= ' ' || *c == 0x7f) return bad(job, "key \"url\": a space (write %%20) or control character in it");
+    }
+    job->request.url = url;
+    return 0;
+}
+
+static int read_id(er_line_job *job, const char *key, er_span v)
+{
+    if (!is_string(v) && !is_number(v)) return bad(job, "key \"%s\" must be a string or a number", key);
+    return 0; /* kept before */
+}
+
+static int read_method(er_line_job *job, const char *key, er_span v)
+{
+    job->request.method = word_of(job, key, v);
+    if (!job->request.method) return job->error;
+    return is_token(job->request.method) ? 0 : bad(job, "key \"method\": no method is \"%.40s\"", job->request.method);
+}
+
+/* "name" and value of an object of plain values, as text. */
+static int pair(er_line_job *job, const char *key, er_span k, er_span v, const char **name, const char **value)
+{
+    size_t size = 0;
+    char *text = keep(job, er_json_decode(k, &size));
+    if (!text) return job->error;
+    if (strlen(text) < size) return bad(job, "key \"%s\": a NUL character in the name \"%.60s\"", key, text);
+    *name = text;
+    if (!is_string(v) && !is_number(v) && !is_word(v, "true") && !is_word(v, "false")) {
+        return bad(job, "key \"%s\": \"%.60s\" must be a string, a number, true or false", key, *name);
+    }
+    text = keep(job, is_string(v) ? er_json_decode(v, &size) : er_copy_bytes(v.at, v.size));
+    if (!text) return job->error;
+    *value = text;
+    return is_string(v) && strlen(text) < size ? bad(job, "key \"%s\": a NUL character in \"%.60s\"", key, *name) : 0;
+}
+
+static int add_header(er_line_job *job, const char *name, const char *value)
+{
+    const char **headers = er_resize(job->headers, (job->n_headers + 2) * sizeof *headers);
+    if (!headers) return no_memory(job);
+    job->headers = headers;
+    er_bytes line = { 0 };
+    er_bytes_format(&line, "%s: %s", name, value);
+    char *text = keep(job, er_bytes_take(&line));
+    if (!text) {
+        er_bytes_free(&line);
+        return job->error;
+    }
+    headers[job->n_headers++] = text;
+    headers[job->n_headers] = NULL;
+    return 0;
+}
+
+static int read_headers(er_line_job *job, const char *key, er_span v)
+{
+    if (!is_object(v)) return bad(job, "key \"%s\" must be an object", key);
+    size_t cursor = 0;
+    er_span k, val;
+    while (er_json_member(v, &cursor, &k, &val)) {
+        const char *name = NULL, *value = NULL;
+        if (pair(job, key, k, val, &name, &value)) return job->error;
+        if (!is_token(name)) return bad(job, "key \"headers\": \"%.60s\" is no header name", name);
+        if (strpbrk(value, "\r\n")) return bad(job, "key \"headers\": a line break in \"%.60s\"", name);
+        if (add_header(job, name, value)) return job->error;
+    }
+    return 0;
+}
+
+static void put_encoded(er_bytes *out, const char *text) /* RFC 3986, 2.3 */
+{
+    for (; *text; text++) {
+        if (is_alnum(*text) || strchr("-._~", *text)) er_bytes_add(out, text, 1);
+        else er_bytes_format(out, "%%%02X", (unsigned char)*text);
+    }
+}
+
+/* After all keys were read: the url with the params in its query. */
+static int add_params(er_line_job *job, er_span params)
+{
+    if (!is_object(params)) return bad(job, "key \"params\" must be an object");
+    const char *url = job->request.url, *fragment = strchr(url, '#');
+    size_t before = fragment ? (size_t)(fragment - url) : strlen(url);
+    er_bytes out = { 0 };
+    er_bytes_add(&out, url, before);
+    bool query = memchr(url, '?', before), open = query && (url[before - 1] == '?' || url[before - 1] == '&');
+    size_t cursor = 0;
+    er_span k, v;
+    while (er_json_member(params, &cursor, &k, &v)) {
+        const char *name = NULL, *value = NULL;
+        if (pair(job, "params", k, v, &name, &value)) break;
+        if (!open) er_bytes_text(&out, query ? "&" : "?");
+        query = true;
+        open = false;
+        put_encoded(&out, name);
+        er_bytes_text(&out, "=");
+        put_encoded(&out, value);
+    }
+    if (fragment) er_bytes_text(&out, fragment);
+    char *whole = job->error ? NULL : er_bytes_take(&out);
+    if (!whole) er_bytes_free(&out);
+    if (!job->error) job->request.url = keep(job, whole);
+    return job->error;
+}
+
+static int set_body(er_line_job *job, const char *key, errand_bytes body)
+{
+    bool second = job->request.body.at || job->request.json || job->request.body_file;
+    job->request.body = body;
+    return second ? bad(job, "key \"%s\": at most one of json, body and body_file", key) : 0;
+}
+
+/* An object that is written as the line has it: json-c keeps the text of numbers it cannot hold the same way. */
+static int read_json(er_line_job *job, const char *key, er_span v)
+{
+    if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
+    char *text = keep(job, er_copy_bytes(v.at, v.size));
+    job->request.json = text ? json_object_new_object() : NULL;
+    if (!job->request.json) return no_memory(job);
+    json_object_set_serializer(job->request.json, json_object_userdata_to_json_string, text, NULL);
+    return 0;
+}
+
+static int read_body(er_line_job *job, const char *key, er_span v)
+{
+    if (!is_string(v)) return bad(job, "key \"%s\" must be a string; for JSON there is \"json\"", key);
+    size_t size = 0;
+    char *text = keep(job, er_json_decode(v, &size));
+    return text ? set_body(job, key, (errand_bytes){ text, size }) : job->error;
+}
+
+/* Looked at here, so that one that cannot be sent is wrong with the line. */
+static int read_body_file(er_line_job *job, const char *key, er_span v)
+{
+    const char *path = word_of(job, key, v);
+    uint64_t length;
+    if (!path) return job->error;
+    int error = er_file_length(path, &length);
+    if (error) {
+        bad(job, "key \"body_file\": %.200s: %s", path, error == ESPIPE ? "it is no regular file" : errand_strerror(error));
+        return job->error = error == ESPIPE ? EINVAL : error;
+    }
+    if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
+    job->request.body_file = path;
+    return 0;
+}
+
+/* "1.5", "200ms", "2m", also "1e1": seconds, or the unit named. -1: it is no time. By hand, as a locale would have its
+ * say in the decimals of strtod. */
+static int64_t time_ms(er_span v)
+{
+    double value = 0, scale = 1;
+    size_t i = 0, digits = 0;
+    for (; i < v.size && is_digit(v.at[i]); i++, digits++) value = value * 10 + (v.at[i] - '0');
+    if (i < v.size && v.at[i] == '.') {
+        for (i++; i < v.size && is_digit(v.at[i]); i++, digits++) value += (v.at[i] - '0') * (scale /= 10);
+    }
+    if (!digits) return -1;
+    if (i < v.size && (v.at[i] | 0x20) == 'e') {
+        bool down = ++i < v.size && v.at[i] == '-';
+        if (i < v.size && (v.at[i] == '-' || v.at[i] == '+')) i++;
+        int exponent = 0;
+        for (digits = 0; i < v.size && is_digit(v.at[i]); i++, digits++) {
+            if (exponent < 100) exponent = exponent * 10 + (v.at[i] - '0');
+        }
+        if (!digits) return -1;
+        while (exponent-- > 0) value = down ? value / 10 : value * 10;
+    }
+    er_span unit = { v.at + i, v.size - i };
+    double ms = is_word(unit, "ms") ? value : is_word(unit, "m") ? value * 60000 : value * 1000;
+    if (unit.size && !is_word(unit, "ms") && !is_word(unit, "s") && !is_word(unit, "m")) return -1;
+    if (ms <= 0 || ms > 1e12) return -1;
+    return ms < 1 ? 1 : (int64_t)(ms + 0.5);
+}
+
+static int read_timeout(er_line_job *job, const char *key, er_span v)
+{
+    er_span text = is_string(v) ? (er_span){ v.at + 1, v.size - 2 } : v;
+    int64_t ms = is_string(v) || is_number(v) ? time_ms(text) : -1;
+    job->request.total_ms = ms;
+    if (ms > 0) return 0;
+    return bad(job, "key \"%s\" must be seconds above 0, or a string like \"1.5s\", \"200ms\" or \"2m\"", key);
+}
+
+static int read_retries(er_line_job *job, const char *key, er_span v)
+{
+    unsigned n = 0;
+    bool good = v.size <= 4;
+    for (size_t i = 0; i < v.size && good; i++) {
+        good = is_digit(v.at[i]);
+        if (good) n = n * 10 + (unsigned)(v.at[i] - '0');
+    }
+    job->retries = n;
+    job->retries_given = true;
+    if (good && n <= ER_JOB_RETRIES_MOST) return 0;
+    return bad(job, "key \"%s\" must be a whole number from 0 to %d", key, ER_JOB_RETRIES_MOST);
+}
+
+static int read_idempotent(er_line_job *job, const char *key, er_span v)
+{
+    bool yes = is_word(v, "true");
+    if (!yes && !is_word(v, "false")) return bad(job, "key \"%s\" must be true or false", key);
+    if (yes) job->request.repeat = ERRAND_REPEAT_ALWAYS;
+    return 0;
+}
+
+static char *fresh_uuid(void) /* RFC 9562, version 4 */
+{
+    uint64_t high = (er_random() & ~(uint64_t)0xf000) | 0x4000, low = er_random() >> 2 | (uint64_t)1 << 63;
+    char text[40];
+    snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff),
+             (unsigned)(high & 0xffff), (unsigned)(low >> 48), (unsigned long long)(low & 0xffffffffffff));
+    return er_copy_text(text);
+}
+
+static int read_key(er_line_job *job, const char *key, er_span v)
+{
+    if (is_word(v, "true")) job->request.idempotency_key = keep(job, fresh_uuid());
+    else if (is_string(v)) job->request.idempotency_key = word_of(job, key, v);
+    else return bad(job, "key \"%s\" must be a string, or true for a fresh one", key);
+    return job->error;
+}
+
+static int read_save_to(er_line_job *job, const char *key, er_span v)
+{
+    job->request.save_to = word_of(job, key, v);
+    return job->error;
+}
+
+static int read_later(er_line_job *job, const char *key, er_span v) /* params: needs the url. meta: kept before */
+{
+    (void)job, (void)key, (void)v;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*read)(er_line_job *job, const char *key, er_span v);
+} keys[] = {
+    { "url", read_url },
+    { "id", read_id },
+    { "method", read_method },
+    { "headers", read_headers },
+    { "params", read_later },
+    { "json", read_json },
+    { "body", read_body },
+    { "body_file", read_body_file },
+    { "timeout", read_timeout },
+    { "retries", read_retries },
+    { "idempotent", read_idempotent },
+    { "idempotency_key", read_key },
+    { "save_to", read_save_to },
+    { "meta", read_later },
+};
+#define KEYS (sizeof keys / sizeof *keys)
+
+/* ---- the line ---- */
+
+static size_t key_index(er_span key) /* KEYS: none of ours; written with escapes it is not ours either */
+{
+    size_t i = 0;
+    while (i < KEYS && !is_word((er_span){ key.at + 1, key.size - 2 }, keys[i].name)) i++;
+    return i;
+}
+
+static int read_line(er_line_job *job)
+{
+    if (job->line.error == EFBIG) return bad(job, "longer than %zu MiB", ER_LINE_MOST >> 20);
+    er_span text = { job->line.text, job->line.size }, k, v, found[KEYS] = { { NULL, 0 } };
+    size_t where, cursor = 0;
+    const char *why;
+    if (er_json_check(text, &where, &why)) return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
+    text = er_json_trim(text);
+    if (!is_object(text)) return bad(job, "a job must be an object, {\"url\": ...}");
+
+    er_span stranger = { NULL, 0 };
+    while (er_json_member(text, &cursor, &k, &v)) {
+        size_t i = key_index(k);
+        if (i < KEYS) found[i] = v;
+        else if (!stranger.at) stranger = k;
+    }
+    for (size_t i = 0; i < KEYS; i++) {
+        if (found[i].at && is_word(found[i], "null") && keys[i].read != read_json) found[i].at = NULL;
+        bool fit = found[i].at && (is_string(found[i]) || is_number(found[i]));
+        if (fit && !strcmp(keys[i].name, "id")) job->id = found[i];
+        if (!strcmp(keys[i].name, "meta")) job->meta = found[i];
+    }
+    if (stranger.at) return bad(job, "unknown key %.*s", stranger.size < 80 ? (int)stranger.size : 80, stranger.at);
+
+    for (size_t i = 0; i < KEYS; i++) {
+        if (found[i].at && keys[i].read(job, keys[i].name, found[i])) return job->error;
+    }
+    if (!job->request.url) return bad(job, "there is no key \"url\"");
+    for (size_t i = 0; i < KEYS; i++) {
+        if (found[i].at && !strcmp(keys[i].name, "params") && add_params(job, found[i])) return job->error;
+    }
+    return 0;
+}
+
+int er_line_job_read(er_line_job *job)
+{
+    if (read_line(job)) return job->error;
+    bool body = job->request.body.at || job->request.json || job->request.body_file;
+    if (body && !job->request.method) job->request.method = "POST";
+    job->request.headers = job->headers;
+    return 0;
+}
+
+errand_result er_line_job_refusal(const er_line_job *job)
+{
+    if (job->error == ENOMEM) return errand_fail(ENOMEM);
+    const char *why = job->why ? job->why : errand_strerror(job->error);
+    return errand_fail_as(job->error, ERRAND_KIND_VALIDATION, -1, false, "%s", why);
+}

@@ -1,0 +1,39 @@
+/* jobs/job_parse.h -- one line of input: what it asks for, or what is wrong with it. */
+#ifndef ER_JOB_PARSE_H
+#define ER_JOB_PARSE_H
+
+#include "jobs/jsonl_reader.h"
+#include "jobs/json_scan.h"
+
+#include <errand/http.h>
+
+#define ER_JOB_RETRIES_MOST 1000
+
+typedef struct er_line_job {
+    uint64_t seq;       /* 0: not a line, but a file that cannot be read: line.error */
+    er_line  line;      /* its text is the job's */
+    int      error;     /* why it was not begun: EINVAL, ENOMEM, an errno of body_file; 0: it is good */
+    char    *why;       /* the same in words; NULL: errand_strerror */
+    er_span  id, meta;  /* in the line; at NULL: none */
+    bool     retries_given;
+    unsigned retries;
+    unsigned attempts;  /* that came to something: not refused by a check, nor ended while they waited for their turn */
+    errand_request request; /* points to what the job owns */
+    /* what it owns */
+    char   **kept;
+    size_t   n_kept;
+    const char **headers;
+    size_t   n_headers;
+} er_line_job;
+
+/* A job of a line, whose text it owns from then on. */
+void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq);
+void er_line_job_free(er_line_job *job); /* what it owns */
+
+/* Reads the line, looks at body_file and fills request. 0, or job->error. */
+int er_line_job_read(er_line_job *job);
+
+/* What a failure to read it is as a result. */
+errand_result er_line_job_refusal(const er_line_job *job);
+
+#endif

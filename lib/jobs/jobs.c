@@ -1,0 +1,356 @@
+/* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader, a batch and a writer.
+ *
+ *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result --each: er_report--> out
+ *
+ * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a byte in the wake pipe
+ * stops it at once. A file that cannot be read goes the same way as a line, as a run with seq 0 that ends at once and
+ * writes nothing: so all that is told to `complain` and all that is written comes from each, by one thread at a time,
+ * and with `ordered` in the order of the input.
+ *
+ * Attempts are made here, not by the session, so that they can be counted while they happen: a job is "retrying" from
+ * the end of an attempt that looks worth another to its own end. Policies differ by the number of retries alone, so a
+ * few of them, made at the start, serve nearly every line.
+ *
+ * A result that cannot be written ends the batch: nothing more is begun, what is in flight is cancelled, and what ends
+ * after that is counted as failed, as nobody can read of it. */
+#include "base/atomic.h"
+#include "base/options.h"
+#include "base/result.h"
+#include "jobs/result_writer.h"
+#include "jobs/spread.h"
+#include "async/current.h"
+#include "async/job.h"
+
+#include <errand/jobs.h>
+
+#include <errno.h>
+#include <string.h>
+
+#define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
+#define LINE_KEPT (1u << 20) /* so much memory is kept for the next result line */
+#define WAITING   ((size_t)32 << 20) /* so many bytes of lines and bodies wait for the writer before nothing more is begun */
+
+struct errand_jobs {
+    errand_jobs_opts opts;
+    errand_pool *pool;
+    errand_http *http;
+    errand_policy *policies[POLICIES]; /* [extra attempts] */
+    errand_policy *once;               /* of the session's requests */
+    errand_future *done;
+    er_lines lines; /* the reader's */
+    uint64_t seq;   /* the reader's */
+    er_bytes line;  /* the writer's */
+    int wake[2];
+    uint32_t told; /* to stop; atomic */
+    er_lock lock;  /* guards the rest */
+    bool input_over;
+    errand_jobs_stats stats;
+    er_spread times; /* us */
+};
+
+typedef struct run {
+    er_line_job job;
+    errand_jobs *jobs;
+    int64_t began_ns;
+    unsigned retries, tries;
+    bool begun, retrying;
+} run;
+
+/* ---- input ---- */
+
+static void *next(void *arg, int *error)
+{
+    errand_jobs *jobs = arg;
+    if (er_load(&jobs->told)) return NULL;
+    run *it = er_alloc_zero(sizeof *it);
+    er_line line = { 0 };
+    int failed = it ? er_lines_next(&jobs->lines, &line) : ENOMEM;
+    if (!failed) {
+        it->jobs = jobs;
+        er_line_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
+        return it;
+    }
+    er_free(it);
+    if (failed == ENODATA) {
+        er_lock_take(&jobs->lock);
+        jobs->input_over = true;
+        jobs->stats.known_total = jobs->seq;
+        er_lock_give(&jobs->lock);
+    } else if (failed != ECANCELED) {
+        *error = failed;
+    }
+    return NULL;
+}
+
+/* ---- work ---- */
+
+static errand_result attempted(errand_result in, void *arg)
+{
+    run *it = arg;
+    const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
+    if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
+    if (in.error && it->tries <= it->retries && !it->retrying && errand_result_transient(&in)) {
+        it->retrying = true;
+        er_lock_take(&it->jobs->lock);
+        it->jobs->stats.retrying++;
+        er_lock_give(&it->jobs->lock);
+    }
+    return in;
+}
+
+static errand_result attempt(void *arg)
+{
+    run *it = arg;
+    if (++it->tries > 1) {
+        er_lock_take(&it->jobs->lock);
+        it->jobs->stats.retries++;
+        er_lock_give(&it->jobs->lock);
+    }
+    return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
+}
+
+static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
+{
+    const errand_policy_opts o = {
+        .attempts = retries + 1,
+        .rate = jobs->opts.rate,
+        .name = jobs->opts.log ? "job" : NULL,
+        .log = jobs->opts.log,
+    };
+    return errand_policy_new(&o, NULL);
+}
+
+static errand_result work(void *item, void *arg)
+{
+    run *it = item;
+    errand_jobs *jobs = arg;
+    if (!it->job.seq) return errand_fail(it->job.line.error);
+    if (er_line_job_read(&it->job)) return er_line_job_refusal(&it->job);
+
+    it->retries = it->job.retries_given ? it->job.retries : jobs->opts.retries;
+    if (!it->job.request.total_ms) it->job.request.total_ms = jobs->opts.total_ms;
+    it->job.request.policy = jobs->once; /* the session's would multiply ours */
+    bool shared = it->retries < POLICIES;
+    errand_policy *policy = shared ? jobs->policies[it->retries] : new_policy(jobs, it->retries);
+    if (!policy) return errand_fail(ENOMEM);
+
+    it->begun = true;
+    it->began_ns = er_pool_now(jobs->pool);
+    er_lock_take(&jobs->lock);
+    jobs->stats.in_flight++;
+    er_lock_give(&jobs->lock);
+    errand_task task = { .fn = attempt, .arg = it, .name = "job" };
+    errand_future *f = errand_run_task(jobs->pool, policy, &task);
+    if (!shared) errand_policy_free(policy);
+    return errand_later(f);
+}
+
+/* ---- output ---- */
+
+static void complain(const errand_jobs *jobs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void complain(const errand_jobs *jobs, const char *fmt, ...)
+{
+    if (!jobs->opts.complain) return;
+    er_bytes text = { 0 };
+    va_list args;
+    va_start(args, fmt);
+    er_bytes_vformat(&text, fmt, args);
+    va_end(args);
+    jobs->opts.complain(text.error ? "out of memory" : text.at, jobs->opts.arg);
+    er_end_in_child();
+    er_bytes_free(&text);
+}
+
+static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
+{
+    jobs->line.size = 0;
+    er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
+    int error = jobs->line.error;
+    if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
+    if (jobs->line.error || jobs->line.room > LINE_KEPT) er_bytes_free(&jobs->line);
+    return error;
+}
+
+static size_t size_of(void *item, const errand_result *r, void *arg)
+{
+    const run *it = item;
+    (void)arg;
+    bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
+    return it->job.line.size + (answered ? errand_response_body(r->value).size : 0);
+}
+
+/* Before its line is written: who reads that must not find it in flight. */
+static void landed(errand_jobs *jobs, const run *it)
+{
+    er_lock_take(&jobs->lock);
+    if (it->begun) jobs->stats.in_flight--;
+    if (it->retrying) jobs->stats.retrying--;
+    er_lock_give(&jobs->lock);
+}
+
+static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool bad, int write_error)
+{
+    errand_jobs_stats *s = &jobs->stats;
+    er_lock_take(&jobs->lock);
+    s->total_processed++;
+    if (r->error || write_error) s->failed++;
+    else s->successful++;
+    if (bad) s->bad_lines++;
+    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
+    if (it->begun && !bad) er_spread_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
+    if (!s->write_error) s->write_error = write_error;
+    er_lock_give(&jobs->lock);
+}
+
+static void note_read_error(errand_jobs *jobs, int error)
+{
+    er_lock_take(&jobs->lock);
+    if (!jobs->stats.read_error) jobs->stats.read_error = error;
+    er_lock_give(&jobs->lock);
+}
+
+static int each(void *item, errand_result r, void *arg)
+{
+    run *it = item;
+    errand_jobs *jobs = arg;
+    const er_line *line = &it->job.line;
+    int write_error = jobs->stats.write_error; /* written by this very function only */
+    if (!it->job.seq) {
+        complain(jobs, "%s: %s", line->file, errand_strerror(line->error));
+        note_read_error(jobs, line->error);
+    } else {
+        /* what the session finds wrong with a request is wrong with the line: a relative url without a base, say */
+        bool bad = errand_result_kind(&r) == ERRAND_KIND_VALIDATION;
+        if (bad) complain(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number, errand_result_message(&r));
+        int before = write_error;
+        landed(jobs, it);
+        if (!write_error) write_error = write_line(jobs, it, &r);
+        if (write_error && !before) complain(jobs, "cannot write the results: %s", errand_strerror(write_error));
+        count(jobs, it, &r, bad, write_error);
+    }
+    errand_result_free(&r);
+    er_line_job_free(&it->job);
+    er_free(it);
+    return write_error;
+}
+
+/* ---- the whole ---- */
+
+static errand_result begin(errand_result in, void *arg)
+{
+    errand_jobs *jobs = arg;
+    if (in.error) return in;
+    const errand_batch_opts batch = { .at_once = jobs->opts.at_once,
+                                      .ordered = jobs->opts.ordered,
+                                      .window_bytes = WAITING,
+                                      .size_of = size_of };
+    return errand_later(errand_batch(jobs->pool, &batch, next, work, each, jobs));
+}
+
+static errand_result over(errand_result in, void *arg)
+{
+    errand_jobs *jobs = arg;
+    if (in.error && in.error != ECANCELED && in.error != jobs->stats.write_error) { /* it could not go on reading */
+        note_read_error(jobs, in.error);
+        complain(jobs, "cannot go on: %s", errand_strerror(in.error));
+    }
+    return in;
+}
+
+static void free_all(errand_jobs *jobs)
+{
+    for (size_t i = 0; i < POLICIES; i++) errand_policy_free(jobs->policies[i]);
+    errand_policy_free(jobs->once);
+    for (size_t i = 0; i < 2; i++) {
+        if (jobs->wake[i] >= 0) er_file_close(jobs->wake[i]);
+    }
+    er_lines_free(&jobs->lines);
+    er_bytes_free(&jobs->line);
+    er_free(jobs);
+}
+
+static int make_parts(errand_jobs *jobs)
+{
+    int error = er_pipe(jobs->wake);
+    if (error) {
+        jobs->wake[0] = jobs->wake[1] = -1;
+        return error;
+    }
+    error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
+    if (error) return error;
+    jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
+    if (!jobs->once) return errno;
+    for (unsigned i = 0; i < POLICIES; i++) {
+        jobs->policies[i] = new_policy(jobs, i);
+        if (!jobs->policies[i]) return errno;
+    }
+    return 0;
+}
+
+errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http, const errand_jobs_opts *opts, size_t size)
+{
+    errand_jobs_opts o;
+    int error = er_options(&o, sizeof o, opts, size);
+    bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 || o.retries > ER_JOB_RETRIES_MOST;
+    if (!error && wrong) error = EINVAL;
+    errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
+    if (!error && !jobs) error = ENOMEM;
+    if (error) {
+        errno = error;
+        return NULL;
+    }
+    jobs->opts = o;
+    jobs->pool = pool;
+    jobs->http = http;
+    jobs->wake[0] = jobs->wake[1] = jobs->lines.fd = -1;
+    error = make_parts(jobs);
+    if (error) {
+        free_all(jobs);
+        errno = error;
+        return NULL;
+    }
+    /* the whole chain stands before anything begins: without memory for it nothing has */
+    errand_future *start;
+    errand_promise *gate = errand_promise_new(pool, &start);
+    jobs->done = errand_then(errand_then(start, begin, jobs), over, jobs);
+    errand_resolve(gate, errand_ok(NULL, NULL));
+    return jobs;
+}
+
+int errand_jobs_wait(errand_jobs *jobs, int64_t ms) { return jobs ? errand_wait(jobs->done, ms) : EINVAL; }
+
+void errand_jobs_stop(errand_jobs *jobs)
+{
+    if (!jobs || er_swap(&jobs->told, 1)) return;
+    er_lock_take(&jobs->lock);
+    jobs->stats.stopped = !jobs->input_over;
+    er_lock_give(&jobs->lock);
+    er_file_write(jobs->wake[1], "", 1, NULL); /* the only byte there ever is, so there is room */
+}
+
+void errand_jobs_cancel(errand_jobs *jobs)
+{
+    if (!jobs) return;
+    errand_jobs_stop(jobs);
+    errand_cancel(jobs->done);
+}
+
+int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t size)
+{
+    if (!jobs) return EINVAL;
+    er_lock_take(&jobs->lock);
+    errand_jobs_stats s = jobs->stats;
+    s.p50_ms = (int64_t)(er_spread_at(&jobs->times, 0.5) / 1000);
+    s.p99_ms = (int64_t)(er_spread_at(&jobs->times, 0.99) / 1000);
+    er_lock_give(&jobs->lock);
+    return er_options_give(out, size, &s, sizeof s);
+}
+
+void errand_jobs_free(errand_jobs *jobs)
+{
+    if (!jobs) return;
+    errand_jobs_cancel(jobs);
+    errand_result r = errand_await(jobs->done);
+    errand_result_free(&r);
+    free_all(jobs);
+}

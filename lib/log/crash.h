@@ -1,0 +1,11 @@
+/* log/crash.h -- the end of the process. */
+#ifndef ER_CRASH_H
+#define ER_CRASH_H
+
+#include "log/hub.h"
+
+void er_crash_forget(er_hub *hub);
+void er_exit_watch(er_hub *hub); /* from now on what it has said by then is written */
+void er_exit_forget(er_hub *hub);
+
+#endif

@@ -1,0 +1,17 @@
+/* policy/backoff.h -- how long to wait before another attempt. */
+#ifndef ER_BACKOFF_H
+#define ER_BACKOFF_H
+
+#include "policy/spec.h"
+
+/* What a wait is computed from. The same number, seed and `before` give the same wait, but for functions of the user's. */
+typedef struct er_wait_from {
+    uint64_t           seed;
+    int64_t            before; /* the wait before this one; -1: none */
+    const errand_view *view;   /* of the attempt that has ended: its number counts */
+} er_wait_from;
+int64_t er_wait_of(const errand_wait_spec *wait, const er_wait_from *from);
+/* The same from first, most, factor and jitter. */
+int64_t er_backoff_of(int64_t first, int64_t most, double factor, errand_jitter jitter, const er_wait_from *from);
+
+#endif

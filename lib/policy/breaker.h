@@ -1,0 +1,31 @@
+/* policy/breaker.h -- what a run asks of a breaker. */
+#ifndef ER_BREAKER_H
+#define ER_BREAKER_H
+
+#include "policy/keyed.h"
+
+struct er_breaker_member;
+
+/* What an errand_call is: one attempt, from its asking until it is told about. Zeroed: none, and telling about it does nothing. */
+typedef struct er_call_lease {
+    struct er_breaker_member *member; /* pinned; keeps the breaker */
+    int64_t                   began_ns;
+    uint32_t                  era;    /* of the member when it was lent: what began in another state says nothing of this one */
+    uint32_t                  probe;  /* 1..3; 0: an ordinary call */
+    uint64_t                  lease;  /* which lending of that probe */
+} er_call_lease;
+
+typedef enum er_verdict { ER_CALL_WELL, ER_CALL_FAILED, ER_CALL_UNKNOWN } er_verdict;
+
+/* What an end says of the other side. The table stands in limits.h. NULL: ER_CALL_UNKNOWN. */
+er_verdict er_verdict_of(const errand_result *how);
+
+/* 0: go on, and tell. ERRAND_EOPEN: *again_ms (may be NULL) says in how many ms it is worth asking again (-1: it is forced open).
+ * EINVAL, ENOMEM, ERRAND_EFORKED. */
+int  er_breaker_ask(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms);
+/* Each outcome, once: ER_CALL_UNKNOWN for a cancel. How long it took is measured here (slow_ms). Zeroes *call. */
+void er_breaker_tell(er_call_lease *call, er_verdict verdict);
+
+errand_breaker *er_breaker_keep(errand_breaker *breaker);
+
+#endif

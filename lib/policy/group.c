@@ -1,0 +1,515 @@
+/* policy/group.c -- a nursery.
+ *
+ *     member:  held (at_once is reached) --> running --> ended --taken by next, join or close--> gone
+ *
+ * All members that are not gone stand in `members`, in order of index; those held and those ended stand in a second list too.
+ * One lock guards the lists; futures are made, watched, cancelled and results freed without it. A member belongs to the group
+ * until it ends, so its waiter can live in it; the group's memory is kept by its handle and by each unended member. What
+ * cancels all looks for members that have not been told yet, some at a time, until none is left. */
+#include "async/current.h"
+#include "async/park.h"
+#include "policy/run.h"
+#include "async/dump.h"
+#include "async/submit.h"
+
+#include "base/options.h"
+
+#include <errand/group.h>
+
+#include <errno.h>
+
+typedef enum state { HELD, BEGINNING, RUNNING, ENDED } state;
+
+typedef struct member {
+    er_node in_order;
+    er_node in_state; /* held, or ended */
+    errand_group *group;
+    size_t index;
+    state state;
+    er_cell *input;
+    er_waiter waiter;
+    errand_result result;
+    bool counted;          /* against at_once */
+    errand_policy *policy; /* the rest is for those held */
+    errand_task task;
+    er_context *context;
+    int64_t deadline_ns, begin_by_ns;
+    const void *site;
+} member;
+
+typedef struct joint { /* the future of join */
+    er_cell cell;
+    errand_group *group; /* counted */
+    errand_results *results;
+    er_list members;       /* taken when the last one has ended */
+    errand_result *failed; /* that of them which failed first */
+} joint;
+
+struct errand_group {
+    er_cell cell; /* never ends: for its count, and for who looks for a circle through `next` */
+    errand_group_opts how;
+    er_lock lock; /* guards all below */
+    er_list members, held, ended, watchers;
+    size_t n, unended, running;
+    bool full, gone;    /* join or close was called; close has, and nobody takes results any more */
+    bool beginning;     /* somebody begins those held, and looks again */
+    bool failed;        /* one has */
+    errand_reason told; /* who cancelled all of them */
+    joint *join;
+};
+
+static void free_member(member *m)
+{
+    errand_result_free(&m->result);
+    errand_policy_free(m->policy);
+    er_context_drop(m->context);
+    er_free(m);
+}
+
+static void wake_all(errand_group *g) /* under the lock */
+{
+    for (er_node *n = g->watchers.head.next; n != &g->watchers.head; n = n->next) {
+        er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
+    }
+}
+
+/* ---- ending ---- */
+
+/* The lock is held. All have ended: they go to him who joined, in one step with that, so that a close finds nothing left. */
+static joint *take_join(errand_group *g)
+{
+    joint *j = g->unended ? NULL : g->join;
+    if (!j) return NULL;
+    g->join = NULL;
+    for (er_node *n = g->ended.head.next; n != &g->ended.head && !j->failed && !g->how.keep_going; n = n->next) {
+        member *m = er_of(n, member, in_state);
+        if (m->result.error) j->failed = &m->result;
+    }
+    er_list_take_all(&j->members, &g->members);
+    er_list_init(&g->ended);
+    return j;
+}
+
+/* His future ends. Without the lock. */
+static void conclude(joint *j)
+{
+    errand_results *results = j->results;
+    j->results = NULL;
+    errand_result r = { 0 };
+    size_t n = 0;
+    for (er_node *at; (at = er_list_pop(&j->members));) {
+        member *m = er_of(at, member, in_order);
+        if (&m->result == j->failed) r = m->result;
+        else results->at[n++] = m->result;
+        m->result = (errand_result){ 0 };
+        free_member(m);
+    }
+    results->n = n;
+    for (size_t i = 0; i < n && r.error; i++) {
+        if (!results->at[i].error || errand_result_reason(&results->at[i]) == ERRAND_BY_SIBLING) continue;
+        er_result_because(&r, results->at[i]);
+        results->at[i] = (errand_result){ 0 };
+    }
+    if (r.error) er_results_free(results);
+    else r = errand_ok(results, er_results_free);
+    er_cell_try_end(&j->cell, r);
+    er_cell_release(&j->cell);
+}
+
+static void cancel_all(errand_group *g, errand_reason reason);
+static void begin_held(errand_group *g);
+
+/* What was gathered under the lock is done after it. */
+static void ended(member *m, errand_result r)
+{
+    errand_group *g = m->group;
+    bool cancel = false;
+    er_lock_take(&g->lock);
+    m->result = r;
+    m->state = ENDED;
+    g->unended--;
+    g->running -= m->counted;
+    if (r.error && !g->failed) {
+        g->failed = true;
+        cancel = !g->how.keep_going;
+        if (cancel && !g->told)
+            g->told = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
+    }
+    bool gone = g->gone;
+    if (gone) er_list_remove(&m->in_order);
+    else er_list_push(&g->ended, &m->in_state);
+    joint *j = take_join(g);
+    wake_all(g);
+    er_lock_give(&g->lock);
+    if (gone) free_member(m);
+    if (cancel) cancel_all(g, ERRAND_BY_SIBLING);
+    begin_held(g);
+    if (j) conclude(j);
+    er_cell_release(&g->cell);
+}
+
+static void input_ended(er_waiter *waiter)
+{
+    member *m = er_of(waiter, member, waiter);
+    er_cell *f = waiter->cell;
+    er_lock_take(&m->group->lock);
+    m->input = NULL;
+    er_lock_give(&m->group->lock);
+    errand_result r = er_cell_take(f);
+    er_cell_release(f);
+    ended(m, r);
+}
+
+static void watch(member *m, er_cell *f)
+{
+    errand_group *g = m->group;
+    er_lock_take(&g->lock);
+    m->input = f;
+    m->state = RUNNING;
+    errand_reason told = g->told;
+    er_lock_give(&g->lock);
+    m->waiter.fn = input_ended;
+    if (told) er_cell_cancel(f, told); /* it was cancelled before it had its future */
+    if (!er_cell_watch(f, &m->waiter)) input_ended(&m->waiter);
+}
+
+/* Never to be begun. */
+static void leave_out(member *m, errand_reason reason)
+{
+    if (m->task.free) m->task.free(m->task.arg);
+    ended(m, er_told_result(reason));
+}
+
+static void begin(member *m, bool urgent)
+{
+    errand_group *g = m->group;
+    er_lock_take(&g->lock);
+    errand_reason late = g->told;
+    er_lock_give(&g->lock);
+    errand_task task = m->task;
+    if (urgent && task.start_within_ms) { /* it counts from when it was given */
+        int64_t left = er_ms_until(er_pool_now(g->cell.pool), m->begin_by_ns);
+        if (left <= 0 && !late) late = ERRAND_BY_TOTAL;
+        task.start_within_ms = left;
+    }
+    if (late) {
+        leave_out(m, late);
+        return;
+    }
+    watch(m, er_run(g->cell.pool, m->policy, &task, er_context_keep(m->context), m->deadline_ns, urgent, m->site));
+}
+
+/* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
+static void begin_held(errand_group *g)
+{
+    er_lock_take(&g->lock);
+    if (g->beginning) {
+        er_lock_give(&g->lock);
+        return;
+    }
+    while (g->running < g->how.at_once && !er_list_empty(&g->held)) {
+        member *m = er_of(er_list_pop(&g->held), member, in_state);
+        m->state = BEGINNING;
+        g->running++;
+        g->beginning = true;
+        er_lock_give(&g->lock);
+        begin(m, true);
+        er_lock_take(&g->lock);
+        g->beginning = false;
+    }
+    er_lock_give(&g->lock);
+}
+
+static void cancel_all(errand_group *g, errand_reason reason)
+{
+    er_list held;
+    er_lock_take(&g->lock);
+    if (!g->told) g->told = reason;
+    reason = g->told;
+    er_list_take_all(&held, &g->held);
+    for (er_node *n = held.head.next; n != &held.head; n = n->next) er_of(n, member, in_state)->state = BEGINNING;
+    er_lock_give(&g->lock);
+    for (er_node *n; (n = er_list_pop(&held));) {
+        member *m = er_of(n, member, in_state);
+        m->counted = false;
+        leave_out(m, reason);
+    }
+    for (;;) {
+        er_cell *some[64];
+        size_t n = 0;
+        er_lock_take(&g->lock);
+        for (er_node *at = g->members.head.next; at != &g->members.head && n < 64; at = at->next) {
+            member *m = er_of(at, member, in_order);
+            if (m->input && !er_cell_ended(m->input) && !er_cell_told(m->input)) some[n++] = er_cell_keep(m->input);
+        }
+        er_lock_give(&g->lock);
+        if (!n) return;
+        for (size_t i = 0; i < n; i++) {
+            er_cell_pass_on(some[i], reason);
+            er_cell_release(some[i]);
+        }
+    }
+}
+
+/* ---- taking in ---- */
+
+/* The state it has in the group: BEGINNING, and the caller begins it, or HELD; ENDED: it may not come in any more. */
+static state enter(errand_group *g, member *m, bool limited)
+{
+    er_lock_take(&g->lock);
+    state in = ENDED;
+    if (!g->full) {
+        m->group = g;
+        m->index = g->n++;
+        m->counted = limited && g->how.at_once;
+        er_list_push(&g->members, &m->in_order);
+        g->unended++;
+        er_cell_keep(&g->cell);
+        in = m->counted && !g->told && g->running >= g->how.at_once ? HELD : BEGINNING;
+        m->state = in;
+        if (in == HELD) er_list_push(&g->held, &m->in_state);
+        else g->running += m->counted;
+    }
+    er_lock_give(&g->lock);
+    return in;
+}
+
+int errand_group_add(errand_group *g, errand_future *f)
+{
+    if (!f || !er_cell_consume(f)) return EINVAL;
+    member *m = g ? er_alloc_zero(sizeof *m) : NULL;
+    int error = !g ? EINVAL : er_pool_dead(g->cell.pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
+    if (!error) {
+        er_label label = er_cell_label(f); /* for who tells of it */
+        m->task.name = label.name;
+        m->site = label.site;
+        if (enter(g, m, false) == ENDED) error = EINVAL;
+    }
+    if (!error) {
+        watch(m, f);
+        return 0;
+    }
+    er_free(m);
+    errand_cancel(f);
+    er_cell_drop(f);
+    return error;
+}
+
+int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task, size_t size)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(g ? g->cell.pool : NULL, &own, task, size);
+    if (refusal) {
+        int error = refusal->result.error;
+        er_cell_drop(refusal); /* the caller has it: it is not told to the log */
+        return error;
+    }
+    int error = 0;
+    member *m = er_alloc_zero(sizeof *m);
+    er_context *context = er_context_for(&own, &error);
+    if (!m || error) {
+        error = ENOMEM;
+        er_context_drop(context);
+    } else {
+        m->policy = policy ? er_policy_keep(policy) : NULL;
+        m->task = own;
+        m->context = context;
+        m->deadline_ns = er_run_deadline(g->cell.pool, policy, &own);
+        m->begin_by_ns = er_deadline(er_pool_now(g->cell.pool),
+                                     own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
+        m->site = __builtin_return_address(0);
+        state in = enter(g, m, true);
+        if (in == BEGINNING) begin(m, false);
+        if (in != ENDED) return 0; /* held, it may have been begun, have ended and be gone by now */
+        error = EINVAL;
+        m->task.free = NULL;
+        free_member(m);
+        m = NULL;
+    }
+    er_free(m);
+    if (own.free) own.free(own.arg);
+    return error;
+}
+
+/* ---- taking out ---- */
+
+int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t ms)
+{
+    if (!g || !r || ms < 0) return EINVAL;
+    if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
+    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->cell.pool), ms);
+    er_watcher w = { .wait.input = ms == ERRAND_FOREVER ? &g->cell : NULL };
+    member *m = NULL;
+    int error = 0;
+    er_lock_take(&g->lock);
+    er_list_push(&g->watchers, &w.node);
+    while (!m && !error) {
+        if (!er_list_empty(&g->ended)) {
+            m = er_of(er_list_pop(&g->ended), member, in_state);
+            er_list_remove(&m->in_order);
+        } else if (!g->unended) {
+            error = ENODATA;
+        } else {
+            er_parker_clear(&w.wait.parker, ER_WAKE);
+            er_lock_give(&g->lock);
+            uint32_t bits = ms ? er_pool_park(&w.wait, ER_WAKE, g->cell.pool, deadline) : 0;
+            if (bits & ER_TOLD) error = er_told_error(er_told_here());
+            else if (bits & ER_DEADLOCK) error = EDEADLK;
+            else if (!(bits & ER_WAKE)) error = ETIMEDOUT;
+            er_lock_take(&g->lock);
+        }
+    }
+    er_list_remove(&w.node);
+    er_lock_give(&g->lock);
+    if (error) return error;
+    *r = m->result;
+    if (index) *index = m->index;
+    m->result = (errand_result){ 0 };
+    free_member(m);
+    return 0;
+}
+
+/* ---- joining ---- */
+
+static void cancel_join(er_cell *cell, errand_reason reason) { cancel_all(er_of(cell, joint, cell)->group, reason); }
+
+static void free_join(er_cell *cell)
+{
+    joint *j = er_of(cell, joint, cell);
+    if (j->results) er_results_free(j->results);
+    er_cell_release(&j->group->cell);
+    er_cell_bury(cell);
+}
+
+#define LOOKED_AT 256 /* looking for a circle counts through the members anew for each: not for ever */
+
+static bool input_of(errand_group *g, size_t i, er_cell **input) /* the lock is held */
+{
+    *input = NULL;
+    er_node *at = g->members.head.next;
+    for (size_t n = 0; n < i && at != &g->members.head; n++) at = at->next;
+    bool there = i < LOOKED_AT && at != &g->members.head;
+    member *m = there ? er_of(at, member, in_order) : NULL;
+    if (m && m->input) *input = er_cell_keep(m->input);
+    return there;
+}
+
+static bool input_of_join(er_cell *cell, size_t i, er_cell **input)
+{
+    errand_group *g = er_of(cell, joint, cell)->group;
+    er_lock_take(&g->lock);
+    bool there = input_of(g, i, input);
+    er_lock_give(&g->lock);
+    return there;
+}
+
+/* What next waits for: any of those that run. Unknown while one begins, or has just ended, or they are too many. */
+static bool input_of_next(er_cell *cell, size_t i, er_cell **input)
+{
+    errand_group *g = er_of(cell, errand_group, cell);
+    er_lock_take(&g->lock);
+    bool known = er_list_empty(&g->ended);
+    size_t n = 0;
+    for (er_node *at = g->members.head.next; known && at != &g->members.head; at = at->next) {
+        known = ++n < LOOKED_AT && er_of(at, member, in_order)->state != BEGINNING;
+    }
+    bool there = known && input_of(g, i, input);
+    er_lock_give(&g->lock);
+    return there;
+}
+
+static void free_group(er_cell *cell) { er_free(er_of(cell, errand_group, cell)); }
+static const er_cell_kind group_kind = { .free = free_group, .input = input_of_next, .any = true };
+
+static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join, .input = input_of_join };
+
+errand_future *errand_group_join(errand_group *g)
+{
+    if (!g) return er_failed(NULL, errand_failf(EINVAL, "group is NULL"));
+    if (er_pool_dead(g->cell.pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    er_lock_take(&g->lock);
+    bool open = !g->full;
+    g->full = true;
+    size_t n = 0;
+    for (er_node *at = g->members.head.next; at != &g->members.head; at = at->next) n++;
+    er_lock_give(&g->lock);
+    if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
+    joint *j = er_alloc_zero(sizeof *j);
+    errand_results *results = er_results_new(n); /* ending must not need any */
+    if (!j || !results) {
+        er_free(j);
+        er_results_free(results);
+        return er_failed(g->cell.pool, errand_fail(ENOMEM));
+    }
+    er_cell_init(&j->cell, &join_kind, g->cell.pool);
+    j->results = results;
+    j->group = g;
+    er_cell_keep(&g->cell);
+    er_cell_keep(&j->cell);
+    er_lock_take(&g->lock);
+    g->join = j;
+    joint *over = take_join(g);
+    er_lock_give(&g->lock);
+    if (over) conclude(over);
+    return &j->cell;
+}
+
+int errand_group_close(errand_group *g, int64_t within_ms)
+{
+    if (!g || within_ms < 0) return EINVAL;
+    if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
+    er_lock_take(&g->lock);
+    g->full = true;
+    er_lock_give(&g->lock);
+    cancel_all(g, ERRAND_BY_CALLER);
+
+    errand_frame frame; /* closing is clean-up: it is not cut short by a cancel of the calling task */
+    errand_enter(&frame, within_ms, true);
+    er_watcher w = { .wait.input = NULL };
+    er_list left;
+    er_lock_take(&g->lock);
+    er_list_push(&g->watchers, &w.node);
+    for (bool waiting = true; g->unended && waiting;) {
+        er_parker_clear(&w.wait.parker, ER_WAKE);
+        er_lock_give(&g->lock);
+        waiting = er_pool_park(&w.wait, ER_WAKE, g->cell.pool, INT64_MAX) & ER_WAKE;
+        er_lock_take(&g->lock);
+    }
+    er_list_remove(&w.node);
+    int error = g->unended ? ETIMEDOUT : 0;
+    er_list_init(&left);
+    if (!g->join) { /* else the join takes them, when the last one has ended */
+        g->gone = true;
+        er_list_take_all(&left, &g->ended);
+        for (er_node *n = left.head.next; n != &left.head; n = n->next)
+            er_list_remove(&er_of(n, member, in_state)->in_order);
+    }
+    er_lock_give(&g->lock);
+    errand_leave(&frame);
+    for (er_node *n; (n = er_list_pop(&left));) {
+        member *m = er_of(n, member, in_state);
+        er_pool_unheard(g->cell.pool, &m->result, m->task.name, m->site);
+        free_member(m);
+    }
+    er_cell_release(&g->cell);
+    return error;
+}
+
+/* ---- making ---- */
+
+errand_group *errand_group_new_sized(errand_pool *pool, const errand_group_opts *opts, size_t size)
+{
+    errand_group_opts o;
+    int error = pool ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    if (!error && er_pool_dead(pool)) error = ERRAND_EFORKED;
+    errand_group *g = error ? NULL : er_alloc_zero(sizeof *g);
+    if (!g) {
+        errno = error ? error : ENOMEM;
+        return NULL;
+    }
+    er_cell_init(&g->cell, &group_kind, pool);
+    g->how = o;
+    er_list *lists[] = { &g->members, &g->held, &g->ended, &g->watchers };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
+    return g;
+}

@@ -1,0 +1,55 @@
+/* policy/keyed.h -- a limit's members by key. The limit's one lock guards the keyed and what is in its members; a member lives in
+ * what it is a member of. The NULL key's member is part of the limit itself and is never forgotten. */
+#ifndef ER_KEYED_H
+#define ER_KEYED_H
+
+#include "base/list.h"
+#include "async/job.h"
+
+#include <errand/limits.h>
+
+typedef struct er_member {
+    er_node           node;  /* in the keyed's list, least recently used first; not listed: the NULL key's */
+    struct er_member *chain; /* in its bucket; or among the forgotten */
+    uint64_t          hash;
+    uint32_t          pins;  /* who relies on it beyond a call: it is not forgotten. Under the lock */
+    char             *key;   /* behind the member, in the same memory; NULL: the NULL key's */
+} er_member;
+
+typedef struct er_keyed er_keyed;
+typedef struct er_keyed_kind {
+    size_t size;                                         /* of a member, which begins with er_member */
+    void (*init)(er_keyed *keyed, er_member *member);  /* what is zeroed so far */
+    bool (*idle)(er_keyed *keyed, er_member *member);  /* forgetting it loses nothing that binds. Under the lock */
+    void (*gone)(er_keyed *keyed);                     /* the last count is given back: frees the limit */
+} er_keyed_kind;
+
+struct er_keyed {
+    const er_keyed_kind *kind;
+    errand_pool          *pool;  /* kept */
+    uint32_t              count; /* handle, and whatever keeps the limit */
+    er_lock               lock;  /* guards all below */
+    uint64_t              seed;
+    unsigned              max_keys, keys;
+    uint32_t              mask;
+    er_member           **buckets; /* NULL until a key is used */
+    er_member            *plain, *forgotten;
+    er_list               used;
+};
+
+/* At the beginning of a limit; plain is its embedded member. Counts 1 and keeps the pool. EINVAL, ERRAND_EFORKED. */
+int  er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool, unsigned max_keys, er_member *plain);
+void er_keyed_keep(er_keyed *keyed);
+void er_keyed_release(er_keyed *keyed); /* the last one frees all members, and the limit */
+
+/* Finds key's member, or makes one, and takes the lock. EINVAL (an overlong key), ENOMEM, ERRAND_EFORKED: it is not taken. */
+int er_keyed_enter(er_keyed *keyed, const char *key, er_member **member);
+/* The same without making one, nor is it a use: ENOENT. */
+int er_keyed_find(er_keyed *keyed, const char *key, er_member **member);
+/* Gives the lock. */
+void er_keyed_leave(er_keyed *keyed);
+
+/* All members, the NULL key's first; under the lock. NULL: past the end. */
+er_member *er_keyed_next(er_keyed *keyed, er_member *member);
+
+#endif

@@ -1,0 +1,52 @@
+/* policy/policy.h -- a recipe, checked, and what is counted of it. */
+#ifndef ER_POLICY_H
+#define ER_POLICY_H
+
+#include "policy/quantile.h"
+#include "policy/breaker.h"
+#include "policy/budget.h"
+#include "policy/rate.h"
+#include "policy/sem.h"
+#include "policy/spec.h"
+
+#include <errand/policy.h>
+
+#define ER_HINT_DEFAULT (-1) /* hint_most_ms: what is left, else 5 min */
+#define ER_NO_LIMIT     UINT32_MAX
+
+struct errand_policy {
+    uint32_t count; /* handles */
+    unsigned most;  /* attempts; ER_NO_LIMIT */
+    bool plain;     /* it adds nothing to a task but being counted */
+    bool own_ask;   /* after an attempt code of the user's decides or is told */
+    bool own_end;   /* so does it at the end of a failed run */
+    bool repeats;   /* failures may be tried again */
+    bool hedges;
+    bool limited;           /* rate, sem, breaker */
+    errand_policy_opts how; /* defaults filled in; times that were 0 for "none" are ERRAND_FOREVER */
+    er_quantile *latency;   /* NULL: no percentile is asked for */
+    char apart[ER_LINE];
+    int64_t begun; /* runs: relaxed, written by who begins them */
+    char further_apart[ER_LINE];
+    int64_t ended; /* runs: see policy.c; written by who ends them, as these (relaxed): */
+    uint64_t succeeded, failed, cancelled, unplain;                    /* the last: runs that are no mere tasks; */
+    uint64_t attempts, hedged, hedges_won, retries, degraded, refused; /* of those alone */
+    int64_t asleep;
+};
+
+ER_SHARED errand_policy *er_policy_keep(const errand_policy *policy);
+
+/* A run keeps the policy from begin to end; the caller of begin has a handle. Between them its result is counted. */
+errand_policy *er_policy_begin(const errand_policy *policy);
+void er_policy_tell(errand_policy *policy, const errand_result *how);
+void er_policy_end(errand_policy *policy);
+static inline void er_policy_count(uint64_t *counter) { er_add_relaxed(counter, 1); /* relaxed: a figure for people */ }
+
+/* The wait after attempt view->number, in ms, if the other side asks for nothing. */
+int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_view *view);
+
+/* How long a successful attempt took; and after how long a hedge is to begin, in ns (INT64_MAX: not known yet). */
+void er_policy_took(const errand_policy *policy, int64_t ns);
+int64_t er_policy_hedge_after(const errand_policy *policy);
+
+#endif

@@ -1,0 +1,56 @@
+/* policy/quantile.c -- the latest LATEST of them, in a ring; every NEW of them the quantile is chosen anew. Exact, small, and it forgets;
+ * sorting a copy costs some microseconds each time, on the thread that brought the last of the NEW. */
+#include "policy/quantile.h"
+
+#include "base/atomic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LATEST = 256, NEW = 16, LEAST = 20 };
+
+struct er_quantile {
+    double quantile;
+    unsigned generation; /* of the process that made it: in a child, a thread of the parent may hold the lock for ever */
+    int64_t chosen; /* atomic, relaxed: a figure */
+    er_lock lock;   /* guards the rest */
+    unsigned n;     /* in all; stays above LATEST once it is */
+    int64_t ns[LATEST];
+};
+
+er_quantile *er_quantile_new(double quantile)
+{
+    er_quantile *l = er_alloc_zero(sizeof *l);
+    if (!l) return NULL;
+    l->quantile = quantile;
+    l->generation = er_fork_generation();
+    l->chosen = -1;
+    return l;
+}
+
+void er_quantile_free(er_quantile *latency) { er_free(latency); }
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+void er_quantile_add(er_quantile *l, int64_t ns)
+{
+    int64_t sorted[LATEST];
+    if (l->generation != er_fork_generation()) return; /* a child keeps the estimate that its parent had */
+    er_lock_take(&l->lock);
+    l->ns[l->n % LATEST] = ns;
+    l->n = l->n + 1 < 2 * LATEST ? l->n + 1 : LATEST;
+    unsigned n = l->n < LATEST ? l->n : LATEST;
+    bool anew = n == LEAST || (n > LEAST && l->n % NEW == 0);
+    if (anew) memcpy(sorted, l->ns, n * sizeof *sorted);
+    er_lock_give(&l->lock);
+    if (!anew) return;
+    qsort(sorted, n, sizeof *sorted, compare);
+    unsigned at = (unsigned)(l->quantile * n);                 /* the smallest that is not below so many */
+    er_store_relaxed(&l->chosen, sorted[at < n ? at : n - 1]); /* relaxed: of two that come at once either will do */
+}
+
+int64_t er_quantile_ns(er_quantile *l) { return er_load_relaxed(&l->chosen); /* relaxed: a figure */ }

@@ -1,0 +1,338 @@
+/* policy/rate.c -- so many a second: GCRA with reserved turns.
+ *
+ * `next` is the theoretical arrival time (ITU-T I.371): when the bucket will be empty again if nobody comes. A caller who comes
+ * at t gets the turn max(t, next - slack), slack = (burst - 1) * interval, and moves next to max(t, next) + interval, which is his
+ * `after`. All `after` of turns given out are at least an interval apart, and each turn comes in [after - interval - slack,
+ * after - interval]: that is why any interval of time has at most burst + t * rate of them.
+ *
+ * Waiters stand in a line in the order of their turns. Who leaves it gives his turn back: the last one moves next back; else it
+ * becomes a gap before the one behind him (`gap` counts turns), and the next to come takes the earliest of those whose
+ * [..] above is not past. A turn that comes takes the gap before it along.
+ *
+ * A pause moves every turn that is still to come, those given out already included, by the same amount: `moved` grows, and
+ * a timer that comes too early for that sleeps on. Whether a turn has come or was left is decided under the lock by turn->member;
+ * while a timer is armed anew (rearming) nobody leaves, for that could neither disarm it nor be noticed.
+ * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some centuries from
+ * now, are LAST, which is still a time that a timer can be armed for. */
+#include "policy/rate.h"
+
+#include "base/options.h"
+#include "async/task.h"
+
+#include <errno.h>
+
+#define LAST   (INT64_MAX - 1)
+#define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
+#define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
+
+typedef struct er_rate_member {
+    er_member base;
+    er_instant next;
+    er_instant moved;  /* by pauses, in all */
+    er_instant paused; /* until then */
+    unsigned waiting, rearming;
+    er_list line, gapped; /* gapped: those of the line with a gap */
+    uint64_t granted, left, refused;
+} er_rate_member;
+
+struct errand_rate {
+    er_keyed keyed;
+    const char *name;
+    er_instant interval, slack;
+    er_rate_member plain;
+};
+
+static errand_rate *rate_of(er_keyed *keyed) { return er_of(keyed, errand_rate, keyed); }
+static er_rate_member *member_of(er_member *m) { return er_of(m, er_rate_member, base); }
+
+static er_instant later(er_instant a, er_instant b) { return a > b ? a : b; }
+static er_instant capped(er_instant a) { return a > AGES ? AGES : a; }
+static int64_t rounded_up(er_instant a)
+{
+    er_instant ns = (a >> 32) + ((a & 0xffffffff) != 0);
+    return ns > LAST ? LAST : (int64_t)ns;
+}
+
+static er_instant of_ns(double ns, double most) /* rounded up: never more are let through than was asked for */
+{
+    if (ns > most) ns = most;
+    double part = ns * 4294967296.0;
+    er_instant down = (er_instant)part;
+    return down + (part > (double)down);
+}
+
+/* ---- under the lock ---- */
+
+static er_instant after_of(const er_rate_member *m, const er_turn *t) { return t->after + m->moved; }
+static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + m->moved; }
+
+static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
+{
+    if (!by) return;
+    if (!t->gap) { /* in the order of the line: its place is looked for from the end */
+        er_node *before = m->gapped.head.prev;
+        while (before != &m->gapped.head && er_of(before, er_turn, gapped)->after > t->after) before = before->prev;
+        t->gapped = (er_node){ before->next, before };
+        before->next->prev = &t->gapped;
+        before->next = &t->gapped;
+    }
+    t->gap += by;
+}
+
+static void narrow_gap(er_turn *t, uint64_t by)
+{
+    if (!by) return;
+    t->gap -= by;
+    if (!t->gap) er_list_remove(&t->gapped);
+}
+
+/* The one before whose turn there is one to be had for who comes at `come`; NULL: only behind all. */
+static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant come)
+{
+    for (er_node *n; (n = er_list_first(&m->gapped));) {
+        er_turn *t = er_of(n, er_turn, gapped);
+        er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
+        uint64_t usable = room < 0                             ? 0
+                          : room / rate->interval > UINT32_MAX ? t->gap
+                                                               : (uint64_t)(room / rate->interval);
+        if (usable < t->gap) narrow_gap(t, t->gap - usable);
+        if (t->gap) return t;
+    }
+    return NULL;
+}
+
+/* When whoever comes now has a turn, and what is `after` it; *behind: whose gap that is. */
+static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after, er_turn **behind)
+{
+    er_instant come = later(NS(now), m->paused);
+    *behind = first_gap(rate, m, come);
+    if (*behind) *after = after_of(m, *behind) - (er_instant)(*behind)->gap * rate->interval;
+    else *after = later(come, m->next) + rate->interval;
+    return later(come, *after - rate->interval - rate->slack);
+}
+
+static void stand_in_line(er_rate_member *m, er_turn *t, er_turn *behind)
+{
+    t->member = m;
+    m->waiting++;
+    if (behind) {
+        t->node = (er_node){ &behind->node, behind->node.prev };
+        t->node.prev->next = &t->node;
+        behind->node.prev = &t->node;
+    } else {
+        er_list_push(&m->line, &t->node);
+    }
+}
+
+static uint64_t leave_line(er_turn *t) /* the gap before it */
+{
+    uint64_t gap = t->gap;
+    narrow_gap(t, gap);
+    er_list_remove(&t->node);
+    t->member->waiting--;
+    t->member = NULL;
+    return gap;
+}
+
+static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
+{
+    er_node *behind = t->node.next;
+    bool last = behind == &m->line.head;
+    /* behind the last one there may be turns that are no longer waited for */
+    if (last && m->next != after_of(m, t)) last = false;
+    uint64_t gap = leave_line(t) + 1;
+    if (behind != &m->line.head) widen_gap(m, er_of(behind, er_turn, node), gap);
+    else if (last) m->next -= (er_instant)gap * rate->interval;
+}
+
+/* ---- turns ---- */
+
+static void turn_came(er_timer *timer)
+{
+    er_turn *t = er_of(timer, er_turn, timer);
+    errand_rate *rate = t->rate;
+    bool shut = er_pool_shut(rate->keyed.pool);
+    int64_t now = er_pool_now(rate->keyed.pool);
+    er_lock_take(&rate->keyed.lock);
+    er_rate_member *m = t->member;
+    int64_t at = m ? rounded_up(turn_of(m, t)) : 0;
+    bool sleeps_on = m && !shut && at > now; /* a pause has moved it meanwhile */
+    if (sleeps_on) {
+        m->rearming++;
+        er_keyed_keep(&rate->keyed);
+    } else if (m && shut) give_back(rate, m, t);
+    else if (m) {
+        leave_line(t);
+        m->granted++;
+    }
+    er_keyed_leave(&rate->keyed);
+    if (!sleeps_on) {
+        t->came(t, shut || !m ? ECANCELED : 0);
+        return;
+    }
+    int error = er_timer_sleep(rate->keyed.pool, timer, at); /* if it succeeds the turn may be gone already */
+    er_lock_take(&rate->keyed.lock);
+    m->rearming--; /* until now it is not forgotten */
+    if (error) give_back(rate, m, t);
+    er_keyed_leave(&rate->keyed);
+    if (error) t->came(t, error);
+    er_keyed_release(&rate->keyed);
+}
+
+static int64_t on_clock_of(errand_pool *pool, errand_pool *theirs, int64_t deadline_ns)
+{
+    if (deadline_ns == INT64_MAX || er_pool_ref_of(pool)->clock == er_pool_ref_of(theirs)->clock) return deadline_ns;
+    int64_t left = deadline_ns - er_pool_now(theirs), now = er_pool_now(pool), sum;
+    return __builtin_add_overflow(now, left, &sum) ? LAST : sum;
+}
+
+int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns, er_turn *turn)
+{
+    er_member *base;
+    int error = er_keyed_enter(&rate->keyed, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    deadline_ns = on_clock_of(rate->keyed.pool, pool, deadline_ns);
+    int64_t now = er_pool_now(rate->keyed.pool);
+    er_instant after;
+    er_turn *behind;
+    er_instant when = look(rate, m, now, &after, &behind);
+    int64_t at = rounded_up(when);
+    turn->timer = (er_timer){ .fn = turn_came };
+    turn->rate = rate;
+    turn->after = after - m->moved; /* a pause moves all of them by moving that */
+    turn->at = when - m->moved;
+    if (at > now && at > deadline_ns) { /* a turn that is there is never late: its deadline may be this very moment */
+        error = ERRAND_ELATE;
+        m->refused++;
+    } else {
+        if (behind) narrow_gap(behind, 1);
+        else m->next = capped(after);
+        if (at > now) stand_in_line(m, turn, behind);
+        else m->granted++;
+    }
+    er_keyed_leave(&rate->keyed);
+    if (error || at <= now) return error;
+    error = er_timer_sleep(rate->keyed.pool, &turn->timer, at);
+    if (!error) return EINPROGRESS;
+    er_lock_take(&rate->keyed.lock);
+    give_back(rate, m, turn);
+    er_keyed_leave(&rate->keyed);
+    return error;
+}
+
+bool er_rate_leave(er_turn *turn)
+{
+    errand_rate *rate = turn->rate;
+    if (er_pool_dead(rate->keyed.pool)) return false; /* its lock may be held for ever */
+    unsigned turns = 0;
+    er_lock_take(&rate->keyed.lock);
+    while (turn->member && turn->member->rearming) {
+        er_lock_give(&rate->keyed.lock);
+        er_relax(&turns);
+        er_lock_take(&rate->keyed.lock);
+    }
+    er_rate_member *m = turn->member;
+    if (m) {
+        give_back(rate, m, turn);
+        m->left++;
+    }
+    er_keyed_leave(&rate->keyed);
+    return m && er_timer_disarm(rate->keyed.pool, &turn->timer);
+}
+
+/* ---- pausing ---- */
+
+int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
+{
+    if (!rate || ms < 0) return EINVAL;
+    er_member *base;
+    int error = er_keyed_enter(&rate->keyed, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    int64_t now = er_pool_now(rate->keyed.pool), until = er_deadline(now, ms);
+    er_instant from = later(NS(now), m->paused), to = NS(until > LAST ? LAST : until);
+    if (to > from) {
+        m->paused = to;
+        if (m->next > NS(now)) { /* turns to come, given out or about to be */
+            m->moved = capped(m->moved + (to - from));
+            m->next = capped(m->next + (to - from));
+        }
+    }
+    er_keyed_leave(&rate->keyed);
+    return 0;
+}
+
+/* ---- the rate itself ---- */
+
+static void init_member(er_keyed *keyed, er_member *base)
+{
+    (void)keyed;
+    er_rate_member *m = member_of(base);
+    m->next = m->paused = NS(INT64_MIN / 4); /* long ago */
+    er_list_init(&m->line);
+    er_list_init(&m->gapped);
+}
+
+static bool is_idle(er_keyed *keyed, er_member *base)
+{
+    const er_rate_member *m = member_of(base);
+    er_instant now = NS(er_pool_now(keyed->pool));
+    return !m->waiting && !m->rearming && m->next <= now && m->paused <= now;
+}
+
+static void free_rate(er_keyed *keyed) { er_free(rate_of(keyed)); }
+static const er_keyed_kind rate_kind = { sizeof(er_rate_member), init_member, is_idle, free_rate };
+
+errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *opts, size_t size)
+{
+    errand_rate_opts o;
+    int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    if (!error && !(o.per_second > 0 && o.per_second <= 1e9)) error = EINVAL; /* a NaN too */
+    errand_rate *rate = error ? NULL : er_alloc_zero(sizeof *rate);
+    if (!error && !rate) error = ENOMEM;
+    if (!error) error = er_keyed_init(&rate->keyed, &rate_kind, pool, o.max_keys, &rate->plain.base);
+    if (error) {
+        er_free(rate);
+        errno = error;
+        return NULL;
+    }
+    rate->name = o.name;
+    rate->interval = of_ns(1e9 / o.per_second, 4e18);
+    rate->slack = of_ns((o.burst ? o.burst - 1 : 0) * (1e9 / o.per_second), 4e22);
+    return rate;
+}
+
+void errand_rate_free(errand_rate *rate)
+{
+    if (rate) er_keyed_release(&rate->keyed);
+}
+
+errand_rate *er_rate_keep(errand_rate *rate)
+{
+    er_keyed_keep(&rate->keyed);
+    return rate;
+}
+
+errand_pool *er_rate_pool(const errand_rate *rate) { return rate->keyed.pool; }
+const char *er_rate_name(const errand_rate *rate) { return rate->name; }
+
+static int64_t ms_until(int64_t now, er_instant at) { return er_ms_until(now, rounded_up(at)); }
+
+int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stats *out, size_t size)
+{
+    if (!rate || !out) return EINVAL;
+    er_member *base;
+    int error = er_keyed_find(&rate->keyed, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    int64_t now = er_pool_now(rate->keyed.pool);
+    er_instant after;
+    er_turn *behind;
+    errand_rate_stats s = {
+        m->waiting, rate->keyed.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused)
+    };
+    s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
+    er_keyed_leave(&rate->keyed);
+    return er_options_give(out, size, &s, sizeof s);
+}

@@ -1,0 +1,676 @@
+/* policy/run.c -- a run under a policy: one cell from the first attempt to the last.
+ *
+ *     TRYING --an attempt failed, the last under way--> (JUDGING) --again--> SLEEPING --> TRYING ...
+ *                                                           |no
+ *                                                           +--> (LAST: gave_up, fallback) --> ended --all have returned--> OVER
+ *
+ * What happens from outside (a limit has called back, an attempt's task ended, the timer is due, a cancel) is an event: a bit in
+ * one word. Who sets a bit while no bit is set drives the run, alone, until no bit is left; so nothing else in here needs a lock, no
+ * event is lost, and nothing recurses. An event is only a hint to look: which attempt has news, whether the deadline has passed, who
+ * was told, whether the pool has shut is asked anew at each, so one that comes before its stage or after it does no harm.
+ *
+ * Several attempts may be under way at once (hedges); each has a place of its own (attempt.c), freed with it. Asleep, a run is this
+ * one piece of memory and what it remembers of its attempts; no worker, permit or connection is held. The result of the last attempt
+ * stands in the cell until the end takes its place; while a hook before an attempt looks at it nothing ends (in_hook).
+ *
+ * The user's code runs in tasks, never on the driver: JUDGING when it has a say after an attempt, LAST at the end. Meanwhile deadlines
+ * and cancels wait. Only when the pool takes no tasks any more is it called right here.
+ *
+ * The end of the cell may come before the last attempt has returned (a deadline, a hedge that won): those are cancelled, counted as
+ * abandoned, and the failure says that they may have run; the run stays until they have returned, and only then arg is freed. Attempts
+ * after the first are urgent: what has waited does not queue up again.
+ *
+ * A hedge begins when the youngest attempt is as old as the policy says, none waits for a limit, and, unless fn may overlap, each has
+ * returned its future. One that a limit or the budget refuses is asked for again only after a sleep.
+ *
+ * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
+#include "policy/run.h"
+#include "policy/attempt.h"
+
+#include "async/current.h"
+#include "async/runq.h"
+#include "async/submit.h"
+
+#include "log/producer.h"
+
+#include <errno.h>
+
+enum { NEW, TRYING, JUDGING, SLEEPING, LAST, OVER };
+
+static er_running *run_of(er_cell *cell) { return er_of(cell, er_running, cell); }
+static int64_t run_now(const er_running *r) { return er_pool_now(r->cell.pool); }
+static errand_log *run_log(const er_running *r) { return er_retry_log(&r->retry, r->cell.pool); }
+
+/* ---- its attempts ---- */
+
+static void run_add(er_running *r, er_attempt *a)
+{
+    er_cell_lock(&r->cell);
+    er_attempt **end = &r->attempts;
+    while (*end) end = &(*end)->next;
+    *end = a;
+    er_cell_unlock(&r->cell);
+}
+
+static void run_take_out(er_running *r, er_attempt *a)
+{
+    er_cell_lock(&r->cell);
+    er_attempt **at = &r->attempts;
+    while (*at != a) at = &(*at)->next;
+    *at = a->next;
+    er_cell_unlock(&r->cell);
+    er_free(a);
+}
+
+static void run_note(er_running *r, er_attempt *a, int error)
+{
+    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns ? a->ended_ns : run_now(r) };
+    er_retry_note(&r->retry, &e, error);
+}
+
+/* ---- ending ---- */
+
+static void free_arg(er_running *r)
+{
+    if (r->free_arg) r->free_arg(r->retry.arg);
+    r->free_arg = NULL;
+}
+
+static void run_disarm(er_running *r)
+{
+    if (!r->armed || !er_timer_disarm(r->cell.pool, &r->timer)) return;
+    r->armed = false;
+    er_cell_release(&r->cell);
+}
+
+/* The cell ends as it stands there; what is still under way is left. */
+static void conclude(er_running *r)
+{
+    bool over = !r->attempts;
+    if (over) {
+        r->stage = OVER;
+        run_disarm(r);
+        free_arg(r);
+    }
+    r->ended = true;
+    errand_result result = er_cell_take(&r->cell);
+    er_retry_end(&r->retry, run_log(r), run_now(r), &result);
+    if (over) er_retry_leave(&r->retry);
+    er_cell_try_end(&r->cell, result);
+}
+
+/* The last that was left behind has returned. */
+static void run_over(er_running *r)
+{
+    r->stage = OVER;
+    run_disarm(r);
+    free_arg(r);
+    er_retry_leave(&r->retry);
+}
+
+static void call_at_end(er_running *r, errand_result *result)
+{
+    const errand_policy_opts *how = &r->retry.policy->how;
+    errand_result failure = er_cell_take(&r->cell);
+    errand_view view = er_retry_view(&r->retry, r->retry.number, run_now(r), &failure);
+    if (how->gave_up) how->gave_up(&view, how->hook_arg);
+    *result = how->fallback ? how->fallback(failure, how->hook_arg) : failure;
+}
+
+static errand_result run_last(void *arg)
+{
+    er_attempt *a = arg;
+    errand_result result;
+    a->judged = true;
+    call_at_end(a->run, &result);
+    return result;
+}
+
+static void run_last_ended(er_running *r, errand_result result)
+{
+    if (!result.error && r->retry.policy->how.fallback) {
+        er_result_degrade(&result);
+        er_policy_count(&r->retry.policy->degraded);
+    }
+    r->cell.result = result;
+    conclude(r);
+}
+
+static void begin_last(er_running *r)
+{
+    r->stage = LAST;
+    er_attempt *a = er_attempt_new(r, false);
+    if (a) {
+        run_add(r, a);
+        errand_task task = { .fn = run_last, .arg = a, .name = r->retry.name, .detached = true };
+        er_attempt_watch(a, ER_LAST,
+                         er_task_submit(r->cell.pool, &task, er_context_keep(r->retry.context), INT64_MAX,
+                                        ERRAND_BY_NOBODY, true, r->idle.site));
+        return;
+    }
+    errand_result result; /* without memory: here and now, as a then-function would be */
+    bool held = er_endings_let_go();
+    call_at_end(r, &result);
+    er_endings_hold(held);
+    run_last_ended(r, result);
+}
+
+/* cell.result is how it ends. The attempts that are under way have lost, or come too late. */
+static void run_finish(er_running *r, errand_reason reason)
+{
+    errand_result *result = &r->cell.result;
+    bool lost = reason == ERRAND_BY_HEDGE;
+    for (er_attempt *a = r->attempts, *next; a; a = next) {
+        next = a->next;
+        if (a->left) continue;
+        a->left = true;
+        bool runs = a->stage == ER_RUNS;
+        if (runs) run_note(r, a, lost ? ECANCELED : result->error);
+        if (er_attempt_tell(a, reason)) {
+            run_take_out(r, a);
+            continue;
+        }
+        if (!runs) continue;
+        er_cell_abandon(a->input);
+        if (er_cell_may_have_run(a->input)) er_result_may_have_run(result);
+        if (!lost && r->retry.policy->how.breaker) er_breaker_tell(&a->call, er_verdict_of(result));
+    }
+    bool asked = result->error && r->retry.policy->own_end && errand_result_kind(result) != ERRAND_KIND_CANCELLED;
+    if (asked) begin_last(r);
+    else conclude(r);
+}
+
+/* ---- beginning ---- */
+
+static void run_refused(er_running *r, er_attempt *a, errand_result why)
+{
+    if (!a->left && a->number == r->retry.number) r->retry.number--; /* left ones leave all that to the end */
+    r->no_hedge = r->no_hedge || a->hedge; /* else it would be asked for again at once, and again */
+    run_take_out(r, a);
+    if (r->ended || r->stage == LAST || r->attempts) {
+        errand_result_free(&why);
+        if (r->ended && !r->attempts) run_over(r);
+        return;
+    }
+    er_retry_cut_short(&r->cell.result, why);
+    run_finish(r, ERRAND_BY_NOBODY);
+}
+
+static void run_begin_attempt(er_running *r, bool hedge)
+{
+    er_attempt *a = er_attempt_new(r, hedge);
+    if (!hedge) r->stage = TRYING;
+    if (!a && hedge) {
+        r->no_hedge = true;
+        er_budget_hedge_ended(r->retry.budget, false);
+        return;
+    }
+    if (!a) {
+        er_retry_cut_short(&r->cell.result, errand_fail(ENOMEM));
+        run_finish(r, ERRAND_BY_NOBODY);
+        return;
+    }
+    if (!hedge) r->no_hedge = false;
+    a->number = ++r->retry.number;
+    run_add(r, a);
+    errand_result why;
+    if (er_attempt_go(a, &why) == ER_STEP_REFUSED) run_refused(r, a, why);
+}
+
+/* When the next hedge is to begin: INT64_MAX: none is, as things are. */
+static int64_t run_hedge_at(const er_running *r)
+{
+    if (r->stage != TRYING || r->ended || r->no_hedge || r->retry.nested || r->retry.alone) return INT64_MAX;
+    const errand_policy *p = r->retry.policy; /* gone with the end */
+    if (!p->hedges) return INT64_MAX;
+    if (!r->attempts || r->retry.number >= p->most) return INT64_MAX;
+    const er_attempt *youngest = NULL;
+    for (const er_attempt *a = r->attempts; a; a = a->next) {
+        if (a->stage != ER_RUNS) return INT64_MAX;
+        if (!p->how.overlap && !er_load(&a->returned)) return INT64_MAX;
+        if (p->how.before_attempt && er_attempt_sees_last(a) && er_load(&a->hook) < ER_HOOK_RETURNED) return INT64_MAX;
+        youngest = a;
+    }
+    int64_t after = er_policy_hedge_after(p), at;
+    return __builtin_add_overflow(youngest->began_ns, after, &at) ? INT64_MAX : at;
+}
+
+static void run_begin_hedge(er_running *r)
+{
+    if (r->retry.budget && !er_budget_hedge(r->retry.budget)) {
+        r->no_hedge = true;
+        er_policy_count(&r->retry.policy->refused);
+        return;
+    }
+    run_begin_attempt(r, true);
+}
+
+/* ---- judging ---- */
+
+static void judge(er_running *r, er_attempt *a)
+{
+    bool alone = true;
+    for (const er_attempt *other = r->attempts; other; other = other->next) alone = alone && other == a;
+    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns, .alone = alone };
+    a->judged = true;
+    a->then = er_retry_judge(&r->retry, run_log(r), &e, &r->cell.result, &a->wait_ms);
+}
+
+static errand_result run_judge(void *arg)
+{
+    er_attempt *a = arg;
+    judge(a->run, a); /* the run's driver leaves all that alone as long as it is being judged */
+    return errand_ok(NULL, NULL);
+}
+
+static void tell_sleep(const er_idle *idle, er_bytes *to)
+{
+    const er_running *r = er_of(idle, er_running, idle);
+    const char *key = er_retry_key(&r->retry), *name = r->retry.name ? r->retry.name : r->retry.policy->how.name;
+    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s",
+                    name ? name : "(no name)", r->retry.number, (double)(r->begin_by_ns - run_now(r)) / 1e9,
+                    (double)(run_now(r) - r->retry.began_ns) / 1e9, key ? ", key " : "", key ? key : "");
+}
+
+static void fall_asleep(er_running *r, int64_t ms)
+{
+    r->stage = SLEEPING;
+    r->retry.idle_ms = er_ms_sum(r->retry.idle_ms, ms);
+    r->begin_by_ns = er_deadline(run_now(r), ms);
+    if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
+    r->idle.tell = tell_sleep;
+    er_runq_idle(r->cell.pool, &r->idle);
+    er_policy_count(&r->retry.policy->retries);
+    er_add_relaxed(&r->retry.policy->asleep, 1); /* relaxed: a figure */
+}
+
+static void run_wake_up(er_running *r)
+{
+    er_runq_idle_not(r->cell.pool, &r->idle);
+    r->begin_by_ns = INT64_MAX;
+    er_add_relaxed(&r->retry.policy->asleep, -1);
+}
+
+static void act_on(er_running *r, er_attempt *a)
+{
+    er_next then = a->then;
+    int64_t wait = a->wait_ms;
+    bool won = then == ER_NEXT_END && !r->cell.result.error;
+    if (won && a->hedge) er_policy_count(&r->retry.policy->hedges_won);
+    if (won && a->number == 1 && r->attempts->next) run_note(r, a, 0); /* then there is something to tell */
+    run_take_out(r, a);
+    r->stage = TRYING;
+    if (then == ER_NEXT_END) run_finish(r, ERRAND_BY_HEDGE);
+    else if (then == ER_NEXT_SLEEP) fall_asleep(r, wait);
+}
+
+/* What came after a cancel stands behind it, as a task's does. */
+static void told_end(er_running *r, er_attempt *a, errand_reason told)
+{
+    errand_result *result = &r->cell.result;
+    if (result->error || a->number > 1) run_note(r, a, result->error);
+    if (result->error && errand_result_kind(result) != ERRAND_KIND_CANCELLED) {
+        errand_result outer = er_told_result(told);
+        er_result_because(&outer, er_cell_take(&r->cell));
+        *result = outer;
+    }
+    bool failed = result->error;
+    run_take_out(r, a);
+    if (!failed || !r->attempts)
+        run_finish(r, ERRAND_BY_HEDGE); /* else those that are under way are told, and awaited */
+}
+
+static void run_attempt_ended(er_running *r, er_attempt *a, errand_result result)
+{
+    a->ended_ns = run_now(r);
+    er_attempt_settle(a, &result);
+    if (a->left) {
+        errand_result_free(&result);
+        run_take_out(r, a);
+        if (r->ended && !r->attempts) run_over(r);
+        return;
+    }
+    errand_result_free(&r->cell.result);
+    r->cell.result = result;
+    errand_reason told = er_cell_told(&r->cell);
+    if (told) {
+        told_end(r, a, told);
+    } else if (r->retry.policy->own_ask) {
+        r->stage = JUDGING;
+        errand_task task = { .fn = run_judge, .arg = a, .name = r->retry.name, .detached = true };
+        er_attempt_watch(a, ER_JUDGED,
+                         er_task_submit(r->cell.pool, &task, er_context_keep(r->retry.context), INT64_MAX,
+                                        ERRAND_BY_NOBODY, true, r->idle.site));
+    } else {
+        judge(r, a);
+        act_on(r, a);
+    }
+}
+
+static void run_judged(er_running *r, er_attempt *a, errand_result result)
+{
+    errand_result_free(&result);
+    errand_reason told = er_cell_told(&r->cell);
+    if (!a->judged && told) {
+        r->stage = TRYING;
+        told_end(r, a, told);
+        return;
+    }
+    if (!a->judged) { /* there are no workers any more */
+        bool held = er_endings_let_go();
+        judge(r, a);
+        er_endings_hold(held);
+    }
+    act_on(r, a);
+}
+
+enum { DRIVEN = 1, BEGIN = 2, LOOK = 4, TIMER = 8, TOLD = 16 };
+
+static void post(er_running *r, uint32_t event);
+
+/* ---- events ---- */
+
+static void attempt_has_news(er_running *r)
+{
+    post(r, LOOK);
+    er_cell_release(&r->cell);
+}
+
+static void timer_due(er_timer *timer)
+{
+    er_running *r = er_of(timer, er_running, timer);
+    post(r, TIMER);
+    er_cell_release(&r->cell);
+}
+
+static void cancel_run(er_cell *cell, errand_reason reason)
+{
+    (void)reason; /* the cell knows */
+    post(run_of(cell), TOLD);
+}
+
+/* ---- the driver ---- */
+
+static void advance(er_running *r, er_attempt *a)
+{
+    errand_result result;
+    er_attempt_stage stage = a->stage;
+    switch (er_attempt_look(a, &result)) {
+    case ER_STEP_WAITS:
+        return;
+    case ER_STEP_REFUSED:
+        run_refused(r, a, result);
+        return;
+    case ER_STEP_ENDED:
+        break;
+    }
+    if (stage == ER_RUNS) {
+        run_attempt_ended(r, a, result);
+    } else if (stage == ER_JUDGED) {
+        run_judged(r, a, result);
+    } else {
+        if (!a->judged) { /* it never ran: the failure still stands there */
+            errand_result_free(&result);
+            result = er_cell_take(&r->cell);
+        }
+        run_take_out(r, a);
+        run_last_ended(r, result);
+    }
+}
+
+static void look(er_running *r)
+{
+    for (er_attempt *a = r->attempts; a && r->stage != OVER;) {
+        bool frozen = r->stage == JUDGING && a->stage != ER_JUDGED && !a->left;
+        if (frozen || !er_load(&a->signal)) {
+            a = a->next;
+            continue;
+        }
+        advance(r, a);
+        a = r->attempts; /* anything may have changed */
+    }
+}
+
+/* A hook before an attempt looks at the last result right now. Its return is an event. */
+static bool in_hook(const er_running *r)
+{
+    for (const er_attempt *a = r->attempts; a; a = a->next) {
+        if (er_load(&a->hook) == ER_HOOK_CALLED) return true;
+    }
+    return false;
+}
+
+/* No such hook looks at the last result any more; false: one does. */
+static bool keep_hooks_off(er_running *r)
+{
+    for (er_attempt *a = r->attempts; a; a = a->next) {
+        uint32_t to_come = ER_HOOK_TO_COME;
+        er_cas_strong(&a->hook, &to_come, ER_HOOK_LATE);
+    }
+    return !in_hook(r);
+}
+
+/* Somebody wants it to end; late: now, whatever the attempts do. */
+static void stop(er_running *r, errand_reason reason, bool late)
+{
+    if (r->stage == SLEEPING) {
+        run_wake_up(r);
+        er_retry_cut_short(&r->cell.result, er_told_result(reason));
+        run_finish(r, reason);
+        return;
+    }
+    if (r->stage == LAST && !er_cell_told(&r->cell)) return;
+    if (r->stage == JUDGING) return;
+    for (er_attempt *a = r->attempts, *next; a; a = next) {
+        next = a->next;
+        if (er_attempt_tell(a, reason)) run_take_out(r, a);
+    }
+    if (r->stage != TRYING || r->ended || (r->attempts && !late) || !keep_hooks_off(r)) return;
+    er_retry_cut_short(&r->cell.result, er_told_result(reason));
+    run_finish(r, reason);
+}
+
+static void heed(er_running *r)
+{
+    errand_reason told = er_cell_told(&r->cell);
+    bool late = run_now(r) >= r->retry.deadline_ns || (told && er_told_error(told) == ETIMEDOUT);
+    if (!told && er_pool_shut(r->cell.pool)) told = ERRAND_BY_SHUTDOWN; /* asked after queueing: none slips through */
+    if (told || late) stop(r, told ? told : ERRAND_BY_TOTAL, late);
+}
+
+/* What is to be looked at next, and when. */
+static void set_alarm(er_running *r)
+{
+    int64_t at = INT64_MAX;
+    if (r->stage == SLEEPING) at = r->begin_by_ns;
+    if (r->stage == TRYING && !r->ended && !in_hook(r)) {
+        int64_t hedge = run_hedge_at(r);
+        at = hedge < r->retry.deadline_ns ? hedge : r->retry.deadline_ns;
+    }
+    if (r->armed && r->alarm_ns == at && r->stage != SLEEPING) return;
+    run_disarm(r);
+    if (r->armed || at == INT64_MAX) return; /* due right now: then it is looked at again */
+    er_cell_keep(&r->cell);
+    r->alarm_ns = at;
+    int error = r->stage == SLEEPING ? er_timer_sleep(r->cell.pool, &r->timer, at)
+                                     : er_timer_arm(r->cell.pool, &r->timer, at);
+    r->armed = !error;
+    if (!error) return;
+    er_cell_release(&r->cell);
+    if (r->stage == SLEEPING) run_wake_up(r);
+    else if (at != r->retry.deadline_ns || !keep_hooks_off(r)) return; /* no hedge, then */
+    errand_reason reason = error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL;
+    er_retry_cut_short(&r->cell.result, error == ECANCELED ? er_told_result(reason) : errand_fail(error));
+    run_finish(r, reason);
+}
+
+static void handle(er_running *r, uint32_t events)
+{
+    if (events & TIMER) r->armed = false;
+    if (r->stage == OVER) return;
+    if (events & BEGIN) run_begin_attempt(r, false);
+    look(r);
+    if (r->stage == OVER) return;
+    heed(r);
+    if (r->stage == OVER) return;
+    if (r->stage == SLEEPING && run_now(r) >= r->begin_by_ns) {
+        run_wake_up(r);
+        run_begin_attempt(r, false);
+    } else if (run_hedge_at(r) <= run_now(r)) {
+        run_begin_hedge(r);
+    }
+    if (r->stage != OVER) set_alarm(r);
+}
+
+static void post(er_running *r, uint32_t event)
+{
+    if (er_or(&r->events, event | DRIVEN) & DRIVEN) return;
+    er_cell_keep(&r->cell);
+    for (;;) {
+        uint32_t events = er_swap(&r->events, DRIVEN) & ~(uint32_t)DRIVEN, none = DRIVEN;
+        if (events) handle(r, events);
+        else if (er_cas_strong(&r->events, &none, 0)) break;
+    }
+    er_cell_release(&r->cell);
+}
+
+/* ---- starting ---- */
+
+static void free_run(er_cell *cell)
+{
+    er_running *r = run_of(cell);
+    er_context_drop(r->retry.context);
+    er_free(r->retry.history);
+    er_cell_bury(cell);
+}
+
+/* Each attempt under way may end the run. An attempt that stands at a limit has no input, so what the run waits for is not known. */
+static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
+{
+    size_t n = 0;
+    bool known = true;
+    *input = NULL;
+    er_cell_lock(cell);
+    for (const er_attempt *a = run_of(cell)->attempts; a; a = a->next) {
+        known = known && a->input;
+        if (n++ == i && known) *input = er_cell_keep(a->input);
+    }
+    er_cell_unlock(cell);
+    if (!known && *input) er_cell_release(*input);
+    if (!known) *input = NULL;
+    return known && i < n;
+}
+
+static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run, .any = true };
+
+_Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
+
+/* The policy adds nothing: a task, whose end is counted, and told as that of an attempt. */
+static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
+{
+    if (r->error) {
+        errand_attempt note = {
+            .number = 1, .error = r->error, .took_ms = took_ms, .then_waited_ms = -1, .why_waited = ""
+        };
+        er_history *history = NULL;
+        er_history_add(&history, &note);
+        er_result_attempted(r, history);
+        errand_detail *d = er_detail(r);
+        if (d && d->elapsed_ms < 0) d->elapsed_ms = took_ms;
+    }
+    er_policy_tell(policy, r);
+    er_policy_end(policy);
+}
+
+static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                          const void *site)
+{
+    return er_task_submit_completed(pool, task, context, site, plain_ended, er_policy_begin(policy));
+}
+
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                int64_t deadline_ns, bool urgent, const void *site)
+{
+    if (!policy) return er_task_submit(pool, task, context, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
+    if (policy->plain && deadline_ns == INT64_MAX && !task->start_within_ms && !urgent)
+        return run_plain(pool, policy, task, context, site);
+    int error = 0;
+    er_budget_member *budget = NULL;
+    if (policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
+    er_running *r = error ? NULL : er_alloc_zero(sizeof *r);
+    if (!r) {
+        er_context_drop(context);
+        er_budget_part(budget);
+        if (task->free) task->free(task->arg);
+        return er_failed(pool, errand_fail(error ? error : ENOMEM));
+    }
+    er_cell_init(&r->cell, &run_kind, pool);
+    errand_policy *own = er_policy_begin(policy);
+    er_policy_count(&own->unplain);
+    int64_t now = er_pool_now(pool);
+    r->retry = (er_retry){ .policy = own,
+                           .name = task->name,
+                           .context = context,
+                           .arg = task->arg,
+                           .began_ns = now,
+                           .deadline_ns = deadline_ns,
+                           .nested = task->reserved & ER_RETRIED,
+                           .alone = task->reserved & ER_ALONE,
+                           .once = task->reserved & ER_ONCE,
+                           .budget = budget };
+    r->into = !task->fn;
+    r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
+    r->free_arg = task->free;
+    r->idle.site = site;
+    r->begin_by_ns = INT64_MAX;
+    if (task->start_within_ms)
+        r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+    r->timer.fn = timer_due;
+    r->look = attempt_has_news;
+    er_log_info(run_log(r), "[%s-start]", policy->how.name);
+    /* a queue may hold the caller up: not if he does not queue his task himself */
+    r->urgent = urgent || policy->how.rate || policy->how.sem;
+    er_cell_keep(&r->cell); /* the driver of the beginning */
+    post(r, BEGIN);
+    er_cell_release(&r->cell);
+    return &r->cell;
+}
+
+int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task)
+{
+    int64_t inherited = task->detached ? INT64_MAX : er_deadline_here(pool);
+    int64_t own_ms = policy && policy->how.within_ms < task->within_ms ? policy->how.within_ms : task->within_ms;
+    int64_t own = own_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own_ms);
+    return inherited < own ? inherited : own;
+}
+
+static errand_future *run_task(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size,
+                               unsigned how, const void *site)
+{
+    errand_task own;
+    er_cell *refusal = er_task_check(pool, &own, task, size);
+    if (refusal) return refusal;
+    int error = 0;
+    own.reserved |= how;
+    er_context *context = er_context_for(&own, &error);
+    if (!error) return er_run(pool, policy, &own, context, er_run_deadline(pool, policy, &own), false, site);
+    if (own.free) own.free(own.arg);
+    return er_failed(pool, errand_fail(error));
+}
+
+errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,
+                                     size_t size)
+{
+    return run_task(pool, policy, task, size, 0, __builtin_return_address(0));
+}
+
+errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand_fn *fn, void *arg)
+{
+    errand_task task = { .fn = fn, .arg = arg };
+    return run_task(pool, policy, &task, sizeof task, 0, __builtin_return_address(0));
+}
+
+errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task, unsigned how)
+{
+    return run_task(pool, policy, task, sizeof *task, how, __builtin_return_address(0));
+}

@@ -1,0 +1,19 @@
+/* policy/run.h -- a run under a policy, as a future. */
+#ifndef ER_RUN_H
+#define ER_RUN_H
+
+#include "policy/policy.h"
+
+/* errand_run_task of a task that er_task_check has approved; it inherits nothing: its context comes with a count (NULL: none).
+ * policy NULL: once. */
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
+                int64_t deadline_ns, bool urgent, const void *site);
+
+/* errand_run_task of work that is not to be done beside itself, or only once, whatever the policy says: ER_ALONE, ER_ONCE. */
+ER_SHARED errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task,
+                                        unsigned how);
+
+/* What the deadline of such a run is to be: the nearest of the policy's, the task's and the calling task's. */
+int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task);
+
+#endif

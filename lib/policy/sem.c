@@ -1,0 +1,382 @@
+/* policy/sem.c -- a counting semaphore: first come, first served.
+ *
+ *     IDLE --enter: free and nobody waits--> HELD --release--> IDLE
+ *          --else--> WAITING --its turn--> HELD
+ *                            --leave, shut, shrunk below n--> IDLE
+ *
+ * A member's counts are one word: free permits, nameless ones in use, and SLOW: somebody waits, or permits are owed since the
+ * semaphore has shrunk. Without SLOW the word changes by compare-and-swap, so try and give take one step and no lock. With
+ * SLOW try fails, and all else changes the word under the lock. The lock's holder sets SLOW by the very step in which it sees
+ * that too few are free, so nothing is given back unseen in between.
+ *
+ * Who waits, holds and leaves is decided under the lock by a place's state, so a grant and a cancel cannot both happen, and no
+ * permit is lost between them. Places are intrusive: neither granting nor releasing allocates. Waiters are called after the lock. */
+#include "policy/sem.h"
+
+#include "base/options.h"
+#include "async/submit.h"
+#include "async/service.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define SLOW        (UINT64_C(1) << 63)
+#define NAMELESS    (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
+#define FREE(word)  ((unsigned)((word) & (NAMELESS - 1)))
+#define TAKEN(word) ((unsigned)((word) >> 31) & INT_MAX)
+
+enum { IDLE, WAITING, HELD };
+
+typedef struct er_sem_member {
+    er_member base;
+    uint64_t word; /* atomic; the rest is under the lock */
+    unsigned owed; /* permits that are in use and no longer exist */
+    unsigned waiting;
+    er_list line, holders;
+    uint64_t granted, left, refused;
+    int64_t longest_wait_ns;
+} er_sem_member;
+
+struct errand_sem {
+    er_keyed keyed;
+    const char *name;
+    er_close_hook closer;
+    unsigned permits, max_waiters;
+    bool shut;
+    er_sem_member plain;
+};
+
+typedef struct told { /* who is to be told after the lock is given, in order */
+    er_waiter *first, **last;
+} told;
+
+static errand_sem *sem_of(er_keyed *keyed) { return er_of(keyed, errand_sem, keyed); }
+static er_sem_member *member_of(er_member *m) { return er_of(m, er_sem_member, base); }
+
+/* ---- under the lock ---- */
+
+static void tell(told *t, er_sem_place *p, int error)
+{
+    p->error = error;
+    p->waiter.next = NULL;
+    if (t->first) *t->last = &p->waiter;
+    else t->first = &p->waiter;
+    t->last = &p->waiter.next;
+}
+
+/* Takes n, or sets SLOW, in one step. */
+static bool take_or_wait(er_sem_member *m, unsigned n)
+{
+    uint64_t seen = er_load(&m->word);
+    for (;;) {
+        bool can = !(seen & SLOW) && FREE(seen) >= n;
+        if (er_cas(&m->word, &seen, can ? seen - n : seen | SLOW)) return can;
+    }
+}
+
+static void hold(er_sem_member *m, er_sem_place *p, int64_t now)
+{
+    int64_t waited = now - p->since_ns;
+    if (waited > m->longest_wait_ns) m->longest_wait_ns = waited;
+    m->granted++;
+    p->state = HELD;
+    p->since_ns = now;
+    er_list_push(&m->holders, &p->node);
+}
+
+/* Something has changed: pays what is owed, moves up those whose turn it is. */
+static void move_up(er_sem_member *m, int64_t now, told *t)
+{
+    uint64_t word = er_load(&m->word);
+    if (!(word & SLOW)) return;
+    unsigned free = FREE(word), paid = m->owed < free ? m->owed : free;
+    m->owed -= paid;
+    free -= paid;
+    for (er_node *n; !m->owed && (n = er_list_first(&m->line));) {
+        er_sem_place *p = er_of(n, er_sem_place, node);
+        if (p->n > free) break;
+        free -= p->n;
+        er_list_remove(n);
+        m->waiting--;
+        hold(m, p, now);
+        tell(t, p, 0);
+    }
+    bool slow = m->owed || !er_list_empty(&m->line);
+    er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free); /* with SLOW it is the lock's */
+}
+
+static void give_back(er_sem_member *m, unsigned n, int64_t now, told *t)
+{
+    er_add(&m->word, n);
+    move_up(m, now, t);
+}
+
+static void end_waiting(er_sem_member *m, er_sem_place *p)
+{
+    er_list_remove(&p->node);
+    m->waiting--;
+    p->state = IDLE;
+}
+
+/* ---- places ---- */
+
+int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
+{
+    er_member *base;
+    int error = er_keyed_enter(&sem->keyed, key, &base);
+    if (error) return error;
+    er_sem_member *m = member_of(base);
+    place->size = sem->permits;
+    if (!place->n || place->n > sem->permits) error = EINVAL;
+    else if (!take_or_wait(m, place->n)) error = EINPROGRESS;
+    if (error == EINPROGRESS && sem->shut) error = ECANCELED;
+    else if (error == EINPROGRESS && sem->max_waiters && m->waiting >= sem->max_waiters) {
+        m->refused++;
+        error = ERRAND_EFULL;
+    }
+    place->member = m;
+    if (!error || error == EINPROGRESS) place->since_ns = er_pool_now(sem->keyed.pool);
+    if (!error) hold(m, place, place->since_ns);
+    if (error == EINPROGRESS) {
+        place->state = WAITING;
+        m->waiting++;
+        er_list_push(&m->line, &place->node);
+    } else if (error) {
+        move_up(m, 0, &(told){ 0 }); /* nobody can be: but SLOW may have been set for nothing */
+    }
+    er_keyed_leave(&sem->keyed);
+    return error;
+}
+
+bool er_sem_leave(errand_sem *sem, er_sem_place *place)
+{
+    if (er_pool_dead(sem->keyed.pool)) return false; /* its lock may be held for ever */
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->keyed.pool);
+    er_lock_take(&sem->keyed.lock);
+    bool waited = place->state == WAITING;
+    if (waited) {
+        er_sem_member *m = place->member;
+        end_waiting(m, place);
+        m->left++;
+        if (now - place->since_ns > m->longest_wait_ns) m->longest_wait_ns = now - place->since_ns;
+        move_up(m, now, &t); /* it may have been the big one that held up the others */
+    }
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(t.first);
+    return waited;
+}
+
+void er_sem_release(errand_sem *sem, er_sem_place *place)
+{
+    if (er_pool_dead(sem->keyed.pool)) return;
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->keyed.pool);
+    er_lock_take(&sem->keyed.lock);
+    er_list_remove(&place->node);
+    place->state = IDLE;
+    give_back(place->member, place->n, now, &t);
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(t.first);
+}
+
+errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
+{
+    if (place->error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
+    if (place->error != EINVAL) return errand_fail(place->error);
+    if (!place->size) return errand_failf(EINVAL, "key: too long");
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n, sem->name ? " " : "",
+                        sem->name ? sem->name : "", place->size);
+}
+
+errand_pool *er_sem_pool(const errand_sem *sem) { return sem->keyed.pool; }
+
+/* ---- the fast pair ---- */
+
+bool errand_sem_try(errand_sem *sem, unsigned n)
+{
+    if (!sem || !n || n > INT_MAX || er_pool_dead(sem->keyed.pool)) return false;
+    uint64_t seen = er_load_relaxed(&sem->plain.word); /* relaxed: the step that takes is ordered */
+    while (!(seen & SLOW) && FREE(seen) >= n) {
+        if (er_cas(&sem->plain.word, &seen, seen - n + n * NAMELESS)) return true;
+    }
+    return false;
+}
+
+int errand_sem_give(errand_sem *sem, unsigned n)
+{
+    if (!sem || !n) return EINVAL;
+    if (er_pool_dead(sem->keyed.pool)) return ERRAND_EFORKED;
+    er_sem_member *m = &sem->plain;
+    uint64_t seen = er_load_relaxed(&m->word); /* relaxed: as above */
+    while (!(seen & SLOW)) {
+        if (TAKEN(seen) < n) return EOVERFLOW;
+        if (er_cas(&m->word, &seen, seen + n - n * NAMELESS)) return 0;
+    }
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->keyed.pool);
+    er_lock_take(&sem->keyed.lock);
+    seen = er_load(&m->word);
+    while (TAKEN(seen) >= n && !er_cas(&m->word, &seen, seen + n - n * NAMELESS)) continue;
+    bool taken = TAKEN(seen) >= n;
+    if (taken) move_up(m, now, &t);
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(t.first);
+    return taken ? 0 : EOVERFLOW;
+}
+
+/* ---- the semaphore itself ---- */
+
+static void init_member(er_keyed *keyed, er_member *base)
+{
+    er_sem_member *m = member_of(base);
+    m->word = sem_of(keyed)->permits;
+    er_list_init(&m->line);
+    er_list_init(&m->holders);
+}
+
+static bool is_idle(er_keyed *keyed, er_member *base)
+{
+    (void)keyed;
+    const er_sem_member *m = member_of(base);
+    return er_list_empty(&m->line) && er_list_empty(&m->holders);
+}
+
+static void free_sem(er_keyed *keyed)
+{
+    errand_sem *sem = sem_of(keyed);
+    er_close_hook_remove(keyed->pool, &sem->closer);
+    er_free(sem);
+}
+
+static const er_keyed_kind sem_kind = { sizeof(er_sem_member), init_member, is_idle, free_sem };
+
+/* All lines end at once: nobody moves up. The last of them may take the semaphore with it. */
+static void shut_sem(er_close_hook *closer)
+{
+    errand_sem *sem = er_of(closer, errand_sem, closer);
+    told t = { 0 };
+    er_lock_take(&sem->keyed.lock);
+    sem->shut = true;
+    for (er_member *at = NULL; (at = er_keyed_next(&sem->keyed, at));) {
+        er_sem_member *m = member_of(at);
+        for (er_node *n; (n = er_list_first(&m->line));) {
+            er_sem_place *p = er_of(n, er_sem_place, node);
+            end_waiting(m, p);
+            tell(&t, p, ECANCELED);
+        }
+        move_up(m, 0, &t);
+    }
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(t.first);
+}
+
+errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts, size_t size)
+{
+    errand_sem_opts o;
+    int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
+    if (!error && (!o.permits || o.permits > INT_MAX)) error = EINVAL;
+    errand_sem *sem = error ? NULL : er_alloc_zero(sizeof *sem);
+    if (!error && !sem) error = ENOMEM;
+    if (!error) {
+        sem->name = o.name;
+        sem->permits = o.permits;
+        sem->max_waiters = o.max_waiters;
+        sem->closer.shut = shut_sem;
+        error = er_keyed_init(&sem->keyed, &sem_kind, pool, o.max_keys, &sem->plain.base);
+        if (!error && (error = er_close_hook_add(pool, &sem->closer))) er_pool_release(pool);
+    }
+    if (!error) return sem;
+    er_free(sem);
+    errno = error;
+    return NULL;
+}
+
+void errand_sem_free(errand_sem *sem)
+{
+    if (sem) er_keyed_release(&sem->keyed);
+}
+
+errand_sem *er_sem_keep(errand_sem *sem)
+{
+    er_keyed_keep(&sem->keyed);
+    return sem;
+}
+
+static void resize_member(er_sem_member *m, unsigned before, unsigned permits, int64_t now, told *t)
+{
+    er_or(&m->word, SLOW); /* from here on the word is the lock's */
+    if (permits > before) er_add(&m->word, permits - before);
+    else m->owed += before - permits;
+    if (m->owed && permits > before) { /* what had not been paid yet exists again */
+        unsigned again = m->owed < permits - before ? m->owed : permits - before;
+        m->owed -= again;
+        er_sub(&m->word, again);
+    }
+    for (er_node *n = m->line.head.next, *next; n != &m->line.head; n = next) {
+        er_sem_place *p = er_of(n, er_sem_place, node);
+        next = n->next;
+        if (p->n <= permits) continue;
+        end_waiting(m, p);
+        p->size = permits;
+        tell(t, p, EINVAL);
+    }
+    move_up(m, now, t);
+}
+
+int errand_sem_resize(errand_sem *sem, unsigned permits)
+{
+    if (!sem || !permits || permits > INT_MAX) return EINVAL;
+    if (er_pool_dead(sem->keyed.pool)) return ERRAND_EFORKED;
+    told t = { 0 };
+    int64_t now = er_pool_now(sem->keyed.pool);
+    er_lock_take(&sem->keyed.lock);
+    for (er_member *at = NULL; (at = er_keyed_next(&sem->keyed, at));)
+        resize_member(member_of(at), sem->permits, permits, now, &t);
+    sem->permits = permits;
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(t.first);
+    return 0;
+}
+
+/* ---- what it tells ---- */
+
+int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *out, size_t size)
+{
+    if (!sem || !out) return EINVAL;
+    er_member *base;
+    int error = er_keyed_find(&sem->keyed, key, &base);
+    if (error) return error;
+    int64_t now = er_pool_now(sem->keyed.pool);
+    const er_sem_member *m = member_of(base);
+    errand_sem_stats s = { .permits = sem->permits,
+                           .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
+                           .waiting = m->waiting,
+                           .keys = sem->keyed.keys,
+                           .granted = m->granted,
+                           .left = m->left,
+                           .refused = m->refused,
+                           .longest_wait_ns = m->longest_wait_ns };
+    if (m->waiting) {
+        int64_t waits = now - er_of(m->line.head.next, er_sem_place, node)->since_ns;
+        if (waits > s.longest_wait_ns) s.longest_wait_ns = waits;
+    }
+    er_keyed_leave(&sem->keyed);
+    return er_options_give(out, size, &s, sizeof s);
+}
+
+size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_holder *at, size_t most, size_t size)
+{
+    er_member *base;
+    if (!sem || (!at && most) || er_keyed_find(&sem->keyed, key, &base)) return 0;
+    int64_t now = er_pool_now(sem->keyed.pool);
+    size_t i = 0;
+    const er_list *holders = &member_of(base)->holders;
+    for (er_node *n = holders->head.next; n != &holders->head; n = n->next, i++) {
+        const er_sem_place *p = er_of(n, er_sem_place, node);
+        errand_holder h = { p->name, p->site, p->n, 0, (now - p->since_ns) / ER_MS };
+        if (i < most) er_options_give((char *)at + i * size, size, &h, sizeof h);
+    }
+    er_keyed_leave(&sem->keyed);
+    return i;
+}

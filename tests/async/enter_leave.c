@@ -1,0 +1,298 @@
+/* errand_enter and errand_leave: clean-up that is kept from cancels, and stretches of code with a limit of their own. All on a turned clock. */
+#include "events.h"
+
+#include "async/timer.h"
+
+#include <errno.h>
+#include <sched.h>
+
+static turned now;
+static errand_pool *pool;
+static void open_pool(void)
+{
+    turned_start(&now);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &now.clock });
+}
+static void shut_pool(void) { close_pool(pool); }
+
+static int sleep_for(int64_t ms) { return code_of(errand_sleep(pool, ms)); }
+
+/* What a task saw, in order. */
+typedef struct steps {
+    event began, told, at[8];
+    errand_future *f;
+    int codes[8];
+    errand_reason reasons[8];
+    int64_t left[8];
+} steps;
+
+static void step(steps *s, int i, int code)
+{
+    s->codes[i] = code;
+    s->reasons[i] = errand_cancelled();
+    s->left[i] = errand_time_left();
+    happen(&s->at[i]);
+}
+
+static errand_result shielded_cleanup(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame;
+    happen(&s->began);
+    step(s, 0, code_of(errand_sleep(pool, ERRAND_FOREVER)));
+    errand_enter(&frame, ERRAND_FOREVER, true);
+    step(s, 1, code_of(s->f)); /* somebody ends it: it is waited for */
+    errand_leave(&frame);
+    step(s, 2, sleep_for(1000));
+    return errand_fail(EIO);
+}
+
+START_TEST(a_shield_hides_that_the_task_is_told_and_leaving_shows_it_again)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_future *f = errand_submit(pool, shielded_cleanup, &s);
+    await_event(&s.began);
+    errand_cancel(f);
+    await_event(&s.at[0]);
+    ck_assert_int_eq(s.codes[0], ECANCELED);
+    ck_assert_int_eq(s.reasons[0], ERRAND_BY_CALLER);
+    ck_assert(!happened(&s.at[1]));
+    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(s.codes[1], 0);
+    ck_assert_int_eq(s.reasons[1], ERRAND_BY_NOBODY);
+    ck_assert_int_eq(s.codes[2], ECANCELED);
+    ck_assert_int_eq(s.reasons[2], ERRAND_BY_CALLER);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_cause(&r, 0)->error, EIO);
+    errand_result_free(&r);
+}
+END_TEST
+
+static errand_result cancelled_inside(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame;
+    errand_enter(&frame, ERRAND_FOREVER, true);
+    happen(&s->began);
+    step(s, 0, code_of(s->f)); /* the cancel comes meanwhile */
+    errand_leave(&frame);
+    step(s, 1, errand_wait(NULL, 0));
+    step(s, 2, sleep_for(1));
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_cancel_that_comes_while_shielded_wakes_nobody_and_is_heard_after)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_future *f = errand_submit(pool, cancelled_inside, &s);
+    await_event(&s.began);
+    errand_cancel(f);
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NOBODY); /* nor was it passed on */
+    errand_resolve(p, errand_ok(NULL, NULL));
+    ENDS(f, 0); /* a late success stands */
+    ck_assert_int_eq(s.codes[0], 0);
+    ck_assert_int_eq(s.reasons[1], ERRAND_BY_CALLER);
+    ck_assert_int_eq(s.codes[2], ECANCELED);
+}
+END_TEST
+
+static errand_result own_work_shielded(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame;
+    happen(&s->began);
+    await_event(&s->told);
+    errand_enter(&frame, ERRAND_FOREVER, true);
+    hold h = { .runs = 0 };
+    happen(&h.go);
+    step(s, 0, code_of(errand_submit(pool, hold_worker, &h))); /* work of the same pool, perhaps run right here */
+    s->codes[1] = (int)h.runs;
+    errand_leave(&frame);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_shielded_task_awaits_work_of_its_own_pool_although_told)
+{
+    steps s = { .f = NULL };
+    errand_future *f = errand_submit(pool, own_work_shielded, &s);
+    await_event(&s.began);
+    errand_cancel(f);
+    happen(&s.told);
+    ENDS(f, 0);
+    ck_assert_int_eq(s.codes[0], 0);
+    ck_assert_int_eq(s.codes[1], 1);
+}
+END_TEST
+
+static errand_result limits(void *arg)
+{
+    steps *s = arg;
+    errand_frame outer, inner;
+    step(s, 0, 0);
+    errand_enter(&outer, 50, false);
+    errand_enter(&inner, 500, false); /* the nearer one counts */
+    step(s, 1, 0);
+    errand_leave(&inner);
+    errand_enter(&inner, 20, false);
+    step(s, 2, 0);
+    step(s, 3, code_of(s->f));
+    step(s, 4, code_of(errand_sleep(pool, 5))); /* it is over: at once */
+    errand_leave(&inner);
+    step(s, 5, 0);
+    errand_leave(&outer);
+    step(s, 6, 0);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(frames_nest_and_the_nearest_limit_counts)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_task task = { .fn = limits, .arg = &s, .within_ms = 1000 };
+    errand_future *f = errand_submit_task(pool, &task);
+    await_event(&s.at[2]);
+    ck_assert_int_eq(s.left[0], 1000);
+    ck_assert_int_eq(s.left[1], 50);
+    ck_assert_int_eq(s.left[2], 20);
+    ck_assert_int_eq(s.reasons[2], ERRAND_BY_NOBODY);
+    while (!happened(&s.at[3])) turn(&now, pool, 1); /* it parks when it parks */
+    ENDS(f, 0);
+    ck_assert_int_eq(s.codes[3], ETIMEDOUT);
+    ck_assert_int_eq(s.reasons[3], ERRAND_BY_TOTAL);
+    ck_assert_int_eq(s.left[3], 0);
+    ck_assert_int_eq(s.codes[4], ETIMEDOUT);
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL); /* what was awaited was given up */
+    ck_assert_int_ge(s.left[6], s.left[5]);
+    errand_promise_abandon(p);
+}
+END_TEST
+
+static errand_result past_its_deadline(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame, inner;
+    happen(&s->began);
+    step(s, 0, code_of(errand_sleep(pool, ERRAND_FOREVER)));
+    errand_enter(&frame, 30, true);
+    step(s, 1, sleep_for(10));
+    errand_enter(&inner, ERRAND_FOREVER, false);             /* inside a shield all is shielded, and limited by it */
+    step(s, 2, code_of(errand_sleep(pool, ERRAND_FOREVER))); /* the clock may be turned far before it waits */
+    errand_leave(&inner);
+    errand_leave(&frame);
+    step(s, 3, sleep_for(1));
+    return errand_fail(ETIMEDOUT);
+}
+
+START_TEST(after_a_timeout_clean_up_has_its_own_limit)
+{
+    steps s = { .f = NULL };
+    errand_task task = { .fn = past_its_deadline, .arg = &s, .within_ms = 100 };
+    errand_future *f = errand_submit_task(pool, &task);
+    await_event(&s.began);
+    turn(&now, pool, 100);
+    await_event(&s.at[0]);
+    ck_assert_int_eq(s.codes[0], ETIMEDOUT);
+    ck_assert_int_eq(s.reasons[0], ERRAND_BY_TOTAL);
+    ck_assert_int_eq(s.left[0], 0);
+    while (er_timers_asleep(er_pool_ref_of(pool)->timers) == 0) sched_yield(); /* not turned before it sleeps */
+    turn(&now, pool, 10);
+    await_event(&s.at[1]);
+    ck_assert_int_eq(s.codes[1], 0);
+    ck_assert_int_eq(s.reasons[1] == ERRAND_BY_TOTAL, s.left[1] == 0);
+    while (!happened(&s.at[2])) turn(&now, pool, 1);
+    ck_assert_int_eq(s.codes[2], ETIMEDOUT);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(s.codes[3], ETIMEDOUT); /* the task's own deadline is heard again */
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+    errand_result_free(&r);
+}
+END_TEST
+
+static errand_result forgets_to_leave(void *arg)
+{
+    errand_frame outer, inner;
+    errand_enter(&outer, ERRAND_FOREVER, true);
+    errand_enter(&inner, 10, true);
+    if (arg) errand_leave(&outer); /* the inner one goes with it */
+    return errand_ok(as_value(errand_time_left() == ERRAND_FOREVER), NULL);
+}
+
+static errand_result sees_no_frame(void *arg)
+{
+    steps *s = arg;
+    happen(&s->began);
+    while (!errand_cancelled()) continue;
+    step(s, 0, sleep_for(10));
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task)
+{
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, forgets_to_leave, pool)).value), 1);
+    for (int i = 0; i < 4; i++) ENDS(errand_submit(pool, forgets_to_leave, NULL), 0);
+    for (int i = 0; i < 4; i++) { /* the next task of that thread */
+        steps s = { .f = NULL };
+        errand_future *f = errand_submit(pool, sees_no_frame, &s);
+        await_event(&s.began);
+        errand_cancel(f);
+        ENDS(f, 0);
+        ck_assert_int_eq(s.codes[0], ECANCELED);
+    }
+}
+END_TEST
+
+START_TEST(a_frame_outside_of_any_task_limits_waits_on_the_machines_clock)
+{
+    errand_pool *real = errand_pool_new(NULL);
+    errand_future *f;
+    errand_promise *p = errand_promise_new(real, &f);
+    errand_frame frame;
+    ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
+    errand_enter(&frame, 2, false);
+    ck_assert_int_le(errand_time_left(), 2);
+    ck_assert_int_eq(errand_wait(f, ERRAND_FOREVER), ETIMEDOUT);
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_TOTAL);
+    ENDS(f, ETIMEDOUT);
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL);
+    errand_leave(&frame);
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
+    errand_promise_abandon(p);
+    close_pool(real);
+}
+END_TEST
+
+START_TEST(no_time_and_negative_time_are_over_at_once)
+{
+    errand_frame frame;
+    for (int64_t ms = -1; ms <= 0; ms++) {
+        errand_enter(&frame, ms, false);
+        ck_assert_int_eq(errand_time_left(), 0);
+        ENDS(errand_sleep(pool, 1000), ETIMEDOUT);
+        errand_leave(&frame);
+    }
+    errand_leave(&frame); /* not entered: nothing */
+    ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
+}
+END_TEST
+
+Suite *enter_leave_suite(void)
+{
+    Suite *suite = suite_create("enter and leave");
+    TCase *tc = case_of(suite, "frames");
+    tcase_add_checked_fixture(tc, open_pool, shut_pool);
+    tcase_add_test(tc, a_shield_hides_that_the_task_is_told_and_leaving_shows_it_again);
+    tcase_add_test(tc, a_cancel_that_comes_while_shielded_wakes_nobody_and_is_heard_after);
+    tcase_add_test(tc, a_shielded_task_awaits_work_of_its_own_pool_although_told);
+    tcase_add_test(tc, frames_nest_and_the_nearest_limit_counts);
+    tcase_add_test(tc, after_a_timeout_clean_up_has_its_own_limit);
+    tcase_add_test(tc, a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task);
+    tcase_add_test(tc, a_frame_outside_of_any_task_limits_waits_on_the_machines_clock);
+    tcase_add_test(tc, no_time_and_negative_time_are_over_at_once);
+    return suite;
+}

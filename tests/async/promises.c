@@ -1,0 +1,309 @@
+/* Promises: ended by their writer or by a cancel, and hooks that have stopped running. */
+#include "events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+static errand_pool *pool;
+static void open_pool(void) { pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }); }
+static void shut_pool(void) { close_pool(pool); }
+
+START_TEST(a_resolved_promise_ends_its_future)
+{
+    errand_future *f;
+    errand_promise *p = errand_promise_new(pool, &f);
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NOBODY);
+    errand_resolve(p, errand_ok(as_value(5), NULL));
+    ck_assert_int_eq(errand_wait(f, 0), 0);
+    ck_assert_int_eq(as_number(errand_await(f).value), 5);
+}
+END_TEST
+
+START_TEST(an_abandoned_promise_says_so)
+{
+    errand_future *f;
+    errand_promise_abandon(errand_promise_new(pool, &f));
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ERRAND_EABANDONED);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_INTERNAL);
+    errand_result_free(&r);
+}
+END_TEST
+
+START_TEST(a_promise_without_a_pool_is_a_failed_future)
+{
+    errand_future *f = NULL;
+    errno = 0;
+    ck_assert_ptr_null(errand_promise_new(NULL, &f));
+    ck_assert_int_eq(errno, EINVAL);
+    ENDS(f, EINVAL);
+    errno = 0;
+    ck_assert_ptr_null(errand_promise_new(pool, NULL));
+    ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+START_TEST(nothing_is_harmless)
+{
+    unsigned freed = 0;
+    errand_resolve(NULL, errand_ok(&freed, free_counts));
+    ck_assert_uint_eq(freed, 1);
+    errand_promise_abandon(NULL);
+    ck_assert_int_eq(errand_promise_cancelled(NULL), ERRAND_BY_NOBODY);
+    errand_on_cancel(NULL, free_counts, &freed);
+    ck_assert_uint_eq(freed, 1);
+}
+END_TEST
+
+START_TEST(without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses)
+{
+    errand_future *f;
+    unsigned freed = 0;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_cancel(f);
+    ck_assert_int_eq(errand_wait(f, 0), 0);
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_CALLER);
+    errand_resolve(p, errand_ok(&freed, free_counts));
+    ck_assert_uint_eq(freed, 1);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
+}
+END_TEST
+
+START_TEST(with_a_hook_a_cancel_tells_it_once_and_the_writer_ends_it)
+{
+    errand_future *f;
+    unsigned told = 0;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, free_counts, &told);
+    ck_assert_uint_eq(told, 0);
+    errand_cancel(f);
+    ck_assert_uint_eq(told, 1); /* on this very thread */
+    errand_cancel(f);
+    ck_assert_uint_eq(told, 1);
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+    errand_resolve(p, errand_ok(as_value(3), NULL)); /* a late success stands */
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_int_eq(as_number(r.value), 3);
+}
+END_TEST
+
+START_TEST(the_value_of_a_dropped_promise_is_freed)
+{
+    errand_future *f;
+    unsigned freed = 0;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_drop(f);
+    errand_resolve(p, errand_ok(&freed, free_counts));
+    ck_assert_uint_eq(freed, 1);
+}
+END_TEST
+
+START_TEST(a_hook_set_after_the_cancel_runs_at_once)
+{
+    errand_future *f;
+    unsigned first = 0, second = 0, third = 0;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, free_counts, &first);
+    errand_cancel(f);
+    errand_on_cancel(p, free_counts, &second);
+    ck_assert_uint_eq(first, 1);
+    ck_assert_uint_eq(second, 1);
+    errand_resolve(p, errand_fail(EIO));
+    ENDS(f, EIO);
+
+    p = errand_promise_new(pool, &f); /* ended already when the hook comes */
+    errand_cancel(f);
+    errand_on_cancel(p, free_counts, &third);
+    ck_assert_uint_eq(third, 1);
+    ENDS(f, ECANCELED);
+    errand_promise_abandon(p);
+}
+END_TEST
+
+START_TEST(a_hook_can_be_replaced_and_taken_away)
+{
+    errand_future *f;
+    unsigned first = 0, second = 0;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, free_counts, &first);
+    errand_on_cancel(p, free_counts, &second);
+    errand_cancel(f);
+    ck_assert_uint_eq(first, 0);
+    ck_assert_uint_eq(second, 1);
+    errand_resolve(p, errand_fail(EIO));
+    ENDS(f, EIO);
+
+    p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, free_counts, &first);
+    errand_on_cancel(p, NULL, NULL);
+    errand_cancel(f);
+    ck_assert_uint_eq(first, 0);
+    ENDS(f, ECANCELED); /* as one without a hook */
+    errand_promise_abandon(p);
+}
+END_TEST
+
+static void resolve_it(void *arg) { errand_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped")); }
+
+START_TEST(a_hook_may_resolve)
+{
+    errand_future *f;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, resolve_it, p);
+    errand_cancel(f);
+    ENDS(f, ERRAND_USER + 1);
+
+    p = errand_promise_new(pool, &f); /* when it is cancelled before, from inside errand_on_cancel */
+    errand_cancel(f);
+    errand_on_cancel(p, resolve_it, p);
+    ENDS(f, ECANCELED);
+}
+END_TEST
+
+static unsigned inner_told;
+static void hook_again_and_resolve(void *p)
+{
+    errand_on_cancel(p, free_counts, &inner_told); /* it is cancelled: runs at once */
+    errand_resolve(p, errand_ok(NULL, NULL));
+}
+
+START_TEST(a_hook_may_replace_itself_and_then_resolve)
+{
+    errand_future *f;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, hook_again_and_resolve, p);
+    errand_cancel(f);
+    ck_assert_uint_eq(inner_told, 1);
+    ENDS(f, 0);
+}
+END_TEST
+
+START_TEST(timeout_of_a_promise_without_a_hook_ends_both)
+{
+    errand_future *f;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_result r = errand_await(errand_timeout(f, 1));
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
+    while (!errand_promise_cancelled(p)) sched_yield(); /* the timer's thread is about to */
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL);
+    errand_promise_abandon(p);
+}
+END_TEST
+
+START_TEST(timeout_of_a_promise_with_a_hook_tells_it_and_leaves_it_behind)
+{
+    errand_future *f;
+    unsigned told = 0, freed = 0;
+    errand_pool_stats s;
+    errand_promise *p = errand_promise_new(pool, &f);
+    errand_on_cancel(p, free_counts, &told);
+    ENDS(errand_timeout(f, 1), ETIMEDOUT);
+    await_count(&told, 1);
+    ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    ck_assert_uint_le(s.abandoned, 1);
+    errand_resolve(p, errand_ok(&freed, free_counts));
+    ck_assert_uint_eq(freed, 1); /* its late value */
+    do ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
+    while (s.abandoned); /* the timer's thread may still be about to count it out */
+}
+END_TEST
+
+/* ---- the storm: hooks, cancels, resolves ---- */
+
+typedef struct bout {
+    errand_promise *p;
+    errand_future *f;
+    unsigned running, over; /* the hook runs; resolve has returned */
+    unsigned late;          /* the hook ran after that */
+    unsigned gate;
+} bout;
+
+static void hook(void *arg)
+{
+    bout *r = arg;
+    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST)) __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&r->running, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST)) __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&r->running, 0, __ATOMIC_SEQ_CST);
+}
+
+static bout *bouts;
+static unsigned n_bouts;
+
+static void meet(bout *r, unsigned who)
+{
+    count_up(&r->gate);
+    while (count_of(&r->gate) < who) sched_yield();
+}
+
+static void *cancel_them(void *unused)
+{
+    for (unsigned i = 0; i < n_bouts; i++) {
+        meet(&bouts[i], 3);
+        errand_cancel(bouts[i].f);
+    }
+    return unused;
+}
+static void *write_them(void *unused)
+{
+    for (unsigned i = 0; i < n_bouts; i++) {
+        bout *r = &bouts[i];
+        if (i % 3) errand_on_cancel(r->p, hook, r);
+        meet(r, 3);
+        if (i % 3 == 0) errand_on_cancel(r->p, hook, r);
+        if (i % 5 == 0) errand_on_cancel(r->p, hook, r);
+        if (i % 7 == 0) errand_on_cancel(r->p, NULL, NULL);
+        errand_resolve(r->p, errand_ok(r, NULL));
+        __atomic_store_n(&r->over, 1, __ATOMIC_SEQ_CST);
+        ck_assert_uint_eq(__atomic_load_n(&r->running, __ATOMIC_SEQ_CST), 0);
+    }
+    return unused;
+}
+
+START_TEST(once_resolve_has_returned_no_hook_runs)
+{
+    n_bouts = scaled(20000);
+    bouts = calloc(n_bouts, sizeof *bouts);
+    for (unsigned i = 0; i < n_bouts; i++) bouts[i].p = errand_promise_new(pool, &bouts[i].f);
+    pthread_t threads[3];
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, cancel_them, NULL), 0);
+    ck_assert_int_eq(pthread_create(&threads[2], NULL, write_them, NULL), 0);
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < n_bouts; i++) {
+        errand_result r = errand_await(bouts[i].f);
+        ck_assert(r.error == ECANCELED || (r.error == 0 && r.value == &bouts[i]));
+        ck_assert_uint_eq(bouts[i].late, 0);
+        errand_result_free(&r);
+    }
+    free(bouts);
+}
+END_TEST
+
+Suite *promises_suite(void)
+{
+    Suite *suite = suite_create("promises");
+    TCase *tc = case_of(suite, "promises");
+    tcase_add_checked_fixture(tc, open_pool, shut_pool);
+    tcase_add_test(tc, a_resolved_promise_ends_its_future);
+    tcase_add_test(tc, an_abandoned_promise_says_so);
+    tcase_add_test(tc, a_promise_without_a_pool_is_a_failed_future);
+    tcase_add_test(tc, nothing_is_harmless);
+    tcase_add_test(tc, without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses);
+    tcase_add_test(tc, with_a_hook_a_cancel_tells_it_once_and_the_writer_ends_it);
+    tcase_add_test(tc, the_value_of_a_dropped_promise_is_freed);
+    tcase_add_test(tc, a_hook_set_after_the_cancel_runs_at_once);
+    tcase_add_test(tc, a_hook_can_be_replaced_and_taken_away);
+    tcase_add_test(tc, a_hook_may_resolve);
+    tcase_add_test(tc, a_hook_may_replace_itself_and_then_resolve);
+    tcase_add_test(tc, timeout_of_a_promise_without_a_hook_ends_both);
+    tcase_add_test(tc, timeout_of_a_promise_with_a_hook_tells_it_and_leaves_it_behind);
+    tcase_add_test(tc, once_resolve_has_returned_no_hook_runs);
+    return suite;
+}

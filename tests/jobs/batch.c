@@ -1,0 +1,557 @@
+/* errand_batch: each item once, so many at once, a window that holds, and every way to end early. */
+#include "fixture/memory.h"
+#include "jobs/suites.h"
+#include "fork_inside.h"
+
+#include <errand/batch.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* What a batch of this file works on: numbers from 1, handed out as pointers. */
+typedef struct world {
+    errand_pool     *pool;
+    errand_batch_opts opts;
+    atomic_size_t    n;      /* how many there are; SIZE_MAX: no end */
+    atomic_size_t    taken, begun, running, most_running, handed, failed;
+    atomic_bool      in_each, in_next, wrong; /* wrong: two at once, a window overrun, an order broken */
+    size_t           last;   /* handed over; for the order */
+    unsigned char   *times;  /* each item was handed over so often */
+    int              next_error, each_error;
+    size_t           each_fails_at;
+    pthread_mutex_t  lock;
+    pthread_cond_t   changed;
+    bool             open;   /* a gate that some next or work waits at */
+    atomic_size_t    at_gate; /* how often next has come to it */
+    errand_promise  *first;  /* of the first item */
+} world;
+
+static world w;
+
+static void start(unsigned workers)
+{
+    memset(&w, 0, sizeof w);
+    w.pool = errand_pool_new(&(errand_pool_opts){ .workers = workers });
+    ck_assert_ptr_nonnull(w.pool);
+    pthread_mutex_init(&w.lock, NULL);
+    pthread_cond_init(&w.changed, NULL);
+}
+
+static void tear_down(void)
+{
+    ck_assert(!w.wrong);
+    ck_assert_int_eq(errand_pool_close(w.pool, 20000), 0);
+    free(w.times);
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&w.lock);
+    w.open = true;
+    pthread_cond_broadcast(&w.changed);
+    pthread_mutex_unlock(&w.lock);
+}
+
+static void pass_gate(void)
+{
+    pthread_mutex_lock(&w.lock);
+    while (!w.open) pthread_cond_wait(&w.changed, &w.lock);
+    pthread_mutex_unlock(&w.lock);
+}
+
+static void wait_until(const atomic_size_t *count, size_t least) /* bounded by the test's own time limit */
+{
+    while (atomic_load(count) < least) sched_yield();
+}
+
+static size_t window(void) { return w.opts.window ? w.opts.window : w.opts.at_once > 64 ? 4 * w.opts.at_once : 256; }
+
+static void *next(void *arg, int *error)
+{
+    (void)arg;
+    if (atomic_exchange(&w.in_next, true)) w.wrong = true;
+    size_t n = atomic_load(&w.taken);
+    if (n + 1 - atomic_load(&w.handed) > window()) w.wrong = true;
+    void *item = n < w.n ? (void *)(uintptr_t)(n + 1) : NULL;
+    if (item) atomic_fetch_add(&w.taken, 1);
+    else *error = w.next_error;
+    atomic_store(&w.in_next, false);
+    return item;
+}
+
+static void begin_work(void)
+{
+    size_t now = atomic_fetch_add(&w.running, 1) + 1, most = atomic_load(&w.most_running);
+    atomic_fetch_add(&w.begun, 1);
+    while (now > most && !atomic_compare_exchange_weak(&w.most_running, &most, now)) continue;
+    if (w.opts.at_once && now > w.opts.at_once) w.wrong = true;
+}
+
+static errand_result trivial(void *item, void *arg)
+{
+    (void)arg;
+    begin_work();
+    atomic_fetch_sub(&w.running, 1);
+    return (uintptr_t)item % 10 ? errand_ok(NULL, NULL) : errand_fail(EIO);
+}
+
+static errand_result later(void *item, void *arg)
+{
+    (void)arg, (void)item;
+    atomic_fetch_add(&w.begun, 1);
+    return errand_later(errand_sleep(w.pool, 1));
+}
+
+static errand_result for_ever(void *item, void *arg)
+{
+    (void)arg, (void)item;
+    atomic_fetch_add(&w.begun, 1);
+    return errand_later(errand_sleep(w.pool, ERRAND_FOREVER));
+}
+
+static int each(void *item, errand_result r, void *arg)
+{
+    (void)arg;
+    if (atomic_exchange(&w.in_each, true)) w.wrong = true;
+    size_t n = (uintptr_t)item;
+    if (w.opts.ordered && n != w.last + 1) w.wrong = true;
+    w.last = n;
+    if (w.times && n <= w.n) w.times[n - 1]++;
+    if (r.error) atomic_fetch_add(&w.failed, 1);
+    errand_result_free(&r);
+    atomic_store(&w.in_each, false);
+    size_t handed = atomic_fetch_add(&w.handed, 1) + 1;
+    return handed == w.each_fails_at ? w.each_error : 0;
+}
+
+static errand_future *run(errand_work_fn *work)
+{
+    if (w.n < SIZE_MAX) w.times = calloc(w.n + 1, 1);
+    return errand_batch(w.pool, &w.opts, next, work, each, NULL);
+}
+
+/* The end of it: its error, and its tally, which must agree with what was seen. */
+static errand_tally finish(errand_future *f, int error)
+{
+    errand_result r = errand_await(f);
+    ck_assert_msg(r.error == error, "%d: %s", r.error, errand_result_message(&r));
+    ck_assert_ptr_nonnull(r.value);
+    errand_tally tally = *(errand_tally *)r.value;
+    errand_result_free(&r);
+    ck_assert_uint_eq(tally.total_processed, atomic_load(&w.taken));
+    ck_assert_uint_eq(tally.total_processed, atomic_load(&w.handed));
+    ck_assert_uint_eq(tally.successful + tally.failed, tally.total_processed);
+    ck_assert_uint_eq(tally.failed, atomic_load(&w.failed));
+    for (size_t i = 0; w.times && i < w.taken; i++) ck_assert_int_eq(w.times[i], 1);
+    return tally;
+}
+
+static size_t scaled(double n)
+{
+    const char *scale = getenv("ERRAND_TEST_SCALE");
+    double f = scale ? atof(scale) : 1;
+    return (size_t)(n * (f > 0 ? f : 1));
+}
+
+START_TEST(every_item_is_handed_over_once)
+{
+    start(_i & 2 ? 4 : 1);
+    w.n = scaled(100000) / 4;
+    w.opts.ordered = _i & 1;
+    w.opts.at_once = _i & 4 ? 100 : 3;
+    errand_tally tally = finish(run(trivial), 0);
+    ck_assert_uint_eq(tally.total_processed, w.n);
+    ck_assert_uint_eq(tally.failed, w.n / 10);
+    ck_assert_uint_eq(tally.cancelled, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(work_that_waits_holds_no_worker)
+{
+    start(1);
+    w.n = scaled(2000);
+    w.opts = (errand_batch_opts){ .at_once = 500, .ordered = (unsigned)_i };
+    ck_assert_uint_eq(finish(run(later), 0).successful, w.n);
+    tear_down();
+}
+END_TEST
+
+START_TEST(no_items_at_all_end_well)
+{
+    start(1);
+    ck_assert_uint_eq(finish(run(trivial), 0).total_processed, 0);
+    tear_down();
+}
+END_TEST
+
+static errand_result first_waits(void *item, void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&w.begun, 1);
+    if ((uintptr_t)item > 1) return errand_ok(NULL, NULL);
+    errand_future *f;
+    w.first = errand_promise_new(w.pool, &f);
+    open_gate();
+    return errand_later(f);
+}
+
+static void *next_up_to_window(void *arg, int *error)
+{
+    size_t taken = atomic_load(&w.taken);
+    if (taken == 1) pass_gate(); /* the promise is there */
+    void *item = next(arg, error);
+    /* the window is full with this one: only now may the oldest end */
+    if (taken + 1 == window()) errand_resolve(w.first, errand_ok(NULL, NULL));
+    return item;
+}
+
+START_TEST(an_ordered_window_is_counted_from_the_oldest_item)
+{
+    start(2);
+    w.n = 1000;
+    w.opts = (errand_batch_opts){ .at_once = 4, .window = 40, .ordered = 1 };
+    w.times = calloc(w.n, 1);
+    ck_assert_uint_eq(finish(errand_batch(w.pool, &w.opts, next_up_to_window, first_waits, each, NULL), 0).successful,
+                      w.n);
+    tear_down();
+}
+END_TEST
+
+static int each_at_the_gate(void *item, errand_result r, void *arg)
+{
+    pass_gate();
+    return each(item, r, arg);
+}
+
+START_TEST(nobody_takes_more_than_the_window_while_each_is_slow)
+{
+    start(4);
+    w.n = SIZE_MAX;
+    w.opts = (errand_batch_opts){ .at_once = 4, .window = 10 };
+    errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
+    wait_until(&w.taken, 10);
+    ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for an eleventh, if there were one */
+    ck_assert_uint_eq(w.taken, 10);
+    errand_cancel(f);
+    open_gate();
+    finish(f, ECANCELED);
+    tear_down();
+}
+END_TEST
+
+static size_t megabyte(void *item, const errand_result *r, void *arg)
+{
+    (void)arg;
+    if (!item || r->error == ECANCELED) return 0;
+    return 1 << 20;
+}
+
+START_TEST(what_waits_for_a_slow_each_is_bounded_in_bytes)
+{
+    start(4);
+    w.n = SIZE_MAX;
+    w.opts = (errand_batch_opts){ .at_once = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte };
+    errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
+    wait_until(&w.taken, 10);
+    ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
+    ck_assert_uint_le(w.taken, 10 + 4 - 1);         /* what was under way when the tenth had ended */
+    open_gate();
+    wait_until(&w.handed, 1000); /* it goes on when that is handed over */
+    errand_cancel(f);
+    finish(f, ECANCELED);
+    tear_down();
+}
+END_TEST
+
+static void *next_at_the_gate(void *arg, int *error)
+{
+    if (atomic_load(&w.taken) == w.n) {
+        atomic_fetch_add(&w.at_gate, 1);
+        pass_gate();
+    }
+    return next(arg, error);
+}
+
+static int each_opens_the_gate(void *item, errand_result r, void *arg)
+{
+    int error = each(item, r, arg);
+    open_gate();
+    return error;
+}
+
+START_TEST(next_may_block_and_a_single_worker_still_hands_over)
+{
+    start(1);
+    w.n = 1;
+    ck_assert_uint_eq(
+        finish(errand_batch(w.pool, &w.opts, next_at_the_gate, trivial, each_opens_the_gate, NULL), 0).successful, 1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_cancel_reaches_what_is_in_flight_while_next_blocks)
+{
+    start(2);
+    w.n = 3;
+    errand_future *f = errand_batch(w.pool, &w.opts, next_at_the_gate, for_ever, each, NULL);
+    wait_until(&w.begun, 3);
+    wait_until(&w.at_gate, 1); /* a batch that is cancelled before asks for no fourth */
+    errand_cancel(f);
+    wait_until(&w.handed, 3); /* before next returns */
+    w.n = 4;
+    open_gate();
+    errand_tally tally = finish(f, ECANCELED);
+    ck_assert_uint_eq(tally.cancelled, tally.total_processed);
+    ck_assert_uint_eq(w.begun, 3); /* the fourth came too late to be begun */
+    ck_assert_uint_eq(w.handed, 4);
+    tear_down();
+}
+END_TEST
+
+static errand_result waits_on_its_worker(void *item, void *arg)
+{
+    (void)item, (void)arg;
+    atomic_fetch_add(&w.begun, 1);
+    return errand_await(errand_sleep(w.pool, ERRAND_FOREVER));
+}
+
+START_TEST(a_cancel_reaches_work_that_blocks)
+{
+    start(2);
+    w.n = SIZE_MAX;
+    w.opts.ordered = (unsigned)_i;
+    errand_future *f = errand_batch(w.pool, &w.opts, next, waits_on_its_worker, each, NULL);
+    wait_until(&w.begun, 2);
+    errand_cancel(f);
+    errand_tally tally = finish(f, ECANCELED);
+    ck_assert_uint_eq(tally.cancelled, tally.total_processed);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_cancelled_storm_hands_over_all_it_took)
+{
+    size_t rounds = scaled(200) + 1;
+    for (size_t i = 0; i < rounds; i++) {
+        start(3);
+        w.n = SIZE_MAX;
+        w.opts = (errand_batch_opts){ .at_once = 8, .window = 16, .ordered = i % 2 };
+        errand_future *f = errand_batch(w.pool, &w.opts, next, i % 3 ? trivial : later, each, NULL);
+        wait_until(&w.handed, i % 50);
+        errand_cancel(f);
+        finish(f, ECANCELED);
+        tear_down();
+    }
+}
+END_TEST
+
+START_TEST(a_deadline_around_it_is_a_cancel)
+{
+    start(2);
+    w.n = SIZE_MAX;
+    errand_future *f = errand_timeout(errand_batch(w.pool, &w.opts, next, for_ever, each, NULL), 20);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    errand_result_free(&r);
+    tear_down(); /* which waits for what was left behind */
+    ck_assert_uint_eq(w.handed, w.taken);
+}
+END_TEST
+
+START_TEST(each_that_cannot_go_on_ends_the_batch)
+{
+    start(4);
+    w.n = SIZE_MAX;
+    w.each_fails_at = 500;
+    w.each_error = ENOSPC;
+    w.opts.ordered = (unsigned)_i;
+    errand_tally tally = finish(run(trivial), ENOSPC);
+    ck_assert_uint_ge(tally.total_processed, 500);
+    ck_assert_uint_le(tally.total_processed, 500 + 256);
+    tear_down();
+}
+END_TEST
+
+static errand_result last_one_ends(void *item, void *arg)
+{
+    return (uintptr_t)item == 16 ? trivial(item, arg) : for_ever(item, arg);
+}
+
+START_TEST(each_that_cannot_go_on_cancels_what_is_in_flight)
+{
+    start(2);
+    w.n = SIZE_MAX;
+    w.each_fails_at = 1;
+    w.each_error = EPIPE;
+    errand_tally tally = finish(run(last_one_ends), EPIPE);
+    ck_assert_uint_ge(tally.cancelled, 15);
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_error_of_next_lets_the_others_finish)
+{
+    start(2);
+    w.n = 20;
+    w.next_error = EIO;
+    errand_tally tally = finish(run(later), EIO);
+    ck_assert_uint_eq(tally.successful, 20);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_dropped_batch_goes_on)
+{
+    start(2);
+    w.n = 500;
+    errand_drop(run(later));
+    ck_assert_int_eq(errand_pool_close(w.pool, ERRAND_FOREVER), 0);
+    ck_assert_uint_eq(w.handed, 500);
+    ck_assert(!w.wrong);
+    free(w.times);
+}
+END_TEST
+
+START_TEST(a_closing_pool_ends_an_endless_batch)
+{
+    start(2);
+    w.n = SIZE_MAX;
+    errand_future *f = run(later);
+    wait_until(&w.handed, 1);
+    ck_assert_int_eq(errand_pool_close(w.pool, 100), 0);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
+    errand_result_free(&r);
+    ck_assert_uint_eq(w.handed, w.taken);
+    ck_assert(!w.wrong);
+}
+END_TEST
+
+START_TEST(what_is_missing_is_an_error)
+{
+    start(1);
+    errand_future *fs[] = {
+        errand_batch(NULL, NULL, next, trivial, each, NULL),
+        errand_batch(w.pool, NULL, NULL, trivial, each, NULL),
+        errand_batch(w.pool, NULL, next, NULL, each, NULL),
+        errand_batch(w.pool, NULL, next, trivial, NULL, NULL),
+    };
+    for (size_t i = 0; i < sizeof fs / sizeof *fs; i++) {
+        errand_result r = errand_await(fs[i]);
+        ck_assert_int_eq(r.error, EINVAL);
+        errand_result_free(&r);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(without_memory_items_fail_but_none_is_lost)
+{
+    size_t rounds = scaled(100) + 1, failed = 0;
+    for (size_t i = 0; i < rounds; i++) {
+        start(3);
+        w.n = 300;
+        w.opts.ordered = i % 2;
+        w.times = calloc(w.n, 1);
+        memory_fails(20);
+        errand_future *f = errand_batch(w.pool, &w.opts, next, i % 3 ? trivial : later, each, NULL);
+        errand_result r = errand_await(f);
+        memory_fails(0);
+        ck_assert_msg(r.error == 0 || r.error == ENOMEM, "%s", errand_result_message(&r));
+        ck_assert_ptr_nonnull(r.value);
+        ck_assert_uint_eq(((errand_tally *)r.value)->total_processed, w.taken);
+        if (!r.error) ck_assert_uint_eq(w.taken, w.n);
+        errand_result_free(&r);
+        for (size_t k = 0; k < w.taken; k++) ck_assert_int_eq(w.times[k], 1);
+        failed += w.failed;
+        tear_down();
+    }
+    ck_assert_uint_gt(memory_failed(), 0);
+    ck_assert_uint_gt(failed, 0);
+}
+END_TEST
+
+typedef struct forking {
+    int n, where; /* 0: in next, 1: in each, 2: in size_of */
+    fork_inside f;
+} forking;
+
+static void *next_forks(void *arg, int *error)
+{
+    forking *f = arg;
+    *error = 0;
+    if (f->where == 0) fork_inside_now(&f->f);
+    return f->n < 3 ? (void *)(uintptr_t)++f->n : NULL;
+}
+
+static errand_result nothing_to_do(void *thing, void *arg)
+{
+    (void)thing, (void)arg;
+    return errand_ok(NULL, NULL);
+}
+
+static int each_forks(void *thing, errand_result r, void *arg)
+{
+    forking *f = arg;
+    (void)thing;
+    errand_result_free(&r);
+    if (f->where == 1 || f->f.parent) fork_inside_now(&f->f);
+    return 0;
+}
+
+static size_t size_forks(void *thing, const errand_result *r, void *arg)
+{
+    forking *f = arg;
+    (void)thing, (void)r;
+    if (f->where == 2) fork_inside_now(&f->f);
+    return 1;
+}
+
+START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
+{
+    forking f = { .where = _i };
+    start(2);
+    errand_result r = errand_await(errand_batch(w.pool, &(errand_batch_opts){ .at_once = 1, .size_of = size_forks },
+                                                next_forks, nothing_to_do, each_forks, &f));
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_uint_eq(((errand_tally *)r.value)->total_processed, 3);
+    errand_result_free(&r);
+    ck_ended_there(&f.f);
+    tear_down();
+}
+END_TEST
+
+Suite *batch_suite(void)
+{
+    Suite *suite = suite_create("batch");
+    TCase *tests = tcase_create("batch");
+    tcase_add_loop_test(tests, every_item_is_handed_over_once, 0, 8);
+    tcase_add_loop_test(tests, work_that_waits_holds_no_worker, 0, 2);
+    tcase_add_test(tests, no_items_at_all_end_well);
+    tcase_add_test(tests, an_ordered_window_is_counted_from_the_oldest_item);
+    tcase_add_test(tests, nobody_takes_more_than_the_window_while_each_is_slow);
+    tcase_add_loop_test(tests, what_waits_for_a_slow_each_is_bounded_in_bytes, 0, 2);
+    tcase_add_test(tests, next_may_block_and_a_single_worker_still_hands_over);
+    tcase_add_test(tests, a_cancel_reaches_what_is_in_flight_while_next_blocks);
+    tcase_add_loop_test(tests, a_cancel_reaches_work_that_blocks, 0, 2);
+    tcase_add_test(tests, a_cancelled_storm_hands_over_all_it_took);
+    tcase_add_test(tests, a_deadline_around_it_is_a_cancel);
+    tcase_add_loop_test(tests, each_that_cannot_go_on_ends_the_batch, 0, 2);
+    tcase_add_test(tests, each_that_cannot_go_on_cancels_what_is_in_flight);
+    tcase_add_test(tests, an_error_of_next_lets_the_others_finish);
+    tcase_add_test(tests, a_dropped_batch_goes_on);
+    tcase_add_test(tests, a_closing_pool_ends_an_endless_batch);
+    tcase_add_test(tests, what_is_missing_is_an_error);
+    tcase_add_loop_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
+    tcase_add_test(tests, without_memory_items_fail_but_none_is_lost);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,19 @@
+/* The suites of the batch floor, one per file. */
+#include "jobs/suites.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+    SRunner *runner = srunner_create(json_scan_suite());
+    srunner_add_suite(runner, jsonl_reader_suite());
+    srunner_add_suite(runner, job_parse_suite());
+    srunner_add_suite(runner, spread_suite());
+    srunner_add_suite(runner, batch_suite());
+    srunner_add_suite(runner, result_writer_suite());
+    srunner_add_suite(runner, jobs_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,276 @@
+/* Policies: what is refused, and the waits that follow from a seed. */
+#include "runs.h"
+
+#include "policy/policy.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void refused(errand_policy_opts opts, const char *field)
+{
+    const char *why = NULL;
+    errno = 0;
+    ck_assert_ptr_null(errand_policy_new(&opts, &why));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert_ptr_nonnull(why);
+    ck_assert_msg(strncmp(why, field, strlen(field)) == 0 && why[strlen(field)] == ':', "%s is wrong, but it says: %s",
+                  field, why);
+    ck_assert_uint_gt(strlen(why), strlen(field) + 2);
+    ck_assert_ptr_null(errand_policy_new(&opts, NULL));
+}
+
+START_TEST(each_field_that_is_wrong_is_named)
+{
+    refused((errand_policy_opts){ .within_ms = -1 }, "within_ms");
+    refused((errand_policy_opts){ .attempt_ms = -1 }, "attempt_ms");
+    refused((errand_policy_opts){ .hint_most_ms = -1 }, "hint_most_ms");
+    refused((errand_policy_opts){ .first_ms = -1 }, "first_ms");
+    refused((errand_policy_opts){ .most_ms = -1 }, "most_ms");
+    refused((errand_policy_opts){ .first_ms = 200, .most_ms = 100 }, "most_ms");
+    refused((errand_policy_opts){ .first_ms = 200, .most_ms = ERRAND_ZERO }, "most_ms");
+    refused((errand_policy_opts){ .factor = 0.5 }, "factor");
+    refused((errand_policy_opts){ .factor = -2 }, "factor");
+    refused((errand_policy_opts){ .factor = (double)NAN }, "factor");
+    refused((errand_policy_opts){ .factor = (double)INFINITY }, "factor");
+    refused((errand_policy_opts){ .jitter = (errand_jitter)4 }, "jitter");
+    refused((errand_policy_opts){ .jitter = (errand_jitter)-1 }, "jitter");
+    refused((errand_policy_opts){ .repeat = (errand_repeat)3 }, "repeat");
+    refused((errand_policy_opts){ .repeat = (errand_repeat)-1 }, "repeat");
+}
+END_TEST
+
+START_TEST(options_may_be_shorter_and_may_not_ask_for_what_is_unknown)
+{
+    struct {
+        errand_policy_opts known;
+        long newer;
+    } opts = { { .attempts = 2 }, 0 };
+    const char *why = "";
+    errand_policy *policy = errand_policy_new_sized(&opts.known, sizeof opts, &why);
+    ck_assert_ptr_nonnull(policy);
+    errand_policy_free(policy);
+    opts.newer = 1;
+    ck_assert_ptr_null(errand_policy_new_sized(&opts.known, sizeof opts, &why));
+    ck_assert_int_eq(errno, ENOTSUP);
+    ck_assert_ptr_null(errand_policy_new_sized(&opts.known, 0, &why));
+    ck_assert_int_eq(errno, EINVAL);
+    opts.known.first_ms = -1; /* lies behind what an older caller's struct had */
+    policy = errand_policy_new_sized(&opts.known, offsetof(errand_policy_opts, first_ms), &why);
+    ck_assert_ptr_nonnull(policy);
+    ck_assert_int_ge(errand_policy_wait_ms(policy, 1, 1), 0);
+    errand_policy_free(policy);
+    policy = errand_policy_new(NULL, &why);
+    ck_assert_ptr_nonnull(policy);
+    ck_assert_int_eq(errand_policy_wait_ms(policy, 1, 1), -1); /* one attempt */
+    errand_policy_free(policy);
+    errand_policy_free(NULL);
+}
+END_TEST
+
+START_TEST(after_the_last_attempt_there_is_no_wait)
+{
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 3, .jitter = ERRAND_JITTER_NONE });
+    const int64_t waits[] = { -1, 50, 100, -1, -1 };
+    for (unsigned n = 0; n < 5; n++) ck_assert_int_eq(errand_policy_wait_ms(policy, n, 7), waits[n]);
+    ck_assert_int_eq(errand_policy_wait_ms(NULL, 1, 7), -1);
+    errand_result limited = errand_fail(ERRAND_HTTP + 429);
+    errand_view view = { .number = 1, .last = &limited };
+    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 1000); /* after a rate limit the first wait is longer */
+    view.number = 2;
+    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 2000);
+    errand_policy_free(policy);
+    policy = policy_of((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_NEVER });
+    ck_assert_int_eq(errand_policy_wait_ms(policy, 1, 7), -1);
+    errand_policy_free(policy);
+}
+END_TEST
+
+START_TEST(every_wait_keeps_to_its_bounds)
+{
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
+        uint64_t state = seed;
+        errand_policy_opts o = { .attempts = UINT32_MAX,
+                                 .first_ms = 1 + (int64_t)(er_random_next(&state) % 5000),
+                                 .factor = 1 + 4 * er_random_fraction(&state),
+                                 .jitter = (errand_jitter)(seed % 3) };
+        o.most_ms = o.first_ms + (int64_t)(er_random_next(&state) % 100000);
+        errand_policy *policy = policy_of(o);
+        for (unsigned n = 1; n <= 30; n++) {
+            double w = fmin((double)o.first_ms * pow(o.factor, n - 1), (double)o.most_ms);
+            double least = o.jitter == ERRAND_JITTER_FULL ? 0 : o.jitter == ERRAND_JITTER_NONE ? w : w / 2;
+            int64_t wait = errand_policy_wait_ms(policy, n, seed);
+            if (fabs(least - (double)wait) > 0.51 && (double)wait < least)
+                ck_abort_msg("seed %llu", (unsigned long long)seed);
+            if ((double)wait > w + 0.51 || wait > o.most_ms) ck_abort_msg("seed %llu", (unsigned long long)seed);
+            if (wait != errand_policy_wait_ms(policy, n, seed)) ck_abort_msg("the same seed, another wait");
+        }
+        errand_policy_free(policy);
+    }
+}
+END_TEST
+
+static double mean_wait(errand_jitter jitter, unsigned attempt)
+{
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .first_ms = 1000, .jitter = jitter });
+    double sum = 0;
+    for (uint64_t seed = 1; seed <= 100000; seed++) sum += (double)errand_policy_wait_ms(policy, attempt, seed);
+    errand_policy_free(policy);
+    return sum / 100000;
+}
+
+START_TEST(jitter_is_even_handed)
+{
+    ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_FULL, 1), 500, 5);
+    ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_FULL, 3), 2000, 20);
+    ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_FULL, 50), 10000, 100);
+    ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_EQUAL, 1), 750, 7.5);
+    ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_EQUAL, 50), 15000, 150);
+    ck_assert_double_eq(mean_wait(ERRAND_JITTER_NONE, 2), 2000);
+}
+END_TEST
+
+START_TEST(both_ends_of_the_jitter_are_reached)
+{
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .first_ms = 3 });
+    unsigned seen[4] = { 0 };
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        int64_t wait = errand_policy_wait_ms(policy, 1, seed);
+        ck_assert(wait >= 0 && wait <= 3);
+        seen[wait]++;
+    }
+    for (int i = 0; i < 4; i++) ck_assert_uint_gt(seen[i], 0);
+    errand_policy_free(policy);
+}
+END_TEST
+
+START_TEST(waits_saturate_at_any_attempt)
+{
+    const unsigned attempts[] = { 64, 1000, 1000000, UINT32_MAX - 1 };
+    for (int i = 0; i < 4; i++) {
+        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX, .jitter = ERRAND_JITTER_NONE });
+        ck_assert_int_eq(errand_policy_wait_ms(policy, attempts[i], 1), 20000);
+        errand_policy_free(policy);
+        policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX,
+                                                 .first_ms = 1,
+                                                 .most_ms = ERRAND_FOREVER,
+                                                 .factor = 1e9,
+                                                 .jitter = ERRAND_JITTER_NONE });
+        ck_assert_int_eq(errand_policy_wait_ms(policy, attempts[i], 1), INT64_MAX);
+        errand_policy_free(policy);
+        policy = policy_of(
+            (errand_policy_opts){ .attempts = UINT32_MAX, .first_ms = 7, .factor = 1, .jitter = ERRAND_JITTER_NONE });
+        ck_assert_int_eq(errand_policy_wait_ms(policy, attempts[i], 1), 7);
+        errand_policy_free(policy);
+        policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX, .first_ms = ERRAND_ZERO, .factor = 1e9 });
+        ck_assert_int_eq(errand_policy_wait_ms(policy, attempts[i], 1), 0);
+        errand_policy_free(policy);
+    }
+    errand_policy *policy = policy_of(
+        (errand_policy_opts){ .attempts = 2, .first_ms = 30000 }); /* beyond the default most_ms */
+    for (uint64_t seed = 0; seed < 100; seed++) ck_assert_int_le(errand_policy_wait_ms(policy, 1, seed), 30000);
+    errand_policy_free(policy);
+}
+END_TEST
+
+START_TEST(what_is_shown_is_what_is_waited)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        errand_policy *policy = policy_of(
+            (errand_policy_opts){ .attempts = 9, .first_ms = 100, .seed = seed, .jitter = seed % 3 });
+        script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET,
+                                ECONNRESET } };
+        errand_task task = scripted(&s);
+        errand_future *f = errand_run_task(pool, policy, &task);
+        for (unsigned n = 1; n <= 8; n++) {
+            int64_t wait = errand_policy_wait_ms(policy, n, seed);
+            ck_assert_int_ge(wait, 0);
+            await_asleep(pool, 1);
+            ck_assert_uint_eq(count_of(&s.calls), n);
+            if (wait > 0) turn(&t, pool, wait - 1);
+            await_asleep(pool, 1);
+            ck_assert_uint_eq(count_of(&s.calls), n);
+            turn(&t, pool, 2);
+            await_count(&s.calls, n + 1);
+        }
+        errand_result r = errand_await(f);
+        ck_assert_int_eq(r.error, 0);
+        ck_assert_uint_eq(errand_result_attempts(&r), 9);
+        for (unsigned n = 1; n <= 9; n++) {
+            errand_attempt a;
+            ck_assert_int_eq(errand_result_attempt(&r, n - 1, &a), 0);
+            ck_assert_int_eq(a.then_waited_ms, errand_policy_wait_ms(policy, n, seed));
+            ck_assert_str_eq(a.why_waited, n < 9 ? "backoff" : "");
+        }
+        errand_result_free(&r);
+        errand_policy_free(policy);
+    }
+    close_pool(pool);
+}
+END_TEST
+
+/* ---- shared ---- */
+
+typedef struct sharer {
+    errand_pool *pool;
+    const errand_policy *policy;
+} sharer;
+
+static void *run_many(void *arg)
+{
+    sharer *s = arg;
+    for (unsigned i = 0, n = scaled(500); i < n; i++) {
+        script once = { .error = { ECONNRESET } };
+        errand_task task = scripted(&once);
+        ENDS(errand_run_task(s->pool, s->policy, &task), 0);
+        if (once.calls != 2 || once.freed != 1) ck_abort_msg("%u calls, %u freed", once.calls, once.freed);
+    }
+    return NULL;
+}
+
+START_TEST(threads_share_a_policy_and_runs_outlive_its_handle)
+{
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 2 });
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1e9 });
+    errand_policy *policy = policy_of(
+        (errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO, .sem = sem, .rate = rate });
+    errand_sem_free(sem); /* the policy keeps its limits */
+    errand_rate_free(rate);
+    pthread_t threads[4];
+    sharer s = { pool, policy };
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, run_many, &s), 0);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    hold h = { .result = errand_fail(ECONNRESET) };
+    errand_future *f = errand_run(pool, policy, hold_worker, &h);
+    await_event(&h.began);
+    errand_policy_free(policy);
+    happen(&h.go);
+    ENDS(f, ECONNRESET);
+    ck_assert_uint_eq(h.runs, 2);
+    close_pool(pool);
+}
+END_TEST
+
+Suite *policy_suite(void)
+{
+    Suite *suite = suite_create("policy");
+    TCase *tc = case_of(suite, "refused");
+    tcase_add_test(tc, each_field_that_is_wrong_is_named);
+    tcase_add_test(tc, options_may_be_shorter_and_may_not_ask_for_what_is_unknown);
+    tc = case_of(suite, "waits");
+    tcase_add_test(tc, after_the_last_attempt_there_is_no_wait);
+    tcase_add_test(tc, every_wait_keeps_to_its_bounds);
+    tcase_add_test(tc, jitter_is_even_handed);
+    tcase_add_test(tc, both_ends_of_the_jitter_are_reached);
+    tcase_add_test(tc, waits_saturate_at_any_attempt);
+    tcase_add_test(tc, what_is_shown_is_what_is_waited);
+    tc = case_of(suite, "shared");
+    tcase_add_test(tc, threads_share_a_policy_and_runs_outlive_its_handle);
+    return suite;
+}

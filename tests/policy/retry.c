@@ -1,0 +1,570 @@
+/* Runs under a policy: what is tried again, when, and what is told about it. */
+#include "runs.h"
+
+#include "base/result.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+static turned t;
+static errand_pool *pool;
+
+static void open_turned(void) { pool = turned_pool(&t); }
+static void open_pool(void) { ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 })); }
+static errand_future *start(errand_policy_opts opts, script *s) { return start_run(pool, opts, scripted(s)); }
+static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
+static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
+
+static const errand_policy_opts quick = { .attempts = 3, .first_ms = ERRAND_ZERO };
+
+static errand_promise *to_come;
+static event asked_for;
+static errand_result comes_later(void *arg)
+{
+    errand_future *f;
+    to_come = errand_promise_new(pool, &f);
+    happen(&asked_for);
+    return (void)arg, errand_later(f);
+}
+static errand_result follow_the_run(void *policy) { return errand_later(errand_run(pool, policy, comes_later, NULL)); }
+static void break_the_promise(void)
+{
+    await_event(&asked_for);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    asked_for = (event){ 0 };
+    errand_resolve(to_come, errand_failf(EIO, "bad"));
+}
+
+START_TEST(a_failure_that_comes_later_tells_its_time_and_counts)
+{
+    for (int machine = 0; machine < 2; machine++) { /* the pool's clock: a test's, or the machine's */
+        if (machine) open_pool();
+        else open_turned();
+        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1 });
+        errand_future *f = errand_run(pool, policy, comes_later, NULL);
+        await_event(&asked_for);
+        if (machine) ENDS(errand_sleep(pool, 30), 0);
+        else turn(&t, pool, 150);
+        break_the_promise();
+        errand_result r = errand_await(f);
+        errand_attempt a;
+        ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
+        if (!machine) ck_assert_int_eq(a.took_ms, 150);
+        ck_assert_int_ge(a.took_ms, 20); /* the coarse clock is some ms behind */
+        ck_assert_int_le(a.took_ms, LONG_MS);
+        ck_assert_int_eq(errand_result_elapsed_ms(&r), a.took_ms);
+        errand_result_free(&r);
+
+        f = errand_submit(pool, follow_the_run, policy); /* a chain of laters is forwarded, its counts are not lost */
+        break_the_promise();
+        ENDS(f, EIO);
+        errand_policy_stats s;
+        ck_assert_int_eq(errand_policy_stats_get(policy, &s), 0);
+        ck_assert_uint_eq(s.failed, 2);
+        ck_assert_uint_eq(s.succeeded, 0);
+        errand_policy_free(policy);
+        close_pool(pool);
+    }
+}
+END_TEST
+
+/* ---- what is tried again ---- */
+
+static unsigned calls_for(errand_policy_opts opts, script s, int ends)
+{
+    errand_result r = errand_await(start(opts, &s));
+    ck_assert_int_eq(r.error, ends);
+    ck_assert_uint_eq(errand_result_attempts(&r), s.calls);
+    errand_result_free(&r);
+    ck_assert_uint_eq(s.freed, 1);
+    return s.calls;
+}
+
+START_TEST(only_transient_failures_are_tried_again)
+{
+    open_pool();
+    const int again[] = { ETIMEDOUT,         ECONNREFUSED,      ECONNRESET,       ECONNABORTED, EPIPE,  EHOSTUNREACH,
+                          ENETUNREACH,       ENETDOWN,          EAGAIN,           EMFILE,       ENFILE, ENOBUFS,
+                          ERRAND_HTTP + 503, ERRAND_HTTP + 429, ERRAND_HTTP + 408 };
+    const int never[] = { ECANCELED,
+                          ENOMEM,
+                          ENOSPC,
+                          EDQUOT,
+                          EINVAL,
+                          EDOM,
+                          ERANGE,
+                          ENOTSUP,
+                          EACCES,
+                          EPERM,
+                          EPROTO,
+                          EBADMSG,
+                          ERRAND_ELATE,
+                          ERRAND_EFULL,
+                          ERRAND_EABANDONED,
+                          ERRAND_EFORKED,
+                          ENOENT,
+                          ERRAND_HTTP + 404,
+                          ERRAND_HTTP + 501,
+                          ERRAND_USER + 1,
+                          ERRAND_CURL + 3 };
+    for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+        int e = again[i];
+        ck_assert_uint_eq(calls_for(quick, (script){ .error = { e, e, e, e } }, e), 3);
+        script s = { .error = { e } };
+        ENDS(start(quick, &s), 0);
+        ck_assert_uint_eq(s.calls, 2);
+    }
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        ck_assert_uint_eq(calls_for(quick, (script){ .error = { never[i] } }, never[i]), 1);
+    /* a kind that was said counts for more than the code */
+    script cancelled = { .error = { ETIMEDOUT }, .may_have_run = true, .kind = ERRAND_KIND_CANCELLED };
+    ck_assert_uint_eq(
+        calls_for((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_ALWAYS }, cancelled, ETIMEDOUT), 1);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(what_may_have_run_is_repeated_only_if_that_is_harmless)
+{
+    open_pool();
+    script s = { .error = { ECONNRESET, ECONNRESET }, .may_have_run = true, .kind = ERRAND_KIND_NETWORK };
+    errand_policy_opts o = quick;
+    ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1);
+    o.repeat = ERRAND_REPEAT_NEVER;
+    ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1);
+    ck_assert_uint_eq(calls_for(o, (script){ .error = { ECONNRESET } }, ECONNRESET), 1);
+    o.repeat = ERRAND_REPEAT_ALWAYS;
+    ENDS(start(o, &s), 0);
+    ck_assert_uint_eq(s.calls, 3);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(one_attempt_is_the_default_and_no_policy_is_a_plain_task)
+{
+    open_pool();
+    ck_assert_uint_eq(calls_for((errand_policy_opts){ 0 }, (script){ .error = { ECONNRESET } }, ECONNRESET), 1);
+    script s = { .error = { ECONNRESET } };
+    errand_task task = scripted(&s);
+    ENDS(errand_run_task(pool, NULL, &task), ECONNRESET);
+    ck_assert_uint_eq(s.calls, 1);
+    ck_assert_uint_eq(s.freed, 1);
+    errand_policy *policy = policy_of(quick);
+    ENDS(errand_run(pool, policy, NULL, NULL), EINVAL);
+    ENDS(errand_run(NULL, policy, follow_script, &s), EINVAL);
+    ENDS(errand_run_task(pool, policy, NULL), EINVAL);
+    task.within_ms = -1;
+    ENDS(errand_run_task(pool, policy, &task), EINVAL);
+    ck_assert_uint_eq(s.calls, 1);
+    ck_assert_uint_eq(s.freed, 2);
+    errand_policy_free(policy);
+    close_pool(pool);
+}
+END_TEST
+
+/* ---- what the other side asks for ---- */
+
+START_TEST(a_retry_after_is_a_floor_under_the_wait)
+{
+    open_turned();
+    script s = { .error = { ERRAND_HTTP + 503, ERRAND_HTTP + 503 }, .hint_ms = 5000, .kind = ERRAND_KIND_HTTP_SERVER };
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10, .most_ms = 10 }, &s);
+    for (unsigned n = 1; n <= 2; n++) {
+        await_asleep(pool, 1);
+        turn(&t, pool, 4999);
+        await_asleep(pool, 1);
+        ck_assert_uint_eq(count_of(&s.calls), n);
+        turn(&t, pool, 2);
+        await_count(&s.calls, n + 1);
+    }
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, 0);
+    errand_attempt a;
+    ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
+    ck_assert_int_eq(a.then_waited_ms, 5000);
+    ck_assert_str_eq(a.why_waited, "retry-after");
+    errand_result_free(&r);
+    /* a longer wait of one's own stands */
+    script t2 = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 5, .kind = ERRAND_KIND_HTTP_SERVER };
+    f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_NONE }, &t2);
+    turn_to_the_end(&t, pool, f);
+    r = errand_await(f);
+    ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
+    ck_assert_int_eq(a.then_waited_ms, 100);
+    ck_assert_str_eq(a.why_waited, "backoff");
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result not_yet(void *arg)
+{
+    script *s = arg;
+    errand_result r = errand_ok(as_value(count_up(&s->calls) < 2), NULL);
+    errand_detail *d = er_detail(&r);
+    ck_assert_ptr_nonnull(d);
+    d->retry_after_ms = s->hint_ms;
+    return r;
+}
+static bool is_pending(const void *value, void *arg) { return (void)arg, as_number(value) == 1; }
+
+START_TEST(a_retry_after_counts_also_for_a_success_that_is_polled)
+{
+    open_turned();
+    script s = { .hint_ms = 500 };
+    errand_policy_opts o = {
+        .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .when = errand_when_value(is_pending, NULL)
+    };
+    errand_future *f = start_task(o, (errand_task){ .fn = not_yet, .arg = &s });
+    await_asleep(pool, 1);
+    turn(&t, pool, 499);
+    ck_assert(!ended(f));
+    turn(&t, pool, 1);
+    ENDS(f, 0);
+    ck_assert_uint_eq(s.calls, 2);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_retry_after_that_is_too_long_ends_the_run)
+{
+    open_turned();
+    script s = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 300001, .kind = ERRAND_KIND_HTTP_SERVER };
+    errand_policy_opts o = { .attempts = 3 };
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* 5 minutes */
+    o.within_ms = 200000;
+    s.hint_ms = 200000;
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* the time that is left */
+    o.hint_most_ms = 1000;
+    s.hint_ms = 1001;
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* one's own limit */
+    o.hint_most_ms = ERRAND_ZERO;
+    s.hint_ms = 1;
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1);
+    o = (errand_policy_opts){ .attempts = 3, .hint_most_ms = ERRAND_FOREVER }; /* none */
+    s.hint_ms = 86400000;
+    errand_future *f = start(o, &s);
+    await_asleep(pool, 1);
+    turn(&t, pool, 86400001);
+    ENDS(f, 0);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
+{
+    open_turned();
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 10 });
+    script s = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED };
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .rate = rate }, &s);
+    await_asleep(pool, 1);
+    errand_future *other = errand_rate_acquire(rate, NULL);
+    turn(&t, pool, 4998);
+    ck_assert(!ended(other) && !ended(f));
+    turn(&t, pool, 1000);
+    ENDS(other, 0);
+    turn_to_the_end(&t, pool, f);
+    ENDS(f, 0);
+    /* but the other side cannot stop everybody for longer than this run would wait */
+    script forever = { .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED };
+    ENDS(start((errand_policy_opts){ .attempts = 2, .rate = rate }, &forever), ERRAND_HTTP + 429);
+    other = errand_rate_acquire(rate, NULL);
+    turn(&t, pool, 301000);
+    ck_assert(ended(other));
+    ENDS(other, 0);
+    errand_rate_free(rate);
+    close_pool(pool);
+}
+END_TEST
+
+/* ---- what is told at the end ---- */
+
+START_TEST(giving_up_returns_the_last_error_with_every_attempt_told)
+{
+    open_turned();
+    script s = { .error = { ECONNRESET, ETIMEDOUT, EPIPE } };
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 100, .jitter = ERRAND_JITTER_NONE }, &s);
+    await_asleep(pool, 1);
+    turn(&t, pool, 101);
+    await_count(&s.calls, 2);
+    await_asleep(pool, 1);
+    turn(&t, pool, 201);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, EPIPE);
+    ck_assert_str_eq(errand_result_message(&r), "attempt 3");
+    ck_assert_uint_eq(errand_result_attempts(&r), 3);
+    const errand_attempt told[] = { { 1, ECONNRESET, 0, 0, 100, "backoff" },
+                                    { 2, ETIMEDOUT, 101, 0, 200, "backoff" },
+                                    { 3, EPIPE, 302, 0, -1, "" } };
+    for (unsigned i = 0; i < 3; i++) {
+        errand_attempt a;
+        ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
+        ck_assert_uint_eq(a.number, told[i].number);
+        ck_assert_int_eq(a.error, told[i].error);
+        ck_assert_int_eq(a.began_ms, told[i].began_ms);
+        ck_assert_int_eq(a.took_ms, told[i].took_ms);
+        ck_assert_int_eq(a.then_waited_ms, told[i].then_waited_ms);
+        ck_assert_str_eq(a.why_waited, told[i].why_waited);
+    }
+    errand_attempt none;
+    ck_assert_int_eq(errand_result_attempt(&r, 3, &none), ENOENT);
+    ck_assert_int_eq(errand_result_elapsed_ms(&r), 302);
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result always_refused(void *arg)
+{
+    count_up(arg);
+    return errand_failf(ECONNREFUSED, "nobody listens");
+}
+
+START_TEST(a_long_history_keeps_its_first_and_last_attempts)
+{
+    open_pool();
+    unsigned calls = 0;
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .first_ms = ERRAND_ZERO });
+    errand_result r = errand_await(errand_run(pool, policy, always_refused, &calls));
+    ck_assert_uint_eq(calls, 100);
+    ck_assert_uint_eq(errand_result_attempts(&r), 100);
+    errand_attempt a;
+    for (unsigned i = 0; i < 32; i++) {
+        ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
+        ck_assert_uint_eq(a.number, i < 8 ? i + 1 : i + 69);
+        ck_assert_int_eq(a.error, ECONNREFUSED);
+        ck_assert_int_eq(a.then_waited_ms, i < 31 ? 0 : -1);
+    }
+    ck_assert_int_eq(errand_result_attempt(&r, 32, &a), ENOENT);
+    errand_result_free(&r);
+    errand_policy_free(policy);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_success_after_failures_tells_them)
+{
+    open_pool();
+    script s = { .error = { ECONNRESET, EPIPE } };
+    errand_result r = errand_await(start(quick, &s));
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_int_eq(as_number(r.value), 3);
+    ck_assert_uint_eq(errand_result_attempts(&r), 3);
+    errand_attempt a;
+    const int errors[] = { ECONNRESET, EPIPE, 0 };
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
+        ck_assert_int_eq(a.error, errors[i]);
+    }
+    errand_result_free(&r);
+    close_pool(pool);
+}
+END_TEST
+
+typedef struct nested {
+    errand_policy *inner;
+    script s;
+} nested;
+
+static errand_result run_inside(void *arg)
+{
+    nested *n = arg;
+    return errand_later(errand_run(pool, n->inner, follow_script, &n->s));
+}
+
+START_TEST(a_run_around_a_run_tells_its_own_attempts)
+{
+    open_pool();
+    nested n = { .inner = policy_of(quick) };
+    for (int i = 0; i < 6; i++) n.s.error[i] = ECONNRESET;
+    errand_policy *outer = policy_of((errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO });
+    errand_result r = errand_await(errand_run(pool, outer, run_inside, &n));
+    ck_assert_int_eq(r.error, ECONNRESET);
+    ck_assert_uint_eq(errand_result_attempts(&r), 2);
+    errand_result_free(&r);
+    errand_policy_free(outer);
+    errand_policy_free(n.inner);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_limit_that_refuses_stands_behind_the_last_error)
+{
+    open_turned();
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.001 });
+    script s = { .error = { ECONNRESET } };
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 1, .within_ms = 60000, .rate = rate },
+                             &s);
+    turn_to_the_end(&t, pool, f);
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, ECONNRESET);
+    ck_assert_ptr_nonnull(errand_result_cause(&r, 0));
+    ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_ELATE);
+    ck_assert_uint_eq(errand_result_attempts(&r), 1);
+    errand_result_free(&r);
+    /* before any attempt it is the answer */
+    script unborn = { 0 };
+    r = errand_await(start((errand_policy_opts){ .attempts = 2, .within_ms = 60000, .rate = rate }, &unborn));
+    ck_assert_int_eq(r.error, ERRAND_ELATE);
+    ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_REJECTED);
+    ck_assert_uint_eq(unborn.calls, 0);
+    ck_assert_uint_eq(unborn.freed, 1);
+    errand_result_free(&r);
+    errand_rate_free(rate);
+    close_pool(pool);
+}
+END_TEST
+
+/* ---- the log ---- */
+
+START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
+{
+    turned_start(&t);
+    said heard;
+    listen_to(&heard);
+    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = heard.log });
+    struct {
+        script s;
+        char secret[32];
+    } arg = { { .error = { ECONNRESET, EPIPE } }, "hunter2" };
+    errand_policy_opts o = { .attempts = 3, .first_ms = 100, .jitter = ERRAND_JITTER_NONE, .name = "fetch" };
+    errand_future *f = start(o, &arg.s);
+    turn_to_the_end(&t, pool, f);
+    ENDS(f, 0);
+    char *text = all_said(&heard);
+    const char *in_order[] = { "INFO - ", "[fetch-start]",
+                               "WARN - ", "[fetch-retry] attempt 1 failed: attempt 1; again in 0.100 s",
+                               "WARN - ", "[fetch-retry] attempt 2 failed: attempt 2; again in 0.200 s",
+                               "INFO - ", "[fetch-success]" };
+    const char *at = text;
+    for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
+        at = strstr(at, in_order[i]);
+        ck_assert_msg(at != NULL, "not there, or not in order: %s in\n%s", in_order[i], text);
+    }
+    ck_assert_ptr_null(strstr(text, "hunter2"));
+    free(text);
+
+    script bad = { .error = { EACCES } };
+    o.name = "send";
+    ENDS(start(o, &bad), EACCES);
+    stuck s = { .h.result = errand_fail(ECONNRESET) };
+    o.name = "wait";
+    o.within_ms = 100;
+    f = start_task(o, sticking(&s));
+    await_event(&s.h.began);
+    turn(&t, pool, 101);
+    ENDS(f, ETIMEDOUT);
+    happen(&s.h.go);
+    script hinted = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 600000, .kind = ERRAND_KIND_HTTP_SERVER };
+    o.name = "hint";
+    ENDS(start(o, &hinted), ERRAND_HTTP + 503);
+    script silent = { .error = { ECONNRESET } };
+    o.name = NULL;
+    o.within_ms = 0;
+    o.jitter = ERRAND_JITTER_NONE;
+    f = start(o, &silent);
+    await_asleep(pool, 1);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    text = all_said(&heard);
+    const char *there[] = { "ERROR - ", "[send-error] after 0.000 s, 1 attempt(s): attempt 1",
+                            "[wait-timeout] after 0.101 s", "[hint-give-up] the other side asks for a longer wait",
+                            "[hint-error] after 0.000 s, 1 attempt(s): attempt 1" };
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++)
+        ck_assert_msg(strstr(text, there[i]) != NULL, "not there: %s in\n%s", there[i], text);
+    ck_assert_ptr_null(strstr(text, "[(null)"));
+    ck_assert_ptr_null(strstr(text, "cancelled by"));
+    free(text);
+    await_count(&s.freed, 1);
+    close_pool(pool);
+    stop_listening(&heard);
+}
+END_TEST
+
+START_TEST(a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause)
+{
+    open_turned();
+    said heard;
+    listen_to(&heard);
+    script s = { .error = { ECONNRESET } };
+    errand_future *f = start(
+        (errand_policy_opts){
+            .attempts = 3, .first_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
+        &s);
+    await_asleep(pool, 1);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    char *text = all_said(&heard);
+    ck_assert_msg(strstr(text, "[own-error] after 0.000 s, 1 attempt(s): cancelled by its caller; because: attempt 1"),
+                  "%s", text);
+    free(text);
+    close_pool(pool);
+    stop_listening(&heard);
+}
+END_TEST
+
+static errand_result time_out(void *arg)
+{
+    (void)arg;
+    return errand_fail(ETIMEDOUT);
+}
+
+static int wait_here(void *go, const errand_log_line *line)
+{
+    (void)line;
+    while (!happened(go)) sched_yield();
+    return 0;
+}
+
+START_TEST(a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close)
+{
+    event go = { 0 };
+    errand_log_stats stats = { 0 };
+    errand_future *runs[10];
+    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
+    ck_assert_int_eq(errand_log_add_callback(log, wait_here, &go, NULL, NULL), 0);
+    errand_pool *one = errand_pool_new(&(errand_pool_opts){ .log = log });
+    errand_policy *policy = errand_policy_new(
+        &(errand_policy_opts){
+            .name = "op", .attempts = 1000000, .first_ms = 1, .most_ms = 1, .within_ms = 100 * LONG_MS },
+        NULL);
+    for (int i = 0; i < 10; i++) runs[i] = errand_run(one, policy, time_out, NULL);
+    while (stats.dropped < 100) { /* the rings are full, and they go on */
+        sched_yield();
+        ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
+    }
+    for (int i = 0; i < 10; i++) errand_cancel(runs[i]);
+    for (int i = 0; i < 10; i++) ENDS(runs[i], ECANCELED);
+    errand_policy_free(policy);
+    close_pool(one);
+    happen(&go);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+}
+END_TEST
+
+Suite *retry_suite(void)
+{
+    Suite *suite = suite_create("retry");
+    TCase *tc = case_of(suite, "again");
+    tcase_add_test(tc, only_transient_failures_are_tried_again);
+    tcase_add_test(tc, what_may_have_run_is_repeated_only_if_that_is_harmless);
+    tcase_add_test(tc, one_attempt_is_the_default_and_no_policy_is_a_plain_task);
+    tcase_add_test(tc, a_retry_after_is_a_floor_under_the_wait);
+    tcase_add_test(tc, a_retry_after_counts_also_for_a_success_that_is_polled);
+    tcase_add_test(tc, a_retry_after_that_is_too_long_ends_the_run);
+    tcase_add_test(tc, a_rate_limited_run_pauses_the_rate_for_all);
+    tc = case_of(suite, "told");
+    tcase_add_test(tc, a_failure_that_comes_later_tells_its_time_and_counts);
+    tcase_add_test(tc, giving_up_returns_the_last_error_with_every_attempt_told);
+    tcase_add_test(tc, a_long_history_keeps_its_first_and_last_attempts);
+    tcase_add_test(tc, a_success_after_failures_tells_them);
+    tcase_add_test(tc, a_run_around_a_run_tells_its_own_attempts);
+    tcase_add_test(tc, a_limit_that_refuses_stands_behind_the_last_error);
+    tc = case_of(suite, "log");
+    tcase_add_test(tc, a_named_run_says_how_it_goes_and_never_its_arguments);
+    tcase_add_test(tc, a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause);
+    tcase_add_test(tc, a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close);
+    return suite;
+}

@@ -1,0 +1,428 @@
+/* Semaphores: who gets a permit, and that none is ever lost. */
+#include "runs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static errand_pool *pool;
+
+static errand_sem *sem_of(unsigned permits)
+{
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = permits });
+    ck_assert_ptr_nonnull(sem);
+    return sem;
+}
+
+static void open_pool(void) { ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 })); }
+
+static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
+
+static void *permit_of(errand_future *f)
+{
+    ck_assert(ended(f));
+    errand_result r = errand_await(f);
+    ck_assert_int_eq(r.error, 0);
+    return r.value;
+}
+
+static void stands(errand_sem *sem, unsigned in_use, unsigned waiting)
+{
+    errand_sem_stats s;
+    ck_assert_int_eq(errand_sem_stats_get(sem, NULL, &s), 0);
+    ck_assert_uint_eq(s.in_use, in_use);
+    ck_assert_uint_eq(s.waiting, waiting);
+}
+
+START_TEST(permits_go_to_waiters_in_the_order_they_came)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *f[5];
+    for (int i = 0; i < 5; i++) f[i] = errand_sem_acquire(sem, NULL, 1);
+    stands(sem, 1, 5);
+    for (int i = 0; i < 5; i++) {
+        errand_permit_release(held);
+        for (int j = i; j < 5; j++) ck_assert_int_eq(ended(f[j]), j == i);
+        held = permit_of(f[i]);
+    }
+    errand_permit_release(held);
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(nobody_overtakes_a_waiter_that_wants_more)
+{
+    open_pool();
+    errand_sem *sem = sem_of(3);
+    void *two = permit_of(errand_sem_acquire(sem, NULL, 2));
+    errand_future *big = errand_sem_acquire(sem, NULL, 3), *small = errand_sem_acquire(sem, NULL, 1);
+    ck_assert(!ended(big) && !ended(small));
+    ck_assert(!errand_sem_try(sem, 1)); /* one is free, but somebody waits */
+    errand_permit *none = (errand_permit *)&pool;
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &none), ETIMEDOUT);
+    ck_assert_ptr_null(none);
+    errand_permit_release(two);
+    ck_assert(ended(big) && !ended(small));
+    errand_permit_release(permit_of(big));
+    errand_permit_release(permit_of(small));
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(when_a_big_waiter_is_cancelled_those_behind_it_move_up)
+{
+    open_pool();
+    errand_sem *sem = sem_of(3);
+    void *one = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *big = errand_sem_acquire(sem, NULL, 3), *a = errand_sem_acquire(sem, NULL, 1),
+                  *b = errand_sem_acquire(sem, NULL, 1), *c = errand_sem_acquire(sem, NULL, 1);
+    errand_cancel(big);
+    ck_assert(ended(big) && ended(a) && ended(b) && !ended(c));
+    errand_result r = errand_await(big);
+    ck_assert_int_eq(r.error, ECANCELED);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
+    errand_result_free(&r);
+    stands(sem, 3, 1);
+    errand_permit_release(one);
+    errand_permit_release(permit_of(a));
+    errand_permit_release(permit_of(b));
+    errand_permit_release(permit_of(c));
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_number_that_can_never_be_had_is_refused)
+{
+    open_pool();
+    errand_sem *sem = sem_of(3);
+    errand_permit *p;
+    ENDS(errand_sem_acquire(sem, NULL, 0), EINVAL);
+    ENDS(errand_sem_acquire(sem, NULL, 4), EINVAL);
+    ENDS(errand_sem_acquire(NULL, NULL, 1), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 4, LONG_MS, &p), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, -1, &p), EINVAL);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, NULL), EINVAL);
+    ck_assert(!errand_sem_try(sem, 0) && !errand_sem_try(sem, 4) && !errand_sem_try(NULL, 1));
+    ck_assert_int_eq(errand_sem_give(sem, 0), EINVAL);
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    struct {
+        errand_sem_opts known;
+        int newer;
+    } opts = { { .permits = 1 }, 1 };
+    ck_assert_ptr_null(errand_sem_new(pool, &(errand_sem_opts){ .permits = 0 }));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert_ptr_null(errand_sem_new(NULL, &opts.known));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert_ptr_null(errand_sem_new_sized(pool, &opts.known, sizeof opts));
+    ck_assert_int_eq(errno, ENOTSUP);
+    errand_permit_release(NULL);
+    errand_sem_free(NULL);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(give_takes_back_only_what_try_took)
+{
+    open_pool();
+    errand_sem *sem = sem_of(4);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    ck_assert_int_eq(errand_sem_give(sem, 1), EOVERFLOW); /* that one is not nameless */
+    ck_assert(errand_sem_try(sem, 2));
+    ck_assert(!errand_sem_try(sem, 2));
+    errand_future *f = errand_sem_acquire(sem, NULL, 3);
+    ck_assert_int_eq(errand_sem_give(sem, 3), EOVERFLOW);
+    stands(sem, 3, 1);
+    ck_assert_int_eq(errand_sem_give(sem, 2), 0);
+    ck_assert(ended(f)); /* what is given goes to the waiter */
+    errand_permit_release(permit_of(f));
+    errand_permit_release(held);
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_semaphore_given_up_while_held_serves_its_waiters)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *f = errand_sem_acquire(sem, NULL, 1);
+    errand_sem_free(sem);
+    ck_assert(!ended(f));
+    errand_permit_release(held);
+    errand_permit_release(permit_of(f));
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_permit_outlives_its_pool)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    close_pool(pool);
+    errand_sem_free(sem);
+    errand_permit_release(held);
+}
+END_TEST
+
+START_TEST(an_acquired_permit_that_nobody_took_is_given_back)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted at once */
+    stands(sem, 0, 0);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted later, unheard */
+    errand_future *f = errand_sem_acquire(sem, NULL, 1);
+    errand_permit_release(held);
+    errand_permit_release(permit_of(f));
+    stands(sem, 0, 0);
+    errand_result r = errand_await(errand_sem_acquire(sem, NULL, 1));
+    errand_result_free(&r); /* freeing the result is giving back */
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+typedef struct waiter {
+    errand_sem *sem;
+    event began;
+    int error;
+} waiter;
+
+static errand_result wait_for_permit(void *arg)
+{
+    waiter *w = arg;
+    errand_permit *p;
+    happen(&w->began);
+    w->error = errand_sem_wait(w->sem, NULL, 1, ERRAND_FOREVER, &p);
+    errand_permit_release(p);
+    return errand_fail(w->error);
+}
+
+START_TEST(waiting_for_a_permit_ends_by_grant_time_and_cancel)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    errand_permit *p, *q;
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &p), 0);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &q), ETIMEDOUT);
+    ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 1, &q), ETIMEDOUT);
+    stands(sem, 1, 0);
+
+    waiter told = { .sem = sem }, granted = { .sem = sem };
+    errand_future *f = errand_submit(pool, wait_for_permit, &told), *g = errand_submit(pool, wait_for_permit, &granted);
+    await_event(&told.began);
+    await_event(&granted.began);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    ck_assert_int_eq(told.error, ECANCELED);
+    errand_permit_release(p);
+    errand_result r = errand_await(g);
+    errand_result_free(&r);
+    ck_assert_int_eq(granted.error, 0);
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_result await_permit(void *arg)
+{
+    waiter *w = arg;
+    happen(&w->began);
+    return errand_await(errand_sem_acquire(w->sem, NULL, 1));
+}
+
+static errand_result release_permit(void *permit)
+{
+    errand_permit_release(permit);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_task_cancelled_while_it_is_being_granted_loses_no_permit)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    for (unsigned i = 0, n = scaled(2000); i < n; i++) {
+        void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+        waiter w = { .sem = sem };
+        errand_future *f = errand_submit(pool, await_permit, &w);
+        if (i % 2) await_event(&w.began);
+        errand_future *releasing = errand_submit(pool, release_permit, held);
+        errand_cancel(f);
+        errand_result r = errand_await(f);
+        errand_result_free(&r);
+        ENDS(releasing, 0);
+        errand_permit *p;
+        ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, LONG_MS, &p), 0); /* it is there */
+        errand_permit_release(p);
+    }
+    stands(sem, 0, 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
+{
+    open_pool();
+    errand_sem *sem = sem_of(2);
+    void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
+    errand_future *big = errand_sem_acquire(sem, NULL, 2), *small = errand_sem_acquire(sem, NULL, 1);
+    close_pool(pool);
+    errand_future *both[] = { big, small };
+    for (int i = 0; i < 2; i++) {
+        ck_assert(ended(both[i]));
+        errand_result r = errand_await(both[i]);
+        ck_assert_int_eq(r.error, ECANCELED);
+        ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
+        errand_result_free(&r);
+    }
+    stands(sem, 1, 0);
+    ENDS(errand_sem_acquire(sem, NULL, 2), ECANCELED); /* it would wait for ever */
+    errand_permit_release(held);
+    errand_sem_free(sem);
+}
+END_TEST
+
+START_TEST(closing_the_pool_ends_a_semaphore_that_only_waiters_hold)
+{
+    open_pool();
+    errand_sem *sem = sem_of(1);
+    ck_assert(errand_sem_try(sem, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1));
+    errand_drop(errand_sem_acquire(sem, NULL, 1));
+    errand_sem_free(sem);
+    close_pool(pool); /* the last waiter takes the semaphore with it, from inside the closing */
+}
+END_TEST
+
+/* ---- the storm ---- */
+
+enum { PERMITS = 5 };
+typedef struct storm {
+    errand_sem *sem;
+    uint32_t seed, rounds;
+    unsigned *held, *granted;
+} storm;
+
+static uint32_t next_of(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 16;
+}
+
+static void hold_for_a_moment(storm *s, unsigned n)
+{
+    unsigned now = __atomic_add_fetch(s->held, n, __ATOMIC_SEQ_CST);
+    if (now > PERMITS) ck_abort_msg("%u held of %u", now, PERMITS);
+    count_up(s->granted);
+    __atomic_sub_fetch(s->held, n, __ATOMIC_SEQ_CST);
+}
+
+static void finish_storm(storm *s, errand_future *f, unsigned n)
+{
+    errand_result r = errand_await(f);
+    if (!r.error) hold_for_a_moment(s, n);
+    errand_result_free(&r);
+}
+
+static void *rage(void *arg)
+{
+    storm *s = arg;
+    for (uint32_t i = 0; i < s->rounds; i++) {
+        uint32_t dice = next_of(&s->seed);
+        unsigned n = 1 + dice % 3;
+        errand_permit *p;
+        switch (next_of(&s->seed) % 8) {
+        case 0:
+            if (!errand_sem_try(s->sem, n)) break;
+            hold_for_a_moment(s, n);
+            if (errand_sem_give(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
+            break;
+        case 1:
+            if (errand_sem_wait(s->sem, NULL, n, dice % 64 == 0, &p)) break;
+            hold_for_a_moment(s, n);
+            errand_permit_release(p);
+            break;
+        case 2:
+            errand_drop(errand_sem_acquire(s->sem, NULL, n));
+            break;
+        case 3: {
+            errand_future *f = errand_sem_acquire(s->sem, NULL, n);
+            errand_cancel(f);
+            finish_storm(s, f, n);
+            break;
+        }
+        case 4:
+            finish_storm(s, errand_timeout(errand_sem_acquire(s->sem, NULL, n), dice % 16 == 0), n);
+            break;
+        case 5: {
+            errand_future *f = errand_sem_acquire(s->sem, NULL, n);
+            errand_cancel(f);
+            errand_drop(f);
+            break;
+        }
+        default:
+            finish_storm(s, errand_sem_acquire(s->sem, NULL, n), n);
+        }
+    }
+    return NULL;
+}
+
+START_TEST(no_permit_is_lost_in_a_storm_of_grants_cancels_and_timeouts)
+{
+    open_pool();
+    errand_sem *sem = sem_of(PERMITS);
+    unsigned held = 0, granted = 0;
+    pthread_t threads[8];
+    storm storms[8];
+    for (unsigned i = 0; i < 8; i++) {
+        storms[i] = (storm){ sem, 12345 + i, scaled(20000), &held, &granted };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
+    }
+    for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
+    stands(sem, 0, 0);
+    ck_assert_uint_gt(granted, storms[0].rounds);
+    ck_assert(errand_sem_try(sem, PERMITS));
+    ck_assert_int_eq(errand_sem_give(sem, PERMITS), 0);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
+Suite *sem_suite(void)
+{
+    Suite *suite = suite_create("sem");
+    TCase *tc = case_of(suite, "line");
+    tcase_add_test(tc, permits_go_to_waiters_in_the_order_they_came);
+    tcase_add_test(tc, nobody_overtakes_a_waiter_that_wants_more);
+    tcase_add_test(tc, when_a_big_waiter_is_cancelled_those_behind_it_move_up);
+    tcase_add_test(tc, a_number_that_can_never_be_had_is_refused);
+    tcase_add_test(tc, give_takes_back_only_what_try_took);
+    tc = case_of(suite, "lives");
+    tcase_add_test(tc, a_semaphore_given_up_while_held_serves_its_waiters);
+    tcase_add_test(tc, a_permit_outlives_its_pool);
+    tcase_add_test(tc, an_acquired_permit_that_nobody_took_is_given_back);
+    tcase_add_test(tc, waiting_for_a_permit_ends_by_grant_time_and_cancel);
+    tcase_add_test(tc, closing_the_pool_ends_all_waiters_and_grants_none);
+    tcase_add_test(tc, closing_the_pool_ends_a_semaphore_that_only_waiters_hold);
+    tc = case_of(suite, "storm");
+    tcase_add_test(tc, a_task_cancelled_while_it_is_being_granted_loses_no_permit);
+    tcase_add_test(tc, no_permit_is_lost_in_a_storm_of_grants_cancels_and_timeouts);
+    return suite;
+}
