@@ -9,7 +9,7 @@ enum { SESSIONS = 3, MANNERS = 6 };
 typedef struct manner { /* a policy for requests. NULL: none */
     errand_policy *policy;
     errand_repeat repeat;
-    bool holds; /* a permit of the core's */
+    bool holds; /* a permit of the world's */
 } manner;
 
 typedef struct session {

@@ -47,7 +47,7 @@ typedef struct world {
 
 extern world here;
 
-typedef struct guest { /* what another program adds to the core's */
+typedef struct guest { /* what another program adds to this one */
     void (*open)(dice *d); /* when pools, limits and recipes stand */
     void (*act)(struct scene *s);
     errand_future *(*leaf)(struct scene *s); /* may be NULL: none is left */
