@@ -97,7 +97,7 @@ typedef struct errand_pool_stats {
     uint64_t done, failed, cancelled;             /* tasks that ended well, with an error, by a cancel that somebody asked for */
     uint64_t abandoned;                           /* now: cancelled work that nobody awaits and that still runs */
     int64_t  longest_wait_ns;                     /* in the queue, ever                             */
-    int64_t  wait_p50_ns, wait_p99_ns;            /* in the queue; of one task in 32, within 19 %   */
+    int64_t  wait_p50_ns, wait_p99_ns;            /* in the queue; of one task in 32, within 7 %    */
     int64_t  run_p50_ns, run_p99_ns;
 } errand_pool_stats;
 ERRAND_API int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size);

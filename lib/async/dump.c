@@ -19,14 +19,11 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
     if (!pool || !out) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     uint64_t sums[3];
-    int64_t wait_p50, wait_p99, run_p50, run_p99;
     er_pool_keep(pool); /* another thread may close it meanwhile */
-    er_spread_percentiles(pool->waits, &wait_p50, &wait_p99);
-    er_spread_percentiles(pool->runs, &run_p50, &run_p99);
     er_pool_lock(pool);
     for (int i = 0; i < 3; i++) {
         sums[i] = er_load_relaxed(&pool->outcomes[i]);
-        for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
+        er_list_each(n, &pool->all) {
             sums[i] += er_load_relaxed(&er_of(n, er_worker, node)->outcomes[i]);
         }
     }
@@ -37,12 +34,12 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
                             .failed = sums[ER_FAILED],
                             .cancelled = sums[ER_CANCELLED],
                             .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
-                            .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns),
-                            .wait_p50_ns = wait_p50,
-                            .wait_p99_ns = wait_p99,
-                            .run_p50_ns = run_p50,
-                            .run_p99_ns = run_p99 };
+                            .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns) };
     er_pool_unlock(pool);
+    s.wait_p50_ns = (int64_t)er_histogram_at(&pool->waits, 0.5);
+    s.wait_p99_ns = (int64_t)er_histogram_at(&pool->waits, 0.99);
+    s.run_p50_ns = (int64_t)er_histogram_at(&pool->runs, 0.5);
+    s.run_p99_ns = (int64_t)er_histogram_at(&pool->runs, 0.99);
     er_pool_release(pool);
     return er_options_give(out, size, &s, sizeof s);
 }
@@ -111,24 +108,24 @@ static void tell_task(listing *l, er_task *task, const char *state, int64_t for_
 
 static void tell_tasks(listing *l, const errand_pool *pool, int64_t now) /* under its lock */
 {
-    for (er_node *n = pool->all.head.next; n != &pool->all.head; n = n->next) {
+    er_list_each(n, &pool->all) {
         er_worker *w = er_of(n, er_worker, node);
         char state[48];
         snprintf(state, sizeof state, "on worker %u", w->number);
         if (w->task) tell_task(l, w->task, state, now - er_load_relaxed(&w->began_ns));
     }
-    for (er_node *n = pool->aside.head.next; n != &pool->aside.head; n = n->next) {
+    er_list_each(n, &pool->aside) {
         er_task *task = er_of(n, er_task, aside);
         tell_task(l, task, "holds no worker, waits for", (int64_t)((uint32_t)(now / ER_MS) - task->aside_ms) * ER_MS);
     }
-    for (er_node *n = pool->idle.head.next; n != &pool->idle.head; n = n->next) {
+    er_list_each(n, &pool->idle) {
         const er_idle *idle = er_of(n, er_idle, node);
         idle->tell(idle, &l->text);
         end_line(l, idle->site);
     }
     const er_list *lists[] = { &pool->urgent, &pool->tasks };
     for (int i = 0; i < 2; i++) {
-        for (er_node *n = lists[i]->head.next; n != &lists[i]->head; n = n->next) {
+        er_list_each(n, lists[i]) {
             er_task *task = er_job_task(er_of(n, er_job, link));
             if (task) tell_task(l, task, i ? "queued" : "queued first", now - task->stamp);
         }

@@ -30,7 +30,7 @@ typedef struct er_task {
         er_waiter waiter;    /* before or after that: it waits for its input */
     };
     uint16_t        queued;  /* one of those below; under the pool's lock */
-    uint16_t        flags;   /* task_state.h's, as the next three; so far goes what each task needs to run, side by side */
+    uint16_t        flags;   /* task.h's, as the next three; so far goes what each task needs to run, side by side */
     uint32_t        aside_ms; /* when it was put aside, on the coarse clock; wraps */
     void          (*fn)(void);
     void           *arg;

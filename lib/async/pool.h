@@ -2,10 +2,10 @@
 #ifndef ER_POOL_H
 #define ER_POOL_H
 
+#include "base/histogram.h"
 #include "base/mpsc.h"
 #include "async/job.h"
 
-#define ER_SPREAD 256 /* counters of a distribution: four for each power of two of nanoseconds */
 #define ER_SITES  64
 
 typedef enum er_phase { ER_OPEN, ER_DRAINING, ER_SHUT, ER_CLOSED } er_phase;
@@ -39,7 +39,7 @@ struct errand_pool {
     void            *arg;
     int            (*start_worker)(errand_pool *); /* worker.c's: the queue stands below the threads that it starts */
     int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
-    uint32_t         waits[ER_SPREAD], runs[ER_SPREAD];
+    er_histogram     waits, runs; /* ns, of one task in 32 */
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
     uint32_t         gate;        /* for who submits without the lock; written under it */
     char             apart[ER_LINE];

@@ -50,7 +50,7 @@ void er_bring(errand_pool *pool, er_call call)
 
 void er_tell_watchers(errand_pool *pool)
 {
-    for (er_node *n = pool->watchers.head.next; n != &pool->watchers.head; n = n->next) {
+    er_list_each(n, &pool->watchers) {
         er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
     }
 }

@@ -178,7 +178,7 @@ static void leave_stragglers(errand_pool *pool)
     unsigned n = 0;
     er_pool_lock(pool);
     pool->orphaned = true;
-    for (er_node *at = pool->all.head.next; at != &pool->all.head; at = at->next) {
+    er_list_each(at, &pool->all) {
         er_worker *w = er_of(at, er_worker, node);
         if (w->known) er_worker_leave_behind(w); /* else its starter does that */
         const char *name = w->hook ? w->hook : w->task ? w->task->name : NULL;

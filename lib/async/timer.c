@@ -47,7 +47,7 @@ static bool is_sleeper(const er_timer *timer) { return timer->when & 1; }
 
 static er_timer *next_due(er_timers *t, int64_t now_ns)
 {
-    for (er_node *n = t->due.head.next; n != &t->due.head; n = n->next) {
+    er_list_each(n, &t->due) {
         er_timer *timer = er_of(n, er_timer, node.node);
         if (timer->when >> 1 > now_ns) continue;
         er_list_remove(n);

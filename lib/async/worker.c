@@ -138,7 +138,7 @@ static void begin(errand_pool *pool, er_worker *w, int64_t stamp)
     er_store_relaxed(&w->began_ns, now);
     int64_t longest = er_load_relaxed(&pool->longest_wait_ns);
     while (waited > longest && !er_cas(&pool->longest_wait_ns, &longest, waited)) continue;
-    if (w->sampled) er_spread_add(pool->waits, waited);
+    if (w->sampled) er_histogram_add(&pool->waits, waited > 0 ? (uint64_t)waited : 0);
 }
 
 static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not on return; w may be gone */
@@ -207,7 +207,7 @@ static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task
     here->task = NULL;
     here->frame = NULL;
     here->service = false;
-    if (task && w->sampled) er_spread_add(pool->runs, er_now_ns() - w->began_ns);
+    if (task && w->sampled) er_histogram_add(&pool->runs, (uint64_t)(er_now_ns() - w->began_ns));
     er_pool_lock_again(pool);
     w->task = NULL;
     pool->busy--;

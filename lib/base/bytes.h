@@ -18,6 +18,8 @@ ER_SHARED void er_bytes_text(er_bytes *b, const char *text);
 /* As in the C locale, whatever the program has set. */
 ER_SHARED void er_bytes_format(er_bytes *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 ER_SHARED void er_bytes_vformat(er_bytes *b, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+ER_SHARED void er_bytes_base64(er_bytes *b, const void *at, size_t size);   /* RFC 4648, 4 */
+ER_SHARED void er_bytes_percent(er_bytes *b, unsigned char c);               /* RFC 3986, 2.1 */
 ER_SHARED int  er_bytes_reserve(er_bytes *b, size_t more); /* so that the next `more` bytes cannot fail */
 ER_SHARED void er_bytes_drop(er_bytes *b, size_t first);   /* takes the first bytes away */
 ER_SHARED char *er_bytes_take(er_bytes *b);                /* hands the memory over; never NULL unless error */

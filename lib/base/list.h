@@ -13,6 +13,9 @@ typedef struct er_list {
     er_node head; /* a ring through the head */
 } er_list;
 
+/* for each node, in order; the node must stay in the list meanwhile. */
+#define er_list_each(node, list) for (er_node *node = (list)->head.next; node != &(list)->head; node = node->next)
+
 /* What the node is part of. */
 #define er_of(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 

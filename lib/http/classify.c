@@ -11,6 +11,7 @@
  * The shape of a date is compared character by character before curl_getdate, which would take nearly anything. A
  * server's clock may be wrong: the wait is the distance from its own Date header. */
 #include "http/classify.h"
+#include "http/sanitize.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -181,3 +182,11 @@ int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds
 }
 
 int64_t er_retry_after_ms(const char *value) { return digits(value, 1); }
+
+bool er_is_json_type(const char *type)
+{
+    if (!type) return false;
+    size_t size = strcspn(type, "; \t");
+    if (size == 16 && er_alike(type, "application/json", 16)) return true;
+    return size > 5 && memchr(type, '/', size) && er_alike(type + size - 5, "+json", 5);
+}

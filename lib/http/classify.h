@@ -28,6 +28,9 @@ typedef struct er_fault {
 /* words: what curl said; it uses code 56 for a lost connection and for nonsense in a chunked body alike. */
 er_fault er_curl_fault(int code, const char *words);
 
+/* A Content-Type that says JSON: application/json, or anything +json (RFC 6839). NULL does not. */
+bool er_is_json_type(const char *type);
+
 /* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts from the reply's own
  * Date, or if there is none, from wall_seconds. -1: not understood; a time that has passed is 0. */
 int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds);

@@ -42,7 +42,7 @@ static int add_line(struct curl_slist **lines, er_bytes *line)
 
 static er_spot *oldest_unused(const er_dns_cache *known)
 {
-    for (er_node *at = known->spots.head.next; at != &known->spots.head; at = at->next) {
+    er_list_each(at, &known->spots) {
         er_spot *spot = er_of(at, er_spot, known);
         if (!spot->users) return spot;
     }
@@ -52,7 +52,7 @@ static er_spot *oldest_unused(const er_dns_cache *known)
 /* Another origin has the same host and port: http and https. To curl's cache they are one. */
 static bool has_twin(const er_dns_cache *known, const er_spot *spot)
 {
-    for (er_node *at = known->spots.head.next; at != &known->spots.head; at = at->next) {
+    er_list_each(at, &known->spots) {
         const er_spot *other = er_of(at, er_spot, known);
         if (other != spot && other->route->port == spot->route->port &&
             !strcmp(other->route->host, spot->route->host)) {

@@ -99,7 +99,7 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
         er_bytes pair = { 0 };
         er_bytes_format(&pair, "%s:%s", user, password ? password : "");
         er_bytes_text(&line, "Authorization: Basic ");
-        if (!pair.error) er_add_base64(&line, pair.at, pair.size);
+        if (!pair.error) er_bytes_base64(&line, pair.at, pair.size);
         if (pair.error) line.error = pair.error;
         er_bytes_free(&pair);
     }

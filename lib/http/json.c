@@ -6,19 +6,12 @@
  * characters, so it cannot forge a line of a log or a terminal. */
 #include "http/json.h"
 
+#include "http/classify.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-
-/* application/json, or anything +json (RFC 6839) */
-static bool is_json_type(const char *type)
-{
-    if (!type) return false;
-    size_t size = strcspn(type, "; \t");
-    if (size == 16 && er_alike(type, "application/json", 16)) return true;
-    return size > 5 && memchr(type, '/', size) && er_alike(type + size - 5, "+json", 5);
-}
 
 static const char *how_it_begins(const errand_response *response, const char *what)
 {
@@ -58,7 +51,7 @@ int errand_response_json(const errand_response *response, struct json_object **o
     if (why) *why = "";
     if (!response || !out) return EINVAL;
     const char *type = errand_response_header(response, "Content-Type", 0);
-    bool odd = !is_json_type(type);
+    bool odd = !er_is_json_type(type);
     if (odd && response->strict_json) {
         if (why) *why = how_it_begins(response, "the type is not JSON's");
         return EBADMSG;
@@ -110,7 +103,7 @@ static void add_member(const errand_response *response, er_bytes *message, struc
 
 void er_response_problem(const errand_response *response, er_bytes *message)
 {
-    if (!is_json_type(errand_response_header(response, "Content-Type", 0))) return;
+    if (!er_is_json_type(errand_response_header(response, "Content-Type", 0))) return;
     struct json_object *problem;
     if (errand_response_json(response, &problem, NULL)) return;
     if (json_object_is_type(problem, json_type_object)) {

@@ -65,7 +65,7 @@ static void cannot_begin(er_lane *lane, int error) /* there is no thread to be h
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
     er_list_take_all(&refused, &lane->inbox);
-    for (er_node *node = refused.head.next; node != &refused.head; node = node->next)
+    er_list_each(node, &refused)
         part(er_of(node, er_exchange, queued));
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
@@ -357,7 +357,7 @@ static unsigned take_in(er_lane *lane)
     bool look = lane->look, leaving = !er_list_empty(&lane->leaving);
     lane->look = false;
     er_list_take_all(&inbox, &lane->inbox);
-    for (er_node *node = inbox.head.next; node != &inbox.head; node = node->next) {
+    er_list_each(node, &inbox) {
         er_of(node, er_exchange, queued)->seat = ER_SEAT_TAKEN;
     }
     er_lock_give(&lane->lock);

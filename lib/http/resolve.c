@@ -16,6 +16,8 @@
  * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; nobody is called under it. */
 #include "http/resolve.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -41,6 +43,7 @@ struct er_resolver {
     unsigned count; /* the session's handle, each thread */
     errand_pool *pool;
     int64_t ttl_ms;
+    uint64_t seed; /* of the hash of names */
     er_look_up_fn *look_up;
     void *arg;
     er_lock lock; /* guards what follows */
@@ -77,6 +80,7 @@ er_resolver *er_resolver_new(errand_pool *pool, int64_t ttl_ms)
     r->pool = pool;
     er_pool_keep(pool);
     r->ttl_ms = ttl_ms;
+    r->seed = er_random();
     r->look_up = ask_system;
     er_list_init(&r->queue);
     er_list_init(&r->idle);
@@ -111,14 +115,12 @@ static void drop(er_resolver *r)
 
 static er_list *bucket(er_resolver *r, const char *text)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return &r->buckets[hash % BUCKETS];
+    return &r->buckets[er_hash(r->seed, text, strlen(text)) % BUCKETS];
 }
 
 static name *find(er_list *in, const char *text)
 {
-    for (er_node *at = in->head.next; at != &in->head; at = at->next) {
+    er_list_each(at, in) {
         name *n = er_of(at, name, in_bucket);
         if (!strcmp(n->text, text)) return n;
     }
@@ -128,7 +130,7 @@ static name *find(er_list *in, const char *text)
 static void forget_one(er_resolver *r,
                        er_list *in) /* of the same bucket, the one that was first asked for longest ago */
 {
-    for (er_node *at = in->head.next; at != &in->head; at = at->next) {
+    er_list_each(at, in) {
         name *n = er_of(at, name, in_bucket);
         if (n->asked) continue;
         er_list_remove(at);

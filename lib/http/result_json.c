@@ -5,7 +5,7 @@
 #include "http/response.h"
 #include "http/url.h"
 
-#include "base/os.h"
+#include "base/utf8.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -95,10 +95,7 @@ static const char *class_of(errand_kind kind)
 /* JSON is UTF-8; what others say need not be. */
 static struct json_object *said(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
-    size_t n = 1;
-    while (at < end && (n = er_utf8_length(at, end))) at += n;
-    if (n) return json_object_new_string(text);
+    if (er_utf8_valid(text, strlen(text))) return json_object_new_string(text);
     er_bytes harmless = { 0 };
     er_add_harmless(&harmless, text, strlen(text), SIZE_MAX);
     struct json_object *string = harmless.error ? NULL : json_object_new_string(harmless.at);

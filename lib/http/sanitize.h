@@ -16,14 +16,8 @@ bool   er_has_control(const char *text, bool tab_is_fine);
 /* EINVAL, with "what "culprit"" in *why; culprit may be NULL. */
 int er_refuse(er_bytes *why, const char *what, const char *culprit, size_t size);
 
-/* How many bytes the UTF-8 character at `at` has; 0: it is none (RFC 3629: no surrogates, nothing overlong). */
-size_t er_utf8_length(const unsigned char *at, const unsigned char *end);
-
 /* Adds text of a stranger: control characters become spaces, what is no UTF-8 a question mark; at most `most` bytes. */
 void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most);
-
-/* RFC 4648, 4. */
-void er_add_base64(er_bytes *to, const char *text, size_t size);
 
 /* Stars where text says this, unless it is short. */
 void er_hide(char *text, const char *secret, size_t size);

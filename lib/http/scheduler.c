@@ -15,6 +15,8 @@
  * puts it back. What stops all alike (no room on any lane, the limit of the whole) leaves them there. */
 #include "http/scheduler.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -30,6 +32,7 @@ int er_scheduler_init(er_scheduler *s, er_berth *const berths[], unsigned n)
     if (!s->loads) return ENOMEM;
     for (unsigned i = 0; i <= s->per_lane; i++) er_list_init(&s->loads[i]);
     s->n_berths = n;
+    s->seed = er_random();
     for (unsigned i = 0; i < n; i++) {
         er_list_init(&berths[i]->asked);
         berths[i]->index = i;
@@ -42,9 +45,7 @@ int er_scheduler_init(er_scheduler *s, er_berth *const berths[], unsigned n)
 
 static er_list *bucket(er_scheduler *s, const char *key)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *key; key++) hash = (hash ^ (unsigned char)*key) * 16777619u;
-    return &s->buckets[hash % ER_SCHEDULER_BUCKETS];
+    return &s->buckets[er_hash(s->seed, key, strlen(key)) % ER_SCHEDULER_BUCKETS];
 }
 
 static void forget(er_scheduler *s, er_route *o)
@@ -204,7 +205,7 @@ static void load(er_scheduler *s, er_berth *berth, int more)
 
 static er_spot *warm_spot(er_scheduler *s, er_route *o)
 {
-    for (er_node *at = o->warm.head.next; at != &o->warm.head; at = at->next) {
+    er_list_each(at, &o->warm) {
         er_spot *spot = er_of(at, er_spot, warm);
         if (!spot->berth || spot->berth->load < s->per_lane) return spot;
     }

@@ -74,6 +74,7 @@ typedef struct er_scheduler {
     er_list  spares;  /* spots with an idle connection, of the longest standing first */
     er_list  unused;  /* routes nobody needs, the first to be forgotten first */
     er_list *loads;   /* berths by load */
+    uint64_t seed;    /* of the hash of keys: hosts come from others */
     er_list  buckets[ER_SCHEDULER_BUCKETS];
 } er_scheduler;
 

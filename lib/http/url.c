@@ -81,7 +81,7 @@ static void add_encoded(er_bytes *to, const char *text)
     for (const char *at = text + host; *at; at++) {
         unsigned char c = (unsigned char)*at;
         if (c > ' ' && c < 0x7f) er_bytes_add(to, at, 1);
-        else er_bytes_format(to, "%%%02X", c);
+        else er_bytes_percent(to, c);
     }
 }
 
@@ -291,7 +291,7 @@ static void hide_userinfo(const char *user, size_t size, char *text)
     const char *colon = memchr(user, ':', size);
     size_t name = colon ? (size_t)(colon - user) + 1 : size;
     er_bytes pair = { 0 }; /* as the server was told it, unless it is written with percents */
-    er_add_base64(&pair, user, size);
+    er_bytes_base64(&pair, user, size);
     if (pair.at && !pair.error) er_hide(text, pair.at, pair.size);
     er_bytes_free(&pair);
     er_hide(text, user, size);

@@ -188,7 +188,7 @@ static void put_encoded(er_bytes *out, const char *text) /* RFC 3986, 2.3 */
 {
     for (; *text; text++) {
         if (is_alnum(*text) || strchr("-._~", *text)) er_bytes_add(out, text, 1);
-        else er_bytes_format(out, "%%%02X", (unsigned char)*text);
+        else er_bytes_percent(out, (unsigned char)*text);
     }
 }
 

@@ -17,7 +17,7 @@
 #include "base/options.h"
 #include "base/result.h"
 #include "jobs/result_writer.h"
-#include "jobs/spread.h"
+#include "base/histogram.h"
 #include "async/current.h"
 #include "async/job.h"
 
@@ -45,7 +45,7 @@ struct errand_jobs {
     er_lock lock;  /* guards the rest */
     bool input_over;
     errand_jobs_stats stats;
-    er_spread times; /* us */
+    er_histogram times; /* us */
 };
 
 typedef struct run {
@@ -197,7 +197,7 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     else s->successful++;
     if (bad) s->bad_lines++;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
-    if (it->begun && !bad) er_spread_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
+    if (it->begun && !bad) er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
     er_lock_give(&jobs->lock);
 }
@@ -340,8 +340,8 @@ int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t si
     if (!jobs) return EINVAL;
     er_lock_take(&jobs->lock);
     errand_jobs_stats s = jobs->stats;
-    s.p50_ms = (int64_t)(er_spread_at(&jobs->times, 0.5) / 1000);
-    s.p99_ms = (int64_t)(er_spread_at(&jobs->times, 0.99) / 1000);
+    s.p50_ms = (int64_t)(er_histogram_at(&jobs->times, 0.5) / 1000);
+    s.p99_ms = (int64_t)(er_histogram_at(&jobs->times, 0.99) / 1000);
     er_lock_give(&jobs->lock);
     return er_options_give(out, size, &s, sizeof s);
 }

@@ -7,7 +7,8 @@
  * which would break the result lines. */
 #include "jobs/json_scan.h"
 
-#include "http/sanitize.h"
+#include "base/json_escape.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -306,58 +307,9 @@ void er_json_quote(er_bytes *out, er_span text)
         if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
         er_bytes_add(out, text.at + from, i - from);
         from = i + 1;
-        static const char short_ones[] = "btn\0fr"; /* 8, 9, 10, 12, 13 */
-        if (c == '"' || c == '\\') er_bytes_format(out, "\\%c", c);
-        else if (c >= 8 && c <= 13 && short_ones[c - 8]) er_bytes_format(out, "\\%c", short_ones[c - 8]);
-        else er_bytes_format(out, "\\u%04x", c);
+        char escape[ER_JSON_ESCAPE];
+        er_bytes_add(out, escape, er_json_escape(escape, c));
     }
     er_bytes_add(out, text.at + from, text.size - from);
     er_bytes_add(out, "\"", 1);
-}
-
-bool er_utf8_valid(er_span text)
-{
-    const unsigned char *at = (const unsigned char *)text.at, *end = at + text.size;
-    while (at < end) {
-        size_t n = er_utf8_length(at, end);
-        if (!n) return false;
-        at += n;
-    }
-    return true;
-}
-
-er_span er_utf8_cut(er_span text, size_t most)
-{
-    if (text.size < most) return text;
-    text.size = most;
-    for (size_t back = 1; back < 4 && back <= most; back++) {
-        unsigned char c = (unsigned char)text.at[most - back];
-        if ((c & 0xc0) == 0x80) continue;
-        size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-        if (whole > back) text.size -= back;
-        break;
-    }
-    return text;
-}
-
-void er_base64(er_bytes *out, er_span bytes)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (er_bytes_reserve(out, bytes.size / 3 * 4 + 6)) return;
-    char *to = out->at + out->size;
-    *to++ = '"';
-    const unsigned char *at = (const unsigned char *)bytes.at;
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        size_t n = bytes.size - i < 3 ? bytes.size - i : 3;
-        uint32_t three = (uint32_t)at[i] << 16 | (n > 1 ? (uint32_t)at[i + 1] << 8 : 0) | (n > 2 ? at[i + 2] : 0);
-        *to++ = letters[three >> 18];
-        *to++ = letters[three >> 12 & 63];
-        *to++ = '=';
-        *to++ = '=';
-        if (n > 1) to[-2] = letters[three >> 6 & 63];
-        if (n > 2) to[-1] = letters[three & 63];
-    }
-    *to++ = '"';
-    *to = '\0';
-    out->size = (size_t)(to - out->at);
 }

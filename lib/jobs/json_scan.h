@@ -22,10 +22,7 @@ bool    er_json_member(er_span object, size_t *cursor, er_span *key, er_span *va
 char   *er_json_decode(er_span string, size_t *size); /* what a string says, a NUL behind it. NULL: ENOMEM */
 void    er_json_compact(er_bytes *out, er_span text); /* a copy without the white space between tokens */
 
-/* Any bytes as a JSON string. er_utf8_valid must be true of them. */
+/* UTF-8 as a JSON string, with its quotes. */
 void er_json_quote(er_bytes *out, er_span text);
-bool er_utf8_valid(er_span text);
-er_span er_utf8_cut(er_span text, size_t most); /* without what is beyond that, nor half a character at its end */
-void er_base64(er_bytes *out, er_span bytes); /* RFC 4648, 4, with quotes around it */
 
 #endif

@@ -5,8 +5,8 @@
  * was written. */
 #include "jobs/result_writer.h"
 
+#include "base/utf8.h"
 #include "http/classify.h"
-#include "http/sanitize.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static void put_text(er_bytes *out, const char *key, const char *text) /* what o
 {
     er_bytes_format(out, "\"%s\":", key);
     er_span span = span_of(text);
-    if (er_utf8_valid(span)) {
+    if (er_utf8_valid(span.at, span.size)) {
         er_json_quote(out, span);
         return;
     }
@@ -110,14 +110,6 @@ static void put_timings(er_bytes *out, const errand_result *r)
     er_bytes_text(out, "}");
 }
 
-static bool says_json(const errand_response *response)
-{
-    const char *type = errand_response_header(response, "Content-Type", 0);
-    if (!type) return false;
-    size_t n = strcspn(type, "; \t");
-    return (n == 16 && er_alike(type, "application/json", n)) || (n > 5 && er_alike(type + n - 5, "+json", 5));
-}
-
 static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)
 {
     errand_bytes body = response ? errand_response_body(response) : (errand_bytes){ NULL, 0 };
@@ -126,20 +118,23 @@ static void put_body(er_bytes *out, const errand_response *response, const erran
         er_bytes_text(out, ",\"body\":null");
         return;
     }
-    if (r->error) text = er_utf8_cut(text, ER_REPORT_ERROR_BODY); /* the session may have cut it there before */
+    if (r->error && text.size >= ER_REPORT_ERROR_BODY) /* the session may have cut it there */
+        text.size = er_utf8_whole(text.at, ER_REPORT_ERROR_BODY);
     size_t where;
     const char *why;
     er_span core = er_json_trim(text);
-    bool json = core.size && (core.at[0] == '{' || core.at[0] == '[' || says_json(response));
+    bool json = core.size && (core.at[0] == '{' || core.at[0] == '[' ||
+                              er_is_json_type(errand_response_header(response, "Content-Type", 0)));
     if (json && !er_json_check(core, &where, &why)) {
         er_bytes_text(out, ",\"body\":");
         er_json_compact(out, core);
-    } else if (!memchr(text.at, 0, text.size) && er_utf8_valid(text)) {
+    } else if (!memchr(text.at, 0, text.size) && er_utf8_valid(text.at, text.size)) {
         er_bytes_text(out, ",\"body\":");
         er_json_quote(out, text);
     } else {
-        er_bytes_text(out, ",\"body_base64\":");
-        er_base64(out, text);
+        er_bytes_text(out, ",\"body_base64\":\"");
+        er_bytes_base64(out, text.at, text.size);
+        er_bytes_text(out, "\"");
     }
 }
 

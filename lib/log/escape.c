@@ -9,6 +9,9 @@
  * (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
 #include "log/escape.h"
 
+#include "base/json_escape.h"
+#include "base/utf8.h"
+
 #define ALL(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 static inline uint64_t zero_in(uint64_t x) { return (x - ALL(1)) & ~x & ALL(0x80); }
@@ -107,36 +110,10 @@ static size_t plain_json(const unsigned char *at, size_t size)
     return i;
 }
 
-/* The bytes of the character that begins here; 0: it is none (RFC 3629). */
-static size_t character(const unsigned char *at, size_t size)
+static void put_unit(er_text *out, unsigned char unit)
 {
-    unsigned first = at[0], low = 0x80, high = 0xbf;
-    size_t n = first >= 0xc2 && first <= 0xdf   ? 2
-               : first >= 0xe0 && first <= 0xef ? 3
-               : first >= 0xf0 && first <= 0xf4 ? 4
-                                                : 0;
-    if (first == 0xe0) low = 0xa0;
-    if (first == 0xed) high = 0x9f;
-    if (first == 0xf0) low = 0x90;
-    if (first == 0xf4) high = 0x8f;
-    if (!n || n > size || at[1] < low || at[1] > high) return 0;
-    for (size_t i = 2; i < n; i++) {
-        if (at[i] < 0x80 || at[i] > 0xbf) return 0;
-    }
-    return n;
-}
-
-static void put_unit(er_text *out, unsigned unit) /* \u00NN, or the short form */
-{
-    static const char shorts[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
-    const char *found = unit ? strchr(shorts, (int)unit) : NULL;
-    if (found && unit < 0x80) {
-        er_text_put(out, '\\');
-        er_text_put(out, letters[found - shorts]);
-        return;
-    }
-    const char text[6] = { '\\', 'u', '0', '0', digits[unit >> 4], digits[unit & 15] };
-    er_text_add(out, text, sizeof text);
+    char text[ER_JSON_ESCAPE];
+    er_text_add(out, text, er_json_escape(text, unit));
 }
 
 void er_escape_json(er_text *out, const char *at, size_t size)
@@ -148,7 +125,7 @@ void er_escape_json(er_text *out, const char *at, size_t size)
         if (n < size && here[n] < 0x80) {
             put_unit(out, here[n++]);
         } else if (n < size) {
-            size_t more = character(here + n, size - n);
+            size_t more = er_utf8_length(here + n, here + size);
             if (!more) er_text_add(out, "\xef\xbf\xbd", 3);
             else if (here[n] == 0xc2 && here[n + 1] <= 0x9f) put_unit(out, here[n + 1]);
             else er_text_add(out, at + n, more);

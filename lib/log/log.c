@@ -246,7 +246,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
     if (!forked) er_lock_take(&hub->lock);
     bool before = er_load(&hub->closing);
     er_store(&hub->closing, true);
-    for (er_node *n = hub->loggers.head.next; n != &hub->loggers.head; n = n->next)
+    er_list_each(n, &hub->loggers)
         er_store(&er_of(n, errand_log, node)->id, ER_LOG_CLOSED);
     if (!forked) er_lock_give(&hub->lock);
     if (before) return 0;

@@ -8,6 +8,7 @@
  * nothing is allocated but the logger. The hash is seeded. All under the hub's lock. */
 #include "log/logger.h"
 #include "base/atomic.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,20 +41,10 @@ void er_logger_add(errand_log *log, errand_log *parent) /* under the lock */
     log->head.level = level_of(log);
 }
 
-static uint64_t hash_of(uint64_t seed, const char *name, size_t size)
-{
-    uint64_t hash = seed;
-    for (size_t i = 0; i < size; i++) {
-        hash ^= (unsigned char)name[i];
-        hash = er_random_next(&hash);
-    }
-    return hash;
-}
-
 /* Where the logger of that name stands, or is to stand. */
 static errand_log **place_of(er_hub *hub, const char *name, size_t size)
 {
-    uint64_t hash = hash_of(hub->seed, name, size);
+    uint64_t hash = er_hash(hub->seed, name, size);
     errand_log **at = &hub->names;
     for (; *at; at = &(*at)->chain[hash >> 62], hash = hash << 2 | hash >> 62) {
         if (!strncmp((*at)->name, name, size) && !(*at)->name[size]) break;

@@ -13,6 +13,7 @@
  * log, and two logs whose callbacks speak to each other would wait in a circle. */
 #include "log/producer.h"
 #include "base/atomic.h"
+#include "base/utf8.h"
 #include "log/fields.h"
 #include "log/fork.h"
 #include "log/pack.h"
@@ -327,7 +328,7 @@ void errand_log_text(errand_log *log, errand_log_level level, const char *file, 
     int l = er_plan_level(level), error = errno;
     if (!log || level == ERRAND_LOG_OFF || l < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: see above */
     size_t whole = text ? size : 6, longest = log->hub->ring / 2 - 1024;
-    er_spot spot = { .at = text ? text : "(null)", .size = whole <= longest ? whole : er_text_whole(text, longest) };
+    er_spot spot = { .at = text ? text : "(null)", .size = whole <= longest ? whole : er_utf8_whole(text, longest) };
     if (spot.size < whole) spot.mark_size = er_text_mark(spot.mark, whole - spot.size);
     spot.values.message = spot.size + spot.mark_size;
     put(&(saying){ .log = log, .level = l, .file = file, .function = function, .line = line, .waits = true, .spot = &spot });

@@ -5,6 +5,7 @@
  * that no argument holds them. What stands between two marks is a value; the marks are taken out. */
 #include "log/spot.h"
 #include "log/escape.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ static size_t format_longer(er_spot *spot, const char *format, va_list args, siz
         keep = sizeof spot->text - 2;
     }
     if (keep == whole) return whole;
-    size_t kept = er_text_whole(spot->at, keep);
+    size_t kept = er_utf8_whole(spot->at, keep);
     for (size_t back = 1; back < ER_SPOT_MARK && back <= kept; back++) { /* not a part of a mark */
         if (!memcmp(spot->at + kept - back, er_spot_mark, back)) kept -= back;
     }

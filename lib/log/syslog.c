@@ -3,6 +3,7 @@
  * The socket is opened with the first line and anew after an error, so that a system's log that comes later, or again, gets
  * what is said from then on. */
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "log/syslog.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ int er_sink_send_syslog(er_sink *sink, const er_line *line, uint64_t lost, const
                      "<%d>%.3s %2d %.8s %.128s[%ld]: ", USER | severity(lost ? ERRAND_LOG_WARN : line->level),
                      months + 3 * (month - 1), day, when + 11, sink->ident, (long)getpid());
     size_t used = (size_t)n, fits = size;
-    if (size > MOST) fits = er_text_whole(text, MOST);
+    if (size > MOST) fits = er_utf8_whole(text, MOST);
     memcpy(data + used, text, fits);
     used += fits;
     if (fits < size) used += er_text_mark(data + used, size - fits);

@@ -62,13 +62,6 @@ void er_text_decimal(er_text *text, uint64_t value)
     er_text_add(text, digits, er_decimal(digits, value));
 }
 
-size_t er_text_whole(const char *at, size_t size)
-{
-    size_t back = 0;
-    while (back < 3 && back < size && ((unsigned char)at[size - back] & 0xc0) == 0x80) back++;
-    return ((unsigned char)at[size - back] & 0xc0) == 0x80 ? size : size - back; /* or it is no UTF-8 */
-}
-
 size_t er_text_mark(char mark[ER_TEXT_MARK], uint64_t missing)
 {
     memcpy(mark, "...[cut ", 8);

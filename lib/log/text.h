@@ -29,8 +29,6 @@ void er_text_pad(er_text *text, char c, uint64_t times);
 void er_text_end(er_text *text); /* puts the mark behind what was cut, between two characters of UTF-8 */
 /* The mark for so many missing bytes; returns its size, below ER_TEXT_MARK. */
 size_t er_text_mark(char mark[ER_TEXT_MARK], uint64_t missing);
-/* So many of the first bytes of at as do not cut a character of UTF-8; at[size] can be read. */
-size_t er_text_whole(const char *at, size_t size);
 
 static inline void er_text_add(er_text *text, const char *at, size_t size)
 {

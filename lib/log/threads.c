@@ -194,7 +194,7 @@ er_voice *er_voice_find(errand_log *log)
 void er_voice_call_all(er_hub *hub)
 {
     er_lock_take(&lock);
-    for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next)
+    er_list_each(n, &hub->voices)
         er_unpark(&er_of(n, er_voice, node)->parker, ER_LOG_CALLED);
     er_lock_give(&lock);
 }
@@ -214,7 +214,7 @@ int er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n)
         er_lock_take(&lock);
     }
     *n = 0;
-    for (er_node *node = hub->voices.head.next; node != &hub->voices.head; node = node->next)
+    er_list_each(node, &hub->voices)
         (*array)[(*n)++] = er_of(node, er_voice, node);
     er_lock_give(&lock);
     return 0;
@@ -241,9 +241,9 @@ void er_hub_stats(er_hub *hub, errand_log_stats *stats)
     stats->written = er_load(&hub->written);
     stats->failed = er_load(&hub->failed);
     lost = er_load(&hub->discarded) + hub->gone_lost;
-    for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next)
+    er_list_each(n, &hub->voices)
         lost += lost_of(er_of(n, er_voice, node));
-    for (er_node *n = hub->voices.head.next; n != &hub->voices.head; n = n->next)
+    er_list_each(n, &hub->voices)
         said += er_load_relaxed(&er_of(n, er_voice, node)->said); /* relaxed: read after what is counted in it */
     uint64_t late = er_load(&hub->late);
     stats->attempted = said + hub->gone_said + late;

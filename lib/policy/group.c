@@ -68,7 +68,7 @@ static void free_member(member *m)
 
 static void wake_all(errand_group *g) /* under the lock */
 {
-    for (er_node *n = g->watchers.head.next; n != &g->watchers.head; n = n->next) {
+    er_list_each(n, &g->watchers) {
         er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
     }
 }
@@ -227,7 +227,7 @@ static void cancel_all(errand_group *g, errand_reason reason)
     if (!g->told) g->told = reason;
     reason = g->told;
     er_list_take_all(&held, &g->held);
-    for (er_node *n = held.head.next; n != &held.head; n = n->next) er_of(n, member, in_state)->state = BEGINNING;
+    er_list_each(n, &held) er_of(n, member, in_state)->state = BEGINNING;
     er_lock_give(&g->lock);
     for (er_node *n; (n = er_list_pop(&held));) {
         member *m = er_of(n, member, in_state);
@@ -431,7 +431,7 @@ errand_future *errand_group_join(errand_group *g)
     bool open = !g->full;
     g->full = true;
     size_t n = 0;
-    for (er_node *at = g->members.head.next; at != &g->members.head; at = at->next) n++;
+    er_list_each(at, &g->members) n++;
     er_lock_give(&g->lock);
     if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
     joint *j = er_alloc_zero(sizeof *j);
@@ -481,7 +481,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     if (!g->join) { /* else the join takes them, when the last one has ended */
         g->gone = true;
         er_list_take_all(&left, &g->ended);
-        for (er_node *n = left.head.next; n != &left.head; n = n->next)
+        er_list_each(n, &left)
             er_list_remove(&er_of(n, member, in_state)->in_order);
     }
     er_lock_give(&g->lock);

@@ -8,24 +8,14 @@
  * after the lock. The hash is seeded, so who chooses keys does not choose chains. */
 #include "policy/keyed.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <string.h>
 
 #define KEYS         1024
 #define BUCKETS_MOST 65536
 #define LOOKS        16
-
-static uint64_t hash_of(uint64_t seed, const char *key, size_t size)
-{
-    uint64_t hash = seed ^ size; /* eight bytes at a time, each mixed in with splitmix64's finish */
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t piece = 0;
-        memcpy(&piece, key + i, size - i < 8 ? size - i : 8);
-        hash ^= piece;
-        hash = er_random_next(&hash);
-    }
-    return hash;
-}
 
 int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool, unsigned max_keys,
                    er_member *plain)
@@ -154,7 +144,7 @@ static int find(er_keyed *keyed, const char *key, er_member **member, bool use)
     if (keyed->max_keys == ERRAND_NO_KEYS) key = NULL;
     size_t size = key ? strnlen(key, ERRAND_KEY_MOST + 1) : 0;
     if (size > ERRAND_KEY_MOST) return EINVAL;
-    uint64_t hash = key ? hash_of(keyed->seed, key, size) : 0;
+    uint64_t hash = key ? er_hash(keyed->seed, key, size) : 0;
     er_lock_take(&keyed->lock);
     er_member *m = key ? look_up(keyed, key, hash) : keyed->plain;
     if (!m && use) return add(keyed, key, size, hash, member);

@@ -93,7 +93,7 @@ static void run_ended(er_waiter *waiter)
     er_cell *run = j->run;
     j->run = NULL;
     er_list_take_all(&sharers, &j->sharers);
-    for (er_node *n = sharers.head.next; n != &sharers.head; n = n->next) {
+    er_list_each(n, &sharers) {
         er_of(n, sharer, node)->waits = false;
         j->member->sharing--;
     }

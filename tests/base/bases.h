@@ -15,6 +15,8 @@ Suite *files_suite(void);
 Suite *saves_suite(void);
 Suite *clock_suite(void);
 Suite *numbers_suite(void);
+Suite *utf8_suite(void);
+Suite *histogram_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 

@@ -23,6 +23,8 @@ int main(void)
     srunner_add_suite(runner, files_suite());
     srunner_add_suite(runner, saves_suite());
     srunner_add_suite(runner, numbers_suite());
+    srunner_add_suite(runner, utf8_suite());
+    srunner_add_suite(runner, histogram_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -223,37 +223,6 @@ START_TEST(what_is_quoted_decodes_to_itself)
 }
 END_TEST
 
-START_TEST(a_cut_never_leaves_half_a_character)
-{
-    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
-    static const size_t wanted[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 };
-    for (size_t most = 0; most < sizeof wanted / sizeof *wanted; most++) {
-        er_span cut = er_utf8_cut(span(text), most);
-        ck_assert_uint_eq(cut.size, wanted[most]);
-        ck_assert(er_utf8_valid(cut));
-    }
-}
-END_TEST
-
-START_TEST(base64_is_that_of_the_rfc)
-{
-    static const char *const pairs[][2] = { { "", "\"\"" },
-                                            { "f", "\"Zg==\"" },
-                                            { "fo", "\"Zm8=\"" },
-                                            { "foo", "\"Zm9v\"" },
-                                            { "foob", "\"Zm9vYg==\"" },
-                                            { "foobar", "\"Zm9vYmFy\"" },
-                                            { "\xff\xfe\xfd", "\"//79\"" } };
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        er_bytes out = { 0 };
-        er_base64(&out, span(pairs[i][0]));
-        ck_assert_str_eq(out.at, pairs[i][1]);
-        ck_assert_uint_eq(out.size, strlen(pairs[i][1]));
-        er_bytes_free(&out);
-    }
-}
-END_TEST
-
 Suite *json_scan_suite(void)
 {
     Suite *suite = suite_create("json_scan");
@@ -268,8 +237,6 @@ Suite *json_scan_suite(void)
     tcase_add_loop_test(tests, a_string_is_decoded, 0, sizeof strings / sizeof *strings);
     tcase_add_test(tests, compact_takes_white_space_between_tokens_only);
     tcase_add_test(tests, what_is_quoted_decodes_to_itself);
-    tcase_add_test(tests, a_cut_never_leaves_half_a_character);
-    tcase_add_test(tests, base64_is_that_of_the_rfc);
     suite_add_tcase(suite, tests);
     return suite;
 }

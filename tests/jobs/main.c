@@ -8,7 +8,6 @@ int main(void)
     SRunner *runner = srunner_create(json_scan_suite());
     srunner_add_suite(runner, jsonl_reader_suite());
     srunner_add_suite(runner, job_parse_suite());
-    srunner_add_suite(runner, spread_suite());
     srunner_add_suite(runner, batch_suite());
     srunner_add_suite(runner, result_writer_suite());
     srunner_add_suite(runner, jobs_suite());

@@ -1,13 +1,13 @@
 /* Percentiles are within 7 % of the exact ones. */
-#include "jobs/spread.h"
-#include "jobs/suites.h"
+#include "base/histogram.h"
+
+#include "bases.h"
 
 START_TEST(percentiles_are_close)
 {
-    er_spread spread = { 0 };
-    for (uint64_t i = 1; i <= 100000; i++) er_spread_add(&spread, i);
-    ck_assert_uint_eq(spread.n, 100000);
-    double p50 = (double)er_spread_at(&spread, 0.5), p99 = (double)er_spread_at(&spread, 0.99);
+    er_histogram h = { 0 };
+    for (uint64_t i = 1; i <= 100000; i++) er_histogram_add(&h, i);
+    double p50 = (double)er_histogram_at(&h, 0.5), p99 = (double)er_histogram_at(&h, 0.99);
     ck_assert_msg(p50 > 50000 * 0.93 && p50 < 50000 * 1.07, "%f", p50);
     ck_assert_msg(p99 > 99000 * 0.93 && p99 < 99000 * 1.07, "%f", p99);
 }
@@ -16,9 +16,9 @@ END_TEST
 START_TEST(every_value_falls_near_itself)
 {
     for (uint64_t value = 0; value < UINT64_MAX / 3; value += value / 8 + 1) {
-        er_spread spread = { 0 };
-        er_spread_add(&spread, value);
-        double back = (double)er_spread_at(&spread, 0.5), exact = (double)value;
+        er_histogram h = { 0 };
+        er_histogram_add(&h, value);
+        double back = (double)er_histogram_at(&h, 0.5), exact = (double)value;
         ck_assert_msg(back >= exact * 0.93 && back <= exact * 1.07, "%f for %f", back, exact);
     }
 }
@@ -26,22 +26,22 @@ END_TEST
 
 START_TEST(the_smallest_are_exact_and_the_largest_do_not_overflow)
 {
-    er_spread spread = { 0 };
-    ck_assert_uint_eq(er_spread_at(&spread, 0.5), 0);
+    er_histogram h = { 0 };
+    ck_assert_uint_eq(er_histogram_at(&h, 0.5), 0);
     for (uint64_t value = 0; value < 16; value++) {
-        er_spread one = { 0 };
-        er_spread_add(&one, value);
-        ck_assert_uint_eq(er_spread_at(&one, 1), value);
+        er_histogram one = { 0 };
+        er_histogram_add(&one, value);
+        ck_assert_uint_eq(er_histogram_at(&one, 1), value);
     }
-    er_spread_add(&spread, UINT64_MAX);
-    ck_assert_uint_gt(er_spread_at(&spread, 0), UINT64_MAX / 2);
+    er_histogram_add(&h, UINT64_MAX);
+    ck_assert_uint_gt(er_histogram_at(&h, 0), UINT64_MAX / 2);
 }
 END_TEST
 
-Suite *spread_suite(void)
+Suite *histogram_suite(void)
 {
-    Suite *suite = suite_create("spread");
-    TCase *tests = tcase_create("spread");
+    Suite *suite = suite_create("histogram");
+    TCase *tests = tcase_create("histogram");
     tcase_add_test(tests, percentiles_are_close);
     tcase_add_test(tests, every_value_falls_near_itself);
     tcase_add_test(tests, the_smallest_are_exact_and_the_largest_do_not_overflow);
