@@ -75,8 +75,8 @@ static void due(er_timer *timer)
         return;
     }
     errand_task task = { .fn = e->fn, .arg = e->arg, .name = e->name };
-    er_cell *f = er_task_submit(e->cell.pool, &task, er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true,
-                                e->site);
+    er_terms terms = { er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true, e->site };
+    er_cell *f = er_task_submit(e->cell.pool, &task, &terms);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);
     errand_reason told = er_cell_told(&e->cell);
@@ -115,10 +115,11 @@ static const er_cell_kind every_kind = { .cancel = cancel_every, .free = free_ev
 
 errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg)
 {
-    if (!pool || !fn || ms < 1) {
-        const char *wrong = !pool ? "pool is NULL" : !fn ? "fn is NULL" : "ms is less than 1";
-        return er_failed(pool, errand_failf(EINVAL, "errand_every: %s", wrong));
-    }
+    const char *wrong = NULL;
+    if (!pool) wrong = "pool is NULL";
+    else if (!fn) wrong = "fn is NULL";
+    else if (ms < 1) wrong = "ms is less than 1";
+    if (wrong) return er_failed(pool, errand_failf(EINVAL, "errand_every: %s", wrong));
     if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
     int error = 0;
     er_context *context = er_context_for(&(errand_task){ .fn = fn }, &error);

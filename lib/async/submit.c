@@ -138,18 +138,22 @@ static int queue(errand_pool *pool, er_task *task, bool urgent)
     return error;
 }
 
-static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
-                            errand_reason late, bool urgent, const void *site, const er_completion *completion)
+static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er_terms *terms,
+                            const er_completion *completion)
 {
     int64_t begin_by = INT64_MAX;
     if (task->start_within_ms)
         begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
-    int64_t alarm = begin_by < deadline_ns ? begin_by : deadline_ns;
-    int error = 0;
-    size_t size = alarm != INT64_MAX ? sizeof(er_timed_task) : completion ? sizeof(er_completed_task) : sizeof(er_task);
+    int64_t alarm = begin_by < terms->deadline_ns ? begin_by : terms->deadline_ns;
+    int error = 0, extra = completion ? ER_COMPLETED : 0;
+    size_t size = completion ? sizeof(er_completed_task) : sizeof(er_task);
+    if (alarm != INT64_MAX) {
+        extra = ER_TIMED;
+        size = sizeof(er_timed_task);
+    }
     er_task *t = er_alloc(size);
     if (!t) {
-        er_context_drop(context);
+        er_context_drop(terms->context);
         errand_result r = errand_fail(ENOMEM);
         if (completion) completion->fn(completion->arg, &r, 0);
         return refused(pool, task, r);
@@ -158,15 +162,11 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
     er_cell_init(cell, &work_kind, pool);
     t->blocked = NULL;
     t->name = task->name;
-    t->context = context;
-    t->deadline_ns = deadline_ns;
-    t->site = site;
+    t->context = terms->context;
+    t->deadline_ns = terms->deadline_ns;
+    t->site = terms->site;
     t->queued = ER_NOT_QUEUED;
-    t->flags = (uint16_t)((task->fn ? 0 : ER_INTO) |
-                          (alarm != INT64_MAX ? ER_TIMED
-                           : completion       ? ER_COMPLETED
-                                              : 0) |
-                          (task->reserved & ER_RETRIED ? ER_PART : 0));
+    t->flags = (uint16_t)((task->fn ? 0 : ER_INTO) | extra | (task->reserved & ER_RETRIED ? ER_PART : 0));
     if (completion) {
         er_of(t, er_completed_task, task)->completion = *completion;
         t->stamp = 0; /* it may never be queued */
@@ -178,11 +178,11 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
     cell->count = alarm != INT64_MAX ? 3 : 2; /* nobody else knows it yet: the owner's, the queue's, the timer's */
     if (alarm != INT64_MAX) {
         er_timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
-        er_timed_of(cell)->late = late;
+        er_timed_of(cell)->late = terms->late;
         error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
-    if (!error) error = queue(pool, t, urgent);
+    if (!error) error = queue(pool, t, terms->urgent);
     if (error) er_cell_release(cell);
     else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t)) /* late while it waited for room */
         er_cell_release(cell);
@@ -190,24 +190,24 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, er_conte
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
         errand_result r = errand_fail(error);
         if (error == ECANCELED && reason) r = er_told_result(reason);
-        if (error == ETIMEDOUT) r = er_fail_by(error, alarm == deadline_ns ? late : ERRAND_BY_TOTAL);
+        if (error == ETIMEDOUT) r = er_fail_by(error, alarm == terms->deadline_ns ? terms->late : ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         er_task_end(cell, r);
     }
     return cell;
 }
 
-er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
-                        errand_reason late, bool urgent, const void *site)
+er_cell *er_task_submit(errand_pool *pool, const errand_task *task, const er_terms *terms)
 {
-    return submit_work(pool, task, context, deadline_ns, late, urgent, site, NULL);
+    return submit_work(pool, task, terms, NULL);
 }
 
 er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
                                   void (*fn)(void *, errand_result *, int64_t), void *arg)
 {
     er_completion c = { fn, arg, er_pool_ref_of(pool)->clock ? er_pool_now(pool) : 0 };
-    return submit_work(pool, task, context, INT64_MAX, ERRAND_BY_NOBODY, false, site, &c);
+    er_terms terms = { .context = context, .deadline_ns = INT64_MAX, .site = site };
+    return submit_work(pool, task, &terms, &c);
 }
 
 /* ---- the doors ---- */
@@ -243,8 +243,8 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     int error = 0;
     er_context *context = er_context_for(&own, &error);
     if (error) return refused(pool, &own, errand_fail(error));
-    return er_task_submit(pool, &own, context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false,
-                          site);
+    er_terms terms = { context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site };
+    return er_task_submit(pool, &own, &terms);
 }
 
 errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
@@ -262,6 +262,6 @@ errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
     int error = 0;
     er_context *context = me || er_fields_here() ? er_context_for(&task, &error) : NULL;
     if (error) return refused(pool, &task, errand_fail(error));
-    return er_task_submit(pool, &task, context, er_deadline_here(pool), ERRAND_BY_TOTAL, false,
-                          __builtin_return_address(0));
+    er_terms terms = { context, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0) };
+    return er_task_submit(pool, &task, &terms);
 }

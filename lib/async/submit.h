@@ -4,10 +4,16 @@
 
 #include "async/task.h"
 
-/* errand_submit_task that inherits nothing: its context is given to it, and the count with it (NULL: none; task->key is not looked
- * at); the deadline is on the pool's clock (INT64_MAX: none) and tells the task to end for that reason; urgent as in er_runq_push. */
-ER_SHARED er_cell *er_task_submit(errand_pool *pool, const errand_task *task, er_context *context, int64_t deadline_ns,
-                                  errand_reason reason, bool urgent, const void *site);
+typedef struct er_terms { /* what errand_submit_task finds out by itself */
+    er_context   *context;     /* the count comes with it; NULL: none; task->key is not looked at */
+    int64_t       deadline_ns; /* on the pool's clock; INT64_MAX: none */
+    errand_reason late;        /* why it is told to end at its deadline */
+    bool          urgent;      /* as in er_runq_push */
+    const void   *site;        /* who submitted it */
+} er_terms;
+
+/* errand_submit_task that inherits nothing: what it has is in its terms. */
+ER_SHARED er_cell *er_task_submit(errand_pool *pool, const errand_task *task, const er_terms *terms);
 
 /* The same without deadlines; fn completes the end (er_completion). */
 er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,

@@ -189,7 +189,7 @@ static void start_writer(keeper *k)
     const errand_task task = { .fn = run_writer, .arg = k, .free = writer_gone, .name = "http body" };
     er_add(&k->count, 1);
     k->valve->keep(k->valve);
-    errand_drop(er_task_submit(k->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+    errand_drop(er_task_submit(k->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
 /* ---- the lane ---- */

@@ -216,7 +216,7 @@ static void filler_gone(void *arg)
 static void submit_filler(ahead *source)
 {
     const errand_task task = { .fn = run_filler, .arg = source, .free = filler_gone, .name = "http body" };
-    errand_drop(er_task_submit(source->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+    errand_drop(er_task_submit(source->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
 /* `filling` was set by the caller, and was not before. */

@@ -89,9 +89,10 @@ static void teller_gone(void *arg) /* tells what came since, or what it was neve
     er_stages_drop(arg);
 }
 
-void er_stage_tell(er_stages *stages, const er_request *request, uint64_t exchange, errand_stage stage,
-                   int64_t since_ns, int status, int error)
+void er_stage_tell(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
+                   int error)
 {
+    er_stages *stages = request->defaults->stages;
     char *url = er_url_shown(request->url, true);
     if (!url) return;
     size_t method = strlen(request->method) + 1, size = strlen(url) + 1;
@@ -114,7 +115,7 @@ void er_stage_tell(er_stages *stages, const er_request *request, uint64_t exchan
         if (starts) {
             const errand_task task = { .fn = run_teller, .arg = stages, .free = teller_gone, .name = "http stages" };
             er_add(&stages->count, 1);
-            errand_drop(er_task_submit(stages->pool, &task, NULL, INT64_MAX, ERRAND_BY_NOBODY, true, NULL));
+            errand_drop(er_task_submit(stages->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
         }
     }
     er_free(url);

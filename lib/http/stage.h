@@ -16,16 +16,15 @@ void er_stages_drop(er_stages *stages); /* gives up the session's count; NULL is
 /* A number for each exchange that is to be told of, from 1. */
 uint64_t er_stages_number(er_stages *stages);
 
-/* Any thread, no lock held. Never fails: without memory the event is lost. */
-void er_stage_tell(er_stages *stages, const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns,
-                   int status, int error);
+/* Any thread, no lock held; the request's session has stages. Never fails: without memory the event is lost. */
+void er_stage_tell(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
+                   int error);
 
 /* since_ns: when the exchange began. */
 static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
                             int error)
 {
-    er_stages *stages = request->defaults->stages;
-    if (stages) er_stage_tell(stages, request, exchange, stage, since_ns, status, error);
+    if (request->defaults->stages) er_stage_tell(request, exchange, stage, since_ns, status, error);
 }
 
 #endif

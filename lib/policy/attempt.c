@@ -148,10 +148,12 @@ static void submit(er_attempt *a)
     else er_budget_began(run->retry.budget); /* as a hedge it has */
     bool urgent = run->urgent;
     run->urgent = true;
-    er_attempt_watch(a, ER_RUNS,
-                     er_task_submit(run->cell.pool, &task, er_context_keep(run->retry.context),
-                                    own < whole ? own : whole, own < whole ? ERRAND_BY_ATTEMPT : ERRAND_BY_TOTAL,
-                                    urgent, run->idle.site));
+    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->idle.site };
+    if (own < whole) {
+        terms.deadline_ns = own;
+        terms.late = ERRAND_BY_ATTEMPT;
+    }
+    er_attempt_watch(a, ER_RUNS, er_task_submit(run->cell.pool, &task, &terms));
 }
 
 /* ---- on its way ---- */

@@ -196,7 +196,8 @@ static void begin(member *m, bool urgent)
         leave_out(m, late);
         return;
     }
-    watch(m, er_run(g->cell.pool, m->policy, &task, er_context_keep(m->context), m->deadline_ns, urgent, m->site));
+    er_terms terms = { er_context_keep(m->context), m->deadline_ns, ERRAND_BY_TOTAL, urgent, m->site };
+    watch(m, er_run(g->cell.pool, m->policy, &task, &terms));
 }
 
 /* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
@@ -278,7 +279,9 @@ int errand_group_add(errand_group *g, errand_future *f)
 {
     if (!f || !er_cell_consume(f)) return EINVAL;
     member *m = g ? er_alloc_zero(sizeof *m) : NULL;
-    int error = !g ? EINVAL : er_pool_dead(g->cell.pool) ? ERRAND_EFORKED : !m ? ENOMEM : 0;
+    int error = m ? 0 : ENOMEM;
+    if (!g) error = EINVAL;
+    else if (er_pool_dead(g->cell.pool)) error = ERRAND_EFORKED;
     if (!error) {
         er_label label = er_cell_label(f); /* for who tells of it */
         m->task.name = label.name;

@@ -136,16 +136,21 @@ static void run_last_ended(er_running *r, errand_result result)
     conclude(r);
 }
 
+/* A task of the run itself: no deadline ends it. */
+static void begin_task(er_running *r, er_attempt *a, er_attempt_stage stage, errand_fn *fn)
+{
+    errand_task task = { .fn = fn, .arg = a, .name = r->retry.name, .detached = true };
+    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NOBODY, true, r->idle.site };
+    er_attempt_watch(a, stage, er_task_submit(r->cell.pool, &task, &terms));
+}
+
 static void begin_last(er_running *r)
 {
     r->stage = LAST;
     er_attempt *a = er_attempt_new(r, false);
     if (a) {
         run_add(r, a);
-        errand_task task = { .fn = run_last, .arg = a, .name = r->retry.name, .detached = true };
-        er_attempt_watch(a, ER_LAST,
-                         er_task_submit(r->cell.pool, &task, er_context_keep(r->retry.context), INT64_MAX,
-                                        ERRAND_BY_NOBODY, true, r->idle.site));
+        begin_task(r, a, ER_LAST, run_last);
         return;
     }
     errand_result result; /* without memory: here and now, as a then-function would be */
@@ -337,10 +342,7 @@ static void run_attempt_ended(er_running *r, er_attempt *a, errand_result result
         told_end(r, a, told);
     } else if (r->retry.policy->own_ask) {
         r->stage = JUDGING;
-        errand_task task = { .fn = run_judge, .arg = a, .name = r->retry.name, .detached = true };
-        er_attempt_watch(a, ER_JUDGED,
-                         er_task_submit(r->cell.pool, &task, er_context_keep(r->retry.context), INT64_MAX,
-                                        ERRAND_BY_NOBODY, true, r->idle.site));
+        begin_task(r, a, ER_JUDGED, run_judge);
     } else {
         judge(r, a);
         act_on(r, a);
@@ -588,18 +590,17 @@ static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const 
     return er_task_submit_completed(pool, task, context, site, plain_ended, er_policy_begin(policy));
 }
 
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
-                int64_t deadline_ns, bool urgent, const void *site)
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, const er_terms *terms)
 {
-    if (!policy) return er_task_submit(pool, task, context, deadline_ns, ERRAND_BY_TOTAL, urgent, site);
-    if (policy->plain && deadline_ns == INT64_MAX && !task->start_within_ms && !urgent)
-        return run_plain(pool, policy, task, context, site);
+    if (!policy) return er_task_submit(pool, task, terms);
+    if (policy->plain && terms->deadline_ns == INT64_MAX && !task->start_within_ms && !terms->urgent)
+        return run_plain(pool, policy, task, terms->context, terms->site);
     int error = 0;
     er_budget_member *budget = NULL;
-    if (policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
+    if (policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(terms->context), &budget);
     er_running *r = error ? NULL : er_alloc_zero(sizeof *r);
     if (!r) {
-        er_context_drop(context);
+        er_context_drop(terms->context);
         er_budget_part(budget);
         if (task->free) task->free(task->arg);
         return er_failed(pool, errand_fail(error ? error : ENOMEM));
@@ -610,10 +611,10 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     int64_t now = er_pool_now(pool);
     r->retry = (er_retry){ .policy = own,
                            .name = task->name,
-                           .context = context,
+                           .context = terms->context,
                            .arg = task->arg,
                            .began_ns = now,
-                           .deadline_ns = deadline_ns,
+                           .deadline_ns = terms->deadline_ns,
                            .nested = task->reserved & ER_RETRIED,
                            .alone = task->reserved & ER_ALONE,
                            .once = task->reserved & ER_ONCE,
@@ -621,7 +622,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->into = !task->fn;
     r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     r->free_arg = task->free;
-    r->idle.site = site;
+    r->idle.site = terms->site;
     r->begin_by_ns = INT64_MAX;
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
@@ -629,7 +630,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->look = attempt_has_news;
     er_log_info(run_log(r), "[%s-start]", policy->how.name);
     /* a queue may hold the caller up: not if he does not queue his task himself */
-    r->urgent = urgent || policy->how.rate || policy->how.sem;
+    r->urgent = terms->urgent || policy->how.rate || policy->how.sem;
     er_cell_keep(&r->cell); /* the driver of the beginning */
     post(r, BEGIN);
     er_cell_release(&r->cell);
@@ -653,9 +654,12 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
     int error = 0;
     own.reserved |= how;
     er_context *context = er_context_for(&own, &error);
-    if (!error) return er_run(pool, policy, &own, context, er_run_deadline(pool, policy, &own), false, site);
-    if (own.free) own.free(own.arg);
-    return er_failed(pool, errand_fail(error));
+    if (error) {
+        if (own.free) own.free(own.arg);
+        return er_failed(pool, errand_fail(error));
+    }
+    er_terms terms = { context, er_run_deadline(pool, policy, &own), ERRAND_BY_TOTAL, false, site };
+    return er_run(pool, policy, &own, &terms);
 }
 
 errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,

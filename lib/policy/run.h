@@ -2,12 +2,12 @@
 #ifndef ER_RUN_H
 #define ER_RUN_H
 
+#include "async/submit.h"
 #include "policy/policy.h"
 
-/* errand_run_task of a task that er_task_check has approved; it inherits nothing: its context comes with a count (NULL: none).
- * policy NULL: once. */
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
-                int64_t deadline_ns, bool urgent, const void *site);
+/* errand_run_task of a task that er_task_check has approved; it inherits nothing. The deadline is that of the whole, so terms->late is
+ * ERRAND_BY_TOTAL. policy NULL: once. */
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, const er_terms *terms);
 
 /* errand_run_task of work that is not to be done beside itself, or only once, whatever the policy says: ER_ALONE, ER_ONCE. */
 ER_SHARED errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task,
