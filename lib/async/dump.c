@@ -89,11 +89,12 @@ static void tell_task(listing *l, er_task *task, const char *state, int64_t for_
     if (input) {
         doing = task->queued == ER_ASIDE ? " " : ", follows ";
     } else if (task->blocked) {
-        doing = task->blocked->room    ? ", waits for room in the queue of "
-                : task->blocked->input ? ", awaits "
-                                       : ", waits";
-        if (task->blocked->room) what = er_pool_ref_of(task->blocked->room)->name;
         input = task->blocked->input;
+        doing = input ? ", awaits " : ", waits";
+        if (task->blocked->room) {
+            doing = ", waits for room in the queue of ";
+            what = er_pool_ref_of(task->blocked->room)->name;
+        }
     }
     const char *name = input ? er_cell_label(input).name : NULL;
     if (input) what = name ? name : "a future";

@@ -42,7 +42,8 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->ref.log = o.log;
     pool->ref.name = o.name ? o.name : "errand";
     pool->workers = o.workers ? o.workers : 16;
-    pool->spares = o.spares == ERRAND_NO_SPARES ? 0 : o.spares ? o.spares : 256;
+    pool->spares = o.spares ? o.spares : 256;
+    if (o.spares == ERRAND_NO_SPARES) pool->spares = 0;
     pool->queue_max = o.queue ? o.queue : 65536;
     pool->stack = o.stack;
     pool->when_full = o.when_full;

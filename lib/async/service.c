@@ -58,6 +58,9 @@ static const er_cell_kind lodger_kind = {
     .free = free_lodger, .run = run_service, .refuse = refuse_service, .service = true
 };
 
+/* What a pool answers that takes no more of a sort. */
+static int refusal(const errand_pool *pool) { return pool->phase == ER_CLOSED ? EINVAL : ECANCELED; }
+
 int er_service_start(errand_pool *pool, er_service *service)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
@@ -72,7 +75,7 @@ int er_service_start(errand_pool *pool, er_service *service)
     service->stopping = 0;
 
     er_pool_lock(pool);
-    int error = pool->phase == ER_OPEN || pool->phase == ER_DRAINING ? 0 : pool->phase == ER_SHUT ? ECANCELED : EINVAL;
+    int error = pool->phase == ER_OPEN || pool->phase == ER_DRAINING ? 0 : refusal(pool);
     bool stop = pool->phase == ER_DRAINING;
     if (!error) {
         pool->services++;
@@ -113,7 +116,7 @@ int er_close_hook_add(errand_pool *pool, er_close_hook *closer)
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     er_pool_lock(pool);
     bool open = pool->phase == ER_OPEN || (pool->phase == ER_DRAINING && !closer->early);
-    int error = open ? 0 : pool->phase == ER_CLOSED ? EINVAL : ECANCELED;
+    int error = open ? 0 : refusal(pool);
     if (!error) er_list_push(&pool->closers, &closer->node);
     er_pool_unlock(pool);
     return error;

@@ -181,7 +181,8 @@ static void leave_stragglers(errand_pool *pool)
     er_list_each(at, &pool->all) {
         er_worker *w = er_of(at, er_worker, node);
         if (w->known) er_worker_leave_behind(w); /* else its starter does that */
-        const char *name = w->hook ? w->hook : w->task ? w->task->name : NULL;
+        const char *name = w->task ? w->task->name : NULL;
+        if (w->hook) name = w->hook;
         if (n++ < 16) names[n - 1] = name ? name : "(without a name)";
     }
     er_pool_unlock(pool);

@@ -199,7 +199,9 @@ bool er_task_input(er_cell *cell, size_t i, er_cell **input)
     er_task *task = er_task_of(cell);
     if (i) return false;
     er_cell_lock(cell);
-    er_cell *to = task->flags & ER_FOLLOWS ? task->input : task->blocked ? task->blocked->input : NULL;
+    er_cell *to = NULL;
+    if (task->flags & ER_FOLLOWS) to = task->input;
+    else if (task->blocked) to = task->blocked->input;
     *input = to ? er_cell_keep(to) : NULL;
     er_cell_unlock(cell);
     return true;

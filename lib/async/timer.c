@@ -110,11 +110,15 @@ static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
     if (er_pool_dead(pool)) return ERRAND_EFORKED; /* a thread of the parent may hold the lock for ever */
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
-    int error = t->ending ? EINVAL : t->shut ? ECANCELED : start_thread(t);
+    int error = t->shut ? ECANCELED : 0;
+    if (t->ending) error = EINVAL;
+    if (!error) error = start_thread(t);
     bool wake = false;
     if (!error) {
         const int64_t most = INT64_MAX / 2 - 1;
-        timer->when = (at_ns > most ? most : at_ns < -most ? -most : at_ns) * 2 + sleeper;
+        int64_t when = at_ns < most ? at_ns : most;
+        if (when < -most) when = -most;
+        timer->when = when * 2 + sleeper;
         t->asleep += sleeper;
         if (er_pool_ref_of(pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) { /* the wheel is further already */
             timer->node.at = -1;

@@ -44,7 +44,8 @@ int er_poller_set(er_poller *poller, int fd, unsigned was, unsigned what)
     struct epoll_event event = { .events = (what & ER_CAN_READ ? (uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP : 0) |
                                            (what & ER_CAN_WRITE ? (uint32_t)EPOLLOUT : 0),
                                  .data.fd = fd };
-    int op = !what ? EPOLL_CTL_DEL : was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int op = was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (!what) op = EPOLL_CTL_DEL;
     return epoll_ctl(poller->fd, op, fd, &event) ? errno : 0;
 }
 

@@ -543,7 +543,8 @@ int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
             struct timespec now;
             clock_gettime(CLOCK_MONOTONIC, &now);
             int64_t left = deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
-            timeout = left <= 0 ? 0 : left / 1000000 >= 1000000 ? 1000000000 : (int)((left + 999999) / 1000000);
+            if (left < 0) left = 0;
+            timeout = left / 1000000 >= 1000000 ? 1000000000 : (int)((left + 999999) / 1000000);
         }
         struct pollfd p[2] = { { fd, POLLIN, 0 }, { wake_fd, POLLIN, 0 } };
         int n = poll(p, wake_fd < 0 ? 1 : 2, timeout);

@@ -89,7 +89,8 @@ static int make_urlencoded(er_body *body, const errand_field *fields)
         er_bytes_text(&text, "=");
         if (value.size) er_url_encode(&text, value.at, value.size);
     }
-    int error = text.error ? ENOMEM : add_bytes(body, text.at ? text.at : "", text.size);
+    int error = text.error ? ENOMEM : 0;
+    if (!error) error = add_bytes(body, text.at ? text.at : "", text.size);
     er_bytes_free(&text);
     return error ? error : set_type(body, "application/x-www-form-urlencoded");
 }
@@ -123,7 +124,8 @@ static void add_head(er_bytes *to, const char *boundary, const errand_field *fie
 
 static int flush(er_body *body, er_bytes *text)
 {
-    int error = text->error ? ENOMEM : text->size ? add_bytes(body, text->at, text->size) : 0;
+    int error = text->error ? ENOMEM : 0;
+    if (!error && text->size) error = add_bytes(body, text->at, text->size);
     text->size = 0;
     return error;
 }

@@ -46,77 +46,65 @@ errand_kind er_status_kind(int status)
     return ERRAND_KIND_PROTOCOL;
 }
 
+static const struct {
+    int code;
+    er_fault fault;
+} faults[] = {
+    { CURLE_COULDNT_RESOLVE_HOST, { ERRAND_KIND_NETWORK, "resolve", 0, 2 } },
+    { CURLE_COULDNT_RESOLVE_PROXY, { ERRAND_KIND_NETWORK, "resolve", 0, 2 } },
+    { CURLE_COULDNT_CONNECT, { ERRAND_KIND_NETWORK, "connect", 0, 0 } },
+    { CURLE_INTERFACE_FAILED, { ERRAND_KIND_NETWORK, "connect", 0, 0 } },
+    { CURLE_PROXY, { ERRAND_KIND_NETWORK, "connect", 0, 0 } },
+    { CURLE_SSL_CONNECT_ERROR, { ERRAND_KIND_NETWORK, "tls", 0, 0 } },
+    { CURLE_PEER_FAILED_VERIFICATION, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_CERTPROBLEM, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_ISSUER_ERROR, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_PINNEDPUBKEYNOTMATCH, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_INVALIDCERTSTATUS, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_CLIENTCERT, { ERRAND_KIND_AUTH, "tls", 0, 0 } },
+    { CURLE_SSL_ENGINE_NOTFOUND, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_ENGINE_SETFAILED, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_ENGINE_INITFAILED, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_CIPHER, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_USE_SSL_FAILED, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_CACERT_BADFILE, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_SHUTDOWN_FAILED, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_SSL_CRL_BADFILE, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
+    { CURLE_LOGIN_DENIED, { ERRAND_KIND_AUTH, NULL, 0, 0 } }, /* this and the next two of a caller's own handle */
+    { CURLE_REMOTE_ACCESS_DENIED, { ERRAND_KIND_AUTH, NULL, 0, 0 } },
+    { CURLE_FTP_ACCEPT_TIMEOUT, { ERRAND_KIND_TIMEOUT, NULL, 0, 0 } },
+    { CURLE_OPERATION_TIMEDOUT, { ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 } },
+    { CURLE_SEND_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_SEND_FAIL_REWIND, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_PARTIAL_FILE, { ERRAND_KIND_NETWORK, NULL, 0, 0 } }, /* with HTTP/2 also before the first byte */
+    { CURLE_GOT_NOTHING, { ERRAND_KIND_NETWORK, "first byte", 0, 0 } },
+    { CURLE_RECV_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_HTTP2, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_HTTP2_STREAM, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_HTTP3, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_QUIC_CONNECT_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
+    { CURLE_BAD_CONTENT_ENCODING, { ERRAND_KIND_PROTOCOL, "body", 0, 0 } },
+    { CURLE_UNSUPPORTED_PROTOCOL, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } }, /* also a reply without a status line */
+    { CURLE_WEIRD_SERVER_REPLY, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
+    { CURLE_TOO_MANY_REDIRECTS, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
+    { 100, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } }, /* CURLE_TOO_LARGE, libcurl 8.6: headers without end */
+    { CURLE_FILESIZE_EXCEEDED, { ERRAND_KIND_RESOURCE, "body", 0, 0 } },
+    { CURLE_URL_MALFORMAT, { ERRAND_KIND_VALIDATION, NULL, 0, 0 } },
+    { CURLE_OUT_OF_MEMORY, { ERRAND_KIND_RESOURCE, NULL, ENOMEM, 0 } },
+    { CURLE_FAILED_INIT, { ERRAND_KIND_INTERNAL, NULL, 0, 0 } },
+    { CURLE_BAD_FUNCTION_ARGUMENT, { ERRAND_KIND_INTERNAL, NULL, 0, 0 } },
+    { CURLE_UNKNOWN_OPTION, { ERRAND_KIND_INTERNAL, NULL, 0, 0 } },
+    { CURLE_NOT_BUILT_IN, { ERRAND_KIND_INTERNAL, NULL, 0, 0 } },
+};
+
 er_fault er_curl_fault(int code, const char *words)
 {
     if (strstr(words, "chunked-encod"))
         return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 }; /* under several codes */
-    switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return (er_fault){ ERRAND_KIND_NETWORK, "resolve", 0, 2 };
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_INTERFACE_FAILED:
-    case CURLE_PROXY:
-        return (er_fault){ ERRAND_KIND_NETWORK, "connect", 0, 0 };
-    case CURLE_SSL_CONNECT_ERROR:
-        return (er_fault){ ERRAND_KIND_NETWORK, "tls", 0, 0 };
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CLIENTCERT:
-        return (er_fault){ ERRAND_KIND_AUTH, "tls", 0, 0 };
-    case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_SSL_ENGINE_SETFAILED:
-    case CURLE_SSL_ENGINE_INITFAILED:
-    case CURLE_SSL_CIPHER:
-    case CURLE_USE_SSL_FAILED:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_SHUTDOWN_FAILED:
-    case CURLE_SSL_CRL_BADFILE:
-        return (er_fault){ ERRAND_KIND_PROTOCOL, "tls", 0, 0 };
-    case CURLE_LOGIN_DENIED: /* this and the next two of a caller's own handle */
-    case CURLE_REMOTE_ACCESS_DENIED:
-        return (er_fault){ ERRAND_KIND_AUTH, NULL, 0, 0 };
-    case CURLE_FTP_ACCEPT_TIMEOUT:
-        return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, 0, 0 };
-    case CURLE_OPERATION_TIMEDOUT:
-        return (er_fault){ ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 };
-    case CURLE_SEND_ERROR:
-    case CURLE_SEND_FAIL_REWIND:
-    case CURLE_PARTIAL_FILE: /* with HTTP/2 also before the first byte */
-        return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
-    case CURLE_GOT_NOTHING:
-        return (er_fault){ ERRAND_KIND_NETWORK, "first byte", 0, 0 };
-    case CURLE_RECV_ERROR:
-        return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-    case CURLE_HTTP3:
-    case CURLE_QUIC_CONNECT_ERROR:
-        return (er_fault){ ERRAND_KIND_NETWORK, NULL, 0, 0 };
-    case CURLE_BAD_CONTENT_ENCODING:
-        return (er_fault){ ERRAND_KIND_PROTOCOL, "body", 0, 0 };
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also a reply without a status line */
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_TOO_MANY_REDIRECTS:
-    case 100: /* CURLE_TOO_LARGE, libcurl 8.6: headers without end */
-        return (er_fault){ ERRAND_KIND_PROTOCOL, NULL, 0, 0 };
-    case CURLE_FILESIZE_EXCEEDED:
-        return (er_fault){ ERRAND_KIND_RESOURCE, "body", 0, 0 };
-    case CURLE_URL_MALFORMAT:
-        return (er_fault){ ERRAND_KIND_VALIDATION, NULL, 0, 0 };
-    case CURLE_OUT_OF_MEMORY:
-        return (er_fault){ ERRAND_KIND_RESOURCE, NULL, ENOMEM, 0 };
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_UNKNOWN_OPTION:
-    case CURLE_NOT_BUILT_IN:
-        return (er_fault){ ERRAND_KIND_INTERNAL, NULL, 0, 0 };
-    default:
-        return (er_fault){ ERRAND_KIND_UNKNOWN, NULL, 0, 0 };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        if (faults[i].code == code) return faults[i].fault;
     }
+    return (er_fault){ ERRAND_KIND_UNKNOWN, NULL, 0, 0 };
 }
 
 /* Digits alone, times unit; saturates. -1: something else. */

@@ -189,7 +189,8 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
     if (!error && opts.http2 && !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) error = ENOTSUP;
     if (!error) {
         unsigned limit = opts.limit ? opts.limit : 100;
-        unsigned lanes = opts.lanes ? opts.lanes : er_cores() < 2 ? 2 : er_cores();
+        unsigned lanes = opts.lanes;
+        if (!lanes) lanes = er_cores() < 2 ? 2 : er_cores();
         if (lanes > limit) lanes = limit;
         size_t all = sizeof *http + lanes * sizeof *http->lanes;
         http = er_alloc_aligned(ER_LINE, all);

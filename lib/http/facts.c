@@ -47,7 +47,8 @@ void er_facts_add(er_exchange *x)
     facts->received += (uint64_t)headers + (uint64_t)us(easy, CURLINFO_SIZE_DOWNLOAD_T);
     facts->reused = x->reused;
     facts->resent += x->resent;
-    facts->http = version == CURL_HTTP_VERSION_1_0 ? 10 : version == CURL_HTTP_VERSION_2_0 ? 20 : 11;
+    facts->http = version == CURL_HTTP_VERSION_1_0 ? 10 : 11;
+    if (version == CURL_HTTP_VERSION_2_0) facts->http = 20;
 }
 
 bool er_facts_take(er_exchange *x, errand_response *response)

@@ -444,7 +444,8 @@ static int64_t patience(er_lane *lane, unsigned stop)
     if (stop || !lane->multi) return 0;
     if (!lane->idle_since_ns) lane->idle_since_ns = now;
     int64_t left = er_ms_until(now, er_deadline(lane->idle_since_ns, lane->sockets.keepalive_ms));
-    return left < ms ? left : ms ? ms : 1;
+    if (left < ms) return left;
+    return ms ? ms : 1;
 }
 
 /* Sleeps until something comes. False: the lane ends. */

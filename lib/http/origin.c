@@ -63,7 +63,9 @@ bool er_origin_plain_path(const char *path)
 
 size_t er_origin_plain(const char *url)
 {
-    size_t scheme = !strncmp(url, "http://", 7) ? 7 : !strncmp(url, "https://", 8) ? 8 : 0;
+    size_t scheme = 0;
+    if (!strncmp(url, "http://", 7)) scheme = 7;
+    else if (!strncmp(url, "https://", 8)) scheme = 8;
     size_t host = scheme ? plain_host(url + scheme) : 0, end = scheme + host;
     if (!host) return 0;
     if (url[end] == ':') {
@@ -103,7 +105,8 @@ int er_origin_of(er_origin *origin, const char *url)
     /* no memory: so curl calls it, too, when it cannot translate a name with other letters than ASCII's */
     char *as_written = NULL;
     bool none = code == CURLUE_OUT_OF_MEMORY && (!scheme || curl_url_get(parts, CURLUPART_HOST, &as_written, 0));
-    int error = none ? ENOMEM : code ? EINVAL : put_together(origin, scheme, host, port);
+    int error = code ? EINVAL : put_together(origin, scheme, host, port);
+    if (none) error = ENOMEM;
     curl_free(as_written);
     curl_free(scheme);
     curl_free(host);

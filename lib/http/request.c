@@ -132,7 +132,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
         request->body = content->parts[0].at;
         request->body_size = content->parts[0].size;
     }
-    const char *method = given->method ? given->method : content->there ? "POST" : "GET";
+    const char *method = given->method;
+    if (!method) method = content->there ? "POST" : "GET";
     if (!*method || method[er_token(method)]) return er_refuse(why, "method is not a token:", method, strlen(method));
     if (!strcmp(method, "CONNECT") || strlen(method) > 40) {
         return er_refuse(why, "method cannot be sent:", method, strlen(method));

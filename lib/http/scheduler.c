@@ -150,8 +150,9 @@ void er_scheduler_quit(er_scheduler *s, er_slot_turn *turn)
 
 static unsigned charge(const er_scheduler *s, const er_spot *spot)
 {
+    if (s->shared) return spot->running;
     unsigned busy = spot->running + spot->asked;
-    return s->shared ? spot->running : busy > spot->sockets ? busy : spot->sockets;
+    return busy > spot->sockets ? busy : spot->sockets;
 }
 
 static unsigned idle(const er_scheduler *s, const er_spot *spot)

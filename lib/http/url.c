@@ -253,7 +253,8 @@ int er_url_follow(char **out, er_origin *origin, const char *from, const char *l
                             0); /* never sent and never shown, so not inherited either */
     if (!code) code = put_together(out, parts);
     curl_url_cleanup(parts);
-    int error = code == CURLUE_OUT_OF_MEMORY ? ENOMEM : code ? EPROTO : er_origin_of(origin, *out);
+    int error = code ? EPROTO : er_origin_of(origin, *out);
+    if (code == CURLUE_OUT_OF_MEMORY) error = ENOMEM;
     if (!error) error = keep_userinfo(out, from, origin);
     if (!error) return 0;
     er_origin_free(origin);

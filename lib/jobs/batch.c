@@ -153,8 +153,9 @@ static void stop_all(batch *b, int error, errand_reason reason)
 static item *ready(const batch *b)
 {
     er_node *node = er_list_first(b->ordered ? &b->order : &b->ended);
-    item *it = !node ? NULL : b->ordered ? er_of(node, item, order) : er_of(node, item, node);
-    return it && it->ended ? it : NULL;
+    if (!node) return NULL;
+    item *it = b->ordered ? er_of(node, item, order) : er_of(node, item, node);
+    return it->ended ? it : NULL;
 }
 
 static void drain(batch *b)
@@ -317,7 +318,8 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         er_free(tally);
         return future ? future : er_failed(NULL, errand_fail(ENOMEM));
     }
-    size_t at_once = o.at_once ? o.at_once : 16;
+    size_t at_once = o.at_once ? o.at_once : 16, window = o.window;
+    if (!window) window = at_once < 64 ? 256 : 4 * at_once;
     *b = (batch){
         .pump = { .name = "batch", .run = pump_run, .stop = pump_stop, .gone = pump_gone },
         .pool = pool,
@@ -327,9 +329,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         .each = each,
         .arg = arg,
         .at_once = at_once,
-        .window = o.window       ? o.window
-                  : at_once < 64 ? 256
-                                 : 4 * at_once,
+        .window = window,
         .window_bytes = o.window_bytes ? o.window_bytes : SIZE_MAX,
         .size_of = o.size_of,
         .ordered = o.ordered,

@@ -284,8 +284,10 @@ static int64_t time_ms(er_span v)
         while (exponent-- > 0) value = down ? value / 10 : value * 10;
     }
     er_span unit = { v.at + i, v.size - i };
-    double ms = is_word(unit, "ms") ? value : is_word(unit, "m") ? value * 60000 : value * 1000;
-    if (unit.size && !is_word(unit, "ms") && !is_word(unit, "s") && !is_word(unit, "m")) return -1;
+    double ms = value * 1000;
+    if (is_word(unit, "ms")) ms = value;
+    else if (is_word(unit, "m")) ms = value * 60000;
+    else if (unit.size && !is_word(unit, "s")) return -1;
     if (ms <= 0 || ms > 1e12) return -1;
     return ms < 1 ? 1 : (int64_t)(ms + 0.5);
 }

@@ -22,7 +22,9 @@ static bool blank(unsigned char c) { return c == ' ' || c == '\t' || c == '\n' |
 static bool digit(unsigned char c) { return c >= '0' && c <= '9'; }
 static int hex(unsigned char c)
 {
-    return digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (digit(c)) return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static void skip_blanks(scan *s)
@@ -235,7 +237,8 @@ static size_t put_utf8(char *to, uint32_t c)
         to[0] = (char)c;
         return 1;
     }
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    size_t n = c < 0x10000 ? 3 : 4;
+    if (c < 0x800) n = 2;
     for (size_t i = n - 1; i > 0; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
     to[0] = (char)((0xf00u >> n & 0xf0) | c);
     return n;

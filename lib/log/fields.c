@@ -43,7 +43,7 @@ static errand_log_fields *make(const errand_log_fields *base, const er_plan *pla
         }
         bool whole = !text.missing && !json.missing;
         all = whole ? join(base, &text, &json, found.n) : NULL;
-        errno = all ? errno : whole ? ENOMEM : E2BIG;
+        if (!all) errno = whole ? ENOMEM : E2BIG;
     } else {
         errno = ENOMEM;
     }
@@ -57,7 +57,8 @@ errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const ch
 {
     er_plan *plan = fmt ? er_plan_new(NULL, fmt) : NULL;
     if (!plan || !plan->known) {
-        errno = !fmt ? EINVAL : !plan ? ENOMEM : ENOTSUP;
+        errno = plan ? ENOTSUP : ENOMEM;
+        if (!fmt) errno = EINVAL;
         er_free(plan);
         return NULL;
     }

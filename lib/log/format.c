@@ -91,7 +91,9 @@ static void put_unsigned(er_text *out, const spec *s, uint64_t value, const char
 
 static const char *sign_of(bool minus, uint8_t flags)
 {
-    return minus ? "-" : flags & ER_SIGN ? "+" : flags & ER_BLANK ? " " : "";
+    if (minus) return "-";
+    if (flags & ER_SIGN) return "+";
+    return flags & ER_BLANK ? " " : "";
 }
 
 static int64_t narrow(int64_t value, uint8_t length)
@@ -136,27 +138,32 @@ static size_t exponent(char *to, int e, bool upper)
     return n + er_decimal(to + n, (uint64_t)e);
 }
 
+typedef struct decimal { /* n digits, `before` of them before the point; `precision` are wanted behind it */
+    const char *digits;
+    size_t n;
+    int before, precision;
+    const char *tail; /* the exponent, or "" */
+    size_t tail_size;
+} decimal;
+
 /* body: digits with the point in them, at most n digits; what precision wants beyond is zeros behind. */
-static void put_digits(er_text *out, const spec *s, const char *sign, const char *digits, size_t n, int before,
-                       int precision, const char *tail, size_t tail_size)
+static void put_digits(er_text *out, const spec *s, const char *sign, const decimal *d)
 {
     char body[2 * ER_DIGITS];
     size_t size = 0, used = 0;
-    uint64_t behind = 0;
-    if (before <= 0) body[size++] = '0';
-    for (int i = 0; i < before; i++) body[size++] = used < n ? digits[used++] : '0';
-    if (precision || s->flags & ER_OTHER) body[size++] = '.';
-    int left = precision;
-    for (; left && before < 0; before++, left--) body[size++] = '0'; /* at most 323 */
-    for (; left && used < n; left--) body[size++] = digits[used++];
-    behind = (uint64_t)left;
+    if (d->before <= 0) body[size++] = '0';
+    for (int i = 0; i < d->before; i++) body[size++] = used < d->n ? d->digits[used++] : '0';
+    if (d->precision || s->flags & ER_OTHER) body[size++] = '.';
+    int left = d->precision;
+    for (int before = d->before; left && before < 0; before++, left--) body[size++] = '0'; /* at most 323 */
+    for (; left && used < d->n; left--) body[size++] = d->digits[used++];
     piece p = { .prefix = sign,
                 .prefix_size = strlen(sign),
                 .body = body,
                 .body_size = size,
-                .behind = behind,
-                .tail = tail,
-                .tail_size = tail_size };
+                .behind = (uint64_t)left,
+                .tail = d->tail,
+                .tail_size = d->tail_size };
     put_piece(out, s, p, true);
 }
 
@@ -169,7 +176,7 @@ static void put_exactly(er_text *out, const spec *s, const char *sign, double si
     size_t n = er_digits(digits, size, &point);
     if (what == 'f') {
         n = er_digits_round(digits, n, (int64_t)point + precision, &point);
-        put_digits(out, s, sign, digits, n, n ? point : 0, precision, "", 0);
+        put_digits(out, s, sign, &(decimal){ digits, n, n ? point : 0, precision, "", 0 });
         return;
     }
     if (what == 'g' && !precision) precision = 1;
@@ -181,14 +188,17 @@ static void put_exactly(er_text *out, const spec *s, const char *sign, double si
         int most = small ? precision - 1 - e : precision - 1;
         while (n && digits[n - 1] == '0') n--;
         int there = small ? (int)n - 1 - e : (int)n - 1; /* digits behind the point that say something */
-        if (!(s->flags & ER_OTHER)) most = there < 0 || !n ? 0 : there < most ? there : most;
+        if (!(s->flags & ER_OTHER)) {
+            if (there < most) most = there;
+            if (there < 0 || !n) most = 0;
+        }
         if (small) {
-            put_digits(out, s, sign, digits, n, n ? point : 1, most, "", 0);
+            put_digits(out, s, sign, &(decimal){ digits, n, n ? point : 1, most, "", 0 });
             return;
         }
         precision = most;
     }
-    put_digits(out, s, sign, digits, n, 1, precision, tail, exponent(tail, e, upper));
+    put_digits(out, s, sign, &(decimal){ digits, n, 1, precision, tail, exponent(tail, e, upper) });
 }
 
 static void put_double(er_text *out, const er_part *part, const spec *s, double value)
@@ -196,8 +206,8 @@ static void put_double(er_text *out, const er_part *part, const spec *s, double 
     bool minus = signbit(value);
     const char *sign = sign_of(minus, s->flags);
     if (!isfinite(value)) {
-        bool upper = s->what < 'a';
-        const char *word = isnan(value) ? (upper ? "NAN" : "nan") : upper ? "INF" : "inf";
+        const char *word = isnan(value) ? "nan" : "inf";
+        if (s->what < 'a') word = isnan(value) ? "NAN" : "INF";
         piece p = { .prefix = sign, .prefix_size = strlen(sign), .body = word, .body_size = 3, .tail = "" };
         put_piece(out, s, p, false);
         return;

@@ -71,14 +71,16 @@ static errand_log *get(er_hub *hub, errand_log *parent, const char *name, size_t
 
 errand_log *errand_log_named(errand_log *log, const char *name)
 {
-    int error = !log || !name || !*name ? EINVAL : er_hub_forked(log->hub) ? ERRAND_EFORKED : 0;
+    int error = log && name && *name ? 0 : EINVAL;
+    if (!error && er_hub_forked(log->hub)) error = ERRAND_EFORKED;
     if (!error && er_load(&log->hub->closing)) error = EBADF;
     errand_log *at = error ? NULL : log->hub->log;
     for (const char *dot = name; at && dot; dot = *dot ? dot + 1 : NULL) {
         dot += strcspn(dot, ".");
         if (dot != name) at = get(log->hub, at, name, (size_t)(dot - name));
     }
-    if (!at) errno = error ? error : er_load(&log->hub->closing) ? EBADF : ENOMEM;
+    if (!at && !error) error = er_load(&log->hub->closing) ? EBADF : ENOMEM;
+    if (error) errno = error;
     return at;
 }
 

@@ -76,7 +76,8 @@ static uint8_t length(parser *p) /* bytes of an integer; 0: not said */
     p->at += 1 + twice;
     if (c == 'h') return twice ? sizeof(char) : sizeof(short);
     if (c == 'l') return twice ? sizeof(long long) : sizeof(long);
-    return c == 'j' ? sizeof(intmax_t) : c == 'z' ? sizeof(size_t) : sizeof(ptrdiff_t);
+    if (c == 'j') return sizeof(intmax_t);
+    return c == 'z' ? sizeof(size_t) : sizeof(ptrdiff_t);
 }
 
 static er_part *next_part(parser *p)

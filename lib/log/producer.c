@@ -160,6 +160,12 @@ static char *wait_for_room(er_hub *hub, er_voice *v, size_t size)
     return record;
 }
 
+static unsigned kind_of(const saying *s)
+{
+    if (s->args) return ER_SAID_ARGS;
+    return s->plan ? ER_SAID_TEXT : ER_SAID_PLACE;
+}
+
 /* False: there was no room, or what was to be copied changed meanwhile. */
 static bool put_in(er_hub *hub, er_voice *v, saying *s)
 {
@@ -180,7 +186,7 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
         record += before;
     }
     char *to = put_head(record, s->plan, s->log), *end;
-    uint32_t tag = tag_of(s->args ? ER_SAID_ARGS : s->plan ? ER_SAID_TEXT : ER_SAID_PLACE, s->level);
+    uint32_t tag = tag_of(kind_of(s), s->level);
     if (fields) {
         memcpy(to, &s->fields, fields);
         to += fields;

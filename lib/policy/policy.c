@@ -65,7 +65,9 @@ static void size_up(errand_policy *p)
     const errand_spec *when = &o->when.spec, *stop = &o->stop.spec, *wait = &o->wait.spec;
     bool open_ended = stop->n || (when->n && o->within_ms != ERRAND_FOREVER);
     p->hedges = o->hedge_ms || o->hedge_percentile > 0;
-    p->most = o->attempts ? o->attempts : open_ended ? ER_NO_LIMIT : p->hedges ? 2 : 1;
+    p->most = p->hedges ? 2 : 1;
+    if (open_ended) p->most = ER_NO_LIMIT;
+    if (o->attempts) p->most = o->attempts;
     p->own_ask = er_spec_has(when, ER_WHEN_VALUE) || er_spec_has(when, ER_WHEN_BY) || er_spec_has(stop, ER_STOP_BY) ||
                  er_spec_has(wait, ER_WAIT_BY) || o->after_attempt || o->before_sleep;
     p->own_end = o->fallback || o->gave_up;
@@ -180,7 +182,8 @@ int64_t er_policy_hedge_after(const errand_policy *policy)
     int64_t ns = policy->latency ? er_quantile_ns(policy->latency) : -1;
     if (ns >= 0) return ns;
     int64_t ms = policy->how.hedge_ms;
-    return ms == ERRAND_ZERO ? 0 : ms ? er_deadline(0, ms) : INT64_MAX;
+    if (ms == ERRAND_ZERO) return 0;
+    return ms ? er_deadline(0, ms) : INT64_MAX;
 }
 
 /* ---- waits ---- */
@@ -191,7 +194,8 @@ int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t befor
     er_wait_from from = { .seed = seed, .before = before, .view = view };
     if (how->wait.spec.n) return er_wait_of(&how->wait, &from);
     bool limited = view->last && er_result_limited(view->last);
-    int64_t first = how->first_ms ? how->first_ms : limited ? FIRST_LIMITED_MS : FIRST_MS;
+    int64_t first = how->first_ms;
+    if (!first) first = limited ? FIRST_LIMITED_MS : FIRST_MS;
     if (first == ERRAND_ZERO) first = 0;
     if (first > how->most_ms) first = how->most_ms;
     return er_backoff_of(first, how->most_ms, how->factor, how->jitter, &from);

@@ -92,10 +92,8 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
     for (er_node *n; (n = er_list_first(&m->gapped));) {
         er_turn *t = er_of(n, er_turn, gapped);
         er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
-        uint64_t usable = room < 0                             ? 0
-                          : room / rate->interval > UINT32_MAX ? t->gap
-                                                               : (uint64_t)(room / rate->interval);
-        if (usable < t->gap) narrow_gap(t, t->gap - usable);
+        er_instant usable = room < 0 ? 0 : room / rate->interval;
+        if (usable < t->gap) narrow_gap(t, t->gap - (uint64_t)usable);
         if (t->gap) return t;
     }
     return NULL;

@@ -27,7 +27,9 @@ errand_view er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, co
 errand_log *er_retry_log(const er_retry *c, errand_pool *pool)
 {
     const errand_policy_opts *how = &c->policy->how;
-    return !how->name ? NULL : how->log ? how->log : pool ? er_pool_log(pool) : NULL;
+    if (!how->name) return NULL;
+    if (how->log) return how->log;
+    return pool ? er_pool_log(pool) : NULL;
 }
 
 void er_retry_before(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last)
@@ -52,7 +54,8 @@ void er_retry_note(er_retry *c, const er_ended *ended, int error)
 static int64_t hint_most(const er_retry *c, int64_t now_ns)
 {
     int64_t most = c->policy->how.hint_most_ms, left = er_ms_until(now_ns, c->deadline_ns);
-    return most != ER_HINT_DEFAULT ? most : left != INT64_MAX ? left : 300000;
+    if (most != ER_HINT_DEFAULT) return most;
+    return left != INT64_MAX ? left : 300000;
 }
 
 int er_retry_ask_breaker(const er_retry *c, er_call_lease *call)

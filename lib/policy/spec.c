@@ -14,7 +14,8 @@ static errand_spec leaf(errand_op op)
 
 static void append(errand_spec *s, const errand_spec *child)
 {
-    if (!s->bad) s->bad = child->bad ? child->bad : !child->n ? ER_SPEC_EMPTY : 0;
+    if (!s->bad) s->bad = child->bad;
+    if (!s->bad && !child->n) s->bad = ER_SPEC_EMPTY;
     if (s->bad) return;
     if (child->n > ERRAND_SPEC_OPS - s->n) {
         s->bad = ER_SPEC_LONG;

@@ -58,7 +58,8 @@ const bench_peer bench_peers[PEERS] = {
 static bool web_ready(void) { return web_server() != NULL; } /* before the trials, which are forks */
 static bool web_can(const bench_side *side, load_fn *load)
 {
-    return load == load_web_batch ? side->web->command != NULL : load == load_web_cancel ? false : side->web->get != NULL;
+    if (load == load_web_batch) return side->web->command != NULL;
+    return load != load_web_cancel && side->web->get != NULL;
 }
 #else
 static bool web_ready(void) { return false; }
@@ -129,7 +130,9 @@ void contest(const measure *m, size_t pairs, tally *t)
     memset(&r, 0, sizeof r);
     find_best(m, &r, t);
     const bool other = m->other.n > 0, paired = other || (r.best_peer >= 0 && m->lines[0].of != FIGURE_AT_MOST);
-    const bench_side *against = other ? &bench_errand : paired ? bench_peers[r.best_peer].side : NULL;
+    const bench_side *against = NULL;
+    if (other) against = &bench_errand;
+    else if (paired) against = bench_peers[r.best_peer].side;
     const load_size *size = other ? &m->other : &m->size;
     for (r.pairs = 0; r.pairs < pairs; r.pairs++) {
         bool done = true;

@@ -56,7 +56,8 @@ static void write_line(const measure *m, const record *r, const measure_line *li
         cpu_against = record_median(r->best, r->pairs, CPU);
     }
     for (size_t i = 0; i < r->pairs; i++) {
-        const double beside = compared ? figure(&r->best[i], line->figure) : against > 0 ? against : errand;
+        double beside = against > 0 ? against : errand;
+        if (compared) beside = figure(&r->best[i], line->figure);
         ratios[i] = beside > 0 ? figure(&r->errand[i], line->figure) / beside : 1;
     }
     const double ratio = figures_at(ratios, r->pairs, 0.5);

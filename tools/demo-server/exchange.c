@@ -54,14 +54,13 @@ static void take_order(struct exchange *exchange, enum endpoint endpoint)
         reject(exchange);
         return;
     }
-    struct video *video;
-    struct key *key;
-    if (!videos_arrive(service->videos, endpoint, &order, text, &video, &key, &exchange->reply)) {
+    struct arrival arrival = { .endpoint = endpoint, .order = &order };
+    if (!videos_arrive(service->videos, &arrival, text, &exchange->reply)) {
         reject(exchange);
     } else {
-        draw_fate(exchange, endpoint, video);
+        draw_fate(exchange, endpoint, arrival.video);
         if (!refused(exchange->fate)) {
-            videos_process(service->videos, endpoint, &order, video, key, &exchange->reply, &exchange->ready_at);
+            videos_process(service->videos, &arrival, &exchange->reply, &exchange->ready_at);
         }
     }
     order_free(&order);

@@ -170,6 +170,45 @@ static bool spread_faults(struct options *options, double faults, int *status)
     return true;
 }
 
+/* A flag that takes a whole number or a share. */
+static bool read_number(struct options *options, int flag, double *faults, int *status)
+{
+    long most = MOST_MS, port = 0;
+    bool good;
+    switch (flag) {
+    case FLAG_PORT:
+        good = read_whole(optarg, most = MOST_PORT, &port);
+        options->port = (uint16_t)port;
+        break;
+    case FLAG_DELAY:
+        good = read_whole(optarg, most, &options->delay_ms);
+        break;
+    case FLAG_DELAY_SPREAD:
+        good = read_whole(optarg, most, &options->delay_spread_ms);
+        break;
+    case FLAG_SLOW:
+        good = read_whole(optarg, most, &options->slow_ms);
+        break;
+    case FLAG_RETRY_AFTER:
+        good = read_whole(optarg, most = MOST_SECONDS, &options->retry_after);
+        break;
+    case FLAG_POLLS:
+        good = read_whole(optarg, most = MOST_POLLS, &options->polls);
+        break;
+    case FLAG_OPERATION:
+        good = read_whole(optarg, most, &options->operation_ms);
+        break;
+    case FLAG_FAULTS:
+        most = 0;
+        good = read_share(optarg, faults);
+        break;
+    default:
+        most = 0;
+        good = read_share(optarg, &options->shares[flag - FLAG_SHARES]);
+    }
+    return good || bad_number(flag, optarg, most, status);
+}
+
 bool options_read(struct options *options, int argc, char **argv, int *status)
 {
     *options = (struct options){ .delay_ms = 50, .slow_ms = 1000, .retry_after = 1, .polls = 2 };
@@ -178,47 +217,18 @@ bool options_read(struct options *options, int argc, char **argv, int *status)
         options->shares[fate] = NAN;
     }
     for (int flag; (flag = getopt_long(argc, argv, "vqh", flags, NULL)) != -1;) {
-        long most = MOST_MS, port;
-        bool good = true;
         switch (flag) {
-        case FLAG_PORT:
-            if ((good = read_whole(optarg, most = MOST_PORT, &port))) {
-                options->port = (uint16_t)port;
-            }
-            break;
         case FLAG_SEED:
             if (!read_seed(optarg, &options->seed)) {
                 fprintf(stderr, "demo-server: --seed: '%s' is not a whole number from 0 to 2^64 - 1\n", optarg);
                 return refuse(status);
             }
             break;
-        case FLAG_DELAY:
-            good = read_whole(optarg, most, &options->delay_ms);
-            break;
-        case FLAG_DELAY_SPREAD:
-            good = read_whole(optarg, most, &options->delay_spread_ms);
-            break;
-        case FLAG_SLOW:
-            good = read_whole(optarg, most, &options->slow_ms);
-            break;
-        case FLAG_RETRY_AFTER:
-            good = read_whole(optarg, most = MOST_SECONDS, &options->retry_after);
-            break;
-        case FLAG_POLLS:
-            good = read_whole(optarg, most = MOST_POLLS, &options->polls);
-            break;
-        case FLAG_OPERATION:
-            good = read_whole(optarg, most, &options->operation_ms);
-            break;
         case FLAG_WITH_PARENT:
             options->with_parent = true;
             break;
         case FLAG_UNTIL_EOF:
             options->until_eof = true;
-            break;
-        case FLAG_FAULTS:
-            most = 0;
-            good = read_share(optarg, &faults);
             break;
         case 'v':
             options->verbose = true;
@@ -233,11 +243,9 @@ bool options_read(struct options *options, int argc, char **argv, int *status)
         case '?':
             return refuse(status);
         default:
-            most = 0;
-            good = read_share(optarg, &options->shares[flag - FLAG_SHARES]);
-        }
-        if (!good) {
-            return bad_number(flag, optarg, most, status);
+            if (!read_number(options, flag, &faults, status)) {
+                return false;
+            }
         }
     }
     if (optind < argc) {

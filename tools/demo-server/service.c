@@ -165,9 +165,10 @@ static unsigned connections_most(void)
         setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
     }
-    return limit.rlim_cur >= CONNECTIONS_MOST + SPARE_FDS ? CONNECTIONS_MOST
-           : limit.rlim_cur > 2 * SPARE_FDS               ? (unsigned)limit.rlim_cur - SPARE_FDS
-                                                          : SPARE_FDS;
+    if (limit.rlim_cur >= CONNECTIONS_MOST + SPARE_FDS) {
+        return CONNECTIONS_MOST;
+    }
+    return limit.rlim_cur > 2 * SPARE_FDS ? (unsigned)limit.rlim_cur - SPARE_FDS : SPARE_FDS;
 }
 
 struct service *service_start(const struct options *options, int listener, uint16_t port)

@@ -152,36 +152,37 @@ static char *describe(enum endpoint endpoint, const struct order *order)
     return text;
 }
 
-bool videos_arrive(struct videos *videos, enum endpoint endpoint, const struct order *order, const char *text,
-                   struct video **video, struct key **key, struct reply *refusal)
+bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text, struct reply *refusal)
 {
     bool first_use = false;
-    *key = NULL;
+    struct key *key = NULL;
     if (text) {
-        char *described = describe(endpoint, order);
-        *key = described ? find(videos->keys, text) : NULL;
-        if (*key) {
-            bool same = !strcmp((*key)->order, described);
+        char *described = describe(arrival->endpoint, arrival->order);
+        key = described ? find(videos->keys, text) : NULL;
+        if (key) {
+            bool same = !strcmp(key->order, described);
             free(described);
             if (!same) {
                 reply_problem(refusal, 422, "Idempotency-Key", "this key was used for another request");
                 return false;
             }
-        } else if (!described || !(*key = new_key(videos, text, described))) {
+        } else if (!described || !(key = new_key(videos, text, described))) {
             reply_problem(refusal, 500, NULL, "no memory");
             return false;
         } else {
             first_use = true;
         }
     }
-    *video = videos_find(videos, order->video_id);
-    if (!*video && !(*video = new_video(videos, order))) {
+    struct video *video = videos_find(videos, arrival->order->video_id);
+    if (!video && !(video = new_video(videos, arrival->order))) {
         reply_problem(refusal, 500, NULL, "no memory");
         return false;
     }
-    (*video)->asked[endpoint]++;
-    (*video)->keyed += *key != NULL;
-    (*video)->keys += first_use;
+    video->asked[arrival->endpoint]++;
+    video->keyed += key != NULL;
+    video->keys += first_use;
+    arrival->video = video;
+    arrival->key = key;
     return true;
 }
 
@@ -268,9 +269,10 @@ static void copy_reply(struct reply *to, const struct reply *from)
     to->body = from->body ? strdup(from->body) : NULL;
 }
 
-void videos_process(struct videos *videos, enum endpoint endpoint, const struct order *order, struct video *video,
-                    struct key *key, struct reply *reply, int64_t *ready_at)
+void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply, int64_t *ready_at)
 {
+    struct video *video = arrival->video;
+    struct key *key = arrival->key;
     *ready_at = 0;
     if (key && key->done) {
         video->replayed++;
@@ -280,9 +282,9 @@ void videos_process(struct videos *videos, enum endpoint endpoint, const struct 
     }
     video->processed++;
     video->unkeyed_work += !key;
-    video->duration = order->duration;
-    if (endpoint == ENDPOINT_GENERATE) {
-        generate(videos, order, video, key, reply, ready_at);
+    video->duration = arrival->order->duration;
+    if (arrival->endpoint == ENDPOINT_GENERATE) {
+        generate(videos, arrival->order, video, key, reply, ready_at);
     } else {
         submit(videos, video, key, reply);
     }

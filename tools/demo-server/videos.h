@@ -31,16 +31,21 @@ struct operation;
 struct videos *videos_new(const struct options *options, uint16_t port);
 void videos_free(struct videos *videos);
 
+struct arrival {
+    enum endpoint endpoint;
+    const struct order *order;
+    struct video *video; /* this and the next are noted by videos_arrive */
+    struct key *key;     /* NULL: none came */
+};
+
 /*
- * An order arrives: it is counted, its video and key (NULL: none came) are noted. False: the key was used for something
- * else, or no memory; the reply says so and nothing was counted.
+ * An order arrives: it is counted, its video and key (text NULL: none came) are noted. False: the key was used for
+ * something else, or no memory; the reply says so and nothing was counted.
  */
-bool videos_arrive(struct videos *videos, enum endpoint endpoint, const struct order *order, const char *text,
-                   struct video **video, struct key **key, struct reply *refusal);
+bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text, struct reply *refusal);
 
 /* The order is processed, once for each key; *ready_at is when its answer may go out. */
-void videos_process(struct videos *videos, enum endpoint endpoint, const struct order *order, struct video *video,
-                    struct key *key, struct reply *reply, int64_t *ready_at);
+void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply, int64_t *ready_at);
 
 /* NULL: there is none. */
 struct video *videos_find(struct videos *videos, const char *id);

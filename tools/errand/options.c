@@ -98,12 +98,18 @@ static const char *read_decimals(const char *text, double *value)
     return end == text + n ? end : NULL; /* no second point; what follows must not have been taken for an exponent */
 }
 
+static double ms_of(const char *unit) /* 0: no unit of ours */
+{
+    if (!*unit || !strcmp(unit, "s")) return 1000;
+    if (!strcmp(unit, "ms")) return 1;
+    return !strcmp(unit, "m") ? 60000 : 0;
+}
+
 static bool read_time(const char *name, const char *text, int64_t *ms)
 {
     double value = 0;
     const char *unit = read_decimals(text, &value);
-    double scale = 0;
-    if (unit) scale = !*unit || !strcmp(unit, "s") ? 1000 : !strcmp(unit, "ms") ? 1 : !strcmp(unit, "m") ? 60000 : 0;
+    double scale = unit ? ms_of(unit) : 0;
     if (scale == 0 || value <= 0 || value * scale > TIME_MOST) {
         return complain("%s %s: a time above 0 is wanted, in seconds or with a unit: 1.5, 200ms, 2m", name, text);
     }
@@ -111,11 +117,18 @@ static bool read_time(const char *name, const char *text, int64_t *ms)
     return true;
 }
 
+static double seconds_of(const char *unit) /* 0: no unit of ours */
+{
+    if (!strcmp(unit, "/s")) return 1;
+    if (!strcmp(unit, "/m")) return 60;
+    return !strcmp(unit, "/h") ? 3600 : 0;
+}
+
 static bool read_rate(const char *name, const char *text, double *per_second)
 {
     double value = 0;
     const char *unit = read_decimals(text, &value);
-    double seconds = !unit ? 0 : !strcmp(unit, "/s") ? 1 : !strcmp(unit, "/m") ? 60 : !strcmp(unit, "/h") ? 3600 : 0;
+    double seconds = unit ? seconds_of(unit) : 0;
     if (seconds == 0 || value / seconds < 1e-6 || value / seconds > 1e6) {
         return complain("%s %s: so many a second, minute or hour are wanted: 10/s, 600/m, 1000/h", name, text);
     }
@@ -161,7 +174,9 @@ static bool read_when(const char *name, const char *text, when *value)
 
 static bool read_base(const char *name, const char *text, const char **value)
 {
-    size_t scheme = !strncasecmp(text, "http://", 7) ? 7 : !strncasecmp(text, "https://", 8) ? 8 : 0;
+    size_t scheme = 0;
+    if (!strncasecmp(text, "http://", 7)) scheme = 7;
+    else if (!strncasecmp(text, "https://", 8)) scheme = 8;
     if (!scheme || !text[scheme] || strchr("/?#", text[scheme])) {
         return complain("%s: an absolute url is wanted, http://host/ or https://host/", name);
     }
