@@ -538,18 +538,19 @@ int er_file_write(int fd, const void *at, size_t size, size_t *put)
 int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
 {
     for (;;) {
+        int64_t left = INT64_MAX;
         int timeout = -1;
         if (deadline_ns != INT64_MAX) {
             struct timespec now;
             clock_gettime(CLOCK_MONOTONIC, &now);
-            int64_t left = deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+            left = deadline_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
             if (left < 0) left = 0;
-            timeout = left / 1000000 >= 1000000 ? 1000000000 : (int)((left + 999999) / 1000000);
+            timeout = left > INT64_C(1000000000000) ? 1000000 : (int)((left + 999999) / 1000000);
         }
         struct pollfd p[2] = { { fd, POLLIN, 0 }, { wake_fd, POLLIN, 0 } };
         int n = poll(p, wake_fd < 0 ? 1 : 2, timeout);
         if (n < 0 && errno != EINTR) return errno;
-        if (n == 0 && timeout >= 0 && timeout < 1000000000) return ETIMEDOUT;
+        if (n == 0 && !left) return ETIMEDOUT;
         if (n > 0 && wake_fd >= 0 && p[1].revents) return ECANCELED;
         if (n > 0) return 0;
     }
