@@ -2,7 +2,7 @@
  *
  * It owns its inputs and hangs a waiter into every one. An input's link may be read by a canceller at any time, so it is reset under the
  * lock bit before the input is given up. any and race: the inputs contend for the end, so they claim, and a loser keeps its place in
- * here until it ends. all and settle end when a counter of unended inputs reaches zero, so nobody contends. */
+ * here until it ends. all and settle are ended by the thread that takes the count of unended inputs to zero. */
 #include "async/task.h"
 
 #include <errno.h>

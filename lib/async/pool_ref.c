@@ -1,7 +1,8 @@
 /* async/pool_ref.c -- a pool's clock and count.
  *
  * The count begins at OPEN, so it cannot reach zero while the pool is open whatever is kept and released in between; closing
- * takes OPEN away. Whoever brings it to zero frees, so nobody has to look at the pool after giving up his count. */
+ * takes OPEN away. The thread that brings it to zero frees the memory; no thread looks at the pool
+ * after giving up its count. */
 #include "async/pool_ref.h"
 
 #define OPEN (INT64_C(1) << 60)

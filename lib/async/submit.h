@@ -7,7 +7,7 @@
 typedef struct er_terms { /* what errand_submit_task finds out by itself */
     er_context   *context;     /* the count comes with it; NULL: none; task->key is not looked at */
     int64_t       deadline_ns; /* on the pool's clock; INT64_MAX: none */
-    errand_reason late;        /* why it is told to end at its deadline */
+    errand_reason late;        /* the reason with which its deadline cancels it */
     bool          urgent;      /* as in er_runq_push */
     const void   *site;        /* who submitted it */
 } er_terms;
@@ -23,7 +23,8 @@ er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er
  * future to return, the task's arg freed. */
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size);
 
-/* In a task on a worker: if f is work of this very pool that nobody has begun, runs it right here, while stack is left. */
+/* Called in a task on a worker. Runs f in place if f is submitted work of the same pool, no thread has begun it, and three quarters of
+ * the stack are left. */
 void er_task_run_here(er_cell *f);
 
 #endif
