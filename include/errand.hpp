@@ -38,6 +38,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,7 +83,7 @@ struct duration { /* any std::chrono::duration, as C takes it */
     }
 };
 
-/* Inside a task: who wants it to end (ERRAND_BY_NOBODY: nobody); what is left until its deadline. */
+/* Inside a task: who wants it to end (ERRAND_BY_NONE: nobody); what is left until its deadline. */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
 inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
 
@@ -232,7 +233,7 @@ inline errand_reason reason_of(const errand_result &r) noexcept
 inline errand_result failure_of(std::exception_ptr exception) noexcept
 {
     errand_result r{};
-    errand_reason reason = ERRAND_BY_NOBODY;
+    errand_reason reason = ERRAND_BY_NONE;
     if (!exception) return errand_failf(threw, "an exception was announced and none was given");
     try {
         std::rethrow_exception(exception);
@@ -577,8 +578,8 @@ public:
     future<permit> acquire(unsigned n = 1) { return acquire(nullptr, n); }
     future<permit> acquire(const char *key, unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), key, n)); }
     std::error_code resize(unsigned permits) noexcept { return make_code(errand_sem_resize(raw(), permits)); }
-    bool           try_acquire(unsigned n = 1) noexcept { return errand_sem_try(raw(), n); } /* then give(n) it back */
-    int            give(unsigned n = 1) noexcept { return errand_sem_give(raw(), n); } /* EOVERFLOW: never taken */
+    bool try_acquire(unsigned n = 1) noexcept { return errand_sem_try_acquire(raw(), n); }
+    int  release_permits(unsigned n = 1) noexcept { return errand_sem_release(raw(), n); } /* EOVERFLOW: never acquired */
 };
 
 /* acquire ends when it is one's turn: so many a second, in bursts of at most `burst`. */
@@ -609,19 +610,19 @@ public:
     explicit breaker(const owner<errand_pool, detail::end_pool> &home, const errand_breaker_opts &opts = {})
         : owner({ errand_breaker_new(home.raw(), &opts), nullptr }) {}
 
-    /* A call of one's own: ask, do it, tell how it ended; what is never told was cancelled. */
+    /* A call that no policy makes: look at `refused`, make the call, report how it ended. Without a report it counts as cancelled. */
     class call {
-        errand_call c_{};
+        errand_breaker_call c_{};
 
     public:
-        call(breaker &b, const char *key = nullptr) : refused(make_code(errand_breaker_ask(b.raw(), key, &c_))) {}
+        call(breaker &b, const char *key = nullptr) : refused(make_code(errand_breaker_allow(b.raw(), key, &c_))) {}
         call(const call &) = delete;
         call &operator=(const call &) = delete;
-        ~call() { errand_breaker_tell(&c_, nullptr); }
-        void tell(std::error_code how) noexcept
+        ~call() { errand_breaker_report(&c_, nullptr); }
+        void report(std::error_code how) noexcept
         {
             const errand_result r = errand_fail(how.value());
-            errand_breaker_tell(&c_, &r);
+            errand_breaker_report(&c_, &r);
         }
         const std::error_code refused; /* ERRAND_EOPEN: don't */
     };
@@ -646,13 +647,76 @@ public:
         : owner({ errand_budget_new(home.raw(), &opts), nullptr }) {}
 };
 
+/* Specs as move-only values: errand::backoff::exponential(100ms, 10s) + errand::backoff::random(0ms, 50ms). Each is consumed by the
+ * expression or the policy that takes it. */
+class backoff : public owner<errand_backoff, errand_backoff_free> {
+public:
+    using owner::owner;
+    static backoff none() { return { adopt, errand_backoff_none() }; }
+    static backoff fixed(duration d) { return { adopt, errand_backoff_fixed(d.ms) }; }
+    static backoff random(duration min, duration max) { return { adopt, errand_backoff_random(min.ms, max.ms) }; }
+    static backoff incrementing(duration start, duration step, duration max)
+    {
+        return { adopt, errand_backoff_incrementing(start.ms, step.ms, max.ms) };
+    }
+    static backoff exponential(duration initial, duration max, double multiplier = 2)
+    {
+        return { adopt, errand_backoff_exponential(initial.ms, max.ms, multiplier, 0) };
+    }
+    static backoff random_exponential(duration initial, duration max, double multiplier = 2)
+    {
+        return { adopt, errand_backoff_random_exponential(initial.ms, max.ms, multiplier, 0) };
+    }
+    static backoff fibonacci(duration initial, duration max) { return { adopt, errand_backoff_fibonacci(initial.ms, max.ms) }; }
+    static backoff decorrelated(duration initial, duration max)
+    {
+        return { adopt, errand_backoff_decorrelated(initial.ms, max.ms) };
+    }
+    backoff with_jitter(errand_jitter jitter) && { return { adopt, errand_backoff_jitter(release(), jitter) }; }
+    backoff randomized(double ratio) && { return { adopt, errand_backoff_randomized(release(), ratio) }; }
+    backoff capped(duration max) && { return { adopt, errand_backoff_capped(release(), max.ms) }; }
+    friend backoff operator+(backoff a, backoff b) { return { adopt, errand_backoff_sum(a.release(), b.release()) }; }
+};
+
+class stop : public owner<errand_stop, errand_stop_free> {
+public:
+    using owner::owner;
+    static stop never() { return { adopt, errand_stop_never() }; }
+    static stop after_attempt(unsigned n) { return { adopt, errand_stop_after_attempt(n) }; }
+    static stop after_delay(duration d) { return { adopt, errand_stop_after_delay(d.ms) }; }
+    static stop before_delay(duration d) { return { adopt, errand_stop_before_delay(d.ms) }; }
+    friend stop operator||(stop a, stop b) { return { adopt, errand_stop_any(a.release(), b.release()) }; }
+    friend stop operator&&(stop a, stop b) { return { adopt, errand_stop_all(a.release(), b.release()) }; }
+};
+
+class retry_if : public owner<errand_retry_if, errand_retry_if_free> {
+public:
+    using owner::owner;
+    static retry_if transient() { return { adopt, errand_retry_if_transient() }; }
+    static retry_if failed() { return { adopt, errand_retry_if_failed() }; }
+    static retry_if kind(unsigned kinds) { return { adopt, errand_retry_if_kind(kinds) }; }
+    static retry_if error(std::initializer_list<int> errors)
+    {
+        return { adopt, errand_retry_if_error_of(errors.size(), errors.begin()) };
+    }
+    static retry_if status(std::initializer_list<int> statuses)
+    {
+        return { adopt, errand_retry_if_status_of(statuses.size(), statuses.begin()) };
+    }
+    static retry_if message(const char *text) { return { adopt, errand_retry_if_message(text) }; }
+    static retry_if cause(retry_if of) { return { adopt, errand_retry_if_cause(of.release()) }; }
+    retry_if negated() && { return { adopt, errand_retry_if_not(release()) }; }
+    friend retry_if operator||(retry_if a, retry_if b) { return { adopt, errand_retry_if_any(a.release(), b.release()) }; }
+    friend retry_if operator&&(retry_if a, retry_if b) { return { adopt, errand_retry_if_all(a.release(), b.release()) }; }
+};
+
 struct policy_options { /* field by field errand_policy_opts */
     std::chrono::milliseconds within{ 0 };
     unsigned                  attempts = 0;
-    std::chrono::milliseconds first{ 0 }, most{ 0 };
-    double                    factor = 0;
+    std::chrono::milliseconds initial{ 0 }, max{ 0 };
+    double                    multiplier = 0;
     errand_jitter             jitter = ERRAND_JITTER_FULL;
-    std::chrono::milliseconds hint_most{ 0 };
+    std::chrono::milliseconds retry_after_max{ 0 };
     errand_repeat             repeat = ERRAND_REPEAT_UNLESS_IT_MAY_HAVE_RUN;
     errand_rate              *rate = nullptr; /* kept alive by the policy, as is sem */
     errand_sem               *sem = nullptr;
@@ -660,21 +724,24 @@ struct policy_options { /* field by field errand_policy_opts */
     const char               *name = nullptr;
     errand_log               *log = nullptr;
     uint64_t                  seed = 0;
+    errand::backoff           backoff{ adopt, nullptr }; /* these three are consumed; empty: the policy's own */
+    errand::stop              stop{ adopt, nullptr };
+    errand::retry_if          retry_if{ adopt, nullptr };
 };
 
 /* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it. Copies are not needed:
  * share it. */
 class policy : public owner<errand_policy, errand_policy_free> {
-    static std::pair<errand_policy *, const char *> make(const policy_options &o)
+    static std::pair<errand_policy *, const char *> make(policy_options &o)
     {
         errand_policy_opts c{};
         c.within_ms = o.within.count();
         c.attempts = o.attempts;
-        c.first_ms = o.first.count();
-        c.most_ms = o.most.count();
-        c.factor = o.factor;
+        c.initial_ms = o.initial.count();
+        c.max_ms = o.max.count();
+        c.multiplier = o.multiplier;
         c.jitter = o.jitter;
-        c.hint_most_ms = o.hint_most.count();
+        c.retry_after_max_ms = o.retry_after_max.count();
         c.repeat = o.repeat;
         c.rate = o.rate;
         c.sem = o.sem;
@@ -682,6 +749,9 @@ class policy : public owner<errand_policy, errand_policy_free> {
         c.name = o.name;
         c.log = o.log;
         c.seed = o.seed;
+        c.backoff = o.backoff.release();
+        c.stop = o.stop.release();
+        c.retry_if = o.retry_if.release();
         return make(c);
     }
     static std::pair<errand_policy *, const char *> make(const errand_policy_opts &o)
@@ -693,14 +763,14 @@ class policy : public owner<errand_policy, errand_policy_free> {
 
 public:
     using owner::owner;
-    explicit policy(const policy_options &options) : owner(make(options)) {}
-    /* With all that C offers: specs, hooks, fallback, hedges, limits. */
+    explicit policy(policy_options &&options) : owner(make(options)) {}
+    /* With all that C offers: hooks, fallback, hedges, limits. Consumes the specs of options. */
     explicit policy(const errand_policy_opts &options) : owner(make(options)) {}
 
     /* The wait that would follow that failed attempt (from 1) of a run with this seed; negative: none. */
     std::chrono::milliseconds wait(unsigned attempt, uint64_t seed) const noexcept
     {
-        return std::chrono::milliseconds(errand_policy_wait_ms(raw(), attempt, seed));
+        return std::chrono::milliseconds(errand_policy_backoff_ms(raw(), attempt, seed));
     }
     errand_policy_stats stats() const noexcept
     {
@@ -822,7 +892,7 @@ template <class T> class promise {
 
     void end(errand_result r) noexcept
     {
-        errand_resolve(std::exchange(p_, nullptr), r); /* from here on the hook neither runs nor will */
+        errand_promise_resolve(std::exchange(p_, nullptr), r); /* from here on the hook neither runs nor will */
         hook_.reset();
     }
 
@@ -866,13 +936,13 @@ public:
 
     errand_reason cancelled() const noexcept { return errand_promise_cancelled(p_); }
 
-    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw; see errand_on_cancel.
+    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw; see errand_promise_on_cancel.
      * Without one a cancel ends the future. fn must not touch this promise while another thread may. */
     void on_cancel(std::function<void()> fn)
     {
         auto next = std::make_shared<hook>();
         next->fn = std::move(fn);
-        errand_on_cancel(p_, hook::call, next.get());
+        errand_promise_on_cancel(p_, hook::call, next.get());
         hook_ = std::move(next);
     }
 };

@@ -101,18 +101,18 @@ typedef struct errand_promise errand_promise;
 ERRAND_API errand_promise *errand_promise_new(errand_pool *pool, errand_future **f);
 
 /* Ends the future with r and consumes both; if it had ended already (cancelled), r is freed. */
-ERRAND_API void errand_resolve(errand_promise *p, errand_result r);
+ERRAND_API void errand_promise_resolve(errand_promise *p, errand_result r);
 
 /* Ends it with ERRAND_EABANDONED. */
 ERRAND_API void errand_promise_abandon(errand_promise *p);
 
-/* Who wants it to end; ERRAND_BY_NOBODY: nobody. */
+/* Who wants it to end; ERRAND_BY_NONE: nobody. */
 ERRAND_API errand_reason errand_promise_cancelled(const errand_promise *p);
 
 /* fn(arg) when the future is cancelled: on the canceller's thread, so flip a flag and wake somebody, no more; resolving
- * from inside is allowed. Cancelled already: it runs before this returns. Once errand_resolve has returned it is not running
+ * from inside is allowed. Cancelled already: it runs before this returns. Once errand_promise_resolve has returned it is not running
  * any longer and never will. A second call replaces the first; fn NULL takes it away. */
-ERRAND_API void errand_on_cancel(errand_promise *p, void (*fn)(void *), void *arg);
+ERRAND_API void errand_promise_on_cancel(errand_promise *p, void (*fn)(void *), void *arg);
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,7 @@
  * A group takes futures and tasks until join or close; each has an index, counted from 0. A failure cancels the others, unless
  * keep_going. Results are taken out one by one as they come (next), or all at the end in order (join).
  *
- *     errand_group *g = errand_group_new(pool, &(errand_group_opts){ .at_once = 10 });
+ *     errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 10 });
  *     for (...) errand_group_submit(g, NULL, &(errand_task){ .fn = fetch, .arg = url });
  *     while (errand_group_next(g, &r, &index, ERRAND_FOREVER) == 0) ...
  *     errand_group_close(g, 1000);
@@ -20,7 +20,7 @@ extern "C" {
 typedef struct errand_group errand_group;
 
 typedef struct errand_group_opts {
-    unsigned at_once;    /* of those given by errand_group_submit, so many run at the same time. 0: no limit */
+    unsigned concurrency;    /* of those given by errand_group_submit, so many run at the same time. 0: no limit */
     unsigned keep_going; /* a failure cancels nobody                                                        */
 } errand_group_opts;
 
@@ -34,7 +34,7 @@ static inline errand_group *errand_group_new(errand_pool *pool, const errand_gro
 /* Takes f in; it is consumed, also on failure: EINVAL (NULL; or after join or close), ENOMEM. */
 ERRAND_API int errand_group_add(errand_group *g, errand_future *f);
 
-/* As errand_run_task (policy may be NULL), begun when fewer than at_once run. On failure (EINVAL, ENOMEM) the arg is freed and
+/* As errand_run_task (policy may be NULL), begun when fewer than concurrency run. On failure (EINVAL, ENOMEM) the arg is freed and
  * nothing was added. */
 ERRAND_API int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task, size_t size);
 static inline int errand_group_submit(errand_group *g, const errand_policy *policy, const errand_task *task)

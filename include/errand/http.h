@@ -54,7 +54,7 @@ typedef struct errand_bytes {
 } errand_bytes;
 struct json_object;
 
-typedef enum errand_tls { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls;
+typedef enum errand_tls_version { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls_version;
 
 /* ---- what a session tells, and what stands between ---------------------------------------------------------------------
  * A hook is told the stages of every exchange, each attempt being one, in order, one at a time, in tasks of the pool; not any more
@@ -69,7 +69,7 @@ typedef enum errand_stage {
     ERRAND_STAGE_DONE,       /* ended well                                   */
     ERRAND_STAGE_FAILED      /* error says how                               */
 } errand_stage;
-typedef struct errand_stage_view {
+typedef struct errand_stage_info {
     errand_stage stage;
     int          status;   /* of the reply; 0: none                          */
     int          error;
@@ -77,17 +77,17 @@ typedef struct errand_stage_view {
     uint64_t     exchange; /* the same for all stages of one, from 1         */
     double       after_ms; /* since it began                                 */
     const char  *method, *url; /* without userinfo, query and fragment       */
-} errand_stage_view;
-typedef void errand_stage_fn(const errand_stage_view *view, void *arg);
+} errand_stage_info;
+typedef void errand_stage_fn(const errand_stage_info *view, void *arg);
 ERRAND_API const char *errand_stage_name(errand_stage stage); /* "queued" ... */
 
 /* A middleware sees each request of the session before it is checked, and its future: it hands on the request, or another one, with
- * errand_next_send, once or more often or not at all, and returns a future that it made of that (errand_then) or otherwise. It runs
+ * errand_chain_send, once or more often or not at all, and returns a future that it made of that (errand_then) or otherwise. It runs
  * inside errand_send, on its caller's thread, so it does not block; `next` is good as long as the session, what *request
  * points to only until it returns. Who does not hand a request on frees its body_arg. */
-typedef struct errand_next errand_next;
+typedef struct errand_chain errand_chain;
 typedef struct errand_request errand_request;
-typedef errand_future *errand_middleware_fn(const errand_request *request, errand_next *next, void *arg);
+typedef errand_future *errand_middleware_fn(const errand_request *request, errand_chain *next, void *arg);
 typedef struct errand_middleware {
     errand_middleware_fn *fn;
     void                 *arg;
@@ -122,7 +122,7 @@ typedef struct errand_http_opts {
     const char          *unix_socket; /* the path of a socket to connect to instead of the url's host                 */
     const char          *ca_file;    /* PEM: who is trusted, instead of the system's                                  */
     const char          *cert_file, *key_file, *key_password; /* PEM: who we are. key_file NULL: it is in cert_file   */
-    errand_tls           min_tls;
+    errand_tls_version           min_tls;
     unsigned             environment; /* the proxies that the environment names count                                 */
     unsigned             netrc;       /* passwords of ~/.netrc count                                                  */
     unsigned             no_compression; /* replies are not asked to be compressed, and given as they came            */
@@ -135,14 +135,14 @@ typedef struct errand_http_opts {
 } errand_http_opts;
 
 /* A field of a form, or a part of a multipart body. */
-typedef struct errand_field {
+typedef struct errand_form_field {
     const char  *name;     /* NULL: the end of the list                                                                */
     const char  *value;    /* text; or                                                                                 */
     errand_bytes bytes;    /* bytes; or                                                                                */
     const char  *file;     /* the path of a file, sent as it is read                                                   */
     const char  *filename; /* as the server is told it. NULL: the last part of file, if there is one                   */
     const char  *type;     /* its Content-Type. NULL: none; of a file application/octet-stream                         */
-} errand_field;
+} errand_form_field;
 
 /* A body that is made while it is sent: up to size bytes from byte `offset` on into buffer, *got says how many; 0 of them: the
  * end. 0, or an error, which ends the exchange with that error. Runs as a task of the pool, so it may block and wait; never twice
@@ -171,7 +171,7 @@ typedef struct errand_request {
     int64_t              total_ms, connect_ms, sock_connect_ms, sock_read_ms; /* 0: the session's; of sock_connect_ms
                                                                   connect_ms if that is more and the session gives none */
     const errand_policy *policy;  /* NULL: the session's                                                              */
-    const errand_field  *form;    /* sent urlencoded; as multipart/form-data if a field has file, filename or type    */
+    const errand_form_field  *form;    /* sent urlencoded; as multipart/form-data if a field has file, filename or type    */
     const char          *body_file;       /* the path of a regular file                                               */
     errand_body_fn      *body_fn;
     void                *body_arg;
@@ -218,10 +218,10 @@ static inline errand_future *errand_send(errand_http *http, const errand_request
 {
     return errand_send_sized(http, request, sizeof *request);
 }
-ERRAND_API errand_future *errand_next_send_sized(errand_next *next, const errand_request *request, size_t size);
-static inline errand_future *errand_next_send(errand_next *next, const errand_request *request)
+ERRAND_API errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *request, size_t size);
+static inline errand_future *errand_chain_send(errand_chain *next, const errand_request *request)
 {
-    return errand_next_send_sized(next, request, sizeof *request);
+    return errand_chain_send_sized(next, request, sizeof *request);
 }
 
 /* Runs a CURL easy handle of your own, of any protocol, on a thread made for such: its callbacks may take their time. Its options are
@@ -281,18 +281,18 @@ static inline int errand_result_timings(const errand_result *r, errand_timings *
     return errand_result_timings_sized(r, out, sizeof *out);
 }
 
-typedef struct errand_facts {
+typedef struct errand_transfer_metrics {
     uint64_t sent, received; /* bytes of request and reply as they went over the wire: headers, and bodies before decompression */
     uint64_t body;           /* bytes of the body, decompressed                                                        */
     unsigned redirects;      /* followed                                                                               */
     unsigned reused;         /* the connection stood already                                                           */
     unsigned resent;         /* a kept connection was found dead, or a stream refused, and the request sent again      */
     unsigned http;           /* 10, 11, 20                                                                             */
-} errand_facts;
-ERRAND_API int errand_response_facts_sized(const errand_response *response, errand_facts *out, size_t size);
-static inline int errand_response_facts(const errand_response *response, errand_facts *out)
+} errand_transfer_metrics;
+ERRAND_API int errand_response_metrics_sized(const errand_response *response, errand_transfer_metrics *out, size_t size);
+static inline int errand_response_metrics(const errand_response *response, errand_transfer_metrics *out)
 {
-    return errand_response_facts_sized(response, out, sizeof *out);
+    return errand_response_metrics_sized(response, out, sizeof *out);
 }
 
 /* Any result as JSON:

@@ -39,14 +39,14 @@ typedef struct errand_jobs_opts {
     const char *const *files;     /* paths, "-" is stdin; ..., NULL. NULL: stdin alone                                 */
     int                out;       /* a descriptor for the result lines: whole lines, one writer. While 32 MiB of results
                                      wait for it, no further job is begun                                             */
-    unsigned           at_once;   /* 0: 16                                                                             */
+    unsigned           concurrency;   /* 0: 16                                                                             */
     unsigned           ordered;   /* result lines in the order of the input                                            */
     unsigned           verbose;   /* attempt_log in every line                                                         */
     unsigned           retries;   /* extra attempts, where the line does not say. None: 0                              */
     int64_t            total_ms;  /* one attempt's total, where the line does not say. 0: the session's                */
     errand_rate       *rate;      /* every attempt waits for its turn. NULL: none                                      */
     errand_log        *log;       /* "[job-retry]" ... NULL: silent                                                    */
-    void             (*complain)(const char *message, void *arg); /* bad lines, unreadable files: "jobs.jsonl:3: unknown key
+    void             (*on_error)(const char *message, void *arg); /* bad lines, unreadable files: "jobs.jsonl:3: unknown key
                                                           \"urll\""; on any thread, one at a time. NULL: not told       */
     void              *arg;
 } errand_jobs_opts;

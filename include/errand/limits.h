@@ -8,7 +8,7 @@
  *
  * Families. Each limit is a family: every key (a host, a tenant) has a member of its own, with the same options. The NULL key is a
  * member as well: who needs only one limit uses no keys. A policy uses the key of its task (errand_task.key). Keys are copied;
- * more than ERRAND_KEY_MOST bytes: EINVAL. Beyond max_keys the least recently used are forgotten, but never one that something
+ * more than ERRAND_KEY_MAX bytes: EINVAL. Beyond max_keys the least recently used are forgotten, but never one that something
  * holds or waits for, an open breaker, or a rate whose next turn is still to come; so a family may be larger for a while. Of what
  * is forgotten, or was never used, _stats knows nothing (ENOENT).
  *
@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define ERRAND_KEY_MOST 4095
+#define ERRAND_KEY_MAX 4095
 #define ERRAND_NO_KEYS  UINT32_MAX /* as max_keys: one limit for all, whatever the key */
 
 /* ---- semaphore ------------------------------------------------------------------------------------------------------------ */
@@ -67,8 +67,8 @@ ERRAND_API void errand_permit_release(void *permit);
 
 /* The nameless fast pair, of the NULL key: try takes n if they are free and nobody waits; give returns what try took
  * (EOVERFLOW: more than that). */
-ERRAND_API bool errand_sem_try(errand_sem *sem, unsigned n);
-ERRAND_API int  errand_sem_give(errand_sem *sem, unsigned n);
+ERRAND_API bool errand_sem_try_acquire(errand_sem *sem, unsigned n);
+ERRAND_API int  errand_sem_release(errand_sem *sem, unsigned n);
 
 /* So many from now on, for every key. More: the line moves up at once. Fewer: nothing is taken away, but none is granted until
  * enough have been given back; a waiter that wants more than there are now ends EINVAL. 0: EINVAL. */
@@ -77,7 +77,7 @@ ERRAND_API int errand_sem_resize(errand_sem *sem, unsigned permits);
 typedef struct errand_sem_stats {
     unsigned permits, in_use, waiting, keys; /* now; keys: of the whole family, NULL not counted          */
     uint64_t granted;                        /* ever, but for those of try                                */
-    uint64_t left;                           /* ever: waiters that were cancelled, or ran out of time     */
+    uint64_t withdrawn;                           /* ever: waiters that were cancelled, or ran out of time     */
     uint64_t refused;                        /* ever: because of max_waiters                              */
     int64_t  longest_wait_ns;                /* ever, those that wait now included                        */
 } errand_sem_stats;
@@ -88,14 +88,14 @@ static inline int errand_sem_stats_get(errand_sem *sem, const char *key, errand_
 }
 
 /* Who holds permits, longest first: the first `most` into at[]. Returns how many hold some in all; those of try are not among them. */
-typedef struct errand_holder {
+typedef struct errand_sem_holder {
     const char *name;    /* of the task or policy; NULL: none                       */
     const void *site;    /* the code that asked for it; NULL: unknown            */
     unsigned    n, reserved;
     int64_t     held_ms;
-} errand_holder;
-ERRAND_API size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_holder *at, size_t most, size_t size);
-static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_holder *at, size_t most)
+} errand_sem_holder;
+ERRAND_API size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at, size_t most, size_t size);
+static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_sem_holder *at, size_t most)
 {
     return errand_sem_holders_sized(sem, key, at, most, sizeof *at);
 }
@@ -135,7 +135,7 @@ ERRAND_API int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
 typedef struct errand_rate_stats {
     unsigned waiting, keys;   /* now; keys: of the whole family                         */
     uint64_t granted;         /* ever: turns that came                                  */
-    uint64_t left;            /* ever: turns given back                                 */
+    uint64_t withdrawn;            /* ever: turns given back                                 */
     uint64_t refused;         /* ever: ERRAND_ELATE                                     */
     int64_t  next_ms;         /* until whoever came now would have a turn; 0: at once   */
     int64_t  paused_ms;       /* what is left of a pause                                */
@@ -171,7 +171,7 @@ typedef struct errand_breaker_change {
     errand_breaker_state from, to;
     int64_t              open_ms;    /* to OPEN: for so long; ERRAND_FOREVER: forced */
 } errand_breaker_change;
-typedef void errand_breaker_fn(const errand_breaker_change *change, void *arg);
+typedef void errand_breaker_change_fn(const errand_breaker_change *change, void *arg);
 
 typedef struct errand_breaker_opts {
     double             ratio;        /* of failures, above 0 to 1. 0: 0.5                                               */
@@ -179,16 +179,16 @@ typedef struct errand_breaker_opts {
     unsigned           min_calls;    /* fewer in the window never open it. 0: 20                                        */
     unsigned           probes;       /* 1 to 3. 0: 1                                                                    */
     int64_t            open_ms;      /* the first time, less a fifth at most (jitter). 0: 5 s                           */
-    int64_t            open_most_ms; /* the longest, after doubling. 0: 60 s                                            */
+    int64_t            max_open_ms; /* the longest, after doubling. 0: 60 s                                            */
     int64_t            lease_ms;     /* of a probe. 0: 30 s                                                             */
     int64_t            slow_ms;      /* a call that took longer counts as a failure. 0: none does                       */
     unsigned           max_keys;     /* 0: 1024                                                                         */
     unsigned           reserved;
     uint64_t           seed;         /* of the jitter. 0: a random one                                                  */
     const char        *name;         /* a literal; may be NULL. Changes are told to the pool's log                      */
-    errand_breaker_fn *watch;        /* called on a thread of the pool for each change, in order, one at a time. NULL: none.
+    errand_breaker_change_fn *on_change;        /* called on a thread of the pool for each change, in order, one at a time. NULL: none.
                                         Of more than 64 that wait for it the oldest are left out                        */
-    void              *watch_arg;    /* must last as long as the pool                                                   */
+    void              *on_change_arg;    /* must last as long as the pool                                                   */
 } errand_breaker_opts;
 
 ERRAND_API errand_breaker *errand_breaker_new_sized(errand_pool *pool, const errand_breaker_opts *opts, size_t size);
@@ -200,11 +200,11 @@ ERRAND_API void errand_breaker_free(errand_breaker *breaker);
 
 /* Around a call of your own (a policy does it by itself): ask first; 0: make the call, then tell how it ended, whatever became
  * of it. ERRAND_EOPEN: don't. A call that nobody tells about keeps its member for ever. */
-typedef struct errand_call {
+typedef struct errand_breaker_call {
     uint64_t priv[4];
-} errand_call;
-ERRAND_API int  errand_breaker_ask(errand_breaker *breaker, const char *key, errand_call *call);
-ERRAND_API void errand_breaker_tell(errand_call *call, const errand_result *how); /* NULL: cancelled. Telling twice is harmless */
+} errand_breaker_call;
+ERRAND_API int  errand_breaker_allow(errand_breaker *breaker, const char *key, errand_breaker_call *call);
+ERRAND_API void errand_breaker_report(errand_breaker_call *call, const errand_result *how); /* NULL: cancelled. Telling twice is harmless */
 
 /* OPEN or CLOSED, whatever the calls say, until reset, which makes it as new. HALF_OPEN: EINVAL. */
 ERRAND_API int errand_breaker_force(errand_breaker *breaker, const char *key, errand_breaker_state state);
@@ -240,7 +240,7 @@ typedef struct errand_budget_opts {
     unsigned    cost_throttled; /* of one after RATE_LIMITED. 0: 5                                                      */
     unsigned    refund;         /* of a success. 0: 1                                                                   */
     double      hedge_share;    /* of the attempts in flight that may be hedges, to 1. 0: 0.2                           */
-    unsigned    hedge_least;    /* so many hedges may always be in flight. 0: 3                                         */
+    unsigned    hedge_min;    /* so many hedges may always be in flight. 0: 3                                         */
     unsigned    max_keys;       /* 0: 1024                                                                              */
     const char *name;           /* a literal; may be NULL. The pool's log is told when it is spent                      */
 } errand_budget_opts;
@@ -268,44 +268,44 @@ static inline int errand_budget_stats_get(errand_budget *budget, const char *key
 /* ---- flight ---------------------------------------------------------------------------------------------------------------
  * Single-flight: calls with the same key that are made while one of them is under way share its run and its end. */
 
-typedef struct errand_flight errand_flight;
+typedef struct errand_singleflight errand_singleflight;
 typedef struct errand_policy errand_policy;
 
-typedef struct errand_flight_opts {
+typedef struct errand_singleflight_opts {
     unsigned    max_keys; /* whose numbers are remembered when nothing is under way. 0: 1024 */
     unsigned    reserved;
     const char *name;     /* a literal: of runs whose task has none. May be NULL             */
-} errand_flight_opts;
+} errand_singleflight_opts;
 
-ERRAND_API errand_flight *errand_flight_new_sized(errand_pool *pool, const errand_flight_opts *opts, size_t size);
-static inline errand_flight *errand_flight_new(errand_pool *pool, const errand_flight_opts *opts)
+ERRAND_API errand_singleflight *errand_singleflight_new_sized(errand_pool *pool, const errand_singleflight_opts *opts, size_t size);
+static inline errand_singleflight *errand_singleflight_new(errand_pool *pool, const errand_singleflight_opts *opts)
 {
-    return errand_flight_new_sized(pool, opts, sizeof *opts);
+    return errand_singleflight_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API void errand_flight_free(errand_flight *flight);
+ERRAND_API void errand_singleflight_free(errand_singleflight *flight);
 
 /* As errand_run_task at the flight's pool (policy may be NULL: once), or a share in the run of task->key that is under way; then
  * this task never runs and its arg is freed at once. Who shares has a future of his own: cancelling or dropping it leaves the
  * others; when the last one is cancelled so is the run, and whoever comes then begins a new one. Each gets the same
  * error and value; the value is freed when the last of them has freed his result, so nobody may change it or take it out. The
  * run inherits no deadline: whose waiting is limited (errand_timeout, the deadline of the awaiting task) leaves alone. */
-ERRAND_API errand_future *errand_flight_run_sized(errand_flight *flight, const errand_policy *policy, const errand_task *task,
+ERRAND_API errand_future *errand_singleflight_run_sized(errand_singleflight *flight, const errand_policy *policy, const errand_task *task,
                                                   size_t size);
-static inline errand_future *errand_flight_run(errand_flight *flight, const errand_policy *policy, const errand_task *task)
+static inline errand_future *errand_singleflight_run(errand_singleflight *flight, const errand_policy *policy, const errand_task *task)
 {
-    return errand_flight_run_sized(flight, policy, task, sizeof *task);
+    return errand_singleflight_run_sized(flight, policy, task, sizeof *task);
 }
 
-typedef struct errand_flight_stats {
+typedef struct errand_singleflight_stats {
     unsigned under_way; /* 1: there is a run of this key now           */
     unsigned sharing;   /* futures that share it, the first included   */
     uint64_t runs;      /* ever begun                                  */
     uint64_t shared;    /* ever: calls that shared the run of another  */
-} errand_flight_stats;
-ERRAND_API int errand_flight_stats_sized(errand_flight *flight, const char *key, errand_flight_stats *out, size_t size);
-static inline int errand_flight_stats_get(errand_flight *flight, const char *key, errand_flight_stats *out)
+} errand_singleflight_stats;
+ERRAND_API int errand_singleflight_stats_sized(errand_singleflight *flight, const char *key, errand_singleflight_stats *out, size_t size);
+static inline int errand_singleflight_stats_get(errand_singleflight *flight, const char *key, errand_singleflight_stats *out)
 {
-    return errand_flight_stats_sized(flight, key, out, sizeof *out);
+    return errand_singleflight_stats_sized(flight, key, out, sizeof *out);
 }
 
 #ifdef __cplusplus

@@ -86,7 +86,7 @@ ERRAND_API void errand_log_set_level(errand_log *log, errand_log_level level);
  * nobody reads) holds up the others, too. The same regular file, or stderr, twice: EEXIST, so a set-up that runs twice does not
  * write twice. */
 
-typedef enum errand_log_form { ERRAND_LOG_TEXT, ERRAND_LOG_JSON } errand_log_form;
+typedef enum errand_log_format { ERRAND_LOG_TEXT, ERRAND_LOG_JSON } errand_log_format;
 typedef enum errand_log_colour { ERRAND_LOG_COLOUR_AUTO, ERRAND_LOG_COLOUR_NEVER, ERRAND_LOG_COLOUR_ALWAYS } errand_log_colour;
 
 /* Text is laid out by a pattern. It may hold {time} {name} {level} {function} {file} {line} {thread} {pid} {message} {fields};
@@ -98,7 +98,7 @@ typedef enum errand_log_colour { ERRAND_LOG_COLOUR_AUTO, ERRAND_LOG_COLOUR_NEVER
  * "00000042"). A gap has "lost": N. */
 typedef struct errand_log_sink_opts {
     errand_log_level  level;        /* what is less is not for this sink. DEFAULT: all the log takes                       */
-    errand_log_form   form;
+    errand_log_format   form;
     const char       *pattern;      /* of text; copied. NULL: the default. EINVAL: an unknown {word}                       */
     errand_log_colour colour;       /* of text, by level. AUTO: on a terminal, unless the environment has NO_COLOR or TERM=dumb */
     unsigned          keep;         /* rotated files that are kept: path.1 (the latest) to path.keep. 0: 5                  */
@@ -218,7 +218,7 @@ struct errand_log_head { /* what every errand_log begins with */
     int level;
 };
 /* Would a line of this level be taken? DEFAULT counts as INFO; nothing is said at OFF. */
-static inline bool errand_log_on(const errand_log *log, errand_log_level level)
+static inline bool errand_log_enabled(const errand_log *log, errand_log_level level)
 {
     int at = (int)level > (int)ERRAND_LOG_DEFAULT ? (int)level : (int)ERRAND_LOG_INFO;
     return log && at < (int)ERRAND_LOG_OFF &&
@@ -239,7 +239,7 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
 #define ERRAND_LOG_SAY_(put, log, lvl, ...)                                                        \
     do {                                                                                           \
         errand_log *errand_log_ = (log);                                                           \
-        if (errand_log_on(errand_log_, (lvl))) {                                                   \
+        if (errand_log_enabled(errand_log_, (lvl))) {                                                   \
             static errand_log_site errand_site_ = ERRAND_LOG_SITE_(lvl);                           \
             put(errand_log_, &errand_site_, "" __VA_ARGS__);                                       \
         }                                                                                          \
@@ -255,7 +255,7 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
     do {                                                                                           \
         errand_log *errand_log_ = (log);                                                           \
         const errand_log_level errand_level_ = (lvl);                                              \
-        if (errand_log_on(errand_log_, errand_level_)) {                                           \
+        if (errand_log_enabled(errand_log_, errand_level_)) {                                           \
             static errand_log_site errand_sites_[] = {                                             \
                 ERRAND_LOG_SITE_(ERRAND_LOG_TRACE), ERRAND_LOG_SITE_(ERRAND_LOG_DEBUG),            \
                 ERRAND_LOG_SITE_(ERRAND_LOG_INFO), ERRAND_LOG_SITE_(ERRAND_LOG_WARN),              \
@@ -284,7 +284,7 @@ ERRAND_API void               errand_log_fields_free(errand_log_fields *fields);
 /* From now on the calling thread's lines have these fields (NULL: none). Takes over the caller's count, and hands that of the
  * fields from before to the caller. */
 ERRAND_API errand_log_fields *errand_log_fields_swap(errand_log_fields *fields);
-ERRAND_API errand_log_fields *errand_log_fields_here(void); /* those of the calling thread, not counted; NULL: none   */
+ERRAND_API errand_log_fields *errand_log_fields_current(void); /* those of the calling thread, not counted; NULL: none   */
 
 #ifdef __cplusplus
 }

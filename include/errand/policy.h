@@ -24,7 +24,7 @@
  * - Giving up returns the last error, never another, with every attempt in its detail (errand_result_attempt); what refused another
  *   attempt (ERRAND_EBUDGET, ERRAND_EOPEN, ERRAND_ELATE) stands behind it as a cause. A success that still asks for another
  *   attempt when there are no more ends as ETIMEDOUT, its value still there: exhausted never looks like success.
- * - A Retry-After of the other side is a floor under the wait; one that is longer than hint_most_ms, or than the time left, ends
+ * - A Retry-After of the other side is a floor under the wait; one that is longer than retry_after_max_ms, or than the time left, ends
  *   the run, and the result and the log say so.
  * - within_ms covers everything: attempts, waiting for limits, sleeps. An attempt gets at most what is left; a sleep that cannot end
  *   before the deadline is not begun. At the deadline the run ends, whatever the attempt does.
@@ -37,13 +37,16 @@
  * short: while it runs, nothing else happens to that run, its deadline included. An errand_loop calls it on its own thread.
  *
  * In tests of yours: runs go by the clock of their pool (errand_pool_opts.clock, errand_pool_tick), loops outside a pool by `clock` and
- * `sleep` below, and `seed` makes waits repeat themselves. errand_policy_wait_ms shows a sequence without waiting.
+ * `sleep` below, and `seed` makes waits repeat themselves. errand_policy_backoff_ms shows a sequence without waiting.
  */
 #ifndef ERRAND_POLICY_H
 #define ERRAND_POLICY_H
 
+#include <errand/backoff.h>
 #include <errand/limits.h>
 #include <errand/log.h>
+#include <errand/retry_if.h>
+#include <errand/stop.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,115 +54,11 @@ extern "C" {
 
 typedef struct errand_policy errand_policy;
 
-typedef enum errand_jitter {
-    ERRAND_JITTER_FULL,        /* U(0, w)          Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015, as the next two */
-    ERRAND_JITTER_NONE,        /* w                                                                                         */
-    ERRAND_JITTER_EQUAL,       /* w/2 + U(0, w/2)                                                                            */
-    ERRAND_JITTER_DECORRELATED /* min(most, U(first, 3 * the wait before)), the wait before the first being `first`           */
-} errand_jitter;
-
 typedef enum errand_repeat {
     ERRAND_REPEAT_UNLESS_IT_MAY_HAVE_RUN,
     ERRAND_REPEAT_ALWAYS, /* it is harmless to do twice                */
     ERRAND_REPEAT_NEVER   /* no failure is tried again; polling goes on */
 } errand_repeat;
-
-/* What hooks and functions of specs look at; valid during the call. */
-typedef struct errand_view {
-    unsigned             number;      /* of the attempt                                                                      */
-    unsigned             reserved;
-    int64_t              elapsed_ms;  /* since the run began                                                                 */
-    int64_t              idle_ms;     /* of these asleep                                                                     */
-    int64_t              upcoming_ms; /* the sleep that is to come; -1: there is none, or it is not known yet                 */
-    const errand_result *last;        /* how the attempt ended; before_attempt: the one before it, of a hedge none. NULL: none */
-    const char          *name, *key;  /* of the task, else of the policy; may be NULL                                         */
-    void                *arg;         /* of the task; NULL in a loop                                                          */
-} errand_view;
-
-typedef void    errand_hook_fn(const errand_view *view, void *arg);
-typedef bool    errand_ask_fn(const errand_view *view, void *arg);
-typedef int64_t errand_wait_fn(const errand_view *view, void *arg); /* ms; negative is 0                  */
-typedef bool    errand_value_fn(const void *value, void *arg);      /* of a success: is another attempt wanted? */
-
-/* ---- specs: small values that say when to stop, how long to wait, what to try again ---------------------------------------
- * They nest freely, up to 16 operations each, and need no memory. Nothing is refused here: errand_policy_new checks them, says what is
- * wrong, and copies what they point to (texts, lists of codes), which must live until then. Not for writing by hand. */
-
-#define ERRAND_SPEC_OPS 16
-typedef struct errand_op {
-    uint32_t    op, n; /* n: operations in this one and below it, which follow it */
-    int64_t     a, b, c;
-    double      f;
-    void      (*fn)(void);
-    const void *p;
-    void       *arg;
-} errand_op;
-typedef struct errand_spec {
-    uint32_t  n, bad;
-    errand_op op[ERRAND_SPEC_OPS];
-} errand_spec;
-typedef struct errand_wait_spec {
-    errand_spec spec;
-} errand_wait_spec;
-typedef struct errand_stop_spec {
-    errand_spec spec;
-} errand_stop_spec;
-typedef struct errand_when_spec {
-    errand_spec spec;
-} errand_when_spec;
-
-/* How long to wait after attempt n, in ms. Ranges include both ends; sums and powers saturate at any n. A wait of at least ERRAND_FOREVER
- * is one that never ends: it is not begun under a deadline. */
-ERRAND_API errand_wait_spec errand_wait_none(void);
-ERRAND_API errand_wait_spec errand_wait_fixed(int64_t ms);
-ERRAND_API errand_wait_spec errand_wait_random(int64_t least, int64_t most);                        /* U(least, most)              */
-ERRAND_API errand_wait_spec errand_wait_incrementing(int64_t start, int64_t step, int64_t most);    /* start + (n-1) * step; step may be negative */
-ERRAND_API errand_wait_spec errand_wait_exponential(int64_t first, int64_t most, double factor, int64_t least);
-                                                                          /* max(least, min(first * factor^(n-1), most))           */
-ERRAND_API errand_wait_spec errand_wait_random_exponential(int64_t first, int64_t most, double factor, int64_t least);
-                                                                          /* U(least, min(first * factor^(n-1), most))             */
-ERRAND_API errand_wait_spec errand_wait_exponential_jitter(int64_t first, int64_t most, double factor, int64_t jitter);
-                                                                          /* min(first * factor^(n-1) + U(0, jitter), most)        */
-ERRAND_API errand_wait_spec errand_wait_fibonacci(int64_t first, int64_t most);                     /* first * 1, 1, 2, 3, 5 ...   */
-ERRAND_API errand_wait_spec errand_wait_decay(int64_t first, double rate, int64_t least);           /* max(least, first * e^(-rate * (n-1))) */
-ERRAND_API errand_wait_spec errand_wait_decorrelated(int64_t first, int64_t most); /* ERRAND_JITTER_DECORRELATED; the wait before is the whole spec's */
-ERRAND_API errand_wait_spec errand_wait_jitter(errand_wait_spec w, errand_jitter jitter);            /* FULL, NONE or EQUAL of w    */
-ERRAND_API errand_wait_spec errand_wait_added(errand_wait_spec w, int64_t jitter);                   /* w + U(0, jitter)            */
-ERRAND_API errand_wait_spec errand_wait_capped(errand_wait_spec w, int64_t most);                    /* min(w, most)                */
-ERRAND_API errand_wait_spec errand_wait_sum(errand_wait_spec a, errand_wait_spec b);
-ERRAND_API errand_wait_spec errand_wait_max(errand_wait_spec a, errand_wait_spec b);
-ERRAND_API errand_wait_spec errand_wait_chain(size_t n, const errand_wait_spec *waits);              /* one after the other, the last repeats */
-ERRAND_API errand_wait_spec errand_wait_poll(errand_wait_spec polled, errand_wait_spec failed);      /* after a success; after a failure */
-ERRAND_API errand_wait_spec errand_wait_by(errand_wait_fn *fn, void *arg);                           /* asked after each attempt     */
-
-/* When to try no more. */
-ERRAND_API errand_stop_spec errand_stop_never(void);
-ERRAND_API errand_stop_spec errand_stop_attempts(unsigned n);  /* after the n-th                                    */
-ERRAND_API errand_stop_spec errand_stop_after(int64_t ms);     /* elapsed >= ms                                     */
-ERRAND_API errand_stop_spec errand_stop_before(int64_t ms);    /* elapsed + the upcoming sleep >= ms                */
-ERRAND_API errand_stop_spec errand_stop_any(errand_stop_spec a, errand_stop_spec b);
-ERRAND_API errand_stop_spec errand_stop_all(errand_stop_spec a, errand_stop_spec b);
-ERRAND_API errand_stop_spec errand_stop_by(errand_ask_fn *fn, void *arg);
-
-/* Which ends ask for another attempt. Only _value and _by see successes; none is asked about CANCELLED. */
-ERRAND_API errand_when_spec errand_when_transient(void);       /* the default: errand_result_transient              */
-ERRAND_API errand_when_spec errand_when_failed(void);          /* every failure                                     */
-ERRAND_API errand_when_spec errand_when_kinds(unsigned kinds); /* bits: ERRAND_KIND_BIT(NETWORK) | ...              */
-#define ERRAND_KIND_BIT(kind) (1u << ERRAND_KIND_##kind)
-ERRAND_API errand_when_spec errand_when_codes_of(size_t n, const int *codes);       /* result.error is one of them          */
-ERRAND_API errand_when_spec errand_when_statuses_of(size_t n, const int *statuses); /* it is ERRAND_HTTP + one of them      */
-ERRAND_API errand_when_spec errand_when_status(int from, int to);                   /* from ERRAND_HTTP + from to + to      */
-ERRAND_API errand_when_spec errand_when_message(const char *text);                  /* the message has text in it           */
-ERRAND_API errand_when_spec errand_when_message_like(const char *pattern);          /* all of it: * any characters, ? one   */
-ERRAND_API errand_when_spec errand_when_value(errand_value_fn *fn, void *arg);      /* a success whose value says so        */
-ERRAND_API errand_when_spec errand_when_not(errand_when_spec a);                    /* failures that a does not match; never a success */
-ERRAND_API errand_when_spec errand_when_any(errand_when_spec a, errand_when_spec b);
-ERRAND_API errand_when_spec errand_when_all(errand_when_spec a, errand_when_spec b);
-ERRAND_API errand_when_spec errand_when_by(errand_ask_fn *fn, void *arg);
-#ifndef __cplusplus /* errand_when_codes(ECONNRESET, EPIPE), errand_when_statuses(409, 423) */
-#define errand_when_codes(...) errand_when_codes_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
-#define errand_when_statuses(...) errand_when_statuses_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
-#endif
 
 /* ---- the policy ---------------------------------------------------------------------------------------------------------------- */
 
@@ -168,18 +67,18 @@ typedef struct errand_policy_opts { /* the limits stand outermost first; nest er
     errand_then_fn  *fallback;     /* fallback(failure, hook_arg): owns the failure and returns what takes its place; a success of
                                       its is marked errand_result_degraded. Not called for CANCELLED. Called also when within_ms has
                                       passed: it needs a worker, and the run ends when it has returned                            */
-    unsigned         attempts;     /* in all, the first and hedges included. 0: 1; 2 with hedges; no limit where a stop, or a when and within_ms, is given */
+    unsigned         attempts;     /* in all, the first and hedges included. 0: 1; 2 with hedges; no limit where a stop, or a retry_if and within_ms, is given */
     unsigned         nested;       /* attempts of a run inside another's attempt, if fewer. 0: 1                                  */
-    int64_t          first_ms;     /* the wait after attempt n is w = min(most, first * factor^(n-1)), with jitter.
+    int64_t          initial_ms;     /* the wait after attempt n is w = min(max_ms, initial_ms * multiplier^(n-1)), with jitter.
                                       0: 50 ms, after a rate limit 1 s                                                            */
-    int64_t          most_ms;      /* 0: 20 s                                                                                     */
-    double           factor;       /* at least 1. 0: 2                                                                            */
+    int64_t          max_ms;      /* 0: 20 s                                                                                     */
+    double           multiplier;   /* from 1. 0: 2                                                                                */
     errand_jitter    jitter;
     errand_repeat    repeat;
-    int64_t          hint_most_ms; /* a longer Retry-After ends the run. 0: what is left of within_ms, else 5 min                  */
-    errand_wait_spec wait;         /* instead of first_ms, most_ms, factor, jitter                                                */
-    errand_stop_spec stop;         /* besides attempts and within_ms                                                              */
-    errand_when_spec when;         /* instead of errand_when_transient                                                            */
+    int64_t          retry_after_max_ms; /* a longer Retry-After ends the run. 0: what is left of within_ms, else 5 min                  */
+    errand_backoff  *backoff;      /* instead of initial_ms, max_ms, multiplier, jitter; consumed, as the next two                                                */
+    errand_stop     *stop;         /* besides attempts and within_ms                                                              */
+    errand_retry_if *retry_if;     /* instead of errand_retry_if_transient                                                            */
     errand_budget   *budget;       /* what share of the traffic retries and hedges may be. NULL: none                             */
     int64_t          hedge_ms;     /* another attempt beside those that run, when the youngest of them is this old: the first success
                                       wins, the others are cancelled (ERRAND_BY_HEDGE); a failure that is not to be tried again ends
@@ -188,7 +87,7 @@ typedef struct errand_policy_opts { /* the limits stand outermost first; nest er
     double           hedge_percentile; /* 0 < p < 1, instead: at that quantile of this policy's own successful attempts, once there are
                                       20; until then at hedge_ms, if that is given. Of the last 256                                */
     unsigned         overlap;      /* fn may run twice at once. Else no hedge begins before it has returned errand_later           */
-    unsigned         reserved;
+    unsigned         disabled;     /* 1: checked, but not applied: each run calls its function once, and that is all */
     errand_breaker  *breaker;      /* asked before each attempt, told how it ended. NULL: none                                    */
     errand_rate     *rate;         /* each attempt waits for its turn; a rate limit with a hint pauses it for all. NULL: none      */
     errand_sem      *sem;          /* held while an attempt runs, never while it sleeps. NULL: none                               */
@@ -200,7 +99,8 @@ typedef struct errand_policy_opts { /* the limits stand outermost first; nest er
     errand_hook_fn  *before_attempt;
     errand_hook_fn  *after_attempt; /* of one that asks for another                                                               */
     errand_hook_fn  *before_sleep;
-    errand_hook_fn  *gave_up;      /* it ends as a failure, not CANCELLED                                                         */
+    errand_hook_fn  *on_success;   /* it ends well, before any fallback    */
+    errand_hook_fn  *on_give_up;   /* it ends as a failure, not CANCELLED                                                         */
     void            *hook_arg;
     const errand_clock *clock;     /* of loops outside a pool. NULL: the machine's                                                */
     void           (*sleep)(int64_t ms, void *hook_arg); /* of loops: returns when they have passed. NULL: the library's            */
@@ -222,12 +122,22 @@ static inline errand_policy *errand_policy_new(const errand_policy_opts *opts, c
     return errand_policy_new_sized(opts, sizeof *opts, why_not);
 }
 
+/* A policy made from `base` (tenacity's retry_with): a field of `changes` that is not 0 replaces base's. Specs of base are shared.
+ * As errand_policy_new in all else. */
+ERRAND_API errand_policy *errand_policy_with_sized(const errand_policy *base, const errand_policy_opts *changes, size_t size,
+                                                   const char **why_not);
+static inline errand_policy *errand_policy_with(const errand_policy *base, const errand_policy_opts *changes,
+                                                const char **why_not)
+{
+    return errand_policy_with_sized(base, changes, sizeof *changes, why_not);
+}
+
 /* Gives up your handle; runs under way keep their own. NULL is harmless. */
 ERRAND_API void errand_policy_free(errand_policy *policy);
 
 /* The wait in ms that would follow attempt `attempt` (from 1), if that failed, of a run with this seed whose attempts took no time:
  * shown, not done. -1: none would follow. Functions of specs are called, with last NULL. */
-ERRAND_API int64_t errand_policy_wait_ms(const errand_policy *policy, unsigned attempt, uint64_t seed);
+ERRAND_API int64_t errand_policy_backoff_ms(const errand_policy *policy, unsigned attempt, uint64_t seed);
 
 /* Counters since it was made, loops included. runs - succeeded - failed - cancelled are under way. */
 typedef struct errand_policy_stats {

@@ -129,7 +129,7 @@ ERRAND_API errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn 
 
 /* ---- inside a task ---------------------------------------------------------------------------------------------------- */
 
-/* Who wants the calling code to end (ERRAND_BY_NOBODY: nobody), and the ms that are left until its deadline (ERRAND_FOREVER:
+/* Who wants the calling code to end (ERRAND_BY_NONE: nobody), and the ms that are left until its deadline (ERRAND_FOREVER:
  * none; 0: it has passed). Outside of any task and frame: nobody, for ever. */
 ERRAND_API errand_reason errand_cancelled(void);
 ERRAND_API int64_t       errand_time_left(void);

@@ -72,7 +72,7 @@ typedef enum errand_kind {
 
 /* Who ended it early. */
 typedef enum errand_reason {
-    ERRAND_BY_NOBODY,  /* ""         it ended by itself          */
+    ERRAND_BY_NONE,  /* ""         it ended by itself          */
     ERRAND_BY_CALLER,  /* "caller"   errand_cancel               */
     ERRAND_BY_TOTAL,   /* "total"    the deadline of the whole   */
     ERRAND_BY_ATTEMPT, /* "attempt"  the deadline of one attempt */

@@ -56,7 +56,7 @@ int64_t er_deadline_here(errand_pool *pool)
 
 errand_reason er_told_here(void)
 {
-    if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NOBODY;
+    if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NONE;
     er_cell *cell = &here.task->cell;
     /* a sleep that the shutting down ends may wake it before the closer has come to tell it */
     if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);

@@ -95,7 +95,7 @@ static void change_hook(errand_promise *p, void (*hook)(void *), void *arg)
     er_cell_unlock(&p->cell);
 }
 
-void errand_resolve(errand_promise *p, errand_result r)
+void errand_promise_resolve(errand_promise *p, errand_result r)
 {
     if (!p || er_pool_dead(p->cell.pool)) {
         errand_result_free(&r);
@@ -108,14 +108,14 @@ void errand_resolve(errand_promise *p, errand_result r)
     er_cell_release(&p->cell);
 }
 
-void errand_promise_abandon(errand_promise *p) { errand_resolve(p, errand_fail(ERRAND_EABANDONED)); }
+void errand_promise_abandon(errand_promise *p) { errand_promise_resolve(p, errand_fail(ERRAND_EABANDONED)); }
 
 errand_reason errand_promise_cancelled(const errand_promise *p)
 {
-    return p ? er_cell_told(&p->cell) : ERRAND_BY_NOBODY;
+    return p ? er_cell_told(&p->cell) : ERRAND_BY_NONE;
 }
 
-void errand_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
+void errand_promise_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
 {
     if (!p || er_pool_dead(p->cell.pool)) return;
     er_cell_keep(&p->cell); /* the hook may resolve, which gives the writer's count back */

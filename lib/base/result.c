@@ -23,7 +23,7 @@
 #define BY(may, by) [by] = FIXED(may, .reason = (by))
 #define BY_EACH(may)                                                                                                   \
     {                                                                                                                  \
-        BY(may, ERRAND_BY_NOBODY), BY(may, ERRAND_BY_CALLER), BY(may, ERRAND_BY_TOTAL), BY(may, ERRAND_BY_ATTEMPT),    \
+        BY(may, ERRAND_BY_NONE), BY(may, ERRAND_BY_CALLER), BY(may, ERRAND_BY_TOTAL), BY(may, ERRAND_BY_ATTEMPT),    \
             BY(may, ERRAND_BY_SIBLING), BY(may, ERRAND_BY_SHUTDOWN), BY(may, ERRAND_BY_HEDGE)                          \
     }
 #define AS(may, as) [as] = FIXED(may, .kind = (as), .kind_known = true)
@@ -42,7 +42,7 @@ static errand_detail fixed_degraded = FIXED(false, .degraded = true);
 /* The most that can be said of it without memory: what a retry goes by, and who ended it unless its kind is not that of its code. */
 static errand_detail *stand_in(int error, const errand_detail *d)
 {
-    bool by_kind = d->kind_known && (d->reason == ERRAND_BY_NOBODY || d->kind != er_kind_of(error));
+    bool by_kind = d->kind_known && (d->reason == ERRAND_BY_NONE || d->kind != er_kind_of(error));
     if (!by_kind) return &fixed_by[d->may_have_run][d->reason];
     return &fixed_as[d->may_have_run][(unsigned)d->kind < ERRAND_KIND_UNKNOWN ? d->kind : ERRAND_KIND_UNKNOWN];
 }
@@ -406,7 +406,7 @@ bool errand_result_transient(const errand_result *r)
     return false;
 }
 
-errand_reason errand_result_reason(const errand_result *r) { return r->detail ? r->detail->reason : ERRAND_BY_NOBODY; }
+errand_reason errand_result_reason(const errand_result *r) { return r->detail ? r->detail->reason : ERRAND_BY_NONE; }
 const char *errand_result_phase(const errand_result *r)
 {
     return r->detail && r->detail->phase ? r->detail->phase : "";
@@ -439,7 +439,7 @@ const char *errand_result_message(const errand_result *r)
             return "cancelled because of a shutdown";
         case ERRAND_BY_HEDGE:
             return "cancelled because another attempt has won";
-        case ERRAND_BY_NOBODY:
+        case ERRAND_BY_NONE:
             break;
         }
     }

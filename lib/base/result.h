@@ -69,7 +69,7 @@ ER_SHARED void            er_results_free(void *results);
 /* Somebody wanted it to end. An error of that kind which nobody caused is a failure like any other. */
 static inline bool er_result_cancelled(const errand_result *r)
 {
-    return errand_result_reason(r) != ERRAND_BY_NOBODY && errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+    return errand_result_reason(r) != ERRAND_BY_NONE && errand_result_kind(r) == ERRAND_KIND_CANCELLED;
 }
 
 /* Marks a fallback's success; never fails: without memory a fixed detail says it. */

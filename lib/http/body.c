@@ -61,13 +61,13 @@ static int set_type(er_body *body, const char *type) { return (body->type = er_c
 
 /* ---- forms ---- */
 
-static errand_bytes value_of(const errand_field *field)
+static errand_bytes value_of(const errand_form_field *field)
 {
     if (field->value) return (errand_bytes){ field->value, strlen(field->value) };
     return field->bytes;
 }
 
-static int check_field(const errand_field *field, er_bytes *why)
+static int check_field(const errand_form_field *field, er_bytes *why)
 {
     int given = (field->value != NULL) + (field->bytes.at != NULL) + (field->file != NULL);
     const char *name = field->name;
@@ -79,10 +79,10 @@ static int check_field(const errand_field *field, er_bytes *why)
     return 0;
 }
 
-static int make_urlencoded(er_body *body, const errand_field *fields)
+static int make_urlencoded(er_body *body, const errand_form_field *fields)
 {
     er_bytes text = { 0 };
-    for (const errand_field *field = fields; field->name; field++) {
+    for (const errand_form_field *field = fields; field->name; field++) {
         errand_bytes value = value_of(field);
         if (field != fields) er_bytes_text(&text, "&");
         er_url_encode(&text, field->name, strlen(field->name));
@@ -107,7 +107,7 @@ static void add_quoted(er_bytes *to, const char *label, const char *text)
     er_bytes_text(to, "\"");
 }
 
-static void add_head(er_bytes *to, const char *boundary, const errand_field *field)
+static void add_head(er_bytes *to, const char *boundary, const errand_form_field *field)
 {
     const char *filename = field->filename, *type = field->type;
     if (field->file && !filename) {
@@ -130,13 +130,13 @@ static int flush(er_body *body, er_bytes *text)
     return error;
 }
 
-static int make_multipart(er_body *body, const errand_field *fields, er_bytes *why)
+static int make_multipart(er_body *body, const errand_form_field *fields, er_bytes *why)
 {
     char boundary[60];
     snprintf(boundary, sizeof boundary, "errand-%016" PRIx64 "%016" PRIx64, er_random(), er_random());
     er_bytes text = { 0 };
     int error = 0;
-    for (const errand_field *field = fields; field->name && !error; field++) {
+    for (const errand_form_field *field = fields; field->name && !error; field++) {
         errand_bytes value = value_of(field);
         add_head(&text, boundary, field);
         if (field->file) {
@@ -160,7 +160,7 @@ static int make_multipart(er_body *body, const errand_field *fields, er_bytes *w
 static int make_form(er_body *body, const errand_request *given, er_bytes *why)
 {
     bool multipart = given->multipart;
-    for (const errand_field *field = given->form; field->name; field++) {
+    for (const errand_form_field *field = given->form; field->name; field++) {
         int error = check_field(field, why);
         if (error) return error;
         multipart |= field->file || field->filename || field->type;

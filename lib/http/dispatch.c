@@ -158,7 +158,7 @@ void er_dispatch_refuse(er_lane *lane, er_list *refused, int error)
     er_node *node;
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        bool told = er_exchange_told(x) != ERRAND_BY_NOBODY; /* in a pool that shuts down there is none to be had */
+        bool told = er_exchange_told(x) != ERRAND_BY_NONE; /* in a pool that shuts down there is none to be had */
         if (!told && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
         x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }

@@ -15,7 +15,7 @@
  *   REST   its sink's writer ends it, and looks at told as long as there is something left to decode
  * A transfer that is complete when its lane reads that list stays complete: a late success stands.
  *
- * Memory: the count. The promise's hook uses the exchange only until errand_resolve has returned, and who ends it
+ * Memory: the count. The promise's hook uses the exchange only until errand_promise_resolve has returned, and who ends it
  * drops its count after that. The timer has a count while it is armed; who fails to disarm it leaves that to the timer.
  *
  * Times. One timer, due when the first of the four times may be over at the earliest; then it is looked whether it is,
@@ -51,7 +51,7 @@ static void resume(er_valve *valve)
 
 static void keep_valve(er_valve *valve) { er_exchange_keep(of_valve(valve)); }
 static void drop_valve(er_valve *valve) { er_exchange_drop(of_valve(valve)); }
-static bool is_told(er_valve *valve) { return er_exchange_told(of_valve(valve)) != ERRAND_BY_NOBODY; }
+static bool is_told(er_valve *valve) { return er_exchange_told(of_valve(valve)) != ERRAND_BY_NONE; }
 
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
 {
@@ -108,7 +108,7 @@ void er_exchange_drop(er_exchange *x)
 
 bool er_exchange_tell(er_exchange *x, errand_reason reason)
 {
-    unsigned nobody = ERRAND_BY_NOBODY;
+    unsigned nobody = ERRAND_BY_NONE;
     return er_cas_strong(&x->told, &nobody, (unsigned)reason);
 }
 

@@ -37,7 +37,7 @@ void er_facts_time(er_exchange *x)
 
 void er_facts_add(er_exchange *x)
 {
-    errand_facts *facts = &x->response->facts;
+    errand_transfer_metrics *facts = &x->response->facts;
     long request = 0, headers = 0, version = 0;
     CURL *easy = x->handle->easy;
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request);

@@ -110,7 +110,7 @@ static int begin_stream(er_exchange *x)
     er_facts_take(x, theirs);
     x->streams = true;
     errand_promise *promise = x->promise;
-    errand_resolve(promise, er_outcome_good(theirs));
+    errand_promise_resolve(promise, er_outcome_good(theirs));
     return 0;
 }
 

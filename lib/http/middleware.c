@@ -1,6 +1,6 @@
 /* http/middleware.c -- what stands between errand_send and the sending: each one is handed the request, and the next one.
  *
- *   errand_send --> first --errand_next_send--> second --> ... --> er_request_send
+ *   errand_send --> first --errand_chain_send--> second --> ... --> er_request_send
  *
  * A `next` is a place in the session's row of them, so it lasts as long as the session does, and may be used again later. */
 #include "http/middleware.h"
@@ -16,7 +16,7 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
     errand_future *f;
     if (!http) return er_failed(NULL, why);
     errand_promise *promise = errand_promise_new(http->pool, &f);
-    if (promise) errand_resolve(promise, why);
+    if (promise) errand_promise_resolve(promise, why);
     else errand_result_free(&why);
     return f;
 }
@@ -47,7 +47,7 @@ errand_future *errand_send_sized(errand_http *http, const errand_request *given,
     return send_from(http, 0, given, size);
 }
 
-errand_future *errand_next_send_sized(errand_next *next, const errand_request *given, size_t size)
+errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *given, size_t size)
 {
     return send_from(next ? next->http : NULL, next ? next->i : 0, given, size);
 }
@@ -78,7 +78,7 @@ int er_middleware_make(errand_http *http, const errand_middleware *given)
     if (!http->nexts) return ENOMEM;
     http->n_middleware = n;
     for (unsigned i = 0; i <= n; i++) {
-        http->nexts[i] = (errand_next){ http, i, i < n ? given[i] : (errand_middleware){ 0 } };
+        http->nexts[i] = (errand_chain){ http, i, i < n ? given[i] : (errand_middleware){ 0 } };
     }
     return 0;
 }

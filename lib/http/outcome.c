@@ -69,7 +69,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
         detail->elapsed_ms = (er_pool_now(x->pool) - x->began_ns) / ER_MS;
         er_facts_time(x);
         er_result_timed(detail, &x->timings);
-    } else if (f->reason != ERRAND_BY_NOBODY) {
+    } else if (f->reason != ERRAND_BY_NONE) {
         errand_result_free(&r);
         r = er_fail_by(f->error, f->reason);
         if (may_have_run) er_result_may_have_run(&r);

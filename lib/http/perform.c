@@ -108,7 +108,7 @@ static errand_result failed(const perform *p, int error, errand_kind kind, const
 
 static errand_result unperformed(const perform *p, int error)
 {
-    return failed(p, error, er_kind_of(error), "queue", ERRAND_BY_NOBODY, errand_strerror(error));
+    return failed(p, error, er_kind_of(error), "queue", ERRAND_BY_NONE, errand_strerror(error));
 }
 
 static errand_result stopped(const perform *p)
@@ -127,10 +127,10 @@ static errand_result ended(const perform *p, CURLcode code)
     er_fault fault = er_curl_fault((int)code, said);
     if (code == CURLE_HTTP_RETURNED_ERROR && !curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) &&
         status >= 400) {
-        return failed(p, ERRAND_HTTP + (int)status, er_status_kind((int)status), "body", ERRAND_BY_NOBODY, said);
+        return failed(p, ERRAND_HTTP + (int)status, er_status_kind((int)status), "body", ERRAND_BY_NONE, said);
     }
     errand_result r = failed(p, fault.error ? fault.error : ERRAND_CURL + (int)code, fault.kind,
-                             fault.phase ? fault.phase : phase(p), ERRAND_BY_NOBODY, said);
+                             fault.phase ? fault.phase : phase(p), ERRAND_BY_NONE, said);
     errand_detail *detail = er_detail(&r);
     if (detail) detail->attempts_most = fault.attempts_most;
     return r;
@@ -149,7 +149,7 @@ static void over(perform *p, errand_result r)
     er_lock_give(&http->scheduler.lock);
     r.value = r.owner = p->easy; /* the handle comes back, also with a failure */
     r.free = p->free;
-    errand_resolve(p->promise, r);
+    errand_promise_resolve(p->promise, r);
     er_session_fewer(http, &http->exchanges);
     drop(p);
 }
@@ -182,7 +182,7 @@ static void over_unbegun(perform *p, errand_result r) /* and another may have it
 
 static void tell(perform *p, errand_reason reason)
 {
-    unsigned nobody = ERRAND_BY_NOBODY;
+    unsigned nobody = ERRAND_BY_NONE;
     errand_http *http = p->http;
     if (!er_cas_strong(&p->told, &nobody, (unsigned)reason)) return;
     er_lock_take(&http->scheduler.lock);
@@ -204,7 +204,7 @@ static void on_cancel(void *arg)
 {
     perform *p = arg;
     errand_reason reason = errand_promise_cancelled(p->promise);
-    tell(p, reason == ERRAND_BY_NOBODY ? ERRAND_BY_CALLER : reason);
+    tell(p, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
 }
 
 static void on_time(er_timer *timer)
@@ -265,7 +265,7 @@ static errand_result carry(performer *by, perform *p)
     if (bad) {
         bool ours = bad == CURLM_OUT_OF_MEMORY;
         return failed(p, ours ? ENOMEM : EINVAL, ours ? ERRAND_KIND_RESOURCE : ERRAND_KIND_VALIDATION, "queue",
-                      ERRAND_BY_NOBODY, curl_multi_strerror(bad));
+                      ERRAND_BY_NONE, curl_multi_strerror(bad));
     }
     for (;;) {
         int running, left;
@@ -281,7 +281,7 @@ static errand_result carry(performer *by, perform *p)
         bool insists = refused > 1;         /* the first time curl may have taken an Expect of its own away */
         if (insists || er_load(&p->told)) { /* asked of the handle before it is reset by its removal */
             errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
-                                               ERRAND_BY_NOBODY, "refused, and refused again, for its Expect header")
+                                               ERRAND_BY_NONE, "refused, and refused again, for its Expect header")
                                       : stopped(p);
             curl_multi_remove_handle(by->multi, easy);
             return r;
@@ -370,7 +370,7 @@ static void gone(er_service *self)
 static void called(er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
-    unsigned nobody = ERRAND_BY_NOBODY;
+    unsigned nobody = ERRAND_BY_NONE;
     p->place = ER_PLACE_LANE;
     /* in a pool that shuts down nothing goes out any more: its performer ends it */
     if (er_pool_shut(p->http->pool)) er_cas_strong(&p->told, &nobody, (unsigned)ERRAND_BY_SHUTDOWN);
@@ -467,7 +467,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     perform *p = promise ? er_alloc_zero(sizeof *p) : NULL;
     if (!p) {
         errand_result r = { ENOMEM, easy, free, easy, NULL };
-        if (promise) errand_resolve(promise, r);
+        if (promise) errand_promise_resolve(promise, r);
         else errand_result_free(&r);
         return f;
     }
@@ -479,7 +479,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     p->free = free;
     p->began_ns = er_pool_now(http->pool);
     er_add(&http->exchanges, 1);
-    errand_on_cancel(promise, on_cancel, p);
+    errand_promise_on_cancel(promise, on_cancel, p);
     int64_t left = errand_time_left(), total = http->defaults.total_ms;
     int64_t at_ns = er_deadline(p->began_ns, left < total ? left : total);
     int error = 0;

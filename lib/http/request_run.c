@@ -73,7 +73,7 @@ static errand_future *failed(errand_pool *pool, errand_result r)
 {
     errand_future *f;
     errand_promise *promise = errand_promise_new(pool, &f);
-    if (promise) errand_resolve(promise, r);
+    if (promise) errand_promise_resolve(promise, r);
     else errand_result_free(&r);
     return f;
 }

@@ -277,10 +277,10 @@ int errand_response_redirect(const errand_response *response, size_t i, const ch
     return 0;
 }
 
-int errand_response_facts_sized(const errand_response *response, errand_facts *out, size_t size)
+int errand_response_metrics_sized(const errand_response *response, errand_transfer_metrics *out, size_t size)
 {
-    static const errand_facts none;
-    const errand_facts *facts = response ? &response->facts : &none;
+    static const errand_transfer_metrics none;
+    const errand_transfer_metrics *facts = response ? &response->facts : &none;
     return er_options_give(out, size, facts, sizeof *facts);
 }
 

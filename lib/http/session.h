@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-struct errand_next { /* a place in the row of middleware */
+struct errand_chain { /* a place in the row of middleware */
     errand_http      *http;
     unsigned          i;
     errand_middleware middleware; /* of the last: none, there the request is sent */
@@ -18,7 +18,7 @@ struct errand_http {
     errand_log    *log;
     errand_policy *policy; /* NULL: none */
     er_defaults    defaults;
-    errand_next   *nexts; /* n_middleware and one */
+    errand_chain   *nexts; /* n_middleware and one */
     unsigned       n_middleware, n_lanes;
     er_resolver   *resolver;
 

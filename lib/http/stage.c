@@ -30,7 +30,7 @@ struct er_stages {
 
 typedef struct event {
     er_node node;
-    errand_stage_view view;
+    errand_stage_info view;
     char text[]; /* method NUL url NUL */
 } event;
 
@@ -100,7 +100,7 @@ void er_stage_tell(const er_request *request, uint64_t exchange, errand_stage st
     if (one) {
         memcpy(one->text, request->method, method);
         memcpy(one->text + method, url, size);
-        one->view = (errand_stage_view){ .stage = stage,
+        one->view = (errand_stage_info){ .stage = stage,
                                          .status = status,
                                          .error = error,
                                          .exchange = exchange,

@@ -21,7 +21,7 @@
 static void report(const er_exchange *x, const errand_result *r)
 {
     const errand_response *response = r->value;
-    if (!errand_log_on(x->http->log, ERRAND_LOG_DEBUG)) return;
+    if (!errand_log_enabled(x->http->log, ERRAND_LOG_DEBUG)) return;
     if (r->error) {
         er_log_debug(x->http->log, "%s", errand_result_message(r));
         return;
@@ -57,7 +57,7 @@ static void over(er_exchange *x, errand_result r)
         x->sink->ended(x->sink, r);
     }
     er_exchange_drop_flows(x);
-    if (!x->streams) errand_resolve(x->promise, r);
+    if (!x->streams) errand_promise_resolve(x->promise, r);
     er_session_fewer(http, &http->exchanges);
     er_exchange_drop(x); /* which holds the session */
 }
@@ -98,7 +98,7 @@ static void on_cancel(void *arg)
 {
     er_exchange *x = arg;
     errand_reason reason = errand_promise_cancelled(x->promise);
-    er_transfer_tell(x, reason == ERRAND_BY_NOBODY ? ERRAND_BY_CALLER : reason);
+    er_transfer_tell(x, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
 }
 
 /* ---- its times ---- */
@@ -234,7 +234,7 @@ static void finished(er_valve *valve, int error)
 {
     er_exchange *x = of_valve(valve);
     if (error) {
-        bool told = er_exchange_told(x) != ERRAND_BY_NOBODY && error == ECANCELED;
+        bool told = er_exchange_told(x) != ERRAND_BY_NONE && error == ECANCELED;
         errand_result_free(&x->result);
         x->result = told ? er_outcome_stopped(x) : er_outcome_failed(x, error, NULL);
     }
@@ -250,7 +250,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     if (!promise) return f;
     er_exchange *x = er_exchange_new(request, http->pool);
     if (!x) {
-        errand_resolve(promise, errand_fail(ENOMEM));
+        errand_promise_resolve(promise, errand_fail(ENOMEM));
         return f;
     }
     er_session_hold(http); /* x's */
@@ -264,7 +264,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     x->number = er_stages_number(http->defaults.stages);
     if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
     er_add(&http->exchanges, 1);
-    errand_on_cancel(promise, on_cancel, x);
+    errand_promise_on_cancel(promise, on_cancel, x);
     int error = arm(x);
     if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
     const er_origin *origin = &request->origin;

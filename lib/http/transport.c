@@ -72,7 +72,7 @@ int er_transport_make(er_transport *transport, const errand_http_opts *opts, er_
     if (!error && opts->key_file && !opts->cert_file) error = er_refuse(why, "key_file without cert_file", NULL, 0);
     if (!error && opts->key_password && !(transport->key_password = er_copy_text(opts->key_password))) error = ENOMEM;
     if (!error && (unsigned)opts->min_tls > ERRAND_TLS_1_3)
-        error = er_refuse(why, "min_tls is none of errand_tls", NULL, 0);
+        error = er_refuse(why, "min_tls is none of errand_tls_version", NULL, 0);
     if (!error && opts->proxy && opts->unix_socket)
         error = er_refuse(why, "proxy and unix_socket are both given", NULL, 0);
     if (!error && opts->proxy && opts->environment)

@@ -1,7 +1,7 @@
 /* jobs/batch.c -- a pump takes items in, the worker that ends one hands it over.
  *
  *     pump: next --gate--> work --ended--> held --drain: each--> gone           all counted under one lock
- *       ^-- parks while at_once are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
+ *       ^-- parks while concurrency are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
  *
  * The pump is a service, a thread beside the pool's workers, so next may block for ever and holds nobody up: a pool
  * with one worker still works and hands over. Whoever ends an item (a then-function, on a worker) becomes the drainer
@@ -16,7 +16,7 @@
  *
  * Who may touch the batch is a user (the pump until it is gone, the drainer, cancellers while they walk) or ends an
  * item that is held. With no users and nothing held nobody is left and nobody can come (all users begin as one of
- * these, or as the promise's hook, which errand_resolve waits for): the one who made it so resolves and frees.
+ * these, or as the promise's hook, which errand_promise_resolve waits for): the one who made it so resolves and frees.
  *
  * Memory: the record of an item is made before next is asked for it, and the chain that its work will go through before
  * a gate lets it begin; where there is no memory, it ends with ENOMEM, is handed over, and has not begun. Ending,
@@ -37,12 +37,12 @@ typedef struct batch {
     er_service pump;
     errand_pool *pool;
     errand_promise *promise;
-    errand_next_fn *next;
-    errand_work_fn *work;
-    errand_each_fn *each;
+    errand_batch_next_fn *next;
+    errand_batch_work_fn *work;
+    errand_batch_each_fn *each;
     void *arg;
-    size_t at_once, window, window_bytes;
-    errand_size_fn *size_of; /* NULL: bytes do not count */
+    size_t concurrency, window, window_bytes;
+    errand_batch_size_fn *size_of; /* NULL: bytes do not count */
     bool ordered;
     er_lock lock;      /* guards all that follows */
     er_parker *parked; /* the pump's, while it sleeps and nobody has taken it */
@@ -56,7 +56,7 @@ typedef struct batch {
     bool draining, stopping;
     int error;            /* what it will end with */
     errand_reason reason; /* who told it to */
-    errand_tally *tally;  /* the drainer's */
+    errand_batch_tally *tally;  /* the drainer's */
 } batch;
 
 typedef struct item {
@@ -74,11 +74,11 @@ typedef struct item {
 static void finish(batch *b)
 {
     errand_result r = { 0 };
-    if (b->reason != ERRAND_BY_NOBODY) r = er_fail_by(b->error, b->reason);
+    if (b->reason != ERRAND_BY_NONE) r = er_fail_by(b->error, b->reason);
     else r.error = b->error;
     r.value = r.owner = b->tally;
     r.free = er_free;
-    errand_resolve(b->promise, r); /* the hook is not running any more after this */
+    errand_promise_resolve(b->promise, r); /* the hook is not running any more after this */
     er_free(b);
 }
 
@@ -92,7 +92,7 @@ static void leave(batch *b) /* one user less */
 
 static bool has_room(const batch *b)
 {
-    return b->in_flight < b->at_once && b->held < b->window && b->bytes < b->window_bytes;
+    return b->in_flight < b->concurrency && b->held < b->window && b->bytes < b->window_bytes;
 }
 
 /* Under the lock: the parker of a pump that sleeps and need not, to be woken after the lock is given. */
@@ -174,7 +174,7 @@ static void drain(batch *b)
         if (errand_result_kind(&it->result) == ERRAND_KIND_CANCELLED) b->tally->cancelled++;
         int error = b->each(it->thing, it->result, b->arg);
         er_end_in_child();
-        if (error) stop_all(b, error, ERRAND_BY_NOBODY);
+        if (error) stop_all(b, error, ERRAND_BY_NONE);
 
         er_lock_take(&b->lock);
         b->held--;
@@ -263,7 +263,7 @@ static void begin(batch *b, item *it, void *thing)
         if (!it->ended && !tell) er_list_push(&b->flight, &it->node);
         er_lock_give(&b->lock);
         if (tell) errand_cancel(future);
-        errand_resolve(gate, errand_ok(NULL, NULL));
+        errand_promise_resolve(gate, errand_ok(NULL, NULL));
     }
     release(it);
 }
@@ -301,8 +301,8 @@ static void cancelled(void *arg) /* the promise's hook */
     stop_all(b, ECANCELED, errand_promise_cancelled(b->promise));
 }
 
-errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size, errand_next_fn *next,
-                                  errand_work_fn *work, errand_each_fn *each, void *arg)
+errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size, errand_batch_next_fn *next,
+                                  errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg)
 {
     errand_batch_opts o;
     int error = er_options(&o, sizeof o, opts, size);
@@ -310,7 +310,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     if (error) return er_failed(NULL, errand_failf(error, "errand_batch: pool, next, work and each must be given"));
 
     batch *b = er_alloc_zero(sizeof *b);
-    errand_tally *tally = er_alloc_zero(sizeof *tally);
+    errand_batch_tally *tally = er_alloc_zero(sizeof *tally);
     errand_future *future = NULL;
     errand_promise *promise = b && tally ? errand_promise_new(pool, &future) : NULL;
     if (!promise) {
@@ -318,8 +318,8 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         er_free(tally);
         return future ? future : er_failed(NULL, errand_fail(ENOMEM));
     }
-    size_t at_once = o.at_once ? o.at_once : 16, window = o.window;
-    if (!window) window = at_once < 64 ? 256 : 4 * at_once;
+    size_t concurrency = o.concurrency ? o.concurrency : 16, window = o.window;
+    if (!window) window = concurrency < 64 ? 256 : 4 * concurrency;
     *b = (batch){
         .pump = { .name = "batch", .run = pump_run, .stop = pump_stop, .gone = pump_gone },
         .pool = pool,
@@ -328,7 +328,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         .work = work,
         .each = each,
         .arg = arg,
-        .at_once = at_once,
+        .concurrency = concurrency,
         .window = window,
         .window_bytes = o.window_bytes ? o.window_bytes : SIZE_MAX,
         .size_of = o.size_of,
@@ -339,7 +339,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     er_list_init(&b->flight);
     er_list_init(&b->ended);
     er_list_init(&b->order);
-    errand_on_cancel(promise, cancelled, b);
+    errand_promise_on_cancel(promise, cancelled, b);
     error = er_service_start(pool, &b->pump);
     if (error) { /* nobody else has heard of it yet */
         b->error = error;

@@ -150,13 +150,13 @@ static errand_result work(void *item, void *arg)
 static void complain(const errand_jobs *jobs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void complain(const errand_jobs *jobs, const char *fmt, ...)
 {
-    if (!jobs->opts.complain) return;
+    if (!jobs->opts.on_error) return;
     er_bytes text = { 0 };
     va_list args;
     va_start(args, fmt);
     er_bytes_vformat(&text, fmt, args);
     va_end(args);
-    jobs->opts.complain(text.error ? "out of memory" : text.at, jobs->opts.arg);
+    jobs->opts.on_error(text.error ? "out of memory" : text.at, jobs->opts.arg);
     er_end_in_child();
     er_bytes_free(&text);
 }
@@ -240,7 +240,7 @@ static errand_result begin(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
     if (in.error) return in;
-    const errand_batch_opts batch = { .at_once = jobs->opts.at_once,
+    const errand_batch_opts batch = { .concurrency = jobs->opts.concurrency,
                                       .ordered = jobs->opts.ordered,
                                       .window_bytes = WAITING,
                                       .size_of = size_of };
@@ -313,7 +313,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http, const e
     errand_future *start;
     errand_promise *gate = errand_promise_new(pool, &start);
     jobs->done = errand_then(errand_then(start, begin, jobs), over, jobs);
-    errand_resolve(gate, errand_ok(NULL, NULL));
+    errand_promise_resolve(gate, errand_ok(NULL, NULL));
     return jobs;
 }
 

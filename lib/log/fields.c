@@ -87,4 +87,4 @@ errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const ch
 errand_log_fields *errand_log_fields_keep(errand_log_fields *fields) { return er_fields_keep(fields); }
 void errand_log_fields_free(errand_log_fields *fields) { er_fields_release(fields); }
 errand_log_fields *errand_log_fields_swap(errand_log_fields *fields) { return er_fields_swap(fields); }
-errand_log_fields *errand_log_fields_here(void) { return er_fields_here(); }
+errand_log_fields *errand_log_fields_current(void) { return er_fields_here(); }

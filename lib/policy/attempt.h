@@ -18,6 +18,7 @@ typedef struct er_running {
 
     uint8_t stage;
     bool ended, armed, no_hedge;
+    bool failed; /* at its end: before a fallback */
     uint32_t events; /* atomic */
     errand_free_fn *free_arg;
     int64_t alarm_ns; /* what the timer is armed for */

@@ -6,12 +6,12 @@
 
 /* What a wait is computed from. The same number, seed and `before` give the same wait, but for functions of the user's. */
 typedef struct er_wait_from {
-    uint64_t           seed;
-    int64_t            before; /* the wait before this one; -1: none */
-    const errand_view *view;   /* of the attempt that has ended: its number counts */
+    uint64_t seed;
+    int64_t before;                  /* the wait before this one; -1: none */
+    const errand_attempt_info *info; /* of the attempt that has ended: its number counts */
 } er_wait_from;
-int64_t er_wait_of(const errand_wait_spec *wait, const er_wait_from *from);
-/* The same from first, most, factor and jitter. */
-int64_t er_backoff_of(int64_t first, int64_t most, double factor, errand_jitter jitter, const er_wait_from *from);
+int64_t er_backoff_wait(const errand_backoff *backoff, const er_wait_from *from);
+/* The same from initial, max, multiplier and jitter. */
+int64_t er_backoff_of(const errand_policy_opts *how, int64_t initial, const er_wait_from *from);
 
 #endif

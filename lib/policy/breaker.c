@@ -92,8 +92,8 @@ static int64_t open_for(er_breaker_member *m)
 {
     const errand_breaker_opts *how = &m->breaker->how;
     int64_t ms = how->open_ms;
-    for (unsigned i = 0; i < m->opened && ms < how->open_most_ms; i++)
-        ms = ms > how->open_most_ms / 2 ? how->open_most_ms : 2 * ms;
+    for (unsigned i = 0; i < m->opened && ms < how->max_open_ms; i++)
+        ms = ms > how->max_open_ms / 2 ? how->max_open_ms : 2 * ms;
     return (int64_t)((double)ms * (0.8 + 0.2 * er_random_fraction(&m->breaker->seed)));
 }
 
@@ -101,7 +101,7 @@ static int64_t open_for(er_breaker_member *m)
 static void note(er_breaker_member *m, const errand_breaker_change *what, bool *post)
 {
     errand_breaker *b = m->breaker;
-    if (!b->how.watch) return;
+    if (!b->how.on_change) return;
     if (b->n == CHANGES) {
         b->changes[b->first].member->base.pins--;
         b->first = (b->first + 1) % CHANGES;
@@ -153,7 +153,7 @@ static void tell_watcher(er_job *job)
         b->first = (b->first + 1) % CHANGES;
         b->n--;
         er_lock_give(&b->keyed.lock);
-        b->how.watch(&c.what, b->how.watch_arg);
+        b->how.on_change(&c.what, b->how.on_change_arg);
         er_lock_take(&b->keyed.lock);
         c.member->base.pins--;
     }
@@ -302,15 +302,15 @@ er_verdict er_verdict_of(const errand_result *how)
     }
 }
 
-int errand_breaker_ask(errand_breaker *breaker, const char *key, errand_call *call)
+int errand_breaker_allow(errand_breaker *breaker, const char *key, errand_breaker_call *call)
 {
-    _Static_assert(sizeof(er_call_lease) <= sizeof(errand_call), "a lease fits");
+    _Static_assert(sizeof(er_call_lease) <= sizeof(errand_breaker_call), "a lease fits");
     if (!breaker || !call) return EINVAL;
     memset(call, 0, sizeof *call);
     return er_breaker_ask(breaker, key, (er_call_lease *)(void *)call, NULL);
 }
 
-void errand_breaker_tell(errand_call *call, const errand_result *how)
+void errand_breaker_report(errand_breaker_call *call, const errand_result *how)
 {
     if (call) er_breaker_tell((er_call_lease *)(void *)call, er_verdict_of(how));
 }
@@ -366,22 +366,22 @@ static const er_keyed_kind breaker_kind = { sizeof(er_breaker_member), init_memb
 
 static int check(errand_breaker_opts *o)
 {
-    bool own_most = o->open_most_ms != 0;
+    bool own_most = o->max_open_ms != 0;
     if (o->ratio == 0) o->ratio = 0.5;
     if (!(o->ratio > 0 && o->ratio <= 1)) return EINVAL; /* a NaN too */
     if (!o->min_calls) o->min_calls = 20;
     if (!o->probes) o->probes = 1;
     if (o->probes > PROBES) return EINVAL;
     if (er_option_ms(&o->window_ms, 30000) || er_option_ms(&o->open_ms, 5000) ||
-        er_option_ms(&o->open_most_ms, 60000) || er_option_ms(&o->lease_ms, 30000) ||
+        er_option_ms(&o->max_open_ms, 60000) || er_option_ms(&o->lease_ms, 30000) ||
         er_option_ms(&o->slow_ms, ERRAND_FOREVER))
         return EINVAL;
     if (o->window_ms < 1 || o->lease_ms < 1 || o->open_ms < 1 || o->slow_ms < 1) return EINVAL;
-    if (o->open_ms > o->open_most_ms) {
+    if (o->open_ms > o->max_open_ms) {
         if (own_most) return EINVAL;
-        o->open_most_ms = o->open_ms;
+        o->max_open_ms = o->open_ms;
     }
-    if (o->window_ms > INT64_MAX / ER_MS || o->open_most_ms > INT64_MAX / ER_MS) return EINVAL;
+    if (o->window_ms > INT64_MAX / ER_MS || o->max_open_ms > INT64_MAX / ER_MS) return EINVAL;
     o->slow_ms = er_deadline(0, o->slow_ms); /* ns from here on */
     return 0;
 }

@@ -6,7 +6,7 @@
 
 struct er_breaker_member;
 
-/* What an errand_call is: one attempt, from its asking until it is told about. Zeroed: none, and telling about it does nothing. */
+/* What an errand_breaker_call is: one attempt, from its asking until it is told about. Zeroed: none, and telling about it does nothing. */
 typedef struct er_call_lease {
     struct er_breaker_member *member; /* pinned; keeps the breaker */
     int64_t                   began_ns;

@@ -99,7 +99,7 @@ bool er_budget_hedge(er_budget_member *member)
     if (!take_lock(member)) return true;
     const errand_budget_opts *how = &member->budget->how;
     errand_budget_stats *now = &member->now;
-    bool may = now->hedges < how->hedge_least || now->hedges + 1 <= how->hedge_share * now->in_flight;
+    bool may = now->hedges < how->hedge_min || now->hedges + 1 <= how->hedge_share * now->in_flight;
     if (may) {
         now->hedges++;
         now->in_flight++;
@@ -144,7 +144,7 @@ static int check(errand_budget_opts *o)
     if (!o->cost_throttled) o->cost_throttled = 5;
     if (!o->refund) o->refund = 1;
     if (o->hedge_share == 0) o->hedge_share = 0.2;
-    if (!o->hedge_least) o->hedge_least = 3;
+    if (!o->hedge_min) o->hedge_min = 3;
     if (!(o->hedge_share > 0 && o->hedge_share <= 1)) return EINVAL; /* a NaN too */
     return o->cost > o->tokens || o->cost_throttled > o->tokens ? EINVAL : 0;
 }

@@ -1,6 +1,6 @@
 /* policy/group.c -- a nursery.
  *
- *     member:  held (at_once is reached) --> running --> ended --taken by next, join or close--> gone
+ *     member:  held (concurrency is reached) --> running --> ended --taken by next, join or close--> gone
  *
  * All members that are not gone stand in `members`, in order of index; those held and those ended stand in a second list too.
  * One lock guards the lists; futures are made, watched, cancelled and results freed without it. A member belongs to the group
@@ -29,7 +29,7 @@ typedef struct member {
     er_cell *input;
     er_waiter waiter;
     errand_result result;
-    bool counted;          /* against at_once */
+    bool counted;          /* against concurrency */
     errand_policy *policy; /* the rest is for those held */
     errand_task task;
     er_context *context;
@@ -208,7 +208,7 @@ static void begin_held(errand_group *g)
         er_lock_give(&g->lock);
         return;
     }
-    while (g->running < g->how.at_once && !er_list_empty(&g->held)) {
+    while (g->running < g->how.concurrency && !er_list_empty(&g->held)) {
         member *m = er_of(er_list_pop(&g->held), member, in_state);
         m->state = BEGINNING;
         g->running++;
@@ -262,11 +262,11 @@ static state enter(errand_group *g, member *m, bool limited)
     if (!g->full) {
         m->group = g;
         m->index = g->n++;
-        m->counted = limited && g->how.at_once;
+        m->counted = limited && g->how.concurrency;
         er_list_push(&g->members, &m->in_order);
         g->unended++;
         er_cell_keep(&g->cell);
-        in = m->counted && !g->told && g->running >= g->how.at_once ? HELD : BEGINNING;
+        in = m->counted && !g->told && g->running >= g->how.concurrency ? HELD : BEGINNING;
         m->state = in;
         if (in == HELD) er_list_push(&g->held, &m->in_state);
         else g->running += m->counted;

@@ -142,8 +142,8 @@ static int find(er_keyed *keyed, const char *key, er_member **member, bool use)
 {
     if (er_pool_dead(keyed->pool)) return ERRAND_EFORKED;
     if (keyed->max_keys == ERRAND_NO_KEYS) key = NULL;
-    size_t size = key ? strnlen(key, ERRAND_KEY_MOST + 1) : 0;
-    if (size > ERRAND_KEY_MOST) return EINVAL;
+    size_t size = key ? strnlen(key, ERRAND_KEY_MAX + 1) : 0;
+    if (size > ERRAND_KEY_MAX) return EINVAL;
     uint64_t hash = key ? er_hash(keyed->seed, key, size) : 0;
     er_lock_take(&keyed->lock);
     er_member *m = key ? look_up(keyed, key, hash) : keyed->plain;

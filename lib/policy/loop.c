@@ -144,9 +144,10 @@ static bool finish(errand_loop *loop, errand_result *last)
 {
     looping *l = of(loop);
     const errand_policy_opts *how = &l->retry.policy->how;
+    errand_attempt_info info = er_retry_view(&l->retry, l->retry.number, now_of(l), last);
+    if (!last->error && how->on_success) how->on_success(&info, how->hook_arg);
     if (last->error && errand_result_kind(last) != ERRAND_KIND_CANCELLED) {
-        errand_view view = er_retry_view(&l->retry, l->retry.number, now_of(l), last);
-        if (how->gave_up) how->gave_up(&view, how->hook_arg);
+        if (how->on_give_up) how->on_give_up(&info, how->hook_arg);
         if (how->fallback) *last = how->fallback(*last, how->hook_arg);
         if (how->fallback && er_is_later(last)) *last = errand_await(last->owner);
         if (how->fallback && !last->error) {

@@ -18,16 +18,16 @@
 
 static const char *check_waits(errand_policy_opts *o)
 {
-    bool own_most = o->most_ms != 0;
-    if (o->first_ms < 0 && o->first_ms != ERRAND_ZERO) return "first_ms: negative";
-    if (er_option_ms(&o->most_ms, MOST_MS)) return "most_ms: negative";
-    int64_t first = o->first_ms == ERRAND_ZERO ? 0 : o->first_ms;
-    if (first > o->most_ms) {
-        if (own_most) return "most_ms: less than first_ms";
-        o->most_ms = first;
+    bool own_most = o->max_ms != 0;
+    if (o->initial_ms < 0 && o->initial_ms != ERRAND_ZERO) return "initial_ms: negative";
+    if (er_option_ms(&o->max_ms, MOST_MS)) return "max_ms: negative";
+    int64_t first = o->initial_ms == ERRAND_ZERO ? 0 : o->initial_ms;
+    if (first > o->max_ms) {
+        if (own_most) return "max_ms: less than initial_ms";
+        o->max_ms = first;
     }
-    if (o->factor == 0) o->factor = 2;
-    if (!(o->factor >= 1 && o->factor <= 1e9)) return "factor: not a number from 1 to 1e9";
+    if (o->multiplier == 0) o->multiplier = 2;
+    if (!(o->multiplier >= 1 && o->multiplier <= 1e9)) return "multiplier: not a number from 1 to 1e9";
     if ((unsigned)o->jitter > ERRAND_JITTER_DECORRELATED) return "jitter: unknown";
     return NULL;
 }
@@ -49,71 +49,154 @@ static const char *check(errand_policy_opts *o)
 {
     if (er_option_ms(&o->within_ms, ERRAND_FOREVER)) return "within_ms: negative";
     if (er_option_ms(&o->attempt_ms, ERRAND_FOREVER)) return "attempt_ms: negative";
-    if (er_option_ms(&o->hint_most_ms, ER_HINT_DEFAULT)) return "hint_most_ms: negative";
+    if (er_option_ms(&o->retry_after_max_ms, ER_RETRY_AFTER_DEFAULT)) return "retry_after_max_ms: negative";
     if ((unsigned)o->repeat > ERRAND_REPEAT_NEVER) return "repeat: unknown";
     const char *wrong = check_waits(o);
-    if (!wrong && (o->wait.spec.n || o->wait.spec.bad)) wrong = er_wait_wrong(&o->wait);
-    if (!wrong && (o->stop.spec.n || o->stop.spec.bad)) wrong = er_stop_wrong(&o->stop);
-    if (!wrong && (o->when.spec.n || o->when.spec.bad)) wrong = er_when_wrong(&o->when);
     return wrong ? wrong : check_hedge(o);
 }
+
+/* ---- its specs ---- */
+
+static er_spec *backoff_spec(const errand_policy_opts *o) { return o->backoff ? &o->backoff->spec : NULL; }
+static er_spec *stop_spec(const errand_policy_opts *o) { return o->stop ? &o->stop->spec : NULL; }
+static er_spec *retry_if_spec(const errand_policy_opts *o) { return o->retry_if ? &o->retry_if->spec : NULL; }
+
+static const char *specs_wrong(const errand_policy_opts *o, int *error)
+{
+    const char *wrong = er_spec_wrong(backoff_spec(o), error);
+    if (!wrong) wrong = er_spec_wrong(stop_spec(o), error);
+    return wrong ? wrong : er_spec_wrong(retry_if_spec(o), error);
+}
+
+static void free_specs(const errand_policy_opts *o)
+{
+    er_spec_free(backoff_spec(o));
+    er_spec_free(stop_spec(o));
+    er_spec_free(retry_if_spec(o));
+}
+
+/* ---- making ---- */
 
 /* What a run asks again and again is answered once. */
 static void size_up(errand_policy *p)
 {
     const errand_policy_opts *o = &p->how;
-    const errand_spec *when = &o->when.spec, *stop = &o->stop.spec, *wait = &o->wait.spec;
-    bool open_ended = stop->n || (when->n && o->within_ms != ERRAND_FOREVER);
+    const er_spec *retry_if = retry_if_spec(o), *stop = stop_spec(o);
+    bool open_ended = stop || (retry_if && o->within_ms != ERRAND_FOREVER);
     p->hedges = o->hedge_ms || o->hedge_percentile > 0;
     p->most = p->hedges ? 2 : 1;
     if (open_ended) p->most = ER_NO_LIMIT;
     if (o->attempts) p->most = o->attempts;
-    p->own_ask = er_spec_has(when, ER_WHEN_VALUE) || er_spec_has(when, ER_WHEN_BY) || er_spec_has(stop, ER_STOP_BY) ||
-                 er_spec_has(wait, ER_WAIT_BY) || o->after_attempt || o->before_sleep;
-    p->own_end = o->fallback || o->gave_up;
-    bool only_polls = when->n == 1 && when->op[0].op == ER_WHEN_VALUE;
+    p->own_ask = er_spec_has(retry_if, ER_RETRY_IF_VALUE) || er_spec_has(retry_if, ER_RETRY_IF_CUSTOM) ||
+                 er_spec_has(stop, ER_STOP_CUSTOM) || er_spec_has(backoff_spec(o), ER_BACKOFF_CUSTOM) ||
+                 o->after_attempt || o->before_sleep;
+    p->own_failure = o->fallback || o->on_give_up;
+    bool only_polls = retry_if && retry_if->op == ER_RETRY_IF_VALUE;
     p->repeats = p->most > 1 && o->repeat != ERRAND_REPEAT_NEVER && !only_polls;
     p->limited = o->breaker || o->rate || o->sem;
-    p->plain = p->most == 1 && !when->n && o->within_ms == ERRAND_FOREVER && o->attempt_ms == ERRAND_FOREVER &&
-               !p->own_ask && !p->own_end && !p->limited && !o->budget && !o->before_attempt && !o->name;
+    p->plain = p->most == 1 && !retry_if && o->within_ms == ERRAND_FOREVER && o->attempt_ms == ERRAND_FOREVER &&
+               !p->own_ask && !p->own_failure && !o->on_success && !p->limited && !o->budget && !o->before_attempt &&
+               !o->name;
 }
 
 static void free_policy(errand_policy *p)
 {
-    errand_sem_free(p->how.sem);
-    errand_rate_free(p->how.rate);
-    errand_breaker_free(p->how.breaker);
-    errand_budget_free(p->how.budget);
-    er_when_free(&p->how.when);
+    errand_sem_free(p->given.sem);
+    errand_rate_free(p->given.rate);
+    errand_breaker_free(p->given.breaker);
+    errand_budget_free(p->given.budget);
+    free_specs(&p->given);
     er_quantile_free(p->latency);
     er_free(p);
 }
 
-errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t size, const char **why_not)
+/* Owns the specs of *given. */
+static errand_policy *make(const errand_policy_opts *given, int error, const char **why_not)
 {
-    errand_policy *p = er_alloc_zero(sizeof *p);
+    errand_policy *p = error ? NULL : er_alloc_zero(sizeof *p);
     const char *wrong = NULL;
-    int error = p ? er_options(&p->how, sizeof p->how, opts, size) : ENOMEM;
     if (error == EINVAL) wrong = "size: 0";
     if (error == ENOTSUP) wrong = "options: newer than this library";
-    if (!error && (wrong = check(&p->how))) error = EINVAL;
+    if (!error && !p) error = ENOMEM;
+    if (!error) {
+        p->given = p->how = *given;
+        wrong = check(&p->how);
+        if (wrong) error = EINVAL;
+        else wrong = specs_wrong(given, &error);
+    }
+    if (!error && given->disabled) p->how = (errand_policy_opts){ .within_ms = ERRAND_FOREVER, .attempt_ms = ERRAND_FOREVER };
     bool hedges_late = !error && p->how.hedge_percentile > 0;
     if (hedges_late && !(p->latency = er_quantile_new(p->how.hedge_percentile))) error = ENOMEM;
-    if (!error && !er_when_copy(&p->how.when)) error = ENOMEM;
     if (why_not) *why_not = wrong;
     if (error) {
-        if (p) er_quantile_free(p->latency);
+        free_specs(given);
         er_free(p);
         errno = error;
         return NULL;
     }
     p->count = 1;
     size_up(p);
-    if (p->how.sem) er_sem_keep(p->how.sem);
-    if (p->how.rate) er_rate_keep(p->how.rate);
-    if (p->how.breaker) er_breaker_keep(p->how.breaker);
-    if (p->how.budget) er_budget_keep(p->how.budget);
+    if (given->sem) er_sem_keep(given->sem);
+    if (given->rate) er_rate_keep(given->rate);
+    if (given->breaker) er_breaker_keep(given->breaker);
+    if (given->budget) er_budget_keep(given->budget);
     return p;
+}
+
+errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t size, const char **why_not)
+{
+    errand_policy_opts given;
+    int error = er_options(&given, sizeof given, opts, size);
+    return make(&given, error, why_not);
+}
+
+#define INHERIT(field)                                                                             \
+    if (!changed->field) changed->field = base->field
+
+static void inherit(errand_policy_opts *changed, const errand_policy_opts *base)
+{
+    INHERIT(within_ms);
+    INHERIT(fallback);
+    INHERIT(attempts);
+    INHERIT(nested);
+    INHERIT(initial_ms);
+    INHERIT(max_ms);
+    INHERIT(jitter);
+    INHERIT(repeat);
+    INHERIT(retry_after_max_ms);
+    INHERIT(budget);
+    INHERIT(hedge_ms);
+    INHERIT(overlap);
+    INHERIT(disabled);
+    INHERIT(breaker);
+    INHERIT(rate);
+    INHERIT(sem);
+    INHERIT(attempt_ms);
+    INHERIT(name);
+    INHERIT(log);
+    INHERIT(seed);
+    INHERIT(before_attempt);
+    INHERIT(after_attempt);
+    INHERIT(before_sleep);
+    INHERIT(on_give_up);
+    INHERIT(on_success);
+    INHERIT(hook_arg);
+    INHERIT(clock);
+    INHERIT(sleep);
+    if (changed->multiplier == 0) changed->multiplier = base->multiplier;
+    if (changed->hedge_percentile == 0) changed->hedge_percentile = base->hedge_percentile;
+    if (!changed->backoff && er_spec_keep(backoff_spec(base))) changed->backoff = base->backoff;
+    if (!changed->stop && er_spec_keep(stop_spec(base))) changed->stop = base->stop;
+    if (!changed->retry_if && er_spec_keep(retry_if_spec(base))) changed->retry_if = base->retry_if;
+}
+
+errand_policy *errand_policy_with_sized(const errand_policy *base, const errand_policy_opts *changes, size_t size,
+                                        const char **why_not)
+{
+    errand_policy_opts given;
+    int error = er_options(&given, sizeof given, changes, size);
+    if (base) inherit(&given, &base->given);
+    return make(&given, error, why_not);
 }
 
 static errand_policy *writable(const errand_policy *policy) /* immutable but for what is counted */
@@ -188,34 +271,34 @@ int64_t er_policy_hedge_after(const errand_policy *policy)
 
 /* ---- waits ---- */
 
-int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_view *view)
+int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_attempt_info *info)
 {
     const errand_policy_opts *how = &policy->how;
-    er_wait_from from = { .seed = seed, .before = before, .view = view };
-    if (how->wait.spec.n) return er_wait_of(&how->wait, &from);
-    bool limited = view->last && er_result_limited(view->last);
-    int64_t first = how->first_ms;
+    er_wait_from from = { .seed = seed, .before = before, .info = info };
+    if (how->backoff) return er_backoff_wait(how->backoff, &from);
+    bool limited = info->last && er_result_limited(info->last);
+    int64_t first = how->initial_ms;
     if (!first) first = limited ? FIRST_LIMITED_MS : FIRST_MS;
     if (first == ERRAND_ZERO) first = 0;
-    if (first > how->most_ms) first = how->most_ms;
-    return er_backoff_of(first, how->most_ms, how->factor, how->jitter, &from);
+    if (first > how->max_ms) first = how->max_ms;
+    return er_backoff_of(how, first, &from);
 }
 
-int64_t errand_policy_wait_ms(const errand_policy *policy, unsigned attempt, uint64_t seed)
+int64_t errand_policy_backoff_ms(const errand_policy *policy, unsigned attempt, uint64_t seed)
 {
     if (!policy || !attempt || attempt >= policy->most || policy->how.repeat == ERRAND_REPEAT_NEVER) return -1;
     const errand_policy_opts *how = &policy->how;
-    bool remembers = how->stop.spec.n || er_spec_has(&how->wait.spec, ER_WAIT_DECORRELATED) ||
-                     (!how->wait.spec.n && how->jitter == ERRAND_JITTER_DECORRELATED);
-    errand_view view = { .number = remembers ? 1 : attempt, .name = how->name };
-    for (int64_t before = -1;; view.number++) {
-        int64_t wait = er_policy_wait(policy, seed, before, &view);
-        view.upcoming_ms = wait;
-        if (how->stop.spec.n && er_stop_says(&how->stop, &view)) return -1;
-        if (view.number == attempt) return wait;
+    bool remembers = how->stop || er_spec_has(backoff_spec(how), ER_BACKOFF_DECORRELATED) ||
+                     (!how->backoff && how->jitter == ERRAND_JITTER_DECORRELATED);
+    errand_attempt_info info = { .number = remembers ? 1 : attempt, .name = how->name };
+    for (int64_t before = -1;; info.number++) {
+        int64_t wait = er_policy_wait(policy, seed, before, &info);
+        info.upcoming_ms = wait;
+        if (how->stop && er_stop_ask(how->stop, &info)) return -1;
+        if (info.number == attempt) return wait;
         before = wait;
-        if (__builtin_add_overflow(view.elapsed_ms, wait, &view.elapsed_ms)) view.elapsed_ms = INT64_MAX;
-        view.idle_ms = view.elapsed_ms;
-        view.upcoming_ms = -1;
+        if (__builtin_add_overflow(info.elapsed_ms, wait, &info.elapsed_ms)) info.elapsed_ms = INT64_MAX;
+        info.idle_ms = info.elapsed_ms;
+        info.upcoming_ms = -1;
     }
 }

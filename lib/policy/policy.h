@@ -11,7 +11,7 @@
 
 #include <errand/policy.h>
 
-#define ER_HINT_DEFAULT (-1) /* hint_most_ms: what is left, else 5 min */
+#define ER_RETRY_AFTER_DEFAULT (-1) /* retry_after_max_ms: what is left, else 5 min */
 #define ER_NO_LIMIT     UINT32_MAX
 
 struct errand_policy {
@@ -19,11 +19,12 @@ struct errand_policy {
     unsigned most;  /* attempts; ER_NO_LIMIT */
     bool plain;     /* it adds nothing to a task but being counted */
     bool own_ask;   /* after an attempt code of the user's decides or is told */
-    bool own_end;   /* so does it at the end of a failed run */
+    bool own_failure; /* so does it at the end of a failed run */
     bool repeats;   /* failures may be tried again */
     bool hedges;
     bool limited;           /* rate, sem, breaker */
-    errand_policy_opts how; /* defaults filled in; times that were 0 for "none" are ERRAND_FOREVER */
+    errand_policy_opts how;   /* defaults filled in; times that were 0 for "none" are ERRAND_FOREVER */
+    errand_policy_opts given; /* as it was made: what it owns, and what a policy made from it inherits */
     er_quantile *latency;   /* NULL: no percentile is asked for */
     char apart[ER_LINE];
     int64_t begun; /* runs: relaxed, written by who begins them */
@@ -42,8 +43,8 @@ void er_policy_tell(errand_policy *policy, const errand_result *how);
 void er_policy_end(errand_policy *policy);
 static inline void er_policy_count(uint64_t *counter) { er_add_relaxed(counter, 1); /* relaxed: a figure for people */ }
 
-/* The wait after attempt view->number, in ms, if the other side asks for nothing. */
-int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_view *view);
+/* The wait after attempt info->number, in ms, if the other side asks for nothing. */
+int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_attempt_info *info);
 
 /* How long a successful attempt took; and after how long a hedge is to begin, in ns (INT64_MAX: not known yet). */
 void er_policy_took(const errand_policy *policy, int64_t ns);

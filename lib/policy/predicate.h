@@ -4,8 +4,8 @@
 
 #include "policy/spec.h"
 
-bool er_stop_says(const errand_stop_spec *stop, const errand_view *view);
-/* view->last is neither NULL nor CANCELLED. */
-bool er_when_says(const errand_when_spec *when, const errand_view *view);
+bool er_stop_ask(const errand_stop *stop, const errand_attempt_info *info);
+/* info->last is neither NULL nor CANCELLED. */
+bool er_retry_if_ask(const errand_retry_if *retry_if, const errand_attempt_info *info);
 
 #endif

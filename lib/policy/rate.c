@@ -32,7 +32,7 @@ typedef struct er_rate_member {
     er_instant paused; /* until then */
     unsigned waiting, rearming;
     er_list line, gapped; /* gapped: those of the line with a gap */
-    uint64_t granted, left, refused;
+    uint64_t granted, withdrawn, refused;
 } er_rate_member;
 
 struct errand_rate {
@@ -233,7 +233,7 @@ bool er_rate_leave(er_turn *turn)
     er_rate_member *m = turn->member;
     if (m) {
         give_back(rate, m, turn);
-        m->left++;
+        m->withdrawn++;
     }
     er_keyed_leave(&rate->keyed);
     return m && er_timer_disarm(rate->keyed.pool, &turn->timer);
@@ -328,7 +328,7 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     er_instant after;
     er_turn *behind;
     errand_rate_stats s = {
-        m->waiting, rate->keyed.keys, m->granted, m->left, m->refused, 0, ms_until(now, m->paused)
+        m->waiting, rate->keyed.keys, m->granted, m->withdrawn, m->refused, 0, ms_until(now, m->paused)
     };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_keyed_leave(&rate->keyed);

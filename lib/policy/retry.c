@@ -12,9 +12,9 @@
 
 #include <errno.h>
 
-errand_view er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last)
+errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last)
 {
-    return (errand_view){ .number = number,
+    return (errand_attempt_info){ .number = number,
                           .elapsed_ms = (now_ns - c->began_ns) / ER_MS,
                           .idle_ms = c->idle_ms,
                           .upcoming_ms = -1,
@@ -35,8 +35,8 @@ errand_log *er_retry_log(const er_retry *c, errand_pool *pool)
 void er_retry_before(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last)
 {
     const errand_policy_opts *how = &c->policy->how;
-    errand_view view = er_retry_view(c, number, now_ns, number > 1 ? last : NULL);
-    how->before_attempt(&view, how->hook_arg);
+    errand_attempt_info info = er_retry_view(c, number, now_ns, number > 1 ? last : NULL);
+    how->before_attempt(&info, how->hook_arg);
 }
 
 void er_retry_note(er_retry *c, const er_ended *ended, int error)
@@ -53,8 +53,8 @@ void er_retry_note(er_retry *c, const er_ended *ended, int error)
 /* How long anybody is to wait because the other side asked for it, at most. */
 static int64_t hint_most(const er_retry *c, int64_t now_ns)
 {
-    int64_t most = c->policy->how.hint_most_ms, left = er_ms_until(now_ns, c->deadline_ns);
-    if (most != ER_HINT_DEFAULT) return most;
+    int64_t most = c->policy->how.retry_after_max_ms, left = er_ms_until(now_ns, c->deadline_ns);
+    if (most != ER_RETRY_AFTER_DEFAULT) return most;
     return left != INT64_MAX ? left : 300000;
 }
 
@@ -76,14 +76,14 @@ void er_retry_learn(const er_retry *c, const er_ended *ended, const errand_resul
     if (hint > 0) errand_rate_pause(rate, er_retry_key(c), hint < most ? hint : most);
 }
 
-static bool asks(const er_retry *c, const errand_view *view)
+static bool asks(const er_retry *c, const errand_attempt_info *info)
 {
     const errand_policy_opts *how = &c->policy->how;
-    const errand_result *r = view->last;
+    const errand_result *r = info->last;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
     if (r->error && how->repeat == ERRAND_REPEAT_NEVER) return false;
     if (r->error && errand_result_may_have_run(r) && how->repeat != ERRAND_REPEAT_ALWAYS) return false;
-    return how->when.spec.n ? er_when_says(&how->when, view) : errand_result_transient(r);
+    return how->retry_if ? er_retry_if_ask(how->retry_if, info) : errand_result_transient(r);
 }
 
 static bool used_up(const er_retry *c, const errand_result *r)
@@ -100,22 +100,22 @@ typedef struct refusal {
 } refusal;
 
 /* How long to wait, or why not; a refusal without words needs none. */
-static bool may_go_on(er_retry *c, errand_view *view, int64_t now_ns, const char **why, refusal *no)
+static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, const char **why, refusal *no)
 {
     const errand_policy_opts *how = &c->policy->how;
-    const errand_result *r = view->last;
+    const errand_result *r = info->last;
     errand_attempt *before = er_history_last(c->history);
     if (!c->seed) c->seed = how->seed ? how->seed : er_random();
-    int64_t wait = er_policy_wait(c->policy, c->seed, before ? before->then_waited_ms : -1, view);
+    int64_t wait = er_policy_wait(c->policy, c->seed, before ? before->then_waited_ms : -1, info);
     int64_t hint = errand_result_retry_after(r), left = er_ms_until(now_ns, c->deadline_ns);
     *why = r->error ? "backoff" : "poll";
     if (hint > wait) {
         wait = hint;
         *why = "retry-after";
     }
-    view->upcoming_ms = wait;
+    info->upcoming_ms = wait;
     if (used_up(c, r)) return false;
-    if (how->stop.spec.n && er_stop_says(&how->stop, view)) return false;
+    if (how->stop && er_stop_ask(how->stop, info)) return false;
     if (hint > hint_most(c, now_ns))
         *no = (refusal){ ERRAND_ELATE, "the other side asks for a longer wait than is allowed" };
     else if (wait >= left) *no = (refusal){ ERRAND_ELATE, "the deadline comes before the next attempt" };
@@ -137,35 +137,35 @@ static void not_done(const er_retry *c, errand_result *r)
     *r = end;
 }
 
-static void say_again(const er_retry *c, errand_log *log, const errand_view *view, const char *why)
+static void say_again(const er_retry *c, errand_log *log, const errand_attempt_info *info, const char *why)
 {
     const char *name = c->policy->how.name;
-    double seconds = (double)view->upcoming_ms / 1000;
-    if (view->last->error)
-        er_log_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name, view->number,
-                    errand_result_message(view->last), seconds, why);
+    double seconds = (double)info->upcoming_ms / 1000;
+    if (info->last->error)
+        er_log_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name, info->number,
+                    errand_result_message(info->last), seconds, why);
     else
-        er_log_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name, view->number, seconds, why);
+        er_log_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name, info->number, seconds, why);
 }
 
 er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms)
 {
     const errand_policy_opts *how = &c->policy->how;
-    errand_view view = er_retry_view(c, ended->number, ended->now_ns, r);
+    errand_attempt_info info = er_retry_view(c, ended->number, ended->now_ns, r);
     c->failed += r->error != 0;
-    bool again = asks(c, &view);
+    bool again = asks(c, &info);
     if (!again) {
         if (r->error || ended->number > 1) er_retry_note(c, ended, r->error);
         return ER_NEXT_END;
     }
-    if (how->after_attempt) how->after_attempt(&view, how->hook_arg);
+    if (how->after_attempt) how->after_attempt(&info, how->hook_arg);
     if (!ended->alone) {
         er_retry_note(c, ended, r->error);
         return ER_NEXT_OTHERS;
     }
     const char *why;
     refusal no = { 0, NULL };
-    bool goes_on = may_go_on(c, &view, ended->now_ns, &why, &no);
+    bool goes_on = may_go_on(c, &info, ended->now_ns, &why, &no);
     er_retry_note(c, ended, r->error);
     errand_attempt *note = er_history_last(c->history);
     if (!goes_on) {
@@ -175,13 +175,13 @@ er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, erra
         if (no.cause) er_result_because(r, errand_failf(no.cause, "%s", no.why));
         return ER_NEXT_END;
     }
-    if (how->before_sleep) how->before_sleep(&view, how->hook_arg);
-    say_again(c, log, &view, why);
+    if (how->before_sleep) how->before_sleep(&info, how->hook_arg);
+    say_again(c, log, &info, why);
     if (note) {
-        note->then_waited_ms = view.upcoming_ms;
+        note->then_waited_ms = info.upcoming_ms;
         note->why_waited = why;
     }
-    *wait_ms = view.upcoming_ms;
+    *wait_ms = info.upcoming_ms;
     return ER_NEXT_SLEEP;
 }
 

@@ -35,7 +35,7 @@ typedef enum er_next {
 } er_next;
 
 static inline const char *er_retry_key(const er_retry *c) { return er_context_key(c->context); }
-errand_view er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);
+errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);
 
 /* An attempt is about to be called, calls the hook. last: how the one before it has ended; NULL: none has. */
 void er_retry_before(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);

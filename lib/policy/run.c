@@ -2,7 +2,7 @@
  *
  *     TRYING --an attempt failed, the last under way--> (JUDGING) --again--> SLEEPING --> TRYING ...
  *                                                           |no
- *                                                           +--> (LAST: gave_up, fallback) --> ended --all have returned--> OVER
+ *                                                           +--> (LAST: on_success, on_give_up, fallback) --> ended --all have returned--> OVER
  *
  * What happens from outside (a limit has called back, an attempt's task ended, the timer is due, a cancel) is an event: a bit in
  * one word. Who sets a bit while no bit is set drives the run, alone, until no bit is left; so nothing else in here needs a lock, no
@@ -111,10 +111,12 @@ static void run_over(er_running *r)
 static void call_at_end(er_running *r, errand_result *result)
 {
     const errand_policy_opts *how = &r->retry.policy->how;
-    errand_result failure = er_cell_take(&r->cell);
-    errand_view view = er_retry_view(&r->retry, r->retry.number, run_now(r), &failure);
-    if (how->gave_up) how->gave_up(&view, how->hook_arg);
-    *result = how->fallback ? how->fallback(failure, how->hook_arg) : failure;
+    errand_result end = er_cell_take(&r->cell);
+    errand_attempt_info info = er_retry_view(&r->retry, r->retry.number, run_now(r), &end);
+    r->failed = end.error;
+    errand_hook_fn *hook = r->failed ? how->on_give_up : how->on_success;
+    if (hook) hook(&info, how->hook_arg);
+    *result = r->failed && how->fallback ? how->fallback(end, how->hook_arg) : end;
 }
 
 static errand_result run_last(void *arg)
@@ -128,7 +130,7 @@ static errand_result run_last(void *arg)
 
 static void run_last_ended(er_running *r, errand_result result)
 {
-    if (!result.error && r->retry.policy->how.fallback) {
+    if (r->failed && !result.error && r->retry.policy->how.fallback) {
         er_result_degrade(&result);
         er_policy_count(&r->retry.policy->degraded);
     }
@@ -140,7 +142,7 @@ static void run_last_ended(er_running *r, errand_result result)
 static void begin_task(er_running *r, er_attempt *a, er_attempt_stage stage, errand_fn *fn)
 {
     errand_task task = { .fn = fn, .arg = a, .name = r->retry.name, .detached = true };
-    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NOBODY, true, r->idle.site };
+    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->idle.site };
     er_attempt_watch(a, stage, er_task_submit(r->cell.pool, &task, &terms));
 }
 
@@ -180,8 +182,8 @@ static void run_finish(er_running *r, errand_reason reason)
         if (er_cell_may_have_run(a->input)) er_result_may_have_run(result);
         if (!lost && r->retry.policy->how.breaker) er_breaker_tell(&a->call, er_verdict_of(result));
     }
-    bool asked = result->error && r->retry.policy->own_end && errand_result_kind(result) != ERRAND_KIND_CANCELLED;
-    if (asked) begin_last(r);
+    bool asks = result->error ? r->retry.policy->own_failure : r->retry.policy->how.on_success != NULL;
+    if (asks && errand_result_kind(result) != ERRAND_KIND_CANCELLED) begin_last(r);
     else conclude(r);
 }
 
@@ -198,7 +200,7 @@ static void run_refused(er_running *r, er_attempt *a, errand_result why)
         return;
     }
     er_retry_cut_short(&r->cell.result, why);
-    run_finish(r, ERRAND_BY_NOBODY);
+    run_finish(r, ERRAND_BY_NONE);
 }
 
 static void run_begin_attempt(er_running *r, bool hedge)
@@ -212,7 +214,7 @@ static void run_begin_attempt(er_running *r, bool hedge)
     }
     if (!a) {
         er_retry_cut_short(&r->cell.result, errand_fail(ENOMEM));
-        run_finish(r, ERRAND_BY_NOBODY);
+        run_finish(r, ERRAND_BY_NONE);
         return;
     }
     if (!hedge) r->no_hedge = false;

@@ -33,7 +33,7 @@ typedef struct er_sem_member {
     unsigned owed; /* permits that are in use and no longer exist */
     unsigned waiting;
     er_list line, holders;
-    uint64_t granted, left, refused;
+    uint64_t granted, withdrawn, refused;
     int64_t longest_wait_ns;
 } er_sem_member;
 
@@ -158,7 +158,7 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place)
     if (waited) {
         er_sem_member *m = place->member;
         end_waiting(m, place);
-        m->left++;
+        m->withdrawn++;
         if (now - place->since_ns > m->longest_wait_ns) m->longest_wait_ns = now - place->since_ns;
         move_up(m, now, &t); /* it may have been the big one that held up the others */
     }
@@ -193,7 +193,7 @@ errand_pool *er_sem_pool(const errand_sem *sem) { return sem->keyed.pool; }
 
 /* ---- the fast pair ---- */
 
-bool errand_sem_try(errand_sem *sem, unsigned n)
+bool errand_sem_try_acquire(errand_sem *sem, unsigned n)
 {
     if (!sem || !n || n > INT_MAX || er_pool_dead(sem->keyed.pool)) return false;
     uint64_t seen = er_load_relaxed(&sem->plain.word); /* relaxed: the step that takes is ordered */
@@ -203,7 +203,7 @@ bool errand_sem_try(errand_sem *sem, unsigned n)
     return false;
 }
 
-int errand_sem_give(errand_sem *sem, unsigned n)
+int errand_sem_release(errand_sem *sem, unsigned n)
 {
     if (!sem || !n) return EINVAL;
     if (er_pool_dead(sem->keyed.pool)) return ERRAND_EFORKED;
@@ -354,7 +354,7 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
                            .waiting = m->waiting,
                            .keys = sem->keyed.keys,
                            .granted = m->granted,
-                           .left = m->left,
+                           .withdrawn = m->withdrawn,
                            .refused = m->refused,
                            .longest_wait_ns = m->longest_wait_ns };
     if (m->waiting) {
@@ -365,7 +365,7 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
     return er_options_give(out, size, &s, sizeof s);
 }
 
-size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_holder *at, size_t most, size_t size)
+size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at, size_t most, size_t size)
 {
     er_member *base;
     if (!sem || (!at && most) || er_keyed_find(&sem->keyed, key, &base)) return 0;
@@ -374,7 +374,7 @@ size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_holder 
     const er_list *holders = &member_of(base)->holders;
     for (er_node *n = holders->head.next; n != &holders->head; n = n->next, i++) {
         const er_sem_place *p = er_of(n, er_sem_place, node);
-        errand_holder h = { p->name, p->site, p->n, 0, (now - p->since_ns) / ER_MS };
+        errand_sem_holder h = { p->name, p->site, p->n, 0, (now - p->since_ns) / ER_MS };
         if (i < most) er_options_give((char *)at + i * size, size, &h, sizeof h);
     }
     er_keyed_leave(&sem->keyed);

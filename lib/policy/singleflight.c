@@ -25,7 +25,7 @@ typedef struct flight_member {
     uint64_t runs, shared;
 } flight_member;
 
-struct errand_flight {
+struct errand_singleflight {
     er_keyed keyed;
     const char *name;
     flight_member plain;
@@ -33,7 +33,7 @@ struct errand_flight {
 
 typedef struct journey {
     uint32_t count;        /* the run's waiter, sharers, shares of the result */
-    errand_flight *flight; /* kept */
+    errand_singleflight *flight; /* kept */
     flight_member *member; /* NULL: not under way any more. This and the next two: under the flight's lock */
     er_cell *run;          /* NULL: not yet, or not any more */
     er_list sharers;
@@ -53,7 +53,7 @@ static flight_member *member_of(er_member *m) { return er_of(m, flight_member, b
 static void release_journey(journey *j)
 {
     if (er_sub(&j->count, 1) != 1) return;
-    errand_flight *flight = j->flight;
+    errand_singleflight *flight = j->flight;
     errand_result_free(&j->result);
     er_free(j);
     er_keyed_release(&flight->keyed);
@@ -174,7 +174,7 @@ static void join(flight_member *m, journey *j, sharer *s)
     m->sharing++;
 }
 
-static void begin(errand_flight *flight, flight_member *m, journey *j)
+static void begin(errand_singleflight *flight, flight_member *m, journey *j)
 {
     j->count = 1;
     j->flight = flight;
@@ -187,7 +187,7 @@ static void begin(errand_flight *flight, flight_member *m, journey *j)
     m->runs++;
 }
 
-static errand_future *fly(errand_flight *flight, const errand_policy *policy, errand_task *task, const void *site)
+static errand_future *fly(errand_singleflight *flight, const errand_policy *policy, errand_task *task, const void *site)
 {
     errand_pool *pool = flight->keyed.pool;
     const char *key = task->key || task->detached ? task->key : errand_key();
@@ -226,7 +226,7 @@ static errand_future *fly(errand_flight *flight, const errand_policy *policy, er
     return &s->cell;
 }
 
-errand_future *errand_flight_run_sized(errand_flight *flight, const errand_policy *policy, const errand_task *task,
+errand_future *errand_singleflight_run_sized(errand_singleflight *flight, const errand_policy *policy, const errand_task *task,
                                        size_t size)
 {
     errand_task own;
@@ -248,14 +248,14 @@ static bool is_idle(er_keyed *keyed, er_member *base)
     return !member_of(base)->journey;
 }
 
-static void free_flight(er_keyed *keyed) { er_free(er_of(keyed, errand_flight, keyed)); }
+static void free_flight(er_keyed *keyed) { er_free(er_of(keyed, errand_singleflight, keyed)); }
 static const er_keyed_kind flight_kind = { sizeof(flight_member), init_member, is_idle, free_flight };
 
-errand_flight *errand_flight_new_sized(errand_pool *pool, const errand_flight_opts *opts, size_t size)
+errand_singleflight *errand_singleflight_new_sized(errand_pool *pool, const errand_singleflight_opts *opts, size_t size)
 {
-    errand_flight_opts o;
+    errand_singleflight_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    errand_flight *flight = error ? NULL : er_alloc_zero(sizeof *flight);
+    errand_singleflight *flight = error ? NULL : er_alloc_zero(sizeof *flight);
     if (!error && !flight) error = ENOMEM;
     if (!error) error = er_keyed_init(&flight->keyed, &flight_kind, pool, o.max_keys, &flight->plain.base);
     if (error) {
@@ -267,19 +267,19 @@ errand_flight *errand_flight_new_sized(errand_pool *pool, const errand_flight_op
     return flight;
 }
 
-void errand_flight_free(errand_flight *flight)
+void errand_singleflight_free(errand_singleflight *flight)
 {
     if (flight) er_keyed_release(&flight->keyed);
 }
 
-int errand_flight_stats_sized(errand_flight *flight, const char *key, errand_flight_stats *out, size_t size)
+int errand_singleflight_stats_sized(errand_singleflight *flight, const char *key, errand_singleflight_stats *out, size_t size)
 {
     er_member *base;
     if (!flight || !out) return EINVAL;
     int error = er_keyed_find(&flight->keyed, key, &base);
     if (error) return error;
     const flight_member *m = member_of(base);
-    errand_flight_stats s = { m->journey != NULL, m->sharing, m->runs, m->shared };
+    errand_singleflight_stats s = { m->journey != NULL, m->sharing, m->runs, m->shared };
     er_keyed_leave(&flight->keyed);
     return er_options_give(out, size, &s, sizeof s);
 }

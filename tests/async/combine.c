@@ -23,7 +23,7 @@ START_TEST(all_gives_every_value_at_its_place_whatever_the_order_of_ends)
     for (intptr_t i = 63; i >= 0; i--) {
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         intptr_t at = i * 5 % 64; /* each once */
-        errand_resolve(ps[at], errand_ok(as_value(at), NULL));
+        errand_promise_resolve(ps[at], errand_ok(as_value(at), NULL));
     }
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
@@ -41,7 +41,7 @@ START_TEST(freeing_the_result_frees_it_with_all_it_holds)
     errand_future *f = errand_settle(fs, 10);
     for (int i = 0; i < 10; i++) {
         errand_result end = i % 2 ? errand_failf(EIO, "%d", i) : errand_ok(&freed, free_counts);
-        errand_resolve(ps[i], end);
+        errand_promise_resolve(ps[i], end);
     }
     errand_result r = errand_await(f);
     ck_assert_uint_eq(freed, 0);
@@ -55,9 +55,9 @@ START_TEST(settle_gives_every_result_good_or_bad)
     promise(4);
     errand_future *f = errand_settle(fs, 4);
     errand_cancel(fs[2]);
-    errand_resolve(ps[0], errand_ok(NULL, NULL));
-    errand_resolve(ps[1], errand_failf(EIO, "one"));
-    errand_resolve(ps[2], errand_ok(NULL, NULL));
+    errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
+    errand_promise_resolve(ps[1], errand_failf(EIO, "one"));
+    errand_promise_resolve(ps[2], errand_ok(NULL, NULL));
     errand_promise_abandon(ps[3]);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
@@ -75,20 +75,20 @@ START_TEST(the_first_failure_cancels_the_rest_waits_for_them_and_is_the_result)
 {
     unsigned told = 0, freed = 0;
     promise(5);
-    errand_on_cancel(ps[0], free_counts, &told);
-    errand_on_cancel(ps[1], free_counts, &told);
-    errand_on_cancel(ps[4], free_counts, &told);
+    errand_promise_on_cancel(ps[0], free_counts, &told);
+    errand_promise_on_cancel(ps[1], free_counts, &told);
+    errand_promise_on_cancel(ps[4], free_counts, &told);
     errand_future *f = errand_all(fs, 5); /* 3 has no hook */
-    errand_resolve(ps[2], errand_failf(ERRAND_USER + 2, "the first"));
+    errand_promise_resolve(ps[2], errand_failf(ERRAND_USER + 2, "the first"));
     ck_assert_uint_eq(told, 3);
     for (int i = 0; i < 5; i++) {
         if (i != 2) ck_assert_int_eq(errand_promise_cancelled(ps[i]), ERRAND_BY_SIBLING);
     }
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(ps[4], errand_failf(ERRAND_USER + 4, "the second"));
-    errand_resolve(ps[1], errand_failf(ERRAND_USER + 1, "the third"));
+    errand_promise_resolve(ps[4], errand_failf(ERRAND_USER + 4, "the second"));
+    errand_promise_resolve(ps[1], errand_failf(ERRAND_USER + 1, "the third"));
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(ps[0], errand_ok(&freed, free_counts));
+    errand_promise_resolve(ps[0], errand_ok(&freed, free_counts));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ERRAND_USER + 2);
     ck_assert_str_eq(errand_result_message(&r), "the first");
@@ -144,11 +144,11 @@ END_TEST
 START_TEST(futures_that_have_ended_or_failed_to_start_may_be_among_them)
 {
     promise(2);
-    errand_resolve(ps[0], errand_ok(as_value(1), NULL));
+    errand_promise_resolve(ps[0], errand_ok(as_value(1), NULL));
     errand_future *some[] = { errand_submit(NULL, NULL, NULL), fs[0], fs[1], errand_sleep(pool, -1) };
     errand_future *f = errand_settle(some, 4);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(ps[1], errand_ok(as_value(2), NULL));
+    errand_promise_resolve(ps[1], errand_ok(as_value(2), NULL));
     errand_result r = errand_await(f);
     errand_results *all = r.value;
     ck_assert_int_eq(all->at[0].error, EINVAL);
@@ -164,12 +164,12 @@ START_TEST(cancelling_the_whole_cancels_its_inputs_and_it_ends_when_they_have)
     for (int i = 0; i < 2; i++) {
         unsigned told = 0;
         promise(3);
-        errand_on_cancel(ps[1], free_counts, &told);
+        errand_promise_on_cancel(ps[1], free_counts, &told);
         errand_future *f = i ? errand_all(fs, 3) : errand_settle(fs, 3);
         errand_cancel(f);
         ck_assert_uint_eq(told, 1);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-        errand_resolve(ps[1], errand_ok(NULL, NULL));
+        errand_promise_resolve(ps[1], errand_ok(NULL, NULL));
         errand_result r = errand_await(f);
         if (i) {
             ck_assert_int_eq(r.error, ECANCELED);
@@ -194,7 +194,7 @@ START_TEST(an_all_of_alls_ends_without_taking_stack)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     for (unsigned i = 0; i < depth; i++) f = errand_all(&f, 1);
-    errand_resolve(p, errand_failf(EIO, "deep"));
+    errand_promise_resolve(p, errand_failf(EIO, "deep"));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EIO);
     ck_assert_str_eq(errand_result_message(&r), "deep");
@@ -262,7 +262,7 @@ START_TEST(a_wide_all_ends_with_its_last)
     errand_future **futures = malloc(n * sizeof *futures);
     for (unsigned i = 0; i < n; i++) writers[i] = errand_promise_new(pool, &futures[i]);
     errand_future *f = errand_all(futures, n);
-    for (unsigned i = 0; i < n; i++) errand_resolve(writers[i], errand_ok(NULL, NULL));
+    for (unsigned i = 0; i < n; i++) errand_promise_resolve(writers[i], errand_ok(NULL, NULL));
     errand_result r = errand_await(f);
     ck_assert_uint_eq(((errand_results *)r.value)->n, n);
     errand_result_free(&r);
@@ -278,18 +278,18 @@ START_TEST(a_timeout_that_is_not_reached_changes_nothing)
     promise(1);
     errand_future *f = errand_timeout(fs[0], LONG_MS);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(ps[0], errand_ok(as_value(9), NULL));
+    errand_promise_resolve(ps[0], errand_ok(as_value(9), NULL));
     ck_assert_int_eq(as_number(errand_await(f).value), 9);
 
     promise(1);
     f = errand_timeout(fs[0], ERRAND_FOREVER);
-    errand_resolve(ps[0], errand_failf(EIO, "as it ended"));
+    errand_promise_resolve(ps[0], errand_failf(EIO, "as it ended"));
     errand_result r = errand_await(f);
     ck_assert_str_eq(errand_result_message(&r), "as it ended");
     errand_result_free(&r);
 
     promise(1);
-    errand_resolve(ps[0], errand_ok(as_value(8), NULL));
+    errand_promise_resolve(ps[0], errand_ok(as_value(8), NULL));
     ck_assert_int_eq(as_number(errand_await(errand_timeout(fs[0], 0)).value), 8); /* it has ended: that counts */
 }
 END_TEST
@@ -376,7 +376,7 @@ START_TEST(what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_th
     errand_future *f;
     errand_promise *p = errand_promise_new(own, &f);
     int seen = -1;
-    errand_on_cancel(p, look_at_outer, &seen);
+    errand_promise_on_cancel(p, look_at_outer, &seen);
     outer = errand_timeout(f, 10);
     turn(&t, own, 11);
     ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
@@ -390,8 +390,8 @@ START_TEST(the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not)
 {
     unsigned told = 0;
     promise(2);
-    errand_on_cancel(ps[0], free_counts, &told);
-    errand_on_cancel(ps[1], free_counts, &told);
+    errand_promise_on_cancel(ps[0], free_counts, &told);
+    errand_promise_on_cancel(ps[1], free_counts, &told);
     ENDS(errand_timeout(errand_all(fs, 2), 1), ETIMEDOUT);
     await_count(&told, 2);
     errand_promise_abandon(ps[0]);
@@ -413,7 +413,7 @@ START_TEST(a_timeout_beyond_the_range_of_the_clock_is_none)
 {
     promise(1);
     errand_future *f = errand_timeout(errand_timeout(fs[0], ERRAND_FOREVER / 2), ERRAND_FOREVER - 1);
-    errand_resolve(ps[0], errand_ok(&pool, NULL));
+    errand_promise_resolve(ps[0], errand_ok(&pool, NULL));
     errand_result r = errand_await(f);
     ck_assert_ptr_eq(r.value, &pool);
 }
@@ -463,15 +463,15 @@ START_TEST(a_failure_that_leaves_others_behind_may_have_run)
     await_event(&held.began);
     promise(1);
     errand_future *race = errand_race((errand_future *[]){ running, fs[0] }, 2);
-    errand_resolve(ps[0], errand_fail(ECONNREFUSED));
+    errand_promise_resolve(ps[0], errand_fail(ECONNREFUSED));
     errand_result r = errand_await(race);
     ck_assert_int_eq(r.error, ECONNREFUSED);
     ck_assert(errand_result_may_have_run(&r));
     errand_result_free(&r);
     promise(2);
     errand_future *any = errand_any(fs, 2);
-    errand_resolve(ps[0], errand_fail_as(EIO, ERRAND_KIND_NETWORK, -1, true, "lost"));
-    errand_resolve(ps[1], errand_fail(ECONNREFUSED));
+    errand_promise_resolve(ps[0], errand_fail_as(EIO, ERRAND_KIND_NETWORK, -1, true, "lost"));
+    errand_promise_resolve(ps[1], errand_fail(ECONNREFUSED));
     r = errand_await(any);
     ck_assert_int_eq(r.error, ECONNREFUSED);
     ck_assert(errand_result_may_have_run(&r)); /* one of them */

@@ -21,7 +21,7 @@ static void shut_pools(void)
 
 /* ---- log fields ---- */
 
-static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_here(), NULL); }
+static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_current(), NULL); }
 static errand_result fields_then(errand_result in, void *arg)
 {
     errand_result_free(&in);
@@ -41,7 +41,7 @@ static void all_find(errand_log_fields *fields)
 
 static errand_result puts_its_own(void *outer)
 {
-    ck_assert_ptr_eq(errand_log_fields_here(), outer);
+    ck_assert_ptr_eq(errand_log_fields_current(), outer);
     errand_log_fields *mine = errand_log_fields_new(outer, errand_kv("part", "%d"), 2);
     errand_log_fields_free(errand_log_fields_swap(errand_log_fields_keep(mine)));
     all_find(mine);
@@ -55,7 +55,7 @@ START_TEST(log_fields_travel_with_what_is_submitted)
     ck_assert_ptr_null(errand_log_fields_swap(errand_log_fields_keep(fields)));
     all_find(fields);
     ENDS(errand_submit(pool, puts_its_own, fields), 0);
-    ck_assert_ptr_eq(errand_log_fields_here(), fields);
+    ck_assert_ptr_eq(errand_log_fields_current(), fields);
     errand_log_fields_free(errand_log_fields_swap(NULL));
     ck_assert_ptr_null(value_of(errand_submit(pool, fields_here, NULL))); /* on the same worker */
     all_find(NULL);
@@ -252,7 +252,7 @@ START_TEST(what_is_not_begun_in_time_ends_unrun_and_what_is_begun_in_time_is_lef
     happen(&h[0].go);
     r = errand_await(begun);
     ck_assert_int_eq(r.error, EIO); /* nobody told it anything */
-    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
     errand_result_free(&r);
 }
 END_TEST

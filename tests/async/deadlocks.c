@@ -232,7 +232,7 @@ START_TEST(a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle)
     errand_future *f = chained_task(poor, &c, "patient");
     happen(&c.go);
     ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* somebody outside may resolve it */
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     close_pool(poor);
     ck_assert_str_eq(heard_text(&two.said), "");

@@ -73,7 +73,7 @@ START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
     ck_assert_msg(dump_has(pool, "told to end: caller"), "%s", dump_text);
     errand_cancel(fs[3]);
     ck_assert(!dump_has(pool, "larva"));
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     for (int i = 0; i < 2; i++) happen(&h[i].go);
     for (int i = 0; i < 4; i++) errand_drop(fs[i]);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
@@ -251,7 +251,7 @@ START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
     for (volatile int left = 3; left > 0; left--) drop_a_combination();
     ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): the purse is lost"), 1);
     errand_future *f;
-    errand_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
+    errand_promise_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
     errand_drop(f);
     ck_assert_uint_eq(heard_times(&said, "not kept"), 1);
 }

@@ -58,10 +58,10 @@ START_TEST(a_shield_hides_that_the_task_is_told_and_leaving_shows_it_again)
     ck_assert_int_eq(s.codes[0], ECANCELED);
     ck_assert_int_eq(s.reasons[0], ERRAND_BY_CALLER);
     ck_assert(!happened(&s.at[1]));
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     errand_result r = errand_await(f);
     ck_assert_int_eq(s.codes[1], 0);
-    ck_assert_int_eq(s.reasons[1], ERRAND_BY_NOBODY);
+    ck_assert_int_eq(s.reasons[1], ERRAND_BY_NONE);
     ck_assert_int_eq(s.codes[2], ECANCELED);
     ck_assert_int_eq(s.reasons[2], ERRAND_BY_CALLER);
     ck_assert_int_eq(r.error, ECANCELED);
@@ -91,8 +91,8 @@ START_TEST(a_cancel_that_comes_while_shielded_wakes_nobody_and_is_heard_after)
     await_event(&s.began);
     errand_cancel(f);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NOBODY); /* nor was it passed on */
-    errand_resolve(p, errand_ok(NULL, NULL));
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE); /* nor was it passed on */
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0); /* a late success stands */
     ck_assert_int_eq(s.codes[0], 0);
     ck_assert_int_eq(s.reasons[1], ERRAND_BY_CALLER);
@@ -158,7 +158,7 @@ START_TEST(frames_nest_and_the_nearest_limit_counts)
     ck_assert_int_eq(s.left[0], 1000);
     ck_assert_int_eq(s.left[1], 50);
     ck_assert_int_eq(s.left[2], 20);
-    ck_assert_int_eq(s.reasons[2], ERRAND_BY_NOBODY);
+    ck_assert_int_eq(s.reasons[2], ERRAND_BY_NONE);
     while (!happened(&s.at[3])) turn(&now, pool, 1); /* it parks when it parks */
     ENDS(f, 0);
     ck_assert_int_eq(s.codes[3], ETIMEDOUT);
@@ -260,7 +260,7 @@ START_TEST(a_frame_outside_of_any_task_limits_waits_on_the_machines_clock)
     ENDS(f, ETIMEDOUT);
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL);
     errand_leave(&frame);
-    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE);
     ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
     errand_promise_abandon(p);
     close_pool(real);

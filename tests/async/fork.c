@@ -53,8 +53,8 @@ static int everything_answers(void)
     errand_future *f = NULL;
     if (errand_promise_new(pool, &f) || code_of(f) != ERRAND_EFORKED) return 11;
     if (errand_promise_cancelled(promise)) return 12;
-    errand_on_cancel(promise, free_counts, &freed);
-    errand_resolve(promise, errand_ok(&freed, free_counts));
+    errand_promise_on_cancel(promise, free_counts, &freed);
+    errand_promise_resolve(promise, errand_ok(&freed, free_counts));
     if (freed != 2) return 13;
     if (code_of(promised) != ERRAND_EFORKED) return 14;
     errand_result r = errand_await(ended); /* what had ended before is there */
@@ -289,9 +289,9 @@ static errand_pool *at_a_cancel(void)
     errand_future *f;
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, fork_here, NULL);
+    errand_promise_on_cancel(p, fork_here, NULL);
     ENDS(errand_submit(pool, cancel_and_note, f), 0);
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     return pool;
 }

@@ -28,7 +28,7 @@ START_TEST(waiting_leaves_the_future_mine)
     errand_promise *p = errand_promise_new(pool, &f);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);
-    errand_resolve(p, errand_ok(as_value(4), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(4), NULL));
     ck_assert_int_eq(errand_wait(f, 0), 0);
     ck_assert_int_eq(errand_wait(f, ERRAND_FOREVER), 0);
     ck_assert_int_eq(as_number(errand_await(f).value), 4);
@@ -37,7 +37,7 @@ END_TEST
 
 static void *resolve_later(void *p)
 {
-    errand_resolve(p, errand_ok(as_value(6), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(6), NULL));
     return NULL;
 }
 
@@ -149,7 +149,7 @@ START_TEST(only_looking_and_taking_what_has_ended_are_no_waits)
     errand_pool *other = pool;
     pool = one;
     w.p = errand_promise_new(pool, &w.f);
-    errand_resolve(w.p, errand_ok(as_value(3), NULL));
+    errand_promise_resolve(w.p, errand_ok(as_value(3), NULL));
     errand_future *f = errand_submit(pool, told_from_the_start, &w);
     await_event(&w.began);
     errand_cancel(f);
@@ -179,10 +179,10 @@ START_TEST(a_then_gets_the_result_and_gives_the_next)
     errand_promise *p = errand_promise_new(pool, &f);
     f = errand_then(errand_then(f, add_one, as_value(1)), add_one, as_value(10));
     ck_assert_uint_eq(thens, 0);
-    errand_resolve(p, errand_ok(as_value(100), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(100), NULL));
     ck_assert_int_eq(as_number(errand_await(f).value), 111);
     p = errand_promise_new(pool, &f);
-    errand_resolve(p, errand_fail(EIO));
+    errand_promise_resolve(p, errand_fail(EIO));
     ENDS(errand_then(f, add_one, NULL), EIO); /* of what has ended already */
     ck_assert_uint_eq(thens, 3);
 }
@@ -192,7 +192,7 @@ static pthread_t then_thread;
 static errand_result note_thread(errand_result in, void *arg)
 {
     then_thread = pthread_self();
-    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE);
     (void)arg;
     return in;
 }
@@ -202,7 +202,7 @@ START_TEST(a_then_runs_on_a_worker_never_on_the_stack_of_its_cause)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     f = errand_then(f, note_thread, NULL);
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     ck_assert(!pthread_equal(then_thread, pthread_self()));
 }
@@ -250,7 +250,7 @@ START_TEST(a_dropped_then_is_called_all_the_same)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     errand_drop(errand_then(f, add_one, NULL));
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     await_count(&thens, 1);
 }
 END_TEST
@@ -280,9 +280,9 @@ START_TEST(a_then_may_return_later)
     errand_future *first, *second;
     errand_promise *a = errand_promise_new(pool, &first), *b = errand_promise_new(pool, &second);
     errand_future *f = errand_then(first, go_on_later, second);
-    errand_resolve(a, errand_ok(NULL, NULL));
+    errand_promise_resolve(a, errand_ok(NULL, NULL));
     ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);
-    errand_resolve(b, errand_ok(as_value(12), NULL));
+    errand_promise_resolve(b, errand_ok(as_value(12), NULL));
     ck_assert_int_eq(as_number(errand_await(f).value), 12);
 }
 END_TEST
@@ -293,7 +293,7 @@ START_TEST(a_million_thens_take_no_stack)
     errand_promise *p = errand_promise_new(pool, &f);
     unsigned n = scaled(1000000);
     for (unsigned i = 0; i < n; i++) f = errand_then(f, add_one, as_value(1));
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ck_assert_int_eq(as_number(errand_await(f).value), n);
     ck_assert_uint_eq(thens, n);
 }

@@ -99,7 +99,7 @@ START_TEST(a_then_is_called_though_no_thread_can_be_started)
     errand_promise *p = errand_promise_new(pool, &f);
     f = errand_then(f, count_then, NULL);
     no_more_threads();
-    errand_resolve(p, errand_ok(as_value(2), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(2), NULL));
     threads_again();
     ck_assert_int_eq(as_number(errand_await(f).value), 2);
     ck_assert_uint_eq(thens, 1);
@@ -171,7 +171,7 @@ START_TEST(where_residents_have_all_threads_what_waits_fails)
     no_more_threads();
     errand_future *task = errand_submit(pool, nothing, NULL);
     int error = er_service_start(pool, &second.service);
-    errand_resolve(p, errand_ok(as_value(2), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(2), NULL));
     threads_again();
     ENDS(task, EAGAIN);
     ck_assert_int_eq(error, EAGAIN);

@@ -428,7 +428,7 @@ typedef struct meeting {
 static errand_result await_meeting(void *arg) { return errand_await(((meeting *)arg)->f); }
 static errand_result resolve_meeting(void *arg)
 {
-    errand_resolve(((meeting *)arg)->p, errand_ok(NULL, NULL));
+    errand_promise_resolve(((meeting *)arg)->p, errand_ok(NULL, NULL));
     return errand_ok(NULL, NULL);
 }
 

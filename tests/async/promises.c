@@ -15,8 +15,8 @@ START_TEST(a_resolved_promise_ends_its_future)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NOBODY);
-    errand_resolve(p, errand_ok(as_value(5), NULL));
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE);
+    errand_promise_resolve(p, errand_ok(as_value(5), NULL));
     ck_assert_int_eq(errand_wait(f, 0), 0);
     ck_assert_int_eq(as_number(errand_await(f).value), 5);
 }
@@ -49,11 +49,11 @@ END_TEST
 START_TEST(nothing_is_harmless)
 {
     unsigned freed = 0;
-    errand_resolve(NULL, errand_ok(&freed, free_counts));
+    errand_promise_resolve(NULL, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
     errand_promise_abandon(NULL);
-    ck_assert_int_eq(errand_promise_cancelled(NULL), ERRAND_BY_NOBODY);
-    errand_on_cancel(NULL, free_counts, &freed);
+    ck_assert_int_eq(errand_promise_cancelled(NULL), ERRAND_BY_NONE);
+    errand_promise_on_cancel(NULL, free_counts, &freed);
     ck_assert_uint_eq(freed, 1);
 }
 END_TEST
@@ -66,7 +66,7 @@ START_TEST(without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses)
     errand_cancel(f);
     ck_assert_int_eq(errand_wait(f, 0), 0);
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_CALLER);
-    errand_resolve(p, errand_ok(&freed, free_counts));
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ECANCELED);
@@ -79,14 +79,14 @@ START_TEST(with_a_hook_a_cancel_tells_it_once_and_the_writer_ends_it)
     errand_future *f;
     unsigned told = 0;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, free_counts, &told);
+    errand_promise_on_cancel(p, free_counts, &told);
     ck_assert_uint_eq(told, 0);
     errand_cancel(f);
     ck_assert_uint_eq(told, 1); /* on this very thread */
     errand_cancel(f);
     ck_assert_uint_eq(told, 1);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(p, errand_ok(as_value(3), NULL)); /* a late success stands */
+    errand_promise_resolve(p, errand_ok(as_value(3), NULL)); /* a late success stands */
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
     ck_assert_int_eq(as_number(r.value), 3);
@@ -99,7 +99,7 @@ START_TEST(the_value_of_a_dropped_promise_is_freed)
     unsigned freed = 0;
     errand_promise *p = errand_promise_new(pool, &f);
     errand_drop(f);
-    errand_resolve(p, errand_ok(&freed, free_counts));
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
 }
 END_TEST
@@ -109,17 +109,17 @@ START_TEST(a_hook_set_after_the_cancel_runs_at_once)
     errand_future *f;
     unsigned first = 0, second = 0, third = 0;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, free_counts, &first);
+    errand_promise_on_cancel(p, free_counts, &first);
     errand_cancel(f);
-    errand_on_cancel(p, free_counts, &second);
+    errand_promise_on_cancel(p, free_counts, &second);
     ck_assert_uint_eq(first, 1);
     ck_assert_uint_eq(second, 1);
-    errand_resolve(p, errand_fail(EIO));
+    errand_promise_resolve(p, errand_fail(EIO));
     ENDS(f, EIO);
 
     p = errand_promise_new(pool, &f); /* ended already when the hook comes */
     errand_cancel(f);
-    errand_on_cancel(p, free_counts, &third);
+    errand_promise_on_cancel(p, free_counts, &third);
     ck_assert_uint_eq(third, 1);
     ENDS(f, ECANCELED);
     errand_promise_abandon(p);
@@ -131,17 +131,17 @@ START_TEST(a_hook_can_be_replaced_and_taken_away)
     errand_future *f;
     unsigned first = 0, second = 0;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, free_counts, &first);
-    errand_on_cancel(p, free_counts, &second);
+    errand_promise_on_cancel(p, free_counts, &first);
+    errand_promise_on_cancel(p, free_counts, &second);
     errand_cancel(f);
     ck_assert_uint_eq(first, 0);
     ck_assert_uint_eq(second, 1);
-    errand_resolve(p, errand_fail(EIO));
+    errand_promise_resolve(p, errand_fail(EIO));
     ENDS(f, EIO);
 
     p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, free_counts, &first);
-    errand_on_cancel(p, NULL, NULL);
+    errand_promise_on_cancel(p, free_counts, &first);
+    errand_promise_on_cancel(p, NULL, NULL);
     errand_cancel(f);
     ck_assert_uint_eq(first, 0);
     ENDS(f, ECANCELED); /* as one without a hook */
@@ -149,19 +149,19 @@ START_TEST(a_hook_can_be_replaced_and_taken_away)
 }
 END_TEST
 
-static void resolve_it(void *arg) { errand_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped")); }
+static void resolve_it(void *arg) { errand_promise_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped")); }
 
 START_TEST(a_hook_may_resolve)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, resolve_it, p);
+    errand_promise_on_cancel(p, resolve_it, p);
     errand_cancel(f);
     ENDS(f, ERRAND_USER + 1);
 
-    p = errand_promise_new(pool, &f); /* when it is cancelled before, from inside errand_on_cancel */
+    p = errand_promise_new(pool, &f); /* when it is cancelled before, from inside errand_promise_on_cancel */
     errand_cancel(f);
-    errand_on_cancel(p, resolve_it, p);
+    errand_promise_on_cancel(p, resolve_it, p);
     ENDS(f, ECANCELED);
 }
 END_TEST
@@ -169,15 +169,15 @@ END_TEST
 static unsigned inner_told;
 static void hook_again_and_resolve(void *p)
 {
-    errand_on_cancel(p, free_counts, &inner_told); /* it is cancelled: runs at once */
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_on_cancel(p, free_counts, &inner_told); /* it is cancelled: runs at once */
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
 }
 
 START_TEST(a_hook_may_replace_itself_and_then_resolve)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, hook_again_and_resolve, p);
+    errand_promise_on_cancel(p, hook_again_and_resolve, p);
     errand_cancel(f);
     ck_assert_uint_eq(inner_told, 1);
     ENDS(f, 0);
@@ -203,12 +203,12 @@ START_TEST(timeout_of_a_promise_with_a_hook_tells_it_and_leaves_it_behind)
     unsigned told = 0, freed = 0;
     errand_pool_stats s;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, free_counts, &told);
+    errand_promise_on_cancel(p, free_counts, &told);
     ENDS(errand_timeout(f, 1), ETIMEDOUT);
     await_count(&told, 1);
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_le(s.abandoned, 1);
-    errand_resolve(p, errand_ok(&freed, free_counts));
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1); /* its late value */
     do ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     while (s.abandoned); /* the timer's thread may still be about to count it out */
@@ -255,12 +255,12 @@ static void *write_them(void *unused)
 {
     for (unsigned i = 0; i < n_bouts; i++) {
         bout *r = &bouts[i];
-        if (i % 3) errand_on_cancel(r->p, hook, r);
+        if (i % 3) errand_promise_on_cancel(r->p, hook, r);
         meet(r, 3);
-        if (i % 3 == 0) errand_on_cancel(r->p, hook, r);
-        if (i % 5 == 0) errand_on_cancel(r->p, hook, r);
-        if (i % 7 == 0) errand_on_cancel(r->p, NULL, NULL);
-        errand_resolve(r->p, errand_ok(r, NULL));
+        if (i % 3 == 0) errand_promise_on_cancel(r->p, hook, r);
+        if (i % 5 == 0) errand_promise_on_cancel(r->p, hook, r);
+        if (i % 7 == 0) errand_promise_on_cancel(r->p, NULL, NULL);
+        errand_promise_resolve(r->p, errand_ok(r, NULL));
         __atomic_store_n(&r->over, 1, __ATOMIC_SEQ_CST);
         ck_assert_uint_eq(__atomic_load_n(&r->running, __ATOMIC_SEQ_CST), 0);
     }

@@ -17,7 +17,7 @@ static void promises(void)
 {
     for (int i = 0; i < N; i++) {
         ps[i] = errand_promise_new(pool, &fs[i]);
-        errand_on_cancel(ps[i], only_hear, NULL);
+        errand_promise_on_cancel(ps[i], only_hear, NULL);
     }
 }
 
@@ -32,9 +32,9 @@ START_TEST(any_is_the_first_success_and_tells_which)
 {
     promises();
     errand_future *f = errand_any(fs, N);
-    errand_resolve(ps[0], errand_fail(EIO));
+    errand_promise_resolve(ps[0], errand_fail(EIO));
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* a failure decides nothing */
-    errand_resolve(ps[2], errand_ok(as_value(22), NULL));
+    errand_promise_resolve(ps[2], errand_ok(as_value(22), NULL));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
     ck_assert_int_eq(as_number(r.value), 22);
@@ -53,9 +53,9 @@ START_TEST(losers_have_been_told_before_anybody_hears_of_the_winner)
     for (int way = 0; way < 2; way++) {
         int seen = -1;
         promises();
-        errand_on_cancel(ps[2], look_at_outer, &seen);
+        errand_promise_on_cancel(ps[2], look_at_outer, &seen);
         outer = way ? errand_race(fs, N) : errand_any(fs, N);
-        errand_resolve(ps[0], errand_ok(NULL, NULL));
+        errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
         ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
         ENDS(outer, 0);
         errand_promise_abandon(ps[1]);
@@ -69,12 +69,12 @@ START_TEST(a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_f
     unsigned freed = 0;
     promises();
     errand_future *f = errand_any(fs, N);
-    errand_resolve(ps[1], errand_ok(NULL, NULL));
+    errand_promise_resolve(ps[1], errand_ok(NULL, NULL));
     ENDS(f, 0);
     ck_assert_uint_eq(left_behind(), 2);
-    errand_resolve(ps[0], errand_ok(&freed, free_counts));
+    errand_promise_resolve(ps[0], errand_ok(&freed, free_counts));
     ck_assert_uint_eq(left_behind(), 1);
-    errand_resolve(ps[2], errand_ok(&freed, free_counts));
+    errand_promise_resolve(ps[2], errand_ok(&freed, free_counts));
     ck_assert_uint_eq(left_behind(), 0);
     ck_assert_uint_eq(freed, 2);
 }
@@ -84,9 +84,9 @@ START_TEST(if_all_fail_any_is_the_last_failure_with_the_others_behind_it)
 {
     promises();
     errand_future *f = errand_any(fs, N);
-    errand_resolve(ps[2], errand_fail(ENOENT));
-    errand_resolve(ps[0], errand_failf(EIO, "in words"));
-    errand_resolve(ps[1], errand_failf(EPERM, "the last"));
+    errand_promise_resolve(ps[2], errand_fail(ENOENT));
+    errand_promise_resolve(ps[0], errand_failf(EIO, "in words"));
+    errand_promise_resolve(ps[1], errand_failf(EPERM, "the last"));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EPERM);
     ck_assert_str_eq(errand_result_message(&r), "the last");
@@ -117,7 +117,7 @@ START_TEST(race_is_the_first_to_end_good_or_bad)
 {
     promises();
     errand_future *f = errand_race(fs, N);
-    errand_resolve(ps[1], errand_failf(EIO, "first"));
+    errand_promise_resolve(ps[1], errand_failf(EIO, "first"));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EIO);
     ck_assert_uint_eq(errand_result_index(&r), 1);
@@ -126,10 +126,10 @@ START_TEST(race_is_the_first_to_end_good_or_bad)
     ck_assert_uint_eq(left_behind(), 2);
     for (int i = 0; i < N; i += 2) {
         ck_assert_int_eq(errand_promise_cancelled(ps[i]), ERRAND_BY_SIBLING);
-        errand_resolve(ps[i], errand_ok(NULL, NULL));
+        errand_promise_resolve(ps[i], errand_ok(NULL, NULL));
     }
     promises();
-    errand_resolve(ps[2], errand_ok(as_value(5), NULL)); /* before the race has begun */
+    errand_promise_resolve(ps[2], errand_ok(as_value(5), NULL)); /* before the race has begun */
     r = errand_await(errand_race(fs, N));
     ck_assert_int_eq(as_number(r.value), 5);
     ck_assert_uint_eq(errand_result_index(&r), 2);
@@ -183,7 +183,7 @@ START_TEST(a_loser_that_is_queued_is_taken_out_and_one_that_runs_is_told)
     await_event(&h.began);
     three[1] = errand_submit_task(one, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts });
     f = errand_any(three, 3);
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0); /* now, though h is deaf */
     ck_assert_uint_eq(freed, 1);
     happen(&h.go);
@@ -198,9 +198,9 @@ START_TEST(a_cancel_of_a_shield_stops_there)
     promises();
     errand_future *f = errand_shield(fs[0]);
     errand_cancel(f);
-    ck_assert_int_eq(errand_promise_cancelled(ps[0]), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_promise_cancelled(ps[0]), ERRAND_BY_NONE);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(ps[0], errand_ok(as_value(3), NULL));
+    errand_promise_resolve(ps[0], errand_ok(as_value(3), NULL));
     ck_assert_int_eq(as_number(errand_await(f).value), 3);
     errand_promise_abandon(ps[1]);
     errand_promise_abandon(ps[2]);
@@ -217,8 +217,8 @@ START_TEST(a_timeout_around_a_shield_ends_now_and_what_is_inside_goes_on)
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
     errand_result_free(&r);
-    ck_assert_int_eq(errand_promise_cancelled(ps[0]), ERRAND_BY_NOBODY);
-    errand_resolve(ps[0], errand_ok(&freed, free_counts));
+    ck_assert_int_eq(errand_promise_cancelled(ps[0]), ERRAND_BY_NONE);
+    errand_promise_resolve(ps[0], errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
     ENDS(errand_shield(NULL), EINVAL);
     ENDS(errand_shield(errand_submit(NULL, NULL, NULL)), EINVAL); /* ends as it has ended */
@@ -239,7 +239,7 @@ typedef struct contest {
 static errand_result resolve_one(void *arg)
 {
     contest *c = arg;
-    errand_resolve(c->p, c->result < 0 ? errand_fail(EIO) : errand_ok(as_value(c->result), NULL));
+    errand_promise_resolve(c->p, c->result < 0 ? errand_fail(EIO) : errand_ok(as_value(c->result), NULL));
     return errand_ok(NULL, NULL);
 }
 

@@ -265,7 +265,7 @@ START_TEST(thens_are_called_though_a_straggler_holds_the_only_worker)
     f = errand_then(f, count_then, &thens);
     held = errand_submit(pool, hold_worker, &h);
     await_event(&h.began);
-    errand_resolve(p, errand_ok(as_value(4), NULL)); /* the then is queued, and the worker will not come */
+    errand_promise_resolve(p, errand_ok(as_value(4), NULL)); /* the then is queued, and the worker will not come */
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
     errand_result r = errand_await(f);
     ck_assert_uint_eq(thens, 1);
@@ -294,7 +294,7 @@ START_TEST(continuations_after_close_run_on_the_thread_that_finds_it_closed)
     for (unsigned i = 0; i < n; i++) f = errand_then(f, note_thread, &thens);
     close_pool(pool); /* an unresolved promise is no work */
     f = errand_then(f, note_thread, &thens);
-    errand_resolve(p, errand_ok(as_value(2), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(2), NULL));
     ck_assert_uint_eq(thens, n + 1);
     ck_assert(pthread_equal(then_thread, pthread_self()));
     ck_assert_int_eq(as_number(errand_await(f).value), 2);
@@ -308,7 +308,7 @@ typedef struct bridge {
 static errand_result cross_bridge(errand_result in, void *arg)
 {
     bridge *b = arg;
-    errand_resolve(b->p, errand_ok(NULL, NULL)); /* its watchers must hear of it now, not when this returns */
+    errand_promise_resolve(b->p, errand_ok(NULL, NULL)); /* its watchers must hear of it now, not when this returns */
     ck_assert_int_eq(errand_await(b->f).error, 0);
     return in;
 }
@@ -325,7 +325,7 @@ START_TEST(a_then_that_runs_without_its_pool_may_resolve_and_await)
     errand_promise *p = errand_promise_new(pool, &f);
     f = errand_then(f, cross_bridge, &b);
     close_pool(pool);
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     ck_assert_uint_eq(thens, 1);
     close_pool(other);
@@ -341,7 +341,7 @@ START_TEST(futures_outlive_their_pool_and_what_is_made_of_them_fails)
     ENDS(errand_timeout(f, 1000), EINVAL);
     errand_promise_abandon(p);
     ck_assert_int_eq(errand_wait(g, 1), ETIMEDOUT);
-    errand_resolve(q, errand_ok(as_value(1), NULL));
+    errand_promise_resolve(q, errand_ok(as_value(1), NULL));
     ck_assert_int_eq(as_number(errand_await(g).value), 1);
 }
 END_TEST
@@ -356,7 +356,7 @@ static void *resolve_all(void *arg)
 {
     resolver *r = arg;
     while (!count_of(&r->go)) sched_yield();
-    for (int i = 0; i < 16; i++) errand_resolve(r->ps[i], errand_ok(NULL, NULL));
+    for (int i = 0; i < 16; i++) errand_promise_resolve(r->ps[i], errand_ok(NULL, NULL));
     return NULL;
 }
 
@@ -488,7 +488,7 @@ START_TEST(a_then_behind_a_straggler_is_called_elsewhere_and_told_of_the_shutdow
     await_event(&h.began);
     errand_promise *p = errand_promise_new(pool, &f), *q = errand_promise_new(pool, &never);
     errand_drop(errand_then(f, await_it, never));
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
     await_event(&then_ended); /* the only worker is held still */
     ck_assert_uint_eq(then_error, ECANCELED);

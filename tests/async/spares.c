@@ -96,7 +96,7 @@ START_TEST(while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more
     errand_pool_stats s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_eq(s.queued, 2);
-    for (int i = 0; i < N + 2; i++) errand_resolve(ps[i], errand_ok(NULL, NULL));
+    for (int i = 0; i < N + 2; i++) errand_promise_resolve(ps[i], errand_ok(NULL, NULL));
     ENDS(errand_all(fs, N + 2), 0);
     close_pool(pool);
     ck_assert_uint_eq(t.started, N);
@@ -119,7 +119,7 @@ START_TEST(ERRAND_NO_SPARES_lends_none)
     await_event(&g[0].begun);
     ENDS(errand_sleep(pool, 30), 0);
     ck_assert(!happened(&g[1].begun));
-    for (int i = 0; i < 2; i++) errand_resolve(ps[i], errand_ok(NULL, NULL));
+    for (int i = 0; i < 2; i++) errand_promise_resolve(ps[i], errand_ok(NULL, NULL));
     ENDS(errand_all(fs, 2), 0);
     close_pool(pool);
     ck_assert_uint_eq(t.started, 1);
@@ -247,7 +247,7 @@ START_TEST(DROP_OLDEST_ends_the_one_that_waited_longest_and_never_a_continuation
     fill(&f, ERRAND_WHEN_FULL_DROP_OLDEST, 3);
     errand_promise *p = errand_promise_new(f.pool, &sequel);
     sequel = errand_then(sequel, pass_on, NULL);
-    errand_resolve(p, errand_ok(as_value(5), NULL)); /* the oldest of all that is queued */
+    errand_promise_resolve(p, errand_ok(as_value(5), NULL)); /* the oldest of all that is queued */
     for (int i = 0; i < N; i++) {
         fs[i] = errand_submit_task(f.pool, &(errand_task){ .fn = number, .arg = &freed[i], .free = free_counts });
         ck_assert_uint_eq(freed[i < 3 ? N - 1 : i - 3], i < 3 ? 0 : 1);
@@ -368,7 +368,7 @@ static errand_result await_another(errand_result in, void *arg)
 
 static errand_result resolve_it(void *promise)
 {
-    errand_resolve(promise, errand_ok(NULL, NULL));
+    errand_promise_resolve(promise, errand_ok(NULL, NULL));
     return errand_ok(NULL, NULL);
 }
 
@@ -407,7 +407,7 @@ START_TEST(so_may_a_watcher)
     errand_promise *promise = errand_promise_new(a.pool, &f);
     a.watcher = (errand_watcher){ .fn = await_in_watcher, .arg = &a };
     ck_assert_int_eq(errand_watch(f, &a.watcher), 0);
-    errand_resolve(promise, errand_ok(NULL, NULL));
+    errand_promise_resolve(promise, errand_ok(NULL, NULL));
     await_event(&a.done);
     ENDS(f, 0);
     close_pool(a.pool);

@@ -55,7 +55,7 @@ static void make(unsigned i)
     errand_future *f;
     if (i % 3 == 0) {
         t->p = errand_promise_new(pool, &f);
-        if (i % 2) errand_on_cancel(t->p, hook, t);
+        if (i % 2) errand_promise_on_cancel(t->p, hook, t);
     } else {
         errand_task task = { .fn = run_target, .arg = t, .free = free_target, .within_ms = i % 4 == 1 ? 1 + i % 3 : 0 };
         f = errand_submit_task(pool, &task);
@@ -86,7 +86,7 @@ static void *resolve_all(void *which)
         come(t);
         if (!t->p || (i / 3) % 2 != (unsigned)as_number(which)) continue;
         if (i % 5 == 0) errand_promise_abandon(t->p);
-        else errand_resolve(t->p, make_value(t));
+        else errand_promise_resolve(t->p, make_value(t));
     }
     return NULL;
 }
@@ -162,7 +162,7 @@ static void *resolve_in_time(void *unused)
 {
     for (unsigned i = 0; i < n_targets; i++) {
         while (count_of(&targets[i].gate) == 0) sched_yield();
-        errand_resolve(targets[i].p, make_value(&targets[i]));
+        errand_promise_resolve(targets[i].p, make_value(&targets[i]));
     }
     return unused;
 }
@@ -306,7 +306,7 @@ START_TEST(tasks_that_go_on_later_may_be_submitted_while_the_pool_closes)
         close_pool(pool);
         for (int i = 0; i < SUBMITTERS; i++) pthread_join(threads[i], NULL);
         for (unsigned i = 0; i < late.n && i < sizeof late.kept / sizeof *late.kept; i++)
-            errand_resolve(late.kept[i], errand_ok(NULL, NULL));
+            errand_promise_resolve(late.kept[i], errand_ok(NULL, NULL));
         errand_promise_abandon(late.keeps);
         errand_drop(keeper);
         nothing_is_left();

@@ -185,7 +185,7 @@ START_TEST(ECANCELED_from_a_task_that_nobody_cancelled_is_an_ordinary_failure)
     happen(&h.go);
     errand_result r = errand_await(errand_submit(pool, hold_worker, &h));
     ck_assert_int_eq(r.error, ECANCELED);
-    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
     errand_result_free(&r);
     close_pool(pool);
 }
@@ -194,7 +194,7 @@ END_TEST
 static errand_result listen_for_it(void *arg)
 {
     hold *h = arg;
-    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE);
     hold_worker(h);
     return errand_ok(as_value(errand_cancelled()), NULL);
 }
@@ -209,7 +209,7 @@ START_TEST(a_running_task_sees_who_wants_it_to_end_and_the_first_reason_stays)
     ENDS(errand_timeout(f, 0), ETIMEDOUT); /* consumes f, tells it once more */
     happen(&h.go);
     close_pool(pool);
-    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NOBODY); /* outside of any task */
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE); /* outside of any task */
     ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
 }
 END_TEST
@@ -335,7 +335,7 @@ START_TEST(a_task_that_returned_later_holds_no_worker_ends_as_the_other_and_pass
     errand_future *f = errand_submit_task(pool, &task);
     ENDS(errand_submit(pool, give_back, NULL), 0); /* the only worker is free */
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    errand_resolve(p, errand_failf(ERRAND_USER + 3, "not today"));
+    errand_promise_resolve(p, errand_failf(ERRAND_USER + 3, "not today"));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ERRAND_USER + 3);
     ck_assert_str_eq(errand_result_message(&r), "not today");

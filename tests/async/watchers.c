@@ -35,7 +35,7 @@ START_TEST(a_watcher_is_called_once_on_a_thread_of_the_pool_with_the_result_ther
     errand_watcher w = { .fn = note, .arg = &s };
     ck_assert_int_eq(errand_watch(f, &w), 0);
     ck_assert(!happened(&s.called));
-    errand_resolve(p, errand_ok(as_value(4), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(4), NULL));
     await_event(&s.called);
     ck_assert(!pthread_equal(s.thread, pthread_self()));
     ck_assert_ptr_eq(s.self, &w);
@@ -89,7 +89,7 @@ START_TEST(several_watch_one_and_who_is_taken_back_is_not_called)
     ck_assert_int_eq(errand_unwatch(f, &w[2]), EALREADY); /* twice does no harm */
     ck_assert_int_eq(errand_unwatch(f, &w[0]), 0);
     ck_assert_int_eq(errand_watch(f, &w[0]), 0); /* and again */
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     for (int i = 0; i < 4; i++) {
         if (i != 2) await_event(&s[i].called);
     }
@@ -120,7 +120,7 @@ START_TEST(a_watcher_may_take_the_result)
     c.w.arg = &c;
     errand_promise *p = errand_promise_new(pool, &c.f);
     ck_assert_int_eq(errand_watch(c.f, &c.w), 0);
-    errand_resolve(p, errand_ok(as_value(77), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(77), NULL));
     await_event(&done);
     ck_assert_int_eq(c.value, 77);
 }
@@ -135,7 +135,7 @@ START_TEST(a_watcher_is_called_although_the_pool_is_closed)
     errand_watcher w = { .fn = note, .arg = &s };
     ck_assert_int_eq(errand_watch(f, &w), 0);
     close_pool(own); /* unresolved promises are not awaited */
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     await_event(&s.called);
     errand_drop(f);
 }
@@ -143,7 +143,7 @@ END_TEST
 
 static errand_result resolve_it(void *p)
 {
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     return errand_ok(NULL, NULL);
 }
 
@@ -258,7 +258,7 @@ START_TEST(a_canceller_keeps_no_result_alive)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     errand_canceller *c = errand_canceller_of(f), *another = errand_canceller_of(f);
-    errand_resolve(p, errand_ok(&freed, free_counts));
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 0);
     errand_drop(f);
     ck_assert_uint_eq(freed, 1);
@@ -266,7 +266,7 @@ START_TEST(a_canceller_keeps_no_result_alive)
     p = errand_promise_new(pool, &f); /* dropped first, resolved later */
     another = errand_canceller_of(f);
     errand_drop(f);
-    errand_resolve(p, errand_ok(&freed, free_counts));
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 2);
     errand_canceller_cancel(c);
     errand_canceller_cancel(another);
@@ -368,7 +368,7 @@ static void *storming(void *arg)
             }
             break;
         case 1:
-            errand_resolve(t->p, errand_ok(NULL, NULL));
+            errand_promise_resolve(t->p, errand_ok(NULL, NULL));
             break;
         case 2:
         case 3:

@@ -40,7 +40,7 @@ START_TEST(results_in_results_and_causes_behind_causes_are_copied_and_freed_with
         errand_results *one = er_results_new(1);
         one->at[0] = in_results;
         in_results = errand_ok(one, er_results_free);
-        errand_result outer = er_fail_by(EIO, ERRAND_BY_NOBODY);
+        errand_result outer = er_fail_by(EIO, ERRAND_BY_NONE);
         er_result_because(&outer, behind);
         behind = outer;
     }
@@ -80,7 +80,7 @@ START_TEST(a_plain_failure_says_what_is_known_and_nothing_more)
     errand_result r = errand_fail(ECONNREFUSED);
     ck_assert_str_eq(errand_result_message(&r), strerror(ECONNREFUSED));
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
-    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
     ck_assert_str_eq(errand_result_phase(&r), "");
     ck_assert_int_eq(errand_result_elapsed_ms(&r), -1);
     ck_assert_int_eq(errand_result_retry_after(&r), -1);
@@ -190,7 +190,7 @@ END_TEST
 
 START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to)
 {
-    for (int by = ERRAND_BY_NOBODY; by <= ERRAND_BY_SHUTDOWN; by++) {
+    for (int by = ERRAND_BY_NONE; by <= ERRAND_BY_SHUTDOWN; by++) {
         errand_result r = er_fail_by(ECANCELED, (errand_reason)by), twin = er_fail_by(ECANCELED, (errand_reason)by);
         ck_assert_ptr_eq(r.detail, twin.detail);
         ck_assert_int_eq(errand_result_reason(&r), by);
@@ -212,9 +212,9 @@ START_TEST(that_it_may_have_run_takes_no_memory_and_changes_nothing_else)
     errand_result r = errand_fail(EIO), as = errand_fail_as(EIO, ERRAND_KIND_NETWORK, 20, false, "lost");
     er_result_may_have_run(&r);
     ck_assert(errand_result_may_have_run(&r) && r.detail->fixed);
-    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NOBODY);
+    ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_UNKNOWN);
-    for (int by = ERRAND_BY_NOBODY; by <= ERRAND_BY_HEDGE; by++) {
+    for (int by = ERRAND_BY_NONE; by <= ERRAND_BY_HEDGE; by++) {
         r = er_fail_by(ETIMEDOUT, (errand_reason)by);
         ck_assert(!errand_result_may_have_run(&r));
         er_result_may_have_run(&r);
@@ -397,7 +397,7 @@ START_TEST(kinds_and_reasons_have_names)
     for (int k = ERRAND_KIND_OK; k <= ERRAND_KIND_UNKNOWN; k++) ck_assert_str_eq(errand_kind_name((errand_kind)k), kinds[k]);
     ck_assert_str_eq(errand_kind_name((errand_kind)99), "unknown");
     static const char *const reasons[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
-    for (int r = ERRAND_BY_NOBODY; r <= ERRAND_BY_SHUTDOWN; r++)
+    for (int r = ERRAND_BY_NONE; r <= ERRAND_BY_SHUTDOWN; r++)
         ck_assert_str_eq(errand_reason_name((errand_reason)r), reasons[r]);
     ck_assert_str_eq(errand_reason_name((errand_reason)99), "");
 }

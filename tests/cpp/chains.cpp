@@ -121,7 +121,7 @@ TEST(a_task_has_its_deadline)
                      pool.sleep(errand::forever).get();
                  }).await();
     CHECK(r.error() == ETIMEDOUT && r.reason() == ERRAND_BY_TOTAL);
-    CHECK(errand::time_left() == errand::forever && errand::cancelled() == ERRAND_BY_NOBODY);
+    CHECK(errand::time_left() == errand::forever && errand::cancelled() == ERRAND_BY_NONE);
 }
 
 TEST(cancelling_a_task_cancels_what_it_awaits_and_it_ends_by_that)
@@ -318,10 +318,10 @@ TEST(permits_are_given_back_when_they_end)
     {
         errand::permit one = next.get();
         CHECK(one && sem.try_acquire());
-        CHECK(sem.give() == 0 && sem.give() == EOVERFLOW);
+        CHECK(sem.release_permits() == 0 && sem.release_permits() == EOVERFLOW);
     }
     sem.acquire(2).drop(); /* a permit that nobody takes goes back */
-    CHECK(sem.try_acquire(2) && sem.give(2) == 0);
+    CHECK(sem.try_acquire(2) && sem.release_permits(2) == 0);
     CHECK(sem.acquire(3).await().error() == EINVAL);
 }
 
@@ -352,7 +352,7 @@ TEST(a_breaker_is_asked_and_told)
     for (int i = 0; i < 2; i++) {
         errand::breaker::call call(breaker, "host");
         CHECK(!call.refused);
-        call.tell(std::error_code(ETIMEDOUT, std::generic_category()));
+        call.report(std::error_code(ETIMEDOUT, std::generic_category()));
     }
     CHECK(breaker.state("host") == ERRAND_BREAKER_OPEN && breaker.state() == ERRAND_BREAKER_CLOSED);
     errand::breaker::call refused(breaker, "host");
@@ -379,9 +379,9 @@ TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
 {
     errand_policy_opts options{};
     options.attempts = 3;
-    options.wait = errand_wait_none();
-    options.when = errand_when_failed();
-    errand::policy policy(options);
+    options.backoff = errand_backoff_none();
+    options.retry_if = errand_retry_if_failed();
+    errand::policy policy(std::move(options));
     int calls = 0;
     auto r = policy.loop([&]() -> int {
         if (++calls < 3) throw std::runtime_error("not yet");
@@ -397,13 +397,32 @@ TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
     CHECK(failed && failed.degraded());
 }
 
+TEST(specs_are_values_that_are_put_together)
+{
+    errand::policy_options options;
+    options.backoff = errand::backoff::exponential(100ms, 10s) + errand::backoff::fixed(5ms).capped(3ms);
+    options.stop = errand::stop::after_attempt(4) || errand::stop::after_delay(1h);
+    options.retry_if = errand::retry_if::status({ 404 }).negated() && errand::retry_if::failed();
+    errand::policy policy(std::move(options));
+    CHECK(!options.backoff && !options.stop && !options.retry_if);
+    CHECK(policy.wait(1, 1) == 103ms && policy.wait(3, 1) == 403ms && policy.wait(4, 1) < 0ms);
+    errand::policy_options wrong;
+    wrong.stop = errand::stop::after_attempt(0);
+    try {
+        errand::policy refused(std::move(wrong));
+        FAIL("it was made");
+    } catch (const errand::error &e) {
+        CHECK(e.number() == EINVAL && std::string(e.what()).find("stop: after_attempt") != std::string::npos);
+    }
+}
+
 TEST(a_policy_shows_its_waits)
 {
     errand::policy_options options;
     options.attempts = 4;
-    options.first = 100ms;
+    options.initial = 100ms;
     options.jitter = ERRAND_JITTER_NONE;
-    errand::policy policy(options);
+    errand::policy policy(std::move(options));
     CHECK(policy.wait(1, 1) == 100ms && policy.wait(2, 1) == 200ms && policy.wait(4, 1) < 0ms);
 }
 

@@ -245,8 +245,8 @@ TEST(a_retried_lambda_is_destroyed_once)
     errand::pool pool;
     errand::policy_options options;
     options.attempts = 3;
-    options.first = 1ms;
-    errand::policy policy(options);
+    options.initial = 1ms;
+    errand::policy policy(std::move(options));
     int calls = 0;
     auto f = pool.run(policy, [&, m = mark(lambdas)] {
         if (++calls < 3) throw std::system_error(ECONNRESET, std::generic_category());

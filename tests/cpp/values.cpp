@@ -65,7 +65,7 @@ TEST(get_throws_an_error_with_the_whole_story)
         auto &e = dynamic_cast<const errand::error &>(caught);
         errand::error copy = e; /* copies share the story */
         CHECK(copy.code() == std::errc::connection_reset && copy.number() == ECONNRESET);
-        CHECK(copy.kind() == ERRAND_KIND_NETWORK && copy.reason() == ERRAND_BY_NOBODY);
+        CHECK(copy.kind() == ERRAND_KIND_NETWORK && copy.reason() == ERRAND_BY_NONE);
         CHECK(copy.what() == std::string("the line is dead"));
         CHECK(errand_result_transient(&copy.raw()));
     }
@@ -194,11 +194,11 @@ TEST(owners_that_cannot_be_made_throw_what_is_wrong)
     CHECK_THROWS(errand::error, errand::rate(pool, -1.0));
     CHECK_THROWS(errand::error, errand::pool(10000000));
     errand::policy_options wrong;
-    wrong.factor = 0.5;
+    wrong.multiplier = 0.5;
     try {
-        errand::policy policy(wrong);
+        errand::policy policy(std::move(wrong));
         FAIL("it was made");
     } catch (const errand::error &e) {
-        CHECK(e.code() == std::errc::invalid_argument && std::string(e.what()).find("factor") != std::string::npos);
+        CHECK(e.code() == std::errc::invalid_argument && std::string(e.what()).find("multiplier") != std::string::npos);
     }
 }

@@ -23,13 +23,13 @@ static const char *text_of(const errand_result *r) { return errand_response_body
 
 /* ---- middleware ---- */
 
-static errand_future *add_header(const errand_request *request, errand_next *next, void *arg)
+static errand_future *add_header(const errand_request *request, errand_chain *next, void *arg)
 {
     const char *headers[] = { arg, NULL };
     errand_request changed = *request;
     if (!changed.headers)
         changed.headers = headers;
-    return errand_next_send(next, &changed);
+    return errand_chain_send(next, &changed);
 }
 
 static errand_result shorten(errand_result in, void *arg)
@@ -38,18 +38,18 @@ static errand_result shorten(errand_result in, void *arg)
     return in;
 }
 
-static errand_future *count_ends(const errand_request *request, errand_next *next, void *arg)
+static errand_future *count_ends(const errand_request *request, errand_chain *next, void *arg)
 {
-    return errand_then(errand_next_send(next, request), shorten, arg);
+    return errand_then(errand_chain_send(next, request), shorten, arg);
 }
 
-static errand_future *answer_itself(const errand_request *request, errand_next *next, void *arg)
+static errand_future *answer_itself(const errand_request *request, errand_chain *next, void *arg)
 {
     if (strcmp(request->url, "/cached"))
-        return errand_next_send(next, request);
+        return errand_chain_send(next, request);
     errand_future *f;
     errand_promise *promise = errand_promise_new(arg, &f);
-    errand_resolve(promise, errand_ok((void *)(uintptr_t) "from here", NULL));
+    errand_promise_resolve(promise, errand_ok((void *)(uintptr_t) "from here", NULL));
     return f;
 }
 
@@ -83,7 +83,7 @@ START_TEST(middleware_changes_watches_and_answers)
 }
 END_TEST
 
-static errand_future *forget(const errand_request *request, errand_next *next, void *arg)
+static errand_future *forget(const errand_request *request, errand_chain *next, void *arg)
 {
     (void)request, (void)next, (void)arg;
     return NULL;
@@ -106,7 +106,7 @@ END_TEST
 
 /* A token that has run out is renewed, and the request sent again with it: later, from a task. */
 struct renewing {
-    errand_next *next;
+    errand_chain *next;
     atomic_uint renewals;
 };
 
@@ -117,14 +117,14 @@ static errand_result with_new_token(errand_result in, void *arg)
         return in;
     errand_result_free(&in);
     atomic_fetch_add(&renewing->renewals, 1);
-    return errand_later(errand_next_send(renewing->next, &(errand_request){ .url = "/paid", .bearer = "new-token" }));
+    return errand_later(errand_chain_send(renewing->next, &(errand_request){ .url = "/paid", .bearer = "new-token" }));
 }
 
-static errand_future *renew(const errand_request *request, errand_next *next, void *arg)
+static errand_future *renew(const errand_request *request, errand_chain *next, void *arg)
 {
     struct renewing *renewing = arg;
     renewing->next = next;
-    return errand_then(errand_next_send(next, request), with_new_token, renewing);
+    return errand_then(errand_chain_send(next, request), with_new_token, renewing);
 }
 
 static void want_new_token(struct raw_conn *conn, void *arg)
@@ -157,11 +157,11 @@ END_TEST
 
 struct heard {
     char text[2000];
-    unsigned at_once, most, n;
+    unsigned concurrency, most, n;
     double last_ms;
 };
 
-static void hear(const errand_stage_view *view, void *arg)
+static void hear(const errand_stage_info *view, void *arg)
 {
     struct heard *heard = arg;
     size_t length = strlen(heard->text);
@@ -218,7 +218,7 @@ START_TEST(a_hook_is_told_of_names_and_of_each_attempt)
 {
     struct world w;
     struct heard heard = { 0 };
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     world_open(&w, redirect_or_fail, NULL,
                &(errand_http_opts){ .on_stage = hear, .stage_arg = &heard, .policy = policy });
     char url[60];
@@ -234,13 +234,13 @@ START_TEST(a_hook_is_told_of_names_and_of_each_attempt)
 }
 END_TEST
 
-static void count_stages(const errand_stage_view *view, void *arg)
+static void count_stages(const errand_stage_info *view, void *arg)
 {
     struct heard *heard = arg; /* without locks: one at a time is promised */
     (void)view;
-    heard->most = ++heard->at_once > heard->most ? heard->at_once : heard->most;
+    heard->most = ++heard->concurrency > heard->most ? heard->concurrency : heard->most;
     heard->n++;
-    heard->at_once--;
+    heard->concurrency--;
 }
 
 START_TEST(stages_of_many_are_told_one_at_a_time_and_none_is_lost)
@@ -497,8 +497,8 @@ START_TEST(compression_is_asked_for_and_undone_unless_told_otherwise)
     errand_result r = world_get(&w, "/");
     ck_well(&r);
     ck_assert_uint_eq(asked, !_i);
-    errand_facts facts;
-    errand_response_facts(r.value, &facts);
+    errand_transfer_metrics facts;
+    errand_response_metrics(r.value, &facts);
     ck_assert_uint_eq(facts.body, _i ? sizeof zipped : 12);
     if (!_i)
         ck_body_eq(&r, "hello, world");
@@ -527,8 +527,8 @@ START_TEST(a_response_tells_all_its_headers_and_how_it_came)
         ck_assert_str_eq(name, "Set-Cookie");
         ck_assert_str_eq(value, "a=b");
         ck_assert_int_eq(errand_response_each_header(r.value, 5, &name, &value), ENOENT);
-        errand_facts facts;
-        ck_assert_int_eq(errand_response_facts(r.value, &facts), 0);
+        errand_transfer_metrics facts;
+        ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
         ck_assert_uint_eq(facts.reused, i == 1);
         ck_assert_uint_eq(facts.body, 2);
         ck_assert_uint_eq(facts.redirects, 0);

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIELDS(...) ((const errand_field[]){ __VA_ARGS__, { 0 } })
+#define FIELDS(...) ((const errand_form_field[]){ __VA_ARGS__, { 0 } })
 
 /* Answers with the whole request. */
 static void mirror(struct raw_conn *conn, void *arg)
@@ -169,8 +169,8 @@ START_TEST(a_body_is_sent_from_a_file_or_a_function)
             ck_assert_int_eq(body[letters], 'a' + (int)(letters % 23));
         ck_assert_uint_eq(letters, made.size);
     }
-    errand_facts facts;
-    ck_assert_int_eq(errand_response_facts(r.value, &facts), 0);
+    errand_transfer_metrics facts;
+    ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
     ck_assert_uint_gt(facts.sent, made.size);
     ck_assert_uint_gt(facts.received, made.size);
     errand_result_free(&r);
@@ -198,7 +198,7 @@ START_TEST(each_attempt_sends_the_body_from_its_beginning)
     struct file file;
     atomic_uint n = 0;
     file_make(&file, 150000);
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     world_open(&w, twice_busy, &n, NULL);
     errand_result r = world_send(
         &w, (errand_request){ .url = "/", .method = "PUT", .body_file = file.path, .policy = policy });
@@ -240,8 +240,8 @@ START_TEST(a_body_follows_its_redirect_or_stays_behind)
     ck_assert_str_eq(from, world_url(&w, "/old"));
     ck_assert_int_eq(errand_response_redirect(r.value, 1, &from), 0);
     ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/new"));
-    errand_facts facts;
-    errand_response_facts(r.value, &facts);
+    errand_transfer_metrics facts;
+    errand_response_metrics(r.value, &facts);
     ck_assert_uint_eq(facts.redirects, 1);
     ck_assert_uint_eq(facts.reused, 1);
     ck_assert_uint_gt(facts.sent, _i < 2 ? 300000 : 150000);
@@ -298,7 +298,7 @@ static int make_slowly(void *arg, uint64_t offset, void *buffer, size_t size, si
 
 static void stuck_freed(void *arg) { atomic_fetch_add(&((struct stuck *)arg)->freed, 1); }
 
-static void count_queued(const errand_stage_view *view, void *arg)
+static void count_queued(const errand_stage_info *view, void *arg)
 {
     if (view->stage == ERRAND_STAGE_SENT) atomic_fetch_add((atomic_uint *)arg, 1);
 }
@@ -308,7 +308,7 @@ START_TEST(a_function_is_never_called_twice_at_a_time)
     struct world w;
     struct stuck stuck = { 0 };
     atomic_uint sent = 0;
-    errand_policy_opts o = { .attempts = 2, .first_ms = 1 };
+    errand_policy_opts o = { .attempts = 2, .initial_ms = 1 };
     errand_policy *policy = errand_policy_new(&o, NULL);
     world_open_turned(&w, mirror, NULL, &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/",
@@ -589,10 +589,10 @@ START_TEST(a_streams_response_says_how_it_came)
     world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) {
         char text[10];
-        errand_facts facts;
+        errand_transfer_metrics facts;
         errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
-        errand_response_facts(r.value, &facts);
+        errand_response_metrics(r.value, &facts);
         ck_assert_uint_eq(facts.http, 11);
         ck_assert_uint_eq(facts.reused, i > 0);
         ck_assert_uint_gt(facts.sent, 0);

@@ -380,7 +380,7 @@ START_TEST(a_cut_body_is_asked_for_again)
     made(&coded, 0, false);
     struct reply reply = { .coding = "gzip", .at = coded.at, .size = coded.size - 4 };
     struct world w;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     world_open(&w, say_coded, &reply, &(errand_http_opts){ .policy = policy });
     errand_result r = world_get(&w, "/");
     is_cut(&r);
@@ -407,8 +407,8 @@ START_TEST(a_bomb_goes_into_a_file_or_a_stream_and_not_into_memory)
         world_open(&w, say_coded, &reply, &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
         errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
         ck_well(&r);
-        errand_facts facts;
-        ck_assert_int_eq(errand_response_facts(r.value, &facts), 0);
+        errand_transfer_metrics facts;
+        ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
         ck_assert_uint_eq(facts.body, BOMB);
         ck_assert(!stat(place.path, &about) && about.st_size == BOMB);
         errand_result_free(&r);

@@ -366,8 +366,8 @@ START_TEST(a_get_that_a_post_has_led_to_is_harmless)
     errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST" });
     ck_well(&r);
     ck_body_eq(&r, "receipt");
-    errand_facts facts;
-    errand_response_facts(r.value, &facts);
+    errand_transfer_metrics facts;
+    errand_response_metrics(r.value, &facts);
     ck_assert_uint_eq(facts.resent, 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 3); /* POST, GET, and GET */
     errand_result_free(&r);
@@ -405,8 +405,8 @@ START_TEST(each_hop_may_find_one_dead_connection)
     r = world_get(&w, "/a");
     ck_well(&r);
     ck_body_eq(&r, "there");
-    errand_facts facts;
-    errand_response_facts(r.value, &facts);
+    errand_transfer_metrics facts;
+    errand_response_metrics(r.value, &facts);
     ck_assert_uint_eq(facts.resent, 2);
     errand_result_free(&r);
     errand_http_stats s;

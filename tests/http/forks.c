@@ -28,7 +28,7 @@ struct listener {
     fork_inside f;
 };
 
-static void hear(const errand_stage_view *view, void *arg)
+static void hear(const errand_stage_info *view, void *arg)
 {
     struct listener *l = arg;
     while (view->stage == ERRAND_STAGE_QUEUED && !raw_server_requests(l->w.server))

@@ -320,8 +320,8 @@ START_TEST(an_odd_reply_is_read_all_the_same)
         ck_well(&r);
         ck_body_eq(&r, "good");
         ck_assert_int_eq(errand_response_status(r.value), 200);
-        errand_facts facts;
-        errand_response_facts(r.value, &facts);
+        errand_transfer_metrics facts;
+        errand_response_metrics(r.value, &facts);
         ck_assert_uint_eq(facts.body, 4); /* trailers begin no new body */
         ck_assert_ptr_null(errand_response_header(r.value, "X-Sum", 0)); /* a trailer */
         ck_assert_ptr_null(errand_response_header(r.value, "Link", 0)); /* of an interim reply */

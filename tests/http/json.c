@@ -122,7 +122,7 @@ START_TEST(a_failure_as_json_has_its_attempts)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_policy_opts opts = { .attempts = 2, .hint_most_ms = 1000 };
+    errand_policy_opts opts = { .attempts = 2, .retry_after_max_ms = 1000 };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
     struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");
@@ -148,7 +148,7 @@ START_TEST(the_duration_of_a_run_is_that_of_all_its_attempts)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_policy_opts opts = { .attempts = 2, .first_ms = 200, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts opts = { .attempts = 2, .initial_ms = 200, .jitter = ERRAND_JITTER_NONE };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
     struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");

@@ -173,7 +173,7 @@ START_TEST(a_name_that_hangs_delays_no_end_and_nobody_else)
         r = errand_await(late[i]);
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_str_eq(errand_result_phase(&r), "resolve");
-        ck_assert_int_eq(errand_result_reason(&r), i ? ERRAND_BY_NOBODY : ERRAND_BY_TOTAL);
+        ck_assert_int_eq(errand_result_reason(&r), i ? ERRAND_BY_NONE : ERRAND_BY_TOTAL);
         errand_result_free(&r);
     }
     errand_drop(errand_get(w.http, named(&w, "hangs.test"))); /* close does not wait for the look-up */

@@ -108,7 +108,7 @@ static unsigned run_mixed(unsigned n, const char *folder)
 {
     struct world w;
     unsigned good = 0;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1, .most_ms = 3 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
     world_open(&w, serve_mixed, NULL, &(errand_http_opts){ .limit = 16, .keepalive_ms = 200 });
     errand_future *fs[AT_ONCE] = { NULL };
     for (unsigned i = 0; i < n + AT_ONCE; i++) {
@@ -200,7 +200,7 @@ START_TEST(sessions_close_on_everything_that_is_under_way)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     state = 2463534242u + (unsigned)_i;
     struct world w;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1, .most_ms = 3 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
     world_open(&w, serve_mixed, NULL, NULL);
     errand_http *first = w.http;
     for (unsigned round = 0; round < storm(20); round++) {

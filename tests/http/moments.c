@@ -136,7 +136,7 @@ START_TEST(whatever_a_request_is_at_it_ends_and_leaves_nothing)
         er_resolver_use(w.http->resolver, hang_up_the_phone, &m);
     if (m.place == RESOLVE || m.place == HANDSHAKE)
         snprintf(url, sizeof url, "%s:%u/", m.place == RESOLVE ? "http://hangs.test" : "https://127.0.0.1", raw_server_port(w.server));
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 60000, .most_ms = 60000, .within_ms = 5000 + 60000 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 60000, .max_ms = 60000, .within_ms = 5000 + 60000 }, NULL);
     errand_future *other = m.place == LINE ? errand_send(w.http, &(errand_request){ .url = "/", .total_ms = ERRAND_FOREVER }) : NULL;
     errand_request request = { .url = url, .total_ms = 5000, .method = "POST", .body_fn = give, .body_arg = &m, .body_free = count_freed };
     if (m.place < SEND || m.place == FIRST_BYTE || m.place > FUNCTION)

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-static const errand_policy_opts quick = { .attempts = 3, .first_ms = 1, .most_ms = 2 };
+static const errand_policy_opts quick = { .attempts = 3, .initial_ms = 1, .max_ms = 2 };
 
 struct script { /* one status after the other, the last one for good; 0 closes without a reply */
     int statuses[4];
@@ -142,7 +142,7 @@ START_TEST(a_success_that_is_polled_is_asked_after_its_hint)
 {
     struct script script = { .statuses = { 202, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
     errand_policy_opts opts = quick;
-    opts.when = errand_when_value(is_under_way, NULL);
+    opts.retry_if = errand_retry_if_value(is_under_way, NULL);
     errand_result r = run_script(&script, (errand_request){ .stream = (unsigned)_i }, &opts);
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 200);
@@ -256,7 +256,7 @@ START_TEST(what_is_never_to_be_repeated_is_sent_once_whatever_its_policy_says)
     errand_policy_opts opts = quick;
     opts.repeat = ERRAND_REPEAT_ALWAYS;
     if (_i)
-        opts.when = errand_when_value(is_under_way, NULL);
+        opts.retry_if = errand_retry_if_value(is_under_way, NULL);
     errand_result r = run_script(&script, (errand_request){ .repeat = ERRAND_REPEAT_NEVER }, &opts);
     ck_assert_uint_eq(atomic_load(&script.n), 1);
     ck_assert_int_eq(r.error, _i ? ETIMEDOUT : ERRAND_HTTP + 503); /* still not done */
@@ -349,7 +349,7 @@ START_TEST(a_cancelled_run_ends_whether_it_sends_or_sleeps)
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
     world_open(&w, follow_script, &script, NULL);
-    errand_policy_opts opts = { .attempts = 5, .first_ms = 100000, .most_ms = 100000, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts opts = { .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .policy = policy });
     until(&script.n, 1);
@@ -367,7 +367,7 @@ START_TEST(close_does_not_wait_for_a_run_that_sleeps_long)
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
     world_open(&w, follow_script, &script, NULL);
-    errand_policy_opts opts = { .attempts = 5, .first_ms = 100000, .most_ms = 100000, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts opts = { .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .policy = policy });
     until(&script.n, 1);

@@ -36,10 +36,10 @@ errand_http_stats stats_of(struct shared *s)
     return stats;
 }
 
-errand_facts facts_of(const errand_result *r)
+errand_transfer_metrics facts_of(const errand_result *r)
 {
-    errand_facts facts;
-    ck_assert_int_eq(errand_response_facts(r->value, &facts), 0);
+    errand_transfer_metrics facts;
+    ck_assert_int_eq(errand_response_metrics(r->value, &facts), 0);
     return facts;
 }
 

@@ -19,7 +19,7 @@ void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_o
 void shared_close(struct shared *s);
 
 errand_http_stats stats_of(struct shared *s);
-errand_facts facts_of(const errand_result *r);
+errand_transfer_metrics facts_of(const errand_result *r);
 void ends_well(errand_future *f); /* with "yes", over HTTP/2 */
 errand_future *post(struct shared *s, const char *key);
 void until_open(struct raw_server *server, unsigned n); /* so many connections, no more and no less */

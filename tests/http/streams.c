@@ -42,7 +42,7 @@ START_TEST(a_refused_request_that_must_not_run_twice_is_not_sent_again)
     struct shared s = { 0 };
     bool later = _i;
     refused_from = later ? 2 : 1;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     shared_open(&s, refuse_once, false, (errand_http_opts){ .lanes = 1, .policy = policy });
     if (later)
         ends_well(errand_get(s.w.http, "/"));
@@ -92,7 +92,7 @@ START_TEST(a_server_that_goes_away_is_asked_again_if_that_is_harmless)
 {
     struct shared s = { 0 };
     bool harmless = _i;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     shared_open(&s, go_away, false, (errand_http_opts){ .lanes = 1, .policy = policy });
     errand_result r = errand_await(harmless ? errand_get(s.w.http, "/") : post(&s, NULL));
     if (harmless) {
@@ -152,7 +152,7 @@ static void reset_the_second(struct h2_stream *stream, void *arg)
         h2_reset(stream, reset->error);
 }
 
-static void count_first_bytes(const errand_stage_view *view, void *arg)
+static void count_first_bytes(const errand_stage_info *view, void *arg)
 {
     if (view->stage == ERRAND_STAGE_FIRST_BYTE)
         atomic_fetch_add((atomic_uint *)arg, 1);
@@ -166,7 +166,7 @@ START_TEST(a_reset_stream_may_have_run_and_is_left_to_the_policy)
 {
     struct shared s = { .h2 = { .arg = (void *)(uintptr_t)&resets[_i / 2] } };
     bool harmless = _i % 2;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     atomic_uint begun = 0;
     shared_open(&s, reset_the_second, false,
                 (errand_http_opts){ .lanes = 1, .policy = policy, .on_stage = count_first_bytes, .stage_arg = &begun });
@@ -212,7 +212,7 @@ static void hang_up_at_the_third(struct h2_stream *stream, void *arg)
 START_TEST(a_lost_connection_ends_all_that_were_on_it)
 {
     struct shared s = { 0 };
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     shared_open(&s, hang_up_at_the_third, false, (errand_http_opts){ .lanes = 1, .policy = policy });
     errand_future *fs[3];
     for (unsigned i = 0; i < 2; i++) {

@@ -76,7 +76,7 @@ static void serve_row(struct raw_conn *conn, void *arg)
 
 static errand_policy *thrice(void)
 {
-    return errand_policy_new(&(errand_policy_opts){ .attempts = ATTEMPTS, .first_ms = 1, .most_ms = 1 }, NULL);
+    return errand_policy_new(&(errand_policy_opts){ .attempts = ATTEMPTS, .initial_ms = 1, .max_ms = 1 }, NULL);
 }
 
 START_TEST(a_row_of_the_table)

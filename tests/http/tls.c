@@ -130,7 +130,7 @@ static const struct {
 START_TEST(a_certificate_that_does_not_convince_ends_it_before_anything_is_sent)
 {
     struct guarded g;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     open_guarded(&g, untrusted[_i].pem, false, false,
                  (errand_http_opts){ .ca_file = untrusted[_i].foreign ? "" : NULL, .policy = policy });
     errand_result r = world_send(&g.w, (errand_request){ .url = "/pay", .method = "POST" });
@@ -268,7 +268,7 @@ START_TEST(certificate_files_that_cannot_be_are_told_when_the_session_is_made)
                                      { .cert_file = "/nowhere/me.pem" },
                                      { .key_file = "/dev/null" },
                                      { .ca_file = "/tmp" },
-                                     { .min_tls = (errand_tls)7 } };
+                                     { .min_tls = (errand_tls_version)7 } };
     const int errors[] = { ENOENT, ENOENT, EINVAL, EISDIR, EINVAL };
     errand_pool *pool = errand_pool_new(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

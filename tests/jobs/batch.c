@@ -70,7 +70,7 @@ static void wait_until(const atomic_size_t *count, size_t least) /* bounded by t
     while (atomic_load(count) < least) sched_yield();
 }
 
-static size_t window(void) { return w.opts.window ? w.opts.window : w.opts.at_once > 64 ? 4 * w.opts.at_once : 256; }
+static size_t window(void) { return w.opts.window ? w.opts.window : w.opts.concurrency > 64 ? 4 * w.opts.concurrency : 256; }
 
 static void *next(void *arg, int *error)
 {
@@ -90,7 +90,7 @@ static void begin_work(void)
     size_t now = atomic_fetch_add(&w.running, 1) + 1, most = atomic_load(&w.most_running);
     atomic_fetch_add(&w.begun, 1);
     while (now > most && !atomic_compare_exchange_weak(&w.most_running, &most, now)) continue;
-    if (w.opts.at_once && now > w.opts.at_once) w.wrong = true;
+    if (w.opts.concurrency && now > w.opts.concurrency) w.wrong = true;
 }
 
 static errand_result trivial(void *item, void *arg)
@@ -130,19 +130,19 @@ static int each(void *item, errand_result r, void *arg)
     return handed == w.each_fails_at ? w.each_error : 0;
 }
 
-static errand_future *run(errand_work_fn *work)
+static errand_future *run(errand_batch_work_fn *work)
 {
     if (w.n < SIZE_MAX) w.times = calloc(w.n + 1, 1);
     return errand_batch(w.pool, &w.opts, next, work, each, NULL);
 }
 
 /* The end of it: its error, and its tally, which must agree with what was seen. */
-static errand_tally finish(errand_future *f, int error)
+static errand_batch_tally finish(errand_future *f, int error)
 {
     errand_result r = errand_await(f);
     ck_assert_msg(r.error == error, "%d: %s", r.error, errand_result_message(&r));
     ck_assert_ptr_nonnull(r.value);
-    errand_tally tally = *(errand_tally *)r.value;
+    errand_batch_tally tally = *(errand_batch_tally *)r.value;
     errand_result_free(&r);
     ck_assert_uint_eq(tally.total_processed, atomic_load(&w.taken));
     ck_assert_uint_eq(tally.total_processed, atomic_load(&w.handed));
@@ -164,8 +164,8 @@ START_TEST(every_item_is_handed_over_once)
     start(_i & 2 ? 4 : 1);
     w.n = scaled(100000) / 4;
     w.opts.ordered = _i & 1;
-    w.opts.at_once = _i & 4 ? 100 : 3;
-    errand_tally tally = finish(run(trivial), 0);
+    w.opts.concurrency = _i & 4 ? 100 : 3;
+    errand_batch_tally tally = finish(run(trivial), 0);
     ck_assert_uint_eq(tally.total_processed, w.n);
     ck_assert_uint_eq(tally.failed, w.n / 10);
     ck_assert_uint_eq(tally.cancelled, 0);
@@ -177,7 +177,7 @@ START_TEST(work_that_waits_holds_no_worker)
 {
     start(1);
     w.n = scaled(2000);
-    w.opts = (errand_batch_opts){ .at_once = 500, .ordered = (unsigned)_i };
+    w.opts = (errand_batch_opts){ .concurrency = 500, .ordered = (unsigned)_i };
     ck_assert_uint_eq(finish(run(later), 0).successful, w.n);
     tear_down();
 }
@@ -208,7 +208,7 @@ static void *next_up_to_window(void *arg, int *error)
     if (taken == 1) pass_gate(); /* the promise is there */
     void *item = next(arg, error);
     /* the window is full with this one: only now may the oldest end */
-    if (taken + 1 == window()) errand_resolve(w.first, errand_ok(NULL, NULL));
+    if (taken + 1 == window()) errand_promise_resolve(w.first, errand_ok(NULL, NULL));
     return item;
 }
 
@@ -216,7 +216,7 @@ START_TEST(an_ordered_window_is_counted_from_the_oldest_item)
 {
     start(2);
     w.n = 1000;
-    w.opts = (errand_batch_opts){ .at_once = 4, .window = 40, .ordered = 1 };
+    w.opts = (errand_batch_opts){ .concurrency = 4, .window = 40, .ordered = 1 };
     w.times = calloc(w.n, 1);
     ck_assert_uint_eq(finish(errand_batch(w.pool, &w.opts, next_up_to_window, first_waits, each, NULL), 0).successful,
                       w.n);
@@ -234,7 +234,7 @@ START_TEST(nobody_takes_more_than_the_window_while_each_is_slow)
 {
     start(4);
     w.n = SIZE_MAX;
-    w.opts = (errand_batch_opts){ .at_once = 4, .window = 10 };
+    w.opts = (errand_batch_opts){ .concurrency = 4, .window = 10 };
     errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
     wait_until(&w.taken, 10);
     ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for an eleventh, if there were one */
@@ -257,7 +257,7 @@ START_TEST(what_waits_for_a_slow_each_is_bounded_in_bytes)
 {
     start(4);
     w.n = SIZE_MAX;
-    w.opts = (errand_batch_opts){ .at_once = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte };
+    w.opts = (errand_batch_opts){ .concurrency = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte };
     errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
     wait_until(&w.taken, 10);
     ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
@@ -307,7 +307,7 @@ START_TEST(a_cancel_reaches_what_is_in_flight_while_next_blocks)
     wait_until(&w.handed, 3); /* before next returns */
     w.n = 4;
     open_gate();
-    errand_tally tally = finish(f, ECANCELED);
+    errand_batch_tally tally = finish(f, ECANCELED);
     ck_assert_uint_eq(tally.cancelled, tally.total_processed);
     ck_assert_uint_eq(w.begun, 3); /* the fourth came too late to be begun */
     ck_assert_uint_eq(w.handed, 4);
@@ -330,7 +330,7 @@ START_TEST(a_cancel_reaches_work_that_blocks)
     errand_future *f = errand_batch(w.pool, &w.opts, next, waits_on_its_worker, each, NULL);
     wait_until(&w.begun, 2);
     errand_cancel(f);
-    errand_tally tally = finish(f, ECANCELED);
+    errand_batch_tally tally = finish(f, ECANCELED);
     ck_assert_uint_eq(tally.cancelled, tally.total_processed);
     tear_down();
 }
@@ -342,7 +342,7 @@ START_TEST(a_cancelled_storm_hands_over_all_it_took)
     for (size_t i = 0; i < rounds; i++) {
         start(3);
         w.n = SIZE_MAX;
-        w.opts = (errand_batch_opts){ .at_once = 8, .window = 16, .ordered = i % 2 };
+        w.opts = (errand_batch_opts){ .concurrency = 8, .window = 16, .ordered = i % 2 };
         errand_future *f = errand_batch(w.pool, &w.opts, next, i % 3 ? trivial : later, each, NULL);
         wait_until(&w.handed, i % 50);
         errand_cancel(f);
@@ -372,7 +372,7 @@ START_TEST(each_that_cannot_go_on_ends_the_batch)
     w.each_fails_at = 500;
     w.each_error = ENOSPC;
     w.opts.ordered = (unsigned)_i;
-    errand_tally tally = finish(run(trivial), ENOSPC);
+    errand_batch_tally tally = finish(run(trivial), ENOSPC);
     ck_assert_uint_ge(tally.total_processed, 500);
     ck_assert_uint_le(tally.total_processed, 500 + 256);
     tear_down();
@@ -390,7 +390,7 @@ START_TEST(each_that_cannot_go_on_cancels_what_is_in_flight)
     w.n = SIZE_MAX;
     w.each_fails_at = 1;
     w.each_error = EPIPE;
-    errand_tally tally = finish(run(last_one_ends), EPIPE);
+    errand_batch_tally tally = finish(run(last_one_ends), EPIPE);
     ck_assert_uint_ge(tally.cancelled, 15);
     tear_down();
 }
@@ -401,7 +401,7 @@ START_TEST(an_error_of_next_lets_the_others_finish)
     start(2);
     w.n = 20;
     w.next_error = EIO;
-    errand_tally tally = finish(run(later), EIO);
+    errand_batch_tally tally = finish(run(later), EIO);
     ck_assert_uint_eq(tally.successful, 20);
     tear_down();
 }
@@ -467,7 +467,7 @@ START_TEST(without_memory_items_fail_but_none_is_lost)
         memory_fails(0);
         ck_assert_msg(r.error == 0 || r.error == ENOMEM, "%s", errand_result_message(&r));
         ck_assert_ptr_nonnull(r.value);
-        ck_assert_uint_eq(((errand_tally *)r.value)->total_processed, w.taken);
+        ck_assert_uint_eq(((errand_batch_tally *)r.value)->total_processed, w.taken);
         if (!r.error) ck_assert_uint_eq(w.taken, w.n);
         errand_result_free(&r);
         for (size_t k = 0; k < w.taken; k++) ck_assert_int_eq(w.times[k], 1);
@@ -519,10 +519,10 @@ START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
 {
     forking f = { .where = _i };
     start(2);
-    errand_result r = errand_await(errand_batch(w.pool, &(errand_batch_opts){ .at_once = 1, .size_of = size_forks },
+    errand_result r = errand_await(errand_batch(w.pool, &(errand_batch_opts){ .concurrency = 1, .size_of = size_forks },
                                                 next_forks, nothing_to_do, each_forks, &f));
     ck_assert_int_eq(r.error, 0);
-    ck_assert_uint_eq(((errand_tally *)r.value)->total_processed, 3);
+    ck_assert_uint_eq(((errand_batch_tally *)r.value)->total_processed, 3);
     errand_result_free(&r);
     ck_ended_there(&f.f);
     tear_down();

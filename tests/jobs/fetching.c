@@ -156,7 +156,7 @@ errand_jobs *fetching_begin(const char *const *files, const errand_jobs_opts *op
         ck_assert_int_ge(out, 0);
         o.out = out;
     }
-    if (!o.complain) o.complain = complain;
+    if (!o.on_error) o.on_error = complain;
     errand_jobs *jobs = errand_jobs_new(pool, http, &o);
     ck_assert_ptr_nonnull(jobs);
     return jobs;

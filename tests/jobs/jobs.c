@@ -133,7 +133,7 @@ START_TEST(a_single_worker_is_enough)
     size_t n = scaled(500) + 20;
     er_bytes input = { 0 };
     for (size_t i = 0; i < n; i++) er_bytes_format(&input, "{%s\"id\":%zu}\n", i % 7 ? "\"url\":\"/ok\"," : "", i);
-    fetching_run(input.at, &(errand_jobs_opts){ .ordered = (unsigned)_i, .at_once = 5 });
+    fetching_run(input.at, &(errand_jobs_opts){ .ordered = (unsigned)_i, .concurrency = 5 });
     er_bytes_free(&input);
     ck_assert_uint_eq(came.n, n);
     ck_assert_uint_eq(came.stats.bad_lines, (n + 6) / 7);
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(a_session_with_a_policy_does_not_multiply_the_retries)
 {
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 5, .first_ms = 1 }, NULL);
+    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 5, .initial_ms = 1 }, NULL);
     errand_http *http =
         errand_http_new(fetching_pool(), &(errand_http_opts){ .base_url = fetching_url(), .policy = policy });
     errand_policy_free(policy);
@@ -385,7 +385,7 @@ START_TEST(a_storm_of_mixed_jobs_adds_up)
         bad += i % 6 == 3 || i % 6 == 5;
         failing += i % 6 == 1 || i % 6 == 4;
     }
-    fetching_run(input.at, &(errand_jobs_opts){ .at_once = 64, .retries = 2, .ordered = (unsigned)_i });
+    fetching_run(input.at, &(errand_jobs_opts){ .concurrency = 64, .retries = 2, .ordered = (unsigned)_i });
     er_bytes_free(&input);
     ck_assert_uint_eq(came.n, n);
     ck_assert_uint_eq(came.stats.bad_lines, bad);
@@ -406,7 +406,7 @@ static void complain_and_fork(const char *message, void *arg)
 START_TEST(a_complaint_that_forks_and_returns_in_the_child_ends_the_child)
 {
     fork_inside f = { 0, 0 };
-    fetching_run("bad\nworse\n", &(errand_jobs_opts){ .complain = complain_and_fork, .arg = &f });
+    fetching_run("bad\nworse\n", &(errand_jobs_opts){ .on_error = complain_and_fork, .arg = &f });
     ck_assert_uint_eq(came.n, 2); /* each line once */
     ck_ended_there(&f);
 }

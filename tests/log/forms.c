@@ -46,7 +46,7 @@ START_TEST(a_pattern_with_an_unknown_word_is_refused)
     errand_log *log = errand_log_new(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .pattern = bad[i] }), EINVAL);
-    ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .form = (errand_log_form)7 }), EINVAL);
+    ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .form = (errand_log_format)7 }), EINVAL);
     ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .colour = (errand_log_colour)7 }), EINVAL);
     ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .rotate_ms = -1 }), EINVAL);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -250,7 +250,7 @@ START_TEST(fields_stand_in_every_line_of_their_thread)
     errand_log_fields *request = errand_log_fields_new(NULL, errand_kv("request", "%d") errand_kv("user", "%s"), 7, "A B");
     errand_log_fields *both = errand_log_fields_new(request, errand_kv("try", "%d"), 2);
     ck_assert_ptr_null(errand_log_fields_swap(errand_log_fields_keep(request)));
-    ck_assert_ptr_eq(errand_log_fields_here(), request);
+    ck_assert_ptr_eq(errand_log_fields_current(), request);
     errand_info(log, "one" errand_kv("own", "%d"), 1);
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, say_plain, log), 0);

@@ -17,7 +17,7 @@ enum { NAMES = 40, DEEP = 4 };
 static int level_seen(const errand_log *log) /* the least that is on */
 {
     for (int l = ERRAND_LOG_TRACE; l < ERRAND_LOG_OFF; l++) {
-        if (errand_log_on(log, (errand_log_level)l)) return l;
+        if (errand_log_enabled(log, (errand_log_level)l)) return l;
     }
     return ERRAND_LOG_OFF;
 }

@@ -93,7 +93,7 @@ static void begin_timeout_of_hooked(void *arg)
 {
     world *w = arg;
     begin_limit(w, false);
-    errand_on_cancel(w->promises[0], count_hook, w);
+    errand_promise_on_cancel(w->promises[0], count_hook, w);
 }
 
 static void turn(void *arg)
@@ -112,7 +112,7 @@ static void turn_and_look(void *arg)
 static void resolve_first(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promises[0], model_result(&w->values[0]));
+    errand_promise_resolve(w->promises[0], model_result(&w->values[0]));
 }
 
 static void look_at_timeout(void *arg)
@@ -196,14 +196,14 @@ static void begin_all(void *arg)
 static void fail_first(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promises[0], errand_fail(EIO));
+    errand_promise_resolve(w->promises[0], errand_fail(EIO));
     holds(er_cell_told(w->inputs[1]) || er_cell_ended(w->inputs[1]) || er_cell_told(w->inputs[0])); /* the rest is cancelled */
 }
 
 static void resolve_second(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promises[1], model_result(&w->values[1]));
+    errand_promise_resolve(w->promises[1], model_result(&w->values[1]));
 }
 
 static void look_at_all(void *arg)

@@ -71,7 +71,7 @@ static void begin_all(void *arg)
 static void resolve_inner(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promises[0], model_result(&w->values[0]));
+    errand_promise_resolve(w->promises[0], model_result(&w->values[0]));
 }
 
 static void submit_outside(void *arg)
@@ -95,7 +95,7 @@ static void look_at_outside(void *arg)
     world *w = arg;
     holds(w->runs[1] <= 1);
     if (!w->runs[1]) errand_drop(w->inputs[1]);
-    errand_resolve(w->promises[1], model_result(&w->values[1])); /* what follows it is no work: the pool has not waited for it */
+    errand_promise_resolve(w->promises[1], model_result(&w->values[1])); /* what follows it is no work: the pool has not waited for it */
     holds(w->values[1].freed == 1 && w->freed == 1);
 }
 
@@ -111,7 +111,7 @@ static void end_close(void *arg)
 {
     world *w = arg;
     look_at_outside(w);
-    errand_resolve(w->promises[0], model_result(&w->values[0]));
+    errand_promise_resolve(w->promises[0], model_result(&w->values[0]));
     errand_drop(w->inputs[0]);
 }
 

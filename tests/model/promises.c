@@ -28,7 +28,7 @@ static void run_hook(void *arg)
     er_add(&h->running, 1);
     er_add(&h->calls, 1);
     holds(errand_promise_cancelled(h->world->promise));
-    if (h->resolves) errand_resolve(h->world->promise, model_result(&h->world->value));
+    if (h->resolves) errand_promise_resolve(h->world->promise, model_result(&h->world->value));
     holds(!er_load(&h->over) || h->resolves);
     er_sub(&h->running, 1);
 }
@@ -45,14 +45,14 @@ static void begin_hooked(void *arg)
 {
     begin(arg);
     world *w = arg;
-    errand_on_cancel(w->promise, run_hook, &w->first);
+    errand_promise_on_cancel(w->promise, run_hook, &w->first);
 }
 
 static void resolve(void *arg)
 {
     world *w = arg;
     bool told = er_load(&w->cancelled) == 2; /* one of the two told it */
-    errand_resolve(w->promise, model_result(&w->value));
+    errand_promise_resolve(w->promise, model_result(&w->value));
     holds(!er_load(&w->first.running) && !er_load(&w->second.running));
     er_store(&w->first.over, true);
     er_store(&w->second.over, true);
@@ -63,7 +63,7 @@ static void replace_and_resolve(void *arg)
 {
     world *w = arg;
     bool told = er_load(&w->cancelled) == 2; /* one of the two told it */
-    errand_on_cancel(w->promise, run_hook, &w->second);
+    errand_promise_on_cancel(w->promise, run_hook, &w->second);
     holds(!er_load(&w->first.running));
     er_store(&w->first.over, true);
     if (told) holds(er_load(&w->second.calls) && !er_load(&w->second.running));
@@ -121,7 +121,7 @@ static void hook_up(void *arg)
 {
     world *w = arg;
     bool told = er_load(&w->cancelled) == 2;
-    errand_on_cancel(w->promise, run_hook, &w->first);
+    errand_promise_on_cancel(w->promise, run_hook, &w->first);
     if (told) holds(er_load(&w->first.calls) && !er_load(&w->first.running));
 }
 
@@ -152,7 +152,7 @@ END_TEST
 static void just_resolve(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promise, model_result(&w->value));
+    errand_promise_resolve(w->promise, model_result(&w->value));
 }
 
 static void cancel_and_see(void *arg)

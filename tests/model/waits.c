@@ -36,7 +36,7 @@ static void begin_await(void *arg)
     world *w = arg;
     w->pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
     w->promise = errand_promise_new(w->pool, &w->input);
-    errand_on_cancel(w->promise, count_hook, w);
+    errand_promise_on_cancel(w->promise, count_hook, w);
     w->task = errand_submit(w->pool, await_input, w);
 }
 
@@ -50,7 +50,7 @@ static void cancel_task(void *arg) { errand_cancel(((world *)arg)->task); }
 static void resolve_input(void *arg)
 {
     world *w = arg;
-    errand_resolve(w->promise, model_result(&w->value));
+    errand_promise_resolve(w->promise, model_result(&w->value));
 }
 
 static void close_it(world *w)
@@ -67,7 +67,7 @@ static void look_at_cancelled(void *arg)
     holds(w->runs <= 1);
     if (!w->runs) errand_drop(w->input);
     /* the promise is resolved after the task has ended: the cancel alone ended the wait */
-    errand_resolve(w->promise, model_result(&w->value));
+    errand_promise_resolve(w->promise, model_result(&w->value));
     close_it(w);
 }
 

@@ -148,7 +148,7 @@ START_TEST(the_log_never_sees_an_argument)
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .log = heard.log });
     call c = { .s.error = { ECONNRESET, EACCES }, .key = "sk-7d1f-do-not-tell" };
     errand_policy *policy = errand_policy_new(
-        &(errand_policy_opts){ .attempts = 3, .first_ms = ERRAND_ZERO, .name = "pay" }, NULL);
+        &(errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO, .name = "pay" }, NULL);
     errand_task task = scripted(&c.s);
     ENDS(errand_run_task(pool, policy, &task), EACCES);
     errand_policy_free(policy);

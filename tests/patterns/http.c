@@ -35,9 +35,9 @@ static void serve(struct raw_conn *conn, void *arg)
 #define OK   "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo"
 #define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
-static errand_policy *thrice(int64_t first_ms)
+static errand_policy *thrice(int64_t initial_ms)
 {
-    return errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = first_ms, .most_ms = first_ms }, NULL);
+    return errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = initial_ms, .max_ms = initial_ms }, NULL);
 }
 
 /* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the request is sent again. */
@@ -156,8 +156,8 @@ START_TEST(many_calls_share_their_connections)
     for (int i = 0; i < 100; i++) {
         errand_result r = world_get(&w, "/");
         ck_well(&r);
-        errand_facts facts;
-        errand_response_facts(r.value, &facts);
+        errand_transfer_metrics facts;
+        errand_response_metrics(r.value, &facts);
         ck_assert_uint_eq(facts.reused, i > 0);
         errand_result_free(&r);
     }
@@ -177,7 +177,7 @@ START_TEST(a_logged_request_logs_neither_secrets_nor_what_it_says)
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_TRACE), 0);
     errand_policy *policy = errand_policy_new(
-        &(errand_policy_opts){ .attempts = 2, .first_ms = 1, .name = "generate", .log = log }, NULL);
+        &(errand_policy_opts){ .attempts = 2, .initial_ms = 1, .name = "generate", .log = log }, NULL);
     world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy, .log = log });
     char url[100];
     snprintf(url, sizeof url, "http://anna:sesame-1@127.0.0.1:%u/generate?token=sesame-2", raw_server_port(w.server));

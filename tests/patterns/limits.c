@@ -89,9 +89,9 @@ START_TEST(a_cancel_during_an_acquire_loses_nothing)
         errand_drop(g);
         errand_result r = errand_await(f);
         errand_result_free(&r);
-        if (!errand_sem_try(sem, 1))
+        if (!errand_sem_try_acquire(sem, 1))
             ck_abort_msg("the permit is lost");
-        errand_sem_give(sem, 1);
+        errand_sem_release(sem, 1);
     }
     errand_sem_free(sem);
     close_pool(pool);
@@ -225,11 +225,11 @@ END_TEST
 START_TEST(who_asks_the_same_at_the_same_time_shares_one_answer)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
-    errand_flight *flight = errand_flight_new(pool, NULL);
+    errand_singleflight *flight = errand_singleflight_new(pool, NULL);
     hold h = { 0 };
     errand_future *f[100];
     for (int i = 0; i < 100; i++)
-        f[i] = errand_flight_run(flight, NULL, &(errand_task){ .fn = hold_worker, .arg = &h, .key = "video 7" });
+        f[i] = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = hold_worker, .arg = &h, .key = "video 7" });
     await_event(&h.began);
     for (int i = 0; i < 50; i++)
         errand_cancel(f[i]); /* half of them lose patience */
@@ -237,7 +237,7 @@ START_TEST(who_asks_the_same_at_the_same_time_shares_one_answer)
     for (int i = 0; i < 100; i++)
         ENDS(f[i], i < 50 ? ECANCELED : 0);
     ck_assert_uint_eq(h.runs, 1);
-    errand_flight_free(flight);
+    errand_singleflight_free(flight);
     close_pool(pool);
 }
 END_TEST

@@ -42,8 +42,8 @@ START_TEST(a_shield_keeps_the_operation_and_the_cancel_is_not_lost)
     ENDS(f, ECANCELED);
     ck_assert_int_eq(s.first, ECANCELED);
     ck_assert_int_eq(s.second, ECANCELED); /* heard again and again */
-    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NOBODY);
-    errand_resolve(p, errand_ok(&freed, free_counts)); /* and the operation came to its end */
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE);
+    errand_promise_resolve(p, errand_ok(&freed, free_counts)); /* and the operation came to its end */
     ck_assert_uint_eq(freed, 1);
     close_pool(pool);
 }
@@ -112,7 +112,7 @@ static void one_less(void *arg) { __atomic_sub_fetch(&((crowd *)arg)->alive, 1, 
 START_TEST(ten_of_a_million_exist_at_a_time)
 {
     errand_pool *pool = open_pool();
-    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .at_once = 10 });
+    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 10 });
     crowd c = { 0 };
     unsigned n = scaled(20000), most_alive = 0;
     errand_result r;
@@ -146,7 +146,7 @@ START_TEST(none_outlives_its_group)
     obedient o = { .pool = pool };
     script s = { .error = { EACCES } };
     unsigned held = 0;
-    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .at_once = 2 });
+    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 2 });
     errand_task task = obeying(&o);
     ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     await_event(&o.began);

@@ -39,7 +39,7 @@ START_TEST(a_cancelled_job_is_not_started_again)
     open_turned();
     obedient o = { .pool = pool };
     errand_future *f = start(
-        (errand_policy_opts){ .attempts = 10, .first_ms = ERRAND_ZERO, .repeat = ERRAND_REPEAT_ALWAYS }, obeying(&o));
+        (errand_policy_opts){ .attempts = 10, .initial_ms = ERRAND_ZERO, .repeat = ERRAND_REPEAT_ALWAYS }, obeying(&o));
     await_event(&o.began);
     errand_cancel(f);
     ENDS(f, ECANCELED);
@@ -94,7 +94,7 @@ START_TEST(a_job_that_is_retried_keeps_its_turn)
 {
     open_turned();
     unsigned next = 0, mine = 0, theirs[5] = { 0 }, *args[6][2] = { { &next, &mine } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
                              (errand_task){ .fn = note_place, .arg = args[0] });
     await_count(&next, 1);
     await_asleep(pool, 1);
@@ -126,7 +126,7 @@ START_TEST(what_failed_together_does_not_come_back_together)
     errand_future *f[N];
     for (int i = 0; i < N; i++) {
         s[i].error[0] = ECONNRESET;
-        f[i] = start((errand_policy_opts){ .attempts = 2, .first_ms = 1000 }, scripted(&s[i]));
+        f[i] = start((errand_policy_opts){ .attempts = 2, .initial_ms = 1000 }, scripted(&s[i]));
     }
     for (int i = 0; i < N; i++)
         await_count(&s[i].calls, 1);
@@ -179,11 +179,11 @@ END_TEST
 START_TEST(the_millionth_wait_is_as_long_as_the_longest)
 {
     errand_policy_opts o = {
-        .attempts = 2000000, .first_ms = 1000, .most_ms = 60000, .factor = 10, .jitter = ERRAND_JITTER_EQUAL
+        .attempts = 2000000, .initial_ms = 1000, .max_ms = 60000, .multiplier = 10, .jitter = ERRAND_JITTER_EQUAL
     };
     errand_policy *policy = errand_policy_new(&o, NULL);
     for (unsigned n = 10; n <= 1000000; n *= 10) {
-        int64_t wait = errand_policy_wait_ms(policy, n, n);
+        int64_t wait = errand_policy_backoff_ms(policy, n, n);
         ck_assert(wait >= 30000 && wait <= 60000);
     }
     errand_policy_free(policy);
@@ -222,7 +222,7 @@ START_TEST(what_may_have_been_done_is_not_done_again)
 {
     open_turned();
     unsigned paid = 0;
-    ENDS(start((errand_policy_opts){ .attempts = 5, .first_ms = ERRAND_ZERO }, (errand_task){ .fn = pay, .arg = &paid }),
+    ENDS(start((errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO }, (errand_task){ .fn = pay, .arg = &paid }),
          ECONNRESET);
     ck_assert_uint_eq(paid, 1);
     close_pool(pool);
@@ -250,7 +250,7 @@ END_TEST
 
 static errand_result ask_twice(void *arg)
 {
-    return errand_later(start((errand_policy_opts){ .attempts = 4, .first_ms = ERRAND_ZERO }, scripted(arg)));
+    return errand_later(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }, scripted(arg)));
 }
 
 /* Elsewhere: each layer tries four times, and three layers make sixty-four calls of one. */
@@ -260,7 +260,7 @@ START_TEST(layers_of_retries_do_not_multiply)
     script s = { .freed = 0 };
     for (int i = 0; i < 40; i++)
         s.error[i] = ECONNRESET;
-    ENDS(start((errand_policy_opts){ .attempts = 4, .first_ms = ERRAND_ZERO }, (errand_task){ .fn = ask_twice, .arg = &s }),
+    ENDS(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }, (errand_task){ .fn = ask_twice, .arg = &s }),
          ECONNRESET);
     ck_assert_uint_eq(s.calls, 4);
     close_pool(pool);

@@ -36,10 +36,10 @@ static errand_breaker_stats stats_of(errand_breaker *breaker)
 
 static int call(errand_breaker *breaker, int error)
 {
-    errand_call c;
+    errand_breaker_call c;
     errand_result r = { .error = error };
-    int refused = errand_breaker_ask(breaker, NULL, &c);
-    if (!refused) errand_breaker_tell(&c, &r);
+    int refused = errand_breaker_allow(breaker, NULL, &c);
+    if (!refused) errand_breaker_report(&c, &r);
     return refused;
 }
 
@@ -124,14 +124,14 @@ END_TEST
 START_TEST(slow_calls_count_if_asked)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .slow_ms = 100, .min_calls = 2 });
-    errand_call c, d;
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &c), 0);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &d), 0);
+    errand_breaker_call c, d;
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &c), 0);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &d), 0);
     turn(&t, pool, 99);
-    errand_breaker_tell(&c, &(errand_result){ 0 });
+    errand_breaker_report(&c, &(errand_result){ 0 });
     ck_assert_uint_eq(stats_of(b).failed, 0);
     turn(&t, pool, 1);
-    errand_breaker_tell(&d, &(errand_result){ 0 });
+    errand_breaker_report(&d, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_OPEN);
     end(b);
 }
@@ -147,12 +147,12 @@ START_TEST(from_closed_to_open_to_half_open_and_back)
     turn(&t, pool, open - 1);
     ck_assert_int_eq(call(b, 0), ERRAND_EOPEN);
     turn(&t, pool, 1);
-    errand_call probe;
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &probe), 0);
+    errand_breaker_call probe;
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &probe), 0);
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_uint_eq(stats_of(b).probing, 1);
     ck_assert_int_eq(call(b, 0), ERRAND_EOPEN); /* one at a time */
-    errand_breaker_tell(&probe, &(errand_result){ 0 });
+    errand_breaker_report(&probe, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     ck_assert_uint_eq(stats_of(b).failed, 0); /* with a clean slate */
     ck_assert_int_eq(call(b, ETIMEDOUT), 0);
@@ -217,24 +217,24 @@ static errand_breaker *half_open(errand_breaker_opts opts)
 START_TEST(every_outcome_gives_the_lease_back)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .probes = 2 });
-    errand_call c, d, e;
+    errand_breaker_call c, d, e;
     static const int nothing_learned[] = { ECANCELED, ERRAND_HTTP + 429, EINVAL, ERRAND_EFULL };
     for (size_t i = 0; i < sizeof nothing_learned / sizeof *nothing_learned; i++) {
         ck_assert_int_eq(call(b, nothing_learned[i]), 0);
         ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
         ck_assert_uint_eq(stats_of(b).probing, 0);
     }
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &c), 0);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &d), 0);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &e), ERRAND_EOPEN);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &c), 0);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &d), 0);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), ERRAND_EOPEN);
     ck_assert_uint_eq(stats_of(b).under_way, 2);
-    errand_breaker_tell(&e, NULL); /* it has none */
-    errand_breaker_tell(&c, NULL);
-    errand_breaker_tell(&c, &(errand_result){ .error = ETIMEDOUT }); /* told already */
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &e), 0);
-    errand_breaker_tell(&e, &(errand_result){ 0 });
+    errand_breaker_report(&e, NULL); /* it has none */
+    errand_breaker_report(&c, NULL);
+    errand_breaker_report(&c, &(errand_result){ .error = ETIMEDOUT }); /* told already */
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), 0);
+    errand_breaker_report(&e, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN); /* the first of two */
-    errand_breaker_tell(&d, &(errand_result){ 0 });
+    errand_breaker_report(&d, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     ck_assert_uint_eq(stats_of(b).under_way, 0);
     end(b);
@@ -244,20 +244,20 @@ END_TEST
 START_TEST(a_lease_expires_and_is_lent_anew)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 1000 });
-    errand_call lost, next;
+    errand_breaker_call lost, next;
     er_call_lease refused;
     int64_t again;
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &lost), 0);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &lost), 0);
     turn(&t, pool, 400);
     ck_assert_int_eq(er_breaker_ask(b, NULL, &refused, &again), ERRAND_EOPEN);
     ck_assert_int_eq(again, 600);
     turn(&t, pool, 600);
     ck_assert_uint_eq(stats_of(b).probing, 0);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &next), 0);
-    errand_breaker_tell(&lost, NULL); /* the lease is not its any more */
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &next), 0);
+    errand_breaker_report(&lost, NULL); /* the lease is not its any more */
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_uint_eq(stats_of(b).probing, 1);
-    errand_breaker_tell(&next, &(errand_result){ 0 });
+    errand_breaker_report(&next, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     end(b);
 }
@@ -268,14 +268,14 @@ static errand_breaker_state after_slow_probes(int error)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 100, .probes = 2 });
     enum { CALLS = 60, LATE = 15 };
-    errand_call calls[CALLS] = { 0 };
+    errand_breaker_call calls[CALLS] = { 0 };
     for (int i = 0; i < CALLS && (i == 0 || stats_of(b).state == ERRAND_BREAKER_HALF_OPEN); i++) {
-        errand_breaker_ask(b, NULL, &calls[i]);
-        if (i >= LATE) errand_breaker_tell(&calls[i - LATE], &(errand_result){ .error = error });
+        errand_breaker_allow(b, NULL, &calls[i]);
+        if (i >= LATE) errand_breaker_report(&calls[i - LATE], &(errand_result){ .error = error });
         turn(&t, pool, 10);
     }
     errand_breaker_state state = stats_of(b).state;
-    for (int i = 0; i < CALLS; i++) errand_breaker_tell(&calls[i], NULL);
+    for (int i = 0; i < CALLS; i++) errand_breaker_report(&calls[i], NULL);
     ck_assert_uint_eq(stats_of(b).under_way, 0);
     end(b);
     return state;
@@ -291,15 +291,15 @@ END_TEST
 START_TEST(a_call_of_an_earlier_state_says_nothing_of_this_one)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1 });
-    errand_call old, probe;
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &old), 0);
+    errand_breaker_call old, probe;
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &old), 0);
     call(b, ETIMEDOUT);
     turn(&t, pool, 5000);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, &probe), 0);
-    errand_breaker_tell(&old, &(errand_result){ 0 });
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, &probe), 0);
+    errand_breaker_report(&old, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_int_eq(errand_breaker_reset(b, NULL), 0);
-    errand_breaker_tell(&probe, &(errand_result){ .error = ETIMEDOUT });
+    errand_breaker_report(&probe, &(errand_result){ .error = ETIMEDOUT });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     ck_assert_uint_eq(stats_of(b).calls, 0);
     end(b);
@@ -363,16 +363,16 @@ START_TEST(each_change_is_watched_and_logged_in_order)
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = log.log });
     errand_breaker *b = errand_breaker_new(
-        pool, &(errand_breaker_opts){ .min_calls = 2, .name = "pay", .watch = see, .watch_arg = &s });
-    errand_call c;
+        pool, &(errand_breaker_opts){ .min_calls = 2, .name = "pay", .on_change = see, .on_change_arg = &s });
+    errand_breaker_call c;
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(errand_breaker_ask(b, "host", &c), 0);
-        errand_breaker_tell(&c, &(errand_result){ .error = ETIMEDOUT });
+        ck_assert_int_eq(errand_breaker_allow(b, "host", &c), 0);
+        errand_breaker_report(&c, &(errand_result){ .error = ETIMEDOUT });
     }
     await_count(&s.n, 1);
     turn(&t, pool, 5000);
-    ck_assert_int_eq(errand_breaker_ask(b, "host", &c), 0);
-    errand_breaker_tell(&c, &(errand_result){ 0 });
+    ck_assert_int_eq(errand_breaker_allow(b, "host", &c), 0);
+    errand_breaker_report(&c, &(errand_result){ 0 });
     errand_breaker_force(b, NULL, ERRAND_BREAKER_OPEN);
     await_count(&s.n, 4);
     errand_breaker_free(b);
@@ -401,7 +401,7 @@ START_TEST(a_slow_watcher_misses_the_oldest_changes_only)
 {
     event first = { 0 }, go = { 0 };
     seen s = { .first = &first, .go = &go };
-    errand_breaker *b = breaker_of((errand_breaker_opts){ .watch = see, .watch_arg = &s, .max_keys = 1 });
+    errand_breaker *b = breaker_of((errand_breaker_opts){ .on_change = see, .on_change_arg = &s, .max_keys = 1 });
     char key[16] = "~";
     errand_breaker_force(b, key, ERRAND_BREAKER_OPEN);
     await_event(&first);
@@ -447,7 +447,7 @@ START_TEST(no_lease_is_lost_in_a_storm)
 {
     enum { THREADS = 4 };
     errand_breaker *b = breaker_of((errand_breaker_opts){
-        .min_calls = 3, .open_ms = 1, .open_most_ms = 2, .probes = 3, .window_ms = 20, .max_keys = 1 });
+        .min_calls = 3, .open_ms = 1, .max_open_ms = 2, .probes = 3, .window_ms = 20, .max_keys = 1 });
     pthread_t threads[THREADS];
     storm storms[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
@@ -481,8 +481,8 @@ START_TEST(contradictory_options_are_refused)
         { .probes = 4 },
         { .open_ms = -5 },
         { .open_ms = ERRAND_ZERO },
-        { .open_ms = 2000, .open_most_ms = 1000 },
-        { .open_most_ms = ERRAND_FOREVER },
+        { .open_ms = 2000, .max_open_ms = 1000 },
+        { .max_open_ms = ERRAND_FOREVER },
         { .lease_ms = ERRAND_ZERO },
         { .lease_ms = -1 },
         { .slow_ms = -1 },
@@ -498,10 +498,10 @@ START_TEST(contradictory_options_are_refused)
     errand_breaker_free(by_default);
     /* the default of the longest gives way */
     errand_breaker *b = breaker_of((errand_breaker_opts){ .open_ms = 100000 });
-    errand_call c;
-    ck_assert_int_eq(errand_breaker_ask(NULL, NULL, &c), EINVAL);
-    ck_assert_int_eq(errand_breaker_ask(b, NULL, NULL), EINVAL);
-    errand_breaker_tell(NULL, NULL);
+    errand_breaker_call c;
+    ck_assert_int_eq(errand_breaker_allow(NULL, NULL, &c), EINVAL);
+    ck_assert_int_eq(errand_breaker_allow(b, NULL, NULL), EINVAL);
+    errand_breaker_report(NULL, NULL);
     errand_breaker_free(NULL);
     end(b);
 }

@@ -17,7 +17,7 @@ static void shut_pools(void)
     close_pool(other);
 }
 
-static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_here(), NULL); }
+static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_current(), NULL); }
 static errand_result fails_once(void *calls)
 {
     return count_up(calls) < 2 ? errand_fail(ECONNRESET) : fields_here(NULL);
@@ -26,7 +26,7 @@ static errand_result fails_once(void *calls)
 static void all_find(errand_log_fields *fields)
 {
     unsigned calls = 0;
-    errand_policy *twice = policy_of((errand_policy_opts){ .attempts = 2, .first_ms = 1 });
+    errand_policy *twice = policy_of((errand_policy_opts){ .attempts = 2, .initial_ms = 1 });
     ck_assert_ptr_eq(value_of(errand_run(other, NULL, fields_here, NULL)), fields);
     ck_assert_ptr_eq(value_of(errand_run(other, twice, fails_once, &calls)), fields);
     ck_assert_uint_eq(calls, 2);

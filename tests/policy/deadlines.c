@@ -26,7 +26,7 @@ START_TEST(a_sleep_that_cannot_end_in_time_is_not_begun)
 {
     open_turned();
     script s = { .error = { ECONNRESET } };
-    errand_policy_opts o = { .attempts = 5, .first_ms = 100, .jitter = ERRAND_JITTER_NONE, .within_ms = 100 };
+    errand_policy_opts o = { .attempts = 5, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .within_ms = 100 };
     ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1); /* without a turn of the clock */
     o.within_ms = 101;
     errand_future *f = start(o, &s);
@@ -82,13 +82,13 @@ START_TEST(arg_and_permit_are_kept_until_a_stuck_attempt_has_returned)
     turn(&t, pool, 101);
     ENDS(f, ETIMEDOUT);
     ck_assert_uint_eq(count_of(&s.freed), 0);
-    ck_assert(!errand_sem_try(sem, 1));
+    ck_assert(!errand_sem_try_acquire(sem, 1));
     happen(&s.h.go);
     await_count(&s.freed, 1);
     await_asleep(pool, 0);
     ck_assert_uint_eq(s.h.runs, 1); /* no further attempt */
-    ck_assert(errand_sem_try(sem, 1));
-    errand_sem_give(sem, 1);
+    ck_assert(errand_sem_try_acquire(sem, 1));
+    errand_sem_release(sem, 1);
     errand_sem_free(sem);
     close_pool(pool);
 }
@@ -140,7 +140,7 @@ START_TEST(an_attempt_ends_at_its_own_deadline_and_is_tried_again)
     obedient o = { .pool = pool };
     errand_future *f = start_task(
         (errand_policy_opts){
-            .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .attempt_ms = 100, .within_ms = 100000 },
+            .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_NONE, .attempt_ms = 100, .within_ms = 100000 },
         obeying(&o));
     await_count(&o.calls, 1);
     turn(&t, pool, 101);
@@ -162,7 +162,7 @@ START_TEST(the_next_attempt_begins_only_when_a_deaf_one_has_returned)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO, .attempt_ms = 100 },
+    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .attempt_ms = 100 },
                                   sticking(&s));
     await_event(&s.h.began);
     turn(&t, pool, 101);
@@ -186,7 +186,7 @@ static errand_result submit_inside(void *arg)
 {
     submitter *s = arg;
     errand_result r = errand_await(start_task(
-        (errand_policy_opts){ .attempts = 5, .first_ms = 60, .jitter = ERRAND_JITTER_NONE }, sticking(&s->s)));
+        (errand_policy_opts){ .attempts = 5, .initial_ms = 60, .jitter = ERRAND_JITTER_NONE }, sticking(&s->s)));
     s->error = r.error;
     errand_result_free(&r);
     return errand_ok(NULL, NULL);

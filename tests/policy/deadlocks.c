@@ -58,7 +58,7 @@ static errand_result awaits_a_hedged_run(void *at)
 
 static errand_result takes_the_next(void *at)
 {
-    errand_group *g = errand_group_new(at, &(errand_group_opts){ .at_once = 2 });
+    errand_group *g = errand_group_new(at, &(errand_group_opts){ .concurrency = 2 });
     for (int i = 0; i < 3; i++) /* one is held */
         ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = value_of_arg }), 0);
     errand_result r = { 0 };

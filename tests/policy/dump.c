@@ -15,7 +15,7 @@ START_TEST(a_dump_shows_runs_that_are_asleep)
     heard_open(&log);
     errand_pool *pool = heard_pool(&log, "bees", 2, 0);
     errand_policy *patient = policy_of(
-        (errand_policy_opts){ .attempts = 2, .first_ms = LONG_MS, .jitter = ERRAND_JITTER_NONE, .name = "patient" });
+        (errand_policy_opts){ .attempts = 2, .initial_ms = LONG_MS, .jitter = ERRAND_JITTER_NONE, .name = "patient" });
     errand_future *f = errand_run_task(pool, patient, &(errand_task){ .fn = unreachable, .key = "hive:1" });
     ck_assert_msg(dump_has_soon(pool, "patient: asleep after attempt 1, again in "), "%s", dump_text);
     ck_assert(strstr(dump_line(pool, "patient:"), ", key hive:1, submitted at ") != NULL);

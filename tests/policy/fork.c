@@ -43,7 +43,7 @@ START_TEST(in_a_child_the_parents_groups_are_dead)
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 3 });
     for (int round = 0; round < 20; round++) {
         repeated = errand_every(pool, 1, itself, NULL);
-        group = errand_group_new(pool, &(errand_group_opts){ .at_once = 2 });
+        group = errand_group_new(pool, &(errand_group_opts){ .concurrency = 2 });
         for (int i = 0; i < 20; i++) errand_group_submit(group, NULL, &(errand_task){ .fn = keeps_busy });
         in_child(group_is_dead);
         ENDS(errand_group_join(group), 0); /* the parent's goes on */
@@ -57,7 +57,7 @@ END_TEST
 
 /* ---- hooks ---- */
 
-static void fork_before(const errand_view *view, void *arg)
+static void fork_before(const errand_attempt_info *view, void *arg)
 {
     (void)view;
     fork_here(arg);
@@ -108,7 +108,7 @@ static void *keep_looping(void *arg)
 START_TEST(a_child_loops_by_a_policy_that_the_parents_threads_use)
 {
     shared_policy = errand_policy_new(
-        &(errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
+        &(errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
     ck_assert_ptr_nonnull(shared_policy);
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_looping, NULL), 0);
@@ -134,7 +134,7 @@ static errand_result loop_in_child_of_task(void *arg)
 
 START_TEST(a_task_may_loop_in_its_child)
 {
-    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .first_ms = 1 }, NULL);
+    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     ck_assert_int_eq(as_number(errand_await(errand_submit(pool, loop_in_child_of_task, NULL)).value), 0);
     close_pool(pool);

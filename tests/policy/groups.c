@@ -8,9 +8,9 @@ static errand_pool *pool;
 static void open_pool(void) { pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 }); }
 static void shut_pool(void) { close_pool(pool); }
 
-static errand_group *group_of(unsigned at_once, unsigned keep_going)
+static errand_group *group_of(unsigned concurrency, unsigned keep_going)
 {
-    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .at_once = at_once, .keep_going = keep_going });
+    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = concurrency, .keep_going = keep_going });
     ck_assert_ptr_nonnull(g);
     return g;
 }
@@ -41,7 +41,7 @@ START_TEST(what_a_group_cannot_be_made_of_is_told)
     struct {
         errand_group_opts opts;
         int64_t later;
-    } newer = { { .at_once = 1 }, 0 };
+    } newer = { { .concurrency = 1 }, 0 };
     ck_assert_ptr_null(errand_group_new(NULL, NULL));
     ck_assert_int_eq(errno, EINVAL);
     errand_group *g = errand_group_new_sized(pool, &newer.opts, sizeof newer);
@@ -107,7 +107,7 @@ START_TEST(next_gives_results_in_the_order_of_ending_each_with_its_index)
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), ETIMEDOUT);
     ck_assert_int_eq(errand_group_next(g, &r, &index, 1), ETIMEDOUT);
     ck_assert_uint_eq(index, 99);
-    for (int i = 0; i < N; i++) errand_resolve(ps[order[i]], errand_ok(as_value((intptr_t)order[i] * 10), NULL));
+    for (int i = 0; i < N; i++) errand_promise_resolve(ps[order[i]], errand_ok(as_value((intptr_t)order[i] * 10), NULL));
     for (int i = 0; i < N; i++) {
         ck_assert_int_eq(errand_group_next(g, &r, i ? &index : NULL, 0), 0);
         ck_assert_int_eq(r.error, 0);
@@ -154,7 +154,7 @@ START_TEST(several_that_wait_for_the_next_get_one_each_and_the_rest_learn_that_t
         fs[i] = errand_submit(pool, take_next, &takers[i]);
         await_event(&takers[i].begun);
     }
-    for (int i = 0; i < 2; i++) errand_resolve(ps[i], errand_ok(NULL, NULL));
+    for (int i = 0; i < 2; i++) errand_promise_resolve(ps[i], errand_ok(NULL, NULL));
     int got = 0, none = 0;
     for (int i = 0; i < N; i++) {
         ENDS(fs[i], 0);
@@ -178,7 +178,7 @@ START_TEST(a_cancelled_task_that_waits_for_the_next_gets_ECANCELED_and_the_group
     errand_cancel(f);
     ENDS(f, 0);
     ck_assert_int_eq(t.error, ECANCELED);
-    errand_resolve(p, errand_ok(NULL, NULL));
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
     ck_assert_int_eq(errand_group_next(t.g, &t.r, &t.index, LONG_MS), 0);
     ck_assert_uint_eq(t.index, 0);
     close_group(t.g);
@@ -206,9 +206,9 @@ static void count_freed(void *arg) { count_up(&((crowd *)arg)->freed); }
 START_TEST(never_more_than_at_once_run_and_all_do)
 {
     unsigned n = scaled(2000);
-    for (unsigned at_once = 1; at_once <= 3; at_once += 2) {
+    for (unsigned concurrency = 1; concurrency <= 3; concurrency += 2) {
         crowd c = { 0 };
-        errand_group *g = group_of(at_once, 0);
+        errand_group *g = group_of(concurrency, 0);
         for (unsigned i = 0; i < n; i++) {
             ck_assert_int_eq(
                 errand_group_submit(g, NULL, &(errand_task){ .fn = counted, .arg = &c, .free = count_freed }), 0);
@@ -216,7 +216,7 @@ START_TEST(never_more_than_at_once_run_and_all_do)
         ENDS(errand_group_join(g), 0);
         ck_assert_uint_eq(c.runs, n);
         ck_assert_uint_eq(c.freed, n);
-        ck_assert_uint_le(c.most, at_once);
+        ck_assert_uint_le(c.most, concurrency);
         close_group(g);
     }
 }
@@ -276,7 +276,7 @@ START_TEST(many_held_that_end_at_once_take_no_stack)
     hold h = { .runs = 0 };
     unsigned freed = 0;
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_group *g = errand_group_new(own, &(errand_group_opts){ .at_once = 1, .keep_going = 1 });
+    errand_group *g = errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
     ck_assert_int_eq(give(g, hold_worker, &h), 0);
     await_event(&h.began);
     for (unsigned i = 0; i < n; i++) {
@@ -299,7 +299,7 @@ START_TEST(the_time_of_what_is_held_passes)
     hold h = { .runs = 0 };
     unsigned freed = 0;
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
-    errand_group *g = errand_group_new(own, &(errand_group_opts){ .at_once = 1, .keep_going = 1 });
+    errand_group *g = errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
     ck_assert_int_eq(give(g, hold_worker, &h), 0);
     errand_task task = { .fn = itself, .arg = &freed, .free = free_counts };
     task.within_ms = 10;
@@ -354,7 +354,7 @@ START_TEST(the_first_failure_cancels_the_others_and_those_held_are_never_begun)
     }
     ck_assert_int_eq(errand_group_add(g, f), 0);
     errand_future *join = errand_group_join(g);
-    errand_resolve(p, errand_failf(ENOENT, "this one"));
+    errand_promise_resolve(p, errand_failf(ENOENT, "this one"));
     for (int i = 0; i < N; i++) await_count(&freed[i], 1);
     ck_assert_int_eq(errand_wait(join, 1), ETIMEDOUT); /* it waits for what has begun */
     happen(&deaf.go);
@@ -424,12 +424,12 @@ START_TEST(further_failures_stand_behind_the_first)
     errand_group *g = group_of(0, 0);
     for (int i = 0; i < 3; i++) {
         ps[i] = errand_promise_new(pool, &f);
-        errand_on_cancel(ps[i], only_hear, NULL);
+        errand_promise_on_cancel(ps[i], only_hear, NULL);
         ck_assert_int_eq(errand_group_add(g, f), 0);
     }
-    errand_resolve(ps[1], errand_fail(ENOENT));
-    errand_resolve(ps[2], errand_fail(EPERM));
-    errand_resolve(ps[0], errand_ok(NULL, NULL));
+    errand_promise_resolve(ps[1], errand_fail(ENOENT));
+    errand_promise_resolve(ps[2], errand_fail(EPERM));
+    errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
     errand_result r = errand_await(errand_group_join(g));
     ck_assert_int_eq(r.error, ENOENT);
     ck_assert_ptr_nonnull(errand_result_cause(&r, 0));
@@ -472,13 +472,13 @@ START_TEST(join_gives_in_order_what_next_has_not_taken)
         ps[i] = errand_promise_new(pool, &f);
         ck_assert_int_eq(errand_group_add(g, f), 0);
     }
-    for (int i = N - 1; i >= 0; i -= 2) errand_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 5 3 1 */
+    for (int i = N - 1; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 5 3 1 */
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), 0);
     ck_assert_uint_eq(index, 5);
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), 0);
     ck_assert_uint_eq(index, 3);
     errand_future *join = errand_group_join(g);
-    for (int i = 4; i >= 0; i -= 2) errand_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 4 2 0 */
+    for (int i = 4; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 4 2 0 */
     r = errand_await(join);
     errand_results *all = r.value;
     ck_assert_uint_eq(all->n, 4);
@@ -525,7 +525,7 @@ START_TEST(cancelling_joins_future_cancels_all_with_the_callers_reason)
     unsigned freed = 0;
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, only_hear, NULL);
+    errand_promise_on_cancel(p, only_hear, NULL);
     errand_group *g = group_of(1, 0);
     ck_assert_int_eq(errand_group_add(g, f), 0);
     ck_assert_int_eq(give(g, until_told, &h), 0);
@@ -630,7 +630,7 @@ START_TEST(close_is_cleanup_and_not_cut_short_by_a_cancel)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     event told = { 0 };
-    errand_on_cancel(p, happen_told, &told);
+    errand_promise_on_cancel(p, happen_told, &told);
     taker t = { .g = group_of(0, 0), .error = -1 };
     ck_assert_int_eq(errand_group_add(t.g, f), 0);
     f = errand_submit(pool, close_in_a_task, &t);
@@ -694,7 +694,7 @@ START_TEST(a_member_may_have_a_policy)
 {
     unsigned runs = 0;
     const char *why;
-    errand_policy *thrice = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .first_ms = ERRAND_ZERO }, &why);
+    errand_policy *thrice = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }, &why);
     ck_assert_ptr_nonnull(thrice);
     errand_group *g = group_of(1, 0);
     ck_assert_int_eq(errand_group_submit(g, thrice, &(errand_task){ .fn = third_time_well, .arg = &runs }), 0);

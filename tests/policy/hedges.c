@@ -38,7 +38,7 @@ static errand_result ask(void *arg)
     unsigned i = a->n;
     a->promise[i] = errand_promise_new(pool, &f);
     tellers[i] = (told_of){ a, i };
-    errand_on_cancel(a->promise[i], is_told, &tellers[i]);
+    errand_promise_on_cancel(a->promise[i], is_told, &tellers[i]);
     count_up(&a->n);
     return errand_later(f);
 }
@@ -74,7 +74,7 @@ START_TEST(the_first_success_wins_and_the_others_are_cancelled)
     turn(&t, pool, 10000);
     settle();
     ck_assert_uint_eq(count_of(&a.n), 3); /* attempts is the most there are */
-    errand_resolve(a.promise[1], errand_ok(as_value(7), NULL));
+    errand_promise_resolve(a.promise[1], errand_ok(as_value(7), NULL));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
     ck_assert_int_eq(as_number(r.value), 7);
@@ -91,8 +91,8 @@ START_TEST(the_first_success_wins_and_the_others_are_cancelled)
     ck_assert(count_of(&a.told[0]) == 1 && count_of(&a.told[2]) == 1 && count_of(&a.told[1]) == 0);
     ck_assert_int_eq(errand_promise_cancelled(a.promise[0]), ERRAND_BY_HEDGE);
     ck_assert_uint_eq(count_of(&a.freed), 0); /* the losers have not returned */
-    errand_resolve(a.promise[0], errand_ok(NULL, NULL));
-    errand_resolve(a.promise[2], errand_fail(ECANCELED));
+    errand_promise_resolve(a.promise[0], errand_ok(NULL, NULL));
+    errand_promise_resolve(a.promise[2], errand_fail(ECANCELED));
     await_count(&a.freed, 1);
     errand_policy_stats s = stats_of(policy);
     ck_assert(s.hedges == 2 && s.hedges_won == 1 && s.attempts == 3 && s.succeeded == 1 && s.retries == 0);
@@ -112,10 +112,10 @@ START_TEST(failures_wait_for_the_others_unless_they_are_final)
     turn(&t, pool, 100);
     await_count(&a.n, 2);
     settle();
-    errand_resolve(a.promise[0], errand_fail(ECONNRESET));
+    errand_promise_resolve(a.promise[0], errand_fail(ECONNRESET));
     settle();
     ck_assert(!ended(f));
-    errand_resolve(a.promise[1], errand_fail(EPIPE));
+    errand_promise_resolve(a.promise[1], errand_fail(EPIPE));
     ENDS(f, EPIPE); /* the last error */
     await_count(&a.freed, 1);
     f = start_run(pool, o, asking(&b));
@@ -124,21 +124,21 @@ START_TEST(failures_wait_for_the_others_unless_they_are_final)
     turn(&t, pool, 100);
     await_count(&b.n, 2);
     settle();
-    errand_resolve(b.promise[1], errand_fail(EACCES)); /* no repeat makes that better */
+    errand_promise_resolve(b.promise[1], errand_fail(EACCES)); /* no repeat makes that better */
     ENDS(f, EACCES);
     ck_assert_uint_eq(count_of(&b.told[0]), 1);
-    errand_resolve(b.promise[0], errand_ok(NULL, NULL));
+    errand_promise_resolve(b.promise[0], errand_ok(NULL, NULL));
     await_count(&b.freed, 1);
     o.attempts = 4;
-    o.wait = errand_wait_fixed(1000);
+    o.backoff = errand_backoff_fixed(1000);
     f = start_run(pool, o, asking(&c)); /* all have failed: it sleeps, and is hedged again */
     await_count(&c.n, 1);
     settle();
     turn(&t, pool, 100);
     await_count(&c.n, 2);
     settle();
-    errand_resolve(c.promise[0], errand_fail(ECONNRESET));
-    errand_resolve(c.promise[1], errand_fail(ECONNRESET));
+    errand_promise_resolve(c.promise[0], errand_fail(ECONNRESET));
+    errand_promise_resolve(c.promise[1], errand_fail(ECONNRESET));
     await_asleep(pool, 1);
     turn(&t, pool, 1000);
     await_count(&c.n, 3);
@@ -146,9 +146,9 @@ START_TEST(failures_wait_for_the_others_unless_they_are_final)
     turn(&t, pool, 100);
     await_count(&c.n, 4);
     settle();
-    errand_resolve(c.promise[2], errand_ok(NULL, NULL));
+    errand_promise_resolve(c.promise[2], errand_ok(NULL, NULL));
     ENDS(f, 0);
-    errand_resolve(c.promise[3], errand_ok(NULL, NULL));
+    errand_promise_resolve(c.promise[3], errand_ok(NULL, NULL));
     await_count(&c.freed, 1);
     close_pool(pool);
 }
@@ -193,10 +193,10 @@ START_TEST(a_cancel_or_the_deadline_ends_them_all)
     settle();
     errand_cancel(f);
     ck_assert(count_of(&a.told[0]) == 1 && count_of(&a.told[1]) == 1);
-    errand_resolve(a.promise[0], errand_fail(ECANCELED));
+    errand_promise_resolve(a.promise[0], errand_fail(ECANCELED));
     settle();
     ck_assert(!ended(f)); /* it ends when all have */
-    errand_resolve(a.promise[1], errand_fail(ECANCELED));
+    errand_promise_resolve(a.promise[1], errand_fail(ECANCELED));
     ENDS(f, ECANCELED);
     f = start_run(pool, o, asking(&b));
     await_count(&b.n, 1);
@@ -210,8 +210,8 @@ START_TEST(a_cancel_or_the_deadline_ends_them_all)
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
     ck_assert_uint_eq(errand_result_attempts(&r), 2);
     errand_result_free(&r);
-    errand_resolve(b.promise[0], errand_fail(ECANCELED));
-    errand_resolve(b.promise[1], errand_fail(ECANCELED));
+    errand_promise_resolve(b.promise[0], errand_fail(ECANCELED));
+    errand_promise_resolve(b.promise[1], errand_fail(ECANCELED));
     await_count(&b.freed, 1);
     close_pool(pool);
 }
@@ -230,7 +230,7 @@ START_TEST(a_percentile_is_learnt_from_the_runs_before)
         turn(&t, pool, 10 * (i + 1));
         settle();
         ck_assert_uint_eq(count_of(&a.n), i + 1); /* it knows too little to hedge */
-        errand_resolve(a.promise[i], errand_ok(NULL, NULL));
+        errand_promise_resolve(a.promise[i], errand_ok(NULL, NULL));
         ENDS(f, 0);
     }
     errand_task task = asking(&a);
@@ -242,9 +242,9 @@ START_TEST(a_percentile_is_learnt_from_the_runs_before)
     ck_assert_uint_eq(count_of(&a.n), 21);
     turn(&t, pool, 1);
     await_count(&a.n, 22); /* 18 of 20 were quicker than 190 ms */
-    errand_resolve(a.promise[21], errand_ok(NULL, NULL));
+    errand_promise_resolve(a.promise[21], errand_ok(NULL, NULL));
     ENDS(f, 0);
-    errand_resolve(a.promise[20], errand_ok(NULL, NULL));
+    errand_promise_resolve(a.promise[20], errand_ok(NULL, NULL));
     await_count(&a.freed, 21);
     errand_policy_free(policy);
     close_pool(pool);
@@ -273,7 +273,7 @@ START_TEST(a_budget_bounds_the_share_of_hedges)
     ck_assert_double_le(hedges, 0.2 * (N + hedges) + 1); /* a fifth of what is in flight */
     ck_assert_uint_eq(stats_of(policy).refused, N - hedges);
     await_count(&a.n, N + hedges);
-    for (unsigned i = 0; i < N + hedges; i++) errand_resolve(a.promise[i], errand_ok(NULL, NULL));
+    for (unsigned i = 0; i < N + hedges; i++) errand_promise_resolve(a.promise[i], errand_ok(NULL, NULL));
     for (int i = 0; i < N; i++) ENDS(f[i], 0);
     await_count(&a.freed, N);
     errand_budget_stats s;
@@ -298,7 +298,7 @@ START_TEST(a_hedge_that_a_limit_refuses_is_asked_for_once)
     for (int i = 0; i < 100; i++) turn(&t, pool, 10);
     errand_policy_stats s = stats_of(policy);
     ck_assert(s.refused == 1 && s.attempts == 1 && s.hedges == 0); /* none has begun */
-    errand_resolve(a.promise[0], errand_ok(NULL, NULL));
+    errand_promise_resolve(a.promise[0], errand_ok(NULL, NULL));
     ENDS(f, 0);
     ck_assert_uint_eq(count_of(&a.n), 1);
     errand_policy_free(policy);

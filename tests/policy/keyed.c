@@ -115,28 +115,28 @@ START_TEST(an_open_breaker_and_one_with_calls_are_never_forgotten)
 {
     char text[32];
     errand_breaker_stats s;
-    errand_call call, other;
+    errand_breaker_call call, other;
     pool = turned_pool(&t);
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 1, .max_keys = 4 });
-    ck_assert_int_eq(errand_breaker_ask(breaker, "open", &call), 0);
-    errand_breaker_tell(&call, &(errand_result){ .error = ETIMEDOUT });
-    ck_assert_int_eq(errand_breaker_ask(breaker, "called", &call), 0);
+    ck_assert_int_eq(errand_breaker_allow(breaker, "open", &call), 0);
+    errand_breaker_report(&call, &(errand_result){ .error = ETIMEDOUT });
+    ck_assert_int_eq(errand_breaker_allow(breaker, "called", &call), 0);
     ck_assert_int_eq(errand_breaker_force(breaker, "forced", ERRAND_BREAKER_CLOSED), 0);
     for (unsigned i = 0; i < 100; i++) {
-        ck_assert_int_eq(errand_breaker_ask(breaker, key_of(text, i), &other), 0);
-        errand_breaker_tell(&other, NULL);
+        ck_assert_int_eq(errand_breaker_allow(breaker, key_of(text, i), &other), 0);
+        errand_breaker_report(&other, NULL);
     }
-    ck_assert_int_eq(errand_breaker_ask(breaker, "open", &other), ERRAND_EOPEN);
+    ck_assert_int_eq(errand_breaker_allow(breaker, "open", &other), ERRAND_EOPEN);
     ck_assert_int_eq(errand_breaker_stats_get(breaker, "called", &s), 0);
     ck_assert_uint_eq(s.under_way, 1);
     ck_assert_int_eq(errand_breaker_stats_get(breaker, "forced", &s), 0);
     ck_assert_uint_eq(s.keys, 4);
-    errand_breaker_tell(&call, NULL);
+    errand_breaker_report(&call, NULL);
     ck_assert_int_eq(errand_breaker_reset(breaker, "open"), 0);
     ck_assert_int_eq(errand_breaker_reset(breaker, "forced"), 0);
     for (unsigned i = 0; i < 4; i++) {
-        ck_assert_int_eq(errand_breaker_ask(breaker, key_of(text, i), &other), 0);
-        errand_breaker_tell(&other, NULL);
+        ck_assert_int_eq(errand_breaker_allow(breaker, key_of(text, i), &other), 0);
+        errand_breaker_report(&other, NULL);
     }
     ck_assert_int_eq(errand_breaker_stats_get(breaker, "open", &s), ENOENT);
     ck_assert_int_eq(errand_breaker_stats_get(breaker, "called", &s), ENOENT);

@@ -19,7 +19,7 @@ static errand_sem *sem;
 static errand_rate *rate;
 static errand_breaker *breaker;
 static errand_budget *budget;
-static errand_flight *flight;
+static errand_singleflight *flight;
 
 static void make_all(void)
 {
@@ -27,7 +27,7 @@ static void make_all(void)
     rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.01, .max_keys = 3 });
     breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .max_keys = 3 });
     budget = errand_budget_new(pool, &(errand_budget_opts){ .max_keys = 3 });
-    flight = errand_flight_new(pool, &(errand_flight_opts){ .max_keys = 3 });
+    flight = errand_singleflight_new(pool, &(errand_singleflight_opts){ .max_keys = 3 });
 }
 
 static void free_all(void)
@@ -36,7 +36,7 @@ static void free_all(void)
     errand_rate_free(rate);
     errand_breaker_free(breaker);
     errand_budget_free(budget);
-    errand_flight_free(flight);
+    errand_singleflight_free(flight);
 }
 
 static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
@@ -45,7 +45,7 @@ static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 
 static er_sem_place place;
 static er_turn turn_of_mine;
-static errand_call call;
+static errand_breaker_call call;
 static er_budget_member *member;
 static errand_future *waits_for_permit, *waits_for_turn;
 static errand_permit *permit;
@@ -56,30 +56,30 @@ static int all_say_forked(void)
     errand_rate_stats r;
     errand_breaker_stats b;
     errand_budget_stats u;
-    errand_flight_stats f;
-    errand_call c;
+    errand_singleflight_stats f;
+    errand_breaker_call c;
     errand_permit *p;
     if (code_of(errand_sem_acquire(sem, "k", 1)) != ERRAND_EFORKED) return 1;
     if (errand_sem_wait(sem, NULL, 1, ERRAND_FOREVER, &p) != ERRAND_EFORKED) return 2;
-    if (errand_sem_try(sem, 1) || errand_sem_give(sem, 1) != ERRAND_EFORKED) return 3;
+    if (errand_sem_try_acquire(sem, 1) || errand_sem_release(sem, 1) != ERRAND_EFORKED) return 3;
     if (errand_sem_resize(sem, 5) != ERRAND_EFORKED || errand_sem_stats_get(sem, NULL, &s) != ERRAND_EFORKED) return 4;
     if (errand_sem_holders(sem, NULL, NULL, 0) != 0) return 5;
     if (code_of(errand_rate_acquire(rate, "k")) != ERRAND_EFORKED || errand_rate_wait(rate, NULL, 0) != ERRAND_EFORKED)
         return 6;
     if (errand_rate_pause(rate, NULL, 1) != ERRAND_EFORKED || errand_rate_stats_get(rate, NULL, &r) != ERRAND_EFORKED)
         return 7;
-    if (errand_breaker_ask(breaker, NULL, &c) != ERRAND_EFORKED) return 8;
+    if (errand_breaker_allow(breaker, NULL, &c) != ERRAND_EFORKED) return 8;
     if (errand_breaker_force(breaker, NULL, ERRAND_BREAKER_OPEN) != ERRAND_EFORKED) return 9;
     if (errand_breaker_reset(breaker, "k") != ERRAND_EFORKED) return 10;
     if (errand_breaker_stats_get(breaker, NULL, &b) != ERRAND_EFORKED) return 11;
     if (errand_budget_stats_get(budget, NULL, &u) != ERRAND_EFORKED) return 12;
-    if (errand_flight_stats_get(flight, NULL, &f) != ERRAND_EFORKED) return 13;
-    if (code_of(errand_flight_run(flight, NULL, &(errand_task){ .fn = nothing })) != ERRAND_EFORKED) return 14;
+    if (errand_singleflight_stats_get(flight, NULL, &f) != ERRAND_EFORKED) return 13;
+    if (code_of(errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing })) != ERRAND_EFORKED) return 14;
     errand_cancel(waits_for_permit); /* what was under way: no lock is taken, nothing hangs */
     errand_cancel(waits_for_turn);
     errand_permit_release(permit);
     if (er_sem_leave(sem, &place) || er_rate_leave(&turn_of_mine)) return 15;
-    errand_breaker_tell(&call, NULL);
+    errand_breaker_report(&call, NULL);
     er_budget_ended(member, true);
     er_budget_part(member);
     if (errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 }) || errno != ERRAND_EFORKED) return 16;
@@ -113,7 +113,7 @@ START_TEST(in_the_child_all_limits_say_EFORKED)
     ck_assert_int_eq(errand_rate_wait(rate, NULL, 0), 0);
     ck_assert_int_eq(er_rate_enter(rate, NULL, pool, INT64_MAX, &turn_of_mine), EINPROGRESS);
     waits_for_turn = errand_rate_acquire(rate, NULL);
-    ck_assert_int_eq(errand_breaker_ask(breaker, "k", &call), 0);
+    ck_assert_int_eq(errand_breaker_allow(breaker, "k", &call), 0);
     ck_assert_int_eq(er_budget_join(budget, "k", &member), 0);
     er_budget_began(member);
     in_child(all_say_forked);
@@ -122,7 +122,7 @@ START_TEST(in_the_child_all_limits_say_EFORKED)
     ENDS(waits_for_permit, 0);
     errand_cancel(waits_for_turn);
     ENDS(waits_for_turn, ECANCELED);
-    errand_breaker_tell(&call, NULL);
+    errand_breaker_report(&call, NULL);
     er_budget_ended(member, true);
     er_budget_part(member);
     free_all();
@@ -145,7 +145,7 @@ static void *use_all(void *arg)
     (void)arg;
     for (unsigned i = 0; i < 300; i++) {
         const char *key = keys[i % 6];
-        errand_call c;
+        errand_breaker_call c;
         er_budget_member *m;
         errand_permit *p;
         errand_task task = { .fn = nothing, .arg = &freed, .free = free_counts, .key = key, .detached = true };
@@ -155,13 +155,13 @@ static void *use_all(void *arg)
         errand_permit_release(p);
         expect(errand_rate_wait(rate, key, 0), ERRAND_ELATE);
         expect(errand_rate_pause(rate, key, 0), 0);
-        error = errand_breaker_ask(breaker, key, &c);
+        error = errand_breaker_allow(breaker, key, &c);
         expect(error, 0);
-        errand_breaker_tell(&c, &(errand_result){ 0 });
+        errand_breaker_report(&c, &(errand_result){ 0 });
         error = er_budget_join(budget, key, &m);
         expect(error, 0);
         er_budget_part(m);
-        expect(code_of(errand_flight_run(flight, NULL, &task)), 0);
+        expect(code_of(errand_singleflight_run(flight, NULL, &task)), 0);
     }
     return NULL;
 }
@@ -238,16 +238,16 @@ START_TEST(handles_may_be_given_up_while_the_limits_are_in_use)
     errand_permit *p;
     ck_assert_int_eq(errand_sem_wait(sem, "k", 2, 0, &p), 0);
     ck_assert_int_eq(errand_rate_wait(rate, "k", 0), 0);
-    ck_assert_int_eq(errand_breaker_ask(breaker, "k", &call), 0);
+    ck_assert_int_eq(errand_breaker_allow(breaker, "k", &call), 0);
     errand_future *a = errand_sem_acquire(sem, "k", 1), *b = errand_rate_acquire(rate, "k"),
-                  *c = errand_flight_run(flight, NULL, &(errand_task){ .fn = nothing, .key = "k" });
+                  *c = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing, .key = "k" });
     free_all();
     errand_permit_release(p);
     turn(&t, pool, 100000);
     ENDS(a, 0);
     ENDS(b, 0);
     ENDS(c, 0);
-    errand_breaker_tell(&call, NULL);
+    errand_breaker_report(&call, NULL);
     close_pool(pool);
 }
 END_TEST

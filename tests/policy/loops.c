@@ -47,7 +47,7 @@ START_TEST(a_loop_repeats_as_a_run_does)
     world w;
     errand_policy_opts o = in_world(&w);
     o.attempts = 4;
-    o.first_ms = 100;
+    o.initial_ms = 100;
     o.jitter = ERRAND_JITTER_NONE;
     errand_policy *policy = policy_of(o);
     script s = { .error = { ECONNRESET, EPIPE, 0 } };
@@ -102,7 +102,7 @@ START_TEST(a_loop_keeps_to_its_deadline_and_falls_back)
     errand_policy_opts o = in_world(&w);
     o.attempts = 10;
     o.within_ms = 250;
-    o.wait = errand_wait_fixed(100);
+    o.backoff = errand_backoff_fixed(100);
     o.fallback = stand_in;
     errand_policy *policy = policy_of(o);
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
@@ -121,12 +121,12 @@ START_TEST(a_loop_waits_for_limits_and_gives_them_back)
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1e6 });
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 2 });
     errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 5, .first_ms = ERRAND_ZERO, .sem = sem, .rate = rate, .breaker = breaker });
+        (errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO, .sem = sem, .rate = rate, .breaker = breaker });
     errand_loop loop = { { 0 } };
     errand_result r = { 0 };
     unsigned n = 0;
     while (errand_loop_next(&loop, policy, &r)) {
-        ck_assert(!errand_sem_try(sem, 1));
+        ck_assert(!errand_sem_try_acquire(sem, 1));
         n++;
         r = errand_fail(ECONNRESET);
     }
@@ -134,14 +134,14 @@ START_TEST(a_loop_waits_for_limits_and_gives_them_back)
     ck_assert_int_eq(r.error, ECONNRESET);
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_EOPEN);
     errand_result_free(&r);
-    ck_assert(errand_sem_try(sem, 1));
-    errand_sem_give(sem, 1);
+    ck_assert(errand_sem_try_acquire(sem, 1));
+    errand_sem_release(sem, 1);
     errand_breaker_reset(breaker, NULL);
     loop = (errand_loop){ { 0 } };
     ck_assert(errand_loop_next(&loop, policy, &r));
     errand_loop_end(&loop); /* left by break */
-    ck_assert(errand_sem_try(sem, 1));
-    errand_sem_give(sem, 1);
+    ck_assert(errand_sem_try_acquire(sem, 1));
+    errand_sem_release(sem, 1);
     errand_policy_free(policy);
     errand_breaker_free(breaker);
     errand_rate_free(rate);
@@ -184,7 +184,7 @@ START_TEST(in_a_task_the_pools_clock_counts_and_a_cancel_ends_the_wait)
     errand_pool *pool = turned_pool(&t);
     looper l = { .pool = pool,
                  .policy = policy_of((errand_policy_opts){
-                     .attempts = 3, .wait = errand_wait_fixed(1000), .attempt_ms = 70, .within_ms = 60000 }) };
+                     .attempts = 3, .backoff = errand_backoff_fixed(1000), .attempt_ms = 70, .within_ms = 60000 }) };
     errand_future *f = errand_submit(pool, loop_inside, &l);
     await_count(&l.calls, 1);
     ck_assert_int_eq(l.left, 70);
@@ -207,8 +207,8 @@ START_TEST(loops_and_runs_inside_one_another_do_not_multiply)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     looper l = { .pool = pool,
-                 .policy = policy_of((errand_policy_opts){ .attempts = 3, .first_ms = ERRAND_ZERO }),
-                 .inner = policy_of((errand_policy_opts){ .attempts = 4, .first_ms = ERRAND_ZERO }) };
+                 .policy = policy_of((errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }),
+                 .inner = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }) };
     loop_inside(&l); /* on a thread of the program's */
     ck_assert(l.calls == 3 && l.inner_calls == 3);
     ck_assert_int_eq(l.end.error, ECONNRESET);

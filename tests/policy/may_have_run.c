@@ -27,7 +27,7 @@ static errand_result send_away(void *arg)
     foreign *w = arg;
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_on_cancel(p, hear, &w->told);
+    errand_promise_on_cancel(p, hear, &w->told);
     w->promise[w->calls % 4] = p;
     if (w->timeout_ms) f = errand_timeout(f, w->timeout_ms);
     count_up(&w->calls);
@@ -57,7 +57,7 @@ static unsigned calls_for(errand_policy_opts opts, foreign *w, bool may_have_run
     return w->calls;
 }
 
-static const errand_policy_opts thrice = { .attempts = 3, .first_ms = ERRAND_ZERO };
+static const errand_policy_opts thrice = { .attempts = 3, .initial_ms = ERRAND_ZERO };
 
 START_TEST(what_a_timeout_inside_an_attempt_leaves_is_not_done_again)
 {
@@ -126,7 +126,7 @@ START_TEST(a_run_says_at_its_deadline_whether_an_attempt_was_under_way)
 {
     open_turned();
     script s = { .error = { ECONNREFUSED, ECONNREFUSED } };
-    errand_policy_opts o = { .attempts = 9, .first_ms = 300, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts o = { .attempts = 9, .initial_ms = 300, .jitter = ERRAND_JITTER_NONE };
     ck_assert(!whole_may_have_run(o, scripted(&s), NULL));                  /* asleep, and nothing was ever reached */
     ck_assert(!whole_may_have_run(o, (errand_task){ .fn = sleeps }, NULL)); /* what it followed could be taken back */
     stuck running = { .h.result = errand_ok(NULL, NULL) };
@@ -153,7 +153,7 @@ START_TEST(a_failure_beside_an_attempt_that_is_under_way_may_have_run)
     turn(&t, pool, 101);
     await_count(&w.calls, 2);
     await_asleep(pool, 0);
-    errand_resolve(w.promise[1], errand_fail(EINVAL)); /* final */
+    errand_promise_resolve(w.promise[1], errand_fail(EINVAL)); /* final */
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EINVAL);
     ck_assert(errand_result_may_have_run(&r));
@@ -166,10 +166,10 @@ END_TEST
 START_TEST(who_leaves_a_shared_run_leaves_it_under_way)
 {
     open_turned();
-    errand_flight *flight = errand_flight_new(pool, NULL);
+    errand_singleflight *flight = errand_singleflight_new(pool, NULL);
     stuck s = { .h.result = errand_ok(NULL, NULL) };
     errand_task task = sticking(&s);
-    errand_future *f = errand_timeout(errand_flight_run(flight, NULL, &task), 100);
+    errand_future *f = errand_timeout(errand_singleflight_run(flight, NULL, &task), 100);
     await_event(&s.h.began);
     turn(&t, pool, 101);
     errand_result r = errand_await(f);
@@ -178,7 +178,7 @@ START_TEST(who_leaves_a_shared_run_leaves_it_under_way)
     errand_result_free(&r);
     happen(&s.h.go);
     await_count(&s.freed, 1);
-    errand_flight_free(flight);
+    errand_singleflight_free(flight);
     close_pool(pool);
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(a_wait_for_a_permit_that_a_timeout_leaves_behind_has_not_run)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
-    ck_assert(errand_sem_try(sem, 1));
+    ck_assert(errand_sem_try_acquire(sem, 1));
     errand_result r = errand_await(errand_timeout(errand_sem_acquire(sem, NULL, 1), 0));
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);

@@ -79,7 +79,7 @@ static void end_all(errand_policy *policy)
 START_TEST(without_a_budget_an_outage_multiplies_the_load)
 {
     pool = turned_pool(&t);
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .first_ms = 100 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100 });
     weather w = live_through(policy);
     ck_assert_double_eq_tol(w.before, 1, 0.001);
     ck_assert_double_ge(w.down, 3.9); /* what the budget is for */
@@ -92,7 +92,7 @@ START_TEST(with_a_budget_the_load_stays_near_what_is_offered)
     pool = turned_pool(&t);
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 500 });
     ck_assert_ptr_nonnull(budget);
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .first_ms = 100, .budget = budget });
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100, .budget = budget });
     weather w = live_through(policy);
     ck_assert_double_eq_tol(w.before, 1, 0.001);
     ck_assert_double_le(w.down, 1.1);

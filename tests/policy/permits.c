@@ -71,7 +71,7 @@ START_TEST(without_keys_all_share_one)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1, .max_keys = ERRAND_NO_KEYS });
     void *a = permit_of(errand_sem_acquire(sem, "a", 1));
-    ck_assert(!errand_sem_try(sem, 1));
+    ck_assert(!errand_sem_try_acquire(sem, 1));
     ck_assert_uint_eq(stats_of(sem, "b").in_use, 1);
     errand_permit_release(a);
     ck_assert_uint_eq(stats_of(sem, NULL).keys, 0);
@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(an_overlong_key_is_refused)
 {
-    char key[ERRAND_KEY_MOST + 2];
+    char key[ERRAND_KEY_MAX + 2];
     memset(key, 'k', sizeof key - 1);
     key[sizeof key - 1] = 0;
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
@@ -114,7 +114,7 @@ START_TEST(a_line_that_is_full_takes_nobody_more)
     errand_permit_release(permit_of(a));
     errand_sem_stats s = stats_of(sem, NULL);
     ck_assert_uint_eq(s.refused, 1);
-    ck_assert_uint_eq(s.left, 1);
+    ck_assert_uint_eq(s.withdrawn, 1);
     ck_assert_uint_eq(s.granted, 3);
     end(sem);
 }
@@ -133,7 +133,7 @@ static void resize_again(er_waiter *waiter)
 START_TEST(a_refusal_says_the_size_for_which_it_was_refused)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 4 });
-    ck_assert(errand_sem_try(sem, 4));
+    ck_assert(errand_sem_try_acquire(sem, 4));
     resizer first = { .sem = sem, .place = { .waiter.fn = resize_again, .n = 2 } };
     ck_assert_int_eq(er_sem_enter(sem, NULL, &first.place), EINPROGRESS);
     errand_future *f = errand_sem_acquire(sem, NULL, 3);
@@ -143,7 +143,7 @@ START_TEST(a_refusal_says_the_size_for_which_it_was_refused)
     ck_assert_int_eq(r.error, EINVAL);
     ck_assert_str_eq(errand_result_message(&r), "3 permits of a semaphore of 1");
     errand_result_free(&r);
-    ck_assert_int_eq(errand_sem_give(sem, 4), 0);
+    ck_assert_int_eq(errand_sem_release(sem, 4), 0);
     end(sem);
 }
 END_TEST
@@ -155,14 +155,14 @@ START_TEST(more_permits_let_the_line_move_up)
     errand_future *a = errand_sem_acquire(sem, "k", 1), *b = errand_sem_acquire(sem, "k", 1);
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0);
     ck_assert(ended(a) && !ended(b));
-    ck_assert(errand_sem_try(sem, 2)); /* the NULL key's too */
+    ck_assert(errand_sem_try_acquire(sem, 2)); /* the NULL key's too */
     ck_assert_int_eq(errand_sem_resize(sem, 0), EINVAL);
     ck_assert_int_eq(errand_sem_resize(NULL, 1), EINVAL);
     ck_assert_int_eq(errand_sem_resize(sem, 10), 0);
     ck_assert(ended(b));
     ck_assert_uint_eq(stats_of(sem, "k").in_use, 3);
-    ck_assert(errand_sem_try(sem, 8) && !errand_sem_try(sem, 1));
-    ck_assert_int_eq(errand_sem_give(sem, 10), 0);
+    ck_assert(errand_sem_try_acquire(sem, 8) && !errand_sem_try_acquire(sem, 1));
+    ck_assert_int_eq(errand_sem_release(sem, 10), 0);
     errand_permit_release(held);
     errand_permit_release(permit_of(a));
     errand_permit_release(permit_of(b));
@@ -174,7 +174,7 @@ START_TEST(fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
     void *two = permit_of(errand_sem_acquire(sem, NULL, 2)), *one = permit_of(errand_sem_acquire(sem, NULL, 1));
-    ck_assert(errand_sem_try(sem, 2));
+    ck_assert(errand_sem_try_acquire(sem, 2));
     errand_future *big = errand_sem_acquire(sem, NULL, 4), *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0);
     ENDS(big, EINVAL); /* it can never be had */
@@ -182,7 +182,7 @@ START_TEST(fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back)
     errand_sem_stats s = stats_of(sem, NULL);
     ck_assert_uint_eq(s.permits, 2);
     ck_assert_uint_eq(s.in_use, 5);
-    ck_assert_int_eq(errand_sem_give(sem, 2), 0);
+    ck_assert_int_eq(errand_sem_release(sem, 2), 0);
     errand_permit_release(one);
     ck_assert(!ended(small)); /* two of two are in use */
     ck_assert_int_eq(errand_sem_resize(sem, 3), 0);
@@ -191,11 +191,11 @@ START_TEST(fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back)
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0); /* what was owed exists again */
     ck_assert_uint_eq(stats_of(sem, NULL).in_use, 3);
     errand_permit_release(two);
-    ck_assert(errand_sem_try(sem, 1) && !errand_sem_try(sem, 1));
+    ck_assert(errand_sem_try_acquire(sem, 1) && !errand_sem_try_acquire(sem, 1));
     errand_permit_release(permit_of(small));
-    ck_assert_int_eq(errand_sem_give(sem, 1), 0);
-    ck_assert(errand_sem_try(sem, 2));
-    ck_assert_int_eq(errand_sem_give(sem, 2), 0);
+    ck_assert_int_eq(errand_sem_release(sem, 1), 0);
+    ck_assert(errand_sem_try_acquire(sem, 2));
+    ck_assert_int_eq(errand_sem_release(sem, 2), 0);
     end(sem);
 }
 END_TEST
@@ -216,7 +216,7 @@ START_TEST(who_holds_permits_and_how_long_is_known)
     turn(&t, pool, 250);
     void *mine = permit_of(errand_sem_acquire(sem, NULL, 1));
     turn(&t, pool, 1000);
-    errand_holder at[4] = { 0 };
+    errand_sem_holder at[4] = { 0 };
     ck_assert_uint_eq(errand_sem_holders(sem, NULL, at, 4), 2);
     ck_assert_str_eq(at[0].name, "reader");
     ck_assert_uint_eq(at[0].n, 2);
@@ -343,10 +343,10 @@ static void *rage(void *arg)
         one o = one_of(s->sem, n);
         bool mine;
         if (!key && dice / 4 % 4 == 0) {
-            if (!errand_sem_try(s->sem, n)) continue;
+            if (!errand_sem_try_acquire(s->sem, n)) continue;
             if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most) ck_abort_msg("too many are held");
             __atomic_sub_fetch(held, n, __ATOMIC_SEQ_CST);
-            if (errand_sem_give(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
+            if (errand_sem_release(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
             continue;
         }
         int error = er_sem_enter(s->sem, key, &o.place);
@@ -386,8 +386,8 @@ START_TEST(places_tries_and_resizing_race_and_permits_are_conserved)
         ck_assert_uint_eq(s.waiting, 0);
     }
     ck_assert_int_eq(errand_sem_resize(sem, 5), 0);
-    ck_assert(errand_sem_try(sem, 5) && !errand_sem_try(sem, 1));
-    ck_assert_int_eq(errand_sem_give(sem, 5), 0);
+    ck_assert(errand_sem_try_acquire(sem, 5) && !errand_sem_try_acquire(sem, 1));
+    ck_assert_int_eq(errand_sem_release(sem, 5), 0);
     end(sem);
 }
 END_TEST

@@ -24,31 +24,32 @@ typedef struct diary {
     script s;
 } diary;
 
-static void write_down(diary *d, const char *what, const errand_view *view)
+static void write_down(diary *d, const char *what, const errand_attempt_info *view)
 {
     size_t at = strlen(d->text);
     snprintf(d->text + at, sizeof d->text - at, "%s%u/%d/%d ", what, view->number, (int)view->upcoming_ms,
              view->last ? view->last->error : 0);
 }
-static void on_before(const errand_view *view, void *arg)
+static void on_before(const errand_attempt_info *view, void *arg)
 {
     ck_assert(!view->last == (view->number == 1));
     write_down(arg, "before", view);
 }
-static void on_after(const errand_view *view, void *arg) { write_down(arg, "after", view); }
-static void on_sleep(const errand_view *view, void *arg) { write_down(arg, "sleep", view); }
-static void on_gave_up(const errand_view *view, void *arg) { write_down(arg, "gave-up", view); }
-static bool on_when(const errand_view *view, void *arg)
+static void on_after(const errand_attempt_info *view, void *arg) { write_down(arg, "after", view); }
+static void on_sleep(const errand_attempt_info *view, void *arg) { write_down(arg, "sleep", view); }
+static void on_success(const errand_attempt_info *view, void *arg) { write_down(arg, "success", view); }
+static void on_gave_up(const errand_attempt_info *view, void *arg) { write_down(arg, "gave-up", view); }
+static bool on_when(const errand_attempt_info *view, void *arg)
 {
     write_down(arg, "when", view);
     return view->last->error == EIO;
 }
-static int64_t on_wait(const errand_view *view, void *arg)
+static int64_t on_wait(const errand_attempt_info *view, void *arg)
 {
     write_down(arg, "wait", view);
     return 10 * view->number;
 }
-static bool on_stop(const errand_view *view, void *arg)
+static bool on_stop(const errand_attempt_info *view, void *arg)
 {
     write_down(arg, "stop", view);
     return view->number >= 3;
@@ -61,15 +62,18 @@ static errand_result call_it(void *arg)
     return follow_script(&d->s);
 }
 
+static errand_result call_script(void *arg) { return follow_script(&((diary *)arg)->s); }
+
 static errand_policy_opts noting(diary *d)
 {
-    return (errand_policy_opts){ .wait = errand_wait_by(on_wait, d),
-                                 .stop = errand_stop_by(on_stop, d),
-                                 .when = errand_when_by(on_when, d),
+    return (errand_policy_opts){ .backoff = errand_backoff_custom(on_wait, d),
+                                 .stop = errand_stop_custom(on_stop, d),
+                                 .retry_if = errand_retry_if_custom(on_when, d),
                                  .before_attempt = on_before,
                                  .after_attempt = on_after,
                                  .before_sleep = on_sleep,
-                                 .gave_up = on_gave_up,
+                                 .on_success = on_success,
+                                 .on_give_up = on_gave_up,
                                  .hook_arg = d };
 }
 
@@ -92,8 +96,48 @@ START_TEST(the_order_of_an_attempt_is_as_documented)
     diary w = { .s.error = { 0 } };
     f = start_run(pool, noting(&w), (errand_task){ .fn = call_it, .arg = &w });
     ENDS(f, 0);
-    ck_assert_str_eq(w.text, "before1/-1/0 call when1/-1/0 ");
+    ck_assert_str_eq(w.text, "before1/-1/0 call when1/-1/0 success1/-1/0 ");
     close_pool(pool);
+}
+END_TEST
+
+static errand_result good_enough(errand_result failure, void *arg)
+{
+    diary *d = arg;
+    size_t at = strlen(d->text);
+    snprintf(d->text + at, sizeof d->text - at, "fallback ");
+    errand_result_free(&failure);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(on_success_is_called_once_and_not_for_a_fallback)
+{
+    for (int in_loop = 0; in_loop < 2; in_loop++) {
+        for (int fails = 0; fails < 2; fails++) {
+            diary d = { .s.error = { EAGAIN, fails ? EAGAIN : 0 } };
+            errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2,
+                                                                    .initial_ms = ERRAND_ZERO,
+                                                                    .fallback = good_enough,
+                                                                    .on_success = on_success,
+                                                                    .on_give_up = on_gave_up,
+                                                                    .hook_arg = &d });
+            errand_result r = { 0 };
+            if (in_loop) {
+                errand_loop loop = { { 0 } };
+                while (errand_loop_next(&loop, policy, &r)) r = follow_script(&d.s);
+            } else {
+                open_turned();
+                r = errand_await(errand_run(pool, policy, call_script, &d));
+                close_pool(pool);
+            }
+            ck_assert_int_eq(r.error, 0);
+            ck_assert_int_eq(errand_result_degraded(&r), fails);
+            ck_assert_uint_eq(stats_of(policy).degraded, (unsigned)fails);
+            ck_assert_str_eq(d.text, fails ? "gave-up2/-1/11 fallback " : "success2/-1/0 ");
+            errand_result_free(&r);
+            errand_policy_free(policy);
+        }
+    }
 }
 END_TEST
 
@@ -102,7 +146,7 @@ typedef struct looking {
     event began, go;
     bool alike;
 } looking;
-static void look_at_last(const errand_view *view, void *arg)
+static void look_at_last(const errand_attempt_info *view, void *arg)
 {
     looking *l = arg;
     if (!view->last) return;
@@ -117,7 +161,7 @@ START_TEST(the_result_that_a_hook_looks_at_stays_while_it_looks)
     looking l = { .alike = false };
     script s = { .error = { EAGAIN } };
     errand_policy_opts o = { .attempts = 3,
-                             .first_ms = 10,
+                             .initial_ms = 10,
                              .jitter = ERRAND_JITTER_NONE,
                              .within_ms = 500,
                              .before_attempt = look_at_last,
@@ -140,10 +184,10 @@ START_TEST(the_result_that_a_hook_looks_at_stays_while_it_looks)
 END_TEST
 
 typedef struct seen {
-    errand_view view;
+    errand_attempt_info view;
     bool on_a_worker;
 } seen;
-static void look(const errand_view *view, void *arg)
+static void look(const errand_attempt_info *view, void *arg)
 {
     seen *s = arg;
     s->view = *view;
@@ -161,7 +205,7 @@ START_TEST(hooks_see_times_name_key_and_arg)
     errand_future *f = start_run(
         pool,
         (errand_policy_opts){
-            .attempts = 2, .first_ms = 40, .jitter = ERRAND_JITTER_NONE, .gave_up = look, .hook_arg = &saw },
+            .attempts = 2, .initial_ms = 40, .jitter = ERRAND_JITTER_NONE, .on_give_up = look, .hook_arg = &saw },
         task);
     await_asleep(pool, 1);
     turn(&t, pool, 50);
@@ -189,8 +233,8 @@ START_TEST(a_success_may_ask_for_another_attempt_with_a_wait_of_its_own)
     open_turned();
     script s = { .error = { 0, ECONNRESET } }; /* its values count the calls */
     errand_policy_opts o = { .attempts = 9,
-                             .when = errand_when_any(errand_when_transient(), errand_when_value(is_pending, NULL)),
-                             .wait = errand_wait_poll(errand_wait_fixed(1000), errand_wait_fixed(10)) };
+                             .retry_if = errand_retry_if_any(errand_retry_if_transient(), errand_retry_if_value(is_pending, NULL)),
+                             .backoff = errand_backoff_poll(errand_backoff_fixed(1000), errand_backoff_fixed(10)) };
     errand_future *f = start(o, &s);
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
@@ -223,7 +267,7 @@ START_TEST(what_is_not_done_when_the_attempts_are_used_up_is_no_success)
     unsigned freed = 0;
     errand_future *f = start_run(
         pool,
-        (errand_policy_opts){ .attempts = 3, .wait = errand_wait_fixed(5), .when = errand_when_value(always, NULL) },
+        (errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(5), .retry_if = errand_retry_if_value(always, NULL) },
         (errand_task){ .fn = still_pending, .arg = &freed });
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
@@ -251,7 +295,7 @@ static errand_result stand_in_later(errand_result failure, void *arg)
     errand_result_free(&failure);
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_resolve(p, errand_ok(as_value(43), NULL));
+    errand_promise_resolve(p, errand_ok(as_value(43), NULL));
     return errand_later(f);
 }
 static errand_result pass_on(errand_result failure, void *arg)
@@ -303,7 +347,7 @@ START_TEST(a_fallback_is_asked_at_the_deadline_and_not_after_a_cancel)
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     unsigned called = 0;
     errand_policy_opts o = {
-        .attempts = 2, .within_ms = 100, .fallback = stand_in, .gave_up = NULL, .hook_arg = &called
+        .attempts = 2, .within_ms = 100, .fallback = stand_in, .on_give_up = NULL, .hook_arg = &called
     };
     stuck s = { .h.result = errand_fail(ECONNRESET) };
     errand_future *f = start_run(pool, o, sticking(&s));
@@ -342,7 +386,7 @@ START_TEST(why_it_gave_up_is_said_in_the_result)
     errand_result_free(&r);
     script late = { .error = { ECONNRESET } };
     r = errand_await(
-        start((errand_policy_opts){ .attempts = 3, .within_ms = 50, .wait = errand_wait_fixed(50) }, &late));
+        start((errand_policy_opts){ .attempts = 3, .within_ms = 50, .backoff = errand_backoff_fixed(50) }, &late));
     ck_assert_int_eq(r.error, ECONNRESET);
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_ELATE);
     errand_result_free(&r);
@@ -354,7 +398,7 @@ START_TEST(an_empty_budget_stops_retries_and_never_a_first_attempt)
 {
     open_turned();
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30 });
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 5, .first_ms = ERRAND_ZERO, .budget = budget });
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO, .budget = budget });
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_task task = scripted(&s);
     errand_result r = errand_await(errand_run_task(pool, policy, &task));
@@ -369,7 +413,7 @@ START_TEST(an_empty_budget_stops_retries_and_never_a_first_attempt)
     ck_assert_uint_eq(stats_of(policy).refused, 2);
     script polled = { .error = { 0 } };
     errand_policy *polls = policy_of((errand_policy_opts){
-        .attempts = 9, .wait = errand_wait_none(), .when = errand_when_value(is_pending, NULL), .budget = budget });
+        .attempts = 9, .backoff = errand_backoff_none(), .retry_if = errand_retry_if_value(is_pending, NULL), .budget = budget });
     task = scripted(&polled);
     ENDS(errand_run_task(pool, polls, &task), 0); /* polls cost nothing */
     ck_assert_uint_eq(polled.calls, 4);
@@ -385,7 +429,7 @@ START_TEST(an_open_breaker_refuses_at_once_and_stands_behind_the_last_error)
     open_turned();
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 2 });
     errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 9, .first_ms = ERRAND_ZERO, .breaker = breaker });
+        (errand_policy_opts){ .attempts = 9, .initial_ms = ERRAND_ZERO, .breaker = breaker });
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_task task = scripted(&s);
     errand_result r = errand_await(errand_run_task(pool, policy, &task));
@@ -434,10 +478,10 @@ static unsigned nested_calls(unsigned outer, unsigned inner, unsigned nested, bo
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     inside i = { .inner = policy_of(
-                     (errand_policy_opts){ .attempts = inner, .nested = nested, .first_ms = ERRAND_ZERO }),
+                     (errand_policy_opts){ .attempts = inner, .nested = nested, .initial_ms = ERRAND_ZERO }),
                  .by_task = by_task };
     for (int k = 0; k < 40; k++) i.s.error[k] = ECONNRESET;
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = outer, .first_ms = ERRAND_ZERO });
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = outer, .initial_ms = ERRAND_ZERO });
     ENDS(errand_run(pool, policy, run_inside, &i), ECONNRESET);
     errand_policy_free(policy);
     errand_policy_free(i.inner);
@@ -459,7 +503,7 @@ END_TEST
 START_TEST(a_policy_counts_what_became_of_its_runs)
 {
     open_turned();
-    errand_policy *policies[] = { policy_of((errand_policy_opts){ .attempts = 3, .wait = errand_wait_fixed(100) }),
+    errand_policy *policies[] = { policy_of((errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(100) }),
                                   policy_of((errand_policy_opts){ 0 }) }; /* the second adds nothing to a task */
     for (int i = 0; i < 2; i++) {
         script well = { .error = { 0 } }, bad = { .error = { EINVAL } };
@@ -512,7 +556,7 @@ START_TEST(a_policy_lives_as_long_as_its_last_run)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     for (unsigned round = 0; round < scaled(200); round++) {
-        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = round % 2 + 1, .first_ms = ERRAND_ZERO });
+        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = round % 2 + 1, .initial_ms = ERRAND_ZERO });
         script s[8];
         errand_future *f[8];
         for (int i = 0; i < 8; i++) {
@@ -535,6 +579,7 @@ Suite *policy_hooks_suite(void)
     Suite *suite = suite_create("policy hooks");
     TCase *tc = case_of(suite, "hooks");
     tcase_add_test(tc, the_order_of_an_attempt_is_as_documented);
+    tcase_add_test(tc, on_success_is_called_once_and_not_for_a_fallback);
     tcase_add_test(tc, the_result_that_a_hook_looks_at_stays_while_it_looks);
     tcase_add_test(tc, hooks_see_times_name_key_and_arg);
     tc = case_of(suite, "polling");

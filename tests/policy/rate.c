@@ -270,7 +270,7 @@ typedef struct promised {
 } promised;
 static void keep_promise(er_turn *turn, int error)
 {
-    errand_resolve(((promised *)(void *)turn)->promise, errand_fail(error));
+    errand_promise_resolve(((promised *)(void *)turn)->promise, errand_fail(error));
 }
 
 START_TEST(a_deadline_counts_on_the_clock_of_whose_it_is)

@@ -52,7 +52,7 @@ START_TEST(turns_given_back_in_the_middle_are_used_by_those_who_come)
     errand_rate_stats s;
     ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
     ck_assert_uint_eq(s.granted, 101);
-    ck_assert_uint_eq(s.left, 98);
+    ck_assert_uint_eq(s.withdrawn, 98);
     ck_assert_uint_eq(s.waiting, 0);
     for (int i = 0; i < 98; i++) ENDS(g[i], 0);
     ENDS(f[0], 0);

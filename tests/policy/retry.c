@@ -17,7 +17,7 @@ static errand_future *start(errand_policy_opts opts, script *s) { return start_r
 static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
-static const errand_policy_opts quick = { .attempts = 3, .first_ms = ERRAND_ZERO };
+static const errand_policy_opts quick = { .attempts = 3, .initial_ms = ERRAND_ZERO };
 
 static errand_promise *to_come;
 static event asked_for;
@@ -34,7 +34,7 @@ static void break_the_promise(void)
     await_event(&asked_for);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     asked_for = (event){ 0 };
-    errand_resolve(to_come, errand_failf(EIO, "bad"));
+    errand_promise_resolve(to_come, errand_failf(EIO, "bad"));
 }
 
 START_TEST(a_failure_that_comes_later_tells_its_time_and_counts)
@@ -170,7 +170,7 @@ START_TEST(a_retry_after_is_a_floor_under_the_wait)
 {
     open_turned();
     script s = { .error = { ERRAND_HTTP + 503, ERRAND_HTTP + 503 }, .hint_ms = 5000, .kind = ERRAND_KIND_HTTP_SERVER };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 10, .most_ms = 10 }, &s);
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .initial_ms = 10, .max_ms = 10 }, &s);
     for (unsigned n = 1; n <= 2; n++) {
         await_asleep(pool, 1);
         turn(&t, pool, 4999);
@@ -188,7 +188,7 @@ START_TEST(a_retry_after_is_a_floor_under_the_wait)
     errand_result_free(&r);
     /* a longer wait of one's own stands */
     script t2 = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 5, .kind = ERRAND_KIND_HTTP_SERVER };
-    f = start((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_NONE }, &t2);
+    f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &t2);
     turn_to_the_end(&t, pool, f);
     r = errand_await(f);
     ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
@@ -215,7 +215,7 @@ START_TEST(a_retry_after_counts_also_for_a_success_that_is_polled)
     open_turned();
     script s = { .hint_ms = 500 };
     errand_policy_opts o = {
-        .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_NONE, .when = errand_when_value(is_pending, NULL)
+        .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_NONE, .retry_if = errand_retry_if_value(is_pending, NULL)
     };
     errand_future *f = start_task(o, (errand_task){ .fn = not_yet, .arg = &s });
     await_asleep(pool, 1);
@@ -237,13 +237,13 @@ START_TEST(a_retry_after_that_is_too_long_ends_the_run)
     o.within_ms = 200000;
     s.hint_ms = 200000;
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* the time that is left */
-    o.hint_most_ms = 1000;
+    o.retry_after_max_ms = 1000;
     s.hint_ms = 1001;
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* one's own limit */
-    o.hint_most_ms = ERRAND_ZERO;
+    o.retry_after_max_ms = ERRAND_ZERO;
     s.hint_ms = 1;
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1);
-    o = (errand_policy_opts){ .attempts = 3, .hint_most_ms = ERRAND_FOREVER }; /* none */
+    o = (errand_policy_opts){ .attempts = 3, .retry_after_max_ms = ERRAND_FOREVER }; /* none */
     s.hint_ms = 86400000;
     errand_future *f = start(o, &s);
     await_asleep(pool, 1);
@@ -285,7 +285,7 @@ START_TEST(giving_up_returns_the_last_error_with_every_attempt_told)
 {
     open_turned();
     script s = { .error = { ECONNRESET, ETIMEDOUT, EPIPE } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .first_ms = 100, .jitter = ERRAND_JITTER_NONE }, &s);
+    errand_future *f = start((errand_policy_opts){ .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &s);
     await_asleep(pool, 1);
     turn(&t, pool, 101);
     await_count(&s.calls, 2);
@@ -326,7 +326,7 @@ START_TEST(a_long_history_keeps_its_first_and_last_attempts)
 {
     open_pool();
     unsigned calls = 0;
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .first_ms = ERRAND_ZERO });
+    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .initial_ms = ERRAND_ZERO });
     errand_result r = errand_await(errand_run(pool, policy, always_refused, &calls));
     ck_assert_uint_eq(calls, 100);
     ck_assert_uint_eq(errand_result_attempts(&r), 100);
@@ -379,7 +379,7 @@ START_TEST(a_run_around_a_run_tells_its_own_attempts)
     open_pool();
     nested n = { .inner = policy_of(quick) };
     for (int i = 0; i < 6; i++) n.s.error[i] = ECONNRESET;
-    errand_policy *outer = policy_of((errand_policy_opts){ .attempts = 2, .first_ms = ERRAND_ZERO });
+    errand_policy *outer = policy_of((errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO });
     errand_result r = errand_await(errand_run(pool, outer, run_inside, &n));
     ck_assert_int_eq(r.error, ECONNRESET);
     ck_assert_uint_eq(errand_result_attempts(&r), 2);
@@ -395,7 +395,7 @@ START_TEST(a_limit_that_refuses_stands_behind_the_last_error)
     open_turned();
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.001 });
     script s = { .error = { ECONNRESET } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 2, .first_ms = 1, .within_ms = 60000, .rate = rate },
+    errand_future *f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 1, .within_ms = 60000, .rate = rate },
                              &s);
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
@@ -429,7 +429,7 @@ START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
         script s;
         char secret[32];
     } arg = { { .error = { ECONNRESET, EPIPE } }, "hunter2" };
-    errand_policy_opts o = { .attempts = 3, .first_ms = 100, .jitter = ERRAND_JITTER_NONE, .name = "fetch" };
+    errand_policy_opts o = { .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .name = "fetch" };
     errand_future *f = start(o, &arg.s);
     turn_to_the_end(&t, pool, f);
     ENDS(f, 0);
@@ -491,7 +491,7 @@ START_TEST(a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause)
     script s = { .error = { ECONNRESET } };
     errand_future *f = start(
         (errand_policy_opts){
-            .attempts = 3, .first_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
+            .attempts = 3, .initial_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
         &s);
     await_asleep(pool, 1);
     errand_cancel(f);
@@ -528,7 +528,7 @@ START_TEST(a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close)
     errand_pool *one = errand_pool_new(&(errand_pool_opts){ .log = log });
     errand_policy *policy = errand_policy_new(
         &(errand_policy_opts){
-            .name = "op", .attempts = 1000000, .first_ms = 1, .most_ms = 1, .within_ms = 100 * LONG_MS },
+            .name = "op", .attempts = 1000000, .initial_ms = 1, .max_ms = 1, .within_ms = 100 * LONG_MS },
         NULL);
     for (int i = 0; i < 10; i++) runs[i] = errand_run(one, policy, time_out, NULL);
     while (stats.dropped < 100) { /* the rings are full, and they go on */

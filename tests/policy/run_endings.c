@@ -16,7 +16,7 @@ static errand_future *start(errand_policy_opts opts, script *s) { return start_r
 static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
-static const errand_policy_opts quick = { .attempts = 3, .first_ms = ERRAND_ZERO };
+static const errand_policy_opts quick = { .attempts = 3, .initial_ms = ERRAND_ZERO };
 
 /* ---- cancels and shut downs, stage by stage ---- */
 
@@ -39,10 +39,10 @@ static void bring_to(stage where, staged *g)
     g->o = (obedient){ .pool = pool };
     g->s = (script){ .error = { ECONNRESET, ECONNRESET } };
     errand_policy_opts o = {
-        .attempts = 3, .first_ms = 1000, .jitter = ERRAND_JITTER_NONE, .rate = g->rate, .sem = g->sem
+        .attempts = 3, .initial_ms = 1000, .jitter = ERRAND_JITTER_NONE, .rate = g->rate, .sem = g->sem
     };
     if (where == TURN) ENDS(errand_rate_acquire(g->rate, NULL), 0);
-    if (where == PERMIT) ck_assert(errand_sem_try(g->sem, 1));
+    if (where == PERMIT) ck_assert(errand_sem_try_acquire(g->sem, 1));
     g->f = start_task(o, where == ATTEMPT ? obeying(&g->o) : scripted(&g->s));
     g->freed = where == ATTEMPT ? &g->o.freed : &g->s.freed;
     if (where == ATTEMPT) await_event(&g->o.began);
@@ -66,9 +66,9 @@ static void has_ended(stage where, staged *g, errand_reason reason)
     errand_result_free(&r);
     ck_assert_uint_eq(count_of(g->freed), 1);
     if (where == ATTEMPT) ck_assert_int_eq(g->o.told, reason);
-    if (where == PERMIT) ck_assert_int_eq(errand_sem_give(g->sem, 1), 0);
-    ck_assert(errand_sem_try(g->sem, 1)); /* no permit is lost */
-    ck_assert_int_eq(errand_sem_give(g->sem, 1), 0);
+    if (where == PERMIT) ck_assert_int_eq(errand_sem_release(g->sem, 1), 0);
+    ck_assert(errand_sem_try_acquire(g->sem, 1)); /* no permit is lost */
+    ck_assert_int_eq(errand_sem_release(g->sem, 1), 0);
     errand_sem_free(g->sem);
     errand_rate_free(g->rate);
 }
@@ -108,8 +108,8 @@ START_TEST(a_deadline_ends_a_run_in_each_stage)
     ENDS(f, ETIMEDOUT);
     await_count(g.freed, 1);
     await_asleep(pool, 0);
-    if (_i == PERMIT) errand_sem_give(g.sem, 1);
-    ck_assert(errand_sem_try(g.sem, 1));
+    if (_i == PERMIT) errand_sem_release(g.sem, 1);
+    ck_assert(errand_sem_try_acquire(g.sem, 1));
     errand_sem_free(g.sem);
     errand_rate_free(g.rate);
     close_pool(pool);
@@ -191,17 +191,17 @@ START_TEST(attempts_that_return_a_future_hold_no_worker)
     open_turned();
     later l = { .n = 0 };
     errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 2, .first_ms = 10, .jitter = ERRAND_JITTER_EQUAL }); /* each sleeps */
+        (errand_policy_opts){ .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_EQUAL }); /* each sleeps */
     errand_future *f[MANY];
     for (int i = 0; i < MANY; i++) f[i] = errand_run(pool, policy, begin_elsewhere, &l);
     await_count(&l.n, MANY); /* all are under way, on one worker */
     await_asleep(pool, 0);
-    for (int i = 0; i < MANY; i++) errand_resolve(l.promise[i], errand_fail(ECONNRESET));
+    for (int i = 0; i < MANY; i++) errand_promise_resolve(l.promise[i], errand_fail(ECONNRESET));
     await_asleep(pool, MANY);
     turn(&t, pool, 11);
     await_count(&l.n, 2 * MANY);
     await_asleep(pool, 0);
-    for (int i = MANY; i < 2 * MANY; i++) errand_resolve(l.promise[i], errand_ok(NULL, NULL));
+    for (int i = MANY; i < 2 * MANY; i++) errand_promise_resolve(l.promise[i], errand_ok(NULL, NULL));
     for (int i = 0; i < MANY; i++) ENDS(f[i], 0);
     errand_policy_free(policy);
     close_pool(pool);
@@ -222,8 +222,8 @@ START_TEST(a_thousand_asleep_hold_no_worker_and_no_permit)
         f[i] = errand_run_task(pool, policy, &task);
     }
     await_asleep(pool, N);
-    ck_assert(errand_sem_try(sem, 1));
-    ck_assert_int_eq(errand_sem_give(sem, 1), 0);
+    ck_assert(errand_sem_try_acquire(sem, 1));
+    ck_assert_int_eq(errand_sem_release(sem, 1), 0);
     script other = { 0 };
     ENDS(errand_submit(pool, follow_script, &other), 0); /* there is a worker for others */
     turn(&t, pool, 60);
@@ -254,7 +254,7 @@ START_TEST(a_retried_attempt_does_not_go_to_the_back_of_the_queue)
     open_turned();
     unsigned next = 0;
     place retried = { &next, 0 }, others[10];
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .first_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
+    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
                                   (errand_task){ .fn = take_place, .arg = &retried });
     await_count(&next, 1);
     await_asleep(pool, 1);
@@ -334,12 +334,12 @@ static void *rage(void *arg)
     return NULL;
 }
 
-static bool shrug(const errand_view *view, void *arg)
+static bool shrug(const errand_attempt_info *view, void *arg)
 {
     (void)arg;
     return view->last->error == ECONNRESET;
 }
-static void watch_it(const errand_view *view, void *arg)
+static void watch_it(const errand_attempt_info *view, void *arg)
 {
     (void)view;
     count_up(arg);
@@ -356,7 +356,7 @@ START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 20000, .burst = 4 });
-    errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .open_ms = 1, .open_most_ms = 2 });
+    errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .open_ms = 1, .max_open_ms = 2 });
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 100 });
     ck_assert(breaker && budget);
     unsigned calls = 0, freed = 0, hooks = 0;
@@ -367,17 +367,17 @@ START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
         for (unsigned p = 0; p < 8; p++)
             storms[i].policies[p] = policy_of(
                 (errand_policy_opts){ .attempts = 4,
-                                      .first_ms = p ? ERRAND_ZERO : 1,
+                                      .initial_ms = p ? ERRAND_ZERO : 1,
                                       .sem = p & 1 ? sem : NULL,
                                       .rate = p & 2 ? rate : NULL,
                                       .attempt_ms = p == 3 ? 1 : 0,
                                       .within_ms = p == 2 || p == 6 ? 2 : 0,
                                       .hedge_ms = p >= 4 && p != 5 ? 1 : 0,
                                       .overlap = p == 4 || p == 7,
-                                      .when = p == 5 ? errand_when_by(shrug, NULL) : errand_when_transient(),
+                                      .retry_if = p == 5 ? errand_retry_if_custom(shrug, NULL) : errand_retry_if_transient(),
                                       .before_attempt = p >= 5 ? watch_it : NULL,
                                       .before_sleep = p == 7 ? watch_it : NULL,
-                                      .gave_up = p >= 5 ? watch_it : NULL,
+                                      .on_give_up = p >= 5 ? watch_it : NULL,
                                       .fallback = p >= 6 ? stand_in : NULL,
                                       .hook_arg = &hooks,
                                       .breaker = p >= 6 ? breaker : NULL,
@@ -387,7 +387,7 @@ START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     await_count(&freed, 4 * storms[0].rounds);
     await_asleep(pool, 0);
-    ck_assert(errand_sem_try(sem, 3));
+    ck_assert(errand_sem_try_acquire(sem, 3));
     errand_breaker_stats lent;
     errand_budget_stats spent;
     ck_assert_int_eq(errand_breaker_stats_get(breaker, NULL, &lent), 0);
@@ -421,8 +421,8 @@ START_TEST(closing_the_pool_amid_runs_ends_and_frees_every_one)
         unsigned calls = 0, freed = 0;
         storm s = { .seed = round + 1, .calls = &calls, .freed = &freed };
         errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1000000,
-                                                                .first_ms = round % 2 ? 1 + round % 3 : 10000,
-                                                                .factor = 1,
+                                                                .initial_ms = round % 2 ? 1 + round % 3 : 10000,
+                                                                .multiplier = 1,
                                                                 .sem = round % 4 < 2 ? sem : NULL });
         errand_future *f[50];
         for (int i = 0; i < 50; i++) {

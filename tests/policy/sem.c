@@ -62,7 +62,7 @@ START_TEST(nobody_overtakes_a_waiter_that_wants_more)
     void *two = permit_of(errand_sem_acquire(sem, NULL, 2));
     errand_future *big = errand_sem_acquire(sem, NULL, 3), *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert(!ended(big) && !ended(small));
-    ck_assert(!errand_sem_try(sem, 1)); /* one is free, but somebody waits */
+    ck_assert(!errand_sem_try_acquire(sem, 1)); /* one is free, but somebody waits */
     errand_permit *none = (errand_permit *)&pool;
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &none), ETIMEDOUT);
     ck_assert_ptr_null(none);
@@ -111,8 +111,8 @@ START_TEST(a_number_that_can_never_be_had_is_refused)
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 4, LONG_MS, &p), EINVAL);
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, -1, &p), EINVAL);
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, NULL), EINVAL);
-    ck_assert(!errand_sem_try(sem, 0) && !errand_sem_try(sem, 4) && !errand_sem_try(NULL, 1));
-    ck_assert_int_eq(errand_sem_give(sem, 0), EINVAL);
+    ck_assert(!errand_sem_try_acquire(sem, 0) && !errand_sem_try_acquire(sem, 4) && !errand_sem_try_acquire(NULL, 1));
+    ck_assert_int_eq(errand_sem_release(sem, 0), EINVAL);
     stands(sem, 0, 0);
     errand_sem_free(sem);
     struct {
@@ -136,13 +136,13 @@ START_TEST(give_takes_back_only_what_try_took)
     open_pool();
     errand_sem *sem = sem_of(4);
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
-    ck_assert_int_eq(errand_sem_give(sem, 1), EOVERFLOW); /* that one is not nameless */
-    ck_assert(errand_sem_try(sem, 2));
-    ck_assert(!errand_sem_try(sem, 2));
+    ck_assert_int_eq(errand_sem_release(sem, 1), EOVERFLOW); /* that one is not nameless */
+    ck_assert(errand_sem_try_acquire(sem, 2));
+    ck_assert(!errand_sem_try_acquire(sem, 2));
     errand_future *f = errand_sem_acquire(sem, NULL, 3);
-    ck_assert_int_eq(errand_sem_give(sem, 3), EOVERFLOW);
+    ck_assert_int_eq(errand_sem_release(sem, 3), EOVERFLOW);
     stands(sem, 3, 1);
-    ck_assert_int_eq(errand_sem_give(sem, 2), 0);
+    ck_assert_int_eq(errand_sem_release(sem, 2), 0);
     ck_assert(ended(f)); /* what is given goes to the waiter */
     errand_permit_release(permit_of(f));
     errand_permit_release(held);
@@ -303,7 +303,7 @@ START_TEST(closing_the_pool_ends_a_semaphore_that_only_waiters_hold)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
-    ck_assert(errand_sem_try(sem, 1));
+    ck_assert(errand_sem_try_acquire(sem, 1));
     errand_drop(errand_sem_acquire(sem, NULL, 1));
     errand_drop(errand_sem_acquire(sem, NULL, 1));
     errand_sem_free(sem);
@@ -350,9 +350,9 @@ static void *rage(void *arg)
         errand_permit *p;
         switch (next_of(&s->seed) % 8) {
         case 0:
-            if (!errand_sem_try(s->sem, n)) break;
+            if (!errand_sem_try_acquire(s->sem, n)) break;
             hold_for_a_moment(s, n);
-            if (errand_sem_give(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
+            if (errand_sem_release(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
             break;
         case 1:
             if (errand_sem_wait(s->sem, NULL, n, dice % 64 == 0, &p)) break;
@@ -398,8 +398,8 @@ START_TEST(no_permit_is_lost_in_a_storm_of_grants_cancels_and_timeouts)
     for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
     stands(sem, 0, 0);
     ck_assert_uint_gt(granted, storms[0].rounds);
-    ck_assert(errand_sem_try(sem, PERMITS));
-    ck_assert_int_eq(errand_sem_give(sem, PERMITS), 0);
+    ck_assert(errand_sem_try_acquire(sem, PERMITS));
+    ck_assert_int_eq(errand_sem_release(sem, PERMITS), 0);
     errand_sem_free(sem);
     close_pool(pool);
 }

@@ -10,24 +10,24 @@
 #include <string.h>
 
 static errand_pool *pool;
-static errand_flight *flight;
+static errand_singleflight *flight;
 
 static void open_flight(void)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
-    ck_assert_ptr_nonnull(flight = errand_flight_new(pool, NULL));
+    ck_assert_ptr_nonnull(flight = errand_singleflight_new(pool, NULL));
 }
 
 static void close_flight(void)
 {
-    errand_flight_free(flight);
+    errand_singleflight_free(flight);
     close_pool(pool);
 }
 
-static errand_flight_stats stats_of(const char *key)
+static errand_singleflight_stats stats_of(const char *key)
 {
-    errand_flight_stats s;
-    ck_assert_int_eq(errand_flight_stats_get(flight, key, &s), 0);
+    errand_singleflight_stats s;
+    ck_assert_int_eq(errand_singleflight_stats_get(flight, key, &s), 0);
     return s;
 }
 
@@ -41,7 +41,7 @@ static errand_result fly(void *arg) { return hold_worker(&((flown *)arg)->h); }
 static void landed(void *arg) { count_up(&((flown *)arg)->freed_args); }
 static errand_future *share(flown *f, const char *key)
 {
-    return errand_flight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = f, .free = landed, .key = key });
+    return errand_singleflight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = f, .free = landed, .key = key });
 }
 
 static unsigned freed;
@@ -61,7 +61,7 @@ START_TEST(calls_with_the_same_key_share_one_run_and_its_value)
     b = share(&f, "k");
     c = share(&f, "k");
     ck_assert_uint_eq(f.freed_args, 2); /* theirs will never run */
-    errand_flight_stats s = stats_of("k");
+    errand_singleflight_stats s = stats_of("k");
     ck_assert(s.under_way == 1 && s.sharing == 3 && s.runs == 1 && s.shared == 2);
     happen(&f.h.go);
     errand_result x = errand_await(a), y = errand_await(b), z = errand_await(c);
@@ -106,9 +106,9 @@ END_TEST
 
 static errand_result inherit(void *arg)
 {
-    errand_flight_stats s;
-    errand_future *f = errand_flight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = arg, .free = landed });
-    if (errand_flight_stats_get(flight, "tenant", &s) || !s.under_way) return errand_fail(EPROTO);
+    errand_singleflight_stats s;
+    errand_future *f = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = arg, .free = landed });
+    if (errand_singleflight_stats_get(flight, "tenant", &s) || !s.under_way) return errand_fail(EPROTO);
     happen(&((flown *)arg)->h.go);
     return errand_await(f);
 }
@@ -128,10 +128,10 @@ START_TEST(each_sharer_has_the_whole_story_of_a_failure)
     open_flight();
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 3, .first_ms = 20, .jitter = ERRAND_JITTER_NONE });
+        (errand_policy_opts){ .attempts = 3, .initial_ms = 20, .jitter = ERRAND_JITTER_NONE });
     errand_task task = scripted(&s);
     errand_future *f[3];
-    for (int i = 0; i < 3; i++) f[i] = errand_flight_run(flight, policy, &task);
+    for (int i = 0; i < 3; i++) f[i] = errand_singleflight_run(flight, policy, &task);
     errand_policy_free(policy);
     for (int i = 0; i < 3; i++) {
         errand_result r = errand_await(f[i]);
@@ -159,7 +159,7 @@ static errand_result wait_told(void *arg)
 
 static errand_future *share_obedient(obedient *o)
 {
-    return errand_flight_run(flight, NULL,
+    return errand_singleflight_run(flight, NULL,
                              &(errand_task){ .fn = wait_told, .arg = o, .free = obedient_freed, .key = "k" });
 }
 
@@ -227,23 +227,23 @@ START_TEST(a_run_that_cannot_begin_ends_for_all_who_share_it)
 {
     open_flight();
     flown f = { 0 };
-    ENDS(errand_flight_run(flight, NULL, NULL), EINVAL);
-    ENDS(errand_flight_run(flight, NULL, &(errand_task){ .arg = &f, .free = landed }), EINVAL); /* no fn */
+    ENDS(errand_singleflight_run(flight, NULL, NULL), EINVAL);
+    ENDS(errand_singleflight_run(flight, NULL, &(errand_task){ .arg = &f, .free = landed }), EINVAL); /* no fn */
     ck_assert_uint_eq(f.freed_args, 1);
-    char key[ERRAND_KEY_MOST + 2];
+    char key[ERRAND_KEY_MAX + 2];
     memset(key, 'k', sizeof key - 1);
     key[sizeof key - 1] = 0;
     ENDS(share(&f, key), EINVAL);
     ck_assert_uint_eq(f.freed_args, 2);
-    ENDS(errand_flight_run(NULL, NULL, &(errand_task){ .fn = fly, .arg = &f, .free = landed }), EINVAL);
+    ENDS(errand_singleflight_run(NULL, NULL, &(errand_task){ .fn = fly, .arg = &f, .free = landed }), EINVAL);
     ck_assert_uint_eq(f.freed_args, 3);
     close_pool(pool);
     ENDS(share(&f, "k"), EINVAL);
     ck_assert_uint_eq(f.freed_args, 4);
     ck_assert_uint_eq(f.h.runs, 0);
-    errand_flight_free(flight);
-    errand_flight_free(NULL);
-    ck_assert(!errand_flight_new(NULL, NULL) && errno == EINVAL);
+    errand_singleflight_free(flight);
+    errand_singleflight_free(NULL);
+    ck_assert(!errand_singleflight_new(NULL, NULL) && errno == EINVAL);
 }
 END_TEST
 
@@ -252,9 +252,9 @@ START_TEST(closing_the_pool_ends_those_who_share)
     open_flight();
     obedient o = { .pool = pool };
     errand_task task = obeying(&o);
-    errand_future *a = errand_flight_run(flight, NULL, &task), *b = errand_flight_run(flight, NULL, &task);
+    errand_future *a = errand_singleflight_run(flight, NULL, &task), *b = errand_singleflight_run(flight, NULL, &task);
     await_event(&o.began);
-    errand_flight_free(flight);              /* those under way keep it */
+    errand_singleflight_free(flight);              /* those under way keep it */
     int error = errand_pool_close(pool, 20); /* in so short a time it may be left behind */
     ck_assert_msg(!error || error == ETIMEDOUT, "close: %d", error);
     ENDS(a, ECANCELED);
@@ -288,7 +288,7 @@ static void *rage(void *arg)
     storm *s = arg;
     for (unsigned i = 0; i < s->rounds; i++) {
         uint64_t dice = er_random_next(&s->seed);
-        errand_future *f = errand_flight_run(
+        errand_future *f = errand_singleflight_run(
             flight, NULL, &(errand_task){ .fn = run_once, .arg = s, .key = dice % 2 ? "odd" : NULL });
         s->calls++;
         if (dice / 2 % 4 == 0) errand_cancel(f);

@@ -52,7 +52,7 @@ ask *ask_new(dice *d)
 typedef struct parts { /* of a request: they live until it is sent */
     char url[96], path[96], file[96], key[32], headers[2][64];
     const char *lines[4];
-    errand_field fields[3];
+    errand_form_field fields[3];
     json_object *json;
 } parts;
 
@@ -93,12 +93,12 @@ static size_t some_size(dice *d)
 
 static void add_form(ask *a, errand_request *r, parts *p, dice *d)
 {
-    p->fields[0] = (errand_field){ .name = "name", .value = "a value" };
-    p->fields[1] = (errand_field){ .name = "bytes", .bytes = { uploads, some_size(d) % 3000 } };
+    p->fields[0] = (errand_form_field){ .name = "name", .value = "a value" };
+    p->fields[1] = (errand_form_field){ .name = "bytes", .bytes = { uploads, some_size(d) % 3000 } };
     if (dice_one_in(d, 2)) {
         path_of(p->file, sizeof p->file, a, "part");
         write_file(p->file, uploads, 1000);
-        p->fields[1] = (errand_field){ .name = "file", .file = p->file };
+        p->fields[1] = (errand_form_field){ .name = "file", .file = p->file };
     }
     r->form = p->fields;
 }
@@ -306,10 +306,10 @@ static void look_at_success(ask *a, const errand_result *r, dice *d)
 {
     errand_response *response = r->value;
     int status = errand_response_status(response);
-    errand_facts facts;
+    errand_transfer_metrics facts;
     bool bare = a->head || status == 204, file = a->saves && !bare && status >= 200 && status < 300;
     HOLDS(status >= 200 && (status < 400 || a->any_status), "status %d is no success", status);
-    HOLDS(errand_response_facts(response, &facts) == 0, "no facts");
+    HOLDS(errand_response_metrics(response, &facts) == 0, "no facts");
     if (file) a->saved = true;
     if (bare) a->not_saved = !a->by_policy;
     if (a->stream) read_stream(a, response, d);

@@ -23,7 +23,7 @@ static errand_future *fly(scene *s)
     entry *e = some_arg(s, true, r.overlaps);
     errand_task task = task_of(e, &s->d);
     task.key = some_key(&s->d);
-    return errand_flight_run(here.flight, r.policy, &task);
+    return errand_singleflight_run(here.flight, r.policy, &task);
 }
 
 errand_future *some_work(scene *s)

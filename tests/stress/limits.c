@@ -17,23 +17,23 @@ static void hold_permit(scene *s)
 
 static void change_sem(dice *d)
 {
-    errand_holder holders[4];
+    errand_sem_holder holders[4];
     unsigned n = 1 + dice_below(d, 2);
     if (dice_one_in(d, 2)) (void)errand_sem_resize(here.sem, 1 + dice_below(d, here.permits + 1));
-    if (errand_sem_try(here.sem, n)) HOLDS(errand_sem_give(here.sem, n) == 0, "what try took cannot be given back");
+    if (errand_sem_try_acquire(here.sem, n)) HOLDS(errand_sem_release(here.sem, n) == 0, "what try took cannot be given back");
     (void)errand_sem_holders(here.sem, some_key(d), holders, 4);
 }
 
 static void ask_breaker(dice *d)
 {
-    errand_call call;
+    errand_breaker_call call;
     const char *key = some_key(d);
-    int error = errand_breaker_ask(here.breaker, key, &call);
+    int error = errand_breaker_allow(here.breaker, key, &call);
     if (!error) {
         errand_result r = some_end(d);
         bool cancelled = dice_one_in(d, 3);
-        errand_breaker_tell(&call, cancelled ? NULL : &r);
-        if (dice_one_in(d, 3)) errand_breaker_tell(&call, &r);
+        errand_breaker_report(&call, cancelled ? NULL : &r);
+        if (dice_one_in(d, 3)) errand_breaker_report(&call, &r);
         errand_result_free(&r);
     }
     if (dice_one_in(d, 6)) (void)errand_breaker_force(here.breaker, key, dice_below(d, 2));
@@ -46,17 +46,17 @@ static void look(dice *d)
     errand_rate_stats r;
     errand_breaker_stats b;
     errand_budget_stats g;
-    errand_flight_stats f;
+    errand_singleflight_stats f;
     errand_policy_stats p;
     const char *key = some_key(d);
     if (errand_sem_stats_get(here.sem, key, &s) == 0) HOLDS(s.in_use <= here.permits + 1, "%u permits in use", s.in_use);
     (void)errand_rate_stats_get(here.rate, key, &r);
     (void)errand_breaker_stats_get(here.breaker, key, &b);
     if (errand_budget_stats_get(here.budget, key, &g) == 0) HOLDS(g.hedges <= g.in_flight && g.tokens <= 100, "a budget's counters");
-    (void)errand_flight_stats_get(here.flight, key, &f);
+    (void)errand_singleflight_stats_get(here.flight, key, &f);
     const errand_policy *policy = here.recipes[dice_below(d, POLICIES)].policy;
     if (errand_policy_stats_get(policy, &p) == 0)
-        HOLDS(errand_policy_wait_ms(policy, 1, 7) >= -1, "a wait that is no time");
+        HOLDS(errand_policy_backoff_ms(policy, 1, 7) >= -1, "a wait that is no time");
 }
 
 void use_limits(scene *s)

@@ -100,7 +100,7 @@ static bool say(dice *d, unsigned id, unsigned n) /* false: the log did not take
                                                ERRAND_LOG_ERROR, ERRAND_LOG_WARN };
     errand_log *log = some_logger(d);
     unsigned how = dice_below(d, 7), size = dice_one_in(d, 200) ? sizeof xs - 1 : dice_below(d, 120);
-    bool on = errand_log_on(log, levels[how]);
+    bool on = errand_log_enabled(log, levels[how]);
     if (how == 0) errand_debug(log, "%u %u.", id, n);
     else if (how < 4) errand_info(log, "%u %u %.*s.", id, n, (int)size, xs);
     else if (how == 4) errand_warn(log, "%u %u %.*s.", id, n, (int)size, xs);

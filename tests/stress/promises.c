@@ -15,7 +15,7 @@ static void resolve(entry *e)
 {
     dice d = dice_of(e->seed, 1);
     if (dice_one_in(&d, 8)) errand_promise_abandon(e->promise);
-    else errand_resolve(e->promise, some_end(&d));
+    else errand_promise_resolve(e->promise, some_end(&d));
     __atomic_store_n(&e->freed, 1, __ATOMIC_SEQ_CST); /* from here on its hook is not called any more */
 }
 
@@ -39,7 +39,7 @@ errand_future *some_promise(scene *s)
     bool hooked = dice_one_in(&s->d, 2);
     e->wanted = dice_one_in(&s->d, 2); /* the hook resolves it */
     if (!e->promise) return f;
-    if (hooked) errand_on_cancel(e->promise, on_cancel, e);
+    if (hooked) errand_promise_on_cancel(e->promise, on_cancel, e);
     e->queued = __atomic_load_n(&pushed, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&pushed, &e->queued, e, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
     return f;

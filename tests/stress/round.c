@@ -152,7 +152,7 @@ static void close_under_idlers(place *p)
 
 static void let_go(place *p)
 {
-    if (p->holder) errand_resolve(p->holder, errand_ok(NULL, NULL));
+    if (p->holder) errand_promise_resolve(p->holder, errand_ok(NULL, NULL));
     errand_drop(p->held);
     p->holder = NULL;
     p->held = NULL;

@@ -59,7 +59,7 @@ static unsigned number_in(const char *url)
     return at ? (unsigned)strtoul(at + 3, NULL, 10) : 0;
 }
 
-static void take_stage(seat *s, const errand_stage_view *view)
+static void take_stage(seat *s, const errand_stage_info *view)
 {
     unsigned *slot = &s->exchanges[view->exchange], before = *slot % 4; /* none but hooks write it, one at a time */
     bool first = view->stage == ERRAND_STAGE_QUEUED && before == UNKNOWN;
@@ -71,7 +71,7 @@ static void take_stage(seat *s, const errand_stage_view *view)
     __atomic_store_n(slot, a->number * 4 + (view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY), __ATOMIC_SEQ_CST);
 }
 
-static void heard(const errand_stage_view *view, void *arg)
+static void heard(const errand_stage_info *view, void *arg)
 {
     seat *s = arg;
     unsigned inside = __atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
@@ -89,7 +89,7 @@ static errand_result let_pass(errand_result in, void *arg)
     return in;
 }
 
-static errand_future *between(const errand_request *request, errand_next *next, void *arg)
+static errand_future *between(const errand_request *request, errand_chain *next, void *arg)
 {
     static unsigned turns; /* atomic */
     dice d = dice_of(__atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED), 0);
@@ -100,11 +100,11 @@ static errand_future *between(const errand_request *request, errand_next *next, 
     }
     if (dice_one_in(&d, 20) && !request->body_free) {
         __atomic_add_fetch(&asks[number_in(request->url)].led_on, 1, __ATOMIC_SEQ_CST);
-        errand_future *both[] = { errand_next_send(next, request), errand_next_send(next, request) };
+        errand_future *both[] = { errand_chain_send(next, request), errand_chain_send(next, request) };
         return dice_one_in(&d, 2) ? errand_any(both, 2) : errand_race(both, 2);
     }
-    if (dice_one_in(&d, 3)) return errand_then(errand_next_send(next, request), let_pass, ledger_add(ENTRY_THEN, 0));
-    return errand_next_send(next, request);
+    if (dice_one_in(&d, 3)) return errand_then(errand_chain_send(next, request), let_pass, ledger_add(ENTRY_THEN, 0));
+    return errand_chain_send(next, request);
 }
 
 /* ---- policies ---- */
@@ -118,14 +118,14 @@ static bool is_to_be_polled(const void *response, void *arg)
 static void make_manner(manner *m, dice *d)
 {
     errand_policy_opts o = { .attempts = 1 + dice_below(d, 4),
-                             .first_ms = 1,
-                             .most_ms = 3,
+                             .initial_ms = 1,
+                             .max_ms = 3,
                              .within_ms = 20 + dice_below(d, 100),
-                             .hint_most_ms = dice_one_in(d, 2) ? 2 : 0,
+                             .retry_after_max_ms = dice_one_in(d, 2) ? 2 : 0,
                              .repeat = dice_below(d, 3),
                              .rate = dice_one_in(d, 3) ? pace : NULL };
     if (dice_one_in(d, 3)) o.attempt_ms = 1 + dice_below(d, 20);
-    if (dice_one_in(d, 3)) o.when = errand_when_any(errand_when_value(is_to_be_polled, NULL), errand_when_transient());
+    if (dice_one_in(d, 3)) o.retry_if = errand_retry_if_any(errand_retry_if_value(is_to_be_polled, NULL), errand_retry_if_transient());
     if (dice_one_in(d, 3)) o.breaker = here.breaker;
     if (dice_one_in(d, 3)) o.budget = here.budget;
     if (dice_one_in(d, 4)) o.sem = here.sem;

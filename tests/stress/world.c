@@ -93,7 +93,7 @@ bool world_close_pool(place *p, int64_t within_ms)
 
 /* ---- policies ---- */
 
-static void count_hook(const errand_view *view, void *arg)
+static void count_hook(const errand_attempt_info *view, void *arg)
 {
     (void)arg;
     if (view->last) ledger_look(view->last);
@@ -112,31 +112,31 @@ static bool odd_seed(const void *value, void *arg)
     return value && ((const entry *)value)->kind == ENTRY_VALUE && ((const entry *)value)->seed % 4 == 1;
 }
 
-static errand_wait_spec some_wait(dice *d)
+static errand_backoff *some_wait(dice *d)
 {
     switch (dice_below(d, 4)) {
     case 0:
-        return errand_wait_none();
+        return errand_backoff_none();
     case 1:
-        return errand_wait_random(0, 2);
+        return errand_backoff_random(0, 2);
     case 2:
-        return errand_wait_sum(errand_wait_fixed(1), errand_wait_random_exponential(1, 3, 2, 0));
+        return errand_backoff_sum(errand_backoff_fixed(1), errand_backoff_random_exponential(1, 3, 2, 0));
     default:
-        return errand_wait_poll(errand_wait_fixed(1), errand_wait_decorrelated(1, 3));
+        return errand_backoff_poll(errand_backoff_fixed(1), errand_backoff_decorrelated(1, 3));
     }
 }
 
 static void make_recipe(recipe *to, dice *d)
 {
-    errand_policy_opts o = { .attempts = 1 + dice_below(d, 4), .first_ms = 1, .most_ms = 3, .hook_arg = &here,
+    errand_policy_opts o = { .attempts = 1 + dice_below(d, 4), .initial_ms = 1, .max_ms = 3, .hook_arg = &here,
                              .jitter = dice_below(d, 4), .repeat = dice_below(d, 3), .seed = 1 + dice_below(d, 1000) };
     if (dice_one_in(d, 3)) o.within_ms = 1 + dice_below(d, 8);
     if (dice_one_in(d, 3)) o.attempt_ms = 1 + dice_below(d, 3);
     if (dice_one_in(d, 3)) o.fallback = fall_back;
-    if (dice_one_in(d, 3)) o.wait = some_wait(d);
-    if (dice_one_in(d, 3)) o.stop = errand_stop_any(errand_stop_attempts(3), errand_stop_before(6));
-    if (dice_one_in(d, 4)) o.when = errand_when_failed();
-    else if (dice_one_in(d, 3)) o.when = errand_when_any(errand_when_value(odd_seed, NULL), errand_when_transient());
+    if (dice_one_in(d, 3)) o.backoff = some_wait(d);
+    if (dice_one_in(d, 3)) o.stop = errand_stop_any(errand_stop_after_attempt(3), errand_stop_before_delay(6));
+    if (dice_one_in(d, 4)) o.retry_if = errand_retry_if_failed();
+    else if (dice_one_in(d, 3)) o.retry_if = errand_retry_if_any(errand_retry_if_value(odd_seed, NULL), errand_retry_if_transient());
     if (dice_one_in(d, 2)) o.budget = here.budget;
     if (dice_one_in(d, 2)) o.breaker = here.breaker;
     if (dice_one_in(d, 3)) o.rate = here.rate;
@@ -147,7 +147,7 @@ static void make_recipe(recipe *to, dice *d)
         o.overlap = dice_below(d, 2);
         o.repeat = dice_below(d, 2);
     }
-    if (dice_one_in(d, 2)) o.before_attempt = o.after_attempt = o.before_sleep = o.gave_up = count_hook;
+    if (dice_one_in(d, 2)) o.before_attempt = o.after_attempt = o.before_sleep = o.on_success = o.on_give_up = count_hook;
     const char *why = "";
     *to = (recipe){ errand_policy_new(&o, &why), o.overlap, o.sem != NULL };
     HOLDS(to->policy, "no policy: %s", why);
@@ -177,11 +177,11 @@ void world_open(dice *d)
                                                         .max_waiters = dice_below(d, 2) * 8 });
     here.rate = errand_rate_new(some_place(d)->pool, &(errand_rate_opts){ .per_second = 2000 << dice_below(d, 6),
                                                                           .burst = 1 + dice_below(d, 4) });
-    here.breaker = errand_breaker_new(some_place(d)->pool, &(errand_breaker_opts){ .min_calls = 4, .open_ms = 1, .open_most_ms = 4,
+    here.breaker = errand_breaker_new(some_place(d)->pool, &(errand_breaker_opts){ .min_calls = 4, .open_ms = 1, .max_open_ms = 4,
                                                    .lease_ms = 1 + dice_below(d, 8), .window_ms = 20,
-                                                   .watch = dice_one_in(d, 2) ? heard : NULL });
+                                                   .on_change = dice_one_in(d, 2) ? heard : NULL });
     here.budget = errand_budget_new(some_place(d)->pool, &(errand_budget_opts){ .tokens = 100 });
-    here.flight = errand_flight_new(some_place(d)->pool, NULL);
+    here.flight = errand_singleflight_new(some_place(d)->pool, NULL);
     here.n_pools += bare;
     HOLDS(here.sem && here.rate && here.breaker && here.budget && here.flight, "no limits");
     for (unsigned i = 0; i < POLICIES; i++) make_recipe(&here.recipes[i], d);
@@ -211,12 +211,12 @@ static bool limits_at_rest(void)
         errand_rate_stats r = { 0 };
         errand_breaker_stats b = { 0 };
         errand_budget_stats g = { 0 };
-        errand_flight_stats f = { 0 };
+        errand_singleflight_stats f = { 0 };
         (void)errand_sem_stats_get(here.sem, world_keys[i], &s); /* ENOENT: it was forgotten, so nothing holds it */
         (void)errand_rate_stats_get(here.rate, world_keys[i], &r);
         (void)errand_breaker_stats_get(here.breaker, world_keys[i], &b);
         (void)errand_budget_stats_get(here.budget, world_keys[i], &g);
-        (void)errand_flight_stats_get(here.flight, world_keys[i], &f);
+        (void)errand_singleflight_stats_get(here.flight, world_keys[i], &f);
         if (s.in_use || s.waiting || r.waiting || b.under_way || b.probing) return false;
         if (g.in_flight || g.hedges || f.under_way || f.sharing) return false;
     }
@@ -245,7 +245,7 @@ void world_free_limits(void)
     errand_rate_free(here.rate);
     errand_breaker_free(here.breaker);
     errand_budget_free(here.budget);
-    errand_flight_free(here.flight);
+    errand_singleflight_free(here.flight);
 }
 
 static bool threads_ended(void)

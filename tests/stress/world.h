@@ -39,7 +39,7 @@ typedef struct world {
     errand_rate      *rate;
     errand_breaker   *breaker;
     errand_budget    *budget;
-    errand_flight    *flight;
+    errand_singleflight    *flight;
     recipe            recipes[POLICIES];
     errand_canceller *cancellers[SLOTS]; /* atomic: anybody's, for anybody */
     unsigned          hooks;             /* calls, atomic */

@@ -29,7 +29,7 @@ static void chain(errand_pool *pool, size_t n)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     for (size_t i = 0; i < n; i++) f = errand_then(f, pass, NULL);
-    if (p != NULL) errand_resolve(p, errand_ok(NULL, NULL));
+    if (p != NULL) errand_promise_resolve(p, errand_ok(NULL, NULL));
     check(errand_await(f));
 }
 
@@ -41,7 +41,7 @@ static void all(errand_pool *pool, size_t n)
     for (size_t i = 0; i < n; i++) ps[i] = errand_promise_new(pool, &fs[i]);
     errand_future *f = errand_all(fs, n);
     for (size_t i = 0; i < n; i++)
-        if (ps[i] != NULL) errand_resolve(ps[i], errand_ok(NULL, NULL));
+        if (ps[i] != NULL) errand_promise_resolve(ps[i], errand_ok(NULL, NULL));
     check(errand_await(f));
     free(ps);
     free(fs);

@@ -52,9 +52,9 @@ size_t bench_pass(void *gate, size_t n)
 {
     size_t passed = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!errand_sem_try(gate, 1)) continue;
+        if (!errand_sem_try_acquire(gate, 1)) continue;
         passed++;
-        errand_sem_give(gate, 1);
+        errand_sem_release(gate, 1);
     }
     return passed;
 }

@@ -86,7 +86,7 @@ bool load_asleep(const bench_side *side, const load_size *size, load_run *run)
     for (size_t i = 0; i < size->n; i++) calls[i] = 0;
     const size_t resident_before = resident(), used_before = in_use();
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = size->workers });
-    const errand_policy_opts opts = { .attempts = 2, .wait = errand_wait_fixed(20000) };
+    const errand_policy_opts opts = { .attempts = 2, .backoff = errand_backoff_fixed(20000) };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     if (pool == NULL || policy == NULL) return false;
     for (size_t i = 0; i < size->n; i++) f[i] = errand_run(pool, policy, fail_once, &calls[i]);

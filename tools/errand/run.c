@@ -140,13 +140,13 @@ static int start(run *r)
     const errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
-        .at_once = o->jobs,
+        .concurrency = o->jobs,
         .ordered = o->ordered,
         .verbose = o->verbose,
         .retries = o->retries,
         .rate = r->rate,
         .log = r->log,
-        .complain = complained,
+        .on_error = complained,
         .arg = r,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);

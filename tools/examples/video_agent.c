@@ -36,8 +36,8 @@ static int agent_open(agent *a, const char *url, const errand_clock *clock)
     a->three = errand_sem_new(a->pool, &(errand_sem_opts){ .permits = 3, .name = "generations" });
     const char *why = "";
     a->policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3,
-                                                         .first_ms = 8000, /* waits of 4 to 8 s, then of 8 to 16 s */
-                                                         .most_ms = 30000,
+                                                         .initial_ms = 8000, /* waits of 4 to 8 s, then of 8 to 16 s */
+                                                         .max_ms = 30000,
                                                          .jitter = ERRAND_JITTER_EQUAL,
                                                          .sem = a->three,
                                                          .name = "generate" },
