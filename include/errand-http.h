@@ -1,4 +1,5 @@
-/* errand-http.h -- floors 3 and 4: HTTP sessions, batches, jobs. Link with pkg-config errand-http. */
+/** errand-http -- HTTP sessions, batches and jobs on top of errand. Link with pkg-config errand-http.
+ */
 #ifndef ERRAND_HTTP_UMBRELLA_H
 #define ERRAND_HTTP_UMBRELLA_H
 
@@ -6,5 +7,8 @@
 #include <errand/batch.h>
 #include <errand/http.h>
 #include <errand/jobs.h>
+#include <errand/middleware.h>
+#include <errand/request.h>
+#include <errand/response.h>
 
 #endif

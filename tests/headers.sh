@@ -3,7 +3,7 @@
 set -u
 include=${top_srcdir:-$(dirname "$0")/..}/include
 headers=$(cd "$include" && ls errand.h errand-http.h errand/*.h)
-[ "${WITH_HTTP:-yes}" = yes ] || headers=$(grep -vE '^errand(-http|/http|/batch|/jobs)\.h$' <<<"$headers")
+[ "${WITH_HTTP:-yes}" = yes ] || headers=$(grep -vE '^errand(-http|/http|/request|/response|/middleware|/batch|/jobs)\.h$' <<<"$headers")
 failed=0 done=0
 plus=errand.hpp # in C++ only
 [ "${WITH_HTTP:-yes}" != yes ] || plus+=" errand-http.hpp"

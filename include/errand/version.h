@@ -1,4 +1,5 @@
-/* errand/version.h -- which errand this is. */
+/** errand/version.h -- which errand this is.
+ */
 #ifndef ERRAND_VERSION_H
 #define ERRAND_VERSION_H
 
@@ -11,13 +12,14 @@ extern "C" {
 #define ERRAND_VERSION_MAJOR 0
 #define ERRAND_VERSION_MINOR 1
 #define ERRAND_VERSION_PATCH 0
-/* One number to compare with: 0x000100 is 0.1.0. */
+
+/** The version of the header as one number to compare with: 0x000100 is 0.1.0. */
 #define ERRAND_VERSION_NUMBER ((ERRAND_VERSION_MAJOR << 16) | (ERRAND_VERSION_MINOR << 8) | ERRAND_VERSION_PATCH)
 
-/* The version of the library that runs, "0.1.0"; the macros above are that of the header that was compiled against. */
+/** Returns the version of the library that runs, "0.1.0". The macros above are those of the header that was compiled. */
 ERRAND_API const char *errand_version(void);
 
-/* What the running library was built with, words separated by spaces: "futex tsc". Literal, any thread. */
+/** Returns what the running library was built with, as words separated by spaces: "futex tsc". A literal. */
 ERRAND_API const char *errand_features(void);
 
 #ifdef __cplusplus

@@ -4,6 +4,8 @@
 
 #include "async/job.h"
 
+#include <errand/log_fields.h>
+
 struct er_context {
     uint32_t           count;
     bool               keyed;  /* else key is not there */

@@ -5,6 +5,8 @@
  * the hook away and waits until no call of it is left, unless it is the hook itself that resolves. */
 #include "async/task.h"
 
+#include <errand/promise.h>
+
 #include <errno.h>
 
 struct errand_promise {

@@ -8,7 +8,7 @@
 #include "http/scheduler.h"
 #include "http/stream.h"
 
-#include <errand/future.h>
+#include <errand/promise.h>
 
 struct er_lane;
 

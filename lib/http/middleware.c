@@ -8,6 +8,8 @@
 
 #include "base/options.h"
 
+#include <errand/promise.h>
+
 #include <errno.h>
 
 static errand_future *refuse(errand_http *http, const errand_request *request, errand_result why)

@@ -30,6 +30,7 @@
 #include "async/service.h"
 
 #include <errand/batch.h>
+#include <errand/promise.h>
 
 #include <errno.h>
 

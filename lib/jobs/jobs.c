@@ -22,6 +22,7 @@
 #include "async/job.h"
 
 #include <errand/jobs.h>
+#include <errand/promise.h>
 
 #include <errno.h>
 #include <string.h>

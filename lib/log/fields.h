@@ -8,7 +8,7 @@
 #include "base/atomic.h"
 #include "log/text.h"
 
-#include <errand/log.h>
+#include <errand/log_fields.h>
 
 struct errand_log_fields {
     uint32_t count; /* atomic */

@@ -37,7 +37,7 @@ typedef struct run { /* what such steps made of a place */
 } run;
 
 struct er_layout {
-    errand_log_format form;
+    errand_log_form form;
     bool colour;
     size_t steps;
     step step[STEPS];
@@ -82,7 +82,7 @@ static bool word(er_layout *l, const char **at)
     return false;
 }
 
-int er_layout_new(er_layout **layout, errand_log_format form, const char *pattern, bool colour)
+int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern, bool colour)
 {
     if (!pattern) pattern = "{time} - {name} - {level} - [{function}:{line}] - {message}{fields}";
     size_t size = strlen(pattern);

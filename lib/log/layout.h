@@ -5,6 +5,8 @@
 #include "log/fields.h"
 #include "log/format.h"
 
+#include <errand/log_sink.h>
+
 typedef struct er_line { /* all there is to say of a line; the names are escaped when it is laid out */
     int         level, line;
     long        thread;
@@ -19,7 +21,7 @@ typedef struct er_line { /* all there is to say of a line; the names are escaped
 typedef struct er_layout er_layout;
 
 /* pattern NULL: the default. EINVAL: it has an unknown word. free: er_free. */
-int er_layout_new(er_layout **layout, errand_log_format form, const char *pattern, bool colour);
+int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern, bool colour);
 bool er_layout_same(const er_layout *a, const er_layout *b); /* they make the same of every line */
 
 /* The next time is in the zone that is the program's then. */

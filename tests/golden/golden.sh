@@ -37,6 +37,6 @@ library() { # NAME SIZES HEADER...: one library
 renew=no
 [ "${1:-}" = --renew ] && renew=yes
 [ "$(getconf LONG_BIT)" = 64 ] || { echo "the lists are those of 64 bit machines"; exit 77; }
-library liberrand sizes errand/{version,result,future,group,pool,attempt,backoff,stop,retry_if,limits,policy,log}.h
-[ "${WITH_HTTP:-yes}" = yes ] && library liberrand-http sizes-http errand/{http,batch,jobs}.h
+library liberrand sizes errand/{version,result,pool,task,future,promise,group,attempt,backoff,stop,retry_if,policy,limits,sem,rate,breaker,budget,singleflight,log,logger,log_sink,log_fields}.h
+[ "${WITH_HTTP:-yes}" = yes ] && library liberrand-http sizes-http errand/{http,request,response,middleware,batch,jobs}.h
 exit "$failed"

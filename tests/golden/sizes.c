@@ -266,7 +266,7 @@ int main(void)
     TYPE(errand_jitter);
     TYPE(errand_repeat);
     TYPE(errand_log_level);
-    TYPE(errand_log_format);
+    TYPE(errand_log_form);
     TYPE(errand_log_colour);
     TYPE(errand_breaker_state);
     return 0;

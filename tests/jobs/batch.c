@@ -4,6 +4,7 @@
 #include "fork_inside.h"
 
 #include <errand/batch.h>
+#include <errand/promise.h>
 
 #include <errno.h>
 #include <pthread.h>

@@ -46,7 +46,7 @@ START_TEST(a_pattern_with_an_unknown_word_is_refused)
     errand_log *log = errand_log_new(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .pattern = bad[i] }), EINVAL);
-    ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .form = (errand_log_format)7 }), EINVAL);
+    ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .form = (errand_log_form)7 }), EINVAL);
     ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .colour = (errand_log_colour)7 }), EINVAL);
     ck_assert_int_eq(errand_log_add_file(log, "/dev/null", &(errand_log_sink_opts){ .rotate_ms = -1 }), EINVAL);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
