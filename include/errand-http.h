@@ -1,4 +1,5 @@
-/** errand-http -- HTTP sessions, batches and jobs on top of errand. Link with pkg-config errand-http.
+/** errand-http -- HTTP sessions, batches and jobs on top of errand. Link with pkg-config
+ * errand-http.
  */
 #ifndef ERRAND_HTTP_UMBRELLA_H
 #define ERRAND_HTTP_UMBRELLA_H

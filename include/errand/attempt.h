@@ -1,4 +1,5 @@
-/** errand/attempt.h -- one attempt of a retried operation, as hooks, predicates and backoff functions see it.
+/** errand/attempt.h -- one attempt of a retried operation, as hooks, predicates and backoff
+ * functions see it.
  */
 #ifndef ERRAND_ATTEMPT_H
 #define ERRAND_ATTEMPT_H
@@ -9,17 +10,21 @@
 extern "C" {
 #endif
 
-/** What is known when a hook, a predicate or a backoff function is called. Valid during the call. */
+/**
+ * What is known when a hook, a predicate or a backoff function is called. Valid during the call.
+ */
 typedef struct errand_attempt_info {
-    unsigned             number;      /* of the attempt, from 1 */
-    unsigned             reserved;
-    int64_t              elapsed_ms;  /* since the run began */
-    int64_t              idle_ms;     /* of these, asleep between attempts */
-    int64_t              upcoming_ms; /* the sleep that comes next; -1: there is none, or it is not known yet */
-    const errand_result *last;        /* how the attempt ended. In before_attempt: the attempt before it; NULL for the
-                                         first one and for a hedge */
-    const char          *name, *key;  /* of the task, else of the policy; may be NULL */
-    void                *arg;         /* of the task; NULL in an errand_loop */
+    unsigned number; /* of the attempt, from 1 */
+    unsigned reserved;
+    int64_t elapsed_ms; /* since the run began */
+    int64_t idle_ms;    /* of these, asleep between attempts */
+    /* the sleep that comes next; -1: there is none, or it is not known yet */
+    int64_t upcoming_ms;
+    /* how the attempt ended. In before_attempt: the attempt before it; NULL for the first one
+     * and for a hedge */
+    const errand_result *last;
+    const char *name, *key; /* of the task, else of the policy; may be NULL */
+    void *arg;              /* of the task; NULL in an errand_loop */
 } errand_attempt_info;
 
 /** A hook of a policy: before_attempt, after_attempt, before_sleep, on_success, on_give_up. */

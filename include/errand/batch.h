@@ -1,9 +1,10 @@
 /** errand/batch.h -- many items, so many at a time, with bounded look-ahead (library errand-http).
  *
- * A batch takes items one by one from `next`, works on at most `concurrency` of them at a time, and hands every end to `each`: one at a
- * time, exactly once for every item that was taken. It never takes more items than it can use: those begun or waiting to be handed
- * over are at most `window`, and it takes none while the ends that wait have `window_bytes` or more. So endless inputs run in constant
- * memory, also where `each` is slower than the work.
+ * A batch takes items one by one from `next`, works on at most `concurrency` of them at a time, and
+ * hands every end to `each`: one at a time, exactly once for every item that was taken. It never
+ * takes more items than it can use: those begun or waiting to be handed over are at most `window`,
+ * and it takes none while the ends that wait have `window_bytes` or more. So endless inputs run in
+ * constant memory, also where `each` is slower than the work.
  */
 #ifndef ERRAND_BATCH_H
 #define ERRAND_BATCH_H
@@ -14,7 +15,10 @@
 extern "C" {
 #endif
 
-/** Returns the next item; NULL: the end, or *error. It may block; one thread calls it at a time, a worker. */
+/**
+ * Returns the next item; NULL: the end, or *error. It may block; one thread calls it at a time, a
+ * worker.
+ */
 typedef void *errand_batch_next_fn(void *arg, int *error);
 
 /** Works on one item, on a worker; with errand_later() it holds none. */
@@ -23,21 +27,27 @@ typedef errand_result errand_batch_work_fn(void *item, void *arg);
 /**
  * Takes one end: it owns `r` and is done with the item. One thread calls it at a time.
  *
- * It returns 0, or an errno with which the batch ends: nothing more is taken, what is under way is cancelled and still handed over.
+ * It returns 0, or an errno with which the batch ends: nothing more is taken, what is under way is
+ * cancelled and still handed over.
  */
 typedef int errand_batch_each_fn(void *item, errand_result r, void *arg);
 
-/** Returns how many bytes one end holds, with its item. It runs on the thread where the work ended, so keep it short. */
+/**
+ * Returns how many bytes one end holds, with its item. It runs on the thread where the work ended,
+ * so keep it short.
+ */
 typedef size_t errand_batch_size_fn(void *item, const errand_result *r, void *arg);
 
 /** Options of a batch. */
 typedef struct errand_batch_opts {
-    unsigned              concurrency;  /* 0: 16 */
-    unsigned              window;       /* items that are taken and not handed over, at most. 0: 4 * concurrency, at least 256 */
-    unsigned              ordered;      /* 1: each is called in the order of next */
-    size_t                window_bytes; /* nothing is taken while ends that wait have so many bytes; what is under way still
-                                           ends. 0: no limit */
-    errand_batch_size_fn *size_of;      /* counts these bytes. NULL: nothing is counted */
+    unsigned concurrency; /* 0: 16 */
+    /* items that are taken and not handed over, at most. 0: 4 * concurrency, at least 256 */
+    unsigned window;
+    unsigned ordered; /* 1: each is called in the order of next */
+    /* nothing is taken while ends that wait have so many bytes; what is under way still ends. 0:
+     * no limit */
+    size_t window_bytes;
+    errand_batch_size_fn *size_of; /* counts these bytes. NULL: nothing is counted */
 } errand_batch_opts;
 
 /** The value of a batch. */
@@ -57,16 +67,20 @@ typedef struct errand_batch_tally {
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the pool is a parent process's
  */
-static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts, errand_batch_next_fn *next,
-                                          errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg);
+static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts,
+                                          errand_batch_next_fn *next, errand_batch_work_fn *work,
+                                          errand_batch_each_fn *each, void *arg);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size,
-                                             errand_batch_next_fn *next, errand_batch_work_fn *work, errand_batch_each_fn *each,
+ERRAND_API errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts,
+                                             size_t size, errand_batch_next_fn *next,
+                                             errand_batch_work_fn *work, errand_batch_each_fn *each,
                                              void *arg);
-static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts, errand_batch_next_fn *next,
-                                          errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg)
+
+static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts,
+                                          errand_batch_next_fn *next, errand_batch_work_fn *work,
+                                          errand_batch_each_fn *each, void *arg)
 {
     return errand_batch_sized(pool, opts, sizeof *opts, next, work, each, arg);
 }

@@ -1,15 +1,19 @@
 /** errand/breaker.h -- a circuit breaker: stops calling what fails (Nygard, "Release It!", 2007).
  *
- *     CLOSED --ratio of failures in the window--> OPEN --open_ms has passed, a call asks--> HALF_OPEN --probes succeed--> CLOSED
- *                                                   ^------------------ a probe fails -----------------'
+ *     CLOSED ---- failures reach `ratio` in the window ----> OPEN
+ *     OPEN   ---- open_ms has passed and a call asks ------> HALF_OPEN
+ *     HALF_OPEN - `probes` probes succeed -----------------> CLOSED
+ *     HALF_OPEN - a probe fails ---------------------------> OPEN
  *
- * Open, it refuses every call with ERRAND_EOPEN. Half open, it lets `probes` calls through at a time, each with a lease; a probe that is
- * not reported within lease_ms is given to another call, and counts all the same when it is reported later. `probes` successes in a row
- * close the breaker; a failure opens it for twice as long as before. What counts is the kind of the end:
+ * Open, it refuses every call with ERRAND_EOPEN. Half open, it lets `probes` calls through at a
+ * time, each with a lease; a probe that is not reported within lease_ms is given to another call,
+ * and counts all the same when it is reported later. `probes` successes in a row close the breaker;
+ * a failure opens it for twice as long as before. What counts is the kind of the end:
  *
- *     failure   NETWORK TIMEOUT HTTP_SERVER PROTOCOL UNKNOWN, and a success that took longer than slow_ms
+ *     failure   NETWORK TIMEOUT HTTP_SERVER PROTOCOL UNKNOWN; a success after more than slow_ms
  *     success   OK HTTP_CLIENT AUTH: the other side is well
- *     neither   CANCELLED REJECTED RATE_LIMITED VALIDATION RESOURCE INTERNAL: nothing was learned; the lease is given back
+ *     neither   CANCELLED REJECTED RATE_LIMITED VALIDATION RESOURCE INTERNAL: nothing was learned,
+ *               and the lease is given back
  *
  * A policy asks its breaker by itself. Keys, owners and options: errand/limits.h.
  */
@@ -34,9 +38,9 @@ typedef enum errand_breaker_state {
 
 /** A change of state. */
 typedef struct errand_breaker_change {
-    const char          *name, *key; /* of the breaker, of its member */
+    const char *name, *key; /* of the breaker, of its member */
     errand_breaker_state from, to;
-    int64_t              open_ms;    /* to OPEN: for how long; ERRAND_FOREVER: forced */
+    int64_t open_ms; /* to OPEN: for how long; ERRAND_FOREVER: forced */
 } errand_breaker_change;
 
 /** Is called with a change of state. */
@@ -44,21 +48,22 @@ typedef void errand_breaker_change_fn(const errand_breaker_change *change, void 
 
 /** Options of a breaker. */
 typedef struct errand_breaker_opts {
-    double                    ratio;        /* of failures, above 0, at most 1. 0: 0.5 */
-    int64_t                   window_ms;    /* of the calls that count. 0: 30 s */
-    unsigned                  min_calls;    /* fewer in the window never open it. 0: 20 */
-    unsigned                  probes;       /* 1 to 3. 0: 1 */
-    int64_t                   open_ms;      /* the first time, less up to a fifth (jitter). 0: 5 s */
-    int64_t                   max_open_ms;  /* the longest, after doubling. 0: 60 s */
-    int64_t                   lease_ms;     /* of a probe. 0: 30 s */
-    int64_t                   slow_ms;      /* a longer call counts as a failure. 0: none does */
-    unsigned                  max_keys;     /* 0: 1024 */
-    unsigned                  reserved;
-    uint64_t                  seed;         /* of the jitter. 0: random */
-    const char               *name;         /* a literal; may be NULL. Changes are written to the pool's log */
-    errand_breaker_change_fn *on_change;    /* on a thread of the pool, for each change in order, one at a time; of more than
-                                               64 that wait the oldest are left out. NULL: none */
-    void                     *on_change_arg; /* lives as long as the pool */
+    double ratio;        /* of failures, above 0, at most 1. 0: 0.5 */
+    int64_t window_ms;   /* of the calls that count. 0: 30 s */
+    unsigned min_calls;  /* fewer in the window never open it. 0: 20 */
+    unsigned probes;     /* 1 to 3. 0: 1 */
+    int64_t open_ms;     /* the first time, less up to a fifth (jitter). 0: 5 s */
+    int64_t max_open_ms; /* the longest, after doubling. 0: 60 s */
+    int64_t lease_ms;    /* of a probe. 0: 30 s */
+    int64_t slow_ms;     /* a longer call counts as a failure. 0: none does */
+    unsigned max_keys;   /* 0: 1024 */
+    unsigned reserved;
+    uint64_t seed;    /* of the jitter. 0: random */
+    const char *name; /* a literal; may be NULL. Changes are written to the pool's log */
+    /* called with each change, on a thread of the pool, in order, one at a time; of more than 64
+     * that wait the oldest are left out. NULL: none */
+    errand_breaker_change_fn *on_change;
+    void *on_change_arg; /* lives as long as the pool */
 } errand_breaker_opts;
 
 /**
@@ -71,7 +76,8 @@ typedef struct errand_breaker_opts {
  *   ECANCELED        the pool has shut down
  *   ERRAND_EFORKED   the pool is a parent process's
  */
-static inline errand_breaker *errand_breaker_new(errand_pool *pool, const errand_breaker_opts *opts);
+static inline errand_breaker *errand_breaker_new(errand_pool *pool,
+                                                 const errand_breaker_opts *opts);
 
 /** Gives a handle back; calls keep the breaker. NULL is harmless. */
 ERRAND_API void errand_breaker_free(errand_breaker *breaker);
@@ -84,8 +90,8 @@ typedef struct errand_breaker_call {
 /**
  * Asks whether a call may be made.
  *
- * After 0, make the call and report its end with errand_breaker_report(), whatever it is. A call that is never reported keeps its
- * member from being evicted.
+ * After 0, make the call and report its end with errand_breaker_report(), whatever it is. A call
+ * that is never reported keeps its member from being evicted.
  *
  * Returns 0, or
  *   ERRAND_EOPEN     the breaker is open: do not call
@@ -93,7 +99,8 @@ typedef struct errand_breaker_call {
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the breaker is a parent process's
  */
-ERRAND_API int errand_breaker_allow(errand_breaker *breaker, const char *key, errand_breaker_call *call);
+ERRAND_API int errand_breaker_allow(errand_breaker *breaker, const char *key,
+                                    errand_breaker_call *call);
 
 /** Reports how a call ended; NULL: it was cancelled. A second report is harmless. */
 ERRAND_API void errand_breaker_report(errand_breaker_call *call, const errand_result *how);
@@ -102,11 +109,13 @@ ERRAND_API void errand_breaker_report(errand_breaker_call *call, const errand_re
  * Holds a breaker OPEN or CLOSED, whatever the calls say, until errand_breaker_reset().
  *
  * Returns 0, or
- *   EINVAL           `state` is HALF_OPEN or unknown, `breaker` is NULL, or the key is longer than ERRAND_KEY_MAX
+ *   EINVAL           `state` is HALF_OPEN or unknown, `breaker` is NULL, or the key is longer than
+ *                    ERRAND_KEY_MAX
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the breaker is a parent process's
  */
-ERRAND_API int errand_breaker_force(errand_breaker *breaker, const char *key, errand_breaker_state state);
+ERRAND_API int errand_breaker_force(errand_breaker *breaker, const char *key,
+                                    errand_breaker_state state);
 
 /**
  * Makes a member as new: closed, without calls.
@@ -120,15 +129,15 @@ ERRAND_API int errand_breaker_reset(errand_breaker *breaker, const char *key);
 
 /** What a breaker counts of one key. */
 typedef struct errand_breaker_stats {
-    errand_breaker_state state;         /* OPEN until a call asks after its time */
-    unsigned             forced;        /* 1: by errand_breaker_force() */
-    unsigned             calls, failed; /* in the window */
-    unsigned             under_way;     /* calls that are not reported yet */
-    unsigned             probing;       /* leases of probes that have not expired */
-    unsigned             keys;          /* of all members */
-    unsigned             times_open;    /* ever */
-    uint64_t             refused;       /* ever: ERRAND_EOPEN */
-    int64_t              open_ms;       /* until it lets a probe through; ERRAND_FOREVER: forced */
+    errand_breaker_state state; /* OPEN until a call asks after its time */
+    unsigned forced;            /* 1: by errand_breaker_force() */
+    unsigned calls, failed;     /* in the window */
+    unsigned under_way;         /* calls that are not reported yet */
+    unsigned probing;           /* leases of probes that have not expired */
+    unsigned keys;              /* of all members */
+    unsigned times_open;        /* ever */
+    uint64_t refused;           /* ever: ERRAND_EOPEN */
+    int64_t open_ms;            /* until it lets a probe through; ERRAND_FOREVER: forced */
 } errand_breaker_stats;
 
 /**
@@ -139,17 +148,24 @@ typedef struct errand_breaker_stats {
  *   EINVAL           an argument is NULL, or the key is longer than ERRAND_KEY_MAX
  *   ERRAND_EFORKED   the limit is a parent process's
  */
-static inline int errand_breaker_stats_get(errand_breaker *breaker, const char *key, errand_breaker_stats *out);
+static inline int errand_breaker_stats_get(errand_breaker *breaker, const char *key,
+                                           errand_breaker_stats *out);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_breaker *errand_breaker_new_sized(errand_pool *pool, const errand_breaker_opts *opts, size_t size);
+ERRAND_API errand_breaker *errand_breaker_new_sized(errand_pool *pool,
+                                                    const errand_breaker_opts *opts, size_t size);
+
 static inline errand_breaker *errand_breaker_new(errand_pool *pool, const errand_breaker_opts *opts)
 {
     return errand_breaker_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_breaker_stats *out, size_t size);
-static inline int errand_breaker_stats_get(errand_breaker *breaker, const char *key, errand_breaker_stats *out)
+
+ERRAND_API int errand_breaker_stats_sized(errand_breaker *breaker, const char *key,
+                                          errand_breaker_stats *out, size_t size);
+
+static inline int errand_breaker_stats_get(errand_breaker *breaker, const char *key,
+                                           errand_breaker_stats *out)
 {
     return errand_breaker_stats_sized(breaker, key, out, sizeof *out);
 }

@@ -1,8 +1,9 @@
 /** errand/budget.h -- a retry budget: what share of the traffic retries and hedges may be.
  *
- * A bucket of tokens, as the retry quota of the AWS SDKs: a retry takes tokens when it enters its sleep, a success puts one back. When
- * there are too few, a run ends with its last error, and ERRAND_EBUDGET is its cause. First attempts are never refused. So retries
- * stop adding to the load when everything fails. Policies that share a budget share its tokens. Keys, owners and options:
+ * A bucket of tokens, as the retry quota of the AWS SDKs: a retry takes tokens when it enters its
+ * sleep, a success puts one back. When there are too few, a run ends with its last error, and
+ * ERRAND_EBUDGET is its cause. First attempts are never refused. So retries stop adding to the load
+ * when everything fails. Policies that share a budget share its tokens. Keys, owners and options:
  * errand/limits.h.
  */
 #ifndef ERRAND_BUDGET_H
@@ -19,14 +20,15 @@ typedef struct errand_budget errand_budget;
 
 /** Options of a budget. */
 typedef struct errand_budget_opts {
-    unsigned    tokens;         /* at most, and at first. 0: 500 */
-    unsigned    cost;           /* of a retry after a transient failure. 0: 14 */
-    unsigned    cost_throttled; /* of a retry after RATE_LIMITED. 0: 5 */
-    unsigned    refund;         /* of a success. 0: 1 */
-    double      hedge_share;    /* of the attempts in flight that may be hedges, at most 1. 0: 0.2 */
-    unsigned    hedge_min;      /* hedges that may always be in flight. 0: 3 */
-    unsigned    max_keys;       /* 0: 1024 */
-    const char *name;           /* a literal; may be NULL. The pool's log says when it is spent */
+    unsigned tokens;         /* at most, and at first. 0: 500 */
+    unsigned cost;           /* of a retry after a transient failure. 0: 14 */
+    unsigned cost_throttled; /* of a retry after RATE_LIMITED. 0: 5 */
+    unsigned refund;         /* of a success. 0: 1 */
+    /* of the attempts in flight that may be hedges, at most 1. 0: 0.2 */
+    double hedge_share;
+    unsigned hedge_min; /* hedges that may always be in flight. 0: 3 */
+    unsigned max_keys;  /* 0: 1024 */
+    const char *name;   /* a literal; may be NULL. The pool's log says when it is spent */
 } errand_budget_opts;
 
 /**
@@ -61,17 +63,24 @@ typedef struct errand_budget_stats {
  *   EINVAL           an argument is NULL, or the key is longer than ERRAND_KEY_MAX
  *   ERRAND_EFORKED   the limit is a parent process's
  */
-static inline int errand_budget_stats_get(errand_budget *budget, const char *key, errand_budget_stats *out);
+static inline int errand_budget_stats_get(errand_budget *budget, const char *key,
+                                          errand_budget_stats *out);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_budget *errand_budget_new_sized(errand_pool *pool, const errand_budget_opts *opts, size_t size);
+ERRAND_API errand_budget *errand_budget_new_sized(errand_pool *pool, const errand_budget_opts *opts,
+                                                  size_t size);
+
 static inline errand_budget *errand_budget_new(errand_pool *pool, const errand_budget_opts *opts)
 {
     return errand_budget_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API int errand_budget_stats_sized(errand_budget *budget, const char *key, errand_budget_stats *out, size_t size);
-static inline int errand_budget_stats_get(errand_budget *budget, const char *key, errand_budget_stats *out)
+
+ERRAND_API int errand_budget_stats_sized(errand_budget *budget, const char *key,
+                                         errand_budget_stats *out, size_t size);
+
+static inline int errand_budget_stats_get(errand_budget *budget, const char *key,
+                                          errand_budget_stats *out)
 {
     return errand_budget_stats_sized(budget, key, out, sizeof *out);
 }

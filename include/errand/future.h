@@ -1,33 +1,36 @@
 /** errand/future.h -- a result on its way.
  *
- * A future has one owner. errand_await() and errand_drop() consume it; so does every function that takes futures and returns one, also
- * when it fails. errand_wait(), errand_cancel(), errand_watch() and errand_canceller_of() borrow it. A function that returns a future
- * never returns NULL: what could not be started, for want of memory too, is a future that has failed. So a chain is checked once,
- * where it is awaited. A future that is NULL or was consumed already fails with EINVAL.
+ * A future has one owner. errand_await() and errand_drop() consume it; so does every function that
+ * takes futures and returns one, also when it fails. errand_wait(), errand_cancel(), errand_watch()
+ * and errand_canceller_of() borrow it. A function that returns a future never returns NULL: what
+ * could not be started, for want of memory too, is a future that has failed. So a chain is checked
+ * once, where it is awaited. A future that is NULL or was consumed already fails with EINVAL.
  *
  * What a cancel and a deadline do:
  *
- *     what f is             errand_cancel(f)                           the deadline of an errand_timeout() around it
- *     --------------------  -----------------------------------------  ---------------------------------------------
- *     queued task           leaves the queue, arg is freed, it ends    the same; the outer ends with ETIMEDOUT
- *                           with ECANCELED now
- *     running task          errand_cancelled() says so; it ends when   the outer ends now; the task is cancelled and
- *                           fn returns: a success stands, a failure    left behind (abandoned); its late value is freed
- *                           becomes ECANCELED with fn's as its cause
- *     promise, no hook      ends with ECANCELED now; a later resolve   the same; the outer ends with ETIMEDOUT
- *                           is discarded
- *     promise with a hook   the hook is called, once; it ends when     the outer ends now
- *                           it is resolved
- *     all, settle, then     its inputs are cancelled; it ends when     the outer ends now
- *                           they have ended
- *     any, race             the same; inputs that have lost are        the outer ends now
- *                           cancelled and left behind
- *     shield                nothing: it ends as f ends                 the outer ends now
- *     ended                 nothing                                    nothing
+ *     f is               errand_cancel(f)                      the deadline of an errand_timeout()
+ *     -----------------  ------------------------------------  ----------------------------------
+ *     a queued task      leaves the queue, arg is freed, it    the same; the outer ends with
+ *                        ends with ECANCELED now               ETIMEDOUT
+ *     a running task     errand_cancelled() says so; it ends   the outer ends now; the task is
+ *                        when fn returns: a success stands, a  cancelled and left behind
+ *                        failure becomes ECANCELED with fn's   (abandoned), its late value is freed
+ *                        as its cause
+ *     a promise without  ends with ECANCELED now; a later      the same; the outer ends with
+ *     a hook             resolve is discarded                  ETIMEDOUT
+ *     a promise with a   the hook is called, once; it ends     the outer ends now
+ *     hook               when it is resolved
+ *     all, settle, then  its inputs are cancelled; it ends     the outer ends now
+ *                        when they have ended
+ *     any, race          the same; inputs that have lost are   the outer ends now
+ *                        cancelled and left behind
+ *     shield             nothing: it ends as f ends            the outer ends now
+ *     ended              nothing                               nothing
  *
- * A task's own within_ms: a queued task ends with ETIMEDOUT, unrun; a running one is cancelled (ERRAND_BY_TOTAL), its blocking calls
- * of this library return ETIMEDOUT, and it ends as its function returns. An errand_await() in a cancelled task cancels what it awaits
- * and returns ECANCELED.
+ * A task's own within_ms: a queued task ends with ETIMEDOUT, unrun; a running one is cancelled
+ * (ERRAND_BY_TOTAL), its blocking calls of this library return ETIMEDOUT, and it ends as its
+ * function returns. An errand_await() in a cancelled task cancels what it awaits and returns
+ * ECANCELED.
  */
 #ifndef ERRAND_FUTURE_H
 #define ERRAND_FUTURE_H
@@ -43,8 +46,8 @@ extern "C" {
 /**
  * Waits for the end of `f`, consumes it and returns its result.
  *
- * On a worker, a task of the same pool that has not begun is run right there; else the pool runs a spare thread meanwhile. What is
- * awaited when the wait ends early is cancelled and left behind.
+ * On a worker, a task of the same pool that has not begun is run right there; else the pool runs a
+ * spare thread meanwhile. What is awaited when the wait ends early is cancelled and left behind.
  *
  * Returns the result of `f`, or a failure with
  *   ECANCELED        the calling task was cancelled
@@ -69,7 +72,10 @@ ERRAND_API int errand_wait(errand_future *f, int64_t ms);
 
 /* ---- ending early ---- */
 
-/** Cancels `f` with ERRAND_BY_CALLER; see the table above. Returns at once. NULL and futures that have ended are harmless. */
+/**
+ * Cancels `f` with ERRAND_BY_CALLER; see the table above. Returns at once. NULL and futures that
+ * have ended are harmless.
+ */
 ERRAND_API void errand_cancel(errand_future *f);
 
 /**
@@ -79,7 +85,10 @@ ERRAND_API void errand_cancel(errand_future *f);
  */
 ERRAND_API void errand_drop(errand_future *f);
 
-/** A weak, counted handle by which any thread cancels a future that another owns or that was consumed. It keeps no result alive. */
+/**
+ * A weak, counted handle by which any thread cancels a future that another owns or that was
+ * consumed. It keeps no result alive.
+ */
 typedef struct errand_canceller errand_canceller;
 
 /** Returns a canceller of `f`; never fails. NULL for NULL. Free it with errand_canceller_free(). */
@@ -103,7 +112,8 @@ typedef struct errand_watcher {
 /**
  * Calls `w->fn(w)` on a worker of `f`'s pool when `f` has ended.
  *
- * *w must stay where it is, and `f` must not be consumed, until fn is called or errand_unwatch() has returned 0.
+ * *w must stay where it is, and `f` must not be consumed, until fn is called or errand_unwatch()
+ * has returned 0.
  *
  * Returns 0, or
  *   EALREADY         `f` has ended: fn will not be called
@@ -128,9 +138,10 @@ typedef errand_result errand_then_fn(errand_result in, void *arg);
 /**
  * Calls `fn(in, arg)` on a worker of `f`'s pool as soon as `f` has ended.
  *
- * fn has the key and the log fields of the caller of errand_then(), and may return errand_later(). It is called exactly once, whatever
- * happens: after a cancel in.error is ECANCELED; without memory it is called at once with ENOMEM, and `f` is cancelled. Where the pool
- * is gone it runs on the thread that finds that out.
+ * fn has the key and the log fields of the caller of errand_then(), and may return errand_later().
+ * It is called exactly once, whatever happens: after a cancel in.error is ECANCELED; without memory
+ * it is called at once with ENOMEM, and `f` is cancelled. Where the pool is gone it runs on the
+ * thread that finds that out.
  *
  * Returns a future, never NULL, which ends as `fn` returns, or fails with
  *   EINVAL    `fn` is NULL
@@ -142,9 +153,9 @@ ERRAND_API errand_future *errand_then(errand_future *f, errand_then_fn *fn, void
 /**
  * Ends as `f` ends, or with ETIMEDOUT (ERRAND_BY_TOTAL) when `ms` milliseconds have passed.
  *
- * At the deadline `f` is cancelled and left behind. The result then says that it may have run (errand_result_may_have_run()), unless
- * `f` ended at once and says that it has not, as queued and sleeping ones do. A time beyond the range of the clock, some 292 years,
- * is no limit.
+ * At the deadline `f` is cancelled and left behind. The result then says that it may have run
+ * (errand_result_may_have_run()), unless `f` ended at once and says that it has not, as queued and
+ * sleeping ones do. A time beyond the range of the clock, some 292 years, is no limit.
  *
  * Returns a future, never NULL, which also fails with
  *   ETIMEDOUT   the time has passed
@@ -163,15 +174,18 @@ ERRAND_API errand_future *errand_shield(errand_future *f);
 
 /* ---- one of many: the array is copied ---- */
 
-/** The value of errand_all() and errand_settle(), index by index. Freeing the result frees it with all it holds. */
+/**
+ * The value of errand_all() and errand_settle(), index by index. Freeing the result frees it with
+ * all it holds.
+ */
 typedef struct errand_results {
-    size_t         n;
+    size_t n;
     errand_result *at;
 } errand_results;
 
 /**
- * Ends well when all have ended well, with an errand_results. The first failure cancels the rest, waits for their ends and is the
- * result, with the other failures as its causes.
+ * Ends well when all have ended well, with an errand_results. The first failure cancels the rest,
+ * waits for their ends and is the result, with the other failures as its causes.
  *
  * No futures at all are an empty success.
  *
@@ -191,7 +205,8 @@ ERRAND_API errand_future *errand_all(errand_future *const fs[], size_t n);
 ERRAND_API errand_future *errand_settle(errand_future *const fs[], size_t n);
 
 /**
- * Ends with the first success, or with the last failure and the others as its causes. The rest is cancelled and left behind.
+ * Ends with the first success, or with the last failure and the others as its causes. The rest is
+ * cancelled and left behind.
  *
  * errand_result_index() says which one it was.
  *

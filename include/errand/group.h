@@ -1,8 +1,9 @@
-/** errand/group.h -- many together, and none outlives the group: a nursery (Trio), a TaskGroup (asyncio).
+/** errand/group.h -- many together, and none outlives the group: a nursery (Trio), a TaskGroup
+ * (asyncio).
  *
- * A group takes futures and tasks until it is joined or closed. Each has an index, counted from 0. A failure cancels the others,
- * unless keep_going is set. Results are taken one by one as they come (errand_group_next()), or all at the end in order
- * (errand_group_join()).
+ * A group takes futures and tasks until it is joined or closed. Each has an index, counted from 0.
+ * A failure cancels the others, unless keep_going is set. Results are taken one by one as they come
+ * (errand_group_next()), or all at the end in order (errand_group_join()).
  *
  *     errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 10 });
  *     for (...) errand_group_submit(g, NULL, &(errand_task){ .fn = fetch, .arg = url });
@@ -23,8 +24,9 @@ typedef struct errand_group errand_group;
 
 /** Options of a group. */
 typedef struct errand_group_opts {
-    unsigned concurrency; /* tasks of errand_group_submit() that run at a time. 0: no limit */
-    unsigned keep_going;  /* 1: a failure cancels no other */
+    /* tasks of errand_group_submit() that run at a time. 0: no limit */
+    unsigned concurrency;
+    unsigned keep_going; /* 1: a failure cancels no other */
 } errand_group_opts;
 
 /**
@@ -49,7 +51,8 @@ static inline errand_group *errand_group_new(errand_pool *pool, const errand_gro
 ERRAND_API int errand_group_add(errand_group *g, errand_future *f);
 
 /**
- * Adds a task, as errand_run_task() runs it, and begins it when fewer than `concurrency` run. `policy` may be NULL.
+ * Adds a task, as errand_run_task() runs it, and begins it when fewer than `concurrency` run.
+ * `policy` may be NULL.
  *
  * Returns 0, or, with the task's arg freed and nothing added,
  *   EINVAL           as errand_submit_task(), or the group was joined or closed
@@ -57,7 +60,8 @@ ERRAND_API int errand_group_add(errand_group *g, errand_future *f);
  *   ENOTSUP          the task has fields that this library does not know
  *   ERRAND_EFORKED   the group is a parent process's
  */
-static inline int errand_group_submit(errand_group *g, const errand_policy *policy, const errand_task *task);
+static inline int errand_group_submit(errand_group *g, const errand_policy *policy,
+                                      const errand_task *task);
 
 /**
  * Takes the next one that has ended, in the order of ending; waits up to `ms` milliseconds for it.
@@ -75,7 +79,8 @@ static inline int errand_group_submit(errand_group *g, const errand_policy *poli
 ERRAND_API int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t ms);
 
 /**
- * Ends with what errand_group_next() has not taken, in order: as errand_all(), with keep_going as errand_settle().
+ * Ends with what errand_group_next() has not taken, in order: as errand_all(), with keep_going as
+ * errand_settle().
  *
  * Nothing can be added any more. The group must still be closed. Works once.
  *
@@ -96,15 +101,21 @@ ERRAND_API errand_future *errand_group_join(errand_group *g);
  */
 ERRAND_API int errand_group_close(errand_group *g, int64_t within_ms);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_group *errand_group_new_sized(errand_pool *pool, const errand_group_opts *opts, size_t size);
+ERRAND_API errand_group *errand_group_new_sized(errand_pool *pool, const errand_group_opts *opts,
+                                                size_t size);
+
 static inline errand_group *errand_group_new(errand_pool *pool, const errand_group_opts *opts)
 {
     return errand_group_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task, size_t size);
-static inline int errand_group_submit(errand_group *g, const errand_policy *policy, const errand_task *task)
+
+ERRAND_API int errand_group_submit_sized(errand_group *g, const errand_policy *policy,
+                                         const errand_task *task, size_t size);
+
+static inline int errand_group_submit(errand_group *g, const errand_policy *policy,
+                                      const errand_task *task)
 {
     return errand_group_submit_sized(g, policy, task, sizeof *task);
 }

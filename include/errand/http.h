@@ -1,38 +1,49 @@
-/** errand/http.h -- a session: connections, limits and defaults for HTTP requests (library errand-http).
+/** errand/http.h -- a session: connections, limits and defaults for HTTP requests (library
+ * errand-http).
  *
- * A session adds `lanes` threads to its pool; each drives several transfers in a private curl multi handle, so that a cancel reaches a
- * transfer at once. A future of errand_send() holds no worker. Close the session before its pool.
+ * A session adds `lanes` threads to its pool; each drives several transfers in a private curl multi
+ * handle, so that a cancel reaches a transfer at once. A future of errand_send() holds no worker.
+ * Close the session before its pool.
  *
- * What is tried again by a policy. A status of 400 and more is an error ERRAND_HTTP + status that still carries the response in
- * `value`, unless the request sets any_status. Other failures say kind, phase, host and port, and curl's own words.
- * errand_result_may_have_run() says whether the server may have done the work: a request that was sent is only safe to repeat if its
- * method is idempotent (RFC 9110, 9.2.2) or it has an idempotency key.
+ * What is tried again by a policy. A status of 400 and more is an error ERRAND_HTTP + status that
+ * still carries the response in `value`, unless the request sets any_status. Other failures say
+ * kind, phase, host and port, and curl's own words. errand_result_may_have_run() says whether the
+ * server may have done the work: a request that was sent is only safe to repeat if its method is
+ * idempotent (RFC 9110, 9.2.2) or it has an idempotency key.
  *
- *     what went wrong                                                         tried again
- *     never sent: cannot resolve (twice at most), connect, TLS timeout        any method
- *     sent: timeout, connection lost, empty or cut reply                      idempotent, or with a key
- *     408 425 429 500 502 503 504 522 524, Retry-After honoured               idempotent, or with a key
- *     bad URL, certificate, protocol, body too large, cancelled, other 4xx    never
+ *     what went wrong                                                     tried again
+ *     never sent: cannot resolve (twice at most), connect, TLS timeout    any method
+ *     sent: timeout, connection lost, empty or cut reply                  idempotent, or with a key
+ *     408 425 429 500 502 503 504 522 524, Retry-After honoured           idempotent, or with a key
+ *     bad URL, certificate, protocol, body too large, cancelled, other    never
+ *     4xx
  *
- * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and 302 after POST with GET, all others
- * with the same method and body. A 3xx whose Location is empty or missing is the final reply; two Locations that differ are a protocol
- * error. The body of a redirect is discarded: after 64 KiB or 500 ms of it the session closes the connection. If a request with an
- * Expect header is answered with 417, the session sends it once more, without that header.
+ * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and
+ * 302 after POST with GET, all others with the same method and body. A 3xx whose Location is empty
+ * or missing is the final reply; two Locations that differ are a protocol error. The body of a
+ * redirect is discarded: after 64 KiB or 500 ms of it the session closes the connection. If a
+ * request with an Expect header is answered with 417, the session sends it once more, without that
+ * header.
  *
- * HTTP/2 (`http2`). Requests to one origin share a connection, as far as a lane has room for them (`per_lane`). One that is cancelled or
- * late leaves the others alone. A stream that the server refused, or that went away with it, did not run (RFC 9113, 8.7), but libcurl
- * cannot tell it from a lost connection, so it counts as sent and is tried again only if that is harmless. libcurl before 8.0 takes a
- * stream that is reset with NO_ERROR for one that ended, so a body without Content-Length may be cut there.
+ * HTTP/2 (`http2`). Requests to one origin share a connection, as far as a lane has room for them
+ * (`per_lane`). One that is cancelled or late leaves the others alone. A stream that the server
+ * refused, or that went away with it, did not run (RFC 9113, 8.7), but libcurl cannot tell it from
+ * a lost connection, so it counts as sent and is tried again only if that is harmless. libcurl
+ * before 8.0 takes a stream that is reset with NO_ERROR for one that ended, so a body without
+ * Content-Length may be cut there.
  *
- * Secrets do not reach messages, logs, hooks or errand_result_json(): userinfo, query and fragment of urls, and the values of the
- * headers Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and X-Auth-Token, even if the server quotes them. A redirect to another
- * scheme, host or port does not carry them on.
+ * Secrets do not reach messages, logs, hooks or errand_result_json(): userinfo, query and fragment
+ * of urls, and the values of the headers Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and
+ * X-Auth-Token, even if the server quotes them. A redirect to another scheme, host or port does not
+ * carry them on.
  *
- * Compression. A body whose Content-Encoding is gzip, deflate, br or zstd (the last two where the library was built with them) is
- * decompressed, up to five codings deep; the reply's headers stay as they came. A body that breaks off is an error like a lost
- * connection, although its length or its chunks were right: CURLE_PARTIAL_FILE, kind network. One that is damaged or in another
- * coding, and a transfer coding other than chunked, is CURLE_BAD_CONTENT_ENCODING, kind protocol. Of an error's body (a status of 400
- * and more) what can be decompressed is kept. An empty body is whole.
+ * Compression. A body whose Content-Encoding is gzip, deflate, br or zstd (the last two where the
+ * library was built with them) is decompressed, up to five codings deep; the reply's headers stay
+ * as they came. A body that breaks off is an error like a lost connection, although its length or
+ * its chunks were right: CURLE_PARTIAL_FILE, kind network. One that is damaged or in another
+ * coding, and a transfer coding other than chunked, is CURLE_BAD_CONTENT_ENCODING, kind protocol.
+ * Of an error's body (a status of 400 and more) what can be decompressed is kept. An empty body is
+ * whole.
  */
 #ifndef ERRAND_HTTP_H
 #define ERRAND_HTTP_H
@@ -50,44 +61,67 @@ extern "C" {
 /** The lowest version of TLS that is spoken. */
 typedef enum errand_tls_version { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls_version;
 
-/** Options of a session. Times: 0 is the default, ERRAND_FOREVER no limit, ERRAND_ZERO really zero; else negative: EINVAL. */
+/**
+ * Options of a session. Times: 0 is the default, ERRAND_FOREVER no limit, ERRAND_ZERO really zero;
+ * else negative: EINVAL.
+ */
 typedef struct errand_http_opts {
-    unsigned             lanes;      /* threads for transfers, added to the pool. 0: one for each core, at least 2 */
-    unsigned             per_lane;   /* transfers that one lane carries at a time, at most 1,024; 1: one blocking call a thread.
-                                        0: limit / lanes, at most 65,536 */
-    unsigned             limit;      /* connections in all, idle ones included; more requests wait for their turn, first come, first served and hosts in turn, and hold no thread. 0: 100 */
-    unsigned             limit_per_host; /* of them to one host and port. 0: 30 */
-    int64_t              keepalive_ms;   /* how long an idle connection is kept. 0: 15 s */
-    int64_t              dns_ttl_ms;     /* how long a host's address is used. 0: 60 s */
-    int64_t              total_ms;       /* one exchange: its wait, its redirects, its body. 0: 300 s */
-    int64_t              connect_ms;     /* the wait for a connection, the host's address, TCP and TLS. 0: no limit */
-    int64_t              sock_connect_ms; /* TCP and TLS of a new connection. 0: 30 s, or connect_ms if that is more. This and
-                                        connect_ms begin again with each connection: behind a redirect, or when a kept one was
-                                        dead. Of a host's addresses each gets half of the time that is left */
-    int64_t              sock_read_ms;   /* the longest gap between received bytes, once the request is sent. 0: no limit */
-    size_t               max_body;   /* bytes of a reply after decompression. 0: 64 MiB, and no limit in a file */
-    const char          *base_url;   /* relative urls are resolved against it (RFC 3986). NULL: they are EINVAL */
-    const char          *user_agent; /* NULL: "errand/VERSION" */
-    const char *const   *headers;    /* "Name: value", ..., NULL; for every request, unless it brings its own */
-    const errand_policy *policy;     /* for every request that brings none; kept alive by the session */
-    errand_log          *log;        /* NULL: none */
-    const char          *bearer;     /* for every request that brings no Authorization of its own; or */
-    const char          *user, *password;
-    const char          *proxy;      /* "http://[user:password@]host:port", or https, socks5 (names are resolved here),
-                                        socks5h, socks4, socks4a. NULL: none */
-    const char          *unix_socket; /* the path of a socket to connect to instead of the url's host */
-    const char          *ca_file;    /* PEM: the certificates that are trusted, instead of the system's */
-    const char          *cert_file, *key_file, *key_password; /* PEM: the client's own. key_file NULL: it is in cert_file */
-    errand_tls_version   min_tls;
-    unsigned             environment; /* 1: the proxies that the environment names are used */
-    unsigned             netrc;       /* 1: passwords of ~/.netrc are used */
-    unsigned             no_compression; /* 1: replies are not asked to be compressed, and are given as they came */
-    unsigned             strict_json; /* 1: errand_response_json() refuses a body that is not called JSON */
-    unsigned             http2;      /* 1: HTTP/2 where a server of https offers it; the limits then count requests, not
-                                        connections. ENOTSUP: libcurl has none */
-    errand_stage_fn     *on_stage;   /* called with the stages of each exchange; errand/middleware.h */
-    void                *stage_arg;
-    const errand_middleware *middleware; /* outermost first; ends with one without fn. Copied */
+    /* threads for transfers, added to the pool. 0: one for each core, at least 2 */
+    unsigned lanes;
+    /* transfers that one lane carries at a time, at most 1,024; 1: one blocking call a thread.
+     * 0: limit / lanes, at most 65,536 */
+    unsigned per_lane;
+    /* connections in all, idle ones included; more requests wait for their turn, first come,
+     * first served and hosts in turn, and hold no thread. 0: 100 */
+    unsigned limit;
+    unsigned limit_per_host; /* of them to one host and port. 0: 30 */
+    int64_t keepalive_ms;    /* how long an idle connection is kept. 0: 15 s */
+    int64_t dns_ttl_ms;      /* how long a host's address is used. 0: 60 s */
+    int64_t total_ms;        /* one exchange: its wait, its redirects, its body. 0: 300 s */
+    /* the wait for a connection, the host's address, TCP and TLS. 0: no limit */
+    int64_t connect_ms;
+    /* TCP and TLS of a new connection. 0: 30 s, or connect_ms if that is more. This and
+     * connect_ms begin again with each connection: behind a redirect, or when a kept one was
+     * dead. Of a host's addresses each gets half of the time that is left */
+    int64_t sock_connect_ms;
+    /* the longest gap between received bytes, once the request is sent. 0: no limit */
+    int64_t sock_read_ms;
+    /* bytes of a reply after decompression. 0: 64 MiB, and no limit in a file */
+    size_t max_body;
+    /* relative urls are resolved against it (RFC 3986). NULL: they are EINVAL */
+    const char *base_url;
+    const char *user_agent; /* NULL: "errand/VERSION" */
+    /* "Name: value", ..., NULL; for every request, unless it brings its own */
+    const char *const *headers;
+    /* for every request that brings none; kept alive by the session */
+    const errand_policy *policy;
+    errand_log *log;    /* NULL: none */
+    const char *bearer; /* for every request that brings no Authorization of its own; or */
+    const char *user, *password;
+    /* "http://[user:password@]host:port", or https, socks5 (names are resolved here), socks5h,
+     * socks4, socks4a. NULL: none */
+    const char *proxy;
+    /* the path of a socket to connect to instead of the url's host */
+    const char *unix_socket;
+    /* PEM: the certificates that are trusted, instead of the system's */
+    const char *ca_file;
+    /* PEM: the client's own. key_file NULL: it is in cert_file */
+    const char *cert_file, *key_file, *key_password;
+    errand_tls_version min_tls;
+    unsigned environment; /* 1: the proxies that the environment names are used */
+    unsigned netrc;       /* 1: passwords of ~/.netrc are used */
+    /* 1: replies are not asked to be compressed, and are given as they came */
+    unsigned no_compression;
+    /* 1: errand_response_json() refuses a body that is not called JSON */
+    unsigned strict_json;
+    /* 1: HTTP/2 where a server of https offers it; the limits then count requests, not
+     * connections. ENOTSUP: libcurl has none */
+    unsigned http2;
+    /* called with the stages of each exchange; errand/middleware.h */
+    errand_stage_fn *on_stage;
+    void *stage_arg;
+    /* outermost first; ends with one without fn. Copied */
+    const errand_middleware *middleware;
 } errand_http_opts;
 
 /** A session. */
@@ -106,11 +140,14 @@ static inline errand_http *errand_http_new(errand_pool *pool, const errand_http_
 
 /** What a session counts. */
 typedef struct errand_http_stats {
-    uint64_t in_flight, queued;      /* now: requests that are under way, and that wait for their turn */
-    uint64_t open, idle;             /* now: connections, and those of them that carry no request */
-    uint64_t reused, resent;         /* so far: requests on a kept connection; requests that were sent once more because a kept
-                                        connection was dead */
-    uint64_t look_ups, look_up_hits; /* so far: hosts that were looked up; that were known, or being looked up already */
+    /* now: requests that are under way, and that wait for their turn */
+    uint64_t in_flight, queued;
+    uint64_t open, idle; /* now: connections, and those of them that carry no request */
+    /* so far: requests on a kept connection; requests that were sent once more because a kept
+     * connection was dead */
+    uint64_t reused, resent;
+    /* so far: hosts that were looked up; that were known, or being looked up already */
+    uint64_t look_ups, look_up_hits;
 } errand_http_stats;
 
 /**
@@ -123,7 +160,8 @@ typedef struct errand_http_stats {
 static inline int errand_http_stats_get(errand_http *http, errand_http_stats *out);
 
 /**
- * Closes a session: refuses new requests, lets those in flight end until half of `within_ms`, and cancels the rest.
+ * Closes a session: refuses new requests, lets those in flight end until half of `within_ms`, and
+ * cancels the rest.
  *
  * The session is gone, except after EINVAL and ERRAND_EFORKED. NULL is harmless.
  *
@@ -139,10 +177,11 @@ ERRAND_API int errand_http_close(errand_http *http, int64_t within_ms);
 /**
  * Sends a request. The value is an errand_response, of an HTTP error as well.
  *
- * Returns a future, never NULL; a request that cannot be sent has failed with a message that says why. Besides ERRAND_HTTP + status
- * and ERRAND_CURL + CURLcode it fails with
+ * Returns a future, never NULL; a request that cannot be sent has failed with a message that says
+ * why. Besides ERRAND_HTTP + status and ERRAND_CURL + CURLcode it fails with
  *   EINVAL           the request is wrong, or the session is closed
- *   ETIMEDOUT        total_ms, connect_ms, sock_connect_ms or sock_read_ms has passed; the phase says where
+ *   ETIMEDOUT        total_ms, connect_ms, sock_connect_ms or sock_read_ms has passed; the phase
+ *                    says where
  *   ECANCELED        it was cancelled, or the session was closed
  *   ECONNREFUSED     or another errno of the connection
  *   EMSGSIZE         the reply is larger than max_body
@@ -159,22 +198,27 @@ static inline errand_future *errand_send(errand_http *http, const errand_request
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);
 
 /** Sends a POST request with `body` as JSON, serialised at once, as errand_send() does. */
-ERRAND_API errand_future *errand_post_json(errand_http *http, const char *url, struct json_object *body);
+ERRAND_API errand_future *errand_post_json(errand_http *http, const char *url,
+                                           struct json_object *body);
 
 /**
- * Runs a CURL easy handle of your own, of any protocol, on a thread made for that: its callbacks may take their time.
+ * Runs a CURL easy handle of your own, of any protocol, on a thread made for that: its callbacks
+ * may take their time.
  *
- * Its options are yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one connection of the session's limit and
- * ends at the session's total_ms. The value is `easy`, also of a failure; `free` (curl_easy_cleanup; may be NULL) is its free function.
- * Until this has ended nothing else may touch the handle.
+ * Its options are yours; only CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT are set. It counts as one
+ * connection of the session's limit and ends at the session's total_ms. The value is `easy`, also
+ * of a failure; `free` (curl_easy_cleanup; may be NULL) is its free function. Until this has ended
+ * nothing else may touch the handle.
  *
- * A callback that blocks, and what curl does in one go (file: urls), sees a cancel when it is done. A callback that forks and returns in
- * the child ends the child (errand/pool.h), but only when libcurl returns, so leave the child with exec or _exit. A status is no error
- * unless CURLOPT_FAILONERROR makes it one. If the server refuses an Expect header of your own with 417, libcurl repeats the same request
- * without end; the session ends the transfer at the second 417 (ERRAND_HTTP + 417). If the server answers before libcurl returns from
- * sending, libcurl sends more of them: set no Expect header. Before libcurl 8.1 give a handle that was used already as its
- * curl_easy_duphandle(): there a reply whose first header line begins with a blank is written to memory that the transfer before has
- * freed. (Requests of errand_send() are safe.)
+ * A callback that blocks, and what curl does in one go (file: urls), sees a cancel when it is done.
+ * A callback that forks and returns in the child ends the child (errand/pool.h), but only when
+ * libcurl returns, so leave the child with exec or _exit. A status is no error unless
+ * CURLOPT_FAILONERROR makes it one. If the server refuses an Expect header of your own with 417,
+ * libcurl repeats the same request without end; the session ends the transfer at the second 417
+ * (ERRAND_HTTP + 417). If the server answers before libcurl returns from sending, libcurl sends
+ * more of them: set no Expect header. Before libcurl 8.1 give a handle that was used already as its
+ * curl_easy_duphandle(): there a reply whose first header line begins with a blank is written to
+ * memory that the transfer before has freed. (Requests of errand_send() are safe.)
  *
  * Returns a future, never NULL, which also fails with ERRAND_CURL + CURLcode, or
  *   EINVAL           `http` or `easy` is NULL, or the session is closed
@@ -189,19 +233,26 @@ ERRAND_API errand_future *errand_perform(errand_http *http, void *easy, errand_f
 /** Returns the libraries that this one runs with: "libcurl/7.88.1 json-c/0.16". */
 ERRAND_API const char *errand_http_features(void);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *opts, size_t size);
+ERRAND_API errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *opts,
+                                              size_t size);
+
 static inline errand_http *errand_http_new(errand_pool *pool, const errand_http_opts *opts)
 {
     return errand_http_new_sized(pool, opts, sizeof *opts);
 }
+
 ERRAND_API int errand_http_stats_sized(errand_http *http, errand_http_stats *out, size_t size);
+
 static inline int errand_http_stats_get(errand_http *http, errand_http_stats *out)
 {
     return errand_http_stats_sized(http, out, sizeof *out);
 }
-ERRAND_API errand_future *errand_send_sized(errand_http *http, const errand_request *request, size_t size);
+
+ERRAND_API errand_future *errand_send_sized(errand_http *http, const errand_request *request,
+                                            size_t size);
+
 static inline errand_future *errand_send(errand_http *http, const errand_request *request)
 {
     return errand_send_sized(http, request, sizeof *request);

@@ -1,30 +1,40 @@
-/** errand/jobs.h -- requests as JSON Lines in, results as JSON Lines out: what `errand run` does (library errand-http).
+/** errand/jobs.h -- requests as JSON Lines in, results as JSON Lines out: what `errand run` does
+ * (library errand-http).
  *
- * Jobs. A job is one line, an object; a key that is not in this list is an error that names line and key:
+ * Jobs. A job is one line, an object; a key that is not in this list is an error that names line
+ * and key:
  *
- *     url               http or https, or relative to the session's base_url. The only key that must be there
+ *     url               http or https, or relative to the session's base_url; must be there
  *     id                string or number, echoed
  *     method            default GET, or POST with a body
  *     headers, params   objects of strings (numbers, true, false as they are written)
- *     json, body, body_file   at most one: any JSON, null too; a string; a regular file's path, sent as it is read by each attempt
+ *     json              any JSON, null too; at most one of json, body and body_file
+ *     body              a string
+ *     body_file         a regular file's path, sent as it is read by each attempt
  *     timeout           one attempt's total: seconds, or "1.5s", "200ms", "2m"
  *     retries           extra attempts
  *     idempotent        true: harmless to do twice
- *     idempotency_key   a string, or true: a fresh UUID, kept for all attempts. Such a header in headers counts as one
- *     save_to           the body of a 2xx goes into this file, whole or not at all; nothing of HEAD or a 204
+ *     idempotency_key   a string, or true: a fresh UUID, kept for all attempts. Such a header in
+ *                       headers counts as one
+ *     save_to           the body of a 2xx goes into this file, whole or not at all; nothing of HEAD
+ *                       or a 204
  *     meta              anything, echoed
  *
- * Blank lines are skipped, CRLF and a byte order mark are accepted, a line over 16 MiB is a bad one.
+ * Blank lines are skipped, CRLF and a byte order mark are accepted, a line over 16 MiB is a bad
+ * one.
  *
  * Results. Every line that is not blank gets exactly one result line, bad ones too:
  *
- *     {"seq","id","ok","status","error":{"kind","code","phase","message","retry_after"}|null,"attempts",
- *      "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},"body"|"body_base64","saved_to","meta"}
+ *     {"seq","id","ok","status",
+ *      "error":{"kind","code","phase","message","retry_after"}|null,"attempts",
+ *      "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},
+ *      "body"|"body_base64","saved_to","meta"}
  *
- * seq counts the lines over all files from 1. code is "HTTP 503", "ETIMEDOUT", "curl 28". retry_after is in seconds. A timing that was
- * not reached is null, of failures too. Attempts that were refused, or ended before it was their turn, are not counted, so 0 of them
- * means that nothing was sent. JSON bodies are JSON, text is a string, all else is base64. saved_to is save_to if the body was saved
- * there, else null. With `verbose` there is
+ * seq counts the lines over all files from 1. code is "HTTP 503", "ETIMEDOUT", "curl 28".
+ * retry_after is in seconds. A timing that was not reached is null, of failures too. Attempts that
+ * were refused, or ended before it was their turn, are not counted, so 0 of them means that nothing
+ * was sent. JSON bodies are JSON, text is a string, all else is base64. saved_to is save_to if the
+ * body was saved there, else null. With `verbose` there is
  *
  *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
  */
@@ -43,23 +53,27 @@ typedef struct errand_jobs errand_jobs;
 
 /** Options of jobs. */
 typedef struct errand_jobs_opts {
-    const char *const *files;       /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
-    int                out;         /* a descriptor for the result lines: whole lines, one writer. While 32 MiB of results wait
-                                       for it, no further job is begun */
-    unsigned           concurrency; /* 0: 16 */
-    unsigned           ordered;     /* 1: result lines in the order of the input */
-    unsigned           verbose;     /* 1: attempt_log in every line */
-    unsigned           retries;     /* extra attempts, where the line does not say */
-    int64_t            total_ms;    /* one attempt's total, where the line does not say. 0: the session's */
-    errand_rate       *rate;        /* every attempt waits for its turn. NULL: none */
-    errand_log        *log;         /* "[job-retry]" ... NULL: none */
-    void             (*on_error)(const char *message, void *arg); /* bad lines, unreadable files: "jobs.jsonl:3: unknown key
-                                       \"urll\""; on any thread, one at a time. NULL: none */
-    void              *arg;
+    const char *const *files; /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
+    /* a descriptor for the result lines: whole lines, one writer. While 32 MiB of results wait
+     * for it, no further job is begun */
+    int out;
+    unsigned concurrency; /* 0: 16 */
+    unsigned ordered;     /* 1: result lines in the order of the input */
+    unsigned verbose;     /* 1: attempt_log in every line */
+    unsigned retries;     /* extra attempts, where the line does not say */
+    /* one attempt's total, where the line does not say. 0: the session's */
+    int64_t total_ms;
+    errand_rate *rate; /* every attempt waits for its turn. NULL: none */
+    errand_log *log;   /* "[job-retry]" ... NULL: none */
+    /* bad lines, unreadable files: "jobs.jsonl:3: unknown key \"urll\""; on any thread, one at a
+     * time. NULL: none */
+    void (*on_error)(const char *message, void *arg);
+    void *arg;
 } errand_jobs_opts;
 
 /**
- * Starts reading and sending at once. What is named must outlive the jobs. Free them with errand_jobs_free().
+ * Starts reading and sending at once. What is named must outlive the jobs. Free them with
+ * errand_jobs_free().
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong
@@ -67,7 +81,8 @@ typedef struct errand_jobs_opts {
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the pool is a parent process's
  */
-static inline errand_jobs *errand_jobs_new(errand_pool *pool, errand_http *http, const errand_jobs_opts *opts);
+static inline errand_jobs *errand_jobs_new(errand_pool *pool, errand_http *http,
+                                           const errand_jobs_opts *opts);
 
 /**
  * Waits up to `ms` milliseconds for the end of all jobs.
@@ -79,7 +94,10 @@ static inline errand_jobs *errand_jobs_new(errand_pool *pool, errand_http *http,
  */
 ERRAND_API int errand_jobs_wait(errand_jobs *jobs, int64_t ms);
 
-/** Takes no more lines; what is in flight is finished. It works at once, also while input is awaited. Not from a signal handler. */
+/**
+ * Takes no more lines; what is in flight is finished. It works at once, also while input is
+ * awaited. Not from a signal handler.
+ */
 ERRAND_API void errand_jobs_stop(errand_jobs *jobs);
 
 /** Takes no more lines and cancels what is in flight; their result lines are still written. */
@@ -87,14 +105,19 @@ ERRAND_API void errand_jobs_cancel(errand_jobs *jobs);
 
 /** What jobs count. */
 typedef struct errand_jobs_stats {
-    uint64_t successful, failed, cancelled, bad_lines, total_processed; /* cancelled and bad lines are among the failed */
+    /* cancelled and bad lines are among the failed */
+    uint64_t successful, failed, cancelled, bad_lines, total_processed;
     uint64_t in_flight, retrying; /* now */
     uint64_t retries;             /* extra attempts so far */
-    uint64_t known_total;         /* lines in all, when the input has been read to its end; else 0 */
-    int64_t  p50_ms, p99_ms;      /* of the whole time of a job, of those that ended */
-    int      read_error;          /* the errno of the first file that could not be opened or read; 0: none */
-    int      write_error;         /* the errno with which results could not be written; nothing more was begun */
-    unsigned stopped;             /* 1: errand_jobs_stop() or _cancel() came before the end of the input */
+    /* lines in all, when the input has been read to its end; else 0 */
+    uint64_t known_total;
+    int64_t p50_ms, p99_ms; /* of the whole time of a job, of those that ended */
+    /* the errno of the first file that could not be opened or read; 0: none */
+    int read_error;
+    /* the errno with which results could not be written; nothing more was begun */
+    int write_error;
+    /* 1: errand_jobs_stop() or _cancel() came before the end of the input */
+    unsigned stopped;
 } errand_jobs_stats;
 
 /**
@@ -108,14 +131,19 @@ static inline int errand_jobs_stats_get(errand_jobs *jobs, errand_jobs_stats *ou
 /** Cancels, waits until all has ended, and frees the jobs. NULL is harmless. */
 ERRAND_API void errand_jobs_free(errand_jobs *jobs);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http, const errand_jobs_opts *opts, size_t size);
-static inline errand_jobs *errand_jobs_new(errand_pool *pool, errand_http *http, const errand_jobs_opts *opts)
+ERRAND_API errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
+                                              const errand_jobs_opts *opts, size_t size);
+
+static inline errand_jobs *errand_jobs_new(errand_pool *pool, errand_http *http,
+                                           const errand_jobs_opts *opts)
 {
     return errand_jobs_new_sized(pool, http, opts, sizeof *opts);
 }
+
 ERRAND_API int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t size);
+
 static inline int errand_jobs_stats_get(errand_jobs *jobs, errand_jobs_stats *out)
 {
     return errand_jobs_stats_sized(jobs, out, sizeof *out);

@@ -1,8 +1,10 @@
 /** errand/log_fields.h -- key/values that stand in every line a thread logs.
  *
- * Fields are counted and immutable; each set may extend another. They travel with what a task submits.
+ * Fields are counted and immutable; each set may extend another. They travel with what a task
+ * submits.
  *
- *     errand_log_fields *mine = errand_log_fields_new(errand_log_fields_current(), errand_kv("request", "%d"), n);
+ *     errand_log_fields *mine =
+ *         errand_log_fields_new(errand_log_fields_current(), errand_kv("request", "%d"), n);
  *     errand_log_fields *before = errand_log_fields_swap(mine);
  *     ...
  *     errand_log_fields_free(errand_log_fields_swap(before));
@@ -20,14 +22,15 @@ extern "C" {
 typedef struct errand_log_fields errand_log_fields;
 
 /**
- * Makes a set: what `base` has (NULL: nothing), and these: errand_log_fields_new(base, errand_kv("request", "%d"), n).
+ * Makes a set: what `base` has (NULL: nothing), and these: errand_log_fields_new(base,
+ * errand_kv("request", "%d"), n).
  *
  * Returns it, or NULL with errno
  *   EINVAL   `fmt` is NULL or holds more than key/values
  *   ENOMEM   no memory
  */
-ERRAND_API errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+ERRAND_API errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const char *fmt,
+                                                    ...) __attribute__((format(printf, 2, 3)));
 
 /** Adds an owner and returns `fields`. NULL is harmless. */
 ERRAND_API errand_log_fields *errand_log_fields_keep(errand_log_fields *fields);
@@ -38,7 +41,8 @@ ERRAND_API void errand_log_fields_free(errand_log_fields *fields);
 /**
  * Gives the calling thread these fields from now on (NULL: none), and returns those from before.
  *
- * Takes over the caller's count of `fields`, and hands the count of the returned ones to the caller.
+ * Takes over the caller's count of `fields`, and hands the count of the returned ones to the
+ * caller.
  */
 ERRAND_API errand_log_fields *errand_log_fields_swap(errand_log_fields *fields);
 

@@ -1,4 +1,5 @@
-/** errand/middleware.h -- what stands between a program and its session, and what the session reports (library errand-http).
+/** errand/middleware.h -- what stands between a program and its session, and what the session
+ * reports (library errand-http).
  */
 #ifndef ERRAND_MIDDLEWARE_H
 #define ERRAND_MIDDLEWARE_H
@@ -17,24 +18,32 @@ typedef struct errand_chain errand_chain;
 /**
  * Sees each request of a session before it is checked, and its future.
  *
- * It sends the request, or another one, with errand_chain_send(), once, several times or not at all, and returns a future made of that
- * (errand_then()) or otherwise. It runs inside errand_send(), on the caller's thread, so it must not block. What *request points to is
- * valid until it returns. A middleware that does not send a request frees its body_arg.
+ * It sends the request, or another one, with errand_chain_send(), once, several times or not at
+ * all, and returns a future made of that (errand_then()) or otherwise. It runs inside
+ * errand_send(), on the caller's thread, so it must not block. What *request points to is valid
+ * until it returns. A middleware that does not send a request frees its body_arg.
  */
-typedef errand_future *errand_middleware_fn(const errand_request *request, errand_chain *next, void *arg);
+typedef errand_future *errand_middleware_fn(const errand_request *request, errand_chain *next,
+                                            void *arg);
 
 /** A middleware and its argument. */
 typedef struct errand_middleware {
     errand_middleware_fn *fn;
-    void                 *arg;
+    void *arg;
 } errand_middleware;
 
-/** Sends a request on to the next middleware, and behind the last one to the server; returns a future as errand_send() does. */
+/**
+ * Sends a request on to the next middleware, and behind the last one to the server; returns a
+ * future as errand_send() does.
+ */
 static inline errand_future *errand_chain_send(errand_chain *next, const errand_request *request);
 
 /* ---- stages ---- */
 
-/** How far an exchange has come. An exchange is one attempt of a request. On a kept connection nothing is resolved or connected. */
+/**
+ * How far an exchange has come. An exchange is one attempt of a request. On a kept connection
+ * nothing is resolved or connected.
+ */
 typedef enum errand_stage {
     ERRAND_STAGE_QUEUED,     /* it waits for its turn */
     ERRAND_STAGE_RESOLVED,   /* the host's addresses are known */
@@ -49,26 +58,28 @@ typedef enum errand_stage {
 /** A stage of an exchange, as on_stage gets it. */
 typedef struct errand_stage_info {
     errand_stage stage;
-    int          status;       /* of the reply; 0: none */
-    int          error;
-    unsigned     reserved;
-    uint64_t     exchange;     /* its number, from 1 */
-    double       after_ms;     /* since it began */
-    const char  *method, *url; /* without userinfo, query and fragment */
+    int status; /* of the reply; 0: none */
+    int error;
+    unsigned reserved;
+    uint64_t exchange;        /* its number, from 1 */
+    double after_ms;          /* since it began */
+    const char *method, *url; /* without userinfo, query and fragment */
 } errand_stage_info;
 
 /**
- * Is called with the stages of every exchange, in order and one at a time, in tasks of the pool; not any more when
- * errand_http_close() has returned 0.
+ * Is called with the stages of every exchange, in order and one at a time, in tasks of the pool;
+ * not any more when errand_http_close() has returned 0.
  */
 typedef void errand_stage_fn(const errand_stage_info *info, void *arg);
 
 /** Returns the name of a stage: "queued". A literal. */
 ERRAND_API const char *errand_stage_name(errand_stage stage);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *request, size_t size);
+ERRAND_API errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *request,
+                                                  size_t size);
+
 static inline errand_future *errand_chain_send(errand_chain *next, const errand_request *request)
 {
     return errand_chain_send_sized(next, request, sizeof *request);

@@ -1,13 +1,15 @@
 /** errand/pool.h -- where work runs: a fixed set of worker threads, a queue and a clock.
  *
- * A pool starts workers on demand and joins them when it is closed. Tasks (errand/task.h) run on them with no lock held. All signals
- * but those of a fault are blocked on a pool's threads.
+ * A pool starts workers on demand and joins them when it is closed. Tasks (errand/task.h) run on
+ * them with no lock held. All signals but those of a fault are blocked on a pool's threads.
  *
- * Forking. A child process that a task forks has the signals unblocked that the program had unblocked when it first used the pool. If
- * the task's function returns in the child, for instance after an exec that failed, the child ends at once with status 127: the
- * pool's work is the parent's. The same holds for hooks of pools, policies and promises, and for what a session, a batch or a log
- * calls on its threads. posix_spawn(), and system() and popen(), which use it, hand the worker's blocked signals on: give posix_spawn()
- * an attribute with POSIX_SPAWN_SETSIGMASK and an empty mask, and call pthread_sigmask() around the other two.
+ * Forking. A child process that a task forks has the signals unblocked that the program had
+ * unblocked when it first used the pool. If the task's function returns in the child, for instance
+ * after an exec that failed, the child ends at once with status 127: the pool's work is the
+ * parent's. The same holds for hooks of pools, policies and promises, and for what a session, a
+ * batch or a log calls on its threads. posix_spawn(), and system() and popen(), which use it, hand
+ * the worker's blocked signals on: give posix_spawn() an attribute with POSIX_SPAWN_SETSIGMASK and
+ * an empty mask, and call pthread_sigmask() around the other two.
  */
 #ifndef ERRAND_POOL_H
 #define ERRAND_POOL_H
@@ -35,32 +37,38 @@ typedef struct errand_clock {
 typedef enum errand_when_full {
     ERRAND_WHEN_FULL_BLOCK,      /* it waits for room */
     ERRAND_WHEN_FULL_FAIL,       /* it fails with ERRAND_EFULL */
-    ERRAND_WHEN_FULL_DROP_OLDEST /* the task that has waited longest ends with ERRAND_EFULL; continuations never do */
+    ERRAND_WHEN_FULL_DROP_OLDEST /* the task that has waited longest ends with ERRAND_EFULL;
+                                    continuations never do */
 } errand_when_full;
 
 /**
  * As errand_pool_opts.spares: the pool never starts a spare thread.
  *
- * A worker that waits for work of its own pool by errand_wait() or errand_group_next() may then wait for a thread that never comes; an
- * errand_await() of such work returns EDEADLK.
+ * A worker that waits for work of its own pool by errand_wait() or errand_group_next() may then
+ * wait for a thread that never comes; an errand_await() of such work returns EDEADLK.
  */
 #define ERRAND_NO_SPARES UINT32_MAX
 
 /** Options of a pool. */
 typedef struct errand_pool_opts {
-    unsigned            workers; /* tasks that run at a time. 0: 16 */
-    unsigned            spares;  /* threads started, at most, while workers wait inside the library. 0: 256 */
-    size_t              queue;   /* tasks from outside that may wait; as many more as threads submit at the same moment. The
-                                    pool's own threads are never held up by it. 0: 65536 */
-    errand_when_full    when_full;
-    size_t              stack;   /* bytes of a thread, at least 65536; thread-local variables are added. errand_await() runs
-                                    a task in place only while three quarters of it are free. 0: the system's default */
-    const char         *name;    /* a literal; also the name of its threads. NULL: "errand" */
-    errand_log         *log;     /* for tasks that do not end and failures that were dropped. NULL: none. Outlives the pool */
-    const errand_clock *clock;   /* NULL: the machine's. Outlives the pool */
-    void              (*on_start)(void *arg); /* on each of its threads before the first task, spares and lanes included */
-    void              (*on_stop)(void *arg);  /* and after the last one */
-    void               *arg;
+    unsigned workers; /* tasks that run at a time. 0: 16 */
+    /* threads started, at most, while workers wait inside the library. 0: 256 */
+    unsigned spares;
+    /* tasks from outside that may wait; as many more as threads submit at the same moment. The
+     * pool's own threads are never held up by it. 0: 65536 */
+    size_t queue;
+    errand_when_full when_full;
+    /* bytes of a thread, at least 65536; thread-local variables are added. errand_await() runs a
+     * task in place only while three quarters of it are free. 0: the system's default */
+    size_t stack;
+    const char *name; /* a literal; also the name of its threads. NULL: "errand" */
+    /* for tasks that do not end and failures that were dropped. NULL: none. Outlives the pool */
+    errand_log *log;
+    const errand_clock *clock; /* NULL: the machine's. Outlives the pool */
+    /* on each of its threads before the first task, spares and lanes included */
+    void (*on_start)(void *arg);
+    void (*on_stop)(void *arg); /* and after the last one */
+    void *arg;
 } errand_pool_opts;
 
 /**
@@ -78,10 +86,12 @@ static inline errand_pool *errand_pool_new(const errand_pool_opts *opts);
 /**
  * Closes a pool within `within_ms` milliseconds.
  *
- * From now on the pool refuses work from outside; tasks, and what they start, go on. At half of `within_ms` what is left is cancelled
- * (ERRAND_BY_SHUTDOWN); with ERRAND_FOREVER never. A task, on_start or on_stop that has not returned in time is logged by name and
- * left behind, safely; then-functions that depend on it run on threads of their own. Futures outlive the pool; what is made of them
- * later fails with EINVAL. The pool is gone whatever is returned, except for EINVAL, EDEADLK and ERRAND_EFORKED.
+ * From now on the pool refuses work from outside; tasks, and what they start, go on. At half of
+ * `within_ms` what is left is cancelled (ERRAND_BY_SHUTDOWN); with ERRAND_FOREVER never. A task,
+ * on_start or on_stop that has not returned in time is logged by name and left behind, safely;
+ * then-functions that depend on it run on threads of their own. Futures outlive the pool; what is
+ * made of them later fails with EINVAL. The pool is gone whatever is returned, except for EINVAL,
+ * EDEADLK and ERRAND_EFORKED.
  *
  * Returns 0 when every thread is joined, or
  *   ETIMEDOUT        something has not returned and was left behind
@@ -94,8 +104,8 @@ ERRAND_API int errand_pool_close(errand_pool *pool, int64_t within_ms);
 /**
  * Waits up to `ms` milliseconds until nothing is queued or running.
  *
- * This function, errand_pool_stats_get(), errand_pool_dump() and errand_pool_tick() may be under way on other threads when the pool is
- * closed.
+ * This function, errand_pool_stats_get(), errand_pool_dump() and errand_pool_tick() may be under
+ * way on other threads when the pool is closed.
  *
  * Returns 0, or
  *   ETIMEDOUT        not yet; also at the deadline of the calling task or frame
@@ -106,17 +116,22 @@ ERRAND_API int errand_pool_close(errand_pool *pool, int64_t within_ms);
  */
 ERRAND_API int errand_pool_wait_idle(errand_pool *pool, int64_t ms);
 
-/** For tests: after errand_pool_opts.clock was turned, returns when everything that became due has ended or is queued. */
+/**
+ * For tests: after errand_pool_opts.clock was turned, returns when everything that became due has
+ * ended or is queued.
+ */
 ERRAND_API void errand_pool_tick(errand_pool *pool);
 
 /** What a pool counts. */
 typedef struct errand_pool_stats {
-    uint64_t queued, running;          /* now */
-    uint64_t done, failed, cancelled;  /* tasks that ended well, with an error, by a cancel */
-    uint64_t abandoned;                /* now: cancelled work without an owner that still runs */
-    int64_t  longest_wait_ns;          /* in the queue, ever */
-    int64_t  wait_p50_ns, wait_p99_ns; /* in the queue; of one task in 32, within 7 % */
-    int64_t  run_p50_ns, run_p99_ns;
+    uint64_t queued, running; /* now */
+    /* tasks that ended well, with an error, by a cancel */
+    uint64_t done, failed, cancelled;
+    uint64_t abandoned;      /* now: cancelled work without an owner that still runs */
+    int64_t longest_wait_ns; /* in the queue, ever */
+    /* in the queue; of one task in 32, within 7 % */
+    int64_t wait_p50_ns, wait_p99_ns;
+    int64_t run_p50_ns, run_p99_ns;
 } errand_pool_stats;
 
 /**
@@ -129,8 +144,8 @@ typedef struct errand_pool_stats {
 static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *out);
 
 /**
- * Writes what is alive in a pool to `to`: what runs on which worker, what waits for what, what is queued; since when, and where it was
- * submitted.
+ * Writes what is alive in a pool to `to`: what runs on which worker, what waits for what, what is
+ * queued; since when, and where it was submitted.
  *
  * Returns 0, or
  *   EINVAL           `pool` or `to` is NULL
@@ -140,14 +155,17 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
  */
 ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
 ERRAND_API errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size);
+
 static inline errand_pool *errand_pool_new(const errand_pool_opts *opts)
 {
     return errand_pool_new_sized(opts, sizeof *opts);
 }
+
 ERRAND_API int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t size);
+
 static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *out)
 {
     return errand_pool_stats_sized(pool, out, sizeof *out);

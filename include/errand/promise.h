@@ -1,8 +1,9 @@
-/** errand/promise.h -- a future that ends when you say so: the way in for callbacks, event loops and other libraries.
+/** errand/promise.h -- a future that ends when you say so: the way in for callbacks, event loops
+ * and other libraries.
  *
  *     errand_future *f;
  *     errand_promise *p = errand_promise_new(pool, &f);
- *     start_something(on_done, p);                      on_done calls errand_promise_resolve(p, errand_ok(value, free))
+ *     start_something(on_done, p);     on_done calls errand_promise_resolve(p, errand_ok(v, free))
  *     return f;
  */
 #ifndef ERRAND_PROMISE_H
@@ -27,10 +28,16 @@ typedef struct errand_promise errand_promise;
  */
 ERRAND_API errand_promise *errand_promise_new(errand_pool *pool, errand_future **f);
 
-/** Ends the future with `r`; consumes both. If the future has ended already, by a cancel, `r` is freed. NULL frees `r`. */
+/**
+ * Ends the future with `r`; consumes both. If the future has ended already, by a cancel, `r` is
+ * freed. NULL frees `r`.
+ */
 ERRAND_API void errand_promise_resolve(errand_promise *p, errand_result r);
 
-/** Ends the future with ERRAND_EABANDONED, if it has not ended; consumes the promise. NULL is harmless. */
+/**
+ * Ends the future with ERRAND_EABANDONED, if it has not ended; consumes the promise. NULL is
+ * harmless.
+ */
 ERRAND_API void errand_promise_abandon(errand_promise *p);
 
 /** Returns why the future was cancelled; ERRAND_BY_NONE: it was not. */
@@ -39,10 +46,11 @@ ERRAND_API errand_reason errand_promise_cancelled(const errand_promise *p);
 /**
  * Calls `fn(arg)` once when the future is cancelled.
  *
- * Without a hook a cancel ends the future at once; with one the future ends when it is resolved. fn runs on the canceller's thread, so
- * it sets a flag or wakes a thread and does no more; it may resolve the promise. If the future is cancelled already, fn runs before
- * this function returns. When errand_promise_resolve() has returned, fn is not running and never will. A second call replaces the
- * hook; with `fn` NULL it removes it.
+ * Without a hook a cancel ends the future at once; with one the future ends when it is resolved. fn
+ * runs on the canceller's thread, so it sets a flag or wakes a thread and does no more; it may
+ * resolve the promise. If the future is cancelled already, fn runs before this function returns.
+ * When errand_promise_resolve() has returned, fn is not running and never will. A second call
+ * replaces the hook; with `fn` NULL it removes it.
  */
 ERRAND_API void errand_promise_on_cancel(errand_promise *p, void (*fn)(void *), void *arg);
 

@@ -1,8 +1,9 @@
 /** errand/rate.h -- a rate limiter: so many a second, with a burst.
  *
- * The limiter is GCRA, the generic cell rate algorithm (ITU-T I.371): in any interval t at most burst + t * per_second get a turn. Turns
- * are reserved first come, first served. A waiter is woken at its turn or up to half a millisecond later, never before it. Keys,
- * owners and options: errand/limits.h.
+ * The limiter is GCRA, the generic cell rate algorithm (ITU-T I.371): in any interval t at most
+ * burst + t * per_second get a turn. Turns are reserved first come, first served. A waiter is woken
+ * at its turn or up to half a millisecond later, never before it. Keys, owners and options:
+ * errand/limits.h.
  */
 #ifndef ERRAND_RATE_H
 #define ERRAND_RATE_H
@@ -18,10 +19,10 @@ typedef struct errand_rate errand_rate;
 
 /** Options of a rate limiter. */
 typedef struct errand_rate_opts {
-    double      per_second; /* above 0, at most 1e9 */
-    unsigned    burst;      /* 0: 1 */
-    unsigned    max_keys;   /* 0: 1024 */
-    const char *name;       /* a literal; may be NULL */
+    double per_second; /* above 0, at most 1e9 */
+    unsigned burst;    /* 0: 1 */
+    unsigned max_keys; /* 0: 1024 */
+    const char *name;  /* a literal; may be NULL */
 } errand_rate_opts;
 
 /**
@@ -42,7 +43,8 @@ ERRAND_API void errand_rate_free(errand_rate *rate);
 /**
  * Ends well at the turn of the caller.
  *
- * The turn is reserved at once. A waiter that is cancelled before its turn gives it back, and the next one to come gets it.
+ * The turn is reserved at once. A waiter that is cancelled before its turn gives it back, and the
+ * next one to come gets it.
  *
  * Returns a future, never NULL, which fails with
  *   ERRAND_ELATE     the turn comes after the caller's deadline
@@ -57,7 +59,8 @@ ERRAND_API errand_future *errand_rate_acquire(errand_rate *rate, const char *key
  * Waits for the turn of the calling thread. With `ms` 0 it says whether the turn is now.
  *
  * Returns 0 at the turn, or
- *   ERRAND_ELATE     the turn is more than `ms` milliseconds away, or after the caller's deadline; it is not taken
+ *   ERRAND_ELATE     the turn is more than `ms` milliseconds away, or after the caller's deadline;
+ *                    it is not taken
  *   ETIMEDOUT        the deadline of the calling task or frame has passed, because of a pause
  *   ECANCELED        the calling task was cancelled, or the pool was closed
  *   EINVAL           `rate` is NULL, `ms` is negative, or the key is longer than ERRAND_KEY_MAX
@@ -69,7 +72,8 @@ ERRAND_API int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms);
 /**
  * Gives no turn of `key` for `ms` milliseconds: what a 429 with a hint asks of all callers.
  *
- * Turns that are reserved already move as well. A shorter pause within a longer one changes nothing.
+ * Turns that are reserved already move as well. A shorter pause within a longer one changes
+ * nothing.
  *
  * Returns 0, or
  *   EINVAL           `rate` is NULL, `ms` is negative, or the key is longer than ERRAND_KEY_MAX
@@ -85,8 +89,8 @@ typedef struct errand_rate_stats {
     uint64_t granted;   /* ever: turns that came */
     uint64_t withdrawn; /* ever: turns given back */
     uint64_t refused;   /* ever: ERRAND_ELATE */
-    int64_t  next_ms;   /* until the turn of a caller that came now; 0: at once */
-    int64_t  paused_ms; /* what is left of a pause */
+    int64_t next_ms;    /* until the turn of a caller that came now; 0: at once */
+    int64_t paused_ms;  /* what is left of a pause */
 } errand_rate_stats;
 
 /**
@@ -99,14 +103,19 @@ typedef struct errand_rate_stats {
  */
 static inline int errand_rate_stats_get(errand_rate *rate, const char *key, errand_rate_stats *out);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *opts, size_t size);
+ERRAND_API errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *opts,
+                                              size_t size);
+
 static inline errand_rate *errand_rate_new(errand_pool *pool, const errand_rate_opts *opts)
 {
     return errand_rate_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stats *out, size_t size);
+
+ERRAND_API int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stats *out,
+                                       size_t size);
+
 static inline int errand_rate_stats_get(errand_rate *rate, const char *key, errand_rate_stats *out)
 {
     return errand_rate_stats_sized(rate, key, out, sizeof *out);

@@ -1,16 +1,18 @@
 /** errand/result.h -- how anything ends.
  *
- * A result is small and travels by value: an error code, or a value together with the function that frees it. What a failure has to
- * say beyond its code (message, kind, phase, attempts, causes) hangs behind `detail`. It is stored where the failure is made, never
- * guessed later.
+ * A result is small and travels by value: an error code, or a value together with the function that
+ * frees it. What a failure has to say beyond its code (message, kind, phase, attempts, causes)
+ * hangs behind `detail`. It is stored where the failure is made, never guessed later.
  *
- * A result has one owner, who frees it with errand_result_free() or passes it on. Functions that take `const errand_result *` borrow
- * it; several threads may call them at a time, as long as no thread frees the result meanwhile.
+ * A result has one owner, who frees it with errand_result_free() or passes it on. Functions that
+ * take `const errand_result *` borrow it; several threads may call them at a time, as long as no
+ * thread frees the result meanwhile.
  *
  * Kinds. Each errno value has a kind, and a default for whether a retry tries it again:
  *
  *     tried again    TIMEOUT     ETIMEDOUT
- *                    NETWORK     ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH ENETUNREACH ENETDOWN
+ *                    NETWORK     ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH
+ *                                ENETUNREACH ENETDOWN
  *                    RESOURCE    EAGAIN EMFILE ENFILE ENOBUFS
  *     final          CANCELLED   ECANCELED
  *                    RESOURCE    ENOMEM ENOSPC EDQUOT
@@ -34,10 +36,16 @@
 extern "C" {
 #endif
 
-/** No time limit. Times are int64_t milliseconds on the monotonic clock; as an argument 0 means now: look, and do not wait. */
+/**
+ * No time limit. Times are int64_t milliseconds on the monotonic clock; as an argument 0 means now:
+ * look, and do not wait.
+ */
 #define ERRAND_FOREVER INT64_MAX
-/** An option that is really zero; a plain 0 is the option's default. Any other negative time is EINVAL. */
-#define ERRAND_ZERO INT64_MIN
+/**
+ * An option that is really zero; a plain 0 is the option's default. Any other negative time is
+ * EINVAL.
+ */
+#define ERRAND_ZERO    INT64_MIN
 
 /** A result on its way; see errand/future.h. */
 typedef struct errand_future errand_future;
@@ -47,19 +55,20 @@ typedef void errand_free_fn(void *);
 typedef struct errand_detail errand_detail;
 /** How something ended. */
 typedef struct errand_result {
-    int             error;  /* 0: it ended well */
-    void           *value;  /* of a success; may be NULL. An HTTP error still carries its response */
-    errand_free_fn *free;   /* free(owner), once; NULL: nothing to free */
-    void           *owner;  /* usually value; else what value lives in. To take a value out: copy it, set free to NULL */
-    errand_detail  *detail; /* message, kind, causes ...; may be NULL */
+    int error;            /* 0: it ended well */
+    void *value;          /* of a success; may be NULL. An HTTP error still carries its response */
+    errand_free_fn *free; /* free(owner), once; NULL: nothing to free */
+    /* usually value; else what value lives in. To take a value out: copy it, set free to NULL */
+    void *owner;
+    errand_detail *detail; /* message, kind, causes ...; may be NULL */
 } errand_result;
 
 /** An error is an errno value, or a code of one of these ranges. */
 enum {
-    ERRAND_HTTP    = 0x10000, /* + HTTP status */
-    ERRAND_CURL    = 0x20000, /* + CURLcode */
-    ERRAND_USER    = 0x30000, /* + a code of yours, up to 0xffff */
-    ERRAND_REFUSED = 0x40000  /* + one of the refusals below */
+    ERRAND_HTTP = 0x10000,   /* + HTTP status */
+    ERRAND_CURL = 0x20000,   /* + CURLcode */
+    ERRAND_USER = 0x30000,   /* + a code of yours, up to 0xffff */
+    ERRAND_REFUSED = 0x40000 /* + one of the refusals below */
 };
 /** The refusals. */
 enum {
@@ -68,7 +77,7 @@ enum {
     ERRAND_EBUDGET,                    /* the retry budget is spent */
     ERRAND_EFULL,                      /* a queue is full */
     ERRAND_EABANDONED,                 /* its promise was freed unresolved */
-    ERRAND_EFORKED                     /* it belongs to a parent process: fork does not copy threads */
+    ERRAND_EFORKED /* it belongs to a parent process: fork does not copy threads */
 };
 
 /** What sort of end it is. Set where the result is made; retries, logs and reports go by it. */
@@ -119,24 +128,28 @@ static inline errand_result errand_fail(int error)
 /**
  * Returns a failure with a message of yours.
  *
- * `fmt` is formatted as printf does in the C locale. Without memory the failure has no message of its own. An `error` of 0 becomes
- * EINVAL.
+ * `fmt` is formatted as printf does in the C locale. Without memory the failure has no message of
+ * its own. An `error` of 0 becomes EINVAL.
  */
-ERRAND_API errand_result errand_failf(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+ERRAND_API errand_result errand_failf(int error, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /**
  * Returns a failure with everything that a retry goes by.
  *
- * `retry_after_ms` is the wait that the other side asked for; -1: none. `may_have_run` says that the work may have been done although
- * it failed, so that a repeat could do it twice. Else as errand_failf().
+ * `retry_after_ms` is the wait that the other side asked for; -1: none. `may_have_run` says that
+ * the work may have been done although it failed, so that a repeat could do it twice. Else as
+ * errand_failf().
  */
-ERRAND_API errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run,
-                                        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+ERRAND_API errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms,
+                                        bool may_have_run, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /**
  * Ends the calling task as `f` ends: `return errand_later(f);`.
  *
- * Consumes `f`. The task holds no worker meanwhile. Only for returning from a task's function, a then-function or a fallback.
+ * Consumes `f`. The task holds no worker meanwhile. Only for returning from a task's function, a
+ * then-function or a fallback.
  */
 ERRAND_API errand_result errand_later(errand_future *f);
 
@@ -148,12 +161,15 @@ ERRAND_API void errand_result_free(errand_result *r);
 /**
  * Returns the text of an error: "Connection refused", "HTTP 503", "its deadline cannot be met".
  *
- * Never NULL. The text is permanent, except that without memory the text of a code ("HTTP 503") is the calling thread's and lives
- * until its next call.
+ * Never NULL. The text is permanent, except that without memory the text of a code ("HTTP 503") is
+ * the calling thread's and lives until its next call.
  */
 ERRAND_API const char *errand_strerror(int error);
 
-/** Writes an error as a word into `buffer`, cut to `size`, and returns it: "ETIMEDOUT", "HTTP 503", "curl 28", "ELATE", "user 7". */
+/**
+ * Writes an error as a word into `buffer`, cut to `size`, and returns it: "ETIMEDOUT", "HTTP 503",
+ * "curl 28", "ELATE", "user 7".
+ */
 ERRAND_API const char *errand_error_name(int error, char *buffer, size_t size);
 
 /** Returns the name of a kind, "network"; "unknown" for what is no kind. A literal. */
@@ -182,13 +198,19 @@ ERRAND_API int64_t errand_result_elapsed_ms(const errand_result *r);
 /** Returns the wait in milliseconds that the other side asked for, with a success too; -1: none. */
 ERRAND_API int64_t errand_result_retry_after(const errand_result *r);
 
-/** Returns whether the work may have been done, so that a repeat may do it twice. Known without memory as well. */
+/**
+ * Returns whether the work may have been done, so that a repeat may do it twice. Known without
+ * memory as well.
+ */
 ERRAND_API bool errand_result_may_have_run(const errand_result *r);
 
 /** Returns whether a fallback made this success. */
 ERRAND_API bool errand_result_degraded(const errand_result *r);
 
-/** Returns which future ended an errand_any() or errand_race(), counted from 0; SIZE_MAX: it is no such result. */
+/**
+ * Returns which future ended an errand_any() or errand_race(), counted from 0; SIZE_MAX: it is no
+ * such result.
+ */
 ERRAND_API size_t errand_result_index(const errand_result *r);
 
 /** Returns whether a retry tries this failure again by default. */
@@ -197,25 +219,27 @@ ERRAND_API bool errand_result_transient(const errand_result *r);
 /**
  * Returns cause `i` of a failure, counted from 0; NULL past the end.
  *
- * A task's own error stands behind its cancel, the other failures behind the first. The cause is borrowed from `r`.
+ * A task's own error stands behind its cancel, the other failures behind the first. The cause is
+ * borrowed from `r`.
  */
 ERRAND_API const errand_result *errand_result_cause(const errand_result *r, size_t i);
 
 /** One attempt of a retried operation. */
 typedef struct errand_attempt {
-    unsigned    number;         /* from 1 */
-    int         error;          /* how it ended */
-    int64_t     began_ms;       /* since the operation began */
-    int64_t     took_ms;
-    int64_t     then_waited_ms; /* -1: no wait followed */
-    const char *why_waited;     /* "backoff", "retry-after", "poll"; why no attempt followed; or "". A literal */
+    unsigned number;  /* from 1 */
+    int error;        /* how it ended */
+    int64_t began_ms; /* since the operation began */
+    int64_t took_ms;
+    int64_t then_waited_ms; /* -1: no wait followed */
+    /* "backoff", "retry-after", "poll"; why no attempt followed; or "". A literal */
+    const char *why_waited;
 } errand_attempt;
 
 /**
  * Writes attempt `i` of a retried operation, counted from 0, to *out.
  *
- * Long histories keep the first 8 and the last 24 attempts. Where there was no memory to note an attempt, only those before it are
- * kept.
+ * Long histories keep the first 8 and the last 24 attempts. Where there was no memory to note an
+ * attempt, only those before it are kept.
  *
  * Returns 0, or
  *   ENOENT   `i` is past the end
@@ -226,9 +250,11 @@ static inline int errand_result_attempt(const errand_result *r, size_t i, errand
 /** Returns how many attempts there were; 0: it was no retried operation. */
 ERRAND_API unsigned errand_result_attempts(const errand_result *r);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt *out, size_t size);
+ERRAND_API int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt *out,
+                                           size_t size);
+
 static inline int errand_result_attempt(const errand_result *r, size_t i, errand_attempt *out)
 {
     return errand_result_attempt_sized(r, i, out, sizeof *out);

@@ -1,10 +1,12 @@
 /** errand/retry_if.h -- which ends of an attempt ask for another attempt.
  *
- * A retry_if is asked about every end but CANCELLED. Only errand_retry_if_value() and errand_retry_if_custom() match successes:
- * that is polling. Without one, a policy retries as errand_retry_if_transient(). They nest, have one owner and keep what is wrong
- * with them until errand_policy_new() refuses it, as backoffs do (errand/backoff.h). Texts and lists are copied.
+ * A retry_if is asked about every end but CANCELLED. Only errand_retry_if_value() and
+ * errand_retry_if_custom() match successes: that is polling. Without one, a policy retries as
+ * errand_retry_if_transient(). They nest, have one owner and keep what is wrong with them until
+ * errand_policy_new() refuses it, as backoffs do (errand/backoff.h). Texts and lists are copied.
  *
- *     .retry_if = errand_retry_if_any(errand_retry_if_transient(), errand_retry_if_status(409, 423))
+ *     .retry_if = errand_retry_if_any(errand_retry_if_transient(),
+ *                                     errand_retry_if_status(409, 423))
  */
 #ifndef ERRAND_RETRY_IF_H
 #define ERRAND_RETRY_IF_H
@@ -30,16 +32,22 @@ ERRAND_API errand_retry_if *errand_retry_if_failed(void);
 /** Matches failures of these kinds: ERRAND_KIND_BIT(NETWORK) | ERRAND_KIND_BIT(TIMEOUT). */
 ERRAND_API errand_retry_if *errand_retry_if_kind(unsigned kinds);
 
-/** Matches a failure whose error is one of `n` errors. In C also errand_retry_if_error(ECONNRESET, EPIPE). */
+/**
+ * Matches a failure whose error is one of `n` errors. In C also errand_retry_if_error(ECONNRESET,
+ * EPIPE).
+ */
 ERRAND_API errand_retry_if *errand_retry_if_error_of(size_t n, const int *errors);
 
-/** Matches a failure whose error is ERRAND_HTTP plus one of `n` statuses. In C also errand_retry_if_status(409, 423). */
+/**
+ * Matches a failure whose error is ERRAND_HTTP plus one of `n` statuses. In C also
+ * errand_retry_if_status(409, 423).
+ */
 ERRAND_API errand_retry_if *errand_retry_if_status_of(size_t n, const int *statuses);
 
 #ifndef __cplusplus
-#define errand_retry_if_error(...) \
+#define errand_retry_if_error(...)                                                                 \
     errand_retry_if_error_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
-#define errand_retry_if_status(...) \
+#define errand_retry_if_status(...)                                                                \
     errand_retry_if_status_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
 #endif
 
@@ -49,13 +57,20 @@ ERRAND_API errand_retry_if *errand_retry_if_status_range(int from, int to);
 /** Matches a failure whose message contains `text`. */
 ERRAND_API errand_retry_if *errand_retry_if_message(const char *text);
 
-/** Matches a failure whose whole message is like `pattern`: * stands for any characters, ? for one. */
+/**
+ * Matches a failure whose whole message is like `pattern`: * stands for any characters, ? for one.
+ */
 ERRAND_API errand_retry_if *errand_retry_if_message_like(const char *pattern);
 
-/** Matches a failure of whose causes (errand_result_cause(), at any depth) one is matched by `a`. */
+/**
+ * Matches a failure of whose causes (errand_result_cause(), at any depth) one is matched by `a`.
+ */
 ERRAND_API errand_retry_if *errand_retry_if_cause(errand_retry_if *a);
 
-/** Matches a success of which `fn(value, arg)` says that it is not the end yet. `arg` must live as long as the policy. */
+/**
+ * Matches a success of which `fn(value, arg)` says that it is not the end yet. `arg` must live as
+ * long as the policy.
+ */
 ERRAND_API errand_retry_if *errand_retry_if_value(errand_value_fn *fn, void *arg);
 
 /** Matches any end of which `fn(info, arg)` says so. `arg` must live as long as the policy. */

@@ -1,7 +1,7 @@
 /** errand/sem.h -- a counting semaphore: so many at a time.
  *
- * Waiters are served first in, first out, even when a later, smaller request could be satisfied. Keys, owners and options:
- * errand/limits.h.
+ * Waiters are served first in, first out, even when a later, smaller request could be satisfied.
+ * Keys, owners and options: errand/limits.h.
  */
 #ifndef ERRAND_SEM_H
 #define ERRAND_SEM_H
@@ -14,16 +14,19 @@ extern "C" {
 
 /** A counting semaphore. */
 typedef struct errand_sem errand_sem;
-/** Permits that are held: how many, by what, since when. Give them back with errand_permit_release(). */
+/**
+ * Permits that are held: how many, by what, since when. Give them back with
+ * errand_permit_release().
+ */
 typedef struct errand_permit errand_permit;
 
 /** Options of a semaphore. */
 typedef struct errand_sem_opts {
-    unsigned    permits;     /* at least 1 */
-    unsigned    max_waiters; /* more are refused with ERRAND_EFULL. 0: no bound */
-    unsigned    max_keys;    /* 0: 1024 */
-    unsigned    reserved;
-    const char *name;        /* a literal; may be NULL */
+    unsigned permits;     /* at least 1 */
+    unsigned max_waiters; /* more are refused with ERRAND_EFULL. 0: no bound */
+    unsigned max_keys;    /* 0: 1024 */
+    unsigned reserved;
+    const char *name; /* a literal; may be NULL */
 } errand_sem_opts;
 
 /**
@@ -44,11 +47,13 @@ ERRAND_API void errand_sem_free(errand_sem *sem);
 /**
  * Waits for `n` permits of `key` (NULL: the NULL key).
  *
- * The value is an errand_permit; freeing the result gives it back. A cancelled waiter leaves the line. A waiter that is granted at the
- * moment it is cancelled keeps its permits, and they are given back when its result is freed.
+ * The value is an errand_permit; freeing the result gives it back. A cancelled waiter leaves the
+ * line. A waiter that is granted at the moment it is cancelled keeps its permits, and they are
+ * given back when its result is freed.
  *
  * Returns a future, never NULL, which fails with
- *   EINVAL           `n` is 0 or above the semaphore's size, `sem` is NULL, or the key is longer than ERRAND_KEY_MAX
+ *   EINVAL           `n` is 0 or above the semaphore's size, `sem` is NULL, or the key is longer
+ *                    than ERRAND_KEY_MAX
  *   ECANCELED        it was cancelled, or the pool was closed
  *   ENOMEM           no memory
  *   ERRAND_EFULL     max_waiters are already waiting
@@ -57,29 +62,35 @@ ERRAND_API void errand_sem_free(errand_sem *sem);
 ERRAND_API errand_future *errand_sem_acquire(errand_sem *sem, const char *key, unsigned n);
 
 /**
- * Waits up to `ms` milliseconds for `n` permits of `key` (NULL: the NULL key), in the calling thread.
+ * Waits up to `ms` milliseconds for `n` permits of `key` (NULL: the NULL key), in the calling
+ * thread.
  *
- * On success *permit holds them; release them with errand_permit_release(). On a worker the pool starts a spare thread meanwhile.
+ * On success *permit holds them; release them with errand_permit_release(). On a worker the pool
+ * starts a spare thread meanwhile.
  *
  * Returns 0, or
  *   ETIMEDOUT        not granted within `ms`, or by the deadline of the calling task or frame
  *   ECANCELED        the calling task was cancelled, or the pool was closed
  *   EDEADLK          with ERRAND_FOREVER: the wait is part of a circle of waits
- *   EINVAL           `n` is 0 or above the semaphore's size, `ms` is negative, a pointer is NULL, or the key is too long
+ *   EINVAL           `n` is 0 or above the semaphore's size, `ms` is negative, a pointer is NULL,
+ *                    or the key is too long
  *   ENOMEM           no memory
  *   ERRAND_EFULL     max_waiters are already waiting
  *   ERRAND_EFORKED   the semaphore is a parent process's
  * See also errand_sem_acquire().
  */
-ERRAND_API int errand_sem_wait(errand_sem *sem, const char *key, unsigned n, int64_t ms, errand_permit **permit);
+ERRAND_API int errand_sem_wait(errand_sem *sem, const char *key, unsigned n, int64_t ms,
+                               errand_permit **permit);
 
 /** Gives permits back; also the free function of errand_sem_acquire()'s value. NULL is harmless. */
 ERRAND_API void errand_permit_release(void *permit);
 
 /**
- * Takes `n` permits of the NULL key, if they are free and no waiter is in line; returns whether it did. It never waits.
+ * Takes `n` permits of the NULL key, if they are free and no waiter is in line; returns whether it
+ * did. It never waits.
  *
- * This and errand_sem_release() are the fast pair: one atomic operation each. They do not note who holds the permits.
+ * This and errand_sem_release() are the fast pair: one atomic operation each. They do not note who
+ * holds the permits.
  */
 ERRAND_API bool errand_sem_try_acquire(errand_sem *sem, unsigned n);
 
@@ -96,8 +107,8 @@ ERRAND_API int errand_sem_release(errand_sem *sem, unsigned n);
 /**
  * Changes the number of permits, for every key.
  *
- * More: the line moves up at once. Fewer: none are taken away, but none are granted until enough have been given back; a waiter for
- * more than there are now ends with EINVAL.
+ * More: the line moves up at once. Fewer: none are taken away, but none are granted until enough
+ * have been given back; a waiter for more than there are now ends with EINVAL.
  *
  * Returns 0, or
  *   EINVAL           `sem` is NULL, or `permits` is 0 or above INT_MAX
@@ -107,12 +118,13 @@ ERRAND_API int errand_sem_resize(errand_sem *sem, unsigned permits);
 
 /** What a semaphore counts of one key. */
 typedef struct errand_sem_stats {
-    unsigned permits, in_use, waiting; /* now */
-    unsigned keys;                     /* now, of all members; NULL is not counted */
-    uint64_t granted;                  /* ever, without errand_sem_try_acquire() */
-    uint64_t withdrawn;                /* ever: waiters that were cancelled or ran out of time */
-    uint64_t refused;                  /* ever: because of max_waiters */
-    int64_t  longest_wait_ns;          /* ever, present waiters included */
+    /* now */
+    unsigned permits, in_use, waiting;
+    unsigned keys;           /* now, of all members; NULL is not counted */
+    uint64_t granted;        /* ever, without errand_sem_try_acquire() */
+    uint64_t withdrawn;      /* ever: waiters that were cancelled or ran out of time */
+    uint64_t refused;        /* ever: because of max_waiters */
+    int64_t longest_wait_ns; /* ever, present waiters included */
 } errand_sem_stats;
 
 /**
@@ -129,8 +141,8 @@ static inline int errand_sem_stats_get(errand_sem *sem, const char *key, errand_
 typedef struct errand_sem_holder {
     const char *name; /* of the task or policy; NULL: none */
     const void *site; /* the code that asked; NULL: unknown */
-    unsigned    n, reserved;
-    int64_t     held_ms;
+    unsigned n, reserved;
+    int64_t held_ms;
 } errand_sem_holder;
 
 /**
@@ -138,22 +150,32 @@ typedef struct errand_sem_holder {
  *
  * Returns how many holders there are in all; those of errand_sem_try_acquire() are not known.
  */
-static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_sem_holder *at, size_t max);
+static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_sem_holder *at,
+                                        size_t max);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts, size_t size);
+ERRAND_API errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts,
+                                            size_t size);
+
 static inline errand_sem *errand_sem_new(errand_pool *pool, const errand_sem_opts *opts)
 {
     return errand_sem_new_sized(pool, opts, sizeof *opts);
 }
-ERRAND_API int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *out, size_t size);
+
+ERRAND_API int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *out,
+                                      size_t size);
+
 static inline int errand_sem_stats_get(errand_sem *sem, const char *key, errand_sem_stats *out)
 {
     return errand_sem_stats_sized(sem, key, out, sizeof *out);
 }
-ERRAND_API size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at, size_t max, size_t size);
-static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_sem_holder *at, size_t max)
+
+ERRAND_API size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at,
+                                           size_t max, size_t size);
+
+static inline size_t errand_sem_holders(errand_sem *sem, const char *key, errand_sem_holder *at,
+                                        size_t max)
 {
     return errand_sem_holders_sized(sem, key, at, max, sizeof *at);
 }

@@ -1,7 +1,9 @@
-/** errand/stop.h -- when a run makes no further attempt, besides `attempts` and `within_ms` of its policy.
+/** errand/stop.h -- when a run makes no further attempt, besides `attempts` and `within_ms` of its
+ * policy.
  *
- * A stop is asked after an attempt that is to be tried again, when the wait is known. Stops nest, have one owner and keep what is wrong
- * with them until errand_policy_new() refuses it, as backoffs do (errand/backoff.h). The names are tenacity's.
+ * A stop is asked after an attempt that is to be tried again, when the wait is known. Stops nest,
+ * have one owner and keep what is wrong with them until errand_policy_new() refuses it, as backoffs
+ * do (errand/backoff.h). The names are tenacity's.
  */
 #ifndef ERRAND_STOP_H
 #define ERRAND_STOP_H
@@ -15,7 +17,9 @@ extern "C" {
 /** When to stop; made by the functions below. */
 typedef struct errand_stop errand_stop;
 
-/** Returns a stop that never stops: attempts go on until one is the end, or within_ms has passed. */
+/**
+ * Returns a stop that never stops: attempts go on until one is the end, or within_ms has passed.
+ */
 ERRAND_API errand_stop *errand_stop_never(void);
 
 /** Returns a stop after attempt `n`, at least 1. */
@@ -24,7 +28,9 @@ ERRAND_API errand_stop *errand_stop_after_attempt(unsigned n);
 /** Returns a stop when `ms` milliseconds or more have passed since the run began. */
 ERRAND_API errand_stop *errand_stop_after_delay(int64_t ms);
 
-/** Returns a stop when the next attempt would begin `ms` milliseconds or more after the run began. */
+/**
+ * Returns a stop when the next attempt would begin `ms` milliseconds or more after the run began.
+ */
 ERRAND_API errand_stop *errand_stop_before_delay(int64_t ms);
 
 /** Returns a stop when `fn(info, arg)` says so. `arg` must live as long as the policy. */

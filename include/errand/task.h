@@ -2,7 +2,8 @@
  *
  * A task may block. It ends as its function returns; errand_later() ends it as another future ends.
  *
- * A task inherits from the task that submits it, unless `detached` is set: its deadline, its name, its key and its log fields.
+ * A task inherits from the task that submits it, unless `detached` is set: its deadline, its name,
+ * its key and its log fields.
  */
 #ifndef ERRAND_TASK_H
 #define ERRAND_TASK_H
@@ -18,22 +19,27 @@ extern "C" {
 /** A task's function. */
 typedef errand_result errand_fn(void *arg);
 
-/** The same for languages whose callbacks cannot return a struct; *out begins as an empty success. */
+/**
+ * The same for languages whose callbacks cannot return a struct; *out begins as an empty success.
+ */
 typedef void errand_into_fn(void *arg, errand_result *out);
 
 /** A task, as it is submitted. */
 typedef struct errand_task {
-    errand_fn      *fn;
-    errand_into_fn *into;            /* instead of fn */
-    void           *arg;
-    errand_free_fn *free;            /* free(arg), exactly once: after the function has returned for the last time, or when it
-                                        is certain that it will never run */
-    const char     *name;            /* for logs and dumps; a literal. NULL: inherited */
-    const char     *key;             /* what it belongs to: a host, a tenant; copied. NULL: inherited */
-    int64_t         start_within_ms; /* not begun by then: it ends with ETIMEDOUT, unrun. 0: no limit */
-    int64_t         within_ms;       /* its deadline, from now. 0: none but an inherited one; the nearer one counts */
-    unsigned        detached;        /* 1: it inherits nothing */
-    unsigned        reserved;
+    errand_fn *fn;
+    errand_into_fn *into; /* instead of fn */
+    void *arg;
+    /* free(arg), exactly once: after the function has returned for the last time, or when it is
+     * certain that it will never run */
+    errand_free_fn *free;
+    const char *name; /* for logs and dumps; a literal. NULL: inherited */
+    const char *key;  /* what it belongs to: a host, a tenant; copied. NULL: inherited */
+    /* not begun by then: it ends with ETIMEDOUT, unrun. 0: no limit */
+    int64_t start_within_ms;
+    /* its deadline, from now. 0: none but an inherited one; the nearer one counts */
+    int64_t within_ms;
+    unsigned detached; /* 1: it inherits nothing */
+    unsigned reserved;
 } errand_task;
 
 /** The longest key in bytes. */
@@ -44,7 +50,8 @@ typedef struct errand_task {
 /**
  * Runs `fn(arg)` on a worker. `arg` must live until the function has returned.
  *
- * While the queue is full, a thread outside the pool does what errand_pool_opts.when_full says; a thread of the pool never waits.
+ * While the queue is full, a thread outside the pool does what errand_pool_opts.when_full says; a
+ * thread of the pool never waits.
  *
  * Returns a future, never NULL, which ends as `fn` returns, or fails with
  *   EINVAL           `pool` or `fn` is NULL, or the pool is closed
@@ -79,9 +86,11 @@ static inline errand_future *errand_submit_task(errand_pool *pool, const errand_
 ERRAND_API errand_future *errand_sleep(errand_pool *pool, int64_t ms);
 
 /**
- * Runs `fn(arg)` again and again: first after `ms` milliseconds, then at every multiple of `ms` from now.
+ * Runs `fn(arg)` again and again: first after `ms` milliseconds, then at every multiple of `ms`
+ * from now.
  *
- * Calls never overlap: a multiple that comes while `fn` runs is skipped. Values of `fn` are freed. `ms` is at least 1.
+ * Calls never overlap: a multiple that comes while `fn` runs is skipped. Values of `fn` are freed.
+ * `ms` is at least 1.
  *
  * Returns a future, never NULL, which ends when `fn` fails, as it failed, or fails with
  *   ECANCELED        it was cancelled, or the pool began to close
@@ -93,16 +102,25 @@ ERRAND_API errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn 
 
 /* ---- inside a task ---- */
 
-/** Returns why the calling code is to end; ERRAND_BY_NONE: it is not. Outside of tasks and frames always ERRAND_BY_NONE. */
+/**
+ * Returns why the calling code is to end; ERRAND_BY_NONE: it is not. Outside of tasks and frames
+ * always ERRAND_BY_NONE.
+ */
 ERRAND_API errand_reason errand_cancelled(void);
 
-/** Returns the milliseconds until the deadline of the calling code; 0: it has passed; ERRAND_FOREVER: there is none. */
+/**
+ * Returns the milliseconds until the deadline of the calling code; 0: it has passed;
+ * ERRAND_FOREVER: there is none.
+ */
 ERRAND_API int64_t errand_time_left(void);
 
 /** Returns the key of the calling task; NULL: it has none. It lives as long as the task. */
 ERRAND_API const char *errand_key(void);
 
-/** A stretch of code with a deadline of its own, or shielded from cancels: asyncio's timeout() and shield, Trio's cancel scope. */
+/**
+ * A stretch of code with a deadline of its own, or shielded from cancels: asyncio's timeout() and
+ * shield, Trio's cancel scope.
+ */
 typedef struct errand_frame {
     uint64_t priv[4];
 } errand_frame;
@@ -110,18 +128,21 @@ typedef struct errand_frame {
 /**
  * Begins a frame on the calling thread.
  *
- * Until errand_leave(), blocking calls of this library return ETIMEDOUT when `within_ms` milliseconds have passed (ERRAND_FOREVER: no
- * limit of its own). With `shield` they also take no notice of cancels and of the task's deadline, which clean-up needs; both count
- * again after errand_leave(). Frames nest.
+ * Until errand_leave(), blocking calls of this library return ETIMEDOUT when `within_ms`
+ * milliseconds have passed (ERRAND_FOREVER: no limit of its own). With `shield` they also take no
+ * notice of cancels and of the task's deadline, which clean-up needs; both count again after
+ * errand_leave(). Frames nest.
  */
 ERRAND_API void errand_enter(errand_frame *frame, int64_t within_ms, bool shield);
 
 /** Ends the innermost frame of the calling thread, which must be `frame`. */
 ERRAND_API void errand_leave(errand_frame *frame);
 
-/* ---- sized: the size of a struct is passed along, so that programs compiled with an older header keep working ---- */
+/* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size);
+ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task,
+                                                   size_t size);
+
 static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task)
 {
     return errand_submit_task_sized(pool, task, sizeof *task);
