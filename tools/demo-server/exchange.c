@@ -151,6 +151,23 @@ static void take_health(struct exchange *exchange, const char *id)
     reply_json(&exchange->reply, 200, health);
 }
 
+static void take_events(struct exchange *exchange, const char *id)
+{
+    (void)id;
+    reply_events(&exchange->reply, 5);
+    exchange->fate = FATE_SLOW_BODY; /* one after the other, as a server that works sends them */
+}
+
+static void take_upload(struct exchange *exchange, const char *id)
+{
+    (void)id;
+    const char *type = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Type");
+    struct json_object *upload = json_object_new_object();
+    json_object_object_add(upload, "bytes", json_object_new_uint64(exchange->length));
+    json_object_object_add(upload, "type", type ? json_object_new_string(type) : NULL);
+    reply_json(&exchange->reply, 201, upload);
+}
+
 /* A path of a route has at most one part that varies, which is `*`. */
 static const struct route {
     const char *before, *after; /* after: NULL when nothing varies */
@@ -160,7 +177,8 @@ static const struct route {
     { "/generate", NULL, "POST", "POST", take_generate },  { "/videos", NULL, "POST", "POST", take_submit },
     { "/operations/", "", "GET", "GET, HEAD", take_poll }, { "/videos/", "/content", "GET", "GET, HEAD", take_content },
     { "/stats", NULL, "GET", "GET, HEAD", take_stats },    { "/stats/", "", "GET", "GET, HEAD", take_stats_of_one },
-    { "/healthz", NULL, "GET", "GET, HEAD", take_health },
+    { "/healthz", NULL, "GET", "GET, HEAD", take_health }, { "/events", NULL, "GET", "GET, HEAD", take_events },
+    { "/uploads", NULL, "POST", "POST", take_upload },
 };
 
 static bool matches(const struct route *route, const char *path, char id[VIDEO_ID_MOST + 1])

@@ -64,6 +64,8 @@ static const char help[] =
     "  GET  /operations/ID        queued, then running, then succeeded\n"
     "  GET  /videos/ID/content    some bytes, once the video is made\n"
     "  GET  /stats, /stats/ID     what was asked for and what was done, for all videos and for one\n"
+    "  GET  /events               five server-sent events, one after the other\n"
+    "  POST /uploads              tells how many bytes came, and of which type\n"
     "  GET  /healthz              always well, like /stats\n"
     "With an Idempotency-Key the work is done once and every repeat has the stored answer.\n"
     "\n"

@@ -57,6 +57,19 @@ void reply_problem(struct reply *reply, unsigned status, const char *field, cons
     reply_json(reply, status, problem);
 }
 
+void reply_events(struct reply *reply, unsigned n)
+{
+    const size_t room = n * 64;
+    reply->status = 200;
+    reply->type = "text/event-stream";
+    reply->body = malloc(room);
+    reply->length = 0;
+    for (unsigned i = 1; reply->body && i <= n; i++) {
+        reply->length += (size_t)snprintf(reply->body + reply->length, room - reply->length,
+                                          "event: progress\nid: %u\ndata: %u%%\n\n", i, 100 * i / n);
+    }
+}
+
 void reply_page(struct reply *reply)
 {
     static const char page[] = "<!DOCTYPE html>\n<title>Back soon</title>\n<p>We are working on our service.</p>\n";
