@@ -144,13 +144,42 @@ typedef struct errand_pool_stats {
 static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *out);
 
 /**
- * Writes what is alive in a pool to `to`: what runs on which worker, what waits for what, what is
- * queued; since when, and where it was submitted.
+ * Writes what is alive in a pool to `to`, for a person: figures, titles, and a line for each
+ * operation, the oldest first.
+ *
+ *     pool bees: 2 running, 1 of them waiting, 0 queued, 1 asleep, 3 threads, 1 service, 4 operations
+ *      for ms what     name             where, waits for
+ *       90210 task     import           on worker 2, awaits permit (waits for 1 of semaphore db) ...
+ *        8125 run      fetch            asleep after attempt 3, again in 1875 ms, key a.org ...
+ *         412 transfer GET http://a/    on lane 1, has been sent, waits for the reply ...
+ *          12 then     -                holds no worker, waits for task import ...
+ *
+ * "for ms" counts from the submit; of a task from when it began, was queued or was put aside. "name"
+ * is that of the task or policy; a transfer's method and url, without its query; "-": none. Then
+ * follow what it waits for, its key, why it was cancelled, and the code that submitted it ("submitted
+ * at f+0x1c"). "what" is one of
+ *
+ *     task, then                a submitted task; a then-function
+ *     run                       a task under a policy: which limit its attempts wait for, which are
+ *                               under way, or until when it sleeps. Attempts that are under way are
+ *                               tasks. A policy that only counts has no line of its own
+ *     sleep, periodic, promise  errand_sleep(), errand_every(), a promise
+ *     timeout, shield, all, settle, any, race    with the first of the futures that it waits for
+ *     permit, turn              a future, or a blocking call, that waits for a semaphore or a rate
+ *     flight                    a future of errand_singleflight_run()
+ *     group, join               an open group; the future of errand_group_join()
+ *     batch                     errand_batch()
+ *     transfer                  one attempt of a request, in line or at a step on a lane
+ *     service                   a session's lane, a batch's source
+ *
+ * Control characters in names and keys are written as \xNN; what is too long is cut. What begins or
+ * ends meanwhile may be left out.
  *
  * Returns 0, or
  *   EINVAL           `pool` or `to` is NULL
  *   EIO              `to` could not be written
- *   ENOMEM           no memory
+ *   ENOMEM           no memory: the rest is counted in a last line
+ *   ENOMEM           some operations are left out; the last line says how many: "and 3 more, for which there is no memory"
  *   ERRAND_EFORKED   the pool is a parent process's
  */
 ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);

@@ -56,6 +56,44 @@ void er_cell_release(er_cell *cell)
     if (pool) er_pool_release(pool);
 }
 
+/* ---- for the dump ---- */
+
+static er_cell *cell_of(er_live *live) { return er_of(live, er_cell, begun.live); }
+static int64_t keep_live(er_live *live) { return er_cell_keep(cell_of(live))->begun.since_ns; }
+static void describe_live(er_live *live, er_description *d) { er_cell_describe(cell_of(live), d); }
+static void release_live(er_live *live) { er_cell_release(cell_of(live)); }
+static const er_live_kind live_kind = { .keep = keep_live, .describe = describe_live, .release = release_live };
+
+void er_cell_list(er_cell *cell, const void *site)
+{
+    if (!cell->pool || !er_pool_ref_of(cell->pool)->live) return;
+    cell->begun = (er_begun){ .live = { .kind = &live_kind, .site = site }, .since_ns = er_coarse_ns() };
+    cell->state |= ER_LISTED;
+    er_live_add(cell->pool, &cell->begun.live);
+}
+
+void er_cell_unlist(er_cell *cell)
+{
+    if (!(er_load(&cell->state) & ER_LISTED)) return;
+    er_live_remove(cell->pool, &cell->begun.live);
+    cell->result = (errand_result){ 0 };
+}
+
+void er_cell_describe(er_cell *cell, er_description *d)
+{
+    if (er_cell_ended(cell)) return;
+    d->what = cell->kind->what;
+    d->name = er_cell_label(cell).name;
+    d->told = er_cell_told(cell);
+    if (cell->kind->describe) cell->kind->describe(cell, d);
+}
+
+void er_describe_input(er_description *d, const char *verb, const er_cell *input)
+{
+    const char *name = er_cell_label(input).name, *what = input->kind->what ? input->kind->what : "future";
+    er_describe(d, "%s%s %s%s%s", *d->state ? ", " : "", verb, what, name ? " " : "", name ? name : "");
+}
+
 /* ---- the lock bit ---- */
 
 void er_cell_lock(er_cell *cell)
@@ -191,9 +229,10 @@ void er_endings_hold(bool held) { endings.busy = held; }
 void er_cell_end(er_cell *cell, errand_result result)
 {
     uint32_t ended = result.error && !errand_result_may_have_run(&result) ? ER_ENDED | ER_UNDONE : ER_ENDED;
-    cell->result = result;
     er_waiter *waiters = NULL;
     uint32_t seen = er_load(&cell->state);
+    if (seen & ER_LISTED) er_live_remove(cell->pool, &cell->begun.live); /* it stands where the result will be */
+    cell->result = result;
     while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ended)) continue;
     if (seen & (ER_LOCKED | ER_WATCHED)) {
         er_cell_lock(cell);

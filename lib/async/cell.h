@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/os.h"
 #include "base/result.h"
+#include "async/live.h"
 
 #include <errand/future.h>
 
@@ -46,7 +47,16 @@ typedef struct er_cell_kind {
      * there is none, and is NULL in kinds that never need one. */
     errand_pool *(*needs)(er_cell *cell);
     bool service; /* tasks only: it keeps its thread for long */
+    const char *what; /* the word for it in a dump */
+    /* Adds its name, its key, what it does and what it waits for; what, label and told are there already. For a dump: the caller has a
+     * count and holds no lock. It may end meanwhile. NULL: there is no more to say. */
+    void (*describe)(er_cell *cell, er_description *d);
 } er_cell_kind;
+
+typedef struct er_begun { /* of a cell that is listed as alive, or asleep */
+    er_live live;
+    int64_t since_ns; /* er_coarse_ns */
+} er_begun;
 
 struct errand_future {
     uint32_t            state; /* see cell.c */
@@ -55,8 +65,12 @@ struct errand_future {
     errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
     er_waiter          *waiters; /* under the cell's lock bit */
     er_cell            *told_next; /* told to end, its kind's cancel still to be called: the teller's */
-    errand_result       result;  /* the claimer's until ENDED, then the owner's */
+    union {
+        errand_result result; /* the claimer's until ENDED, then the owner's */
+        er_begun      begun;  /* before the end, of what is LISTED */
+    };
 };
+_Static_assert(sizeof(er_begun) <= sizeof(errand_result), "being listed takes no memory");
 
 enum {
     ER_CLAIMED = 1,  /* somebody alone has the right to end it */
@@ -69,6 +83,7 @@ enum {
     ER_DROPPED = 128, /* its owner does not want the result */
     ER_CONSUMED = 2048, /* debug builds: its owner has given it away */
     ER_UNDONE = 4096,   /* it has ended, and says that nothing was done that a repeat could do twice */
+    ER_LISTED = 8192,   /* begun stands where its result will be: until it ends, it is listed among what is alive */
     ER_REASON = 8    /* from this bit on: who told it to end */
 };
 
@@ -81,6 +96,16 @@ static inline er_cell *er_cell_keep(er_cell *cell)
     return cell;
 }
 void er_cell_release(er_cell *cell);
+
+/* Lists a new cell, which no other thread knows, for the dump until it ends. Not for kinds that use its result before. */
+void er_cell_list(er_cell *cell, const void *site);
+/* Takes a listed cell that never ends out again. */
+void er_cell_unlist(er_cell *cell);
+
+/* Describes it as its kind does. Leaves d->what NULL if it has ended. */
+void er_cell_describe(er_cell *cell, er_description *d);
+/* Adds ", waits for promise x" or the like: what it is and its name, not what it waits for in its turn. */
+void er_describe_input(er_description *d, const char *verb, const er_cell *input);
 
 static inline bool er_cell_ended(const er_cell *cell)
 {

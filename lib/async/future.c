@@ -1,4 +1,4 @@
-/* async/future.c -- waiting for a cell, giving it up, and the cell that only sleeps.
+/* async/future.c -- waiting for a cell, and giving it up.
  *
  * Who waits hangs a waiter with a parker, both on his stack, into the cell. The waiter's fn sets WAKE in the parker and touches
  * nothing afterwards. A wait that ends early takes its waiter out again; if the ending was quicker, WAKE is on its way and is
@@ -36,7 +36,7 @@ static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
 {
     er_endings_work_off(); /* what this thread owes others may be what it waits for */
     if (ends_soon(f)) return ER_WAKE;
-    waiting w = { .waiter.fn = ended, .wait.input = input };
+    waiting w = { .waiter.fn = ended, .wait = { .input = input, .about = f } };
     if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
     int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(f->pool), ms);
     uint32_t bits = er_pool_park(&w.wait, ER_WAKE, f->pool, deadline);
@@ -159,51 +159,4 @@ int errand_unwatch(errand_future *f, errand_watcher *w)
     if (!f || !w) return EINVAL;
     if (er_cell_forked(f)) return ERRAND_EFORKED;
     return er_cell_unwatch(f, &watching_of(w)->waiter) ? 0 : EALREADY;
-}
-
-/* ---- sleeping ---- */
-
-typedef struct sleeper {
-    er_cell cell;
-    er_timer timer;
-} sleeper;
-
-static void slept(er_timer *timer)
-{
-    sleeper *s = er_of(timer, sleeper, timer);
-    bool shut = er_pool_shut(s->cell.pool);
-    er_cell_try_end(&s->cell, shut ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_ok(NULL, NULL));
-    er_cell_release(&s->cell);
-}
-
-static void cancel_sleeper(er_cell *cell, errand_reason reason)
-{
-    sleeper *s = er_of(cell, sleeper, cell);
-    bool armed = er_timer_disarm(cell->pool, &s->timer);
-    er_cell_try_end(cell, er_told_result(reason));
-    if (armed) er_cell_release(cell);
-}
-
-static void free_sleeper(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind sleeper_kind = { .cancel = cancel_sleeper, .free = free_sleeper };
-
-errand_future *errand_sleep(errand_pool *pool, int64_t ms)
-{
-    if (!pool || ms < 0) return er_failed(pool, errand_failf(EINVAL, pool ? "ms is negative" : "pool is NULL"));
-    if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
-    sleeper *s = er_alloc(sizeof *s);
-    if (!s) return er_failed(pool, errand_fail(ENOMEM));
-    er_cell_init(&s->cell, &sleeper_kind, pool);
-    s->timer = (er_timer){ .fn = slept };
-    er_cell_keep(&s->cell);
-    int error = 0;
-    int64_t at = er_deadline(er_pool_now(pool), ms);
-    if (ms == 0) slept(&s->timer);
-    else if (at == INT64_MAX) error = er_timer_arm(pool, &s->timer, at - 1); /* only a cancel or the shutdown ends it */
-    else error = er_timer_sleep(pool, &s->timer, at);
-    if (error) {
-        er_cell_release(&s->cell);
-        er_cell_try_end(&s->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
-    }
-    return &s->cell;
 }

@@ -131,10 +131,30 @@ static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
     return true;
 }
 
-static const er_cell_kind all_kind = { .cancel = cancel_many, .free = free_many, .input = input_of_many };
-static const er_cell_kind first_kind = {
-    .cancel = cancel_many, .free = free_many, .input = input_of_many, .any = true
+/* How many it waits for, and the first of them. */
+static void describe_many(er_cell *cell, er_description *d)
+{
+    many *m = er_of(cell, many, cell);
+    static const char *const ways[] = { [ALL] = "all", [SETTLE] = "settle", [ANY] = "any", [RACE] = "race" };
+    er_cell *first = NULL;
+    size_t left = er_load(&m->left);
+    d->what = ways[m->way];
+    for (size_t i = 0; i < m->n && !first; i++) first = er_cell_linked(cell, &m->parts[i].input);
+    er_describe(d, "%zu of %zu are under way", left < m->n ? left : m->n, m->n);
+    if (!first) return;
+    er_describe_input(d, "waits for", first);
+    er_cell_release(first);
+}
+
+static const er_cell_kind all_kind = {
+    .cancel = cancel_many, .free = free_many, .input = input_of_many, .what = "all", .describe = describe_many
 };
+static const er_cell_kind first_kind = { .cancel = cancel_many,
+                                         .free = free_many,
+                                         .input = input_of_many,
+                                         .any = true,
+                                         .what = "any",
+                                         .describe = describe_many };
 
 static errand_result give_up(er_cell *f, errand_result why)
 {
@@ -175,7 +195,7 @@ static errand_result consume(errand_future *const fs[], size_t n)
     return why;
 }
 
-static errand_future *gather(errand_future *const fs[], size_t n, way how)
+static errand_future *gather(errand_future *const fs[], size_t n, way how, const void *site)
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
     if (!n && (how == ANY || how == RACE))
@@ -205,6 +225,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
         m->parts[i].whole = m;
         er_cell_keep(&m->cell);
     }
+    er_cell_list(&m->cell, site);
     for (size_t i = 0; i < n; i++) {
         er_cell *f =
             m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
@@ -217,7 +238,19 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how)
     return &m->cell;
 }
 
-errand_future *errand_all(errand_future *const fs[], size_t n) { return gather(fs, n, ALL); }
-errand_future *errand_settle(errand_future *const fs[], size_t n) { return gather(fs, n, SETTLE); }
-errand_future *errand_any(errand_future *const fs[], size_t n) { return gather(fs, n, ANY); }
-errand_future *errand_race(errand_future *const fs[], size_t n) { return gather(fs, n, RACE); }
+errand_future *errand_all(errand_future *const fs[], size_t n)
+{
+    return gather(fs, n, ALL, __builtin_return_address(0));
+}
+errand_future *errand_settle(errand_future *const fs[], size_t n)
+{
+    return gather(fs, n, SETTLE, __builtin_return_address(0));
+}
+errand_future *errand_any(errand_future *const fs[], size_t n)
+{
+    return gather(fs, n, ANY, __builtin_return_address(0));
+}
+errand_future *errand_race(errand_future *const fs[], size_t n)
+{
+    return gather(fs, n, RACE, __builtin_return_address(0));
+}

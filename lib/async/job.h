@@ -18,6 +18,7 @@ typedef struct er_wait {
     bool         nested; /* input is a task that runs on this very stack meanwhile */
     er_cell     *input;  /* what it waits for, for who looks for circles. NULL: it only waits */
     errand_pool *room;   /* the same: room in that pool's queue */
+    er_cell     *about;  /* what it waits for, for the dump, if that may not stand in a circle; it lives as long as the wait */
 } er_wait;
 
 typedef struct er_context er_context; /* context.h */
@@ -56,8 +57,9 @@ enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16 };
 
 /* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
 typedef struct er_watcher {
-    er_node node;
-    er_wait wait;
+    er_node         node;
+    er_wait         wait;
+    struct er_task *task; /* that is to be queued, for the dump; NULL: none */
 } er_watcher;
 
 /* How a task ended. */

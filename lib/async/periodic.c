@@ -111,7 +111,29 @@ static void free_every(er_cell *cell)
     er_cell_bury(cell);
 }
 
-static const er_cell_kind every_kind = { .cancel = cancel_every, .free = free_every };
+static er_label every_label(const er_cell *cell)
+{
+    const every *e = er_of(cell, const every, cell);
+    return (er_label){ e->name, e->site };
+}
+
+static void describe_every(er_cell *cell, er_description *d)
+{
+    every *e = er_of(cell, every, cell);
+    d->key = er_context_key(e->context);
+    er_describe(d, "every %lld ms", (long long)(e->step_ns / ER_MS));
+    er_cell *f = er_cell_linked(cell, &e->input);
+    if (!f) {
+        er_describe(d, ", waits for its time");
+        return;
+    }
+    er_describe_input(d, "waits for", f);
+    er_cell_release(f);
+}
+
+static const er_cell_kind every_kind = {
+    .cancel = cancel_every, .free = free_every, .label = every_label, .what = "periodic", .describe = describe_every
+};
 
 errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg)
 {
@@ -138,6 +160,7 @@ errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *
     e->site = __builtin_return_address(0);
     e->began_ns = er_pool_now(pool);
     e->step_ns = ms < INT64_MAX / ER_MS ? ms * ER_MS : INT64_MAX;
+    er_cell_list(&e->cell, e->site);
     er_cell_keep(&e->cell); /* the repeating's own */
     error = er_close_hook_add(pool, &e->closer);
     if (!error) {

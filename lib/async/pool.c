@@ -5,6 +5,7 @@
  * The queue (runq.c) and the workers (worker.c) share one lock; its fields stand in pool.h. Threads are started when there
  * is something to do for them, so a pool that was only made has none. */
 #include "async/pool.h"
+#include "async/live.h"
 #include "async/runq.h"
 #include "async/worker.h"
 
@@ -22,6 +23,7 @@ static void woke(errand_pool *pool) /* no timer sleeps any more */
 static void free_pool(er_pool_ref *ref)
 {
     if (ref->timers) er_timers_free(ref->timers);
+    er_free(ref->live);
     er_free(ref);
 }
 
@@ -51,12 +53,13 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->on_stop = o.on_stop;
     pool->arg = o.arg;
     pool->start_worker = er_start_worker;
-    er_list *lists[] = { &pool->urgent, &pool->tasks,  &pool->aside,         &pool->idle,    &pool->submitters,
-                         &pool->all,    &pool->exited, &pool->service_list, &pool->closers, &pool->watchers };
+    er_list *lists[] = { &pool->urgent, &pool->tasks,  &pool->aside,        &pool->submitters, &pool->all,
+                         &pool->exited, &pool->service_list, &pool->closers, &pool->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
     er_pool_ref_open(&pool->ref);
     pool->ref.timers = er_timers_new(pool, woke);
-    if (!pool->ref.timers) {
+    pool->ref.live = er_live_lists_new();
+    if (!pool->ref.timers || !pool->ref.live) {
         er_pool_ref_close(&pool->ref);
         errno = ENOMEM;
         return NULL;

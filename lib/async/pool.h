@@ -57,7 +57,7 @@ struct errand_pool {
     size_t     n_tasks;
     er_worker *parked;
     er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
-    er_list    urgent, tasks, aside, idle;
+    er_list    urgent, tasks, aside;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
     unsigned   lent, housed; /* services are accepted; housed ones have a thread */
     unsigned   hooked;       /* threads that are in on_start or on_stop */

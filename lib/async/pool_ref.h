@@ -11,6 +11,7 @@
 #include <errand/pool.h>
 
 struct er_timers;
+struct er_live_list;
 
 typedef struct er_pool_ref {
     int64_t             count; /* who keeps the memory; the open pool itself counts far more than all others can */
@@ -23,6 +24,7 @@ typedef struct er_pool_ref {
     unsigned            generation; /* of the process that made it */
     uint32_t            shut;       /* er_pool_shut */
     struct er_timers   *timers;
+    struct er_live_list *live; /* live.h */
 } er_pool_ref;
 
 static inline er_pool_ref *er_pool_ref_of(errand_pool *pool) { return (er_pool_ref *)(void *)pool; }

@@ -3,6 +3,8 @@
  * The writer has one count, the owner the other. Without a hook a cancel claims and ends the cell; with one it only calls the
  * hook, once for each hook, and the writer ends it. The hook is called outside the lock bit with `calling` set; resolving takes
  * the hook away and waits until no call of it is left, unless it is the hook itself that resolves. */
+#include "async/promise.h"
+
 #include "async/task.h"
 
 #include <errand/promise.h>
@@ -55,9 +57,17 @@ static void cancel_promise(er_cell *cell, errand_reason reason)
 }
 
 static void free_promise(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind promise_kind = { .cancel = cancel_promise, .free = free_promise };
 
-errand_promise *errand_promise_new(errand_pool *pool, errand_future **f)
+static void describe_promise(er_cell *cell, er_description *d)
+{
+    er_describe(d, er_cell_claimed(cell) ? "is being resolved" : "waits to be resolved");
+}
+
+static const er_cell_kind promise_kind = {
+    .cancel = cancel_promise, .free = free_promise, .what = "promise", .describe = describe_promise
+};
+
+errand_promise *er_promise_new(errand_pool *pool, errand_future **f)
 {
     if (!f || !pool) {
         if (f) *f = er_failed(NULL, errand_failf(EINVAL, "pool is NULL"));
@@ -72,6 +82,13 @@ errand_promise *errand_promise_new(errand_pool *pool, errand_future **f)
     }
     er_cell_init(&p->cell, &promise_kind, pool);
     *f = er_cell_keep(&p->cell);
+    return p;
+}
+
+errand_promise *errand_promise_new(errand_pool *pool, errand_future **f)
+{
+    errand_promise *p = er_promise_new(pool, f);
+    if (p) er_cell_list(&p->cell, __builtin_return_address(0));
     return p;
 }
 

@@ -283,22 +283,6 @@ void er_runq_put_back(errand_pool *pool, er_task *task)
     er_pool_unlock(pool);
 }
 
-void er_runq_idle(errand_pool *pool, er_idle *idle)
-{
-    if (er_pool_dead(pool)) return;
-    er_pool_lock(pool);
-    er_list_push(&pool->idle, &idle->node);
-    er_pool_unlock(pool);
-}
-
-void er_runq_idle_not(errand_pool *pool, er_idle *idle)
-{
-    if (er_pool_dead(pool)) return;
-    er_pool_lock(pool);
-    er_list_remove(&idle->node);
-    er_pool_unlock(pool);
-}
-
 int er_runq_push(errand_pool *pool, er_task *task, bool urgent)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;

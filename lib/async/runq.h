@@ -4,8 +4,6 @@
 
 #include "async/job.h"
 
-#include "base/bytes.h"
-
 /* Takes the lock, and all that is in the inbox into the list. */
 void er_pool_lock(errand_pool *pool);
 /* By a worker between two jobs: looks into the inbox when there is nothing else to do. */
@@ -53,16 +51,6 @@ bool er_runq_remove(errand_pool *pool, er_task *task);
 /* It follows a future and holds neither a thread nor a place in the queue: lists it for the dump, until it is queued or ends. */
 void er_runq_put_aside(errand_pool *pool, er_task *task);
 void er_runq_put_back(errand_pool *pool, er_task *task);
-
-/* The same for what is no task. tell writes its line but for the end, which says where it was submitted (site); under the pool's
- * lock, while it is listed. */
-typedef struct er_idle {
-    er_node     node;
-    const void *site;
-    void      (*tell)(const struct er_idle *self, er_bytes *to);
-} er_idle;
-void er_runq_idle(errand_pool *pool, er_idle *idle);
-void er_runq_idle_not(errand_pool *pool, er_idle *idle);
 
 /* The task a job is; NULL: it is another one. */
 er_task *er_job_task(er_job *job);

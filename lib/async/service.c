@@ -54,9 +54,18 @@ static void refuse_service(er_cell *cell, errand_result why) /* no thread will c
 }
 
 static void free_lodger(er_cell *cell) { er_free(er_of(cell, lodger, task.cell)); }
-static const er_cell_kind lodger_kind = {
-    .free = free_lodger, .run = run_service, .refuse = refuse_service, .service = true
-};
+
+static er_label lodger_label(const er_cell *cell)
+{
+    return (er_label){ er_of(cell, const lodger, task.cell)->task.name, NULL };
+}
+
+static const er_cell_kind lodger_kind = { .free = free_lodger,
+                                          .run = run_service,
+                                          .refuse = refuse_service,
+                                          .label = lodger_label,
+                                          .service = true,
+                                          .what = "service" };
 
 /* What a pool answers that takes no more of a sort. */
 static int refusal(const errand_pool *pool) { return pool->phase == ER_CLOSED ? EINVAL : ECANCELED; }

@@ -77,7 +77,9 @@ static const er_cell_kind work_kind = { .cancel = cancel_work,
                                         .refuse = er_task_end,
                                         .input = er_task_input,
                                         .label = er_task_label,
-                                        .needs = er_task_needs };
+                                        .needs = er_task_needs,
+                                        .what = "task",
+                                        .describe = er_task_describe };
 
 #define NESTED 64
 
@@ -126,7 +128,7 @@ static int queue(errand_pool *pool, er_task *task, bool urgent)
 {
     int error;
     while ((error = er_runq_push(pool, task, urgent)) == ER_NO_ROOM) {
-        er_watcher w = { .wait.room = pool };
+        er_watcher w = { .wait.room = pool, .task = task };
         if (!er_runq_join_line(pool, &w)) continue;
         uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
         bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);

@@ -223,6 +223,49 @@ er_label er_task_label(const er_cell *cell)
     return (er_label){ task->name, task->site };
 }
 
+/* ---- for the dump ---- */
+
+/* What it awaits, and, unless that is a task, which has a line of its own, what that waits for in its turn. */
+static void describe_awaited(er_description *d, const char *verb, er_cell *input)
+{
+    er_description inner = { .what = NULL };
+    bool named = input->kind->run || !input->kind->describe;
+    if (!named) er_cell_describe(input, &inner);
+    if (named || !*inner.state) {
+        er_describe_input(d, verb, input);
+        return;
+    }
+    er_describe(d, ", %s %s (%s%s%s)", verb, inner.what, inner.state, inner.key ? ", key " : "",
+                inner.key ? inner.key : "");
+}
+
+void er_task_describe(er_cell *cell, er_description *d)
+{
+    er_task *task = er_task_of(cell);
+    d->key = er_context_key(task->context);
+    er_cell_lock(cell);
+    bool follows = task->flags & ER_FOLLOWS;
+    const er_wait *blocked = follows ? NULL : task->blocked; /* as long as the bit is held it stays */
+    er_cell *input = follows ? task->input : NULL;
+    if (blocked) input = blocked->input ? blocked->input : blocked->about;
+    const char *room = blocked && blocked->room ? er_pool_ref_of(blocked->room)->name : NULL;
+    if (input) er_cell_keep(input);
+    er_cell_unlock(cell);
+    if (input) describe_awaited(d, follows ? "waits for" : "awaits", input);
+    else if (room) er_describe(d, ", waits for room in the queue of %s", room);
+    else if (blocked) er_describe(d, ", waits");
+    if (input) er_cell_release(input);
+}
+
+er_cell *er_task_nested(er_task *task)
+{
+    er_cell_lock(&task->cell);
+    bool nested = !(task->flags & ER_FOLLOWS) && task->blocked && task->blocked->nested;
+    er_cell *cell = nested ? er_cell_keep(task->blocked->input) : NULL;
+    er_cell_unlock(&task->cell);
+    return cell;
+}
+
 /* ---- part of an attempt ---- */
 
 static _Thread_local struct {

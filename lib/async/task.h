@@ -41,6 +41,9 @@ void er_task_tell(er_cell *cell, errand_reason reason);
 bool er_task_input(er_cell *cell, size_t i, er_cell **input);
 er_label er_task_label(const er_cell *cell);
 errand_pool *er_task_needs(er_cell *cell);
+void er_task_describe(er_cell *cell, er_description *d); /* adds what it waits for */
+/* The task that runs in place on this one's stack, counted; NULL: none. */
+er_cell *er_task_nested(er_task *task);
 void er_task_free(er_cell *cell);
 
 /* Around its function: the thread has the task's log fields; what the function puts in their place is the thread's until it returns. */

@@ -30,7 +30,9 @@ static const er_cell_kind sequel_kind = { .cancel = er_task_tell,
                                           .run = run_sequel,
                                           .input = er_task_input,
                                           .label = er_task_label,
-                                          .needs = er_task_needs };
+                                          .needs = er_task_needs,
+                                          .what = "then",
+                                          .describe = er_task_describe };
 
 static void input_ended(er_waiter *waiter)
 {

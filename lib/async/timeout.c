@@ -14,6 +14,7 @@ typedef struct limit {
     er_cell *input;
     er_waiter waiter;
     er_timer timer;
+    int64_t at_ns; /* the timer's time */
 } limit;
 
 static void limited_ended(er_waiter *waiter)
@@ -60,7 +61,26 @@ static void limit_passed(er_timer *timer)
 }
 
 static void free_limit(er_cell *cell) { er_cell_bury(cell); }
-static const er_cell_kind limit_kind = { .cancel = cancel_limit, .free = free_limit };
+
+static void describe_limited(er_cell *cell, er_cell **link, er_description *d)
+{
+    er_cell *f = er_cell_linked(cell, link);
+    if (!f) return;
+    er_describe_input(d, "waits for", f);
+    er_cell_release(f);
+}
+
+static void describe_limit(er_cell *cell, er_description *d)
+{
+    limit *l = er_of(cell, limit, cell);
+    int64_t left = er_ms_until(er_pool_now(cell->pool), l->at_ns);
+    describe_limited(cell, &l->input, d);
+    er_describe(d, "%sfor %lld ms at most", *d->state ? ", " : "", (long long)left);
+}
+
+static const er_cell_kind limit_kind = {
+    .cancel = cancel_limit, .free = free_limit, .what = "timeout", .describe = describe_limit
+};
 
 errand_future *errand_timeout(errand_future *f, int64_t ms)
 {
@@ -76,6 +96,8 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
     l->input = f;
     l->waiter.fn = limited_ended;
     l->timer = (er_timer){ .fn = limit_passed };
+    l->at_ns = at;
+    er_cell_list(&l->cell, __builtin_return_address(0));
     er_cell_keep(&l->cell); /* the timer's */
     er_cell_keep(&l->cell); /* the waiter's */
     int error = ms ? er_timer_arm(f->pool, &l->timer, at) : 0;
@@ -114,7 +136,14 @@ static bool input_of_shield(er_cell *cell, size_t i, er_cell **input)
     return er_cell_input_of(cell, &er_of(cell, shield, cell)->input, i, input);
 }
 
-static const er_cell_kind shield_kind = { .free = free_shield, .input = input_of_shield };
+static void describe_shield(er_cell *cell, er_description *d)
+{
+    describe_limited(cell, &er_of(cell, shield, cell)->input, d);
+}
+
+static const er_cell_kind shield_kind = {
+    .free = free_shield, .input = input_of_shield, .what = "shield", .describe = describe_shield
+};
 
 errand_future *errand_shield(errand_future *f)
 {
@@ -131,6 +160,7 @@ errand_future *errand_shield(errand_future *f)
     er_cell_init(&s->cell, &shield_kind, f->pool);
     s->input = f;
     s->waiter.fn = shielded_ended;
+    er_cell_list(&s->cell, __builtin_return_address(0));
     er_cell_keep(&s->cell);
     if (!er_cell_watch(f, &s->waiter)) shielded_ended(&s->waiter);
     return &s->cell;

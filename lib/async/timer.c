@@ -160,6 +160,26 @@ size_t er_timers_asleep(er_timers *t)
     return n;
 }
 
+typedef struct each {
+    void (*fn)(er_timer *timer, void *arg);
+    void *arg;
+} each;
+
+static void each_node(er_wheel_node *node, void *arg)
+{
+    const each *e = arg;
+    e->fn(er_of(node, er_timer, node), e->arg);
+}
+
+void er_timers_each(er_timers *t, void (*fn)(er_timer *timer, void *arg), void *arg)
+{
+    each e = { fn, arg };
+    er_lock_take(&t->lock);
+    er_wheel_each(&t->wheel, each_node, &e);
+    er_list_each(n, &t->due) fn(er_of(n, er_timer, node.node), arg);
+    er_lock_give(&t->lock);
+}
+
 /* The wheel rounds up to its ticks; on a test's clock it is turned one further, and each one's own time decides. */
 void er_timers_tick(er_timers *t)
 {

@@ -27,6 +27,8 @@ ER_SHARED bool er_timer_disarm(errand_pool *pool, er_timer *timer);
 typedef struct er_timers er_timers;
 er_timers *er_timers_new(errand_pool *pool, void (*awake)(errand_pool *)); /* awake: nothing sleeps any more */
 size_t     er_timers_asleep(er_timers *timers);
+/* Calls fn for all that are armed, under the timers' lock. */
+void       er_timers_each(er_timers *timers, void (*fn)(er_timer *timer, void *arg), void *arg);
 void       er_timers_tick(er_timers *timers);  /* calls what is due, on this thread */
 void       er_timers_shut(er_timers *timers);  /* no more; calls all that is armed, on this thread */
 void       er_timers_close(er_timers *timers); /* after shut: ends the thread */

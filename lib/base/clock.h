@@ -10,7 +10,7 @@
 ER_SHARED int64_t er_now_ns(void);
 
 /* The same a few milliseconds behind, at a fifth of the price: for stamps. */
-int64_t er_coarse_ns(void);
+ER_SHARED int64_t er_coarse_ns(void);
 
 /* The wall clock in nanoseconds since 1970, and broken down for people: "2026-11-22 14:03:07.120" (local time). */
 int64_t er_wall_ns(void);

@@ -155,3 +155,13 @@ int64_t er_wheel_next_ns(const er_wheel *w)
     int64_t ns;
     return tick < 0 || __builtin_mul_overflow(tick, INT64_C(1) << ER_WHEEL_SHIFT, &ns) ? INT64_MAX : ns;
 }
+
+void er_wheel_each(er_wheel *w, void (*fn)(er_wheel_node *node, void *arg), void *arg)
+{
+    for (int l = 0; l < ER_WHEEL_LEVELS; l++) {
+        for (int s = next_busy(w, l, 0); s >= 0; s = s + 1 < ER_WHEEL_SLOTS ? next_busy(w, l, (unsigned)s + 1) : -1) {
+            er_list_each(n, &w->slots[l][s]) fn(er_of(n, er_wheel_node, node), arg);
+        }
+    }
+    er_list_each(n, &w->far) fn(er_of(n, er_wheel_node, node), arg);
+}

@@ -36,5 +36,7 @@ void er_wheel_remove(er_wheel *wheel, er_wheel_node *node); /* must be listed, h
 void er_wheel_advance(er_wheel *wheel, int64_t now_ns, er_list *due);
 /* A time before which nothing is due and at which it is worth advancing; INT64_MAX: nothing is armed. */
 int64_t er_wheel_next_ns(const er_wheel *wheel);
+/* Calls fn for all that are armed. */
+void er_wheel_each(er_wheel *wheel, void (*fn)(er_wheel_node *node, void *arg), void *arg);
 
 #endif

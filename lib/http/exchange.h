@@ -27,6 +27,13 @@ typedef enum er_seat { /* where it is on its lane; under the lane's lock */
     ER_SEAT_LEFT
 } er_seat;
 
+typedef enum er_progress { /* how far this hop has come on its lane */
+    ER_PROGRESS_NONE,
+    ER_PROGRESS_CONNECTS, /* curl has it */
+    ER_PROGRESS_SENT,
+    ER_PROGRESS_ANSWERED
+} er_progress;
+
 typedef enum er_limit { /* which of its times is over */
     ER_LIMIT_NONE,
     ER_LIMIT_TOTAL,
@@ -73,6 +80,8 @@ typedef struct er_exchange {
     int64_t         clock_ns; /* er_now_ns when it began: beside curl's times */
     void          (*over)(struct er_exchange *x, errand_result r); /* told once, by whoever owns it then */
     void          (*let_go)(errand_http *http); /* its last touch */
+    er_live         live;     /* until it is over */
+    uint32_t        progress; /* er_progress: atomic, for the dump */
 
     er_node         in_session; /* session's lock, with the next six */
     er_place        place;

@@ -79,6 +79,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     if (!x->sent) tell_sent(x);
     x->sent = true;
     x->answered = false;
+    er_store_relaxed(&x->progress, ER_PROGRESS_SENT); /* relaxed, as below: what a dump sees may be a moment old */
     begin_gap(x);
     return CURL_PREREQFUNC_OK;
 }
@@ -161,6 +162,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     heard(x);
     if (!x->told_first) tell(x, ERRAND_STAGE_FIRST_BYTE);
     x->told_first = true;
+    er_store_relaxed(&x->progress, ER_PROGRESS_ANSWERED);
     bool before = x->response->headers_ended;
     x->broken = er_response_line(x->response, at, one * size);
     if (x->broken) return 0;
@@ -443,6 +445,7 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     x->rounds = 0;
     x->broken = 0; /* perhaps by the body of a redirect */
     x->header_bytes = 0;
+    er_store_relaxed(&x->progress, ER_PROGRESS_CONNECTS);
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
     if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */

@@ -23,15 +23,16 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
     return f;
 }
 
-static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request)
+static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request, const void *site)
 {
-    if (i == http->n_middleware) return er_request_send(http, request);
+    if (i == http->n_middleware) return er_request_send(http, request, site);
     const errand_middleware *m = &http->nexts[i].middleware;
     errand_future *f = m->fn(request, &http->nexts[i + 1], m->arg);
     return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u gave no future", i));
 }
 
-static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size)
+static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size,
+                                const void *site)
 {
     errand_request ours;
     int error = er_options(&ours, sizeof ours, given, size);
@@ -41,23 +42,23 @@ static errand_future *send_from(errand_http *http, unsigned i, const errand_requ
     if (error) {
         return refuse(http, &ours, errand_failf(error, "the request has fields that this library does not know"));
     }
-    return go_on(http, i, &ours);
+    return go_on(http, i, &ours, site);
 }
 
 errand_future *errand_send_sized(errand_http *http, const errand_request *given, size_t size)
 {
-    return send_from(http, 0, given, size);
+    return send_from(http, 0, given, size, __builtin_return_address(0));
 }
 
 errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *given, size_t size)
 {
-    return send_from(next ? next->http : NULL, next ? next->i : 0, given, size);
+    return send_from(next ? next->http : NULL, next ? next->i : 0, given, size, __builtin_return_address(0));
 }
 
 errand_future *errand_get(errand_http *http, const char *url)
 {
     errand_request request = { .url = url };
-    return errand_send(http, &request);
+    return send_from(http, 0, &request, sizeof request, __builtin_return_address(0));
 }
 
 errand_future *errand_post_json(errand_http *http, const char *url, struct json_object *body)
@@ -69,7 +70,7 @@ errand_future *errand_post_json(errand_http *http, const char *url, struct json_
         request.body = (errand_bytes){ "null", 4 };
         request.headers = json;
     }
-    return errand_send(http, &request);
+    return send_from(http, 0, &request, sizeof request, __builtin_return_address(0));
 }
 
 int er_middleware_make(errand_http *http, const errand_middleware *given)

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "async/current.h"
+#include "async/promise.h"
 #include "async/service.h"
 #include "http/classify.h"
 
@@ -39,6 +40,7 @@ typedef struct perform {
     unsigned told;  /* an errand_reason; set once */
     errand_http *http;
     errand_promise *promise;
+    er_live live;
     CURL *easy;
     errand_free_fn *free;
     er_timer timer;
@@ -139,6 +141,7 @@ static errand_result ended(const perform *p, CURLcode code)
 static void over(perform *p, errand_result r)
 {
     errand_http *http = p->http;
+    er_live_remove(http->pool, &p->live);
     if (p->timed && er_timer_disarm(http->pool, &p->timer)) drop(p);
     er_lock_take(&http->scheduler.lock);
     p->place = ER_PLACE_OVER;
@@ -456,6 +459,36 @@ void er_performers_stop(errand_http *http)
     if (http->performing) stop_idle(http, false);
 }
 
+/* ---- for the dump ---- */
+
+static perform *of_live(er_live *live) { return er_of(live, perform, live); }
+static void release_live(er_live *live) { drop(of_live(live)); }
+static int64_t keep_live(er_live *live)
+{
+    er_add(&of_live(live)->count, 1);
+    return 0;
+}
+
+static void describe_perform(er_live *live, er_description *d)
+{
+    perform *p = of_live(live);
+    er_lock_take(&p->http->scheduler.lock);
+    er_place place = p->place;
+    size_t waiting = place == ER_PLACE_LINE ? p->turn.route->waiting : 0;
+    bool begun = p->by && p->by->begun;
+    er_lock_give(&p->http->scheduler.lock);
+    if (place == ER_PLACE_OVER) return;
+    d->what = "transfer";
+    d->name = "a handle of the caller's";
+    d->told = (errand_reason)er_load(&p->told);
+    d->since_ns = er_coarse_ns() - (er_pool_now(p->http->pool) - p->began_ns);
+    if (place == ER_PLACE_NEW) er_describe(d, "begins");
+    else if (place == ER_PLACE_LINE) er_describe(d, "in line with %zu, waits for a connection", waiting);
+    else er_describe(d, begun ? "curl has it, on a thread of its own" : "waits for a thread");
+}
+
+static const er_live_kind perform_kind = { .keep = keep_live, .describe = describe_perform, .release = release_live };
+
 /* ---- the public side ---- */
 
 errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free)
@@ -463,7 +496,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     if (!http || !easy) return er_failed(NULL, errand_failf(EINVAL, http ? "easy is NULL" : "session is NULL"));
     if (er_pool_dead(http->pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
     errand_future *f;
-    errand_promise *promise = errand_promise_new(http->pool, &f);
+    errand_promise *promise = er_promise_new(http->pool, &f);
     perform *p = promise ? er_alloc_zero(sizeof *p) : NULL;
     if (!p) {
         errand_result r = { ENOMEM, easy, free, easy, NULL };
@@ -479,6 +512,8 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     p->free = free;
     p->began_ns = er_pool_now(http->pool);
     er_add(&http->exchanges, 1);
+    p->live = (er_live){ .kind = &perform_kind, .site = __builtin_return_address(0) };
+    er_live_add(http->pool, &p->live);
     errand_promise_on_cancel(promise, on_cancel, p);
     int64_t left = errand_time_left(), total = http->defaults.total_ms;
     int64_t at_ns = er_deadline(p->began_ns, left < total ? left : total);

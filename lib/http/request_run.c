@@ -12,6 +12,7 @@
 #include "http/transfer.h"
 
 #include "base/atomic.h"
+#include "async/current.h"
 #include "async/submit.h"
 #include "policy/run.h"
 
@@ -34,7 +35,8 @@ static void drop_run(run *r)
 static errand_result attempt(void *arg)
 {
     run *r = arg;
-    return errand_later(er_transfer_start(r->http, r->request, true));
+    const er_task *here = er_task_here();
+    return errand_later(er_transfer_start(r->http, r->request, true, here ? here->site : NULL));
 }
 
 static void end_run(void *arg)
@@ -85,7 +87,7 @@ static unsigned guard(const er_request *request, const errand_policy *policy)
     return harmless && !request->content.fn ? 0 : ER_ALONE; /* body_fn is never called twice at a time */
 }
 
-static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy)
+static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy, const void *site)
 {
     run *r = er_alloc(sizeof *r);
     if (!r) return failed(http->pool, errand_fail(ENOMEM));
@@ -99,7 +101,7 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     *r = (run){ .count = 2, .http = http, .request = request };
     const char *host = strstr(request->origin.key, "://") + 3; /* and port: what the policy's limits go by */
     errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
-    errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy));
+    errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy), site);
     errand_canceller *stop = errand_canceller_of(f);
     er_lock_take(&http->scheduler.lock);
     if (!r->ended) {
@@ -120,7 +122,7 @@ static errand_result refusal(int error, const er_bytes *why)
     return why && why->at && !why->error ? errand_failf(error, "%s", why->at) : errand_fail(error);
 }
 
-errand_future *er_request_send(errand_http *http, const errand_request *given)
+errand_future *er_request_send(errand_http *http, const errand_request *given, const void *site)
 {
     er_bytes why = { 0 };
     er_request *request = NULL;
@@ -132,7 +134,7 @@ errand_future *er_request_send(errand_http *http, const errand_request *given)
     }
     er_session_hold(http); /* pump may still be busy for others when ours is long over */
     const errand_policy *policy = given->policy ? given->policy : http->policy;
-    errand_future *f = policy ? start_run(http, request, policy) : er_transfer_start(http, request, false);
+    errand_future *f = policy ? start_run(http, request, policy, site) : er_transfer_start(http, request, false, site);
     er_request_drop(request);
     er_session_let_go(http);
     return f;

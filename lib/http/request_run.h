@@ -5,7 +5,7 @@
 #include "http/session.h"
 
 /* What errand_send does when no middleware is left: checks, copies, sends. *given is whole, the session alive. */
-errand_future *er_request_send(errand_http *http, const errand_request *given);
+errand_future *er_request_send(errand_http *http, const errand_request *given, const void *site);
 
 /* ERRAND_BY_SHUTDOWN to all runs, also those that sleep. */
 void er_request_runs_cancel(errand_http *http);

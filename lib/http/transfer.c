@@ -10,11 +10,13 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "log/producer.h"
+#include "async/promise.h"
 #include "http/outcome.h"
 #include "http/stage.h"
 #include "http/dispatch.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- the end of an exchange ---- */
 
@@ -41,6 +43,7 @@ static void tell_end(const er_exchange *x, const errand_result *r)
 static void over(er_exchange *x, errand_result r)
 {
     errand_http *http = x->http;
+    er_live_remove(x->pool, &x->live);
     er_lock_take(&http->scheduler.lock);
     x->place = ER_PLACE_OVER;
     if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
@@ -177,6 +180,7 @@ void er_transfer_again(er_exchange *x, er_origin *origin)
     er_found *found = x->found;
     int64_t now = er_pool_now(http->pool);
     x->seated_ns = x->redial_ns = 0;
+    er_store_relaxed(&x->progress, ER_PROGRESS_NONE);
     x->sent = false;
     x->asked_ns = now;
     er_exchange_rearm(x);
@@ -241,12 +245,78 @@ static void finished(er_valve *valve, int error)
     over(x, x->result);
 }
 
+/* ---- for the dump ---- */
+
+static er_exchange *of_live(er_live *live) { return er_of(live, er_exchange, live); }
+static void release_live(er_live *live) { er_exchange_drop(of_live(live)); }
+static int64_t keep_live(er_live *live)
+{
+    er_exchange_keep(of_live(live));
+    return of_live(live)->clock_ns;
+}
+
+typedef struct shown { /* as it was under the session's lock */
+    er_place place;
+    bool looking;
+    unsigned lane;
+    size_t waiting;
+    char to[128]; /* its route, perhaps cut */
+} shown;
+
+static shown look_at(er_exchange *x)
+{
+    shown s = { .looking = false };
+    er_lock_take(&x->http->scheduler.lock);
+    const er_route *route = x->turn.route;
+    s.place = x->place;
+    if (s.place == ER_PLACE_LANE) s.lane = x->lane->berth.index;
+    if (s.place == ER_PLACE_LINE) {
+        s.looking = route->looking;
+        s.waiting = route->waiting;
+    }
+    if (route && (s.place == ER_PLACE_LINE || s.place == ER_PLACE_LANE)) {
+        size_t size = strlen(route->key);
+        memcpy(s.to, route->key, size < sizeof s.to ? size : sizeof s.to - 1);
+    }
+    er_lock_give(&x->http->scheduler.lock);
+    return s;
+}
+
+static void describe_transfer(er_live *live, er_description *d)
+{
+    static const char *const steps[] = { [ER_PROGRESS_NONE] = "waits for the lane's thread to connect to",
+                                         [ER_PROGRESS_CONNECTS] = "connects to",
+                                         [ER_PROGRESS_SENT] = "has been sent, waits for the reply of",
+                                         [ER_PROGRESS_ANSWERED] = "reads the reply of" };
+    er_exchange *x = of_live(live);
+    shown s = look_at(x);
+    if (s.place == ER_PLACE_OVER) return;
+    d->what = "transfer";
+    d->told = er_exchange_told(x);
+    d->name = "request";
+    char *label = er_request_label(x->request);
+    if (label) {
+        size_t size = strlen(label), most = sizeof d->own - 1;
+        memcpy(d->own, label, size < most ? size : most);
+        d->name = d->own;
+        er_free(label);
+    }
+    if (s.place == ER_PLACE_NEW) er_describe(d, "begins");
+    else if (s.place == ER_PLACE_REST) er_describe(d, "its body is being completed");
+    else if (s.place == ER_PLACE_LANE)
+        er_describe(d, "on lane %u, %s %s", s.lane, steps[er_load_relaxed(&x->progress)], s.to);
+    else if (s.looking) er_describe(d, "in line with %zu, waits for the addresses of %s", s.waiting, s.to);
+    else er_describe(d, "in line with %zu, waits for a connection to %s", s.waiting, s.to);
+}
+
+static const er_live_kind transfer_kind = { .keep = keep_live, .describe = describe_transfer, .release = release_live };
+
 /* ---- the beginning ---- */
 
-errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run)
+errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run, const void *site)
 {
     errand_future *f;
-    errand_promise *promise = errand_promise_new(http->pool, &f);
+    errand_promise *promise = er_promise_new(http->pool, &f);
     if (!promise) return f;
     er_exchange *x = er_exchange_new(request, http->pool);
     if (!x) {
@@ -264,6 +334,8 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     x->number = er_stages_number(http->defaults.stages);
     if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
     er_add(&http->exchanges, 1);
+    x->live = (er_live){ .kind = &transfer_kind, .site = site };
+    er_live_add(http->pool, &x->live);
     errand_promise_on_cancel(promise, on_cancel, x);
     int error = arm(x);
     if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */

@@ -27,6 +27,7 @@
 #include "async/cell.h"
 #include "async/current.h"
 #include "async/job.h"
+#include "async/promise.h"
 #include "async/service.h"
 
 #include <errand/batch.h>
@@ -36,12 +37,15 @@
 
 typedef struct batch {
     er_service pump;
+    er_live live;
+    uint32_t count; /* itself, and dumps that look at it */
     errand_pool *pool;
     errand_promise *promise;
     errand_batch_next_fn *next;
     errand_batch_work_fn *work;
     errand_batch_each_fn *each;
     void *arg;
+    int64_t began_ns;
     size_t concurrency, window, window_bytes;
     errand_batch_size_fn *size_of; /* NULL: bytes do not count */
     bool ordered;
@@ -72,16 +76,50 @@ typedef struct item {
     bool ended;
 } item;
 
+static void drop_batch(batch *b)
+{
+    if (er_sub(&b->count, 1) == 1) er_free(b);
+}
+
 static void finish(batch *b)
 {
+    er_live_remove(b->pool, &b->live);
     errand_result r = { 0 };
     if (b->reason != ERRAND_BY_NONE) r = er_fail_by(b->error, b->reason);
     else r.error = b->error;
     r.value = r.owner = b->tally;
     r.free = er_free;
     errand_promise_resolve(b->promise, r); /* the hook is not running any more after this */
-    er_free(b);
+    drop_batch(b);
 }
+
+/* ---- for the dump ---- */
+
+static batch *batch_of(er_live *live) { return er_of(live, batch, live); }
+static void release_batch(er_live *live) { drop_batch(batch_of(live)); }
+static int64_t keep_batch(er_live *live)
+{
+    er_add(&batch_of(live)->count, 1);
+    return batch_of(live)->began_ns;
+}
+
+static void describe_batch(er_live *live, er_description *d)
+{
+    batch *b = batch_of(live);
+    er_lock_take(&b->lock);
+    size_t in_flight = b->in_flight, held = b->held;
+    bool stopping = b->stopping, parked = b->parked, over = !b->users && !b->held;
+    errand_reason reason = b->reason;
+    er_lock_give(&b->lock);
+    if (over) return;
+    d->what = "batch";
+    d->told = reason;
+    er_describe(d, "%zu in flight, %zu not handed over", in_flight, held);
+    if (stopping) er_describe(d, ", takes no more");
+    else if (parked) er_describe(d, ", waits for room");
+}
+
+static const er_live_kind batch_kind = { .keep = keep_batch, .describe = describe_batch, .release = release_batch };
 
 static void leave(batch *b) /* one user less */
 {
@@ -256,7 +294,7 @@ static void begin(batch *b, item *it, void *thing)
         end_item(it, er_fail_by(ECANCELED, reason));
     } else {
         errand_future *start;
-        errand_promise *gate = errand_promise_new(b->pool, &start);
+        errand_promise *gate = er_promise_new(b->pool, &start);
         errand_future *future = errand_then(errand_then(start, work_on, it), ended, it);
         er_lock_take(&b->lock);
         it->future = future;
@@ -313,7 +351,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     batch *b = er_alloc_zero(sizeof *b);
     errand_batch_tally *tally = er_alloc_zero(sizeof *tally);
     errand_future *future = NULL;
-    errand_promise *promise = b && tally ? errand_promise_new(pool, &future) : NULL;
+    errand_promise *promise = b && tally ? er_promise_new(pool, &future) : NULL;
     if (!promise) {
         er_free(b);
         er_free(tally);
@@ -323,8 +361,11 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     if (!window) window = concurrency < 64 ? 256 : 4 * concurrency;
     *b = (batch){
         .pump = { .name = "batch", .run = pump_run, .stop = pump_stop, .gone = pump_gone },
+        .live = { .kind = &batch_kind, .site = __builtin_return_address(0) },
+        .count = 1,
         .pool = pool,
         .promise = promise,
+        .began_ns = er_coarse_ns(),
         .next = next,
         .work = work,
         .each = each,
@@ -340,6 +381,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     er_list_init(&b->flight);
     er_list_init(&b->ended);
     er_list_init(&b->order);
+    er_live_add(pool, &b->live);
     errand_promise_on_cancel(promise, cancelled, b);
     error = er_service_start(pool, &b->pump);
     if (error) { /* nobody else has heard of it yet */

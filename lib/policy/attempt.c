@@ -62,7 +62,7 @@ static int get_permit(er_attempt *a)
     a->place.waiter.fn = granted;
     a->place.n = 1;
     a->place.name = c->name ? c->name : policy_of(a)->how.name;
-    a->place.site = a->run->idle.site;
+    a->place.site = a->run->live.site;
     er_cell_keep(&a->run->cell);
     int error = er_sem_enter(sem, er_retry_key(c), &a->place);
     if (error != EINPROGRESS) er_cell_release(&a->run->cell);
@@ -83,7 +83,7 @@ static void input_ended(er_waiter *waiter) { called_back(er_of(waiter, er_attemp
 
 void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
 {
-    a->stage = stage;
+    er_store_relaxed(&a->stage, stage); /* relaxed, as below: what a dump sees may be a moment old */
     er_cell_link(&a->run->cell, &a->input, input);
     a->waiter.fn = input_ended;
     er_cell_keep(&a->run->cell);
@@ -148,7 +148,7 @@ static void submit(er_attempt *a)
     else er_budget_began(run->retry.budget); /* as a hedge it has */
     bool urgent = run->urgent;
     run->urgent = true;
-    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->idle.site };
+    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site };
     if (own < whole) {
         terms.deadline_ns = own;
         terms.late = ERRAND_BY_ATTEMPT;
@@ -163,13 +163,13 @@ er_step er_attempt_go(er_attempt *a, errand_result *r)
     int error = 0;
     if (a->stage == ER_ASKS) {
         error = er_retry_ask_breaker(&a->run->retry, &a->call);
-        a->stage = ER_TURN;
+        er_store_relaxed(&a->stage, ER_TURN);
         if (!error) error = get_turn(a);
         if (error == EINPROGRESS) return ER_STEP_WAITS;
         if (error) return refused(a, error, r);
     }
     if (a->stage == ER_TURN) {
-        a->stage = ER_PERMIT;
+        er_store_relaxed(&a->stage, ER_PERMIT);
         error = get_permit(a);
         if (error == EINPROGRESS) return ER_STEP_WAITS;
         if (error) return refused(a, error, r);

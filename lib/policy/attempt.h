@@ -12,12 +12,13 @@ typedef struct er_running {
     void (*fn)(void);
     er_retry retry;
     int64_t begin_by_ns; /* the first attempt; then: until when it sleeps */
-    er_idle idle;        /* while it sleeps; its site is where the run was begun */
+    er_live live;        /* until its cell ends; its site is where the run was begun */
     bool into;           /* fn is an errand_into_fn */
     bool urgent;         /* its next task is not held up by a full queue */
 
     uint8_t stage;
-    bool ended, armed, no_hedge;
+    bool ended, asleep; /* written under the cell's lock bit, for the dump: begin_by_ns and retry.number stay while it is asleep */
+    bool armed, no_hedge;
     bool failed; /* at its end: before a fallback */
     uint32_t events; /* atomic */
     errand_free_fn *free_arg;
@@ -34,7 +35,7 @@ typedef enum er_hook { ER_HOOK_TO_COME, ER_HOOK_CALLED, ER_HOOK_RETURNED, ER_HOO
 /* One attempt, from asking its limits until its function has returned and it has been judged. Also what calls the user's code at the
  * end of a run (ER_LAST). The driver's, but for signal. */
 typedef struct er_attempt {
-    struct er_attempt *next; /* these two under the run's cell's lock bit, to be looked at by who searches circles */
+    struct er_attempt *next; /* these two under the run's cell's lock bit, for who searches circles or dumps */
     er_cell *input;
     er_running *run;
     er_waiter waiter;
@@ -47,7 +48,7 @@ typedef struct er_attempt {
     bool left;     /* the run has ended without it */
     uint32_t hook; /* er_hook: atomic; by who calls it, LATE by the driver */
     unsigned number;
-    er_attempt_stage stage;
+    uint32_t stage;  /* er_attempt_stage: atomic, for the dump */
     uint32_t signal; /* a limit or the input has called back: atomic; error says what */
     int error;
     er_call_lease call; /* from here on only if the policy has limits */

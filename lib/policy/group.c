@@ -341,7 +341,7 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
     if (!g || !r || ms < 0) return EINVAL;
     if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
     int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->cell.pool), ms);
-    er_watcher w = { .wait.input = ms == ERRAND_FOREVER ? &g->cell : NULL };
+    er_watcher w = { .wait = { .input = ms == ERRAND_FOREVER ? &g->cell : NULL, .about = &g->cell } };
     member *m = NULL;
     int error = 0;
     er_lock_take(&g->lock);
@@ -422,9 +422,32 @@ static bool input_of_next(er_cell *cell, size_t i, er_cell **input)
 }
 
 static void free_group(er_cell *cell) { er_free(er_of(cell, errand_group, cell)); }
-static const er_cell_kind group_kind = { .free = free_group, .input = input_of_next, .any = true };
 
-static const er_cell_kind join_kind = { .cancel = cancel_join, .free = free_join, .input = input_of_join };
+static void describe_members(errand_group *g, er_description *d)
+{
+    size_t held = 0;
+    er_lock_take(&g->lock);
+    size_t n = g->n, unended = g->unended;
+    errand_reason told = g->told;
+    bool full = g->full;
+    for (er_node *at = g->held.head.next; at != &g->held.head && held < LOOKED_AT; at = at->next) held++;
+    er_lock_give(&g->lock);
+    if (!d->told) d->told = told;
+    er_describe(d, "%zu of %zu members have not ended", unended, n);
+    if (held) er_describe(d, ", %zu%s of them held", held, held == LOOKED_AT ? " or more" : "");
+    if (!full) er_describe(d, ", may take more");
+}
+
+static void describe_group(er_cell *cell, er_description *d) { describe_members(er_of(cell, errand_group, cell), d); }
+static void describe_join(er_cell *cell, er_description *d) { describe_members(er_of(cell, joint, cell)->group, d); }
+
+static const er_cell_kind group_kind = {
+    .free = free_group, .input = input_of_next, .any = true, .what = "group", .describe = describe_group
+};
+
+static const er_cell_kind join_kind = {
+    .cancel = cancel_join, .free = free_join, .input = input_of_join, .what = "join", .describe = describe_join
+};
 
 errand_future *errand_group_join(errand_group *g)
 {
@@ -449,6 +472,7 @@ errand_future *errand_group_join(errand_group *g)
     j->group = g;
     er_cell_keep(&g->cell);
     er_cell_keep(&j->cell);
+    er_cell_list(&j->cell, __builtin_return_address(0));
     er_lock_take(&g->lock);
     g->join = j;
     joint *over = take_join(g);
@@ -468,7 +492,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
 
     errand_frame frame; /* closing is clean-up: it is not cut short by a cancel of the calling task */
     errand_enter(&frame, within_ms, true);
-    er_watcher w = { .wait.input = NULL };
+    er_watcher w = { .wait.about = &g->cell };
     er_list left;
     er_lock_take(&g->lock);
     er_list_push(&g->watchers, &w.node);
@@ -494,6 +518,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
         er_pool_unheard(g->cell.pool, &m->result, m->task.name, m->site);
         free_member(m);
     }
+    er_cell_unlist(&g->cell);
     er_cell_release(&g->cell);
     return error;
 }
@@ -514,5 +539,6 @@ errand_group *errand_group_new_sized(errand_pool *pool, const errand_group_opts 
     g->how = o;
     er_list *lists[] = { &g->members, &g->held, &g->ended, &g->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
+    er_cell_list(&g->cell, __builtin_return_address(0));
     return g;
 }

@@ -64,6 +64,14 @@ void er_keyed_leave(er_keyed *keyed)
     free_chain(forgotten);
 }
 
+void er_keyed_describe(const er_member *member, er_description *d)
+{
+    if (!member->key) return;
+    size_t size = strlen(member->key), most = sizeof d->own - 1;
+    memcpy(d->own, member->key, size < most ? size : most); /* the rest is zero */
+    d->key = d->own;
+}
+
 er_member *er_keyed_next(er_keyed *keyed, er_member *member)
 {
     if (!member) return keyed->plain;

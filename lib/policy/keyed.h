@@ -49,6 +49,9 @@ int er_keyed_find(er_keyed *keyed, const char *key, er_member **member);
 /* Gives the lock. */
 void er_keyed_leave(er_keyed *keyed);
 
+/* Its key as the description's, in a copy: under the lock. */
+void er_keyed_describe(const er_member *member, er_description *d);
+
 /* All members, the NULL key's first; under the lock. NULL: past the end. */
 er_member *er_keyed_next(er_keyed *keyed, er_member *member);
 

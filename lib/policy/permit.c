@@ -54,7 +54,17 @@ static void cancel_permit(er_cell *cell, errand_reason reason)
 }
 
 static void free_permit(er_cell *cell) { less_life(er_of(cell, errand_permit, cell)); }
-static const er_cell_kind permit_kind = { .cancel = cancel_permit, .free = free_permit };
+
+static void describe_permit(er_cell *cell, er_description *d)
+{
+    errand_permit *p = er_of(cell, errand_permit, cell);
+    d->name = p->place.name;
+    er_sem_describe(p->sem, &p->place, d);
+}
+
+static const er_cell_kind permit_kind = {
+    .cancel = cancel_permit, .free = free_permit, .what = "permit", .describe = describe_permit
+};
 
 static errand_future *acquire(errand_sem *sem, const char *key, unsigned n, const void *site)
 {
@@ -69,6 +79,7 @@ static errand_future *acquire(errand_sem *sem, const char *key, unsigned n, cons
     p->sem = er_sem_keep(sem);
     p->lives = 1;
     er_cell_keep(&p->cell); /* the line's */
+    er_cell_list(&p->cell, site);
     int error = er_sem_enter(sem, key, &p->place);
     if (error == EINPROGRESS) return &p->cell;
     p->place.error = error;

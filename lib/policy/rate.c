@@ -239,6 +239,21 @@ bool er_rate_leave(er_turn *turn)
     return m && er_timer_disarm(rate->keyed.pool, &turn->timer);
 }
 
+void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
+{
+    int64_t at = 0;
+    er_lock_take(&rate->keyed.lock);
+    const er_rate_member *m = turn->member;
+    if (m) {
+        at = rounded_up(turn_of(m, turn));
+        er_keyed_describe(&m->base, d);
+    }
+    er_lock_give(&rate->keyed.lock);
+    if (!m) return;
+    er_describe(d, "waits for rate %s, its turn is in %lld ms", rate->name ? rate->name : "(no name)",
+                (long long)er_ms_until(er_pool_now(rate->keyed.pool), at));
+}
+
 /* ---- pausing ---- */
 
 int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)

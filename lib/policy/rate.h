@@ -30,6 +30,9 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
 /* Gives the turn back. True: came will not be called. False: it has been or is being called. */
 bool er_rate_leave(er_turn *turn);
 
+/* Adds which rate it waits for, when its turn is, and the key. Nothing if it does not wait. */
+void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d);
+
 errand_rate *er_rate_keep(errand_rate *rate);
 errand_pool *er_rate_pool(const errand_rate *rate);
 const char  *er_rate_name(const errand_rate *rate);

@@ -87,12 +87,15 @@ static void run_disarm(er_running *r)
 static void conclude(er_running *r)
 {
     bool over = !r->attempts;
+    er_live_remove(r->cell.pool, &r->live);
+    er_cell_lock(&r->cell);
+    r->ended = true; /* a dump looks at the policy no more */
+    er_cell_unlock(&r->cell);
     if (over) {
         r->stage = OVER;
         run_disarm(r);
         free_arg(r);
     }
-    r->ended = true;
     errand_result result = er_cell_take(&r->cell);
     er_retry_end(&r->retry, run_log(r), run_now(r), &result);
     if (over) er_retry_leave(&r->retry);
@@ -142,7 +145,7 @@ static void run_last_ended(er_running *r, errand_result result)
 static void begin_task(er_running *r, er_attempt *a, er_attempt_stage stage, errand_fn *fn)
 {
     errand_task task = { .fn = fn, .arg = a, .name = r->retry.name, .detached = true };
-    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->idle.site };
+    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->live.site };
     er_attempt_watch(a, stage, er_task_submit(r->cell.pool, &task, &terms));
 }
 
@@ -270,31 +273,25 @@ static errand_result run_judge(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-static void tell_sleep(const er_idle *idle, er_bytes *to)
-{
-    const er_running *r = er_of(idle, er_running, idle);
-    const char *key = er_retry_key(&r->retry), *name = r->retry.name ? r->retry.name : r->retry.policy->how.name;
-    er_bytes_format(to, "  %s: asleep after attempt %u, again in %.3f s, begun %.3f s ago%s%s",
-                    name ? name : "(no name)", r->retry.number, (double)(r->begin_by_ns - run_now(r)) / 1e9,
-                    (double)(run_now(r) - r->retry.began_ns) / 1e9, key ? ", key " : "", key ? key : "");
-}
-
 static void fall_asleep(er_running *r, int64_t ms)
 {
+    int64_t until = er_deadline(run_now(r), ms);
     r->stage = SLEEPING;
     r->retry.idle_ms = er_ms_sum(r->retry.idle_ms, ms);
-    r->begin_by_ns = er_deadline(run_now(r), ms);
-    if (r->begin_by_ns == INT64_MAX) r->begin_by_ns--; /* a timer all the same: for shutting down */
-    r->idle.tell = tell_sleep;
-    er_runq_idle(r->cell.pool, &r->idle);
+    er_cell_lock(&r->cell);
+    r->begin_by_ns = until < INT64_MAX ? until : INT64_MAX - 1; /* a timer all the same: for shutting down */
+    r->asleep = true;
+    er_cell_unlock(&r->cell);
     er_policy_count(&r->retry.policy->retries);
     er_add_relaxed(&r->retry.policy->asleep, 1); /* relaxed: a figure */
 }
 
 static void run_wake_up(er_running *r)
 {
-    er_runq_idle_not(r->cell.pool, &r->idle);
+    er_cell_lock(&r->cell);
+    r->asleep = false;
     r->begin_by_ns = INT64_MAX;
+    er_cell_unlock(&r->cell);
     er_add_relaxed(&r->retry.policy->asleep, -1);
 }
 
@@ -565,7 +562,104 @@ static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
     return known && i < n;
 }
 
-static const er_cell_kind run_kind = { .cancel = cancel_run, .free = free_run, .input = input_of_run, .any = true };
+static const er_cell_kind run_kind = {
+    .cancel = cancel_run, .free = free_run, .input = input_of_run, .any = true, .what = "run"
+};
+
+/* ---- for the dump ---- */
+
+#define SHOWN 4 /* attempts */
+
+typedef struct shown { /* of a run, as it was under its lock bit */
+    bool ended, asleep;
+    unsigned number;
+    int64_t begin_by_ns;
+    const char *name, *sem, *rate; /* literals */
+    size_t n;
+    struct {
+        unsigned number;
+        uint32_t stage;
+    } attempts[SHOWN];
+} shown;
+
+static shown look_at(er_running *r)
+{
+    shown s = { .name = r->retry.name };
+    er_cell_lock(&r->cell);
+    s.ended = r->ended;
+    s.asleep = r->asleep;
+    if (s.asleep) {
+        s.number = r->retry.number;
+        s.begin_by_ns = r->begin_by_ns;
+    }
+    if (!s.ended) {
+        const errand_policy_opts *how = &r->retry.policy->how;
+        if (!s.name) s.name = how->name;
+        if (how->sem) s.sem = er_sem_name(how->sem);
+        if (how->rate) s.rate = er_rate_name(how->rate);
+    }
+    for (const er_attempt *a = r->attempts; a; a = a->next, s.n++) {
+        if (s.n >= SHOWN) continue;
+        s.attempts[s.n].number = a->number;
+        s.attempts[s.n].stage = er_load_relaxed(&a->stage); /* relaxed: a figure */
+    }
+    er_cell_unlock(&r->cell);
+    return s;
+}
+
+static void describe_attempt(er_description *d, const shown *s, size_t i)
+{
+    unsigned number = s->attempts[i].number;
+    if (i) er_describe(d, ", ");
+    switch (s->attempts[i].stage) {
+    case ER_ASKS:
+        er_describe(d, "attempt %u begins", number);
+        return;
+    case ER_TURN:
+        er_describe(d, "attempt %u waits for rate %s", number, s->rate ? s->rate : "(no name)");
+        return;
+    case ER_PERMIT:
+        er_describe(d, "attempt %u waits for semaphore %s", number, s->sem ? s->sem : "(no name)");
+        return;
+    case ER_RUNS:
+        er_describe(d, "attempt %u is under way", number);
+        return;
+    case ER_JUDGED:
+        er_describe(d, "attempt %u is being judged", number);
+        return;
+    default:
+        er_describe(d, "its policy's last functions are called");
+    }
+}
+
+static er_running *run_of_live(er_live *live) { return er_of(live, er_running, live); }
+static void release_run(er_live *live) { er_cell_release(&run_of_live(live)->cell); }
+static int64_t keep_run(er_live *live)
+{
+    er_cell_keep(&run_of_live(live)->cell);
+    return 0;
+}
+
+static void describe_run(er_live *live, er_description *d)
+{
+    er_running *r = run_of_live(live);
+    shown s = look_at(r);
+    if (s.ended) return;
+    int64_t now = run_now(r);
+    d->what = "run";
+    d->name = s.name;
+    d->key = er_retry_key(&r->retry);
+    d->told = er_cell_told(&r->cell);
+    d->since_ns = er_coarse_ns() - (now - r->retry.began_ns);
+    if (s.asleep)
+        er_describe(d, "asleep after attempt %u, again in %lld ms", s.number,
+                    (long long)er_ms_until(now, s.begin_by_ns));
+    else if (!s.n) er_describe(d, "between two attempts");
+    for (size_t i = 0; i < s.n && i < SHOWN; i++) describe_attempt(d, &s, i);
+    if (s.n > SHOWN) er_describe(d, " and %zu more", s.n - SHOWN);
+}
+
+static const er_live_kind run_live_kind = { .keep = keep_run, .describe = describe_run, .release = release_run };
 
 _Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
 
@@ -624,7 +718,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->into = !task->fn;
     r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     r->free_arg = task->free;
-    r->idle.site = terms->site;
+    r->live = (er_live){ .kind = &run_live_kind, .site = terms->site };
     r->begin_by_ns = INT64_MAX;
     if (task->start_within_ms)
         r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
@@ -634,6 +728,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     /* a queue may hold the caller up: not if he does not queue his task himself */
     r->urgent = terms->urgent || policy->how.rate || policy->how.sem;
     er_cell_keep(&r->cell); /* the driver of the beginning */
+    er_live_add(pool, &r->live);
     post(r, BEGIN);
     er_cell_release(&r->cell);
     return &r->cell;
@@ -676,7 +771,8 @@ errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand
     return run_task(pool, policy, &task, sizeof task, 0, __builtin_return_address(0));
 }
 
-errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task, unsigned how)
+errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task, unsigned how,
+                              const void *site)
 {
-    return run_task(pool, policy, task, sizeof *task, how, __builtin_return_address(0));
+    return run_task(pool, policy, task, sizeof *task, how, site);
 }

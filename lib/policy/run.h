@@ -11,7 +11,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
 
 /* errand_run_task of work that is not to be done beside itself, or only once, whatever the policy says: ER_ALONE, ER_ONCE. */
 ER_SHARED errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task,
-                                        unsigned how);
+                                        unsigned how, const void *site);
 
 /* What the deadline of such a run is to be: the nearest of the policy's, the task's and the calling task's. */
 int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task);

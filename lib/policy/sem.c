@@ -180,6 +180,17 @@ void er_sem_release(errand_sem *sem, er_sem_place *place)
     er_endings_call(t.first);
 }
 
+void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d)
+{
+    er_lock_take(&sem->keyed.lock);
+    bool waits = place->state == WAITING;
+    if (waits) er_keyed_describe(&place->member->base, d);
+    er_lock_give(&sem->keyed.lock);
+    if (waits) er_describe(d, "waits for %u of semaphore %s", place->n, sem->name ? sem->name : "(no name)");
+}
+
+const char *er_sem_name(const errand_sem *sem) { return sem->name; }
+
 errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
 {
     if (place->error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);

@@ -33,6 +33,10 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place);
 /* Gives the permits back. */
 void er_sem_release(errand_sem *sem, er_sem_place *place);
 
+/* Adds what place waits for: so many permits of which semaphore, and the key. Nothing if it does not wait. */
+void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d);
+const char *er_sem_name(const errand_sem *sem); /* NULL: none. It outlives the semaphore: a literal */
+
 errand_sem  *er_sem_keep(errand_sem *sem);
 errand_pool *er_sem_pool(const errand_sem *sem);
 

@@ -45,7 +45,7 @@ typedef struct sharer {
     er_cell cell;
     er_node node;     /* among the sharers */
     bool waits;       /* under the flight's lock: it is one of them */
-    journey *journey; /* counted */
+    journey *journey; /* counted; atomic: for the dump, which finds it before it joins. NULL: it could not */
 } sharer;
 
 static flight_member *member_of(er_member *m) { return er_of(m, flight_member, base); }
@@ -146,7 +146,7 @@ static void free_sharer(er_cell *cell)
 {
     journey *j = er_of(cell, sharer, cell)->journey;
     er_cell_bury(cell);
-    release_journey(j);
+    if (j) release_journey(j);
 }
 
 static bool input_of_sharer(er_cell *cell, size_t i, er_cell **input)
@@ -159,14 +159,38 @@ static bool input_of_sharer(er_cell *cell, size_t i, er_cell **input)
     return true;
 }
 
-static const er_cell_kind sharer_kind = { .cancel = cancel_sharer, .free = free_sharer, .input = input_of_sharer };
+static void describe_sharer(er_cell *cell, er_description *d)
+{
+    journey *j = er_load(&er_of(cell, sharer, cell)->journey);
+    if (!j) return; /* it is on its way in */
+    d->name = j->flight->name;
+    unsigned sharing = 0;
+    er_lock_take(&j->flight->keyed.lock);
+    const flight_member *m = j->member;
+    if (m) {
+        sharing = m->sharing;
+        er_keyed_describe(&m->base, d);
+    }
+    er_cell *run = j->run ? er_cell_keep(j->run) : NULL;
+    er_lock_give(&j->flight->keyed.lock);
+    er_describe(d, "one of %u that share a run", sharing);
+    if (!run) return;
+    er_describe_input(d, "waits for", run);
+    er_cell_release(run);
+}
+
+static const er_cell_kind sharer_kind = { .cancel = cancel_sharer,
+                                          .free = free_sharer,
+                                          .input = input_of_sharer,
+                                          .what = "flight",
+                                          .describe = describe_sharer };
 
 /* ---- the beginning ---- */
 
 /* Under the lock. */
 static void join(flight_member *m, journey *j, sharer *s)
 {
-    s->journey = j;
+    er_store(&s->journey, j);
     s->waits = true;
     er_add_relaxed(&j->count, 1); /* relaxed: under way, so its waiter has a count */
     er_cell_keep(&s->cell);       /* the list's */
@@ -194,10 +218,13 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
     er_member *base;
     sharer *s = er_alloc_zero(sizeof *s);
     journey *fresh = er_alloc_zero(sizeof *fresh), *j = NULL;
+    if (s) {
+        er_cell_init(&s->cell, &sharer_kind, pool);
+        er_cell_list(&s->cell, site);
+    }
     int error = s && fresh ? er_keyed_enter(&flight->keyed, key, &base) : ENOMEM;
     if (!error) {
         flight_member *m = member_of(base);
-        er_cell_init(&s->cell, &sharer_kind, pool);
         if (!m->journey) begin(flight, m, j = fresh);
         else m->shared++;
         join(m, m->journey, s);
@@ -208,8 +235,10 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
         if (task->free) task->free(task->arg);
     }
     if (error) {
-        er_free(s);
-        return er_failed(pool, error == EINVAL ? errand_failf(EINVAL, "key: too long") : errand_fail(error));
+        errand_result why = error == EINVAL ? errand_failf(EINVAL, "key: too long") : errand_fail(error);
+        if (!s) return er_failed(pool, why);
+        er_cell_try_end(&s->cell, why);
+        return &s->cell;
     }
     if (!j) return &s->cell;
     task->key = key;

@@ -10,6 +10,7 @@ typedef struct waiter {
     er_cell cell;
     er_turn turn;
     errand_rate *rate; /* kept */
+    const char *name;  /* of the task that asks */
 } waiter;
 
 static void waiter_came(er_turn *turn, int error)
@@ -41,17 +42,30 @@ static void free_waiter(er_cell *cell)
     errand_rate_free(rate);
 }
 
-static const er_cell_kind waiter_kind = { .cancel = cancel_waiter, .free = free_waiter };
-
-static errand_future *acquire_by(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns)
+static void describe_waiter(er_cell *cell, er_description *d)
 {
-    if (er_pool_dead(er_rate_pool(rate))) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    const waiter *w = er_of(cell, waiter, cell);
+    d->name = w->name;
+    er_rate_describe(w->rate, &w->turn, d);
+}
+
+static const er_cell_kind waiter_kind = {
+    .cancel = cancel_waiter, .free = free_waiter, .what = "turn", .describe = describe_waiter
+};
+
+static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t deadline_ns, const void *site)
+{
+    errand_pool *pool = er_rate_pool(rate);
+    if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
+    const er_task *task = er_task_here();
     waiter *w = er_alloc_zero(sizeof *w);
-    if (!w) return er_failed(er_rate_pool(rate), errand_fail(ENOMEM));
-    er_cell_init(&w->cell, &waiter_kind, er_rate_pool(rate));
+    if (!w) return er_failed(pool, errand_fail(ENOMEM));
+    er_cell_init(&w->cell, &waiter_kind, pool);
     w->rate = er_rate_keep(rate);
+    w->name = task ? task->name : NULL;
     w->turn.came = waiter_came;
     er_cell_keep(&w->cell); /* the turn's */
+    er_cell_list(&w->cell, site);
     int error = er_rate_enter(rate, key, pool, deadline_ns, &w->turn);
     if (error != EINPROGRESS) waiter_came(&w->turn, error);
     return &w->cell;
@@ -61,7 +75,7 @@ errand_future *errand_rate_acquire(errand_rate *rate, const char *key)
 {
     if (!rate) return er_failed(NULL, errand_failf(EINVAL, "rate is NULL"));
     errand_pool *pool = er_rate_pool(rate);
-    return acquire_by(rate, key, pool, er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool));
+    return acquire_by(rate, key, er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool), __builtin_return_address(0));
 }
 
 int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
@@ -70,7 +84,7 @@ int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
     errand_pool *pool = er_rate_pool(rate);
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     int64_t deadline = er_deadline(er_pool_now(pool), ms), here = er_deadline_here(pool);
-    errand_future *f = acquire_by(rate, key, pool, deadline < here ? deadline : here);
+    errand_future *f = acquire_by(rate, key, deadline < here ? deadline : here, __builtin_return_address(0));
     int error = errand_wait(f, ms < ERRAND_FOREVER ? ms + 1 : ms); /* its timer may be half a millisecond late */
     errand_cancel(f);
     errand_result r = errand_await(f);

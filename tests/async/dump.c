@@ -6,6 +6,8 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,47 +39,38 @@ static errand_result awaits(void *arg)
     return errand_await(a->f);
 }
 
-static bool waits_by_now(const char *name)
-{
-    for (int i = 0; i < 4 * LONG_MS; i++) {
-        if (strstr(dump_line(pool, name), ", awaits a future, since")) return true;
-        nanosleep(&(struct timespec){ 0, 250000 }, NULL); /* it has begun, and will wait soon */
-    }
-    return false;
-}
-
 START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
 {
     hold h[2] = { { .runs = 0 } };
     awaiting a = { .f = NULL };
     errand_future *fs[4];
     errand_promise *p = errand_promise_new(pool, &a.f);
-    ck_assert_msg(strstr(dump_of(pool), "pool bees: 0 running") == dump_text, "%s", dump_text);
+    ck_assert_msg(strstr(dump_of(pool), "pool bees: 0 running") == dump_text, "%.3000s", dump_text);
     fs[0] = errand_submit_task(pool, &(errand_task){ .fn = awaits, .arg = &a, .name = "drone" });
-    await_event(&a.began);
-    ck_assert(waits_by_now("drone"));
+    dump_shows(pool, "task", "drone", "on worker 1, awaits promise (waits to be resolved), submitted at ");
     for (int i = 0; i < 2; i++) {
         fs[1 + i] = errand_submit_task(
             pool, &(errand_task){ .fn = hold_worker, .arg = &h[i], .name = "worker", .key = "hive:1" });
         await_event(&h[i].began);
     }
     fs[3] = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h[0], .name = "larva" });
-    ck_assert_msg(dump_has(pool, "pool bees: 3 running, 1 of them waiting, 1 queued"), "%s", dump_text);
-    ck_assert_uint_eq(times_in(dump_text, "worker:"), 2);
-    const char *line = dump_line(pool, "worker:");
-    ck_assert_msg(strstr(line, "on worker ") && strstr(line, ", since ") && strstr(line, ", key hive:1"), "%s", line);
-    ck_assert_msg(strstr(line, "submitted at ") && strstr(line, "0x"), "%s", line);
-    line = dump_line(pool, "larva:");
-    ck_assert_msg(strstr(line, "queued, since"), "%s", line);
+    ck_assert_msg(dump_has(pool, "pool bees: 3 running, 1 of them waiting, 1 queued"), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, "service, 5 operations\n"), "%.3000s", dump_text);
+    ck_assert_uint_eq(dump_count(pool, "task", "worker"), 2);
+    const char *line = dump_entry(pool, "task", "worker");
+    ck_assert_msg(strstr(line, " on worker ") && strstr(line, ", key hive:1, submitted at "), "%s", line);
+    ck_assert_msg(strstr(line, "0x"), "%s", line);
+    dump_shows(pool, "task", "larva", " queued, submitted at ");
     errand_cancel(fs[1]);
-    ck_assert_msg(dump_has(pool, "told to end: caller"), "%s", dump_text);
+    ck_assert_msg(dump_has(pool, "told to end: caller"), "%.3000s", dump_text);
     errand_cancel(fs[3]);
     ck_assert(!dump_has(pool, "larva"));
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     for (int i = 0; i < 2; i++) happen(&h[i].go);
     for (int i = 0; i < 4; i++) errand_drop(fs[i]);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
-    ck_assert_msg(dump_has(pool, "pool bees: 0 running, 0 of them waiting, 0 queued"), "%s", dump_text);
+    ck_assert_msg(dump_has(pool, "pool bees: 0 running, 0 of them waiting, 0 queued"), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, ", 0 operations\n"), "%.3000s", dump_text);
 }
 END_TEST
 
@@ -90,14 +83,195 @@ START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
     errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
     await_event(&h.began); /* else a cancel would end it unrun */
     errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
-    ck_assert_msg(dump_has_soon(pool, "drone: holds no worker, waits for worker, since "), "%s", dump_text);
+    dump_shows(pool, "task", "drone", "holds no worker, waits for task worker, submitted at ");
     errand_future *after = errand_then(f, as_it_is, NULL);
-    ck_assert_msg(dump_has(pool, "(no name): holds no worker, waits for drone, since "), "%s", dump_text);
+    dump_shows(pool, "then", "-", "holds no worker, waits for task drone, submitted at ");
     errand_cancel(after);
     ck_assert_uint_eq(times_in(dump_of(pool), "told to end: caller"), 3);
     happen(&h.go);
     ENDS(after, 0); /* a late success stands */
-    ck_assert_msg(!dump_has(pool, "holds no worker"), "%s", dump_text);
+    ck_assert_msg(!dump_has(pool, "holds no worker"), "%.3000s", dump_text);
+}
+END_TEST
+
+typedef struct nesting {
+    hold *inner;
+    errand_pool *pool;
+    event submitted;
+} nesting;
+static errand_result runs_inside(void *arg)
+{
+    nesting *n = arg;
+    ENDS(errand_submit_task(n->pool, &(errand_task){ .fn = hold_worker, .arg = n->inner, .name = "inner" }), 0);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it)
+{
+    hold h = { .runs = 0 };
+    errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
+    nesting n = { .inner = &h, .pool = one };
+    errand_future *f = errand_submit_task(one, &(errand_task){ .fn = runs_inside, .arg = &n, .name = "outer" });
+    await_event(&h.began);
+    dump_shows(one, "task", "outer", " on worker 1, awaits task inner, ");
+    dump_shows(one, "task", "inner", " on worker 1, in place of who awaits it, ");
+    happen(&h.go);
+    ENDS(f, 0);
+    ck_assert_msg(dump_has(one, ", 0 operations"), "%.3000s", dump_text);
+    close_pool(one);
+}
+END_TEST
+
+typedef struct submitting {
+    pthread_t thread;
+    errand_pool *pool;
+    hold *h;
+} submitting;
+static void *submits(void *arg)
+{
+    submitting *s = arg;
+    ENDS(errand_submit_task(s->pool, &(errand_task){ .fn = hold_worker, .arg = s->h, .name = "late" }), 0);
+    return NULL;
+}
+
+START_TEST(a_dump_shows_a_task_that_waits_for_room_in_the_queue)
+{
+    hold h = { .runs = 0 };
+    errand_pool *narrow = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1 });
+    errand_future *f = errand_submit(narrow, hold_worker, &h);
+    await_event(&h.began);
+    errand_future *g = errand_submit(narrow, hold_worker, &h);
+    submitting s = { .pool = narrow, .h = &h };
+    ck_assert_int_eq(pthread_create(&s.thread, NULL, submits, &s), 0);
+    dump_shows(narrow, "task", "late", " not queued, waits for room, submitted at ");
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(g, 0);
+    pthread_join(s.thread, NULL);
+    ck_assert_msg(!dump_has(narrow, "late"), "%.3000s", dump_text);
+    close_pool(narrow);
+}
+END_TEST
+
+START_TEST(a_dump_shows_a_sleep_and_when_it_ends)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
+    errand_future *f = errand_sleep(own, 100), *far = errand_sleep(own, 100000),
+                  *never = errand_sleep(own, ERRAND_FOREVER);
+    ck_assert_uint_eq(dump_count(own, "sleep", "-"), 3);
+    ck_assert_msg(strstr(dump_text, "asleep, ends in 100 ms, submitted at "), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, "asleep, ends in 100000 ms, "), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, "asleep until it is cancelled, "), "%.3000s", dump_text);
+    turn(&t, own, 100);
+    ENDS(f, 0);
+    ck_assert_uint_eq(dump_count(own, "sleep", "-"), 2);
+    ck_assert_msg(strstr(dump_text, "asleep, ends in 99900 ms, "), "%.3000s", dump_text);
+    errand_cancel(far);
+    errand_cancel(never);
+    ck_assert_uint_eq(dump_count(own, "sleep", "-"), 0);
+    errand_drop(far);
+    errand_drop(never);
+    close_pool(own);
+}
+END_TEST
+
+START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
+    errand_future *f;
+    errand_promise *p = errand_promise_new(own, &f);
+    f = errand_timeout(errand_shield(f), 500);
+    turn(&t, own, 100);
+    dump_shows(own, "promise", "-", " waits to be resolved, submitted at ");
+    dump_shows(own, "shield", "-", " waits for promise, submitted at ");
+    dump_shows(own, "timeout", "-", " waits for shield, for 400 ms at most, submitted at ");
+    errand_cancel(f);
+    ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", told to end: caller"), "%.3000s", dump_text);
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
+    ck_assert_msg(dump_has(own, ", 0 operations"), "%.3000s", dump_text);
+    ENDS(f, 0);
+    close_pool(own);
+}
+END_TEST
+
+START_TEST(a_dump_shows_combinations_and_what_they_still_wait_for)
+{
+    static errand_future *(*const ways[])(errand_future *const *, size_t) = { errand_all, errand_settle, errand_any,
+                                                                              errand_race };
+    static const char *const names[] = { "all", "settle", "any", "race" };
+    for (int i = 0; i < 4; i++) {
+        errand_future *fs[3];
+        errand_promise *ps[3];
+        for (int j = 0; j < 3; j++) ps[j] = errand_promise_new(pool, &fs[j]);
+        errand_future *f = ways[i](fs, 3);
+        dump_shows(pool, names[i], "-", " 3 of 3 are under way, waits for promise, submitted at ");
+        bool one_is_enough = i >= 2;
+        errand_promise_resolve(ps[1], one_is_enough ? errand_fail(EIO) : errand_ok(NULL, NULL));
+        if (i < 3) dump_shows(pool, names[i], "-", " 2 of 3 are under way, waits for promise, submitted at ");
+        errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
+        errand_promise_resolve(ps[2], errand_ok(NULL, NULL));
+        ck_assert_ptr_null(dump_entry(pool, names[i], "-"));
+        errand_drop(f);
+    }
+}
+END_TEST
+
+START_TEST(a_dump_shows_a_periodic_task)
+{
+    turned t;
+    turned_start(&t);
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
+    hold h = { .runs = 0 };
+    errand_future *f = errand_every(own, 1000, hold_worker, &h);
+    dump_shows(own, "periodic", "-", " every 1000 ms, waits for its time, submitted at ");
+    turn(&t, own, 1000);
+    await_event(&h.began);
+    dump_shows(own, "periodic", "-", " every 1000 ms, waits for task, submitted at ");
+    happen(&h.go);
+    errand_cancel(f);
+    ENDS(f, ECANCELED);
+    ck_assert_ptr_null(dump_entry(own, "periodic", "-"));
+    close_pool(own);
+}
+END_TEST
+
+START_TEST(a_dump_is_sorted_the_oldest_first)
+{
+    hold h = { .runs = 0 };
+    errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    errand_future *f = errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "first" });
+    await_event(&h.began);
+    for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield(); /* they are stamped by this clock */
+    errand_future *promised;
+    errand_promise *p = errand_promise_new(own, &promised);
+    for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield();
+    errand_future *last = errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "last" });
+    dump_of(own);
+    const char *at[] = { strstr(dump_text, " first "), strstr(dump_text, " promise "), strstr(dump_text, " last ") };
+    ck_assert_msg(at[0] && at[0] < at[1] && at[1] < at[2], "%.3000s", dump_text);
+    errand_promise_resolve(p, errand_ok(NULL, NULL));
+    happen(&h.go);
+    ENDS(f, 0);
+    ENDS(last, 0);
+    errand_drop(promised);
+    close_pool(own);
+}
+END_TEST
+
+START_TEST(control_characters_in_a_dump_are_escaped)
+{
+    hold h = { .runs = 0 };
+    errand_future *f = errand_submit_task(
+        pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "a\nb", .key = "\x1b[31mred" });
+    await_event(&h.began);
+    ck_assert_msg(strstr(dump_entry(pool, "task", "a\\x0ab"), ", key \\x1b[31mred, "), "%.3000s", dump_text);
+    ck_assert(!strchr(dump_text, '\x1b'));
+    happen(&h.go);
+    ENDS(f, 0);
 }
 END_TEST
 
@@ -143,18 +317,31 @@ START_TEST(a_dump_that_cannot_be_written_says_so)
 END_TEST
 
 static errand_result itself(void *arg) { return errand_ok(arg, NULL); }
-static errand_result dumps(void *arg)
+
+typedef struct dumping {
+    pthread_t thread;
+    bool over; /* atomic */
+} dumping;
+static void *dumps_on(void *arg)
 {
+    dumping *d = arg;
     FILE *nowhere = fopen("/dev/null", "w");
-    for (unsigned i = 0; i < scaled(200); i++) errand_pool_dump(arg, nowhere);
+    while (!__atomic_load_n(&d->over, __ATOMIC_SEQ_CST)) ck_assert_int_eq(errand_pool_dump(pool, nowhere), 0);
     fclose(nowhere);
-    return errand_ok(NULL, NULL);
+    return NULL;
+}
+static void dumping_begin(dumping *d) { ck_assert_int_eq(pthread_create(&d->thread, NULL, dumps_on, d), 0); }
+static void dumping_end(dumping *d)
+{
+    __atomic_store_n(&d->over, true, __ATOMIC_SEQ_CST);
+    pthread_join(d->thread, NULL);
 }
 
 START_TEST(dumping_and_counting_race_with_all_that_goes_on)
 {
     unsigned n = scaled(5000);
-    errand_future *f = errand_submit(pool, dumps, pool);
+    dumping d = { .over = false };
+    dumping_begin(&d);
     errand_pool_stats s;
     for (unsigned i = 0; i < n; i++) {
         errand_future *one = errand_submit_task(pool, &(errand_task){ .fn = itself, .name = "one", .key = "k" });
@@ -162,10 +349,42 @@ START_TEST(dumping_and_counting_race_with_all_that_goes_on)
         ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
         errand_drop(one);
     }
-    ENDS(f, 0);
+    dumping_end(&d);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
-    ck_assert_uint_eq(s.done + s.cancelled, n + 1);
+    ck_assert_uint_eq(s.done + s.cancelled, n);
+}
+END_TEST
+
+static errand_result naps(void *arg) { return (void)arg, errand_later(errand_sleep(pool, 0)); }
+
+static void *begins_and_ends(void *arg)
+{
+    for (unsigned i = 0; i < scaled(1000); i++) {
+        errand_future *fs[3];
+        errand_promise *p = errand_promise_new(pool, &fs[0]);
+        fs[0] = errand_timeout(errand_shield(fs[0]), 100000);
+        fs[1] = errand_sleep(pool, i % 2 ? 100000 : 1);
+        fs[2] = errand_then(errand_submit(pool, naps, NULL), as_it_is, NULL);
+        errand_future *f = i % 4 < 2 ? errand_all(fs, 3) : errand_race(fs, 3);
+        if (i % 3 == 0) errand_cancel(f);
+        errand_promise_resolve(p, i % 5 ? errand_ok(NULL, NULL) : errand_fail(EIO));
+        errand_cancel(f);
+        errand_drop(f);
+    }
+    return arg;
+}
+
+START_TEST(dumping_races_with_operations_of_all_kinds_that_begin_and_end)
+{
+    pthread_t threads[3];
+    dumping d = { .over = false };
+    dumping_begin(&d);
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, begins_and_ends, NULL), 0);
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    dumping_end(&d);
+    ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
+    ck_assert_msg(dump_has(pool, ", 0 operations"), "%.3000s", dump_text);
 }
 END_TEST
 
@@ -308,9 +527,18 @@ Suite *dump_suite(void)
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
     tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
+    tcase_add_test(tc, a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it);
+    tcase_add_test(tc, a_dump_shows_a_task_that_waits_for_room_in_the_queue);
+    tcase_add_test(tc, a_dump_shows_a_sleep_and_when_it_ends);
+    tcase_add_test(tc, a_dump_shows_a_promise_a_shield_and_a_timeout);
+    tcase_add_test(tc, a_dump_shows_combinations_and_what_they_still_wait_for);
+    tcase_add_test(tc, a_dump_shows_a_periodic_task);
+    tcase_add_test(tc, a_dump_is_sorted_the_oldest_first);
+    tcase_add_test(tc, control_characters_in_a_dump_are_escaped);
     tcase_add_test(tc, symbols_are_looked_up_without_the_pools_lock);
     tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
     tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
+    tcase_add_test(tc, dumping_races_with_operations_of_all_kinds_that_begin_and_end);
     tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);
     tcase_add_test(tc, a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place);
     tcase_add_test(tc, a_failed_combination_or_promise_that_is_dropped_is_told_too);

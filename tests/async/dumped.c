@@ -1,10 +1,13 @@
 #include "dumped.h"
 
+#include <check.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-char dump_text[65536];
+enum { LOOKS = 120000, WHAT = 13, NAME = 24 }; /* columns */
+
+char dump_text[1 << 20];
 
 const char *dump_of(errand_pool *pool)
 {
@@ -16,20 +19,45 @@ const char *dump_of(errand_pool *pool)
 
 bool dump_has(errand_pool *pool, const char *part) { return strstr(dump_of(pool), part) != NULL; }
 
-bool dump_has_soon(errand_pool *pool, const char *part)
+static bool begins_with(const char *at, const char *word)
 {
-    for (int i = 0; i < 4 * LONG_MS; i++) {
-        if (dump_has(pool, part)) return true;
-        nanosleep(&(struct timespec){ 0, 250000 }, NULL);
-    }
-    return false;
+    size_t size = strlen(word);
+    return strncmp(at, word, size) == 0 && at[size] == ' ';
 }
 
-const char *dump_line(errand_pool *pool, const char *name)
+static const char *next_entry(const char *at, const char *what,
+                              const char *name) /* of the dump, behind the line of `at` */
 {
-    static char line[1024];
-    const char *at = strstr(dump_of(pool), name);
-    ck_assert_msg(at != NULL, "%s is not in:\n%s", name, dump_text);
-    snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
-    return line;
+    for (at = strchr(at, '\n'); at && at[1]; at = strchr(at + 1, '\n')) {
+        bool whole = strcspn(at + 1, "\n") > NAME;
+        if (whole && begins_with(at + 1 + WHAT, what) && begins_with(at + 1 + NAME, name)) return at + 1;
+    }
+    return NULL;
+}
+
+const char *dump_entry(errand_pool *pool, const char *what, const char *name)
+{
+    static char line[2048];
+    const char *at = next_entry(dump_of(pool), what, name);
+    if (at) snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n") - WHAT, at + WHAT);
+    return at ? line : NULL;
+}
+
+const char *dump_shows(errand_pool *pool, const char *what, const char *name, const char *part)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        const char *line = dump_entry(pool, what, name);
+        if (line && strstr(line, part)) return line;
+        nanosleep(&(struct timespec){ 0, 250000 }, NULL);
+    }
+    ck_abort_msg("no %s %s that \"%s\" in:\n%.3000s", what, name, part, dump_text);
+    return NULL;
+}
+
+unsigned dump_count(errand_pool *pool, const char *what, const char *name)
+{
+    unsigned n = 0;
+    for (const char *at = dump_of(pool); (at = next_entry(at, what, name));)
+        n++; /* it is in that line: on to the next */
+    return n;
 }

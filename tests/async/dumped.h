@@ -2,14 +2,19 @@
 #ifndef DUMPED_H
 #define DUMPED_H
 
-#include "events.h"
+#include <errand/pool.h>
+#include <stdbool.h>
 
-extern char dump_text[65536]; /* the last one */
+extern char dump_text[1 << 20]; /* the last one */
 
 const char *dump_of(errand_pool *pool);
 bool dump_has(errand_pool *pool, const char *part);
-bool dump_has_soon(errand_pool *pool, const char *part); /* looks again, for LONG_MS at most */
-/* From the name to the end of its line. Fails the test if it is not there. */
-const char *dump_line(errand_pool *pool, const char *name);
+
+/* The first operation that is called `what` and `name`, from there to the end of its line; NULL: there is none. */
+const char *dump_entry(errand_pool *pool, const char *what, const char *name);
+/* The same as soon as what follows the name has that part. Looks again and again; fails the test after half a minute. */
+const char *dump_shows(errand_pool *pool, const char *what, const char *name, const char *part);
+/* How many are called so. */
+unsigned dump_count(errand_pool *pool, const char *what, const char *name);
 
 #endif

@@ -79,6 +79,7 @@ Suite *mixed_suite(void);
 Suite *moments_suite(void);
 Suite *lanes_suite(void);
 Suite *forks_suite(void);
+Suite *dump_suite(void);
 Suite *tls_suite(void);
 
 #endif

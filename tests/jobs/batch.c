@@ -1,4 +1,5 @@
 /* errand_batch: each item once, so many at once, a window that holds, and every way to end early. */
+#include "async/dumped.h"
 #include "fixture/memory.h"
 #include "jobs/suites.h"
 #include "fork_inside.h"
@@ -180,6 +181,22 @@ START_TEST(work_that_waits_holds_no_worker)
     w.n = scaled(2000);
     w.opts = (errand_batch_opts){ .concurrency = 500, .ordered = (unsigned)_i };
     ck_assert_uint_eq(finish(run(later), 0).successful, w.n);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_dump_shows_a_batch_and_what_it_has_in_flight)
+{
+    start(1);
+    w.n = SIZE_MAX;
+    w.opts = (errand_batch_opts){ .concurrency = 3 };
+    errand_future *f = run(for_ever);
+    const char *line = dump_shows(w.pool, "batch", "-", " 3 in flight, 3 not handed over, waits for room, submitted at ");
+    ck_assert_msg(line != NULL && dump_count(w.pool, "then", "-") >= 3, "%.3000s", dump_text);
+    ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* it is the batch's own */
+    errand_cancel(f);
+    finish(f, ECANCELED);
+    ck_assert_ptr_null(dump_entry(w.pool, "batch", "-"));
     tear_down();
 }
 END_TEST
@@ -536,6 +553,7 @@ Suite *batch_suite(void)
     TCase *tests = tcase_create("batch");
     tcase_add_loop_test(tests, every_item_is_handed_over_once, 0, 8);
     tcase_add_loop_test(tests, work_that_waits_holds_no_worker, 0, 2);
+    tcase_add_test(tests, a_dump_shows_a_batch_and_what_it_has_in_flight);
     tcase_add_test(tests, no_items_at_all_end_well);
     tcase_add_test(tests, an_ordered_window_is_counted_from_the_oldest_item);
     tcase_add_test(tests, nobody_takes_more_than_the_window_while_each_is_slow);

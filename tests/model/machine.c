@@ -43,6 +43,15 @@ void *er_alloc(size_t size)
     return at ? memset(at, 0xa5, size) : NULL;
 }
 
+void *er_alloc_aligned(size_t to, size_t size) /* behind a block that fills up to there */
+{
+    model_fiber *f = model_me ? model_me : &model_fibers[0];
+    uintptr_t next = (uintptr_t)model_arena((unsigned)(f - model_fibers)) + f->used + sizeof(block);
+    size_t short_of = (to - next % to) % to;
+    if (short_of) er_free(er_alloc(short_of - sizeof(block)));
+    return er_alloc(size);
+}
+
 void er_free(void *at)
 {
     if (!at) return;

@@ -3,6 +3,7 @@
 #define MODEL_REAL_LOCK 1
 #define er_alloc          real_alloc
 #define er_alloc_zero     real_alloc_zero
+#define er_alloc_aligned  real_alloc_aligned
 #define er_resize         real_resize
 #define er_free           real_free
 #define er_copy_text      real_copy_text
