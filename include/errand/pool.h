@@ -147,17 +147,17 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
  * Writes what is alive in a pool to `to`, for a person: figures, titles, and a line for each
  * operation, the oldest first.
  *
- *     pool bees: 2 running, 1 of them waiting, 0 queued, 1 asleep, 3 threads, 1 service, 4 operations
+ *     pool bees: 2 running, 1 of them waiting, 0 queued, 1 asleep, 3 threads, 1 service, ...
  *      for ms what     name             where, waits for
- *       90210 task     import           on worker 2, awaits permit (waits for 1 of semaphore db) ...
+ *       90210 task     import           on worker 2, awaits permit (waits for 1 of semaphore db)
  *        8125 run      fetch            asleep after attempt 3, again in 1875 ms, key a.org ...
  *         412 transfer GET http://a/    on lane 1, has been sent, waits for the reply ...
  *          12 then     -                holds no worker, waits for task import ...
  *
- * "for ms" counts from the submit; of a task from when it began, was queued or was put aside. "name"
- * is that of the task or policy; a transfer's method and url, without its query; "-": none. Then
- * follow what it waits for, its key, why it was cancelled, and the code that submitted it ("submitted
- * at f+0x1c"). "what" is one of
+ * "for ms" counts from the submit; of a task from when it began, was queued or was put aside.
+ * "name" is that of the task or policy; a transfer's method and url, without its query; "-": none.
+ * Then follow what it waits for, its key, why it was cancelled, and the code that submitted it
+ * ("submitted at f+0x1c"). "what" is one of
  *
  *     task, then                a submitted task; a then-function
  *     run                       a task under a policy: which limit its attempts wait for, which are
@@ -178,8 +178,7 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
  * Returns 0, or
  *   EINVAL           `pool` or `to` is NULL
  *   EIO              `to` could not be written
- *   ENOMEM           no memory: the rest is counted in a last line
- *   ENOMEM           some operations are left out; the last line says how many: "and 3 more, for which there is no memory"
+ *   ENOMEM           no memory: some operations are left out, and the last line says how many
  *   ERRAND_EFORKED   the pool is a parent process's
  */
 ERRAND_API int errand_pool_dump(errand_pool *pool, FILE *to);
