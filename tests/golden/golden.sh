@@ -5,6 +5,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${top_builddir:-.}
 failed=0
+private=ERRAND_PRIVATE_$(sed -n 's/^#define ERRAND_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' "$here/../../include/errand/version.h" | paste -sd_ -)
 
 settle() { # FILE: standard input must be what FILE holds
     local list=$1 now
@@ -27,8 +28,8 @@ library() { # NAME SIZES HEADER...: one library
         grep -q "^$type " "$here/$sizes.txt" || { echo "$type is missing in tests/golden/$sizes.c"; failed=1; }
     done
     [ -e "$build/lib/.libs/$name.so" ] || { echo "no shared $name: its symbols are not looked at"; return; }
-    settle "$name.symbols" < <(exported "$name" | grep -v '@@ERRAND_PRIVATE$')
-    if exported "$name" | grep -v '^errand_[a-z0-9_]*@@ERRAND_0$' | grep -v '^er_[a-z0-9_]*@@ERRAND_PRIVATE$'; then
+    settle "$name.symbols" < <(exported "$name" | grep -v "@@$private\$")
+    if exported "$name" | grep -v '^errand_[a-z0-9_]*@@ERRAND_0$' | grep -v "^er_[a-z0-9_]*@@$private\$"; then
         echo "$name exports these without a version, or under a foreign name"
         failed=1
     fi
