@@ -65,6 +65,7 @@ AC_DEFUN([ERRAND_DECODER], [
             AS_VAR_APPEND([DECODER_CFLAGS], [" -DWITH_$2 $$2_CFLAGS"])
             AS_VAR_APPEND([DECODER_LIBS], [" $$2_LIBS"])
             AS_VAR_APPEND([decoder_modules], [", $3"])
+            AS_VAR_APPEND([cmake_decoder_modules], [' "]m4_bpatsubst([$3], [ ])["'])
             with_$1=yes
         ], [
             AS_IF([test "x$with_$1" = xcheck], [AC_MSG_WARN([no $3: replies are not asked to be compressed with $1])],
@@ -94,4 +95,27 @@ AC_DEFUN([ERRAND_BENCH_PEERS], [
     AM_CONDITIONAL([HAVE_TBB], [test $have_tbb = yes])
     AM_CONDITIONAL([HAVE_ASIO], [test $have_asio = yes])
     AS_IF([test -z "$bench_peers"], [bench_peers=" none"])
+])
+
+# ERRAND_CMAKE: what the files for find_package(errand) say. cmake_includedir is the way from their folder to the headers, relative
+# where both are below the prefix, so that a tree that was moved is still found.
+AC_DEFUN([ERRAND_CMAKE], [
+    AC_SUBST([cmakedir], ['$(libdir)/cmake/errand'])
+    AC_SUBST([cmake_decoder_modules])
+    AC_SUBST([ac_cv_sizeof_void_p])
+    AC_MSG_CHECKING([the way from the CMake files to the headers])
+    saved_prefix=$prefix saved_exec_prefix=$exec_prefix
+    test "x$prefix" != xNONE || prefix=$ac_default_prefix
+    test "x$exec_prefix" != xNONE || exec_prefix='${prefix}'
+    errand_from=$libdir/cmake/errand errand_to=$includedir errand_root=$prefix
+    for errand_pass in 1 2 3; do # ${exec_prefix}/lib, ${prefix}/lib, /usr/local/lib
+        eval "errand_from=\"$errand_from\" errand_to=\"$errand_to\" errand_root=\"$errand_root\""
+    done
+    prefix=$saved_prefix exec_prefix=$saved_exec_prefix
+    cmake_includedir=$errand_to
+    AS_CASE([$errand_from], ["$errand_root"/*], [AS_CASE([$errand_to], ["$errand_root"/*], [
+        cmake_includedir=`AS_ECHO(["${errand_from#"$errand_root"/}"]) | sed 's,@<:@^/@:>@@<:@^/@:>@*,..,g'`/${errand_to#"$errand_root"/}
+    ])])
+    AC_SUBST([cmake_includedir])
+    AC_MSG_RESULT([$cmake_includedir])
 ])
