@@ -1,6 +1,7 @@
 #!/bin/bash
 # What a program that was compiled earlier relies on: the sizes and offsets of public types, and the symbols that the
-# libraries export. Compared with the lists beside this script; --renew (make golden) writes them anew.
+# libraries export. Compared with the lists beside this script; --renew (make golden) writes them anew. Where abidw is installed, also
+# types of parameters and fields, values of enumerators: all that the debugging information says of the interface (*.abi).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${top_builddir:-.}
@@ -20,6 +21,29 @@ settle() { # FILE: standard input must be what FILE holds
 
 exported() { "${NM:-nm}" -D --defined-only "$build/lib/.libs/$1.so" | awk '$2 != "A" { print $NF }' | LC_ALL=C sort; }
 
+# Other releases of abidw, and what clang says of the same types, would differ in words.
+no_abi() {
+    case $(abidw --version 2>&1) in *' 2.2.'*) ;; *) echo "no abidw 2.2: the interface is not compared with $1.abi"; return 0 ;; esac
+    case $(${CC:-cc} --version) in *'Free Software Foundation'*) ;; *) echo "not built by gcc: not compared with $1.abi"; return 0 ;; esac
+    [ "${SANITIZER:-no}" = no ] || { echo "built with a sanitizer: not compared with $1.abi"; return 0; }
+    readelf -S "$build/lib/.libs/$1.so" | grep -qF .debug_info || { echo "built without -g: not compared with $1.abi"; return 0; }
+    return 1
+}
+
+abi() { # NAME: the types of one library
+    local list=$here/$1.abi
+    if no_abi "$1"; then return; fi
+    abidw --suppressions "$here/abi.suppr" --drop-undefined-syms --exported-interfaces-only --no-corpus-path --no-comp-dir-path \
+        --no-elf-needed --no-parameter-names --no-show-locs --type-id-style hash --out-file "$folder/$1.abi" "$build/lib/.libs/$1.so" ||
+        failed=1
+    if [ "$renew" = yes ]; then
+        cp "$folder/$1.abi" "$list"
+    elif ! abidiff "$list" "$folder/$1.abi"; then
+        echo "$1.abi is no longer true; if that is wanted: make golden"
+        failed=1
+    fi
+}
+
 library() { # NAME SIZES HEADER...: one library
     local name=$1 sizes=$2 type
     shift 2
@@ -28,6 +52,7 @@ library() { # NAME SIZES HEADER...: one library
         grep -q "^$type " "$here/$sizes.txt" || { echo "$type is missing in tests/golden/$sizes.c"; failed=1; }
     done
     [ -e "$build/lib/.libs/$name.so" ] || { echo "no shared $name: its symbols are not looked at"; return; }
+    abi "$name"
     settle "$name.symbols" < <(exported "$name" | grep -v "@@$private\$")
     if exported "$name" | grep -v '^errand_[a-z0-9_]*@@ERRAND_0$' | grep -v "^er_[a-z0-9_]*@@$private\$"; then
         echo "$name exports these without a version, or under a foreign name"
@@ -35,6 +60,8 @@ library() { # NAME SIZES HEADER...: one library
     fi
 }
 
+folder=$(mktemp -d "${TMPDIR:-/tmp}/errand-golden-XXXXXX") || exit 1
+trap 'rm -rf "$folder"' EXIT
 renew=no
 [ "${1:-}" = --renew ] && renew=yes
 [ "$(getconf LONG_BIT)" = 64 ] || { echo "the lists are those of 64 bit machines"; exit 77; }
