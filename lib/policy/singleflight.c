@@ -213,6 +213,7 @@ static void begin(errand_singleflight *flight, flight_member *m, journey *j)
 
 static errand_future *fly(errand_singleflight *flight, const errand_policy *policy, errand_task *task, const void *site)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without it the task is refused before */
     errand_pool *pool = flight->keyed.pool;
     const char *key = task->key || task->detached ? task->key : errand_key();
     er_member *base;
