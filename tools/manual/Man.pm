@@ -305,7 +305,7 @@ sub function_page {
     $out .= ".Sh THREAD SAFETY\n" . $self->filled($doc->{threads}, $params)
         if $doc->{threads} ne '';
     $out .= $self->see_also($page->{name}, $doc->{source}, [$header->{page}, $header->{section}],
-        $self->named($doc->{see}));
+        map { $self->named($_) } $doc->{see}, @{ $doc->{returns} });
     $self->add($library, $page->{name}, 3, $out);
     $self->alias($library, $_, $page->{name}, 3)
         for @{ $page->{names} }, map { $self->{pages}->doors($_) } @{ $page->{names} };
