@@ -169,6 +169,7 @@ ERRAND_API errand_future *errand_timeout(errand_future *f, int64_t ms);
  *
  * Returns a future, never NULL, which also fails with
  *   ENOMEM   no memory; `f` goes on
+ *   EINVAL   `f` is NULL or was consumed
  */
 ERRAND_API errand_future *errand_shield(errand_future *f);
 

@@ -194,10 +194,10 @@ ERRAND_API int errand_http_close(errand_http *http, int64_t within_ms);
  */
 static inline errand_future *errand_send(errand_http *http, const errand_request *request);
 
-/** Sends a GET request, as errand_send() does. */
+/** Sends a GET request. Returns as errand_send() does. */
 ERRAND_API errand_future *errand_get(errand_http *http, const char *url);
 
-/** Sends a POST request with `body` as JSON, serialised at once, as errand_send() does. */
+/** Sends `body` as JSON, serialised at once, by POST. Returns as errand_send() does. */
 ERRAND_API errand_future *errand_post_json(errand_http *http, const char *url,
                                            struct json_object *body);
 

@@ -27,6 +27,7 @@ typedef struct errand_log_fields errand_log_fields;
  *
  * Returns it, or NULL with errno
  *   EINVAL   `fmt` is NULL or holds more than key/values
+ *   ENOTSUP  a conversion cannot be copied: %n, %ls ...
  *   ENOMEM   no memory
  */
 ERRAND_API errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const char *fmt,

@@ -33,8 +33,9 @@ typedef struct errand_middleware {
 } errand_middleware;
 
 /**
- * Sends a request on to the next middleware, and behind the last one to the server; returns a
- * future as errand_send() does.
+ * Sends a request on to the next middleware, and behind the last one to the server.
+ *
+ * Returns as errand_send() does.
  */
 static inline errand_future *errand_chain_send(errand_chain *next, const errand_request *request);
 

@@ -150,6 +150,9 @@ ERRAND_API errand_result errand_fail_as(int error, errand_kind kind, int64_t ret
  *
  * Consumes `f`. The task holds no worker meanwhile. Only for returning from a task's function, a
  * then-function or a fallback.
+ *
+ * Returns what the caller returns at once; or a failure with
+ *   EINVAL   `f` is NULL or was consumed
  */
 ERRAND_API errand_result errand_later(errand_future *f);
 

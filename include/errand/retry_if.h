@@ -45,8 +45,10 @@ ERRAND_API errand_retry_if *errand_retry_if_error_of(size_t n, const int *errors
 ERRAND_API errand_retry_if *errand_retry_if_status_of(size_t n, const int *statuses);
 
 #ifndef __cplusplus
+/** Matches one of these errors: errand_retry_if_error(ECONNRESET, EPIPE). In C only. */
 #define errand_retry_if_error(...)                                                                 \
     errand_retry_if_error_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
+/** Matches one of these statuses: errand_retry_if_status(409, 423). In C only. */
 #define errand_retry_if_status(...)                                                                \
     errand_retry_if_status_of(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), (int[]){ __VA_ARGS__ })
 #endif
