@@ -11,7 +11,8 @@
  *     json              any JSON, null too; at most one of json, body and body_file
  *     body              a string
  *     body_file         a regular file's path, sent as it is read by each attempt
- *     timeout           one attempt's total: seconds, or "1.5s", "200ms", "2m"
+ *     timeout           one attempt's total: seconds, or "1.5s", "200ms", "2m"; see
+ *                       errand_parse_duration()
  *     retries           extra attempts
  *     idempotent        true: harmless to do twice
  *     idempotency_key   a string, or true: a fresh UUID, kept for all attempts. Such a header in

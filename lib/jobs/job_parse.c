@@ -6,6 +6,7 @@
  * remains to be wrong with a request the session says. */
 #include "jobs/job_parse.h"
 
+#include "base/duration.h"
 #include "http/sanitize.h"
 
 #include <errno.h>
@@ -263,42 +264,13 @@ static int read_body_file(er_line_job *job, const char *key, er_span v)
     return 0;
 }
 
-/* "1.5", "200ms", "2m", also "1e1": seconds, or the unit named. -1: it is no time. By hand, as a locale would have its
- * say in the decimals of strtod. */
-static int64_t time_ms(er_span v)
-{
-    double value = 0, scale = 1;
-    size_t i = 0, digits = 0;
-    for (; i < v.size && is_digit(v.at[i]); i++, digits++) value = value * 10 + (v.at[i] - '0');
-    if (i < v.size && v.at[i] == '.') {
-        for (i++; i < v.size && is_digit(v.at[i]); i++, digits++) value += (v.at[i] - '0') * (scale /= 10);
-    }
-    if (!digits) return -1;
-    if (i < v.size && (v.at[i] | 0x20) == 'e') {
-        bool down = ++i < v.size && v.at[i] == '-';
-        if (i < v.size && (v.at[i] == '-' || v.at[i] == '+')) i++;
-        int exponent = 0;
-        for (digits = 0; i < v.size && is_digit(v.at[i]); i++, digits++) {
-            if (exponent < 100) exponent = exponent * 10 + (v.at[i] - '0');
-        }
-        if (!digits) return -1;
-        while (exponent-- > 0) value = down ? value / 10 : value * 10;
-    }
-    er_span unit = { v.at + i, v.size - i };
-    double ms = value * 1000;
-    if (is_word(unit, "ms")) ms = value;
-    else if (is_word(unit, "m")) ms = value * 60000;
-    else if (unit.size && !is_word(unit, "s")) return -1;
-    if (ms <= 0 || ms > 1e12) return -1;
-    return ms < 1 ? 1 : (int64_t)(ms + 0.5);
-}
-
 static int read_timeout(er_line_job *job, const char *key, er_span v)
 {
     er_span text = is_string(v) ? (er_span){ v.at + 1, v.size - 2 } : v;
-    int64_t ms = is_string(v) || is_number(v) ? time_ms(text) : -1;
+    int64_t ms = 0;
+    bool read = (is_string(v) || is_number(v)) && !er_duration_read(text.at, text.size, &ms);
     job->request.total_ms = ms;
-    if (ms > 0) return 0;
+    if (read && ms > 0 && ms <= ER_JOB_TIMEOUT_MOST) return 0;
     return bad(job, "key \"%s\" must be seconds above 0, or a string like \"1.5s\", \"200ms\" or \"2m\"", key);
 }
 

@@ -8,6 +8,7 @@
 #include <errand/http.h>
 
 #define ER_JOB_RETRIES_MOST 1000
+#define ER_JOB_TIMEOUT_MOST INT64_C(1000000000000) /* ms: no sum overflows with it */
 
 typedef struct er_line_job {
     uint64_t seq;       /* 0: not a line, but a file that cannot be read: line.error */

@@ -15,6 +15,7 @@ Suite *files_suite(void);
 Suite *saves_suite(void);
 Suite *clock_suite(void);
 Suite *numbers_suite(void);
+Suite *durations_suite(void);
 Suite *utf8_suite(void);
 Suite *histogram_suite(void);
 

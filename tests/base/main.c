@@ -23,6 +23,7 @@ int main(void)
     srunner_add_suite(runner, files_suite());
     srunner_add_suite(runner, saves_suite());
     srunner_add_suite(runner, numbers_suite());
+    srunner_add_suite(runner, durations_suite());
     srunner_add_suite(runner, utf8_suite());
     srunner_add_suite(runner, histogram_suite());
     srunner_run_all(runner, CK_ENV);

@@ -73,6 +73,8 @@ static const struct {
     { "{\"url\":\"/a\",\"timeout\":\"5 s\"}", "\"timeout\" must be" },
     { "{\"url\":\"/a\",\"timeout\":\"fast\"}", "\"timeout\" must be" },
     { "{\"url\":\"/a\",\"timeout\":true}", "\"timeout\" must be" },
+    { "{\"url\":\"/a\",\"timeout\":1.001e9}", "\"timeout\" must be" },
+    { "{\"url\":\"/a\",\"timeout\":1e400}", "\"timeout\" must be" },
     { "{\"url\":\"/a\",\"retries\":-1}", "\"retries\" must be a whole number" },
     { "{\"url\":\"/a\",\"retries\":1.5}", "\"retries\" must be a whole number" },
     { "{\"url\":\"/a\",\"retries\":\"3\"}", "\"retries\" must be a whole number" },
@@ -242,6 +244,7 @@ static const struct {
     { "2", 2000 },         { "0.25", 250 },      { "1e1", 10000 },     { "15E-1", 1500 },
     { "\"2\"", 2000 },     { "\"1.5s\"", 1500 }, { "\"200ms\"", 200 }, { "\"2m\"", 120000 },
     { "\"0.5m\"", 30000 }, { "0.0001", 1 },      { "0.3", 300 },       { "86400", 86400000 },
+    { "\"1h\"", 3600000 },  { "\"1e1\"", 10000 }, { "1e9", 1000000000000 }, { "\".5\"", 500 },
 };
 
 START_TEST(a_timeout_is_seconds_or_has_a_unit)
