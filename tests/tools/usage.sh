@@ -7,7 +7,8 @@ wrong() { # what the message must have, then the arguments
     errand "$@" </dev/null
     check "exit status of: $*" is $status 2
     check "message of: $*" has err "$text"
-    check "a hint after: $*" grep -q '^Try "errand' err
+    check "a hint after: $*" grep -q '; see "errand' err
+    check "one line after: $*" lines err 1
     check "nothing on standard output of: $*" empty out
 }
 
@@ -23,11 +24,15 @@ for words in "run --help" "run -h" "help run"; do
     check "$words shows the usage" has out "Usage: errand run [OPTION]... [FILE]..."
     check "$words is quiet elsewhere" empty err
 done
-check "help tells which POST is not repeated" grep -q 'POST without an idempotency key is not repeated.*429 or 503' out
-check "help is not wider than a terminal may be" test "$(awk '{ if (length > most) most = length } END { print most }' out)" -le 110
-for option in -j --jobs --rate --retries --timeout --connect-timeout --base-url -H --header --ordered --progress --log -v \
-    --verbose -q --quiet -h --help --version; do
-    check "help has $option" has out " $option"
+check "help tells which POST is not repeated" grep -q 'POST without an idempotency key is not repeated.*429 or 503' \
+    <(tr -s ' \n' ' ' <out)
+head -n 23 out >first
+for text in --jobs --rate --retries --timeout --connect-timeout 'idempotency key' --base-url --header; do
+    check "the first screen has $text" has first "$text"
+done
+for words in --help "run --help"; do
+    errand $words
+    check "$words fits 80 columns" test "$(awk '{ if (length > most) most = length } END { print most }' out)" -lt 80
 done
 for words in --version "run --version"; do
     errand $words
@@ -39,17 +44,34 @@ done
 wrong 'a command is wanted'
 wrong 'unknown command "rn"' rn
 wrong 'unknown command "rn"' help rn
-wrong 'unknown option --jobs' --jobs 3 run
-wrong 'unknown or ambiguous option --jbos' run --jbos 3
-wrong 'unknown or ambiguous option --r' run --r 3
-wrong 'unknown option -x' run -x
-wrong 'unknown option -x' run -vx
-wrong 'option --jobs wants a value' run --jobs
-wrong 'option -j wants a value' run -j
+wrong 'option --jobs stands behind the command: errand run --jobs' --jobs 3 run
+wrong 'unknown command "rnu": did you mean run?' rnu
+wrong 'option -j stands behind the command: errand run -j' -j 3 run
+wrong 'unknown option --hlep: did you mean --help?' --hlep
+wrong 'unknown option --zzz; see' --zzz
+wrong 'unknown option --jbos: did you mean --jobs?' run --jbos 3
+wrong 'unknown option --conect-timeuot: did you mean --connect-timeout?' run --conect-timeuot=3
+wrong 'unknown option --quite: did you mean --quiet?' run --quite
+wrong 'unknown option --frobnicate; see' run --frobnicate
+wrong 'ambiguous option --r: --rate, --retries; see' run --r 3
+wrong 'ambiguous option --ver: --verbose, --version; see' run --ver
+wrong 'unknown option -x; see' run -x
+wrong 'unknown option -x; see' run -vx
+wrong 'unknown option -J: did you mean -j, --jobs?' run -J 3
+wrong 'unknown option -retries: did you mean --retries?' run -retries 3
+wrong 'unknown option -rate: did you mean --rate?' run -rate=3/s
+wrong 'unknown option: it is no letter' run -$'\303\251'
+wrong 'option --jobs wants a value, N' run --jobs
+wrong 'option -j wants a value, N' run -vj
 wrong 'option --ordered takes no value' run --ordered=yes
+check "an option may be cut short" grep -q '"total_processed":0' <("$ERRAND" run --conn 1 --ord 2>&1 </dev/null)
 for value in 0 -1 x 1x '' 1.5 10001 99999999999999999999; do wrong "--jobs $value: " run -j "$value"; done
 for value in -1 x 1001 ' 1'; do wrong "--retries $value: " run "--retries=$value"; done
-for value in 0 -1 x 1h '' 1.2.3 1e3 inf 0x10 .; do wrong "--timeout $value: " run --timeout "$value"; done
+for value in 0 -1 x 1d '' 1.2.3 1e13 1e99 inf 0x10 . 1,5; do wrong "--timeout $value: " run --timeout "$value"; done
+for value in 1 1.5 .5 1e3 200ms 1.5s 2m 1h; do
+    errand run --timeout "$value" --connect-timeout "$value" </dev/null
+    check "the time $value" is $status 0
+done
 wrong '--connect-timeout soon: ' run --connect-timeout soon
 for value in 10 0/s x/s 10/d -1/s /s 1e9/s; do wrong "--rate $value: " run --rate "$value"; done
 for value in nonsense ': x' 'A B: c' ''; do wrong '--header "' run -H "$value"; done

@@ -1,5 +1,7 @@
-/* main.c -- errand: the commands, and what is said about them. */
-#include "options.h"
+/* main.c -- errand: finds the command, and explains the commands. */
+#include "help.h"
+#include "nearest.h"
+#include "option_table.h"
 #include "run.h"
 
 #include <errand-http.h>
@@ -8,27 +10,11 @@
 #include <string.h>
 
 static const struct command {
-    const char *name, *what;
-    int (*main)(int argc, char **argv); /* -1: tell the version */
+    int (*main)(int argc, char **argv); /* -1: show the version */
     void (*help)(void);
-} commands[] = {
-    { "run", "send requests given as JSON Lines, write results as JSON Lines", run_main, run_help },
+} commands[COMMANDS] = {
+    [COMMAND_RUN] = { run_main, help_run },
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
-
-static int help(void)
-{
-    fputs("errand: web requests by the thousand: so many at once, tried again where that is safe, each accounted for.\n"
-          "\n"
-          "Usage: errand COMMAND [OPTION]... [FILE]...\n"
-          "\n", stdout);
-    for (size_t i = 0; i < COMMANDS; i++) printf("  %-8s %s\n", commands[i].name, commands[i].what);
-    fputs("  help     errand help COMMAND explains a command\n"
-          "\n"
-          "  -h, --help     show this\n"
-          "      --version  show the version and what is in it\n", stdout);
-    return 0;
-}
 
 static int version(void)
 {
@@ -46,33 +32,66 @@ static int shown(int status)
 
 static const struct command *find(const char *name)
 {
+    nearest near = { .word = name, .size = strlen(name) };
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (!strcmp(commands[i].name, name)) return &commands[i];
+        if (!strcmp(command_rows[i].name, name)) return &commands[i];
+        nearest_offer(&near, command_rows[i].name);
     }
-    fprintf(stderr, "errand: unknown command \"%.60s\"\nTry \"errand --help\".\n", name);
+    nearest_offer(&near, "help");
+    fprintf(stderr, "errand: unknown command \"%.60s\"", name);
+    if (near.name) fprintf(stderr, ": did you mean %s?", near.name);
+    fputs("; see \"errand --help\"\n", stderr);
     return NULL;
+}
+
+/* An option that is not of errand itself stands before the command. */
+static int refuse(const char *word)
+{
+    nearest near = { .word = word + 2, .size = word[1] == '-' ? strcspn(word + 2, "=") : 0 };
+    for (int i = 0; i < OPTIONS; i++) {
+        const option_row *row = &option_rows[i];
+        bool same = near.size == strlen(row->name) && !strncmp(row->name, near.word, near.size);
+        if (word[1] != '-') same = row->letter && word[1] == row->letter;
+        if (same) {
+            fprintf(stderr,
+                    "errand: option %.60s stands behind the command: errand run %.60s; see "
+                    "\"errand --help\"\n",
+                    word, word);
+            return 2;
+        }
+        if (row->group == GROUP_ABOUT) nearest_offer(&near, row->name);
+    }
+    fprintf(stderr, "errand: unknown option %.60s", word);
+    if (near.name) fprintf(stderr, ": did you mean --%s?", near.name);
+    fputs("; see \"errand --help\"\n", stderr);
+    return 2;
+}
+
+static int explain(const char *name) /* NULL: all of errand */
+{
+    const struct command *command = NULL;
+    if (name && strcmp(name, "help")) {
+        command = find(name);
+        if (!command) return 2;
+    }
+    if (command) command->help();
+    else help_overview();
+    return shown(0);
 }
 
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    if (!strcmp(word, "--help") || !strcmp(word, "-h") || (!strcmp(word, "help") && argc == 2)) return shown(help());
+    if (!strcmp(word, "--help") || !strcmp(word, "-h")) return explain(NULL);
+    if (!strcmp(word, "help")) return explain(argc > 2 ? argv[2] : NULL);
     if (!strcmp(word, "--version")) return shown(version());
     if (!*word) {
-        fputs("errand: a command is wanted\nTry \"errand --help\".\n", stderr);
+        fputs("errand: a command is wanted; see \"errand --help\"\n", stderr);
         return 2;
     }
-    if (word[0] == '-') {
-        fprintf(stderr, "errand: unknown option %.60s before the command\nTry \"errand --help\".\n", word);
-        return 2;
-    }
-    bool explain = !strcmp(word, "help");
-    const struct command *command = find(explain ? argv[2] : word);
+    if (word[0] == '-') return refuse(word);
+    const struct command *command = find(word);
     if (!command) return 2;
-    if (explain) {
-        command->help();
-        return shown(0);
-    }
     int status = command->main(argc - 1, argv + 1);
     return status == -1 ? shown(version()) : shown(status);
 }

@@ -1,9 +1,20 @@
-/* options.c -- every value is read strictly: all of its text, in range, and a wrong one is named with its option. */
+/* options.c -- every value is read strictly: all of its text, in range, and a wrong one is named
+ * with its option.
+ *
+ *     option_table --> arrays of getopt_long --> row of the option --> its reader --> run_options
+ *
+ * A reader gets the name that a complaint shows beside the value, so a value can come from
+ * somewhere else than the command line. */
 #include "options.h"
+
+#include "help.h"
+#include "nearest.h"
+#include "option_table.h"
+
+#include <errand.h>
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,57 +23,7 @@
 
 #define JOBS_MOST    10000
 #define RETRIES_MOST 1000
-#define TIME_MOST    1e12 /* ms */
-
-void run_help(void)
-{
-    fputs(
-        "Usage: errand run [OPTION]... [FILE]...\n"
-        "\n"
-        "Sends the requests in FILEs (none, or \"-\": standard input), one JSON object a line, and writes one result\n"
-        "line for each of them to standard output. All else goes to standard error.\n"
-        "\n"
-        "    {\"id\": 1, \"url\": \"https://example.com/a\", \"timeout\": \"10s\"}\n"
-        "    {\"url\": \"/generate\", \"json\": {\"prompt\": \"Sunset\"}, \"idempotency_key\": true, \"retries\": 5}\n"
-        "\n"
-        "Requests\n"
-        "  -j, --jobs N              so many at once (16)\n"
-        "      --rate N/s            begin at most so many attempts a second; /m a minute, /h an hour (no limit)\n"
-        "      --retries N           extra attempts for each job (2)\n"
-        "      --timeout TIME        for one attempt, from its turn to the last byte (5m)\n"
-        "      --connect-timeout TIME  for finding the host, connecting and TLS (30s)\n"
-        "      --base-url URL        what relative urls are resolved against\n"
-        "  -H, --header 'NAME: VALUE'  for every request that has no such header itself; repeatable\n"
-        "\n"
-        "Output\n"
-        "      --ordered             results in the order of the input\n"
-        "      --progress WHEN       always, never, or auto: when standard error is a terminal (not TERM=dumb) and\n"
-        "                            the results go somewhere else\n"
-        "      --log FILE            add a log of retries and failures to FILE\n"
-        "  -v, --verbose             every attempt in the result lines, a more detailed log\n"
-        "  -q, --quiet               no progress, no tally; errors are still told\n"
-        "\n"
-        "  -h, --help                show this\n"
-        "      --version             show the version\n"
-        "\n"
-        "TIME is seconds, decimals are fine, or has a unit: 200ms, 1.5s, 2m.\n"
-        "\n"
-        "Keys of a job: url (the only one that must be there), id, method, headers, params, one of json, body and\n"
-        "body_file, timeout, retries, idempotent, idempotency_key (a string, or true for a fresh one), save_to, meta.\n"
-        "\n"
-        "Tried again are failures to connect, timeouts, lost connections and the statuses 408 425 429 500 502 503\n"
-        "504 522 524: after a random part of 50 ms, 100 ms, 200 ms and so on, and never before the time that a\n"
-        "Retry-After names. What the server may have begun is only repeated if that is harmless: by its method\n"
-        "(GET HEAD OPTIONS TRACE PUT DELETE), by \"idempotent\": true, or by a key, which goes with every attempt.\n"
-        "So a POST without an idempotency key is not repeated after a timeout, and not after 429 or 503 either.\n"
-        "\n"
-        "The first Ctrl-C (or SIGTERM) takes no more jobs and finishes those in flight, the second cancels them, the\n"
-        "third ends errand there and then.\n"
-        "\n"
-        "Exit status: 0 all went well, 1 some jobs failed, 2 wrong usage, 3 bad input (a line, a file), 4 results\n"
-        "cannot be written, 130 interrupted. Of several the first in this order: 130 4 3 1.\n",
-        stdout);
-}
+#define TIME_MOST    INT64_C(1000000000000) /* ms */
 
 static bool complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool complain(const char *fmt, ...)
@@ -71,7 +32,7 @@ static bool complain(const char *fmt, ...)
     va_start(args, fmt);
     fputs("errand run: ", stderr);
     vfprintf(stderr, fmt, args);
-    fputs("\nTry \"errand run --help\".\n", stderr);
+    fputs("; see \"errand run --help\"\n", stderr);
     va_end(args);
     return false;
 }
@@ -98,22 +59,14 @@ static const char *read_decimals(const char *text, double *value)
     return end == text + n ? end : NULL; /* no second point; what follows must not have been taken for an exponent */
 }
 
-static double ms_of(const char *unit) /* 0: no unit of ours */
-{
-    if (!*unit || !strcmp(unit, "s")) return 1000;
-    if (!strcmp(unit, "ms")) return 1;
-    return !strcmp(unit, "m") ? 60000 : 0;
-}
-
 static bool read_time(const char *name, const char *text, int64_t *ms)
 {
-    double value = 0;
-    const char *unit = read_decimals(text, &value);
-    double scale = unit ? ms_of(unit) : 0;
-    if (scale == 0 || value <= 0 || value * scale > TIME_MOST) {
-        return complain("%s %s: a time above 0 is wanted, in seconds or with a unit: 1.5, 200ms, 2m", name, text);
+    int64_t value = 0;
+    if (errand_parse_duration(text, &value) || value <= 0 || value > TIME_MOST) {
+        return complain("%s %s: a time above 0 is wanted, in seconds or with a unit: 1.5, 20ms, 2m",
+                        name, text);
     }
-    *ms = value * scale < 1 ? 1 : (int64_t)llround(value * scale);
+    *ms = value;
     return true;
 }
 
@@ -124,15 +77,16 @@ static double seconds_of(const char *unit) /* 0: no unit of ours */
     return !strcmp(unit, "/h") ? 3600 : 0;
 }
 
-static bool read_rate(const char *name, const char *text, double *per_second)
+static bool read_rate(run_options *o, const char *name, const char *text)
 {
     double value = 0;
     const char *unit = read_decimals(text, &value);
     double seconds = unit ? seconds_of(unit) : 0;
     if (seconds == 0 || value / seconds < 1e-6 || value / seconds > 1e6) {
-        return complain("%s %s: so many a second, minute or hour are wanted: 10/s, 600/m, 1000/h", name, text);
+        return complain("%s %s: a number a second, minute or hour is wanted: 10/s, 600/m, 900/h",
+                        name, text);
     }
-    *per_second = value / seconds;
+    o->per_second = value / seconds;
     return true;
 }
 
@@ -161,18 +115,20 @@ static bool read_header(run_options *o, const char *name, const char *text)
     return true;
 }
 
-static bool read_when(const char *name, const char *text, when *value)
+static bool read_progress(run_options *o, const char *name, const char *text)
 {
-    static const char *const words[] = { "auto", "always", "never" };
+    static const char *const words[] = {
+        [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never"
+    };
     for (int i = 0; i < 3; i++) {
         if (strcmp(text, words[i])) continue;
-        *value = (when)i;
+        o->progress = (when)i;
         return true;
     }
     return complain("%s %s: auto, always or never is wanted", name, text);
 }
 
-static bool read_base(const char *name, const char *text, const char **value)
+static bool read_base(run_options *o, const char *name, const char *text)
 {
     size_t scheme = 0;
     if (!strncasecmp(text, "http://", 7)) scheme = 7;
@@ -180,80 +136,170 @@ static bool read_base(const char *name, const char *text, const char **value)
     if (!scheme || !text[scheme] || strchr("/?#", text[scheme])) {
         return complain("%s: an absolute url is wanted, http://host/ or https://host/", name);
     }
-    *value = text;
+    o->base_url = text;
     return true;
 }
 
-enum { RATE = 256, RETRIES, TIMEOUT, CONNECT_TIMEOUT, BASE_URL, ORDERED, PROGRESS, LOG, VERSION };
-
-static const struct option known[] = {
-    { "jobs", required_argument, NULL, 'j' },
-    { "rate", required_argument, NULL, RATE },
-    { "retries", required_argument, NULL, RETRIES },
-    { "timeout", required_argument, NULL, TIMEOUT },
-    { "connect-timeout", required_argument, NULL, CONNECT_TIMEOUT },
-    { "base-url", required_argument, NULL, BASE_URL },
-    { "header", required_argument, NULL, 'H' },
-    { "ordered", no_argument, NULL, ORDERED },
-    { "progress", required_argument, NULL, PROGRESS },
-    { "log", required_argument, NULL, LOG },
-    { "verbose", no_argument, NULL, 'v' },
-    { "quiet", no_argument, NULL, 'q' },
-    { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, VERSION },
-    { NULL, 0, NULL, 0 },
-};
-
-static const char *name_of(int flag)
+static bool read_jobs(run_options *o, const char *name, const char *text)
 {
-    static char letter[3] = "-?";
-    for (const struct option *o = known; o->name; o++) {
-        if (o->val == flag) return o->name;
-    }
-    letter[1] = (char)flag;
-    return letter;
+    return read_count(name, text, 1, JOBS_MOST, &o->jobs);
 }
 
-static bool take(run_options *o, int flag, const char *value, char **argv)
+static bool read_retries(run_options *o, const char *name, const char *text)
 {
-    char name[32];
-    snprintf(name, sizeof name, "--%s", name_of(flag));
-    switch (flag) {
-    case 'j': return read_count(name, value, 1, JOBS_MOST, &o->jobs);
-    case RETRIES: return read_count(name, value, 0, RETRIES_MOST, &o->retries);
-    case RATE: return read_rate(name, value, &o->per_second);
-    case TIMEOUT: return read_time(name, value, &o->timeout_ms);
-    case CONNECT_TIMEOUT: return read_time(name, value, &o->connect_ms);
-    case BASE_URL: return read_base(name, value, &o->base_url);
-    case 'H': return read_header(o, name, value);
-    case PROGRESS: return read_when(name, value, &o->progress);
-    case LOG: o->log = value; return true;
-    case ORDERED: o->ordered = true; return true;
-    case 'v': o->verbose = true; return true;
-    case 'q': o->quiet = true; return true;
-    case ':':
-        if (optopt < RATE && argv[optind - 1][1] != '-') return complain("option -%c wants a value", optopt);
-        return complain("option --%s wants a value", name_of(optopt));
-    default:
-        if (optopt > 0 && optopt < RATE && argv[optind - 1][1] != '-') return complain("unknown option -%c", optopt);
-        if (optopt > 0) return complain("option --%s takes no value", name_of(optopt));
-        return complain("unknown or ambiguous option %s", argv[optind - 1]);
+    return read_count(name, text, 0, RETRIES_MOST, &o->retries);
+}
+
+static bool read_timeout(run_options *o, const char *name, const char *text)
+{
+    return read_time(name, text, &o->timeout_ms);
+}
+
+static bool read_connect_timeout(run_options *o, const char *name, const char *text)
+{
+    return read_time(name, text, &o->connect_ms);
+}
+
+static bool read_log(run_options *o, const char *name, const char *text)
+{
+    (void)name;
+    o->log = text;
+    return true;
+}
+
+static bool read_ordered(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->ordered = true;
+}
+
+static bool read_verbose(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->verbose = true;
+}
+
+static bool read_quiet(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->quiet = true;
+}
+
+/* text is NULL where the row has no value. --help and --version have no reader. */
+static bool (*const readers[OPTIONS])(run_options *o, const char *name, const char *text) = {
+    [OPTION_JOBS] = read_jobs,
+    [OPTION_RATE] = read_rate,
+    [OPTION_RETRIES] = read_retries,
+    [OPTION_TIMEOUT] = read_timeout,
+    [OPTION_CONNECT_TIMEOUT] = read_connect_timeout,
+    [OPTION_BASE_URL] = read_base,
+    [OPTION_HEADER] = read_header,
+    [OPTION_ORDERED] = read_ordered,
+    [OPTION_PROGRESS] = read_progress,
+    [OPTION_LOG] = read_log,
+    [OPTION_VERBOSE] = read_verbose,
+    [OPTION_QUIET] = read_quiet,
+};
+
+/* ---- the command line ---- */
+
+#define LONG 256 /* getopt_long returns LONG + the row of an option, or the option's letter */
+
+typedef struct forms { /* the table as getopt_long wants it */
+    struct option longs[OPTIONS + 1];
+    char          letters[2 * OPTIONS + 2];
+} forms;
+
+static void forms_make(forms *f)
+{
+    char *letter = f->letters;
+    *letter++ = ':'; /* a missing value is told apart from an unknown option */
+    for (int i = 0; i < OPTIONS; i++) {
+        const option_row *row = &option_rows[i];
+        int argument = row->value ? required_argument : no_argument;
+        f->longs[i] = (struct option){ row->name, argument, NULL, LONG + i };
+        if (!row->letter) continue;
+        *letter++ = row->letter;
+        if (row->value) *letter++ = ':';
     }
+    *letter = '\0';
+    f->longs[OPTIONS] = (struct option){ NULL, 0, NULL, 0 };
+}
+
+static const option_row *row_of(int flag) /* NULL: there is no such option */
+{
+    if (flag >= LONG) return &option_rows[flag - LONG];
+    for (int i = 0; flag > 0 && i < OPTIONS; i++) {
+        if (option_rows[i].letter == flag) return &option_rows[i];
+    }
+    return NULL;
+}
+
+/* word is the argument that has the letter, the one behind it, or NULL. */
+static bool unknown_letter(int letter, const char *word)
+{
+    size_t size = word && word[0] == '-' ? strcspn(word + 1, "=") : 0;
+    for (int i = 0; size && i < OPTIONS; i++) {
+        const char *name = option_rows[i].name;
+        if (strlen(name) != size || strncmp(name, word + 1, size)) continue;
+        return complain("unknown option -%s: did you mean --%s?", name, name);
+    }
+    if (letter <= ' ' || letter > '~') return complain("unknown option: it is no letter");
+    const option_row *other = row_of(letter ^ 0x20); /* the other case */
+    if (!other) return complain("unknown option -%c", letter);
+    return complain("unknown option -%c: did you mean -%c, --%s?", letter, other->letter,
+                    other->name);
+}
+
+static bool unknown_word(const char *word) /* "--jbos=3": unknown, or the beginning of several */
+{
+    nearest near = { .word = word + 2, .size = strcspn(word + 2, "=") };
+    char several[256] = "";
+    int named = 0;
+    for (int i = 0; i < OPTIONS; i++) {
+        nearest_offer(&near, option_rows[i].name);
+        size_t at = strlen(several);
+        const char *name = option_rows[i].name;
+        if (strncmp(name, near.word, near.size)) continue;
+        snprintf(several + at, sizeof several - at, "%s--%s", named++ ? ", " : "", name);
+    }
+    int shown = near.size < 60 ? (int)near.size : 60;
+    if (named > 1) return complain("ambiguous option --%.*s: %s", shown, near.word, several);
+    if (!near.name) return complain("unknown option --%.*s", shown, near.word);
+    return complain("unknown option --%.*s: did you mean --%s?", shown, near.word, near.name);
+}
+
+static bool refuse(int flag, char **argv)
+{
+    const option_row *row = row_of(optopt);
+    bool letter = optopt && optopt < LONG;
+    if (flag == ':' && letter) return complain("option -%c wants a value, %s", optopt, row->value);
+    if (flag == ':') return complain("option --%s wants a value, %s", row->name, row->value);
+    if (letter) return unknown_letter(optopt, argv[optind]); /* optind has not passed the word */
+    if (row) return complain("option --%s takes no value", row->name);
+    return unknown_word(argv[optind - 1]);
 }
 
 bool run_options_read(run_options *o, int argc, char **argv, int *status)
 {
+    forms f;
+    forms_make(&f);
     *o = (run_options){ .jobs = 16, .retries = 2 };
     *status = 2;
     opterr = 0;
     optind = 1;
-    for (int flag; (flag = getopt_long(argc, argv, ":j:H:vqh", known, NULL)) != -1;) {
-        if (flag == 'h' || flag == VERSION) {
-            if (flag == 'h') run_help();
-            *status = flag == 'h' ? 0 : -1;
+    for (int flag; (flag = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1;) {
+        const option_row *row = flag == '?' || flag == ':' ? NULL : row_of(flag);
+        if (!row) return refuse(flag, argv);
+        option_id id = (option_id)(row - option_rows);
+        if (id == OPTION_HELP || id == OPTION_VERSION) {
+            if (id == OPTION_HELP) help_run();
+            *status = id == OPTION_HELP ? 0 : -1;
             return false;
         }
-        if (!take(o, flag, optarg, argv)) return false;
+        char name[32];
+        snprintf(name, sizeof name, "--%s", row->name);
+        if (!readers[id](o, name, optarg)) return false;
     }
     if (optind < argc) o->files = (const char *const *)(argv + optind);
     return true;

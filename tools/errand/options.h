@@ -22,6 +22,4 @@ typedef struct run_options {
 bool run_options_read(run_options *options, int argc, char **argv, int *status);
 void run_options_free(run_options *options);
 
-void run_help(void);
-
 #endif

@@ -1,0 +1,42 @@
+# The examples of errand(1), as they stand there, against the demo service.
+. "$top_srcdir/tests/tools/asserts.sh"
+command -v jq >/dev/null || { echo "no jq: the examples of errand(1) are not run"; exit 77; }
+start_demo --delay-ms 1
+errand() { "$ERRAND" "$@" 2>>err; }
+
+# Each example in a file of its own, example1 and so on, with the service's address instead of one on the net.
+awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } !on { next }
+    /^\.Bd/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 } inside { print >("example" n) }' "$top_srcdir/tools/errand/errand.1.in"
+sed -i "s/\\\\e/\\\\/g; s|https://api.example.com|$url|" example?
+check "there are five" is "$(ls example? | wc -l)" 5
+run_example() { eval "$(sed '/^[${ ]/!d; /^{/d; s/^\$ //' "example$1")"; } # without what the commands print
+
+sed -n 's/^{/&/p' example1 >jobs.jsonl
+sed -i '/^\$ cat/d' example1
+check "the jobs of the first are three" lines jobs.jsonl 3
+run_example 1
+check "each has a result" is "$(jq -r .id results.jsonl | sort | paste -sd,)" a,b,c
+
+for id in 1 2 3 4 5; do
+    echo "{\"id\":$id,\"prompt\":\"Sunset\",\"video_id\":\"v$id\",\"quality\":\"high\",\"duration\":3}"
+done >orders.jsonl
+echo '{"id":6,"prompt":6}' >>orders.jsonl
+sed -i 's/600/60000/' example2
+run_example 2
+check "the orders are sent" is "$(jq -r 'select(.ok) | .id' results.jsonl | sort | paste -sd,)" 1,2,3,4,5
+check "each with its key" is "$(jq -r 'select(.id == 4) | .body.idempotency_key' results.jsonl)" order-4
+check "the log is there" test -s errand.log
+
+run_example 3 >out
+check "the failed one and why" grep -q "^6	HTTP 422	POST $url/videos: HTTP 422" out
+check "no other one" lines out 1
+
+sed -i '2i\\' jobs.jsonl # a blank line is no job
+run_example 4
+check "the failed one once more" is "$(jq -c '[.id, .status]' results2.jsonl)" '[6,422]'
+
+printf '%s\n' "$url/healthz" "$url/nowhere" "$url/healthz" >urls
+run_example 5 >out
+check "the list with its results" is "$(cut -f1 out | paste -sd,)" 200,404,200
+check "in its order" diff <(cut -f2 out) urls
+finish

@@ -1,0 +1,125 @@
+/* help.c -- the options as the table has them, in two columns that a terminal of 80 columns holds.
+ * What limits speed and cost stands on the first screen of 24 lines. */
+#include "help.h"
+
+#include "option_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WIDTH 79
+
+/* Words from `column` on; lines after the first begin at `indent`. */
+static void put_wrapped(const char *text, size_t column, size_t indent)
+{
+    bool begun = false;
+    while (*text) {
+        size_t size = strcspn(text, " ");
+        if (begun && column + 1 + size > WIDTH) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+            begun = false;
+        }
+        printf("%s%.*s", begun ? " " : "", (int)size, text);
+        column += size + begun;
+        begun = true;
+        text += size;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void left_of(const option_row *row, char *left, size_t size)
+{
+    char letter[] = "    ";
+    if (row->letter) snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    snprintf(left, size, "  %s--%s%s%s", letter, row->name, row->value ? " " : "",
+             row->value ? row->value : "");
+}
+
+static size_t text_column(void) /* the same for all groups */
+{
+    size_t most = 0;
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char left[64];
+        left_of(&option_rows[i], left, sizeof left);
+        if (strlen(left) > most) most = strlen(left);
+    }
+    return most + 2;
+}
+
+static void put_option(const option_row *row, size_t column)
+{
+    char left[64], text[256];
+    left_of(row, left, sizeof left);
+    if (row->initial) snprintf(text, sizeof text, "%s (default: %s)", row->help, row->initial);
+    else snprintf(text, sizeof text, "%s", row->help);
+    printf("%-*s", (int)column, left);
+    put_wrapped(text, column, column);
+}
+
+static void put_group(option_group group)
+{
+    printf("%s:\n", group_rows[group].title);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (option_rows[i].group == group) put_option(&option_rows[i], text_column());
+    }
+    if (group_rows[group].note) {
+        fputs("  ", stdout);
+        put_wrapped(group_rows[group].note, 2, 2);
+    }
+    putchar('\n');
+}
+
+void help_overview(void)
+{
+    fputs("Usage: errand COMMAND [OPTION]... [FILE]...\n"
+          "\n"
+          "Sends HTTP requests by the thousand: a limited number at a time, repeated only\n"
+          "where that is safe, and with exactly one result for each.\n"
+          "\n"
+          "Commands:\n",
+          stdout);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-8s  %s\n", command_rows[i].name, command_rows[i].help);
+    fputs("  help      explain a command: errand help run\n"
+          "\n",
+          stdout);
+    put_group(GROUP_ABOUT);
+    fputs("Try it with the first ten of your jobs:\n"
+          "\n"
+          "  head jobs.jsonl | errand run -j 4 --rate 2/s --retries 3 >results.jsonl\n"
+          "\n"
+          "A job is a line such as {\"url\": \"https://example.com/\", \"timeout\": \"10s\"}.\n"
+          "\"errand run --help\" has the options, errand(1) and errand-jobs(5) the rest.\n",
+          stdout);
+}
+
+void help_run(void)
+{
+    fputs(
+        "Usage: errand run [OPTION]... [FILE]...\n"
+        "\n"
+        "Reads a job from each line of FILE (none or \"-\": standard input), sends it as\n"
+        "an HTTP request, and writes exactly one result line for it to standard output.\n"
+        "  {\"url\": \"https://example.com/v\", \"json\": {\"n\": 1}, \"idempotency_key\": true}\n"
+        "\n",
+        stdout);
+    for (option_group group = 0; group < GROUPS; group++) put_group(group);
+    fputs("Keys of a job: url (the only one that must be there), id, method, headers,\n"
+          "params, one of json, body and body_file, timeout, retries, idempotent,\n"
+          "idempotency_key, save_to, meta.\n"
+          "\n"
+          "Failures to connect, lost connections, timeouts and the statuses 408 425 429\n"
+          "500 502 503 504 522 524 are tried again, after a growing random wait and never\n"
+          "before a Retry-After. What the server may have begun is repeated only if the\n"
+          "method (GET HEAD OPTIONS TRACE PUT DELETE), a key or \"idempotent\" allows it.\n"
+          "\n"
+          "The first Ctrl-C begins no more jobs and finishes those in flight, the second\n"
+          "cancels them, the third ends errand at once.\n"
+          "\n"
+          "Exit status: 0 all jobs succeeded, 1 some failed, 2 wrong usage, 3 bad input,\n"
+          "4 results cannot be written, 130 interrupted; of several the first in the order\n"
+          "130 4 3 1. errand(1) and errand-jobs(5) have the details.\n",
+          stdout);
+}

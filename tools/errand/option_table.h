@@ -1,0 +1,68 @@
+/* option_table.h -- the commands and options of errand, as data: names, values, defaults and words.
+ *
+ * Made from it are the arrays of getopt_long (options.c), --help (help.c), and by options-doc the
+ * completions and the OPTIONS of errand(1). A row has what another source of values needs, too: a
+ * name from which the name of an environment variable or a key in a file follows, whether it takes
+ * a value, and whether it may be given repeatedly. */
+#ifndef OPTION_TABLE_H
+#define OPTION_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum option_group {
+    GROUP_LIMITS,
+    GROUP_REQUESTS,
+    GROUP_OUTPUT,
+    GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
+    GROUPS
+} option_group;
+
+typedef enum option_id {
+    OPTION_JOBS,
+    OPTION_RATE,
+    OPTION_RETRIES,
+    OPTION_TIMEOUT,
+    OPTION_CONNECT_TIMEOUT,
+    OPTION_BASE_URL,
+    OPTION_HEADER,
+    OPTION_ORDERED,
+    OPTION_PROGRESS,
+    OPTION_LOG,
+    OPTION_VERBOSE,
+    OPTION_QUIET,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTIONS
+} option_id;
+
+typedef struct option_row {
+    const char *name; /* "base-url": --base-url */
+    char letter;      /* 'j': -j; 0: none */
+    option_group group;
+    const char *value;   /* what its value is called; NULL: it takes none */
+    const char *choices; /* all values there are, with spaces between them; NULL: any */
+    bool file;           /* its value is the path of a file */
+    bool repeats;        /* each use adds a value; else the last one counts */
+    const char *initial; /* what holds without it; NULL: nothing to be said */
+    const char *help;    /* one clause, for --help, completions and errand(1) */
+    const char *more;    /* sentences that errand(1) adds; NULL: none */
+} option_row;
+
+typedef struct group_row {
+    const char *title;
+    const char *note; /* what --help says below the options; NULL: nothing */
+} group_row;
+
+typedef enum command_id { COMMAND_RUN, COMMANDS } command_id; /* and "help", which explains them */
+
+typedef struct command_row {
+    const char *name, *help;
+} command_row;
+
+/* The rows of a group stand together, the groups in their order. */
+extern const option_row option_rows[OPTIONS];
+extern const group_row group_rows[GROUPS];
+extern const command_row command_rows[COMMANDS];
+
+#endif
