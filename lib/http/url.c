@@ -19,6 +19,12 @@
 #include <locale.h>
 #include <string.h>
 
+#ifdef CURLU_GET_EMPTY
+#define EMPTY_TOO CURLU_GET_EMPTY
+#else
+#define EMPTY_TOO 0 /* it is got without being asked for */
+#endif
+
 static bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -128,11 +134,26 @@ static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
     return code;
 }
 
+/* A query that is empty is not the same as none (RFC 3986, 6.2.3). curl sends its question mark, but
+ * leaves it out of what it puts together. */
 static CURLUcode put_together(char **out, CURLU *parts)
 {
-    char *text = NULL;
+    char *text = NULL, *query = NULL;
     CURLUcode code = curl_url_get(parts, CURLUPART_URL, &text, 0);
-    if (!code && !(*out = er_copy_text(text))) code = CURLUE_OUT_OF_MEMORY;
+    CURLUcode asked = code ? code : curl_url_get(parts, CURLUPART_QUERY, &query, EMPTY_TOO);
+    if (asked == CURLUE_OUT_OF_MEMORY) code = asked;
+    if (!code) {
+        bool empty = !asked && !*query;
+        size_t before = strcspn(text, "#");
+        er_bytes whole = { 0 };
+        er_bytes_add(&whole, text, before);
+        er_bytes_add(&whole, "?", empty);
+        er_bytes_text(&whole, text + before);
+        *out = er_bytes_take(&whole);
+        if (!*out) code = CURLUE_OUT_OF_MEMORY;
+        er_bytes_free(&whole);
+    }
+    curl_free(query);
     curl_free(text);
     return code;
 }

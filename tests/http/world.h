@@ -61,6 +61,7 @@ Suite *refusals_suite(void);
 Suite *replies_suite(void);
 Suite *redirects_suite(void);
 Suite *urls_suite(void);
+Suite *url_fuzz_suite(void);
 Suite *failures_suite(void);
 Suite *endings_suite(void);
 Suite *session_suite(void);
