@@ -16,16 +16,17 @@
  * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; nobody is called under it. */
 #include "http/resolve.h"
 
-#include "base/hash.h"
+#include "base/lru.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
 
-enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, BUCKETS = 64, PATIENCE_MS = 2000 };
+enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, PATIENCE_MS = 2000 };
 
 typedef struct name {
-    er_node in_bucket, queued;
+    er_lru_item item;
+    er_node queued;
     er_found *found;  /* NULL: none yet */
     bool asked;       /* queued or being looked up */
     int64_t asked_ns; /* since when: by the time a look-up returns, the pool and its clock may be gone */
@@ -43,16 +44,15 @@ struct er_resolver {
     unsigned count; /* the session's handle, each thread */
     errand_pool *pool;
     int64_t ttl_ms;
-    uint64_t seed; /* of the hash of names */
     er_look_up_fn *look_up;
     void *arg;
     er_lock lock; /* guards what follows */
     uint64_t serial, look_ups, hits;
     bool closed;
-    unsigned threads, busy, names;
+    unsigned threads, busy;
     worker *sentry; /* waits for the first of the queue to be late; NULL: nobody does */
     er_list queue, idle;
-    er_list buckets[BUCKETS];
+    er_lru names;
 };
 
 er_found *er_found_keep(er_found *found)
@@ -80,11 +80,10 @@ er_resolver *er_resolver_new(errand_pool *pool, int64_t ttl_ms)
     r->pool = pool;
     er_pool_keep(pool);
     r->ttl_ms = ttl_ms;
-    r->seed = er_random();
     r->look_up = ask_system;
     er_list_init(&r->queue);
     er_list_init(&r->idle);
-    for (unsigned i = 0; i < BUCKETS; i++) er_list_init(&r->buckets[i]);
+    er_lru_init(&r->names, NAMES);
     return r;
 }
 
@@ -94,8 +93,9 @@ void er_resolver_use(er_resolver *r, er_look_up_fn *fn, void *arg)
     r->arg = arg;
 }
 
-static void free_name(name *n)
+static void free_name(er_lru_item *item)
 {
+    name *n = er_of(item, name, item);
     er_found_drop(n->found);
     er_free(n);
 }
@@ -103,56 +103,42 @@ static void free_name(name *n)
 static void drop(er_resolver *r)
 {
     if (er_sub(&r->count, 1) != 1) return;
-    er_node *node;
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        while ((node = er_list_pop(&r->buckets[i]))) free_name(er_of(node, name, in_bucket));
-    }
+    for (er_lru_item *item; (item = er_lru_pop(&r->names));) free_name(item);
+    er_lru_free(&r->names);
     er_pool_release(r->pool);
     er_free(r);
 }
 
 /* ---- names, under the lock ---- */
 
-static er_list *bucket(er_resolver *r, const char *text)
+static bool is_idle(void *resolver, er_lru_item *item)
 {
-    return &r->buckets[er_hash(r->seed, text, strlen(text)) % BUCKETS];
+    (void)resolver;
+    return !er_of(item, name, item)->asked;
 }
 
-static name *find(er_list *in, const char *text)
+static void make_room(er_resolver *r)
 {
-    er_list_each(at, in) {
-        name *n = er_of(at, name, in_bucket);
-        if (!strcmp(n->text, text)) return n;
-    }
-    return NULL;
-}
-
-static void forget_one(er_resolver *r,
-                       er_list *in) /* of the same bucket, the one that was first asked for longest ago */
-{
-    er_list_each(at, in) {
-        name *n = er_of(at, name, in_bucket);
-        if (n->asked) continue;
-        er_list_remove(at);
-        r->names--;
-        free_name(n);
-        return;
+    for (er_lru_item *next, *item = er_lru_make_room(&r->names, is_idle, r); item; item = next) {
+        next = item->chain;
+        free_name(item);
     }
 }
 
 static name *find_or_add(er_resolver *r, const char *text)
 {
-    er_list *in = bucket(r, text);
-    name *n = find(in, text);
-    if (n) return n;
-    size_t size = strlen(text) + 1;
-    if (r->names >= NAMES) forget_one(r, in);
-    n = er_alloc_zero(sizeof *n + size);
+    size_t size = strlen(text);
+    uint64_t hash = er_lru_hash(&r->names, text, size);
+    er_lru_item *item = er_lru_find(&r->names, text, hash);
+    if (item) {
+        er_lru_use(&r->names, item);
+        return er_of(item, name, item);
+    }
+    make_room(r);
+    name *n = er_lru_ready(&r->names) ? er_alloc_zero(sizeof *n + size + 1) : NULL;
     if (!n) return NULL;
-    memcpy(n->text, text, size);
     er_list_init(&n->asks);
-    er_list_push(in, &n->in_bucket);
-    r->names++;
+    er_lru_add(&r->names, &n->item, memcpy(n->text, text, size), hash);
     return n;
 }
 

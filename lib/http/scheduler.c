@@ -15,8 +15,6 @@
  * puts it back. What stops all alike (no room on any lane, the limit of the whole) leaves them there. */
 #include "http/scheduler.h"
 
-#include "base/hash.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -25,14 +23,12 @@ int er_scheduler_init(er_scheduler *s, er_berth *const berths[], unsigned n)
     er_list_init(&s->ready);
     er_list_init(&s->unknown);
     er_list_init(&s->spares);
-    er_list_init(&s->unused);
     er_list_init(&s->crowded);
-    for (unsigned i = 0; i < ER_SCHEDULER_BUCKETS; i++) er_list_init(&s->buckets[i]);
+    er_lru_init(&s->routes, ER_SCHEDULER_ROUTES);
     s->loads = er_alloc((s->per_lane + 1) * sizeof *s->loads);
     if (!s->loads) return ENOMEM;
     for (unsigned i = 0; i <= s->per_lane; i++) er_list_init(&s->loads[i]);
     s->n_berths = n;
-    s->seed = er_random();
     for (unsigned i = 0; i < n; i++) {
         er_list_init(&berths[i]->asked);
         berths[i]->index = i;
@@ -43,63 +39,60 @@ int er_scheduler_init(er_scheduler *s, er_berth *const berths[], unsigned n)
 
 /* ---- routes ---- */
 
-static er_list *bucket(er_scheduler *s, const char *key)
+static void free_route(er_lru_item *item)
 {
-    return &s->buckets[er_hash(s->seed, key, strlen(key)) % ER_SCHEDULER_BUCKETS];
-}
-
-static void forget(er_scheduler *s, er_route *o)
-{
-    er_list_remove(&o->in_bucket);
-    if (er_listed(&o->unused)) er_list_remove(&o->unused);
-    s->routes--;
+    er_route *o = er_of(item, er_route, item);
     er_found_drop(o->found);
     er_free(o);
 }
 
 void er_scheduler_free(er_scheduler *s)
 {
-    er_node *node;
-    for (unsigned i = 0; i < ER_SCHEDULER_BUCKETS && s->loads; i++) {
-        while ((node = er_list_first(&s->buckets[i]))) forget(s, er_of(node, er_route, in_bucket));
-    }
+    er_lru_item *item;
+    while (s->loads && (item = er_lru_pop(&s->routes))) free_route(item);
+    er_lru_free(&s->routes);
     er_free(s->loads);
 }
 
-static er_route *new_origin(er_scheduler *s, const char *key, const char *host, unsigned port)
+static bool is_unused(void *scheduler, er_lru_item *item)
 {
-    size_t spots = s->n_berths * sizeof(er_spot), key_size = strlen(key) + 1, host_size = host ? strlen(host) + 1 : 0;
-    er_route *o = er_alloc_zero(sizeof *o + spots + key_size + host_size);
+    (void)scheduler;
+    return !er_of(item, er_route, item)->users;
+}
+
+static void make_room(er_scheduler *s)
+{
+    for (er_lru_item *next, *item = er_lru_make_room(&s->routes, is_unused, s); item; item = next) {
+        next = item->chain;
+        free_route(item);
+    }
+}
+
+static er_route *new_route(er_scheduler *s, const char *key, uint64_t hash, const char *host,
+                           unsigned port)
+{
+    size_t spots = s->n_berths * sizeof(er_spot), key_size = strlen(key) + 1;
+    size_t host_size = host ? strlen(host) + 1 : 0, size = sizeof(er_route) + spots + key_size + host_size;
+    er_route *o = er_lru_ready(&s->routes) ? er_alloc_zero(size) : NULL;
     if (!o) return NULL;
     char *texts = (char *)o->spots + spots;
-    o->key = memcpy(texts, key, key_size);
     o->host = host ? memcpy(texts + key_size, host, host_size) : NULL;
     o->port = port;
     o->literal = !host;
     o->scheduler = s;
     er_list_init(&o->line);
     er_list_init(&o->warm);
+    er_lru_add(&s->routes, &o->item, memcpy(texts, key, key_size), hash);
     return o;
 }
 
 er_route *er_scheduler_route(er_scheduler *s, const char *key, const char *host, unsigned port)
 {
-    er_list *in = bucket(s, key);
-    er_route *o = NULL;
-    for (er_node *at = in->head.next; at != &in->head && !o; at = at->next) {
-        er_route *seen = er_of(at, er_route, in_bucket);
-        if (!strcmp(seen->key, key)) o = seen;
-    }
-    if (!o) {
-        er_node *oldest = s->routes >= ER_SCHEDULER_ROUTES ? er_list_first(&s->unused) : NULL;
-        if (oldest) forget(s, er_of(oldest, er_route, unused));
-        o = new_origin(s, key, host, port);
-        if (!o) return NULL;
-        er_list_push(in, &o->in_bucket);
-        s->routes++;
-    }
-    if (er_listed(&o->unused)) er_list_remove(&o->unused);
-    o->users++;
+    uint64_t hash = er_lru_hash(&s->routes, key, strlen(key));
+    er_lru_item *item = er_lru_find(&s->routes, key, hash);
+    if (!item) make_room(s);
+    er_route *o = item ? er_of(item, er_route, item) : new_route(s, key, hash, host, port);
+    if (o) o->users++;
     return o;
 }
 
@@ -114,7 +107,7 @@ er_route *er_scheduler_carried(er_scheduler *s, const er_carrier *carrier)
 
 void er_scheduler_leave(er_scheduler *s, er_route *o)
 {
-    if (!--o->users) er_list_push(&s->unused, &o->unused);
+    if (!--o->users) er_lru_use(&s->routes, &o->item);
 }
 
 static void make_ready(er_scheduler *s, er_route *o)

@@ -7,6 +7,8 @@
 
 #include "http/resolve.h"
 
+#include "base/lru.h"
+
 typedef struct er_berth { /* what is known of a lane here */
     er_node  in_load, crowded;
     unsigned index, load; /* transfers it has */
@@ -26,7 +28,8 @@ typedef struct er_spot {
 } er_spot;
 
 typedef struct er_route {
-    er_node   in_bucket, in_ready, unknown, unused;
+    er_lru_item item;
+    er_node   in_ready, unknown;
     size_t    users;   /* turns and sockets: then it is not forgotten */
     er_list   line;    /* turns that wait */
     size_t    waiting;
@@ -41,7 +44,6 @@ typedef struct er_route {
     const char *host;  /* to look up */
     unsigned  port;
     er_list   warm;    /* spots with an idle connection, or with a shared one, if only in the making */
-    char     *key;
     er_spot   spots[]; /* one for each lane */
 } er_route;
 
@@ -58,7 +60,7 @@ typedef struct er_carrier {
     void (*fewer)(er_route *route);     /* closes as many idle connections as are asked back; no lock held */
 } er_carrier;
 
-enum { ER_SCHEDULER_BUCKETS = 256, ER_SCHEDULER_ROUTES = 1024 };
+enum { ER_SCHEDULER_ROUTES = 1024 };
 
 typedef struct er_scheduler {
     er_lock  lock; /* the session's */
@@ -66,16 +68,14 @@ typedef struct er_scheduler {
     bool     shared;  /* connections carry many transfers (HTTP/2): transfers are counted, not connections */
     unsigned charge, open, idle, asked;
     bool     carrier_asked; /* the carrier is to close idle connections, for others want them */
-    size_t   waiting, routes;
+    size_t   waiting;
     unsigned least;   /* no lane has less load */
     er_list  ready;   /* routes of whose line the first may be able to go, in turn */
     er_list  unknown; /* routes whose host is to be looked up */
     er_list  crowded; /* berths that have been asked to close some */
     er_list  spares;  /* spots with an idle connection, of the longest standing first */
-    er_list  unused;  /* routes nobody needs, the first to be forgotten first */
     er_list *loads;   /* berths by load */
-    uint64_t seed;    /* of the hash of keys: hosts come from others */
-    er_list  buckets[ER_SCHEDULER_BUCKETS];
+    er_lru   routes;  /* those without users are forgotten, the first that was left first */
 } er_scheduler;
 
 int  er_scheduler_init(er_scheduler *scheduler, er_berth *const berths[], unsigned n); /* limits are set before. 0 or ENOMEM */

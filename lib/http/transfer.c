@@ -275,8 +275,8 @@ static shown look_at(er_exchange *x)
         s.waiting = route->waiting;
     }
     if (route && (s.place == ER_PLACE_LINE || s.place == ER_PLACE_LANE)) {
-        size_t size = strlen(route->key);
-        memcpy(s.to, route->key, size < sizeof s.to ? size : sizeof s.to - 1);
+        size_t size = strlen(route->item.key);
+        memcpy(s.to, route->item.key, size < sizeof s.to ? size : sizeof s.to - 1);
     }
     er_lock_give(&x->http->scheduler.lock);
     return s;

@@ -134,7 +134,7 @@ static void become(er_breaker_member *m, errand_breaker_state to, int64_t now, n
     if (to == ERRAND_BREAKER_CLOSED) m->opened = 0;
     if (to != ERRAND_BREAKER_HALF_OPEN) memset(m->parts, 0, sizeof m->parts);
     out->changed = true;
-    out->what = (errand_breaker_change){ b->how.name, m->base.key, m->state, to, open_ms };
+    out->what = (errand_breaker_change){ b->how.name, m->base.item.key, m->state, to, open_ms };
     m->state = to;
     m->era++;
     m->well = 0;
@@ -428,7 +428,7 @@ int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_
     errand_breaker_stats s = { .state = m->state,
                                .forced = m->forced,
                                .under_way = m->under_way,
-                               .keys = breaker->keyed.keys,
+                               .keys = breaker->keyed.members.count,
                                .times_open = m->times_open,
                                .refused = m->refused };
     sum_up(m, &s.calls, &s.failed);

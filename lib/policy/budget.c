@@ -87,7 +87,7 @@ bool er_budget_retry(er_budget_member *member, bool throttled)
     member->spent = !enough;
     give_lock(member);
     if (!enough && !told) { /* the run that asks has the member pinned */
-        const char *name = how->name ? how->name : "budget", *key = member->base.key;
+        const char *name = how->name ? how->name : "budget", *key = member->base.item.key;
         er_log_warn(er_pool_log(member->budget->keyed.pool), "[%s-spent]%s%.200s: no retries for now", name,
                     key ? " of " : "", key ? key : "");
     }
@@ -184,7 +184,7 @@ int errand_budget_stats_sized(errand_budget *budget, const char *key, errand_bud
     int error = er_keyed_find(&budget->keyed, key, &base);
     if (error) return error;
     errand_budget_stats s = member_of(base)->now;
-    s.keys = budget->keyed.keys;
+    s.keys = budget->keyed.members.count;
     er_keyed_leave(&budget->keyed);
     return er_options_give(out, size, &s, sizeof s);
 }

@@ -2,20 +2,15 @@
  *
  *     unknown --enter--> used, the newest --others are used--> the oldest --beyond max_keys, idle, no pins--> forgotten
  *
- * A table of chains whose size is that of max_keys, made with the first key, and a list in the order of use. Beyond max_keys each
- * new member drives out the oldest that can be; those that cannot (held, waited for, an open breaker) go to the other end of
- * the list, so that the same ones are not looked at each time; at most LOOKS of them for a new member. What is forgotten is freed
- * after the lock. The hash is seeded, so who chooses keys does not choose chains. */
+ * The table is lru.c's, made with the first key. Beyond max_keys each new member drives out the
+ * oldest that can be; those that cannot are held, waited for, or an open breaker. What is forgotten
+ * is freed after the lock. */
 #include "policy/keyed.h"
-
-#include "base/hash.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define KEYS         1024
-#define BUCKETS_MOST 65536
-#define LOOKS        16
+#define KEYS 1024
 
 int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool, unsigned max_keys,
                    er_member *plain)
@@ -25,10 +20,8 @@ int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool,
     keyed->kind = kind;
     keyed->pool = pool;
     keyed->count = 1;
-    keyed->seed = er_random();
-    keyed->max_keys = max_keys ? max_keys : KEYS;
+    er_lru_init(&keyed->members, max_keys ? max_keys : KEYS);
     keyed->plain = plain;
-    er_list_init(&keyed->used);
     kind->init(keyed, plain);
     er_pool_keep(pool);
     return 0;
@@ -36,12 +29,17 @@ int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool,
 
 void er_keyed_keep(er_keyed *keyed) { er_add_relaxed(&keyed->count, 1); /* relaxed: who counts up has a count */ }
 
-static void free_chain(er_member *m)
+static er_member *member_of(er_lru_item *item)
 {
-    while (m) {
-        er_member *next = m->chain;
-        er_free(m);
-        m = next;
+    return item ? er_of(item, er_member, item) : NULL;
+}
+
+static void free_chain(er_lru_item *item)
+{
+    while (item) {
+        er_lru_item *next = item->chain;
+        er_free(member_of(item));
+        item = next;
     }
 }
 
@@ -49,16 +47,16 @@ void er_keyed_release(er_keyed *keyed)
 {
     if (er_sub(&keyed->count, 1) != 1) return;
     errand_pool *pool = keyed->pool;
-    for (er_node *n; (n = er_list_pop(&keyed->used));) er_free(er_of(n, er_member, node));
+    for (er_lru_item *item; (item = er_lru_pop(&keyed->members));) er_free(member_of(item));
     free_chain(keyed->forgotten);
-    er_free(keyed->buckets);
+    er_lru_free(&keyed->members);
     keyed->kind->gone(keyed);
     er_pool_release(pool);
 }
 
 void er_keyed_leave(er_keyed *keyed)
 {
-    er_member *forgotten = keyed->forgotten;
+    er_lru_item *forgotten = keyed->forgotten;
     keyed->forgotten = NULL;
     er_lock_give(&keyed->lock);
     free_chain(forgotten);
@@ -66,76 +64,42 @@ void er_keyed_leave(er_keyed *keyed)
 
 void er_keyed_describe(const er_member *member, er_description *d)
 {
-    if (!member->key) return;
-    size_t size = strlen(member->key), most = sizeof d->own - 1;
-    memcpy(d->own, member->key, size < most ? size : most); /* the rest is zero */
+    if (!member->item.key) return;
+    size_t size = strlen(member->item.key), most = sizeof d->own - 1;
+    memcpy(d->own, member->item.key, size < most ? size : most); /* the rest is zero */
     d->key = d->own;
 }
 
 er_member *er_keyed_next(er_keyed *keyed, er_member *member)
 {
+    er_list *used = &keyed->members.used;
     if (!member) return keyed->plain;
-    er_node *next = member == keyed->plain ? keyed->used.head.next : member->node.next;
-    return next == &keyed->used.head ? NULL : er_of(next, er_member, node);
+    er_node *next = member == keyed->plain ? used->head.next : member->item.used.next;
+    return next == &used->head ? NULL : er_of(next, er_member, item.used);
 }
 
-static er_member *look_up(er_keyed *keyed, const char *key, uint64_t hash)
+static bool is_idle(void *arg, er_lru_item *item)
 {
-    er_member *m = keyed->buckets ? keyed->buckets[hash & keyed->mask] : NULL;
-    while (m && (m->hash != hash || strcmp(m->key, key) != 0)) m = m->chain;
-    return m;
-}
-
-static void forget(er_keyed *keyed, er_member *m)
-{
-    er_member **at = &keyed->buckets[m->hash & keyed->mask];
-    while (*at != m) at = &(*at)->chain;
-    *at = m->chain;
-    er_list_remove(&m->node);
-    keyed->keys--;
-    m->chain = keyed->forgotten;
-    keyed->forgotten = m;
-}
-
-static void make_room(er_keyed *keyed)
-{
-    for (int looks = 0; looks < LOOKS && keyed->keys >= keyed->max_keys; looks++) {
-        er_member *oldest = er_of(er_list_first(&keyed->used), er_member, node);
-        if (!oldest->pins && keyed->kind->idle(keyed, oldest)) {
-            forget(keyed, oldest);
-        } else {
-            er_list_remove(&oldest->node);
-            er_list_push(&keyed->used, &oldest->node);
-        }
-    }
+    er_keyed *keyed = arg;
+    er_member *m = member_of(item);
+    return !m->pins && keyed->kind->idle(keyed, m);
 }
 
 /* Neither table nor member is allocated under the lock: looked up again after it. */
 static int add(er_keyed *keyed, const char *key, size_t size, uint64_t hash, er_member **member)
 {
     er_lock_give(&keyed->lock);
-    uint32_t n = 16;
-    while (n < keyed->max_keys && n < BUCKETS_MOST) n *= 2;
-    er_member **buckets = er_load_relaxed(&keyed->buckets) ? NULL : er_alloc_zero(n * sizeof *buckets); /* a hint */
+    er_lru_item **buckets = er_lru_buckets(&keyed->members);
     er_member *m = er_alloc_zero(keyed->kind->size + size + 1);
     er_lock_take(&keyed->lock);
-    if (!keyed->buckets && buckets) {
-        keyed->mask = n - 1;
-        er_store_relaxed(&keyed->buckets, buckets); /* relaxed: whoever uses it has the lock */
-        buckets = NULL;
-    }
-    er_member *other = look_up(keyed, key, hash);
-    bool found = other != NULL, none = !found && (!m || !keyed->buckets);
-    if (!found && !none) {
-        make_room(keyed);
-        m->hash = hash;
-        m->key = (char *)m + keyed->kind->size;
+    bool ready = er_lru_furnish(&keyed->members, &buckets);
+    er_member *other = member_of(er_lru_find(&keyed->members, key, hash));
+    bool none = !other && (!m || !ready);
+    if (!other && !none) {
+        keyed->forgotten = er_lru_make_room(&keyed->members, is_idle, keyed);
         /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `plain` alone has no key */
-        memcpy(m->key, key, size);
-        m->chain = keyed->buckets[hash & keyed->mask];
-        keyed->buckets[hash & keyed->mask] = m;
-        er_list_push(&keyed->used, &m->node);
-        keyed->keys++;
+        key = memcpy((char *)m + keyed->kind->size, key, size);
+        er_lru_add(&keyed->members, &m->item, key, hash);
         keyed->kind->init(keyed, m);
         other = m;
         m = NULL;
@@ -150,21 +114,18 @@ static int add(er_keyed *keyed, const char *key, size_t size, uint64_t hash, er_
 static int find(er_keyed *keyed, const char *key, er_member **member, bool use)
 {
     if (er_pool_dead(keyed->pool)) return ERRAND_EFORKED;
-    if (keyed->max_keys == ERRAND_NO_KEYS) key = NULL;
+    if (keyed->members.most == ERRAND_NO_KEYS) key = NULL;
     size_t size = key ? strnlen(key, ERRAND_KEY_MAX + 1) : 0;
     if (size > ERRAND_KEY_MAX) return EINVAL;
-    uint64_t hash = key ? er_hash(keyed->seed, key, size) : 0;
+    uint64_t hash = key ? er_lru_hash(&keyed->members, key, size) : 0;
     er_lock_take(&keyed->lock);
-    er_member *m = key ? look_up(keyed, key, hash) : keyed->plain;
+    er_member *m = key ? member_of(er_lru_find(&keyed->members, key, hash)) : keyed->plain;
     if (!m && use) return add(keyed, key, size, hash, member);
     if (!m) {
         er_lock_give(&keyed->lock);
         return ENOENT;
     }
-    if (key && use) {
-        er_list_remove(&m->node);
-        er_list_push(&keyed->used, &m->node);
-    }
+    if (key && use) er_lru_use(&keyed->members, &m->item);
     *member = m;
     return 0;
 }

@@ -3,17 +3,14 @@
 #ifndef ER_KEYED_H
 #define ER_KEYED_H
 
-#include "base/list.h"
+#include "base/lru.h"
 #include "async/job.h"
 
 #include <errand/limits.h>
 
 typedef struct er_member {
-    er_node           node;  /* in the keyed's list, least recently used first; not listed: the NULL key's */
-    struct er_member *chain; /* in its bucket; or among the forgotten */
-    uint64_t          hash;
-    uint32_t          pins;  /* who relies on it beyond a call: it is not forgotten. Under the lock */
-    char             *key;   /* behind the member, in the same memory; NULL: the NULL key's */
+    er_lru_item item; /* its key stands behind the member. NULL: the NULL key's, in no table */
+    uint32_t    pins; /* who relies on it beyond a call: it is not forgotten. Under the lock */
 } er_member;
 
 typedef struct er_keyed er_keyed;
@@ -29,12 +26,9 @@ struct er_keyed {
     errand_pool          *pool;  /* kept */
     uint32_t              count; /* handle, and whatever keeps the limit */
     er_lock               lock;  /* guards all below */
-    uint64_t              seed;
-    unsigned              max_keys, keys;
-    uint32_t              mask;
-    er_member           **buckets; /* NULL until a key is used */
-    er_member            *plain, *forgotten;
-    er_list               used;
+    er_lru                members;
+    er_member            *plain;
+    er_lru_item          *forgotten; /* a chain */
 };
 
 /* At the beginning of a limit; plain is its embedded member. Counts 1 and keeps the pool. EINVAL, ERRAND_EFORKED. */

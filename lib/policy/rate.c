@@ -343,7 +343,8 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     er_instant after;
     er_turn *behind;
     errand_rate_stats s = {
-        m->waiting, rate->keyed.keys, m->granted, m->withdrawn, m->refused, 0, ms_until(now, m->paused)
+        m->waiting, rate->keyed.members.count, m->granted, m->withdrawn, m->refused, 0,
+        ms_until(now, m->paused)
     };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_keyed_leave(&rate->keyed);

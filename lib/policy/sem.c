@@ -363,7 +363,7 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
     errand_sem_stats s = { .permits = sem->permits,
                            .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
                            .waiting = m->waiting,
-                           .keys = sem->keyed.keys,
+                           .keys = sem->keyed.members.count,
                            .granted = m->granted,
                            .withdrawn = m->withdrawn,
                            .refused = m->refused,

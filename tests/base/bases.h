@@ -18,6 +18,7 @@ Suite *numbers_suite(void);
 Suite *durations_suite(void);
 Suite *utf8_suite(void);
 Suite *histogram_suite(void);
+Suite *lru_suite(void);
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 

@@ -26,6 +26,7 @@ int main(void)
     srunner_add_suite(runner, durations_suite());
     srunner_add_suite(runner, utf8_suite());
     srunner_add_suite(runner, histogram_suite());
+    srunner_add_suite(runner, lru_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

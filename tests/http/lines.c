@@ -261,7 +261,32 @@ START_TEST(origins_that_nobody_needs_are_forgotten)
         snprintf(key, sizeof key, "http://host-%u:80", i);
         er_scheduler_leave(&l.scheduler, er_scheduler_route(&l.scheduler, key, NULL, 80));
     }
-    ck_assert_uint_le(l.scheduler.routes, ER_SCHEDULER_ROUTES);
+    ck_assert_uint_le(l.scheduler.routes.count, ER_SCHEDULER_ROUTES);
+    lines_close(&l);
+}
+END_TEST
+
+START_TEST(a_route_is_kept_while_it_has_users_and_then_longer_than_those_left_before)
+{
+    struct lines l;
+    char key[40];
+    lines_open(&l, 2, 2, 5);
+    er_route *used = join(&l, 0, "http://used:80");
+    for (unsigned i = 0; i < 3 * ER_SCHEDULER_ROUTES; i++) {
+        snprintf(key, sizeof key, "http://host-%u:80", i);
+        er_scheduler_leave(&l.scheduler, er_scheduler_route(&l.scheduler, key, NULL, 80));
+    }
+    ck_assert_ptr_eq(er_scheduler_route(&l.scheduler, "http://used:80", NULL, 80), used);
+    er_scheduler_leave(&l.scheduler, used);
+    er_scheduler_quit(&l.scheduler, &l.turns[0]);
+    er_scheduler_leave(&l.scheduler, used);
+    for (unsigned i = 0; i < ER_SCHEDULER_ROUTES - 1; i++) { /* those that go were left before */
+        snprintf(key, sizeof key, "http://another-%u:80", i);
+        er_scheduler_leave(&l.scheduler, er_scheduler_route(&l.scheduler, key, NULL, 80));
+    }
+    ck_assert_ptr_eq(er_scheduler_route(&l.scheduler, "http://used:80", NULL, 80), used);
+    er_scheduler_leave(&l.scheduler, used);
+    ck_assert_uint_le(l.scheduler.routes.count, ER_SCHEDULER_ROUTES);
     lines_close(&l);
 }
 END_TEST
@@ -281,6 +306,7 @@ Suite *lines_suite(void)
     tcase_add_test(tc, with_shared_connections_one_in_the_making_is_joined);
     tcase_add_loop_test(tc, with_shared_connections_none_is_asked_back, 0, 2);
     tcase_add_test(tc, origins_that_nobody_needs_are_forgotten);
+    tcase_add_test(tc, a_route_is_kept_while_it_has_users_and_then_longer_than_those_left_before);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -66,6 +66,7 @@ Suite *failures_suite(void);
 Suite *endings_suite(void);
 Suite *session_suite(void);
 Suite *lines_suite(void);
+Suite *names_suite(void);
 Suite *limits_suite(void);
 Suite *retries_suite(void);
 Suite *files_suite(void);
