@@ -68,7 +68,7 @@ typedef struct er_exchange {
     er_valve        valve; /* how its sink and source are heard */
     void          (*wake)(struct er_exchange *x); /* its lane, to look */
     uint64_t        number; /* for the stages it is told of; 0: nobody listens */
-    er_request     *request; /* NULL: the caller's own handle */
+    er_request     *request;
     errand_pool    *pool;
     errand_http    *http;
     errand_promise *promise;

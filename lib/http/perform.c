@@ -147,8 +147,7 @@ static void over(perform *p, errand_result r)
     p->place = ER_PLACE_OVER;
     p->by = NULL; /* it may be gone when a late timer has something to tell */
     if (er_listed(&p->in_session)) er_list_remove(&p->in_session);
-    if (p->turn.spot) er_scheduler_done(&http->scheduler, &p->turn);
-    if (p->turn.route) er_scheduler_leave(&http->scheduler, p->turn.route);
+    er_scheduler_end(&http->scheduler, &p->turn);
     er_lock_give(&http->scheduler.lock);
     r.value = r.owner = p->easy; /* the handle comes back, also with a failure */
     r.free = p->free;

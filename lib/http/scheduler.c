@@ -351,6 +351,13 @@ void er_scheduler_done(er_scheduler *s, er_slot_turn *turn)
     change(s, spot, -1, 0, 0);
 }
 
+void er_scheduler_end(er_scheduler *s, er_slot_turn *turn)
+{
+    if (turn->spot) er_scheduler_done(s, turn);
+    if (turn->route) er_scheduler_leave(s, turn->route);
+    turn->route = NULL;
+}
+
 void er_scheduler_opened(er_scheduler *s, er_spot *spot)
 {
     spot->route->users++;

@@ -102,6 +102,8 @@ void er_scheduler_lost(er_scheduler *scheduler, er_route *route, er_list *turns)
 bool er_scheduler_move(er_scheduler *scheduler, er_slot_turn *turn,
                    er_berth *to);                        /* to another lane, before it begins. False: no room there */
 void er_scheduler_done(er_scheduler *scheduler, er_slot_turn *turn); /* its transfer is over */
+/* A turn that is not in the line is over: gives back its spot and its route, if it has them. */
+void er_scheduler_end(er_scheduler *scheduler, er_slot_turn *turn);
 void er_scheduler_opened(er_scheduler *scheduler, er_spot *spot);
 void er_scheduler_closed(er_scheduler *scheduler, er_spot *spot, bool asked); /* asked: it is one of those that er_scheduler_asked told of */
 

@@ -47,8 +47,7 @@ static void over(er_exchange *x, errand_result r)
     er_lock_take(&http->scheduler.lock);
     x->place = ER_PLACE_OVER;
     if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
-    if (x->turn.spot) er_scheduler_done(&http->scheduler, &x->turn);
-    if (x->turn.route) er_scheduler_leave(&http->scheduler, x->turn.route);
+    er_scheduler_end(&http->scheduler, &x->turn);
     er_lock_give(&http->scheduler.lock);
     if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x); /* after `place`: see wait_on */
     report(x, &r);
@@ -185,8 +184,7 @@ void er_transfer_again(er_exchange *x, er_origin *origin)
     x->asked_ns = now;
     er_exchange_rearm(x);
     er_lock_take(&http->scheduler.lock);
-    er_scheduler_done(&http->scheduler, &x->turn);
-    er_scheduler_leave(&http->scheduler, x->turn.route);
+    er_scheduler_end(&http->scheduler, &x->turn);
     x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
     x->found = NULL;
     bool joins = x->turn.route && !er_exchange_told(x);
@@ -210,9 +208,7 @@ void er_transfer_rest(er_exchange *x)
 {
     errand_http *http = x->http;
     er_lock_take(&http->scheduler.lock);
-    er_scheduler_done(&http->scheduler, &x->turn);
-    er_scheduler_leave(&http->scheduler, x->turn.route);
-    x->turn.route = NULL;
+    er_scheduler_end(&http->scheduler, &x->turn);
     x->place = ER_PLACE_REST;
     bool looks = er_swap(&x->look, 0); /* its lane will not come to it, and the timer is not armed */
     er_lock_give(&http->scheduler.lock);
