@@ -601,6 +601,7 @@ public:
     rate(const owner<errand_pool, detail::end_pool> &home, const errand_rate_opts &opts)
         : owner({ errand_rate_new(home.raw(), &opts), nullptr }) {}
     future<void> acquire(const char *key = nullptr) { return future<void>(errand_rate_acquire(raw(), key)); }
+    std::error_code resize(double per_second, unsigned burst = 1) { return make_code(errand_rate_resize(raw(), per_second, burst)); }
     std::error_code pause(duration d, const char *key = nullptr) { return make_code(errand_rate_pause(raw(), key, d.ms)); }
 };
 

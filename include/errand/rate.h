@@ -43,8 +43,8 @@ ERRAND_API void errand_rate_free(errand_rate *rate);
 /**
  * Ends well at the turn of the caller.
  *
- * The turn is reserved at once. A waiter that is cancelled before its turn gives it back, and the
- * next one to come gets it.
+ * The turn is reserved at once; errand_rate_pause() and errand_rate_resize() move it. A waiter that is
+ * cancelled before its turn gives it back, and the next one to come gets it.
  *
  * Returns a future, never NULL, which fails with
  *   ERRAND_ELATE     the turn comes after the caller's deadline
@@ -62,6 +62,7 @@ ERRAND_API errand_future *errand_rate_acquire(errand_rate *rate, const char *key
  *   ERRAND_ELATE     the turn is more than `ms` milliseconds away, or after the caller's deadline;
  *                    it is not taken
  *   ETIMEDOUT        the deadline of the calling task or frame has passed, because of a pause
+ *                    or a resize
  *   ECANCELED        the calling task was cancelled, or the pool was closed
  *   EINVAL           `rate` is NULL, `ms` is negative, or the key is longer than ERRAND_KEY_MAX
  *   ENOMEM           no memory
@@ -81,6 +82,23 @@ ERRAND_API int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms);
  *   ERRAND_EFORKED   the limiter is a parent process's
  */
 ERRAND_API int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms);
+
+/**
+ * Changes the rate and the burst (0: 1), for every key.
+ *
+ * The bucket of each key keeps what is in it, counted in turns: turns given out before still count,
+ * and the new rate drains them. Waiters keep their order and the number of turns before them, so
+ * their turns move. A larger rate or burst brings them earlier, and waiters whose turn has come by
+ * that are woken at once; a smaller one puts them off, maybe beyond the deadline of their caller.
+ * From the call on, in any interval t at most burst + t * per_second get a turn. A pause keeps its
+ * end. The call takes time in proportion to the number of waiters.
+ *
+ * Returns 0, or
+ *   EINVAL           `rate` is NULL, or `per_second` is not above 0 or is above 1e9
+ *   ERRAND_EFORKED   the limiter is a parent process's
+ * See also errand_sem_resize().
+ */
+ERRAND_API int errand_rate_resize(errand_rate *rate, double per_second, unsigned burst);
 
 /** What a rate limiter counts of one key. */
 typedef struct errand_rate_stats {

@@ -104,6 +104,24 @@ static int start_thread(er_timers *t) /* under the lock: it happens once, and ar
     return error;
 }
 
+/* Under the lock. True: the thread sleeps past that time. */
+static bool place(er_timers *t, er_timer *timer, int64_t at_ns, bool sleeper)
+{
+    const int64_t most = INT64_MAX / 2 - 1;
+    int64_t when = at_ns < most ? at_ns : most;
+    if (when < -most) when = -most;
+    timer->when = when * 2 + sleeper;
+    if (er_pool_ref_of(t->pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) { /* the wheel is further already */
+        timer->node.at = -1;
+        er_list_push(&t->due, &timer->node.node);
+    } else {
+        er_wheel_add(&t->wheel, &timer->node, at_ns);
+    }
+    bool wake = at_ns < t->wakes_at && t->threaded;
+    if (wake) t->wakes_at = INT64_MIN; /* once is enough */
+    return wake;
+}
+
 static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
 {
     if (at_ns == INT64_MAX) return 0;
@@ -115,19 +133,8 @@ static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
     if (!error) error = start_thread(t);
     bool wake = false;
     if (!error) {
-        const int64_t most = INT64_MAX / 2 - 1;
-        int64_t when = at_ns < most ? at_ns : most;
-        if (when < -most) when = -most;
-        timer->when = when * 2 + sleeper;
         t->asleep += sleeper;
-        if (er_pool_ref_of(pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) { /* the wheel is further already */
-            timer->node.at = -1;
-            er_list_push(&t->due, &timer->node.node);
-        } else {
-            er_wheel_add(&t->wheel, &timer->node, at_ns);
-        }
-        wake = at_ns < t->wakes_at && t->threaded;
-        if (wake) t->wakes_at = INT64_MIN; /* once is enough */
+        wake = place(t, timer, at_ns, sleeper);
     }
     er_lock_give(&t->lock);
     if (wake) er_unpark(&t->parker, WAKE);
@@ -150,6 +157,20 @@ bool er_timer_disarm(errand_pool *pool, er_timer *timer)
     er_lock_give(&t->lock);
     if (last_sleeper) t->awake(pool);
     return armed;
+}
+
+void er_timer_hasten(errand_pool *pool, er_timer *timer, int64_t at_ns)
+{
+    if (er_pool_dead(pool)) return;
+    er_timers *t = timers_of(pool);
+    bool wake = false;
+    er_lock_take(&t->lock);
+    if (er_listed(&timer->node.node) && at_ns < timer->when >> 1) {
+        er_wheel_remove(&t->wheel, &timer->node);
+        wake = place(t, timer, at_ns, is_sleeper(timer));
+    }
+    er_lock_give(&t->lock);
+    if (wake) er_unpark(&t->parker, WAKE);
 }
 
 size_t er_timers_asleep(er_timers *t)

@@ -23,6 +23,9 @@ ER_SHARED int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns);
  * now; then who frees the timer's memory must have an agreement with fn (a count, a state). */
 ER_SHARED bool er_timer_disarm(errand_pool *pool, er_timer *timer);
 
+/* An armed timer whose time is later is called at at_ns; anything else stays as it is. Takes no more than the timers' lock. */
+ER_SHARED void er_timer_hasten(errand_pool *pool, er_timer *timer, int64_t at_ns);
+
 /* ---- for the pool ---- */
 typedef struct er_timers er_timers;
 er_timers *er_timers_new(errand_pool *pool, void (*awake)(errand_pool *)); /* awake: nothing sleeps any more */

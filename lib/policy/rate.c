@@ -11,7 +11,11 @@
  *
  * A pause moves every turn that is still to come, those given out already included, by the same amount: `moved` grows, and
  * a timer that comes too early for that sleeps on. Whether a turn has come or was left is decided under the lock by turn->member;
- * while a timer is armed anew (rearming) nobody leaves, for that could neither disarm it nor be noticed.
+ * while its timer is being armed (arming) it neither comes nor is left, for that could neither disarm it nor be noticed.
+ *
+ * A resize keeps the level of each bucket, counted in turns, and the place of each waiter in it: every `after` keeps its distance
+ * from now in intervals, whose length changes. Timers that now come too late are hastened, under the lock; those that come too
+ * early sleep on.
  * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some centuries from
  * now, are LAST, which is still a time that a timer can be armed for. */
 #include "policy/rate.h"
@@ -30,7 +34,7 @@ typedef struct er_rate_member {
     er_instant next;
     er_instant moved;  /* by pauses, in all */
     er_instant paused; /* until then */
-    unsigned waiting, rearming;
+    unsigned waiting;
     er_list line, gapped; /* gapped: those of the line with a gap */
     uint64_t granted, withdrawn, refused;
 } er_rate_member;
@@ -145,18 +149,48 @@ static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
 
 /* ---- turns ---- */
 
+/* Arms the timer of a turn in line, which is marked as arming. The line may move meanwhile: then the timer follows. On failure
+ * the turn is given back. */
+static int arm(errand_rate *rate, er_turn *t, int64_t at)
+{
+    int error = er_timer_sleep(rate->keyed.pool, &t->timer, at);
+    er_lock_take(&rate->keyed.lock);
+    er_rate_member *m = t->member;
+    t->arming = false;
+    if (error) {
+        give_back(rate, m, t);
+    } else {
+        int64_t moved = rounded_up(turn_of(m, t));
+        if (moved < at) er_timer_hasten(rate->keyed.pool, &t->timer, moved);
+    }
+    er_keyed_leave(&rate->keyed); /* from here on the turn may be gone */
+    return error;
+}
+
+/* Takes the lock once no other thread is at this turn's timer. */
+static void take_settled(errand_rate *rate, const er_turn *t)
+{
+    unsigned turns = 0;
+    er_lock_take(&rate->keyed.lock);
+    while (t->arming) {
+        er_lock_give(&rate->keyed.lock);
+        er_relax(&turns);
+        er_lock_take(&rate->keyed.lock);
+    }
+}
+
 static void turn_came(er_timer *timer)
 {
     er_turn *t = er_of(timer, er_turn, timer);
     errand_rate *rate = t->rate;
     bool shut = er_pool_shut(rate->keyed.pool);
     int64_t now = er_pool_now(rate->keyed.pool);
-    er_lock_take(&rate->keyed.lock);
+    take_settled(rate, t);
     er_rate_member *m = t->member;
     int64_t at = m ? rounded_up(turn_of(m, t)) : 0;
-    bool sleeps_on = m && !shut && at > now; /* a pause has moved it meanwhile */
+    bool sleeps_on = m && !shut && at > now; /* a pause or a resize has moved it meanwhile */
     if (sleeps_on) {
-        m->rearming++;
+        t->arming = true;
         er_keyed_keep(&rate->keyed);
     } else if (m && shut) give_back(rate, m, t);
     else if (m) {
@@ -168,11 +202,7 @@ static void turn_came(er_timer *timer)
         t->came(t, shut || !m ? ECANCELED : 0);
         return;
     }
-    int error = er_timer_sleep(rate->keyed.pool, timer, at); /* if it succeeds the turn may be gone already */
-    er_lock_take(&rate->keyed.lock);
-    m->rearming--; /* until now it is not forgotten */
-    if (error) give_back(rate, m, t);
-    er_keyed_leave(&rate->keyed);
+    int error = arm(rate, t, at);
     if (error) t->came(t, error);
     er_keyed_release(&rate->keyed);
 }
@@ -206,30 +236,21 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
     } else {
         if (behind) narrow_gap(behind, 1);
         else m->next = capped(after);
-        if (at > now) stand_in_line(m, turn, behind);
+        turn->arming = at > now;
+        if (turn->arming) stand_in_line(m, turn, behind);
         else m->granted++;
     }
     er_keyed_leave(&rate->keyed);
     if (error || at <= now) return error;
-    error = er_timer_sleep(rate->keyed.pool, &turn->timer, at);
-    if (!error) return EINPROGRESS;
-    er_lock_take(&rate->keyed.lock);
-    give_back(rate, m, turn);
-    er_keyed_leave(&rate->keyed);
-    return error;
+    error = arm(rate, turn, at);
+    return error ? error : EINPROGRESS;
 }
 
 bool er_rate_leave(er_turn *turn)
 {
     errand_rate *rate = turn->rate;
     if (er_pool_dead(rate->keyed.pool)) return false; /* its lock may be held for ever */
-    unsigned turns = 0;
-    er_lock_take(&rate->keyed.lock);
-    while (turn->member && turn->member->rearming) {
-        er_lock_give(&rate->keyed.lock);
-        er_relax(&turns);
-        er_lock_take(&rate->keyed.lock);
-    }
+    take_settled(rate, turn);
     er_rate_member *m = turn->member;
     if (m) {
         give_back(rate, m, turn);
@@ -276,6 +297,60 @@ int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
     return 0;
 }
 
+/* ---- another size ---- */
+
+static int check_size(double per_second) /* a NaN too */
+{
+    return per_second > 0 && per_second <= 1e9 ? 0 : EINVAL;
+}
+
+static void set_size(errand_rate *rate, double per_second, unsigned burst)
+{
+    rate->interval = of_ns(1e9 / per_second, 4e18);
+    rate->slack = of_ns((burst ? burst - 1 : 0) * (1e9 / per_second), 4e22);
+}
+
+/* That far from now in intervals of the one length, in intervals of the other. What is past stays. */
+static er_instant scaled(er_instant distance, er_instant from, er_instant to)
+{
+    er_instant whole, rest = distance > 0 ? distance % from : 0;
+    if (distance <= 0 || from == to) return distance;
+    if (__builtin_mul_overflow(distance / from, to, &whole)) return AGES;
+    return capped(capped(whole) + (er_instant)((long double)rest / (long double)from * (long double)to));
+}
+
+static void resize_member(const errand_rate *rate, er_rate_member *m, er_instant from, int64_t now)
+{
+    er_instant base = later(NS(now), m->paused), last = 0, next = m->next;
+    m->next = capped(base + scaled(next - base, from, rate->interval));
+    for (er_node *n = m->line.head.next; n != &m->line.head; n = n->next) {
+        er_turn *t = er_of(n, er_turn, node);
+        bool first = n == m->line.head.next, at_end = after_of(m, t) == next;
+        er_instant after = base + scaled(after_of(m, t) - base, from, rate->interval), apart;
+        if (__builtin_mul_overflow((er_instant)t->gap + 1, rate->interval, &apart)) apart = AGES;
+        if (!first) after = later(after, capped(last + capped(apart))); /* what was rounded down adds up to no turn more */
+        last = after = capped(after);
+        if (at_end || m->next < after) m->next = after;
+        er_instant when = later(base, after - rate->interval - rate->slack), before = turn_of(m, t);
+        t->after = after - m->moved;
+        t->at = when - m->moved;
+        if (when < before && !t->arming) er_timer_hasten(rate->keyed.pool, &t->timer, rounded_up(when));
+    }
+}
+
+int errand_rate_resize(errand_rate *rate, double per_second, unsigned burst)
+{
+    if (!rate || check_size(per_second)) return EINVAL;
+    if (er_pool_dead(rate->keyed.pool)) return ERRAND_EFORKED;
+    er_lock_take(&rate->keyed.lock);
+    int64_t now = er_pool_now(rate->keyed.pool); /* under the lock: none has come later */
+    er_instant from = rate->interval;
+    set_size(rate, per_second, burst);
+    for (er_member *at = NULL; (at = er_keyed_next(&rate->keyed, at));) resize_member(rate, member_of(at), from, now);
+    er_keyed_leave(&rate->keyed);
+    return 0;
+}
+
 /* ---- the rate itself ---- */
 
 static void init_member(er_keyed *keyed, er_member *base)
@@ -291,7 +366,7 @@ static bool is_idle(er_keyed *keyed, er_member *base)
 {
     const er_rate_member *m = member_of(base);
     er_instant now = NS(er_pool_now(keyed->pool));
-    return !m->waiting && !m->rearming && m->next <= now && m->paused <= now;
+    return !m->waiting && m->next <= now && m->paused <= now;
 }
 
 static void free_rate(er_keyed *keyed) { er_free(rate_of(keyed)); }
@@ -301,7 +376,7 @@ errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *op
 {
     errand_rate_opts o;
     int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
-    if (!error && !(o.per_second > 0 && o.per_second <= 1e9)) error = EINVAL; /* a NaN too */
+    if (!error) error = check_size(o.per_second);
     errand_rate *rate = error ? NULL : er_alloc_zero(sizeof *rate);
     if (!error && !rate) error = ENOMEM;
     if (!error) error = er_keyed_init(&rate->keyed, &rate_kind, pool, o.max_keys, &rate->plain.base);
@@ -311,8 +386,7 @@ errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *op
         return NULL;
     }
     rate->name = o.name;
-    rate->interval = of_ns(1e9 / o.per_second, 4e18);
-    rate->slack = of_ns((o.burst ? o.burst - 1 : 0) * (1e9 / o.per_second), 4e22);
+    set_size(rate, o.per_second, o.burst);
     return rate;
 }
 

@@ -20,6 +20,7 @@ typedef struct er_turn {
     er_node                node, gapped;
     uint64_t               gap;
     er_instant             after, at; /* but for what pauses have moved them */
+    bool                   arming; /* its timer is being armed: until then it neither comes nor leaves */
 } er_turn;
 
 /* 0: it is its turn now. EINPROGRESS: came will be called, unless er_rate_leave comes first. ERRAND_ELATE: its turn would come after
