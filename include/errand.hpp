@@ -545,6 +545,10 @@ public:
         check(errand_log_to_file(raw(), path.c_str(), level));
     }
     void level(errand_log_level level) noexcept { errand_log_set_level(raw(), level); }
+    void sink_level(const std::string &sink, errand_log_level level)
+    {
+        check(errand_log_set_sink_level(raw(), sink.c_str(), level));
+    }
     std::error_code flush(duration d) { return make_code(errand_log_flush(raw(), d.ms)); }
     std::error_code close(duration d)
     {

@@ -116,7 +116,12 @@ static inline errand_log *errand_log_new(const errand_log_opts *opts);
  */
 ERRAND_API errand_log *errand_log_named(errand_log *log, const char *name);
 
-/** Sets a level. DEFAULT: a named logger inherits again, the log itself goes back to INFO. */
+/**
+ * Sets a level: lines below it are not taken, whatever the levels of the sinks.
+ *
+ * DEFAULT: a named logger inherits again, the log itself goes back to INFO.
+ * See also errand_log_set_sink_level().
+ */
 ERRAND_API void errand_log_set_level(errand_log *log, errand_log_level level);
 
 /**
@@ -178,7 +183,8 @@ ERRAND_API int errand_log_on_crash(errand_log *log);
 
 /** What a log counts. */
 typedef struct errand_log_stats {
-    uint64_t attempted; /* lines at or above the level: written + dropped, once flushed */
+    /* lines at or above the levels of the logger and of a sink: written + dropped, once flushed */
+    uint64_t attempted;
     uint64_t written;   /* lines taken out of the rings and given to the sinks */
     uint64_t dropped;   /* on a full ring, after close, or in a child process */
     uint64_t failed;    /* lines that a sink could not take, of all sinks together */
@@ -207,7 +213,11 @@ struct errand_log_head {
     int level;
 };
 
-/** Returns whether a line of this level is taken. DEFAULT counts as INFO; OFF is never taken. */
+/**
+ * Returns whether a line of this level is taken: by the logger, and by a sink, if there are sinks.
+ *
+ * DEFAULT counts as INFO; OFF is never taken.
+ */
 static inline bool errand_log_enabled(const errand_log *log, errand_log_level level)
 {
     int at = (int)level > (int)ERRAND_LOG_DEFAULT ? (int)level : (int)ERRAND_LOG_INFO;
@@ -285,6 +295,34 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
  * errand_kv("bytes", "%zu"), n). At most 16.
  */
 #define errand_kv(key, conversion) "\x1f" key "=" conversion
+
+/**
+ * A key that stands for an errand_result, in the place of errand_kv(), with errand_kv_result_arg() as
+ * its argument:
+ *
+ *     errand_warn(log, "failed" errand_kv_result("error"), errand_kv_result_arg(&r));
+ *
+ *     failed error=ETIMEDOUT error.kind=timeout error.reason=total error.phase=connect
+ *     error.attempts=3 error.message="..." error.causes="ECONNRESET: ...; HTTP 503: ..."
+ *
+ *     "error":{"code":"ETIMEDOUT","kind":"timeout","reason":"total","phase":"connect",
+ *     "attempts":3,"message":"...","causes":[{"code":"ECONNRESET","message":"..."},...]}
+ *
+ * What the result does not have is left out; may_have_run is there if it is true. A success has the
+ * code OK and the kind ok. NULL is (null), in JSON null. Each cause is followed by what stands behind
+ * it: 16 in all, four deep; more_causes counts the others. All is copied at the call, and the result may
+ * be freed after it. What does not fit is cut as in a string, the last causes first. It counts as one of
+ * the line's keys and as one argument. A line that is not taken evaluates nothing.
+ */
+#define errand_kv_result(key) errand_kv(key, "%-.0s")
+
+/**
+ * Returns the argument for errand_kv_result(): `r`, with the type that the compiler's check of the
+ * format asks for.
+ *
+ * It is no string. Use it in the call that has the key, and nowhere else. `r` may be NULL.
+ */
+ERRAND_API const char *errand_kv_result_arg(const errand_result *r);
 
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 

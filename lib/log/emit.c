@@ -23,7 +23,7 @@ static void ready_text(er_backend *b, const er_said_place *place, const char *te
     values->message = whole ? place->message : b->message.size;
     values->n = whole ? place->values : 0;
     for (unsigned i = 0; i < values->n; i++, key += v++->key_size)
-        values->of[i] = (er_value){ key, v->key_size, v->at, v->size, v->number };
+        values->of[i] = (er_value){ key, v->key_size, v->at, v->size, (er_value_kind)v->kind };
 }
 
 /* A look at the clocks may set them back by what was not exact: lines do not show that. */
@@ -78,7 +78,7 @@ static void deliver(er_hub *hub, size_t from)
     const er_layout *made = NULL;
     for (b->sink = from; b->sink < sinks; b->sink++) {
         er_sink *sink = &hub->sinks[b->sink];
-        if (b->line.level < sink->level) continue;
+        if (b->line.level < er_load_relaxed(&sink->level)) continue; /* relaxed: a change counts soon, not at once */
         if (b->dying && sink->each) {
             er_sink_miss(sink, 1, 0);
             continue;
@@ -125,8 +125,9 @@ void er_emit_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS])
     b->now.wall_ns = er_wall_ns();
     for (size_t i = 0; i < sinks; i++) {
         uint64_t n = 0;
+        int from = er_load_relaxed(&hub->sinks[i].level); /* relaxed: as above */
         for (size_t level = 0; level < ER_LOG_LEVELS; level++) {
-            if ((int)level >= hub->sinks[i].level) n += lost[level];
+            if ((int)level >= from) n += lost[level];
         }
         if (n && b->dying && hub->sinks[i].each) er_sink_miss(&hub->sinks[i], 0, n);
         else if (n) er_sink_gap(&hub->sinks[i], &b->now, n);

@@ -74,15 +74,8 @@ void er_escape_text(er_text *out, const char *at, size_t size)
     }
 }
 
-void er_escape_value(er_text *out, const char *at, size_t size)
+void er_escape_quoted(er_text *out, const char *at, size_t size)
 {
-    bool quote = !size;
-    for (size_t i = 0; i < size && !quote; i++) quote = at[i] == ' ' || at[i] == '"' || at[i] == '=' || at[i] == '\\';
-    if (!quote) {
-        er_escape_text(out, at, size);
-        return;
-    }
-    er_text_put(out, '"');
     while (size) {
         size_t n = 0;
         while (n < size && at[n] != '"' && at[n] != '\\') n++;
@@ -94,6 +87,18 @@ void er_escape_value(er_text *out, const char *at, size_t size)
         at += n;
         size -= n;
     }
+}
+
+void er_escape_value(er_text *out, const char *at, size_t size)
+{
+    bool quote = !size;
+    for (size_t i = 0; i < size && !quote; i++) quote = at[i] == ' ' || at[i] == '"' || at[i] == '=' || at[i] == '\\';
+    if (!quote) {
+        er_escape_text(out, at, size);
+        return;
+    }
+    er_text_put(out, '"');
+    er_escape_quoted(out, at, size);
     er_text_put(out, '"');
 }
 

@@ -14,6 +14,8 @@ void er_escape_text(er_text *out, const char *at, size_t size);
 
 /* The same, in quotes if it is empty or holds blanks, quotes, '=' or a backslash (these two then behind a backslash). */
 void er_escape_value(er_text *out, const char *at, size_t size);
+/* A part of such a value, between quotes that the caller puts. */
+void er_escape_quoted(er_text *out, const char *at, size_t size);
 
 /* The inside of a JSON string (RFC 8259): valid UTF-8, whatever comes; what is not becomes U+FFFD. */
 void er_escape_json(er_text *out, const char *at, size_t size);

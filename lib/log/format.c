@@ -291,6 +291,7 @@ static void put_part(er_text *out, const er_part *part, reader *r)
         put_integer(out, part, &s, next_whole(r));
         break;
     case 's':
+    case ER_RESULT:
         put_text(out, part, &s, r);
         break;
     case 'p':
@@ -328,7 +329,7 @@ void er_format(er_text *out, const er_plan *plan, const char *args, er_values *v
         if (part->what == ER_KEY) {
             if (values->n) values->of[values->n - 1].size = out->size - values->of[values->n - 1].at;
             else values->message = out->size;
-            values->of[values->n++] = (er_value){ text, key, out->size, 0, part->number };
+            values->of[values->n++] = (er_value){ text, key, out->size, 0, (er_value_kind)part->kind };
         } else if (part->what) {
             put_part(out, part, &r);
         }

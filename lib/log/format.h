@@ -8,7 +8,7 @@
 typedef struct er_value { /* a field: its key in the plan, its value in the text */
     const char *key;
     size_t      key_size, at, size;
-    bool        number;
+    er_value_kind kind;
 } er_value;
 
 typedef struct er_values {

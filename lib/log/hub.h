@@ -25,8 +25,8 @@ typedef struct er_hub er_hub;
 typedef struct er_backend er_backend;
 
 struct errand_log { /* a logger */
-    struct errand_log_head head; /* the level that counts, atomic */
-    int      own_level;          /* DEFAULT: as inherited; under the hub's lock */
+    struct errand_log_head head; /* the level that a call looks at, atomic: the higher of the logger's and the sinks' */
+    int      own_level, level;   /* its own (DEFAULT: as inherited), and the one that counts; under the hub's lock */
     uint64_t id;                 /* the hub's, or ER_LOG_CLOSED; atomic */
     er_hub  *hub;
     er_node  node;               /* in hub->loggers */
@@ -82,7 +82,7 @@ typedef struct er_said_place { /* then file, function, text: so many bytes, the 
     uint32_t values;   /* at the next multiple of 8 so many er_said_values, then the bytes of all keys */
 } er_said_place;
 typedef struct er_said_value {
-    uint32_t key_size, at, size, number; /* at: in the text */
+    uint32_t key_size, at, size, kind; /* at: in the text */
 } er_said_value;
 
 typedef enum er_hub_sleep { ER_HUB_AWAKE, ER_HUB_NAPPING, ER_HUB_ASLEEP, ER_HUB_ABSENT } er_hub_sleep;
@@ -117,6 +117,7 @@ struct er_hub {
     uint64_t seed;       /* of the hash of names */
     er_lock  lock;       /* guards from here ... */
     errand_log *names;   /* the loggers by name, but for the log itself */
+    int      sinks_level; /* what is less no sink takes */
     er_list  loggers, flushing;
     bool     starting, running;
     int64_t  start_again_ns;

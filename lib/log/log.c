@@ -86,6 +86,7 @@ static int add_sink(errand_log *log, er_sink *sink)
     if (!error) {
         hub->sinks[n] = *sink;
         er_store_release(&hub->sinks_open, n + 1); /* release: the backend sees the sink with the number */
+        er_loggers_follow_sinks(hub);
     }
     er_lock_give(&hub->lock);
     if (!error) return 0;
@@ -130,6 +131,24 @@ int errand_log_add_callback_sized(errand_log *log, errand_log_fn *fn, void *arg,
     int error = fn ? check(log, &own, opts, size) : EINVAL;
     if (!error) error = er_sink_open_call(&sink, fn, arg, free, &own);
     return error ? error : add_sink(log, &sink);
+}
+
+int errand_log_set_sink_level(errand_log *log, const char *sink, errand_log_level level)
+{
+    if (!log || !sink || no_level(level)) return EINVAL;
+    er_hub *hub = log->hub;
+    if (er_hub_forked(hub)) return ERRAND_EFORKED;
+    er_lock_take(&hub->lock);
+    bool closing = er_load(&hub->closing), found = false;
+    for (size_t i = 0; !closing && i < hub->sinks_open; i++) { /* they stay until the log closes */
+        if (!hub->sinks[i].name || strcmp(hub->sinks[i].name, sink) != 0) continue;
+        er_store_relaxed(&hub->sinks[i].level, (int)level); /* relaxed: a change counts soon, not at once */
+        found = true;
+    }
+    if (found) er_loggers_follow_sinks(hub);
+    er_lock_give(&hub->lock);
+    if (closing) return EBADF;
+    return found ? 0 : ENOENT;
 }
 
 int errand_log_to_stderr(errand_log *log, errand_log_level level)

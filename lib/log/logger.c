@@ -4,6 +4,9 @@
  * "http.lane", and the log itself of "http". A parent that nobody has asked for is made with its child, so the names are a tree,
  * and a change of a level goes through what is below and inherits it, not through all names.
  *
+ * What no sink takes need not be put, either: the level that a call looks at is the higher of the logger's and the least of the
+ * sinks'. A log without sinks takes what its loggers take.
+ *
  * A name is found by its hash, two bits of it for each step down (Chris Wellons, "hash tries"): nothing is ever made anew, and
  * nothing is allocated but the logger. The hash is seeded. All under the hub's lock. */
 #include "log/logger.h"
@@ -27,7 +30,14 @@ errand_log *er_logger_new(er_hub *hub, const char *name, size_t size, int level)
 static int level_of(const errand_log *log)
 {
     if (log->own_level != ERRAND_LOG_DEFAULT) return log->own_level;
-    return log->parent ? log->parent->head.level : (int)ERRAND_LOG_INFO; /* under the lock, which all writers hold */
+    return log->parent ? log->parent->level : (int)ERRAND_LOG_INFO;
+}
+
+static void set_level(errand_log *log, int level)
+{
+    int least = log->hub->sinks_level;
+    log->level = level;
+    er_store(&log->head.level, level > least ? level : least);
 }
 
 void er_logger_add(errand_log *log, errand_log *parent) /* under the lock */
@@ -38,7 +48,7 @@ void er_logger_add(errand_log *log, errand_log *parent) /* under the lock */
         log->sibling = parent->child;
         parent->child = log;
     }
-    log->head.level = level_of(log);
+    set_level(log, level_of(log));
 }
 
 /* Where the logger of that name stands, or is to stand. */
@@ -99,8 +109,19 @@ void errand_log_set_level(errand_log *log, errand_log_level level)
     log->own_level = (int)level;
     for (errand_log *at = log; at;) {
         bool inherits = at == log || at->own_level == ERRAND_LOG_DEFAULT;
-        if (inherits) er_store(&at->head.level, level_of(at));
+        if (inherits) set_level(at, level_of(at));
         at = next_below(log, at, inherits);
     }
     er_lock_give(&log->hub->lock);
+}
+
+void er_loggers_follow_sinks(er_hub *hub)
+{
+    int least = hub->sinks_open ? (int)ERRAND_LOG_OFF : 0;
+    for (size_t i = 0; i < hub->sinks_open; i++) {
+        int level = er_load_relaxed(&hub->sinks[i].level); /* relaxed: written under the lock */
+        if (level < least) least = level;
+    }
+    hub->sinks_level = least;
+    er_list_each(n, &hub->loggers) set_level(er_of(n, errand_log, node), er_of(n, errand_log, node)->level);
 }

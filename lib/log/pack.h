@@ -17,6 +17,9 @@ typedef struct er_args { /* so that a pointer to it can be passed */
 
 static inline size_t er_round8(size_t size) { return (size + 7) & ~(size_t)7; }
 
+/* The row of a result, as a text is copied: its end, or NULL: not so much room. */
+char *er_pack_result(char *to, size_t room, size_t most, const errand_result *r);
+
 /* Copies to `to`, which is aligned to 8; a text is cut after `most` bytes. Returns the end, or NULL: not so much room. */
 static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t most, er_args *args)
 {
@@ -35,6 +38,13 @@ static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t m
             double value = va_arg(args->list, double);
             memcpy(&whole, &value, sizeof whole);
             break;
+        }
+        case ER_ARG_RESULT: {
+            char *end = er_pack_result(to, room, most, (const void *)va_arg(args->list, const char *));
+            if (!end) return NULL;
+            room -= (size_t)(end - to) - 8;
+            to = end;
+            continue;
         }
         case ER_ARG_TEXT_MOST: limit = (size_t)plan->most[i]; goto text;
         case ER_ARG_TEXT_STAR: limit = last < 0 ? SIZE_MAX : (size_t)last; goto text;

@@ -10,6 +10,9 @@
  * one conversion that prints one and nothing else, without flags or width, and an integer without a precision: "%.8u" asks for
  * leading zeros, which a number does not have in JSON, and a field should not be a string in one line and a number in the next.
  *
+ * A field whose value is RESULT and nothing else (errand_kv_result) stands for an errand_result: a conversion that printf takes a
+ * pointer for, of which it reads nothing, so that a format which finds its way to it does no harm.
+ *
  * The plan copies all it needs, so that its site may be unloaded while lines of it are on their way. */
 #include "log/plan.h"
 #include "log/escape.h"
@@ -19,6 +22,9 @@
 
 #define PARTS  64
 #define MARKER '\x1f'
+#define RESULT "%-.0s"
+
+_Static_assert(sizeof RESULT == sizeof ER_SPOT_RESULT, "it takes its place");
 
 char er_spot_mark[ER_SPOT_MARK];
 
@@ -46,7 +52,8 @@ static bool add_arg(parser *p, er_arg arg, int most)
     p->plan->arg[p->plan->args++] = (uint8_t)arg;
     p->plan->fixed += 8;
     p->plan->texts = (uint8_t)(p->plan->texts +
-                               (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST || arg == ER_ARG_TEXT_STAR));
+                               (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST || arg == ER_ARG_TEXT_STAR ||
+                                arg == ER_ARG_RESULT));
     return true;
 }
 
@@ -158,14 +165,20 @@ static bool prints_number(const char *at, size_t size)
     return digits + length == size && at[size] && strchr(digits ? "feEgFG" : "dufFeEgGi", at[size]);
 }
 
-/* A field that begins here, behind its marker: its key, and whether its value is a number. */
+static er_value_kind kind_of(const char *at, size_t size) /* of the format of a value */
+{
+    if (size == sizeof RESULT - 1 && !memcmp(at, RESULT, size)) return ER_VALUE_RESULT;
+    return prints_number(at, size) ? ER_VALUE_NUMBER : ER_VALUE_TEXT;
+}
+
+/* A field that begins here, behind its marker: its key, and what its value is. */
 static bool key_at(const char *at, er_part *part)
 {
     size_t size = strcspn(at, "=%\x1f");
     if (!size || at[size] != '=') return false;
     part->what = ER_KEY;
     part->key_size = (uint32_t)size;
-    part->number = prints_number(at + size + 1, strcspn(at + size + 1, "\x1f"));
+    part->kind = (uint8_t)kind_of(at + size + 1, strcspn(at + size + 1, "\x1f"));
     return true;
 }
 
@@ -177,7 +190,13 @@ static bool field(parser *p)
     p->size += part->key_size;
     part->size = part->key_size;
     p->at += part->key_size + 1;
-    return true;
+    if (part->kind != ER_VALUE_RESULT) return true;
+    part = next_part(p);
+    if (!part) return false;
+    part->what = ER_RESULT;
+    part->plain = true;
+    p->at += sizeof RESULT - 1;
+    return add_arg(p, ER_ARG_RESULT, 0);
 }
 
 static bool parse(parser *p)
@@ -216,6 +235,11 @@ static void mark_fields(parser *p, const char *format)
             at += part.key_size + 2;
             memcpy(p->text + size, er_spot_mark, ER_SPOT_MARK);
             size += ER_SPOT_MARK;
+            if (part.kind == ER_VALUE_RESULT) {
+                memcpy(p->text + size, ER_SPOT_RESULT, sizeof RESULT - 1);
+                size += sizeof RESULT - 1;
+                at += sizeof RESULT - 1;
+            }
             p->parts[p->n++] = part;
             p->plan->keys += part.key_size;
         } else {
@@ -250,23 +274,27 @@ static bool is_clean(const parser *p) /* each piece for itself: an argument stan
     return true;
 }
 
-er_plan *er_plan_of(const errand_log_site *site, const char *format, bool known)
+size_t er_plan_size(const errand_log_site *site, const char *format)
 {
     const char *file = site && site->file ? site->file : "?", *function = site && site->function ? site->function : "?";
     size_t size = strlen(format) + 1, markers = 0;
-    if (size > UINT32_MAX / 32) return NULL;
     for (const char *at = format; (at = strchr(at, MARKER)); at++) markers++;
-    er_plan *plan = er_alloc_zero(sizeof *plan + sizeof(er_part) * PARTS + 2 * size + markers * ER_SPOT_MARK +
-                                  ER_TEXT_PAD + strlen(file) + strlen(function) + 2);
-    if (!plan) return NULL;
+    return sizeof(er_plan) + sizeof(er_part) * PARTS + 2 * size + markers * ER_SPOT_MARK + ER_TEXT_PAD + strlen(file) +
+           strlen(function) + 2;
+}
+
+/* In memory of that size, zeroed. */
+static er_plan *plan_in(void *memory, const errand_log_site *site, const char *format, bool known)
+{
+    er_plan *plan = memory;
     er_part *part = (er_part *)(void *)(plan + 1);
     char *end = (char *)(part + PARTS);
     plan->given = format;
     plan->level = er_plan_level(site ? site->level : ERRAND_LOG_INFO);
     plan->line = site ? site->line : 0;
     plan->part = part;
-    plan->file = copy(&end, file);
-    plan->function = copy(&end, function);
+    plan->file = copy(&end, site && site->file ? site->file : "?");
+    plan->function = copy(&end, site && site->function ? site->function : "?");
     plan->text = end;
     parser p = { .at = format, .plan = plan, .text = end };
     plan->known = known && parse(&p);
@@ -277,4 +305,17 @@ er_plan *er_plan_of(const errand_log_site *site, const char *format, bool known)
     return plan;
 }
 
-er_plan *er_plan_new(const errand_log_site *site, const char *format) { return er_plan_of(site, format, true); }
+static bool is_too_long(const char *format) { return strlen(format) >= UINT32_MAX / 32; }
+
+er_plan *er_plan_unknown(void *memory, size_t size, const errand_log_site *site, const char *format)
+{
+    if (is_too_long(format) || er_plan_size(site, format) > size) return NULL;
+    memset(memory, 0, size);
+    return plan_in(memory, site, format, false);
+}
+
+er_plan *er_plan_new(const errand_log_site *site, const char *format)
+{
+    void *memory = is_too_long(format) ? NULL : er_alloc_zero(er_plan_size(site, format));
+    return memory ? plan_in(memory, site, format, true) : NULL;
+}

@@ -16,17 +16,24 @@ typedef enum er_arg { /* each takes 8 bytes; a text is followed by its bytes, ro
     ER_ARG_TEXT,
     ER_ARG_TEXT_MOST, /* up to the precision that the format says   */
     ER_ARG_TEXT_STAR, /* up to the precision that came just before  */
-    ER_ARG_ERRNO
+    ER_ARG_ERRNO,
+    ER_ARG_RESULT /* its row, as a text: see result_row.c */
 } er_arg;
 
 enum { ER_LEFT = 1, ER_SIGN = 2, ER_BLANK = 4, ER_OTHER = 8, ER_ZEROS = 16, ER_STAR_WIDTH = 32, ER_STAR_PRECISION = 64 };
-enum { ER_KEY = 1 }; /* er_part.what that is no conversion's letter */
+enum { ER_KEY = 1, ER_RESULT = 2 }; /* er_part.what that is no conversion's letter */
+
+typedef enum er_value_kind {
+    ER_VALUE_TEXT,
+    ER_VALUE_NUMBER, /* also in JSON, if it looks like one */
+    ER_VALUE_RESULT  /* a row */
+} er_value_kind;
 
 typedef struct er_part { /* a conversion, or the beginning of a field, and the plain text behind it */
-    uint8_t  what;       /* d u o x X c s p m f F e E g G; ER_KEY; 0: nothing but text             */
+    uint8_t  what;       /* d u o x X c s p m f F e E g G; ER_KEY; ER_RESULT; 0: nothing but text  */
     uint8_t  flags, length; /* length: bytes of an integer                                        */
     bool     plain;      /* neither flags nor width nor precision                                  */
-    bool     number;     /* of ER_KEY: its value is a number also in JSON, if it looks like one    */
+    uint8_t  kind;       /* of ER_KEY: er_value_kind                                               */
     int      width, precision; /* -1: none                                                         */
     uint32_t at, size;   /* the text, in er_plan.text                                              */
     uint32_t key_size;   /* of ER_KEY: the first bytes of the text                                 */
@@ -51,10 +58,14 @@ typedef struct er_plan {
 /* Memory that is never given back but by er_free; NULL: none. site may be NULL. Levels out of range are put in range. */
 er_plan *er_plan_new(const errand_log_site *site, const char *format);
 bool     er_plan_has_fields(const char *format);
-er_plan *er_plan_of(const errand_log_site *site, const char *format, bool known); /* not known: as if it could not be */
+/* An unknown plan, as if none could be known, in memory of the caller's, aligned to 8. NULL: that is too small. */
+size_t   er_plan_size(const errand_log_site *site, const char *format); /* so much is enough */
+er_plan *er_plan_unknown(void *memory, size_t size, const errand_log_site *site, const char *format);
 
-/* What an unknown plan's text has in place of each "\x1fkey=": see spot.c. */
-#define ER_SPOT_MARK ((size_t)17)
+/* What an unknown plan's text has in place of each "\x1fkey=", and of a result: its address, so wide. See spot.c. */
+#define ER_SPOT_RESULT "%120p"
+#define ER_SPOT_ROW    ((size_t)120)
+#define ER_SPOT_MARK   ((size_t)17)
 extern char er_spot_mark[ER_SPOT_MARK] __attribute__((visibility("hidden")));
 
 int er_plan_level(errand_log_level level);

@@ -102,7 +102,7 @@ static char *put_values(char *to, const er_values *values)
 {
     for (unsigned i = 0; i < values->n; i++, to += sizeof(er_said_value)) {
         const er_value *v = &values->of[i];
-        *(er_said_value *)(void *)to = (er_said_value){ (uint32_t)v->key_size, (uint32_t)v->at, (uint32_t)v->size, v->number };
+        *(er_said_value *)(void *)to = (er_said_value){ (uint32_t)v->key_size, (uint32_t)v->at, (uint32_t)v->size, v->kind };
     }
     for (unsigned i = 0; i < values->n; i++, to += values->of[i - 1].key_size)
         memcpy(to, values->of[i].key, values->of[i].key_size);
@@ -235,11 +235,8 @@ static const er_plan *plan_of(errand_log_site *site, const char *format)
 }
 
 /* Formats on the spot. What is longer than the ring's longest record is cut and says so. */
-static void put_spot(saying *s, const errand_log_site *site, const char *format, er_args *args)
+static void put_spot_by(saying *s, const er_plan *plan, const char *format, er_args *args, int error)
 {
-    int error = errno;
-    er_plan *made = !s->plan && format && er_plan_has_fields(format) ? er_plan_of(site, format, false) : NULL;
-    const er_plan *plan = s->plan ? s->plan : made;
     size_t longest = s->log->hub->ring / 2 - 1024, values = plan ? plan->parts * sizeof(er_said_value) + plan->keys : 0;
     er_spot spot;
     errno = error;
@@ -248,7 +245,27 @@ static void put_spot(saying *s, const errand_log_site *site, const char *format,
     put(s);
     s->spot = NULL;
     er_spot_free(&spot);
-    er_free(made);
+}
+
+static __attribute__((noinline)) void put_spot_without_memory(saying *s, const errand_log_site *site, const char *format,
+                                                              er_args *args, int error)
+{
+    uint64_t memory[512];
+    put_spot_by(s, er_plan_unknown(memory, sizeof memory, site, format), format, args, error);
+}
+
+static void put_spot(saying *s, const errand_log_site *site, const char *format, er_args *args)
+{
+    int error = errno;
+    if (s->plan || !format || !er_plan_has_fields(format)) {
+        put_spot_by(s, s->plan, format, args, error);
+        return;
+    }
+    size_t size = er_plan_size(site, format);
+    void *memory = er_alloc(size);
+    if (memory) put_spot_by(s, er_plan_unknown(memory, size, site, format), format, args, error);
+    else put_spot_without_memory(s, site, format, args, error);
+    er_free(memory);
 }
 
 static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format,

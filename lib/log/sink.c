@@ -25,7 +25,8 @@
 
 /* ---- opening ---- */
 
-static int open_with(er_sink *sink, const errand_log_sink_opts *opts, const char *pattern, bool terminal)
+static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts, const char *pattern,
+                     bool terminal)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
@@ -39,6 +40,8 @@ static int open_with(er_sink *sink, const errand_log_sink_opts *opts, const char
     sink->period_ns = opts->rotate_ms > INT64_MAX / 1000000 ? INT64_MAX / 2 : opts->rotate_ms * 1000000;
     int error = er_layout_new(&sink->layout, opts->form, opts->pattern ? opts->pattern : pattern, colour);
     if (!error) error = er_text_open(&sink->own, 1024, 1024);
+    if (opts->name) name = opts->name;
+    if (!error && name && !(sink->name = er_copy_text(name))) error = ENOMEM;
     if (!error && !sink->each && !(sink->at = er_alloc(ER_SINK_ROOM))) error = ENOMEM;
     return error;
 }
@@ -60,7 +63,7 @@ int er_sink_open_file(er_sink *sink, const char *path, const errand_log_sink_opt
         sink->ours = true;
         error = er_file_look(sink->fd, &about);
     }
-    if (!error) error = open_with(sink, opts, NULL, about.terminal);
+    if (!error) error = open_with(sink, path, opts, NULL, about.terminal);
     if (!error && about.regular && er_file_real(sink->path, &sink->real) == ENOMEM) error = ENOMEM;
     if (error) return failed(sink, error);
     er_sink_note_file(sink);
@@ -72,7 +75,7 @@ int er_sink_open_stderr(er_sink *sink, const errand_log_sink_opts *opts)
     *sink = (er_sink){ .fd = 2, .is_stderr = true };
     er_file_about about = { 0 };
     er_file_look(2, &about); /* closed: the writes will say so */
-    int error = open_with(sink, opts, NULL, about.terminal);
+    int error = open_with(sink, "stderr", opts, NULL, about.terminal);
     if (error) return failed(sink, error);
     if (about.regular) {
         sink->device = about.device;
@@ -104,7 +107,7 @@ int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_f
                       const errand_log_sink_opts *opts)
 {
     *sink = (er_sink){ .fd = -1, .each = call, .call = fn, .arg = arg, .free = free };
-    int error = open_with(sink, opts, NULL, false);
+    int error = open_with(sink, NULL, opts, NULL, false);
     return error ? failed(sink, error) : 0;
 }
 
@@ -114,7 +117,7 @@ int er_sink_open_syslog(er_sink *sink, const char *ident, const char *socket, co
     *sink = (er_sink){ .fd = -1, .ours = true, .each = er_sink_send_syslog };
     sink->ident = er_copy_text(ident);
     sink->path = er_copy_text(socket ? socket : "/dev/log");
-    int error = sink->ident && sink->path ? open_with(sink, opts, pattern, false) : ENOMEM;
+    int error = sink->ident && sink->path ? open_with(sink, "syslog", opts, pattern, false) : ENOMEM;
     return error ? failed(sink, error) : 0;
 }
 
@@ -123,6 +126,7 @@ void er_sink_close(er_sink *sink)
     if (sink->free) sink->free(sink->arg);
     if (sink->ours && sink->fd >= 0) er_file_close(sink->fd);
     er_free(sink->layout);
+    er_free(sink->name);
     er_free(sink->path);
     er_free(sink->real);
     er_free(sink->ident);

@@ -14,7 +14,8 @@ typedef int er_sink_fn(er_sink *sink, const er_line *line, uint64_t lost, const 
 struct er_sink {
     int        fd;       /* -1: none, now                                                               */
     bool       ours;     /* closed with the sink                                                        */
-    int        level;    /* what is less is not for it                                                  */
+    int        level;    /* what is less is not for it; atomic: written under the hub's lock            */
+    char      *name;     /* NULL: none                                                                  */
     er_layout *layout;
     uint64_t   device, node; /* of a regular file, else 0; atomic: added sinks are compared meanwhile     */
     bool       is_stderr;

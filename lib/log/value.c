@@ -2,9 +2,14 @@
  * string. */
 #include "log/value.h"
 #include "log/escape.h"
+#include "log/result_row.h"
 
 void er_value_text(er_text *out, const er_value *value, const char *text)
 {
+    if (value->kind == ER_VALUE_RESULT) {
+        er_result_row_text(out, value->key, value->key_size, text + value->at, value->size);
+        return;
+    }
     er_text_put(out, ' ');
     er_escape_value(out, value->key, value->key_size);
     er_text_put(out, '=');
@@ -42,7 +47,11 @@ void er_value_json(er_text *out, const er_value *value, const char *text)
     er_text_add(out, ",\"", 2);
     er_escape_json(out, value->key, value->key_size);
     er_text_add(out, "\":", 2);
-    if (value->number && is_number(at, value->size)) {
+    if (value->kind == ER_VALUE_RESULT) {
+        er_result_row_json(out, at, value->size);
+        return;
+    }
+    if (value->kind == ER_VALUE_NUMBER && is_number(at, value->size)) {
         er_text_add(out, at, value->size);
         return;
     }

@@ -16,6 +16,7 @@ Suite *ends_suite(void);
 Suite *fork_suite(void);
 Suite *formats_suite(void);
 Suite *forms_suite(void);
+Suite *results_suite(void);
 Suite *places_suite(void);
 Suite *rotation_suite(void);
 Suite *rings_suite(void);

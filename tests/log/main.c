@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, fork_suite());
     srunner_add_suite(runner, formats_suite());
     srunner_add_suite(runner, forms_suite());
+    srunner_add_suite(runner, results_suite());
     srunner_add_suite(runner, places_suite());
     srunner_add_suite(runner, rotation_suite());
     srunner_add_suite(runner, rings_suite());

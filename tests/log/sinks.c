@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,135 @@ START_TEST(each_sink_takes_its_own_level)
     free(a);
     free(w);
     free(n);
+}
+END_TEST
+
+START_TEST(a_sinks_level_can_change_while_lines_come)
+{
+    place file = a_file(), other = a_file();
+    errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_DEBUG });
+    ck_assert_int_eq(errand_log_add_file(log, file.path, &(errand_log_sink_opts){ .name = "file", .pattern = "{message}", .level = ERRAND_LOG_WARN }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
+    errand_info(log, "one");
+    flushes(log);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEBUG), 0);
+    errand_debug(log, "two");
+    flushes(log);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, other.path, ERRAND_LOG_ERROR), 0); /* its path is its name */
+    errand_warn(log, "three");
+    errand_error(log, "four");
+    flushes(log);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEFAULT), 0);
+    errand_log_set_level(log, ERRAND_LOG_WARN); /* the log's own is looked at first */
+    errand_info(log, "five");
+    errand_warn(log, "six");
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *f = text_of(&file), *o = text_of(&other);
+    ck_assert_str_eq(f, "two\nsix\n");
+    ck_assert_str_eq(o, "one\ntwo\nfour\n");
+    free(f);
+    free(o);
+}
+END_TEST
+
+START_TEST(what_no_sink_takes_is_not_taken)
+{
+    place file = a_file(), other = a_file();
+    errand_log *log = errand_log_new(NULL), *child = errand_log_named(log, "a.b");
+    errand_log_set_level(child, ERRAND_LOG_DEBUG);
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) && errand_log_enabled(child, ERRAND_LOG_DEBUG)); /* no sinks yet */
+    ck_assert_int_eq(errand_log_add_file(log, file.path, &(errand_log_sink_opts){ .name = "file", .level = ERRAND_LOG_ERROR }), 0);
+    ck_assert(!errand_log_enabled(log, ERRAND_LOG_WARN) && errand_log_enabled(log, ERRAND_LOG_ERROR));
+    ck_assert(!errand_log_enabled(child, ERRAND_LOG_WARN) && errand_log_enabled(child, ERRAND_LOG_ERROR));
+    errand_warn(child, "to nobody");
+    flushes(log);
+    ck_assert_uint_eq(stats_of(log).attempted, 0);
+    ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .name = "other", .level = ERRAND_LOG_WARN }), 0);
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_WARN) && !errand_log_enabled(log, ERRAND_LOG_INFO));
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_TRACE), 0);
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) && !errand_log_enabled(log, ERRAND_LOG_DEBUG));
+    ck_assert(errand_log_enabled(child, ERRAND_LOG_DEBUG) && !errand_log_enabled(child, ERRAND_LOG_TRACE));
+    ck_assert_int_eq(errand_log_set_sink_level(child, "file", ERRAND_LOG_WARN), 0); /* through any logger */
+    errand_log *late = errand_log_named(log, "a.c"), *below = errand_log_named(log, "a.b.c");
+    ck_assert(!errand_log_enabled(late, ERRAND_LOG_INFO) && errand_log_enabled(late, ERRAND_LOG_WARN));
+    errand_log_set_level(log, ERRAND_LOG_TRACE);
+    ck_assert(!errand_log_enabled(log, ERRAND_LOG_INFO) && errand_log_enabled(late, ERRAND_LOG_WARN));
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEFAULT), 0);
+    ck_assert(errand_log_enabled(late, ERRAND_LOG_TRACE)); /* inherits what its parent has, not what the sinks took */
+    ck_assert(errand_log_enabled(below, ERRAND_LOG_DEBUG) && !errand_log_enabled(below, ERRAND_LOG_TRACE));
+    ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "other", ERRAND_LOG_OFF), 0);
+    ck_assert(!errand_log_enabled(log, ERRAND_LOG_ERROR));
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    close(file.fd);
+    close(other.fd);
+}
+END_TEST
+
+static int take_none(void *arg, const errand_log_line *line)
+{
+    (void)arg;
+    (void)line;
+    return 0;
+}
+
+START_TEST(sinks_are_found_by_their_names)
+{
+    errand_log *log = errand_log_new(NULL);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_WARN), ENOENT);
+    ck_assert_int_eq(errand_log_to_stderr(log, ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_add_syslog(log, "me", "/nowhere", &(errand_log_sink_opts){ .level = ERRAND_LOG_OFF }), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, &(errand_log_sink_opts){ .name = "twins" }), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, &(errand_log_sink_opts){ .name = "twins" }), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "syslog", ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "twins", ERRAND_LOG_OFF), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "", ERRAND_LOG_OFF), ENOENT);
+    ck_assert_int_eq(errand_log_set_sink_level(log, NULL, ERRAND_LOG_OFF), EINVAL);
+    ck_assert_int_eq(errand_log_set_sink_level(NULL, "stderr", ERRAND_LOG_OFF), EINVAL);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", (errand_log_level)7), EINVAL);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", (errand_log_level)-1), EINVAL);
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO)); /* for the callback without a name */
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_WARN), EBADF);
+}
+END_TEST
+
+typedef struct turning {
+    errand_log *log;
+    unsigned lines, stop;
+} turning;
+
+static void *turn_levels(void *arg)
+{
+    turning *t = arg;
+    for (int i = 0; !__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE); i++) {
+        if (errand_log_set_sink_level(t->log, "a", i % 2 ? ERRAND_LOG_OFF : ERRAND_LOG_INFO)) ck_abort_msg("a");
+        errand_log_set_level(t->log, i % 3 ? ERRAND_LOG_INFO : ERRAND_LOG_DEBUG);
+    }
+    return NULL;
+}
+
+START_TEST(levels_change_beside_lines_and_no_other_sink_minds)
+{
+    place a = a_file(), b = a_file();
+    errand_log *log = errand_log_new(&(errand_log_opts){ .block_from = ERRAND_LOG_TRACE });
+    ck_assert_int_eq(errand_log_add_file(log, a.path, &(errand_log_sink_opts){ .name = "a" }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, b.path, &(errand_log_sink_opts){ .name = "b" }), 0);
+    turning t = { .log = log };
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, turn_levels, &t), 0);
+    unsigned many = scaled(20000);
+    for (unsigned i = 0; i < many; i++) errand_info(log, "line");
+    __atomic_store_n(&t.stop, 1u, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
+    char *text = text_of(&b);
+    ck_assert_uint_eq(count_of(text, "\n"), many);
+    free(text);
+    close(a.fd);
 }
 END_TEST
 
@@ -276,6 +406,10 @@ Suite *sinks_suite(void)
     Suite *suite = suite_create("sinks");
     TCase *tests = tcase_create("sinks");
     tcase_add_test(tests, each_sink_takes_its_own_level);
+    tcase_add_test(tests, a_sinks_level_can_change_while_lines_come);
+    tcase_add_test(tests, what_no_sink_takes_is_not_taken);
+    tcase_add_test(tests, sinks_are_found_by_their_names);
+    tcase_add_test(tests, levels_change_beside_lines_and_no_other_sink_minds);
     tcase_add_test(tests, a_sink_added_later_gets_what_is_said_later);
     tcase_add_test(tests, stderr_is_a_sink_and_stays_open);
     tcase_add_test(tests, a_file_is_made_and_appended_to);
