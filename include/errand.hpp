@@ -532,7 +532,8 @@ inline void end_pool(errand_pool *pool) { errand_pool_close(pool, ERRAND_FOREVER
 } // namespace detail
 
 /* Must outlive the pools, policies and sessions that write to it. The destructor gives the sinks a second. It is an
- * errand_log * where one is wanted: errand_info(log, "%d done", n). */
+ * errand_log * where one is wanted: errand_info(log, "%d done", n). A caught errand::error is a key of a line by
+ * errand_kv_result("error"), errand_kv_result_arg(&e.raw()). */
 class log : public owner<errand_log, detail::end_log> {
 public:
     using owner::owner;

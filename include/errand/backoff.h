@@ -7,8 +7,8 @@
  *
  * A backoff has one owner. errand_policy_new() and every function here that takes backoffs consume
  * them, also when they fail. No function here returns NULL or reports an error: a wrong argument, a
- * NULL part, more than 64 operations and a lack of memory are kept in the backoff, and
- * errand_policy_new() refuses it and says why.
+ * part that is NULL or given twice, more than 64 operations and a lack of memory are kept in the
+ * backoff, and errand_policy_new() refuses it and says why.
  *
  * Ranges include both ends. Sums and powers saturate at any `n`. A wait of ERRAND_FOREVER or more
  * never ends; under a deadline a run ends instead of beginning it. Random waits follow the policy's

@@ -9,6 +9,8 @@
 static er_spec no_memory = { .n = 1, .count = 1 };
 
 static const char *const empty_part[] = { "backoff: a part is NULL", "stop: a part is NULL", "retry_if: a part is NULL" };
+static const char *const part_twice[] = { "backoff: a part is given twice", "stop: a part is given twice",
+                                          "retry_if: a part is given twice" };
 static const char *const too_long[] = { "backoff: more than 64 operations", "stop: more than 64 operations",
                                         "retry_if: more than 64 operations" };
 
@@ -37,6 +39,10 @@ er_spec *er_spec_add(er_spec *parent, er_spec *child)
         parent->wrong = empty_part[parent->op >> 8];
         return parent;
     }
+    if (child->is_part) { /* a list that holds it twice would have no end */
+        parent->wrong = part_twice[parent->op >> 8];
+        return parent;
+    }
     if (!parent->wrong) parent->wrong = child->wrong;
     if (parent->n + child->n > ER_SPEC_OPS) {
         if (!parent->wrong) parent->wrong = too_long[parent->op >> 8];
@@ -47,6 +53,7 @@ er_spec *er_spec_add(er_spec *parent, er_spec *child)
     er_spec **last = &parent->child;
     while (*last) last = &(*last)->next;
     *last = child;
+    child->is_part = true;
     return parent;
 }
 

@@ -375,6 +375,18 @@ TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
     CHECK(third.await().error() == ECANCELED);
 }
 
+TEST(a_rate_changes_its_size_while_turns_are_waited_for)
+{
+    errand::pool pool;
+    errand::rate rate(pool, 1e-3);
+    rate.acquire().get();
+    auto waits = rate.acquire();
+    CHECK(rate.resize(-1.0).value() == EINVAL && !waits.wait_for(0ms));
+    CHECK(!rate.resize(1e-3, 2));
+    waits.get();
+    CHECK(!rate.acquire().wait_for(0ms));
+}
+
 TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
 {
     errand_policy_opts options{};
@@ -444,6 +456,33 @@ TEST(a_level_known_at_run_time_is_the_lines)
         CHECK(!log.close(errand::forever));
     }
     CHECK(levels == "3543");
+}
+
+static int note_text(void *text, const errand_log_line *line)
+{
+    *static_cast<std::string *>(text) += line->text + std::string("|");
+    return 0;
+}
+
+TEST(a_caught_error_is_a_key_of_a_line_and_a_sink_changes_its_level)
+{
+    std::string text;
+    errand_log_sink_opts opts{};
+    opts.pattern = "{message}{fields}";
+    opts.name = "text";
+    errand::log log;
+    CHECK(errand_log_add_callback(log, note_text, &text, nullptr, &opts) == 0);
+    try {
+        throw errand::error(ETIMEDOUT, "no answer");
+    } catch (const errand::error &e) {
+        errand_warn(log, "failed" errand_kv_result("error") errand_kv("n", "%d"), errand_kv_result_arg(&e.raw()), 7);
+    }
+    CHECK(!log.flush(errand::forever));
+    log.sink_level("text", ERRAND_LOG_ERROR);
+    CHECK_THROWS(errand::error, log.sink_level("none", ERRAND_LOG_ERROR));
+    errand_warn(log, "%s", "below");
+    CHECK(!log.close(errand::forever));
+    CHECK(text == "failed error=ETIMEDOUT error.kind=timeout error.message=\"no answer\" n=7|");
 }
 
 TEST(a_pool_tells_its_failures_to_a_log_that_outlives_it)

@@ -239,6 +239,7 @@ int main(void)
     MEMBER(errand_log_sink_opts, keep);
     MEMBER(errand_log_sink_opts, rotate_bytes);
     MEMBER(errand_log_sink_opts, rotate_ms);
+    MEMBER(errand_log_sink_opts, name);
     TYPE(errand_log_line);
     MEMBER(errand_log_line, level);
     MEMBER(errand_log_line, line);

@@ -97,6 +97,22 @@ START_TEST(wrong_stops_and_predicates_are_refused_by_name)
 }
 END_TEST
 
+START_TEST(a_part_that_is_given_twice_is_refused)
+{
+    errand_backoff *b = errand_backoff_fixed(1);
+    REFUSED("backoff: a part is given twice", .backoff = errand_backoff_sum(b, b));
+    b = errand_backoff_fixed(1);
+    REFUSED("backoff: a part is given twice", .backoff = errand_backoff_chain(3, (errand_backoff *[]){ b, b, b }));
+    b = errand_backoff_fixed(1);
+    errand_backoff *max = errand_backoff_max(b, errand_backoff_none());
+    REFUSED("backoff: a part is given twice", .backoff = errand_backoff_sum(max, b));
+    errand_stop *s = errand_stop_after_attempt(2);
+    REFUSED("stop: a part is given twice", .stop = errand_stop_any(s, s));
+    errand_retry_if *r = errand_retry_if_failed();
+    REFUSED("retry_if: a part is given twice", .retry_if = errand_retry_if_all(errand_retry_if_not(r), r));
+}
+END_TEST
+
 START_TEST(sixty_four_operations_fit_and_no_more)
 {
     for (int longer = 0; longer < 2; longer++) {
@@ -510,6 +526,7 @@ Suite *specs_suite(void)
     TCase *tc = case_of(suite, "refused");
     tcase_add_test(tc, wrong_specs_are_refused_by_name);
     tcase_add_test(tc, wrong_stops_and_predicates_are_refused_by_name);
+    tcase_add_test(tc, a_part_that_is_given_twice_is_refused);
     tcase_add_test(tc, sixty_four_operations_fit_and_no_more);
     tcase_add_test(tc, without_memory_a_spec_is_refused_and_nothing_leaks);
     tc = case_of(suite, "waits");
