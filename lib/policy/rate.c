@@ -25,6 +25,7 @@
 
 #include <errno.h>
 
+#define INTERVAL_MOST 4e18 /* ns: a century and more */
 #define LAST   (INT64_MAX - 1)
 #define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
 #define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
@@ -306,8 +307,10 @@ static int check_size(double per_second) /* a NaN too */
 
 static void set_size(errand_rate *rate, double per_second, unsigned burst)
 {
-    rate->interval = of_ns(1e9 / per_second, 4e18);
-    rate->slack = of_ns((burst ? burst - 1 : 0) * (1e9 / per_second), 4e22);
+    double ns = 1e9 / per_second; /* infinite for the smallest of all */
+    if (ns > INTERVAL_MOST) ns = INTERVAL_MOST;
+    rate->interval = of_ns(ns, INTERVAL_MOST);
+    rate->slack = of_ns((burst ? burst - 1 : 0) * ns, 4e22);
 }
 
 /* That far from now in intervals of the one length, in intervals of the other. What is past stays. */

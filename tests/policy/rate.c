@@ -322,6 +322,19 @@ START_TEST(closing_the_pool_ends_turns_that_are_centuries_away)
 }
 END_TEST
 
+START_TEST(the_least_rate_of_all_lets_through_one_and_then_none)
+{
+    open_pool();
+    errand_rate *rate = rate_of(5e-324, 1);
+    ck_assert(let_through_now(rate) && !let_through_now(rate));
+    errand_rate_stats s;
+    ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
+    ck_assert_int_gt(s.next_ms, INT64_C(100) * 365 * 86400 * 1000);
+    errand_rate_free(rate);
+    close_pool(pool);
+}
+END_TEST
+
 START_TEST(a_rate_that_is_none_is_refused)
 {
     open_pool();
@@ -405,6 +418,7 @@ Suite *rate_suite(void)
     tcase_add_test(tc, a_turn_beyond_the_callers_deadline_is_refused_at_once);
     tcase_add_test(tc, a_deadline_counts_on_the_clock_of_whose_it_is);
     tcase_add_test(tc, closing_the_pool_ends_turns_that_are_centuries_away);
+    tcase_add_test(tc, the_least_rate_of_all_lets_through_one_and_then_none);
     tcase_add_test(tc, a_rate_that_is_none_is_refused);
     tc = case_of(suite, "storm");
     tcase_add_test(tc, turns_cancels_and_pauses_race_and_every_turn_ends_once);
