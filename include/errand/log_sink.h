@@ -65,8 +65,8 @@ typedef struct errand_log_sink_opts {
     uint64_t rotate_bytes; /* a file that would grow beyond it is rotated. 0: never */
     /* rotated at each multiple of it, of local time (86400000: at midnight). 0: never */
     int64_t rotate_ms;
-    /* for errand_log_set_sink_level(); copied. NULL: a file's is its path as it was given, the others'
-     * are "stderr" and "syslog"; a function has none */
+    /* for errand_log_set_sink_level(); copied. NULL: the path of a file as it was given, "stderr" or
+     * "syslog"; a function has none */
     const char *name;
 } errand_log_sink_opts;
 
@@ -177,13 +177,14 @@ ERRAND_API int errand_log_to_stderr(errand_log *log, errand_log_level level);
 ERRAND_API int errand_log_to_file(errand_log *log, const char *path, errand_log_level level);
 
 /**
- * Sets the level of each sink of this name (errand_log_sink_opts.name). DEFAULT: the sink takes all that
- * the log takes; OFF: nothing.
+ * Sets the level of each sink of this name (errand_log_sink_opts.name). DEFAULT: the sink takes
+ * all that the log takes; OFF: nothing.
  *
- * A line goes to a sink if it is at or above the level of its logger and that of the sink. A line that
- * is below the level of its logger, or below those of all sinks, is not taken: the call costs a load and
- * a branch. The level counts for lines that are written from now on; with errand_log_flush() before,
- * lines that were logged before go by the old one. A callback sink may call this.
+ * A line goes to a sink if it is at or above the level of its logger and that of the sink. A line
+ * that is below the level of its logger, or below those of all sinks, is not taken: the call costs
+ * a load and a branch. The level counts for lines that are written from now on; with
+ * errand_log_flush() before, lines that were logged before go by the old one. A callback sink may
+ * call this.
  *
  * Returns 0, or
  *   ENOENT           no sink has this name

@@ -297,8 +297,8 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
 #define errand_kv(key, conversion) "\x1f" key "=" conversion
 
 /**
- * A key that stands for an errand_result, in the place of errand_kv(), with errand_kv_result_arg() as
- * its argument:
+ * A key that stands for an errand_result, in the place of errand_kv(), with errand_kv_result_arg()
+ * as its argument:
  *
  *     errand_warn(log, "failed" errand_kv_result("error"), errand_kv_result_arg(&r));
  *
@@ -308,11 +308,12 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
  *     "error":{"code":"ETIMEDOUT","kind":"timeout","reason":"total","phase":"connect",
  *     "attempts":3,"message":"...","causes":[{"code":"ECONNRESET","message":"..."},...]}
  *
- * What the result does not have is left out; may_have_run is there if it is true. A success has the
- * code OK and the kind ok. NULL is (null), in JSON null. Each cause is followed by what stands behind
- * it: 16 in all, four deep; more_causes counts the others. All is copied at the call, and the result may
- * be freed after it. What does not fit is cut as in a string, the last causes first. It counts as one of
- * the line's keys and as one argument. A line that is not taken evaluates nothing.
+ * What the result does not have is left out; may_have_run is there if it is true. A success has
+ * the code OK and the kind ok. NULL is (null), in JSON null. Each cause is followed by what stands
+ * behind it: 16 in all, four deep; more_causes counts the others. All is copied at the call, and
+ * the result may be freed after it. What does not fit is cut as in a string, the last causes
+ * first. It counts as one of the line's keys and as one argument. A line that is not taken
+ * evaluates nothing.
  */
 #define errand_kv_result(key) errand_kv(key, "%-.0s")
 

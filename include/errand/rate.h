@@ -43,8 +43,8 @@ ERRAND_API void errand_rate_free(errand_rate *rate);
 /**
  * Ends well at the turn of the caller.
  *
- * The turn is reserved at once; errand_rate_pause() and errand_rate_resize() move it. A waiter that is
- * cancelled before its turn gives it back, and the next one to come gets it.
+ * The turn is reserved at once; errand_rate_pause() and errand_rate_resize() move it. A waiter
+ * that is cancelled before its turn gives it back, and the next one to come gets it.
  *
  * Returns a future, never NULL, which fails with
  *   ERRAND_ELATE     the turn comes after the caller's deadline
