@@ -65,7 +65,7 @@ typedef struct errand_log_sink_opts {
     uint64_t rotate_bytes; /* a file that would grow beyond it is rotated. 0: never */
     /* rotated at each multiple of it, of local time (86400000: at midnight). 0: never */
     int64_t rotate_ms;
-    /* for errand_log_set_sink_level(); copied. NULL: the path of a file as it was given, "stderr" or
+    /* for errand_log_set_sink_level(); copied. NULL: a file's path as it was given, "stderr" or
      * "syslog"; a function has none */
     const char *name;
 } errand_log_sink_opts;
