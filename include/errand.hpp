@@ -87,6 +87,21 @@ struct duration { /* any std::chrono::duration, as C takes it */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
 inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
 
+/* errand_enter and errand_leave around a scope: blocking calls of the library in it end with ETIMEDOUT when `within` is over, and with
+ * shield do not hear that the task is told to end. In one thread; not across a co_await. */
+class timeout_scope {
+    errand_frame frame_{};
+
+public:
+    explicit timeout_scope(duration within, bool shield = false) noexcept { errand_enter(&frame_, within.ms, shield); }
+    timeout_scope(const timeout_scope &) = delete;
+    timeout_scope &operator=(const timeout_scope &) = delete;
+    ~timeout_scope() { leave(); }
+    void leave() noexcept { errand_leave(&frame_); } /* sooner than at the end of the scope */
+    bool reschedule(duration within) noexcept { return !errand_reschedule(&frame_, within.ms); } /* false: it was left */
+    bool expired() const noexcept { return errand_expired(&frame_); } /* this one's deadline has ended a call, not another's */
+};
+
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 inline constexpr int threw = ERRAND_USER + 1; /* the number of an exception that has none of its own */
@@ -441,7 +456,7 @@ public:
         if (errand::cancelled()) throw error(number, "the waiting task is told to end");
         return false;
     }
-    bool ready() const { return !f_ || errand_wait(f_, 0) != ETIMEDOUT; }
+    bool done() const noexcept { return errand_done(f_); } /* it has ended, or never can: get() does not wait */
 
     void cancel() const noexcept { errand_cancel(f_); } /* asks it to end: the table in errand/future.h */
     void drop() noexcept { errand_drop(release()); }    /* the work goes on, unheard */
@@ -522,6 +537,29 @@ template <class T> future<T> race(std::vector<future<T>> fs)
 {
     std::vector<errand_future *> raw = detail::release_all(fs);
     return future<T>(errand_race(raw.data(), raw.size()));
+}
+
+/* The results of those that were taken, once `wanted` have ended well; the others have failed with their own error, or ECANCELED. */
+template <class T> future<std::vector<result<T>>> quorum(std::vector<future<T>> fs, size_t wanted)
+{
+    std::vector<errand_future *> raw = detail::release_all(fs);
+    errand_future *whole = errand_quorum(raw.data(), raw.size(), wanted);
+    return future<std::vector<result<T>>>(errand_then(whole, detail::gather<T, result<T>>, nullptr));
+}
+
+/* Waits until `wanted` of them have ended, for at most d; which have: future::done. False: not within d. An empty one counts as ended.
+ * Throws errand::error when the calling task is told to end, when it would wait for ever (EDEADLK), and without memory. */
+template <class T> bool wait_for(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
+{
+    std::vector<errand_future *> raw;
+    raw.reserve(fs.size());
+    for (const auto &f : fs) {
+        if (f.valid()) raw.push_back(f.raw());
+    }
+    size_t ended = fs.size() - raw.size();
+    int number = errand_wait_for(raw.data(), raw.size(), wanted > ended ? wanted - ended : 0, d.ms, nullptr);
+    if (number && (number != ETIMEDOUT || errand::cancelled())) throw error(number, "the futures cannot be waited for");
+    return !number;
 }
 
 /* ---- log, pool, policy, limits ----------------------------------------------------------------------------------- */
@@ -848,6 +886,22 @@ public:
         return future<detail::carried_t<std::invoke_result_t<G>>>(errand_submit_task(raw(), &t));
     }
 
+    /* The same, but a full queue is ERRAND_EFULL, whatever the pool's options say. */
+    template <class F> auto try_submit(F &&f) { return try_submit(task_options{}, std::forward<F>(f)); }
+    template <class F> auto try_submit(const task_options &options, F &&f)
+    {
+        using G = std::decay_t<F>;
+        errand_task t = task_of(options, detail::run_once<G>, std::make_unique<G>(std::forward<F>(f)));
+        return future<detail::carried_t<std::invoke_result_t<G>>>(errand_try_submit(raw(), &t));
+    }
+
+    /* A future that has ended: with a value, or as a result<T> says. */
+    template <class V> auto ready(V &&value)
+    {
+        using T = detail::carried_t<V>;
+        return future<T>(errand_ready(raw(), result<T>(std::forward<V>(value)).release()));
+    }
+
     /* The same under a policy: f() may be called several times, one after the other. */
     template <class F> auto run(const policy &how, F &&f) { return run(how, task_options{}, std::forward<F>(f)); }
     template <class F> auto run(const policy &how, const task_options &options, F &&f)
@@ -1007,7 +1061,7 @@ template <class T> struct awaiting {
     {
         if (watches) errand_unwatch(f.raw(), &watcher);
     }
-    bool await_ready() const noexcept { return f.ready(); }
+    bool await_ready() const noexcept { return f.done(); }
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
         watcher.fn = [](errand_watcher *w) { std::coroutine_handle<>::from_address(w->arg).resume(); };
@@ -1071,7 +1125,7 @@ template <class T> struct awaits_future {
     fiber    *on;
     bool      came = false;
 
-    bool await_ready() const noexcept { return f.ready(); }
+    bool await_ready() const noexcept { return f.done(); }
     void await_suspend(std::coroutine_handle<> waiter) noexcept
     {
         on->here = waiter;

@@ -1,10 +1,11 @@
 /** errand/future.h -- a result on its way.
  *
  * A future has one owner. errand_await() and errand_drop() consume it; so does every function that
- * takes futures and returns one, also when it fails. errand_wait(), errand_cancel(), errand_watch()
- * and errand_canceller_of() borrow it. A function that returns a future never returns NULL: what
- * could not be started, for want of memory too, is a future that has failed. So a chain is checked
- * once, where it is awaited. A future that is NULL or was consumed already fails with EINVAL.
+ * takes futures and returns one, also when it fails. errand_done(), errand_wait(),
+ * errand_wait_for(), errand_cancel(), errand_watch() and errand_canceller_of() borrow it. A
+ * function that returns a future never returns NULL: what could not be started, for want of memory
+ * too, is a future that has failed. So a chain is checked once, where it is awaited. A future that
+ * is NULL or was consumed already fails with EINVAL.
  *
  * What a cancel and a deadline do:
  *
@@ -22,7 +23,7 @@
  *     hook               when it is resolved
  *     all, settle, then  its inputs are cancelled; it ends     the outer ends now
  *                        when they have ended
- *     any, race          the same; inputs that have lost are   the outer ends now
+ *     any, race, quorum  the same; inputs that have lost are   the outer ends now
  *                        cancelled and left behind
  *     shield             nothing: it ends as f ends            the outer ends now
  *     ended              nothing                               nothing
@@ -69,6 +70,35 @@ ERRAND_API errand_result errand_await(errand_future *f);
  *   ERRAND_EFORKED   `f` is a parent process's
  */
 ERRAND_API int errand_wait(errand_future *f, int64_t ms);
+
+/**
+ * Returns whether `f` has ended; never waits. Then errand_await() returns at once.
+ *
+ * True for NULL, and for a future of a parent process, whose await returns ERRAND_EFORKED.
+ */
+ERRAND_API bool errand_done(const errand_future *f);
+
+/**
+ * Waits up to `ms` milliseconds until at least `wanted` of the `n` futures in `fs` have ended, and
+ * leaves all of them yours.
+ *
+ * 1 waits for the first, `n` for all; with `wanted` 0 or `ms` 0 it only looks. done[i] becomes
+ * whether fs[i] has ended, also when this fails, but for EINVAL; `done` may be NULL. A future that
+ * is there twice counts twice. No future may be consumed by another thread meanwhile. The calling
+ * thread is woken once; on a worker the pool runs a spare thread meanwhile. Time is measured by the
+ * clock of the pool of the first future that has not ended.
+ *
+ * Returns 0, or
+ *   ETIMEDOUT        fewer have ended; also at the deadline of the calling task or frame
+ *   ECANCELED        the calling task was cancelled
+ *   EDEADLK          with ERRAND_FOREVER: too many of them wait for the calling task
+ *   EINVAL           a future is NULL, `wanted` is more than `n`, or `ms` is negative
+ *   ENOMEM           no memory
+ *   ERRAND_EFORKED   one that has not ended is a parent process's
+ * See also errand_group_next().
+ */
+ERRAND_API int errand_wait_for(errand_future *const fs[], size_t n, size_t wanted, int64_t ms,
+                               bool done[]);
 
 /* ---- ending early ---- */
 
@@ -176,8 +206,8 @@ ERRAND_API errand_future *errand_shield(errand_future *f);
 /* ---- one of many: the array is copied ---- */
 
 /**
- * The value of errand_all() and errand_settle(), index by index. Freeing the result frees it with
- * all it holds.
+ * The value of errand_all(), errand_settle() and errand_quorum(), index by index. Freeing the
+ * result frees it with all it holds.
  */
 typedef struct errand_results {
     size_t n;
@@ -227,6 +257,23 @@ ERRAND_API errand_future *errand_any(errand_future *const fs[], size_t n);
  *   ENOMEM   no memory; all are cancelled
  */
 ERRAND_API errand_future *errand_race(errand_future *const fs[], size_t n);
+
+/**
+ * Ends well as soon as `wanted` of them have ended well, with an errand_results. The rest is
+ * cancelled and left behind.
+ *
+ * The results are those of the successes, of the failures that came before the end, and ECANCELED
+ * (ERRAND_BY_SIBLING) of each that was left behind, however it ends later;
+ * errand_result_may_have_run() says whether it may have run. As soon as too few are left to succeed
+ * it fails with the last failure, whose causes are the others, and errand_result_index() says which
+ * one it was; values are freed.
+ *
+ * Returns a future, never NULL, which also fails with
+ *   EINVAL   `wanted` is 0 or more than `n`, or a future is NULL or twice there; all are consumed
+ *   ENOMEM   no memory; all are cancelled
+ * See also errand_any() and errand_all().
+ */
+ERRAND_API errand_future *errand_quorum(errand_future *const fs[], size_t n, size_t wanted);
 
 #ifdef __cplusplus
 }

@@ -33,12 +33,24 @@ typedef struct errand_clock {
     void *arg;
 } errand_clock;
 
-/** What a submit from a thread outside the pool does while the queue is full. */
+/**
+ * What a submit from a thread outside the pool does while the queue is full.
+ *
+ * ERRAND_WHEN_FULL_CALLER_RUNS, as Java's CallerRunsPolicy: the future that the submit returns has
+ * ended, unless the function returned errand_later(). The task is the pool's like any other: it has
+ * its own deadline, key and log fields, what it submits to the pool is not held up, closing the
+ * pool waits for it and cancels it, and inside it errand_pool_close() and errand_pool_wait_idle()
+ * return EDEADLK. A cancel of the calling task reaches it, unless a frame shields the submit; if
+ * the calling task was cancelled before, the new one ends with ECANCELED, unrun. It runs on the
+ * caller's stack with the caller's signal mask, and on_start has not run on that thread. If it
+ * forks and its function returns in the child, the child ends, as above.
+ */
 typedef enum errand_when_full {
-    ERRAND_WHEN_FULL_BLOCK,      /* it waits for room */
-    ERRAND_WHEN_FULL_FAIL,       /* it fails with ERRAND_EFULL */
-    ERRAND_WHEN_FULL_DROP_OLDEST /* the task that has waited longest ends with ERRAND_EFULL;
-                                    continuations never do */
+    ERRAND_WHEN_FULL_BLOCK,       /* it waits for room */
+    ERRAND_WHEN_FULL_FAIL,        /* it fails with ERRAND_EFULL */
+    ERRAND_WHEN_FULL_DROP_OLDEST, /* the task that has waited longest ends with ERRAND_EFULL;
+                                     continuations never do */
+    ERRAND_WHEN_FULL_CALLER_RUNS  /* it runs the task in the calling thread before it returns */
 } errand_when_full;
 
 /**

@@ -29,6 +29,17 @@ typedef struct errand_promise errand_promise;
 ERRAND_API errand_promise *errand_promise_new(errand_pool *pool, errand_future **f);
 
 /**
+ * Makes a future that has ended with `r`, for a function that has its answer already; consumes `r`.
+ *
+ * Returns a future, never NULL. Then-functions behind it run on the pool. It fails, and `r` is
+ * freed, with
+ *   EINVAL           `pool` is NULL
+ *   ENOMEM           no memory
+ *   ERRAND_EFORKED   the pool is a parent process's
+ */
+ERRAND_API errand_future *errand_ready(errand_pool *pool, errand_result r);
+
+/**
  * Ends the future with `r`; consumes both. If the future has ended already, by a cancel, `r` is
  * freed. NULL frees `r`.
  */

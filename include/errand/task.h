@@ -75,6 +75,15 @@ ERRAND_API errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *
 static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task);
 
 /**
+ * Runs a task on a worker, but neither waits for room in the queue nor drops another task, whatever
+ * errand_pool_opts.when_full says.
+ *
+ * Returns a future as errand_submit_task() does, which also fails with
+ *   ERRAND_EFULL   the queue is full; to a thread of the pool it never is
+ */
+static inline errand_future *errand_try_submit(errand_pool *pool, const errand_task *task);
+
+/**
  * Ends well, without a value, when `ms` milliseconds have passed; never early. It holds no worker.
  *
  * Returns a future, never NULL, which fails with
@@ -138,6 +147,29 @@ ERRAND_API void errand_enter(errand_frame *frame, int64_t within_ms, bool shield
 /** Ends the innermost frame of the calling thread, which must be `frame`. */
 ERRAND_API void errand_leave(errand_frame *frame);
 
+/**
+ * Moves the deadline of an open frame to `within_ms` milliseconds from now, sooner or later than it
+ * was (ERRAND_FOREVER: no limit of its own).
+ *
+ * It counts for frames inside it, too; nearer deadlines around it still count. What was submitted
+ * inside it keeps the deadline it has inherited. A frame is used by one thread, so its deadline
+ * cannot move while a call waits in it. errand_expired() becomes false.
+ *
+ * Returns 0, or
+ *   EINVAL   `frame` is not an open frame of the calling task or thread
+ */
+ERRAND_API int errand_reschedule(errand_frame *frame, int64_t within_ms);
+
+/**
+ * Returns whether the deadline of `frame` has ended a blocking call with ETIMEDOUT; of nested
+ * frames and their task, the nearest deadline has.
+ *
+ * An errand_await() of a task that inherited the deadline and ended at it counts, too. It stays
+ * true after errand_leave(), until the frame is entered again or rescheduled. `frame` was entered
+ * before, or is all zero; false for NULL.
+ */
+ERRAND_API bool errand_expired(const errand_frame *frame);
+
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 
 ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task,
@@ -146,6 +178,13 @@ ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const erra
 static inline errand_future *errand_submit_task(errand_pool *pool, const errand_task *task)
 {
     return errand_submit_task_sized(pool, task, sizeof *task);
+}
+
+ERRAND_API errand_future *errand_try_submit_sized(errand_pool *pool, const errand_task *task,
+                                                  size_t size);
+static inline errand_future *errand_try_submit(errand_pool *pool, const errand_task *task)
+{
+    return errand_try_submit_sized(pool, task, sizeof *task);
 }
 
 #ifdef __cplusplus

@@ -40,7 +40,9 @@ typedef struct er_cell_kind {
     /* What must end before this one can: the i-th of them, counted, or NULL if it has ended. False past the end. NULL: what
      * it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
-    bool any; /* one of its inputs is enough */
+    bool any; /* it goes on before all of its inputs have ended: as soon as one has, or as many as `wanted` returns */
+    /* How many more of its inputs must end, in the best case. Called after `input`: what that has left out is not wanted any more. */
+    size_t (*wanted)(er_cell *cell);
     /* Its name and where it was submitted, for reports. Takes no lock. NULL in kinds that have neither. */
     er_label (*label)(const er_cell *cell);
     /* The pool that must have a free thread, or room in its queue, before this cell goes on; kept by the cell. Returns NULL where
@@ -195,7 +197,8 @@ static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 /* An unended cell of a parent process: it can never end, and its lock bit may be held for ever. */
 bool er_cell_forked(const er_cell *cell);
 
-/* A failed future, for what could not be started. Never NULL: without memory, or for plain ENOMEM, a static cell. */
+/* A future that has ended with r: mostly a failed one, for what could not be started. Never NULL: without memory, or for plain ENOMEM,
+ * it is a static cell that has failed with that. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);
 
 #endif

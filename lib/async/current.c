@@ -1,12 +1,20 @@
 /* async/current.c -- what the calling thread is doing.
  *
  * A thread has at most one task, and frames inside it. Deadlines inherited here are on the clock of the task's pool (the machine's
- * where there is no task), and are moved over to the clock of the pool that asks. */
+ * where there is no task), and are moved over to the clock of the pool that asks.
+ *
+ *     a frame: closed --enter--> open --its deadline ends a wait--> open, expired --leave--> closed, expired
+ *                                  ^-----------reschedule------------------'
+ *
+ * A frame holds its own deadline alone, so that it can be moved while others are open inside it. The nearest of all counts, out to the
+ * first that shields, or else to the task's. A frame is read and written by its thread alone. */
 #include "async/current.h"
 
 #include "async/pool.h"
 
 #include <errand/future.h>
+
+#include <errno.h>
 
 static _Thread_local er_here here;
 
@@ -16,9 +24,19 @@ unsigned *er_nested_here(void) { return &here.nested; }
 er_frame **er_frame_here(void) { return &here.frame; }
 errand_pool *er_pool_here(void) { return here.worker ? here.worker->pool : NULL; }
 
+bool er_pool_is_here(const errand_pool *pool)
+{
+    if (er_pool_here() == pool) return true;
+    for (const er_guest *g = here.guest; g; g = g->outer) {
+        if (g->task->cell.pool == pool) return true;
+    }
+    return false;
+}
+
 void er_end_in_child(void)
 {
     if (here.worker && er_pool_dead(here.worker->pool)) er_exit_child();
+    if (here.guest && er_pool_dead(here.guest->task->cell.pool)) er_exit_child();
 }
 
 er_task *er_task_change(er_task *task, er_frame **frame)
@@ -35,11 +53,40 @@ er_task *er_task_change(er_task *task, er_frame **frame)
 
 static int64_t now_here(void) { return here.task ? er_pool_now(here.task->cell.pool) : er_now_ns(); }
 
-/* On the task's clock, or the machine's. */
+/* The nearest deadline, on the task's clock, or the machine's; *whose is the innermost frame that has it, or NULL: it is the task's,
+ * or there is none. */
+static int64_t nearest_deadline(er_frame **whose)
+{
+    int64_t nearest = INT64_MAX;
+    bool shielded = false;
+    *whose = NULL;
+    for (er_frame *f = here.frame; f && !shielded; f = f->outer) {
+        shielded = f->shields;
+        if (f->deadline_ns >= nearest) continue;
+        nearest = f->deadline_ns;
+        *whose = f;
+    }
+    if (shielded || !here.task || here.task->deadline_ns >= nearest) return nearest;
+    *whose = NULL;
+    return here.task->deadline_ns;
+}
+
 static int64_t own_deadline(void)
 {
-    if (here.frame) return here.frame->deadline_ns;
-    return here.task ? here.task->deadline_ns : INT64_MAX;
+    er_frame *whose;
+    return nearest_deadline(&whose);
+}
+
+void er_frame_expire(void)
+{
+    er_frame *whose;
+    nearest_deadline(&whose);
+    if (whose) whose->expired = true;
+}
+
+void er_frame_expire_if_late(void)
+{
+    if (here.frame && own_deadline() <= now_here()) er_frame_expire();
 }
 
 static const errand_clock *clock_here(void) { return here.task ? er_pool_ref_of(here.task->cell.pool)->clock : NULL; }
@@ -75,20 +122,36 @@ void errand_enter(errand_frame *frame, int64_t within_ms, bool shield)
 {
     _Static_assert(sizeof(er_frame) <= sizeof(errand_frame), "a frame fits");
     er_frame *f = (er_frame *)(void *)frame;
-    int64_t outer = shield ? INT64_MAX : own_deadline();
-    int64_t deadline = er_deadline(now_here(), within_ms < 0 ? 0 : within_ms);
-    f->outer = here.frame;
-    f->shielded = shield || (here.frame && here.frame->shielded);
-    f->deadline_ns = deadline < outer ? deadline : outer;
+    *f = (er_frame){ .outer = here.frame,
+                     .deadline_ns = er_deadline(now_here(), within_ms < 0 ? 0 : within_ms),
+                     .shields = shield,
+                     .shielded = shield || (here.frame && here.frame->shielded) };
     here.frame = f;
+}
+
+static er_frame *open_frame(const errand_frame *frame) /* NULL: it is not open on this thread */
+{
+    er_frame *f = here.frame;
+    while (f && (const void *)f != frame) f = f->outer;
+    return f;
 }
 
 void errand_leave(errand_frame *frame)
 {
-    const er_frame *left = (er_frame *)(void *)frame;
-    for (er_frame *f = here.frame; f; f = f->outer) { /* those inside it that were not left go with it */
-        if (f != left) continue;
-        here.frame = f->outer;
-        return;
-    }
+    const er_frame *left = open_frame(frame);
+    if (left) here.frame = left->outer; /* those inside it that were not left go with it */
+}
+
+int errand_reschedule(errand_frame *frame, int64_t within_ms)
+{
+    er_frame *f = open_frame(frame);
+    if (!f) return EINVAL;
+    f->deadline_ns = er_deadline(now_here(), within_ms < 0 ? 0 : within_ms);
+    f->expired = false;
+    return 0;
+}
+
+bool errand_expired(const errand_frame *frame)
+{
+    return frame && ((const er_frame *)(const void *)frame)->expired;
 }

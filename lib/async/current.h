@@ -7,8 +7,10 @@
 /* A stretch of code with a deadline of its own: errand_enter to errand_leave. */
 typedef struct er_frame {
     struct er_frame *outer;
-    int64_t          deadline_ns; /* of this stretch of code: on its task's pool's clock, else the machine's */
-    bool             shielded;    /* the task's being told and its deadline are not heard */
+    int64_t          deadline_ns; /* its own alone: on its task's pool's clock, else the machine's */
+    bool             shields;     /* deadlines further out do not count */
+    bool             shielded;    /* it or one further out shields: the task's being told is not heard */
+    bool             expired;     /* its deadline has ended a wait */
 } er_frame;
 
 /* What the calling thread is. A worker sets its own; others find all of it empty. */
@@ -20,6 +22,7 @@ typedef struct er_here {
     bool              service;
     unsigned          queued;   /* tasks, by it: to take samples */
     unsigned          nested;   /* tasks that run on the stacks of others */
+    er_guest         *guest;    /* the innermost on this stack */
     bool              alone;    /* this thread is inside er_runq_give_up */
     struct er_close_hook *shutting; /* this thread is inside its shut */
 } er_here;
@@ -27,6 +30,7 @@ er_here *er_here_now(void);
 
 ER_SHARED er_task *er_task_here(void);
 errand_pool       *er_pool_here(void); /* the pool whose worker this thread is; NULL: none */
+bool               er_pool_is_here(const errand_pool *pool); /* its worker, or a thread that runs one of its tasks as a guest */
 er_frame         **er_frame_here(void);
 unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
 
@@ -41,5 +45,10 @@ ER_SHARED void er_end_in_child(void);
 /* Who wants the calling code to end, and its deadline on that pool's clock (INT64_MAX: none). */
 errand_reason     er_told_here(void);
 ER_SHARED int64_t er_deadline_here(errand_pool *pool);
+
+/* A wait has ended at the deadline of the calling code: if that is a frame's, and not the task's, notes it down there. */
+void er_frame_expire(void);
+/* The same, if the deadline has passed. */
+void er_frame_expire_if_late(void);
 
 #endif

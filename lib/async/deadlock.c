@@ -5,7 +5,7 @@
  * The walk goes from the awaited cell to what it waits for, cell by cell, each counted, no lock held between two of them. Links
  * only ever appear while their owner waits, and everybody who waits long looks once after his own link is there: so the last one
  * to close a circle finds it. Where a cell waits for several (all), each is tried; where one is enough (any, race, the next of a
- * group, a run with hedges), all must lead back; what may end without its input (a timeout) and what is ended from outside (a
+ * group, a run with hedges), all must lead back; where several are (a quorum), so many that the others are too few; what may end without its input (a timeout) and what is ended from outside (a
  * promise, a timer) ends the walk. Its length is bounded: a giant graph counts as no circle. Its places lie on the heap, for it
  * runs on the waiting task's stack, which may be small and nearly used; without memory it finds nothing, and looks again later.
  *
@@ -73,22 +73,28 @@ static bool waits_in_vain(const walk *w, er_cell *at)
     return pool && starved(pool, w->hungry);
 }
 
-/* One of its inputs is enough: all must lead back. One that has ended is left out, so it is asked once more whether it still waits. */
-static bool all_lead_back(walk *w, er_cell *any)
+static size_t wanted_by(er_cell *any) { return any->kind->wanted ? any->kind->wanted(any) : 1; }
+
+/* Some of its inputs are enough: so many must lead back that the others are too few. One that has ended is left out, so it is asked once
+ * more whether it still waits. */
+static bool too_few_are_free(walk *w, er_cell *any)
 {
     if (w->nested == DEPTH) return false;
-    bool all = false;
+    bool some = false;
+    size_t freed = 0;
     er_cell *input = NULL;
     for (size_t i = 0; any->kind->input(any, i, &input); i++) {
         if (!input) continue;
         walk one = { .target = w->target, .hungry = w->hungry, .steps = w->steps, .nested = w->nested + 1 };
-        all = leads_back(&one, input);
+        bool back = leads_back(&one, input);
         w->steps = one.steps;
         er_bytes_free(&one.path);
         er_cell_release(input);
-        if (!all) return false;
+        some = some || back;
+        freed += !back;
+        if (freed >= wanted_by(any)) return false;
     }
-    if (!all || !any->kind->input(any, 0, &input)) return false;
+    if (!some || !any->kind->input(any, 0, &input)) return false;
     if (input) er_cell_release(input);
     return true;
 }
@@ -118,7 +124,7 @@ static bool leads_back(walk *w, er_cell *cell)
     for (;;) {
         er_cell *at = stack[depth].cell, *next = NULL;
         bool fresh = stack[depth].next == 0, any = has_choice(at);
-        found = at == w->target || (fresh && (any ? all_lead_back(w, at) : waits_in_vain(w, at)));
+        found = at == w->target || (fresh && (any ? too_few_are_free(w, at) : waits_in_vain(w, at)));
         if (found || ++w->steps > STEPS) break;
         bool more = !any && at->kind->input && at->kind->input(at, stack[depth].next++, &next);
         if (more && !next) continue; /* that one has ended; the next */

@@ -37,7 +37,7 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
     }
     int64_t abandoned = er_load_relaxed(&pool->ref.abandoned);
     errand_pool_stats s = { .queued = pool->waiting,
-                            .running = pool->busy + pool->lent - pool->housed,
+                            .running = pool->busy + pool->lent - pool->housed + pool->guests,
                             .done = sums[ER_DONE],
                             .failed = sums[ER_FAILED],
                             .cancelled = sums[ER_CANCELLED],
@@ -54,7 +54,7 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
 
 /* ---- what is alive: found and counted, under one lock after the other ---- */
 
-typedef enum place { LISTED, ASLEEP, ON_WORKER, NESTED, ASIDE, QUEUED, QUEUED_FIRST, NO_ROOM } place;
+typedef enum place { LISTED, ASLEEP, ON_WORKER, NESTED, IN_CALLER, ASIDE, QUEUED, QUEUED_FIRST, NO_ROOM } place;
 
 typedef struct sight {
     er_cell *cell; /* a task, or what sleeps; NULL: */
@@ -92,6 +92,10 @@ static void see_tasks(listing *l, errand_pool *pool) /* under its lock */
         er_worker *w = er_of(n, er_worker, node);
         sight seen = { .place = ON_WORKER, .worker = w->number, .since_ns = er_load_relaxed(&w->began_ns) };
         if (w->task) see_task(l, w->task, seen);
+    }
+    er_list_each(n, &pool->guest_list) {
+        const er_guest *guest = er_of(n, er_guest, node);
+        see_task(l, guest->task, (sight){ .place = IN_CALLER, .since_ns = guest->began_ns });
     }
     er_list_each(n, &pool->aside) {
         er_task *task = er_of(n, er_task, aside);
@@ -160,13 +164,14 @@ typedef struct line {
 
 static void say_place(const sight *seen, er_description *d)
 {
-    static const char *const words[] = { [ASIDE] = "holds no worker",
+    static const char *const words[] = { [IN_CALLER] = "in the thread that submitted it",
+                                         [ASIDE] = "holds no worker",
                                          [QUEUED] = "queued",
                                          [QUEUED_FIRST] = "queued first",
                                          [NO_ROOM] = "not queued, waits for room" };
     if (seen->place == ON_WORKER) er_describe(d, "on worker %u", seen->worker);
     else if (seen->place == NESTED) er_describe(d, "on worker %u, in place of who awaits it", seen->worker);
-    else if (seen->place >= ASIDE) er_describe(d, "%s", words[seen->place]);
+    else if (seen->place >= IN_CALLER) er_describe(d, "%s", words[seen->place]);
 }
 
 static void put_column(er_text *to, const char *text, size_t width)
@@ -270,7 +275,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     size_t asleep = er_timers_asleep(pool->ref.timers);
     er_pool_lock(pool); /* memory is taken under it: this is for people, not for speed */
     er_format_plain(head, sizeof head, "%u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u service",
-                    pool->busy + pool->lent - pool->housed, pool->lent, pool->waiting, asleep, pool->threads,
+                    pool->busy + pool->lent - pool->housed + pool->guests, pool->lent, pool->waiting, asleep, pool->threads,
                     pool->services);
     see_tasks(&l, pool);
     er_pool_unlock(pool);

@@ -46,6 +46,8 @@ static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
     return ER_WAKE;
 }
 
+bool errand_done(const errand_future *f) { return !f || er_cell_ended(f) || er_cell_forked(f); }
+
 int errand_wait(errand_future *f, int64_t ms)
 {
     if (!f || ms < 0) return EINVAL;
@@ -53,9 +55,7 @@ int errand_wait(errand_future *f, int64_t ms)
     if (er_cell_forked(f)) return ERRAND_EFORKED;
     if (ms == 0) return ETIMEDOUT;
     uint32_t bits = wait_for(f, ms, ms == ERRAND_FOREVER ? f : NULL); /* one that ends by itself may stand in a circle */
-    if (bits & ER_WAKE) return 0;
-    if (bits & ER_DEADLOCK) return EDEADLK;
-    return bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
+    return bits & ER_WAKE ? 0 : er_park_error(bits);
 }
 
 /* The caller may not wait any longer: f goes on without him. */
@@ -75,14 +75,19 @@ errand_result errand_await(errand_future *f)
     if (!er_cell_ended(f)) {
         errand_reason told = er_told_here();
         if (told) return give_up(f, er_told_result(told));
-        if (!*er_frame_here() || (*er_frame_here())->deadline_ns == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
+        if (!*er_frame_here() || er_deadline_here(f->pool) == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
         if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
         if (bits & ER_DEADLOCK) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
-        if (!(bits & ER_WAKE)) return give_up(f, er_told_result(ERRAND_BY_TOTAL)); /* the deadline of its frame */
+        if (!(bits & ER_WAKE)) { /* the deadline of its frame */
+            er_frame_expire();
+            return give_up(f, er_told_result(ERRAND_BY_TOTAL));
+        }
     }
     errand_result r = er_cell_take(f);
     er_cell_release(f);
+    /* it has the deadline of the frame it was submitted in, and may end at that before this wait does */
+    if (r.error == ETIMEDOUT && errand_result_reason(&r) == ERRAND_BY_TOTAL) er_frame_expire_if_late();
     return r;
 }
 

@@ -1,18 +1,23 @@
-/* async/gather.c -- a future of many futures: all, settle, any, race.
+/* async/gather.c -- a future of many futures: all, settle, any, race, quorum.
  *
  * It owns its inputs and hangs a waiter into every one. An input's link may be read by a canceller at any time, so it is reset under the
  * lock bit before the input is given up. any and race: the inputs contend for the end, so they claim, and a loser keeps its place in
- * here until it ends. all and settle are ended by the thread that takes the count of unended inputs to zero. */
+ * here until it ends. all and settle are ended by the thread that takes the count of unended inputs to zero.
+ *
+ * quorum: an input's result is put into its place, counted, and its link reset in one step under the lock bit, until the one that makes
+ * the wanted successes complete, or impossible, decides in the same step. From there on the results are the decider's alone; an input
+ * that ends later frees its own. A place that was not counted holds a cancel from the beginning. */
 #include "async/task.h"
 
 #include <errno.h>
 
-typedef enum way { ALL, SETTLE, ANY, RACE } way;
+typedef enum way { ALL, SETTLE, ANY, RACE, QUORUM } way;
 typedef struct many many;
 typedef struct part {
     er_waiter waiter;
     er_cell *input;
     many *whole;
+    bool counted; /* quorum: its result is in its place */
 } part;
 struct many {
     er_cell cell;
@@ -20,7 +25,8 @@ struct many {
     size_t n;
     size_t left;    /* unended inputs, and one for who builds it */
     size_t last;    /* that ended */
-    size_t decides; /* the first that failed (all), succeeded (any), ended (race); n: none yet */
+    size_t decides; /* the first that failed (all), succeeded (any), ended (race); the last that was counted (quorum); n: none yet */
+    size_t wanted, good, bad; /* quorum: successes that are needed; counted inputs; under the lock bit */
     errand_results *results;
     part parts[];
 };
@@ -60,7 +66,7 @@ static void conclude(many *m) /* all inputs have ended */
 {
     size_t i = er_load(&m->decides);
     errand_result r;
-    if (m->way == ANY || m->way == RACE) {
+    if (m->way == ANY || m->way == RACE || m->way == QUORUM) {
         if (i < m->n) return; /* it was decided long ago */
         r = answer_with(m, er_load(&m->last), true);
     } else if (i < m->n) {
@@ -89,10 +95,64 @@ static errand_result leave_losers(many *m, errand_result r)
     return r;
 }
 
+/* ---- quorum ---- */
+
+/* The rest is left behind, and says in its place whether it may have run. Counted ones have no link any more. */
+static void leave_uncounted(many *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        er_cell *f = m->parts[i].counted ? NULL : er_cell_linked(&m->cell, &m->parts[i].input);
+        if (f) m->results->at[i] = er_cell_leave(f, ERRAND_BY_SIBLING, m->results->at[i]);
+        else if (!m->parts[i].counted) er_result_may_have_run(&m->results->at[i]); /* it has just ended, too late */
+        if (f) er_cell_release(f);
+    }
+}
+
+static void decide_quorum(many *m, size_t i)
+{
+    leave_uncounted(m);
+    errand_result r;
+    if (m->good == m->wanted) {
+        r = errand_ok(m->results, er_results_free);
+        m->results = NULL;
+    } else {
+        r = answer_with(m, i, true);
+    }
+    er_cell_try_end(&m->cell, r);
+}
+
+static void quorum_part_ended(part *p, errand_result r)
+{
+    many *m = p->whole;
+    size_t i = (size_t)(p - m->parts);
+    bool decides = false;
+    er_cell_lock(&m->cell);
+    bool counts = er_load_relaxed(&m->decides) == m->n; /* relaxed: written under the lock bit */
+    if (counts) {
+        p->counted = true;
+        m->results->at[i] = r;
+        if (r.error) m->bad++;
+        else m->good++;
+        decides = m->good == m->wanted || m->bad > m->n - m->wanted;
+        if (decides) er_store(&m->decides, i);
+    }
+    p->input = NULL; /* in the same step: see wanted_of_many */
+    er_cell_unlock(&m->cell);
+    if (!counts) errand_result_free(&r);
+    er_cell_release(p->waiter.cell);
+    if (decides) decide_quorum(m, i);
+    one_less(m);
+    er_cell_release(&m->cell);
+}
+
 static void part_ended(er_waiter *waiter)
 {
     part *p = er_of(waiter, part, waiter);
     many *m = p->whole;
+    if (m->way == QUORUM) {
+        quorum_part_ended(p, er_cell_take(waiter->cell));
+        return;
+    }
     size_t i = (size_t)(p - m->parts), none = m->n;
     er_cell *f = waiter->cell;
     errand_result r = er_cell_take(f);
@@ -124,8 +184,7 @@ static void free_many(er_cell *cell)
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
     many *m = er_of(cell, many, cell);
-    bool first = m->way == ANY ||
-                 m->way == RACE; /* once it is decided it waits for none: who finds a link reset can see that */
+    bool first = m->cell.kind->any; /* once it is decided it waits for none: who finds a link reset can see that */
     if (i >= m->n || (first && er_load(&m->decides) < m->n)) return false;
     *input = er_cell_linked(cell, &m->parts[i].input);
     return true;
@@ -135,7 +194,7 @@ static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 static void describe_many(er_cell *cell, er_description *d)
 {
     many *m = er_of(cell, many, cell);
-    static const char *const ways[] = { [ALL] = "all", [SETTLE] = "settle", [ANY] = "any", [RACE] = "race" };
+    static const char *const ways[] = { [ALL] = "all", [SETTLE] = "settle", [ANY] = "any", [RACE] = "race", [QUORUM] = "quorum" };
     er_cell *first = NULL;
     size_t left = er_load(&m->left);
     d->what = ways[m->way];
@@ -155,6 +214,23 @@ static const er_cell_kind first_kind = { .cancel = cancel_many,
                                          .any = true,
                                          .what = "any",
                                          .describe = describe_many };
+
+/* It ends when that many more have ended at least. An input that has no link any more is counted already. */
+static size_t wanted_of_many(er_cell *cell)
+{
+    many *m = er_of(cell, many, cell);
+    er_cell_lock(cell);
+    size_t to_succeed = m->wanted - m->good, to_fail = m->n - m->wanted + 1 - m->bad;
+    er_cell_unlock(cell);
+    return to_succeed < to_fail ? to_succeed : to_fail;
+}
+static const er_cell_kind quorum_kind = { .cancel = cancel_many,
+                                          .free = free_many,
+                                          .input = input_of_many,
+                                          .any = true,
+                                          .wanted = wanted_of_many,
+                                          .what = "quorum",
+                                          .describe = describe_many };
 
 static errand_result give_up(er_cell *f, errand_result why)
 {
@@ -195,12 +271,23 @@ static errand_result consume(errand_future *const fs[], size_t n)
     return why;
 }
 
-static errand_future *gather(errand_future *const fs[], size_t n, way how, const void *site)
+static const er_cell_kind *kind_of(way how)
+{
+    if (how == QUORUM) return &quorum_kind;
+    return how == ANY || how == RACE ? &first_kind : &all_kind;
+}
+
+static errand_future *gather(errand_future *const fs[], size_t n, way how, size_t wanted,
+                             const void *site)
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
     if (!n && (how == ANY || how == RACE))
         return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
     errand_result wrong = consume(fs, n);
+    if (!wrong.error && how == QUORUM && (!wanted || wanted > n)) {
+        wrong = errand_failf(EINVAL, "a quorum of %zu out of %zu", wanted, n);
+        for (size_t i = 0; i < n; i++) wrong = give_up(fs[i], wrong);
+    }
     if (wrong.error) return er_failed(NULL, wrong);
 
     many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
@@ -215,12 +302,14 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, const
         m->parts[i].input = er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
         if (!pool) pool = m->parts[i].input->pool;
     }
-    er_cell_init(&m->cell, how == ANY || how == RACE ? &first_kind : &all_kind, pool);
+    er_cell_init(&m->cell, kind_of(how), pool);
     m->way = how;
     m->n = m->decides = n;
     m->left = n + 1;
+    m->wanted = wanted;
     m->results = results;
     for (size_t i = 0; i < n; i++) {
+        if (how == QUORUM) results->at[i] = er_told_result(ERRAND_BY_SIBLING);
         m->parts[i].waiter.fn = part_ended;
         m->parts[i].whole = m;
         er_cell_keep(&m->cell);
@@ -240,17 +329,21 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, const
 
 errand_future *errand_all(errand_future *const fs[], size_t n)
 {
-    return gather(fs, n, ALL, __builtin_return_address(0));
+    return gather(fs, n, ALL, 0, __builtin_return_address(0));
 }
 errand_future *errand_settle(errand_future *const fs[], size_t n)
 {
-    return gather(fs, n, SETTLE, __builtin_return_address(0));
+    return gather(fs, n, SETTLE, 0, __builtin_return_address(0));
 }
 errand_future *errand_any(errand_future *const fs[], size_t n)
 {
-    return gather(fs, n, ANY, __builtin_return_address(0));
+    return gather(fs, n, ANY, 0, __builtin_return_address(0));
 }
 errand_future *errand_race(errand_future *const fs[], size_t n)
 {
-    return gather(fs, n, RACE, __builtin_return_address(0));
+    return gather(fs, n, RACE, 0, __builtin_return_address(0));
+}
+errand_future *errand_quorum(errand_future *const fs[], size_t n, size_t wanted)
+{
+    return gather(fs, n, QUORUM, wanted, __builtin_return_address(0));
 }

@@ -52,8 +52,16 @@ typedef struct er_task {
 enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT, ER_ASIDE };
 enum { ER_FOLLOWS = 1 }; /* the flag that others look at, under the cell's lock bit */
 
+/* A task that runs in the thread that submitted it, since the queue was full. Lives on that thread's stack. */
+typedef struct er_guest {
+    er_node          node;  /* in pool->guest_list */
+    er_task         *task;
+    struct er_guest *outer; /* further out on this stack, of another pool */
+    int64_t          began_ns;
+} er_guest;
+
 /* The bits that wake a thread that waits inside the library. */
-enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16 };
+enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16, ER_OVERDUE = 32 };
 
 /* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
 typedef struct er_watcher {

@@ -11,6 +11,8 @@
 #include "async/pool.h"
 #include "async/runq.h"
 
+#include <errno.h>
+
 /* ---- lending ---- */
 
 static er_worker *lent_one(void) /* the worker that is lent while this thread waits; NULL: none */
@@ -98,7 +100,8 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     if (task && er_pool_dead(task->cell.pool)) task = NULL;
     bool hears = task && !(frame && frame->shielded);
     int64_t own = er_deadline_here(clock);
-    if (own < deadline_ns) deadline_ns = own;
+    bool by_own = own <= deadline_ns;
+    if (by_own) deadline_ns = own;
 
     if (task) {
         er_cell_lock(&task->cell);
@@ -109,6 +112,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         if (er_told_here()) er_or(&wait->parker.word, ER_TOLD);
         mask |= ER_TOLD;
     }
+    uint32_t ends = mask | ER_DEADLOCK;
     mask |= ER_LATE;
     alarm a = { .timer.fn = ring, .wait = wait, .clock = clock, .deadline_ns = deadline_ns };
     bool turned = clock && er_pool_ref_of(clock)->clock && deadline_ns != INT64_MAX;
@@ -129,5 +133,13 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         task->blocked = NULL;
         er_cell_unlock(&task->cell);
     }
-    return bits & (mask | ER_DEADLOCK);
+    return (bits & (mask | ER_DEADLOCK)) | (by_own && !(bits & ends) ? ER_OVERDUE : 0);
+}
+
+int er_park_error(uint32_t bits)
+{
+    if (bits & ER_DEADLOCK) return EDEADLK;
+    if (bits & ER_TOLD) return er_told_error(er_told_here());
+    if (bits & ER_OVERDUE) er_frame_expire();
+    return ETIMEDOUT;
 }

@@ -75,7 +75,7 @@ static void due(er_timer *timer)
         return;
     }
     errand_task task = { .fn = e->fn, .arg = e->arg, .name = e->name };
-    er_terms terms = { er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true, e->site };
+    er_terms terms = { er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true, e->site, false };
     er_cell *f = er_task_submit(e->cell.pool, &task, &terms);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);

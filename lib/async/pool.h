@@ -59,6 +59,8 @@ struct errand_pool {
     er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
     er_list    urgent, tasks, aside;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
+    er_list    guest_list;           /* er_guests, `guests` of them */
+    unsigned   guests;
     unsigned   lent, housed; /* services are accepted; housed ones have a thread */
     unsigned   hooked;       /* threads that are in on_start or on_stop */
     bool       orphaned;     /* the closer has gone: nobody joins any more */
@@ -85,6 +87,9 @@ static inline unsigned er_most_threads(const errand_pool *pool)
 {
     return er_limit(pool) + (pool->lent < pool->spares ? pool->lent : pool->spares);
 }
-static inline bool er_at_rest(const errand_pool *pool) { return !pool->waiting && pool->busy + pool->lent == pool->housed; }
+static inline bool er_at_rest(const errand_pool *pool)
+{
+    return !pool->waiting && !pool->guests && pool->busy + pool->lent == pool->housed;
+}
 
 #endif

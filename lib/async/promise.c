@@ -1,4 +1,4 @@
-/* async/promise.c -- a cell that ends when somebody says so.
+/* async/promise.c -- a cell that ends when somebody says so, or has ended as somebody said.
  *
  * The writer has one count, the owner the other. Without a hook a cancel claims and ends the cell; with one it only calls the
  * hook, once for each hook, and the writer ends it. The hook is called outside the lock bit with `calling` set; resolving takes
@@ -90,6 +90,14 @@ errand_promise *errand_promise_new(errand_pool *pool, errand_future **f)
     errand_promise *p = er_promise_new(pool, f);
     if (p) er_cell_list(&p->cell, __builtin_return_address(0));
     return p;
+}
+
+errand_future *errand_ready(errand_pool *pool, errand_result r)
+{
+    bool dead = pool && er_pool_dead(pool);
+    if (pool && !dead) return er_failed(pool, r);
+    errand_result_free(&r);
+    return er_failed(NULL, dead ? errand_fail(ERRAND_EFORKED) : errand_failf(EINVAL, "pool is NULL"));
 }
 
 /* Until no other thread is calling the hook; the lock bit is held, and again on return. */

@@ -195,7 +195,7 @@ static int refused(const errand_pool *pool, bool urgent) /* under the lock */
     case ER_OPEN:
         return 0;
     case ER_DRAINING:
-        return urgent || er_pool_here() == pool ? 0 : EINVAL;
+        return urgent || er_pool_is_here(pool) ? 0 : EINVAL;
     case ER_SHUT:
         return urgent ? 0 : ECANCELED;
     default:
@@ -203,10 +203,14 @@ static int refused(const errand_pool *pool, bool urgent) /* under the lock */
     }
 }
 
+errand_when_full er_runq_when_full(const errand_pool *pool) { return pool->when_full; }
+
+static bool is_full(const errand_pool *pool) { return pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN; }
+
 bool er_runq_join_line(errand_pool *pool, er_watcher *w)
 {
     er_pool_lock(pool);
-    bool waits = pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN;
+    bool waits = is_full(pool);
     if (waits) er_list_push(&pool->submitters, &w->node);
     er_pool_unlock(pool);
     return waits;
@@ -220,10 +224,31 @@ void er_runq_leave_line(errand_pool *pool, er_watcher *w, bool served)
     er_pool_unlock(pool);
 }
 
-/* The oldest task from outside makes room for a newer one; under the lock, which is given while it is ended. */
-static void drop_oldest(errand_pool *pool)
+bool er_runq_host(errand_pool *pool, er_guest *guest)
 {
-    while (pool->n_tasks >= pool->queue_max) {
+    er_pool_lock(pool);
+    bool full = is_full(pool);
+    if (full) {
+        er_list_push(&pool->guest_list, &guest->node);
+        pool->guests++;
+    }
+    er_pool_unlock(pool);
+    return full;
+}
+
+void er_runq_part(errand_pool *pool, er_guest *guest)
+{
+    er_pool_lock(pool);
+    er_list_remove(&guest->node);
+    pool->guests--;
+    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_tell_watchers(pool);
+    er_pool_unlock(pool);
+}
+
+void er_runq_drop_oldest(errand_pool *pool)
+{
+    er_pool_lock(pool);
+    while (is_full(pool)) {
         er_task *victim = er_job_task(er_of(er_list_first(&pool->tasks), er_job, link));
         er_runq_unlink(pool, &victim->job);
         er_pool_unlock(pool);
@@ -231,6 +256,7 @@ static void drop_oldest(errand_pool *pool)
         er_cell_release(&victim->cell); /* the queue's */
         er_pool_lock(pool);
     }
+    er_pool_unlock(pool);
 }
 
 static void put(errand_pool *pool, er_job *job, bool urgent)
@@ -296,12 +322,7 @@ int er_runq_push(errand_pool *pool, er_task *task, bool urgent)
     if (urgent) take_back(task);
     task->stamp = stamp;
     error = refused(pool, urgent);
-    if (!error && !urgent && pool->n_tasks >= pool->queue_max && er_pool_here() != pool) {
-        if (pool->when_full == ERRAND_WHEN_FULL_BLOCK) error = ER_NO_ROOM;
-        else if (pool->when_full == ERRAND_WHEN_FULL_FAIL) error = ERRAND_EFULL;
-        else drop_oldest(pool);
-        if (!error) error = refused(pool, urgent);
-    }
+    if (!error && !urgent && pool->n_tasks >= pool->queue_max && !er_pool_is_here(pool)) error = ER_NO_ROOM;
     if (error) {
         er_pool_unlock(pool);
         return error;

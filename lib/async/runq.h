@@ -30,19 +30,29 @@ static inline void er_answer(errand_pool *pool, er_call call)
 void er_runq_give_up(errand_pool *pool, int error);
 
 /* Queues a task; the queue takes over one count. urgent: continuations and the like, never held up or refused while the pool
- * has threads. Else from outside, when the queue is full, it does what the pool's when_full says; where that is to wait it returns
- * ER_NO_ROOM. Errors leave the count with the caller: EINVAL (closed), ECANCELED (shut down), ERRAND_EFULL, EAGAIN (no thread could be
- * started), ERRAND_EFORKED. */
+ * has threads. Errors leave the count with the caller: ER_NO_ROOM (from outside, the queue is full), EINVAL (closed), ECANCELED (shut
+ * down), EAGAIN (no thread could be started), ERRAND_EFORKED. */
 int er_runq_push(errand_pool *pool, er_task *task, bool urgent);
 #define ER_NO_ROOM (-1)
 
-/* After ER_NO_ROOM. Puts w, whose wait.room is the pool, into the line of submitters: it is woken (ER_WAKE) when its turn comes, or the
+/* What the pool's options say to do after that; one of these four is done before the next er_runq_push. */
+errand_when_full er_runq_when_full(const errand_pool *pool);
+
+/* Ends the tasks that have waited longest with ERRAND_EFULL, until there is room. */
+void er_runq_drop_oldest(errand_pool *pool);
+
+/* Makes the guest's task the pool's: it is waited for and told at the pool's close, counted and dumped. False: no need to run it here,
+ * there is room, or the pool is closing. */
+bool er_runq_host(errand_pool *pool, er_guest *guest);
+void er_runq_part(errand_pool *pool, er_guest *guest);
+
+/* Puts w, whose wait.room is the pool, into the line of submitters: it is woken (ER_WAKE) when its turn comes, or the
  * pool closes. False: no need to wait, there is room, or the pool is closing. */
 bool er_runq_join_line(errand_pool *pool, er_watcher *w);
 /* Ends that. served: w queues its task now; else its turn, if it has come, goes to the next in line. */
 void er_runq_leave_line(errand_pool *pool, er_watcher *w, bool served);
 
-/* Queues a job among the urgent ones. The same errors but EFULL. */
+/* Queues a job among the urgent ones. The same errors but ER_NO_ROOM. */
 int er_runq_post(errand_pool *pool, er_job *job);
 
 /* Takes a task out again. True: it was there, and the queue's count is the caller's. */

@@ -41,7 +41,7 @@ static bool only_stuck_are_left(const errand_pool *pool, size_t asleep)
 static bool is_empty(const errand_pool *pool, size_t asleep)
 {
     (void)asleep;
-    return !pool->starting && !pool->threads;
+    return !pool->starting && !pool->threads && !pool->guests;
 }
 
 static uint32_t wait_deaf(er_wait *wait, int64_t deadline_ns) /* not to be cut short by a cancel of the calling task */
@@ -69,7 +69,7 @@ static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns, 
         uint32_t bits = hears ? er_pool_park(&w.wait, ER_WAKE, NULL, deadline_ns) : wait_deaf(&w.wait, deadline_ns);
         er_pool_lock(pool);
         if (bits & ER_WAKE) continue;
-        if (!reached(pool, asleep)) error = bits & ER_TOLD ? er_told_error(er_told_here()) : ETIMEDOUT;
+        if (!reached(pool, asleep)) error = er_park_error(bits);
         break;
     }
     er_list_remove(&w.node);
@@ -81,14 +81,14 @@ int errand_pool_wait_idle(errand_pool *pool, int64_t ms)
 {
     if (!pool || ms < 0) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
-    if (er_pool_here() == pool) return EDEADLK;
+    if (er_pool_is_here(pool)) return EDEADLK;
     er_pool_keep(pool); /* another thread may close it meanwhile */
     int error = wait_for(pool, is_at_rest, er_deadline(er_now_ns(), ms), true);
     er_pool_release(pool);
     return error;
 }
 
-/* Some that have not been told yet, counted: from the queue and from the workers. */
+/* Some that have not been told yet, counted: from the queue, from the workers and from the threads that have guests. */
 static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
 {
     size_t n = 0;
@@ -104,6 +104,10 @@ static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
         er_worker *w = er_of(t, er_worker, node);
         if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_told(&w->task->cell))
             some[n++] = er_cell_keep(&w->task->cell);
+    }
+    for (er_node *t = pool->guest_list.head.next; t != &pool->guest_list.head && n < most; t = t->next) {
+        er_cell *guest = &er_of(t, er_guest, node)->task->cell;
+        if (!er_cell_ended(guest) && !er_cell_told(guest)) some[n++] = er_cell_keep(guest);
     }
     er_pool_unlock(pool);
     return n;
@@ -171,10 +175,18 @@ static void shut_down(errand_pool *pool)
     tell_nested(pool);
 }
 
+#define NAMED 16
+
+static void note_straggler(const char *names[NAMED], unsigned *n, const char *name)
+{
+    if (*n < NAMED) names[*n] = name ? name : "(without a name)";
+    ++*n;
+}
+
 /* Those that are still in a task are named and left to themselves. */
 static void leave_stragglers(errand_pool *pool)
 {
-    const char *names[16];
+    const char *names[NAMED];
     unsigned n = 0;
     er_pool_lock(pool);
     pool->orphaned = true;
@@ -182,20 +194,22 @@ static void leave_stragglers(errand_pool *pool)
         er_worker *w = er_of(at, er_worker, node);
         if (w->known) er_worker_leave_behind(w); /* else its starter does that */
         const char *name = w->task ? w->task->name : NULL;
-        if (w->hook) name = w->hook;
-        if (n++ < 16) names[n - 1] = name ? name : "(without a name)";
+        note_straggler(names, &n, w->hook ? w->hook : name);
+    }
+    er_list_each(at, &pool->guest_list) {
+        note_straggler(names, &n, er_of(at, er_guest, node)->task->name);
     }
     er_pool_unlock(pool);
-    for (unsigned i = 0; i < n && i < 16; i++)
+    for (unsigned i = 0; i < n && i < NAMED; i++)
         er_log_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->ref.name, names[i]);
-    if (n > 16) er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->ref.name, n - 16);
+    if (n > NAMED) er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->ref.name, n - NAMED);
 }
 
 int errand_pool_close(errand_pool *pool, int64_t within_ms)
 {
     if (!pool || within_ms < 0) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
-    if (er_pool_here() == pool) return EDEADLK;
+    if (er_pool_is_here(pool)) return EDEADLK;
     int64_t now = er_now_ns(), deadline = er_deadline(now, within_ms);
     int64_t half = deadline == INT64_MAX ? INT64_MAX : now + (deadline - now) / 2;
 

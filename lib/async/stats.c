@@ -12,3 +12,5 @@ void er_pool_count(errand_pool *pool, er_outcome outcome)
     if (w && w->pool == pool) er_store_relaxed(&w->outcomes[outcome], w->outcomes[outcome] + 1);
     else er_add_relaxed(&pool->outcomes[outcome], 1);
 }
+
+void er_pool_count_run(errand_pool *pool, int64_t ran_ns) { er_histogram_add(&pool->runs, ran_ns > 0 ? (uint64_t)ran_ns : 0); }

@@ -4,12 +4,17 @@
  *        |claim by cancel or deadline
  *        +--> ended unrun
  *
+ * A full queue is waited for, or refuses, or lets its oldest task go, or makes the new task a guest of the thread that submits it: that
+ * claims and runs it on its own stack. While the guest runs it is the thread's task, and the task around it waits for it, as for one
+ * that an await runs in place.
+ *
  * The claim decides whether it runs: the worker that pops it and the cancel that wants it out both claim, and one wins. A deadline is
  * a timer in the same allocation; one to begin by becomes, when it passes in vain, the one to end by. */
 #include "async/submit.h"
 #include "async/current.h"
 #include "async/park.h"
 #include "async/runq.h"
+#include "async/stats.h"
 
 #include "base/options.h"
 #include "log/fields.h"
@@ -93,14 +98,13 @@ static void set_blocked(er_task *task, er_wait *wait)
     er_cell_unlock(&task->cell);
 }
 
-void er_task_run_here(er_cell *f)
+/* Runs a claimed one on this stack; the task around it, if there is one, waits for it meanwhile. */
+static void run_in_place(er_cell *f)
 {
     er_task *me = er_task_here();
-    if (!me || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
-    bool queued = er_runq_remove(f->pool, er_task_of(f));
     er_frame *frame = *er_frame_here();
     er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
-    set_blocked(me, &meanwhile);
+    if (me) set_blocked(me, &meanwhile);
     errand_reason told = er_told_here(); /* after the link is set: a canceller that has not seen it is seen here */
     if (told) er_cell_cancel(f, told);
     ++*er_nested_here();
@@ -109,9 +113,38 @@ void er_task_run_here(er_cell *f)
     errand_result r = call(er_task_of(f));
     er_task_change(me, &frame);
     --*er_nested_here();
-    set_blocked(me, NULL);
+    if (me) set_blocked(me, NULL);
     er_task_finish(f, r);
+}
+
+void er_task_run_here(er_cell *f)
+{
+    if (!er_task_here() || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
+    bool queued = er_runq_remove(f->pool, er_task_of(f));
+    run_in_place(f);
     if (queued) er_cell_release(f);
+}
+
+/* The queue is full: runs it here, and gives the queue's count back. False: it may be queued now, or must not run any more. */
+static bool run_as_guest(errand_pool *pool, er_task *task)
+{
+    er_here *here = er_here_now();
+    er_guest guest = { .task = task, .outer = here->guest, .began_ns = er_coarse_ns() };
+    if (!er_runq_host(pool, &guest)) return false;
+    here->guest = &guest;
+    errand_reason told = er_told_here();
+    if (told) er_cell_cancel(&task->cell, told); /* as if the caller had waited for room */
+    if (er_cell_claim(&task->cell)) {
+        bool held = er_endings_let_go(), sampled = task->stamp & 1;
+        int64_t began = sampled ? er_now_ns() : 0;
+        run_in_place(&task->cell);
+        if (sampled) er_pool_count_run(pool, er_now_ns() - began);
+        er_endings_hold(held);
+    }
+    here->guest = guest.outer;
+    er_runq_part(pool, &guest);
+    er_cell_release(&task->cell);
+    return true;
 }
 
 /* ---- submitting ---- */
@@ -122,22 +155,40 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-/* Waits while the queue is full. Errors as er_runq_push's, and ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline has
- * passed; EDEADLK: all of the pool's threads wait, too. */
-static int queue(errand_pool *pool, er_task *task, bool urgent)
+/* 0: there may be room now. ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline has passed; EDEADLK: all of the pool's
+ * threads wait, too. */
+static int wait_for_room(errand_pool *pool, er_task *task)
 {
-    int error;
-    while ((error = er_runq_push(pool, task, urgent)) == ER_NO_ROOM) {
-        er_watcher w = { .wait.room = pool, .task = task };
-        if (!er_runq_join_line(pool, &w)) continue;
-        uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
-        bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);
-        er_runq_leave_line(pool, &w, served);
-        if (served) continue;
-        if (bits & ER_TOLD) return ECANCELED;
-        return bits & ER_DEADLOCK ? EDEADLK : ETIMEDOUT;
+    er_watcher w = { .wait.room = pool, .task = task };
+    if (!er_runq_join_line(pool, &w)) return 0;
+    uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
+    bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);
+    er_runq_leave_line(pool, &w, served);
+    if (served) return 0;
+    if (bits & ER_TOLD) return ECANCELED;
+    return er_park_error(bits);
+}
+
+/* Queues it, or has run it here. Errors as er_runq_push's and wait_for_room's, and ERRAND_EFULL. */
+static int queue(errand_pool *pool, er_task *task, const er_terms *terms)
+{
+    for (;;) {
+        int error = er_runq_push(pool, task, terms->urgent);
+        if (error != ER_NO_ROOM) return error;
+        switch (terms->tries ? ERRAND_WHEN_FULL_FAIL : er_runq_when_full(pool)) {
+        case ERRAND_WHEN_FULL_FAIL:
+            return ERRAND_EFULL;
+        case ERRAND_WHEN_FULL_DROP_OLDEST:
+            er_runq_drop_oldest(pool);
+            break;
+        case ERRAND_WHEN_FULL_CALLER_RUNS:
+            if (run_as_guest(pool, task)) return 0;
+            break;
+        default:
+            error = wait_for_room(pool, task);
+            if (error) return error;
+        }
     }
-    return error;
 }
 
 static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er_terms *terms,
@@ -184,7 +235,7 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
         error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
-    if (!error) error = queue(pool, t, terms->urgent);
+    if (!error) error = queue(pool, t, terms);
     if (error) er_cell_release(cell);
     else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t)) /* late while it waited for room */
         er_cell_release(cell);
@@ -235,7 +286,7 @@ er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *t
     return NULL;
 }
 
-static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, const void *site)
+static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, bool tries, const void *site)
 {
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
@@ -246,13 +297,18 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     int error = 0;
     er_context *context = er_context_for(&own, &error);
     if (error) return refused(pool, &own, errand_fail(error));
-    er_terms terms = { context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site };
+    er_terms terms = { context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site, tries };
     return er_task_submit(pool, &own, &terms);
 }
 
 errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task, size_t size)
 {
-    return submit(pool, task, size, __builtin_return_address(0));
+    return submit(pool, task, size, false, __builtin_return_address(0));
+}
+
+errand_future *errand_try_submit_sized(errand_pool *pool, const errand_task *task, size_t size)
+{
+    return submit(pool, task, size, true, __builtin_return_address(0));
 }
 
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
@@ -261,10 +317,10 @@ errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
     errand_task task = {
         .fn = fn, .arg = arg, .name = me ? me->name : NULL, .reserved = er_retried_here() ? ER_RETRIED : 0
     };
-    if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, __builtin_return_address(0));
+    if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, false, __builtin_return_address(0));
     int error = 0;
     er_context *context = me || er_fields_here() ? er_context_for(&task, &error) : NULL;
     if (error) return refused(pool, &task, errand_fail(error));
-    er_terms terms = { context, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0) };
+    er_terms terms = { context, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0), false };
     return er_task_submit(pool, &task, &terms);
 }

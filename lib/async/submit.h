@@ -10,6 +10,7 @@ typedef struct er_terms { /* what errand_submit_task finds out by itself */
     errand_reason late;        /* the reason with which its deadline cancels it */
     bool          urgent;      /* as in er_runq_push */
     const void   *site;        /* who submitted it */
+    bool          tries;       /* a full queue is ERRAND_EFULL, whatever the pool's options say */
 } er_terms;
 
 /* errand_submit_task that inherits nothing: what it has is in its terms. */

@@ -207,7 +207,7 @@ static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task
     here->task = NULL;
     here->frame = NULL;
     here->service = false;
-    if (task && w->sampled) er_histogram_add(&pool->runs, (uint64_t)(er_now_ns() - w->began_ns));
+    if (task && w->sampled) er_pool_count_run(pool, er_now_ns() - w->began_ns);
     er_pool_lock_again(pool);
     w->task = NULL;
     pool->busy--;

@@ -148,7 +148,7 @@ static void submit(er_attempt *a)
     else er_budget_began(run->retry.budget); /* as a hedge it has */
     bool urgent = run->urgent;
     run->urgent = true;
-    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site };
+    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site, false };
     if (own < whole) {
         terms.deadline_ns = own;
         terms.late = ERRAND_BY_ATTEMPT;

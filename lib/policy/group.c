@@ -196,7 +196,7 @@ static void begin(member *m, bool urgent)
         leave_out(m, late);
         return;
     }
-    er_terms terms = { er_context_keep(m->context), m->deadline_ns, ERRAND_BY_TOTAL, urgent, m->site };
+    er_terms terms = { er_context_keep(m->context), m->deadline_ns, ERRAND_BY_TOTAL, urgent, m->site, false };
     watch(m, er_run(g->cell.pool, m->policy, &task, &terms));
 }
 
@@ -357,9 +357,7 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
             er_parker_clear(&w.wait.parker, ER_WAKE);
             er_lock_give(&g->lock);
             uint32_t bits = ms ? er_pool_park(&w.wait, ER_WAKE, g->cell.pool, deadline) : 0;
-            if (bits & ER_TOLD) error = er_told_error(er_told_here());
-            else if (bits & ER_DEADLOCK) error = EDEADLK;
-            else if (!(bits & ER_WAKE)) error = ETIMEDOUT;
+            if (!(bits & ER_WAKE) || (bits & ER_TOLD)) error = er_park_error(bits);
             er_lock_take(&g->lock);
         }
     }

@@ -145,7 +145,7 @@ static void run_last_ended(er_running *r, errand_result result)
 static void begin_task(er_running *r, er_attempt *a, er_attempt_stage stage, errand_fn *fn)
 {
     errand_task task = { .fn = fn, .arg = a, .name = r->retry.name, .detached = true };
-    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->live.site };
+    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->live.site, false };
     er_attempt_watch(a, stage, er_task_submit(r->cell.pool, &task, &terms));
 }
 
@@ -755,7 +755,7 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
         if (own.free) own.free(own.arg);
         return er_failed(pool, errand_fail(error));
     }
-    er_terms terms = { context, er_run_deadline(pool, policy, &own), ERRAND_BY_TOTAL, false, site };
+    er_terms terms = { context, er_run_deadline(pool, policy, &own), ERRAND_BY_TOTAL, false, site, false };
     return er_run(pool, policy, &own, &terms);
 }
 

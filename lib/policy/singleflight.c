@@ -246,7 +246,7 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
     if (!task->name) task->name = flight->name;
     task->detached = true; /* whoever happens to be the first does not limit the others */
     er_context *context = er_context_for(task, &error);
-    er_terms terms = { context, er_run_deadline(pool, policy, task), ERRAND_BY_TOTAL, false, site };
+    er_terms terms = { context, er_run_deadline(pool, policy, task), ERRAND_BY_TOTAL, false, site, false };
     if (error && task->free) task->free(task->arg);
     er_cell *run = error ? er_failed(pool, errand_fail(error)) : er_run(pool, policy, task, &terms);
     er_lock_take(&flight->keyed.lock);

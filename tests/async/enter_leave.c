@@ -267,6 +267,172 @@ START_TEST(a_frame_outside_of_any_task_limits_waits_on_the_machines_clock)
 }
 END_TEST
 
+/* ---- moving a deadline, and whose it was ---- */
+
+/* The nearest first; s->codes: what it says of each. */
+static errand_result nested_deadlines(void *arg)
+{
+    steps *s = arg;
+    errand_frame outer, inner;
+    errand_enter(&outer, 100, false);
+    errand_enter(&inner, 50, false);
+    step(s, 0, code_of(errand_sleep(pool, ERRAND_FOREVER)));
+    s->codes[1] = errand_expired(&inner) * 10 + errand_expired(&outer);
+    errand_leave(&inner);
+    s->codes[2] = errand_expired(&inner);
+    s->codes[3] = code_of(errand_ready(pool, errand_ok(NULL, NULL)));
+    s->codes[4] = errand_expired(&outer);
+    errand_enter(&inner, ERRAND_FOREVER, false); /* used again */
+    s->codes[5] = errand_expired(&inner);
+    step(s, 6, code_of(s->f));
+    s->codes[7] = errand_expired(&inner) * 10 + errand_expired(&outer);
+    errand_leave(&inner);
+    errand_leave(&outer);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_frame_says_whether_it_was_its_deadline)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_future *f = errand_submit(pool, nested_deadlines, &s);
+    while (!errand_done(f)) turn(&now, pool, 1);
+    ENDS(f, 0);
+    ck_assert_int_eq(s.codes[0], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[1], 10);
+    ck_assert_int_eq(s.codes[2], 1); /* also when it has been left */
+    ck_assert_int_eq(s.codes[3], 0);
+    ck_assert_int_eq(s.codes[4], 0);
+    ck_assert_int_eq(s.codes[5], 0);
+    ck_assert_int_eq(s.codes[6], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[7], 1); /* the inner one has none */
+    errand_promise_abandon(p);
+}
+END_TEST
+
+static errand_result in_a_frame(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame;
+    errand_enter(&frame, 1000, false);
+    happen(&s->began);
+    step(s, 0, errand_wait(s->f, 20)); /* its own time, not the frame's */
+    step(s, 1, errand_expired(&frame));
+    step(s, 2, errand_wait(s->f, ERRAND_FOREVER));
+    step(s, 3, errand_expired(&frame));
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(neither_the_limit_of_one_call_nor_the_tasks_own_deadline_is_the_frames)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = in_a_frame, .arg = &s, .within_ms = 100 });
+    await_event(&s.began);
+    while (!errand_done(f)) turn(&now, pool, 1);
+    ENDS(f, 0);
+    ck_assert_int_eq(s.codes[0], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[1], 0);
+    ck_assert_int_eq(s.codes[2], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[3], 0);
+    errand_promise_abandon(p);
+    ENDS(s.f, ERRAND_EABANDONED);
+}
+END_TEST
+
+static errand_result waits_for_ever(void *arg)
+{
+    return errand_fail(errand_wait(arg, ERRAND_FOREVER));
+}
+
+/* The task has the same deadline, so it may end at it before the await does. */
+static errand_result awaits_what_it_submits(void *arg)
+{
+    steps *s = arg;
+    errand_frame frame;
+    errand_enter(&frame, 20, false);
+    errand_future *f = errand_submit(pool, waits_for_ever, s->f);
+    happen(&s->began);
+    errand_frame rest; /* here the task's end is waited for, whenever it comes */
+    errand_enter(&rest, ERRAND_FOREVER, true);
+    while (!errand_done(f)) errand_wait(f, 1);
+    errand_leave(&rest);
+    step(s, 0, code_of(f));
+    s->codes[1] = errand_expired(&frame) * 10 + errand_expired(&rest);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(a_task_that_inherited_the_deadline_and_ended_at_it_counts)
+{
+    steps s = { .f = NULL };
+    errand_promise *p = errand_promise_new(pool, &s.f);
+    errand_future *f = errand_submit(pool, awaits_what_it_submits, &s);
+    await_event(&s.began);
+    while (!errand_done(f)) turn(&now, pool, 1);
+    ENDS(f, 0);
+    ck_assert_int_eq(s.codes[0], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[1], 10);
+    errand_promise_abandon(p);
+    ENDS(s.f, ERRAND_EABANDONED);
+}
+END_TEST
+
+static errand_result moves_deadlines(void *arg)
+{
+    steps *s = arg;
+    errand_frame outer, inner;
+    errand_enter(&outer, 50, false);
+    errand_enter(&inner, 500, false);
+    step(s, 0, errand_reschedule(&outer, 800)); /* from outside of the inner one: that has not changed, and counts now */
+    step(s, 1, errand_reschedule(&inner, ERRAND_FOREVER));
+    step(s, 2, errand_reschedule(&inner, 5));
+    step(s, 3, errand_reschedule(&outer, -1)); /* has passed */
+    step(s, 4, code_of(errand_sleep(pool, 1)));
+    s->codes[5] = errand_expired(&outer);
+    s->codes[6] = errand_reschedule(&outer, 900) || errand_expired(&outer);
+    errand_leave(&inner);
+    s->codes[7] = errand_reschedule(&inner, 1);
+    step(s, 7, s->codes[7]);
+    return errand_ok(NULL, NULL);
+}
+
+START_TEST(an_open_frames_deadline_moves_sooner_and_later)
+{
+    steps s = { .f = NULL };
+    ENDS(errand_submit_task(pool, &(errand_task){ .fn = moves_deadlines, .arg = &s, .within_ms = 700 }), 0);
+    static const int64_t left[] = { 500, 700, 5, 0 };
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(s.codes[i], 0);
+        ck_assert_int_eq(s.left[i], left[i]);
+    }
+    ck_assert_int_eq(s.codes[4], ETIMEDOUT);
+    ck_assert_int_eq(s.codes[5], 1);
+    ck_assert_int_eq(s.codes[6], 0);
+    ck_assert_int_eq(s.codes[7], EINVAL); /* it is not open any more */
+    ck_assert_int_eq(s.left[7], 700);
+}
+END_TEST
+
+static errand_result moves_another_tasks(void *frame) { return errand_fail(errand_reschedule(frame, 1)); }
+static errand_result has_a_frame(void *arg)
+{
+    (void)arg;
+    errand_frame frame;
+    errand_enter(&frame, ERRAND_FOREVER, false);
+    return errand_await(errand_submit(pool, moves_another_tasks, &frame)); /* perhaps run right here */
+}
+
+START_TEST(only_an_open_frame_of_ones_own_can_be_moved)
+{
+    errand_frame frame = { .priv = { 0 } };
+    ck_assert(!errand_expired(NULL));
+    ck_assert(!errand_expired(&frame));
+    ck_assert_int_eq(errand_reschedule(NULL, 1), EINVAL);
+    ck_assert_int_eq(errand_reschedule(&frame, 1), EINVAL);
+    ENDS(errand_submit(pool, has_a_frame, NULL), EINVAL);
+}
+END_TEST
+
 START_TEST(no_time_and_negative_time_are_over_at_once)
 {
     errand_frame frame;
@@ -294,5 +460,10 @@ Suite *enter_leave_suite(void)
     tcase_add_test(tc, a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task);
     tcase_add_test(tc, a_frame_outside_of_any_task_limits_waits_on_the_machines_clock);
     tcase_add_test(tc, no_time_and_negative_time_are_over_at_once);
+    tcase_add_test(tc, a_frame_says_whether_it_was_its_deadline);
+    tcase_add_test(tc, neither_the_limit_of_one_call_nor_the_tasks_own_deadline_is_the_frames);
+    tcase_add_test(tc, a_task_that_inherited_the_deadline_and_ended_at_it_counts);
+    tcase_add_test(tc, an_open_frames_deadline_moves_sooner_and_later);
+    tcase_add_test(tc, only_an_open_frame_of_ones_own_can_be_moved);
     return suite;
 }

@@ -21,6 +21,9 @@ Suite *deadlocks_suite(void);
 Suite *context_suite(void);
 Suite *spares_suite(void);
 Suite *dump_suite(void);
+Suite *quorum_suite(void);
+Suite *waitset_suite(void);
+Suite *guests_suite(void);
 
 int main(void)
 {
@@ -42,6 +45,9 @@ int main(void)
     srunner_add_suite(runner, context_suite());
     srunner_add_suite(runner, spares_suite());
     srunner_add_suite(runner, dump_suite());
+    srunner_add_suite(runner, quorum_suite());
+    srunner_add_suite(runner, waitset_suite());
+    srunner_add_suite(runner, guests_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

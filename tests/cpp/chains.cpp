@@ -1,6 +1,7 @@
 /* What is made of futures: sequels, flattened ones, timeouts, many at once, cancels, promises, limits. */
 #include "checks.hpp"
 
+#include <stdexcept>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -82,9 +83,9 @@ TEST(wait_for_looks_and_leaves_the_future)
 {
     blocked_pool b;
     auto f = b.pool.submit([] { return 1; });
-    CHECK(!f.ready() && !f.wait_for(0s) && !f.wait_for(1us));
+    CHECK(!f.done() && !f.wait_for(0s) && !f.wait_for(1us));
     b.go_on.open();
-    CHECK(f.wait_for(errand::forever) && f.ready());
+    CHECK(f.wait_for(errand::forever) && f.done());
     CHECK(f.get() == 1);
 }
 
@@ -272,7 +273,7 @@ TEST(a_hook_is_told_of_the_cancel_and_the_promise_ends_when_resolved)
     p.on_cancel([&told] { told++; });
     f.cancel();
     f.cancel();
-    CHECK(told == 1 && replaced == 0 && !f.ready());
+    CHECK(told == 1 && replaced == 0 && !f.done());
     p.set(8);
     CHECK(f.get() == 8);
 }
@@ -313,7 +314,7 @@ TEST(permits_are_given_back_when_they_end)
     errand::semaphore sem(pool, 2, "two");
     errand::permit both = sem.acquire(2).get();
     auto next = sem.acquire();
-    CHECK(!next.ready() && !sem.try_acquire());
+    CHECK(!next.done() && !sem.try_acquire());
     both.reset();
     {
         errand::permit one = next.get();
@@ -335,7 +336,7 @@ TEST(limits_are_families_by_key)
     errand::permit a = sem.acquire("a").get(), b = sem.acquire("b").get();
     auto waits = sem.acquire("a");
     CHECK(sem.acquire("a").await().error() == ERRAND_EFULL);
-    CHECK(!waits.ready() && !sem.resize(2) && waits.ready());
+    CHECK(!waits.done() && !sem.resize(2) && waits.done());
     errand::rate rate(pool, 1e-3);
     CHECK(!rate.pause(1h, "a"));
     rate.acquire("b").get();
@@ -511,4 +512,100 @@ TEST(a_pool_is_closed_once)
     CHECK(in_it.get() == std::errc::resource_deadlock_would_occur && pool);
     CHECK(!pool.close(errand::forever) && !pool);
     CHECK(pool.close(0s) == std::errc::invalid_argument);
+}
+
+TEST(wait_for_waits_for_some_of_many)
+{
+    errand::pool pool;
+    errand::promise<int> first(pool), second(pool);
+    std::vector<errand::future<int>> fs;
+    fs.push_back(first.get_future());
+    fs.push_back(second.get_future());
+    CHECK(errand::wait_for(fs, 0) && !errand::wait_for(fs, 1, 0s) && !errand::wait_for(fs, 1, 1us));
+    second.set(2);
+    CHECK(errand::wait_for(fs, 1) && !fs[0].done() && fs[1].done());
+    CHECK(fs[1].get() == 2 && errand::wait_for(fs, 1, 0s)); /* an empty one has ended */
+    CHECK_THROWS(errand::error, errand::wait_for(fs, 3));
+    first.set(1);
+    CHECK(errand::wait_for(fs, 2, errand::forever) && fs[0].get() == 1);
+}
+
+TEST(wait_for_some_in_a_cancelled_task_throws)
+{
+    errand::pool pool;
+    gate begun;
+    std::vector<errand::future<void>> fs;
+    fs.push_back(pool.sleep(errand::forever));
+    auto f = pool.submit([&] {
+        begun.open();
+        CHECK_THROWS(errand::error, errand::wait_for(fs, 1));
+    });
+    begun.wait();
+    f.cancel();
+    CHECK(f.await());
+}
+
+TEST(a_quorum_has_the_results_of_those_that_made_it)
+{
+    errand::pool pool;
+    errand::promise<int> never(pool);
+    std::vector<errand::future<int>> fs;
+    fs.push_back(pool.ready(1));
+    fs.push_back(never.get_future());
+    fs.push_back(pool.ready(errand::result<int>::fail(EIO)));
+    fs.push_back(pool.ready(4));
+    auto results = errand::quorum(std::move(fs), 2).get();
+    CHECK(results.size() == 4 && *results[0] == 1 && *results[3] == 4);
+    CHECK(results[1].error() == ECANCELED && results[1].reason() == ERRAND_BY_SIBLING && results[2].error() == EIO);
+    CHECK(never.cancelled() == ERRAND_BY_SIBLING);
+    CHECK(errand::quorum(std::vector<errand::future<int>>{}, 1).await().error() == EINVAL);
+}
+
+TEST(a_ready_future_has_ended)
+{
+    errand::pool pool;
+    auto f = pool.ready(std::string("here"));
+    CHECK(f.done() && f.get() == "here");
+    CHECK(pool.ready(errand::result<int>::fail(EIO)).await().error() == EIO);
+    int here = 3;
+    CHECK(pool.ready(here).then([](int n) { return n + 1; }).get() == 4);
+}
+
+TEST(a_timeout_scope_says_whether_it_was_the_one)
+{
+    errand::pool pool;
+    errand::timeout_scope outer(1h);
+    {
+        errand::timeout_scope inner(1ms);
+        CHECK(pool.sleep(errand::forever).await().error() == ETIMEDOUT);
+        CHECK(inner.expired() && !outer.expired() && errand::cancelled() == ERRAND_BY_TOTAL);
+        CHECK(inner.reschedule(2h) && !inner.expired() && errand::time_left() > 59min);
+        inner.leave();
+        CHECK(!inner.reschedule(1s));
+    }
+    CHECK(outer.reschedule(errand::forever) && errand::time_left() == errand::forever);
+}
+
+TEST(a_task_that_finds_no_room_is_refused_or_runs_here_and_throws_there)
+{
+    errand_pool_opts opts{};
+    opts.workers = 1;
+    opts.queue = 1;
+    opts.when_full = ERRAND_WHEN_FULL_CALLER_RUNS;
+    errand::pool pool(opts);
+    gate begun, go_on;
+    auto held = pool.submit([&] {
+        begun.open();
+        go_on.wait();
+    });
+    begun.wait();
+    auto queued = pool.submit([] {});
+    CHECK(pool.try_submit([] { return 1; }).await().error() == ERRAND_EFULL);
+    auto guest = pool.submit([]() -> int { throw std::out_of_range("in the caller"); });
+    CHECK(guest.done());
+    CHECK_THROWS(std::out_of_range, guest.get());
+    go_on.open();
+    held.get();
+    queued.get();
+    CHECK(pool.try_submit([] { return 1; }).get() == 1);
 }

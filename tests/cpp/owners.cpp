@@ -128,7 +128,7 @@ TEST(lambdas_refused_by_a_closing_pool_are_destroyed_once)
         t.arg = f;
         t.free = errand::detail::free_value<lambda>;
         errand::future<void> one(errand_submit_task(raw, &t));
-        refused = one.ready();
+        refused = one.done();
         if (refused) CHECK(one.await().error() == EINVAL);
         else fs.push_back(std::move(one));
         std::this_thread::yield();

@@ -177,7 +177,7 @@ TEST(any_duration_is_rounded_up_to_milliseconds)
 TEST(an_empty_future_is_a_failed_one)
 {
     errand::future<int> none;
-    CHECK(none.ready() && none.wait_for(0s));
+    CHECK(none.done() && none.wait_for(0s));
     none.cancel();
     CHECK(none.await().error() == EINVAL);
     CHECK_THROWS(errand::error, none.get());

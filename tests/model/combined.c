@@ -1,5 +1,5 @@
 /* tests/model/combined.c -- futures of futures: a timeout between its input, its timer, a cancel and its owner; all with a
- * failure, an end and a cancel at once. On the real timers and a clock that is turned. */
+ * failure, an end and a cancel at once; a quorum with one end too many. On the real timers and a clock that is turned. */
 #include "places.h"
 
 #include "async/cell.h"
@@ -267,6 +267,40 @@ START_TEST(a_race_of_two_that_end_at_once)
 }
 END_TEST
 
+/* ---- quorum: of two that succeed at once one is taken, the other is freed ---- */
+
+static void begin_quorum(void *arg)
+{
+    world *w = arg;
+    begin_inputs(w, 2, true);
+    listen(w, errand_quorum(w->inputs, 2, 1), race_ended);
+}
+
+static void look_at_quorum(void *arg)
+{
+    world *w = arg;
+    errand_result r = errand_await(w->outer);
+    const errand_results *all = r.value;
+    holds(r.error == 0 || r.error == ECANCELED);
+    if (!r.error) holds(!all->at[0].error != !all->at[1].error);
+    errand_result_free(&r);
+    holds(w->values[0].freed == 1 && w->values[1].freed == 1);
+    close_all(w);
+}
+
+START_TEST(a_quorum_of_one_out_of_two_that_end_at_once)
+{
+    model_run(&(model_scenario){ .name = "quorum: resolve, resolve, cancel",
+                                 .world = sizeof(world),
+                                 .begin = begin_quorum,
+                                 .threads = { { "first writer", resolve_first },
+                                              { "second writer", resolve_second },
+                                              { "canceller", cancel_outer } },
+                                 .end = look_at_quorum,
+                                 .preemptions = 2 });
+}
+END_TEST
+
 Suite *combined_suite(void)
 {
     Suite *suite = suite_create("combined");
@@ -276,6 +310,7 @@ Suite *combined_suite(void)
     tcase_add_test(tc, a_timeout_of_a_timeout);
     tcase_add_test(tc, all_with_a_failure_an_end_and_a_cancel);
     tcase_add_test(tc, a_race_of_two_that_end_at_once);
+    tcase_add_test(tc, a_quorum_of_one_out_of_two_that_end_at_once);
     suite_add_tcase(suite, tc);
     return suite;
 }

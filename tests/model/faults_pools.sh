@@ -17,4 +17,8 @@ fault "what was taken is looked at once more without the lock" async/runq.c late
     -e 's/if (pick->task) run_task(pick->task);/if (er_job_task(pick->job)) run_task(er_job_task(pick->job));/'
 fault "what slipped in is taken back though it is put aside" async/runq.c laters \
     -e 's/bool late = task->queued == ER_ORDINARY/bool late = task->queued != ER_NOT_QUEUED/'
+fault "the closer is not told of a guest that has ended" async/runq.c pools \
+    -e '/^    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_tell_watchers(pool);/d'
+fault "a guest runs in a pool that is closing" async/runq.c pools \
+    -e 's/^    bool full = is_full(pool);/    bool full = true;/'
 exit $lost

@@ -15,4 +15,8 @@ fault "a parker's bit is set over what has come meanwhile" base/os.c parking \
     -e 's/if (!er_cas(&parker->word, &seen, seen | ER_PARKED)) continue;/er_store(\&parker->word, seen | ER_PARKED);/'
 fault "who slept on the lock forgets those who still do" base/os.c parking \
     -e 's/er_swap_acquire(&lock->word, 2)/er_swap_acquire(\&lock->word, 1)/'
+fault "a wait set is not woken by what has just ended" async/waitset.c waits \
+    -e 's/if (!er_cell_watch(fs\[i\], &set->members\[i\].waiter)) member_ended/if (false) member_ended/'
+fault "a wait set forgets a waiter that still hangs" async/waitset.c waits \
+    -e 's/if (er_cell_unwatch(fs\[i\], &set->members\[i\].waiter)) er_cell_release/if (true) er_cell_release/'
 exit $lost

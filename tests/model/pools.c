@@ -220,6 +220,63 @@ START_TEST(who_waits_for_room_gets_it)
 }
 END_TEST
 
+/* ---- guests: the queue is full, so who submits runs the task ---- */
+
+static void open_for_guests(world *w)
+{
+    open_pool(w, 1, (errand_pool_opts){ .queue = 1, .when_full = ERRAND_WHEN_FULL_CALLER_RUNS });
+}
+
+static void begin_guests(void *arg)
+{
+    open_for_guests(arg);
+    submit_and_drop(arg, 3);
+    model_run_until_all_wait();
+}
+
+START_TEST(a_task_runs_in_the_queue_or_here_and_once)
+{
+    model_run(&(model_scenario){ .name = "guests: submit twice, submit",
+                                 .world = sizeof(world),
+                                 .begin = begin_guests,
+                                 .threads = { { "first", submit_two }, { "second", submit_second } },
+                                 .end = look_at_three,
+                                 .preemptions = 3 });
+}
+END_TEST
+
+static void begin_close_with_guests(void *arg)
+{
+    world *w = arg;
+    begin_guests(w);
+    er_pool_keep(w->pool);
+    for (unsigned i = 0; i < 3; i++) w->jobs[i].open = w->pool;
+}
+
+static void submit_three_late(void *arg)
+{
+    world *w = arg;
+    for (unsigned i = 0; i < 3; i++) submit_and_drop(w, i);
+    er_pool_release(w->pool);
+}
+
+static void look_at_closed_with_guests(void *arg)
+{
+    world *w = arg;
+    for (unsigned i = 0; i < 3; i++) holds(w->jobs[i].ran <= 1 && w->jobs[i].freed == 1);
+}
+
+START_TEST(a_close_waits_for_the_guests)
+{
+    model_run(&(model_scenario){ .name = "guests: submit three times, close",
+                                 .world = sizeof(world),
+                                 .begin = begin_close_with_guests,
+                                 .threads = { { "submitter", submit_three_late }, { "closer", close_pool } },
+                                 .end = look_at_closed_with_guests,
+                                 .preemptions = 3 });
+}
+END_TEST
+
 Suite *pools_suite(void)
 {
     Suite *suite = suite_create("pools");
@@ -230,6 +287,8 @@ Suite *pools_suite(void)
     tcase_add_test(tc, a_queued_task_is_run_or_cancelled);
     tcase_add_test(tc, a_task_comes_in_while_the_pool_closes);
     tcase_add_test(tc, who_waits_for_room_gets_it);
+    tcase_add_test(tc, a_task_runs_in_the_queue_or_here_and_once);
+    tcase_add_test(tc, a_close_waits_for_the_guests);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -7,7 +7,7 @@
 
 typedef struct world {
     errand_pool    *pool;
-    errand_promise *promise;
+    errand_promise *promise, *other;
     errand_future  *input, *task;
     unsigned        hooks, runs;
     int             seen; /* what the wait returned */
@@ -157,6 +157,56 @@ START_TEST(a_timed_wait_leaves_nothing_behind_on_its_stack)
 }
 END_TEST
 
+/* ---- several at once ---- */
+
+static void begin_several(void *arg)
+{
+    world *w = arg;
+    w->pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
+    w->promise = errand_promise_new(w->pool, &w->input);
+    w->other = errand_promise_new(w->pool, &w->task);
+}
+
+static void wait_for_some(world *w, size_t wanted)
+{
+    errand_future *fs[] = { w->input, w->task };
+    bool done[2];
+    w->seen = errand_wait_for(fs, 2, wanted, 5, done);
+    holds(w->seen == 0 || w->seen == ETIMEDOUT);
+    holds((unsigned)done[0] + done[1] >= wanted || w->seen);
+    for (int i = 0; i < 2; i++) {
+        holds(!done[i] || er_cell_ended(fs[i]));
+        errand_drop(fs[i]); /* from here on nothing that hangs in them may be looked at */
+    }
+}
+static void wait_for_one(void *arg) { wait_for_some(arg, 1); }
+static void wait_for_both(void *arg) { wait_for_some(arg, 2); }
+static void resolve_other(void *arg) { errand_promise_resolve(((world *)arg)->other, errand_ok(NULL, NULL)); }
+
+START_TEST(a_wait_for_one_of_two_leaves_nothing_behind)
+{
+    model_run(&(model_scenario){ .name = "wait for one of two: resolve, resolve",
+                                 .world = sizeof(world),
+                                 .begin = begin_several,
+                                 .threads = { { "waiter", wait_for_one }, { "writer", resolve_input }, { "other writer", resolve_other } },
+                                 .end = (void (*)(void *))close_it,
+                                 .preemptions = 3,
+                                 .time = true });
+}
+END_TEST
+
+START_TEST(a_wait_for_both_of_two_is_woken_by_the_last)
+{
+    model_run(&(model_scenario){ .name = "wait for both of two: resolve, resolve",
+                                 .world = sizeof(world),
+                                 .begin = begin_several,
+                                 .threads = { { "waiter", wait_for_both }, { "writer", resolve_input }, { "other writer", resolve_other } },
+                                 .end = (void (*)(void *))close_it,
+                                 .preemptions = 3,
+                                 .time = true });
+}
+END_TEST
+
 /* ---- the timers' own thread, which sleeps until something is armed ---- */
 
 static void begin_timers(void *arg)
@@ -205,6 +255,8 @@ Suite *waits_suite(void)
     tcase_add_test(tc, an_end_and_a_cancel_at_once);
     tcase_add_test(tc, a_shielded_wait_is_ended_by_the_end_alone);
     tcase_add_test(tc, a_timed_wait_leaves_nothing_behind_on_its_stack);
+    tcase_add_test(tc, a_wait_for_one_of_two_leaves_nothing_behind);
+    tcase_add_test(tc, a_wait_for_both_of_two_is_woken_by_the_last);
     tcase_add_test(tc, what_is_armed_is_called);
     suite_add_tcase(suite, tc);
     return suite;

@@ -74,7 +74,7 @@ static void open_place(place *p, dice *d)
     p->clock = (errand_clock){ turned_now, &p->now_ns };
     if (p->turned) o.clock = &p->clock;
     if (here.scant) o.spares = dice_one_in(d, 2) ? ERRAND_NO_SPARES : 1 + dice_below(d, 8);
-    o.when_full = here.scant || here.scarce ? 1 + dice_below(d, 2) : dice_below(d, 3);
+    o.when_full = here.scant || here.scarce ? 1 + dice_below(d, 3) : dice_below(d, 4);
     p->pool = p->alive = errand_pool_new(&o);
     HOLDS(p->pool, "no pool");
     p->holder = errand_promise_new(p->pool, &p->held);
