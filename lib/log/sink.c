@@ -28,6 +28,7 @@
 static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts, const char *pattern,
                      bool terminal)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): as long as no thread changes the environment, which glibc asks of all */
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
     bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS || (opts->colour == ERRAND_LOG_COLOUR_AUTO && can);

@@ -101,7 +101,7 @@ static char *find_room(const er_spot *spot, size_t longest, size_t *each)
         if (row > needed) needed = row;
         rows++;
     }
-    *each = longest > others ? (longest - others) / rows : 0;
+    *each = rows && longest > others ? (longest - others) / rows : 0;
     if (needed < *each) *each = needed;
     char *longer = *each > ER_SPOT_ROW ? er_alloc(others + rows * *each + 1) : NULL;
     if (!longer) *each = ER_SPOT_ROW;

@@ -70,7 +70,7 @@ START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
     for (int i = 0; i < 4; i++) errand_drop(fs[i]);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
     ck_assert_msg(dump_has(pool, "pool bees: 0 running, 0 of them waiting, 0 queued"), "%.3000s", dump_text);
-    ck_assert_msg(strstr(dump_text, ", 0 operations\n"), "%.3000s", dump_text);
+    dump_empties(pool);
 }
 END_TEST
 
@@ -117,7 +117,7 @@ START_TEST(a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it)
     dump_shows(one, "task", "inner", " on worker 1, in place of who awaits it, ");
     happen(&h.go);
     ENDS(f, 0);
-    ck_assert_msg(dump_has(one, ", 0 operations"), "%.3000s", dump_text);
+    dump_empties(one);
     close_pool(one);
 }
 END_TEST
@@ -192,7 +192,7 @@ START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
     errand_cancel(f);
     ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", told to end: caller"), "%.3000s", dump_text);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
-    ck_assert_msg(dump_has(own, ", 0 operations"), "%.3000s", dump_text);
+    dump_empties(own);
     ENDS(f, 0);
     close_pool(own);
 }
@@ -384,7 +384,7 @@ START_TEST(dumping_races_with_operations_of_all_kinds_that_begin_and_end)
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     dumping_end(&d);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
-    ck_assert_msg(dump_has(pool, ", 0 operations"), "%.3000s", dump_text);
+    dump_empties(pool);
 }
 END_TEST
 

@@ -35,23 +35,40 @@ static const char *next_entry(const char *at, const char *what,
     return NULL;
 }
 
-const char *dump_entry(errand_pool *pool, const char *what, const char *name)
+/* The first of these whose line has that part. */
+static const char *entry_with(errand_pool *pool, const char *what, const char *name, const char *part)
 {
     static char line[2048];
-    const char *at = next_entry(dump_of(pool), what, name);
-    if (at) snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n") - WHAT, at + WHAT);
-    return at ? line : NULL;
+    for (const char *at = dump_of(pool); (at = next_entry(at, what, name));) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n") - WHAT, at + WHAT);
+        if (strstr(line, part)) return line;
+    }
+    return NULL;
+}
+
+const char *dump_entry(errand_pool *pool, const char *what, const char *name)
+{
+    return entry_with(pool, what, name, "");
 }
 
 const char *dump_shows(errand_pool *pool, const char *what, const char *name, const char *part)
 {
     for (int i = 0; i < LOOKS; i++) {
-        const char *line = dump_entry(pool, what, name);
-        if (line && strstr(line, part)) return line;
+        const char *line = entry_with(pool, what, name, part);
+        if (line) return line;
         nanosleep(&(struct timespec){ 0, 250000 }, NULL);
     }
     ck_abort_msg("no %s %s that \"%s\" in:\n%.3000s", what, name, part, dump_text);
     return NULL;
+}
+
+void dump_empties(errand_pool *pool)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (dump_has(pool, ", 0 operations\n")) return;
+        nanosleep(&(struct timespec){ 0, 250000 }, NULL);
+    }
+    ck_abort_msg("still there:\n%.3000s", dump_text);
 }
 
 unsigned dump_count(errand_pool *pool, const char *what, const char *name)

@@ -260,8 +260,10 @@ START_TEST(a_circle_is_found_as_soon_as_too_few_of_them_can_end)
         c.fs[1] = errand_submit(pool, wait_for_it, c.fs[0]);
         happen(&c.go);
         if (wanted == 1) errand_promise_resolve(p, errand_ok(NULL, NULL)); /* it is enough */
-        int other = code_of(c.fs[1]);
+        ck_assert_int_eq(errand_wait(c.fs[1], LONG_MS), 0);
         if (wanted > 1) errand_promise_resolve(p, errand_ok(NULL, NULL));
+        ck_assert_int_eq(errand_wait(c.fs[0], LONG_MS), 0); /* the task waits no longer: they may be consumed */
+        int other = code_of(c.fs[1]);
         ENDS(c.fs[0], 0);
         ENDS(c.fs[2], 0);
         if (wanted == 1) ck_assert(!c.error && !other);

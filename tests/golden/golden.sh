@@ -36,6 +36,7 @@ abi() { # NAME: the types of one library
     abidw --suppressions "$here/abi.suppr" --drop-undefined-syms --exported-interfaces-only --no-corpus-path --no-comp-dir-path \
         --no-elf-needed --no-parameter-names --no-show-locs --type-id-style hash --out-file "$folder/$1.abi" "$build/lib/.libs/$1.so" ||
         failed=1
+    sed -i "s|path='[^']*/\(lib/[^']*\)'|path='\1'|" "$folder/$1.abi" # wherever it was built
     if [ "$renew" = yes ]; then
         cp "$folder/$1.abi" "$list"
     elif ! abidiff "$list" "$folder/$1.abi"; then

@@ -161,7 +161,7 @@ START_TEST(dumping_races_with_transfers_that_begin_and_end)
     }
     for (int i = 0; i < N; i++) {
         errand_result r = errand_await(fs[i]);
-        ck_assert(!r.error || r.error == ECANCELED);
+        ck_assert_msg(!r.error || r.error == ECANCELED, "%s", errand_result_message(&r));
         errand_result_free(&r);
     }
     atomic_store(&w.turned_ns, 1);

@@ -134,7 +134,8 @@ static void close_under_idlers(place *p)
 {
     unsigned gate = 0, begun = 0;
     idler idlers[IDLERS] = { 0 };
-    errand_drop(errand_submit(p->pool, hold, &gate));
+    /* not by a submit that may run it right here: this thread opens the gate */
+    errand_drop(errand_try_submit(p->pool, &(errand_task){ .fn = hold, .arg = &gate }));
     for (unsigned i = 0; i < IDLERS; i++) {
         idlers[i].pool = p->pool;
         start(&idlers[i].thread, wait_idle, &idlers[i]);
