@@ -1,9 +1,9 @@
 /** errand/breaker.h -- a circuit breaker: stops calling what fails (Nygard, "Release It!", 2007).
  *
- *     CLOSED ---- failures reach `ratio` in the window ----> OPEN
- *     OPEN   ---- open_ms has passed and a call asks ------> HALF_OPEN
- *     HALF_OPEN - `probes` probes succeed -----------------> CLOSED
- *     HALF_OPEN - a probe fails ---------------------------> OPEN
+ *     CLOSED ---- failures reach ratio in the window ----> OPEN
+ *     OPEN   ---- open_ms has passed and a call asks ----> HALF_OPEN
+ *     HALF_OPEN - all probes succeed -------------> CLOSED
+ *     HALF_OPEN - a probe fails ------------------> OPEN
  *
  * Open, it refuses every call with ERRAND_EOPEN. Half open, it lets `probes` calls through at a
  * time, each with a lease; a probe that is not reported within lease_ms is given to another call,

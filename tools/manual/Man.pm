@@ -57,12 +57,13 @@ sub escaped {
 
 sub literal {
     my ($text) = @_;
-    return escaped($text =~ s/--/-\x01-/gr) =~ s/-/\\-/gr =~ s/\x01//gr =~ s/"/\\(dq/gr;
+    return escaped($text =~ s/-(?=-)/-\x01/gr) =~ s/-/\\-/gr =~ s/\x01//gr =~ s/"/\\(dq/gr;
 }
 
-sub marked { # FONT TEXT, whose blanks do not break
+sub marked { # FONT TEXT, whose blanks do not break, if it is short
     my ($font, $text) = @_;
-    return "\\f$font" . (literal($text) =~ s/ /\\ /gr) . '\\fR';
+    my $kept = length $text > 24 ? literal($text) : literal($text) =~ s/ /\\~/gr;
+    return "\\f$font$kept\\fR";
 }
 
 # Text with fonts. Names of parameters are in italics, what else is code in bold.
