@@ -549,7 +549,7 @@ template <class T> future<std::vector<result<T>>> quorum(std::vector<future<T>> 
 
 /* Waits until `wanted` of them have ended, for at most d; which have: future::done. False: not within d. An empty one counts as ended.
  * Throws errand::error when the calling task is told to end, when it would wait for ever (EDEADLK), and without memory. */
-template <class T> bool wait_for(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
+template <class T> bool wait_some(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
 {
     std::vector<errand_future *> raw;
     raw.reserve(fs.size());
@@ -557,7 +557,7 @@ template <class T> bool wait_for(const std::vector<future<T>> &fs, size_t wanted
         if (f.valid()) raw.push_back(f.raw());
     }
     size_t ended = fs.size() - raw.size();
-    int number = errand_wait_for(raw.data(), raw.size(), wanted > ended ? wanted - ended : 0, d.ms, nullptr);
+    int number = errand_wait_some(raw.data(), raw.size(), wanted > ended ? wanted - ended : 0, d.ms, nullptr);
     if (number && (number != ETIMEDOUT || errand::cancelled())) throw error(number, "the futures cannot be waited for");
     return !number;
 }

@@ -2,7 +2,7 @@
  *
  * A future has one owner. errand_await() and errand_drop() consume it; so does every function that
  * takes futures and returns one, also when it fails. errand_done(), errand_wait(),
- * errand_wait_for(), errand_cancel(), errand_watch() and errand_canceller_of() borrow it. A
+ * errand_wait_some(), errand_cancel(), errand_watch() and errand_canceller_of() borrow it. A
  * function that returns a future never returns NULL: what could not be started, for want of memory
  * too, is a future that has failed. So a chain is checked once, where it is awaited. A future that
  * is NULL or was consumed already fails with EINVAL.
@@ -97,7 +97,7 @@ ERRAND_API bool errand_done(const errand_future *f);
  *   ERRAND_EFORKED   one that has not ended is a parent process's
  * See also errand_group_next().
  */
-ERRAND_API int errand_wait_for(errand_future *const fs[], size_t n, size_t wanted, int64_t ms,
+ERRAND_API int errand_wait_some(errand_future *const fs[], size_t n, size_t wanted, int64_t ms,
                                bool done[]);
 
 /* ---- ending early ---- */

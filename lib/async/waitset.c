@@ -109,7 +109,7 @@ static void end(waitset *set, errand_future *const fs[])
     er_cell_release(&set->cell);
 }
 
-int errand_wait_for(errand_future *const fs[], size_t n, size_t wanted, int64_t ms, bool done[])
+int errand_wait_some(errand_future *const fs[], size_t n, size_t wanted, int64_t ms, bool done[])
 {
     int error = wrong(fs, n, wanted, ms);
     if (error) return error;

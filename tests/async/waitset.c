@@ -1,4 +1,4 @@
-/* errand_wait_for: until some of several futures have ended; errand_done and errand_ready. */
+/* errand_wait_some: until some of several futures have ended; errand_done and errand_ready. */
 #include "chained.h"
 #include "forked.h"
 
@@ -47,7 +47,7 @@ END_TEST
 static int of_the_parent(void)
 {
     if (!errand_done(fs[0])) return 1;
-    if (errand_wait_for(fs, 2, 1, ERRAND_FOREVER, done) != ERRAND_EFORKED || done[0] || done[1]) return 2;
+    if (errand_wait_some(fs, 2, 1, ERRAND_FOREVER, done) != ERRAND_EFORKED || done[0] || done[1]) return 2;
     if (code_of(errand_ready(pool, errand_ok(NULL, NULL))) != ERRAND_EFORKED) return 3;
     return 0;
 }
@@ -93,13 +93,13 @@ END_TEST
 START_TEST(the_first_of_them_ends_the_wait_and_all_stay_whose_they_were)
 {
     promise(MANY);
-    ck_assert_int_eq(errand_wait_for(fs, MANY, 1, 0, done), ETIMEDOUT);
+    ck_assert_int_eq(errand_wait_some(fs, MANY, 1, 0, done), ETIMEDOUT);
     for (int i = 0; i < MANY; i++) ck_assert(!done[i]);
     errand_promise_resolve(ps[3], errand_ok(as_value(3), NULL));
-    ck_assert_int_eq(errand_wait_for(fs, MANY, 1, ERRAND_FOREVER, done), 0);
+    ck_assert_int_eq(errand_wait_some(fs, MANY, 1, ERRAND_FOREVER, done), 0);
     for (int i = 0; i < MANY; i++) ck_assert(done[i] == (i == 3));
-    ck_assert_int_eq(errand_wait_for(fs, MANY, 0, 0, NULL), 0);
-    ck_assert_int_eq(errand_wait_for(NULL, 0, 0, 0, NULL), 0);
+    ck_assert_int_eq(errand_wait_some(fs, MANY, 0, 0, NULL), 0);
+    ck_assert_int_eq(errand_wait_some(NULL, 0, 0, 0, NULL), 0);
     ck_assert_int_eq(as_number(errand_await(fs[3]).value), 3);
     fs[3] = fs[MANY - 1];
     ps[3] = ps[MANY - 1];
@@ -111,10 +111,10 @@ START_TEST(what_is_wrong_is_EINVAL)
 {
     promise(2);
     errand_future *hole[] = { fs[0], NULL, fs[1] };
-    ck_assert_int_eq(errand_wait_for(fs, 2, 1, -1, done), EINVAL);
-    ck_assert_int_eq(errand_wait_for(fs, 2, 3, 0, done), EINVAL);
-    ck_assert_int_eq(errand_wait_for(hole, 3, 1, 0, done), EINVAL);
-    ck_assert_int_eq(errand_wait_for(NULL, 1, 0, 0, done), EINVAL);
+    ck_assert_int_eq(errand_wait_some(fs, 2, 1, -1, done), EINVAL);
+    ck_assert_int_eq(errand_wait_some(fs, 2, 3, 0, done), EINVAL);
+    ck_assert_int_eq(errand_wait_some(hole, 3, 1, 0, done), EINVAL);
+    ck_assert_int_eq(errand_wait_some(NULL, 1, 0, 0, done), EINVAL);
     abandon(2);
 }
 END_TEST
@@ -132,7 +132,7 @@ static errand_result wait_in_task(void *arg)
 {
     waits *w = arg;
     happen(&w->began);
-    w->error = errand_wait_for(fs, w->n, w->wanted, w->ms, w->done);
+    w->error = errand_wait_some(fs, w->n, w->wanted, w->ms, w->done);
     happen(&w->over);
     return errand_ok(NULL, NULL);
 }
@@ -195,7 +195,7 @@ START_TEST(the_same_future_twice_counts_twice)
 {
     promise(1);
     errand_future *twice[] = { fs[0], fs[0] };
-    ck_assert_int_eq(errand_wait_for(twice, 2, 1, 0, done), ETIMEDOUT);
+    ck_assert_int_eq(errand_wait_some(twice, 2, 1, 0, done), ETIMEDOUT);
     waits w = { .n = 2, .wanted = 2, .ms = ERRAND_FOREVER };
     pthread_t thread;
     fs[1] = fs[0];
@@ -214,7 +214,7 @@ static errand_result wait_for_queued(void *narrow)
     hold h = { .runs = 0 };
     happen(&h.go);
     errand_future *two[] = { errand_submit(narrow, hold_worker, &h), errand_submit(narrow, hold_worker, &h) };
-    int error = errand_wait_for(two, 2, 2, ERRAND_FOREVER, NULL);
+    int error = errand_wait_some(two, 2, 2, ERRAND_FOREVER, NULL);
     for (int i = 0; i < 2; i++) ENDS(two[i], 0);
     return error ? errand_fail(error) : errand_ok(NULL, NULL);
 }
@@ -240,7 +240,7 @@ static errand_result wait_in_circle(void *arg)
 {
     circle *c = arg;
     await_event(&c->go);
-    c->error = errand_wait_for(c->fs, 3, c->wanted, ERRAND_FOREVER, NULL);
+    c->error = errand_wait_some(c->fs, 3, c->wanted, ERRAND_FOREVER, NULL);
     return errand_ok(NULL, NULL);
 }
 
@@ -314,7 +314,7 @@ START_TEST(waits_that_end_early_race_with_ends_and_leave_nothing_behind)
         pthread_t threads[N];
         for (int i = 0; i < N; i++) rs[i] = errand_promise_new(real, &fs[i]);
         for (int i = 0; i < N; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, resolves, rs[i]), 0);
-        int error = errand_wait_for(fs, N, 1 + round % N, round % 3 ? 1 : ERRAND_FOREVER, done);
+        int error = errand_wait_some(fs, N, 1 + round % N, round % 3 ? 1 : ERRAND_FOREVER, done);
         unsigned ended = 0;
         for (int i = 0; i < N; i++) ended += done[i];
         ck_assert(error == 0 || error == ETIMEDOUT);

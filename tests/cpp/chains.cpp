@@ -514,23 +514,23 @@ TEST(a_pool_is_closed_once)
     CHECK(pool.close(0s) == std::errc::invalid_argument);
 }
 
-TEST(wait_for_waits_for_some_of_many)
+TEST(wait_some_waits_for_some_of_many)
 {
     errand::pool pool;
     errand::promise<int> first(pool), second(pool);
     std::vector<errand::future<int>> fs;
     fs.push_back(first.get_future());
     fs.push_back(second.get_future());
-    CHECK(errand::wait_for(fs, 0) && !errand::wait_for(fs, 1, 0s) && !errand::wait_for(fs, 1, 1us));
+    CHECK(errand::wait_some(fs, 0) && !errand::wait_some(fs, 1, 0s) && !errand::wait_some(fs, 1, 1us));
     second.set(2);
-    CHECK(errand::wait_for(fs, 1) && !fs[0].done() && fs[1].done());
-    CHECK(fs[1].get() == 2 && errand::wait_for(fs, 1, 0s)); /* an empty one has ended */
-    CHECK_THROWS(errand::error, errand::wait_for(fs, 3));
+    CHECK(errand::wait_some(fs, 1) && !fs[0].done() && fs[1].done());
+    CHECK(fs[1].get() == 2 && errand::wait_some(fs, 1, 0s)); /* an empty one has ended */
+    CHECK_THROWS(errand::error, errand::wait_some(fs, 3));
     first.set(1);
-    CHECK(errand::wait_for(fs, 2, errand::forever) && fs[0].get() == 1);
+    CHECK(errand::wait_some(fs, 2, errand::forever) && fs[0].get() == 1);
 }
 
-TEST(wait_for_some_in_a_cancelled_task_throws)
+TEST(wait_some_in_a_cancelled_task_throws)
 {
     errand::pool pool;
     gate begun;
@@ -538,7 +538,7 @@ TEST(wait_for_some_in_a_cancelled_task_throws)
     fs.push_back(pool.sleep(errand::forever));
     auto f = pool.submit([&] {
         begun.open();
-        CHECK_THROWS(errand::error, errand::wait_for(fs, 1));
+        CHECK_THROWS(errand::error, errand::wait_some(fs, 1));
     });
     begun.wait();
     f.cancel();

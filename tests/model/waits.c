@@ -171,7 +171,7 @@ static void wait_for_some(world *w, size_t wanted)
 {
     errand_future *fs[] = { w->input, w->task };
     bool done[2];
-    w->seen = errand_wait_for(fs, 2, wanted, 5, done);
+    w->seen = errand_wait_some(fs, 2, wanted, 5, done);
     holds(w->seen == 0 || w->seen == ETIMEDOUT);
     holds((unsigned)done[0] + done[1] >= wanted || w->seen);
     for (int i = 0; i < 2; i++) {
