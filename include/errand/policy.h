@@ -155,7 +155,7 @@ typedef struct errand_policy_opts {
  * names the field that is wrong and says why, as a literal; it is NULL on success.
  *
  * Returns the policy, or NULL with errno
- *   EINVAL    a field is wrong
+ *   EINVAL    a field is wrong, or a spec was given to a policy or a spec before
  *   ENOTSUP   `opts` has fields that this library does not know
  *   ENOMEM    no memory, for this policy or when one of its specs was made
  */

@@ -68,6 +68,25 @@ static const char *specs_wrong(const errand_policy_opts *o, int *error)
     return wrong ? wrong : er_spec_wrong(retry_if_spec(o), error);
 }
 
+/* What is given a second time is left to its owner, and is named. */
+static const char *take_specs(errand_policy_opts *o)
+{
+    const char *twice = NULL;
+    if (o->backoff && !er_spec_take(&o->backoff->spec)) {
+        o->backoff = NULL;
+        twice = "backoff: it was given before";
+    }
+    if (o->stop && !er_spec_take(&o->stop->spec)) {
+        o->stop = NULL;
+        twice = "stop: it was given before";
+    }
+    if (o->retry_if && !er_spec_take(&o->retry_if->spec)) {
+        o->retry_if = NULL;
+        twice = "retry_if: it was given before";
+    }
+    return twice;
+}
+
 static void free_specs(const errand_policy_opts *o)
 {
     er_spec_free(backoff_spec(o));
@@ -111,11 +130,11 @@ static void free_policy(errand_policy *p)
 }
 
 /* Owns the specs of *given. */
-static errand_policy *make(const errand_policy_opts *given, int error, const char **why_not)
+static errand_policy *make(const errand_policy_opts *given, int error, const char *wrong, const char **why_not)
 {
+    if (!error && wrong) error = EINVAL;
     errand_policy *p = error ? NULL : er_alloc_zero(sizeof *p);
-    const char *wrong = NULL;
-    if (error == EINVAL) wrong = "size: 0";
+    if (error == EINVAL && !wrong) wrong = "size: 0";
     if (error == ENOTSUP) wrong = "options: newer than this library";
     if (!error && !p) error = ENOMEM;
     if (!error) {
@@ -147,7 +166,8 @@ errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t si
 {
     errand_policy_opts given;
     int error = er_options(&given, sizeof given, opts, size);
-    return make(&given, error, why_not);
+    const char *twice = take_specs(&given);
+    return make(&given, error, twice, why_not);
 }
 
 #define INHERIT(field)                                                                             \
@@ -195,8 +215,9 @@ errand_policy *errand_policy_with_sized(const errand_policy *base, const errand_
 {
     errand_policy_opts given;
     int error = er_options(&given, sizeof given, changes, size);
+    const char *twice = take_specs(&given);
     if (base) inherit(&given, &base->given);
-    return make(&given, error, why_not);
+    return make(&given, error, twice, why_not);
 }
 
 static errand_policy *writable(const errand_policy *policy) /* immutable but for what is counted */

@@ -28,6 +28,14 @@ er_spec *er_spec_new(const er_spec *op)
     return spec;
 }
 
+bool er_spec_take(er_spec *spec)
+{
+    if (spec == &no_memory) return true;
+    bool is_free = !spec->is_taken;
+    spec->is_taken = true;
+    return is_free;
+}
+
 er_spec *er_spec_add(er_spec *parent, er_spec *child)
 {
     if (parent == &no_memory || child == &no_memory) {
@@ -39,7 +47,7 @@ er_spec *er_spec_add(er_spec *parent, er_spec *child)
         parent->wrong = empty_part[parent->op >> 8];
         return parent;
     }
-    if (child->is_part) { /* a list that holds it twice would have no end */
+    if (!er_spec_take(child)) { /* a list that holds it twice would have no end */
         parent->wrong = part_twice[parent->op >> 8];
         return parent;
     }
@@ -53,7 +61,6 @@ er_spec *er_spec_add(er_spec *parent, er_spec *child)
     er_spec **last = &parent->child;
     while (*last) last = &(*last)->next;
     *last = child;
-    child->is_part = true;
     return parent;
 }
 

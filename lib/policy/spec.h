@@ -59,7 +59,7 @@ typedef struct er_spec {
     er_op op;
     uint32_t n;        /* operations in this one and below it */
     uint32_t count;    /* owners: policies that share it */
-    bool is_part;      /* of another spec */
+    bool is_taken; /* it is part of another spec, or a policy's */
     const char *wrong; /* as why_not says it; NULL: nothing */
     int64_t a, b, c;
     double f;
@@ -82,6 +82,8 @@ struct errand_retry_if {
 /* A copy of *op, alone; owns op->data, also when there is no memory. */
 er_spec *er_spec_new(const er_spec *op);
 er_spec *er_spec_no_memory(void);
+/* False: it has an owner already. */
+bool er_spec_take(er_spec *spec);
 /* Puts child behind the children of parent. Consumes both, and returns parent, or the spec that stands for no memory. A child that is
  * a part already stays where it is, and parent is wrong. */
 er_spec *er_spec_add(er_spec *parent, er_spec *child);

@@ -406,6 +406,14 @@ TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
         errand_result_free(&failure);
         return errand_ok(nullptr, nullptr);
     };
+    try {
+        errand::policy twice(options); /* its specs are the first policy's */
+        FAIL("it was made");
+    } catch (const errand::error &e) {
+        CHECK(e.number() == EINVAL && std::string(e.what()).find("was given before") != std::string::npos);
+    }
+    options.backoff = errand_backoff_none();
+    options.retry_if = errand_retry_if_failed();
     auto failed = errand::policy(options).loop([] { throw std::runtime_error("never"); });
     CHECK(failed && failed.degraded());
 }

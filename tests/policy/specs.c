@@ -473,6 +473,23 @@ START_TEST(a_negation_never_matches_a_success)
 }
 END_TEST
 
+START_TEST(a_spec_that_a_policy_has_is_refused_and_stays_the_policys)
+{
+    errand_policy_opts opts = { .attempts = 3,
+                                .backoff = errand_backoff_fixed(7),
+                                .stop = errand_stop_after_attempt(3),
+                                .retry_if = errand_retry_if_failed() };
+    errand_policy *first = policy_of(opts);
+    const char *why = wrong_with(opts);
+    ck_assert_msg(why && strstr(why, "was given before"), "%s", why);
+    ck_assert_ptr_null(errand_policy_with(first, &(errand_policy_opts){ .stop = opts.stop }, &why));
+    ck_assert_str_eq(why, "stop: it was given before");
+    REFUSED("backoff: a part is given twice", .backoff = errand_backoff_capped(opts.backoff, 5));
+    ck_assert_int_eq(errand_policy_backoff_ms(first, 1, 1), 7);
+    errand_policy_free(first);
+}
+END_TEST
+
 START_TEST(a_cause_is_looked_for_at_any_depth)
 {
     errand_retry_if *refused = errand_retry_if_cause(errand_retry_if_error(ECONNREFUSED));
@@ -543,6 +560,7 @@ Suite *specs_suite(void)
     tcase_add_test(tc, patterns_match_whole_messages);
     tcase_add_test(tc, a_negation_never_matches_a_success);
     tcase_add_test(tc, a_cause_is_looked_for_at_any_depth);
+    tcase_add_test(tc, a_spec_that_a_policy_has_is_refused_and_stays_the_policys);
     tcase_add_test(tc, what_specs_point_to_is_copied);
     return suite;
 }
