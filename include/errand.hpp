@@ -83,12 +83,12 @@ struct duration { /* any std::chrono::duration, as C takes it */
     }
 };
 
-/* Inside a task: who wants it to end (ERRAND_BY_NONE: nobody); what is left until its deadline. */
+/* Inside a task: why it was cancelled (ERRAND_BY_NONE: it was not); what is left until its deadline. */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
 inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
 
 /* errand_enter and errand_leave around a scope: blocking calls of the library in it end with ETIMEDOUT when `within` is over, and with
- * shield do not hear that the task is told to end. In one thread; not across a co_await. */
+ * shield take no notice of a cancel of the task. In one thread; not across a co_await. */
 class timeout_scope {
     errand_frame frame_{};
 
@@ -448,12 +448,12 @@ public:
     T         get() { return await().get(); }
     result<T> await() { return result<T>(errand_await(release())); } /* throws only what moving a T throws */
 
-    /* True: it has ended. False: not within d. Throws errand::error when the calling task is told to end. */
+    /* True: it has ended. False: not within d. Throws errand::error when the calling task is cancelled. */
     bool wait_for(duration d) const
     {
         int number = f_ ? errand_wait(f_, d.ms) : 0;
         if (number != ETIMEDOUT && number != ECANCELED) return true; /* also what can never end: get() says why */
-        if (errand::cancelled()) throw error(number, "the waiting task is told to end");
+        if (errand::cancelled()) throw error(number, "the waiting task was cancelled");
         return false;
     }
     bool done() const noexcept { return errand_done(f_); } /* it has ended, or never can: get() does not wait */
@@ -548,7 +548,7 @@ template <class T> future<std::vector<result<T>>> quorum(std::vector<future<T>> 
 }
 
 /* Waits until `wanted` of them have ended, for at most d; which have: future::done. False: not within d. An empty one counts as ended.
- * Throws errand::error when the calling task is told to end, when it would wait for ever (EDEADLK), and without memory. */
+ * Throws errand::error when the calling task is cancelled, when the wait would never end (EDEADLK), and without memory. */
 template <class T> bool wait_some(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
 {
     std::vector<errand_future *> raw;

@@ -1,4 +1,4 @@
-/** errand/batch.h -- many items, so many at a time, with bounded look-ahead (library errand-http).
+/** errand/batch.h -- many items, a fixed number at a time, bounded look-ahead (errand-http).
  *
  * A batch takes items one by one from `next`, works on at most `concurrency` of them at a time, and
  * hands every end to `each`: one at a time, exactly once for every item that was taken. It never

@@ -1,7 +1,6 @@
-/** errand/limits.h -- how many at a time, how many a second, not while it is down, not more than
- * its share, only once.
+/** errand/limits.h -- what limits calls: semaphores, rates, breakers, budgets, single-flight.
  *
- *     semaphore      errand/sem.h           so many at a time, first in, first out
+ *     semaphore      errand/sem.h           limits how many run at a time, first in, first out
  *     rate limiter   errand/rate.h          so many a second, with a burst
  *     breaker        errand/breaker.h       stops calling what fails, and probes whether it is well
  *     budget         errand/budget.h        what share of the traffic retries and hedges may be

@@ -1,4 +1,4 @@
-/** errand/sem.h -- a counting semaphore: so many at a time.
+/** errand/sem.h -- a counting semaphore: limits how many hold a permit at a time.
  *
  * Waiters are served first in, first out, even when a later, smaller request could be satisfied.
  * Keys, owners and options: errand/limits.h.
