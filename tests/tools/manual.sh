@@ -21,7 +21,7 @@ for id in 1 2 3 4 5; do
     echo "{\"id\":$id,\"prompt\":\"Sunset\",\"video_id\":\"v$id\",\"quality\":\"high\",\"duration\":3}"
 done >orders.jsonl
 echo '{"id":6,"prompt":6}' >>orders.jsonl
-sed -i 's/600/60000/' example2
+sed -i 's|600/m|60000/m|' example2 # with its unit: the address may have a 600 of its own
 run_example 2
 check "the orders are sent" is "$(jq -r 'select(.ok) | .id' results.jsonl | sort | paste -sd,)" 1,2,3,4,5
 check "each with its key" is "$(jq -r 'select(.id == 4) | .body.idempotency_key' results.jsonl)" order-4
