@@ -84,7 +84,7 @@ void er_cell_describe(er_cell *cell, er_description *d)
     if (er_cell_ended(cell)) return;
     d->what = cell->kind->what;
     d->name = er_cell_label(cell).name;
-    d->told = er_cell_told(cell);
+    d->cancelled = er_cell_cancelled(cell);
     if (cell->kind->describe) cell->kind->describe(cell, d);
 }
 
@@ -148,7 +148,7 @@ static void call_cancels(struct telling *t)
     for (er_cell *cell; (cell = t->first);) {
         t->first = cell->told_next;
         if (!t->first) t->last = &t->first;
-        cell->kind->cancel(cell, er_cell_told(cell));
+        cell->kind->cancel(cell, er_cell_cancelled(cell));
         er_cell_release(cell);
     }
 }

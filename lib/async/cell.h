@@ -113,7 +113,7 @@ static inline bool er_cell_ended(const er_cell *cell)
 {
     return er_load_acquire(&cell->state) & ER_ENDED; /* acquire: then its result can be read */
 }
-static inline errand_reason er_cell_told(const er_cell *cell)
+static inline errand_reason er_cell_cancelled(const er_cell *cell)
 {
     return (errand_reason)(er_load(&cell->state) >> ER_REASON & 7);
 }
@@ -151,7 +151,7 @@ errand_result er_cell_take(er_cell *cell);
 void er_cell_drop(er_cell *cell);
 
 /* The error of what ends for that reason. */
-static inline int er_told_error(errand_reason reason)
+static inline int er_cancel_error(errand_reason reason)
 {
     return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
 }

@@ -101,19 +101,19 @@ int64_t er_deadline_here(errand_pool *pool)
     return now_of(pool) + (deadline - now_here());
 }
 
-errand_reason er_told_here(void)
+errand_reason er_cancelled_here(void)
 {
     if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NONE;
     er_cell *cell = &here.task->cell;
     /* a sleep that the shutting down ends may wake it before the closer has come to tell it */
     if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);
-    return er_cell_told(cell);
+    return er_cell_cancelled(cell);
 }
 
 errand_reason errand_cancelled(void)
 {
-    errand_reason told = er_told_here();
-    return told || own_deadline() == INT64_MAX || own_deadline() > now_here() ? told : ERRAND_BY_TOTAL;
+    errand_reason cancelled = er_cancelled_here();
+    return cancelled || own_deadline() == INT64_MAX || own_deadline() > now_here() ? cancelled : ERRAND_BY_TOTAL;
 }
 
 int64_t errand_time_left(void) { return er_ms_until(now_here(), own_deadline()); }

@@ -43,7 +43,7 @@ er_task *er_task_change(er_task *task, er_frame **frame);
 ER_SHARED void er_end_in_child(void);
 
 /* Who wants the calling code to end, and its deadline on that pool's clock (INT64_MAX: none). */
-errand_reason     er_told_here(void);
+errand_reason     er_cancelled_here(void);
 ER_SHARED int64_t er_deadline_here(errand_pool *pool);
 
 /* A wait has ended at the deadline of the calling code: if that is a frame's, and not the task's, notes it down there. */

@@ -196,9 +196,9 @@ static void put_line(er_text *to, const er_description *d, int64_t now)
         er_text_say(to, ", key ");
         er_escape_text(to, d->key, strlen(d->key));
     }
-    if (d->told) {
-        er_text_say(to, ", told to end: ");
-        er_text_say(to, errand_reason_name(d->told));
+    if (d->cancelled) {
+        er_text_say(to, ", cancelled: ");
+        er_text_say(to, errand_reason_name(d->cancelled));
     }
     er_text_say(to, ", submitted at ");
     er_text_end(to);
@@ -296,20 +296,20 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
 
 /* ---- what nobody looked at ---- */
 
-void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site)
+void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *name, const void *site)
 {
     if (!r->error || er_result_cancelled(r) || er_pool_dead(pool) || !er_pool_log(pool)) return;
-    bool told = false;
+    bool logged = false;
     if (site) {
         er_pool_lock(pool);
         const void **home = &pool->sites[((uintptr_t)site >> 2) % ER_SITES], **slot = home;
         for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++)
             slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
-        told = *slot == site;
+        logged = *slot == site;
         *slot = site; /* all places taken: the one it was looked for first is given up */
         er_pool_unlock(pool);
     }
-    if (told) return;
+    if (logged) return;
     char symbol[96];
     er_symbol(site, symbol, sizeof symbol);
     er_log_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",

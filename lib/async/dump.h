@@ -5,6 +5,6 @@
 #include "async/job.h"
 
 /* A failure that nobody looked at: told to the pool's log, once for each site. */
-void er_pool_unheard(errand_pool *pool, const errand_result *r, const char *name, const void *site);
+void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *name, const void *site);
 
 #endif

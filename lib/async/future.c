@@ -73,15 +73,15 @@ errand_result errand_await(errand_future *f)
     if (!er_cell_consume(f)) return errand_failf(EINVAL, ER_TWICE);
     if (er_cell_forked(f)) return errand_fail(ERRAND_EFORKED);
     if (!er_cell_ended(f)) {
-        errand_reason told = er_told_here();
-        if (told) return give_up(f, er_told_result(told));
+        errand_reason cancelled = er_cancelled_here();
+        if (cancelled) return give_up(f, er_cancel_result(cancelled));
         if (!*er_frame_here() || er_deadline_here(f->pool) == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
-        if (bits & ER_TOLD) return give_up(f, er_told_result(er_told_here()));
+        if (bits & ER_TOLD) return give_up(f, er_cancel_result(er_cancelled_here()));
         if (bits & ER_DEADLOCK) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
         if (!(bits & ER_WAKE)) { /* the deadline of its frame */
             er_frame_expire();
-            return give_up(f, er_told_result(ERRAND_BY_TOTAL));
+            return give_up(f, er_cancel_result(ERRAND_BY_TOTAL));
         }
     }
     errand_result r = er_cell_take(f);
@@ -101,7 +101,7 @@ void errand_drop(errand_future *f)
     if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
     if (er_cell_ended(f) && f->result.error && f->pool) {
         er_label label = er_cell_label(f);
-        er_pool_unheard(f->pool, &f->result, label.name, f->kind->label ? label.site : __builtin_return_address(0));
+        er_pool_unretrieved(f->pool, &f->result, label.name, f->kind->label ? label.site : __builtin_return_address(0));
     }
     er_cell_drop(f);
 }

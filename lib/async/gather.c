@@ -309,7 +309,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
     m->wanted = wanted;
     m->results = results;
     for (size_t i = 0; i < n; i++) {
-        if (how == QUORUM) results->at[i] = er_told_result(ERRAND_BY_SIBLING);
+        if (how == QUORUM) results->at[i] = er_cancel_result(ERRAND_BY_SIBLING);
         m->parts[i].waiter.fn = part_ended;
         m->parts[i].whole = m;
         er_cell_keep(&m->cell);

@@ -10,7 +10,7 @@ typedef struct er_description {
     const char   *what;      /* a word. NULL: it has ended meanwhile */
     const char   *name, *key; /* NULL: none. They stay as long as what is described is kept, or lie in own */
     int64_t       since_ns;  /* er_coarse_ns */
-    errand_reason told;
+    errand_reason cancelled;
     char          own[192];
     char          state[320]; /* er_describe adds to it */
 } er_description;

@@ -109,7 +109,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         er_cell_unlock(&task->cell);
     }
     if (hears) {
-        if (er_told_here()) er_or(&wait->parker.word, ER_TOLD);
+        if (er_cancelled_here()) er_or(&wait->parker.word, ER_TOLD);
         mask |= ER_TOLD;
     }
     uint32_t ends = mask | ER_DEADLOCK;
@@ -139,7 +139,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
 int er_park_error(uint32_t bits)
 {
     if (bits & ER_DEADLOCK) return EDEADLK;
-    if (bits & ER_TOLD) return er_told_error(er_told_here());
+    if (bits & ER_TOLD) return er_cancel_error(er_cancelled_here());
     if (bits & ER_OVERDUE) er_frame_expire();
     return ETIMEDOUT;
 }

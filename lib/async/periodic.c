@@ -34,8 +34,8 @@ static void end(every *e, errand_result r)
 
 static void stop(every *e)
 {
-    errand_reason told = er_cell_told(&e->cell);
-    end(e, er_told_result(told ? told : ERRAND_BY_SHUTDOWN));
+    errand_reason cancelled = er_cell_cancelled(&e->cell);
+    end(e, er_cancel_result(cancelled ? cancelled : ERRAND_BY_SHUTDOWN));
 }
 
 static void arm(every *e) /* with the repeating's own count: the timer's from now on */
@@ -47,7 +47,7 @@ static void arm(every *e) /* with the repeating's own count: the timer's from no
                      : at;
     if (at == INT64_MAX) at--; /* armed in any case: who stops it disarms it */
     if (er_timer_arm(e->cell.pool, &e->timer, at)) stop(e);
-    else if (er_cell_told(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
+    else if (er_cell_cancelled(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
     er_cell_release(&e->cell);
 }
 
@@ -63,14 +63,14 @@ static void once_ended(er_waiter *waiter)
         return;
     }
     errand_result_free(&r);
-    if (er_cell_told(&e->cell)) stop(e);
+    if (er_cell_cancelled(&e->cell)) stop(e);
     else arm(e);
 }
 
 static void due(er_timer *timer)
 {
     every *e = er_of(timer, every, timer);
-    if (er_cell_told(&e->cell) || er_pool_shut(e->cell.pool)) {
+    if (er_cell_cancelled(&e->cell) || er_pool_shut(e->cell.pool)) {
         stop(e);
         return;
     }
@@ -79,8 +79,8 @@ static void due(er_timer *timer)
     er_cell *f = er_task_submit(e->cell.pool, &task, &terms);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);
-    errand_reason told = er_cell_told(&e->cell);
-    if (told) er_cell_cancel(f, told);
+    errand_reason cancelled = er_cell_cancelled(&e->cell);
+    if (cancelled) er_cell_cancel(f, cancelled);
     if (!er_cell_watch(f, &e->waiter)) once_ended(&e->waiter);
 }
 
@@ -167,7 +167,7 @@ errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *
         arm(e);
         return &e->cell;
     }
-    er_cell_try_end(&e->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN)
+    er_cell_try_end(&e->cell, error == ECANCELED ? er_cancel_result(ERRAND_BY_SHUTDOWN)
                                                  : errand_failf(error, "the pool is closed"));
     er_cell_release(&e->cell);
     return &e->cell;

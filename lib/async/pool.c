@@ -16,7 +16,7 @@
 static void woke(errand_pool *pool) /* no timer sleeps any more */
 {
     er_pool_lock(pool);
-    er_tell_watchers(pool);
+    er_notify_watchers(pool);
     er_pool_unlock(pool);
 }
 

@@ -15,7 +15,7 @@ struct errand_promise {
     er_cell cell;
     void (*hook)(void *); /* the rest is under the lock bit */
     void *arg;
-    bool told; /* this hook has been called */
+    bool called; /* this hook has been called */
     unsigned calling;
     const void *caller; /* the thread that calls it */
 };
@@ -28,10 +28,10 @@ static bool call_hook(errand_promise *p)
     er_cell_lock(&p->cell);
     void (*hook)(void *) = p->hook;
     void *arg = p->arg;
-    bool call = hook && !p->told;
+    bool call = hook && !p->called;
     const void *before = p->caller; /* this very thread, if a hook has set the next one */
     if (call) {
-        p->told = true;
+        p->called = true;
         p->calling++;
         p->caller = er_thread_mark(me);
     }
@@ -51,7 +51,7 @@ static bool call_hook(errand_promise *p)
 static void cancel_promise(er_cell *cell, errand_reason reason)
 {
     if (call_hook(er_of(cell, errand_promise, cell))) return;
-    errand_result r = er_told_result(reason);
+    errand_result r = er_cancel_result(reason);
     er_result_may_have_run(&r); /* who was to resolve it hears nothing of this, and goes on */
     er_cell_try_end(cell, r);
 }
@@ -118,7 +118,7 @@ static void change_hook(errand_promise *p, void (*hook)(void *), void *arg)
     wait_for_calls(p);
     p->hook = hook;
     p->arg = arg;
-    p->told = false;
+    p->called = false;
     er_cell_unlock(&p->cell);
 }
 
@@ -139,7 +139,7 @@ void errand_promise_abandon(errand_promise *p) { errand_promise_resolve(p, erran
 
 errand_reason errand_promise_cancelled(const errand_promise *p)
 {
-    return p ? er_cell_told(&p->cell) : ERRAND_BY_NONE;
+    return p ? er_cell_cancelled(&p->cell) : ERRAND_BY_NONE;
 }
 
 void errand_promise_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
@@ -147,7 +147,7 @@ void errand_promise_on_cancel(errand_promise *p, void (*fn)(void *), void *arg)
     if (!p || er_pool_dead(p->cell.pool)) return;
     er_cell_keep(&p->cell); /* the hook may resolve, which gives the writer's count back */
     change_hook(p, fn, arg);
-    if (er_cell_told(&p->cell)) {
+    if (er_cell_cancelled(&p->cell)) {
         call_hook(p);
         er_cell_lock(&p->cell);
         wait_for_calls(p); /* the canceller's thread may have been the one to call it */

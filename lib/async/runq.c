@@ -48,7 +48,7 @@ void er_bring(errand_pool *pool, er_call call)
     if (error) er_runq_give_up(pool, error);
 }
 
-void er_tell_watchers(errand_pool *pool)
+void er_notify_watchers(errand_pool *pool)
 {
     er_list_each(n, &pool->watchers) {
         er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
@@ -241,7 +241,7 @@ void er_runq_part(errand_pool *pool, er_guest *guest)
     er_pool_lock(pool);
     er_list_remove(&guest->node);
     pool->guests--;
-    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_tell_watchers(pool);
+    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_notify_watchers(pool);
     er_pool_unlock(pool);
 }
 
@@ -277,7 +277,7 @@ static bool slip_in(errand_pool *pool, er_task *task, int *error)
     bool late = task->queued == ER_ORDINARY && (*error = refused(pool, false)); /* else it has begun, or is put aside already */
     if (late) er_runq_unlink(pool, &task->job);
     else *error = 0;
-    if (late && er_at_rest(pool)) er_tell_watchers(pool); /* the closer may have seen it there */
+    if (late && er_at_rest(pool)) er_notify_watchers(pool); /* the closer may have seen it there */
     er_call c = er_summon(pool);
     er_pool_unlock(pool);
     er_answer(pool, c);
@@ -367,7 +367,7 @@ bool er_runq_remove(errand_pool *pool, er_task *task)
     bool there = task->queued == ER_ORDINARY || task->queued == ER_URGENT;
     if (there) {
         er_runq_unlink(pool, &task->job);
-        if (er_at_rest(pool)) er_tell_watchers(pool);
+        if (er_at_rest(pool)) er_notify_watchers(pool);
     }
     er_pool_unlock(pool);
     return there;
@@ -383,7 +383,7 @@ static bool take_any(errand_pool *pool, er_pick *pick) /* false: nothing waits, 
         *pick = pick_of(er_of(n, er_job, link));
         er_runq_unlink(pool, pick->job);
     }
-    if (er_at_rest(pool)) er_tell_watchers(pool);
+    if (er_at_rest(pool)) er_notify_watchers(pool);
     er_pool_unlock(pool);
     return n && alone;
 }

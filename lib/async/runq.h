@@ -12,7 +12,7 @@ void er_pool_lock_again(errand_pool *pool);
 void er_pool_unlock(errand_pool *pool);
 
 /* Under the lock: something that er_watchers look at has changed. */
-void er_tell_watchers(errand_pool *pool);
+void er_notify_watchers(errand_pool *pool);
 
 /* Whom to wake or start: decided under the lock (er_summon), done after it (er_answer). */
 typedef struct er_call {

@@ -20,7 +20,7 @@ static void move_out(errand_pool *pool, er_service *r) /* the lock is held, and 
     }
     er_list_remove(&r->node);
     pool->services--;
-    er_tell_watchers(pool);
+    er_notify_watchers(pool);
 }
 
 typedef struct lodger {

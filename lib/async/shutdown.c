@@ -97,17 +97,17 @@ static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
     for (int i = 0; i < 2; i++) {
         for (er_node *t = lists[i]->head.next; t != &lists[i]->head && n < most; t = t->next) {
             er_task *task = er_job_task(er_of(t, er_job, link));
-            if (task && !er_cell_told(&task->cell)) some[n++] = er_cell_keep(&task->cell);
+            if (task && !er_cell_cancelled(&task->cell)) some[n++] = er_cell_keep(&task->cell);
         }
     }
     for (er_node *t = pool->all.head.next; t != &pool->all.head && n < most; t = t->next) {
         er_worker *w = er_of(t, er_worker, node);
-        if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_told(&w->task->cell))
+        if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_cancelled(&w->task->cell))
             some[n++] = er_cell_keep(&w->task->cell);
     }
     for (er_node *t = pool->guest_list.head.next; t != &pool->guest_list.head && n < most; t = t->next) {
         er_cell *guest = &er_of(t, er_guest, node)->task->cell;
-        if (!er_cell_ended(guest) && !er_cell_told(guest)) some[n++] = er_cell_keep(guest);
+        if (!er_cell_ended(guest) && !er_cell_cancelled(guest)) some[n++] = er_cell_keep(guest);
     }
     er_pool_unlock(pool);
     return n;
@@ -140,7 +140,7 @@ static er_task *nested_in(er_task *task) /* counted; NULL: none */
 }
 
 /* A task that runs in place is known to the one around it alone, and hears nothing through a shield of that one. If it begins to wait
- * later it finds out by itself (er_told_here). */
+ * later it finds out by itself (er_cancelled_here). */
 static void tell_nested(errand_pool *pool)
 {
     er_task *some[64];

@@ -20,7 +20,7 @@ static void slept(er_timer *timer)
 {
     sleeper *s = er_of(timer, sleeper, timer);
     bool shut = er_pool_shut(s->cell.pool);
-    er_cell_try_end(&s->cell, shut ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_ok(NULL, NULL));
+    er_cell_try_end(&s->cell, shut ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_ok(NULL, NULL));
     er_cell_release(&s->cell);
 }
 
@@ -28,7 +28,7 @@ static void cancel_sleeper(er_cell *cell, errand_reason reason)
 {
     sleeper *s = er_of(cell, sleeper, cell);
     bool armed = er_timer_disarm(cell->pool, &s->timer);
-    er_cell_try_end(cell, er_told_result(reason));
+    er_cell_try_end(cell, er_cancel_result(reason));
     if (armed) er_cell_release(cell);
 }
 
@@ -66,7 +66,7 @@ errand_future *errand_sleep(errand_pool *pool, int64_t ms)
     else error = er_timer_sleep(pool, &s->timer, at);
     if (error) {
         er_cell_release(&s->cell);
-        er_cell_try_end(&s->cell, error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
+        er_cell_try_end(&s->cell, error == ECANCELED ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
     }
     return &s->cell;
 }

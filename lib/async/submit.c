@@ -32,8 +32,8 @@ static void refuse_unbegun(er_cell *cell, errand_result why) /* by its claimer *
 
 static void cancel_work(er_cell *cell, errand_reason reason)
 {
-    if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(reason));
-    else er_task_tell(cell, reason);
+    if (er_cell_claim(cell)) refuse_unbegun(cell, er_cancel_result(reason));
+    else er_task_cancel(cell, reason);
 }
 
 /* It has begun in time: the timer goes on as the one to end by. True: it is armed, and has the count that it came with. */
@@ -52,7 +52,7 @@ static void past_deadline(er_timer *timer)
     er_cell_keep(cell); /* armed again, the timer may be called, and give its count back, on another thread at once */
     if (shut || t->task.deadline_ns <= er_pool_now(cell->pool))
         er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
-    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_told_result(ERRAND_BY_TOTAL)); /* it was to begin by now */
+    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_cancel_result(ERRAND_BY_TOTAL)); /* it was to begin by now */
     else goes_on = arm_deadline(t);
     if (!goes_on) er_cell_release(cell);
     er_cell_release(cell);
@@ -105,8 +105,8 @@ static void run_in_place(er_cell *f)
     er_frame *frame = *er_frame_here();
     er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
     if (me) set_blocked(me, &meanwhile);
-    errand_reason told = er_told_here(); /* after the link is set: a canceller that has not seen it is seen here */
-    if (told) er_cell_cancel(f, told);
+    errand_reason cancelled = er_cancelled_here(); /* after the link is set: a canceller that has not seen it is seen here */
+    if (cancelled) er_cell_cancel(f, cancelled);
     ++*er_nested_here();
     frame = NULL;
     er_task_change(er_task_of(f), &frame);
@@ -132,8 +132,8 @@ static bool run_as_guest(errand_pool *pool, er_task *task)
     er_guest guest = { .task = task, .outer = here->guest, .began_ns = er_coarse_ns() };
     if (!er_runq_host(pool, &guest)) return false;
     here->guest = &guest;
-    errand_reason told = er_told_here();
-    if (told) er_cell_cancel(&task->cell, told); /* as if the caller had waited for room */
+    errand_reason cancelled = er_cancelled_here();
+    if (cancelled) er_cell_cancel(&task->cell, cancelled); /* as if the caller had waited for room */
     if (er_cell_claim(&task->cell)) {
         bool held = er_endings_let_go(), sampled = task->stamp & 1;
         int64_t began = sampled ? er_now_ns() : 0;
@@ -240,9 +240,9 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t)) /* late while it waited for room */
         er_cell_release(cell);
     if (error && er_cell_claim(cell)) {
-        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_told_here();
+        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_cancelled_here();
         errand_result r = errand_fail(error);
-        if (error == ECANCELED && reason) r = er_told_result(reason);
+        if (error == ECANCELED && reason) r = er_cancel_result(reason);
         if (error == ETIMEDOUT) r = er_fail_by(error, alarm == terms->deadline_ns ? terms->late : ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         er_task_end(cell, r);

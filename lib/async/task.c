@@ -40,12 +40,12 @@ static er_cell *later_of(const errand_result *r) { return !r->error && r->free =
 
 /* ---- ending a task ---- */
 
-errand_result er_told_result(errand_reason reason) { return er_fail_by(er_told_error(reason), reason); }
+errand_result er_cancel_result(errand_reason reason) { return er_fail_by(er_cancel_error(reason), reason); }
 
 /* What fn's failure becomes in a task that was told to end. */
 static errand_result told_failure(errand_result r, errand_reason reason)
 {
-    int error = er_told_error(reason);
+    int error = er_cancel_error(reason);
     if (r.error == error && (!r.detail || r.detail->fixed)) { /* it only passed on what it was told */
         errand_result told = er_fail_by(error, reason);
         if (errand_result_may_have_run(&r)) er_result_may_have_run(&told);
@@ -90,7 +90,7 @@ static er_outcome outcome_of(const errand_result *r)
 
 void er_task_end(er_cell *cell, errand_result r)
 {
-    errand_reason reason = er_cell_told(cell);
+    errand_reason reason = er_cell_cancelled(cell);
     if (reason && r.error) r = told_failure(r, reason);
     er_task *task = er_task_of(cell);
     if (task->free_arg) task->free_arg(task->arg);
@@ -126,7 +126,7 @@ static void follow(er_task *task, er_cell *f)
 {
     task->waiter.fn = followed;
     er_task_link(task, f);
-    errand_reason reason = er_cell_told(&task->cell);
+    errand_reason reason = er_cell_cancelled(&task->cell);
     if (reason) er_cell_cancel(f, reason);
     if (!er_cell_watch(f, &task->waiter)) followed(&task->waiter);
 }
@@ -139,7 +139,7 @@ static er_task *take_follower(er_cell *cell)
     er_cell_lock(cell);
     er_waiter *w = cell->waiters;
     bool seen = er_task_of(cell)->flags & ER_COMPLETED; /* somebody else wants to see its end */
-    if (!seen && w && !w->next && w->fn == followed && !er_cell_told(cell)) {
+    if (!seen && w && !w->next && w->fn == followed && !er_cell_cancelled(cell)) {
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
         if (er_task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= er_task_of(cell)->deadline_ns) {
@@ -177,7 +177,7 @@ void er_task_finish(er_cell *cell, errand_result r)
 
 /* ---- being told ---- */
 
-void er_task_tell(er_cell *cell, errand_reason reason)
+void er_task_cancel(er_cell *cell, errand_reason reason)
 {
     er_task *task = er_task_of(cell);
     er_cell *input = NULL;

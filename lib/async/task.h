@@ -37,7 +37,7 @@ void er_task_finish(er_cell *cell, errand_result r);
 /* What it waits for; NULL: nothing any more. */
 void er_task_link(er_task *task, er_cell *f);
 /* Methods of both kinds: cancel of one that runs, or waits for its input; the others. */
-void er_task_tell(er_cell *cell, errand_reason reason);
+void er_task_cancel(er_cell *cell, errand_reason reason);
 bool er_task_input(er_cell *cell, size_t i, er_cell **input);
 er_label er_task_label(const er_cell *cell);
 errand_pool *er_task_needs(er_cell *cell);
@@ -62,6 +62,6 @@ void er_retried_enter(int more);
 bool er_is_later(const errand_result *r);
 
 /* What a blocking call in a task that is told to end returns. */
-errand_result er_told_result(errand_reason reason);
+errand_result er_cancel_result(errand_reason reason);
 
 #endif

@@ -25,7 +25,7 @@ static void run_sequel(er_cell *cell)
     er_task_finish(cell, r);
 }
 
-static const er_cell_kind sequel_kind = { .cancel = er_task_tell,
+static const er_cell_kind sequel_kind = { .cancel = er_task_cancel,
                                           .free = er_task_free,
                                           .run = run_sequel,
                                           .input = er_task_input,

@@ -56,7 +56,7 @@ static void limit_passed(er_timer *timer)
 {
     limit *l = er_of(timer, limit, timer);
     errand_reason reason = er_pool_shut(l->cell.pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL;
-    end_early(l, er_told_result(reason), reason);
+    end_early(l, er_cancel_result(reason), reason);
     er_cell_release(&l->cell);
 }
 
@@ -104,7 +104,7 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
     if (ms == 0) limit_passed(&l->timer);
     if (error) {
         bool shut = error == ECANCELED;
-        end_early(l, shut ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error), ERRAND_BY_SHUTDOWN);
+        end_early(l, shut ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error), ERRAND_BY_SHUTDOWN);
         er_cell_release(&l->cell);
     }
     if (!er_cell_watch(f, &l->waiter)) limited_ended(&l->waiter);

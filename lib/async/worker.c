@@ -75,7 +75,7 @@ int er_start_worker(errand_pool *pool)
         if (pool->orphaned && !w->gone) er_worker_leave_behind(w);
     }
     bool orphaned = pool->orphaned;
-    er_tell_watchers(pool);
+    er_notify_watchers(pool);
     er_pool_unlock(pool);
     if (orphaned) er_reap(pool); /* it may have been quicker than this */
     if (!error) return 0;
@@ -158,7 +158,7 @@ static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not 
     w->gone = true;
     if (!left) er_list_push(&pool->exited, &w->node);
     pool->threads--;
-    er_tell_watchers(pool);
+    er_notify_watchers(pool);
     er_pool_unlock(pool);
     if (!left) return; /* who joins it gives its count back */
     er_free(w);
@@ -171,7 +171,7 @@ static void call_hook(errand_pool *pool, er_worker *w, void (*fn)(void *), const
     if (!fn) return;
     w->hook = name;
     pool->hooked++;
-    if (pool->phase == ER_CLOSED) er_tell_watchers(pool);
+    if (pool->phase == ER_CLOSED) er_notify_watchers(pool);
     er_pool_unlock(pool);
     fn(pool->arg);
     er_end_in_child();
@@ -242,7 +242,7 @@ static void worker_main(void *arg)
             do_job(pool, w, &pick, &before);
             continue;
         }
-        if (er_at_rest(pool) && !er_list_empty(&pool->watchers)) er_tell_watchers(pool);
+        if (er_at_rest(pool) && !er_list_empty(&pool->watchers)) er_notify_watchers(pool);
         if (before) {
             er_pool_unlock(pool);
             er_cell_release(&before->cell);

@@ -144,7 +144,7 @@ static void write_on(keeper *k, bool at_last)
     er_lock_take(&k->lock);
     for (;;) {
         bool waits = k->more || k->fresh.size;
-        if (!k->error && waits && k->finishing && k->valve->told(k->valve))
+        if (!k->error && waits && k->finishing && k->valve->discarded(k->valve))
             k->error = ECANCELED; /* no lane hears of it */
         int error = k->error;
         bool fails = error || k->dropped, resumes = k->paused;

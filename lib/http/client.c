@@ -273,7 +273,7 @@ static void cancel_all(errand_http *http)
         er_list_push(&http->asked, node);
         er_exchange_keep(x);
         er_lock_give(&http->scheduler.lock);
-        er_transfer_tell(x, ERRAND_BY_SHUTDOWN);
+        er_transfer_cancel(x, ERRAND_BY_SHUTDOWN);
         er_exchange_drop(x);
         er_lock_take(&http->scheduler.lock);
     }

@@ -33,7 +33,7 @@ er_shutdown_fn *er_close_notify_find(unsigned curl_version)
     return fn;
 }
 
-bool er_close_notify_heard(er_shutdown_fn *ask, CURL *easy)
+bool er_close_notify_received(er_shutdown_fn *ask, CURL *easy)
 {
     struct curl_tlssessioninfo *tls = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) || !tls || !tls->internals) return false;

@@ -11,6 +11,6 @@ typedef int er_shutdown_fn(const void *ssl);
 er_shutdown_fn *er_close_notify_find(unsigned curl_version);
 
 /* The server has said that it sends no more. While the connection of this handle's transfer is open. */
-bool er_close_notify_heard(er_shutdown_fn *ask, CURL *easy);
+bool er_close_notify_received(er_shutdown_fn *ask, CURL *easy);
 
 #endif

@@ -28,7 +28,7 @@ bool er_dispatch_give(errand_http *http, er_lane *here, er_list *mine, er_dispat
         er_exchange *x = er_of(turn, er_exchange, turn);
         x->lane = er_of(turn->spot->berth, er_lane, berth);
         x->place = ER_PLACE_LANE;
-        if (shut) er_exchange_tell(x, ERRAND_BY_SHUTDOWN); /* its lane ends it: nothing goes out any more */
+        if (shut) er_exchange_cancel(x, ERRAND_BY_SHUTDOWN); /* its lane ends it: nothing goes out any more */
         if (turn->route->found) x->found = er_found_keep(turn->route->found);
         er_list_push(mine && x->lane == here ? mine : &out->exchanges, &x->queued);
     }
@@ -158,8 +158,8 @@ void er_dispatch_refuse(er_lane *lane, er_list *refused, int error)
     er_node *node;
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        bool told = er_exchange_told(x) != ERRAND_BY_NONE; /* in a pool that shuts down there is none to be had */
-        if (!told && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
-        x->over(x, told ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
+        bool cancelled = er_exchange_cancelled(x) != ERRAND_BY_NONE; /* in a pool that shuts down there is none to be had */
+        if (!cancelled && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
+        x->over(x, cancelled ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }
 }

@@ -51,7 +51,7 @@ static void resume(er_valve *valve)
 
 static void keep_valve(er_valve *valve) { er_exchange_keep(of_valve(valve)); }
 static void drop_valve(er_valve *valve) { er_exchange_drop(of_valve(valve)); }
-static bool is_told(er_valve *valve) { return er_exchange_told(of_valve(valve)) != ERRAND_BY_NONE; }
+static bool is_discarded(er_valve *valve) { return er_exchange_cancelled(of_valve(valve)) != ERRAND_BY_NONE; }
 
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
 {
@@ -70,7 +70,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
     x->valve.keep = keep_valve;
     x->valve.drop = drop_valve;
     x->timings = (errand_timings){ -1, -1, -1, -1, -1, -1 };
-    x->valve.told = is_told;
+    x->valve.discarded = is_discarded;
     x->total_ms = request->total_ms;
     x->connect_ms = request->connect_ms;
     x->sock_connect_ms = request->sock_connect_ms;
@@ -106,13 +106,13 @@ void er_exchange_drop(er_exchange *x)
     if (let_go) let_go(http);
 }
 
-bool er_exchange_tell(er_exchange *x, errand_reason reason)
+bool er_exchange_cancel(er_exchange *x, errand_reason reason)
 {
-    unsigned nobody = ERRAND_BY_NONE;
-    return er_cas_strong(&x->told, &nobody, (unsigned)reason);
+    unsigned none = ERRAND_BY_NONE;
+    return er_cas_strong(&x->cancelled, &none, (unsigned)reason);
 }
 
-errand_reason er_exchange_told(er_exchange *x) { return (errand_reason)er_load(&x->told); }
+errand_reason er_exchange_cancelled(er_exchange *x) { return (errand_reason)er_load(&x->cancelled); }
 
 bool er_exchange_is_out(er_exchange *x)
 {

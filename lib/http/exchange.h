@@ -62,7 +62,7 @@ typedef struct er_hop { /* the request as it goes out now: the caller's, or what
 
 typedef struct er_exchange {
     unsigned        count; /* who ends it, its timer, who looks at it from the session's list */
-    unsigned        told;  /* an errand_reason: who wants it to end. Set once */
+    unsigned        cancelled;  /* an errand_reason: who wants it to end. Set once */
     unsigned        look;  /* atomic: one of its times may be over */
     unsigned        resumed; /* atomic: a paused transfer may go on */
     er_valve        valve; /* how its sink and source are heard */
@@ -139,8 +139,8 @@ void         er_exchange_keep(er_exchange *x);
 void         er_exchange_drop(er_exchange *x);
 
 /* Who wants it to end; only the first is heard. True: that was the first. */
-bool          er_exchange_tell(er_exchange *x, errand_reason reason);
-errand_reason er_exchange_told(er_exchange *x);
+bool          er_exchange_cancel(er_exchange *x, errand_reason reason);
+errand_reason er_exchange_cancelled(er_exchange *x);
 
 /* Which of its times is over (not the total one: that has a reason of its own); else *next_ns is when to look again. On the lane's
  * thread, or under the session's lock while it is in the line. */

@@ -130,7 +130,7 @@ static int listen_for_goodbye(void *arg, curl_off_t a, curl_off_t b, curl_off_t 
 {
     er_handle *handle = arg;
     (void)a, (void)b, (void)c, (void)d;
-    handle->x->goodbye = er_close_notify_heard(handle->x->request->defaults->tls_end, handle->easy);
+    handle->x->goodbye = er_close_notify_received(handle->x->request->defaults->tls_end, handle->easy);
     return 0;
 }
 

@@ -91,7 +91,7 @@ bool er_lane_add(er_lane *lane, er_exchange *x)
     er_lock_take(&lane->lock);
     come(lane, x, ER_SEAT_INBOX);
     er_list_push(&lane->inbox, &x->queued);
-    if (er_exchange_told(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
+    if (er_exchange_cancelled(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
         er_lock_give(&lane->lock);
         er_list one;
         er_list_init(&one);
@@ -255,7 +255,7 @@ static void look_at(er_lane *lane, er_exchange *x)
 static void seat(er_lane *lane, er_exchange *x)
 {
     er_list_push(&lane->seated, &x->queued);
-    if (er_exchange_told(x)) {
+    if (er_exchange_cancelled(x)) {
         end(lane, x, er_outcome_stopped(x));
         return;
     }
@@ -342,7 +342,7 @@ static void unseat_all(er_lane *lane)
     er_node *node;
     while ((node = er_list_first(&lane->seated))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        er_exchange_tell(x, ERRAND_BY_SHUTDOWN);
+        er_exchange_cancel(x, ERRAND_BY_SHUTDOWN);
         unseat(lane, x, ER_LIMIT_NONE);
     }
 }
@@ -364,7 +364,7 @@ static unsigned take_in(er_lane *lane)
     er_node *node;
     while ((node = er_list_pop(&inbox))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        if (stop == 2) er_exchange_tell(x, ERRAND_BY_SHUTDOWN);
+        if (stop == 2) er_exchange_cancel(x, ERRAND_BY_SHUTDOWN);
         seat(lane, x);
     }
     while (leaving) {
@@ -464,7 +464,7 @@ static bool doze(er_lane *lane, unsigned stop)
     er_event events[EVENTS];
     int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms);
     for (int i = 0; i < n; i++) {
-        int heard = er_sockets_heard(&lane->sockets, events[i]);
+        int heard = er_sockets_event(&lane->sockets, events[i]);
         if (heard) act(lane, events[i].fd, heard);
     }
     return true;

@@ -94,7 +94,7 @@ errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
 
 errand_result er_outcome_stopped(er_exchange *x)
 {
-    errand_reason reason = er_exchange_told(x);
+    errand_reason reason = er_exchange_cancelled(x);
     bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
     failure f = { .error = late ? ETIMEDOUT : ECANCELED,
                   .kind = late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED,

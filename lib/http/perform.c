@@ -37,7 +37,7 @@ typedef struct performer {
 
 typedef struct perform {
     unsigned count; /* who ends it, its timer, a teller */
-    unsigned told;  /* an errand_reason; set once */
+    unsigned cancelled;  /* an errand_reason; set once */
     errand_http *http;
     errand_promise *promise;
     er_live live;
@@ -115,7 +115,7 @@ static errand_result unperformed(const perform *p, int error)
 
 static errand_result stopped(const perform *p)
 {
-    errand_reason reason = (errand_reason)er_load(&p->told);
+    errand_reason reason = (errand_reason)er_load(&p->cancelled);
     bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
     return failed(p, late ? ETIMEDOUT : ECANCELED, late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED, phase(p), reason,
                   late ? "its time is over" : "cancelled");
@@ -184,9 +184,9 @@ static void over_unbegun(perform *p, errand_result r) /* and another may have it
 
 static void tell(perform *p, errand_reason reason)
 {
-    unsigned nobody = ERRAND_BY_NONE;
+    unsigned none = ERRAND_BY_NONE;
     errand_http *http = p->http;
-    if (!er_cas_strong(&p->told, &nobody, (unsigned)reason)) return;
+    if (!er_cas_strong(&p->cancelled, &none, (unsigned)reason)) return;
     er_lock_take(&http->scheduler.lock);
     bool waits = p->place == ER_PLACE_LINE, unbegun = p->by && !p->by->begun;
     if (waits) {
@@ -253,7 +253,7 @@ static errand_result carry(performer *by, perform *p)
     curl_off_t us = 0;
     long followed = 0;
     unsigned refused = 0;
-    if (er_load(&p->told)) { /* not begun: what the handle knows is of another time */
+    if (er_load(&p->cancelled)) { /* not begun: what the handle knows is of another time */
         er_lock_take(&p->http->scheduler.lock);
         p->by = NULL;
         er_lock_give(&p->http->scheduler.lock);
@@ -281,7 +281,7 @@ static errand_result carry(performer *by, perform *p)
         }
         refused += is_refused(easy, &followed);
         bool insists = refused > 1;         /* the first time curl may have taken an Expect of its own away */
-        if (insists || er_load(&p->told)) { /* asked of the handle before it is reset by its removal */
+        if (insists || er_load(&p->cancelled)) { /* asked of the handle before it is reset by its removal */
             errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
                                                ERRAND_BY_NONE, "refused, and refused again, for its Expect header")
                                       : stopped(p);
@@ -363,7 +363,7 @@ static void gone(er_service *self)
     er_lock_take(&http->scheduler.lock);
     perform *p = leave(by); /* no thread has come for it */
     er_lock_give(&http->scheduler.lock);
-    if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, EAGAIN));
+    if (p) over(p, er_load(&p->cancelled) ? stopped(p) : unperformed(p, EAGAIN));
     er_dispatch(&http->lanes[0], NULL);
     er_free(by);
     er_session_less(http, &http->lanes_on);
@@ -372,16 +372,16 @@ static void gone(er_service *self)
 static void called(er_slot_turn *turn)
 {
     perform *p = er_of(turn, perform, turn);
-    unsigned nobody = ERRAND_BY_NONE;
+    unsigned none = ERRAND_BY_NONE;
     p->place = ER_PLACE_LANE;
     /* in a pool that shuts down nothing goes out any more: its performer ends it */
-    if (er_pool_shut(p->http->pool)) er_cas_strong(&p->told, &nobody, (unsigned)ERRAND_BY_SHUTDOWN);
+    if (er_pool_shut(p->http->pool)) er_cas_strong(&p->cancelled, &none, (unsigned)ERRAND_BY_SHUTDOWN);
 }
 
 /* Under the session's lock. False: p was cancelled after it left the line and before it had a performer; the caller must end it. */
 static bool give_to(performer *by, perform *p)
 {
-    if (er_load(&p->told)) {
+    if (er_load(&p->cancelled)) {
         p->place = ER_PLACE_OVER;
         return false;
     }
@@ -423,7 +423,7 @@ static bool begin(er_slot_turn *turn)
     if (given) p = leave(fresh); /* perhaps another one, or none */
     er_lock_give(&http->scheduler.lock);
     er_free(fresh);
-    if (p) over(p, er_load(&p->told) ? stopped(p) : unperformed(p, error));
+    if (p) over(p, er_load(&p->cancelled) ? stopped(p) : unperformed(p, error));
     er_session_less(http, &http->lanes_on);
     return false;
 }
@@ -479,7 +479,7 @@ static void describe_perform(er_live *live, er_description *d)
     if (place == ER_PLACE_OVER) return;
     d->what = "transfer";
     d->name = "a handle of the caller's";
-    d->told = (errand_reason)er_load(&p->told);
+    d->cancelled = (errand_reason)er_load(&p->cancelled);
     d->since_ns = er_coarse_ns() - (er_pool_now(p->http->pool) - p->began_ns);
     if (place == ER_PLACE_NEW) er_describe(d, "begins");
     else if (place == ER_PLACE_LINE) er_describe(d, "in line with %zu, waits for a connection", waiting);
@@ -532,7 +532,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     if (!http->performing && !closing)
         http->performing = er_scheduler_carried(&http->scheduler, &performers); /* one user of it stays for good */
     if (!error && !closing && !http->performing) error = ENOMEM;
-    bool joins = !error && !closing && !er_load(&p->told);
+    bool joins = !error && !closing && !er_load(&p->cancelled);
     p->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) {
         p->turn.route = http->performing;

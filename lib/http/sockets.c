@@ -265,7 +265,7 @@ int er_sockets_count(er_sockets *s, er_handle *handle)
 
 /* ---- what the lane asks ---- */
 
-int er_sockets_heard(er_sockets *s, er_event event)
+int er_sockets_event(er_sockets *s, er_event event)
 {
     er_connection *socket = find(s, event.fd);
     if (!socket) return 0; /* closed while others of the same batch were worked off */

@@ -22,7 +22,7 @@ void er_sockets_serve(er_sockets *sockets, CURLM *multi); /* tells this multi to
 int  er_sockets_count(er_sockets *sockets, er_handle *handle); /* makes its connections count. 0 or ENOMEM */
 
 /* An event at fd: 0, or what curl is to be told of it (CURL_CSELECT_...). */
-int er_sockets_heard(er_sockets *sockets, er_event event);
+int er_sockets_event(er_sockets *sockets, er_event event);
 
 /* libcurl 7.88 to 8.3 gives up an address of several, makes the next ready, and forgets to go on with it: it is made to. */
 void er_sockets_nudge(er_sockets *sockets);

@@ -89,7 +89,7 @@ static void teller_gone(void *arg) /* tells what came since, or what it was neve
     er_stages_drop(arg);
 }
 
-void er_stage_tell(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
+void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
                    int error)
 {
     er_stages *stages = request->defaults->stages;

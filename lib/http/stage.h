@@ -17,14 +17,14 @@ void er_stages_drop(er_stages *stages); /* gives up the session's count; NULL is
 uint64_t er_stages_number(er_stages *stages);
 
 /* Any thread, no lock held; the request's session has stages. Never fails: without memory the event is lost. */
-void er_stage_tell(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
+void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
                    int error);
 
 /* since_ns: when the exchange began. */
 static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
                             int error)
 {
-    if (request->defaults->stages) er_stage_tell(request, exchange, stage, since_ns, status, error);
+    if (request->defaults->stages) er_stage_post(request, exchange, stage, since_ns, status, error);
 }
 
 #endif

@@ -19,7 +19,7 @@ typedef struct er_valve {
     void (*finished)(struct er_valve *self, int error); /* after finish said WAIT: once                          */
     void (*keep)(struct er_valve *self);
     void (*drop)(struct er_valve *self);
-    bool (*told)(struct er_valve *self); /* nobody waits for it any more: asked by who finishes, which no lane drops */
+    bool (*discarded)(struct er_valve *self); /* no reader is left: asked by the writer that finishes, which no lane drops */
 } er_valve;
 
 typedef struct er_body_sink {

@@ -83,9 +83,9 @@ static void over_unseated(er_exchange *x,
     er_session_let_go(http);
 }
 
-void er_transfer_tell(er_exchange *x, errand_reason reason)
+void er_transfer_cancel(er_exchange *x, errand_reason reason)
 {
-    if (!er_exchange_tell(x, reason)) return;
+    if (!er_exchange_cancel(x, reason)) return;
     errand_http *http = x->http;
     er_lock_take(&http->scheduler.lock);
     er_place place = x->place;
@@ -100,7 +100,7 @@ static void on_cancel(void *arg)
 {
     er_exchange *x = arg;
     errand_reason reason = errand_promise_cancelled(x->promise);
-    er_transfer_tell(x, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
+    er_transfer_cancel(x, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
 }
 
 /* ---- its times ---- */
@@ -130,9 +130,9 @@ static void on_time(er_timer *timer)
     errand_http *http = x->http;
     int64_t now = er_pool_now(x->pool), next = INT64_MAX;
     if (er_pool_shut(x->pool)) { /* then all timers are called */
-        er_transfer_tell(x, ERRAND_BY_SHUTDOWN);
+        er_transfer_cancel(x, ERRAND_BY_SHUTDOWN);
     } else if (er_deadline(x->began_ns, x->total_ms) <= now) {
-        er_transfer_tell(x, ERRAND_BY_TOTAL);
+        er_transfer_cancel(x, ERRAND_BY_TOTAL);
     } else {
         er_limit late = ER_LIMIT_NONE;
         er_lock_take(&http->scheduler.lock);
@@ -187,7 +187,7 @@ void er_transfer_again(er_exchange *x, er_origin *origin)
     er_scheduler_end(&http->scheduler, &x->turn);
     x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
     x->found = NULL;
-    bool joins = x->turn.route && !er_exchange_told(x);
+    bool joins = x->turn.route && !er_exchange_cancelled(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_scheduler_join(&http->scheduler, &x->turn, true);
     bool looks = joins && er_swap(&x->look, 0); /* its lane has not come to it, and the timer is not armed */
@@ -228,15 +228,15 @@ static void wake(er_exchange *x) /* so that its lane sees `resumed` */
     if (lane) er_lane_look(lane);
 }
 
-static void nobody_reads(er_valve *valve) { er_transfer_tell(of_valve(valve), ERRAND_BY_CALLER); }
+static void nobody_reads(er_valve *valve) { er_transfer_cancel(of_valve(valve), ERRAND_BY_CALLER); }
 
 static void finished(er_valve *valve, int error)
 {
     er_exchange *x = of_valve(valve);
     if (error) {
-        bool told = er_exchange_told(x) != ERRAND_BY_NONE && error == ECANCELED;
+        bool cancelled = er_exchange_cancelled(x) != ERRAND_BY_NONE && error == ECANCELED;
         errand_result_free(&x->result);
-        x->result = told ? er_outcome_stopped(x) : er_outcome_failed(x, error, NULL);
+        x->result = cancelled ? er_outcome_stopped(x) : er_outcome_failed(x, error, NULL);
     }
     over(x, x->result);
 }
@@ -288,7 +288,7 @@ static void describe_transfer(er_live *live, er_description *d)
     shown s = look_at(x);
     if (s.place == ER_PLACE_OVER) return;
     d->what = "transfer";
-    d->told = er_exchange_told(x);
+    d->cancelled = er_exchange_cancelled(x);
     d->name = "request";
     char *label = er_request_label(x->request);
     if (label) {
@@ -334,7 +334,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     er_live_add(http->pool, &x->live);
     errand_promise_on_cancel(promise, on_cancel, x);
     int error = arm(x);
-    if (x->total_ms <= 0) er_exchange_tell(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
+    if (x->total_ms <= 0) er_exchange_cancel(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
     const er_origin *origin = &request->origin;
     er_dispatched out;
     er_lock_take(&http->scheduler.lock);
@@ -342,7 +342,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     if (!refused) x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
     if (!error && !refused && !x->turn.route) error = ENOMEM;
     if (!refused) er_list_push(&http->all, &x->in_session);
-    bool joins = !error && !refused && !er_exchange_told(x);
+    bool joins = !error && !refused && !er_exchange_cancelled(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_scheduler_join(&http->scheduler, &x->turn, false);
     bool left = er_dispatch_give(http, NULL, NULL, &out);

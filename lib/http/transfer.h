@@ -9,7 +9,7 @@
 errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run, const void *site);
 
 /* Tells an exchange to end. Any thread, no lock held. */
-void er_transfer_tell(er_exchange *x, errand_reason reason);
+void er_transfer_cancel(er_exchange *x, errand_reason reason);
 
 /* What a lane calls: its sink finishes, apart from the lane; a redirect. */
 void er_transfer_rest(er_exchange *x);

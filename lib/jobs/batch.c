@@ -113,7 +113,7 @@ static void describe_batch(er_live *live, er_description *d)
     er_lock_give(&b->lock);
     if (over) return;
     d->what = "batch";
-    d->told = reason;
+    d->cancelled = reason;
     er_describe(d, "%zu in flight, %zu not handed over", in_flight, held);
     if (stopping) er_describe(d, ", takes no more");
     else if (parked) er_describe(d, ", waits for room");

@@ -71,9 +71,9 @@ static int get_permit(er_attempt *a)
 
 static er_step refused(er_attempt *a, int error, errand_result *r)
 {
-    if (policy_of(a)->how.breaker) er_breaker_tell(&a->call, ER_CALL_UNKNOWN);
+    if (policy_of(a)->how.breaker) er_breaker_report(&a->call, ER_CALL_UNKNOWN);
     if (a->hedge) er_budget_hedge_ended(a->run->retry.budget, false);
-    *r = error == ECANCELED ? er_told_result(ERRAND_BY_SHUTDOWN) : errand_fail(error);
+    *r = error == ECANCELED ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error);
     return ER_STEP_REFUSED;
 }
 
@@ -189,15 +189,15 @@ er_step er_attempt_look(er_attempt *a, errand_result *r)
         er_cell_release(input);
         return ER_STEP_ENDED;
     }
-    errand_reason told = er_cell_told(&a->run->cell);
-    if (!told && !a->left) return a->error ? refused(a, a->error, r) : er_attempt_go(a, r);
+    errand_reason cancelled = er_cell_cancelled(&a->run->cell);
+    if (!cancelled && !a->left) return a->error ? refused(a, a->error, r) : er_attempt_go(a, r);
     if (!a->error && a->stage == ER_PERMIT) er_sem_release(policy_of(a)->how.sem, &a->place);
     refused(a, ECANCELED, r);
-    if (told) *r = er_told_result(told);
+    if (cancelled) *r = er_cancel_result(cancelled);
     return ER_STEP_REFUSED;
 }
 
-bool er_attempt_tell(er_attempt *a, errand_reason reason)
+bool er_attempt_cancel(er_attempt *a, errand_reason reason)
 {
     if (a->stage >= ER_RUNS) {
         if (a->input) er_cell_pass_on(a->input, reason);
@@ -216,7 +216,7 @@ void er_attempt_settle(er_attempt *a, const errand_result *how)
     const errand_policy *p = policy_of(a);
     er_running *run = a->run;
     if (p->how.sem) er_sem_release(p->how.sem, &a->place);
-    if (p->how.breaker) er_breaker_tell(&a->call, a->left ? ER_CALL_UNKNOWN : er_verdict_of(how));
+    if (p->how.breaker) er_breaker_report(&a->call, a->left ? ER_CALL_UNKNOWN : er_verdict_of(how));
     if (a->hedge) er_budget_hedge_ended(run->retry.budget, !how->error && !a->left);
     else er_budget_ended(run->retry.budget, !how->error && !a->left);
     if (a->left) return;

@@ -72,7 +72,7 @@ er_step er_attempt_look(er_attempt *a, errand_result *r);
 void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input);
 
 /* It is to end. True: it waited for a limit and is refused now; else it will be looked at. */
-bool er_attempt_tell(er_attempt *a, errand_reason reason);
+bool er_attempt_cancel(er_attempt *a, errand_reason reason);
 
 /* Its function has returned: gives back what it holds and tells its limits how it went. */
 void er_attempt_settle(er_attempt *a, const errand_result *how);

@@ -169,7 +169,7 @@ static void spread(errand_breaker *b, const news *told)
     errand_log *log = er_pool_log(b->keyed.pool);
     const char *name = c->name ? c->name : "breaker", *key = c->key ? c->key : "";
     const char *of = c->key ? " of " : "";
-    /* the key's member may be forgotten meanwhile, but not by whoever has just used it: see er_breaker_ask */
+    /* the key's member may be forgotten meanwhile, but not by whoever has just used it: see er_breaker_allow */
     if (c->to == ERRAND_BREAKER_HALF_OPEN) er_log_info(log, "[%s-probe]%s%.200s", name, of, key);
     else if (c->to == ERRAND_BREAKER_CLOSED) er_log_info(log, "[%s-closed]%s%.200s", name, of, key);
     else if (c->open_ms == ERRAND_FOREVER) er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
@@ -206,7 +206,7 @@ static int lend_probe(er_breaker_member *m, int64_t now, er_call_lease *call, in
     return ERRAND_EOPEN;
 }
 
-int er_breaker_ask(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms)
+int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms)
 {
     er_member *base;
     int64_t again = 0;
@@ -259,7 +259,7 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
         become(m, ERRAND_BREAKER_OPEN, now, told);
 }
 
-void er_breaker_tell(er_call_lease *call, er_verdict verdict)
+void er_breaker_report(er_call_lease *call, er_verdict verdict)
 {
     er_call_lease c = *call;
     *call = (er_call_lease){ 0 };
@@ -307,12 +307,12 @@ int errand_breaker_allow(errand_breaker *breaker, const char *key, errand_breake
     _Static_assert(sizeof(er_call_lease) <= sizeof(errand_breaker_call), "a lease fits");
     if (!breaker || !call) return EINVAL;
     memset(call, 0, sizeof *call);
-    return er_breaker_ask(breaker, key, (er_call_lease *)(void *)call, NULL);
+    return er_breaker_allow(breaker, key, (er_call_lease *)(void *)call, NULL);
 }
 
 void errand_breaker_report(errand_breaker_call *call, const errand_result *how)
 {
-    if (call) er_breaker_tell((er_call_lease *)(void *)call, er_verdict_of(how));
+    if (call) er_breaker_report((er_call_lease *)(void *)call, er_verdict_of(how));
 }
 
 /* ---- by hand ---- */

@@ -22,9 +22,9 @@ er_verdict er_verdict_of(const errand_result *how);
 
 /* 0: go on, and tell. ERRAND_EOPEN: *again_ms (may be NULL) says in how many ms it is worth asking again (-1: it is forced open).
  * EINVAL, ENOMEM, ERRAND_EFORKED. */
-int  er_breaker_ask(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms);
+int  er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms);
 /* Each outcome, once: ER_CALL_UNKNOWN for a cancel. How long it took is measured here (slow_ms). Zeroes *call. */
-void er_breaker_tell(er_call_lease *call, er_verdict verdict);
+void er_breaker_report(er_call_lease *call, er_verdict verdict);
 
 errand_breaker *er_breaker_keep(errand_breaker *breaker);
 

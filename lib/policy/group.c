@@ -54,7 +54,7 @@ struct errand_group {
     bool full, gone;    /* join or close was called; close has, and nobody takes results any more */
     bool beginning;     /* somebody begins those held, and looks again */
     bool failed;        /* one has */
-    errand_reason told; /* who cancelled all of them */
+    errand_reason cancelled; /* who cancelled all of them */
     joint *join;
 };
 
@@ -132,8 +132,8 @@ static void ended(member *m, errand_result r)
     if (r.error && !g->failed) {
         g->failed = true;
         cancel = !g->how.keep_going;
-        if (cancel && !g->told)
-            g->told = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
+        if (cancel && !g->cancelled)
+            g->cancelled = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
     }
     bool gone = g->gone;
     if (gone) er_list_remove(&m->in_order);
@@ -166,10 +166,10 @@ static void watch(member *m, er_cell *f)
     er_lock_take(&g->lock);
     m->input = f;
     m->state = RUNNING;
-    errand_reason told = g->told;
+    errand_reason cancelled = g->cancelled;
     er_lock_give(&g->lock);
     m->waiter.fn = input_ended;
-    if (told) er_cell_cancel(f, told); /* it was cancelled before it had its future */
+    if (cancelled) er_cell_cancel(f, cancelled); /* it was cancelled before it had its future */
     if (!er_cell_watch(f, &m->waiter)) input_ended(&m->waiter);
 }
 
@@ -177,14 +177,14 @@ static void watch(member *m, er_cell *f)
 static void leave_out(member *m, errand_reason reason)
 {
     if (m->task.free) m->task.free(m->task.arg);
-    ended(m, er_told_result(reason));
+    ended(m, er_cancel_result(reason));
 }
 
 static void begin(member *m, bool urgent)
 {
     errand_group *g = m->group;
     er_lock_take(&g->lock);
-    errand_reason late = g->told;
+    errand_reason late = g->cancelled;
     er_lock_give(&g->lock);
     errand_task task = m->task;
     if (urgent && task.start_within_ms) { /* it counts from when it was given */
@@ -225,8 +225,8 @@ static void cancel_all(errand_group *g, errand_reason reason)
 {
     er_list held;
     er_lock_take(&g->lock);
-    if (!g->told) g->told = reason;
-    reason = g->told;
+    if (!g->cancelled) g->cancelled = reason;
+    reason = g->cancelled;
     er_list_take_all(&held, &g->held);
     er_list_each(n, &held) er_of(n, member, in_state)->state = BEGINNING;
     er_lock_give(&g->lock);
@@ -241,7 +241,7 @@ static void cancel_all(errand_group *g, errand_reason reason)
         er_lock_take(&g->lock);
         for (er_node *at = g->members.head.next; at != &g->members.head && n < 64; at = at->next) {
             member *m = er_of(at, member, in_order);
-            if (m->input && !er_cell_ended(m->input) && !er_cell_told(m->input)) some[n++] = er_cell_keep(m->input);
+            if (m->input && !er_cell_ended(m->input) && !er_cell_cancelled(m->input)) some[n++] = er_cell_keep(m->input);
         }
         er_lock_give(&g->lock);
         if (!n) return;
@@ -266,7 +266,7 @@ static state enter(errand_group *g, member *m, bool limited)
         er_list_push(&g->members, &m->in_order);
         g->unended++;
         er_cell_keep(&g->cell);
-        in = m->counted && !g->told && g->running >= g->how.concurrency ? HELD : BEGINNING;
+        in = m->counted && !g->cancelled && g->running >= g->how.concurrency ? HELD : BEGINNING;
         m->state = in;
         if (in == HELD) er_list_push(&g->held, &m->in_state);
         else g->running += m->counted;
@@ -427,11 +427,11 @@ static void describe_members(errand_group *g, er_description *d)
     size_t held = 0;
     er_lock_take(&g->lock);
     size_t n = g->n, unended = g->unended;
-    errand_reason told = g->told;
+    errand_reason cancelled = g->cancelled;
     bool full = g->full;
     for (er_node *at = g->held.head.next; at != &g->held.head && held < LOOKED_AT; at = at->next) held++;
     er_lock_give(&g->lock);
-    if (!d->told) d->told = told;
+    if (!d->cancelled) d->cancelled = cancelled;
     er_describe(d, "%zu of %zu members have not ended", unended, n);
     if (held) er_describe(d, ", %zu%s of them held", held, held == LOOKED_AT ? " or more" : "");
     if (!full) er_describe(d, ", may take more");
@@ -514,7 +514,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     errand_leave(&frame);
     for (er_node *n; (n = er_list_pop(&left));) {
         member *m = er_of(n, member, in_state);
-        er_pool_unheard(g->cell.pool, &m->result, m->task.name, m->site);
+        er_pool_unretrieved(g->cell.pool, &m->result, m->task.name, m->site);
         free_member(m);
     }
     er_cell_unlist(&g->cell);

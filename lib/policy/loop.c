@@ -43,9 +43,9 @@ static errand_log *log_of(const looping *l) { return er_retry_log(&l->retry, l->
 
 static errand_result refusal(int error)
 {
-    errand_reason told = er_told_here();
-    if (error == ECANCELED) return er_told_result(told ? told : ERRAND_BY_SHUTDOWN);
-    return error == ETIMEDOUT ? er_told_result(ERRAND_BY_TOTAL) : errand_fail(error);
+    errand_reason cancelled = er_cancelled_here();
+    if (error == ECANCELED) return er_cancel_result(cancelled ? cancelled : ERRAND_BY_SHUTDOWN);
+    return error == ETIMEDOUT ? er_cancel_result(ERRAND_BY_TOTAL) : errand_fail(error);
 }
 
 /* What it holds of the limits is given back. */
@@ -53,7 +53,7 @@ static void give_back(looping *l, er_verdict verdict)
 {
     errand_permit_release(l->permit);
     l->permit = NULL;
-    if (l->retry.policy->how.breaker) er_breaker_tell(&l->call, verdict);
+    if (l->retry.policy->how.breaker) er_breaker_report(&l->call, verdict);
 }
 
 static int get_limits(looping *l)
@@ -125,8 +125,8 @@ static errand_result sleep_ms(looping *l, int64_t ms)
         er_park(&parker, 1, er_deadline(er_now_ns(), ms));
     }
     er_add_relaxed(&l->retry.policy->asleep, -1);
-    errand_reason told = er_told_here();
-    return told && !r.error ? er_told_result(told) : r;
+    errand_reason cancelled = er_cancelled_here();
+    return cancelled && !r.error ? er_cancel_result(cancelled) : r;
 }
 
 static void leave(errand_loop *loop)
@@ -228,12 +228,12 @@ bool errand_loop_next(errand_loop *loop, const errand_policy *policy, errand_res
     leave_body(l);
     if (er_is_later(last)) *last = errand_await(last->owner); /* it makes no difference here */
     settle(l, last);
-    errand_reason told = er_told_here();
+    errand_reason cancelled = er_cancelled_here();
     er_ended e = ended_now(l);
-    if (told && last->error) {
+    if (cancelled && last->error) {
         er_retry_note(&l->retry, &e, last->error);
         if (errand_result_kind(last) != ERRAND_KIND_CANCELLED) {
-            errand_result outer = er_told_result(told);
+            errand_result outer = er_cancel_result(cancelled);
             er_result_because(&outer, *last);
             *last = outer;
         }

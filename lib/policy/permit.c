@@ -49,7 +49,7 @@ static void cancel_permit(er_cell *cell, errand_reason reason)
 {
     errand_permit *p = er_of(cell, errand_permit, cell);
     if (!er_sem_leave(p->sem, &p->place)) return;
-    er_cell_try_end(cell, er_told_result(reason));
+    er_cell_try_end(cell, er_cancel_result(reason));
     er_cell_release(cell);
 }
 

@@ -244,7 +244,7 @@ errand_policy *er_policy_begin(const errand_policy *policy)
     return writable(policy);
 }
 
-void er_policy_tell(errand_policy *policy, const errand_result *how)
+void er_policy_report(errand_policy *policy, const errand_result *how)
 {
     if (!how->error) er_policy_count(&policy->succeeded);
     else er_policy_count(er_result_cancelled(how) ? &policy->cancelled : &policy->failed);

@@ -39,7 +39,7 @@ ER_SHARED errand_policy *er_policy_keep(const errand_policy *policy);
 
 /* A run keeps the policy from begin to end; the caller of begin has a handle. Between them its result is counted. */
 errand_policy *er_policy_begin(const errand_policy *policy);
-void er_policy_tell(errand_policy *policy, const errand_result *how);
+void er_policy_report(errand_policy *policy, const errand_result *how);
 void er_policy_end(errand_policy *policy);
 static inline void er_policy_count(uint64_t *counter) { er_add_relaxed(counter, 1); /* relaxed: a figure for people */ }
 

@@ -61,7 +61,7 @@ static int64_t hint_most(const er_retry *c, int64_t now_ns)
 int er_retry_ask_breaker(const er_retry *c, er_call_lease *call)
 {
     errand_breaker *breaker = c->policy->how.breaker;
-    int error = breaker ? er_breaker_ask(breaker, er_retry_key(c), call, NULL) : 0;
+    int error = breaker ? er_breaker_allow(breaker, er_retry_key(c), call, NULL) : 0;
     if (error == ERRAND_EOPEN) er_policy_count(&c->policy->refused);
     return error;
 }
@@ -224,7 +224,7 @@ void er_retry_end(er_retry *c, errand_log *log, int64_t now_ns, errand_result *r
     errand_detail *d = r->error ? er_detail(r) : NULL;
     if (d && d->elapsed_ms < 0) d->elapsed_ms = took;
     if (log) say_end(c, log, took, r);
-    er_policy_tell(c->policy, r);
+    er_policy_report(c->policy, r);
 }
 
 void er_retry_leave(er_retry *c)

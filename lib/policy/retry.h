@@ -47,7 +47,7 @@ er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, erra
 /* Writes an attempt down whose end nobody judges. */
 void er_retry_note(er_retry *c, const er_ended *ended, int error);
 
-/* Asks the policy's breaker, if it has one, as er_breaker_ask does. */
+/* Asks the policy's breaker, if it has one, as er_breaker_allow does. */
 int er_retry_ask_breaker(const er_retry *c, er_call_lease *call);
 
 /* An attempt has ended: a success counts for the time of the next hedge, a failure that asks to be left alone pauses the rate. */

@@ -176,14 +176,14 @@ static void run_finish(er_running *r, errand_reason reason)
         a->left = true;
         bool runs = a->stage == ER_RUNS;
         if (runs) run_note(r, a, lost ? ECANCELED : result->error);
-        if (er_attempt_tell(a, reason)) {
+        if (er_attempt_cancel(a, reason)) {
             run_take_out(r, a);
             continue;
         }
         if (!runs) continue;
         er_cell_abandon(a->input);
         if (er_cell_may_have_run(a->input)) er_result_may_have_run(result);
-        if (!lost && r->retry.policy->how.breaker) er_breaker_tell(&a->call, er_verdict_of(result));
+        if (!lost && r->retry.policy->how.breaker) er_breaker_report(&a->call, er_verdict_of(result));
     }
     bool asks = result->error ? r->retry.policy->own_failure : r->retry.policy->how.on_success != NULL;
     if (asks && errand_result_kind(result) != ERRAND_KIND_CANCELLED) begin_last(r);
@@ -309,12 +309,12 @@ static void act_on(er_running *r, er_attempt *a)
 }
 
 /* What came after a cancel stands behind it, as a task's does. */
-static void told_end(er_running *r, er_attempt *a, errand_reason told)
+static void attempt_cancelled(er_running *r, er_attempt *a, errand_reason cancelled)
 {
     errand_result *result = &r->cell.result;
     if (result->error || a->number > 1) run_note(r, a, result->error);
     if (result->error && errand_result_kind(result) != ERRAND_KIND_CANCELLED) {
-        errand_result outer = er_told_result(told);
+        errand_result outer = er_cancel_result(cancelled);
         er_result_because(&outer, er_cell_take(&r->cell));
         *result = outer;
     }
@@ -336,9 +336,9 @@ static void run_attempt_ended(er_running *r, er_attempt *a, errand_result result
     }
     errand_result_free(&r->cell.result);
     r->cell.result = result;
-    errand_reason told = er_cell_told(&r->cell);
-    if (told) {
-        told_end(r, a, told);
+    errand_reason cancelled = er_cell_cancelled(&r->cell);
+    if (cancelled) {
+        attempt_cancelled(r, a, cancelled);
     } else if (r->retry.policy->own_ask) {
         r->stage = JUDGING;
         begin_task(r, a, ER_JUDGED, run_judge);
@@ -351,10 +351,10 @@ static void run_attempt_ended(er_running *r, er_attempt *a, errand_result result
 static void run_judged(er_running *r, er_attempt *a, errand_result result)
 {
     errand_result_free(&result);
-    errand_reason told = er_cell_told(&r->cell);
-    if (!a->judged && told) {
+    errand_reason cancelled = er_cell_cancelled(&r->cell);
+    if (!a->judged && cancelled) {
         r->stage = TRYING;
-        told_end(r, a, told);
+        attempt_cancelled(r, a, cancelled);
         return;
     }
     if (!a->judged) { /* there are no workers any more */
@@ -456,27 +456,27 @@ static void stop(er_running *r, errand_reason reason, bool late)
 {
     if (r->stage == SLEEPING) {
         run_wake_up(r);
-        er_retry_cut_short(&r->cell.result, er_told_result(reason));
+        er_retry_cut_short(&r->cell.result, er_cancel_result(reason));
         run_finish(r, reason);
         return;
     }
-    if (r->stage == LAST && !er_cell_told(&r->cell)) return;
+    if (r->stage == LAST && !er_cell_cancelled(&r->cell)) return;
     if (r->stage == JUDGING) return;
     for (er_attempt *a = r->attempts, *next; a; a = next) {
         next = a->next;
-        if (er_attempt_tell(a, reason)) run_take_out(r, a);
+        if (er_attempt_cancel(a, reason)) run_take_out(r, a);
     }
     if (r->stage != TRYING || r->ended || (r->attempts && !late) || !keep_hooks_off(r)) return;
-    er_retry_cut_short(&r->cell.result, er_told_result(reason));
+    er_retry_cut_short(&r->cell.result, er_cancel_result(reason));
     run_finish(r, reason);
 }
 
 static void heed(er_running *r)
 {
-    errand_reason told = er_cell_told(&r->cell);
-    bool late = run_now(r) >= r->retry.deadline_ns || (told && er_told_error(told) == ETIMEDOUT);
-    if (!told && er_pool_shut(r->cell.pool)) told = ERRAND_BY_SHUTDOWN; /* asked after queueing: none slips through */
-    if (told || late) stop(r, told ? told : ERRAND_BY_TOTAL, late);
+    errand_reason cancelled = er_cell_cancelled(&r->cell);
+    bool late = run_now(r) >= r->retry.deadline_ns || (cancelled && er_cancel_error(cancelled) == ETIMEDOUT);
+    if (!cancelled && er_pool_shut(r->cell.pool)) cancelled = ERRAND_BY_SHUTDOWN; /* asked after queueing: none slips through */
+    if (cancelled || late) stop(r, cancelled ? cancelled : ERRAND_BY_TOTAL, late);
 }
 
 /* What is to be looked at next, and when. */
@@ -501,7 +501,7 @@ static void set_alarm(er_running *r)
     if (r->stage == SLEEPING) run_wake_up(r);
     else if (at != r->retry.deadline_ns || !keep_hooks_off(r)) return; /* no hedge, then */
     errand_reason reason = error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL;
-    er_retry_cut_short(&r->cell.result, error == ECANCELED ? er_told_result(reason) : errand_fail(error));
+    er_retry_cut_short(&r->cell.result, error == ECANCELED ? er_cancel_result(reason) : errand_fail(error));
     run_finish(r, reason);
 }
 
@@ -649,7 +649,7 @@ static void describe_run(er_live *live, er_description *d)
     d->what = "run";
     d->name = s.name;
     d->key = er_retry_key(&r->retry);
-    d->told = er_cell_told(&r->cell);
+    d->cancelled = er_cell_cancelled(&r->cell);
     d->since_ns = er_coarse_ns() - (now - r->retry.began_ns);
     if (s.asleep)
         er_describe(d, "asleep after attempt %u, again in %lld ms", s.number,
@@ -676,7 +676,7 @@ static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
         errand_detail *d = er_detail(r);
         if (d && d->elapsed_ms < 0) d->elapsed_ms = took_ms;
     }
-    er_policy_tell(policy, r);
+    er_policy_report(policy, r);
     er_policy_end(policy);
 }
 

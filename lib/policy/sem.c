@@ -193,7 +193,7 @@ const char *er_sem_name(const errand_sem *sem) { return sem->name; }
 
 errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
 {
-    if (place->error == ECANCELED) return er_told_result(ERRAND_BY_SHUTDOWN);
+    if (place->error == ECANCELED) return er_cancel_result(ERRAND_BY_SHUTDOWN);
     if (place->error != EINVAL) return errand_fail(place->error);
     if (!place->size) return errand_failf(EINVAL, "key: too long");
     return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n, sem->name ? " " : "",

@@ -136,7 +136,7 @@ static void cancel_sharer(er_cell *cell, errand_reason reason)
         er_cell_release(run);
     }
     if (!waited) return;
-    errand_result r = er_told_result(reason);
+    errand_result r = er_cancel_result(reason);
     er_result_may_have_run(&r); /* its run is under way, for others or on its way to its end */
     er_cell_try_end(cell, r);
     er_cell_release(cell); /* the list's */

@@ -16,14 +16,14 @@ typedef struct waiter {
 static void waiter_came(er_turn *turn, int error)
 {
     er_cell *cell = &er_of(turn, waiter, turn)->cell;
-    errand_reason reason = er_cell_told(cell);
+    errand_reason reason = er_cell_cancelled(cell);
     const errand_rate *rate = er_of(turn, waiter, turn)->rate;
     const char *name = er_rate_name(rate);
     errand_result r = errand_fail(error);
     if (error == EINVAL)
         r = errand_failf(EINVAL, er_pool_shut(er_rate_pool(rate)) ? "its pool is closed" : "key: too long");
     if (error == ERRAND_ELATE && name) r = errand_failf(error, "its turn at %s would come after its deadline", name);
-    if (error == ECANCELED) r = er_told_result(reason ? reason : ERRAND_BY_SHUTDOWN);
+    if (error == ECANCELED) r = er_cancel_result(reason ? reason : ERRAND_BY_SHUTDOWN);
     er_cell_try_end(cell, r);
     er_cell_release(cell);
 }
@@ -31,7 +31,7 @@ static void waiter_came(er_turn *turn, int error)
 static void cancel_waiter(er_cell *cell, errand_reason reason)
 {
     if (!er_rate_leave(&er_of(cell, waiter, cell)->turn)) return;
-    er_cell_try_end(cell, er_told_result(reason));
+    er_cell_try_end(cell, er_cancel_result(reason));
     er_cell_release(cell);
 }
 

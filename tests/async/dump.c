@@ -62,7 +62,7 @@ START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
     ck_assert_msg(strstr(line, "0x"), "%s", line);
     dump_shows(pool, "task", "larva", " queued, submitted at ");
     errand_cancel(fs[1]);
-    ck_assert_msg(dump_has(pool, "told to end: caller"), "%.3000s", dump_text);
+    ck_assert_msg(dump_has(pool, "cancelled: caller"), "%.3000s", dump_text);
     errand_cancel(fs[3]);
     ck_assert(!dump_has(pool, "larva"));
     errand_promise_resolve(p, errand_ok(NULL, NULL));
@@ -87,7 +87,7 @@ START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
     errand_future *after = errand_then(f, as_it_is, NULL);
     dump_shows(pool, "then", "-", "holds no worker, waits for task drone, submitted at ");
     errand_cancel(after);
-    ck_assert_uint_eq(times_in(dump_of(pool), "told to end: caller"), 3);
+    ck_assert_uint_eq(times_in(dump_of(pool), "cancelled: caller"), 3);
     happen(&h.go);
     ENDS(after, 0); /* a late success stands */
     ck_assert_msg(!dump_has(pool, "holds no worker"), "%.3000s", dump_text);
@@ -190,7 +190,7 @@ START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
     dump_shows(own, "shield", "-", " waits for promise, submitted at ");
     dump_shows(own, "timeout", "-", " waits for shield, for 400 ms at most, submitted at ");
     errand_cancel(f);
-    ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", told to end: caller"), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", cancelled: caller"), "%.3000s", dump_text);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     dump_empties(own);
     ENDS(f, 0);

@@ -56,7 +56,7 @@ START_TEST(an_await_outside_of_the_pool_is_woken_by_another_thread)
 }
 END_TEST
 
-/* ---- inside a task that is told to end ---- */
+/* ---- inside a cancelled task ---- */
 
 typedef struct waits {
     event began;

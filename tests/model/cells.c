@@ -8,7 +8,7 @@
 /* One that a cancel ends, as it does with queued work. */
 static void cancel_one(er_cell *cell, errand_reason reason)
 {
-    holds(reason == er_cell_told(cell));
+    holds(reason == er_cell_cancelled(cell));
     er_cell_try_end(cell, er_fail_by(ECANCELED, reason));
 }
 static void free_one(er_cell *cell) { er_cell_bury(cell); }

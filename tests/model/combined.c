@@ -46,7 +46,7 @@ static void cancel_outer(void *arg)
 {
     world *w = arg;
     errand_cancel(w->outer);
-    holds(er_cell_told(w->outer) || er_cell_ended(w->outer));
+    holds(er_cell_cancelled(w->outer) || er_cell_ended(w->outer));
     er_cell_release(w->outer);
 }
 
@@ -77,7 +77,7 @@ static void outer_ended(er_waiter *waiter)
 {
     world *w = er_of(waiter, listener, waiter)->world;
     er_add(&w->ended, 1);
-    if (w->kept) holds(er_cell_ended(w->inputs[0]) || er_cell_told(w->inputs[0])); /* who hears of the end can rely on that */
+    if (w->kept) holds(er_cell_ended(w->inputs[0]) || er_cell_cancelled(w->inputs[0])); /* who hears of the end can rely on that */
     er_cell_release(w->outer);
 }
 
@@ -197,7 +197,7 @@ static void fail_first(void *arg)
 {
     world *w = arg;
     errand_promise_resolve(w->promises[0], errand_fail(EIO));
-    holds(er_cell_told(w->inputs[1]) || er_cell_ended(w->inputs[1]) || er_cell_told(w->inputs[0])); /* the rest is cancelled */
+    holds(er_cell_cancelled(w->inputs[1]) || er_cell_ended(w->inputs[1]) || er_cell_cancelled(w->inputs[0])); /* the rest is cancelled */
 }
 
 static void resolve_second(void *arg)
@@ -234,7 +234,7 @@ static void race_ended(er_waiter *waiter)
 {
     world *w = er_of(waiter, listener, waiter)->world;
     er_add(&w->ended, 1);
-    for (unsigned i = 0; i < 2; i++) holds(er_cell_ended(w->inputs[i]) || er_cell_told(w->inputs[i]));
+    for (unsigned i = 0; i < 2; i++) holds(er_cell_ended(w->inputs[i]) || er_cell_cancelled(w->inputs[i]));
     er_cell_release(w->outer);
 }
 

@@ -5,7 +5,7 @@
 fault "resolve does not wait for the hook" async/promise.c promises \
     -e '/p->hook = NULL;/{n;s/wait_for_calls(p);//}'
 fault "a hook that has been called is called again" async/promise.c promises \
-    -e 's/p->told = true;/p->told = false;/'
+    -e 's/p->called = true;/p->called = false;/'
 fault "the outer one ends before its input is told" async/timeout.c combined \
     -e '/^static void end_early/,/^}/{s/^    if (f) r = er_cell_leave.*$/    if (!f) er_result_may_have_run(\&r);/;/^    else er_result/d;s/^    if (f) er_cell_release(f);$/    if (f) er_cell_leave(f, reason, (errand_result){ 0 });\n&/;}'
 fault "the count of a timer that was disarmed is lost" async/timeout.c combined \

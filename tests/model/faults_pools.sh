@@ -8,7 +8,7 @@ fault "the gate is looked at before the push" async/runq.c pools \
     -e 's/^    if (!er_mpsc_put(/    uint32_t gate = er_load(\&pool->gate);&/' \
     -e 's/^    uint32_t gate = er_load(&pool->gate);$//'
 fault "the closer is not told of a task that was taken out" async/runq.c pools \
-    -e '/^    if (late && er_at_rest(pool)) er_tell_watchers(pool);/d'
+    -e '/^    if (late && er_at_rest(pool)) er_notify_watchers(pool);/d'
 fault "a worker of a closed pool takes what slipped in" async/runq.c pools \
     -e 's/bool closed = pool->phase == ER_CLOSED;/bool closed = false;/'
 fault "who parks goes on being the searcher" async/worker.c pools \
@@ -18,7 +18,7 @@ fault "what was taken is looked at once more without the lock" async/runq.c late
 fault "what slipped in is taken back though it is put aside" async/runq.c laters \
     -e 's/bool late = task->queued == ER_ORDINARY/bool late = task->queued != ER_NOT_QUEUED/'
 fault "the closer is not told of a guest that has ended" async/runq.c pools \
-    -e '/^    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_tell_watchers(pool);/d'
+    -e '/^    if (er_at_rest(pool) || pool->phase == ER_CLOSED) er_notify_watchers(pool);/d'
 fault "a guest runs in a pool that is closing" async/runq.c pools \
     -e 's/^    bool full = is_full(pool);/    bool full = true;/'
 exit $lost

@@ -249,7 +249,7 @@ START_TEST(a_lease_expires_and_is_lent_anew)
     int64_t again;
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &lost), 0);
     turn(&t, pool, 400);
-    ck_assert_int_eq(er_breaker_ask(b, NULL, &refused, &again), ERRAND_EOPEN);
+    ck_assert_int_eq(er_breaker_allow(b, NULL, &refused, &again), ERRAND_EOPEN);
     ck_assert_int_eq(again, 600);
     turn(&t, pool, 600);
     ck_assert_uint_eq(stats_of(b).probing, 0);
@@ -313,7 +313,7 @@ START_TEST(it_can_be_forced_open_and_closed)
     int64_t again;
     ck_assert_int_eq(errand_breaker_force(b, NULL, ERRAND_BREAKER_OPEN), 0);
     turn(&t, pool, 10000000);
-    ck_assert_int_eq(er_breaker_ask(b, NULL, &refused, &again), ERRAND_EOPEN);
+    ck_assert_int_eq(er_breaker_allow(b, NULL, &refused, &again), ERRAND_EOPEN);
     ck_assert_int_eq(again, -1);
     ck_assert_int_eq(stats_of(b).open_ms, ERRAND_FOREVER);
     ck_assert_uint_eq(stats_of(b).forced, 1);
@@ -434,11 +434,11 @@ static void *rage(void *arg)
     for (unsigned i = 0; i < s->rounds; i++) {
         uint64_t dice = er_random_next(&s->seed);
         er_call_lease c;
-        int error = er_breaker_ask(s->breaker, dice % 2 ? "k" : NULL, &c, NULL);
+        int error = er_breaker_allow(s->breaker, dice % 2 ? "k" : NULL, &c, NULL);
         if (dice / 2 % 64 == 0) __atomic_add_fetch(&t.now_ns, 1000000, __ATOMIC_SEQ_CST);
         if (error) continue;
         s->called++;
-        er_breaker_tell(&c, (er_verdict)(dice / 128 % 3));
+        er_breaker_report(&c, (er_verdict)(dice / 128 % 3));
     }
     return NULL;
 }

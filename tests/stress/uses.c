@@ -140,7 +140,7 @@ static void act_in_frame(scene *s)
     bool shields = dice_one_in(&s->d, 2);
     errand_enter(&frame, 1 + dice_below(&s->d, 10), shields);
     use(s, some_future(s));
-    HOLDS(!shields || errand_cancelled() == ERRAND_BY_NONE || errand_time_left() == 0, "a shielded frame is told to end");
+    HOLDS(!shields || errand_cancelled() == ERRAND_BY_NONE || errand_time_left() == 0, "a shielded frame is cancelled");
     errand_leave(&frame);
 }
 
