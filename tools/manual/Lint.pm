@@ -13,6 +13,7 @@ sub gaps {
     my ($pages, $lib) = @_;
     my $bodies = bodies($lib);
     my (%functions, @gaps);
+    push @gaps, missing_in_cpp($pages);
     for my $header (@{ $pages->{headers} }) {
         for my $group (grep { $_->{declarations} } @{ $header->{items} }) {
             push @{ $functions{ $_->{name} } },
@@ -68,6 +69,35 @@ sub unknown_names {
         $check->($item->{line}, $item->{text}) if $item->{doc};
     }
     return @gaps;
+}
+
+# Classes and functions of the C++ headers that the guide to them does not name.
+sub missing_in_cpp {
+    my ($pages) = @_;
+    my ($guide) = grep { $_->{name} eq 'errand-cpp' } @{ $pages->{guides} } or return;
+    my %said = map { $_ => 1 } join(' ', strings($guide->{blocks})) =~ /\berrand::(\w+)/g;
+    my @gaps;
+    for my $path (sort glob "$pages->{include}/*.hpp") {
+        my ($file, $line, $detail) = ($path =~ m{([^/]+)$}, 0, 0);
+        for (split /\n/, Headers::slurp($path)) {
+            $line++;
+            $detail = 1 if /^namespace detail\b/;
+            $detail = 0 if /^\} \/\/ namespace detail/;
+            s/^template <(?:[^<>]|<[^<>]*>)*> //;
+            next if $detail || !/^[a-z]/ || /^namespace\b|^(?:class|struct) \w+;|\boperator\b/;
+            my ($name) = /^(?:class|struct|using) (?:\[\[\w+\]\] )?(\w+)/ ? $1 :
+                /(?<!::)\b(\w+)(?:\(| =|\{)/ ? $1 : next;
+            push @gaps, "$file:$line: errand::$name is not in errand-cpp(7)" if !$said{$name}++;
+        }
+    }
+    return @gaps;
+}
+
+# All strings in a structure.
+sub strings {
+    my ($in) = @_;
+    my $ref = ref $in or return $in // '';
+    return map { strings($_) } $ref eq 'HASH' ? values %$in : @$in;
 }
 
 # What a caller must expect to fail: a function that returns a future; a pointer that may come with

@@ -13,7 +13,7 @@ sub new {
     my ($class, $include, $guides) = @_;
     my @headers = Headers::read_all($include);
     my $self = bless {
-        headers => \@headers, pages => [], guides => [], # page_of, type ...: by name
+        include => $include, headers => \@headers, pages => [], guides => [], # page_of, type ...: by name
         page_of => {}, type => {}, home => {}, wrapper_of => {}
     }, $class;
     $self->{version} = join '.', map { $self->value("ERRAND_VERSION_$_") } qw(MAJOR MINOR PATCH);
