@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-bool er_dispatch_give(errand_http *http, er_lane *here, er_list *mine, er_dispatched *out)
+bool er_dispatch_grant(errand_http *http, er_lane *here, er_list *mine, er_dispatched *out)
 {
     er_scheduler *scheduler = &http->scheduler;
     er_slot_turn *turn;
@@ -36,7 +36,7 @@ bool er_dispatch_give(errand_http *http, er_lane *here, er_list *mine, er_dispat
            !er_list_empty(&scheduler->crowded) || scheduler->carrier_asked;
 }
 
-static void come_to_nothing(errand_http *http, er_route *route, const er_found *found, int error)
+static void fail_waiters(errand_http *http, er_route *route, const er_found *found, int error)
 {
     er_list turns;
     er_node *node;
@@ -58,7 +58,7 @@ static void come_to_nothing(errand_http *http, er_route *route, const er_found *
 static void looked_up(errand_http *http, er_route *route, er_found *found, int error) /* found is counted, or NULL */
 {
     if (error || found->addresses.error) {
-        come_to_nothing(http, route, found, error);
+        fail_waiters(http, route, found, error);
         er_found_drop(found);
         return;
     }
@@ -69,7 +69,7 @@ static void looked_up(errand_http *http, er_route *route, er_found *found, int e
 
 static void go(errand_http *http, er_lane *here, er_list *mine);
 
-static void heard(er_ask *ask, er_found *found)
+static void look_up_done(er_ask *ask, er_found *found)
 {
     er_route *route = er_of(ask, er_route, ask);
     errand_http *http = er_of(route->scheduler, errand_http, scheduler);
@@ -81,7 +81,7 @@ static void heard(er_ask *ask, er_found *found)
 static void look_up(errand_http *http, er_route *route)
 {
     er_found *found = NULL;
-    route->ask.heard = heard;
+    route->ask.done = look_up_done;
     er_session_hold(http);
     int error = er_resolver_ask(http->resolver, route->host, &route->ask, &found);
     if (error == EINPROGRESS) return;
@@ -122,7 +122,7 @@ static void go(errand_http *http, er_lane *here, er_list *mine)
     do {
         er_dispatched out;
         er_lock_take(&http->scheduler.lock);
-        bool left = er_dispatch_give(http, here, mine, &out);
+        bool left = er_dispatch_grant(http, here, mine, &out);
         er_lock_give(&http->scheduler.lock);
         again = left && carry_out(http, &out);
     } while (again);

@@ -13,7 +13,7 @@ void er_dispatch(er_lane *lane, er_list *mine);
 
 /* Gives all turns that can be given: those of lane `here` into mine (both may be NULL), the others into *out. Under the session's
  * lock. True: *out is to be carried out when the lock has been given back. */
-bool er_dispatch_give(errand_http *http, er_lane *here, er_list *mine, er_dispatched *out);
+bool er_dispatch_grant(errand_http *http, er_lane *here, er_list *mine, er_dispatched *out);
 void er_dispatch_carry_out(errand_http *http, er_dispatched *out); /* and gives what turns come of it */
 
 /* The lane has no thread: takes these elsewhere, or ends them. */

@@ -23,7 +23,7 @@ void er_dns_cache_init(er_dns_cache *known, er_scheduler *scheduler)
 
 static void forget(er_dns_cache *known, er_spot *spot)
 {
-    spot->told = 0;
+    spot->cached_serial = 0;
     er_list_remove(&spot->known);
     known->n--;
     er_lock_take(&known->scheduler->lock);
@@ -91,7 +91,7 @@ int er_dns_cache_use(er_dns_cache *known, const er_exchange *x, struct curl_slis
         known->n++;
     }
     er_list_push(&known->spots, &spot->known);
-    if (spot->told == x->found->serial) return 0;
+    if (spot->cached_serial == x->found->serial) return 0;
     int error = forget_some(known, lines);
     if (error) return error;
     er_bytes line = { 0 };
@@ -99,7 +99,7 @@ int er_dns_cache_use(er_dns_cache *known, const er_exchange *x, struct curl_slis
     return add_line(lines, &line);
 }
 
-void er_dns_cache_taken(const er_exchange *x) { x->turn.spot->told = x->found->serial; }
+void er_dns_cache_taken(const er_exchange *x) { x->turn.spot->cached_serial = x->found->serial; }
 
 void er_dns_cache_release(er_spot *spot) { spot->users--; }
 

@@ -151,8 +151,8 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
     if (x->follows) return due(ER_LIMIT_DRAIN, x->drained_ns, now_ns, next_ns);
     if (x->sock_read_ms == ERRAND_FOREVER) return ER_LIMIT_NONE;
     /* not before all of the body is out, nor while it is us who keep the other side waiting */
-    if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->heard_ns = now_ns;
-    return due(ER_LIMIT_SOCK_READ, er_deadline(x->heard_ns, x->sock_read_ms), now_ns, next_ns);
+    if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->gap_began_ns = now_ns;
+    return due(ER_LIMIT_SOCK_READ, er_deadline(x->gap_began_ns, x->sock_read_ms), now_ns, next_ns);
 }
 
 int er_exchange_arm(er_exchange *x, int64_t at_ns)

@@ -100,7 +100,7 @@ typedef struct er_exchange {
     er_hop           hop;
     errand_response *response;
     int64_t          seated_ns; /* this hop was handed to curl; 0: not yet */
-    int64_t          heard_ns;  /* the last sign of life since it was sent */
+    int64_t          gap_began_ns;  /* the last sign of life since it was sent */
     int64_t          handed_clock_ns; /* er_now_ns of seated_ns */
     int64_t          redial_ns; /* the kept connection was dead, and another is being made since then; 0: no */
     bool             unarmed;   /* the timer is not armed: there is nothing to wait for */
@@ -115,9 +115,9 @@ typedef struct er_exchange {
     bool             invited;   /* to send its body: a "100 Continue" has come */
     bool             follows;   /* the reply is a redirect that will be followed */
     int64_t          drained_ns; /* then: when its body is waited for no longer */
-    bool             told_first; /* the first byte, to who listens */
+    bool             first_posted; /* the first byte, to who listens */
     bool             in_paused, out_paused; /* by its sink, by its source */
-    bool             needs_goodbye, goodbye; /* its body ends with the TLS connection; which has been closed properly */
+    bool             needs_close_notify, close_notify; /* its body ends with the TLS connection; which has been closed properly */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */

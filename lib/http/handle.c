@@ -31,15 +31,15 @@
 
 /* ---- what curl calls, on the lane's thread ---- */
 
-static void tell(const er_exchange *x, errand_stage stage)
+static void post_stage(const er_exchange *x, errand_stage stage)
 {
     if (x->number) er_stage(x->request, x->number, stage, x->clock_ns, 0, 0);
 }
 
-static void tell_sent(const er_exchange *x)
+static void post_sent(const er_exchange *x)
 {
-    if (!x->reused) tell(x, ERRAND_STAGE_CONNECTED);
-    tell(x, ERRAND_STAGE_SENT);
+    if (!x->reused) post_stage(x, ERRAND_STAGE_CONNECTED);
+    post_stage(x, ERRAND_STAGE_SENT);
 }
 
 /* What was answered is not sent again in the same hop, whatever curl thinks of it (after a 417 it would go on for ever). But for the
@@ -54,7 +54,7 @@ static bool may_go_on(er_exchange *x)
 /* sock_read_ms counts from here. */
 static void begin_gap(er_exchange *x)
 {
-    if (x->sock_read_ms != ERRAND_FOREVER) x->heard_ns = er_pool_now(x->pool);
+    if (x->sock_read_ms != ERRAND_FOREVER) x->gap_began_ns = er_pool_now(x->pool);
 }
 
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
@@ -76,7 +76,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     long opened = 0;
     curl_easy_getinfo(handle->easy, CURLINFO_NUM_CONNECTS, &opened);
     x->reused = !opened;
-    if (!x->sent) tell_sent(x);
+    if (!x->sent) post_sent(x);
     x->sent = true;
     x->answered = false;
     er_store_relaxed(&x->progress, ER_PROGRESS_SENT); /* relaxed, as below: what a dump sees may be a moment old */
@@ -84,7 +84,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     return CURL_PREREQFUNC_OK;
 }
 
-static void heard(er_exchange *x)
+static void mark_answered(er_exchange *x)
 {
     x->answered = true;
     begin_gap(x);
@@ -126,11 +126,11 @@ static bool ends_with_tls(const er_exchange *x)
     return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
 }
 
-static int listen_for_goodbye(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static int check_close_notify(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     er_handle *handle = arg;
     (void)a, (void)b, (void)c, (void)d;
-    handle->x->goodbye = er_close_notify_received(handle->x->request->defaults->tls_end, handle->easy);
+    handle->x->close_notify = er_close_notify_received(handle->x->request->defaults->tls_end, handle->easy);
     return 0;
 }
 
@@ -159,9 +159,9 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
         x->broken = er_response_line(x->response, at, one * size);
         return x->broken ? 0 : one * size;
     }
-    heard(x);
-    if (!x->told_first) tell(x, ERRAND_STAGE_FIRST_BYTE);
-    x->told_first = true;
+    mark_answered(x);
+    if (!x->first_posted) post_stage(x, ERRAND_STAGE_FIRST_BYTE);
+    x->first_posted = true;
     er_store_relaxed(&x->progress, ER_PROGRESS_ANSWERED);
     bool before = x->response->headers_ended;
     x->broken = er_response_line(x->response, at, one * size);
@@ -174,8 +174,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     if (x->follows) begin_to_drain(x);
     if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->transport.plain);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
-    x->needs_goodbye = final && ends_with_tls(x);
-    if (x->needs_goodbye) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
+    x->needs_close_notify = final && ends_with_tls(x);
+    if (x->needs_close_notify) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
     if (!final || !x->request->stream || er_exchange_is_error(x)) return one * size;
     x->broken = begin_stream(x);
     return x->broken ? 0 : one * size;
@@ -215,7 +215,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
     size *= one;
-    heard(x);
+    mark_answered(x);
     x->in_paused = false;
     if (x->follows) {
         x->received += size;
@@ -280,7 +280,7 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L); /* but where the end of a body is to be heard */
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, listen_for_goodbye);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_close_notify);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000 : (long)(defaults->keepalive_ms + 999) / 1000;
@@ -333,7 +333,7 @@ int er_handle_renew(er_handle *handle)
 
 void er_handle_clear(er_handle *handle)
 {
-    if (handle->x->needs_goodbye) curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, 1L);
+    if (handle->x->needs_close_notify) curl_easy_setopt(handle->easy, CURLOPT_NOPROGRESS, 1L);
     handle->x = NULL;
     if (er_listed(&handle->dialling)) er_list_remove(&handle->dialling);
     if (handle->spot) er_dns_cache_release(handle->spot);
@@ -439,8 +439,8 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     bad |= set_addresses(x, handle);
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;
-    if (x->found) tell(x, ERRAND_STAGE_RESOLVED);
-    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->told_first = x->reused = x->resent =
+    if (x->found) post_stage(x, ERRAND_STAGE_RESOLVED);
+    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->first_posted = x->reused = x->resent =
         x->stays = x->keeps = x->invited = false;
     x->rounds = 0;
     x->broken = 0; /* perhaps by the body of a redirect */

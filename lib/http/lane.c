@@ -410,10 +410,10 @@ static int set_due(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
-static void act(er_lane *lane, curl_socket_t fd, int heard)
+static void act(er_lane *lane, curl_socket_t fd, int what)
 {
     int running;
-    curl_multi_socket_action(lane->multi, fd, heard, &running);
+    curl_multi_socket_action(lane->multi, fd, what, &running);
     er_end_in_child(); /* a callback that the caller's own touch has set */
 }
 
@@ -464,8 +464,8 @@ static bool doze(er_lane *lane, unsigned stop)
     er_event events[EVENTS];
     int n = er_poller_wait(&lane->sockets.poller, events, EVENTS, (int)ms);
     for (int i = 0; i < n; i++) {
-        int heard = er_sockets_event(&lane->sockets, events[i]);
-        if (heard) act(lane, events[i].fd, heard);
+        int what = er_sockets_event(&lane->sockets, events[i]);
+        if (what) act(lane, events[i].fd, what);
     }
     return true;
 }

@@ -291,7 +291,7 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);
-    if (x->needs_goodbye && !x->goodbye) return cut_in_body(x);
+    if (x->needs_close_notify && !x->close_notify) return cut_in_body(x);
     if (x->response->status < 200) return no_final_status(x);
     if (!whole) return er_outcome_failed(x, ENOMEM, NULL);
     errand_response *response = x->response;

@@ -182,7 +182,7 @@ static void over_unbegun(perform *p, errand_result r) /* and another may have it
     er_session_let_go(http);
 }
 
-static void tell(perform *p, errand_reason reason)
+static void cancel(perform *p, errand_reason reason)
 {
     unsigned none = ERRAND_BY_NONE;
     errand_http *http = p->http;
@@ -206,13 +206,13 @@ static void on_cancel(void *arg)
 {
     perform *p = arg;
     errand_reason reason = errand_promise_cancelled(p->promise);
-    tell(p, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
+    cancel(p, reason == ERRAND_BY_NONE ? ERRAND_BY_CALLER : reason);
 }
 
 static void on_time(er_timer *timer)
 {
     perform *p = er_of(timer, perform, timer);
-    tell(p, er_pool_shut(p->http->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
+    cancel(p, er_pool_shut(p->http->pool) ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
     drop(p);
 }
 
@@ -226,7 +226,7 @@ void er_performs_cancel(errand_http *http)
         perform *p = er_of(node, perform, in_session);
         er_add(&p->count, 1);
         er_lock_give(&http->scheduler.lock);
-        tell(p, ERRAND_BY_SHUTDOWN);
+        cancel(p, ERRAND_BY_SHUTDOWN);
         drop(p);
         er_lock_take(&http->scheduler.lock);
     }
@@ -344,7 +344,7 @@ static void order_to_stop(er_service *self, bool now)
     wake(by);
     er_lock_give(&by->http->scheduler.lock);
     if (!p) return;
-    tell(p, ERRAND_BY_SHUTDOWN);
+    cancel(p, ERRAND_BY_SHUTDOWN);
     drop(p);
 }
 

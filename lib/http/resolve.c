@@ -165,7 +165,7 @@ static void answer(er_resolver *r, name *n, const er_addresses *addresses)
     er_node *node;
     while ((node = er_list_pop(&asks))) {
         er_ask *ask = er_of(node, er_ask, node);
-        ask->heard(ask, found ? er_found_keep(found) : NULL);
+        ask->done(ask, found ? er_found_keep(found) : NULL);
     }
     er_found_drop(found);
 }

@@ -22,7 +22,7 @@ void      er_found_drop(er_found *found); /* NULL is harmless */
  * no memory. */
 typedef struct er_ask {
     er_node node;
-    void  (*heard)(struct er_ask *self, er_found *found);
+    void  (*done)(struct er_ask *self, er_found *found);
 } er_ask;
 
 typedef void er_look_up_fn(void *arg, const char *name, er_addresses *out); /* blocks */

@@ -152,9 +152,9 @@ static bool put_response(struct json_object *object, const errand_result *r)
     bool timed = !errand_result_timings(r, &timings);
     int status = status_of(r);
     char *url = response ? er_url_shown(errand_response_url(response), true) : NULL; /* a query may hold a secret */
-    bool told = put_text(object, "url", url);
+    bool shown = put_text(object, "url", url);
     er_free(url);
-    return told && put(object, "status", status ? json_object_new_int(status) : NULL, !status) &&
+    return shown && put(object, "status", status ? json_object_new_int(status) : NULL, !status) &&
            put(object, "timing_ms", timed ? timings_json(&timings) : NULL, !timed);
 }
 

@@ -24,7 +24,7 @@ typedef struct er_spot {
     er_node           warm, spare, in_asked;
     er_node           known;   /* the lane's thread alone, with the next two (dns_cache.h) */
     unsigned          users;   /* transfers that may need its addresses */
-    uint64_t          told;    /* the addresses that the lane's curl has; 0: perhaps none */
+    uint64_t          cached_serial;    /* the addresses that the lane's curl has; 0: perhaps none */
 } er_spot;
 
 typedef struct er_route {

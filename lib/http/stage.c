@@ -24,7 +24,7 @@ struct er_stages {
 
     er_lock lock; /* guards what follows */
     er_list events;
-    bool telling;
+    bool notifying;
     er_parker *flusher;
 };
 
@@ -58,7 +58,7 @@ void er_stages_drop(er_stages *stages)
 
 uint64_t er_stages_number(er_stages *stages) { return stages ? er_add(&stages->numbers, 1) + 1 : 0; }
 
-static void tell_all(er_stages *stages, bool at_last)
+static void call_hook(er_stages *stages, bool at_last)
 {
     er_lock_take(&stages->lock);
     er_node *node;
@@ -71,21 +71,21 @@ static void tell_all(er_stages *stages, bool at_last)
         er_lock_take(&stages->lock);
     }
     if (at_last) {
-        stages->telling = false;
+        stages->notifying = false;
         if (stages->flusher) er_unpark(stages->flusher, 1);
     }
     er_lock_give(&stages->lock);
 }
 
-static errand_result run_teller(void *arg)
+static errand_result run_notifier(void *arg)
 {
-    tell_all(arg, false);
+    call_hook(arg, false);
     return errand_ok(NULL, NULL);
 }
 
-static void teller_gone(void *arg) /* tells what came since, or what it was never begun for */
+static void notifier_gone(void *arg) /* tells what came since, or what it was never begun for */
 {
-    tell_all(arg, true);
+    call_hook(arg, true);
     er_stages_drop(arg);
 }
 
@@ -109,11 +109,11 @@ void er_stage_post(const er_request *request, uint64_t exchange, errand_stage st
                                          .url = one->text + method };
         er_lock_take(&stages->lock);
         er_list_push(&stages->events, &one->node);
-        bool starts = !stages->telling;
-        stages->telling = true;
+        bool starts = !stages->notifying;
+        stages->notifying = true;
         er_lock_give(&stages->lock);
         if (starts) {
-            const errand_task task = { .fn = run_teller, .arg = stages, .free = teller_gone, .name = "http stages" };
+            const errand_task task = { .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages" };
             er_add(&stages->count, 1);
             errand_drop(er_task_submit(stages->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
         }
@@ -126,7 +126,7 @@ bool er_stages_flush(er_stages *stages, int64_t deadline_ns)
     er_parker parker = { 0 };
     if (!stages) return true;
     er_lock_take(&stages->lock);
-    bool waits = stages->telling;
+    bool waits = stages->notifying;
     stages->flusher = waits ? &parker : NULL;
     er_lock_give(&stages->lock);
     if (!waits) return true;

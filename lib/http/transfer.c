@@ -33,7 +33,7 @@ static void report(const er_exchange *x, const errand_result *r)
     er_free(label);
 }
 
-static void tell_end(const er_exchange *x, const errand_result *r)
+static void post_end(const er_exchange *x, const errand_result *r)
 {
     const errand_response *response = r->value;
     er_stage(x->request, x->number, r->error ? ERRAND_STAGE_FAILED : ERRAND_STAGE_DONE, x->clock_ns,
@@ -53,7 +53,7 @@ static void over(er_exchange *x, errand_result r)
     report(x, &r);
     if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: figures, no more */
     if (x->resends) er_add_relaxed(&http->resent, x->resends);
-    if (x->number) tell_end(x, &r);
+    if (x->number) post_end(x, &r);
     if (x->streams) {
         if (!r.error) errand_result_free(&r); /* the reader has it all */
         x->sink->ended(x->sink, r);
@@ -228,7 +228,7 @@ static void wake(er_exchange *x) /* so that its lane sees `resumed` */
     if (lane) er_lane_look(lane);
 }
 
-static void nobody_reads(er_valve *valve) { er_transfer_cancel(of_valve(valve), ERRAND_BY_CALLER); }
+static void reader_left(er_valve *valve) { er_transfer_cancel(of_valve(valve), ERRAND_BY_CALLER); }
 
 static void finished(er_valve *valve, int error)
 {
@@ -325,7 +325,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     x->promise = promise;
     x->over = over;
     x->wake = wake;
-    x->valve.end = nobody_reads;
+    x->valve.end = reader_left;
     x->valve.finished = finished;
     x->number = er_stages_number(http->defaults.stages);
     if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
@@ -345,7 +345,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     bool joins = !error && !refused && !er_exchange_cancelled(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_scheduler_join(&http->scheduler, &x->turn, false);
-    bool left = er_dispatch_give(http, NULL, NULL, &out);
+    bool left = er_dispatch_grant(http, NULL, NULL, &out);
     er_lock_give(&http->scheduler.lock);
     if (refused) over(x, in_run ? er_fail_by(ECANCELED, ERRAND_BY_SHUTDOWN) : er_session_closed());
     else if (!joins) over(x, error ? er_outcome_failed(x, error, NULL) : er_outcome_stopped(x));

@@ -11,7 +11,7 @@ typedef struct question {
     er_parker parker;
 } question;
 
-static void heard(er_ask *ask, er_found *found)
+static void answered(er_ask *ask, er_found *found)
 {
     ck_assert_ptr_nonnull(found);
     er_found_drop(found);
@@ -35,7 +35,7 @@ static er_resolver *resolver_new(errand_pool *pool)
 
 static bool is_known(er_resolver *r, const char *name) /* else it is looked up now */
 {
-    question q = { .ask.heard = heard };
+    question q = { .ask.done = answered };
     er_found *found = NULL;
     int error = er_resolver_ask(r, name, &q.ask, &found);
     if (error == EINPROGRESS) er_park(&q.parker, 1, INT64_MAX);
@@ -70,7 +70,7 @@ START_TEST(a_name_without_memory_for_it_is_ENOMEM_and_can_be_asked_for_again)
     errand_pool *pool = errand_pool_new(NULL);
     er_resolver *r = resolver_new(pool);
     for (unsigned n = 1; n <= 2; n++) { /* the table's buckets, the name */
-        question q = { .ask.heard = heard };
+        question q = { .ask.done = answered };
         er_found *found = NULL;
         memory_fails_at(n);
         int error = er_resolver_ask(r, "a.test", &q.ask, &found);
