@@ -1,8 +1,9 @@
 /* http/body.c -- JSON, bytes, a form, a file or the caller's function: one list of parts.
  *
- * Neighbouring bytes are one part, so whatever needs no file is a single piece of memory. Files are looked at here, on the
- * caller's thread: one that is not there is told before anything is sent, and the length of the body is known; they are
- * opened again by each attempt. Multipart is RFC 7578, its names quoted as browsers do it (WHATWG HTML, 4.10.21.8): a quote
+ * Neighbouring bytes are one part, so a body without files is a single piece of memory. Files are
+ * checked here, on the caller's thread: a missing one is reported before anything is sent, and the
+ * length of the body is known; each attempt opens them again. Multipart is RFC 7578, its names
+ * quoted as browsers do it (WHATWG HTML, 4.10.21.8): a quote
  * and line ends are percent-encoded. The boundary is random, so no part contains it. */
 #include "http/body.h"
 

@@ -13,7 +13,7 @@ typedef struct er_part {
     er_part_kind kind;
     char        *at;   /* bytes; or the path of the file */
     size_t       size; /* of the bytes */
-    uint64_t     length; /* of the file, when it was looked at */
+    uint64_t     length; /* of the file, when it was checked */
 } er_part;
 
 typedef struct er_body {
@@ -25,9 +25,9 @@ typedef struct er_body {
     errand_body_fn *fn; /* of a part of kind FN */
     void           *fn_arg;
     errand_free_fn *fn_free;
-    er_lock  lock;    /* guards the next two, which are body_upload.c's: whose turn it is to call fn */
-    void    *caller;  /* NULL: nobody's */
-    er_list  callers; /* those that wait for it */
+    er_lock  lock;    /* guards the next two, of body_upload.c: turns to call fn */
+    void    *caller;  /* the source that has the turn; NULL: none */
+    er_list  callers; /* the sources that wait for it */
     char    *type;   /* the Content-Type that it brings; NULL: none */
 } er_body;
 

@@ -1,19 +1,20 @@
-/* http/body_reader.c -- a ring between one lane, which puts, and one reader at a time, who takes.
+/* http/body_reader.c -- a ring between one lane, which puts, and one reader at a time, which takes.
  *
  *   lane --put--> [ up to 256 KiB ] --read--> the caller            full: the transfer is paused, resumed at half
  *   exchange over --end(how)--> what is there can still be read, then the end or the failure
- *   response freed --leave--> the exchange is told to end
+ *   response freed --leave--> the exchange is cancelled
  *
- * Counted twice: by the response and by the exchange. The valve is only called while the exchange has not ended the
- * reader: `busy` holds end off for the few instructions of such a call.
+ * Counted twice: by the response and by the exchange. The valve is only called while the exchange
+ * has not ended the reader: er_body_reader_end waits until `calls` is 0.
  *
- * A read waits as any blocking call of the library does: it lends its worker, hears a cancel of its task and its
- * deadline.
+ * A read waits as any blocking call of the library does: it lends its worker, and ends with a
+ * cancel or the deadline of its task.
  *
- * Compressed bytes lie in the ring as they came, and the reader decodes them into its caller's buffer, without the
- * lock: only a reader moves `first`, and `reading` keeps a second one out, so what was put stays where it is. So no
- * lane decodes, and how much is made of a byte is up to who asks for it. That the bytes are no such coding, or end too
- * early, is found here, when the exchange may be long over, and well: `torn` is that failure. */
+ * Compressed bytes lie in the ring as they came, and the reader decodes them into its caller's
+ * buffer, without the lock: only a reader moves `first`, and `reading` keeps a second one out, so
+ * what was put stays where it is. So no lane decodes, and the reader's buffer limits what is
+ * unpacked at a time. Bytes that are damaged or end too early are found here, when the exchange may
+ * have succeeded long ago: `torn` is that failure. */
 #include "http/body_reader.h"
 
 #include "http/classify.h"
@@ -43,7 +44,7 @@ struct er_body_reader {
     er_parker *ending; /* waits for those calls */
     errand_result how;
     errand_result torn; /* what the decoder has found; set once */
-    bool reading;       /* a reader decodes: the next is its */
+    bool reading;       /* a reader decodes, and owns the next fields */
     er_codings codings;
     er_decoder *decoder; /* NULL: not begun */
     char *label;         /* of the request, for that failure; with codings alone */
@@ -96,7 +97,7 @@ bool er_body_reader_put(er_body_reader *reader, const char *at, size_t size)
     bool fits = size <= ER_BODY_READER_ROOM - reader->held;
     if (reader->left || reader->torn.error) {
         er_lock_give(&reader->lock);
-        return true; /* nobody is there: the exchange has been told to end */
+        return true; /* there is no reader: the exchange has been cancelled */
     }
     if (fits) {
         size_t end = (reader->first + reader->held) % ER_BODY_READER_ROOM;
@@ -112,7 +113,7 @@ bool er_body_reader_put(er_body_reader *reader, const char *at, size_t size)
     return fits;
 }
 
-/* Tells the exchange to go on, or to end, unless it is over. Under the lock; gives it meanwhile. */
+/* Resumes or cancels the exchange, unless it is over. Under the lock; released meanwhile. */
 static void call(er_body_reader *reader, bool ends)
 {
     if (reader->ended) return; /* the valve may be gone */
@@ -136,7 +137,7 @@ void er_body_reader_end(er_body_reader *reader, errand_result how)
     er_lock_give(&reader->lock);
     if (waits) {
         er_park(&parker, 1, INT64_MAX);
-        er_lock_take(&reader->lock); /* who woke us has left the lock */
+        er_lock_take(&reader->lock); /* the thread that woke us has released it */
         reader->ending = NULL;
         er_lock_give(&reader->lock);
     }
@@ -144,7 +145,7 @@ void er_body_reader_end(er_body_reader *reader, errand_result how)
     drop(reader);
 }
 
-static void move_on(er_body_reader *reader, size_t taken) /* under the lock, which is given where somebody is told */
+static void move_on(er_body_reader *reader, size_t taken) /* under the lock, released by call() */
 {
     reader->first = (reader->first + taken) % ER_BODY_READER_ROOM;
     reader->held -= taken;
@@ -183,7 +184,8 @@ static errand_result torn(const er_body_reader *reader, int error)
     return r;
 }
 
-static void tear(er_body_reader *reader, int error) /* under the lock, which is given meanwhile; nothing more is read */
+/* Ends reading. Under the lock, released meanwhile. */
+static void tear(er_body_reader *reader, int error)
 {
     er_lock_give(&reader->lock);
     errand_result r = torn(reader, error);
@@ -196,7 +198,7 @@ static void tear(er_body_reader *reader, int error) /* under the lock, which is 
     if (paused) call(reader, false);
 }
 
-/* Under the lock, which is given meanwhile. 0: nothing more can be made of what is there. */
+/* Under the lock, released meanwhile. 0: what is there decodes to nothing more. */
 static size_t decode(er_body_reader *reader, char *to, size_t size)
 {
     size_t made = 0, before;

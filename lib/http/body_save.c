@@ -4,11 +4,11 @@
  *                                         +--> memory         --finish--> the response's body
  *
  * A writer is started when 64 KiB have come, and goes on until it finds nothing new; beyond 256 KiB the transfer is
- * paused until it has taken them. There is one at a time, and it alone touches what is kept. Whoever finishes or drops
- * while it is under way leaves the rest to it. What has no writer is removed right on the lane. A few KiB can unpack
- * to any size, so a writer decodes at most 512 KiB between two looks at whether anybody still wants it; what is kept
- * ends at its limit, and memory is held for that alone. A body for memory that has come without a writer is decoded on
- * the lane, as long as 512 KiB do: a millisecond or two, and it waits for no worker, however busy they are.
+ * paused until it has taken them. There is one at a time, and it alone touches what is kept. A
+ * finish or drop while it is under way is left to it; without a writer, drop removes on the lane. A
+ * few KiB can unpack to any size, so a writer decodes at most 512 KiB between two checks of
+ * `discarded`; what is kept ends at its limit. A body for memory that has come without a writer is
+ * decoded on the lane if it unpacks to at most 512 KiB: a millisecond or two, without a worker.
  *
  * The sink is counted: the exchange, and a writer under way, which also counts the valve. */
 #include "http/body_save.h"
@@ -51,7 +51,7 @@ typedef struct keeper {
     uint64_t kept;
     er_save file;
     er_bytes memory;
-    errand_response *response; /* from finish on: where it is told */
+    errand_response *response; /* from finish on: gets the body */
 } keeper;
 
 static keeper *keeper_of(er_body_sink *sink) { return er_of(sink, keeper, sink); }
@@ -95,7 +95,7 @@ static int begin_keeping(keeper *k)
     return k->decoder && k->piece ? 0 : ENOMEM;
 }
 
-/* Some of what is left of `spare`. */
+/* Keeps some of what is left of `spare`. */
 static int keep_some(keeper *k)
 {
     int error = begin_keeping(k);
@@ -138,14 +138,14 @@ static void take_fresh(keeper *k) /* under the lock, or before there is a writer
     k->left = full.size;
 }
 
-/* Goes on until there is nothing to do. At last: what comes after that finds that nobody writes. */
+/* Goes on until there is nothing to do. at_last: clears `writing` then. */
 static void write_on(keeper *k, bool at_last)
 {
     er_lock_take(&k->lock);
     for (;;) {
         bool waits = k->more || k->fresh.size;
         if (!k->error && waits && k->finishing && k->valve->discarded(k->valve))
-            k->error = ECANCELED; /* no lane hears of it */
+            k->error = ECANCELED; /* at no lane: nothing else ends it */
         int error = k->error;
         bool fails = error || k->dropped, resumes = k->paused;
         bool writes = !fails && waits, finishes = !writes && k->finishing;
@@ -174,7 +174,7 @@ static errand_result run_writer(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-/* Where the pool has shut down, or has no memory, nothing was done so far: here and now, then. */
+/* Where the pool has shut down, or has no memory, run_writer was not called: does its work here. */
 static void writer_gone(void *arg)
 {
     keeper *k = arg;
@@ -183,7 +183,7 @@ static void writer_gone(void *arg)
     let_go(k);
 }
 
-/* `writing` was set by the caller, and was not before. */
+/* The caller has set `writing`, which was false. */
 static void start_writer(keeper *k)
 {
     const errand_task task = { .fn = run_writer, .arg = k, .free = writer_gone, .name = "http body" };
@@ -234,7 +234,7 @@ static int finish(er_body_sink *sink, errand_response *response)
     if (!error) k->response = response;
     if (!error && !here) k->finishing = k->writing = true;
     er_lock_give(&k->lock);
-    if (here) { /* nobody else is there */
+    if (here) { /* there is no writer */
         take_fresh(k);
         error = keep_some(k);
         if (!error && !k->more) error = end_keeping(k);

@@ -2,17 +2,20 @@
  *
  *   parts --filler, a task--> back --swap--> front --> curl         nothing ready: the transfer is paused until there is
  *
- * Two buffers of 64 KiB. The lane takes from `front`; when it is empty and `back` is full they are swapped and the filler is
- * started anew. There is one filler at a time; it alone touches files and calls the caller's function.
+ * Two buffers of 64 KiB. The lane takes from `front`; when it is empty and `back` is full they are
+ * swapped and the next filler is started. There is one filler at a time; it alone touches files and
+ * calls the caller's function.
  *
- * curl may want to begin again (a kept connection was dead, and the request is repeatable): `rewind` makes a filler under
- * way throw away what it has, and the next one begins at byte 0. A file that has become shorter than it was cannot be sent
- * as promised, and is an error; of one that has grown the promised length is sent.
+ * curl may begin again (a kept connection was dead, and the request is repeatable): `rewind` makes
+ * a filler under way discard what it has, and the next one begins at byte 0. A file that has become
+ * shorter than it was is an error; of one that has grown the first length is sent.
  *
- * body_fn is the request's, and several attempts share it: a hedge beside the first, or a repeat while the attempt before it, which
- * timed out, still has a filler inside it. So its sources take turns: one at a time is the body's `caller`, from its first filler until
- * it has all of the body, fails, or is dropped and its filler gone; the others wait in `callers`, their fillers not submitted, and so
- * hold no worker. Who leaves starts the next one's. A source that is dropped while it waits takes itself out. */
+ * body_fn is the request's, and several attempts share it: a hedge beside the first, or a repeat
+ * while the attempt before it, which timed out, still has a filler inside it. So its sources take
+ * turns: one at a time is the body's `caller`, from its first filler until it has all of the body,
+ * fails, or is dropped and its filler gone; the others wait in `callers`, their fillers not
+ * submitted, and so hold no worker. A source that ends its turn submits the next one's filler. A
+ * source that is dropped while it waits leaves `callers`. */
 #include "http/body_upload.h"
 
 #include "base/atomic.h"
@@ -49,7 +52,7 @@ typedef struct ahead {
     size_t failed; /* the part that error is about */
 
     er_node turn;   /* in the body's callers; its lock guards it and the next */
-    unsigned turns; /* it has asked for so many: who gives one up may come late */
+    unsigned turns; /* how many it has asked for: end_turn may be called late */
 } ahead;
 
 static void let_go(ahead *source)
@@ -86,7 +89,7 @@ static int from_fn(ahead *source, char *to, size_t room, size_t *got)
 {
     const er_body *body = &source->request->content;
     *got = 0;
-    if (body->known && source->offset == body->length) return 0; /* it may be another's turn already */
+    if (body->known && source->offset == body->length) return 0; /* its turn may have ended */
     int error = body->fn(body->fn_arg, source->offset, to, room, got);
     er_end_in_child();
     if (error) return error;
@@ -141,7 +144,7 @@ static void fill_back(ahead *source)
         source->ended = !size;
         source->error = error;
         source->failed = source->part;
-    } while (source->rewind && !source->dropped); /* that was for nothing */
+    } while (source->rewind && !source->dropped); /* what was read is discarded */
 }
 
 static errand_result run_filler(void *arg)
@@ -156,7 +159,8 @@ static errand_result run_filler(void *arg)
 
 static void submit_filler(ahead *source);
 
-/* Gives this turn up, and starts the filler that waits for it. Harmless if it is another's, or a later one of its own. */
+/* Ends this turn, and submits the filler that waits for the next. Does nothing if the turn is
+ * another source's, or a later one of its own. */
 static void end_turn(ahead *source, unsigned turns)
 {
     er_body *body = &source->request->content;
@@ -184,7 +188,7 @@ static bool has_turn(ahead *source)
     return has;
 }
 
-/* Under its lock: it does not need its turn any more, unless it begins again. */
+/* Under source's lock: it needs its turn no more, unless it begins again. */
 static bool is_through(const ahead *source)
 {
     const er_body *body = &source->request->content;
@@ -202,7 +206,7 @@ static void filler_gone(void *arg)
     } else if (source->rewind && !source->dropped) {
         fill_back(source);
     }
-    unsigned turns = source->turns; /* nobody asks for another before `filling` is false */
+    unsigned turns = source->turns; /* unchanged until `filling` is false */
     source->filling = source->rewind = false;
     bool resumes = source->paused && !source->dropped, ends = is_through(source);
     source->paused = false;
@@ -219,7 +223,7 @@ static void submit_filler(ahead *source)
     errand_drop(er_task_submit(source->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
-/* `filling` was set by the caller, and was not before. */
+/* The caller has set `filling`, which was false. */
 static void start_filler(ahead *source)
 {
     source->ran = false;
@@ -307,7 +311,7 @@ static int why(er_body_source *self, er_bytes *words)
     return error;
 }
 
-/* It does not wait for its turn any more. True: it did, and its filler will not come. */
+/* Takes it out of `callers`. True: it was waiting, and its filler will not run. */
 static bool leave_line(ahead *source)
 {
     er_body *body = &source->request->content;

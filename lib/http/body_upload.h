@@ -5,7 +5,7 @@
 #include "http/request.h"
 #include "http/stream.h"
 
-/* Of one attempt. *out NULL: memory will do. 0 or an errno. */
+/* For one attempt. *out NULL: plain memory is enough. 0 or an errno. */
 int er_body_upload(er_request *request, errand_pool *pool, er_body_source **out);
 
 #endif

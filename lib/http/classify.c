@@ -1,15 +1,17 @@
-/* http/classify.c -- the tables that retries go by.
+/* http/classify.c -- the tables that decide about retries.
  *
  * Statuses. 401 403 407 are AUTH, 429 RATE_LIMITED, other 4xx HTTP_CLIENT, 5xx HTTP_SERVER. Which of the last two are
- * worth another try is the business of errand_result_transient (408 425; 500 502 503 504 522 524).
+ * worth another try is up to errand_result_transient (408 425; 500 502 503 504 522 524).
  *
- * Curl's codes. A lost, refused or broken connection is NETWORK. A peer that does not speak HTTP is PROTOCOL, a
- * certificate that does not convince is AUTH: another try would find the same. No option of ours can make
- * CURLE_OPERATION_TIMEDOUT mean anything but the connect timeout, so it is a TIMEOUT of a request that was not sent.
+ * Curl's codes. A lost, refused or broken connection is NETWORK. A peer that does not speak HTTP is
+ * PROTOCOL, a certificate that is not trusted is AUTH: another try would fail alike. With our
+ * options CURLE_OPERATION_TIMEDOUT only means the connect timeout: a TIMEOUT of a request that was
+ * not sent.
  *
- * Retry-After (RFC 9110, 10.2.3) is read strictly: "1.5", "-1", "10s" or a date in a time zone is no promise to keep.
- * The shape of a date is compared character by character before curl_getdate, which would take nearly anything. A
- * server's clock may be wrong: the wait is the distance from its own Date header. */
+ * Retry-After (RFC 9110, 10.2.3) is read strictly: "1.5", "-1", "10s" or a date in a time zone is
+ * ignored. The shape of a date is compared character by character before curl_getdate, which would
+ * take nearly anything. A server's clock may be wrong: the wait is the distance from its own Date
+ * header. */
 #include "http/classify.h"
 #include "http/sanitize.h"
 

@@ -6,7 +6,7 @@
 
 #include <errand/result.h>
 
-/* POST, PUT, PATCH: that there is no content is said, too, with a length of 0 (RFC 9110, 8.6). */
+/* POST, PUT, PATCH: without content they send a length of 0 (RFC 9110, 8.6). */
 bool er_method_takes_content(const char *method);
 
 /* A request of this method may be done twice without harm (RFC 9110, 9.2.2). */
@@ -21,11 +21,12 @@ errand_kind er_status_kind(int status);
 /* What a CURLcode is. */
 typedef struct er_fault {
     errand_kind kind;
-    const char *phase; /* a literal; NULL: the code does not tell */
+    const char *phase; /* a literal; NULL: does not follow from the code */
     int         error; /* an errno that says the same better; 0: ERRAND_CURL + code */
     uint8_t     attempts_most;
 } er_fault;
-/* words: what curl said; it uses code 56 for a lost connection and for nonsense in a chunked body alike. */
+/* words: curl's message; it uses code 56 for a lost connection and for a malformed chunked body
+ * alike. */
 er_fault er_curl_fault(int code, const char *words);
 
 /* A Content-Type that says JSON: application/json, or anything +json (RFC 6839). NULL does not. */

@@ -1,9 +1,9 @@
 /* http/client.c -- a session begins, and ends.
  *
- * close refuses new requests and waits for exchanges and runs until half time; then it tells the exchanges that are
- * left to end, and the runs; new attempts are refused. Lanes end as soon as nothing runs on them. What close
- * waits for goes on without the closing thread, and a worker that closes is lent meanwhile, so it cannot be in a
- * circle with itself. */
+ * close refuses new requests and waits for exchanges and runs until half time; then it cancels the
+ * exchanges and runs that are left and refuses new attempts. Lanes end as soon as nothing runs on
+ * them. What close waits for needs no progress of the closing thread, and a worker that closes is
+ * lent meanwhile, so close cannot deadlock with itself. */
 #include "http/dispatch.h"
 #include "http/middleware.h"
 #include "http/perform.h"
@@ -252,7 +252,7 @@ typedef enum part { EXCHANGES = 1, RUNS = 2, LANES = 4 } part;
 static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
 {
     for (;;) {
-        er_parker_clear(&http->closer, 1); /* before looking: what goes after this look sets it again */
+        er_parker_clear(&http->closer, 1); /* first: what ends after the check sets it again */
         bool gone = !(((parts & EXCHANGES) && er_load(&http->exchanges)) || ((parts & RUNS) && er_load(&http->runs)) ||
                       ((parts & LANES) && er_load(&http->lanes_on)));
         if (gone) return true;

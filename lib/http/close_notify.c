@@ -1,9 +1,10 @@
 /* http/close_notify.c -- a body that ends with its connection is whole only if TLS says so (RFC 9112, 9.8).
  *
- * Anybody on the way can end a connection of TCP at any byte; the server's own end is TLS's close_notify. libcurl 7.87 to 8.14
- * with OpenSSL takes either for the end of the body. But it calls its progress function once more when it has read the end and
- * before it closes, and there it gives out the connection's SSL, of which OpenSSL (the very one that libcurl has loaded: we do not
- * link it ourselves) tells what has been received. */
+ * Any host on the way can end a TCP connection at any byte; the server's own end is TLS's
+ * close_notify. libcurl 7.87 to 8.14 with OpenSSL takes either for the end of the body. But it
+ * calls its progress function once more after reading the end and before it closes, and there
+ * CURLINFO_TLS_SSL_PTR gives the connection's SSL, for which SSL_get_shutdown (of the OpenSSL that
+ * libcurl has loaded: we do not link it) returns what has been received. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -23,11 +24,11 @@ er_shutdown_fn *er_close_notify_find(unsigned curl_version)
     if (curl_version >= 0x080f00 || !tls || !strstr(tls, "SSL/")) return NULL; /* OpenSSL/, LibreSSL/ and such */
     void *at = dlsym(RTLD_DEFAULT, "SSL_get_shutdown");
     for (size_t i = 0; !at && i < sizeof libraries / sizeof *libraries;
-         i++) { /* loaded for a plugin, out of others' sight */
+         i++) { /* loaded for a plugin, with RTLD_LOCAL */
         void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
         if (!library) continue;
         at = dlsym(library, "SSL_get_shutdown");
-        dlclose(library); /* libcurl has it still */
+        dlclose(library); /* libcurl keeps it loaded */
     }
     memcpy(&fn, &at, sizeof fn);
     return fn;

@@ -1,4 +1,4 @@
-/* http/close_notify.h -- was the end of a TLS connection the server's own word? */
+/* http/close_notify.h -- whether the server itself ended a TLS connection. */
 #ifndef ER_CLOSE_NOTIFY_H
 #define ER_CLOSE_NOTIFY_H
 
@@ -7,10 +7,11 @@
 
 typedef int er_shutdown_fn(const void *ssl);
 
-/* What has to be asked where this libcurl does not ask by itself; NULL: it does, or nobody can. */
+/* OpenSSL's function to call where this libcurl does not check by itself; NULL: it does, or there
+ * is none. */
 er_shutdown_fn *er_close_notify_find(unsigned curl_version);
 
-/* The server has said that it sends no more. While the connection of this handle's transfer is open. */
+/* The server has sent close_notify. To be called while the connection of this transfer is open. */
 bool er_close_notify_received(er_shutdown_fn *ask, CURL *easy);
 
 #endif

@@ -1,17 +1,20 @@
-/* http/decoder.c -- a row of stages, one for each coding, the last one applied first; what is wanted is pulled through them.
+/* http/decoder.c -- a row of stages, one for each coding, the last one applied first; output is
+ * pulled through them.
  *
  *   raw bytes --> stage 0 --16 KiB--> stage 1 --16 KiB--> ... --> to               most bodies have one stage, and no buffer
  *
- * A stage takes all that it is given unless `to` is full, so time is in proportion to what comes and what is made of
- * it, and memory to the number of stages, however much a byte unpacks to. libcurl's own decoders, which this replaces,
- * do not ask whether a stream had ended, take one gzip member for all of them, and gather what one read unpacks to.
+ * A stage takes all that it is given unless `to` is full, so time is proportional to input and
+ * output, and memory to the number of stages, however much a byte unpacks to. libcurl's own
+ * decoders, which this replaces, do not check whether a stream had ended, decode only the first
+ * gzip member, and hold all that one read unpacks to.
  *
- * `whole` is what a format says of itself: gzip after CRC and length of a member (RFC 1952), zlib after its checksum
- * (RFC 1950), deflate and brotli after the last block, zstd after a frame (RFC 8878). gzip members and zstd frames may
- * follow one another, and NULs a gzip member, as gzip(1) has it; anything else behind the end is no body. "deflate"
- * should be zlib's, but may come bare (RFC 9110, 8.4.1.2): its first two bytes tell, as no bare stream that was ever
- * made begins like a zlib header; it may have up to four bytes behind it, what some take for its checksum. zstd's
- * window is at most 8 MiB (RFC 9659), brotli's 16 MiB. */
+ * `whole` follows from the format: gzip after CRC and length of a member (RFC 1952), zlib after its
+ * checksum (RFC 1950), deflate and brotli after the last block, zstd after a frame (RFC 8878). gzip
+ * members and zstd frames may follow one another, and NULs a gzip member, as in gzip(1); anything
+ * else behind the end is an error. "deflate" should be zlib's, but may come bare (RFC 9110,
+ * 8.4.1.2): its first two bytes decide, as bare streams in practice never begin like a zlib header;
+ * up to four bytes may follow it, which some senders add as a checksum. zstd's window is at most
+ * 8 MiB (RFC 9659), brotli's 16 MiB. */
 #include "http/decoder.h"
 
 #include "http/sanitize.h"
@@ -49,7 +52,7 @@ typedef struct stage {
     union {
         struct {
             z_stream z;
-            unsigned char head[2]; /* of deflate: until they tell what it is */
+            unsigned char head[2]; /* of deflate: to find out whether it is bare */
             unsigned n_head, trailer;
             bool bare;
         } zip;
@@ -117,7 +120,7 @@ static int run_gzip(stage *s, char *to, size_t room, size_t *made)
 static int open_deflate(stage *s)
 {
     s->zip.trailer = BARE_TRAILER;
-    return 0; /* when it is known what it is */
+    return 0; /* run_deflate opens it, when the first two bytes have come */
 }
 
 static int run_deflate(stage *s, char *to, size_t room, size_t *made)

@@ -1,11 +1,11 @@
-/* http/dispatch.c -- what becomes of a turn once the scheduler has said whose it is.
+/* http/dispatch.c -- carries out the turns that the scheduler grants.
  *
  *   line --turn--> lane | carrier          host unknown: look-up --> line again, or all that wait for it end
  *
- * Whoever joins a line or frees a slot gives turns (scheduler.c says to whom) until nobody can go, under the session's lock;
- * outside of it he carries them to their lanes, looks up hosts and asks lanes for idle connections. A lane that frees
- * a slot takes the turns that are for itself right away. Nobody gives turns from inside giving turns: what cannot be
- * carried out is ended, and he looks once more. */
+ * A thread that joins a line or frees a slot grants turns (chosen by scheduler.c) under the
+ * session's lock until none is left. After releasing the lock it hands them to their lanes, looks
+ * up hosts and asks lanes for idle connections. A lane that frees a slot takes its own turns right
+ * away. Dispatch is not re-entrant: what cannot be carried out is ended, and go() grants again. */
 #include "http/dispatch.h"
 
 #include "http/outcome.h"
@@ -89,7 +89,7 @@ static void look_up(errand_http *http, er_route *route)
     er_session_let_go(http);
 }
 
-/* What giving turns has left to be done. True: then there may be more turns to give. */
+/* Carries out *out, look-ups and requests for idle connections. True: more turns may be granted. */
 static bool carry_out(errand_http *http, er_dispatched *out)
 {
     er_node *node;
@@ -135,7 +135,7 @@ void er_dispatch_carry_out(errand_http *http, er_dispatched *out)
 
 void er_dispatch(er_lane *lane, er_list *mine) { go(lane->http, lane, mine); }
 
-/* To a lane that has a thread, and room. */
+/* Moves x to a lane that has a thread and room. False: there is none. */
 static bool take_elsewhere(errand_http *http, er_exchange *x)
 {
     er_scheduler *scheduler = &http->scheduler;
@@ -147,7 +147,7 @@ static bool take_elsewhere(errand_http *http, er_exchange *x)
         if (moves) x->lane = lane;
         er_lock_give(&scheduler->lock);
         if (!moves) continue;
-        er_lane_add(lane, x); /* who calls refuse gives turns afterwards, whatever has become of x */
+        er_lane_add(lane, x); /* the result does not matter: turns are granted after refuse */
         return true;
     }
     return false;
@@ -158,7 +158,8 @@ void er_dispatch_refuse(er_lane *lane, er_list *refused, int error)
     er_node *node;
     while ((node = er_list_pop(refused))) {
         er_exchange *x = er_of(node, er_exchange, queued);
-        bool cancelled = er_exchange_cancelled(x) != ERRAND_BY_NONE; /* in a pool that shuts down there is none to be had */
+        /* a pool that shuts down cancels, and has no other thread */
+        bool cancelled = er_exchange_cancelled(x) != ERRAND_BY_NONE;
         if (!cancelled && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
         x->over(x, cancelled ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
     }

@@ -1,11 +1,12 @@
-/* http/dns_cache.c -- what is put into curl's cache of names is taken out of it again.
+/* http/dns_cache.c -- removes from curl's cache of names what was put into it.
  *
- *   x --use--> told, unless curl has these very addresses --> x released --> longest unused of more than MOST: "-host:port"
+ *   x --use--> add, unless curl has them --> x released --> the oldest unused beyond MOST: remove
  *
- * What CURLOPT_RESOLVE brings stays in the cache of the multi handle for good (one with a time would go too early: a transfer
- * that connects again, for its kept connection was dead, needs it still), and curl walks through all of that cache at the end of
- * each transfer. So the few that were used last stay, and each spot that is in the list holds its origin: what is known of it
- * is not forgotten before curl forgets it, too. The removals go out with the next lines that have to be sent anyway.
+ * What CURLOPT_RESOLVE adds stays in the cache of the multi handle forever (with a time limit it
+ * would go too early: a transfer that connects again, because its kept connection was dead, still
+ * needs it), and curl walks through all of that cache at the end of each transfer. So only the few
+ * that were used last stay, and each spot in the list holds its route, so that the scheduler does
+ * not evict it before curl has removed it. The removals go out with the next lines that are sent.
  *
  * The lane's thread alone. */
 #include "http/dns_cache.h"
@@ -49,7 +50,8 @@ static er_spot *oldest_unused(const er_dns_cache *known)
     return NULL;
 }
 
-/* Another origin has the same host and port: http and https. To curl's cache they are one. */
+/* Another origin has the same host and port: http and https. curl's cache has one entry for both.
+ * */
 static bool has_twin(const er_dns_cache *known, const er_spot *spot)
 {
     er_list_each(at, &known->spots) {

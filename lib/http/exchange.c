@@ -3,32 +3,22 @@
  *   NEW --> LINE --> LANE: INBOX --> TAKEN --> LEFT --> OVER        place: session's lock; seat: lane's lock
  *            ^--------- redirect ---------------|---> REST ---^
  *
- * Exactly one thread ends an exchange and calls over(): in LINE whoever takes it out of the line under the session's
- * lock, on a lane that lane's thread (or the one that could not start it, which has taken the inbox under the lane's
- * lock). Cancel, deadline and close only tell: they set `told`, where the first reason stays, and look where it is:
- *   NEW    who puts it into the line looks at told when it does, under the same lock: seen by one of the two
- *   LINE   taken out and ended right there
- *   INBOX  the lane looks at told when it takes it, after the same lock: seen by one of the two; while the lane has no
- *          thread yet, it is taken out and ended right there, as in the line
- *   TAKEN  put on the lane's list of those that leave; its thread removes the transfer from curl and ends it
- *   LEFT   the lane's thread ends it, or puts it into the line again, and then looks at told as above
- *   REST   its sink's writer ends it, and looks at told as long as there is something left to decode
- * A transfer that is complete when its lane reads that list stays complete: a late success stands.
+ * Exactly one thread ends an exchange and calls over(): in LINE the one that takes it out under the
+ * session's lock, on a lane the lane's thread (or the one that could not start it and took the
+ * inbox under the lane's lock). Cancel, deadline and close set `cancelled`, where the first reason
+ * stays, and act by place (of a cancel and a move under the same lock, the later sees the other):
+ *   NEW    the thread that puts it into the line checks `cancelled`
+ *   LINE   taken out and ended at once
+ *   INBOX  the lane checks `cancelled` after taking it; while the lane has no thread, it is taken
+ *          out and ended at once
+ *   TAKEN  put on the lane's list `leaving`; its thread removes it from curl and ends it
+ *   LEFT   the lane's thread ends it, or puts it into the line again and checks `cancelled`
+ *   REST   its sink's writer ends it, and checks `cancelled` as long as bytes are left to decode
+ * A transfer that is complete when its lane reads `leaving` stays complete.
  *
- * Memory: the count. The promise's hook uses the exchange only until errand_promise_resolve has returned, and who ends it
- * drops its count after that. The timer has a count while it is armed; who fails to disarm it leaves that to the timer.
- *
- * Times. One timer, due when the first of the four times may be over at the earliest; then it is looked whether it is,
- * and when to look again. So nothing is armed or disarmed as a request goes from phase to phase; but where it begins anew,
- * behind a redirect or because a kept connection was dead, the timer may have been put off for longer than connecting may take.
- * Whoever has been called by the timer, has disarmed it, or finds it `unarmed` on the lane, arms it again; nobody else does.
- *
- * A redirect's body is nobody's business: it is read for as long as that takes, at most ER_DRAIN_MS, for the sake of the
- * connection, and then left.
- *
- * May it have run? curl calls PREREQ when a connection stands and just before it sends. When a kept connection dies
- * before a byte came back, curl silently sends once more, a POST too: the second call with nothing in between vetoes
- * that, unless a repeat is harmless; a third is vetoed always. A stream of HTTP/2 that was refused looks the same. */
+ * Memory: the count. The promise's hook uses the exchange until errand_promise_resolve has
+ * returned; the thread that ends it drops its count after that. An armed timer has a count, which
+ * its callback drops unless the timer was disarmed in time. */
 #include "http/exchange.h"
 #include "http/handle.h"
 
@@ -38,7 +28,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- how its sink and source are heard ---- */
+/* ---- what its sink and source call ---- */
 
 static er_exchange *of_valve(er_valve *valve) { return er_of(valve, er_exchange, valve); }
 
@@ -66,7 +56,7 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
                        .headers = request->headers,
                        .body = request->content.there,
                        .https = request->https };
-    x->valve.resume = resume; /* end and finished: who sends it */
+    x->valve.resume = resume; /* end and finished: transfer.c */
     x->valve.keep = keep_valve;
     x->valve.drop = drop_valve;
     x->timings = (errand_timings){ -1, -1, -1, -1, -1, -1 };
@@ -119,12 +109,18 @@ bool er_exchange_is_out(er_exchange *x)
     curl_off_t out = 0;
     if (!x->hop.body || (x->answered && x->response->status >= 200)) return true; /* 100 asks for the rest of it */
     int64_t size = x->source ? x->source->size : (int64_t)x->request->body_size;
-    if (size < 0) return x->all_read; /* curl asks for the end only of what it does not know the size of */
+    if (size < 0) return x->all_read; /* curl reads up to the end only if size is not known */
     curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &out);
     return out >= size;
 }
 
-/* ---- times ---- */
+/* ---- times ----
+ *
+ * One timer, due when the first of the four times may be over at the earliest; then it is checked
+ * and armed for the next. So nothing is armed or disarmed from phase to phase, except where
+ * connecting begins again (a redirect, a kept connection that was dead): there the timer may be due
+ * too late. It is armed again only by its callback's work, by a thread that has disarmed it, or by
+ * the lane's thread where it is `unarmed`. */
 
 static er_limit due(er_limit limit, int64_t at_ns, int64_t now_ns, int64_t *next_ns)
 {
@@ -133,7 +129,7 @@ static er_limit due(er_limit limit, int64_t at_ns, int64_t now_ns, int64_t *next
     return ER_LIMIT_NONE;
 }
 
-/* Each time that could be over in this phase, or in a later one that may begin any moment. */
+/* Checks each time of this phase, and of a later one that may begin at any moment. */
 er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
 {
     er_limit over = ER_LIMIT_NONE;
@@ -150,7 +146,7 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
     }
     if (x->follows) return due(ER_LIMIT_DRAIN, x->drained_ns, now_ns, next_ns);
     if (x->sock_read_ms == ERRAND_FOREVER) return ER_LIMIT_NONE;
-    /* not before all of the body is out, nor while it is us who keep the other side waiting */
+    /* not before all of the body is out, nor while we keep the other side waiting */
     if (x->in_paused || x->out_paused || !er_exchange_is_out(x)) x->gap_began_ns = now_ns;
     return due(ER_LIMIT_SOCK_READ, er_deadline(x->gap_began_ns, x->sock_read_ms), now_ns, next_ns);
 }

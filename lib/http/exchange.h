@@ -40,7 +40,7 @@ typedef enum er_limit { /* which of its times is over */
     ER_LIMIT_CONNECT,
     ER_LIMIT_SOCK_CONNECT,
     ER_LIMIT_SOCK_READ,
-    ER_LIMIT_DRAIN /* the body of a redirect that is followed: it goes on without it */
+    ER_LIMIT_DRAIN /* of a followed redirect's body: the rest is skipped */
 } er_limit;
 
 #define ER_DRAIN_MS    500 /* what a redirect's body may take, so that its connection can be kept */
@@ -61,24 +61,24 @@ typedef struct er_hop { /* the request as it goes out now: the caller's, or what
 } er_hop;
 
 typedef struct er_exchange {
-    unsigned        count; /* who ends it, its timer, who looks at it from the session's list */
-    unsigned        cancelled;  /* an errand_reason: who wants it to end. Set once */
+    unsigned        count; /* the thread that ends it, its timer, a walk of the session's list */
+    unsigned        cancelled; /* an errand_reason, set once */
     unsigned        look;  /* atomic: one of its times may be over */
     unsigned        resumed; /* atomic: a paused transfer may go on */
-    er_valve        valve; /* how its sink and source are heard */
-    void          (*wake)(struct er_exchange *x); /* its lane, to look */
-    uint64_t        number; /* for the stages it is told of; 0: nobody listens */
+    er_valve        valve; /* its sink and source call back through this */
+    void          (*wake)(struct er_exchange *x); /* makes its lane check `resumed` */
+    uint64_t        number; /* in its stages; 0: the session has no hook */
     er_request     *request;
     errand_pool    *pool;
     errand_http    *http;
     errand_promise *promise;
-    er_timer        timer; /* due at the first time that may be over; looked at then */
-    bool            timed; /* by who armed it: it has a count */
+    er_timer        timer; /* due when the first of its times may be over */
+    bool            timed; /* the timer was armed, with a count */
     int64_t         total_ms, connect_ms, sock_connect_ms, sock_read_ms;
     int64_t         began_ns; /* all on the pool's clock */
-    int64_t         asked_ns; /* this hop's connection was asked for */
+    int64_t         asked_ns; /* this hop joined the line */
     int64_t         clock_ns; /* er_now_ns when it began: beside curl's times */
-    void          (*over)(struct er_exchange *x, errand_result r); /* told once, by whoever owns it then */
+    void          (*over)(struct er_exchange *x, errand_result r); /* called once */
     void          (*let_go)(errand_http *http); /* its last touch */
     er_live         live;     /* until it is over */
     uint32_t        progress; /* er_progress: atomic, for the dump */
@@ -100,24 +100,24 @@ typedef struct er_exchange {
     er_hop           hop;
     errand_response *response;
     int64_t          seated_ns; /* this hop was handed to curl; 0: not yet */
-    int64_t          gap_began_ns;  /* the last sign of life since it was sent */
+    int64_t          gap_began_ns; /* sock_read_ms counts from here */
     int64_t          handed_clock_ns; /* er_now_ns of seated_ns */
     int64_t          redial_ns; /* the kept connection was dead, and another is being made since then; 0: no */
     bool             unarmed;   /* the timer is not armed: there is nothing to wait for */
     bool             sent;      /* a byte of the request may have left */
-    bool             answered;  /* since then something came back */
+    bool             answered;  /* a byte has come back since */
     bool             reused;    /* it went out on a kept connection */
     bool             resent;    /* curl has sent this hop again: the kept connection was dead */
     unsigned         resends;   /* of all its hops */
-    bool             vetoed;    /* and would have once more, or should not have */
-    bool             stays;     /* and would have although it was answered: that reply is the one */
+    bool             vetoed;    /* curl's repeat was refused: the second, or harmful */
+    bool             stays;     /* curl's repeat after a reply was refused: that reply is final */
     unsigned         rounds;    /* of authentication, in this hop */
     bool             invited;   /* to send its body: a "100 Continue" has come */
     bool             follows;   /* the reply is a redirect that will be followed */
     int64_t          drained_ns; /* then: when its body is waited for no longer */
-    bool             first_posted; /* the first byte, to who listens */
+    bool             first_posted; /* ERRAND_STAGE_FIRST_BYTE was posted */
     bool             in_paused, out_paused; /* by its sink, by its source */
-    bool             needs_close_notify, close_notify; /* its body ends with the TLS connection; which has been closed properly */
+    bool             needs_close_notify, close_notify; /* its body ends with TLS; it has come */
     bool             streams;   /* the promise has been resolved with the headers; the body goes to a reader */
     bool             too_large;
     bool             broken_off; /* by us, while curl had it */
@@ -127,7 +127,7 @@ typedef struct er_exchange {
     bool             all_read;  /* source, of a size not known, is at its end */
     errand_result    result;    /* kept while the sink finishes */
     errand_timings   timings;   /* as they were when the handle was last there */
-    int              no_socket; /* errno of the last one that could not be had */
+    int              no_socket; /* errno of the last socket that could not be opened */
     int              broken;    /* an errno of our own while the reply came in */
     uint64_t         received;  /* bytes of the body, decompressed */
     size_t           header_bytes; /* of this hop: with interim replies and trailers */
@@ -138,26 +138,26 @@ er_exchange *er_exchange_new(er_request *request, errand_pool *pool);
 void         er_exchange_keep(er_exchange *x);
 void         er_exchange_drop(er_exchange *x);
 
-/* Who wants it to end; only the first is heard. True: that was the first. */
+/* Sets the reason; only the first call counts. True: this was the first. */
 bool          er_exchange_cancel(er_exchange *x, errand_reason reason);
 errand_reason er_exchange_cancelled(er_exchange *x);
 
-/* Which of its times is over (not the total one: that has a reason of its own); else *next_ns is when to look again. On the lane's
- * thread, or under the session's lock while it is in the line. */
+/* Returns which of its times is over (not total_ms, which cancels it); else *next_ns is when to
+ * check again. On the lane's thread, or under the session's lock while it is in the line. */
 er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns);
 
-/* Has x->timer called at that time, which takes a count of x and drops it; where the pool does not take timers any more, the session
- * ends by itself. 0 or an errno. */
+/* Arms x->timer for at_ns, with a count of x that its callback drops. Returns 0 or an errno; a pool
+ * that takes no more timers ends the session anyway. */
 int er_exchange_arm(er_exchange *x, int64_t at_ns);
 
-/* On the lane's thread: its times are others now. Arms the timer for them, unless it is being called right now: then it will be
- * looked at as it is. */
+/* On the lane's thread, after its times have changed: arms the timer for them, unless its callback
+ * is running: that checks the new times. */
 void er_exchange_rearm(er_exchange *x);
 
 /* All of the request has been handed to the system. On the lane's thread. */
 bool er_exchange_is_out(er_exchange *x);
 
-/* Gives up its sink and source: what was not finished goes. */
+/* Drops its sink and source, with what they have not finished. */
 void er_exchange_drop_flows(er_exchange *x);
 
 /* On the lane's thread: its connection is in the making. */

@@ -1,4 +1,5 @@
-/* http/facts.c -- curl's figures, made ours: its times begin when a hop is handed to it, ours when the request came. */
+/* http/facts.c -- converts curl's figures: its times begin when a hop is handed to it, ours when
+ * the request came. */
 #include "http/facts.h"
 #include "http/handle.h"
 

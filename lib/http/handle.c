@@ -8,8 +8,8 @@
  * curl hands bodies over as they came, for sinks decode them; what is kept of an error's is decoded when it has ended
  * (outcome.c).
  *
- * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch); it is resumed by
- * its valve. What was not taken comes again. */
+ * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch);
+ * its valve resumes it. What was not taken comes again. */
 #include "http/handle.h"
 #include "http/body_save.h"
 #include "http/body_upload.h"
@@ -42,8 +42,9 @@ static void post_sent(const er_exchange *x)
     post_stage(x, ERRAND_STAGE_SENT);
 }
 
-/* What was answered is not sent again in the same hop, whatever curl thinks of it (after a 417 it would go on for ever). But for the
- * rounds of an authentication that the caller's own touch has asked for: those replies say that nothing was done. */
+/* curl must not repeat a request that was answered (after a 417 it would without limit), except for
+ * the rounds of an authentication that setup has asked for: those replies say that nothing was
+ * done. */
 static bool may_go_on(er_exchange *x)
 {
     bool denied = x->response->status == 401 || x->response->status == 407;
@@ -57,6 +58,10 @@ static void begin_gap(er_exchange *x)
     if (x->sock_read_ms != ERRAND_FOREVER) x->gap_began_ns = er_pool_now(x->pool);
 }
 
+/* CURLOPT_PREREQFUNCTION: curl calls it when a connection stands, just before it sends. When a kept
+ * connection dies before a byte came back, curl silently sends again, a POST too: a second call
+ * with nothing in between vetoes that, unless a repeat is harmless; a third is always vetoed. A
+ * refused stream of HTTP/2 looks the same. */
 static int may_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
     er_handle *handle = arg;
@@ -64,7 +69,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     (void)remote, (void)local, (void)remote_port, (void)local_port;
     if (handle->spot && !x->request->setup) er_dns_cache_taken(x); /* not earlier: curl reads them when it begins */
     x->redial_ns = 0;
-    *handle->words = '\0'; /* of an address that failed before another did not */
+    *handle->words = '\0'; /* drops the error of an address that failed before this one */
     if (x->sent && x->answered && !may_go_on(x)) return CURL_PREREQFUNC_ABORT;
     if (x->sent && !x->answered) {
         bool harmless = er_request_harmless(x->request, x->hop.method);
@@ -79,7 +84,7 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     if (!x->sent) post_sent(x);
     x->sent = true;
     x->answered = false;
-    er_store_relaxed(&x->progress, ER_PROGRESS_SENT); /* relaxed, as below: what a dump sees may be a moment old */
+    er_store_relaxed(&x->progress, ER_PROGRESS_SENT); /* relaxed: a dump may see it late */
     begin_gap(x);
     return CURL_PREREQFUNC_OK;
 }
@@ -90,7 +95,8 @@ static void mark_answered(er_exchange *x)
     begin_gap(x);
 }
 
-/* The reply is a redirect that will be followed: its body gets a moment, so that the connection can be kept. */
+/* The reply is a redirect that is followed: its body is read and discarded for up to ER_DRAIN_MS,
+ * so that the connection can be kept. */
 static void begin_to_drain(er_exchange *x)
 {
     x->drained_ns = er_deadline(er_pool_now(x->pool), ER_DRAIN_MS);
@@ -100,7 +106,7 @@ static void begin_to_drain(er_exchange *x)
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
 static int begin_stream(er_exchange *x)
 {
-    er_facts_add(x); /* as far as they go: a response does not change */
+    er_facts_add(x); /* up to here: a response does not change */
     errand_response *theirs = er_response_hand_over(x->response);
     if (!theirs) return ENOMEM;
     int error = x->sink->headers(x->sink, theirs);
@@ -115,7 +121,7 @@ static int begin_stream(er_exchange *x)
     return 0;
 }
 
-/* HTTP/1 without a length, and libcurl does not see to it how it ends. */
+/* HTTP/1 without a length, and this libcurl does not check for close_notify. */
 static bool ends_with_tls(const er_exchange *x)
 {
     const errand_response *reply = x->response;
@@ -130,12 +136,14 @@ static int check_close_notify(void *arg, curl_off_t a, curl_off_t b, curl_off_t 
 {
     er_handle *handle = arg;
     (void)a, (void)b, (void)c, (void)d;
-    handle->x->close_notify = er_close_notify_received(handle->x->request->defaults->tls_end, handle->easy);
+    er_exchange *x = handle->x;
+    x->close_notify = er_close_notify_received(x->request->defaults->tls_end, handle->easy);
     return 0;
 }
 
-/* The final reply has come instead of the "100 Continue" that was to be waited for. Curl may leave the body unsent then, and the
- * server may take what comes next on the connection for it. A stream of HTTP/2 ends by itself. */
+/* If the final reply came instead of the expected "100 Continue", curl may leave the body unsent,
+ * and the server may take what comes next on the connection for it: forbids reuse. A stream of
+ * HTTP/2 ends by itself. */
 static void use_no_more(const er_exchange *x)
 {
     long version = 0;
@@ -155,7 +163,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
         x->response->fault = ER_HEADERS_TOO_LARGE;
         return 0;
     }
-    if (!x->sent) { /* what a proxy says to CONNECT: it counts if it is all that comes */
+    if (!x->sent) { /* a proxy's reply to CONNECT: it counts if it is all that comes */
         x->broken = er_response_line(x->response, at, one * size);
         return x->broken ? 0 : one * size;
     }
@@ -167,7 +175,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     x->broken = er_response_line(x->response, at, one * size);
     if (x->broken) return 0;
     if (before && x->response->headers_ended) return one * size; /* a trailer */
-    x->received = 0;                                             /* of the reply whose headers come now */
+    x->received = 0;                                             /* of the reply that begins now */
     x->invited |= x->response->status == 100;
     if (x->response->headers_ended && x->response->status >= 200) use_no_more(x);
     x->follows = x->response->headers_ended && er_redirects(x);
@@ -181,7 +189,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     return x->broken ? 0 : one * size;
 }
 
-/* Before the first byte of a final, good reply's body: who takes it. 0 or an errno. */
+/* Before the first byte of a final, good reply's body: chooses its sink. 0 or an errno. */
 static int choose_sink(er_exchange *x)
 {
     bool file = x->request->save_to && er_exchange_is_success(x);
@@ -219,7 +227,7 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     x->in_paused = false;
     if (x->follows) {
         x->received += size;
-        return x->received <= ER_DRAIN_MOST ? size : 0; /* then the connection goes */
+        return x->received <= ER_DRAIN_MOST ? size : 0; /* 0 closes the connection */
     }
     bool chooses = !x->received && !x->keeps && !er_exchange_is_error(x);
     if (chooses && (x->broken = choose_sink(x))) return 0;
@@ -262,7 +270,7 @@ static int give_again(void *arg, curl_off_t offset, int origin)
 CURLcode er_exchange_go_on(er_exchange *x)
 {
     if (!x->in_paused && !x->out_paused) return CURLE_OK;
-    x->in_paused = x->out_paused = false; /* curl has one switch: who still has to wait says so again */
+    x->in_paused = x->out_paused = false; /* one switch: what must still wait pauses again */
     begin_gap(x);
     return curl_easy_pause(x->handle->easy, CURLPAUSE_CONT);
 }
@@ -279,7 +287,7 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, defaults->http2 ? 1L : 0L);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L); /* but where the end of a body is to be heard */
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L); /* take_header may clear it */
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_close_notify);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -392,9 +400,9 @@ static int64_t time_to_connect(const er_exchange *x)
     return er_ms_until(now, until);
 }
 
-/* curl's own time to connect, five minutes, costs nothing as long as it is not spoken of. Where ours is longer it is put out of
- * the way; where the host has several addresses, it is a little more than ours, for by it curl gives each address its share: half
- * of what is left. */
+/* curl's own time to connect, five minutes, costs nothing while it is not set. Where ours is
+ * longer, curl's is raised above it. Where the host has several addresses, curl's is a little more
+ * than ours, because curl gives each address half of what is left of it. */
 static int set_patience(const er_exchange *x, er_handle *handle)
 {
     bool several = handle->several = x->found && strchr(x->found->addresses.text, ',');
@@ -440,15 +448,15 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;
     if (x->found) post_stage(x, ERRAND_STAGE_RESOLVED);
-    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->first_posted = x->reused = x->resent =
-        x->stays = x->keeps = x->invited = false;
+    x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->first_posted = false;
+    x->reused = x->resent = x->stays = x->keeps = x->invited = false;
     x->rounds = 0;
     x->broken = 0; /* perhaps by the body of a redirect */
     x->header_bytes = 0;
     er_store_relaxed(&x->progress, ER_PROGRESS_CONNECTS);
     x->seated_ns = er_pool_now(x->pool);
     x->handed_clock_ns = er_pool_machine_ns(x->pool, x->seated_ns);
-    if (x->request->setup) { /* who touches the options finds them set, where others have headers for it */
+    if (x->request->setup) { /* it finds options set, where other requests have headers */
         handle->spent = true;
         const er_defaults *defaults = x->request->defaults;
         const char *codings = er_transport_codings(&defaults->transport);
@@ -456,8 +464,9 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
         if (curl_easy_setopt(handle->easy, CURLOPT_ACCEPT_ENCODING, codings)) return ENOMEM;
         x->request->setup(handle->easy, x->request->setup_arg);
         er_end_in_child();
-        if (codings) curl_easy_setopt(handle->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* we do it */
-        curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* by which its end is found, whatever was touched */
+        /* decoder.c decodes */
+        if (codings) curl_easy_setopt(handle->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+        curl_easy_setopt(handle->easy, CURLOPT_PRIVATE, handle); /* needed when it ends */
     }
     return 0;
 }

@@ -1,9 +1,9 @@
 /* http/header.c -- header lines are checked before curl sees a byte of them.
  *
- * curl sends CR and LF in a header's value as they are, and takes "Name:" without a value as an order to leave a header
- * out. So: names are tokens (RFC 9110, 5.6.2), values have no control characters but tab, and what curl computes itself
- * (the length of the body) cannot be said differently. A refusal names the header, and never quotes its value: it may
- * be a secret. */
+ * curl sends CR and LF in a header's value as they are, and takes "Name:" without a value as an
+ * order to leave a header out. So: names are tokens (RFC 9110, 5.6.2), values have no control
+ * characters but tab, and headers that curl computes itself (the length of the body) are refused. A
+ * refusal names the header, and never quotes its value: it may be a secret. */
 #include "http/header.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
     if (strlen(header) > ER_HEADERS_MOST) return er_refuse(why, "512 KiB are not enough for header", header, size);
     const char *value = header + size + 1;
     if (value[strspn(value, " \t")]) return er_header_append(list, header);
-    char *empty = er_copy_bytes(header, size + 1); /* "Name;" is how curl is told to send an empty one */
+    char *empty = er_copy_bytes(header, size + 1); /* "Name;" makes curl send an empty one */
     if (!empty) return ENOMEM;
     empty[size] = ';';
     int error = er_header_append(list, empty);
@@ -80,7 +80,7 @@ int er_header_merge(struct curl_slist **list, const struct curl_slist *more)
     return error;
 }
 
-/* ---- who one is ---- */
+/* ---- authorization ---- */
 
 int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why)
 {

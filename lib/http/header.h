@@ -20,19 +20,21 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
 /* A line in curl's notation has this name (size bytes of it), in any case. */
 bool er_header_named(const char *line, const char *name, size_t size);
 
-/* One of that name has a value, and not just blanks, which are no part of it (RFC 9110, 5.5). */
+/* A header of that name has a value other than blanks, which are no part of it (RFC 9110, 5.5). */
 bool er_header_says(const struct curl_slist *list, const char *name, size_t size);
 
-/* What stands behind the colon of the first header of this name (size bytes of it); NULL: it is not there. */
+/* Returns the text behind the colon of the first header of this name (size bytes of it); NULL:
+ * none. */
 const char *er_header_find(const struct curl_slist *list, const char *name, size_t size);
 
-/* Adds to list what `more` has under names that list has not. */
+/* Adds to list the headers of `more` with names that list lacks. */
 int er_header_merge(struct curl_slist **list, const struct curl_slist *more);
 
-/* A line whose value is nobody's business: Authorization, Cookie, Proxy-*, X-Api-Key ... */
+/* The value of this line is a secret: Authorization, Cookie, Proxy-*, X-Api-Key ... */
 bool er_header_secret(const char *line);
 
-/* Replaces what secret headers say wherever it stands in text: a server may quote what it was sent. */
+/* Replaces values of secret headers wherever they occur in text: a server may quote what it
+ * received. */
 void er_headers_hide(const struct curl_slist *headers, char *text);
 
 #endif

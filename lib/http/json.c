@@ -1,9 +1,10 @@
 /* http/json.c -- a body read as JSON, strictly.
  *
- * json-c would otherwise take comments, single quotes and a tail of anything. The type that the reply gives its body counts
- * less than what is in it, for many services have it wrong: another one than application/json or +json is told in *why, and
- * refused only by a session that says strict_json. What is shown of a bad body, or of an error's own words, has no control
- * characters, so it cannot forge a line of a log or a terminal. */
+ * json-c would otherwise accept comments, single quotes and any text behind the value. Many
+ * services send JSON with a wrong Content-Type, so one other than application/json or +json is only
+ * reported in *why, and refused only by a session with strict_json. What is quoted of a bad body,
+ * or of a problem's texts, has no control characters, so it cannot forge a line of a log or a
+ * terminal. */
 #include "http/json.h"
 
 #include "http/classify.h"
@@ -32,8 +33,8 @@ static const char *how_it_begins(const errand_response *response, const char *wh
     return why;
 }
 
-/* What json-c takes although it is told to be strict: 'names', NaN, Infinity. Outside of strings JSON has no such
- * letters. */
+/* What json-c accepts in spite of JSON_TOKENER_STRICT: 'names', NaN, Infinity. Outside of strings
+ * JSON has no such letters. */
 static bool is_lax(const char *text)
 {
     bool quoted = false;

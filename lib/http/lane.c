@@ -7,22 +7,22 @@
  *                                            +--> the slot is free: the next one is taken from the line right here
  *
  * The thread is a service of the pool: started with the first exchange, it ends by itself when nothing has run for
- * keepalive_ms, and takes its connections with it. What comes while it ends (ENDING) waits in the inbox, and the
- * service's last word starts the next one. So nothing is lost between two threads, and an idle session holds neither
- * threads nor connections. Where the thread is long in coming (the pool's are busy, and the system has no more) what is in the
- * inbox is ended by whoever tells it to, or by its timer, as if it were in the line still.
+ * keepalive_ms, and closes its connections. What comes while it ends (ENDING) waits in the inbox,
+ * and gone() starts the next one. So an idle session has neither threads nor connections. Until
+ * the thread runs, a cancel or the timer ends what is in the inbox, as if it were in the line.
  *
- * Wake-ups: before the thread sleeps it looks once more, under the lock, and says that it is not awake; who brings
- * something to a lane that is not awake wakes it, once. The wake-up is sent under the lock, for the poller lives only
- * as long as the thread does; it is a write that never blocks.
+ * Wake-ups: before the thread sleeps it checks once more, under the lock, and clears `awake`; the
+ * next thread that brings something wakes it, under the lock too, as the poller lives no longer
+ * than the thread; it is a write that never blocks.
  *
- * curl tells which descriptors and what time it waits for (its socket interface); only transfers that have news are
- * called, however many there are. Easy handles are kept, set up, for the next exchange; not one that failed or had to send
- * twice, for it remembers that (its error, its retries). libcurl before 8.1 keeps a pointer into the headers of the exchange
- * before, which the next server's bytes then write to: there each exchange gets a duplicate, and the original goes; what was worth
- * keeping in it, the TLS sessions, is the lane's (a CURLSH that no other thread sees).
+ * curl reports the descriptors and the time it waits for (its socket interface); only transfers
+ * with events are called. Easy handles are kept, set up, for the next exchange, except one that
+ * failed or sent twice: it remembers its error and retries. libcurl before 8.1 keeps a pointer into
+ * the last exchange's headers and writes to it: there each exchange gets a duplicate, and the TLS
+ * sessions are kept in a CURLSH that no other thread uses.
  *
- * Nothing here calls anybody's code, nor waits for a disk: that is for tasks, and the transfer is paused (stream.h). */
+ * A lane calls no user code and waits for no disk: tasks do, while a transfer is paused (stream.h).
+ * */
 #include "http/lane.h"
 
 #include "base/clock.h"
@@ -37,7 +37,7 @@ enum { EVENTS = 64, NAP_MS = 60000 };
 
 static void wake(er_lane *lane) /* under its lock */
 {
-    if (lane->awake || !lane->there) return; /* a thread that has no poller yet looks at everything first */
+    if (lane->awake || !lane->there) return; /* before it has a poller the thread checks all */
     lane->awake = true;
     er_poller_wake(&lane->sockets.poller);
 }
@@ -56,10 +56,11 @@ static void part(er_exchange *x) /* under the lock of its lane */
     er_store(&x->at, NULL);
 }
 
-/* Under its lock: then it stays so. Who has looked where x is may come when it is elsewhere, or ended by another. */
+/* Under its lock: then it stays so. By the time a caller that has read x->lane takes the lock, x
+ * may be elsewhere or over. */
 static bool is_here(const er_lane *lane, const er_exchange *x) { return er_load(&x->at) == lane; }
 
-static void cannot_begin(er_lane *lane, int error) /* there is no thread to be had; `off` is next */
+static void cannot_begin(er_lane *lane, int error) /* no thread could be started; `off` is next */
 {
     er_list refused;
     er_lock_take(&lane->lock);
@@ -91,7 +92,8 @@ bool er_lane_add(er_lane *lane, er_exchange *x)
     er_lock_take(&lane->lock);
     come(lane, x, ER_SEAT_INBOX);
     er_list_push(&lane->inbox, &x->queued);
-    if (er_exchange_cancelled(x) && take_back(lane, x)) { /* on its way here; who told it could not take it out */
+    /* cancelled on its way here, where er_lane_leave did not find it */
+    if (er_exchange_cancelled(x) && take_back(lane, x)) {
         er_lock_give(&lane->lock);
         er_list one;
         er_list_init(&one);
@@ -134,7 +136,8 @@ bool er_lane_leave(er_lane *lane, er_exchange *x)
     return back;
 }
 
-/* Where it is at this lane, all of that changes under its lock. Else it is on its way, has left, or is at another by now. */
+/* If x is at this lane, all of that changes under its lock. Else x is on its way, has left, or is
+ * at another lane by now. */
 er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *next_ns)
 {
     er_limit late = ER_LIMIT_NONE;
@@ -170,7 +173,7 @@ void er_lane_stop(er_lane *lane, bool now)
 
 /* ---- seats ---- */
 
-/* A new one, or one that was used before: that is as it was set up, and has nothing of what happened. */
+/* A new handle, or a spare one as it was set up. */
 static er_handle *take_handle(er_lane *lane)
 {
     er_node *node = er_list_pop(&lane->spares);
@@ -234,7 +237,7 @@ static void cut(er_lane *lane, er_exchange *x, CURLcode code)
     complete(lane, x, code);
 }
 
-/* A paused transfer goes on. False: it is over with that. */
+/* Resumes a paused transfer. False: it has ended. */
 static bool goes_on(er_lane *lane, er_exchange *x)
 {
     CURLcode code = er_exchange_go_on(x);
@@ -267,7 +270,7 @@ static void seat(er_lane *lane, er_exchange *x)
         return;
     }
     lane->running++;
-    lane->due_ns = 0; /* as curl says; but 8.10.0 to 8.11.0 not always */
+    lane->due_ns = 0; /* curl sets it itself; 8.10.0 to 8.11.0 not always */
     if (er_swap(&x->look, 0)) look_at(lane, x);
 }
 
@@ -292,7 +295,7 @@ static void complete(er_lane *lane, er_exchange *x, CURLcode code)
     errand_result failure;
     if (x->stays) code = CURLE_OK; /* it is whole */
     if (code || x->resent || x->stays) x->handle->spent = true;
-    if (!x->follows) { /* whatever has become of the body of one that does */
+    if (!x->follows) { /* else how its body ended does not matter */
         bool empty = x->request->save_to && er_exchange_is_success(x) &&
                      !er_reply_is_bare(x->hop.method, x->response->status);
         bool keeps = x->keeps || empty; /* an empty file has not been begun */
@@ -347,7 +350,7 @@ static void unseat_all(er_lane *lane)
     }
 }
 
-/* What has come: seats newcomers, ends those that are to leave. Returns the order to stop. */
+/* Seats newcomers, ends those that leave. Returns lane->stop. */
 static unsigned take_in(er_lane *lane)
 {
     er_list inbox;
@@ -379,7 +382,8 @@ static unsigned take_in(er_lane *lane)
     return stop;
 }
 
-/* Others may have the slots that have become free; those who get one on this lane are seated right here. */
+/* Grants the slots that have become free; exchanges that get one on this lane are seated right
+ * here. */
 static void hand_on(er_lane *lane)
 {
     while (lane->left || lane->sockets.closed) {
@@ -405,7 +409,7 @@ static int set_due(CURLM *multi, long ms, void *arg)
     er_lane *lane = arg;
     (void)multi;
     if (ms > 0)
-        lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* never too early: 8.10.0 to 8.11.0 would not say it again */
+        lane->due_ns = er_deadline(er_now_ns(), ms + 1); /* too early: 8.10.0 to 8.11.0 go silent */
     else lane->due_ns = ms ? INT64_MAX : 0;
     return 0;
 }
@@ -414,7 +418,7 @@ static void act(er_lane *lane, curl_socket_t fd, int what)
 {
     int running;
     curl_multi_socket_action(lane->multi, fd, what, &running);
-    er_end_in_child(); /* a callback that the caller's own touch has set */
+    er_end_in_child(); /* the request's setup may have set callbacks that fork */
 }
 
 /* Lets curl do what is due, until nothing is. */
@@ -430,7 +434,7 @@ static void drive(er_lane *lane)
     }
 }
 
-/* ms to sleep; 0: it has been idle for long enough, or was told to end when it is. */
+/* ms to sleep; 0: it has been idle for keepalive_ms, or is idle and was stopped. */
 static int64_t patience(er_lane *lane, unsigned stop)
 {
     int64_t now = er_now_ns(), reap = er_sockets_reap(&lane->sockets),
@@ -485,7 +489,7 @@ static CURLM *open_multi(er_lane *lane)
     er_sockets_serve(&lane->sockets, multi);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_due);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lane);
-    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 65536L); /* how many there may be is the session's business */
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 65536L); /* the scheduler limits them */
     return multi;
 }
 
@@ -494,7 +498,7 @@ static void close_multi(er_lane *lane)
     er_node *node;
     while ((node = er_list_pop(&lane->spares))) er_handle_free(er_of(node, er_handle, spare));
     if (!lane->multi) return;
-    curl_multi_cleanup(lane->multi); /* closes connections, which are told to sockets */
+    curl_multi_cleanup(lane->multi); /* closes connections, by close_socket */
     curl_share_cleanup(lane->tls);
     er_sockets_close(&lane->sockets);
     er_dns_cache_forget(&lane->known);

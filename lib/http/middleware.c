@@ -1,8 +1,9 @@
-/* http/middleware.c -- what stands between errand_send and the sending: each one is handed the request, and the next one.
+/* http/middleware.c -- each middleware gets the request, and the chain that sends it on.
  *
  *   errand_send --> first --errand_chain_send--> second --> ... --> er_request_send
  *
- * A `next` is a place in the session's row of them, so it lasts as long as the session does, and may be used again later. */
+ * A `next` is an element of http->nexts, so it lasts as long as the session, and may be used again
+ * later. */
 #include "http/middleware.h"
 #include "http/request_run.h"
 

@@ -1,4 +1,4 @@
-/* http/middleware.h -- what stands between errand_send and the sending. */
+/* http/middleware.h -- calls a session's middleware between errand_send and er_request_send. */
 #ifndef ER_MIDDLEWARE_H
 #define ER_MIDDLEWARE_H
 

@@ -1,4 +1,4 @@
-/* http/origin.h -- where a url leads to: its origin (RFC 6454, 4). */
+/* http/origin.h -- the origin of a url (RFC 6454, 4). */
 #ifndef ER_ORIGIN_H
 #define ER_ORIGIN_H
 
@@ -6,17 +6,18 @@
 
 typedef struct er_origin {
     char    *key;  /* "https://example.org:443": lower case, always with the port */
-    char    *host; /* within key's memory: what is to be looked up. NULL: it is an address */
+    char    *host; /* within key's memory: the name to look up. NULL: it is an address */
     unsigned port;
     bool     lent; /* key's memory is not its own */
 } er_origin;
 
-/* The length of "scheme://authority" of an absolute http(s) url that has nothing in it which curl would read in another way or
- * write differently; 0: it may have, ask curl. */
+/* Returns the length of "scheme://authority" of an absolute http(s) url, if it has nothing that
+ * curl would read in another way or write differently; 0: it may have, use curl. */
 size_t er_origin_plain(const char *url);
 bool   er_origin_plain_path(const char *path); /* the same of what follows: "/a/b?c" */
 
-/* Of a url of which so much is plain, in memory that is lent: at `to`, which has er_origin_room(plain) bytes. */
+/* Makes the origin of a url with er_origin_plain(url) == plain, in memory that is lent: at `to`,
+ * which has er_origin_room(plain) bytes. */
 void er_origin_put(er_origin *origin, const char *url, size_t plain, char *to);
 static inline size_t er_origin_room(size_t plain) { return 2 * plain + sizeof ":443"; }
 

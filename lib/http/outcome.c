@@ -1,15 +1,15 @@
-/* http/outcome.c -- what is made of an end: a response, or a failure that explains itself.
+/* http/outcome.c -- makes a result of an exchange's end: a response, or a failure that explains
+ * itself.
  *
  *   POST http://127.0.0.1:8080/generate: HTTP 503 Service Unavailable: No GPU: all are busy
  *   GET http://127.0.0.1:1/x: connect: Connection refused: Failed to connect to 127.0.0.1 port 1 ... (curl 7)
  *
- * The phase follows from how far curl came, by the times it keeps. It may have run if it was sent, unless a repeat is
- * harmless (then that it may have run does not matter to anybody). A request that must never be repeated says so
- * always.
+ * The phase follows from how far curl came, by the times it keeps. may_have_run is set if the
+ * request was sent, unless a repeat is harmless; it is always set with ERRAND_REPEAT_NEVER.
  *
- * Which end counts, if there are several: a reply of 400 and more before whatever cut its body short, for its status
- * and Retry-After say more; our own reasons (too large, no memory, no disk, not sent twice) before what curl made of
- * them. */
+ * Of several errors one is reported: a reply of 400 and more rather than what cut its body short,
+ * as its status and Retry-After say more; our own reasons (too large, no memory, no disk, not sent
+ * twice) rather than the code that curl made of them. */
 #include "http/outcome.h"
 #include "http/handle.h"
 
@@ -38,7 +38,7 @@ static const char *phase(er_exchange *x)
     return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
 }
 
-typedef struct failure { /* what is to be said of it */
+typedef struct failure {
     int error;
     errand_kind kind;
     errand_reason reason;
@@ -83,7 +83,7 @@ errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
     bool of_curl = error >= ERRAND_CURL && error < ERRAND_USER;
     failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = !of_curl };
     if (of_curl) f.kind = er_curl_fault(error - ERRAND_CURL, "").kind;
-    if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* said by a pool that closes */
+    if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* from a pool that closes */
     er_bytes words = { 0 };
     bool said = (x->sink && x->sink->why && x->sink->why(x->sink, &words)) ||
                 (x->source && x->source->why(x->source, &words));
@@ -141,7 +141,8 @@ errand_result er_outcome_late(er_exchange *x, er_limit limit)
     return fail(x, &f, &words);
 }
 
-/* What is kept of an error's body, as far as it can be decoded: the status says more than that it cannot. */
+/* Decodes what is kept of an error's body, as far as possible; the status matters more than a
+ * failure here. */
 static void decode_error(errand_response *response)
 {
     er_bytes raw = response->body;
@@ -173,8 +174,8 @@ static errand_result answered_with_error(er_exchange *x)
     return r;
 }
 
-/* What curl lays to its caller's door, or to memory's, is the server's doing once that has answered: all that was left to do was to read
- * what it says. NULL: it may be as curl says. */
+/* Some codes with which curl blames its caller, or memory, are the server's fault once it has
+ * answered: only its reply was left to read. Returns the message; NULL: it may be as curl says. */
 static const char *unreadable(const er_exchange *x, CURLcode code)
 {
     bool body = x->response->headers_ended;
@@ -245,7 +246,7 @@ static errand_result cut_in_headers(er_exchange *x)
     return fail(x, &f, &words);
 }
 
-/* The connection ended, and with it the body; but the server has not said so. */
+/* The connection ended, and with it the body, without the server's close_notify. */
 static errand_result cut_in_body(er_exchange *x)
 {
     failure f = {
@@ -258,7 +259,7 @@ static errand_result cut_in_body(er_exchange *x)
     return fail(x, &f, &words);
 }
 
-/* 101, which nobody asked for, or a status line that curl reads in its own way. */
+/* 101, which was not requested, or a status line that curl reads in its own way. */
 static errand_result no_final_status(er_exchange *x)
 {
     failure f = { .error = ERRAND_CURL + CURLE_WEIRD_SERVER_REPLY,
@@ -287,7 +288,7 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
 {
     if (!x->streams) er_facts_add(x);
     bool whole = er_facts_take(x, x->response);
-    /* An error's status says more than that its body was cut or nonsense. */
+    /* An error's status says more than a body that was cut or damaged. */
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);

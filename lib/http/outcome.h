@@ -4,11 +4,11 @@
 
 #include "http/exchange.h"
 
-/* Each but the first takes what the exchange has got so far. If it ever was in curl, its handle must still be there, and not in its
- * multi. */
-errand_result er_outcome_good(errand_response *response); /* a success, with what it asks for */
+/* Each but the first takes what the exchange has received so far. If it ever was in curl, its
+ * handle must still be there, and not in its multi. */
+errand_result er_outcome_good(errand_response *response); /* a success, with its Retry-After */
 errand_result er_outcome_ended(er_exchange *x, CURLcode code);
-errand_result er_outcome_stopped(er_exchange *x); /* as it was told */
+errand_result er_outcome_stopped(er_exchange *x); /* by er_exchange_cancelled(x) */
 errand_result er_outcome_late(er_exchange *x, er_limit limit);
 errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses); /* its host could not be resolved */
 errand_result er_outcome_refused(er_exchange *x, int error, errand_kind kind, const char *why); /* by us: a redirect */

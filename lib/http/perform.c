@@ -1,17 +1,19 @@
 /* http/perform.c -- the caller's own CURL handles.
  *
- *   perform --> line (a route of its own)  --turn--> performer: a thread and a multi --done | told--> result
- *                                                        ^   | idle: keeps its connection for keepalive_ms
- *                                                        +---+
+ *   perform --> line (of its own) --turn--> performer: thread, multi --done | cancelled--> result
+ *                                               ^   | idle: keeps its connection for keepalive_ms
+ *                                               +---+
  *
- * A performer carries one transfer at a time, for the handle's callbacks may take as long as they like. Its options are
- * the caller's: nothing is changed but NOSIGNAL and QUICK_EXIT, without which a cancel would wait for curl's resolver.
- * Each performer counts as one connection, idle or not, and ends when others want that.
+ * A performer carries one transfer at a time, because the handle's callbacks may block. Its options
+ * are the caller's: only NOSIGNAL and QUICK_EXIT are changed, without which a cancel would wait for
+ * curl's resolver. Each performer counts as one connection, idle or not, and ends when that is
+ * asked back.
  *
- * Who ends a perform: in the line, and at a performer without a thread, the caller that takes it out under the session's lock;
- * between the two, begin; else its performer, which is woken and looks at `told`. A performer is woken under the
- * session's lock, which it takes to put its multi out of reach before it frees it. It stays in the list until its thread is gone: those
- * that are asked for a connection and have not given it back yet are counted there. */
+ * A perform is ended in the line, and at a performer without a thread, by the thread that takes it
+ * out under the session's lock; between the two, by begin; else by its performer, which is woken
+ * and checks `cancelled`. A performer is woken under the session's lock, under which it clears
+ * `multi` before it frees it. It stays in the list until its thread is gone: stop_idle counts those
+ * there that are `asked` and have not yet given back their connection. */
 #include "http/perform.h"
 #include "http/dispatch.h"
 
@@ -30,14 +32,14 @@ typedef struct performer {
     er_service service;
     errand_http *http;
     er_node node; /* in the session's list; its lock guards the next three */
-    CURLM *multi; /* NULL: nobody to wake */
+    CURLM *multi; /* NULL: nothing to wake */
     struct perform *job;
     bool begun, stop, asked; /* asked: a connection that others want ends with it */
 } performer;
 
 typedef struct perform {
-    unsigned count; /* who ends it, its timer, a teller */
-    unsigned cancelled;  /* an errand_reason; set once */
+    unsigned count; /* the thread that ends it, its timer, a cancel under way */
+    unsigned cancelled; /* an errand_reason, set once */
     errand_http *http;
     errand_promise *promise;
     er_live live;
@@ -145,7 +147,7 @@ static void over(perform *p, errand_result r)
     if (p->timed && er_timer_disarm(http->pool, &p->timer)) drop(p);
     er_lock_take(&http->scheduler.lock);
     p->place = ER_PLACE_OVER;
-    p->by = NULL; /* it may be gone when a late timer has something to tell */
+    p->by = NULL; /* it may be gone when a late timer cancels */
     if (er_listed(&p->in_session)) er_list_remove(&p->in_session);
     er_scheduler_end(&http->scheduler, &p->turn);
     er_lock_give(&http->scheduler.lock);
@@ -156,7 +158,7 @@ static void over(perform *p, errand_result r)
     drop(p);
 }
 
-/* ---- being told to end ---- */
+/* ---- cancels ---- */
 
 static void wake(performer *by) /* under the session's lock */
 {
@@ -173,7 +175,7 @@ static perform *take_back(performer *by)
     return p;
 }
 
-static void over_unbegun(perform *p, errand_result r) /* and another may have its place */
+static void over_unbegun(perform *p, errand_result r) /* and grants its slot */
 {
     errand_http *http = p->http;
     er_session_hold(http);
@@ -253,7 +255,7 @@ static errand_result carry(performer *by, perform *p)
     curl_off_t us = 0;
     long followed = 0;
     unsigned refused = 0;
-    if (er_load(&p->cancelled)) { /* not begun: what the handle knows is of another time */
+    if (er_load(&p->cancelled)) { /* not begun: the handle's figures are of an earlier transfer */
         er_lock_take(&p->http->scheduler.lock);
         p->by = NULL;
         er_lock_give(&p->http->scheduler.lock);
@@ -280,8 +282,8 @@ static errand_result carry(performer *by, perform *p)
             return ended(p, code);
         }
         refused += is_refused(easy, &followed);
-        bool insists = refused > 1;         /* the first time curl may have taken an Expect of its own away */
-        if (insists || er_load(&p->cancelled)) { /* asked of the handle before it is reset by its removal */
+        bool insists = refused > 1; /* the first time curl may have removed an Expect of its own */
+        if (insists || er_load(&p->cancelled)) { /* removal resets the handle's figures */
             errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
                                                ERRAND_BY_NONE, "refused, and refused again, for its Expect header")
                                       : stopped(p);
@@ -325,7 +327,7 @@ static void run(er_service *self)
     for (perform *p; (p = next_job(by));) {
         errand_result r = multi ? carry(by, p) : errand_fail(ENOMEM);
         er_lock_take(&http->scheduler.lock);
-        by->job = NULL; /* before its slot is free, for which the next may be given to us */
+        by->job = NULL; /* before its slot is free, which may be granted to this performer again */
         if (!multi) by->stop = true;
         er_lock_give(&http->scheduler.lock);
         over(p, r);
@@ -374,7 +376,7 @@ static void called(er_slot_turn *turn)
     perform *p = er_of(turn, perform, turn);
     unsigned none = ERRAND_BY_NONE;
     p->place = ER_PLACE_LANE;
-    /* in a pool that shuts down nothing goes out any more: its performer ends it */
+    /* in a pool that shuts down nothing is sent any more: its performer ends it */
     if (er_pool_shut(p->http->pool)) er_cas_strong(&p->cancelled, &none, (unsigned)ERRAND_BY_SHUTDOWN);
 }
 
@@ -428,7 +430,7 @@ static bool begin(er_slot_turn *turn)
     return false;
 }
 
-/* Ends those that are idle: all, or as many as are asked back and not on their way yet. */
+/* Ends those that are idle: all, or as many as are asked back and not ending yet. */
 static void stop_idle(errand_http *http, bool asked_back)
 {
     er_lock_take(&http->scheduler.lock);
@@ -503,7 +505,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
         else errand_result_free(&r);
         return f;
     }
-    er_session_hold(http); /* p's */
+    er_session_hold(http); /* for p */
     p->count = 1;
     p->http = http;
     p->promise = promise;
@@ -530,7 +532,7 @@ errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *fre
     er_lock_take(&http->scheduler.lock);
     bool closing = http->closing;
     if (!http->performing && !closing)
-        http->performing = er_scheduler_carried(&http->scheduler, &performers); /* one user of it stays for good */
+        http->performing = er_scheduler_carried(&http->scheduler, &performers); /* and keeps it */
     if (!error && !closing && !http->performing) error = ENOMEM;
     bool joins = !error && !closing && !er_load(&p->cancelled);
     p->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;

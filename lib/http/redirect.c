@@ -3,12 +3,12 @@
  *   303               GET without a body, but a HEAD stays a HEAD
  *   301, 302          a POST becomes a GET without a body, others stay what they are
  *   307, 308          the same method with the same body
- *   417               the same once more without its Expect (RFC 9110, 10.1.1): that request has not been looked at
+ *   417               the same once more without its Expect (RFC 9110, 10.1.1): it was not handled
  *
- * What leads to another scheme, host or port than the caller named goes without his secrets and without a Host that he
- * named, from there on: a way back does not bring them back. At most ER_REDIRECTS hops, to http and https only. A Location
- * without a value leads nowhere, so its reply is the last one; two that differ are an error, as who has put the second
- * one there is not known. */
+ * From the first hop to another scheme, host or port than the caller's on, requests carry neither
+ * the caller's secrets nor the caller's Host header, also if a later hop leads back. At most
+ * ER_REDIRECTS hops, to http and https only. A reply with an empty Location is final; two Locations
+ * that differ are an error, as one may have been injected. */
 #include "http/redirect.h"
 
 #include "http/facts.h"
@@ -109,7 +109,7 @@ static int lead_to(er_exchange *x, char *url, const er_origin *origin)
     return 0;
 }
 
-static int repeat(er_exchange *x, er_origin *origin) /* once: it has no Expect any more then */
+static int repeat(er_exchange *x, er_origin *origin) /* once: then it has no Expect */
 {
     int error = without(&x->hop, expects);
     if (!error) error = er_header_append(&x->hop.headers, "Expect:"); /* nor one of curl's own */

@@ -1,8 +1,9 @@
 /* http/request.c -- every check of a request is made here, before curl sees a byte of it: one counted copy for all attempts.
  *
- * Methods are tokens; headers, urls and bodies have their own checks (header.c, url.c, body.c). Each refusal names the
- * culprit, but never quotes what may be a secret. A save_to that cannot be written is found here, on the caller's thread,
- * by opening a file for it: the server need not work for nothing. */
+ * Methods are tokens; headers, urls and bodies have their own checks (header.c, url.c, body.c).
+ * Each refusal names the culprit, but never quotes what may be a secret. A save_to that cannot be
+ * written is found here, on the caller's thread, by opening a file for it, before anything is sent.
+ * */
 #include "http/request.h"
 
 #include "base/atomic.h"
@@ -14,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A key without a value tells no two requests apart, so it is none. */
+/* A key without a value distinguishes no requests, so it does not count. */
 static int add_key(er_request *request, const char *key, er_bytes *why)
 {
     static const char name[] = "Idempotency-Key";

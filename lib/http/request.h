@@ -10,22 +10,22 @@
 
 #define ER_BODY_OF_ERROR ((size_t)64 << 10) /* of a reply of 400 and more this much is kept */
 
-/* What a session says for all its requests. It outlives them. */
+/* A session's defaults for all its requests. They outlive them. */
 typedef struct er_defaults {
     char              *base_url; /* NULL: relative urls are wrong */
     char              *user_agent;
     struct curl_slist *headers;
-    struct curl_slist *greeting; /* headers, and what a client says of itself: in curl's own hands that costs twice as much */
+    struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */
     int64_t            total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
     size_t             max_body;
     bool               max_body_said; /* the caller chose it, so it holds for files too */
     bool               sock_connect_said; /* the caller chose it, so a longer connect_ms does not change it */
     unsigned           curl; /* the libcurl that runs: 0x080100 is 8.1.0 */
-    int              (*tls_end)(const void *ssl); /* close_notify.h; NULL: need not, or cannot, be asked */
+    int              (*tls_end)(const void *ssl); /* of er_close_notify_find; may be NULL */
     bool               strict_json;
     bool               http2;
     er_transport            transport;
-    struct er_stages  *stages; /* NULL: nobody listens */
+    struct er_stages  *stages; /* NULL: no hook */
 } er_defaults;
 
 typedef struct er_request {
@@ -47,12 +47,12 @@ typedef struct er_request {
     bool               stream;
     void             (*setup)(void *easy, void *arg);
     void              *setup_arg;
-    bool               repeatable;   /* its method is idempotent, it has a key, or we were told so */
+    bool               repeatable;   /* idempotent method, a key, or ERRAND_REPEAT_ALWAYS */
     bool               never_repeat;
     int64_t            total_ms, connect_ms, sock_connect_ms, sock_read_ms;
 } er_request;
 
-/* It may be done twice, as it is, or as a redirect has made it (method). */
+/* A repeat is harmless, with this method: its own, or the one after a redirect. */
 bool er_request_harmless(const er_request *request, const char *method);
 
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */

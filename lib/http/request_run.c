@@ -3,11 +3,12 @@
  *   er_request_send --no policy--> attempt
  *      +-----policy--> run --> attempt, attempt ...     ended --> out of the session's list, given back
  *
- * Which requests may be sent again follows from how they end (may_have_run, outcome.c). But a hedge is sent before anything has ended,
- * so the run is told of a request that is not harmless to repeat, and of one that is never to be.
+ * Which requests may be sent again follows from how they end (may_have_run, outcome.c). But a hedge
+ * is sent before anything has ended, so guard() passes the run whether a repeat is harmless, and
+ * whether it is forbidden.
  *
- * A run stands in the session's list from when its future is known until its task is freed, so that a close can cancel it while it
- * sleeps; either may come first, so both have a count of it. */
+ * A run is in the session's list from when its future is known until its task is freed, so that a
+ * close can cancel it while it sleeps; either may come first, so both have a count of it. */
 #include "http/request_run.h"
 #include "http/transfer.h"
 
@@ -19,7 +20,7 @@
 #include <string.h>
 
 typedef struct run {
-    unsigned count; /* the task, who starts it */
+    unsigned count; /* the task, start_run */
     errand_http *http;
     er_request *request;
     er_node node; /* session's lock, with the rest */
@@ -99,7 +100,7 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     }
     er_request_keep(request);
     *r = (run){ .count = 2, .http = http, .request = request };
-    const char *host = strstr(request->origin.key, "://") + 3; /* and port: what the policy's limits go by */
+    const char *host = strstr(request->origin.key, "://") + 3; /* and port: the key of limits */
     errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
     errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy), site);
     errand_canceller *stop = errand_canceller_of(f);
@@ -132,7 +133,7 @@ errand_future *er_request_send(errand_http *http, const errand_request *given, c
         er_bytes_free(&why);
         return f;
     }
-    er_session_hold(http); /* pump may still be busy for others when ours is long over */
+    er_session_hold(http); /* the dispatch may go on for others when f is long over */
     const errand_policy *policy = given->policy ? given->policy : http->policy;
     errand_future *f = policy ? start_run(http, request, policy, site) : er_transfer_start(http, request, false, site);
     er_request_drop(request);

@@ -1,19 +1,21 @@
 /* http/resolve.c -- a cache of names, and a few threads that fill it.
  *
- *   ask --fresh--> found                     ask --being looked up--> joins those who wait
- *       --else-->  queue --thread--> getaddrinfo (may hang) --> heard by all who asked, fresh for ttl
+ *   ask --fresh--> found                     ask --being looked up--> joins the asks that wait
+ *       --else-->  queue --thread--> getaddrinfo (may hang) --> done of all asks, fresh for ttl
  *
- * One look-up of a name at a time, however many ask. FEW names are looked up at once; but whoever has waited for HASTE_MS gets
- * a thread of its own, as long as there are fewer than MOST: so names whose server is silent (getaddrinfo may take half a
- * minute over one) hold up no others, and many that are answered soon do not start a thread each. It is the sentry who sees to
- * that: the one thread that has nothing to do while there is a queue waits for the first of it to become late, takes it, and
- * calls the next sentry.
+ * One look-up of a name at a time, for any number of asks. FEW names are looked up at once; but a
+ * name that has waited for HASTE_MS gets a thread of its own, as long as there are fewer than MOST:
+ * so names with a silent server (getaddrinfo may take half a minute over one) delay no others, and
+ * many that are answered soon do not start a thread each. The sentry does that: one idle thread
+ * waits until the first of the queue is late, takes it, and summons the next sentry.
  *
- * A thread is started for want of an idle one, and ends when it has had nothing to do for a while. One that hangs is waited for
- * by nobody: it has a count of the resolver, and the last count frees it. Failures are told, not kept. Where no thread can be
- * started what waits is left to those there are; if there are none, the ask fails.
+ * A thread is started if none is idle, and ends after PATIENCE_MS without work. Nothing waits for
+ * one that hangs: it has a count of the resolver, and the last count frees it. Failures are
+ * reported, not cached. If no thread can be started, the queue is left to the running ones; without
+ * any, the ask fails.
  *
- * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; nobody is called under it. */
+ * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; no
+ * callback is called under it. */
 #include "http/resolve.h"
 
 #include "base/lru.h"
@@ -50,14 +52,14 @@ struct er_resolver {
     uint64_t serial, look_ups, hits;
     bool closed;
     unsigned threads, busy;
-    worker *sentry; /* waits for the first of the queue to be late; NULL: nobody does */
+    worker *sentry; /* waits for the first of the queue to be late; NULL: none */
     er_list queue, idle;
     er_lru names;
 };
 
 er_found *er_found_keep(er_found *found)
 {
-    er_add_relaxed(&found->count, 1); /* relaxed: who counts up has a count */
+    er_add_relaxed(&found->count, 1); /* relaxed: the caller has a count */
     return found;
 }
 
@@ -170,7 +172,7 @@ static void answer(er_resolver *r, name *n, const er_addresses *addresses)
     er_found_drop(found);
 }
 
-/* Sees to it that somebody will look at the queue; under the lock. 0, or why there is nobody. */
+/* Makes sure that a thread will serve the queue; under the lock. 0, or why there is none. */
 static int summon(er_resolver *r)
 {
     if (r->sentry && r->busy >= FEW) return 0;
@@ -179,7 +181,7 @@ static int summon(er_resolver *r)
         er_unpark(&er_of(node, worker, idle)->parker, 1);
         return 0;
     }
-    if (r->threads >= MOST) return 0; /* one of them will come to it */
+    if (r->threads >= MOST) return 0; /* one of them will serve it */
     er_thread thread;
     r->threads++;
     er_add(&r->count, 1);
@@ -193,7 +195,8 @@ static int summon(er_resolver *r)
     return r->threads ? 0 : error;
 }
 
-static void rest(er_resolver *r, worker *me, int64_t until_ns) /* under the lock, which is given back meanwhile */
+/* Under the lock, released meanwhile. */
+static void rest(er_resolver *r, worker *me, int64_t until_ns)
 {
     er_lock_give(&r->lock);
     er_park(&me->parker, 1, until_ns);
@@ -220,7 +223,7 @@ static name *next_name(er_resolver *r, worker *me)
         if (r->closed) return NULL;
         er_list_push_front(&r->idle, &me->idle);
         rest(r, me, er_deadline(er_now_ns(), PATIENCE_MS));
-        if (!er_listed(&me->idle)) continue; /* somebody took it out, for work */
+        if (!er_listed(&me->idle)) continue; /* summon took it out, for work */
         er_list_remove(&me->idle);
         if (er_list_empty(&r->queue)) return NULL;
     }
@@ -272,7 +275,7 @@ int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **fo
         r->hits++;
         error = 0;
     } else {
-        if (n->asked) r->hits++; /* somebody else's look-up serves */
+        if (n->asked) r->hits++; /* joins another ask's look-up */
         er_list_push(&n->asks, &ask->node);
         if (!n->asked) {
             n->asked_ns = now;

@@ -1,4 +1,5 @@
-/* http/resolve.h -- names become addresses, on threads of their own, so that a resolver that hangs delays nobody else. */
+/* http/resolve.h -- looks up names on threads of their own, so that one that hangs delays no
+ * others. */
 #ifndef ER_RESOLVE_H
 #define ER_RESOLVE_H
 
@@ -8,18 +9,18 @@
 
 typedef struct er_resolver er_resolver;
 
-/* What came of a look-up: counted, never changed. */
+/* The result of a look-up: counted, never changed. */
 typedef struct er_found {
     unsigned     count;
     uint64_t     serial;   /* no two are the same; not 0 */
-    int64_t      until_ns; /* er_pool_now; then it is to be asked for again */
+    int64_t      until_ns; /* er_pool_now; when it expires */
     er_addresses addresses;
 } er_found;
 er_found *er_found_keep(er_found *found);
 void      er_found_drop(er_found *found); /* NULL is harmless */
 
-/* A question; lives in who asks. heard is called once, on a thread of the resolver's, no lock held; found is counted for it, NULL:
- * no memory. */
+/* A question; part of the asking object. done is called once, on a thread of the resolver's, no
+ * lock held, with a count of found; NULL: no memory. */
 typedef struct er_ask {
     er_node node;
     void  (*done)(struct er_ask *self, er_found *found);
@@ -29,10 +30,11 @@ typedef void er_look_up_fn(void *arg, const char *name, er_addresses *out); /* b
 
 /* pool: its clock. NULL: no memory. */
 er_resolver *er_resolver_new(errand_pool *pool, int64_t ttl_ms);
-void         er_resolver_close(er_resolver *resolver); /* nobody asks any more. What hangs is left behind. NULL is harmless */
+void         er_resolver_close(er_resolver *resolver); /* threads may hang on. NULL is harmless */
 void         er_resolver_use(er_resolver *resolver, er_look_up_fn *fn, void *arg); /* instead of the system's; before the first ask */
 
-/* 0: *found, counted, is fresh. EINPROGRESS: heard will be called. Else an errno: it will not. */
+/* 0: *found, counted, is fresh. EINPROGRESS: ask->done will be called. Else an errno: it will not.
+ * */
 int er_resolver_ask(er_resolver *resolver, const char *name, er_ask *ask, er_found **found);
 
 void er_resolver_counts(er_resolver *resolver, uint64_t *look_ups, uint64_t *hits);

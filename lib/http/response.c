@@ -1,14 +1,16 @@
 /* http/response.c -- a reply is built by one lane and then never changes.
  *
- * Headers are kept as they came, name and value one after the other in one buffer: there are few, each is looked up
- * once or not at all. A name may stand there several times. Of a chain of replies (100 Continue, redirects) only the
- * last counts, so a new status line throws away what was collected (but not the redirects noted on the way). Lines after
- * the end of the header block are trailers of a chunked body: nobody asked for them.
+ * Headers are kept as they came, name and value one after the other in one buffer: there are few,
+ * each is looked up once or not at all. A name may occur several times. Of a chain of replies (100
+ * Continue, redirects) only the last counts, so a new status line discards what was collected (but
+ * not the list of redirects). Lines after the end of the header block are trailers of a chunked
+ * body, and are discarded.
  *
- * curl reads the same lines for what it needs of them. Where the two of us could understand them differently (a length beyond
- * all numbers, a blank before a colon, one value on two lines) the reply is refused: its body would end anywhere.
+ * curl parses the same lines. Where its parser and this one could differ (a length beyond 63 bits,
+ * a blank before a colon, one value on two lines) the reply is refused: the end of its body would
+ * be ambiguous.
  *
- * The body always has a NUL behind it. A stream has none: it holds its reader. */
+ * The body always has a NUL behind it. A stream has no body here, but a reader. */
 #include "http/response.h"
 
 #include "base/clock.h"
@@ -84,15 +86,16 @@ static int fault(errand_response *response, int error, const char *why)
     return error;
 }
 
-static bool is_beyond(const char *digits, size_t n) /* what curl, or anybody, can count: it would pass over it */
+static bool is_beyond(const char *digits, size_t n) /* 63 bits: curl would ignore it */
 {
     while (n && *digits == '0') digits++, n--;
     static const char most[] = "9223372036854775807";
     return n >= sizeof most || (n == sizeof most - 1 && memcmp(digits, most, n) > 0);
 }
 
-/* Lengths that differ are two ends of one body: whoever believes the wrong one reads the rest as another reply (RFC 9112, 6.3). One
- * value may be a list; curl would take the digits that it begins with. NULL: all is well. */
+/* Lengths that differ give one body two ends: with the wrong one the rest is read as another reply
+ * (RFC 9112, 6.3). One value may be a list; curl would take the digits that it begins with. NULL:
+ * they are good. */
 static const char *wrong_length(const errand_response *response)
 {
     const char *first = response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
@@ -128,8 +131,9 @@ void er_response_codings(errand_response *response, bool decoded)
             "chunked (curl 61)";
 }
 
-/* A line that begins with a space goes on with the value before it (obsolete line folding, RFC 9112, 5.2): one space. curl takes the
- * lines apart for what it needs of them, so it would read a body by half of what its length or coding is said to be. */
+/* A line that begins with a space continues the value before it (obsolete line folding, RFC 9112,
+ * 5.2), joined by one space. curl parses each line by itself, so it would use half of a length or
+ * coding. */
 static int unfold(errand_response *response, const char *line, size_t size)
 {
     const char *name = response->headers.at + response->last;
@@ -147,7 +151,7 @@ static int unfold(errand_response *response, const char *line, size_t size)
     return response->headers.error;
 }
 
-/* Nobody asked for trailers, but what is none may be another reply's beginning. */
+/* Trailers are discarded, but a line that is not a header field may begin another reply. */
 static int check_trailer(errand_response *response, const char *line, size_t size)
 {
     bool folds = size && (*line == ' ' || *line == '\t'), first = !response->trailers++;
@@ -219,7 +223,7 @@ int64_t er_response_retry_after(const errand_response *response)
     return ms;
 }
 
-/* ---- as it is read ---- */
+/* ---- for the caller ---- */
 
 int errand_response_status(const errand_response *response) { return response ? response->status : 0; }
 
@@ -319,7 +323,7 @@ int errand_result_timings_sized(const errand_result *r, errand_timings *out, siz
     if (!r || !out) return EINVAL;
     if (r->free == er_response_free) return errand_response_timings_sized(r->value, out, size);
     while (r && !(r->detail && r->detail->timed))
-        r = errand_result_cause(r, 0); /* what it was doing when it was ended */
+        r = errand_result_cause(r, 0); /* the transfer under way when it was cancelled */
     if (!r) return ENOENT;
     double ms[ER_TIMINGS];
     for (size_t i = 0; i < ER_TIMINGS; i++) ms[i] = (double)r->detail->timings_ms[i];

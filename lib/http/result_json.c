@@ -1,7 +1,7 @@
-/* http/result_json.c -- a result as JSON, for programs that hand it on.
+/* http/result_json.c -- a result as JSON, for programs that pass it on.
  *
- * Built member by member; the first one that finds no memory gives the whole up, so that half a result is never shown.
- * Times are in seconds, as JSON interfaces have them. */
+ * Built member by member; without memory for one the whole is freed, so half a result is never
+ * shown. Times are in seconds, as usual in JSON interfaces. */
 #include "http/response.h"
 #include "http/url.h"
 
@@ -92,7 +92,7 @@ static const char *class_of(errand_kind kind)
     }
 }
 
-/* JSON is UTF-8; what others say need not be. */
+/* JSON is UTF-8; a peer's text need not be. */
 static struct json_object *said(const char *text)
 {
     if (er_utf8_valid(text, strlen(text))) return json_object_new_string(text);

@@ -1,5 +1,5 @@
-/* http/sanitize.c -- what may be sent as a word, and what may be shown of what others said: one line of UTF-8, no control
- * characters, those of C1 (CSI and its like) neither. */
+/* http/sanitize.c -- a peer's text is shown as one line of UTF-8, without control characters, also
+ * those of C1 (CSI and its like). */
 #include "http/sanitize.h"
 
 #include "base/utf8.h"
@@ -63,6 +63,6 @@ void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
 
 void er_hide(char *text, const char *secret, size_t size)
 {
-    if (size < 6) return; /* so short a word stands anywhere */
+    if (size < 6) return; /* a short word occurs by chance */
     for (char *at = text; (at = memmem(at, strlen(at), secret, size)); at += size) memset(at, '*', size);
 }

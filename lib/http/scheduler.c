@@ -1,18 +1,20 @@
-/* http/scheduler.c -- limits, first come, first served, and fair.
+/* http/scheduler.c -- limits, FIFO lines, and fairness between routes.
  *
  *   join --> the route's line --its turn--> spot --> done
  *
- * Routes take turns, each serves its own line in order: who sends much to one host delays nobody else. What a route may use:
+ * Routes take turns, each serves its own line in order: many requests to one host do not delay
+ * those to others. A route may use:
  *   a warm spot   a lane with room has an idle connection to it: costs nothing
- *   a new one     on the lane with the least load, if the route's and the whole charge are below their limits, and its host's
- *                 address is known
+ *   a new one     on the lane with the least load, if the route's and the session's charge are
+ *                 below their limits, and its host's address is known
  * Where connections are shared (HTTP/2) one that is in use, or in the making, is as warm; transfers are charged, connections not.
  * The charge of a spot is max(running + asked, sockets): a transfer has the connection it runs on, or is owed one; an idle one
- * is charged until it is closed. If idle connections are all that stands in the way, one for each that waits is asked back
- * (`asked`) from the lane that has it, oldest first; a lane alone can close its own.
+ * is charged until it is closed. If only idle connections are in the way, one for each waiting turn
+ * is asked back (`asked`) from its lane, oldest first; only that lane can close it.
  *
- * A route is in `ready` unless its line is empty, its own limit is reached or its host is being looked up; what changes that
- * puts it back. What stops all alike (no room on any lane, the limit of the whole) leaves them there. */
+ * A route is in `ready` unless its line is empty, its own limit is reached or its host is being
+ * looked up; a change of these puts it back. What stops all routes (no room on any lane, the
+ * session's limit) leaves them there. */
 #include "http/scheduler.h"
 
 #include <errno.h>
@@ -192,7 +194,7 @@ static void load(er_scheduler *s, er_berth *berth, int more)
     if (!berth) return;
     er_list_remove(&berth->in_load);
     berth->load += (unsigned)more;
-    er_list_push_front(&s->loads[berth->load], &berth->in_load); /* of equals the one that was busy last */
+    er_list_push_front(&s->loads[berth->load], &berth->in_load); /* the last used first */
     if (berth->load < s->least) s->least = berth->load;
     while (s->least < s->per_lane && er_list_empty(&s->loads[s->least])) s->least++;
 }
@@ -209,7 +211,7 @@ static er_spot *warm_spot(er_scheduler *s, er_route *o)
 static er_spot *spot_on(er_route *o, er_berth *berth)
 {
     er_spot *spot = &o->spots[berth->index];
-    if (spot->route) return spot; /* it stays what it is: its lane looks at that without the lock */
+    if (spot->route) return spot; /* set once: its lane reads it without the lock */
     spot->route = o;
     spot->berth = berth;
     return spot;
@@ -232,10 +234,10 @@ static void ask(er_scheduler *s, er_spot *spot)
 }
 
 static void ask_for(er_scheduler *s, er_route *o, er_list *among,
-                    size_t member) /* as many as wait, and are not on their way */
+                    size_t member) /* one for each that waits, less those asked already */
 {
     er_node *node;
-    if (s->shared) return; /* an idle one is not charged: to close it would let nobody go */
+    if (s->shared) return; /* an idle one is not charged: closing it would free no slot */
     while (s->asked < o->waiting && (node = er_list_first(among))) ask(s, (er_spot *)(void *)((char *)node - member));
 }
 
@@ -257,7 +259,7 @@ er_berth *er_scheduler_crowded(er_scheduler *s)
     return node ? er_of(node, er_berth, crowded) : NULL;
 }
 
-/* ---- whose turn it is ---- */
+/* ---- the next turn ---- */
 
 static bool known(const er_route *o, errand_pool *clock)
 {
@@ -271,7 +273,7 @@ static er_slot_turn *take(er_scheduler *s, er_route *o, er_spot *spot)
     turn->spot = spot;
     change(s, spot, 1, 0, 0);
     load(s, spot->berth, 1);
-    if (er_listed(&o->in_ready)) { /* to the end: others come first now */
+    if (er_listed(&o->in_ready)) { /* to the end: other routes come first now */
         make_unready(o);
         make_ready(s, o);
     }

@@ -1,8 +1,9 @@
 /* http/session.c -- a session is counted.
  *
- * The caller's handle counts, every exchange until it is resolved, every run of a policy, every lane that is on. So futures may outlive
- * the handle, and the last one to go frees it; the pool's memory is kept as long. Who closes a session waits for counts to become zero
- * (client.c), and is called when one has become less. */
+ * The caller's handle counts, every exchange until it is resolved, every run of a policy, every
+ * lane that is on. So futures may outlive the handle, and the last one to go frees it; the pool's
+ * memory is kept as long. errand_http_close waits until counts are zero (client.c), and is woken
+ * whenever one decreases. */
 #include "http/session.h"
 
 #include "base/atomic.h"
@@ -36,7 +37,7 @@ void er_session_more(errand_http *http, size_t *n)
 void er_session_fewer(errand_http *http, size_t *n)
 {
     er_sub(n, 1);
-    if (er_load(&http->closing)) er_unpark(&http->closer, 1); /* who closes says so before it looks at *n */
+    if (er_load(&http->closing)) er_unpark(&http->closer, 1); /* close sets it before it reads *n */
 }
 
 void er_session_less(errand_http *http, size_t *n)

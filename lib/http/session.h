@@ -1,4 +1,4 @@
-/* http/session.h -- a session: its lanes, the lines before them, and who is in flight. */
+/* http/session.h -- a session: its lanes, the lines before them, and what is in flight. */
 #ifndef ER_SESSION_H
 #define ER_SESSION_H
 
@@ -29,21 +29,22 @@ struct errand_http {
     uint64_t       reused, resent; /* counted, atomically */
 
     _Alignas(ER_LINE) er_scheduler scheduler; /* its lock guards it and what follows, and each exchange's place */
-    bool           cancelling; /* new attempts of requests begun are refused, too; no turn is given any more */
-    er_list        all, asked; /* exchanges not over; asked: close has told them to end */
+    bool           cancelling; /* refuses attempts of runs, too, and grants no turn any more */
+    er_list        all, asked; /* exchanges not over; asked: those that close has cancelled */
     er_list        running; /* runs that are not over */
     er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
-    er_route     *performing; /* whose turns performs are; NULL: there was none yet */
+    er_route     *performing; /* the route of performs; NULL: there was none yet */
 
     er_lane        lanes[];
 };
 
 void er_session_hold(errand_http *http);
 void er_session_let_go(errand_http *http);
-/* One more of *n, a count of http's, which holds it; one less: *http may be gone after this. */
+/* Adds one to *n, a field of *http, and holds http; subtracts one and lets go: *http may be gone.
+ * */
 void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
-void er_session_fewer(errand_http *http, size_t *n); /* one less, by somebody who holds http apart from that */
+void er_session_fewer(errand_http *http, size_t *n); /* subtracts one; the caller holds http */
 
 static inline errand_result er_session_closed(void) { return errand_failf(EINVAL, "the session is closed"); }
 

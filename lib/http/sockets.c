@@ -1,17 +1,19 @@
-/* http/sockets.c -- what is known of each descriptor that curl has on a lane. The lane's thread alone.
+/* http/sockets.c -- the descriptors of a lane's curl. The lane's thread alone.
  *
- *   opened --curl waits on it--> in use --its transfer is over--> idle --next transfer--> in use ...
- *                                   |                              | overdue, asked back, or the server hung up
- *                                   +--curl closes it--> gone      +--> shut down, not counted --curl's next look--> gone
+ *   opened --curl waits on it--> in use --transfer is over--> idle --next transfer--> in use ...
+ *                                   |                          | overdue, asked back, server closed
+ *                                   +--curl closes it--> gone  +--> shut down, not counted --> gone
  *
- * curl keeps idle connections, and can neither be asked for one nor be told to close it (before 8.x). But it looks whether a
- * connection is alive before it uses it, so one that was shut down here is dropped by the next transfer that looks.
+ * curl keeps idle connections, and has no call to find or close one. But it checks whether a
+ * connection is alive before it uses it, so the next transfer's check drops one that was shut down
+ * here.
  *
- * The poller goes on watching an idle connection for reading: that costs nothing between two transfers of a kept one, and an
- * idle one that becomes readable was closed by the server (or says what nobody asked for): it is shut down at once, and no
- * request is wasted on it. Not so in a session for HTTP/2: there a server has things to say at any time, which curl hears when it
- * looks; and a connection that curl does not wait on may serve a transfer that is paused. What is watched is changed lazily: only
- * when curl wants more, or when an event comes unwanted. */
+ * The poller keeps watching an idle connection for reading: that costs nothing between two
+ * transfers of a kept one, and an idle one that becomes readable was closed by the server (or sent
+ * data without a request): it is shut down at once, and no request is sent on it. Not so in a
+ * session for HTTP/2: there a server may send at any time, which curl reads at its next check; and
+ * a connection that curl does not wait on may serve a transfer that is paused. The watched events
+ * change lazily: only when curl wants more, or when an unwanted event comes. */
 #include "http/sockets.h"
 
 #include "base/clock.h"
@@ -19,13 +21,13 @@
 
 typedef struct er_connection {
     int fd;
-    unsigned watched, wanted; /* ER_CAN_...: what the poller tells of, what curl wants to hear */
-    er_spot *spot;            /* whose connection it is; NULL: not counted, or not any more */
-    er_handle *user;          /* whose transfer it serves; NULL: idle */
+    unsigned watched, wanted; /* ER_CAN_...: what the poller reports, what curl waits for */
+    er_spot *spot;            /* it counts there; NULL: not counted, or not any more */
+    er_handle *user;          /* it serves its transfer; NULL: idle */
     er_node node;             /* in the user's list, or that of the idle */
     int64_t idle_ns;          /* since when; er_now_ns */
-    uint64_t unproven;        /* what the system knows it by; 0: curl will call close_socket for it */
-    bool foreign;             /* curl's own pipe, or a connection of the caller's own handle: no business of ours */
+    uint64_t unproven;        /* er_socket_identity; 0: curl will call close_socket for it */
+    bool foreign;             /* curl's own pipe, or opened by a handle that setup has changed */
 } er_connection;
 
 int er_sockets_open(er_sockets *s)
@@ -84,7 +86,8 @@ static void shut(er_sockets *s, er_connection *socket, bool asked) /* an idle on
     uncount(s, socket, asked);
 }
 
-/* Transfers of its spot run, and are its own perhaps: curl does not speak of those that are paused. */
+/* More than more_than transfers of its spot run, perhaps on it: curl does not report paused ones.
+ * */
 static bool may_be_used(er_sockets *s, const er_spot *spot, unsigned more_than)
 {
     if (!s->scheduler->shared || !spot) return false;
@@ -94,8 +97,8 @@ static bool may_be_used(er_sockets *s, const er_spot *spot, unsigned more_than)
     return used;
 }
 
-/* HTTP/2: a transfer was broken off, and its stream is reset; curl 7.88 keeps that word to itself until it has something else to
- * say on this connection. If nobody else is on it, the server is told by its end. */
+/* HTTP/2: a transfer was broken off, and its stream is reset; curl 7.88 sends RST_STREAM only with
+ * its next data on this connection. If no other transfer is on it, closing it ends the stream. */
 static void cut(er_sockets *s, const er_spot *spot)
 {
     if (may_be_used(s, spot, 1)) return; /* it is counted still */
@@ -118,7 +121,7 @@ static er_connection *add(er_sockets *s, int fd)
         s->room = room;
     }
     er_connection *socket = s->by_fd[fd];
-    if (socket) { /* closed behind our back */
+    if (socket) { /* closed without close_socket */
         uncount(s, socket, false);
         forget(s, socket);
     }
@@ -129,8 +132,8 @@ static er_connection *add(er_sockets *s, int fd)
     return socket;
 }
 
-/* curl 7.88 closes a connection that never came to stand (refused, cancelled, slower than its twin of the other address family)
- * without a word. False: so it was. */
+/* curl 7.88 closes a connection that was never established (refused, cancelled, slower than the one
+ * of the other address family) without close_socket. False: it has done so. */
 static bool still_there(er_sockets *s, er_connection *socket)
 {
     if (!socket->unproven || er_socket_identity(socket->fd) == socket->unproven) return true;
@@ -139,7 +142,7 @@ static bool still_there(er_sockets *s, er_connection *socket)
     return false;
 }
 
-/* It has begun to try an address, or has given one up. */
+/* handle has begun to try an address, or has given one up: lists it for er_sockets_nudge. */
 static void dials(er_sockets *s, er_handle *handle)
 {
     if (handle->several && er_exchange_dials(handle->x) && !er_listed(&handle->dialling)) {
@@ -154,8 +157,8 @@ void er_sockets_nudge(er_sockets *s)
     er_list_take_all(&now, &s->dialling);
     while ((node = er_list_pop(&now))) {
         er_handle *handle = er_of(node, er_handle, dialling);
-        if (!er_exchange_dials(handle->x)) continue;   /* it may be paused in earnest */
-        curl_easy_pause(handle->easy, CURLPAUSE_RECV); /* the change of it makes curl look at this transfer at once */
+        if (!er_exchange_dials(handle->x)) continue;   /* it may really be paused */
+        curl_easy_pause(handle->easy, CURLPAUSE_RECV); /* the change makes curl run it at once */
         curl_easy_pause(handle->easy, CURLPAUSE_CONT);
     }
 }
@@ -263,7 +266,7 @@ int er_sockets_count(er_sockets *s, er_handle *handle)
     return bad ? ENOMEM : 0;
 }
 
-/* ---- what the lane asks ---- */
+/* ---- what the lane calls ---- */
 
 int er_sockets_event(er_sockets *s, er_event event)
 {
@@ -275,7 +278,8 @@ int er_sockets_event(er_sockets *s, er_event event)
         else watch(s, socket, 0);
         return 0;
     }
-    /* a fault may be heard before the end that comes with it; alone, curl would say that sending failed, and ask no more */
+    /* a fault may come before the end that it belongs to; given that alone, curl would only report
+     * that sending failed */
     return (event.what & (ER_CAN_READ | ER_FAULT) ? CURL_CSELECT_IN : 0) |
            (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) | (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
 }

@@ -12,22 +12,23 @@ typedef struct er_sockets {
     size_t       room;
     er_list      idle;   /* the longest idle first */
     er_list      dialling; /* handles that are to be nudged */
-    bool         closed; /* some have been, so that others may have their turn: the lane looks, and clears it */
+    bool         closed; /* some have been closed: the lane clears it and grants turns */
 } er_sockets;
 
 int  er_sockets_open(er_sockets *sockets); /* scheduler and keepalive_ms are set before. 0 or an errno */
 void er_sockets_close(er_sockets *sockets); /* when curl has closed all of its own */
 
-void er_sockets_serve(er_sockets *sockets, CURLM *multi); /* tells this multi to use it */
+void er_sockets_serve(er_sockets *sockets, CURLM *multi); /* sets multi's socket function */
 int  er_sockets_count(er_sockets *sockets, er_handle *handle); /* makes its connections count. 0 or ENOMEM */
 
-/* An event at fd: 0, or what curl is to be told of it (CURL_CSELECT_...). */
+/* An event at fd: 0, or what to pass to curl (CURL_CSELECT_...). */
 int er_sockets_event(er_sockets *sockets, er_event event);
 
-/* libcurl 7.88 to 8.3 gives up an address of several, makes the next ready, and forgets to go on with it: it is made to. */
+/* libcurl 7.88 to 8.3 gives up one of several addresses, prepares the next, and does not try it
+ * before another event: this makes it. */
 void er_sockets_nudge(er_sockets *sockets);
 
-/* That handle's transfer is over: what is left open of its connections is idle from now on. */
+/* This handle's transfer is over: its connections that are still open are idle from now on. */
 void er_sockets_release(er_sockets *sockets, er_handle *handle);
 
 /* Shuts down what has been idle for too long; returns when to look again (er_now_ns). */

@@ -1,9 +1,10 @@
-/* http/stage.c -- events of all of a session's exchanges, told in the order in which they came.
+/* http/stage.c -- calls a session's hook with the events of all its exchanges, in order.
  *
- *   lane, sender --tell--> events --teller, a task--> the caller's function
+ *   lane, sender --post--> events --notifier, a task--> the caller's function
  *
- * There is one teller at a time: started with the first event, it goes on until there is none. An event is a copy: method and
- * url as they are shown, so that nothing of the exchange has to last. Counted: the session, and a teller under way. */
+ * There is one notifier at a time: started with the first event, it goes on until there is none. An
+ * event is a copy: method and url as they are shown, so that nothing of the exchange has to last.
+ * Counted: the session, and a notifier under way. */
 #include "http/stage.h"
 
 #include "base/atomic.h"
@@ -83,7 +84,7 @@ static errand_result run_notifier(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-static void notifier_gone(void *arg) /* tells what came since, or what it was never begun for */
+static void notifier_gone(void *arg) /* later events, or all if run_notifier was not called */
 {
     call_hook(arg, true);
     er_stages_drop(arg);
@@ -113,7 +114,9 @@ void er_stage_post(const er_request *request, uint64_t exchange, errand_stage st
         stages->notifying = true;
         er_lock_give(&stages->lock);
         if (starts) {
-            const errand_task task = { .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages" };
+            const errand_task task = {
+                .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages"
+            };
             er_add(&stages->count, 1);
             errand_drop(er_task_submit(stages->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
         }

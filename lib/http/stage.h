@@ -1,4 +1,4 @@
-/* http/stage.h -- what a session tells its hook of each exchange. */
+/* http/stage.h -- calls a session's hook with the stages of each exchange. */
 #ifndef ER_STAGE_H
 #define ER_STAGE_H
 
@@ -9,14 +9,15 @@ typedef struct er_stages er_stages;
 /* fn is called in tasks of the pool, one at a time. NULL: no memory. */
 er_stages *er_stages_new(errand_pool *pool, errand_stage_fn *fn, void *arg);
 
-/* Waits until all is told. False: not by deadline_ns (er_now_ns). */
+/* Waits until the hook was called with all events. False: not by deadline_ns (er_now_ns). */
 bool er_stages_flush(er_stages *stages, int64_t deadline_ns);
-void er_stages_drop(er_stages *stages); /* gives up the session's count; NULL is harmless */
+void er_stages_drop(er_stages *stages); /* drops the session's count; NULL is harmless */
 
-/* A number for each exchange that is to be told of, from 1. */
+/* Returns the number of a new exchange, from 1; 0: stages is NULL. */
 uint64_t er_stages_number(er_stages *stages);
 
-/* Any thread, no lock held; the request's session has stages. Never fails: without memory the event is lost. */
+/* Any thread, no lock held; the request's session has stages. Without memory the event is dropped.
+ * */
 void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
                    int error);
 

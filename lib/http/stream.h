@@ -1,8 +1,10 @@
-/* http/stream.h -- bodies that are not plain memory: a sink takes a reply's as it comes, a source gives a request's as it is sent.
+/* http/stream.h -- bodies that are not plain memory: a sink takes a reply's as it comes, a source
+ * gives a request's as it is sent.
  *
- * Both are of one exchange, and their functions are called on its lane, so none of them waits: what is slow is done by a
- * task, and meanwhile they say ER_FLOW_WAIT. An exchange makes one (body_save.h, body_upload.h), calls begin,
- * and ends it with drop, exactly once. A valve may be resumed a moment after that: it is counted. */
+ * Both belong to one exchange, and their functions are called on its lane, so none of them waits: a
+ * task does what is slow, and meanwhile they return ER_FLOW_WAIT. An exchange makes one
+ * (body_save.h, body_upload.h), calls begin, and ends it with drop, exactly once. resume may be
+ * called a moment after that: a valve is counted. */
 #ifndef ER_STREAM_H
 #define ER_STREAM_H
 
@@ -12,22 +14,23 @@
 
 enum { ER_FLOW_WAIT = -1 }; /* what else is returned is 0 or an errno */
 
-/* In the exchange: how it is heard again. Any thread, no lock held. */
+/* In the exchange: what its sink and source call. Any thread, no lock held. */
 typedef struct er_valve {
     void (*resume)(struct er_valve *self); /* go on; may come before WAIT was returned; more often is harmless */
-    void (*end)(struct er_valve *self);    /* nobody wants the transfer any more: as a cancel by the caller     */
-    void (*finished)(struct er_valve *self, int error); /* after finish said WAIT: once                          */
+    void (*end)(struct er_valve *self);    /* cancels the transfer, as by the caller */
+    void (*finished)(struct er_valve *self, int error); /* after finish returned WAIT: once */
     void (*keep)(struct er_valve *self);
     void (*drop)(struct er_valve *self);
-    bool (*discarded)(struct er_valve *self); /* no reader is left: asked by the writer that finishes, which no lane drops */
+    bool (*discarded)(struct er_valve *self); /* the exchange is cancelled; for the writer */
 } er_valve;
 
 typedef struct er_body_sink {
     int  (*begin)(struct er_body_sink *self, er_valve *valve); /* before the request goes out                      */
     int  (*headers)(struct er_body_sink *self, errand_response *response); /* those of the final, good reply, before its body */
     int  (*take)(struct er_body_sink *self, const char *at, size_t size); /* 0: all is taken; WAIT: nothing, bring it again  */
-    int  (*finish)(struct er_body_sink *self, errand_response *response); /* all of the body has come; what is told of it is put into
-                                             response, which is the sink's until then. WAIT: valve->finished follows    */
+    /* All of the body has come: completes response, which is the sink's until then. WAIT:
+     * valve->finished follows. */
+    int  (*finish)(struct er_body_sink *self, errand_response *response);
     void (*ended)(struct er_body_sink *self, errand_result how); /* a stream, instead of finish; owns how. NULL: no stream   */
     int  (*why)(struct er_body_sink *self, er_bytes *words); /* words about the error it returned; returns that error. NULL: none */
     void (*drop)(struct er_body_sink *self);   /* nothing more comes                                                        */

@@ -1,9 +1,10 @@
-/* http/transfer.c -- one attempt in its session: it comes in, is told to end, is late, is over.
+/* http/transfer.c -- one attempt in its session: joins the line, is cancelled, is late, is over.
  *
  *   exchange --> line --turn--> lane --> over: the slot is free, the promise resolved
  *                  ^--- redirect ---|
  *
- * A lock is held for a few instructions, and never two. Who ends an exchange, and when, stands in exchange.c. */
+ * A lock is held for a few instructions, and never two. exchange.c says which thread ends an
+ * exchange. */
 #include "http/transfer.h"
 
 #include "base/atomic.h"
@@ -61,10 +62,10 @@ static void over(er_exchange *x, errand_result r)
     er_exchange_drop_flows(x);
     if (!x->streams) errand_promise_resolve(x->promise, r);
     er_session_fewer(http, &http->exchanges);
-    er_exchange_drop(x); /* which holds the session */
+    er_exchange_drop(x); /* and with the last count its hold on the session */
 }
 
-/* ---- being told to end ---- */
+/* ---- cancels ---- */
 
 static void take_out_of_line(er_exchange *x) /* under the lock */
 {
@@ -110,7 +111,7 @@ static void wait_on(er_exchange *x, int64_t at_ns) /* the timer is armed again *
     errand_http *http = x->http;
     er_exchange_arm(x, at_ns);
     er_lock_take(&http->scheduler.lock);
-    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: who ended it found no timer to disarm */
+    bool gone = x->place == ER_PLACE_OVER; /* meanwhile: over() found no timer to disarm */
     er_lock_give(&http->scheduler.lock);
     if (gone && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
 }
@@ -138,7 +139,8 @@ static void on_time(er_timer *timer)
         er_lock_take(&http->scheduler.lock);
         er_place place = x->place;
         er_lane *lane = x->lane;
-        if (place == ER_PLACE_LANE) er_store(&x->look, 1); /* under the lock: or it is in the line again, unseen */
+        /* under the lock: er_transfer_again reads it */
+        if (place == ER_PLACE_LANE) er_store(&x->look, 1);
         if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
         if (place == ER_PLACE_REST) next = er_deadline(x->began_ns, x->total_ms);
         if (place == ER_PLACE_LINE && late) take_out_of_line(x);
@@ -190,7 +192,7 @@ void er_transfer_again(er_exchange *x, er_origin *origin)
     bool joins = x->turn.route && !er_exchange_cancelled(x);
     x->place = joins ? ER_PLACE_LINE : ER_PLACE_OVER;
     if (joins) er_scheduler_join(&http->scheduler, &x->turn, true);
-    bool looks = joins && er_swap(&x->look, 0); /* its lane has not come to it, and the timer is not armed */
+    bool looks = joins && er_swap(&x->look, 0); /* its lane has not checked; no timer is armed */
     if (looks) er_exchange_keep(x);
     er_lock_give(&http->scheduler.lock);
     er_found_drop(found);
@@ -210,12 +212,12 @@ void er_transfer_rest(er_exchange *x)
     er_lock_take(&http->scheduler.lock);
     er_scheduler_end(&http->scheduler, &x->turn);
     x->place = ER_PLACE_REST;
-    bool looks = er_swap(&x->look, 0); /* its lane will not come to it, and the timer is not armed */
+    bool looks = er_swap(&x->look, 0); /* its lane will not check, and no timer is armed */
     er_lock_give(&http->scheduler.lock);
     if (looks) wait_on(x, er_pool_now(http->pool));
 }
 
-/* ---- what a sink or source has to say ---- */
+/* ---- what a sink or source calls ---- */
 
 static er_exchange *of_valve(er_valve *valve) { return er_of(valve, er_exchange, valve); }
 
@@ -319,7 +321,7 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
         errand_promise_resolve(promise, errand_fail(ENOMEM));
         return f;
     }
-    er_session_hold(http); /* x's */
+    er_session_hold(http); /* for x */
     x->http = http;
     x->let_go = er_session_let_go;
     x->promise = promise;

@@ -8,10 +8,10 @@
  * no memory for that. */
 errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run, const void *site);
 
-/* Tells an exchange to end. Any thread, no lock held. */
+/* Cancels an exchange. Any thread, no lock held. */
 void er_transfer_cancel(er_exchange *x, errand_reason reason);
 
-/* What a lane calls: its sink finishes, apart from the lane; a redirect. */
+/* Called by a lane: x's sink finishes, apart from the lane; x follows a redirect. */
 void er_transfer_rest(er_exchange *x);
 void er_transfer_again(er_exchange *x, er_origin *origin);
 

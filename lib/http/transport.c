@@ -1,7 +1,8 @@
 /* http/transport.c -- what is the same for all of a session's transfers: set once for each handle.
  *
- * Nothing of the environment counts unless asked for: neither its proxies nor .netrc. Certificates are verified, TLS is 1.2 at
- * least. Files are looked at when the session is made, so that a wrong path is told there and not by every request. */
+ * The environment's proxies and .netrc are used only if an option says so. Certificates are
+ * verified, TLS is 1.2 at least. Files are checked when the session is made, so that a wrong path
+ * is reported there and not by every request. */
 #include "http/transport.h"
 
 #include "base/net.h"
@@ -99,7 +100,7 @@ void er_transport_free(er_transport *transport)
 void er_transport_reroute(const er_transport *transport, er_origin *origin)
 {
     if (transport->environment)
-        origin->host = NULL; /* curl finds out whether there is a proxy, and looks up what it needs */
+        origin->host = NULL; /* curl finds out whether there is a proxy, and looks up the name */
     if (!transport->dial_host) return;
     origin->host = *transport->dial_host && !er_is_address(transport->dial_host) ? transport->dial_host : NULL;
     origin->port = transport->dial_port;
@@ -120,7 +121,7 @@ CURLcode er_transport_apply(const er_transport *transport, CURL *easy)
     if (!code && transport->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, transport->ca_file);
     if (!code && transport->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* where libcurl knows it: this file alone */
-    if (!code && transport->proxy && er_alike(transport->proxy, "https:", 6)) { /* who is trusted holds for it, too */
+    if (!code && transport->proxy && er_alike(transport->proxy, "https:", 6)) { /* the same trust */
         code = curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, transport->min_tls);
         if (!code && transport->ca_file) code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, transport->ca_file);
         if (transport->ca_file) curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);

@@ -1,4 +1,5 @@
-/* http/transport.h -- by what road and how guarded a session's requests go: proxy, unix socket, TLS, compression. */
+/* http/transport.h -- how a session's requests are carried: proxy, unix socket, TLS, compression.
+ * */
 #ifndef ER_TRANSPORT_H
 #define ER_TRANSPORT_H
 
@@ -13,7 +14,7 @@ typedef struct er_transport {
     char *proxy; /* NULL: none, "" too */
     char *unix_socket;
     char *ca_file, *cert_file, *key_file, *key_password;
-    char *dial_host; /* whose name is to be resolved instead of the url's; "": nobody's; NULL: the url's */
+    char *dial_host; /* the name to look up instead of the url's; "": none; NULL: the url's */
     uint16_t dial_port;
     long  min_tls; /* CURL_SSLVERSION_ */
     bool  environment, netrc, plain;
@@ -23,10 +24,11 @@ typedef struct er_transport {
 int  er_transport_make(er_transport *transport, const errand_http_opts *opts, er_bytes *why);
 void er_transport_free(er_transport *transport);
 
-/* Where a connection for an origin goes, and so whose name is to be looked up: the proxy's, nobody's, the origin's own. */
+/* Changes an origin's host and port to those that a connection goes to: a proxy's, none, or its
+ * own. */
 void er_transport_reroute(const er_transport *transport, er_origin *origin);
 
-/* What compressed replies are asked for with; NULL: they are not wanted. */
+/* Returns the value of Accept-Encoding; NULL: replies are not to be compressed. */
 const char *er_transport_codings(const er_transport *transport);
 
 /* Sets a handle up, once for all requests of the session. 0, or a CURLcode: what this libcurl cannot do. */

@@ -1,15 +1,17 @@
-/* http/url.c -- urls are checked before curl guesses at them.
+/* http/url.c -- checks urls before curl sees them.
  *
- * curl guesses schemes and takes spaces. Here a url has neither spaces nor control characters and is http or https; a
- * server's Location may have them, and then they are percent-encoded, as are characters beyond ASCII of either behind the
- * host. Relative ones are resolved by curl's own URL functions (RFC 3986, 5.2) against a base without its fragment, but
- * for the one that names the base itself, which those send to the folder.
+ * curl guesses schemes and accepts spaces. Here a url has neither spaces nor control characters and
+ * is http or https; in a server's Location they are percent-encoded, as are characters beyond ASCII
+ * behind the host of either. Relative urls are resolved by curl's own URL functions (RFC 3986, 5.2)
+ * against a base without its fragment, except an empty one, which means the base itself and which
+ * curl would resolve to the base's folder.
  *
- * A host beyond ASCII becomes what is looked up (RFC 5891) right here. A url is UTF-8 whatever the program's locale says,
- * and libidn2 goes by the locale, so it gets one for that call, in this thread alone.
+ * A host beyond ASCII is translated here to the name that is looked up (RFC 5891). A url is UTF-8
+ * whatever the program's locale, but libidn2 uses the locale, so this thread gets a UTF-8 one for
+ * that call.
  *
- * What decides about an origin, and what is sent, are made of one and the same text. A refusal names the culprit, but
- * shows neither userinfo nor query. */
+ * The origin and what is sent are made of the same text. A refusal names the culprit, but shows
+ * neither userinfo nor query. */
 #include "http/url.h"
 
 #include "http/sanitize.h"
@@ -22,7 +24,7 @@
 #ifdef CURLU_GET_EMPTY
 #define EMPTY_TOO CURLU_GET_EMPTY
 #else
-#define EMPTY_TOO 0 /* it is got without being asked for */
+#define EMPTY_TOO 0 /* always returned */
 #endif
 
 static bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -97,7 +99,7 @@ static bool is_ascii(const char *text)
     return !*text;
 }
 
-/* Where that cannot be done, the host stays as it is, and who looks it up says so. */
+/* If that fails, the host stays as it is, and its look-up reports an error. */
 static void put_host_in_ascii(CURLU *parts)
 {
 #ifdef CURLU_PUNYCODE
@@ -116,7 +118,7 @@ static void put_host_in_ascii(CURLU *parts)
 #endif
 }
 
-/* *out is the caller's whatever this returns. */
+/* The caller owns *out whatever this returns. */
 static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
 {
     CURLU *parts = *out = curl_url();
@@ -134,8 +136,8 @@ static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
     return code;
 }
 
-/* A query that is empty is not the same as none (RFC 3986, 6.2.3). curl sends its question mark, but
- * leaves it out of what it puts together. */
+/* An empty query is not the same as none (RFC 3986, 6.2.3). curl sends its question mark, but
+ * leaves it out of CURLUPART_URL. */
 static CURLUcode put_together(char **out, CURLU *parts)
 {
     char *text = NULL, *query = NULL;
@@ -312,7 +314,7 @@ static void hide_userinfo(const char *user, size_t size, char *text)
 {
     const char *colon = memchr(user, ':', size);
     size_t name = colon ? (size_t)(colon - user) + 1 : size;
-    er_bytes pair = { 0 }; /* as the server was told it, unless it is written with percents */
+    er_bytes pair = { 0 }; /* as in Authorization, unless it is percent-encoded */
     er_bytes_base64(&pair, user, size);
     if (pair.at && !pair.error) er_hide(text, pair.at, pair.size);
     er_bytes_free(&pair);
