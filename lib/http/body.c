@@ -44,7 +44,7 @@ static int add_file(er_body *body, const char *path, er_bytes *why)
     int error = er_file_length(path, &length);
     if (error) {
         er_bytes_format(why, "the file \"%s\" cannot be sent: %s", path,
-                        error == ESPIPE ? "it is no regular file" : errand_strerror(error));
+                        error == ESPIPE ? "it is not a regular file" : errand_strerror(error));
         return error == ESPIPE ? EINVAL : error;
     }
     char *copy = er_copy_text(path);
@@ -72,7 +72,8 @@ static int check_field(const errand_form_field *field, er_bytes *why)
 {
     int given = (field->value != NULL) + (field->bytes.at != NULL) + (field->file != NULL);
     const char *name = field->name;
-    if (given > 1) return er_refuse(why, "value, bytes and file: which of them, in field", name, strlen(name));
+    if (given > 1)
+        return er_refuse(why, "more than one of value, bytes, file in field", name, strlen(name));
     if (!field->bytes.at && field->bytes.size) return er_refuse(why, "size but no bytes in field", name, strlen(name));
     if (field->type && (!*field->type || er_has_control(field->type, false))) {
         return er_refuse(why, "type cannot be sent, in field", name, strlen(name));

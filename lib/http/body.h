@@ -31,8 +31,8 @@ typedef struct er_body {
     char    *type;   /* the Content-Type that it brings; NULL: none */
 } er_body;
 
-/* Makes the body that a request asks for. fn_arg is taken over whatever this returns. 0, EINVAL, ENOMEM, or why a file cannot
- * be sent. */
+/* Makes the body of a request. Takes over fn_arg, whatever this returns. 0, EINVAL, ENOMEM, or the
+ * errno of a file that cannot be sent. */
 int  er_body_make(er_body *body, const errand_request *given, er_bytes *why);
 void er_body_free(er_body *body);
 

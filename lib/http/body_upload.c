@@ -125,7 +125,7 @@ static int fill(ahead *source, char *to, size_t *size)
     return 0;
 }
 
-/* Under the lock, which is given meanwhile. */
+/* Under the lock, released meanwhile. */
 static void fill_back(ahead *source)
 {
     do {

@@ -12,7 +12,7 @@ bool er_method_takes_content(const char *method);
 /* A request of this method may be done twice without harm (RFC 9110, 9.2.2). */
 bool er_method_idempotent(const char *method);
 
-/* Such a reply has no body by its nature, whatever its headers say (RFC 9112, 6.3): that is less than an empty one. */
+/* Such a reply has no body, not even an empty one, whatever its headers say (RFC 9112, 6.3). */
 bool er_reply_is_bare(const char *method, int status);
 
 /* A status of 400 and more. */
@@ -22,7 +22,7 @@ errand_kind er_status_kind(int status);
 typedef struct er_fault {
     errand_kind kind;
     const char *phase; /* a literal; NULL: does not follow from the code */
-    int         error; /* an errno that says the same better; 0: ERRAND_CURL + code */
+    int         error; /* an errno to report instead; 0: ERRAND_CURL + code */
     uint8_t     attempts_most;
 } er_fault;
 /* words: curl's message; it uses code 56 for a lost connection and for a malformed chunked body

@@ -28,7 +28,7 @@
 #define MOST_LANES    1024
 #define MOST_PER_LANE 1024
 #define ROOM_OF_LANE                                                                                                   \
-    65536 /* transfers on a lane where the limit does not make it fewer: more than descriptors for them */
+    65536 /* most transfers on a lane: more than a process has descriptors */
 
 /* ---- once ---- */
 
@@ -284,7 +284,7 @@ int errand_http_close(errand_http *http, int64_t within_ms)
 {
     if (!http) return 0;
     if (within_ms < 0) return EINVAL;
-    if (er_pool_dead(http->pool)) return ERRAND_EFORKED; /* a lock may be held by a thread that is not here */
+    if (er_pool_dead(http->pool)) return ERRAND_EFORKED; /* locks may be held by parent threads */
     int64_t began = er_now_ns(), deadline = er_deadline(began, within_ms);
     int64_t half = within_ms == ERRAND_FOREVER ? deadline : er_deadline(began, within_ms / 2);
     er_lock_take(&http->scheduler.lock);

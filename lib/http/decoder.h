@@ -1,4 +1,5 @@
-/* http/decoder.h -- a body's content codings (RFC 9110, 8.4) undone as it comes: gzip, deflate, and br and zstd where built in. */
+/* http/decoder.h -- decodes a body's content codings (RFC 9110, 8.4) as it comes: gzip, deflate,
+ * and br and zstd where built in. */
 #ifndef ER_DECODER_H
 #define ER_DECODER_H
 
@@ -27,7 +28,7 @@ void        er_decoder_free(er_decoder *decoder);      /* NULL is harmless */
  * + 61: the bytes are not of this coding, or something follows its end; ENOMEM. */
 int er_decode(er_decoder *decoder, const char **at, size_t *size, char *to, size_t room, size_t *made);
 
-/* What was taken is a whole body (nothing at all is one): 0, else ERRAND_CURL + 18. */
+/* 0 if what was taken is a whole body, or nothing; else ERRAND_CURL + 18. */
 int er_decoder_end(const er_decoder *decoder);
 
 /* Decodes until `out` has `most` bytes, or as far as it goes. 0, or as above. */

@@ -55,8 +55,8 @@ typedef struct er_hop { /* the request as it goes out now: the caller's, or what
     struct curl_slist *headers;
     bool               body, https;
     bool               own_url, own_headers; /* freed with the hop */
-    bool               away;                 /* it has led elsewhere: without secrets */
-    bool               ran;                  /* one before it may have done the work: its method was the caller's */
+    bool               away;                 /* has left the caller's origin: no secrets */
+    bool               ran;                  /* an earlier hop may have done the work */
     unsigned           n;                    /* redirects so far */
 } er_hop;
 
@@ -79,7 +79,7 @@ typedef struct er_exchange {
     int64_t         asked_ns; /* this hop joined the line */
     int64_t         clock_ns; /* er_now_ns when it began: beside curl's times */
     void          (*over)(struct er_exchange *x, errand_result r); /* called once */
-    void          (*let_go)(errand_http *http); /* its last touch */
+    void          (*let_go)(errand_http *http); /* called when it is freed */
     er_live         live;     /* until it is over */
     uint32_t        progress; /* er_progress: atomic, for the dump */
 
@@ -114,7 +114,7 @@ typedef struct er_exchange {
     unsigned         rounds;    /* of authentication, in this hop */
     bool             invited;   /* to send its body: a "100 Continue" has come */
     bool             follows;   /* the reply is a redirect that will be followed */
-    int64_t          drained_ns; /* then: when its body is waited for no longer */
+    int64_t          drained_ns; /* then: when the wait for its body ends */
     bool             first_posted; /* ERRAND_STAGE_FIRST_BYTE was posted */
     bool             in_paused, out_paused; /* by its sink, by its source */
     bool             needs_close_notify, close_notify; /* its body ends with TLS; it has come */

@@ -158,7 +158,7 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
     x->header_bytes += one * size;
-    if (x->header_bytes > ER_HEADERS_OF_REPLY) { /* hints, or trailers, may have no end either */
+    if (x->header_bytes > ER_HEADERS_OF_REPLY) { /* early hints and trailers count as well */
         x->broken = EPROTO;
         x->response->fault = ER_HEADERS_TOO_LARGE;
         return 0;
@@ -255,7 +255,7 @@ static size_t give_body(char *to, size_t one, size_t n, void *arg)
     if (x->out_paused) return CURL_READFUNC_PAUSE;
     x->broken = said;
     x->all_read = !said && !got;
-    begin_gap(x); /* should this be the last of it */
+    begin_gap(x); /* in case this is the last of it */
     return said ? CURL_READFUNC_ABORT : got;
 }
 
@@ -364,7 +364,7 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
     bool plain = get && !hop->body;
     if (plain && handle->plain) return 0;
     handle->plain = plain;
-    int bad = (int)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* whatever the last one was */
+    int bad = (int)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* resets the last one */
     if (source) {
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POST, 1L);
         bad |= (int)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);

@@ -56,7 +56,8 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why)
         if (!er_header_named(header, ours[i], strlen(ours[i]))) continue;
         return er_refuse(why, "a header that curl sets itself:", header, size);
     }
-    if (strlen(header) > ER_HEADERS_MOST) return er_refuse(why, "512 KiB are not enough for header", header, size);
+    if (strlen(header) > ER_HEADERS_MOST)
+        return er_refuse(why, "longer than 512 KiB: header", header, size);
     const char *value = header + size + 1;
     if (value[strspn(value, " \t")]) return er_header_append(list, header);
     char *empty = er_copy_bytes(header, size + 1); /* "Name;" makes curl send an empty one */
@@ -87,7 +88,9 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
     if (!bearer && !user) return password ? er_refuse(why, "password without user", NULL, 0) : 0;
     if (bearer && user) return er_refuse(why, "bearer and user are both given", NULL, 0);
     if (er_header_find(*list, "Authorization", 13)) {
-        return er_refuse(why, "bearer or user, and a header Authorization: which of them?", NULL, 0);
+        const char *both = bearer ? "bearer and a header Authorization are both given"
+                                  : "user and a header Authorization are both given";
+        return er_refuse(why, both, NULL, 0);
     }
     er_bytes line = { 0 };
     if (bearer) {

@@ -54,7 +54,7 @@ int errand_response_json(const errand_response *response, struct json_object **o
     const char *type = errand_response_header(response, "Content-Type", 0);
     bool odd = !er_is_json_type(type);
     if (odd && response->strict_json) {
-        if (why) *why = how_it_begins(response, "the type is not JSON's");
+        if (why) *why = how_it_begins(response, "the Content-Type is not JSON");
         return EBADMSG;
     }
     errand_bytes body = errand_response_body(response);
@@ -82,7 +82,7 @@ int errand_response_json(const errand_response *response, struct json_object **o
     }
     if (reader) json_tokener_free(reader);
     er_free(text);
-    if (!error && odd && why) *why = how_it_begins(response, "JSON, but its type is another");
+    if (!error && odd && why) *why = how_it_begins(response, "JSON, but the Content-Type is not");
     if (error && *out) {
         json_object_put(*out);
         *out = NULL;

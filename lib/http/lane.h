@@ -24,7 +24,7 @@ typedef struct er_lane {
     errand_http       *http;
     const er_defaults *defaults;
     void             (*on)(struct er_lane *lane);  /* before a thread is started */
-    void             (*off)(struct er_lane *lane); /* after it has gone, as the last use of *lane */
+    void             (*off)(struct er_lane *lane); /* after it has gone; *lane may be freed */
     void             (*go)(struct er_lane *lane, er_list *mine); /* er_dispatch */
     void             (*again)(er_exchange *x, er_origin *origin);  /* a redirect: into the line */
     void             (*rest)(er_exchange *x); /* x is done here, though not over: frees its slot */

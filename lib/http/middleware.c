@@ -15,7 +15,7 @@
 
 static errand_future *refuse(errand_http *http, const errand_request *request, errand_result why)
 {
-    if (request && request->body_free) request->body_free(request->body_arg); /* taken over, whatever comes of it */
+    if (request && request->body_free) request->body_free(request->body_arg); /* also on failure */
     errand_future *f;
     if (!http) return er_failed(NULL, why);
     errand_promise *promise = errand_promise_new(http->pool, &f);
@@ -29,7 +29,7 @@ static errand_future *go_on(errand_http *http, unsigned i, const errand_request 
     if (i == http->n_middleware) return er_request_send(http, request, site);
     const errand_middleware *m = &http->nexts[i].middleware;
     errand_future *f = m->fn(request, &http->nexts[i + 1], m->arg);
-    return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u gave no future", i));
+    return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u returned no future", i));
 }
 
 static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size,

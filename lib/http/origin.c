@@ -24,7 +24,7 @@
 static int put_together(er_origin *origin, const char *scheme, const char *host, const char *port)
 {
     size_t host_size = strlen(host) + 1, key_size = strlen(scheme) + host_size + strlen(port) + 4;
-    if (*host == '-') return EINVAL; /* no name begins so, and in curl's list of addresses it means to forget one */
+    if (*host == '-') return EINVAL; /* no name begins so; in CURLOPT_RESOLVE it removes a name */
     origin->key = er_alloc(key_size + host_size);
     if (!origin->key) return ENOMEM;
     snprintf(origin->key, key_size, "%s://%s:%s", scheme, host, port);

@@ -183,7 +183,7 @@ static const char *unreadable(const er_exchange *x, CURLcode code)
     if (code == CURLE_OUT_OF_MEMORY && !body) return "a header line of the reply is too long";
     if (strstr(x->handle->words, "Out of memory in chunked")) return "a trailer is too long";
     if (code != CURLE_BAD_FUNCTION_ARGUMENT && code != CURLE_WRITE_ERROR) return NULL;
-    return body ? "a trailer is no header field" : "a header line of the reply is none";
+    return body ? "a trailer is not a header field" : "a header line of the reply is malformed";
 }
 
 static errand_result broken_off(er_exchange *x, CURLcode code)
@@ -234,7 +234,7 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
     return fail(x, &f, &words);
 }
 
-/* The server hung up after a status line: to curl that is a reply. */
+/* The server closed the connection after a status line; curl takes that for a reply. */
 static errand_result cut_in_headers(er_exchange *x)
 {
     failure f = { .error = ERRAND_CURL + CURLE_GOT_NOTHING,
@@ -267,8 +267,8 @@ static errand_result no_final_status(er_exchange *x)
                   .phase = "first byte",
                   .retry_after_ms = -1 };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "first byte: status %d ends no request (curl %d)", x->response->status,
-                    CURLE_WEIRD_SERVER_REPLY);
+    er_bytes_format(&words, "first byte: status %d is not a final status (curl %d)",
+                    x->response->status, CURLE_WEIRD_SERVER_REPLY);
     return fail(x, &f, &words);
 }
 

@@ -80,7 +80,7 @@ static const char *phase(const perform *p)
     return "resolve";
 }
 
-/* To curl an upload is a PUT in all protocols: also a mail, and what is appended to a file. */
+/* curl reports an upload as PUT in all protocols, also a mail, or what is appended to a file. */
 static bool may_have_run(const perform *p)
 {
     curl_off_t us = 0;
@@ -285,7 +285,7 @@ static errand_result carry(performer *by, perform *p)
         bool insists = refused > 1; /* the first time curl may have removed an Expect of its own */
         if (insists || er_load(&p->cancelled)) { /* removal resets the handle's figures */
             errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
-                                               ERRAND_BY_NONE, "refused, and refused again, for its Expect header")
+                                               ERRAND_BY_NONE, "its Expect was refused twice")
                                       : stopped(p);
             curl_multi_remove_handle(by->multi, easy);
             return r;
@@ -480,7 +480,7 @@ static void describe_perform(er_live *live, er_description *d)
     er_lock_give(&p->http->scheduler.lock);
     if (place == ER_PLACE_OVER) return;
     d->what = "transfer";
-    d->name = "a handle of the caller's";
+    d->name = "caller's handle";
     d->cancelled = (errand_reason)er_load(&p->cancelled);
     d->since_ns = er_coarse_ns() - (er_pool_now(p->http->pool) - p->began_ns);
     if (place == ER_PLACE_NEW) er_describe(d, "begins");

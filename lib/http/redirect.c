@@ -138,7 +138,7 @@ int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
     if (error) {
         er_origin_free(origin);
         if (error != ENOMEM) error = CURLE_UNSUPPORTED_PROTOCOL;
-        return fail(x, error, "a redirect to what is no http or https url (curl 1)", failure);
+        return fail(x, error, "a redirect to a url that is not http or https (curl 1)", failure);
     }
     er_transport_reroute(&x->request->defaults->transport, origin);
     x->hop.n++;

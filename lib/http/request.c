@@ -25,7 +25,7 @@ static int add_key(er_request *request, const char *key, er_bytes *why)
         return er_refuse(why, "idempotency_key is blank or has a control character", NULL, 0);
     }
     if (er_header_find(request->headers, name, sizeof name - 1)) {
-        return er_refuse(why, "idempotency_key and a header Idempotency-Key: which of them?", NULL, 0);
+        return er_refuse(why, "idempotency_key and a header of that name are both given", NULL, 0);
     }
     er_bytes line = { 0 };
     er_bytes_format(&line, "%s: %s", name, key);
@@ -85,7 +85,7 @@ static int check_save_to(const char *path, er_bytes *why)
     er_save_drop(&save);
     if (!*path) er_bytes_text(why, "save_to is empty");
     else if (error == ENXIO)
-        er_bytes_format(why, "save_to \"%s\": a device, FIFO or socket is no file to save to", path);
+        er_bytes_format(why, "save_to \"%s\": it is a device, FIFO or socket", path);
     else if (error) er_bytes_format(why, "save_to \"%s\": %s", path, errand_strerror(error));
     return error;
 }
@@ -112,7 +112,7 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
         return er_refuse(why, "sock_read_ms is negative", NULL, 0);
     }
     if ((unsigned)given->repeat > ERRAND_REPEAT_NEVER) {
-        return er_refuse(why, "repeat is none of errand_repeat", NULL, 0);
+        return er_refuse(why, "repeat is not an errand_repeat", NULL, 0);
     }
     request->any_status = given->any_status;
     request->stream = given->stream;

@@ -12,7 +12,7 @@
 
 /* A session's defaults for all its requests. They outlive them. */
 typedef struct er_defaults {
-    char              *base_url; /* NULL: relative urls are wrong */
+    char              *base_url; /* NULL: relative urls are refused */
     char              *user_agent;
     struct curl_slist *headers;
     struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */

@@ -100,15 +100,15 @@ static const char *wrong_length(const errand_response *response)
 {
     const char *first = response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
     size_t digits = strspn(first, "0123456789");
-    if (is_beyond(first, digits)) return "Content-Length is more than anything can have";
+    if (is_beyond(first, digits)) return "Content-Length is too large";
     for (size_t i = 0; i < response->lengths; i++) {
         const char *at = i ? errand_response_header(response, "Content-Length", i) : first;
         for (;; at += strspn(at, ", \t")) {
             if (!digits || strspn(at, "0123456789") != digits || memcmp(at, first, digits) != 0)
-                return "Content-Length is no number, or said twice and differently";
+                return "Content-Length is not a number, or two differ";
             at += digits;
             if (!*at) break;
-            if (!strchr(", \t", *at)) return "Content-Length is no number, or said twice and differently";
+            if (!strchr(", \t", *at)) return "Content-Length is not a number, or two differ";
         }
     }
     return NULL;
@@ -127,8 +127,8 @@ void er_response_codings(errand_response *response, bool decoded)
     }
     if (codings->unknown)
         response->fault =
-            "body: Content-Encoding names what is not known here, or more than 5, or Transfer-Encoding more than "
-            "chunked (curl 61)";
+            "body: Content-Encoding has an unknown coding or more than 5, or Transfer-Encoding is "
+            "not chunked (curl 61)";
 }
 
 /* A line that begins with a space continues the value before it (obsolete line folding, RFC 9112,
@@ -137,7 +137,8 @@ void er_response_codings(errand_response *response, bool decoded)
 static int unfold(errand_response *response, const char *line, size_t size)
 {
     const char *name = response->headers.at + response->last;
-    if (!response->headers.size) return fault(response, EPROTO, "the first header line goes on with none before it");
+    if (!response->headers.size)
+        return fault(response, EPROTO, "the first header line is a continuation");
     if (er_alike(name, "Content-Length", SIZE_MAX) || er_alike(name, "Transfer-Encoding", SIZE_MAX))
         return fault(response, EPROTO, "Content-Length or Transfer-Encoding on two lines");
     while (size && (*line == ' ' || *line == '\t')) line++, size--;
@@ -157,7 +158,7 @@ static int check_trailer(errand_response *response, const char *line, size_t siz
     bool folds = size && (*line == ' ' || *line == '\t'), first = !response->trailers++;
     size_t name = folds ? 0 : er_token_of(line, size);
     bool field = folds ? !first : name && name < size && line[name] == ':';
-    return !size || field ? 0 : fault(response, EPROTO, "a trailer is no header field");
+    return !size || field ? 0 : fault(response, EPROTO, "a trailer is not a header field");
 }
 
 static int add_header(errand_response *response, const char *line, size_t size)

@@ -12,7 +12,8 @@ struct errand_chain { /* a place in the row of middleware */
     errand_middleware middleware; /* of the last: none, there the request is sent */
 };
 
-/* What each request writes lies apart from what all read, so that senders and lanes do not wait for each other's cache lines. */
+/* Fields that each request writes are apart from those that all read, so that senders and lanes do
+ * not wait for each other's cache lines. */
 struct errand_http {
     errand_pool   *pool; /* kept */
     errand_log    *log;

@@ -16,7 +16,7 @@ enum { ER_FLOW_WAIT = -1 }; /* what else is returned is 0 or an errno */
 
 /* In the exchange: what its sink and source call. Any thread, no lock held. */
 typedef struct er_valve {
-    void (*resume)(struct er_valve *self); /* go on; may come before WAIT was returned; more often is harmless */
+    void (*resume)(struct er_valve *self); /* may come before WAIT was returned, and twice */
     void (*end)(struct er_valve *self);    /* cancels the transfer, as by the caller */
     void (*finished)(struct er_valve *self, int error); /* after finish returned WAIT: once */
     void (*keep)(struct er_valve *self);

@@ -52,7 +52,7 @@ static void over(er_exchange *x, errand_result r)
     er_lock_give(&http->scheduler.lock);
     if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x); /* after `place`: see wait_on */
     report(x, &r);
-    if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: figures, no more */
+    if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: statistics */
     if (x->resends) er_add_relaxed(&http->resent, x->resends);
     if (x->number) post_end(x, &r);
     if (x->streams) {
@@ -74,8 +74,7 @@ static void take_out_of_line(er_exchange *x) /* under the lock */
     x->resolving = x->turn.route->looking;
 }
 
-static void over_unseated(er_exchange *x,
-                          errand_result r) /* its lane has no thread, so it is here that others get its slot */
+static void over_unseated(er_exchange *x, errand_result r) /* and grants its slot, for its lane */
 {
     errand_http *http = x->http;
     er_session_hold(http);

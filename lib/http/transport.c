@@ -73,7 +73,7 @@ int er_transport_make(er_transport *transport, const errand_http_opts *opts, er_
     if (!error && opts->key_file && !opts->cert_file) error = er_refuse(why, "key_file without cert_file", NULL, 0);
     if (!error && opts->key_password && !(transport->key_password = er_copy_text(opts->key_password))) error = ENOMEM;
     if (!error && (unsigned)opts->min_tls > ERRAND_TLS_1_3)
-        error = er_refuse(why, "min_tls is none of errand_tls_version", NULL, 0);
+        error = er_refuse(why, "min_tls is not an errand_tls_version", NULL, 0);
     if (!error && opts->proxy && opts->unix_socket)
         error = er_refuse(why, "proxy and unix_socket are both given", NULL, 0);
     if (!error && opts->proxy && opts->environment)
@@ -114,7 +114,7 @@ CURLcode er_transport_apply(const er_transport *transport, CURL *easy)
     if (!code && !transport->environment)
         code = curl_easy_setopt(easy, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
     if (!code && transport->proxy)
-        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's does not count */
+        code = curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* instead of the environment's */
     if (!code && transport->unix_socket)
         code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, transport->unix_socket);
     if (!code && transport->netrc) code = curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);

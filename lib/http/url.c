@@ -57,7 +57,7 @@ char *er_url_shown(const char *url, bool bare)
 static int refuse_host(const char *url, er_bytes *why)
 {
     char *shown = er_url_shown(url, true);
-    int error = er_refuse(why, "the host's name cannot be looked up, of url", shown ? shown : "",
+    int error = er_refuse(why, "the host name cannot be looked up in url", shown ? shown : "",
                           shown ? strlen(shown) : 0);
     er_free(shown);
     return error;
@@ -242,7 +242,7 @@ static bool has_userinfo(const char *url)
     return authority && memchr(authority + 3, '@', strcspn(authority + 3, "/?#"));
 }
 
-/* Userinfo stays with its origin, however the Location is written (RFC 9110, 10.2.2); one with its own has its own. */
+/* Keeps userinfo within its origin (RFC 9110, 10.2.2), unless the Location has its own. */
 static int keep_userinfo(char **url, const char *from, const er_origin *origin)
 {
     er_origin before;

@@ -287,7 +287,7 @@ START_TEST(auth_is_the_sessions_or_the_requests)
     errand_result_free(&r);
     r = world_send(&w, (errand_request){ .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
     ck_assert_int_eq(r.error, EINVAL);
-    ck_message_has(&r, "which of them");
+    ck_message_has(&r, "bearer and a header Authorization are both given");
     errand_result_free(&r);
     world_close(&w);
 }

@@ -347,9 +347,10 @@ static const struct {
     const char *says;
 } refused[] = {
     { { .body_file = "/nowhere/cat" }, ENOENT, "the file \"/nowhere/cat\" cannot be sent: No such file" },
-    { { .body_file = "/dev/null" }, EINVAL, "it is no regular file" },
+    { { .body_file = "/dev/null" }, EINVAL, "it is not a regular file" },
     { { .body_file = "/tmp" }, EISDIR, "\"/tmp\"" },
-    { { .form = FIELDS({ .name = "a", .value = "b", .file = "c" }) }, EINVAL, "which of them, in field \"a\"" },
+    { { .form = FIELDS({ .name = "a", .value = "b", .file = "c" }) }, EINVAL,
+      "more than one of value, bytes, file in field \"a\"" },
     { { .form = FIELDS({ .name = "a", .file = "/nowhere/cat" }) }, ENOENT, "/nowhere/cat" },
     { { .form = FIELDS({ .name = "a", .value = "b", .type = "x\r\ny" }) }, EINVAL, "type cannot be sent" },
     { { .form = FIELDS({ .name = "a" }), .body_file = "x" }, EINVAL, "form and body_file are both given" },

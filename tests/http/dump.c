@@ -126,14 +126,14 @@ START_TEST(a_dump_shows_a_handle_of_the_callers_own)
         fs[i] = errand_perform(w.http, easy[i], NULL);
         if (!i) until(&s.came, 1);
     }
-    ck_assert_uint_eq(dump_count(w.pool, "transfer", "a handle of the caller's"), 2);
+    ck_assert_uint_eq(dump_count(w.pool, "transfer", "caller's handle"), 2);
     ck_assert_msg(strstr(dump_text, " curl has it, on a thread of its own, submitted at "), "%.3000s", dump_text);
     ck_assert_msg(strstr(dump_text, " in line with 1, waits for a connection, submitted at "), "%.3000s", dump_text);
     for (int i = 1; i >= 0; i--) {
         errand_cancel(fs[i]);
         errand_drop(fs[i]);
     }
-    while (dump_count(w.pool, "transfer", "a handle of the caller's")) sched_yield();
+    while (dump_count(w.pool, "transfer", "caller's handle")) sched_yield();
     for (int i = 0; i < 2; i++) curl_easy_cleanup(easy[i]);
     world_close(&w);
 }
