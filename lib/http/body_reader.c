@@ -1,6 +1,6 @@
 /* http/body_reader.c -- a ring between one lane, which puts, and one reader at a time, which takes.
  *
- *   lane --put--> [ up to 256 KiB ] --read--> the caller            full: the transfer is paused, resumed at half
+ *   lane --put--> [ up to 256 KiB ] --read--> the caller       full: paused; half empty: resumed
  *   exchange over --end(how)--> what is there can still be read, then the end or the failure
  *   response freed --leave--> the exchange is cancelled
  *

@@ -1,7 +1,8 @@
 /* http/body_save.c -- a lane brings bytes and never waits; a task decodes them and keeps them, in a file or in memory.
  *
- *   take --> fresh --writer, a task: decode--> save_to's part --finish: sync, put in its place--> save_to   drop before that: it goes
- *                                         +--> memory         --finish--> the response's body
+ *   take --> fresh --writer, a task: decode--> save_to's part --finish: sync, rename--> save_to
+ *                                         |        +--drop--> removed
+ *                                         +--> memory       --finish--> the response's body
  *
  * A writer is started when 64 KiB have come, and goes on until it finds nothing new; beyond 256 KiB the transfer is
  * paused until it has taken them. There is one at a time, and it alone touches what is kept. A

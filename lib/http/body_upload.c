@@ -1,6 +1,6 @@
 /* http/body_upload.c -- a lane sends and never waits: a task reads ahead.
  *
- *   parts --filler, a task--> back --swap--> front --> curl         nothing ready: the transfer is paused until there is
+ *   parts --filler, a task--> back --swap--> front --> curl       nothing ready: paused
  *
  * Two buffers of 64 KiB. The lane takes from `front`; when it is empty and `back` is full they are
  * swapped and the next filler is started. There is one filler at a time; it alone touches files and

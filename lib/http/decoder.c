@@ -1,7 +1,7 @@
 /* http/decoder.c -- a row of stages, one for each coding, the last one applied first; output is
  * pulled through them.
  *
- *   raw bytes --> stage 0 --16 KiB--> stage 1 --16 KiB--> ... --> to               most bodies have one stage, and no buffer
+ *   raw bytes --> stage 0 --16 KiB--> stage 1 --16 KiB--> ... --> to     one stage: no buffer
  *
  * A stage takes all that it is given unless `to` is full, so time is proportional to input and
  * output, and memory to the number of stages, however much a byte unpacks to. libcurl's own

@@ -1,6 +1,7 @@
 /* http/dispatch.c -- carries out the turns that the scheduler grants.
  *
- *   line --turn--> lane | carrier          host unknown: look-up --> line again, or all that wait for it end
+ *   line --turn--> lane | carrier
+ *          host unknown: look-up --> line again, or all that wait for it end
  *
  * A thread that joins a line or frees a slot grants turns (chosen by scheduler.c) under the
  * session's lock until none is left. After releasing the lock it hands them to their lanes, looks

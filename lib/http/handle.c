@@ -2,8 +2,9 @@
  *
  * A handle is set up once for its session and kept from exchange to exchange: what changes is url, headers, method and body.
  *
- *   headers --> response; the last of a final, good one: a stream's promise is resolved        body --> memory | sink
  *   source | memory --> request's body
+ *   headers --> response; the last of a final, good one: a stream's promise is resolved
+ *   body --> memory | sink
  *
  * curl hands bodies over as they came, for sinks decode them; what is kept of an error's is decoded when it has ended
  * (outcome.c).

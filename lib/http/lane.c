@@ -1,10 +1,9 @@
 /* http/lane.c -- one thread, many transfers.
  *
- *   add --> inbox --wake--> take --> curl <--> poller                            leave --> leaving --wake--> take
- *                                     |                                                          |
- *                                     +--> complete --> over(result) <-- removed from curl <-----+
- *                                            |   +----> again(redirect) --> line
- *                                            +--> the slot is free: the next one is taken from the line right here
+ *   add --> inbox --wake--> take --> curl <--> poller
+ *                                     +--> complete --> over(result), or again(redirect) --> line
+ *                                            +--> the slot is free: the next one comes in right here
+ *   leave --> leaving --wake--> removed from curl --> over(result)
  *
  * The thread is a service of the pool: started with the first exchange, it ends by itself when nothing has run for
  * keepalive_ms, and closes its connections. What comes while it ends (ENDING) waits in the inbox,

@@ -2,7 +2,7 @@
  * itself.
  *
  *   POST http://127.0.0.1:8080/generate: HTTP 503 Service Unavailable: No GPU: all are busy
- *   GET http://127.0.0.1:1/x: connect: Connection refused: Failed to connect to 127.0.0.1 port 1 ... (curl 7)
+ *   GET http://127.0.0.1:1/x: connect: Connection refused: Failed to connect to ... (curl 7)
  *
  * The phase follows from how far curl came, by the times it keeps. may_have_run is set if the
  * request was sent, unless a repeat is harmless; it is always set with ERRAND_REPEAT_NEVER.

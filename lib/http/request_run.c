@@ -1,7 +1,7 @@
 /* http/request_run.c -- a caller's request: checked, copied, sent once or as often as its policy says.
  *
  *   er_request_send --no policy--> attempt
- *      +-----policy--> run --> attempt, attempt ...     ended --> out of the session's list, given back
+ *      +-----policy--> run --> attempt, attempt ... --> ended: out of the session's list
  *
  * Which requests may be sent again follows from how they end (may_have_run, outcome.c). But a hedge
  * is sent before anything has ended, so guard() passes the run whether a repeat is harmless, and
