@@ -29,7 +29,8 @@
 #define er_swap_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define er_swap_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 
-/* Puts v where *seen is, or loads what is there into *seen. Weak: may fail for nothing, so it stands in a loop. */
+/* Puts v where *seen is, or loads what is there into *seen. Weak: may fail spuriously, so it is
+ * called in a loop. */
 #define er_cas(p, seen, v) \
     __atomic_compare_exchange_n((p), (seen), (v), 1, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 /* Fails only when something else was there. */
@@ -38,7 +39,7 @@
 #define er_cas_acquire(p, seen, v) \
     __atomic_compare_exchange_n((p), (seen), (v), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 
-/* The address of a variable that each thread has for itself: it tells the thread from others. */
+/* The address of a thread-local variable: it identifies the calling thread. */
 #define er_thread_mark(variable) (&(variable))
 
 /* The compiler moves nothing across; the processor may. For the cheap side of er_barrier. */

@@ -1,8 +1,8 @@
 /* base/clock.c -- CLOCK_MONOTONIC, by the vDSO (some 25 ns a call), behind clock.h.
  *
  * Stamps. On x86 the time stamp counter is used if the processor calls it invariant (it runs on through sleep and changes
- * of speed, all cores alike). Its rate is what the monotonic clock says over as long a stretch as there is; the wall clock
- * is looked at anew with each look, so that it is followed when somebody sets it. */
+ * of speed, all cores alike). Its rate is measured against the monotonic clock since the first
+ * look; the wall clock is read again at each look, so that a change of it is followed. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

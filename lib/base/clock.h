@@ -53,7 +53,7 @@ static inline int64_t er_stamps_wall(const er_stamps *s, uint64_t stamp)
     return s->wall_ns + (int64_t)((double)(int64_t)(stamp - s->last) * s->rate);
 }
 
-/* now + ms; INT64_MAX when ms is for ever or the sum is beyond the range. ms >= 0. */
+/* now + ms; INT64_MAX when ms is ERRAND_FOREVER or the sum is beyond the range. ms >= 0. */
 ER_SHARED int64_t er_deadline(int64_t now_ns, int64_t ms);
 /* Two spans, neither negative; INT64_MAX when it is beyond the range. */
 static inline int64_t er_ms_sum(int64_t a, int64_t b)

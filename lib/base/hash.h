@@ -1,4 +1,5 @@
-/* base/hash.h -- a hash of text for tables whose keys others choose: seeded, so they do not choose the chains. */
+/* base/hash.h -- a seeded hash of text, for tables with keys from untrusted input: it cannot choose
+ * the chains. */
 #ifndef ER_HASH_H
 #define ER_HASH_H
 

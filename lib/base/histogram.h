@@ -1,7 +1,7 @@
 /* base/histogram.h -- how values are spread: percentiles of any number of them in constant memory, within 6 %.
  *
- * Each power of two has 8 counters (HdrHistogram's idea, with fewer), so values below 16 are exact. Any thread adds; who reads
- * meanwhile sees some of it. Zeroed it is empty. */
+ * Each power of two has 8 counters (HdrHistogram's idea, with fewer), so values below 16 are exact.
+ * Any thread adds; a concurrent reader sees part of it. Zeroed it is empty. */
 #ifndef ER_HISTOGRAM_H
 #define ER_HISTOGRAM_H
 

@@ -1,4 +1,4 @@
-/* base/lru.h -- items by a key of text, of which the least recently used can be forgotten.
+/* base/lru.h -- items by a key of text, of which the least recently used can be evicted.
  * Intrusive: an item lives in what has the key, so adding one cannot fail once there are buckets.
  * Not thread-safe: the owner's lock guards it. */
 #ifndef ER_LRU_H
@@ -16,7 +16,7 @@ typedef struct er_lru_item {
 
 typedef struct er_lru {
     uint64_t      seed;    /* of the hash: keys come from others */
-    unsigned      most;    /* more are kept only if they cannot be forgotten */
+    unsigned      most;    /* more are kept only if they cannot be evicted */
     unsigned      count;
     uint32_t      mask;
     er_lru_item **buckets; /* NULL until the first item */
@@ -41,7 +41,7 @@ ER_SHARED void er_lru_remove(er_lru *lru, er_lru_item *item);
 /* Takes out the least recently used item, whatever it is. NULL: there is none. */
 ER_SHARED er_lru_item *er_lru_pop(er_lru *lru);
 
-/* Returns whether the owner of `arg` loses nothing if the item is forgotten. */
+/* Returns whether the item may be evicted without loss to the owner of `arg`. */
 typedef bool er_lru_idle_fn(void *arg, er_lru_item *item);
 /* Makes room for one more item. Takes out the least recently used ones that are idle, for as long
  * as there are `most` or more, and returns them as a chain. Looks at 16 at most; those that are
@@ -53,7 +53,7 @@ static inline uint64_t er_lru_hash(const er_lru *lru, const char *key, size_t si
     return er_hash(lru->seed, key, size);
 }
 
-/* Which is no use of it. */
+/* A lookup does not count as a use. */
 static inline er_lru_item *er_lru_find(const er_lru *lru, const char *key, uint64_t hash)
 {
     er_lru_item *item = lru->buckets ? lru->buckets[hash & lru->mask] : NULL;

@@ -4,8 +4,9 @@
  *     take:  the oldest place, if it is filled --> emptied (head)
  *
  * A place that is given out and not filled yet holds up those behind it: they can be seen (er_mpsc_holds), not taken. Its putter
- * is between two instructions, so who must have all waits for him. `limit` is how far the taker lets the tail go; never more than
- * the ring beyond head, so that a place that is given out is empty. All wraps.
+ * is between two instructions, so a taker that needs all items waits for it. `limit` is how far the
+ * taker lets the tail go; never more than the ring beyond head, so that a place that is given out
+ * is empty. All wraps.
  *
  * What a putter does after put, and what a taker has done before holds or take, are in one order for all (sequential consistency):
  * of two that first write and then look for the other, one sees the other. */
@@ -26,7 +27,7 @@ typedef struct er_mpsc {
     uint32_t tail, limit; /* atomic */
     char     apart[ER_LINE];
     void    *ring[ER_MPSC]; /* atomic */
-    uint32_t head;           /* the taker's; atomic for who only looks */
+    uint32_t head;           /* the taker's; atomic for other readers */
 } er_mpsc;
 
 /* False: it is full. */
@@ -54,7 +55,8 @@ static inline void *er_mpsc_take(er_mpsc *q) /* NULL: nothing that can be taken 
     uint32_t at = q->head;
     void *what = er_load(&q->ring[at % ER_MPSC]);
     if (!what) return NULL;
-    er_store_relaxed(&q->ring[at % ER_MPSC], NULL); /* relaxed: er_mpsc_admit comes before the place is given out anew */
+    /* relaxed: er_mpsc_admit precedes the place's next use */
+    er_store_relaxed(&q->ring[at % ER_MPSC], NULL);
     er_store_relaxed(&q->head, at + 1);
     return what;
 }
@@ -62,12 +64,13 @@ static inline void *er_mpsc_take(er_mpsc *q) /* NULL: nothing that can be taken 
 static inline uint32_t er_mpsc_end(const er_mpsc *q) { return er_load(&q->tail); }
 static inline bool er_mpsc_reached(const er_mpsc *q, uint32_t end) { return (int32_t)(q->head - end) >= 0; }
 
-static inline void *er_mpsc_next(const er_mpsc *q, uint32_t after) /* what will be taken after so many; NULL: not known */
+/* what is taken after that many; NULL: not known */
+static inline void *er_mpsc_next(const er_mpsc *q, uint32_t after)
 {
     return er_load_relaxed(&q->ring[(q->head + after) % ER_MPSC]); /* relaxed: a hint, to fetch it early */
 }
 
-/* So many may come in from now on. */
+/* Up to `room` more items may be put from now on. */
 static inline void er_mpsc_admit(er_mpsc *q, size_t room)
 {
     /* release: with what er_mpsc_take emptied */

@@ -85,7 +85,8 @@ bool er_socket_stands(int fd)
     return !getpeername(fd, (struct sockaddr *)&peer, &size);
 }
 
-/* The descriptor may be another thread's by now, which the answer tells: no race, but fstat would make the thread sanitizer see one. */
+/* Another thread may have reused the descriptor, which the inode shows: no race, but the thread
+ * sanitizer reports one for fstat. */
 uint64_t er_socket_identity(int fd)
 {
     struct statx about;
@@ -117,7 +118,7 @@ void er_look_up(const char *name, er_addresses *out)
     }
     size_t size = 0;
     for (struct addrinfo *at = list; at; at = at->ai_next) {
-        char host[INET6_ADDRSTRLEN + 20]; /* a zone cannot be told to curl and does not fit */
+        char host[INET6_ADDRSTRLEN + 20]; /* a zone cannot be passed to curl and does not fit */
         if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST)) continue;
         if (strchr(host, '%') || size + strlen(host) + 4 > sizeof out->text) continue;
         bool six = at->ai_family == AF_INET6;

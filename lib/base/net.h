@@ -15,7 +15,8 @@ typedef struct er_event {
 } er_event;
 ER_SHARED int  er_poller_open(er_poller *poller);
 ER_SHARED void er_poller_close(er_poller *poller);
-/* What is waited for at fd from now on; was: what has been so far, 0: nothing. A fault is told unless `what` is 0. */
+/* Sets the events to wait for at fd; was: those so far, 0: none. A fault is always reported unless
+ * `what` is 0. */
 ER_SHARED int  er_poller_set(er_poller *poller, int fd, unsigned was, unsigned what);
 /* Returns how many events there are, 0 after ms (-1: no limit) or when it was interrupted. */
 ER_SHARED int  er_poller_wait(er_poller *poller, er_event *events, int most, int ms);

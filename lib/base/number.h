@@ -9,8 +9,9 @@
 /* Writes the digits, returns how many. */
 size_t er_decimal(char *to, uint64_t value);
 
-/* value >= 0 with so many digits behind the point, rounded as IEEE 754 says (half to even), if that can be done in 128-bit
- * integers: precision <= 17, below some 1e20 (less with many digits). Returns the size, at most ER_FIXED, or 0: cannot. */
+/* value >= 0 with `precision` digits after the point, rounded as IEEE 754 says (half to even), if
+ * that can be done in 128-bit integers: precision <= 17, below some 1e20 (less with many digits).
+ * Returns the size, at most ER_FIXED, or 0: cannot. */
 #define ER_FIXED 64
 size_t er_fixed(char *to, double value, unsigned precision);
 

@@ -11,7 +11,8 @@ int er_options(void *ours, size_t size, const void *given, size_t theirs)
     memset(ours, 0, size);
     if (!given) return 0;
     if (!theirs) return EINVAL;
-    memcpy(ours, given, theirs < size ? theirs : size); /* also if the rest is not known: it may say what is to be freed */
+    /* also when the tail is unknown: it may hold what is to be freed */
+    memcpy(ours, given, theirs < size ? theirs : size);
     const unsigned char *tail = given;
     for (size_t i = size; i < theirs; i++) {
         if (tail[i]) return ENOTSUP;

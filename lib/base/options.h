@@ -1,4 +1,5 @@
-/* base/options.h -- options structs whose size the caller passes, so that both sides may grow. */
+/* base/options.h -- options structs with a size passed by the caller, so that both sides may
+ * grow. */
 #ifndef ER_OPTIONS_H
 #define ER_OPTIONS_H
 

@@ -1,15 +1,18 @@
 /* base/os.c -- Linux behind os.h.
  *
- * Lock. word: 0 free, 1 held, 2 held and somebody may sleep on it (Ulrich Drepper, "Futexes Are Tricky", 2011, mutex 2). A
- * taker spins a little first: the library holds locks for tens of nanoseconds.
+ * Lock. word: 0 free, 1 held, 2 held and a thread may sleep on it (Ulrich Drepper, "Futexes Are
+ * Tricky", 2011, mutex 2). A taker spins a little first: the library holds locks for tens of
+ * nanoseconds.
  *
  * Parker. word: bits set by others, and ER_PARKED set by the waiter just before it sleeps. The waiter leaves as soon as a
  * bit it waits for is there; er_unpark sets bits in one step and calls the kernel only when it saw ER_PARKED in that step.
- * The kernel is given the address alone: if the waiter has gone and another futex lives there by now, that one wakes for
- * nothing, which every futex user has to bear anyway. Each parker has one waiter, so no wake-up can go to the wrong thread
- * (a condition variable shared by several can lose one in glibc before 2.41, bug 25847).
+ * The kernel gets the address alone: if the waiter has gone and another futex is there by now, that
+ * one wakes spuriously, which every futex user must handle anyway. Each parker has one waiter, so
+ * no wake-up can go to the wrong thread (a condition variable shared by several can lose one in
+ * glibc before 2.41, bug 25847).
  *
- * Fork. One hook in the child bumps the generation; who owns threads notes the generation and compares. */
+ * Fork. One hook in the child bumps the generation; the owner of a thread stores the generation and
+ * compares. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -78,7 +81,8 @@ static void pause_cpu(void)
 static void futex_wait(uint32_t *word, uint32_t seen, int64_t deadline_ns)
 {
     struct timespec at = { (time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000) };
-    /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC: nothing to recompute after a wake-up for nothing */
+    /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC: nothing to recompute after a
+     * spurious wake-up */
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline_ns == INT64_MAX ? NULL : &at, NULL,
             FUTEX_BITSET_MATCH_ANY);
 }
@@ -271,7 +275,7 @@ static unsigned count_cores(void)
 
 unsigned er_cores(void)
 {
-    static unsigned cores; /* relaxed: who finds 0 counts for himself, and all count the same */
+    static unsigned cores; /* relaxed: each thread that finds 0 counts, with the same result */
     unsigned n = er_load_relaxed(&cores);
     if (!n) er_store_relaxed(&cores, n = count_cores());
     return n;
@@ -321,7 +325,8 @@ static void pass_on(size_t i, int number, siginfo_t *info, void *context)
     const struct sigaction *before = &before_fault[i];
     bool default_action = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_DFL;
     bool ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;
-    if (ignored && info->si_code <= 0) return; /* somebody has sent it; a fault of its own no thread can ignore */
+    /* sent by a process; a thread cannot ignore a fault of its own */
+    if (ignored && info->si_code <= 0) return;
     if ((unsigned)before->sa_flags & SA_RESETHAND && !default_action && !ignored) default_action = er_swap(&spent[i], 1) != 0;
     if (!default_action && !ignored) {
         call_before(before, number, info, context);
@@ -378,16 +383,17 @@ static int has_address(struct dl_phdr_info *info, size_t size, void *to)
     return 0;
 }
 
-/* What dladdr tells is the loader's, and goes with a library that another thread unloads: so the library is held meanwhile. */
+/* dladdr's strings belong to the loader and vanish when another thread unloads the library, so it
+ * is held meanwhile. */
 char *er_symbol(const void *address, char *buffer, size_t size)
 {
     object o = { .address = (uintptr_t)address };
     Dl_info info = { .dli_sname = NULL };
     bool found = address && dl_iterate_phdr(has_address, &o);
     void *held = found && *o.path ? dlopen(o.path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
-    bool told = found && (held || !*o.path) && dladdr(address, &info);
+    bool named = found && (held || !*o.path) && dladdr(address, &info);
     if (!address) snprintf(buffer, size, "an unknown place");
-    else if (told && info.dli_sname)
+    else if (named && info.dli_sname)
         snprintf(buffer, size, "%s+%#zx", info.dli_sname,
                  (size_t)((const char *)address - (const char *)info.dli_saddr));
     else if (found) /* a static function: addr2line -e FILE OFFSET finds it */
@@ -525,7 +531,7 @@ int er_file_write(int fd, const void *at, size_t size, size_t *put)
         if (n >= 0) {
             done += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            struct pollfd p = { fd, POLLOUT, 0 }; /* somebody else made it non-blocking */
+            struct pollfd p = { fd, POLLOUT, 0 }; /* other code made it non-blocking */
             if (poll(&p, 1, -1) < 0 && errno != EINTR) error = errno;
         } else if (errno != EINTR) {
             error = errno;
@@ -566,7 +572,7 @@ int er_file_sync(int fd)
 
 int er_file_move(const char *from, const char *to) { return rename(from, to) < 0 ? errno : 0; }
 
-static void tell_about(er_file_about *about, const struct stat *st)
+static void fill_about(er_file_about *about, const struct stat *st)
 {
     *about = (er_file_about){ .device = st->st_dev,
                               .node = st->st_ino,
@@ -581,7 +587,7 @@ int er_file_look(int fd, er_file_about *about)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) return errno;
-    tell_about(about, &st);
+    fill_about(about, &st);
     about->terminal = S_ISCHR(st.st_mode) && isatty(fd);
     return 0;
 }
@@ -590,7 +596,7 @@ int er_file_look_at(const char *path, er_file_about *about)
 {
     struct stat st;
     if (stat(path, &st) < 0) return errno;
-    tell_about(about, &st);
+    fill_about(about, &st);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* base/os.h -- the one seam to the machine: memory, locks, parking, threads, files, randomness, fork.
  *
- * Everything in lib/ asks for these here, so that one file is ported, simulated, or made to fail. Errors are errno values,
- * returned. Nothing here logs, nothing aborts. */
+ * Everything in lib/ gets them here, so that one file is ported, simulated, or made to fail. Errors
+ * are errno values, returned. Nothing here logs, nothing aborts. */
 #ifndef ER_OS_H
 #define ER_OS_H
 
@@ -25,7 +25,7 @@ ER_SHARED void  er_free(void *at); /* NULL is harmless */
 ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));
 ER_SHARED char *er_copy_bytes(const void *at, size_t size) __attribute__((malloc)); /* a NUL is put behind */
 
-/* ---- lock: four bytes, zero is unlocked. Never held across a call that may block; nobody holds two. ---- */
+/* ---- lock: four bytes, zero is unlocked. Never held across a blocking call; no thread holds two. ---- */
 typedef struct er_lock {
     uint32_t word;
 } er_lock;
@@ -47,7 +47,7 @@ static inline bool er_lock_try(er_lock *lock)
 }
 static inline void er_lock_give(er_lock *lock)
 {
-    /* release: what this holder wrote is seen by the next; 2 means that somebody sleeps on it */
+    /* release: what this holder wrote is seen by the next; 2: a thread may sleep on it */
     if (er_swap_release(&lock->word, 0) == 2) er_unlock_slow(lock);
 }
 #endif
@@ -66,13 +66,15 @@ ER_SHARED void er_parker_clear(er_parker *parker, uint32_t bits); /* by the wait
 /* For loops that wait for another thread's few next instructions: pauses, after a while yields. *turns starts at 0. */
 void er_relax(unsigned *turns);
 
-/* ---- barrier: a full fence on all threads of the process at once, paid for by the one who asks (some microseconds, an
- * interrupt for each running thread), so that a path taken often needs none. False: not to be had here. ---- */
+/* ---- barrier: a full fence on all threads of the process at once, paid for by the caller (some
+ * microseconds, an interrupt for each running thread), so that a path taken often needs none.
+ * False: not available here. ---- */
 bool er_barrier_ready(void); /* ask before the first er_barrier of an object, and again after fork */
 void er_barrier(void);
 
-/* ---- threads: all signals blocked but those of a fault. A child that one of them forks gets the signals back that were open in the
- * thread of the program which started it. The stack is what was asked for beside the program's thread-local storage. ---- */
+/* ---- threads: all signals blocked but those of a fault. A child forked by one of them unblocks
+ * the signals that were open in the thread that started it. The stack has the requested size beside
+ * the program's thread-local storage. ---- */
 typedef struct er_thread {
     unsigned long id;
 } er_thread;
@@ -81,14 +83,16 @@ ER_SHARED void er_thread_join(er_thread *thread);
 ER_SHARED void er_thread_detach(er_thread *thread);
 bool     er_thread_is_me(const er_thread *thread);
 long     er_thread_number(void); /* the calling thread's, as the kernel counts */
-/* fn(arg) when the calling thread ends; one arg for the whole library, NULL takes it back. 0 or ENOMEM. */
+/* Calls fn(arg) when the calling thread ends; one arg for the whole library, NULL removes it. 0 or
+ * ENOMEM. */
 int      er_thread_at_end(void (*fn)(void *), void *arg);
 bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
 ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
 
 /* ---- faults: fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
- * signal goes where it went before, with the mask and the flags that were given there. So it is at each fault, for the handler
- * from before may mend the first. Other threads wait for their turn. 0 or an errno; a second time: nothing. */
+ * previous handler gets the signal, with its own mask and flags. This holds for each fault, as the
+ * previous handler may repair one. Faults of other threads wait. 0 or an errno; a second call does
+ * nothing. */
 int  er_on_fault(void (*fn)(void));
 void er_pause(int64_t ns); /* safe there */
 
@@ -101,9 +105,10 @@ ER_SHARED int er_vformat(char *to, size_t room, const char *format, va_list args
 ER_SHARED int er_format_plain(char *to, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const char *er_error_text(int error); /* what strerror says there; lives until the thread's next call */
 
-/* ---- fork: how often this process is a child of the one that loaded the library. Compare with what you noted down. ---- */
+/* ---- fork: how often this process is a child of the one that loaded the library. Compare it later. ---- */
 ER_SHARED unsigned er_fork_generation(void);
-/* Ends a child process whose only thread was one of ours and has nothing more to do: at once, with status 127, nothing flushed. */
+/* Ends a child process when its only thread is one of ours and has nothing to do: at once, status
+ * 127, nothing flushed. */
 _Noreturn void er_exit_child(void);
 /* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
 int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));

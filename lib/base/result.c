@@ -1,8 +1,9 @@
 /* base/result.c -- results and their details.
  *
- * A detail is made where a failure is made and belongs to its result alone, so nothing here locks. What has to be said when
- * there may be no memory (who ended it, of what kind it is, whether it may have run: what decides about a repeat) has static
- * details; er_detail copies such a one before anybody writes to it. The kind follows from the code unless it was said. */
+ * A detail is made where a failure is made and belongs to its result alone, so nothing here locks.
+ * What must be stored even without memory (the reason, the kind, whether it may have run: what
+ * decides about a retry) has static details; er_detail copies one before a write to it. The kind
+ * follows from the code unless it was set. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -39,7 +40,8 @@ static errand_detail fixed_by[2][ERRAND_BY_HEDGE + 1] = { BY_EACH(false), BY_EAC
 static errand_detail fixed_as[2][ERRAND_KIND_UNKNOWN + 1] = { AS_EACH(false), AS_EACH(true) };
 static errand_detail fixed_degraded = FIXED(false, .degraded = true);
 
-/* The most that can be said of it without memory: what a retry goes by, and who ended it unless its kind is not that of its code. */
+/* The static detail that keeps the most: what a retry goes by, and the reason unless the kind
+ * differs from the code's. */
 static errand_detail *stand_in(int error, const errand_detail *d)
 {
     bool by_kind = d->kind_known && (d->reason == ERRAND_BY_NONE || d->kind != er_kind_of(error));
@@ -458,7 +460,8 @@ const char *errand_result_message(const errand_result *r)
 
 /* ---- names ---- */
 
-/* Texts that are made of a code stay for good, each once: who has one may keep it. There are as many as codes that came up. */
+/* A text made for a code is made once and never freed: callers may keep it. There are as many as
+ * codes that came up. */
 typedef struct saying {
     struct saying *next;
     int error;

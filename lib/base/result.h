@@ -1,7 +1,7 @@
 /* base/result.h -- what stands behind a result: the detail, and how it is added without ever failing.
  *
- * A detail is owned by its result and never shared. Adding one may find no memory: then a static detail stands in, which
- * says whether it may have run, kind or reason, and nothing more. */
+ * A detail is owned by its result and never shared. Without memory a static detail takes its place,
+ * which says whether it may have run, kind or reason, and nothing more. */
 #ifndef ER_RESULT_H
 #define ER_RESULT_H
 
@@ -24,11 +24,12 @@ struct errand_detail {
     bool           may_have_run;
     bool           kind_known;     /* else it follows from the code */
     bool           degraded;
-    uint8_t        attempts_most;  /* a retry tries this at most so often; 0: as it likes */
+    uint8_t        attempts_most;  /* a retry makes at most that many; 0: no limit */
     errand_kind    kind;
     errand_reason  reason;
     bool           timed;          /* timings_ms are known */
-    float          timings_ms[ER_TIMINGS]; /* when it came to each of its stations, whatever they are to who made it; -1: never */
+    /* when it reached each station, as its maker counts them; -1: never */
+    float          timings_ms[ER_TIMINGS];
     int64_t        elapsed_ms;     /* -1: not measured */
     int64_t        retry_after_ms; /* -1: none         */
     size_t         index;          /* SIZE_MAX: none */
@@ -43,20 +44,23 @@ struct errand_detail {
 /* The detail of r, made if there was none. NULL: no memory, or a fixed one: then r stays as it is. */
 ER_SHARED errand_detail *er_detail(errand_result *r);
 
-/* The other side has said that it is asked too often: a failure of that kind, or a success that says so (any_status). */
+/* The server has limited the rate: a failure of that kind, or a success that says so
+ * (any_status). */
 static inline bool er_result_limited(const errand_result *r)
 {
     bool known = r->detail && r->detail->kind_known;
     return (known ? r->detail->kind : errand_result_kind(r)) == ERRAND_KIND_RATE_LIMITED;
 }
 
-/* A failure ended early by somebody; never fails: without memory a fixed detail tells the reason. */
+/* A failure of cancelled work, with a reason; never fails: without memory a fixed detail has the
+ * reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);
 
 /* A failure: the work may have been done. Takes no memory. Of a success: nothing. */
 ER_SHARED void er_result_may_have_run(errand_result *r);
 
-/* The same error with a copy of its detail, values left out, for another owner. Without memory a static detail stands in. */
+/* The same error with a copy of its detail, values left out, for another owner. Without memory a
+ * static detail takes its place. */
 ER_SHARED errand_result er_result_copy(const errand_result *r);
 
 /* Puts cause behind r and owns it; without memory it is freed. What it says of having run, r says from then on in any case. */
@@ -66,7 +70,8 @@ ER_SHARED void er_result_because(errand_result *r, errand_result cause);
 ER_SHARED errand_results *er_results_new(size_t n); /* NULL: no memory */
 ER_SHARED void            er_results_free(void *results);
 
-/* Somebody wanted it to end. An error of that kind which nobody caused is a failure like any other. */
+/* It was cancelled for a reason. An error of that kind without a reason is a failure like any
+ * other. */
 static inline bool er_result_cancelled(const errand_result *r)
 {
     return errand_result_reason(r) != ERRAND_BY_NONE && errand_result_kind(r) == ERRAND_KIND_CANCELLED;
@@ -75,8 +80,8 @@ static inline bool er_result_cancelled(const errand_result *r)
 /* Marks a fallback's success; never fails: without memory a fixed detail says it. */
 ER_SHARED void er_result_degrade(errand_result *r);
 
-/* Notes an attempt down; *history (NULL at first) grows. Without memory the attempt is counted only. The last attempt can be
- * completed later; NULL: it was not kept. */
+/* Records an attempt; *history (NULL at first) grows. Without memory the attempt is counted only.
+ * The last attempt can be completed later; NULL: it was not kept. */
 ER_SHARED void er_history_add(er_history **history, const errand_attempt *attempt);
 ER_SHARED errand_attempt *er_history_last(er_history *history);
 

@@ -1,7 +1,7 @@
 /* base/save.c -- written without a name, linked and renamed when it is whole.
  *
  *   open: O_TMPFILE in the target's folder -->  write  --> keep: fsync, linkat .errand-X.tmp, rename over the target, fsync the folder
- *                |  not to be had there                       (nothing has the target's name: linkat does at once)
+ *                |  not supported there         (no file at the target: linkat gives its name at once)
  *                +--> .errand-X.tmp from the beginning
  *
  * A file without a name goes with the process that has it open, however that ends. linkat cannot replace, so where
@@ -11,7 +11,7 @@
  *
  * The name is short, so that a target's may be as long as the system takes; it is used relative to the opened folder,
  * so that the path may be, too. Links are followed here, step by step, so that what is replaced is the file and not
- * the link; a link to nothing is a file that is made. What is at the target is looked at once more before it is
+ * the link; for a dangling link the file is made. The target is checked again before it is
  * replaced. */
 #include "base/save.h"
 
@@ -67,7 +67,7 @@ static int follow(char **path)
 static int resolve(const char *path, char **target, struct stat *old)
 {
     *old = (struct stat){ 0 };
-    if (!stat(path, old)) { /* also of what /proc/self/fd has, whose links are no paths */
+    if (!stat(path, old)) { /* also for /proc/self/fd, where links are no paths */
         int error = check_kind(old->st_mode);
         if (error) return error;
     } else if (errno != ENOENT) {
@@ -112,7 +112,7 @@ static int be_like(int fd, const struct stat *old)
     if (fstat(fd, &now)) return errno;
     bool given = now.st_uid != old->st_uid || now.st_gid != old->st_gid;
     if (given && fchown(fd, old->st_uid, old->st_gid)) return errno;
-    mode_t mode = old->st_mode & 0777; /* bits that change who runs a file do not outlive its content */
+    mode_t mode = old->st_mode & 0777; /* set-user-ID and set-group-ID go with the old content */
     return (now.st_mode & 0777) != mode && fchmod(fd, mode) ? errno : 0;
 }
 

@@ -1,4 +1,5 @@
-/* base/save.h -- a file that takes a path's place when it is whole, and of which nothing is seen before. */
+/* base/save.h -- a file that takes a path's place when it is complete, and is not visible
+ * before. */
 #ifndef ER_SAVE_H
 #define ER_SAVE_H
 
@@ -6,7 +7,7 @@
 
 typedef struct er_save {
     int   fd;       /* to write to; -1: not open */
-    char *target;   /* whose place it takes: `path`, its symbolic links followed; NULL: not open */
+    char *target;   /* the path it replaces: `path`, symbolic links followed; NULL: not open */
     char  name[32]; /* beside it, while it has one; "": it has none */
 } er_save;
 
@@ -16,7 +17,8 @@ typedef struct er_save {
  * the mode is 0644 less umask. 0; EISDIR, ENXIO (a device, FIFO or socket is there), EPERM (its owner cannot be kept), ... */
 ER_SHARED int er_save_open(er_save *save, const char *path);
 
-/* What was written to fd is on disk, and then under its path; or an error, and nothing has changed. Not open after it. */
+/* Syncs what was written to fd, then puts it under its path; on an error nothing has changed. Not
+ * open afterwards. */
 ER_SHARED int er_save_keep(er_save *save);
 
 ER_SHARED void er_save_drop(er_save *save); /* leaves nothing; harmless if it is not open */

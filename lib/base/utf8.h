@@ -9,7 +9,7 @@ ER_SHARED size_t er_utf8_length(const unsigned char *at, const unsigned char *en
 
 ER_SHARED bool er_utf8_valid(const char *at, size_t size);
 
-/* So many of these bytes as do not end within a character. */
+/* How many of these bytes to keep so that no character is cut. */
 ER_SHARED size_t er_utf8_whole(const char *at, size_t size);
 
 #endif

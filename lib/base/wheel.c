@@ -2,8 +2,9 @@
  *
  * Level l has 256 slots of 256^l ticks each. A node sits at the lowest level on which its tick and the wheel's `now` fall
  * into the same turn, in the slot of its own digit there: so level 0 holds what is due within this turn of 256 ticks, and a
- * slot of level l is spread over the levels below when `now` enters it ("cascading"). A bit for each slot tells whether it
- * holds anything, so empty stretches are jumped over. Arming and disarming touch the node, its two neighbours and its slot.
+ * slot of level l is spread over the levels below when `now` enters it ("cascading"). A bit for
+ * each slot says whether it holds anything, so empty stretches are skipped. Arming and disarming
+ * touch the node, its two neighbours and its slot.
  *
  * What is not due for four seconds is only kept in a list: most timers are cancelled long before, and a list of neighbours is
  * cheaper to enter and to leave than a slot at random. Two seconds before the first of them may be due they are put into the
