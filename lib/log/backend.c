@@ -1,18 +1,21 @@
-/* log/backend.c -- the thread that takes what all threads have said and writes it to the sinks.
+/* log/backend.c -- the thread that takes the lines of all threads and writes them to the sinks.
  *
  *     ABSENT --first line--> AWAKE <---> NAPPING --nothing came--> ASLEEP --a writer finds it so--> AWAKE
  *
  * After a pass that found much it looks again at once; else it naps a millisecond, so that a steady writer never pays for
- * waking it and lines go out together. A nap that ends with nothing new becomes sleep. Who puts a line looks at `sleep`
- * afterwards and wakes it from ASLEEP; the backend sets ASLEEP and looks at all rings afterwards. One of the two sees the other:
- * between writing and looking the backend has er_barrier, a fence on all threads at once, so that writers need none.
+ * waking it and lines go out together. A nap that ends with nothing new becomes sleep. A writer
+ * puts a line, then reads `sleep`, and wakes the backend from ASLEEP; the backend sets ASLEEP, then
+ * reads all rings. One of the two sees the other: between its two steps the backend calls
+ * er_barrier, a fence on all threads at once, so that writers need none.
  *
- * A flush is a number: the pass that began after it was asked for, and found everything, answers it. Where threads say so much
- * that no pass finds everything, it is answered by the pass that takes what was stamped up to a window after it was seen: a line
- * that was said before the flush has no later stamp.
+ * A flush is a number: a pass that began after the request, and found everything, answers it. Where
+ * threads log so much that no pass finds everything, it is answered by the pass that takes what was
+ * stamped up to a window after it was seen: a line that was logged before the flush has no later
+ * stamp.
  *
  * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned): if the
- * write it is stuck in ever returns, it tells what is still there as lost and frees everything. */
+ * write that blocks it ever returns, it counts the remaining lines as dropped and frees
+ * everything. */
 #include "log/backend.h"
 #include "log/emit.h"
 #include "log/merge.h"
@@ -59,7 +62,7 @@ void er_backend_end(er_hub *hub)
 
 /* ---- its answers ---- */
 
-static void answer(er_hub *hub, uint64_t asked) /* who waits for a flush up to this number */
+static void answer(er_hub *hub, uint64_t asked) /* wakes the waiters of flushes up to this number */
 {
     er_list ready;
     er_list_init(&ready);
@@ -109,7 +112,7 @@ static void write_sinks(er_hub *hub)
     er_store(&hub->written, b->lines);
 }
 
-static void tell_discarded(er_hub *hub)
+static void log_discarded(er_hub *hub)
 {
     er_backend *b = hub->backend;
     uint64_t all = 0;
@@ -139,11 +142,12 @@ static void answer_flushes(er_hub *hub, uint64_t asked, uint64_t again)
 {
     uint64_t done = er_load(&hub->flush_done), now = answered_by_pass(hub, asked);
     if (now <= done) return;
-    if (again > done) reopen(hub); /* once more with the next answer, if it was asked for later than this one */
+    /* again with the next answer, if it was requested after this one */
+    if (again > done) reopen(hub);
     answer(hub, now);
 }
 
-static bool work(er_hub *hub) /* true: more is to be expected at once */
+static bool work(er_hub *hub) /* true: more is expected at once */
 {
     er_backend *b = hub->backend;
     er_lock_take(&hub->lock);
@@ -157,13 +161,13 @@ static bool work(er_hub *hub) /* true: more is to be expected at once */
     int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
     if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
     bool found = er_merge_pass(hub);
-    if (b->discard) tell_discarded(hub);
+    if (b->discard) log_discarded(hub);
     if (found) write_sinks(hub);
     answer_flushes(hub, asked, again);
     return b->left || b->more || b->bytes >= MUCH;
 }
 
-static bool anybody_waits(er_hub *hub)
+static bool writers_wait(er_hub *hub)
 {
     const er_backend *b = hub->backend;
     for (size_t i = 0; i < b->n; i++) {
@@ -174,7 +178,8 @@ static bool anybody_waits(er_hub *hub)
 
 static bool urgent(er_hub *hub)
 {
-    return er_load(&hub->flush_asked) != er_load(&hub->flush_done) || er_load(&hub->closing) || anybody_waits(hub);
+    return er_load(&hub->flush_asked) != er_load(&hub->flush_done) || er_load(&hub->closing) ||
+           writers_wait(hub);
 }
 
 static bool anything(er_hub *hub)
@@ -185,7 +190,7 @@ static bool anything(er_hub *hub)
         const er_voice *v = b->voices[i];
         if (er_ring_put(&v->ring) != v->ring.read || er_load(&v->ended)) return true;
         for (size_t l = 0; l < ER_LOG_LEVELS; l++) {
-            if (er_load(&v->lost[l]) != v->told[l]) return true;
+            if (er_load(&v->lost[l]) != v->logged[l]) return true;
         }
     }
     return false;
@@ -233,7 +238,7 @@ void er_backend_drain(er_hub *hub)
     er_merge_pass(hub);
     for (size_t i = 0; i < sinks; i++) er_sink_write(&hub->sinks[i]);
     b->dying = false;
-    b->drained = true; /* should the callback come back after all */
+    b->drained = true; /* in case the callback returns after all */
 }
 
 static void run_backend(void *arg)
@@ -253,7 +258,7 @@ static void run_backend(void *arg)
         if (b->bytes) {
             wait(hub, ER_HUB_NAPPING);
         } else if (closing) {
-            if (!anybody_waits(hub)) break; /* they are called, and tell what they lose */
+            if (!writers_wait(hub)) break; /* they are woken, and count what they drop */
             er_relax(&turns);
         } else {
             wait(hub, ER_HUB_ASLEEP);
@@ -270,7 +275,7 @@ int er_backend_start(er_hub *hub)
     bool mine = !hub->running && !hub->starting && !hub->finished;
     if (mine) hub->starting = true;
     er_lock_give(&hub->lock);
-    if (!mine) return 0; /* it runs, or nobody needs it any more */
+    if (!mine) return 0; /* it runs, or is not needed any more */
     er_store(&hub->sleep, (int)ER_HUB_AWAKE);
     er_thread thread;
     int error = er_thread_start(&thread, run_backend, hub, "errand-log", 0);
@@ -281,7 +286,7 @@ int er_backend_start(er_hub *hub)
     hub->start_again_ns = error ? er_now_ns() + AGAIN_NS : 0;
     hub->starting = false;
     er_lock_give(&hub->lock);
-    if (error) er_voice_call_all(hub); /* who relied on it */
+    if (error) er_voice_call_all(hub); /* the writers that wait for it */
     return error;
 }
 

@@ -1,4 +1,4 @@
-/* log/backend.h -- the thread that writes, and what it has for itself. */
+/* log/backend.h -- the thread that writes, and its own state. */
 #ifndef ER_BACKEND_H
 #define ER_BACKEND_H
 
@@ -14,11 +14,12 @@ struct er_backend {
     bool       left;     /* something is there that this pass did not take            */
     bool       blind;    /* ... or this pass had no memory to look at all voices       */
     bool       more;     /* something has come meanwhile: the next pass begins at once */
-    bool       discard;  /* nothing is written any more, all is told lost             */
+    bool       discard;  /* nothing is written any more, all counts as dropped        */
     bool       printing; /* a line is on its way to the sinks: this one has it now */
     size_t     sink;
     bool       dying;    /* er_backend_drain is at it: no callback is called, no voice freed, no room given back */
-    bool       drained;  /* er_backend_drain has been, on this thread, within a pass: the pass has nothing left to take */
+    /* er_backend_drain ran on this thread, within a pass: the pass has nothing left to take */
+    bool       drained;
     uint64_t   pending, pending_stamp; /* the flush that is answered next, and when it was seen */
     uint64_t   lines, discarded[ER_LOG_LEVELS];
     er_stamps  stamps;

@@ -1,16 +1,17 @@
-/* log/crash.c -- what was said before a process ends, by a fault or by exit.
+/* log/crash.c -- flushes the lines logged before a process ends, by a fault or by exit.
  *
- * Who ends it asks the backends to flush, as anybody may, with nothing but atomic steps, a futex and short pauses: so it may be a
- * signal handler. All logs are asked first, then awaited, so that one time limit holds for all of them. A backend is a thread of
- * its own and still well; should it be the one that dies or exits (in a callback), it writes what it has and makes one more pass
- * itself.
+ * The ending thread asks the backends to flush, with nothing but atomic steps, a futex and short
+ * pauses: so it may be in a signal handler. All flushes are requested first, then awaited, so that
+ * one time limit holds for all logs. A backend is a thread of its own and still runs; if it is the
+ * thread that dies or exits (in a callback), it writes what it has and makes one more pass itself.
  *
- * Fault: at most a second, then the signal goes on. Should the handler from before mend what was wrong, all is as before, and the
- * next fault comes here again.
+ * Fault: at most a second, then the previous handler gets the signal. If that repairs the fault,
+ * the log goes on, and the next fault comes here again.
  *
- * Exit: each log that is not closed stands in a list. The system runs this library's destructor after the program's atexit
- * handlers and after its static objects' destructors, so that what these say is written, too. The lock of the list, and of a hub
- * without a thread, is tried only: a signal handler that calls exit may have interrupted its holder. */
+ * Exit: a list has each log that is not closed. The system runs this library's destructor after the
+ * program's atexit handlers and after its static objects' destructors, so that their lines are
+ * written, too. The lock of the list, and of a hub without a thread, is tried only: a signal
+ * handler that calls exit may have interrupted its holder. */
 #include "log/crash.h"
 #include "base/atomic.h"
 #include "log/backend.h"

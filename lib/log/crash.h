@@ -5,7 +5,7 @@
 #include "log/hub.h"
 
 void er_crash_forget(er_hub *hub);
-void er_exit_watch(er_hub *hub); /* from now on what it has said by then is written */
+void er_exit_watch(er_hub *hub); /* its lines are flushed when the process ends */
 void er_exit_forget(er_hub *hub);
 
 #endif

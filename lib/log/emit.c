@@ -5,7 +5,7 @@
 
 static size_t sinks_of(const er_hub *hub)
 {
-    /* acquire, at each line: a sink that was there before the line was said gets it */
+    /* acquire, at each line: a sink that was open before the call gets the line */
     return er_load_acquire(&hub->sinks_open);
 }
 
@@ -69,8 +69,8 @@ static void read_record(er_backend *b, const er_voice *voice, const er_record *r
     ready_text(b, place, rest + place->file + place->function);
 }
 
-/* To the sinks from this one on. A callback that dies of the line, or ends the process, never comes back here: then the rest of
- * the sinks get it from er_emit_rest. */
+/* To the sinks from this one on. A callback that faults, or ends the process, does not return here:
+ * then the rest of the sinks get the line from er_emit_rest. */
 static void deliver(er_hub *hub, size_t from)
 {
     er_backend *b = hub->backend;

@@ -1,9 +1,10 @@
-/* log/escape.c -- why nobody can forge a line.
+/* log/escape.c -- no text can forge a line.
  *
  * Control characters are those below a blank (newline, return, escape, tab ...), DEL, and the C1 set in its UTF-8 form (C2 80
  * to C2 9F: CSI and its like, which terminals obey). All other bytes pass, so UTF-8 stays readable. A newline is therefore
  * always the end of a line, for readers and for the sinks, which count on it. The two bytes of a C1 character may come from two
- * arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and each looks at what it is put behind.
+ * arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and each
+ * checks the text it is added to.
  *
  * Most of what is logged needs nothing, so eight bytes are looked at in one step (the exact test for a zero byte among eight is
  * (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */

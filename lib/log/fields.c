@@ -75,7 +75,7 @@ errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const ch
         bool fits = er_pack(packed, size, plan, UINT32_MAX - 1, &args);
         va_end(args.list);
         if (fits) all = make(base, plan, packed);
-        else errno = EINVAL; /* somebody changes a string while it is copied */
+        else errno = EINVAL; /* a string changed while it was copied */
     } else {
         errno = ENOMEM;
     }

@@ -1,7 +1,8 @@
 /* log/fields.h -- the key/values a thread adds to its lines: one counted pointer.
  *
- * For who carries them from one thread to another with a piece of work: er_fields_keep(er_fields_here()) where it is handed
- * over; where it runs, before = er_fields_swap(its), and afterwards er_fields_swap(before). NULL is no fields, at no cost. */
+ * To carry them to another thread with a task: er_fields_keep(er_fields_here()) where the task is
+ * submitted; where it runs, before = er_fields_swap(its), and afterwards er_fields_swap(before).
+ * NULL is no fields, at no cost. */
 #ifndef ER_FIELDS_H
 #define ER_FIELDS_H
 

@@ -1,8 +1,8 @@
-/* log/fork.c -- a log in a child process, alive again.
+/* log/fork.c -- a log in a child process, reopened.
  *
- * Of what the parent had, the sinks stay: their files are opened anew and what was in their buffers is the parent's to write.
- * All else begins as in a new log: locks that vanished threads may have held, the rings, the counts. What the parent's backend
- * may have been about to move is left where it is. */
+ * Of the parent's state only the sinks stay: their files are opened again; the parent writes what
+ * was in their buffers. All else begins as in a new log: locks that vanished threads may have held,
+ * the rings, the counts. Memory that the parent's backend may have been moving is leaked. */
 #include "log/fork.h"
 #include "base/atomic.h"
 #include "log/backend.h"
@@ -44,7 +44,7 @@ int er_hub_revive(er_hub *hub)
     er_list_init(&hub->flushing);
     hub->starting = hub->running = hub->abandoned = hub->finished = false;
     hub->start_again_ns = 0;
-    hub->failures_heard = 0;
+    hub->failures_reported = 0;
     hub->late = hub->written = hub->discarded = hub->failed = hub->failures = 0;
     hub->flush_asked = hub->flush_done = hub->reopen_asked = hub->voices_changed = 0;
     hub->sleep = (int)ER_HUB_ABSENT;

@@ -12,7 +12,7 @@ typedef struct er_value { /* a field: its key in the plan, its value in the text
 } er_value;
 
 typedef struct er_values {
-    size_t   message; /* so much of the text is the message */
+    size_t   message; /* bytes of the text that are the message */
     bool     clean;   /* no control characters are in it    */
     unsigned n;
     er_value of[ER_PLAN_FIELDS];

@@ -1,4 +1,4 @@
-/* log/hub.c -- what all parts of a log need of it. */
+/* log/hub.c -- what all files of this folder need of a hub. */
 #include "log/hub.h"
 
 #include "base/atomic.h"

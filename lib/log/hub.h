@@ -4,8 +4,8 @@
  *                                                             |
  *                                                        backend thread --> sinks
  *
- * Loggers and hub outlive their closing (threads.c), so that who names them late finds something to count in. What a thread
- * finds by its own means belongs to it: its voice lives until the thread ends or comes by again. */
+ * Loggers and hub outlive errand_log_close (threads.c), so that a late call can count its line. A
+ * thread owns its voice, which lives until the thread ends or next looks for a voice. */
 #ifndef ER_HUB_H
 #define ER_HUB_H
 
@@ -35,16 +35,17 @@ struct errand_log { /* a logger */
     char     name[];
 };
 
-typedef struct er_voice { /* one thread in one hub, and when it has ended the next that begins to speak there */
+/* one thread in one hub, and when it has ended the next that begins to log there */
+typedef struct er_voice {
     er_ring  ring;
     uint64_t said;                /* atomic, written by the thread: lines put or lost                     */
     uint64_t lost[ER_LOG_LEVELS]; /* atomic, written by the thread, ever: lines lost, by level            */
     uint64_t lost_all;            /* the thread's own: their sum ...                                       */
-    uint64_t lost_shown;          /* ... and of it what stands in the ring                                 */
+    uint64_t lost_shown;          /* ... and how much of it the ring has */
     er_parker parker;             /* the thread waits for room                                             */
     uint32_t waiting;             /* atomic                                                                */
     long     thread;              /* the thread's own: the kernel's number of it ...                       */
-    long     thread_shown;        /* ... and the one that stands in the ring                               */
+    long     thread_shown;        /* ... and the one that the ring has */
     uint64_t id;                  /* the hub's */
 
     struct er_voice *next_of_thread; /* the thread's own */
@@ -54,8 +55,8 @@ typedef struct er_voice { /* one thread in one hub, and when it has ended the ne
     bool     ended;               /* atomic, written under the lock of threads.c: its thread is gone         */
 
     /* the backend's own */
-    uint64_t told[ER_LOG_LEVELS]; /* of lost */
-    long     speaks;              /* whose lines come next                                                 */
+    uint64_t logged[ER_LOG_LEVELS]; /* of lost: in gap lines */
+    long     speaks;              /* the thread of the lines that come next */
     uint64_t stop;                /* this pass ends here                                                   */
     uint64_t stamp;               /* of the record in front                                                */
     uint64_t given;               /* how much of read has been given back                                  */
@@ -75,11 +76,13 @@ typedef struct er_said_news { /* what has changed since the record before */
     uint64_t lost[ER_LOG_LEVELS]; /* the sums so far */
     int64_t  thread;
 } er_said_news;
-typedef struct er_said_place { /* then file, function, text: so many bytes, the first two with a NUL; */
+/* then file, function, text of these sizes, the first two with a NUL; */
+typedef struct er_said_place {
     int32_t  line;
     uint32_t file, function, text;
-    uint32_t message;  /* so much of the text is the message */
-    uint32_t values;   /* at the next multiple of 8 so many er_said_values, then the bytes of all keys */
+    uint32_t message;  /* bytes of the text that are the message */
+    /* how many er_said_value follow at the next multiple of 8; then the bytes of all keys */
+    uint32_t values;
 } er_said_place;
 typedef struct er_said_value {
     uint32_t key_size, at, size, kind; /* at: in the text */
@@ -99,10 +102,11 @@ struct er_hub {
     unsigned generation; /* of forks */
     int      block_from;
     size_t   ring;
-    int64_t  exit_ns;    /* so long the end of the process waits for it */
+    int64_t  exit_ns;    /* how long the end of the process waits for it */
     bool   (*start)(er_hub *hub); /* backend.c's: its thread, unless one is being started. False: not now */
     bool     strict;     /* there is no er_barrier: writers fence for themselves */
-    int      sleep;      /* atomic er_hub_sleep: written by the backend, and by who rouses it */
+    /* atomic er_hub_sleep: written by the backend, and by threads that wake it */
+    int      sleep;
     bool     closing;    /* atomic */
     er_parker parker;    /* the backend's */
     er_parker closer;
@@ -121,7 +125,7 @@ struct er_hub {
     er_list  loggers, flushing;
     bool     starting, running;
     int64_t  start_again_ns;
-    uint64_t failures_heard, reopen_asked; /* the latest flush that is to reopen, too */
+    uint64_t failures_reported, reopen_asked; /* reopen_asked: the latest flush that also reopens */
     int      reopen_error;
     bool     abandoned, finished; /* finished: the backend has ended, or never will begin ... to here */
     er_thread thread;
@@ -133,7 +137,7 @@ struct er_hub {
     er_list  ended;      /* those of them whose threads are gone */
     size_t   n_voices;
     uint64_t gone_said, gone_lost; /* of voices that are no more */
-    bool     buried;     /* nothing comes any more: what is said and not written is lost */
+    bool     buried;     /* nothing is read any more: lines not written are lost */
     er_node  grave;      /* ... to here */
 
     er_sink *sinks;      /* ER_LOG_SINKS; the backend's, but for the next to be opened */
@@ -141,7 +145,7 @@ struct er_hub {
     errand_log *log;     /* the log itself */
 };
 
-/* A child process has no backend, and a lock that was held at fork stays held in it for ever. */
+/* A child process has no backend, and a lock that was held at fork stays held in it forever. */
 static inline bool er_hub_forked(const er_hub *hub) { return hub->generation != er_fork_generation(); }
 
 uint64_t er_hub_new_id(void);

@@ -1,9 +1,10 @@
 /* log/layout.c -- lines laid out.
  *
  * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so it is done once a second and
- * only the fraction is put in by hand; the zone's offset is asked for once a quarter of an hour, which is where changes of
- * daylight time fall, and with each pass of the backend, for a program may change its zone. Days become dates by counting from 1 March of year 0 in eras of 400 years (Howard Hinnant,
- * chrono-compatible low-level date algorithms).
+ * only the fraction is put in by hand; the zone's offset is read once a quarter of an hour, which
+ * is where changes of daylight time fall, and with each pass of the backend, for a program may
+ * change its zone. Days become dates by counting from 1 March of year 0 in eras of 400 years
+ * (Howard Hinnant, chrono-compatible low-level date algorithms).
  *
  * What stands between time and message is the same for all lines of a call site: such a run of steps is kept as text, in a
  * table of the latest. */
@@ -25,7 +26,7 @@ static const char *const words[] = { NULL,   "name",   "level", "function", "fil
 
 typedef struct step {
     uint8_t what;
-    uint8_t run;       /* so many steps from here on are the same for all lines of a place */
+    uint8_t run;       /* how many steps from here on are the same for all lines of a place */
     uint16_t at, size; /* of LITERAL, in pattern */
 } step;
 
@@ -255,7 +256,8 @@ static void add_run(er_layout *l, er_text *out, const step *first, const er_line
     size_t before = out->size;
     make(l, out, first, line);
     size_t size = out->size - before;
-    bool joined = before && (unsigned char)out->at[before - 1] == 0xc2; /* then it may look otherwise than elsewhere */
+    /* then it may be escaped in another way than elsewhere */
+    bool joined = before && (unsigned char)out->at[before - 1] == 0xc2;
     if (!line->place || size > sizeof r->text - ER_TEXT_PAD || out->missing || joined) return;
     r->place = line->place;
     r->name = line->name;

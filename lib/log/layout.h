@@ -7,7 +7,7 @@
 
 #include <errand/log_sink.h>
 
-typedef struct er_line { /* all there is to say of a line; the names are escaped when it is laid out */
+typedef struct er_line { /* all parts of a line; the names are escaped when it is laid out */
     int         level, line;
     long        thread;
     const char *name, *file, *function;
@@ -24,7 +24,7 @@ typedef struct er_layout er_layout;
 int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern, bool colour);
 bool er_layout_same(const er_layout *a, const er_layout *b); /* they make the same of every line */
 
-/* The next time is in the zone that is the program's then. */
+/* Reads the program's time zone again with the next line. */
 void er_layout_ask_zone(er_layout *layout);
 /* Adds the line and its newline: no other control character stands in it, but for colours. */
 void er_layout_line(er_layout *layout, er_text *out, const er_line *line);

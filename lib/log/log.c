@@ -2,11 +2,13 @@
  *
  *     put --record--> ring of the thread --pass--> backend thread --line--> sinks
  *
- * flush: asks for a number and waits until a pass that began afterwards has found everything. It needs no room in a ring.
+ * flush: takes a number and waits until a pass that began afterwards has found everything. It needs
+ * no room in a ring.
  *
- * close: from now on the loggers have no valid id, so calls find out; those that wait for room are called. The backend writes the
- * rest, and is joined. If it does not come back in time, a sink is stuck in a write that nobody can interrupt: the log is left
- * to the backend. Without a backend (no thread could be had) what is in the rings is lost, and close says why. */
+ * close: first the loggers lose their valid id, which calls check; those that wait for room are
+ * woken. The backend writes the rest, and is joined. If it does not end in time, a sink is blocked
+ * in a write that cannot be interrupted: the log is left to the backend. If no backend thread could
+ * be started, what is in the rings is lost, and close returns that error. */
 #include "base/atomic.h"
 #include "base/options.h"
 #include "log/backend.h"
@@ -202,8 +204,8 @@ int errand_log_flush(errand_log *log, int64_t within_ms)
     if (error) return error;
     er_lock_take(&hub->lock);
     uint64_t failures = er_load(&hub->failures);
-    if (failures != hub->failures_heard) error = EIO;
-    hub->failures_heard = failures;
+    if (failures != hub->failures_reported) error = EIO;
+    hub->failures_reported = failures;
     er_lock_give(&hub->lock);
     return error;
 }
@@ -277,7 +279,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
     er_voice_call_all(hub);
     int error = nothing_said(hub) ? 0 : start(hub);
     bool running;
-    for (unsigned turns = 0;; er_relax(&turns)) { /* somebody else may be about to start it */
+    for (unsigned turns = 0;; er_relax(&turns)) { /* another thread may be starting it */
         er_lock_take(&hub->lock);
         bool starting = hub->starting;
         running = hub->running;

@@ -1,14 +1,16 @@
 /* log/logger.c -- loggers by dotted name, and the levels they inherit.
  *
- * Each logger holds the level that counts for it, ready to be looked at. It has it from its parent, if not of its own: "http" of
- * "http.lane", and the log itself of "http". A parent that nobody has asked for is made with its child, so the names are a tree,
- * and a change of a level goes through what is below and inherits it, not through all names.
+ * Each logger holds the level that counts for it, its own or else its parent's: "http" is the
+ * parent of "http.lane", and the log itself that of "http". A missing parent is made with its
+ * child, so the names are a tree, and a change of a level goes through what is below and inherits
+ * it, not through all names.
  *
- * What no sink takes need not be put, either: the level that a call looks at is the higher of the logger's and the least of the
- * sinks'. A log without sinks takes what its loggers take.
+ * A line that no sink takes is not put: the level that a call reads is the higher of the logger's
+ * and the least of the sinks'. A log without sinks takes what its loggers take.
  *
- * A name is found by its hash, two bits of it for each step down (Chris Wellons, "hash tries"): nothing is ever made anew, and
- * nothing is allocated but the logger. The hash is seeded. All under the hub's lock. */
+ * A name is found by its hash, two bits of it for each step down (Chris Wellons, "hash tries"): the
+ * table is never rebuilt, and nothing is allocated but the logger. The hash is seeded. All under
+ * the hub's lock. */
 #include "log/logger.h"
 #include "base/atomic.h"
 #include "base/hash.h"

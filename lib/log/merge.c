@@ -1,15 +1,18 @@
-/* log/merge.c -- one pass: everything that all threads had said when it began, in the order of its stamps.
+/* log/merge.c -- one pass: everything that all threads had logged when it began, in the order of
+ * its stamps.
  *
- * First the horizon is stamped, then each ring is looked at once. Only what was stamped before the horizon is taken: so a line
- * whose call began after another's had returned never comes before it, whichever ring was looked at first. A stamp far beyond
- * now comes from a clock that is not what it claims to be; it is taken as it comes.
+ * First the horizon is stamped, then each ring is read once. Only what was stamped before the
+ * horizon is taken: so if one call began after another had returned, its line never comes before
+ * the other's, whichever ring was read first. A stamp far beyond now comes from a clock that is not
+ * invariant after all; its record is taken when it is found.
  *
- * The voices with something to say stand in a heap by the stamp of their first record; the least is taken from until it is
- * no longer the least.
+ * A heap has the voices with records, by the stamp of their first one; the least is taken from
+ * until it is no longer the least.
  *
- * Lost lines. A thread's losses since its last record are told by the record before the next one, which has the sums so far, or,
- * when the ring is empty, from the thread's own sums. Those were counted after all records that came before were shown: so they
- * are read first, and are in their place if the ring is still empty then. */
+ * Lost lines. A thread's lost lines since its last record are logged from the record before the
+ * next one, which has the sums so far, or, when the ring is empty, from the thread's own sums. The
+ * thread counts after it has put all earlier records: so the sums are read first, and are in their
+ * place if the ring is still empty then. */
 #include "base/atomic.h"
 #include "log/emit.h"
 #include "log/merge.h"
@@ -38,12 +41,12 @@ static uint64_t next_least(er_voice *const *heap, size_t n) /* but for the first
 
 /* ---- lost lines ---- */
 
-static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVELS])
+static bool log_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVELS])
 {
     uint64_t lost[ER_LOG_LEVELS], all = 0;
     for (size_t i = 0; i < ER_LOG_LEVELS; i++) {
-        all += lost[i] = sums[i] - v->told[i];
-        v->told[i] = sums[i];
+        all += lost[i] = sums[i] - v->logged[i];
+        v->logged[i] = sums[i];
     }
     if (all) er_emit_lost(hub, lost);
     return all;
@@ -52,17 +55,17 @@ static bool tell_lost(er_hub *hub, er_voice *v, const uint64_t sums[ER_LOG_LEVEL
 static void take_news(er_hub *hub, er_voice *v, const er_said_news *news)
 {
     v->speaks = (long)news->thread;
-    tell_lost(hub, v, news->lost);
+    log_lost(hub, v, news->lost);
 }
 
-static bool tell_last_lost(er_hub *hub, er_voice *v)
+static bool log_last_lost(er_hub *hub, er_voice *v)
 {
-    uint64_t sums[ER_LOG_LEVELS], untold = 0;
+    uint64_t sums[ER_LOG_LEVELS], unlogged = 0;
     for (size_t i = 0; i < ER_LOG_LEVELS; i++) {
         sums[i] = er_load_acquire(&v->lost[i]); /* acquire: see above */
-        untold += sums[i] - v->told[i];
+        unlogged += sums[i] - v->logged[i];
     }
-    return untold && er_ring_put(&v->ring) == v->ring.read && tell_lost(hub, v, sums);
+    return unlogged && er_ring_put(&v->ring) == v->ring.read && log_lost(hub, v, sums);
 }
 
 /* ---- a pass ---- */
@@ -97,7 +100,8 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
     do {
         const er_record *r = er_ring_front(&v->ring);
         b->bytes += r->size;
-        er_ring_pass(&v->ring, r); /* first: a callback may come back from a fault, and er_backend_drain has been here meanwhile */
+        /* first: a callback may return from a fault after er_backend_drain has run here */
+        er_ring_pass(&v->ring, r);
         if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
         else er_emit(hub, v, r);
         if (b->drained) {
@@ -142,9 +146,9 @@ static void reap(er_hub *hub)
     for (size_t i = 0; i < b->n; i++) {
         er_voice *v = b->voices[i];
         bool ended = er_load_acquire(&v->ended); /* acquire: all it has put is seen below */
-        if (ended) tell_last_lost(hub, v);
+        if (ended) log_last_lost(hub, v);
         if (b->drained) {
-            b->voices_seen = UINT64_MAX; /* the list is half sorted out: made anew */
+            b->voices_seen = UINT64_MAX; /* the list is half sorted out: it is made again */
             return;
         }
         if (ended && er_voice_reap(v)) continue;
@@ -158,7 +162,7 @@ bool er_merge_pass(er_hub *hub)
 {
     er_backend *b = hub->backend;
     size_t sinks = er_load_acquire(&hub->sinks_open); /* acquire: they are ready */
-    bool told = false;
+    bool logged = false;
     b->left = b->blind = b->more = b->drained = false;
     b->bytes = 0;
     list_voices(hub);
@@ -177,8 +181,9 @@ bool er_merge_pass(er_hub *hub)
     }
     for (size_t i = 0; i < b->n; i++) {
         if (!b->dying) give_back(b->voices[i]);
-        if (b->voices[i]->ring.read == b->voices[i]->stop) told |= tell_last_lost(hub, b->voices[i]);
+        er_voice *v = b->voices[i];
+        if (v->ring.read == v->stop) logged |= log_last_lost(hub, v);
     }
     if (!b->dying) reap(hub);
-    return told || b->bytes;
+    return logged || b->bytes;
 }

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* A text's first 8 bytes: how many bytes follow, and how many are missing (at most so many as can be said). */
+/* A text's first 8 bytes: how many bytes follow, and how many are missing (saturating). */
 #define ER_TEXT_NULL UINT32_MAX
 
 typedef struct er_args { /* so that a pointer to it can be passed */
@@ -17,10 +17,11 @@ typedef struct er_args { /* so that a pointer to it can be passed */
 
 static inline size_t er_round8(size_t size) { return (size + 7) & ~(size_t)7; }
 
-/* The row of a result, as a text is copied: its end, or NULL: not so much room. */
+/* Copies the row of a result as a text. Returns its end, or NULL: not enough room. */
 char *er_pack_result(char *to, size_t room, size_t most, const errand_result *r);
 
-/* Copies to `to`, which is aligned to 8; a text is cut after `most` bytes. Returns the end, or NULL: not so much room. */
+/* Copies to `to`, which is aligned to 8; a text is cut after `most` bytes. Returns the end, or
+ * NULL: not enough room. */
 static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t most, er_args *args)
 {
     if (room < plan->fixed) return NULL;

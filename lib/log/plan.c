@@ -10,8 +10,9 @@
  * one conversion that prints one and nothing else, without flags or width, and an integer without a precision: "%.8u" asks for
  * leading zeros, which a number does not have in JSON, and a field should not be a string in one line and a number in the next.
  *
- * A field whose value is RESULT and nothing else (errand_kv_result) stands for an errand_result: a conversion that printf takes a
- * pointer for, of which it reads nothing, so that a format which finds its way to it does no harm.
+ * A field with the value RESULT alone (errand_kv_result) stands for an errand_result: a conversion
+ * for which printf takes a pointer and does not read through it, so that passing such a format to
+ * printf does no harm.
  *
  * The plan copies all it needs, so that its site may be unloaded while lines of it are on their way. */
 #include "log/plan.h"

@@ -59,10 +59,11 @@ typedef struct er_plan {
 er_plan *er_plan_new(const errand_log_site *site, const char *format);
 bool     er_plan_has_fields(const char *format);
 /* An unknown plan, as if none could be known, in memory of the caller's, aligned to 8. NULL: that is too small. */
-size_t   er_plan_size(const errand_log_site *site, const char *format); /* so much is enough */
+size_t   er_plan_size(const errand_log_site *site, const char *format); /* bytes that are enough */
 er_plan *er_plan_unknown(void *memory, size_t size, const errand_log_site *site, const char *format);
 
-/* What an unknown plan's text has in place of each "\x1fkey=", and of a result: its address, so wide. See spot.c. */
+/* What an unknown plan's text has in place of each "\x1fkey=", and of a result: its address, padded
+ * to this width. See spot.c. */
 #define ER_SPOT_RESULT "%120p"
 #define ER_SPOT_ROW    ((size_t)120)
 #define ER_SPOT_MARK   ((size_t)17)

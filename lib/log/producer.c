@@ -1,16 +1,18 @@
 /* log/producer.c -- a line's way into the thread's ring, or into the count of the lost.
  *
  * Most calls: the thread's last voice is of this log, the site has its plan, and there is room in one piece: then arguments
- * are copied, `put` moves, and a look at the hub says whether somebody must be woken. No lock, no locked instruction.
+ * are copied, `put` moves, and hub->sleep says whether the backend must be woken. No lock, no
+ * locked instruction.
  *
  * All else goes the long way: making the plan or the voice; formatting on the spot what the plan does not know; measuring,
- * cutting, waiting for room. A lost line closes the ring's open stretch, so that the next call comes here and first puts what
- * was lost.
+ * cutting, waiting for room. A lost line closes the ring's open stretch, so that the next call
+ * comes here and first puts the counts of lost lines.
  *
- * Full ring. Below the log's block_from: lost. Else the writer waits, parked on its voice, and looks again whenever the backend
- * has given room back. Nobody waits without a backend, or when the log closes; who still finds no room then is lost. The
- * library's own lines never wait (producer.h), nor do those of a log's thread, which a callback says there: it alone makes room in its
- * log, and two logs whose callbacks speak to each other would wait in a circle. */
+ * Full ring. Below the log's block_from: lost. Else the writer waits, parked on its voice, and
+ * tries again whenever the backend has given room back. No call waits without a backend, or when
+ * the log closes; if there is still no room then, its line is lost. The library's own lines never
+ * wait (producer.h), nor do lines that a callback logs on a log's thread: that thread alone makes
+ * room in its log, and two logs with callbacks that log to each other would wait in a circle. */
 #include "log/producer.h"
 #include "base/atomic.h"
 #include "base/utf8.h"
@@ -39,7 +41,7 @@ static void show(const er_hub *hub, er_voice *v, char *record, size_t size, uint
 {
     er_store_relaxed(&v->said, v->said + 1); /* relaxed: seen with the record */
     er_ring_commit(&v->ring, record, size, tag, hub->strict);
-    er_in_order(); /* then the look at who sleeps: see backend.c */
+    er_in_order(); /* then `sleep` is read: see backend.c */
 }
 
 static bool sleeps(const er_hub *hub)
@@ -51,7 +53,7 @@ static bool sleeps(const er_hub *hub)
 
 /* ---- the long way ---- */
 
-typedef struct saying { /* what is to be put: by plan and arguments, or text and place */
+typedef struct saying { /* the line to put: by plan and arguments, or text and place */
     errand_log *log;
     const er_plan *plan; /* NULL: place */
     int level;
@@ -66,7 +68,8 @@ typedef struct saying { /* what is to be put: by plan and arguments, or text and
 static void lose(er_hub *hub, er_voice *v, int level)
 {
     er_store_relaxed(&v->said, v->said + 1);
-    er_store_release(&v->lost[level], v->lost[level] + 1); /* release: what was put before is seen by who sees this */
+    /* release: a reader of this sees what was put before */
+    er_store_release(&v->lost[level], v->lost[level] + 1);
     v->lost_all++;
     v->ring.limit = v->ring.next; /* the next call takes the long way */
     er_store(&v->waiting, 0u);
@@ -200,7 +203,8 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
     return true;
 }
 
-/* In a child of its process a log takes nothing, and asks for no memory: other threads may have held malloc's locks. */
+/* In a child of its process a log takes nothing, and allocates nothing: other threads may have held
+ * malloc's locks. */
 static bool is_dead(errand_log *log)
 {
     if (!er_hub_forked(log->hub)) return false;
@@ -234,7 +238,7 @@ static const er_plan *plan_of(errand_log_site *site, const char *format)
     return seen;
 }
 
-/* Formats on the spot. What is longer than the ring's longest record is cut and says so. */
+/* Formats on the spot. What is longer than the ring's longest record is cut, with a mark. */
 static void put_spot_by(saying *s, const er_plan *plan, const char *format, er_args *args, int error)
 {
     size_t longest = s->log->hub->ring / 2 - 1024, values = plan ? plan->parts * sizeof(er_said_value) + plan->keys : 0;
@@ -305,7 +309,8 @@ static __attribute__((noinline)) void rouse(er_hub *hub) /* it may have to start
 static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site,
                                                               const char *format, er_args *args)
 {
-    /* acquire: the plan is seen whole; relaxed: a log that closes is found out in the end, and what comes late is counted */
+    /* acquire: the plan is seen whole; relaxed: a closing log is detected later, and late lines are
+     * counted */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
     er_speaker *me = &er_speaker_of_thread;
     if (!plan || plan->given != format || !plan->known || me->id != er_load_relaxed(&log->id) || er_fields_here() ||

@@ -1,8 +1,9 @@
 /* log/producer.h -- the library's own lines, to a log that it was given.
  *
- * They never wait for room, whatever the log's block_from says: timer threads, workers and closers say them, and a sink that is
- * stuck must not hold those up. What finds the ring full is dropped and counted. So nothing above this floor uses errand_info and
- * its like (tests/floors sees to it). */
+ * They never wait for room, whatever the log's block_from says: timer threads, workers and closers
+ * log them, and a blocked sink must not hold those up. A line that finds the ring full is dropped
+ * and counted. So nothing above this floor uses errand_info and its like (tests/floors checks
+ * that). */
 #ifndef ER_PRODUCER_H
 #define ER_PRODUCER_H
 

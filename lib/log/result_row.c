@@ -5,8 +5,9 @@
  *
  *     e code  k kind  r reason  p phase  n attempts  y may have run  m message  { c code  x message } of each cause  o more causes
  *
- * Causes are told depth first: those of the result, and what stands behind each. A mark that says what was cut belongs to the
- * item it follows; where that is gone, too, it is an item of its own, whose tag is the mark's first dot. No result is "(null)".
+ * Causes come depth first: those of the result, each with its own causes after it. A mark that says
+ * what was cut belongs to the item it follows; where that is gone, too, it is an item of its own,
+ * with the mark's first dot as its tag. No result is "(null)".
  *
  * Text has a key for each item, JSON one object, in which no key can meet one of the line's own:
  *
@@ -31,7 +32,7 @@ const char *errand_kv_result_arg(const errand_result *r) { return (const char *)
 typedef struct row {
     char *at;
     size_t room, size; /* size: of the whole */
-    unsigned causes;   /* told so far */
+    unsigned causes;   /* written so far */
     uint64_t more;     /* ... and those that are not */
 } row;
 

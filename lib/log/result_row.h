@@ -6,7 +6,8 @@
 
 #include <errand/result.h>
 
-/* Writes the row of r (NULL: of none), but at most `room` bytes, and returns how many bytes the whole has. errno stays. */
+/* Writes the row of r (NULL: of none), but at most `room` bytes, and returns the size of the whole
+ * row. errno stays. */
 size_t er_result_row(char *to, size_t room, const errand_result *r);
 
 /* Where a row of that many bytes is cut at the latest: neither within a character of UTF-8 nor within what separates items. */

@@ -46,7 +46,8 @@ static inline void er_ring_commit(er_ring *ring, char *record, size_t size, uint
     __builtin_memcpy(record, &header, sizeof header);
     ring->next += size;
     if (strict) er_store(&ring->put, ring->next);
-    else er_store_release(&ring->put, ring->next); /* release: who sees put sees the record */
+    /* release: a reader that sees put sees the record */
+    else er_store_release(&ring->put, ring->next);
 }
 uint64_t er_ring_used(const er_ring *ring); /* bytes not given back yet, as the writer sees it */
 
@@ -66,7 +67,7 @@ const er_record *er_ring_front(er_ring *ring);
 static inline void er_ring_pass(er_ring *ring, const er_record *record) { ring->read += record->size; }
 static inline void er_ring_release(er_ring *ring)
 {
-    er_store(&ring->taken, ring->read); /* sequentially consistent: then comes the look at who waits */
+    er_store(&ring->taken, ring->read); /* sequentially consistent: `waiting` is read next */
 }
 
 #endif

@@ -3,17 +3,19 @@
  * By size: before the line that would make the file longer than asked. By time: at multiples of the period of local time; a
  * file that was last written in an earlier period makes way to the first line.
  *
- * Follow. The path names the file. Whenever the buffer begins to fill, a look at the path says whether another program has removed
- * or renamed the file, has rotated it, or has cut it short; then what the path names now is opened, or made.
+ * Follow. The path names the file. Whenever the buffer begins to fill, the path is checked: if
+ * another program has removed or renamed the file, has rotated it, or has truncated it, the file
+ * that the path names now is opened, or made.
  *
- * Several processes. Who rotates holds the lock of the file that the path names, and finds under it that the path names it still:
- * so each file is rotated once. The new file is made after all the moving, so nobody holds the next lock too early.
- * Nobody waits for the lock: who does not get it writes on and finds the new file with the next look.
+ * Several processes. A rotation holds the lock of the file that the path names, and checks under it
+ * that the path still names it: so each file is rotated once. The new file is made after all the
+ * moving, so the next lock cannot be taken too early. No process waits for the lock: without it, it
+ * writes on and finds the new file at the next check.
  *
- * Failing. No step depends on the ones before: only as many files move up as stand below the first free number, and what is
- * one too many is removed after all else has been done. So a rotation that fails is tried again from where it stopped, and loses
- * nothing. It is tried again after a second, or by errand_log_reopen. Meanwhile lines go into the file there is; if that one has
- * no name any more, they are lost, and told. */
+ * Failing. No step depends on the ones before: only the files below the first free number move up,
+ * and the one too many is removed last. So a rotation that fails is tried again from where it
+ * stopped, and loses nothing. It is tried again after a second, or by errand_log_reopen. Meanwhile
+ * lines go into the present file; if that one has no name any more, they are counted as lost. */
 #include "base/atomic.h"
 #include "base/clock.h"
 #include "log/rotate.h"
@@ -28,7 +30,8 @@
 
 static int64_t local_of(int64_t wall_ns) { return wall_ns + er_wall_offset(wall_ns) * 1000000000; }
 
-/* The next multiple on the local clock may be nearer or further than a period: its hands may be moved meanwhile. */
+/* The next multiple on the local clock may be nearer or further than a period: the zone's offset
+ * may change meanwhile. */
 static void note_turn(er_sink *sink, int64_t wall_ns)
 {
     int64_t period = sink->period_ns, local = local_of(wall_ns), past = local % period;
@@ -54,7 +57,8 @@ void er_sink_note_file(er_sink *sink)
 {
     er_file_about about;
     bool regular = er_file_look(sink->fd, &about) == 0 && about.regular;
-    er_store_relaxed(&sink->device, regular ? about.device : 0); /* relaxed: who adds a sink compares, no more */
+    /* relaxed: only compared when a sink is added */
+    er_store_relaxed(&sink->device, regular ? about.device : 0);
     er_store_relaxed(&sink->node, regular ? about.node : 0);
     sink->written = regular ? about.size : 0;
     if (!regular || !sink->period_ns) return;
@@ -71,7 +75,7 @@ int er_sink_reopen(er_sink *sink)
     if (error) return error;
     int before = sink->fd;
     uint64_t device = sink->device, node = sink->node;
-    sink->fd = fd; /* first: a child forked now must not close what is somebody else's */
+    sink->fd = fd; /* first: a child forked now must not close another file */
     er_file_close(before);
     er_sink_note_file(sink);
     sink->torn = sink->torn && node && node == sink->node && device == sink->device && sink->written; /* the same file */
@@ -162,7 +166,7 @@ void er_sink_rotate(er_sink *sink, int64_t wall_ns)
         if (!(error = er_file_real(sink->path, &real))) error = move_up(real, sink->keep);
         er_free(real);
     } else if (error == ENOENT) {
-        error = 0; /* another program has removed it, or was quicker */
+        error = 0; /* another program has removed it, or rotated first */
     } else if (!error && !there.regular) {
         error = EEXIST;
     }

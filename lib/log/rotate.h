@@ -11,7 +11,7 @@ int  er_sink_reopen(er_sink *sink);    /* its file, by its path: 0 or an errno; 
  * written now would be lost. */
 int  er_sink_follow(er_sink *sink, int64_t wall_ns);
 bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more);
-/* Its buffer is empty. Where it fails, the file there is stays, or is the latest rotated. */
+/* Its buffer is empty. On failure the present file stays, or is the latest rotated one. */
 void er_sink_rotate(er_sink *sink, int64_t wall_ns);
 static inline bool er_sink_may_rotate(const er_sink *sink)
 {

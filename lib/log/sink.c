@@ -1,16 +1,16 @@
-/* log/sink.c -- a buffer before a descriptor, and the bookkeeping of what did not get through.
+/* log/sink.c -- a buffer before a descriptor, and the counts of lines that could not be written.
  *
  * Lines gather in the buffer and go out in one write. A line that fits into the buffer is never split over two writes, so that
  * lines of several processes appending to one file stay whole; a longer one goes out in a write of its own.
  *
- *     line --> buffer --write--> descriptor;   error: lost += lines not wholly out, told before the next line
+ *     line --> buffer --write--> descriptor;   error: lost += lines not wholly out; then a gap line
  *     line --> callback, syslog;               error: lost++
  *
  * A failed write loses what is in the buffer: keeping it would need memory without end. Lines that had gone out wholly before
  * the error count as written; a newline is always the end of a line, so the others are counted by their newlines. The number
  * lost stands before the next line the sink takes, on a line of its own (after a newline if the error tore a line), and if that
- * one does not get through, it adds up. Nothing tells a failing descriptor from a healthy one but the attempt, so each write
- * is a new one. */
+ * one cannot be written, either, it adds up. Only an attempt shows whether a descriptor still
+ * fails, so each write is tried. */
 #include "log/sink.h"
 #include "log/rotate.h"
 #include "log/syslog.h"
@@ -28,7 +28,8 @@
 static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts, const char *pattern,
                      bool terminal)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): as long as no thread changes the environment, which glibc asks of all */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc requires that no thread changes the
+     * environment */
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
     bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS || (opts->colour == ERRAND_LOG_COLOUR_AUTO && can);
@@ -100,7 +101,8 @@ static int call(er_sink *sink, const er_line *line, uint64_t lost, const char *t
                           .lost = lost };
     unsigned generation = er_fork_generation();
     int error = sink->call(sink->arg, &l);
-    if (er_fork_generation() != generation) er_exit_child(); /* what the parent's log has to do is the parent's */
+    /* the parent's log is the parent's to flush */
+    if (er_fork_generation() != generation) er_exit_child();
     return error;
 }
 
@@ -136,7 +138,7 @@ void er_sink_close(er_sink *sink)
     *sink = (er_sink){ .fd = -1 };
 }
 
-/* By name, too: a file that is just rotating is another one at each look. */
+/* By name, too: a file that is just rotating has another inode at each check. */
 bool er_sink_same(const er_sink *a, const er_sink *b)
 {
     if (a->is_stderr && b->is_stderr) return true;
@@ -147,9 +149,9 @@ bool er_sink_same(const er_sink *a, const er_sink *b)
 
 /* ---- writing ---- */
 
-static void note_failure(er_sink *sink, uint64_t failed_lines, uint64_t told_lines, int error)
+static void note_failure(er_sink *sink, uint64_t failed_lines, uint64_t gap_lines, int error)
 {
-    sink->lost += failed_lines + told_lines;
+    sink->lost += failed_lines + gap_lines;
     sink->failed += failed_lines;
     sink->failures++;
     sink->error = error;
@@ -168,14 +170,14 @@ void er_sink_write(er_sink *sink)
     int error = er_file_write(sink->fd, sink->at, sink->size, &put);
     note_written(sink, sink->at, put);
     if (error) {
-        uint64_t lines = 0, told = 0;
+        uint64_t lines = 0, gap_lines = 0;
         for (size_t i = put < sink->lead ? sink->lead : put; i < sink->size; i++) lines += sink->at[i] == '\n';
         for (unsigned i = 0; i < sink->gaps; i++) {
             if (sink->gap[i].end <= put) continue;
             lines--;
-            told += sink->gap[i].lines;
+            gap_lines += sink->gap[i].lines;
         }
-        note_failure(sink, lines, told, error);
+        note_failure(sink, lines, gap_lines, error);
     }
     sink->size = sink->lead = 0;
     sink->gaps = 0;
@@ -218,10 +220,10 @@ static void add_gap(er_sink *sink, const er_line *now, uint64_t lines, const cha
     add(sink, now, lines, sink->own.at, sink->own.size);
 }
 
-static void tell_lost(er_sink *sink, const er_line *now)
+static void log_lost(er_sink *sink, const er_line *now)
 {
     if (!sink->lost) return;
-    if (sink->size) er_sink_write(sink); /* the gap's place is after these, if they get through */
+    if (sink->size) er_sink_write(sink); /* the gap's place is after these, if they are written */
     uint64_t lost = sink->lost;
     char reason[160];
     snprintf(reason, sizeof reason, "%.150s", errand_strerror(sink->error));
@@ -242,7 +244,7 @@ void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size)
         note_failure(sink, 1, 0, error);
         return;
     }
-    tell_lost(sink, line);
+    log_lost(sink, line);
     add(sink, line, 0, text, size);
 }
 
@@ -253,16 +255,19 @@ void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines)
         note_failure(sink, 0, lines, error);
         return;
     }
-    tell_lost(sink, now);
+    log_lost(sink, now);
     add_gap(sink, now, lines, NULL);
 }
 
-void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told) { note_failure(sink, lines, told, EFAULT); }
+void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t gap_lines)
+{
+    note_failure(sink, lines, gap_lines, EFAULT);
+}
 
 void er_sink_last(er_sink *sink, const er_line *now)
 {
     er_sink_write(sink);
     if (follow(sink, now)) return;
-    tell_lost(sink, now);
+    log_lost(sink, now);
     er_sink_write(sink);
 }

@@ -1,4 +1,5 @@
-/* log/sink.h -- where lines go: a layout, a level and troubles of its own. One thread uses it once it is open. */
+/* log/sink.h -- where lines go: a layout, a level and counts of failures. One thread uses it once
+ * it is open. */
 #ifndef ER_SINK_H
 #define ER_SINK_H
 
@@ -26,7 +27,7 @@ struct er_sink {
     errand_free_fn *free;
     char       *ident;   /* syslog's                                                                    */
 
-    char       *path;    /* to be opened anew; absolute                                                 */
+    char       *path;    /* to be opened again; absolute */
     char       *real;    /* of a regular file: as it was opened, without links; NULL: it has no name    */
     unsigned    keep;    /* rotated files                                                               */
     uint64_t    most;    /* bytes; 0: any                                                               */
@@ -39,7 +40,7 @@ struct er_sink {
     struct { size_t end; uint64_t lines; } gap[ER_SINK_GAPS]; /* those in the buffer: what they stand for */
     unsigned    gaps;
     bool        torn;    /* what was written ends within a line                                         */
-    uint64_t    lost;    /* lines it could not take and has not told yet                                */
+    uint64_t    lost;    /* lines it could not take, not in a gap line yet */
     int         error;   /* why                                                                         */
     uint64_t    failures; /* how often it failed                                                        */
     uint64_t    failed;  /* lines it could not take                                                     */
@@ -55,9 +56,12 @@ void er_sink_close(er_sink *sink); /* without writing: er_sink_write first */
 bool er_sink_same(const er_sink *a, const er_sink *b); /* both would write the same file */
 
 void er_sink_line(er_sink *sink, const er_line *line, char *text, size_t size); /* laid out, with its newline */
-void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines); /* a line that says how many are missing here  */
-void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t told); /* these go past it, for a callback must not be called now */
+/* a gap line: how many are missing here */
+void er_sink_gap(er_sink *sink, const er_line *now, uint64_t lines);
+/* counts lines that it is not given */
+void er_sink_miss(er_sink *sink, uint64_t lines, uint64_t gap_lines);
 void er_sink_write(er_sink *sink);                    /* everything in the buffer */
-void er_sink_last(er_sink *sink, const er_line *now); /* the same, and what it could not take, if not told yet */
+/* the same, and a gap line for those still lost */
+void er_sink_last(er_sink *sink, const er_line *now);
 
 #endif

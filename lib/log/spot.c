@@ -1,8 +1,9 @@
 /* log/spot.c -- vsnprintf at the call, and where the fields' values begin in what it made.
  *
- * Nothing but the C library knows where it ends one conversion and begins the next. So a plan that it cannot print itself has a
- * mark in its format in place of each field's key: a control character and 16 digits that this process has drawn at random, so
- * that no argument holds them. What stands between two marks is a value; the marks are taken out.
+ * Only the C library knows where it ends one conversion and begins the next. So an unknown plan has
+ * a mark in its format in place of each field's key: a control character and 16 digits that this
+ * process has drawn at random, so that no argument holds them. What stands between two marks is a
+ * value; the marks are taken out.
  *
  * A result comes out as its address, so wide that the beginning of its row fits in its place when there is no memory for more. */
 #include "log/spot.h"
@@ -24,7 +25,8 @@ static size_t format_longer(er_spot *spot, const char *format, va_list args, siz
     if (spot->longer) { /* one more than is kept, to see where a character ends */
         int n = er_vformat(spot->longer, keep + 2, format, args);
         spot->at = spot->longer;
-        if (n < 0 || (size_t)n < keep) return n < 0 ? 0 : (size_t)n; /* somebody changes what it prints */
+        /* an argument changed meanwhile */
+        if (n < 0 || (size_t)n < keep) return n < 0 ? 0 : (size_t)n;
     } else {
         keep = sizeof spot->text - 2;
     }

@@ -1,7 +1,7 @@
 /* log/syslog.c -- lines as datagrams to the system's log: <priority>time ident[pid]: text (RFC 3164).
  *
- * The socket is opened with the first line and anew after an error, so that a system's log that comes later, or again, gets
- * what is said from then on. */
+ * The socket is opened with the first line and again after an error, so that a syslog daemon that
+ * starts later, or restarts, gets the lines from then on. */
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "log/syslog.h"

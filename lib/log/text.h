@@ -27,7 +27,7 @@ static inline void er_text_clear(er_text *text)
 void er_text_add_slowly(er_text *text, const char *at, size_t size);
 void er_text_pad(er_text *text, char c, uint64_t times);
 void er_text_end(er_text *text); /* puts the mark behind what was cut, between two characters of UTF-8 */
-/* The mark for so many missing bytes; returns its size, below ER_TEXT_MARK. */
+/* Writes the mark for that many missing bytes; returns its size, below ER_TEXT_MARK. */
 size_t er_text_mark(char mark[ER_TEXT_MARK], uint64_t missing);
 
 static inline void er_text_add(er_text *text, const char *at, size_t size)

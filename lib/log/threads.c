@@ -1,23 +1,24 @@
-/* log/threads.c -- which thread speaks in which hub, and what becomes of both.
+/* log/threads.c -- which thread logs in which hub, and how both end.
  *
  *     voice:  in use --thread ends--> ended --drained--> freed by the backend
  *               |  ^------another thread begins---+
  *               |hub is buried
  *               +--> its thread's alone --thread ends, or looks for a voice--> freed
  *
- * The voice of an ended thread goes to the next thread that begins to speak in the hub, with what is still in its ring: so
- * there are never more voices than threads spoke at the same time, however slow the sinks are. What the one thread has
- * written the other sees by the lock; the backend sees `ended` under the lock before it frees.
+ * The voice of an ended thread goes to the next thread that begins to log in the hub, with what is
+ * still in its ring: so there are never more voices than threads that logged at the same time,
+ * however slow the sinks are. The lock orders what the two threads write; the backend sees `ended`
+ * under the lock before it frees.
  *
- * A thread writes into its voice without asking anybody, so nobody else frees it while the thread lives: closing a log is
- * safe beside a thread that is just saying something. What such a straggler puts after the end is never read; when the voice
- * is freed, or when somebody asks, it counts as lost.
+ * A thread writes into its voice without a lock, so no other thread frees it while the thread
+ * lives: closing a log is safe beside a thread in the middle of a call. What such a call puts after
+ * the end is never read; when the voice is freed, or the stats are read, it counts as lost.
  *
  * Buried hubs and their loggers are kept for a while: their names may still be in use. The oldest are freed when there are too
  * many.
  *
- * One lock for all of that: it is taken when a thread first speaks in a hub, when it ends, and when a hub ends. It is held
- * across fork, so a child finds everything whole. */
+ * One lock for all of that: it is taken when a thread first logs in a hub, when it ends, and when a
+ * hub ends. It is held across fork, so a child finds everything whole. */
 #include "log/threads.h"
 #include "base/atomic.h"
 
@@ -80,13 +81,13 @@ static void take_out(er_voice *v) /* under the lock */
     er_hub *hub = v->hub;
     if (!hub) return;
     hub->gone_lost += lost_of(v);
-    hub->gone_said += er_load_relaxed(&v->said); /* relaxed: nobody writes any more */
+    hub->gone_said += er_load_relaxed(&v->said); /* relaxed: no thread writes any more */
     er_list_remove(&v->node);
     if (er_load_relaxed(&v->ended)) er_list_remove(&v->heir); /* relaxed: written under the lock */
     hub->n_voices--;
 }
 
-static void sweep(er_speaker *me) /* under the lock: what no hub wants any more */
+static void sweep(er_speaker *me) /* under the lock: voices that no hub needs any more */
 {
     er_voice **at = &me->all;
     while (*at) {
@@ -146,7 +147,7 @@ static er_voice *inherit(er_hub *hub) /* under the lock */
     er_list_remove(&best->heir);
     er_store_relaxed(&best->ended, false); /* relaxed: the backend looks again under the lock */
     best->thread = er_thread_number();
-    best->ring.limit = best->ring.next; /* the next call takes the long way, and says whose lines begin */
+    best->ring.limit = best->ring.next; /* the next call takes the long way, and puts its thread */
     return best;
 }
 
@@ -225,7 +226,9 @@ bool er_voice_reap(er_voice *v)
     er_lock_take(&lock);
     bool over = er_load_relaxed(&v->ended) &&
                 er_ring_put(&v->ring) == v->ring.read; /* relaxed: written under the lock */
-    for (size_t i = 0; i < ER_LOG_LEVELS; i++) over = over && er_load_relaxed(&v->lost[i]) == v->told[i];
+    for (size_t i = 0; i < ER_LOG_LEVELS; i++) {
+        over = over && er_load_relaxed(&v->lost[i]) == v->logged[i];
+    }
     if (over) take_out(v);
     er_lock_give(&lock);
     if (over) er_free(v);

@@ -1,4 +1,4 @@
-/* log/threads.h -- which threads speak in which hubs. */
+/* log/threads.h -- which threads log in which hubs. */
 #ifndef ER_THREADS_H
 #define ER_THREADS_H
 
@@ -8,12 +8,14 @@ typedef struct er_speaker { /* a thread; what it used last is found at once */
     uint64_t  id; /* 0: nothing yet */
     er_voice *voice;
     er_voice *all;
-    const er_hub *serves; /* the hub whose backend this thread is; NULL: none. Such a thread never waits for room */
+    /* the hub of which this thread is the backend; NULL: none. Such a thread never waits for
+     * room */
+    const er_hub *serves;
 } er_speaker;
 extern __thread er_speaker er_speaker_of_thread __attribute__((visibility("hidden")));
 
 er_voice *er_voice_find(errand_log *log); /* the thread's voice; NULL: none, the log is closed, or there is no memory */
-void er_voice_call_all(er_hub *hub);      /* whoever waits for room looks again */
+void er_voice_call_all(er_hub *hub);      /* wakes threads that wait for room */
 void er_hub_stats(er_hub *hub, errand_log_stats *stats);
 
 /* The backend's: the voices there are, into an array that has room (grown if need be: 0 or ENOMEM). */
