@@ -3,24 +3,26 @@
  *     pump: next --gate--> work --ended--> held --drain: each--> gone           all counted under one lock
  *       ^-- parks while concurrency are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
  *
- * The pump is a service, a thread beside the pool's workers, so next may block for ever and holds nobody up: a pool
- * with one worker still works and hands over. Whoever ends an item (a then-function, on a worker) becomes the drainer
- * if there is none and something can be handed over; it goes on until nothing can, so each is called by one thread at a
- * time, and endings never wait for it. The pump's parker lives on its stack: who takes the pointer, under the lock,
- * wakes it, once.
+ * The pump is a service, a thread beside the pool's workers, so next may block without limit: a
+ * pool with one worker still works and hands over. The thread that ends an item (a then-function,
+ * on a worker) becomes the drainer if there is none and something can be handed over; it goes on
+ * until nothing can, so each is called by one thread at a time, and endings never wait for it. The
+ * pump's parker lives on its stack: the thread that takes the pointer, under the lock, wakes it,
+ * once.
  *
  * Cancelling pops one item after the other out of `flight` and cancels its future without the lock. An item is counted
  * by: the hand-over, the pump until it has stored the future, each canceller in errand_cancel; the last one drops the
  * future. So a future is never cancelled after its drop, and a cancel that comes before the future is stored is the
  * pump's to pass on.
  *
- * Who may touch the batch is a user (the pump until it is gone, the drainer, cancellers while they walk) or ends an
- * item that is held. With no users and nothing held nobody is left and nobody can come (all users begin as one of
- * these, or as the promise's hook, which errand_promise_resolve waits for): the one who made it so resolves and frees.
+ * A thread that may touch the batch is a user (the pump until it is gone, the drainer, cancellers
+ * while they walk) or ends an item that is held. With no users and nothing held no thread can reach
+ * the batch any more (all users begin as one of these, or as the promise's hook, which
+ * errand_promise_resolve waits for): the last one resolves and frees.
  *
- * Memory: the record of an item is made before next is asked for it, and the chain that its work will go through before
- * a gate lets it begin; where there is no memory, it ends with ENOMEM, is handed over, and has not begun. Ending,
- * handing over and cancelling allocate nothing. */
+ * Memory: the record of an item is made before next is called, and the chain that its work will go
+ * through before a gate lets it begin; without memory it ends with ENOMEM, is handed over, and has
+ * not begun. Ending, handing over and cancelling allocate nothing. */
 #include "base/list.h"
 #include "base/options.h"
 #include "base/result.h"
@@ -50,17 +52,17 @@ typedef struct batch {
     errand_batch_size_fn *size_of; /* NULL: bytes do not count */
     bool ordered;
     er_lock lock;      /* guards all that follows */
-    er_parker *parked; /* the pump's, while it sleeps and nobody has taken it */
+    er_parker *parked; /* the pump's, while it sleeps and no thread has taken it */
     unsigned users;
     size_t in_flight; /* taken, not ended */
     size_t held;      /* taken, not handed over */
     size_t bytes;     /* of what has ended and is held */
-    er_list flight;   /* in flight with a future that nobody has cancelled yet */
+    er_list flight;   /* in flight with a future that is not cancelled yet */
     er_list ended;    /* not ordered: what can be handed over */
     er_list order;    /* ordered: all that is held */
     bool draining, stopping;
     int error;            /* what it will end with */
-    errand_reason reason; /* who told it to */
+    errand_reason reason; /* of its cancel */
     errand_batch_tally *tally;  /* the drainer's */
 } batch;
 
@@ -244,7 +246,7 @@ static void end_item(item *it, errand_result r)
         b->draining = true;
         b->users++;
     }
-    er_lock_give(&b->lock); /* who does not drain has nothing to do with the batch from here on */
+    er_lock_give(&b->lock); /* a thread that does not drain must not touch the batch from here on */
     wake(pump);
     if (drains) drain(b);
 }
@@ -298,10 +300,10 @@ static void begin(batch *b, item *it, void *thing)
         errand_future *future = errand_then(errand_then(start, work_on, it), ended, it);
         er_lock_take(&b->lock);
         it->future = future;
-        bool tell = !it->ended && b->stopping;
-        if (!it->ended && !tell) er_list_push(&b->flight, &it->node);
+        bool cancel = !it->ended && b->stopping;
+        if (!it->ended && !cancel) er_list_push(&b->flight, &it->node);
         er_lock_give(&b->lock);
-        if (tell) errand_cancel(future);
+        if (cancel) errand_cancel(future);
         errand_promise_resolve(gate, errand_ok(NULL, NULL));
     }
     release(it);
@@ -329,7 +331,8 @@ static void pump_run(er_service *self)
 
 static void pump_gone(er_service *self) { leave(er_of(self, batch, pump)); }
 
-static void pump_stop(er_service *self, bool now) /* a pool that closes is patient with a batch as with its tasks */
+/* a closing pool gives a batch as much time as its tasks */
+static void pump_stop(er_service *self, bool now)
 {
     if (now) stop_all(er_of(self, batch, pump), ECANCELED, ERRAND_BY_SHUTDOWN);
 }
@@ -384,7 +387,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
     er_live_add(pool, &b->live);
     errand_promise_on_cancel(promise, cancelled, b);
     error = er_service_start(pool, &b->pump);
-    if (error) { /* nobody else has heard of it yet */
+    if (error) { /* no other thread can reach it yet */
         b->error = error;
         finish(b);
     }

@@ -1,9 +1,10 @@
 /* jobs/job_parse.c -- a line is checked as JSON, then each of its keys has a function that reads its value.
  *
- * The first thing that is wrong is told with its key; id and meta are looked for before, so that the result line of a
- * bad job carries them. null is the same as leaving a key out, but for json, which is sent as it stands. A key that comes twice: the last one counts. Numbers are
- * taken as they are written, and so is the JSON body: it is sent as it stands in the line, every digit of it. What
- * remains to be wrong with a request the session says. */
+ * The first error is reported with its key; id and meta are read before, so that the result line of
+ * a bad job has them. null is the same as leaving a key out, but for json, which is sent as it
+ * stands. Of a repeated key the last one counts. Numbers are taken as they are written, and so is
+ * the JSON body: it is sent as it stands in the line, every digit of it. The session reports other
+ * errors of a request. */
 #include "jobs/job_parse.h"
 
 #include "base/duration.h"
@@ -248,7 +249,7 @@ static int read_body(er_line_job *job, const char *key, er_span v)
     return text ? set_body(job, key, (errand_bytes){ text, size }) : job->error;
 }
 
-/* Looked at here, so that one that cannot be sent is wrong with the line. */
+/* Checked here, so that a file that cannot be sent is an error of the line. */
 static int read_body_file(er_line_job *job, const char *key, er_span v)
 {
     const char *path = word_of(job, key, v);

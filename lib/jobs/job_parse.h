@@ -1,4 +1,4 @@
-/* jobs/job_parse.h -- one line of input: what it asks for, or what is wrong with it. */
+/* jobs/job_parse.h -- one line of input: the request in it, or its first error. */
 #ifndef ER_JOB_PARSE_H
 #define ER_JOB_PARSE_H
 
@@ -18,7 +18,8 @@ typedef struct er_line_job {
     er_span  id, meta;  /* in the line; at NULL: none */
     bool     retries_given;
     unsigned retries;
-    unsigned attempts;  /* that came to something: not refused by a check, nor ended while they waited for their turn */
+    /* that were made: not refused by a check, nor ended while they waited for their turn */
+    unsigned attempts;
     errand_request request; /* points to what the job owns */
     /* what it owns */
     char   **kept;
@@ -27,14 +28,14 @@ typedef struct er_line_job {
     size_t   n_headers;
 } er_line_job;
 
-/* A job of a line, whose text it owns from then on. */
+/* Makes a job of a line; it owns the line's text from then on. */
 void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq);
 void er_line_job_free(er_line_job *job); /* what it owns */
 
 /* Reads the line, looks at body_file and fills request. 0, or job->error. */
 int er_line_job_read(er_line_job *job);
 
-/* What a failure to read it is as a result. */
+/* The failure to read it, as a result. */
 errand_result er_line_job_refusal(const er_line_job *job);
 
 #endif

@@ -4,15 +4,15 @@
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a byte in the wake pipe
  * stops it at once. A file that cannot be read goes the same way as a line, as a run with seq 0 that ends at once and
- * writes nothing: so all that is told to `complain` and all that is written comes from each, by one thread at a time,
- * and with `ordered` in the order of the input.
+ * writes nothing: so all that is reported to `on_error` and all that is written comes from each, by
+ * one thread at a time, and with `ordered` in the order of the input.
  *
  * Attempts are made here, not by the session, so that they can be counted while they happen: a job is "retrying" from
- * the end of an attempt that looks worth another to its own end. Policies differ by the number of retries alone, so a
- * few of them, made at the start, serve nearly every line.
+ * the end of an attempt that will likely be retried to its own end. Policies differ by the number of
+ * retries alone, so a few of them, made at the start, serve nearly every line.
  *
  * A result that cannot be written ends the batch: nothing more is begun, what is in flight is cancelled, and what ends
- * after that is counted as failed, as nobody can read of it. */
+ * after that is counted as failed, as it has no result line. */
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
@@ -28,8 +28,9 @@
 #include <string.h>
 
 #define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
-#define LINE_KEPT (1u << 20) /* so much memory is kept for the next result line */
-#define WAITING   ((size_t)32 << 20) /* so many bytes of lines and bodies wait for the writer before nothing more is begun */
+#define LINE_KEPT (1u << 20) /* bytes kept for the next result line */
+/* nothing is begun while lines and bodies of that many bytes wait for the writer */
+#define WAITING   ((size_t)32 << 20)
 
 struct errand_jobs {
     errand_jobs_opts opts;
@@ -42,7 +43,7 @@ struct errand_jobs {
     uint64_t seq;   /* the reader's */
     er_bytes line;  /* the writer's */
     int wake[2];
-    uint32_t told; /* to stop; atomic */
+    uint32_t stopped; /* atomic */
     er_lock lock;  /* guards the rest */
     bool input_over;
     errand_jobs_stats stats;
@@ -62,7 +63,7 @@ typedef struct run {
 static void *next(void *arg, int *error)
 {
     errand_jobs *jobs = arg;
-    if (er_load(&jobs->told)) return NULL;
+    if (er_load(&jobs->stopped)) return NULL;
     run *it = er_alloc_zero(sizeof *it);
     er_line line = { 0 };
     int failed = it ? er_lines_next(&jobs->lines, &line) : ENOMEM;
@@ -148,8 +149,9 @@ static errand_result work(void *item, void *arg)
 
 /* ---- output ---- */
 
-static void complain(const errand_jobs *jobs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void complain(const errand_jobs *jobs, const char *fmt, ...)
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
 {
     if (!jobs->opts.on_error) return;
     er_bytes text = { 0 };
@@ -180,7 +182,7 @@ static size_t size_of(void *item, const errand_result *r, void *arg)
     return it->job.line.size + (answered ? errand_response_body(r->value).size : 0);
 }
 
-/* Before its line is written: who reads that must not find it in flight. */
+/* Before its line is written: a reader of the line must not find the job in flight. */
 static void landed(errand_jobs *jobs, const run *it)
 {
     er_lock_take(&jobs->lock);
@@ -217,16 +219,20 @@ static int each(void *item, errand_result r, void *arg)
     const er_line *line = &it->job.line;
     int write_error = jobs->stats.write_error; /* written by this very function only */
     if (!it->job.seq) {
-        complain(jobs, "%s: %s", line->file, errand_strerror(line->error));
+        report_error(jobs, "%s: %s", line->file, errand_strerror(line->error));
         note_read_error(jobs, line->error);
     } else {
-        /* what the session finds wrong with a request is wrong with the line: a relative url without a base, say */
+        /* an error that the session finds in a request is one of the line: a relative url without a
+         * base, for example */
         bool bad = errand_result_kind(&r) == ERRAND_KIND_VALIDATION;
-        if (bad) complain(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number, errand_result_message(&r));
+        if (bad)
+            report_error(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number,
+                         errand_result_message(&r));
         int before = write_error;
         landed(jobs, it);
         if (!write_error) write_error = write_line(jobs, it, &r);
-        if (write_error && !before) complain(jobs, "cannot write the results: %s", errand_strerror(write_error));
+        if (write_error && !before)
+            report_error(jobs, "cannot write the results: %s", errand_strerror(write_error));
         count(jobs, it, &r, bad, write_error);
     }
     errand_result_free(&r);
@@ -253,7 +259,7 @@ static errand_result over(errand_result in, void *arg)
     errand_jobs *jobs = arg;
     if (in.error && in.error != ECANCELED && in.error != jobs->stats.write_error) { /* it could not go on reading */
         note_read_error(jobs, in.error);
-        complain(jobs, "cannot go on: %s", errand_strerror(in.error));
+        report_error(jobs, "cannot go on: %s", errand_strerror(in.error));
     }
     return in;
 }
@@ -322,7 +328,7 @@ int errand_jobs_wait(errand_jobs *jobs, int64_t ms) { return jobs ? errand_wait(
 
 void errand_jobs_stop(errand_jobs *jobs)
 {
-    if (!jobs || er_swap(&jobs->told, 1)) return;
+    if (!jobs || er_swap(&jobs->stopped, 1)) return;
     er_lock_take(&jobs->lock);
     jobs->stats.stopped = !jobs->input_over;
     er_lock_give(&jobs->lock);

@@ -7,7 +7,7 @@
 
 #define ER_JSON_DEPTH 128 /* how deep objects and arrays may nest */
 
-typedef struct er_span { /* a piece of somebody else's text; at NULL: nothing there */
+typedef struct er_span { /* a piece of text that it does not own; at NULL: nothing there */
     const char *at;
     size_t      size;
 } er_span;

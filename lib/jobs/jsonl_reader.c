@@ -1,9 +1,10 @@
 /* jobs/jsonl_reader.c -- a chunk is read when it is needed, never further; a line is put together from chunks.
  *
- * Every read waits with poll first, for the file and for the wake descriptor, so that a reader who is asked to stop
- * does so at once, whatever it reads: a terminal, a pipe that nobody writes to, a FIFO without a writer (which is why
- * files are opened with O_NONBLOCK: opening such a FIFO would block before there is anything to poll). A line that is
- * too long is read to its end and thrown away piece by piece. */
+ * Every read waits with poll first, for the file and for the wake descriptor, so that a reader
+ * stops at once when it is woken, whatever it reads: a terminal, a pipe without data, a FIFO
+ * without a writer (which is why files are opened with O_NONBLOCK: opening such a FIFO would block
+ * before there is anything to poll). A line that is too long is read to its end and thrown away
+ * piece by piece. */
 #include "jobs/jsonl_reader.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static int fill(er_lines *lines, size_t *got)
     do {
         error = er_file_wait(lines->fd, lines->wake_fd, INT64_MAX);
         if (!error) error = er_file_read(lines->fd, lines->chunk, CHUNK, got);
-    } while (error == EAGAIN || error == EWOULDBLOCK); /* somebody else was quicker at a shared pipe */
+    } while (error == EAGAIN || error == EWOULDBLOCK); /* another reader of the pipe was first */
     lines->from = 0;
     lines->to = error ? 0 : *got;
     return error;

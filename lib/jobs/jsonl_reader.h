@@ -23,7 +23,7 @@ typedef struct er_lines {
     size_t      from, to;
 } er_lines;
 
-/* files as errand_jobs_opts has them; readable wake_fd ends any waiting. 0 or ENOMEM. */
+/* files as errand_jobs_opts has them; a readable wake_fd ends any waiting. 0 or ENOMEM. */
 int  er_lines_init(er_lines *lines, const char *const *files, int wake_fd);
 void er_lines_free(er_lines *lines);
 

@@ -13,7 +13,8 @@
 
 static er_span span_of(const char *text) { return (er_span){ text, strlen(text) }; }
 
-static void put_text(er_bytes *out, const char *key, const char *text) /* what others say need not be UTF-8 */
+/* text from outside need not be UTF-8 */
+static void put_text(er_bytes *out, const char *key, const char *text)
 {
     er_bytes_format(out, "\"%s\":", key);
     er_span span = span_of(text);
