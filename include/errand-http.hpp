@@ -1,4 +1,5 @@
-/* errand-http.hpp -- sessions of errand/http.h for C++17 and later: the same thin layer as errand.hpp, whose rules hold here too.
+/* errand-http.hpp -- sessions of errand/http.h for C++17 and later: the same thin layer as
+ * errand.hpp, with its rules.
  *
  *     errand::pool pool;
  *     errand::http http(pool);

@@ -23,8 +23,8 @@
  * Threads. Every function may be called from any thread. Your code runs on a pool's threads, with
  * no lock held, and never on the stack of the call that caused it, with these exceptions: an await
  * may run, right there, the very task it waits for; a promise's cancel hook runs on the canceller's
- * thread; a then-function or watcher whose pool is gone, or has no thread and can start none, runs
- * on the thread that finds that out. A free function may run on any thread: keep it plain.
+ * thread; if the pool of a then-function or watcher is gone, or has no thread and can start none,
+ * it runs on the thread that finds that out. A free function may run on any thread: keep it plain.
  *
  * Time. int64_t milliseconds on the monotonic clock. In options 0 is that option's default; as an
  * argument 0 is now: look, and do not wait. ERRAND_FOREVER: no limit. ERRAND_ZERO: an option that

@@ -4,8 +4,8 @@
  *     errand::future<int> f = pool.submit([] { return 6 * 7; });      runs on a thread of the pool
  *     std::cout << f.get() << '\n';                                   42, or throws what the lambda threw
  *
- * Header only: a thin layer over errand.h, whose words, rules and tables hold here too; link with liberrand. What
- * follows says what is different.
+ * Header only: a thin layer over errand.h; the terms, rules and tables of that hold here too; link
+ * with liberrand. What follows says what is different.
  *
  * Owners.  Every class is move-only and owns one thing of the C interface. raw() lends it, release() gives it away, and
  *          a constructor takes it over. A destructor ends it: *a future's cancels and drops* (future::drop lets the
@@ -20,8 +20,8 @@
  *          which the error is a value. An exception that leaves a lambda becomes the error of its future, and get()
  *          rethrows that very exception. As a number it is: the errno of a std::system_error (generic or system
  *          category), ENOMEM for std::bad_alloc, the number of an errand::error, else errand::threw with what() as
- *          message. Policies and C code see that number. An error in a task that was told to end comes out as
- *          ECANCELED, the task's own error behind it (errand_result_cause).
+ *          message. Policies and C code see that number. An error in a cancelled task comes out as
+ *          ECANCELED, with the task's own error as its cause (errand_result_cause).
  * Threads. Pools, logs, policies, semaphores and rates: any thread, any time, but construction and destruction.
  *          Futures, promises and results: one thread at a time, as with any value. Lambdas run on a pool's threads.
  * Time.    Arguments are any std::chrono::duration, rounded up to milliseconds; one that is negative has passed: 0.
@@ -87,8 +87,9 @@ struct duration { /* any std::chrono::duration, as C takes it */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
 inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
 
-/* errand_enter and errand_leave around a scope: blocking calls of the library in it end with ETIMEDOUT when `within` is over, and with
- * shield take no notice of a cancel of the task. In one thread; not across a co_await. */
+/* errand_enter and errand_leave around a scope: blocking calls of the library in it end with
+ * ETIMEDOUT when `within` is over, and with shield ignore a cancel of the task. In one thread; not
+ * across a co_await. */
 class timeout_scope {
     errand_frame frame_{};
 
@@ -99,7 +100,8 @@ public:
     ~timeout_scope() { leave(); }
     void leave() noexcept { errand_leave(&frame_); } /* sooner than at the end of the scope */
     bool reschedule(duration within) noexcept { return !errand_reschedule(&frame_, within.ms); } /* false: it was left */
-    bool expired() const noexcept { return errand_expired(&frame_); } /* this one's deadline has ended a call, not another's */
+    /* this deadline has ended a call, not an outer one */
+    bool expired() const noexcept { return errand_expired(&frame_); }
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
@@ -132,7 +134,7 @@ struct held { /* ends an errand_result on the way out */
     }
     ~held() { errand_result_free(&r); }
 };
-struct told { /* what the copies of an error share */
+struct failure { /* what the copies of an error share */
     held        end;
     std::string message;
 };
@@ -141,23 +143,26 @@ struct told { /* what the copies of an error share */
 /* What get() throws when a future ended with an error that was no exception: a std::system_error, with the whole story.
  * Copies share it. code() == std::errc::timed_out and the like work. */
 class error : public std::system_error {
-    std::shared_ptr<const detail::told> told_;
-    static std::shared_ptr<const detail::told> tell(errand_result r)
+    std::shared_ptr<const detail::failure> failure_;
+    static std::shared_ptr<const detail::failure> share(errand_result r)
     {
         detail::held end(r);
         std::string message = errand_result_message(&r);
-        return std::make_shared<const detail::told>(detail::told{ std::move(end), std::move(message) });
+        return std::make_shared<const detail::failure>(
+            detail::failure{ std::move(end), std::move(message) });
     }
 
 public:
-    explicit error(errand_result r) : std::system_error(make_code(r.error)), told_(tell(r)) {} /* owns r */
+    explicit error(errand_result r) /* owns r */
+        : std::system_error(make_code(r.error)), failure_(share(r)) {}
     error(int number, const std::string &message) : error(errand_failf(number, "%s", message.c_str())) {}
 
-    const char          *what() const noexcept override { return told_->message.c_str(); }
-    int                  number() const noexcept { return told_->end.r.error; }
+    const char          *what() const noexcept override { return failure_->message.c_str(); }
+    int                  number() const noexcept { return failure_->end.r.error; }
     errand_kind          kind() const noexcept { return errand_result_kind(&raw()); }
     errand_reason        reason() const noexcept { return errand_result_reason(&raw()); }
-    const errand_result &raw() const noexcept { return told_->end.r; } /* phase, attempts, causes: errand_result_... */
+    /* phase, attempts, causes: errand_result_... */
+    const errand_result &raw() const noexcept { return failure_->end.r; }
 };
 
 /* ---- owners ------------------------------------------------------------------------------------------------------ */
@@ -322,7 +327,7 @@ template <class F> errand_result run_again(void *f) noexcept { return run(*stati
 /* An error, or a T. Also what a lambda returns to fail without throwing: `return errand::result<int>::fail(EAGAIN)`. */
 template <class T> class [[nodiscard]] result {
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-    detail::held          end_; /* a failure whole; of a success what is told beside the value */
+    detail::held          end_; /* a failure whole; of a success all but the value */
     std::optional<stored> value_;
 
 public:
@@ -434,7 +439,7 @@ public:
         std::swap(f_, gone.f_);
         return *this;
     }
-    /* Cancels and drops: nobody can hear of it any more. Does not wait; a running task goes on until it looks. */
+    /* Cancels and drops it. Does not wait; a running task goes on until it checks. */
     ~future()
     {
         cancel();
@@ -458,8 +463,10 @@ public:
     }
     bool done() const noexcept { return errand_done(f_); } /* it has ended, or never can: get() does not wait */
 
-    void cancel() const noexcept { errand_cancel(f_); } /* asks it to end: the table in errand/future.h */
-    void drop() noexcept { errand_drop(release()); }    /* the work goes on, unheard */
+    /* cancels it: the table in errand/future.h */
+    void cancel() const noexcept { errand_cancel(f_); }
+    /* the work continues; its result is discarded */
+    void drop() noexcept { errand_drop(release()); }
 
     /* Ends as this, or with ETIMEDOUT after d; then this is cancelled and left behind. */
     future timeout(duration d) { return future(errand_timeout(release(), d.ms)); }
@@ -467,8 +474,8 @@ public:
     future shield() { return future(errand_shield(release())); }
 
     /* Runs f on a worker of this future's pool when this has ended. f takes a T (nothing for void): called with the
-     * value, an error passes by it. Or it takes a result<T>: called with either, exactly once. f may return what a
-     * submitted lambda may. */
+     * value, an error skips f. Or it takes a result<T>: called with either, exactly once. f may
+     * return what a submitted lambda may. */
     template <class F> auto then(F &&f)
     {
         using G = std::decay_t<F>;
@@ -478,7 +485,8 @@ public:
     }
 
 #ifdef ERRAND_HAS_STOP_TOKEN
-    /* Cancelled when stop is requested, as long as it has not ended, whoever owns it by then. */
+    /* Cancelled when stop is requested, as long as it has not ended, even if it has another owner
+     * by then. */
     future stop_on(std::stop_token token);
 #endif
 };
@@ -601,8 +609,8 @@ private:
     }
 };
 
-/* Limits of an open pool, each a family by key (nullptr: the plain one); see errand/limits.h. Counted: they may be destroyed while
- * somebody waits, and after their pool. */
+/* Limits of an open pool, each a family by key (nullptr: the plain one); see errand/limits.h.
+ * Counted: they may be destroyed while a caller waits, and after their pool. */
 class semaphore : public owner<errand_sem, errand_sem_free> {
     static errand_sem *make(errand_pool *home, unsigned permits, const char *name)
     {
@@ -625,7 +633,7 @@ public:
     int  release_permits(unsigned n = 1) noexcept { return errand_sem_release(raw(), n); } /* EOVERFLOW: never acquired */
 };
 
-/* acquire ends when it is one's turn: so many a second, in bursts of at most `burst`. */
+/* acquire ends when the caller's turn comes: per_second of them, in bursts of at most `burst`. */
 class rate : public owner<errand_rate, errand_rate_free> {
     static errand_rate *make(errand_pool *home, double per_second, unsigned burst, const char *name)
     {
@@ -957,7 +965,8 @@ template <class T> class promise {
     }
 
 public:
-    /* What fails here is a failed future; a promise of that has nobody to tell. home must be open. */
+    /* If this fails, the future is a failed one, and calls on the promise do nothing. home must be
+     * open. */
     explicit promise(const pool &home)
     {
         errand_future *f = nullptr;
@@ -978,7 +987,8 @@ public:
 
     future<T> get_future() noexcept { return std::move(f_); } /* once */
 
-    /* Each ends the future and this promise; of an ended or cancelled one nothing comes. set takes what makes a T. */
+    /* Each ends the future and this promise, without effect on one that has ended. set takes what
+     * makes a T. */
     template <class... A> void set(A &&...value)
     {
         if constexpr (std::is_void_v<T>) end(errand_ok(nullptr, nullptr));
@@ -1091,8 +1101,8 @@ template <class T> auto operator co_await(future<T> &&f) noexcept { return detai
  *
  * Lazy: it begins when it is submitted, or awaited by another task. It awaits futures and tasks, nothing else. Between
  * its steps it holds no worker; to the pool it is one task from beginning to end, so a cancel of its future cancels
- * what it awaits, whose error is thrown at its co_await, and closing the pool lets it end. A coroutine lambda is kept
- * alive until its task has ended. */
+ * what it awaits, the error of that is thrown at its co_await, and closing the pool lets it end. A
+ * coroutine lambda is kept alive until its task has ended. */
 
 namespace detail {
 struct fiber { /* a begun task with the tasks it awaits: a C task that goes on by errand_later(errand_then(awaited)) */

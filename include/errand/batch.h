@@ -44,8 +44,8 @@ typedef struct errand_batch_opts {
     /* items that are taken and not handed over, at most. 0: 4 * concurrency, at least 256 */
     unsigned window;
     unsigned ordered; /* 1: each is called in the order of next */
-    /* nothing is taken while ends that wait have so many bytes; what is under way still ends. 0:
-     * no limit */
+    /* nothing is taken while ended items that wait have that many bytes; what is under way still
+     * ends. 0: no limit */
     size_t window_bytes;
     errand_batch_size_fn *size_of; /* counts these bytes. NULL: nothing is counted */
 } errand_batch_opts;

@@ -74,7 +74,7 @@ ERRAND_API int errand_wait(errand_future *f, int64_t ms);
 /**
  * Returns whether `f` has ended; never waits. Then errand_await() returns at once.
  *
- * True for NULL, and for a future of a parent process, whose await returns ERRAND_EFORKED.
+ * True for NULL, and for a future of a parent process, where errand_await() returns ERRAND_EFORKED.
  */
 ERRAND_API bool errand_done(const errand_future *f);
 
@@ -265,8 +265,8 @@ ERRAND_API errand_future *errand_race(errand_future *const fs[], size_t n);
  * The results are those of the successes, of the failures that came before the end, and ECANCELED
  * (ERRAND_BY_SIBLING) of each that was left behind, however it ends later;
  * errand_result_may_have_run() says whether it may have run. As soon as too few are left to succeed
- * it fails with the last failure, whose causes are the others, and errand_result_index() says which
- * one it was; values are freed.
+ * it fails with the last failure, with the others as its causes, and errand_result_index() says
+ * which one it was; values are freed.
  *
  * Returns a future, never NULL, which also fails with
  *   EINVAL   `wanted` is 0 or more than `n`, or a future is NULL or twice there; all are consumed

@@ -19,15 +19,15 @@
  *     4xx
  *
  * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and
- * 302 after POST with GET, all others with the same method and body. A 3xx whose Location is empty
- * or missing is the final reply; two Locations that differ are a protocol error. The body of a
- * redirect is discarded: after 64 KiB or 500 ms of it the session closes the connection. If a
+ * 302 after POST with GET, all others with the same method and body. A 3xx with an empty or
+ * missing Location is the final reply; two Locations that differ are a protocol error. The body of
+ * a redirect is discarded: after 64 KiB or 500 ms of it the session closes the connection. If a
  * request with an Expect header is answered with 417, the session sends it once more, without that
  * header.
  *
  * HTTP/2 (`http2`). Requests to one origin share a connection, as far as a lane has room for them
  * (`per_lane`). One that is cancelled or late leaves the others alone. A stream that the server
- * refused, or that went away with it, did not run (RFC 9113, 8.7), but libcurl cannot tell it from
+ * refused, or that went away with it, did not run (RFC 9113, 8.7), but libcurl reports it like
  * a lost connection, so it counts as sent and is tried again only if that is harmless. libcurl
  * before 8.0 takes a stream that is reset with NO_ERROR for one that ended, so a body without
  * Content-Length may be cut there.
@@ -37,7 +37,7 @@
  * X-Auth-Token, even if the server quotes them. A redirect to another scheme, host or port does not
  * carry them on.
  *
- * Compression. A body whose Content-Encoding is gzip, deflate, br or zstd (the last two where the
+ * Compression. A body with Content-Encoding gzip, deflate, br or zstd (the last two where the
  * library was built with them) is decompressed, up to five codings deep; the reply's headers stay
  * as they came. A body that breaks off is an error like a lost connection, although its length or
  * its chunks were right: CURLE_PARTIAL_FILE, kind network. One that is damaged or in another
@@ -217,8 +217,8 @@ ERRAND_API errand_future *errand_post_json(errand_http *http, const char *url,
  * libcurl repeats the same request without end; the session ends the transfer at the second 417
  * (ERRAND_HTTP + 417). If the server answers before libcurl returns from sending, libcurl sends
  * more of them: set no Expect header. Before libcurl 8.1 give a handle that was used already as its
- * curl_easy_duphandle(): there a reply whose first header line begins with a blank is written to
- * memory that the transfer before has freed. (Requests of errand_send() are safe.)
+ * curl_easy_duphandle(): there a reply with a first header line that begins with a blank is written
+ * to memory that the transfer before has freed. (Requests of errand_send() are safe.)
  *
  * Returns a future, never NULL, which also fails with ERRAND_CURL + CURLcode, or
  *   EINVAL           `http` or `easy` is NULL, or the session is closed

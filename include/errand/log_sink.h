@@ -124,7 +124,7 @@ typedef struct errand_log_line {
     int64_t time_ns;  /* since 1970 */
     const char *text; /* as the pattern or JSON has it, without newline; NUL-terminated */
     size_t size;
-    uint64_t lost; /* not 0: this line stands for a gap of so many lines */
+    uint64_t lost; /* not 0: this is a gap line that counts as many lost lines */
 } errand_log_line;
 
 /** Takes a line; returns 0, or an errno that counts as a line it could not take. */

@@ -19,8 +19,8 @@
  * A string is copied up to its precision, and up to what fits; what is cut is marked "...[cut N
  * bytes]". All else (%a, %Lf, %ls, %n ...) is formatted at the call. errno is unchanged.
  *
- * Order. One thread's lines stay in their order. A line whose call begins 10 ms after another call
- * has returned stands behind that one, whatever threads they come from.
+ * Order. One thread's lines stay in their order. If a call begins 10 ms after another call has
+ * returned, its line comes after that one's, whatever threads they come from.
  *
  * Loss. A full ring makes WARN and above wait and drops what is below (block_from). What was
  * dropped is counted, and the log says so at its place: "... 17 lines lost here". attempted =
@@ -44,8 +44,9 @@
  * in the child brings it to life.
  *
  * Exit. A log that is not closed is flushed when the process ends by exit() or by returning from
- * main: after the program's atexit handlers and the destructors of its static objects, whose lines
- * are written, too; within exit_ms, all logs together. Not at _exit(), quick_exit() or a signal.
+ * main: after the program's atexit handlers and the destructors of its static objects, so that
+ * their lines are written, too; within exit_ms, all logs together. Not at _exit(), quick_exit() or
+ * a signal.
  *
  * Signals. Do not log in signal handlers. errand_log_on_crash() saves what a dying process has
  * logged.
@@ -170,8 +171,8 @@ ERRAND_API int errand_log_close(errand_log *log, int64_t within_ms);
  * Then the signal goes where it went before: to the handler that was installed, with its mask and
  * flags (one of SA_RESETHAND is called once, then the process dies), or to the default. If that
  * handler mends the fault and returns, or leaves it by siglongjmp(), the next fault is handled in
- * the same way. A handler that is installed later takes the signal over. A thread whose stack has
- * overflowed needs another one for that (sigaltstack()).
+ * the same way. A handler that is installed later takes the signal over. A thread with an
+ * overflowed stack needs another one for that (sigaltstack()).
  *
  * Returns 0, or
  *   EINVAL           `log` is NULL

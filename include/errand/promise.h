@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-/** The writing end of a future. It has one owner, who resolves or abandons it. */
+/** The writing end of a future. It has one owner, which resolves or abandons it. */
 typedef struct errand_promise errand_promise;
 
 /**

@@ -1,4 +1,4 @@
-/** errand/rate.h -- a rate limiter: so many a second, with a burst.
+/** errand/rate.h -- a rate limiter: a number of turns a second, with a burst.
  *
  * The limiter is GCRA, the generic cell rate algorithm (ITU-T I.371): in any interval t at most
  * burst + t * per_second get a turn. Turns are reserved first come, first served. A waiter is woken
@@ -88,10 +88,10 @@ ERRAND_API int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
  *
  * The bucket of each key keeps what is in it, counted in turns: turns given out before still count,
  * and the new rate drains them. Waiters keep their order and the number of turns before them, so
- * their turns move. A larger rate or burst brings them earlier, and waiters whose turn has come by
- * that are woken at once; a smaller one puts them off, maybe beyond the deadline of their caller.
- * From the call on, in any interval t at most burst + t * per_second get a turn. A pause keeps its
- * end. The call takes time in proportion to the number of waiters.
+ * their turns move. A larger rate or burst brings them earlier, and waiters that have their
+ * turn by then are woken at once; a smaller one puts them off, maybe beyond the deadline of their
+ * caller. From the call on, in any interval t at most burst + t * per_second get a turn. A pause
+ * keeps its end. The call takes time in proportion to the number of waiters.
  *
  * Returns 0, or
  *   EINVAL           `rate` is NULL, or `per_second` is not above 0 or is above 1e9

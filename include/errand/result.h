@@ -4,7 +4,7 @@
  * frees it. What a failure has to say beyond its code (message, kind, phase, attempts, causes)
  * hangs behind `detail`. It is stored where the failure is made, never guessed later.
  *
- * A result has one owner, who frees it with errand_result_free() or passes it on. Functions that
+ * A result has one owner, which frees it with errand_result_free() or passes it on. Functions that
  * take `const errand_result *` borrow it; several threads may call them at a time, as long as no
  * thread frees the result meanwhile.
  *

@@ -33,13 +33,12 @@ ERRAND_API errand_retry_if *errand_retry_if_failed(void);
 ERRAND_API errand_retry_if *errand_retry_if_kind(unsigned kinds);
 
 /**
- * Matches a failure whose error is one of `n` errors. In C also errand_retry_if_error(ECONNRESET,
- * EPIPE).
+ * Matches a failure with one of `n` errors. In C also errand_retry_if_error(ECONNRESET, EPIPE).
  */
 ERRAND_API errand_retry_if *errand_retry_if_error_of(size_t n, const int *errors);
 
 /**
- * Matches a failure whose error is ERRAND_HTTP plus one of `n` statuses. In C also
+ * Matches a failure with the error ERRAND_HTTP plus one of `n` statuses. In C also
  * errand_retry_if_status(409, 423).
  */
 ERRAND_API errand_retry_if *errand_retry_if_status_of(size_t n, const int *statuses);
@@ -56,16 +55,16 @@ ERRAND_API errand_retry_if *errand_retry_if_status_of(size_t n, const int *statu
 /** Matches a failure with an HTTP status from `from` to `to`, both from 100 to 999. */
 ERRAND_API errand_retry_if *errand_retry_if_status_range(int from, int to);
 
-/** Matches a failure whose message contains `text`. */
+/** Matches a failure with `text` in its message. */
 ERRAND_API errand_retry_if *errand_retry_if_message(const char *text);
 
 /**
- * Matches a failure whose whole message is like `pattern`: * stands for any characters, ? for one.
+ * Matches a failure if its whole message is like `pattern`: * stands for any characters, ? for one.
  */
 ERRAND_API errand_retry_if *errand_retry_if_message_like(const char *pattern);
 
 /**
- * Matches a failure of whose causes (errand_result_cause(), at any depth) one is matched by `a`.
+ * Matches a failure if `a` matches one of its causes (errand_result_cause(), at any depth).
  */
 ERRAND_API errand_retry_if *errand_retry_if_cause(errand_retry_if *a);
 

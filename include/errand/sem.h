@@ -89,8 +89,8 @@ ERRAND_API void errand_permit_release(void *permit);
  * Takes `n` permits of the NULL key, if they are free and no waiter is in line; returns whether it
  * did. It never waits.
  *
- * This and errand_sem_release() are the fast pair: one atomic operation each. They do not note who
- * holds the permits.
+ * This and errand_sem_release() are the fast pair: one atomic operation each. They do not record
+ * the holders.
  */
 ERRAND_API bool errand_sem_try_acquire(errand_sem *sem, unsigned n);
 

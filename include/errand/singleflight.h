@@ -19,10 +19,10 @@ typedef struct errand_policy errand_policy;
 
 /** Options of a single-flight. */
 typedef struct errand_singleflight_opts {
-    /* whose counts are kept when no run of theirs is under way. 0: 1024 */
+    /* how many keys keep their counts when no run of theirs is under way. 0: 1024 */
     unsigned max_keys;
     unsigned reserved;
-    const char *name; /* a literal: the name of runs whose task has none. May be NULL */
+    const char *name; /* a literal: the name of runs by a task without a name. May be NULL */
 } errand_singleflight_opts;
 
 /**
@@ -48,8 +48,8 @@ ERRAND_API void errand_singleflight_free(errand_singleflight *flight);
  * cancelling or dropping it leaves the others alone. When the last one is cancelled so is the run,
  * and the next call begins a new one. All get the same error and value; the value is freed when the
  * last of them has freed its result, so it must be neither changed nor taken out. The run inherits
- * no deadline; a caller whose wait is limited (errand_timeout(), the deadline of its task) leaves
- * alone.
+ * no deadline; if a caller's wait is limited (errand_timeout(), the deadline of its task), it
+ * leaves alone.
  *
  * Returns a future, never NULL, which ends as the run, or fails as errand_run_task() does, or with
  *   EINVAL           `flight` is NULL, the task is wrong, or its key is longer than ERRAND_KEY_MAX

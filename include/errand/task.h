@@ -20,7 +20,8 @@ extern "C" {
 typedef errand_result errand_fn(void *arg);
 
 /**
- * The same for languages whose callbacks cannot return a struct; *out begins as an empty success.
+ * The same for languages in which callbacks cannot return a struct; *out begins as an empty
+ * success.
  */
 typedef void errand_into_fn(void *arg, errand_result *out);
 
