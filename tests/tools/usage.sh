@@ -44,9 +44,9 @@ done
 wrong 'a command is wanted'
 wrong 'unknown command "rn"' rn
 wrong 'unknown command "rn"' help rn
-wrong 'option --jobs stands behind the command: errand run --jobs' --jobs 3 run
+wrong 'option --jobs goes after the command: errand run --jobs' --jobs 3 run
 wrong 'unknown command "rnu": did you mean run?' rnu
-wrong 'option -j stands behind the command: errand run -j' -j 3 run
+wrong 'option -j goes after the command: errand run -j' -j 3 run
 wrong 'unknown option --hlep: did you mean --help?' --hlep
 wrong 'unknown option --zzz; see' --zzz
 wrong 'unknown option --jbos: did you mean --jobs?' run --jbos 3

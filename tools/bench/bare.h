@@ -1,4 +1,4 @@
-/* bare.h -- what no public header tells. */
+/* bare.h -- the size of a timer, which no public header shows. */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H
 

@@ -79,7 +79,7 @@ static errand_permit *permit_of(errand_future *f)
     return r.value;
 }
 
-/* The one who has held longest gives back, the first of the waiters gets it, and a new one comes to the end of the line. */
+/* The oldest holder releases, the first waiter gets the permit, and a new one is queued last. */
 bool load_line(const bench_side *side, const load_size *size, load_run *run)
 {
     errand_sem *sem = side->open_gate(LANES);

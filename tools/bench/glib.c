@@ -1,5 +1,5 @@
 /* GLib: GThreadPool. It has no future: the least that serves is a flag, and a lock and a condition variable of the pool
- * that are touched only when somebody waits already. */
+ * that are touched only when a thread waits already. */
 #include "side.h"
 
 #include <glib.h>

@@ -4,14 +4,16 @@
  *
  * How it is measured. Every trial is a process of its own that warms its side up by two unmeasured rounds of the same
  * load, then measures one. Peers are first tried alone, those near the best three times; the cheapest is the best peer
- * and is then run in pairs with errand, one right after the other, who is first alternating: 7 pairs, 3 when quick.
- * `ratio` is the median of the pairs' ratios, `iqr` their interquartile range: what else the machine does falls on
- * both. "errand" and the best peer's value are medians of the pairs, the other peers' values of the first rounds. A
- * goal is an upper bound for `ratio`; or for "errand" where "goal_on" says so, and then only errand is repeated.
- * cpu_errand and cpu_peer are ms of processor in the measured part, all threads. A peer that configure did not find is
+ * and is then run in pairs with errand, one right after the other, in alternating order: 7 pairs, 3
+ * when quick. `ratio` is the median of the pairs' ratios, `iqr` their interquartile range: what
+ * else the machine does falls on both. "errand" and the best peer's value are medians of the pairs,
+ * the other peers' values of the first rounds. A goal is an upper bound for `ratio`; or for
+ * "errand" where "goal_on" says so, and then only errand is repeated. cpu_errand and cpu_peer are
+ * ms of processor in the measured part, all threads. A peer that configure did not find is
  * "missing", one that could not do it "failed".
  *
- * What is compared. Each side queues the same number of the same tasks, a future each, awaited by who submitted them:
+ * What is compared. Each side queues the same number of the same tasks, a future each, awaited by
+ * the submitting thread:
  *   libuv        uv_queue_work, a request on the heap for each, awaited when its callback has run on the loop
  *   asio, tbb    a std::future for each
  *   glib         GThreadPool, with the lightest future that can be written with GLib
@@ -20,10 +22,12 @@
  *   libuv-array  uv_queue_work without futures, all requests in one array: less than any other side has to do
  *   bare-parkers two threads that wake each other and do nothing else
  *   bare-loop    the clock and the loop around the calls that are timed, without the calls
- * HTTP: every side sends the same request, byte for byte (errand's sessions ask for compression and name themselves unless
- * told otherwise), and keeps status, headers and body. In the batch each command sends what it always sends.
- * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep, the peers' stand in an
- * array that is there already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
+ * HTTP: every side sends the same request, byte for byte (errand's sessions send Accept-Encoding
+ * and User-Agent unless configured otherwise), and keeps status, headers and body. In the batch
+ * each command sends what it always sends.
+ * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep,
+ * the peers' are in an array that exists already. Semaphores: errand's try and give beside glibc's
+ * sem_trywait and sem_post. */
 #include "contest.h"
 
 #include <ctype.h>
@@ -80,7 +84,7 @@ int main(int argc, char **argv)
         taken++;
     }
     if (taken == 0) {
-        fprintf(stderr, "bench: nothing is called like that\n");
+        fprintf(stderr, "bench: no measure has such a name\n");
         return usage();
     }
     fprintf(stderr, "bench: %zu lines, %zu goals missed, %zu runs failed\n", t.lines, t.missed, t.failed);

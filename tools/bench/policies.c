@@ -33,7 +33,7 @@ static double burst(errand_pool *pool, const errand_policy *policy, errand_futur
     return (double)(figures_now() - began);
 }
 
-/* Both in one process, by turns: what differs from process to process is no matter. */
+/* Both in one process, by turns: differences between processes do not count. */
 bool load_policy(const bench_side *side, const load_size *size, load_run *run)
 {
     (void)side;
@@ -75,7 +75,7 @@ static size_t resident(void)
 
 static void pause_ms(long ms) { nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL); }
 
-/* n runs whose first attempt has failed, all asleep; a second of it; then all end. */
+/* n runs with a failed first attempt, all asleep; a second of it; then all end. */
 bool load_asleep(const bench_side *side, const load_size *size, load_run *run)
 {
     (void)side;
@@ -95,7 +95,7 @@ bool load_asleep(const bench_side *side, const load_size *size, load_run *run)
         pause_ms(10);
         errand_policy_stats_get(policy, &stats);
     } while (stats.asleep < size->n && stats.succeeded == 0);
-    if (stats.asleep < size->n) lost("this machine is too slow: some sleep no more", 0);
+    if (stats.asleep < size->n) lost("this machine is too slow: some no longer sleep", 0);
     pause_ms(100);
     const double paged = (double)resident() - (double)resident_before, used = (double)in_use() - (double)used_before;
     run->cost = (paged > used ? paged : used) / (double)size->n;

@@ -74,7 +74,7 @@ static void write_line(const measure *m, const record *r, const measure_line *li
     if (line->of == NO_GOAL) printf("\"goal\":null,\"goal_on\":null,");
     else printf("\"goal\":%g,\"goal_on\":\"%s\",", line->goal, line->of == FIGURE_AT_MOST ? "errand" : "ratio");
     if (line->of == NO_GOAL || (line->of == RATIO_AT_MOST && !compared)) {
-        printf("\"met\":null,"); /* nobody there to compare with */
+        printf("\"met\":null,"); /* no peer to compare with */
     } else {
         const bool met = (line->of == FIGURE_AT_MOST ? errand : ratio) <= line->goal;
         printf("\"met\":%s,", met ? "true" : "false");

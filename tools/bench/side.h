@@ -16,8 +16,8 @@ typedef struct bench_side {
     const char *name;
     bool        yardstick; /* printed, but no peer to be compared with */
 
-    /* A pool of so many workers with room for `queue` tasks; NULL: it cannot. run submits n tasks, each with a future,
-     * and awaits them all; any thread may call it. */
+    /* A pool with `workers` threads and room for `queue` tasks; NULL: it cannot. run submits n
+     * tasks, each with a future, and awaits them all; any thread may call it. */
     void *(*open)(unsigned workers, size_t queue);
     void  (*run)(void *pool, size_t n, bench_task *task);
 

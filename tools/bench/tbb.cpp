@@ -1,4 +1,4 @@
-// oneTBB: a task_arena of so many workers; a promise for each future, enqueued from outside.
+// oneTBB: a task_arena with `workers` threads; a promise for each future, enqueued from outside.
 #include "side.h"
 
 #include <future>

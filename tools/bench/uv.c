@@ -1,4 +1,5 @@
-/* libuv: uv_queue_work, uv_timer_t. Work is queued, and its end told, on the thread of a loop; each thread has one. */
+/* libuv: uv_queue_work, uv_timer_t. Work is queued, and its callback runs, on the thread of a loop;
+ * each thread has one. */
 #include "side.h"
 
 #include <stdio.h>

@@ -13,12 +13,13 @@ typedef struct web_plan {
 typedef struct web_side {
     void *(*open)(const web_plan *plan); /* NULL: it cannot. Connects nothing yet */
 
-    /* n GETs, `in_flight` of them at a time. Of each reply status, headers and body are kept until they have been looked
-     * at: 200, a Content-Type, a body of at least one byte. Exits if one is not so. */
+    /* n GETs, `in_flight` of them at a time. Of each reply status, headers and body are kept until
+     * they have been checked: 200, a Content-Type, a body of at least one byte. Exits if one is not
+     * so. */
     void (*get)(void *web, size_t n);
 
-    /* Starts n GETs whose replies never end, and returns when all are under way. cancel cancels the i-th: returns when it has
-     * ended. NULL: cannot. */
+    /* Starts n GETs with replies that never end, and returns when all are under way. cancel cancels
+     * the i-th: returns when it has ended. NULL: cannot. */
     void (*hang)(void *web, size_t n);
     void (*cancel)(void *web, size_t i);
 

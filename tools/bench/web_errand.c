@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 64 }; /* replies looked at in a row */
+enum { AT_ONCE = 64 }; /* replies checked in a row */
 
 typedef struct web {
     const web_plan *plan;

@@ -1,6 +1,7 @@
 /*
- * The routes and what is done for each: look at the request, count it, draw its fate, and unless that is a refusal do
- * the work. What a client got wrong is refused before any fate is drawn, so that it sees its own error and not ours.
+ * The routes and what is done for each: check the request, count it, draw its fate, and unless that
+ * is a refusal do the work. A wrong request is refused before any fate is drawn, so that the client
+ * sees its own error and not a fault.
  */
 #include "exchange.h"
 
@@ -139,7 +140,7 @@ static void take_stats_of_one(struct exchange *exchange, const char *id)
     if (video) {
         reply_json(&exchange->reply, 200, video_stats(video));
     } else {
-        not_found(exchange, "nobody has asked for such a video");
+        not_found(exchange, "no such video was ordered");
     }
 }
 

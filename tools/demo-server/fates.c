@@ -1,6 +1,7 @@
 /*
- * The draw: FNV-1a over what names the request, then splitmix64, whose output passes the usual tests even for inputs
- * that differ in one bit. No state is kept: the same request has the same fate in every run.
+ * The draw: FNV-1a over what names the request, then splitmix64: its output passes the usual tests
+ * even for inputs that differ in one bit. No state is kept: the same request has the same fate in
+ * every run.
  */
 #include "fates.h"
 

@@ -4,7 +4,7 @@
  *     main: poll(epoll descriptor of libmicrohttpd, signals, stdin) --> service_run
  *
  * One thread, no lock: every wait of a request is a suspended connection (service.c), not a parked thread. The
- * listening socket is made here, so that a port in use is told as such.
+ * listening socket is made here, so that a port in use is reported as such.
  */
 #include <arpa/inet.h>
 #include <errno.h>

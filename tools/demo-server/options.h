@@ -19,7 +19,7 @@ struct options {
     bool with_parent, until_eof, verbose, quiet;
 };
 
-/* True: go on. False: end with *status; what was to be said has been said. */
+/* True: go on. False: end with *status; its message has been printed. */
 bool options_read(struct options *options, int argc, char **argv, int *status);
 
 #endif

@@ -25,7 +25,7 @@ void reply_json(struct reply *reply, unsigned status, struct json_object *docume
 void reply_problem(struct reply *reply, unsigned status, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Fills it with n server-sent events, each of which tells how much is done. */
+/* Fills it with n server-sent events, each with the share that is done. */
 void reply_events(struct reply *reply, unsigned n);
 
 /* Fills it with an HTML page, as a proxy or a captive portal would. */

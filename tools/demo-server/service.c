@@ -1,7 +1,8 @@
 /*
  * One thread serves everything: main's loop polls libmicrohttpd's epoll descriptor and calls service_run. An exchange
- * that has to wait (work that takes its time, slow bodies) is suspended and stands in the heap of wakes, which resumes
- * it; so a thousand waiting connections cost a thousand small structs and no thread, and no table needs a lock.
+ * that has to wait (slow work, slow bodies) is suspended and put into the heap of wakes, which
+ * resumes it; so a thousand waiting connections cost a thousand small structs and no thread, and no
+ * table needs a lock.
  *
  *     request --> exchange: body gathered --> exchange_decide: route, validate, draw the fate, do the work --> reply
  *             --> [suspended until the work is ready] --> conclude: send it, spoil it, or close the connection
@@ -153,7 +154,7 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
     }
 }
 
-/* As many connections as there may be descriptors, raising the soft limit to the hard one. */
+/* As many connections as the limit of descriptors allows; raises the soft limit to the hard one. */
 static unsigned connections_most(void)
 {
     struct rlimit limit;

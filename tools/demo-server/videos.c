@@ -1,8 +1,8 @@
 /*
- * Three tables: videos by id, idempotency keys, operations by id. Work is counted when it begins, because whoever hangs
- * up meanwhile does not undo it. A key keeps the whole first answer and the time at which it is ready: a repeat that
- * comes while the work still runs waits for that time and begins nothing. A key that comes again with another order is
- * refused.
+ * Three tables: videos by id, idempotency keys, operations by id. Work is counted when it begins,
+ * because a client that hangs up meanwhile does not undo it. A key keeps the whole first answer and
+ * the time at which it is ready: a repeat that comes while the work still runs waits for that time
+ * and begins nothing. A key that comes again with another order is refused.
  *
  * An operation is queued for a number of polls, then running for a number of polls, both drawn by seed, so that its
  * life does not depend on how fast the client is.
@@ -262,7 +262,7 @@ static void submit(struct videos *videos, struct video *video, const struct key 
              operation->id);
 }
 
-/* A copy whose body is NULL when there was no memory for it: such a reply is not sent. */
+/* A copy; its body is NULL when there was no memory for it: such a reply is not sent. */
 static void copy_reply(struct reply *to, const struct reply *from)
 {
     *to = *from;

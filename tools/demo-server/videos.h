@@ -1,4 +1,5 @@
-/* Videos: what was asked for, what was done, and what was promised: videos, idempotency keys, operations, counts. */
+/* Videos: what was requested, what was done, and what was promised: videos, idempotency keys,
+ * operations, counts. */
 #ifndef DEMO_VIDEOS_H
 #define DEMO_VIDEOS_H
 

@@ -1,5 +1,6 @@
 /*
- * heap[0] is the earliest; a wake knows its place, so that one whose owner goes away can be taken out of the middle.
+ * heap[0] is the earliest; a wake knows its place, so that it can be taken out of the middle when
+ * its owner goes away.
  */
 #include "wakes.h"
 

@@ -1,5 +1,6 @@
 /*
- * Wakes: who is to be woken when; a binary heap by time. A wake is part of its owner and belongs to at most one heap.
+ * Wakes: what to wake at which time; a binary heap by time. A wake is part of its owner and belongs
+ * to at most one heap.
  */
 #ifndef DEMO_WAKES_H
 #define DEMO_WAKES_H

@@ -22,7 +22,7 @@ static int version(void)
     return 0;
 }
 
-/* What was asked for and could not be shown was not shown. */
+/* Help or a version that cannot be written is an error. */
 static int shown(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
@@ -54,7 +54,7 @@ static int refuse(const char *word)
         if (word[1] != '-') same = row->letter && word[1] == row->letter;
         if (same) {
             fprintf(stderr,
-                    "errand: option %.60s stands behind the command: errand run %.60s; see "
+                    "errand: option %.60s goes after the command: errand run %.60s; see "
                     "\"errand --help\"\n",
                     word, word);
             return 2;

@@ -1,5 +1,5 @@
 /* option_table.c -- every word of `help` is read on a terminal, in a menu of completions and on
- * paper: it begins with a verb and has no period at its end. What needs a sentence stands in
+ * paper: it begins with a verb and has no period at its end. Sentences go into
  * `more`. */
 #include "option_table.h"
 

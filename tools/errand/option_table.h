@@ -1,7 +1,7 @@
 /* option_table.h -- the commands and options of errand, as data: names, values, defaults and words.
  *
  * Made from it are the arrays of getopt_long (options.c), --help (help.c), and by options-doc the
- * completions and the OPTIONS of errand(1). A row has what another source of values needs, too: a
+ * completions and the OPTIONS of errand(1). A row also has what another source of values needs: a
  * name from which the name of an environment variable or a key in a file follows, whether it takes
  * a value, and whether it may be given repeatedly. */
 #ifndef OPTION_TABLE_H

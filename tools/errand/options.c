@@ -3,8 +3,8 @@
  *
  *     option_table --> arrays of getopt_long --> row of the option --> its reader --> run_options
  *
- * A reader gets the name that a complaint shows beside the value, so a value can come from
- * somewhere else than the command line. */
+ * A reader gets the name that its error message shows beside the value, so a value need not come
+ * from the command line. */
 #include "options.h"
 
 #include "help.h"
@@ -213,7 +213,7 @@ typedef struct forms { /* the table as getopt_long wants it */
 static void forms_make(forms *f)
 {
     char *letter = f->letters;
-    *letter++ = ':'; /* a missing value is told apart from an unknown option */
+    *letter++ = ':'; /* distinguishes a missing value from an unknown option */
     for (int i = 0; i < OPTIONS; i++) {
         const option_row *row = &option_rows[i];
         int argument = row->value ? required_argument : no_argument;

@@ -30,7 +30,7 @@ typedef struct run {
     progress     progress;
     signals      signals;
     errand_log  *log;
-    bool         log_told; /* that lines of it are lost */
+    bool         log_reported; /* that lines are lost */
     errand_pool *pool;
     errand_http *http;
     errand_rate *rate;
@@ -49,7 +49,7 @@ static bool take_closed_ones(void)
     return true;
 }
 
-/* A job needs a connection, as many again may be kept for the next ones, and some files are open besides. */
+/* A job needs a connection, as many again may be kept for reuse, and some other files are open. */
 static void allow_descriptors(run *r)
 {
     struct rlimit limit;
@@ -102,11 +102,11 @@ static int open_log(run *r)
 }
 
 /* The work goes on without its log, and its status is that of the work. */
-static void tell_lost_log(run *r)
+static void report_lost_log(run *r)
 {
     errand_log_stats stats;
-    if (!r->log || r->log_told || errand_log_stats_get(r->log, &stats) || !stats.failed) return;
-    r->log_told = true;
+    if (!r->log || r->log_reported || errand_log_stats_get(r->log, &stats) || !stats.failed) return;
+    r->log_reported = true;
     progress_say(&r->progress, "%s: the log cannot be written; the jobs go on", r->options.log);
 }
 
@@ -181,7 +181,7 @@ static int go(run *r)
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
-        tell_lost_log(r);
+        report_lost_log(r);
         progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
     }
     total_end(&all);
@@ -189,7 +189,7 @@ static int go(run *r)
     progress_show(&r->progress, &s, s.known_total);
     int status = status_of(&s, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
-    tell_lost_log(r);
+    report_lost_log(r);
     progress_end(&r->progress);
     if (!r->options.quiet) {
         fprintf(stderr, "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64 "}\n",

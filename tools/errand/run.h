@@ -2,7 +2,7 @@
 #ifndef RUN_H
 #define RUN_H
 
-/* argv begins with "run". The exit status; -1: --version is asked for. */
+/* argv begins with "run". Returns the exit status; -1: --version was given. */
 int run_main(int argc, char **argv);
 
 #endif

@@ -13,8 +13,8 @@ typedef struct total {
     uint64_t lines;
 } total;
 
-/* files as run_options has them. It never becomes known if one of them is no ordinary file: a pipe can be read once
- * only. */
+/* files as run_options has them. The total stays unknown if one of them is no regular file: a pipe
+ * can be read once only. */
 void total_begin(total *t, const char *const *files);
 void total_go_on(total *t); /* for some milliseconds */
 void total_end(total *t);

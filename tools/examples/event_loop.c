@@ -1,7 +1,8 @@
-/* Futures in somebody else's event loop: errand_watch and an eventfd.
+/* Futures in a program's own event loop: errand_watch and an eventfd.
  *
  * The watcher runs on a thread of the pool. It puts what has ended on a list and rings; the loop, here a bare epoll, wakes and
- * looks at the results on its own thread. Any loop that waits for descriptors takes this (libuv, GTK, Qt ...). */
+ * takes the results on its own thread. This works with any loop that waits for descriptors (libuv,
+ * GTK, Qt ...). */
 #include <errand.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ int main(void)
     for (int i = 0; i < JOBS; i++) {
         jobs[i] = (job){ .watcher = { .fn = has_ended, .arg = &jobs[i] } };
         jobs[i].future = errand_submit(pool, square, (void *)(intptr_t)(i + 1));
-        if (errand_watch(jobs[i].future, &jobs[i].watcher)) has_ended(&jobs[i].watcher); /* it was quicker */
+        /* it has ended already */
+        if (errand_watch(jobs[i].future, &jobs[i].watcher)) has_ended(&jobs[i].watcher);
     }
     while (left) {
         struct epoll_event event;

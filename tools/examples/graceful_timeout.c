@@ -1,7 +1,8 @@
 /* A deadline, and clean-up that has a limit of its own.
  *
- * The download has 50 ms. It needs more, so it is told to end; its waiting calls return at once. What it has begun it must still
- * undo, and that takes time too: inside a frame that is shielded from the deadline, and bounded by one of its own. */
+ * The download has 50 ms. It needs more, so it is cancelled; its waiting calls return at once. It
+ * must still undo what it has begun, and that takes time too: inside a frame that is shielded from
+ * the deadline, and bounded by one of its own. */
 #include <errand.h>
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ static errand_result download(void *arg)
         errand_enter(&clean_up, 200, true);
         errand_result undone = ask_service("remove the half", 5);
         errand_result_free(&undone);
-        undone = ask_service("tell the service", 10000); /* does not answer: given up after what is left of 200 ms */
+        /* does not answer: given up after what is left of 200 ms */
+        undone = ask_service("notify the service", 10000);
         errand_result_free(&undone);
         errand_leave(&clean_up);
     }

@@ -1,4 +1,4 @@
-/* Twenty tasks, four at a time; results come as they end, and nothing outlives the group. */
+/* Twenty tasks, four at a time; results come as the tasks end, and no task outlives the group. */
 #include <errand.h>
 #include <stdio.h>
 

@@ -5,9 +5,10 @@
  *
  * One session for all requests, so connections are used again. The permit of the semaphore is held while a request runs, and not
  * while it sleeps before its next attempt. A generation may be silent for minutes: only its total is limited. Every video has a
- * key of its own, sent with each attempt, so the service can tell a repeat from a second order; without one, a POST that may have
- * arrived would not be repeated. What is lasting (a bad prompt, a wrong address) is not tried again. Prints what became of all of
- * them as JSON, the failed ones by name and with the reason; the log goes to stderr, and nothing waits for it. */
+ * key of its own, sent with each attempt, so the service can distinguish a repeat from a second
+ * order; without one, a POST that may have arrived would not be repeated. What is lasting (a bad
+ * prompt, a wrong address) is not tried again. Prints what became of all of them as JSON, the
+ * failed ones by name and with the reason; the log goes to stderr, and nothing waits for it. */
 #include <errand-http.h>
 #include <errno.h>
 #include <json-c/json.h>
@@ -76,13 +77,13 @@ static errand_future *generate(agent *a, const order *video)
 }
 
 /* What became of one, as JSON; the reply's own document is its data. */
-static struct json_object *told(agent *a, const order *video, const errand_result *r)
+static struct json_object *outcome(agent *a, const order *video, const errand_result *r)
 {
     struct json_object *data = NULL;
     const char *why;
     if (!r->error && errand_response_json(r->value, &data, &why)) {
         errand_result bad = errand_failf(EBADMSG, "%s", why);
-        struct json_object *all = told(a, video, &bad);
+        struct json_object *all = outcome(a, video, &bad);
         errand_result_free(&bad);
         return all;
     }
@@ -104,7 +105,7 @@ static struct json_object *process_batch(agent *a, const order *videos, size_t n
     struct json_object *lists[2] = { json_object_new_array(), json_object_new_array() };
     const errand_results *results = r.value;
     for (size_t i = 0; !r.error && i < results->n; i++) {
-        struct json_object *one = told(a, &videos[i], &results->at[i]);
+        struct json_object *one = outcome(a, &videos[i], &results->at[i]);
         json_object_array_add(lists[!json_object_get_boolean(json_object_object_get(one, "success"))], one);
     }
     if (r.error) errand_error(a->log, "the batch: %s", errand_result_message(&r));

@@ -60,7 +60,7 @@ sub literal {
     return escaped($text =~ s/-(?=-)/-\x01/gr) =~ s/-/\\-/gr =~ s/\x01//gr =~ s/"/\\(dq/gr;
 }
 
-sub marked { # FONT TEXT, whose blanks do not break, if it is short
+sub marked { # FONT TEXT; lines do not break at its blanks if it is short
     my ($font, $text) = @_;
     my $kept = length $text > 24 ? literal($text) : literal($text) =~ s/ /\\~/gr;
     return "\\f$font$kept\\fR";

@@ -96,7 +96,7 @@ sub list {
     return { kind => 'list', ordered => $ordered, items => \@items };
 }
 
-# "Owners.  Text ...", whose further lines are indented: the term and its first line.
+# "Owners.  Text ...", with further lines indented: the term and its first line.
 sub term {
     my ($first, $second) = @_;
     my ($term, $gap, $text) = $first =~ /^(\S.{0,24}?)[.:](\s+)(\S.*)/ or return;
