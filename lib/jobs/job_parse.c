@@ -134,7 +134,8 @@ static int read_method(er_line_job *job, const char *key, er_span v)
 {
     job->request.method = word_of(job, key, v);
     if (!job->request.method) return job->error;
-    return is_token(job->request.method) ? 0 : bad(job, "key \"method\": no method is \"%.40s\"", job->request.method);
+    if (is_token(job->request.method)) return 0;
+    return bad(job, "key \"method\": \"%.40s\" is no method", job->request.method);
 }
 
 /* "name" and value of an object of plain values, as text. */

@@ -32,7 +32,7 @@ typedef struct er_line_job {
 void er_line_job_init(er_line_job *job, const er_line *line, uint64_t seq);
 void er_line_job_free(er_line_job *job); /* what it owns */
 
-/* Reads the line, looks at body_file and fills request. 0, or job->error. */
+/* Reads the line, checks body_file and fills request. 0, or job->error. */
 int er_line_job_read(er_line_job *job);
 
 /* The failure to read it, as a result. */

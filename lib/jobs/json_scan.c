@@ -104,13 +104,13 @@ static bool check_scalar(scan *s)
             return true;
         }
     }
-    return refuse(s, *s->at ? "a value must stand here" : "a NUL byte");
+    return refuse(s, *s->at ? "expected a value" : "a NUL byte");
 }
 
 static bool check_key(scan *s)
 {
     skip_blanks(s);
-    if (s->at == s->end || *s->at != '"') return refuse(s, "a key in quotes must stand here");
+    if (s->at == s->end || *s->at != '"') return refuse(s, "expected a key in quotes");
     if (!check_string(s)) return false;
     skip_blanks(s);
     if (s->at == s->end || *s->at != ':') return refuse(s, "a colon must follow the key");
@@ -124,7 +124,8 @@ static bool check_value(scan *s)
     size_t depth = 0;
     for (;;) {
         skip_blanks(s); /* a value begins here */
-        if (s->at == s->end) return refuse(s, depth ? "it ends in the middle of a value" : "a value must stand here");
+        if (s->at == s->end)
+            return refuse(s, depth ? "it ends in the middle of a value" : "expected a value");
         if (*s->at == '{' || *s->at == '[') {
             if (depth == ER_JSON_DEPTH) return refuse(s, "nested too deep");
             open[depth++] = *s->at++ == '{' ? '}' : ']';
@@ -147,8 +148,8 @@ static bool check_value(scan *s)
                 continue;
             }
             if (*s->at != ',')
-                return refuse(s,
-                              open[depth - 1] == '}' ? "a comma or } must stand here" : "a comma or ] must stand here");
+                return refuse(s, open[depth - 1] == '}' ? "expected a comma or }"
+                                                        : "expected a comma or ]");
             s->at++;
             if (open[depth - 1] == '}' && !check_key(s)) return false;
             break;

@@ -56,7 +56,7 @@ START_TEST(every_line_has_one_result_bad_ones_too)
     ck_assert_int_eq(came.stats.read_error, 0);
     ck_assert_uint_eq(came.n_complaints, 6);
     ck_assert(complained("/jobs.jsonl:3: unknown key \"urll\""));
-    ck_assert(complained("/jobs.jsonl:4: not JSON: a value must stand here, at byte 1"));
+    ck_assert(complained("/jobs.jsonl:4: not JSON: expected a value, at byte 1"));
     ck_assert(complained("/jobs.jsonl:5: key \"url\": only http and https, not \"ftp\""));
     ck_assert(complained("/jobs.jsonl:7: key \"retries\" must be a whole number from 0 to 1000"));
     ck_assert_str_eq(came_with(1, "ok"), "true");
@@ -96,7 +96,7 @@ START_TEST(files_are_read_one_after_the_other_and_bad_ones_skipped)
     ck_assert_uint_eq(came.n_complaints, 3);
     ck_assert(complained("/missing: No such file or directory"));
     ck_assert(complained(": Is a directory"));
-    ck_assert(complained("/b:2: not JSON: a value must stand here, at byte 1"));
+    ck_assert(complained("/b:2: not JSON: expected a value, at byte 1"));
     ck_assert_str_eq(came_with(2, "id"), "\"b\"");
 }
 END_TEST

@@ -144,7 +144,7 @@ START_TEST(a_refusal_says_where_and_why)
     const char *why = NULL;
     ck_assert_int_ne(er_json_check(span("{\"url\": \"x\" \"id\": 1}"), &where, &why), 0);
     ck_assert_uint_eq(where, 12);
-    ck_assert_str_eq(why, "a comma or } must stand here");
+    ck_assert_str_eq(why, "expected a comma or }");
 }
 END_TEST
 
