@@ -1,4 +1,5 @@
-/* base/json_escape.h -- a character that may not stand in a JSON string as it is (RFC 8259, 7). */
+/* base/json_escape.h -- escapes for characters that a JSON string must not contain (RFC 8259,
+ * 7). */
 #ifndef ER_JSON_ESCAPE_H
 #define ER_JSON_ESCAPE_H
 

@@ -8,7 +8,7 @@
  * beyond `most`, chains become longer instead.
  *
  * An item that is not idle when room is made goes to the other end of the list, so that the same
- * ones are not looked at each time. So room is made in constant time, also where nearly all items
+ * ones are not checked each time. So room is made in constant time, also where nearly all items
  * are held; the table exceeds `most` by what it has not come to yet, and shrinks when it has. */
 #include "base/lru.h"
 
@@ -34,7 +34,7 @@ void er_lru_free(er_lru *lru)
 
 er_lru_item **er_lru_buckets(const er_lru *lru)
 {
-    /* relaxed: a hint, looked at again under the lock */
+    /* relaxed: a hint, checked again under the lock */
     if (er_load_relaxed(&lru->buckets)) return NULL;
     return er_alloc_zero(((size_t)lru->mask + 1) * sizeof(er_lru_item *));
 }

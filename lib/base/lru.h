@@ -44,8 +44,8 @@ ER_SHARED er_lru_item *er_lru_pop(er_lru *lru);
 /* Returns whether the item may be evicted without loss to the owner of `arg`. */
 typedef bool er_lru_idle_fn(void *arg, er_lru_item *item);
 /* Makes room for one more item. Takes out the least recently used ones that are idle, for as long
- * as there are `most` or more, and returns them as a chain. Looks at 16 at most; those that are
- * not idle become the most recently used, and are looked at last. */
+ * as there are `most` or more, and returns them as a chain. Checks 16 at most; those that are
+ * not idle become the most recently used, and are checked last. */
 ER_SHARED er_lru_item *er_lru_make_room(er_lru *lru, er_lru_idle_fn *idle, void *arg);
 
 static inline uint64_t er_lru_hash(const er_lru *lru, const char *key, size_t size)

@@ -25,7 +25,7 @@ ER_SHARED void er_poller_wake(er_poller *poller); /* any thread: wait returns so
 /* ---- sockets and names ---- */
 ER_SHARED int  er_socket(int family, int type, int protocol); /* close-on-exec; -1: errno */
 ER_SHARED void er_socket_shut(int fd);                        /* both ways; fd stays */
-ER_SHARED bool er_socket_stands(int fd);                      /* it has a peer */
+ER_SHARED bool er_socket_stands(int fd);                      /* it is connected */
 ER_SHARED uint64_t er_socket_identity(int fd);                /* no other socket that is open has it; 0: fd is not open */
 
 ER_SHARED bool er_is_address(const char *host);               /* "1.2.3.4", "::1", "[::1]": nothing to look up */

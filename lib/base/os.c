@@ -157,7 +157,7 @@ typedef struct start {
 
 static _Thread_local struct {
     const sigset_t *before; /* NULL: not a thread of ours */
-    const char *top, *floor; /* of its stack; floor NULL: not asked for yet, or not known */
+    const char *top, *floor; /* of its stack; floor NULL: not read yet, or unknown */
 } own;
 
 static void *run_thread(void *arg)

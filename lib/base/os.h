@@ -87,7 +87,7 @@ long     er_thread_number(void); /* the calling thread's, as the kernel counts *
  * ENOMEM. */
 int      er_thread_at_end(void (*fn)(void *), void *arg);
 bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
-ER_SHARED unsigned er_cores(void); /* that this process may run on; asked for once */
+ER_SHARED unsigned er_cores(void); /* that this process may run on; read once */
 
 /* ---- faults: fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
  * previous handler gets the signal, with its own mask and flags. This holds for each fault, as the

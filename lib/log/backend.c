@@ -29,7 +29,7 @@
 #define WINDOW_NS (10 * ER_MS)
 #define MUCH      16384u        /* bytes of a pass after which it does not nap */
 #define AGAIN_NS  (100 * ER_MS) /* until a writer tries again to start the thread */
-#define LOOK_NS   (500 * ER_MS) /* between two looks at the clocks */
+#define LOOK_NS   (500 * ER_MS) /* between two readings of the clocks */
 #define MOST_TEXT ((size_t)4 << 20)
 
 /* ---- its things ---- */

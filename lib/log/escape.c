@@ -6,8 +6,8 @@
  * arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and each
  * checks the text it is added to.
  *
- * Most of what is logged needs nothing, so eight bytes are looked at in one step (the exact test for a zero byte among eight is
- * (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
+ * Most of what is logged needs nothing, so eight bytes are tested in one step (the exact test for a
+ * zero byte among eight is (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
 #include "log/escape.h"
 
 #include "base/json_escape.h"

@@ -25,7 +25,8 @@ typedef struct er_hub er_hub;
 typedef struct er_backend er_backend;
 
 struct errand_log { /* a logger */
-    struct errand_log_head head; /* the level that a call looks at, atomic: the higher of the logger's and the sinks' */
+    /* the level that a call reads, atomic: the higher of the logger's and the sinks' */
+    struct errand_log_head head;
     int      own_level, level;   /* its own (DEFAULT: as inherited), and the one that counts; under the hub's lock */
     uint64_t id;                 /* the hub's, or ER_LOG_CLOSED; atomic */
     er_hub  *hub;

@@ -26,7 +26,7 @@ bool er_layout_same(const er_layout *a, const er_layout *b); /* they make the sa
 
 /* Reads the program's time zone again with the next line. */
 void er_layout_ask_zone(er_layout *layout);
-/* Adds the line and its newline: no other control character stands in it, but for colours. */
+/* Adds the line and its newline: it has no other control character, but for colours. */
 void er_layout_line(er_layout *layout, er_text *out, const er_line *line);
 /* "... N lines lost here: reason"; reason may be NULL. */
 void er_layout_gap(er_layout *layout, er_text *out, int64_t wall_ns, const char *name, uint64_t lost, const char *reason);

@@ -9,10 +9,10 @@
  * A record takes at most half of the ring: in an empty ring either the part before the end or the part before the position
  * has that much, so the longest record always finds room in the end.
  *
- * The writer looks at taken only every STEP bytes. When the ring is empty then, it moves the origin, so that its next record
- * stands at the start: a thread that logs little touches the first few pages alone, and finds them
- * in its cache. Empty means that the reader has given back all there was; so it has nothing to read
- * by the old origin, and sees the new one with the next put.
+ * The writer reads taken only every STEP bytes. When the ring is empty then, it moves the origin,
+ * so that its next record stands at the start: a thread that logs little touches the first few
+ * pages alone, and finds them in its cache. Empty means that the reader has given back all there
+ * was; so it has nothing to read by the old origin, and sees the new one with the next put.
  *
  * The writer fills, then moves put with release; the reader loads put with acquire, so it sees what was filled. The reader
  * moves taken when it no longer reads the bytes; the writer loads it with acquire before it fills

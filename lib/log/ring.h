@@ -18,7 +18,7 @@ typedef struct er_ring {
     uint64_t size;  /* a power of two                                                              */
     uint64_t put;   /* atomic: how far the writer has come, in bytes since the beginning            */
     uint64_t next;  /* the writer's own: where its next record goes                                */
-    uint64_t limit; /* the writer's own: it need not look at taken before it is here                */
+    uint64_t limit; /* the writer's own: it need not read taken before it is here */
     uint64_t origin; /* atomic: the count that stands at the start of the memory; changes when all is empty  */
     char     apart[ER_LINE - 48];
     uint64_t taken; /* atomic: how far the reader has given room back                              */

@@ -26,7 +26,8 @@
 
 #define AGAIN_NS (1000 * ER_MS)
 #define SOON_NS  (10 * ER_MS)
-#define SET_BACK (1000 * ER_MS) /* lines of one moment may stand in any order; the clock was set back if it is more */
+/* lines of one moment may be in any order; beyond this the clock was set back */
+#define SET_BACK (1000 * ER_MS)
 
 static int64_t local_of(int64_t wall_ns) { return wall_ns + er_wall_offset(wall_ns) * 1000000000; }
 
