@@ -2,7 +2,7 @@
  *
  *     logs and lines    errand/logger.h       errand_log_new(), errand_info() ...
  *     sinks             errand/log_sink.h     files that rotate, stderr, syslog, a function
- *     fields            errand/log_fields.h   key/values that stand in every line of a thread
+ *     fields            errand/log_fields.h   key/values added to every line of a thread
  */
 #ifndef ERRAND_LOG_H
 #define ERRAND_LOG_H

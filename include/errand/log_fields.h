@@ -1,4 +1,4 @@
-/** errand/log_fields.h -- key/values that stand in every line a thread logs.
+/** errand/log_fields.h -- key/values added to every line that a thread logs.
  *
  * Fields are counted and immutable; each set may extend another. They travel with what a task
  * submits.

@@ -17,13 +17,13 @@
  * without a precision, and if it is a number in JSON (not inf, nan); else a string ("%.8u" is
  * "00000042"). A gap has "lost": N.
  *
- * Rotation. A file that rotates is followed by its path: before lines are written the log looks
+ * Rotation. A file that rotates is followed by its path: before lines are written the log checks
  * whether the path still names its file. If another program has renamed, removed or rotated the
  * file, the log goes on in the file that the path names now, or makes it again; a file that was cut
  * short (logrotate's copytruncate) counts from there. A file that does not rotate is opened again
  * by errand_log_reopen() alone. So several processes may rotate one path, if all use the same sizes
  * and numbers: lines stay whole, each file rotates once, and what one process writes while another
- * rotates may stand in path.1.
+ * rotates may be in path.1.
  *
  * A new file has the permissions of the file before. Where the path is a symbolic link, its target
  * is rotated, in the target's folder. Up to the first free number files move up: keep costs as much

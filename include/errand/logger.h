@@ -83,7 +83,7 @@ typedef struct errand_log_opts {
     errand_log_level level; /* lines below it are not taken. DEFAULT: INFO */
     /* bytes of a thread's ring; at least 4 KiB, rounded up to a power of two. 0: 256 KiB */
     size_t ring;
-    const char *name; /* copied; stands in every line. NULL: "errand" */
+    const char *name; /* copied; part of every line. NULL: "errand" */
     /* when the ring is full, a call from here up waits. DEFAULT: WARN; TRACE: all; OFF: none */
     errand_log_level block_from;
     unsigned reserved;

@@ -83,7 +83,7 @@ typedef enum errand_repeat {
 } errand_repeat;
 
 /**
- * Options of a policy. The limits stand in the order in which they are asked; for another order
+ * Options of a policy. The limits are listed in the order in which they apply; for another order
  * nest errand_run().
  */
 typedef struct errand_policy_opts {
@@ -267,7 +267,7 @@ typedef struct errand_loop {
  *     errand_result r = { 0 };
  *     while (errand_loop_next(&loop, policy, &r)) r = fetch(arg);
  *
- * Each call looks at how the attempt ended. If another one follows, it waits for the time and for
+ * Each call checks how the attempt ended. If another one follows, it waits for the time and for
  * the policy's limits, frees *last and returns true. Else it returns false, and *last is how the
  * whole ended, with its attempts; ENOMEM and the errors of errand_run() among them. Hedges are left
  * out, and the fallback is called right there.

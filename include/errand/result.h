@@ -222,8 +222,8 @@ ERRAND_API bool errand_result_transient(const errand_result *r);
 /**
  * Returns cause `i` of a failure, counted from 0; NULL past the end.
  *
- * A task's own error stands behind its cancel, the other failures behind the first. The cause is
- * borrowed from `r`.
+ * A task's own error is a cause of its cancel; of several failures the others are causes of the
+ * first. The cause is borrowed from `r`.
  */
 ERRAND_API const errand_result *errand_result_cause(const errand_result *r, size_t i);
 
