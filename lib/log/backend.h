@@ -17,7 +17,8 @@ struct er_backend {
     bool       discard;  /* nothing is written any more, all counts as dropped        */
     bool       printing; /* a line is on its way to the sinks: this one has it now */
     size_t     sink;
-    bool       dying;    /* er_backend_drain is at it: no callback is called, no voice freed, no room given back */
+    /* within er_backend_drain: no callback is called, no voice freed, no room given back */
+    bool       dying;
     /* er_backend_drain ran on this thread, within a pass: the pass has nothing left to take */
     bool       drained;
     uint64_t   pending, pending_stamp; /* the flush that is answered next, and when it was seen */

@@ -9,7 +9,8 @@ bool er_escape_none(const char *at, size_t size);
 /* The first byte of this, behind what `out` ends with, would make one control character of the two. */
 bool er_escape_joins(const er_text *out, const char *at, size_t size);
 
-/* Control characters as \xNN, also one whose first byte `out` ends with; everything else as it is. */
+/* Control characters as \xNN, also one that begins with the last byte of `out`; all else as it
+ * is. */
 void er_escape_text(er_text *out, const char *at, size_t size);
 
 /* The same, in quotes if it is empty or holds blanks, quotes, '=' or a backslash (these two then behind a backslash). */

@@ -135,7 +135,7 @@ struct er_hub {
     uint64_t exit_target; /* that end's own */
 
     er_list  voices;     /* under the lock of threads.c from here ... */
-    er_list  ended;      /* those of them whose threads are gone */
+    er_list  ended;      /* those of ended threads */
     size_t   n_voices;
     uint64_t gone_said, gone_lost; /* of voices that are no more */
     bool     buried;     /* nothing is read any more: lines not written are lost */

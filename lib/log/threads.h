@@ -20,7 +20,8 @@ void er_hub_stats(er_hub *hub, errand_log_stats *stats);
 
 /* The backend's: the voices there are, into an array that has room (grown if need be: 0 or ENOMEM). */
 int  er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n);
-bool er_voice_reap(er_voice *v); /* freed, if its thread is gone, no other has it by now, and nothing is in it */
+/* frees it if its thread is gone, no other has it, and it is empty */
+bool er_voice_reap(er_voice *v);
 
 void er_voices_drop(er_hub *hub); /* in a child: all of them */
 void er_hub_bury(er_hub *hub);    /* its voices are their threads' from now on; what has ended long ago is freed */
