@@ -2,32 +2,27 @@
  *
  *   bench [--quick] [--rounds N] [NAME...]    NAME: what a measure's name begins with: pool, pool/burst, timer/late
  *
- * How it is measured. Every trial is a process of its own that warms its side up by two unmeasured rounds of the same
- * load, then measures one. Peers are first tried alone, those near the best three times; the cheapest is the best peer
- * and is then run in pairs with errand, one right after the other, in alternating order: 7 pairs, 3
- * when quick. `ratio` is the median of the pairs' ratios, `iqr` their interquartile range: what
- * else the machine does falls on both. "errand" and the best peer's value are medians of the pairs,
- * the other peers' values of the first rounds. A goal is an upper bound for `ratio`; or for
- * "errand" where "goal_on" says so, and then only errand is repeated. cpu_errand and cpu_peer are
- * ms of processor in the measured part, all threads. A peer that configure did not find is
- * "missing", one that could not do it "failed".
+ * Every trial is a process of its own: two unmeasured rounds of the load, then a measured one. Peers
+ * are first tried alone, those near the best three times; the cheapest, the best peer, is then run in
+ * pairs with errand, in alternating order: 7 pairs, 3 when quick. `ratio` is the median of the pairs'
+ * ratios, `iqr` their interquartile range; other load on the machine affects both sides. "errand" and
+ * the best peer's value are medians of the pairs, the other peers' values of the first rounds. A goal
+ * is an upper bound for `ratio`, or for "errand" where "goal_on" says so; then only errand is repeated.
+ * cpu_errand and cpu_peer are ms of processor in the measured part, all threads. A peer that configure
+ * did not find is "missing", one that could not do it "failed".
  *
- * What is compared. Each side queues the same number of the same tasks, a future each, awaited by
- * the submitting thread:
+ * Each side queues the same number of the same tasks, a future each, awaited by the submitting thread:
  *   libuv        uv_queue_work, a request on the heap for each, awaited when its callback has run on the loop
  *   asio, tbb    a std::future for each
  *   glib         GThreadPool, with the lightest future that can be written with GLib
  *   spdlog       logs only: its async logger, one thread, a queue of 8,192 that blocks when full, the same pattern
- * Yardsticks that are printed among the peers, and no peers:
- *   libuv-array  uv_queue_work without futures, all requests in one array: less than any other side has to do
- *   bare-parkers two threads that wake each other and do nothing else
- *   bare-loop    the clock and the loop around the calls that are timed, without the calls
- * HTTP: every side sends the same request, byte for byte (errand's sessions send Accept-Encoding
- * and User-Agent unless configured otherwise), and keeps status, headers and body. In the batch
- * each command sends what it always sends.
- * Timers: made, armed, cancelled and released while the clock runs; errand's is an errand_sleep,
- * the peers' are in an array that exists already. Semaphores: errand's try and give beside glibc's
- * sem_trywait and sem_post. */
+ *   libuv-array  no peer: uv_queue_work without futures, all requests in one array, less than any side has to do
+ *   bare-parkers no peer: two threads that wake each other and do nothing else
+ *   bare-loop    no peer: the clock and the loop around the calls that are timed, without the calls
+ * HTTP: every side sends the same request, byte for byte, and keeps status, headers and body; in the
+ * batch each command sends what it always sends. Timers are made, armed, cancelled and released while
+ * the clock runs; errand's is an errand_sleep, the peers' are in an array that exists already.
+ * Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
 #include "contest.h"
 
 #include <ctype.h>
