@@ -1,28 +1,28 @@
-/* bench: what errand costs beside its peers, one JSON line a figure. Every figure is a cost: less is better.
+/* bench: what errand costs beside its peers, one JSON line a figure. Every figure is a cost.
  *
- *   bench [--quick] [--rounds N] [NAME...]    NAME: what a measure's name begins with: pool, pool/burst, timer/late
+ *   bench [--quick] [--rounds N] [NAME...]    NAME: the beginning of measures: pool, pool/burst
  *
- * Every trial is a process of its own: two unmeasured rounds of the load, then a measured one. Peers
- * are first tried alone, those near the best three times; the cheapest, the best peer, is then run in
- * pairs with errand, in alternating order: 7 pairs, 3 when quick. `ratio` is the median of the pairs'
- * ratios, `iqr` their interquartile range; other load on the machine affects both sides. "errand" and
- * the best peer's value are medians of the pairs, the other peers' values of the first rounds. A goal
- * is an upper bound for `ratio`, or for "errand" where "goal_on" says so; then only errand is repeated.
- * cpu_errand and cpu_peer are ms of processor in the measured part, all threads. A peer that configure
- * did not find is "missing", one that could not do it "failed".
+ * Every trial is a process of its own: two unmeasured rounds of the load, then a measured one.
+ * Peers are first tried alone, those near the best three times; the cheapest, the best peer, is
+ * then run in pairs with errand, in alternating order: 7 pairs, 3 when quick. `ratio` is the median
+ * of the pairs' ratios, `iqr` their interquartile range. "errand" and the best peer's value are
+ * medians of the pairs, the other peers' values of the first rounds. A goal is an upper bound for
+ * `ratio`, or for "errand" where "goal_on" says so; then only errand is repeated. cpu_errand and
+ * cpu_peer are ms of processor in the measured part, all threads. A peer that configure did not
+ * find is "missing", one that could not do it "failed".
  *
- * Each side queues the same number of the same tasks, a future each, awaited by the submitting thread:
- *   libuv        uv_queue_work, a request on the heap for each, awaited when its callback has run on the loop
+ * Each side queues the same tasks, a future each, awaited by the submitting thread:
+ *   libuv        uv_queue_work, a request on the heap for each, awaited when its callback has run
  *   asio, tbb    a std::future for each
  *   glib         GThreadPool, with the lightest future that can be written with GLib
- *   spdlog       logs only: its async logger, one thread, a queue of 8,192 that blocks when full, the same pattern
- *   libuv-array  no peer: uv_queue_work without futures, all requests in one array, less than any side has to do
+ *   spdlog       logs only: async, one thread, a queue of 8,192 that blocks when full, one pattern
+ *   libuv-array  no peer: uv_queue_work without futures, all requests in one array
  *   bare-parkers no peer: two threads that wake each other and do nothing else
- *   bare-loop    no peer: the clock and the loop around the calls that are timed, without the calls
- * HTTP: every side sends the same request, byte for byte, and keeps status, headers and body; in the
- * batch each command sends what it always sends. Timers are made, armed, cancelled and released while
- * the clock runs; errand's is an errand_sleep, the peers' are in an array that exists already.
- * Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
+ *   bare-loop    no peer: the clock and the loop around the timed calls, without the calls
+ * HTTP: every side sends the same request, byte for byte, and keeps status, headers and body; in
+ * the batch each command sends what it always sends. Timers are made, armed, cancelled and released
+ * while the clock runs; errand's is an errand_sleep, the peers' are in an array that exists
+ * already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
 #include "contest.h"
 
 #include <ctype.h>
