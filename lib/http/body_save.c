@@ -120,7 +120,7 @@ static int end_keeping(keeper *k)
         discard(k);
         return error;
     }
-    k->response->facts.body = k->kept;
+    k->response->metrics.body = k->kept;
     if (!k->to_file) {
         er_bytes_free(&k->response->body);
         k->response->body = k->memory;

@@ -14,7 +14,7 @@
 #include "http/handle.h"
 #include "http/body_save.h"
 #include "http/body_upload.h"
-#include "http/facts.h"
+#include "http/metrics.h"
 
 #include "base/atomic.h"
 #include "base/clock.h"
@@ -107,7 +107,7 @@ static void begin_to_drain(er_exchange *x)
 /* The headers of the final reply of a stream: from here on its body is read as it comes. */
 static int begin_stream(er_exchange *x)
 {
-    er_facts_add(x); /* up to here: a response does not change */
+    er_metrics_add(x); /* up to here: a response does not change */
     errand_response *theirs = er_response_hand_over(x->response);
     if (!theirs) return ENOMEM;
     int error = x->sink->headers(x->sink, theirs);
@@ -115,7 +115,7 @@ static int begin_stream(er_exchange *x)
         er_response_free(theirs);
         return error;
     }
-    er_facts_take(x, theirs);
+    er_metrics_take(x, theirs);
     x->streams = true;
     errand_promise *promise = x->promise;
     errand_promise_resolve(promise, er_outcome_good(theirs));

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/classify.h"
-#include "http/facts.h"
+#include "http/metrics.h"
 #include "http/json.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
         detail->phase = f->phase;
         detail->attempts_most = f->attempts_most;
         detail->elapsed_ms = (er_pool_now(x->pool) - x->began_ns) / ER_MS;
-        er_facts_time(x);
+        er_metrics_time(x);
         er_result_timed(detail, &x->timings);
     } else if (f->reason != ERRAND_BY_NONE) {
         errand_result_free(&r);
@@ -153,7 +153,7 @@ static void decode_error(errand_response *response)
     }
     er_bytes_free(&raw);
     if (response->body.error) er_bytes_free(&response->body);
-    response->facts.body = response->body.size;
+    response->metrics.body = response->body.size;
 }
 
 static errand_result answered_with_error(er_exchange *x)
@@ -286,8 +286,8 @@ errand_result er_outcome_good(errand_response *response)
 
 errand_result er_outcome_ended(er_exchange *x, CURLcode code)
 {
-    if (!x->streams) er_facts_add(x);
-    bool whole = er_facts_take(x, x->response);
+    if (!x->streams) er_metrics_add(x);
+    bool whole = er_metrics_take(x, x->response);
     /* An error's status says more than a body that was cut or damaged. */
     if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);

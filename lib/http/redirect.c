@@ -11,7 +11,7 @@
  * that differ are an error, as one may have been injected. */
 #include "http/redirect.h"
 
-#include "http/facts.h"
+#include "http/metrics.h"
 #include "http/outcome.h"
 
 #include <errno.h>
@@ -128,7 +128,7 @@ int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
         return fail(x, CURLE_WEIRD_SERVER_REPLY, "a redirect to two places: two Locations that differ (curl 8)",
                     failure);
     }
-    er_facts_add(x);
+    er_metrics_add(x);
     if (x->response->status == 417) {
         error = repeat(x, origin);
     } else {

@@ -211,7 +211,7 @@ bool er_response_hop(errand_response *response, int status, const char *url)
     er_bytes_add(&response->hops, "", 1);
     er_bytes_add(&response->hops, shown, strlen(shown) + 1);
     er_free(shown);
-    response->facts.redirects++;
+    response->metrics.redirects++;
     return !response->hops.error;
 }
 
@@ -285,8 +285,8 @@ int errand_response_redirect(const errand_response *response, size_t i, const ch
 int errand_response_metrics_sized(const errand_response *response, errand_transfer_metrics *out, size_t size)
 {
     static const errand_transfer_metrics none;
-    const errand_transfer_metrics *facts = response ? &response->facts : &none;
-    return er_options_give(out, size, facts, sizeof *facts);
+    const errand_transfer_metrics *metrics = response ? &response->metrics : &none;
+    return er_options_give(out, size, metrics, sizeof *metrics);
 }
 
 int64_t errand_body_read(errand_response *response, void *buffer, size_t size, int64_t ms)

@@ -24,7 +24,7 @@ struct errand_response {
     char          *url;
     er_bytes       hops; /* of each redirect that was followed: status as text NUL url NUL */
     errand_timings timings;
-    errand_transfer_metrics   facts;
+    errand_transfer_metrics   metrics;
     bool           strict_json;
     er_body_reader     *reader; /* of a stream; counted */
 };

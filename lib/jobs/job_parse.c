@@ -258,7 +258,7 @@ static int read_body_file(er_line_job *job, const char *key, er_span v)
     if (!path) return job->error;
     int error = er_file_length(path, &length);
     if (error) {
-        bad(job, "key \"body_file\": %.200s: %s", path, error == ESPIPE ? "it is no regular file" : errand_strerror(error));
+        bad(job, "key \"body_file\": %.200s: %s", path, error == ESPIPE ? "it is not a regular file" : errand_strerror(error));
         return job->error = error == ESPIPE ? EINVAL : error;
     }
     if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;

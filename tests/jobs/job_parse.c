@@ -210,7 +210,7 @@ START_TEST(a_fifo_is_no_body_file)
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     snprintf(line, sizeof line, "{\"url\":\"/a\",\"body_file\":\"%s\"}", path);
     ck_assert_int_eq(read_as_job(line), EINVAL);
-    ck_assert_ptr_nonnull(strstr(job.why, "fifo: it is no regular file"));
+    ck_assert_ptr_nonnull(strstr(job.why, "fifo: it is not a regular file"));
 }
 END_TEST
 

@@ -1,6 +1,6 @@
-/* http/facts.c -- converts curl's figures: its times begin when a hop is handed to it, ours when
+/* http/metrics.c -- converts curl's figures: its times begin when a hop is handed to it, ours when
  * the request came. */
-#include "http/facts.h"
+#include "http/metrics.h"
 #include "http/handle.h"
 
 #include "base/clock.h"
@@ -13,7 +13,7 @@ static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
     return curl_easy_getinfo(easy, what, &value) ? 0 : value;
 }
 
-void er_facts_time(er_exchange *x)
+void er_metrics_time(er_exchange *x)
 {
     static const struct {
         CURLINFO what;
@@ -36,28 +36,28 @@ void er_facts_time(er_exchange *x)
     }
 }
 
-void er_facts_add(er_exchange *x)
+void er_metrics_add(er_exchange *x)
 {
-    errand_transfer_metrics *facts = &x->response->facts;
+    errand_transfer_metrics *metrics = &x->response->metrics;
     long request = 0, headers = 0, version = 0;
     CURL *easy = x->handle->easy;
     curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request);
     curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &headers);
     curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
-    facts->sent += (uint64_t)request + (uint64_t)us(easy, CURLINFO_SIZE_UPLOAD_T);
-    facts->received += (uint64_t)headers + (uint64_t)us(easy, CURLINFO_SIZE_DOWNLOAD_T);
-    facts->reused = x->reused;
-    facts->resent += x->resent;
-    facts->http = version == CURL_HTTP_VERSION_1_0 ? 10 : 11;
-    if (version == CURL_HTTP_VERSION_2_0) facts->http = 20;
+    metrics->sent += (uint64_t)request + (uint64_t)us(easy, CURLINFO_SIZE_UPLOAD_T);
+    metrics->received += (uint64_t)headers + (uint64_t)us(easy, CURLINFO_SIZE_DOWNLOAD_T);
+    metrics->reused = x->reused;
+    metrics->resent += x->resent;
+    metrics->http = version == CURL_HTTP_VERSION_1_0 ? 10 : 11;
+    if (version == CURL_HTTP_VERSION_2_0) metrics->http = 20;
 }
 
-bool er_facts_take(er_exchange *x, errand_response *response)
+bool er_metrics_take(er_exchange *x, errand_response *response)
 {
     const char *url = x->hop.url;
     response->url = strpbrk(url, "@#") ? er_url_shown(url, false) : er_copy_text(url);
-    response->facts.body = x->received;
-    er_facts_time(x);
+    response->metrics.body = x->received;
+    er_metrics_time(x);
     response->timings = x->timings;
     return response->url != NULL;
 }
