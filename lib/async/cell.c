@@ -1,26 +1,28 @@
-/* async/cell.c -- how anything ends: exactly once, in er_cell_end.
+/* async/cell.c -- how every operation ends: exactly once, in er_cell_end.
  *
- *     waiting --claim--> claimed --end--> ended          told: 0 --first cancel--> its reason, for good
+ *     waiting --claim--> claimed --end--> ended        cancelled: 0 --first cancel--> its reason
  *
- * One word holds the state. Claiming is one compare-and-swap; who wins has the sole right to end the cell, now (a cancel of
- * something queued, a timer) or later (a worker that runs the task first). So the result is written by one thread, and read
- * only after ENDED is seen: the release in setting it and the acquire in er_cell_ended are all the ordering a result needs.
+ * One word holds the state. Claiming is one atomic step; the winner alone may end the cell, now (a
+ * cancel of something queued, a timer) or later (a worker that runs the task first). So one thread
+ * writes the result, and it is read only after ENDED is seen: the release in setting it and the
+ * acquire in er_cell_ended are all the ordering a result needs.
  *
- * Being told is apart from ending: any number of threads may cancel, the first one's reason stays, and only it calls the
- * kind's cancel. What that does is the kind's: claim and end (queued task, sleep), wake the thread that runs it, pass it on.
+ * A cancel does not end the cell: any number of threads may cancel, the first one's reason stays,
+ * and only it calls the kind's cancel, which claims and ends (queued task, sleep), wakes the thread
+ * that runs it, or passes the cancel on.
  *
- * Waiters hang in a list that is guarded by a bit of the same word. Ending without waiters is a single compare-and-swap; it
- * fails if the bit or WATCHED is set, so nobody can slip in between. With waiters the list is taken out under the bit and
- * ENDED is set in the step that clears it; then the waiters are called, without lock. After its waiter is called, or
- * er_cell_unwatch has returned true, the waiter's memory is the caller's again.
+ * Waiters hang in a list that a bit of the same word guards. Ending without waiters is a single
+ * compare-and-swap; it fails if the bit or WATCHED is set, so no waiter is missed. With waiters the
+ * list is taken out under the bit and ENDED is set in the step that clears it; then the waiters are
+ * called, without lock. After that, or when er_cell_unwatch has returned true, a waiter's memory is
+ * the caller's again. Waiters are not called from inside a waiter: the innermost ending puts them
+ * on a list of its thread, and the outermost calls them. A chain of any length takes one frame.
  *
- * Endings cause endings (then of then of then...). Waiters are therefore not called from inside a waiter: the innermost
- * ending puts them on a list of its thread, and the outermost works that list off. A chain of any length takes one frame.
- * Cancels likewise: a kind's cancel passes it on to cells that are marked as told at once, and called when it has returned, by the
- * er_cell_cancel around it. Who has marked a cell alone may link it. So an er_cell_cancel has told all there is below when it returns,
- * and no waiter is called while some of that is still to be.
+ * Cancels likewise: a cell that a cancel is passed on to is marked at once, and the er_cell_cancel
+ * around it calls the kind's cancel; only the thread that marked a cell links it. When
+ * er_cell_cancel returns all cells below have been cancelled, and no waiter is called before that.
  *
- * Counts: one for the owner, one for each thread, timer, queue or link that may still touch the cell. */
+ * Counts: one for the owner, one for each thread, timer, queue or link that may touch the cell. */
 #include "async/cell.h"
 
 #include "async/pool_ref.h"
@@ -48,7 +50,8 @@ void er_cell_init(er_cell *cell, const er_cell_kind *kind, errand_pool *pool)
 void er_cell_release(er_cell *cell)
 {
     if (er_load_relaxed(&cell->state) & ER_FIXED) return; /* relaxed: never changes */
-    /* the last one left needs no atomic step: nobody else can be there. acquire: what the others did comes first */
+    /* the last count needs no atomic step: no other thread has one. acquire: what they did comes
+     * first */
     if (er_load_acquire(&cell->count) != 1 && er_sub(&cell->count, 1) != 1) return;
     errand_pool *pool = cell->pool;
     errand_result_free(&cell->result);
@@ -126,15 +129,17 @@ bool er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input)
     return true;
 }
 
-/* ---- being told ---- */
+/* ---- cancelling ---- */
 
-/* Cells that have been told, each counted, whose kind's cancel is still to be called: by the er_cell_cancel they came up in. */
-struct telling {
+/* Cancelled cells, each counted; the er_cell_cancel around them is still to call their kinds'
+ * cancel. */
+struct cancels {
     er_cell *first, **last;
 };
-static _Thread_local struct telling *telling; /* the innermost on this stack */
+static _Thread_local struct cancels *cancels; /* the innermost on this stack */
 
-static bool tell(er_cell *cell, errand_reason reason) /* the first, and there is something to do */
+/* True: it is the first cancel, and the kind has a cancel to be called. */
+static bool mark_cancelled(er_cell *cell, errand_reason reason)
 {
     uint32_t seen = er_load(&cell->state);
     do {
@@ -143,10 +148,10 @@ static bool tell(er_cell *cell, errand_reason reason) /* the first, and there is
     return cell->kind->cancel;
 }
 
-static void call_cancels(struct telling *t)
+static void call_cancels(struct cancels *t)
 {
     for (er_cell *cell; (cell = t->first);) {
-        t->first = cell->told_next;
+        t->first = cell->cancel_next;
         if (!t->first) t->last = &t->first;
         cell->kind->cancel(cell, er_cell_cancelled(cell));
         er_cell_release(cell);
@@ -155,24 +160,24 @@ static void call_cancels(struct telling *t)
 
 void er_cell_cancel(er_cell *cell, errand_reason reason)
 {
-    if (!tell(cell, reason)) return;
-    struct telling mine = { NULL, &mine.first }, *outer = telling;
-    telling = &mine;
+    if (!mark_cancelled(cell, reason)) return;
+    struct cancels mine = { NULL, &mine.first }, *outer = cancels;
+    cancels = &mine;
     cell->kind->cancel(cell, reason);
     call_cancels(&mine);
-    telling = outer;
+    cancels = outer;
 }
 
 void er_cell_pass_on(er_cell *cell, errand_reason reason)
 {
-    if (!telling) {
+    if (!cancels) {
         er_cell_cancel(cell, reason);
         return;
     }
-    if (!tell(cell, reason)) return;
-    cell->told_next = NULL;
-    *telling->last = er_cell_keep(cell);
-    telling->last = &cell->told_next;
+    if (!mark_cancelled(cell, reason)) return;
+    cell->cancel_next = NULL;
+    *cancels->last = er_cell_keep(cell);
+    cancels->last = &cell->cancel_next;
 }
 
 /* ---- ending ---- */
@@ -208,11 +213,11 @@ void er_endings_work_off(void)
 {
     if (endings.busy) return;
     endings.busy = true;
-    if (telling) call_cancels(telling);
+    if (cancels) call_cancels(cancels);
     for (er_waiter *w; (w = endings.first);) {
         endings.first = w->next;
         w->fn(w);
-        if (telling) call_cancels(telling);
+        if (cancels) call_cancels(cancels);
     }
     endings.busy = false;
 }
@@ -241,7 +246,7 @@ void er_cell_end(er_cell *cell, errand_result result)
         seen = er_load(&cell->state);
         while (!er_cas(&cell->state, &seen, (seen | ended) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
     }
-    if (seen & ER_UNHEARD) er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
+    if (seen & ER_ABANDONED) er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
     if (seen & ER_DROPPED) errand_result_free(&cell->result);
     if (waiters) call_waiters(waiters);
 }
@@ -281,7 +286,7 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter)
 bool er_cell_unwatch(er_cell *cell, er_waiter *waiter)
 {
     er_cell_lock(cell);
-    /* ended, the waiter may be something else already; so the state is looked at first */
+    /* after the end the waiter may be something else already: the state is read first */
     bool found = !(er_load(&cell->state) & ER_ENDED) && waiter->cell == cell && waiter->at;
     if (found) {
         *waiter->at = waiter->next;
@@ -305,7 +310,7 @@ void er_cell_abandon(er_cell *cell)
     /* counted up before the flag can be seen: the count is never short */
     if (!cell->pool) return;
     er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, 1);
-    if (er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD))
+    if (er_or(&cell->state, ER_ABANDONED) & (ER_ENDED | ER_ABANDONED))
         er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
 }
 
@@ -331,7 +336,7 @@ bool er_cell_consume(er_cell *cell)
     return !(er_or(&cell->state, ER_CONSUMED) & ER_CONSUMED);
 }
 
-/* The last so many stay readable, with their bits: a ring. */
+/* The latest ones stay readable, with their bits: a ring. */
 void er_cell_bury(er_cell *cell)
 {
     static er_lock lock;
@@ -357,7 +362,7 @@ static errand_detail left_behind = {
     .fixed = true, .may_have_run = true, .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX
 };
 static er_cell no_memory[] = {
-    /* the second: something was given up for the want of it, and may have been done */
+    /* the second: for want of memory something was left behind, and may have been done */
     { .state = ER_CLAIMED | ER_ENDED | ER_FIXED | ER_UNDONE,
       .count = 1,
       .kind = &failed_kind,

@@ -1,4 +1,5 @@
-/* async/cell.h -- the cell: what a future is inside. All asynchronous roads meet in er_cell_end. See cell.c for the argument. */
+/* async/cell.h -- the cell: the inside of a future. Every asynchronous operation ends in
+ * er_cell_end. See cell.c. */
 #ifndef ER_CELL_H
 #define ER_CELL_H
 
@@ -13,8 +14,9 @@
 
 typedef errand_future er_cell;
 
-/* Somebody who is to be told of the end. Lives in what waits. fn runs on the ending thread, with no lock held, after the
- * result is there; short, and no user code. Once fn is called the waiter's memory is the caller's again. */
+/* A call at a cell's end; lives in what waits. fn runs on the ending thread, with no lock held,
+ * once the result is set; short, and no user code. Once fn is called the waiter's memory is the
+ * caller's again. */
 typedef struct er_waiter {
     struct er_waiter  *next;
     struct er_waiter **at;   /* the link that leads here; NULL: it has been taken back */
@@ -28,12 +30,13 @@ typedef struct er_label {
 } er_label;
 
 typedef struct er_cell_kind {
-    /* The cell has just been told to end, for the first time. No lock is held. What it waits for is told by er_cell_pass_on, so that a
-     * cancel takes the same stack for inputs of inputs of any depth. NULL: nothing to do. */
+    /* The first cancel of the cell. No lock is held. It cancels what it waits for by
+     * er_cell_pass_on, so that a cancel of inputs of inputs of any depth takes the same stack.
+     * NULL: nothing to do. */
     void (*cancel)(er_cell *cell, errand_reason reason);
     /* The last count is gone: frees what the kind added (not the result) and the memory. */
     void (*free)(er_cell *cell);
-    /* Tasks only: on a worker. The caller keeps his count. */
+    /* Tasks only: on a worker. The caller keeps its count. */
     void (*run)(er_cell *cell);
     /* Tasks only: ends a claimed one unrun. */
     void (*refuse)(er_cell *cell, errand_result why);
@@ -50,8 +53,9 @@ typedef struct er_cell_kind {
     errand_pool *(*needs)(er_cell *cell);
     bool service; /* tasks only: it keeps its thread for long */
     const char *what; /* the word for it in a dump */
-    /* Adds its name, its key, what it does and what it waits for; what, label and told are there already. For a dump: the caller has a
-     * count and holds no lock. It may end meanwhile. NULL: there is no more to say. */
+    /* Adds its key, what it does and what it waits for, and its name if it has no label; the rest
+     * is set already. For a dump: the caller has a count and holds no lock. It may end meanwhile.
+     * NULL: nothing to add. */
     void (*describe)(er_cell *cell, er_description *d);
 } er_cell_kind;
 
@@ -66,7 +70,7 @@ struct errand_future {
     const er_cell_kind *kind;
     errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
     er_waiter          *waiters; /* under the cell's lock bit */
-    er_cell            *told_next; /* told to end, its kind's cancel still to be called: the teller's */
+    er_cell            *cancel_next; /* cancelled, its kind's cancel still to be called; cell.c */
     union {
         errand_result result; /* the claimer's until ENDED, then the owner's */
         er_begun      begun;  /* before the end, of what is LISTED */
@@ -75,25 +79,25 @@ struct errand_future {
 _Static_assert(sizeof(er_begun) <= sizeof(errand_result), "being listed takes no memory");
 
 enum {
-    ER_CLAIMED = 1,  /* somebody alone has the right to end it */
-    ER_ENDED = 2,    /* the result is there, for good */
+    ER_CLAIMED = 1,  /* one caller alone may end it */
+    ER_ENDED = 2,    /* the result is set, and stays */
     ER_LOCKED = 4,   /* waiters and the kind's links are being changed */
     ER_WATCHED = 8,  /* waiters is not empty */
     ER_FIXED = 16,   /* static: not counted */
-    ER_UNHEARD = 32, /* an outer cell has ended without it: counted as abandoned until it ends */
-    ER_MARKED = 64,  /* for looking whether one stands in an array twice */
-    ER_DROPPED = 128, /* its owner does not want the result */
-    ER_CONSUMED = 2048, /* debug builds: its owner has given it away */
-    ER_UNDONE = 4096,   /* it has ended, and says that nothing was done that a repeat could do twice */
-    ER_LISTED = 8192,   /* begun stands where its result will be: until it ends, it is listed among what is alive */
-    ER_REASON = 8    /* from this bit on: who told it to end */
+    ER_ABANDONED = 32, /* left behind: counted as abandoned until it ends */
+    ER_MARKED = 64,    /* for finding a future that is in an array twice */
+    ER_DROPPED = 128,  /* its owner discards the result */
+    ER_CONSUMED = 2048, /* debug builds: it has been consumed */
+    ER_UNDONE = 4096,   /* it has ended, and nothing was done that a repeat could do twice */
+    ER_LISTED = 8192,   /* until it ends it is listed as alive; `begun` holds, not result */
+    ER_REASON = 8    /* from this bit on: the reason of its cancel */
 };
 
 /* A new cell counts 1 for its owner. pool may be NULL. */
 void er_cell_init(er_cell *cell, const er_cell_kind *kind, errand_pool *pool);
 static inline er_cell *er_cell_keep(er_cell *cell)
 {
-    /* relaxed: who counts up has a count already */
+    /* relaxed: the caller has a count already */
     if (!(er_load_relaxed(&cell->state) & ER_FIXED)) er_add_relaxed(&cell->count, 1);
     return cell;
 }
@@ -101,7 +105,7 @@ void er_cell_release(er_cell *cell);
 
 /* Lists a new cell, which no other thread knows, for the dump until it ends. Not for kinds that use its result before. */
 void er_cell_list(er_cell *cell, const void *site);
-/* Takes a listed cell that never ends out again. */
+/* Takes a cell that never ends out of the list. */
 void er_cell_unlist(er_cell *cell);
 
 /* Describes it as its kind does. Leaves d->what NULL if it has ended. */
@@ -124,13 +128,13 @@ static inline er_label er_cell_label(const er_cell *cell)
 }
 static inline errand_pool *er_cell_needs(er_cell *cell) { return cell->kind->needs ? cell->kind->needs(cell) : NULL; }
 
-/* True for exactly one caller: he ends the cell. */
+/* True for exactly one caller, which must end the cell. */
 bool er_cell_claim(er_cell *cell);
 static inline bool er_cell_claimed(const er_cell *cell) { return er_load(&cell->state) & ER_CLAIMED; }
-/* By the claimer, once. Owns result; waiters are told before this returns, or, inside another ending on the same thread, soon
- * after. The caller must hold a count. */
+/* By the claimer, once. Owns result; waiters are called before this returns, or, inside another
+ * ending on the same thread, soon after. The caller must hold a count. */
 void er_cell_end(er_cell *cell, errand_result result);
-/* Claims and ends; when somebody else has claimed it, frees the result and returns false. */
+/* Claims and ends; if it was claimed before, frees the result and returns false. */
 bool er_cell_try_end(er_cell *cell, errand_result result);
 
 /* Registers a waiter; false: it has ended already, and fn will not be called. */
@@ -138,8 +142,9 @@ bool er_cell_watch(er_cell *cell, er_waiter *waiter);
 /* False: fn has been or is being called. */
 bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
 
-/* User code that runs inside an ending (a sequel without a pool) lets go of the list of waiters first, so that what it ends
- * is told at once; before this thread waits, what is still on the list is worked off. */
+/* User code that runs inside an ending (a then-function without a pool) lets go of the list of
+ * waiters first, so that the waiters of what it ends are called at once; before this thread waits,
+ * the waiters still on the list are called. */
 bool er_endings_let_go(void);
 void er_endings_call(er_waiter *waiters); /* linked by next, in order: calls them as those of a cell */
 void er_endings_hold(bool held);
@@ -147,7 +152,8 @@ void er_endings_work_off(void);
 
 /* Takes the result out of an ended cell; the owner does, once. */
 errand_result er_cell_take(er_cell *cell);
-/* The owner's count is given back; the result is freed as soon as there is one, whoever else still holds the cell. */
+/* Gives the owner's count back; the result is freed as soon as it is set, even while others hold
+ * the cell. */
 void er_cell_drop(er_cell *cell);
 
 /* The error of what ends for that reason. */
@@ -156,22 +162,24 @@ static inline int er_cancel_error(errand_reason reason)
     return reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT ? ETIMEDOUT : ECANCELED;
 }
 
-/* Tells it to end, and all that it passes this on to. The caller must hold a count, or own it. */
+/* Cancels it, and all that it passes this on to. The caller must hold a count, or own it. */
 ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);
 
 /* The same, but from inside a kind's cancel only soon after that has returned (before any waiter is called). */
 void er_cell_pass_on(er_cell *cell, errand_reason reason);
 
-/* The cell is left behind: nobody waits for its end any more. */
+/* Leaves the cell behind: nothing waits for its end any more. */
 void er_cell_abandon(er_cell *cell);
 
-/* Whether what it stands for may have been done. One that has been told and has not ended is still under way, as far as is known. */
+/* Whether its work may have been done. A cancelled cell that has not ended counts as under way. */
 bool er_cell_may_have_run(const er_cell *cell);
 
-/* Tells it to end and leaves it behind. Then a result that comes in its place: it says whether that work may have been done. */
+/* Cancels it and leaves it behind. Returns `instead`, which then says whether its work may have
+ * been done. */
 errand_result er_cell_leave(er_cell *cell, errand_reason reason, errand_result instead);
 
-/* What its caller has consumed and can do nothing with is left behind and dropped. A cell that has ended like this comes instead. */
+/* For a consumed cell that cannot be used: leaves it behind, drops it, and returns one that has
+ * failed with `why`. */
 er_cell *er_cell_refuse(er_cell *cell, errand_result why);
 
 /* The lock bit: a few instructions long, never across a call. */
@@ -183,8 +191,8 @@ void     er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
 er_cell *er_cell_linked(er_cell *cell, er_cell **link); /* counted: release it; NULL: none */
 bool     er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input); /* a kind's input, if it has one link */
 
-/* By whatever consumes a future, first. Debug builds (--enable-debug) tell with false that it has been consumed before, as long as
- * its memory is kept from being used anew; others cannot know. */
+/* Called first by each function that consumes a future. Debug builds (--enable-debug) return false
+ * if it has been consumed before, as long as its memory is not reused; others cannot know. */
 #ifdef ERRAND_DEBUG
 bool er_cell_consume(er_cell *cell);
 void er_cell_bury(er_cell *cell); /* frees its memory, later */
@@ -194,7 +202,7 @@ static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 #endif
 #define ER_TWICE "this future has been consumed already"
 
-/* An unended cell of a parent process: it can never end, and its lock bit may be held for ever. */
+/* An unended cell of a parent process: it can never end, and its lock bit may be held forever. */
 bool er_cell_forked(const er_cell *cell);
 
 /* A future that has ended with r: mostly a failed one, for what could not be started. Never NULL: without memory, or for plain ENOMEM,

@@ -1,5 +1,5 @@
-/* async/context.c -- making a context, as seldom as can be: what a task submits shares its own, as long as neither the key nor the
- * thread's log fields are others. */
+/* async/context.c -- makes as few contexts as possible: what a task submits shares the task's own,
+ * as long as neither the key nor the thread's log fields differ. */
 #include "async/context.h"
 
 #include "async/current.h"

@@ -1,7 +1,7 @@
 /* async/current.c -- what the calling thread is doing.
  *
- * A thread has at most one task, and frames inside it. Deadlines inherited here are on the clock of the task's pool (the machine's
- * where there is no task), and are moved over to the clock of the pool that asks.
+ * A thread has at most one task, and frames inside it. Deadlines inherited here are on the clock of
+ * the task's pool (the machine's where there is no task), and are converted to the caller's pool's.
  *
  *     a frame: closed --enter--> open --its deadline ends a wait--> open, expired --leave--> closed, expired
  *                                  ^-----------reschedule------------------'
@@ -53,35 +53,35 @@ er_task *er_task_change(er_task *task, er_frame **frame)
 
 static int64_t now_here(void) { return here.task ? er_pool_now(here.task->cell.pool) : er_now_ns(); }
 
-/* The nearest deadline, on the task's clock, or the machine's; *whose is the innermost frame that has it, or NULL: it is the task's,
- * or there is none. */
-static int64_t nearest_deadline(er_frame **whose)
+/* The nearest deadline, on the task's clock, or the machine's; *owner is the innermost frame that
+ * has it, or NULL: it is the task's, or there is none. */
+static int64_t nearest_deadline(er_frame **owner)
 {
     int64_t nearest = INT64_MAX;
     bool shielded = false;
-    *whose = NULL;
+    *owner = NULL;
     for (er_frame *f = here.frame; f && !shielded; f = f->outer) {
         shielded = f->shields;
         if (f->deadline_ns >= nearest) continue;
         nearest = f->deadline_ns;
-        *whose = f;
+        *owner = f;
     }
     if (shielded || !here.task || here.task->deadline_ns >= nearest) return nearest;
-    *whose = NULL;
+    *owner = NULL;
     return here.task->deadline_ns;
 }
 
 static int64_t own_deadline(void)
 {
-    er_frame *whose;
-    return nearest_deadline(&whose);
+    er_frame *owner;
+    return nearest_deadline(&owner);
 }
 
 void er_frame_expire(void)
 {
-    er_frame *whose;
-    nearest_deadline(&whose);
-    if (whose) whose->expired = true;
+    er_frame *owner;
+    nearest_deadline(&owner);
+    if (owner) owner->expired = true;
 }
 
 void er_frame_expire_if_late(void)
@@ -105,7 +105,7 @@ errand_reason er_cancelled_here(void)
 {
     if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NONE;
     er_cell *cell = &here.task->cell;
-    /* a sleep that the shutting down ends may wake it before the closer has come to tell it */
+    /* a sleep that the shutdown ends may wake it before the closer has cancelled it */
     if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);
     return er_cell_cancelled(cell);
 }

@@ -9,7 +9,7 @@ typedef struct er_frame {
     struct er_frame *outer;
     int64_t          deadline_ns; /* its own alone: on its task's pool's clock, else the machine's */
     bool             shields;     /* deadlines further out do not count */
-    bool             shielded;    /* it or one further out shields: the task's being told is not heard */
+    bool             shielded;    /* it or an outer one shields: a cancel of the task is ignored */
     bool             expired;     /* its deadline has ended a wait */
 } er_frame;
 
@@ -29,24 +29,25 @@ typedef struct er_here {
 er_here *er_here_now(void);
 
 ER_SHARED er_task *er_task_here(void);
-errand_pool       *er_pool_here(void); /* the pool whose worker this thread is; NULL: none */
+errand_pool       *er_pool_here(void); /* this thread is a worker of it; NULL: of none */
 bool               er_pool_is_here(const errand_pool *pool); /* its worker, or a thread that runs one of its tasks as a guest */
 er_frame         **er_frame_here(void);
 unsigned          *er_nested_here(void); /* how many tasks run inside others on this stack */
 
-/* Makes `task` the calling thread's, with *frame, and puts the frame before it into *frame. Returns the task before it. The same call
- * with that puts both back. */
+/* Makes `task` and *frame the calling thread's. Returns the previous task, and the previous frame
+ * in *frame; the same call with those restores both. */
 er_task *er_task_change(er_task *task, er_frame **frame);
 
-/* Called after the user's code has run on a worker. Where that code forked and returned in the child, the child ends here: it has
- * nothing to return to, and the parent's queue is the parent's. */
+/* Called after the user's code has run on a worker. Where that code forked and returned in the
+ * child, the child ends here: all it could return to is the parent's. */
 ER_SHARED void er_end_in_child(void);
 
-/* Who wants the calling code to end, and its deadline on that pool's clock (INT64_MAX: none). */
+/* Why the calling code is cancelled, and its deadline on that pool's clock (INT64_MAX: none). */
 errand_reason     er_cancelled_here(void);
 ER_SHARED int64_t er_deadline_here(errand_pool *pool);
 
-/* A wait has ended at the deadline of the calling code: if that is a frame's, and not the task's, notes it down there. */
+/* A wait has ended at the deadline of the calling code: if that is a frame's, and not the task's,
+ * the frame has expired. */
 void er_frame_expire(void);
 /* The same, if the deadline has passed. */
 void er_frame_expire_if_late(void);

@@ -2,16 +2,20 @@
  *
  *     the waiting task --awaits--> cell --its inputs--> ... --> the waiting task again
  *
- * The walk goes from the awaited cell to what it waits for, cell by cell, each counted, no lock held between two of them. Links
- * only ever appear while their owner waits, and everybody who waits long looks once after his own link is there: so the last one
- * to close a circle finds it. Where a cell waits for several (all), each is tried; where one is enough (any, race, the next of a
- * group, a run with hedges), all must lead back; where several are (a quorum), so many that the others are too few; what may end without its input (a timeout) and what is ended from outside (a
- * promise, a timer) ends the walk. Its length is bounded: a giant graph counts as no circle. Its places lie on the heap, for it
- * runs on the waiting task's stack, which may be small and nearly used; without memory it finds nothing, and looks again later.
+ * The walk goes from the awaited cell to what it waits for, cell by cell, each counted, no lock
+ * held between two of them. Links only appear while their owner waits, and every long wait searches
+ * once after its own link is set: so the last one to close a circle finds it. Where a cell waits
+ * for several (all), each is tried; where one is enough (any, race, the next of a group, a run with
+ * hedges), all must lead back; where several are (a quorum), those that do not must be too few.
+ * What may end without its input (a timeout) and what is ended from outside (a promise, a timer)
+ * ends the walk. Its length is bounded: a giant graph counts as no circle. Its memory is on the
+ * heap, because the waiting task's stack may be small and nearly used; without memory it finds
+ * nothing, and searches again later.
  *
- * A second kind of circle goes through a queue: a task that nobody has begun, in a pool all of whose threads wait, directly or
- * not, for such a task, and that may start no more. Several pools may starve each other: while one is looked at it is taken to
- * starve, and if that is so wherever the walk comes to, it does. */
+ * A second kind of circle goes through a queue: a task that has not begun, in a pool that may start
+ * no more threads and in which every thread waits, directly or not, for such a task. Several pools
+ * may starve each other: while the walk visits a pool it takes it to starve, and if that holds
+ * wherever the walk comes to, it does. */
 #include "async/deadlock.h"
 
 #include "async/runq.h"
@@ -24,14 +28,14 @@
 #define CROWD 400
 #define POOLS 4
 
-typedef struct hungry { /* pools that are being looked at */
+typedef struct hungry { /* pools that are being visited */
     const struct hungry *outer;
     errand_pool *pool;
     unsigned depth;
 } hungry;
 
 typedef struct walk {
-    er_cell *target; /* NULL: it looks for what starves alone */
+    er_cell *target; /* NULL: only starving pools count */
     const struct hungry *hungry;
     unsigned steps;
     unsigned nested; /* in cells for which one input is enough */
@@ -47,7 +51,7 @@ static void note(walk *w, er_cell *cell)
 
 static bool leads_back(walk *w, er_cell *cell);
 
-/* All threads of the pool wait for what stands in its queue. */
+/* All threads of the pool wait for what is in its queue. */
 static bool starved(errand_pool *pool, const hungry *outer)
 {
     for (const hungry *h = outer; h; h = h->outer) {
@@ -75,8 +79,8 @@ static bool waits_in_vain(const walk *w, er_cell *at)
 
 static size_t wanted_by(er_cell *any) { return any->kind->wanted ? any->kind->wanted(any) : 1; }
 
-/* Some of its inputs are enough: so many must lead back that the others are too few. One that has ended is left out, so it is asked once
- * more whether it still waits. */
+/* Only some of its inputs must end: true if those that do not lead back are too few. One that has
+ * ended is skipped, so at the end the cell is asked whether it still waits. */
 static bool too_few_are_free(walk *w, er_cell *any)
 {
     if (w->nested == DEPTH) return false;

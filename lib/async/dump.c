@@ -1,9 +1,11 @@
-/* async/dump.c -- a pool's figures, the list of all that lives in it, and the log line for a failure that no caller has
- * looked at.
+/* async/dump.c -- a pool's figures, the list of all that lives in it, and the log line for a
+ * failure that was never retrieved.
  *
- * A dump takes one lock after the other, never two: the pool's for tasks (queue, workers, put aside), the timers' for what sleeps, those
- * of the lists of all else (live.c). Under each it only counts what it finds. Then, without a lock, each describes itself by the method of
- * its kind, which takes what locks it needs, and is released. What ends in between is left out; what begins in between may be, too. */
+ * A dump takes one lock after the other, never two: the pool's for tasks (queue, workers, put
+ * aside), the timers' for what sleeps, those of the lists of all else (live.c). Under each it only
+ * takes counts on what it finds. Then, without a lock, each describes itself by the method of its
+ * kind, which takes the locks it needs, and is released. What ends in between is left out; what
+ * begins in between may be, too. */
 #include "async/dump.h"
 
 #include "async/context.h"
@@ -115,7 +117,8 @@ static void see_tasks(listing *l, errand_pool *pool) /* under its lock */
     }
 }
 
-/* Tasks that run in place on the stack of the one that awaits them. They are found behind it, so each is looked at in its turn. */
+/* Tasks that run in place on the stack of the one that awaits them. They are appended, so each is
+ * visited in its turn. */
 static void see_nested(listing *l)
 {
     for (size_t at = 0; at < l->sights.size; at += sizeof(sight)) {
@@ -170,7 +173,8 @@ static void say_place(const sight *seen, er_description *d)
                                          [QUEUED_FIRST] = "queued first",
                                          [NO_ROOM] = "not queued, waits for room" };
     if (seen->place == ON_WORKER) er_describe(d, "on worker %u", seen->worker);
-    else if (seen->place == NESTED) er_describe(d, "on worker %u, in place of who awaits it", seen->worker);
+    else if (seen->place == NESTED)
+        er_describe(d, "on worker %u, run by the task that awaits it", seen->worker);
     else if (seen->place >= IN_CALLER) er_describe(d, "%s", words[seen->place]);
 }
 
@@ -294,7 +298,7 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     return error;
 }
 
-/* ---- what nobody looked at ---- */
+/* ---- failures that were never retrieved ---- */
 
 void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *name, const void *site)
 {
@@ -306,12 +310,12 @@ void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *
         for (unsigned i = 0; i < ER_SITES && *slot && *slot != site; i++)
             slot = slot + 1 < pool->sites + ER_SITES ? slot + 1 : pool->sites;
         logged = *slot == site;
-        *slot = site; /* all places taken: the one it was looked for first is given up */
+        *slot = site; /* no place left: replaces the one at `home` */
         er_pool_unlock(pool);
     }
     if (logged) return;
     char symbol[96];
     er_symbol(site, symbol, sizeof symbol);
-    er_log_warn(er_pool_log(pool), "nobody looked at this failure: %s: %s (submitted at %s)", name ? name : "(no name)",
-                errand_result_message(r), symbol);
+    er_log_warn(er_pool_log(pool), "failure never retrieved: %s: %s (submitted at %s)",
+                name ? name : "(no name)", errand_result_message(r), symbol);
 }

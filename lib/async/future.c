@@ -1,8 +1,9 @@
 /* async/future.c -- waiting for a cell, and giving it up.
  *
- * Who waits hangs a waiter with a parker, both on his stack, into the cell. The waiter's fn sets WAKE in the parker and touches
- * nothing afterwards. A wait that ends early takes its waiter out again; if the ending was quicker, WAKE is on its way and is
- * waited for, so that the stack can be left. The same holds for the timer that stands for a deadline on a test's clock. */
+ * A wait hangs a waiter with a parker, both on the thread's stack, into the cell. The waiter's fn
+ * sets WAKE in the parker and touches nothing afterwards. A wait that ends early takes its waiter
+ * out again; if the ending was quicker, WAKE is on its way and is waited for, so that the stack can
+ * be left. The same holds for the timer that replaces a deadline on a test's clock. */
 #include "async/current.h"
 #include "async/park.h"
 #include "async/runq.h"
@@ -31,10 +32,11 @@ static bool ends_soon(const er_cell *f)
     return false;
 }
 
-/* The bits that ended the wait: WAKE, or else TOLD, CIRCLE, LATE or none. */
+/* The bits that ended the wait: ER_WAKE, or else ER_CANCEL, ER_DEADLOCK, ER_LATE, ER_OVERDUE or
+ * none. */
 static uint32_t wait_for(er_cell *f, int64_t ms, er_cell *input)
 {
-    er_endings_work_off(); /* what this thread owes others may be what it waits for */
+    er_endings_work_off(); /* what this thread has still to call may end f */
     if (ends_soon(f)) return ER_WAKE;
     waiting w = { .waiter.fn = ended, .wait = { .input = input, .about = f } };
     if (!er_cell_watch(f, &w.waiter)) return ER_WAKE;
@@ -54,11 +56,12 @@ int errand_wait(errand_future *f, int64_t ms)
     if (er_cell_ended(f)) return 0;
     if (er_cell_forked(f)) return ERRAND_EFORKED;
     if (ms == 0) return ETIMEDOUT;
-    uint32_t bits = wait_for(f, ms, ms == ERRAND_FOREVER ? f : NULL); /* one that ends by itself may stand in a circle */
+    /* a wait with a limit ends by itself, so it may be part of a circle */
+    uint32_t bits = wait_for(f, ms, ms == ERRAND_FOREVER ? f : NULL);
     return bits & ER_WAKE ? 0 : er_park_error(bits);
 }
 
-/* The caller may not wait any longer: f goes on without him. */
+/* The wait ends before f: cancels f and leaves it behind. */
 static errand_result give_up(er_cell *f, errand_result why)
 {
     errand_reason reason = errand_result_reason(&why);
@@ -75,9 +78,10 @@ errand_result errand_await(errand_future *f)
     if (!er_cell_ended(f)) {
         errand_reason cancelled = er_cancelled_here();
         if (cancelled) return give_up(f, er_cancel_result(cancelled));
-        if (!*er_frame_here() || er_deadline_here(f->pool) == INT64_MAX) er_task_run_here(f); /* a timed wait never does */
+        /* a timed wait never runs f here */
+        if (!*er_frame_here() || er_deadline_here(f->pool) == INT64_MAX) er_task_run_here(f);
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
-        if (bits & ER_TOLD) return give_up(f, er_cancel_result(er_cancelled_here()));
+        if (bits & ER_CANCEL) return give_up(f, er_cancel_result(er_cancelled_here()));
         if (bits & ER_DEADLOCK) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
         if (!(bits & ER_WAKE)) { /* the deadline of its frame */
             er_frame_expire();

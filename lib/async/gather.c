@@ -23,7 +23,7 @@ struct many {
     er_cell cell;
     way way;
     size_t n;
-    size_t left;    /* unended inputs, and one for who builds it */
+    size_t left;    /* unended inputs, and one until it is built */
     size_t last;    /* that ended */
     size_t decides; /* the first that failed (all), succeeded (any), ended (race); the last that was counted (quorum); n: none yet */
     size_t wanted, good, bad; /* quorum: successes that are needed; counted inputs; under the lock bit */
@@ -42,7 +42,8 @@ static void cancel_many(er_cell *cell, errand_reason reason)
     }
 }
 
-/* Takes one out as the answer, tells which it was, and puts the other failures behind it; the rest is freed. */
+/* Takes result i out as the answer, with its index if `which`, and makes the other failures its
+ * causes; frees the rest. */
 static errand_result answer_with(many *m, size_t i, bool which)
 {
     errand_results *results = m->results;
@@ -67,7 +68,7 @@ static void conclude(many *m) /* all inputs have ended */
     size_t i = er_load(&m->decides);
     errand_result r;
     if (m->way == ANY || m->way == RACE || m->way == QUORUM) {
-        if (i < m->n) return; /* it was decided long ago */
+        if (i < m->n) return; /* it is decided already */
         r = answer_with(m, er_load(&m->last), true);
     } else if (i < m->n) {
         r = answer_with(m, i, false);
@@ -97,7 +98,8 @@ static errand_result leave_losers(many *m, errand_result r)
 
 /* ---- quorum ---- */
 
-/* The rest is left behind, and says in its place whether it may have run. Counted ones have no link any more. */
+/* Leaves the others behind; each one's result says whether it may have run. Counted ones have no
+ * link any more. */
 static void leave_uncounted(many *m)
 {
     for (size_t i = 0; i < m->n; i++) {
@@ -184,7 +186,8 @@ static void free_many(er_cell *cell)
 static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 {
     many *m = er_of(cell, many, cell);
-    bool first = m->cell.kind->any; /* once it is decided it waits for none: who finds a link reset can see that */
+    /* once decided it waits for none; `decides` is set before a link is reset */
+    bool first = m->cell.kind->any;
     if (i >= m->n || (first && er_load(&m->decides) < m->n)) return false;
     *input = er_cell_linked(cell, &m->parts[i].input);
     return true;
@@ -215,7 +218,7 @@ static const er_cell_kind first_kind = { .cancel = cancel_many,
                                          .what = "any",
                                          .describe = describe_many };
 
-/* It ends when that many more have ended at least. An input that has no link any more is counted already. */
+/* At least how many more must end before it ends. An input without a link is counted already. */
 static size_t wanted_of_many(er_cell *cell)
 {
     many *m = er_of(cell, many, cell);
@@ -246,14 +249,14 @@ static er_cell *without_memory(errand_future *const fs[], size_t n)
     return er_failed(NULL, r);
 }
 
-/* Takes the inputs over. An error if one does not stand in fs once: then all are given up. */
+/* Consumes the inputs. Fails if one is NULL or in fs twice: then all are given up. */
 static errand_result consume(errand_future *const fs[], size_t n)
 {
     const char *wrong = NULL;
     for (size_t i = 0; i < n; i++) {
         if (!fs[i]) wrong = "one of the futures is NULL";
         else if (!(er_load(&fs[i]->state) & ER_FIXED) && (er_or(&fs[i]->state, ER_MARKED) & ER_MARKED))
-            wrong = "the same future stands there twice";
+            wrong = "a future is in the array twice";
     }
     if (!wrong) {
         for (size_t i = 0; i < n; i++) {
@@ -282,7 +285,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
     if (!n && (how == ANY || how == RACE))
-        return er_failed(NULL, errand_failf(EINVAL, "none of no futures can be the first"));
+        return er_failed(NULL, errand_failf(EINVAL, "n is 0"));
     errand_result wrong = consume(fs, n);
     if (!wrong.error && how == QUORUM && (!wanted || wanted > n)) {
         wrong = errand_failf(EINVAL, "a quorum of %zu out of %zu", wanted, n);

@@ -16,9 +16,9 @@ typedef struct er_wait {
     er_parker    parker;
     bool         passes; /* a cancel of the waiting task goes on to input */
     bool         nested; /* input is a task that runs on this very stack meanwhile */
-    er_cell     *input;  /* what it waits for, for who looks for circles. NULL: it only waits */
+    er_cell     *input;  /* what it waits for, for the search for circles. NULL: none */
     errand_pool *room;   /* the same: room in that pool's queue */
-    er_cell     *about;  /* what it waits for, for the dump, if that may not stand in a circle; it lives as long as the wait */
+    er_cell     *about;  /* the same, for the dump alone; it lives as long as the wait */
 } er_wait;
 
 typedef struct er_context er_context; /* context.h */
@@ -31,7 +31,7 @@ typedef struct er_task {
         er_waiter waiter;    /* before or after that: it waits for its input */
     };
     uint16_t        queued;  /* one of those below; under the pool's lock */
-    uint16_t        flags;   /* task.h's, as the next three; so far goes what each task needs to run, side by side */
+    uint16_t        flags;   /* task.h's, as the next three; running needs what lies up to here */
     uint32_t        aside_ms; /* when it was put aside, on the coarse clock; wraps */
     void          (*fn)(void);
     void           *arg;
@@ -50,7 +50,7 @@ typedef struct er_task {
     const void     *site;    /* where it was submitted; NULL: unknown */
 } er_task;
 enum { ER_NOT_QUEUED, ER_ORDINARY, ER_URGENT, ER_ASIDE };
-enum { ER_FOLLOWS = 1 }; /* the flag that others look at, under the cell's lock bit */
+enum { ER_FOLLOWS = 1 }; /* other threads read this flag, under the cell's lock bit */
 
 /* A task that runs in the thread that submitted it, since the queue was full. Lives on that thread's stack. */
 typedef struct er_guest {
@@ -61,9 +61,10 @@ typedef struct er_guest {
 } er_guest;
 
 /* The bits that wake a thread that waits inside the library. */
-enum { ER_WAKE = 1, ER_TOLD = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16, ER_OVERDUE = 32 };
+enum { ER_WAKE = 1, ER_CANCEL = 2, ER_LATE = 4, ER_DEADLOCK = 8, ER_RANG = 16, ER_OVERDUE = 32 };
 
-/* Somebody in a list of those who wait for something that is no cell: for room in a queue, for rest. */
+/* A thread in a list of those that wait for something that is no cell: room in a queue, an idle
+ * pool. */
 typedef struct er_watcher {
     er_node         node;
     er_wait         wait;

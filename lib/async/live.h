@@ -20,8 +20,9 @@ ER_SHARED void er_describe(er_description *d, const char *fmt, ...) __attribute_
 
 typedef struct er_live er_live;
 typedef struct er_live_kind {
-    int64_t (*keep)(er_live *live);     /* counts what it stands for; returns since when it lives (er_coarse_ns; 0: describe says so).
-                                           The lock of its list is held: a few instructions, which take no other lock */
+    /* Counts what is listed; returns since when it lives (er_coarse_ns; 0: describe sets it). The
+     * lock of its list is held: a few instructions, which take no other lock. */
+    int64_t (*keep)(er_live *live);
     void    (*describe)(er_live *live, er_description *d); /* counted, no lock is held. It need not be listed any more: of *live only
                                                               the address counts */
     void    (*release)(er_live *live); /* the same */

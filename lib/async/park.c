@@ -1,8 +1,8 @@
 /* async/park.c -- how a thread waits inside the library.
  *
- * A wait of a task is published in task->blocked under the cell's lock bit before "told" is looked at, and a canceller sets "told"
- * before it looks at task->blocked: so one of the two sees the other, and no cancel is slept through. In a shielding frame the waiter
- * does not look at that bit.
+ * A wait of a task is published in task->blocked under the cell's lock bit before the task checks
+ * for a cancel, and a canceller marks the cell before it reads task->blocked: so one of the two
+ * sees the other, and no cancel is missed. In a shielding frame the waiter does not check.
  *
  * While it waits, a worker is lent: its pool may run another thread in its place. */
 #include "async/park.h"
@@ -45,8 +45,9 @@ void er_lend_end(void)
 
 /* ---- parking ---- */
 
-/* An await on a worker that lasts SUSPECT_NS searches for a circle, and searches again, ever more rarely: errand_later, or a
- * then-function that is queued in a pool without a free thread, can close a circle later without a wait of its own. */
+/* An await on a worker that lasts SUSPECT_NS searches for a circle, and searches again, at growing
+ * intervals: errand_later, or a then-function that is queued in a pool without a free thread, can
+ * close a circle later without a wait of its own. */
 #define SUSPECT_NS     (20 * ER_MS)
 #define LOOKS_APART_NS (640 * ER_MS)
 
@@ -98,7 +99,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     const er_frame *frame = *er_frame_here();
     er_task *task = er_task_here();
     if (task && er_pool_dead(task->cell.pool)) task = NULL;
-    bool hears = task && !(frame && frame->shielded);
+    bool cancellable = task && !(frame && frame->shielded);
     int64_t own = er_deadline_here(clock);
     bool by_own = own <= deadline_ns;
     if (by_own) deadline_ns = own;
@@ -108,9 +109,9 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
         task->blocked = wait;
         er_cell_unlock(&task->cell);
     }
-    if (hears) {
-        if (er_cancelled_here()) er_or(&wait->parker.word, ER_TOLD);
-        mask |= ER_TOLD;
+    if (cancellable) {
+        if (er_cancelled_here()) er_or(&wait->parker.word, ER_CANCEL);
+        mask |= ER_CANCEL;
     }
     uint32_t ends = mask | ER_DEADLOCK;
     mask |= ER_LATE;
@@ -123,7 +124,8 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     if (!(bits & mask)) {
         er_lend();
         bits = park_and_look(task, wait, mask | (armed ? ER_RANG : 0), deadline_ns);
-        if (!(bits & mask) && (bits & ER_RANG)) /* shut down, no more is timed there: what is left passes on the machine's clock */
+        /* the pool has shut down and times no more: the rest passes on the machine's clock */
+        if (!(bits & mask) && (bits & ER_RANG))
             bits = park_and_look(task, wait, mask, by_machine(clock, a.deadline_ns));
         er_lend_end();
     }
@@ -139,7 +141,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
 int er_park_error(uint32_t bits)
 {
     if (bits & ER_DEADLOCK) return EDEADLK;
-    if (bits & ER_TOLD) return er_cancel_error(er_cancelled_here());
+    if (bits & ER_CANCEL) return er_cancel_error(er_cancelled_here());
     if (bits & ER_OVERDUE) er_frame_expire();
     return ETIMEDOUT;
 }

@@ -10,14 +10,14 @@ ER_SHARED void er_lend_end(void);
 
 /* Waits until another thread sets a bit of `mask` in wait->parker; a worker is lent meanwhile. Returns the bits that are set:
  *   of mask     the wait is over
- *   ER_TOLD     a cancel, or the pool's shutting down, has told the calling task to end
+ *   ER_CANCEL     the calling task was cancelled, perhaps by the pool's shutdown
  *   ER_DEADLOCK   on a worker: wait->input or wait->room leads back to this task, so no bit of mask would ever be set
  *   none of these   deadline_ns has passed, which is on the clock of `clock` (NULL: the machine's), or the calling code's own deadline
  *                   (then ER_OVERDUE is set) */
 ER_SHARED uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t deadline_ns);
 
-/* What a call returns whose wait has ended like this, without a bit of mask: EDEADLK, ECANCELED or ETIMEDOUT. If a frame's deadline has
- * ended it, the frame has expired. */
+/* What a call returns when its wait has ended like this, without a bit of mask: EDEADLK, ECANCELED
+ * or ETIMEDOUT. If a frame's deadline has ended it, the frame has expired. */
 ER_SHARED int er_park_error(uint32_t bits);
 
 #endif

@@ -2,9 +2,10 @@
  *
  *     armed --timer--> running --fn ended--> armed ...            any --cancel, fn failed, the pool closes--> ended
  *
- * Either the timer is armed or a task runs, so the one who handles its end is alone, and only he arms again. A cancel that finds
- * the timer armed ends it; one that comes between the two is seen by whoever goes on, because "told" is set before the cancel
- * looks, and looked at after the timer is armed. */
+ * Either the timer is armed or a task runs, so the thread that handles its end is alone, and only
+ * that thread arms again. A cancel that finds the timer armed ends it; one between the two is seen
+ * by the thread that goes on, because a cancel marks the cell before it disarms, and the mark is
+ * read after the timer is armed. */
 #include "async/current.h"
 #include "async/service.h"
 #include "async/submit.h"
@@ -40,12 +41,13 @@ static void stop(every *e)
 
 static void arm(every *e) /* with the repeating's own count: the timer's from now on */
 {
-    er_cell_keep(&e->cell); /* armed, it may be called, end it all, and give that count back, on another thread at once */
+    /* once armed it may be called on another thread, end all and give that count back */
+    er_cell_keep(&e->cell);
     int64_t now = er_pool_now(e->cell.pool), steps = (now - e->began_ns) / e->step_ns + 1, passed;
     int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at)
                      ? INT64_MAX
                      : at;
-    if (at == INT64_MAX) at--; /* armed in any case: who stops it disarms it */
+    if (at == INT64_MAX) at--; /* armed in any case: a stop disarms it */
     if (er_timer_arm(e->cell.pool, &e->timer, at)) stop(e);
     else if (er_cell_cancelled(&e->cell) && er_timer_disarm(e->cell.pool, &e->timer)) stop(e);
     er_cell_release(&e->cell);

@@ -2,8 +2,8 @@
  *
  *     queue: urgent | tasks --er_pick_next--> worker --job->run--> worker ...          busy <= limit = workers + services
  *
- * The queue (runq.c) and the workers (worker.c) share one lock; its fields stand in pool.h. Threads are started when there
- * is something to do for them, so a pool that was only made has none. */
+ * The queue (runq.c) and the workers (worker.c) share one lock; its fields are in pool.h. Threads
+ * are started when there is something to do for them, so a pool that was only made has none. */
 #include "async/pool.h"
 #include "async/live.h"
 #include "async/runq.h"

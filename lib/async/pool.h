@@ -41,7 +41,7 @@ struct errand_pool {
     int64_t          longest_wait_ns;                    /* atomic, relaxed, as these */
     er_histogram     waits, runs; /* ns, of one task in 32 */
     uint64_t         outcomes[3]; /* of threads that are not workers, and of workers that left: atomic, relaxed */
-    uint32_t         gate;        /* for who submits without the lock; written under it */
+    uint32_t         gate;        /* for submits without the lock; written under it */
     char             apart[ER_LINE];
 
     er_mpsc inbox; /* jobs submitted without the lock; taken out under it */
@@ -53,27 +53,27 @@ struct errand_pool {
     unsigned   busy, services, turn;
     unsigned   taken, taken_then; /* jobs by workers, and when the searcher last looked; they wrap */
     bool       searching;
-    bool       barren; /* the last thread that was to be started could not */
+    bool       barren; /* the last thread could not be started */
     size_t     n_tasks;
     er_worker *parked;
-    er_worker *napper; /* the searcher, while it naps: who runs dry meanwhile takes the search over */
+    er_worker *napper; /* the searcher, while it naps: an idle worker takes the search over */
     er_list    urgent, tasks, aside;
     er_list    submitters, watchers; /* er_watchers: wait for room, for rest */
     er_list    guest_list;           /* er_guests, `guests` of them */
     unsigned   guests;
     unsigned   lent, housed; /* services are accepted; housed ones have a thread */
     unsigned   hooked;       /* threads that are in on_start or on_stop */
-    bool       orphaned;     /* the closer has gone: nobody joins any more */
+    bool       orphaned;     /* the closer has left: no thread is joined any more */
     unsigned   threads, starting, numbers;
     er_list    all, exited;
     er_list    service_list, closers;
     struct er_close_hook *shutting;
-    const void *sites[ER_SITES]; /* of failures that were told already */
+    const void *sites[ER_SITES]; /* of failures that were logged already */
 };
 
 enum {
     ER_GATE_OPEN = 1,  /* tasks may come in through the inbox: it is open, and has a thread */
-    ER_GATE_CALLS = 2, /* who brings one has to summon somebody */
+    ER_GATE_CALLS = 2, /* a submit has to summon a worker */
 };
 
 /* The bound on busy ones. */
@@ -82,7 +82,8 @@ static inline unsigned er_limit(const errand_pool *pool)
     /* closed, what is left are continuations behind tasks that do not end: spare threads run them */
     return pool->workers + pool->services + (pool->phase == ER_CLOSED ? pool->spares + 1 : 0);
 }
-/* And on threads: one that is neither busy nor lent is about to look by itself, so there is no need for another. */
+/* And on threads: one that is neither busy nor lent looks for work by itself, so no other is
+ * needed. */
 static inline unsigned er_most_threads(const errand_pool *pool)
 {
     return er_limit(pool) + (pool->lent < pool->spares ? pool->lent : pool->spares);

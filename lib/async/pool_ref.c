@@ -1,7 +1,7 @@
 /* async/pool_ref.c -- a pool's clock and count.
  *
  * The count begins at OPEN, so it cannot reach zero while the pool is open whatever is kept and released in between; closing
- * takes OPEN away. The thread that brings it to zero frees the memory; no thread looks at the pool
+ * takes OPEN away. The thread that brings it to zero frees the memory; no thread touches the pool
  * after giving up its count. */
 #include "async/pool_ref.h"
 
@@ -19,7 +19,7 @@ errand_log *er_pool_log(errand_pool *pool) { return er_load(&er_pool_ref_of(pool
 bool er_pool_dead(const errand_pool *pool) { return er_pool_ref_seen(pool)->generation != er_fork_generation(); }
 bool er_pool_shut(const errand_pool *pool) { return er_load(&er_pool_ref_seen(pool)->shut); }
 
-/* relaxed: who counts up has a count, or an open pool */
+/* relaxed: the caller has a count, or an open pool */
 void er_pool_keep(errand_pool *pool) { er_add_relaxed(&er_pool_ref_of(pool)->count, 1); }
 
 static void less(er_pool_ref *ref, int64_t by)

@@ -14,7 +14,7 @@ struct er_timers;
 struct er_live_list;
 
 typedef struct er_pool_ref {
-    int64_t             count; /* who keeps the memory; the open pool itself counts far more than all others can */
+    int64_t             count; /* of what keeps the memory; see pool_ref.c */
     int64_t             abandoned;  /* cells that are left behind and have not ended: atomic, relaxed */
     char                apart[ER_LINE]; /* those change all the time, the rest never */
     void              (*free)(struct er_pool_ref *ref);
@@ -43,7 +43,8 @@ ER_SHARED bool        er_pool_dead(const errand_pool *pool); /* it belongs to a 
 /* The pool is closing and its patience is over: what ends now ends because of that. */
 ER_SHARED bool er_pool_shut(const errand_pool *pool);
 
-/* A pool's memory lives until it is closed and nothing keeps it any more. To keep it one must have a count, or the pool open. */
+/* A pool's memory lives until it is closed and nothing keeps it any more. The caller of keep must
+ * have a count, or the pool must be open. */
 ER_SHARED void er_pool_keep(errand_pool *pool);
 ER_SHARED void er_pool_release(errand_pool *pool);
 

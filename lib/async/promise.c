@@ -1,4 +1,4 @@
-/* async/promise.c -- a cell that ends when somebody says so, or has ended as somebody said.
+/* async/promise.c -- a cell that its writer ends, or that has ended already.
  *
  * The writer has one count, the owner the other. Without a hook a cancel claims and ends the cell; with one it only calls the
  * hook, once for each hook, and the writer ends it. The hook is called outside the lock bit with `calling` set; resolving takes
@@ -52,7 +52,7 @@ static void cancel_promise(er_cell *cell, errand_reason reason)
 {
     if (call_hook(er_of(cell, errand_promise, cell))) return;
     errand_result r = er_cancel_result(reason);
-    er_result_may_have_run(&r); /* who was to resolve it hears nothing of this, and goes on */
+    er_result_may_have_run(&r); /* its writer is not notified, and goes on */
     er_cell_try_end(cell, r);
 }
 

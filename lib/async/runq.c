@@ -3,17 +3,20 @@
  *     er_runq_push --> inbox --er_pool_lock--> tasks | urgent --er_pick_next--> a worker
  *                  \-- by the lock, when the gate is shut or the queue is full --/
  *
- * One lock guards both lists and all counts of the pool. Nothing is called under it: who has to be woken or started is decided
- * under the lock (an er_call) and done after it.
+ * One lock guards both lists and all counts of the pool. Nothing is called under it: which thread
+ * to wake or start is decided under the lock (an er_call) and done after it.
  *
- * Submitting takes no lock: a task is put into the inbox, and who takes the lock moves what is there to the list first; but a
- * worker between two jobs only looks when his list is empty, so that in a burst submitters and he meet once in many tasks. The
- * gate tells the submitter whether he may (else he goes by the lock), and whether somebody must be summoned. He looks at it
- * after putting; who changes it (er_pool_unlock) looks into the inbox after that. So one of the two sees the other, and nothing
- * lies there unheard: either a searcher is looking, or all who may run are busy and will, or the gate calls.
+ * Submitting takes no lock: a task is put into the inbox, and er_pool_lock moves what is there to
+ * the list; but a worker between two jobs only does so when its list is empty, so that in a burst
+ * submitters and worker meet once in many tasks. The gate says whether a submit may use the inbox
+ * (else it takes the lock), and whether it must summon a worker. The submit reads the gate after
+ * putting; er_pool_unlock changes the gate and reads the inbox after that. So one of the two sees
+ * the other, and no task is left in the inbox: a searcher is looking, or all workers that may run
+ * are busy and will look, or the gate has a worker summoned.
  *
- * Where no thread takes jobs (there is none, or services have them all) and none can be started, the thread that finds this out
- * ends what waits: tasks fail, then-functions and watchers are called on the spot. So nothing waits for a thread that never comes. */
+ * Where no thread takes jobs (there is none, or services have them all) and none can be started,
+ * the thread that finds this out ends what waits: tasks fail, then-functions and watchers are
+ * called on the spot. So nothing waits for a thread that never comes. */
 #include "async/runq.h"
 
 #include "async/current.h"
@@ -21,7 +24,7 @@
 
 #include <errno.h>
 
-/* ---- who comes ---- */
+/* ---- waking and starting ---- */
 
 er_call er_summon(errand_pool *pool)
 {
@@ -112,13 +115,13 @@ void er_runq_unlink(errand_pool *pool, er_job *job)
     make_room(pool);
 }
 
-/* Submitters come through the inbox for so long as it lets them, before one of them takes the lock. */
+/* How many tasks the inbox takes before a submit must take the lock. */
 static void set_room(errand_pool *pool)
 {
     er_mpsc_admit(&pool->inbox, pool->n_tasks < pool->queue_max ? pool->queue_max - pool->n_tasks : 0);
 }
 
-#define AHEAD 4 /* so many are fetched while others are put into the list: their lines lie in the submitter's cache */
+#define AHEAD 4 /* tasks prefetched: they are in the submitter's cache */
 
 static bool take_in(errand_pool *pool) /* what can be taken now; false: nothing */
 {
@@ -147,7 +150,7 @@ bool er_pick_next(errand_pool *pool, er_pick *pick)
 {
     if (pool->busy >= er_limit(pool)) return false;
     if (!pool->waiting && !take_in(pool)) return false;
-    bool closed = pool->phase == ER_CLOSED; /* then what has slipped in is its submitter's, who is about to take it back */
+    bool closed = pool->phase == ER_CLOSED; /* then its submitter takes back what has slipped in */
     if (closed && er_list_empty(&pool->urgent)) return false;
     bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
@@ -268,7 +271,8 @@ static void put(errand_pool *pool, er_job *job, bool urgent)
 /* Through the inbox. *error is set when that is so; false: by the lock. */
 static bool slip_in(errand_pool *pool, er_task *task, int *error)
 {
-    if (!(er_load_relaxed(&pool->gate) & ER_GATE_OPEN)) return false; /* relaxed: looked at again below */
+    /* relaxed: read again below */
+    if (!(er_load_relaxed(&pool->gate) & ER_GATE_OPEN)) return false;
     if (!er_mpsc_put(&pool->inbox, &task->job)) return false;
     *error = 0;
     uint32_t gate = er_load(&pool->gate);
@@ -293,7 +297,7 @@ static void take_back(er_task *task)
 
 void er_runq_put_aside(errand_pool *pool, er_task *task)
 {
-    if (er_pool_dead(pool)) return; /* a thread of the parent may hold its lock for ever */
+    if (er_pool_dead(pool)) return; /* a thread of the parent may hold its lock forever */
     task->aside_ms = (uint32_t)(er_coarse_ns() / ER_MS);
     er_pool_lock(pool);
     er_list_push(&pool->aside, &task->aside);
@@ -391,7 +395,7 @@ static bool take_any(errand_pool *pool, er_pick *pick) /* false: nothing waits, 
 void er_runq_give_up(errand_pool *pool, int error)
 {
     er_here *here = er_here_now();
-    if (here->alone) return; /* it comes from the loop below, which goes on */
+    if (here->alone) return; /* called from the loop below, which goes on */
     here->alone = true;
     for (er_pick pick; take_any(pool, &pick);) {
         er_task *task = pick.task;

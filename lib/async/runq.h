@@ -1,4 +1,4 @@
-/* async/runq.h -- the queue of a pool, its lock, and which thread comes for what is queued. */
+/* async/runq.h -- the queue of a pool, its lock, and which thread is woken for what is queued. */
 #ifndef ER_RUNQ_H
 #define ER_RUNQ_H
 
@@ -11,10 +11,10 @@ void er_pool_lock_again(errand_pool *pool);
 /* Sets the gate to what holds now, and gives the lock. */
 void er_pool_unlock(errand_pool *pool);
 
-/* Under the lock: something that er_watchers look at has changed. */
+/* Under the lock: something that er_watchers wait for has changed. */
 void er_notify_watchers(errand_pool *pool);
 
-/* Whom to wake or start: decided under the lock (er_summon), done after it (er_answer). */
+/* What to wake or start: decided under the lock (er_summon), done after it (er_answer). */
 typedef struct er_call {
     struct er_worker *wake;
     bool              start;
@@ -41,13 +41,14 @@ errand_when_full er_runq_when_full(const errand_pool *pool);
 /* Ends the tasks that have waited longest with ERRAND_EFULL, until there is room. */
 void er_runq_drop_oldest(errand_pool *pool);
 
-/* Makes the guest's task the pool's: it is waited for and told at the pool's close, counted and dumped. False: no need to run it here,
- * there is room, or the pool is closing. */
+/* Makes the guest's task the pool's: the pool's close waits for it and cancels it, stats and dump
+ * count it. False: no need to run it here, there is room, or the pool is closing. */
 bool er_runq_host(errand_pool *pool, er_guest *guest);
 void er_runq_part(errand_pool *pool, er_guest *guest);
 
-/* Puts w, whose wait.room is the pool, into the line of submitters: it is woken (ER_WAKE) when its turn comes, or the
- * pool closes. False: no need to wait, there is room, or the pool is closing. */
+/* Puts w, with wait.room set to the pool, into the line of submitters: it is woken (ER_WAKE) when
+ * its turn comes, or the pool closes. False: no need to wait, there is room, or the pool is
+ * closing. */
 bool er_runq_join_line(errand_pool *pool, er_watcher *w);
 /* Ends that. served: w queues its task now; else its turn, if it has come, goes to the next in line. */
 void er_runq_leave_line(errand_pool *pool, er_watcher *w, bool served);
@@ -79,7 +80,8 @@ void er_run_alone(const er_pick *pick); /* the same on a thread that is no worke
 /* Takes a job that is queued out of the queue. */
 void er_runq_unlink(errand_pool *pool, er_job *job);
 
-/* No thread of the pool can run, and no more can be lent. Then some of what its threads do, counted: at most `most`. */
+/* True: no thread of the pool can run, and no more can be started. Then `tasks` are what its
+ * threads run, counted, at most `most`. */
 bool er_runq_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t *n);
 
 #endif

@@ -1,4 +1,4 @@
-/* async/service.c -- those who live at a pool: services with a thread of their own, closers without.
+/* async/service.c -- what lives at a pool: services with a thread of their own, closers without.
  *
  * A service is a job of the urgent list that raises the pool's limit by one for as long as it stays. Its place in the list is
  * kept by `stopping` while stop is being called: moving out waits for that. */
@@ -43,7 +43,8 @@ static void run_service(er_cell *cell)
     r->gone(r);
 }
 
-static void refuse_service(er_cell *cell, errand_result why) /* no thread will come for it: it has come and gone */
+/* No thread will run it: it ends at once. */
+static void refuse_service(er_cell *cell, errand_result why)
 {
     er_service *r = er_of(cell, lodger, task.cell)->service;
     er_pool_lock(cell->pool);
@@ -67,13 +68,13 @@ static const er_cell_kind lodger_kind = { .free = free_lodger,
                                           .service = true,
                                           .what = "service" };
 
-/* What a pool answers that takes no more of a sort. */
+/* The error of a pool that takes no more of them. */
 static int refusal(const errand_pool *pool) { return pool->phase == ER_CLOSED ? EINVAL : ECANCELED; }
 
 int er_service_start(errand_pool *pool, er_service *service)
 {
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
-    if (er_here_now()->alone) return EAGAIN; /* a service that has just been refused asks again */
+    if (er_here_now()->alone) return EAGAIN; /* a service that was just refused starts again */
     lodger *l = er_alloc_zero(sizeof *l);
     if (!l) return ENOMEM;
     er_task *task = &l->task;

@@ -9,7 +9,7 @@
  *   run   on that thread, until it is to end. Then `gone` is called.
  *   stop  from errand_pool_close, any thread, no lock held; short. now false: end when idle; true: end at once. May be
  *         called more than once, never after gone has been called.
- *   gone  the last word, on the same thread: *self may be freed or started again from then on. */
+ *   gone  called last, on the same thread: *self may be freed or started again from then on. */
 typedef struct er_service {
     const char *name;
     void      (*run)(struct er_service *self);
@@ -20,11 +20,11 @@ typedef struct er_service {
 } er_service;
 
 /* Starts it. EAGAIN: no thread; EINVAL: the pool is closed; ECANCELED: it has shut down; ENOMEM; ERRAND_EFORKED. While the pool
- * closes it is started for the pool's own threads' sake, and stop(false) is called at once. */
+ * drains it is still started, for the pool's own tasks, and stop(false) is called at once. */
 ER_SHARED int er_service_start(errand_pool *pool, er_service *service);
 
-/* Something that has waiters which only the pool's shutting down will end (a semaphore), or that is to end as soon as closing
- * begins (early: a repeated task): shut is called then, once, no lock held. */
+/* Something with waiters that only the pool's shutdown will end (a semaphore), or that is to end as
+ * soon as closing begins (early: a repeated task): shut is called then, once, no lock held. */
 typedef struct er_close_hook {
     er_node node;
     void  (*shut)(struct er_close_hook *self);

@@ -1,14 +1,15 @@
 /* async/shutdown.c -- coming to rest, and to an end.
  *
- *     open --> draining (nothing more from outside) --> shut (nothing new at all, all is told to end) --> closed
+ *     open --> draining (nothing from outside) --> shut (nothing new, all is cancelled) --> closed
  *
- * Draining lasts until nothing is queued, running or asleep and no service is left, or half of the time has passed. Shutting
- * down ends services, semaphore waiters and timers, and tells every task; then-functions still run. Closed: idle threads are
- * joined; what is stuck in a task or in the pool's hooks is named, detached, and keeps the memory until it returns.
+ * Draining lasts until nothing is queued, running or asleep and no service is left, or half of the
+ * time has passed. Shutting down ends services, semaphore waiters and timers, and cancels every
+ * task; then-functions still run. Closed: idle threads are joined; threads stuck in a task or in
+ * the pool's hooks are logged and detached, and keep the memory until they return.
  *
- * No code of the user's runs on the closer's thread, so none can hold it up: then-functions that are still queued behind stuck tasks
- * are run by spare threads (er_limit), or by the stuck ones when they return. Only where no thread at all can be had does the closer
- * run them itself.
+ * No user code runs on the closer's thread, so none can hold it up: then-functions still queued
+ * behind stuck tasks are run by spare threads (er_limit), or by the stuck ones when they return.
+ * Only where no thread can be started the closer runs them itself.
  *
  * Other threads may be inside wait_idle, stats, dump or tick meanwhile: those hold a count. */
 #include "async/current.h"
@@ -44,7 +45,8 @@ static bool is_empty(const errand_pool *pool, size_t asleep)
     return !pool->starting && !pool->threads && !pool->guests;
 }
 
-static uint32_t wait_deaf(er_wait *wait, int64_t deadline_ns) /* not to be cut short by a cancel of the calling task */
+/* A cancel of the calling task does not end it. */
+static uint32_t wait_uncancelled(er_wait *wait, int64_t deadline_ns)
 {
     er_lend();
     uint32_t bits = er_park(&wait->parker, ER_WAKE, deadline_ns);
@@ -52,7 +54,7 @@ static uint32_t wait_deaf(er_wait *wait, int64_t deadline_ns) /* not to be cut s
     return bits;
 }
 
-static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns, bool hears)
+static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns, bool cancellable)
 {
     er_watcher w = { .wait.input = NULL };
     int error = 0;
@@ -61,12 +63,13 @@ static int wait_for(errand_pool *pool, condition *reached, int64_t deadline_ns, 
     for (;;) {
         er_parker_clear(&w.wait.parker, ER_WAKE);
         er_pool_unlock(pool);
-        size_t asleep = er_timers_asleep(
-            pool->ref.timers); /* what wakes now is a task before it is not asleep any more */
+        /* what wakes now is a task before it stops counting as asleep */
+        size_t asleep = er_timers_asleep(pool->ref.timers);
         er_pool_lock(pool);
         if (reached(pool, asleep)) break;
         er_pool_unlock(pool);
-        uint32_t bits = hears ? er_pool_park(&w.wait, ER_WAKE, NULL, deadline_ns) : wait_deaf(&w.wait, deadline_ns);
+        uint32_t bits = cancellable ? er_pool_park(&w.wait, ER_WAKE, NULL, deadline_ns)
+                                    : wait_uncancelled(&w.wait, deadline_ns);
         er_pool_lock(pool);
         if (bits & ER_WAKE) continue;
         if (!reached(pool, asleep)) error = er_park_error(bits);
@@ -88,8 +91,8 @@ int errand_pool_wait_idle(errand_pool *pool, int64_t ms)
     return error;
 }
 
-/* Some that have not been told yet, counted: from the queue, from the workers and from the threads that have guests. */
-static size_t untold(errand_pool *pool, er_cell *some[], size_t most)
+/* Some tasks that are not cancelled yet, counted: from the queue, the workers and the guests. */
+static size_t uncancelled(errand_pool *pool, er_cell *some[], size_t most)
 {
     size_t n = 0;
     er_pool_lock(pool);
@@ -139,9 +142,9 @@ static er_task *nested_in(er_task *task) /* counted; NULL: none */
     return inner ? er_of(inner, er_task, cell) : NULL;
 }
 
-/* A task that runs in place is known to the one around it alone, and hears nothing through a shield of that one. If it begins to wait
- * later it finds out by itself (er_cancelled_here). */
-static void tell_nested(errand_pool *pool)
+/* A task that runs in place is known to the one around it alone, and a shield of that one keeps
+ * cancels from it. If it begins to wait later it sees the shutdown itself (er_cancelled_here). */
+static void cancel_nested(errand_pool *pool)
 {
     er_task *some[64];
     unsigned after = 0;
@@ -166,24 +169,24 @@ static void shut_down(errand_pool *pool)
     er_close_hooks_call(pool, false);
     er_timers_shut(pool->ref.timers);
     er_cell *some[64];
-    for (size_t n; (n = untold(pool, some, 64));) {
+    for (size_t n; (n = uncancelled(pool, some, 64));) {
         for (size_t i = 0; i < n; i++) {
             er_cell_cancel(some[i], ERRAND_BY_SHUTDOWN);
             er_cell_release(some[i]);
         }
     }
-    tell_nested(pool);
+    cancel_nested(pool);
 }
 
 #define NAMED 16
 
 static void note_straggler(const char *names[NAMED], unsigned *n, const char *name)
 {
-    if (*n < NAMED) names[*n] = name ? name : "(without a name)";
+    if (*n < NAMED) names[*n] = name ? name : "(no name)";
     ++*n;
 }
 
-/* Those that are still in a task are named and left to themselves. */
+/* Logs and detaches the threads that are still in a task. */
 static void leave_stragglers(errand_pool *pool)
 {
     const char *names[NAMED];

@@ -2,8 +2,9 @@
  *
  *     asleep --timer | cancel | the pool shuts down--> ended
  *
- * The dump finds it by its armed timer, so that a million of them cost nothing to list. Whoever ends it has taken the timer out first,
- * under the timers' lock: seen armed there, its result is not written yet, and in that place stands since when it sleeps. */
+ * The dump finds it by its armed timer, so that a million of them cost nothing to list. What ends
+ * it takes the timer out first, under the timers' lock: while it is armed its result is not written
+ * yet, and `begun` is in that place. */
 #include "async/sleep.h"
 
 #include "async/current.h"

@@ -5,7 +5,8 @@
 #include "async/cell.h"
 #include "async/timer.h"
 
-/* The sleeping cell whose timer this is; NULL: it is another's. Its begun says where and when it was made while the timer is armed. */
+/* The sleeping cell that owns this timer; NULL: it is another's. While the timer is armed, the
+ * cell's `begun` holds where and when it was made. */
 er_cell *er_sleeper_of(er_timer *timer);
 
 #endif

@@ -1,7 +1,7 @@
 /* async/stats.c -- what a pool counts: how tasks ended, how long they waited and ran.
  *
- * A worker counts its own outcomes; who reads adds them up. Times are stamped with the coarse clock, and precisely for one task in
- * 32, from which the percentiles are taken. */
+ * A worker counts its own outcomes; a reader adds them up. Times are stamped with the coarse clock,
+ * and precisely for one task in 32, from which the percentiles are taken. */
 #include "async/stats.h"
 
 #include "async/current.h"

@@ -4,12 +4,14 @@
  *        |claim by cancel or deadline
  *        +--> ended unrun
  *
- * A full queue is waited for, or refuses, or lets its oldest task go, or makes the new task a guest of the thread that submits it: that
- * claims and runs it on its own stack. While the guest runs it is the thread's task, and the task around it waits for it, as for one
- * that an await runs in place.
+ * When the queue is full the submit waits, fails, ends the oldest task, or makes the new task a
+ * guest of the submitting thread, which claims it and runs it on its own stack. While the guest
+ * runs it is the thread's task, and the task around it waits for it, as for one that an await runs
+ * in place.
  *
- * The claim decides whether it runs: the worker that pops it and the cancel that wants it out both claim, and one wins. A deadline is
- * a timer in the same allocation; one to begin by becomes, when it passes in vain, the one to end by. */
+ * The claim decides whether it runs: the worker that takes it and the cancel both claim, and one
+ * wins. A deadline is a timer in the same allocation; the one to begin by becomes, when the task
+ * has begun in time, the one to end by. */
 #include "async/submit.h"
 #include "async/current.h"
 #include "async/park.h"
@@ -21,7 +23,7 @@
 
 #include <errno.h>
 
-/* ---- told to end before it runs ---- */
+/* ---- cancelled before it runs ---- */
 
 static void refuse_unbegun(er_cell *cell, errand_result why) /* by its claimer */
 {
@@ -88,7 +90,8 @@ static const er_cell_kind work_kind = { .cancel = cancel_work,
 
 #define NESTED 64
 
-/* Deeper, or with less than three quarters of the stack left, a spare thread brings a stack of its own. */
+/* Deeper, or with less than three quarters of the stack left, a spare thread runs it on its own
+ * stack. */
 static bool has_stack(void) { return *er_nested_here() < NESTED && er_stack_is_ample(); }
 
 static void set_blocked(er_task *task, er_wait *wait)
@@ -155,17 +158,17 @@ static er_cell *refused(errand_pool *pool, const errand_task *task, errand_resul
     return er_failed(pool, r);
 }
 
-/* 0: there may be room now. ECANCELED: the calling task was told to end; ETIMEDOUT: its deadline has passed; EDEADLK: all of the pool's
- * threads wait, too. */
+/* 0: there may be room now. ECANCELED: the calling task was cancelled; ETIMEDOUT: its deadline has
+ * passed; EDEADLK: all of the pool's threads wait, too. */
 static int wait_for_room(errand_pool *pool, er_task *task)
 {
     er_watcher w = { .wait.room = pool, .task = task };
     if (!er_runq_join_line(pool, &w)) return 0;
     uint32_t bits = er_pool_park(&w.wait, ER_WAKE, pool, INT64_MAX);
-    bool served = (bits & ER_WAKE) && !(bits & ER_TOLD);
+    bool served = (bits & ER_WAKE) && !(bits & ER_CANCEL);
     er_runq_leave_line(pool, &w, served);
     if (served) return 0;
-    if (bits & ER_TOLD) return ECANCELED;
+    if (bits & ER_CANCEL) return ECANCELED;
     return er_park_error(bits);
 }
 
@@ -228,7 +231,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     t->arg = task->arg;
     t->free_arg = task->free;
 
-    cell->count = alarm != INT64_MAX ? 3 : 2; /* nobody else knows it yet: the owner's, the queue's, the timer's */
+    /* not shared yet: the owner's, the queue's, the timer's */
+    cell->count = alarm != INT64_MAX ? 3 : 2;
     if (alarm != INT64_MAX) {
         er_timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
         er_timed_of(cell)->late = terms->late;
@@ -263,7 +267,7 @@ er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er
     return submit_work(pool, task, &terms, &c);
 }
 
-/* ---- the doors ---- */
+/* ---- the public functions ---- */
 
 er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *task, size_t size)
 {

@@ -4,16 +4,16 @@
 
 #include "async/task.h"
 
-typedef struct er_terms { /* what errand_submit_task finds out by itself */
-    er_context   *context;     /* the count comes with it; NULL: none; task->key is not looked at */
+typedef struct er_terms { /* what errand_submit_task sets itself */
+    er_context   *context;     /* the count comes with it; NULL: none; task->key is ignored */
     int64_t       deadline_ns; /* on the pool's clock; INT64_MAX: none */
     errand_reason late;        /* the reason with which its deadline cancels it */
     bool          urgent;      /* as in er_runq_push */
-    const void   *site;        /* who submitted it */
+    const void   *site;        /* where it was submitted */
     bool          tries;       /* a full queue is ERRAND_EFULL, whatever the pool's options say */
 } er_terms;
 
-/* errand_submit_task that inherits nothing: what it has is in its terms. */
+/* As errand_submit_task, but inherits nothing: that is in the terms. */
 ER_SHARED er_cell *er_task_submit(errand_pool *pool, const errand_task *task, const er_terms *terms);
 
 /* The same without deadlines; fn completes the end (er_completion). */

@@ -4,15 +4,16 @@
  *        | returned errand_later(f)
  *        +--> following f --f ended--> ended
  *
- * Who wants a running task to end only tells it: wakes what its thread waits on, and passes the cancel on to what it awaits or
- * follows (`input`). A link to the input is set before "told" is looked at, and a canceller sets "told" before it looks at the
- * link, so one of the two always passes it on.
+ * A cancel of a running task wakes its thread if that waits, and is passed on to what the task
+ * awaits or follows (`input`). The link to the input is set before the task checks for a cancel,
+ * and a canceller marks the cell before it reads the link, so one of the two always passes it on.
  *
- * Counts on a task: its owner's, the queue's (the worker gives it back after running), one for an armed deadline, one while its
- * waiter hangs in its input. The waiter and the queue's link share memory: a task is never in both.
+ * Counts on a task: its owner's, the queue's (the worker gives it back after running), one for an
+ * armed deadline, one while its waiter hangs in its input. The waiter and the queue's link share
+ * memory: a task is never in both.
  *
- * A chain of errand_later is forwarded: a task that is followed by another, and by nobody else, and that wants to follow f,
- * hands its follower over to f and is gone. So a million steps hold one cell. */
+ * A chain of errand_later is forwarded: a task with one follower and no other waiter, which is to
+ * follow f itself, hands its follower over to f and ends. So a million steps hold one cell. */
 #include "async/task.h"
 #include "async/current.h"
 #include "async/runq.h"
@@ -42,17 +43,17 @@ static er_cell *later_of(const errand_result *r) { return !r->error && r->free =
 
 errand_result er_cancel_result(errand_reason reason) { return er_fail_by(er_cancel_error(reason), reason); }
 
-/* What fn's failure becomes in a task that was told to end. */
-static errand_result told_failure(errand_result r, errand_reason reason)
+/* What fn's failure becomes in a cancelled task. */
+static errand_result cancelled_failure(errand_result r, errand_reason reason)
 {
     int error = er_cancel_error(reason);
-    if (r.error == error && (!r.detail || r.detail->fixed)) { /* it only passed on what it was told */
-        errand_result told = er_fail_by(error, reason);
-        if (errand_result_may_have_run(&r)) er_result_may_have_run(&told);
+    if (r.error == error && (!r.detail || r.detail->fixed)) { /* only the cancel's error */
+        errand_result plain = er_fail_by(error, reason);
+        if (errand_result_may_have_run(&r)) er_result_may_have_run(&plain);
         errand_result_free(&r);
-        return told;
+        return plain;
     }
-    if (r.error == error) { /* in its own words */
+    if (r.error == error) { /* with its own message */
         errand_detail *d = er_detail(&r);
         if (d && !d->reason) d->reason = reason;
         return r;
@@ -81,7 +82,7 @@ static void keep_stamp(er_task *task)
     if (!c->began_ns) c->began_ns = task->stamp ? task->stamp : er_coarse_ns();
 }
 
-/* A cancel that nobody asked for is a failure like any other. */
+/* ECANCELED without a cancel is a failure like any other. */
 static er_outcome outcome_of(const errand_result *r)
 {
     if (!r->error) return ER_DONE;
@@ -91,7 +92,7 @@ static er_outcome outcome_of(const errand_result *r)
 void er_task_end(er_cell *cell, errand_result r)
 {
     errand_reason reason = er_cell_cancelled(cell);
-    if (reason && r.error) r = told_failure(r, reason);
+    if (reason && r.error) r = cancelled_failure(r, reason);
     er_task *task = er_task_of(cell);
     if (task->free_arg) task->free_arg(task->arg);
     task->free_arg = NULL;
@@ -131,14 +132,15 @@ static void follow(er_task *task, er_cell *f)
     if (!er_cell_watch(f, &task->waiter)) followed(&task->waiter);
 }
 
-/* The only one who waits for the task's end, if that is a follower which owns it, nobody else holds it (but its runner), and its
- * deadline adds nothing; taken off the task. Under the lock bit nobody can begin to watch, and only the owner could pass it on. */
+/* The only waiter for the task's end, taken off the task: if that is a follower that owns the task,
+ * only the runner holds the task besides, and its deadline adds nothing. Under the lock bit no
+ * waiter can be added, and only the owner could pass the task on. */
 static er_task *take_follower(er_cell *cell)
 {
     er_task *follower = NULL;
     er_cell_lock(cell);
     er_waiter *w = cell->waiters;
-    bool seen = er_task_of(cell)->flags & ER_COMPLETED; /* somebody else wants to see its end */
+    bool seen = er_task_of(cell)->flags & ER_COMPLETED; /* its completion is to see its end */
     if (!seen && w && !w->next && w->fn == followed && !er_cell_cancelled(cell)) {
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
@@ -175,7 +177,7 @@ void er_task_finish(er_cell *cell, errand_result r)
     er_cell_release(cell); /* the follower owned it */
 }
 
-/* ---- being told ---- */
+/* ---- cancelling ---- */
 
 void er_task_cancel(er_cell *cell, errand_reason reason)
 {
@@ -185,7 +187,7 @@ void er_task_cancel(er_cell *cell, errand_reason reason)
     if (task->flags & ER_FOLLOWS) {
         input = er_cell_keep(task->input);
     } else if (task->blocked) { /* it stays where it is as long as the bit is held */
-        er_unpark(&task->blocked->parker, ER_TOLD);
+        er_unpark(&task->blocked->parker, ER_CANCEL);
         if (task->blocked->passes) input = er_cell_keep(task->blocked->input);
     }
     er_cell_unlock(cell);

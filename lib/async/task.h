@@ -7,11 +7,11 @@
 typedef struct er_timed_task { /* with a deadline, to begin or to end */
     er_task       task;
     er_timer      timer;
-    errand_reason late; /* why it is told to end at its deadline */
+    errand_reason late; /* the reason of the cancel at its deadline */
 } er_timed_task;
 
-/* Somebody who completes the end of a task: called once, whatever becomes of it, before anybody sees the result; with how long a
- * failure took since the task was submitted. */
+/* Completes the result of a task: fn is called once, however the task ends, before the result can
+ * be seen, with the time that a failure took since the submit. */
 typedef struct er_completion {
     void  (*fn)(void *arg, errand_result *r, int64_t took_ms);
     void   *arg;
@@ -58,10 +58,10 @@ bool er_retried_here(void);
 /* A loop on this thread has an attempt under way (1) or not any more (-1). */
 void er_retried_enter(int more);
 
-/* "Ask f" was returned. */
+/* Whether r came from errand_later(). */
 bool er_is_later(const errand_result *r);
 
-/* What a blocking call in a task that is told to end returns. */
+/* What a blocking call in a cancelled task returns. */
 errand_result er_cancel_result(errand_reason reason);
 
 #endif

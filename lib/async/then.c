@@ -1,8 +1,9 @@
-/* async/then.c -- then-functions: what comes after.
+/* async/then.c -- then-functions.
  *
  *     waiting for its input --> queued --> running --> see task.c          (never ended unrun)
  *
- * Its input's result lies in its own cell meanwhile. A cancel is passed on to the input, and comes to the function with that. */
+ * Its input's result lies in its own cell meanwhile. A cancel is passed on to the input, and
+ * reaches the function with its result. */
 #include "async/current.h"
 #include "async/runq.h"
 #include "async/task.h"
@@ -12,10 +13,10 @@
 static void run_sequel(er_cell *cell)
 {
     er_task *task = er_task_of(cell);
-    er_cell_claim(cell);                   /* nobody else does: a cancel only passes on */
+    er_cell_claim(cell);                   /* no other thread does: a cancel is only passed on */
     errand_result in = er_cell_take(cell); /* parked there by its input's end */
     if (er_task_here() && er_pool_shut(cell->pool))
-        er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were told */
+        er_cell_cancel(cell, ERRAND_BY_SHUTDOWN); /* queued after the others were cancelled */
     bool held = er_endings_let_go();
     errand_log_fields *before = er_task_take_fields(task);
     errand_result r = ((errand_then_fn *)task->fn)(in, task->arg);
@@ -49,7 +50,8 @@ static void input_ended(er_waiter *waiter)
     er_cell_release(cell);
 }
 
-/* What has no pool has ended. No cell of that sort is made here: what fn follows has a pool of its own, and may end late. */
+/* A future without a pool has ended. No cell without a pool is made here: what fn follows has
+ * one. */
 static er_cell *call_at_once(er_cell *f, errand_then_fn *fn, void *arg)
 {
     errand_result in = er_cell_take(f);
@@ -63,7 +65,7 @@ static er_cell *call_at_once(er_cell *f, errand_then_fn *fn, void *arg)
     return er_is_later(&r) ? r.owner : er_failed(NULL, r);
 }
 
-/* fn is called exactly once, come what may. What it makes of that is lost. */
+/* fn is called exactly once, also without memory. What it returns is discarded. */
 static er_cell *call_without_memory(er_cell *f, errand_then_fn *fn, void *arg)
 {
     errand_result why = er_cell_leave(f, ERRAND_BY_CALLER, errand_fail(ENOMEM));

@@ -27,7 +27,7 @@ static void limited_ended(er_waiter *waiter)
     er_cell_release(f);
     if (er_timer_disarm(l->cell.pool, &l->timer)) er_cell_release(&l->cell);
     if (mine) er_cell_end(&l->cell, r);
-    else errand_result_free(&r); /* too late: its end has been told already */
+    else errand_result_free(&r); /* too late: the timeout has ended already */
     er_cell_release(&l->cell);
 }
 
@@ -46,7 +46,7 @@ static void end_early(limit *l, errand_result r, errand_reason reason)
         return;
     }
     er_cell *f = er_cell_linked(&l->cell, &l->input);
-    if (f) r = er_cell_leave(f, reason, r); /* first: who hears of the end can rely on a queued task being out */
+    if (f) r = er_cell_leave(f, reason, r); /* first: at its end a queued task has left the queue */
     else er_result_may_have_run(&r);        /* it has just ended, too late */
     er_cell_end(&l->cell, r);
     if (f) er_cell_release(f);
@@ -88,7 +88,7 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
     if (ms < 0 && er_cell_consume(f)) return er_cell_refuse(f, errand_failf(EINVAL, "errand_timeout: ms is negative"));
     if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
     int64_t at = er_deadline(er_pool_now(f->pool), ms);
-    if (at == INT64_MAX) return f; /* for ever, or centuries from now */
+    if (at == INT64_MAX) return f; /* forever, or centuries from now */
     if (!er_cell_consume(f)) return er_failed(NULL, errand_failf(EINVAL, ER_TWICE));
     limit *l = er_alloc(sizeof *l);
     if (!l) return er_cell_refuse(f, errand_fail(ENOMEM));
@@ -154,7 +154,7 @@ errand_future *errand_shield(errand_future *f)
     if (!s) {
         errand_result r = errand_fail(ENOMEM);
         if (er_cell_may_have_run(f)) er_result_may_have_run(&r);
-        er_cell_drop(f); /* it is kept from cancels: from this one too */
+        er_cell_drop(f); /* shielded: it is not cancelled */
         return er_failed(NULL, r);
     }
     er_cell_init(&s->cell, &shield_kind, f->pool);

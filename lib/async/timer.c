@@ -90,7 +90,7 @@ static void timer_main(void *arg)
         er_park(&t->parker, WAKE, until);
         er_parker_clear(&t->parker, WAKE);
         er_lock_take(&t->lock);
-        t->wakes_at = INT64_MIN; /* awake: nobody needs to wake it */
+        t->wakes_at = INT64_MIN; /* awake: no wake-up is needed */
     }
     er_lock_give(&t->lock);
 }
@@ -125,7 +125,7 @@ static bool place(er_timers *t, er_timer *timer, int64_t at_ns, bool sleeper)
 static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
 {
     if (at_ns == INT64_MAX) return 0;
-    if (er_pool_dead(pool)) return ERRAND_EFORKED; /* a thread of the parent may hold the lock for ever */
+    if (er_pool_dead(pool)) return ERRAND_EFORKED; /* its lock may be held forever */
     er_timers *t = timers_of(pool);
     er_lock_take(&t->lock);
     int error = t->shut ? ECANCELED : 0;

@@ -19,11 +19,13 @@ ER_SHARED int er_timer_arm(errand_pool *pool, er_timer *timer, int64_t at_ns);
 /* The same for something asleep that will go on: closing the pool waits for it. */
 ER_SHARED int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns);
 
-/* True: it was armed, and fn will not be called. False: it was not armed, or fn has been called or is being called right
- * now; then who frees the timer's memory must have an agreement with fn (a count, a state). */
+/* True: it was armed, and fn will not be called. False: it was not armed, or fn has been called or
+ * is being called right now; then the timer's memory may be freed only as agreed with fn (a count,
+ * a state). */
 ER_SHARED bool er_timer_disarm(errand_pool *pool, er_timer *timer);
 
-/* An armed timer whose time is later is called at at_ns; anything else stays as it is. Takes no more than the timers' lock. */
+/* If the timer is armed for a later time, moves it to at_ns; else does nothing. Takes only the
+ * timers' lock. */
 ER_SHARED void er_timer_hasten(errand_pool *pool, er_timer *timer, int64_t at_ns);
 
 /* ---- for the pool ---- */

@@ -1,12 +1,12 @@
-/* async/waitset.c -- waiting until some of several futures have ended, which stay their owners'.
+/* async/waitset.c -- waiting until some of several futures have ended; consumes none of them.
  *
  *     waiting --the wanted-th input ends--> ended
  *
  * The wait set is a cell for the time of one call: it hangs a waiter into each future, and ends
- * when enough of them have ended; so the caller waits for one cell, is woken once, and a circle
- * of waits is found as anywhere. It has one count for the caller and one for each waiter that
- * still hangs. Before the call returns, the links to the futures are reset and the waiters taken
- * back: one whose future is just ending is called a little later and touches the set alone. The
+ * when enough of them have ended; so the caller waits for one cell, is woken once, and a circle of
+ * waits is found as anywhere. It has one count for the caller and one for each waiter that still
+ * hangs. Before the call returns, the links to the futures are reset and the waiters taken back: a
+ * waiter of a future that is just ending is called a little later and touches the set alone. The
  * end of an input is counted, and its link reset, in one step under the lock bit. */
 #include "async/task.h"
 
@@ -18,7 +18,7 @@ typedef struct member {
 } member;
 struct waitset {
     er_cell cell;
-    size_t n, left; /* left: so many more must end */
+    size_t n, left; /* left: how many more must end */
     member members[];
 };
 
@@ -99,7 +99,7 @@ static waitset *begin(errand_future *const fs[], size_t n, size_t wanted, errand
     return set;
 }
 
-/* From here on nothing of the set looks at a future. */
+/* From here on nothing of the set touches a future. */
 static void end(waitset *set, errand_future *const fs[])
 {
     for (size_t i = 0; i < set->n; i++) {

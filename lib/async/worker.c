@@ -1,19 +1,23 @@
-/* async/worker.c -- a thread of the pool, from its summons to its leave.
+/* async/worker.c -- a thread of the pool, from its start to its exit.
  *
  *     parked --summoned--> searching --a job--> busy --> ... --nothing left--> searching --10 us--> parked
  *                                                \--waits inside the library--> lent --> busy
  *
- * At most one worker is searching: it has been woken, or started, or spins for 10 us before it parks. Adding a job summons
- * nobody while one searches; a searcher that finds a job hands the search on, if more wait, before it runs its own. So a
- * burst of n jobs wakes a chain of workers, each by the one before, and a steady stream wakes nobody at all. Parked workers
- * are a stack: the last one is warm. A searcher that finds others enough and brisk does not join them but naps, and looks again
- * 100 us later: tiny tasks do not wake 256 threads for two processors, and should the brisk ones block, it is there.
+ * At most one worker is searching: it has been woken, or started, or spins for 10 us before it
+ * parks. Adding a job wakes no worker while one searches; a searcher that finds a job hands the
+ * search on, if more wait, before it runs its own. So a burst of n jobs wakes a chain of workers,
+ * each by the one before, and a steady stream wakes none. Parked workers are a stack: the last one
+ * is warm. A searcher that finds enough busy workers, and quick ones (brisk), naps and looks again
+ * 100 us later: tiny tasks do not wake 256 threads for two processors, and if those workers block,
+ * it takes over.
  *
- * A worker that is lent (park.c) does not count as busy, so there may be more threads than the limit; when waits end there
- * may be more busy ones: then those that finish park instead of taking a job. Threads beyond the limit retire after some idle
- * seconds. A worker that leaves puts itself on `exited`, where the next starter or the closer joins it.
+ * A worker that is lent (park.c) does not count as busy, so there may be more threads than the
+ * limit; when waits end there may be more busy ones: then those that finish park instead of taking
+ * a job. Threads beyond the limit retire after some idle seconds. A worker that leaves puts itself
+ * on `exited`, where the next starter or the closer joins it.
  *
- * A worker's count on its task is given back only after w->task is reset under the lock: so the closer can tell it to end. */
+ * A worker's count on its task is given back only after w->task is reset under the lock: so the
+ * closer can cancel it. */
 #include "async/worker.h"
 
 #include "async/current.h"
@@ -100,7 +104,7 @@ static void park_worker(errand_pool *pool, er_worker *w) /* the lock is held, an
             w->retiring = true;
             return;
         }
-        er_pool_unlock(pool); /* somebody has just taken it off the stack: the wake-up is on its way */
+        er_pool_unlock(pool); /* it was just taken off the stack: the wake-up is on its way */
         er_park(&w->parker, ER_WAKE, INT64_MAX);
         er_pool_lock(pool);
     }
@@ -114,7 +118,8 @@ static void search(errand_pool *pool) /* without the lock */
     while (!er_load_relaxed(&pool->waiting) && !er_mpsc_holds(&pool->inbox) && er_now_ns() < until) er_relax(&turns);
 }
 
-/* There is enough to do, but those who do it are as many as the processors, and are quick: one more would only be in their way. */
+/* There is work, but the busy workers are as many as the processors, and quick: one more would only
+ * be in their way. */
 static bool brisk(const errand_pool *pool)
 {
     return pool->waiting && pool->busy >= er_cores() && pool->taken - pool->taken_then >= BRISK;
@@ -144,7 +149,7 @@ static void begin(errand_pool *pool, er_worker *w, int64_t stamp)
 static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not on return; w may be gone */
 {
     if (w->searching) w->searching = pool->searching = false;
-    pool->threads--; /* while its on_stop ran, something may have come for which this place is needed */
+    pool->threads--; /* a job that came while on_stop ran may need this place */
     er_call c = er_summon(pool);
     pool->threads++;
     if (c.wake || c.start) {
@@ -160,7 +165,7 @@ static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not 
     pool->threads--;
     er_notify_watchers(pool);
     er_pool_unlock(pool);
-    if (!left) return; /* who joins it gives its count back */
+    if (!left) return; /* the thread that joins it gives its count back */
     er_free(w);
     er_pool_release(pool);
 }
@@ -180,8 +185,8 @@ static void call_hook(errand_pool *pool, er_worker *w, void (*fn)(void *), const
     w->hook = NULL;
 }
 
-/* One job, from the queue to its end. The lock is held, and again on return; *before is the task before it, whose count is given
- * back outside the lock. */
+/* One job, from the queue to its end. The lock is held, and again on return; *before is the task
+ * before it: its count is given back outside the lock. */
 static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task **before)
 {
     er_task *task = pick->task;
@@ -191,7 +196,7 @@ static void do_job(errand_pool *pool, er_worker *w, const er_pick *pick, er_task
     pool->housed += w->service;
     bool searched = w->searching;
     if (searched) w->searching = pool->searching = false;
-    if (searched || w->service) c = er_summon(pool); /* who becomes a service does not come back for what waits */
+    if (searched || w->service) c = er_summon(pool); /* a service takes no more jobs */
     er_pool_unlock(pool);
     if (task) begin(pool, w, pick->stamp);
     if (*before) er_cell_release(&(*before)->cell);

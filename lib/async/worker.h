@@ -9,7 +9,8 @@ int er_start_worker(errand_pool *pool);
 
 /* Joins those that have exited. Without the lock. */
 void er_reap(errand_pool *pool);
-/* Nobody will join it: it frees itself when it leaves. Under the lock, while it is in `all` and its thread is known. */
+/* It will not be joined: it frees itself when it leaves. Under the lock, while it is in `all` and
+ * its thread is known. */
 static inline void er_worker_leave_behind(er_worker *w)
 {
     w->left = true;

@@ -248,7 +248,7 @@ int64_t er_body_reader_read(er_body_reader *reader, void *buffer, size_t size, i
         if (reader->waiting == &wait) reader->waiting = NULL;
         er_lock_give(&reader->lock);
         if (bits & ER_WAKE) continue;
-        return bits & ER_TOLD ? -ECANCELED : -(int64_t)er_park_error(bits);
+        return bits & ER_CANCEL ? -ECANCELED : -(int64_t)er_park_error(bits);
     }
 }
 

@@ -2,9 +2,10 @@
  *
  *     ASKS --> TURN --> PERMIT --> RUNS --> (JUDGED)
  *
- * A limit that lets it through at once is no step. One that makes it wait calls back, once, on whatever thread: the callback notes what
- * happened and has the run's driver look. While a callback or a waiter is out, it has a count of the run's cell. Told to end, an attempt
- * leaves the line it stands in; if the limit was quicker, what it was granted is given back when the driver looks. */
+ * A limit that lets it through at once is no step. One that makes it wait calls back, once, on any
+ * thread: the callback stores the outcome and calls the run's driver. While a callback or a waiter
+ * is pending, it has a count of the run's cell. A cancelled attempt leaves the line it waits in; if
+ * the limit was quicker, the driver gives back what was granted. */
 #include "policy/attempt.h"
 
 #include "async/current.h"
@@ -26,7 +27,7 @@ er_attempt *er_attempt_new(er_running *run, bool hedge)
 
 /* ---- the limits ---- */
 
-/* The last touch: the driver may take the place away as soon as it sees the signal. */
+/* The driver may free the attempt as soon as it sees the signal. */
 static void called_back(er_attempt *a, int error)
 {
     er_running *run = a->run;
@@ -90,8 +91,8 @@ void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
     if (!er_cell_watch(input, &a->waiter)) input_ended(&a->waiter);
 }
 
-/* The driver has something to look at. */
-static void have_looked_at(er_running *run)
+/* Calls the driver. */
+static void call_driver(er_running *run)
 {
     er_cell_keep(&run->cell);
     run->look(run);
@@ -105,7 +106,7 @@ static void call_hook(er_attempt *a)
     er_retry_before(&run->retry, a->number, a->began_ns, sees ? &run->cell.result : NULL);
     er_end_in_child();
     er_store(&a->hook, ER_HOOK_RETURNED);
-    have_looked_at(run); /* it may have waited for this */
+    call_driver(run); /* it may have waited for this */
 }
 
 /* On a worker. The attempt is there until its task has ended. */
@@ -119,7 +120,7 @@ static errand_result call(void *arg)
     else r = ((errand_fn *)run->fn)(run->retry.arg);
     if (er_is_later(&r)) {
         er_store(&a->returned, true);
-        have_looked_at(run); /* it may be time for a hedge */
+        call_driver(run); /* it may be time for a hedge */
     }
     return r;
 }
@@ -145,7 +146,7 @@ static void submit(er_attempt *a)
     int64_t own = er_deadline(a->began_ns, p->how.attempt_ms), whole = run->retry.deadline_ns;
     er_policy_count(&p->attempts);
     if (a->hedge) er_policy_count(&p->hedged);
-    else er_budget_began(run->retry.budget); /* as a hedge it has */
+    else er_budget_began(run->retry.budget); /* a hedge has begun already */
     bool urgent = run->urgent;
     run->urgent = true;
     er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site, false };

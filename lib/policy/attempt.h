@@ -5,7 +5,7 @@
 #include "async/runq.h"
 #include "policy/retry.h"
 
-/* A run; the driver's (run.c), but for events. Its attempts look at the first part. */
+/* A run; the driver's (run.c), but for events. Its attempts read the first part. */
 typedef struct er_running {
     er_cell cell;                          /* until it ends, cell.result is how the last attempt ended */
     void (*look)(struct er_running *self); /* something about an attempt has changed; gives a count of the cell back */
@@ -29,13 +29,14 @@ typedef struct er_running {
 
 typedef enum er_attempt_stage { ER_ASKS, ER_TURN, ER_PERMIT, ER_RUNS, ER_JUDGED, ER_LAST } er_attempt_stage;
 
-/* The hook before an attempt: looks at the result of the last one, and so forbids the driver to touch it; or it comes too late for that. */
+/* The hook before an attempt: while it reads the last result the driver leaves that alone. LATE:
+ * the hook comes too late to read it. */
 typedef enum er_hook { ER_HOOK_TO_COME, ER_HOOK_CALLED, ER_HOOK_RETURNED, ER_HOOK_LATE } er_hook;
 
 /* One attempt, from asking its limits until its function has returned and it has been judged. Also what calls the user's code at the
  * end of a run (ER_LAST). The driver's, but for signal. */
 typedef struct er_attempt {
-    struct er_attempt *next; /* these two under the run's cell's lock bit, for who searches circles or dumps */
+    struct er_attempt *next; /* these two under the cell's lock bit: circles and dumps read them */
     er_cell *input;
     er_running *run;
     er_waiter waiter;
@@ -46,7 +47,7 @@ typedef struct er_attempt {
     bool hedge;
     bool returned; /* its function has, with errand_later: atomic */
     bool left;     /* the run has ended without it */
-    uint32_t hook; /* er_hook: atomic; by who calls it, LATE by the driver */
+    uint32_t hook; /* er_hook: atomic; set by its caller, LATE by the driver */
     unsigned number;
     uint32_t stage;  /* er_attempt_stage: atomic, for the dump */
     uint32_t signal; /* a limit or the input has called back: atomic; error says what */
@@ -56,7 +57,8 @@ typedef struct er_attempt {
     er_turn turn;
 } er_attempt;
 
-/* Whether its hook has a result to look at. A hedge's has none: the attempt before it may be under way. */
+/* Whether its hook has a result to read. A hedge's has none: the attempt before it may be under
+ * way. */
 static inline bool er_attempt_sees_last(const er_attempt *a) { return !a->hedge && a->number > 1; }
 
 typedef enum er_step { ER_STEP_WAITS, ER_STEP_REFUSED, ER_STEP_ENDED } er_step;
@@ -71,10 +73,10 @@ er_step er_attempt_look(er_attempt *a, errand_result *r);
 /* A task for it: watched as its input. */
 void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input);
 
-/* It is to end. True: it waited for a limit and is refused now; else it will be looked at. */
+/* Cancels it. True: it waited for a limit and is refused now; else run->look will be called. */
 bool er_attempt_cancel(er_attempt *a, errand_reason reason);
 
-/* Its function has returned: gives back what it holds and tells its limits how it went. */
+/* Its function has returned: gives back what it holds and reports the outcome to its limits. */
 void er_attempt_settle(er_attempt *a, const errand_result *how);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "policy/spec.h"
 
-/* What a wait is computed from. The same number, seed and `before` give the same wait, but for functions of the user's. */
+/* What a wait is computed from. The same number, seed and `before` give the same wait, except for
+ * user functions. */
 typedef struct er_wait_from {
     uint64_t seed;
     int64_t before;                  /* the wait before this one; -1: none */

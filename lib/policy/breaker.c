@@ -3,14 +3,15 @@
  *     CLOSED --ratio--> OPEN --time is over, asked--> HALF_OPEN --enough probes in a row went well--> CLOSED
  *                        ^----------- a probe failed -----'
  *
- * What happened in the window stands in PARTS parts of it, the oldest of which is cleared when a new one begins. Each change of
- * state begins a new era; a call says nothing of an era in which it did not begin, so that what is slow to fail does not open
- * what has just been closed. A probe is a lease: a number and a time; past that time it is lent to the next who asks. What becomes
- * of the first counts all the same, so that a service slower than its leases can show that it is well. Every outcome gives the
- * lease back. There is no timer: OPEN ends when somebody asks.
+ * The counts of the window are in PARTS parts, the oldest of which is cleared when a new one
+ * begins. Each change of state begins a new era; a call counts only in the era in which it began,
+ * so that what is slow to fail does not open what has just been closed. A probe is a lease: a
+ * number and a time; past that time it is lent to the next caller. The first one's outcome still
+ * counts, so that a service slower than its leases can close the breaker. Every outcome gives the
+ * lease back. There is no timer: OPEN ends with the first call after its time.
  *
- * Changes wait in a ring for a job of the pool, which tells the watcher one after the other. A member is pinned by each call
- * under way and each change in the ring. */
+ * Changes wait in a ring for a job of the pool, which calls the watcher for one after the other. A
+ * member is pinned by each call under way and each change in the ring. */
 #include "policy/breaker.h"
 
 #include "async/runq.h"
@@ -97,7 +98,7 @@ static int64_t open_for(er_breaker_member *m)
     return (int64_t)((double)ms * (0.8 + 0.2 * er_random_fraction(&m->breaker->seed)));
 }
 
-/* The watcher will be told. *post: by a job that is to be queued after the lock. */
+/* The watcher is called by a job. *post: that is to be queued after the lock. */
 static void note(er_breaker_member *m, const errand_breaker_change *what, bool *post)
 {
     errand_breaker *b = m->breaker;
@@ -144,7 +145,7 @@ static void become(er_breaker_member *m, errand_breaker_state to, int64_t now, n
 
 /* ---- after it ---- */
 
-static void tell_watcher(er_job *job)
+static void call_watcher(er_job *job)
 {
     errand_breaker *b = er_of(job, errand_breaker, job);
     er_lock_take(&b->keyed.lock);
@@ -162,31 +163,32 @@ static void tell_watcher(er_job *job)
     er_keyed_release(&b->keyed);
 }
 
-static void spread(errand_breaker *b, const news *told)
+static void report_change(errand_breaker *b, const news *out)
 {
-    if (!told->changed) return;
-    const errand_breaker_change *c = &told->what;
+    if (!out->changed) return;
+    const errand_breaker_change *c = &out->what;
     errand_log *log = er_pool_log(b->keyed.pool);
     const char *name = c->name ? c->name : "breaker", *key = c->key ? c->key : "";
     const char *of = c->key ? " of " : "";
-    /* the key's member may be forgotten meanwhile, but not by whoever has just used it: see er_breaker_allow */
+    /* the key's member may be evicted meanwhile, but not while it is pinned: see
+     * er_breaker_allow */
     if (c->to == ERRAND_BREAKER_HALF_OPEN) er_log_info(log, "[%s-probe]%s%.200s", name, of, key);
     else if (c->to == ERRAND_BREAKER_CLOSED) er_log_info(log, "[%s-closed]%s%.200s", name, of, key);
     else if (c->open_ms == ERRAND_FOREVER) er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
     else
         er_log_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
-                    (double)c->open_ms / 1000, told->failed, told->calls);
-    if (!told->post) return;
-    b->job.run = tell_watcher;
+                    (double)c->open_ms / 1000, out->failed, out->calls);
+    if (!out->post) return;
+    b->job.run = call_watcher;
     if (er_runq_post(b->keyed.pool, &b->job) == 0) return;
-    er_lock_take(&b->keyed.lock); /* the pool is closed: nobody will hear of it */
+    er_lock_take(&b->keyed.lock); /* the pool is closed: the watcher is not called */
     for (; b->n; b->n--, b->first = (b->first + 1) % CHANGES) b->changes[b->first].member->base.pins--;
     b->queued = false;
     er_keyed_leave(&b->keyed);
     er_keyed_release(&b->keyed);
 }
 
-/* ---- asking and telling ---- */
+/* ---- allow and report ---- */
 
 static int lend_probe(er_breaker_member *m, int64_t now, er_call_lease *call, int64_t *again_ms)
 {
@@ -210,14 +212,14 @@ int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *ca
 {
     er_member *base;
     int64_t again = 0;
-    news told = { 0 };
+    news out = { 0 };
     *call = (er_call_lease){ 0 };
     int error = er_keyed_enter(&breaker->keyed, key, &base);
     if (error) return error;
     er_breaker_member *m = member_of(base);
     int64_t now = er_pool_now(breaker->keyed.pool);
     if (m->state == ERRAND_BREAKER_OPEN && !m->forced && now >= m->until_ns)
-        become(m, ERRAND_BREAKER_HALF_OPEN, now, &told);
+        become(m, ERRAND_BREAKER_HALF_OPEN, now, &out);
     if (m->state == ERRAND_BREAKER_HALF_OPEN) error = lend_probe(m, now, call, &again);
     if (m->state == ERRAND_BREAKER_OPEN) {
         error = ERRAND_EOPEN;
@@ -234,19 +236,22 @@ int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *ca
         er_keyed_keep(&breaker->keyed);
     }
     er_keyed_leave(&breaker->keyed);
-    spread(breaker, &told);
+    report_change(breaker, &out);
     if (again_ms) *again_ms = again;
     return error;
 }
 
-/* What a call says, in the era in which it began. */
-static void count(er_breaker_member *m, const er_call_lease *call, er_verdict verdict, int64_t now, news *told)
+/* Counts the outcome of a call that began in this era. */
+static void count(er_breaker_member *m, const er_call_lease *call, er_verdict verdict, int64_t now,
+                  news *out)
 {
     const errand_breaker_opts *how = &m->breaker->how;
     if (call->probe) {
-        if (m->probes[call->probe - 1].lease == call->lease) m->probes[call->probe - 1].lease = 0; /* else lent anew */
-        if (verdict == ER_CALL_WELL && ++m->well >= how->probes) become(m, ERRAND_BREAKER_CLOSED, now, told);
-        if (verdict == ER_CALL_FAILED) become(m, ERRAND_BREAKER_OPEN, now, told);
+        uint64_t *lease = &m->probes[call->probe - 1].lease;
+        if (*lease == call->lease) *lease = 0; /* else lent again */
+        if (verdict == ER_CALL_WELL && ++m->well >= how->probes)
+            become(m, ERRAND_BREAKER_CLOSED, now, out);
+        if (verdict == ER_CALL_FAILED) become(m, ERRAND_BREAKER_OPEN, now, out);
         return;
     }
     if (verdict == ER_CALL_UNKNOWN) return;
@@ -256,7 +261,7 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
     m->parts[m->part % PARTS].failed += verdict == ER_CALL_FAILED;
     sum_up(m, &calls, &failed);
     if (verdict == ER_CALL_FAILED && !m->forced && calls >= how->min_calls && failed >= how->ratio * calls)
-        become(m, ERRAND_BREAKER_OPEN, now, told);
+        become(m, ERRAND_BREAKER_OPEN, now, out);
 }
 
 void er_breaker_report(er_call_lease *call, er_verdict verdict)
@@ -265,16 +270,16 @@ void er_breaker_report(er_call_lease *call, er_verdict verdict)
     *call = (er_call_lease){ 0 };
     if (!c.member) return;
     errand_breaker *b = c.member->breaker;
-    news told = { 0 };
-    if (!er_pool_dead(b->keyed.pool)) { /* else its lock may be held for ever */
+    news out = { 0 };
+    if (!er_pool_dead(b->keyed.pool)) { /* else its lock may be held forever */
         int64_t now = er_pool_now(b->keyed.pool);
         er_lock_take(&b->keyed.lock);
         if (verdict == ER_CALL_WELL && now - c.began_ns >= b->how.slow_ms) verdict = ER_CALL_FAILED;
         c.member->under_way--;
-        if (c.era == c.member->era) count(c.member, &c, verdict, now, &told);
-        if (told.changed) { /* the pin keeps the key that the log is told */
+        if (c.era == c.member->era) count(c.member, &c, verdict, now, &out);
+        if (out.changed) { /* the pin keeps the key for the log */
             er_keyed_leave(&b->keyed);
-            spread(b, &told);
+            report_change(b, &out);
             er_lock_take(&b->keyed.lock);
         }
         c.member->base.pins--;
@@ -324,15 +329,15 @@ static int set(errand_breaker *breaker, const char *key, errand_breaker_state st
     int error = er_keyed_enter(&breaker->keyed, key, &base);
     if (error) return error;
     er_breaker_member *m = member_of(base);
-    news told = { 0 };
+    news out = { 0 };
     m->forced = forced;
     m->base.pins++;
-    if (m->state != state) become(m, state, er_pool_now(breaker->keyed.pool), &told);
-    if (!forced) m->era++; /* as new: what is under way says nothing */
+    if (m->state != state) become(m, state, er_pool_now(breaker->keyed.pool), &out);
+    if (!forced) m->era++; /* as new: calls under way do not count */
     if (!forced) memset(m->parts, 0, sizeof m->parts);
     if (state == ERRAND_BREAKER_OPEN) m->until_ns = INT64_MAX;
     er_keyed_leave(&breaker->keyed);
-    spread(breaker, &told);
+    report_change(breaker, &out);
     er_lock_take(&breaker->keyed.lock);
     m->base.pins--;
     er_keyed_leave(&breaker->keyed);

@@ -11,7 +11,7 @@ struct er_budget_member {
     er_member base;
     errand_budget *budget;
     errand_budget_stats now; /* keys is not kept here */
-    bool spent;              /* the last retry was refused: told already */
+    bool spent;              /* the last retry was refused: logged already */
 };
 
 struct errand_budget {
@@ -23,7 +23,7 @@ struct errand_budget {
 static errand_budget *budget_of(er_keyed *keyed) { return er_of(keyed, errand_budget, keyed); }
 static er_budget_member *member_of(er_member *m) { return er_of(m, er_budget_member, base); }
 
-/* False: there is no budget, or its lock may be held for ever. */
+/* False: there is no budget, or its lock may be held forever. */
 static bool take_lock(er_budget_member *m)
 {
     if (!m || er_pool_dead(m->budget->keyed.pool)) return false;
@@ -80,13 +80,13 @@ bool er_budget_retry(er_budget_member *member, bool throttled)
     if (!take_lock(member)) return true;
     const errand_budget_opts *how = &member->budget->how;
     unsigned cost = throttled ? how->cost_throttled : how->cost;
-    bool enough = member->now.tokens >= cost, told = member->spent;
+    bool enough = member->now.tokens >= cost, logged = member->spent;
     if (enough) member->now.tokens -= cost;
     if (enough) member->now.retries++;
     else member->now.refused_retries++;
     member->spent = !enough;
     give_lock(member);
-    if (!enough && !told) { /* the run that asks has the member pinned */
+    if (!enough && !logged) { /* the run that asks has the member pinned */
         const char *name = how->name ? how->name : "budget", *key = member->base.item.key;
         er_log_warn(er_pool_log(member->budget->keyed.pool), "[%s-spent]%s%.200s: no retries for now", name,
                     key ? " of " : "", key ? key : "");

@@ -2,10 +2,11 @@
  *
  *     member:  held (concurrency is reached) --> running --> ended --taken by next, join or close--> gone
  *
- * All members that are not gone stand in `members`, in order of index; those held and those ended stand in a second list too.
- * One lock guards the lists; futures are made, watched, cancelled and results freed without it. A member belongs to the group
- * until it ends, so its waiter can live in it; the group's memory is kept by its handle and by each unended member. What
- * cancels all looks for members that have not been told yet, some at a time, until none is left. */
+ * All members that are not gone are in `members`, in order of index; those held and those ended are
+ * in a second list too. One lock guards the lists; futures are made, watched, cancelled and results
+ * freed without it. A member belongs to the group until it ends, so its waiter can live in it; the
+ * group's memory is kept by its handle and by each unended member. cancel_all takes members that
+ * are not cancelled yet, some at a time, until none is left. */
 #include "async/current.h"
 #include "async/park.h"
 #include "policy/run.h"
@@ -46,15 +47,15 @@ typedef struct joint { /* the future of join */
 } joint;
 
 struct errand_group {
-    er_cell cell; /* never ends: for its count, and for who looks for a circle through `next` */
+    er_cell cell; /* never ends: for its count, and for circles through `next` */
     errand_group_opts how;
     er_lock lock; /* guards all below */
     er_list members, held, ended, watchers;
     size_t n, unended, running;
-    bool full, gone;    /* join or close was called; close has, and nobody takes results any more */
-    bool beginning;     /* somebody begins those held, and looks again */
+    bool full, gone;    /* join or close was called; close has, and frees the results */
+    bool beginning;     /* a thread is in begin_held, and looks again */
     bool failed;        /* one has */
-    errand_reason cancelled; /* who cancelled all of them */
+    errand_reason cancelled; /* why all of them are cancelled */
     joint *join;
 };
 
@@ -75,7 +76,8 @@ static void wake_all(errand_group *g) /* under the lock */
 
 /* ---- ending ---- */
 
-/* The lock is held. All have ended: they go to him who joined, in one step with that, so that a close finds nothing left. */
+/* Under the lock. When all have ended the join takes them, in one step with that, so that a close
+ * finds nothing left. */
 static joint *take_join(errand_group *g)
 {
     joint *j = g->unended ? NULL : g->join;
@@ -90,7 +92,7 @@ static joint *take_join(errand_group *g)
     return j;
 }
 
-/* His future ends. Without the lock. */
+/* Ends the join's future. Without the lock. */
 static void conclude(joint *j)
 {
     errand_results *results = j->results;
@@ -133,7 +135,7 @@ static void ended(member *m, errand_result r)
         g->failed = true;
         cancel = !g->how.keep_going;
         if (cancel && !g->cancelled)
-            g->cancelled = ERRAND_BY_SIBLING; /* before anybody can see the failure: nothing more is begun */
+            g->cancelled = ERRAND_BY_SIBLING; /* before the failure is seen: nothing more begins */
     }
     bool gone = g->gone;
     if (gone) er_list_remove(&m->in_order);
@@ -200,7 +202,7 @@ static void begin(member *m, bool urgent)
     watch(m, er_run(g->cell.pool, m->policy, &task, &terms));
 }
 
-/* One thread at a time, and never from inside itself: an end that comes at once is seen in the next round. */
+/* One thread at a time, not re-entrant: an end that comes at once is seen in the next round. */
 static void begin_held(errand_group *g)
 {
     er_lock_take(&g->lock);
@@ -283,7 +285,7 @@ int errand_group_add(errand_group *g, errand_future *f)
     if (!g) error = EINVAL;
     else if (er_pool_dead(g->cell.pool)) error = ERRAND_EFORKED;
     if (!error) {
-        er_label label = er_cell_label(f); /* for who tells of it */
+        er_label label = er_cell_label(f); /* for reports */
         m->task.name = label.name;
         m->site = label.site;
         if (enter(g, m, false) == ENDED) error = EINVAL;
@@ -304,7 +306,7 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
     er_cell *refusal = er_task_check(g ? g->cell.pool : NULL, &own, task, size);
     if (refusal) {
         int error = refusal->result.error;
-        er_cell_drop(refusal); /* the caller has it: it is not told to the log */
+        er_cell_drop(refusal); /* the caller has the error: it is not logged */
         return error;
     }
     int error = 0;
@@ -357,7 +359,7 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
             er_parker_clear(&w.wait.parker, ER_WAKE);
             er_lock_give(&g->lock);
             uint32_t bits = ms ? er_pool_park(&w.wait, ER_WAKE, g->cell.pool, deadline) : 0;
-            if (!(bits & ER_WAKE) || (bits & ER_TOLD)) error = er_park_error(bits);
+            if (!(bits & ER_WAKE) || (bits & ER_CANCEL)) error = er_park_error(bits);
             er_lock_take(&g->lock);
         }
     }
@@ -383,14 +385,14 @@ static void free_join(er_cell *cell)
     er_cell_bury(cell);
 }
 
-#define LOOKED_AT 256 /* looking for a circle counts through the members anew for each: not for ever */
+#define VISITED 256 /* a search for circles walks the list for each member: a bound */
 
 static bool input_of(errand_group *g, size_t i, er_cell **input) /* the lock is held */
 {
     *input = NULL;
     er_node *at = g->members.head.next;
     for (size_t n = 0; n < i && at != &g->members.head; n++) at = at->next;
-    bool there = i < LOOKED_AT && at != &g->members.head;
+    bool there = i < VISITED && at != &g->members.head;
     member *m = there ? er_of(at, member, in_order) : NULL;
     if (m && m->input) *input = er_cell_keep(m->input);
     return there;
@@ -413,7 +415,7 @@ static bool input_of_next(er_cell *cell, size_t i, er_cell **input)
     bool known = er_list_empty(&g->ended);
     size_t n = 0;
     for (er_node *at = g->members.head.next; known && at != &g->members.head; at = at->next) {
-        known = ++n < LOOKED_AT && er_of(at, member, in_order)->state != BEGINNING;
+        known = ++n < VISITED && er_of(at, member, in_order)->state != BEGINNING;
     }
     bool there = known && input_of(g, i, input);
     er_lock_give(&g->lock);
@@ -429,11 +431,12 @@ static void describe_members(errand_group *g, er_description *d)
     size_t n = g->n, unended = g->unended;
     errand_reason cancelled = g->cancelled;
     bool full = g->full;
-    for (er_node *at = g->held.head.next; at != &g->held.head && held < LOOKED_AT; at = at->next) held++;
+    er_node *at = g->held.head.next;
+    for (; at != &g->held.head && held < VISITED; at = at->next) held++;
     er_lock_give(&g->lock);
     if (!d->cancelled) d->cancelled = cancelled;
     er_describe(d, "%zu of %zu members have not ended", unended, n);
-    if (held) er_describe(d, ", %zu%s of them held", held, held == LOOKED_AT ? " or more" : "");
+    if (held) er_describe(d, ", %zu%s of them held", held, held == VISITED ? " or more" : "");
     if (!full) er_describe(d, ", may take more");
 }
 
@@ -460,7 +463,7 @@ errand_future *errand_group_join(errand_group *g)
     er_lock_give(&g->lock);
     if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
     joint *j = er_alloc_zero(sizeof *j);
-    errand_results *results = er_results_new(n); /* ending must not need any */
+    errand_results *results = er_results_new(n); /* ending must not allocate */
     if (!j || !results) {
         er_free(j);
         er_results_free(results);

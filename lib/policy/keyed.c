@@ -1,10 +1,10 @@
 /* policy/keyed.c -- a limit's members by key.
  *
- *     unknown --enter--> used, the newest --others are used--> the oldest --beyond max_keys, idle, no pins--> forgotten
+ *     unknown --enter--> newest --others used--> oldest --beyond max_keys, idle, no pins--> evicted
  *
- * The table is lru.c's, made with the first key. Beyond max_keys each new member drives out the
- * oldest that can be; those that cannot are held, waited for, or an open breaker. What is forgotten
- * is freed after the lock. */
+ * The table is lru.c's, made with the first key. Beyond max_keys each new member evicts the oldest
+ * that may go; those that may not are held, waited for, or an open breaker. What is evicted is
+ * freed after the lock. */
 #include "policy/keyed.h"
 
 #include <errno.h>
@@ -27,7 +27,8 @@ int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool,
     return 0;
 }
 
-void er_keyed_keep(er_keyed *keyed) { er_add_relaxed(&keyed->count, 1); /* relaxed: who counts up has a count */ }
+/* relaxed: the caller has a count */
+void er_keyed_keep(er_keyed *keyed) { er_add_relaxed(&keyed->count, 1); }
 
 static er_member *member_of(er_lru_item *item)
 {
@@ -48,7 +49,7 @@ void er_keyed_release(er_keyed *keyed)
     if (er_sub(&keyed->count, 1) != 1) return;
     errand_pool *pool = keyed->pool;
     for (er_lru_item *item; (item = er_lru_pop(&keyed->members));) er_free(member_of(item));
-    free_chain(keyed->forgotten);
+    free_chain(keyed->evicted);
     er_lru_free(&keyed->members);
     keyed->kind->gone(keyed);
     er_pool_release(pool);
@@ -56,10 +57,10 @@ void er_keyed_release(er_keyed *keyed)
 
 void er_keyed_leave(er_keyed *keyed)
 {
-    er_lru_item *forgotten = keyed->forgotten;
-    keyed->forgotten = NULL;
+    er_lru_item *evicted = keyed->evicted;
+    keyed->evicted = NULL;
     er_lock_give(&keyed->lock);
-    free_chain(forgotten);
+    free_chain(evicted);
 }
 
 void er_keyed_describe(const er_member *member, er_description *d)
@@ -96,7 +97,7 @@ static int add(er_keyed *keyed, const char *key, size_t size, uint64_t hash, er_
     er_member *other = member_of(er_lru_find(&keyed->members, key, hash));
     bool none = !other && (!m || !ready);
     if (!other && !none) {
-        keyed->forgotten = er_lru_make_room(&keyed->members, is_idle, keyed);
+        keyed->evicted = er_lru_make_room(&keyed->members, is_idle, keyed);
         /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `plain` alone has no key */
         key = memcpy((char *)m + keyed->kind->size, key, size);
         er_lru_add(&keyed->members, &m->item, key, hash);

@@ -1,5 +1,6 @@
-/* policy/keyed.h -- a limit's members by key. The limit's one lock guards the keyed and what is in its members; a member lives in
- * what it is a member of. The NULL key's member is part of the limit itself and is never forgotten. */
+/* policy/keyed.h -- a limit's members by key. The limit's one lock guards the keyed and all of its
+ * members; each begins with an er_member. The NULL key's member is part of the limit itself and is
+ * never evicted. */
 #ifndef ER_KEYED_H
 #define ER_KEYED_H
 
@@ -9,26 +10,26 @@
 #include <errand/limits.h>
 
 typedef struct er_member {
-    er_lru_item item; /* its key stands behind the member. NULL: the NULL key's, in no table */
-    uint32_t    pins; /* who relies on it beyond a call: it is not forgotten. Under the lock */
+    er_lru_item item; /* its key lies behind the member. NULL: the NULL key's, in no table */
+    uint32_t    pins; /* users beyond a call: it is not evicted. Under the lock */
 } er_member;
 
 typedef struct er_keyed er_keyed;
 typedef struct er_keyed_kind {
     size_t size;                                         /* of a member, which begins with er_member */
     void (*init)(er_keyed *keyed, er_member *member);  /* what is zeroed so far */
-    bool (*idle)(er_keyed *keyed, er_member *member);  /* forgetting it loses nothing that binds. Under the lock */
+    bool (*idle)(er_keyed *keyed, er_member *member);  /* it may be evicted. Under the lock */
     void (*gone)(er_keyed *keyed);                     /* the last count is given back: frees the limit */
 } er_keyed_kind;
 
 struct er_keyed {
     const er_keyed_kind *kind;
     errand_pool          *pool;  /* kept */
-    uint32_t              count; /* handle, and whatever keeps the limit */
+    uint32_t              count; /* the handle, and what keeps the limit */
     er_lock               lock;  /* guards all below */
     er_lru                members;
     er_member            *plain;
-    er_lru_item          *forgotten; /* a chain */
+    er_lru_item          *evicted; /* a chain */
 };
 
 /* At the beginning of a limit; plain is its embedded member. Counts 1 and keeps the pool. EINVAL, ERRAND_EFORKED. */

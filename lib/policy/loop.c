@@ -1,10 +1,12 @@
-/* policy/loop.c -- the same recipe in the caller's own thread: a retry without cells. What it needs between two calls is on the heap,
- * behind the first word of the caller's errand_loop; the second says how far it is.
+/* policy/loop.c -- the same recipe in the caller's own thread: a retry without cells. What it needs
+ * between two calls is on the heap, behind the first word of the caller's errand_loop; the second
+ * is its state.
  *
  *     NEW --next--> TRIES --next: again--> (sleeps) --> TRIES          --next: no, end--> DONE
  *
- * It waits as everybody does: in a task by the futures of the library, which a cancel and the deadline end and which lend the pool a
- * thread; elsewhere on a parker. Around the caller's body stands a frame with the attempt's deadline. */
+ * In a task it waits by the futures of the library, which a cancel and the deadline end and which
+ * lend the worker; elsewhere on a parker. The caller's body runs inside a frame with the attempt's
+ * deadline. */
 #include "policy/retry.h"
 #include "async/current.h"
 #include "async/task.h"
@@ -160,7 +162,7 @@ static bool finish(errand_loop *loop, errand_result *last)
     return false;
 }
 
-/* The next attempt begins, or that cannot be. */
+/* Begins the next attempt, or finishes with why it cannot. */
 static bool go_on(errand_loop *loop, errand_result *last)
 {
     int error = begin_attempt(of(loop), last);
@@ -172,7 +174,7 @@ static bool go_on(errand_loop *loop, errand_result *last)
     return finish(loop, last);
 }
 
-/* ---- the doors ---- */
+/* ---- the public functions ---- */
 
 static int begin(errand_loop *loop, const errand_policy *policy)
 {

@@ -1,7 +1,8 @@
 /* policy/permit.c -- permits behind futures: a cell, and a place in the semaphore's line, in one piece of memory.
  *
- * The line has a count on the cell while the place waits in it. The permit has none: when the cell goes and nobody has taken its
- * result, the permit is given back. The memory stays for whichever of them lives longer. */
+ * The line has a count on the cell while the place waits in it. The permit has none: when the cell
+ * is freed and its result was not taken, the permit is given back. The memory stays until both are
+ * gone. */
 #include "policy/sem.h"
 
 #include "async/current.h"

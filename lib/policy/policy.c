@@ -1,9 +1,10 @@
 /* policy/policy.c -- checks a recipe and keeps it.
  *
- * Handles are counted as usual. Runs are not, at least not in one place: `begun` is written by who begins runs, `ended` by who ends
- * them, on lines of their own, so that one thread which submits and others which work do not fight for one. When the last handle
- * goes, nothing begins any more: what has begun is taken off `ended`, which is then minus what is under way, and who brings it
- * to zero frees the policy. Before, an ender never sees zero. */
+ * Handles are counted as usual. Runs are not counted in one place: `begun` is written by threads
+ * that begin runs, `ended` by threads that end them, on lines of their own, so that one thread
+ * which submits and others which work do not fight for one. When the last handle goes, no more runs
+ * begin: `begun` is taken off `ended`, which is then minus the number under way, and the end that
+ * brings it to zero frees the policy. Before, no end sees zero. */
 #include "policy/policy.h"
 #include "policy/backoff.h"
 #include "policy/predicate.h"
@@ -68,7 +69,7 @@ static const char *specs_wrong(const errand_policy_opts *o, int *error)
     return wrong ? wrong : er_spec_wrong(retry_if_spec(o), error);
 }
 
-/* What is given a second time is left to its owner, and is named. */
+/* A spec that has an owner stays with it, and is returned as wrong. */
 static const char *take_specs(errand_policy_opts *o)
 {
     const char *twice = NULL;
@@ -96,7 +97,7 @@ static void free_specs(const errand_policy_opts *o)
 
 /* ---- making ---- */
 
-/* What a run asks again and again is answered once. */
+/* Works out once what every run asks. */
 static void size_up(errand_policy *p)
 {
     const errand_policy_opts *o = &p->how;
@@ -227,7 +228,7 @@ static errand_policy *writable(const errand_policy *policy) /* immutable but for
 
 errand_policy *er_policy_keep(const errand_policy *policy)
 {
-    er_add_relaxed(&writable(policy)->count, 1); /* relaxed: who counts up has a count */
+    er_add_relaxed(&writable(policy)->count, 1); /* relaxed: the caller has a count */
     return writable(policy);
 }
 

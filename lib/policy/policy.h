@@ -18,8 +18,8 @@ struct errand_policy {
     uint32_t count; /* handles */
     unsigned most;  /* attempts; ER_NO_LIMIT */
     bool plain;     /* it adds nothing to a task but being counted */
-    bool own_ask;   /* after an attempt code of the user's decides or is told */
-    bool own_failure; /* so does it at the end of a failed run */
+    bool own_ask;   /* user code is called after an attempt */
+    bool own_failure; /* user code is called after a failed run */
     bool repeats;   /* failures may be tried again */
     bool hedges;
     bool limited;           /* rate, sem, breaker */
@@ -27,9 +27,9 @@ struct errand_policy {
     errand_policy_opts given; /* as it was made: what it owns, and what a policy made from it inherits */
     er_quantile *latency;   /* NULL: no percentile is asked for */
     char apart[ER_LINE];
-    int64_t begun; /* runs: relaxed, written by who begins them */
+    int64_t begun; /* runs: relaxed, written by the threads that begin them */
     char further_apart[ER_LINE];
-    int64_t ended; /* runs: see policy.c; written by who ends them, as these (relaxed): */
+    int64_t ended; /* runs: see policy.c; written by the threads that end them, as these (relaxed): */
     uint64_t succeeded, failed, cancelled, unplain;                    /* the last: runs that are no mere tasks; */
     uint64_t attempts, hedged, hedges_won, retries, degraded, refused; /* of those alone */
     int64_t asleep;

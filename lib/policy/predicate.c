@@ -1,5 +1,5 @@
 /* policy/predicate.c -- makes stops and retry_ifs, and asks them: stop? try again? A part that cannot change the answer any more is
- * not asked. */
+ * not evaluated. */
 #include "policy/predicate.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* policy/quantile.c -- the latest LATEST of them, in a ring; every NEW of them the quantile is chosen anew. Exact, small, and it forgets;
- * sorting a copy costs some microseconds each time, on the thread that brought the last of the NEW. */
+/* policy/quantile.c -- the latest LATEST of them, in a ring; the quantile is chosen again after
+ * every NEW of them. Exact, small, and it forgets; sorting a copy costs some microseconds each
+ * time, on the thread that brought the last of the NEW. */
 #include "policy/quantile.h"
 
 #include "base/atomic.h"
@@ -11,7 +12,7 @@ enum { LATEST = 256, NEW = 16, LEAST = 20 };
 
 struct er_quantile {
     double quantile;
-    unsigned generation; /* of the process that made it: in a child, a thread of the parent may hold the lock for ever */
+    unsigned generation; /* of the process that made it: in a child the lock may be held forever */
     int64_t chosen; /* atomic, relaxed: a figure */
     er_lock lock;   /* guards the rest */
     unsigned n;     /* in all; stays above LATEST once it is */
@@ -44,12 +45,12 @@ void er_quantile_add(er_quantile *l, int64_t ns)
     l->ns[l->n % LATEST] = ns;
     l->n = l->n + 1 < 2 * LATEST ? l->n + 1 : LATEST;
     unsigned n = l->n < LATEST ? l->n : LATEST;
-    bool anew = n == LEAST || (n > LEAST && l->n % NEW == 0);
-    if (anew) memcpy(sorted, l->ns, n * sizeof *sorted);
+    bool due = n == LEAST || (n > LEAST && l->n % NEW == 0);
+    if (due) memcpy(sorted, l->ns, n * sizeof *sorted);
     er_lock_give(&l->lock);
-    if (!anew) return;
+    if (!due) return;
     qsort(sorted, n, sizeof *sorted, compare);
-    unsigned at = (unsigned)(l->quantile * n);                 /* the smallest that is not below so many */
+    unsigned at = (unsigned)(l->quantile * n);                 /* the smallest above that many */
     er_store_relaxed(&l->chosen, sorted[at < n ? at : n - 1]); /* relaxed: of two that come at once either will do */
 }
 

@@ -1,23 +1,26 @@
-/* policy/rate.c -- so many a second: GCRA with reserved turns.
+/* policy/rate.c -- how many a second: GCRA with reserved turns.
  *
- * `next` is the theoretical arrival time (ITU-T I.371): when the bucket will be empty again if nobody comes. A caller who comes
- * at t gets the turn max(t, next - slack), slack = (burst - 1) * interval, and moves next to max(t, next) + interval, which is his
- * `after`. All `after` of turns given out are at least an interval apart, and each turn comes in [after - interval - slack,
- * after - interval]: that is why any interval of time has at most burst + t * rate of them.
+ * `next` is the theoretical arrival time (ITU-T I.371): when the bucket is empty again if no caller
+ * comes. A caller at time t gets the turn max(t, next - slack), slack = (burst - 1) * interval, and
+ * moves next to max(t, next) + interval, which is its `after`. All `after` of turns given out are
+ * at least an interval apart, and each turn comes in [after - interval - slack, after - interval]:
+ * that is why any interval of time has at most burst + t * rate of them.
  *
- * Waiters stand in a line in the order of their turns. Who leaves it gives his turn back: the last one moves next back; else it
- * becomes a gap before the one behind him (`gap` counts turns), and the next to come takes the earliest of those whose
- * [..] above is not past. A turn that comes takes the gap before it along.
+ * Waiters stand in a line in the order of their turns. One that leaves gives its turn back: the
+ * last one moves next back; any other becomes a gap before the one behind it (`gap` counts turns),
+ * and the next caller takes the earliest of those with a [..] above that is not past. A turn that
+ * comes takes the gap before it along.
  *
- * A pause moves every turn that is still to come, those given out already included, by the same amount: `moved` grows, and
- * a timer that comes too early for that sleeps on. Whether a turn has come or was left is decided under the lock by turn->member;
- * while its timer is being armed (arming) it neither comes nor is left, for that could neither disarm it nor be noticed.
+ * A pause moves every turn that is still to come, those given out included, by the same amount:
+ * `moved` grows, and a timer that comes too early for that sleeps on. Whether a turn has come or
+ * was left is decided under the lock by turn->member; while its timer is being armed (arming) it
+ * neither comes nor is left, because the timer cannot be disarmed yet.
  *
- * A resize keeps the level of each bucket, counted in turns, and the place of each waiter in it: every `after` keeps its distance
- * from now in intervals, whose length changes. Timers that now come too late are hastened, under the lock; those that come too
- * early sleep on.
- * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some centuries from
- * now, are LAST, which is still a time that a timer can be armed for. */
+ * A resize keeps the level of each bucket, counted in turns, and the place of each waiter in it:
+ * every `after` keeps its distance from now in intervals; their length changes. Timers that now
+ * come too late are hastened, under the lock; those that come too early sleep on. Turns are exact;
+ * a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some
+ * centuries from now, are LAST, for which a timer can still be armed. */
 #include "policy/rate.h"
 
 #include "base/options.h"
@@ -58,7 +61,7 @@ static int64_t rounded_up(er_instant a)
     return ns > LAST ? LAST : (int64_t)ns;
 }
 
-static er_instant of_ns(double ns, double most) /* rounded up: never more are let through than was asked for */
+static er_instant of_ns(double ns, double most) /* rounded up: never lets more through */
 {
     if (ns > most) ns = most;
     double part = ns * 4294967296.0;
@@ -91,7 +94,7 @@ static void narrow_gap(er_turn *t, uint64_t by)
     if (!t->gap) er_list_remove(&t->gapped);
 }
 
-/* The one before whose turn there is one to be had for who comes at `come`; NULL: only behind all. */
+/* The first waiter with a gap before it that a caller at `come` can use; NULL: only behind all. */
 static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant come)
 {
     for (er_node *n; (n = er_list_first(&m->gapped));) {
@@ -104,7 +107,8 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
     return NULL;
 }
 
-/* When whoever comes now has a turn, and what is `after` it; *behind: whose gap that is. */
+/* When a caller at `now` has its turn, and its `after`; *behind: the waiter before which its gap
+ * is. */
 static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after, er_turn **behind)
 {
     er_instant come = later(NS(now), m->paused);
@@ -168,7 +172,7 @@ static int arm(errand_rate *rate, er_turn *t, int64_t at)
     return error;
 }
 
-/* Takes the lock once no other thread is at this turn's timer. */
+/* Takes the lock once no other thread is arming this turn's timer. */
 static void take_settled(errand_rate *rate, const er_turn *t)
 {
     unsigned turns = 0;
@@ -250,7 +254,7 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
 bool er_rate_leave(er_turn *turn)
 {
     errand_rate *rate = turn->rate;
-    if (er_pool_dead(rate->keyed.pool)) return false; /* its lock may be held for ever */
+    if (er_pool_dead(rate->keyed.pool)) return false; /* its lock may be held forever */
     take_settled(rate, turn);
     er_rate_member *m = turn->member;
     if (m) {

@@ -9,9 +9,11 @@ struct er_rate_member;
 /* Nanoseconds with a 32-bit fraction: a rate of 700 million a second does not become a billion. */
 __extension__ typedef __int128 er_instant;
 
-/* One who waits for a turn. Zeroed at first but for came; to be used again after came, or after er_rate_leave was true.
- *   came  it no longer waits: 0, it is its turn; ECANCELED, the pool has shut down or er_rate_leave came in between; another error,
- *         it could not be timed anew after a pause. On the timer thread, no lock held: short, never blocks. */
+/* A waiter for a turn. Zeroed at first but for came; to be used again after came, or after
+ * er_rate_leave was true.
+ *   came  it no longer waits: 0, it is its turn; ECANCELED, the pool has shut down or er_rate_leave
+ *         came in between; another error, its timer could not be armed again after a pause. On the
+ *         timer thread, no lock held: short, never blocks. */
 typedef struct er_turn {
     void                 (*came)(struct er_turn *self, int error);
     er_timer               timer; /* the rest is rate.c's */

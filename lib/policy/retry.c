@@ -3,8 +3,9 @@
  *     when? --no--> the end       after_attempt -> wait -> stop? -> budget? -> before_sleep -> sleep
  *                                                            yes, empty --> the end
  *
- * Why there is no further attempt is noted at the last one (why_waited), stands behind the result as a cause, and is told to the log;
- * that the attempts are used up needs no words. The first and last attempts of a long run are kept. */
+ * Why there is no further attempt is noted at the last one (why_waited), becomes a cause of the
+ * result, and is logged; that the attempts are used up is not. The first and last attempts of a
+ * long run are kept. */
 #include "policy/retry.h"
 #include "policy/predicate.h"
 
@@ -50,7 +51,7 @@ void er_retry_note(er_retry *c, const er_ended *ended, int error)
     er_history_add(&c->history, &note);
 }
 
-/* How long anybody is to wait because the other side asked for it, at most. */
+/* The longest wait that the other side may ask for. */
 static int64_t hint_most(const er_retry *c, int64_t now_ns)
 {
     int64_t most = c->policy->how.retry_after_max_ms, left = er_ms_until(now_ns, c->deadline_ns);
@@ -71,7 +72,7 @@ void er_retry_learn(const er_retry *c, const er_ended *ended, const errand_resul
     errand_rate *rate = c->policy->how.rate;
     if (!r->error) er_policy_took(c->policy, ended->now_ns - ended->began_ns);
     if (!rate || !er_result_limited(r)) return;
-    /* nobody lets the other side hold up everybody for longer than he would wait himself */
+    /* the pause of all callers is no longer than this run itself would wait */
     int64_t hint = errand_result_retry_after(r), most = hint_most(c, ended->now_ns);
     if (hint > 0) errand_rate_pause(rate, er_retry_key(c), hint < most ? hint : most);
 }
@@ -99,7 +100,7 @@ typedef struct refusal {
     const char *why; /* a literal */
 } refusal;
 
-/* How long to wait, or why not; a refusal without words needs none. */
+/* How long to wait, or why not; used-up attempts leave *no empty. */
 static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, const char **why, refusal *no)
 {
     const errand_policy_opts *how = &c->policy->how;
@@ -125,7 +126,7 @@ static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, co
     return !no->cause;
 }
 
-/* Exhausted never looks like success: the value stays, the end is another. */
+/* Exhausted is a failure: the value stays, the error is ETIMEDOUT. */
 static void not_done(const er_retry *c, errand_result *r)
 {
     errand_result end = errand_failf(ETIMEDOUT, "still not done after %u attempt(s)", c->number);

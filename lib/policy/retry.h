@@ -1,4 +1,5 @@
-/* policy/retry.h -- how far a run or a loop has come, and what follows an attempt. Whoever drives it alone; nothing in here locks. */
+/* policy/retry.h -- how far a run or a loop has come, and what follows an attempt. Its driver alone
+ * uses it; nothing in here locks. */
 #ifndef ER_RETRY_H
 #define ER_RETRY_H
 
@@ -9,7 +10,7 @@ typedef struct er_retry {
     errand_policy *policy; /* er_policy_begin; its counters alone are written */
     const char          *name;   /* of the task; NULL: none */
     er_context          *context; /* counted; NULL: none */
-    void                *arg;    /* for who looks */
+    void                *arg;    /* for hooks and predicates */
     int64_t              began_ns, deadline_ns; /* on its clock; INT64_MAX: no deadline */
     int64_t              idle_ms;
     uint64_t             seed;   /* 0: not drawn yet */
@@ -40,24 +41,27 @@ errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t no
 /* An attempt is about to be called, calls the hook. last: how the one before it has ended; NULL: none has. */
 void er_retry_before(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);
 
-/* Writes the attempt down and says what follows; hooks and functions of the user's are called. Giving up changes r: what refused another
- * attempt is put behind it, and a success that asks for one is none any more. */
+/* Records the attempt and returns what follows; calls the user's hooks and functions. On giving
+ * up, what refused another attempt becomes a cause of r, and a success that asks for one becomes a
+ * failure. */
 er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms);
 
-/* Writes an attempt down whose end nobody judges. */
+/* Records an attempt without judging it. */
 void er_retry_note(er_retry *c, const er_ended *ended, int error);
 
 /* Asks the policy's breaker, if it has one, as er_breaker_allow does. */
 int er_retry_ask_breaker(const er_retry *c, er_call_lease *call);
 
-/* An attempt has ended: a success counts for the time of the next hedge, a failure that asks to be left alone pauses the rate. */
+/* An attempt has ended: a success counts for the time of the next hedge, a rate-limited result with
+ * a Retry-After pauses the rate. */
 void er_retry_learn(const er_retry *c, const er_ended *ended, const errand_result *r);
 
-/* Something cut the waiting for another attempt short; *last is how the last one ended. A cancel or the deadline is the answer, with that
- * behind it; a mere refusal (no turn before the deadline, no memory) stands behind the last failure, which it must not hide. */
+/* `by` cut the wait for another attempt short; *last is how the last one ended. A cancel or the
+ * deadline becomes the result, with the last failure as its cause; a mere refusal (no turn before
+ * the deadline, no memory) becomes a cause of the last failure, which it must not hide. */
 void er_retry_cut_short(errand_result *last, errand_result by);
 
-/* The whole ends: completes the result, tells the log, counts. */
+/* The whole ends: completes the result, logs, counts. */
 void er_retry_end(er_retry *c, errand_log *log, int64_t now_ns, errand_result *r);
 
 /* Nothing of it is under way any more: the policy is not touched after this. */

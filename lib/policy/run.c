@@ -1,29 +1,27 @@
 /* policy/run.c -- a run under a policy: one cell from the first attempt to the last.
  *
- *     TRYING --an attempt failed, the last under way--> (JUDGING) --again--> SLEEPING --> TRYING ...
- *                                                           |no
- *                                                           +--> (LAST: on_success, on_give_up, fallback) --> ended --all have returned--> OVER
+ *     TRYING --the last under way failed--> (JUDGING) --again--> SLEEPING --> TRYING ...
+ *                                               |no
+ *                                               +--> (LAST: hooks, fallback) --> ended --> OVER
  *
- * What happens from outside (a limit has called back, an attempt's task ended, the timer is due, a cancel) is an event: a bit in
- * one word. Who sets a bit while no bit is set drives the run, alone, until no bit is left; so nothing else in here needs a lock, no
- * event is lost, and nothing recurses. An event is only a hint to look: which attempt has news, whether the deadline has passed, who
- * was told, whether the pool has shut is asked anew at each, so one that comes before its stage or after it does no harm.
+ * An event (a limit has called back, an attempt's task ended, the timer is due, a cancel) is a bit
+ * in one word. The thread that sets the first bit drives the run, alone, until no bit is left; so
+ * nothing else in here needs a lock, no event is lost, and nothing recurses. Each event checks all
+ * (attempts, deadline, cancel, shutdown), so one that comes too early or too late does no harm.
  *
- * Several attempts may be under way at once (hedges); each has a place of its own (attempt.c), freed with it. Asleep, a run is this
- * one piece of memory and what it remembers of its attempts; no worker, permit or connection is held. The result of the last attempt
- * stands in the cell until the end takes its place; while a hook before an attempt looks at it nothing ends (in_hook).
+ * Attempts under way at once (hedges) have their own memory (attempt.c). Asleep, a run is this one
+ * piece of memory and its history; no worker, permit or connection is held. The last result stays
+ * in the cell until the end replaces it; nothing ends while a hook reads it (in_hook). User code
+ * runs in tasks, never on the driver unless the pool takes no more: JUDGING after an attempt, LAST
+ * at the end; deadlines and cancels wait meanwhile.
  *
- * The user's code runs in tasks, never on the driver: JUDGING when it has a say after an attempt, LAST at the end. Meanwhile deadlines
- * and cancels wait. Only when the pool takes no tasks any more is it called right here.
+ * The cell may end before all attempts have returned (a deadline, a hedge that won): those are
+ * cancelled and counted as abandoned, the failure says that they may have run, and arg is freed
+ * when they have returned (OVER). Attempts after the first are urgent: they do not queue up again.
+ * A hedge begins when the youngest attempt is as old as the policy says, none waits for a limit
+ * and, unless fn may overlap, each has returned its future; one refused is tried after a sleep.
  *
- * The end of the cell may come before the last attempt has returned (a deadline, a hedge that won): those are cancelled, counted as
- * abandoned, and the failure says that they may have run; the run stays until they have returned, and only then arg is freed. Attempts
- * after the first are urgent: what has waited does not queue up again.
- *
- * A hedge begins when the youngest attempt is as old as the policy says, none waits for a limit, and, unless fn may overlap, each has
- * returned its future. One that a limit or the budget refuses is asked for again only after a sleep.
- *
- * Counts: the owner's, one for each callback and waiter that is out, one for the armed timer, one for the driver. */
+ * Counts: owner, driver, and each pending callback, waiter and armed timer. */
 #include "policy/run.h"
 #include "policy/attempt.h"
 
@@ -83,13 +81,13 @@ static void run_disarm(er_running *r)
     er_cell_release(&r->cell);
 }
 
-/* The cell ends as it stands there; what is still under way is left. */
+/* Ends the cell with cell.result; what is still under way is left behind. */
 static void conclude(er_running *r)
 {
     bool over = !r->attempts;
     er_live_remove(r->cell.pool, &r->live);
     er_cell_lock(&r->cell);
-    r->ended = true; /* a dump looks at the policy no more */
+    r->ended = true; /* a dump no longer reads the policy */
     er_cell_unlock(&r->cell);
     if (over) {
         r->stage = OVER;
@@ -301,14 +299,15 @@ static void act_on(er_running *r, er_attempt *a)
     int64_t wait = a->wait_ms;
     bool won = then == ER_NEXT_END && !r->cell.result.error;
     if (won && a->hedge) er_policy_count(&r->retry.policy->hedges_won);
-    if (won && a->number == 1 && r->attempts->next) run_note(r, a, 0); /* then there is something to tell */
+    /* beside a hedge the history has the first attempt's success too */
+    if (won && a->number == 1 && r->attempts->next) run_note(r, a, 0);
     run_take_out(r, a);
     r->stage = TRYING;
     if (then == ER_NEXT_END) run_finish(r, ERRAND_BY_HEDGE);
     else if (then == ER_NEXT_SLEEP) fall_asleep(r, wait);
 }
 
-/* What came after a cancel stands behind it, as a task's does. */
+/* A failure after a cancel becomes its cause, as in a task. */
 static void attempt_cancelled(er_running *r, er_attempt *a, errand_reason cancelled)
 {
     errand_result *result = &r->cell.result;
@@ -321,7 +320,7 @@ static void attempt_cancelled(er_running *r, er_attempt *a, errand_reason cancel
     bool failed = result->error;
     run_take_out(r, a);
     if (!failed || !r->attempts)
-        run_finish(r, ERRAND_BY_HEDGE); /* else those that are under way are told, and awaited */
+        run_finish(r, ERRAND_BY_HEDGE); /* else those under way are cancelled, and awaited */
 }
 
 static void run_attempt_ended(er_running *r, er_attempt *a, errand_result result)
@@ -365,7 +364,7 @@ static void run_judged(er_running *r, er_attempt *a, errand_result result)
     act_on(r, a);
 }
 
-enum { DRIVEN = 1, BEGIN = 2, LOOK = 4, TIMER = 8, TOLD = 16 };
+enum { DRIVEN = 1, BEGIN = 2, LOOK = 4, TIMER = 8, CANCEL = 16 };
 
 static void post(er_running *r, uint32_t event);
 
@@ -387,7 +386,7 @@ static void timer_due(er_timer *timer)
 static void cancel_run(er_cell *cell, errand_reason reason)
 {
     (void)reason; /* the cell knows */
-    post(run_of(cell), TOLD);
+    post(run_of(cell), CANCEL);
 }
 
 /* ---- the driver ---- */
@@ -410,7 +409,7 @@ static void advance(er_running *r, er_attempt *a)
     } else if (stage == ER_JUDGED) {
         run_judged(r, a, result);
     } else {
-        if (!a->judged) { /* it never ran: the failure still stands there */
+        if (!a->judged) { /* it never ran: the cell still holds the failure */
             errand_result_free(&result);
             result = er_cell_take(&r->cell);
         }
@@ -432,7 +431,7 @@ static void look(er_running *r)
     }
 }
 
-/* A hook before an attempt looks at the last result right now. Its return is an event. */
+/* A hook before an attempt is reading the last result. Its return is an event. */
 static bool in_hook(const er_running *r)
 {
     for (const er_attempt *a = r->attempts; a; a = a->next) {
@@ -441,7 +440,7 @@ static bool in_hook(const er_running *r)
     return false;
 }
 
-/* No such hook looks at the last result any more; false: one does. */
+/* True: no such hook reads the last result any more; false: one is reading it. */
 static bool keep_hooks_off(er_running *r)
 {
     for (er_attempt *a = r->attempts; a; a = a->next) {
@@ -451,7 +450,7 @@ static bool keep_hooks_off(er_running *r)
     return !in_hook(r);
 }
 
-/* Somebody wants it to end; late: now, whatever the attempts do. */
+/* Ends it, after its attempts; late: now, whatever they do. */
 static void stop(er_running *r, errand_reason reason, bool late)
 {
     if (r->stage == SLEEPING) {
@@ -471,15 +470,16 @@ static void stop(er_running *r, errand_reason reason, bool late)
     run_finish(r, reason);
 }
 
-static void heed(er_running *r)
+static void check_stop(er_running *r)
 {
     errand_reason cancelled = er_cell_cancelled(&r->cell);
     bool late = run_now(r) >= r->retry.deadline_ns || (cancelled && er_cancel_error(cancelled) == ETIMEDOUT);
-    if (!cancelled && er_pool_shut(r->cell.pool)) cancelled = ERRAND_BY_SHUTDOWN; /* asked after queueing: none slips through */
+    /* checked after queueing: none slips through */
+    if (!cancelled && er_pool_shut(r->cell.pool)) cancelled = ERRAND_BY_SHUTDOWN;
     if (cancelled || late) stop(r, cancelled ? cancelled : ERRAND_BY_TOTAL, late);
 }
 
-/* What is to be looked at next, and when. */
+/* Arms the timer for what is due next. */
 static void set_alarm(er_running *r)
 {
     int64_t at = INT64_MAX;
@@ -490,7 +490,7 @@ static void set_alarm(er_running *r)
     }
     if (r->armed && r->alarm_ns == at && r->stage != SLEEPING) return;
     run_disarm(r);
-    if (r->armed || at == INT64_MAX) return; /* due right now: then it is looked at again */
+    if (r->armed || at == INT64_MAX) return; /* due right now: its event comes */
     er_cell_keep(&r->cell);
     r->alarm_ns = at;
     int error = r->stage == SLEEPING ? er_timer_sleep(r->cell.pool, &r->timer, at)
@@ -512,7 +512,7 @@ static void handle(er_running *r, uint32_t events)
     if (events & BEGIN) run_begin_attempt(r, false);
     look(r);
     if (r->stage == OVER) return;
-    heed(r);
+    check_stop(r);
     if (r->stage == OVER) return;
     if (r->stage == SLEEPING && run_now(r) >= r->begin_by_ns) {
         run_wake_up(r);
@@ -545,7 +545,8 @@ static void free_run(er_cell *cell)
     er_cell_bury(cell);
 }
 
-/* Each attempt under way may end the run. An attempt that stands at a limit has no input, so what the run waits for is not known. */
+/* Each attempt under way may end the run. An attempt that waits for a limit has no input, so what
+ * the run waits for is not known. */
 static bool input_of_run(er_cell *cell, size_t i, er_cell **input)
 {
     size_t n = 0;
@@ -663,7 +664,7 @@ static const er_live_kind run_live_kind = { .keep = keep_run, .describe = descri
 
 _Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
 
-/* The policy adds nothing: a task, whose end is counted, and told as that of an attempt. */
+/* The policy adds nothing: a task; its end is counted, and recorded as an attempt's. */
 static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
 {
     if (r->error) {
@@ -725,7 +726,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->timer.fn = timer_due;
     r->look = attempt_has_news;
     er_log_info(run_log(r), "[%s-start]", policy->how.name);
-    /* a queue may hold the caller up: not if he does not queue his task himself */
+    /* a full queue may hold the caller up, unless a limit's callback queues the task */
     r->urgent = terms->urgent || policy->how.rate || policy->how.sem;
     er_cell_keep(&r->cell); /* the driver of the beginning */
     er_live_add(pool, &r->live);

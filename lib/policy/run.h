@@ -9,7 +9,8 @@
  * ERRAND_BY_TOTAL. policy NULL: once. */
 er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, const er_terms *terms);
 
-/* errand_run_task of work that is not to be done beside itself, or only once, whatever the policy says: ER_ALONE, ER_ONCE. */
+/* As errand_run_task, for work that must not overlap with itself (ER_ALONE) or be done twice
+ * (ER_ONCE), whatever the policy says. */
 ER_SHARED errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task,
                                         unsigned how, const void *site);
 

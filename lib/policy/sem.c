@@ -1,16 +1,18 @@
-/* policy/sem.c -- a counting semaphore: first come, first served.
+/* policy/sem.c -- a counting semaphore: first in, first out.
  *
- *     IDLE --enter: free and nobody waits--> HELD --release--> IDLE
+ *     IDLE --enter: free and no waiter--> HELD --release--> IDLE
  *          --else--> WAITING --its turn--> HELD
  *                            --leave, shut, shrunk below n--> IDLE
  *
- * A member's counts are one word: free permits, nameless ones in use, and SLOW: somebody waits, or permits are owed since the
- * semaphore has shrunk. Without SLOW the word changes by compare-and-swap, so try and give take one step and no lock. With
- * SLOW try fails, and all else changes the word under the lock. The lock's holder sets SLOW by the very step in which it sees
+ * A member's counts are one word: free permits, nameless ones in use, and SLOW: there are waiters,
+ * or permits are owed since the semaphore has shrunk. Without SLOW the word changes by
+ * compare-and-swap, so try and release take one step and no lock. With SLOW try fails, and all else
+ * changes the word under the lock. The lock's holder sets SLOW by the very step in which it sees
  * that too few are free, so nothing is given back unseen in between.
  *
- * Who waits, holds and leaves is decided under the lock by a place's state, so a grant and a cancel cannot both happen, and no
- * permit is lost between them. Places are intrusive: neither granting nor releasing allocates. Waiters are called after the lock. */
+ * Whether a place waits, holds or has left is decided under the lock by its state, so a grant and a
+ * cancel cannot both happen, and no permit is lost between them. Places are intrusive: neither
+ * granting nor releasing allocates. Waiters are called after the lock. */
 #include "policy/sem.h"
 
 #include "base/options.h"
@@ -46,22 +48,22 @@ struct errand_sem {
     er_sem_member plain;
 };
 
-typedef struct told { /* who is to be told after the lock is given, in order */
+typedef struct wakeups { /* waiters to be called after the lock is given, in order */
     er_waiter *first, **last;
-} told;
+} wakeups;
 
 static errand_sem *sem_of(er_keyed *keyed) { return er_of(keyed, errand_sem, keyed); }
 static er_sem_member *member_of(er_member *m) { return er_of(m, er_sem_member, base); }
 
 /* ---- under the lock ---- */
 
-static void tell(told *t, er_sem_place *p, int error)
+static void collect(wakeups *w, er_sem_place *p, int error)
 {
     p->error = error;
     p->waiter.next = NULL;
-    if (t->first) *t->last = &p->waiter;
-    else t->first = &p->waiter;
-    t->last = &p->waiter.next;
+    if (w->first) *w->last = &p->waiter;
+    else w->first = &p->waiter;
+    w->last = &p->waiter.next;
 }
 
 /* Takes n, or sets SLOW, in one step. */
@@ -84,8 +86,8 @@ static void hold(er_sem_member *m, er_sem_place *p, int64_t now)
     er_list_push(&m->holders, &p->node);
 }
 
-/* Something has changed: pays what is owed, moves up those whose turn it is. */
-static void move_up(er_sem_member *m, int64_t now, told *t)
+/* After a change: pays what is owed, then grants in order while permits are free. */
+static void move_up(er_sem_member *m, int64_t now, wakeups *w)
 {
     uint64_t word = er_load(&m->word);
     if (!(word & SLOW)) return;
@@ -99,16 +101,16 @@ static void move_up(er_sem_member *m, int64_t now, told *t)
         er_list_remove(n);
         m->waiting--;
         hold(m, p, now);
-        tell(t, p, 0);
+        collect(w, p, 0);
     }
     bool slow = m->owed || !er_list_empty(&m->line);
     er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free); /* with SLOW it is the lock's */
 }
 
-static void give_back(er_sem_member *m, unsigned n, int64_t now, told *t)
+static void give_back(er_sem_member *m, unsigned n, int64_t now, wakeups *w)
 {
     er_add(&m->word, n);
-    move_up(m, now, t);
+    move_up(m, now, w);
 }
 
 static void end_waiting(er_sem_member *m, er_sem_place *p)
@@ -142,7 +144,7 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
         m->waiting++;
         er_list_push(&m->line, &place->node);
     } else if (error) {
-        move_up(m, 0, &(told){ 0 }); /* nobody can be: but SLOW may have been set for nothing */
+        move_up(m, 0, &(wakeups){ 0 }); /* grants nothing: but SLOW may have been set in vain */
     }
     er_keyed_leave(&sem->keyed);
     return error;
@@ -150,8 +152,8 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
 
 bool er_sem_leave(errand_sem *sem, er_sem_place *place)
 {
-    if (er_pool_dead(sem->keyed.pool)) return false; /* its lock may be held for ever */
-    told t = { 0 };
+    if (er_pool_dead(sem->keyed.pool)) return false; /* its lock may be held forever */
+    wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
     er_lock_take(&sem->keyed.lock);
     bool waited = place->state == WAITING;
@@ -160,24 +162,24 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place)
         end_waiting(m, place);
         m->withdrawn++;
         if (now - place->since_ns > m->longest_wait_ns) m->longest_wait_ns = now - place->since_ns;
-        move_up(m, now, &t); /* it may have been the big one that held up the others */
+        move_up(m, now, &w); /* its larger request may have held up the others */
     }
     er_keyed_leave(&sem->keyed);
-    er_endings_call(t.first);
+    er_endings_call(w.first);
     return waited;
 }
 
 void er_sem_release(errand_sem *sem, er_sem_place *place)
 {
     if (er_pool_dead(sem->keyed.pool)) return;
-    told t = { 0 };
+    wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
     er_lock_take(&sem->keyed.lock);
     er_list_remove(&place->node);
     place->state = IDLE;
-    give_back(place->member, place->n, now, &t);
+    give_back(place->member, place->n, now, &w);
     er_keyed_leave(&sem->keyed);
-    er_endings_call(t.first);
+    er_endings_call(w.first);
 }
 
 void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d)
@@ -224,15 +226,15 @@ int errand_sem_release(errand_sem *sem, unsigned n)
         if (TAKEN(seen) < n) return EOVERFLOW;
         if (er_cas(&m->word, &seen, seen + n - n * NAMELESS)) return 0;
     }
-    told t = { 0 };
+    wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
     er_lock_take(&sem->keyed.lock);
     seen = er_load(&m->word);
     while (TAKEN(seen) >= n && !er_cas(&m->word, &seen, seen + n - n * NAMELESS)) continue;
     bool taken = TAKEN(seen) >= n;
-    if (taken) move_up(m, now, &t);
+    if (taken) move_up(m, now, &w);
     er_keyed_leave(&sem->keyed);
-    er_endings_call(t.first);
+    er_endings_call(w.first);
     return taken ? 0 : EOVERFLOW;
 }
 
@@ -262,11 +264,11 @@ static void free_sem(er_keyed *keyed)
 
 static const er_keyed_kind sem_kind = { sizeof(er_sem_member), init_member, is_idle, free_sem };
 
-/* All lines end at once: nobody moves up. The last of them may take the semaphore with it. */
+/* Ends all lines at once: grants nothing. The last waiter may free the semaphore. */
 static void shut_sem(er_close_hook *closer)
 {
     errand_sem *sem = er_of(closer, errand_sem, closer);
-    told t = { 0 };
+    wakeups w = { 0 };
     er_lock_take(&sem->keyed.lock);
     sem->shut = true;
     for (er_member *at = NULL; (at = er_keyed_next(&sem->keyed, at));) {
@@ -274,12 +276,12 @@ static void shut_sem(er_close_hook *closer)
         for (er_node *n; (n = er_list_first(&m->line));) {
             er_sem_place *p = er_of(n, er_sem_place, node);
             end_waiting(m, p);
-            tell(&t, p, ECANCELED);
+            collect(&w, p, ECANCELED);
         }
-        move_up(m, 0, &t);
+        move_up(m, 0, &w);
     }
     er_keyed_leave(&sem->keyed);
-    er_endings_call(t.first);
+    er_endings_call(w.first);
 }
 
 errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts, size_t size)
@@ -314,7 +316,8 @@ errand_sem *er_sem_keep(errand_sem *sem)
     return sem;
 }
 
-static void resize_member(er_sem_member *m, unsigned before, unsigned permits, int64_t now, told *t)
+static void resize_member(er_sem_member *m, unsigned before, unsigned permits, int64_t now,
+                          wakeups *w)
 {
     er_or(&m->word, SLOW); /* from here on the word is the lock's */
     if (permits > before) er_add(&m->word, permits - before);
@@ -330,27 +333,27 @@ static void resize_member(er_sem_member *m, unsigned before, unsigned permits, i
         if (p->n <= permits) continue;
         end_waiting(m, p);
         p->size = permits;
-        tell(t, p, EINVAL);
+        collect(w, p, EINVAL);
     }
-    move_up(m, now, t);
+    move_up(m, now, w);
 }
 
 int errand_sem_resize(errand_sem *sem, unsigned permits)
 {
     if (!sem || !permits || permits > INT_MAX) return EINVAL;
     if (er_pool_dead(sem->keyed.pool)) return ERRAND_EFORKED;
-    told t = { 0 };
+    wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
     er_lock_take(&sem->keyed.lock);
     for (er_member *at = NULL; (at = er_keyed_next(&sem->keyed, at));)
-        resize_member(member_of(at), sem->permits, permits, now, &t);
+        resize_member(member_of(at), sem->permits, permits, now, &w);
     sem->permits = permits;
     er_keyed_leave(&sem->keyed);
-    er_endings_call(t.first);
+    er_endings_call(w.first);
     return 0;
 }
 
-/* ---- what it tells ---- */
+/* ---- stats ---- */
 
 int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *out, size_t size)
 {

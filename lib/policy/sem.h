@@ -6,10 +6,11 @@
 
 struct er_sem_member;
 
-/* One who wants permits, waits for them, holds them. Zeroed at first but for n, name, site and waiter.fn; to be used again after
- * er_sem_leave was true, after an error, or after er_sem_release.
- *   waiter.fn  it no longer waits, error says why: 0, it holds n permits; ECANCELED, the pool has shut down; EINVAL, the semaphore has
- *              become smaller than n. Called as waiters of cells are: no lock held, chains of grants take one frame. */
+/* A waiter for n permits, then their holder. Zeroed at first but for n, name, site and waiter.fn;
+ * to be used again after er_sem_leave was true, after an error, or after er_sem_release.
+ *   waiter.fn  it no longer waits, error says why: 0, it holds n permits; ECANCELED, the pool has
+ *              shut down; EINVAL, the semaphore has become smaller than n. Called as waiters of
+ *              cells are: no lock held, chains of grants take one frame. */
 typedef struct er_sem_place {
     er_waiter             waiter;
     int                   error;
@@ -33,7 +34,8 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place);
 /* Gives the permits back. */
 void er_sem_release(errand_sem *sem, er_sem_place *place);
 
-/* Adds what place waits for: so many permits of which semaphore, and the key. Nothing if it does not wait. */
+/* Adds what place waits for: how many permits of which semaphore, and the key. Nothing if it does
+ * not wait. */
 void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d);
 const char *er_sem_name(const errand_sem *sem); /* NULL: none. It outlives the semaphore: a literal */
 

@@ -1,12 +1,14 @@
 /* policy/singleflight.c -- single-flight: identical calls that are under way at once share one run.
  *
- *     run --nobody flies with this key--> journey (starts a run, watches it) --it ends--> every sharer ends
- *         --else--> a sharer more           sharer --cancel--> ended, left; the last one: the run is cancelled, the key is free
+ *     run --no run with this key--> journey (starts and watches a run) --it ends--> its sharers end
+ *         --else--> one more sharer
+ *     sharer --cancel--> ended, left; the last one: the run is cancelled, the key is free
  *
- * A journey is under way as long as its key's member points at it; that, and its list of sharers, is under the flight's lock. So
- * joining, leaving and ending are decided one after the other: a sharer that is in the list when the run ends gets its result, and a
- * journey that its last sharer has left is joined by nobody. Whoever starts a journey is its first sharer, and his future is
- * not his before the run is there, so a journey is never left before it has a run.
+ * A journey is under way as long as its key's member points at it; that, and its list of sharers,
+ * is under the flight's lock. So joining, leaving and ending are decided one after the other: a
+ * sharer that is in the list when the run ends gets its result, and a journey that its last sharer
+ * has left is not joined again. The caller that starts a journey is its first sharer, and gets its
+ * future only when the run is there, so a journey is never left before it has a run.
  *
  * The result lives in the journey, which is counted by all that hold a share of it. Each share has a detail of its own: a copy, and for
  * the last one the original. */
@@ -61,11 +63,11 @@ static void release_journey(journey *j)
 
 static void give_share_back(void *owner) { release_journey(owner); }
 
-/* Nobody joins any more; under the lock. */
+/* No sharer joins any more; under the lock. */
 static void leave_key(journey *j)
 {
     flight_member *m = j->member;
-    j->member = NULL; /* it may be forgotten */
+    j->member = NULL; /* it may be evicted */
     if (!m) return;
     m->journey = NULL;
     m->base.pins--;
@@ -130,7 +132,7 @@ static void cancel_sharer(er_cell *cell, errand_reason reason)
         }
     }
     er_keyed_leave(keyed);
-    if (run) { /* nobody is left who wants it */
+    if (run) { /* no sharer is left */
         er_cell_abandon(run);
         er_cell_pass_on(run, reason);
         er_cell_release(run);
@@ -244,7 +246,7 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
     if (!j) return &s->cell;
     task->key = key;
     if (!task->name) task->name = flight->name;
-    task->detached = true; /* whoever happens to be the first does not limit the others */
+    task->detached = true; /* the first sharer does not limit the others */
     er_context *context = er_context_for(task, &error);
     er_terms terms = { context, er_run_deadline(pool, policy, task), ERRAND_BY_TOTAL, false, site, false };
     if (error && task->free) task->free(task->arg);

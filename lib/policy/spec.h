@@ -12,7 +12,7 @@
 
 #define ER_SPEC_OPS 64 /* operations of one spec: its depth is bounded by that as well */
 
-typedef enum er_op { /* the high byte tells the kind of spec */
+typedef enum er_op { /* the high byte is the kind of spec */
     ER_BACKOFF_NONE = 0x000,
     ER_BACKOFF_FIXED,
     ER_BACKOFF_RANDOM,
@@ -84,8 +84,8 @@ er_spec *er_spec_new(const er_spec *op);
 er_spec *er_spec_no_memory(void);
 /* False: it has an owner already. */
 bool er_spec_take(er_spec *spec);
-/* Puts child behind the children of parent. Consumes both, and returns parent, or the spec that stands for no memory. A child that is
- * a part already stays where it is, and parent is wrong. */
+/* Appends child to the children of parent. Consumes both, and returns parent, or the spec that
+ * stands for no memory. A child that has an owner already stays there, and parent is wrong. */
 er_spec *er_spec_add(er_spec *parent, er_spec *child);
 
 er_spec *er_spec_keep(er_spec *spec); /* NULL is harmless, as for the next */

@@ -114,7 +114,7 @@ START_TEST(a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it)
     errand_future *f = errand_submit_task(one, &(errand_task){ .fn = runs_inside, .arg = &n, .name = "outer" });
     await_event(&h.began);
     dump_shows(one, "task", "outer", " on worker 1, awaits task inner, ");
-    dump_shows(one, "task", "inner", " on worker 1, in place of who awaits it, ");
+    dump_shows(one, "task", "inner", " on worker 1, run by the task that awaits it, ");
     happen(&h.go);
     ENDS(f, 0);
     dump_empties(one);
@@ -450,11 +450,11 @@ __attribute__((noinline)) static errand_future *lose(const char *what)
 START_TEST(a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place)
 {
     for (int i = 0; i < 5; i++) drop_ended(lose("key"));
-    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: treasurer: the key is lost (submitted at "),
+    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
                       1);
     drop_ended(errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = "ring", .name = "another" }));
     ck_assert_uint_eq(heard_times(&said, "another: the ring is lost"), 1);
-    ck_assert_uint_eq(heard_times(&said, "nobody looked"), 2);
+    ck_assert_uint_eq(heard_times(&said, "never retrieved"), 2);
 }
 END_TEST
 
@@ -468,7 +468,7 @@ __attribute__((noinline)) static void drop_a_combination(void)
 START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
 {
     for (volatile int left = 3; left > 0; left--) drop_a_combination();
-    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): the purse is lost"), 1);
+    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): the purse is lost"), 1);
     errand_future *f;
     errand_promise_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
     errand_drop(f);
@@ -496,7 +496,7 @@ START_TEST(an_end_as_cancelled_that_nobody_caused_is_a_failure)
     errand_pool_stats before, s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
     drop_ended(errand_submit(pool, cancels_itself, NULL));
-    ck_assert_uint_eq(heard_times(&said, "nobody looked at this failure: (no name): Operation canceled"), 1);
+    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): Operation canceled"), 1);
     errand_future *f = errand_submit(pool, sleeps_on, NULL);
     errand_cancel(f);
     ENDS(f, ECANCELED);

@@ -12,5 +12,5 @@ fault "drops without looking whether it has ended" async/cell.c cells \
 fault "claims by a load and a store" async/cell.c cells \
     -e 's/return !(er_or(&cell->state, ER_CLAIMED) & ER_CLAIMED);.*/if (er_load(\&cell->state) \& ER_CLAIMED) return false; er_or(\&cell->state, ER_CLAIMED); return true;/'
 fault "an abandoned one that has ended stays counted" async/cell.c cells \
-    -e 's/er_or(&cell->state, ER_UNHEARD) & (ER_ENDED | ER_UNHEARD)/er_or(\&cell->state, ER_UNHEARD) \& ER_UNHEARD/'
+    -e 's/er_or(&cell->state, ER_ABANDONED) & (ER_ENDED | ER_ABANDONED)/er_or(\&cell->state, ER_ABANDONED) \& ER_ABANDONED/'
 exit $lost
