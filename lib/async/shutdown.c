@@ -9,7 +9,7 @@
  *
  * No user code runs on the closer's thread, so none can hold it up: then-functions still queued
  * behind stuck tasks are run by spare threads (er_limit), or by the stuck ones when they return.
- * Only where no thread can be started the closer runs them itself.
+ * Only where no thread can be started does the closer run them itself.
  *
  * Other threads may be inside wait_idle, stats, dump or tick meanwhile: those hold a count. */
 #include "async/current.h"

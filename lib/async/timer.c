@@ -68,7 +68,7 @@ static void call_due(er_timers *t, int64_t now_ns)
             return;
         }
         er_lock_take(&t->lock);
-        if (!sleeper || --t->asleep) continue; /* counted until fn has queued what goes on */
+        if (!sleeper || --t->asleep) continue; /* counted until fn has queued what follows */
         er_lock_give(&t->lock);
         t->awake(t->pool);
         er_lock_take(&t->lock);

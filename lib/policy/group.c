@@ -121,7 +121,7 @@ static void conclude(joint *j)
 static void cancel_all(errand_group *g, errand_reason reason);
 static void begin_held(errand_group *g);
 
-/* What was gathered under the lock is done after it. */
+/* Decides under the lock, acts after it. */
 static void ended(member *m, errand_result r)
 {
     errand_group *g = m->group;

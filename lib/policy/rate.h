@@ -21,7 +21,7 @@ typedef struct er_turn {
     struct er_rate_member *member; /* NULL: it does not wait */
     er_node                node, gapped;
     uint64_t               gap;
-    er_instant             after, at; /* but for what pauses have moved them */
+    er_instant             after, at; /* without what pauses have moved them by */
     bool                   arming; /* its timer is being armed: until then it neither comes nor leaves */
 } er_turn;
 

@@ -64,7 +64,7 @@ void er_retry_cut_short(errand_result *last, errand_result by);
 /* The whole ends: completes the result, logs, counts. */
 void er_retry_end(er_retry *c, errand_log *log, int64_t now_ns, errand_result *r);
 
-/* Nothing of it is under way any more: the policy is not touched after this. */
+/* When nothing of it is under way any more; does not touch the policy after this. */
 void er_retry_leave(er_retry *c);
 
 /* The log of a run with that policy at that pool (NULL: none). */
