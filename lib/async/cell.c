@@ -15,9 +15,8 @@
  * compare-and-swap; it fails if the bit or WATCHED is set, so no waiter is missed. With waiters the
  * list is taken out under the bit and ENDED is set in the step that clears it; then the waiters are
  * called, without lock. Once its fn is called, or er_cell_unwatch has returned true, a waiter's
- * memory is the caller's again. Waiters are not called from inside a waiter: the innermost ending
- * puts them on a list of its thread, and the outermost calls them. A chain of any length takes one
- * frame.
+ * memory is the caller's again. A waiter is not called from inside another: the innermost ending
+ * puts it on its thread's list, and the outermost calls it; any chain takes one frame.
  *
  * Cancels likewise: a cell that a cancel is passed on to is marked at once, and the er_cell_cancel
  * around it calls the kind's cancel; only the thread that marked a cell links it. When
