@@ -3,7 +3,7 @@
  *
  *     errand::pool pool;
  *     errand::http http(pool);
- *     errand::response page = http.get("https://example.org/").get();      or throws what went wrong
+ *     errand::response page = http.get("https://example.org/").get();   or throws
  *     std::cout << errand::body(page);
  *
  * Header only; link with liberrand-http and liberrand. A status of 400 and more is thrown as an errand::error, of which

@@ -1,34 +1,40 @@
-/* errand.hpp -- errand in C++17 and later: owners that end what they own, values with types, exceptions that come back.
+/* errand.hpp -- errand in C++17 and later: owners that end what they own, values with types,
+ * exceptions that come back.
  *
  *     errand::pool pool;
- *     errand::future<int> f = pool.submit([] { return 6 * 7; });      runs on a thread of the pool
- *     std::cout << f.get() << '\n';                                   42, or throws what the lambda threw
+ *     errand::future<int> f = pool.submit([] { return 6 * 7; });   runs on a thread of the pool
+ *     std::cout << f.get() << '\n';                                42, or throws what the lambda threw
  *
  * Header only: a thin layer over errand.h; the terms, rules and tables of that hold here too; link
- * with liberrand. What follows says what is different.
+ * with liberrand. What follows says what is different. errand-cpp(7) has C and C++ side by side.
  *
- * Owners.  Every class is move-only and owns one thing of the C interface. raw() lends it, release() gives it away, and
- *          a constructor takes it over. A destructor ends it: *a future's cancels and drops* (future::drop lets the
- *          work go on), a promise's abandons, a pool's waits for its tasks, a log's writes what is left, a permit's
- *          gives back. A lambda is moved into one heap object and destroyed exactly once: when it has returned for the
- *          last time, or when it is certain that it will never run; on any thread. Members that return a future consume
- *          the one they are called on, as get, await and drop do; an empty future is a failed one (EINVAL), not
- *          undefined behaviour.
- * Errors.  What returns a future does not throw, but for what copying or moving its arguments throws, std::bad_alloc
- *          included, before anything is begun; what cannot be started is a failed future. Constructors of owners throw
- *          errand::error, but a promise's: its future fails. future::get throws; future::await returns a result<T>, in
- *          which the error is a value. An exception that leaves a lambda becomes the error of its future, and get()
- *          rethrows that very exception. As a number it is: the errno of a std::system_error (generic or system
- *          category), ENOMEM for std::bad_alloc, the number of an errand::error, else errand::threw with what() as
- *          message. Policies and C code see that number. An error in a cancelled task comes out as
- *          ECANCELED, with the task's own error as its cause (errand_result_cause).
- * Threads. Pools, logs, policies, semaphores and rates: any thread, any time, but construction and destruction.
- *          Futures, promises and results: one thread at a time, as with any value. Lambdas run on a pool's threads.
- * Time.    Arguments are any std::chrono::duration, rounded up to milliseconds; one that is negative has passed: 0.
- *          Options are milliseconds as in C: 0 is the option's default, errand::zero really zero, errand::forever no
- *          limit.
- * C++20.   co_await on futures, errand::task<T>, std::stop_token: at the end of this file.
- */
+ * Owners. Every class is move-only and owns one thing of the C interface. raw() lends it, release()
+ * gives it away, and a constructor takes it over. A destructor ends it: *a future's cancels and
+ * drops* (future::drop lets the work continue), a promise's abandons, a pool's waits for its tasks,
+ * a log's writes what is left, a permit's releases. A lambda is moved into one heap object and
+ * destroyed exactly once: when it has returned for the last time, or when it is certain that it
+ * will never run; on any thread. Members that return a future consume the one they are called on,
+ * as get, await and drop do; an empty future is a failed one (EINVAL), not undefined behaviour.
+ *
+ * Errors. What returns a future does not throw, except what copying or moving its arguments throws,
+ * std::bad_alloc included, before anything is begun; what cannot be started is a failed future.
+ * Constructors of owners throw errand::error, except a promise's: its future fails. future::get
+ * throws; future::await returns a result<T>, in which the error is a value. An exception that
+ * leaves a lambda becomes the error of its future, and get() rethrows that very exception. As a
+ * number it is: the errno of a std::system_error (generic or system category), ENOMEM for
+ * std::bad_alloc, the number of an errand::error, else errand::threw with what() as message.
+ * Policies and C code see that number. An error in a cancelled task comes out as ECANCELED, with
+ * the task's own error as its cause (errand_result_cause).
+ *
+ * Threads. Pools, logs, policies, semaphores and rates: any thread, any time, except construction
+ * and destruction. Futures, promises and results: one thread at a time, as with any value. Lambdas
+ * run on a pool's threads.
+ *
+ * Time. Arguments are any std::chrono::duration, rounded up to milliseconds; a negative one has
+ * passed: 0. Options are milliseconds as in C: 0 is the option's default, errand::zero really zero,
+ * errand::forever no limit.
+ *
+ * C++20. co_await on futures, errand::task<T>, std::stop_token: at the end of this file. */
 #ifndef ERRAND_HPP
 #define ERRAND_HPP
 

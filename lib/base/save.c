@@ -1,8 +1,8 @@
 /* base/save.c -- written without a name, linked and renamed when it is whole.
  *
- *   open: O_TMPFILE in the target's folder -->  write  --> keep: fsync, linkat .errand-X.tmp, rename over the target, fsync the folder
- *                |  not supported there         (no file at the target: linkat gives its name at once)
- *                +--> .errand-X.tmp from the beginning
+ *   open: O_TMPFILE in the target's folder --> write --> keep: fsync, linkat .errand-X.tmp,
+ *                |  not supported there                        rename over the target, fsync folder
+ *                +--> .errand-X.tmp from the beginning       (no target yet: linkat to its name)
  *
  * A file without a name goes with the process that has it open, however that ends. linkat cannot replace, so where
  * there is a file already the new one has a name of its own for the moment between two system calls; a process that is

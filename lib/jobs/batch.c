@@ -1,7 +1,8 @@
 /* jobs/batch.c -- a pump takes items in, the worker that ends one hands it over.
  *
- *     pump: next --gate--> work --ended--> held --drain: each--> gone           all counted under one lock
- *       ^-- parks while concurrency are in flight, or window or window_bytes are held --wakes-- an ending, a handing over
+ *     pump: next --gate--> work --ended--> held --drain: each--> gone      counted under one lock
+ *       ^-- parks while concurrency, window or window_bytes are reached; an ending or a hand-over
+ *           wakes it
  *
  * The pump is a service, a thread beside the pool's workers, so next may block without limit: a
  * pool with one worker still works and hands over. The thread that ends an item (a then-function,

@@ -1,6 +1,7 @@
 /* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader, a batch and a writer.
  *
- *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result --each: er_report--> out
+ *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
+ *     result --each: er_report--> out
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a byte in the wake pipe
  * stops it at once. A file that cannot be read goes the same way as a line, as a run with seq 0 that ends at once and

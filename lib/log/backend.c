@@ -1,6 +1,6 @@
 /* log/backend.c -- the thread that takes the lines of all threads and writes them to the sinks.
  *
- *     ABSENT --first line--> AWAKE <---> NAPPING --nothing came--> ASLEEP --a writer finds it so--> AWAKE
+ *     ABSENT --first line--> AWAKE <---> NAPPING --nothing came--> ASLEEP --a writer--> AWAKE
  *
  * After a pass that found much it looks again at once; else it naps a millisecond, so that a steady writer never pays for
  * waking it and lines go out together. A nap that ends with nothing new becomes sleep. A writer

@@ -1,8 +1,8 @@
 /* log/hub.h -- what a log is made of, and how its backend is woken; for the files of this folder.
  *
- *     errand_log (the log itself, and each named logger) --> hub <-- voice (a thread's ring in this log)
- *                                                             |
- *                                                        backend thread --> sinks
+ *     errand_log (the log itself, each named logger) --> hub <-- voice (a thread's ring in it)
+ *                                                         |
+ *                                                    backend thread --> sinks
  *
  * Loggers and hub outlive errand_log_close (threads.c), so that a late call can count its line. A
  * thread owns its voice, which lives until the thread ends or next looks for a voice. */

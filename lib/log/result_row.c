@@ -3,7 +3,8 @@
  * A row is bytes, so that it is measured, cut and marked as a string is: items with a NUL between two of them, each a tag and its
  * text. What a reader looks for first comes first; what may be long, and is cut, comes last:
  *
- *     e code  k kind  r reason  p phase  n attempts  y may have run  m message  { c code  x message } of each cause  o more causes
+ *     e code  k kind  r reason  p phase  n attempts  y may have run  m message
+ *     { c code  x message } of each cause  o more causes
  *
  * Causes come depth first: those of the result, each with its own causes after it. A mark that says
  * what was cut belongs to the item it follows; where that is gone, too, it is an item of its own,
@@ -11,8 +12,9 @@
  *
  * Text has a key for each item, JSON one object, in which no key can meet one of the line's own:
  *
- *      error=ETIMEDOUT error.kind=timeout error.message="no answer" error.causes="ECONNRESET: Connection reset by peer"
- *     "error":{"code":"ETIMEDOUT","kind":"timeout","message":"no answer","causes":[{"code":"ECONNRESET","message":"..."}]} */
+ *      error=ETIMEDOUT error.kind=timeout error.message="no answer" error.causes="ECONNRESET: ..."
+ *     "error":{"code":"ETIMEDOUT","kind":"timeout","message":"no answer",
+ *              "causes":[{"code":"ECONNRESET","message":"..."}]} */
 #include "log/result_row.h"
 #include "base/number.h"
 #include "base/result.h"

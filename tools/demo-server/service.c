@@ -4,8 +4,9 @@
  * resumes it; so a thousand waiting connections cost a thousand small structs and no thread, and no
  * table needs a lock.
  *
- *     request --> exchange: body gathered --> exchange_decide: route, validate, draw the fate, do the work --> reply
- *             --> [suspended until the work is ready] --> conclude: send it, spoil it, or close the connection
+ *     request --> exchange: body gathered --> exchange_decide: route, validate, draw the fate, work
+ *             --> reply --> [suspended until the work is ready]
+ *             --> conclude: send it, spoil it, or close the connection
  *
  * libmicrohttpd calls `handle` several times for one request: at its headers, for each piece of its body, at its end,
  * and again when a suspended connection is resumed.

@@ -1,6 +1,7 @@
 /* run.c -- requests from files or standard input, results to standard output.
  *
- *     options --> log, pool, session, rate --> errand_jobs --wait 100 ms--> progress ... --> tally, exit status
+ *     options --> log, pool, session, rate --> errand_jobs --wait 100 ms--> progress ...
+ *             --> tally, exit status
  *
  * The jobs do all the work; this thread draws, another one waits for signals. */
 #include "run.h"
