@@ -2,8 +2,8 @@
  * exceptions that come back.
  *
  *     errand::pool pool;
- *     errand::future<int> f = pool.submit([] { return 6 * 7; });   runs on a thread of the pool
- *     std::cout << f.get() << '\n';                                42, or throws what the lambda threw
+ *     errand::future<int> f = pool.submit([] { return 6 * 7; });   on a thread of the pool
+ *     std::cout << f.get() << '\n';                     42, or throws what the lambda threw
  *
  * Header only: a thin layer over errand.h; the terms, rules and tables of that hold here too; link
  * with liberrand. What follows says what is different. errand-cpp(7) has C and C++ side by side.

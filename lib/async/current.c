@@ -3,8 +3,9 @@
  * A thread has at most one task, and frames inside it. Deadlines inherited here are on the clock of
  * the task's pool (the machine's where there is no task), and are converted to the caller's pool's.
  *
- *     a frame: closed --enter--> open --its deadline ends a wait--> open, expired --leave--> closed, expired
+ *     a frame: closed --enter--> open --its deadline ends a wait--> open, expired
  *                                  ^-----------reschedule------------------'
+ *              open --leave--> closed        open, expired --leave--> closed, expired
  *
  * A frame holds its own deadline alone, so that it can be moved while others are open inside it. The nearest of all counts, out to the
  * first that shields, or else to the task's. A frame is read and written by its thread alone. */

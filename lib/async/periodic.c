@@ -1,6 +1,7 @@
 /* async/periodic.c -- the same task again and again.
  *
- *     armed --timer--> running --fn ended--> armed ...            any --cancel, fn failed, the pool closes--> ended
+ *     armed --timer--> running --fn ended--> armed ...
+ *     any --cancel, fn failed, the pool closes--> ended
  *
  * Either the timer is armed or a task runs, so the thread that handles its end is alone, and only
  * that thread arms again. A cancel that finds the timer armed ends it; one between the two is seen

@@ -1,6 +1,7 @@
 /* async/pool.c -- what a pool is made of, and making one.
  *
- *     queue: urgent | tasks --er_pick_next--> worker --job->run--> worker ...          busy <= limit = workers + services
+ *     queue: urgent | tasks --er_pick_next--> worker --job->run--> worker ...
+ *            busy <= limit = workers + services
  *
  * The queue (runq.c) and the workers (worker.c) share one lock; its fields are in pool.h. Threads
  * are started when there is something to do for them, so a pool that was only made has none. */

@@ -7,8 +7,8 @@
 /* A service: a part of the library that lives on a thread of the pool's for long (a lane). It comes with a thread of its
  * own: for as long as it runs the pool has one worker more. It lives in what it belongs to.
  *   run   on that thread, until it is to end. Then `gone` is called.
- *   stop  from errand_pool_close, any thread, no lock held; short. now false: end when idle; true: end at once. May be
- *         called more than once, never after gone has been called.
+ *   stop  from errand_pool_close, any thread, no lock held; short. now false: end when idle; true:
+ *         end at once. May be called more than once, never after gone has been called.
  *   gone  called last, on the same thread: *self may be freed or started again from then on. */
 typedef struct er_service {
     const char *name;

@@ -63,7 +63,7 @@ errand_future *errand_sleep(errand_pool *pool, int64_t ms)
     s->cell.begun.live.site = __builtin_return_address(0);
     s->cell.begun.since_ns = er_pool_machine_ns(pool, now);
     if (ms == 0) slept(&s->timer);
-    else if (at == INT64_MAX) error = er_timer_arm(pool, &s->timer, at - 1); /* only a cancel or the shutdown ends it */
+    else if (at == INT64_MAX) error = er_timer_arm(pool, &s->timer, at - 1); /* until cancelled */
     else error = er_timer_sleep(pool, &s->timer, at);
     if (error) {
         er_cell_release(&s->cell);

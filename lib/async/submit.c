@@ -54,7 +54,7 @@ static void past_deadline(er_timer *timer)
     er_cell_keep(cell); /* armed again, the timer may be called, and give its count back, on another thread at once */
     if (shut || t->task.deadline_ns <= er_pool_now(cell->pool))
         er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
-    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_cancel_result(ERRAND_BY_TOTAL)); /* it was to begin by now */
+    else if (er_cell_claim(cell)) refuse_unbegun(cell, er_cancel_result(ERRAND_BY_TOTAL));
     else goes_on = arm_deadline(t);
     if (!goes_on) er_cell_release(cell);
     er_cell_release(cell);
@@ -241,8 +241,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     }
     if (!error) error = queue(pool, t, terms);
     if (error) er_cell_release(cell);
-    else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t)) /* late while it waited for room */
-        er_cell_release(cell);
+    else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t))
+        er_cell_release(cell); /* late while it waited for room */
     if (error && er_cell_claim(cell)) {
         errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_cancelled_here();
         errand_result r = errand_fail(error);

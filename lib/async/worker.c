@@ -1,6 +1,6 @@
 /* async/worker.c -- a thread of the pool, from its start to its exit.
  *
- *     parked --summoned--> searching --a job--> busy --> ... --nothing left--> searching --10 us--> parked
+ *     parked --summoned--> searching --a job--> busy --nothing left--> searching --10 us--> parked
  *                                                \--waits inside the library--> lent --> busy
  *
  * At most one worker is searching: it has been woken, or started, or spins for 10 us before it

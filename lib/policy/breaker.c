@@ -1,7 +1,7 @@
 /* policy/breaker.c -- a circuit breaker.
  *
- *     CLOSED --ratio--> OPEN --time is over, asked--> HALF_OPEN --enough probes in a row went well--> CLOSED
- *                        ^----------- a probe failed -----'
+ *     CLOSED --ratio--> OPEN --time is over, asked--> HALF_OPEN --probes succeeded--> CLOSED
+ *                        ^----------- a probe failed -----'       (enough in a row)
  *
  * The counts of the window are in PARTS parts, the oldest of which is cleared when a new one
  * begins. Each change of state begins a new era; a call counts only in the era in which it began,

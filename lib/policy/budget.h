@@ -1,6 +1,7 @@
 /* policy/budget.h -- what a run asks of a budget.
  *
- *     er_budget_join --er_budget_began .. er_budget_ended, for each attempt; er_budget_retry before each sleep--> er_budget_part */
+ *     er_budget_join --> er_budget_began .. er_budget_ended, for each attempt
+ *                        er_budget_retry before each sleep --> er_budget_part */
 #ifndef ER_BUDGET_H
 #define ER_BUDGET_H
 

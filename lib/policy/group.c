@@ -1,6 +1,6 @@
 /* policy/group.c -- a nursery.
  *
- *     member:  held (concurrency is reached) --> running --> ended --taken by next, join or close--> gone
+ *     member: held (concurrency is reached) --> running --> ended --next, join or close--> gone
  *
  * All members that are not gone are in `members`, in order of index; those held and those ended are
  * in a second list too. One lock guards the lists; futures are made, watched, cancelled and results

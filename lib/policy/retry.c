@@ -1,7 +1,7 @@
 /* policy/retry.c -- from one attempt to the next, in this order (as tenacity has it):
  *
- *     when? --no--> the end       after_attempt -> wait -> stop? -> budget? -> before_sleep -> sleep
- *                                                            yes, empty --> the end
+ *     when? --> after_attempt -> wait -> stop? -> budget? -> before_sleep -> sleep
+ *       no --> the end                     yes, empty --> the end
  *
  * Why there is no further attempt is noted at the last one (why_waited), becomes a cause of the
  * result, and is logged; that the attempts are used up is not. The first and last attempts of a
