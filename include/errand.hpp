@@ -74,7 +74,7 @@ template <class T> class future;
 template <class T> class result;
 template <class T> class task; /* C++20 */
 
-/* ---- time -------------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 inline constexpr std::chrono::milliseconds forever{ ERRAND_FOREVER };
 inline constexpr std::chrono::milliseconds zero{ ERRAND_ZERO };
@@ -110,7 +110,7 @@ public:
     bool expired() const noexcept { return errand_expired(&frame_); }
 };
 
-/* ---- errors ------------------------------------------------------------------------------------------------------ */
+/* ---- errors ---- */
 
 inline constexpr int threw = ERRAND_USER + 1; /* the number of an exception that has none of its own */
 
@@ -171,7 +171,7 @@ public:
     const errand_result &raw() const noexcept { return failure_->end.r; }
 };
 
-/* ---- owners ------------------------------------------------------------------------------------------------------ */
+/* ---- owners ---- */
 
 inline constexpr struct adopt_t {} adopt{}; /* pool(errand::adopt, c_pool): takes over what C code made */
 
@@ -233,7 +233,7 @@ public:
 };
 using permit = handle<errand_permit>; /* of a semaphore; given back by reset() or at the end of its life */
 
-/* ---- how values and exceptions travel -------------------------------------------------------------------------------
+/* ---- how values and exceptions travel ----
  * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void has none. A caught
  * exception is the `value` of a failure, known by its free function. */
 
@@ -328,7 +328,7 @@ template <class F> errand_result run_once(void *f) noexcept { return run(std::mo
 template <class F> errand_result run_again(void *f) noexcept { return run(*static_cast<F *>(f)); }
 } // namespace detail
 
-/* ---- result: how it ended ---------------------------------------------------------------------------------------- */
+/* ---- result: how it ended ---- */
 
 /* An error, or a T. Also what a lambda returns to fail without throwing: `return errand::result<int>::fail(EAGAIN)`. */
 template <class T> class [[nodiscard]] result {
@@ -406,7 +406,7 @@ public:
     }
 };
 
-/* ---- future: a result on its way --------------------------------------------------------------------------------- */
+/* ---- future: a result on its way ---- */
 
 namespace detail {
 template <class T, class F> inline constexpr bool takes_value = std::is_invocable_v<F, T>;
@@ -576,7 +576,7 @@ template <class T> bool wait_some(const std::vector<future<T>> &fs, size_t wante
     return !number;
 }
 
-/* ---- log, pool, policy, limits ----------------------------------------------------------------------------------- */
+/* ---- log, pool, policy, limits ---- */
 
 namespace detail {
 inline void end_log(errand_log *log) { errand_log_close(log, 1000); }
@@ -949,7 +949,7 @@ public:
 #endif
 };
 
-/* ---- promise: a future that ends when you say so ----------------------------------------------------------------- */
+/* ---- promise: a future that ends when you say so ---- */
 
 template <class T> class promise {
     struct hook : std::enable_shared_from_this<hook> {
@@ -1024,7 +1024,7 @@ public:
 };
 
 #ifdef ERRAND_HAS_STOP_TOKEN
-/* ---- C++20: std::stop_token -----------------------------------------------------------------------------------------
+/* ---- C++20: std::stop_token ----
  * The callback lives in a sequel of the future, which is called exactly once when that has ended: so it is there as
  * long as there is something to cancel, and no longer. It may run on any thread and at any time, so it cancels through
  * an errand_canceller. */
@@ -1060,7 +1060,7 @@ template <class T> future<T> future<T>::stop_on(std::stop_token token)
 #endif
 
 #ifdef ERRAND_HAS_COROUTINES
-/* ---- C++20: co_await ------------------------------------------------------------------------------------------------
+/* ---- C++20: co_await ----
  * co_await std::move(f), in any coroutine, is f.get() without a waiting thread: the coroutine goes on on a worker of
  * f's pool, or right away if f has ended. A coroutine that is destroyed while it waits cancels f and is not resumed;
  * destroying it while it is about to be resumed is as wrong as with any other awaitable. */
@@ -1096,7 +1096,7 @@ template <class T> struct awaiting {
 
 template <class T> auto operator co_await(future<T> &&f) noexcept { return detail::awaiting<T>(std::move(f)); }
 
-/* ---- task: a coroutine that is a task of a pool ---------------------------------------------------------------------
+/* ---- task: a coroutine that is a task of a pool ----
  *
  *     errand::task<int> both(errand::pool &pool)
  *     {

@@ -98,14 +98,15 @@ static errand_result leave_losers(many *m, errand_result r)
 
 /* ---- quorum ---- */
 
-/* Leaves the others behind; each one's result says whether it may have run. Counted ones have no
+/* Leaves the others behind; each one's result says whether it may have run, also
+ * of one that has just ended. Counted ones have no
  * link any more. */
 static void leave_uncounted(many *m)
 {
     for (size_t i = 0; i < m->n; i++) {
         er_cell *f = m->parts[i].counted ? NULL : er_cell_linked(&m->cell, &m->parts[i].input);
         if (f) m->results->at[i] = er_cell_leave(f, ERRAND_BY_SIBLING, m->results->at[i]);
-        else if (!m->parts[i].counted) er_result_may_have_run(&m->results->at[i]); /* ended too late */
+        else if (!m->parts[i].counted) er_result_may_have_run(&m->results->at[i]);
         if (f) er_cell_release(f);
     }
 }

@@ -2,7 +2,7 @@
  *
  *   add --> inbox --wake--> take --> curl <--> poller
  *                                     +--> complete --> over(result), or again(redirect) --> line
- *                                            +--> the slot is free: the next one comes in right here
+ *                                            +--> the slot is free: the next comes in here
  *   leave --> leaving --wake--> removed from curl --> over(result)
  *
  * The thread is a service of the pool: started with the first exchange, it ends by itself when nothing has run for

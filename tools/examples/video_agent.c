@@ -1,7 +1,7 @@
 /* A video generation agent: many slow, paid requests; three at once, each tried three times, none paid for twice.
  *
  *     video_agent http://127.0.0.1:8080            against the demo service
- *     video_agent http://127.0.0.1:8080 --turn     the same, with a clock turned by hand (for tests)
+ *     video_agent http://127.0.0.1:8080 --turn     the same, without waiting (for tests)
  *
  * One session for all requests, so connections are used again. The permit of the semaphore is held while a request runs, and not
  * while it sleeps before its next attempt. A generation may be silent for minutes: only its total is limited. Every video has a
