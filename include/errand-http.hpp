@@ -17,7 +17,8 @@
 
 #include <string_view>
 
-namespace errand __attribute__((visibility("default"))) {
+#pragma GCC visibility push(default)
+namespace errand {
 
 using response = handle<errand_response>; /* the functions of http.h take its get() */
 
@@ -76,5 +77,6 @@ public:
 };
 
 } // namespace errand
+#pragma GCC visibility pop
 
 #endif

@@ -68,7 +68,8 @@
 #endif
 
 /* default visibility: an exception thrown in one shared library is known in another */
-namespace errand __attribute__((visibility("default"))) {
+#pragma GCC visibility push(default)
+namespace errand {
 
 template <class T> class future;
 template <class T> class result;
@@ -1249,5 +1250,6 @@ template <class F, class... A> errand_result begin_task(F f, A... in)
 #endif
 
 } // namespace errand
+#pragma GCC visibility pop
 
 #endif
