@@ -1,21 +1,21 @@
-/* HTTP/2: many requests on one connection, and what becomes of the others when one of them ends. */
+/* HTTP/2: many requests on one connection, and how the end of one affects the others. */
 #include "shared.h"
 
 #include <time.h>
 
-START_TEST(requests_that_come_at_once_share_one_connection)
+START_TEST(concurrent_requests_share_one_connection)
 {
     struct shared s = { 0 };
     enum { N = 20 };
     errand_future *fs[N];
     unsigned reused = 0;
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ .lanes = 4, .limit = 4 * N });
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 4, .limit = 4 * N });
     for (int i = 0; i < N; i++)
         fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N);
     ck_assert_uint_eq(stats_of(&s).open, 1);
     ck_assert_uint_eq(stats_of(&s).in_flight, N);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     for (int i = 0; i < N; i++) {
         errand_result r = errand_await(fs[i]);
         ck_well(&r);
@@ -33,12 +33,12 @@ END_TEST
 START_TEST(a_later_request_joins_the_open_connection)
 {
     struct shared s = { 0 };
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ .lanes = 4 });
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 4 });
     errand_future *first = errand_get(s.w.http, "/");
     until(&s.h2.requests, 1);
-    errand_future *second = errand_get(s.w.http, "/"); /* beside it */
+    errand_future *second = errand_get(s.w.http, "/"); /* on the same connection */
     until(&s.h2.requests, 2);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     ends_well(first);
     ends_well(second);
     for (int i = 0; i < 5; i++)
@@ -53,7 +53,7 @@ START_TEST(the_limits_count_requests)
     struct shared s = { 0 };
     enum { N = 12, LIMIT = 4 };
     errand_future *fs[N];
-    shared_open(&s, say_yes_when_told, false,
+    shared_open(&s, say_yes_when_released, false,
                 (errand_http_opts){ .lanes = 2,
                                     .per_lane = N,
                                     .limit = _i ? LIMIT : 2 * LIMIT,
@@ -63,7 +63,7 @@ START_TEST(the_limits_count_requests)
     until(&s.h2.requests, LIMIT);
     ck_assert_uint_eq(stats_of(&s).in_flight, LIMIT);
     ck_assert_uint_eq(stats_of(&s).queued, N - LIMIT);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     for (int i = 0; i < N; i++)
         ends_well(fs[i]);
     ck_assert_uint_eq(atomic_load(&s.h2.most_open), LIMIT);
@@ -72,27 +72,27 @@ START_TEST(the_limits_count_requests)
 }
 END_TEST
 
-START_TEST(more_than_a_connection_may_carry_go_on_another)
+START_TEST(excess_streams_use_another_connection)
 {
     struct shared s = { .h2 = { .most_streams = 2 } };
     enum { N = 8 };
     errand_future *fs[N];
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ .lanes = 1 });
-    atomic_store(&s.h2.told, 1);
-    ends_well(errand_get(s.w.http, "/")); /* now it is known */
-    atomic_store(&s.h2.told, 0);
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 1 });
+    atomic_store(&s.h2.released, 1);
+    ends_well(errand_get(s.w.http, "/")); /* the setting is known now */
+    atomic_store(&s.h2.released, 0);
     for (int i = 0; i < N; i++)
         fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N + 1);
     ck_assert_uint_ge(raw_server_connections(s.w.server), N / 2);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     for (int i = 0; i < N; i++)
         ends_well(fs[i]);
     shared_close(&s);
 }
 END_TEST
 
-START_TEST(an_idle_connection_that_is_asked_for_a_sign_of_life_is_kept)
+START_TEST(an_idle_connection_survives_a_ping)
 {
     struct shared s = { 0 };
     enum { N = 20 };
@@ -102,7 +102,8 @@ START_TEST(an_idle_connection_that_is_asked_for_a_sign_of_life_is_kept)
         while (stats_of(&s).in_flight)
             nanosleep(&(struct timespec){ 0, 200000 }, NULL);
         atomic_store(&s.h2.pings, i);
-        nanosleep(&(struct timespec){ 0, 2000000 }, NULL); /* most come while it is idle; to all it goes well */
+        /* most pings arrive while it is idle; all must go well */
+        nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
         ends_well(errand_get(s.w.http, "/"));
         until(&s.h2.pongs, i);
     }
@@ -113,18 +114,18 @@ END_TEST
 
 /* ---- one ends, the others go on ---- */
 
-START_TEST(a_cancelled_one_leaves_the_others_and_the_connection_alone)
+START_TEST(a_cancel_leaves_other_streams_and_the_connection_alone)
 {
     unsigned unanswered = 3;
     struct shared s = { .h2 = { .arg = &unanswered } };
     enum { N = 6 };
     errand_future *fs[N];
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ .lanes = 2 });
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 2 });
     for (unsigned i = 0; i < N; i++) {
         fs[i] = i % 2 ? post(&s, NULL) : errand_get(s.w.http, "/");
         until(&s.h2.requests, i + 1);
     }
-    for (int i = 0; i < 3; i++) { /* the one that opened the connection, too */
+    for (int i = 0; i < 3; i++) { /* also the one that opened the connection */
         errand_cancel(fs[i]);
         errand_result r = errand_await(fs[i]);
         ck_assert_int_eq(r.error, ECANCELED);
@@ -133,7 +134,7 @@ START_TEST(a_cancelled_one_leaves_the_others_and_the_connection_alone)
         ck_assert(errand_result_may_have_run(&r) == (i % 2 == 1));
         errand_result_free(&r);
     }
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     for (int i = 3; i < N; i++)
         ends_well(fs[i]);
     ends_well(errand_get(s.w.http, "/"));
@@ -143,26 +144,26 @@ START_TEST(a_cancelled_one_leaves_the_others_and_the_connection_alone)
 }
 END_TEST
 
-START_TEST(a_cancelled_one_that_was_alone_takes_its_connection_along)
+START_TEST(a_cancel_of_the_only_stream_closes_the_connection)
 {
     struct shared s = { 0 };
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ .lanes = 1 });
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 1 });
     errand_future *before = errand_get(s.w.http, "/"); /* it opens the connection */
     until(&s.h2.requests, 1);
     errand_future *f = post(&s, NULL);
     until(&s.h2.requests, 2);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     ends_well(before);
     ends_well(f);
-    atomic_store(&s.h2.told, 0);
+    atomic_store(&s.h2.released, 0);
     f = post(&s, NULL);
     until(&s.h2.requests, 3);
     errand_cancel(f);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ECANCELED);
     errand_result_free(&r);
-    until_open(s.w.server, 0); /* so the server hears of it */
-    atomic_store(&s.h2.told, 1);
+    until_open(s.w.server, 0); /* the server sees the close */
+    atomic_store(&s.h2.released, 1);
     ends_well(errand_get(s.w.http, "/"));
     shared_close(&s);
 }
@@ -180,7 +181,7 @@ static void until_accepted(struct raw_server *server, unsigned n)
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
-START_TEST(who_waits_for_the_connection_of_a_cancelled_one_makes_its_own)
+START_TEST(a_request_waiting_for_a_cancelled_connection_makes_its_own)
 {
     struct shared s = { 0 };
     struct raw_server *odd;
@@ -207,11 +208,11 @@ START_TEST(who_waits_for_the_connection_of_a_cancelled_one_makes_its_own)
 }
 END_TEST
 
-START_TEST(a_late_one_leaves_the_others_and_the_connection_alone)
+START_TEST(a_timeout_leaves_other_streams_and_the_connection_alone)
 {
     unsigned unanswered = 1;
     struct shared s = { .h2 = { .arg = &unanswered } };
-    shared_open(&s, say_yes_when_told, true, (errand_http_opts){ .lanes = 2 });
+    shared_open(&s, say_yes_when_released, true, (errand_http_opts){ .lanes = 2 });
     errand_request limited = { .url = "/", .method = "POST" };
     *(_i ? &limited.sock_read_ms : &limited.total_ms) = 100;
     errand_future *late = errand_send(s.w.http, &limited);
@@ -227,7 +228,7 @@ START_TEST(a_late_one_leaves_the_others_and_the_connection_alone)
     ck_assert_str_eq(errand_result_phase(&r), "first byte");
     ck_assert(errand_result_may_have_run(&r));
     errand_result_free(&r);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     ends_well(other);
     ends_well(errand_get(s.w.http, "/"));
     until(&s.h2.resets, 1);
@@ -236,12 +237,12 @@ START_TEST(a_late_one_leaves_the_others_and_the_connection_alone)
 }
 END_TEST
 
-START_TEST(close_ends_all_that_share_a_connection)
+START_TEST(close_ends_all_streams_of_a_connection)
 {
     struct shared s = { 0 };
     enum { N = 5 };
     errand_future *fs[N];
-    shared_open(&s, say_yes_when_told, false, (errand_http_opts){ 0 });
+    shared_open(&s, say_yes_when_released, false, (errand_http_opts){ 0 });
     for (int i = 0; i < N; i++)
         fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N);
@@ -261,18 +262,18 @@ Suite *http2_suite(void)
 {
     Suite *suite = suite_create("http 2");
     TCase *tc = tcase_create("one connection");
-    tcase_add_test(tc, requests_that_come_at_once_share_one_connection);
+    tcase_add_test(tc, concurrent_requests_share_one_connection);
     tcase_add_test(tc, a_later_request_joins_the_open_connection);
     tcase_add_loop_test(tc, the_limits_count_requests, 0, 2);
-    tcase_add_test(tc, more_than_a_connection_may_carry_go_on_another);
-    tcase_add_test(tc, an_idle_connection_that_is_asked_for_a_sign_of_life_is_kept);
+    tcase_add_test(tc, excess_streams_use_another_connection);
+    tcase_add_test(tc, an_idle_connection_survives_a_ping);
     suite_add_tcase(suite, tc);
     tc = tcase_create("one ends");
-    tcase_add_test(tc, a_cancelled_one_leaves_the_others_and_the_connection_alone);
-    tcase_add_test(tc, a_cancelled_one_that_was_alone_takes_its_connection_along);
-    tcase_add_test(tc, who_waits_for_the_connection_of_a_cancelled_one_makes_its_own);
-    tcase_add_loop_test(tc, a_late_one_leaves_the_others_and_the_connection_alone, 0, 2);
-    tcase_add_test(tc, close_ends_all_that_share_a_connection);
+    tcase_add_test(tc, a_cancel_leaves_other_streams_and_the_connection_alone);
+    tcase_add_test(tc, a_cancel_of_the_only_stream_closes_the_connection);
+    tcase_add_test(tc, a_request_waiting_for_a_cancelled_connection_makes_its_own);
+    tcase_add_loop_test(tc, a_timeout_leaves_other_streams_and_the_connection_alone, 0, 2);
+    tcase_add_test(tc, close_ends_all_streams_of_a_connection);
     suite_add_tcase(suite, tc);
     return suite;
 }

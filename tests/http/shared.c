@@ -69,8 +69,8 @@ void say_yes(struct h2_stream *stream, void *arg)
     h2_reply(stream, 200, "yes", 3);
 }
 
-void say_yes_when_told(struct h2_stream *stream, void *arg)
+void say_yes_when_released(struct h2_stream *stream, void *arg)
 {
-    if (h2_told(stream) && (!arg || h2_number(stream) > *(unsigned *)arg))
+    if (h2_released(stream) && (!arg || h2_number(stream) > *(unsigned *)arg))
         h2_reply(stream, 200, "yes", 3);
 }

@@ -9,7 +9,7 @@
 
 struct shared {
     struct tls_files files;
-    struct h2_server h2; /* what it is to do is set before */
+    struct h2_server h2; /* set up before shared_open */
     struct world w;
 };
 
@@ -22,13 +22,14 @@ errand_http_stats stats_of(struct shared *s);
 errand_transfer_metrics facts_of(const errand_result *r);
 void ends_well(errand_future *f); /* with "yes", over HTTP/2 */
 errand_future *post(struct shared *s, const char *key);
-void until_open(struct raw_server *server, unsigned n); /* so many connections, no more and no less */
+void until_open(struct raw_server *server, unsigned n); /* exactly n connections */
 
 enum { BIG = 1 << 20 };
 extern char big[BIG]; /* a body */
 
 void say_yes(struct h2_stream *stream, void *arg);
-void say_yes_when_told(struct h2_stream *stream, void *arg); /* arg: never to so many of the first; NULL: to all */
+/* arg: the first *arg requests get no reply; NULL: all do */
+void say_yes_when_released(struct h2_stream *stream, void *arg);
 
 Suite *http2_suite(void);
 Suite *streams_suite(void);

@@ -18,7 +18,7 @@ static void refuse_once(struct h2_stream *stream, void *arg)
         h2_reply(stream, 200, "yes", 3);
 }
 
-START_TEST(a_refused_request_is_sent_once_more_if_that_is_harmless)
+START_TEST(a_refused_stream_is_resent_once_if_repeatable)
 {
     struct shared s = { 0 };
     bool later = _i & 1, keyed = _i & 2;
@@ -36,8 +36,8 @@ START_TEST(a_refused_request_is_sent_once_more_if_that_is_harmless)
 }
 END_TEST
 
-/* It did certainly not run, but what libcurl says is the same as of a connection that was lost. */
-START_TEST(a_refused_request_that_must_not_run_twice_is_not_sent_again)
+/* It certainly did not run, but libcurl reports the same error as for a lost connection. */
+START_TEST(a_refused_stream_is_not_resent_if_not_repeatable)
 {
     struct shared s = { 0 };
     bool later = _i;
@@ -66,7 +66,7 @@ static void refuse_always(struct h2_stream *stream, void *arg)
     h2_reset(stream, H2_REFUSED_STREAM);
 }
 
-START_TEST(what_is_refused_each_time_is_not_sent_a_third_time)
+START_TEST(a_stream_refused_twice_is_not_resent)
 {
     struct shared s = { 0 };
     shared_open(&s, refuse_always, false, (errand_http_opts){ .lanes = 1 });
@@ -88,7 +88,7 @@ static void go_away(struct h2_stream *stream, void *arg)
         h2_reply(stream, 200, "yes", 3);
 }
 
-START_TEST(a_server_that_goes_away_is_asked_again_if_that_is_harmless)
+START_TEST(a_request_after_goaway_is_resent_if_repeatable)
 {
     struct shared s = { 0 };
     bool harmless = _i;
@@ -110,7 +110,7 @@ START_TEST(a_server_that_goes_away_is_asked_again_if_that_is_harmless)
 }
 END_TEST
 
-/* The third goes; the two before it go on. */
+/* Sends GOAWAY for the third stream; the two before it continue. */
 static void go_away_beside_others(struct h2_stream *stream, void *arg)
 {
     if (h2_connection(stream) == 1 && h2_number(stream) == 3)
@@ -118,17 +118,17 @@ static void go_away_beside_others(struct h2_stream *stream, void *arg)
     else if (h2_connection(stream) != 1)
         h2_reply(stream, 200, "yes", 3);
     else
-        say_yes_when_told(stream, arg);
+        say_yes_when_released(stream, arg);
 }
 
-START_TEST(a_server_that_goes_away_ends_what_it_has_begun)
+START_TEST(streams_begun_before_goaway_complete)
 {
     struct shared s = { 0 };
     shared_open(&s, go_away_beside_others, false, (errand_http_opts){ .lanes = 1 });
     errand_future *first = post(&s, NULL), *second = post(&s, NULL);
     until(&s.h2.requests, 2);
     ends_well(errand_get(s.w.http, "/")); /* on a new connection */
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     ends_well(first);
     ends_well(second);
     ck_assert_uint_eq(raw_server_connections(s.w.server), 2);
@@ -145,8 +145,8 @@ static void reset_the_second(struct h2_stream *stream, void *arg)
 {
     const struct reset *reset = arg;
     if (h2_number(stream) != 2)
-        (h2_number(stream) == 1 ? say_yes_when_told : say_yes)(stream, NULL);
-    else if (reset->begun && !h2_told(stream))
+        (h2_number(stream) == 1 ? say_yes_when_released : say_yes)(stream, NULL);
+    else if (reset->begun && !h2_released(stream))
         h2_begin(stream, 200, "", 0);
     else
         h2_reset(stream, reset->error);
@@ -175,7 +175,7 @@ START_TEST(a_reset_stream_may_have_run_and_is_left_to_the_policy)
     errand_future *f = harmless ? errand_get(s.w.http, "/") : post(&s, NULL);
     if (resets[_i / 2].begun) {
         until(&begun, 1);
-        atomic_store(&s.h2.told, 1);
+        atomic_store(&s.h2.released, 1);
     }
     errand_result r = errand_await(f);
     if (harmless) {
@@ -190,7 +190,7 @@ START_TEST(a_reset_stream_may_have_run_and_is_left_to_the_policy)
     }
     errand_result_free(&r);
     ck_assert_uint_eq(atomic_load(&s.h2.requests), harmless ? 3 : 2);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     ends_well(other);
     ck_assert_uint_eq(raw_server_connections(s.w.server), 1);
     errand_policy_free(policy);
@@ -209,7 +209,7 @@ static void hang_up_at_the_third(struct h2_stream *stream, void *arg)
         h2_hang_up(stream);
 }
 
-START_TEST(a_lost_connection_ends_all_that_were_on_it)
+START_TEST(a_lost_connection_ends_all_its_streams)
 {
     struct shared s = { 0 };
     errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
@@ -244,7 +244,7 @@ static void say_much(struct h2_stream *stream, void *arg)
     h2_reply(stream, 200, big, BIG);
 }
 
-START_TEST(large_bodies_go_side_by_side)
+START_TEST(large_bodies_are_sent_in_parallel)
 {
     struct shared s = { 0 };
     enum { N = 6 };
@@ -266,7 +266,7 @@ START_TEST(large_bodies_go_side_by_side)
 }
 END_TEST
 
-START_TEST(what_is_too_large_is_not_sent_on)
+START_TEST(a_reply_over_max_body_is_stopped)
 {
     struct shared s = { 0 };
     shared_open(&s, say_much, false, (errand_http_opts){ .lanes = 1, .max_body = 1000 });
@@ -279,7 +279,7 @@ START_TEST(what_is_too_large_is_not_sent_on)
 }
 END_TEST
 
-START_TEST(a_body_that_the_server_does_not_take_waits_and_holds_nobody_up)
+START_TEST(a_blocked_upload_delays_no_other_stream)
 {
     struct shared s = { .h2 = { .stingy = true } };
     shared_open(&s, say_yes, false, (errand_http_opts){ .lanes = 1 });
@@ -300,10 +300,11 @@ START_TEST(a_body_that_the_server_does_not_take_waits_and_holds_nobody_up)
 }
 END_TEST
 
-/* The first is a stream of 1 MiB, more than is kept for a reader, whose end comes when told. arg: the others get no reply. */
+/* The first gets 1 MiB, more than a reader's buffer, and its end when released. arg: the others get
+ * no reply. */
 static void say_much_to_the_first(struct h2_stream *stream, void *arg)
 {
-    if (h2_number(stream) == 1 && !h2_told(stream))
+    if (h2_number(stream) == 1 && !h2_released(stream))
         h2_begin(stream, 200, big, BIG - 3);
     else if (h2_number(stream) == 1)
         h2_reply(stream, 200, big + BIG - 3, 3);
@@ -322,7 +323,7 @@ static void read_all(errand_response *response)
     ck_assert_mem_eq(got, big, BIG);
 }
 
-START_TEST(a_reader_that_is_slow_holds_up_nobody_else_and_is_not_forgotten)
+START_TEST(a_slow_reader_delays_no_other_stream)
 {
     static const struct {
         int64_t keepalive_ms;
@@ -334,7 +335,8 @@ START_TEST(a_reader_that_is_slow_holds_up_nobody_else_and_is_not_forgotten)
                 (errand_http_opts){ .lanes = 1, .keepalive_ms = ways[_i].keepalive_ms });
     errand_result stream = world_send(&s.w, (errand_request){ .url = "/", .stream = 1 });
     ck_well(&stream);
-    for (unsigned i = 0; i < 100; i++) { /* nobody reads meanwhile, and the connection is not idle for that */
+    /* nothing is read meanwhile, yet the connection is not idle */
+    for (unsigned i = 0; i < 100; i++) {
         if (ways[_i].cancels) {
             errand_future *f = errand_get(s.w.http, "/never");
             until(&s.h2.requests, i + 2);
@@ -344,10 +346,10 @@ START_TEST(a_reader_that_is_slow_holds_up_nobody_else_and_is_not_forgotten)
             ends_well(errand_get(s.w.http, "/"));
         }
     }
-    if (ways[_i].keepalive_ms) /* time enough to close what were idle */
+    if (ways[_i].keepalive_ms) /* long enough to close an idle connection */
         nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
     ck_assert_uint_eq(raw_server_connections(s.w.server), 1);
-    atomic_store(&s.h2.told, 1);
+    atomic_store(&s.h2.released, 1);
     read_all(stream.value);
     errand_result_free(&stream);
     shared_close(&s);
@@ -358,19 +360,19 @@ Suite *streams_suite(void)
 {
     Suite *suite = suite_create("http 2 streams");
     TCase *tc = tcase_create("servers");
-    tcase_add_loop_test(tc, a_refused_request_is_sent_once_more_if_that_is_harmless, 0, 4);
-    tcase_add_loop_test(tc, a_refused_request_that_must_not_run_twice_is_not_sent_again, 0, 2);
-    tcase_add_test(tc, what_is_refused_each_time_is_not_sent_a_third_time);
-    tcase_add_loop_test(tc, a_server_that_goes_away_is_asked_again_if_that_is_harmless, 0, 2);
-    tcase_add_test(tc, a_server_that_goes_away_ends_what_it_has_begun);
+    tcase_add_loop_test(tc, a_refused_stream_is_resent_once_if_repeatable, 0, 4);
+    tcase_add_loop_test(tc, a_refused_stream_is_not_resent_if_not_repeatable, 0, 2);
+    tcase_add_test(tc, a_stream_refused_twice_is_not_resent);
+    tcase_add_loop_test(tc, a_request_after_goaway_is_resent_if_repeatable, 0, 2);
+    tcase_add_test(tc, streams_begun_before_goaway_complete);
     tcase_add_loop_test(tc, a_reset_stream_may_have_run_and_is_left_to_the_policy, 0, 8);
-    tcase_add_test(tc, a_lost_connection_ends_all_that_were_on_it);
+    tcase_add_test(tc, a_lost_connection_ends_all_its_streams);
     suite_add_tcase(suite, tc);
     tc = tcase_create("windows");
-    tcase_add_test(tc, large_bodies_go_side_by_side);
-    tcase_add_test(tc, what_is_too_large_is_not_sent_on);
-    tcase_add_test(tc, a_body_that_the_server_does_not_take_waits_and_holds_nobody_up);
-    tcase_add_loop_test(tc, a_reader_that_is_slow_holds_up_nobody_else_and_is_not_forgotten, 0, 3);
+    tcase_add_test(tc, large_bodies_are_sent_in_parallel);
+    tcase_add_test(tc, a_reply_over_max_body_is_stopped);
+    tcase_add_test(tc, a_blocked_upload_delays_no_other_stream);
+    tcase_add_loop_test(tc, a_slow_reader_delays_no_other_stream, 0, 3);
     suite_add_tcase(suite, tc);
     return suite;
 }
