@@ -1,4 +1,4 @@
-/* What stands between the caller and the wire: middleware, stages, who one is, the road, and what is kept secret. */
+/* Between the caller and the wire: middleware, stage hooks, authentication, secrets, proxies. */
 #include "world.h"
 
 #include <time.h>
@@ -53,7 +53,7 @@ static errand_future *answer_itself(const errand_request *request, errand_chain 
     return f;
 }
 
-START_TEST(middleware_changes_watches_and_answers)
+START_TEST(middleware_can_change_watch_and_answer_requests)
 {
     struct world w;
     atomic_uint ends = 0;
@@ -61,7 +61,8 @@ START_TEST(middleware_changes_watches_and_answers)
     const errand_middleware row[] = { { count_ends, &ends },
                                       { answer_itself, pool },
                                       { add_header, (void *)(uintptr_t) "X-Added: 1" },
-                                      { add_header, (void *)(uintptr_t) "X-Late: 1" }, /* finds that there are headers */
+                                      /* headers exist already */
+                                      { add_header, (void *)(uintptr_t) "X-Late: 1" },
                                       { NULL, NULL } };
     world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
     errand_result r = world_get(&w, "/x");
@@ -74,7 +75,8 @@ START_TEST(middleware_changes_watches_and_answers)
     errand_result_free(&r);
     ck_assert_uint_eq(atomic_load(&ends), 2);
     ck_assert_uint_eq(raw_server_requests(w.server), 1);
-    r = world_send(&w, (errand_request){ .url = "ftp://x/" }); /* what is wrong is found behind the last one */
+    /* validated after the last middleware */
+    r = world_send(&w, (errand_request){ .url = "ftp://x/" });
     ck_assert_int_eq(r.error, EINVAL);
     ck_assert_uint_eq(atomic_load(&ends), 3);
     errand_result_free(&r);
@@ -89,7 +91,7 @@ static errand_future *forget(const errand_request *request, errand_chain *next, 
     return NULL;
 }
 
-START_TEST(a_middleware_without_a_future_is_a_failure)
+START_TEST(middleware_that_returns_null_fails_the_request)
 {
     struct world w;
     const errand_middleware row[] = { { forget, NULL }, { NULL, NULL } };
@@ -104,7 +106,7 @@ START_TEST(a_middleware_without_a_future_is_a_failure)
 }
 END_TEST
 
-/* A token that has run out is renewed, and the request sent again with it: later, from a task. */
+/* An expired token is renewed and the request resent with it, later, from a task. */
 struct renewing {
     errand_chain *next;
     atomic_uint renewals;
@@ -137,7 +139,7 @@ static void want_new_token(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(middleware_can_send_again_later)
+START_TEST(middleware_can_resend_later)
 {
     struct world w;
     struct renewing renewing = { 0 };
@@ -155,30 +157,31 @@ END_TEST
 
 /* ---- stages ---- */
 
-struct heard {
+struct stages {
     char text[2000];
     unsigned concurrency, most, n;
     double last_ms;
 };
 
-static void hear(const errand_stage_info *view, void *arg)
+static void on_stage(const errand_stage_info *view, void *arg)
 {
-    struct heard *heard = arg;
-    size_t length = strlen(heard->text);
+    struct stages *seen = arg;
+    size_t length = strlen(seen->text);
     ck_assert_ptr_null(strchr(view->url, '?'));
     ck_assert_ptr_null(strstr(view->url, "sesame"));
     if (view->stage == ERRAND_STAGE_QUEUED)
-        heard->last_ms = 0;
-    ck_assert_double_ge(view->after_ms, heard->last_ms);
-    heard->last_ms = view->after_ms;
-    snprintf(heard->text + length, sizeof heard->text - length, "%llu %s %s", (unsigned long long)view->exchange,
-             view->method, errand_stage_name(view->stage));
-    length = strlen(heard->text);
+        seen->last_ms = 0;
+    ck_assert_double_ge(view->after_ms, seen->last_ms);
+    seen->last_ms = view->after_ms;
+    snprintf(seen->text + length, sizeof seen->text - length, "%llu %s %s",
+             (unsigned long long)view->exchange, view->method, errand_stage_name(view->stage));
+    length = strlen(seen->text);
     if (view->status || view->error)
-        snprintf(heard->text + length, sizeof heard->text - length, " %d", view->status ? view->status : view->error);
-    length = strlen(heard->text);
-    snprintf(heard->text + length, sizeof heard->text - length, "\n");
-    heard->n++;
+        snprintf(seen->text + length, sizeof seen->text - length, " %d",
+                 view->status ? view->status : view->error);
+    length = strlen(seen->text);
+    snprintf(seen->text + length, sizeof seen->text - length, "\n");
+    seen->n++;
 }
 
 static void redirect_or_fail(struct raw_conn *conn, void *arg)
@@ -197,58 +200,61 @@ static void redirect_or_fail(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_hook_is_told_every_stage_in_order)
+START_TEST(a_hook_is_called_for_every_stage_in_order)
 {
     struct world w;
-    struct heard heard = { 0 };
-    world_open(&w, redirect_or_fail, NULL, &(errand_http_opts){ .on_stage = hear, .stage_arg = &heard });
+    struct stages seen = { 0 };
+    world_open(&w, redirect_or_fail, NULL,
+               &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen });
     errand_result r = world_get(&w, "/old?token=sesame");
     ck_well(&r);
     errand_result_free(&r);
     r = world_get(&w, "/bad");
     errand_result_free(&r);
-    world_close(&w); /* now all is told */
-    ck_assert_str_eq(heard.text, "1 GET queued\n1 GET connected\n1 GET sent\n1 GET first byte\n1 GET redirect 301\n"
-                                 "1 GET sent\n1 GET first byte\n1 GET done 200\n"
-                                 "2 GET queued\n2 GET sent\n2 GET failed 131124\n");
+    world_close(&w); /* returns after the last hook call */
+    ck_assert_str_eq(seen.text, "1 GET queued\n1 GET connected\n1 GET sent\n1 GET first byte\n"
+                                "1 GET redirect 301\n1 GET sent\n1 GET first byte\n1 GET done 200\n"
+                                "2 GET queued\n2 GET sent\n2 GET failed 131124\n");
 }
 END_TEST
 
-START_TEST(a_hook_is_told_of_names_and_of_each_attempt)
+START_TEST(a_hook_is_called_for_name_lookups_and_each_attempt)
 {
     struct world w;
-    struct heard heard = { 0 };
+    struct stages seen = { 0 };
     errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     world_open(&w, redirect_or_fail, NULL,
-               &(errand_http_opts){ .on_stage = hear, .stage_arg = &heard, .policy = policy });
+               &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen, .policy = policy });
     char url[60];
     snprintf(url, sizeof url, "http://localhost:%u/bad", raw_server_port(w.server));
     errand_result r = world_get(&w, url);
     ck_assert_int_ne(r.error, 0);
     errand_result_free(&r);
     world_close(&w);
-    ck_assert_ptr_nonnull(strstr(heard.text, "1 GET queued\n1 GET resolved\n1 GET connected\n1 GET sent\n1 GET failed "));
-    ck_assert_ptr_nonnull(strstr(heard.text, "2 GET queued\n"));
-    ck_assert_ptr_nonnull(strstr(heard.text, "2 GET failed "));
+    ck_assert_ptr_nonnull(strstr(seen.text, "1 GET queued\n1 GET resolved\n1 GET connected\n"
+                                            "1 GET sent\n1 GET failed "));
+    ck_assert_ptr_nonnull(strstr(seen.text, "2 GET queued\n"));
+    ck_assert_ptr_nonnull(strstr(seen.text, "2 GET failed "));
     errand_policy_free(policy);
 }
 END_TEST
 
 static void count_stages(const errand_stage_info *view, void *arg)
 {
-    struct heard *heard = arg; /* without locks: one at a time is promised */
+    struct stages *seen = arg; /* no lock: hook calls do not overlap */
     (void)view;
-    heard->most = ++heard->concurrency > heard->most ? heard->concurrency : heard->most;
-    heard->n++;
-    heard->concurrency--;
+    seen->most = ++seen->concurrency > seen->most ? seen->concurrency : seen->most;
+    seen->n++;
+    seen->concurrency--;
 }
 
-START_TEST(stages_of_many_are_told_one_at_a_time_and_none_is_lost)
+START_TEST(hook_calls_never_overlap_and_none_is_lost)
 {
     struct world w;
-    struct heard heard = { 0 };
+    struct stages seen = { 0 };
     unsigned n = storm(200);
-    world_open(&w, mirror, NULL, &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &heard, .limit = 8 });
+    world_open(&w, mirror, NULL,
+               &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &seen, .limit = 8 });
     errand_future **fs = calloc(n, sizeof *fs);
     for (unsigned i = 0; i < n; i++)
         fs[i] = errand_get(w.http, "/");
@@ -260,14 +266,14 @@ START_TEST(stages_of_many_are_told_one_at_a_time_and_none_is_lost)
     unsigned connections = raw_server_connections(w.server);
     world_close(&w);
     free(fs);
-    ck_assert_uint_eq(heard.most, 1);
-    ck_assert_uint_eq(heard.n, 4 * n + connections);
+    ck_assert_uint_eq(seen.most, 1);
+    ck_assert_uint_eq(seen.n, 4 * n + connections);
 }
 END_TEST
 
-/* ---- who one is ---- */
+/* ---- authentication ---- */
 
-START_TEST(auth_is_the_sessions_or_the_requests)
+START_TEST(a_requests_auth_replaces_the_sessions)
 {
     struct world w;
     world_open(&w, mirror, NULL, &(errand_http_opts){ .bearer = "session-token" });
@@ -295,7 +301,7 @@ END_TEST
 
 /* ---- secrets ---- */
 
-/* A server that says what it was sent in everything it can. */
+/* Echoes the secrets it received in every part of its reply. */
 static void blab(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
@@ -309,7 +315,7 @@ static void blab(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
+START_TEST(secrets_stay_out_of_messages_logs_and_reports)
 {
     struct world w;
     char path[] = "/tmp/errand-log-XXXXXX", text[20000] = "";
@@ -317,9 +323,10 @@ START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_TRACE), 0);
     errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .name = "paid", .log = log, .attempts = 2 }, NULL);
-    struct heard heard = { 0 };
+    struct stages seen = { 0 };
     world_open(&w, blab, NULL,
-               &(errand_http_opts){ .log = log, .policy = policy, .on_stage = hear, .stage_arg = &heard });
+               &(errand_http_opts){
+                   .log = log, .policy = policy, .on_stage = on_stage, .stage_arg = &seen });
     char url[200];
     snprintf(url, sizeof url, "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5&n=1#hush-hush-6", raw_server_port(w.server));
     const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3", "Proxy-Authorization: hush-hush-7", NULL };
@@ -345,13 +352,13 @@ START_TEST(no_secret_reaches_a_message_a_log_or_a_report)
     unlink(path);
     ck_assert_ptr_nonnull(strstr(text, "[paid-error]"));
     ck_assert_msg(!strstr(text, "hush-hush"), "%s", text);
-    ck_assert_ptr_null(strstr(heard.text, "hush-hush"));
+    ck_assert_ptr_null(strstr(seen.text, "hush-hush"));
 }
 END_TEST
 
-/* ---- roads ---- */
+/* ---- proxies and sockets ---- */
 
-START_TEST(a_proxy_gets_the_whole_url_and_its_password)
+START_TEST(a_proxy_gets_the_absolute_url_and_its_password)
 {
     struct world w;
     char proxy[100];
@@ -368,7 +375,7 @@ START_TEST(a_proxy_gets_the_whole_url_and_its_password)
 }
 END_TEST
 
-/* What a proxy says to CONNECT is not the server's reply: nothing of the request was sent. */
+/* A proxy's reply to CONNECT is not the server's: nothing of the request was sent. */
 static void tunnel_to_nowhere(struct raw_conn *conn, void *arg)
 {
     if (!raw_read_request(conn, NULL))
@@ -391,7 +398,7 @@ static const struct {
     { "HTTP/1.1 503 Later\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", true, false, ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER },
 };
 
-START_TEST(what_a_proxy_says_to_a_tunnel_is_no_reply)
+START_TEST(a_proxys_reply_to_connect_is_not_the_servers)
 {
     struct world w;
     struct raw_server *server;
@@ -412,7 +419,7 @@ START_TEST(what_a_proxy_says_to_a_tunnel_is_no_reply)
 }
 END_TEST
 
-START_TEST(the_environments_proxies_count_only_if_asked_for)
+START_TEST(environment_proxies_are_used_only_if_enabled)
 {
     struct world w;
     struct raw_server *server;
@@ -434,7 +441,7 @@ START_TEST(the_environments_proxies_count_only_if_asked_for)
 }
 END_TEST
 
-START_TEST(a_unix_socket_stands_for_any_host)
+START_TEST(a_unix_socket_serves_any_host)
 {
     struct world w;
     struct raw_server *server;
@@ -456,24 +463,24 @@ START_TEST(a_unix_socket_stands_for_any_host)
 }
 END_TEST
 
-static const errand_http_opts bad_roads[] = {
+static const errand_http_opts bad_opts[] = {
     { .proxy = "ftp://host:1" },       { .proxy = "" },
     { .proxy = "http://h:99999" },     { .unix_socket = "" },
     { .unix_socket = "/a", .proxy = "http://h" }, { .environment = 1, .proxy = "http://h" },
     { .bearer = "a", .user = "b" },
 };
 
-START_TEST(a_road_that_leads_nowhere_is_told_when_the_session_is_made)
+START_TEST(a_bad_proxy_socket_or_auth_is_refused_by_http_new)
 {
     errand_pool *pool = errand_pool_new(NULL);
     errno = 0;
-    ck_assert_ptr_null(errand_http_new(pool, &bad_roads[_i]));
+    ck_assert_ptr_null(errand_http_new(pool, &bad_opts[_i]));
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
 }
 END_TEST
 
-/* "hello, world" as gzip has it */
+/* "hello, world", gzipped */
 static const unsigned char zipped[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb,
                                         0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0x28, 0xcf, 0x2f, 0xca, 0x49,
                                         0x01, 0x00, 0x3a, 0x72, 0xab, 0xff, 0x0c, 0x00, 0x00, 0x00 };
@@ -489,7 +496,7 @@ static void say_zipped(struct raw_conn *conn, void *arg)
     raw_send(conn, zipped, sizeof zipped);
 }
 
-START_TEST(compression_is_asked_for_and_undone_unless_told_otherwise)
+START_TEST(replies_are_decompressed_unless_disabled)
 {
     struct world w;
     atomic_uint asked = 7;
@@ -508,9 +515,9 @@ START_TEST(compression_is_asked_for_and_undone_unless_told_otherwise)
 }
 END_TEST
 
-/* ---- what a response tells ---- */
+/* ---- responses ---- */
 
-START_TEST(a_response_tells_all_its_headers_and_how_it_came)
+START_TEST(a_response_has_all_its_headers_and_metrics)
 {
     struct world w;
     world_open(&w, say_always, "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nX-A:3\r\n\r\nok", NULL);
@@ -556,7 +563,7 @@ static void say_typed(struct raw_conn *conn, void *arg)
         raw_reply(conn, 200, types[*(int *)arg].type, "{\"a\":1}");
 }
 
-START_TEST(json_of_another_name_warns_or_is_refused)
+START_TEST(json_with_another_type_warns_or_is_refused)
 {
     for (unsigned strict = 0; strict < 2; strict++) {
         struct world w;
@@ -583,31 +590,33 @@ Suite *between_suite(void)
 {
     Suite *suite = suite_create("http between");
     TCase *tc = tcase_create("middleware");
-    tcase_add_test(tc, middleware_changes_watches_and_answers);
-    tcase_add_test(tc, a_middleware_without_a_future_is_a_failure);
-    tcase_add_test(tc, middleware_can_send_again_later);
+    tcase_add_test(tc, middleware_can_change_watch_and_answer_requests);
+    tcase_add_test(tc, middleware_that_returns_null_fails_the_request);
+    tcase_add_test(tc, middleware_can_resend_later);
     suite_add_tcase(suite, tc);
     tc = tcase_create("stages");
-    tcase_add_test(tc, a_hook_is_told_every_stage_in_order);
-    tcase_add_test(tc, a_hook_is_told_of_names_and_of_each_attempt);
-    tcase_add_test(tc, stages_of_many_are_told_one_at_a_time_and_none_is_lost);
+    tcase_add_test(tc, a_hook_is_called_for_every_stage_in_order);
+    tcase_add_test(tc, a_hook_is_called_for_name_lookups_and_each_attempt);
+    tcase_add_test(tc, hook_calls_never_overlap_and_none_is_lost);
     suite_add_tcase(suite, tc);
     tc = tcase_create("secrets");
-    tcase_add_test(tc, auth_is_the_sessions_or_the_requests);
-    tcase_add_test(tc, no_secret_reaches_a_message_a_log_or_a_report);
+    tcase_add_test(tc, a_requests_auth_replaces_the_sessions);
+    tcase_add_test(tc, secrets_stay_out_of_messages_logs_and_reports);
     suite_add_tcase(suite, tc);
     tc = tcase_create("roads");
-    tcase_add_test(tc, a_proxy_gets_the_whole_url_and_its_password);
-    tcase_add_loop_test(tc, what_a_proxy_says_to_a_tunnel_is_no_reply, 0, (int)(sizeof tunnels / sizeof *tunnels));
-    tcase_add_loop_test(tc, the_environments_proxies_count_only_if_asked_for, 0, 2);
-    tcase_add_test(tc, a_unix_socket_stands_for_any_host);
-    tcase_add_loop_test(tc, a_road_that_leads_nowhere_is_told_when_the_session_is_made, 0,
-                        (int)(sizeof bad_roads / sizeof *bad_roads));
-    tcase_add_loop_test(tc, compression_is_asked_for_and_undone_unless_told_otherwise, 0, 2);
+    tcase_add_test(tc, a_proxy_gets_the_absolute_url_and_its_password);
+    tcase_add_loop_test(tc, a_proxys_reply_to_connect_is_not_the_servers, 0,
+                        (int)(sizeof tunnels / sizeof *tunnels));
+    tcase_add_loop_test(tc, environment_proxies_are_used_only_if_enabled, 0, 2);
+    tcase_add_test(tc, a_unix_socket_serves_any_host);
+    tcase_add_loop_test(tc, a_bad_proxy_socket_or_auth_is_refused_by_http_new, 0,
+                        (int)(sizeof bad_opts / sizeof *bad_opts));
+    tcase_add_loop_test(tc, replies_are_decompressed_unless_disabled, 0, 2);
     suite_add_tcase(suite, tc);
     tc = tcase_create("responses");
-    tcase_add_test(tc, a_response_tells_all_its_headers_and_how_it_came);
-    tcase_add_loop_test(tc, json_of_another_name_warns_or_is_refused, 0, (int)(sizeof types / sizeof *types));
+    tcase_add_test(tc, a_response_has_all_its_headers_and_metrics);
+    tcase_add_loop_test(tc, json_with_another_type_warns_or_is_refused, 0,
+                        (int)(sizeof types / sizeof *types));
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* What goes out in a body, and what comes back as a stream or a file, through a session. */
+/* Request bodies, and replies as streams and files, through a session. */
 #include "world.h"
 
 #include <sys/stat.h>
@@ -112,7 +112,7 @@ START_TEST(a_form_with_a_file_is_multipart)
 }
 END_TEST
 
-START_TEST(a_form_is_multipart_if_told_so)
+START_TEST(a_form_is_multipart_if_set)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -180,7 +180,7 @@ START_TEST(a_body_is_sent_from_a_file_or_a_function)
 }
 END_TEST
 
-/* 503 twice, then the whole body must still come. */
+/* Replies 503 twice; the third attempt must send the whole body. */
 static void twice_busy(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
@@ -192,7 +192,7 @@ static void twice_busy(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(each_attempt_sends_the_body_from_its_beginning)
+START_TEST(each_attempt_sends_the_body_from_its_start)
 {
     struct world w;
     struct file file;
@@ -226,7 +226,7 @@ static void send_on(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_body_follows_its_redirect_or_stays_behind)
+START_TEST(a_redirect_keeps_or_drops_the_body)
 {
     struct world w;
     struct file file;
@@ -255,7 +255,7 @@ START_TEST(a_body_follows_its_redirect_or_stays_behind)
 }
 END_TEST
 
-START_TEST(a_body_that_cannot_be_made_ends_it_with_its_own_error)
+START_TEST(an_error_of_body_fn_ends_the_request)
 {
     struct world w;
     struct made made = { .size = 200000, .fails_at = 100000 };
@@ -275,10 +275,10 @@ START_TEST(a_body_that_cannot_be_made_ends_it_with_its_own_error)
 }
 END_TEST
 
-/* Stays inside the function at the first call, until it may return. */
+/* The first call blocks until it may return. */
 struct stuck {
     atomic_uint calls, inside, may_return, freed;
-    atomic_bool wrong; /* twice at a time, or an offset that does not follow */
+    atomic_bool wrong; /* a concurrent call, or an offset out of sequence */
     atomic_uint next;
 };
 
@@ -303,7 +303,7 @@ static void count_queued(const errand_stage_info *view, void *arg)
     if (view->stage == ERRAND_STAGE_SENT) atomic_fetch_add((atomic_uint *)arg, 1);
 }
 
-START_TEST(a_function_is_never_called_twice_at_a_time)
+START_TEST(body_fn_is_never_called_concurrently)
 {
     struct world w;
     struct stuck stuck = { 0 };
@@ -363,7 +363,7 @@ static const struct {
     { { .password = "b" }, EINVAL, "password without user" },
 };
 
-START_TEST(a_body_that_cannot_be_sent_is_refused_before_anything_is)
+START_TEST(an_unsendable_body_is_refused_before_sending)
 {
     struct world w;
     struct made made = { 0 };
@@ -390,7 +390,7 @@ struct speech {
     bool breaks;
 };
 
-/* One event after the other, each when it may be said; then the end, or a reset. */
+/* Sends each event when it may be sent; then the end, or a reset. */
 static void speak(struct raw_conn *conn, void *arg)
 {
     struct speech *speech = arg;
@@ -414,7 +414,8 @@ START_TEST(a_stream_is_read_as_it_arrives)
     struct world w;
     struct speech speech = { .breaks = _i };
     world_open(&w, speak, &speech, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/events", .stream = 1 }); /* ends before a word is said */
+    /* ends before the first event */
+    errand_result r = world_send(&w, (errand_request){ .url = "/events", .stream = 1 });
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 200);
     ck_assert_str_eq(errand_response_header(r.value, "content-type", 0), "text/event-stream");
@@ -450,7 +451,7 @@ START_TEST(a_stream_is_read_as_it_arrives)
 }
 END_TEST
 
-/* Says more than anybody takes in. */
+/* Sends until the client hangs up. */
 static void speak_without_end(struct raw_conn *conn, void *arg)
 {
     char block[10000];
@@ -463,11 +464,12 @@ static void speak_without_end(struct raw_conn *conn, void *arg)
     atomic_store((atomic_uint *)arg, UINT32_MAX);
 }
 
-START_TEST(a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response)
+START_TEST(an_unread_stream_blocks_the_server_and_ends_when_freed)
 {
     struct world w;
     atomic_uint blocks = 0;
-    world_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 }); /* which is not for streams */
+    /* does not limit streams */
+    world_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 });
     errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
     ck_well(&r);
     unsigned before;
@@ -475,7 +477,7 @@ START_TEST(a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response)
         before = atomic_load(&blocks);
         nanosleep(&(struct timespec){ 0, 300000000 }, NULL);
     } while (before != atomic_load(&blocks));
-    ck_assert_uint_lt(before, 2000); /* 20 MB: what the system's buffers take, and 256 KiB here */
+    ck_assert_uint_lt(before, 2000); /* 20 MB: the system's buffers, and 256 KiB here */
     static char text[65536];
     uint64_t taken = 0;
     while (taken < 30000000) {
@@ -484,12 +486,12 @@ START_TEST(a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response)
         taken += (uint64_t)got;
     }
     errand_result_free(&r);
-    until(&blocks, UINT32_MAX); /* the server sees it go */
+    until(&blocks, UINT32_MAX); /* the server sees the client hang up */
     world_close(&w);
 }
 END_TEST
 
-START_TEST(an_error_is_no_stream)
+START_TEST(an_error_reply_is_not_a_stream)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", NULL);
@@ -508,7 +510,7 @@ START_TEST(an_error_is_no_stream)
 }
 END_TEST
 
-START_TEST(a_stream_hears_its_time_and_the_end_of_the_session)
+START_TEST(a_stream_ends_at_its_deadline_or_with_its_session)
 {
     struct world w;
     struct speech speech = { .may_say = 1 };
@@ -538,14 +540,15 @@ END_TEST
 /* ---- both ways at once ---- */
 
 struct talk {
-    atomic_uint heard; /* by the caller: so many answers */
+    atomic_uint answers; /* received by the caller */
 };
 
 static int say_next(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got)
 {
     struct talk *talk = arg;
     (void)size;
-    until(&talk->heard, (unsigned)offset); /* the next word is said when the last one was answered */
+    /* sends the next byte after the last one was answered */
+    until(&talk->answers, (unsigned)offset);
     *got = offset < 20;
     memcpy(buffer, "w", 1);
     return 0;
@@ -565,7 +568,7 @@ static void answer_each(struct raw_conn *conn, void *arg)
         raw_send(conn, &byte, 1);
 }
 
-START_TEST(a_body_goes_out_while_the_reply_to_it_comes_in)
+START_TEST(a_body_is_sent_while_its_reply_is_received)
 {
     struct world w;
     struct talk talk = { 0 };
@@ -577,14 +580,14 @@ START_TEST(a_body_goes_out_while_the_reply_to_it_comes_in)
         char byte;
         int64_t got = errand_body_read(r.value, &byte, 1, ERRAND_FOREVER);
         ck_assert_msg(got == 1, "%lld at %u", (long long)got, i);
-        atomic_store(&talk.heard, i);
+        atomic_store(&talk.answers, i);
     }
     errand_result_free(&r);
     world_close(&w);
 }
 END_TEST
 
-START_TEST(a_streams_response_says_how_it_came)
+START_TEST(a_streams_response_has_metrics)
 {
     struct world w;
     world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 1 });
@@ -604,13 +607,13 @@ START_TEST(a_streams_response_says_how_it_came)
     errand_http_stats s;
     do
         errand_http_stats_get(w.http, &s);
-    while (s.in_flight); /* a result is told before it is counted */
+    while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.reused, 2);
     world_close(&w);
 }
 END_TEST
 
-/* ---- files that come ---- */
+/* ---- downloads to files ---- */
 
 static void say_a_lot(struct raw_conn *conn, void *arg)
 {
@@ -626,7 +629,7 @@ static void say_a_lot(struct raw_conn *conn, void *arg)
     free(block);
 }
 
-START_TEST(large_files_arrive_whole_and_side_by_side)
+START_TEST(large_files_arrive_whole_and_in_parallel)
 {
     struct world w;
     char folder[40] = "/tmp/errand-body-XXXXXX", paths[4][60];
@@ -658,7 +661,7 @@ START_TEST(large_files_arrive_whole_and_side_by_side)
 }
 END_TEST
 
-START_TEST(max_body_counts_in_a_file_only_when_asked_for)
+START_TEST(max_body_limits_a_file_only_if_set)
 {
     struct world w;
     char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
@@ -689,7 +692,7 @@ static errand_result download(void *arg)
     return r;
 }
 
-START_TEST(a_file_arrives_although_the_only_worker_waits_for_it)
+START_TEST(a_file_arrives_while_the_only_worker_waits_for_it)
 {
     struct world w;
     char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
@@ -721,25 +724,25 @@ Suite *bodies_suite(void)
     TCase *tc = tcase_create("out");
     tcase_add_test(tc, a_form_is_urlencoded);
     tcase_add_loop_test(tc, a_form_with_a_file_is_multipart, 0, 2);
-    tcase_add_test(tc, a_form_is_multipart_if_told_so);
+    tcase_add_test(tc, a_form_is_multipart_if_set);
     tcase_add_loop_test(tc, a_body_is_sent_from_a_file_or_a_function, 0, 3);
-    tcase_add_test(tc, each_attempt_sends_the_body_from_its_beginning);
-    tcase_add_loop_test(tc, a_body_follows_its_redirect_or_stays_behind, 0, 4);
-    tcase_add_test(tc, a_body_that_cannot_be_made_ends_it_with_its_own_error);
-    tcase_add_loop_test(tc, a_function_is_never_called_twice_at_a_time, 0, 2);
-    tcase_add_loop_test(tc, a_body_that_cannot_be_sent_is_refused_before_anything_is, 0,
+    tcase_add_test(tc, each_attempt_sends_the_body_from_its_start);
+    tcase_add_loop_test(tc, a_redirect_keeps_or_drops_the_body, 0, 4);
+    tcase_add_test(tc, an_error_of_body_fn_ends_the_request);
+    tcase_add_loop_test(tc, body_fn_is_never_called_concurrently, 0, 2);
+    tcase_add_loop_test(tc, an_unsendable_body_is_refused_before_sending, 0,
                         (int)(sizeof refused / sizeof *refused));
     suite_add_tcase(suite, tc);
     tc = tcase_create("in");
     tcase_add_loop_test(tc, a_stream_is_read_as_it_arrives, 0, 2);
-    tcase_add_test(tc, a_stream_nobody_reads_holds_the_server_up_and_ends_with_its_response);
-    tcase_add_test(tc, an_error_is_no_stream);
-    tcase_add_test(tc, a_body_goes_out_while_the_reply_to_it_comes_in);
-    tcase_add_test(tc, a_streams_response_says_how_it_came);
-    tcase_add_loop_test(tc, a_stream_hears_its_time_and_the_end_of_the_session, 0, 2);
-    tcase_add_test(tc, large_files_arrive_whole_and_side_by_side);
-    tcase_add_test(tc, a_file_arrives_although_the_only_worker_waits_for_it);
-    tcase_add_test(tc, max_body_counts_in_a_file_only_when_asked_for);
+    tcase_add_test(tc, an_unread_stream_blocks_the_server_and_ends_when_freed);
+    tcase_add_test(tc, an_error_reply_is_not_a_stream);
+    tcase_add_test(tc, a_body_is_sent_while_its_reply_is_received);
+    tcase_add_test(tc, a_streams_response_has_metrics);
+    tcase_add_loop_test(tc, a_stream_ends_at_its_deadline_or_with_its_session, 0, 2);
+    tcase_add_test(tc, large_files_arrive_whole_and_in_parallel);
+    tcase_add_test(tc, a_file_arrives_while_the_only_worker_waits_for_it);
+    tcase_add_test(tc, max_body_limits_a_file_only_if_set);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,11 +1,11 @@
-/* The tables that retries go by, and Retry-After. */
+/* The tables that decide retries, and Retry-After. */
 #include "http/classify.h"
 
 #include "world.h"
 
 static const int64_t now = 1763816400; /* 2025-11-22 13:00:00 UTC */
 
-START_TEST(digits_are_seconds)
+START_TEST(digits_in_retry_after_are_seconds)
 {
     ck_assert_int_eq(er_retry_after("0", NULL, now), 0);
     ck_assert_int_eq(er_retry_after("7", NULL, now), 7000);
@@ -14,14 +14,14 @@ START_TEST(digits_are_seconds)
 }
 END_TEST
 
-START_TEST(more_seconds_than_fit_saturate)
+START_TEST(too_many_seconds_saturate)
 {
     ck_assert_int_gt(er_retry_after("99999999999999999999999999", NULL, now), INT64_C(1) << 60);
     ck_assert_int_gt(er_retry_after("9223372036854775807", NULL, now), INT64_C(1) << 60);
 }
 END_TEST
 
-START_TEST(each_of_the_three_dates_is_understood)
+START_TEST(all_three_date_formats_are_read)
 {
     ck_assert_int_eq(er_retry_after("Sat, 22 Nov 2025 13:00:05 GMT", NULL, now), 5000);
     ck_assert_int_eq(er_retry_after("Saturday, 22-Nov-25 13:01:00 GMT", NULL, now), 60000);
@@ -30,7 +30,7 @@ START_TEST(each_of_the_three_dates_is_understood)
 }
 END_TEST
 
-START_TEST(a_date_that_has_passed_is_now)
+START_TEST(a_past_date_means_now)
 {
     ck_assert_int_eq(er_retry_after("Sat, 22 Nov 2025 12:00:00 GMT", NULL, now), 0);
 }
@@ -67,14 +67,14 @@ static const char *const nonsense[] = {
     "Sat, 22 Nov 2025",
 };
 
-START_TEST(anything_else_is_ignored)
+START_TEST(an_invalid_retry_after_is_ignored)
 {
     ck_assert_msg(er_retry_after(nonsense[_i], NULL, now) == -1, "\"%s\" was taken", nonsense[_i]);
     ck_assert_int_eq(er_retry_after_ms(nonsense[_i]), -1);
 }
 END_TEST
 
-START_TEST(idempotent_are_those_of_the_rfc)
+START_TEST(idempotent_methods_are_those_of_the_rfc)
 {
     const char *yes[] = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" },
                *no[] = { "POST", "PATCH", "get", "QUERY" };
@@ -85,7 +85,7 @@ START_TEST(idempotent_are_those_of_the_rfc)
 }
 END_TEST
 
-START_TEST(statuses_have_their_kind)
+START_TEST(each_status_has_its_kind)
 {
     for (int status = 400; status < 600; status++) {
         errand_kind kind = status == 401 || status == 403 || status == 407 ? ERRAND_KIND_AUTH
@@ -98,7 +98,7 @@ START_TEST(statuses_have_their_kind)
 }
 END_TEST
 
-START_TEST(curls_codes_are_told_apart)
+START_TEST(each_curl_code_has_its_kind_and_error)
 {
     ck_assert_int_eq(er_curl_fault(6, "").attempts_most, 2);
     ck_assert_int_eq(er_curl_fault(7, "").kind, ERRAND_KIND_NETWORK);
@@ -119,17 +119,18 @@ Suite *classify_suite(void)
 {
     Suite *suite = suite_create("http classify");
     TCase *tc = tcase_create("retry after");
-    tcase_add_test(tc, digits_are_seconds);
-    tcase_add_test(tc, more_seconds_than_fit_saturate);
-    tcase_add_test(tc, each_of_the_three_dates_is_understood);
-    tcase_add_test(tc, a_date_that_has_passed_is_now);
+    tcase_add_test(tc, digits_in_retry_after_are_seconds);
+    tcase_add_test(tc, too_many_seconds_saturate);
+    tcase_add_test(tc, all_three_date_formats_are_read);
+    tcase_add_test(tc, a_past_date_means_now);
     tcase_add_test(tc, the_servers_own_date_corrects_the_clock);
-    tcase_add_loop_test(tc, anything_else_is_ignored, 0, (int)(sizeof nonsense / sizeof *nonsense));
+    tcase_add_loop_test(tc, an_invalid_retry_after_is_ignored, 0,
+                        (int)(sizeof nonsense / sizeof *nonsense));
     suite_add_tcase(suite, tc);
     tc = tcase_create("tables");
-    tcase_add_test(tc, idempotent_are_those_of_the_rfc);
-    tcase_add_test(tc, statuses_have_their_kind);
-    tcase_add_test(tc, curls_codes_are_told_apart);
+    tcase_add_test(tc, idempotent_methods_are_those_of_the_rfc);
+    tcase_add_test(tc, each_status_has_its_kind);
+    tcase_add_test(tc, each_curl_code_has_its_kind_and_error);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,4 +1,5 @@
-/* Compressed bodies: whole or an error, wherever they break off, in memory, in a file and as a stream. */
+/* Compressed bodies: whole or an error, wherever they are cut, in memory, in a file and as a
+ * stream. */
 #include "world.h"
 
 #include "http/decoder.h"
@@ -29,7 +30,7 @@ struct coded {
     size_t size;
 };
 
-static void deflated(struct coded *to, int bits, const void *at, size_t size) /* behind what is there */
+static void deflated(struct coded *to, int bits, const void *at, size_t size) /* appended */
 {
     z_stream z = { 0 };
     ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
@@ -59,7 +60,7 @@ static void zeros_in_frames(struct coded *to) /* zstd: blocks of one repeated by
     }
 }
 
-/* One of each, of `text`; the same again as a bomb. */
+/* One of each coding, of `text` or of a bomb. */
 static const char *const names[] = { "gzip", "deflate", "deflate", "br", "zstd", "deflate, gzip" };
 enum { SORTS = sizeof names / sizeof *names };
 
@@ -90,7 +91,8 @@ static er_codings codings_of(const char *value)
     return codings;
 }
 
-/* In pieces of `piece`, into rooms of `room`: the first error, or how it ends. */
+/* Decodes pieces of `piece` bytes into buffers of `room` bytes. Returns the first error, or that of
+ * the end. */
 static int decode(const char *name, const char *at, size_t size, size_t piece, size_t room, er_bytes *out)
 {
     er_codings codings = codings_of(name);
@@ -114,9 +116,9 @@ static int decode(const char *name, const char *at, size_t size, size_t piece, s
     return error;
 }
 
-/* ---- by itself ---- */
+/* ---- the decoder alone ---- */
 
-START_TEST(a_body_cut_at_any_byte_is_not_whole)
+START_TEST(a_body_cut_at_any_byte_is_incomplete)
 {
     static const size_t pieces[][2] = { { 1000, 1000 }, { 1, 1 }, { 3, 1 }, { 1, 1000 }, { 7, 5 } };
     static struct coded coded;
@@ -136,17 +138,17 @@ START_TEST(a_body_cut_at_any_byte_is_not_whole)
 }
 END_TEST
 
-START_TEST(a_byte_that_is_wrong_is_never_taken_for_another_body)
+START_TEST(a_wrong_byte_never_decodes_to_another_body)
 {
     static struct coded coded;
     er_bytes out;
     if (!made(&coded, _i, false)) return;
-    bool checked = _i != 2 && _i != 3; /* bare deflate and brotli have no sum of what they hold */
+    bool checked = _i != 2 && _i != 3; /* bare deflate and brotli have no checksum */
     for (size_t at = 0; at < coded.size; at++) {
         coded.at[at] ^= 0x11;
         int error = decode(names[_i], coded.at, coded.size, 1000, 1000, &out);
         bool right = !error && out.size == sizeof text - 1 &&
-                     !memcmp(out.at, text, out.size); /* in what nobody reads */
+                     !memcmp(out.at, text, out.size); /* in unused bits */
         ck_assert_msg(error == BAD || error == CUT || right || !checked, "%s, at %zu: %d", names[_i], at, error);
         coded.at[at] ^= 0x11;
         er_bytes_free(&out);
@@ -168,7 +170,7 @@ static const struct {
               { "zstd", "garbage", 7, 4, BAD },
               { "zstd", "\x28\xb5", 2, 4, CUT } };
 
-START_TEST(what_stands_behind_the_end_is_no_body)
+START_TEST(bytes_after_the_end_are_not_decoded)
 {
     static struct coded coded;
     er_bytes out;
@@ -182,7 +184,7 @@ START_TEST(what_stands_behind_the_end_is_no_body)
 }
 END_TEST
 
-START_TEST(members_and_frames_that_follow_one_another_are_one_body)
+START_TEST(consecutive_members_and_frames_are_one_body)
 {
     struct coded *coded = calloc(1, sizeof *coded);
     er_bytes out;
@@ -206,7 +208,7 @@ START_TEST(members_and_frames_that_follow_one_another_are_one_body)
 }
 END_TEST
 
-START_TEST(a_bomb_is_unpacked_into_whatever_room_there_is)
+START_TEST(a_bomb_is_decoded_within_the_room_given)
 {
     struct coded *coded = calloc(1, sizeof *coded);
     static char room[32 << 10];
@@ -247,7 +249,7 @@ static const struct {
                 { "gzip,gzip,gzip,gzip,gzip,gzip", 5, true },
                 { "gzi", 0, true } };
 
-START_TEST(codings_are_read_from_their_header)
+START_TEST(codings_are_read_from_the_header)
 {
     er_codings codings = { 0 };
     er_codings_add(&codings, headers[_i].value);
@@ -318,7 +320,7 @@ static void is_cut(const errand_result *r)
     ck_message_has(r, "body: the compressed body breaks off (curl 18)");
 }
 
-/* All of a stream, `piece` at a time; 0 or the error that it ends with. */
+/* Reads a whole stream, `piece` bytes at a time. Returns 0 or its error. */
 static int read_stream(const errand_result *r, size_t piece, uint64_t *size, char *first, size_t room)
 {
     char *some = malloc(piece);
@@ -332,7 +334,7 @@ static int read_stream(const errand_result *r, size_t piece, uint64_t *size, cha
     return (int)-got;
 }
 
-START_TEST(a_cut_body_is_an_error_wherever_it_goes)
+START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
 {
     static struct coded coded;
     struct place place;
@@ -374,7 +376,7 @@ START_TEST(a_cut_body_is_an_error_wherever_it_goes)
 }
 END_TEST
 
-START_TEST(a_cut_body_is_asked_for_again)
+START_TEST(a_cut_body_is_retried)
 {
     static struct coded coded;
     made(&coded, 0, false);
@@ -395,7 +397,7 @@ START_TEST(a_cut_body_is_asked_for_again)
 }
 END_TEST
 
-START_TEST(a_bomb_goes_into_a_file_or_a_stream_and_not_into_memory)
+START_TEST(a_bomb_fits_into_a_file_or_stream_but_not_memory)
 {
     struct coded *coded = calloc(1, sizeof *coded);
     struct place place;
@@ -421,7 +423,7 @@ START_TEST(a_bomb_goes_into_a_file_or_a_stream_and_not_into_memory)
         errand_result_free(&r);
         r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
-        errand_result_free(&r); /* nobody reads it */
+        errand_result_free(&r); /* freed unread */
 
         for (int file = 0; file < 2; file++) {
             unlink(place.path);
@@ -458,7 +460,7 @@ static const struct odd {
     { "gzip", "404 No", NULL, "GET", "not gzip", ERRAND_HTTP + 404, "" },
 };
 
-START_TEST(an_odd_coding_ends_as_it_should)
+START_TEST(an_odd_coding_is_decoded_or_refused)
 {
     const struct odd *o = &odd[_i];
     const char *raw = o->raw ? o->raw : "";
@@ -473,7 +475,7 @@ START_TEST(an_odd_coding_ends_as_it_should)
     if (o->error == BAD) ck_message_has(&r, "(curl 61)");
     if (o->body) ck_body_eq(&r, o->body);
     errand_result_free(&r);
-    if (o->error == BAD || !*raw) { /* the same as a stream: found when bytes come, if any do */
+    if (o->error == BAD || !*raw) { /* as a stream: reported with the first bytes, if any */
         char byte;
         r = world_send(&w, (errand_request){ .url = "/", .method = o->method, .stream = 1 });
         ck_well(&r);
@@ -485,7 +487,7 @@ START_TEST(an_odd_coding_ends_as_it_should)
 }
 END_TEST
 
-START_TEST(a_transfer_coding_that_nobody_asked_for_is_refused)
+START_TEST(an_unrequested_transfer_coding_is_refused)
 {
     static struct coded coded;
     made(&coded, 0, false);
@@ -500,7 +502,7 @@ START_TEST(a_transfer_coding_that_nobody_asked_for_is_refused)
 }
 END_TEST
 
-START_TEST(what_is_kept_of_an_error_is_decoded_as_far_as_it_goes)
+START_TEST(an_error_body_is_decoded_as_far_as_it_goes)
 {
     static const char problem[] = "{\"title\":\"No GPU\",\"detail\":\"all are busy\"}";
     static struct coded coded;
@@ -534,7 +536,7 @@ END_TEST
 
 static void touch_nothing(void *easy, void *arg) { (void)easy, (void)arg; }
 
-START_TEST(what_is_decoded_is_up_to_the_session_and_not_to_curl)
+START_TEST(the_session_decodes_bodies_and_curl_does_not)
 {
     static struct coded coded;
     made(&coded, 0, false);
@@ -558,7 +560,7 @@ struct lane {
     er_valve valve;
     atomic_int count, error;
     atomic_uint finishes;
-    atomic_bool told;
+    atomic_bool cancelled;
 };
 
 static struct lane *lane_of(er_valve *valve)
@@ -568,14 +570,14 @@ static struct lane *lane_of(er_valve *valve)
 static void nothing(er_valve *valve) { (void)valve; }
 static void keep(er_valve *valve) { atomic_fetch_add(&lane_of(valve)->count, 1); }
 static void drop(er_valve *valve) { atomic_fetch_sub(&lane_of(valve)->count, 1); }
-static bool told(er_valve *valve) { return atomic_load(&lane_of(valve)->told); }
+static bool cancelled(er_valve *valve) { return atomic_load(&lane_of(valve)->cancelled); }
 static void finished(er_valve *valve, int error)
 {
     atomic_store(&lane_of(valve)->error, error);
     atomic_fetch_add(&lane_of(valve)->finishes, 1);
 }
 
-START_TEST(a_bomb_that_nobody_waits_for_any_more_is_left)
+START_TEST(a_cancel_stops_decoding_a_bomb)
 {
     struct coded *coded = calloc(1, sizeof *coded);
     struct place place;
@@ -587,7 +589,8 @@ START_TEST(a_bomb_that_nobody_waits_for_any_more_is_left)
     er_bytes why = { 0 };
     er_request *request = NULL;
     er_body_sink *sink;
-    struct lane lane = { .valve = { nothing, nothing, finished, keep, drop, told }, .told = true };
+    struct lane lane = { .valve = { nothing, nothing, finished, keep, drop, cancelled },
+                         .cancelled = true };
     ck_assert_int_eq(er_request_new(&request, &given, &defaults, &why), 0);
     ck_assert_int_eq(_i ? er_body_save(request, pool, &sink) : er_body_save_memory(request, pool, &sink), 0);
     errand_response *response = er_response_new();
@@ -614,22 +617,25 @@ Suite *decoder_suite(void)
 {
     Suite *suite = suite_create("http decoder");
     TCase *tc = tcase_create("decoder");
-    tcase_add_loop_test(tc, a_body_cut_at_any_byte_is_not_whole, 0, SORTS);
-    tcase_add_loop_test(tc, a_byte_that_is_wrong_is_never_taken_for_another_body, 0, SORTS);
-    tcase_add_loop_test(tc, what_stands_behind_the_end_is_no_body, 0, (int)(sizeof tails / sizeof *tails));
-    tcase_add_test(tc, members_and_frames_that_follow_one_another_are_one_body);
-    tcase_add_loop_test(tc, a_bomb_is_unpacked_into_whatever_room_there_is, 0, SORTS);
-    tcase_add_loop_test(tc, codings_are_read_from_their_header, 0, (int)(sizeof headers / sizeof *headers));
+    tcase_add_loop_test(tc, a_body_cut_at_any_byte_is_incomplete, 0, SORTS);
+    tcase_add_loop_test(tc, a_wrong_byte_never_decodes_to_another_body, 0, SORTS);
+    tcase_add_loop_test(tc, bytes_after_the_end_are_not_decoded, 0,
+                        (int)(sizeof tails / sizeof *tails));
+    tcase_add_test(tc, consecutive_members_and_frames_are_one_body);
+    tcase_add_loop_test(tc, a_bomb_is_decoded_within_the_room_given, 0, SORTS);
+    tcase_add_loop_test(tc, codings_are_read_from_the_header, 0,
+                        (int)(sizeof headers / sizeof *headers));
     suite_add_tcase(suite, tc);
     tc = tcase_create("compressed replies");
-    tcase_add_loop_test(tc, a_cut_body_is_an_error_wherever_it_goes, 0, SORTS);
-    tcase_add_test(tc, a_cut_body_is_asked_for_again);
-    tcase_add_loop_test(tc, a_bomb_goes_into_a_file_or_a_stream_and_not_into_memory, 0, SORTS);
-    tcase_add_loop_test(tc, an_odd_coding_ends_as_it_should, 0, (int)(sizeof odd / sizeof *odd));
-    tcase_add_test(tc, a_transfer_coding_that_nobody_asked_for_is_refused);
-    tcase_add_loop_test(tc, what_is_kept_of_an_error_is_decoded_as_far_as_it_goes, 0, 2);
-    tcase_add_loop_test(tc, what_is_decoded_is_up_to_the_session_and_not_to_curl, 0, 2);
-    tcase_add_loop_test(tc, a_bomb_that_nobody_waits_for_any_more_is_left, 0, 2);
+    tcase_add_loop_test(tc, a_cut_body_is_an_error_in_memory_file_and_stream, 0, SORTS);
+    tcase_add_test(tc, a_cut_body_is_retried);
+    tcase_add_loop_test(tc, a_bomb_fits_into_a_file_or_stream_but_not_memory, 0, SORTS);
+    tcase_add_loop_test(tc, an_odd_coding_is_decoded_or_refused, 0,
+                        (int)(sizeof odd / sizeof *odd));
+    tcase_add_test(tc, an_unrequested_transfer_coding_is_refused);
+    tcase_add_loop_test(tc, an_error_body_is_decoded_as_far_as_it_goes, 0, 2);
+    tcase_add_loop_test(tc, the_session_decodes_bodies_and_curl_does_not, 0, 2);
+    tcase_add_loop_test(tc, a_cancel_stops_decoding_a_bomb, 0, 2);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* What a pool's dump tells of transfers: where each one stands. */
+/* What a pool's dump shows of transfers: the step of each. */
 #include "world.h"
 
 #include "async/dumped.h"
@@ -39,7 +39,7 @@ static void ends_well(errand_future *f)
     errand_result_free(&r);
 }
 
-START_TEST(a_dump_shows_at_what_step_a_transfer_is_and_who_is_in_line)
+START_TEST(a_dump_shows_each_transfers_step_and_the_queue)
 {
     static struct stepping s;
     struct world w;
@@ -52,7 +52,7 @@ START_TEST(a_dump_shows_at_what_step_a_transfer_is_and_who_is_in_line)
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/second"),
                " in line with 1, waits for a connection to http://127.0.0.1:");
     ck_assert_msg(strstr(dump_text, ", submitted at ") && !strstr(dump_text, "secret"), "%.3000s", dump_text);
-    ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* it is the transfer's own */
+    ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* the transfer's own is not listed */
     atomic_store(&s.may_answer, 1);
     until(&s.answered, 1);
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/first"), " on lane 0, reads the reply of http://127.0.0.1:");
@@ -66,7 +66,7 @@ START_TEST(a_dump_shows_at_what_step_a_transfer_is_and_who_is_in_line)
 }
 END_TEST
 
-static void hang_up_the_phone(void *arg, const char *name, er_addresses *out)
+static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
 {
     struct stepping *s = arg;
     (void)name;
@@ -75,12 +75,12 @@ static void hang_up_the_phone(void *arg, const char *name, er_addresses *out)
     *out = (er_addresses){ .text = "127.0.0.1" };
 }
 
-START_TEST(a_dump_shows_a_transfer_whose_host_is_looked_up)
+START_TEST(a_dump_shows_a_transfer_in_name_lookup)
 {
     static struct stepping s;
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
-    er_resolver_use(w.http->resolver, hang_up_the_phone, &s);
+    er_resolver_use(w.http->resolver, look_up_when_allowed, &s);
     errand_future *f = errand_get(w.http, "http://far.away:1/x");
     until(&s.asked, 1);
     dump_shows(w.pool, "transfer", "GET http://far.away:1/x",
@@ -93,7 +93,7 @@ START_TEST(a_dump_shows_a_transfer_whose_host_is_looked_up)
 }
 END_TEST
 
-START_TEST(a_dump_shows_a_request_under_a_policy_as_its_run_and_its_transfer)
+START_TEST(a_dump_shows_the_run_and_the_transfer_of_a_request)
 {
     static struct stepping s;
     struct world w;
@@ -112,7 +112,7 @@ START_TEST(a_dump_shows_a_request_under_a_policy_as_its_run_and_its_transfer)
 }
 END_TEST
 
-START_TEST(a_dump_shows_a_handle_of_the_callers_own)
+START_TEST(a_dump_shows_an_own_handle)
 {
     static struct stepping s;
     struct world w;
@@ -146,7 +146,7 @@ static void *dumps_on(void *arg)
     return NULL;
 }
 
-START_TEST(dumping_races_with_transfers_that_begin_and_end)
+START_TEST(a_dump_can_run_while_transfers_begin_and_end)
 {
     enum { N = 300 };
     struct world w;
@@ -175,11 +175,11 @@ Suite *dump_suite(void)
 {
     Suite *suite = suite_create("dump");
     TCase *tc = tcase_create("dump");
-    tcase_add_test(tc, a_dump_shows_at_what_step_a_transfer_is_and_who_is_in_line);
-    tcase_add_test(tc, a_dump_shows_a_transfer_whose_host_is_looked_up);
-    tcase_add_test(tc, a_dump_shows_a_request_under_a_policy_as_its_run_and_its_transfer);
-    tcase_add_test(tc, a_dump_shows_a_handle_of_the_callers_own);
-    tcase_add_test(tc, dumping_races_with_transfers_that_begin_and_end);
+    tcase_add_test(tc, a_dump_shows_each_transfers_step_and_the_queue);
+    tcase_add_test(tc, a_dump_shows_a_transfer_in_name_lookup);
+    tcase_add_test(tc, a_dump_shows_the_run_and_the_transfer_of_a_request);
+    tcase_add_test(tc, a_dump_shows_an_own_handle);
+    tcase_add_test(tc, a_dump_can_run_while_transfers_begin_and_end);
     suite_add_tcase(suite, tc);
     return suite;
 }

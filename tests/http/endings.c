@@ -1,4 +1,5 @@
-/* Cancels and deadlines: at once, wherever the request is, and the server sees it go. */
+/* Cancels and deadlines: they end a request at once in any phase, and the server sees the client
+ * hang up. */
 #include "listener.h"
 
 #include <dirent.h>
@@ -6,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Reads the request, says `says`, and then sees the client go. */
+/* Reads the request, sends `says`, then waits until the client hangs up. */
 struct silent {
     const char *says;
     atomic_uint came, went;
@@ -19,7 +20,7 @@ static void say_no_more(struct raw_conn *conn, void *arg)
         return;
     if (silent->says)
         raw_say(conn, "%s", silent->says);
-    if (silent->says && strstr(silent->says, "\r\n\r\n")) { /* so much that a file is begun */
+    if (silent->says && strstr(silent->says, "\r\n\r\n")) { /* enough to begin a file */
         static const char bytes[100000];
         raw_send(conn, bytes, sizeof bytes);
     }
@@ -47,7 +48,7 @@ static const struct {
     { "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "body" },
 };
 
-/* A folder for save_to, in which it is seen how far a reply has been taken in. */
+/* A folder for save_to that shows how much of a reply has been written. */
 struct folder {
     char path[40], file[60];
 };
@@ -59,7 +60,7 @@ static void folder_open(struct folder *folder)
     snprintf(folder->file, sizeof folder->file, "%s/body", folder->path);
 }
 
-/* Of files in it that are open here: what is on its way has no name yet. */
+/* Of its files that this process has open: a file being written has no name yet. */
 static off_t bytes_in(const struct folder *folder)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -75,7 +76,7 @@ static off_t bytes_in(const struct folder *folder)
     return bytes;
 }
 
-/* One more request, up to its moment. */
+/* Sends one more request and waits until it has reached its moment. */
 static errand_future *up_to(struct world *w, struct silent *silent, const char *method, int64_t total_ms,
                             struct folder *folder)
 {
@@ -89,13 +90,13 @@ static errand_future *up_to(struct world *w, struct silent *silent, const char *
     return f;
 }
 
-START_TEST(a_cancelled_transfer_is_gone_at_once)
+START_TEST(a_cancel_ends_a_transfer_at_once)
 {
     struct world w;
     struct silent silent = { .says = moments[_i].says };
     struct folder folder;
     folder_open(&folder);
-    world_open_turned(&w, say_no_more, &silent, NULL); /* nothing here ends by time */
+    world_open_turned(&w, say_no_more, &silent, NULL); /* no timer fires */
     for (unsigned turn = 0; turn < 2; turn++) {
         errand_future *f = up_to(&w, &silent, turn ? "POST" : "GET", 0, &folder);
         errand_cancel(f);
@@ -108,7 +109,7 @@ START_TEST(a_cancelled_transfer_is_gone_at_once)
 }
 END_TEST
 
-START_TEST(a_cancelled_one_in_the_line_never_goes_out)
+START_TEST(a_cancelled_queued_request_is_never_sent)
 {
     struct world w;
     struct silent silent = { 0 };
@@ -127,7 +128,7 @@ START_TEST(a_cancelled_one_in_the_line_never_goes_out)
 }
 END_TEST
 
-START_TEST(nothing_that_waits_goes_out_when_its_pool_closes)
+START_TEST(a_closing_pool_sends_no_queued_request)
 {
     enum { MANY = 60 };
     struct silent silent = { .says = NULL };
@@ -152,7 +153,7 @@ START_TEST(nothing_that_waits_goes_out_when_its_pool_closes)
 }
 END_TEST
 
-START_TEST(a_connecting_one_is_cancelled_or_times_out)
+START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
 {
     struct world w;
     world_open_turned(&w, say_once, "", NULL);
@@ -202,7 +203,7 @@ START_TEST(a_connecting_one_is_cancelled_or_times_out)
 }
 END_TEST
 
-START_TEST(a_deadline_ends_a_transfer_and_tells_its_phase)
+START_TEST(a_deadline_ends_a_transfer_and_reports_its_phase)
 {
     struct world w;
     struct silent silent = { .says = moments[_i].says };
@@ -228,7 +229,7 @@ START_TEST(a_deadline_ends_a_transfer_and_tells_its_phase)
 }
 END_TEST
 
-START_TEST(waiting_in_the_line_counts)
+START_TEST(time_in_the_queue_counts)
 {
     struct world w;
     struct silent silent = { 0 };
@@ -255,11 +256,11 @@ static void answer_all(struct raw_conn *conn, void *arg)
         continue;
 }
 
-START_TEST(no_time_at_all_sends_nothing)
+START_TEST(a_zero_timeout_sends_nothing)
 {
     struct world w;
     world_open(&w, answer_all, NULL, NULL);
-    errand_result r = world_get(&w, "/"); /* a connection stands, so it could be quick */
+    errand_result r = world_get(&w, "/"); /* opens a connection, so that the next could be quick */
     ck_well(&r);
     errand_result_free(&r);
     for (int i = 0; i < 20; i++) {
@@ -279,7 +280,7 @@ static errand_result send_and_wait(void *arg)
     return errand_later(errand_get(arg, "/"));
 }
 
-START_TEST(a_tasks_deadline_goes_for_what_it_sends)
+START_TEST(a_tasks_deadline_limits_its_requests)
 {
     struct world w;
     struct silent silent = { 0 };
@@ -296,7 +297,7 @@ START_TEST(a_tasks_deadline_goes_for_what_it_sends)
 }
 END_TEST
 
-START_TEST(a_timeout_around_it_takes_it_along)
+START_TEST(errand_timeout_cancels_the_request)
 {
     struct world w;
     struct silent silent = { 0 };
@@ -311,7 +312,7 @@ START_TEST(a_timeout_around_it_takes_it_along)
 }
 END_TEST
 
-START_TEST(a_dropped_future_lets_the_request_go_on)
+START_TEST(a_dropped_request_continues)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -323,8 +324,8 @@ START_TEST(a_dropped_future_lets_the_request_go_on)
 }
 END_TEST
 
-/* Replies as soon as it can, so that cancels meet completions. */
-START_TEST(cancels_and_completions_meet_without_loss)
+/* Replies at once, so that cancels race with completions. */
+START_TEST(cancels_race_with_completions_without_loss)
 {
     struct world w;
     world_open(&w, answer_all, NULL, &(errand_http_opts){ .lanes = 2, .limit = 8 });
@@ -362,19 +363,21 @@ Suite *endings_suite(void)
 {
     Suite *suite = suite_create("http endings");
     TCase *tc = tcase_create("cancel");
-    tcase_add_loop_test(tc, a_cancelled_transfer_is_gone_at_once, 0, (int)(sizeof moments / sizeof *moments));
-    tcase_add_test(tc, a_cancelled_one_in_the_line_never_goes_out);
-    tcase_add_loop_test(tc, nothing_that_waits_goes_out_when_its_pool_closes, 0, 3);
-    tcase_add_test(tc, a_connecting_one_is_cancelled_or_times_out);
-    tcase_add_test(tc, a_dropped_future_lets_the_request_go_on);
-    tcase_add_test(tc, cancels_and_completions_meet_without_loss);
+    tcase_add_loop_test(tc, a_cancel_ends_a_transfer_at_once, 0,
+                        (int)(sizeof moments / sizeof *moments));
+    tcase_add_test(tc, a_cancelled_queued_request_is_never_sent);
+    tcase_add_loop_test(tc, a_closing_pool_sends_no_queued_request, 0, 3);
+    tcase_add_test(tc, a_connecting_transfer_is_cancelled_or_times_out);
+    tcase_add_test(tc, a_dropped_request_continues);
+    tcase_add_test(tc, cancels_race_with_completions_without_loss);
     suite_add_tcase(suite, tc);
     tc = tcase_create("deadlines");
-    tcase_add_loop_test(tc, a_deadline_ends_a_transfer_and_tells_its_phase, 0, (int)(sizeof moments / sizeof *moments));
-    tcase_add_test(tc, waiting_in_the_line_counts);
-    tcase_add_test(tc, no_time_at_all_sends_nothing);
-    tcase_add_test(tc, a_tasks_deadline_goes_for_what_it_sends);
-    tcase_add_test(tc, a_timeout_around_it_takes_it_along);
+    tcase_add_loop_test(tc, a_deadline_ends_a_transfer_and_reports_its_phase, 0,
+                        (int)(sizeof moments / sizeof *moments));
+    tcase_add_test(tc, time_in_the_queue_counts);
+    tcase_add_test(tc, a_zero_timeout_sends_nothing);
+    tcase_add_test(tc, a_tasks_deadline_limits_its_requests);
+    tcase_add_test(tc, errand_timeout_cancels_the_request);
     suite_add_tcase(suite, tc);
     return suite;
 }

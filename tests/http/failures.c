@@ -1,4 +1,5 @@
-/* Every way to fail: code, kind, phase, whether it may have run, whether it is worth another try, and what it says. */
+/* Every way to fail: code, kind, phase, whether it may have run, whether it is transient, and its
+ * message. */
 #include "world.h"
 
 #include <netinet/in.h>
@@ -8,7 +9,7 @@
 #define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 enum { RESET = 1 };
 
-/* What the server does: reads the request, says `reply`, closes or resets. */
+/* The server reads the request, sends `reply`, then closes or resets. */
 static const struct failing {
     const char *reply;
     int how, error;
@@ -49,7 +50,7 @@ static void fail_so(struct raw_conn *conn, void *arg)
         raw_reset(conn);
 }
 
-START_TEST(a_failure_is_told_in_full)
+START_TEST(a_failure_has_code_kind_phase_and_message)
 {
     const struct failing *failing = &failures[_i];
     struct world w;
@@ -74,7 +75,7 @@ START_TEST(a_failure_is_told_in_full)
 }
 END_TEST
 
-static int closed_port(void) /* nobody listens there while this test holds it */
+static int closed_port(void) /* no socket listens there while this test holds it */
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -82,7 +83,7 @@ static int closed_port(void) /* nobody listens there while this test holds it */
     return fd;
 }
 
-START_TEST(a_refused_connection_cannot_have_run)
+START_TEST(a_refused_connection_cannot_have_run_the_request)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -109,7 +110,7 @@ START_TEST(a_refused_connection_cannot_have_run)
 }
 END_TEST
 
-START_TEST(a_name_that_does_not_resolve_says_so)
+START_TEST(an_unresolved_name_is_reported)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -176,7 +177,7 @@ START_TEST(a_status_from_400_is_an_error_with_its_response)
 }
 END_TEST
 
-START_TEST(a_key_or_a_word_makes_a_post_repeatable)
+START_TEST(a_key_or_repeat_always_makes_a_post_repeatable)
 {
     struct world w;
     int status = 503;
@@ -197,7 +198,7 @@ START_TEST(a_key_or_a_word_makes_a_post_repeatable)
 }
 END_TEST
 
-START_TEST(a_problem_says_title_and_detail)
+START_TEST(a_problems_title_and_detail_are_in_the_message)
 {
     struct world w;
     world_open(
@@ -260,7 +261,7 @@ static void say_much(struct raw_conn *conn, void *arg)
         continue;
 }
 
-START_TEST(of_an_errors_body_64_KiB_are_kept)
+START_TEST(an_error_keeps_64_KiB_of_its_body)
 {
     struct world w;
     world_open(&w, say_much, "HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", NULL);
@@ -276,7 +277,7 @@ START_TEST(of_an_errors_body_64_KiB_are_kept)
 }
 END_TEST
 
-START_TEST(an_errors_status_outlives_its_cut_body)
+START_TEST(an_error_with_a_cut_body_keeps_its_status)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 429 Slow Down\r\nRetry-After: 2\r\nContent-Length: 100\r\n\r\nabc", NULL);
@@ -297,7 +298,7 @@ static void one_good_reply(struct raw_conn *conn, void *arg)
     raw_read_request(conn, NULL);
 }
 
-START_TEST(a_dead_kept_connection_is_not_worth_a_second_post)
+START_TEST(a_post_is_not_resent_after_a_dead_kept_connection)
 {
     struct world w;
     world_open(&w, one_good_reply, NULL, NULL);
@@ -320,7 +321,7 @@ START_TEST(a_dead_kept_connection_is_not_worth_a_second_post)
 }
 END_TEST
 
-START_TEST(a_dead_kept_connection_is_replaced_where_that_is_harmless)
+START_TEST(a_repeatable_request_is_resent_after_a_dead_kept_connection)
 {
     struct world w;
     world_open(&w, one_good_reply, NULL, NULL);
@@ -359,7 +360,7 @@ static void answer_and_leave(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_get_that_a_post_has_led_to_is_harmless)
+START_TEST(a_get_after_a_redirected_post_is_resent)
 {
     struct world w;
     world_open(&w, answer_and_leave, NULL, &(errand_http_opts){ .limit = 1 });
@@ -395,7 +396,7 @@ static void leave_each_hop_once(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(each_hop_may_find_one_dead_connection)
+START_TEST(each_hop_may_replace_one_dead_connection)
 {
     struct world w;
     atomic_uint dead = 0;
@@ -412,7 +413,7 @@ START_TEST(each_hop_may_find_one_dead_connection)
     errand_http_stats s;
     do
         errand_http_stats_get(w.http, &s);
-    while (s.in_flight); /* a result is told before it is counted */
+    while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.resent, 2);
     world_close(&w);
 }
@@ -422,22 +423,23 @@ Suite *failures_suite(void)
 {
     Suite *suite = suite_create("http failures");
     TCase *tc = tcase_create("network");
-    tcase_add_loop_test(tc, a_failure_is_told_in_full, 0, (int)(sizeof failures / sizeof *failures));
-    tcase_add_test(tc, a_refused_connection_cannot_have_run);
-    tcase_add_test(tc, a_name_that_does_not_resolve_says_so);
-    tcase_add_loop_test(tc, a_dead_kept_connection_is_not_worth_a_second_post, 0, 2);
-    tcase_add_test(tc, a_dead_kept_connection_is_replaced_where_that_is_harmless);
-    tcase_add_test(tc, a_get_that_a_post_has_led_to_is_harmless);
-    tcase_add_test(tc, each_hop_may_find_one_dead_connection);
+    tcase_add_loop_test(tc, a_failure_has_code_kind_phase_and_message, 0,
+                        (int)(sizeof failures / sizeof *failures));
+    tcase_add_test(tc, a_refused_connection_cannot_have_run_the_request);
+    tcase_add_test(tc, an_unresolved_name_is_reported);
+    tcase_add_loop_test(tc, a_post_is_not_resent_after_a_dead_kept_connection, 0, 2);
+    tcase_add_test(tc, a_repeatable_request_is_resent_after_a_dead_kept_connection);
+    tcase_add_test(tc, a_get_after_a_redirected_post_is_resent);
+    tcase_add_test(tc, each_hop_may_replace_one_dead_connection);
     suite_add_tcase(suite, tc);
     tc = tcase_create("statuses");
     tcase_add_loop_test(tc, a_status_from_400_is_an_error_with_its_response, 0,
                         (int)(sizeof statuses / sizeof *statuses));
-    tcase_add_test(tc, a_key_or_a_word_makes_a_post_repeatable);
-    tcase_add_test(tc, a_problem_says_title_and_detail);
+    tcase_add_test(tc, a_key_or_repeat_always_makes_a_post_repeatable);
+    tcase_add_test(tc, a_problems_title_and_detail_are_in_the_message);
     tcase_add_loop_test(tc, retry_after_is_in_the_result, 0, (int)(sizeof hints / sizeof *hints));
-    tcase_add_test(tc, of_an_errors_body_64_KiB_are_kept);
-    tcase_add_test(tc, an_errors_status_outlives_its_cut_body);
+    tcase_add_test(tc, an_error_keeps_64_KiB_of_its_body);
+    tcase_add_test(tc, an_error_with_a_cut_body_keeps_its_status);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -75,7 +75,7 @@ START_TEST(a_good_body_replaces_the_file)
 }
 END_TEST
 
-START_TEST(an_empty_body_is_an_empty_file)
+START_TEST(an_empty_body_makes_an_empty_file)
 {
     struct place place;
     place_open(&place);
@@ -99,7 +99,7 @@ static const struct {
     { "POST", "HTTP/1.1 204 No Content\r\n\r\n" },
 };
 
-START_TEST(a_reply_that_can_have_no_body_leaves_the_file_alone)
+START_TEST(a_bodyless_reply_leaves_the_file_alone)
 {
     for (int there = 0; there < 2; there++) {
         struct place place;
@@ -123,7 +123,7 @@ END_TEST
 static const struct {
     const char *reply;
     int error;
-    const char *body; /* what comes in memory instead */
+    const char *body; /* the body in memory */
 } not_whole[] = {
     { "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo", ERRAND_CURL + 18, NULL },
     { "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", ERRAND_HTTP + 404, "no such" },
@@ -134,7 +134,7 @@ static const struct {
     { "", ERRAND_CURL + 52, NULL },
 };
 
-START_TEST(anything_less_leaves_the_file_as_it_was)
+START_TEST(an_incomplete_or_error_reply_leaves_the_file_alone)
 {
     struct place place;
     place_open(&place);
@@ -162,7 +162,7 @@ static void half_a_body(struct raw_conn *conn, void *arg)
     raw_wait_gone(conn);
 }
 
-START_TEST(a_cancelled_one_leaves_nothing)
+START_TEST(a_cancelled_download_leaves_no_file)
 {
     struct place place;
     place_open(&place);
@@ -181,7 +181,7 @@ START_TEST(a_cancelled_one_leaves_nothing)
 }
 END_TEST
 
-START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
+START_TEST(a_missing_folder_is_reported_before_sending)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -196,10 +196,10 @@ START_TEST(a_folder_that_is_not_there_is_found_before_anything_is_sent)
 }
 END_TEST
 
-/* How a path may name what is no file to save to. */
+/* Paths that name no regular file. */
 static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo", "socket", "link", "device" };
 
-START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
+START_TEST(a_path_that_is_no_regular_file_is_refused_before_sending)
 {
     struct place place;
     char paths[4][80], path[160];
@@ -215,7 +215,7 @@ START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
     ck_assert_int_eq(symlink("fifo", paths[3]), 0);
     snprintf(path, sizeof path, "%s/%s", place.folder, in_the_way[_i]);
     bool device = !strcmp(in_the_way[_i], "device"), made = device && !mknod(path, S_IFCHR | 0600, makedev(1, 3));
-    if (device && !made) /* the system's own only where nothing can be put in its place */
+    if (device && !made) /* the system's own, only where this test cannot replace it */
         snprintf(path, sizeof path, "%s", access("/dev", W_OK) ? "/dev/null" : paths[1]);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
@@ -235,7 +235,7 @@ START_TEST(what_is_no_file_is_refused_before_anything_is_sent)
 }
 END_TEST
 
-START_TEST(a_link_is_followed_and_what_was_there_keeps_its_mode)
+START_TEST(a_link_is_followed_and_an_old_file_keeps_its_mode)
 {
     struct place place;
     struct stat about;
@@ -270,7 +270,7 @@ START_TEST(a_link_is_followed_and_what_was_there_keeps_its_mode)
 }
 END_TEST
 
-START_TEST(a_write_that_fails_is_an_error_and_leaves_nothing)
+START_TEST(a_failed_write_is_an_error_and_leaves_no_file)
 {
     struct place place;
     place_open(&place);
@@ -298,15 +298,17 @@ Suite *files_suite(void)
     Suite *suite = suite_create("http files");
     TCase *tc = tcase_create("save_to");
     tcase_add_test(tc, a_good_body_replaces_the_file);
-    tcase_add_test(tc, an_empty_body_is_an_empty_file);
-    tcase_add_loop_test(tc, a_reply_that_can_have_no_body_leaves_the_file_alone, 0, (int)(sizeof bare / sizeof *bare));
-    tcase_add_loop_test(tc, anything_less_leaves_the_file_as_it_was, 0, (int)(sizeof not_whole / sizeof *not_whole));
-    tcase_add_test(tc, a_cancelled_one_leaves_nothing);
-    tcase_add_test(tc, a_folder_that_is_not_there_is_found_before_anything_is_sent);
-    tcase_add_loop_test(tc, what_is_no_file_is_refused_before_anything_is_sent, 0,
+    tcase_add_test(tc, an_empty_body_makes_an_empty_file);
+    tcase_add_loop_test(tc, a_bodyless_reply_leaves_the_file_alone, 0,
+                        (int)(sizeof bare / sizeof *bare));
+    tcase_add_loop_test(tc, an_incomplete_or_error_reply_leaves_the_file_alone, 0,
+                        (int)(sizeof not_whole / sizeof *not_whole));
+    tcase_add_test(tc, a_cancelled_download_leaves_no_file);
+    tcase_add_test(tc, a_missing_folder_is_reported_before_sending);
+    tcase_add_loop_test(tc, a_path_that_is_no_regular_file_is_refused_before_sending, 0,
                         (int)(sizeof in_the_way / sizeof *in_the_way));
-    tcase_add_test(tc, a_link_is_followed_and_what_was_there_keeps_its_mode);
-    tcase_add_test(tc, a_write_that_fails_is_an_error_and_leaves_nothing);
+    tcase_add_test(tc, a_link_is_followed_and_an_old_file_keeps_its_mode);
+    tcase_add_test(tc, a_failed_write_is_an_error_and_leaves_no_file);
     suite_add_tcase(suite, tc);
     return suite;
 }

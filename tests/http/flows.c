@@ -1,4 +1,4 @@
-/* Sinks and sources by themselves: a lane is played by the test, its valve counts. */
+/* Sinks and sources alone: the test plays the lane; its valve counts calls. */
 #include "world.h"
 
 #include "http/body_reader.h"
@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-struct lane { /* what an exchange would be */
+struct lane { /* in place of an exchange */
     er_valve valve;
     atomic_int count;
     atomic_uint resumes, ends, finishes;
     atomic_int error;
-    atomic_bool told; /* to end */
+    atomic_bool cancelled;
 };
 
 static struct lane *lane_of(er_valve *valve)
@@ -31,10 +31,10 @@ static void finished(er_valve *valve, int error)
     atomic_store(&lane_of(valve)->error, error);
     atomic_fetch_add(&lane_of(valve)->finishes, 1);
 }
-static bool told(er_valve *valve) { return atomic_load(&lane_of(valve)->told); }
-#define LANE { .valve = { resume, end, finished, keep, drop, told } }
+static bool cancelled(er_valve *valve) { return atomic_load(&lane_of(valve)->cancelled); }
+#define LANE { .valve = { resume, end, finished, keep, drop, cancelled } }
 
-static void until_free(struct lane *lane) /* nobody counts its valve any more */
+static void until_free(struct lane *lane) /* all references to its valve are dropped */
 {
     while (atomic_load(&lane->count))
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
@@ -87,7 +87,7 @@ static void take_all(struct lane *lane, er_body_sink *sink, unsigned pieces)
         unsigned before = atomic_load(&lane->resumes);
         int said;
         while ((said = sink->take(sink, piece, sizeof piece)) == ER_FLOW_WAIT) {
-            until(&lane->resumes, before + 1); /* a paused one is always heard again */
+            until(&lane->resumes, before + 1); /* a paused sink always resumes */
             before = atomic_load(&lane->resumes);
         }
         ck_assert_int_eq(said, 0);
@@ -128,7 +128,7 @@ START_TEST(a_file_gets_every_byte_in_order)
 }
 END_TEST
 
-START_TEST(a_dropped_file_leaves_nothing)
+START_TEST(a_dropped_sink_leaves_no_file)
 {
     struct case_ c;
     case_open(&c);
@@ -148,7 +148,7 @@ START_TEST(a_dropped_file_leaves_nothing)
 }
 END_TEST
 
-START_TEST(a_file_whose_folder_went_away_fails)
+START_TEST(a_file_in_a_removed_folder_fails)
 {
     struct case_ c;
     case_open(&c);
@@ -160,7 +160,8 @@ START_TEST(a_file_whose_folder_went_away_fails)
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);
     static char piece[PIECE];
     int said = 0;
-    for (unsigned i = 0; i < 1000 && !said; i++) { /* the error is found by the writer and told by a later take */
+    /* the writer finds the error; a later take returns it */
+    for (unsigned i = 0; i < 1000 && !said; i++) {
         unsigned before = atomic_load(&lane.resumes);
         said = sink->take(sink, piece, sizeof piece);
         if (said == ER_FLOW_WAIT) {
@@ -188,7 +189,7 @@ static int numbers(void *arg, uint64_t offset, void *buffer, size_t size, size_t
 {
     uint64_t whole = *(uint64_t *)arg, left = whole - offset;
     *got = left < size ? (size_t)left : size;
-    if (*got > 1000) /* it gives as much as it has */
+    if (*got > 1000) /* fewer than `size` */
         *got = 1000;
     for (size_t i = 0; i < *got; i++)
         ((char *)buffer)[i] = (char)((offset + i) * 31 % 251);
@@ -219,7 +220,7 @@ static uint64_t read_numbers(struct lane *lane, er_body_source *source, uint64_t
 
 static void freed(void *arg) { ++*(int *)((char *)arg + sizeof(uint64_t)); }
 
-START_TEST(a_body_is_read_from_a_function_or_a_file_and_again_from_the_start)
+START_TEST(a_body_source_can_be_read_again_from_the_start)
 {
     struct case_ c;
     case_open(&c);
@@ -270,7 +271,7 @@ static int stubborn(void *arg, uint64_t offset, void *buffer, size_t size, size_
 static const struct {
     int error;
     int64_t size;
-    int told;
+    int reported;
     const char *words;
 } broken[] = {
     { ESPIPE, 0, ESPIPE, "body_fn: Illegal seek" },
@@ -278,7 +279,7 @@ static const struct {
     { ERRAND_USER + 3, 5, ERRAND_USER + 3, "body_fn: " },
 };
 
-START_TEST(a_body_that_breaks_says_why)
+START_TEST(a_failed_body_source_reports_why)
 {
     struct case_ c;
     case_open(&c);
@@ -298,9 +299,9 @@ START_TEST(a_body_that_breaks_says_why)
         if (said == ER_FLOW_WAIT)
             until(&lane.resumes, before + 1);
     } while (said == ER_FLOW_WAIT || (!said && got));
-    ck_assert_int_eq(said, broken[_i].told);
+    ck_assert_int_eq(said, broken[_i].reported);
     er_bytes words = { 0 };
-    ck_assert_int_eq(source->why(source, &words), broken[_i].told);
+    ck_assert_int_eq(source->why(source, &words), broken[_i].reported);
     ck_assert_msg(!strncmp(words.at, broken[_i].words, strlen(broken[_i].words)), "%s", words.at);
     er_bytes_free(&words);
     source->drop(source);
@@ -310,7 +311,7 @@ START_TEST(a_body_that_breaks_says_why)
 }
 END_TEST
 
-START_TEST(a_file_that_shrank_is_no_body)
+START_TEST(a_file_that_shrank_fails_the_body)
 {
     struct case_ c;
     case_open(&c);
@@ -366,7 +367,7 @@ static void stream_close(struct stream *s)
     until_free(&s->lane);
 }
 
-START_TEST(what_arrives_is_read_then_the_end)
+START_TEST(a_reader_gets_all_bytes_then_the_end)
 {
     struct case_ c;
     struct stream s;
@@ -396,7 +397,7 @@ START_TEST(what_arrives_is_read_then_the_end)
 }
 END_TEST
 
-START_TEST(a_reader_that_is_slow_holds_the_transfer_up_and_one_that_leaves_ends_it)
+START_TEST(a_slow_reader_pauses_the_transfer_and_a_freed_one_ends_it)
 {
     struct case_ c;
     struct stream s;
@@ -419,7 +420,7 @@ START_TEST(a_reader_that_is_slow_holds_the_transfer_up_and_one_that_leaves_ends_
     }
     er_response_free(s.response);
     ck_assert_uint_eq(atomic_load(&s.lane.ends), 1);
-    ck_assert_int_eq(s.sink->take(s.sink, piece, PIECE), 0); /* into the void */
+    ck_assert_int_eq(s.sink->take(s.sink, piece, PIECE), 0); /* discarded */
     s.sink->ended(s.sink, errand_fail(ECANCELED));
     stream_close(&s);
     case_close(&c);
@@ -431,7 +432,7 @@ struct waiting_read {
     atomic_uint began;
 };
 
-static errand_result read_for_ever(void *arg)
+static errand_result read_forever(void *arg)
 {
     struct waiting_read *w = arg;
     char byte;
@@ -440,14 +441,14 @@ static errand_result read_for_ever(void *arg)
     return got < 0 ? errand_fail((int)-got) : errand_ok((void *)(uintptr_t)byte, NULL);
 }
 
-START_TEST(a_read_hears_bytes_and_cancels)
+START_TEST(bytes_or_a_cancel_wake_a_read)
 {
     struct case_ c;
     struct stream s;
     case_open(&c);
     stream_open(&c, &s);
     struct waiting_read w = { .response = s.response };
-    errand_future *f = errand_submit(c.pool, read_for_ever, &w);
+    errand_future *f = errand_submit(c.pool, read_forever, &w);
     until(&w.began, 1);
     if (_i == 0)
         ck_assert_int_eq(s.sink->take(s.sink, "x", 1), 0);
@@ -467,7 +468,7 @@ START_TEST(a_read_hears_bytes_and_cancels)
 }
 END_TEST
 
-/* The response is freed while the lane ends it, again and again. */
+/* Frees the response while the lane ends it, many times. */
 struct racer {
     struct stream *s;
     atomic_uint go;
@@ -481,7 +482,7 @@ static errand_result free_it(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(leaving_and_ending_at_once_is_fine)
+START_TEST(freeing_a_response_races_with_its_end)
 {
     struct case_ c;
     case_open(&c);
@@ -506,19 +507,20 @@ Suite *flows_suite(void)
     Suite *suite = suite_create("http flows");
     TCase *tc = tcase_create("sinks");
     tcase_add_test(tc, a_file_gets_every_byte_in_order);
-    tcase_add_loop_test(tc, a_dropped_file_leaves_nothing, 0, 3);
-    tcase_add_test(tc, a_file_whose_folder_went_away_fails);
+    tcase_add_loop_test(tc, a_dropped_sink_leaves_no_file, 0, 3);
+    tcase_add_test(tc, a_file_in_a_removed_folder_fails);
     suite_add_tcase(suite, tc);
     tc = tcase_create("sources");
-    tcase_add_loop_test(tc, a_body_is_read_from_a_function_or_a_file_and_again_from_the_start, 0, 2);
-    tcase_add_loop_test(tc, a_body_that_breaks_says_why, 0, (int)(sizeof broken / sizeof *broken));
-    tcase_add_test(tc, a_file_that_shrank_is_no_body);
+    tcase_add_loop_test(tc, a_body_source_can_be_read_again_from_the_start, 0, 2);
+    tcase_add_loop_test(tc, a_failed_body_source_reports_why, 0,
+                        (int)(sizeof broken / sizeof *broken));
+    tcase_add_test(tc, a_file_that_shrank_fails_the_body);
     suite_add_tcase(suite, tc);
     tc = tcase_create("readers");
-    tcase_add_loop_test(tc, what_arrives_is_read_then_the_end, 0, 2);
-    tcase_add_test(tc, a_reader_that_is_slow_holds_the_transfer_up_and_one_that_leaves_ends_it);
-    tcase_add_loop_test(tc, a_read_hears_bytes_and_cancels, 0, 3);
-    tcase_add_test(tc, leaving_and_ending_at_once_is_fine);
+    tcase_add_loop_test(tc, a_reader_gets_all_bytes_then_the_end, 0, 2);
+    tcase_add_test(tc, a_slow_reader_pauses_the_transfer_and_a_freed_one_ends_it);
+    tcase_add_loop_test(tc, bytes_or_a_cancel_wake_a_read, 0, 3);
+    tcase_add_test(tc, freeing_a_response_races_with_its_end);
     suite_add_tcase(suite, tc);
     return suite;
 }

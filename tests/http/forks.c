@@ -1,4 +1,4 @@
-/* A callback that forks and returns in the child: nothing of the session goes on there. */
+/* A callback that forks and returns in the child: the session does not continue there. */
 #include "world.h"
 
 #include "fork_inside.h"
@@ -28,11 +28,11 @@ struct listener {
     fork_inside f;
 };
 
-static void hear(const errand_stage_info *view, void *arg)
+static void stage_forks(const errand_stage_info *view, void *arg)
 {
     struct listener *l = arg;
     while (view->stage == ERRAND_STAGE_QUEUED && !raw_server_requests(l->w.server))
-        sched_yield(); /* there is more to be told then */
+        sched_yield(); /* so that more stages follow */
     fork_inside_now(&l->f);
 }
 
@@ -87,13 +87,15 @@ static errand_result send_with(struct world *w, fork_inside *f, int origin)
 START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
 {
     struct listener l = { .f = { 0, 0 } };
-    errand_http_opts opts = { .keepalive_ms = ERRAND_FOREVER, .on_stage = _i == 3 ? hear : NULL, .stage_arg = &l };
+    errand_http_opts opts = { .keepalive_ms = ERRAND_FOREVER,
+                              .on_stage = _i == 3 ? stage_forks : NULL,
+                              .stage_arg = &l };
     world_open(&l.w, say_always, (void *)(uintptr_t)reply, &opts);
     errand_result r = send_with(&l.w, &l.f, _i);
     ck_well(&r);
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_requests(l.w.server), 1);
-    world_close(&l.w); /* all stages have been told */
+    world_close(&l.w); /* the last stage hook has returned */
     ck_ended_there(&l.f);
 }
 END_TEST

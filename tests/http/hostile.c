@@ -1,4 +1,5 @@
-/* Servers that do what they should not. Each has its own error, leaks nothing, and leaves the session as good as before. */
+/* Servers that break the protocol. Each causes its own error, leaks nothing, and leaves the session
+ * usable. */
 #include "world.h"
 
 #include <dirent.h>
@@ -16,7 +17,7 @@ static unsigned descriptors(void)
     return n;
 }
 
-/* ---- what they say ---- */
+/* ---- hostile replies ---- */
 
 static void headers_without_end(struct raw_conn *conn)
 {
@@ -153,7 +154,7 @@ SAYS(round_and_round, "HTTP/1.1 302 F\r\nLocation: /bad\r\nConnection: close\r\n
 static const struct {
     const char *name;
     void (*says)(struct raw_conn *conn);
-    int error; /* 0: which one is not said here */
+    int error; /* 0: any error */
     errand_kind kind;
     const char *phase, *words;
     int64_t total_ms;
@@ -218,7 +219,7 @@ static void serve_hostile(struct raw_conn *conn, void *arg)
     }
 }
 
-static void good_as_ever(struct world *w)
+static void check_usable(struct world *w)
 {
     errand_result r = world_get(w, "/good");
     ck_well(&r);
@@ -226,12 +227,12 @@ static void good_as_ever(struct world *w)
     errand_result_free(&r);
 }
 
-START_TEST(a_hostile_server_harms_nobody_but_itself)
+START_TEST(a_hostile_server_fails_only_its_own_request)
 {
     struct world w;
     int which = _i;
     world_open(&w, serve_hostile, &which, &(errand_http_opts){ .max_body = 1 << 20, .limit = 4 });
-    good_as_ever(&w);
+    check_usable(&w);
     unsigned before = descriptors();
     for (int i = 0; i < 3; i++) {
         errand_result r = world_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
@@ -243,9 +244,9 @@ START_TEST(a_hostile_server_harms_nobody_but_itself)
         ck_assert_msg(strstr(said, hostile[_i].words) != NULL, "no \"%s\" in: %s", hostile[_i].words, said);
         ck_assert_ptr_nonnull(strstr(said, "GET http://127.0.0.1:"));
         errand_result_free(&r);
-        good_as_ever(&w);
+        check_usable(&w);
     }
-    while (raw_server_open(w.server) > 1) /* the good one stays */
+    while (raw_server_open(w.server) > 1) /* the good connection stays open */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     ck_assert_uint_le(descriptors(), before);
     world_close(&w);
@@ -259,7 +260,7 @@ static void fold_at_first(struct raw_conn *conn, void *arg)
         folded_first(conn);
 }
 
-START_TEST(a_first_line_that_is_folded_is_the_servers_fault)
+START_TEST(a_folded_first_header_line_is_a_protocol_error)
 {
     struct world w;
     world_open(&w, fold_at_first, NULL, NULL);
@@ -272,7 +273,7 @@ START_TEST(a_first_line_that_is_folded_is_the_servers_fault)
 }
 END_TEST
 
-/* ---- odd, but right: nobody is to fail ---- */
+/* ---- odd, but valid replies ---- */
 
 SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
 SAYS(folded, "HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\n\tthree\r\nContent-Length: 4\r\n\r\ngood")
@@ -310,7 +311,7 @@ static void serve_odd(struct raw_conn *conn, void *arg)
         odd[*(int *)arg](conn);
 }
 
-START_TEST(an_odd_reply_is_read_all_the_same)
+START_TEST(an_odd_but_valid_reply_is_read)
 {
     struct world w;
     int which = _i;
@@ -348,7 +349,7 @@ static void cut_short(struct raw_conn *conn, void *arg)
         raw_reset(conn);
 }
 
-START_TEST(a_reply_cut_at_any_byte_is_a_failure_of_the_network)
+START_TEST(a_reply_cut_at_any_byte_is_a_network_error)
 {
     struct world w;
     atomic_uint at = 0;
@@ -358,7 +359,7 @@ START_TEST(a_reply_cut_at_any_byte_is_a_failure_of_the_network)
         errand_result r = world_get(&w, "/");
         const char *said = errand_result_message(&r);
         ck_assert_msg(r.error != 0, "cut at %u: %s", cut / 2, said);
-        errand_kind kind = errand_result_kind(&r); /* of a few bytes curl says that it is no HTTP */
+        errand_kind kind = errand_result_kind(&r); /* curl reports that a few bytes are no HTTP */
         ck_assert_msg(kind == ERRAND_KIND_NETWORK || (cut / 2 < 12 && kind == ERRAND_KIND_PROTOCOL), "cut at %u: %s", cut / 2, said);
         errand_result_free(&r);
     }
@@ -366,7 +367,7 @@ START_TEST(a_reply_cut_at_any_byte_is_a_failure_of_the_network)
 }
 END_TEST
 
-/* ---- replies without a body, whatever they say ---- */
+/* ---- replies without a body, whatever their headers ---- */
 
 static const struct {
     const char *method, *reply;
@@ -380,7 +381,7 @@ static const struct {
     { "POST", "HTTP/1.1 204 None\r\n\r\n", 204 },
 };
 
-START_TEST(a_reply_that_has_no_body_ends_with_its_headers)
+START_TEST(a_bodyless_reply_ends_with_its_headers)
 {
     struct world w;
     char path[] = "/tmp/errand-empty-XXXXXX", byte;
@@ -396,13 +397,13 @@ START_TEST(a_reply_that_has_no_body_ends_with_its_headers)
             ck_assert_int_eq(errand_body_read(r.value, &byte, 1, ERRAND_FOREVER), 0);
         errand_result_free(&r);
     }
-    ck_assert_uint_eq(raw_server_connections(w.server), 1); /* nothing was waited for */
+    ck_assert_uint_eq(raw_server_connections(w.server), 1); /* no body was waited for */
     world_close(&w);
     unlink(path);
 }
 END_TEST
 
-/* What bytes a body had that should have none is no part of the next reply. */
+/* Body bytes after a bodyless reply are no part of the next reply. */
 SAYS(more_than_none, "HTTP/1.1 204 None\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
 static void serve_too_much(struct raw_conn *conn, void *arg)
@@ -412,7 +413,7 @@ static void serve_too_much(struct raw_conn *conn, void *arg)
         more_than_none(conn);
 }
 
-START_TEST(what_was_not_asked_for_is_nobodys_reply)
+START_TEST(surplus_bytes_are_not_the_next_reply)
 {
     struct world w;
     world_open(&w, serve_too_much, NULL, &(errand_http_opts){ .limit = 1 });
@@ -426,9 +427,9 @@ START_TEST(what_was_not_asked_for_is_nobodys_reply)
 }
 END_TEST
 
-/* ---- what they say is shown as text ---- */
+/* ---- server text in messages ---- */
 
-START_TEST(what_a_server_says_is_shown_as_plain_UTF_8)
+START_TEST(server_text_is_shown_as_plain_UTF_8)
 {
     struct world w;
     world_open(&w, say_once,
@@ -453,17 +454,17 @@ END_TEST
 static void say_continue_or_no(struct raw_conn *conn, void *arg)
 {
     char head[1];
-    if (*(int *)arg) { /* refuses before the body has come */
+    if (*(int *)arg) { /* refuses before the body arrives */
         raw_read_bytes(conn, head, 1);
         raw_say(conn, "HTTP/1.1 417 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         raw_end_sending(conn);
         raw_wait_gone(conn);
-    } else if (raw_read_request(conn, NULL)) { /* says 100 on its own */
+    } else if (raw_read_request(conn, NULL)) { /* sends 100 itself */
         raw_reply(conn, 200, "text/plain", "good");
     }
 }
 
-START_TEST(a_client_that_expects_a_word_first_gets_it)
+START_TEST(a_request_with_expect_gets_100_or_417)
 {
     struct world w;
     int refuses = _i;
@@ -489,7 +490,7 @@ static void never_say_continue(struct raw_conn *conn, void *arg)
         raw_reply(conn, 200, "text/plain", "good");
 }
 
-START_TEST(a_word_that_never_comes_is_not_waited_for_long)
+START_TEST(a_missing_100_continue_delays_the_body_only_briefly)
 {
     struct world w;
     world_open(&w, never_say_continue, NULL, NULL);
@@ -501,7 +502,7 @@ START_TEST(a_word_that_never_comes_is_not_waited_for_long)
 }
 END_TEST
 
-/* It answers without that word, and has the right to take what comes next for the body. */
+/* Replies without 100 Continue; it may take the next bytes for the body. */
 static void answer_at_once(struct raw_conn *conn, void *arg)
 {
     char byte;
@@ -530,7 +531,7 @@ static int make_hello(void *arg, uint64_t offset, void *buffer, size_t size, siz
 
 static const char *const early[] = { "200 OK", "303 See Other\r\nLocation: /" };
 
-START_TEST(a_connection_on_which_a_body_is_still_due_is_not_used_again)
+START_TEST(a_connection_with_an_unsent_body_is_not_reused)
 {
     struct world w;
     static const char *const headers[] = { "Expect: 100-continue", NULL };
@@ -551,9 +552,9 @@ START_TEST(a_connection_on_which_a_body_is_still_due_is_not_used_again)
 }
 END_TEST
 
-/* ---- what we would send ---- */
+/* ---- requests ---- */
 
-START_TEST(headers_of_10_MiB_are_refused_before_they_are_sent)
+START_TEST(headers_of_10_MiB_are_refused_before_sending)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -580,17 +581,19 @@ Suite *hostile_suite(void)
 {
     Suite *suite = suite_create("http hostile");
     TCase *tc = tcase_create("hostile");
-    tcase_add_test(tc, a_first_line_that_is_folded_is_the_servers_fault);
-    tcase_add_loop_test(tc, a_hostile_server_harms_nobody_but_itself, 0, (int)(sizeof hostile / sizeof *hostile));
-    tcase_add_loop_test(tc, an_odd_reply_is_read_all_the_same, 0, (int)(sizeof odd / sizeof *odd));
-    tcase_add_loop_test(tc, a_reply_that_has_no_body_ends_with_its_headers, 0, (int)(sizeof bodiless / sizeof *bodiless));
-    tcase_add_test(tc, what_was_not_asked_for_is_nobodys_reply);
-    tcase_add_test(tc, what_a_server_says_is_shown_as_plain_UTF_8);
-    tcase_add_test(tc, a_reply_cut_at_any_byte_is_a_failure_of_the_network);
-    tcase_add_loop_test(tc, a_client_that_expects_a_word_first_gets_it, 0, 2);
-    tcase_add_test(tc, a_word_that_never_comes_is_not_waited_for_long);
-    tcase_add_loop_test(tc, a_connection_on_which_a_body_is_still_due_is_not_used_again, 0, 6);
-    tcase_add_test(tc, headers_of_10_MiB_are_refused_before_they_are_sent);
+    tcase_add_test(tc, a_folded_first_header_line_is_a_protocol_error);
+    tcase_add_loop_test(tc, a_hostile_server_fails_only_its_own_request, 0,
+                        (int)(sizeof hostile / sizeof *hostile));
+    tcase_add_loop_test(tc, an_odd_but_valid_reply_is_read, 0, (int)(sizeof odd / sizeof *odd));
+    tcase_add_loop_test(tc, a_bodyless_reply_ends_with_its_headers, 0,
+                        (int)(sizeof bodiless / sizeof *bodiless));
+    tcase_add_test(tc, surplus_bytes_are_not_the_next_reply);
+    tcase_add_test(tc, server_text_is_shown_as_plain_UTF_8);
+    tcase_add_test(tc, a_reply_cut_at_any_byte_is_a_network_error);
+    tcase_add_loop_test(tc, a_request_with_expect_gets_100_or_417, 0, 2);
+    tcase_add_test(tc, a_missing_100_continue_delays_the_body_only_briefly);
+    tcase_add_loop_test(tc, a_connection_with_an_unsent_body_is_not_reused, 0, 6);
+    tcase_add_test(tc, headers_of_10_MiB_are_refused_before_sending);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -38,7 +38,7 @@ START_TEST(json_is_read)
 }
 END_TEST
 
-START_TEST(null_is_json_too)
+START_TEST(null_is_a_json_reply)
 {
     errand_result r = get_json("null");
     struct json_object *json = NULL;
@@ -65,7 +65,7 @@ static const struct {
     { "\"\xff\"", "not JSON" },
 };
 
-START_TEST(what_is_not_json_says_how_it_begins)
+START_TEST(a_json_error_quotes_the_bodys_start)
 {
     errand_result r = get_json(bad[_i].text);
     struct json_object *json = json_object_new_object(), *before = json;
@@ -99,7 +99,7 @@ static struct json_object *at(struct json_object *object, const char *name)
     return member;
 }
 
-START_TEST(a_success_as_json)
+START_TEST(a_success_is_written_as_json)
 {
     errand_result r = get_json("{\"id\":7}");
     struct json_object *data = NULL;
@@ -118,7 +118,7 @@ START_TEST(a_success_as_json)
 }
 END_TEST
 
-START_TEST(a_failure_as_json_has_its_attempts)
+START_TEST(a_failure_in_json_has_its_attempts)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -144,7 +144,7 @@ START_TEST(a_failure_as_json_has_its_attempts)
 }
 END_TEST
 
-START_TEST(the_duration_of_a_run_is_that_of_all_its_attempts)
+START_TEST(a_runs_duration_covers_all_its_attempts)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -161,7 +161,7 @@ START_TEST(the_duration_of_a_run_is_that_of_all_its_attempts)
 }
 END_TEST
 
-START_TEST(a_result_that_is_no_http_is_json_all_the_same)
+START_TEST(a_non_http_result_is_written_as_json)
 {
     errand_result r = errand_failf(EINVAL, "bad prompt");
     struct json_object *json = errand_result_json(&r, json_object_new_int(3));
@@ -180,9 +180,9 @@ START_TEST(a_result_that_is_no_http_is_json_all_the_same)
 }
 END_TEST
 
-START_TEST(json_has_points_in_every_locale)
+START_TEST(json_numbers_have_points_in_every_locale)
 {
-    if (!comma_locale()) return; /* another C library */
+    if (!comma_locale()) return; /* the C library has no such locale */
     errand_result r = get_json("{\"n\":2.5}");
     struct json_object *data = NULL;
     ck_assert_int_eq(errand_response_json(r.value, &data, NULL), 0);
@@ -202,16 +202,17 @@ Suite *json_suite(void)
     Suite *suite = suite_create("http json");
     TCase *tc = tcase_create("replies");
     tcase_add_loop_test(tc, json_is_read, 0, (int)(sizeof good / sizeof *good));
-    tcase_add_test(tc, null_is_json_too);
-    tcase_add_loop_test(tc, what_is_not_json_says_how_it_begins, 0, (int)(sizeof bad / sizeof *bad));
+    tcase_add_test(tc, null_is_a_json_reply);
+    tcase_add_loop_test(tc, a_json_error_quotes_the_bodys_start, 0,
+                        (int)(sizeof bad / sizeof *bad));
     tcase_add_test(tc, no_response_is_EINVAL);
     suite_add_tcase(suite, tc);
     tc = tcase_create("results");
-    tcase_add_test(tc, a_success_as_json);
-    tcase_add_test(tc, a_failure_as_json_has_its_attempts);
-    tcase_add_test(tc, the_duration_of_a_run_is_that_of_all_its_attempts);
-    tcase_add_test(tc, json_has_points_in_every_locale);
-    tcase_add_test(tc, a_result_that_is_no_http_is_json_all_the_same);
+    tcase_add_test(tc, a_success_is_written_as_json);
+    tcase_add_test(tc, a_failure_in_json_has_its_attempts);
+    tcase_add_test(tc, a_runs_duration_covers_all_its_attempts);
+    tcase_add_test(tc, json_numbers_have_points_in_every_locale);
+    tcase_add_test(tc, a_non_http_result_is_written_as_json);
     suite_add_tcase(suite, tc);
     return suite;
 }

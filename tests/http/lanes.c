@@ -1,4 +1,4 @@
-/* Lanes that live long, and how they come to their connections: names, addresses, times, handles used again and again. */
+/* Long-lived lanes and how they connect: names, addresses, timeouts, reused handles. */
 #include "listener.h"
 
 #include "http/session.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A sanitizer maps what it likes, so it cannot do with a limit of that. */
+/* Sanitizers map large regions, so they cannot run with a limit on them. */
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)
 #else
@@ -43,7 +43,7 @@ static void check_late(errand_future *f, const char *says)
     errand_result_free(&r);
 }
 
-/* ---- what a handle remembers ---- */
+/* ---- reused handles ---- */
 
 static void odd_every_other_time(struct raw_conn *conn, void *arg)
 {
@@ -62,8 +62,8 @@ static void odd_every_other_time(struct raw_conn *conn, void *arg)
     }
 }
 
-/* libcurl before 8.1 held on to the last header of the exchange before, and wrote to it. */
-START_TEST(a_first_header_line_that_begins_with_a_blank_harms_nobody)
+/* libcurl before 8.1 kept the last header of the previous exchange and wrote to it. */
+START_TEST(a_folded_first_header_line_leaves_later_requests_alone)
 {
     struct world w;
     atomic_uint asked = 0;
@@ -88,8 +88,8 @@ static void answer_one_and_die_of_the_next(struct raw_conn *conn, void *arg)
         raw_read_request(conn, NULL);
 }
 
-/* libcurl before 8.17 counted them all through the life of a handle, up to five. */
-START_TEST(dead_kept_connections_are_replaced_however_often)
+/* libcurl before 8.17 replaced at most five in the lifetime of a handle. */
+START_TEST(any_number_of_dead_kept_connections_is_replaced)
 {
     struct world w;
     errand_http_stats stats;
@@ -106,7 +106,7 @@ END_TEST
 /* ---- names ---- */
 
 struct silent_names {
-    atomic_uint hanging, told;
+    atomic_uint hanging, released;
 };
 
 static void hang_unless_good(void *arg, const char *name, er_addresses *out)
@@ -115,12 +115,12 @@ static void hang_unless_good(void *arg, const char *name, er_addresses *out)
     bool good = !strncmp(name, "good", 4);
     if (!good) {
         atomic_fetch_add(&names->hanging, 1);
-        until(&names->told, 1);
+        until(&names->released, 1);
     }
     *out = (er_addresses){ .error = good ? 0 : EAI_AGAIN, .text = "127.0.0.1" };
 }
 
-START_TEST(names_whose_server_is_silent_hold_up_no_others)
+START_TEST(hanging_lookups_delay_no_other_names)
 {
     struct world w;
     static struct silent_names names; /* threads that hang may outlive this test */
@@ -138,7 +138,7 @@ START_TEST(names_whose_server_is_silent_hold_up_no_others)
         gets_well(&w, url, "ok");
     }
     until(&names.hanging, N); /* all of them have a thread by now, or soon */
-    atomic_store(&names.told, 1);
+    atomic_store(&names.released, 1);
     for (int i = 0; i < N; i++) {
         errand_result r = errand_await(silent[i]);
         ck_assert_int_eq(r.error, ERRAND_CURL + 6);
@@ -164,7 +164,7 @@ static void get_hosts(struct world *w, unsigned from, unsigned to)
     }
 }
 
-START_TEST(many_hosts_take_no_more_memory_than_some)
+START_TEST(many_hosts_use_bounded_memory)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 2 });
@@ -174,7 +174,7 @@ START_TEST(many_hosts_take_no_more_memory_than_some)
     get_hosts(&w, 1200, 2200);
     size_t after = mallinfo2().uordblks;
     ck_assert_msg(after < before + 150000, "1,000 hosts took %zu bytes", after - before); /* the server's own among them */
-    get_hosts(&w, 0, 3); /* forgotten, and told again */
+    get_hosts(&w, 0, 3); /* evicted, and added again */
     world_close(&w);
 }
 END_TEST
@@ -187,14 +187,14 @@ static void hang_up_on_tls(struct raw_conn *conn, void *arg)
         raw_say(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok");
 }
 
-START_TEST(one_host_by_http_and_https_is_not_forgotten_for_the_other)
+START_TEST(http_and_https_of_one_host_keep_their_addresses)
 {
     struct world w;
     char url[100];
     world_open(&w, hang_up_on_tls, NULL, &(errand_http_opts){ .lanes = 1, .limit = 2 });
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     snprintf(url, sizeof url, "https://host0.test:%u/", raw_server_port(w.server));
-    errand_result r = errand_await(errand_get(w.http, url)); /* there is no TLS */
+    errand_result r = errand_await(errand_get(w.http, url)); /* the server has no TLS */
     ck_assert_str_eq(errand_result_phase(&r), "tls");
     errand_result_free(&r);
     for (unsigned i = 0; i < 3; i++) {
@@ -206,7 +206,7 @@ START_TEST(one_host_by_http_and_https_is_not_forgotten_for_the_other)
 }
 END_TEST
 
-START_TEST(a_lane_that_begins_again_is_told_the_addresses_again)
+START_TEST(a_restarted_lane_gets_the_addresses_again)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
@@ -223,8 +223,8 @@ END_TEST
 
 /* ---- addresses ---- */
 
-/* The pool's time stands still, so that only curl's share of the time for an address counts. */
-START_TEST(a_host_whose_first_address_is_silent_is_reached_at_its_second)
+/* The pool's clock stands still, so only curl's own timeout for an address counts. */
+START_TEST(a_silent_first_address_falls_back_to_the_second)
 {
     struct world w;
     struct listener silent, good;
@@ -248,7 +248,7 @@ END_TEST
 
 static const char refuse_thrice[] = "127.0.0.3,127.0.0.4,127.0.0.5,127.0.0.1";
 
-START_TEST(a_host_that_refuses_at_all_addresses_but_one_is_reached)
+START_TEST(refused_addresses_fall_back_to_the_open_one)
 {
     struct world w;
     char url[60];
@@ -262,7 +262,7 @@ START_TEST(a_host_that_refuses_at_all_addresses_but_one_is_reached)
 }
 END_TEST
 
-START_TEST(so_is_it_by_the_callers_own_handle)
+START_TEST(an_own_handle_falls_back_to_the_open_address)
 {
     struct world w;
     char line[100], url[60];
@@ -282,17 +282,17 @@ START_TEST(so_is_it_by_the_callers_own_handle)
 }
 END_TEST
 
-/* ---- times ---- */
+/* ---- timeouts ---- */
 
 struct slow_redirect {
-    atomic_uint told;
+    atomic_uint released;
     char reply[200];
 };
 
-static void redirect_when_told(struct raw_conn *conn, void *arg)
+static void redirect_when_released(struct raw_conn *conn, void *arg)
 {
     struct slow_redirect *slow = arg;
-    if (raw_read_request(conn, NULL) && hold_until(conn, &slow->told, 1))
+    if (raw_read_request(conn, NULL) && hold_until(conn, &slow->released, 1))
         raw_say(conn, "%s", slow->reply);
 }
 
@@ -300,24 +300,25 @@ static const errand_request limits[] = { { .connect_ms = 50 }, { .sock_connect_m
 static const char *const limits_say[] = { "connect: the 50 ms of connect_ms are over",
                                           "connect: the 50 ms of sock_connect_ms are over" };
 
-START_TEST(connecting_has_its_limit_behind_a_redirect_too)
+START_TEST(connect_ms_applies_after_a_redirect)
 {
     struct world w;
     struct listener silent;
-    struct slow_redirect slow = { .told = 0 };
+    struct slow_redirect slow = { .released = 0 };
     listen_at(&silent, "127.0.0.1", 0);
     fill(&silent);
     snprintf(slow.reply, sizeof slow.reply, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", url_of(silent.port));
-    world_open_turned(&w, redirect_when_told, &slow, &(errand_http_opts){ .lanes = 1 });
+    world_open_turned(&w, redirect_when_released, &slow, &(errand_http_opts){ .lanes = 1 });
     unsigned before = connecting(silent.port);
     errand_request request = limits[_i];
     request.url = "/";
     errand_future *f = errand_send(w.http, &request);
     while (raw_server_requests(w.server) < 1)
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-    world_turn(&w, 60); /* it was sent: that is no matter of the limit */
-    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* so the timer has probably been put off; either way it goes well */
-    atomic_store(&slow.told, 1);
+    world_turn(&w, 60); /* it was sent: connect_ms no longer applies */
+    /* the timer has probably been put off by now; the test passes either way */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    atomic_store(&slow.released, 1);
     until_connecting(silent.port, before + 1);
     world_turn(&w, 51);
     check_late(f, limits_say[_i]);
@@ -326,7 +327,7 @@ START_TEST(connecting_has_its_limit_behind_a_redirect_too)
 }
 END_TEST
 
-START_TEST(connecting_has_its_limit_when_a_kept_connection_was_dead_too)
+START_TEST(connect_ms_applies_after_a_dead_kept_connection)
 {
     struct world w;
     struct listener l;
@@ -355,7 +356,7 @@ START_TEST(connecting_has_its_limit_when_a_kept_connection_was_dead_too)
 }
 END_TEST
 
-START_TEST(who_allows_a_minute_for_connecting_gets_it)
+START_TEST(connect_ms_of_a_minute_lasts_a_minute)
 {
     struct world w;
     struct listener silent;
@@ -367,7 +368,7 @@ START_TEST(who_allows_a_minute_for_connecting_gets_it)
         errand_send(w.http, &(errand_request){ .url = url_of(silent.port), .connect_ms = _i ? 60000 : 0 });
     until_connecting(silent.port, before + 1);
     world_turn(&w, 31000);
-    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* so that it would probably have ended */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* long enough for a wrong end */
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     world_turn(&w, 29001);
     check_late(f, "connect: the 60000 ms of connect_ms are over");
@@ -379,25 +380,26 @@ END_TEST
 /* ---- no thread for a lane ---- */
 
 struct busy {
-    atomic_uint began, told;
+    atomic_uint began, released;
 };
 
 static errand_result stay_busy(void *arg)
 {
     struct busy *busy = arg;
     atomic_fetch_add(&busy->began, 1);
-    until(&busy->told, 1);
+    until(&busy->released, 1);
     return errand_ok(NULL, NULL);
 }
 
-/* The pool's one thread is busy, and there can be no other: a stack does not fit into what the process may still map. */
-START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
+/* The pool's one thread is busy, and no other can start: RLIMIT_AS leaves no room for a stack. */
+START_TEST(requests_of_a_lane_without_a_thread_keep_their_deadlines)
 {
     struct world w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 4 });
-    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000)); /* so that there is a timer's thread */
+    /* starts the timer thread */
+    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
@@ -419,7 +421,7 @@ START_TEST(what_waits_for_a_lane_without_a_thread_keeps_to_its_times)
         errand_result_free(&r);
     }
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
-    atomic_store(&busy.told, 1);
+    atomic_store(&busy.released, 1);
     for (int i = 3; i < 5; i++) {
         r = errand_await(fs[i]);
         ck_well(&r);
@@ -434,10 +436,10 @@ static void hold(struct raw_conn *conn, void *arg)
     struct busy *busy = arg;
     if (!raw_read_request(conn, NULL)) return;
     atomic_fetch_add(&busy->began, 1);
-    if (hold_until(conn, &busy->told, 1)) raw_reply(conn, 200, "text/plain", "first");
+    if (hold_until(conn, &busy->released, 1)) raw_reply(conn, 200, "text/plain", "first");
 }
 
-START_TEST(a_lane_with_a_thread_takes_what_another_cannot_begin)
+START_TEST(a_running_lane_takes_requests_of_one_that_cannot_start)
 {
     struct world w;
     struct busy busy = { .began = 0 };
@@ -449,7 +451,8 @@ START_TEST(a_lane_with_a_thread_takes_what_another_cannot_begin)
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
-    errand_future *second = errand_get(w.http, url_of(l.port)); /* the lane with less to do has no thread */
+    /* the less loaded lane has no thread */
+    errand_future *second = errand_get(w.http, url_of(l.port));
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
     int early = errand_wait(second, 0);
     ck_assert_msg(early == ETIMEDOUT, "%d", early);
@@ -457,23 +460,23 @@ START_TEST(a_lane_with_a_thread_takes_what_another_cannot_begin)
     answer(fd, "second");
     ends_with(second, "second");
     close(fd);
-    atomic_store(&busy.told, 1);
+    atomic_store(&busy.released, 1);
     ends_with(first, "first");
     unlisten(&l);
     world_close(&w);
 }
 END_TEST
 
-static void answer_when_told(void *arg, const char *name, er_addresses *out)
+static void answer_when_released(void *arg, const char *name, er_addresses *out)
 {
     struct busy *busy = arg;
     (void)name;
-    until(&busy->told, 1 + atomic_fetch_add(&busy->began, 1));
+    until(&busy->released, 1 + atomic_fetch_add(&busy->began, 1));
     *out = (er_addresses){ .text = "127.0.0.1" };
 }
 
-/* One that ends lets another go, which ends: one after the other, not one inside the other. */
-START_TEST(any_number_that_waits_ends_where_no_lane_can_begin)
+/* The end of one starts the next, which ends too: in a loop, not recursively. */
+START_TEST(all_queued_requests_end_if_no_lane_can_start)
 {
     struct world w;
     struct busy busy = { .began = 0 };
@@ -481,13 +484,13 @@ START_TEST(any_number_that_waits_ends_where_no_lane_can_begin)
     unsigned n = storm(40000);
     errand_future **fs = calloc(n, sizeof *fs);
     world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = 1 });
-    er_resolver_use(w.http->resolver, answer_when_told, &busy);
+    er_resolver_use(w.http->resolver, answer_when_released, &busy);
     for (unsigned i = 0; i < n; i++)
         fs[i] = errand_get(w.http, "http://name.test/");
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
-    atomic_store(&busy.told, 1);
+    atomic_store(&busy.released, 1);
     for (unsigned i = 0; i < n; i++)
         errand_wait(fs[i], ERRAND_FOREVER);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
@@ -501,8 +504,8 @@ START_TEST(any_number_that_waits_ends_where_no_lane_can_begin)
 }
 END_TEST
 
-/* Cancels come while a lane finds that it has no thread: one of the two ends each. */
-START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
+/* Cancels race with a lane that fails to start: exactly one of the two ends each request. */
+START_TEST(a_cancel_and_a_failed_lane_start_end_a_request_once)
 {
     enum { MANY = 200 };
     struct world w;
@@ -511,7 +514,7 @@ START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
     unsigned n = storm(20);
     errand_future *fs[MANY];
     world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
-    er_resolver_use(w.http->resolver, answer_when_told, &busy);
+    er_resolver_use(w.http->resolver, answer_when_released, &busy);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     for (unsigned round = 1; round <= n; round++) {
         char url[40];
@@ -519,7 +522,7 @@ START_TEST(what_is_cancelled_where_no_lane_can_begin_ends_once)
         for (unsigned i = 0; i < MANY; i++) fs[i] = errand_get(w.http, url);
         until(&busy.began, round);
         ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
-        atomic_store(&busy.told, round);
+        atomic_store(&busy.released, round);
         for (unsigned i = MANY; i--;) errand_cancel(fs[i]);
         for (unsigned i = 0; i < MANY; i++) errand_wait(fs[i], ERRAND_FOREVER);
         ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
@@ -542,14 +545,15 @@ static CURL *own(struct world *w)
     return easy;
 }
 
-START_TEST(a_handle_of_ones_own_without_a_thread_keeps_to_its_times)
+START_TEST(an_own_handle_without_a_thread_keeps_its_deadlines)
 {
     struct world w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     static const int errors[] = { ECANCELED, ETIMEDOUT };
     world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .total_ms = 50 });
-    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000)); /* so that there is a timer's thread */
+    /* starts the timer thread */
+    errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     CURL *handles[] = { own(&w), own(&w) };
@@ -566,7 +570,7 @@ START_TEST(a_handle_of_ones_own_without_a_thread_keeps_to_its_times)
         world_turn(&w, 51);
     }
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
-    atomic_store(&busy.told, 1);
+    atomic_store(&busy.released, 1);
     errand_result r = errand_await(errand_perform(w.http, own(&w), curl_easy_cleanup));
     ck_well(&r);
     errand_result_free(&r);
@@ -587,7 +591,8 @@ static void *perform_in_vain(void *arg)
     until(&u->go, 1);
     for (unsigned n = storm(300); n; n--) {
         errand_result r = errand_await(errand_perform(u->w.http, easy, NULL));
-        ck_assert_int_ne(r.error, 0); /* a thread that fits into where one that has ended was is sent away by the server */
+        /* should a thread fit where another has ended, the server hangs up */
+        ck_assert_int_ne(r.error, 0);
         ck_assert_ptr_eq(r.value, easy);
         errand_result_free(&r);
     }
@@ -596,7 +601,7 @@ static void *perform_in_vain(void *arg)
 }
 
 /* Several at once, so that one waits for the thread that another fails to start. */
-START_TEST(a_handle_of_ones_own_comes_back_where_no_thread_can_begin)
+START_TEST(an_own_handle_is_returned_if_no_thread_can_start)
 {
     struct unperformed u = { .ready = 0 };
     struct rlimit room;
@@ -621,7 +626,7 @@ static const struct {
     unsigned limit, lanes;
 } large[] = { { UINT_MAX, 2 }, { UINT_MAX, 4 }, { UINT_MAX - 1, 3 }, { UINT_MAX - 2, 4 }, { 1u << 31, 2 }, { 100000, 2 } };
 
-START_TEST(a_very_large_limit_is_as_good_as_none)
+START_TEST(a_very_large_limit_means_no_limit)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -639,29 +644,30 @@ Suite *lanes_suite(void)
 {
     Suite *suite = suite_create("http lanes");
     TCase *tc = tcase_create("lanes");
-    tcase_add_loop_test(tc, a_first_header_line_that_begins_with_a_blank_harms_nobody, 0, 2);
-    tcase_add_test(tc, dead_kept_connections_are_replaced_however_often);
-    tcase_add_test(tc, names_whose_server_is_silent_hold_up_no_others);
-    tcase_add_test(tc, many_hosts_take_no_more_memory_than_some);
-    tcase_add_test(tc, one_host_by_http_and_https_is_not_forgotten_for_the_other);
-    tcase_add_test(tc, a_lane_that_begins_again_is_told_the_addresses_again);
-    tcase_add_test(tc, a_host_whose_first_address_is_silent_is_reached_at_its_second);
-    tcase_add_test(tc, a_host_that_refuses_at_all_addresses_but_one_is_reached);
-    tcase_add_test(tc, so_is_it_by_the_callers_own_handle);
-    tcase_add_loop_test(tc, connecting_has_its_limit_behind_a_redirect_too, 0, 2);
-    tcase_add_loop_test(tc, connecting_has_its_limit_when_a_kept_connection_was_dead_too, 0, 2);
-    tcase_add_loop_test(tc, who_allows_a_minute_for_connecting_gets_it, 0, 2);
-    tcase_add_loop_test(tc, a_very_large_limit_is_as_good_as_none, 0, (int)(sizeof large / sizeof *large));
+    tcase_add_loop_test(tc, a_folded_first_header_line_leaves_later_requests_alone, 0, 2);
+    tcase_add_test(tc, any_number_of_dead_kept_connections_is_replaced);
+    tcase_add_test(tc, hanging_lookups_delay_no_other_names);
+    tcase_add_test(tc, many_hosts_use_bounded_memory);
+    tcase_add_test(tc, http_and_https_of_one_host_keep_their_addresses);
+    tcase_add_test(tc, a_restarted_lane_gets_the_addresses_again);
+    tcase_add_test(tc, a_silent_first_address_falls_back_to_the_second);
+    tcase_add_test(tc, refused_addresses_fall_back_to_the_open_one);
+    tcase_add_test(tc, an_own_handle_falls_back_to_the_open_address);
+    tcase_add_loop_test(tc, connect_ms_applies_after_a_redirect, 0, 2);
+    tcase_add_loop_test(tc, connect_ms_applies_after_a_dead_kept_connection, 0, 2);
+    tcase_add_loop_test(tc, connect_ms_of_a_minute_lasts_a_minute, 0, 2);
+    tcase_add_loop_test(tc, a_very_large_limit_means_no_limit, 0,
+                        (int)(sizeof large / sizeof *large));
     suite_add_tcase(suite, tc);
     if (SANITIZED)
         return suite;
     tc = tcase_create("no threads");
-    tcase_add_test(tc, what_waits_for_a_lane_without_a_thread_keeps_to_its_times);
-    tcase_add_test(tc, a_lane_with_a_thread_takes_what_another_cannot_begin);
-    tcase_add_test(tc, what_is_cancelled_where_no_lane_can_begin_ends_once);
-    tcase_add_test(tc, any_number_that_waits_ends_where_no_lane_can_begin);
-    tcase_add_test(tc, a_handle_of_ones_own_without_a_thread_keeps_to_its_times);
-    tcase_add_test(tc, a_handle_of_ones_own_comes_back_where_no_thread_can_begin);
+    tcase_add_test(tc, requests_of_a_lane_without_a_thread_keep_their_deadlines);
+    tcase_add_test(tc, a_running_lane_takes_requests_of_one_that_cannot_start);
+    tcase_add_test(tc, a_cancel_and_a_failed_lane_start_end_a_request_once);
+    tcase_add_test(tc, all_queued_requests_end_if_no_lane_can_start);
+    tcase_add_test(tc, an_own_handle_without_a_thread_keeps_its_deadlines);
+    tcase_add_test(tc, an_own_handle_is_returned_if_no_thread_can_start);
     suite_add_tcase(suite, tc);
     return suite;
 }

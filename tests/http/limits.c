@@ -1,4 +1,4 @@
-/* Limits, names, figures, and the caller's own handles, over real connections. */
+/* Limits, names, statistics, and the caller's own handles, over real connections. */
 #include "world.h"
 
 #include "http/session.h"
@@ -22,7 +22,7 @@ static errand_http_stats stats_of(struct world *w)
     return s;
 }
 
-START_TEST(idle_connections_count_and_make_room_for_others)
+START_TEST(idle_connections_count_and_make_room_for_new_ones)
 {
     struct world a, b;
     atomic_uint gone_a = 0, gone_b = 0;
@@ -34,7 +34,8 @@ START_TEST(idle_connections_count_and_make_room_for_others)
         errand_result_free(&r);
         ck_assert_uint_eq(stats_of(&a).open, 1);
         ck_assert_uint_eq(stats_of(&a).idle, 1);
-        r = errand_await(errand_get(a.http, raw_server_url(b.server))); /* another port: the idle one has to go */
+        /* another port: the idle connection is closed */
+        r = errand_await(errand_get(a.http, raw_server_url(b.server)));
         ck_well(&r);
         errand_result_free(&r);
         until(&gone_a, i);
@@ -47,7 +48,7 @@ START_TEST(idle_connections_count_and_make_room_for_others)
 }
 END_TEST
 
-START_TEST(an_overdue_idle_connection_is_closed_though_nobody_asks)
+START_TEST(an_overdue_idle_connection_is_closed_without_traffic)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -58,14 +59,14 @@ START_TEST(an_overdue_idle_connection_is_closed_though_nobody_asks)
         ck_well(&r);
         errand_result_free(&r);
     }
-    until(&gone, raw_server_connections(w.server)); /* nobody asks for anything meanwhile */
+    until(&gone, raw_server_connections(w.server)); /* no request is sent meanwhile */
     while (stats_of(&w).open) /* it is closed first, then counted */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     world_close(&w);
 }
 END_TEST
 
-START_TEST(figures_tell_what_was_kept_and_what_waits)
+START_TEST(stats_count_reused_connections_and_queued_requests)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -77,7 +78,7 @@ START_TEST(figures_tell_what_was_kept_and_what_waits)
         errand_result_free(&r);
     }
     errand_http_stats s;
-    do /* a result is told before it is counted */
+    do /* a result is delivered before it is counted */
         s = stats_of(&w);
     while (s.in_flight);
     ck_assert_uint_eq(s.reused, N - 1);
@@ -89,7 +90,7 @@ START_TEST(figures_tell_what_was_kept_and_what_waits)
     do
         s = stats_of(&w);
     while (s.in_flight);
-    ck_assert_uint_eq(s.reused, N - 1); /* what was never sent went out on nothing */
+    ck_assert_uint_eq(s.reused, N - 1); /* the unsent request used no connection */
     ck_assert_int_eq(errand_http_stats_get(NULL, &s), EINVAL);
     world_close(&w);
 }
@@ -122,7 +123,7 @@ static const char *named(struct world *w, const char *host)
     return url;
 }
 
-START_TEST(a_name_is_looked_up_once_for_all_and_kept)
+START_TEST(a_name_is_looked_up_once_and_kept)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -146,7 +147,7 @@ START_TEST(a_name_is_looked_up_once_for_all_and_kept)
 }
 END_TEST
 
-START_TEST(a_name_that_hangs_delays_no_end_and_nobody_else)
+START_TEST(a_hanging_lookup_delays_neither_close_nor_others)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -184,7 +185,7 @@ START_TEST(a_name_that_hangs_delays_no_end_and_nobody_else)
 }
 END_TEST
 
-START_TEST(a_name_without_an_address_fails_all_that_wait_for_it)
+START_TEST(a_failed_lookup_fails_all_its_waiters)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -225,7 +226,7 @@ static CURL *own(const char *url, size_t *got)
     return easy;
 }
 
-START_TEST(a_handle_of_ones_own_is_performed)
+START_TEST(an_own_handle_is_performed)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -244,7 +245,7 @@ START_TEST(a_handle_of_ones_own_is_performed)
         ck_assert_int_eq(status, 200);
         ck_assert_uint_eq(got, 3);
         errand_result_free(&r);
-        r = world_get(&w, "/"); /* beside ours */
+        r = world_get(&w, "/"); /* beside the own handle */
         ck_well(&r);
         errand_result_free(&r);
     }
@@ -261,7 +262,7 @@ static void hang(struct raw_conn *conn, void *arg)
     raw_wait_gone(conn);
 }
 
-START_TEST(an_own_handle_is_cancelled_late_or_in_line_as_any_other)
+START_TEST(an_own_handle_can_be_cancelled_or_time_out)
 {
     struct world w;
     atomic_uint came = 0;
@@ -328,7 +329,7 @@ static void answer_after_meeting(struct raw_conn *conn, void *arg)
     }
 }
 
-static int close_when_told(void *unused, curl_socket_t fd)
+static int close_when_allowed(void *unused, curl_socket_t fd)
 {
     (void)unused;
     until(&meeting.may_close, atomic_fetch_add(&meeting.closing, 1) + 1);
@@ -345,7 +346,7 @@ static void both_end_well(errand_future *const f[2])
 }
 
 /* The second performer is asked for its connection while the first is still closing its own. */
-START_TEST(what_is_slow_to_give_its_connection_back_is_asked_once)
+START_TEST(a_slow_close_is_requested_only_once)
 {
     struct world w;
     size_t got[2] = { 0 }; /* two threads write */
@@ -355,7 +356,7 @@ START_TEST(what_is_slow_to_give_its_connection_back_is_asked_once)
         errand_future *f[2];
         for (int i = 0; i < 2; i++) {
             CURL *easy = own(world_url(&w, "/"), &got[i]);
-            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_when_told);
+            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_when_allowed);
             f[i] = errand_perform(w.http, easy, curl_easy_cleanup);
         }
         both_end_well(f);
@@ -401,7 +402,7 @@ static size_t one_line(char *to, size_t one, size_t n, void *arg)
     return 7;
 }
 
-START_TEST(a_mail_that_was_sent_may_have_run)
+START_TEST(a_sent_mail_may_have_run)
 {
     struct world w;
     char url[60];
@@ -436,7 +437,7 @@ static int count_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, c
     return 0;
 }
 
-START_TEST(an_own_handle_keeps_its_own_callbacks_and_words)
+START_TEST(an_own_handle_keeps_its_callbacks_and_error_buffer)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -458,7 +459,7 @@ START_TEST(an_own_handle_keeps_its_own_callbacks_and_words)
         unlink(path);
         if (i) {
             ck_assert_int_eq(r.error, ERRAND_CURL + CURLE_FILE_COULDNT_READ_FILE);
-            ck_assert_ptr_nonnull(strstr(words, path)); /* curl's own words come to their owner */
+            ck_assert_ptr_nonnull(strstr(words, path)); /* curl's text is in the caller's buffer */
             ck_assert(!errand_result_transient(&r));
         } else {
             ck_well(&r);
@@ -467,13 +468,13 @@ START_TEST(an_own_handle_keeps_its_own_callbacks_and_words)
         }
         ck_assert_ptr_eq(r.value, easy);
         errand_result_free(&r);
-        curl_easy_cleanup(easy); /* ours, for free was NULL */
+        curl_easy_cleanup(easy); /* the test's to free: free was NULL */
     }
     world_close(&w);
 }
 END_TEST
 
-START_TEST(close_ends_own_handles_too)
+START_TEST(close_ends_own_handles)
 {
     struct world w;
     atomic_uint came = 0;
@@ -510,7 +511,7 @@ static void mirror_once(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(setup_is_the_last_touch_and_touches_one_request_only)
+START_TEST(setup_runs_last_and_affects_one_request_only)
 {
     struct world w;
     world_open(&w, mirror_once, NULL, &(errand_http_opts){ .limit = 1 });
@@ -538,7 +539,7 @@ static void take_private(void *easy, void *arg)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, arg);
 }
 
-START_TEST(setup_that_touches_what_is_ours_harms_its_request_alone)
+START_TEST(setup_that_breaks_our_options_harms_only_its_request)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -557,7 +558,7 @@ START_TEST(setup_that_touches_what_is_ours_harms_its_request_alone)
 }
 END_TEST
 
-START_TEST(a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other)
+START_TEST(a_session_for_HTTP_2_falls_back_to_HTTP_1)
 {
     struct world w;
     atomic_uint gone = 0;
@@ -600,19 +601,19 @@ static int five_bytes(void *arg, uint64_t offset, void *buffer, size_t size, siz
     return 0;
 }
 
-START_TEST(a_gap_that_is_too_long_ends_it)
+START_TEST(a_gap_that_is_too_long_ends_the_request)
 {
     struct world w;
     atomic_uint came = 0;
     world_open_turned(&w, _i == 1 ? say_and_stop : hang, &came, &(errand_http_opts){ .sock_read_ms = 50 });
     errand_request request = { .url = "/", .method = "POST" };
-    if (_i == 2) { /* when the reply is waited for curl never asks for the end of it */
+    if (_i == 2) { /* while waiting for the reply curl never reads the body's end */
         request.body_fn = five_bytes;
         request.body_size = 5;
     }
     errand_future *f = errand_send(w.http, &request);
     until(&came, 1);
-    do { /* the gap begins with the last byte, whenever the lane has seen that */
+    do { /* the gap begins when the lane sees the last byte */
         world_turn(&w, 26);
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     } while (errand_wait(f, 0) == ETIMEDOUT);
@@ -628,7 +629,8 @@ START_TEST(a_gap_that_is_too_long_ends_it)
 }
 END_TEST
 
-/* A body that goes out for longer than the gap may be: nothing is to come before it is out, also not after 100 Continue. */
+/* An upload that takes longer than sock_read_ms: no reply is due before its end, even after 100
+ * Continue. */
 struct long_body {
     struct world w;
     int64_t ms; /* for each of its bytes */
@@ -652,7 +654,7 @@ static void continue_then_answer(struct raw_conn *conn, void *arg)
         raw_reply(conn, 200, "text/plain", "good");
 }
 
-START_TEST(a_long_body_is_no_gap)
+START_TEST(a_long_upload_is_not_a_gap)
 {
     static const char *const headers[] = { "Expect: 100-continue", NULL };
     struct long_body body = { .ms = _i < 2 ? 40 : 1000, .size = _i < 2 ? 10 : 1 };
@@ -672,28 +674,28 @@ Suite *limits_suite(void)
 {
     Suite *suite = suite_create("http limits");
     TCase *tc = tcase_create("connections");
-    tcase_add_test(tc, idle_connections_count_and_make_room_for_others);
-    tcase_add_test(tc, an_overdue_idle_connection_is_closed_though_nobody_asks);
-    tcase_add_test(tc, figures_tell_what_was_kept_and_what_waits);
-    tcase_add_test(tc, setup_is_the_last_touch_and_touches_one_request_only);
-    tcase_add_test(tc, setup_that_touches_what_is_ours_harms_its_request_alone);
-    tcase_add_test(tc, a_session_for_HTTP_2_speaks_HTTP_1_where_there_is_no_other);
-    tcase_add_loop_test(tc, a_gap_that_is_too_long_ends_it, 0, 3);
-    tcase_add_loop_test(tc, a_long_body_is_no_gap, 0, 4);
+    tcase_add_test(tc, idle_connections_count_and_make_room_for_new_ones);
+    tcase_add_test(tc, an_overdue_idle_connection_is_closed_without_traffic);
+    tcase_add_test(tc, stats_count_reused_connections_and_queued_requests);
+    tcase_add_test(tc, setup_runs_last_and_affects_one_request_only);
+    tcase_add_test(tc, setup_that_breaks_our_options_harms_only_its_request);
+    tcase_add_test(tc, a_session_for_HTTP_2_falls_back_to_HTTP_1);
+    tcase_add_loop_test(tc, a_gap_that_is_too_long_ends_the_request, 0, 3);
+    tcase_add_loop_test(tc, a_long_upload_is_not_a_gap, 0, 4);
     suite_add_tcase(suite, tc);
     tc = tcase_create("names");
-    tcase_add_test(tc, a_name_is_looked_up_once_for_all_and_kept);
-    tcase_add_test(tc, a_name_that_hangs_delays_no_end_and_nobody_else);
-    tcase_add_test(tc, a_name_without_an_address_fails_all_that_wait_for_it);
+    tcase_add_test(tc, a_name_is_looked_up_once_and_kept);
+    tcase_add_test(tc, a_hanging_lookup_delays_neither_close_nor_others);
+    tcase_add_test(tc, a_failed_lookup_fails_all_its_waiters);
     suite_add_tcase(suite, tc);
     tc = tcase_create("own handles");
-    tcase_add_test(tc, a_handle_of_ones_own_is_performed);
-    tcase_add_test(tc, an_own_handle_is_cancelled_late_or_in_line_as_any_other);
-    tcase_add_test(tc, what_is_slow_to_give_its_connection_back_is_asked_once);
+    tcase_add_test(tc, an_own_handle_is_performed);
+    tcase_add_test(tc, an_own_handle_can_be_cancelled_or_time_out);
+    tcase_add_test(tc, a_slow_close_is_requested_only_once);
     tcase_add_test(tc, an_own_handles_failure_has_its_kind);
-    tcase_add_test(tc, a_mail_that_was_sent_may_have_run);
-    tcase_add_test(tc, an_own_handle_keeps_its_own_callbacks_and_words);
-    tcase_add_test(tc, close_ends_own_handles_too);
+    tcase_add_test(tc, a_sent_mail_may_have_run);
+    tcase_add_test(tc, an_own_handle_keeps_its_callbacks_and_error_buffer);
+    tcase_add_test(tc, close_ends_own_handles);
     suite_add_tcase(suite, tc);
     return suite;
 }

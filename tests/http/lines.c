@@ -1,4 +1,5 @@
-/* Slots by themselves: who may go, where, and who has to give back a connection. */
+/* The scheduler alone: which request may start, on which lane, and which connection is
+ * reclaimed. */
 #include "world.h"
 
 #include "http/scheduler.h"
@@ -37,7 +38,7 @@ static er_route *join(struct lines *l, unsigned i, const char *key)
     return l->turns[i].route;
 }
 
-static int next(struct lines *l) /* whose turn; -1: nobody's */
+static int next(struct lines *l) /* the index of the next turn; -1: none */
 {
     er_slot_turn *turn = er_scheduler_next(&l->scheduler, l->pool);
     return turn ? (int)(turn - l->turns) : -1;
@@ -49,7 +50,7 @@ static void done(struct lines *l, unsigned i)
     er_scheduler_leave(&l->scheduler, l->turns[i].route);
 }
 
-START_TEST(of_one_origin_the_first_goes_first_up_to_its_limit)
+START_TEST(one_origin_is_served_fifo_up_to_its_limit)
 {
     struct lines l;
     lines_open(&l, 10, 3, 10);
@@ -70,7 +71,7 @@ START_TEST(of_one_origin_the_first_goes_first_up_to_its_limit)
 }
 END_TEST
 
-START_TEST(who_sends_much_to_one_host_delays_nobody_elses)
+START_TEST(a_busy_host_delays_no_other_host)
 {
     struct lines l;
     lines_open(&l, 2, 2, 2);
@@ -85,7 +86,7 @@ START_TEST(who_sends_much_to_one_host_delays_nobody_elses)
     done(&l, 1);
     int second = next(&l);
     ck_assert_int_eq(next(&l), -1);
-    ck_assert(first == 20 || second == 20); /* the busy one's other eighteen had waited longer */
+    ck_assert(first == 20 || second == 20); /* the busy host's other eighteen had waited longer */
     done(&l, (unsigned)first);
     int third = next(&l);
     ck_assert(first == 21 || second == 21 || third == 21);
@@ -93,7 +94,7 @@ START_TEST(who_sends_much_to_one_host_delays_nobody_elses)
 }
 END_TEST
 
-START_TEST(a_full_host_does_not_stand_in_the_way_of_others)
+START_TEST(a_full_host_does_not_block_others)
 {
     struct lines l;
     lines_open(&l, 10, 1, 10);
@@ -106,7 +107,7 @@ START_TEST(a_full_host_does_not_stand_in_the_way_of_others)
 }
 END_TEST
 
-START_TEST(new_connections_go_to_the_lane_with_the_least_load)
+START_TEST(new_connections_go_to_the_least_loaded_lane)
 {
     struct lines l;
     lines_open(&l, 30, 30, 2);
@@ -122,7 +123,7 @@ START_TEST(new_connections_go_to_the_lane_with_the_least_load)
 }
 END_TEST
 
-START_TEST(an_idle_connection_is_used_where_it_is_and_costs_nothing)
+START_TEST(an_idle_connection_is_reused_on_its_lane_without_charge)
 {
     struct lines l;
     lines_open(&l, 2, 2, 5);
@@ -140,7 +141,8 @@ START_TEST(an_idle_connection_is_used_where_it_is_and_costs_nothing)
     ck_assert_int_eq(next(&l), 2);
     ck_assert_int_eq(next(&l), -1);
     ck_assert_uint_eq(l.scheduler.charge, 2);
-    er_scheduler_closed(&l.scheduler, spot, false); /* it broke under its transfer, which may open another */
+    /* it broke during its transfer, which may open another */
+    er_scheduler_closed(&l.scheduler, spot, false);
     ck_assert_uint_eq(l.scheduler.charge, 2);
     done(&l, 1);
     ck_assert_int_eq(next(&l), 3);
@@ -148,7 +150,7 @@ START_TEST(an_idle_connection_is_used_where_it_is_and_costs_nothing)
 }
 END_TEST
 
-START_TEST(idle_connections_that_stand_in_the_way_are_asked_back)
+START_TEST(idle_connections_are_reclaimed_for_other_origins)
 {
     struct lines l;
     lines_open(&l, 2, 2, 5);
@@ -164,7 +166,7 @@ START_TEST(idle_connections_that_stand_in_the_way_are_asked_back)
     er_berth *berth = er_scheduler_crowded(&l.scheduler);
     ck_assert_ptr_eq(berth, spots[0]->berth); /* idle for longest */
     ck_assert_ptr_null(er_scheduler_crowded(&l.scheduler));
-    ck_assert_int_eq(next(&l), -1); /* one for each that waits, no more */
+    ck_assert_int_eq(next(&l), -1); /* one per waiter */
     ck_assert_ptr_null(er_scheduler_crowded(&l.scheduler));
     unsigned n = 0;
     ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, berth, &n), spots[0]);
@@ -177,7 +179,7 @@ START_TEST(idle_connections_that_stand_in_the_way_are_asked_back)
 }
 END_TEST
 
-START_TEST(a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere)
+START_TEST(a_reclaim_that_finds_no_idle_connection_is_repeated)
 {
     struct lines l;
     lines_open(&l, 1, 1, 5);
@@ -199,7 +201,7 @@ START_TEST(a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere)
 }
 END_TEST
 
-START_TEST(with_shared_connections_requests_are_counted)
+START_TEST(shared_connections_count_requests)
 {
     struct lines l;
     lines_open(&l, 4, 2, 5);
@@ -218,7 +220,7 @@ START_TEST(with_shared_connections_requests_are_counted)
 }
 END_TEST
 
-START_TEST(with_shared_connections_one_in_the_making_is_joined)
+START_TEST(a_shared_connection_is_joined_while_it_opens)
 {
     struct lines l;
     lines_open(&l, 10, 10, 2);
@@ -231,8 +233,8 @@ START_TEST(with_shared_connections_one_in_the_making_is_joined)
 }
 END_TEST
 
-/* It would free nothing, and be asked for over and over. */
-START_TEST(with_shared_connections_none_is_asked_back)
+/* A reclaim would free nothing and be repeated. */
+START_TEST(shared_connections_are_not_reclaimed)
 {
     struct lines l;
     lines_open(&l, 2, _i ? 1 : 2, 5);
@@ -252,7 +254,7 @@ START_TEST(with_shared_connections_none_is_asked_back)
 }
 END_TEST
 
-START_TEST(origins_that_nobody_needs_are_forgotten)
+START_TEST(unused_origins_are_evicted)
 {
     struct lines l;
     lines_open(&l, 2, 2, 5);
@@ -266,7 +268,7 @@ START_TEST(origins_that_nobody_needs_are_forgotten)
 }
 END_TEST
 
-START_TEST(a_route_is_kept_while_it_has_users_and_then_longer_than_those_left_before)
+START_TEST(routes_are_evicted_in_the_order_they_were_left)
 {
     struct lines l;
     char key[40];
@@ -280,7 +282,7 @@ START_TEST(a_route_is_kept_while_it_has_users_and_then_longer_than_those_left_be
     er_scheduler_leave(&l.scheduler, used);
     er_scheduler_quit(&l.scheduler, &l.turns[0]);
     er_scheduler_leave(&l.scheduler, used);
-    for (unsigned i = 0; i < ER_SCHEDULER_ROUTES - 1; i++) { /* those that go were left before */
+    for (unsigned i = 0; i < ER_SCHEDULER_ROUTES - 1; i++) { /* those evicted were left earlier */
         snprintf(key, sizeof key, "http://another-%u:80", i);
         er_scheduler_leave(&l.scheduler, er_scheduler_route(&l.scheduler, key, NULL, 80));
     }
@@ -295,18 +297,18 @@ Suite *lines_suite(void)
 {
     Suite *suite = suite_create("http lines");
     TCase *tc = tcase_create("lines");
-    tcase_add_test(tc, of_one_origin_the_first_goes_first_up_to_its_limit);
-    tcase_add_test(tc, who_sends_much_to_one_host_delays_nobody_elses);
-    tcase_add_test(tc, a_full_host_does_not_stand_in_the_way_of_others);
-    tcase_add_test(tc, new_connections_go_to_the_lane_with_the_least_load);
-    tcase_add_test(tc, an_idle_connection_is_used_where_it_is_and_costs_nothing);
-    tcase_add_test(tc, idle_connections_that_stand_in_the_way_are_asked_back);
-    tcase_add_test(tc, a_connection_asked_back_that_is_in_use_again_is_asked_elsewhere);
-    tcase_add_test(tc, with_shared_connections_requests_are_counted);
-    tcase_add_test(tc, with_shared_connections_one_in_the_making_is_joined);
-    tcase_add_loop_test(tc, with_shared_connections_none_is_asked_back, 0, 2);
-    tcase_add_test(tc, origins_that_nobody_needs_are_forgotten);
-    tcase_add_test(tc, a_route_is_kept_while_it_has_users_and_then_longer_than_those_left_before);
+    tcase_add_test(tc, one_origin_is_served_fifo_up_to_its_limit);
+    tcase_add_test(tc, a_busy_host_delays_no_other_host);
+    tcase_add_test(tc, a_full_host_does_not_block_others);
+    tcase_add_test(tc, new_connections_go_to_the_least_loaded_lane);
+    tcase_add_test(tc, an_idle_connection_is_reused_on_its_lane_without_charge);
+    tcase_add_test(tc, idle_connections_are_reclaimed_for_other_origins);
+    tcase_add_test(tc, a_reclaim_that_finds_no_idle_connection_is_repeated);
+    tcase_add_test(tc, shared_connections_count_requests);
+    tcase_add_test(tc, a_shared_connection_is_joined_while_it_opens);
+    tcase_add_loop_test(tc, shared_connections_are_not_reclaimed, 0, 2);
+    tcase_add_test(tc, unused_origins_are_evicted);
+    tcase_add_test(tc, routes_are_evicted_in_the_order_they_were_left);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* A listener of the test's own, whose connections it takes itself, or not at all. */
+/* A listening socket whose connections the test accepts itself, or not at all. */
 #ifndef TESTS_HTTP_LISTENER_H
 #define TESTS_HTTP_LISTENER_H
 

@@ -1,5 +1,5 @@
-/* Everything at once, for long: good and bad replies, cancels and deadlines at any moment, files, streams, bodies. Afterwards nothing is
- * left: no descriptor, no memory, no pool. */
+/* Many requests of all kinds: good and bad replies, cancels and deadlines at any moment, files,
+ * streams, bodies. Afterwards no descriptor, memory or pool is left. */
 #include "world.h"
 
 #include <curl/curl.h>
@@ -31,12 +31,12 @@ static void serve_mixed(struct raw_conn *conn, void *arg)
         case 5: raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"); return;
         case 6: raw_say(conn, "what is it\r\n\r\n"); return;
         case 7: raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /0/next\r\nContent-Length: 0\r\n\r\n"); break;
-        case 8: /* says it slowly: most of these are cancelled, or too late */
+        case 8: /* replies slowly: most of these are cancelled, or time out */
             raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
             if (!raw_drip(conn, block, sizeof block, 30, 1))
                 return;
             break;
-        case 9: raw_wait_gone(conn); return; /* says nothing at all */
+        case 9: raw_wait_gone(conn); return; /* never replies */
         case 10:
             raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nbb8\r\n");
             raw_send(conn, block, sizeof block);
@@ -69,7 +69,7 @@ static unsigned draw(unsigned n) /* xorshift: any sequence that repeats */
 static errand_future *send_one(struct world *w, const char *folder, unsigned n, const errand_policy *policy)
 {
     char url[60], path[100];
-    if (n % 10 == 0) /* some have all the time there is, so that a busy machine answers them as well */
+    if (n % 10 == 0) /* some have no deadline, so that they succeed on a busy machine, too */
         return errand_send(w->http, &(errand_request){ .url = "/99/good" });
     snprintf(url, sizeof url, "/%u/%u", draw(SORTS), n);
     snprintf(path, sizeof path, "%s/%u", folder, n % 8);
@@ -83,7 +83,7 @@ static errand_future *send_one(struct world *w, const char *folder, unsigned n, 
     case 3: request.stream = 1; break;
     default: break;
     }
-    if (!request.total_ms) /* the silent ones need an end */
+    if (!request.total_ms) /* requests without a reply need an end */
         request.total_ms = 80;
     return errand_send(w->http, &request);
 }
@@ -133,13 +133,13 @@ static unsigned descriptors(void)
     return n;
 }
 
-START_TEST(nothing_is_left_of_many_mixed_requests)
+START_TEST(many_mixed_requests_leave_nothing_behind)
 {
     char folder[40] = "/tmp/errand-mixed-XXXXXX", path[100];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     state = 88172645463325252u;
     unsigned n = storm(1000);
-    run_mixed(n / 4 + 100, folder); /* what is made once is made */
+    run_mixed(n / 4 + 100, folder); /* one-time allocations are done */
     unsigned fds = descriptors();
     int homes = er_pools_alive();
     malloc_trim(0);
@@ -161,7 +161,7 @@ START_TEST(nothing_is_left_of_many_mixed_requests)
 }
 END_TEST
 
-/* ---- sessions that close on everything ---- */
+/* ---- sessions that close with anything under way ---- */
 
 static size_t swallow(char *at, size_t one, size_t n, void *arg)
 {
@@ -194,7 +194,7 @@ static errand_result cancel_some(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(sessions_close_on_everything_that_is_under_way)
+START_TEST(sessions_close_with_anything_under_way)
 {
     char folder[40] = "/tmp/errand-mixed-XXXXXX", path[100];
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -215,8 +215,9 @@ START_TEST(sessions_close_on_everything_that_is_under_way)
         }
         errand_future *canceller = errand_submit(w.pool, cancel_some, &cancels);
         int closed = errand_http_close(w.http, draw(3) ? 20 + draw(20) : 10000);
-        ck_assert(!closed || closed == ETIMEDOUT); /* of a slow machine; what was under way ends all the same */
-        errand_result done = errand_await(canceller); /* what it looks at is ours */
+        /* on a slow machine; requests end all the same */
+        ck_assert(!closed || closed == ETIMEDOUT);
+        errand_result done = errand_await(canceller); /* it uses our futures */
         errand_result_free(&done);
         for (unsigned i = 0; i < AT_ONCE; i++) {
             errand_result r = errand_await(fs[i]); /* has ended already, or ends now */
@@ -240,8 +241,8 @@ Suite *mixed_suite(void)
 {
     Suite *suite = suite_create("http mixed");
     TCase *tc = tcase_create("mixed");
-    tcase_add_test(tc, nothing_is_left_of_many_mixed_requests);
-    tcase_add_loop_test(tc, sessions_close_on_everything_that_is_under_way, 0, 3);
+    tcase_add_test(tc, many_mixed_requests_leave_nothing_behind);
+    tcase_add_loop_test(tc, sessions_close_with_anything_under_way, 0, 3);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,5 +1,5 @@
-/* Every moment of a request's life x every way to end it: told so, freed once, no descriptor and no count left, the session as good as
- * before. */
+/* Every phase of a request x every way to end it: the right error, freed once, no descriptor and no
+ * count left, the session still usable. */
 #include "world.h"
 
 #include "http/session.h"
@@ -17,7 +17,7 @@ struct moment {
 
 static const char *const phases[PLACES] = { "queue", "resolve", "tls", "send", "send", "first byte", "body", "body", "body", "" };
 
-/* ---- the server, which goes no further ---- */
+/* ---- the server, which stops at the phase ---- */
 
 static void go_so_far(struct raw_conn *conn, void *arg)
 {
@@ -39,7 +39,7 @@ static void go_so_far(struct raw_conn *conn, void *arg)
     }
 }
 
-static void hang_up_the_phone(void *arg, const char *name, er_addresses *out)
+static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
 {
     struct moment *m = arg;
     (void)name;
@@ -92,7 +92,7 @@ static void end(struct world *w, ending way, errand_future *f)
         break;
     default: closed = errand_pool_close(w->pool, 2000);
     }
-    ck_assert(!closed || closed == ETIMEDOUT); /* of a slow machine; what was under way ends all the same */
+    ck_assert(!closed || closed == ETIMEDOUT); /* on a slow machine; requests end all the same */
 }
 
 static void check_end(const errand_result *r, const struct moment *m, ending way)
@@ -101,7 +101,7 @@ static void check_end(const errand_result *r, const struct moment *m, ending way
     ck_assert_msg(r->error == (way == TIME ? ETIMEDOUT : ECANCELED), "%s", said);
     errand_reason reason = way == CANCEL ? ERRAND_BY_CALLER : way == TIME ? ERRAND_BY_TOTAL : ERRAND_BY_SHUTDOWN;
     if (m->place == ASLEEP)
-        return; /* the policy's words */
+        return; /* the policy's message */
     ck_assert_msg(errand_result_reason(r) == reason, "%s", said);
     if (way != POOL)
         ck_assert_msg(!strcmp(errand_result_phase(r), phases[m->place]), "%s: %s", errand_result_phase(r), said);
@@ -123,7 +123,7 @@ static void check_all_is_well(struct world *w)
     world_close(&good);
 }
 
-START_TEST(whatever_a_request_is_at_it_ends_and_leaves_nothing)
+START_TEST(a_request_ends_in_any_phase_and_leaves_nothing)
 {
     ending way = (ending)(_i % WAYS);
     static struct moment m; /* a look-up that hangs outlives the session */
@@ -133,7 +133,7 @@ START_TEST(whatever_a_request_is_at_it_ends_and_leaves_nothing)
     close(mkstemp(path));
     world_open_turned(&w, go_so_far, &m, &(errand_http_opts){ .limit = m.place == LINE ? 1 : 0 });
     if (m.place == RESOLVE)
-        er_resolver_use(w.http->resolver, hang_up_the_phone, &m);
+        er_resolver_use(w.http->resolver, look_up_when_allowed, &m);
     if (m.place == RESOLVE || m.place == HANDSHAKE)
         snprintf(url, sizeof url, "%s:%u/", m.place == RESOLVE ? "http://hangs.test" : "https://127.0.0.1", raw_server_port(w.server));
     errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 60000, .max_ms = 60000, .within_ms = 5000 + 60000 }, NULL);
@@ -158,7 +158,7 @@ START_TEST(whatever_a_request_is_at_it_ends_and_leaves_nothing)
             end(&w, way, NULL);
     } else {
         if (m.place == FUNCTION && way == POOL)
-            atomic_store(&m.allowed, 1); /* the pool waits for who is in there */
+            atomic_store(&m.allowed, 1); /* the pool waits for running callbacks */
         if (m.place == ASLEEP && way == TIME)
             world_turn(&w, 60000);
         end(&w, way, f);
@@ -198,7 +198,7 @@ Suite *moments_suite(void)
 {
     Suite *suite = suite_create("http moments");
     TCase *tc = tcase_create("moments");
-    tcase_add_loop_test(tc, whatever_a_request_is_at_it_ends_and_leaves_nothing, 0, PLACES * WAYS);
+    tcase_add_loop_test(tc, a_request_ends_in_any_phase_and_leaves_nothing, 0, PLACES * WAYS);
     suite_add_tcase(suite, tc);
     return suite;
 }

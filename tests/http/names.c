@@ -1,4 +1,4 @@
-/* The resolver by itself: which names it keeps. */
+/* The resolver alone: which names it keeps. */
 #include "world.h"
 
 #include "fixture/memory.h"
@@ -44,7 +44,7 @@ static bool is_known(er_resolver *r, const char *name) /* else it is looked up n
     return !error;
 }
 
-START_TEST(the_names_that_were_asked_for_longest_ago_are_forgotten)
+START_TEST(the_least_recently_used_names_are_evicted)
 {
     errand_pool *pool = errand_pool_new(NULL);
     er_resolver *r = resolver_new(pool);
@@ -65,7 +65,7 @@ START_TEST(the_names_that_were_asked_for_longest_ago_are_forgotten)
 }
 END_TEST
 
-START_TEST(a_name_without_memory_for_it_is_ENOMEM_and_can_be_asked_for_again)
+START_TEST(a_lookup_without_memory_is_ENOMEM_and_can_be_repeated)
 {
     errand_pool *pool = errand_pool_new(NULL);
     er_resolver *r = resolver_new(pool);
@@ -88,8 +88,8 @@ Suite *names_suite(void)
 {
     Suite *suite = suite_create("http names");
     TCase *tc = tcase_create("names");
-    tcase_add_test(tc, the_names_that_were_asked_for_longest_ago_are_forgotten);
-    tcase_add_test(tc, a_name_without_memory_for_it_is_ENOMEM_and_can_be_asked_for_again);
+    tcase_add_test(tc, the_least_recently_used_names_are_evicted);
+    tcase_add_test(tc, a_lookup_without_memory_is_ENOMEM_and_can_be_repeated);
     suite_add_tcase(suite, tc);
     return suite;
 }

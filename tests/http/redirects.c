@@ -1,4 +1,5 @@
-/* Where a redirect leads, what goes along, and what it does not depend on: its own body. The server writes down what it is asked. */
+/* Where a redirect leads, what is sent along, and its body, which does not matter. The server
+ * records requests. */
 #include "world.h"
 
 #include "locales.h"
@@ -85,7 +86,7 @@ static const struct {
     { "/a/b", "Location: /x\r\nLocation: /x", { "GET /a/b", "GET /x" } },
 };
 
-START_TEST(a_redirect_leads_to_where_its_location_says)
+START_TEST(a_redirect_goes_to_its_location)
 {
     struct world w;
     struct guide guide;
@@ -106,7 +107,7 @@ START_TEST(a_redirect_leads_to_where_its_location_says)
 }
 END_TEST
 
-START_TEST(a_location_without_a_value_leads_nowhere)
+START_TEST(an_empty_location_is_not_followed)
 {
     struct world w;
     struct guide guide;
@@ -134,7 +135,7 @@ static void go_on_at_second(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_location_that_is_a_fragment_is_the_same_url)
+START_TEST(a_fragment_as_location_keeps_the_url)
 {
     struct world w;
     struct guide guide = { .n = 0 };
@@ -148,7 +149,7 @@ START_TEST(a_location_that_is_a_fragment_is_the_same_url)
 }
 END_TEST
 
-START_TEST(a_url_that_is_a_fragment_is_its_base)
+START_TEST(a_fragment_as_url_is_its_base)
 {
     struct world w, other;
     struct guide guide;
@@ -194,9 +195,9 @@ START_TEST(a_redirect_that_cannot_be_followed_is_an_error)
 }
 END_TEST
 
-/* ---- what goes along ---- */
+/* ---- what is sent along ---- */
 
-START_TEST(secrets_stay_with_their_origin_however_location_is_written)
+START_TEST(secrets_stay_with_their_origin_in_any_form_of_location)
 {
     static const char *const locations[] = { "Location: /x y\r\n", "Location: %s/x y\r\n", "Location: %s/x\r\n", "Location: /x\r\n" };
     struct world w;
@@ -236,7 +237,7 @@ START_TEST(userinfo_does_not_go_to_another_origin)
 }
 END_TEST
 
-START_TEST(letters_are_the_same_in_every_locale)
+START_TEST(the_locale_does_not_change_letter_case)
 {
     struct world w, away;
     struct guide guide, other;
@@ -286,13 +287,13 @@ static void odd_body(struct raw_conn *conn, void *arg)
         raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /ok\r\n%s", bodies[which]);
         char block[4096];
         memset(block, 'x', sizeof block);
-        while (which >= 5 && raw_send(conn, block, sizeof block)) /* more than anybody wants */
+        while (which >= 5 && raw_send(conn, block, sizeof block)) /* without end */
             continue;
         return;
     }
 }
 
-START_TEST(a_redirect_is_followed_whatever_its_body_is)
+START_TEST(a_redirect_is_followed_with_any_body)
 {
     struct world w;
     int which = _i;
@@ -323,15 +324,16 @@ static void no_more_of_it(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_redirect_whose_body_does_not_end_is_followed_after_a_moment)
+START_TEST(a_redirect_with_an_endless_body_is_followed)
 {
     struct world w;
     atomic_uint said = 0;
     world_open_turned(&w, no_more_of_it, &said, NULL);
-    const int64_t total = _i ? ERRAND_FOREVER : 3600000; /* a timer that is armed already, or none */
+    const int64_t total = _i ? ERRAND_FOREVER : 3600000; /* a timer is armed already, or not */
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/a", .total_ms = total, .sock_connect_ms = ERRAND_FOREVER });
     until(&said, 1);
-    for (int turns = 0; errand_wait(f, 0) == ETIMEDOUT && turns < 30000; turns++) { /* not for its total */
+    /* long before total_ms */
+    for (int turns = 0; errand_wait(f, 0) == ETIMEDOUT && turns < 30000; turns++) {
         world_turn(&w, 100);
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }
@@ -343,7 +345,7 @@ START_TEST(a_redirect_whose_body_does_not_end_is_followed_after_a_moment)
 }
 END_TEST
 
-START_TEST(a_redirects_small_body_does_not_cost_its_connection)
+START_TEST(a_redirect_with_a_small_body_keeps_its_connection)
 {
     struct world w;
     struct guide guide;
@@ -361,7 +363,8 @@ END_TEST
 
 /* ---- 417 ---- */
 
-static void expects_nothing(struct raw_conn *conn, void *arg) /* its n is how many it refuses, of those that expect or not */
+/* Refuses with 417 what has Expect, or everything if `home` is set. */
+static void expects_nothing(struct raw_conn *conn, void *arg)
 {
     struct guide *guide = arg;
     char head[2000], body[3];
@@ -387,7 +390,7 @@ static void expects_nothing(struct raw_conn *conn, void *arg) /* its n is how ma
     }
 }
 
-START_TEST(a_refused_expectation_is_given_up_once)
+START_TEST(a_417_is_resent_once_without_expect)
 {
     struct world w;
     bool stubborn = _i % 2, any = _i / 2;
@@ -407,7 +410,7 @@ START_TEST(a_refused_expectation_is_given_up_once)
 }
 END_TEST
 
-START_TEST(an_own_handle_that_insists_on_its_expectation_comes_to_an_end)
+START_TEST(an_own_handle_that_keeps_its_expect_ends)
 {
     struct world w;
     struct guide guide = { .home = NULL };
@@ -453,7 +456,7 @@ static void mirror_or_move(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_host_beyond_ascii_is_asked_for_in_ascii) /* in whatever locale: here it is "C" */
+START_TEST(a_non_ascii_host_is_sent_as_ascii) /* in whatever locale: here it is "C" */
 {
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_IDN))
         return;
@@ -479,21 +482,22 @@ Suite *redirects_suite(void)
 {
     Suite *suite = suite_create("http redirects");
     TCase *tc = tcase_create("redirects");
-    tcase_add_loop_test(tc, a_redirect_leads_to_where_its_location_says, 0, (int)(sizeof ways / sizeof *ways));
-    tcase_add_loop_test(tc, a_location_without_a_value_leads_nowhere, 0, 2);
-    tcase_add_test(tc, a_location_that_is_a_fragment_is_the_same_url);
-    tcase_add_test(tc, a_url_that_is_a_fragment_is_its_base);
+    tcase_add_loop_test(tc, a_redirect_goes_to_its_location, 0, (int)(sizeof ways / sizeof *ways));
+    tcase_add_loop_test(tc, an_empty_location_is_not_followed, 0, 2);
+    tcase_add_test(tc, a_fragment_as_location_keeps_the_url);
+    tcase_add_test(tc, a_fragment_as_url_is_its_base);
     tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0, (int)(sizeof refused / sizeof *refused));
-    tcase_add_loop_test(tc, secrets_stay_with_their_origin_however_location_is_written, 0, 4);
+    tcase_add_loop_test(tc, secrets_stay_with_their_origin_in_any_form_of_location, 0, 4);
     tcase_add_test(tc, userinfo_does_not_go_to_another_origin);
-    tcase_add_test(tc, letters_are_the_same_in_every_locale);
-    tcase_add_loop_test(tc, a_redirect_is_followed_whatever_its_body_is, 0, 7);
-    tcase_add_loop_test(tc, a_redirect_whose_body_does_not_end_is_followed_after_a_moment, 0, 2);
-    tcase_add_test(tc, a_redirects_small_body_does_not_cost_its_connection);
-    tcase_add_loop_test(tc, a_refused_expectation_is_given_up_once, 0, 4);
-    tcase_add_test(tc, an_own_handle_that_insists_on_its_expectation_comes_to_an_end);
+    tcase_add_test(tc, the_locale_does_not_change_letter_case);
+    tcase_add_loop_test(tc, a_redirect_is_followed_with_any_body, 0, 7);
+    tcase_add_loop_test(tc, a_redirect_with_an_endless_body_is_followed, 0, 2);
+    tcase_add_test(tc, a_redirect_with_a_small_body_keeps_its_connection);
+    tcase_add_loop_test(tc, a_417_is_resent_once_without_expect, 0, 4);
+    tcase_add_test(tc, an_own_handle_that_keeps_its_expect_ends);
 #if LIBCURL_VERSION_NUM >= 0x075800
-    tcase_add_loop_test(tc, a_host_beyond_ascii_is_asked_for_in_ascii, 0, (int)(sizeof foreign / sizeof *foreign));
+    tcase_add_loop_test(tc, a_non_ascii_host_is_sent_as_ascii, 0,
+                        (int)(sizeof foreign / sizeof *foreign));
 #endif
     suite_add_tcase(suite, tc);
     return suite;

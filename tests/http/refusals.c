@@ -1,4 +1,4 @@
-/* What is refused before anything is sent: each a failed future whose message names the culprit. */
+/* Requests refused before sending: each a failed future whose message names the bad field. */
 #include "world.h"
 
 static const char *const none[] = { NULL };
@@ -52,7 +52,7 @@ static struct refused {
     { { .url = "/", .save_to = "" }, "save_to is empty" },
 };
 
-START_TEST(a_bad_request_is_refused_by_name)
+START_TEST(a_bad_request_is_refused_and_its_field_named)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -81,7 +81,7 @@ START_TEST(body_and_json_together_are_refused)
 }
 END_TEST
 
-START_TEST(no_request_and_no_session_are_refused)
+START_TEST(a_null_request_or_session_is_refused)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -112,7 +112,7 @@ START_TEST(a_relative_url_needs_a_base)
 }
 END_TEST
 
-START_TEST(a_refusal_shows_no_secret_of_a_url)
+START_TEST(a_refusal_hides_the_secrets_of_a_url)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -135,7 +135,7 @@ static errand_http_opts bad_sessions[] = {
     { .connect_ms = -1 },          { .keepalive_ms = -1 },   { .user_agent = "a\r\nb" },    { .lanes = 100000 },
 };
 
-START_TEST(a_bad_session_is_EINVAL)
+START_TEST(bad_session_options_are_EINVAL)
 {
     errand_pool *pool = errand_pool_new(NULL);
     errno = 0;
@@ -156,7 +156,7 @@ START_TEST(a_bad_session_is_EINVAL)
 }
 END_TEST
 
-START_TEST(a_tail_that_is_not_known_is_refused)
+START_TEST(an_unknown_tail_of_a_request_is_refused)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -175,13 +175,15 @@ Suite *refusals_suite(void)
 {
     Suite *suite = suite_create("http refusals");
     TCase *tc = tcase_create("refusals");
-    tcase_add_loop_test(tc, a_bad_request_is_refused_by_name, 0, (int)(sizeof cases / sizeof *cases));
+    tcase_add_loop_test(tc, a_bad_request_is_refused_and_its_field_named, 0,
+                        (int)(sizeof cases / sizeof *cases));
     tcase_add_test(tc, body_and_json_together_are_refused);
-    tcase_add_test(tc, no_request_and_no_session_are_refused);
+    tcase_add_test(tc, a_null_request_or_session_is_refused);
     tcase_add_test(tc, a_relative_url_needs_a_base);
-    tcase_add_test(tc, a_refusal_shows_no_secret_of_a_url);
-    tcase_add_loop_test(tc, a_bad_session_is_EINVAL, 0, (int)(sizeof bad_sessions / sizeof *bad_sessions));
-    tcase_add_test(tc, a_tail_that_is_not_known_is_refused);
+    tcase_add_test(tc, a_refusal_hides_the_secrets_of_a_url);
+    tcase_add_loop_test(tc, bad_session_options_are_EINVAL, 0,
+                        (int)(sizeof bad_sessions / sizeof *bad_sessions));
+    tcase_add_test(tc, an_unknown_tail_of_a_request_is_refused);
     suite_add_tcase(suite, tc);
     return suite;
 }

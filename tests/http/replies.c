@@ -1,9 +1,9 @@
-/* Requests go out as they were meant, replies come back as they were sent. */
+/* Requests are sent as given, replies are returned as received. */
 #include "world.h"
 
 #define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Answers with what it was sent: the whole request as the body. */
+/* Replies with the whole request as the body. */
 static void mirror(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
@@ -21,7 +21,7 @@ static const char *body_of(const errand_result *r)
     return errand_response_body(r->value).at;
 }
 
-START_TEST(a_get_goes_out_plain)
+START_TEST(a_get_has_only_the_default_headers)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -82,7 +82,7 @@ START_TEST(relative_urls_are_resolved)
 }
 END_TEST
 
-START_TEST(headers_go_out_as_given_and_override_the_sessions)
+START_TEST(request_headers_override_the_sessions)
 {
     struct world w;
     errand_http_opts opts = { .headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"),
@@ -133,7 +133,7 @@ static const struct greeting {
     { NULL, NULL, "", NULL, touch_nothing },
 };
 
-START_TEST(what_a_client_says_of_itself_is_said_once)
+START_TEST(user_agent_and_accept_encoding_are_sent_once)
 {
     const struct greeting *g = &greetings[_i];
     struct world w;
@@ -153,7 +153,7 @@ START_TEST(what_a_client_says_of_itself_is_said_once)
 }
 END_TEST
 
-START_TEST(a_body_is_a_post_of_exactly_its_bytes)
+START_TEST(a_body_makes_a_post_of_exactly_its_bytes)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -163,7 +163,7 @@ START_TEST(a_body_is_a_post_of_exactly_its_bytes)
     errand_bytes body = errand_response_body(r.value);
     ck_assert_int_eq(strncmp(body.at, "POST / HTTP/1.1\r\n", 17), 0);
     ck_assert_ptr_nonnull(strstr(body.at, "\r\nContent-Length: 6\r\n"));
-    ck_assert_ptr_null(strstr(body.at, "Content-Type")); /* nobody said that it is a form */
+    ck_assert_ptr_null(strstr(body.at, "Content-Type")); /* no form was given */
     ck_assert_uint_gt(body.size, 6);
     ck_assert_int_eq(memcmp((const char *)body.at + body.size - 6, bytes, 6), 0);
     errand_result_free(&r);
@@ -180,7 +180,7 @@ static const struct {
     { "OPTIONS", NULL, "OPTIONS / " }, { "REPORT", "x", "REPORT / " },
 };
 
-START_TEST(methods_go_out_as_named_with_their_body)
+START_TEST(any_method_is_sent_with_its_body)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -194,7 +194,8 @@ START_TEST(methods_go_out_as_named_with_their_body)
         ck_assert_str_eq(end + 4, body ? body : "");
         bool has_length = strstr(body_of(&r), "Content-Length:") != NULL;
         ck_assert(has_length == (body || !strncmp(methods[_i].method, "P", 1))); /* POST, PUT, PATCH: a length of 0 is said */
-        ck_assert_ptr_null(strstr(body_of(&r), "Content-Type")); /* of nothing, or of what nobody has named */
+        /* no body, or one without a type */
+        ck_assert_ptr_null(strstr(body_of(&r), "Content-Type"));
         errand_result_free(&r);
         r = world_send(&w, (errand_request){ .url = "/", .body = { "other", 5 } });
         errand_result_free(&r);
@@ -203,7 +204,7 @@ START_TEST(methods_go_out_as_named_with_their_body)
 }
 END_TEST
 
-START_TEST(json_goes_out_as_json)
+START_TEST(json_is_sent_as_json)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -228,7 +229,7 @@ START_TEST(json_goes_out_as_json)
 }
 END_TEST
 
-START_TEST(a_key_goes_out_raw)
+START_TEST(an_idempotency_key_is_sent_verbatim)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -241,7 +242,7 @@ START_TEST(a_key_goes_out_raw)
 }
 END_TEST
 
-START_TEST(a_connection_is_used_again)
+START_TEST(a_connection_is_reused)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -256,7 +257,7 @@ START_TEST(a_connection_is_used_again)
 }
 END_TEST
 
-START_TEST(headers_are_found_in_any_case_and_number)
+START_TEST(reply_headers_are_found_in_any_case_and_number)
 {
     struct world w;
     world_open(&w, say_once,
@@ -282,7 +283,7 @@ START_TEST(headers_are_found_in_any_case_and_number)
 }
 END_TEST
 
-START_TEST(an_empty_reply_body_is_an_empty_text)
+START_TEST(an_empty_reply_body_is_an_empty_string)
 {
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 204 No Content\r\n\r\n", NULL);
@@ -296,7 +297,7 @@ START_TEST(an_empty_reply_body_is_an_empty_text)
 }
 END_TEST
 
-START_TEST(a_head_has_no_body_whatever_it_says)
+START_TEST(a_reply_to_head_has_no_body)
 {
     struct world w;
     world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", NULL);
@@ -326,7 +327,7 @@ static void say_gzipped(struct raw_conn *conn, void *arg)
     raw_send(conn, gzipped, sizeof gzipped - 1);
 }
 
-START_TEST(a_body_is_decompressed_and_counted_so)
+START_TEST(max_body_counts_decompressed_bytes)
 {
     for (int small = 0; small < 2; small++) {
         struct world w;
@@ -346,7 +347,7 @@ START_TEST(a_body_is_decompressed_and_counted_so)
 }
 END_TEST
 
-START_TEST(timings_go_up)
+START_TEST(timings_never_decrease)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
@@ -365,7 +366,7 @@ START_TEST(timings_go_up)
 }
 END_TEST
 
-/* ---- how far a failure came ---- */
+/* ---- timings of failures ---- */
 
 static void say_half(struct raw_conn *conn, void *arg)
 {
@@ -384,7 +385,7 @@ static void say_half(struct raw_conn *conn, void *arg)
     }
 }
 
-/* On a kept connection nothing is connected. */
+/* A kept connection has no time of connect. */
 static void check_reached(const errand_result *r, bool answered, bool kept)
 {
     errand_timings t;
@@ -411,7 +412,7 @@ static void check_reached(const errand_result *r, bool answered, bool kept)
     json_object_put(json);
 }
 
-START_TEST(a_failure_tells_the_times_that_it_reached)
+START_TEST(a_failure_has_the_timings_it_reached)
 {
     struct world w;
     atomic_uint said = 0;
@@ -436,7 +437,7 @@ START_TEST(a_failure_tells_the_times_that_it_reached)
 }
 END_TEST
 
-START_TEST(what_was_cancelled_in_the_middle_tells_how_far_it_came)
+START_TEST(a_cancelled_transfer_has_the_timings_it_reached)
 {
     struct world w;
     atomic_uint said = 0;
@@ -494,7 +495,7 @@ static const struct {
     { "DELETE", 303, "GET /end?q=1 ", false },
 };
 
-START_TEST(redirects_are_followed_by_the_rules_of_methods)
+START_TEST(redirects_change_methods_as_the_rfc_says)
 {
     struct world w;
     world_open(&w, redirecting, NULL, NULL);
@@ -514,7 +515,7 @@ START_TEST(redirects_are_followed_by_the_rules_of_methods)
 }
 END_TEST
 
-START_TEST(a_redirect_in_circles_or_to_elsewhere_ends)
+START_TEST(a_redirect_loop_or_another_scheme_is_an_error)
 {
     struct world w;
     world_open(&w, redirecting, NULL, NULL);
@@ -532,7 +533,7 @@ START_TEST(a_redirect_in_circles_or_to_elsewhere_ends)
 }
 END_TEST
 
-/* To where the arg says, once; then it mirrors. */
+/* Redirects to `arg` once, then mirrors. */
 static void redirect_to(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
@@ -546,7 +547,7 @@ static void redirect_to(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(secrets_stay_at_home)
+START_TEST(redirects_to_another_origin_drop_secrets)
 {
     struct world away, w;
     world_open(&away, mirror, NULL, NULL);
@@ -562,7 +563,8 @@ START_TEST(secrets_stay_at_home)
     ck_assert_ptr_nonnull(strstr(body_of(&r), "X-Plain: open"));
     bool shown = strstr(body_of(&r), "sesame") != NULL, all = strstr(body_of(&r), "X-Api-Key: sesame") != NULL;
     ck_assert(_i ? !shown : all);
-    ck_assert((strstr(body_of(&r), "Host: home.test\r\n") != NULL) == !_i); /* whose name it is not */
+    /* not that server's name */
+    ck_assert((strstr(body_of(&r), "Host: home.test\r\n") != NULL) == !_i);
     errand_result_free(&r);
     world_close(&w);
     world_close(&away);
@@ -573,29 +575,31 @@ Suite *replies_suite(void)
 {
     Suite *suite = suite_create("http replies");
     TCase *tc = tcase_create("requests");
-    tcase_add_test(tc, a_get_goes_out_plain);
+    tcase_add_test(tc, a_get_has_only_the_default_headers);
     tcase_add_test(tc, an_absolute_url_needs_no_base);
     tcase_add_loop_test(tc, relative_urls_are_resolved, 0, (int)(sizeof relatives / sizeof *relatives));
-    tcase_add_test(tc, headers_go_out_as_given_and_override_the_sessions);
-    tcase_add_loop_test(tc, what_a_client_says_of_itself_is_said_once, 0, sizeof greetings / sizeof *greetings);
-    tcase_add_test(tc, a_body_is_a_post_of_exactly_its_bytes);
-    tcase_add_loop_test(tc, methods_go_out_as_named_with_their_body, 0, (int)(sizeof methods / sizeof *methods));
-    tcase_add_test(tc, json_goes_out_as_json);
-    tcase_add_test(tc, a_key_goes_out_raw);
+    tcase_add_test(tc, request_headers_override_the_sessions);
+    tcase_add_loop_test(tc, user_agent_and_accept_encoding_are_sent_once, 0,
+                        sizeof greetings / sizeof *greetings);
+    tcase_add_test(tc, a_body_makes_a_post_of_exactly_its_bytes);
+    tcase_add_loop_test(tc, any_method_is_sent_with_its_body, 0,
+                        (int)(sizeof methods / sizeof *methods));
+    tcase_add_test(tc, json_is_sent_as_json);
+    tcase_add_test(tc, an_idempotency_key_is_sent_verbatim);
     suite_add_tcase(suite, tc);
     tc = tcase_create("replies");
-    tcase_add_test(tc, a_connection_is_used_again);
-    tcase_add_test(tc, headers_are_found_in_any_case_and_number);
-    tcase_add_test(tc, an_empty_reply_body_is_an_empty_text);
-    tcase_add_test(tc, a_head_has_no_body_whatever_it_says);
-    tcase_add_test(tc, a_body_is_decompressed_and_counted_so);
-    tcase_add_test(tc, timings_go_up);
-    tcase_add_loop_test(tc, a_failure_tells_the_times_that_it_reached, 0, 2);
-    tcase_add_test(tc, what_was_cancelled_in_the_middle_tells_how_far_it_came);
-    tcase_add_loop_test(tc, secrets_stay_at_home, 0, 2);
-    tcase_add_loop_test(tc, redirects_are_followed_by_the_rules_of_methods, 0,
+    tcase_add_test(tc, a_connection_is_reused);
+    tcase_add_test(tc, reply_headers_are_found_in_any_case_and_number);
+    tcase_add_test(tc, an_empty_reply_body_is_an_empty_string);
+    tcase_add_test(tc, a_reply_to_head_has_no_body);
+    tcase_add_test(tc, max_body_counts_decompressed_bytes);
+    tcase_add_test(tc, timings_never_decrease);
+    tcase_add_loop_test(tc, a_failure_has_the_timings_it_reached, 0, 2);
+    tcase_add_test(tc, a_cancelled_transfer_has_the_timings_it_reached);
+    tcase_add_loop_test(tc, redirects_to_another_origin_drop_secrets, 0, 2);
+    tcase_add_loop_test(tc, redirects_change_methods_as_the_rfc_says, 0,
                         (int)(sizeof redirects / sizeof *redirects));
-    tcase_add_test(tc, a_redirect_in_circles_or_to_elsewhere_ends);
+    tcase_add_test(tc, a_redirect_loop_or_another_scheme_is_an_error);
     suite_add_tcase(suite, tc);
     return suite;
 }

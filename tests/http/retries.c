@@ -1,4 +1,4 @@
-/* Requests under a policy: what is sent again, and what never. The server counts. */
+/* Requests under a policy: which are retried, and which never. The server counts. */
 #include "world.h"
 
 #include <time.h>
@@ -61,7 +61,7 @@ static const struct {
     { "POST", true, 0, 3 },    { "POST", false, 408, 1 }, { "POST", false, 500, 1 },   { "PUT", false, 0, 3 },
 };
 
-START_TEST(only_what_is_harmless_and_worth_it_is_sent_again)
+START_TEST(only_repeatable_requests_with_transient_errors_are_retried)
 {
     int status = table[_i].status;
     struct script script = { .statuses = { status, status, status, status } };
@@ -78,7 +78,7 @@ START_TEST(only_what_is_harmless_and_worth_it_is_sent_again)
 }
 END_TEST
 
-START_TEST(a_429_is_sent_again_after_its_hint)
+START_TEST(a_429_is_retried_after_its_retry_after)
 {
     struct script script = { .statuses = { 429, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
     errand_result r = run_script(&script, (errand_request){ 0 }, &quick);
@@ -93,7 +93,7 @@ START_TEST(a_429_is_sent_again_after_its_hint)
 }
 END_TEST
 
-START_TEST(a_hint_beyond_the_deadline_ends_it_at_once)
+START_TEST(a_retry_after_beyond_the_deadline_ends_the_run_at_once)
 {
     struct script script = { .statuses = { 503, 200, 200, 200 }, .headers = "Retry-After: 3600\r\n" };
     errand_policy_opts opts = quick;
@@ -106,7 +106,7 @@ START_TEST(a_hint_beyond_the_deadline_ends_it_at_once)
 }
 END_TEST
 
-START_TEST(any_status_is_no_failure_to_repeat)
+START_TEST(any_status_makes_a_503_no_failure)
 {
     struct script script = { .statuses = { 503, 200, 200, 200 } };
     errand_result r = run_script(&script, (errand_request){ .any_status = 1 }, &quick);
@@ -117,7 +117,7 @@ START_TEST(any_status_is_no_failure_to_repeat)
 }
 END_TEST
 
-START_TEST(a_key_without_a_value_is_none)
+START_TEST(an_empty_key_header_is_no_key)
 {
     static const char *const lines[] = { "Idempotency-Key:", "idempotency-key:   ", "IDEMPOTENCY-KEY: \t ", "idempotency-key: k" };
     struct script script = { .statuses = { 503, 503, 503, 503 } };
@@ -130,7 +130,7 @@ START_TEST(a_key_without_a_value_is_none)
 }
 END_TEST
 
-/* ---- what a good reply asks for ---- */
+/* ---- Retry-After of a success ---- */
 
 static bool is_under_way(const void *value, void *arg)
 {
@@ -138,7 +138,7 @@ static bool is_under_way(const void *value, void *arg)
     return errand_response_status(value) == 202;
 }
 
-START_TEST(a_success_that_is_polled_is_asked_after_its_hint)
+START_TEST(polling_waits_for_retry_after)
 {
     struct script script = { .statuses = { 202, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
     errand_policy_opts opts = quick;
@@ -184,7 +184,7 @@ struct slow {
     atomic_uint came, go;
 };
 
-static void say_when_told(struct raw_conn *conn, void *arg)
+static void say_when_released(struct raw_conn *conn, void *arg)
 {
     struct slow *slow = arg;
     while (raw_read_request(conn, NULL)) {
@@ -217,23 +217,24 @@ static const struct {
     { { .method = "PATCH", .body = { "pay", 3 } }, 0, false },
     { { .method = "GET", .repeat = ERRAND_REPEAT_NEVER }, 0, false },
     { { .method = "GET", .repeat = ERRAND_REPEAT_NEVER }, ERRAND_REPEAT_ALWAYS, false },
-    { { .method = "PUT", .body_fn = two_bytes }, 0, false }, /* which is never called twice at a time */
+    /* body_fn is never called concurrently */
+    { { .method = "PUT", .body_fn = two_bytes }, 0, false },
 };
 
-START_TEST(only_what_may_be_done_twice_at_once_is_hedged)
+START_TEST(only_requests_that_may_run_twice_at_once_are_hedged)
 {
     struct world w;
     struct slow slow = { .came = 0 };
     errand_policy_opts opts = { .attempts = 3, .hedge_ms = 100, .repeat = hedges[_i].repeat };
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    world_open_turned(&w, say_when_told, &slow, &(errand_http_opts){ .policy = policy });
+    world_open_turned(&w, say_when_released, &slow, &(errand_http_opts){ .policy = policy });
     errand_request request = hedges[_i].request;
     request.url = "/";
     errand_future *f = errand_send(w.http, &request);
     until(&slow.came, 1);
-    for (int turns = 0; turns < 50; turns++) /* each time the run looks whether it is time */
+    for (int turns = 0; turns < 50; turns++) /* each turn lets the run check its hedge timer */
         world_turn(&w, 100);
-    while (hedges[_i].hedged && atomic_load(&slow.came) < 3) { /* it looks when a thread comes to it */
+    while (hedges[_i].hedged && atomic_load(&slow.came) < 3) { /* the timer thread may be late */
         nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
         world_turn(&w, 100);
     }
@@ -250,7 +251,7 @@ START_TEST(only_what_may_be_done_twice_at_once_is_hedged)
 }
 END_TEST
 
-START_TEST(what_is_never_to_be_repeated_is_sent_once_whatever_its_policy_says)
+START_TEST(repeat_never_overrides_the_policy)
 {
     struct script script = { .statuses = { _i ? 202 : 503, 200, 200, 200 } };
     errand_policy_opts opts = quick;
@@ -279,7 +280,7 @@ START_TEST(repeat_overrides_the_method)
 }
 END_TEST
 
-START_TEST(the_sessions_policy_is_for_all_and_kept_alive)
+START_TEST(the_sessions_policy_applies_to_all_and_is_kept_alive)
 {
     struct world w;
     struct script script = { .statuses = { 503, 503, 200, 200 } };
@@ -294,7 +295,7 @@ START_TEST(the_sessions_policy_is_for_all_and_kept_alive)
 }
 END_TEST
 
-START_TEST(a_name_that_does_not_resolve_is_tried_twice_at_most)
+START_TEST(an_unresolved_name_is_tried_twice_at_most)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
@@ -310,7 +311,7 @@ START_TEST(a_name_that_does_not_resolve_is_tried_twice_at_most)
 }
 END_TEST
 
-/* The first request hears nothing, the others are answered. */
+/* The first request gets no reply, the others do. */
 static void silent_at_first(struct raw_conn *conn, void *arg)
 {
     atomic_uint *n = arg;
@@ -322,7 +323,7 @@ static void silent_at_first(struct raw_conn *conn, void *arg)
         raw_reply(conn, 200, "text/plain", "late");
 }
 
-START_TEST(an_attempt_that_hangs_is_cut_and_made_again)
+START_TEST(a_hanging_attempt_is_cut_and_retried)
 {
     struct world w;
     atomic_uint n = 0;
@@ -344,7 +345,7 @@ START_TEST(an_attempt_that_hangs_is_cut_and_made_again)
 }
 END_TEST
 
-START_TEST(a_cancelled_run_ends_whether_it_sends_or_sleeps)
+START_TEST(a_cancel_ends_a_run_that_sends_or_sleeps)
 {
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
@@ -362,7 +363,7 @@ START_TEST(a_cancelled_run_ends_whether_it_sends_or_sleeps)
 }
 END_TEST
 
-START_TEST(close_does_not_wait_for_a_run_that_sleeps_long)
+START_TEST(close_does_not_wait_for_a_sleeping_run)
 {
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
@@ -391,7 +392,7 @@ static void say_503(struct raw_conn *conn, void *arg)
         continue;
 }
 
-START_TEST(the_limits_of_a_policy_go_by_host_and_port)
+START_TEST(a_policys_limits_are_keyed_by_host_and_port)
 {
     struct world w;
     errand_breaker_opts strict = { .min_calls = 2 };
@@ -425,7 +426,7 @@ START_TEST(the_limits_of_a_policy_go_by_host_and_port)
 }
 END_TEST
 
-/* ---- what a redirect has made a GET was a POST ---- */
+/* ---- a GET that a redirect made of a POST ---- */
 
 static void take_and_send_away(struct raw_conn *conn, void *arg)
 {
@@ -444,7 +445,7 @@ static const struct {
     { "PATCH", 303, false, 1 }, { "PUT", 303, false, 3 }, { "GET", 303, false, 3 },  { "POST", 307, false, 3 },
 };
 
-START_TEST(a_post_whose_receipt_cannot_be_had_is_not_sent_again)
+START_TEST(a_redirected_post_is_not_resent_if_its_target_fails)
 {
     struct world w;
     int status = sent_away[_i].status;
@@ -465,23 +466,25 @@ Suite *retries_suite(void)
 {
     Suite *suite = suite_create("http retries");
     TCase *tc = tcase_create("retries");
-    tcase_add_loop_test(tc, only_what_is_harmless_and_worth_it_is_sent_again, 0, (int)(sizeof table / sizeof *table));
-    tcase_add_test(tc, a_429_is_sent_again_after_its_hint);
-    tcase_add_test(tc, a_hint_beyond_the_deadline_ends_it_at_once);
-    tcase_add_test(tc, any_status_is_no_failure_to_repeat);
-    tcase_add_loop_test(tc, a_key_without_a_value_is_none, 0, 4);
-    tcase_add_loop_test(tc, a_success_that_is_polled_is_asked_after_its_hint, 0, 2);
+    tcase_add_loop_test(tc, only_repeatable_requests_with_transient_errors_are_retried, 0,
+                        (int)(sizeof table / sizeof *table));
+    tcase_add_test(tc, a_429_is_retried_after_its_retry_after);
+    tcase_add_test(tc, a_retry_after_beyond_the_deadline_ends_the_run_at_once);
+    tcase_add_test(tc, any_status_makes_a_503_no_failure);
+    tcase_add_loop_test(tc, an_empty_key_header_is_no_key, 0, 4);
+    tcase_add_loop_test(tc, polling_waits_for_retry_after, 0, 2);
     tcase_add_loop_test(tc, a_429_that_is_no_error_pauses_its_rate, 0, 2);
-    tcase_add_loop_test(tc, only_what_may_be_done_twice_at_once_is_hedged, 0, (int)(sizeof hedges / sizeof *hedges));
-    tcase_add_loop_test(tc, what_is_never_to_be_repeated_is_sent_once_whatever_its_policy_says, 0, 2);
+    tcase_add_loop_test(tc, only_requests_that_may_run_twice_at_once_are_hedged, 0,
+                        (int)(sizeof hedges / sizeof *hedges));
+    tcase_add_loop_test(tc, repeat_never_overrides_the_policy, 0, 2);
     tcase_add_test(tc, repeat_overrides_the_method);
-    tcase_add_test(tc, the_sessions_policy_is_for_all_and_kept_alive);
-    tcase_add_test(tc, a_name_that_does_not_resolve_is_tried_twice_at_most);
-    tcase_add_loop_test(tc, an_attempt_that_hangs_is_cut_and_made_again, 0, 2);
-    tcase_add_test(tc, a_cancelled_run_ends_whether_it_sends_or_sleeps);
-    tcase_add_test(tc, close_does_not_wait_for_a_run_that_sleeps_long);
-    tcase_add_test(tc, the_limits_of_a_policy_go_by_host_and_port);
-    tcase_add_loop_test(tc, a_post_whose_receipt_cannot_be_had_is_not_sent_again, 0,
+    tcase_add_test(tc, the_sessions_policy_applies_to_all_and_is_kept_alive);
+    tcase_add_test(tc, an_unresolved_name_is_tried_twice_at_most);
+    tcase_add_loop_test(tc, a_hanging_attempt_is_cut_and_retried, 0, 2);
+    tcase_add_test(tc, a_cancel_ends_a_run_that_sends_or_sleeps);
+    tcase_add_test(tc, close_does_not_wait_for_a_sleeping_run);
+    tcase_add_test(tc, a_policys_limits_are_keyed_by_host_and_port);
+    tcase_add_loop_test(tc, a_redirected_post_is_not_resent_if_its_target_fails, 0,
                         (int)(sizeof sent_away / sizeof *sent_away));
     suite_add_tcase(suite, tc);
     return suite;

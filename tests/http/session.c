@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Counts who is there at the same time, and holds each until the test lets it go. */
+/* Counts concurrent requests, and holds each until the test releases it. */
 struct crowd {
     atomic_uint now, most, came, allowed;
 };
@@ -28,7 +28,7 @@ static void count_in(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(no_more_than_the_limit_are_out_at_once)
+START_TEST(no_more_requests_than_the_limit_run_at_once)
 {
     struct world w;
     struct crowd crowd = { 0 };
@@ -37,7 +37,7 @@ START_TEST(no_more_than_the_limit_are_out_at_once)
     errand_future *fs[ALL];
     for (unsigned i = 0; i < ALL; i++)
         fs[i] = errand_get(w.http, "/");
-    until(&crowd.came, LIMIT); /* so many do come at once */
+    until(&crowd.came, LIMIT); /* the limit is reached */
     atomic_store(&crowd.allowed, ALL);
     for (unsigned i = 0; i < ALL; i++) {
         errand_result r = errand_await(fs[i]);
@@ -70,7 +70,7 @@ static void note_order(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(first_come_first_served)
+START_TEST(queued_requests_are_sent_fifo)
 {
     struct world w;
     struct order order = { 0 };
@@ -109,7 +109,8 @@ START_TEST(many_requests_go_through_two_lanes)
         int size = snprintf(line, sizeof line, "GET /%u HTTP", i);
         errand_result r = errand_await(fs[i]);
         ck_well(&r);
-        ck_assert_int_eq(strncmp(errand_response_body(r.value).at, line, (size_t)size), 0); /* to each his own */
+        /* each gets its own reply */
+        ck_assert_int_eq(strncmp(errand_response_body(r.value).at, line, (size_t)size), 0);
         errand_result_free(&r);
     }
     free(fs);
@@ -119,7 +120,7 @@ START_TEST(many_requests_go_through_two_lanes)
 }
 END_TEST
 
-START_TEST(an_idle_lane_closes_its_connections_and_comes_back)
+START_TEST(an_idle_lane_closes_its_connections_and_restarts)
 {
     struct world w;
     struct crowd crowd = { .allowed = 1000000 };
@@ -136,7 +137,7 @@ START_TEST(an_idle_lane_closes_its_connections_and_comes_back)
 }
 END_TEST
 
-/* Sees the client hang up without being told. */
+/* Waits until the client hangs up. */
 static void see_it_go(struct raw_conn *conn, void *arg)
 {
     while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", ""))
@@ -161,7 +162,7 @@ START_TEST(an_idle_session_holds_no_connection)
 }
 END_TEST
 
-START_TEST(close_lets_those_in_flight_end_and_refuses_others)
+START_TEST(close_finishes_requests_in_flight_and_refuses_others)
 {
     struct world w;
     struct crowd crowd = { 0 };
@@ -183,7 +184,7 @@ START_TEST(close_lets_those_in_flight_end_and_refuses_others)
 }
 END_TEST
 
-START_TEST(close_cancels_what_does_not_end_by_half_time)
+START_TEST(close_cancels_the_rest_at_half_time)
 {
     struct world w;
     struct crowd crowd = { 0 };
@@ -202,13 +203,13 @@ START_TEST(close_cancels_what_does_not_end_by_half_time)
         sent += errand_result_may_have_run(&r);
         errand_result_free(&r);
     }
-    ck_assert_uint_eq(sent, 2); /* a slot that is free now is nobody's any more */
+    ck_assert_uint_eq(sent, 2); /* close grants no freed slot */
     raw_server_stop(w.server);
     ck_assert_int_eq(errand_pool_close(w.pool, 10000), 0);
 }
 END_TEST
 
-START_TEST(close_of_an_unused_session_is_immediate_and_of_none_harmless)
+START_TEST(closing_an_unused_or_null_session_returns_at_once)
 {
     errand_pool *pool = errand_pool_new(NULL);
     errand_http *http = errand_http_new(pool, NULL);
@@ -233,7 +234,7 @@ START_TEST(results_outlive_session_and_pool)
 }
 END_TEST
 
-START_TEST(a_pool_closed_first_ends_what_is_in_flight)
+START_TEST(closing_the_pool_first_ends_requests_in_flight)
 {
     struct world w;
     struct crowd crowd = { 0 };
@@ -254,7 +255,7 @@ START_TEST(a_pool_closed_first_ends_what_is_in_flight)
 }
 END_TEST
 
-START_TEST(a_child_process_finds_a_dead_session)
+START_TEST(a_session_is_EFORKED_in_a_child_process)
 {
     struct world w;
     world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
@@ -314,20 +315,20 @@ Suite *session_suite(void)
 {
     Suite *suite = suite_create("http session");
     TCase *tc = tcase_create("lanes");
-    tcase_add_test(tc, no_more_than_the_limit_are_out_at_once);
-    tcase_add_test(tc, first_come_first_served);
+    tcase_add_test(tc, no_more_requests_than_the_limit_run_at_once);
+    tcase_add_test(tc, queued_requests_are_sent_fifo);
     tcase_add_test(tc, many_requests_go_through_two_lanes);
-    tcase_add_test(tc, an_idle_lane_closes_its_connections_and_comes_back);
+    tcase_add_test(tc, an_idle_lane_closes_its_connections_and_restarts);
     tcase_add_test(tc, an_idle_session_holds_no_connection);
     tcase_add_test(tc, workers_that_all_await_requests_do_not_hang);
     suite_add_tcase(suite, tc);
     tc = tcase_create("close");
-    tcase_add_test(tc, close_lets_those_in_flight_end_and_refuses_others);
-    tcase_add_loop_test(tc, close_cancels_what_does_not_end_by_half_time, 0, 2);
-    tcase_add_test(tc, close_of_an_unused_session_is_immediate_and_of_none_harmless);
+    tcase_add_test(tc, close_finishes_requests_in_flight_and_refuses_others);
+    tcase_add_loop_test(tc, close_cancels_the_rest_at_half_time, 0, 2);
+    tcase_add_test(tc, closing_an_unused_or_null_session_returns_at_once);
     tcase_add_test(tc, results_outlive_session_and_pool);
-    tcase_add_test(tc, a_pool_closed_first_ends_what_is_in_flight);
-    tcase_add_test(tc, a_child_process_finds_a_dead_session);
+    tcase_add_test(tc, closing_the_pool_first_ends_requests_in_flight);
+    tcase_add_test(tc, a_session_is_EFORKED_in_a_child_process);
     tcase_add_test(tc, features_name_the_libraries);
     suite_add_tcase(suite, tc);
     return suite;

@@ -1,4 +1,5 @@
-/* What is sent again: every sort of end, in every phase, with every method. The server counts what it received. */
+/* What is resent: every kind of failure, in every phase, with every method. The server counts
+ * requests. */
 #include "world.h"
 
 #include <netinet/in.h>
@@ -79,7 +80,7 @@ static errand_policy *thrice(void)
     return errand_policy_new(&(errand_policy_opts){ .attempts = ATTEMPTS, .initial_ms = 1, .max_ms = 1 }, NULL);
 }
 
-START_TEST(a_row_of_the_table)
+START_TEST(a_failure_is_resent_as_its_row_says)
 {
     const struct row *row = &rows[_i];
     struct world w;
@@ -98,7 +99,8 @@ START_TEST(a_row_of_the_table)
                                                            .repeat = m->repeat,
                                                            .total_ms = row->then == SILENCE ? 100 : 0 });
         const char *said = errand_result_message(&r);
-        bool reset = row->then == RESET && r.error == ERRAND_CURL + 55; /* curl may meet it as it looks, or as it reads */
+        /* curl may find it when polling, or when reading */
+        bool reset = row->then == RESET && r.error == ERRAND_CURL + 55;
         ck_assert_msg(r.error && (!row->error || r.error == row->error || reset), "%s: %s", row->name, said);
         if (row->phase)
             ck_assert_msg(!strcmp(errand_result_phase(&r), row->phase), "%s: phase %s", said, errand_result_phase(&r));
@@ -119,20 +121,21 @@ START_TEST(a_row_of_the_table)
 }
 END_TEST
 
-/* What was never sent is tried again whatever it is, unless it says never: nobody can have seen it. */
+/* A request that was never sent is retried, unless it sets ERRAND_REPEAT_NEVER: no server has seen
+ * it. */
 static errand_result send_to(struct world *w, const struct method *m, const char *url)
 {
     return world_send(w, (errand_request){ .url = url, .method = m->name, .idempotency_key = m->key, .repeat = m->repeat });
 }
 
-START_TEST(what_cannot_connect_was_never_sent)
+START_TEST(a_request_that_cannot_connect_was_never_sent)
 {
     struct world w;
     errand_policy *policy = thrice();
     world_open(&w, say_once, "", &(errand_http_opts){ .policy = policy });
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0); /* while we hold its port nobody listens there */
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* no socket listens there while we hold the port */
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     char url[60];
@@ -158,7 +161,7 @@ static void no_tls(struct raw_conn *conn, void *arg)
     raw_say(conn, "HTTP/1.1 400 I do not speak TLS\r\n\r\n");
 }
 
-START_TEST(what_finds_no_TLS_was_never_sent)
+START_TEST(a_request_without_TLS_was_never_sent)
 {
     struct world w;
     atomic_uint met = 0;
@@ -182,7 +185,7 @@ START_TEST(what_finds_no_TLS_was_never_sent)
 }
 END_TEST
 
-START_TEST(what_does_not_resolve_is_tried_twice_whatever_it_is)
+START_TEST(any_request_to_an_unresolved_name_is_tried_twice)
 {
     struct world w;
     errand_policy *policy = thrice();
@@ -203,10 +206,11 @@ Suite *table_suite(void)
 {
     Suite *suite = suite_create("http table");
     TCase *tc = tcase_create("table");
-    tcase_add_loop_test(tc, a_row_of_the_table, 0, (int)(sizeof rows / sizeof *rows));
-    tcase_add_test(tc, what_cannot_connect_was_never_sent);
-    tcase_add_test(tc, what_finds_no_TLS_was_never_sent);
-    tcase_add_test(tc, what_does_not_resolve_is_tried_twice_whatever_it_is);
+    tcase_add_loop_test(tc, a_failure_is_resent_as_its_row_says, 0,
+                        (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tc, a_request_that_cannot_connect_was_never_sent);
+    tcase_add_test(tc, a_request_without_TLS_was_never_sent);
+    tcase_add_test(tc, any_request_to_an_unresolved_name_is_tried_twice);
     suite_add_tcase(suite, tc);
     return suite;
 }

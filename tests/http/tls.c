@@ -1,4 +1,5 @@
-/* TLS: who is trusted, who is not, and what is said of it. Certificates are made by each test. */
+/* TLS: which certificates are trusted, and the errors of others. Each test makes its
+ * certificates. */
 #include "world.h"
 
 #include "tls.h"
@@ -33,7 +34,7 @@ static void close_guarded(struct guarded *g)
     tls_files_remove(&g->files);
 }
 
-START_TEST(what_our_authority_signed_is_trusted)
+START_TEST(a_certificate_of_our_authority_is_trusted)
 {
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), false, false, (errand_http_opts){ 0 });
@@ -61,7 +62,7 @@ static void say_yes_once(struct raw_conn *conn, void *arg)
         raw_say(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nyes");
 }
 
-START_TEST(a_lanes_next_connection_resumes_the_session_of_TLS)
+START_TEST(a_lanes_next_connection_resumes_the_TLS_session)
 {
     struct guarded g;
     struct raw_server *server;
@@ -81,7 +82,8 @@ START_TEST(a_lanes_next_connection_resumes_the_session_of_TLS)
 }
 END_TEST
 
-/* Without a length the end of the connection ends the body, and only close_notify says that it is the server's end (RFC 9112, 9.8). */
+/* Without a length the end of the connection ends the body; only close_notify proves it whole (RFC
+ * 9112, 9.8). */
 static void end_the_body(struct raw_conn *conn, void *arg)
 {
     const bool *politely = arg;
@@ -93,7 +95,7 @@ static void end_the_body(struct raw_conn *conn, void *arg)
     }
 }
 
-START_TEST(a_body_that_ends_with_its_connection_is_whole_only_if_TLS_was_closed)
+START_TEST(a_body_without_length_is_whole_only_after_close_notify)
 {
     struct guarded g;
     struct raw_server *server;
@@ -127,7 +129,7 @@ static const struct {
     { offsetof(struct tls_files, elsewhere), false, "tls: SSL: no alternative certificate subject name matches" },
 };
 
-START_TEST(a_certificate_that_does_not_convince_ends_it_before_anything_is_sent)
+START_TEST(an_untrusted_certificate_fails_before_sending)
 {
     struct guarded g;
     errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
@@ -147,7 +149,7 @@ START_TEST(a_certificate_that_does_not_convince_ends_it_before_anything_is_sent)
 }
 END_TEST
 
-START_TEST(a_proxy_of_https_is_trusted_by_the_same_authority)
+START_TEST(an_https_proxy_is_verified_with_the_same_authority)
 {
     struct guarded g;
     struct raw_server *server;
@@ -181,7 +183,7 @@ START_TEST(a_client_shows_its_certificate)
 }
 END_TEST
 
-START_TEST(a_client_without_a_certificate_is_turned_away)
+START_TEST(a_client_without_a_certificate_is_refused)
 {
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), true, true, (errand_http_opts){ 0 });
@@ -195,7 +197,7 @@ START_TEST(a_client_without_a_certificate_is_turned_away)
 }
 END_TEST
 
-START_TEST(a_server_with_older_TLS_than_asked_for_is_refused)
+START_TEST(a_server_below_min_tls_is_refused)
 {
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), false, true, (errand_http_opts){ .min_tls = ERRAND_TLS_1_3 });
@@ -207,7 +209,7 @@ START_TEST(a_server_with_older_TLS_than_asked_for_is_refused)
 }
 END_TEST
 
-/* The first connections meet a server that is odd, the next ones a good one would be the same session's. */
+/* The first request meets an odd server; the next, in the same session, a good one. */
 static void say_nothing(struct raw_conn *conn, void *arg)
 {
     (void)arg;
@@ -239,7 +241,7 @@ static const struct {
     { hang_up, 0, ERRAND_CURL + 35, ERRAND_KIND_NETWORK },
 };
 
-START_TEST(a_handshake_that_goes_nowhere_ends_in_phase_tls_and_the_session_is_fine)
+START_TEST(a_failed_handshake_ends_in_phase_tls)
 {
     struct guarded g;
     struct raw_server *odd;
@@ -262,7 +264,7 @@ START_TEST(a_handshake_that_goes_nowhere_ends_in_phase_tls_and_the_session_is_fi
 }
 END_TEST
 
-START_TEST(certificate_files_that_cannot_be_are_told_when_the_session_is_made)
+START_TEST(bad_certificate_files_are_refused_by_http_new)
 {
     const errand_http_opts bad[] = { { .ca_file = "/nowhere/ca.pem" },
                                      { .cert_file = "/nowhere/me.pem" },
@@ -284,18 +286,18 @@ Suite *tls_suite(void)
 {
     Suite *suite = suite_create("http tls");
     TCase *tc = tcase_create("tls");
-    tcase_add_test(tc, what_our_authority_signed_is_trusted);
-    tcase_add_loop_test(tc, a_lanes_next_connection_resumes_the_session_of_TLS, 0, 2);
-    tcase_add_loop_test(tc, a_body_that_ends_with_its_connection_is_whole_only_if_TLS_was_closed, 0, 4);
-    tcase_add_loop_test(tc, a_certificate_that_does_not_convince_ends_it_before_anything_is_sent, 0,
+    tcase_add_test(tc, a_certificate_of_our_authority_is_trusted);
+    tcase_add_loop_test(tc, a_lanes_next_connection_resumes_the_TLS_session, 0, 2);
+    tcase_add_loop_test(tc, a_body_without_length_is_whole_only_after_close_notify, 0, 4);
+    tcase_add_loop_test(tc, an_untrusted_certificate_fails_before_sending, 0,
                         (int)(sizeof untrusted / sizeof *untrusted));
-    tcase_add_loop_test(tc, a_proxy_of_https_is_trusted_by_the_same_authority, 0, 2);
+    tcase_add_loop_test(tc, an_https_proxy_is_verified_with_the_same_authority, 0, 2);
     tcase_add_loop_test(tc, a_client_shows_its_certificate, 0, 2);
-    tcase_add_test(tc, a_client_without_a_certificate_is_turned_away);
-    tcase_add_test(tc, a_server_with_older_TLS_than_asked_for_is_refused);
-    tcase_add_loop_test(tc, a_handshake_that_goes_nowhere_ends_in_phase_tls_and_the_session_is_fine, 0,
+    tcase_add_test(tc, a_client_without_a_certificate_is_refused);
+    tcase_add_test(tc, a_server_below_min_tls_is_refused);
+    tcase_add_loop_test(tc, a_failed_handshake_ends_in_phase_tls, 0,
                         (int)(sizeof handshakes / sizeof *handshakes));
-    tcase_add_test(tc, certificate_files_that_cannot_be_are_told_when_the_session_is_made);
+    tcase_add_test(tc, bad_certificate_files_are_refused_by_http_new);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,6 +1,6 @@
-/* Urls at random, half of them wrong, as errand reads them and as curl does, which connects. What
- * one takes for the host must not be something else for the other; and what errand reads without
- * curl, curl must read and write in the same way.
+/* Random urls, half of them invalid, as errand reads them and as curl does, which connects. Both
+ * must find the same host; and what errand reads without curl, curl must read and write in the
+ * same way.
  *
  * 200,000 of them; a million with ERRAND_TEST_SCALE=5, 20 million in `make check-long`. Each is
  * made from its seed alone, and a failure prints both. */
@@ -25,7 +25,7 @@ enum { URLS = 200000, PARTS = 20, MOST = 4096 };
 
 /* ---- urls ---- */
 
-/* Of each the first are plain, and are chosen more often: most urls are, but for one place. */
+/* The first of each list are plain and chosen more often: most urls are odd in one place only. */
 static const char *const schemes[] = {
     "http://", "https://", /**/ "HTTP://", "hTtPs://", "http:", "http:/", "http:///", "ftp://",
     "file:///", "//", "://", "ws://", "http+unix://", ""
@@ -220,7 +220,7 @@ visible(const char *url) /* with what a terminal does not show in hexadecimal di
 static bool same(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 static bool alike(const char *a, const char *b) { return a && b ? !strcasecmp(a, b) : a == b; }
 
-/* That is where curl goes with it, whatever way it was read. */
+/* Curl connects there, however the url was read. */
 static void check_origin(const er_origin *origin, bool https, const reading *curl, uint64_t seed,
                          const char *url, const char *base)
 {
@@ -237,8 +237,7 @@ static void check_origin(const er_origin *origin, bool https, const reading *cur
     er_bytes_free(&key);
 }
 
-/* A url that is read without curl: nothing of it would curl have read in another way, or written
- * differently. */
+/* A url that is read without curl: curl would have read and written all of it alike. */
 static void check_plain(const char *out, size_t plain, uint64_t seed, const char *url,
                         const char *base)
 {
@@ -272,8 +271,8 @@ static bool is_shown(const char *text) /* all of it */
     return !text || !*text;
 }
 
-/* A url that is read by curl: what becomes of it is the same url, unless errand had to encode
- * something first. */
+/* A url that is read by curl: the result is the same url, unless errand had to encode something
+ * first. */
 static void check_by_curl(const reading *sent, uint64_t seed, const char *url, const char *base)
 {
     reading r, again;
@@ -327,7 +326,7 @@ static void check_url(counts *n, uint64_t seed, const char *url, const char *bas
     free(out);
 }
 
-/* As a session takes its base_url. NULL: it does not. */
+/* As a session reads its base_url. NULL: it is refused. */
 static char *make_base(uint64_t seed)
 {
     url_text url;
@@ -342,7 +341,7 @@ static char *make_base(uint64_t seed)
     return base;
 }
 
-START_TEST(a_url_leads_where_curl_reads_that_it_leads)
+START_TEST(errand_and_curl_read_a_url_alike)
 {
     uint64_t first = (uint64_t)_i << 32, each = storm(URLS) / PARTS + 1;
     counts n = { 0, 0, 0 };
@@ -364,7 +363,7 @@ Suite *url_fuzz_suite(void)
 {
     Suite *suite = suite_create("http url fuzz");
     TCase *tc = tcase_create("curl reads the same");
-    tcase_add_loop_test(tc, a_url_leads_where_curl_reads_that_it_leads, 0, PARTS);
+    tcase_add_loop_test(tc, errand_and_curl_read_a_url_alike, 0, PARTS);
     suite_add_tcase(suite, tc);
     return suite;
 }

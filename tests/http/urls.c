@@ -17,7 +17,7 @@ static const struct row {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-START_TEST(a_redirect_without_memory_is_ENOMEM_and_nothing_is_lost)
+START_TEST(a_redirect_without_memory_is_ENOMEM_and_leaks_nothing)
 {
     const struct row *row = &rows[_i];
     for (unsigned n = 1;; n++) {
@@ -35,7 +35,7 @@ START_TEST(a_redirect_without_memory_is_ENOMEM_and_nothing_is_lost)
 }
 END_TEST
 
-START_TEST(a_url_without_memory_is_ENOMEM_and_nothing_is_lost)
+START_TEST(a_url_without_memory_is_ENOMEM_and_leaks_nothing)
 {
     const struct row *row = &rows[_i];
     for (unsigned n = 1;; n++) {
@@ -95,7 +95,7 @@ START_TEST(an_empty_query_stays_in_its_url)
 }
 END_TEST
 
-START_TEST(a_path_with_dots_to_be_resolved_is_read_by_curl)
+START_TEST(a_path_with_dot_segments_is_read_by_curl)
 {
     static const char *const dotted[] = { "/.", "/./a", "/a/..", "/a/../b", "/%2e", "/%2E/a",
                                          "/a/%2e%2E/b", "/a/.%2e", "/a?/.." };
@@ -117,12 +117,12 @@ Suite *urls_suite(void)
 {
     Suite *suite = suite_create("http urls");
     TCase *tc = tcase_create("without memory");
-    tcase_add_loop_test(tc, a_redirect_without_memory_is_ENOMEM_and_nothing_is_lost, 0, ROWS);
-    tcase_add_loop_test(tc, a_url_without_memory_is_ENOMEM_and_nothing_is_lost, 0, ROWS);
+    tcase_add_loop_test(tc, a_redirect_without_memory_is_ENOMEM_and_leaks_nothing, 0, ROWS);
+    tcase_add_loop_test(tc, a_url_without_memory_is_ENOMEM_and_leaks_nothing, 0, ROWS);
     suite_add_tcase(suite, tc);
     tc = tcase_create("as they are sent");
     tcase_add_loop_test(tc, an_empty_query_stays_in_its_url, 0, EMPTY_QUERIES);
-    tcase_add_test(tc, a_path_with_dots_to_be_resolved_is_read_by_curl);
+    tcase_add_test(tc, a_path_with_dot_segments_is_read_by_curl);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -5,7 +5,7 @@
 #include <netdb.h>
 #include <time.h>
 
-/* Nobody is asked: the network may have no answer for minutes. */
+/* Resolves without the network, which may not answer for minutes. */
 static void resolve_here(void *arg, const char *name, er_addresses *out)
 {
     (void)arg;

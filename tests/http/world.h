@@ -1,4 +1,4 @@
-/* World: a raw server, a pool and a session, and what the tests here ask of them. */
+/* World: a raw server, a pool and a session, with helpers for the tests here. */
 #ifndef TESTS_HTTP_WORLD_H
 #define TESTS_HTTP_WORLD_H
 
@@ -26,7 +26,7 @@ struct world {
 /* opts may be NULL; without a base_url relative urls go to the server. */
 void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
 void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts); /* a server that runs already */
-void world_close(struct world *w); /* and everything ends well */
+void world_close(struct world *w); /* and checks that everything ends well */
 
 /* The same with a pool whose clock stands still until the test turns it. */
 void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
@@ -38,10 +38,10 @@ const char *world_url(struct world *w, const char *path); /* absolute */
 errand_result world_get(struct world *w, const char *path);
 errand_result world_send(struct world *w, errand_request request);
 
-/* Returns when *count has come to n. */
+/* Returns when *count has reached n. */
 void until(atomic_uint *count, unsigned n);
 
-/* The handler's side of it: waits without a timeout until *count has come to n. False: stop. */
+/* The handler's side of it: waits without a timeout until *count has reached n. False: stop. */
 bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n);
 
 /* The handler for replies that are always the same: arg is the text. One request, then the connection is closed. */
