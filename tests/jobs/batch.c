@@ -1,4 +1,4 @@
-/* errand_batch: each item once, so many at once, a window that holds, and every way to end early. */
+/* errand_batch: each item once, concurrency, the window, and every way to end early. */
 #include "async/dumped.h"
 #include "fixture/memory.h"
 #include "jobs/suites.h"
@@ -23,14 +23,14 @@ typedef struct world {
     atomic_size_t    n;      /* how many there are; SIZE_MAX: no end */
     atomic_size_t    taken, begun, running, most_running, handed, failed;
     atomic_bool      in_each, in_next, wrong; /* wrong: two at once, a window overrun, an order broken */
-    size_t           last;   /* handed over; for the order */
-    unsigned char   *times;  /* each item was handed over so often */
+    size_t           last;   /* delivered; for the order */
+    unsigned char   *times;  /* how often each item was delivered */
     int              next_error, each_error;
     size_t           each_fails_at;
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
     bool             open;   /* a gate that some next or work waits at */
-    atomic_size_t    at_gate; /* how often next has come to it */
+    atomic_size_t    at_gate; /* how often next has reached it */
     errand_promise  *first;  /* of the first item */
 } world;
 
@@ -110,7 +110,7 @@ static errand_result later(void *item, void *arg)
     return errand_later(errand_sleep(w.pool, 1));
 }
 
-static errand_result for_ever(void *item, void *arg)
+static errand_result never_ends(void *item, void *arg)
 {
     (void)arg, (void)item;
     atomic_fetch_add(&w.begun, 1);
@@ -161,7 +161,7 @@ static size_t scaled(double n)
     return (size_t)(n * (f > 0 ? f : 1));
 }
 
-START_TEST(every_item_is_handed_over_once)
+START_TEST(every_item_is_delivered_once)
 {
     start(_i & 2 ? 4 : 1);
     w.n = scaled(100000) / 4;
@@ -175,7 +175,7 @@ START_TEST(every_item_is_handed_over_once)
 }
 END_TEST
 
-START_TEST(work_that_waits_holds_no_worker)
+START_TEST(waiting_work_holds_no_worker)
 {
     start(1);
     w.n = scaled(2000);
@@ -190,10 +190,10 @@ START_TEST(a_dump_shows_a_batch_and_what_it_has_in_flight)
     start(1);
     w.n = SIZE_MAX;
     w.opts = (errand_batch_opts){ .concurrency = 3 };
-    errand_future *f = run(for_ever);
+    errand_future *f = run(never_ends);
     const char *line = dump_shows(w.pool, "batch", "-", " 3 in flight, 3 not handed over, waits for room, submitted at ");
     ck_assert_msg(line != NULL && dump_count(w.pool, "then", "-") >= 3, "%.3000s", dump_text);
-    ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* it is the batch's own */
+    ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* the batch's own is not listed */
     errand_cancel(f);
     finish(f, ECANCELED);
     ck_assert_ptr_null(dump_entry(w.pool, "batch", "-"));
@@ -201,7 +201,7 @@ START_TEST(a_dump_shows_a_batch_and_what_it_has_in_flight)
 }
 END_TEST
 
-START_TEST(no_items_at_all_end_well)
+START_TEST(an_empty_batch_succeeds)
 {
     start(1);
     ck_assert_uint_eq(finish(run(trivial), 0).total_processed, 0);
@@ -248,7 +248,7 @@ static int each_at_the_gate(void *item, errand_result r, void *arg)
     return each(item, r, arg);
 }
 
-START_TEST(nobody_takes_more_than_the_window_while_each_is_slow)
+START_TEST(no_more_items_than_the_window_are_taken_while_each_is_slow)
 {
     start(4);
     w.n = SIZE_MAX;
@@ -271,7 +271,7 @@ static size_t megabyte(void *item, const errand_result *r, void *arg)
     return 1 << 20;
 }
 
-START_TEST(what_waits_for_a_slow_each_is_bounded_in_bytes)
+START_TEST(results_waiting_for_each_are_bounded_in_bytes)
 {
     start(4);
     w.n = SIZE_MAX;
@@ -281,7 +281,7 @@ START_TEST(what_waits_for_a_slow_each_is_bounded_in_bytes)
     ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
     ck_assert_uint_le(w.taken, 10 + 4 - 1);         /* what was under way when the tenth had ended */
     open_gate();
-    wait_until(&w.handed, 1000); /* it goes on when that is handed over */
+    wait_until(&w.handed, 1000); /* it continues when those are delivered */
     errand_cancel(f);
     finish(f, ECANCELED);
     tear_down();
@@ -304,7 +304,7 @@ static int each_opens_the_gate(void *item, errand_result r, void *arg)
     return error;
 }
 
-START_TEST(next_may_block_and_a_single_worker_still_hands_over)
+START_TEST(a_single_worker_calls_each_while_next_blocks)
 {
     start(1);
     w.n = 1;
@@ -314,13 +314,13 @@ START_TEST(next_may_block_and_a_single_worker_still_hands_over)
 }
 END_TEST
 
-START_TEST(a_cancel_reaches_what_is_in_flight_while_next_blocks)
+START_TEST(a_cancel_ends_work_in_flight_while_next_blocks)
 {
     start(2);
     w.n = 3;
-    errand_future *f = errand_batch(w.pool, &w.opts, next_at_the_gate, for_ever, each, NULL);
+    errand_future *f = errand_batch(w.pool, &w.opts, next_at_the_gate, never_ends, each, NULL);
     wait_until(&w.begun, 3);
-    wait_until(&w.at_gate, 1); /* a batch that is cancelled before asks for no fourth */
+    wait_until(&w.at_gate, 1); /* a batch that is cancelled earlier takes no fourth */
     errand_cancel(f);
     wait_until(&w.handed, 3); /* before next returns */
     w.n = 4;
@@ -340,7 +340,7 @@ static errand_result waits_on_its_worker(void *item, void *arg)
     return errand_await(errand_sleep(w.pool, ERRAND_FOREVER));
 }
 
-START_TEST(a_cancel_reaches_work_that_blocks)
+START_TEST(a_cancel_ends_work_that_blocks)
 {
     start(2);
     w.n = SIZE_MAX;
@@ -354,7 +354,7 @@ START_TEST(a_cancel_reaches_work_that_blocks)
 }
 END_TEST
 
-START_TEST(a_cancelled_storm_hands_over_all_it_took)
+START_TEST(a_cancelled_storm_delivers_every_item_taken)
 {
     size_t rounds = scaled(200) + 1;
     for (size_t i = 0; i < rounds; i++) {
@@ -370,20 +370,21 @@ START_TEST(a_cancelled_storm_hands_over_all_it_took)
 }
 END_TEST
 
-START_TEST(a_deadline_around_it_is_a_cancel)
+START_TEST(errand_timeout_cancels_the_batch)
 {
     start(2);
     w.n = SIZE_MAX;
-    errand_future *f = errand_timeout(errand_batch(w.pool, &w.opts, next, for_ever, each, NULL), 20);
+    errand_future *f =
+        errand_timeout(errand_batch(w.pool, &w.opts, next, never_ends, each, NULL), 20);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     errand_result_free(&r);
-    tear_down(); /* which waits for what was left behind */
+    tear_down(); /* waits for work that still runs */
     ck_assert_uint_eq(w.handed, w.taken);
 }
 END_TEST
 
-START_TEST(each_that_cannot_go_on_ends_the_batch)
+START_TEST(an_error_of_each_ends_the_batch)
 {
     start(4);
     w.n = SIZE_MAX;
@@ -399,10 +400,10 @@ END_TEST
 
 static errand_result last_one_ends(void *item, void *arg)
 {
-    return (uintptr_t)item == 16 ? trivial(item, arg) : for_ever(item, arg);
+    return (uintptr_t)item == 16 ? trivial(item, arg) : never_ends(item, arg);
 }
 
-START_TEST(each_that_cannot_go_on_cancels_what_is_in_flight)
+START_TEST(an_error_of_each_cancels_work_in_flight)
 {
     start(2);
     w.n = SIZE_MAX;
@@ -425,7 +426,7 @@ START_TEST(an_error_of_next_lets_the_others_finish)
 }
 END_TEST
 
-START_TEST(a_dropped_batch_goes_on)
+START_TEST(a_dropped_batch_continues)
 {
     start(2);
     w.n = 500;
@@ -453,7 +454,7 @@ START_TEST(a_closing_pool_ends_an_endless_batch)
 }
 END_TEST
 
-START_TEST(what_is_missing_is_an_error)
+START_TEST(missing_arguments_are_an_error)
 {
     start(1);
     errand_future *fs[] = {
@@ -471,7 +472,7 @@ START_TEST(what_is_missing_is_an_error)
 }
 END_TEST
 
-START_TEST(without_memory_items_fail_but_none_is_lost)
+START_TEST(items_fail_without_memory_but_none_is_lost)
 {
     size_t rounds = scaled(100) + 1, failed = 0;
     for (size_t i = 0; i < rounds; i++) {
@@ -551,26 +552,26 @@ Suite *batch_suite(void)
 {
     Suite *suite = suite_create("batch");
     TCase *tests = tcase_create("batch");
-    tcase_add_loop_test(tests, every_item_is_handed_over_once, 0, 8);
-    tcase_add_loop_test(tests, work_that_waits_holds_no_worker, 0, 2);
+    tcase_add_loop_test(tests, every_item_is_delivered_once, 0, 8);
+    tcase_add_loop_test(tests, waiting_work_holds_no_worker, 0, 2);
     tcase_add_test(tests, a_dump_shows_a_batch_and_what_it_has_in_flight);
-    tcase_add_test(tests, no_items_at_all_end_well);
+    tcase_add_test(tests, an_empty_batch_succeeds);
     tcase_add_test(tests, an_ordered_window_is_counted_from_the_oldest_item);
-    tcase_add_test(tests, nobody_takes_more_than_the_window_while_each_is_slow);
-    tcase_add_loop_test(tests, what_waits_for_a_slow_each_is_bounded_in_bytes, 0, 2);
-    tcase_add_test(tests, next_may_block_and_a_single_worker_still_hands_over);
-    tcase_add_test(tests, a_cancel_reaches_what_is_in_flight_while_next_blocks);
-    tcase_add_loop_test(tests, a_cancel_reaches_work_that_blocks, 0, 2);
-    tcase_add_test(tests, a_cancelled_storm_hands_over_all_it_took);
-    tcase_add_test(tests, a_deadline_around_it_is_a_cancel);
-    tcase_add_loop_test(tests, each_that_cannot_go_on_ends_the_batch, 0, 2);
-    tcase_add_test(tests, each_that_cannot_go_on_cancels_what_is_in_flight);
+    tcase_add_test(tests, no_more_items_than_the_window_are_taken_while_each_is_slow);
+    tcase_add_loop_test(tests, results_waiting_for_each_are_bounded_in_bytes, 0, 2);
+    tcase_add_test(tests, a_single_worker_calls_each_while_next_blocks);
+    tcase_add_test(tests, a_cancel_ends_work_in_flight_while_next_blocks);
+    tcase_add_loop_test(tests, a_cancel_ends_work_that_blocks, 0, 2);
+    tcase_add_test(tests, a_cancelled_storm_delivers_every_item_taken);
+    tcase_add_test(tests, errand_timeout_cancels_the_batch);
+    tcase_add_loop_test(tests, an_error_of_each_ends_the_batch, 0, 2);
+    tcase_add_test(tests, an_error_of_each_cancels_work_in_flight);
     tcase_add_test(tests, an_error_of_next_lets_the_others_finish);
-    tcase_add_test(tests, a_dropped_batch_goes_on);
+    tcase_add_test(tests, a_dropped_batch_continues);
     tcase_add_test(tests, a_closing_pool_ends_an_endless_batch);
-    tcase_add_test(tests, what_is_missing_is_an_error);
+    tcase_add_test(tests, missing_arguments_are_an_error);
     tcase_add_loop_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
-    tcase_add_test(tests, without_memory_items_fail_but_none_is_lost);
+    tcase_add_test(tests, items_fail_without_memory_but_none_is_lost);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -141,7 +141,7 @@ errand_http *fetching_http(void) { return http; }
 static void complain(const char *message, void *arg)
 {
     (void)arg;
-    size_t n = came.n_complaints++; /* one at a time, says the contract */
+    size_t n = came.n_complaints++; /* calls do not overlap */
     if (n < 64) snprintf(came.complaints[n], sizeof came.complaints[n], "%s", message);
 }
 

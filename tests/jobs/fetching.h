@@ -1,4 +1,4 @@
-/* Jobs against a loopback server: what a test says, and what came of it. */
+/* Jobs against a loopback server, and their results. */
 #ifndef FETCHING_H
 #define FETCHING_H
 
@@ -11,7 +11,7 @@
  *   /flaky/N/NAME   503 with Retry-After: 0 for the first N requests of this path, then 200
  *   /hang           nothing, until the client is gone
  *   /half           200 and a part of its body
- *   /late/MS        /ok after so many ms
+ *   /late/MS        /ok after MS milliseconds
  *   /body/NAME      one of the bodies of `bodies`
  *   /echo           the request as it came, text/plain
  */
@@ -26,11 +26,12 @@ extern const body bodies[];
 void        fetching_start(unsigned workers); /* server, pool and session; the session's base_url is the server */
 void        fetching_stop(void);
 const char *fetching_url(void);
-unsigned    fetching_requests(const char *path); /* so many came for it */
+unsigned    fetching_requests(const char *path); /* received for this path */
 errand_pool *fetching_pool(void);
 errand_http *fetching_http(void);
 
-/* Runs this input as one file "jobs.jsonl" to its end; opts (may be NULL) needs no files, out and complain (its own, or it is noted here). */
+/* Runs this input as the one file "jobs.jsonl" to its end. opts may be NULL and needs no files, out
+ * and complain; without complain complaints are noted here. */
 typedef struct outcome {
     errand_jobs_stats stats;
     size_t n;            /* result lines; each of them is whole and valid JSON */
@@ -46,7 +47,7 @@ extern outcome came;
  * be "error.kind". Kept for the next few calls. */
 const char *came_with(size_t seq, const char *path);
 
-/* The same with the jobs in the test's hands. */
+/* The same in two steps. */
 errand_jobs *fetching_begin(const char *const *files, const errand_jobs_opts *opts);
 void fetching_collect(errand_jobs *jobs); /* after its end; frees it */
 

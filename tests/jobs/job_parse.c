@@ -1,4 +1,4 @@
-/* A line as a request: what each key becomes, and that each mistake is told with its key. */
+/* A line as a request: what each key becomes, and that each mistake is reported with its key. */
 #include "jobs/files.h"
 #include "jobs/job_parse.h"
 #include "jobs/suites.h"
@@ -87,7 +87,7 @@ static const struct {
     { "{\"url\":\"/a\",\"save_to\":1}", "\"save_to\" must be a string" },
 };
 
-START_TEST(a_mistake_is_told_with_its_key)
+START_TEST(a_mistake_is_reported_with_its_key)
 {
     ck_assert_int_ne(read_as_job(mistakes[_i].line), 0);
     errand_result r = er_line_job_refusal(&job);
@@ -108,7 +108,7 @@ START_TEST(a_bad_line_still_has_its_id_and_meta)
 }
 END_TEST
 
-START_TEST(the_least_is_a_url)
+START_TEST(a_url_is_enough)
 {
     ck_assert_int_eq(read_as_job("{\"url\":\"http://host/a?b=c#d\"}"), 0);
     ck_assert_str_eq(job.request.url, "http://host/a?b=c#d");
@@ -121,7 +121,7 @@ START_TEST(the_least_is_a_url)
 }
 END_TEST
 
-START_TEST(every_key_is_taken)
+START_TEST(every_key_is_read)
 {
     ck_assert_int_eq(
         read_as_job(
@@ -148,7 +148,7 @@ START_TEST(every_key_is_taken)
 }
 END_TEST
 
-START_TEST(null_leaves_a_key_out_and_the_last_of_two_counts)
+START_TEST(null_unsets_a_key_and_the_last_duplicate_wins)
 {
     ck_assert_int_eq(
         read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"body_file\":null,\"timeout\":null,\"id\":null}"), 0);
@@ -158,7 +158,7 @@ START_TEST(null_leaves_a_key_out_and_the_last_of_two_counts)
 }
 END_TEST
 
-START_TEST(null_is_json_as_well)
+START_TEST(null_is_a_json_body)
 {
     ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"json\": null }"), 0);
     ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN), "null");
@@ -176,7 +176,7 @@ START_TEST(a_json_body_is_sent_as_it_is_written)
 }
 END_TEST
 
-START_TEST(a_body_makes_it_a_post_an_empty_one_too)
+START_TEST(any_body_makes_a_post)
 {
     ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"body\":\"\"}"), 0);
     ck_assert_str_eq(job.request.method, "POST");
@@ -188,7 +188,7 @@ START_TEST(a_body_makes_it_a_post_an_empty_one_too)
 }
 END_TEST
 
-START_TEST(a_body_file_is_left_for_those_who_send_it)
+START_TEST(a_body_file_is_passed_to_the_request)
 {
     char line[1024];
     const char *path = files_text("body", "content");
@@ -202,7 +202,7 @@ START_TEST(a_body_file_is_left_for_those_who_send_it)
 }
 END_TEST
 
-START_TEST(a_fifo_is_no_body_file)
+START_TEST(a_fifo_is_refused_as_body_file)
 {
     char line[1024];
     const char *path = files_text("fifo", "");
@@ -256,7 +256,7 @@ START_TEST(a_timeout_is_seconds_or_has_a_unit)
 }
 END_TEST
 
-START_TEST(a_fresh_key_is_a_uuid_and_never_the_same)
+START_TEST(a_generated_key_is_a_unique_uuid)
 {
     char first[64];
     ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"idempotency_key\":true}"), 0);
@@ -274,7 +274,7 @@ START_TEST(a_fresh_key_is_a_uuid_and_never_the_same)
 }
 END_TEST
 
-START_TEST(a_line_that_was_too_long_says_so)
+START_TEST(a_line_that_is_too_long_is_reported)
 {
     er_line line = { .file = "test", .number = 4, .error = EFBIG };
     er_line_job_init(&job, &line, 1);
@@ -288,20 +288,21 @@ Suite *job_parse_suite(void)
     Suite *suite = suite_create("job_parse");
     TCase *tests = tcase_create("job");
     tcase_add_checked_fixture(tests, NULL, tear_down);
-    tcase_add_loop_test(tests, a_mistake_is_told_with_its_key, 0, sizeof mistakes / sizeof *mistakes);
+    tcase_add_loop_test(tests, a_mistake_is_reported_with_its_key, 0,
+                        sizeof mistakes / sizeof *mistakes);
     tcase_add_test(tests, a_bad_line_still_has_its_id_and_meta);
-    tcase_add_test(tests, the_least_is_a_url);
-    tcase_add_test(tests, every_key_is_taken);
-    tcase_add_test(tests, null_leaves_a_key_out_and_the_last_of_two_counts);
-    tcase_add_test(tests, null_is_json_as_well);
+    tcase_add_test(tests, a_url_is_enough);
+    tcase_add_test(tests, every_key_is_read);
+    tcase_add_test(tests, null_unsets_a_key_and_the_last_duplicate_wins);
+    tcase_add_test(tests, null_is_a_json_body);
     tcase_add_test(tests, a_json_body_is_sent_as_it_is_written);
-    tcase_add_test(tests, a_body_makes_it_a_post_an_empty_one_too);
-    tcase_add_test(tests, a_body_file_is_left_for_those_who_send_it);
-    tcase_add_test(tests, a_fifo_is_no_body_file);
+    tcase_add_test(tests, any_body_makes_a_post);
+    tcase_add_test(tests, a_body_file_is_passed_to_the_request);
+    tcase_add_test(tests, a_fifo_is_refused_as_body_file);
     tcase_add_loop_test(tests, params_go_into_the_query, 0, sizeof queries / sizeof *queries);
     tcase_add_loop_test(tests, a_timeout_is_seconds_or_has_a_unit, 0, sizeof times / sizeof *times);
-    tcase_add_test(tests, a_fresh_key_is_a_uuid_and_never_the_same);
-    tcase_add_test(tests, a_line_that_was_too_long_says_so);
+    tcase_add_test(tests, a_generated_key_is_a_unique_uuid);
+    tcase_add_test(tests, a_line_that_is_too_long_is_reported);
     suite_add_tcase(suite, tests);
     return suite;
 }

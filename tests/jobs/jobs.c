@@ -19,7 +19,7 @@
 
 static void set_up(void) { fetching_start(2); }
 
-static bool complained(const char *end) /* somebody complained with a message that ends so */
+static bool complained(const char *end) /* a complaint ends with this text */
 {
     for (size_t i = 0; i < came.n_complaints && i < 64; i++) {
         size_t n = strlen(came.complaints[i]), m = strlen(end);
@@ -35,7 +35,7 @@ static size_t scaled(double n)
     return (size_t)(n * (f > 0 ? f : 1));
 }
 
-START_TEST(every_line_has_one_result_bad_ones_too)
+START_TEST(every_line_has_one_result)
 {
     static const char input[] = "{\"url\":\"/ok\",\"id\":1}\n"
                                 "\n"
@@ -85,7 +85,7 @@ START_TEST(a_relative_url_without_a_base_is_a_bad_line)
 }
 END_TEST
 
-START_TEST(files_are_read_one_after_the_other_and_bad_ones_skipped)
+START_TEST(files_are_read_in_order_and_bad_ones_skipped)
 {
     const char *files[] = { files_text("a", "{\"url\":\"/ok\",\"id\":\"a\"}\n"), files_path("missing"), files_folder(),
                             files_text("b", "{\"url\":\"/ok\",\"id\":\"b\"}\nbad\n"), NULL };
@@ -101,7 +101,7 @@ START_TEST(files_are_read_one_after_the_other_and_bad_ones_skipped)
 }
 END_TEST
 
-START_TEST(a_line_over_16_mib_is_a_bad_one)
+START_TEST(a_line_over_16_mib_is_a_bad_line)
 {
     size_t size = (size_t)17 << 20;
     char *text = malloc(size);
@@ -117,7 +117,7 @@ START_TEST(a_line_over_16_mib_is_a_bad_one)
 }
 END_TEST
 
-START_TEST(results_are_in_order_only_when_asked_for)
+START_TEST(results_are_in_order_only_if_ordered_is_set)
 {
     static const char input[] = "{\"url\":\"/late/150\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n";
     fetching_run(input, &(errand_jobs_opts){ .ordered = (unsigned)_i });
@@ -141,7 +141,7 @@ START_TEST(a_single_worker_is_enough)
 }
 END_TEST
 
-START_TEST(attempts_are_as_many_as_line_or_options_say)
+START_TEST(line_or_options_set_the_number_of_attempts)
 {
     fetching_run("{\"url\":\"/status/503?a\"}\n"
                  "{\"url\":\"/flaky/1/b\"}\n"
@@ -160,7 +160,7 @@ START_TEST(attempts_are_as_many_as_line_or_options_say)
 }
 END_TEST
 
-START_TEST(a_post_is_repeated_only_with_a_key_or_when_it_says_harmless)
+START_TEST(a_post_is_repeated_only_with_a_key_or_idempotent_set)
 {
     fetching_run("{\"url\":\"/flaky/1/p1\",\"method\":\"POST\"}\n"
                  "{\"url\":\"/flaky/1/p2\",\"method\":\"POST\",\"idempotency_key\":\"k\"}\n"
@@ -242,7 +242,7 @@ START_TEST(stop_ends_the_wait_for_input_and_finishes_what_is_in_flight)
 }
 END_TEST
 
-START_TEST(cancel_writes_a_line_for_all_that_was_in_flight)
+START_TEST(cancel_writes_a_line_for_every_job_in_flight)
 {
     int writer;
     errand_jobs *jobs = read_fifo("{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n{\"url\":\"/hang\",\"id\":9}\n", &writer);
@@ -261,7 +261,7 @@ START_TEST(cancel_writes_a_line_for_all_that_was_in_flight)
 }
 END_TEST
 
-START_TEST(free_ends_what_still_runs)
+START_TEST(free_ends_running_jobs)
 {
     int writer;
     errand_jobs *jobs = read_fifo("{\"url\":\"/hang\"}\n", &writer);
@@ -272,7 +272,7 @@ START_TEST(free_ends_what_still_runs)
 }
 END_TEST
 
-START_TEST(a_retrying_job_is_seen_to_be_one)
+START_TEST(a_retrying_job_is_counted_as_retrying)
 {
     int writer;
     errand_rate *rate = errand_rate_new(fetching_pool(), &(errand_rate_opts){ .per_second = 0.01 });
@@ -303,7 +303,7 @@ static void many(errand_jobs_opts *opts)
     fetching_collect(fetching_begin(files, opts));
 }
 
-START_TEST(a_full_disk_ends_it_and_is_told_once)
+START_TEST(a_full_disk_ends_the_jobs_and_is_reported_once)
 {
     int full = open("/dev/full", O_WRONLY);
     ck_assert_int_ge(full, 0);
@@ -317,7 +317,7 @@ START_TEST(a_full_disk_ends_it_and_is_told_once)
 }
 END_TEST
 
-START_TEST(a_reader_that_left_ends_it)
+START_TEST(a_closed_output_ends_the_jobs)
 {
     signal(SIGPIPE, SIG_IGN);
     int fds[2];
@@ -331,7 +331,7 @@ START_TEST(a_reader_that_left_ends_it)
 }
 END_TEST
 
-START_TEST(without_memory_it_ends_and_adds_up)
+START_TEST(without_memory_the_jobs_end_and_add_up)
 {
     er_bytes input = { 0 };
     for (int i = 0; i < 200; i++) er_bytes_text(&input, i % 5 ? "{\"url\":\"/ok\"}\n" : "{\"url\":\"/flaky/1/m\"}\n");
@@ -358,7 +358,7 @@ START_TEST(without_memory_it_ends_and_adds_up)
 }
 END_TEST
 
-START_TEST(what_is_wrong_with_the_options_is_einval)
+START_TEST(bad_options_are_EINVAL)
 {
     const errand_jobs_opts wrong[] = { { .out = -1 }, { .out = 1, .total_ms = -1 }, { .out = 1, .retries = 100000 } };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -403,7 +403,7 @@ static void complain_and_fork(const char *message, void *arg)
     fork_inside_now(arg);
 }
 
-START_TEST(a_complaint_that_forks_and_returns_in_the_child_ends_the_child)
+START_TEST(a_complain_that_returns_in_a_forked_child_ends_the_child)
 {
     fork_inside f = { 0, 0 };
     fetching_run("bad\nworse\n", &(errand_jobs_opts){ .on_error = complain_and_fork, .arg = &f });
@@ -417,25 +417,25 @@ Suite *jobs_suite(void)
     Suite *suite = suite_create("jobs");
     TCase *tests = tcase_create("jobs");
     tcase_add_checked_fixture(tests, set_up, fetching_stop);
-    tcase_add_loop_test(tests, every_line_has_one_result_bad_ones_too, 0, 2);
-    tcase_add_test(tests, a_complaint_that_forks_and_returns_in_the_child_ends_the_child);
+    tcase_add_loop_test(tests, every_line_has_one_result, 0, 2);
+    tcase_add_test(tests, a_complain_that_returns_in_a_forked_child_ends_the_child);
     tcase_add_test(tests, a_relative_url_without_a_base_is_a_bad_line);
-    tcase_add_test(tests, files_are_read_one_after_the_other_and_bad_ones_skipped);
-    tcase_add_test(tests, a_line_over_16_mib_is_a_bad_one);
-    tcase_add_loop_test(tests, results_are_in_order_only_when_asked_for, 0, 2);
+    tcase_add_test(tests, files_are_read_in_order_and_bad_ones_skipped);
+    tcase_add_test(tests, a_line_over_16_mib_is_a_bad_line);
+    tcase_add_loop_test(tests, results_are_in_order_only_if_ordered_is_set, 0, 2);
     tcase_add_loop_test(tests, a_single_worker_is_enough, 0, 2);
-    tcase_add_test(tests, attempts_are_as_many_as_line_or_options_say);
-    tcase_add_test(tests, a_post_is_repeated_only_with_a_key_or_when_it_says_harmless);
+    tcase_add_test(tests, line_or_options_set_the_number_of_attempts);
+    tcase_add_test(tests, a_post_is_repeated_only_with_a_key_or_idempotent_set);
     tcase_add_test(tests, a_session_with_a_policy_does_not_multiply_the_retries);
     tcase_add_test(tests, a_rate_holds_for_every_attempt);
     tcase_add_test(tests, stop_ends_the_wait_for_input_and_finishes_what_is_in_flight);
-    tcase_add_test(tests, cancel_writes_a_line_for_all_that_was_in_flight);
-    tcase_add_test(tests, free_ends_what_still_runs);
-    tcase_add_test(tests, a_retrying_job_is_seen_to_be_one);
-    tcase_add_loop_test(tests, a_full_disk_ends_it_and_is_told_once, 0, 2);
-    tcase_add_test(tests, a_reader_that_left_ends_it);
-    tcase_add_test(tests, without_memory_it_ends_and_adds_up);
-    tcase_add_test(tests, what_is_wrong_with_the_options_is_einval);
+    tcase_add_test(tests, cancel_writes_a_line_for_every_job_in_flight);
+    tcase_add_test(tests, free_ends_running_jobs);
+    tcase_add_test(tests, a_retrying_job_is_counted_as_retrying);
+    tcase_add_loop_test(tests, a_full_disk_ends_the_jobs_and_is_reported_once, 0, 2);
+    tcase_add_test(tests, a_closed_output_ends_the_jobs);
+    tcase_add_test(tests, without_memory_the_jobs_end_and_add_up);
+    tcase_add_test(tests, bad_options_are_EINVAL);
     tcase_add_loop_test(tests, a_storm_of_mixed_jobs_adds_up, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,4 +1,4 @@
-/* JSON as text: what is JSON and what is not, and that what goes through keeps its every character. */
+/* JSON as text: what is valid and what is not, and that copied text keeps every character. */
 #include "jobs/json_scan.h"
 #include "jobs/suites.h"
 
@@ -34,7 +34,7 @@ static const char *const json[] = {
     "{\"\":{\"\":[]}}",
 };
 
-START_TEST(json_is_taken)
+START_TEST(valid_json_is_accepted)
 {
     ck_assert_msg(good(json[_i]), "%s", json[_i]);
 }
@@ -90,13 +90,13 @@ static const char *const not_json[] = {
     "\xef\xbb\xbf{}",
 };
 
-START_TEST(what_is_not_json_is_refused)
+START_TEST(invalid_json_is_refused)
 {
     ck_assert_msg(!good(not_json[_i]), "%s", not_json[_i]);
 }
 END_TEST
 
-START_TEST(a_nul_byte_is_refused_wherever_it_stands)
+START_TEST(a_nul_byte_is_refused_anywhere)
 {
     static const struct {
         const char *at;
@@ -110,7 +110,7 @@ START_TEST(a_nul_byte_is_refused_wherever_it_stands)
 }
 END_TEST
 
-START_TEST(every_cut_of_a_value_is_refused_without_reading_on)
+START_TEST(every_cut_value_is_refused_without_reading_on)
 {
     static const char whole[] = "{\"a\":[1.5e3,true,\"\\u00e9x\",{\"b\":null}]}";
     for (size_t n = 0; n < sizeof whole - 1; n++) {
@@ -193,7 +193,7 @@ START_TEST(a_string_is_decoded)
 }
 END_TEST
 
-START_TEST(compact_takes_white_space_between_tokens_only)
+START_TEST(compact_removes_only_white_space_between_tokens)
 {
     er_bytes out = { 0 };
     er_json_compact(&out, span(" { \"a b\" :\n[ 1.00 , \"x \\\" y\" ],\t\"n\":12345678901234567890123 } "));
@@ -202,7 +202,7 @@ START_TEST(compact_takes_white_space_between_tokens_only)
 }
 END_TEST
 
-START_TEST(what_is_quoted_decodes_to_itself)
+START_TEST(quoted_text_decodes_to_itself)
 {
     char all[300];
     size_t n = 0;
@@ -227,16 +227,16 @@ Suite *json_scan_suite(void)
 {
     Suite *suite = suite_create("json_scan");
     TCase *tests = tcase_create("text");
-    tcase_add_loop_test(tests, json_is_taken, 0, sizeof json / sizeof *json);
-    tcase_add_loop_test(tests, what_is_not_json_is_refused, 0, sizeof not_json / sizeof *not_json);
-    tcase_add_test(tests, a_nul_byte_is_refused_wherever_it_stands);
-    tcase_add_test(tests, every_cut_of_a_value_is_refused_without_reading_on);
+    tcase_add_loop_test(tests, valid_json_is_accepted, 0, sizeof json / sizeof *json);
+    tcase_add_loop_test(tests, invalid_json_is_refused, 0, sizeof not_json / sizeof *not_json);
+    tcase_add_test(tests, a_nul_byte_is_refused_anywhere);
+    tcase_add_test(tests, every_cut_value_is_refused_without_reading_on);
     tcase_add_test(tests, nesting_has_a_limit);
     tcase_add_test(tests, a_refusal_says_where_and_why);
     tcase_add_test(tests, members_come_in_order_with_their_text);
     tcase_add_loop_test(tests, a_string_is_decoded, 0, sizeof strings / sizeof *strings);
-    tcase_add_test(tests, compact_takes_white_space_between_tokens_only);
-    tcase_add_test(tests, what_is_quoted_decodes_to_itself);
+    tcase_add_test(tests, compact_removes_only_white_space_between_tokens);
+    tcase_add_test(tests, quoted_text_decodes_to_itself);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -51,7 +51,7 @@ START_TEST(blank_lines_are_counted_and_skipped)
 }
 END_TEST
 
-START_TEST(crlf_a_byte_order_mark_and_a_missing_end_are_accepted)
+START_TEST(crlf_byte_order_mark_and_missing_line_end_are_accepted)
 {
     expect(FILES(files_text("a", "\xef\xbb\xbfone\r\ntwo\r\nthree")), WANT("1:one", "2:two", "3:three"));
     expect(FILES(files_text("b", "\xef\xbb\xbf")), WANT(NULL));
@@ -98,7 +98,7 @@ START_TEST(a_line_over_the_limit_is_skipped_to_its_end)
     er_lines lines;
     er_line line;
     ck_assert_int_eq(er_lines_init(&lines, files, wake[0]), 0);
-    for (int i = 0; i < 2; i++) { /* without its line end the CR still is one */
+    for (int i = 0; i < 2; i++) { /* a CR ends the last line, too */
         ck_assert_int_eq(er_lines_next(&lines, &line), 0);
         ck_assert_int_eq(line.error, 0);
         ck_assert_uint_eq(line.size, ER_LINE_MOST);
@@ -109,7 +109,7 @@ START_TEST(a_line_over_the_limit_is_skipped_to_its_end)
 }
 END_TEST
 
-START_TEST(lines_across_chunks_are_whole)
+START_TEST(lines_that_span_chunks_are_whole)
 {
     size_t size = 0;
     char *text = malloc(1 << 20);
@@ -158,7 +158,7 @@ START_TEST(a_reader_of_a_fifo_without_a_writer_is_woken)
 }
 END_TEST
 
-START_TEST(lines_of_a_pipe_come_as_they_are_written)
+START_TEST(lines_of_a_pipe_are_read_as_they_are_written)
 {
     const char *path = files_path("fifo");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
@@ -190,13 +190,13 @@ Suite *jsonl_reader_suite(void)
     TCase *tests = tcase_create("lines");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, blank_lines_are_counted_and_skipped);
-    tcase_add_test(tests, crlf_a_byte_order_mark_and_a_missing_end_are_accepted);
+    tcase_add_test(tests, crlf_byte_order_mark_and_missing_line_end_are_accepted);
     tcase_add_test(tests, a_file_that_cannot_be_read_does_not_stop_the_others);
     tcase_add_test(tests, a_nul_byte_is_part_of_its_line);
     tcase_add_test(tests, a_line_over_the_limit_is_skipped_to_its_end);
-    tcase_add_test(tests, lines_across_chunks_are_whole);
+    tcase_add_test(tests, lines_that_span_chunks_are_whole);
     tcase_add_test(tests, a_reader_of_a_fifo_without_a_writer_is_woken);
-    tcase_add_test(tests, lines_of_a_pipe_come_as_they_are_written);
+    tcase_add_test(tests, lines_of_a_pipe_are_read_as_they_are_written);
     suite_add_tcase(suite, tests);
     return suite;
 }

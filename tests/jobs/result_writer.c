@@ -1,4 +1,4 @@
-/* What stands in a result line. */
+/* The contents of a result line. */
 #include "jobs/fetching.h"
 #include "jobs/files.h"
 #include "jobs/suites.h"
@@ -96,7 +96,7 @@ START_TEST(an_errors_body_is_cut_between_characters)
 }
 END_TEST
 
-START_TEST(a_job_that_got_no_answer_has_nulls)
+START_TEST(a_job_without_a_reply_has_nulls)
 {
     char line[256];
     snprintf(line, sizeof line, "{\"url\":\"http://127.0.0.1:1/\"}\n{\"url\":\"/hang\",\"timeout\":0.05}\n");
@@ -111,7 +111,7 @@ START_TEST(a_job_that_got_no_answer_has_nulls)
 }
 END_TEST
 
-START_TEST(a_failed_job_has_the_timings_that_it_reached)
+START_TEST(a_failed_job_has_the_timings_it_reached)
 {
     fetching_run("{\"url\":\"/half\"}\n", NULL);
     ck_assert_str_eq(came_with(1, "error.phase"), "\"body\"");
@@ -140,7 +140,7 @@ START_TEST(a_job_that_was_never_sent_has_no_attempts)
 }
 END_TEST
 
-START_TEST(what_is_saved_is_not_in_the_line)
+START_TEST(a_saved_body_is_not_in_the_line)
 {
     char line[1024];
     const char *path = files_path("saved");
@@ -158,7 +158,7 @@ START_TEST(what_is_saved_is_not_in_the_line)
     free(text);
     ck_assert_str_eq(came_with(2, "saved_to"), "null");
     ck_assert_str_eq(came_with(2, "body"), "{\"status\":404}");
-    for (unsigned i = 3; i < 5; i++) { /* well, but of no 2xx: nothing was saved */
+    for (unsigned i = 3; i < 5; i++) { /* ok, but not 2xx: nothing was saved */
         ck_assert_str_eq(came_with(i, "ok"), "true");
         ck_assert_str_eq(came_with(i, "saved_to"), "null");
     }
@@ -167,7 +167,7 @@ START_TEST(what_is_saved_is_not_in_the_line)
 }
 END_TEST
 
-START_TEST(of_a_reply_that_can_have_no_body_nothing_is_saved)
+START_TEST(a_bodyless_reply_saves_nothing)
 {
     char line[1024];
     const char *path = files_text("saved", "old");
@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST(numbers_have_points_in_every_locale)
 {
-    if (!comma_locale()) return; /* another C library */
+    if (!comma_locale()) return; /* the C library has no such locale */
     fetching_run("{\"url\":\"/flaky/1/v\",\"timeout\":29.5}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 1 });
     const char *total = came_with(1, "timing_ms.total"); /* the line itself is valid JSON: fetching_collect */
     ck_assert_str_eq(came_with(1, "ok"), "true");
@@ -196,7 +196,7 @@ START_TEST(numbers_have_points_in_every_locale)
 }
 END_TEST
 
-START_TEST(verbose_lines_tell_every_attempt)
+START_TEST(verbose_lines_list_every_attempt)
 {
     fetching_run("{\"url\":\"/flaky/2/v\"}\n{\"nonsense\":1}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 2 });
     ck_assert_str_eq(came_with(1, "ok"), "true");
@@ -210,7 +210,7 @@ START_TEST(verbose_lines_tell_every_attempt)
 }
 END_TEST
 
-START_TEST(the_request_is_what_the_line_says)
+START_TEST(the_request_matches_its_line)
 {
     fetching_run(
         "{\"url\":\"/echo?a=1\",\"params\":{\"q\":\"x y\"},\"headers\":{\"X-One\":\"1\"},\"json\":{\"n\": 1.0}}\n"
@@ -246,14 +246,14 @@ Suite *result_writer_suite(void)
     tcase_add_test(tests, an_id_is_echoed_as_it_is_written);
     tcase_add_test(tests, an_http_error_has_kind_code_message_and_body);
     tcase_add_test(tests, an_errors_body_is_cut_between_characters);
-    tcase_add_test(tests, a_job_that_got_no_answer_has_nulls);
-    tcase_add_test(tests, a_failed_job_has_the_timings_that_it_reached);
+    tcase_add_test(tests, a_job_without_a_reply_has_nulls);
+    tcase_add_test(tests, a_failed_job_has_the_timings_it_reached);
     tcase_add_test(tests, a_job_that_was_never_sent_has_no_attempts);
-    tcase_add_test(tests, what_is_saved_is_not_in_the_line);
-    tcase_add_test(tests, of_a_reply_that_can_have_no_body_nothing_is_saved);
+    tcase_add_test(tests, a_saved_body_is_not_in_the_line);
+    tcase_add_test(tests, a_bodyless_reply_saves_nothing);
     tcase_add_test(tests, numbers_have_points_in_every_locale);
-    tcase_add_test(tests, verbose_lines_tell_every_attempt);
-    tcase_add_test(tests, the_request_is_what_the_line_says);
+    tcase_add_test(tests, verbose_lines_list_every_attempt);
+    tcase_add_test(tests, the_request_matches_its_line);
     suite_add_tcase(suite, tests);
     return suite;
 }
