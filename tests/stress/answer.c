@@ -1,7 +1,8 @@
-/* tests/stress/answer.c -- what a server may answer: what it should, in all framings and codings, fast and slow; and what no server should.
+/* tests/stress/answer.c -- the replies of a server: valid ones in all framings and codings, fast
+ * and slow; and invalid ones.
  *
- * Which of them, follows from the ask's seed and how often it was read. What must not pass for a success says so in the page itself
- * (page.c), however far it comes. */
+ * The choice follows from the ask's seed and how often it was read. A page that must not pass for a
+ * success says so itself (page.c), however much of it arrives. */
 #include "stress/server.h"
 
 #include "base/bytes.h"
@@ -96,7 +97,7 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
 {
     er_bytes all = { 0 };
     if (r.fault == CUT_BY_END && r.framing == BY_END && !r.gzip)
-        r.fault = CUT_BY_RESET; /* else that would be its end */
+        r.fault = CUT_BY_RESET; /* else the cut would be its end */
     if (r.fault == CUT_BY_END)
         __atomic_add_fetch(&h->of->empties, 1, __ATOMIC_SEQ_CST); /* a coded body of nothing is whole */
     add_reply(&all, h, &r, d);
@@ -109,7 +110,7 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
     if (r.fault == CUT_BY_RESET) raw_reset(conn);
     if (r.fault == CUT_BY_SILENCE) (void)raw_wait_gone(conn);
     return !r.fault && !r.hangs_up && r.framing != BY_END &&
-           !dice_one_in(d, 12); /* some hang up without a word of it */
+           !dice_one_in(d, 12); /* some hang up unannounced */
 }
 
 static reply some_reply(const head *h, unsigned status, dice *d)
@@ -137,7 +138,8 @@ static bool lead_on(struct raw_conn *conn, const head *h, dice *d)
     if (hop == HOPS) hop--;
     switch (dice_below(d, 8)) {
     case 0:
-        snprintf(line, sizeof line, "Location: http://127.0.0.1:1/p/%u/%u\r\n", number, hop); /* nobody is there */
+        /* no server listens there */
+        snprintf(line, sizeof line, "Location: http://127.0.0.1:1/p/%u/%u\r\n", number, hop);
         break;
     case 1:
         snprintf(line, sizeof line, "Location: http://localhost:%u/p/%u/%u\r\n", port, number, hop);
@@ -171,7 +173,7 @@ static bool lead_astray(struct raw_conn *conn, const head *h, dice *d)
     return send_reply(conn, h, r, d);
 }
 
-/* ---- what no server should say ---- */
+/* ---- invalid replies ---- */
 
 static bool say_garbage(struct raw_conn *conn, dice *d)
 {
@@ -199,7 +201,7 @@ static bool misframe(struct raw_conn *conn, const head *h, dice *d)
     reply r = some_reply(h, 200, d);
     r.more = more[dice_below(d, 6)];
     bool coded = strstr(r.more, "strange");
-    r.broken = !coded || h->takes_gzip; /* who has not asked for any is given it as it is */
+    r.broken = !coded || h->takes_gzip; /* without Accept-Encoding the body is not decoded */
     r.hangs_up = true;
     r.gzip = false;
     r.framing = coded ? BY_LENGTH : BY_END;
@@ -259,7 +261,7 @@ static bool fold(struct raw_conn *conn, const head *h, dice *d) /* the first lin
     return send_reply(conn, h, r, d);
 }
 
-/* ---- what a server may say ---- */
+/* ---- valid replies ---- */
 
 static bool say_empty(struct raw_conn *conn, const head *h, dice *d)
 {
@@ -305,7 +307,7 @@ static bool answer_too_early(struct raw_conn *conn, head *h, dice *d)
     return send_reply(conn, h, r, d) && (!reads || server_read_body(conn, h));
 }
 
-static bool say_late(struct raw_conn *conn, const head *h, dice *d) /* and nobody has asked */
+static bool say_late(struct raw_conn *conn, const head *h, dice *d) /* without a request */
 {
     reply r = some_reply(h, 200, d);
     if (!send_reply(conn, h, r, d)) return false;

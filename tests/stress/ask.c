@@ -1,7 +1,9 @@
-/* tests/stress/ask.c -- see ask.h. A request of any method, with a body of any kind, to a server, to nobody, or to what is no url; and what
- * must come of it: a success has a whole page of its own, a failure has saved nothing, one that was never sent was never seen.
+/* tests/stress/ask.c -- see ask.h. A request of any method, with a body of any kind, to a server,
+ * to a closed port, or to an invalid url; and its checks: a success has a whole page of its own, a
+ * failure has saved nothing, one that was never sent was never seen.
  *
- * What is not looked at: which failure it is. That is the table of tests/http; here it is enough that it fits what was seen. */
+ * Which failure it is, is not checked: tests/http/table.c does that. It only has to fit what the
+ * servers saw. */
 #include "stress/ask.h"
 
 #include "stress/scarcity.h"
@@ -254,14 +256,14 @@ errand_future *ask_some(scene *s, ask **out)
     return f;
 }
 
-/* ---- what comes of it ---- */
+/* ---- results ---- */
 
 static void look_at_page(const ask *a, const errand_response *response, errand_bytes body, bool all)
 {
     page p;
     bool may_be_empty = a->head || !all || __atomic_load_n(&a->empties, __ATOMIC_SEQ_CST);
     if (!body.size && (may_be_empty || errand_response_status(response) == 408))
-        return; /* which was said to nobody in particular */
+        return; /* it came without a request */
     bool good = page_read(&p, body.at, body.size, all);
     HOLDS(good, "ask %u was given %zu bytes that are no page (%d): %.300s", a->number, body.size,
           errand_response_status(response), (const char *)body.at);
@@ -334,7 +336,8 @@ void ask_look(ask *a, const errand_result *r, scene *s)
 {
     errand_timings timings;
     dice *d = &s->d;
-    /* else it may be the word of a then-function without memory, or of a middleware, and the request goes on */
+    /* else the result may be that of a then-function without memory, or of a middleware, and the
+     * request continues */
     bool timed = errand_result_timings(r, &timings) == 0, tangled = __atomic_load_n(&a->led_on, __ATOMIC_SEQ_CST);
     if (r->error) look_at_failure(a, r, timed && !tangled);
     else if (r->free != ledger_freed && r->value) look_at_success(a, r, d);

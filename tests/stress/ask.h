@@ -1,5 +1,5 @@
-/* tests/stress/ask.h -- an ask: one random request, what servers saw of it, and what must come of it. Its url is /p/NUMBER/HOP, so that a
- * server knows whose request it reads and how often it was led on. */
+/* tests/stress/ask.h -- an ask: one random request, what servers saw of it, and its checks. Its url
+ * is /p/NUMBER/HOP, so that a server knows which ask it reads and how often it was redirected. */
 #ifndef ASK_H
 #define ASK_H
 
@@ -15,14 +15,14 @@ typedef struct ask {
     unsigned number;
     uint64_t seed;
     const char *method;
-    char host[32]; /* "127.0.0.1:8080": who was asked */
+    char host[32]; /* the server: "127.0.0.1:8080" */
     bool once;     /* a server sees it once a hop */
     bool secret;   /* its Authorization is for that host alone */
     bool head, stream, any_status, by_policy, by_lane;
     ask_saves saves;
     size_t upload;    /* bytes of its body, where they are known */
     bool uploads;     /* it has such a body */
-    unsigned piece;   /* body_fn gives so much at a time */
+    unsigned piece;   /* bytes that body_fn gives at a time */
     size_t breaks_at; /* and fails there. 0: it does not */
     uint64_t offset;  /* its next */
     unsigned sights,
@@ -39,11 +39,11 @@ extern ask asks[ASKS];
 
 void asks_open(void);
 unsigned asks_made(void);
-void asks_check(void); /* when nothing goes on any more */
+void asks_check(void); /* when no thread is left */
 
-errand_future *
-ask_some(scene *s,
-         ask **a); /* a request on its way; *a NULL: nothing of it may be looked at. NULL: no ask or session is left */
+/* A request under way; *a NULL: its result is not to be checked. NULL: no ask or session is
+ * left. */
+errand_future *ask_some(scene *s, ask **a);
 errand_future *ask_lane(scene *s);                       /* a handle of curl's own (own.c) */
 ask *ask_new(dice *d);                                   /* NULL: none is left */
 void ask_look(ask *a, const errand_result *r, scene *s); /* at its end; r is not freed */
@@ -52,7 +52,7 @@ errand_result ask_then(errand_result in,
 
 char upload_byte(const ask *a, size_t i);
 
-/* page.c: what a server sends and a client reads. It says whose it is, how it is meant, and how long it is. */
+/* page.c: the body of a reply. It states its ask, its status, whether it is whole, and its size. */
 typedef struct page {
     unsigned ask, status;
     bool whole; /* else it is to be cut, or broken: no success may have it */
@@ -60,7 +60,8 @@ typedef struct page {
 } page;
 enum { PAGE_LEAST = 128, PAGE_MOST = 1 << 20 };
 void page_write(char *to, const page *p);
-/* What is read from an errand_bytes: true if it is a page of that ask from its first byte on. Without `all` it may end early. */
+/* Reads a page. Returns whether the bytes are one from the first on; without `all` it may end
+ * early. */
 bool page_read(page *p, const void *at, size_t size, bool all);
 
 #endif

@@ -8,5 +8,5 @@ enum { ROUNDS = 400 };
 int main(int argc, char **argv)
 {
     scarcity_spare(true);
-    return stress_main(argc, argv, &(stress){ "stress_core", ROUNDS, round_play, round_tell });
+    return stress_main(argc, argv, &(stress){ "stress_core", ROUNDS, round_play, round_dump });
 }

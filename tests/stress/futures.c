@@ -4,7 +4,7 @@
 static errand_future *plain(scene *s)
 {
     entry *e = some_arg(s, false, false);
-    e->kind = ENTRY_CALL; /* nobody frees its arg */
+    e->kind = ENTRY_CALL; /* its arg is not freed */
     errand_pool *pool = some_place(&s->d)->pool;
     return dice_one_in(&s->d, 2) ? errand_submit(pool, run_entry, e) : errand_run(pool, NULL, run_entry, e);
 }

@@ -1,8 +1,9 @@
 /* tests/stress/http.c -- random programs over HTTP sessions, with servers that do anything.
  *
- * A round of round.c whose leaves are requests: sent through sessions at the round's pools (web.c), answered by anything (answer.c),
- * and looked at when they end (ask.c). So they are composed, awaited, dropped, cancelled, run late, out of memory, or with their
- * session closed, as all futures there. At the end no file, descriptor or thread is left that was not there before. */
+ * A round of round.c with requests as leaves: sent through sessions of the round's pools (web.c),
+ * answered in any way (answer.c), and checked when they end (ask.c). So they are composed, awaited,
+ * dropped, cancelled, run late, out of memory, or with their session closed, as all futures there.
+ * At the end no file, descriptor or thread is left that was not there before. */
 #include "stress/round.h"
 #include "stress/scarcity.h"
 #include "stress/web.h"
@@ -16,11 +17,11 @@ static errand_future *leaf(scene *s)
     ask *a;
     if (dice_one_in(&s->d, 12)) return ask_lane(s);
     errand_future *f = ask_some(s, &a);
-    if (!f || dice_one_in(&s->d, 3)) return f; /* looked at by nobody */
+    if (!f || dice_one_in(&s->d, 3)) return f; /* its result is not checked */
     return errand_then(f, ask_then, ledger_add(ENTRY_THEN, a->number));
 }
 
-/* Sent and awaited by who looks at it. */
+/* Sends, awaits and checks a request. */
 static void ask_and_look(scene *s)
 {
     ask *a;
@@ -60,7 +61,7 @@ static void play(uint64_t seed)
     unsigned descriptors = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
     round_play(seed);
     while (entries_of("/proc/self/fd") > descriptors || entries_of("/proc/self/task") > threads)
-        nap(); /* the watchdog looks at it */
+        nap(); /* the watchdog limits this */
 }
 
 int main(int argc, char **argv)
@@ -68,5 +69,5 @@ int main(int argc, char **argv)
     static const guest sessions = { web_open, act_on_web, leaf, web_close, web_let_go, web_check };
     world_guest = &sessions;
     scarcity_spare(true);
-    return stress_main(argc, argv, &(stress){ "stress_http", ROUNDS, play, round_tell });
+    return stress_main(argc, argv, &(stress){ "stress_http", ROUNDS, play, round_dump });
 }

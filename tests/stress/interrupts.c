@@ -1,5 +1,6 @@
-/* tests/stress/interrupts.c -- see interrupts.h. A thread of its own sends the signal to one after the other; the handler naps. Numbers
- * of threads that have ended since are no harm: the kernel knows. */
+/* tests/stress/interrupts.c -- see interrupts.h. A separate thread signals one thread after the
+ * other; the handler naps. Numbers of threads that have ended are harmless: the kernel rejects
+ * them. */
 #include "stress/interrupts.h"
 
 #include "stress/ledger.h"

@@ -23,7 +23,7 @@ typedef struct entry {
     unsigned        calls, inside, freed, hands; /* atomic */
     unsigned        wanted;
     unsigned        depth;    /* how deep what it composes may be */
-    unsigned        chain;    /* so many errand_later follow each other */
+    unsigned        chain;    /* errand_later calls in a row */
     bool            simple;   /* what runs it holds a permit or a flight: it may wait for neither */
     bool            overlaps; /* it may be called while it is called */
     uint64_t        seed;
@@ -40,7 +40,7 @@ unsigned ledger_enter(entry *e);
 void     ledger_leave(entry *e);
 void     ledger_freed(void *e); /* an errand_free_fn */
 
-/* A value that is in the ledger, and a look whether a result's value has not been freed yet. */
+/* A value with an entry; and a check that a result's value has not been freed yet. */
 errand_result ledger_value(uint64_t seed);
 void          ledger_look(const errand_result *r);
 

@@ -5,11 +5,12 @@
  * flush, reopen, rename files, stand in the way of a rotation, limit the size of files, or close the log under all of them.
  *
  * Every line has a talker and a number. A callback sees each talker's numbers grow; of a file's folder each line is read at most
- * once; what was attempted was written or dropped, and who was there from the beginning was told of each that it missed. At the
- * end there are no more rings than threads talked at one time, each argument is freed once, and no descriptor is left.
+ * once; what was attempted was written or dropped, and a sink that was there from the beginning
+ * counts each line it missed. At the end there are no more rings than threads talked at one time,
+ * each argument is freed once, and no descriptor is left.
  *
- * What a round's program does follows from its seed, which every failure tells; when it does it is the machine's choice, so a failing
- * seed is repeated, round after round, until it fails again. */
+ * What a round does follows from its seed, which every failure prints; its timing does not, so a
+ * failing seed is repeated, round after round, until it fails again. */
 #include "log/threads.h"
 #include "stress/dice.h"
 #include "stress/watchdog.h"
@@ -28,20 +29,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAKERS = 4, TALKERS = 8, EARS = 3, FILES = 3, MEDDLERS = 2, NUMBERS = 4096 };
-enum { OWN = MAKERS * TALKERS, IDS = OWN + EARS }; /* from OWN on they are the callbacks' own */
+enum { MAKERS = 4, TALKERS = 8, CALLBACKS = 3, FILES = 3, MEDDLERS = 2, NUMBERS = 4096 };
+/* from OWN on they are the callbacks' own */
+enum { OWN = MAKERS * TALKERS, IDS = OWN + CALLBACKS };
 enum { LONG_MS = 120000, ROUNDS = 120 };
 
 /* ---- a round's world ---- */
 
-typedef struct ear { /* a callback */
+typedef struct callback {
     bool     whole;  /* there from the beginning, for all levels */
     unsigned fails_one_in, naps_one_in, talks_one_in;
     dice     dice;
     unsigned next[IDS];
     uint64_t lines, lost, failed, said;
     unsigned freed; /* atomic */
-} ear;
+} callback;
 
 typedef struct file {
     char     folder[80], path[96];
@@ -54,8 +56,8 @@ static struct {
     errand_log *log;
     char        folder[32];
     bool        levels_change, sizes_are_limited, closes;
-    ear         ears[EARS];
-    unsigned    n_ears, n_files;
+    callback    callbacks[CALLBACKS];
+    unsigned    n_callbacks, n_files;
     file        files[FILES];
     uint64_t    said;                 /* atomic */
     unsigned    adding, stop;         /* atomic */
@@ -137,24 +139,25 @@ static void *make(void *arg)
     return NULL;
 }
 
-/* ---- hearing ---- */
+/* ---- the callback sink ---- */
 
 static bool read_line(const char *text, size_t size, unsigned *id, unsigned *n)
 {
     return size && text[size - 1] == '.' && sscanf(text, "%u %u", id, n) == 2 && *id < IDS && *n < NUMBERS;
 }
 
-static int hear(void *arg, const errand_log_line *line)
+static int on_line(void *arg, const errand_log_line *line)
 {
-    ear *e = arg;
+    callback *e = arg;
     unsigned id, n;
     if (e->naps_one_in && dice_one_in(&e->dice, e->naps_one_in)) poll(NULL, 0, 1);
     if (line->lost) {
         e->lost += line->lost;
         return 0;
     }
-    HOLDS(read_line(line->text, line->size, &id, &n), "a callback heard '%.200s'", line->text);
-    HOLDS(n >= e->next[id], "a callback heard line %u of talker %u, and %u is next", n, id, e->next[id]);
+    HOLDS(read_line(line->text, line->size, &id, &n), "a callback was given '%.200s'", line->text);
+    HOLDS(n >= e->next[id], "a callback was given line %u of talker %u, and %u is next", n, id,
+          e->next[id]);
     e->next[id] = n + 1;
     if (e->fails_one_in && dice_one_in(&e->dice, e->fails_one_in)) {
         e->failed++;
@@ -163,25 +166,30 @@ static int hear(void *arg, const errand_log_line *line)
     e->lines++;
     if (e->talks_one_in && id < OWN && e->said < NUMBERS && dice_one_in(&e->dice, e->talks_one_in)) {
         uint64_t number = e->said++;
-        errand_error(here.log, "%u %u %.20s.", OWN + (unsigned)(e - here.ears), (unsigned)number, xs);
+        errand_error(here.log, "%u %u %.20s.", OWN + (unsigned)(e - here.callbacks),
+                     (unsigned)number, xs);
     }
     return 0;
 }
-static void forget(void *arg) { __atomic_add_fetch(&((ear *)arg)->freed, 1, __ATOMIC_SEQ_CST); }
+static void forget(void *arg)
+{
+    __atomic_add_fetch(&((callback *)arg)->freed, 1, __ATOMIC_SEQ_CST);
+}
 
 /* ---- sinks ---- */
 
-static void add_ear(dice *d, bool whole)
+static void add_callback(dice *d, bool whole)
 {
-    ear *e = &here.ears[here.n_ears];
-    *e = (ear){ .whole = whole, .dice = dice_of(here.seed, 1000 + here.n_ears) };
+    callback *e = &here.callbacks[here.n_callbacks];
+    *e = (callback){ .whole = whole, .dice = dice_of(here.seed, 1000 + here.n_callbacks) };
     if (dice_one_in(d, 3)) e->fails_one_in = 3 + dice_below(d, 100);
     if (dice_one_in(d, 3)) e->naps_one_in = 50 + dice_below(d, 100);
     if (whole && dice_one_in(d, 2)) e->talks_one_in = 5 + dice_below(d, 20);
     errand_log_level level = whole ? ERRAND_LOG_DEFAULT : (errand_log_level)dice_below(d, ERRAND_LOG_OFF);
-    int error = errand_log_add_callback(here.log, hear, e, forget, &(errand_log_sink_opts){ .pattern = "{message}", .level = level });
+    errand_log_sink_opts opts = { .pattern = "{message}", .level = level };
+    int error = errand_log_add_callback(here.log, on_line, e, forget, &opts);
     HOLDS(!error || error == EBADF || error == ENOSPC, "add_callback returned %d", error);
-    here.n_ears += !error;
+    here.n_callbacks += !error;
 }
 
 static void add_file(dice *d, bool whole)
@@ -212,7 +220,7 @@ static void add_sink(dice *d, bool whole)
 {
     if (__atomic_exchange_n(&here.adding, 1, __ATOMIC_SEQ_CST)) return;
     unsigned which = dice_below(d, 6);
-    if (which < 2 && here.n_ears < EARS) add_ear(d, whole);
+    if (which < 2 && here.n_callbacks < CALLBACKS) add_callback(d, whole);
     else if (which < 4 && here.n_files < FILES) add_file(d, whole);
     else if (which == 4) (void)errand_log_add_file(here.log, "/dev/full", NULL);
     else (void)errand_log_add_syslog(here.log, "stress", "/nowhere/at/all", NULL);
@@ -378,17 +386,23 @@ static void check_rings(void)
 
 #define N(n) ((unsigned long long)(n))
 
-/* What callbacks say while the log is being closed is dropped, and no sink is told: by so much the sums may differ. */
-static bool about(uint64_t told, uint64_t there, uint64_t untold) { return told <= there && told + untold >= there; }
-
-static void check_ear(const ear *e, const errand_log_stats *stats, uint64_t own)
+/* What callbacks log while the log is being closed is dropped, and no sink counts it: the sums may
+ * differ by that number. */
+static bool about(uint64_t counted, uint64_t all, uint64_t uncounted)
 {
-    HOLDS(e->lines + e->failed <= stats->written, "more was heard than written");
-    HOLDS(e->lost <= stats->dropped + e->failed, "more was told lost than there was");
+    return counted <= all && counted + uncounted >= all;
+}
+
+static void check_callback(const callback *e, const errand_log_stats *stats, uint64_t own)
+{
+    HOLDS(e->lines + e->failed <= stats->written, "more lines came than were written");
+    HOLDS(e->lost <= stats->dropped + e->failed, "more lines were counted as lost than were");
     if (!e->whole || here.closed) return;
-    HOLDS(e->lines + e->failed == stats->written, "heard %llu of %llu", N(e->lines + e->failed), N(stats->written));
-    HOLDS(here.closes || about(e->lost, stats->dropped + e->failed, own), "told %llu lost, %llu dropped, %llu failed", N(e->lost),
-          N(stats->dropped), N(e->failed));
+    HOLDS(e->lines + e->failed == stats->written, "%llu lines came, %llu were written",
+          N(e->lines + e->failed), N(stats->written));
+    HOLDS(here.closes || about(e->lost, stats->dropped + e->failed, own),
+          "%llu counted as lost, %llu dropped, %llu failed", N(e->lost), N(stats->dropped),
+          N(e->failed));
 }
 
 static void check_file(const file *f, const errand_log_stats *stats, uint64_t own)
@@ -397,8 +411,10 @@ static void check_file(const file *f, const errand_log_stats *stats, uint64_t ow
     HOLDS(all.lines <= stats->written, "more is in a file than was written");
     if (!f->whole || here.closed || here.closes) return;
     bool torn = here.sizes_are_limited && all.lines + all.gaps >= stats->attempted; /* a line without its newline counts twice */
-    HOLDS(torn || about(all.lines + all.gaps, stats->attempted, own), "%s has %llu lines, and tells of %llu; %llu were attempted, %llu dropped; limited: %d", f->path,
-          N(all.lines), N(all.gaps), N(stats->attempted), N(stats->dropped), here.sizes_are_limited);
+    HOLDS(torn || about(all.lines + all.gaps, stats->attempted, own),
+          "%s has %llu lines, and gaps of %llu; %llu were attempted, %llu dropped; limited: %d",
+          f->path, N(all.lines), N(all.gaps), N(stats->attempted), N(stats->dropped),
+          here.sizes_are_limited);
 }
 
 static void check_all(void)
@@ -406,11 +422,11 @@ static void check_all(void)
     errand_log_stats stats;
     uint64_t own = 0;
     HOLDS(errand_log_stats_get(here.log, &stats) == 0, "no stats");
-    for (unsigned i = 0; i < here.n_ears; i++) own += here.ears[i].said;
+    for (unsigned i = 0; i < here.n_callbacks; i++) own += here.callbacks[i].said;
     HOLDS(here.levels_change || stats.attempted == here.said + own, "said %llu, attempted %llu", N(here.said + own), N(stats.attempted));
     HOLDS(stats.attempted == stats.written + stats.dropped, "attempted %llu, written %llu, dropped %llu", N(stats.attempted), N(stats.written),
           N(stats.dropped));
-    for (unsigned i = 0; i < here.n_ears; i++) check_ear(&here.ears[i], &stats, own);
+    for (unsigned i = 0; i < here.n_callbacks; i++) check_callback(&here.callbacks[i], &stats, own);
     for (unsigned i = 0; i < here.n_files; i++) check_file(&here.files[i], &stats, own);
 }
 
@@ -421,7 +437,7 @@ static void open_world(dice *d)
     static const size_t rings[] = { 4096, 16384, 0 };
     static const errand_log_level policies[] = { ERRAND_LOG_DEFAULT, ERRAND_LOG_TRACE, ERRAND_LOG_OFF };
     here.said = 0;
-    here.n_ears = here.n_files = here.adding = here.stop = 0;
+    here.n_callbacks = here.n_files = here.adding = here.stop = 0;
     here.levels_change = dice_one_in(d, 3);
     here.sizes_are_limited = dice_one_in(d, 4);
     here.closes = dice_one_in(d, 3);
@@ -430,7 +446,7 @@ static void open_world(dice *d)
     HOLDS(mkdtemp(here.folder) != NULL, "mkdtemp");
     here.log = errand_log_new(&(errand_log_opts){ .ring = rings[dice_below(d, 3)], .block_from = policies[dice_below(d, 3)], .level = (errand_log_level)dice_below(d, 5) });
     HOLDS(here.log != NULL, "no log");
-    add_ear(d, true);
+    add_callback(d, true);
     for (unsigned n = dice_below(d, 4); n; n--) add_sink(d, true);
 }
 
@@ -463,9 +479,10 @@ static void play(uint64_t seed)
         here.closed = errand_log_close(here.log, LONG_MS);
         HOLDS(here.closed == 0, "close returned %d", here.closed);
     }
-    for (unsigned i = 0; i < here.n_ears; i++) {
-        while (!__atomic_load_n(&here.ears[i].freed, __ATOMIC_SEQ_CST)) poll(NULL, 0, 1); /* the watchdog looks at it */
-        HOLDS(here.ears[i].freed == 1, "an argument was freed twice");
+    for (unsigned i = 0; i < here.n_callbacks; i++) {
+        /* the watchdog limits this */
+        while (!__atomic_load_n(&here.callbacks[i].freed, __ATOMIC_SEQ_CST)) poll(NULL, 0, 1);
+        HOLDS(here.callbacks[i].freed == 1, "an argument was freed twice");
     }
     while (descriptors() > before) poll(NULL, 0, 1);
     check_all();

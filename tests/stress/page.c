@@ -1,5 +1,5 @@
 /* tests/stress/page.c -- the bodies of replies: a line of JSON that says what it is, filled up to its size with letters that follow from
- * it, so that each byte can be checked by whoever has the first hundred. */
+ * it, so that each byte can be checked given the first hundred. */
 #include "stress/ask.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* tests/stress/promises.c -- each promise is resolved: by its hook, or by the writer, who takes them in the order in which they came.
- * Whoever takes it first resolves it. */
+/* tests/stress/promises.c -- each promise is resolved by its hook, or by the writer thread, which
+ * takes them first in, first out. The first to take it resolves it. */
 #include "stress/scarcity.h"
 #include "stress/scene.h"
 

@@ -2,8 +2,9 @@
  *
  * It makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
  * futures (futures.c) of tasks that act in turn (tasks.c), while others turn clocks, look at counters, and close pools under them. What
- * must happen once has an entry in the ledger, and at the end all is counted. What a round's program does follows from its seed, which
- * every failure tells; when it does it is the machine's choice, so a failing seed is repeated, round after round, until it fails again. */
+ * must happen once has an entry in the ledger, and at the end all is counted. What a round does
+ * follows from its seed, which every failure prints; its timing does not, so a failing seed is
+ * repeated, round after round, until it fails again. */
 #include "stress/round.h"
 
 #include "stress/interrupts.h"
@@ -29,7 +30,7 @@ static void start(pthread_t *thread, void *(*fn)(void *), const void *arg)
     HOLDS(pthread_create(thread, NULL, fn, (void *)(uintptr_t)arg) == 0, "no thread");
 }
 
-/* ---- those who act ---- */
+/* ---- actors ---- */
 
 static void *act_all(void *arg)
 {
@@ -109,7 +110,7 @@ static void *wait_idle(void *arg)
     return NULL;
 }
 
-/* It is back, or sleeps: and between its last step here and the next it can do so only inside the library. */
+/* It is back, or sleeps; between its two steps here it can sleep only inside the library. */
 static bool has_begun(const idler *i)
 {
     char path[64], text[128], state = 0;
@@ -134,7 +135,7 @@ static void close_under_idlers(place *p)
 {
     unsigned gate = 0, begun = 0;
     idler idlers[IDLERS] = { 0 };
-    /* not by a submit that may run it right here: this thread opens the gate */
+    /* not errand_submit, which may run it right here: this thread opens the gate */
     errand_drop(errand_try_submit(p->pool, &(errand_task){ .fn = hold, .arg = &gate }));
     for (unsigned i = 0; i < IDLERS; i++) {
         idlers[i].pool = p->pool;
@@ -229,7 +230,7 @@ void round_play(uint64_t seed)
     ledger_check();
 }
 
-void round_tell(void)
+void round_dump(void)
 {
     scarcity_spare(true);
     for (unsigned i = 0; i < here.n_pools; i++) {

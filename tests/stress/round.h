@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 void round_play(uint64_t seed);
-void round_tell(void); /* what its pools are doing, to stderr */
+void round_dump(void); /* what its pools are doing, to stderr */
 
 #endif

@@ -1,6 +1,7 @@
-/* tests/stress/server.c -- see server.h. A connection's thread reads the head of each request, finds its ask, counts it, and leaves the rest to
- * answer.c, which may read the body or not. What is read must be what the program sent: who it is of, its method, its body's bytes, and no
- * secret of another host's. */
+/* tests/stress/server.c -- see server.h. A connection's thread reads the head of each request,
+ * finds its ask, counts it, and leaves the rest to answer.c, which may read the body or not. What
+ * is read must be what the program sent: its ask, its method, its body's bytes, and no secret of
+ * another host. */
 #include "stress/server.h"
 
 #include "stress/scarcity.h"
@@ -47,7 +48,7 @@ static void parse(head *h, const char *text)
     *h = (head){ 0 };
     HOLDS(sscanf(text, "%15s %63s HTTP/1.1\r\n", h->method, path) == 2 &&
               sscanf(path, "/p/%u/%u", &number, &h->hop) == 2 && number < asks_made() && h->hop < HOPS,
-          "a server reads what nobody sent: %.200s", text);
+          "a server read what was not sent: %.200s", text);
     h->of = &asks[number];
     h->is_own = !strcmp(h->method, h->of->method);
     h->is_head = !strcmp(h->method, "HEAD");

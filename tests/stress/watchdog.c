@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_SECONDS = 240, TELL_SECONDS = 20 };
+enum { LIMIT_SECONDS = 240, DUMP_SECONDS = 20 };
 
 static const stress *running;
 static uint64_t seed_now; /* atomic; 0: no round is under way */
@@ -24,7 +24,7 @@ static void write_text(const char *text)
     if (write(2, text, strlen(text)) < 0) _exit(1);
 }
 
-static void tell_seed(void)
+static void print_seed(void)
 {
     char digits[24] = "", *at = digits + sizeof digits - 1;
     uint64_t n = __atomic_load_n(&seed_now, __ATOMIC_SEQ_CST);
@@ -46,15 +46,15 @@ void stress_fail(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     fprintf(stderr, "%s: %s\n", running->name, text);
-    tell_seed();
+    print_seed();
     if (__lsan_do_leak_check) __lsan_do_leak_check(); /* what is lost, and where it was made */
-    signal(SIGABRT, SIG_DFL); /* the seed need not be told again */
+    signal(SIGABRT, SIG_DFL); /* the seed need not be printed again */
     abort();
 }
 
 static void on_death(int number)
 {
-    tell_seed();
+    print_seed();
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -62,7 +62,7 @@ static void on_death(int number)
 /* The sanitizers' own ends. */
 void __sanitizer_set_death_callback(void (*fn)(void)) __attribute__((weak));
 __attribute__((visibility("default"))) void __tsan_on_report(void *report);
-void __tsan_on_report(void *report) { (void)report, tell_seed(); }
+void __tsan_on_report(void *report) { (void)report, print_seed(); }
 
 static void *watch(void *none)
 {
@@ -72,9 +72,9 @@ static void *watch(void *none)
         seconds = now == seen ? seconds + 1 : 0;
         seen = now;
         if (seconds < LIMIT_SECONDS || !__atomic_load_n(&seed_now, __ATOMIC_SEQ_CST)) continue;
-        alarm(TELL_SECONDS); /* should a lock be lost */
-        tell_seed();
-        if (running->tell) running->tell();
+        alarm(DUMP_SECONDS); /* in case the dump blocks */
+        print_seed();
+        if (running->dump) running->dump();
         stress_fail("a round did not end");
     }
     return none;
@@ -85,7 +85,7 @@ static void start_watching(void)
     static const int deaths[] = { SIGABRT, SIGSEGV, SIGBUS, SIGALRM };
     static char stack[65536];
     pthread_t thread;
-    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(tell_seed);
+    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(print_seed);
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
         if (__sanitizer_set_death_callback && deaths[i] != SIGALRM) continue; /* their reports come first */

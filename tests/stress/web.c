@@ -1,8 +1,10 @@
-/* tests/stress/web.c -- see web.h. A session's memory is kept until no thread is left, so that requests may come to it before, while and
- * after it is closed: the lock lets many send, and the last one to take it lets go.
+/* tests/stress/web.c -- see web.h. A session's memory is kept until no thread is left, so that
+ * requests may come to it before, while and after it is closed: many send under the lock for
+ * reading, and the last one to take it frees the sessions.
  *
- * A hook is told each exchange's stages in order, one at a time, nothing before its first or behind its last, and nothing when close
- * has returned 0, but of what was sent beside it. Where memory is scarce some may be missing. */
+ * A hook is called with each exchange's stages in order, one at a time, none before its first or
+ * after its last, and none after close has returned 0, except for requests sent concurrently. Where
+ * memory is scarce some may be missing. */
 #include "stress/web.h"
 
 #include "http/session.h"
@@ -23,12 +25,12 @@ enum { EXCHANGES = 16384 };
 
 enum { UNKNOWN, UNDER_WAY, ENDED }; /* an exchange */
 
-typedef struct seat { /* a session, and what its hook has heard */
+typedef struct seat { /* a session, and the stages its hook was given */
     session public;
     bool closed;
     unsigned quiet;                /* atomic: close has returned 0 */
     unsigned inside;               /* atomic */
-    unsigned exchanges[EXCHANGES]; /* atomic: four times whose ask it is, and how it stands */
+    unsigned exchanges[EXCHANGES]; /* atomic: 4 * the ask's number + the exchange's state */
     errand_clock clock;
 } seat;
 
@@ -64,19 +66,21 @@ static void take_stage(seat *s, const errand_stage_info *view)
     unsigned *slot = &s->exchanges[view->exchange], before = *slot % 4; /* none but hooks write it, one at a time */
     bool first = view->stage == ERRAND_STAGE_QUEUED && before == UNKNOWN;
     const ask *a = &asks[number_in(view->url)];
-    HOLDS(first || before == UNDER_WAY, "exchange %llu is told of %s, and it is %s", (unsigned long long)view->exchange,
-          errand_stage_name(view->stage), before == UNKNOWN ? "not known" : "over");
+    HOLDS(first || before == UNDER_WAY, "exchange %llu reaches %s, and it is %s",
+          (unsigned long long)view->exchange, errand_stage_name(view->stage),
+          before == UNKNOWN ? "not known" : "over");
     HOLDS(!__atomic_load_n(&a->in_time, __ATOMIC_SEQ_CST) || !__atomic_load_n(&s->quiet, __ATOMIC_SEQ_CST),
           "a hook is called when close has returned 0");
     __atomic_store_n(slot, a->number * 4 + (view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY), __ATOMIC_SEQ_CST);
 }
 
-static void heard(const errand_stage_info *view, void *arg)
+static void stage_reached(const errand_stage_info *view, void *arg)
 {
     seat *s = arg;
     unsigned inside = __atomic_add_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
     HOLDS(inside == 1, "a hook is called twice at once");
-    HOLDS(view->exchange && view->url && view->method && view->after_ms >= 0, "a hook is told nonsense");
+    HOLDS(view->exchange && view->url && view->method && view->after_ms >= 0,
+          "a hook is given invalid values");
     HOLDS(!strchr(view->url, '?') && !strchr(view->url, '#'), "a hook is shown %s", view->url);
     if (view->exchange < EXCHANGES && !here.scarce) take_stage(s, view);
     __atomic_sub_fetch(&s->inside, 1, __ATOMIC_SEQ_CST);
@@ -175,7 +179,7 @@ static void open_seat(seat *s, dice *d)
     o.policy = s->public.manner.policy;
     o.no_compression = dice_one_in(d, 4);
     o.strict_json = dice_one_in(d, 4);
-    if (dice_one_in(d, 2)) o.on_stage = heard;
+    if (dice_one_in(d, 2)) o.on_stage = stage_reached;
     o.stage_arg = s;
     s->public.middleware = dice_one_in(d, 3);
     if (s->public.middleware) o.middleware = row + dice_below(d, 2);
@@ -216,14 +220,14 @@ static void close_seat(seat *s, int64_t within_ms)
     s->closed = true;
     __atomic_store_n(&s->public.closing, 1, __ATOMIC_SEQ_CST);
     int error = errand_http_close(s->public.http, within_ms);
-    if (error && within_ms == PATIENCE_MS) round_tell();
+    if (error && within_ms == PATIENCE_MS) round_dump();
     HOLDS(!error || (error == ETIMEDOUT && within_ms < PATIENCE_MS), "a session's close ended with %d", error);
     if (error) return;
     __atomic_store_n(&s->quiet, 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < EXCHANGES && !here.scarce; i++) {
         unsigned slot = __atomic_load_n(&s->exchanges[i], __ATOMIC_SEQ_CST);
         HOLDS(slot % 4 != UNDER_WAY || !__atomic_load_n(&asks[slot / 4].in_time, __ATOMIC_SEQ_CST),
-              "close has returned 0, and no hook was told of the end of exchange %u", i);
+              "close has returned 0, and no hook was called for the end of exchange %u", i);
     }
 }
 

@@ -29,7 +29,7 @@ recipe some_recipe(dice *d, bool simple)
     return here.recipes[i];
 }
 
-/* ---- who is inside ---- */
+/* ---- threads inside ---- */
 
 static pthread_rwlock_t ending = PTHREAD_RWLOCK_INITIALIZER;
 static bool over;
@@ -153,7 +153,7 @@ static void make_recipe(recipe *to, dice *d)
     HOLDS(to->policy, "no policy: %s", why);
 }
 
-static void heard(const errand_breaker_change *change, void *arg)
+static void on_change(const errand_breaker_change *change, void *arg)
 {
     (void)change, (void)arg;
     __atomic_add_fetch(&here.hooks, 1, __ATOMIC_RELAXED);
@@ -179,7 +179,8 @@ void world_open(dice *d)
                                                                           .burst = 1 + dice_below(d, 4) });
     here.breaker = errand_breaker_new(some_place(d)->pool, &(errand_breaker_opts){ .min_calls = 4, .open_ms = 1, .max_open_ms = 4,
                                                    .lease_ms = 1 + dice_below(d, 8), .window_ms = 20,
-                                                   .on_change = dice_one_in(d, 2) ? heard : NULL });
+                                                   .on_change =
+                                                       dice_one_in(d, 2) ? on_change : NULL });
     here.budget = errand_budget_new(some_place(d)->pool, &(errand_budget_opts){ .tokens = 100 });
     here.flight = errand_singleflight_new(some_place(d)->pool, NULL);
     here.n_pools += bare;
@@ -223,10 +224,10 @@ static bool limits_at_rest(void)
     return true;
 }
 
-static void await_rest(bool (*at_rest)(void), const char *what, void (*tell)(void))
+static void await_rest(bool (*at_rest)(void), const char *what, void (*print)(void))
 {
     for (int i = 0; !at_rest(); i++) {
-        if (i == 4 * PATIENCE_MS && tell) tell();
+        if (i == 4 * PATIENCE_MS && print) print();
         HOLDS(i < 4 * PATIENCE_MS, "%s are not at rest though all pools are closed", what);
         nap();
     }
@@ -257,15 +258,18 @@ static bool threads_ended(void)
     return true;
 }
 
-static void tell_threads(void)
+static void print_threads(void)
 {
     for (unsigned i = 0; i < here.n_pools; i++)
         fprintf(stderr, "pool %u: %u threads were started, %u stopped\n", i, here.places[i].started, here.places[i].stopped);
 }
 
-void world_check_threads(void) { await_rest(threads_ended, "threads", tell_threads); }
+void world_check_threads(void) { await_rest(threads_ended, "threads", print_threads); }
 
 static bool none_alive(void) { return er_pools_alive() == 0; }
-static void tell_memories(void) { fprintf(stderr, "%d pools' memories are alive\n", er_pools_alive()); }
+static void print_memories(void)
+{
+    fprintf(stderr, "%d pools' memories are alive\n", er_pools_alive());
+}
 
-void world_check_gone(void) { await_rest(none_alive, "pools' memories", tell_memories); }
+void world_check_gone(void) { await_rest(none_alive, "pools' memories", print_memories); }

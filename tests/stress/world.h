@@ -30,7 +30,7 @@ typedef struct recipe { /* a policy, and what its functions must keep to; NULL: 
 typedef struct world {
     unsigned          n_pools;
     place             places[POOLS];
-    bool              scant;  /* a pool may run out of threads: who waits on a worker does so for a while only */
+    bool              scant;  /* a pool may run out of threads: waits on a worker have a timeout */
     bool              scarce; /* so may memory, and the system's threads */
     bool              closes; /* pools close in the middle */
     errand_log       *log;
@@ -41,7 +41,7 @@ typedef struct world {
     errand_budget    *budget;
     errand_singleflight    *flight;
     recipe            recipes[POLICIES];
-    errand_canceller *cancellers[SLOTS]; /* atomic: anybody's, for anybody */
+    errand_canceller *cancellers[SLOTS]; /* atomic: shared by all threads */
     unsigned          hooks;             /* calls, atomic */
 } world;
 
@@ -64,7 +64,8 @@ recipe      some_recipe(dice *d, bool simple); /* for what is simple none that h
 
 void world_open(dice *d);
 bool world_close_pool(place *p, int64_t within_ms); /* true: by this call, and in time */
-void world_check_counters(void); /* when all is closed: waits until nothing is under way, and looks whether it adds up */
+/* when all is closed: waits until nothing is under way, and checks the counts */
+void world_check_counters(void);
 void world_check_threads(void);  /* each that was started has been stopped */
 void world_free_limits(void);
 void world_check_gone(void);     /* no pool's memory is left */
