@@ -1,4 +1,4 @@
-/* Asking the demo server: requests by libcurl and what came back, for the tests of that server. */
+/* Requests to the demo server by libcurl, and their replies, for the tests of that server. */
 #ifndef TOOLS_ASKING_H
 #define TOOLS_ASKING_H
 
@@ -34,10 +34,11 @@ void ask(const struct call *call, struct answer *answer);
 void ask_for(const char *path, struct answer *answer);
 void generate(const char *video_id, const char *key, struct answer *answer);
 
-/* Several at once: returns when all have ended. With a signal: this ends the server as soon as it has received them. */
+/* Several at once; returns when all have ended. `signal` is sent to the server when it has received
+ * them. */
 void ask_together(const struct call *calls, struct answer *answers, size_t n, int signal);
 
-/* A good order, good until the next call. */
+/* A good order, valid until the next call. */
 const char *order_for(const char *video_id);
 
 /* The text behind `what` in `in`, up to its line's end or quote, good until the next call. */

@@ -1,7 +1,7 @@
 # What the shell tests share. Sourced by bash; needs ERRAND and, for start_demo, ERRAND_DEMO_SERVER.
 #
 #   check NAME COMMAND...   runs the command; the test fails if that does
-#   finish                  says the totals and ends the test
+#   finish                  prints the totals and ends the test
 set -u
 folder=$(mktemp -d "${TMPDIR:-/tmp}/errand-test-XXXXXX") || exit 1
 checks=0 failures=0 demo=

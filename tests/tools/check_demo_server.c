@@ -12,7 +12,7 @@
 
 enum { STORM = 1000 };
 
-START_TEST(generate_answers_with_the_video)
+START_TEST(generate_returns_the_video)
 {
     struct answer answer;
     start_demo(FLAGS("--delay-ms", "30"));
@@ -36,7 +36,7 @@ START_TEST(generate_answers_with_the_video)
 }
 END_TEST
 
-START_TEST(generate_takes_its_time)
+START_TEST(generate_takes_delay_ms)
 {
     struct answer answer;
     start_demo(FLAGS("--delay-ms", "150"));
@@ -62,7 +62,7 @@ START_TEST(a_503_was_not_processed)
 }
 END_TEST
 
-START_TEST(a_429_asks_for_seconds_or_a_date)
+START_TEST(a_429_has_retry_after_in_seconds_or_as_a_date)
 {
     struct answer answer;
     int in_seconds = 0, as_date = 0;
@@ -90,7 +90,7 @@ START_TEST(a_429_asks_for_seconds_or_a_date)
 }
 END_TEST
 
-START_TEST(a_dropped_request_is_processed_or_not_as_asked)
+START_TEST(a_dropped_request_is_processed_or_not_as_set)
 {
     static const char *const flags[] = { "--drop-unprocessed", "--drop-before" };
     static const char *const names[] = { "drop_unprocessed", "drop_before" };
@@ -106,7 +106,7 @@ START_TEST(a_dropped_request_is_processed_or_not_as_asked)
 }
 END_TEST
 
-START_TEST(a_reply_dropped_in_the_middle_has_half_of_its_body)
+START_TEST(a_reply_dropped_in_the_middle_has_half_its_body)
 {
     struct answer answer;
     start_demo(FLAGS("--drop-middle", "1", "--delay-ms", "1"));
@@ -120,7 +120,7 @@ START_TEST(a_reply_dropped_in_the_middle_has_half_of_its_body)
 }
 END_TEST
 
-START_TEST(a_slow_body_comes_whole_and_in_pieces)
+START_TEST(a_slow_body_arrives_whole_and_in_pieces)
 {
     struct answer answer;
     start_demo(FLAGS("--slow-body", "1", "--slow-ms", "320", "--delay-ms", "1"));
@@ -136,7 +136,7 @@ START_TEST(a_slow_body_comes_whole_and_in_pieces)
 }
 END_TEST
 
-START_TEST(a_wrong_type_is_a_page)
+START_TEST(a_wrong_type_is_an_html_page)
 {
     struct answer answer;
     start_demo(FLAGS("--wrong-type", "1", "--delay-ms", "1"));
@@ -150,7 +150,7 @@ START_TEST(a_wrong_type_is_a_page)
 }
 END_TEST
 
-START_TEST(only_work_meets_faults)
+START_TEST(faults_affect_only_work)
 {
     struct answer answer;
     start_demo(FLAGS("--faults", "1"));
@@ -167,8 +167,8 @@ END_TEST
 
 enum { IDS = 30, TIMES = 3 };
 
-/* How each request ended, the IDS in this or the other order. */
-static void fates(const char *seed, bool backwards, int ended[IDS][TIMES])
+/* How each request ended, with the IDS in this or the reverse order. */
+static void outcomes(const char *seed, bool backwards, int ended[IDS][TIMES])
 {
     struct answer answer;
     start_demo(FLAGS("--faults", "0.9", "--slow-body", "0", "--delay-ms", "0", "--seed", seed));
@@ -184,23 +184,23 @@ static void fates(const char *seed, bool backwards, int ended[IDS][TIMES])
     stop_demo();
 }
 
-START_TEST(a_seed_gives_the_same_fates_in_any_order)
+START_TEST(a_seed_gives_the_same_faults_in_any_order)
 {
     int one[IDS][TIMES], two[IDS][TIMES], other[IDS][TIMES];
-    fates("11", false, one);
-    fates("11", true, two);
-    fates("12", false, other);
+    outcomes("11", false, one);
+    outcomes("11", true, two);
+    outcomes("12", false, other);
     ck_assert_mem_eq(one, two, sizeof one);
     ck_assert_mem_ne(one, other, sizeof one);
     int differ = 0;
     for (int i = 0; i < IDS; i++) {
         differ += one[i][0] != one[i][1];
     }
-    ck_assert_int_gt(differ, 3); /* the next request has a fate of its own */
+    ck_assert_int_gt(differ, 3); /* the next request has an outcome of its own */
 }
 END_TEST
 
-START_TEST(faults_are_spread_over_all_sorts)
+START_TEST(faults_are_of_all_kinds)
 {
     static const char *const names[] = { "503",         "429",       "drop_unprocessed", "drop_before",
                                          "drop_middle", "slow_body", "wrong_type" };
@@ -224,7 +224,7 @@ START_TEST(faults_are_spread_over_all_sorts)
 }
 END_TEST
 
-START_TEST(a_key_has_its_work_done_once)
+START_TEST(work_with_a_key_is_done_once)
 {
     struct answer answer;
     char first[REPLY_MOST] = "";
@@ -253,7 +253,7 @@ START_TEST(a_key_has_its_work_done_once)
 }
 END_TEST
 
-START_TEST(without_a_key_work_is_done_again)
+START_TEST(work_without_a_key_is_done_again)
 {
     struct answer one, two;
     start_demo(FLAGS("--delay-ms", "1"));
@@ -267,7 +267,7 @@ START_TEST(without_a_key_work_is_done_again)
 }
 END_TEST
 
-START_TEST(a_key_cannot_be_used_for_something_else)
+START_TEST(a_key_is_refused_for_another_request)
 {
     struct answer answer;
     start_demo(FLAGS("--delay-ms", "1"));
@@ -283,7 +283,7 @@ START_TEST(a_key_cannot_be_used_for_something_else)
 }
 END_TEST
 
-START_TEST(a_key_that_comes_twice_at_once_has_its_work_done_once)
+START_TEST(concurrent_requests_with_one_key_are_done_once)
 {
     static struct answer answers[2];
     start_demo(FLAGS("--delay-ms", "100"));
@@ -309,7 +309,7 @@ START_TEST(a_repeat_does_not_overtake_the_work)
 }
 END_TEST
 
-START_TEST(many_connections_wait_at_once)
+START_TEST(many_connections_can_wait_at_once)
 {
     const char *text = getenv("ERRAND_TEST_SCALE");
     double scale = text ? strtod(text, NULL) : 1;
@@ -427,7 +427,7 @@ START_TEST(bad_input_is_refused_by_name)
 }
 END_TEST
 
-START_TEST(a_body_that_is_too_large_is_refused)
+START_TEST(an_oversized_body_is_refused)
 {
     struct answer answer;
     size_t length = 3 << 20;
@@ -442,7 +442,7 @@ START_TEST(a_body_that_is_too_large_is_refused)
 }
 END_TEST
 
-START_TEST(wrong_methods_and_paths_are_told)
+START_TEST(wrong_methods_and_paths_are_reported)
 {
     static const struct {
         const char *method, *path;
@@ -488,29 +488,29 @@ int main(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     Suite *suite = suite_create("demo server");
     TCase *service = add_case(suite, "service");
-    tcase_add_test(service, generate_answers_with_the_video);
-    tcase_add_test(service, generate_takes_its_time);
-    tcase_add_test(service, a_key_has_its_work_done_once);
-    tcase_add_test(service, without_a_key_work_is_done_again);
-    tcase_add_test(service, a_key_cannot_be_used_for_something_else);
-    tcase_add_test(service, a_key_that_comes_twice_at_once_has_its_work_done_once);
+    tcase_add_test(service, generate_returns_the_video);
+    tcase_add_test(service, generate_takes_delay_ms);
+    tcase_add_test(service, work_with_a_key_is_done_once);
+    tcase_add_test(service, work_without_a_key_is_done_again);
+    tcase_add_test(service, a_key_is_refused_for_another_request);
+    tcase_add_test(service, concurrent_requests_with_one_key_are_done_once);
     tcase_add_test(service, a_repeat_does_not_overtake_the_work);
-    tcase_add_test(service, many_connections_wait_at_once);
+    tcase_add_test(service, many_connections_can_wait_at_once);
     tcase_add_test(service, an_operation_is_queued_then_running_then_succeeded);
     TCase *faults = add_case(suite, "faults");
     tcase_add_test(faults, a_503_was_not_processed);
-    tcase_add_test(faults, a_429_asks_for_seconds_or_a_date);
-    tcase_add_loop_test(faults, a_dropped_request_is_processed_or_not_as_asked, 0, 2);
-    tcase_add_test(faults, a_reply_dropped_in_the_middle_has_half_of_its_body);
-    tcase_add_test(faults, a_slow_body_comes_whole_and_in_pieces);
-    tcase_add_test(faults, a_wrong_type_is_a_page);
-    tcase_add_test(faults, only_work_meets_faults);
-    tcase_add_test(faults, a_seed_gives_the_same_fates_in_any_order);
-    tcase_add_test(faults, faults_are_spread_over_all_sorts);
+    tcase_add_test(faults, a_429_has_retry_after_in_seconds_or_as_a_date);
+    tcase_add_loop_test(faults, a_dropped_request_is_processed_or_not_as_set, 0, 2);
+    tcase_add_test(faults, a_reply_dropped_in_the_middle_has_half_its_body);
+    tcase_add_test(faults, a_slow_body_arrives_whole_and_in_pieces);
+    tcase_add_test(faults, a_wrong_type_is_an_html_page);
+    tcase_add_test(faults, faults_affect_only_work);
+    tcase_add_test(faults, a_seed_gives_the_same_faults_in_any_order);
+    tcase_add_test(faults, faults_are_of_all_kinds);
     TCase *bad = add_case(suite, "bad input");
     tcase_add_test(bad, bad_input_is_refused_by_name);
-    tcase_add_test(bad, a_body_that_is_too_large_is_refused);
-    tcase_add_test(bad, wrong_methods_and_paths_are_told);
+    tcase_add_test(bad, an_oversized_body_is_refused);
+    tcase_add_test(bad, wrong_methods_and_paths_are_reported);
     add_process_tests(suite);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,4 +1,5 @@
-# The completions for bash, and for zsh and fish where these are installed: loaded by the shell, and asked.
+# The completions for bash, and for zsh and fish where these are installed: loaded by the shell, and
+# queried.
 . "$top_srcdir/tests/tools/asserts.sh"
 export LC_ALL=C # the order of sort
 completions=$top_builddir/tools/errand/completions

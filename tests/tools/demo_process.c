@@ -120,7 +120,7 @@ START_TEST(help_names_every_flag)
 }
 END_TEST
 
-START_TEST(a_port_in_use_is_told)
+START_TEST(a_port_in_use_is_reported)
 {
     char port[8], said[400];
     pid_t pid;
@@ -138,7 +138,7 @@ START_TEST(a_port_in_use_is_told)
 }
 END_TEST
 
-START_TEST(a_signal_ends_it_while_requests_wait)
+START_TEST(a_signal_ends_the_server_while_requests_wait)
 {
     static const int signals[] = { SIGTERM, SIGINT };
     static struct answer answers[2];
@@ -152,7 +152,7 @@ START_TEST(a_signal_ends_it_while_requests_wait)
 }
 END_TEST
 
-START_TEST(it_ends_with_its_stdin)
+START_TEST(the_server_ends_with_its_stdin)
 {
     int status;
     start_demo(NULL);
@@ -162,12 +162,12 @@ START_TEST(it_ends_with_its_stdin)
 }
 END_TEST
 
-START_TEST(it_ends_with_its_parent)
+START_TEST(the_server_ends_with_its_parent)
 {
     char said[200];
     int pipes[2], status;
     ck_assert_int_eq(pipe(pipes), 0);
-    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* so that the orphan can be waited for */
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* to wait for the orphan */
     pid_t parent = fork();
     if (parent == 0) {
         pid_t pid;
@@ -198,9 +198,9 @@ void add_process_tests(Suite *suite)
     TCase *process = tcase_create("process");
     tcase_add_test(process, bad_flags_are_named);
     tcase_add_test(process, help_names_every_flag);
-    tcase_add_test(process, a_port_in_use_is_told);
-    tcase_add_loop_test(process, a_signal_ends_it_while_requests_wait, 0, 2);
-    tcase_add_test(process, it_ends_with_its_stdin);
-    tcase_add_test(process, it_ends_with_its_parent);
+    tcase_add_test(process, a_port_in_use_is_reported);
+    tcase_add_loop_test(process, a_signal_ends_the_server_while_requests_wait, 0, 2);
+    tcase_add_test(process, the_server_ends_with_its_stdin);
+    tcase_add_test(process, the_server_ends_with_its_parent);
     suite_add_tcase(suite, process);
 }

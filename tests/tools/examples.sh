@@ -11,7 +11,7 @@ example() { # NAME ARGUMENT...
 start_demo --port 0 --slow-ms 20
 example streaming "$url/events"
 check "a stream is read to its end" is $status 0
-check "every event is told" is "$(tr '\n' ' ' <out)" " 20%  40%  60%  80%  100% "
+check "every event is printed" is "$(tr '\n' ' ' <out)" " 20%  40%  60%  80%  100% "
 example streaming "$url/nowhere"
 check "a stream that is not there fails" is $status 1
 check "and says why" has err "HTTP 404"

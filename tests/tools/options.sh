@@ -48,7 +48,7 @@ check "errand(1) was made from this table" is "$("$OPTIONS_DOC" man)" "$(sed -n 
 "$OPTIONS_DOC" nonsense 2>err
 check "options-doc refuses a form that it does not know" is $? 2
 "$OPTIONS_DOC" man >/dev/full 2>err
-check "options-doc tells that it cannot write" is $? 4
+check "options-doc reports that it cannot write" is $? 4
 
 # Pages of curl, jq and the jobs need not be installed where this one is checked.
 if command -v mandoc >/dev/null; then

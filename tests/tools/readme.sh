@@ -13,7 +13,7 @@ check "the two commands stand at the top" is "$(block sh)" "$(printf './bootstra
 
 start_demo --port 0
 "$top_builddir/tools/examples/fetch" "$url/healthz" "$url/nowhere" "$url/healthz" >out 2>err
-check "the program tells failures by its exit status" is $? 1
+check "the exit status reports failures" is $? 1
 check "it fetches" is "$(count out "$url/healthz: 16 bytes")" 2
 check "it says what failed" has out "GET $url/nowhere: HTTP 404"
 

@@ -20,7 +20,7 @@ check "quiet" empty err
 
 errand run --base-url "$url" < <(echo "$good"; echo '{"url":"/nowhere"}')
 check "some failed" is $status 1
-check "both told" whole 2
+check "both have a result" whole 2
 
 printf '%s\r\n\r\n%s' "$good" "$good" >a.jsonl
 printf '\xef\xbb\xbf%s\n{"urll":1,"id":"x"}\n' "$good" >b.jsonl
@@ -34,10 +34,11 @@ check "the tally counts it" is "$(tally failed)" 1
 errand run --base-url "$url" a.jsonl missing.jsonl .
 check "unreadable files" is $status 3
 check "the others run" whole 2
-check "the missing one is told" has err 'errand run: missing.jsonl: No such file or directory'
+check "the missing one is reported" has err 'errand run: missing.jsonl: No such file or directory'
 check "so is a folder" has err 'errand run: .: Is a directory'
 errand run -q missing.jsonl
-check "quiet still tells errors" is "$(cat err)" 'errand run: missing.jsonl: No such file or directory'
+check "quiet still reports errors" \
+    is "$(cat err)" 'errand run: missing.jsonl: No such file or directory'
 
 errand run < <(echo "$good")
 check "a relative url without --base-url is bad input" is $status 3
@@ -51,28 +52,28 @@ check "ordered" is "$(sed 's/^{"seq":\([0-9]*\),"id":\([0-9]*\),.*/\1 \2/' out)"
 
 "$ERRAND" run --base-url "$url" many.jsonl >/dev/full 2>err
 check "a full disk" is $? 4
-check "is told once" is "$(count err 'cannot write the results: No space left on device')" 1
+check "is reported once" is "$(count err 'cannot write the results: No space left on device')" 1
 "$ERRAND" run --base-url "$url" many.jsonl 2>err >&-
 check "closed standard output" is $? 4
-check "is told" has err 'standard output is closed'
+check "is reported" has err 'standard output is closed'
 { "$ERRAND" run --base-url "$url" 2>err; echo $? >status; } < <(yes "$good") | head -n 3 >out
 check "a reader that leaves" is "$(cat status)" 4
 check "had its lines" lines out 3
 check "an endless pipe ends with it" has err 'Broken pipe'
 "$ERRAND" run --base-url "$url" <&- >out 2>err
 check "closed standard input is an unreadable file" is $? 3
-check "and told" has err 'errand run: stdin: '
+check "and reported" has err 'errand run: stdin: '
 errand run --base-url "$url" --log /no/such/folder/log a.jsonl
 check "a log that cannot be written" is $status 4
 
 errand run -v --base-url "$url" a.jsonl
 check "verbose" has out '"attempt_log":['
 errand run --base-url "$url" --log errand.log --retries 1 < <(echo '{"url":"http://127.0.0.1:1/"}')
-check "the log tells retries" grep -q 'job-retry' errand.log
+check "the log has the retries" grep -q 'job-retry' errand.log
 for i in 1 2 3; do echo '{"url":"http://127.0.0.1:1/"}'; done >dead.jsonl
 errand run --base-url "$url" --log /dev/full --retries 1 dead.jsonl a.jsonl
-check "without room for its log the work goes on" is $status 1
-check "and that is told once" is "$(count err '/dev/full: the log cannot be written')" 1
+check "without room for its log the jobs continue" is $status 1
+check "and that is reported once" is "$(count err '/dev/full: the log cannot be written')" 1
 check "retries" has out '"attempts":2'
 errand run --retries 0 < <(echo '{"url":"http://127.0.0.1:1/"}')
 check "none" has out '"attempts":1'
@@ -107,10 +108,10 @@ check "quiet has no progress" empty err
     echo $status >status
 )
 check "few open files: fewer jobs at once, and all go well" is "$(cat status)" 0
-check "which is told" has err '16 jobs at once, not 1000: no more than 64 files may be open'
+check "which is reported" has err '16 jobs at once, not 1000: no more than 64 files may be open'
 
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # it makes a terminal, where there are any
-    on_terminal() { # with so many columns, what errand says there is in `typescript`, a line for each drawing
+    on_terminal() { # COLUMNS: what errand prints is in `typescript`, a line for each drawing
         script -qec "stty cols $1; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
         status=$?
         tr '\r' '\n' <typed | grep -v '^Script ' >typescript

@@ -1,4 +1,4 @@
-# errand's words: help, version, and every wrong option told by its name, with exit status 2.
+# errand's messages: help, version, and every wrong option reported by its name, with exit status 2.
 . "$top_srcdir/tests/tools/asserts.sh"
 
 wrong() { # what the message must have, then the arguments
@@ -24,8 +24,8 @@ for words in "run --help" "run -h" "help run"; do
     check "$words shows the usage" has out "Usage: errand run [OPTION]... [FILE]..."
     check "$words is quiet elsewhere" empty err
 done
-check "help tells which POST is not repeated" grep -q 'POST without an idempotency key is not repeated.*429 or 503' \
-    <(tr -s ' \n' ' ' <out)
+check "help says which POST is not repeated" \
+    grep -q 'POST without an idempotency key is not repeated.*429 or 503' <(tr -s ' \n' ' ' <out)
 head -n 23 out >first
 for text in --jobs --rate --retries --timeout --connect-timeout 'idempotency key' --base-url --header; do
     check "the first screen has $text" has first "$text"
@@ -78,12 +78,12 @@ for value in nonsense ': x' 'A B: c' ''; do wrong '--header "' run -H "$value"; 
 wrong '--header "Authorization...": ' run -H 'Authorization Bearer: secret'
 wrong '--header Connection: that one is set' run -H 'connection: close'
 wrong '--header Idempotency-Key: it would be the same for all jobs' run -H 'Idempotency-Key: secret'
-check "a secret is not told" test -z "$(grep secret err)"
+check "a secret is not printed" test -z "$(grep secret err)"
 for value in /path host ftp://host http:// http:///x; do wrong '--base-url: an absolute url is wanted' run --base-url "$value"; done
 wrong '--progress sometimes: ' run --progress sometimes
 
 "$ERRAND" --help >/dev/full 2>err
-check "help that cannot be written is told" is $? 4
+check "help that cannot be written is reported" is $? 4
 "$ERRAND" run --version >/dev/full 2>err
-check "a version that cannot be written is told" is $? 4
+check "a version that cannot be written is reported" is $? 4
 finish
