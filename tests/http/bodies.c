@@ -321,7 +321,8 @@ START_TEST(body_fn_is_never_called_concurrently)
                                                               .policy = policy });
     until(&stuck.calls, 1);
     until(&sent, 1);
-    for (int i = 0; i < 200 && atomic_load(&sent) < 2; i++) { /* the first is late, the second goes out */
+    /* the first times out, the second is sent */
+    for (int i = 0; i < 200 && atomic_load(&sent) < 2; i++) {
         world_turn(&w, 1 + 1000 * (i == 0));
         nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }

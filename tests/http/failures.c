@@ -343,7 +343,7 @@ START_TEST(a_repeatable_request_is_resent_after_a_dead_kept_connection)
 }
 END_TEST
 
-/* A POST is answered with 303 on a connection that is dead when the GET comes. */
+/* A POST is answered with 303 on a connection that is dead when the GET is sent. */
 static void answer_and_leave(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;

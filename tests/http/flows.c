@@ -196,7 +196,7 @@ static int numbers(void *arg, uint64_t offset, void *buffer, size_t size, size_t
     return 0;
 }
 
-/* Reads to the end, or to `most`; checks what comes. */
+/* Reads to the end, or `most` bytes, and checks them. */
 static uint64_t read_numbers(struct lane *lane, er_body_source *source, uint64_t most)
 {
     char bytes[7000];

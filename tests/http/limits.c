@@ -345,7 +345,7 @@ static void both_end_well(errand_future *const f[2])
     }
 }
 
-/* The second performer is asked for its connection while the first is still closing its own. */
+/* The second own handle is asked for its connection while the first still closes its own. */
 START_TEST(a_slow_close_is_requested_only_once)
 {
     struct world w;
@@ -374,7 +374,7 @@ START_TEST(a_slow_close_is_requested_only_once)
 }
 END_TEST
 
-/* A mail server that takes the mail and dies before it says so. */
+/* A mail server that takes the mail and dies before it confirms. */
 static void take_mail(struct raw_conn *conn, void *arg)
 {
     static const char *const says[] = { "220 here", "250 hello", "250 from", "250 to", "354 go on" };

@@ -194,7 +194,7 @@ START_TEST(a_reclaim_that_finds_no_idle_connection_is_repeated)
     ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, er_scheduler_crowded(&l.scheduler), &n), spot);
     er_scheduler_kept(&l.scheduler, spot, n); /* the lane had none to close */
     ck_assert_int_eq(next(&l), -1);
-    ck_assert_ptr_eq(er_scheduler_crowded(&l.scheduler), spot->berth); /* asked again */
+    ck_assert_ptr_eq(er_scheduler_crowded(&l.scheduler), spot->berth); /* requested again */
     er_scheduler_closed(&l.scheduler, spot, true);
     ck_assert_int_eq(next(&l), 1);
     lines_close(&l);

@@ -16,7 +16,7 @@ struct guide {
     const char *reply;      /* to paths that begin with /a; one %s is the server itself */
     const char *home;
     atomic_uint n;
-    char asked[ASKED][200]; /* request lines, and Authorization, Cookie and Expect, as far as they are there */
+    char asked[ASKED][200]; /* request lines, with Authorization, Cookie and Expect, if any */
 };
 
 static void write_down(struct guide *guide, const struct raw_request *request)
@@ -72,7 +72,7 @@ static const char *with_userinfo(struct world *w, const char *path)
 /* ---- where it leads ---- */
 
 static const struct {
-    const char *url, *location, *asked[3]; /* one after the other */
+    const char *url, *location, *asked[3]; /* in this order */
 } ways[] = {
     { "/a/b", "Location: next", { "GET /a/b", "GET /a/next" } },
     { "/a/b#/route", "Location: /next", { "GET /a/b", "GET /next" } },
@@ -94,7 +94,7 @@ START_TEST(a_redirect_goes_to_its_location)
     snprintf(reply, sizeof reply, MOVED("%s\r\n"), ways[_i].location);
     for (int absolute = 0; absolute < 2; absolute++) {
         guided(&w, &guide, reply, NULL);
-        if (!strncmp(ways[_i].asked[1], "GET /a", 6)) /* else it would go on */
+        if (!strncmp(ways[_i].asked[1], "GET /a", 6)) /* else the redirects would continue */
             guide.reply = MOVED("Location: next\r\n");
         errand_result r = world_send(&w, (errand_request){ .url = absolute ? world_url(&w, ways[_i].url) : ways[_i].url });
         for (int i = 0; ways[_i].asked[i]; i++)
@@ -420,7 +420,8 @@ START_TEST(an_own_handle_that_keeps_its_expect_ends)
     curl_easy_setopt(easy, CURLOPT_URL, world_url(&w, "/a"));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "pay");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* while it connects, curl comes back to its caller */
+    /* curl returns to its caller while it connects */
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
     ck_assert_int_eq(r.error, ERRAND_HTTP + 417);
     ck_assert(!errand_result_transient(&r));

@@ -193,7 +193,8 @@ START_TEST(any_method_is_sent_with_its_body)
         const char *end = strstr(body_of(&r), "\r\n\r\n");
         ck_assert_str_eq(end + 4, body ? body : "");
         bool has_length = strstr(body_of(&r), "Content-Length:") != NULL;
-        ck_assert(has_length == (body || !strncmp(methods[_i].method, "P", 1))); /* POST, PUT, PATCH: a length of 0 is said */
+        /* POST, PUT, PATCH: a length of 0 is sent */
+        ck_assert(has_length == (body || !strncmp(methods[_i].method, "P", 1)));
         /* no body, or one without a type */
         ck_assert_ptr_null(strstr(body_of(&r), "Content-Type"));
         errand_result_free(&r);
@@ -460,7 +461,7 @@ START_TEST(a_cancelled_transfer_has_the_timings_it_reached)
 }
 END_TEST
 
-/* /N answers the status N with a Location, anything else says what came. */
+/* /N gets the status N with a Location, anything else an echo of the request. */
 static void redirecting(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;

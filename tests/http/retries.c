@@ -9,7 +9,7 @@ struct script { /* one status after the other, the last one for good; 0 closes w
     int statuses[4];
     const char *headers; /* of errors, and of a 202 */
     atomic_uint n;
-    char keys[8][80]; /* what came as Idempotency-Key */
+    char keys[8][80]; /* the received Idempotency-Key */
 };
 
 static void follow_script(struct raw_conn *conn, void *arg)

@@ -1,10 +1,11 @@
-/* HTTP/2: what a server does to a stream or its connection, and bodies that wait for a window or a reader. */
+/* HTTP/2: servers that end a stream or its connection, and bodies that wait for a window or a
+ * reader. */
 #include "shared.h"
 
 #include <curl/curl.h>
 #include <time.h>
 
-/* ---- what a server does to a stream ---- */
+/* ---- streams that the server ends ---- */
 
 /* The first connection refuses its requests from this one on. */
 static unsigned refused_from;

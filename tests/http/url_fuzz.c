@@ -14,7 +14,7 @@
 
 enum { URLS = 200000, PARTS = 20, MOST = 4096 };
 
-/* As curl reads what it is to connect to (CURLOPT_URL). */
+/* As curl reads CURLOPT_URL. */
 #define AS_SENT (CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME)
 
 #ifdef CURLU_GET_EMPTY
@@ -162,7 +162,7 @@ static void make_url(url_text *url, uint64_t seed)
     for (uint64_t n = er_random_next(&dice) % 4; n; n--) mutate(url, &dice);
 }
 
-/* ---- what they are ---- */
+/* ---- readings ---- */
 
 typedef struct reading {
     bool accepted;
@@ -203,7 +203,7 @@ static void reading_free(reading *r)
 }
 
 static const char *
-visible(const char *url) /* with what a terminal does not show in hexadecimal digits */
+visible(const char *url) /* what a terminal does not show in hexadecimal */
 {
     static er_bytes shown[2]; /* the url's, its base's */
     static unsigned turn;
@@ -282,7 +282,7 @@ static void check_by_curl(const reading *sent, uint64_t seed, const char *url, c
     read_by_curl(&r, base ? page : NULL, url, 0);
     ck_url(r.accepted, seed, url, base);
     read_by_curl(&again, NULL, r.url,
-                 0); /* for it sees that "%31" is an address only when it comes to its own "1" */
+                 0); /* it sees that "%31" is an address only on reading its own "1" */
     ck_url(same(again.host, sent->host), seed, url, base);
     ck_url(same(r.scheme, sent->scheme) && same(r.port, sent->port), seed, url, base);
     ck_url(alike(r.path, sent->path) && alike(r.query, sent->query), seed, url, base);

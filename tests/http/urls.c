@@ -55,7 +55,7 @@ START_TEST(a_url_without_memory_is_ENOMEM_and_leaks_nothing)
 }
 END_TEST
 
-/* ---- what curl would leave out, or read in another way ---- */
+/* ---- parts that curl omits or reads differently ---- */
 
 static const struct empty_query {
     const char *base, *url, *becomes;

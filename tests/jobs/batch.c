@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* What a batch of this file works on: numbers from 1, handed out as pointers. */
+/* The batches here work on numbers from 1, passed as pointers. */
 typedef struct world {
     errand_pool     *pool;
     errand_batch_opts opts;
@@ -138,7 +138,7 @@ static errand_future *run(errand_batch_work_fn *work)
     return errand_batch(w.pool, &w.opts, next, work, each, NULL);
 }
 
-/* The end of it: its error, and its tally, which must agree with what was seen. */
+/* Awaits the batch and checks its error, and its tally against what was seen. */
 static errand_batch_tally finish(errand_future *f, int error)
 {
     errand_result r = errand_await(f);
@@ -279,7 +279,8 @@ START_TEST(results_waiting_for_each_are_bounded_in_bytes)
     errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
     wait_until(&w.taken, 10);
     ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
-    ck_assert_uint_le(w.taken, 10 + 4 - 1);         /* what was under way when the tenth had ended */
+    /* the work under way when the tenth had ended */
+    ck_assert_uint_le(w.taken, 10 + 4 - 1);        
     open_gate();
     wait_until(&w.handed, 1000); /* it continues when those are delivered */
     errand_cancel(f);

@@ -43,8 +43,8 @@ typedef struct outcome {
 void fetching_run(const char *input, const errand_jobs_opts *opts);
 extern outcome came;
 
-/* The text of a key of result line `seq`, as it stands there: "true", "\"x\"", "{...}"; NULL: no such key. `path` may
- * be "error.kind". Kept for the next few calls. */
+/* The text of a key of result line `seq`, verbatim: "true", "\"x\"", "{...}"; NULL: no such key.
+ * `path` may be "error.kind". Kept for the next few calls. */
 const char *came_with(size_t seq, const char *path);
 
 /* The same in two steps. */

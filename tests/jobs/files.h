@@ -10,7 +10,8 @@ const char *files_folder(void);
 const char *files_path(const char *name);
 const char *files_write(const char *name, const void *at, size_t size); /* its path */
 const char *files_text(const char *name, const char *text);
-char       *files_read(const char *path, size_t *size); /* to be freed; a NUL behind it; size may be NULL */
+/* to be freed; NUL-terminated; size may be NULL */
+char       *files_read(const char *path, size_t *size);
 void        files_remove(void);                         /* all of them */
 
 #endif

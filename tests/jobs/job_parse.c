@@ -27,7 +27,7 @@ static void tear_down(void)
 }
 
 static const struct {
-    const char *line, *says; /* a part of the message */
+    const char *line, *says; /* part of the message */
 } mistakes[] = {
     { "{", "not JSON" },
     { "nonsense", "not JSON" },

@@ -1,4 +1,5 @@
-/* errand_jobs: every line accounted for, whatever is wrong with it, with the files, the server or the output. */
+/* errand_jobs: every line has a result, whatever is wrong with it, the files, the server or the
+ * output. */
 #include "jobs/fetching.h"
 #include "jobs/files.h"
 #include "fixture/memory.h"

@@ -114,7 +114,7 @@ START_TEST(every_cut_value_is_refused_without_reading_on)
 {
     static const char whole[] = "{\"a\":[1.5e3,true,\"\\u00e9x\",{\"b\":null}]}";
     for (size_t n = 0; n < sizeof whole - 1; n++) {
-        char *cut = er_copy_bytes(whole, n); /* so that a sanitizer sees a read behind it */
+        char *cut = er_copy_bytes(whole, n); /* so that a sanitizer sees a read past it */
         char *exact = er_resize(cut, n ? n : 1);
         size_t where = SIZE_MAX;
         const char *why = NULL;

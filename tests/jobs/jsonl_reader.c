@@ -91,7 +91,7 @@ START_TEST(a_line_over_the_limit_is_skipped_to_its_end)
     memcpy(text + size - 5, "\nend\n", 5);
     expect(FILES(files_write("over", text, size)), WANT("1!EFBIG", "2:end"));
 
-    text[ER_LINE_MOST] = '\r'; /* as long as it may be, and a CR */
+    text[ER_LINE_MOST] = '\r'; /* the longest line, and a CR */
     text[ER_LINE_MOST + 1] = '\n';
     const char *files[] = { files_write("just", text, ER_LINE_MOST + 2),
                             files_write("one_more", text, ER_LINE_MOST + 1), NULL };

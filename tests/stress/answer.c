@@ -17,7 +17,7 @@ typedef enum fault { NO_FAULT, CUT_BY_END, CUT_BY_RESET, CUT_BY_SILENCE } fault;
 
 typedef struct reply {
     unsigned status;
-    const char *before, *more; /* what comes before it; header lines */
+    const char *before, *more; /* interim replies; header lines */
     framing framing;
     fault fault;
     bool broken; /* it must not pass for a success */
@@ -102,7 +102,8 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
         __atomic_add_fetch(&h->of->empties, 1, __ATOMIC_SEQ_CST); /* a coded body of nothing is whole */
     add_reply(&all, h, &r, d);
     HOLDS(!all.error, "no memory");
-    size_t most = all.size - (r.framing == BY_CHUNKS); /* behind the last chunk one byte more or less says nothing */
+    /* the loss of the last byte after the last chunk goes unnoticed */
+    size_t most = all.size - (r.framing == BY_CHUNKS);
     size_t size = r.fault ? dice_below(d, (unsigned)most) : all.size;
     bool sent = send_slowly(conn, all.at, size, d);
     er_bytes_free(&all);
@@ -303,7 +304,7 @@ static bool answer_too_early(struct raw_conn *conn, head *h, dice *d)
     reply r = some_reply(h, statuses[dice_below(d, 5)], d);
     bool reads = dice_one_in(d, 2);
     r.hangs_up |= !reads && !h->read;
-    h->expects = false; /* no "100 Continue" behind that */
+    h->expects = false; /* no "100 Continue" after that */
     return send_reply(conn, h, r, d) && (!reads || server_read_body(conn, h));
 }
 

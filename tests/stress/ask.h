@@ -29,7 +29,7 @@ typedef struct ask {
         led_on;       /* atomic: requests that servers read; more sends that are no fault (the program's own, polls) */
     unsigned empties; /* atomic: replies without a body that are right */
     unsigned seen[HOPS];  /* atomic: with its own method */
-    unsigned again[HOPS]; /* atomic: answered there with what makes another such request right */
+    unsigned again[HOPS]; /* atomic: replies there after which another such request is right */
     bool in_time;         /* atomic: it was sent before its session began to close */
     bool never;           /* it ended as one that was not sent */
     bool saved, not_saved;

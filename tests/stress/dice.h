@@ -1,5 +1,5 @@
-/* tests/stress/dice.h -- choices that a seed makes: what a program does depends on its seed alone, however its threads run. So each
- * task and each thread has dice of its own, split off where it is made. */
+/* tests/stress/dice.h -- choices that a seed makes: a program depends on its seed alone, however
+ * its threads run. So each task and each thread has its own dice, split off where it is made. */
 #ifndef DICE_H
 #define DICE_H
 

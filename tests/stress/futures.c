@@ -1,4 +1,4 @@
-/* tests/stress/futures.c -- random futures: leaves, and what takes futures and gives one. */
+/* tests/stress/futures.c -- random futures: leaves, and functions from futures to a future. */
 #include "stress/scene.h"
 
 static errand_future *plain(scene *s)

@@ -44,7 +44,7 @@ static void act_on_web(scene *s)
     else ask_and_look(s);
 }
 
-/* ---- what is left of a round ---- */
+/* ---- leftovers of a round ---- */
 
 static unsigned entries_of(const char *path)
 {

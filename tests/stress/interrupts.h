@@ -1,5 +1,5 @@
-/* tests/stress/interrupts.h -- threads that are stopped for a while wherever they are: what a busy machine does now and then, done all
- * the time. By SIGPROF, which the library's threads leave open. */
+/* tests/stress/interrupts.h -- stops threads for a while anywhere, as a busy machine does now and
+ * then, but all the time. Uses SIGPROF, which the library's threads do not block. */
 #ifndef INTERRUPTS_H
 #define INTERRUPTS_H
 

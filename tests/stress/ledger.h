@@ -14,7 +14,7 @@ typedef enum entry_kind {
     ENTRY_THEN,    /* called once */
     ENTRY_WATCHER, /* called as often as `wanted` */
     ENTRY_PROMISE, /* its hook is called once at most, and never once it is resolved */
-    ENTRY_CALL     /* what has no arg to be freed, a periodic task for one: never two calls at once */
+    ENTRY_CALL     /* without an arg to free, as a periodic task: never two calls at once */
 } entry_kind;
 
 typedef struct entry {
@@ -22,9 +22,9 @@ typedef struct entry {
     entry_kind      kind;
     unsigned        calls, inside, freed, hands; /* atomic */
     unsigned        wanted;
-    unsigned        depth;    /* how deep what it composes may be */
+    unsigned        depth;    /* of what it composes, at most */
     unsigned        chain;    /* errand_later calls in a row */
-    bool            simple;   /* what runs it holds a permit or a flight: it may wait for neither */
+    bool            simple;   /* it runs under a permit or a flight: it may wait for neither */
     bool            overlaps; /* it may be called while it is called */
     uint64_t        seed;
     errand_future  *future;  /* of a watcher */
@@ -35,7 +35,7 @@ typedef struct entry {
 
 entry *ledger_add(entry_kind kind, uint64_t seed);
 
-/* Around each call of what the entry stands for. The number of the call, from 0. */
+/* Around each call of the entry's function. Returns the number of the call, from 0. */
 unsigned ledger_enter(entry *e);
 void     ledger_leave(entry *e);
 void     ledger_freed(void *e); /* an errand_free_fn */

@@ -1,8 +1,9 @@
 /* tests/stress/log.c -- random programs over the whole public interface of the log.
  *
- * A round makes a log with sinks of all kinds: files that rotate and files that do not, a full disk, a system's log that is not
- * there, callbacks that fail, dawdle, or log themselves. Makers start one talker after the other; meddlers change levels, add sinks,
- * flush, reopen, rename files, stand in the way of a rotation, limit the size of files, or close the log under all of them.
+ * A round makes a log with sinks of all kinds: files that rotate and files that do not, a full
+ * disk, a system's log that is not there, callbacks that fail, are slow, or log themselves. Makers
+ * start one talker after the other; meddlers change levels, add sinks, flush, reopen, rename files,
+ * block a rotation, limit the size of files, or close the log under all of them.
  *
  * Every line has a talker and a number. A callback sees each talker's numbers grow; of a file's folder each line is read at most
  * once; what was attempted was written or dropped, and a sink that was there from the beginning

@@ -1,4 +1,5 @@
-/* tests/stress/own.c -- handles of curl's own on a session's threads (errand_perform): each is freed once, whatever becomes of it. */
+/* tests/stress/own.c -- own handles on a session's threads (errand_perform): each is freed once,
+ * however it ends. */
 #include "stress/server.h"
 #include "stress/web.h"
 

@@ -1,4 +1,5 @@
-/* tests/stress/round.c -- a round: a random program over the whole public interface of liberrand, and of what a guest adds to it.
+/* tests/stress/round.c -- a round: a random program over the whole public interface of liberrand,
+ * and of its guest.
  *
  * It makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
  * futures (futures.c) of tasks that act in turn (tasks.c), while others turn clocks, look at counters, and close pools under them. What

@@ -11,7 +11,7 @@
 void scarcity_begin(unsigned memory, unsigned threads);
 void scarcity_end(void);
 
-/* The calling thread is left alone. Returns what held before. */
+/* Whether the calling thread is spared. Returns the previous value. */
 bool scarcity_spare(bool spared);
 
 #endif

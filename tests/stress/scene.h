@@ -1,4 +1,4 @@
-/* tests/stress/scene.h -- a stretch of a random program: what it may still do, and what it does. */
+/* tests/stress/scene.h -- part of a random program: its limits, and its actions. */
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -6,14 +6,14 @@
 
 typedef struct scene {
     dice     d;
-    unsigned depth;  /* what is composed here may be so deep */
+    unsigned depth;  /* of futures composed here, at most */
     bool     simple; /* it may wait for no permit, flight or run */
     bool     waits;  /* it may wait at all */
 } scene;
 
-scene scene_of(const entry *e, unsigned call); /* of the call-th call of what that entry stands for */
+scene scene_of(const entry *e, unsigned call); /* of the call-th call of that entry's function */
 
-/* futures.c: a random future, never NULL. tasks.c: what runs, in as many forms as there are. */
+/* futures.c: a random future, never NULL. tasks.c: the functions that run, in every form. */
 errand_future *some_future(scene *s);
 errand_future *some_work(scene *s); /* submitted, run by a policy, shared in a flight */
 errand_future *link_of_chain(entry *e); /* the next of a chain of errand_later; NULL: it has come to its end */
@@ -30,7 +30,7 @@ errand_future *some_promise(scene *s);
 void           promises_start(void);
 void           promises_stop(void); /* when all are resolved */
 
-/* uses.c: what becomes of a future; what else can be done. */
+/* uses.c: uses of a future; other actions. */
 void use(scene *s, errand_future *f);
 void act(scene *s);
 void hand_out_canceller(dice *d, errand_future *f);

@@ -1,4 +1,4 @@
-/* tests/stress/uses.c -- what a random program does with its futures, and what else it does. */
+/* tests/stress/uses.c -- how a random program uses its futures, and its other actions. */
 #include "stress/scene.h"
 
 #include <errno.h>

@@ -47,7 +47,7 @@ void stress_fail(const char *fmt, ...)
     va_end(args);
     fprintf(stderr, "%s: %s\n", running->name, text);
     print_seed();
-    if (__lsan_do_leak_check) __lsan_do_leak_check(); /* what is lost, and where it was made */
+    if (__lsan_do_leak_check) __lsan_do_leak_check(); /* leaks, and where they were allocated */
     signal(SIGABRT, SIG_DFL); /* the seed need not be printed again */
     abort();
 }

@@ -1,4 +1,5 @@
-/* tests/stress/web.h -- what requests go through: sessions at a round's pools, with their hooks and middleware, and policies for requests. */
+/* tests/stress/web.h -- sessions on a round's pools, with their hooks and middleware, and policies
+ * for requests. */
 #ifndef WEB_H
 #define WEB_H
 

@@ -213,7 +213,7 @@ static bool limits_at_rest(void)
         errand_breaker_stats b = { 0 };
         errand_budget_stats g = { 0 };
         errand_singleflight_stats f = { 0 };
-        (void)errand_sem_stats_get(here.sem, world_keys[i], &s); /* ENOENT: it was forgotten, so nothing holds it */
+        (void)errand_sem_stats_get(here.sem, world_keys[i], &s); /* ENOENT: it was evicted, so nothing holds it */
         (void)errand_rate_stats_get(here.rate, world_keys[i], &r);
         (void)errand_breaker_stats_get(here.breaker, world_keys[i], &b);
         (void)errand_budget_stats_get(here.budget, world_keys[i], &g);

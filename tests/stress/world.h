@@ -1,5 +1,5 @@
-/* tests/stress/world.h -- what a round's program plays with: pools, each with its clock, limits, policies; and what of it must be
- * in order at the end. */
+/* tests/stress/world.h -- the objects of a round: pools, each with its clock, limits, policies; and
+ * their checks at the end. */
 #ifndef WORLD_H
 #define WORLD_H
 
@@ -14,7 +14,7 @@ typedef struct place { /* a pool */
     errand_pool    *alive;  /* the same, until it is closed: for the watchdog */
     errand_clock    clock;
     int64_t         now_ns; /* atomic */
-    bool            turned; /* it goes by that clock */
+    bool            turned; /* it uses that clock */
     bool            closed;
     errand_promise *holder; /* keeps its memory */
     errand_future  *held;
@@ -48,11 +48,11 @@ typedef struct world {
 extern world here;
 
 typedef struct guest { /* what another program adds to this one */
-    void (*open)(dice *d); /* when pools, limits and recipes stand */
+    void (*open)(dice *d); /* when pools, limits and recipes exist */
     void (*act)(struct scene *s);
     errand_future *(*leaf)(struct scene *s); /* may be NULL: none is left */
     void (*close)(const place *p, int64_t within_ms); /* before that pool */
-    void (*let_go)(void); /* of what it keeps, when no thread is left */
+    void (*let_go)(void); /* drops its references when no thread is left */
     void (*check)(void);  /* when no pool's memory is left either */
 } guest;
 extern const guest *world_guest; /* NULL: none */
@@ -60,7 +60,7 @@ extern const guest *world_guest; /* NULL: none */
 extern const char *const world_keys[KEYS];
 const char *some_key(dice *d);
 place      *some_place(dice *d);
-recipe      some_recipe(dice *d, bool simple); /* for what is simple none that holds a permit */
+recipe      some_recipe(dice *d, bool simple); /* simple: none that holds a permit */
 
 void world_open(dice *d);
 bool world_close_pool(place *p, int64_t within_ms); /* true: by this call, and in time */

@@ -41,7 +41,7 @@ void ask_together(const struct call *calls, struct answer *answers, size_t n, in
 /* A good order, valid until the next call. */
 const char *order_for(const char *video_id);
 
-/* The text behind `what` in `in`, up to its line's end or quote, good until the next call. */
+/* The text behind `what` in `in`, up to its line's end or quote, valid until the next call. */
 const char *behind(const char *in, const char *what);
 
 void assert_has(const char *in, const char *what);

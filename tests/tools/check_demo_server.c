@@ -1,4 +1,4 @@
-/* The demo server: every fault, what it counts and how it repeats. */
+/* The demo server: every fault, its counters, and idempotency keys. */
 #include <check.h>
 #include <signal.h>
 #include <stdbool.h>

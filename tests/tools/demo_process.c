@@ -39,7 +39,7 @@ static int spawn(const char *const *flags, pid_t *pid)
     return pipes[0];
 }
 
-/* What comes on fd until its end, or its first line. */
+/* Reads fd to its end, or its first line. */
 static void read_text(int fd, char *text, size_t room, bool one_line)
 {
     size_t length = 0;
@@ -185,7 +185,8 @@ START_TEST(the_server_ends_with_its_parent)
     assert_has(said, "listening on http://127.0.0.1:");
     kill(parent, SIGKILL);
     ck_assert_int_eq(waitpid(parent, &status, 0), parent);
-    read_text(pipes[0], said, sizeof said, false); /* its end comes when the server, which has it too, is gone */
+    /* the pipe ends when the server, which has it too, is gone */
+    read_text(pipes[0], said, sizeof said, false);
     ck_assert_str_eq(said, "");
     close(pipes[0]);
     ck_assert_int_gt(wait(&status), 0);
