@@ -110,7 +110,8 @@ void errand_drop(errand_future *f)
     er_cell_drop(f);
 }
 
-/* ---- cancelling from anywhere: a count on the cell, which is weak because the owner's drop frees the result ---- */
+/* ---- cancelling from anywhere ----
+ * A canceller has a count on the cell, which is weak: the owner's drop frees the result. */
 
 errand_canceller *errand_canceller_of(errand_future *f)
 {

@@ -25,7 +25,8 @@ ER_SHARED void  er_free(void *at); /* NULL is harmless */
 ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));
 ER_SHARED char *er_copy_bytes(const void *at, size_t size) __attribute__((malloc)); /* a NUL is put behind */
 
-/* ---- lock: four bytes, zero is unlocked. Never held across a blocking call; no thread holds two. ---- */
+/* ---- lock ----
+ * Four bytes, zero is unlocked. Never held across a blocking call; no thread holds two. */
 typedef struct er_lock {
     uint32_t word;
 } er_lock;
@@ -89,7 +90,8 @@ int      er_thread_at_end(void (*fn)(void *), void *arg);
 bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
 ER_SHARED unsigned er_cores(void); /* that this process may run on; read once */
 
-/* ---- faults: fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
+/* ---- faults ----
+ * fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
  * previous handler gets the signal, with its own mask and flags. This holds for each fault, as the
  * previous handler may repair one. Faults of other threads wait. 0 or an errno; a second call does
  * nothing. */
@@ -105,7 +107,8 @@ ER_SHARED int er_vformat(char *to, size_t room, const char *format, va_list args
 ER_SHARED int er_format_plain(char *to, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const char *er_error_text(int error); /* what strerror says there; lives until the thread's next call */
 
-/* ---- fork: how often this process is a child of the one that loaded the library. Compare it later. ---- */
+/* ---- fork ----
+ * How often this process is a child of the one that loaded the library. Compare it later. */
 ER_SHARED unsigned er_fork_generation(void);
 /* Ends a child process when its only thread is one of ours and has nothing to do: at once, status
  * 127, nothing flushed. */
@@ -113,7 +116,8 @@ _Noreturn void er_exit_child(void);
 /* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
 int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));
 
-/* ---- randomness: from the system, reseeded after fork; never fails (falls back to clock and address) ---- */
+/* ---- randomness ----
+ * From the system, reseeded after fork; never fails (falls back to clock and address). */
 ER_SHARED uint64_t er_random(void);
 /* The next of a seeded sequence (splitmix64, Steele et al., 2014). */
 static inline uint64_t er_random_next(uint64_t *state)

@@ -1,7 +1,7 @@
 /* http/exchange.c -- one attempt, from its creation to its result.
  *
- *   NEW --> LINE --> LANE: INBOX --> TAKEN --> LEFT --> OVER    under the session's lock: the place;
- *            ^--------- redirect ---------------|---> REST ---^    the lane's: where on the lane
+ *   NEW --> LINE --> LANE: INBOX --> TAKEN --> LEFT --> OVER   under the session's lock: the place;
+ *            ^--------- redirect ---------------|---> REST ---^   the lane's: where on the lane
  *
  * Exactly one thread ends an exchange and calls over(): in LINE the one that takes it out under the
  * session's lock, on a lane the lane's thread (or the one that could not start it and took the
