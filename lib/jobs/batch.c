@@ -1,8 +1,7 @@
 /* jobs/batch.c -- a pump takes items in, the worker that ends one hands it over.
  *
  *     pump: next --gate--> work --ended--> held --drain: each--> gone      counted under one lock
- *       ^-- parks while concurrency, window or window_bytes are reached; an ending or a hand-over
- *           wakes it
+ *       ^-- parks while a limit is reached; an ending or a hand-over wakes it
  *
  * The pump is a service, a thread beside the pool's workers, so next may block without limit: a
  * pool with one worker still works and hands over. The thread that ends an item (a then-function,
