@@ -42,7 +42,7 @@ errand_future *chained_task(errand_pool *at, chained *c, const char *name)
     return errand_submit_task(at, &task);
 }
 
-void one_is_told(two_pools *two, chained *c, size_t n, const char *first, const char *second)
+void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second)
 {
     int told = 0;
     for (size_t i = 0; i < n; i++) {

@@ -22,7 +22,7 @@ errand_task chained_as(chained *c, const char *name); /* for whatever starts it 
 errand_future *chained_task(errand_pool *at, chained *c, const char *name);
 
 /* One of them at least is told EDEADLK, the others end by it, and the log names these two. */
-void one_is_told(two_pools *two, chained *c, size_t n, const char *first, const char *second);
+void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second);
 
 /* fn, whose arg is its pool, ends EDEADLK where that has one worker and no spares, and the log names it. */
 void starves(two_pools *two, errand_fn *fn);

@@ -16,7 +16,7 @@ static void promise(size_t n)
     for (size_t i = 0; i < n; i++) ps[i] = errand_promise_new(pool, &fs[i]);
 }
 
-START_TEST(all_gives_every_value_at_its_place_whatever_the_order_of_ends)
+START_TEST(all_keeps_the_order_of_its_inputs)
 {
     promise(64);
     errand_future *f = errand_all(fs, 64);
@@ -34,7 +34,7 @@ START_TEST(all_gives_every_value_at_its_place_whatever_the_order_of_ends)
 }
 END_TEST
 
-START_TEST(freeing_the_result_frees_it_with_all_it_holds)
+START_TEST(freeing_the_result_of_all_frees_its_values)
 {
     unsigned freed = 0;
     promise(10);
@@ -50,7 +50,7 @@ START_TEST(freeing_the_result_frees_it_with_all_it_holds)
 }
 END_TEST
 
-START_TEST(settle_gives_every_result_good_or_bad)
+START_TEST(settle_returns_successes_and_failures)
 {
     promise(4);
     errand_future *f = errand_settle(fs, 4);
@@ -71,7 +71,7 @@ START_TEST(settle_gives_every_result_good_or_bad)
 }
 END_TEST
 
-START_TEST(the_first_failure_cancels_the_rest_waits_for_them_and_is_the_result)
+START_TEST(the_first_failure_ends_all_once_the_rest_has_ended)
 {
     unsigned told = 0, freed = 0;
     promise(5);
@@ -101,7 +101,7 @@ START_TEST(the_first_failure_cancels_the_rest_waits_for_them_and_is_the_result)
 }
 END_TEST
 
-START_TEST(of_nothing_at_all_both_are_an_empty_success)
+START_TEST(all_and_settle_of_no_futures_succeed)
 {
     errand_future *both[] = { errand_all(NULL, 0), errand_settle(fs, 0) };
     for (int i = 0; i < 2; i++) {
@@ -114,7 +114,7 @@ START_TEST(of_nothing_at_all_both_are_an_empty_success)
 }
 END_TEST
 
-START_TEST(the_same_future_twice_is_EINVAL_and_all_are_consumed)
+START_TEST(all_refuses_a_duplicate_and_consumes_its_inputs)
 {
     for (int i = 0; i < 2; i++) {
         promise(3);
@@ -128,7 +128,7 @@ START_TEST(the_same_future_twice_is_EINVAL_and_all_are_consumed)
 }
 END_TEST
 
-START_TEST(NULL_among_them_is_EINVAL_and_all_are_consumed)
+START_TEST(all_refuses_NULL_and_consumes_its_inputs)
 {
     promise(2);
     errand_future *some[] = { fs[0], NULL, fs[1] };
@@ -141,7 +141,7 @@ START_TEST(NULL_among_them_is_EINVAL_and_all_are_consumed)
 }
 END_TEST
 
-START_TEST(futures_that_have_ended_or_failed_to_start_may_be_among_them)
+START_TEST(all_takes_ended_futures)
 {
     promise(2);
     errand_promise_resolve(ps[0], errand_ok(as_value(1), NULL));
@@ -159,7 +159,7 @@ START_TEST(futures_that_have_ended_or_failed_to_start_may_be_among_them)
 }
 END_TEST
 
-START_TEST(cancelling_the_whole_cancels_its_inputs_and_it_ends_when_they_have)
+START_TEST(a_cancelled_all_cancels_its_inputs_and_waits_for_them)
 {
     for (int i = 0; i < 2; i++) {
         unsigned told = 0;
@@ -188,7 +188,7 @@ START_TEST(cancelling_the_whole_cancels_its_inputs_and_it_ends_when_they_have)
 }
 END_TEST
 
-START_TEST(an_all_of_alls_ends_without_taking_stack)
+START_TEST(a_nested_all_ends_without_recursion)
 {
     unsigned depth = scaled(100000);
     errand_future *f;
@@ -202,7 +202,7 @@ START_TEST(an_all_of_alls_ends_without_taking_stack)
 }
 END_TEST
 
-START_TEST(a_cancel_goes_down_a_deep_tree_without_taking_stack)
+START_TEST(a_cancel_passes_a_deep_tree_without_recursion)
 {
     unsigned depth = scaled(100000);
     errand_future *f;
@@ -233,7 +233,7 @@ static void cancel_on_a_small_stack(errand_future *f)
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 
-START_TEST(a_cancel_goes_down_a_fold_without_taking_stack_whichever_input_is_deep)
+START_TEST(a_cancel_passes_a_fold_without_recursion)
 {
     enum { DEEP = 20000 };
     errand_promise **leaves = malloc((2 * DEEP + 1) * sizeof(errand_promise *));
@@ -255,7 +255,7 @@ START_TEST(a_cancel_goes_down_a_fold_without_taking_stack_whichever_input_is_dee
 }
 END_TEST
 
-START_TEST(a_wide_all_ends_with_its_last)
+START_TEST(a_wide_all_ends_with_its_last_input)
 {
     unsigned n = scaled(20000);
     errand_promise **writers = malloc(n * sizeof *writers);
@@ -273,7 +273,7 @@ END_TEST
 
 /* ---- timeout ---- */
 
-START_TEST(a_timeout_that_is_not_reached_changes_nothing)
+START_TEST(a_timeout_that_is_not_reached_has_no_effect)
 {
     promise(1);
     errand_future *f = errand_timeout(fs[0], LONG_MS);
@@ -294,7 +294,7 @@ START_TEST(a_timeout_that_is_not_reached_changes_nothing)
 }
 END_TEST
 
-START_TEST(a_timeout_of_0_ends_what_has_not_ended)
+START_TEST(a_timeout_of_0_ends_a_pending_future)
 {
     promise(1);
     errand_future *f = errand_timeout(fs[0], 0);
@@ -305,7 +305,7 @@ START_TEST(a_timeout_of_0_ends_what_has_not_ended)
 }
 END_TEST
 
-START_TEST(cancelling_a_timeout_cancels_what_is_in_it)
+START_TEST(a_cancelled_timeout_cancels_its_input)
 {
     promise(1);
     errand_future *f = errand_timeout(errand_timeout(fs[0], LONG_MS), LONG_MS);
@@ -317,7 +317,7 @@ START_TEST(cancelling_a_timeout_cancels_what_is_in_it)
 }
 END_TEST
 
-START_TEST(a_timeout_of_a_running_task_ends_now_leaves_it_behind_and_frees_its_late_value)
+START_TEST(a_timeout_leaves_a_running_task_behind)
 {
     unsigned freed = 0;
     hold h = { .result = errand_ok(&freed, free_counts) };
@@ -340,7 +340,7 @@ START_TEST(a_timeout_of_a_running_task_ends_now_leaves_it_behind_and_frees_its_l
 }
 END_TEST
 
-START_TEST(a_timeout_of_a_queued_task_takes_it_out)
+START_TEST(a_timeout_removes_a_queued_task)
 {
     hold h[2] = { { .runs = 0 }, { .runs = 0 } };
     errand_future *held[2];
@@ -368,7 +368,7 @@ END_TEST
 static errand_future *outer;
 static void look_at_outer(void *seen) { *(int *)seen = errand_wait(outer, 0); }
 
-START_TEST(what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_the_timeout)
+START_TEST(a_timeout_cancels_its_input_before_it_ends)
 {
     turned t;
     turned_start(&t);
@@ -386,7 +386,7 @@ START_TEST(what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_th
 }
 END_TEST
 
-START_TEST(the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not)
+START_TEST(a_timeout_of_all_ends_before_its_inputs)
 {
     unsigned told = 0;
     promise(2);
@@ -399,7 +399,7 @@ START_TEST(the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not)
 }
 END_TEST
 
-START_TEST(a_timeout_of_nothing_or_of_negative_time_is_EINVAL)
+START_TEST(a_timeout_of_NULL_or_negative_time_is_EINVAL)
 {
     ENDS(errand_timeout(NULL, 5), EINVAL);
     promise(1);
@@ -409,7 +409,7 @@ START_TEST(a_timeout_of_nothing_or_of_negative_time_is_EINVAL)
 }
 END_TEST
 
-START_TEST(a_timeout_beyond_the_range_of_the_clock_is_none)
+START_TEST(a_timeout_beyond_the_clocks_range_never_expires)
 {
     promise(1);
     errand_future *f = errand_timeout(errand_timeout(fs[0], ERRAND_FOREVER / 2), ERRAND_FOREVER - 1);
@@ -429,7 +429,7 @@ static bool timed_out_may_have_run(errand_future *f)
     return may;
 }
 
-START_TEST(what_a_timeout_leaves_behind_may_have_run_unless_it_had_not_begun)
+START_TEST(a_timed_out_task_may_have_run_unless_it_was_queued)
 {
     hold held[2] = { 0 };
     errand_future *running[2];
@@ -456,7 +456,7 @@ START_TEST(what_a_timeout_leaves_behind_may_have_run_unless_it_had_not_begun)
 }
 END_TEST
 
-START_TEST(a_failure_that_leaves_others_behind_may_have_run)
+START_TEST(a_failure_that_leaves_inputs_behind_may_have_run)
 {
     hold held = { 0 };
     errand_future *running = errand_submit(pool, hold_worker, &held);
@@ -486,31 +486,31 @@ Suite *combine_suite(void)
     Suite *suite = suite_create("combine");
     TCase *tc = case_of(suite, "all and settle");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, all_gives_every_value_at_its_place_whatever_the_order_of_ends);
-    tcase_add_test(tc, freeing_the_result_frees_it_with_all_it_holds);
-    tcase_add_test(tc, settle_gives_every_result_good_or_bad);
-    tcase_add_test(tc, the_first_failure_cancels_the_rest_waits_for_them_and_is_the_result);
-    tcase_add_test(tc, of_nothing_at_all_both_are_an_empty_success);
-    tcase_add_test(tc, the_same_future_twice_is_EINVAL_and_all_are_consumed);
-    tcase_add_test(tc, NULL_among_them_is_EINVAL_and_all_are_consumed);
-    tcase_add_test(tc, futures_that_have_ended_or_failed_to_start_may_be_among_them);
-    tcase_add_test(tc, cancelling_the_whole_cancels_its_inputs_and_it_ends_when_they_have);
-    tcase_add_test(tc, an_all_of_alls_ends_without_taking_stack);
-    tcase_add_test(tc, a_cancel_goes_down_a_deep_tree_without_taking_stack);
-    tcase_add_test(tc, a_cancel_goes_down_a_fold_without_taking_stack_whichever_input_is_deep);
-    tcase_add_test(tc, a_wide_all_ends_with_its_last);
+    tcase_add_test(tc, all_keeps_the_order_of_its_inputs);
+    tcase_add_test(tc, freeing_the_result_of_all_frees_its_values);
+    tcase_add_test(tc, settle_returns_successes_and_failures);
+    tcase_add_test(tc, the_first_failure_ends_all_once_the_rest_has_ended);
+    tcase_add_test(tc, all_and_settle_of_no_futures_succeed);
+    tcase_add_test(tc, all_refuses_a_duplicate_and_consumes_its_inputs);
+    tcase_add_test(tc, all_refuses_NULL_and_consumes_its_inputs);
+    tcase_add_test(tc, all_takes_ended_futures);
+    tcase_add_test(tc, a_cancelled_all_cancels_its_inputs_and_waits_for_them);
+    tcase_add_test(tc, a_nested_all_ends_without_recursion);
+    tcase_add_test(tc, a_cancel_passes_a_deep_tree_without_recursion);
+    tcase_add_test(tc, a_cancel_passes_a_fold_without_recursion);
+    tcase_add_test(tc, a_wide_all_ends_with_its_last_input);
     tc = case_of(suite, "timeout");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_timeout_that_is_not_reached_changes_nothing);
-    tcase_add_test(tc, a_timeout_of_0_ends_what_has_not_ended);
-    tcase_add_test(tc, cancelling_a_timeout_cancels_what_is_in_it);
-    tcase_add_test(tc, a_timeout_of_a_running_task_ends_now_leaves_it_behind_and_frees_its_late_value);
-    tcase_add_test(tc, a_timeout_of_a_queued_task_takes_it_out);
-    tcase_add_test(tc, what_a_timeout_leaves_behind_has_been_told_before_anybody_hears_of_the_timeout);
-    tcase_add_test(tc, the_outer_of_all_ends_at_the_deadline_though_its_inputs_have_not);
-    tcase_add_test(tc, a_timeout_of_nothing_or_of_negative_time_is_EINVAL);
-    tcase_add_test(tc, a_timeout_beyond_the_range_of_the_clock_is_none);
-    tcase_add_test(tc, what_a_timeout_leaves_behind_may_have_run_unless_it_had_not_begun);
-    tcase_add_test(tc, a_failure_that_leaves_others_behind_may_have_run);
+    tcase_add_test(tc, a_timeout_that_is_not_reached_has_no_effect);
+    tcase_add_test(tc, a_timeout_of_0_ends_a_pending_future);
+    tcase_add_test(tc, a_cancelled_timeout_cancels_its_input);
+    tcase_add_test(tc, a_timeout_leaves_a_running_task_behind);
+    tcase_add_test(tc, a_timeout_removes_a_queued_task);
+    tcase_add_test(tc, a_timeout_cancels_its_input_before_it_ends);
+    tcase_add_test(tc, a_timeout_of_all_ends_before_its_inputs);
+    tcase_add_test(tc, a_timeout_of_NULL_or_negative_time_is_EINVAL);
+    tcase_add_test(tc, a_timeout_beyond_the_clocks_range_never_expires);
+    tcase_add_test(tc, a_timed_out_task_may_have_run_unless_it_was_queued);
+    tcase_add_test(tc, a_failure_that_leaves_inputs_behind_may_have_run);
     return suite;
 }

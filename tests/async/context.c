@@ -49,7 +49,7 @@ static errand_result puts_its_own(void *outer)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(log_fields_travel_with_what_is_submitted)
+START_TEST(a_task_inherits_log_fields)
 {
     errand_log_fields *fields = errand_log_fields_new(NULL, errand_kv("request", "%d"), 7);
     ck_assert_ptr_null(errand_log_fields_swap(errand_log_fields_keep(fields)));
@@ -110,7 +110,7 @@ static errand_result bequeaths(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(key_name_and_deadline_are_inherited_unless_detached)
+START_TEST(a_task_inherits_key_name_and_deadline_unless_detached)
 {
     static heirs h;
     char key[] = "the key"; /* it is copied */
@@ -144,7 +144,7 @@ static errand_result child_with_more_time(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_childs_later_deadline_does_not_reach_beyond_its_parents)
+START_TEST(a_childs_deadline_is_capped_by_its_parents)
 {
     static context c;
     ENDS(errand_submit_task(pool, &(errand_task){ .fn = child_with_more_time, .arg = &c, .within_ms = 50 }), 0);
@@ -160,7 +160,7 @@ static errand_result key_of_grandchild(void *arg)
     return right && errand_time_left() <= 60000 ? errand_ok(NULL, NULL) : errand_fail(EBADMSG);
 }
 
-START_TEST(context_goes_from_pool_to_pool_each_on_its_own_clock)
+START_TEST(context_crosses_pools_with_different_clocks)
 {
     errand_task task = { .fn = key_of_grandchild, .arg = as_value(9), .key = "far", .within_ms = 60000 };
     ENDS(errand_submit_task(pool, &task), 0);
@@ -169,7 +169,7 @@ END_TEST
 
 /* ---- to end by a deadline ---- */
 
-static errand_result until_told(void *arg)
+static errand_result until_cancelled(void *arg)
 {
     happen(arg);
     errand_result r = errand_await(errand_sleep(pool, ERRAND_FOREVER));
@@ -183,13 +183,13 @@ static void turn_both(errand_pool *one, int64_t ms)
     errand_pool_tick(pool); /* the sleep in there is this one's */
 }
 
-START_TEST(a_queued_task_ends_ETIMEDOUT_unrun_and_a_running_one_is_told_and_ends_as_fn_returns)
+START_TEST(a_deadline_ends_a_queued_task_and_cancels_a_running_one)
 {
     event began = { 0 };
     unsigned freed = 0;
     errand_pool *one = errand_pool_new(
         &(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES, .clock = &now.clock });
-    errand_future *runs = errand_submit_task(one, &(errand_task){ .fn = until_told, .arg = &began, .within_ms = 50 });
+    errand_future *runs = errand_submit_task(one, &(errand_task){ .fn = until_cancelled, .arg = &began, .within_ms = 50 });
     await_event(&began);
     errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = 10 };
     errand_future *queued = errand_submit_task(one, &task);
@@ -210,7 +210,7 @@ START_TEST(a_queued_task_ends_ETIMEDOUT_unrun_and_a_running_one_is_told_and_ends
 }
 END_TEST
 
-START_TEST(a_deadline_that_has_passed_is_never_begun)
+START_TEST(a_task_past_its_deadline_is_not_run)
 {
     unsigned freed = 0;
     errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = ERRAND_ZERO };
@@ -227,7 +227,7 @@ END_TEST
 
 /* ---- to begin by a deadline ---- */
 
-START_TEST(what_is_not_begun_in_time_ends_unrun_and_what_is_begun_in_time_is_left_alone)
+START_TEST(a_start_deadline_ends_only_tasks_not_begun)
 {
     hold h[2] = { { .runs = 0 } };
     unsigned freed = 0;
@@ -257,10 +257,10 @@ START_TEST(what_is_not_begun_in_time_ends_unrun_and_what_is_begun_in_time_is_lef
 }
 END_TEST
 
-START_TEST(what_is_begun_in_time_keeps_its_other_deadline)
+START_TEST(a_task_begun_in_time_keeps_its_within_ms)
 {
     event began = { 0 };
-    errand_task task = { .fn = until_told, .arg = &began, .start_within_ms = 10, .within_ms = 50 };
+    errand_task task = { .fn = until_cancelled, .arg = &began, .start_within_ms = 10, .within_ms = 50 };
     errand_future *f = errand_submit_task(pool, &task);
     await_event(&began);
     turn(&now, pool, 49);
@@ -273,7 +273,7 @@ END_TEST
 typedef struct lucky {
     unsigned runs, freed, told;
 } lucky;
-static errand_result looks_whether_told(void *arg)
+static errand_result looks_whether_cancelled(void *arg)
 {
     lucky *l = arg;
     count_up(&l->runs);
@@ -284,12 +284,12 @@ static errand_result looks_whether_told(void *arg)
 }
 static void free_lucky(void *arg) { count_up(&((lucky *)arg)->freed); }
 
-START_TEST(at_the_very_moment_it_either_runs_untold_or_ends_unrun)
+START_TEST(at_its_start_deadline_a_task_runs_or_times_out_but_not_both)
 {
     unsigned rounds = scaled(5000);
     for (unsigned i = 0; i < rounds; i++) {
         lucky l = { 0 };
-        errand_task task = { .fn = looks_whether_told, .arg = &l, .free = free_lucky, .start_within_ms = 1 };
+        errand_task task = { .fn = looks_whether_cancelled, .arg = &l, .free = free_lucky, .start_within_ms = 1 };
         errand_future *f = errand_submit_task(pool, &task);
         turn(&now, pool, 1);
         errand_result r = errand_await(f);
@@ -302,7 +302,7 @@ START_TEST(at_the_very_moment_it_either_runs_untold_or_ends_unrun)
 }
 END_TEST
 
-START_TEST(negative_times_are_EINVAL)
+START_TEST(negative_task_times_are_EINVAL)
 {
     ENDS(errand_submit_task(pool, &(errand_task){ .fn = look, .within_ms = -1 }), EINVAL);
     ENDS(errand_submit_task(pool, &(errand_task){ .fn = look, .start_within_ms = -1 }), EINVAL);
@@ -319,7 +319,7 @@ static void doubles(void *arg, errand_result *out)
 static void leaves_it(void *arg, errand_result *out) { (void)arg, (void)out; }
 static void fails_into(void *arg, errand_result *out) { *out = errand_failf(EIO, "%s", (const char *)arg); }
 
-START_TEST(a_function_may_write_its_result_instead_of_returning_it)
+START_TEST(a_task_may_write_its_result_to_a_pointer)
 {
     ck_assert_int_eq(
         as_number(errand_await(errand_submit_task(pool, &(errand_task){ .into = doubles, .arg = as_value(21) })).value),
@@ -338,16 +338,16 @@ Suite *context_suite(void)
     Suite *suite = suite_create("context");
     TCase *tc = case_of(suite, "context");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
-    tcase_add_test(tc, log_fields_travel_with_what_is_submitted);
-    tcase_add_test(tc, key_name_and_deadline_are_inherited_unless_detached);
-    tcase_add_test(tc, a_childs_later_deadline_does_not_reach_beyond_its_parents);
-    tcase_add_test(tc, context_goes_from_pool_to_pool_each_on_its_own_clock);
-    tcase_add_test(tc, a_queued_task_ends_ETIMEDOUT_unrun_and_a_running_one_is_told_and_ends_as_fn_returns);
-    tcase_add_test(tc, a_deadline_that_has_passed_is_never_begun);
-    tcase_add_test(tc, what_is_not_begun_in_time_ends_unrun_and_what_is_begun_in_time_is_left_alone);
-    tcase_add_test(tc, what_is_begun_in_time_keeps_its_other_deadline);
-    tcase_add_test(tc, at_the_very_moment_it_either_runs_untold_or_ends_unrun);
-    tcase_add_test(tc, negative_times_are_EINVAL);
-    tcase_add_test(tc, a_function_may_write_its_result_instead_of_returning_it);
+    tcase_add_test(tc, a_task_inherits_log_fields);
+    tcase_add_test(tc, a_task_inherits_key_name_and_deadline_unless_detached);
+    tcase_add_test(tc, a_childs_deadline_is_capped_by_its_parents);
+    tcase_add_test(tc, context_crosses_pools_with_different_clocks);
+    tcase_add_test(tc, a_deadline_ends_a_queued_task_and_cancels_a_running_one);
+    tcase_add_test(tc, a_task_past_its_deadline_is_not_run);
+    tcase_add_test(tc, a_start_deadline_ends_only_tasks_not_begun);
+    tcase_add_test(tc, a_task_begun_in_time_keeps_its_within_ms);
+    tcase_add_test(tc, at_its_start_deadline_a_task_runs_or_times_out_but_not_both);
+    tcase_add_test(tc, negative_task_times_are_EINVAL);
+    tcase_add_test(tc, a_task_may_write_its_result_to_a_pointer);
     return suite;
 }

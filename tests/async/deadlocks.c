@@ -7,39 +7,39 @@ static two_pools two;
 static void open_pools(void) { open_two(&two); }
 static void shut_pools(void) { shut_two(&two); }
 
-START_TEST(two_tasks_that_await_each_other)
+START_TEST(two_tasks_that_await_each_other_are_a_deadlock)
 {
     chained c[2] = { { .error = 0 } };
     c[1].next = chained_task(two.pool, &c[0], "hen");
     c[0].next = chained_task(two.pool, &c[1], "egg");
     for (int i = 0; i < 2; i++) happen(&c[i].go);
-    one_is_told(&two, c, 2, "hen", "egg");
+    expect_deadlock(&two, c, 2, "hen", "egg");
 }
 END_TEST
 
-START_TEST(a_task_that_awaits_itself)
+START_TEST(a_task_that_awaits_itself_is_a_deadlock)
 {
     chained c = { .error = 0 };
     c.next = chained_task(two.pool, &c, "narcissus");
     happen(&c.go);
-    one_is_told(&two, &c, 1, "narcissus -> narcissus", "narcissus");
+    expect_deadlock(&two, &c, 1, "narcissus -> narcissus", "narcissus");
 }
 END_TEST
 
-START_TEST(three_tasks_across_two_pools)
+START_TEST(three_tasks_across_two_pools_are_a_deadlock)
 {
     chained c[3] = { { .error = 0 } };
     c[2].next = chained_task(two.pool, &c[0], "rock");
     c[0].next = chained_task(two.other, &c[1], "paper");
     c[1].next = chained_task(two.pool, &c[2], "scissors");
     for (int i = 0; i < 3; i++) happen(&c[i].go);
-    one_is_told(&two, c, 3, "rock", "paper");
+    expect_deadlock(&two, c, 3, "rock", "paper");
 }
 END_TEST
 
 static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
 
-START_TEST(closed_by_a_task_that_holds_no_worker)
+START_TEST(a_task_without_a_worker_can_close_a_cycle)
 {
     chained c[2] = { { .error = 0 }, { .later = true } };
     c[0].next = chained_task(two.pool, &c[1], "later");
@@ -47,18 +47,18 @@ START_TEST(closed_by_a_task_that_holds_no_worker)
     happen(&c[0].go);
     ENDS(errand_sleep(two.pool, 100), 0); /* the other one waits, and has looked around */
     happen(&c[1].go);                     /* only now it follows */
-    one_is_told(&two, c, 2, "sooner", "later");
+    expect_deadlock(&two, c, 2, "sooner", "later");
 }
 END_TEST
 
-START_TEST(in_a_shielding_frame)
+START_TEST(a_deadlock_is_found_in_a_shielding_frame)
 {
     chained c[2] = { { .shielded = true }, { .shielded = true } };
     c[1].next = chained_task(two.pool, &c[0], "mole");
     c[0].next = chained_task(two.pool, &c[1], "vole");
     for (int i = 0; i < 2; i++) happen(&c[i].go);
     await_event(&c[0].awaited);
-    one_is_told(&two, c, 2, "mole", "vole");
+    expect_deadlock(&two, c, 2, "mole", "vole");
 }
 END_TEST
 
@@ -98,13 +98,13 @@ static errand_result waits_for_one(void *at)
 static errand_fn *const starving[] = { awaits_a_then, awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
                                        waits_for_one };
 
-START_TEST(without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK)
+START_TEST(without_spares_awaiting_a_queued_task_is_EDEADLK)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++) starves(&two, starving[i]);
 }
 END_TEST
 
-START_TEST(with_spares_it_is_run)
+START_TEST(with_spares_an_awaited_queued_task_is_run)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++)
         ENDS(errand_submit(two.other, starving[i], two.other), 0);
@@ -112,7 +112,7 @@ START_TEST(with_spares_it_is_run)
 }
 END_TEST
 
-START_TEST(two_pools_that_starve_each_other)
+START_TEST(two_pools_that_starve_each_other_are_a_deadlock)
 {
     errand_pool *poor[2] = { heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES),
                              heard_pool(&two.said, "neighbour", 1, ERRAND_NO_SPARES) };
@@ -144,7 +144,7 @@ static errand_result pushes(void *arg)
     return errand_later(errand_submit(p->to, value_of_arg, NULL));
 }
 
-START_TEST(two_pools_whose_workers_wait_for_room_in_each_others_queues)
+START_TEST(pools_waiting_for_room_in_each_others_queues_are_a_deadlock)
 {
     errand_pool *full[2];
     pusher p[2] = { { .to = NULL } };
@@ -173,7 +173,7 @@ START_TEST(two_pools_whose_workers_wait_for_room_in_each_others_queues)
 }
 END_TEST
 
-START_TEST(a_deep_one_on_a_small_stack)
+START_TEST(a_long_cycle_is_found_on_a_small_stack)
 {
     errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 64 * 1024, .log = two.said.log });
     chained c = { .error = 0 };
@@ -195,7 +195,7 @@ static errand_result slow_sleep(void *arg)
     return errand_await(errand_all(fs, 2));
 }
 
-START_TEST(sixty_four_tasks_that_await_what_is_slow_are_no_circle)
+START_TEST(many_tasks_awaiting_a_slow_one_are_no_deadlock)
 {
     errand_future *fs[64];
     for (int i = 0; i < 64; i++) fs[i] = errand_submit(two.pool, slow_sleep, NULL);
@@ -204,7 +204,7 @@ START_TEST(sixty_four_tasks_that_await_what_is_slow_are_no_circle)
 }
 END_TEST
 
-START_TEST(awaiting_another_pools_busy_worker_is_no_circle)
+START_TEST(awaiting_another_pools_busy_worker_is_no_deadlock)
 {
     hold h = { .runs = 0 };
     errand_pool *busy = heard_pool(&two.said, "busy", 1, ERRAND_NO_SPARES),
@@ -224,7 +224,7 @@ START_TEST(awaiting_another_pools_busy_worker_is_no_circle)
 }
 END_TEST
 
-START_TEST(a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle)
+START_TEST(awaiting_a_promise_of_ones_own_pool_is_no_deadlock)
 {
     errand_pool *poor = heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
     chained c = { .error = 0 };
@@ -239,7 +239,7 @@ START_TEST(a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle)
 }
 END_TEST
 
-START_TEST(a_wait_that_ends_by_itself_is_no_circle)
+START_TEST(a_timed_wait_is_no_deadlock)
 {
     /* timeout, any and race end without what they wait for */
     chained c[3] = { { .error = 0 } };
@@ -261,21 +261,21 @@ Suite *deadlocks_suite(void)
     Suite *suite = suite_create("deadlocks");
     TCase *tc = case_of(suite, "deadlocks");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
-    tcase_add_test(tc, two_tasks_that_await_each_other);
-    tcase_add_test(tc, a_task_that_awaits_itself);
-    tcase_add_test(tc, three_tasks_across_two_pools);
-    tcase_add_test(tc, closed_by_a_task_that_holds_no_worker);
-    tcase_add_test(tc, in_a_shielding_frame);
-    tcase_add_test(tc, without_spares_what_only_a_waiting_worker_could_run_is_EDEADLK);
-    tcase_add_test(tc, with_spares_it_is_run);
-    tcase_add_test(tc, two_pools_that_starve_each_other);
-    tcase_add_test(tc, two_pools_whose_workers_wait_for_room_in_each_others_queues);
-    tcase_add_test(tc, a_deep_one_on_a_small_stack);
+    tcase_add_test(tc, two_tasks_that_await_each_other_are_a_deadlock);
+    tcase_add_test(tc, a_task_that_awaits_itself_is_a_deadlock);
+    tcase_add_test(tc, three_tasks_across_two_pools_are_a_deadlock);
+    tcase_add_test(tc, a_task_without_a_worker_can_close_a_cycle);
+    tcase_add_test(tc, a_deadlock_is_found_in_a_shielding_frame);
+    tcase_add_test(tc, without_spares_awaiting_a_queued_task_is_EDEADLK);
+    tcase_add_test(tc, with_spares_an_awaited_queued_task_is_run);
+    tcase_add_test(tc, two_pools_that_starve_each_other_are_a_deadlock);
+    tcase_add_test(tc, pools_waiting_for_room_in_each_others_queues_are_a_deadlock);
+    tcase_add_test(tc, a_long_cycle_is_found_on_a_small_stack);
     tc = case_of(suite, "no deadlocks");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
-    tcase_add_test(tc, sixty_four_tasks_that_await_what_is_slow_are_no_circle);
-    tcase_add_test(tc, awaiting_another_pools_busy_worker_is_no_circle);
-    tcase_add_test(tc, a_promise_that_the_awaiting_tasks_pool_will_resolve_is_no_circle);
-    tcase_add_test(tc, a_wait_that_ends_by_itself_is_no_circle);
+    tcase_add_test(tc, many_tasks_awaiting_a_slow_one_are_no_deadlock);
+    tcase_add_test(tc, awaiting_another_pools_busy_worker_is_no_deadlock);
+    tcase_add_test(tc, awaiting_a_promise_of_ones_own_pool_is_no_deadlock);
+    tcase_add_test(tc, a_timed_wait_is_no_deadlock);
     return suite;
 }

@@ -39,7 +39,7 @@ static errand_result awaits(void *arg)
     return errand_await(a->f);
 }
 
-START_TEST(a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued)
+START_TEST(a_dump_shows_running_waiting_and_queued_tasks)
 {
     hold h[2] = { { .runs = 0 } };
     awaiting a = { .f = NULL };
@@ -77,7 +77,7 @@ END_TEST
 static errand_result follows(void *f) { return errand_later(f); }
 static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
 
-START_TEST(a_dump_shows_what_waits_without_a_worker_and_for_what)
+START_TEST(a_dump_shows_tasks_that_wait_without_a_worker)
 {
     hold h = { .runs = 0 };
     errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
@@ -106,7 +106,7 @@ static errand_result runs_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it)
+START_TEST(a_dump_shows_a_task_run_in_place)
 {
     hold h = { .runs = 0 };
     errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
@@ -134,7 +134,7 @@ static void *submits(void *arg)
     return NULL;
 }
 
-START_TEST(a_dump_shows_a_task_that_waits_for_room_in_the_queue)
+START_TEST(a_dump_shows_a_task_waiting_for_room_in_the_queue)
 {
     hold h = { .runs = 0 };
     errand_pool *narrow = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1 });
@@ -153,7 +153,7 @@ START_TEST(a_dump_shows_a_task_that_waits_for_room_in_the_queue)
 }
 END_TEST
 
-START_TEST(a_dump_shows_a_sleep_and_when_it_ends)
+START_TEST(a_dump_shows_when_a_sleep_ends)
 {
     turned t;
     turned_start(&t);
@@ -198,7 +198,7 @@ START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
 }
 END_TEST
 
-START_TEST(a_dump_shows_combinations_and_what_they_still_wait_for)
+START_TEST(a_dump_shows_combinators_and_their_pending_inputs)
 {
     static errand_future *(*const ways[])(errand_future *const *, size_t) = { errand_all, errand_settle, errand_any,
                                                                               errand_race };
@@ -239,7 +239,7 @@ START_TEST(a_dump_shows_a_periodic_task)
 }
 END_TEST
 
-START_TEST(a_dump_is_sorted_the_oldest_first)
+START_TEST(a_dump_lists_the_oldest_first)
 {
     hold h = { .runs = 0 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -288,7 +288,7 @@ int __wrap_dladdr(const void *address, Dl_info *info)
 }
 
 /* A library that is being loaded has the loader's lock, and may use the pool. */
-START_TEST(symbols_are_looked_up_without_the_pools_lock)
+START_TEST(a_dump_looks_up_symbols_without_the_pools_lock)
 {
     hold h = { 0 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -305,7 +305,7 @@ START_TEST(symbols_are_looked_up_without_the_pools_lock)
 }
 END_TEST
 
-START_TEST(a_dump_that_cannot_be_written_says_so)
+START_TEST(a_dump_returns_a_write_error)
 {
     FILE *full = fopen("/dev/full", "w");
     setvbuf(full, NULL, _IONBF, 0);
@@ -337,7 +337,7 @@ static void dumping_end(dumping *d)
     pthread_join(d->thread, NULL);
 }
 
-START_TEST(dumping_and_counting_race_with_all_that_goes_on)
+START_TEST(a_dump_and_stats_race_with_running_work)
 {
     unsigned n = scaled(5000);
     dumping d = { .over = false };
@@ -375,7 +375,7 @@ static void *begins_and_ends(void *arg)
     return arg;
 }
 
-START_TEST(dumping_races_with_operations_of_all_kinds_that_begin_and_end)
+START_TEST(a_dump_races_with_operations_of_all_kinds)
 {
     pthread_t threads[3];
     dumping d = { .over = false };
@@ -400,7 +400,7 @@ static errand_result lasts(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth)
+START_TEST(percentiles_are_ordered_and_within_a_fifth)
 {
     enum { N = 640, LASTS_NS = 100000 };
     errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -447,7 +447,7 @@ __attribute__((noinline)) static errand_future *lose(const char *what)
     return errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = (void *)(intptr_t)what, .name = "treasurer" });
 }
 
-START_TEST(a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place)
+START_TEST(a_discarded_failure_is_logged_once_per_site)
 {
     for (int i = 0; i < 5; i++) drop_ended(lose("key"));
     ck_assert_uint_eq(heard_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
@@ -465,7 +465,7 @@ __attribute__((noinline)) static void drop_a_combination(void)
     drop_ended(errand_all(two, 2));
 }
 
-START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
+START_TEST(a_discarded_combinator_or_promise_failure_is_logged)
 {
     for (volatile int left = 3; left > 0; left--) drop_a_combination();
     ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): the purse is lost"), 1);
@@ -476,7 +476,7 @@ START_TEST(a_failed_combination_or_promise_that_is_dropped_is_told_too)
 }
 END_TEST
 
-START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
+START_TEST(read_successful_and_cancelled_results_are_not_logged)
 {
     ENDS(lose("watched"), EIO);
     drop_ended(errand_submit(pool, itself, NULL));
@@ -491,7 +491,7 @@ START_TEST(what_was_looked_at_went_well_or_was_cancelled_is_not_told)
 }
 END_TEST
 
-START_TEST(an_end_as_cancelled_that_nobody_caused_is_a_failure)
+START_TEST(an_unrequested_ECANCELED_is_a_failure)
 {
     errand_pool_stats before, s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
@@ -511,7 +511,7 @@ END_TEST
 #define LOSE_4  LOSE LOSE LOSE LOSE
 #define LOSE_16 LOSE_4 LOSE_4 LOSE_4 LOSE_4
 
-START_TEST(sites_do_not_crowd_each_other_out)
+START_TEST(each_of_many_sites_is_logged_once)
 {
     for (int i = 0; i < 5; i++) {
         LOSE_16 LOSE_16 LOSE_16
@@ -525,25 +525,25 @@ Suite *dump_suite(void)
     Suite *suite = suite_create("dump");
     TCase *tc = case_of(suite, "dump");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_dump_shows_what_runs_what_waits_for_what_and_what_is_queued);
-    tcase_add_test(tc, a_dump_shows_what_waits_without_a_worker_and_for_what);
-    tcase_add_test(tc, a_dump_shows_a_task_that_runs_in_place_of_who_awaits_it);
-    tcase_add_test(tc, a_dump_shows_a_task_that_waits_for_room_in_the_queue);
-    tcase_add_test(tc, a_dump_shows_a_sleep_and_when_it_ends);
+    tcase_add_test(tc, a_dump_shows_running_waiting_and_queued_tasks);
+    tcase_add_test(tc, a_dump_shows_tasks_that_wait_without_a_worker);
+    tcase_add_test(tc, a_dump_shows_a_task_run_in_place);
+    tcase_add_test(tc, a_dump_shows_a_task_waiting_for_room_in_the_queue);
+    tcase_add_test(tc, a_dump_shows_when_a_sleep_ends);
     tcase_add_test(tc, a_dump_shows_a_promise_a_shield_and_a_timeout);
-    tcase_add_test(tc, a_dump_shows_combinations_and_what_they_still_wait_for);
+    tcase_add_test(tc, a_dump_shows_combinators_and_their_pending_inputs);
     tcase_add_test(tc, a_dump_shows_a_periodic_task);
-    tcase_add_test(tc, a_dump_is_sorted_the_oldest_first);
+    tcase_add_test(tc, a_dump_lists_the_oldest_first);
     tcase_add_test(tc, control_characters_in_a_dump_are_escaped);
-    tcase_add_test(tc, symbols_are_looked_up_without_the_pools_lock);
-    tcase_add_test(tc, a_dump_that_cannot_be_written_says_so);
-    tcase_add_test(tc, dumping_and_counting_race_with_all_that_goes_on);
-    tcase_add_test(tc, dumping_races_with_operations_of_all_kinds_that_begin_and_end);
-    tcase_add_test(tc, percentiles_and_the_longest_wait_are_in_order_and_within_a_fifth);
-    tcase_add_test(tc, a_failure_that_is_dropped_is_told_once_for_its_site_with_name_message_and_place);
-    tcase_add_test(tc, a_failed_combination_or_promise_that_is_dropped_is_told_too);
-    tcase_add_test(tc, what_was_looked_at_went_well_or_was_cancelled_is_not_told);
-    tcase_add_test(tc, an_end_as_cancelled_that_nobody_caused_is_a_failure);
-    tcase_add_test(tc, sites_do_not_crowd_each_other_out);
+    tcase_add_test(tc, a_dump_looks_up_symbols_without_the_pools_lock);
+    tcase_add_test(tc, a_dump_returns_a_write_error);
+    tcase_add_test(tc, a_dump_and_stats_race_with_running_work);
+    tcase_add_test(tc, a_dump_races_with_operations_of_all_kinds);
+    tcase_add_test(tc, percentiles_are_ordered_and_within_a_fifth);
+    tcase_add_test(tc, a_discarded_failure_is_logged_once_per_site);
+    tcase_add_test(tc, a_discarded_combinator_or_promise_failure_is_logged);
+    tcase_add_test(tc, read_successful_and_cancelled_results_are_not_logged);
+    tcase_add_test(tc, an_unrequested_ECANCELED_is_a_failure);
+    tcase_add_test(tc, each_of_many_sites_is_logged_once);
     return suite;
 }

@@ -47,7 +47,7 @@ static errand_result shielded_cleanup(void *arg)
     return errand_fail(EIO);
 }
 
-START_TEST(a_shield_hides_that_the_task_is_told_and_leaving_shows_it_again)
+START_TEST(a_shield_hides_a_cancel_until_it_is_left)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -83,7 +83,7 @@ static errand_result cancelled_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_cancel_that_comes_while_shielded_wakes_nobody_and_is_heard_after)
+START_TEST(a_cancel_under_a_shield_takes_effect_after_it)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -115,7 +115,7 @@ static errand_result own_work_shielded(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_shielded_task_awaits_work_of_its_own_pool_although_told)
+START_TEST(a_cancelled_shielded_task_can_await_its_own_pool)
 {
     steps s = { .f = NULL };
     errand_future *f = errand_submit(pool, own_work_shielded, &s);
@@ -148,7 +148,7 @@ static errand_result limits(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(frames_nest_and_the_nearest_limit_counts)
+START_TEST(the_earliest_deadline_of_nested_frames_counts)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -187,7 +187,7 @@ static errand_result past_its_deadline(void *arg)
     return errand_fail(ETIMEDOUT);
 }
 
-START_TEST(after_a_timeout_clean_up_has_its_own_limit)
+START_TEST(clean_up_after_a_timeout_has_its_own_deadline)
 {
     steps s = { .f = NULL };
     errand_task task = { .fn = past_its_deadline, .arg = &s, .within_ms = 100 };
@@ -231,7 +231,7 @@ static errand_result sees_no_frame(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task)
+START_TEST(an_open_frame_ends_with_its_outer_frame_or_task)
 {
     ck_assert_int_eq(as_number(errand_await(errand_submit(pool, forgets_to_leave, pool)).value), 1);
     for (int i = 0; i < 4; i++) ENDS(errand_submit(pool, forgets_to_leave, NULL), 0);
@@ -246,7 +246,7 @@ START_TEST(a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task)
 }
 END_TEST
 
-START_TEST(a_frame_outside_of_any_task_limits_waits_on_the_machines_clock)
+START_TEST(a_frame_outside_a_task_uses_the_system_clock)
 {
     errand_pool *real = errand_pool_new(NULL);
     errand_future *f;
@@ -291,7 +291,7 @@ static errand_result nested_deadlines(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_frame_says_whether_it_was_its_deadline)
+START_TEST(leaving_a_frame_reports_its_own_deadline)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -323,7 +323,7 @@ static errand_result in_a_frame(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(neither_the_limit_of_one_call_nor_the_tasks_own_deadline_is_the_frames)
+START_TEST(other_deadlines_are_not_reported_as_the_frames)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -340,7 +340,7 @@ START_TEST(neither_the_limit_of_one_call_nor_the_tasks_own_deadline_is_the_frame
 }
 END_TEST
 
-static errand_result waits_for_ever(void *arg)
+static errand_result waits_forever(void *arg)
 {
     return errand_fail(errand_wait(arg, ERRAND_FOREVER));
 }
@@ -351,7 +351,7 @@ static errand_result awaits_what_it_submits(void *arg)
     steps *s = arg;
     errand_frame frame;
     errand_enter(&frame, 20, false);
-    errand_future *f = errand_submit(pool, waits_for_ever, s->f);
+    errand_future *f = errand_submit(pool, waits_forever, s->f);
     happen(&s->began);
     errand_frame rest; /* here the task's end is waited for, whenever it comes */
     errand_enter(&rest, ERRAND_FOREVER, true);
@@ -362,7 +362,7 @@ static errand_result awaits_what_it_submits(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_task_that_inherited_the_deadline_and_ended_at_it_counts)
+START_TEST(a_deadline_inherited_from_a_frame_is_reported_as_its_own)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -396,7 +396,7 @@ static errand_result moves_deadlines(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(an_open_frames_deadline_moves_sooner_and_later)
+START_TEST(an_open_frames_deadline_can_be_moved)
 {
     steps s = { .f = NULL };
     ENDS(errand_submit_task(pool, &(errand_task){ .fn = moves_deadlines, .arg = &s, .within_ms = 700 }), 0);
@@ -422,7 +422,7 @@ static errand_result has_a_frame(void *arg)
     return errand_await(errand_submit(pool, moves_another_tasks, &frame)); /* perhaps run right here */
 }
 
-START_TEST(only_an_open_frame_of_ones_own_can_be_moved)
+START_TEST(only_an_open_frame_of_the_caller_can_be_moved)
 {
     errand_frame frame = { .priv = { 0 } };
     ck_assert(!errand_expired(NULL));
@@ -433,7 +433,7 @@ START_TEST(only_an_open_frame_of_ones_own_can_be_moved)
 }
 END_TEST
 
-START_TEST(no_time_and_negative_time_are_over_at_once)
+START_TEST(a_frame_of_no_time_has_expired)
 {
     errand_frame frame;
     for (int64_t ms = -1; ms <= 0; ms++) {
@@ -452,18 +452,18 @@ Suite *enter_leave_suite(void)
     Suite *suite = suite_create("enter and leave");
     TCase *tc = case_of(suite, "frames");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_shield_hides_that_the_task_is_told_and_leaving_shows_it_again);
-    tcase_add_test(tc, a_cancel_that_comes_while_shielded_wakes_nobody_and_is_heard_after);
-    tcase_add_test(tc, a_shielded_task_awaits_work_of_its_own_pool_although_told);
-    tcase_add_test(tc, frames_nest_and_the_nearest_limit_counts);
-    tcase_add_test(tc, after_a_timeout_clean_up_has_its_own_limit);
-    tcase_add_test(tc, a_frame_that_was_not_left_goes_with_its_outer_one_or_its_task);
-    tcase_add_test(tc, a_frame_outside_of_any_task_limits_waits_on_the_machines_clock);
-    tcase_add_test(tc, no_time_and_negative_time_are_over_at_once);
-    tcase_add_test(tc, a_frame_says_whether_it_was_its_deadline);
-    tcase_add_test(tc, neither_the_limit_of_one_call_nor_the_tasks_own_deadline_is_the_frames);
-    tcase_add_test(tc, a_task_that_inherited_the_deadline_and_ended_at_it_counts);
-    tcase_add_test(tc, an_open_frames_deadline_moves_sooner_and_later);
-    tcase_add_test(tc, only_an_open_frame_of_ones_own_can_be_moved);
+    tcase_add_test(tc, a_shield_hides_a_cancel_until_it_is_left);
+    tcase_add_test(tc, a_cancel_under_a_shield_takes_effect_after_it);
+    tcase_add_test(tc, a_cancelled_shielded_task_can_await_its_own_pool);
+    tcase_add_test(tc, the_earliest_deadline_of_nested_frames_counts);
+    tcase_add_test(tc, clean_up_after_a_timeout_has_its_own_deadline);
+    tcase_add_test(tc, an_open_frame_ends_with_its_outer_frame_or_task);
+    tcase_add_test(tc, a_frame_outside_a_task_uses_the_system_clock);
+    tcase_add_test(tc, a_frame_of_no_time_has_expired);
+    tcase_add_test(tc, leaving_a_frame_reports_its_own_deadline);
+    tcase_add_test(tc, other_deadlines_are_not_reported_as_the_frames);
+    tcase_add_test(tc, a_deadline_inherited_from_a_frame_is_reported_as_its_own);
+    tcase_add_test(tc, an_open_frames_deadline_can_be_moved);
+    tcase_add_test(tc, only_an_open_frame_of_the_caller_can_be_moved);
     return suite;
 }

@@ -91,7 +91,7 @@ static void clear_away(hold *h)
     close_pool(pool);
 }
 
-START_TEST(in_the_child_everything_of_the_parents_says_EFORKED)
+START_TEST(the_parents_objects_return_EFORKED_in_a_child)
 {
     hold h = { 0 };
     populate(&h);
@@ -118,7 +118,7 @@ static int combined_with_its_own(void)
     return errand_pool_close(mine, LONG_MS);
 }
 
-START_TEST(the_parents_futures_among_the_childs_own_hang_nobody)
+START_TEST(the_parents_futures_never_block_the_child)
 {
     hold h = { 0 };
     populate(&h);
@@ -149,7 +149,7 @@ static void *keep_busy(void *arg)
     return NULL;
 }
 
-START_TEST(a_child_of_a_busy_pool_has_pools_of_its_own)
+START_TEST(a_child_of_a_busy_pool_can_make_its_own_pools)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     pthread_t thread;
@@ -189,7 +189,7 @@ static errand_result fork_inside(void *arg)
     return errand_ok(as_value(status), NULL);
 }
 
-START_TEST(a_task_may_fork)
+START_TEST(a_child_forked_in_a_task_can_make_a_pool)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     ck_assert_int_eq(as_number(errand_await(errand_submit(pool, fork_inside, NULL)).value), 0);
@@ -217,7 +217,7 @@ static int drop_what_failed(void)
 
 static errand_result fail_as(void *arg) { return errand_fail((int)as_number(arg)); }
 
-START_TEST(a_child_asks_for_no_lock_that_a_thread_of_the_parent_held)
+START_TEST(a_child_takes_no_lock_held_in_the_parent)
 {
     errand_log *log = errand_log_new(NULL);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .log = log });
@@ -261,7 +261,7 @@ static errand_pool *in_place(void) { return run_before_others(await_one_that_for
 START_TEST(a_task_that_forks_and_returns_in_the_child_ends_the_child) { only_parent_runs(as_a_task, "ppp"); }
 END_TEST
 
-START_TEST(so_does_one_that_runs_in_place) { only_parent_runs(in_place, "ppp"); }
+START_TEST(a_task_run_in_place_that_forks_and_returns_in_the_child_ends_it) { only_parent_runs(in_place, "ppp"); }
 END_TEST
 
 static errand_pool *as_a_thread_starts(void)
@@ -315,7 +315,7 @@ static errand_result blocked_in_a_child(void *arg)
     return errand_ok(as_value(WEXITSTATUS(status)), NULL);
 }
 
-START_TEST(a_child_of_a_task_has_the_signals_of_the_program_open)
+START_TEST(a_child_of_a_task_has_the_programs_signal_mask)
 {
     sigset_t one;
     sigemptyset(&one);
@@ -370,7 +370,7 @@ static errand_result keeps_busy(void *arg)
     return errand_await(errand_sleep(pool, 1));
 }
 
-START_TEST(in_a_child_everything_of_the_parents_is_dead_and_a_pool_of_its_own_lives)
+START_TEST(a_child_can_use_only_its_own_pool)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 3 });
     for (int round = 0; round < 20; round++) {
@@ -399,17 +399,17 @@ Suite *fork_suite(void)
     TCase *tc = case_of(suite, "fork");
     if (ADDRESS_SANITIZER)
         return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
-    tcase_add_test(tc, in_the_child_everything_of_the_parents_says_EFORKED);
+    tcase_add_test(tc, the_parents_objects_return_EFORKED_in_a_child);
     tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
-    tcase_add_test(tc, a_child_asks_for_no_lock_that_a_thread_of_the_parent_held);
+    tcase_add_test(tc, a_child_takes_no_lock_held_in_the_parent);
     tcase_add_test(tc, a_task_that_forks_and_returns_in_the_child_ends_the_child);
-    tcase_add_test(tc, so_does_one_that_runs_in_place);
+    tcase_add_test(tc, a_task_run_in_place_that_forks_and_returns_in_the_child_ends_it);
     tcase_add_loop_test(tc, a_hook_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
-    tcase_add_test(tc, a_child_of_a_task_has_the_signals_of_the_program_open);
+    tcase_add_test(tc, a_child_of_a_task_has_the_programs_signal_mask);
     if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
-    tcase_add_test(tc, the_parents_futures_among_the_childs_own_hang_nobody);
-    tcase_add_test(tc, a_child_of_a_busy_pool_has_pools_of_its_own);
-    tcase_add_test(tc, a_task_may_fork);
-    tcase_add_test(tc, in_a_child_everything_of_the_parents_is_dead_and_a_pool_of_its_own_lives);
+    tcase_add_test(tc, the_parents_futures_never_block_the_child);
+    tcase_add_test(tc, a_child_of_a_busy_pool_can_make_its_own_pools);
+    tcase_add_test(tc, a_child_forked_in_a_task_can_make_a_pool);
+    tcase_add_test(tc, a_child_can_use_only_its_own_pool);
     return suite;
 }

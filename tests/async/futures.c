@@ -9,7 +9,7 @@ static errand_pool *pool;
 static void open_pool(void) { pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }); }
 static void shut_pool(void) { close_pool(pool); }
 
-START_TEST(NULL_is_told_not_crashed_on)
+START_TEST(NULL_is_an_error_not_a_crash)
 {
     errand_result r = errand_await(NULL);
     ck_assert_int_eq(r.error, EINVAL);
@@ -22,7 +22,7 @@ START_TEST(NULL_is_told_not_crashed_on)
 }
 END_TEST
 
-START_TEST(waiting_leaves_the_future_mine)
+START_TEST(wait_does_not_consume_the_future)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -41,7 +41,7 @@ static void *resolve_later(void *p)
     return NULL;
 }
 
-START_TEST(an_await_outside_of_the_pool_is_woken_by_another_thread)
+START_TEST(an_await_outside_the_pool_is_woken_by_another_thread)
 {
     unsigned n = scaled(2000);
     for (unsigned i = 0; i < n; i++) {
@@ -79,7 +79,7 @@ static errand_result wait_twice(void *arg)
     return r;
 }
 
-START_TEST(told_once_every_wait_in_that_task_returns_ECANCELED_and_await_cancels_what_it_awaits)
+START_TEST(every_wait_of_a_cancelled_task_returns_ECANCELED)
 {
     waits w = { .first = -1 };
     w.p = errand_promise_new(pool, &w.f);
@@ -108,7 +108,7 @@ static errand_result await_it(void *arg)
     return r;
 }
 
-START_TEST(an_await_in_a_cancelled_task_leaves_deaf_work_behind)
+START_TEST(an_await_in_a_cancelled_task_leaves_its_work_behind)
 {
     hold h = { 0 };
     waits w = { .f = errand_submit(pool, hold_worker, &h) };
@@ -127,7 +127,7 @@ START_TEST(an_await_in_a_cancelled_task_leaves_deaf_work_behind)
 }
 END_TEST
 
-static errand_result told_from_the_start(void *arg)
+static errand_result cancelled_from_the_start(void *arg)
 {
     waits *w = arg;
     happen(&w->began);
@@ -142,7 +142,7 @@ static errand_result told_from_the_start(void *arg)
     return errand_await(w->f); /* has ended: nothing to wait for */
 }
 
-START_TEST(only_looking_and_taking_what_has_ended_are_no_waits)
+START_TEST(polling_and_awaiting_an_ended_future_are_no_waits)
 {
     errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     waits w = { .first = -1 };
@@ -150,7 +150,7 @@ START_TEST(only_looking_and_taking_what_has_ended_are_no_waits)
     pool = one;
     w.p = errand_promise_new(pool, &w.f);
     errand_promise_resolve(w.p, errand_ok(as_value(3), NULL));
-    errand_future *f = errand_submit(pool, told_from_the_start, &w);
+    errand_future *f = errand_submit(pool, cancelled_from_the_start, &w);
     await_event(&w.began);
     errand_cancel(f);
     errand_result r = errand_await(f);
@@ -173,7 +173,7 @@ static errand_result add_one(errand_result in, void *arg)
     return errand_ok(as_value(as_number(in.value) + as_number(arg)), NULL);
 }
 
-START_TEST(a_then_gets_the_result_and_gives_the_next)
+START_TEST(a_then_receives_a_result_and_returns_the_next)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -197,7 +197,7 @@ static errand_result note_thread(errand_result in, void *arg)
     return in;
 }
 
-START_TEST(a_then_runs_on_a_worker_never_on_the_stack_of_its_cause)
+START_TEST(a_then_runs_on_a_worker)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -208,7 +208,7 @@ START_TEST(a_then_runs_on_a_worker_never_on_the_stack_of_its_cause)
 }
 END_TEST
 
-START_TEST(a_cancelled_then_cancels_its_input_and_is_called_once_with_ECANCELED)
+START_TEST(a_cancelled_then_is_called_once_with_ECANCELED)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -245,7 +245,7 @@ START_TEST(a_then_of_a_future_without_a_pool_may_end_later)
 }
 END_TEST
 
-START_TEST(a_dropped_then_is_called_all_the_same)
+START_TEST(a_dropped_then_is_still_called)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -255,7 +255,7 @@ START_TEST(a_dropped_then_is_called_all_the_same)
 }
 END_TEST
 
-START_TEST(a_then_of_what_could_not_be_started_is_called)
+START_TEST(a_then_of_a_failed_submit_is_called)
 {
     ENDS(errand_then(errand_submit(NULL, NULL, NULL), add_one, NULL), EINVAL);
     ck_assert_uint_eq(thens, 1);
@@ -287,7 +287,7 @@ START_TEST(a_then_may_return_later)
 }
 END_TEST
 
-START_TEST(a_million_thens_take_no_stack)
+START_TEST(a_million_thens_end_without_recursion)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -299,7 +299,7 @@ START_TEST(a_million_thens_take_no_stack)
 }
 END_TEST
 
-START_TEST(a_long_chain_of_thens_is_cancelled_without_taking_stack)
+START_TEST(a_cancel_passes_a_chain_of_thens_without_recursion)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -317,22 +317,22 @@ Suite *futures_suite(void)
     Suite *suite = suite_create("futures");
     TCase *tc = case_of(suite, "waiting");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, NULL_is_told_not_crashed_on);
-    tcase_add_test(tc, waiting_leaves_the_future_mine);
-    tcase_add_test(tc, an_await_outside_of_the_pool_is_woken_by_another_thread);
-    tcase_add_test(tc, told_once_every_wait_in_that_task_returns_ECANCELED_and_await_cancels_what_it_awaits);
-    tcase_add_test(tc, an_await_in_a_cancelled_task_leaves_deaf_work_behind);
-    tcase_add_test(tc, only_looking_and_taking_what_has_ended_are_no_waits);
+    tcase_add_test(tc, NULL_is_an_error_not_a_crash);
+    tcase_add_test(tc, wait_does_not_consume_the_future);
+    tcase_add_test(tc, an_await_outside_the_pool_is_woken_by_another_thread);
+    tcase_add_test(tc, every_wait_of_a_cancelled_task_returns_ECANCELED);
+    tcase_add_test(tc, an_await_in_a_cancelled_task_leaves_its_work_behind);
+    tcase_add_test(tc, polling_and_awaiting_an_ended_future_are_no_waits);
     tc = case_of(suite, "then");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_then_gets_the_result_and_gives_the_next);
-    tcase_add_test(tc, a_then_runs_on_a_worker_never_on_the_stack_of_its_cause);
-    tcase_add_test(tc, a_cancelled_then_cancels_its_input_and_is_called_once_with_ECANCELED);
+    tcase_add_test(tc, a_then_receives_a_result_and_returns_the_next);
+    tcase_add_test(tc, a_then_runs_on_a_worker);
+    tcase_add_test(tc, a_cancelled_then_is_called_once_with_ECANCELED);
     tcase_add_test(tc, a_then_of_a_future_without_a_pool_may_end_later);
-    tcase_add_test(tc, a_dropped_then_is_called_all_the_same);
-    tcase_add_test(tc, a_then_of_what_could_not_be_started_is_called);
+    tcase_add_test(tc, a_dropped_then_is_still_called);
+    tcase_add_test(tc, a_then_of_a_failed_submit_is_called);
     tcase_add_test(tc, a_then_may_return_later);
-    tcase_add_test(tc, a_million_thens_take_no_stack);
-    tcase_add_test(tc, a_long_chain_of_thens_is_cancelled_without_taking_stack);
+    tcase_add_test(tc, a_million_thens_end_without_recursion);
+    tcase_add_test(tc, a_cancel_passes_a_chain_of_thens_without_recursion);
     return suite;
 }

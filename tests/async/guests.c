@@ -44,7 +44,7 @@ static void empty(full *f)
 
 /* ---- errand_try_submit ---- */
 
-START_TEST(try_submit_is_EFULL_whatever_the_options_say)
+START_TEST(try_submit_to_a_full_queue_is_EFULL_under_every_option)
 {
     for (int what = ERRAND_WHEN_FULL_BLOCK; what <= ERRAND_WHEN_FULL_CALLER_RUNS; what++) {
         full f;
@@ -79,7 +79,7 @@ static errand_result tries_more(void *arg)
     return errand_ok(as_value(refused), NULL);
 }
 
-START_TEST(the_pools_own_threads_try_with_success)
+START_TEST(try_submit_from_the_pools_own_threads_succeeds)
 {
     full f = { .pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1 }) };
     ck_assert_int_eq(as_number(errand_await(errand_submit(f.pool, tries_more, &f)).value), 0);
@@ -87,7 +87,7 @@ START_TEST(the_pools_own_threads_try_with_success)
 }
 END_TEST
 
-START_TEST(try_submit_of_nothing_is_EINVAL)
+START_TEST(try_submit_of_NULL_is_EINVAL)
 {
     ENDS(errand_try_submit(NULL, NULL), EINVAL);
     ENDS(errand_try_submit(NULL, &(errand_task){ .fn = give }), EINVAL);
@@ -121,7 +121,7 @@ static errand_result look_around(void *arg)
     return errand_ok(as_value(9), NULL);
 }
 
-START_TEST(a_full_queue_makes_the_caller_run_the_task_before_submit_returns)
+START_TEST(a_full_queue_runs_the_task_in_the_caller)
 {
     full f;
     seen s = { .runs = 0 };
@@ -149,7 +149,7 @@ END_TEST
 
 static errand_result goes_on_later(void *arg) { return errand_later(((seen *)arg)->later); }
 
-START_TEST(a_guest_that_follows_another_future_does_not_hold_its_thread)
+START_TEST(a_guest_that_returns_later_does_not_hold_its_thread)
 {
     full f;
     seen s = { .runs = 0 };
@@ -178,7 +178,7 @@ static errand_result submits_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(what_a_guest_submits_is_the_pools_own_and_so_is_the_guest)
+START_TEST(a_guest_counts_as_a_task_of_the_pool)
 {
     full f;
     seen s = { .f = &f };
@@ -240,7 +240,7 @@ static void leave_around(around *a)
     close_pool(a->pool);
 }
 
-START_TEST(a_cancel_of_the_task_around_it_reaches_the_guest_but_not_through_a_shield)
+START_TEST(a_guest_is_cancelled_with_its_host_unless_shielded)
 {
     for (int shielded = 0; shielded < 2; shielded++) {
         around a = { .shielded = shielded, .waits = true };
@@ -260,7 +260,7 @@ START_TEST(a_cancel_of_the_task_around_it_reaches_the_guest_but_not_through_a_sh
 }
 END_TEST
 
-START_TEST(a_task_that_was_told_before_has_no_guest_any_more)
+START_TEST(a_cancelled_task_runs_no_guest)
 {
     around a = { .waits = false };
     go_around(&a);
@@ -275,7 +275,7 @@ START_TEST(a_task_that_was_told_before_has_no_guest_any_more)
 }
 END_TEST
 
-START_TEST(a_guest_that_waits_for_the_task_around_it_is_a_circle)
+START_TEST(a_guest_that_awaits_its_host_is_a_deadlock)
 {
     around a = { .waits = true };
     go_around(&a);
@@ -346,7 +346,7 @@ static pthread_t begin(submitter *s)
     return thread;
 }
 
-START_TEST(the_close_of_a_pool_waits_for_its_guests_and_cancels_them)
+START_TEST(close_waits_for_guests_and_cancels_them)
 {
     full f;
     submitter s = { .f = &f };
@@ -364,7 +364,7 @@ START_TEST(the_close_of_a_pool_waits_for_its_guests_and_cancels_them)
 }
 END_TEST
 
-START_TEST(a_guest_that_does_not_end_is_named_and_left_behind)
+START_TEST(close_logs_and_leaves_behind_a_stuck_guest)
 {
     heard h;
     full f;
@@ -394,7 +394,7 @@ static errand_result forks(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_child_in_which_a_guest_returns_ends)
+START_TEST(a_guest_that_forks_and_returns_in_the_child_ends_it)
 {
     full f;
     int status = 0;
@@ -423,7 +423,7 @@ static void *floods(void *arg)
     return NULL;
 }
 
-START_TEST(running_here_and_there_race_and_every_arg_is_freed_once)
+START_TEST(guests_and_workers_race_and_free_each_arg_once)
 {
     pthread_t threads[3];
     flood_freed = flood_run = 0;
@@ -441,21 +441,21 @@ Suite *guests_suite(void)
 {
     Suite *suite = suite_create("guests");
     TCase *tc = case_of(suite, "try_submit");
-    tcase_add_test(tc, try_submit_is_EFULL_whatever_the_options_say);
-    tcase_add_test(tc, the_pools_own_threads_try_with_success);
-    tcase_add_test(tc, try_submit_of_nothing_is_EINVAL);
+    tcase_add_test(tc, try_submit_to_a_full_queue_is_EFULL_under_every_option);
+    tcase_add_test(tc, try_submit_from_the_pools_own_threads_succeeds);
+    tcase_add_test(tc, try_submit_of_NULL_is_EINVAL);
     tc = case_of(suite, "guests");
-    tcase_add_test(tc, a_full_queue_makes_the_caller_run_the_task_before_submit_returns);
-    tcase_add_test(tc, a_guest_that_follows_another_future_does_not_hold_its_thread);
-    tcase_add_test(tc, what_a_guest_submits_is_the_pools_own_and_so_is_the_guest);
-    tcase_add_test(tc, a_cancel_of_the_task_around_it_reaches_the_guest_but_not_through_a_shield);
-    tcase_add_test(tc, a_task_that_was_told_before_has_no_guest_any_more);
-    tcase_add_test(tc, a_guest_that_waits_for_the_task_around_it_is_a_circle);
+    tcase_add_test(tc, a_full_queue_runs_the_task_in_the_caller);
+    tcase_add_test(tc, a_guest_that_returns_later_does_not_hold_its_thread);
+    tcase_add_test(tc, a_guest_counts_as_a_task_of_the_pool);
+    tcase_add_test(tc, a_guest_is_cancelled_with_its_host_unless_shielded);
+    tcase_add_test(tc, a_cancelled_task_runs_no_guest);
+    tcase_add_test(tc, a_guest_that_awaits_its_host_is_a_deadlock);
     tcase_add_test(tc, a_guest_inside_a_guest_belongs_to_both_pools);
     tc = case_of(suite, "ends");
-    tcase_add_test(tc, the_close_of_a_pool_waits_for_its_guests_and_cancels_them);
-    tcase_add_test(tc, a_guest_that_does_not_end_is_named_and_left_behind);
-    tcase_add_test(tc, a_child_in_which_a_guest_returns_ends);
-    tcase_add_test(tc, running_here_and_there_race_and_every_arg_is_freed_once);
+    tcase_add_test(tc, close_waits_for_guests_and_cancels_them);
+    tcase_add_test(tc, close_logs_and_leaves_behind_a_stuck_guest);
+    tcase_add_test(tc, a_guest_that_forks_and_returns_in_the_child_ends_it);
+    tcase_add_test(tc, guests_and_workers_race_and_free_each_arg_once);
     return suite;
 }

@@ -46,7 +46,7 @@ START_TEST(a_pool_that_cannot_start_a_thread_gives_a_failed_future)
 }
 END_TEST
 
-START_TEST(with_one_thread_at_least_tasks_run)
+START_TEST(tasks_run_once_one_thread_starts)
 {
     open_pool();
     hold h = { 0 };
@@ -62,7 +62,7 @@ START_TEST(with_one_thread_at_least_tasks_run)
 }
 END_TEST
 
-START_TEST(without_a_timer_thread_sleeps_timeouts_and_deadlines_fail)
+START_TEST(without_a_timer_thread_timed_operations_fail)
 {
     unsigned freed = 0;
     open_pool();
@@ -92,7 +92,7 @@ static errand_result count_then(errand_result in, void *arg)
     return in;
 }
 
-START_TEST(a_then_is_called_though_no_thread_can_be_started)
+START_TEST(a_then_is_called_if_no_thread_can_be_started)
 {
     errand_future *f;
     open_pool();
@@ -120,7 +120,7 @@ static void *submit_one(void *out)
     return NULL;
 }
 
-START_TEST(submits_that_race_for_the_first_thread_all_end)
+START_TEST(submits_racing_for_the_first_thread_all_end)
 {
     unsigned rounds = scaled(300);
     for (unsigned i = 0; i < rounds; i++) {
@@ -159,7 +159,7 @@ static tenant tenant_of(void)
     return (tenant){ .service = { .name = "tenant", .run = live, .stop = stop_living, .gone = go } };
 }
 
-START_TEST(where_residents_have_all_threads_what_waits_fails)
+START_TEST(queued_tasks_fail_once_services_hold_all_threads)
 {
     tenant first = tenant_of(), second = tenant_of();
     errand_future *f;
@@ -184,7 +184,7 @@ START_TEST(where_residents_have_all_threads_what_waits_fails)
 }
 END_TEST
 
-START_TEST(what_is_queued_behind_a_resident_that_takes_the_only_thread_fails)
+START_TEST(a_task_queued_behind_a_service_on_the_only_thread_fails)
 {
     hold h = { 0 };
     tenant first = tenant_of(), second = tenant_of();
@@ -213,11 +213,11 @@ Suite *no_threads_suite(void)
     TCase *tc = case_of(suite, "no threads");
     if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map what they like themselves */
     tcase_add_test(tc, a_pool_that_cannot_start_a_thread_gives_a_failed_future);
-    tcase_add_test(tc, with_one_thread_at_least_tasks_run);
-    tcase_add_test(tc, without_a_timer_thread_sleeps_timeouts_and_deadlines_fail);
-    tcase_add_test(tc, a_then_is_called_though_no_thread_can_be_started);
-    tcase_add_test(tc, submits_that_race_for_the_first_thread_all_end);
-    tcase_add_test(tc, where_residents_have_all_threads_what_waits_fails);
-    tcase_add_test(tc, what_is_queued_behind_a_resident_that_takes_the_only_thread_fails);
+    tcase_add_test(tc, tasks_run_once_one_thread_starts);
+    tcase_add_test(tc, without_a_timer_thread_timed_operations_fail);
+    tcase_add_test(tc, a_then_is_called_if_no_thread_can_be_started);
+    tcase_add_test(tc, submits_racing_for_the_first_thread_all_end);
+    tcase_add_test(tc, queued_tasks_fail_once_services_hold_all_threads);
+    tcase_add_test(tc, a_task_queued_behind_a_service_on_the_only_thread_fails);
     return suite;
 }

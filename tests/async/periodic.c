@@ -47,7 +47,7 @@ static void stop(errand_future *f)
     ENDS(f, ECANCELED);
 }
 
-START_TEST(it_runs_first_after_ms_and_then_at_every_multiple_and_its_values_are_freed)
+START_TEST(a_periodic_task_runs_at_multiples_of_its_interval)
 {
     beat b = { 0 };
     errand_future *f = errand_every(pool, 10, beats, &b);
@@ -72,7 +72,7 @@ START_TEST(it_runs_first_after_ms_and_then_at_every_multiple_and_its_values_are_
 }
 END_TEST
 
-START_TEST(beats_that_were_missed_are_skipped_and_the_grid_stays)
+START_TEST(missed_beats_are_skipped)
 {
     beat b = { 0 };
     errand_future *f = errand_every(pool, 10, beats, &b);
@@ -87,7 +87,7 @@ START_TEST(beats_that_were_missed_are_skipped_and_the_grid_stays)
 }
 END_TEST
 
-START_TEST(it_never_overlaps_itself)
+START_TEST(a_periodic_task_never_overlaps_itself)
 {
     beat b = { .held = true };
     errand_future *f = errand_every(pool, 10, beats, &b);
@@ -104,7 +104,7 @@ START_TEST(it_never_overlaps_itself)
 }
 END_TEST
 
-START_TEST(it_ends_when_fn_fails_as_fn_failed)
+START_TEST(a_periodic_task_ends_with_its_functions_failure)
 {
     beat b = { .fails_at = 3 };
     errand_future *f = errand_every(pool, 10, beats, &b);
@@ -122,7 +122,7 @@ START_TEST(it_ends_when_fn_fails_as_fn_failed)
 }
 END_TEST
 
-START_TEST(a_cancel_ends_it_now_while_it_waits_and_when_fn_returns_while_it_runs)
+START_TEST(a_cancel_ends_a_waiting_periodic_task_at_once)
 {
     beat b = { .held = true };
     errand_future *f = errand_every(pool, 10, beats, &b);
@@ -146,7 +146,7 @@ START_TEST(a_cancel_ends_it_now_while_it_waits_and_when_fn_returns_while_it_runs
 }
 END_TEST
 
-START_TEST(one_that_never_comes_due_can_be_cancelled)
+START_TEST(a_periodic_task_never_due_can_be_cancelled)
 {
     beat b = { 0 };
     stop(errand_every(pool, ERRAND_FOREVER, beats, &b));
@@ -155,7 +155,7 @@ START_TEST(one_that_never_comes_due_can_be_cancelled)
 }
 END_TEST
 
-START_TEST(what_makes_no_sense_is_EINVAL)
+START_TEST(a_wrong_periodic_task_is_EINVAL)
 {
     beat b = { 0 };
     ENDS(errand_every(NULL, 10, beats, &b), EINVAL);
@@ -187,7 +187,7 @@ static void *close_forever(void *own)
     return NULL;
 }
 
-START_TEST(it_ends_as_soon_as_its_pool_begins_to_close)
+START_TEST(a_periodic_task_ends_when_its_pool_begins_to_close)
 {
     beat b = { 0 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
@@ -212,7 +212,7 @@ START_TEST(it_ends_as_soon_as_its_pool_begins_to_close)
 }
 END_TEST
 
-START_TEST(at_a_closed_pool_none_is_made)
+START_TEST(a_closed_pool_refuses_periodic_tasks)
 {
     beat b = { 0 };
     errand_pool *own = errand_pool_new(NULL);
@@ -224,7 +224,7 @@ START_TEST(at_a_closed_pool_none_is_made)
 }
 END_TEST
 
-START_TEST(ends_by_cancel_by_failure_and_by_the_pool_race)
+START_TEST(cancel_failure_and_close_of_a_periodic_task_race)
 {
     unsigned rounds = scaled(200);
     for (unsigned i = 0; i < rounds; i++) {
@@ -255,7 +255,7 @@ END_TEST
 
 static errand_result nothing(void *unused) { return errand_ok(unused, NULL); }
 
-START_TEST(many_that_nobody_owns_end_as_their_pool_closes)
+START_TEST(dropped_periodic_tasks_end_with_their_pool)
 {
     for (unsigned rounds = scaled(100); rounds; rounds--) {
         errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
@@ -271,16 +271,16 @@ Suite *periodic_suite(void)
     Suite *suite = suite_create("periodic");
     TCase *tc = case_of(suite, "periodic");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, it_runs_first_after_ms_and_then_at_every_multiple_and_its_values_are_freed);
-    tcase_add_test(tc, beats_that_were_missed_are_skipped_and_the_grid_stays);
-    tcase_add_test(tc, it_never_overlaps_itself);
-    tcase_add_test(tc, it_ends_when_fn_fails_as_fn_failed);
-    tcase_add_test(tc, a_cancel_ends_it_now_while_it_waits_and_when_fn_returns_while_it_runs);
-    tcase_add_test(tc, one_that_never_comes_due_can_be_cancelled);
-    tcase_add_test(tc, what_makes_no_sense_is_EINVAL);
-    tcase_add_test(tc, it_ends_as_soon_as_its_pool_begins_to_close);
-    tcase_add_test(tc, at_a_closed_pool_none_is_made);
-    tcase_add_test(tc, ends_by_cancel_by_failure_and_by_the_pool_race);
-    tcase_add_test(tc, many_that_nobody_owns_end_as_their_pool_closes);
+    tcase_add_test(tc, a_periodic_task_runs_at_multiples_of_its_interval);
+    tcase_add_test(tc, missed_beats_are_skipped);
+    tcase_add_test(tc, a_periodic_task_never_overlaps_itself);
+    tcase_add_test(tc, a_periodic_task_ends_with_its_functions_failure);
+    tcase_add_test(tc, a_cancel_ends_a_waiting_periodic_task_at_once);
+    tcase_add_test(tc, a_periodic_task_never_due_can_be_cancelled);
+    tcase_add_test(tc, a_wrong_periodic_task_is_EINVAL);
+    tcase_add_test(tc, a_periodic_task_ends_when_its_pool_begins_to_close);
+    tcase_add_test(tc, a_closed_pool_refuses_periodic_tasks);
+    tcase_add_test(tc, cancel_failure_and_close_of_a_periodic_task_race);
+    tcase_add_test(tc, dropped_periodic_tasks_end_with_their_pool);
     return suite;
 }

@@ -16,7 +16,7 @@ static errand_pool *pool_of(unsigned workers, size_t queue)
 
 static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 
-START_TEST(options_are_checked)
+START_TEST(pool_options_are_checked)
 {
     struct {
         errand_pool_opts opts;
@@ -46,7 +46,7 @@ static errand_result name_of_thread(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(threads_bear_the_pools_name)
+START_TEST(threads_have_the_pools_name)
 {
     char name[16] = "";
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .name = "bees" });
@@ -60,7 +60,7 @@ START_TEST(threads_bear_the_pools_name)
 }
 END_TEST
 
-START_TEST(as_many_tasks_as_workers_run_at_once_and_no_more)
+START_TEST(a_pool_runs_as_many_tasks_as_it_has_workers)
 {
     enum { WORKERS = 4 };
     hold holds[WORKERS + 1] = { { .runs = 0 } };
@@ -85,7 +85,7 @@ END_TEST
 
 static errand_result numbered_fail(void *arg) { return as_number(arg) % 2 ? errand_fail(EIO) : errand_ok(NULL, NULL); }
 
-START_TEST(the_numbers_are_right)
+START_TEST(pool_stats_are_exact)
 {
     hold h = { 0 };
     errand_pool_stats s = { .queued = 99 };
@@ -120,7 +120,7 @@ START_TEST(the_numbers_are_right)
 }
 END_TEST
 
-START_TEST(wait_idle_waits_until_nothing_is_queued_or_runs)
+START_TEST(wait_idle_waits_for_queued_and_running_tasks)
 {
     hold h = { 0 };
     pool = pool_of(1, 0);
@@ -162,7 +162,7 @@ static errand_result submit_many_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_full_queue_blocks_who_is_outside_until_there_is_room)
+START_TEST(a_full_queue_blocks_submits_from_outside)
 {
     hold h[3] = { { .runs = 0 } };
     errand_future *fs[3];
@@ -225,7 +225,7 @@ static void fill_one_worker_one_place(hold *h, errand_future *fs[2])
     }
 }
 
-START_TEST(a_submit_that_waits_for_room_ends_when_its_task_is_cancelled)
+START_TEST(a_cancel_ends_a_submit_waiting_for_room)
 {
     hold h[2] = { { .runs = 0 } };
     errand_future *fs[2];
@@ -248,7 +248,7 @@ START_TEST(a_submit_that_waits_for_room_ends_when_its_task_is_cancelled)
 }
 END_TEST
 
-START_TEST(a_submit_that_waits_for_room_ends_at_its_tasks_deadline)
+START_TEST(a_deadline_ends_a_submit_waiting_for_room)
 {
     hold h[2] = { { .runs = 0 } };
     errand_future *fs[2];
@@ -279,7 +279,7 @@ static void look_a_while(errand_future *f) /* there is no event for "it waits fo
     }
 }
 
-START_TEST(a_submit_that_waits_for_room_goes_by_its_tasks_test_clock)
+START_TEST(a_submit_waiting_for_room_uses_its_tasks_clock)
 {
     hold h[2] = { { .runs = 0 } };
     errand_future *fs[2];
@@ -318,7 +318,7 @@ static void *submit_for_a_moment(void *arg)
     return NULL;
 }
 
-START_TEST(a_task_whose_time_is_over_before_there_is_room_is_not_queued)
+START_TEST(a_task_that_expires_before_there_is_room_is_not_queued)
 {
     static turned t; /* outlives the test, as its worker does */
     static hold h;
@@ -411,7 +411,7 @@ static errand_result cross(void *arg)
     return errand_await(errand_submit(pair[n % 2], cross, as_value(n - 1)));
 }
 
-START_TEST(two_pools_of_one_worker_await_each_others_work)
+START_TEST(two_pools_of_one_worker_can_await_each_other)
 {
     errand_future *fs[20];
     for (int i = 0; i < 2; i++) pair[i] = pool_of(1, 0);
@@ -432,7 +432,7 @@ static errand_result resolve_meeting(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(tasks_that_wait_for_what_stands_behind_them_in_the_queue_end)
+START_TEST(tasks_can_await_tasks_queued_behind_them)
 {
     enum { N = 100 };
     static meeting m[N];
@@ -450,7 +450,7 @@ START_TEST(tasks_that_wait_for_what_stands_behind_them_in_the_queue_end)
 }
 END_TEST
 
-START_TEST(no_task_is_forgotten_while_workers_come_and_go)
+START_TEST(no_task_is_lost_while_workers_come_and_go)
 {
     unsigned rounds = scaled(20000);
     pool = pool_of(3, 0);
@@ -468,24 +468,24 @@ Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
     TCase *tc = case_of(suite, "pool");
-    tcase_add_test(tc, options_are_checked);
-    tcase_add_test(tc, threads_bear_the_pools_name);
-    tcase_add_test(tc, as_many_tasks_as_workers_run_at_once_and_no_more);
-    tcase_add_test(tc, the_numbers_are_right);
-    tcase_add_test(tc, wait_idle_waits_until_nothing_is_queued_or_runs);
+    tcase_add_test(tc, pool_options_are_checked);
+    tcase_add_test(tc, threads_have_the_pools_name);
+    tcase_add_test(tc, a_pool_runs_as_many_tasks_as_it_has_workers);
+    tcase_add_test(tc, pool_stats_are_exact);
+    tcase_add_test(tc, wait_idle_waits_for_queued_and_running_tasks);
     tc = case_of(suite, "full queue");
-    tcase_add_test(tc, a_full_queue_blocks_who_is_outside_until_there_is_room);
+    tcase_add_test(tc, a_full_queue_blocks_submits_from_outside);
     tcase_add_test(tc, a_full_queue_does_not_block_the_pools_own_threads);
-    tcase_add_test(tc, a_submit_that_waits_for_room_ends_when_its_task_is_cancelled);
-    tcase_add_test(tc, a_submit_that_waits_for_room_ends_at_its_tasks_deadline);
-    tcase_add_test(tc, a_submit_that_waits_for_room_goes_by_its_tasks_test_clock);
-    tcase_add_test(tc, a_task_whose_time_is_over_before_there_is_room_is_not_queued);
+    tcase_add_test(tc, a_cancel_ends_a_submit_waiting_for_room);
+    tcase_add_test(tc, a_deadline_ends_a_submit_waiting_for_room);
+    tcase_add_test(tc, a_submit_waiting_for_room_uses_its_tasks_clock);
+    tcase_add_test(tc, a_task_that_expires_before_there_is_room_is_not_queued);
     tc = case_of(suite, "waiting inside");
     tcase_add_test(tc, one_worker_runs_a_recursive_fork_and_join);
     tcase_add_test(tc, one_worker_runs_tasks_that_await_each_other_a_thousand_deep);
     tcase_add_test(tc, sixty_four_tasks_await_sleeps_on_four_workers);
-    tcase_add_test(tc, two_pools_of_one_worker_await_each_others_work);
-    tcase_add_test(tc, tasks_that_wait_for_what_stands_behind_them_in_the_queue_end);
-    tcase_add_test(tc, no_task_is_forgotten_while_workers_come_and_go);
+    tcase_add_test(tc, two_pools_of_one_worker_can_await_each_other);
+    tcase_add_test(tc, tasks_can_await_tasks_queued_behind_them);
+    tcase_add_test(tc, no_task_is_lost_while_workers_come_and_go);
     return suite;
 }

@@ -22,7 +22,7 @@ START_TEST(a_resolved_promise_ends_its_future)
 }
 END_TEST
 
-START_TEST(an_abandoned_promise_says_so)
+START_TEST(an_abandoned_promise_ends_its_future_EABANDONED)
 {
     errand_future *f;
     errand_promise_abandon(errand_promise_new(pool, &f));
@@ -46,7 +46,7 @@ START_TEST(a_promise_without_a_pool_is_a_failed_future)
 }
 END_TEST
 
-START_TEST(nothing_is_harmless)
+START_TEST(a_NULL_promise_is_harmless)
 {
     unsigned freed = 0;
     errand_promise_resolve(NULL, errand_ok(&freed, free_counts));
@@ -58,7 +58,7 @@ START_TEST(nothing_is_harmless)
 }
 END_TEST
 
-START_TEST(without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses)
+START_TEST(a_cancel_ends_a_promise_without_a_hook)
 {
     errand_future *f;
     unsigned freed = 0;
@@ -74,7 +74,7 @@ START_TEST(without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses)
 }
 END_TEST
 
-START_TEST(with_a_hook_a_cancel_tells_it_once_and_the_writer_ends_it)
+START_TEST(a_cancel_calls_the_hook_and_the_writer_ends_the_promise)
 {
     errand_future *f;
     unsigned told = 0;
@@ -126,7 +126,7 @@ START_TEST(a_hook_set_after_the_cancel_runs_at_once)
 }
 END_TEST
 
-START_TEST(a_hook_can_be_replaced_and_taken_away)
+START_TEST(a_hook_can_be_replaced_and_removed)
 {
     errand_future *f;
     unsigned first = 0, second = 0;
@@ -151,7 +151,7 @@ END_TEST
 
 static void resolve_it(void *arg) { errand_promise_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped")); }
 
-START_TEST(a_hook_may_resolve)
+START_TEST(a_hook_may_resolve_its_promise)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -166,10 +166,10 @@ START_TEST(a_hook_may_resolve)
 }
 END_TEST
 
-static unsigned inner_told;
+static unsigned inner_called;
 static void hook_again_and_resolve(void *p)
 {
-    errand_promise_on_cancel(p, free_counts, &inner_told); /* it is cancelled: runs at once */
+    errand_promise_on_cancel(p, free_counts, &inner_called); /* it is cancelled: runs at once */
     errand_promise_resolve(p, errand_ok(NULL, NULL));
 }
 
@@ -179,12 +179,12 @@ START_TEST(a_hook_may_replace_itself_and_then_resolve)
     errand_promise *p = errand_promise_new(pool, &f);
     errand_promise_on_cancel(p, hook_again_and_resolve, p);
     errand_cancel(f);
-    ck_assert_uint_eq(inner_told, 1);
+    ck_assert_uint_eq(inner_called, 1);
     ENDS(f, 0);
 }
 END_TEST
 
-START_TEST(timeout_of_a_promise_without_a_hook_ends_both)
+START_TEST(a_timeout_ends_a_promise_without_a_hook)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -197,7 +197,7 @@ START_TEST(timeout_of_a_promise_without_a_hook_ends_both)
 }
 END_TEST
 
-START_TEST(timeout_of_a_promise_with_a_hook_tells_it_and_leaves_it_behind)
+START_TEST(a_timeout_calls_the_hook_and_leaves_the_promise_behind)
 {
     errand_future *f;
     unsigned told = 0, freed = 0;
@@ -267,7 +267,7 @@ static void *write_them(void *unused)
     return unused;
 }
 
-START_TEST(once_resolve_has_returned_no_hook_runs)
+START_TEST(no_hook_runs_after_resolve_has_returned)
 {
     n_bouts = scaled(20000);
     bouts = calloc(n_bouts, sizeof *bouts);
@@ -292,18 +292,18 @@ Suite *promises_suite(void)
     TCase *tc = case_of(suite, "promises");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, a_resolved_promise_ends_its_future);
-    tcase_add_test(tc, an_abandoned_promise_says_so);
+    tcase_add_test(tc, an_abandoned_promise_ends_its_future_EABANDONED);
     tcase_add_test(tc, a_promise_without_a_pool_is_a_failed_future);
-    tcase_add_test(tc, nothing_is_harmless);
-    tcase_add_test(tc, without_a_hook_a_cancel_ends_it_now_and_a_later_resolve_loses);
-    tcase_add_test(tc, with_a_hook_a_cancel_tells_it_once_and_the_writer_ends_it);
+    tcase_add_test(tc, a_NULL_promise_is_harmless);
+    tcase_add_test(tc, a_cancel_ends_a_promise_without_a_hook);
+    tcase_add_test(tc, a_cancel_calls_the_hook_and_the_writer_ends_the_promise);
     tcase_add_test(tc, the_value_of_a_dropped_promise_is_freed);
     tcase_add_test(tc, a_hook_set_after_the_cancel_runs_at_once);
-    tcase_add_test(tc, a_hook_can_be_replaced_and_taken_away);
-    tcase_add_test(tc, a_hook_may_resolve);
+    tcase_add_test(tc, a_hook_can_be_replaced_and_removed);
+    tcase_add_test(tc, a_hook_may_resolve_its_promise);
     tcase_add_test(tc, a_hook_may_replace_itself_and_then_resolve);
-    tcase_add_test(tc, timeout_of_a_promise_without_a_hook_ends_both);
-    tcase_add_test(tc, timeout_of_a_promise_with_a_hook_tells_it_and_leaves_it_behind);
-    tcase_add_test(tc, once_resolve_has_returned_no_hook_runs);
+    tcase_add_test(tc, a_timeout_ends_a_promise_without_a_hook);
+    tcase_add_test(tc, a_timeout_calls_the_hook_and_leaves_the_promise_behind);
+    tcase_add_test(tc, no_hook_runs_after_resolve_has_returned);
     return suite;
 }

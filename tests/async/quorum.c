@@ -16,7 +16,7 @@ static void promise(size_t n)
     for (size_t i = 0; i < n; i++) ps[i] = errand_promise_new(pool, &fs[i]);
 }
 
-START_TEST(as_many_as_wanted_decide_and_the_rest_is_cancelled_and_left_behind)
+START_TEST(a_quorum_cancels_the_rest_and_leaves_it_behind)
 {
     unsigned told = 0, freed = 0;
     promise(5);
@@ -49,7 +49,7 @@ START_TEST(as_many_as_wanted_decide_and_the_rest_is_cancelled_and_left_behind)
 }
 END_TEST
 
-START_TEST(what_was_only_queued_is_left_behind_as_never_run)
+START_TEST(a_queued_input_left_behind_has_not_run)
 {
     hold h = { .runs = 0 };
     errand_pool *narrow = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -69,7 +69,7 @@ START_TEST(what_was_only_queued_is_left_behind_as_never_run)
 }
 END_TEST
 
-START_TEST(it_fails_as_soon_as_it_cannot_be_reached_with_the_last_failure_the_others_its_causes)
+START_TEST(a_quorum_fails_once_it_cannot_be_reached)
 {
     unsigned freed = 0;
     promise(5);
@@ -93,7 +93,7 @@ START_TEST(it_fails_as_soon_as_it_cannot_be_reached_with_the_last_failure_the_ot
 }
 END_TEST
 
-START_TEST(all_of_all_succeed_or_the_first_failure_ends_it)
+START_TEST(a_quorum_of_all_fails_with_the_first_failure)
 {
     for (int fails = 0; fails < 2; fails++) {
         promise(3);
@@ -107,7 +107,7 @@ START_TEST(all_of_all_succeed_or_the_first_failure_ends_it)
 }
 END_TEST
 
-START_TEST(none_and_more_than_there_are_is_EINVAL_and_all_are_consumed)
+START_TEST(a_quorum_of_0_or_of_more_than_n_is_EINVAL)
 {
     static const size_t wrong[] = { 0, 4, SIZE_MAX };
     for (int i = 0; i < 3; i++) {
@@ -127,7 +127,7 @@ START_TEST(none_and_more_than_there_are_is_EINVAL_and_all_are_consumed)
 }
 END_TEST
 
-START_TEST(cancelling_it_cancels_all_and_it_ends_when_so_many_have_that_it_must)
+START_TEST(a_cancelled_quorum_ends_once_it_cannot_be_reached)
 {
     unsigned told = 0;
     promise(3);
@@ -143,7 +143,7 @@ START_TEST(cancelling_it_cancels_all_and_it_ends_when_so_many_have_that_it_must)
 }
 END_TEST
 
-START_TEST(what_has_ended_before_counts_and_stops_what_comes_after_it)
+START_TEST(a_quorum_counts_inputs_that_have_ended)
 {
     errand_future *some[] = { errand_ready(pool, errand_ok(as_value(1), NULL)), errand_sleep(pool, ERRAND_FOREVER),
                               errand_ready(pool, errand_fail(EIO)), errand_ready(pool, errand_ok(as_value(2), NULL)),
@@ -167,7 +167,7 @@ static void *resolves(void *p)
 }
 
 /* The thread sanitizer looks at this. */
-START_TEST(ends_that_race_each_decide_at_most_once)
+START_TEST(inputs_that_race_decide_a_quorum_once)
 {
     for (unsigned round = 0; round < scaled(300); round++) {
         pthread_t threads[MANY];
@@ -190,13 +190,13 @@ Suite *quorum_suite(void)
     Suite *suite = suite_create("quorum");
     TCase *tc = case_of(suite, "quorum");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, as_many_as_wanted_decide_and_the_rest_is_cancelled_and_left_behind);
-    tcase_add_test(tc, what_was_only_queued_is_left_behind_as_never_run);
-    tcase_add_test(tc, it_fails_as_soon_as_it_cannot_be_reached_with_the_last_failure_the_others_its_causes);
-    tcase_add_test(tc, all_of_all_succeed_or_the_first_failure_ends_it);
-    tcase_add_test(tc, none_and_more_than_there_are_is_EINVAL_and_all_are_consumed);
-    tcase_add_test(tc, cancelling_it_cancels_all_and_it_ends_when_so_many_have_that_it_must);
-    tcase_add_test(tc, what_has_ended_before_counts_and_stops_what_comes_after_it);
-    tcase_add_test(tc, ends_that_race_each_decide_at_most_once);
+    tcase_add_test(tc, a_quorum_cancels_the_rest_and_leaves_it_behind);
+    tcase_add_test(tc, a_queued_input_left_behind_has_not_run);
+    tcase_add_test(tc, a_quorum_fails_once_it_cannot_be_reached);
+    tcase_add_test(tc, a_quorum_of_all_fails_with_the_first_failure);
+    tcase_add_test(tc, a_quorum_of_0_or_of_more_than_n_is_EINVAL);
+    tcase_add_test(tc, a_cancelled_quorum_ends_once_it_cannot_be_reached);
+    tcase_add_test(tc, a_quorum_counts_inputs_that_have_ended);
+    tcase_add_test(tc, inputs_that_race_decide_a_quorum_once);
     return suite;
 }

@@ -10,14 +10,14 @@ static void shut_pool(void) { close_pool(pool); }
 enum { N = 3 };
 static errand_promise *ps[N];
 static errand_future *fs[N];
-static void only_hear(void *none) { (void)none; }
+static void ignore_cancel(void *none) { (void)none; }
 
 /* Promises whose futures a cancel does not end. */
 static void promises(void)
 {
     for (int i = 0; i < N; i++) {
         ps[i] = errand_promise_new(pool, &fs[i]);
-        errand_promise_on_cancel(ps[i], only_hear, NULL);
+        errand_promise_on_cancel(ps[i], ignore_cancel, NULL);
     }
 }
 
@@ -28,7 +28,7 @@ static uint64_t left_behind(void)
     return s.abandoned;
 }
 
-START_TEST(any_is_the_first_success_and_tells_which)
+START_TEST(any_returns_the_first_success_and_its_index)
 {
     promises();
     errand_future *f = errand_any(fs, N);
@@ -48,7 +48,7 @@ END_TEST
 static errand_future *outer;
 static void look_at_outer(void *seen) { *(int *)seen = errand_wait(outer, 0); }
 
-START_TEST(losers_have_been_told_before_anybody_hears_of_the_winner)
+START_TEST(losers_are_cancelled_before_any_ends)
 {
     for (int way = 0; way < 2; way++) {
         int seen = -1;
@@ -64,7 +64,7 @@ START_TEST(losers_have_been_told_before_anybody_hears_of_the_winner)
 }
 END_TEST
 
-START_TEST(a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_freed)
+START_TEST(a_loser_counts_as_abandoned_until_it_ends)
 {
     unsigned freed = 0;
     promises();
@@ -80,7 +80,7 @@ START_TEST(a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_f
 }
 END_TEST
 
-START_TEST(if_all_fail_any_is_the_last_failure_with_the_others_behind_it)
+START_TEST(if_all_fail_any_returns_the_last_failure_and_its_causes)
 {
     promises();
     errand_future *f = errand_any(fs, N);
@@ -99,7 +99,7 @@ START_TEST(if_all_fail_any_is_the_last_failure_with_the_others_behind_it)
 }
 END_TEST
 
-START_TEST(a_cancelled_any_cancels_its_inputs_and_ends_when_they_have)
+START_TEST(a_cancelled_any_waits_for_its_inputs)
 {
     promises();
     errand_future *f = errand_any(fs, N);
@@ -113,7 +113,7 @@ START_TEST(a_cancelled_any_cancels_its_inputs_and_ends_when_they_have)
 }
 END_TEST
 
-START_TEST(race_is_the_first_to_end_good_or_bad)
+START_TEST(race_returns_the_first_end)
 {
     promises();
     errand_future *f = errand_race(fs, N);
@@ -138,7 +138,7 @@ START_TEST(race_is_the_first_to_end_good_or_bad)
 }
 END_TEST
 
-START_TEST(a_race_of_one_that_has_no_detail_tells_its_index_too)
+START_TEST(a_race_reports_the_index_of_an_input_without_detail)
 {
     fs[0] = errand_submit(NULL, NULL, NULL); /* failed already */
     errand_result r = errand_await(errand_race(fs, 1));
@@ -150,7 +150,7 @@ START_TEST(a_race_of_one_that_has_no_detail_tells_its_index_too)
 }
 END_TEST
 
-START_TEST(of_no_futures_there_is_no_first)
+START_TEST(any_and_race_of_no_futures_are_EINVAL)
 {
     ENDS(errand_any(NULL, 0), EINVAL);
     ENDS(errand_race(NULL, 0), EINVAL);
@@ -158,7 +158,7 @@ START_TEST(of_no_futures_there_is_no_first)
 }
 END_TEST
 
-START_TEST(the_same_future_twice_is_EINVAL_and_all_are_consumed)
+START_TEST(any_and_race_refuse_a_duplicate)
 {
     for (int way = 0; way < 2; way++) {
         promises();
@@ -172,7 +172,7 @@ START_TEST(the_same_future_twice_is_EINVAL_and_all_are_consumed)
 }
 END_TEST
 
-START_TEST(a_loser_that_is_queued_is_taken_out_and_one_that_runs_is_told)
+START_TEST(a_queued_loser_is_removed_and_a_running_one_cancelled)
 {
     hold h = { .runs = 0 };
     unsigned freed = 0;
@@ -193,7 +193,7 @@ END_TEST
 
 /* ---- shield ---- */
 
-START_TEST(a_cancel_of_a_shield_stops_there)
+START_TEST(a_cancel_does_not_pass_a_shield)
 {
     promises();
     errand_future *f = errand_shield(fs[0]);
@@ -209,7 +209,7 @@ START_TEST(a_cancel_of_a_shield_stops_there)
 }
 END_TEST
 
-START_TEST(a_timeout_around_a_shield_ends_now_and_what_is_inside_goes_on)
+START_TEST(a_timeout_around_a_shield_leaves_the_inside_running)
 {
     unsigned freed = 0;
     promises();
@@ -243,7 +243,7 @@ static errand_result resolve_one(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(inputs_that_end_together_make_one_first)
+START_TEST(inputs_that_end_together_have_one_winner)
 {
     unsigned rounds = scaled(3000);
     for (unsigned i = 0; i < rounds; i++) {
@@ -272,18 +272,18 @@ Suite *races_suite(void)
     Suite *suite = suite_create("races");
     TCase *tc = case_of(suite, "races");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, any_is_the_first_success_and_tells_which);
-    tcase_add_test(tc, losers_have_been_told_before_anybody_hears_of_the_winner);
-    tcase_add_test(tc, a_loser_is_counted_as_abandoned_until_it_ends_and_its_late_value_is_freed);
-    tcase_add_test(tc, if_all_fail_any_is_the_last_failure_with_the_others_behind_it);
-    tcase_add_test(tc, a_cancelled_any_cancels_its_inputs_and_ends_when_they_have);
-    tcase_add_test(tc, race_is_the_first_to_end_good_or_bad);
-    tcase_add_test(tc, a_race_of_one_that_has_no_detail_tells_its_index_too);
-    tcase_add_test(tc, of_no_futures_there_is_no_first);
-    tcase_add_test(tc, the_same_future_twice_is_EINVAL_and_all_are_consumed);
-    tcase_add_test(tc, a_loser_that_is_queued_is_taken_out_and_one_that_runs_is_told);
-    tcase_add_test(tc, a_cancel_of_a_shield_stops_there);
-    tcase_add_test(tc, a_timeout_around_a_shield_ends_now_and_what_is_inside_goes_on);
-    tcase_add_test(tc, inputs_that_end_together_make_one_first);
+    tcase_add_test(tc, any_returns_the_first_success_and_its_index);
+    tcase_add_test(tc, losers_are_cancelled_before_any_ends);
+    tcase_add_test(tc, a_loser_counts_as_abandoned_until_it_ends);
+    tcase_add_test(tc, if_all_fail_any_returns_the_last_failure_and_its_causes);
+    tcase_add_test(tc, a_cancelled_any_waits_for_its_inputs);
+    tcase_add_test(tc, race_returns_the_first_end);
+    tcase_add_test(tc, a_race_reports_the_index_of_an_input_without_detail);
+    tcase_add_test(tc, any_and_race_of_no_futures_are_EINVAL);
+    tcase_add_test(tc, any_and_race_refuse_a_duplicate);
+    tcase_add_test(tc, a_queued_loser_is_removed_and_a_running_one_cancelled);
+    tcase_add_test(tc, a_cancel_does_not_pass_a_shield);
+    tcase_add_test(tc, a_timeout_around_a_shield_leaves_the_inside_running);
+    tcase_add_test(tc, inputs_that_end_together_have_one_winner);
     return suite;
 }

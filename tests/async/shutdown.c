@@ -22,14 +22,14 @@ static errand_result count_run(void *n)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_pool_that_did_nothing_closes)
+START_TEST(an_unused_pool_closes)
 {
     ck_assert_int_eq(errand_pool_close(pool_of(3), 0), 0);
     ck_assert_int_eq(errand_pool_close(pool_of(3), ERRAND_FOREVER), 0);
 }
 END_TEST
 
-START_TEST(close_refuses_what_it_cannot_close)
+START_TEST(close_refuses_NULL_and_negative_times)
 {
     ck_assert_int_eq(errand_pool_close(NULL, 5), EINVAL);
     pool = pool_of(1);
@@ -57,7 +57,7 @@ START_TEST(a_pool_cannot_be_closed_on_its_own_thread)
 }
 END_TEST
 
-START_TEST(closing_twice_is_EINVAL_and_submitting_to_a_closed_pool_too)
+START_TEST(a_closed_pool_refuses_close_and_submit)
 {
     pool = pool_of(1);
     errand_future *f;
@@ -74,7 +74,7 @@ START_TEST(closing_twice_is_EINVAL_and_submitting_to_a_closed_pool_too)
 }
 END_TEST
 
-START_TEST(close_lets_everything_queued_finish)
+START_TEST(close_finishes_queued_tasks)
 {
     unsigned runs = 0, n = scaled(10000);
     pool = pool_of(2);
@@ -93,7 +93,7 @@ static errand_result spread(void *arg) /* tasks start tasks while the pool drain
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(close_lets_tasks_start_what_they_need)
+START_TEST(close_lets_running_tasks_submit)
 {
     pool = pool_of(2);
     errand_drop(errand_submit(pool, spread, as_value(6)));
@@ -115,7 +115,7 @@ static errand_result count_then(errand_result in, void *arg)
     return in;
 }
 
-START_TEST(close_waits_for_sleeps_and_what_follows_them)
+START_TEST(close_waits_for_sleeps_and_their_thens)
 {
     unsigned thens = 0;
     pool = pool_of(1);
@@ -127,14 +127,14 @@ START_TEST(close_waits_for_sleeps_and_what_follows_them)
 }
 END_TEST
 
-static errand_result until_told(void *arg)
+static errand_result until_cancelled(void *arg)
 {
     happen(arg);
     while (!errand_cancelled()) sched_yield();
     return errand_failf(EIO, "interrupted");
 }
 
-static errand_result await_for_ever(void *arg)
+static errand_result await_forever(void *arg)
 {
     happen(arg);
     errand_future *f;
@@ -144,13 +144,13 @@ static errand_result await_for_ever(void *arg)
     return r;
 }
 
-START_TEST(at_half_of_the_time_what_is_left_is_cancelled)
+START_TEST(close_cancels_the_rest_at_half_its_time)
 {
     event began[2] = { { 0 } };
     unsigned freed = 0;
     pool = pool_of(2);
-    errand_future *a = errand_submit(pool, until_told, &began[0]);
-    errand_future *b = errand_submit(pool, await_for_ever, &began[1]);
+    errand_future *a = errand_submit(pool, until_cancelled, &began[0]);
+    errand_future *b = errand_submit(pool, await_forever, &began[1]);
     for (int i = 0; i < 2; i++) await_event(&began[i]);
     errand_future *c = errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts });
     errand_future *d = errand_sleep(pool, ERRAND_FOREVER - 1), *e = errand_then(d, count_then, &freed);
@@ -174,15 +174,15 @@ START_TEST(at_half_of_the_time_what_is_left_is_cancelled)
 END_TEST
 
 static event told;
-static errand_result deaf_until_told(void *arg)
+static errand_result spin_until_cancelled(void *arg)
 {
     happen(arg);
     while (!errand_cancelled()) sched_yield();
     return errand_ok(NULL, NULL);
 }
-static errand_result submit_when_told(void *arg)
+static errand_result submit_when_cancelled(void *arg)
 {
-    deaf_until_told(arg);
+    spin_until_cancelled(arg);
     unsigned freed = 0;
     errand_task task = { .fn = count_run, .arg = &freed, .free = free_counts };
     errand_result r = errand_await(errand_submit_task(pool, &task)), slept = errand_await(errand_sleep(pool, 1000));
@@ -194,11 +194,11 @@ static errand_result submit_when_told(void *arg)
     return reason ? errand_ok(as_value(reason), NULL) : errand_fail(EINVAL); /* it was closed already */
 }
 
-START_TEST(once_it_cancels_nothing_new_is_begun)
+START_TEST(close_begins_nothing_after_it_cancels)
 {
     event began = { 0 };
     pool = pool_of(2);
-    errand_future *f = errand_submit(pool, submit_when_told, &began);
+    errand_future *f = errand_submit(pool, submit_when_cancelled, &began);
     await_event(&began);
     int closed = close_and_cancel(pool);
     errand_result r = errand_await(f);
@@ -207,19 +207,19 @@ START_TEST(once_it_cancels_nothing_new_is_begun)
 }
 END_TEST
 
-static errand_result then_for_ever(errand_result in, void *arg)
+static errand_result then_forever(errand_result in, void *arg)
 {
     errand_result_free(&in);
-    return await_for_ever(arg);
+    return await_forever(arg);
 }
 
-START_TEST(a_then_that_begins_after_the_cancelling_is_told_too)
+START_TEST(close_cancels_a_then_that_begins_later)
 {
     event began = { 0 };
     pool = pool_of(1);
-    errand_future *f = errand_submit(pool, deaf_until_told, &began);
+    errand_future *f = errand_submit(pool, spin_until_cancelled, &began);
     await_event(&began);
-    f = errand_then(f, then_for_ever, &told);
+    f = errand_then(f, then_forever, &told);
     close_and_cancel(pool);
     ENDS(f, ECANCELED);
     ck_assert(happened(&told));
@@ -228,7 +228,7 @@ END_TEST
 
 /* ---- stragglers ---- */
 
-START_TEST(what_will_not_end_is_named_and_left_behind_safely)
+START_TEST(close_logs_and_leaves_behind_a_stuck_task)
 {
     int fd = memfd_create("log", MFD_CLOEXEC);
     char path[64], text[4096] = "";
@@ -255,7 +255,7 @@ START_TEST(what_will_not_end_is_named_and_left_behind_safely)
 }
 END_TEST
 
-START_TEST(thens_are_called_though_a_straggler_holds_the_only_worker)
+START_TEST(thens_are_called_while_a_stuck_task_holds_the_only_worker)
 {
     hold h = { 0 };
     unsigned thens = 0;
@@ -285,7 +285,7 @@ static errand_result note_thread(errand_result in, void *arg)
     return in;
 }
 
-START_TEST(continuations_after_close_run_on_the_thread_that_finds_it_closed)
+START_TEST(thens_after_close_run_on_the_calling_thread)
 {
     unsigned thens = 0, n = scaled(100000);
     errand_future *f;
@@ -313,7 +313,7 @@ static errand_result cross_bridge(errand_result in, void *arg)
     return in;
 }
 
-START_TEST(a_then_that_runs_without_its_pool_may_resolve_and_await)
+START_TEST(a_then_of_a_closed_pool_may_resolve_and_await)
 {
     unsigned thens = 0;
     errand_future *f;
@@ -332,7 +332,7 @@ START_TEST(a_then_that_runs_without_its_pool_may_resolve_and_await)
 }
 END_TEST
 
-START_TEST(futures_outlive_their_pool_and_what_is_made_of_them_fails)
+START_TEST(futures_outlive_their_pool)
 {
     errand_future *f, *g;
     pool = pool_of(1);
@@ -360,7 +360,7 @@ static void *resolve_all(void *arg)
     return NULL;
 }
 
-START_TEST(promises_resolved_while_the_pool_closes_have_their_thens_called)
+START_TEST(thens_of_promises_resolved_during_close_are_called)
 {
     unsigned rounds = scaled(1000), thens = 0;
     for (unsigned i = 0; i < rounds; i++) {
@@ -404,7 +404,7 @@ static void *submit_until_refused(void *arg)
     }
 }
 
-START_TEST(closing_under_a_flood_of_submits_loses_and_repeats_nothing)
+START_TEST(close_under_a_flood_of_submits_runs_each_task_once)
 {
     unsigned rounds = scaled(300);
     for (unsigned i = 0; i < rounds; i++) {
@@ -456,13 +456,13 @@ static void hook_is_left_behind(errand_pool_opts opts, const char *name)
     heard_close(&h);
 }
 
-START_TEST(a_thread_that_is_still_in_on_stop_is_named_and_left_behind)
+START_TEST(close_logs_and_leaves_behind_a_thread_stuck_in_on_stop)
 {
     hook_is_left_behind((errand_pool_opts){ .on_stop = hold_hook }, "left behind: on_stop");
 }
 END_TEST
 
-START_TEST(a_thread_that_is_still_in_on_start_is_named_and_left_behind)
+START_TEST(close_logs_and_leaves_behind_a_thread_stuck_in_on_start)
 {
     hook_is_left_behind((errand_pool_opts){ .on_start = hold_hook }, "left behind: on_start");
 }
@@ -479,7 +479,7 @@ static errand_result await_it(errand_result in, void *never)
     return in;
 }
 
-START_TEST(a_then_behind_a_straggler_is_called_elsewhere_and_told_of_the_shutdown)
+START_TEST(a_then_behind_a_stuck_task_runs_elsewhere_and_is_cancelled)
 {
     hold h = { 0 };
     errand_future *f, *never;
@@ -518,7 +518,7 @@ static errand_result await_it_shielded(void *never)
     return r;
 }
 
-START_TEST(a_task_that_runs_in_place_under_a_shield_is_told_of_the_shutdown)
+START_TEST(close_cancels_a_task_run_in_place_under_a_shield)
 {
     errand_future *never;
     pool = pool_of(1);
@@ -554,7 +554,7 @@ static void *look_until_idle(void *error)
     return NULL;
 }
 
-START_TEST(who_waits_until_a_pool_is_idle_may_see_it_closed)
+START_TEST(wait_idle_ends_when_the_pool_is_closed)
 {
     for (unsigned rounds = scaled(100); rounds; rounds--) {
         pthread_t threads[4];
@@ -579,7 +579,7 @@ static errand_result wait_until_idle(void *other)
     return errand_fail(errand_pool_wait_idle(other, ERRAND_FOREVER));
 }
 
-START_TEST(waiting_until_another_pool_is_idle_hears_a_cancel)
+START_TEST(a_cancel_ends_a_wait_idle_for_another_pool)
 {
     hold h = { 0 };
     errand_pool *other = pool_of(1);
@@ -603,31 +603,31 @@ Suite *shutdown_suite(void)
 {
     Suite *suite = suite_create("shutdown");
     TCase *tc = case_of(suite, "close");
-    tcase_add_test(tc, a_pool_that_did_nothing_closes);
-    tcase_add_test(tc, close_refuses_what_it_cannot_close);
+    tcase_add_test(tc, an_unused_pool_closes);
+    tcase_add_test(tc, close_refuses_NULL_and_negative_times);
     tcase_add_test(tc, a_pool_cannot_be_closed_on_its_own_thread);
-    tcase_add_test(tc, closing_twice_is_EINVAL_and_submitting_to_a_closed_pool_too);
-    tcase_add_test(tc, close_lets_everything_queued_finish);
-    tcase_add_test(tc, close_lets_tasks_start_what_they_need);
-    tcase_add_test(tc, close_waits_for_sleeps_and_what_follows_them);
-    tcase_add_test(tc, at_half_of_the_time_what_is_left_is_cancelled);
-    tcase_add_test(tc, once_it_cancels_nothing_new_is_begun);
-    tcase_add_test(tc, a_then_that_begins_after_the_cancelling_is_told_too);
-    tcase_add_test(tc, what_will_not_end_is_named_and_left_behind_safely);
-    tcase_add_test(tc, thens_are_called_though_a_straggler_holds_the_only_worker);
-    tcase_add_test(tc, a_thread_that_is_still_in_on_stop_is_named_and_left_behind);
-    tcase_add_test(tc, a_thread_that_is_still_in_on_start_is_named_and_left_behind);
-    tcase_add_test(tc, a_then_behind_a_straggler_is_called_elsewhere_and_told_of_the_shutdown);
-    tcase_add_test(tc, a_task_that_runs_in_place_under_a_shield_is_told_of_the_shutdown);
+    tcase_add_test(tc, a_closed_pool_refuses_close_and_submit);
+    tcase_add_test(tc, close_finishes_queued_tasks);
+    tcase_add_test(tc, close_lets_running_tasks_submit);
+    tcase_add_test(tc, close_waits_for_sleeps_and_their_thens);
+    tcase_add_test(tc, close_cancels_the_rest_at_half_its_time);
+    tcase_add_test(tc, close_begins_nothing_after_it_cancels);
+    tcase_add_test(tc, close_cancels_a_then_that_begins_later);
+    tcase_add_test(tc, close_logs_and_leaves_behind_a_stuck_task);
+    tcase_add_test(tc, thens_are_called_while_a_stuck_task_holds_the_only_worker);
+    tcase_add_test(tc, close_logs_and_leaves_behind_a_thread_stuck_in_on_stop);
+    tcase_add_test(tc, close_logs_and_leaves_behind_a_thread_stuck_in_on_start);
+    tcase_add_test(tc, a_then_behind_a_stuck_task_runs_elsewhere_and_is_cancelled);
+    tcase_add_test(tc, close_cancels_a_task_run_in_place_under_a_shield);
     tc = case_of(suite, "beside");
-    tcase_add_test(tc, who_waits_until_a_pool_is_idle_may_see_it_closed);
-    tcase_add_test(tc, waiting_until_another_pool_is_idle_hears_a_cancel);
+    tcase_add_test(tc, wait_idle_ends_when_the_pool_is_closed);
+    tcase_add_test(tc, a_cancel_ends_a_wait_idle_for_another_pool);
     tc = case_of(suite, "afterwards");
-    tcase_add_test(tc, continuations_after_close_run_on_the_thread_that_finds_it_closed);
-    tcase_add_test(tc, a_then_that_runs_without_its_pool_may_resolve_and_await);
-    tcase_add_test(tc, futures_outlive_their_pool_and_what_is_made_of_them_fails);
+    tcase_add_test(tc, thens_after_close_run_on_the_calling_thread);
+    tcase_add_test(tc, a_then_of_a_closed_pool_may_resolve_and_await);
+    tcase_add_test(tc, futures_outlive_their_pool);
     tc = case_of(suite, "storms");
-    tcase_add_test(tc, promises_resolved_while_the_pool_closes_have_their_thens_called);
-    tcase_add_test(tc, closing_under_a_flood_of_submits_loses_and_repeats_nothing);
+    tcase_add_test(tc, thens_of_promises_resolved_during_close_are_called);
+    tcase_add_test(tc, close_under_a_flood_of_submits_runs_each_task_once);
     return suite;
 }

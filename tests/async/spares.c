@@ -39,7 +39,7 @@ static errand_result sees_hook(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(on_start_and_on_stop_run_once_on_each_thread_and_balance_at_close)
+START_TEST(on_start_and_on_stop_run_once_per_thread)
 {
     for (unsigned i = 0; i < 20; i++) {
         thread_count t = { 0 };
@@ -56,7 +56,7 @@ START_TEST(on_start_and_on_stop_run_once_on_each_thread_and_balance_at_close)
 }
 END_TEST
 
-START_TEST(a_pool_that_was_never_used_starts_no_thread)
+START_TEST(an_unused_pool_starts_no_thread)
 {
     thread_count t = { 0 };
     close_pool(hooked_pool(&t, 8, 0));
@@ -78,7 +78,7 @@ static errand_result awaits_gate(void *arg)
     return errand_await(g->gate);
 }
 
-START_TEST(while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed)
+START_TEST(spares_run_while_workers_wait_up_to_the_limit)
 {
     enum { N = 6 };
     thread_count t = { 0 };
@@ -105,7 +105,7 @@ START_TEST(while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more
 }
 END_TEST
 
-START_TEST(ERRAND_NO_SPARES_lends_none)
+START_TEST(ERRAND_NO_SPARES_starts_no_spare)
 {
     thread_count t = { 0 };
     guest g[2] = { { .t = &t }, { .t = &t } };
@@ -138,7 +138,7 @@ static errand_result size_of_stack(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(threads_have_the_stack_that_was_asked_for)
+START_TEST(threads_have_the_requested_stack)
 {
     size_t size = 0, usual = 0;
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .stack = 3 << 20 }), *other = errand_pool_new(NULL);
@@ -164,7 +164,7 @@ static errand_result fill_stack(void *arg)
     return errand_ok(as_value(room[0]), NULL);
 }
 
-START_TEST(thread_local_variables_of_the_program_do_not_count_into_the_stack)
+START_TEST(thread_local_variables_do_not_use_up_the_stack)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 96 * 1024 });
     errand_result r = errand_await(errand_submit(pool, fill_stack, NULL));
@@ -186,7 +186,7 @@ static errand_result nest(void *arg)
     return r;
 }
 
-START_TEST(awaits_run_tasks_in_place_only_while_stack_is_left)
+START_TEST(an_await_runs_a_task_in_place_only_while_stack_is_left)
 {
     deep = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 64 * 1024 });
     ENDS(errand_submit(deep, nest, as_value(60)), 0);
@@ -213,7 +213,7 @@ static void fill(full *f, errand_when_full what, size_t queue)
 static errand_result number(void *arg) { return errand_ok(arg, NULL); }
 static errand_result pass_on(errand_result in, void *arg) { return (void)arg, in; }
 
-START_TEST(FAIL_refuses_with_ERRAND_EFULL_and_frees_the_arg)
+START_TEST(FAIL_returns_EFULL_and_frees_the_arg)
 {
     full f;
     unsigned freed = 0;
@@ -238,7 +238,7 @@ START_TEST(FAIL_refuses_with_ERRAND_EFULL_and_frees_the_arg)
 }
 END_TEST
 
-START_TEST(DROP_OLDEST_ends_the_one_that_waited_longest_and_never_a_continuation)
+START_TEST(DROP_OLDEST_ends_the_oldest_task_and_never_a_then)
 {
     enum { N = 10 };
     full f;
@@ -275,7 +275,7 @@ static errand_result submits_more(void *arg)
     return errand_ok(as_value((intptr_t)s.queued), NULL);
 }
 
-START_TEST(the_pools_own_threads_are_neither_refused_nor_do_they_drop)
+START_TEST(the_pools_own_threads_bypass_the_queue_limit)
 {
     static const errand_when_full whats[] = { ERRAND_WHEN_FULL_FAIL, ERRAND_WHEN_FULL_DROP_OLDEST };
     for (int i = 0; i < 2; i++) {
@@ -305,7 +305,7 @@ static void *floods(void *arg)
     return NULL;
 }
 
-START_TEST(dropping_cancelling_and_running_race_and_every_arg_is_freed_once)
+START_TEST(dropping_cancelling_and_running_race_and_free_each_arg_once)
 {
     full f = { .pool = errand_pool_new(
                    &(errand_pool_opts){ .workers = 2, .queue = 4, .when_full = ERRAND_WHEN_FULL_DROP_OLDEST }) };
@@ -355,7 +355,7 @@ static int none_later(void)
     return errand_pool_close(poor, LONG_MS);
 }
 
-START_TEST(no_further_thread_leaves_the_work_to_those_there_are_and_what_needs_one_is_EDEADLK) { in_child(none_later); }
+START_TEST(if_no_spare_starts_the_work_stays_with_the_workers) { in_child(none_later); }
 END_TEST
 
 /* ---- then-functions and watchers that await ---- */
@@ -373,7 +373,7 @@ static errand_result resolve_it(void *promise)
 }
 
 /* It runs in the middle of a task of that pool, on its one worker. */
-START_TEST(a_then_function_of_a_closed_pool_may_await_where_it_runs)
+START_TEST(a_then_of_a_closed_pool_may_await)
 {
     errand_pool *gone = errand_pool_new(&(errand_pool_opts){ .workers = 1 }),
                 *only = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -400,7 +400,7 @@ static void await_in_watcher(errand_watcher *self)
     happen(&a->done);
 }
 
-START_TEST(so_may_a_watcher)
+START_TEST(a_watcher_of_a_closed_pool_may_await)
 {
     awaiter a = { .pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }) };
     errand_future *f;
@@ -418,25 +418,25 @@ Suite *spares_suite(void)
 {
     Suite *suite = suite_create("spares");
     TCase *tc = case_of(suite, "threads");
-    tcase_add_test(tc, on_start_and_on_stop_run_once_on_each_thread_and_balance_at_close);
-    tcase_add_test(tc, a_pool_that_was_never_used_starts_no_thread);
-    tcase_add_test(tc, while_workers_wait_spares_are_lent_with_the_same_hooks_and_never_more_than_allowed);
-    tcase_add_test(tc, ERRAND_NO_SPARES_lends_none);
-    tcase_add_test(tc, a_then_function_of_a_closed_pool_may_await_where_it_runs);
-    tcase_add_test(tc, so_may_a_watcher);
-    tcase_add_test(tc, threads_have_the_stack_that_was_asked_for);
+    tcase_add_test(tc, on_start_and_on_stop_run_once_per_thread);
+    tcase_add_test(tc, an_unused_pool_starts_no_thread);
+    tcase_add_test(tc, spares_run_while_workers_wait_up_to_the_limit);
+    tcase_add_test(tc, ERRAND_NO_SPARES_starts_no_spare);
+    tcase_add_test(tc, a_then_of_a_closed_pool_may_await);
+    tcase_add_test(tc, a_watcher_of_a_closed_pool_may_await);
+    tcase_add_test(tc, threads_have_the_requested_stack);
     if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which need more stack themselves */
-        tcase_add_test(tc, thread_local_variables_of_the_program_do_not_count_into_the_stack);
-        tcase_add_test(tc, awaits_run_tasks_in_place_only_while_stack_is_left);
+        tcase_add_test(tc, thread_local_variables_do_not_use_up_the_stack);
+        tcase_add_test(tc, an_await_runs_a_task_in_place_only_while_stack_is_left);
     }
     tc = case_of(suite, "what a full queue does");
-    tcase_add_test(tc, FAIL_refuses_with_ERRAND_EFULL_and_frees_the_arg);
-    tcase_add_test(tc, DROP_OLDEST_ends_the_one_that_waited_longest_and_never_a_continuation);
-    tcase_add_test(tc, the_pools_own_threads_are_neither_refused_nor_do_they_drop);
-    tcase_add_test(tc, dropping_cancelling_and_running_race_and_every_arg_is_freed_once);
+    tcase_add_test(tc, FAIL_returns_EFULL_and_frees_the_arg);
+    tcase_add_test(tc, DROP_OLDEST_ends_the_oldest_task_and_never_a_then);
+    tcase_add_test(tc, the_pools_own_threads_bypass_the_queue_limit);
+    tcase_add_test(tc, dropping_cancelling_and_running_race_and_free_each_arg_once);
     if (ADDRESS_SANITIZER || THREAD_SANITIZER)
         return suite; /* which map what they like, and do not bear threads in a child */
     tc = case_of(suite, "another process");
-    tcase_add_test(tc, no_further_thread_leaves_the_work_to_those_there_are_and_what_needs_one_is_EDEADLK);
+    tcase_add_test(tc, if_no_spare_starts_the_work_stays_with_the_workers);
     return suite;
 }

@@ -147,13 +147,13 @@ static void storm(unsigned workers, bool close_early)
     free(targets);
 }
 
-START_TEST(whatever_meets_at_a_future_it_ends_once) { storm(2, false); }
+START_TEST(racing_operations_end_a_future_once) { storm(2, false); }
 END_TEST
 
-START_TEST(on_one_worker_too) { storm(1, false); }
+START_TEST(racing_operations_end_a_future_once_on_one_worker) { storm(1, false); }
 END_TEST
 
-START_TEST(even_when_the_pool_closes_in_the_middle) { storm(3, true); }
+START_TEST(racing_operations_end_a_future_once_during_close) { storm(3, true); }
 END_TEST
 
 /* ---- timeouts that expire as their input ends ---- */
@@ -167,7 +167,7 @@ static void *resolve_in_time(void *unused)
     return unused;
 }
 
-START_TEST(a_timeout_that_expires_as_its_input_ends_gives_one_of_the_two)
+START_TEST(a_timeout_racing_with_its_input_has_one_result)
 {
     turned t;
     turned_start(&t);
@@ -196,7 +196,7 @@ END_TEST
 
 /* ---- deadlines that pass as the task begins ---- */
 
-START_TEST(a_deadline_that_passes_as_its_task_begins_runs_it_or_not_but_frees_its_arg_once)
+START_TEST(a_deadline_racing_with_the_start_frees_arg_once)
 {
     turned t;
     turned_start(&t);
@@ -244,7 +244,7 @@ static errand_result await_some(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_task_that_is_awaited_in_place_as_a_worker_takes_it_may_go_on_later)
+START_TEST(a_task_taken_by_a_worker_and_an_await_may_return_later)
 {
     target t = { 0 };
     for (unsigned rounds = scaled(3000); rounds; rounds--) {
@@ -289,7 +289,7 @@ static void *submit_until_closed(void *unused)
     return unused;
 }
 
-START_TEST(tasks_that_go_on_later_may_be_submitted_while_the_pool_closes)
+START_TEST(tasks_that_return_later_may_be_submitted_during_close)
 {
     for (unsigned rounds = scaled(60); rounds; rounds--) {
         pthread_t threads[SUBMITTERS];
@@ -316,20 +316,20 @@ END_TEST
 
 /* ---- timers that are armed again ---- */
 
-static errand_result sleep_until_told(void *unused)
+static errand_result sleep_until_cancelled(void *unused)
 {
     errand_result r = errand_await(errand_sleep(pool, ERRAND_FOREVER));
     errand_result_free(&r);
     return errand_ok(unused, NULL);
 }
 
-START_TEST(a_deadline_that_is_armed_again_as_the_pool_shuts_down_frees_its_task_once)
+START_TEST(a_deadline_rearmed_during_close_frees_its_task_once)
 {
     for (unsigned rounds = scaled(200); rounds; rounds--) {
         unsigned freed = 0;
         pool = errand_pool_new(&(errand_pool_opts){ .workers = 8 });
         errand_task task = {
-            .fn = sleep_until_told, .arg = &freed, .free = free_counts, .start_within_ms = 1, .within_ms = LONG_MS
+            .fn = sleep_until_cancelled, .arg = &freed, .free = free_counts, .start_within_ms = 1, .within_ms = LONG_MS
         };
         for (int i = 0; i < 64; i++) errand_drop(errand_submit_task(pool, &task));
         (void)errand_pool_close(pool, 2 + rounds % 3); /* at half of that it shuts down */
@@ -343,13 +343,13 @@ Suite *storms_suite(void)
 {
     Suite *suite = suite_create("storms");
     TCase *tc = case_of(suite, "storms");
-    tcase_add_test(tc, whatever_meets_at_a_future_it_ends_once);
-    tcase_add_test(tc, on_one_worker_too);
-    tcase_add_test(tc, even_when_the_pool_closes_in_the_middle);
-    tcase_add_test(tc, a_timeout_that_expires_as_its_input_ends_gives_one_of_the_two);
-    tcase_add_test(tc, a_deadline_that_passes_as_its_task_begins_runs_it_or_not_but_frees_its_arg_once);
-    tcase_add_test(tc, a_task_that_is_awaited_in_place_as_a_worker_takes_it_may_go_on_later);
-    tcase_add_test(tc, tasks_that_go_on_later_may_be_submitted_while_the_pool_closes);
-    tcase_add_test(tc, a_deadline_that_is_armed_again_as_the_pool_shuts_down_frees_its_task_once);
+    tcase_add_test(tc, racing_operations_end_a_future_once);
+    tcase_add_test(tc, racing_operations_end_a_future_once_on_one_worker);
+    tcase_add_test(tc, racing_operations_end_a_future_once_during_close);
+    tcase_add_test(tc, a_timeout_racing_with_its_input_has_one_result);
+    tcase_add_test(tc, a_deadline_racing_with_the_start_frees_arg_once);
+    tcase_add_test(tc, a_task_taken_by_a_worker_and_an_await_may_return_later);
+    tcase_add_test(tc, tasks_that_return_later_may_be_submitted_during_close);
+    tcase_add_test(tc, a_deadline_rearmed_during_close_frees_its_task_once);
     return suite;
 }

@@ -49,7 +49,7 @@ static errand_future *occupy(errand_pool *pool, hold *h)
     return f;
 }
 
-START_TEST(a_task_runs_and_its_result_comes_back)
+START_TEST(a_task_returns_its_result)
 {
     errand_pool *pool = pool_of(2);
     errand_result r = errand_await(errand_submit(pool, give_back, as_value(42)));
@@ -59,7 +59,7 @@ START_TEST(a_task_runs_and_its_result_comes_back)
 }
 END_TEST
 
-START_TEST(many_tasks_all_run_once)
+START_TEST(each_of_many_tasks_runs_once)
 {
     errand_pool *pool = pool_of(8);
     unsigned n = scaled(100000), runs = 0;
@@ -70,7 +70,7 @@ START_TEST(many_tasks_all_run_once)
 }
 END_TEST
 
-START_TEST(an_arg_is_freed_once_before_the_end_is_seen)
+START_TEST(arg_is_freed_once_before_the_task_ends)
 {
     errand_pool *pool = pool_of(1);
     record good = { 0 }, bad = { 0 };
@@ -88,7 +88,7 @@ START_TEST(an_arg_is_freed_once_before_the_end_is_seen)
 }
 END_TEST
 
-START_TEST(a_cancelled_queued_task_never_runs_ends_now_and_frees_its_arg)
+START_TEST(a_cancel_ends_a_queued_task_at_once)
 {
     errand_pool *pool = pool_of(1);
     hold h = { 0 };
@@ -117,7 +117,7 @@ START_TEST(a_cancelled_queued_task_never_runs_ends_now_and_frees_its_arg)
 }
 END_TEST
 
-START_TEST(a_dropped_task_runs_all_the_same_and_its_value_is_freed)
+START_TEST(a_dropped_task_runs_and_its_value_is_freed)
 {
     errand_pool *pool = pool_of(1);
     unsigned freed = 0;
@@ -139,7 +139,7 @@ static errand_future *cancel_running(errand_pool *pool, hold *h)
     return f;
 }
 
-START_TEST(a_cancelled_running_tasks_late_success_stands)
+START_TEST(the_success_of_a_cancelled_running_task_stands)
 {
     errand_pool *pool = pool_of(1);
     hold h = { .result = errand_ok(as_value(7), NULL) };
@@ -150,7 +150,7 @@ START_TEST(a_cancelled_running_tasks_late_success_stands)
 }
 END_TEST
 
-START_TEST(a_cancelled_running_tasks_error_becomes_ECANCELED_with_its_own_error_behind)
+START_TEST(the_error_of_a_cancelled_running_task_becomes_the_cause)
 {
     errand_pool *pool = pool_of(1);
     hold h = { .result = errand_failf(EIO, "half done") };
@@ -165,7 +165,7 @@ START_TEST(a_cancelled_running_tasks_error_becomes_ECANCELED_with_its_own_error_
 }
 END_TEST
 
-START_TEST(a_cancelled_running_task_may_say_ECANCELED_in_its_own_words)
+START_TEST(a_cancelled_running_task_may_set_the_message_of_ECANCELED)
 {
     errand_pool *pool = pool_of(1);
     hold h = { .result = errand_failf(ECANCELED, "stopped at page 5") };
@@ -178,7 +178,7 @@ START_TEST(a_cancelled_running_task_may_say_ECANCELED_in_its_own_words)
 }
 END_TEST
 
-START_TEST(ECANCELED_from_a_task_that_nobody_cancelled_is_an_ordinary_failure)
+START_TEST(ECANCELED_from_an_uncancelled_task_is_a_failure)
 {
     errand_pool *pool = pool_of(1);
     hold h = { .result = errand_fail(ECANCELED) };
@@ -199,7 +199,7 @@ static errand_result listen_for_it(void *arg)
     return errand_ok(as_value(errand_cancelled()), NULL);
 }
 
-START_TEST(a_running_task_sees_who_wants_it_to_end_and_the_first_reason_stays)
+START_TEST(a_running_task_sees_the_first_reason_of_its_cancel)
 {
     errand_pool *pool = pool_of(1);
     hold h = { 0 };
@@ -216,7 +216,7 @@ END_TEST
 
 /* ---- refusals ---- */
 
-START_TEST(what_cannot_be_started_is_a_failed_future_and_its_arg_is_freed)
+START_TEST(a_failed_submit_is_a_failed_future_and_frees_arg)
 {
     errand_pool *pool = pool_of(1);
     record r = { 0 };
@@ -240,7 +240,7 @@ START_TEST(what_cannot_be_started_is_a_failed_future_and_its_arg_is_freed)
 }
 END_TEST
 
-START_TEST(a_task_with_a_tail_that_is_not_known_is_ENOTSUP_and_its_arg_is_freed)
+START_TEST(a_task_with_unknown_fields_is_ENOTSUP)
 {
     errand_pool *pool = pool_of(1);
     record r = { 0 };
@@ -259,7 +259,7 @@ START_TEST(a_task_with_a_tail_that_is_not_known_is_ENOTSUP_and_its_arg_is_freed)
 }
 END_TEST
 
-START_TEST(an_older_callers_shorter_task_runs)
+START_TEST(a_shorter_task_of_an_older_caller_runs)
 {
     errand_pool *pool = pool_of(1);
     unsigned runs = 0;
@@ -297,7 +297,7 @@ static errand_result watched_step(void *arg)
     return errand_later(errand_submit_task(stairs, &(errand_task){ .fn = watched_step, .arg = as_value(left - 1) }));
 }
 
-START_TEST(ten_million_steps_of_later_take_no_memory)
+START_TEST(ten_million_laters_take_no_memory)
 {
     stairs = pool_of(1);
     ENDS(errand_submit(stairs, watched_step, as_value(1000)), 0);
@@ -310,7 +310,7 @@ START_TEST(ten_million_steps_of_later_take_no_memory)
 }
 END_TEST
 
-START_TEST(later_with_a_deadline_takes_no_memory_either)
+START_TEST(laters_with_a_deadline_take_no_memory)
 {
     stairs = pool_of(1);
     errand_task task = { .fn = watched_step, .arg = as_value(1000), .within_ms = 1000000 };
@@ -326,7 +326,7 @@ END_TEST
 static errand_result wait_outside(void *arg) { return errand_later(*(errand_future **)arg); }
 static void count_step(void *unused) { (void)unused, count_up(&steps_freed); }
 
-START_TEST(a_task_that_returned_later_holds_no_worker_ends_as_the_other_and_passes_a_cancel_on)
+START_TEST(a_task_that_returned_later_holds_no_worker)
 {
     errand_pool *pool = pool_of(1);
     errand_future *inner;
@@ -354,7 +354,7 @@ START_TEST(a_task_that_returned_later_holds_no_worker_ends_as_the_other_and_pass
 }
 END_TEST
 
-START_TEST(a_cancel_reaches_the_end_of_a_long_chain_of_later_while_it_grows)
+START_TEST(a_cancel_reaches_the_end_of_a_growing_chain_of_laters)
 {
     stairs = pool_of(2);
     unsigned rounds = scaled(3000);
@@ -368,7 +368,7 @@ START_TEST(a_cancel_reaches_the_end_of_a_long_chain_of_later_while_it_grows)
 }
 END_TEST
 
-START_TEST(later_of_nothing_is_EINVAL_and_one_that_is_not_returned_can_be_freed)
+START_TEST(later_of_NULL_is_EINVAL)
 {
     errand_result r = errand_later(NULL);
     ck_assert_int_eq(r.error, EINVAL);
@@ -384,26 +384,26 @@ Suite *tasks_suite(void)
 {
     Suite *suite = suite_create("tasks");
     TCase *tc = case_of(suite, "running");
-    tcase_add_test(tc, a_task_runs_and_its_result_comes_back);
-    tcase_add_test(tc, many_tasks_all_run_once);
-    tcase_add_test(tc, an_arg_is_freed_once_before_the_end_is_seen);
-    tcase_add_test(tc, a_dropped_task_runs_all_the_same_and_its_value_is_freed);
+    tcase_add_test(tc, a_task_returns_its_result);
+    tcase_add_test(tc, each_of_many_tasks_runs_once);
+    tcase_add_test(tc, arg_is_freed_once_before_the_task_ends);
+    tcase_add_test(tc, a_dropped_task_runs_and_its_value_is_freed);
     tc = case_of(suite, "cancelling");
-    tcase_add_test(tc, a_cancelled_queued_task_never_runs_ends_now_and_frees_its_arg);
-    tcase_add_test(tc, a_cancelled_running_tasks_late_success_stands);
-    tcase_add_test(tc, a_cancelled_running_tasks_error_becomes_ECANCELED_with_its_own_error_behind);
-    tcase_add_test(tc, a_cancelled_running_task_may_say_ECANCELED_in_its_own_words);
-    tcase_add_test(tc, ECANCELED_from_a_task_that_nobody_cancelled_is_an_ordinary_failure);
-    tcase_add_test(tc, a_running_task_sees_who_wants_it_to_end_and_the_first_reason_stays);
+    tcase_add_test(tc, a_cancel_ends_a_queued_task_at_once);
+    tcase_add_test(tc, the_success_of_a_cancelled_running_task_stands);
+    tcase_add_test(tc, the_error_of_a_cancelled_running_task_becomes_the_cause);
+    tcase_add_test(tc, a_cancelled_running_task_may_set_the_message_of_ECANCELED);
+    tcase_add_test(tc, ECANCELED_from_an_uncancelled_task_is_a_failure);
+    tcase_add_test(tc, a_running_task_sees_the_first_reason_of_its_cancel);
     tc = case_of(suite, "refusals");
-    tcase_add_test(tc, what_cannot_be_started_is_a_failed_future_and_its_arg_is_freed);
-    tcase_add_test(tc, a_task_with_a_tail_that_is_not_known_is_ENOTSUP_and_its_arg_is_freed);
-    tcase_add_test(tc, an_older_callers_shorter_task_runs);
+    tcase_add_test(tc, a_failed_submit_is_a_failed_future_and_frees_arg);
+    tcase_add_test(tc, a_task_with_unknown_fields_is_ENOTSUP);
+    tcase_add_test(tc, a_shorter_task_of_an_older_caller_runs);
     tc = case_of(suite, "later");
-    tcase_add_test(tc, ten_million_steps_of_later_take_no_memory);
-    tcase_add_test(tc, later_with_a_deadline_takes_no_memory_either);
-    tcase_add_test(tc, a_task_that_returned_later_holds_no_worker_ends_as_the_other_and_passes_a_cancel_on);
-    tcase_add_test(tc, a_cancel_reaches_the_end_of_a_long_chain_of_later_while_it_grows);
-    tcase_add_test(tc, later_of_nothing_is_EINVAL_and_one_that_is_not_returned_can_be_freed);
+    tcase_add_test(tc, ten_million_laters_take_no_memory);
+    tcase_add_test(tc, laters_with_a_deadline_take_no_memory);
+    tcase_add_test(tc, a_task_that_returned_later_holds_no_worker);
+    tcase_add_test(tc, a_cancel_reaches_the_end_of_a_growing_chain_of_laters);
+    tcase_add_test(tc, later_of_NULL_is_EINVAL);
     return suite;
 }

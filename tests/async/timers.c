@@ -16,7 +16,7 @@ static void open_pool(void)
 }
 static void shut_pool(void) { close_pool(pool); }
 
-START_TEST(a_sleep_ends_by_a_tick_at_its_very_time_and_not_before)
+START_TEST(a_tick_ends_a_sleep_at_its_time_and_not_before)
 {
     static const int64_t lengths[] = { 1, 2, 3, 100, 1000, 1001, 60000, 86400000, INT64_C(31536000000) };
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -31,7 +31,7 @@ START_TEST(a_sleep_ends_by_a_tick_at_its_very_time_and_not_before)
 }
 END_TEST
 
-START_TEST(turning_without_a_tick_ends_nothing)
+START_TEST(setting_the_clock_without_a_tick_ends_nothing)
 {
     errand_future *f = errand_sleep(pool, 5);
     t.now_ns += 10 * ER_MS;
@@ -42,7 +42,7 @@ START_TEST(turning_without_a_tick_ends_nothing)
 }
 END_TEST
 
-START_TEST(many_sleeps_end_each_at_its_time)
+START_TEST(each_of_many_sleeps_ends_at_its_time)
 {
     enum { N = 500 };
     errand_future *fs[N];
@@ -62,7 +62,7 @@ START_TEST(many_sleeps_end_each_at_its_time)
 }
 END_TEST
 
-START_TEST(a_sleep_of_no_time_has_ended_and_negative_time_is_EINVAL)
+START_TEST(a_sleep_of_0_has_ended_and_negative_time_is_EINVAL)
 {
     errand_future *f = errand_sleep(pool, 0);
     ck_assert_int_eq(errand_wait(f, 0), 0);
@@ -74,7 +74,7 @@ START_TEST(a_sleep_of_no_time_has_ended_and_negative_time_is_EINVAL)
 }
 END_TEST
 
-START_TEST(a_cancelled_sleep_ends_now)
+START_TEST(a_cancel_ends_a_sleep_at_once)
 {
     static const int64_t lengths[] = { 5, ERRAND_FOREVER - 1, ERRAND_FOREVER };
     for (int i = 0; i < 3; i++) {
@@ -90,7 +90,7 @@ START_TEST(a_cancelled_sleep_ends_now)
 }
 END_TEST
 
-START_TEST(a_sleep_for_ever_ends_when_its_pool_shuts_down)
+START_TEST(an_endless_sleep_ends_when_its_pool_shuts_down)
 {
     errand_future *fs[] = { errand_sleep(pool, ERRAND_FOREVER), errand_sleep(pool, ERRAND_FOREVER - 1) };
     close_pool(pool);
@@ -103,7 +103,7 @@ START_TEST(a_sleep_for_ever_ends_when_its_pool_shuts_down)
 }
 END_TEST
 
-START_TEST(a_timeout_goes_by_the_turned_clock)
+START_TEST(a_timeout_uses_the_test_clock)
 {
     errand_future *inner;
     errand_promise *p = errand_promise_new(pool, &inner);
@@ -128,7 +128,7 @@ static errand_result count_run(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_queued_tasks_deadline_ends_it_unrun_and_frees_its_arg)
+START_TEST(a_queued_task_past_its_deadline_frees_its_arg)
 {
     hold h = { 0 };
     errand_future *held = errand_submit(pool, hold_worker, &h);
@@ -177,7 +177,7 @@ static errand_result live_past_it(void *arg)
     return errand_failf(lived.returns, "in its own words");
 }
 
-START_TEST(a_running_tasks_deadline_tells_it_and_it_ends_as_fn_returns)
+START_TEST(a_deadline_cancels_a_running_task)
 {
     static const int returns[] = { 0, EIO, ETIMEDOUT };
     for (int i = 0; i < 3; i++) {
@@ -234,7 +234,7 @@ static errand_result parent_elsewhere(void *arg)
     return errand_later(errand_submit(other, left_in_child, NULL));
 }
 
-START_TEST(a_deadline_is_inherited_across_clocks_as_the_time_that_is_left)
+START_TEST(a_deadline_crosses_clocks_as_the_time_left)
 {
     other = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_result r = errand_await(
@@ -247,7 +247,7 @@ END_TEST
 
 /* ---- the machine's clock ---- */
 
-START_TEST(on_the_machines_clock_nothing_is_early)
+START_TEST(no_timer_expires_early_on_the_system_clock)
 {
     other = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     for (int64_t ms = 1; ms < 12; ms++) {
@@ -273,20 +273,20 @@ Suite *timers_suite(void)
     Suite *suite = suite_create("timers");
     TCase *tc = case_of(suite, "turned clock");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_sleep_ends_by_a_tick_at_its_very_time_and_not_before);
-    tcase_add_test(tc, turning_without_a_tick_ends_nothing);
-    tcase_add_test(tc, many_sleeps_end_each_at_its_time);
-    tcase_add_test(tc, a_sleep_of_no_time_has_ended_and_negative_time_is_EINVAL);
-    tcase_add_test(tc, a_cancelled_sleep_ends_now);
-    tcase_add_test(tc, a_sleep_for_ever_ends_when_its_pool_shuts_down);
-    tcase_add_test(tc, a_timeout_goes_by_the_turned_clock);
+    tcase_add_test(tc, a_tick_ends_a_sleep_at_its_time_and_not_before);
+    tcase_add_test(tc, setting_the_clock_without_a_tick_ends_nothing);
+    tcase_add_test(tc, each_of_many_sleeps_ends_at_its_time);
+    tcase_add_test(tc, a_sleep_of_0_has_ended_and_negative_time_is_EINVAL);
+    tcase_add_test(tc, a_cancel_ends_a_sleep_at_once);
+    tcase_add_test(tc, an_endless_sleep_ends_when_its_pool_shuts_down);
+    tcase_add_test(tc, a_timeout_uses_the_test_clock);
     tc = case_of(suite, "within_ms");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_queued_tasks_deadline_ends_it_unrun_and_frees_its_arg);
-    tcase_add_test(tc, a_running_tasks_deadline_tells_it_and_it_ends_as_fn_returns);
+    tcase_add_test(tc, a_queued_task_past_its_deadline_frees_its_arg);
+    tcase_add_test(tc, a_deadline_cancels_a_running_task);
     tcase_add_test(tc, a_submitted_task_inherits_the_nearer_deadline);
-    tcase_add_test(tc, a_deadline_is_inherited_across_clocks_as_the_time_that_is_left);
+    tcase_add_test(tc, a_deadline_crosses_clocks_as_the_time_left);
     tc = case_of(suite, "machine's clock");
-    tcase_add_test(tc, on_the_machines_clock_nothing_is_early);
+    tcase_add_test(tc, no_timer_expires_early_on_the_system_clock);
     return suite;
 }

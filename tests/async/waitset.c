@@ -32,7 +32,7 @@ static void abandon(size_t n)
     }
 }
 
-START_TEST(done_never_waits)
+START_TEST(errand_done_never_waits)
 {
     promise(1);
     ck_assert(errand_done(NULL));
@@ -52,7 +52,7 @@ static int of_the_parent(void)
     return 0;
 }
 
-START_TEST(in_a_child_what_can_never_end_is_not_waited_for)
+START_TEST(wait_some_in_a_child_skips_the_parents_futures)
 {
     promise(2);
     in_child(of_the_parent);
@@ -60,7 +60,7 @@ START_TEST(in_a_child_what_can_never_end_is_not_waited_for)
 }
 END_TEST
 
-START_TEST(a_ready_future_has_ended_as_it_was_told)
+START_TEST(a_ready_future_has_the_given_result)
 {
     unsigned freed = 0;
     errand_future *f = errand_ready(pool, errand_ok(as_value(5), NULL));
@@ -83,14 +83,14 @@ static errand_result where(errand_result in, void *arg)
     return errand_ok(as_value(pthread_equal(*(pthread_t *)arg, pthread_self())), NULL);
 }
 
-START_TEST(a_then_function_of_a_ready_future_runs_on_its_pool)
+START_TEST(a_then_of_a_ready_future_runs_on_its_pool)
 {
     pthread_t me = pthread_self();
     ck_assert_int_eq(as_number(errand_await(errand_then(errand_ready(pool, errand_ok(NULL, NULL)), where, &me)).value), 0);
 }
 END_TEST
 
-START_TEST(the_first_of_them_ends_the_wait_and_all_stay_whose_they_were)
+START_TEST(wait_some_ends_with_the_first_and_consumes_none)
 {
     promise(MANY);
     ck_assert_int_eq(errand_wait_some(fs, MANY, 1, 0, done), ETIMEDOUT);
@@ -107,7 +107,7 @@ START_TEST(the_first_of_them_ends_the_wait_and_all_stay_whose_they_were)
 }
 END_TEST
 
-START_TEST(what_is_wrong_is_EINVAL)
+START_TEST(wait_some_of_wrong_arguments_is_EINVAL)
 {
     promise(2);
     errand_future *hole[] = { fs[0], NULL, fs[1] };
@@ -138,7 +138,7 @@ static errand_result wait_in_task(void *arg)
 }
 static void *wait_outside(void *arg) { return wait_in_task(arg), NULL; }
 
-START_TEST(it_returns_when_as_many_as_wanted_have_ended_and_not_before)
+START_TEST(wait_some_returns_once_enough_have_ended)
 {
     for (size_t wanted = 1; wanted <= 5; wanted++) {
         waits w = { .n = 5, .wanted = wanted, .ms = ERRAND_FOREVER };
@@ -159,7 +159,7 @@ START_TEST(it_returns_when_as_many_as_wanted_have_ended_and_not_before)
 }
 END_TEST
 
-START_TEST(a_timeout_says_which_have_ended_all_the_same)
+START_TEST(wait_some_reports_ended_futures_at_its_timeout)
 {
     waits w = { .n = 3, .wanted = 2, .ms = 50 };
     promise(3);
@@ -177,7 +177,7 @@ START_TEST(a_timeout_says_which_have_ended_all_the_same)
 }
 END_TEST
 
-START_TEST(a_cancel_of_the_waiting_task_ends_the_wait_and_nothing_else)
+START_TEST(a_cancel_ends_wait_some_and_not_its_futures)
 {
     waits w = { .n = 2, .wanted = 1, .ms = ERRAND_FOREVER };
     promise(2);
@@ -191,7 +191,7 @@ START_TEST(a_cancel_of_the_waiting_task_ends_the_wait_and_nothing_else)
 }
 END_TEST
 
-START_TEST(the_same_future_twice_counts_twice)
+START_TEST(wait_some_counts_a_duplicate_twice)
 {
     promise(1);
     errand_future *twice[] = { fs[0], fs[0] };
@@ -219,7 +219,7 @@ static errand_result wait_for_queued(void *narrow)
     return error ? errand_fail(error) : errand_ok(NULL, NULL);
 }
 
-START_TEST(a_worker_that_waits_is_lent)
+START_TEST(a_worker_in_wait_some_is_lent)
 {
     errand_pool *narrow = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     ENDS(errand_submit(narrow, wait_for_queued, narrow), 0);
@@ -236,7 +236,7 @@ typedef struct circle {
     int error;
 } circle;
 
-static errand_result wait_in_circle(void *arg)
+static errand_result wait_in_cycle(void *arg)
 {
     circle *c = arg;
     await_event(&c->go);
@@ -251,12 +251,12 @@ static errand_result wait_for_it(void *f)
     return error ? errand_fail(error) : errand_ok(NULL, NULL);
 }
 
-START_TEST(a_circle_is_found_as_soon_as_too_few_of_them_can_end)
+START_TEST(a_deadlock_is_found_once_too_few_futures_can_end)
 {
     for (size_t wanted = 1; wanted <= 3; wanted++) {
         circle c = { .wanted = wanted };
         errand_promise *p = errand_promise_new(pool, &c.fs[2]);
-        c.fs[0] = errand_then(errand_submit(pool, wait_in_circle, &c), as_it_is, NULL);
+        c.fs[0] = errand_then(errand_submit(pool, wait_in_cycle, &c), as_it_is, NULL);
         c.fs[1] = errand_submit(pool, wait_for_it, c.fs[0]);
         happen(&c.go);
         if (wanted == 1) errand_promise_resolve(p, errand_ok(NULL, NULL)); /* it is enough */
@@ -283,7 +283,7 @@ static errand_result await_quorum(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_quorum_is_a_circle_as_soon_as_it_can_neither_succeed_nor_fail)
+START_TEST(a_quorum_that_cannot_end_is_a_deadlock)
 {
     for (size_t wanted = 1; wanted <= 2; wanted++) {
         circle c = { .wanted = wanted };
@@ -305,7 +305,7 @@ static void *resolves(void *p)
 }
 
 /* The sanitizers look at this: waits that give up while what they wait for ends. */
-START_TEST(waits_that_end_early_race_with_ends_and_leave_nothing_behind)
+START_TEST(waits_that_end_early_leave_nothing_behind)
 {
     errand_pool *real = errand_pool_new(NULL);
     for (unsigned round = 0; round < scaled(300); round++) {
@@ -331,19 +331,19 @@ Suite *waitset_suite(void)
     Suite *suite = suite_create("waitset");
     TCase *tc = case_of(suite, "waitset");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, done_never_waits);
-    tcase_add_test(tc, in_a_child_what_can_never_end_is_not_waited_for);
-    tcase_add_test(tc, a_ready_future_has_ended_as_it_was_told);
-    tcase_add_test(tc, a_then_function_of_a_ready_future_runs_on_its_pool);
-    tcase_add_test(tc, the_first_of_them_ends_the_wait_and_all_stay_whose_they_were);
-    tcase_add_test(tc, what_is_wrong_is_EINVAL);
-    tcase_add_test(tc, it_returns_when_as_many_as_wanted_have_ended_and_not_before);
-    tcase_add_test(tc, a_timeout_says_which_have_ended_all_the_same);
-    tcase_add_test(tc, a_cancel_of_the_waiting_task_ends_the_wait_and_nothing_else);
-    tcase_add_test(tc, the_same_future_twice_counts_twice);
-    tcase_add_test(tc, a_worker_that_waits_is_lent);
-    tcase_add_test(tc, a_circle_is_found_as_soon_as_too_few_of_them_can_end);
-    tcase_add_test(tc, a_quorum_is_a_circle_as_soon_as_it_can_neither_succeed_nor_fail);
-    tcase_add_test(tc, waits_that_end_early_race_with_ends_and_leave_nothing_behind);
+    tcase_add_test(tc, errand_done_never_waits);
+    tcase_add_test(tc, wait_some_in_a_child_skips_the_parents_futures);
+    tcase_add_test(tc, a_ready_future_has_the_given_result);
+    tcase_add_test(tc, a_then_of_a_ready_future_runs_on_its_pool);
+    tcase_add_test(tc, wait_some_ends_with_the_first_and_consumes_none);
+    tcase_add_test(tc, wait_some_of_wrong_arguments_is_EINVAL);
+    tcase_add_test(tc, wait_some_returns_once_enough_have_ended);
+    tcase_add_test(tc, wait_some_reports_ended_futures_at_its_timeout);
+    tcase_add_test(tc, a_cancel_ends_wait_some_and_not_its_futures);
+    tcase_add_test(tc, wait_some_counts_a_duplicate_twice);
+    tcase_add_test(tc, a_worker_in_wait_some_is_lent);
+    tcase_add_test(tc, a_deadlock_is_found_once_too_few_futures_can_end);
+    tcase_add_test(tc, a_quorum_that_cannot_end_is_a_deadlock);
+    tcase_add_test(tc, waits_that_end_early_leave_nothing_behind);
     return suite;
 }

@@ -27,7 +27,7 @@ static void note(errand_watcher *w)
     happen(&s->called);
 }
 
-START_TEST(a_watcher_is_called_once_on_a_thread_of_the_pool_with_the_result_there)
+START_TEST(a_watcher_is_called_once_on_a_pool_thread)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -46,7 +46,7 @@ START_TEST(a_watcher_is_called_once_on_a_thread_of_the_pool_with_the_result_ther
 }
 END_TEST
 
-START_TEST(watching_what_has_ended_is_EALREADY_and_calls_nobody)
+START_TEST(watching_an_ended_future_is_EALREADY)
 {
     seen s = { 0 };
     errand_watcher w = { .fn = note, .arg = &s };
@@ -60,7 +60,7 @@ START_TEST(watching_what_has_ended_is_EALREADY_and_calls_nobody)
 }
 END_TEST
 
-START_TEST(what_cannot_be_watched_is_EINVAL)
+START_TEST(watching_NULL_is_EINVAL)
 {
     errand_watcher w = { .fn = NULL };
     errand_future *f = errand_sleep(pool, ERRAND_FOREVER);
@@ -75,7 +75,7 @@ START_TEST(what_cannot_be_watched_is_EINVAL)
 }
 END_TEST
 
-START_TEST(several_watch_one_and_who_is_taken_back_is_not_called)
+START_TEST(a_removed_watcher_is_not_called)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -126,7 +126,7 @@ START_TEST(a_watcher_may_take_the_result)
 }
 END_TEST
 
-START_TEST(a_watcher_is_called_although_the_pool_is_closed)
+START_TEST(a_watcher_is_called_after_the_pool_is_closed)
 {
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_future *f;
@@ -149,7 +149,7 @@ static errand_result resolve_it(void *p)
 
 static void nothing(errand_watcher *self) { (void)self; }
 
-START_TEST(however_many_watch_taking_one_back_is_as_quick_wherever_it_stands) /* else it takes minutes */
+START_TEST(unwatch_takes_constant_time) /* else it takes minutes */
 {
     enum { N = 300000 };
     errand_watcher *w = calloc(N, sizeof *w);
@@ -170,7 +170,7 @@ START_TEST(however_many_watch_taking_one_back_is_as_quick_wherever_it_stands) /*
 }
 END_TEST
 
-START_TEST(unwatch_races_with_the_end_and_says_truly_whether_it_is_called)
+START_TEST(unwatch_reports_whether_the_watcher_is_called)
 {
     unsigned rounds = scaled(20000), back = 0;
     for (unsigned i = 0; i < rounds; i++) {
@@ -197,7 +197,7 @@ END_TEST
 
 /* ---- cancellers ---- */
 
-static errand_result until_told(void *arg)
+static errand_result until_cancelled(void *arg)
 {
     happen(arg);
     return errand_await(errand_sleep(pool, ERRAND_FOREVER));
@@ -205,10 +205,10 @@ static errand_result until_told(void *arg)
 
 static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
 
-START_TEST(a_canceller_cancels_what_has_been_consumed)
+START_TEST(a_canceller_cancels_a_consumed_future)
 {
     event began = { 0 };
-    errand_future *f = errand_submit(pool, until_told, &began);
+    errand_future *f = errand_submit(pool, until_cancelled, &began);
     errand_canceller *c = errand_canceller_of(f);
     f = errand_then(f, as_it_is, NULL);
     await_event(&began);
@@ -238,7 +238,7 @@ static void *await_in_a_thread(void *arg)
     return NULL;
 }
 
-START_TEST(a_canceller_wakes_who_awaits)
+START_TEST(a_canceller_wakes_the_waiter)
 {
     waiter w = { .f = errand_sleep(pool, ERRAND_FOREVER) };
     errand_canceller *c = errand_canceller_of(w.f);
@@ -275,7 +275,7 @@ START_TEST(a_canceller_keeps_no_result_alive)
 }
 END_TEST
 
-START_TEST(a_canceller_of_nothing_is_nothing)
+START_TEST(a_canceller_of_NULL_is_NULL)
 {
     ck_assert_ptr_null(errand_canceller_of(NULL));
     errand_canceller_cancel(NULL);
@@ -408,20 +408,20 @@ Suite *watchers_suite(void)
     Suite *suite = suite_create("watchers");
     TCase *tc = case_of(suite, "watchers");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_watcher_is_called_once_on_a_thread_of_the_pool_with_the_result_there);
-    tcase_add_test(tc, watching_what_has_ended_is_EALREADY_and_calls_nobody);
-    tcase_add_test(tc, what_cannot_be_watched_is_EINVAL);
-    tcase_add_test(tc, several_watch_one_and_who_is_taken_back_is_not_called);
+    tcase_add_test(tc, a_watcher_is_called_once_on_a_pool_thread);
+    tcase_add_test(tc, watching_an_ended_future_is_EALREADY);
+    tcase_add_test(tc, watching_NULL_is_EINVAL);
+    tcase_add_test(tc, a_removed_watcher_is_not_called);
     tcase_add_test(tc, a_watcher_may_take_the_result);
-    tcase_add_test(tc, a_watcher_is_called_although_the_pool_is_closed);
-    tcase_add_test(tc, however_many_watch_taking_one_back_is_as_quick_wherever_it_stands);
-    tcase_add_test(tc, unwatch_races_with_the_end_and_says_truly_whether_it_is_called);
+    tcase_add_test(tc, a_watcher_is_called_after_the_pool_is_closed);
+    tcase_add_test(tc, unwatch_takes_constant_time);
+    tcase_add_test(tc, unwatch_reports_whether_the_watcher_is_called);
     tc = case_of(suite, "cancellers");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, a_canceller_cancels_what_has_been_consumed);
-    tcase_add_test(tc, a_canceller_wakes_who_awaits);
+    tcase_add_test(tc, a_canceller_cancels_a_consumed_future);
+    tcase_add_test(tc, a_canceller_wakes_the_waiter);
     tcase_add_test(tc, a_canceller_keeps_no_result_alive);
-    tcase_add_test(tc, a_canceller_of_nothing_is_nothing);
+    tcase_add_test(tc, a_canceller_of_NULL_is_NULL);
     tcase_add_test(tc, a_canceller_outlives_the_pool);
     tcase_add_test(tc, cancel_completion_timeout_drop_and_canceller_race);
     return suite;

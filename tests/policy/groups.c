@@ -31,7 +31,7 @@ static errand_result fails(void *arg) { return errand_failf(EIO, "number %d", (i
 static errand_result odd_fails(void *arg) { return as_number(arg) % 2 ? fails(arg) : itself(arg); }
 
 /* Hooks: with one, a promise only hears of a cancel and its writer ends it. */
-static void only_hear(void *none) { (void)none; }
+static void ignore_cancel(void *none) { (void)none; }
 static void happen_told(void *e) { happen(e); }
 
 /* ---- making ---- */
@@ -328,7 +328,7 @@ END_TEST
 
 /* ---- failing ---- */
 
-static errand_result until_told(void *arg)
+static errand_result until_cancelled(void *arg)
 {
     hold *h = arg;
     count_up(&h->runs);
@@ -344,7 +344,7 @@ START_TEST(the_first_failure_cancels_the_others_and_those_held_are_never_begun)
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     errand_group *g = group_of(2, 0);
-    ck_assert_int_eq(give(g, until_told, &running), 0);
+    ck_assert_int_eq(give(g, until_cancelled, &running), 0);
     ck_assert_int_eq(give(g, hold_worker, &deaf), 0);
     await_event(&running.began);
     await_event(&deaf.began);
@@ -424,7 +424,7 @@ START_TEST(further_failures_stand_behind_the_first)
     errand_group *g = group_of(0, 0);
     for (int i = 0; i < 3; i++) {
         ps[i] = errand_promise_new(pool, &f);
-        errand_promise_on_cancel(ps[i], only_hear, NULL);
+        errand_promise_on_cancel(ps[i], ignore_cancel, NULL);
         ck_assert_int_eq(errand_group_add(g, f), 0);
     }
     errand_promise_resolve(ps[1], errand_fail(ENOENT));
@@ -525,10 +525,10 @@ START_TEST(cancelling_joins_future_cancels_all_with_the_callers_reason)
     unsigned freed = 0;
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_promise_on_cancel(p, only_hear, NULL);
+    errand_promise_on_cancel(p, ignore_cancel, NULL);
     errand_group *g = group_of(1, 0);
     ck_assert_int_eq(errand_group_add(g, f), 0);
-    ck_assert_int_eq(give(g, until_told, &h), 0);
+    ck_assert_int_eq(give(g, until_cancelled, &h), 0);
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
                      0);
     await_event(&h.began);
@@ -552,7 +552,7 @@ START_TEST(close_cancels_what_is_left_and_waits_for_it)
     unsigned freed = 0;
     errand_group *g = group_of(2, 0);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(give(g, until_told, &h[i]), 0);
+        ck_assert_int_eq(give(g, until_cancelled, &h[i]), 0);
         await_event(&h[i].began);
     }
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
