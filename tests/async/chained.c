@@ -44,13 +44,13 @@ errand_future *chained_task(errand_pool *at, chained *c, const char *name)
 
 void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second)
 {
-    int told = 0;
+    int deadlocks = 0;
     for (size_t i = 0; i < n; i++) {
         if (!c[i].later) await_event(&c[i].awaited);
-        told += !c[i].later && c[i].error == EDEADLK;
+        deadlocks += !c[i].later && c[i].error == EDEADLK;
         ck_assert_int_ne(c[i].later ? EDEADLK : c[i].error, 0);
     }
-    ck_assert_int_ge(told, 1);
+    ck_assert_int_ge(deadlocks, 1);
     ck_assert_int_eq(errand_pool_wait_idle(two->pool, LONG_MS), 0);
     ck_assert_int_eq(errand_pool_wait_idle(two->other, LONG_MS), 0);
     const char *text = heard_text(&two->said);

@@ -1,11 +1,11 @@
-/* Tasks that await what they are given, each other for instance, in two pools. */
+/* Tasks in two pools that await given futures, for instance each other. */
 #ifndef CHAINED_H
 #define CHAINED_H
 
 #include "heard.h"
 
 typedef struct two_pools {
-    heard said;                /* by both */
+    heard said;                /* the log of both pools */
     errand_pool *pool, *other; /* of two workers, and of one */
 } two_pools;
 void open_two(two_pools *two);
@@ -13,18 +13,20 @@ void shut_two(two_pools *two);
 
 typedef struct chained {
     event go, awaited;
-    errand_future *next; /* to be there by the time of go */
-    int error;           /* as the wait for it ended */
+    errand_future *next; /* set before `go` happens */
+    int error;           /* of the wait for `next` */
     bool shielded;
-    bool later; /* it is returned instead of awaited */
+    bool later; /* `next` is returned as errand_later() instead of awaited */
 } chained;
-errand_task chained_as(chained *c, const char *name); /* for whatever starts it */
+errand_task chained_as(chained *c, const char *name); /* to be started by the caller */
 errand_future *chained_task(errand_pool *at, chained *c, const char *name);
 
-/* One of them at least is told EDEADLK, the others end by it, and the log names these two. */
+/* Expects EDEADLK in at least one of the tasks, an error in the others, and both names in the log. */
 void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second);
 
-/* fn, whose arg is its pool, ends EDEADLK where that has one worker and no spares, and the log names it. */
+/* Expects that fn ends with EDEADLK in a pool with one worker and no spares, and that the log names
+ * it.
+ * fn's arg is the pool. */
 void starves(two_pools *two, errand_fn *fn);
 
 #endif

@@ -22,7 +22,7 @@ START_TEST(all_keeps_the_order_of_its_inputs)
     errand_future *f = errand_all(fs, 64);
     for (intptr_t i = 63; i >= 0; i--) {
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-        intptr_t at = i * 5 % 64; /* each once */
+        intptr_t at = i * 5 % 64; /* every index once */
         errand_promise_resolve(ps[at], errand_ok(as_value(at), NULL));
     }
     errand_result r = errand_await(f);
@@ -65,7 +65,7 @@ START_TEST(settle_returns_successes_and_failures)
     ck_assert_int_eq(all->at[0].error, 0);
     ck_assert_int_eq(all->at[1].error, EIO);
     ck_assert_str_eq(errand_result_message(&all->at[1]), "one");
-    ck_assert_int_eq(all->at[2].error, ECANCELED); /* a cancelled one is no success */
+    ck_assert_int_eq(all->at[2].error, ECANCELED); /* a cancelled input is no success */
     ck_assert_int_eq(all->at[3].error, ERRAND_EABANDONED);
     errand_result_free(&r);
 }
@@ -73,14 +73,14 @@ END_TEST
 
 START_TEST(the_first_failure_ends_all_once_the_rest_has_ended)
 {
-    unsigned told = 0, freed = 0;
+    unsigned cancels = 0, freed = 0;
     promise(5);
-    errand_promise_on_cancel(ps[0], free_counts, &told);
-    errand_promise_on_cancel(ps[1], free_counts, &told);
-    errand_promise_on_cancel(ps[4], free_counts, &told);
-    errand_future *f = errand_all(fs, 5); /* 3 has no hook */
+    errand_promise_on_cancel(ps[0], free_counts, &cancels);
+    errand_promise_on_cancel(ps[1], free_counts, &cancels);
+    errand_promise_on_cancel(ps[4], free_counts, &cancels);
+    errand_future *f = errand_all(fs, 5); /* ps[3] has no hook */
     errand_promise_resolve(ps[2], errand_failf(ERRAND_USER + 2, "the first"));
-    ck_assert_uint_eq(told, 3);
+    ck_assert_uint_eq(cancels, 3);
     for (int i = 0; i < 5; i++) {
         if (i != 2) ck_assert_int_eq(errand_promise_cancelled(ps[i]), ERRAND_BY_SIBLING);
     }
@@ -94,7 +94,7 @@ START_TEST(the_first_failure_ends_all_once_the_rest_has_ended)
     ck_assert_str_eq(errand_result_message(&r), "the first");
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_USER + 1);
     ck_assert_int_eq(errand_result_cause(&r, 1)->error, ERRAND_USER + 4);
-    ck_assert_ptr_null(errand_result_cause(&r, 2)); /* who was only cancelled is none */
+    ck_assert_ptr_null(errand_result_cause(&r, 2)); /* a cancelled input is no cause */
     ck_assert_uint_eq(freed, 1);
     errand_result_free(&r);
     errand_promise_abandon(ps[3]);
@@ -162,12 +162,12 @@ END_TEST
 START_TEST(a_cancelled_all_cancels_its_inputs_and_waits_for_them)
 {
     for (int i = 0; i < 2; i++) {
-        unsigned told = 0;
+        unsigned cancels = 0;
         promise(3);
-        errand_promise_on_cancel(ps[1], free_counts, &told);
+        errand_promise_on_cancel(ps[1], free_counts, &cancels);
         errand_future *f = i ? errand_all(fs, 3) : errand_settle(fs, 3);
         errand_cancel(f);
-        ck_assert_uint_eq(told, 1);
+        ck_assert_uint_eq(cancels, 1);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         errand_promise_resolve(ps[1], errand_ok(NULL, NULL));
         errand_result r = errand_await(f);
@@ -290,7 +290,8 @@ START_TEST(a_timeout_that_is_not_reached_has_no_effect)
 
     promise(1);
     errand_promise_resolve(ps[0], errand_ok(as_value(8), NULL));
-    ck_assert_int_eq(as_number(errand_await(errand_timeout(fs[0], 0)).value), 8); /* it has ended: that counts */
+    /* an ended input wins */
+    ck_assert_int_eq(as_number(errand_await(errand_timeout(fs[0], 0)).value), 8);
 }
 END_TEST
 
@@ -379,7 +380,7 @@ START_TEST(a_timeout_cancels_its_input_before_it_ends)
     errand_promise_on_cancel(p, look_at_outer, &seen);
     outer = errand_timeout(f, 10);
     turn(&t, own, 11);
-    ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
+    ck_assert_int_eq(seen, ETIMEDOUT); /* the timeout was still pending */
     ENDS(outer, ETIMEDOUT);
     errand_promise_abandon(p);
     close_pool(own);
@@ -388,12 +389,12 @@ END_TEST
 
 START_TEST(a_timeout_of_all_ends_before_its_inputs)
 {
-    unsigned told = 0;
+    unsigned cancels = 0;
     promise(2);
-    errand_promise_on_cancel(ps[0], free_counts, &told);
-    errand_promise_on_cancel(ps[1], free_counts, &told);
+    errand_promise_on_cancel(ps[0], free_counts, &cancels);
+    errand_promise_on_cancel(ps[1], free_counts, &cancels);
     ENDS(errand_timeout(errand_all(fs, 2), 1), ETIMEDOUT);
-    await_count(&told, 2);
+    await_count(&cancels, 2);
     errand_promise_abandon(ps[0]);
     errand_promise_abandon(ps[1]);
 }
@@ -438,14 +439,15 @@ START_TEST(a_timed_out_task_may_have_run_unless_it_was_queued)
         await_event(&held[i].began);
     }
     ck_assert(timed_out_may_have_run(running[0]));
-    ck_assert(!timed_out_may_have_run(errand_submit(pool, hold_worker, NULL))); /* it is queued behind those */
+    /* queued behind the held tasks */
+    ck_assert(!timed_out_may_have_run(errand_submit(pool, hold_worker, NULL)));
     ck_assert(!timed_out_may_have_run(errand_sleep(pool, LONG_MS)));
 
     errand_future *idle[] = { errand_sleep(pool, LONG_MS), errand_submit(pool, hold_worker, NULL) };
     ck_assert(!timed_out_may_have_run(errand_all(idle, 2)));
     errand_future *half[] = { errand_sleep(pool, LONG_MS), errand_shield(running[1]) };
     ck_assert(timed_out_may_have_run(errand_all(half, 2)));
-    promise(2); /* who is to resolve them works on */
+    promise(2); /* their writer is still working */
     ck_assert(timed_out_may_have_run(fs[0]));
     ck_assert(timed_out_may_have_run(errand_timeout(fs[1], LONG_MS)));
     for (int i = 0; i < 2; i++) {
@@ -474,7 +476,7 @@ START_TEST(a_failure_that_leaves_inputs_behind_may_have_run)
     errand_promise_resolve(ps[1], errand_fail(ECONNREFUSED));
     r = errand_await(any);
     ck_assert_int_eq(r.error, ECONNREFUSED);
-    ck_assert(errand_result_may_have_run(&r)); /* one of them */
+    ck_assert(errand_result_may_have_run(&r)); /* one of the inputs may have */
     errand_result_free(&r);
     happen(&held.go);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);

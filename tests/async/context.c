@@ -1,4 +1,4 @@
-/* What a task passes on to the tasks it submits; when it is to begin and to end; functions of other languages. */
+/* What a task inherits from the task that submits it; start deadlines and deadlines; task.into. */
 #include "heard.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 static turned now;
-static errand_pool *pool, *other; /* the other one on the machine's clock */
+static errand_pool *pool, *other; /* other: on the system clock */
 static void open_pools(void)
 {
     turned_start(&now);
@@ -28,7 +28,7 @@ static errand_result fields_then(errand_result in, void *arg)
     return fields_here(arg);
 }
 
-/* What every way of submitting work finds. */
+/* The log fields found by each way of submitting work. */
 static void all_find(errand_log_fields *fields)
 {
     errand_task task = { .fn = fields_here, .key = "own key" };
@@ -66,7 +66,7 @@ END_TEST
 /* ---- key, name, deadline ---- */
 
 typedef struct context {
-    char key[32], name[4096]; /* the name as a dump shows it */
+    char key[32], name[4096]; /* name: as a dump shows it */
     int64_t left;
 } context;
 
@@ -95,7 +95,8 @@ static errand_result bequeaths(void *arg)
 {
     heirs *h = arg;
     errand_task task = { .fn = look, .arg = &h->plain };
-    /* A frame's limit is inherited too; with one, nothing is run on this stack: a dump shows whose it is. */
+    /* A frame's deadline is inherited too. With one, no task runs in place; a dump shows where each
+     * task runs. */
     errand_frame frame;
     errand_enter(&frame, 400, false);
     ENDS(errand_submit_task(pool, &task), 0);
@@ -113,7 +114,7 @@ static errand_result bequeaths(void *arg)
 START_TEST(a_task_inherits_key_name_and_deadline_unless_detached)
 {
     static heirs h;
-    char key[] = "the key"; /* it is copied */
+    char key[] = "the key"; /* the pool copies it */
     errand_task task = { .fn = bequeaths, .arg = &h, .name = "ancestor", .key = key, .within_ms = 1000 };
     hold held = { .runs = 0 };
     errand_future *first = errand_submit(pool, hold_worker, &held);
@@ -167,7 +168,7 @@ START_TEST(context_crosses_pools_with_different_clocks)
 }
 END_TEST
 
-/* ---- to end by a deadline ---- */
+/* ---- deadlines ---- */
 
 static errand_result until_cancelled(void *arg)
 {
@@ -180,7 +181,7 @@ static errand_result until_cancelled(void *arg)
 static void turn_both(errand_pool *one, int64_t ms)
 {
     turn(&now, one, ms);
-    errand_pool_tick(pool); /* the sleep in there is this one's */
+    errand_pool_tick(pool); /* the sleep of `h` is on this pool's clock */
 }
 
 START_TEST(a_deadline_ends_a_queued_task_and_cancels_a_running_one)
@@ -214,7 +215,7 @@ START_TEST(a_task_past_its_deadline_is_not_run)
 {
     unsigned freed = 0;
     errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = ERRAND_ZERO };
-    for (unsigned i = 1; i <= 20; i++) { /* though the worker is free, and the clock stands still */
+    for (unsigned i = 1; i <= 20; i++) { /* with a free worker and a stopped clock */
         ENDS(errand_submit_task(pool, &task), ETIMEDOUT);
         ck_assert_uint_eq(freed, i);
     }
@@ -225,7 +226,7 @@ START_TEST(a_task_past_its_deadline_is_not_run)
 }
 END_TEST
 
-/* ---- to begin by a deadline ---- */
+/* ---- start deadlines ---- */
 
 START_TEST(a_start_deadline_ends_only_tasks_not_begun)
 {
@@ -251,7 +252,7 @@ START_TEST(a_start_deadline_ends_only_tasks_not_begun)
     h[0].result = errand_fail(EIO);
     happen(&h[0].go);
     r = errand_await(begun);
-    ck_assert_int_eq(r.error, EIO); /* nobody told it anything */
+    ck_assert_int_eq(r.error, EIO); /* it was not cancelled */
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
     errand_result_free(&r);
 }
@@ -271,14 +272,14 @@ START_TEST(a_task_begun_in_time_keeps_its_within_ms)
 END_TEST
 
 typedef struct lucky {
-    unsigned runs, freed, told;
+    unsigned runs, freed, cancels;
 } lucky;
 static errand_result looks_whether_cancelled(void *arg)
 {
     lucky *l = arg;
     count_up(&l->runs);
     for (int i = 0; i < 100; i++) {
-        if (errand_cancelled()) count_up(&l->told);
+        if (errand_cancelled()) count_up(&l->cancels);
     }
     return errand_ok(NULL, NULL);
 }
@@ -295,7 +296,7 @@ START_TEST(at_its_start_deadline_a_task_runs_or_times_out_but_not_both)
         errand_result r = errand_await(f);
         ck_assert_uint_eq(l.runs, r.error ? 0 : 1);
         ck_assert_int_eq(r.error, l.runs ? 0 : ETIMEDOUT);
-        ck_assert_uint_eq(l.told, 0);
+        ck_assert_uint_eq(l.cancels, 0);
         ck_assert_uint_eq(l.freed, 1);
         errand_result_free(&r);
     }

@@ -1,4 +1,4 @@
-/* Deadlocks: circles of waits come back as EDEADLK, named; whatever merely lasts does not. */
+/* Deadlocks: a circle of waits ends with EDEADLK and is logged by name; a slow wait does not. */
 #include "chained.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ START_TEST(a_task_without_a_worker_can_close_a_cycle)
     c[0].next = chained_task(two.pool, &c[1], "later");
     c[1].next = chained_task(two.pool, &c[0], "sooner");
     happen(&c[0].go);
-    ENDS(errand_sleep(two.pool, 100), 0); /* the other one waits, and has looked around */
-    happen(&c[1].go);                     /* only now it follows */
+    ENDS(errand_sleep(two.pool, 100), 0); /* c[0] waits and has searched for a circle */
+    happen(&c[1].go);                     /* c[1] closes the circle */
     expect_deadlock(&two, c, 2, "sooner", "later");
 }
 END_TEST
@@ -62,7 +62,7 @@ START_TEST(a_deadlock_is_found_in_a_shielding_frame)
 }
 END_TEST
 
-/* ---- through a queue that nobody can work off ---- */
+/* ---- tasks in a queue without a free worker ---- */
 
 static errand_result value_of_arg(void *arg) { return errand_ok(arg, NULL); }
 
@@ -121,13 +121,14 @@ START_TEST(two_pools_that_starve_each_other_are_a_deadlock)
     for (int i = 0; i < 2; i++) fs[i] = chained_task(poor[i], &c[i], i ? "ours" : "theirs");
     for (int i = 0; i < 2; i++) c[i].next = errand_submit(poor[!i], value_of_arg, NULL);
     for (int i = 0; i < 2; i++) happen(&c[i].go);
-    int told = 0;
+    int deadlocks = 0;
     for (int i = 0; i < 2; i++) {
-        errand_result r = errand_await(fs[i]); /* once one is told its worker is free: the other's wait may end well */
-        told += r.error == EDEADLK;
+        /* after one EDEADLK its worker is free, so the other's wait may succeed */
+        errand_result r = errand_await(fs[i]);
+        deadlocks += r.error == EDEADLK;
         errand_result_free(&r);
     }
-    ck_assert_int_ge(told, 1);
+    ck_assert_int_ge(deadlocks, 1);
     for (int i = 0; i < 2; i++) close_pool(poor[i]);
 }
 END_TEST
@@ -161,13 +162,13 @@ START_TEST(pools_waiting_for_room_in_each_others_queues_are_a_deadlock)
         fs[2 + i] = errand_submit(full[i], value_of_arg, NULL);
     }
     for (int i = 0; i < 2; i++) happen(&p[i].go);
-    int told = 0;
+    int deadlocks = 0;
     for (int i = 0; i < 4; i++) {
         errand_result r = errand_await(fs[i]);
-        told += r.error == EDEADLK;
+        deadlocks += r.error == EDEADLK;
         errand_result_free(&r);
     }
-    ck_assert_int_ge(told, 1);
+    ck_assert_int_ge(deadlocks, 1);
     ck_assert_uint_ge(heard_times(&two.said, "a circle of waits: pushing"), 1);
     for (int i = 0; i < 2; i++) close_pool(full[i]);
 }
@@ -210,11 +211,11 @@ START_TEST(awaiting_another_pools_busy_worker_is_no_deadlock)
     errand_pool *busy = heard_pool(&two.said, "busy", 1, ERRAND_NO_SPARES),
                 *poor = heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
     errand_future *held = errand_submit(busy, hold_worker, &h);
-    chained c = { .next = errand_submit(busy, value_of_arg, NULL) }; /* queued behind it */
+    chained c = { .next = errand_submit(busy, value_of_arg, NULL) }; /* queued behind `h` */
     errand_future *f = chained_task(poor, &c, "patient");
     await_event(&h.began);
     happen(&c.go);
-    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* it has looked several times */
+    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* several searches for a circle */
     happen(&h.go);
     ENDS(f, 0);
     ENDS(held, 0);
@@ -231,7 +232,7 @@ START_TEST(awaiting_a_promise_of_ones_own_pool_is_no_deadlock)
     errand_promise *p = errand_promise_new(poor, &c.next);
     errand_future *f = chained_task(poor, &c, "patient");
     happen(&c.go);
-    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* somebody outside may resolve it */
+    ck_assert_int_eq(errand_wait(f, 80), ETIMEDOUT); /* the test may still resolve it */
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     close_pool(poor);
@@ -241,7 +242,7 @@ END_TEST
 
 START_TEST(a_timed_wait_is_no_deadlock)
 {
-    /* timeout, any and race end without what they wait for */
+    /* timeout, any and race end before their inputs */
     chained c[3] = { { .error = 0 } };
     for (int i = 0; i < 3; i++) {
         errand_future *mine = chained_task(two.pool, &c[i], "bounded");

@@ -1,4 +1,4 @@
-/* What a pool tells of itself: its dump, its times, and which failures nobody looked at. */
+/* What a pool reports: its dump, its times, and failures that were never read. */
 #include "dumped.h"
 #include "heard.h"
 
@@ -81,7 +81,7 @@ START_TEST(a_dump_shows_tasks_that_wait_without_a_worker)
 {
     hold h = { .runs = 0 };
     errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
-    await_event(&h.began); /* else a cancel would end it unrun */
+    await_event(&h.began); /* else the cancel would end it in the queue */
     errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
     dump_shows(pool, "task", "drone", "holds no worker, waits for task worker, submitted at ");
     errand_future *after = errand_then(f, as_it_is, NULL);
@@ -245,7 +245,8 @@ START_TEST(a_dump_lists_the_oldest_first)
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_future *f = errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "first" });
     await_event(&h.began);
-    for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield(); /* they are stamped by this clock */
+    /* operations are stamped by this clock */
+    for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield();
     errand_future *promised;
     errand_promise *p = errand_promise_new(own, &promised);
     for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield();
@@ -287,7 +288,7 @@ int __wrap_dladdr(const void *address, Dl_info *info)
     return __real_dladdr(address, info);
 }
 
-/* A library that is being loaded has the loader's lock, and may use the pool. */
+/* While a library is loaded, the loader's lock is held; its constructor may use the pool. */
 START_TEST(a_dump_looks_up_symbols_without_the_pools_lock)
 {
     hold h = { 0 };
@@ -421,15 +422,16 @@ START_TEST(percentiles_are_ordered_and_within_a_fifth)
     ck_assert_int_le(s.run_p99_ns, all_ns * 119 / 100);
     ck_assert_int_le(s.wait_p50_ns, s.wait_p99_ns);
     ck_assert_int_le(s.wait_p99_ns, all_ns * 119 / 100);
-    /* the middle one waited for half of the others: at least half of that */
+    /* the median task waited for half of the others: at least half of that time */
     ck_assert_int_ge(s.wait_p50_ns, (int64_t)N / 4 * LASTS_NS);
     ck_assert_int_ge(s.longest_wait_ns, (int64_t)(N - 2) * LASTS_NS * 3 / 4);
-    ck_assert_int_le(s.longest_wait_ns, all_ns + 20000000); /* stamped by a clock that ticks every few ms */
+    /* the coarse clock ticks every few ms */
+    ck_assert_int_le(s.longest_wait_ns, all_ns + 20000000);
     close_pool(one);
 }
 END_TEST
 
-/* ---- failures that nobody looked at ---- */
+/* ---- failures that were never read ---- */
 
 static errand_result fails(void *arg) { return errand_failf(EIO, "the %s is lost", (const char *)arg); }
 static errand_result cancels_itself(void *arg) { return (void)arg, errand_fail(ECANCELED); }
@@ -441,7 +443,7 @@ static void drop_ended(errand_future *f)
     errand_drop(f);
 }
 
-/* Not to be unrolled or inlined: it is one site. */
+/* Must not be unrolled or inlined, to stay one call site. */
 __attribute__((noinline)) static errand_future *lose(const char *what)
 {
     return errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = (void *)(intptr_t)what, .name = "treasurer" });
@@ -458,7 +460,7 @@ START_TEST(a_discarded_failure_is_logged_once_per_site)
 }
 END_TEST
 
-/* One place in the code, also where loops are unrolled. */
+/* One call site, also if loops are unrolled. */
 __attribute__((noinline)) static void drop_a_combination(void)
 {
     errand_future *two[] = { lose("purse"), errand_sleep(pool, 0) };

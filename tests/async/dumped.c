@@ -26,7 +26,7 @@ static bool begins_with(const char *at, const char *word)
 }
 
 static const char *next_entry(const char *at, const char *what,
-                              const char *name) /* of the dump, behind the line of `at` */
+                              const char *name) /* starting behind the line of `at` */
 {
     for (at = strchr(at, '\n'); at && at[1]; at = strchr(at + 1, '\n')) {
         bool whole = strcspn(at + 1, "\n") > NAME;
@@ -35,7 +35,7 @@ static const char *next_entry(const char *at, const char *what,
     return NULL;
 }
 
-/* The first of these whose line has that part. */
+/* The first such entry that contains `part`. */
 static const char *entry_with(errand_pool *pool, const char *what, const char *name, const char *part)
 {
     static char line[2048];
@@ -75,6 +75,6 @@ unsigned dump_count(errand_pool *pool, const char *what, const char *name)
 {
     unsigned n = 0;
     for (const char *at = dump_of(pool); (at = next_entry(at, what, name));)
-        n++; /* it is in that line: on to the next */
+        n++; /* continue behind this line */
     return n;
 }

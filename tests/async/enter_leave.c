@@ -1,4 +1,6 @@
-/* errand_enter and errand_leave: clean-up that is kept from cancels, and stretches of code with a limit of their own. All on a turned clock. */
+/* errand_enter and errand_leave: clean-up shielded from cancels, and code with a deadline of its
+ * own.
+ * All on a test clock. */
 #include "events.h"
 
 #include "async/timer.h"
@@ -19,7 +21,7 @@ static int sleep_for(int64_t ms) { return code_of(errand_sleep(pool, ms)); }
 
 /* What a task saw, in order. */
 typedef struct steps {
-    event began, told, at[8];
+    event began, cancelled, at[8];
     errand_future *f;
     int codes[8];
     errand_reason reasons[8];
@@ -41,7 +43,7 @@ static errand_result shielded_cleanup(void *arg)
     happen(&s->began);
     step(s, 0, code_of(errand_sleep(pool, ERRAND_FOREVER)));
     errand_enter(&frame, ERRAND_FOREVER, true);
-    step(s, 1, code_of(s->f)); /* somebody ends it: it is waited for */
+    step(s, 1, code_of(s->f)); /* ends once the test resolves it */
     errand_leave(&frame);
     step(s, 2, sleep_for(1000));
     return errand_fail(EIO);
@@ -91,7 +93,8 @@ START_TEST(a_cancel_under_a_shield_takes_effect_after_it)
     await_event(&s.began);
     errand_cancel(f);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE); /* nor was it passed on */
+    /* nor was the cancel passed on */
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0); /* a late success stands */
     ck_assert_int_eq(s.codes[0], 0);
@@ -105,11 +108,11 @@ static errand_result own_work_shielded(void *arg)
     steps *s = arg;
     errand_frame frame;
     happen(&s->began);
-    await_event(&s->told);
+    await_event(&s->cancelled);
     errand_enter(&frame, ERRAND_FOREVER, true);
     hold h = { .runs = 0 };
     happen(&h.go);
-    step(s, 0, code_of(errand_submit(pool, hold_worker, &h))); /* work of the same pool, perhaps run right here */
+    step(s, 0, code_of(errand_submit(pool, hold_worker, &h))); /* perhaps run in place */
     s->codes[1] = (int)h.runs;
     errand_leave(&frame);
     return errand_ok(NULL, NULL);
@@ -121,7 +124,7 @@ START_TEST(a_cancelled_shielded_task_can_await_its_own_pool)
     errand_future *f = errand_submit(pool, own_work_shielded, &s);
     await_event(&s.began);
     errand_cancel(f);
-    happen(&s.told);
+    happen(&s.cancelled);
     ENDS(f, 0);
     ck_assert_int_eq(s.codes[0], 0);
     ck_assert_int_eq(s.codes[1], 1);
@@ -134,13 +137,13 @@ static errand_result limits(void *arg)
     errand_frame outer, inner;
     step(s, 0, 0);
     errand_enter(&outer, 50, false);
-    errand_enter(&inner, 500, false); /* the nearer one counts */
+    errand_enter(&inner, 500, false); /* the earlier deadline counts */
     step(s, 1, 0);
     errand_leave(&inner);
     errand_enter(&inner, 20, false);
     step(s, 2, 0);
     step(s, 3, code_of(s->f));
-    step(s, 4, code_of(errand_sleep(pool, 5))); /* it is over: at once */
+    step(s, 4, code_of(errand_sleep(pool, 5))); /* expired: at once */
     errand_leave(&inner);
     step(s, 5, 0);
     errand_leave(&outer);
@@ -159,13 +162,14 @@ START_TEST(the_earliest_deadline_of_nested_frames_counts)
     ck_assert_int_eq(s.left[1], 50);
     ck_assert_int_eq(s.left[2], 20);
     ck_assert_int_eq(s.reasons[2], ERRAND_BY_NONE);
-    while (!happened(&s.at[3])) turn(&now, pool, 1); /* it parks when it parks */
+    while (!happened(&s.at[3])) turn(&now, pool, 1); /* until it has parked and timed out */
     ENDS(f, 0);
     ck_assert_int_eq(s.codes[3], ETIMEDOUT);
     ck_assert_int_eq(s.reasons[3], ERRAND_BY_TOTAL);
     ck_assert_int_eq(s.left[3], 0);
     ck_assert_int_eq(s.codes[4], ETIMEDOUT);
-    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL); /* what was awaited was given up */
+    /* the awaited future was left behind */
+    ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL);
     ck_assert_int_ge(s.left[6], s.left[5]);
     errand_promise_abandon(p);
 }
@@ -179,8 +183,10 @@ static errand_result past_its_deadline(void *arg)
     step(s, 0, code_of(errand_sleep(pool, ERRAND_FOREVER)));
     errand_enter(&frame, 30, true);
     step(s, 1, sleep_for(10));
-    errand_enter(&inner, ERRAND_FOREVER, false);             /* inside a shield all is shielded, and limited by it */
-    step(s, 2, code_of(errand_sleep(pool, ERRAND_FOREVER))); /* the clock may be turned far before it waits */
+    /* shielded and limited by the outer one */
+    errand_enter(&inner, ERRAND_FOREVER, false);
+    /* the clock may move before it waits */
+    step(s, 2, code_of(errand_sleep(pool, ERRAND_FOREVER)));
     errand_leave(&inner);
     errand_leave(&frame);
     step(s, 3, sleep_for(1));
@@ -198,7 +204,8 @@ START_TEST(clean_up_after_a_timeout_has_its_own_deadline)
     ck_assert_int_eq(s.codes[0], ETIMEDOUT);
     ck_assert_int_eq(s.reasons[0], ERRAND_BY_TOTAL);
     ck_assert_int_eq(s.left[0], 0);
-    while (er_timers_asleep(er_pool_ref_of(pool)->timers) == 0) sched_yield(); /* not turned before it sleeps */
+    /* move the clock only once it sleeps */
+    while (er_timers_asleep(er_pool_ref_of(pool)->timers) == 0) sched_yield();
     turn(&now, pool, 10);
     await_event(&s.at[1]);
     ck_assert_int_eq(s.codes[1], 0);
@@ -206,7 +213,7 @@ START_TEST(clean_up_after_a_timeout_has_its_own_deadline)
     while (!happened(&s.at[2])) turn(&now, pool, 1);
     ck_assert_int_eq(s.codes[2], ETIMEDOUT);
     errand_result r = errand_await(f);
-    ck_assert_int_eq(s.codes[3], ETIMEDOUT); /* the task's own deadline is heard again */
+    ck_assert_int_eq(s.codes[3], ETIMEDOUT); /* the task's own deadline applies again */
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
     errand_result_free(&r);
@@ -218,7 +225,7 @@ static errand_result forgets_to_leave(void *arg)
     errand_frame outer, inner;
     errand_enter(&outer, ERRAND_FOREVER, true);
     errand_enter(&inner, 10, true);
-    if (arg) errand_leave(&outer); /* the inner one goes with it */
+    if (arg) errand_leave(&outer); /* closes `inner`, too */
     return errand_ok(as_value(errand_time_left() == ERRAND_FOREVER), NULL);
 }
 
@@ -235,7 +242,7 @@ START_TEST(an_open_frame_ends_with_its_outer_frame_or_task)
 {
     ck_assert_int_eq(as_number(errand_await(errand_submit(pool, forgets_to_leave, pool)).value), 1);
     for (int i = 0; i < 4; i++) ENDS(errand_submit(pool, forgets_to_leave, NULL), 0);
-    for (int i = 0; i < 4; i++) { /* the next task of that thread */
+    for (int i = 0; i < 4; i++) { /* later tasks of that thread */
         steps s = { .f = NULL };
         errand_future *f = errand_submit(pool, sees_no_frame, &s);
         await_event(&s.began);
@@ -267,9 +274,9 @@ START_TEST(a_frame_outside_a_task_uses_the_system_clock)
 }
 END_TEST
 
-/* ---- moving a deadline, and whose it was ---- */
+/* ---- which deadline ended a frame; moving a deadline ---- */
 
-/* The nearest first; s->codes: what it says of each. */
+/* Innermost first; s->codes: what errand_expired() returned for each. */
 static errand_result nested_deadlines(void *arg)
 {
     steps *s = arg;
@@ -282,7 +289,7 @@ static errand_result nested_deadlines(void *arg)
     s->codes[2] = errand_expired(&inner);
     s->codes[3] = code_of(errand_ready(pool, errand_ok(NULL, NULL)));
     s->codes[4] = errand_expired(&outer);
-    errand_enter(&inner, ERRAND_FOREVER, false); /* used again */
+    errand_enter(&inner, ERRAND_FOREVER, false); /* reused */
     s->codes[5] = errand_expired(&inner);
     step(s, 6, code_of(s->f));
     s->codes[7] = errand_expired(&inner) * 10 + errand_expired(&outer);
@@ -291,7 +298,7 @@ static errand_result nested_deadlines(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(leaving_a_frame_reports_its_own_deadline)
+START_TEST(expired_reports_the_frames_own_deadline)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
@@ -305,7 +312,7 @@ START_TEST(leaving_a_frame_reports_its_own_deadline)
     ck_assert_int_eq(s.codes[4], 0);
     ck_assert_int_eq(s.codes[5], 0);
     ck_assert_int_eq(s.codes[6], ETIMEDOUT);
-    ck_assert_int_eq(s.codes[7], 1); /* the inner one has none */
+    ck_assert_int_eq(s.codes[7], 1); /* `inner` has no deadline */
     errand_promise_abandon(p);
 }
 END_TEST
@@ -345,7 +352,7 @@ static errand_result waits_forever(void *arg)
     return errand_fail(errand_wait(arg, ERRAND_FOREVER));
 }
 
-/* The task has the same deadline, so it may end at it before the await does. */
+/* The task has the same deadline, so it may time out before the await does. */
 static errand_result awaits_what_it_submits(void *arg)
 {
     steps *s = arg;
@@ -353,7 +360,7 @@ static errand_result awaits_what_it_submits(void *arg)
     errand_enter(&frame, 20, false);
     errand_future *f = errand_submit(pool, waits_forever, s->f);
     happen(&s->began);
-    errand_frame rest; /* here the task's end is waited for, whenever it comes */
+    errand_frame rest; /* to wait for the end of the task */
     errand_enter(&rest, ERRAND_FOREVER, true);
     while (!errand_done(f)) errand_wait(f, 1);
     errand_leave(&rest);
@@ -383,7 +390,7 @@ static errand_result moves_deadlines(void *arg)
     errand_frame outer, inner;
     errand_enter(&outer, 50, false);
     errand_enter(&inner, 500, false);
-    step(s, 0, errand_reschedule(&outer, 800)); /* from outside of the inner one: that has not changed, and counts now */
+    step(s, 0, errand_reschedule(&outer, 800)); /* `inner` keeps its deadline, which counts now */
     step(s, 1, errand_reschedule(&inner, ERRAND_FOREVER));
     step(s, 2, errand_reschedule(&inner, 5));
     step(s, 3, errand_reschedule(&outer, -1)); /* has passed */
@@ -408,7 +415,7 @@ START_TEST(an_open_frames_deadline_can_be_moved)
     ck_assert_int_eq(s.codes[4], ETIMEDOUT);
     ck_assert_int_eq(s.codes[5], 1);
     ck_assert_int_eq(s.codes[6], 0);
-    ck_assert_int_eq(s.codes[7], EINVAL); /* it is not open any more */
+    ck_assert_int_eq(s.codes[7], EINVAL); /* no longer open */
     ck_assert_int_eq(s.left[7], 700);
 }
 END_TEST
@@ -419,7 +426,8 @@ static errand_result has_a_frame(void *arg)
     (void)arg;
     errand_frame frame;
     errand_enter(&frame, ERRAND_FOREVER, false);
-    return errand_await(errand_submit(pool, moves_another_tasks, &frame)); /* perhaps run right here */
+    /* perhaps run in place */
+    return errand_await(errand_submit(pool, moves_another_tasks, &frame));
 }
 
 START_TEST(only_an_open_frame_of_the_caller_can_be_moved)
@@ -442,7 +450,7 @@ START_TEST(a_frame_of_no_time_has_expired)
         ENDS(errand_sleep(pool, 1000), ETIMEDOUT);
         errand_leave(&frame);
     }
-    errand_leave(&frame); /* not entered: nothing */
+    errand_leave(&frame); /* not entered: no effect */
     ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
 }
 END_TEST
@@ -460,7 +468,7 @@ Suite *enter_leave_suite(void)
     tcase_add_test(tc, an_open_frame_ends_with_its_outer_frame_or_task);
     tcase_add_test(tc, a_frame_outside_a_task_uses_the_system_clock);
     tcase_add_test(tc, a_frame_of_no_time_has_expired);
-    tcase_add_test(tc, leaving_a_frame_reports_its_own_deadline);
+    tcase_add_test(tc, expired_reports_the_frames_own_deadline);
     tcase_add_test(tc, other_deadlines_are_not_reported_as_the_frames);
     tcase_add_test(tc, a_deadline_inherited_from_a_frame_is_reported_as_its_own);
     tcase_add_test(tc, an_open_frames_deadline_can_be_moved);

@@ -15,7 +15,7 @@ unsigned scaled(unsigned n)
 
 void close_pool(errand_pool *pool) { ck_assert_int_eq(errand_pool_close(pool, LONG_MS), 0); }
 
-/* Looks again and again, a quarter of a millisecond apart: what it waits for needs other threads to run. */
+/* Polls every quarter of a millisecond: the condition depends on other threads. */
 static bool comes_true(bool (*is)(const void *), const void *of)
 {
     for (int i = 0; i < 4 * LONG_MS; i++) {

@@ -1,4 +1,4 @@
-/* Events and counts, workers that are held, results that are checked; and that a test leaves no pool behind. */
+/* Events, counts, held workers, checks of results, and a check that a test leaves no pool behind. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
@@ -13,9 +13,10 @@ enum { LONG_MS = 30000 }; /* far more than anything here takes */
 
 unsigned scaled(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 
-/* Closes a pool that has nothing stuck in it. */
+/* Closes a pool that has no stuck task. */
 void close_pool(errand_pool *pool);
-/* Closes a pool whose tasks end when they are cancelled. How soon a busy machine runs them is not what is tested: 0 or ETIMEDOUT. */
+/* Closes a pool of tasks that end when cancelled. Returns 0, or ETIMEDOUT on a busy machine; both
+ * are fine. */
 int close_and_cancel(errand_pool *pool);
 
 /* After every test (tcase_add_checked_fixture): no pool's memory, so no cell, limit or session, is alive. */
@@ -23,18 +24,18 @@ void nothing_is_left(void);
 /* A case whose tests end with nothing_is_left. */
 TCase *case_of(Suite *suite, const char *name);
 
-/* Something that happens once; zeroed it has not. */
+/* A one-shot event; zeroed it has not happened. */
 typedef struct event {
     uint32_t set;
 } event;
 void happen(event *e);
 bool happened(const event *e);
-void await_event(event *e); /* fails the test after LONG_MS; any thread, asks nothing of the library */
+void await_event(event *e); /* fails the test after LONG_MS; any thread; no library call */
 
-/* A task that holds its worker until it is let go, by an event, deaf to cancels. arg: its two events. */
+/* A task that holds its worker until `go` happens and ignores cancels. arg: the hold. */
 typedef struct hold {
     event began, go;
-    errand_result result; /* what it returns */
+    errand_result result; /* the task's result */
     unsigned runs;
 } hold;
 errand_result hold_worker(void *arg);
@@ -55,7 +56,7 @@ void free_counts(void *n);                              /* a free function: coun
     } while (0)
 
 int code_of(errand_future *f);    /* awaits and frees: how it ended */
-void *value_of(errand_future *f); /* the same of one that ends well, whose value needs no free */
+void *value_of(errand_future *f); /* as above, of a success; its value needs no free */
 
 /* What this program was built with. */
 #ifdef __has_feature

@@ -1,4 +1,4 @@
-/* A child process: what it inherited is dead, answers so, and hangs nobody; what it makes itself works. */
+/* A child process: inherited objects return EFORKED and never block; new ones work. */
 #include "forked.h"
 
 #include "async/pool.h"
@@ -39,7 +39,8 @@ static int everything_answers(void)
     errand_cancel(sleeping);
     errand_cancel(promised);
     if (code_of(errand_timeout(sleeping, 10)) != ERRAND_EFORKED) return 3;
-    if (code_of(errand_then(queued, count_then, NULL)) != ERRAND_EFORKED || calls != 1) return 4; /* called, once */
+    /* called once */
+    if (code_of(errand_then(queued, count_then, NULL)) != ERRAND_EFORKED || calls != 1) return 4;
     errand_drop(running);
     if (errand_pool_close(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 5;
     if (errand_pool_wait_idle(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 6;
@@ -57,12 +58,12 @@ static int everything_answers(void)
     errand_promise_resolve(promise, errand_ok(&freed, free_counts));
     if (freed != 2) return 13;
     if (code_of(promised) != ERRAND_EFORKED) return 14;
-    errand_result r = errand_await(ended); /* what had ended before is there */
+    errand_result r = errand_await(ended); /* ended before the fork: the result is there */
     if (as_number(r.value) != 1) return 15;
     return 0;
 }
 
-/* One that waits, one that is queued, one that sleeps, one that is promised, one that has ended. */
+/* A waiting, a queued, a sleeping, a promised and an ended future. */
 static void populate(hold *h)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -96,7 +97,7 @@ START_TEST(the_parents_objects_return_EFORKED_in_a_child)
     hold h = { 0 };
     populate(&h);
     in_child(everything_answers);
-    clear_away(&h); /* and in the parent all goes on */
+    clear_away(&h); /* the parent is not affected */
     ck_assert_uint_eq(calls, 3);
     ck_assert_uint_eq(freed, 0);
 }
@@ -153,7 +154,7 @@ START_TEST(a_child_of_a_busy_pool_can_make_its_own_pools)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     pthread_t thread;
-    ENDS(errand_sleep(pool, 1), 0); /* all threads run now: one that is being started holds locks of malloc's */
+    ENDS(errand_sleep(pool, 1), 0); /* all threads run now: a starting one holds locks of malloc */
     ck_assert_int_eq(pthread_create(&thread, NULL, keep_busy, pool), 0);
     unsigned n = scaled(200);
     for (unsigned i = 0; i < n; i++) in_child(own_pool_works);
@@ -258,10 +259,10 @@ static errand_pool *run_before_others(errand_fn *fn)
 static errand_pool *as_a_task(void) { return run_before_others(fork_and_return); }
 static errand_pool *in_place(void) { return run_before_others(await_one_that_forks); }
 
-START_TEST(a_task_that_forks_and_returns_in_the_child_ends_the_child) { only_parent_runs(as_a_task, "ppp"); }
+START_TEST(a_task_that_returns_in_a_child_ends_it) { only_parent_runs(as_a_task, "ppp"); }
 END_TEST
 
-START_TEST(a_task_run_in_place_that_forks_and_returns_in_the_child_ends_it) { only_parent_runs(in_place, "ppp"); }
+START_TEST(a_task_run_in_place_that_returns_in_a_child_ends_it) { only_parent_runs(in_place, "ppp"); }
 END_TEST
 
 static errand_pool *as_a_thread_starts(void)
@@ -298,7 +299,7 @@ static errand_pool *at_a_cancel(void)
 
 static errand_pool *(*const forks_in_hooks[])(void) = { as_a_thread_starts, as_a_thread_stops, at_a_cancel };
 
-START_TEST(a_hook_that_forks_and_returns_in_the_child_ends_the_child) { only_parent_runs(forks_in_hooks[_i], "p"); }
+START_TEST(a_hook_that_returns_in_a_child_ends_it) { only_parent_runs(forks_in_hooks[_i], "p"); }
 END_TEST
 
 static errand_result blocked_in_a_child(void *arg)
@@ -320,14 +321,14 @@ START_TEST(a_child_of_a_task_has_the_programs_signal_mask)
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &one, NULL); /* the program's own wish */
+    pthread_sigmask(SIG_BLOCK, &one, NULL); /* by the program itself */
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     ck_assert_int_eq(as_number(errand_await(errand_submit(pool, blocked_in_a_child, NULL)).value), 2);
     close_pool(pool);
 }
 END_TEST
 
-/* ---- in the middle of it ---- */
+/* ---- forking under load ---- */
 
 static errand_future *waiting, *repeated;
 static errand_canceller *canceller;
@@ -354,7 +355,7 @@ static int all_is_dead(void)
     if (errand_pool_wait_idle(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 9;
     if (errand_pool_close(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 10;
     errand_pool_tick(pool);
-    if (code_of(ended) != 0) return 11; /* what had ended has its result */
+    if (code_of(ended) != 0) return 11; /* ended before the fork */
     errand_future *both[] = { errand_sleep(pool, 1), waiting };
     if (code_of(errand_then(errand_all(both, 2), count_then, NULL)) != ERRAND_EFORKED || calls != 1) return 12;
 
@@ -381,7 +382,7 @@ START_TEST(a_child_can_use_only_its_own_pool)
         repeated = errand_every(pool, 1, itself, NULL);
         for (int i = 0; i < 20; i++) busy[i] = errand_submit(pool, keeps_busy, NULL);
         in_child(all_is_dead);
-        ENDS(errand_all(busy, 20), 0); /* the parent's goes on */
+        ENDS(errand_all(busy, 20), 0); /* the parent's pool goes on */
         errand_cancel(repeated);
         ENDS(repeated, ECANCELED);
         errand_canceller_cancel(canceller);
@@ -398,15 +399,15 @@ Suite *fork_suite(void)
     Suite *suite = suite_create("fork");
     TCase *tc = case_of(suite, "fork");
     if (ADDRESS_SANITIZER)
-        return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
+        return suite; /* its allocator's lock, if held at fork, stays locked in the child */
     tcase_add_test(tc, the_parents_objects_return_EFORKED_in_a_child);
     tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
     tcase_add_test(tc, a_child_takes_no_lock_held_in_the_parent);
-    tcase_add_test(tc, a_task_that_forks_and_returns_in_the_child_ends_the_child);
-    tcase_add_test(tc, a_task_run_in_place_that_forks_and_returns_in_the_child_ends_it);
-    tcase_add_loop_test(tc, a_hook_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
+    tcase_add_test(tc, a_task_that_returns_in_a_child_ends_it);
+    tcase_add_test(tc, a_task_run_in_place_that_returns_in_a_child_ends_it);
+    tcase_add_loop_test(tc, a_hook_that_returns_in_a_child_ends_it, 0, 3);
     tcase_add_test(tc, a_child_of_a_task_has_the_programs_signal_mask);
-    if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
+    if (THREAD_SANITIZER) return suite; /* no threads after a fork */
     tcase_add_test(tc, the_parents_futures_never_block_the_child);
     tcase_add_test(tc, a_child_of_a_busy_pool_can_make_its_own_pools);
     tcase_add_test(tc, a_child_forked_in_a_task_can_make_a_pool);

@@ -4,16 +4,18 @@
 
 #include "events.h"
 
-/* Runs it in a child: 0, or the number of the step that was wrong, which fails the test. What hangs is ended by the alarm. */
+/* Runs `body` in a child. A result other than 0 is the number of a failed step and fails the test.
+ * An alarm ends a hang. */
 void in_child(int (*body)(void));
 
-/* ---- a function of the program's that forks and returns in the child, too: there the child is to end ---- */
+/* ---- a user function that forks and returns in the child, too: the child must end there ---- */
 
-void fork_here(void *unused);      /* once in a test; a function or a hook calls it and returns */
-errand_result note_run(void *arg); /* writes down a letter for the process it runs in: p the parent, c the child */
+void fork_here(void *unused);      /* once in a test, by a function or a hook */
+errand_result note_run(void *arg); /* writes p in the parent, c in the child */
 errand_result note_then(errand_result in, void *arg);
 
-/* What the function starts in the pool it returns ends in the parent, and writes these letters. The child ends by itself. */
+/* Runs a function that starts work in a pool and returns it. Expects these letters, and that the
+ * child ends. */
 void only_parent_runs(errand_pool *(*open_and_run)(void), const char *letters);
 
 #endif

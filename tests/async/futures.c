@@ -62,7 +62,7 @@ typedef struct waits {
     event began;
     errand_future *f;
     errand_promise *p;
-    int first, again, ended; /* what the calls returned */
+    int first, again, ended; /* returned by the calls */
     int await_error;
     errand_reason reason;
 } waits;
@@ -72,7 +72,7 @@ static errand_result wait_twice(void *arg)
     waits *w = arg;
     happen(&w->began);
     w->first = errand_wait(w->f, ERRAND_FOREVER);
-    w->again = errand_wait(w->f, ERRAND_FOREVER); /* once told it stays told */
+    w->again = errand_wait(w->f, ERRAND_FOREVER); /* the cancel stays */
     errand_result r = errand_await(w->f);
     w->await_error = r.error;
     w->reason = errand_result_reason(&r);
@@ -116,7 +116,7 @@ START_TEST(an_await_in_a_cancelled_task_leaves_its_work_behind)
     errand_future *f = errand_submit(pool, await_it, &w);
     await_event(&w.began);
     errand_cancel(f);
-    ENDS(f, ECANCELED); /* though h is deaf */
+    ENDS(f, ECANCELED); /* although h ignores cancels */
     errand_pool_stats s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_eq(s.abandoned, 1);
@@ -135,11 +135,11 @@ static errand_result cancelled_from_the_start(void *arg)
     w->first = errand_wait(w->f, 0);
     hold h = { .runs = 0 };
     happen(&h.go);
-    errand_result r = errand_await(errand_submit(pool, hold_worker, &h)); /* is not even run */
+    errand_result r = errand_await(errand_submit(pool, hold_worker, &h)); /* it is not run */
     w->await_error = r.error;
     errand_result_free(&r);
     w->again = (int)h.runs;
-    return errand_await(w->f); /* has ended: nothing to wait for */
+    return errand_await(w->f); /* it has ended: no wait */
 }
 
 START_TEST(polling_and_awaiting_an_ended_future_are_no_waits)
@@ -183,7 +183,7 @@ START_TEST(a_then_receives_a_result_and_returns_the_next)
     ck_assert_int_eq(as_number(errand_await(f).value), 111);
     p = errand_promise_new(pool, &f);
     errand_promise_resolve(p, errand_fail(EIO));
-    ENDS(errand_then(f, add_one, NULL), EIO); /* of what has ended already */
+    ENDS(errand_then(f, add_one, NULL), EIO); /* of an ended future */
     ck_assert_uint_eq(thens, 3);
 }
 END_TEST
@@ -238,7 +238,7 @@ START_TEST(a_then_of_a_future_without_a_pool_may_end_later)
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         errand_future *f = errand_then(made[i], be_late, pool);
         ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);
-        f = errand_timeout(f, 1); /* it is as any other that has not ended */
+        f = errand_timeout(f, 1); /* it is pending, like any other future */
         ENDS(f, ETIMEDOUT);
         errand_promise_abandon(late_one);
     }

@@ -1,4 +1,6 @@
-/* A full queue: errand_try_submit, and ERRAND_WHEN_FULL_CALLER_RUNS, which makes a task a guest of the thread that submits it. */
+/* A full queue: errand_try_submit, and ERRAND_WHEN_FULL_CALLER_RUNS, which runs a task as a guest
+ * of the
+ * submitting thread. */
 #include "dumped.h"
 #include "forked.h"
 #include "heard.h"
@@ -8,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A pool with one worker that is held and one task in the queue, which is full with that. */
+/* A pool whose only worker is held and whose queue is full with one task. */
 typedef struct full {
     errand_pool *pool;
     hold h, queued;
@@ -56,7 +58,7 @@ START_TEST(try_submit_to_a_full_queue_is_EFULL_under_every_option)
         ck_assert(!errand_result_may_have_run(&r));
         errand_result_free(&r);
         ck_assert_uint_eq(freed, 1);
-        ck_assert(!errand_done(f.second)); /* nor was another one dropped */
+        ck_assert(!errand_done(f.second)); /* nor was a queued task dropped */
         happen(&f.h.go);
         ENDS(f.held, 0);
         ENDS(f.second, 0);
@@ -96,14 +98,14 @@ END_TEST
 
 /* ---- guests ---- */
 
-/* What a guest has seen. */
+/* What a guest observed. */
 typedef struct seen {
     full *f;
     pthread_t thread;
     unsigned runs, freed;
     int64_t left;
     char key[16];
-    errand_reason told;
+    errand_reason reason;
     int code;
     errand_future *later;
 } seen;
@@ -116,7 +118,7 @@ static errand_result look_around(void *arg)
     s->runs++;
     s->thread = pthread_self();
     s->left = errand_time_left();
-    s->told = errand_cancelled();
+    s->reason = errand_cancelled();
     snprintf(s->key, sizeof s->key, "%s", errand_key() ? errand_key() : "");
     return errand_ok(as_value(9), NULL);
 }
@@ -135,7 +137,7 @@ START_TEST(a_full_queue_runs_the_task_in_the_caller)
     ck_assert(s.left <= LONG_MS);
     ck_assert_str_eq(s.key, "k");
     ck_assert_int_eq(as_number(errand_await(guest).value), 9);
-    ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER); /* all of it is gone again */
+    ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER); /* the guest's context is restored */
     ck_assert_ptr_null(errand_key());
     ck_assert_uint_eq(count_of(&f.started), 1);
     errand_pool_stats stats;
@@ -168,7 +170,7 @@ static errand_result submits_inside(void *arg)
     seen *s = arg;
     s->code = errand_pool_close(s->f->pool, 0) == EDEADLK && errand_pool_wait_idle(s->f->pool, 0) == EDEADLK;
     for (int i = 0; i < 3; i++) errand_drop(errand_submit(s->f->pool, look_around, s));
-    ck_assert_uint_eq(s->runs, 0); /* neither run here, one inside the other, nor refused */
+    ck_assert_uint_eq(s->runs, 0); /* neither run nested nor refused */
     errand_pool_stats stats;
     errand_pool_stats_get(s->f->pool, &stats);
     ck_assert_uint_eq(stats.running, 2);
@@ -208,7 +210,7 @@ static errand_result waits_in_guest(void *arg)
     around *a = arg;
     happen(&a->inside);
     a->code = errand_wait(a->self ? a->self : a->end, ERRAND_FOREVER);
-    a->s.told = errand_cancelled();
+    a->s.reason = errand_cancelled();
     return errand_ok(NULL, NULL);
 }
 
@@ -254,7 +256,7 @@ START_TEST(a_guest_is_cancelled_with_its_host_unless_shielded)
         ENDS(outer, 0);
         ck_assert_int_eq(a.guest, 0);
         ck_assert_int_eq(a.code, shielded ? 0 : ECANCELED);
-        ck_assert_int_eq(a.s.told, shielded ? ERRAND_BY_NONE : ERRAND_BY_CALLER);
+        ck_assert_int_eq(a.s.reason, shielded ? ERRAND_BY_NONE : ERRAND_BY_CALLER);
         leave_around(&a);
     }
 }
@@ -304,7 +306,8 @@ START_TEST(a_guest_inside_a_guest_belongs_to_both_pools)
     fill(&second, ERRAND_WHEN_FULL_CALLER_RUNS, (errand_pool_opts){ 0 });
     errand_future *f = errand_submit(first.pool, submits_to_the_second, &s);
     ck_assert(errand_done(f));
-    ck_assert_int_eq(as_number(errand_await(f).value), 0); /* queued, not run on top of the two */
+    /* queued, not run as a third nested guest */
+    ck_assert_int_eq(as_number(errand_await(f).value), 0);
     ck_assert_int_eq(s.code, EDEADLK);
     empty(&second);
     empty(&first);
@@ -379,7 +382,7 @@ START_TEST(close_logs_and_leaves_behind_a_stuck_guest)
     ck_assert_uint_eq(heard_times(&h, "would not end, left behind: lodger"), 1);
     happen(&s.free);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(s.ended, ECANCELED); /* it was told, its own error stands behind that */
+    ck_assert_int_eq(s.ended, ECANCELED); /* it was cancelled; its own error is the cause */
     heard_close(&h);
 }
 END_TEST
@@ -387,14 +390,14 @@ END_TEST
 static errand_result forks(void *arg)
 {
     pid_t pid = fork();
-    if (!pid) return errand_ok(NULL, NULL); /* back into errand_submit, in the child */
+    if (!pid) return errand_ok(NULL, NULL); /* the child returns into errand_submit */
     int status = 0;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     *(int *)arg = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_guest_that_forks_and_returns_in_the_child_ends_it)
+START_TEST(a_guest_that_returns_in_a_child_ends_it)
 {
     full f;
     int status = 0;
@@ -433,7 +436,7 @@ START_TEST(guests_and_workers_race_and_free_each_arg_once)
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     close_pool(pool);
     ck_assert_uint_eq(flood_freed, 3 * scaled(3000));
-    ck_assert_uint_ge(flood_run, 2 * scaled(3000)); /* at most those that were cancelled were not run */
+    ck_assert_uint_ge(flood_run, 2 * scaled(3000)); /* only cancelled tasks were not run */
 }
 END_TEST
 
@@ -455,7 +458,7 @@ Suite *guests_suite(void)
     tc = case_of(suite, "ends");
     tcase_add_test(tc, close_waits_for_guests_and_cancels_them);
     tcase_add_test(tc, close_logs_and_leaves_behind_a_stuck_guest);
-    tcase_add_test(tc, a_guest_that_forks_and_returns_in_the_child_ends_it);
+    tcase_add_test(tc, a_guest_that_returns_in_a_child_ends_it);
     tcase_add_test(tc, guests_and_workers_race_and_free_each_arg_once);
     return suite;
 }

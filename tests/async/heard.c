@@ -1,4 +1,4 @@
-/* It is reached by /proc/self/fd, so no test leaves a file behind. */
+/* The file is opened by /proc/self/fd, so no test leaves one behind. */
 #include "heard.h"
 
 #include <stdio.h>

@@ -11,8 +11,9 @@ typedef struct heard {
 } heard;
 
 void heard_open(heard *h);
-errand_pool *heard_pool(heard *h, const char *name, unsigned workers, unsigned spares); /* one that says it there */
-const char *heard_text(heard *h); /* all that was said until now */
+/* a pool that logs to h */
+errand_pool *heard_pool(heard *h, const char *name, unsigned workers, unsigned spares);
+const char *heard_text(heard *h); /* all lines until now */
 unsigned heard_times(heard *h, const char *part);
 void heard_close(heard *h);
 

@@ -1,4 +1,4 @@
-/* No thread to be had: an error value, never a hang. Each test is a process of its own, so it may spoil it. */
+/* Threads that cannot be started: an error value, never a hang. Each test has a process of its own. */
 #include "events.h"
 
 #include "async/job.h"
@@ -13,11 +13,11 @@
 
 static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 
-/* From here on no thread can be started: a stack does not fit into what the process may still map. */
+/* From here on no thread can be started: the address-space limit leaves no room for a stack. */
 static struct rlimit room;
 static void no_more_threads(void)
 {
-    void *volatile some = malloc(1 << 16); /* memory there is still */
+    void *volatile some = malloc(1 << 16); /* memory is still available */
     free(some);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     struct rlimit none = { 1, room.rlim_max };
@@ -41,7 +41,7 @@ START_TEST(a_pool_that_cannot_start_a_thread_gives_a_failed_future)
     ck_assert(errand_result_transient(&r));
     ck_assert_uint_eq(freed, 1);
     errand_result_free(&r);
-    ENDS(errand_submit(pool, nothing, NULL), 0); /* later it can */
+    ENDS(errand_submit(pool, nothing, NULL), 0); /* now it can */
     close_pool(pool);
 }
 END_TEST
@@ -107,7 +107,8 @@ START_TEST(a_then_is_called_if_no_thread_can_be_started)
 }
 END_TEST
 
-/* Several begin at once, and only one of them tries to start the first thread: the others must not wait for it in vain. */
+/* Several threads submit at once, and one of them tries to start the first worker: the others must
+ * not hang. */
 static unsigned ready;
 static void *submit_one(void *out)
 {
@@ -134,7 +135,8 @@ START_TEST(submits_racing_for_the_first_thread_all_end)
         count_up(&ready);
         for (int k = 0; k < 3; k++) pthread_join(threads[k], NULL);
         threads_again();
-        for (int k = 0; k < 3; k++) ck_assert(errors[k] == EAGAIN || errors[k] == ENOMEM); /* memory is as scarce */
+        /* memory may run out, too */
+        for (int k = 0; k < 3; k++) ck_assert(errors[k] == EAGAIN || errors[k] == ENOMEM);
         close_pool(pool);
     }
 }
@@ -192,12 +194,13 @@ START_TEST(a_task_queued_behind_a_service_on_the_only_thread_fails)
     errand_future *f = errand_submit(pool, hold_worker, &h);
     await_event(&h.began);
     no_more_threads();
-    ck_assert_int_eq(er_service_start(pool, &first.service), 0); /* it waits for the only thread, as do the others */
+    /* queued for the only thread, like the others */
+    ck_assert_int_eq(er_service_start(pool, &first.service), 0);
     ck_assert_int_eq(er_service_start(pool, &second.service), 0);
     errand_future *task = errand_submit(pool, nothing, NULL);
     happen(&h.go);
     await_event(&first.h.began);
-    await_count(&second.gone, 1); /* it has not begun, and is told that it will not */
+    await_count(&second.gone, 1); /* it was notified that it cannot begin */
     ck_assert(!happened(&second.h.began));
     threads_again();
     ENDS(f, 0);
@@ -211,7 +214,7 @@ Suite *no_threads_suite(void)
 {
     Suite *suite = suite_create("no threads");
     TCase *tc = case_of(suite, "no threads");
-    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map what they like themselves */
+    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map memory of their own */
     tcase_add_test(tc, a_pool_that_cannot_start_a_thread_gives_a_failed_future);
     tcase_add_test(tc, tasks_run_once_one_thread_starts);
     tcase_add_test(tc, without_a_timer_thread_timed_operations_fail);

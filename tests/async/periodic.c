@@ -1,4 +1,4 @@
-/* Periodic tasks, on a turned clock. */
+/* Periodic tasks, on a test clock. */
 #include "events.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static void shut_pool(void) { close_pool(pool); }
 
 typedef struct beat {
     unsigned runs, inside, overlaps, fails_at, freed;
-    bool held; /* it lasts until it is let go */
+    bool held; /* it runs until `go` happens */
     event began, go;
 } beat;
 
@@ -30,7 +30,7 @@ static errand_result beats(void *arg)
     return n == b->fails_at ? errand_failf(EIO, "beat %u", n) : errand_ok(&b->freed, free_counts);
 }
 
-/* After it the next timer is armed: a cancelled or shut one aside. */
+/* After it the next timer is armed, unless the task is cancelled or shut down. */
 static void rest(void) { ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0); }
 
 /* The task's end is handled by the thread that ran it, before it counts as idle. */
@@ -77,11 +77,11 @@ START_TEST(missed_beats_are_skipped)
     beat b = { 0 };
     errand_future *f = errand_every(pool, 10, beats, &b);
     turn(&now, pool, 57);
-    beat_to(&b, 1); /* not five of them */
+    beat_to(&b, 1); /* one beat, not five */
     turn(&now, pool, 2);
     rest();
     ck_assert_uint_eq(count_of(&b.runs), 1);
-    turn(&now, pool, 1); /* at 60, as if none had been missed */
+    turn(&now, pool, 1); /* at 60, as if no beat had been missed */
     beat_to(&b, 2);
     stop(f);
 }
@@ -96,7 +96,7 @@ START_TEST(a_periodic_task_never_overlaps_itself)
     for (int i = 0; i < 10; i++) turn(&now, pool, 10); /* to 110 */
     ck_assert_uint_eq(count_of(&b.runs), 1);
     happen(&b.go);
-    beat_to(&b, 1); /* no missed one is made up for */
+    beat_to(&b, 1); /* missed beats are not repeated */
     turn(&now, pool, 10);
     beat_to(&b, 2);
     ck_assert_uint_eq(b.overlaps, 0);
@@ -139,7 +139,7 @@ START_TEST(a_cancel_ends_a_waiting_periodic_task_at_once)
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     happen(&b.go);
     ENDS(f, ECANCELED);
-    ck_assert_uint_eq(b.freed, 1); /* the late value */
+    ck_assert_uint_eq(b.freed, 1); /* of the late value */
     turn(&now, pool, 100);
     rest();
     ck_assert_uint_eq(b.runs, 1);
@@ -198,7 +198,7 @@ START_TEST(a_periodic_task_ends_when_its_pool_begins_to_close)
     errand_drop(errand_submit(own, every_while_closing, &l));
     await_event(&l.h.began);
     pthread_t thread;
-    /* it waits for that one, and cancels nothing */
+    /* close waits for the running call and cancels nothing */
     ck_assert_int_eq(pthread_create(&thread, NULL, close_forever, own), 0);
     for (int i = 0; i < 3; i++) {
         errand_result r = errand_await(fs[i]);
@@ -208,7 +208,7 @@ START_TEST(a_periodic_task_ends_when_its_pool_begins_to_close)
     }
     happen(&l.h.go);
     pthread_join(thread, NULL);
-    ENDS(l.f, ECANCELED); /* what is made while it closes */
+    ENDS(l.f, ECANCELED); /* made during close */
 }
 END_TEST
 
@@ -216,7 +216,7 @@ START_TEST(a_closed_pool_refuses_periodic_tasks)
 {
     beat b = { 0 };
     errand_pool *own = errand_pool_new(NULL);
-    errand_future *keeps = errand_sleep(own, ERRAND_FOREVER); /* its memory, not more */
+    errand_future *keeps = errand_sleep(own, ERRAND_FOREVER); /* keeps the pool's memory only */
     close_pool(own);
     ENDS(errand_every(own, 1, beats, &b), EINVAL);
     ENDS(keeps, ECANCELED);

@@ -1,4 +1,4 @@
-/* The pool: options, its queue, waiting inside it, its numbers. */
+/* The pool: options, queue, waits inside it, stats. */
 #include "events.h"
 
 #include <errno.h>
@@ -73,7 +73,7 @@ START_TEST(a_pool_runs_as_many_tasks_as_it_has_workers)
     ck_assert_uint_eq(s.running, WORKERS);
     ck_assert_uint_eq(s.queued, 1);
     ck_assert(!happened(&holds[WORKERS].began));
-    happen(&holds[2].go); /* any of them */
+    happen(&holds[2].go); /* any of the three */
     await_event(&holds[WORKERS].began);
     for (int i = 0; i <= WORKERS; i++) {
         happen(&holds[i].go);
@@ -254,13 +254,14 @@ START_TEST(a_deadline_ends_a_submit_waiting_for_room)
     errand_future *fs[2];
     fill_one_worker_one_place(h, fs);
     errand_pool *elsewhere = pool_of(1, 0);
-    for (int i = 0; i < 20; i++) { /* told by the timer or by its own look at the clock: no difference */
+    for (int i = 0; i < 20; i++) { /* cancelled by the timer, or by its own check of the clock */
         outsider out = { .pool = pool };
         errand_task task = { .fn = submit_from_a_task, .arg = &out, .within_ms = 2 };
         errand_result r = errand_await(errand_submit_task(elsewhere, &task));
         ck_assert_int_eq(r.error, ETIMEDOUT);
         errand_result_free(&r);
-        if (happened(&out.begun)) await_count(&out.freed, 1); /* by the timer, or by its own thread */
+        /* freed by the timer, or by its thread */
+        if (happened(&out.begun)) await_count(&out.freed, 1);
     }
     for (int i = 0; i < 2; i++) {
         happen(&h[i].go);
@@ -286,7 +287,7 @@ START_TEST(a_submit_waiting_for_room_uses_its_tasks_clock)
     fill_one_worker_one_place(h, fs);
     turned t;
     turned_start(&t);
-    t.now_ns = 0; /* far behind the machine's */
+    t.now_ns = 0; /* far behind the system clock */
     errand_pool *elsewhere = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     outsider out[2] = { { .pool = pool }, { .pool = pool } };
     errand_future *f[2];
@@ -320,7 +321,7 @@ static void *submit_for_a_moment(void *arg)
 
 START_TEST(a_task_that_expires_before_there_is_room_is_not_queued)
 {
-    static turned t; /* outlives the test, as its worker does */
+    static turned t; /* its worker outlives the test */
     static hold h;
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1, .clock = &t.clock });
@@ -338,7 +339,8 @@ START_TEST(a_task_that_expires_before_there_is_room_is_not_queued)
     errand_pool_stats s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_eq(s.queued, 0);
-    ck_assert_int_eq(errand_pool_close(pool, 0), ETIMEDOUT); /* and the end of the stuck one is the end of it all */
+    /* the pool is freed with the end of the stuck task */
+    ck_assert_int_eq(errand_pool_close(pool, 0), ETIMEDOUT);
     happen(&h.go);
     errand_drop(running);
 }

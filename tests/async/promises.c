@@ -77,14 +77,14 @@ END_TEST
 START_TEST(a_cancel_calls_the_hook_and_the_writer_ends_the_promise)
 {
     errand_future *f;
-    unsigned told = 0;
+    unsigned cancels = 0;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_promise_on_cancel(p, free_counts, &told);
-    ck_assert_uint_eq(told, 0);
+    errand_promise_on_cancel(p, free_counts, &cancels);
+    ck_assert_uint_eq(cancels, 0);
     errand_cancel(f);
-    ck_assert_uint_eq(told, 1); /* on this very thread */
+    ck_assert_uint_eq(cancels, 1); /* on the calling thread */
     errand_cancel(f);
-    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(cancels, 1);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     errand_promise_resolve(p, errand_ok(as_value(3), NULL)); /* a late success stands */
     errand_result r = errand_await(f);
@@ -117,7 +117,7 @@ START_TEST(a_hook_set_after_the_cancel_runs_at_once)
     errand_promise_resolve(p, errand_fail(EIO));
     ENDS(f, EIO);
 
-    p = errand_promise_new(pool, &f); /* ended already when the hook comes */
+    p = errand_promise_new(pool, &f); /* it has ended before the hook is set */
     errand_cancel(f);
     errand_promise_on_cancel(p, free_counts, &third);
     ck_assert_uint_eq(third, 1);
@@ -144,7 +144,7 @@ START_TEST(a_hook_can_be_replaced_and_removed)
     errand_promise_on_cancel(p, NULL, NULL);
     errand_cancel(f);
     ck_assert_uint_eq(first, 0);
-    ENDS(f, ECANCELED); /* as one without a hook */
+    ENDS(f, ECANCELED); /* as a promise without a hook */
     errand_promise_abandon(p);
 }
 END_TEST
@@ -159,7 +159,8 @@ START_TEST(a_hook_may_resolve_its_promise)
     errand_cancel(f);
     ENDS(f, ERRAND_USER + 1);
 
-    p = errand_promise_new(pool, &f); /* when it is cancelled before, from inside errand_promise_on_cancel */
+    /* already cancelled: called by errand_promise_on_cancel itself */
+    p = errand_promise_new(pool, &f);
     errand_cancel(f);
     errand_promise_on_cancel(p, resolve_it, p);
     ENDS(f, ECANCELED);
@@ -169,7 +170,7 @@ END_TEST
 static unsigned inner_called;
 static void hook_again_and_resolve(void *p)
 {
-    errand_promise_on_cancel(p, free_counts, &inner_called); /* it is cancelled: runs at once */
+    errand_promise_on_cancel(p, free_counts, &inner_called); /* already cancelled: called at once */
     errand_promise_resolve(p, errand_ok(NULL, NULL));
 }
 
@@ -191,7 +192,7 @@ START_TEST(a_timeout_ends_a_promise_without_a_hook)
     errand_result r = errand_await(errand_timeout(f, 1));
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
-    while (!errand_promise_cancelled(p)) sched_yield(); /* the timer's thread is about to */
+    while (!errand_promise_cancelled(p)) sched_yield(); /* by the timer thread */
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_TOTAL);
     errand_promise_abandon(p);
 }
@@ -200,18 +201,18 @@ END_TEST
 START_TEST(a_timeout_calls_the_hook_and_leaves_the_promise_behind)
 {
     errand_future *f;
-    unsigned told = 0, freed = 0;
+    unsigned cancels = 0, freed = 0;
     errand_pool_stats s;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_promise_on_cancel(p, free_counts, &told);
+    errand_promise_on_cancel(p, free_counts, &cancels);
     ENDS(errand_timeout(f, 1), ETIMEDOUT);
-    await_count(&told, 1);
+    await_count(&cancels, 1);
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
     ck_assert_uint_le(s.abandoned, 1);
     errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1); /* its late value */
     do ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
-    while (s.abandoned); /* the timer's thread may still be about to count it out */
+    while (s.abandoned); /* the timer thread may not have counted it yet */
 }
 END_TEST
 
@@ -220,8 +221,8 @@ END_TEST
 typedef struct bout {
     errand_promise *p;
     errand_future *f;
-    unsigned running, over; /* the hook runs; resolve has returned */
-    unsigned late;          /* the hook ran after that */
+    unsigned running, over; /* running: the hook runs; over: resolve has returned */
+    unsigned late;          /* the hook ran after `over` */
     unsigned gate;
 } bout;
 
@@ -237,10 +238,10 @@ static void hook(void *arg)
 static bout *bouts;
 static unsigned n_bouts;
 
-static void meet(bout *r, unsigned who)
+static void meet(bout *r, unsigned n)
 {
     count_up(&r->gate);
-    while (count_of(&r->gate) < who) sched_yield();
+    while (count_of(&r->gate) < n) sched_yield();
 }
 
 static void *cancel_them(void *unused)

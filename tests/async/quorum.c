@@ -18,30 +18,30 @@ static void promise(size_t n)
 
 START_TEST(a_quorum_cancels_the_rest_and_leaves_it_behind)
 {
-    unsigned told = 0, freed = 0;
+    unsigned cancels = 0, freed = 0;
     promise(5);
-    errand_promise_on_cancel(ps[4], free_counts, &told);
+    errand_promise_on_cancel(ps[4], free_counts, &cancels);
     errand_future *f = errand_quorum(fs, 5, 2);
     errand_promise_resolve(ps[3], errand_ok(as_value(3), NULL));
     errand_promise_resolve(ps[1], errand_failf(EIO, "one"));
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     errand_promise_resolve(ps[0], errand_ok(as_value(7), NULL));
     ck_assert_int_eq(errand_wait(f, 0), 0);
-    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(cancels, 1);
     ck_assert_int_eq(errand_promise_cancelled(ps[2]), ERRAND_BY_SIBLING);
     errand_result r = errand_await(f);
     errand_results *all = r.value;
     ck_assert_int_eq(r.error, 0);
     ck_assert_uint_eq(all->n, 5);
     ck_assert_int_eq(as_number(all->at[0].value), 7);
-    ck_assert_str_eq(errand_result_message(&all->at[1]), "one"); /* a failure before the end stays what it is */
+    ck_assert_str_eq(errand_result_message(&all->at[1]), "one"); /* an earlier failure is kept */
     ck_assert_int_eq(as_number(all->at[3].value), 3);
     for (int i = 2; i <= 4; i += 2) {
         ck_assert_int_eq(all->at[i].error, ECANCELED);
         ck_assert_int_eq(errand_result_reason(&all->at[i]), ERRAND_BY_SIBLING);
         ck_assert(errand_result_may_have_run(&all->at[i]));
     }
-    errand_promise_resolve(ps[4], errand_ok(&freed, free_counts)); /* too late: not taken */
+    errand_promise_resolve(ps[4], errand_ok(&freed, free_counts)); /* too late: discarded */
     ck_assert_uint_eq(freed, 1);
     ck_assert_int_eq(all->at[4].error, ECANCELED);
     errand_result_free(&r);
@@ -85,8 +85,8 @@ START_TEST(a_quorum_fails_once_it_cannot_be_reached)
     ck_assert_uint_eq(errand_result_index(&r), 3);
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, EPIPE);
     ck_assert_int_eq(errand_result_cause(&r, 1)->error, EIO);
-    ck_assert_ptr_null(errand_result_cause(&r, 2)); /* who was only cancelled is none */
-    ck_assert(errand_result_may_have_run(&r)); /* the one that was left behind may */
+    ck_assert_ptr_null(errand_result_cause(&r, 2)); /* a cancelled input is no cause */
+    ck_assert(errand_result_may_have_run(&r)); /* the input left behind may have */
     ck_assert_uint_eq(freed, 1);
     errand_result_free(&r);
     errand_promise_abandon(ps[1]);
@@ -129,12 +129,12 @@ END_TEST
 
 START_TEST(a_cancelled_quorum_ends_once_it_cannot_be_reached)
 {
-    unsigned told = 0;
+    unsigned cancels = 0;
     promise(3);
-    for (int i = 0; i < 3; i++) errand_promise_on_cancel(ps[i], free_counts, &told);
+    for (int i = 0; i < 3; i++) errand_promise_on_cancel(ps[i], free_counts, &cancels);
     errand_future *f = errand_quorum(fs, 3, 2);
     errand_cancel(f);
-    ck_assert_uint_eq(told, 3);
+    ck_assert_uint_eq(cancels, 3);
     errand_promise_resolve(ps[0], errand_fail(ECANCELED));
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     errand_promise_resolve(ps[1], errand_fail(ECANCELED));
@@ -166,7 +166,7 @@ static void *resolves(void *p)
     return NULL;
 }
 
-/* The thread sanitizer looks at this. */
+/* Meant for the thread sanitizer. */
 START_TEST(inputs_that_race_decide_a_quorum_once)
 {
     for (unsigned round = 0; round < scaled(300); round++) {

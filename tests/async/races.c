@@ -1,4 +1,4 @@
-/* Races: any and race, the first of many; shield, where a cancel stops. */
+/* any and race, which end with the first of many; shield, which stops a cancel. */
 #include "events.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ static errand_promise *ps[N];
 static errand_future *fs[N];
 static void ignore_cancel(void *none) { (void)none; }
 
-/* Promises whose futures a cancel does not end. */
+/* Promises with a hook: a cancel does not end their futures. */
 static void promises(void)
 {
     for (int i = 0; i < N; i++) {
@@ -56,7 +56,7 @@ START_TEST(losers_are_cancelled_before_any_ends)
         errand_promise_on_cancel(ps[2], look_at_outer, &seen);
         outer = way ? errand_race(fs, N) : errand_any(fs, N);
         errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
-        ck_assert_int_eq(seen, ETIMEDOUT); /* the outer one was still waiting */
+        ck_assert_int_eq(seen, ETIMEDOUT); /* the future of any was still pending */
         ENDS(outer, 0);
         errand_promise_abandon(ps[1]);
         errand_promise_abandon(ps[2]);
@@ -146,7 +146,7 @@ START_TEST(a_race_reports_the_index_of_an_input_without_detail)
     ck_assert_uint_eq(errand_result_index(&r), 0);
     errand_result_free(&r);
     r = errand_fail(EIO);
-    ck_assert_uint_eq(errand_result_index(&r), SIZE_MAX); /* not such a one */
+    ck_assert_uint_eq(errand_result_index(&r), SIZE_MAX); /* no index */
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(a_queued_loser_is_removed_and_a_running_one_cancelled)
     three[1] = errand_submit_task(one, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts });
     f = errand_any(three, 3);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
-    ENDS(f, 0); /* now, though h is deaf */
+    ENDS(f, 0); /* at once, although h ignores cancels */
     ck_assert_uint_eq(freed, 1);
     happen(&h.go);
     close_pool(one);
@@ -221,7 +221,7 @@ START_TEST(a_timeout_around_a_shield_leaves_the_inside_running)
     errand_promise_resolve(ps[0], errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
     ENDS(errand_shield(NULL), EINVAL);
-    ENDS(errand_shield(errand_submit(NULL, NULL, NULL)), EINVAL); /* ends as it has ended */
+    ENDS(errand_shield(errand_submit(NULL, NULL, NULL)), EINVAL); /* passes on the failure */
     for (int i = 1; i < N; i++) {
         errand_promise_abandon(ps[i]);
         errand_drop(fs[i]);

@@ -1,4 +1,4 @@
-/* Shutdown: what is finished, what is cancelled, who is left behind, and what outlives a pool. */
+/* Shutdown: which tasks finish, are cancelled or are left behind, and what outlives a pool. */
 #include "heard.h"
 
 #include "async/pool.h"
@@ -35,7 +35,7 @@ START_TEST(close_refuses_NULL_and_negative_times)
     pool = pool_of(1);
     ck_assert_int_eq(errand_pool_close(pool, -1), EINVAL);
     unsigned runs = 0;
-    ENDS(errand_submit(pool, count_run, &runs), 0); /* it is open as before */
+    ENDS(errand_submit(pool, count_run, &runs), 0); /* the pool is still open */
     close_pool(pool);
 }
 END_TEST
@@ -164,7 +164,8 @@ START_TEST(close_cancels_the_rest_at_half_its_time)
     ck_assert_int_eq(r.error, ECANCELED);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
     r = errand_await(c);
-    ck_assert_int_eq(r.error == ECANCELED || r.error == 0, 1); /* b waits, so its worker may have taken c */
+    /* b waits, so its worker may have run c */
+    ck_assert_int_eq(r.error == ECANCELED || r.error == 0, 1);
     r = errand_await(e);
     ck_assert_int_eq(r.error, ECANCELED);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
@@ -173,7 +174,7 @@ START_TEST(close_cancels_the_rest_at_half_its_time)
 }
 END_TEST
 
-static event told;
+static event then_began;
 static errand_result spin_until_cancelled(void *arg)
 {
     happen(arg);
@@ -191,7 +192,8 @@ static errand_result submit_when_cancelled(void *arg)
     errand_reason reason = errand_result_reason(&r);
     errand_result_free(&r);
     errand_result_free(&slept);
-    return reason ? errand_ok(as_value(reason), NULL) : errand_fail(EINVAL); /* it was closed already */
+    /* the pool was closed already */
+    return reason ? errand_ok(as_value(reason), NULL) : errand_fail(EINVAL);
 }
 
 START_TEST(close_begins_nothing_after_it_cancels)
@@ -219,14 +221,14 @@ START_TEST(close_cancels_a_then_that_begins_later)
     pool = pool_of(1);
     errand_future *f = errand_submit(pool, spin_until_cancelled, &began);
     await_event(&began);
-    f = errand_then(f, then_forever, &told);
+    f = errand_then(f, then_forever, &then_began);
     close_and_cancel(pool);
     ENDS(f, ECANCELED);
-    ck_assert(happened(&told));
+    ck_assert(happened(&then_began));
 }
 END_TEST
 
-/* ---- stragglers ---- */
+/* ---- stuck tasks ---- */
 
 START_TEST(close_logs_and_leaves_behind_a_stuck_task)
 {
@@ -245,10 +247,10 @@ START_TEST(close_logs_and_leaves_behind_a_stuck_task)
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_int_gt(pread(fd, text, sizeof text - 1, 0), 0);
     ck_assert_msg(strstr(text, "the mammoth") && strstr(text, "tarpit") && strstr(text, "(no name)"), "%s", text);
-    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* it goes on */
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* it still runs */
     happen(&h.go);
     happen(&twin.go);
-    ck_assert_int_eq(as_number(errand_await(f).value), 3); /* its late success stands */
+    ck_assert_int_eq(as_number(errand_await(f).value), 3); /* a late success stands */
     ENDS(g, 0);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     close(fd);
@@ -265,7 +267,8 @@ START_TEST(thens_are_called_while_a_stuck_task_holds_the_only_worker)
     f = errand_then(f, count_then, &thens);
     held = errand_submit(pool, hold_worker, &h);
     await_event(&h.began);
-    errand_promise_resolve(p, errand_ok(as_value(4), NULL)); /* the then is queued, and the worker will not come */
+    /* the then is queued behind the stuck task */
+    errand_promise_resolve(p, errand_ok(as_value(4), NULL));
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
     errand_result r = errand_await(f);
     ck_assert_uint_eq(thens, 1);
@@ -275,7 +278,7 @@ START_TEST(thens_are_called_while_a_stuck_task_holds_the_only_worker)
 }
 END_TEST
 
-/* ---- afterwards ---- */
+/* ---- after close ---- */
 
 static pthread_t then_thread;
 static errand_result note_thread(errand_result in, void *arg)
@@ -308,7 +311,8 @@ typedef struct bridge {
 static errand_result cross_bridge(errand_result in, void *arg)
 {
     bridge *b = arg;
-    errand_promise_resolve(b->p, errand_ok(NULL, NULL)); /* its watchers must hear of it now, not when this returns */
+    /* its watchers must be called now, not when this returns */
+    errand_promise_resolve(b->p, errand_ok(NULL, NULL));
     ck_assert_int_eq(errand_await(b->f).error, 0);
     return in;
 }
@@ -389,7 +393,7 @@ typedef struct flood {
     unsigned runs, refused, freed;
 } flood;
 static errand_pool *flooded;
-static errand_future *keeper; /* keeps the memory of the pool that they meet closed */
+static errand_future *keeper; /* keeps the closed pool's memory */
 static void *submit_until_refused(void *arg)
 {
     flood *f = arg;
@@ -417,7 +421,7 @@ START_TEST(close_under_a_flood_of_submits_runs_each_task_once)
         close_pool(flooded);
         for (int k = 0; k < 3; k++) {
             pthread_join(floods[k].thread, NULL);
-            ck_assert_uint_eq(floods[k].runs, floods[k].refused); /* each that was taken ran once */
+            ck_assert_uint_eq(floods[k].runs, floods[k].refused); /* each accepted task ran once */
         }
         errand_promise_abandon(p);
         errand_drop(keeper);
@@ -425,7 +429,7 @@ START_TEST(close_under_a_flood_of_submits_runs_each_task_once)
 }
 END_TEST
 
-/* ---- the closer keeps its time, whoever else is busy ---- */
+/* ---- close returns in time, even if a hook or a task is stuck ---- */
 
 static hold hooked; /* the hook's two events */
 static unsigned hooks;
@@ -490,7 +494,7 @@ START_TEST(a_then_behind_a_stuck_task_runs_elsewhere_and_is_cancelled)
     errand_drop(errand_then(f, await_it, never));
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
-    await_event(&then_ended); /* the only worker is held still */
+    await_event(&then_ended); /* the only worker is still held */
     ck_assert_uint_eq(then_error, ECANCELED);
     ck_assert(!happened(&h.go));
     happen(&h.go);
@@ -531,7 +535,7 @@ START_TEST(close_cancels_a_task_run_in_place_under_a_shield)
 }
 END_TEST
 
-/* ---- beside a close ---- */
+/* ---- waits during close ---- */
 
 static size_t waiting_in(errand_pool *p)
 {

@@ -1,4 +1,4 @@
-/* Threads: spares, hooks, stacks, what a full queue drops, threads that cannot be started. */
+/* Threads: spares, hooks, stacks; drop policies of a full queue; threads that cannot be started. */
 #include "forked.h"
 
 #include <errno.h>
@@ -149,13 +149,13 @@ START_TEST(threads_have_the_requested_stack)
     ck_assert_uint_ne(size, usual);
     close_pool(pool);
     close_pool(other);
-    pool = errand_pool_new(&(errand_pool_opts){ .stack = 1 }); /* less than a thread can do with */
+    pool = errand_pool_new(&(errand_pool_opts){ .stack = 1 }); /* less than a thread needs */
     ENDS(errand_submit(pool, size_of_stack, &size), 0);
     close_pool(pool);
 }
 END_TEST
 
-/* A program's thread-local variables lie in its threads' stacks. */
+/* Thread-local variables are placed in the threads' stacks. */
 static _Thread_local volatile char of_the_program[100000];
 static errand_result fill_stack(void *arg)
 {
@@ -247,7 +247,7 @@ START_TEST(DROP_OLDEST_ends_the_oldest_task_and_never_a_then)
     fill(&f, ERRAND_WHEN_FULL_DROP_OLDEST, 3);
     errand_promise *p = errand_promise_new(f.pool, &sequel);
     sequel = errand_then(sequel, pass_on, NULL);
-    errand_promise_resolve(p, errand_ok(as_value(5), NULL)); /* the oldest of all that is queued */
+    errand_promise_resolve(p, errand_ok(as_value(5), NULL)); /* the oldest entry of the queue */
     for (int i = 0; i < N; i++) {
         fs[i] = errand_submit_task(f.pool, &(errand_task){ .fn = number, .arg = &freed[i], .free = free_counts });
         ck_assert_uint_eq(freed[i < 3 ? N - 1 : i - 3], i < 3 ? 0 : 1);
@@ -319,7 +319,7 @@ START_TEST(dropping_cancelling_and_running_race_and_free_each_arg_once)
 }
 END_TEST
 
-/* ---- threads that cannot be started: address space is what a test can take away from itself, in a child ---- */
+/* ---- threads that cannot be started, by a limit of address space, in a child ---- */
 
 /* From here on a thread with a stack of a GiB cannot be started. */
 static bool no_more_threads(void)
@@ -343,14 +343,16 @@ static int none_later(void)
     while (!happened(&at_work.began)) continue;
     if (!no_more_threads()) return 77;
     errand_future *fs[10];
-    for (int i = 0; i < 10; i++) fs[i] = errand_submit(poor, number, NULL); /* they wait for the one worker there is */
+    /* queued for the only worker */
+    for (int i = 0; i < 10; i++) fs[i] = errand_submit(poor, number, NULL);
     if (errand_wait(fs[9], 0) != ETIMEDOUT) return 1;
     happen(&at_work.go);
     for (int i = 0; i < 10; i++) {
         if (code_of(fs[i])) return 2;
     }
     if (code_of(held)) return 3;
-    if (code_of(errand_submit(poor, waits_for_a_sequel, NULL)) != EDEADLK) return 4; /* a spare would have run it */
+    /* it needs a spare */
+    if (code_of(errand_submit(poor, waits_for_a_sequel, NULL)) != EDEADLK) return 4;
     if (code_of(errand_submit(poor, number, NULL))) return 5;
     return errand_pool_close(poor, LONG_MS);
 }
@@ -372,7 +374,7 @@ static errand_result resolve_it(void *promise)
     return errand_ok(NULL, NULL);
 }
 
-/* It runs in the middle of a task of that pool, on its one worker. */
+/* Runs within a task, on the pool's only worker. */
 START_TEST(a_then_of_a_closed_pool_may_await)
 {
     errand_pool *gone = errand_pool_new(&(errand_pool_opts){ .workers = 1 }),
@@ -425,7 +427,7 @@ Suite *spares_suite(void)
     tcase_add_test(tc, a_then_of_a_closed_pool_may_await);
     tcase_add_test(tc, a_watcher_of_a_closed_pool_may_await);
     tcase_add_test(tc, threads_have_the_requested_stack);
-    if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which need more stack themselves */
+    if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which use more stack */
         tcase_add_test(tc, thread_local_variables_do_not_use_up_the_stack);
         tcase_add_test(tc, an_await_runs_a_task_in_place_only_while_stack_is_left);
     }
@@ -435,7 +437,7 @@ Suite *spares_suite(void)
     tcase_add_test(tc, the_pools_own_threads_bypass_the_queue_limit);
     tcase_add_test(tc, dropping_cancelling_and_running_race_and_free_each_arg_once);
     if (ADDRESS_SANITIZER || THREAD_SANITIZER)
-        return suite; /* which map what they like, and do not bear threads in a child */
+        return suite; /* which map memory, and forbid threads in a child */
     tc = case_of(suite, "another process");
     tcase_add_test(tc, if_no_spare_starts_the_work_stays_with_the_workers);
     return suite;

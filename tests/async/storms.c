@@ -1,4 +1,5 @@
-/* Storms: a cancel, an end, a deadline, a drop and a close meet at one future, from eight threads. Whatever wins, it ends once:
+/* Storms: a cancel, an end, a deadline, a drop and a close race for one future, from eight threads.
+ * It ends once:
  * its arg is freed once, its then is called once, its value is freed once, and no cell is left. */
 #include "events.h"
 
@@ -11,9 +12,9 @@ enum { CANCELLERS = 3, THREADS = 8 };
 
 typedef struct target {
     errand_future *f;
-    errand_promise *p; /* NULL: it is a task */
+    errand_promise *p; /* NULL: the future is a task's */
     unsigned hooked;
-    unsigned gate, done; /* how many have come to it; have left it */
+    unsigned gate, done; /* threads that have arrived; have left */
     unsigned runs, args_freed, values_freed, thens;
     unsigned values_made;
 } target;
@@ -48,7 +49,7 @@ static errand_result note_then(errand_result in, void *arg)
 
 static void hook(void *arg) { count_up(&((target *)arg)->hooked); }
 
-/* A future of one of eight sorts. */
+/* A future of one of eight kinds. */
 static void make(unsigned i)
 {
     target *t = &targets[i];
@@ -91,7 +92,8 @@ static void *resolve_all(void *which)
     return NULL;
 }
 
-/* The owner: makes it, waits a little or not, and awaits or drops it when the cancellers have done with it. */
+/* The owner: makes a future, may wait a little, and awaits or drops it when the cancellers are
+ * done. */
 static void *own_all(void *which)
 {
     unsigned first = (unsigned)as_number(which);
@@ -100,14 +102,14 @@ static void *own_all(void *which)
         make(i);
         come(t); /* opens the gate */
         if (i % 4 == 0) (void)errand_wait(t->f, 1);
-        while (count_of(&t->done) < CANCELLERS) sched_yield(); /* they only borrow it */
+        while (count_of(&t->done) < CANCELLERS) sched_yield(); /* they do not own it */
         if (i % 2) {
             errand_drop(t->f);
             continue;
         }
         errand_result r = errand_await(t->f);
         ck_assert_msg(r.error == 0 || r.error == ECANCELED || r.error == ETIMEDOUT || r.error == ERRAND_EABANDONED ||
-                          r.error == EINVAL, /* the pool was closed before it was made */
+                          r.error == EINVAL, /* the pool was closed before */
                       "%d", r.error);
         errand_result_free(&r);
     }
@@ -221,7 +223,7 @@ START_TEST(a_deadline_racing_with_the_start_frees_arg_once)
 }
 END_TEST
 
-/* ---- tasks that go on as another future, beside who awaits or refuses them ---- */
+/* ---- tasks that return later, racing with an await or a refusal ---- */
 
 static errand_result value_then(errand_result in, void *arg)
 {
@@ -314,7 +316,7 @@ START_TEST(tasks_that_return_later_may_be_submitted_during_close)
 }
 END_TEST
 
-/* ---- timers that are armed again ---- */
+/* ---- timers that are rearmed ---- */
 
 static errand_result sleep_until_cancelled(void *unused)
 {
@@ -332,7 +334,7 @@ START_TEST(a_deadline_rearmed_during_close_frees_its_task_once)
             .fn = sleep_until_cancelled, .arg = &freed, .free = free_counts, .start_within_ms = 1, .within_ms = LONG_MS
         };
         for (int i = 0; i < 64; i++) errand_drop(errand_submit_task(pool, &task));
-        (void)errand_pool_close(pool, 2 + rounds % 3); /* at half of that it shuts down */
+        (void)errand_pool_close(pool, 2 + rounds % 3); /* it shuts down at half of that */
         nothing_is_left();
         ck_assert_uint_eq(count_of(&freed), 64);
     }

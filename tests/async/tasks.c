@@ -1,4 +1,4 @@
-/* Tasks: run, refused, cancelled, late; the arg is freed once whatever happens. */
+/* Tasks: run, refused, cancelled, late; arg is freed exactly once in each case. */
 #include "events.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static errand_result count_run(void *n)
     return errand_ok(NULL, NULL);
 }
 
-typedef struct record { /* a task's arg: how often it was run and freed */
+typedef struct record { /* a task's arg: counts its runs and frees */
     unsigned runs, freed;
 } record;
 static errand_result run_record(void *arg)
@@ -41,7 +41,7 @@ static errand_task task_on(record *r)
     return (errand_task){ .fn = run_record, .arg = r, .free = free_record, .name = "record" };
 }
 
-/* A worker of a pool that is held until the test lets it go. */
+/* A pool whose worker is held until the test releases it. */
 static errand_future *occupy(errand_pool *pool, hold *h)
 {
     errand_future *f = errand_submit(pool, hold_worker, h);
@@ -99,7 +99,7 @@ START_TEST(a_cancel_ends_a_queued_task_at_once)
     errand_cancel(f);
     ck_assert_uint_eq(r.freed, 1);
     ck_assert_int_eq(errand_wait(f, 0), 0);
-    errand_cancel(f); /* an ended future is fine */
+    errand_cancel(f); /* no effect on an ended future */
     errand_cancel(NULL);
     errand_result end = errand_await(f);
     ck_assert_int_eq(end.error, ECANCELED);
@@ -107,7 +107,7 @@ START_TEST(a_cancel_ends_a_queued_task_at_once)
     errand_result_free(&end);
     errand_pool_stats s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
-    ck_assert_uint_eq(s.queued, 0); /* taken out */
+    ck_assert_uint_eq(s.queued, 0); /* removed */
     ck_assert_uint_eq(s.cancelled, 1);
     happen(&h.go);
     ENDS(held, 0);
@@ -134,7 +134,7 @@ static errand_future *cancel_running(errand_pool *pool, hold *h)
 {
     errand_future *f = occupy(pool, h);
     errand_cancel(f);
-    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* told; it ends when fn returns */
+    ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* cancelled; it ends when fn returns */
     happen(&h->go);
     return f;
 }
@@ -206,10 +206,10 @@ START_TEST(a_running_task_sees_the_first_reason_of_its_cancel)
     errand_future *f = errand_submit(pool, listen_for_it, &h);
     await_event(&h.began);
     errand_cancel(f);
-    ENDS(errand_timeout(f, 0), ETIMEDOUT); /* consumes f, tells it once more */
+    ENDS(errand_timeout(f, 0), ETIMEDOUT); /* consumes f, cancels it again */
     happen(&h.go);
     close_pool(pool);
-    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE); /* outside of any task */
+    ck_assert_int_eq(errand_cancelled(), ERRAND_BY_NONE); /* outside a task */
     ck_assert_int_eq(errand_time_left(), ERRAND_FOREVER);
 }
 END_TEST
@@ -362,7 +362,7 @@ START_TEST(a_cancel_reaches_the_end_of_a_growing_chain_of_laters)
         errand_future *f = errand_submit(stairs, step, as_value(INTPTR_MAX));
         for (unsigned spin = 0; spin < i % 200; spin++) ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         errand_cancel(f);
-        ENDS(f, ECANCELED); /* else it never ends */
+        ENDS(f, ECANCELED); /* else it would never end */
     }
     close_pool(stairs);
 }

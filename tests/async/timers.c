@@ -1,4 +1,4 @@
-/* Sleeps: on a clock that the test turns, and on the machine's. */
+/* Sleeps: on a test clock and on the system clock. */
 #include "events.h"
 
 #include "base/clock.h"
@@ -20,7 +20,7 @@ START_TEST(a_tick_ends_a_sleep_at_its_time_and_not_before)
 {
     static const int64_t lengths[] = { 1, 2, 3, 100, 1000, 1001, 60000, 86400000, INT64_C(31536000000) };
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        turn_ns(&t, pool, 77777); /* at any place within the wheel's ticks */
+        turn_ns(&t, pool, 77777); /* not aligned to the wheel's ticks */
         errand_future *f = errand_sleep(pool, lengths[i]);
         turn_ns(&t, pool, lengths[i] * ER_MS - 1);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
@@ -143,7 +143,7 @@ START_TEST(a_queued_task_past_its_deadline_frees_its_arg)
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
-    task.within_ms = ERRAND_ZERO; /* really no time at all: it must not be begun later */
+    task.within_ms = ERRAND_ZERO; /* no time at all: it must not begin */
     f = errand_submit_task(pool, &task);
     turn(&t, pool, 1);
     ENDS(f, ETIMEDOUT);
@@ -189,7 +189,7 @@ START_TEST(a_deadline_cancels_a_running_task)
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         turn(&t, pool, 30);
         errand_result r = errand_await(f);
-        ck_assert_int_eq(r.error, returns[i]); /* no ECANCELED: it was not cancelled */
+        ck_assert_int_eq(r.error, returns[i]); /* not ECANCELED: it was not cancelled */
         if (returns[i]) ck_assert_str_eq(errand_result_message(&r), "in its own words");
         ck_assert_int_eq(lived.left, 30);
         ck_assert_int_eq(lived.left_then, 0);
@@ -245,7 +245,7 @@ START_TEST(a_deadline_crosses_clocks_as_the_time_left)
 }
 END_TEST
 
-/* ---- the machine's clock ---- */
+/* ---- the system clock ---- */
 
 START_TEST(no_timer_expires_early_on_the_system_clock)
 {
@@ -253,7 +253,7 @@ START_TEST(no_timer_expires_early_on_the_system_clock)
     for (int64_t ms = 1; ms < 12; ms++) {
         int64_t begun = er_now_ns();
         errand_future *f = errand_sleep(other, ms),
-                      *far = errand_sleep(other, 1000 * ms); /* the nearer one wakes the thread */
+                      *far = errand_sleep(other, 1000 * ms); /* an earlier timer wakes the thread */
         ENDS(f, 0);
         ck_assert_int_ge(er_now_ns() - begun, ms * ER_MS);
         errand_cancel(far);

@@ -1,4 +1,4 @@
-/* A clock that a test turns. What it gives to a pool never moves by itself. */
+/* A test clock: it moves only when the test turns it. */
 #ifndef TURNED_H
 #define TURNED_H
 
@@ -9,8 +9,8 @@ typedef struct turned {
     int64_t now_ns;
 } turned;
 
-void turned_start(turned *t);                        /* at an odd hour, so that nobody takes 0 for granted */
-void turn(turned *t, errand_pool *pool, int64_t ms); /* and ticks the pool */
+void turned_start(turned *t);                        /* not at 0 */
+void turn(turned *t, errand_pool *pool, int64_t ms); /* moves the clock and ticks the pool */
 void turn_ns(turned *t, errand_pool *pool, int64_t ns);
 
 #endif

@@ -119,7 +119,7 @@ START_TEST(wait_some_of_wrong_arguments_is_EINVAL)
 }
 END_TEST
 
-/* A thread that waits for some of them. */
+/* A thread in errand_wait_some. */
 typedef struct waits {
     size_t n, wanted;
     int64_t ms;
@@ -230,7 +230,7 @@ END_TEST
 /* ---- circles ---- */
 
 typedef struct circle {
-    errand_future *fs[3]; /* two that wait for the task that waits for them, and a promise */
+    errand_future *fs[3]; /* two that wait for the waiting task, and a promise */
     size_t wanted;
     event go;
     int error;
@@ -259,20 +259,22 @@ START_TEST(a_deadlock_is_found_once_too_few_futures_can_end)
         c.fs[0] = errand_then(errand_submit(pool, wait_in_cycle, &c), as_it_is, NULL);
         c.fs[1] = errand_submit(pool, wait_for_it, c.fs[0]);
         happen(&c.go);
-        if (wanted == 1) errand_promise_resolve(p, errand_ok(NULL, NULL)); /* it is enough */
+        if (wanted == 1) errand_promise_resolve(p, errand_ok(NULL, NULL)); /* one is enough */
         ck_assert_int_eq(errand_wait(c.fs[1], LONG_MS), 0);
         if (wanted > 1) errand_promise_resolve(p, errand_ok(NULL, NULL));
-        ck_assert_int_eq(errand_wait(c.fs[0], LONG_MS), 0); /* the task waits no longer: they may be consumed */
+        /* the wait has ended: they may be consumed */
+        ck_assert_int_eq(errand_wait(c.fs[0], LONG_MS), 0);
         int other = code_of(c.fs[1]);
         ENDS(c.fs[0], 0);
         ENDS(c.fs[2], 0);
         if (wanted == 1) ck_assert(!c.error && !other);
-        else ck_assert(c.error == EDEADLK || other == EDEADLK); /* whichever of the two looks first */
+        else ck_assert(c.error == EDEADLK || other == EDEADLK); /* of the two waits */
     }
 }
 END_TEST
 
-/* A quorum in the place of the wait: it succeeds with a promise and what waits for it, or fails with both promises. */
+/* A quorum instead of the wait: it succeeds with one promise and its waiter, or fails with both
+ * promises. */
 static errand_result await_quorum(void *arg)
 {
     circle *c = arg;
@@ -291,7 +293,8 @@ START_TEST(a_quorum_that_cannot_end_is_a_deadlock)
         c.fs[0] = errand_then(errand_submit(pool, await_quorum, &c), as_it_is, NULL);
         errand_promise_resolve(q, wanted == 1 ? errand_fail(EIO) : errand_ok(NULL, NULL));
         errand_promise_resolve(p, errand_fail(EIO));
-        happen(&c.go); /* one success too few, one failure too few, and the one that is left waits for the quorum */
+        /* one success and one failure too few; the input left waits for the quorum */
+        happen(&c.go);
         ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
         ck_assert_int_eq(c.error, EDEADLK);
     }
@@ -304,7 +307,7 @@ static void *resolves(void *p)
     return NULL;
 }
 
-/* The sanitizers look at this: waits that give up while what they wait for ends. */
+/* Meant for the sanitizers: waits that time out while their futures end. */
 START_TEST(waits_that_end_early_leave_nothing_behind)
 {
     errand_pool *real = errand_pool_new(NULL);

@@ -1,4 +1,4 @@
-/* Watchers, for event loops; cancellers, from anywhere. */
+/* Watchers and cancellers. */
 #include "events.h"
 
 #include <errno.h>
@@ -86,9 +86,9 @@ START_TEST(a_removed_watcher_is_not_called)
         ck_assert_int_eq(errand_watch(f, &w[i]), 0);
     }
     ck_assert_int_eq(errand_unwatch(f, &w[2]), 0);
-    ck_assert_int_eq(errand_unwatch(f, &w[2]), EALREADY); /* twice does no harm */
+    ck_assert_int_eq(errand_unwatch(f, &w[2]), EALREADY); /* again: harmless */
     ck_assert_int_eq(errand_unwatch(f, &w[0]), 0);
-    ck_assert_int_eq(errand_watch(f, &w[0]), 0); /* and again */
+    ck_assert_int_eq(errand_watch(f, &w[0]), 0); /* it can be set again */
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     for (int i = 0; i < 4; i++) {
         if (i != 2) await_event(&s[i].called);
@@ -99,7 +99,7 @@ START_TEST(a_removed_watcher_is_not_called)
 }
 END_TEST
 
-typedef struct claimant { /* a watcher that takes the result, its storage included */
+typedef struct claimant { /* a watcher that takes the result and frees its own storage */
     errand_watcher w;
     errand_future *f;
     event *done;
@@ -218,7 +218,7 @@ START_TEST(a_canceller_cancels_a_consumed_future)
     ck_assert_int_eq(r.error, ECANCELED);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
     errand_result_free(&r);
-    errand_canceller_cancel(c); /* ended: nothing */
+    errand_canceller_cancel(c); /* it has ended: no effect */
     errand_canceller_free(c);
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(a_canceller_outlives_the_pool)
 }
 END_TEST
 
-/* ---- the storm: completion, cancel, canceller, timeout and drop meet, from eight threads ---- */
+/* ---- storm: completion, cancel, canceller, timeout and drop race, from eight threads ---- */
 
 enum { THREADS = 8 };
 typedef struct target {
@@ -385,7 +385,7 @@ static void *storming(void *arg)
         }
         pthread_barrier_wait(&s->gate);
         if (me >= 5) errand_canceller_free(t->cancellers[me - 5]);
-        if (me == 0) await_count(&t->freed, 1); /* whatever happened: the work's arg, once */
+        if (me == 0) await_count(&t->freed, 1); /* arg is freed once in each case */
         if (me == 0) ck_assert_uint_eq(count_of(&t->freed), 1);
         pthread_barrier_wait(&s->gate);
     }
