@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-START_TEST(what_is_added_stands_there_in_order_with_a_nul_behind)
+START_TEST(bytes_are_appended_in_order_and_nul_terminated)
 {
     er_bytes b = { 0 };
     char model[5001] = "";
@@ -42,7 +42,7 @@ START_TEST(what_is_added_stands_there_in_order_with_a_nul_behind)
 }
 END_TEST
 
-START_TEST(bytes_may_hold_any_bytes)
+START_TEST(a_buffer_may_hold_any_bytes)
 {
     er_bytes b = { 0 };
     er_bytes_add(&b, "a\0b", 3);
@@ -53,7 +53,7 @@ START_TEST(bytes_may_hold_any_bytes)
 }
 END_TEST
 
-START_TEST(taking_hands_the_memory_over_and_leaves_an_empty_buffer)
+START_TEST(taking_the_memory_empties_the_buffer)
 {
     er_bytes b = { 0 };
     char *nothing = er_bytes_take(&b);
@@ -71,7 +71,7 @@ START_TEST(taking_hands_the_memory_over_and_leaves_an_empty_buffer)
 }
 END_TEST
 
-START_TEST(what_was_reserved_does_not_move)
+START_TEST(reserved_memory_does_not_move)
 {
     er_bytes b = { 0 };
     ck_assert_int_eq(er_bytes_reserve(&b, 10000), 0);
@@ -83,7 +83,7 @@ START_TEST(what_was_reserved_does_not_move)
 }
 END_TEST
 
-START_TEST(the_first_failure_stays_and_nothing_is_taken_after_it)
+START_TEST(a_buffer_refuses_everything_after_its_first_failure)
 {
     er_bytes b = { 0 };
     er_bytes_text(&b, "before");
@@ -99,7 +99,7 @@ START_TEST(the_first_failure_stays_and_nothing_is_taken_after_it)
 }
 END_TEST
 
-START_TEST(what_is_formatted_does_not_depend_on_the_programs_locale)
+START_TEST(formatting_ignores_the_programs_locale)
 {
     if (!comma_locale()) return; /* another C library */
     er_bytes b = { 0 };
@@ -116,12 +116,12 @@ Suite *bytes_suite(void)
 {
     Suite *suite = suite_create("bytes");
     TCase *tc = tcase_create("bytes");
-    tcase_add_test(tc, what_is_added_stands_there_in_order_with_a_nul_behind);
-    tcase_add_test(tc, bytes_may_hold_any_bytes);
-    tcase_add_test(tc, taking_hands_the_memory_over_and_leaves_an_empty_buffer);
-    tcase_add_test(tc, what_was_reserved_does_not_move);
-    tcase_add_test(tc, the_first_failure_stays_and_nothing_is_taken_after_it);
-    tcase_add_test(tc, what_is_formatted_does_not_depend_on_the_programs_locale);
+    tcase_add_test(tc, bytes_are_appended_in_order_and_nul_terminated);
+    tcase_add_test(tc, a_buffer_may_hold_any_bytes);
+    tcase_add_test(tc, taking_the_memory_empties_the_buffer);
+    tcase_add_test(tc, reserved_memory_does_not_move);
+    tcase_add_test(tc, a_buffer_refuses_everything_after_its_first_failure);
+    tcase_add_test(tc, formatting_ignores_the_programs_locale);
     suite_add_tcase(suite, tc);
     return suite;
 }
@@ -137,7 +137,7 @@ typedef struct newer {
     int64_t second, third;
 } newer;
 
-START_TEST(no_options_are_all_zero)
+START_TEST(missing_options_are_all_zero)
 {
     ours o = { 1, 2 };
     ck_assert_int_eq(er_options(&o, sizeof o, NULL, sizeof o), 0);
@@ -146,7 +146,7 @@ START_TEST(no_options_are_all_zero)
 }
 END_TEST
 
-START_TEST(an_older_callers_options_end_in_zeros)
+START_TEST(an_older_callers_options_are_padded_with_zeros)
 {
     ours given = { 1, 2 }, o;
     ck_assert_int_eq(er_options(&o, sizeof o, &given, offsetof(ours, second)), 0);
@@ -169,14 +169,14 @@ START_TEST(a_newer_callers_tail_must_be_zero)
 }
 END_TEST
 
-START_TEST(options_of_no_size_are_EINVAL)
+START_TEST(options_of_size_0_are_EINVAL)
 {
     ours given = { 1, 2 }, o;
     ck_assert_int_eq(er_options(&o, sizeof o, &given, 0), EINVAL);
 }
 END_TEST
 
-START_TEST(what_is_given_back_is_cut_or_filled_with_zeros)
+START_TEST(a_returned_struct_is_cut_or_padded_with_zeros)
 {
     ours o = { 1, 2 };
     newer theirs = { 9, 9, 9 };
@@ -193,7 +193,7 @@ START_TEST(what_is_given_back_is_cut_or_filled_with_zeros)
 }
 END_TEST
 
-START_TEST(a_time_option_is_its_default_or_really_zero_or_for_ever_or_refused)
+START_TEST(a_time_option_is_a_default_zero_forever_or_refused)
 {
     static const struct {
         int64_t given, becomes;
@@ -214,12 +214,12 @@ Suite *options_suite(void)
 {
     Suite *suite = suite_create("options");
     TCase *tc = tcase_create("options");
-    tcase_add_test(tc, no_options_are_all_zero);
-    tcase_add_test(tc, an_older_callers_options_end_in_zeros);
+    tcase_add_test(tc, missing_options_are_all_zero);
+    tcase_add_test(tc, an_older_callers_options_are_padded_with_zeros);
     tcase_add_test(tc, a_newer_callers_tail_must_be_zero);
-    tcase_add_test(tc, options_of_no_size_are_EINVAL);
-    tcase_add_test(tc, what_is_given_back_is_cut_or_filled_with_zeros);
-    tcase_add_test(tc, a_time_option_is_its_default_or_really_zero_or_for_ever_or_refused);
+    tcase_add_test(tc, options_of_size_0_are_EINVAL);
+    tcase_add_test(tc, a_returned_struct_is_cut_or_padded_with_zeros);
+    tcase_add_test(tc, a_time_option_is_a_default_zero_forever_or_refused);
     suite_add_tcase(suite, tc);
     return suite;
 }

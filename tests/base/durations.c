@@ -53,7 +53,7 @@ static const struct {
 };
 #define FORMS ((int)(sizeof forms / sizeof *forms))
 
-START_TEST(each_form_is_read)
+START_TEST(each_form_of_a_duration_is_parsed)
 {
     int64_t ms = -7;
     int error = errand_parse_duration(forms[_i].text, &ms);
@@ -70,7 +70,7 @@ static const char *const junk[] = {
     "1m1",   "1msx", "infinity", "1e1e1", "1\xc2\xa0s",
 };
 
-START_TEST(junk_is_refused_and_changes_nothing)
+START_TEST(a_malformed_duration_is_EINVAL)
 {
     int64_t ms = -7;
     int error = errand_parse_duration(junk[_i], &ms);
@@ -93,7 +93,7 @@ static const char *const too_large[] = {
     "99999999999999999999999999999999999999999999999999999999999999999999999999999999999999h",
 };
 
-START_TEST(what_is_too_large_is_told_apart_from_junk)
+START_TEST(a_duration_too_large_is_ERANGE)
 {
     int64_t ms = -7;
     int error = errand_parse_duration(too_large[_i], &ms);
@@ -102,7 +102,7 @@ START_TEST(what_is_too_large_is_told_apart_from_junk)
 }
 END_TEST
 
-START_TEST(null_is_refused)
+START_TEST(a_NULL_duration_is_EINVAL)
 {
     int64_t ms = -7;
     ck_assert_int_eq(errand_parse_duration(NULL, &ms), EINVAL);
@@ -112,7 +112,7 @@ START_TEST(null_is_refused)
 END_TEST
 
 /* The buffer ends where the text ends, so that a sanitizer sees a look past it. */
-START_TEST(a_part_of_a_text_is_read_and_no_byte_behind_it)
+START_TEST(parsing_reads_no_byte_beyond_the_length)
 {
     const char *text = forms[_i].text;
     size_t size = strlen(text);
@@ -126,7 +126,7 @@ START_TEST(a_part_of_a_text_is_read_and_no_byte_behind_it)
 }
 END_TEST
 
-START_TEST(a_nul_byte_is_junk)
+START_TEST(a_nul_byte_in_a_duration_is_EINVAL)
 {
     int64_t ms = -7;
     ck_assert_int_eq(er_duration_read("1\0", 2, &ms), EINVAL);
@@ -136,7 +136,7 @@ START_TEST(a_nul_byte_is_junk)
 }
 END_TEST
 
-START_TEST(the_locale_plays_no_role)
+START_TEST(parsing_a_duration_ignores_the_locale)
 {
     if (!comma_locale()) return;
     for (int i = 0; i < FORMS; i++) {
@@ -153,15 +153,15 @@ Suite *durations_suite(void)
 {
     Suite *suite = suite_create("durations");
     TCase *tests = tcase_create("durations");
-    tcase_add_loop_test(tests, each_form_is_read, 0, FORMS);
-    tcase_add_loop_test(tests, junk_is_refused_and_changes_nothing, 0,
+    tcase_add_loop_test(tests, each_form_of_a_duration_is_parsed, 0, FORMS);
+    tcase_add_loop_test(tests, a_malformed_duration_is_EINVAL, 0,
                         (int)(sizeof junk / sizeof *junk));
-    tcase_add_loop_test(tests, what_is_too_large_is_told_apart_from_junk, 0,
+    tcase_add_loop_test(tests, a_duration_too_large_is_ERANGE, 0,
                         (int)(sizeof too_large / sizeof *too_large));
-    tcase_add_test(tests, null_is_refused);
-    tcase_add_loop_test(tests, a_part_of_a_text_is_read_and_no_byte_behind_it, 0, FORMS);
-    tcase_add_test(tests, a_nul_byte_is_junk);
-    tcase_add_test(tests, the_locale_plays_no_role);
+    tcase_add_test(tests, a_NULL_duration_is_EINVAL);
+    tcase_add_loop_test(tests, parsing_reads_no_byte_beyond_the_length, 0, FORMS);
+    tcase_add_test(tests, a_nul_byte_in_a_duration_is_EINVAL);
+    tcase_add_test(tests, parsing_a_duration_ignores_the_locale);
     suite_add_tcase(suite, tests);
     return suite;
 }

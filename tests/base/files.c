@@ -29,7 +29,7 @@ static void remove_folder(void)
     ck_assert_msg(rmdir(folder) == 0, "something was left in %s", folder); /* nothing but the target is there */
 }
 
-START_TEST(what_cannot_be_done_says_why)
+START_TEST(a_failed_file_operation_returns_its_error)
 {
     char deep[96];
     int fd;
@@ -63,7 +63,7 @@ static void drain(void *arg)
     job->size = sum;
 }
 
-START_TEST(a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals)
+START_TEST(a_long_write_to_a_nonblocking_pipe_survives_signals)
 {
     struct sigaction act = { .sa_handler = ignore_it }; /* no SA_RESTART */
     sigaction(SIGALRM, &act, NULL);
@@ -86,7 +86,7 @@ START_TEST(a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals)
 }
 END_TEST
 
-START_TEST(waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline)
+START_TEST(a_wait_for_a_file_ends_by_data_wake_end_or_deadline)
 {
     int data[2], wake[2];
     ck_assert_int_eq(er_pipe(data), 0);
@@ -110,7 +110,7 @@ START_TEST(waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline)
 }
 END_TEST
 
-START_TEST(copies_end_in_a_nul)
+START_TEST(copies_are_nul_terminated)
 {
     char *a = er_copy_text("abc"), *b = er_copy_bytes("abc", 2), *c = er_copy_bytes(NULL, 0);
     ck_assert_str_eq(a, "abc");
@@ -140,7 +140,7 @@ static bool reads_well(const char *text, const char *name)
     return !strncmp(text, name, strlen(name)) && strstr(text, "+0");
 }
 
-START_TEST(a_symbol_is_told_though_its_library_is_unloaded)
+START_TEST(a_symbol_is_named_while_its_library_is_unloaded)
 {
     char buffer[200];
     void *library = unloaded = dlopen("libresolv.so.2", RTLD_NOW);
@@ -159,11 +159,11 @@ Suite *files_suite(void)
     Suite *suite = suite_create("files");
     TCase *tc = tcase_create("files");
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
-    tcase_add_test(tc, what_cannot_be_done_says_why);
-    tcase_add_test(tc, a_long_write_to_a_pipe_that_does_not_block_goes_on_through_signals);
-    tcase_add_test(tc, waiting_for_a_file_ends_by_data_by_wake_by_end_and_by_deadline);
-    tcase_add_test(tc, copies_end_in_a_nul);
-    tcase_add_test(tc, a_symbol_is_told_though_its_library_is_unloaded);
+    tcase_add_test(tc, a_failed_file_operation_returns_its_error);
+    tcase_add_test(tc, a_long_write_to_a_nonblocking_pipe_survives_signals);
+    tcase_add_test(tc, a_wait_for_a_file_ends_by_data_wake_end_or_deadline);
+    tcase_add_test(tc, copies_are_nul_terminated);
+    tcase_add_test(tc, a_symbol_is_named_while_its_library_is_unloaded);
     suite_add_tcase(suite, tc);
     return suite;
 }

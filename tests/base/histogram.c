@@ -3,7 +3,7 @@
 
 #include "bases.h"
 
-START_TEST(percentiles_are_close)
+START_TEST(percentiles_are_within_7_percent)
 {
     er_histogram h = { 0 };
     for (uint64_t i = 1; i <= 100000; i++) er_histogram_add(&h, i);
@@ -13,7 +13,7 @@ START_TEST(percentiles_are_close)
 }
 END_TEST
 
-START_TEST(every_value_falls_near_itself)
+START_TEST(every_value_is_recorded_within_7_percent)
 {
     for (uint64_t value = 0; value < UINT64_MAX / 3; value += value / 8 + 1) {
         er_histogram h = { 0 };
@@ -24,7 +24,7 @@ START_TEST(every_value_falls_near_itself)
 }
 END_TEST
 
-START_TEST(the_smallest_are_exact_and_the_largest_do_not_overflow)
+START_TEST(small_values_are_exact_and_large_ones_do_not_overflow)
 {
     er_histogram h = { 0 };
     ck_assert_uint_eq(er_histogram_at(&h, 0.5), 0);
@@ -42,9 +42,9 @@ Suite *histogram_suite(void)
 {
     Suite *suite = suite_create("histogram");
     TCase *tests = tcase_create("histogram");
-    tcase_add_test(tests, percentiles_are_close);
-    tcase_add_test(tests, every_value_falls_near_itself);
-    tcase_add_test(tests, the_smallest_are_exact_and_the_largest_do_not_overflow);
+    tcase_add_test(tests, percentiles_are_within_7_percent);
+    tcase_add_test(tests, every_value_is_recorded_within_7_percent);
+    tcase_add_test(tests, small_values_are_exact_and_large_ones_do_not_overflow);
     suite_add_tcase(suite, tests);
     return suite;
 }

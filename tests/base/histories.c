@@ -28,7 +28,7 @@ static errand_result after(unsigned attempts)
     return r;
 }
 
-START_TEST(every_length_keeps_the_first_8_and_the_last_24)
+START_TEST(a_history_keeps_the_first_8_and_the_last_24)
 {
     for (unsigned n = 1; n <= 200; n++) {
         errand_result r = after(n);
@@ -50,7 +50,7 @@ START_TEST(every_length_keeps_the_first_8_and_the_last_24)
 }
 END_TEST
 
-START_TEST(an_older_callers_attempt_is_filled_as_far_as_it_goes)
+START_TEST(an_older_callers_attempt_is_filled_up_to_its_size)
 {
     errand_result r = after(3);
     errand_attempt a;
@@ -92,8 +92,8 @@ Suite *histories_suite(void)
 {
     Suite *suite = suite_create("histories");
     TCase *tc = tcase_create("histories");
-    tcase_add_test(tc, every_length_keeps_the_first_8_and_the_last_24);
-    tcase_add_test(tc, an_older_callers_attempt_is_filled_as_far_as_it_goes);
+    tcase_add_test(tc, a_history_keeps_the_first_8_and_the_last_24);
+    tcase_add_test(tc, an_older_callers_attempt_is_filled_up_to_its_size);
     tcase_add_test(tc, the_history_of_the_outer_run_replaces_the_inner_one);
     suite_add_tcase(suite, tc);
     return suite;

@@ -63,7 +63,7 @@ static void empty(er_lru *lru)
     er_lru_free(lru);
 }
 
-START_TEST(the_least_recently_used_are_forgotten_first)
+START_TEST(the_least_recently_used_item_is_evicted_first)
 {
     er_lru lru;
     thing t[6];
@@ -86,7 +86,7 @@ START_TEST(the_least_recently_used_are_forgotten_first)
 }
 END_TEST
 
-START_TEST(what_is_held_is_kept_and_looked_at_last)
+START_TEST(held_items_are_kept_and_move_to_the_end)
 {
     er_lru lru;
     thing t[4];
@@ -111,7 +111,7 @@ START_TEST(what_is_held_is_kept_and_looked_at_last)
 }
 END_TEST
 
-START_TEST(room_is_made_with_few_looks_however_many_are_held)
+START_TEST(making_room_checks_few_items)
 {
     enum { MOST = 1000 };
     er_lru lru;
@@ -137,7 +137,7 @@ START_TEST(room_is_made_with_few_looks_however_many_are_held)
 }
 END_TEST
 
-START_TEST(keys_of_one_bucket_and_of_one_hash_are_told_apart)
+START_TEST(keys_of_one_bucket_or_one_hash_stay_distinct)
 {
     enum { SAME = 5 };
     er_lru lru;
@@ -167,7 +167,7 @@ START_TEST(keys_of_one_bucket_and_of_one_hash_are_told_apart)
 }
 END_TEST
 
-START_TEST(which_keys_share_a_bucket_differs_from_table_to_table)
+START_TEST(buckets_differ_from_table_to_table)
 {
     enum { WANTED = 40 };
     er_lru a, b;
@@ -193,7 +193,7 @@ static unsigned buckets_for(unsigned most)
     return lru.mask + 1;
 }
 
-START_TEST(there_are_as_many_buckets_as_items_up_to_a_limit)
+START_TEST(the_number_of_buckets_is_limited)
 {
     ck_assert_uint_eq(buckets_for(0), 16);
     ck_assert_uint_eq(buckets_for(16), 16);
@@ -204,7 +204,7 @@ START_TEST(there_are_as_many_buckets_as_items_up_to_a_limit)
 }
 END_TEST
 
-START_TEST(without_memory_for_buckets_nothing_is_in_it_and_it_is_tried_again)
+START_TEST(a_failed_allocation_of_buckets_is_repeated)
 {
     er_lru lru;
     thing t;
@@ -224,7 +224,7 @@ START_TEST(without_memory_for_buckets_nothing_is_in_it_and_it_is_tried_again)
 }
 END_TEST
 
-START_TEST(of_two_who_bring_buckets_the_first_is_taken)
+START_TEST(only_the_first_bucket_array_is_used)
 {
     er_lru lru;
     thing t;
@@ -315,7 +315,7 @@ static void model_step(model *m, uint64_t *seed)
     }
 }
 
-START_TEST(it_does_what_a_list_in_the_order_of_use_does)
+START_TEST(a_table_behaves_like_its_model)
 {
     static const unsigned mosts[] = { 1, 2, 16, 40, 200, 1000 };
     model *m = calloc(1, sizeof *m);
@@ -340,15 +340,15 @@ Suite *lru_suite(void)
 {
     Suite *suite = suite_create("lru");
     TCase *tc = tcase_create("lru");
-    tcase_add_test(tc, the_least_recently_used_are_forgotten_first);
-    tcase_add_test(tc, what_is_held_is_kept_and_looked_at_last);
-    tcase_add_test(tc, room_is_made_with_few_looks_however_many_are_held);
-    tcase_add_test(tc, keys_of_one_bucket_and_of_one_hash_are_told_apart);
-    tcase_add_test(tc, which_keys_share_a_bucket_differs_from_table_to_table);
-    tcase_add_test(tc, there_are_as_many_buckets_as_items_up_to_a_limit);
-    tcase_add_test(tc, without_memory_for_buckets_nothing_is_in_it_and_it_is_tried_again);
-    tcase_add_test(tc, of_two_who_bring_buckets_the_first_is_taken);
-    tcase_add_loop_test(tc, it_does_what_a_list_in_the_order_of_use_does, 0, 6);
+    tcase_add_test(tc, the_least_recently_used_item_is_evicted_first);
+    tcase_add_test(tc, held_items_are_kept_and_move_to_the_end);
+    tcase_add_test(tc, making_room_checks_few_items);
+    tcase_add_test(tc, keys_of_one_bucket_or_one_hash_stay_distinct);
+    tcase_add_test(tc, buckets_differ_from_table_to_table);
+    tcase_add_test(tc, the_number_of_buckets_is_limited);
+    tcase_add_test(tc, a_failed_allocation_of_buckets_is_repeated);
+    tcase_add_test(tc, only_the_first_bucket_array_is_used);
+    tcase_add_loop_test(tc, a_table_behaves_like_its_model, 0, 6);
     suite_add_tcase(suite, tc);
     return suite;
 }

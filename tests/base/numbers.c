@@ -20,7 +20,7 @@ static double some(uint64_t *state)
     }
 }
 
-START_TEST(whole_numbers_have_their_digits)
+START_TEST(integers_are_printed_exactly)
 {
     uint64_t state = 1;
     for (unsigned i = 0, many = scaled(100000); i < many; i++) {
@@ -35,7 +35,7 @@ START_TEST(whole_numbers_have_their_digits)
 }
 END_TEST
 
-START_TEST(fixed_digits_are_exact_or_refused)
+START_TEST(fixed_digits_are_exact_or_declined)
 {
     uint64_t state = 2;
     unsigned refused = 0, many = scaled(100000);
@@ -79,7 +79,7 @@ START_TEST(all_digits_round_as_printf_rounds)
 }
 END_TEST
 
-START_TEST(stamps_tell_the_wall_clocks_time)
+START_TEST(stamps_convert_to_wall_clock_time)
 {
     er_stamps s;
     er_stamps_init(&s);
@@ -96,7 +96,7 @@ START_TEST(stamps_tell_the_wall_clocks_time)
 }
 END_TEST
 
-START_TEST(a_barrier_is_there_or_said_not_to_be)
+START_TEST(barrier_support_is_constant)
 {
     if (er_barrier_ready()) er_barrier();
     ck_assert(er_barrier_ready() == er_barrier_ready());
@@ -107,11 +107,11 @@ Suite *numbers_suite(void)
 {
     Suite *suite = suite_create("numbers");
     TCase *tests = tcase_create("numbers");
-    tcase_add_test(tests, whole_numbers_have_their_digits);
-    tcase_add_test(tests, fixed_digits_are_exact_or_refused);
+    tcase_add_test(tests, integers_are_printed_exactly);
+    tcase_add_test(tests, fixed_digits_are_exact_or_declined);
     tcase_add_test(tests, all_digits_round_as_printf_rounds);
-    tcase_add_test(tests, stamps_tell_the_wall_clocks_time);
-    tcase_add_test(tests, a_barrier_is_there_or_said_not_to_be);
+    tcase_add_test(tests, stamps_convert_to_wall_clock_time);
+    tcase_add_test(tests, barrier_support_is_constant);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -34,7 +34,7 @@ static void add_up(void *unused)
     }
 }
 
-START_TEST(a_lock_lets_one_in_at_a_time)
+START_TEST(a_lock_is_held_by_one_thread_at_a_time)
 {
     er_thread threads[THREADS];
     guarded.rounds = scaled(200000);
@@ -76,7 +76,7 @@ START_TEST(no_wake_up_is_lost)
 }
 END_TEST
 
-START_TEST(a_bit_that_was_set_before_is_seen_at_once_and_stays)
+START_TEST(a_bit_set_before_parking_ends_it_at_once)
 {
     er_parker p = { 0 };
     er_unpark(&p, 4);
@@ -90,7 +90,7 @@ START_TEST(a_bit_that_was_set_before_is_seen_at_once_and_stays)
 }
 END_TEST
 
-START_TEST(parking_ends_at_its_deadline_and_not_before)
+START_TEST(parking_never_ends_before_its_deadline)
 {
     er_parker p = { 0 };
     int64_t deadline = er_now_ns() + 3 * ER_MS;
@@ -128,7 +128,7 @@ static unsigned wait_once(void)
     return bits;
 }
 
-START_TEST(a_parker_may_live_on_its_waiters_stack)
+START_TEST(a_parker_may_be_on_its_waiters_stack)
 {
     er_thread thread;
     posts = scaled(20000);
@@ -151,7 +151,7 @@ static void look_around(void *arg)
     er_store((unsigned *)arg, good ? 1u : 2u);
 }
 
-START_TEST(a_thread_has_its_name_and_takes_no_signals_but_faults)
+START_TEST(a_thread_has_a_name_and_blocks_all_signals_but_faults)
 {
     unsigned seen = 0;
     er_thread thread;
@@ -174,7 +174,7 @@ START_TEST(a_thread_that_cannot_be_started_is_an_error)
 }
 END_TEST
 
-START_TEST(a_child_process_is_another_generation)
+START_TEST(a_child_process_has_a_new_generation)
 {
     unsigned before = er_fork_generation();
     pid_t child = fork();
@@ -190,14 +190,14 @@ Suite *parking_suite(void)
 {
     Suite *suite = suite_create("parking");
     TCase *tc = tcase_create("parking");
-    tcase_add_test(tc, a_lock_lets_one_in_at_a_time);
+    tcase_add_test(tc, a_lock_is_held_by_one_thread_at_a_time);
     tcase_add_test(tc, no_wake_up_is_lost);
-    tcase_add_test(tc, a_bit_that_was_set_before_is_seen_at_once_and_stays);
-    tcase_add_test(tc, parking_ends_at_its_deadline_and_not_before);
-    tcase_add_test(tc, a_parker_may_live_on_its_waiters_stack);
-    tcase_add_test(tc, a_thread_has_its_name_and_takes_no_signals_but_faults);
+    tcase_add_test(tc, a_bit_set_before_parking_ends_it_at_once);
+    tcase_add_test(tc, parking_never_ends_before_its_deadline);
+    tcase_add_test(tc, a_parker_may_be_on_its_waiters_stack);
+    tcase_add_test(tc, a_thread_has_a_name_and_blocks_all_signals_but_faults);
     tcase_add_test(tc, a_thread_that_cannot_be_started_is_an_error);
-    tcase_add_test(tc, a_child_process_is_another_generation);
+    tcase_add_test(tc, a_child_process_has_a_new_generation);
     suite_add_tcase(suite, tc);
     return suite;
 }
@@ -233,7 +233,7 @@ START_TEST(sums_of_times_do_not_overflow)
 }
 END_TEST
 
-START_TEST(the_wall_clocks_text_has_its_form)
+START_TEST(wall_clock_times_are_formatted)
 {
     char text[24];
     int64_t now = er_wall_ns();
@@ -246,7 +246,7 @@ START_TEST(the_wall_clocks_text_has_its_form)
 }
 END_TEST
 
-START_TEST(chance_is_seeded_and_spread)
+START_TEST(random_numbers_are_seeded_and_uniform)
 {
     uint64_t a = 7, b = 7;
     unsigned tenths[10] = { 0 };
@@ -268,8 +268,8 @@ Suite *clock_suite(void)
     TCase *tc = tcase_create("clock");
     tcase_add_test(tc, the_clock_never_goes_back);
     tcase_add_test(tc, sums_of_times_do_not_overflow);
-    tcase_add_test(tc, the_wall_clocks_text_has_its_form);
-    tcase_add_test(tc, chance_is_seeded_and_spread);
+    tcase_add_test(tc, wall_clock_times_are_formatted);
+    tcase_add_test(tc, random_numbers_are_seeded_and_uniform);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -15,7 +15,7 @@ static void count_free(void *owner)
     freed++;
 }
 
-START_TEST(a_success_holds_its_value_and_frees_it_once)
+START_TEST(a_success_frees_its_value_once)
 {
     errand_result r = errand_ok(malloc(1), count_free);
     ck_assert_int_eq(r.error, 0);
@@ -32,7 +32,7 @@ START_TEST(a_success_holds_its_value_and_frees_it_once)
 }
 END_TEST
 
-START_TEST(results_in_results_and_causes_behind_causes_are_copied_and_freed_without_taking_stack)
+START_TEST(nested_results_are_copied_and_freed_without_recursion)
 {
     errand_result in_results = errand_ok(malloc(1), count_free), behind = errand_ok(malloc(1), count_free);
     freed = 0;
@@ -56,7 +56,7 @@ START_TEST(results_in_results_and_causes_behind_causes_are_copied_and_freed_with
 }
 END_TEST
 
-START_TEST(the_owner_is_freed_not_the_value)
+START_TEST(owner_is_freed_instead_of_the_value)
 {
     char *owner = malloc(8);
     errand_result r = { .value = owner + 3, .free = count_free, .owner = owner };
@@ -65,7 +65,7 @@ START_TEST(the_owner_is_freed_not_the_value)
 }
 END_TEST
 
-START_TEST(a_failure_may_have_a_value_which_is_freed_too)
+START_TEST(the_value_of_a_failure_is_freed)
 {
     errand_result r = errand_failf(ERRAND_HTTP + 503, "busy");
     r.value = r.owner = malloc(1);
@@ -75,7 +75,7 @@ START_TEST(a_failure_may_have_a_value_which_is_freed_too)
 }
 END_TEST
 
-START_TEST(a_plain_failure_says_what_is_known_and_nothing_more)
+START_TEST(a_plain_failure_has_no_details)
 {
     errand_result r = errand_fail(ECONNREFUSED);
     ck_assert_str_eq(errand_result_message(&r), strerror(ECONNREFUSED));
@@ -93,7 +93,7 @@ START_TEST(a_plain_failure_says_what_is_known_and_nothing_more)
 }
 END_TEST
 
-START_TEST(a_message_is_formatted_and_kept)
+START_TEST(a_message_is_formatted_and_copied)
 {
     errand_result r = errand_failf(EIO, "disk %d of %s", 3, "raid");
     ck_assert_int_eq(r.error, EIO);
@@ -139,7 +139,7 @@ START_TEST(a_failure_with_error_0_is_EINVAL)
 }
 END_TEST
 
-START_TEST(fail_as_says_everything_a_retry_goes_by)
+START_TEST(fail_as_sets_all_a_retry_needs)
 {
     errand_result r = errand_fail_as(EPROTO, ERRAND_KIND_RATE_LIMITED, 1500, true, "slow down");
     ck_assert_int_eq(r.error, EPROTO);
@@ -157,7 +157,7 @@ START_TEST(fail_as_says_everything_a_retry_goes_by)
 }
 END_TEST
 
-START_TEST(causes_stand_behind_a_failure_in_order_and_go_with_it)
+START_TEST(causes_keep_their_order_and_are_freed_with_the_failure)
 {
     errand_result r = errand_fail(EIO);
     for (int i = 0; i < 100; i++) {
@@ -173,7 +173,7 @@ START_TEST(causes_stand_behind_a_failure_in_order_and_go_with_it)
 }
 END_TEST
 
-START_TEST(a_copy_of_a_failure_takes_causes_behind_those_it_has)
+START_TEST(a_copy_appends_causes_to_its_own)
 {
     for (int had = 0; had < 10; had++) {
         errand_result r = errand_fail(EIO);
@@ -188,7 +188,7 @@ START_TEST(a_copy_of_a_failure_takes_causes_behind_those_it_has)
 }
 END_TEST
 
-START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to)
+START_TEST(the_reason_needs_no_memory)
 {
     for (int by = ERRAND_BY_NONE; by <= ERRAND_BY_SHUTDOWN; by++) {
         errand_result r = er_fail_by(ECANCELED, (errand_reason)by), twin = er_fail_by(ECANCELED, (errand_reason)by);
@@ -207,7 +207,7 @@ START_TEST(who_ended_it_is_told_without_memory_and_the_static_detail_is_never_wr
 }
 END_TEST
 
-START_TEST(that_it_may_have_run_takes_no_memory_and_changes_nothing_else)
+START_TEST(may_have_run_needs_no_memory)
 {
     errand_result r = errand_fail(EIO), as = errand_fail_as(EIO, ERRAND_KIND_NETWORK, 20, false, "lost");
     er_result_may_have_run(&r);
@@ -238,7 +238,7 @@ START_TEST(that_it_may_have_run_takes_no_memory_and_changes_nothing_else)
 }
 END_TEST
 
-START_TEST(texts_live_as_long_as_their_results)
+START_TEST(texts_last_as_long_as_their_results)
 {
     static const int codes[] = { ERRAND_HTTP + 404, ERRAND_HTTP + 503, ERRAND_CURL + 7, ERRAND_CURL + 28, ERRAND_USER + 1, 0x7fffffff };
     enum { N = sizeof codes / sizeof *codes };
@@ -259,7 +259,7 @@ START_TEST(texts_live_as_long_as_their_results)
 }
 END_TEST
 
-START_TEST(messages_of_early_ends_name_who_ended_it)
+START_TEST(messages_of_cancels_and_timeouts_name_the_reason)
 {
     static const struct {
         int error;
@@ -278,7 +278,7 @@ START_TEST(messages_of_early_ends_name_who_ended_it)
 }
 END_TEST
 
-START_TEST(the_table_of_kinds_is_the_headers)
+START_TEST(kinds_match_the_table_of_the_header)
 {
     static const struct {
         int error;
@@ -318,7 +318,7 @@ START_TEST(the_table_of_kinds_is_the_headers)
 }
 END_TEST
 
-START_TEST(what_was_said_of_the_kind_decides_over_the_code)
+START_TEST(an_explicit_kind_overrides_the_code)
 {
     errand_result r = errand_fail_as(ECONNRESET, ERRAND_KIND_PROTOCOL, -1, false, "cut short");
     ck_assert(!errand_result_transient(&r));
@@ -329,7 +329,7 @@ START_TEST(what_was_said_of_the_kind_decides_over_the_code)
 }
 END_TEST
 
-START_TEST(a_copy_tells_the_same_and_has_no_value)
+START_TEST(a_copy_has_all_but_the_value)
 {
     errand_result r = errand_fail_as(ERRAND_HTTP + 503, ERRAND_KIND_RATE_LIMITED, 700, true, "busy"), copy;
     er_history *history = NULL;
@@ -366,7 +366,7 @@ START_TEST(a_copy_tells_the_same_and_has_no_value)
 }
 END_TEST
 
-START_TEST(codes_have_names)
+START_TEST(error_codes_have_names)
 {
     static const struct {
         int error;
@@ -403,7 +403,7 @@ START_TEST(kinds_and_reasons_have_names)
 }
 END_TEST
 
-START_TEST(codes_have_texts)
+START_TEST(error_codes_have_texts)
 {
     ck_assert_str_eq(errand_strerror(ECONNREFUSED), "Connection refused");
     ck_assert_str_eq(errand_strerror(ERRAND_HTTP + 503), "HTTP 503");
@@ -417,7 +417,7 @@ START_TEST(codes_have_texts)
 }
 END_TEST
 
-START_TEST(the_library_says_its_version)
+START_TEST(the_library_reports_its_version)
 {
     int major, minor, patch;
     ck_assert_int_eq(sscanf(errand_version(), "%d.%d.%d", &major, &minor, &patch), 3);
@@ -432,28 +432,28 @@ Suite *results_suite(void)
 {
     Suite *suite = suite_create("results");
     TCase *tc = tcase_create("results");
-    tcase_add_test(tc, a_success_holds_its_value_and_frees_it_once);
-    tcase_add_test(tc, results_in_results_and_causes_behind_causes_are_copied_and_freed_without_taking_stack);
-    tcase_add_test(tc, the_owner_is_freed_not_the_value);
-    tcase_add_test(tc, a_failure_may_have_a_value_which_is_freed_too);
-    tcase_add_test(tc, a_plain_failure_says_what_is_known_and_nothing_more);
-    tcase_add_test(tc, a_message_is_formatted_and_kept);
+    tcase_add_test(tc, a_success_frees_its_value_once);
+    tcase_add_test(tc, nested_results_are_copied_and_freed_without_recursion);
+    tcase_add_test(tc, owner_is_freed_instead_of_the_value);
+    tcase_add_test(tc, the_value_of_a_failure_is_freed);
+    tcase_add_test(tc, a_plain_failure_has_no_details);
+    tcase_add_test(tc, a_message_is_formatted_and_copied);
     tcase_add_test(tc, a_message_is_never_empty);
     tcase_add_test(tc, a_failure_with_error_0_is_EINVAL);
-    tcase_add_test(tc, fail_as_says_everything_a_retry_goes_by);
-    tcase_add_test(tc, causes_stand_behind_a_failure_in_order_and_go_with_it);
-    tcase_add_test(tc, a_copy_of_a_failure_takes_causes_behind_those_it_has);
-    tcase_add_test(tc, who_ended_it_is_told_without_memory_and_the_static_detail_is_never_written_to);
-    tcase_add_test(tc, that_it_may_have_run_takes_no_memory_and_changes_nothing_else);
-    tcase_add_test(tc, texts_live_as_long_as_their_results);
-    tcase_add_test(tc, messages_of_early_ends_name_who_ended_it);
-    tcase_add_test(tc, the_table_of_kinds_is_the_headers);
-    tcase_add_test(tc, what_was_said_of_the_kind_decides_over_the_code);
-    tcase_add_test(tc, a_copy_tells_the_same_and_has_no_value);
-    tcase_add_test(tc, codes_have_names);
+    tcase_add_test(tc, fail_as_sets_all_a_retry_needs);
+    tcase_add_test(tc, causes_keep_their_order_and_are_freed_with_the_failure);
+    tcase_add_test(tc, a_copy_appends_causes_to_its_own);
+    tcase_add_test(tc, the_reason_needs_no_memory);
+    tcase_add_test(tc, may_have_run_needs_no_memory);
+    tcase_add_test(tc, texts_last_as_long_as_their_results);
+    tcase_add_test(tc, messages_of_cancels_and_timeouts_name_the_reason);
+    tcase_add_test(tc, kinds_match_the_table_of_the_header);
+    tcase_add_test(tc, an_explicit_kind_overrides_the_code);
+    tcase_add_test(tc, a_copy_has_all_but_the_value);
+    tcase_add_test(tc, error_codes_have_names);
     tcase_add_test(tc, kinds_and_reasons_have_names);
-    tcase_add_test(tc, codes_have_texts);
-    tcase_add_test(tc, the_library_says_its_version);
+    tcase_add_test(tc, error_codes_have_texts);
+    tcase_add_test(tc, the_library_reports_its_version);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -94,7 +94,7 @@ static void save(const char *path, const char *text)
     whole(path, text);
 }
 
-START_TEST(a_file_is_made_and_replaced_whole)
+START_TEST(a_save_creates_or_replaces_a_file_atomically)
 {
     all_named = _i;
     save(target, "first");
@@ -105,7 +105,7 @@ START_TEST(a_file_is_made_and_replaced_whole)
 }
 END_TEST
 
-START_TEST(what_is_dropped_leaves_nothing_and_has_no_name_before)
+START_TEST(a_dropped_save_leaves_no_file)
 {
     all_named = _i;
     er_save files[20];
@@ -116,7 +116,7 @@ START_TEST(what_is_dropped_leaves_nothing_and_has_no_name_before)
 }
 END_TEST
 
-START_TEST(a_name_may_be_as_long_as_the_system_takes)
+START_TEST(a_name_may_have_the_longest_length)
 {
     char name[256];
     all_named = _i;
@@ -130,7 +130,7 @@ START_TEST(a_name_may_be_as_long_as_the_system_takes)
 }
 END_TEST
 
-START_TEST(links_are_followed_and_stay)
+START_TEST(a_save_follows_symbolic_links)
 {
     struct stat about;
     all_named = _i;
@@ -151,7 +151,7 @@ START_TEST(links_are_followed_and_stay)
 }
 END_TEST
 
-START_TEST(mode_and_owner_of_what_was_there_are_kept)
+START_TEST(a_save_keeps_mode_and_owner)
 {
     struct stat about;
     mode_t mask = umask(027);
@@ -169,7 +169,7 @@ START_TEST(mode_and_owner_of_what_was_there_are_kept)
 }
 END_TEST
 
-START_TEST(what_is_no_regular_file_is_refused)
+START_TEST(a_save_refuses_other_than_regular_files)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "socket" };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -198,7 +198,7 @@ START_TEST(what_is_no_regular_file_is_refused)
 }
 END_TEST
 
-START_TEST(what_came_into_the_way_meanwhile_is_left_alone)
+START_TEST(a_save_keeps_an_obstacle_made_meanwhile)
 {
     er_save file;
     struct stat about;
@@ -216,13 +216,13 @@ Suite *saves_suite(void)
     Suite *suite = suite_create("saves");
     TCase *tc = tcase_create("saves");
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
-    tcase_add_loop_test(tc, a_file_is_made_and_replaced_whole, 0, 2);
-    tcase_add_loop_test(tc, what_is_dropped_leaves_nothing_and_has_no_name_before, 0, 2);
-    tcase_add_loop_test(tc, a_name_may_be_as_long_as_the_system_takes, 0, 2);
-    tcase_add_loop_test(tc, links_are_followed_and_stay, 0, 2);
-    tcase_add_loop_test(tc, mode_and_owner_of_what_was_there_are_kept, 0, 2);
-    tcase_add_test(tc, what_is_no_regular_file_is_refused);
-    tcase_add_loop_test(tc, what_came_into_the_way_meanwhile_is_left_alone, 0, 2);
+    tcase_add_loop_test(tc, a_save_creates_or_replaces_a_file_atomically, 0, 2);
+    tcase_add_loop_test(tc, a_dropped_save_leaves_no_file, 0, 2);
+    tcase_add_loop_test(tc, a_name_may_have_the_longest_length, 0, 2);
+    tcase_add_loop_test(tc, a_save_follows_symbolic_links, 0, 2);
+    tcase_add_loop_test(tc, a_save_keeps_mode_and_owner, 0, 2);
+    tcase_add_test(tc, a_save_refuses_other_than_regular_files);
+    tcase_add_loop_test(tc, a_save_keeps_an_obstacle_made_meanwhile, 0, 2);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -56,7 +56,7 @@ START_TEST(a_cut_never_leaves_half_a_character)
 }
 END_TEST
 
-START_TEST(an_escape_of_json_says_the_character)
+START_TEST(a_json_escape_names_the_character)
 {
     for (unsigned c = 0; c < 256; c++) {
         char text[ER_JSON_ESCAPE + 1] = "", wanted[ER_JSON_ESCAPE + 1];
@@ -70,7 +70,7 @@ START_TEST(an_escape_of_json_says_the_character)
 }
 END_TEST
 
-START_TEST(base64_is_that_of_the_rfc)
+START_TEST(base64_is_that_of_rfc_4648)
 {
     static const char *const pairs[][2] = { { "", "" },
                                             { "f", "Zg==" },
@@ -90,7 +90,7 @@ START_TEST(base64_is_that_of_the_rfc)
 }
 END_TEST
 
-START_TEST(percent_encoding_has_two_digits_in_capitals)
+START_TEST(percent_encoding_uses_capital_hex_digits)
 {
     er_bytes out = { 0 };
     for (const char *c = "\x01 \xc3\xff"; *c; c++) er_bytes_percent(&out, (unsigned char)*c);
@@ -105,9 +105,9 @@ Suite *utf8_suite(void)
     TCase *tc = tcase_create("utf8");
     tcase_add_loop_test(tc, a_character_has_the_length_of_rfc_3629, 0, sizeof characters / sizeof *characters);
     tcase_add_test(tc, a_cut_never_leaves_half_a_character);
-    tcase_add_test(tc, an_escape_of_json_says_the_character);
-    tcase_add_test(tc, base64_is_that_of_the_rfc);
-    tcase_add_test(tc, percent_encoding_has_two_digits_in_capitals);
+    tcase_add_test(tc, a_json_escape_names_the_character);
+    tcase_add_test(tc, base64_is_that_of_rfc_4648);
+    tcase_add_test(tc, percent_encoding_uses_capital_hex_digits);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -165,7 +165,7 @@ static void live(uint64_t seed, int64_t start, unsigned steps)
     free(m);
 }
 
-START_TEST(the_wheel_does_what_a_look_at_every_timer_would_do)
+START_TEST(the_wheel_behaves_like_its_model)
 {
     unsigned rounds = scaled(60);
     for (unsigned i = 0; i < rounds; i++) live(i, (int64_t)i * 123456789, 3000);
@@ -207,7 +207,7 @@ START_TEST(the_end_of_time_empties_the_wheel)
 }
 END_TEST
 
-START_TEST(one_that_is_due_can_still_be_taken_out)
+START_TEST(a_due_timer_can_still_be_removed)
 {
     er_wheel *w = malloc(sizeof *w);
     er_list due;
@@ -230,10 +230,10 @@ Suite *wheel_suite(void)
 {
     Suite *suite = suite_create("wheel");
     TCase *tc = tcase_create("wheel");
-    tcase_add_test(tc, the_wheel_does_what_a_look_at_every_timer_would_do);
+    tcase_add_test(tc, the_wheel_behaves_like_its_model);
     tcase_add_test(tc, the_wheel_may_start_at_any_time);
     tcase_add_test(tc, the_end_of_time_empties_the_wheel);
-    tcase_add_test(tc, one_that_is_due_can_still_be_taken_out);
+    tcase_add_test(tc, a_due_timer_can_still_be_removed);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -6,7 +6,7 @@
 
 using namespace std::chrono_literals;
 
-TEST(a_sequel_runs_on_the_pool_with_the_value)
+TEST(a_then_runs_on_the_pool_with_the_value)
 {
     errand::pool pool;
     auto here = std::this_thread::get_id();
@@ -17,7 +17,7 @@ TEST(a_sequel_runs_on_the_pool_with_the_value)
     CHECK(f.then([](auto n) { return std::to_string(n * 2); }).get() == "42");
 }
 
-TEST(an_error_passes_by_a_sequel_that_takes_values_and_reaches_one_that_takes_results)
+TEST(an_error_skips_thens_that_take_values)
 {
     errand::pool pool;
     bool called = false;
@@ -34,7 +34,7 @@ TEST(an_error_passes_by_a_sequel_that_takes_values_and_reaches_one_that_takes_re
     CHECK(f.get() == 5 && seen == EIO && !called);
 }
 
-TEST(a_sequel_of_nothing_takes_nothing)
+TEST(a_then_of_void_takes_no_argument)
 {
     errand::pool pool;
     int calls = 0;
@@ -43,7 +43,7 @@ TEST(a_sequel_of_nothing_takes_nothing)
     CHECK(calls == 11);
 }
 
-TEST(a_lambda_that_returns_a_future_ends_as_that_ends)
+TEST(a_lambda_may_return_a_future)
 {
     errand::pool pool(1); /* one worker: nobody may wait for the inner ones */
     errand::future<int> f = pool.submit([&pool] {
@@ -58,7 +58,7 @@ static errand::future<int> count_down(errand::pool &pool, int n)
     return pool.submit([&pool, n] { return n ? count_down(pool, n - 1) : pool.submit([] { return 0; }); });
 }
 
-TEST(a_long_recursion_by_returned_futures_ends)
+TEST(a_long_recursion_of_returned_futures_ends)
 {
     errand::pool pool(2);
     CHECK(count_down(pool, static_cast<int>(20000 * test_scale())).get() == 0);
@@ -73,13 +73,13 @@ static errand::future<int> fib(errand::pool &pool, int n)
     });
 }
 
-TEST(tasks_may_await_tasks_in_a_pool_of_one_worker)
+TEST(one_worker_may_await_its_own_tasks)
 {
     errand::pool pool(1);
     CHECK(fib(pool, 12).get() == 144);
 }
 
-TEST(wait_for_looks_and_leaves_the_future)
+TEST(wait_for_does_not_consume_the_future)
 {
     blocked_pool b;
     auto f = b.pool.submit([] { return 1; });
@@ -103,7 +103,7 @@ TEST(wait_for_in_a_cancelled_task_throws)
     CHECK(f.await()); /* it has caught that: a late success stands */
 }
 
-TEST(a_timeout_ends_what_is_late)
+TEST(a_timeout_ends_a_late_future)
 {
     errand::pool pool;
     auto r = pool.sleep(errand::forever).timeout(1ms).await();
@@ -125,7 +125,7 @@ TEST(a_task_has_its_deadline)
     CHECK(errand::time_left() == errand::forever && errand::cancelled() == ERRAND_BY_NONE);
 }
 
-TEST(cancelling_a_task_cancels_what_it_awaits_and_it_ends_by_that)
+TEST(a_cancelled_task_cancels_the_future_it_awaits)
 {
     errand::pool pool;
     gate begun;
@@ -144,7 +144,7 @@ TEST(cancelling_a_task_cancels_what_it_awaits_and_it_ends_by_that)
     }
 }
 
-TEST(an_exception_in_a_cancelled_task_stands_behind_the_cancel)
+TEST(an_exception_in_a_cancelled_task_is_the_cause)
 {
     errand::pool pool;
     gate begun;
@@ -161,7 +161,7 @@ TEST(an_exception_in_a_cancelled_task_stands_behind_the_cancel)
     CHECK(cause && cause->error == errand::threw && errand_result_message(cause) == std::string("in the middle of it"));
 }
 
-TEST(all_gathers_values_in_order)
+TEST(all_returns_values_in_order)
 {
     errand::pool pool(4);
     std::vector<errand::future<std::unique_ptr<int>>> fs;
@@ -175,7 +175,7 @@ TEST(all_gathers_values_in_order)
     errand::all(std::move(nothings)).get();
 }
 
-TEST(the_first_failure_cancels_the_rest_of_all_and_is_its_end)
+TEST(the_first_failure_ends_all_and_cancels_the_rest)
 {
     errand::pool pool;
     std::vector<errand::future<void>> fs;
@@ -184,7 +184,7 @@ TEST(the_first_failure_cancels_the_rest_of_all_and_is_its_end)
     CHECK_THROWS(std::domain_error, errand::all(std::move(fs)).get());
 }
 
-TEST(settle_tells_how_each_has_ended)
+TEST(settle_returns_each_result)
 {
     errand::pool pool;
     std::vector<errand::future<int>> fs;
@@ -200,7 +200,7 @@ TEST(settle_tells_how_each_has_ended)
     CHECK_THROWS(std::domain_error, ends[1].get());
 }
 
-TEST(any_is_the_first_success_and_race_the_first_end)
+TEST(any_returns_a_success_and_race_the_first_end)
 {
     errand::pool pool;
     auto two = [&pool] {
@@ -225,7 +225,7 @@ TEST(a_cancel_stops_at_a_shield)
     CHECK(f.get() == 1);
 }
 
-TEST(cancelling_all_cancels_each)
+TEST(cancelling_all_cancels_each_input)
 {
     errand::pool pool;
     std::vector<errand::future<void>> fs;
@@ -235,7 +235,7 @@ TEST(cancelling_all_cancels_each)
     for (auto &r : f.get()) CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
 }
 
-TEST(a_promise_ends_its_future_by_a_value_an_error_an_exception_or_its_own_end)
+TEST(a_promise_ends_its_future)
 {
     errand::pool pool;
     errand::promise<std::string> set(pool), failed(pool), threw(pool);
@@ -253,7 +253,7 @@ TEST(a_promise_ends_its_future_by_a_value_an_error_an_exception_or_its_own_end)
     CHECK(orphan.await().error() == ERRAND_EABANDONED);
 }
 
-TEST(a_promise_is_waited_for)
+TEST(waiting_for_a_promise_blocks_until_it_ends)
 {
     errand::pool pool;
     errand::promise<int> p(pool);
@@ -263,7 +263,7 @@ TEST(a_promise_is_waited_for)
     writer.join();
 }
 
-TEST(a_hook_is_told_of_the_cancel_and_the_promise_ends_when_resolved)
+TEST(a_cancel_calls_the_hook_and_resolve_ends_the_promise)
 {
     errand::pool pool;
     errand::promise<int> p(pool);
@@ -278,7 +278,7 @@ TEST(a_hook_is_told_of_the_cancel_and_the_promise_ends_when_resolved)
     CHECK(f.get() == 8);
 }
 
-TEST(a_hook_that_comes_after_the_cancel_is_told_at_once)
+TEST(a_hook_set_after_the_cancel_is_called_at_once)
 {
     errand::pool pool;
     errand::promise<int> p(pool);
@@ -292,7 +292,7 @@ TEST(a_hook_that_comes_after_the_cancel_is_told_at_once)
     CHECK(f.await().error() == ECANCELED);
 }
 
-TEST(a_hook_told_at_once_may_resolve_a_promise_that_nobody_hears)
+TEST(a_hook_called_at_once_may_resolve_a_dropped_promise)
 {
     errand::pool pool;
     errand::promise<int> p(pool);
@@ -308,7 +308,7 @@ TEST(a_hook_told_at_once_may_resolve_a_promise_that_nobody_hears)
     CHECK(told);
 }
 
-TEST(permits_are_given_back_when_they_end)
+TEST(permits_are_released_by_their_destructor)
 {
     errand::pool pool;
     errand::semaphore sem(pool, 2, "two");
@@ -326,7 +326,7 @@ TEST(permits_are_given_back_when_they_end)
     CHECK(sem.acquire(3).await().error() == EINVAL);
 }
 
-TEST(limits_are_families_by_key)
+TEST(limits_are_kept_per_key)
 {
     errand::pool pool;
     errand_sem_opts opts{};
@@ -343,7 +343,7 @@ TEST(limits_are_families_by_key)
     CHECK(!rate.acquire("a").wait_for(0ms));
 }
 
-TEST(a_breaker_is_asked_and_told)
+TEST(a_breaker_admits_calls_and_takes_reports)
 {
     errand::pool pool;
     errand_breaker_opts opts{};
@@ -364,7 +364,7 @@ TEST(a_breaker_is_asked_and_told)
     CHECK(breaker.state("host") == ERRAND_BREAKER_CLOSED);
 }
 
-TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
+TEST(a_rate_grants_its_burst_and_then_single_turns)
 {
     errand::pool pool;
     errand::rate rate(pool, 1e-3, 2, "slow");
@@ -376,7 +376,7 @@ TEST(a_rate_lets_through_its_burst_and_then_one_after_the_other)
     CHECK(third.await().error() == ECANCELED);
 }
 
-TEST(a_rate_changes_its_size_while_turns_are_waited_for)
+TEST(a_rate_can_be_resized_while_turns_are_pending)
 {
     errand::pool pool;
     errand::rate rate(pool, 1e-3);
@@ -388,7 +388,7 @@ TEST(a_rate_changes_its_size_while_turns_are_waited_for)
     CHECK(!rate.acquire().wait_for(0ms));
 }
 
-TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
+TEST(a_policy_retries_in_the_callers_thread)
 {
     errand_policy_opts options{};
     options.attempts = 3;
@@ -418,7 +418,7 @@ TEST(a_policy_repeats_in_the_callers_own_thread_and_falls_back)
     CHECK(failed && failed.degraded());
 }
 
-TEST(specs_are_values_that_are_put_together)
+TEST(specs_are_composable_values)
 {
     errand::policy_options options;
     options.backoff = errand::backoff::exponential(100ms, 10s) + errand::backoff::fixed(5ms).capped(3ms);
@@ -437,7 +437,7 @@ TEST(specs_are_values_that_are_put_together)
     }
 }
 
-TEST(a_policy_shows_its_waits)
+TEST(a_policy_reports_its_waits)
 {
     errand::policy_options options;
     options.attempts = 4;
@@ -453,7 +453,7 @@ static int note_level(void *levels, const errand_log_line *line)
     return 0;
 }
 
-TEST(a_level_known_at_run_time_is_the_lines)
+TEST(a_line_may_take_its_level_at_run_time)
 {
     std::string levels;
     errand_log_sink_opts opts{};
@@ -473,7 +473,7 @@ static int note_text(void *text, const errand_log_line *line)
     return 0;
 }
 
-TEST(a_caught_error_is_a_key_of_a_line_and_a_sink_changes_its_level)
+TEST(an_error_is_logged_as_a_key)
 {
     std::string text;
     errand_log_sink_opts opts{};
@@ -494,7 +494,7 @@ TEST(a_caught_error_is_a_key_of_a_line_and_a_sink_changes_its_level)
     CHECK(text == "failed error=ETIMEDOUT error.kind=timeout error.message=\"no answer\" n=7|");
 }
 
-TEST(a_pool_tells_its_failures_to_a_log_that_outlives_it)
+TEST(a_pool_logs_its_failures)
 {
     errand_log_opts opts{};
     opts.name = "cpp";
@@ -522,7 +522,7 @@ TEST(a_pool_is_closed_once)
     CHECK(pool.close(0s) == std::errc::invalid_argument);
 }
 
-TEST(wait_some_waits_for_some_of_many)
+TEST(wait_some_waits_for_n_futures)
 {
     errand::pool pool;
     errand::promise<int> first(pool), second(pool);
@@ -553,7 +553,7 @@ TEST(wait_some_in_a_cancelled_task_throws)
     CHECK(f.await());
 }
 
-TEST(a_quorum_has_the_results_of_those_that_made_it)
+TEST(a_quorum_returns_the_successful_results)
 {
     errand::pool pool;
     errand::promise<int> never(pool);
@@ -579,7 +579,7 @@ TEST(a_ready_future_has_ended)
     CHECK(pool.ready(here).then([](int n) { return n + 1; }).get() == 4);
 }
 
-TEST(a_timeout_scope_says_whether_it_was_the_one)
+TEST(a_timeout_scope_reports_its_own_expiry)
 {
     errand::pool pool;
     errand::timeout_scope outer(1h);
@@ -594,7 +594,7 @@ TEST(a_timeout_scope_says_whether_it_was_the_one)
     CHECK(outer.reschedule(errand::forever) && errand::time_left() == errand::forever);
 }
 
-TEST(a_task_that_finds_no_room_is_refused_or_runs_here_and_throws_there)
+TEST(a_full_queue_refuses_or_runs_the_task_in_the_caller)
 {
     errand_pool_opts opts{};
     opts.workers = 1;

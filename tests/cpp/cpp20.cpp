@@ -6,7 +6,7 @@
 using namespace std::chrono_literals;
 
 #ifdef ERRAND_HAS_STOP_TOKEN
-TEST(a_stop_request_cancels_what_is_queued)
+TEST(a_stop_request_cancels_queued_work)
 {
     counter lambdas;
     blocked_pool b;
@@ -19,7 +19,7 @@ TEST(a_stop_request_cancels_what_is_queued)
     CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
 }
 
-TEST(a_stop_request_reaches_running_work)
+TEST(a_stop_request_cancels_running_work)
 {
     errand::pool pool;
     gate begun;
@@ -34,7 +34,7 @@ TEST(a_stop_request_reaches_running_work)
     CHECK(f.get() == 2);
 }
 
-TEST(a_stop_that_was_requested_before_keeps_the_lambda_from_being_called)
+TEST(a_stop_requested_before_skips_the_lambda)
 {
     counter lambdas;
     errand::pool pool;
@@ -57,7 +57,7 @@ TEST(a_stop_reaches_a_future_that_was_passed_on)
     CHECK(f.await().error() == ECANCELED);
 }
 
-TEST(a_stop_after_the_end_finds_nothing)
+TEST(a_stop_request_after_the_end_has_no_effect)
 {
     std::stop_source stop;
     {
@@ -120,7 +120,7 @@ static loose await_into(errand::future<int> f, int &value, std::thread::id &wher
     done.open();
 }
 
-TEST(any_coroutine_awaits_a_future_and_goes_on_on_its_pool)
+TEST(a_coroutine_resumes_on_the_futures_pool)
 {
     blocked_pool b;
     int value = 0;
@@ -133,7 +133,7 @@ TEST(any_coroutine_awaits_a_future_and_goes_on_on_its_pool)
     CHECK(value == 5 && where != std::this_thread::get_id());
 }
 
-TEST(a_coroutine_does_not_wait_for_what_has_ended)
+TEST(a_coroutine_does_not_suspend_for_an_ended_future)
 {
     errand::pool pool;
     auto f = pool.submit([] { return 6; });
@@ -204,7 +204,7 @@ static errand::task<std::unique_ptr<int>> sum(errand::pool &pool, int n)
     co_return total;
 }
 
-TEST(tasks_await_futures_and_tasks_and_hold_no_worker)
+TEST(awaiting_tasks_hold_no_worker)
 {
     errand::pool pool(1);
     CHECK(*pool.submit(sum(pool, 10)).get() == 55);
@@ -228,7 +228,7 @@ TEST(a_task_is_lazy_and_runs_on_the_pool)
     CHECK(pool.submit(std::move(t)).get() != std::this_thread::get_id() && begun);
 }
 
-TEST(a_task_that_is_never_begun_frees_its_frame)
+TEST(a_task_never_begun_frees_its_frame)
 {
     counter args;
     auto work = [](mark) -> errand::task<void> { co_return; };
@@ -244,7 +244,7 @@ TEST(a_task_that_is_never_begun_frees_its_frame)
     }
 }
 
-TEST(an_exception_comes_through_tasks_as_it_is)
+TEST(an_exception_passes_through_tasks)
 {
     errand::pool pool;
     auto inner = [&pool]() -> errand::task<int> {
@@ -286,7 +286,7 @@ TEST(a_coroutine_lambda_is_kept_until_its_task_has_ended)
     CHECK(sequels.all_ended(1));
 }
 
-TEST(cancelling_a_task_cancels_what_it_awaits)
+TEST(a_cancelled_coroutine_cancels_the_future_it_awaits)
 {
     counter frames;
     errand::pool pool;
@@ -310,7 +310,7 @@ TEST(cancelling_a_task_cancels_what_it_awaits)
     CHECK(frames.all_ended(1));
 }
 
-TEST(a_task_that_is_dropped_goes_on_and_closing_the_pool_waits_for_it)
+TEST(closing_the_pool_waits_for_a_dropped_task)
 {
     counter frames;
     std::atomic<int> steps{ 0 };
@@ -328,7 +328,7 @@ TEST(a_task_that_is_dropped_goes_on_and_closing_the_pool_waits_for_it)
     CHECK(steps == 5 && frames.all_ended(1));
 }
 
-TEST(an_empty_task_is_a_failed_one)
+TEST(an_empty_task_is_a_failed_task)
 {
     errand::pool pool;
     auto t = add(pool, 1, 2);
@@ -351,7 +351,7 @@ TEST(a_long_loop_of_awaits_ends)
 
 static errand::task<int> one_at_once(int i) { co_return i; }
 
-TEST(a_loop_of_awaits_of_tasks_that_end_at_once_takes_no_stack)
+TEST(awaiting_ended_tasks_in_a_loop_takes_no_stack)
 {
     errand::pool pool(1);
     auto work = []() -> errand::task<int> {
@@ -362,7 +362,7 @@ TEST(a_loop_of_awaits_of_tasks_that_end_at_once_takes_no_stack)
     CHECK(pool.submit(work()).get() == 150000);
 }
 
-TEST(cancels_that_race_with_tasks_leave_nothing_behind)
+TEST(cancels_that_race_with_tasks_leak_nothing)
 {
     counter frames;
     const int rounds = static_cast<int>(2000 * test_scale());

@@ -49,7 +49,7 @@ TEST(replies_are_values)
     raw_server_stop(server);
 }
 
-TEST(errors_lend_their_response)
+TEST(errors_carry_the_response)
 {
     raw_server *server;
     CHECK(raw_server_start(&server, serve, nullptr) == 0);
@@ -82,7 +82,7 @@ TEST(errors_lend_their_response)
     raw_server_stop(server);
 }
 
-TEST(a_stream_is_read)
+TEST(a_body_can_be_streamed)
 {
     raw_server *server;
     CHECK(raw_server_start(&server, serve, nullptr) == 0);

@@ -49,7 +49,7 @@ TEST(destroying_a_future_cancels_its_queued_work)
     CHECK(!called);
 }
 
-TEST(assigning_to_a_future_cancels_what_it_held)
+TEST(assigning_to_a_future_cancels_its_old_work)
 {
     counter lambdas;
     blocked_pool b;
@@ -62,7 +62,7 @@ TEST(assigning_to_a_future_cancels_what_it_held)
     f.drop();
 }
 
-TEST(destroying_the_future_of_running_work_tells_it_to_end)
+TEST(destroying_a_future_cancels_its_running_work)
 {
     counter lambdas;
     gate begun;
@@ -78,7 +78,7 @@ TEST(destroying_the_future_of_running_work_tells_it_to_end)
     CHECK(lambdas.all_ended(1));
 }
 
-TEST(a_dropped_future_lets_the_work_go_on_and_frees_its_value)
+TEST(a_dropped_futures_work_continues_and_its_value_is_freed)
 {
     counter lambdas, values;
     {
@@ -100,7 +100,7 @@ TEST(a_lambda_refused_for_its_options_is_destroyed_once)
     CHECK(lambdas.all_ended(1));
 }
 
-TEST(a_lambda_for_no_pool_is_destroyed_once)
+TEST(a_lambda_without_a_pool_is_destroyed_once)
 {
     counter lambdas;
     errand::pool none(errand::adopt, nullptr);
@@ -140,7 +140,7 @@ TEST(lambdas_refused_by_a_closing_pool_are_destroyed_once)
     CHECK(lambdas.all_ended(submitted));
 }
 
-TEST(closing_a_pool_destroys_the_lambdas_in_its_queue_once)
+TEST(closing_a_pool_destroys_queued_lambdas_once)
 {
     counter lambdas;
     std::vector<errand::future<void>> fs;
@@ -188,7 +188,7 @@ TEST(the_late_value_of_work_that_timed_out_is_freed_once)
     CHECK(values.all_ended(1));
 }
 
-TEST(a_sequel_is_destroyed_once_whether_it_is_called_passed_by_or_cancelled)
+TEST(a_then_is_destroyed_once_if_called_skipped_or_cancelled)
 {
     counter sequels;
     std::atomic<int> called{ 0 };
@@ -207,7 +207,7 @@ TEST(a_sequel_is_destroyed_once_whether_it_is_called_passed_by_or_cancelled)
     CHECK(sequels.all_ended(3) && called == 11);
 }
 
-TEST(a_sequel_of_a_pool_that_is_gone_is_called_and_destroyed_once)
+TEST(a_then_of_a_closed_pool_is_called_and_destroyed_once)
 {
     counter sequels;
     errand::future<int> f;
@@ -219,7 +219,7 @@ TEST(a_sequel_of_a_pool_that_is_gone_is_called_and_destroyed_once)
     CHECK(sequels.all_ended(1));
 }
 
-TEST(a_sequel_of_an_empty_future_is_destroyed_once)
+TEST(a_then_of_an_empty_future_is_destroyed_once)
 {
     counter sequels;
     errand::future<int> none;
@@ -273,7 +273,7 @@ TEST(the_value_of_a_promise_that_was_cancelled_is_freed_once)
     CHECK(f.await().error() == ECANCELED);
 }
 
-TEST(a_hook_that_resolves_its_own_promise_is_destroyed_once_and_not_under_its_feet)
+TEST(a_hook_outlives_its_own_resolve_and_is_destroyed_once)
 {
     counter hooks;
     errand::pool pool;
@@ -289,7 +289,7 @@ TEST(a_hook_that_resolves_its_own_promise_is_destroyed_once_and_not_under_its_fe
     CHECK(hooks.all_ended(1));
 }
 
-TEST(c_values_end_by_their_own_free_function)
+TEST(c_values_are_freed_by_their_own_free_function)
 {
     static std::atomic<int> freed;
     freed = 0;
@@ -309,7 +309,7 @@ TEST(c_values_end_by_their_own_free_function)
     CHECK(freed == 3);
 }
 
-TEST(c_futures_are_adopted_and_given_back)
+TEST(c_futures_can_be_adopted_and_released)
 {
     errand::pool pool;
     errand::future<void> f(errand_sleep(pool.raw(), 0));
@@ -322,7 +322,7 @@ TEST(c_futures_are_adopted_and_given_back)
     CHECK(errand::future<int>(errand_sleep(pool.raw(), 0)).await().error() == EINVAL); /* it has no int */
 }
 
-TEST(however_work_ends_its_lambda_and_its_value_end_once)
+TEST(lambda_and_value_are_destroyed_once_however_work_ends)
 {
     counter lambdas, values;
     const int rounds = static_cast<int>(4000 * test_scale()), threads = 4;

@@ -8,7 +8,7 @@
 
 using namespace std::chrono_literals;
 
-TEST(a_value_comes_back_as_its_type)
+TEST(a_value_is_returned_as_its_type)
 {
     errand::pool pool;
     CHECK(pool.submit([] { return std::string("words"); }).get() == "words");
@@ -19,7 +19,7 @@ TEST(a_value_comes_back_as_its_type)
     CHECK(n == 4);
 }
 
-TEST(values_and_lambdas_that_can_only_be_moved_are_moved)
+TEST(move_only_values_and_lambdas_are_moved)
 {
     errand::pool pool;
     auto f = pool.submit([p = std::make_unique<int>(7)]() mutable { return std::move(p); });
@@ -54,7 +54,7 @@ TEST(a_lambda_may_return_a_result_instead_of_throwing)
     CHECK(!r.exception());
 }
 
-TEST(get_throws_an_error_with_the_whole_story)
+TEST(get_throws_an_error_with_all_details)
 {
     errand::pool pool;
     auto f = pool.submit([] { return errand::result<void>::fail(ECONNRESET, "the line is dead"); });
@@ -71,7 +71,7 @@ TEST(get_throws_an_error_with_the_whole_story)
     }
 }
 
-TEST(errors_beyond_errno_have_a_category_of_their_own)
+TEST(errors_beyond_errno_have_their_own_category)
 {
     std::error_code late = errand::make_code(ERRAND_ELATE), http = errand::make_code(ERRAND_HTTP + 503);
     CHECK(late.category() == errand::category() && late.category().name() == std::string("errand"));
@@ -87,7 +87,7 @@ struct mishap : std::exception {
     const char *what() const noexcept override { return "a mishap"; }
 };
 
-TEST(get_rethrows_the_very_exception)
+TEST(get_rethrows_the_same_exception)
 {
     errand::pool pool;
     const void *thrown = nullptr;
@@ -107,7 +107,7 @@ TEST(get_rethrows_the_very_exception)
     }
 }
 
-TEST(await_has_an_exception_as_a_value)
+TEST(await_returns_an_exception_as_a_result)
 {
     errand::pool pool;
     auto r = pool.submit([] { throw mishap(1); }).await();
@@ -117,7 +117,7 @@ TEST(await_has_an_exception_as_a_value)
     CHECK_THROWS(mishap, r.get()); /* and again */
 }
 
-TEST(an_exception_has_the_number_that_fits_it)
+TEST(an_exception_is_mapped_to_an_error_code)
 {
     errand::pool pool;
     auto number_of = [&pool](auto exception) {
@@ -136,7 +136,7 @@ TEST(an_exception_has_the_number_that_fits_it)
     CHECK(number_of(42) == errand::threw);
 }
 
-TEST(an_error_passed_on_by_throwing_keeps_what_retries_go_by)
+TEST(a_rethrown_error_keeps_kind_and_retry_after)
 {
     errand::pool pool;
     auto outer = pool.submit([&pool] {
@@ -151,7 +151,7 @@ TEST(an_error_passed_on_by_throwing_keeps_what_retries_go_by)
     CHECK(errand_result_retry_after(&r.raw()) == 250 && errand_result_may_have_run(&r.raw()));
 }
 
-TEST(an_exception_comes_through_a_whole_chain)
+TEST(an_exception_passes_through_a_chain)
 {
     errand::pool pool;
     auto f = pool.submit([]() -> int { throw mishap(3); })
@@ -174,7 +174,7 @@ TEST(any_duration_is_rounded_up_to_milliseconds)
     CHECK(ms(std::chrono::duration<double>(1e300)) == ERRAND_FOREVER);
 }
 
-TEST(an_empty_future_is_a_failed_one)
+TEST(an_empty_future_is_a_failed_future)
 {
     errand::future<int> none;
     CHECK(none.done() && none.wait_for(0s));
@@ -187,7 +187,7 @@ TEST(an_empty_future_is_a_failed_one)
     CHECK(later.await().error() == EINVAL);
 }
 
-TEST(owners_that_cannot_be_made_throw_what_is_wrong)
+TEST(a_failed_constructor_throws_the_error)
 {
     errand::pool pool;
     CHECK_THROWS(errand::error, errand::semaphore(pool, 0));

@@ -31,7 +31,7 @@ static void fill(errand_log *log) /* ring and sink, which must be stuck */
     while (!stats_of(log).dropped) errand_info(log, "fill");
 }
 
-START_TEST(after_flush_everything_said_is_written)
+START_TEST(flush_writes_all_lines)
 {
     place to = a_file();
     errand_log *log = log_to(&to, 0);
@@ -48,7 +48,7 @@ START_TEST(after_flush_everything_said_is_written)
 }
 END_TEST
 
-START_TEST(a_line_is_written_though_nobody_flushes)
+START_TEST(a_line_is_written_without_a_flush)
 {
     place to = a_pipe();
     errand_log *log = log_to(&to, 0);
@@ -89,7 +89,7 @@ START_TEST(several_threads_may_flush_at_once)
 }
 END_TEST
 
-START_TEST(flush_ends_in_time_when_a_sink_is_stuck)
+START_TEST(flush_ends_in_time_if_a_sink_is_stuck)
 {
     place to = a_pipe();
     errand_log *log = log_to(&to, 4096);
@@ -103,7 +103,7 @@ START_TEST(flush_ends_in_time_when_a_sink_is_stuck)
 }
 END_TEST
 
-START_TEST(close_writes_the_rest)
+START_TEST(close_writes_the_remaining_lines)
 {
     place to = a_file();
     errand_log *log = log_to(&to, 0);
@@ -115,7 +115,7 @@ START_TEST(close_writes_the_rest)
 }
 END_TEST
 
-START_TEST(close_ends_in_time_when_a_sink_is_stuck_and_the_rest_is_told_lost)
+START_TEST(close_ends_in_time_and_counts_the_rest_as_dropped)
 {
     place to = a_pipe();
     errand_log *log = log_to(&to, 65536);
@@ -144,7 +144,7 @@ static void *warn_once(void *arg)
     return NULL;
 }
 
-START_TEST(close_lets_go_of_who_waits_for_room)
+START_TEST(close_releases_producers_waiting_for_room)
 {
     place to = a_pipe();
     errand_log *log = log_to(&to, 4096);
@@ -178,7 +178,7 @@ static void allow_threads(bool allowed)
     pthread_attr_destroy(&attr);
 }
 
-START_TEST(without_a_thread_lines_wait_in_the_ring_and_nobody_hangs)
+START_TEST(without_a_thread_lines_wait_in_the_ring)
 {
     place to = a_file();
     errand_log *log = log_to(&to, 4096);
@@ -207,7 +207,7 @@ START_TEST(without_a_thread_lines_wait_in_the_ring_and_nobody_hangs)
 }
 END_TEST
 
-START_TEST(close_without_a_thread_says_why_the_rest_is_lost)
+START_TEST(close_without_a_thread_returns_the_error)
 {
     place to = a_file();
     errand_log *log = log_to(&to, 4096);
@@ -218,7 +218,7 @@ START_TEST(close_without_a_thread_says_why_the_rest_is_lost)
 }
 END_TEST
 
-START_TEST(a_log_that_said_nothing_closes_at_once)
+START_TEST(an_unused_log_closes_at_once)
 {
     errand_log *log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_to_stderr(log, ERRAND_LOG_DEFAULT), 0);
@@ -230,16 +230,16 @@ Suite *ends_suite(void)
 {
     Suite *suite = suite_create("ends");
     TCase *tests = tcase_create("ends");
-    tcase_add_test(tests, after_flush_everything_said_is_written);
-    tcase_add_test(tests, a_line_is_written_though_nobody_flushes);
+    tcase_add_test(tests, flush_writes_all_lines);
+    tcase_add_test(tests, a_line_is_written_without_a_flush);
     tcase_add_test(tests, several_threads_may_flush_at_once);
-    tcase_add_test(tests, flush_ends_in_time_when_a_sink_is_stuck);
-    tcase_add_test(tests, close_writes_the_rest);
-    tcase_add_test(tests, close_ends_in_time_when_a_sink_is_stuck_and_the_rest_is_told_lost);
-    tcase_add_test(tests, close_lets_go_of_who_waits_for_room);
-    tcase_add_test(tests, without_a_thread_lines_wait_in_the_ring_and_nobody_hangs);
-    tcase_add_test(tests, close_without_a_thread_says_why_the_rest_is_lost);
-    tcase_add_test(tests, a_log_that_said_nothing_closes_at_once);
+    tcase_add_test(tests, flush_ends_in_time_if_a_sink_is_stuck);
+    tcase_add_test(tests, close_writes_the_remaining_lines);
+    tcase_add_test(tests, close_ends_in_time_and_counts_the_rest_as_dropped);
+    tcase_add_test(tests, close_releases_producers_waiting_for_room);
+    tcase_add_test(tests, without_a_thread_lines_wait_in_the_ring);
+    tcase_add_test(tests, close_without_a_thread_returns_the_error);
+    tcase_add_test(tests, an_unused_log_closes_at_once);
     suite_add_tcase(suite, tests);
     return suite;
 }

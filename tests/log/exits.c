@@ -84,7 +84,7 @@ static void exit_late(place *to)
     exit(3);
 }
 
-START_TEST(what_was_said_before_exit_and_during_it_is_written)
+START_TEST(lines_before_and_during_exit_are_written)
 {
     for (unsigned i = 0, many = scaled(20); i < many; i++) {
         place to = a_file();
@@ -112,7 +112,7 @@ static void exit_stuck(int64_t exit_ms, place *to)
 static void exit_stuck_for_a_while(place *to) { exit_stuck(20, to); }
 static void exit_stuck_without_waiting(place *to) { exit_stuck(ERRAND_ZERO, to); }
 
-START_TEST(exit_waits_for_no_stuck_sink_beyond_its_time)
+START_TEST(exit_waits_a_limited_time_for_a_stuck_sink)
 {
     place to = a_file();
     exited(in_child(exit_stuck_for_a_while, &to), 4);
@@ -136,7 +136,7 @@ static void exit_in_callback(place *to)
     for (;;) pause();
 }
 
-START_TEST(a_callback_that_calls_exit_leaves_the_lines_written)
+START_TEST(exit_in_a_callback_writes_the_lines)
 {
     place to = a_file();
     exited(in_child(exit_in_callback, &to), 5);
@@ -164,7 +164,7 @@ static void exit_after_fork(place *to)
     exit(status ? 94 : 0);
 }
 
-START_TEST(a_child_that_exits_writes_nothing_of_its_parents)
+START_TEST(a_child_that_exits_writes_no_lines_of_its_parent)
 {
     place to = a_file();
     exited(in_child(exit_after_fork, &to), 0);
@@ -215,7 +215,7 @@ static void die_after_a_one_shot_handler(place *to)
     _exit(calls == 1 ? 2 : 3);
 }
 
-START_TEST(a_one_shot_handler_is_called_once_then_the_process_dies)
+START_TEST(a_one_shot_fault_handler_is_called_once)
 {
     place to = a_file();
     died_of(in_child(die_after_a_one_shot_handler, &to), SIGSYS);
@@ -239,7 +239,7 @@ static void recover_twice_and_die(place *to)
     _exit(calls == 3 ? 0 : 2);
 }
 
-START_TEST(a_fault_after_a_recovered_one_is_met_again)
+START_TEST(a_fault_after_a_recovered_fault_is_handled)
 {
     for (unsigned i = 0, many = scaled(20); i < many; i++) {
         place to = a_file();
@@ -273,7 +273,7 @@ static void ignore_what_was_sent(place *to)
     _exit(0);
 }
 
-START_TEST(a_handler_from_before_has_its_mask_and_its_flags)
+START_TEST(an_earlier_fault_handler_keeps_its_mask_and_flags)
 {
     place to = a_file();
     exited(in_child(look_at_masks, &to), 0);
@@ -298,7 +298,7 @@ static void recover_in_callback(place *to)
     _exit(calls ? 0 : 3);
 }
 
-START_TEST(a_callback_that_recovers_from_a_fault_tears_nothing)
+START_TEST(a_callback_that_recovers_from_a_fault_tears_no_line)
 {
     place to = a_file();
     exited(in_child(recover_in_callback, &to), 0);
@@ -315,14 +315,14 @@ Suite *exits_suite(void)
 {
     Suite *suite = suite_create("exits");
     TCase *tests = tcase_create("exits");
-    tcase_add_test(tests, what_was_said_before_exit_and_during_it_is_written);
-    tcase_add_test(tests, exit_waits_for_no_stuck_sink_beyond_its_time);
-    tcase_add_test(tests, a_callback_that_calls_exit_leaves_the_lines_written);
-    tcase_add_test(tests, a_child_that_exits_writes_nothing_of_its_parents);
-    tcase_add_test(tests, a_one_shot_handler_is_called_once_then_the_process_dies);
-    tcase_add_test(tests, a_fault_after_a_recovered_one_is_met_again);
-    tcase_add_test(tests, a_handler_from_before_has_its_mask_and_its_flags);
-    tcase_add_test(tests, a_callback_that_recovers_from_a_fault_tears_nothing);
+    tcase_add_test(tests, lines_before_and_during_exit_are_written);
+    tcase_add_test(tests, exit_waits_a_limited_time_for_a_stuck_sink);
+    tcase_add_test(tests, exit_in_a_callback_writes_the_lines);
+    tcase_add_test(tests, a_child_that_exits_writes_no_lines_of_its_parent);
+    tcase_add_test(tests, a_one_shot_fault_handler_is_called_once);
+    tcase_add_test(tests, a_fault_after_a_recovered_fault_is_handled);
+    tcase_add_test(tests, an_earlier_fault_handler_keeps_its_mask_and_flags);
+    tcase_add_test(tests, a_callback_that_recovers_from_a_fault_tears_no_line);
     suite_add_tcase(suite, tests);
     return suite;
 }

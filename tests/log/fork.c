@@ -52,7 +52,7 @@ static int die_in_child(errand_log *log) /* 0, or which step was wrong; what han
     return 0;
 }
 
-START_TEST(a_childs_log_is_dead_and_hangs_nobody_even_under_load)
+START_TEST(a_parents_log_never_blocks_the_child)
 {
     place to = a_file();
     talker talkers[THREADS];
@@ -118,7 +118,7 @@ END_TEST
 #endif
 
 #ifndef NO_THREADS_AFTER_FORK
-START_TEST(a_child_may_have_a_log_of_its_own)
+START_TEST(a_child_can_make_its_own_log)
 {
     place to = a_file(), other = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -158,7 +158,7 @@ static int take_and_fork(void *arg, const errand_log_line *line)
     return 0;
 }
 
-START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
+START_TEST(a_callback_that_returns_in_a_child_ends_it)
 {
     place to = a_file();
     fork_inside f = { 0, 0 };
@@ -178,10 +178,10 @@ Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tests = tcase_create("fork");
-    tcase_add_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child);
-    tcase_add_test(tests, a_childs_log_is_dead_and_hangs_nobody_even_under_load);
+    tcase_add_test(tests, a_callback_that_returns_in_a_child_ends_it);
+    tcase_add_test(tests, a_parents_log_never_blocks_the_child);
 #ifndef NO_THREADS_AFTER_FORK
-    tcase_add_test(tests, a_child_may_have_a_log_of_its_own);
+    tcase_add_test(tests, a_child_can_make_its_own_log);
 #endif
     suite_add_tcase(suite, tests);
     return suite;

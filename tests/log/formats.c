@@ -143,7 +143,7 @@ static void add_conversion(trial *t)
     t->expected_size += (size_t)add_value(t, &c);
 }
 
-START_TEST(what_it_knows_it_prints_as_printf_does)
+START_TEST(known_formats_print_as_printf_does)
 {
     static trial t;
     er_text out;
@@ -189,7 +189,7 @@ START_TEST(an_alternative_g_keeps_its_zeros)
 }
 END_TEST
 
-START_TEST(the_list_of_what_it_knows_is_true)
+START_TEST(known_formats_match_the_list)
 {
     static const char *const known[] = { "plain", "%d %i %u %o %x %X %c %s %p %m %%", "%hhd %hd %ld %lld %jd %zd %td %lu",
                                          "%-+ #08.3d", "%*.*d", "%f %F %e %E %g %G %lf %.17f", "%-10s %.3s %*.*s %-5c %-9p",
@@ -209,7 +209,7 @@ START_TEST(the_list_of_what_it_knows_is_true)
 }
 END_TEST
 
-START_TEST(calls_carry_every_kind_of_argument)
+START_TEST(every_kind_of_argument_is_carried)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -247,7 +247,7 @@ START_TEST(calls_carry_every_kind_of_argument)
 }
 END_TEST
 
-START_TEST(lines_do_not_depend_on_the_programs_locale)
+START_TEST(lines_ignore_the_programs_locale)
 {
     char probe[8];
     if (!comma_locale()) return; /* another C library */
@@ -280,7 +280,7 @@ static void say(errand_log *log, const char *format, ...)
     va_end(args);
 }
 
-START_TEST(a_site_that_gets_another_format_prints_that)
+START_TEST(a_call_site_may_change_its_format)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -306,12 +306,12 @@ Suite *formats_suite(void)
 {
     Suite *suite = suite_create("formats");
     TCase *tests = tcase_create("formats");
-    tcase_add_test(tests, what_it_knows_it_prints_as_printf_does);
+    tcase_add_test(tests, known_formats_print_as_printf_does);
     tcase_add_test(tests, an_alternative_g_keeps_its_zeros);
-    tcase_add_test(tests, the_list_of_what_it_knows_is_true);
-    tcase_add_test(tests, calls_carry_every_kind_of_argument);
-    tcase_add_test(tests, lines_do_not_depend_on_the_programs_locale);
-    tcase_add_test(tests, a_site_that_gets_another_format_prints_that);
+    tcase_add_test(tests, known_formats_match_the_list);
+    tcase_add_test(tests, every_kind_of_argument_is_carried);
+    tcase_add_test(tests, lines_ignore_the_programs_locale);
+    tcase_add_test(tests, a_call_site_may_change_its_format);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -25,7 +25,7 @@ static char *said(errand_log *log, place *to)
     return text_of(to);
 }
 
-START_TEST(a_pattern_lays_the_line_out)
+START_TEST(a_pattern_lays_out_the_line)
 {
     place to;
     char expected[200];
@@ -34,7 +34,7 @@ START_TEST(a_pattern_lays_the_line_out)
     errand_warn(log, "hello %d" errand_kv("a", "%d"), 1, 2);
     char *text = said(log, &to);
     snprintf(expected, sizeof expected, "{WARN}|agent|a_pattern_lays_the_line_out_fn|%d|%ld|hello 1| a=2\n", line, (long)getpid());
-    if (!strstr(text, "_fn|")) snprintf(expected, sizeof expected, "{WARN}|agent|a_pattern_lays_the_line_out|%d|%ld|hello 1| a=2\n", line, (long)getpid());
+    if (!strstr(text, "_fn|")) snprintf(expected, sizeof expected, "{WARN}|agent|a_pattern_lays_out_the_line|%d|%ld|hello 1| a=2\n", line, (long)getpid());
     ck_assert_str_eq(text, expected);
     free(text);
 }
@@ -53,7 +53,7 @@ START_TEST(a_pattern_with_an_unknown_word_is_refused)
 }
 END_TEST
 
-START_TEST(colour_is_there_when_asked_for)
+START_TEST(colour_is_used_if_requested)
 {
     place to, other;
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .colour = ERRAND_LOG_COLOUR_ALWAYS, .pattern = "{level} {message}" });
@@ -69,7 +69,7 @@ START_TEST(colour_is_there_when_asked_for)
 }
 END_TEST
 
-START_TEST(values_are_quoted_where_they_could_be_misread)
+START_TEST(ambiguous_values_are_quoted)
 {
     place to;
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{message}{fields}" });
@@ -82,7 +82,7 @@ START_TEST(values_are_quoted_where_they_could_be_misread)
 }
 END_TEST
 
-START_TEST(json_is_one_object_a_line_whatever_comes)
+START_TEST(json_is_one_object_per_line)
 {
     place to;
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .form = ERRAND_LOG_JSON });
@@ -109,7 +109,7 @@ START_TEST(json_is_one_object_a_line_whatever_comes)
 }
 END_TEST
 
-START_TEST(a_gap_in_json_is_an_object)
+START_TEST(a_gap_line_in_json_is_an_object)
 {
     place to = a_pipe();
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
@@ -155,7 +155,7 @@ static void say_with(errand_log *log, const char *format, ...)
     va_end(args);
 }
 
-START_TEST(fields_stand_beside_what_is_formatted_at_the_call)
+START_TEST(fields_follow_text_formatted_at_the_call)
 {
     place to, json = a_file();
     char longer[3000];
@@ -207,7 +207,7 @@ START_TEST(a_long_message_formatted_at_the_call_is_cut_between_its_parts)
 }
 END_TEST
 
-START_TEST(what_is_split_between_two_arguments_is_looked_at_as_a_whole)
+START_TEST(a_character_split_across_arguments_is_checked_as_a_whole)
 {
     place to, json = a_file(), other = a_file();
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{message}" });
@@ -242,7 +242,7 @@ static void *say_plain(void *log)
     return NULL;
 }
 
-START_TEST(fields_stand_in_every_line_of_their_thread)
+START_TEST(fields_are_in_every_line_of_their_thread)
 {
     place to, json = a_file();
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{message}{fields}" });
@@ -274,7 +274,7 @@ START_TEST(fields_stand_in_every_line_of_their_thread)
 }
 END_TEST
 
-START_TEST(ready_text_needs_no_site)
+START_TEST(log_text_needs_no_call_site)
 {
     place to;
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{level} {file} {function} {line} {message}" });
@@ -294,18 +294,18 @@ Suite *forms_suite(void)
 {
     Suite *suite = suite_create("forms");
     TCase *tests = tcase_create("forms");
-    tcase_add_test(tests, a_pattern_lays_the_line_out);
+    tcase_add_test(tests, a_pattern_lays_out_the_line);
     tcase_add_test(tests, a_pattern_with_an_unknown_word_is_refused);
-    tcase_add_test(tests, colour_is_there_when_asked_for);
-    tcase_add_test(tests, values_are_quoted_where_they_could_be_misread);
-    tcase_add_test(tests, json_is_one_object_a_line_whatever_comes);
+    tcase_add_test(tests, colour_is_used_if_requested);
+    tcase_add_test(tests, ambiguous_values_are_quoted);
+    tcase_add_test(tests, json_is_one_object_per_line);
     tcase_add_test(tests, a_value_is_a_json_number_only_if_it_looks_like_one);
-    tcase_add_test(tests, fields_stand_beside_what_is_formatted_at_the_call);
+    tcase_add_test(tests, fields_follow_text_formatted_at_the_call);
     tcase_add_test(tests, a_long_message_formatted_at_the_call_is_cut_between_its_parts);
-    tcase_add_test(tests, what_is_split_between_two_arguments_is_looked_at_as_a_whole);
-    tcase_add_test(tests, a_gap_in_json_is_an_object);
-    tcase_add_test(tests, fields_stand_in_every_line_of_their_thread);
-    tcase_add_test(tests, ready_text_needs_no_site);
+    tcase_add_test(tests, a_character_split_across_arguments_is_checked_as_a_whole);
+    tcase_add_test(tests, a_gap_line_in_json_is_an_object);
+    tcase_add_test(tests, fields_are_in_every_line_of_their_thread);
+    tcase_add_test(tests, log_text_needs_no_call_site);
     suite_add_tcase(suite, tests);
     return suite;
 }

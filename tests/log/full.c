@@ -25,7 +25,7 @@ static unsigned long number_in(const char *line, const char *behind)
     return strtoul(at + strlen(behind), NULL, 10);
 }
 
-START_TEST(what_is_dropped_is_told_at_its_place)
+START_TEST(dropped_lines_are_counted_where_they_were_dropped)
 {
     place to = a_pipe();
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
@@ -61,7 +61,7 @@ START_TEST(what_is_dropped_is_told_at_its_place)
 }
 END_TEST
 
-START_TEST(a_gap_is_told_to_those_who_would_have_got_the_lines)
+START_TEST(a_gap_line_goes_to_the_sinks_of_the_dropped_lines)
 {
     place to = a_pipe(), warnings = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
@@ -82,7 +82,7 @@ START_TEST(a_gap_is_told_to_those_who_would_have_got_the_lines)
 }
 END_TEST
 
-START_TEST(a_gap_is_told_though_no_line_follows)
+START_TEST(a_gap_line_is_written_if_no_line_follows)
 {
     place to = a_pipe();
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
@@ -133,7 +133,7 @@ static void talk_all(errand_log *log, talker *talkers, unsigned lines, bool warn
     }
 }
 
-START_TEST(warnings_wait_and_none_is_lost)
+START_TEST(warnings_wait_for_room_and_are_never_dropped)
 {
     place to = a_pipe();
     unsigned many = scaled(5000);
@@ -160,7 +160,7 @@ START_TEST(warnings_wait_and_none_is_lost)
 }
 END_TEST
 
-START_TEST(in_a_storm_written_and_dropped_add_up)
+START_TEST(written_and_dropped_lines_add_up)
 {
     place to = a_file();
     unsigned many = scaled(10000);
@@ -208,7 +208,7 @@ static void *talk_until(void *arg)
     return NULL;
 }
 
-START_TEST(a_large_warning_gets_its_room_among_many_small_lines)
+START_TEST(a_large_warning_finds_room_among_small_lines)
 {
     place to = a_file();
     talker talkers[THREADS];
@@ -238,12 +238,12 @@ Suite *full_suite(void)
 {
     Suite *suite = suite_create("full");
     TCase *tests = tcase_create("full");
-    tcase_add_test(tests, what_is_dropped_is_told_at_its_place);
-    tcase_add_test(tests, a_gap_is_told_to_those_who_would_have_got_the_lines);
-    tcase_add_test(tests, a_gap_is_told_though_no_line_follows);
-    tcase_add_test(tests, warnings_wait_and_none_is_lost);
-    tcase_add_test(tests, in_a_storm_written_and_dropped_add_up);
-    tcase_add_test(tests, a_large_warning_gets_its_room_among_many_small_lines);
+    tcase_add_test(tests, dropped_lines_are_counted_where_they_were_dropped);
+    tcase_add_test(tests, a_gap_line_goes_to_the_sinks_of_the_dropped_lines);
+    tcase_add_test(tests, a_gap_line_is_written_if_no_line_follows);
+    tcase_add_test(tests, warnings_wait_for_room_and_are_never_dropped);
+    tcase_add_test(tests, written_and_dropped_lines_add_up);
+    tcase_add_test(tests, a_large_warning_finds_room_among_small_lines);
     suite_add_tcase(suite, tests);
     return suite;
 }

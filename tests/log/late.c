@@ -29,7 +29,7 @@ static errand_log *log_to(place *to, const errand_log_opts *opts)
     return log;
 }
 
-START_TEST(a_closed_log_takes_nothing_and_counts)
+START_TEST(a_closed_log_counts_lines_as_dropped)
 {
     place to = a_file();
     errand_log *log = log_to(&to, NULL), *named = errand_log_named(log, "named");
@@ -54,7 +54,7 @@ START_TEST(a_closed_log_takes_nothing_and_counts)
 }
 END_TEST
 
-START_TEST(a_thousand_logs_later_its_memory_is_used_again)
+START_TEST(a_closed_logs_memory_is_reused_after_1000_logs)
 {
     for (int i = 0; i < 1500; i++) {
         errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
@@ -82,7 +82,7 @@ static void *straggle(void *arg)
     return NULL;
 }
 
-START_TEST(threads_that_log_while_their_log_is_closed_do_no_harm)
+START_TEST(logging_races_with_close)
 {
     enum { THREADS = 3 };
     unsigned many = scaled(100);
@@ -129,7 +129,7 @@ static void *say_once(void *log)
     return NULL;
 }
 
-START_TEST(threads_that_come_and_go_lose_nothing_and_leave_nothing)
+START_TEST(threads_that_come_and_go_lose_no_line_and_no_memory)
 {
     place to = a_file();
     errand_log *log = log_to(&to, NULL);
@@ -166,7 +166,7 @@ static int wait_for(pid_t child)
     return status;
 }
 
-START_TEST(a_child_brings_its_log_to_life)
+START_TEST(reopen_revives_a_log_in_a_child)
 {
     place to = a_file();
     errand_log *log = log_to(&to, NULL);
@@ -228,7 +228,7 @@ static void live_and_die(place *to, int where)
     for (;;) pause();
 }
 
-START_TEST(what_a_dying_process_has_said_is_written)
+START_TEST(the_lines_of_a_dying_process_are_written)
 {
     place to = a_file();
     fflush(NULL);
@@ -250,7 +250,7 @@ START_TEST(what_a_dying_process_has_said_is_written)
 }
 END_TEST
 
-START_TEST(a_killed_process_tears_no_line_but_the_last)
+START_TEST(a_killed_process_tears_only_its_last_line)
 {
     for (unsigned turn = 0, many = scaled(20); turn < many; turn++) {
         place to = a_file();
@@ -282,13 +282,13 @@ Suite *late_suite(void)
 {
     Suite *suite = suite_create("late");
     TCase *tests = tcase_create("late");
-    tcase_add_test(tests, a_closed_log_takes_nothing_and_counts);
-    tcase_add_test(tests, a_thousand_logs_later_its_memory_is_used_again);
-    tcase_add_test(tests, threads_that_log_while_their_log_is_closed_do_no_harm);
-    tcase_add_test(tests, threads_that_come_and_go_lose_nothing_and_leave_nothing);
-    tcase_add_test(tests, a_child_brings_its_log_to_life);
-    tcase_add_loop_test(tests, what_a_dying_process_has_said_is_written, 0, 3);
-    tcase_add_test(tests, a_killed_process_tears_no_line_but_the_last);
+    tcase_add_test(tests, a_closed_log_counts_lines_as_dropped);
+    tcase_add_test(tests, a_closed_logs_memory_is_reused_after_1000_logs);
+    tcase_add_test(tests, logging_races_with_close);
+    tcase_add_test(tests, threads_that_come_and_go_lose_no_line_and_no_memory);
+    tcase_add_test(tests, reopen_revives_a_log_in_a_child);
+    tcase_add_loop_test(tests, the_lines_of_a_dying_process_are_written, 0, 3);
+    tcase_add_test(tests, a_killed_process_tears_only_its_last_line);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -88,7 +88,7 @@ START_TEST(control_characters_are_escaped_and_utf_8_is_not)
 }
 END_TEST
 
-START_TEST(nobody_can_forge_a_line)
+START_TEST(a_message_cannot_forge_a_line)
 {
     static errand_log_site site = { ERRAND_LOG_INFO, 7, "f.c", "in\n... 3 lines lost here\nner", NULL };
     place to = a_file();
@@ -154,7 +154,7 @@ START_TEST(lines_of_any_length_are_written_whole)
 }
 END_TEST
 
-START_TEST(a_line_too_long_for_the_ring_is_cut_and_says_by_how_much)
+START_TEST(a_line_too_long_for_the_ring_is_cut_and_reports_its_length)
 {
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
@@ -205,7 +205,7 @@ END_TEST
 static int asked;
 static int ask(void) { return ++asked; }
 
-START_TEST(what_is_below_the_level_costs_nothing_and_is_not_counted)
+START_TEST(lines_below_the_level_are_not_counted)
 {
     place to;
     errand_log_stats stats;
@@ -242,7 +242,7 @@ START_TEST(what_is_below_the_level_costs_nothing_and_is_not_counted)
 }
 END_TEST
 
-START_TEST(errno_is_printed_and_kept)
+START_TEST(errno_is_printed_and_preserved)
 {
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
@@ -266,7 +266,7 @@ START_TEST(errno_is_printed_and_kept)
 }
 END_TEST
 
-START_TEST(errno_is_kept_though_no_thread_can_be_started)
+START_TEST(errno_is_preserved_if_no_thread_can_be_started)
 {
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
@@ -332,7 +332,7 @@ START_TEST(bad_input_is_refused_or_harmless)
 }
 END_TEST
 
-START_TEST(a_put_without_site_or_format_is_a_line)
+START_TEST(a_put_without_site_or_format_writes_a_line)
 {
     static errand_log_site odd[] = {
         { (errand_log_level)-5, 1, "f.c", NULL, NULL },
@@ -355,7 +355,7 @@ START_TEST(a_put_without_site_or_format_is_a_line)
 }
 END_TEST
 
-START_TEST(what_prints_endlessly_is_cut_and_says_by_how_much)
+START_TEST(endless_output_is_cut_and_reports_its_length)
 {
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
@@ -374,7 +374,7 @@ START_TEST(what_prints_endlessly_is_cut_and_says_by_how_much)
 }
 END_TEST
 
-START_TEST(a_format_that_fails_says_so)
+START_TEST(a_failing_format_is_reported_in_the_line)
 {
     static const wchar_t no_text[] = { (wchar_t)0xd800, 0 };
     place to;
@@ -395,18 +395,18 @@ Suite *lines_suite(void)
     TCase *tests = tcase_create("lines");
     tcase_add_test(tests, a_line_has_time_name_level_place_and_message);
     tcase_add_test(tests, control_characters_are_escaped_and_utf_8_is_not);
-    tcase_add_test(tests, nobody_can_forge_a_line);
+    tcase_add_test(tests, a_message_cannot_forge_a_line);
     tcase_add_test(tests, an_empty_message_is_a_line);
     tcase_add_test(tests, lines_of_any_length_are_written_whole);
-    tcase_add_test(tests, a_line_too_long_for_the_ring_is_cut_and_says_by_how_much);
+    tcase_add_test(tests, a_line_too_long_for_the_ring_is_cut_and_reports_its_length);
     tcase_add_test(tests, a_cut_does_not_split_a_character);
-    tcase_add_test(tests, what_is_below_the_level_costs_nothing_and_is_not_counted);
-    tcase_add_test(tests, errno_is_printed_and_kept);
-    tcase_add_test(tests, errno_is_kept_though_no_thread_can_be_started);
+    tcase_add_test(tests, lines_below_the_level_are_not_counted);
+    tcase_add_test(tests, errno_is_printed_and_preserved);
+    tcase_add_test(tests, errno_is_preserved_if_no_thread_can_be_started);
     tcase_add_test(tests, bad_input_is_refused_or_harmless);
-    tcase_add_test(tests, a_put_without_site_or_format_is_a_line);
-    tcase_add_test(tests, what_prints_endlessly_is_cut_and_says_by_how_much);
-    tcase_add_test(tests, a_format_that_fails_says_so);
+    tcase_add_test(tests, a_put_without_site_or_format_writes_a_line);
+    tcase_add_test(tests, endless_output_is_cut_and_reports_its_length);
+    tcase_add_test(tests, a_failing_format_is_reported_in_the_line);
     suite_add_tcase(suite, tests);
     return suite;
 }

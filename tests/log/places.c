@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-START_TEST(a_file_rotates_by_size_and_keeps_so_many)
+START_TEST(a_file_rotates_by_size_and_keeps_n)
 {
     folder f = a_folder();
     errand_log *log = errand_log_new(NULL);
@@ -31,7 +31,7 @@ START_TEST(a_file_rotates_by_size_and_keeps_so_many)
 }
 END_TEST
 
-START_TEST(a_file_of_an_earlier_period_makes_way)
+START_TEST(a_file_of_an_earlier_period_rotates)
 {
     folder f = a_folder();
     int fd = open(f.path, O_WRONLY | O_CREAT, 0644);
@@ -60,7 +60,7 @@ START_TEST(a_file_of_an_earlier_period_makes_way)
 }
 END_TEST
 
-START_TEST(who_cannot_rotate_goes_on)
+START_TEST(a_sink_that_cannot_rotate_keeps_writing)
 {
     folder f = a_folder();
     char blocked[80];
@@ -78,7 +78,7 @@ START_TEST(who_cannot_rotate_goes_on)
 }
 END_TEST
 
-START_TEST(a_file_that_was_moved_away_is_opened_anew)
+START_TEST(a_file_that_was_moved_is_reopened)
 {
     folder f = a_folder();
     char moved[80];
@@ -104,7 +104,7 @@ START_TEST(a_file_that_was_moved_away_is_opened_anew)
 }
 END_TEST
 
-START_TEST(the_same_file_twice_is_refused)
+START_TEST(a_duplicate_file_is_refused)
 {
     folder f = a_folder();
     char again[80];
@@ -132,7 +132,7 @@ static int listen_at(const char *path)
     return fd;
 }
 
-START_TEST(the_systems_log_gets_a_datagram_a_line)
+START_TEST(syslog_receives_one_datagram_per_line)
 {
     folder f = a_folder();
     errand_log *log = errand_log_new(&(errand_log_opts){ .name = "agent" });
@@ -190,7 +190,7 @@ static int hear(void *arg, const errand_log_line *line)
 }
 static void forget(void *arg) { ((heard *)arg)->freed++; }
 
-START_TEST(a_callback_gets_each_line_and_may_log)
+START_TEST(a_callback_receives_each_line_and_may_log)
 {
     heard h = { .fail = 2 };
     errand_log *log = h.log = errand_log_new(NULL);
@@ -251,13 +251,13 @@ Suite *places_suite(void)
 {
     Suite *suite = suite_create("places");
     TCase *tests = tcase_create("places");
-    tcase_add_test(tests, a_file_rotates_by_size_and_keeps_so_many);
-    tcase_add_test(tests, a_file_of_an_earlier_period_makes_way);
-    tcase_add_test(tests, who_cannot_rotate_goes_on);
-    tcase_add_test(tests, a_file_that_was_moved_away_is_opened_anew);
-    tcase_add_test(tests, the_same_file_twice_is_refused);
-    tcase_add_test(tests, the_systems_log_gets_a_datagram_a_line);
-    tcase_add_test(tests, a_callback_gets_each_line_and_may_log);
+    tcase_add_test(tests, a_file_rotates_by_size_and_keeps_n);
+    tcase_add_test(tests, a_file_of_an_earlier_period_rotates);
+    tcase_add_test(tests, a_sink_that_cannot_rotate_keeps_writing);
+    tcase_add_test(tests, a_file_that_was_moved_is_reopened);
+    tcase_add_test(tests, a_duplicate_file_is_refused);
+    tcase_add_test(tests, syslog_receives_one_datagram_per_line);
+    tcase_add_test(tests, a_callback_receives_each_line_and_may_log);
     tcase_add_test(tests, loggers_inherit_by_their_names);
     suite_add_tcase(suite, tests);
     return suite;

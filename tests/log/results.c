@@ -56,7 +56,7 @@ static void say_result(errand_log *log, errand_result r) /* freed before it can 
     errand_result_free(&r);
 }
 
-START_TEST(a_result_is_a_key_with_all_that_is_known_of_it)
+START_TEST(a_result_is_logged_with_all_its_keys)
 {
     both b = open_both(0);
     errand_result r = errand_fail_as(ETIMEDOUT, ERRAND_KIND_TIMEOUT, -1, true, "no answer from %s", "here");
@@ -80,7 +80,7 @@ START_TEST(a_result_is_a_key_with_all_that_is_known_of_it)
 }
 END_TEST
 
-START_TEST(what_a_result_does_not_have_is_left_out)
+START_TEST(missing_parts_of_a_result_are_left_out)
 {
     both b = open_both(0);
     say_result(b.log, errand_fail(ECONNREFUSED));
@@ -96,7 +96,7 @@ START_TEST(what_a_result_does_not_have_is_left_out)
 }
 END_TEST
 
-START_TEST(no_result_forges_a_key_or_a_line)
+START_TEST(a_result_cannot_forge_a_key_or_a_line)
 {
     both b = open_both(0);
     errand_result r = errand_failf(EIO, "a\nb error.kind=ok \"\\\xff");
@@ -112,7 +112,7 @@ START_TEST(no_result_forges_a_key_or_a_line)
 }
 END_TEST
 
-START_TEST(causes_are_told_with_what_stands_behind_them_up_to_a_number)
+START_TEST(causes_are_logged_up_to_a_depth)
 {
     both b = open_both(0);
     errand_result r = errand_fail(EIO), chain = errand_failf(5, "5");
@@ -135,7 +135,7 @@ START_TEST(causes_are_told_with_what_stands_behind_them_up_to_a_number)
 }
 END_TEST
 
-START_TEST(a_line_that_is_not_taken_evaluates_no_result)
+START_TEST(a_disabled_line_evaluates_no_result)
 {
     both b = open_both(0);
     int evaluated = 0;
@@ -146,7 +146,7 @@ START_TEST(a_line_that_is_not_taken_evaluates_no_result)
 }
 END_TEST
 
-START_TEST(a_result_longer_than_the_ring_is_cut_and_says_so)
+START_TEST(a_result_longer_than_the_ring_is_marked_as_cut)
 {
     both b = open_both(4096);
     char *longer = malloc(100001);
@@ -181,7 +181,7 @@ START_TEST(a_result_longer_than_the_ring_is_cut_and_says_so)
 }
 END_TEST
 
-START_TEST(a_result_stands_beside_what_is_formatted_at_the_call)
+START_TEST(a_result_follows_text_formatted_at_the_call)
 {
     both b = open_both(0);
     char longer[3000];
@@ -231,7 +231,7 @@ START_TEST(a_long_line_formatted_at_the_call_cuts_its_results)
 }
 END_TEST
 
-START_TEST(a_thread_may_have_a_result_among_its_fields)
+START_TEST(a_threads_fields_may_have_a_result)
 {
     both b = open_both(0);
     errand_result r = errand_failf(EIO, "broken");
@@ -258,7 +258,7 @@ static void say_v(errand_log *log, const char *format, ...)
     va_end(args);
 }
 
-START_TEST(a_result_with_text_behind_it_prints_nothing_in_its_place)
+START_TEST(a_result_before_other_text_prints_nothing_in_place)
 {
     both b = open_both(0);
     say_v(b.log, "one" errand_kv_result("error"), errand_kv_result_arg(NULL));
@@ -272,7 +272,7 @@ START_TEST(a_result_with_text_behind_it_prints_nothing_in_its_place)
 }
 END_TEST
 
-START_TEST(errno_is_the_same_after_a_result_was_said)
+START_TEST(logging_a_result_preserves_errno)
 {
     both b = open_both(0);
     for (int i = 0; i < 3; i++) {
@@ -315,7 +315,7 @@ static void *speak_without_memory(void *arg)
     return NULL;
 }
 
-START_TEST(without_memory_a_line_has_its_keys_and_the_beginning_of_its_result)
+START_TEST(without_memory_a_result_is_cut)
 {
     both b = open_both(0);
     poor p = { .log = b.log };
@@ -347,18 +347,18 @@ Suite *results_suite(void)
 {
     Suite *suite = suite_create("results");
     TCase *tests = tcase_create("results");
-    tcase_add_test(tests, a_result_is_a_key_with_all_that_is_known_of_it);
-    tcase_add_test(tests, what_a_result_does_not_have_is_left_out);
-    tcase_add_test(tests, no_result_forges_a_key_or_a_line);
-    tcase_add_test(tests, causes_are_told_with_what_stands_behind_them_up_to_a_number);
-    tcase_add_test(tests, a_line_that_is_not_taken_evaluates_no_result);
-    tcase_add_test(tests, a_result_longer_than_the_ring_is_cut_and_says_so);
-    tcase_add_test(tests, a_result_stands_beside_what_is_formatted_at_the_call);
+    tcase_add_test(tests, a_result_is_logged_with_all_its_keys);
+    tcase_add_test(tests, missing_parts_of_a_result_are_left_out);
+    tcase_add_test(tests, a_result_cannot_forge_a_key_or_a_line);
+    tcase_add_test(tests, causes_are_logged_up_to_a_depth);
+    tcase_add_test(tests, a_disabled_line_evaluates_no_result);
+    tcase_add_test(tests, a_result_longer_than_the_ring_is_marked_as_cut);
+    tcase_add_test(tests, a_result_follows_text_formatted_at_the_call);
     tcase_add_test(tests, a_long_line_formatted_at_the_call_cuts_its_results);
-    tcase_add_test(tests, a_thread_may_have_a_result_among_its_fields);
-    tcase_add_test(tests, a_result_with_text_behind_it_prints_nothing_in_its_place);
-    tcase_add_test(tests, errno_is_the_same_after_a_result_was_said);
-    tcase_add_test(tests, without_memory_a_line_has_its_keys_and_the_beginning_of_its_result);
+    tcase_add_test(tests, a_threads_fields_may_have_a_result);
+    tcase_add_test(tests, a_result_before_other_text_prints_nothing_in_place);
+    tcase_add_test(tests, logging_a_result_preserves_errno);
+    tcase_add_test(tests, without_memory_a_result_is_cut);
     suite_add_tcase(suite, tests);
     return suite;
 }

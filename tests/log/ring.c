@@ -53,7 +53,7 @@ START_TEST(sizes_are_rounded_up_to_a_power_of_two)
 }
 END_TEST
 
-START_TEST(the_longest_record_fits_an_empty_ring_wherever_it_stands)
+START_TEST(the_longest_record_fits_an_empty_ring_at_any_offset)
 {
     er_ring ring = ring_of(4096);
     size_t longest = er_ring_longest(&ring) - sizeof(er_record);
@@ -71,7 +71,7 @@ START_TEST(the_longest_record_fits_an_empty_ring_wherever_it_stands)
 }
 END_TEST
 
-START_TEST(a_full_ring_refuses_until_the_reader_gives_room_back)
+START_TEST(a_full_ring_refuses_until_the_reader_releases)
 {
     er_ring ring = ring_of(4096);
     size_t n = 0;
@@ -85,7 +85,7 @@ START_TEST(a_full_ring_refuses_until_the_reader_gives_room_back)
 }
 END_TEST
 
-START_TEST(what_is_reserved_is_seen_when_committed)
+START_TEST(a_record_is_visible_once_committed)
 {
     er_ring ring = ring_of(4096);
     char *at = er_ring_reserve(&ring, 24);
@@ -98,7 +98,7 @@ START_TEST(what_is_reserved_is_seen_when_committed)
 }
 END_TEST
 
-START_TEST(who_puts_little_touches_little)
+START_TEST(a_quiet_producer_touches_little_memory)
 {
     er_ring ring = ring_of(1 << 20);
     uintptr_t most = 0;
@@ -113,7 +113,7 @@ START_TEST(who_puts_little_touches_little)
 }
 END_TEST
 
-START_TEST(an_empty_ring_has_room_for_all_it_can_hold)
+START_TEST(an_empty_ring_has_all_its_room)
 {
     for (size_t before = 0; before < 200; before++) {
         er_ring ring = ring_of(65536);
@@ -165,7 +165,7 @@ static void cross(size_t size)
     free(ring.at);
 }
 
-START_TEST(records_cross_threads_in_order_and_whole)
+START_TEST(records_cross_threads_intact_and_in_order)
 {
     cross(4096);
     cross(65536); /* here it goes home when it is empty */
@@ -177,12 +177,12 @@ Suite *ring_suite(void)
     Suite *suite = suite_create("ring");
     TCase *tests = tcase_create("ring");
     tcase_add_test(tests, sizes_are_rounded_up_to_a_power_of_two);
-    tcase_add_test(tests, the_longest_record_fits_an_empty_ring_wherever_it_stands);
-    tcase_add_test(tests, a_full_ring_refuses_until_the_reader_gives_room_back);
-    tcase_add_test(tests, what_is_reserved_is_seen_when_committed);
-    tcase_add_test(tests, who_puts_little_touches_little);
-    tcase_add_test(tests, an_empty_ring_has_room_for_all_it_can_hold);
-    tcase_add_test(tests, records_cross_threads_in_order_and_whole);
+    tcase_add_test(tests, the_longest_record_fits_an_empty_ring_at_any_offset);
+    tcase_add_test(tests, a_full_ring_refuses_until_the_reader_releases);
+    tcase_add_test(tests, a_record_is_visible_once_committed);
+    tcase_add_test(tests, a_quiet_producer_touches_little_memory);
+    tcase_add_test(tests, an_empty_ring_has_all_its_room);
+    tcase_add_test(tests, records_cross_threads_intact_and_in_order);
     suite_add_tcase(suite, tests);
     return suite;
 }

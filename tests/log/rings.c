@@ -65,7 +65,7 @@ START_TEST(threads_behind_a_stuck_sink_share_a_ring)
 }
 END_TEST
 
-START_TEST(a_ring_that_is_handed_on_keeps_whose_lines_are_whose)
+START_TEST(a_reused_ring_keeps_each_lines_thread)
 {
     gate g = { 0 };
     errand_log *log = errand_log_new(NULL);
@@ -95,7 +95,7 @@ static void *make_threads(void *arg)
     return NULL;
 }
 
-START_TEST(a_flush_does_not_wait_for_what_comes_later)
+START_TEST(a_flush_does_not_wait_for_later_lines)
 {
     enum { MAKERS = 4 };
     folder f = a_folder();
@@ -130,8 +130,8 @@ Suite *rings_suite(void)
     Suite *suite = suite_create("rings");
     TCase *tests = tcase_create("rings");
     tcase_add_test(tests, threads_behind_a_stuck_sink_share_a_ring);
-    tcase_add_test(tests, a_ring_that_is_handed_on_keeps_whose_lines_are_whose);
-    tcase_add_test(tests, a_flush_does_not_wait_for_what_comes_later);
+    tcase_add_test(tests, a_reused_ring_keeps_each_lines_thread);
+    tcase_add_test(tests, a_flush_does_not_wait_for_later_lines);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -36,7 +36,7 @@ static const char *numbered(const folder *f, int number)
     return path;
 }
 
-START_TEST(a_file_that_was_removed_is_made_again_and_history_stays)
+START_TEST(a_removed_file_is_recreated_and_rotated_files_stay)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 10, 3);
@@ -53,7 +53,7 @@ START_TEST(a_file_that_was_removed_is_made_again_and_history_stays)
 }
 END_TEST
 
-START_TEST(a_path_that_names_another_file_is_followed)
+START_TEST(a_path_that_names_another_file_is_reopened)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 12, 3);
@@ -73,7 +73,7 @@ START_TEST(a_path_that_names_another_file_is_followed)
 }
 END_TEST
 
-START_TEST(a_file_that_was_cut_short_counts_anew)
+START_TEST(a_truncated_file_counts_its_size_again)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 12, 3);
@@ -89,7 +89,7 @@ START_TEST(a_file_that_was_cut_short_counts_anew)
 }
 END_TEST
 
-START_TEST(lines_without_a_file_are_told_when_the_folder_is_back)
+START_TEST(lines_lost_without_a_folder_are_counted)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 1000, 3);
@@ -111,7 +111,7 @@ START_TEST(lines_without_a_file_are_told_when_the_folder_is_back)
 }
 END_TEST
 
-START_TEST(a_pipe_in_the_place_of_the_file_holds_nobody_up)
+START_TEST(a_pipe_in_place_of_the_file_does_not_block)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 1000, 3);
@@ -127,7 +127,7 @@ START_TEST(a_pipe_in_the_place_of_the_file_holds_nobody_up)
 }
 END_TEST
 
-START_TEST(a_rotation_that_fails_moves_nothing_and_is_not_tried_with_every_line)
+START_TEST(a_failed_rotation_moves_no_file_and_is_not_retried_per_line)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 4, 3);
@@ -150,7 +150,7 @@ START_TEST(a_rotation_that_fails_moves_nothing_and_is_not_tried_with_every_line)
 }
 END_TEST
 
-START_TEST(without_a_descriptor_lines_go_on_into_the_latest_rotated_file)
+START_TEST(without_a_descriptor_lines_go_to_the_latest_rotated_file)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 4, 3);
@@ -182,7 +182,7 @@ START_TEST(without_a_descriptor_lines_go_on_into_the_latest_rotated_file)
 }
 END_TEST
 
-START_TEST(keeping_any_number_costs_what_is_there)
+START_TEST(keeping_all_files_is_cheap)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 4, UINT32_MAX);
@@ -196,7 +196,7 @@ START_TEST(keeping_any_number_costs_what_is_there)
 }
 END_TEST
 
-START_TEST(a_new_file_is_no_more_open_than_the_one_before)
+START_TEST(a_new_file_has_the_mode_of_the_one_before)
 {
     folder f = a_folder();
     errand_log *log = log_that_rotates(&f, 4, 3);
@@ -211,7 +211,7 @@ START_TEST(a_new_file_is_no_more_open_than_the_one_before)
 }
 END_TEST
 
-START_TEST(a_relative_path_stays_where_it_was_opened)
+START_TEST(a_relative_path_is_resolved_once)
 {
     folder f = a_folder(), other = a_folder();
     int here = open(".", O_RDONLY | O_DIRECTORY);
@@ -235,7 +235,7 @@ START_TEST(a_relative_path_stays_where_it_was_opened)
 }
 END_TEST
 
-START_TEST(behind_a_link_the_target_rotates)
+START_TEST(rotation_follows_a_symbolic_link)
 {
     folder f = a_folder(), other = a_folder();
     struct stat about;
@@ -254,7 +254,7 @@ START_TEST(behind_a_link_the_target_rotates)
 }
 END_TEST
 
-START_TEST(two_logs_rotate_one_path_once_each_time)
+START_TEST(two_logs_of_one_path_rotate_it_once)
 {
     folder f = a_folder();
     errand_log *quiet = log_that_rotates(&f, 100, 19), *chatty = log_that_rotates(&f, 100, 19);
@@ -279,7 +279,7 @@ START_TEST(two_logs_rotate_one_path_once_each_time)
 }
 END_TEST
 
-START_TEST(a_file_is_never_a_standard_descriptor)
+START_TEST(a_file_never_takes_a_standard_descriptor)
 {
     folder f = a_folder();
     pid_t child = fork();
@@ -335,7 +335,7 @@ static void in_zone(const char *zone)
     tzset();
 }
 
-START_TEST(a_file_from_the_future_rotates_within_a_period)
+START_TEST(a_file_dated_in_the_future_rotates_within_a_period)
 {
     folder f = a_folder();
     er_sink sink;
@@ -347,7 +347,7 @@ START_TEST(a_file_from_the_future_rotates_within_a_period)
 }
 END_TEST
 
-START_TEST(when_the_clock_is_set_back_the_next_rotation_is_a_period_away)
+START_TEST(a_clock_set_back_delays_rotation_by_one_period)
 {
     folder f = a_folder();
     er_sink sink;
@@ -361,7 +361,7 @@ START_TEST(when_the_clock_is_set_back_the_next_rotation_is_a_period_away)
 }
 END_TEST
 
-START_TEST(lines_on_both_sides_of_a_turn_rotate_once)
+START_TEST(lines_around_a_period_boundary_rotate_once)
 {
     folder f = a_folder();
     er_sink sink;
@@ -393,7 +393,7 @@ static const struct {
     { 43200, 1761429600 + 60, 1761429600 + 13 * 3600 - 1, 1761429600 + 13 * 3600 },
 };
 
-START_TEST(periods_are_of_local_time_on_the_days_when_clocks_change)
+START_TEST(periods_follow_local_time_at_clock_changes)
 {
     folder f = a_folder();
     er_sink sink;
@@ -409,7 +409,7 @@ START_TEST(periods_are_of_local_time_on_the_days_when_clocks_change)
 }
 END_TEST
 
-START_TEST(a_file_that_is_just_rotating_is_not_let_in_twice)
+START_TEST(a_rotating_file_is_still_a_duplicate)
 {
     folder f = a_folder();
     er_sink sink, again;
@@ -425,7 +425,7 @@ START_TEST(a_file_that_is_just_rotating_is_not_let_in_twice)
 }
 END_TEST
 
-START_TEST(a_line_that_was_torn_is_ended_though_the_file_was_opened_anew)
+START_TEST(a_torn_line_is_ended_after_a_reopen)
 {
     folder f = a_folder();
     er_sink sink;
@@ -448,7 +448,7 @@ static int keep_time(void *arg, const errand_log_line *line)
     return 0;
 }
 
-START_TEST(a_line_has_the_time_of_the_zone_that_is_set_when_it_is_said)
+START_TEST(a_line_has_the_time_zone_of_its_call)
 {
     char seen[20], before[20], after[20];
     const char *zones[] = { "UTC0", "JST-9", "UTC0", "NPT-5:45" };
@@ -473,26 +473,26 @@ Suite *rotation_suite(void)
 {
     Suite *suite = suite_create("rotation");
     TCase *tests = tcase_create("rotation");
-    tcase_add_test(tests, a_file_that_was_removed_is_made_again_and_history_stays);
-    tcase_add_test(tests, a_path_that_names_another_file_is_followed);
-    tcase_add_test(tests, a_file_that_was_cut_short_counts_anew);
-    tcase_add_test(tests, lines_without_a_file_are_told_when_the_folder_is_back);
-    tcase_add_test(tests, a_pipe_in_the_place_of_the_file_holds_nobody_up);
-    tcase_add_test(tests, a_rotation_that_fails_moves_nothing_and_is_not_tried_with_every_line);
-    tcase_add_test(tests, without_a_descriptor_lines_go_on_into_the_latest_rotated_file);
-    tcase_add_test(tests, keeping_any_number_costs_what_is_there);
-    tcase_add_test(tests, a_new_file_is_no_more_open_than_the_one_before);
-    tcase_add_test(tests, a_relative_path_stays_where_it_was_opened);
-    tcase_add_test(tests, behind_a_link_the_target_rotates);
-    tcase_add_test(tests, two_logs_rotate_one_path_once_each_time);
-    tcase_add_test(tests, a_file_is_never_a_standard_descriptor);
-    tcase_add_test(tests, a_file_from_the_future_rotates_within_a_period);
-    tcase_add_test(tests, when_the_clock_is_set_back_the_next_rotation_is_a_period_away);
-    tcase_add_test(tests, lines_on_both_sides_of_a_turn_rotate_once);
-    tcase_add_loop_test(tests, periods_are_of_local_time_on_the_days_when_clocks_change, 0, sizeof turns / sizeof *turns);
-    tcase_add_test(tests, a_file_that_is_just_rotating_is_not_let_in_twice);
-    tcase_add_test(tests, a_line_that_was_torn_is_ended_though_the_file_was_opened_anew);
-    tcase_add_test(tests, a_line_has_the_time_of_the_zone_that_is_set_when_it_is_said);
+    tcase_add_test(tests, a_removed_file_is_recreated_and_rotated_files_stay);
+    tcase_add_test(tests, a_path_that_names_another_file_is_reopened);
+    tcase_add_test(tests, a_truncated_file_counts_its_size_again);
+    tcase_add_test(tests, lines_lost_without_a_folder_are_counted);
+    tcase_add_test(tests, a_pipe_in_place_of_the_file_does_not_block);
+    tcase_add_test(tests, a_failed_rotation_moves_no_file_and_is_not_retried_per_line);
+    tcase_add_test(tests, without_a_descriptor_lines_go_to_the_latest_rotated_file);
+    tcase_add_test(tests, keeping_all_files_is_cheap);
+    tcase_add_test(tests, a_new_file_has_the_mode_of_the_one_before);
+    tcase_add_test(tests, a_relative_path_is_resolved_once);
+    tcase_add_test(tests, rotation_follows_a_symbolic_link);
+    tcase_add_test(tests, two_logs_of_one_path_rotate_it_once);
+    tcase_add_test(tests, a_file_never_takes_a_standard_descriptor);
+    tcase_add_test(tests, a_file_dated_in_the_future_rotates_within_a_period);
+    tcase_add_test(tests, a_clock_set_back_delays_rotation_by_one_period);
+    tcase_add_test(tests, lines_around_a_period_boundary_rotate_once);
+    tcase_add_loop_test(tests, periods_follow_local_time_at_clock_changes, 0, sizeof turns / sizeof *turns);
+    tcase_add_test(tests, a_rotating_file_is_still_a_duplicate);
+    tcase_add_test(tests, a_torn_line_is_ended_after_a_reopen);
+    tcase_add_test(tests, a_line_has_the_time_zone_of_its_call);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -22,7 +22,7 @@ static errand_log_stats stats_of(errand_log *log)
 
 static void flushes(errand_log *log) { ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); }
 
-START_TEST(each_sink_takes_its_own_level)
+START_TEST(each_sink_has_its_own_level)
 {
     place all = a_file(), warnings = a_file(), nothing = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -44,7 +44,7 @@ START_TEST(each_sink_takes_its_own_level)
 }
 END_TEST
 
-START_TEST(a_sinks_level_can_change_while_lines_come)
+START_TEST(a_sinks_level_can_change_at_run_time)
 {
     place file = a_file(), other = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_DEBUG });
@@ -73,7 +73,7 @@ START_TEST(a_sinks_level_can_change_while_lines_come)
 }
 END_TEST
 
-START_TEST(what_no_sink_takes_is_not_taken)
+START_TEST(a_line_no_sink_accepts_is_disabled)
 {
     place file = a_file(), other = a_file();
     errand_log *log = errand_log_new(NULL), *child = errand_log_named(log, "a.b");
@@ -114,7 +114,7 @@ static int take_none(void *arg, const errand_log_line *line)
     return 0;
 }
 
-START_TEST(sinks_are_found_by_their_names)
+START_TEST(sinks_are_found_by_name)
 {
     errand_log *log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_WARN), ENOENT);
@@ -152,7 +152,7 @@ static void *turn_levels(void *arg)
     return NULL;
 }
 
-START_TEST(levels_change_beside_lines_and_no_other_sink_minds)
+START_TEST(changing_a_level_affects_no_other_sink)
 {
     place a = a_file(), b = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .block_from = ERRAND_LOG_TRACE });
@@ -173,7 +173,7 @@ START_TEST(levels_change_beside_lines_and_no_other_sink_minds)
 }
 END_TEST
 
-START_TEST(a_sink_added_later_gets_what_is_said_later)
+START_TEST(a_sink_added_later_receives_later_lines)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -212,7 +212,7 @@ START_TEST(stderr_is_a_sink_and_stays_open)
 }
 END_TEST
 
-START_TEST(a_file_is_made_and_appended_to)
+START_TEST(a_log_file_is_created_or_appended_to)
 {
     char made[] = "/tmp/errand-log-XXXXXX", path[64];
     ck_assert_ptr_nonnull(mkdtemp(made));
@@ -236,7 +236,7 @@ START_TEST(a_file_is_made_and_appended_to)
 }
 END_TEST
 
-START_TEST(a_failing_sink_is_counted_and_the_others_go_on)
+START_TEST(a_failing_sink_is_counted_and_does_not_affect_others)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -277,7 +277,7 @@ static void limit_files(rlim_t size) /* while it lasts, nothing may be asserted:
     if (setrlimit(RLIMIT_FSIZE, &limit)) abort();
 }
 
-START_TEST(a_sink_that_recovers_says_how_many_lines_it_lost)
+START_TEST(a_recovering_sink_reports_its_lost_lines)
 {
     place to = a_file(), other = a_pipe();
     errand_log *log = errand_log_new(NULL);
@@ -323,7 +323,7 @@ START_TEST(a_sink_that_recovers_says_how_many_lines_it_lost)
 }
 END_TEST
 
-START_TEST(what_a_sink_lost_last_is_told_at_close)
+START_TEST(a_sink_reports_its_last_lost_lines_at_close)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
@@ -340,7 +340,7 @@ START_TEST(what_a_sink_lost_last_is_told_at_close)
 }
 END_TEST
 
-START_TEST(a_line_torn_in_the_middle_of_a_long_one_is_lost_whole)
+START_TEST(a_long_line_torn_in_the_middle_is_lost_as_a_whole)
 {
     place to = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 1 << 20 });
@@ -367,7 +367,7 @@ START_TEST(a_line_torn_in_the_middle_of_a_long_one_is_lost_whole)
 }
 END_TEST
 
-START_TEST(a_reader_that_has_gone_is_a_failure_not_a_signal)
+START_TEST(a_closed_pipe_is_a_failure_and_no_signal)
 {
     place to = a_pipe();
     errand_log *log = errand_log_new(NULL);
@@ -380,7 +380,7 @@ START_TEST(a_reader_that_has_gone_is_a_failure_not_a_signal)
 }
 END_TEST
 
-START_TEST(a_slow_sink_gets_everything_from_those_who_wait)
+START_TEST(a_slow_sink_receives_all_lines_of_waiting_producers)
 {
     place to = a_pipe();
     unsigned many = scaled(20000);
@@ -405,20 +405,20 @@ Suite *sinks_suite(void)
 {
     Suite *suite = suite_create("sinks");
     TCase *tests = tcase_create("sinks");
-    tcase_add_test(tests, each_sink_takes_its_own_level);
-    tcase_add_test(tests, a_sinks_level_can_change_while_lines_come);
-    tcase_add_test(tests, what_no_sink_takes_is_not_taken);
-    tcase_add_test(tests, sinks_are_found_by_their_names);
-    tcase_add_test(tests, levels_change_beside_lines_and_no_other_sink_minds);
-    tcase_add_test(tests, a_sink_added_later_gets_what_is_said_later);
+    tcase_add_test(tests, each_sink_has_its_own_level);
+    tcase_add_test(tests, a_sinks_level_can_change_at_run_time);
+    tcase_add_test(tests, a_line_no_sink_accepts_is_disabled);
+    tcase_add_test(tests, sinks_are_found_by_name);
+    tcase_add_test(tests, changing_a_level_affects_no_other_sink);
+    tcase_add_test(tests, a_sink_added_later_receives_later_lines);
     tcase_add_test(tests, stderr_is_a_sink_and_stays_open);
-    tcase_add_test(tests, a_file_is_made_and_appended_to);
-    tcase_add_test(tests, a_failing_sink_is_counted_and_the_others_go_on);
-    tcase_add_test(tests, a_sink_that_recovers_says_how_many_lines_it_lost);
-    tcase_add_test(tests, what_a_sink_lost_last_is_told_at_close);
-    tcase_add_test(tests, a_line_torn_in_the_middle_of_a_long_one_is_lost_whole);
-    tcase_add_test(tests, a_reader_that_has_gone_is_a_failure_not_a_signal);
-    tcase_add_test(tests, a_slow_sink_gets_everything_from_those_who_wait);
+    tcase_add_test(tests, a_log_file_is_created_or_appended_to);
+    tcase_add_test(tests, a_failing_sink_is_counted_and_does_not_affect_others);
+    tcase_add_test(tests, a_recovering_sink_reports_its_lost_lines);
+    tcase_add_test(tests, a_sink_reports_its_last_lost_lines_at_close);
+    tcase_add_test(tests, a_long_line_torn_in_the_middle_is_lost_as_a_whole);
+    tcase_add_test(tests, a_closed_pipe_is_a_failure_and_no_signal);
+    tcase_add_test(tests, a_slow_sink_receives_all_lines_of_waiting_producers);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -124,7 +124,7 @@ static void look_at_one(void *arg)
     place_close(&w->place);
 }
 
-START_TEST(an_end_a_cancel_a_watch_and_a_drop)
+START_TEST(end_cancel_watch_and_drop_race)
 {
     model_run(&(model_scenario){ .name = "end, cancel, watch, drop",
                                  .world = sizeof(world),
@@ -137,7 +137,7 @@ START_TEST(an_end_a_cancel_a_watch_and_a_drop)
 }
 END_TEST
 
-START_TEST(a_watch_is_taken_back_while_it_ends)
+START_TEST(unwatch_races_with_the_end)
 {
     model_run(&(model_scenario){ .name = "end, watch, watch and unwatch, drop",
                                  .world = sizeof(world),
@@ -150,7 +150,7 @@ START_TEST(a_watch_is_taken_back_while_it_ends)
 }
 END_TEST
 
-START_TEST(what_is_left_behind_is_counted_until_it_ends)
+START_TEST(a_cell_left_behind_counts_until_it_ends)
 {
     model_run(&(model_scenario){ .name = "end, cancel, abandon, drop",
                                  .world = sizeof(world),
@@ -170,7 +170,7 @@ static void one_of_two_ended_it(void *arg)
     look_at_one(w);
 }
 
-START_TEST(of_two_ends_one_is_heard_and_both_values_are_freed)
+START_TEST(the_first_of_two_ends_counts)
 {
     model_run(&(model_scenario){ .name = "end, end, watch and unwatch, drop",
                                  .world = sizeof(world),
@@ -244,7 +244,7 @@ static void look_at_chain(void *arg)
     place_close(&w->place);
 }
 
-START_TEST(an_ending_inside_an_ending)
+START_TEST(a_cell_ends_inside_another_end)
 {
     model_run(&(model_scenario){ .name = "end of an end of an end",
                                  .world = sizeof(world),
@@ -258,11 +258,11 @@ Suite *cells_suite(void)
 {
     Suite *suite = suite_create("cells");
     TCase *tc = tcase_create("cells");
-    tcase_add_test(tc, an_end_a_cancel_a_watch_and_a_drop);
-    tcase_add_test(tc, a_watch_is_taken_back_while_it_ends);
-    tcase_add_test(tc, what_is_left_behind_is_counted_until_it_ends);
-    tcase_add_test(tc, of_two_ends_one_is_heard_and_both_values_are_freed);
-    tcase_add_test(tc, an_ending_inside_an_ending);
+    tcase_add_test(tc, end_cancel_watch_and_drop_race);
+    tcase_add_test(tc, unwatch_races_with_the_end);
+    tcase_add_test(tc, a_cell_left_behind_counts_until_it_ends);
+    tcase_add_test(tc, the_first_of_two_ends_counts);
+    tcase_add_test(tc, a_cell_ends_inside_another_end);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -125,7 +125,7 @@ static void look_at_timeout(void *arg)
     close_all(w);
 }
 
-START_TEST(a_timeout_between_its_input_its_timer_and_a_cancel)
+START_TEST(input_timer_and_cancel_of_a_timeout_race)
 {
     model_run(&(model_scenario){ .name = "timeout: tick, resolve, cancel",
                                  .world = sizeof(world),
@@ -166,7 +166,7 @@ static void begin_two_timeouts(void *arg)
     listen(w, errand_timeout(errand_timeout(w->inputs[0], 5), 7), outer_ended);
 }
 
-START_TEST(a_timeout_of_a_timeout)
+START_TEST(a_nested_timeout_ends_once)
 {
     model_run(&(model_scenario){ .name = "timeout of a timeout: resolve, cancel",
                                  .world = sizeof(world),
@@ -215,7 +215,7 @@ static void look_at_all(void *arg)
     close_all(w);
 }
 
-START_TEST(all_with_a_failure_an_end_and_a_cancel)
+START_TEST(failure_end_and_cancel_of_an_all_race)
 {
     model_run(&(model_scenario){ .name = "all: fail, resolve, cancel",
                                  .world = sizeof(world),
@@ -254,7 +254,7 @@ static void look_at_race(void *arg)
     close_all(w);
 }
 
-START_TEST(a_race_of_two_that_end_at_once)
+START_TEST(a_race_of_two_ends_once)
 {
     model_run(&(model_scenario){ .name = "race: resolve, resolve, cancel",
                                  .world = sizeof(world),
@@ -288,7 +288,7 @@ static void look_at_quorum(void *arg)
     close_all(w);
 }
 
-START_TEST(a_quorum_of_one_out_of_two_that_end_at_once)
+START_TEST(a_quorum_of_one_of_two_ends_once)
 {
     model_run(&(model_scenario){ .name = "quorum: resolve, resolve, cancel",
                                  .world = sizeof(world),
@@ -305,12 +305,12 @@ Suite *combined_suite(void)
 {
     Suite *suite = suite_create("combined");
     TCase *tc = tcase_create("combined");
-    tcase_add_test(tc, a_timeout_between_its_input_its_timer_and_a_cancel);
+    tcase_add_test(tc, input_timer_and_cancel_of_a_timeout_race);
     tcase_add_test(tc, a_timeout_leaves_a_promise_with_a_hook);
-    tcase_add_test(tc, a_timeout_of_a_timeout);
-    tcase_add_test(tc, all_with_a_failure_an_end_and_a_cancel);
-    tcase_add_test(tc, a_race_of_two_that_end_at_once);
-    tcase_add_test(tc, a_quorum_of_one_out_of_two_that_end_at_once);
+    tcase_add_test(tc, a_nested_timeout_ends_once);
+    tcase_add_test(tc, failure_end_and_cancel_of_an_all_race);
+    tcase_add_test(tc, a_race_of_two_ends_once);
+    tcase_add_test(tc, a_quorum_of_one_of_two_ends_once);
     suite_add_tcase(suite, tc);
     return suite;
 }

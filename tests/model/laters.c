@@ -121,7 +121,7 @@ static void end_all(void *arg)
     look_at_outside(arg);
 }
 
-START_TEST(what_is_awaited_is_run_by_one_of_two_and_ends_later)
+START_TEST(an_awaited_task_runs_once_and_ends_later)
 {
     model_run(&(model_scenario){ .name = "await of a later: two workers, resolve",
                                  .world = sizeof(world),
@@ -133,7 +133,7 @@ START_TEST(what_is_awaited_is_run_by_one_of_two_and_ends_later)
 }
 END_TEST
 
-START_TEST(what_slips_in_and_is_put_aside_while_the_pool_closes)
+START_TEST(a_task_submitted_during_close_is_put_aside)
 {
     model_run(&(model_scenario){ .name = "submit of a later, close",
                                  .world = sizeof(world),
@@ -145,7 +145,7 @@ START_TEST(what_slips_in_and_is_put_aside_while_the_pool_closes)
 }
 END_TEST
 
-START_TEST(awaits_in_place_laters_a_submit_and_a_close_at_once)
+START_TEST(await_later_submit_and_close_race)
 {
     model_run(&(model_scenario){ .name = "await of a later, submit of a later, close",
                                  .world = sizeof(world),
@@ -161,9 +161,9 @@ Suite *laters_suite(void)
 {
     Suite *suite = suite_create("laters");
     TCase *tc = tcase_create("laters");
-    tcase_add_test(tc, what_is_awaited_is_run_by_one_of_two_and_ends_later);
-    tcase_add_test(tc, what_slips_in_and_is_put_aside_while_the_pool_closes);
-    tcase_add_test(tc, awaits_in_place_laters_a_submit_and_a_close_at_once);
+    tcase_add_test(tc, an_awaited_task_runs_once_and_ends_later);
+    tcase_add_test(tc, a_task_submitted_during_close_is_put_aside);
+    tcase_add_test(tc, await_later_submit_and_close_race);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -42,7 +42,7 @@ static void two_were_added(void *arg)
     holds(w->sum == 3);
 }
 
-START_TEST(a_lock_lets_one_in_at_a_time_and_wakes_the_next)
+START_TEST(a_lock_excludes_and_wakes_the_next)
 {
     model_run(&(model_scenario){ .name = "lock of os.c, two threads",
                                  .world = sizeof(world),
@@ -89,7 +89,7 @@ static void set_red(void *arg) { real_unpark(parker_of(arg), RED); }
 static void set_blue(void *arg) { real_unpark(parker_of(arg), BLUE); }
 static void nothing_more(void *arg) { (void)arg; }
 
-START_TEST(who_is_woken_may_leave_the_stack_his_parker_is_on)
+START_TEST(a_woken_thread_may_free_its_parkers_stack)
 {
     model_run(&(model_scenario){ .name = "parker of os.c, two bits",
                                  .world = sizeof(world),
@@ -115,7 +115,7 @@ static void wait_once(void *arg)
 
 static void it_was_late(void *arg) { holds(((world *)arg)->bits == 0); }
 
-START_TEST(a_deadline_ends_a_wait)
+START_TEST(a_deadline_ends_parking)
 {
     model_run(&(model_scenario){ .name = "parker of os.c, nobody comes",
                                  .world = sizeof(world),
@@ -130,9 +130,9 @@ Suite *parking_suite(void)
 {
     Suite *suite = suite_create("parking");
     TCase *tc = tcase_create("parking");
-    tcase_add_test(tc, a_lock_lets_one_in_at_a_time_and_wakes_the_next);
-    tcase_add_test(tc, who_is_woken_may_leave_the_stack_his_parker_is_on);
-    tcase_add_test(tc, a_deadline_ends_a_wait);
+    tcase_add_test(tc, a_lock_excludes_and_wakes_the_next);
+    tcase_add_test(tc, a_woken_thread_may_free_its_parkers_stack);
+    tcase_add_test(tc, a_deadline_ends_parking);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -75,7 +75,7 @@ static void look_at_two(void *arg)
     close_it(w);
 }
 
-START_TEST(nothing_lies_in_the_inbox_unheard)
+START_TEST(no_task_is_stuck_in_the_inbox)
 {
     model_run(&(model_scenario){ .name = "submit, submit, a worker that parks",
                                  .world = sizeof(world),
@@ -85,7 +85,7 @@ START_TEST(nothing_lies_in_the_inbox_unheard)
 }
 END_TEST
 
-START_TEST(the_second_worker_is_started_or_not_needed)
+START_TEST(the_second_worker_is_started_if_needed)
 {
     model_run(&(model_scenario){ .name = "submit, submit, two workers",
                                  .world = sizeof(world),
@@ -96,7 +96,7 @@ START_TEST(the_second_worker_is_started_or_not_needed)
 }
 END_TEST
 
-START_TEST(the_first_thread_is_started_by_one_of_two)
+START_TEST(one_of_two_submits_starts_the_first_thread)
 {
     model_run(&(model_scenario){ .name = "submit, submit, no thread yet",
                                  .world = sizeof(world),
@@ -138,7 +138,7 @@ static void look_at_cancelled(void *arg)
     close_it(w);
 }
 
-START_TEST(a_queued_task_is_run_or_cancelled)
+START_TEST(a_queued_task_runs_or_is_cancelled)
 {
     model_run(&(model_scenario){ .name = "a queued task: worker, cancel, drop",
                                  .world = sizeof(world),
@@ -177,7 +177,7 @@ static void look_at_closed(void *arg)
     holds(w->jobs[0].ran <= 1 && w->jobs[0].freed == 1);
 }
 
-START_TEST(a_task_comes_in_while_the_pool_closes)
+START_TEST(a_submit_races_with_close)
 {
     model_run(&(model_scenario){ .name = "submit, close",
                                  .world = sizeof(world),
@@ -210,7 +210,7 @@ static void look_at_three(void *arg)
     look_at_two(w);
 }
 
-START_TEST(who_waits_for_room_gets_it)
+START_TEST(a_submit_waiting_for_room_gets_it)
 {
     model_run(&(model_scenario){ .name = "submit twice, submit, room for one",
                                  .world = sizeof(world),
@@ -234,7 +234,7 @@ static void begin_guests(void *arg)
     model_run_until_all_wait();
 }
 
-START_TEST(a_task_runs_in_the_queue_or_here_and_once)
+START_TEST(a_task_runs_once_queued_or_as_a_guest)
 {
     model_run(&(model_scenario){ .name = "guests: submit twice, submit",
                                  .world = sizeof(world),
@@ -266,7 +266,7 @@ static void look_at_closed_with_guests(void *arg)
     for (unsigned i = 0; i < 3; i++) holds(w->jobs[i].ran <= 1 && w->jobs[i].freed == 1);
 }
 
-START_TEST(a_close_waits_for_the_guests)
+START_TEST(close_waits_for_guests)
 {
     model_run(&(model_scenario){ .name = "guests: submit three times, close",
                                  .world = sizeof(world),
@@ -281,14 +281,14 @@ Suite *pools_suite(void)
 {
     Suite *suite = suite_create("pools");
     TCase *tc = tcase_create("pools");
-    tcase_add_test(tc, nothing_lies_in_the_inbox_unheard);
-    tcase_add_test(tc, the_second_worker_is_started_or_not_needed);
-    tcase_add_test(tc, the_first_thread_is_started_by_one_of_two);
-    tcase_add_test(tc, a_queued_task_is_run_or_cancelled);
-    tcase_add_test(tc, a_task_comes_in_while_the_pool_closes);
-    tcase_add_test(tc, who_waits_for_room_gets_it);
-    tcase_add_test(tc, a_task_runs_in_the_queue_or_here_and_once);
-    tcase_add_test(tc, a_close_waits_for_the_guests);
+    tcase_add_test(tc, no_task_is_stuck_in_the_inbox);
+    tcase_add_test(tc, the_second_worker_is_started_if_needed);
+    tcase_add_test(tc, one_of_two_submits_starts_the_first_thread);
+    tcase_add_test(tc, a_queued_task_runs_or_is_cancelled);
+    tcase_add_test(tc, a_submit_races_with_close);
+    tcase_add_test(tc, a_submit_waiting_for_room_gets_it);
+    tcase_add_test(tc, a_task_runs_once_queued_or_as_a_guest);
+    tcase_add_test(tc, close_waits_for_guests);
     suite_add_tcase(suite, tc);
     return suite;
 }

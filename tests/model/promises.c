@@ -95,7 +95,7 @@ static void look(void *arg)
     place_close(&w->place);
 }
 
-START_TEST(a_hook_is_not_running_when_resolve_returns)
+START_TEST(no_hook_runs_when_resolve_returns)
 {
     model_run(&(model_scenario){ .name = "resolve, cancel, cancel and drop; a hook",
                                  .world = sizeof(world),
@@ -105,7 +105,7 @@ START_TEST(a_hook_is_not_running_when_resolve_returns)
 }
 END_TEST
 
-START_TEST(a_hook_that_was_replaced_is_not_running_and_no_cancel_is_lost)
+START_TEST(a_replaced_hook_is_not_running_and_no_cancel_is_lost)
 {
     model_run(&(model_scenario){ .name = "on_cancel and resolve, cancel, cancel, drop",
                                  .world = sizeof(world),
@@ -165,7 +165,7 @@ static void cancel_and_see(void *arg)
 
 static void only_drop(void *arg) { errand_drop(((world *)arg)->future); }
 
-START_TEST(without_a_hook_a_cancel_ends_it)
+START_TEST(without_a_hook_a_cancel_ends_the_promise)
 {
     model_run(&(model_scenario){ .name = "resolve, cancel, drop; no hook",
                                  .world = sizeof(world),
@@ -179,10 +179,10 @@ Suite *promises_suite(void)
 {
     Suite *suite = suite_create("promises");
     TCase *tc = tcase_create("promises");
-    tcase_add_test(tc, a_hook_is_not_running_when_resolve_returns);
-    tcase_add_test(tc, a_hook_that_was_replaced_is_not_running_and_no_cancel_is_lost);
+    tcase_add_test(tc, no_hook_runs_when_resolve_returns);
+    tcase_add_test(tc, a_replaced_hook_is_not_running_and_no_cancel_is_lost);
     tcase_add_test(tc, a_hook_may_resolve_while_it_is_being_set);
-    tcase_add_test(tc, without_a_hook_a_cancel_ends_it);
+    tcase_add_test(tc, without_a_hook_a_cancel_ends_the_promise);
     suite_add_tcase(suite, tc);
     return suite;
 }

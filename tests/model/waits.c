@@ -71,7 +71,7 @@ static void look_at_cancelled(void *arg)
     close_it(w);
 }
 
-START_TEST(a_cancel_is_never_slept_through)
+START_TEST(a_cancel_wakes_its_waiter)
 {
     model_run(&(model_scenario){ .name = "await in a task: cancel alone",
                                  .world = sizeof(world),
@@ -90,7 +90,7 @@ static void look_at_both(void *arg)
     close_it(w);
 }
 
-START_TEST(an_end_and_a_cancel_at_once)
+START_TEST(end_and_cancel_of_a_wait_race)
 {
     model_run(&(model_scenario){ .name = "await in a task: resolve, cancel",
                                  .world = sizeof(world),
@@ -110,7 +110,7 @@ static void look_at_shielded(void *arg)
     close_it(w);
 }
 
-START_TEST(a_shielded_wait_is_ended_by_the_end_alone)
+START_TEST(only_the_end_ends_a_shielded_wait)
 {
     model_run(&(model_scenario){ .name = "shielded await in a task: resolve, cancel",
                                  .world = sizeof(world),
@@ -146,7 +146,7 @@ static void cancel_input(void *arg)
     er_cell_release(w->input);
 }
 
-START_TEST(a_timed_wait_leaves_nothing_behind_on_its_stack)
+START_TEST(a_timed_wait_leaves_no_waiter_on_its_stack)
 {
     model_run(&(model_scenario){ .name = "timed wait: resolve, cancel",
                                  .world = sizeof(world),
@@ -183,7 +183,7 @@ static void wait_for_one(void *arg) { wait_for_some(arg, 1); }
 static void wait_for_both(void *arg) { wait_for_some(arg, 2); }
 static void resolve_other(void *arg) { errand_promise_resolve(((world *)arg)->other, errand_ok(NULL, NULL)); }
 
-START_TEST(a_wait_for_one_of_two_leaves_nothing_behind)
+START_TEST(a_wait_for_one_of_two_leaves_no_waiter)
 {
     model_run(&(model_scenario){ .name = "wait for one of two: resolve, resolve",
                                  .world = sizeof(world),
@@ -195,7 +195,7 @@ START_TEST(a_wait_for_one_of_two_leaves_nothing_behind)
 }
 END_TEST
 
-START_TEST(a_wait_for_both_of_two_is_woken_by_the_last)
+START_TEST(a_wait_for_both_is_woken_by_the_last)
 {
     model_run(&(model_scenario){ .name = "wait for both of two: resolve, resolve",
                                  .world = sizeof(world),
@@ -236,7 +236,7 @@ static void look_at_sleepers(void *arg)
     holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
 }
 
-START_TEST(what_is_armed_is_called)
+START_TEST(an_armed_timer_is_called)
 {
     model_run(&(model_scenario){ .name = "sleep, sleep and cancel: the timer thread",
                                  .world = sizeof(world),
@@ -251,13 +251,13 @@ Suite *waits_suite(void)
 {
     Suite *suite = suite_create("waits");
     TCase *tc = tcase_create("waits");
-    tcase_add_test(tc, a_cancel_is_never_slept_through);
-    tcase_add_test(tc, an_end_and_a_cancel_at_once);
-    tcase_add_test(tc, a_shielded_wait_is_ended_by_the_end_alone);
-    tcase_add_test(tc, a_timed_wait_leaves_nothing_behind_on_its_stack);
-    tcase_add_test(tc, a_wait_for_one_of_two_leaves_nothing_behind);
-    tcase_add_test(tc, a_wait_for_both_of_two_is_woken_by_the_last);
-    tcase_add_test(tc, what_is_armed_is_called);
+    tcase_add_test(tc, a_cancel_wakes_its_waiter);
+    tcase_add_test(tc, end_and_cancel_of_a_wait_race);
+    tcase_add_test(tc, only_the_end_ends_a_shielded_wait);
+    tcase_add_test(tc, a_timed_wait_leaves_no_waiter_on_its_stack);
+    tcase_add_test(tc, a_wait_for_one_of_two_leaves_no_waiter);
+    tcase_add_test(tc, a_wait_for_both_is_woken_by_the_last);
+    tcase_add_test(tc, an_armed_timer_is_called);
     suite_add_tcase(suite, tc);
     return suite;
 }

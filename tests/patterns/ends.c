@@ -14,7 +14,7 @@ static errand_pool *open_pool(void)
 }
 
 /* Elsewhere: only errors of one family are looked for among the results, a cancel is of another, so it counts as done. */
-START_TEST(a_cancelled_part_is_not_a_success)
+START_TEST(a_cancelled_input_is_not_a_success)
 {
     errand_pool *pool = open_pool();
     obedient o = { .pool = pool };
@@ -64,7 +64,7 @@ START_TEST(every_failure_keeps_its_place)
 END_TEST
 
 /* Elsewhere: a timeout returns nothing, and so does an operation whose answer is nothing. */
-START_TEST(a_timeout_is_not_the_answer_nothing)
+START_TEST(a_timeout_differs_from_an_empty_answer)
 {
     turned t;
     turned_start(&t);
@@ -85,7 +85,7 @@ START_TEST(a_timeout_is_not_the_answer_nothing)
 END_TEST
 
 /* Elsewhere: what cleans up is called in the branch for timeouts alone; after an error or a cancel things stay as they are. */
-START_TEST(arg_is_freed_once_however_it_ends)
+START_TEST(arg_is_freed_once_after_every_end)
 {
     turned t;
     turned_start(&t);
@@ -164,7 +164,7 @@ START_TEST(the_log_never_sees_an_argument)
 END_TEST
 
 /* Elsewhere: str(error) of a timeout or a cancel is "", and the report says "failed: ". */
-START_TEST(no_failure_is_without_words)
+START_TEST(every_failure_has_a_message)
 {
     errand_pool *pool = open_pool();
     for (int error = 1; error < 200; error++) {
@@ -190,7 +190,7 @@ START_TEST(no_failure_is_without_words)
 END_TEST
 
 /* Elsewhere: the first error ends the waiting, and the other operations go on behind everybody's back. */
-START_TEST(when_one_fails_the_others_are_told_and_waited_for)
+START_TEST(a_failure_cancels_the_others_and_waits_for_them)
 {
     errand_pool *pool = open_pool();
     obedient o = { .pool = pool };
@@ -215,12 +215,12 @@ Suite *ends_suite(void)
 {
     Suite *suite = suite_create("ends");
     TCase *tc = case_of(suite, "ends");
-    tcase_add_test(tc, a_cancelled_part_is_not_a_success);
+    tcase_add_test(tc, a_cancelled_input_is_not_a_success);
     tcase_add_test(tc, every_failure_keeps_its_place);
-    tcase_add_test(tc, a_timeout_is_not_the_answer_nothing);
-    tcase_add_test(tc, arg_is_freed_once_however_it_ends);
+    tcase_add_test(tc, a_timeout_differs_from_an_empty_answer);
+    tcase_add_test(tc, arg_is_freed_once_after_every_end);
     tcase_add_test(tc, the_log_never_sees_an_argument);
-    tcase_add_test(tc, no_failure_is_without_words);
-    tcase_add_test(tc, when_one_fails_the_others_are_told_and_waited_for);
+    tcase_add_test(tc, every_failure_has_a_message);
+    tcase_add_test(tc, a_failure_cancels_the_others_and_waits_for_them);
     return suite;
 }

@@ -41,7 +41,7 @@ static errand_policy *thrice(int64_t initial_ms)
 }
 
 /* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the request is sent again. */
-START_TEST(a_cancelled_request_is_not_sent_again)
+START_TEST(a_cancelled_request_is_not_repeated)
 {
     struct world w;
     struct service service = { .reply = OK, .holds = true };
@@ -63,7 +63,7 @@ START_TEST(a_cancelled_request_is_not_sent_again)
 END_TEST
 
 /* Elsewhere: every error is tried again: a page that is not there, a password that is wrong, a mistake in the program. */
-START_TEST(what_will_not_get_better_is_sent_once_or_not_at_all)
+START_TEST(a_permanent_failure_is_not_repeated)
 {
     static const int statuses[] = { 400, 401, 403, 404, 409, 410, 422, 451, 501 };
     errand_policy *policy = thrice(1);
@@ -87,7 +87,7 @@ START_TEST(what_will_not_get_better_is_sent_once_or_not_at_all)
 END_TEST
 
 /* Elsewhere: a POST that was lost on its way back is sent again, and the generation is paid for twice. */
-START_TEST(a_paid_post_is_repeated_with_its_key_or_not_at_all)
+START_TEST(a_post_is_repeated_only_with_an_idempotency_key)
 {
     for (int keyed = 0; keyed < 2; keyed++) {
         struct world w;
@@ -110,7 +110,7 @@ START_TEST(a_paid_post_is_repeated_with_its_key_or_not_at_all)
 END_TEST
 
 /* Elsewhere: 60 seconds without a byte end a generation that has five minutes. */
-START_TEST(a_generation_may_be_silent_for_as_long_as_it_has)
+START_TEST(a_reply_may_be_silent_until_its_deadline)
 {
     struct world w;
     struct service service = { .reply = OK, .holds = true };
@@ -129,7 +129,7 @@ START_TEST(a_generation_may_be_silent_for_as_long_as_it_has)
 END_TEST
 
 /* The same, where a limit of silence is wanted: the end says which one it was. */
-START_TEST(a_limit_of_silence_is_told_as_such)
+START_TEST(an_idle_timeout_is_reported_as_such)
 {
     struct world w;
     struct service service = { .reply = OK, .holds = true };
@@ -168,7 +168,7 @@ START_TEST(many_calls_share_their_connections)
 END_TEST
 
 /* Elsewhere: "starting with args: {...}" logs the token, the cookie and the prompt. */
-START_TEST(a_logged_request_logs_neither_secrets_nor_what_it_says)
+START_TEST(a_logged_request_shows_no_secrets_and_no_body)
 {
     struct world w;
     struct service service = { .reply = BUSY };
@@ -211,7 +211,7 @@ static double seconds_of(const errand_result *r) /* what the result's JSON says 
 }
 
 /* Elsewhere: retry_after is twice what the call took, or five seconds for anything else. */
-START_TEST(retry_after_is_what_the_server_said_and_else_nothing)
+START_TEST(retry_after_is_the_servers_or_none)
 {
     static const struct {
         const char *header;
@@ -247,7 +247,7 @@ START_TEST(retry_after_is_what_the_server_said_and_else_nothing)
 END_TEST
 
 /* Elsewhere: str(error) of a timeout or of a lost connection is "", and the report says "failed: ". */
-START_TEST(no_end_is_without_words)
+START_TEST(every_http_failure_has_a_message)
 {
     static const char *const replies[] = { "", BUSY, "HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n",
                                            "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut" };
@@ -277,15 +277,15 @@ int main(void)
 {
     Suite *suite = suite_create("patterns of http");
     TCase *tc = tcase_create("http");
-    tcase_add_test(tc, a_cancelled_request_is_not_sent_again);
-    tcase_add_test(tc, what_will_not_get_better_is_sent_once_or_not_at_all);
-    tcase_add_loop_test(tc, a_paid_post_is_repeated_with_its_key_or_not_at_all, 0, 2);
-    tcase_add_test(tc, a_generation_may_be_silent_for_as_long_as_it_has);
-    tcase_add_test(tc, a_limit_of_silence_is_told_as_such);
+    tcase_add_test(tc, a_cancelled_request_is_not_repeated);
+    tcase_add_test(tc, a_permanent_failure_is_not_repeated);
+    tcase_add_loop_test(tc, a_post_is_repeated_only_with_an_idempotency_key, 0, 2);
+    tcase_add_test(tc, a_reply_may_be_silent_until_its_deadline);
+    tcase_add_test(tc, an_idle_timeout_is_reported_as_such);
     tcase_add_test(tc, many_calls_share_their_connections);
-    tcase_add_test(tc, a_logged_request_logs_neither_secrets_nor_what_it_says);
-    tcase_add_test(tc, retry_after_is_what_the_server_said_and_else_nothing);
-    tcase_add_test(tc, no_end_is_without_words);
+    tcase_add_test(tc, a_logged_request_shows_no_secrets_and_no_body);
+    tcase_add_test(tc, retry_after_is_the_servers_or_none);
+    tcase_add_test(tc, every_http_failure_has_a_message);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

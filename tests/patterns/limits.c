@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Elsewhere: a semaphore of ten is called "ten a second", and quick calls go out by the hundred. */
-START_TEST(so_many_at_once_is_not_so_many_a_second)
+START_TEST(a_semaphore_is_not_a_rate)
 {
     turned t;
     turned_start(&t);
@@ -60,7 +60,7 @@ static errand_result call_inside(void *arg)
 }
 
 /* Elsewhere: every call makes a pool of threads of its own, for the one thing it does. */
-START_TEST(a_thousand_calls_share_one_thread_also_from_inside)
+START_TEST(a_thousand_calls_share_one_thread)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     seen s = { .pool = pool };
@@ -78,7 +78,7 @@ static errand_result acquire(void *sem)
 }
 
 /* Elsewhere: a cancel that comes while something is being acquired loses it: nobody has it, and nobody can get it. */
-START_TEST(a_cancel_during_an_acquire_loses_nothing)
+START_TEST(a_cancel_during_an_acquire_loses_no_permit)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
@@ -99,7 +99,7 @@ START_TEST(a_cancel_during_an_acquire_loses_nothing)
 END_TEST
 
 /* Elsewhere: closing waits for ever for what will not end, and the rest is never cleaned up. */
-START_TEST(closing_is_bounded_and_frees_the_rest_although_one_is_stuck)
+START_TEST(close_is_bounded_if_a_task_is_stuck)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
     hold h = { .result = errand_ok(NULL, NULL) };
@@ -136,7 +136,7 @@ static void *submit_many(void *arg)
 }
 
 /* Elsewhere: a task for each of a million inputs is made at once, although ten run at a time. */
-START_TEST(who_submits_too_much_is_held_up)
+START_TEST(a_full_queue_blocks_the_submitter)
 {
     static flood fl;
     fl.pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = ROOM });
@@ -163,7 +163,7 @@ START_TEST(who_submits_too_much_is_held_up)
 END_TEST
 
 /* Elsewhere: one number for all, so that a host that hangs takes every place, and the others starve behind it. */
-START_TEST(a_host_that_hangs_takes_no_place_of_the_others)
+START_TEST(a_hanging_host_takes_no_permits_of_others)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 2 });
@@ -192,7 +192,7 @@ START_TEST(a_host_that_hangs_takes_no_place_of_the_others)
 END_TEST
 
 /* Elsewhere: who got the 429 waits, and all the others go on asking. */
-START_TEST(a_429_holds_up_all_who_ask_that_host_and_nobody_else)
+START_TEST(a_429_pauses_all_calls_to_that_host_only)
 {
     turned t;
     turned_start(&t);
@@ -222,7 +222,7 @@ START_TEST(a_429_holds_up_all_who_ask_that_host_and_nobody_else)
 END_TEST
 
 /* Elsewhere: a hundred callers find the cache empty at once, and ask the same a hundred times. */
-START_TEST(who_asks_the_same_at_the_same_time_shares_one_answer)
+START_TEST(identical_concurrent_calls_share_one_run)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
     errand_singleflight *flight = errand_singleflight_new(pool, NULL);
@@ -246,13 +246,13 @@ Suite *limits_suite(void)
 {
     Suite *suite = suite_create("limits");
     TCase *tc = case_of(suite, "limits");
-    tcase_add_test(tc, so_many_at_once_is_not_so_many_a_second);
-    tcase_add_test(tc, a_thousand_calls_share_one_thread_also_from_inside);
-    tcase_add_test(tc, a_cancel_during_an_acquire_loses_nothing);
-    tcase_add_test(tc, closing_is_bounded_and_frees_the_rest_although_one_is_stuck);
-    tcase_add_test(tc, who_submits_too_much_is_held_up);
-    tcase_add_test(tc, a_host_that_hangs_takes_no_place_of_the_others);
-    tcase_add_test(tc, a_429_holds_up_all_who_ask_that_host_and_nobody_else);
-    tcase_add_test(tc, who_asks_the_same_at_the_same_time_shares_one_answer);
+    tcase_add_test(tc, a_semaphore_is_not_a_rate);
+    tcase_add_test(tc, a_thousand_calls_share_one_thread);
+    tcase_add_test(tc, a_cancel_during_an_acquire_loses_no_permit);
+    tcase_add_test(tc, close_is_bounded_if_a_task_is_stuck);
+    tcase_add_test(tc, a_full_queue_blocks_the_submitter);
+    tcase_add_test(tc, a_hanging_host_takes_no_permits_of_others);
+    tcase_add_test(tc, a_429_pauses_all_calls_to_that_host_only);
+    tcase_add_test(tc, identical_concurrent_calls_share_one_run);
     return suite;
 }

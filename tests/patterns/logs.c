@@ -22,7 +22,7 @@ static unsigned long resident_kib(void)
 }
 
 /* Elsewhere: the queue before the writer has no bound; when the disk is slower than the program, memory ends. */
-START_TEST(a_flood_before_a_stuck_sink_takes_no_more_memory)
+START_TEST(a_stuck_sink_does_not_grow_memory)
 {
     int fds[2];
     char path[64];
@@ -57,7 +57,7 @@ static void set_up(errand_log *log, const char *path)
 }
 
 /* Elsewhere: a set-up that runs twice adds its handlers twice, and every line comes twice. */
-START_TEST(set_up_twice_a_line_still_comes_once)
+START_TEST(setting_up_twice_writes_each_line_once)
 {
     int fd = memfd_create("log", MFD_CLOEXEC);
     char path[64], text[4096];
@@ -83,7 +83,7 @@ Suite *logs_suite(void)
 {
     Suite *suite = suite_create("logs");
     TCase *tc = case_of(suite, "logs");
-    tcase_add_test(tc, a_flood_before_a_stuck_sink_takes_no_more_memory);
-    tcase_add_test(tc, set_up_twice_a_line_still_comes_once);
+    tcase_add_test(tc, a_stuck_sink_does_not_grow_memory);
+    tcase_add_test(tc, setting_up_twice_writes_each_line_once);
     return suite;
 }

@@ -30,7 +30,7 @@ static errand_result await_shielded(void *arg)
 }
 
 /* Elsewhere: to shield an operation is to lose the cancel: the shielded one goes on, and so does who was to end. */
-START_TEST(a_shield_keeps_the_operation_and_the_cancel_is_not_lost)
+START_TEST(a_shield_keeps_the_operation_and_the_cancel)
 {
     errand_pool *pool = open_pool();
     shielded s = { .pool = pool };
@@ -71,7 +71,7 @@ static errand_result works_and_tidies(void *arg)
 }
 
 /* Elsewhere: there is a hook for the timeout, and after a cancel or a failure everything lies about. */
-START_TEST(clean_up_runs_however_it_ends)
+START_TEST(clean_up_runs_after_every_end)
 {
     errand_pool *pool = open_pool();
     for (int i = 0; i < 3; i++) {
@@ -109,7 +109,7 @@ static errand_result one_of_the_crowd(void *arg)
 static void one_less(void *arg) { __atomic_sub_fetch(&((crowd *)arg)->alive, 1, __ATOMIC_SEQ_CST); }
 
 /* Elsewhere: a million tasks are made first, a semaphore then lets ten of them run, and the memory is gone. */
-START_TEST(ten_of_a_million_exist_at_a_time)
+START_TEST(ten_of_a_million_tasks_exist_at_a_time)
 {
     errand_pool *pool = open_pool();
     errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 10 });
@@ -140,7 +140,7 @@ static errand_result never(void *arg)
 }
 
 /* Elsewhere: the first error ends the waiting, and the other operations go on behind everybody's back. */
-START_TEST(none_outlives_its_group)
+START_TEST(no_member_outlives_its_group)
 {
     errand_pool *pool = open_pool();
     obedient o = { .pool = pool };
@@ -166,9 +166,9 @@ Suite *many_suite(void)
 {
     Suite *suite = suite_create("many");
     TCase *tc = case_of(suite, "many");
-    tcase_add_test(tc, a_shield_keeps_the_operation_and_the_cancel_is_not_lost);
-    tcase_add_test(tc, clean_up_runs_however_it_ends);
-    tcase_add_test(tc, ten_of_a_million_exist_at_a_time);
-    tcase_add_test(tc, none_outlives_its_group);
+    tcase_add_test(tc, a_shield_keeps_the_operation_and_the_cancel);
+    tcase_add_test(tc, clean_up_runs_after_every_end);
+    tcase_add_test(tc, ten_of_a_million_tasks_exist_at_a_time);
+    tcase_add_test(tc, no_member_outlives_its_group);
     return suite;
 }

@@ -19,7 +19,7 @@ static errand_future *start(errand_policy_opts opts, errand_task task)
 
 /* Elsewhere: the handler names something that is no error type, so that catching fails itself and its complaint
  * replaces what really happened. Here a failure is a value, and time limits around it do not change it. */
-START_TEST(the_error_that_happened_is_the_error_that_is_told)
+START_TEST(the_original_error_is_returned)
 {
     open_turned();
     script s = { .error = { EACCES } };
@@ -34,7 +34,7 @@ START_TEST(the_error_that_happened_is_the_error_that_is_told)
 END_TEST
 
 /* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the job that was to stop starts again. */
-START_TEST(a_cancelled_job_is_not_started_again)
+START_TEST(a_cancelled_run_is_not_retried)
 {
     open_turned();
     obedient o = { .pool = pool };
@@ -51,7 +51,7 @@ START_TEST(a_cancelled_job_is_not_started_again)
 END_TEST
 
 /* Elsewhere: what is called when the attempts are used up returns a value, and the caller takes it for success. */
-START_TEST(giving_up_never_looks_like_success)
+START_TEST(giving_up_is_never_a_success)
 {
     open_turned();
     script s = { .error = { ECONNRESET, ECONNRESET } };
@@ -67,7 +67,7 @@ START_TEST(giving_up_never_looks_like_success)
 END_TEST
 
 /* Elsewhere: any error at all is tried again, so a typing mistake or a page that is not there costs minutes. */
-START_TEST(what_cannot_get_better_is_tried_once)
+START_TEST(a_permanent_error_is_tried_once)
 {
     open_turned();
     const int errors[] = {
@@ -90,7 +90,7 @@ static errand_result note_place(void *arg)
 }
 
 /* Elsewhere: a job that failed is put at the end of the queue, behind everything that came later; under load it never ends. */
-START_TEST(a_job_that_is_retried_keeps_its_turn)
+START_TEST(a_retried_job_keeps_its_place_in_the_queue)
 {
     open_turned();
     unsigned next = 0, mine = 0, theirs[5] = { 0 }, *args[6][2] = { { &next, &mine } };
@@ -118,7 +118,7 @@ START_TEST(a_job_that_is_retried_keeps_its_turn)
 END_TEST
 
 /* Elsewhere: all that failed together waits for exactly 1, 2, 4 s and comes back together, wave after wave. */
-START_TEST(what_failed_together_does_not_come_back_together)
+START_TEST(joint_failures_are_not_retried_at_once)
 {
     open_turned();
     enum { N = 200 };
@@ -155,7 +155,7 @@ START_TEST(what_failed_together_does_not_come_back_together)
 END_TEST
 
 /* Elsewhere: in the end there is "retries exhausted", and nobody knows what the last reply said. */
-START_TEST(giving_up_tells_the_last_error_and_all_before_it)
+START_TEST(giving_up_returns_the_last_error_and_all_attempts)
 {
     open_turned();
     script s = { .error = { ECONNREFUSED, ETIMEDOUT, ECONNRESET } };
@@ -176,7 +176,7 @@ START_TEST(giving_up_tells_the_last_error_and_all_before_it)
 END_TEST
 
 /* Elsewhere: base^attempt overflows after enough attempts: an error in the middle of the night, or a wait of nothing at all. */
-START_TEST(the_millionth_wait_is_as_long_as_the_longest)
+START_TEST(the_millionth_backoff_is_the_longest)
 {
     errand_policy_opts o = {
         .attempts = 2000000, .initial_ms = 1000, .max_ms = 60000, .multiplier = 10, .jitter = ERRAND_JITTER_EQUAL
@@ -191,7 +191,7 @@ START_TEST(the_millionth_wait_is_as_long_as_the_longest)
 END_TEST
 
 /* Elsewhere: a field called retry_after is filled with how long the call took. */
-START_TEST(a_retry_after_is_what_the_other_side_said_or_nothing)
+START_TEST(retry_after_is_the_other_sides_or_none)
 {
     open_turned();
     hold h = { .result = errand_fail(ECONNRESET) };
@@ -218,7 +218,7 @@ static errand_result pay(void *arg)
 }
 
 /* Elsewhere: what may have been done already is done again, and paid for twice. */
-START_TEST(what_may_have_been_done_is_not_done_again)
+START_TEST(work_that_may_have_run_is_not_repeated)
 {
     open_turned();
     unsigned paid = 0;
@@ -237,7 +237,7 @@ static errand_result make_up(errand_result failure, void *arg)
 }
 
 /* Elsewhere: the value that stands in for a failure looks like any other. */
-START_TEST(what_stands_in_for_a_failure_says_so)
+START_TEST(a_fallback_value_is_marked_degraded)
 {
     open_turned();
     script s = { .error = { EACCES } };
@@ -254,7 +254,7 @@ static errand_result ask_twice(void *arg)
 }
 
 /* Elsewhere: each layer tries four times, and three layers make sixty-four calls of one. */
-START_TEST(layers_of_retries_do_not_multiply)
+START_TEST(nested_retries_do_not_multiply)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     script s = { .freed = 0 };
@@ -271,17 +271,17 @@ Suite *retries_suite(void)
 {
     Suite *suite = suite_create("retries");
     TCase *tc = case_of(suite, "retries");
-    tcase_add_test(tc, the_error_that_happened_is_the_error_that_is_told);
-    tcase_add_test(tc, a_cancelled_job_is_not_started_again);
-    tcase_add_test(tc, giving_up_never_looks_like_success);
-    tcase_add_test(tc, what_cannot_get_better_is_tried_once);
-    tcase_add_test(tc, a_job_that_is_retried_keeps_its_turn);
-    tcase_add_test(tc, what_failed_together_does_not_come_back_together);
-    tcase_add_test(tc, giving_up_tells_the_last_error_and_all_before_it);
-    tcase_add_test(tc, the_millionth_wait_is_as_long_as_the_longest);
-    tcase_add_test(tc, a_retry_after_is_what_the_other_side_said_or_nothing);
-    tcase_add_test(tc, what_may_have_been_done_is_not_done_again);
-    tcase_add_test(tc, what_stands_in_for_a_failure_says_so);
-    tcase_add_test(tc, layers_of_retries_do_not_multiply);
+    tcase_add_test(tc, the_original_error_is_returned);
+    tcase_add_test(tc, a_cancelled_run_is_not_retried);
+    tcase_add_test(tc, giving_up_is_never_a_success);
+    tcase_add_test(tc, a_permanent_error_is_tried_once);
+    tcase_add_test(tc, a_retried_job_keeps_its_place_in_the_queue);
+    tcase_add_test(tc, joint_failures_are_not_retried_at_once);
+    tcase_add_test(tc, giving_up_returns_the_last_error_and_all_attempts);
+    tcase_add_test(tc, the_millionth_backoff_is_the_longest);
+    tcase_add_test(tc, retry_after_is_the_other_sides_or_none);
+    tcase_add_test(tc, work_that_may_have_run_is_not_repeated);
+    tcase_add_test(tc, a_fallback_value_is_marked_degraded);
+    tcase_add_test(tc, nested_retries_do_not_multiply);
     return suite;
 }

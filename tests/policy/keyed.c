@@ -31,7 +31,7 @@ static bool sem_knows(errand_sem *sem, const char *key)
 
 static void use(errand_sem *sem, const char *key) { errand_drop(errand_sem_acquire(sem, key, 1)); }
 
-START_TEST(the_least_recently_used_are_forgotten_first)
+START_TEST(the_least_recently_used_key_is_evicted_first)
 {
     pool = turned_pool(&t);
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .max_keys = 3 });
@@ -194,7 +194,7 @@ Suite *keyed_suite(void)
 {
     Suite *suite = suite_create("keyed");
     TCase *tc = case_of(suite, "forgetting");
-    tcase_add_test(tc, the_least_recently_used_are_forgotten_first);
+    tcase_add_test(tc, the_least_recently_used_key_is_evicted_first);
     tcase_add_test(tc, by_default_a_thousand_keys_are_kept);
     tcase_add_test(tc, who_holds_or_waits_is_never_forgotten);
     tcase_add_test(tc, a_rate_is_forgotten_only_when_that_changes_nothing);
