@@ -49,7 +49,7 @@ static void break_it(errand_breaker *breaker)
     ck_assert_int_eq(stats_of(breaker).state, ERRAND_BREAKER_OPEN);
 }
 
-START_TEST(half_of_twenty_calls_that_fail_open_it)
+START_TEST(ten_failures_of_twenty_calls_open_a_breaker)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ 0 });
     for (int i = 0; i < 19; i++) ck_assert_int_eq(call(b, ETIMEDOUT), 0); /* too few to judge by */
@@ -73,7 +73,7 @@ START_TEST(half_of_twenty_calls_that_fail_open_it)
 }
 END_TEST
 
-START_TEST(what_is_older_than_the_window_does_not_count)
+START_TEST(calls_older_than_the_window_do_not_count)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .window_ms = 1000 });
     for (int i = 0; i < 19; i++) call(b, ETIMEDOUT);
@@ -91,7 +91,7 @@ START_TEST(what_is_older_than_the_window_does_not_count)
 }
 END_TEST
 
-START_TEST(an_end_counts_by_its_kind)
+START_TEST(a_breaker_counts_results_by_kind)
 {
     static const struct {
         int error;
@@ -121,7 +121,7 @@ START_TEST(an_end_counts_by_its_kind)
 }
 END_TEST
 
-START_TEST(slow_calls_count_if_asked)
+START_TEST(slow_calls_count_if_configured)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .slow_ms = 100, .min_calls = 2 });
     errand_breaker_call c, d;
@@ -137,7 +137,7 @@ START_TEST(slow_calls_count_if_asked)
 }
 END_TEST
 
-START_TEST(from_closed_to_open_to_half_open_and_back)
+START_TEST(a_breaker_opens_half_opens_and_closes)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 4 });
     break_it(b);
@@ -161,7 +161,7 @@ START_TEST(from_closed_to_open_to_half_open_and_back)
 }
 END_TEST
 
-START_TEST(it_opens_for_longer_and_longer_up_to_the_longest)
+START_TEST(open_times_grow_up_to_a_maximum)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1 });
     static const int64_t most[] = { 5000, 10000, 20000, 40000, 60000, 60000, 60000 };
@@ -184,7 +184,7 @@ START_TEST(it_opens_for_longer_and_longer_up_to_the_longest)
 }
 END_TEST
 
-START_TEST(jitter_is_spread_over_the_last_fifth_and_can_be_seeded)
+START_TEST(the_open_times_jitter_is_a_fifth_and_seeded)
 {
     double sum = 0;
     int64_t once = 0, again = 0;
@@ -214,7 +214,7 @@ static errand_breaker *half_open(errand_breaker_opts opts)
     return b;
 }
 
-START_TEST(every_outcome_gives_the_lease_back)
+START_TEST(every_outcome_returns_the_lease)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .probes = 2 });
     errand_breaker_call c, d, e;
@@ -241,7 +241,7 @@ START_TEST(every_outcome_gives_the_lease_back)
 }
 END_TEST
 
-START_TEST(a_lease_expires_and_is_lent_anew)
+START_TEST(an_expired_lease_is_lent_again)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 1000 });
     errand_breaker_call lost, next;
@@ -281,14 +281,14 @@ static errand_breaker_state after_slow_probes(int error)
     return state;
 }
 
-START_TEST(what_becomes_of_probes_slower_than_their_leases_counts)
+START_TEST(probes_slower_than_their_lease_count)
 {
     ck_assert_int_eq(after_slow_probes(0), ERRAND_BREAKER_CLOSED);
     ck_assert_int_eq(after_slow_probes(ETIMEDOUT), ERRAND_BREAKER_OPEN);
 }
 END_TEST
 
-START_TEST(a_call_of_an_earlier_state_says_nothing_of_this_one)
+START_TEST(a_call_begun_in_an_earlier_state_does_not_count)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1 });
     errand_breaker_call old, probe;
@@ -306,7 +306,7 @@ START_TEST(a_call_of_an_earlier_state_says_nothing_of_this_one)
 }
 END_TEST
 
-START_TEST(it_can_be_forced_open_and_closed)
+START_TEST(a_breaker_can_be_forced_open_and_closed)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1 });
     er_call_lease refused;
@@ -355,7 +355,7 @@ static void see(const errand_breaker_change *change, void *arg)
     count_up(&s->n);
 }
 
-START_TEST(each_change_is_watched_and_logged_in_order)
+START_TEST(state_changes_are_notified_and_logged_in_order)
 {
     said log;
     seen s = { 0 };
@@ -397,7 +397,7 @@ START_TEST(each_change_is_watched_and_logged_in_order)
 }
 END_TEST
 
-START_TEST(a_slow_watcher_misses_the_oldest_changes_only)
+START_TEST(a_slow_watcher_misses_only_the_oldest_changes)
 {
     event first = { 0 }, go = { 0 };
     seen s = { .first = &first, .go = &go };
@@ -467,7 +467,7 @@ START_TEST(no_lease_is_lost_in_a_storm)
 }
 END_TEST
 
-START_TEST(contradictory_options_are_refused)
+START_TEST(a_breaker_refuses_contradictory_options)
 {
     pool = turned_pool(&t);
     static const errand_breaker_opts bad[] = {
@@ -511,23 +511,23 @@ Suite *breaker_suite(void)
 {
     Suite *suite = suite_create("breaker");
     TCase *tc = case_of(suite, "opening");
-    tcase_add_test(tc, half_of_twenty_calls_that_fail_open_it);
-    tcase_add_test(tc, what_is_older_than_the_window_does_not_count);
-    tcase_add_test(tc, an_end_counts_by_its_kind);
-    tcase_add_test(tc, slow_calls_count_if_asked);
+    tcase_add_test(tc, ten_failures_of_twenty_calls_open_a_breaker);
+    tcase_add_test(tc, calls_older_than_the_window_do_not_count);
+    tcase_add_test(tc, a_breaker_counts_results_by_kind);
+    tcase_add_test(tc, slow_calls_count_if_configured);
     tc = case_of(suite, "closing");
-    tcase_add_test(tc, from_closed_to_open_to_half_open_and_back);
-    tcase_add_test(tc, it_opens_for_longer_and_longer_up_to_the_longest);
-    tcase_add_test(tc, jitter_is_spread_over_the_last_fifth_and_can_be_seeded);
-    tcase_add_test(tc, every_outcome_gives_the_lease_back);
-    tcase_add_test(tc, a_lease_expires_and_is_lent_anew);
-    tcase_add_test(tc, what_becomes_of_probes_slower_than_their_leases_counts);
-    tcase_add_test(tc, a_call_of_an_earlier_state_says_nothing_of_this_one);
+    tcase_add_test(tc, a_breaker_opens_half_opens_and_closes);
+    tcase_add_test(tc, open_times_grow_up_to_a_maximum);
+    tcase_add_test(tc, the_open_times_jitter_is_a_fifth_and_seeded);
+    tcase_add_test(tc, every_outcome_returns_the_lease);
+    tcase_add_test(tc, an_expired_lease_is_lent_again);
+    tcase_add_test(tc, probes_slower_than_their_lease_count);
+    tcase_add_test(tc, a_call_begun_in_an_earlier_state_does_not_count);
     tc = case_of(suite, "by hand");
-    tcase_add_test(tc, it_can_be_forced_open_and_closed);
-    tcase_add_test(tc, each_change_is_watched_and_logged_in_order);
-    tcase_add_test(tc, a_slow_watcher_misses_the_oldest_changes_only);
+    tcase_add_test(tc, a_breaker_can_be_forced_open_and_closed);
+    tcase_add_test(tc, state_changes_are_notified_and_logged_in_order);
+    tcase_add_test(tc, a_slow_watcher_misses_only_the_oldest_changes);
     tcase_add_test(tc, no_lease_is_lost_in_a_storm);
-    tcase_add_test(tc, contradictory_options_are_refused);
+    tcase_add_test(tc, a_breaker_refuses_contradictory_options);
     return suite;
 }

@@ -40,7 +40,7 @@ static errand_budget_stats stats_of(errand_budget *budget, const char *key)
     return s;
 }
 
-START_TEST(retries_cost_by_their_cause_and_a_success_returns_one)
+START_TEST(a_retry_costs_by_its_cause_and_a_success_returns_one_token)
 {
     errand_budget *b = budget_of((errand_budget_opts){ 0 });
     er_budget_member *m = share_of(b, NULL);
@@ -64,7 +64,7 @@ START_TEST(retries_cost_by_their_cause_and_a_success_returns_one)
 }
 END_TEST
 
-START_TEST(when_too_few_are_left_there_is_no_retry)
+START_TEST(too_few_tokens_refuse_a_retry)
 {
     said log;
     listen_to(&log);
@@ -97,7 +97,7 @@ START_TEST(when_too_few_are_left_there_is_no_retry)
 }
 END_TEST
 
-START_TEST(hedges_are_a_fifth_of_what_is_in_flight_and_at_least_three)
+START_TEST(hedges_are_limited_to_a_fifth_or_three)
 {
     errand_budget *b = budget_of((errand_budget_opts){ 0 });
     er_budget_member *m = share_of(b, NULL);
@@ -123,7 +123,7 @@ START_TEST(hedges_are_a_fifth_of_what_is_in_flight_and_at_least_three)
 }
 END_TEST
 
-START_TEST(without_a_budget_all_is_allowed)
+START_TEST(without_a_budget_all_retries_are_allowed)
 {
     ck_assert(er_budget_retry(NULL, false) && er_budget_hedge(NULL));
     er_budget_began(NULL);
@@ -133,7 +133,7 @@ START_TEST(without_a_budget_all_is_allowed)
 }
 END_TEST
 
-START_TEST(a_member_that_is_joined_is_not_forgotten)
+START_TEST(a_member_in_use_is_not_evicted)
 {
     errand_budget *b = budget_of((errand_budget_opts){ .max_keys = 1 });
     er_budget_member *m = share_of(b, "a");
@@ -199,7 +199,7 @@ START_TEST(tokens_are_conserved_in_a_storm)
 }
 END_TEST
 
-START_TEST(a_budget_that_is_none_is_refused)
+START_TEST(a_budget_refuses_wrong_options)
 {
     pool = turned_pool(&t);
     static const errand_budget_opts bad[] = {
@@ -222,12 +222,12 @@ Suite *budget_suite(void)
 {
     Suite *suite = suite_create("budget");
     TCase *tc = case_of(suite, "tokens");
-    tcase_add_test(tc, retries_cost_by_their_cause_and_a_success_returns_one);
-    tcase_add_test(tc, when_too_few_are_left_there_is_no_retry);
-    tcase_add_test(tc, hedges_are_a_fifth_of_what_is_in_flight_and_at_least_three);
-    tcase_add_test(tc, without_a_budget_all_is_allowed);
-    tcase_add_test(tc, a_member_that_is_joined_is_not_forgotten);
+    tcase_add_test(tc, a_retry_costs_by_its_cause_and_a_success_returns_one_token);
+    tcase_add_test(tc, too_few_tokens_refuse_a_retry);
+    tcase_add_test(tc, hedges_are_limited_to_a_fifth_or_three);
+    tcase_add_test(tc, without_a_budget_all_retries_are_allowed);
+    tcase_add_test(tc, a_member_in_use_is_not_evicted);
     tcase_add_test(tc, tokens_are_conserved_in_a_storm);
-    tcase_add_test(tc, a_budget_that_is_none_is_refused);
+    tcase_add_test(tc, a_budget_refuses_wrong_options);
     return suite;
 }

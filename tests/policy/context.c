@@ -49,7 +49,7 @@ static errand_result puts_its_own(void *outer)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(log_fields_travel_with_runs_and_into_groups)
+START_TEST(runs_and_groups_inherit_log_fields)
 {
     errand_log_fields *fields = errand_log_fields_new(NULL, errand_kv("request", "%d"), 7);
     ck_assert_ptr_null(errand_log_fields_swap(errand_log_fields_keep(fields)));
@@ -98,7 +98,7 @@ Suite *context_suite(void)
     Suite *suite = suite_create("context");
     TCase *tc = case_of(suite, "context");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
-    tcase_add_test(tc, log_fields_travel_with_runs_and_into_groups);
+    tcase_add_test(tc, runs_and_groups_inherit_log_fields);
     tcase_add_test(tc, a_run_inherits_key_and_deadline);
     return suite;
 }

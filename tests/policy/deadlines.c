@@ -22,7 +22,7 @@ static unsigned calls_for(errand_policy_opts opts, script s, int ends)
     return s.calls;
 }
 
-START_TEST(a_sleep_that_cannot_end_in_time_is_not_begun)
+START_TEST(a_sleep_longer_than_the_time_left_is_not_begun)
 {
     open_turned();
     script s = { .error = { ECONNRESET } };
@@ -37,7 +37,7 @@ START_TEST(a_sleep_that_cannot_end_in_time_is_not_begun)
 }
 END_TEST
 
-START_TEST(the_whole_ends_at_its_deadline_although_the_attempt_is_stuck)
+START_TEST(a_run_ends_at_its_deadline_if_an_attempt_is_stuck)
 {
     open_turned();
     unsigned values = 0;
@@ -72,7 +72,7 @@ START_TEST(the_whole_ends_at_its_deadline_although_the_attempt_is_stuck)
 }
 END_TEST
 
-START_TEST(arg_and_permit_are_kept_until_a_stuck_attempt_has_returned)
+START_TEST(a_stuck_attempt_keeps_arg_and_permit_until_it_returns)
 {
     open_turned();
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
@@ -94,7 +94,7 @@ START_TEST(arg_and_permit_are_kept_until_a_stuck_attempt_has_returned)
 }
 END_TEST
 
-START_TEST(a_cancelled_run_that_is_stuck_ends_at_its_deadline_all_the_same)
+START_TEST(a_stuck_cancelled_run_ends_at_its_deadline)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
@@ -115,7 +115,7 @@ START_TEST(a_cancelled_run_that_is_stuck_ends_at_its_deadline_all_the_same)
 }
 END_TEST
 
-START_TEST(a_run_that_has_no_time_at_all_ends_at_once)
+START_TEST(a_run_without_time_ends_at_once)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
@@ -134,7 +134,7 @@ START_TEST(a_run_that_has_no_time_at_all_ends_at_once)
 }
 END_TEST
 
-START_TEST(an_attempt_ends_at_its_own_deadline_and_is_tried_again)
+START_TEST(an_attempt_past_its_own_deadline_is_retried)
 {
     open_turned();
     obedient o = { .pool = pool };
@@ -158,7 +158,7 @@ START_TEST(an_attempt_ends_at_its_own_deadline_and_is_tried_again)
 }
 END_TEST
 
-START_TEST(the_next_attempt_begins_only_when_a_deaf_one_has_returned)
+START_TEST(the_next_attempt_waits_for_a_stuck_one_to_return)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
@@ -192,7 +192,7 @@ static errand_result submit_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(the_deadline_of_the_submitting_task_reaches_the_run)
+START_TEST(a_run_inherits_the_deadline_of_the_submitting_task)
 {
     open_turned();
     submitter s = { .s.h.result = errand_fail(ECONNRESET) };
@@ -211,13 +211,13 @@ Suite *deadlines_suite(void)
 {
     Suite *suite = suite_create("deadlines");
     TCase *tc = case_of(suite, "deadlines");
-    tcase_add_test(tc, a_sleep_that_cannot_end_in_time_is_not_begun);
-    tcase_add_test(tc, the_whole_ends_at_its_deadline_although_the_attempt_is_stuck);
-    tcase_add_test(tc, arg_and_permit_are_kept_until_a_stuck_attempt_has_returned);
-    tcase_add_test(tc, a_cancelled_run_that_is_stuck_ends_at_its_deadline_all_the_same);
-    tcase_add_test(tc, a_run_that_has_no_time_at_all_ends_at_once);
-    tcase_add_test(tc, an_attempt_ends_at_its_own_deadline_and_is_tried_again);
-    tcase_add_test(tc, the_next_attempt_begins_only_when_a_deaf_one_has_returned);
-    tcase_add_test(tc, the_deadline_of_the_submitting_task_reaches_the_run);
+    tcase_add_test(tc, a_sleep_longer_than_the_time_left_is_not_begun);
+    tcase_add_test(tc, a_run_ends_at_its_deadline_if_an_attempt_is_stuck);
+    tcase_add_test(tc, a_stuck_attempt_keeps_arg_and_permit_until_it_returns);
+    tcase_add_test(tc, a_stuck_cancelled_run_ends_at_its_deadline);
+    tcase_add_test(tc, a_run_without_time_ends_at_once);
+    tcase_add_test(tc, an_attempt_past_its_own_deadline_is_retried);
+    tcase_add_test(tc, the_next_attempt_waits_for_a_stuck_one_to_return);
+    tcase_add_test(tc, a_run_inherits_the_deadline_of_the_submitting_task);
     return suite;
 }

@@ -11,7 +11,7 @@ static void shut_pools(void) { shut_two(&two); }
 
 static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, in; }
 
-START_TEST(through_then_all_shield_and_a_retried_run)
+START_TEST(a_deadlock_is_found_through_then_all_shield_and_a_run)
 {
     chained c[2] = { { .error = 0 } };
     errand_policy *twice = policy_of((errand_policy_opts){ .attempts = 2 });
@@ -29,7 +29,7 @@ START_TEST(through_then_all_shield_and_a_retried_run)
 }
 END_TEST
 
-START_TEST(through_the_join_of_a_group)
+START_TEST(a_deadlock_is_found_through_a_groups_join)
 {
     chained c[2] = { { .error = 0 } };
     errand_group *g = errand_group_new(two.pool, NULL);
@@ -70,13 +70,13 @@ static errand_result takes_the_next(void *at)
 
 static errand_fn *const starving[] = { takes_the_next, awaits_a_hedged_run };
 
-START_TEST(without_spares_the_next_of_a_group_and_a_hedged_run_are_EDEADLK)
+START_TEST(without_spares_awaiting_a_group_or_a_hedged_run_is_EDEADLK)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++) starves(&two, starving[i]);
 }
 END_TEST
 
-START_TEST(with_spares_they_are_run)
+START_TEST(with_spares_a_group_and_a_hedged_run_end)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++)
         ENDS(errand_submit(two.other, starving[i], two.other), 0);
@@ -89,9 +89,9 @@ Suite *deadlocks_suite(void)
     Suite *suite = suite_create("deadlocks");
     TCase *tc = case_of(suite, "deadlocks");
     tcase_add_checked_fixture(tc, open_pools, shut_pools);
-    tcase_add_test(tc, through_then_all_shield_and_a_retried_run);
-    tcase_add_test(tc, through_the_join_of_a_group);
-    tcase_add_test(tc, without_spares_the_next_of_a_group_and_a_hedged_run_are_EDEADLK);
-    tcase_add_test(tc, with_spares_they_are_run);
+    tcase_add_test(tc, a_deadlock_is_found_through_then_all_shield_and_a_run);
+    tcase_add_test(tc, a_deadlock_is_found_through_a_groups_join);
+    tcase_add_test(tc, without_spares_awaiting_a_group_or_a_hedged_run_is_EDEADLK);
+    tcase_add_test(tc, with_spares_a_group_and_a_hedged_run_end);
     return suite;
 }

@@ -20,7 +20,7 @@ static void shut_turned(void) { close_pool(pool); }
 /* Nothing is listed any more. */
 #define LISTS_NOTHING() dump_empties(pool)
 
-START_TEST(a_dump_shows_runs_that_are_asleep)
+START_TEST(a_dump_shows_sleeping_runs)
 {
     errand_policy_opts patient = { .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient" };
     errand_future *f = start_run(pool, patient, (errand_task){ .fn = unreachable, .key = "hive:1" });
@@ -35,7 +35,7 @@ START_TEST(a_dump_shows_runs_that_are_asleep)
 }
 END_TEST
 
-START_TEST(a_dump_shows_runs_whose_attempts_wait_for_a_semaphore_or_a_rate_or_are_under_way)
+START_TEST(a_dump_shows_runs_that_wait_for_limits)
 {
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .name = "gate" });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
@@ -63,7 +63,7 @@ START_TEST(a_dump_shows_runs_whose_attempts_wait_for_a_semaphore_or_a_rate_or_ar
 }
 END_TEST
 
-START_TEST(a_dump_shows_who_waits_for_permits_and_for_a_turn)
+START_TEST(a_dump_shows_waiters_for_permits_and_turns)
 {
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3, .name = "gate" });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
@@ -92,7 +92,7 @@ static errand_result gets_a_permit(void *sem)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_dump_shows_what_a_task_waits_for_also_if_it_waits_for_a_time)
+START_TEST(a_dump_shows_what_a_timed_wait_is_for)
 {
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .name = "gate" });
     errand_permit *held;
@@ -108,7 +108,7 @@ START_TEST(a_dump_shows_what_a_task_waits_for_also_if_it_waits_for_a_time)
 }
 END_TEST
 
-START_TEST(a_dump_shows_a_group_its_join_and_how_many_are_held)
+START_TEST(a_dump_shows_a_group_and_its_held_tasks)
 {
     stuck s = { .freed = 0 };
     errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = 1 });
@@ -130,7 +130,7 @@ START_TEST(a_dump_shows_a_group_its_join_and_how_many_are_held)
 }
 END_TEST
 
-START_TEST(a_dump_shows_a_flight_and_how_many_share_it)
+START_TEST(a_dump_shows_a_flight_and_its_sharers)
 {
     errand_policy *patient = policy_of(
         (errand_policy_opts){ .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient" });
@@ -190,7 +190,7 @@ static void *begins_and_ends(void *arg)
     return arg;
 }
 
-START_TEST(dumping_races_with_runs_limits_groups_and_flights)
+START_TEST(a_dump_races_with_runs_limits_groups_and_flights)
 {
     enum { THREADS = 3 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
@@ -221,7 +221,7 @@ static unsigned lines_in(const char *text)
     return n;
 }
 
-START_TEST(a_dump_without_memory_says_how_many_it_leaves_out)
+START_TEST(a_dump_without_memory_counts_what_it_leaves_out)
 {
     enum { N = 40 };
     errand_future *fs[N];
@@ -255,13 +255,13 @@ Suite *dump_suite(void)
     Suite *suite = suite_create("dump");
     TCase *tc = case_of(suite, "dump");
     tcase_add_checked_fixture(tc, open_turned, shut_turned);
-    tcase_add_test(tc, a_dump_shows_runs_that_are_asleep);
-    tcase_add_test(tc, a_dump_shows_runs_whose_attempts_wait_for_a_semaphore_or_a_rate_or_are_under_way);
-    tcase_add_test(tc, a_dump_shows_who_waits_for_permits_and_for_a_turn);
-    tcase_add_test(tc, a_dump_shows_what_a_task_waits_for_also_if_it_waits_for_a_time);
-    tcase_add_test(tc, a_dump_shows_a_group_its_join_and_how_many_are_held);
-    tcase_add_test(tc, a_dump_shows_a_flight_and_how_many_share_it);
-    tcase_add_test(tc, dumping_races_with_runs_limits_groups_and_flights);
-    tcase_add_test(tc, a_dump_without_memory_says_how_many_it_leaves_out);
+    tcase_add_test(tc, a_dump_shows_sleeping_runs);
+    tcase_add_test(tc, a_dump_shows_runs_that_wait_for_limits);
+    tcase_add_test(tc, a_dump_shows_waiters_for_permits_and_turns);
+    tcase_add_test(tc, a_dump_shows_what_a_timed_wait_is_for);
+    tcase_add_test(tc, a_dump_shows_a_group_and_its_held_tasks);
+    tcase_add_test(tc, a_dump_shows_a_flight_and_its_sharers);
+    tcase_add_test(tc, a_dump_races_with_runs_limits_groups_and_flights);
+    tcase_add_test(tc, a_dump_without_memory_counts_what_it_leaves_out);
     return suite;
 }

@@ -38,7 +38,7 @@ static errand_result keeps_busy(void *arg)
     return errand_await(errand_sleep(pool, 1));
 }
 
-START_TEST(in_a_child_the_parents_groups_are_dead)
+START_TEST(the_parents_groups_return_EFORKED_in_a_child)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 3 });
     for (int round = 0; round < 20; round++) {
@@ -72,7 +72,7 @@ static errand_pool *before_an_attempt(void)
     return pool;
 }
 
-START_TEST(a_hook_before_an_attempt_that_forks_and_returns_in_the_child_ends_the_child)
+START_TEST(a_before_attempt_hook_that_returns_in_a_child_ends_it)
 {
     only_parent_runs(before_an_attempt, "p");
 }
@@ -105,7 +105,7 @@ static void *keep_looping(void *arg)
     return arg;
 }
 
-START_TEST(a_child_loops_by_a_policy_that_the_parents_threads_use)
+START_TEST(a_child_can_loop_with_the_parents_policy)
 {
     shared_policy = errand_policy_new(
         &(errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
@@ -132,7 +132,7 @@ static errand_result loop_in_child_of_task(void *arg)
     return errand_ok(as_value(status), NULL);
 }
 
-START_TEST(a_task_may_loop_in_its_child)
+START_TEST(a_child_forked_in_a_task_can_loop)
 {
     shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -148,10 +148,10 @@ Suite *fork_suite(void)
     TCase *tc = case_of(suite, "fork");
     if (ADDRESS_SANITIZER)
         return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
-    tcase_add_test(tc, a_hook_before_an_attempt_that_forks_and_returns_in_the_child_ends_the_child);
-    tcase_add_test(tc, a_task_may_loop_in_its_child);
-    tcase_add_test(tc, a_child_loops_by_a_policy_that_the_parents_threads_use);
+    tcase_add_test(tc, a_before_attempt_hook_that_returns_in_a_child_ends_it);
+    tcase_add_test(tc, a_child_forked_in_a_task_can_loop);
+    tcase_add_test(tc, a_child_can_loop_with_the_parents_policy);
     if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
-    tcase_add_test(tc, in_a_child_the_parents_groups_are_dead);
+    tcase_add_test(tc, the_parents_groups_return_EFORKED_in_a_child);
     return suite;
 }

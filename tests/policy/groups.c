@@ -36,7 +36,7 @@ static void happen_told(void *e) { happen(e); }
 
 /* ---- making ---- */
 
-START_TEST(what_a_group_cannot_be_made_of_is_told)
+START_TEST(a_group_of_wrong_options_is_EINVAL)
 {
     struct {
         errand_group_opts opts;
@@ -57,7 +57,7 @@ START_TEST(what_a_group_cannot_be_made_of_is_told)
 }
 END_TEST
 
-START_TEST(NULL_is_EINVAL_and_what_was_given_is_consumed)
+START_TEST(a_NULL_group_is_EINVAL_and_consumes_its_arguments)
 {
     errand_group *g = group_of(0, 0);
     errand_result r;
@@ -91,7 +91,7 @@ END_TEST
 
 /* ---- next ---- */
 
-START_TEST(next_gives_results_in_the_order_of_ending_each_with_its_index)
+START_TEST(next_returns_results_in_order_of_completion)
 {
     enum { N = 5 };
     static const size_t order[N] = { 3, 0, 4, 1, 2 };
@@ -138,7 +138,7 @@ static errand_result take_next(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(several_that_wait_for_the_next_get_one_each_and_the_rest_learn_that_there_is_none)
+START_TEST(concurrent_waits_for_next_get_one_result_each)
 {
     enum { N = 3 };
     errand_promise *ps[2];
@@ -167,7 +167,7 @@ START_TEST(several_that_wait_for_the_next_get_one_each_and_the_rest_learn_that_t
 }
 END_TEST
 
-START_TEST(a_cancelled_task_that_waits_for_the_next_gets_ECANCELED_and_the_group_lives)
+START_TEST(a_cancel_ends_a_wait_for_next_and_not_the_group)
 {
     errand_future *f;
     taker t = { .g = group_of(0, 0), .error = -1 };
@@ -203,7 +203,7 @@ static errand_result counted(void *arg)
 }
 static void count_freed(void *arg) { count_up(&((crowd *)arg)->freed); }
 
-START_TEST(never_more_than_at_once_run_and_all_do)
+START_TEST(a_group_runs_at_most_at_once_tasks)
 {
     unsigned n = scaled(2000);
     for (unsigned concurrency = 1; concurrency <= 3; concurrency += 2) {
@@ -222,7 +222,7 @@ START_TEST(never_more_than_at_once_run_and_all_do)
 }
 END_TEST
 
-START_TEST(what_is_held_is_begun_when_one_ends_and_what_is_added_is_not_counted)
+START_TEST(a_held_task_begins_when_a_running_one_ends)
 {
     hold h[4] = { { .runs = 0 } };
     errand_group *g = group_of(2, 0);
@@ -248,7 +248,7 @@ START_TEST(what_is_held_is_begun_when_one_ends_and_what_is_added_is_not_counted)
 }
 END_TEST
 
-START_TEST(a_million_go_through_ten_at_a_time_in_bounded_memory)
+START_TEST(a_million_tasks_use_bounded_memory)
 {
     unsigned n = scaled(100000), under_way = 0, taken = 0;
     crowd c = { 0 };
@@ -269,7 +269,7 @@ START_TEST(a_million_go_through_ten_at_a_time_in_bounded_memory)
 }
 END_TEST
 
-START_TEST(many_held_that_end_at_once_take_no_stack)
+START_TEST(many_held_tasks_end_without_recursion)
 {
     /* once the pool has shut down, a task with a deadline ends where it is begun */
     unsigned n = scaled(100000);
@@ -292,7 +292,7 @@ START_TEST(many_held_that_end_at_once_take_no_stack)
 }
 END_TEST
 
-START_TEST(the_time_of_what_is_held_passes)
+START_TEST(deadlines_of_held_tasks_expire)
 {
     turned t;
     turned_start(&t);
@@ -336,7 +336,7 @@ static errand_result until_cancelled(void *arg)
     return errand_await(errand_sleep(pool, ERRAND_FOREVER));
 }
 
-START_TEST(the_first_failure_cancels_the_others_and_those_held_are_never_begun)
+START_TEST(the_first_failure_cancels_the_group)
 {
     enum { N = 5 };
     hold running = { .runs = 0 }, deaf = { .runs = 0 };
@@ -368,7 +368,7 @@ START_TEST(the_first_failure_cancels_the_others_and_those_held_are_never_begun)
 }
 END_TEST
 
-START_TEST(what_is_given_to_a_group_that_has_failed_is_never_begun)
+START_TEST(a_failed_group_begins_no_new_task)
 {
     errand_group *g = group_of(1, 0);
     errand_result r;
@@ -396,7 +396,7 @@ START_TEST(what_is_given_to_a_group_that_has_failed_is_never_begun)
 }
 END_TEST
 
-START_TEST(a_join_after_the_failure_was_taken_still_fails_as_the_rest_did)
+START_TEST(join_fails_even_if_next_took_the_failure)
 {
     errand_group *g = group_of(0, 0);
     errand_future *f;
@@ -417,7 +417,7 @@ START_TEST(a_join_after_the_failure_was_taken_still_fails_as_the_rest_did)
 }
 END_TEST
 
-START_TEST(further_failures_stand_behind_the_first)
+START_TEST(further_failures_are_causes_of_the_first)
 {
     errand_future *f;
     errand_promise *ps[3];
@@ -440,7 +440,7 @@ START_TEST(further_failures_stand_behind_the_first)
 }
 END_TEST
 
-START_TEST(keep_going_cancels_nobody_and_join_tells_each)
+START_TEST(keep_going_cancels_no_task_and_join_returns_each_result)
 {
     enum { N = 20 };
     errand_group *g = group_of(3, 1);
@@ -460,7 +460,7 @@ END_TEST
 
 /* ---- join and close ---- */
 
-START_TEST(join_gives_in_order_what_next_has_not_taken)
+START_TEST(join_returns_the_results_next_has_not_taken_in_order)
 {
     enum { N = 6 };
     errand_promise *ps[N];
@@ -490,7 +490,7 @@ START_TEST(join_gives_in_order_what_next_has_not_taken)
 }
 END_TEST
 
-START_TEST(of_nothing_join_is_an_empty_success)
+START_TEST(join_of_an_empty_group_is_a_success)
 {
     errand_group *g = group_of(0, 0);
     errand_result r = errand_await(errand_group_join(g));
@@ -501,7 +501,7 @@ START_TEST(of_nothing_join_is_an_empty_success)
 }
 END_TEST
 
-START_TEST(after_join_nothing_can_be_added_and_what_was_given_is_consumed)
+START_TEST(a_joined_group_refuses_tasks)
 {
     errand_group *g = group_of(0, 0);
     ENDS(errand_group_join(g), 0);
@@ -519,7 +519,7 @@ START_TEST(after_join_nothing_can_be_added_and_what_was_given_is_consumed)
 }
 END_TEST
 
-START_TEST(cancelling_joins_future_cancels_all_with_the_callers_reason)
+START_TEST(a_cancelled_join_cancels_all_with_the_callers_reason)
 {
     hold h = { .runs = 0 };
     unsigned freed = 0;
@@ -546,7 +546,7 @@ START_TEST(cancelling_joins_future_cancels_all_with_the_callers_reason)
 }
 END_TEST
 
-START_TEST(close_cancels_what_is_left_and_waits_for_it)
+START_TEST(close_cancels_the_remaining_tasks_and_waits)
 {
     hold h[2] = { { .runs = 0 } };
     unsigned freed = 0;
@@ -566,7 +566,7 @@ START_TEST(close_cancels_what_is_left_and_waits_for_it)
 }
 END_TEST
 
-START_TEST(a_stuck_member_is_left_behind_by_close_and_leaks_nothing_when_it_ends)
+START_TEST(close_leaves_a_stuck_task_behind_without_a_leak)
 {
     hold h = { .runs = 0 };
     unsigned freed = 0;
@@ -581,7 +581,7 @@ START_TEST(a_stuck_member_is_left_behind_by_close_and_leaks_nothing_when_it_ends
 }
 END_TEST
 
-START_TEST(close_after_join_leaves_the_results_to_who_joined)
+START_TEST(close_after_join_leaves_the_results_to_join)
 {
     unsigned rounds = scaled(2000);
     for (unsigned i = 0; i < rounds; i++) { /* close finds all ended, or the last one ending */
@@ -603,7 +603,7 @@ START_TEST(close_after_join_leaves_the_results_to_who_joined)
 }
 END_TEST
 
-START_TEST(a_dropped_join_ends_all_the_same)
+START_TEST(a_dropped_join_still_ends)
 {
     hold h = { .runs = 0 };
     errand_group *g = group_of(0, 0);
@@ -625,7 +625,7 @@ static errand_result close_in_a_task(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(close_is_cleanup_and_not_cut_short_by_a_cancel)
+START_TEST(a_cancel_does_not_cut_close_short)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
@@ -652,7 +652,7 @@ __attribute__((noinline)) static void give_two(errand_pool *own, errand_group *g
     ck_assert_int_eq(errand_group_add(g, f), 0);
 }
 
-START_TEST(failures_left_in_a_closed_group_are_told_once_for_each_site)
+START_TEST(unread_failures_of_a_closed_group_are_logged_once_per_site)
 {
     static heard h;
     heard_open(&h);
@@ -676,7 +676,7 @@ static errand_result third_time_well(void *arg)
     return count_up(arg) < 3 ? errand_fail(EAGAIN) : errand_ok(as_value(3), NULL);
 }
 
-START_TEST(a_refusal_that_submit_returned_is_not_told_again)
+START_TEST(a_refusal_returned_by_submit_is_not_logged)
 {
     static heard said;
     heard_open(&said);
@@ -690,7 +690,7 @@ START_TEST(a_refusal_that_submit_returned_is_not_told_again)
 }
 END_TEST
 
-START_TEST(a_member_may_have_a_policy)
+START_TEST(a_groups_task_may_have_a_policy)
 {
     unsigned runs = 0;
     const char *why;
@@ -726,7 +726,7 @@ static errand_result nursery_inside(void *arg)
     return r;
 }
 
-START_TEST(held_ones_too_inherit_the_context_of_who_gave_them)
+START_TEST(held_tasks_inherit_the_submitters_context)
 {
     errand_task task = { .fn = nursery_inside, .key = "tenant", .within_ms = LONG_MS };
     ENDS(errand_submit_task(pool, &task), 0);
@@ -763,7 +763,7 @@ static errand_result take_many(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(giving_taking_failing_and_cancelling_race_and_every_arg_is_freed_once)
+START_TEST(submit_next_failure_and_cancel_race_and_free_each_arg_once)
 {
     unsigned rounds = scaled(100);
     for (unsigned i = 0; i < rounds; i++) {
@@ -789,34 +789,34 @@ Suite *groups_suite(void)
     Suite *suite = suite_create("groups");
     TCase *tc = case_of(suite, "groups");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
-    tcase_add_test(tc, what_a_group_cannot_be_made_of_is_told);
-    tcase_add_test(tc, NULL_is_EINVAL_and_what_was_given_is_consumed);
-    tcase_add_test(tc, next_gives_results_in_the_order_of_ending_each_with_its_index);
-    tcase_add_test(tc, several_that_wait_for_the_next_get_one_each_and_the_rest_learn_that_there_is_none);
-    tcase_add_test(tc, a_cancelled_task_that_waits_for_the_next_gets_ECANCELED_and_the_group_lives);
-    tcase_add_test(tc, never_more_than_at_once_run_and_all_do);
-    tcase_add_test(tc, what_is_held_is_begun_when_one_ends_and_what_is_added_is_not_counted);
-    tcase_add_test(tc, a_million_go_through_ten_at_a_time_in_bounded_memory);
-    tcase_add_test(tc, many_held_that_end_at_once_take_no_stack);
-    tcase_add_test(tc, the_time_of_what_is_held_passes);
-    tcase_add_test(tc, the_first_failure_cancels_the_others_and_those_held_are_never_begun);
-    tcase_add_test(tc, what_is_given_to_a_group_that_has_failed_is_never_begun);
-    tcase_add_test(tc, a_join_after_the_failure_was_taken_still_fails_as_the_rest_did);
-    tcase_add_test(tc, further_failures_stand_behind_the_first);
-    tcase_add_test(tc, keep_going_cancels_nobody_and_join_tells_each);
-    tcase_add_test(tc, join_gives_in_order_what_next_has_not_taken);
-    tcase_add_test(tc, of_nothing_join_is_an_empty_success);
-    tcase_add_test(tc, after_join_nothing_can_be_added_and_what_was_given_is_consumed);
-    tcase_add_test(tc, cancelling_joins_future_cancels_all_with_the_callers_reason);
-    tcase_add_test(tc, close_cancels_what_is_left_and_waits_for_it);
-    tcase_add_test(tc, a_stuck_member_is_left_behind_by_close_and_leaks_nothing_when_it_ends);
-    tcase_add_test(tc, close_after_join_leaves_the_results_to_who_joined);
-    tcase_add_test(tc, a_dropped_join_ends_all_the_same);
-    tcase_add_test(tc, close_is_cleanup_and_not_cut_short_by_a_cancel);
-    tcase_add_test(tc, failures_left_in_a_closed_group_are_told_once_for_each_site);
-    tcase_add_test(tc, a_refusal_that_submit_returned_is_not_told_again);
-    tcase_add_test(tc, a_member_may_have_a_policy);
-    tcase_add_test(tc, held_ones_too_inherit_the_context_of_who_gave_them);
-    tcase_add_test(tc, giving_taking_failing_and_cancelling_race_and_every_arg_is_freed_once);
+    tcase_add_test(tc, a_group_of_wrong_options_is_EINVAL);
+    tcase_add_test(tc, a_NULL_group_is_EINVAL_and_consumes_its_arguments);
+    tcase_add_test(tc, next_returns_results_in_order_of_completion);
+    tcase_add_test(tc, concurrent_waits_for_next_get_one_result_each);
+    tcase_add_test(tc, a_cancel_ends_a_wait_for_next_and_not_the_group);
+    tcase_add_test(tc, a_group_runs_at_most_at_once_tasks);
+    tcase_add_test(tc, a_held_task_begins_when_a_running_one_ends);
+    tcase_add_test(tc, a_million_tasks_use_bounded_memory);
+    tcase_add_test(tc, many_held_tasks_end_without_recursion);
+    tcase_add_test(tc, deadlines_of_held_tasks_expire);
+    tcase_add_test(tc, the_first_failure_cancels_the_group);
+    tcase_add_test(tc, a_failed_group_begins_no_new_task);
+    tcase_add_test(tc, join_fails_even_if_next_took_the_failure);
+    tcase_add_test(tc, further_failures_are_causes_of_the_first);
+    tcase_add_test(tc, keep_going_cancels_no_task_and_join_returns_each_result);
+    tcase_add_test(tc, join_returns_the_results_next_has_not_taken_in_order);
+    tcase_add_test(tc, join_of_an_empty_group_is_a_success);
+    tcase_add_test(tc, a_joined_group_refuses_tasks);
+    tcase_add_test(tc, a_cancelled_join_cancels_all_with_the_callers_reason);
+    tcase_add_test(tc, close_cancels_the_remaining_tasks_and_waits);
+    tcase_add_test(tc, close_leaves_a_stuck_task_behind_without_a_leak);
+    tcase_add_test(tc, close_after_join_leaves_the_results_to_join);
+    tcase_add_test(tc, a_dropped_join_still_ends);
+    tcase_add_test(tc, a_cancel_does_not_cut_close_short);
+    tcase_add_test(tc, unread_failures_of_a_closed_group_are_logged_once_per_site);
+    tcase_add_test(tc, a_refusal_returned_by_submit_is_not_logged);
+    tcase_add_test(tc, a_groups_task_may_have_a_policy);
+    tcase_add_test(tc, held_tasks_inherit_the_submitters_context);
+    tcase_add_test(tc, submit_next_failure_and_cancel_race_and_free_each_arg_once);
     return suite;
 }

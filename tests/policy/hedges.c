@@ -53,7 +53,7 @@ static errand_policy_stats stats_of(const errand_policy *policy)
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static void settle(void) /* nothing is queued or runs */ { await_asleep(pool, 0); }
 
-START_TEST(the_first_success_wins_and_the_others_are_cancelled)
+START_TEST(the_first_successful_hedge_wins)
 {
     open_turned(1);
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 3, .hedge_ms = 100 });
@@ -101,7 +101,7 @@ START_TEST(the_first_success_wins_and_the_others_are_cancelled)
 }
 END_TEST
 
-START_TEST(failures_wait_for_the_others_unless_they_are_final)
+START_TEST(a_failure_waits_for_other_attempts_unless_it_is_final)
 {
     open_turned(1);
     errand_policy_opts o = { .attempts = 2, .hedge_ms = 100 };
@@ -180,7 +180,7 @@ START_TEST(a_function_that_may_not_overlap_is_not_hedged_while_it_runs)
 }
 END_TEST
 
-START_TEST(a_cancel_or_the_deadline_ends_them_all)
+START_TEST(a_cancel_or_the_deadline_ends_all_attempts)
 {
     open_turned(1);
     static asked a, b;
@@ -217,7 +217,7 @@ START_TEST(a_cancel_or_the_deadline_ends_them_all)
 }
 END_TEST
 
-START_TEST(a_percentile_is_learnt_from_the_runs_before)
+START_TEST(the_hedge_percentile_is_measured_from_earlier_runs)
 {
     open_turned(1);
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .hedge_percentile = 0.9 });
@@ -285,7 +285,7 @@ START_TEST(a_budget_bounds_the_share_of_hedges)
 }
 END_TEST
 
-START_TEST(a_hedge_that_a_limit_refuses_is_asked_for_once)
+START_TEST(a_hedge_refused_by_a_limit_is_not_retried)
 {
     open_turned(1);
     asked a = { .n = 0 };
@@ -311,12 +311,12 @@ Suite *hedges_suite(void)
 {
     Suite *suite = suite_create("hedges");
     TCase *tc = case_of(suite, "hedges");
-    tcase_add_test(tc, the_first_success_wins_and_the_others_are_cancelled);
-    tcase_add_test(tc, failures_wait_for_the_others_unless_they_are_final);
+    tcase_add_test(tc, the_first_successful_hedge_wins);
+    tcase_add_test(tc, a_failure_waits_for_other_attempts_unless_it_is_final);
     tcase_add_test(tc, a_function_that_may_not_overlap_is_not_hedged_while_it_runs);
-    tcase_add_test(tc, a_cancel_or_the_deadline_ends_them_all);
-    tcase_add_test(tc, a_percentile_is_learnt_from_the_runs_before);
+    tcase_add_test(tc, a_cancel_or_the_deadline_ends_all_attempts);
+    tcase_add_test(tc, the_hedge_percentile_is_measured_from_earlier_runs);
     tcase_add_test(tc, a_budget_bounds_the_share_of_hedges);
-    tcase_add_test(tc, a_hedge_that_a_limit_refuses_is_asked_for_once);
+    tcase_add_test(tc, a_hedge_refused_by_a_limit_is_not_retried);
     return suite;
 }

@@ -49,7 +49,7 @@ START_TEST(the_least_recently_used_key_is_evicted_first)
 }
 END_TEST
 
-START_TEST(by_default_a_thousand_keys_are_kept)
+START_TEST(a_thousand_keys_are_kept_by_default)
 {
     char text[32];
     pool = turned_pool(&t);
@@ -62,7 +62,7 @@ START_TEST(by_default_a_thousand_keys_are_kept)
 }
 END_TEST
 
-START_TEST(who_holds_or_waits_is_never_forgotten)
+START_TEST(a_member_with_holders_or_waiters_is_never_evicted)
 {
     enum { HELD = 40 };
     char text[32];
@@ -90,7 +90,7 @@ START_TEST(who_holds_or_waits_is_never_forgotten)
 }
 END_TEST
 
-START_TEST(a_rate_is_forgotten_only_when_that_changes_nothing)
+START_TEST(a_rates_member_is_evicted_only_without_effect)
 {
     char text[32];
     errand_rate_stats s;
@@ -111,7 +111,7 @@ START_TEST(a_rate_is_forgotten_only_when_that_changes_nothing)
 }
 END_TEST
 
-START_TEST(an_open_breaker_and_one_with_calls_are_never_forgotten)
+START_TEST(an_open_or_busy_breaker_is_never_evicted)
 {
     char text[32];
     errand_breaker_stats s;
@@ -170,7 +170,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(forgetting_amid_a_storm_loses_no_holder)
+START_TEST(eviction_under_load_loses_no_holder)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .max_keys = 2 });
@@ -195,10 +195,10 @@ Suite *keyed_suite(void)
     Suite *suite = suite_create("keyed");
     TCase *tc = case_of(suite, "forgetting");
     tcase_add_test(tc, the_least_recently_used_key_is_evicted_first);
-    tcase_add_test(tc, by_default_a_thousand_keys_are_kept);
-    tcase_add_test(tc, who_holds_or_waits_is_never_forgotten);
-    tcase_add_test(tc, a_rate_is_forgotten_only_when_that_changes_nothing);
-    tcase_add_test(tc, an_open_breaker_and_one_with_calls_are_never_forgotten);
-    tcase_add_test(tc, forgetting_amid_a_storm_loses_no_holder);
+    tcase_add_test(tc, a_thousand_keys_are_kept_by_default);
+    tcase_add_test(tc, a_member_with_holders_or_waiters_is_never_evicted);
+    tcase_add_test(tc, a_rates_member_is_evicted_only_without_effect);
+    tcase_add_test(tc, an_open_or_busy_breaker_is_never_evicted);
+    tcase_add_test(tc, eviction_under_load_loses_no_holder);
     return suite;
 }

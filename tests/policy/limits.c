@@ -100,7 +100,7 @@ static void comes_at_the_end(er_turn *it, int error)
     (void)error;
 }
 
-START_TEST(in_the_child_all_limits_say_EFORKED)
+START_TEST(all_limits_return_EFORKED_in_a_child)
 {
     turned t;
     pool = turned_pool(&t);
@@ -178,7 +178,7 @@ static void *make_without_memory(void *arg)
     return NULL;
 }
 
-START_TEST(without_memory_limits_end_in_errors_and_lose_nothing)
+START_TEST(without_memory_limits_return_errors_and_leak_nothing)
 {
     pthread_t thread;
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
@@ -207,7 +207,7 @@ END_TEST
 
 /* ---- no threads ---- */
 
-START_TEST(a_turn_that_cannot_be_timed_is_given_back)
+START_TEST(a_turn_without_a_timer_is_returned)
 {
     struct rlimit room;
     ck_assert_ptr_nonnull(pool = errand_pool_new(NULL));
@@ -230,7 +230,7 @@ END_TEST
 
 /* ---- handles ---- */
 
-START_TEST(handles_may_be_given_up_while_the_limits_are_in_use)
+START_TEST(limits_in_use_outlive_their_handles)
 {
     turned t;
     pool = turned_pool(&t);
@@ -256,10 +256,10 @@ Suite *limits_suite(void)
 {
     Suite *suite = suite_create("limits");
     TCase *tc = case_of(suite, "common");
-    tcase_add_test(tc, in_the_child_all_limits_say_EFORKED);
-    tcase_add_test(tc, without_memory_limits_end_in_errors_and_lose_nothing);
-    tcase_add_test(tc, handles_may_be_given_up_while_the_limits_are_in_use);
+    tcase_add_test(tc, all_limits_return_EFORKED_in_a_child);
+    tcase_add_test(tc, without_memory_limits_return_errors_and_leak_nothing);
+    tcase_add_test(tc, limits_in_use_outlive_their_handles);
     if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map what they like themselves */
-    tcase_add_test(tc, a_turn_that_cannot_be_timed_is_given_back);
+    tcase_add_test(tc, a_turn_without_a_timer_is_returned);
     return suite;
 }

@@ -42,7 +42,7 @@ static unsigned go_through(const errand_policy *policy, script *s, errand_result
     return n;
 }
 
-START_TEST(a_loop_repeats_as_a_run_does)
+START_TEST(a_loop_retries_as_a_run_does)
 {
     world w;
     errand_policy_opts o = in_world(&w);
@@ -78,7 +78,7 @@ START_TEST(a_loop_repeats_as_a_run_does)
 }
 END_TEST
 
-START_TEST(a_loop_without_a_policy_goes_once)
+START_TEST(a_loop_without_a_policy_runs_once)
 {
     script s = { .error = { ECONNRESET } };
     errand_result r;
@@ -114,7 +114,7 @@ START_TEST(a_loop_keeps_to_its_deadline_and_falls_back)
 }
 END_TEST
 
-START_TEST(a_loop_waits_for_limits_and_gives_them_back)
+START_TEST(a_loop_acquires_and_releases_limits)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
@@ -178,7 +178,7 @@ static errand_result loop_inside(void *arg)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(in_a_task_the_pools_clock_counts_and_a_cancel_ends_the_wait)
+START_TEST(a_loop_in_a_task_uses_the_pools_clock_and_its_cancel)
 {
     turned t;
     errand_pool *pool = turned_pool(&t);
@@ -203,7 +203,7 @@ START_TEST(in_a_task_the_pools_clock_counts_and_a_cancel_ends_the_wait)
 }
 END_TEST
 
-START_TEST(loops_and_runs_inside_one_another_do_not_multiply)
+START_TEST(nested_loops_and_runs_do_not_multiply)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     looper l = { .pool = pool,
@@ -230,11 +230,11 @@ Suite *loops_suite(void)
 {
     Suite *suite = suite_create("loops");
     TCase *tc = case_of(suite, "loops");
-    tcase_add_test(tc, a_loop_repeats_as_a_run_does);
-    tcase_add_test(tc, a_loop_without_a_policy_goes_once);
+    tcase_add_test(tc, a_loop_retries_as_a_run_does);
+    tcase_add_test(tc, a_loop_without_a_policy_runs_once);
     tcase_add_test(tc, a_loop_keeps_to_its_deadline_and_falls_back);
-    tcase_add_test(tc, a_loop_waits_for_limits_and_gives_them_back);
-    tcase_add_test(tc, in_a_task_the_pools_clock_counts_and_a_cancel_ends_the_wait);
-    tcase_add_test(tc, loops_and_runs_inside_one_another_do_not_multiply);
+    tcase_add_test(tc, a_loop_acquires_and_releases_limits);
+    tcase_add_test(tc, a_loop_in_a_task_uses_the_pools_clock_and_its_cancel);
+    tcase_add_test(tc, nested_loops_and_runs_do_not_multiply);
     return suite;
 }

@@ -59,7 +59,7 @@ static unsigned calls_for(errand_policy_opts opts, foreign *w, bool may_have_run
 
 static const errand_policy_opts thrice = { .attempts = 3, .initial_ms = ERRAND_ZERO };
 
-START_TEST(what_a_timeout_inside_an_attempt_leaves_is_not_done_again)
+START_TEST(work_left_behind_by_an_inner_timeout_is_not_retried)
 {
     for (int awaits = 0; awaits < 2; awaits++) {
         foreign w = { .timeout_ms = 300, .awaits = awaits };
@@ -73,7 +73,7 @@ START_TEST(what_a_timeout_inside_an_attempt_leaves_is_not_done_again)
 }
 END_TEST
 
-START_TEST(what_an_await_gives_up_at_the_attempts_deadline_is_not_done_again)
+START_TEST(work_left_behind_by_an_await_is_not_retried)
 {
     foreign w = { .awaits = true };
     errand_policy_opts o = thrice;
@@ -88,7 +88,7 @@ static errand_result sleep_long(void *calls)
     return errand_later(errand_timeout(errand_sleep(pool, LONG_MS), 100));
 }
 
-START_TEST(what_had_not_begun_is_tried_again)
+START_TEST(work_that_had_not_begun_is_retried)
 {
     open_turned();
     unsigned calls = 0;
@@ -122,7 +122,7 @@ static bool whole_may_have_run(errand_policy_opts opts, errand_task task, event 
 
 static errand_result sleeps(void *arg) { return (void)arg, errand_later(errand_sleep(pool, LONG_MS)); }
 
-START_TEST(a_run_says_at_its_deadline_whether_an_attempt_was_under_way)
+START_TEST(a_timed_out_run_reports_an_attempt_under_way)
 {
     open_turned();
     script s = { .error = { ECONNREFUSED, ECONNREFUSED } };
@@ -142,7 +142,7 @@ START_TEST(a_run_says_at_its_deadline_whether_an_attempt_was_under_way)
 }
 END_TEST
 
-START_TEST(a_failure_beside_an_attempt_that_is_under_way_may_have_run)
+START_TEST(a_failure_during_another_attempt_may_have_run)
 {
     open_turned();
     foreign w = { .calls = 0 };
@@ -163,7 +163,7 @@ START_TEST(a_failure_beside_an_attempt_that_is_under_way_may_have_run)
 }
 END_TEST
 
-START_TEST(who_leaves_a_shared_run_leaves_it_under_way)
+START_TEST(leaving_a_shared_run_may_have_run)
 {
     open_turned();
     errand_singleflight *flight = errand_singleflight_new(pool, NULL);
@@ -183,7 +183,7 @@ START_TEST(who_leaves_a_shared_run_leaves_it_under_way)
 }
 END_TEST
 
-START_TEST(a_wait_for_a_permit_that_a_timeout_leaves_behind_has_not_run)
+START_TEST(a_timed_out_wait_for_a_permit_has_not_run)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
@@ -209,7 +209,7 @@ static errand_result lose_the_answer(void *arg) /* checks nothing: that takes me
     return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true, "the answer is lost");
 }
 
-START_TEST(that_it_may_have_run_is_not_lost_without_memory)
+START_TEST(may_have_run_is_kept_without_memory)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     hold h = { 0 };
@@ -266,7 +266,7 @@ static void *refuse(void *arg)
     return NULL;
 }
 
-START_TEST(what_is_given_up_by_a_refusal_may_have_run)
+START_TEST(a_refusal_that_leaves_work_behind_may_have_run)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     hold h = { 0 };
@@ -298,7 +298,7 @@ static void *note_second_attempt(void *history)
     return NULL;
 }
 
-START_TEST(what_there_was_no_memory_to_note_down_is_counted_only)
+START_TEST(attempts_without_memory_are_only_counted)
 {
     er_history *history = NULL;
     pthread_t thread;
@@ -364,7 +364,7 @@ static void cancel_on_a_small_stack(cancelling *c)
     pthread_join(thread, NULL);
 }
 
-START_TEST(a_cancel_goes_down_a_chain_of_joins_without_taking_stack)
+START_TEST(a_cancel_passes_a_chain_of_joins_without_recursion)
 {
     static errand_group *groups[DEEP];
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
@@ -384,7 +384,7 @@ START_TEST(a_cancel_goes_down_a_chain_of_joins_without_taking_stack)
 }
 END_TEST
 
-START_TEST(a_cancel_goes_down_a_chain_of_runs_without_taking_stack)
+START_TEST(a_cancel_passes_a_chain_of_runs_without_recursion)
 {
     const errand_reason reasons[] = { ERRAND_BY_CALLER, ERRAND_BY_TOTAL };
     const int ends[] = { ECANCELED, ETIMEDOUT };
@@ -408,18 +408,18 @@ Suite *may_have_run_suite(void)
 {
     Suite *suite = suite_create("may have run");
     TCase *tc = case_of(suite, "nothing twice");
-    tcase_add_test(tc, what_a_timeout_inside_an_attempt_leaves_is_not_done_again);
-    tcase_add_test(tc, what_an_await_gives_up_at_the_attempts_deadline_is_not_done_again);
-    tcase_add_test(tc, what_had_not_begun_is_tried_again);
-    tcase_add_test(tc, a_run_says_at_its_deadline_whether_an_attempt_was_under_way);
-    tcase_add_test(tc, a_failure_beside_an_attempt_that_is_under_way_may_have_run);
-    tcase_add_test(tc, who_leaves_a_shared_run_leaves_it_under_way);
-    tcase_add_test(tc, a_wait_for_a_permit_that_a_timeout_leaves_behind_has_not_run);
-    tcase_add_test(tc, that_it_may_have_run_is_not_lost_without_memory);
-    tcase_add_test(tc, what_there_was_no_memory_to_note_down_is_counted_only);
-    tcase_add_loop_test(tc, what_is_given_up_by_a_refusal_may_have_run, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_test(tc, work_left_behind_by_an_inner_timeout_is_not_retried);
+    tcase_add_test(tc, work_left_behind_by_an_await_is_not_retried);
+    tcase_add_test(tc, work_that_had_not_begun_is_retried);
+    tcase_add_test(tc, a_timed_out_run_reports_an_attempt_under_way);
+    tcase_add_test(tc, a_failure_during_another_attempt_may_have_run);
+    tcase_add_test(tc, leaving_a_shared_run_may_have_run);
+    tcase_add_test(tc, a_timed_out_wait_for_a_permit_has_not_run);
+    tcase_add_test(tc, may_have_run_is_kept_without_memory);
+    tcase_add_test(tc, attempts_without_memory_are_only_counted);
+    tcase_add_loop_test(tc, a_refusal_that_leaves_work_behind_may_have_run, 0, sizeof refusals / sizeof *refusals);
     tc = case_of(suite, "depth");
-    tcase_add_test(tc, a_cancel_goes_down_a_chain_of_runs_without_taking_stack);
-    tcase_add_test(tc, a_cancel_goes_down_a_chain_of_joins_without_taking_stack);
+    tcase_add_test(tc, a_cancel_passes_a_chain_of_runs_without_recursion);
+    tcase_add_test(tc, a_cancel_passes_a_chain_of_joins_without_recursion);
     return suite;
 }

@@ -87,7 +87,7 @@ START_TEST(without_a_budget_an_outage_multiplies_the_load)
 }
 END_TEST
 
-START_TEST(with_a_budget_the_load_stays_near_what_is_offered)
+START_TEST(with_a_budget_the_load_stays_near_the_offered_load)
 {
     pool = turned_pool(&t);
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 500 });
@@ -145,7 +145,7 @@ Suite *outage_suite(void)
     Suite *suite = suite_create("outage");
     TCase *tc = case_of(suite, "outage");
     tcase_add_test(tc, without_a_budget_an_outage_multiplies_the_load);
-    tcase_add_test(tc, with_a_budget_the_load_stays_near_what_is_offered);
+    tcase_add_test(tc, with_a_budget_the_load_stays_near_the_offered_load);
     tcase_add_test(tc, a_breaker_opens_probes_and_closes);
     return suite;
 }

@@ -43,7 +43,7 @@ static errand_sem_stats stats_of(errand_sem *sem, const char *key)
     return s;
 }
 
-START_TEST(each_key_has_permits_of_its_own)
+START_TEST(each_key_has_its_own_permits)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
     char key[] = "host:80";
@@ -67,7 +67,7 @@ START_TEST(each_key_has_permits_of_its_own)
 }
 END_TEST
 
-START_TEST(without_keys_all_share_one)
+START_TEST(calls_without_a_key_share_one_member)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1, .max_keys = ERRAND_NO_KEYS });
     void *a = permit_of(errand_sem_acquire(sem, "a", 1));
@@ -94,7 +94,7 @@ START_TEST(an_overlong_key_is_refused)
 }
 END_TEST
 
-START_TEST(a_line_that_is_full_takes_nobody_more)
+START_TEST(a_full_queue_of_waiters_refuses_the_next)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1, .max_waiters = 2 });
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
@@ -130,7 +130,7 @@ static void resize_again(er_waiter *waiter)
     ck_assert_int_eq(errand_sem_resize(er_of(waiter, resizer, place.waiter)->sem, 10), 0);
 }
 
-START_TEST(a_refusal_says_the_size_for_which_it_was_refused)
+START_TEST(a_refusal_reports_the_size_it_is_due_to)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 4 });
     ck_assert(errand_sem_try_acquire(sem, 4));
@@ -148,7 +148,7 @@ START_TEST(a_refusal_says_the_size_for_which_it_was_refused)
 }
 END_TEST
 
-START_TEST(more_permits_let_the_line_move_up)
+START_TEST(more_permits_are_granted_to_waiters)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
     void *held = permit_of(errand_sem_acquire(sem, "k", 1));
@@ -170,7 +170,7 @@ START_TEST(more_permits_let_the_line_move_up)
 }
 END_TEST
 
-START_TEST(fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back)
+START_TEST(fewer_permits_revoke_none_that_are_held)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
     void *two = permit_of(errand_sem_acquire(sem, NULL, 2)), *one = permit_of(errand_sem_acquire(sem, NULL, 1));
@@ -207,7 +207,7 @@ static errand_result take_and_tell(void *sem)
     return error ? errand_fail(error) : errand_ok(permit, errand_permit_release);
 }
 
-START_TEST(who_holds_permits_and_how_long_is_known)
+START_TEST(holders_and_their_hold_times_are_reported)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
     errand_result r = errand_await(
@@ -237,7 +237,7 @@ START_TEST(who_holds_permits_and_how_long_is_known)
 }
 END_TEST
 
-START_TEST(the_longest_wait_is_told_also_while_it_lasts)
+START_TEST(the_longest_wait_includes_pending_waits)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
@@ -275,7 +275,7 @@ static one one_of(errand_sem *sem, unsigned n)
     return (one){ .place = { .waiter.fn = it_is_granted, .n = n, .name = "place" }, .sem = sem };
 }
 
-START_TEST(a_place_in_the_line_can_live_in_what_waits)
+START_TEST(a_waiters_place_can_be_embedded)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 2 });
     one a = one_of(sem, 2), b = a, c = a, big = one_of(sem, 3);
@@ -304,7 +304,7 @@ START_TEST(a_place_in_the_line_can_live_in_what_waits)
 }
 END_TEST
 
-START_TEST(a_long_chain_of_grants_takes_no_stack)
+START_TEST(a_long_chain_of_grants_does_not_recurse)
 {
     enum { N = 200000 };
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
@@ -366,7 +366,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(places_tries_and_resizing_race_and_permits_are_conserved)
+START_TEST(places_tries_and_resizes_conserve_permits)
 {
     enum { THREADS = 4, MOST = 7 };
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
@@ -396,20 +396,20 @@ Suite *permits_suite(void)
 {
     Suite *suite = suite_create("permits");
     TCase *tc = case_of(suite, "keys");
-    tcase_add_test(tc, each_key_has_permits_of_its_own);
-    tcase_add_test(tc, without_keys_all_share_one);
+    tcase_add_test(tc, each_key_has_its_own_permits);
+    tcase_add_test(tc, calls_without_a_key_share_one_member);
     tcase_add_test(tc, an_overlong_key_is_refused);
     tc = case_of(suite, "bounds");
-    tcase_add_test(tc, a_line_that_is_full_takes_nobody_more);
-    tcase_add_test(tc, a_refusal_says_the_size_for_which_it_was_refused);
-    tcase_add_test(tc, more_permits_let_the_line_move_up);
-    tcase_add_test(tc, fewer_permits_take_nothing_away_and_grant_none_until_enough_are_back);
+    tcase_add_test(tc, a_full_queue_of_waiters_refuses_the_next);
+    tcase_add_test(tc, a_refusal_reports_the_size_it_is_due_to);
+    tcase_add_test(tc, more_permits_are_granted_to_waiters);
+    tcase_add_test(tc, fewer_permits_revoke_none_that_are_held);
     tc = case_of(suite, "told");
-    tcase_add_test(tc, who_holds_permits_and_how_long_is_known);
-    tcase_add_test(tc, the_longest_wait_is_told_also_while_it_lasts);
+    tcase_add_test(tc, holders_and_their_hold_times_are_reported);
+    tcase_add_test(tc, the_longest_wait_includes_pending_waits);
     tc = case_of(suite, "places");
-    tcase_add_test(tc, a_place_in_the_line_can_live_in_what_waits);
-    tcase_add_test(tc, a_long_chain_of_grants_takes_no_stack);
-    tcase_add_test(tc, places_tries_and_resizing_race_and_permits_are_conserved);
+    tcase_add_test(tc, a_waiters_place_can_be_embedded);
+    tcase_add_test(tc, a_long_chain_of_grants_does_not_recurse);
+    tcase_add_test(tc, places_tries_and_resizes_conserve_permits);
     return suite;
 }

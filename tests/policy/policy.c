@@ -22,7 +22,7 @@ static void refused(errand_policy_opts opts, const char *field)
     ck_assert_ptr_null(errand_policy_new(&opts, NULL));
 }
 
-START_TEST(each_field_that_is_wrong_is_named)
+START_TEST(each_wrong_field_is_named)
 {
     refused((errand_policy_opts){ .within_ms = -1 }, "within_ms");
     refused((errand_policy_opts){ .attempt_ms = -1 }, "attempt_ms");
@@ -42,7 +42,7 @@ START_TEST(each_field_that_is_wrong_is_named)
 }
 END_TEST
 
-START_TEST(options_may_be_shorter_and_may_not_ask_for_what_is_unknown)
+START_TEST(shorter_options_are_accepted_and_unknown_ones_refused)
 {
     struct {
         errand_policy_opts known;
@@ -70,7 +70,7 @@ START_TEST(options_may_be_shorter_and_may_not_ask_for_what_is_unknown)
 }
 END_TEST
 
-START_TEST(after_the_last_attempt_there_is_no_wait)
+START_TEST(no_wait_follows_the_last_attempt)
 {
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 3, .jitter = ERRAND_JITTER_NONE });
     const int64_t waits[] = { -1, 50, 100, -1, -1 };
@@ -88,7 +88,7 @@ START_TEST(after_the_last_attempt_there_is_no_wait)
 }
 END_TEST
 
-START_TEST(every_wait_keeps_to_its_bounds)
+START_TEST(every_backoff_is_within_its_bounds)
 {
     for (uint64_t seed = 1; seed <= 3000; seed++) {
         uint64_t state = seed;
@@ -121,7 +121,7 @@ static double mean_wait(errand_jitter jitter, unsigned attempt)
     return sum / 100000;
 }
 
-START_TEST(jitter_is_even_handed)
+START_TEST(jitter_is_uniform)
 {
     ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_FULL, 1), 500, 5);
     ck_assert_double_eq_tol(mean_wait(ERRAND_JITTER_FULL, 3), 2000, 20);
@@ -132,7 +132,7 @@ START_TEST(jitter_is_even_handed)
 }
 END_TEST
 
-START_TEST(both_ends_of_the_jitter_are_reached)
+START_TEST(jitter_reaches_both_ends_of_its_range)
 {
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .initial_ms = 3 });
     unsigned seen[4] = { 0 };
@@ -146,7 +146,7 @@ START_TEST(both_ends_of_the_jitter_are_reached)
 }
 END_TEST
 
-START_TEST(waits_saturate_at_any_attempt)
+START_TEST(backoffs_saturate_at_any_attempt)
 {
     const unsigned attempts[] = { 64, 1000, 1000000, UINT32_MAX - 1 };
     for (int i = 0; i < 4; i++) {
@@ -175,7 +175,7 @@ START_TEST(waits_saturate_at_any_attempt)
 }
 END_TEST
 
-START_TEST(what_is_shown_is_what_is_waited)
+START_TEST(backoff_ms_returns_the_actual_wait)
 {
     turned t;
     turned_start(&t);
@@ -259,7 +259,7 @@ END_TEST
 
 /* ---- made from another, turned off ---- */
 
-START_TEST(a_policy_made_from_another_changes_only_what_is_given)
+START_TEST(errand_policy_with_changes_only_given_fields)
 {
     errand_policy *base = policy_of((errand_policy_opts){ .attempts = 4,
                                                           .initial_ms = 100,
@@ -298,7 +298,7 @@ static void never_called(const errand_attempt_info *info, void *arg)
     ck_abort_msg("a hook of a disabled policy at attempt %u", info->number);
 }
 
-START_TEST(a_disabled_policy_is_checked_and_adds_nothing)
+START_TEST(a_disabled_policy_is_validated_and_has_no_effect)
 {
     refused((errand_policy_opts){ .disabled = 1, .max_ms = -1 }, "max_ms");
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -335,18 +335,18 @@ Suite *policy_suite(void)
 {
     Suite *suite = suite_create("policy");
     TCase *tc = case_of(suite, "refused");
-    tcase_add_test(tc, each_field_that_is_wrong_is_named);
-    tcase_add_test(tc, options_may_be_shorter_and_may_not_ask_for_what_is_unknown);
+    tcase_add_test(tc, each_wrong_field_is_named);
+    tcase_add_test(tc, shorter_options_are_accepted_and_unknown_ones_refused);
     tc = case_of(suite, "waits");
-    tcase_add_test(tc, after_the_last_attempt_there_is_no_wait);
-    tcase_add_test(tc, every_wait_keeps_to_its_bounds);
-    tcase_add_test(tc, jitter_is_even_handed);
-    tcase_add_test(tc, both_ends_of_the_jitter_are_reached);
-    tcase_add_test(tc, waits_saturate_at_any_attempt);
-    tcase_add_test(tc, what_is_shown_is_what_is_waited);
+    tcase_add_test(tc, no_wait_follows_the_last_attempt);
+    tcase_add_test(tc, every_backoff_is_within_its_bounds);
+    tcase_add_test(tc, jitter_is_uniform);
+    tcase_add_test(tc, jitter_reaches_both_ends_of_its_range);
+    tcase_add_test(tc, backoffs_saturate_at_any_attempt);
+    tcase_add_test(tc, backoff_ms_returns_the_actual_wait);
     tc = case_of(suite, "made from another");
-    tcase_add_test(tc, a_policy_made_from_another_changes_only_what_is_given);
-    tcase_add_test(tc, a_disabled_policy_is_checked_and_adds_nothing);
+    tcase_add_test(tc, errand_policy_with_changes_only_given_fields);
+    tcase_add_test(tc, a_disabled_policy_is_validated_and_has_no_effect);
     tc = case_of(suite, "shared");
     tcase_add_test(tc, threads_share_a_policy_and_runs_outlive_its_handle);
     return suite;

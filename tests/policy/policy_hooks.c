@@ -77,7 +77,7 @@ static errand_policy_opts noting(diary *d)
                                  .hook_arg = d };
 }
 
-START_TEST(the_order_of_an_attempt_is_as_documented)
+START_TEST(hooks_and_limits_run_in_the_documented_order)
 {
     open_turned();
     diary d = { .s.error = { EIO, EIO, EIO } };
@@ -155,7 +155,7 @@ static void look_at_last(const errand_attempt_info *view, void *arg)
     l->alike = view->last->error == EAGAIN && !strcmp(errand_result_message(view->last), "attempt 1");
 }
 
-START_TEST(the_result_that_a_hook_looks_at_stays_while_it_looks)
+START_TEST(a_result_lasts_while_a_hook_reads_it)
 {
     open_turned();
     looking l = { .alike = false };
@@ -228,7 +228,7 @@ static bool is_pending(const void *value, void *arg)
     return as_number(value) < 4;
 }
 
-START_TEST(a_success_may_ask_for_another_attempt_with_a_wait_of_its_own)
+START_TEST(a_polled_success_may_set_its_own_wait)
 {
     open_turned();
     script s = { .error = { 0, ECONNRESET } }; /* its values count the calls */
@@ -261,7 +261,7 @@ static bool always(const void *value, void *arg)
     return true;
 }
 
-START_TEST(what_is_not_done_when_the_attempts_are_used_up_is_no_success)
+START_TEST(a_poll_that_runs_out_of_attempts_is_a_failure)
 {
     open_turned();
     unsigned freed = 0;
@@ -341,7 +341,7 @@ START_TEST(a_fallbacks_value_is_marked_degraded)
 }
 END_TEST
 
-START_TEST(a_fallback_is_asked_at_the_deadline_and_not_after_a_cancel)
+START_TEST(a_fallback_is_called_at_the_deadline_but_not_after_a_cancel)
 {
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
@@ -371,7 +371,7 @@ END_TEST
 
 /* ---- why there is no further attempt ---- */
 
-START_TEST(why_it_gave_up_is_said_in_the_result)
+START_TEST(the_result_says_why_a_run_gave_up)
 {
     open_turned();
     script s = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 301000, .kind = ERRAND_KIND_HTTP_SERVER };
@@ -394,7 +394,7 @@ START_TEST(why_it_gave_up_is_said_in_the_result)
 }
 END_TEST
 
-START_TEST(an_empty_budget_stops_retries_and_never_a_first_attempt)
+START_TEST(an_empty_budget_stops_retries_but_no_first_attempt)
 {
     open_turned();
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30 });
@@ -424,7 +424,7 @@ START_TEST(an_empty_budget_stops_retries_and_never_a_first_attempt)
 }
 END_TEST
 
-START_TEST(an_open_breaker_refuses_at_once_and_stands_behind_the_last_error)
+START_TEST(an_open_breakers_refusal_is_a_cause_of_the_last_error)
 {
     open_turned();
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 2 });
@@ -489,7 +489,7 @@ static unsigned nested_calls(unsigned outer, unsigned inner, unsigned nested, bo
     return i.s.calls;
 }
 
-START_TEST(a_retry_inside_a_retry_does_not_multiply)
+START_TEST(nested_runs_do_not_multiply)
 {
     ck_assert_uint_eq(nested_calls(3, 5, 0, false), 3);
     ck_assert_uint_eq(nested_calls(3, 5, 0, true), 3);  /* also by a task that the attempt submits */
@@ -500,7 +500,7 @@ END_TEST
 
 /* ---- counters ---- */
 
-START_TEST(a_policy_counts_what_became_of_its_runs)
+START_TEST(a_policy_counts_the_outcomes_of_its_runs)
 {
     open_turned();
     errand_policy *policies[] = { policy_of((errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(100) }),
@@ -540,7 +540,7 @@ END_TEST
 
 static errand_result cancels_itself(void *arg) { return (void)arg, errand_fail(ECANCELED); }
 
-START_TEST(a_run_that_ends_as_cancelled_by_nobody_counts_as_failed)
+START_TEST(an_unrequested_ECANCELED_counts_as_failed)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1 });
@@ -552,7 +552,7 @@ START_TEST(a_run_that_ends_as_cancelled_by_nobody_counts_as_failed)
 }
 END_TEST
 
-START_TEST(a_policy_lives_as_long_as_its_last_run)
+START_TEST(a_policy_lasts_as_long_as_its_last_run)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     for (unsigned round = 0; round < scaled(200); round++) {
@@ -578,25 +578,25 @@ Suite *policy_hooks_suite(void)
 {
     Suite *suite = suite_create("policy hooks");
     TCase *tc = case_of(suite, "hooks");
-    tcase_add_test(tc, the_order_of_an_attempt_is_as_documented);
+    tcase_add_test(tc, hooks_and_limits_run_in_the_documented_order);
     tcase_add_test(tc, on_success_is_called_once_and_not_for_a_fallback);
-    tcase_add_test(tc, the_result_that_a_hook_looks_at_stays_while_it_looks);
+    tcase_add_test(tc, a_result_lasts_while_a_hook_reads_it);
     tcase_add_test(tc, hooks_see_times_name_key_and_arg);
     tc = case_of(suite, "polling");
-    tcase_add_test(tc, a_success_may_ask_for_another_attempt_with_a_wait_of_its_own);
-    tcase_add_test(tc, what_is_not_done_when_the_attempts_are_used_up_is_no_success);
+    tcase_add_test(tc, a_polled_success_may_set_its_own_wait);
+    tcase_add_test(tc, a_poll_that_runs_out_of_attempts_is_a_failure);
     tc = case_of(suite, "fallback");
     tcase_add_test(tc, a_fallbacks_value_is_marked_degraded);
-    tcase_add_test(tc, a_fallback_is_asked_at_the_deadline_and_not_after_a_cancel);
+    tcase_add_test(tc, a_fallback_is_called_at_the_deadline_but_not_after_a_cancel);
     tc = case_of(suite, "refused");
-    tcase_add_test(tc, why_it_gave_up_is_said_in_the_result);
-    tcase_add_test(tc, an_empty_budget_stops_retries_and_never_a_first_attempt);
-    tcase_add_test(tc, an_open_breaker_refuses_at_once_and_stands_behind_the_last_error);
+    tcase_add_test(tc, the_result_says_why_a_run_gave_up);
+    tcase_add_test(tc, an_empty_budget_stops_retries_but_no_first_attempt);
+    tcase_add_test(tc, an_open_breakers_refusal_is_a_cause_of_the_last_error);
     tc = case_of(suite, "nested");
-    tcase_add_test(tc, a_retry_inside_a_retry_does_not_multiply);
+    tcase_add_test(tc, nested_runs_do_not_multiply);
     tc = case_of(suite, "counted");
-    tcase_add_test(tc, a_policy_counts_what_became_of_its_runs);
-    tcase_add_test(tc, a_run_that_ends_as_cancelled_by_nobody_counts_as_failed);
-    tcase_add_test(tc, a_policy_lives_as_long_as_its_last_run);
+    tcase_add_test(tc, a_policy_counts_the_outcomes_of_its_runs);
+    tcase_add_test(tc, an_unrequested_ECANCELED_counts_as_failed);
+    tcase_add_test(tc, a_policy_lasts_as_long_as_its_last_run);
     return suite;
 }

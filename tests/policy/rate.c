@@ -50,7 +50,7 @@ static void comes_after(errand_future *f, int64_t ms)
     t.now_ns -= TICK_MS * ER_MS; /* so that sums stay round; the timers have gone further and do not mind */
 }
 
-START_TEST(turns_come_one_by_one_in_the_order_of_asking)
+START_TEST(turns_are_granted_in_fifo_order)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 0);
@@ -65,7 +65,7 @@ START_TEST(turns_come_one_by_one_in_the_order_of_asking)
 }
 END_TEST
 
-START_TEST(after_a_quiet_time_a_burst_is_let_through)
+START_TEST(a_burst_is_granted_after_a_quiet_time)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 3);
@@ -83,7 +83,7 @@ END_TEST
 
 static double dice(uint64_t *seed) { return er_random_fraction(seed); }
 
-START_TEST(no_interval_sees_more_than_the_burst_and_its_share)
+START_TEST(no_interval_exceeds_the_burst_and_its_share)
 {
     open_pool();
     for (uint64_t seed = 1, seeds = 1 + scaled(200); seed < seeds; seed++) {
@@ -116,7 +116,7 @@ START_TEST(no_interval_sees_more_than_the_burst_and_its_share)
 }
 END_TEST
 
-START_TEST(waiting_turns_keep_to_the_rate_too)
+START_TEST(pending_turns_keep_to_the_rate)
 {
     open_pool();
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -170,7 +170,7 @@ static void long_run(double per_second, int64_t ns, unsigned burst)
     errand_rate_free(rate);
 }
 
-START_TEST(a_long_run_is_within_a_thousandth_of_the_rate)
+START_TEST(a_long_time_is_within_a_thousandth_of_the_rate)
 {
     open_pool();
     long_run(7e8, 1000000, 100000);
@@ -181,7 +181,7 @@ START_TEST(a_long_run_is_within_a_thousandth_of_the_rate)
 }
 END_TEST
 
-START_TEST(a_turn_is_reserved_once_and_can_be_given_back)
+START_TEST(a_turn_is_reserved_once_and_can_be_returned)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 1);
@@ -208,7 +208,7 @@ START_TEST(a_turn_is_reserved_once_and_can_be_given_back)
 }
 END_TEST
 
-START_TEST(a_pause_moves_all_that_are_still_to_come)
+START_TEST(a_pause_delays_all_pending_turns)
 {
     open_pool();
     errand_rate *rate = rate_of(10, 1);
@@ -273,7 +273,7 @@ static void keep_promise(er_turn *turn, int error)
     errand_promise_resolve(((promised *)(void *)turn)->promise, errand_fail(error));
 }
 
-START_TEST(a_deadline_counts_on_the_clock_of_whose_it_is)
+START_TEST(a_deadline_counts_on_its_pools_clock)
 {
     open_pool();
     errand_pool *real = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -291,7 +291,7 @@ START_TEST(a_deadline_counts_on_the_clock_of_whose_it_is)
 }
 END_TEST
 
-START_TEST(closing_the_pool_ends_turns_that_are_centuries_away)
+START_TEST(closing_the_pool_ends_waits_for_far_turns)
 {
     open_pool();
     errand_rate *rare = rate_of(1e-300, 4000000000u), *paused = rate_of(1000, 1), *usual = rate_of(1, 1);
@@ -322,7 +322,7 @@ START_TEST(closing_the_pool_ends_turns_that_are_centuries_away)
 }
 END_TEST
 
-START_TEST(the_least_rate_of_all_lets_through_one_and_then_none)
+START_TEST(the_smallest_rate_grants_one_turn)
 {
     open_pool();
     errand_rate *rate = rate_of(5e-324, 1);
@@ -335,7 +335,7 @@ START_TEST(the_least_rate_of_all_lets_through_one_and_then_none)
 }
 END_TEST
 
-START_TEST(a_rate_that_is_none_is_refused)
+START_TEST(a_rate_refuses_wrong_sizes)
 {
     open_pool();
     const double wrong[] = { 0, -1, (double)NAN, (double)INFINITY, 1.1e9 };
@@ -386,7 +386,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(turns_cancels_and_pauses_race_and_every_turn_ends_once)
+START_TEST(turns_cancels_and_pauses_race)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(20000, 3);
@@ -408,19 +408,19 @@ Suite *rate_suite(void)
 {
     Suite *suite = suite_create("rate");
     TCase *tc = case_of(suite, "turned clock");
-    tcase_add_test(tc, turns_come_one_by_one_in_the_order_of_asking);
-    tcase_add_test(tc, after_a_quiet_time_a_burst_is_let_through);
-    tcase_add_test(tc, no_interval_sees_more_than_the_burst_and_its_share);
-    tcase_add_test(tc, waiting_turns_keep_to_the_rate_too);
-    tcase_add_test(tc, a_long_run_is_within_a_thousandth_of_the_rate);
-    tcase_add_test(tc, a_turn_is_reserved_once_and_can_be_given_back);
-    tcase_add_test(tc, a_pause_moves_all_that_are_still_to_come);
+    tcase_add_test(tc, turns_are_granted_in_fifo_order);
+    tcase_add_test(tc, a_burst_is_granted_after_a_quiet_time);
+    tcase_add_test(tc, no_interval_exceeds_the_burst_and_its_share);
+    tcase_add_test(tc, pending_turns_keep_to_the_rate);
+    tcase_add_test(tc, a_long_time_is_within_a_thousandth_of_the_rate);
+    tcase_add_test(tc, a_turn_is_reserved_once_and_can_be_returned);
+    tcase_add_test(tc, a_pause_delays_all_pending_turns);
     tcase_add_test(tc, a_turn_beyond_the_callers_deadline_is_refused_at_once);
-    tcase_add_test(tc, a_deadline_counts_on_the_clock_of_whose_it_is);
-    tcase_add_test(tc, closing_the_pool_ends_turns_that_are_centuries_away);
-    tcase_add_test(tc, the_least_rate_of_all_lets_through_one_and_then_none);
-    tcase_add_test(tc, a_rate_that_is_none_is_refused);
+    tcase_add_test(tc, a_deadline_counts_on_its_pools_clock);
+    tcase_add_test(tc, closing_the_pool_ends_waits_for_far_turns);
+    tcase_add_test(tc, the_smallest_rate_grants_one_turn);
+    tcase_add_test(tc, a_rate_refuses_wrong_sizes);
     tc = case_of(suite, "storm");
-    tcase_add_test(tc, turns_cancels_and_pauses_race_and_every_turn_ends_once);
+    tcase_add_test(tc, turns_cancels_and_pauses_race);
     return suite;
 }

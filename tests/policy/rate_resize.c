@@ -46,7 +46,7 @@ static void take(errand_rate *rate, errand_future *f[], int n)
     for (int i = 0; i < n; i++) f[i] = errand_rate_acquire(rate, NULL);
 }
 
-START_TEST(a_faster_rate_brings_waiters_forward)
+START_TEST(a_faster_rate_grants_pending_turns_earlier)
 {
     errand_rate *rate = rate_of(0.001, 1); /* a turn in 1,000 s */
     errand_future *f[4];
@@ -63,7 +63,7 @@ START_TEST(a_faster_rate_brings_waiters_forward)
 }
 END_TEST
 
-START_TEST(a_slower_rate_puts_waiters_off)
+START_TEST(a_slower_rate_delays_pending_turns)
 {
     errand_rate *rate = rate_of(10, 1);
     errand_future *f[3];
@@ -80,7 +80,7 @@ START_TEST(a_slower_rate_puts_waiters_off)
 }
 END_TEST
 
-START_TEST(a_larger_burst_lets_waiters_through_at_once)
+START_TEST(a_larger_burst_grants_pending_turns_at_once)
 {
     errand_rate *rate = rate_of(10, 1);
     errand_future *f[4];
@@ -97,7 +97,7 @@ START_TEST(a_larger_burst_lets_waiters_through_at_once)
 }
 END_TEST
 
-START_TEST(a_smaller_burst_counts_what_was_let_through_before)
+START_TEST(a_smaller_burst_counts_earlier_turns)
 {
     errand_rate *rate = rate_of(10, 4);
     for (int i = 0; i < 4; i++) ck_assert(now(rate));
@@ -113,7 +113,7 @@ START_TEST(a_smaller_burst_counts_what_was_let_through_before)
 }
 END_TEST
 
-START_TEST(a_quiet_rate_saves_up_no_more_than_its_new_burst)
+START_TEST(a_quiet_rate_saves_up_to_its_new_burst)
 {
     errand_rate *rate = rate_of(1000, 100);
     turn(&t, pool, 100000);
@@ -143,7 +143,7 @@ START_TEST(every_key_gets_the_new_size)
 }
 END_TEST
 
-START_TEST(turns_given_back_before_a_resize_are_used_after_it)
+START_TEST(turns_returned_before_a_resize_are_used_after_it)
 {
     errand_rate *rate = rate_of(1, 1);
     errand_future *f[5];
@@ -189,7 +189,7 @@ END_TEST
 
 static errand_result ask(void *rate) { return errand_later(errand_rate_acquire(rate, NULL)); }
 
-START_TEST(a_turn_that_is_put_off_beyond_the_callers_deadline_ends_there)
+START_TEST(a_turn_delayed_beyond_the_deadline_ends_there)
 {
     errand_rate *rate = rate_of(10, 1);
     ck_assert(now(rate));
@@ -204,7 +204,7 @@ START_TEST(a_turn_that_is_put_off_beyond_the_callers_deadline_ends_there)
 }
 END_TEST
 
-START_TEST(the_same_size_again_moves_nothing)
+START_TEST(resizing_to_the_same_size_has_no_effect)
 {
     errand_rate *rate = rate_of(3, 2);
     errand_future *f[3];
@@ -224,7 +224,7 @@ START_TEST(the_same_size_again_moves_nothing)
 }
 END_TEST
 
-START_TEST(a_size_that_is_none_is_refused_and_changes_nothing)
+START_TEST(a_wrong_size_is_refused_without_effect)
 {
     errand_rate *rate = rate_of(10, 1);
     const double wrong[] = { 0, -1, (double)NAN, (double)INFINITY, 1.1e9 };
@@ -257,7 +257,7 @@ static void check_eras(const seen *done, unsigned n, const double *per_second, c
     }
 }
 
-START_TEST(between_two_resizes_no_interval_sees_too_many)
+START_TEST(no_interval_between_resizes_exceeds_the_rate)
 {
     enum { N = 120, ERAS = 64 };
     for (uint64_t seed = 1, seeds = 1 + scaled(60); seed < seeds; seed++) {
@@ -300,7 +300,7 @@ START_TEST(between_two_resizes_no_interval_sees_too_many)
 }
 END_TEST
 
-START_TEST(extreme_sizes_neither_overflow_nor_lose_a_turn)
+START_TEST(extreme_sizes_do_not_overflow_or_lose_turns)
 {
     errand_rate *rate = rate_of(1e9, 4000000000u);
     const double sizes[] = { 1e-300, 1e9, 5e-324, 1e-9, 1e9, 1e-300, 3 };
@@ -326,7 +326,7 @@ END_TEST
 
 /* ---- on the machine's clock ---- */
 
-START_TEST(who_waits_for_an_hour_is_woken_by_a_faster_rate)
+START_TEST(a_faster_rate_wakes_a_long_wait)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1.0 / 3600 });
@@ -365,7 +365,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(resizes_turns_and_cancels_race_and_every_turn_ends_once)
+START_TEST(resizes_turns_and_cancels_race)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(20000, 3);
@@ -386,21 +386,21 @@ Suite *rate_resize_suite(void)
 {
     Suite *suite = suite_create("rate resize");
     TCase *tc = case_of(suite, "turned clock");
-    tcase_add_test(tc, a_faster_rate_brings_waiters_forward);
-    tcase_add_test(tc, a_slower_rate_puts_waiters_off);
-    tcase_add_test(tc, a_larger_burst_lets_waiters_through_at_once);
-    tcase_add_test(tc, a_smaller_burst_counts_what_was_let_through_before);
-    tcase_add_test(tc, a_quiet_rate_saves_up_no_more_than_its_new_burst);
+    tcase_add_test(tc, a_faster_rate_grants_pending_turns_earlier);
+    tcase_add_test(tc, a_slower_rate_delays_pending_turns);
+    tcase_add_test(tc, a_larger_burst_grants_pending_turns_at_once);
+    tcase_add_test(tc, a_smaller_burst_counts_earlier_turns);
+    tcase_add_test(tc, a_quiet_rate_saves_up_to_its_new_burst);
     tcase_add_test(tc, every_key_gets_the_new_size);
-    tcase_add_test(tc, turns_given_back_before_a_resize_are_used_after_it);
+    tcase_add_test(tc, turns_returned_before_a_resize_are_used_after_it);
     tcase_add_test(tc, a_pause_keeps_its_end);
-    tcase_add_test(tc, a_turn_that_is_put_off_beyond_the_callers_deadline_ends_there);
-    tcase_add_test(tc, the_same_size_again_moves_nothing);
-    tcase_add_test(tc, a_size_that_is_none_is_refused_and_changes_nothing);
-    tcase_add_test(tc, between_two_resizes_no_interval_sees_too_many);
-    tcase_add_test(tc, extreme_sizes_neither_overflow_nor_lose_a_turn);
+    tcase_add_test(tc, a_turn_delayed_beyond_the_deadline_ends_there);
+    tcase_add_test(tc, resizing_to_the_same_size_has_no_effect);
+    tcase_add_test(tc, a_wrong_size_is_refused_without_effect);
+    tcase_add_test(tc, no_interval_between_resizes_exceeds_the_rate);
+    tcase_add_test(tc, extreme_sizes_do_not_overflow_or_lose_turns);
     tc = case_of(suite, "storm");
-    tcase_add_test(tc, who_waits_for_an_hour_is_woken_by_a_faster_rate);
-    tcase_add_test(tc, resizes_turns_and_cancels_race_and_every_turn_ends_once);
+    tcase_add_test(tc, a_faster_rate_wakes_a_long_wait);
+    tcase_add_test(tc, resizes_turns_and_cancels_race);
     return suite;
 }

@@ -30,7 +30,7 @@ static void end(errand_rate *rate)
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static bool now(errand_rate *rate, const char *key) { return errand_rate_wait(rate, key, 0) == 0; }
 
-START_TEST(turns_given_back_in_the_middle_are_used_by_those_who_come)
+START_TEST(returned_turns_go_to_later_callers)
 {
     errand_rate *rate = rate_of(10, 1);
     errand_future *f[100], *g[98];
@@ -61,7 +61,7 @@ START_TEST(turns_given_back_in_the_middle_are_used_by_those_who_come)
 }
 END_TEST
 
-START_TEST(when_all_leave_whoever_comes_is_the_first)
+START_TEST(once_all_have_left_the_next_caller_is_first)
 {
     errand_rate *rate = rate_of(10, 1);
     errand_future *f[50];
@@ -89,7 +89,7 @@ static int by_time(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-START_TEST(turns_given_back_never_make_too_many)
+START_TEST(returned_turns_never_exceed_the_rate)
 {
     enum { N = 150 };
     for (uint64_t seed = 1, seeds = 1 + scaled(40); seed < seeds; seed++) {
@@ -132,7 +132,7 @@ START_TEST(turns_given_back_never_make_too_many)
 }
 END_TEST
 
-START_TEST(each_key_has_turns_of_its_own_and_a_pause_is_one_keys)
+START_TEST(each_key_has_its_own_turns_and_pauses)
 {
     errand_rate *rate = rate_of(10, 1);
     errand_rate_stats s;
@@ -160,7 +160,7 @@ START_TEST(each_key_has_turns_of_its_own_and_a_pause_is_one_keys)
 }
 END_TEST
 
-START_TEST(waiting_in_ones_own_thread_takes_a_turn_or_says_at_once_that_it_is_late)
+START_TEST(rate_wait_takes_a_turn_or_returns_ELATE)
 {
     errand_pool *real = errand_pool_new(NULL);
     errand_rate *rate = errand_rate_new(real, &(errand_rate_opts){ .per_second = 200 });
@@ -192,7 +192,7 @@ static void it_came(er_turn *turn, int error)
     count_up(&o->came);
 }
 
-START_TEST(a_turn_can_live_in_what_waits_for_it)
+START_TEST(a_turn_can_be_embedded)
 {
     errand_rate *rate = rate_of(10, 1);
     one a = { .turn.came = it_came }, b = a, c = a, d = a;
@@ -249,7 +249,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(a_turn_comes_or_is_left_never_both)
+START_TEST(a_turn_is_granted_or_left_never_both)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(50000, 2);
@@ -274,14 +274,14 @@ Suite *rate_turns_suite(void)
 {
     Suite *suite = suite_create("rate turns");
     TCase *tc = case_of(suite, "given back");
-    tcase_add_test(tc, turns_given_back_in_the_middle_are_used_by_those_who_come);
-    tcase_add_test(tc, when_all_leave_whoever_comes_is_the_first);
-    tcase_add_test(tc, turns_given_back_never_make_too_many);
+    tcase_add_test(tc, returned_turns_go_to_later_callers);
+    tcase_add_test(tc, once_all_have_left_the_next_caller_is_first);
+    tcase_add_test(tc, returned_turns_never_exceed_the_rate);
     tc = case_of(suite, "keys");
-    tcase_add_test(tc, each_key_has_turns_of_its_own_and_a_pause_is_one_keys);
-    tcase_add_test(tc, waiting_in_ones_own_thread_takes_a_turn_or_says_at_once_that_it_is_late);
+    tcase_add_test(tc, each_key_has_its_own_turns_and_pauses);
+    tcase_add_test(tc, rate_wait_takes_a_turn_or_returns_ELATE);
     tc = case_of(suite, "intrusive");
-    tcase_add_test(tc, a_turn_can_live_in_what_waits_for_it);
-    tcase_add_test(tc, a_turn_comes_or_is_left_never_both);
+    tcase_add_test(tc, a_turn_can_be_embedded);
+    tcase_add_test(tc, a_turn_is_granted_or_left_never_both);
     return suite;
 }

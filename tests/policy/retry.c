@@ -37,7 +37,7 @@ static void break_the_promise(void)
     errand_promise_resolve(to_come, errand_failf(EIO, "bad"));
 }
 
-START_TEST(a_failure_that_comes_later_tells_its_time_and_counts)
+START_TEST(a_late_failure_has_its_times_and_counts)
 {
     for (int machine = 0; machine < 2; machine++) { /* the pool's clock: a test's, or the machine's */
         if (machine) open_pool();
@@ -82,7 +82,7 @@ static unsigned calls_for(errand_policy_opts opts, script s, int ends)
     return s.calls;
 }
 
-START_TEST(only_transient_failures_are_tried_again)
+START_TEST(only_transient_failures_are_retried)
 {
     open_pool();
     const int again[] = { ETIMEDOUT,         ECONNREFUSED,      ECONNRESET,       ECONNABORTED, EPIPE,  EHOSTUNREACH,
@@ -126,7 +126,7 @@ START_TEST(only_transient_failures_are_tried_again)
 }
 END_TEST
 
-START_TEST(what_may_have_run_is_repeated_only_if_that_is_harmless)
+START_TEST(an_attempt_that_may_have_run_is_retried_only_if_allowed)
 {
     open_pool();
     script s = { .error = { ECONNRESET, ECONNRESET }, .may_have_run = true, .kind = ERRAND_KIND_NETWORK };
@@ -142,7 +142,7 @@ START_TEST(what_may_have_run_is_repeated_only_if_that_is_harmless)
 }
 END_TEST
 
-START_TEST(one_attempt_is_the_default_and_no_policy_is_a_plain_task)
+START_TEST(without_a_policy_a_run_is_a_plain_task)
 {
     open_pool();
     ck_assert_uint_eq(calls_for((errand_policy_opts){ 0 }, (script){ .error = { ECONNRESET } }, ECONNRESET), 1);
@@ -166,7 +166,7 @@ END_TEST
 
 /* ---- what the other side asks for ---- */
 
-START_TEST(a_retry_after_is_a_floor_under_the_wait)
+START_TEST(retry_after_is_a_minimum_of_the_wait)
 {
     open_turned();
     script s = { .error = { ERRAND_HTTP + 503, ERRAND_HTTP + 503 }, .hint_ms = 5000, .kind = ERRAND_KIND_HTTP_SERVER };
@@ -210,7 +210,7 @@ static errand_result not_yet(void *arg)
 }
 static bool is_pending(const void *value, void *arg) { return (void)arg, as_number(value) == 1; }
 
-START_TEST(a_retry_after_counts_also_for_a_success_that_is_polled)
+START_TEST(retry_after_counts_for_a_polled_success)
 {
     open_turned();
     script s = { .hint_ms = 500 };
@@ -228,7 +228,7 @@ START_TEST(a_retry_after_counts_also_for_a_success_that_is_polled)
 }
 END_TEST
 
-START_TEST(a_retry_after_that_is_too_long_ends_the_run)
+START_TEST(a_retry_after_too_long_ends_the_run)
 {
     open_turned();
     script s = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 300001, .kind = ERRAND_KIND_HTTP_SERVER };
@@ -281,7 +281,7 @@ END_TEST
 
 /* ---- what is told at the end ---- */
 
-START_TEST(giving_up_returns_the_last_error_with_every_attempt_told)
+START_TEST(the_last_error_lists_every_attempt)
 {
     open_turned();
     script s = { .error = { ECONNRESET, ETIMEDOUT, EPIPE } };
@@ -344,7 +344,7 @@ START_TEST(a_long_history_keeps_its_first_and_last_attempts)
 }
 END_TEST
 
-START_TEST(a_success_after_failures_tells_them)
+START_TEST(a_late_success_lists_failed_attempts)
 {
     open_pool();
     script s = { .error = { ECONNRESET, EPIPE } };
@@ -374,7 +374,7 @@ static errand_result run_inside(void *arg)
     return errand_later(errand_run(pool, n->inner, follow_script, &n->s));
 }
 
-START_TEST(a_run_around_a_run_tells_its_own_attempts)
+START_TEST(an_outer_run_lists_its_own_attempts)
 {
     open_pool();
     nested n = { .inner = policy_of(quick) };
@@ -390,7 +390,7 @@ START_TEST(a_run_around_a_run_tells_its_own_attempts)
 }
 END_TEST
 
-START_TEST(a_limit_that_refuses_stands_behind_the_last_error)
+START_TEST(a_limits_refusal_is_a_cause_of_the_last_error)
 {
     open_turned();
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.001 });
@@ -419,7 +419,7 @@ END_TEST
 
 /* ---- the log ---- */
 
-START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
+START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
 {
     turned_start(&t);
     said heard;
@@ -483,7 +483,7 @@ START_TEST(a_named_run_says_how_it_goes_and_never_its_arguments)
 }
 END_TEST
 
-START_TEST(a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause)
+START_TEST(a_policys_log_receives_errors_with_causes)
 {
     open_turned();
     said heard;
@@ -518,7 +518,7 @@ static int wait_here(void *go, const errand_log_line *line)
     return 0;
 }
 
-START_TEST(a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close)
+START_TEST(a_stuck_log_sink_delays_neither_runs_nor_close)
 {
     event go = { 0 };
     errand_log_stats stats = { 0 };
@@ -548,23 +548,23 @@ Suite *retry_suite(void)
 {
     Suite *suite = suite_create("retry");
     TCase *tc = case_of(suite, "again");
-    tcase_add_test(tc, only_transient_failures_are_tried_again);
-    tcase_add_test(tc, what_may_have_run_is_repeated_only_if_that_is_harmless);
-    tcase_add_test(tc, one_attempt_is_the_default_and_no_policy_is_a_plain_task);
-    tcase_add_test(tc, a_retry_after_is_a_floor_under_the_wait);
-    tcase_add_test(tc, a_retry_after_counts_also_for_a_success_that_is_polled);
-    tcase_add_test(tc, a_retry_after_that_is_too_long_ends_the_run);
+    tcase_add_test(tc, only_transient_failures_are_retried);
+    tcase_add_test(tc, an_attempt_that_may_have_run_is_retried_only_if_allowed);
+    tcase_add_test(tc, without_a_policy_a_run_is_a_plain_task);
+    tcase_add_test(tc, retry_after_is_a_minimum_of_the_wait);
+    tcase_add_test(tc, retry_after_counts_for_a_polled_success);
+    tcase_add_test(tc, a_retry_after_too_long_ends_the_run);
     tcase_add_test(tc, a_rate_limited_run_pauses_the_rate_for_all);
     tc = case_of(suite, "told");
-    tcase_add_test(tc, a_failure_that_comes_later_tells_its_time_and_counts);
-    tcase_add_test(tc, giving_up_returns_the_last_error_with_every_attempt_told);
+    tcase_add_test(tc, a_late_failure_has_its_times_and_counts);
+    tcase_add_test(tc, the_last_error_lists_every_attempt);
     tcase_add_test(tc, a_long_history_keeps_its_first_and_last_attempts);
-    tcase_add_test(tc, a_success_after_failures_tells_them);
-    tcase_add_test(tc, a_run_around_a_run_tells_its_own_attempts);
-    tcase_add_test(tc, a_limit_that_refuses_stands_behind_the_last_error);
+    tcase_add_test(tc, a_late_success_lists_failed_attempts);
+    tcase_add_test(tc, an_outer_run_lists_its_own_attempts);
+    tcase_add_test(tc, a_limits_refusal_is_a_cause_of_the_last_error);
     tc = case_of(suite, "log");
-    tcase_add_test(tc, a_named_run_says_how_it_goes_and_never_its_arguments);
-    tcase_add_test(tc, a_policy_can_have_a_log_of_its_own_and_errors_tell_their_cause);
-    tcase_add_test(tc, a_log_whose_sink_is_stuck_holds_up_neither_runs_nor_close);
+    tcase_add_test(tc, a_named_run_logs_its_progress_and_never_its_arguments);
+    tcase_add_test(tc, a_policys_log_receives_errors_with_causes);
+    tcase_add_test(tc, a_stuck_log_sink_delays_neither_runs_nor_close);
     return suite;
 }

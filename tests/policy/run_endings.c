@@ -73,7 +73,7 @@ static void has_ended(stage where, staged *g, errand_reason reason)
     errand_rate_free(g->rate);
 }
 
-START_TEST(a_cancel_ends_a_run_in_each_stage)
+START_TEST(a_cancel_ends_a_run_in_every_stage)
 {
     open_turned();
     staged g;
@@ -86,7 +86,7 @@ START_TEST(a_cancel_ends_a_run_in_each_stage)
 }
 END_TEST
 
-START_TEST(a_shut_down_ends_a_run_in_each_stage)
+START_TEST(a_shutdown_ends_a_run_in_every_stage)
 {
     open_turned();
     staged g;
@@ -98,7 +98,7 @@ START_TEST(a_shut_down_ends_a_run_in_each_stage)
 }
 END_TEST
 
-START_TEST(a_deadline_ends_a_run_in_each_stage)
+START_TEST(a_deadline_ends_a_run_in_every_stage)
 {
     open_turned();
     staged g;
@@ -124,7 +124,7 @@ static errand_result fail_when_told(void *arg)
     return errand_failf(ECONNRESET, "told, it failed in its own way");
 }
 
-START_TEST(an_error_that_comes_after_a_cancel_stands_behind_it)
+START_TEST(an_error_after_a_cancel_is_its_cause)
 {
     open_pool();
     obedient o = { .pool = pool };
@@ -150,7 +150,7 @@ START_TEST(an_error_that_comes_after_a_cancel_stands_behind_it)
 }
 END_TEST
 
-START_TEST(at_a_closed_pool_nothing_is_tried_and_arg_is_freed)
+START_TEST(a_closed_pool_refuses_a_run_and_frees_arg)
 {
     open_pool();
     errand_promise *keeps_memory;
@@ -208,7 +208,7 @@ START_TEST(attempts_that_return_a_future_hold_no_worker)
 }
 END_TEST
 
-START_TEST(a_thousand_asleep_hold_no_worker_and_no_permit)
+START_TEST(sleeping_runs_hold_no_worker_and_no_permit)
 {
     open_turned();
     enum { N = 1000 };
@@ -249,7 +249,7 @@ static errand_result take_place(void *arg)
     return p->place == 1 ? errand_fail(ECONNRESET) : errand_ok(NULL, NULL);
 }
 
-START_TEST(a_retried_attempt_does_not_go_to_the_back_of_the_queue)
+START_TEST(a_retry_does_not_go_to_the_back_of_the_queue)
 {
     open_turned();
     unsigned next = 0;
@@ -351,7 +351,7 @@ static errand_result stand_in(errand_result failure, void *arg)
     return errand_later(errand_sleep(pool, 0));
 }
 
-START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
+START_TEST(cancels_and_deadlines_race_and_each_run_ends_once)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3 });
@@ -413,7 +413,7 @@ START_TEST(in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once)
 }
 END_TEST
 
-START_TEST(closing_the_pool_amid_runs_ends_and_frees_every_one)
+START_TEST(closing_the_pool_ends_and_frees_every_run)
 {
     for (unsigned round = 0; round < scaled(20); round++) {
         ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
@@ -449,17 +449,17 @@ Suite *run_endings_suite(void)
 {
     Suite *suite = suite_create("run endings");
     TCase *tc = case_of(suite, "ends");
-    tcase_add_loop_test(tc, a_cancel_ends_a_run_in_each_stage, TURN, STAGES);
-    tcase_add_loop_test(tc, a_shut_down_ends_a_run_in_each_stage, TURN, STAGES);
-    tcase_add_loop_test(tc, a_deadline_ends_a_run_in_each_stage, TURN, STAGES);
-    tcase_add_test(tc, an_error_that_comes_after_a_cancel_stands_behind_it);
-    tcase_add_test(tc, at_a_closed_pool_nothing_is_tried_and_arg_is_freed);
+    tcase_add_loop_test(tc, a_cancel_ends_a_run_in_every_stage, TURN, STAGES);
+    tcase_add_loop_test(tc, a_shutdown_ends_a_run_in_every_stage, TURN, STAGES);
+    tcase_add_loop_test(tc, a_deadline_ends_a_run_in_every_stage, TURN, STAGES);
+    tcase_add_test(tc, an_error_after_a_cancel_is_its_cause);
+    tcase_add_test(tc, a_closed_pool_refuses_a_run_and_frees_arg);
     tc = case_of(suite, "held");
     tcase_add_test(tc, attempts_that_return_a_future_hold_no_worker);
-    tcase_add_test(tc, a_thousand_asleep_hold_no_worker_and_no_permit);
-    tcase_add_test(tc, a_retried_attempt_does_not_go_to_the_back_of_the_queue);
+    tcase_add_test(tc, sleeping_runs_hold_no_worker_and_no_permit);
+    tcase_add_test(tc, a_retry_does_not_go_to_the_back_of_the_queue);
     tc = case_of(suite, "storm");
-    tcase_add_test(tc, in_a_storm_of_cancels_and_deadlines_every_run_ends_and_frees_once);
-    tcase_add_test(tc, closing_the_pool_amid_runs_ends_and_frees_every_one);
+    tcase_add_test(tc, cancels_and_deadlines_race_and_each_run_ends_once);
+    tcase_add_test(tc, closing_the_pool_ends_and_frees_every_run);
     return suite;
 }

@@ -35,7 +35,7 @@ static void stands(errand_sem *sem, unsigned in_use, unsigned waiting)
     ck_assert_uint_eq(s.waiting, waiting);
 }
 
-START_TEST(permits_go_to_waiters_in_the_order_they_came)
+START_TEST(permits_are_granted_in_fifo_order)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -55,7 +55,7 @@ START_TEST(permits_go_to_waiters_in_the_order_they_came)
 }
 END_TEST
 
-START_TEST(nobody_overtakes_a_waiter_that_wants_more)
+START_TEST(a_smaller_request_does_not_overtake_a_larger_one)
 {
     open_pool();
     errand_sem *sem = sem_of(3);
@@ -76,7 +76,7 @@ START_TEST(nobody_overtakes_a_waiter_that_wants_more)
 }
 END_TEST
 
-START_TEST(when_a_big_waiter_is_cancelled_those_behind_it_move_up)
+START_TEST(a_cancelled_large_waiter_lets_later_ones_advance)
 {
     open_pool();
     errand_sem *sem = sem_of(3);
@@ -100,7 +100,7 @@ START_TEST(when_a_big_waiter_is_cancelled_those_behind_it_move_up)
 }
 END_TEST
 
-START_TEST(a_number_that_can_never_be_had_is_refused)
+START_TEST(a_request_for_more_than_all_permits_is_refused)
 {
     open_pool();
     errand_sem *sem = sem_of(3);
@@ -131,7 +131,7 @@ START_TEST(a_number_that_can_never_be_had_is_refused)
 }
 END_TEST
 
-START_TEST(give_takes_back_only_what_try_took)
+START_TEST(release_returns_only_what_try_acquire_took)
 {
     open_pool();
     errand_sem *sem = sem_of(4);
@@ -152,7 +152,7 @@ START_TEST(give_takes_back_only_what_try_took)
 }
 END_TEST
 
-START_TEST(a_semaphore_given_up_while_held_serves_its_waiters)
+START_TEST(a_freed_semaphore_serves_its_waiters)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -177,7 +177,7 @@ START_TEST(a_permit_outlives_its_pool)
 }
 END_TEST
 
-START_TEST(an_acquired_permit_that_nobody_took_is_given_back)
+START_TEST(an_unclaimed_permit_is_returned)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -213,7 +213,7 @@ static errand_result wait_for_permit(void *arg)
     return errand_fail(w->error);
 }
 
-START_TEST(waiting_for_a_permit_ends_by_grant_time_and_cancel)
+START_TEST(a_wait_for_a_permit_ends_by_grant_timeout_or_cancel)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -253,7 +253,7 @@ static errand_result release_permit(void *permit)
     return errand_ok(NULL, NULL);
 }
 
-START_TEST(a_task_cancelled_while_it_is_being_granted_loses_no_permit)
+START_TEST(a_cancel_during_a_grant_loses_no_permit)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -299,7 +299,7 @@ START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
 }
 END_TEST
 
-START_TEST(closing_the_pool_ends_a_semaphore_that_only_waiters_hold)
+START_TEST(closing_the_pool_frees_a_semaphore_kept_by_waiters)
 {
     open_pool();
     errand_sem *sem = sem_of(1);
@@ -384,7 +384,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(no_permit_is_lost_in_a_storm_of_grants_cancels_and_timeouts)
+START_TEST(grants_cancels_and_timeouts_race_and_lose_no_permit)
 {
     open_pool();
     errand_sem *sem = sem_of(PERMITS);
@@ -409,20 +409,20 @@ Suite *sem_suite(void)
 {
     Suite *suite = suite_create("sem");
     TCase *tc = case_of(suite, "line");
-    tcase_add_test(tc, permits_go_to_waiters_in_the_order_they_came);
-    tcase_add_test(tc, nobody_overtakes_a_waiter_that_wants_more);
-    tcase_add_test(tc, when_a_big_waiter_is_cancelled_those_behind_it_move_up);
-    tcase_add_test(tc, a_number_that_can_never_be_had_is_refused);
-    tcase_add_test(tc, give_takes_back_only_what_try_took);
+    tcase_add_test(tc, permits_are_granted_in_fifo_order);
+    tcase_add_test(tc, a_smaller_request_does_not_overtake_a_larger_one);
+    tcase_add_test(tc, a_cancelled_large_waiter_lets_later_ones_advance);
+    tcase_add_test(tc, a_request_for_more_than_all_permits_is_refused);
+    tcase_add_test(tc, release_returns_only_what_try_acquire_took);
     tc = case_of(suite, "lives");
-    tcase_add_test(tc, a_semaphore_given_up_while_held_serves_its_waiters);
+    tcase_add_test(tc, a_freed_semaphore_serves_its_waiters);
     tcase_add_test(tc, a_permit_outlives_its_pool);
-    tcase_add_test(tc, an_acquired_permit_that_nobody_took_is_given_back);
-    tcase_add_test(tc, waiting_for_a_permit_ends_by_grant_time_and_cancel);
+    tcase_add_test(tc, an_unclaimed_permit_is_returned);
+    tcase_add_test(tc, a_wait_for_a_permit_ends_by_grant_timeout_or_cancel);
     tcase_add_test(tc, closing_the_pool_ends_all_waiters_and_grants_none);
-    tcase_add_test(tc, closing_the_pool_ends_a_semaphore_that_only_waiters_hold);
+    tcase_add_test(tc, closing_the_pool_frees_a_semaphore_kept_by_waiters);
     tc = case_of(suite, "storm");
-    tcase_add_test(tc, a_task_cancelled_while_it_is_being_granted_loses_no_permit);
-    tcase_add_test(tc, no_permit_is_lost_in_a_storm_of_grants_cancels_and_timeouts);
+    tcase_add_test(tc, a_cancel_during_a_grant_loses_no_permit);
+    tcase_add_test(tc, grants_cancels_and_timeouts_race_and_lose_no_permit);
     return suite;
 }

@@ -82,7 +82,7 @@ START_TEST(calls_with_the_same_key_share_one_run_and_its_value)
 }
 END_TEST
 
-START_TEST(another_key_and_a_later_call_are_runs_of_their_own)
+START_TEST(another_key_or_a_later_call_starts_a_new_run)
 {
     open_flight();
     flown f = { 0 }, g = { 0 };
@@ -113,7 +113,7 @@ static errand_result inherit(void *arg)
     return errand_await(f);
 }
 
-START_TEST(the_key_of_the_calling_task_is_inherited)
+START_TEST(singleflight_inherits_the_key_of_the_calling_task)
 {
     open_flight();
     flown f = { 0 };
@@ -123,7 +123,7 @@ START_TEST(the_key_of_the_calling_task_is_inherited)
 }
 END_TEST
 
-START_TEST(each_sharer_has_the_whole_story_of_a_failure)
+START_TEST(each_sharer_receives_the_complete_failure)
 {
     open_flight();
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
@@ -163,7 +163,7 @@ static errand_future *share_obedient(obedient *o)
                              &(errand_task){ .fn = wait_told, .arg = o, .free = obedient_freed, .key = "k" });
 }
 
-START_TEST(a_sharer_that_leaves_leaves_the_others_and_the_last_takes_the_run_along)
+START_TEST(the_last_sharer_to_cancel_cancels_the_run)
 {
     open_flight();
     obedient o = { .pool = pool }, next = o;
@@ -191,7 +191,7 @@ START_TEST(a_sharer_that_leaves_leaves_the_others_and_the_last_takes_the_run_alo
 }
 END_TEST
 
-START_TEST(a_dropped_share_lets_the_run_go_on)
+START_TEST(a_dropped_share_does_not_cancel_the_run)
 {
     open_flight();
     flown f = { .h.result = errand_ok(strdup("value"), free_value) };
@@ -205,7 +205,7 @@ START_TEST(a_dropped_share_lets_the_run_go_on)
 }
 END_TEST
 
-START_TEST(the_first_ones_deadline_does_not_end_the_others)
+START_TEST(the_first_sharers_deadline_does_not_end_the_others)
 {
     open_flight();
     flown f = { 0 };
@@ -223,7 +223,7 @@ START_TEST(the_first_ones_deadline_does_not_end_the_others)
 }
 END_TEST
 
-START_TEST(a_run_that_cannot_begin_ends_for_all_who_share_it)
+START_TEST(a_run_that_cannot_begin_fails_for_all_sharers)
 {
     open_flight();
     flown f = { 0 };
@@ -247,7 +247,7 @@ START_TEST(a_run_that_cannot_begin_ends_for_all_who_share_it)
 }
 END_TEST
 
-START_TEST(closing_the_pool_ends_those_who_share)
+START_TEST(closing_the_pool_ends_all_shares)
 {
     open_flight();
     obedient o = { .pool = pool };
@@ -305,7 +305,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(flights_of_many_threads_end_once_and_free_once)
+START_TEST(flights_of_many_threads_end_once)
 {
     enum { THREADS = 6 };
     open_flight();
@@ -338,15 +338,15 @@ Suite *singleflight_suite(void)
     Suite *suite = suite_create("singleflight");
     TCase *tc = case_of(suite, "sharing");
     tcase_add_test(tc, calls_with_the_same_key_share_one_run_and_its_value);
-    tcase_add_test(tc, another_key_and_a_later_call_are_runs_of_their_own);
-    tcase_add_test(tc, the_key_of_the_calling_task_is_inherited);
-    tcase_add_test(tc, each_sharer_has_the_whole_story_of_a_failure);
+    tcase_add_test(tc, another_key_or_a_later_call_starts_a_new_run);
+    tcase_add_test(tc, singleflight_inherits_the_key_of_the_calling_task);
+    tcase_add_test(tc, each_sharer_receives_the_complete_failure);
     tc = case_of(suite, "leaving");
-    tcase_add_test(tc, a_sharer_that_leaves_leaves_the_others_and_the_last_takes_the_run_along);
-    tcase_add_test(tc, a_dropped_share_lets_the_run_go_on);
-    tcase_add_test(tc, the_first_ones_deadline_does_not_end_the_others);
-    tcase_add_test(tc, a_run_that_cannot_begin_ends_for_all_who_share_it);
-    tcase_add_test(tc, closing_the_pool_ends_those_who_share);
-    tcase_add_test(tc, flights_of_many_threads_end_once_and_free_once);
+    tcase_add_test(tc, the_last_sharer_to_cancel_cancels_the_run);
+    tcase_add_test(tc, a_dropped_share_does_not_cancel_the_run);
+    tcase_add_test(tc, the_first_sharers_deadline_does_not_end_the_others);
+    tcase_add_test(tc, a_run_that_cannot_begin_fails_for_all_sharers);
+    tcase_add_test(tc, closing_the_pool_ends_all_shares);
+    tcase_add_test(tc, flights_of_many_threads_end_once);
     return suite;
 }

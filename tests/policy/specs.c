@@ -97,7 +97,7 @@ START_TEST(wrong_stops_and_predicates_are_refused_by_name)
 }
 END_TEST
 
-START_TEST(a_part_that_is_given_twice_is_refused)
+START_TEST(a_spec_used_twice_is_refused)
 {
     errand_backoff *b = errand_backoff_fixed(1);
     REFUSED("backoff: a part is given twice", .backoff = errand_backoff_sum(b, b));
@@ -113,7 +113,7 @@ START_TEST(a_part_that_is_given_twice_is_refused)
 }
 END_TEST
 
-START_TEST(sixty_four_operations_fit_and_no_more)
+START_TEST(a_spec_has_at_most_sixty_four_operations)
 {
     for (int longer = 0; longer < 2; longer++) {
         errand_backoff *b = errand_backoff_none();
@@ -137,7 +137,7 @@ START_TEST(sixty_four_operations_fit_and_no_more)
 END_TEST
 
 /* Where the k-th allocation fails, nothing leaks, whatever the order of parts, and the policy says what there was no memory for. */
-START_TEST(without_memory_a_spec_is_refused_and_nothing_leaks)
+START_TEST(without_memory_a_spec_is_refused_without_a_leak)
 {
     int made = 0;
     for (unsigned k = 1; !made; k++) {
@@ -189,7 +189,7 @@ static double mean_of(errand_backoff *spec, unsigned n)
 
 #define ALWAYS(spec, n, ms) ck_assert_int_eq(wait_of(spec, n, n), ms)
 
-START_TEST(waits_without_chance_are_what_their_formula_says)
+START_TEST(backoffs_without_jitter_follow_their_formula)
 {
     ALWAYS(errand_backoff_none(), 7, 0);
     ALWAYS(errand_backoff_fixed(7), 1000000, 7);
@@ -224,7 +224,7 @@ START_TEST(waits_without_chance_are_what_their_formula_says)
 }
 END_TEST
 
-START_TEST(waits_of_chance_keep_to_their_bounds_at_every_seed)
+START_TEST(random_backoffs_are_within_their_bounds)
 {
     for (uint64_t seed = 1; seed <= EACH; seed++) {
         uint64_t dice = seed;
@@ -264,7 +264,7 @@ START_TEST(waits_of_chance_keep_to_their_bounds_at_every_seed)
 }
 END_TEST
 
-START_TEST(the_means_are_within_one_percent)
+START_TEST(means_of_random_backoffs_are_within_one_percent)
 {
     ck_assert_double_eq_tol(mean_of(errand_backoff_random(500, 1500), 3), 1000, 10);
     ck_assert_double_eq_tol(mean_of(errand_backoff_random_exponential(100, 100000, 2, 400), 5), 1000, 10);
@@ -278,7 +278,7 @@ START_TEST(the_means_are_within_one_percent)
 }
 END_TEST
 
-START_TEST(decorrelated_jitter_never_jumps_by_more_than_thrice)
+START_TEST(decorrelated_jitter_grows_at_most_threefold)
 {
     errand_policy *policies[] = {
         policy_of((errand_policy_opts){ .attempts = 100, .backoff = errand_backoff_decorrelated(100, 5000) }),
@@ -300,7 +300,7 @@ START_TEST(decorrelated_jitter_never_jumps_by_more_than_thrice)
 }
 END_TEST
 
-START_TEST(every_wait_saturates_at_the_millionth_attempt)
+START_TEST(every_backoff_saturates_at_the_millionth_attempt)
 {
     const unsigned million = 1000000;
     ALWAYS(errand_backoff_exponential(1, ERRAND_FOREVER, 1e9, 0), million, INT64_MAX);
@@ -326,7 +326,7 @@ START_TEST(every_wait_saturates_at_the_millionth_attempt)
 }
 END_TEST
 
-START_TEST(both_ends_of_a_range_are_equally_likely)
+START_TEST(both_ends_of_a_random_backoff_are_equally_likely)
 {
     unsigned seen[4] = { 0 };
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .backoff = errand_backoff_random(1, 4) });
@@ -354,7 +354,7 @@ static bool upcoming_is_long(const errand_attempt_info *view, void *arg)
     return view->upcoming_ms >= 100;
 }
 
-START_TEST(stops_see_attempts_times_and_the_sleep_to_come)
+START_TEST(stops_see_attempts_times_and_the_next_sleep)
 {
     ck_assert(!stops(errand_stop_never(), UINT32_MAX, INT64_MAX, INT64_MAX));
     ck_assert(!stops(errand_stop_after_attempt(3), 2, 0, 0) && stops(errand_stop_after_attempt(3), 3, 0, 0));
@@ -375,7 +375,7 @@ START_TEST(stops_see_attempts_times_and_the_sleep_to_come)
 }
 END_TEST
 
-START_TEST(a_shown_sequence_ends_where_it_stops)
+START_TEST(backoff_ms_ends_where_the_policy_stops)
 {
     errand_policy *policy = policy_of((errand_policy_opts){
         .backoff = errand_backoff_fixed(100), .stop = errand_stop_any(errand_stop_before_delay(350), errand_stop_after_attempt(10)) });
@@ -409,7 +409,7 @@ static bool says_yes(const errand_attempt_info *view, void *arg)
     return true;
 }
 
-START_TEST(predicates_match_what_they_say)
+START_TEST(predicates_match_as_documented)
 {
     const errand_result well = { 0 };
     ck_assert(wants(errand_retry_if_transient(), errand_fail(ECONNRESET)) &&
@@ -473,7 +473,7 @@ START_TEST(a_negation_never_matches_a_success)
 }
 END_TEST
 
-START_TEST(a_spec_that_a_policy_has_is_refused_and_stays_the_policys)
+START_TEST(a_spec_owned_by_a_policy_is_refused)
 {
     errand_policy_opts opts = { .attempts = 3,
                                 .backoff = errand_backoff_fixed(7),
@@ -490,7 +490,7 @@ START_TEST(a_spec_that_a_policy_has_is_refused_and_stays_the_policys)
 }
 END_TEST
 
-START_TEST(a_cause_is_looked_for_at_any_depth)
+START_TEST(a_cause_is_found_at_any_depth)
 {
     errand_retry_if *refused = errand_retry_if_cause(errand_retry_if_error(ECONNREFUSED));
     errand_result end = errand_fail(EIO), middle = errand_fail(ERRAND_USER + 1);
@@ -512,7 +512,7 @@ static errand_result locked(void *arg)
     return errand_failf(EBUSY, "deadlock");
 }
 
-START_TEST(what_specs_point_to_is_copied)
+START_TEST(specs_copy_their_strings)
 {
     char text[] = "deadlock", like[] = "dead*";
     int codes[] = { EIO, EBUSY };
@@ -543,24 +543,24 @@ Suite *specs_suite(void)
     TCase *tc = case_of(suite, "refused");
     tcase_add_test(tc, wrong_specs_are_refused_by_name);
     tcase_add_test(tc, wrong_stops_and_predicates_are_refused_by_name);
-    tcase_add_test(tc, a_part_that_is_given_twice_is_refused);
-    tcase_add_test(tc, sixty_four_operations_fit_and_no_more);
-    tcase_add_test(tc, without_memory_a_spec_is_refused_and_nothing_leaks);
+    tcase_add_test(tc, a_spec_used_twice_is_refused);
+    tcase_add_test(tc, a_spec_has_at_most_sixty_four_operations);
+    tcase_add_test(tc, without_memory_a_spec_is_refused_without_a_leak);
     tc = case_of(suite, "waits");
-    tcase_add_test(tc, waits_without_chance_are_what_their_formula_says);
-    tcase_add_test(tc, waits_of_chance_keep_to_their_bounds_at_every_seed);
-    tcase_add_test(tc, the_means_are_within_one_percent);
-    tcase_add_test(tc, decorrelated_jitter_never_jumps_by_more_than_thrice);
-    tcase_add_test(tc, every_wait_saturates_at_the_millionth_attempt);
-    tcase_add_test(tc, both_ends_of_a_range_are_equally_likely);
+    tcase_add_test(tc, backoffs_without_jitter_follow_their_formula);
+    tcase_add_test(tc, random_backoffs_are_within_their_bounds);
+    tcase_add_test(tc, means_of_random_backoffs_are_within_one_percent);
+    tcase_add_test(tc, decorrelated_jitter_grows_at_most_threefold);
+    tcase_add_test(tc, every_backoff_saturates_at_the_millionth_attempt);
+    tcase_add_test(tc, both_ends_of_a_random_backoff_are_equally_likely);
     tc = case_of(suite, "asked");
-    tcase_add_test(tc, stops_see_attempts_times_and_the_sleep_to_come);
-    tcase_add_test(tc, a_shown_sequence_ends_where_it_stops);
-    tcase_add_test(tc, predicates_match_what_they_say);
+    tcase_add_test(tc, stops_see_attempts_times_and_the_next_sleep);
+    tcase_add_test(tc, backoff_ms_ends_where_the_policy_stops);
+    tcase_add_test(tc, predicates_match_as_documented);
     tcase_add_test(tc, patterns_match_whole_messages);
     tcase_add_test(tc, a_negation_never_matches_a_success);
-    tcase_add_test(tc, a_cause_is_looked_for_at_any_depth);
-    tcase_add_test(tc, a_spec_that_a_policy_has_is_refused_and_stays_the_policys);
-    tcase_add_test(tc, what_specs_point_to_is_copied);
+    tcase_add_test(tc, a_cause_is_found_at_any_depth);
+    tcase_add_test(tc, a_spec_owned_by_a_policy_is_refused);
+    tcase_add_test(tc, specs_copy_their_strings);
     return suite;
 }
