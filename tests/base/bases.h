@@ -1,4 +1,4 @@
-/* What the tests of the lowest floor share. */
+/* Shared by the tests of lib/base. */
 #ifndef BASES_H
 #define BASES_H
 

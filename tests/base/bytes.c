@@ -1,4 +1,4 @@
-/* Growing buffers, and structs of another size than ours. */
+/* Growing buffers, and structs of older and newer callers. */
 #include "bases.h"
 #include "locales.h"
 
@@ -101,7 +101,7 @@ END_TEST
 
 START_TEST(formatting_ignores_the_programs_locale)
 {
-    if (!comma_locale()) return; /* another C library */
+    if (!comma_locale()) return; /* no such locale */
     er_bytes b = { 0 };
     er_bytes_format(&b, "%.1f %s", 1.5, "there");
     ck_assert_str_eq(b.at, "1.5 there");

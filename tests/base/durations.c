@@ -1,4 +1,4 @@
-/* Durations as text: every form, what is junk, what is too large, and the same in a locale whose
+/* Durations as text: valid forms, malformed ones, too large ones, and the same in a locale whose
  * decimal point is a comma. */
 #include "bases.h"
 
@@ -35,7 +35,7 @@ static const struct {
     { "2e+1s", 20000 },
     { "1e-3m", 60 },
     { "0.3", 300 },
-    { "0.1ms", 1 }, /* above 0 stays above 0 */
+    { "0.1ms", 1 }, /* never rounded to 0 */
     { "1e-999999999999", 1 },
     { "0.0000000000000000000000000000000000000000000000000001h", 1 },
     { "1.4999ms", 1 },
@@ -45,7 +45,7 @@ static const struct {
     { "2.4999999999999999999999999ms", 2 }, /* the nearest double is 2.5 */
     { "1.0005", 1001 },                     /* the nearest double is below it */
     { "86400", 86400000 },
-    { "9007199254740993ms", INT64_C(9007199254740993) }, /* 2^53 + 1: no double */
+    { "9007199254740993ms", INT64_C(9007199254740993) }, /* 2^53 + 1: not a double */
     { "9223372036854775806ms", INT64_MAX - 1 },
     { "9223372036854775.806", INT64_MAX - 1 },
     { "9223372036854775806000000000000000000000000000000000e-33ms", INT64_MAX - 1 },
@@ -111,7 +111,7 @@ START_TEST(a_NULL_duration_is_EINVAL)
 }
 END_TEST
 
-/* The buffer ends where the text ends, so that a sanitizer sees a look past it. */
+/* The buffer ends where the text ends, so that a sanitizer reports a read beyond it. */
 START_TEST(parsing_reads_no_byte_beyond_the_length)
 {
     const char *text = forms[_i].text;

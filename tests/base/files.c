@@ -1,4 +1,4 @@
-/* Files through the seam: whole, or an error. */
+/* Files through base/os: complete, or an error. */
 #include "bases.h"
 
 #include "base/clock.h"
@@ -26,7 +26,8 @@ static void make_folder(void)
 static void remove_folder(void)
 {
     unlink(target);
-    ck_assert_msg(rmdir(folder) == 0, "something was left in %s", folder); /* nothing but the target is there */
+    /* only the target was left */
+    ck_assert_msg(rmdir(folder) == 0, "something was left in %s", folder);
 }
 
 START_TEST(a_failed_file_operation_returns_its_error)
@@ -98,12 +99,13 @@ START_TEST(a_wait_for_a_file_ends_by_data_wake_end_or_deadline)
     ck_assert_int_eq(er_file_write(data[1], "x", 1, NULL), 0);
     ck_assert_int_eq(er_file_wait(data[0], wake[0], INT64_MAX), 0);
     ck_assert_int_eq(er_file_write(wake[1], "x", 1, NULL), 0);
-    ck_assert_int_eq(er_file_wait(data[0], wake[0], INT64_MAX), ECANCELED); /* to be woken goes first */
+    /* a wake takes precedence */
+    ck_assert_int_eq(er_file_wait(data[0], wake[0], INT64_MAX), ECANCELED);
     char c;
     size_t n;
     ck_assert_int_eq(er_file_read(data[0], &c, 1, &n), 0);
     er_file_close(data[1]);
-    ck_assert_int_eq(er_file_wait(data[0], -1, INT64_MAX), 0); /* its end */
+    ck_assert_int_eq(er_file_wait(data[0], -1, INT64_MAX), 0); /* end of file */
     er_file_close(data[0]);
     er_file_close(wake[0]);
     er_file_close(wake[1]);
@@ -124,7 +126,7 @@ START_TEST(copies_are_nul_terminated)
 }
 END_TEST
 
-static void *unloaded; /* by another thread, as soon as an address has been looked up */
+static void *unloaded; /* closed by another thread, once an address has been looked up */
 int __real_dladdr(const void *address, Dl_info *info);
 int __wrap_dladdr(const void *address, Dl_info *info);
 int __wrap_dladdr(const void *address, Dl_info *info)
@@ -149,7 +151,8 @@ START_TEST(a_symbol_is_named_while_its_library_is_unloaded)
     ck_assert_ptr_nonnull(address);
     ck_assert_msg(reads_well(er_symbol(address, buffer, sizeof buffer), "ns_sprintrr"), "%s", buffer);
     ck_assert_ptr_null(unloaded);
-    ck_assert_int_eq(strncmp(er_symbol(address, buffer, sizeof buffer), "0x", 2), 0); /* it has gone */
+    /* the library is unloaded */
+    ck_assert_int_eq(strncmp(er_symbol(address, buffer, sizeof buffer), "0x", 2), 0);
     ck_assert_str_eq(er_symbol(NULL, buffer, sizeof buffer), "an unknown place");
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* A table whose least recently used items are forgotten, beside a model: an array in the order of
+/* A table that evicts its least recently used items, against a model: an array in the order of
  * use. */
 #include "bases.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOKS = 16 }; /* for one that is to be added */
+enum { LOOKS = 16 }; /* items checked for one that is added */
 
 typedef struct thing {
     er_lru_item item;
@@ -75,7 +75,7 @@ START_TEST(the_least_recently_used_item_is_evicted_first)
     }
     ck_assert_uint_eq(asked, 0);
     er_lru_use(&lru, &find(&lru, "key 0")->item);
-    ck_assert_ptr_eq(find(&lru, "key 1"), &t[1]); /* which is no use */
+    ck_assert_ptr_eq(find(&lru, "key 1"), &t[1]); /* a lookup does not count as a use */
     er_lru_item *out = er_lru_make_room(&lru, is_idle, &asked);
     ck_assert_ptr_eq(thing_of(out), &t[1]);
     ck_assert_ptr_null(out->chain);
@@ -98,14 +98,14 @@ START_TEST(held_items_are_kept_and_move_to_the_end)
     ck_order(&lru, (unsigned[]){ 0, 1 }, 2);
     add(&lru, &t[2], 2, true);
     ck_assert_ptr_null(
-        er_lru_make_room(&lru, is_idle, &asked)); /* all are: it becomes larger than it should be */
+        er_lru_make_room(&lru, is_idle, &asked)); /* all are held: the table exceeds its limit */
     add(&lru, &t[3], 3, true);
     for (unsigned i = 0; i < 4; i++) ck_assert_ptr_eq(find(&lru, t[i].key), &t[i]);
     t[0].held = t[1].held = t[3].held = false;
     unsigned gone = 0;
     for (er_lru_item *item = er_lru_make_room(&lru, is_idle, &asked); item; item = item->chain)
         gone++;
-    ck_assert_uint_eq(gone, 2); /* and then smaller: room for one */
+    ck_assert_uint_eq(gone, 2); /* back below the limit, with room for one */
     ck_assert_ptr_nonnull(find(&lru, "key 2"));
     empty(&lru);
 }
@@ -123,7 +123,7 @@ START_TEST(making_room_checks_few_items)
     ck_assert_uint_eq(asked, LOOKS);
     er_lru_item *out;
     while (!(out = er_lru_make_room(&lru, is_idle,
-                                    &asked))) { /* it comes to the only one that is idle */
+                                    &asked))) { /* until it finds the only idle item */
         add(&lru, &t[n], n, true);
         n++;
         rounds++;
@@ -143,14 +143,14 @@ START_TEST(keys_of_one_bucket_or_one_hash_stay_distinct)
     er_lru lru;
     thing t[SAME];
     for (unsigned first = 0; first < SAME;
-         first++) { /* taken out of the chain's end, middle and beginning */
+         first++) { /* removed at the chain's end, middle and beginning */
         er_lru_init(&lru, 100);
         ck_assert(er_lru_ready(&lru));
         for (unsigned i = 0; i < SAME; i++) {
             t[i] = (thing){ .n = i };
             snprintf(t[i].key, sizeof t[i].key, "key %u", i);
             er_lru_add(&lru, &t[i].item, t[i].key,
-                       i < 3 ? 7 : 7 + ((uint64_t)i << 32)); /* all of the same bucket */
+                       i < 3 ? 7 : 7 + ((uint64_t)i << 32)); /* all in one bucket */
         }
         for (unsigned k = 0; k < SAME; k++) {
             unsigned gone = (first + k) % SAME;
@@ -176,7 +176,7 @@ START_TEST(buckets_differ_from_table_to_table)
     er_lru_init(&a, 1024);
     er_lru_init(&b, 1024);
     ck_assert_uint_ne(a.seed, b.seed);
-    for (unsigned i = 0; found < WANTED; i++) { /* an adversary of a's gains nothing in b */
+    for (unsigned i = 0; found < WANTED; i++) { /* collisions in a are none in b */
         snprintf(key, sizeof key, "chosen %u", i);
         if (hash_of(&a, key) & a.mask) continue;
         found++;
@@ -234,7 +234,7 @@ START_TEST(only_the_first_bucket_array_is_used)
     ck_assert(er_lru_furnish(&lru, &first) && !first);
     add(&lru, &t, 1, false);
     late = second;
-    ck_assert(er_lru_furnish(&lru, &late) && late == second); /* the caller's to free */
+    ck_assert(er_lru_furnish(&lru, &late) && late == second); /* the caller frees it */
     ck_assert_ptr_eq(find(&lru, "key 1"), &t);
     ck_assert_ptr_null(er_lru_buckets(&lru));
     free(second);
@@ -303,7 +303,7 @@ static void model_step(model *m, uint64_t *seed)
         if (popped) model_remove(m, popped->n);
         break;
     }
-    default: /* as its owners do: found and used, or added */
+    default: /* as owners do: find and use, or add */
         if (m->in[k]) {
             er_lru_use(&m->lru, &t->item);
             model_remove(m, k);
@@ -328,7 +328,7 @@ START_TEST(a_table_behaves_like_its_model)
             char key[24];
             snprintf(key, sizeof key, "key %u", k);
             if (find(&m->lru, key) != (m->in[k] ? &m->things[k] : NULL))
-                ck_abort_msg("%s is%s in it", key, m->in[k] ? "" : " not");
+                ck_abort_msg("%s is%s in the table", key, m->in[k] ? "" : " not");
         }
     }
     empty(&m->lru);

@@ -1,4 +1,4 @@
-/* The lowest floor's suites, one or two to a file. */
+/* The suites of lib/base, one or two to a file. */
 #include "bases.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Decimal digits beside those of snprintf; stamps beside the clocks; barriers. */
+/* Decimal digits compared with snprintf; stamps compared with the clocks; barriers. */
 #include "bases.h"
 
 #include "base/clock.h"
@@ -86,8 +86,8 @@ START_TEST(stamps_convert_to_wall_clock_time)
     for (int i = 0; i < 3; i++) {
         int64_t before = er_wall_ns();
         uint64_t stamp = er_stamp();
-        int64_t after = er_wall_ns(), told = er_stamps_wall(&s, stamp);
-        ck_assert_msg(told > before - 1000000 && told < after + 1000000, "%ld not between %ld and %ld", (long)told, (long)before,
+        int64_t after = er_wall_ns(), wall = er_stamps_wall(&s, stamp);
+        ck_assert_msg(wall > before - 1000000 && wall < after + 1000000, "%ld not between %ld and %ld", (long)wall, (long)before,
                       (long)after);
         ck_assert_uint_ge(er_stamp(), stamp);
         er_stamps_look(&s);

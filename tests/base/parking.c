@@ -1,4 +1,4 @@
-/* Locks, parkers, threads, clocks and chance. */
+/* Locks, parkers, threads, clocks and random numbers. */
 #include "bases.h"
 
 #include "base/atomic.h"
@@ -27,7 +27,7 @@ static void add_up(void *unused)
     (void)unused;
     for (unsigned i = 0; i < guarded.rounds; i++) {
         er_lock_take(&guarded.lock);
-        if (guarded.inside++) guarded.sum += 1000000; /* not alone */
+        if (guarded.inside++) guarded.sum += 1000000; /* two threads inside */
         guarded.sum++;
         guarded.inside--;
         er_lock_give(&guarded.lock);
@@ -83,7 +83,7 @@ START_TEST(a_bit_set_before_parking_ends_it_at_once)
     ck_assert_uint_eq(er_park(&p, 4, FOREVER), 4);
     ck_assert_uint_eq(er_park(&p, 6, FOREVER), 4);
     er_unpark(&p, 1);
-    ck_assert_uint_eq(er_park(&p, 4, FOREVER), 5); /* all bits are told */
+    ck_assert_uint_eq(er_park(&p, 4, FOREVER), 5); /* all bits are returned */
     er_parker_clear(&p, 4);
     ck_assert_uint_eq(er_park(&p, 4, 0), 1);
     ck_assert_uint_eq(p.word, 1);
@@ -105,7 +105,7 @@ END_TEST
 typedef struct ticket {
     er_parker parker;
 } ticket;
-static ticket *posted; /* a parker on somebody's stack */
+static ticket *posted; /* on another thread's stack */
 static unsigned posts;
 
 static void wake_tickets(void *unused)
@@ -124,7 +124,7 @@ static unsigned wait_once(void)
     ticket t = { { 0 } };
     er_store(&posted, &t);
     unsigned bits = er_park(&t.parker, 1, FOREVER);
-    memset(&t, 0xff, sizeof t); /* gone as soon as the bit is seen */
+    memset(&t, 0xff, sizeof t); /* reused as soon as the bit is seen */
     return bits;
 }
 
@@ -202,7 +202,7 @@ Suite *parking_suite(void)
     return suite;
 }
 
-/* ---- clock and chance ---- */
+/* ---- clock and random numbers ---- */
 
 START_TEST(the_clock_never_goes_back)
 {

@@ -1,4 +1,4 @@
-/* Results: what they say, whom they belong to, and what errors are called. */
+/* Results: their details and owners, and the names of errors. */
 #include "bases.h"
 
 #include "base/result.h"
@@ -196,7 +196,7 @@ START_TEST(the_reason_needs_no_memory)
         ck_assert_int_eq(errand_result_reason(&r), by);
         ck_assert_int_eq(errand_result_elapsed_ms(&r), -1);
         ck_assert_int_eq(errand_result_retry_after(&r), -1);
-        er_result_because(&r, errand_fail(EIO)); /* now it has one of its own */
+        er_result_because(&r, errand_fail(EIO)); /* now it has its own detail */
         ck_assert_ptr_ne(r.detail, twin.detail);
         ck_assert_int_eq(errand_result_reason(&r), by);
         ck_assert_int_eq(errand_result_cause(&r, 0)->error, EIO);
@@ -220,7 +220,7 @@ START_TEST(may_have_run_needs_no_memory)
         er_result_may_have_run(&r);
         ck_assert(errand_result_may_have_run(&r) && r.detail->fixed);
         ck_assert_int_eq(errand_result_reason(&r), by);
-        r = er_fail_by(ETIMEDOUT, (errand_reason)by); /* another's says what it said before */
+        r = er_fail_by(ETIMEDOUT, (errand_reason)by); /* results of other reasons keep their text */
         ck_assert(!errand_result_may_have_run(&r));
     }
     er_result_may_have_run(&as);
@@ -231,7 +231,7 @@ START_TEST(may_have_run_needs_no_memory)
     errand_result well = errand_ok(NULL, NULL);
     er_result_may_have_run(&well);
     ck_assert_ptr_null(well.detail);
-    errand_result outer = er_fail_by(ETIMEDOUT, ERRAND_BY_TOTAL); /* what stands behind it is part of it */
+    errand_result outer = er_fail_by(ETIMEDOUT, ERRAND_BY_TOTAL); /* its causes are part of it */
     er_result_because(&outer, as);
     ck_assert(errand_result_may_have_run(&outer));
     errand_result_free(&outer);
@@ -252,7 +252,7 @@ START_TEST(texts_last_as_long_as_their_results)
     }
     for (size_t i = 0; i < N; i++) {
         ck_assert_str_eq(texts[i], copies[i]);
-        ck_assert_ptr_eq(errand_result_message(&r[i]), texts[i]); /* each is made once */
+        ck_assert_ptr_eq(errand_result_message(&r[i]), texts[i]); /* each text is made once */
     }
     ck_assert_str_eq(texts[0], "HTTP 404");
     ck_assert_str_eq(texts[1], "HTTP 503");
@@ -342,7 +342,7 @@ START_TEST(a_copy_has_all_but_the_value)
     copy = er_result_copy(&r);
     ck_assert_ptr_null(copy.value);
     ck_assert_ptr_null(copy.free);
-    errand_result_free(&r); /* they have nothing in common */
+    errand_result_free(&r); /* they share nothing */
     ck_assert_uint_eq(freed, 1);
     ck_assert_int_eq(copy.error, ERRAND_HTTP + 503);
     ck_assert_str_eq(errand_result_message(&copy), "busy");

@@ -1,4 +1,5 @@
-/* A file that takes a path's place: whole, where the path leads, as what was there, and without a trace before that. */
+/* A file that replaces a path atomically: it follows links, keeps mode and owner, and is unnamed
+ * until then. */
 #include "bases.h"
 
 #include "base/save.h"
@@ -18,7 +19,7 @@
 static char folder[] = "/tmp/errand-saves-XXXXXX";
 static char target[400];
 
-/* A file system that knows no files without a name, if told so. */
+/* Simulates a file system without O_TMPFILE, if set. */
 static bool all_named;
 int __real_openat(int at, const char *path, int flags, ...);
 int __wrap_openat(int at, const char *path, int flags, ...);
@@ -136,7 +137,7 @@ START_TEST(a_save_follows_symbolic_links)
     all_named = _i;
     ck_assert_int_eq(mkdir("deep", 0755), 0);
     ck_assert_int_eq(symlink("deep/second", "link"), 0);
-    ck_assert_int_eq(symlink("../third", "deep/second"), 0); /* leads to nothing so far */
+    ck_assert_int_eq(symlink("../third", "deep/second"), 0); /* a dangling link */
     save("link", "made");
     whole("third", "made");
     save("link", "replaced");
@@ -162,7 +163,7 @@ START_TEST(a_save_keeps_mode_and_owner)
     bool root = !geteuid();
     if (root) ck_assert(!chown(target, 4711, 4712) && !chmod(target, 04611));
     save(target, "second");
-    ck_assert(!stat(target, &about) && (about.st_mode & 07777) == 0611); /* who wrote it is not who is run */
+    ck_assert(!stat(target, &about) && (about.st_mode & 07777) == 0611); /* without set-user-ID */
     ck_assert_uint_eq(about.st_uid, root ? 4711 : geteuid());
     ck_assert(!root || about.st_gid == 4712);
     umask(mask);

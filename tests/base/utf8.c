@@ -1,4 +1,4 @@
-/* Characters of UTF-8, and what stands for them in JSON, base64 and urls. */
+/* UTF-8, and its encodings in JSON, base64 and urls. */
 #include "bases.h"
 
 #include "base/bytes.h"
@@ -52,7 +52,7 @@ START_TEST(a_cut_never_leaves_half_a_character)
         ck_assert_uint_eq(er_utf8_whole(text, most), wanted[most]);
         ck_assert(er_utf8_valid(text, wanted[most]));
     }
-    ck_assert_uint_eq(er_utf8_whole("\x80\x80\x80\x80", 4), 4); /* no UTF-8: as it is */
+    ck_assert_uint_eq(er_utf8_whole("\x80\x80\x80\x80", 4), 4); /* not UTF-8: uncut */
 }
 END_TEST
 

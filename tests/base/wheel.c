@@ -1,4 +1,4 @@
-/* The list, and the timing wheel against a model that looks at every timer. */
+/* The list, and the timing wheel against a model that checks every timer. */
 #include "bases.h"
 
 #include "base/clock.h"
@@ -46,7 +46,7 @@ START_TEST(a_list_keeps_its_order)
     er_list_take_all(&other, &list);
     holds(&list, NULL, 0);
     holds(&other, (int[]){ 0, 2, 3 }, 3);
-    er_list_take_all(&other, &list); /* of nothing: nothing */
+    er_list_take_all(&other, &list); /* an empty list: no effect */
     holds(&other, NULL, 0);
     ck_assert_ptr_eq(er_of(&items[2].node, item, node), &items[2]);
 }
@@ -68,7 +68,7 @@ static const int64_t tick_ns = INT64_C(1) << ER_WHEEL_SHIFT;
 
 typedef struct timer {
     er_wheel_node node;
-    int64_t       at_ns, tick; /* what is late already is due at the next tick */
+    int64_t       at_ns, tick; /* a late timer is due at the next tick */
     bool          armed;
 } timer;
 
@@ -81,7 +81,7 @@ typedef struct model {
 
 static int64_t some_time(model *m)
 {
-    uint64_t bits = er_random_next(&m->seed) % 62; /* every magnitude is as likely */
+    uint64_t bits = er_random_next(&m->seed) % 62; /* all magnitudes equally likely */
     int64_t far = (int64_t)(er_random_next(&m->seed) & ((UINT64_C(1) << bits) - 1));
     return far > INT64_MAX - m->now ? INT64_MAX : m->now + far;
 }
@@ -105,7 +105,7 @@ static void disarm(model *m)
     ck_assert(!er_listed(&t->node.node));
 }
 
-/* Never early, at most two ticks late, in order of their ticks, and nothing forgotten. */
+/* Never early, at most two ticks late, in order of their ticks, and none lost. */
 static void advance(model *m, int64_t to)
 {
     er_list due;
@@ -133,8 +133,8 @@ static void advance(model *m, int64_t to)
     ck_assert_uint_eq(m->wheel.armed, armed);
     int64_t next = er_wheel_next_ns(&m->wheel);
     if (!armed) ck_assert_int_eq(next, INT64_MAX);
-    else ck_assert_msg(first > INT64_MAX - 2 * tick_ns || next <= first + 2 * tick_ns, "would be woken too late");
-    ck_assert_msg(next > to, "would be woken for nothing again and again");
+    else ck_assert_msg(first > INT64_MAX - 2 * tick_ns || next <= first + 2 * tick_ns, "the next wake-up is too late");
+    ck_assert_msg(next > to, "the next wake-up is not in the future");
 }
 
 static void live(uint64_t seed, int64_t start, unsigned steps)
@@ -180,7 +180,8 @@ START_TEST(the_wheel_may_start_at_any_time)
         int64_t start = (int64_t)(er_random_next(&seed) >> (3 + er_random_next(&seed) % 60));
         if (start > INT64_C(1) << 60) start >>= 1;
         live(1000 + i, start, 1000);
-        live(2000 + i, (INT64_C(256) << ER_WHEEL_SHIFT) * (i + 1) - 1, 1000); /* at the turns of its levels */
+        /* where its levels wrap */
+        live(2000 + i, (INT64_C(256) << ER_WHEEL_SHIFT) * (i + 1) - 1, 1000);
         live(3000 + i, (INT64_C(65536) << ER_WHEEL_SHIFT) * i, 1000);
     }
 }
@@ -200,7 +201,7 @@ START_TEST(the_end_of_time_empties_the_wheel)
     ck_assert(er_list_empty(&due));
     ck_assert_uint_eq(w->armed, 0);
     ck_assert_int_eq(er_wheel_next_ns(w), INT64_MAX);
-    er_wheel_advance(w, INT64_MAX, &due); /* again, and back in time: nothing */
+    er_wheel_advance(w, INT64_MAX, &due); /* again, and back in time: no effect */
     er_wheel_advance(w, 0, &due);
     ck_assert(er_list_empty(&due));
     free(w);

@@ -1,4 +1,4 @@
-/* flush and close: what is done when they return, and that they do return. */
+/* flush and close: what they guarantee on return, and that they return in time. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -26,7 +26,7 @@ static errand_log *log_to(place *to, size_t ring)
     return log;
 }
 
-static void fill(errand_log *log) /* ring and sink, which must be stuck */
+static void fill(errand_log *log) /* fills ring and sink; the sink must be stuck */
 {
     while (!stats_of(log).dropped) errand_info(log, "fill");
 }
@@ -35,7 +35,7 @@ START_TEST(flush_writes_all_lines)
 {
     place to = a_file();
     errand_log *log = log_to(&to, 0);
-    ck_assert_int_eq(errand_log_flush(log, 0), 0); /* nothing was said */
+    ck_assert_int_eq(errand_log_flush(log, 0), 0); /* no line yet */
     unsigned many = scaled(200);
     for (unsigned i = 1; i <= many; i++) {
         errand_info(log, "line");
@@ -54,11 +54,11 @@ START_TEST(a_line_is_written_without_a_flush)
     errand_log *log = log_to(&to, 0);
     for (int i = 0; i < 20; i++) {
         char part[200];
-        errand_info(log, "line %d", i); /* wakes the thread when it sleeps, comes in its nap, or finds it awake */
+        errand_info(log, "line %d", i); /* the log's thread is asleep, napping or awake */
         struct pollfd p = { to.fd, POLLIN, 0 };
         ck_assert_int_eq(poll(&p, 1, LONG_MS), 1);
         ck_assert_int_gt(read(to.fd, part, sizeof part), 0);
-        poll(NULL, 0, i % 4); /* so that each of these happens */
+        poll(NULL, 0, i % 4); /* to reach each of these states */
     }
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
 }
@@ -119,15 +119,16 @@ START_TEST(close_ends_in_time_and_counts_the_rest_as_dropped)
 {
     place to = a_pipe();
     errand_log *log = log_to(&to, 65536);
-    char longer[5001]; /* than the pipe is */
+    char longer[5001]; /* longer than the pipe */
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
     errand_info(log, "%s", longer);
     struct pollfd p = { to.fd, POLLIN, 0 };
-    ck_assert_int_eq(poll(&p, 1, LONG_MS), 1); /* the thread is in its write, and stays there */
+    ck_assert_int_eq(poll(&p, 1, LONG_MS), 1); /* the thread is blocked in its write */
     for (int i = 0; i < 10; i++) errand_info(log, "line");
     ck_assert_int_eq(errand_log_close(log, 20), ETIMEDOUT);
-    /* The sink comes loose: the thread left behind says what is lost, closes and frees: the pipe ends. */
+    /* Once the write returns, the thread left behind counts the lost lines, closes and frees: the
+     * pipe ends. */
     reader *r = read_in_background(&to);
     char *text = read_text(r), *at = text, *line;
     ck_assert_ptr_nonnull(line = line_of(&at));
@@ -153,22 +154,22 @@ START_TEST(close_releases_producers_waiting_for_room)
     pthread_t writers[3];
     for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&writers[i], NULL, warn_once, log), 0);
     while (stats_of(log).attempted < attempted + 3) poll(NULL, 0, 1);
-    poll(NULL, 0, 20); /* so that they do wait; if one does not yet, it is let go all the same */
+    poll(NULL, 0, 20); /* so that they wait; one that does not yet is released, too */
     ck_assert_int_eq(errand_log_close(log, 0), ETIMEDOUT);
     for (int i = 0; i < 3; i++) pthread_join(writers[i], NULL);
     reader *r = read_in_background(&to);
     char *text = read_text(r), *at = text, *line;
-    uint64_t told = 0;
+    uint64_t counted = 0;
     while ((line = line_of(&at))) {
         uint64_t gap = gap_of(line);
-        told += gap ? gap : 1;
+        counted += gap ? gap : 1;
     }
-    ck_assert_uint_eq(told, attempted + 3);
+    ck_assert_uint_eq(counted, attempted + 3);
     free(text);
 }
 END_TEST
 
-/* No thread can be started while the default stack is beyond any address space. */
+/* No thread can be started while the default stack exceeds the address space. */
 static void allow_threads(bool allowed)
 {
     pthread_attr_t attr;

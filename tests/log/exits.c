@@ -1,4 +1,4 @@
-/* How a process ends: by exit, in all its late corners, and by faults whose handlers were there before. */
+/* The end of a process: by exit, from various contexts, and by faults with earlier handlers. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -21,7 +21,7 @@ static errand_log *log_to(place *to, int64_t exit_ms)
     return log;
 }
 
-/* The status of a child that runs this; what it leaves in its memory is its own. */
+/* The wait status of a child that runs fn. */
 static int in_child(void (*run)(place *), place *to)
 {
     fflush(NULL);
@@ -106,7 +106,7 @@ static void exit_stuck(int64_t exit_ms, place *to)
 {
     errand_log *log = log_to(to, exit_ms);
     errand_log_add_callback(log, stay, NULL, NULL, NULL);
-    errand_info(log, "one"); /* its thread writes nothing any more */
+    errand_info(log, "one"); /* the log's thread no longer writes */
     exit(4);
 }
 static void exit_stuck_for_a_while(place *to) { exit_stuck(20, to); }
@@ -178,7 +178,7 @@ static volatile sig_atomic_t calls;
 static volatile int blocked;
 static sigjmp_buf back;
 
-static void fault(void) { raise(SIGSYS); /* what sanitizers leave alone; it is met like any other */ }
+static void fault(void) { raise(SIGSYS); /* a fault that sanitizers do not handle */ }
 
 static void count_call(int number)
 {
@@ -230,7 +230,7 @@ static void recover_twice_and_die(place *to)
     for (int i = 0; i < 3; i++) {
         errand_info(log, "fault %d", i);
         if (!sigsetjmp(back, 1)) fault();
-        /* now, not when the log's thread comes to it */
+        /* at once, not when the log's thread gets to it */
         char text[100] = "";
         ssize_t n = pread(to->fd, text, sizeof text - 1, 0);
         snprintf(line, sizeof line, "fault %d\n", i);

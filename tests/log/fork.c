@@ -33,7 +33,7 @@ static void *talk(void *arg)
     return NULL;
 }
 
-static int die_in_child(errand_log *log) /* 0, or which step was wrong; what hangs is ended by the alarm */
+static int die_in_child(errand_log *log) /* returns 0 or the failed step; an alarm ends a hang */
 {
     errand_log_stats before, after;
     alarm(LONG_MS / 1000);
@@ -41,7 +41,7 @@ static int die_in_child(errand_log *log) /* 0, or which step was wrong; what han
     for (int i = 0; i < 100; i++) errand_warn(log, "from the child");
     errand_log_site here = { ERRAND_LOG_WARN, __LINE__, __FILE__, __func__, NULL };
     errand_log_put(log, &here, "from the child");
-    if (here.plan) return 8; /* memory was asked for, whose locks another thread may have held */
+    if (here.plan) return 8; /* it allocated, but malloc's locks may be held */
     if (errand_log_stats_get(log, &after)) return 2;
     if (after.attempted != before.attempted + 101) return 3;
     if (after.dropped != before.dropped + 101) return 4;
@@ -62,7 +62,7 @@ START_TEST(a_parents_log_never_blocks_the_child)
         talkers[i] = (talker){ .log = log, .id = i, .may_say = 1 };
         ck_assert_int_eq(pthread_create(&talkers[i].thread, NULL, talk, &talkers[i]), 0);
     }
-    /* First all threads must run: one that is being started may hold a lock of a sanitizer's malloc. */
+    /* First all threads must run: a starting thread may hold a lock of a sanitizer's malloc. */
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     for (unsigned i = 0; i < THREADS; i++) {
         while (!__atomic_load_n(&talkers[i].said, __ATOMIC_RELAXED)) poll(NULL, 0, 1);
@@ -70,8 +70,9 @@ START_TEST(a_parents_log_never_blocks_the_child)
     unsigned many = scaled(300);
     for (unsigned i = 0; i < many; i++) {
         for (unsigned k = 0; k < THREADS; k++) __atomic_fetch_add(&talkers[k].may_say, 100, __ATOMIC_RELAXED);
-        pid_t child = fork(); /* while they all talk */
-        if (!child) _exit(die_in_child(log)); /* nothing of Check's in it: its parent's malloc may be locked */
+        pid_t child = fork(); /* while all threads log */
+        /* no call to Check: the parent's malloc may be locked */
+        if (!child) _exit(die_in_child(log));
         ck_assert_int_ge(child, 0);
         int status = 0;
         ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -93,18 +94,18 @@ START_TEST(a_parents_log_never_blocks_the_child)
 
     char *text = text_of(&to), *at = text, *line;
     unsigned long next[THREADS] = { 0 };
-    uint64_t told = 0;
+    uint64_t counted = 0;
     ck_assert(!has(text, "from the child"));
     while ((line = line_of(&at))) {
         uint64_t gap = gap_of(line);
-        told += gap ? gap : 1;
+        counted += gap ? gap : 1;
         unsigned id, n;
         if (gap) continue;
         if (sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n) != 2) ck_abort_msg("%s", line);
-        if (id >= THREADS || n < next[id]) ck_abort_msg("not in its order, or there twice: %s", line);
+        if (id >= THREADS || n < next[id]) ck_abort_msg("out of order or duplicate: %s", line);
         next[id] = n + 1ul;
     }
-    ck_assert_uint_eq(told, said);
+    ck_assert_uint_eq(counted, said);
     free(text);
 }
 END_TEST
@@ -169,7 +170,7 @@ START_TEST(a_callback_that_returns_in_a_child_ends_it)
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     ck_ended_there(&f);
     char *text = text_of(&to);
-    ck_assert_uint_eq(count_of(text, "\n"), 3); /* each once */
+    ck_assert_uint_eq(count_of(text, "\n"), 3); /* each line once */
     free(text);
 }
 END_TEST

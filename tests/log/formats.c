@@ -1,4 +1,4 @@
-/* The formatter and printf: the same of everything it knows, and what it does not know is printf's. */
+/* The formatter prints as printf does, and leaves unknown formats to printf. */
 #include "log/format.h"
 #include "log/pack.h"
 #include "locales.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-typedef struct trial { /* a random format, its packed arguments, and what printf makes of it */
+typedef struct trial { /* a random format, its packed arguments, and printf's output */
     uint64_t state;
     char     format[512], expected[16384], args[2048];
     size_t   format_size, expected_size, args_size;
@@ -33,7 +33,7 @@ static double some_double(trial *t)
     double d;
     uint64_t bits = er_random_next(&t->state);
     switch (below(t, 7)) {
-    case 0: memcpy(&d, &bits, 8); return d; /* anything: NaN and infinity, too */
+    case 0: memcpy(&d, &bits, 8); return d; /* any bits: NaN and infinity, too */
     case 1: return (double)(int64_t)bits;
     case 2: return (double)below(t, 2000001) / 8 - 100000; /* halves to be rounded */
     case 3: return odd[below(t, sizeof odd / sizeof *odd)];
@@ -45,9 +45,9 @@ static double some_double(trial *t)
 
 typedef struct conversion {
     char text[64], what;
-    int  width, precision; /* what the stars stand for */
+    int  width, precision; /* the arguments of the stars */
     bool star_width, star_precision, long_integer;
-    size_t most;           /* of a text */
+    size_t most;           /* length of a text */
 } conversion;
 
 static conversion some_conversion(trial *t)
@@ -250,7 +250,7 @@ END_TEST
 START_TEST(lines_ignore_the_programs_locale)
 {
     char probe[8];
-    if (!comma_locale()) return; /* another C library */
+    if (!comma_locale()) return; /* no such locale */
     snprintf(probe, sizeof probe, "%.1f", 1.5);
     ck_assert_str_eq(probe, "1,5");
     place to = a_file(), json = a_file();
@@ -260,7 +260,7 @@ START_TEST(lines_ignore_the_programs_locale)
     errno = ENOENT;
     errand_info(log, "%.1f %.1Lf %.1a %'.1f %m" errand_kv("v", "%.2Lf"), 1.5, 1.5L, 1.5, 1234.5, 2.5L);
     snprintf(probe, sizeof probe, "%.1f", 1.5);
-    ck_assert_str_eq(probe, "1,5"); /* the program keeps its own */
+    ck_assert_str_eq(probe, "1,5"); /* the program's locale is unchanged */
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to), *object = text_of(&json);
     ck_assert_str_eq(text, "1.5 1.5 0x1.8p+0 1234.5 No such file or directory v=2.50\n");

@@ -63,7 +63,7 @@ START_TEST(colour_is_used_if_requested)
     errand_info(log, "green");
     char *text = said(log, &to), *plain = text_of(&other);
     ck_assert_str_eq(text, "\x1b[31mERROR\x1b[0m red\n\x1b[32mINFO\x1b[0m green\n");
-    ck_assert_str_eq(plain, "ERROR red\nINFO green\n"); /* a file is no terminal */
+    ck_assert_str_eq(plain, "ERROR red\nINFO green\n"); /* a file is not a terminal */
     free(text);
     free(plain);
 }
@@ -187,7 +187,8 @@ START_TEST(a_long_message_formatted_at_the_call_is_cut_between_its_parts)
 {
     char longer[5000];
     memset(longer, 'x', sizeof longer - 1);
-    for (size_t size = 700; size < 1100; size++) { /* the cut falls into the value, its mark, the message */
+    /* cuts within the value, its mark and the message */
+    for (size_t size = 700; size < 1100; size++) {
         place to;
         errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
         to = a_file();
@@ -219,7 +220,7 @@ START_TEST(a_character_split_across_arguments_is_checked_as_a_whole)
     errand_info(log, "%c%c", '\xc2', '\x9b');
     errand_info(log, "caf\xc2%s", "\x9b" "1m");
     errand_info(log, "%s%d" "\x9b", "\xc2", 1);
-    errand_info(log, "%s%s", "caf\xc3", "\xa9"); /* one character after all */
+    errand_info(log, "%s%s", "caf\xc3", "\xa9"); /* a valid character */
     for (int i = 0; i < 2; i++) errand_info(named, "%s", i ? "caf\xc2" : "plain");
     char *text = said(log, &to), *at = text, *objects = text_of(&json), *parts = text_of(&other);
     ck_assert_str_eq(line_of(&at), "caf\\xc2\\x9b31m");
@@ -258,7 +259,7 @@ START_TEST(fields_are_in_every_line_of_their_thread)
     errand_log_fields_free(errand_log_fields_swap(both));
     errand_info(log, "two %s", "x");
     errand_info(log, "three %a", 0.0);
-    errand_log_fields_free(errand_log_fields_swap(NULL)); /* the lines hold what they need */
+    errand_log_fields_free(errand_log_fields_swap(NULL)); /* the lines keep their fields */
     errand_info(log, "four");
     errand_log_fields_free(request);
     char *text = said(log, &to), *objects = text_of(&json);
@@ -280,7 +281,7 @@ START_TEST(log_text_needs_no_call_site)
     errand_log *log = log_to(&to, &(errand_log_sink_opts){ .pattern = "{level} {file} {function} {line} {message}" });
     char file[] = "agent.py", function[] = "run";
     errand_log_text(log, ERRAND_LOG_WARN, file, 12, function, "100% \n", 6);
-    memset(file, 'x', sizeof file - 1); /* all was copied */
+    memset(file, 'x', sizeof file - 1); /* it was copied */
     errand_log_text(log, ERRAND_LOG_INFO, NULL, 0, NULL, "part of it", 4);
     errand_log_text(log, ERRAND_LOG_DEBUG, NULL, 0, NULL, "no", 2);
     errand_log_text(NULL, ERRAND_LOG_WARN, NULL, 0, NULL, "no", 2);

@@ -1,4 +1,4 @@
-/* A ring that is full: who waits, who is lost, and that the numbers are exact. */
+/* A full ring: which lines wait, which are dropped, and that the counts are exact. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -31,11 +31,13 @@ START_TEST(dropped_lines_are_counted_where_they_were_dropped)
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
     unsigned long n = 0;
-    while (n < 100 || !stats_of(log).dropped) errand_info(log, "line %lu", n++); /* nobody reads yet */
+    /* the pipe is not read yet */
+    while (n < 100 || !stats_of(log).dropped) errand_info(log, "line %lu", n++);
     for (int i = 0; i < 50; i++) errand_info(log, "line %lu", n++);
     reader *r = read_in_background(&to);
     for (int round = 0; round < 20; round++) {
-        errand_warn(log, "line %lu", n++); /* waits, so what was dropped before it is told before it */
+        /* waits, so earlier dropped lines are counted before it */
+        errand_warn(log, "line %lu", n++);
         for (int i = 0; i < 100; i++) errand_info(log, "line %lu", n++);
     }
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
@@ -109,7 +111,7 @@ typedef struct talker {
     errand_log *log;
     pthread_t   thread;
     unsigned    id, lines;
-    bool        warn; /* each line, else every tenth */
+    bool        warn; /* every line, else every tenth */
     size_t      longest;
 } talker;
 
@@ -152,7 +154,7 @@ START_TEST(warnings_wait_for_room_and_are_never_dropped)
     unsigned long next[THREADS] = { 0 };
     while ((line = line_of(&at))) {
         unsigned long id = number_in(line, "] - thread ");
-        if (id >= THREADS || number_in(line, " line ") != next[id]) ck_abort_msg("not in its order: %s", line);
+        if (id >= THREADS || number_in(line, " line ") != next[id]) ck_abort_msg("out of order: %s", line);
         next[id]++;
     }
     for (unsigned i = 0; i < THREADS; i++) ck_assert_uint_eq(next[i], many);
@@ -184,7 +186,7 @@ START_TEST(written_and_dropped_lines_add_up)
         if (gap) continue;
         written++;
         unsigned long id = number_in(line, "] - thread "), n = number_in(line, " line ");
-        if (id >= THREADS || n < next[id]) ck_abort_msg("not in its order: %s", line);
+        if (id >= THREADS || n < next[id]) ck_abort_msg("out of order: %s", line);
         next[id] = n + 1;
         if (n % 10 == 0) {
             if (n != warnings[id]) ck_abort_msg("a warning is missing before: %s", line);

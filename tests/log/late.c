@@ -1,4 +1,4 @@
-/* Who comes late: to a closed log, at a thread's end, after fork, when the process dies. */
+/* Late lines: to a closed log, at a thread's end, after fork, when the process dies. */
 #include "base/os.h"
 #include "logs.h"
 
@@ -209,7 +209,7 @@ static void die(void *arg)
 static int die_in_callback(void *arg, const errand_log_line *line)
 {
     (void)arg;
-    if (has(line->text, "line 9")) raise(SIGSYS); /* what sanitizers leave alone */
+    if (has(line->text, "line 9")) raise(SIGSYS); /* not handled by sanitizers */
     return 0;
 }
 
@@ -261,7 +261,8 @@ START_TEST(a_killed_process_tears_only_its_last_line)
         }
         ck_assert_int_ge(child, 0);
         char some[1];
-        while (pread(to.fd, some, 1, (off_t)turn * 100000) != 1) poll(NULL, 0, 1); /* it has written so much */
+        /* it has written this much */
+        while (pread(to.fd, some, 1, (off_t)turn * 100000) != 1) poll(NULL, 0, 1);
         kill(child, SIGKILL);
         wait_for(child);
         char *text = text_of(&to), *at = text, *end;

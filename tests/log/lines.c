@@ -1,4 +1,4 @@
-/* What a line looks like, who gets it, and what bad input does. */
+/* The form of a line, which sinks receive it, and bad input. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -219,11 +219,11 @@ START_TEST(lines_below_the_level_are_not_counted)
     errand_log_set_level(log, ERRAND_LOG_OFF);
     errand_error(log, "no");
     static errand_log_site site = { ERRAND_LOG_ERROR, 1, "f.c", "f", NULL };
-    errand_log_put(log, &site, "no"); /* put itself looks, too */
+    errand_log_put(log, &site, "no"); /* errand_log_put() checks the level, too */
     errand_log_set_level(log, ERRAND_LOG_DEFAULT);
     errand_debug(log, "no");
     errand_info(log, "three");
-    errand_log_set_level(log, (errand_log_level)77); /* not heard */
+    errand_log_set_level(log, (errand_log_level)77); /* ignored */
     errand_info(log, "four");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
@@ -276,7 +276,7 @@ START_TEST(errno_is_preserved_if_no_thread_can_be_started)
     ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
     struct timespec begin, now;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    do { /* it is tried again every 100 ms, by the line that comes then */
+    do { /* a line retries it every 100 ms */
         errno = 0;
         errand_info(log, "line");
         ck_assert_int_eq(errno, 0);
@@ -289,7 +289,7 @@ END_TEST
 START_TEST(bad_input_is_refused_or_harmless)
 {
     errand_log_stats stats;
-    errand_info(NULL, "nobody hears %d", 1);
+    errand_info(NULL, "no log for %d", 1);
     errand_log_put(NULL, NULL, NULL);
     errand_log_set_level(NULL, ERRAND_LOG_INFO);
     ck_assert_int_eq(errand_log_flush(NULL, 0), EINVAL);
@@ -328,7 +328,7 @@ START_TEST(bad_input_is_refused_or_harmless)
     ck_assert_int_eq(errand_log_close(log, -1), EINVAL);
     for (int i = 0; i < 8; i++) ck_assert_int_eq(errand_log_to_file(log, "/dev/null", ERRAND_LOG_INFO), 0);
     ck_assert_int_eq(errand_log_to_file(log, "/dev/null", ERRAND_LOG_INFO), ENOSPC);
-    ck_assert_int_eq(errand_log_close(log, 0), 0); /* it has said nothing, so there is nothing to wait for */
+    ck_assert_int_eq(errand_log_close(log, 0), 0); /* no line, so no wait */
 }
 END_TEST
 
@@ -381,7 +381,7 @@ START_TEST(a_failing_format_is_reported_in_the_line)
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
     errno = EACCES;
     errand_info(log, "see %ls", no_text);
-    ck_assert_int_eq(errno, EACCES); /* whatever went wrong inside */
+    ck_assert_int_eq(errno, EACCES); /* despite errors inside */
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to);
     ck_assert(has(text, "] - (cannot be formatted: see %ls)\n"));

@@ -1,4 +1,4 @@
-/* Places are reached by /proc/self/fd, so no test leaves a file behind and none meets another's. */
+/* Places are opened by /proc/self/fd, so tests leave no files behind and do not share any. */
 #include "logs.h"
 
 #include <fcntl.h>
@@ -55,7 +55,7 @@ char *line_of(char **at)
 {
     char *line = *at, *end = strchr(line, '\n');
     if (!end) {
-        ck_assert_msg(!*line, "what was written ends within a line: %s", line);
+        ck_assert_msg(!*line, "the output ends within a line: %s", line);
         return NULL;
     }
     *end = '\0';
@@ -71,7 +71,7 @@ folder a_folder(void)
     return f;
 }
 
-char *content(const folder *f, int number) /* NULL: not there */
+char *content(const folder *f, int number) /* NULL: no such file */
 {
     char path[80];
     snprintf(path, sizeof path, number ? "%s.%d" : "%s", f->path, number);

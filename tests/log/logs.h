@@ -1,4 +1,5 @@
-/* What the logger's tests share: places to write to that leave nothing behind, and ways to read what came. */
+/* Shared by the logger's tests: places to write to that leave no files behind, and functions to
+ * read them. */
 #ifndef LOGS_H
 #define LOGS_H
 

@@ -1,4 +1,5 @@
-/* Loggers by name: what they inherit, in whatever order they come; levels known at run time; who waits for room. */
+/* Loggers by name: inheritance in any order, levels given at run time, lines that do not wait for
+ * room. */
 #include "logs.h"
 
 #include "log/producer.h"
@@ -14,7 +15,7 @@
 
 enum { NAMES = 40, DEEP = 4 };
 
-static int level_seen(const errand_log *log) /* the least that is on */
+static int level_seen(const errand_log *log) /* the lowest enabled level */
 {
     for (int l = ERRAND_LOG_TRACE; l < ERRAND_LOG_OFF; l++) {
         if (errand_log_enabled(log, (errand_log_level)l)) return l;
@@ -22,7 +23,7 @@ static int level_seen(const errand_log *log) /* the least that is on */
     return ERRAND_LOG_OFF;
 }
 
-typedef struct names { /* of loggers, with their own levels */
+typedef struct names { /* of loggers, and their levels */
     char        name[NAMES][40];
     errand_log *log[NAMES];
     int         own[NAMES], n;
@@ -82,7 +83,7 @@ START_TEST(a_hundred_thousand_loggers_are_made_quickly)
 {
     errand_log *log = errand_log_new(NULL);
     char name[40];
-    for (unsigned turn = 0; turn < 2; turn++) { /* by pairs of names that would take minutes */
+    for (unsigned turn = 0; turn < 2; turn++) { /* a quadratic algorithm would take minutes */
         for (unsigned i = 0; i < 100000; i++) {
             snprintf(name, sizeof name, "host%u.lane", i);
             errand_log *one = errand_log_named(log, name);
@@ -117,7 +118,7 @@ START_TEST(a_level_given_at_run_time_is_used)
     unsigned asked = 0;
     for (unsigned i = 0; i < 8; i++) {
         errand_log_at(counted(log, &asked), (errand_log_level)levels[i].level, "line %u", i);
-        ck_assert_uint_eq(asked, i + 1); /* once, written or not */
+        ck_assert_uint_eq(asked, i + 1); /* evaluated once, written or not */
         if (levels[i].name) size += (size_t)snprintf(expected + size, sizeof expected - size, "%s line %u\n", levels[i].name, i);
     }
     asked = 0;
@@ -138,7 +139,7 @@ START_TEST(a_level_given_at_run_time_is_used)
 }
 END_TEST
 
-/* ---- who does not wait for room ---- */
+/* ---- lines that do not wait for room ---- */
 
 static errand_log_stats stats_of(errand_log *log)
 {
@@ -153,9 +154,10 @@ START_TEST(the_librarys_own_lines_never_wait_for_room)
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
     unsigned long n = 0;
-    for (; stats_of(log).dropped < 10; n++) er_log_error(log, "line %lu", n); /* nobody reads the pipe */
+    /* the pipe is not read */
+    for (; stats_of(log).dropped < 10; n++) er_log_error(log, "line %lu", n);
     reader *r = read_in_background(&to);
-    errand_info(log, "line %lu", n++); /* the program's own waits for its room */
+    errand_info(log, "line %lu", n++); /* the program's own line waits for room */
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     errand_log_stats stats = stats_of(log);
     ck_assert_uint_eq(stats.attempted, n);
@@ -170,7 +172,7 @@ END_TEST
 static int speak(void *to, const errand_log_line *line)
 {
     if (line->level == ERRAND_LOG_INFO && !line->lost)
-        errand_warn(*(errand_log **)to, "told again, in some more words than it had: %s", line->text);
+        errand_warn(*(errand_log **)to, "repeated, in some more words than it had: %s", line->text);
     return 0;
 }
 

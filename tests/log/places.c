@@ -1,4 +1,4 @@
-/* Files that rotate and are opened anew, the system's log, callbacks; loggers by name. */
+/* Files that rotate and are reopened, syslog, callbacks; loggers by name. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -19,7 +19,8 @@ START_TEST(a_file_rotates_by_size_and_keeps_n)
     folder f = a_folder();
     errand_log *log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 10, .keep = 2 }), 0);
-    for (int i = 1; i <= 8; i++) errand_info(log, "line%d", i % 10); /* six bytes: one each */
+    /* six bytes: one line per file */
+    for (int i = 1; i <= 8; i++) errand_info(log, "line%d", i % 10);
     errand_info(log, "%s", "longer than a file may be");
     errand_info(log, "a");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -43,7 +44,7 @@ START_TEST(a_file_of_an_earlier_period_rotates)
     ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_ms = 86400000LL * 365 }), 0);
     errand_info(log, "same year");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
-    char *text = content(&f, 1); /* unless the year's end lies between */
+    char *text = content(&f, 1); /* unless a year has ended in between */
     if (!text) is(&f, 0, "old\nsame year\n");
     free(text);
     ck_assert_int_eq(utimensat(AT_FDCWD, f.path, times, 0), 0);
@@ -96,7 +97,7 @@ START_TEST(a_file_that_was_moved_is_reopened)
     unlink(f.path);
     unlink(moved);
     rmdir(f.at);
-    ck_assert_int_eq(errand_log_reopen(log, LONG_MS), ENOENT); /* there is no folder any more */
+    ck_assert_int_eq(errand_log_reopen(log, LONG_MS), ENOENT); /* the folder was removed */
     errand_info(log, "into the file without a name");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -137,7 +138,7 @@ START_TEST(syslog_receives_one_datagram_per_line)
     folder f = a_folder();
     errand_log *log = errand_log_new(&(errand_log_opts){ .name = "agent" });
     ck_assert_int_eq(errand_log_add_syslog(log, NULL, NULL, NULL), EINVAL);
-    ck_assert_int_eq(errand_log_add_syslog(log, "videos", f.path, NULL), 0); /* nobody listens yet */
+    ck_assert_int_eq(errand_log_add_syslog(log, "videos", f.path, NULL), 0); /* no listener yet */
     errand_info(log, "lost");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
     int fd = listen_at(f.path);
@@ -155,7 +156,7 @@ START_TEST(syslog_receives_one_datagram_per_line)
     ck_assert(has(data, "] - hello\\x0ayou") && !has(data, "\n"));
     close(fd);
     unlink(f.path);
-    fd = listen_at(f.path); /* it was started anew */
+    fd = listen_at(f.path); /* a restarted syslog */
     errand_info(log, "%9000d", 1);
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_int_gt(recv(fd, data, sizeof data, MSG_TRUNC), 8000);

@@ -1,4 +1,4 @@
-/* Results as a line's key. */
+/* Results as keys of a line. */
 #include "logs.h"
 
 #include "base/result.h"
@@ -43,7 +43,7 @@ static void free_both(both *b)
     free(b->objects);
 }
 
-/* The next line in both forms; of JSON from the message on. */
+/* The next line in both forms; JSON from the message on. */
 static void next_is(both *b, const char *text, const char *json)
 {
     ck_assert_str_eq(line_of(&b->at), text);
@@ -121,7 +121,7 @@ START_TEST(causes_are_logged_up_to_a_depth)
         er_result_because(&next, chain);
         chain = next;
     }
-    er_result_because(&r, chain); /* 1 to 5, of which 4 are deep enough */
+    er_result_because(&r, chain); /* 1 to 5; 4 levels are logged */
     for (int i = 0; i < 20; i++) er_result_because(&r, errand_failf(EPERM, "more"));
     say_result(b.log, r);
     close_both(&b);
@@ -276,7 +276,7 @@ START_TEST(logging_a_result_preserves_errno)
 {
     both b = open_both(0);
     for (int i = 0; i < 3; i++) {
-        errand_result r = errand_fail(ERRAND_USER + 4711 + i); /* its text is made now */
+        errand_result r = errand_fail(ERRAND_USER + 4711 + i); /* its text is made by this call */
         errno = EPIPE;
         errand_warn(b.log, "%m" errand_kv_result("error") errand_kv("m", "%m"), errand_kv_result_arg(&r));
         ck_assert_int_eq(errno, EPIPE);

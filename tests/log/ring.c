@@ -1,4 +1,4 @@
-/* The ring of bytes: order, wholeness, room. Sizes are those of the bodies. */
+/* The ring of bytes: order, integrity, room. Sizes are those of the bodies. */
 #include "log/ring.h"
 #include "logs.h"
 
@@ -18,7 +18,7 @@ static er_ring ring_of(size_t size)
 
 static size_t span_of(size_t body) { return sizeof(er_record) + ((body + 7) & ~(size_t)7); }
 
-/* An assertion of Check costs a write: these are for the many. */
+/* An assertion of Check costs a write: these checks are cheap. */
 static bool put(er_ring *ring, uint64_t number, size_t body)
 {
     size_t room;
@@ -62,7 +62,7 @@ START_TEST(the_longest_record_fits_an_empty_ring_at_any_offset)
         ck_assert(put(&ring, turn, longest));
         take(&ring, turn, longest);
         er_ring_release(&ring);
-        ck_assert(put(&ring, turn, turn % 3 * 8)); /* moves on by some */
+        ck_assert(put(&ring, turn, turn % 3 * 8)); /* to another offset */
         take(&ring, turn, turn % 3 * 8);
         er_ring_release(&ring);
         ck_assert_uint_eq(er_ring_used(&ring), 0);
@@ -78,7 +78,7 @@ START_TEST(a_full_ring_refuses_until_the_reader_releases)
     while (put(&ring, n, 100)) n++;
     ck_assert_uint_eq(n, 4096 / 112);
     take(&ring, 0, 100);
-    ck_assert(!put(&ring, n, 100)); /* seen is not given back */
+    ck_assert(!put(&ring, n, 100)); /* read but not released */
     er_ring_release(&ring);
     ck_assert(put(&ring, n, 100));
     free(ring.at);
@@ -168,7 +168,7 @@ static void cross(size_t size)
 START_TEST(records_cross_threads_intact_and_in_order)
 {
     cross(4096);
-    cross(65536); /* here it goes home when it is empty */
+    cross(65536); /* this ring goes back to its start when empty */
 }
 END_TEST
 

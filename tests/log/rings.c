@@ -1,4 +1,4 @@
-/* Threads that come and go: their rings, whose lines stand in them, and what a flush waits for. */
+/* Threads that come and go: their rings, the lines in them, and what a flush waits for. */
 #include "base/os.h"
 #include "log/threads.h"
 #include "logs.h"
@@ -30,7 +30,7 @@ static int pass_gate(void *arg, const errand_log_line *line)
 
 enum { LINES = 100 };
 
-static void *say_who(void *log)
+static void *log_thread_number(void *log)
 {
     for (int i = 0; i < LINES; i++) errand_info((errand_log *)log, "%ld%60s", er_thread_number(), "");
     return NULL;
@@ -39,7 +39,7 @@ static void *say_who(void *log)
 static void one_thread(errand_log *log)
 {
     pthread_t t;
-    if (pthread_create(&t, NULL, say_who, log)) ck_abort_msg("no thread");
+    if (pthread_create(&t, NULL, log_thread_number, log)) ck_abort_msg("no thread");
     pthread_join(t, NULL);
 }
 
@@ -50,7 +50,7 @@ START_TEST(threads_behind_a_stuck_sink_share_a_ring)
     ck_assert_int_eq(errand_log_add_callback(log, pass_gate, &g, NULL, &(errand_log_sink_opts){ .pattern = "{thread} {message}" }), 0);
     unsigned many = scaled(500);
     for (unsigned i = 0; i < many; i++) one_thread(log);
-    size_t rings = log->hub->n_voices; /* no other thread begins or ends now */
+    size_t rings = log->hub->n_voices; /* no thread begins or ends meanwhile */
     __atomic_store_n(&g.open, 1, __ATOMIC_RELEASE);
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     errand_log_stats stats;

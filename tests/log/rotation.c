@@ -1,4 +1,5 @@
-/* Files that rotate while somebody else renames, removes or cuts them, while steps fail, and while clocks are wrong. */
+/* Files that rotate while other programs rename, remove or truncate them, while steps fail, and
+ * while clocks are wrong. */
 #include "log/rotate.h"
 #include "logs.h"
 
@@ -44,7 +45,8 @@ START_TEST(a_removed_file_is_recreated_and_rotated_files_stay)
     said(log, "line2");
     said(log, "line3");
     unlink(f.path);
-    for (int i = 4; i < 8; i++) said(log, i % 2 ? "b" : "a"); /* more than one line, so more than one look */
+    /* more than one line, so more than one check */
+    for (int i = 4; i < 8; i++) said(log, i % 2 ? "b" : "a");
     is(&f, 0, "a\nb\na\nb\n");
     is(&f, 1, "line2\n");
     is(&f, 2, "line1\n");
@@ -64,7 +66,7 @@ START_TEST(a_path_that_names_another_file_is_reopened)
     close(fd);
     said(log, "line2");
     is(&f, 0, "other\nline2\n");
-    said(log, "line3"); /* the size is that of the other file */
+    said(log, "line3"); /* with the size of the other file */
     is(&f, 0, "line3\n");
     is(&f, 1, "other\nline2\n");
     is(&f, 9, "line1\n");
@@ -120,7 +122,7 @@ START_TEST(a_pipe_in_place_of_the_file_does_not_block)
     ck_assert_int_eq(mkfifo(f.path, 0644), 0);
     errand_info(log, "between");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
-    said(log, "between"); /* not with every line */
+    said(log, "between"); /* not retried with every line */
     is(&f, 1, "before\nbetween\nbetween\n");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     remove_folder(&f);
@@ -268,7 +270,7 @@ START_TEST(two_logs_of_one_path_rotate_it_once)
     ck_assert_int_eq(errand_log_close(quiet, LONG_MS), 0);
     ck_assert_int_eq(errand_log_close(chatty, LONG_MS), 0);
     unsigned next = 0;
-    for (int i = 19; i >= 0; i--) { /* the oldest first: all in their order, in full files */
+    for (int i = 19; i >= 0; i--) { /* the oldest first: all lines in order, in full files */
         char *text = content(&f, i), *at = text, *line;
         ck_assert(!text || i == 0 || strlen(text) == 100);
         while (text && (line = line_of(&at))) ck_assert_uint_eq((unsigned)strtoul(line + 5, NULL, 10), next++);
@@ -303,7 +305,7 @@ START_TEST(a_file_never_takes_a_standard_descriptor)
 }
 END_TEST
 
-/* ---- by time: sinks that are given lines of any time ---- */
+/* ---- by time: lines with any time ---- */
 
 enum { DAY = 86400 };
 
@@ -382,13 +384,15 @@ END_TEST
 
 static const struct {
     int64_t period_s;
-    time_t  begun, same, next; /* the file is of `begun`; at `same` it stays, at `next` it rotates */
+    time_t  begun, same, next; /* begun at `begun`; `same` is in its period; it rotates at `next` */
 } turns[] = { /* 1743289200: 30 March 2025 00:00 CET; 1761429600: 26 October 2025 00:00 CEST */
     { DAY, 1743289200 + 60, 1743289200 + 23 * 3600 - 1, 1743289200 + 23 * 3600 },
     { DAY, 1761429600 + 60, 1761429600 + 25 * 3600 - 1, 1761429600 + 25 * 3600 },
     { DAY, 1743289200 + 23 * 3600, 1743289200 + 47 * 3600 - 1, 1743289200 + 47 * 3600 },
-    { 3600, 1743289200 + 7200 - 60, 1743289200 + 7200 - 1, 1743289200 + 7200 },   /* 02:00 does not come: 03:00 does */
-    { 3600, 1761429600 + 10800 - 60, 1761429600 + 10800 - 1, 1761429600 + 10800 }, /* 02:00 comes once more */
+    /* 02:00 is skipped: 03:00 */
+    { 3600, 1743289200 + 7200 - 60, 1743289200 + 7200 - 1, 1743289200 + 7200 },
+    /* 02:00 repeats */
+    { 3600, 1761429600 + 10800 - 60, 1761429600 + 10800 - 1, 1761429600 + 10800 },
     { 7200, 1743289200 + 3600, 1743289200 + 7200 - 1, 1743289200 + 10800 },        /* 04:00, or when 02:00 is skipped */
     { 43200, 1761429600 + 60, 1761429600 + 13 * 3600 - 1, 1761429600 + 13 * 3600 },
 };
@@ -416,8 +420,8 @@ START_TEST(a_rotating_file_is_still_a_duplicate)
     time_t now = time(NULL);
     open_sink(&sink, &f, 1000LL * DAY, now);
     const errand_log_sink_opts opts = { .rotate_ms = 1000LL * DAY };
-    ck_assert_int_eq(er_sink_open_file(&again, f.path, &opts), 0); /* the file of before ... */
-    ck_assert_uint_eq(files_after(&sink, &f, now + DAY), 2);      /* ... and that of after */
+    ck_assert_int_eq(er_sink_open_file(&again, f.path, &opts), 0); /* the old file ... */
+    ck_assert_uint_eq(files_after(&sink, &f, now + DAY), 2);      /* ... and the new one */
     ck_assert(er_sink_same(&sink, &again));
     er_sink_close(&again);
     er_sink_close(&sink);
@@ -430,7 +434,7 @@ START_TEST(a_torn_line_is_ended_after_a_reopen)
     folder f = a_folder();
     er_sink sink;
     open_sink(&sink, &f, 1000LL * DAY, time(NULL));
-    sink.torn = true; /* a write broke off: as the one that left the file without its last newline */
+    sink.torn = true; /* as if a write had failed before its newline */
     sink.lost = 1;
     sink.error = ENOSPC;
     ck_assert_int_eq(truncate(f.path, 3), 0);

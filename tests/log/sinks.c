@@ -1,4 +1,4 @@
-/* Sinks that are slow, fail, come back, or want only part of it. */
+/* Sinks that are slow, fail, recover, or have their own levels. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -61,7 +61,7 @@ START_TEST(a_sinks_level_can_change_at_run_time)
     errand_error(log, "four");
     flushes(log);
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEFAULT), 0);
-    errand_log_set_level(log, ERRAND_LOG_WARN); /* the log's own is looked at first */
+    errand_log_set_level(log, ERRAND_LOG_WARN); /* the log's own level is checked first */
     errand_info(log, "five");
     errand_warn(log, "six");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -82,7 +82,7 @@ START_TEST(a_line_no_sink_accepts_is_disabled)
     ck_assert_int_eq(errand_log_add_file(log, file.path, &(errand_log_sink_opts){ .name = "file", .level = ERRAND_LOG_ERROR }), 0);
     ck_assert(!errand_log_enabled(log, ERRAND_LOG_WARN) && errand_log_enabled(log, ERRAND_LOG_ERROR));
     ck_assert(!errand_log_enabled(child, ERRAND_LOG_WARN) && errand_log_enabled(child, ERRAND_LOG_ERROR));
-    errand_warn(child, "to nobody");
+    errand_warn(child, "to no sink");
     flushes(log);
     ck_assert_uint_eq(stats_of(log).attempted, 0);
     ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .name = "other", .level = ERRAND_LOG_WARN }), 0);
@@ -96,7 +96,8 @@ START_TEST(a_line_no_sink_accepts_is_disabled)
     errand_log_set_level(log, ERRAND_LOG_TRACE);
     ck_assert(!errand_log_enabled(log, ERRAND_LOG_INFO) && errand_log_enabled(late, ERRAND_LOG_WARN));
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEFAULT), 0);
-    ck_assert(errand_log_enabled(late, ERRAND_LOG_TRACE)); /* inherits what its parent has, not what the sinks took */
+    /* inherits its parent's level, not the sinks' */
+    ck_assert(errand_log_enabled(late, ERRAND_LOG_TRACE));
     ck_assert(errand_log_enabled(below, ERRAND_LOG_DEBUG) && !errand_log_enabled(below, ERRAND_LOG_TRACE));
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_OFF), 0);
     ck_assert_int_eq(errand_log_set_sink_level(log, "other", ERRAND_LOG_OFF), 0);
@@ -177,7 +178,7 @@ START_TEST(a_sink_added_later_receives_later_lines)
 {
     place to = a_file();
     errand_log *log = errand_log_new(NULL);
-    errand_info(log, "to nobody");
+    errand_info(log, "to no sink");
     flushes(log);
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
     errand_info(log, "to the file");
@@ -248,11 +249,11 @@ START_TEST(a_failing_sink_is_counted_and_does_not_affect_others)
         else errand_warn(log, "line %d", i);
     }
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
-    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); /* nothing new has failed */
+    ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0); /* no new failure */
     errand_log_stats stats = stats_of(log);
     ck_assert_uint_eq(stats.written, 3000);
     ck_assert_uint_eq(stats.dropped, 0);
-    ck_assert_uint_eq(stats.failed, 4000); /* 3,000 in the one, 1,000 in the other */
+    ck_assert_uint_eq(stats.failed, 4000); /* 3,000 in one sink, 1,000 in the other */
     errand_info(log, "again");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -269,7 +270,7 @@ START_TEST(a_failing_sink_is_counted_and_does_not_affect_others)
 }
 END_TEST
 
-static void limit_files(rlim_t size) /* while it lasts, nothing may be asserted: Check writes a file, too */
+static void limit_files(rlim_t size) /* no assertions meanwhile: Check writes a file, too */
 {
     struct rlimit limit;
     getrlimit(RLIMIT_FSIZE, &limit);
@@ -317,7 +318,7 @@ START_TEST(a_recovering_sink_reports_its_lost_lines)
     free(text);
     reader *r = read_in_background(&other);
     text = read_text(r);
-    ck_assert_uint_eq(count_of(text, "\n"), 6); /* the other one has them all */
+    ck_assert_uint_eq(count_of(text, "\n"), 6); /* the other sink has all lines */
     ck_assert(!has(text, "..."));
     free(text);
 }
@@ -348,7 +349,7 @@ START_TEST(a_long_line_torn_in_the_middle_is_lost_as_a_whole)
     char *message = malloc(300001);
     memset(message, 'x', 300000);
     message[300000] = '\0';
-    limit_files(100000); /* the second of its pieces fails */
+    limit_files(100000); /* the second write of the line fails */
     errand_info(log, "%s", message);
     int error = errand_log_flush(log, LONG_MS);
     limit_files(RLIM_INFINITY);
@@ -386,7 +387,7 @@ START_TEST(a_slow_sink_receives_all_lines_of_waiting_producers)
     unsigned many = scaled(20000);
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096 });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
-    reader *r = read_in_background(&to); /* the pipe holds 4 KiB, so it holds everybody up */
+    reader *r = read_in_background(&to); /* the pipe holds 4 KiB, so producers wait */
     for (unsigned i = 0; i < many; i++) errand_warn(log, "line %u", i);
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_uint_eq(stats_of(log).dropped, 0);

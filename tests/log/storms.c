@@ -1,5 +1,6 @@
-/* Every policy with every kind of sink: each line once, in the order of its thread, within the window across threads, or
- * counted as lost. */
+/* Every policy with every kind of sink: each line is written once, in its thread's order and
+ * roughly in time order across threads, or
+ * counted as dropped. */
 #include "logs.h"
 
 #include <errand/log.h>
@@ -24,11 +25,12 @@ static long long now(void)
 
 typedef enum kind { QUICK, SLOW, FAILING, STUCK } kind;
 
-typedef struct checker { /* a callback sink that checks what it is given, line by line */
+typedef struct checker { /* a callback sink that checks every line */
     kind      kind;
-    int       loose; /* STUCK: it waits for this */
+    int       loose; /* STUCK: the callback waits for this */
     unsigned  next[THREADS];
-    long long before[THREADS]; /* the latest beginning of all lines that stood before this thread's last one */
+    /* the latest begin time of all lines before this thread's last line */
+    long long before[THREADS];
     long long latest;
     uint64_t  lines, lost, failed, warnings_missing;
     unsigned  warned[THREADS];
@@ -62,7 +64,7 @@ static int check_line(void *arg, const errand_log_line *line)
     if (n < c->next[id]) return blame(c, "not in its order, or there twice", line);
     if (c->next[id] && c->before[id] > began + WINDOW_NS) return blame(c, "behind a line that began long after it had ended", line);
     c->next[id] = n + 1;
-    c->before[id] = c->latest; /* this line had ended when the thread's next one began */
+    c->before[id] = c->latest; /* it ended before the thread's next line began */
     if (began > c->latest) c->latest = began;
     if (line->level >= ERRAND_LOG_WARN && c->kind != FAILING) {
         if (n != c->warned[id]) c->warnings_missing++;
@@ -119,10 +121,11 @@ START_TEST(every_line_is_written_once_or_counted_as_dropped)
     ck_assert_uint_eq(stats.attempted, (uint64_t)lines * THREADS);
     ck_assert_uint_eq(stats.attempted, stats.written + stats.dropped);
     ck_assert_uint_eq(stats.written, c.lines);
-    ck_assert_uint_eq(stats.dropped + c.failed, c.lost); /* all of the lost were told */
+    ck_assert_uint_eq(stats.dropped + c.failed, c.lost); /* all lost lines were counted */
     if (policy == ERRAND_LOG_TRACE) ck_assert_uint_eq(stats.dropped, 0);
     if (policy != ERRAND_LOG_OFF) ck_assert_uint_eq(c.warnings_missing, 0);
-    if (c.kind == FAILING) ck_assert_uint_eq(stats.failed, stats.written + c.failed); /* /dev/full takes none */
+    /* /dev/full accepts no line */
+    if (c.kind == FAILING) ck_assert_uint_eq(stats.failed, stats.written + c.failed);
 }
 END_TEST
 

@@ -1,11 +1,11 @@
-/* tests/model/cells.c -- the cell: claimed, ended, told, watched, abandoned, dropped, all at once. */
+/* tests/model/cells.c -- the cell: claim, end, cancel, watch, abandon and drop race. */
 #include "places.h"
 
 #include "async/cell.h"
 
 #include <errno.h>
 
-/* One that a cancel ends, as it does with queued work. */
+/* A cell that a cancel ends, like queued work. */
 static void cancel_one(er_cell *cell, errand_reason reason)
 {
     holds(reason == er_cell_cancelled(cell));
@@ -18,7 +18,7 @@ typedef struct watch {
     er_waiter waiter;
     struct world *world;
     unsigned  called;
-    bool      taken_back; /* it must not be called any more */
+    bool      taken_back; /* it must not be called again */
 } watch;
 static void called(er_waiter *waiter)
 {
@@ -33,7 +33,7 @@ typedef struct world {
     er_cell    *cell, *second, *third;
     watch       watch, other, last;
     model_value value, late;
-    unsigned    ended; /* endings that were theirs */
+    unsigned    ended; /* successful ends */
     bool        watched, watched_too;
 } world;
 
@@ -51,7 +51,7 @@ static void begin_one(void *arg)
 {
     world *w = arg;
     place_open(&w->place);
-    w->cell = make(w, 5); /* the last one is given back at the end: who drops it frees its value all the same */
+    w->cell = make(w, 5); /* one reference is kept until the end */
     w->watch.waiter.fn = w->other.waiter.fn = called;
 }
 
@@ -62,7 +62,7 @@ static void end_it(void *arg)
         er_cell_end(w->cell, model_result(&w->value));
         er_add(&w->ended, 1);
     } else {
-        w->value.freed++; /* it was never given away */
+        w->value.freed++; /* the value was not passed on */
     }
     er_cell_release(w->cell);
 }
@@ -78,7 +78,7 @@ static void cancel_it(void *arg)
 {
     world *w = arg;
     er_cell_cancel(w->cell, ERRAND_BY_CALLER);
-    holds(er_load(&w->cell->state) & (ER_CLAIMED | ER_ENDED)); /* nobody comes too late for it */
+    holds(er_load(&w->cell->state) & (ER_CLAIMED | ER_ENDED)); /* no end is too late for it */
     er_cell_release(w->cell);
 }
 
@@ -183,7 +183,7 @@ START_TEST(the_first_of_two_ends_counts)
 }
 END_TEST
 
-/* ---- endings inside an ending: the first one's waiter ends the second, whose waiter ends the third ---- */
+/* ---- nested ends: the first cell's waiter ends the second cell, which ends the third ---- */
 
 static void end_next(er_waiter *waiter)
 {
@@ -214,7 +214,7 @@ static void end_first(void *arg)
 {
     world *w = arg;
     er_cell_try_end(w->cell, errand_ok(NULL, NULL));
-    holds(w->watch.called == 1); /* all that it caused is done when it returns */
+    holds(w->watch.called == 1); /* all effects are done on return */
     holds(er_load(&w->second->state) & ER_CLAIMED);
     er_cell_release(w->cell);
 }

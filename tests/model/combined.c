@@ -1,5 +1,6 @@
-/* tests/model/combined.c -- futures of futures: a timeout between its input, its timer, a cancel and its owner; all with a
- * failure, an end and a cancel at once; a quorum with one end too many. On the real timers and a clock that is turned. */
+/* tests/model/combined.c -- futures of futures: a timeout with its input, its timer, a cancel and
+ * its owner; an all with a failure, an end and a cancel; a quorum with one end too many. On the real
+ * timers and a test clock. */
 #include "places.h"
 
 #include "async/cell.h"
@@ -17,8 +18,8 @@ struct world {
     errand_pool    *pool;
     errand_promise *promises[2];
     errand_future  *inputs[2];
-    bool            kept;      /* they are counted, so that they can be looked at */
-    errand_future  *outer;     /* counted: the owner's, the listener's, the canceller's */
+    bool            kept;      /* the inputs are referenced, to be checked later */
+    errand_future  *outer;     /* references: owner, listener, canceller */
     bool            dropped;
     listener        listener;
     unsigned        ended, hooks;
@@ -77,7 +78,8 @@ static void outer_ended(er_waiter *waiter)
 {
     world *w = er_of(waiter, listener, waiter)->world;
     er_add(&w->ended, 1);
-    if (w->kept) holds(er_cell_ended(w->inputs[0]) || er_cell_cancelled(w->inputs[0])); /* who hears of the end can rely on that */
+    /* guaranteed to the waiter */
+    if (w->kept) holds(er_cell_ended(w->inputs[0]) || er_cell_cancelled(w->inputs[0]));
     er_cell_release(w->outer);
 }
 
@@ -106,7 +108,7 @@ static void turn_and_look(void *arg)
 {
     world *w = arg;
     turn(w);
-    holds(er_load(&w->outer->state) & ER_CLAIMED); /* its time is over */
+    holds(er_load(&w->outer->state) & ER_CLAIMED); /* it has timed out */
 }
 
 static void resolve_first(void *arg)
@@ -158,7 +160,8 @@ START_TEST(a_timeout_leaves_a_promise_with_a_hook)
 }
 END_TEST
 
-/* The inner one ends inside an ending: nobody but the outer one keeps it while its end is being told. */
+/* The inner timeout ends inside another end; only the outer one references it while its waiters are
+ * called. */
 static void begin_two_timeouts(void *arg)
 {
     world *w = arg;
@@ -182,7 +185,7 @@ static void all_ended(er_waiter *waiter)
 {
     world *w = er_of(waiter, listener, waiter)->world;
     er_add(&w->ended, 1);
-    holds(er_cell_ended(w->inputs[0]) && er_cell_ended(w->inputs[1])); /* it waits for what it started */
+    holds(er_cell_ended(w->inputs[0]) && er_cell_ended(w->inputs[1])); /* it waits for its inputs */
     er_cell_release(w->outer);
 }
 
@@ -267,7 +270,7 @@ START_TEST(a_race_of_two_ends_once)
 }
 END_TEST
 
-/* ---- quorum: of two that succeed at once one is taken, the other is freed ---- */
+/* ---- quorum: of two concurrent successes one is taken, the other freed ---- */
 
 static void begin_quorum(void *arg)
 {

@@ -1,9 +1,10 @@
 /* tests/model/explore.c -- all schedules of a scenario, depth first.
  *
- * Where more than one fiber may go on the state is looked up. Known: what follows has been or is being gone through. New: it is
- * kept, and each of them is let go on in turn. The states make a graph; when all is done, each must have a way to an end, for
- * who has none stands for threads that wait for each other, asleep or chasing. With a bound on preemptions (a fiber that could
- * go on is interrupted) their number is part of the state, and ways beyond the bound are not gone. */
+ * Where more than one fiber can run, the state is looked up. A known state has been or is being
+ * explored. A new one is stored, and each runnable fiber is run from there in turn. The states form
+ * a graph. At the end every state must have a way to an end: one without is a deadlock, or a set of
+ * threads that spin for each other. With a bound on preemptions (a fiber that could continue is
+ * interrupted) their number is part of the state, and ways beyond the bound are not explored. */
 #include "fibers.h"
 
 #include <limits.h>
@@ -20,13 +21,13 @@ typedef struct option {
 } option;
 
 typedef struct node {
-    double   paths;  /* from here to ends */
+    double   paths;  /* from here to an end */
     uint32_t parent; /* NOWHERE: the first */
-    option   by;     /* from the parent */
+    option   by;     /* the step from the parent */
     bool     ends;   /* an end is known to be reached from here */
 } node;
 
-typedef struct frame { /* on the way to where we are */
+typedef struct frame { /* on the path to the current state */
     uint32_t node;
     unsigned n, next, preemptions, steps, last;
     size_t   at, end; /* its state, in room */
@@ -47,7 +48,7 @@ static uint32_t *ids;
 static size_t n_nodes, nodes_most, table_size;
 static struct edge {
     uint32_t from, to;
-} *edges; /* to what was not known to end */
+} *edges; /* to states not known to end */
 static size_t n_edges, edges_most;
 static frame *frames;
 static size_t n_frames, frames_most;
@@ -67,7 +68,7 @@ static void *more(void *at, size_t *most, size_t size)
     return at;
 }
 
-/* ---- telling ---- */
+/* ---- reports ---- */
 
 void model_note(unsigned fiber, model_way way, const model_site *site)
 {
@@ -76,9 +77,9 @@ void model_note(unsigned fiber, model_way way, const model_site *site)
     made++;
 }
 
-static void tell_schedule(void)
+static void report_schedule(void)
 {
-    static const char *const ways[] = { "", "  -- time has passed", "  -- for nothing" };
+    static const char *const ways[] = { "", "  -- time has passed", "  -- spuriously" };
     fprintf(stderr, "%s: %s\nthe schedule:\n", scenario->name, model_failure);
     for (size_t i = 0; i < n_steps; i++) {
         const step *s = &steps[i];
@@ -96,7 +97,7 @@ static void tell_schedule(void)
 static void stop_if_failed(void)
 {
     if (!model_failure) return;
-    tell_schedule();
+    report_schedule();
     ck_abort_msg("%s: %s", scenario->name, model_failure);
 }
 
@@ -114,7 +115,7 @@ static void on_crash(int number)
 {
     snprintf(failure, sizeof failure, "signal %d", number);
     model_failure = failure;
-    tell_schedule();
+    report_schedule();
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -128,14 +129,14 @@ static void watch_crashes(void)
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* ---- what may be done next ---- */
+/* ---- possible next steps ---- */
 
 static unsigned look_round(option options[], unsigned last, unsigned preemptions, bool *cut)
 {
     unsigned n = 0;
     bool interrupts = last && model_may_go(&model_fibers[last], MODEL_GOES, scenario->time);
     *cut = false;
-    for (unsigned k = 0; k < model_n_fibers; k++) { /* the one who went last comes first */
+    for (unsigned k = 0; k < model_n_fibers; k++) { /* the last one to run comes first */
         unsigned i = k == 0 ? last : k <= last ? k - 1 : k;
         if (i == 0) continue;
         for (model_way way = MODEL_GOES; way <= MODEL_DREAMS; way++) {
@@ -147,7 +148,7 @@ static unsigned look_round(option options[], unsigned last, unsigned preemptions
     return n;
 }
 
-/* All have ended but daemons that wait for an event. */
+/* All fibers have ended except daemons that wait for an event. */
 static bool at_rest(void)
 {
     for (unsigned i = 1; i < model_n_fibers; i++) {
@@ -199,7 +200,7 @@ static void widen_table(void)
     free(old_ids);
 }
 
-/* The node of this state; *new tells whether it was made by this. */
+/* The node of this state; *new: it was added by this call. */
 static uint32_t node_of(uint64_t key, bool *new)
 {
     if (2 * n_nodes >= table_size) widen_table();
@@ -227,7 +228,7 @@ static void reach(uint32_t to, double paths, bool end) /* from the top frame */
     edges[n_edges++] = (struct edge){ top()->node, to };
 }
 
-/* Goes back to the last state where something is left to be tried; false: nothing is. */
+/* Goes back to the last state with an untried step; false: there is none. */
 static bool back(option *next, unsigned *last, unsigned *preemptions)
 {
     for (frame *f; (f = top()); ) {
@@ -246,7 +247,7 @@ static bool back(option *next, unsigned *last, unsigned *preemptions)
     return false;
 }
 
-/* false: it was stopped after MODEL_STEPS. */
+/* false: stopped after MODEL_STEPS. */
 static bool explore(void)
 {
     const char *text = getenv("MODEL_STEPS");
@@ -261,10 +262,10 @@ static bool explore(void)
             reach(NOWHERE, 1, true);
             gone = true;
         } else if (n == 0) {
-            model_fail(__FILE__, __LINE__, "nobody can run");
+            model_fail(__FILE__, __LINE__, "no thread can run");
         } else if (n == 1) {
-            if (cut) reach(NOWHERE, 0, true); /* who knows */
-            if (++chain > LONG_CHAIN) model_fail(__FILE__, __LINE__, "one runs on and on");
+            if (cut) reach(NOWHERE, 0, true); /* unknown: cut off */
+            if (++chain > LONG_CHAIN) model_fail(__FILE__, __LINE__, "one thread runs without end");
             next = options[0];
         } else {
             bool new;
@@ -313,7 +314,7 @@ static void begin(void)
     for (const model_thread *t = scenario->threads; t->name; t++) model_start(t->name, t->run, world, false);
 }
 
-/* Goes again to where there is no way to an end. */
+/* Replays the path to a state without a way to an end. */
 static void walk_to(uint32_t at)
 {
     size_t n = 0, most = 0;
@@ -348,7 +349,7 @@ static void look_for_traps(void)
     for (uint32_t i = 1; i <= n_nodes; i++) {
         if (nodes[i].ends) continue;
         walk_to(i);
-        model_fail(__FILE__, __LINE__, "from here on no schedule comes to an end");
+        model_fail(__FILE__, __LINE__, "no schedule from here reaches an end");
     }
 }
 

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Can the model find anything? Each fault here is a plausible mistake in one file of the library. The file is copied with it, the
-# model is linked with that copy, and the suite that watches over this file must fail with a schedule. For the faults_*.sh, each of
-# which holds those of some suites.
+# Checks that the model finds faults. Each fault is a plausible mistake in one file of the library. The
+# model is linked with a faulty copy of that file, and the named suite must fail with a schedule.
+# Sourced by faults_*.sh, one for each group of suites.
 set -eu
 cd "$top_builddir"
 case ${SANITIZER-no} in *thread*) exit 77 ;; esac
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/errand-faults.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 export ERRAND_TEST_SCALE=0.1 CK_VERBOSITY=normal # two preemptions are enough for all but one
-export MODEL_STEPS=2000000 # so far each scenario is gone through: a number, so that a busy machine finds what an idle one does
+export MODEL_STEPS=2000000 # steps of each scenario; a count, so that the load of the machine plays no role
 lost=0
 
 fault() { # NAME FILE SUITE SED-ARGUMENT...
@@ -17,7 +17,7 @@ fault() { # NAME FILE SUITE SED-ARGUMENT...
     mkdir -p "$scratch/$(dirname "$file")"
     sed "$@" "$top_srcdir/lib/$file" >"$scratch/$file"
     if cmp -s "$top_srcdir/lib/$file" "$scratch/$file"; then
-        echo "the fault fits no more: $name"
+        echo "the fault no longer applies: $name"
         lost=1
         return
     fi
@@ -30,7 +30,7 @@ fault() { # NAME FILE SUITE SED-ARGUMENT...
         $(tr ' ' '\n' <<<"$MODEL_OBJECTS" | grep -v "check_model-$kept\.o") \
         -Wl,--wrap=clock_gettime,--wrap=syscall ${CHECK_LIBS-}
     said=$(CK_DEFAULT_TIMEOUT=0 CK_RUN_SUITE=$suite "$scratch/check_model" 2>&1) && said=
-    if grep -qE "^the schedule:|ERROR: AddressSanitizer|runtime error:" <<<"$said"; then # a sanitizer may see it first
+    if grep -qE "^the schedule:|ERROR: AddressSanitizer|runtime error:" <<<"$said"; then # a sanitizer may report it first
         printf 'found: %-45s %s\n' "$name" "$(grep -m 1 -B 1 "^the schedule:" <<<"$said" | head -1)"
     else
         echo "not found: $name"

@@ -2,21 +2,21 @@
 # Waiting, timers, locks. See faults.bash.
 . "$top_srcdir/tests/model/faults.bash"
 
-fault "a wait is published after looking whether it is told" async/park.c waits \
+fault "a wait is published after checking for a cancel" async/park.c waits \
     -e 's/task->blocked = wait;/(void)0;/' \
     -e 's/^    mask |= ER_LATE;$/& if (task) { er_cell_lock(\&task->cell); task->blocked = wait; er_cell_unlock(\&task->cell); }/'
 fault "the stack is left while the wake-up is on its way" async/future.c waits \
     -e '/^    if (er_cell_unwatch(f, &w.waiter)) return bits;$/{n;d}'
 fault "a timer is armed without waking its thread" async/timer.c waits \
     -e 's/^    if (wake) er_unpark(&t->parker, WAKE);$//'
-fault "a disarmed timer is called all the same" async/timer.c waits \
+fault "a disarmed timer is still called" async/timer.c waits \
     -e '/^bool er_timer_disarm/,/^}/{s/er_wheel_remove(&t->wheel, &timer->node);//}'
-fault "a parker's bit is set over what has come meanwhile" base/os.c parking \
+fault "setting a parker's bit overwrites others" base/os.c parking \
     -e 's/if (!er_cas(&parker->word, &seen, seen | ER_PARKED)) continue;/er_store(\&parker->word, seen | ER_PARKED);/'
-fault "who slept on the lock forgets those who still do" base/os.c parking \
+fault "a woken thread forgets the lock's other sleepers" base/os.c parking \
     -e 's/er_swap_acquire(&lock->word, 2)/er_swap_acquire(\&lock->word, 1)/'
-fault "a wait set is not woken by what has just ended" async/waitset.c waits \
+fault "a wait set is not woken by a future that has just ended" async/waitset.c waits \
     -e 's/if (!er_cell_watch(fs\[i\], &set->members\[i\].waiter)) member_ended/if (false) member_ended/'
-fault "a wait set forgets a waiter that still hangs" async/waitset.c waits \
+fault "a wait set leaves a waiter linked" async/waitset.c waits \
     -e 's/if (er_cell_unwatch(fs\[i\], &set->members\[i\].waiter)) er_cell_release/if (true) er_cell_release/'
 exit $lost

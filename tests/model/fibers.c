@@ -1,8 +1,9 @@
-/* tests/model/fibers.c -- fibers, and the state as a whole: kept, put back, and made into a number.
+/* tests/model/fibers.c -- fibers, and the whole state: saved, restored and hashed.
  *
- * Everything that a scenario can change lies in few places: for each fiber its descriptor with its registers, what is live of
- * its stack, the used part of its arena, its thread-local variables. Stacks and arenas are never moved, so putting the bytes
- * back puts the state back. Before a fiber goes on, what is dead below its stack is wiped: equal states look equal. */
+ * All that a scenario can change is in few places: for each fiber its descriptor with its
+ * registers, the live part of its stack, the used part of its arena, its thread-local variables.
+ * Stacks and arenas never move, so restoring the bytes restores the state. Before a fiber runs,
+ * the dead part of its stack is wiped, so that equal states have equal bytes. */
 #include "fibers.h"
 
 #include <stdlib.h>
@@ -16,16 +17,16 @@
 #define WITH_ASAN 1
 #endif
 #endif
-#define RAW __attribute__((no_sanitize_address, noinline)) /* looks at stacks as mere bytes */
+#define RAW __attribute__((no_sanitize_address, noinline)) /* accesses stacks as bytes */
 
-#define SPUN (2 * MODEL_NOW) /* beyond any patience */
+#define SPUN (2 * MODEL_NOW) /* far beyond any limit */
 
 extern char __start_er_locals[], __stop_er_locals[];
 
 model_fiber model_fibers[MODEL_FIBERS];
 unsigned model_n_fibers;
 model_fiber *model_me;
-static ucontext_t nobody;
+static ucontext_t main_context;
 static char *stacks, *arenas;
 
 char *model_arena(unsigned fiber) { return arenas + (size_t)fiber * MODEL_ARENA; }
@@ -51,7 +52,7 @@ static char *live_from(const model_fiber *f)
 
 RAW static void copy(void *to, const void *from, size_t size)
 {
-#ifdef WITH_ASAN /* whose memcpy would look at what it may not */
+#ifdef WITH_ASAN /* its memcpy would report an access */
     for (size_t i = 0; i < size / 8; i++) {
         ((uint64_t *)to)[i] = ((const uint64_t *)from)[i];
         __asm__ volatile("" ::: "memory");
@@ -209,7 +210,7 @@ static void exchange_locals(model_fiber *out, const model_fiber *in)
 
 void model_leave(void)
 {
-    swapcontext(&model_me->context, &nobody);
+    swapcontext(&model_me->context, &main_context);
     abort();
 }
 
@@ -218,7 +219,7 @@ static void run_fiber(void)
     model_me->run(model_me->arg);
     model_me->ended = true;
     model_wrote(true);
-    swapcontext(&model_me->context, &nobody);
+    swapcontext(&model_me->context, &main_context);
     abort();
 }
 
@@ -274,7 +275,7 @@ void model_go(unsigned fiber, model_way way)
     f->way = way;
     model_me = f;
     exchange_locals(&model_fibers[0], f);
-    swapcontext(&nobody, &f->context);
+    swapcontext(&main_context, &f->context);
     exchange_locals(f, &model_fibers[0]);
     model_me = NULL;
 }
@@ -291,7 +292,7 @@ void model_settle(const model_fiber *until)
             if (!model_may_go(&model_fibers[i], way = MODEL_IS_LATE, false)) continue;
             next = i;
         }
-        if (!next && until) model_fail(until->site->file, until->site->line, "nobody can run");
+        if (!next && until) model_fail(until->site->file, until->site->line, "no thread can run");
         if (!next) return;
         model_go(next, way);
     }
@@ -311,7 +312,7 @@ model_way model_give_way(const model_site *site, model_wait wait)
         model_settle(f);
         return MODEL_GOES;
     }
-    swapcontext(&f->context, &nobody);
+    swapcontext(&f->context, &main_context);
     if (f->way == MODEL_IS_LATE) f->late_ns = wait.waits == MODEL_SPINS ? SPUN : wait.deadline_ns;
     if (lasts) f->asked = false;
     return f->way;
@@ -333,7 +334,7 @@ void model_wrote(bool something_new)
 
 const void *model_thread_mark(void) { return model_me ? model_me : &model_fibers[0]; }
 
-/* ---- memory that is not there any more ---- */
+/* ---- memory that was freed ---- */
 
 void model_touch(const volatile void *at)
 {
@@ -341,7 +342,7 @@ void model_touch(const volatile void *at)
     if (p >= stacks && p < arenas) {
         unsigned i = (unsigned)((size_t)(p - stacks) / MODEL_STACK);
         const model_fiber *f = &model_fibers[i];
-        if (f != model_me && p < live_from(f)) model_fail(__FILE__, __LINE__, "a step on a stack that was left");
+        if (f != model_me && p < live_from(f)) model_fail(__FILE__, __LINE__, "a step on a stack that is no longer in use");
         return;
     }
     if (p < arenas || p >= arenas + MODEL_FIBERS * MODEL_ARENA) return; /* a static variable */

@@ -1,6 +1,6 @@
-/* tests/model/laters.c -- tasks that return errand_later: run by a worker or in place by the one that awaits them, put aside, while
- * others are submitted from outside and the pool closes. What a worker has taken it reads after the pool's lock is given, so here
- * giving a lock is a step as well. */
+/* tests/model/laters.c -- tasks that return errand_later: run by a worker, or in place by an await,
+ * or put aside, while others are submitted from outside and the pool closes. A worker reads the
+ * task it has taken after it has released the pool's lock, so unlocking is a step here, too. */
 #include "places.h"
 
 #include "async/pool.h"
@@ -51,7 +51,7 @@ static void begin_await(void *arg)
 
 static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 
-/* One worker that looks for more just now. */
+/* One worker that is searching for work. */
 static void begin_close(void *arg)
 {
     world *w = arg;
@@ -59,7 +59,7 @@ static void begin_close(void *arg)
     errand_drop(errand_submit(w->pool, nothing, NULL));
     model_run_until_all_wait();
     errand_drop(errand_submit(w->pool, nothing, NULL));
-    er_pool_keep(((world *)arg)->pool); /* the submitter's promise that it is there */
+    er_pool_keep(((world *)arg)->pool); /* the submitter keeps the pool */
 }
 
 static void begin_all(void *arg)
@@ -95,7 +95,8 @@ static void look_at_outside(void *arg)
     world *w = arg;
     holds(w->runs[1] <= 1);
     if (!w->runs[1]) errand_drop(w->inputs[1]);
-    errand_promise_resolve(w->promises[1], model_result(&w->values[1])); /* what follows it is no work: the pool has not waited for it */
+    /* its continuations are no work: the pool does not wait for them */
+    errand_promise_resolve(w->promises[1], model_result(&w->values[1]));
     holds(w->values[1].freed == 1 && w->freed == 1);
 }
 

@@ -1,9 +1,10 @@
 /* tests/model/machine.c -- base/os.h and base/clock.h on the model.
  *
- * A lock is one step, and so are parking and waking: real.c shows that those of base/os.c behave like that. Giving a lock is
- * no point at which others run, unless the scenario wants it: they could tell the difference only where something that is no atomic
- * word is read after it. The clock stands still; that a deadline passes is a choice of the schedule, and the next look at the clock
- * says so. Freed memory is filled and never used again. */
+ * A lock is one step, and so are parking and waking: real.c shows that those of base/os.c behave
+ * like that. Unlocking is no step, unless the scenario wants it: it makes a difference only where a
+ * non-atomic word is read after it. The clock stands still; whether a deadline passes is a choice
+ * of the schedule, and the next read of the clock shows it. Freed memory is filled and never
+ * reused. */
 #include "fibers.h"
 
 #include "log/fields.h"
@@ -18,7 +19,7 @@
 /* ---- memory ---- */
 
 typedef struct block {
-    uint32_t size; /* of what follows, in sixteens of bytes */
+    uint32_t size; /* of the block, in units of 16 bytes */
     uint32_t freed;
     uint64_t magic;
 } block;
@@ -43,7 +44,7 @@ void *er_alloc(size_t size)
     return at ? memset(at, 0xa5, size) : NULL;
 }
 
-void *er_alloc_aligned(size_t to, size_t size) /* behind a block that fills up to there */
+void *er_alloc_aligned(size_t to, size_t size) /* after a padding block */
 {
     model_fiber *f = model_me ? model_me : &model_fibers[0];
     uintptr_t next = (uintptr_t)model_arena((unsigned)(f - model_fibers)) + f->used + sizeof(block);
@@ -167,16 +168,16 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
     return 0;
 }
 
-/* ---- no log is ever given ---- */
+/* ---- the log: none is set ---- */
 
 void er_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...)
 {
     (void)log, (void)site, (void)fmt;
-    model_fail(__FILE__, __LINE__, "a line for a log that nobody gave");
+    model_fail(__FILE__, __LINE__, "a line for a log that was never set");
 }
 
 __thread errand_log_fields *er_fields_of_thread;
 void er_fields_release(errand_log_fields *fields)
 {
-    if (fields) model_fail(__FILE__, __LINE__, "log fields that nobody made");
+    if (fields) model_fail(__FILE__, __LINE__, "log fields that were never made");
 }

@@ -1,4 +1,4 @@
-/* The runtime's protocols under every interleaving. See model.h for what that means. */
+/* The runtime's protocols under every interleaving. See model.h. */
 #include "model.h"
 
 #include "base/os.h"
@@ -11,7 +11,7 @@
 #define HAS_FEATURE(x) 0
 #endif
 #if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-enum { NO_USE = 1 }; /* there is one thread only, and it changes stacks */
+enum { NO_USE = 1 }; /* one thread only, which switches stacks */
 #else
 enum { NO_USE = 0 };
 #endif
@@ -19,7 +19,7 @@ enum { NO_USE = 0 };
 int main(void)
 {
     if (NO_USE) return 77;
-    (void)er_format_plain(NULL, 0, "%d", 0); /* makes a locale once: each run of a program finds the same */
+    (void)er_format_plain(NULL, 0, "%d", 0); /* makes a locale once, so that all runs are alike */
     SRunner *runner = srunner_create(cells_suite());
     srunner_add_suite(runner, parking_suite());
     srunner_add_suite(runner, promises_suite());

@@ -9,7 +9,7 @@ typedef struct world {
     er_lock    lock;
     bool       inside;
     unsigned   sum;
-    er_parker *parker; /* on the waiter's stack; NULL: not yet, or not any more */
+    er_parker *parker; /* on the waiter's stack; NULL: not parked */
     uint32_t   bits;   /* that ended the wait */
     unsigned   set;    /* bits that were set for certain before the wait was over */
 } world;
@@ -61,14 +61,15 @@ END_TEST
 
 enum { RED = 1, BLUE = 2, LATER = 4 };
 
-/* The stack that the parker was on is left as soon as both have come; each is awaited, by the other's bit or its own. */
+/* The parker's stack frame is left as soon as both bits have come; each is awaited separately or
+ * with the other. */
 static void wait_for_both(world *w, int64_t deadline_ns)
 {
     er_parker here = { 0 };
     er_store(&w->parker, &here);
     uint32_t bits = real_park(&here, RED, deadline_ns);
     holds(bits & RED || deadline_ns != INT64_MAX);
-    while (!(real_park(&here, RED, INT64_MAX) & RED)) continue; /* it is on its way */
+    while (!(real_park(&here, RED, INT64_MAX) & RED)) continue; /* it will come */
     real_parker_clear(&here, RED);
     bits = real_park(&here, BLUE, INT64_MAX);
     holds(bits & BLUE && !(bits & RED));
@@ -117,7 +118,7 @@ static void it_was_late(void *arg) { holds(((world *)arg)->bits == 0); }
 
 START_TEST(a_deadline_ends_parking)
 {
-    model_run(&(model_scenario){ .name = "parker of os.c, nobody comes",
+    model_run(&(model_scenario){ .name = "parker of os.c, no wake",
                                  .world = sizeof(world),
                                  .begin = begin_nothing,
                                  .threads = { { "waiter", wait_once } },

@@ -1,4 +1,5 @@
-/* tests/model/places.h -- where a scenario's cells live: a home that is no pool, only a count; or a real pool on a clock that
+/* tests/model/places.h -- homes of a scenario's cells: a mere count instead of a pool; or a real
+ * pool on a clock that
  * the scenario turns. */
 #ifndef MODEL_PLACES_H
 #define MODEL_PLACES_H
@@ -21,9 +22,10 @@ typedef struct turned {
     int64_t      now_ns; /* atomic */
 } turned;
 errand_pool *turned_pool(turned *t, errand_pool_opts opts);
-void         turn_to(turned *t, errand_pool *pool, int64_t ms); /* and tells the pool */
+/* moves the clock and ticks the pool */
+void         turn_to(turned *t, errand_pool *pool, int64_t ms);
 
-/* Awaits what has ended; its error. */
+/* Awaits an ended future; returns its error. */
 int end_of(errand_future *f);
 
 #endif

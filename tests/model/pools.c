@@ -7,13 +7,13 @@
 
 typedef struct job {
     unsigned ran, freed;
-    const errand_pool *open; /* not to be begun once this one is closed */
+    const errand_pool *open; /* no task begins once this pool is closed */
 } job;
 
 typedef struct world {
     errand_pool   *pool;
     job            jobs[4];
-    errand_future *future; /* counted for a canceller too */
+    errand_future *future; /* with a reference for a canceller */
 } world;
 
 static errand_result run_job(void *arg)
@@ -162,7 +162,7 @@ static void begin_close(void *arg)
 {
     begin_parked(arg);
     world *w = arg;
-    er_pool_keep(w->pool); /* the caller's promise that it is there */
+    er_pool_keep(w->pool); /* the caller keeps the pool */
     w->jobs[0].open = w->pool;
 }
 
@@ -220,7 +220,7 @@ START_TEST(a_submit_waiting_for_room_gets_it)
 }
 END_TEST
 
-/* ---- guests: the queue is full, so who submits runs the task ---- */
+/* ---- guests: the queue is full, so the submitter runs the task ---- */
 
 static void open_for_guests(world *w)
 {

@@ -1,4 +1,4 @@
-/* tests/model/promises.c -- resolving, cancelling and changing the hook, all at once. */
+/* tests/model/promises.c -- resolve, cancel and change of the hook race. */
 #include "places.h"
 
 #include "async/cell.h"
@@ -7,7 +7,7 @@
 
 typedef struct hook {
     uint32_t calls, running;
-    bool     over; /* it must not run any more */
+    bool     over; /* it must not run again */
     bool     resolves;
     struct world *world;
 } hook;
@@ -51,22 +51,22 @@ static void begin_hooked(void *arg)
 static void resolve(void *arg)
 {
     world *w = arg;
-    bool told = er_load(&w->cancelled) == 2; /* one of the two told it */
+    bool cancelled = er_load(&w->cancelled) == 2; /* both have returned */
     errand_promise_resolve(w->promise, model_result(&w->value));
     holds(!er_load(&w->first.running) && !er_load(&w->second.running));
     er_store(&w->first.over, true);
     er_store(&w->second.over, true);
-    if (told) holds(er_load(&w->first.calls) + er_load(&w->second.calls));
+    if (cancelled) holds(er_load(&w->first.calls) + er_load(&w->second.calls));
 }
 
 static void replace_and_resolve(void *arg)
 {
     world *w = arg;
-    bool told = er_load(&w->cancelled) == 2; /* one of the two told it */
+    bool cancelled = er_load(&w->cancelled) == 2; /* both have returned */
     errand_promise_on_cancel(w->promise, run_hook, &w->second);
     holds(!er_load(&w->first.running));
     er_store(&w->first.over, true);
-    if (told) holds(er_load(&w->second.calls) && !er_load(&w->second.running));
+    if (cancelled) holds(er_load(&w->second.calls) && !er_load(&w->second.running));
     resolve(w);
 }
 
@@ -115,14 +115,14 @@ START_TEST(a_replaced_hook_is_not_running_and_no_cancel_is_lost)
 }
 END_TEST
 
-/* ---- a hook that resolves: nobody else does ---- */
+/* ---- a hook that resolves the promise itself ---- */
 
 static void hook_up(void *arg)
 {
     world *w = arg;
-    bool told = er_load(&w->cancelled) == 2;
+    bool cancelled = er_load(&w->cancelled) == 2;
     errand_promise_on_cancel(w->promise, run_hook, &w->first);
-    if (told) holds(er_load(&w->first.calls) && !er_load(&w->first.running));
+    if (cancelled) holds(er_load(&w->first.calls) && !er_load(&w->first.running));
 }
 
 static void begin_resolving(void *arg)
@@ -159,7 +159,7 @@ static void cancel_and_see(void *arg)
 {
     world *w = arg;
     errand_cancel(w->future);
-    holds(er_load(&w->future->state) & ER_CLAIMED); /* at once, or it is being resolved */
+    holds(er_load(&w->future->state) & ER_CLAIMED); /* at once, or by a resolve under way */
     er_cell_release(w->future);
 }
 

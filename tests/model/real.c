@@ -1,4 +1,5 @@
-/* tests/model/real.c -- base/os.c once more, under other names: what machine.c says of lock and parker in one step each is
+/* tests/model/real.c -- base/os.c again, under other names: what machine.c assumes of lock and
+ * parker in one step each is
  * shown here of the real ones. */
 #define MODEL_REAL_LOCK 1
 #define er_alloc          real_alloc
@@ -31,7 +32,8 @@
 void real_lock_take(er_lock *lock) { er_lock_take(lock); }
 void real_lock_give(er_lock *lock) { er_lock_give(lock); }
 
-/* In place of the system's futex: waits only if *word is as seen, in one step with looking; a wake goes to one who sleeps. */
+/* Replaces the system's futex: waits only if *word is as expected, checked in the same step; a wake
+ * wakes one sleeper. */
 static long wait_on(const uint32_t *word, uint32_t seen, const struct timespec *until)
 {
     (void)er_load(word);
@@ -41,7 +43,7 @@ static long wait_on(const uint32_t *word, uint32_t seen, const struct timespec *
     return 0;
 }
 
-static long wake_one(const uint32_t *word) /* the address alone: what is there may be gone */
+static long wake_one(const uint32_t *word) /* the address alone: its memory may be freed */
 {
     static const model_site site = { __FILE__, __func__, "futex wake", __LINE__ };
     if (model_me) model_give_way(&site, (model_wait){ .waits = MODEL_STEPS });

@@ -10,7 +10,7 @@ typedef struct world {
     errand_promise *promise, *other;
     errand_future  *input, *task;
     unsigned        hooks, runs;
-    int             seen; /* what the wait returned */
+    int             seen; /* returned by the wait */
     bool            shielded, resolved;
     model_value     value;
 } world;
@@ -30,7 +30,8 @@ static errand_result await_input(void *arg)
     return r;
 }
 
-/* A task awaits a promise that has a hook: so a cancel tells it, and only resolving ends it. */
+/* A task awaits a promise with a hook: a cancel calls the hook, and only resolving ends the
+ * promise. */
 static void begin_await(void *arg)
 {
     world *w = arg;
@@ -176,7 +177,7 @@ static void wait_for_some(world *w, size_t wanted)
     holds((unsigned)done[0] + done[1] >= wanted || w->seen);
     for (int i = 0; i < 2; i++) {
         holds(!done[i] || er_cell_ended(fs[i]));
-        errand_drop(fs[i]); /* from here on nothing that hangs in them may be looked at */
+        errand_drop(fs[i]); /* no waiter linked in them may be accessed after this */
     }
 }
 static void wait_for_one(void *arg) { wait_for_some(arg, 1); }
@@ -207,7 +208,7 @@ START_TEST(a_wait_for_both_is_woken_by_the_last)
 }
 END_TEST
 
-/* ---- the timers' own thread, which sleeps until something is armed ---- */
+/* ---- the timer thread, which sleeps until a timer is armed ---- */
 
 static void begin_timers(void *arg)
 {

@@ -1,5 +1,6 @@
-/* tests/model/words.h -- what stands in place of base/atomic.h's words in the simulation: each is one step of the model, and
- * all of them are sequentially consistent, whatever order they name. A compare-and-swap fails only if something else is there. */
+/* tests/model/words.h -- replaces the words of base/atomic.h in the simulation: each access is one
+ * step of the model, and all are sequentially consistent, whatever order they name. A
+ * compare-and-swap fails only if the value differs. */
 #ifndef MODEL_WORDS_H
 #define MODEL_WORDS_H
 
@@ -12,11 +13,11 @@ typedef struct model_site { /* a place in the code where a step is made */
 
 /* Before a step at that address: here others may run. */
 void model_step(const model_site *site, const volatile void *at);
-/* After one that wrote: with true those that spin may look again. */
+/* After a step that wrote: true lets spinning fibers check again. */
 void model_wrote(bool something_new);
 const void *model_thread_mark(void);
 
-/* A variable of each thread's own lives in a section that is exchanged with the fiber. */
+/* Thread-local variables are in a section that is swapped with the fiber. */
 #define _Thread_local __attribute__((section("er_locals")))
 #define er_thread_mark(variable) ((void)(variable), model_thread_mark())
 
