@@ -1,4 +1,4 @@
-/* What is made of futures: sequels, flattened ones, timeouts, many at once, cancels, promises, limits. */
+/* Functions of futures: then, flattening, timeouts, all and any, cancels, promises, limits. */
 #include "checks.hpp"
 
 #include <stdexcept>
@@ -45,7 +45,7 @@ TEST(a_then_of_void_takes_no_argument)
 
 TEST(a_lambda_may_return_a_future)
 {
-    errand::pool pool(1); /* one worker: nobody may wait for the inner ones */
+    errand::pool pool(1); /* one worker: no thread waits for the inner futures */
     errand::future<int> f = pool.submit([&pool] {
         return pool.submit([&pool] { return pool.sleep(1ms).then([] { return 9; }); });
     });
@@ -100,7 +100,7 @@ TEST(wait_for_in_a_cancelled_task_throws)
     });
     begun.wait();
     f.cancel();
-    CHECK(f.await()); /* it has caught that: a late success stands */
+    CHECK(f.await()); /* it caught the exception: a late success stands */
 }
 
 TEST(a_timeout_ends_a_late_future)
@@ -190,7 +190,7 @@ TEST(settle_returns_each_result)
     std::vector<errand::future<int>> fs;
     fs.push_back(pool.submit([] { return 1; }));
     fs.push_back(pool.submit([]() -> int { throw std::domain_error("second"); }));
-    fs.emplace_back(); /* an empty one: nothing is begun with it, so settle itself fails */
+    fs.emplace_back(); /* an empty future: settle itself fails */
     CHECK(errand::settle(std::move(fs)).await().error() == EINVAL);
     fs.clear();
     fs.push_back(pool.submit([] { return 1; }));
@@ -242,7 +242,7 @@ TEST(a_promise_ends_its_future)
     errand::promise<void> done(pool);
     set.set(3u, 'x');
     CHECK(set.get_future().get() == "xxx");
-    set.set("twice"); /* nothing comes of it */
+    set.set("twice"); /* no effect */
     failed.fail(EBUSY, "the line is busy");
     CHECK(failed.get_future().await().message() == std::string("the line is busy"));
     threw.fail(std::make_exception_ptr(std::range_error("out")));
@@ -268,12 +268,12 @@ TEST(a_cancel_calls_the_hook_and_resolve_ends_the_promise)
     errand::pool pool;
     errand::promise<int> p(pool);
     auto f = p.get_future();
-    int told = 0, replaced = 0;
+    int cancels = 0, replaced = 0;
     p.on_cancel([&replaced] { replaced++; });
-    p.on_cancel([&told] { told++; });
+    p.on_cancel([&cancels] { cancels++; });
     f.cancel();
     f.cancel();
-    CHECK(told == 1 && replaced == 0 && !f.done());
+    CHECK(cancels == 1 && replaced == 0 && !f.done());
     p.set(8);
     CHECK(f.get() == 8);
 }
@@ -283,11 +283,11 @@ TEST(a_hook_set_after_the_cancel_is_called_at_once)
     errand::pool pool;
     errand::promise<int> p(pool);
     auto f = p.get_future();
-    int told = 0;
+    int cancels = 0;
     p.on_cancel([] {}); /* with a hook the cancel does not end it */
     f.cancel();
-    p.on_cancel([&told] { told++; });
-    CHECK(told == 1);
+    p.on_cancel([&cancels] { cancels++; });
+    CHECK(cancels == 1);
     p.fail(ECANCELED);
     CHECK(f.await().error() == ECANCELED);
 }
@@ -300,12 +300,12 @@ TEST(a_hook_called_at_once_may_resolve_a_dropped_promise)
     p.on_cancel([] {});
     f.cancel();
     f.drop();
-    bool told = false;
+    bool called = false;
     p.on_cancel([&] {
-        told = true;
+        called = true;
         p.set(1);
     });
-    CHECK(told);
+    CHECK(called);
 }
 
 TEST(permits_are_released_by_their_destructor)
@@ -321,7 +321,7 @@ TEST(permits_are_released_by_their_destructor)
         CHECK(one && sem.try_acquire());
         CHECK(sem.release_permits() == 0 && sem.release_permits() == EOVERFLOW);
     }
-    sem.acquire(2).drop(); /* a permit that nobody takes goes back */
+    sem.acquire(2).drop(); /* an unclaimed permit is returned */
     CHECK(sem.try_acquire(2) && sem.release_permits(2) == 0);
     CHECK(sem.acquire(3).await().error() == EINVAL);
 }
@@ -407,7 +407,7 @@ TEST(a_policy_retries_in_the_callers_thread)
         return errand_ok(nullptr, nullptr);
     };
     try {
-        errand::policy twice(options); /* its specs are the first policy's */
+        errand::policy twice(options); /* its specs are owned by the first policy */
         FAIL("it was made");
     } catch (const errand::error &e) {
         CHECK(e.number() == EINVAL && std::string(e.what()).find("was given before") != std::string::npos);
@@ -504,7 +504,7 @@ TEST(a_pool_logs_its_failures)
     with_log.log = log;
     {
         errand::pool pool(with_log);
-        pool.submit([] { throw std::runtime_error("unheard"); }).drop();
+        pool.submit([] { throw std::runtime_error("discarded"); }).drop();
         errand_info(log, "%d lines", 1);
     }
     CHECK(!log.flush(errand::forever));
@@ -532,7 +532,7 @@ TEST(wait_some_waits_for_n_futures)
     CHECK(errand::wait_some(fs, 0) && !errand::wait_some(fs, 1, 0s) && !errand::wait_some(fs, 1, 1us));
     second.set(2);
     CHECK(errand::wait_some(fs, 1) && !fs[0].done() && fs[1].done());
-    CHECK(fs[1].get() == 2 && errand::wait_some(fs, 1, 0s)); /* an empty one has ended */
+    CHECK(fs[1].get() == 2 && errand::wait_some(fs, 1, 0s)); /* an empty future has ended */
     CHECK_THROWS(errand::error, errand::wait_some(fs, 3));
     first.set(1);
     CHECK(errand::wait_some(fs, 2, errand::forever) && fs[0].get() == 1);

@@ -1,4 +1,4 @@
-/* What the tests of errand.hpp share: tests by name, things that count their ends, a gate. */
+/* Shared by the tests of errand.hpp: registered tests, objects that count their ends, a gate. */
 #ifndef CHECKS_HPP
 #define CHECKS_HPP
 
@@ -8,7 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 
-/* TEST(a_name_that_says_what_holds) { CHECK(it holds); } */
+/* TEST(a_name_that_states_the_behaviour) { CHECK(condition); } */
 struct test {
     const char *name;
     void      (*run)();
@@ -37,7 +37,7 @@ void check(bool holds, const char *what, const char *file, int line);
 
 double test_scale(); /* ERRAND_TEST_SCALE */
 
-/* A mark is moved about, never copied, and ends once: the counter says how many have, and how many objects there are,
+/* A mark is moved, never copied, and ends once. The counter counts ended marks and live objects,
  * moved-from ones included. */
 struct counter {
     std::atomic<int> ended{ 0 }, objects{ 0 };
@@ -57,7 +57,7 @@ public:
     }
 };
 
-/* Shut until it is opened; for good. */
+/* Shut until it is opened. */
 class gate {
     std::mutex              lock_;
     std::condition_variable opened_;
@@ -77,7 +77,7 @@ public:
     }
 };
 
-/* Keeps the one worker of a pool busy until the gate is opened, so that what is submitted next stays in the queue. */
+/* Keeps a pool's only worker busy until the gate is opened, so that later tasks stay in the queue. */
 struct blocked_pool {
     gate               begun, go_on;
     errand::pool       pool{ 1 };

@@ -98,7 +98,7 @@ TEST(stops_that_race_with_the_end_are_harmless)
 #endif
 
 #ifdef ERRAND_HAS_COROUTINES
-/* The plainest coroutine there is: it begins at once and nobody owns it. */
+/* The plainest coroutine: it begins at once and has no owner. */
 struct loose {
     struct promise_type {
         loose               get_return_object() { return {}; }

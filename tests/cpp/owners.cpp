@@ -1,4 +1,4 @@
-/* Whoever owns what: a lambda, a value, a hook is destroyed exactly once, in every way that work can end. */
+/* Ownership: a lambda, a value and a hook are destroyed exactly once, however work ends. */
 #include "checks.hpp"
 
 #include <random>
@@ -57,7 +57,7 @@ TEST(assigning_to_a_future_cancels_its_old_work)
     f = b.pool.submit([] {});
     CHECK(lambdas.all_ended(1));
     auto &same = f;
-    f = std::move(same); /* to itself: nothing */
+    f = std::move(same); /* self-assignment: no effect */
     CHECK(f.valid());
     f.drop();
 }
@@ -117,7 +117,7 @@ TEST(lambdas_refused_by_a_closing_pool_are_destroyed_once)
     errand_pool *raw = b.pool.raw();
     std::thread closer([&b] { CHECK(!b.pool.close(errand::forever)); });
     std::vector<errand::future<void>> fs;
-    for (bool refused = false; !refused; submitted++) { /* raw lives while the blocker runs */
+    for (bool refused = false; !refused; submitted++) { /* raw is valid while the blocker runs */
         errand_task t{};
         auto *f = new auto([m = mark(lambdas), &called] { called++; });
         using lambda = std::remove_pointer_t<decltype(f)>;
@@ -149,7 +149,7 @@ TEST(closing_a_pool_destroys_queued_lambdas_once)
         errand::pool pool(1);
         fs.push_back(pool.submit([m = mark(lambdas), &pool, &begun, &ended] {
             begun.open();
-            auto r = pool.sleep(errand::forever).await(); /* until the pool says that it is over */
+            auto r = pool.sleep(errand::forever).await(); /* until the pool is closed */
             CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_SHUTDOWN);
             ended.open();
         }));
@@ -282,7 +282,7 @@ TEST(a_hook_outlives_its_own_resolve_and_is_destroyed_once)
     auto m = std::make_shared<mark>(hooks);
     p.on_cancel([m = std::move(m), &p, &hooks] {
         p.set(5);
-        CHECK(hooks.ended == 0); /* this very lambda is still there */
+        CHECK(hooks.ended == 0); /* this lambda still exists */
     });
     f.cancel();
     CHECK(f.get() == 5);
@@ -316,10 +316,11 @@ TEST(c_futures_can_be_adopted_and_released)
     errand_future *raw = f.release();
     CHECK(!f.valid() && raw);
     errand::future<int> g = errand::future<void>(raw).then([] { return 2; });
-    errand_result r = errand_await(g.release()); /* in C a value is a pointer to it */
+    errand_result r = errand_await(g.release()); /* in C the value is a pointer */
     CHECK(!r.error && *static_cast<int *>(r.value) == 2);
     errand_result_free(&r);
-    CHECK(errand::future<int>(errand_sleep(pool.raw(), 0)).await().error() == EINVAL); /* it has no int */
+    /* it holds no int */
+    CHECK(errand::future<int>(errand_sleep(pool.raw(), 0)).await().error() == EINVAL);
 }
 
 TEST(lambda_and_value_are_destroyed_once_however_work_ends)
@@ -336,7 +337,7 @@ TEST(lambda_and_value_are_destroyed_once_however_work_ends)
                 for (int i = 0; i < rounds; i++) {
                     auto f = pool.submit([m = mark(lambdas), &called, &values, fails = random() % 4 == 0] {
                         called++;
-                        if (fails) throw std::runtime_error("as told");
+                        if (fails) throw std::runtime_error("as planned");
                         return mark(values);
                     });
                     switch (random() % 7) {

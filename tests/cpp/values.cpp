@@ -1,4 +1,4 @@
-/* What travels: values of any movable type, exceptions as they were thrown, errors with their story. */
+/* Values of any movable type, exceptions as they were thrown, errors with their details. */
 #include "checks.hpp"
 
 #include <array>
@@ -13,7 +13,8 @@ TEST(a_value_is_returned_as_its_type)
     errand::pool pool;
     CHECK(pool.submit([] { return std::string("words"); }).get() == "words");
     int n = 3;
-    errand::future<int> copied = pool.submit([&n]() -> int & { return n; }); /* a reference travels as a copy */
+    /* a reference is returned as a copy */
+    errand::future<int> copied = pool.submit([&n]() -> int & { return n; });
     CHECK(copied.get() == 3);
     pool.submit([&n] { n = 4; }).get();
     CHECK(n == 4);
@@ -63,7 +64,7 @@ TEST(get_throws_an_error_with_all_details)
         FAIL("get has returned");
     } catch (const std::system_error &caught) {
         auto &e = dynamic_cast<const errand::error &>(caught);
-        errand::error copy = e; /* copies share the story */
+        errand::error copy = e; /* copies share the details */
         CHECK(copy.code() == std::errc::connection_reset && copy.number() == ECONNRESET);
         CHECK(copy.kind() == ERRAND_KIND_NETWORK && copy.reason() == ERRAND_BY_NONE);
         CHECK(copy.what() == std::string("the line is dead"));
@@ -114,7 +115,7 @@ TEST(await_returns_an_exception_as_a_result)
     CHECK(!r && r.error() == errand::threw && r.message() == std::string("a mishap"));
     CHECK(r.exception() != nullptr);
     CHECK_THROWS(mishap, r.get());
-    CHECK_THROWS(mishap, r.get()); /* and again */
+    CHECK_THROWS(mishap, r.get()); /* repeatable */
 }
 
 TEST(an_exception_is_mapped_to_an_error_code)

@@ -1,6 +1,7 @@
 /* tests/model/model.h -- runs the library's own code under every interleaving of its atomic steps.
  *
- * A scenario is a few threads over a world. They are fibers on one thread of the system. Each atomic
+ * A scenario is a few threads over a world. They are fibers on one thread of the system. Each
+ * atomic
  * step of the library (words.h), each lock, park, join and relax (machine.c) is a point where any
  * other fiber may run. model_run explores all schedules depth first. The whole state at a point
  * (memory, stacks, registers, each fiber's condition) is looked up in a table: a state that was

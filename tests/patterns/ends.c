@@ -1,4 +1,4 @@
-/* What goes wrong with results, cancels, deadlines and what is said about them. */
+/* Usual faults of results, cancels, deadlines and their reports. */
 #include "patterns.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@ static errand_pool *open_pool(void)
     return pool;
 }
 
-/* Elsewhere: only errors of one family are looked for among the results, a cancel is of another, so it counts as done. */
+/* Elsewhere: the results are searched for one class of errors; a cancel is of another class and
+ * counts as success. */
 START_TEST(a_cancelled_input_is_not_a_success)
 {
     errand_pool *pool = open_pool();
@@ -39,7 +40,8 @@ static errand_result fail_if_odd(void *n)
                             : errand_ok(n, NULL);
 }
 
-/* Elsewhere: the failures are filtered into a list of their own, and nobody can tell any more which inputs they belong to. */
+/* Elsewhere: the failures are filtered into a list of their own, which loses the inputs they belong
+ * to. */
 START_TEST(every_failure_keeps_its_place)
 {
     errand_pool *pool = open_pool();
@@ -63,7 +65,7 @@ START_TEST(every_failure_keeps_its_place)
 }
 END_TEST
 
-/* Elsewhere: a timeout returns nothing, and so does an operation whose answer is nothing. */
+/* Elsewhere: a timeout returns null, and so does an operation with an empty answer. */
 START_TEST(a_timeout_differs_from_an_empty_answer)
 {
     turned t;
@@ -84,7 +86,7 @@ START_TEST(a_timeout_differs_from_an_empty_answer)
 }
 END_TEST
 
-/* Elsewhere: what cleans up is called in the branch for timeouts alone; after an error or a cancel things stay as they are. */
+/* Elsewhere: clean-up is called after a timeout only, not after an error or a cancel. */
 START_TEST(arg_is_freed_once_after_every_end)
 {
     turned t;
@@ -100,13 +102,13 @@ START_TEST(arg_is_freed_once_after_every_end)
         ENDS(errand_run_task(pool, policies[i], &task), EACCES);
         ck_assert_uint_eq(bad.freed, 1);
 
-        obedient told = { .pool = pool }, late = { .pool = pool };
-        task = obeying(&told);
+        obedient cancelled = { .pool = pool }, late = { .pool = pool };
+        task = obeying(&cancelled);
         errand_future *f = errand_run_task(pool, policies[i], &task);
-        await_event(&told.began);
+        await_event(&cancelled.began);
         errand_cancel(f);
         ENDS(f, ECANCELED);
-        ck_assert_uint_eq(told.freed, 1);
+        ck_assert_uint_eq(cancelled.freed, 1);
         task = obeying(&late);
         task.within_ms = 100;
         f = errand_run_task(pool, policies[i], &task);
@@ -140,13 +142,13 @@ typedef struct call {
     char key[32];
 } call;
 
-/* Elsewhere: the wrapper that logs each call logs its arguments, and the keys among them. */
+/* Elsewhere: a logging wrapper logs the arguments of each call, keys included. */
 START_TEST(the_log_never_sees_an_argument)
 {
     said heard;
     listen_to(&heard);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .log = heard.log });
-    call c = { .s.error = { ECONNRESET, EACCES }, .key = "sk-7d1f-do-not-tell" };
+    call c = { .s.error = { ECONNRESET, EACCES }, .key = "sk-7d1f-do-not-log" };
     errand_policy *policy = errand_policy_new(
         &(errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO, .name = "pay" }, NULL);
     errand_task task = scripted(&c.s);
@@ -189,7 +191,7 @@ START_TEST(every_failure_has_a_message)
 }
 END_TEST
 
-/* Elsewhere: the first error ends the waiting, and the other operations go on behind everybody's back. */
+/* Elsewhere: the first error ends the wait, and the other operations continue unnoticed. */
 START_TEST(a_failure_cancels_the_others_and_waits_for_them)
 {
     errand_pool *pool = open_pool();
@@ -201,7 +203,7 @@ START_TEST(a_failure_cancels_the_others_and_waits_for_them)
     parts[1] = errand_submit(pool, follow_script, &s);
     errand_result r = errand_await(errand_all(parts, 2));
     ck_assert_int_eq(r.error, EACCES);
-    ck_assert_int_eq(o.told, ERRAND_BY_SIBLING);
+    ck_assert_int_eq(o.reason, ERRAND_BY_SIBLING);
     ck_assert_uint_eq(o.freed, 1);
     errand_result_free(&r);
     errand_pool_stats stats;

@@ -3,11 +3,11 @@
 
 #include <unistd.h>
 
-/* Counts, and answers each request with what arg says. */
+/* Counts the requests and replies as arg says. */
 struct service {
     const char *reply;
     atomic_uint received;
-    atomic_uint may_reply; /* 0: it holds its replies until told */
+    atomic_uint may_reply; /* 0: replies are held until it is set */
     bool holds, closes;
     char keys[4][60];
 };
@@ -26,7 +26,7 @@ static void serve(struct raw_conn *conn, void *arg)
         if (service->holds && !hold_until(conn, &service->may_reply, 1))
             return;
         if (!*service->reply)
-            return; /* it has done the work, and the connection is lost */
+            return; /* the work is done, but the connection is lost */
         if (!raw_say(conn, "%s", service->reply) || service->closes)
             return;
     }
@@ -40,7 +40,8 @@ static errand_policy *thrice(int64_t initial_ms)
     return errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = initial_ms, .max_ms = initial_ms }, NULL);
 }
 
-/* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the request is sent again. */
+/* Elsewhere: a cancel is an error like any other, so the retry catches it and sends the request
+ * again. */
 START_TEST(a_cancelled_request_is_not_repeated)
 {
     struct world w;
@@ -62,7 +63,7 @@ START_TEST(a_cancelled_request_is_not_repeated)
 }
 END_TEST
 
-/* Elsewhere: every error is tried again: a page that is not there, a password that is wrong, a mistake in the program. */
+/* Elsewhere: every error is retried: a missing page, a wrong password, a bug in the program. */
 START_TEST(a_permanent_failure_is_not_repeated)
 {
     static const int statuses[] = { 400, 401, 403, 404, 409, 410, 422, 451, 501 };
@@ -77,7 +78,7 @@ START_TEST(a_permanent_failure_is_not_repeated)
         ck_assert_int_eq(r.error, ERRAND_HTTP + statuses[i]);
         errand_result_free(&r);
         r = world_send(&w, (errand_request){ .url = "/", .headers = (const char *const[]){ "no header", NULL } });
-        ck_assert_int_eq(r.error, EINVAL); /* ours: never sent */
+        ck_assert_int_eq(r.error, EINVAL); /* refused by the library, never sent */
         errand_result_free(&r);
         ck_assert_uint_eq(atomic_load(&service.received), 1);
         world_close(&w);
@@ -86,7 +87,7 @@ START_TEST(a_permanent_failure_is_not_repeated)
 }
 END_TEST
 
-/* Elsewhere: a POST that was lost on its way back is sent again, and the generation is paid for twice. */
+/* Elsewhere: a POST with a lost reply is sent again, and the generation is paid for twice. */
 START_TEST(a_post_is_repeated_only_with_an_idempotency_key)
 {
     for (int keyed = 0; keyed < 2; keyed++) {
@@ -109,7 +110,7 @@ START_TEST(a_post_is_repeated_only_with_an_idempotency_key)
 }
 END_TEST
 
-/* Elsewhere: 60 seconds without a byte end a generation that has five minutes. */
+/* Elsewhere: 60 seconds without a byte end a generation with a deadline of five minutes. */
 START_TEST(a_reply_may_be_silent_until_its_deadline)
 {
     struct world w;
@@ -128,7 +129,7 @@ START_TEST(a_reply_may_be_silent_until_its_deadline)
 }
 END_TEST
 
-/* The same, where a limit of silence is wanted: the end says which one it was. */
+/* With an idle timeout: the error says which limit was exceeded. */
 START_TEST(an_idle_timeout_is_reported_as_such)
 {
     struct world w;
@@ -136,7 +137,7 @@ START_TEST(an_idle_timeout_is_reported_as_such)
     world_open_turned(&w, serve, &service, &(errand_http_opts){ .sock_read_ms = 60000 });
     errand_future *f = errand_get(w.http, "/generate");
     until(&service.received, 1);
-    while (errand_wait(f, 0) == ETIMEDOUT) /* silence counts from when the request is sent, which is about now */
+    while (errand_wait(f, 0) == ETIMEDOUT) /* idle time counts from the send, which is about now */
         world_turn(&w, 10000);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
@@ -147,7 +148,7 @@ START_TEST(an_idle_timeout_is_reported_as_such)
 }
 END_TEST
 
-/* Elsewhere: each call makes a session of its own, so each one connects anew. */
+/* Elsewhere: each call makes its own session, so each opens a connection. */
 START_TEST(many_calls_share_their_connections)
 {
     struct world w;
@@ -201,7 +202,7 @@ START_TEST(a_logged_request_shows_no_secrets_and_no_body)
 }
 END_TEST
 
-static double seconds_of(const errand_result *r) /* what the result's JSON says as retry_after; -1: null */
+static double seconds_of(const errand_result *r) /* retry_after in the result's JSON; -1: null */
 {
     struct json_object *json = errand_result_json(r, NULL), *value = NULL;
     ck_assert(json_object_object_get_ex(json, "retry_after", &value));

@@ -1,11 +1,11 @@
-/* What goes wrong with limits, queues and pools. */
+/* Usual faults of limits, queues and pools. */
 #include "patterns.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Elsewhere: a semaphore of ten is called "ten a second", and quick calls go out by the hundred. */
+/* Elsewhere: a semaphore of ten is meant as "ten per second", and hundreds of quick calls are made. */
 START_TEST(a_semaphore_is_not_a_rate)
 {
     turned t;
@@ -59,7 +59,7 @@ static errand_result call_inside(void *arg)
     return r.error ? r : errand_await(errand_submit(s->pool, note_thread, s));
 }
 
-/* Elsewhere: every call makes a pool of threads of its own, for the one thing it does. */
+/* Elsewhere: every call makes its own thread pool for one operation. */
 START_TEST(a_thousand_calls_share_one_thread)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
@@ -77,7 +77,7 @@ static errand_result acquire(void *sem)
     return errand_await(errand_sem_acquire(sem, NULL, 1));
 }
 
-/* Elsewhere: a cancel that comes while something is being acquired loses it: nobody has it, and nobody can get it. */
+/* Elsewhere: a cancel during an acquire leaks the permit. */
 START_TEST(a_cancel_during_an_acquire_loses_no_permit)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
@@ -98,7 +98,7 @@ START_TEST(a_cancel_during_an_acquire_loses_no_permit)
 }
 END_TEST
 
-/* Elsewhere: closing waits for ever for what will not end, and the rest is never cleaned up. */
+/* Elsewhere: close waits without limit for a stuck task, and the rest is never cleaned up. */
 START_TEST(close_is_bounded_if_a_task_is_stuck)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
@@ -135,7 +135,7 @@ static void *submit_many(void *arg)
     return NULL;
 }
 
-/* Elsewhere: a task for each of a million inputs is made at once, although ten run at a time. */
+/* Elsewhere: a million tasks are made at once, although ten run at a time. */
 START_TEST(a_full_queue_blocks_the_submitter)
 {
     static flood fl;
@@ -150,7 +150,7 @@ START_TEST(a_full_queue_blocks_the_submitter)
         errand_pool_stats stats;
         errand_pool_stats_get(fl.pool, &stats);
         if (stats.queued > ROOM || count_of(&fl.submitted) > ROOM)
-            ck_abort_msg("%u got in", count_of(&fl.submitted));
+            ck_abort_msg("%u were admitted", count_of(&fl.submitted));
     }
     happen(&h.go);
     pthread_join(thread, NULL);
@@ -162,7 +162,8 @@ START_TEST(a_full_queue_blocks_the_submitter)
 }
 END_TEST
 
-/* Elsewhere: one number for all, so that a host that hangs takes every place, and the others starve behind it. */
+/* Elsewhere: one limit for all hosts, so that a hanging host takes all permits and the others
+ * starve. */
 START_TEST(a_hanging_host_takes_no_permits_of_others)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
@@ -191,7 +192,7 @@ START_TEST(a_hanging_host_takes_no_permits_of_others)
 }
 END_TEST
 
-/* Elsewhere: who got the 429 waits, and all the others go on asking. */
+/* Elsewhere: the caller that got the 429 waits, and all the others keep sending. */
 START_TEST(a_429_pauses_all_calls_to_that_host_only)
 {
     turned t;
@@ -199,8 +200,8 @@ START_TEST(a_429_pauses_all_calls_to_that_host_only)
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 100 });
     errand_policy *policy = policy_of((errand_policy_opts){ .rate = rate, .attempts = 2 });
-    script told = { .error = { EAGAIN }, .hint_ms = 3000, .kind = ERRAND_KIND_RATE_LIMITED }, others = { 0 };
-    errand_future *first = errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &told, .key = "a" }), *f[10];
+    script limited = { .error = { EAGAIN }, .hint_ms = 3000, .kind = ERRAND_KIND_RATE_LIMITED }, others = { 0 };
+    errand_future *first = errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &limited, .key = "a" }), *f[10];
     await_asleep(pool, 1); /* until its second attempt */
     for (int i = 0; i < 10; i++)
         f[i] = errand_run_task(pool, policy, &(errand_task){ .fn = follow_script, .arg = &others, .key = "a" });
@@ -221,7 +222,7 @@ START_TEST(a_429_pauses_all_calls_to_that_host_only)
 }
 END_TEST
 
-/* Elsewhere: a hundred callers find the cache empty at once, and ask the same a hundred times. */
+/* Elsewhere: a hundred callers miss the cache at once, and make the same call a hundred times. */
 START_TEST(identical_concurrent_calls_share_one_run)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4 });
@@ -232,7 +233,7 @@ START_TEST(identical_concurrent_calls_share_one_run)
         f[i] = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = hold_worker, .arg = &h, .key = "video 7" });
     await_event(&h.began);
     for (int i = 0; i < 50; i++)
-        errand_cancel(f[i]); /* half of them lose patience */
+        errand_cancel(f[i]); /* half of them cancel */
     happen(&h.go);
     for (int i = 0; i < 100; i++)
         ENDS(f[i], i < 50 ? ECANCELED : 0);

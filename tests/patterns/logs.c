@@ -1,4 +1,4 @@
-/* What goes wrong with logs that are written in the background. */
+/* Usual faults of logs that are written in the background. */
 #include "patterns.h"
 
 #include <errand/log.h>
@@ -21,12 +21,13 @@ static unsigned long resident_kib(void)
     return resident * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* Elsewhere: the queue before the writer has no bound; when the disk is slower than the program, memory ends. */
+/* Elsewhere: the writer's queue is unbounded; if the disk is slower than the program, memory runs
+ * out. */
 START_TEST(a_stuck_sink_does_not_grow_memory)
 {
     int fds[2];
     char path[64];
-    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0); /* nobody reads it */
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0); /* the pipe is not read */
     snprintf(path, sizeof path, "/proc/self/fd/%d", fds[1]);
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 65536 });
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_DEFAULT), 0);
@@ -41,8 +42,8 @@ START_TEST(a_stuck_sink_does_not_grow_memory)
     unsigned long after = resident_kib();
     ck_assert_msg(after < before + 4096, "%lu KiB became %lu", before, after);
     ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
-    ck_assert_uint_ge(stats.dropped, FLOOD - 2000); /* and nobody is told otherwise */
-    close(fds[0]);                                  /* the writer's end fails, so the log can end */
+    ck_assert_uint_ge(stats.dropped, FLOOD - 2000); /* the drops are counted */
+    close(fds[0]);                                  /* writes fail, so the log can end */
     ck_assert_int_eq(errand_log_close(log, 30000), 0);
     close(fds[1]);
 }
@@ -56,7 +57,7 @@ static void set_up(errand_log *log, const char *path)
     ck_assert(error == 0 || error == EEXIST);
 }
 
-/* Elsewhere: a set-up that runs twice adds its handlers twice, and every line comes twice. */
+/* Elsewhere: a set-up that runs twice adds its handlers twice, and every line is written twice. */
 START_TEST(setting_up_twice_writes_each_line_once)
 {
     int fd = memfd_create("log", MFD_CLOEXEC);

@@ -1,4 +1,4 @@
-/* What goes wrong with many at once, and with what shall be tidied up after them. */
+/* Usual faults of concurrent operations and their clean-up. */
 #include "patterns.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static errand_result await_shielded(void *arg)
     return r;
 }
 
-/* Elsewhere: to shield an operation is to lose the cancel: the shielded one goes on, and so does who was to end. */
+/* Elsewhere: shielding an operation loses the cancel: the operation continues, and so does its
+ * cancelled caller. */
 START_TEST(a_shield_keeps_the_operation_and_the_cancel)
 {
     errand_pool *pool = open_pool();
@@ -41,9 +42,10 @@ START_TEST(a_shield_keeps_the_operation_and_the_cancel)
     errand_cancel(f);
     ENDS(f, ECANCELED);
     ck_assert_int_eq(s.first, ECANCELED);
-    ck_assert_int_eq(s.second, ECANCELED); /* heard again and again */
+    ck_assert_int_eq(s.second, ECANCELED); /* the cancel lasts */
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_NONE);
-    errand_promise_resolve(p, errand_ok(&freed, free_counts)); /* and the operation came to its end */
+    /* and the operation ended normally */
+    errand_promise_resolve(p, errand_ok(&freed, free_counts));
     ck_assert_uint_eq(freed, 1);
     close_pool(pool);
 }
@@ -52,7 +54,7 @@ END_TEST
 typedef struct tidy {
     errand_pool *pool;
     event        began;
-    int          ends; /* what its work ends with; 0: it waits until it is told */
+    int          ends; /* its error; 0: it waits until it is cancelled */
     int          tidied;
 } tidy;
 
@@ -70,7 +72,7 @@ static errand_result works_and_tidies(void *arg)
     return r;
 }
 
-/* Elsewhere: there is a hook for the timeout, and after a cancel or a failure everything lies about. */
+/* Elsewhere: there is a clean-up hook for the timeout, but none for a cancel or a failure. */
 START_TEST(clean_up_runs_after_every_end)
 {
     errand_pool *pool = open_pool();
@@ -81,7 +83,7 @@ START_TEST(clean_up_runs_after_every_end)
             errand_result r = errand_await(f);
             ck_assert_int_eq(r.error, ETIMEDOUT);
             errand_result_free(&r);
-            if (!happened(&t.began)) continue; /* not even begun: nothing to tidy up */
+            if (!happened(&t.began)) continue; /* not begun: nothing to clean up */
         } else {
             await_event(&t.began);
             if (i == 2) errand_cancel(f);
@@ -108,7 +110,7 @@ static errand_result one_of_the_crowd(void *arg)
 }
 static void one_less(void *arg) { __atomic_sub_fetch(&((crowd *)arg)->alive, 1, __ATOMIC_SEQ_CST); }
 
-/* Elsewhere: a million tasks are made first, a semaphore then lets ten of them run, and the memory is gone. */
+/* Elsewhere: a million tasks are made first, a semaphore lets ten of them run, and memory runs out. */
 START_TEST(ten_of_a_million_tasks_exist_at_a_time)
 {
     errand_pool *pool = open_pool();
@@ -117,7 +119,8 @@ START_TEST(ten_of_a_million_tasks_exist_at_a_time)
     unsigned n = scaled(20000), most_alive = 0;
     errand_result r;
     for (unsigned i = 0; i < n; i++) {
-        if (i >= 10) ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0); /* one out, one in */
+        /* one ends, one begins */
+        if (i >= 10) ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0);
         unsigned alive = count_up(&c.alive);
         if (alive > most_alive) most_alive = alive;
         errand_task task = { .fn = one_of_the_crowd, .arg = &c, .free = one_less };
@@ -139,7 +142,7 @@ static errand_result never(void *arg)
     return errand_ok(arg, NULL);
 }
 
-/* Elsewhere: the first error ends the waiting, and the other operations go on behind everybody's back. */
+/* Elsewhere: the first error ends the wait, and the other operations continue unnoticed. */
 START_TEST(no_member_outlives_its_group)
 {
     errand_pool *pool = open_pool();
@@ -151,10 +154,10 @@ START_TEST(no_member_outlives_its_group)
     ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     await_event(&o.began);
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = follow_script, .arg = &s }), 0);
-    /* held, or given when it had failed already: it is not begun */
+    /* held, or submitted after the failure: it is not begun */
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &held, .free = free_counts }), 0);
     ENDS(errand_group_join(g), EACCES);
-    ck_assert_int_eq(o.told, ERRAND_BY_SIBLING);
+    ck_assert_int_eq(o.reason, ERRAND_BY_SIBLING);
     ck_assert_uint_eq(o.freed, 1);
     ck_assert_uint_eq(held, 1);
     ck_assert_int_eq(errand_group_close(g, 0), 0);

@@ -1,4 +1,4 @@
-/* What goes wrong with retries. */
+/* Usual faults of retries. */
 #include "patterns.h"
 
 #include <errno.h>
@@ -17,7 +17,8 @@ static errand_future *start(errand_policy_opts opts, errand_task task)
     return start_run(pool, opts, task);
 }
 
-/* Elsewhere: the handler names something that is no error type, so that catching fails itself and its complaint
+/* Elsewhere: the handler names something that is no error type, so that catching itself fails and
+ * its error
  * replaces what really happened. Here a failure is a value, and time limits around it do not change it. */
 START_TEST(the_original_error_is_returned)
 {
@@ -33,7 +34,8 @@ START_TEST(the_original_error_is_returned)
 }
 END_TEST
 
-/* Elsewhere: a cancel arrives as an error like any other, the retry catches it, and the job that was to stop starts again. */
+/* Elsewhere: a cancel is an error like any other, so the retry catches it and starts the cancelled
+ * job again. */
 START_TEST(a_cancelled_run_is_not_retried)
 {
     open_turned();
@@ -50,7 +52,8 @@ START_TEST(a_cancelled_run_is_not_retried)
 }
 END_TEST
 
-/* Elsewhere: what is called when the attempts are used up returns a value, and the caller takes it for success. */
+/* Elsewhere: the callback for exhausted attempts returns a value, and the caller takes it for
+ * success. */
 START_TEST(giving_up_is_never_a_success)
 {
     open_turned();
@@ -66,7 +69,7 @@ START_TEST(giving_up_is_never_a_success)
 }
 END_TEST
 
-/* Elsewhere: any error at all is tried again, so a typing mistake or a page that is not there costs minutes. */
+/* Elsewhere: every error is retried, so a typing mistake or a missing page costs minutes. */
 START_TEST(a_permanent_error_is_tried_once)
 {
     open_turned();
@@ -84,12 +87,13 @@ END_TEST
 
 static errand_result note_place(void *arg)
 {
-    unsigned **place = arg; /* the counter, then where to note */
+    unsigned **place = arg; /* the counter, then the place to write to */
     *place[1] = count_up(place[0]);
     return *place[1] == 1 ? errand_fail(ECONNRESET) : errand_ok(NULL, NULL);
 }
 
-/* Elsewhere: a job that failed is put at the end of the queue, behind everything that came later; under load it never ends. */
+/* Elsewhere: a failed job is put at the end of the queue, behind all later ones; under load it
+ * never ends. */
 START_TEST(a_retried_job_keeps_its_place_in_the_queue)
 {
     open_turned();
@@ -117,7 +121,8 @@ START_TEST(a_retried_job_keeps_its_place_in_the_queue)
 }
 END_TEST
 
-/* Elsewhere: all that failed together waits for exactly 1, 2, 4 s and comes back together, wave after wave. */
+/* Elsewhere: calls that failed together wait for exactly 1, 2, 4 s and are retried together, wave
+ * after wave. */
 START_TEST(joint_failures_are_not_retried_at_once)
 {
     open_turned();
@@ -133,7 +138,8 @@ START_TEST(joint_failures_are_not_retried_at_once)
     unsigned back = 0, most_at_once = 0;
     for (int ms = 0; back < N && ms < 1100; ms += 10) {
         turn(&t, pool, 10);
-        for (int i = 0; i < 4 * LONG_MS; i++) { /* those that woke have run when nothing else is under way */
+        /* woken runs have made their attempt once all others sleep */
+        for (int i = 0; i < 4 * LONG_MS; i++) {
             errand_pool_stats stats;
             errand_pool_stats_get(pool, &stats);
             if (!stats.queued && !stats.running)
@@ -154,7 +160,7 @@ START_TEST(joint_failures_are_not_retried_at_once)
 }
 END_TEST
 
-/* Elsewhere: in the end there is "retries exhausted", and nobody knows what the last reply said. */
+/* Elsewhere: the final error is "retries exhausted", and the last reply is lost. */
 START_TEST(giving_up_returns_the_last_error_and_all_attempts)
 {
     open_turned();
@@ -175,7 +181,7 @@ START_TEST(giving_up_returns_the_last_error_and_all_attempts)
 }
 END_TEST
 
-/* Elsewhere: base^attempt overflows after enough attempts: an error in the middle of the night, or a wait of nothing at all. */
+/* Elsewhere: base^attempt overflows after enough attempts: an exception, or a wait of 0. */
 START_TEST(the_millionth_backoff_is_the_longest)
 {
     errand_policy_opts o = {
@@ -217,7 +223,7 @@ static errand_result pay(void *arg)
     return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true, "the connection broke after it was sent");
 }
 
-/* Elsewhere: what may have been done already is done again, and paid for twice. */
+/* Elsewhere: work that may have been done is repeated, and paid for twice. */
 START_TEST(work_that_may_have_run_is_not_repeated)
 {
     open_turned();
@@ -236,7 +242,7 @@ static errand_result make_up(errand_result failure, void *arg)
     return errand_ok(NULL, NULL);
 }
 
-/* Elsewhere: the value that stands in for a failure looks like any other. */
+/* Elsewhere: a fallback value looks like any other value. */
 START_TEST(a_fallback_value_is_marked_degraded)
 {
     open_turned();
@@ -253,7 +259,7 @@ static errand_result ask_twice(void *arg)
     return errand_later(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }, scripted(arg)));
 }
 
-/* Elsewhere: each layer tries four times, and three layers make sixty-four calls of one. */
+/* Elsewhere: each layer makes four attempts, and three layers turn one call into sixty-four. */
 START_TEST(nested_retries_do_not_multiply)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });

@@ -1,4 +1,5 @@
-/* Circuit breakers on a turned clock: when they open, lend probes, close; that each outcome gives a lease back. */
+/* Circuit breakers on a test clock: when they open, lend probes and close; each outcome returns its
+ * lease. */
 #include "runs.h"
 
 #include "policy/breaker.h"
@@ -67,7 +68,7 @@ START_TEST(ten_failures_of_twenty_calls_open_a_breaker)
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     ck_assert_uint_eq(stats_of(b).calls, 199);
     ck_assert_uint_eq(stats_of(b).failed, 99);
-    ck_assert_int_eq(call(b, ETIMEDOUT), 0); /* the hundredth of two hundred */
+    ck_assert_int_eq(call(b, ETIMEDOUT), 0); /* the hundredth failure of two hundred calls */
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_OPEN);
     end(b);
 }
@@ -154,7 +155,7 @@ START_TEST(a_breaker_opens_half_opens_and_closes)
     ck_assert_int_eq(call(b, 0), ERRAND_EOPEN); /* one at a time */
     errand_breaker_report(&probe, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
-    ck_assert_uint_eq(stats_of(b).failed, 0); /* with a clean slate */
+    ck_assert_uint_eq(stats_of(b).failed, 0); /* counts start at zero */
     ck_assert_int_eq(call(b, ETIMEDOUT), 0);
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_CLOSED);
     end(b);
@@ -174,11 +175,11 @@ START_TEST(open_times_grow_up_to_a_maximum)
         turn(&t, pool, open);
         ck_assert_int_eq(call(b, ECONNREFUSED), 0); /* the probe fails */
     }
-    ck_assert(!all_alike); /* there is jitter */
+    ck_assert(!all_alike); /* jitter varies them */
     turn(&t, pool, 60000);
     ck_assert_int_eq(call(b, 0), 0);
     call(b, ETIMEDOUT);
-    ck_assert_int_le(stats_of(b).open_ms, 5000); /* from the beginning again */
+    ck_assert_int_le(stats_of(b).open_ms, 5000); /* back to the shortest */
     ck_assert_uint_eq(stats_of(b).times_open, 9);
     end(b);
 }
@@ -228,9 +229,9 @@ START_TEST(every_outcome_returns_the_lease)
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &d), 0);
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), ERRAND_EOPEN);
     ck_assert_uint_eq(stats_of(b).under_way, 2);
-    errand_breaker_report(&e, NULL); /* it has none */
+    errand_breaker_report(&e, NULL); /* it has no lease */
     errand_breaker_report(&c, NULL);
-    errand_breaker_report(&c, &(errand_result){ .error = ETIMEDOUT }); /* told already */
+    errand_breaker_report(&c, &(errand_result){ .error = ETIMEDOUT }); /* reported already */
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), 0);
     errand_breaker_report(&e, &(errand_result){ 0 });
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN); /* the first of two */
@@ -254,7 +255,7 @@ START_TEST(an_expired_lease_is_lent_again)
     turn(&t, pool, 600);
     ck_assert_uint_eq(stats_of(b).probing, 0);
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &next), 0);
-    errand_breaker_report(&lost, NULL); /* the lease is not its any more */
+    errand_breaker_report(&lost, NULL); /* its lease was lent to another call */
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_uint_eq(stats_of(b).probing, 1);
     errand_breaker_report(&next, &(errand_result){ 0 });
@@ -263,7 +264,7 @@ START_TEST(an_expired_lease_is_lent_again)
 }
 END_TEST
 
-/* A call is asked for each 10 ms, and takes 150. */
+/* A call is requested every 10 ms, and takes 150 ms. */
 static errand_breaker_state after_slow_probes(int error)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 100, .probes = 2 });
@@ -324,7 +325,8 @@ START_TEST(a_breaker_can_be_forced_open_and_closed)
     ck_assert_uint_eq(stats_of(b).failed, 0);
     call(b, ETIMEDOUT);
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_OPEN);
-    ck_assert_int_eq(errand_breaker_force(b, NULL, ERRAND_BREAKER_OPEN), 0); /* now for good */
+    /* open until forced or freed */
+    ck_assert_int_eq(errand_breaker_force(b, NULL, ERRAND_BREAKER_OPEN), 0);
     ck_assert_int_eq(stats_of(b).open_ms, ERRAND_FOREVER);
     ck_assert_int_eq(errand_breaker_force(b, NULL, ERRAND_BREAKER_HALF_OPEN), EINVAL);
     ck_assert_int_eq(errand_breaker_force(NULL, NULL, ERRAND_BREAKER_OPEN), EINVAL);
@@ -333,13 +335,13 @@ START_TEST(a_breaker_can_be_forced_open_and_closed)
 }
 END_TEST
 
-/* ---- watching ---- */
+/* ---- the watcher ---- */
 
 typedef struct seen {
     unsigned n;
     errand_breaker_change at[100];
     char keys[100][16];
-    event *first, *go; /* it stays in the first until go */
+    event *first, *go; /* the first call blocks until go */
 } seen;
 
 static void see(const errand_breaker_change *change, void *arg)
@@ -405,7 +407,7 @@ START_TEST(a_slow_watcher_misses_only_the_oldest_changes)
     char key[16] = "~";
     errand_breaker_force(b, key, ERRAND_BREAKER_OPEN);
     await_event(&first);
-    for (int i = 0; i < 70; i++) { /* 64 of them are kept */
+    for (int i = 0; i < 70; i++) { /* 64 changes are kept */
         key[0] = (char)('0' + i);
         errand_breaker_force(b, key, ERRAND_BREAKER_OPEN);
     }
@@ -496,7 +498,7 @@ START_TEST(a_breaker_refuses_contradictory_options)
     errand_breaker *by_default = errand_breaker_new(pool, NULL);
     ck_assert_ptr_nonnull(by_default);
     errand_breaker_free(by_default);
-    /* the default of the longest gives way */
+    /* the default maximum adapts */
     errand_breaker *b = breaker_of((errand_breaker_opts){ .open_ms = 100000 });
     errand_breaker_call c;
     ck_assert_int_eq(errand_breaker_allow(NULL, NULL, &c), EINVAL);

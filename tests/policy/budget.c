@@ -1,4 +1,4 @@
-/* Budgets: what a retry costs, what a success returns, how many hedges there may be. */
+/* Budgets: costs of retries, tokens returned by successes, limits of hedges. */
 #include "runs.h"
 
 #include "policy/budget.h"
@@ -56,7 +56,8 @@ START_TEST(a_retry_costs_by_its_cause_and_a_success_returns_one_token)
     for (unsigned i = 1; i <= 25; i++) {
         er_budget_began(m);
         er_budget_ended(m, true);
-        ck_assert_uint_eq(stats_of(b, NULL).tokens, i < 19 ? 481 + i : 500); /* never more than it holds */
+        /* never more than the maximum */
+        ck_assert_uint_eq(stats_of(b, NULL).tokens, i < 19 ? 481 + i : 500);
     }
     ck_assert_uint_eq(stats_of(b, NULL).in_flight, 0);
     er_budget_part(m);
@@ -83,13 +84,13 @@ START_TEST(too_few_tokens_refuse_a_retry)
     errand_budget_stats s = stats_of(b, "host");
     ck_assert_uint_eq(s.retries, 3);
     ck_assert_uint_eq(s.refused_retries, 3);
-    ck_assert(er_budget_retry(share_of(b, "other"), false)); /* each key has its own */
+    ck_assert(er_budget_retry(share_of(b, "other"), false)); /* each key has its own tokens */
     er_budget_part(m);
     errand_budget_free(b);
     close_pool(pool);
     char *text = all_said(&log), *once = strstr(text, "[pay-spent] of host");
     ck_assert_ptr_nonnull(once);
-    once = strstr(once + 1, "[pay-spent]"); /* once each time that it becomes so */
+    once = strstr(once + 1, "[pay-spent]"); /* logged each time it becomes empty */
     ck_assert_ptr_nonnull(once);
     ck_assert_ptr_null(strstr(once + 1, "[pay-spent]"));
     free(text);
@@ -149,7 +150,7 @@ START_TEST(a_member_in_use_is_not_evicted)
 }
 END_TEST
 
-/* Everything fails: what many threads may retry together is what the bucket holds, to the token. */
+/* All calls fail: the retries of all threads add up exactly to the tokens of the bucket. */
 typedef struct storm {
     errand_budget *budget;
     unsigned rounds, retries, well;
@@ -179,7 +180,8 @@ START_TEST(tokens_are_conserved_in_a_storm)
     storm storms[THREADS];
     unsigned retries = 0, well = 0;
     er_budget_member *m = share_of(b, "k");
-    for (int i = 0; i < 300000; i++) ck_assert(er_budget_retry(m, false)); /* so that it never is full */
+    /* so that it is never full */
+    for (int i = 0; i < 300000; i++) ck_assert(er_budget_retry(m, false));
     for (unsigned i = 0; i < THREADS; i++) {
         storms[i] = (storm){ b, scaled(10000), 0, 0 };
         ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);

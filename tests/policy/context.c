@@ -1,11 +1,11 @@
-/* What runs and groups pass on of a task's context. */
+/* The context inherited by runs and groups. */
 #include "runs.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 static turned now;
-static errand_pool *pool, *other; /* the other one on the machine's clock */
+static errand_pool *pool, *other; /* other: on the system clock */
 static void open_pools(void)
 {
     pool = turned_pool(&now);

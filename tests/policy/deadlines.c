@@ -27,7 +27,7 @@ START_TEST(a_sleep_longer_than_the_time_left_is_not_begun)
     open_turned();
     script s = { .error = { ECONNRESET } };
     errand_policy_opts o = { .attempts = 5, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .within_ms = 100 };
-    ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1); /* without a turn of the clock */
+    ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1); /* while the clock stands still */
     o.within_ms = 101;
     errand_future *f = start(o, &s);
     await_asleep(pool, 1);
@@ -144,8 +144,8 @@ START_TEST(an_attempt_past_its_own_deadline_is_retried)
         obeying(&o));
     await_count(&o.calls, 1);
     turn(&t, pool, 101);
-    await_asleep(pool, 1); /* the backoff; the task is over */
-    ck_assert_int_eq(o.told, ERRAND_BY_ATTEMPT);
+    await_asleep(pool, 1); /* in the backoff; the task has ended */
+    ck_assert_int_eq(o.reason, ERRAND_BY_ATTEMPT);
     turn(&t, pool, 11);
     await_count(&o.calls, 2);
     turn(&t, pool, 101);

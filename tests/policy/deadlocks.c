@@ -23,7 +23,7 @@ START_TEST(a_deadlock_is_found_through_then_all_shield_and_a_run)
     c[1].next = errand_shield(errand_all(all, 3));
     c[0].next = chained_task(two.pool, &c[1], "wide");
     for (int i = 0; i < 2; i++) happen(&c[i].go);
-    await_event(&c[0].awaited); /* either may be told: through the shield nothing is passed on */
+    await_event(&c[0].awaited); /* either may get EDEADLK: the shield passes nothing on */
     errand_promise_abandon(p);
     expect_deadlock(&two, c, 2, "deep", "wide");
 }
@@ -44,7 +44,7 @@ START_TEST(a_deadlock_is_found_through_a_groups_join)
 }
 END_TEST
 
-/* ---- through a queue that nobody can work off ---- */
+/* ---- tasks in a queue without a free worker ---- */
 
 static errand_result value_of_arg(void *arg) { return errand_ok(arg, NULL); }
 
@@ -59,7 +59,7 @@ static errand_result awaits_a_hedged_run(void *at)
 static errand_result takes_the_next(void *at)
 {
     errand_group *g = errand_group_new(at, &(errand_group_opts){ .concurrency = 2 });
-    for (int i = 0; i < 3; i++) /* one is held */
+    for (int i = 0; i < 3; i++) /* one of them is held */
         ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = value_of_arg }), 0);
     errand_result r = { 0 };
     int error = errand_group_next(g, &r, NULL, ERRAND_FOREVER);

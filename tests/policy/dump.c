@@ -1,4 +1,4 @@
-/* What a pool's dump tells of runs, of limits, groups and flights. */
+/* A pool's dump of runs, limits, groups and flights. */
 #include "runs.h"
 
 #include "async/dumped.h"
@@ -17,7 +17,7 @@ static errand_pool *pool;
 static void open_turned(void) { pool = turned_pool(&t); }
 static void shut_turned(void) { close_pool(pool); }
 
-/* Nothing is listed any more. */
+/* Waits until the dump lists nothing. */
 #define LISTS_NOTHING() dump_empties(pool)
 
 START_TEST(a_dump_shows_sleeping_runs)
@@ -153,7 +153,7 @@ START_TEST(a_dump_shows_a_flight_and_its_sharers)
 }
 END_TEST
 
-/* ---- at once, and without memory ---- */
+/* ---- races, and lack of memory ---- */
 
 typedef struct busy {
     pthread_t thread;
@@ -182,7 +182,7 @@ static void *begins_and_ends(void *arg)
         errand_future *join = errand_group_join(g);
         for (int j = 0; j < 4; j++) {
             if (i % 3 == 0 || j == 3) errand_cancel(fs[j]);
-            errand_drop(fs[j]); /* a permit is given back with it */
+            errand_drop(fs[j]); /* this releases its permit */
         }
         errand_drop(join);
         ck_assert_int_eq(errand_group_close(g, LONG_MS), 0);
@@ -205,7 +205,7 @@ START_TEST(a_dump_races_with_runs_limits_groups_and_flights)
     for (int i = 0; i < THREADS; i++) {
         while (pthread_tryjoin_np(threads[i], NULL) == EBUSY) dump_of(own);
     }
-    dump_empties(own); /* those that were dropped sleep and try again; they end */
+    dump_empties(own); /* dropped runs still retry, then end */
     errand_policy_free(b.policy);
     errand_singleflight_free(b.flight);
     errand_rate_free(b.rate);

@@ -1,4 +1,4 @@
-/* A child process: the groups it inherited are dead, the policies are not. */
+/* A child process: inherited groups return EFORKED, inherited policies work. */
 #include "runs.h"
 
 #include "async/forked.h"
@@ -46,7 +46,7 @@ START_TEST(the_parents_groups_return_EFORKED_in_a_child)
         group = errand_group_new(pool, &(errand_group_opts){ .concurrency = 2 });
         for (int i = 0; i < 20; i++) errand_group_submit(group, NULL, &(errand_task){ .fn = keeps_busy });
         in_child(group_is_dead);
-        ENDS(errand_group_join(group), 0); /* the parent's goes on */
+        ENDS(errand_group_join(group), 0); /* the parent's group goes on */
         ck_assert_int_eq(errand_group_close(group, LONG_MS), 0);
         errand_cancel(repeated);
         ENDS(repeated, ECANCELED);
@@ -147,11 +147,11 @@ Suite *fork_suite(void)
     Suite *suite = suite_create("fork");
     TCase *tc = case_of(suite, "fork");
     if (ADDRESS_SANITIZER)
-        return suite; /* a lock of its allocator may be held at fork, and is then held for ever in the child */
+        return suite; /* its allocator's lock, if held at fork, stays locked in the child */
     tcase_add_test(tc, a_before_attempt_hook_that_returns_in_a_child_ends_it);
     tcase_add_test(tc, a_child_forked_in_a_task_can_loop);
     tcase_add_test(tc, a_child_can_loop_with_the_parents_policy);
-    if (THREAD_SANITIZER) return suite; /* it refuses threads in the child of a process with threads */
+    if (THREAD_SANITIZER) return suite; /* no threads after a fork */
     tcase_add_test(tc, the_parents_groups_return_EFORKED_in_a_child);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* Groups: what goes in, what comes out, and that none outlives it. */
+/* Groups: tasks and results, and that no task outlives its group. */
 #include "async/heard.h"
 
 #include <errno.h>
@@ -24,15 +24,15 @@ static int give(errand_group *g, errand_fn *fn, void *arg)
 static errand_result itself(void *arg) { return errand_ok(arg, NULL); }
 static errand_result never(void *arg)
 {
-    ck_abort_msg("it was begun");
+    ck_abort_msg("the task was begun");
     return errand_ok(arg, NULL);
 }
 static errand_result fails(void *arg) { return errand_failf(EIO, "number %d", (int)as_number(arg)); }
 static errand_result odd_fails(void *arg) { return as_number(arg) % 2 ? fails(arg) : itself(arg); }
 
-/* Hooks: with one, a promise only hears of a cancel and its writer ends it. */
+/* With a hook, a cancel does not end a promise; its writer does. */
 static void ignore_cancel(void *none) { (void)none; }
-static void happen_told(void *e) { happen(e); }
+static void happen_cancelled(void *e) { happen(e); }
 
 /* ---- making ---- */
 
@@ -115,7 +115,7 @@ START_TEST(next_returns_results_in_order_of_completion)
         if (i) ck_assert_uint_eq(index, order[i]);
     }
     ck_assert_int_eq(errand_group_next(g, &r, &index, ERRAND_FOREVER), ENODATA);
-    ck_assert_int_eq(give(g, itself, as_value(7)), 0); /* nothing left was not the end */
+    ck_assert_int_eq(give(g, itself, as_value(7)), 0); /* ENODATA did not end the group */
     ck_assert_int_eq(errand_group_next(g, &r, &index, ERRAND_FOREVER), 0);
     ck_assert_uint_eq(index, N);
     close_group(g);
@@ -185,7 +185,7 @@ START_TEST(a_cancel_ends_a_wait_for_next_and_not_the_group)
 }
 END_TEST
 
-/* ---- so many at once ---- */
+/* ---- at_once ---- */
 
 typedef struct crowd {
     unsigned now, most, runs, freed;
@@ -283,7 +283,7 @@ START_TEST(many_held_tasks_end_without_recursion)
         errand_task task = { .fn = never, .arg = &freed, .free = free_counts, .within_ms = LONG_MS };
         ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     }
-    ck_assert_int_eq(errand_pool_close(own, 0), ETIMEDOUT); /* deaf, left behind */
+    ck_assert_int_eq(errand_pool_close(own, 0), ETIMEDOUT); /* stuck and left behind */
     happen(&h.go);
     ENDS(errand_group_join(g), 0);
     ck_assert_uint_eq(freed, n);
@@ -356,7 +356,7 @@ START_TEST(the_first_failure_cancels_the_group)
     errand_future *join = errand_group_join(g);
     errand_promise_resolve(p, errand_failf(ENOENT, "this one"));
     for (int i = 0; i < N; i++) await_count(&freed[i], 1);
-    ck_assert_int_eq(errand_wait(join, 1), ETIMEDOUT); /* it waits for what has begun */
+    ck_assert_int_eq(errand_wait(join, 1), ETIMEDOUT); /* join waits for begun tasks */
     happen(&deaf.go);
     errand_result r = errand_await(join);
     ck_assert_int_eq(r.error, ENOENT);
@@ -411,7 +411,7 @@ START_TEST(join_fails_even_if_next_took_the_failure)
         if (index == 1) break;
         ck_abort_msg("the promise ended before it was cancelled");
     }
-    ENDS(errand_group_join(g), ECANCELED); /* a cancelled child is no success */
+    ENDS(errand_group_join(g), ECANCELED); /* a cancelled task is no success */
     errand_promise_abandon(p);
     close_group(g);
 }
@@ -514,7 +514,7 @@ START_TEST(a_joined_group_refuses_tasks)
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
                      EINVAL);
     ck_assert_uint_eq(freed, 1);
-    ENDS(errand_group_join(g), EINVAL); /* once */
+    ENDS(errand_group_join(g), EINVAL); /* a second join */
     close_group(g);
 }
 END_TEST
@@ -577,14 +577,14 @@ START_TEST(close_leaves_a_stuck_task_behind_without_a_leak)
     ck_assert_int_eq(errand_group_close(g, 5), ETIMEDOUT);
     ck_assert_uint_eq(count_of(&freed), 0);
     happen(&h.go);
-    await_count(&freed, 1); /* and the fixture looks for the group's memory */
+    await_count(&freed, 1); /* the fixture checks for the group's memory */
 }
 END_TEST
 
 START_TEST(close_after_join_leaves_the_results_to_join)
 {
     unsigned rounds = scaled(2000);
-    for (unsigned i = 0; i < rounds; i++) { /* close finds all ended, or the last one ending */
+    for (unsigned i = 0; i < rounds; i++) { /* all have ended, or the last one is about to end */
         errand_group *g = group_of(0, 1);
         for (int k = 0; k < 3; k++) ck_assert_int_eq(give(g, itself, as_value(k + 1)), 0);
         errand_future *join = errand_group_join(g);
@@ -629,14 +629,14 @@ START_TEST(a_cancel_does_not_cut_close_short)
 {
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    event told = { 0 };
-    errand_promise_on_cancel(p, happen_told, &told);
+    event cancelled = { 0 };
+    errand_promise_on_cancel(p, happen_cancelled, &cancelled);
     taker t = { .g = group_of(0, 0), .error = -1 };
     ck_assert_int_eq(errand_group_add(t.g, f), 0);
     f = errand_submit(pool, close_in_a_task, &t);
     await_event(&t.begun);
     errand_cancel(f);
-    await_event(&told); /* the close has begun to cancel */
+    await_event(&cancelled); /* the close has begun to cancel */
     ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);
     errand_promise_abandon(p);
     ENDS(f, 0);
@@ -644,7 +644,7 @@ START_TEST(a_cancel_does_not_cut_close_short)
 }
 END_TEST
 
-/* Not to be unrolled or inlined: each call in here is one site. */
+/* Must not be unrolled or inlined: each call in here is one site. */
 __attribute__((noinline)) static void give_two(errand_pool *own, errand_group *g)
 {
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = fails, .name = "left over" }), 0);
@@ -669,7 +669,7 @@ START_TEST(unread_failures_of_a_closed_group_are_logged_once_per_site)
 }
 END_TEST
 
-/* ---- policies, context, inside ---- */
+/* ---- policies, context, groups inside tasks ---- */
 
 static errand_result third_time_well(void *arg)
 {

@@ -1,4 +1,4 @@
-/* Attempts beside others. */
+/* Hedges: concurrent attempts. */
 #include "runs.h"
 
 #include <errno.h>
@@ -14,22 +14,22 @@ static void open_turned(unsigned workers)
     ck_assert_ptr_nonnull(pool);
 }
 
-/* Each call makes a promise and returns errand_later of it. */
+/* Each call makes a promise and returns errand_later() of its future. */
 enum { MOST = 400 };
 typedef struct asked {
     errand_promise *promise[MOST];
-    unsigned n, told[MOST], freed;
+    unsigned n, cancels[MOST], freed;
 } asked;
-typedef struct told_of {
+typedef struct cancel_note {
     asked *a;
     unsigned i;
-} told_of;
-static told_of tellers[MOST];
+} cancel_note;
+static cancel_note notes[MOST];
 
-static void is_told(void *arg)
+static void count_cancel(void *arg)
 {
-    told_of *o = arg;
-    count_up(&o->a->told[o->i]);
+    cancel_note *o = arg;
+    count_up(&o->a->cancels[o->i]);
 }
 static errand_result ask(void *arg)
 {
@@ -37,8 +37,8 @@ static errand_result ask(void *arg)
     errand_future *f;
     unsigned i = a->n;
     a->promise[i] = errand_promise_new(pool, &f);
-    tellers[i] = (told_of){ a, i };
-    errand_promise_on_cancel(a->promise[i], is_told, &tellers[i]);
+    notes[i] = (cancel_note){ a, i };
+    errand_promise_on_cancel(a->promise[i], count_cancel, &notes[i]);
     count_up(&a->n);
     return errand_later(f);
 }
@@ -73,7 +73,7 @@ START_TEST(the_first_successful_hedge_wins)
     settle();
     turn(&t, pool, 10000);
     settle();
-    ck_assert_uint_eq(count_of(&a.n), 3); /* attempts is the most there are */
+    ck_assert_uint_eq(count_of(&a.n), 3); /* at most `attempts` */
     errand_promise_resolve(a.promise[1], errand_ok(as_value(7), NULL));
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, 0);
@@ -88,7 +88,7 @@ START_TEST(the_first_successful_hedge_wins)
         ck_assert_uint_eq(at.number, numbers[i]);
     }
     errand_result_free(&r);
-    ck_assert(count_of(&a.told[0]) == 1 && count_of(&a.told[2]) == 1 && count_of(&a.told[1]) == 0);
+    ck_assert(count_of(&a.cancels[0]) == 1 && count_of(&a.cancels[2]) == 1 && count_of(&a.cancels[1]) == 0);
     ck_assert_int_eq(errand_promise_cancelled(a.promise[0]), ERRAND_BY_HEDGE);
     ck_assert_uint_eq(count_of(&a.freed), 0); /* the losers have not returned */
     errand_promise_resolve(a.promise[0], errand_ok(NULL, NULL));
@@ -124,14 +124,14 @@ START_TEST(a_failure_waits_for_other_attempts_unless_it_is_final)
     turn(&t, pool, 100);
     await_count(&b.n, 2);
     settle();
-    errand_promise_resolve(b.promise[1], errand_fail(EACCES)); /* no repeat makes that better */
+    errand_promise_resolve(b.promise[1], errand_fail(EACCES)); /* not retryable */
     ENDS(f, EACCES);
-    ck_assert_uint_eq(count_of(&b.told[0]), 1);
+    ck_assert_uint_eq(count_of(&b.cancels[0]), 1);
     errand_promise_resolve(b.promise[0], errand_ok(NULL, NULL));
     await_count(&b.freed, 1);
     o.attempts = 4;
     o.backoff = errand_backoff_fixed(1000);
-    f = start_run(pool, o, asking(&c)); /* all have failed: it sleeps, and is hedged again */
+    f = start_run(pool, o, asking(&c)); /* all fail: it sleeps, then hedges again */
     await_count(&c.n, 1);
     settle();
     turn(&t, pool, 100);
@@ -192,10 +192,10 @@ START_TEST(a_cancel_or_the_deadline_ends_all_attempts)
     await_count(&a.n, 2);
     settle();
     errand_cancel(f);
-    ck_assert(count_of(&a.told[0]) == 1 && count_of(&a.told[1]) == 1);
+    ck_assert(count_of(&a.cancels[0]) == 1 && count_of(&a.cancels[1]) == 1);
     errand_promise_resolve(a.promise[0], errand_fail(ECANCELED));
     settle();
-    ck_assert(!ended(f)); /* it ends when all have */
+    ck_assert(!ended(f)); /* it ends with its last attempt */
     errand_promise_resolve(a.promise[1], errand_fail(ECANCELED));
     ENDS(f, ECANCELED);
     f = start_run(pool, o, asking(&b));
@@ -229,7 +229,7 @@ START_TEST(the_hedge_percentile_is_measured_from_earlier_runs)
         settle();
         turn(&t, pool, 10 * (i + 1));
         settle();
-        ck_assert_uint_eq(count_of(&a.n), i + 1); /* it knows too little to hedge */
+        ck_assert_uint_eq(count_of(&a.n), i + 1); /* too few samples to hedge */
         errand_promise_resolve(a.promise[i], errand_ok(NULL, NULL));
         ENDS(f, 0);
     }

@@ -1,4 +1,4 @@
-/* Limits by key: which members are forgotten, and which never. */
+/* Limits by key: which members are evicted, and which never. */
 #include "runs.h"
 
 #include "policy/budget.h"
@@ -39,10 +39,10 @@ START_TEST(the_least_recently_used_key_is_evicted_first)
     use(sem, "b");
     use(sem, "c");
     use(sem, "a");
-    use(sem, "d"); /* instead of b */
+    use(sem, "d"); /* evicts b */
     ck_assert_uint_eq(keys_of(sem), 3);
     ck_assert(!sem_knows(sem, "b") && sem_knows(sem, "c") && sem_knows(sem, "a") && sem_knows(sem, "d"));
-    use(sem, "e"); /* looking is no use: c goes */
+    use(sem, "e"); /* stats do not count as a use: evicts c */
     ck_assert(!sem_knows(sem, "c") && sem_knows(sem, "a"));
     errand_sem_free(sem);
     close_pool(pool);
@@ -83,7 +83,7 @@ START_TEST(a_member_with_holders_or_waiters_is_never_evicted)
         errand_result_free(&held[i]);
         ENDS(waits[i], 0);
     }
-    for (unsigned i = 500; i < 600; i++) use(sem, key_of(text, i)); /* now they can go */
+    for (unsigned i = 500; i < 600; i++) use(sem, key_of(text, i)); /* now they can be evicted */
     ck_assert_uint_eq(keys_of(sem), 8);
     errand_sem_free(sem);
     close_pool(pool);
@@ -146,7 +146,8 @@ START_TEST(an_open_or_busy_breaker_is_never_evicted)
 }
 END_TEST
 
-/* Many threads, more keys than are kept: who holds a permit of a key is alone with it, whatever is forgotten meanwhile. */
+/* Many threads, more keys than are kept: a key's permit has one holder at a time, despite
+ * evictions. */
 enum { KEYS = 64, THREADS = 4 };
 typedef struct storm {
     errand_sem *sem;

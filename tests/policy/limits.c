@@ -1,4 +1,4 @@
-/* What all limits have in common: a child process, no memory, no threads, handles that are given up early. */
+/* Common to all limits: a child process, no memory, no threads, handles that are freed early. */
 #include "runs.h"
 
 #include "base/os.h"
@@ -75,7 +75,7 @@ static int all_say_forked(void)
     if (errand_budget_stats_get(budget, NULL, &u) != ERRAND_EFORKED) return 12;
     if (errand_singleflight_stats_get(flight, NULL, &f) != ERRAND_EFORKED) return 13;
     if (code_of(errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing })) != ERRAND_EFORKED) return 14;
-    errand_cancel(waits_for_permit); /* what was under way: no lock is taken, nothing hangs */
+    errand_cancel(waits_for_permit); /* waits under way: no lock is taken, no hang */
     errand_cancel(waits_for_turn);
     errand_permit_release(permit);
     if (er_sem_leave(sem, &place) || er_rate_leave(&turn_of_mine)) return 15;
@@ -117,7 +117,8 @@ START_TEST(all_limits_return_EFORKED_in_a_child)
     ck_assert_int_eq(er_budget_join(budget, "k", &member), 0);
     er_budget_began(member);
     in_child(all_say_forked);
-    ck_assert(er_sem_leave(sem, &place) && er_rate_leave(&turn_of_mine)); /* here all goes on */
+    /* the parent is not affected */
+    ck_assert(er_sem_leave(sem, &place) && er_rate_leave(&turn_of_mine));
     errand_permit_release(permit);
     ENDS(waits_for_permit, 0);
     errand_cancel(waits_for_turn);
@@ -183,14 +184,14 @@ START_TEST(without_memory_limits_return_errors_and_leak_nothing)
     pthread_t thread;
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
     make_all();
-    ENDS(errand_submit(pool, nothing, NULL), 0); /* it has its thread */
+    ENDS(errand_submit(pool, nothing, NULL), 0); /* so that its thread runs */
     memory_fails(5);
     ck_assert_int_eq(pthread_create(&thread, NULL, use_all, NULL), 0);
     pthread_join(thread, NULL);
     memory_fails(0);
     ck_assert_uint_eq(unexpected, 0);
     ck_assert_uint_gt(failures, 100);
-    await_count(&freed, 300); /* each flight's arg, whatever became of it */
+    await_count(&freed, 300); /* each flight's arg, however it ended */
     errand_sem_stats s;
     ck_assert_int_eq(errand_sem_stats_get(sem, NULL, &s), 0);
     ck_assert_uint_eq(s.in_use + s.waiting, 0);
@@ -222,7 +223,7 @@ START_TEST(a_turn_without_a_timer_is_returned)
     errand_rate_stats s;
     ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
     ck_assert_uint_eq(s.waiting, 0);
-    ck_assert_int_le(s.next_ms, 1000); /* nobody's turn is lost */
+    ck_assert_int_le(s.next_ms, 1000); /* no turn is lost */
     errand_rate_free(rate);
     close_pool(pool);
 }
@@ -259,7 +260,7 @@ Suite *limits_suite(void)
     tcase_add_test(tc, all_limits_return_EFORKED_in_a_child);
     tcase_add_test(tc, without_memory_limits_return_errors_and_leak_nothing);
     tcase_add_test(tc, limits_in_use_outlive_their_handles);
-    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map what they like themselves */
+    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map memory of their own */
     tcase_add_test(tc, a_turn_without_a_timer_is_returned);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* The same policy in the caller's own thread. */
+/* Loops: a policy in the caller's own thread. */
 #include "runs.h"
 
 #include "async/pool_ref.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A clock that the loop's own sleeps turn. */
+/* A clock that advances with the loop's sleeps. */
 typedef struct world {
     errand_clock clock;
     int64_t now_ns, slept[10];
@@ -37,7 +37,7 @@ static unsigned go_through(const errand_policy *policy, script *s, errand_result
         *r = follow_script(s);
         n++;
     }
-    ck_assert(!errand_loop_next(&loop, policy, r)); /* over is over */
+    ck_assert(!errand_loop_next(&loop, policy, r)); /* the loop has ended */
     errand_loop_end(&loop);                         /* not needed, and harmless */
     return n;
 }
@@ -209,7 +209,7 @@ START_TEST(nested_loops_and_runs_do_not_multiply)
     looper l = { .pool = pool,
                  .policy = policy_of((errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }),
                  .inner = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }) };
-    loop_inside(&l); /* on a thread of the program's */
+    loop_inside(&l); /* on the program's own thread */
     ck_assert(l.calls == 3 && l.inner_calls == 3);
     ck_assert_int_eq(l.end.error, ECONNRESET);
     errand_result_free(&l.end);
@@ -218,7 +218,8 @@ START_TEST(nested_loops_and_runs_do_not_multiply)
     ck_assert(l.calls == 1 && l.inner_calls == 1);
     errand_result_free(&l.end);
     l.calls = l.inner_calls = 0;
-    ENDS(errand_run(pool, l.inner, always_reset, &l.inner_calls), ECONNRESET); /* all are left again */
+    /* no enclosing run: all attempts */
+    ENDS(errand_run(pool, l.inner, always_reset, &l.inner_calls), ECONNRESET);
     ck_assert_uint_eq(l.inner_calls, 4);
     errand_policy_free(l.policy);
     errand_policy_free(l.inner);

@@ -1,4 +1,4 @@
-/* What is left behind may have run: nothing is done twice because of a deadline, whoever made it. */
+/* Work left behind may have run: no deadline causes work to be done twice. */
 #include "runs.h"
 
 #include "base/result.h"
@@ -14,20 +14,20 @@ static errand_pool *pool;
 
 static void open_turned(void) { pool = turned_pool(&t); }
 
-/* Work that somebody else does, behind a promise: a hook hears of cancels, and does not stop it. */
+/* External work behind a promise: its hook counts cancels and does not stop the work. */
 typedef struct foreign {
     errand_promise *promise[4];
-    unsigned calls, told;
-    int64_t timeout_ms; /* of an errand_timeout around it; 0: none */
-    bool awaits;        /* it waits for it, instead of returning errand_later */
+    unsigned calls, cancels;
+    int64_t timeout_ms; /* of an errand_timeout() around the work; 0: none */
+    bool awaits;        /* awaits the work instead of returning errand_later() */
 } foreign;
-static void hear(void *told) { count_up(told); }
+static void count_cancel(void *cancels) { count_up(cancels); }
 static errand_result send_away(void *arg)
 {
     foreign *w = arg;
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    errand_promise_on_cancel(p, hear, &w->told);
+    errand_promise_on_cancel(p, count_cancel, &w->cancels);
     w->promise[w->calls % 4] = p;
     if (w->timeout_ms) f = errand_timeout(f, w->timeout_ms);
     count_up(&w->calls);
@@ -38,7 +38,7 @@ static void give_up_work(foreign *w)
     for (unsigned i = 0; i < w->calls; i++) errand_promise_abandon(w->promise[i]);
 }
 
-/* Runs it until it ends as timed out; how often it was called. */
+/* Runs it until it ends with ETIMEDOUT; returns the number of calls. */
 static unsigned calls_for(errand_policy_opts opts, foreign *w, bool may_have_run)
 {
     open_turned();
@@ -64,7 +64,7 @@ START_TEST(work_left_behind_by_an_inner_timeout_is_not_retried)
     for (int awaits = 0; awaits < 2; awaits++) {
         foreign w = { .timeout_ms = 300, .awaits = awaits };
         ck_assert_uint_eq(calls_for(thrice, &w, true), 1);
-        ck_assert_uint_ge(w.told, 1);
+        ck_assert_uint_ge(w.cancels, 1);
     }
     foreign harmless = { .timeout_ms = 300 };
     errand_policy_opts o = thrice;
@@ -127,8 +127,10 @@ START_TEST(a_timed_out_run_reports_an_attempt_under_way)
     open_turned();
     script s = { .error = { ECONNREFUSED, ECONNREFUSED } };
     errand_policy_opts o = { .attempts = 9, .initial_ms = 300, .jitter = ERRAND_JITTER_NONE };
-    ck_assert(!whole_may_have_run(o, scripted(&s), NULL));                  /* asleep, and nothing was ever reached */
-    ck_assert(!whole_may_have_run(o, (errand_task){ .fn = sleeps }, NULL)); /* what it followed could be taken back */
+    /* asleep, before it reached the other side */
+    ck_assert(!whole_may_have_run(o, scripted(&s), NULL));
+    /* the followed sleep could be cancelled */
+    ck_assert(!whole_may_have_run(o, (errand_task){ .fn = sleeps }, NULL));
     stuck running = { .h.result = errand_ok(NULL, NULL) };
     ck_assert(whole_may_have_run(o, sticking(&running), &running.h.began));
     stuck behind = { .h.result = errand_ok(NULL, NULL) }; /* the only worker is held: it never begins */
@@ -200,7 +202,7 @@ END_TEST
 
 /* ---- without memory ---- */
 
-static errand_result lose_the_answer(void *arg) /* checks nothing: that takes memory */
+static errand_result lose_the_answer(void *arg) /* no checks: they need memory */
 {
     hold *h = arg;
     count_up(&h->runs);
@@ -215,7 +217,7 @@ START_TEST(may_have_run_is_kept_without_memory)
     hold h = { 0 };
     errand_future *f = start_run(pool, thrice, (errand_task){ .fn = lose_the_answer, .arg = &h });
     await_event(&h.began);
-    memory_fails(1); /* on other threads than this one */
+    memory_fails(1); /* on all threads but this one */
     happen(&h.go);
     errand_result r = errand_await(f);
     memory_fails(0);
@@ -273,7 +275,7 @@ START_TEST(a_refusal_that_leaves_work_behind_may_have_run)
     struct refused refused = { &refusals[_i], errand_submit(pool, hold_worker, &h) };
     await_event(&h.began);
     pthread_t thread;
-    memory_fails(refused.how->error == ENOMEM); /* on other threads than this one */
+    memory_fails(refused.how->error == ENOMEM); /* on all threads but this one */
     ck_assert_int_eq(pthread_create(&thread, NULL, refuse, &refused), 0);
     pthread_join(thread, NULL);
     memory_fails(0);
@@ -303,7 +305,7 @@ START_TEST(attempts_without_memory_are_only_counted)
     er_history *history = NULL;
     pthread_t thread;
     note_attempt(&history, 1);
-    memory_fails(1); /* on other threads than this one */
+    memory_fails(1); /* on all threads but this one */
     ck_assert_int_eq(pthread_create(&thread, NULL, note_second_attempt, &history), 0);
     pthread_join(thread, NULL);
     memory_fails(0);

@@ -1,4 +1,5 @@
-/* A service that is down for a while, on a turned clock: the offered load is so many calls a second, each a run of its own. */
+/* A service that is down for a while, on a test clock. The offered load is a number of runs per
+ * second. */
 #include "runs.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@ enum { A_SECOND = 100, BEFORE = 60, DOWN = 300, AFTER = 120 }; /* seconds */
 
 typedef struct service {
     bool down;
-    unsigned calls; /* in this second */
+    unsigned calls; /* of this second */
 } service;
 
 static errand_result serve(void *arg)
@@ -21,12 +22,12 @@ static errand_result serve(void *arg)
     return __atomic_load_n(&s->down, __ATOMIC_SEQ_CST) ? errand_fail(ECONNREFUSED) : errand_ok(NULL, NULL);
 }
 
-static void rest(void) /* nothing is queued or runs; some may sleep */
+static void rest(void) /* until none is queued or runs; some may sleep */
 {
     ck_assert_int_eq(errand_pool_wait_idle(pool, 10 * LONG_MS), 0);
 }
 
-/* One second of the offered load, in ten steps; how many calls the service got. */
+/* One second of the offered load, in ten steps; returns the number of calls of the service. */
 static unsigned a_second(service *s, const errand_policy *policy)
 {
     s->calls = 0;
@@ -65,7 +66,7 @@ static weather live_through(const errand_policy *policy)
 
 static void end_all(errand_policy *policy)
 {
-    for (int i = 0; i < 1000; i++) { /* what still sleeps wakes and ends */
+    for (int i = 0; i < 1000; i++) { /* sleeping runs wake and end */
         errand_policy_stats stats;
         errand_policy_stats_get(policy, &stats);
         if (stats.runs == stats.succeeded + stats.failed + stats.cancelled) break;
@@ -82,7 +83,7 @@ START_TEST(without_a_budget_an_outage_multiplies_the_load)
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100 });
     weather w = live_through(policy);
     ck_assert_double_eq_tol(w.before, 1, 0.001);
-    ck_assert_double_ge(w.down, 3.9); /* what the budget is for */
+    ck_assert_double_ge(w.down, 3.9); /* the budget prevents this */
     end_all(policy);
 }
 END_TEST
@@ -120,11 +121,11 @@ START_TEST(a_breaker_opens_probes_and_closes)
     for (int i = 0; i < DOWN; i++) {
         unsigned now = a_second(&s, policy);
         calls += now;
-        if (i >= 31 && now > most) /* the good calls have left its window */
+        if (i >= 31 && now > most) /* the successful calls have left the window */
             most = now;
     }
     ck_assert_uint_lt(calls, A_SECOND * 40); /* of DOWN * A_SECOND offered */
-    ck_assert_uint_le(most, 1);              /* a probe now and then */
+    ck_assert_uint_le(most, 1);              /* only probes */
     errand_breaker_stats_get(breaker, NULL, &stats);
     ck_assert_int_eq(stats.state, ERRAND_BREAKER_OPEN);
     ck_assert_uint_ge(stats.times_open, 4);
@@ -132,7 +133,7 @@ START_TEST(a_breaker_opens_probes_and_closes)
     __atomic_store_n(&s.down, false, __ATOMIC_SEQ_CST);
     int seconds = 0;
     while (a_second(&s, policy) < A_SECOND && seconds < 61) seconds++;
-    ck_assert_int_le(seconds, 60); /* the longest it stays open */
+    ck_assert_int_le(seconds, 60); /* the longest open time */
     errand_breaker_stats_get(breaker, NULL, &stats);
     ck_assert_int_eq(stats.state, ERRAND_BREAKER_CLOSED);
     errand_breaker_free(breaker);

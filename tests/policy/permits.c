@@ -1,4 +1,4 @@
-/* Semaphores: keys, bounds, resizing, places that live in what waits, what the numbers say. */
+/* Semaphores: keys, bounds, resizing, embedded places, stats. */
 #include "runs.h"
 
 #include "base/clock.h"
@@ -103,11 +103,11 @@ START_TEST(a_full_queue_of_waiters_refuses_the_next)
     ck_assert_int_eq(r.error, ERRAND_EFULL);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_REJECTED);
     errand_result_free(&r);
-    errand_future *other = errand_sem_acquire(sem, "other", 1); /* a line of its own */
+    errand_future *other = errand_sem_acquire(sem, "other", 1); /* another queue */
     errand_permit_release(permit_of(other));
     errand_cancel(a);
     ENDS(a, ECANCELED);
-    a = errand_sem_acquire(sem, NULL, 1); /* there is room again, at the end */
+    a = errand_sem_acquire(sem, NULL, 1); /* there is room again */
     errand_permit_release(held);
     ck_assert(ended(b) && !ended(a));
     errand_permit_release(permit_of(b));
@@ -120,7 +120,7 @@ START_TEST(a_full_queue_of_waiters_refuses_the_next)
 }
 END_TEST
 
-/* Resizes the semaphore again as soon as it hears that it was refused. */
+/* Resizes the semaphore again as soon as it is refused. */
 typedef struct resizer {
     er_sem_place place;
     errand_sem *sem;
@@ -155,7 +155,7 @@ START_TEST(more_permits_are_granted_to_waiters)
     errand_future *a = errand_sem_acquire(sem, "k", 1), *b = errand_sem_acquire(sem, "k", 1);
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0);
     ck_assert(ended(a) && !ended(b));
-    ck_assert(errand_sem_try_acquire(sem, 2)); /* the NULL key's too */
+    ck_assert(errand_sem_try_acquire(sem, 2)); /* of the NULL key, too */
     ck_assert_int_eq(errand_sem_resize(sem, 0), EINVAL);
     ck_assert_int_eq(errand_sem_resize(NULL, 1), EINVAL);
     ck_assert_int_eq(errand_sem_resize(sem, 10), 0);
@@ -177,7 +177,7 @@ START_TEST(fewer_permits_revoke_none_that_are_held)
     ck_assert(errand_sem_try_acquire(sem, 2));
     errand_future *big = errand_sem_acquire(sem, NULL, 4), *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0);
-    ENDS(big, EINVAL); /* it can never be had */
+    ENDS(big, EINVAL); /* more than all permits */
     ck_assert(!ended(small));
     errand_sem_stats s = stats_of(sem, NULL);
     ck_assert_uint_eq(s.permits, 2);
@@ -188,7 +188,7 @@ START_TEST(fewer_permits_revoke_none_that_are_held)
     ck_assert_int_eq(errand_sem_resize(sem, 3), 0);
     ck_assert(ended(small));
     ck_assert_int_eq(errand_sem_resize(sem, 1), 0);
-    ck_assert_int_eq(errand_sem_resize(sem, 2), 0); /* what was owed exists again */
+    ck_assert_int_eq(errand_sem_resize(sem, 2), 0); /* the revoked permits exist again */
     ck_assert_uint_eq(stats_of(sem, NULL).in_use, 3);
     errand_permit_release(two);
     ck_assert(errand_sem_try_acquire(sem, 1) && !errand_sem_try_acquire(sem, 1));
@@ -200,7 +200,7 @@ START_TEST(fewer_permits_revoke_none_that_are_held)
 }
 END_TEST
 
-static errand_result take_and_tell(void *sem)
+static errand_result take_permits(void *sem)
 {
     errand_permit *permit;
     int error = errand_sem_wait(sem, NULL, 2, LONG_MS, &permit);
@@ -211,7 +211,7 @@ START_TEST(holders_and_their_hold_times_are_reported)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
     errand_result r = errand_await(
-        errand_submit_task(pool, &(errand_task){ .fn = take_and_tell, .arg = sem, .name = "reader" }));
+        errand_submit_task(pool, &(errand_task){ .fn = take_permits, .arg = sem, .name = "reader" }));
     ck_assert_int_eq(r.error, 0);
     turn(&t, pool, 250);
     void *mine = permit_of(errand_sem_acquire(sem, NULL, 1));
@@ -229,7 +229,7 @@ START_TEST(holders_and_their_hold_times_are_reported)
     ck_assert_uint_eq(errand_sem_holders(sem, NULL, at, 1), 2); /* no more than there is room for */
     ck_assert_uint_eq(at[1].n, 77);
     ck_assert_uint_eq(errand_sem_holders(sem, NULL, NULL, 0), 2);
-    ck_assert_uint_eq(errand_sem_holders(sem, "nobody", at, 4), 0);
+    ck_assert_uint_eq(errand_sem_holders(sem, "unknown", at, 4), 0);
     errand_result_free(&r);
     ck_assert_uint_eq(errand_sem_holders(sem, NULL, at, 4), 1);
     errand_permit_release(mine);
@@ -298,7 +298,7 @@ START_TEST(a_waiters_place_can_be_embedded)
     ck_assert_int_eq(er_sem_enter(sem, "k", &c.place), EINPROGRESS);
     ck_assert_int_eq(errand_pool_close(pool, 0), 0);
     ck_assert(c.granted && c.place.error == ECANCELED);
-    ck_assert_int_eq(er_sem_enter(sem, "k", &c.place), ECANCELED); /* it would wait for ever */
+    ck_assert_int_eq(er_sem_enter(sem, "k", &c.place), ECANCELED); /* it would wait forever */
     er_sem_release(sem, &b.place);
     errand_sem_free(sem);
 }
@@ -316,7 +316,7 @@ START_TEST(a_long_chain_of_grants_does_not_recurse)
         all[i].gives_back = true;
         ck_assert_int_eq(er_sem_enter(sem, NULL, &all[i].place), EINPROGRESS);
     }
-    er_sem_release(sem, &first.place); /* each one's callback gives on */
+    er_sem_release(sem, &first.place); /* each callback grants the next */
     for (int i = 0; i < N; i++) ck_assert_uint_eq(all[i].granted, 1);
     ck_assert_uint_eq(stats_of(sem, NULL).in_use, 0);
     free(all);
@@ -346,7 +346,7 @@ static void *rage(void *arg)
             if (!errand_sem_try_acquire(s->sem, n)) continue;
             if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most) ck_abort_msg("too many are held");
             __atomic_sub_fetch(held, n, __ATOMIC_SEQ_CST);
-            if (errand_sem_release(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
+            if (errand_sem_release(s->sem, n)) ck_abort_msg("a taken permit cannot be released");
             continue;
         }
         int error = er_sem_enter(s->sem, key, &o.place);
@@ -404,7 +404,7 @@ Suite *permits_suite(void)
     tcase_add_test(tc, a_refusal_reports_the_size_it_is_due_to);
     tcase_add_test(tc, more_permits_are_granted_to_waiters);
     tcase_add_test(tc, fewer_permits_revoke_none_that_are_held);
-    tc = case_of(suite, "told");
+    tc = case_of(suite, "stats");
     tcase_add_test(tc, holders_and_their_hold_times_are_reported);
     tcase_add_test(tc, the_longest_wait_includes_pending_waits);
     tc = case_of(suite, "places");

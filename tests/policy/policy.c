@@ -16,7 +16,7 @@ static void refused(errand_policy_opts opts, const char *field)
     ck_assert_ptr_null(errand_policy_new(&opts, &why));
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_ptr_nonnull(why);
-    ck_assert_msg(strncmp(why, field, strlen(field)) == 0 && why[strlen(field)] == ':', "%s is wrong, but it says: %s",
+    ck_assert_msg(strncmp(why, field, strlen(field)) == 0 && why[strlen(field)] == ':', "%s is wrong, but the message is: %s",
                   field, why);
     ck_assert_uint_gt(strlen(why), strlen(field) + 2);
     ck_assert_ptr_null(errand_policy_new(&opts, NULL));
@@ -57,7 +57,7 @@ START_TEST(shorter_options_are_accepted_and_unknown_ones_refused)
     ck_assert_int_eq(errno, ENOTSUP);
     ck_assert_ptr_null(errand_policy_new_sized(&opts.known, 0, &why));
     ck_assert_int_eq(errno, EINVAL);
-    opts.known.initial_ms = -1; /* lies behind what an older caller's struct had */
+    opts.known.initial_ms = -1; /* a field that an older caller's struct lacks */
     policy = errand_policy_new_sized(&opts.known, offsetof(errand_policy_opts, initial_ms), &why);
     ck_assert_ptr_nonnull(policy);
     ck_assert_int_ge(errand_policy_backoff_ms(policy, 1, 1), 0);
@@ -78,7 +78,8 @@ START_TEST(no_wait_follows_the_last_attempt)
     ck_assert_int_eq(errand_policy_backoff_ms(NULL, 1, 7), -1);
     errand_result limited = errand_fail(ERRAND_HTTP + 429);
     errand_attempt_info view = { .number = 1, .last = &limited };
-    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 1000); /* after a rate limit the first wait is longer */
+    /* the first wait after a rate limit is longer */
+    ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 1000);
     view.number = 2;
     ck_assert_int_eq(er_policy_wait(policy, 7, -1, &view), 2000);
     errand_policy_free(policy);
@@ -273,7 +274,7 @@ START_TEST(errand_policy_with_changes_only_given_fields)
     ck_assert(longer && own && !why);
     ck_assert_ptr_null(errand_policy_with(base, &(errand_policy_opts){ .max_ms = 50 }, &why)); /* less than base's initial_ms */
     ck_assert_str_eq(why, "max_ms: less than initial_ms");
-    errand_policy_free(base); /* what it shares lasts */
+    errand_policy_free(base); /* shared parts remain */
     const int64_t waits[] = { 100, 200, 400, 500, 500, -1 };
     for (unsigned n = 1; n <= 6; n++) ck_assert_int_eq(errand_policy_backoff_ms(longer, n, 1), waits[n - 1]);
     ck_assert_int_eq(errand_policy_backoff_ms(own, 3, 1), 7);
@@ -322,7 +323,7 @@ START_TEST(a_disabled_policy_is_validated_and_has_no_effect)
     ck_assert_int_eq(r.error, EAGAIN);
     errand_result_free(&r);
     errand_policy *on = errand_policy_with(policy, &(errand_policy_opts){ .attempts = 3 }, NULL);
-    ck_assert_ptr_nonnull(on); /* disabled as well: 0 does not replace 1 */
+    ck_assert_ptr_nonnull(on); /* still disabled: 0 does not replace 1 */
     ck_assert_int_eq(errand_policy_backoff_ms(on, 1, 1), -1);
     errand_policy_free(on);
     errand_policy_free(policy);

@@ -1,4 +1,4 @@
-/* What else a policy says: hooks, polling, fallback, nesting, budget and breaker, its counters. */
+/* Policies: hooks, polling, fallback, nesting, budget and breaker, counters. */
 #include "runs.h"
 
 #include <errno.h>
@@ -141,7 +141,8 @@ START_TEST(on_success_is_called_once_and_not_for_a_fallback)
 }
 END_TEST
 
-/* The whole ends at its deadline while a hook looks at the result before it: that stays as it is until the hook has returned. */
+/* The run ends at its deadline while a hook reads the previous result: it is kept until the hook
+ * has returned. */
 typedef struct looking {
     event began, go;
     bool alike;
@@ -231,7 +232,7 @@ static bool is_pending(const void *value, void *arg)
 START_TEST(a_polled_success_may_set_its_own_wait)
 {
     open_turned();
-    script s = { .error = { 0, ECONNRESET } }; /* its values count the calls */
+    script s = { .error = { 0, ECONNRESET } }; /* its values are call numbers */
     errand_policy_opts o = { .attempts = 9,
                              .retry_if = errand_retry_if_any(errand_retry_if_transient(), errand_retry_if_value(is_pending, NULL)),
                              .backoff = errand_backoff_poll(errand_backoff_fixed(1000), errand_backoff_fixed(10)) };
@@ -274,7 +275,7 @@ START_TEST(a_poll_that_runs_out_of_attempts_is_a_failure)
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_str_eq(errand_result_message(&r), "still not done after 3 attempt(s)");
     ck_assert_ptr_eq(r.value, &freed);
-    ck_assert_uint_eq(freed, 2); /* those before were let go */
+    ck_assert_uint_eq(freed, 2); /* of earlier polls */
     errand_result_free(&r);
     ck_assert_uint_eq(freed, 3);
     close_pool(pool);
@@ -316,7 +317,7 @@ START_TEST(a_fallbacks_value_is_marked_degraded)
     ck_assert_int_eq(r.error, 0);
     ck_assert_int_eq(as_number(r.value), 42);
     ck_assert(errand_result_degraded(&r));
-    ck_assert_uint_eq(errand_result_attempts(&r), 1); /* what failed is still told */
+    ck_assert_uint_eq(errand_result_attempts(&r), 1); /* the failed attempt is still listed */
     errand_result_free(&r);
     ck_assert_uint_eq(stats_of(policy).degraded, 1);
     ck_assert_uint_eq(stats_of(policy).succeeded, 1);
@@ -402,7 +403,7 @@ START_TEST(an_empty_budget_stops_retries_but_no_first_attempt)
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_task task = scripted(&s);
     errand_result r = errand_await(errand_run_task(pool, policy, &task));
-    ck_assert_int_eq(r.error, ECONNRESET); /* the last error, and why no more behind it */
+    ck_assert_int_eq(r.error, ECONNRESET); /* the last error; its cause says why it gave up */
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_EBUDGET);
     ck_assert_uint_eq(s.calls, 3); /* 14 + 14 of 30 */
     errand_result_free(&r);
@@ -415,7 +416,7 @@ START_TEST(an_empty_budget_stops_retries_but_no_first_attempt)
     errand_policy *polls = policy_of((errand_policy_opts){
         .attempts = 9, .backoff = errand_backoff_none(), .retry_if = errand_retry_if_value(is_pending, NULL), .budget = budget });
     task = scripted(&polled);
-    ENDS(errand_run_task(pool, polls, &task), 0); /* polls cost nothing */
+    ENDS(errand_run_task(pool, polls, &task), 0); /* polls cost no tokens */
     ck_assert_uint_eq(polled.calls, 4);
     errand_policy_free(polls);
     errand_policy_free(policy);
@@ -444,7 +445,7 @@ START_TEST(an_open_breakers_refusal_is_a_cause_of_the_last_error)
     ck_assert_uint_eq(next.freed, 1);
     task = scripted(&next);
     task.key = "another";
-    ENDS(errand_run_task(pool, policy, &task), 0); /* that one is well */
+    ENDS(errand_run_task(pool, policy, &task), 0); /* that key is closed */
     errand_breaker_stats b;
     ck_assert_int_eq(errand_breaker_stats_get(breaker, NULL, &b), 0);
     ck_assert_uint_eq(b.under_way, 0);
@@ -492,9 +493,10 @@ static unsigned nested_calls(unsigned outer, unsigned inner, unsigned nested, bo
 START_TEST(nested_runs_do_not_multiply)
 {
     ck_assert_uint_eq(nested_calls(3, 5, 0, false), 3);
-    ck_assert_uint_eq(nested_calls(3, 5, 0, true), 3);  /* also by a task that the attempt submits */
-    ck_assert_uint_eq(nested_calls(3, 5, 2, false), 6); /* unless told */
-    ck_assert_uint_eq(nested_calls(1, 5, 0, false), 5); /* what is tried once is no retry */
+    /* also in a task submitted by the attempt */
+    ck_assert_uint_eq(nested_calls(3, 5, 0, true), 3);
+    ck_assert_uint_eq(nested_calls(3, 5, 2, false), 6); /* unless allowed */
+    ck_assert_uint_eq(nested_calls(1, 5, 0, false), 5); /* a single attempt is no retry */
 }
 END_TEST
 

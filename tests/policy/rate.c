@@ -1,4 +1,4 @@
-/* Rates on a turned clock: when turns come. */
+/* Rates on a test clock: when turns are granted. */
 #include "runs.h"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 1 }; /* a timer may be that late, and never early */
+enum { TICK_MS = 1 }; /* a timer's lateness; it is never early */
 
 static turned t;
 static errand_pool *pool;
@@ -30,16 +30,17 @@ static errand_rate *rate_of(double per_second, unsigned burst)
 
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
-/* It is let through now, or not at all: exact to the nanosecond, no timer is needed. */
+/* Whether a turn is granted now: exact to the nanosecond, without a timer. */
 static bool let_through_now(errand_rate *rate)
 {
     er_turn turn = { .came = NULL };
     int error = er_rate_enter(rate, NULL, pool, t.now_ns, &turn);
-    if (error && error != ERRAND_ELATE) ck_abort_msg("%s", strerror(error)); /* asserting costs a file write */
+    /* an assertion costs a file write */
+    if (error && error != ERRAND_ELATE) ck_abort_msg("%s", strerror(error));
     return !error;
 }
 
-/* Not before ms from now, but then. */
+/* Expects f to end exactly ms from now. */
 static void comes_after(errand_future *f, int64_t ms)
 {
     turn_ns(&t, pool, ms * ER_MS - 1);
@@ -47,7 +48,8 @@ static void comes_after(errand_future *f, int64_t ms)
     turn_ns(&t, pool, 1 + TICK_MS * ER_MS);
     ck_assert_msg(ended(f), "its turn came too late");
     ENDS(f, 0);
-    t.now_ns -= TICK_MS * ER_MS; /* so that sums stay round; the timers have gone further and do not mind */
+    /* keeps sums round; the timers, which are ahead, are not affected */
+    t.now_ns -= TICK_MS * ER_MS;
 }
 
 START_TEST(turns_are_granted_in_fifo_order)
@@ -74,7 +76,7 @@ START_TEST(a_burst_is_granted_after_a_quiet_time)
         ck_assert(!let_through_now(rate));
         turn(&t, pool, 100);
         ck_assert(let_through_now(rate) && !let_through_now(rate));
-        turn(&t, pool, 100000); /* no more than the burst is saved up */
+        turn(&t, pool, 100000); /* at most the burst is saved up */
     }
     errand_rate_free(rate);
     close_pool(pool);
@@ -125,7 +127,7 @@ START_TEST(pending_turns_keep_to_the_rate)
         unsigned burst = 1 + (unsigned)(dice(&state) * 5), n = 0, first = 0;
         errand_rate *rate = rate_of(per_second, burst);
         errand_future *f[100];
-        int64_t before[100], at[100]; /* each came after the one and at the other */
+        int64_t before[100], at[100]; /* granted after before[i] and by at[i] */
         while (first < 100) {
             for (unsigned more = (unsigned)(dice(&state) * 4); more && n < 100; more--) {
                 f[n] = errand_rate_acquire(rate, NULL);
@@ -160,7 +162,7 @@ static void long_run(double per_second, int64_t ns, unsigned burst)
     errand_rate *rate = rate_of(per_second, burst);
     while (let_through_now(rate)) continue;
     unsigned n = 0;
-    int64_t step = (int64_t)(burst / per_second * 1e9 / 2); /* never so long that the burst is full */
+    int64_t step = (int64_t)(burst / per_second * 1e9 / 2); /* too short to fill the burst */
     for (int64_t at = 0; at < ns; at += step) {
         turn_ns(&t, pool, step);
         while (let_through_now(rate)) n++;
@@ -191,7 +193,7 @@ START_TEST(a_turn_is_reserved_once_and_can_be_returned)
     errand_cancel(c); /* the last: at 300 ms */
     ck_assert(ended(c));
     ENDS(c, ECANCELED);
-    errand_cancel(a); /* not the last: nobody moves up, and the next to come has its turn */
+    errand_cancel(a); /* not the last: its turn goes to the next caller */
     ENDS(a, ECANCELED);
     errand_future *d = errand_rate_acquire(rate, NULL);
     comes_after(d, 100);
@@ -216,7 +218,7 @@ START_TEST(a_pause_delays_all_pending_turns)
     errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 50);
     errand_rate_pause(rate, NULL, 1000);
-    errand_rate_pause(rate, NULL, 300); /* shorter: says nothing new */
+    errand_rate_pause(rate, NULL, 300); /* shorter: no effect */
     errand_rate_pause(rate, NULL, 0);
     errand_rate_pause(rate, NULL, -5);
     errand_future *c = errand_rate_acquire(rate, NULL);
@@ -224,7 +226,7 @@ START_TEST(a_pause_delays_all_pending_turns)
     comes_after(b, 100);
     comes_after(c, 100);
     turn(&t, pool, 10000);
-    errand_rate_pause(rate, NULL, 500); /* nobody waits: those who come do */
+    errand_rate_pause(rate, NULL, 500); /* no turn is pending: later callers wait */
     ck_assert(!let_through_now(rate));
     errand_future *d = errand_rate_acquire(rate, NULL);
     errand_rate_pause(rate, NULL, 700);
@@ -258,7 +260,7 @@ START_TEST(a_turn_beyond_the_callers_deadline_is_refused_at_once)
     ENDS(errand_submit_task(pool, &(errand_task){ .fn = ask_twice, .arg = &a, .within_ms = 99 }), 0);
     ck_assert_int_eq(a.error, ERRAND_ELATE);
     turn(&t, pool, 100);
-    ck_assert(let_through_now(rate)); /* the refused one has taken nothing */
+    ck_assert(let_through_now(rate)); /* the refused call has taken no turn */
     errand_rate_free(rate);
     close_pool(pool);
 }
@@ -358,7 +360,7 @@ START_TEST(a_rate_refuses_wrong_sizes)
 }
 END_TEST
 
-/* ---- on the machine's clock ---- */
+/* ---- on the system clock ---- */
 
 typedef struct storm {
     errand_rate *rate;

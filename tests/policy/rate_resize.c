@@ -1,4 +1,4 @@
-/* Rates that get another size while turns are taken and waited for. */
+/* Rates that are resized while turns are taken and pending. */
 #include "runs.h"
 
 #include "base/clock.h"
@@ -30,7 +30,7 @@ static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static bool now(errand_rate *rate) { return errand_rate_wait(rate, NULL, 0) == 0; }
 static double dice(uint64_t *seed) { return er_random_fraction(seed); }
 
-/* Not before ms from now, but then. */
+/* Expects f to end exactly ms from now. */
 static void comes_after(errand_future *f, int64_t ms)
 {
     turn_ns(&t, pool, ms * ER_MS - 1);
@@ -38,7 +38,7 @@ static void comes_after(errand_future *f, int64_t ms)
     turn_ns(&t, pool, 1 + ER_MS);
     ck_assert_msg(ended(f), "its turn came too late");
     ENDS(f, 0);
-    t.now_ns -= ER_MS; /* so that sums stay round */
+    t.now_ns -= ER_MS; /* keeps sums round */
 }
 
 static void take(errand_rate *rate, errand_future *f[], int n)
@@ -88,7 +88,7 @@ START_TEST(a_larger_burst_grants_pending_turns_at_once)
     take(rate, f, 4);
     ck_assert_int_eq(errand_rate_resize(rate, 10, 3), 0);
     turn(&t, pool, 0);
-    ck_assert(ended(f[0]) && ended(f[1]) && !ended(f[2])); /* with the one from before they are three */
+    ck_assert(ended(f[0]) && ended(f[1]) && !ended(f[2])); /* three with the earlier one */
     comes_after(f[2], 100);
     comes_after(f[3], 100);
     ENDS(f[0], 0);
@@ -101,7 +101,8 @@ START_TEST(a_smaller_burst_counts_earlier_turns)
 {
     errand_rate *rate = rate_of(10, 4);
     for (int i = 0; i < 4; i++) ck_assert(now(rate));
-    ck_assert_int_eq(errand_rate_resize(rate, 10, 2), 0); /* two more than fit now: 200 ms, and then one that fits */
+    /* two above the burst: 200 ms, then one within it */
+    ck_assert_int_eq(errand_rate_resize(rate, 10, 2), 0);
     errand_future *f;
     take(rate, &f, 1);
     comes_after(f, 300);
@@ -156,7 +157,7 @@ START_TEST(turns_returned_before_a_resize_are_used_after_it)
     ck_assert_int_eq(errand_rate_resize(rate, 10, 1), 0); /* at 100 ms and 500 ms */
     take(rate, f + 1, 3);
     for (int i = 0; i < 5; i++) comes_after(f[i], 100);
-    take(rate, f, 3); /* at 100, 200, 300 ms: the last ones leave */
+    take(rate, f, 3); /* at 100, 200, 300 ms; the last two leave */
     ck_assert_int_eq(errand_rate_resize(rate, 3, 1), 0);
     for (int i = 2; i; i--) {
         errand_cancel(f[i]);
@@ -239,10 +240,10 @@ START_TEST(a_wrong_size_is_refused_without_effect)
 }
 END_TEST
 
-/* From one resize to the next no interval sees more than the burst and its share; every turn comes. */
+/* Between resizes no interval exceeds the burst and its share; every turn is granted. */
 typedef struct seen {
     errand_future *f;
-    int64_t before, at; /* it came after the one and at the other */
+    int64_t before, at; /* granted after `before` and by `at` */
     unsigned era;
 } seen;
 
@@ -324,7 +325,7 @@ START_TEST(extreme_sizes_do_not_overflow_or_lose_turns)
 }
 END_TEST
 
-/* ---- on the machine's clock ---- */
+/* ---- on the system clock ---- */
 
 START_TEST(a_faster_rate_wakes_a_long_wait)
 {
@@ -356,7 +357,7 @@ static void *rage(void *arg)
         if (d < 0.01) errand_rate_pause(s->rate, keys[i % 3], 1);
         if (d > 0.9) errand_rate_resize(s->rate, d > 0.95 ? 1e-3 : 20000 + 1e5 * dice(&s->seed), i % 5);
         if (d < 0.5) errand_cancel(f);
-        errand_rate_resize(s->rate, 20000, 1 + i % 5); /* the last word of this thread, and of all */
+        errand_rate_resize(s->rate, 20000, 1 + i % 5); /* the last resize of each thread */
         errand_result r = errand_await(f);
         if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
         if (!r.error) count_up(s->through);

@@ -1,4 +1,4 @@
-/* Rates: turns given back, keys, pauses of one key, the intrusive form, what the numbers say. */
+/* Rates: returned turns, keys, pauses of one key, the intrusive form, stats. */
 #include "runs.h"
 
 #include "base/clock.h"
@@ -42,7 +42,7 @@ START_TEST(returned_turns_go_to_later_callers)
         ENDS(f[k], ECANCELED);
     }
     for (int i = 0; i < 98; i++) g[i] = errand_rate_acquire(rate, NULL);
-    for (int i = 0; i < 98; i++) { /* the earliest first: 0.2 s .. 9.9 s; at 0.1 s comes f[0] */
+    for (int i = 0; i < 98; i++) { /* the earliest first: 0.2 s .. 9.9 s; f[0] is at 0.1 s */
         turn(&t, pool, i ? 100 : 201);
         ck_assert_msg(ended(g[i]) && (i == 97 || !ended(g[i + 1])), "%d", i);
     }
@@ -67,7 +67,8 @@ START_TEST(once_all_have_left_the_next_caller_is_first)
     errand_future *f[50];
     ck_assert(now(rate, NULL));
     for (int i = 0; i < 50; i++) f[i] = errand_rate_acquire(rate, NULL);
-    for (int i = 0; i < 50; i++) { /* the first of them first: none is the last one until the end */
+    /* in order, so that only the last one cancelled is the last in line */
+    for (int i = 0; i < 50; i++) {
         errand_cancel(f[i]);
         ENDS(f[i], ECANCELED);
     }
@@ -77,10 +78,10 @@ START_TEST(once_all_have_left_the_next_caller_is_first)
 }
 END_TEST
 
-/* Random comers and leavers: however turns are given back and used again, no interval sees too many. */
+/* Random callers and cancels: however turns are returned and reused, no interval has too many. */
 typedef struct comer {
     errand_future *f;
-    int64_t before, at; /* it came after the one and at the other */
+    int64_t before, at; /* granted after `before` and by `at` */
 } comer;
 
 static int by_time(const void *a, const void *b)
@@ -167,7 +168,7 @@ START_TEST(rate_wait_takes_a_turn_or_returns_ELATE)
     int64_t began = er_now_ns();
     for (int i = 0; i < 5; i++) ck_assert_int_eq(errand_rate_wait(rate, NULL, LONG_MS), 0);
     ck_assert_int_ge(er_now_ns() - began, 20 * ER_MS);
-    for (int i = 0; i < 1000; i++) errand_drop(errand_rate_acquire(rate, NULL)); /* 5 s of them */
+    for (int i = 0; i < 1000; i++) errand_drop(errand_rate_acquire(rate, NULL)); /* turns for 5 s */
     ck_assert_int_eq(errand_rate_wait(rate, NULL, 1), ERRAND_ELATE);
     ck_assert_int_eq(errand_rate_wait(rate, NULL, -1), EINVAL);
     ck_assert_int_eq(errand_rate_wait(NULL, NULL, 1), EINVAL);
@@ -203,13 +204,14 @@ START_TEST(a_turn_can_be_embedded)
     ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &d.turn), EINPROGRESS);
     turn(&t, pool, 101);
     ck_assert(count_of(&b.came) == 1 && !b.error && !a.came);
-    ck_assert(!er_rate_leave(&b.turn)); /* it has come */
+    ck_assert(!er_rate_leave(&b.turn)); /* it was granted */
     ck_assert(er_rate_leave(&c.turn));
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &c.turn), EINPROGRESS); /* the same turn again */
+    /* the returned turn */
+    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &c.turn), EINPROGRESS);
     turn(&t, pool, 100);
     ck_assert(count_of(&c.came) == 1 && !c.error && !d.came);
     errand_rate_pause(rate, "k", 5000);
-    turn(&t, pool, 100); /* its timer comes, and sleeps on */
+    turn(&t, pool, 100); /* its timer fires and is rearmed */
     ck_assert_uint_eq(count_of(&d.came), 0);
     ck_assert(er_rate_leave(&d.turn));
     ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &d.turn), EINPROGRESS);
@@ -222,7 +224,7 @@ START_TEST(a_turn_can_be_embedded)
 }
 END_TEST
 
-/* Leaving, coming and pausing from all sides: came is called exactly when leave was not true. */
+/* Leave, grant and pause race: `came` is called exactly if leave did not return true. */
 typedef struct storm {
     errand_rate *rate;
     uint64_t seed;

@@ -1,4 +1,4 @@
-/* Runs under a policy: what is tried again, when, and what is told about it. */
+/* Runs under a policy: what is retried, when, and how it is reported. */
 #include "runs.h"
 
 #include "base/result.h"
@@ -39,7 +39,7 @@ static void break_the_promise(void)
 
 START_TEST(a_late_failure_has_its_times_and_counts)
 {
-    for (int machine = 0; machine < 2; machine++) { /* the pool's clock: a test's, or the machine's */
+    for (int machine = 0; machine < 2; machine++) { /* on a test clock, or the system clock */
         if (machine) open_pool();
         else open_turned();
         errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1 });
@@ -57,7 +57,8 @@ START_TEST(a_late_failure_has_its_times_and_counts)
         ck_assert_int_eq(errand_result_elapsed_ms(&r), a.took_ms);
         errand_result_free(&r);
 
-        f = errand_submit(pool, follow_the_run, policy); /* a chain of laters is forwarded, its counts are not lost */
+        /* a forwarded chain of laters keeps its counts */
+        f = errand_submit(pool, follow_the_run, policy);
         break_the_promise();
         ENDS(f, EIO);
         errand_policy_stats s;
@@ -70,7 +71,7 @@ START_TEST(a_late_failure_has_its_times_and_counts)
 }
 END_TEST
 
-/* ---- what is tried again ---- */
+/* ---- what is retried ---- */
 
 static unsigned calls_for(errand_policy_opts opts, script s, int ends)
 {
@@ -118,7 +119,7 @@ START_TEST(only_transient_failures_are_retried)
     }
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         ck_assert_uint_eq(calls_for(quick, (script){ .error = { never[i] } }, never[i]), 1);
-    /* a kind that was said counts for more than the code */
+    /* an explicit kind overrides the code */
     script cancelled = { .error = { ETIMEDOUT }, .may_have_run = true, .kind = ERRAND_KIND_CANCELLED };
     ck_assert_uint_eq(
         calls_for((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_ALWAYS }, cancelled, ETIMEDOUT), 1);
@@ -164,7 +165,7 @@ START_TEST(without_a_policy_a_run_is_a_plain_task)
 }
 END_TEST
 
-/* ---- what the other side asks for ---- */
+/* ---- retry_after ---- */
 
 START_TEST(retry_after_is_a_minimum_of_the_wait)
 {
@@ -186,7 +187,7 @@ START_TEST(retry_after_is_a_minimum_of_the_wait)
     ck_assert_int_eq(a.then_waited_ms, 5000);
     ck_assert_str_eq(a.why_waited, "retry-after");
     errand_result_free(&r);
-    /* a longer wait of one's own stands */
+    /* a longer backoff counts */
     script t2 = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 5, .kind = ERRAND_KIND_HTTP_SERVER };
     f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &t2);
     turn_to_the_end(&t, pool, f);
@@ -236,10 +237,10 @@ START_TEST(a_retry_after_too_long_ends_the_run)
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* 5 minutes */
     o.within_ms = 200000;
     s.hint_ms = 200000;
-    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* the time that is left */
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* the time left */
     o.retry_after_max_ms = 1000;
     s.hint_ms = 1001;
-    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* one's own limit */
+    ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* the policy's limit */
     o.retry_after_max_ms = ERRAND_ZERO;
     s.hint_ms = 1;
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1);
@@ -267,7 +268,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     ENDS(other, 0);
     turn_to_the_end(&t, pool, f);
     ENDS(f, 0);
-    /* but the other side cannot stop everybody for longer than this run would wait */
+    /* but the other side cannot pause all callers for longer than this run would wait */
     script forever = { .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED };
     ENDS(start((errand_policy_opts){ .attempts = 2, .rate = rate }, &forever), ERRAND_HTTP + 429);
     other = errand_rate_acquire(rate, NULL);
@@ -279,7 +280,7 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
 }
 END_TEST
 
-/* ---- what is told at the end ---- */
+/* ---- the final result ---- */
 
 START_TEST(the_last_error_lists_every_attempt)
 {
@@ -295,18 +296,18 @@ START_TEST(the_last_error_lists_every_attempt)
     ck_assert_int_eq(r.error, EPIPE);
     ck_assert_str_eq(errand_result_message(&r), "attempt 3");
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
-    const errand_attempt told[] = { { 1, ECONNRESET, 0, 0, 100, "backoff" },
+    const errand_attempt expected[] = { { 1, ECONNRESET, 0, 0, 100, "backoff" },
                                     { 2, ETIMEDOUT, 101, 0, 200, "backoff" },
                                     { 3, EPIPE, 302, 0, -1, "" } };
     for (unsigned i = 0; i < 3; i++) {
         errand_attempt a;
         ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
-        ck_assert_uint_eq(a.number, told[i].number);
-        ck_assert_int_eq(a.error, told[i].error);
-        ck_assert_int_eq(a.began_ms, told[i].began_ms);
-        ck_assert_int_eq(a.took_ms, told[i].took_ms);
-        ck_assert_int_eq(a.then_waited_ms, told[i].then_waited_ms);
-        ck_assert_str_eq(a.why_waited, told[i].why_waited);
+        ck_assert_uint_eq(a.number, expected[i].number);
+        ck_assert_int_eq(a.error, expected[i].error);
+        ck_assert_int_eq(a.began_ms, expected[i].began_ms);
+        ck_assert_int_eq(a.took_ms, expected[i].took_ms);
+        ck_assert_int_eq(a.then_waited_ms, expected[i].then_waited_ms);
+        ck_assert_str_eq(a.why_waited, expected[i].why_waited);
     }
     errand_attempt none;
     ck_assert_int_eq(errand_result_attempt(&r, 3, &none), ENOENT);
@@ -319,7 +320,7 @@ END_TEST
 static errand_result always_refused(void *arg)
 {
     count_up(arg);
-    return errand_failf(ECONNREFUSED, "nobody listens");
+    return errand_failf(ECONNREFUSED, "no listener");
 }
 
 START_TEST(a_long_history_keeps_its_first_and_last_attempts)
@@ -404,7 +405,7 @@ START_TEST(a_limits_refusal_is_a_cause_of_the_last_error)
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_ELATE);
     ck_assert_uint_eq(errand_result_attempts(&r), 1);
     errand_result_free(&r);
-    /* before any attempt it is the answer */
+    /* before any attempt it is the result */
     script unborn = { 0 };
     r = errand_await(start((errand_policy_opts){ .attempts = 2, .within_ms = 60000, .rate = rate }, &unborn));
     ck_assert_int_eq(r.error, ERRAND_ELATE);
@@ -441,7 +442,7 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     const char *at = text;
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
         at = strstr(at, in_order[i]);
-        ck_assert_msg(at != NULL, "not there, or not in order: %s in\n%s", in_order[i], text);
+        ck_assert_msg(at != NULL, "missing or out of order: %s in\n%s", in_order[i], text);
     }
     ck_assert_ptr_null(strstr(text, "hunter2"));
     free(text);
@@ -473,7 +474,7 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
                             "[wait-timeout] after 0.101 s", "[hint-give-up] the other side asks for a longer wait",
                             "[hint-error] after 0.000 s, 1 attempt(s): attempt 1" };
     for (size_t i = 0; i < sizeof there / sizeof *there; i++)
-        ck_assert_msg(strstr(text, there[i]) != NULL, "not there: %s in\n%s", there[i], text);
+        ck_assert_msg(strstr(text, there[i]) != NULL, "missing: %s in\n%s", there[i], text);
     ck_assert_ptr_null(strstr(text, "[(null)"));
     ck_assert_ptr_null(strstr(text, "cancelled by"));
     free(text);
@@ -531,7 +532,7 @@ START_TEST(a_stuck_log_sink_delays_neither_runs_nor_close)
             .name = "op", .attempts = 1000000, .initial_ms = 1, .max_ms = 1, .within_ms = 100 * LONG_MS },
         NULL);
     for (int i = 0; i < 10; i++) runs[i] = errand_run(one, policy, time_out, NULL);
-    while (stats.dropped < 100) { /* the rings are full, and they go on */
+    while (stats.dropped < 100) { /* the rings are full, and runs continue */
         sched_yield();
         ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);
     }
@@ -555,7 +556,7 @@ Suite *retry_suite(void)
     tcase_add_test(tc, retry_after_counts_for_a_polled_success);
     tcase_add_test(tc, a_retry_after_too_long_ends_the_run);
     tcase_add_test(tc, a_rate_limited_run_pauses_the_rate_for_all);
-    tc = case_of(suite, "told");
+    tc = case_of(suite, "results");
     tcase_add_test(tc, a_late_failure_has_its_times_and_counts);
     tcase_add_test(tc, the_last_error_lists_every_attempt);
     tcase_add_test(tc, a_long_history_keeps_its_first_and_last_attempts);

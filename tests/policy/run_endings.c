@@ -1,4 +1,4 @@
-/* How runs are ended from outside, in whatever stage they are, and what they hold meanwhile. */
+/* Runs that are ended from outside in each stage, and what they hold meanwhile. */
 #include "runs.h"
 
 #include "base/os.h"
@@ -18,7 +18,7 @@ static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
 static const errand_policy_opts quick = { .attempts = 3, .initial_ms = ERRAND_ZERO };
 
-/* ---- cancels and shut downs, stage by stage ---- */
+/* ---- cancels and shutdowns, stage by stage ---- */
 
 typedef enum stage { TURN, PERMIT, ATTEMPT, SLEEP, STAGES } stage;
 
@@ -61,11 +61,12 @@ static void has_ended(stage where, staged *g, errand_reason reason)
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_CANCELLED);
     ck_assert_int_eq(errand_result_reason(&r), reason);
     const errand_result *cause = errand_result_cause(&r, 0);
-    ck_assert_int_eq(where == SLEEP, cause && cause->error == ECONNRESET); /* what had failed stands behind it */
+    /* the earlier failure is its cause */
+    ck_assert_int_eq(where == SLEEP, cause && cause->error == ECONNRESET);
     ck_assert_uint_eq(errand_result_attempts(&r), where >= ATTEMPT);
     errand_result_free(&r);
     ck_assert_uint_eq(count_of(g->freed), 1);
-    if (where == ATTEMPT) ck_assert_int_eq(g->o.told, reason);
+    if (where == ATTEMPT) ck_assert_int_eq(g->o.reason, reason);
     if (where == PERMIT) ck_assert_int_eq(errand_sem_release(g->sem, 1), 0);
     ck_assert(errand_sem_try_acquire(g->sem, 1)); /* no permit is lost */
     ck_assert_int_eq(errand_sem_release(g->sem, 1), 0);
@@ -79,7 +80,7 @@ START_TEST(a_cancel_ends_a_run_in_every_stage)
     staged g;
     bring_to((stage)_i, &g);
     errand_cancel(g.f);
-    if (_i != ATTEMPT) ck_assert(ended(g.f)); /* now, on this very thread */
+    if (_i != ATTEMPT) ck_assert(ended(g.f)); /* at once, on the calling thread */
     has_ended((stage)_i, &g, ERRAND_BY_CALLER);
     await_asleep(pool, 0);
     close_pool(pool);
@@ -92,7 +93,9 @@ START_TEST(a_shutdown_ends_a_run_in_every_stage)
     staged g;
     bring_to((stage)_i, &g);
     int error = errand_pool_close(pool,
-                                  200); /* half of it passes in waiting for the run, which will not end by itself */
+                                  /* close waits for half of it, as the run does not end by
+                                   * itself */
+                                  200);
     ck_assert(error == 0 || error == ETIMEDOUT);
     has_ended((stage)_i, &g, ERRAND_BY_SHUTDOWN);
 }
@@ -103,7 +106,7 @@ START_TEST(a_deadline_ends_a_run_in_every_stage)
     open_turned();
     staged g;
     bring_to((stage)_i, &g);
-    errand_future *f = errand_timeout(g.f, 500); /* its deadline tells the run */
+    errand_future *f = errand_timeout(g.f, 500); /* its deadline cancels the run */
     turn(&t, pool, 501);
     ENDS(f, ETIMEDOUT);
     await_count(g.freed, 1);
@@ -116,19 +119,19 @@ START_TEST(a_deadline_ends_a_run_in_every_stage)
 }
 END_TEST
 
-static errand_result fail_when_told(void *arg)
+static errand_result fail_when_cancelled(void *arg)
 {
     obedient *o = arg;
     errand_result r = obey(o);
     errand_result_free(&r);
-    return errand_failf(ECONNRESET, "told, it failed in its own way");
+    return errand_failf(ECONNRESET, "cancelled, it failed in its own way");
 }
 
 START_TEST(an_error_after_a_cancel_is_its_cause)
 {
     open_pool();
     obedient o = { .pool = pool };
-    errand_future *f = start_task(quick, (errand_task){ .fn = fail_when_told, .arg = &o });
+    errand_future *f = start_task(quick, (errand_task){ .fn = fail_when_cancelled, .arg = &o });
     await_event(&o.began);
     errand_cancel(f);
     errand_result r = errand_await(f);
@@ -137,7 +140,7 @@ START_TEST(an_error_after_a_cancel_is_its_cause)
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ECONNRESET);
     ck_assert_uint_eq(o.calls, 1);
     errand_result_free(&r);
-    /* a success that comes after it stands */
+    /* a success after it stands */
     hold h = { .result = errand_ok(as_value(7), NULL) };
     f = start_task(quick, (errand_task){ .fn = hold_worker, .arg = &h });
     await_event(&h.began);
@@ -168,7 +171,7 @@ START_TEST(a_closed_pool_refuses_a_run_and_frees_arg)
 }
 END_TEST
 
-/* ---- what is held meanwhile ---- */
+/* ---- workers and permits held meanwhile ---- */
 
 enum { MANY = 200 };
 typedef struct later {
@@ -180,7 +183,7 @@ static errand_result begin_elsewhere(void *arg)
 {
     later *l = arg;
     errand_future *f;
-    unsigned i = l->n; /* one worker: nobody else is here */
+    unsigned i = l->n; /* one worker: no race */
     l->promise[i] = errand_promise_new(pool, &f);
     count_up(&l->n);
     return errand_later(f);
@@ -225,7 +228,7 @@ START_TEST(sleeping_runs_hold_no_worker_and_no_permit)
     ck_assert(errand_sem_try_acquire(sem, 1));
     ck_assert_int_eq(errand_sem_release(sem, 1), 0);
     script other = { 0 };
-    ENDS(errand_submit(pool, follow_script, &other), 0); /* there is a worker for others */
+    ENDS(errand_submit(pool, follow_script, &other), 0); /* the worker is free */
     turn(&t, pool, 60);
     for (int i = 0; i < N; i++) {
         ENDS(f[i], 0);
@@ -392,13 +395,14 @@ START_TEST(cancels_and_deadlines_race_and_each_run_ends_once)
     errand_budget_stats spent;
     ck_assert_int_eq(errand_breaker_stats_get(breaker, NULL, &lent), 0);
     ck_assert_int_eq(errand_budget_stats_get(budget, NULL, &spent), 0);
-    ck_assert(lent.under_way == 0 && spent.in_flight == 0 && spent.hedges == 0); /* every outcome was told */
+    /* every outcome was reported */
+    ck_assert(lent.under_way == 0 && spent.in_flight == 0 && spent.hedges == 0);
     for (int i = 0; i < 4; i++) {
         for (int p = 0; p < 8; p++) {
-            errand_policy_stats told;
-            errand_policy_stats_get(storms[i].policies[p], &told);
-            ck_assert_uint_eq(told.runs, told.succeeded + told.failed + told.cancelled);
-            ck_assert_uint_eq(told.asleep, 0);
+            errand_policy_stats ends;
+            errand_policy_stats_get(storms[i].policies[p], &ends);
+            ck_assert_uint_eq(ends.runs, ends.succeeded + ends.failed + ends.cancelled);
+            ck_assert_uint_eq(ends.asleep, 0);
             errand_policy_free(storms[i].policies[p]);
         }
     }
@@ -434,7 +438,8 @@ START_TEST(closing_the_pool_ends_and_frees_every_run)
         errand_policy_free(policy);
         errand_sem_free(sem);
         int error = errand_pool_close(pool,
-                                      round % 2 ? LONG_MS : 1); /* in so short a time somebody may be left behind */
+                                      /* in 1 ms a run may be left behind */
+                                      round % 2 ? LONG_MS : 1);
         ck_assert_msg(!error || (error == ETIMEDOUT && round % 2 == 0), "close: %d", error);
         for (int i = 0; i < 50; i++) {
             errand_result r = errand_await(f[i]);

@@ -33,7 +33,7 @@ void turn_to_the_end(turned *t, errand_pool *pool, errand_future *f)
         if (er_timers_asleep(er_pool_ref_of(pool)->timers)) turn(t, pool, 1000);
         else look_again();
     }
-    ck_abort_msg("it does not end");
+    ck_abort_msg("the future does not end");
 }
 
 errand_result follow_script(void *arg)
@@ -56,7 +56,7 @@ errand_result obey(void *arg)
     count_up(&o->calls);
     happen(&o->began);
     errand_result r = errand_await(errand_sleep(o->pool, ERRAND_FOREVER));
-    o->told = errand_cancelled();
+    o->reason = errand_cancelled();
     return r;
 }
 

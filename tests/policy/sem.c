@@ -1,4 +1,4 @@
-/* Semaphores: who gets a permit, and that none is ever lost. */
+/* Semaphores: the order of grants, and that no permit is lost. */
 #include "runs.h"
 
 #include <errno.h>
@@ -62,7 +62,7 @@ START_TEST(a_smaller_request_does_not_overtake_a_larger_one)
     void *two = permit_of(errand_sem_acquire(sem, NULL, 2));
     errand_future *big = errand_sem_acquire(sem, NULL, 3), *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert(!ended(big) && !ended(small));
-    ck_assert(!errand_sem_try_acquire(sem, 1)); /* one is free, but somebody waits */
+    ck_assert(!errand_sem_try_acquire(sem, 1)); /* one is free, but a waiter is queued */
     errand_permit *none = (errand_permit *)&pool;
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, &none), ETIMEDOUT);
     ck_assert_ptr_null(none);
@@ -136,14 +136,14 @@ START_TEST(release_returns_only_what_try_acquire_took)
     open_pool();
     errand_sem *sem = sem_of(4);
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
-    ck_assert_int_eq(errand_sem_release(sem, 1), EOVERFLOW); /* that one is not nameless */
+    ck_assert_int_eq(errand_sem_release(sem, 1), EOVERFLOW); /* it was not taken by try_acquire */
     ck_assert(errand_sem_try_acquire(sem, 2));
     ck_assert(!errand_sem_try_acquire(sem, 2));
     errand_future *f = errand_sem_acquire(sem, NULL, 3);
     ck_assert_int_eq(errand_sem_release(sem, 3), EOVERFLOW);
     stands(sem, 3, 1);
     ck_assert_int_eq(errand_sem_release(sem, 2), 0);
-    ck_assert(ended(f)); /* what is given goes to the waiter */
+    ck_assert(ended(f)); /* released permits go to the waiter */
     errand_permit_release(permit_of(f));
     errand_permit_release(held);
     stands(sem, 0, 0);
@@ -184,13 +184,13 @@ START_TEST(an_unclaimed_permit_is_returned)
     errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted at once */
     stands(sem, 0, 0);
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
-    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted later, unheard */
+    errand_drop(errand_sem_acquire(sem, NULL, 1)); /* granted later, discarded */
     errand_future *f = errand_sem_acquire(sem, NULL, 1);
     errand_permit_release(held);
     errand_permit_release(permit_of(f));
     stands(sem, 0, 0);
     errand_result r = errand_await(errand_sem_acquire(sem, NULL, 1));
-    errand_result_free(&r); /* freeing the result is giving back */
+    errand_result_free(&r); /* freeing the result releases the permit */
     stands(sem, 0, 0);
     errand_sem_free(sem);
     close_pool(pool);
@@ -223,13 +223,13 @@ START_TEST(a_wait_for_a_permit_ends_by_grant_timeout_or_cancel)
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 1, &q), ETIMEDOUT);
     stands(sem, 1, 0);
 
-    waiter told = { .sem = sem }, granted = { .sem = sem };
-    errand_future *f = errand_submit(pool, wait_for_permit, &told), *g = errand_submit(pool, wait_for_permit, &granted);
-    await_event(&told.began);
+    waiter cancelled = { .sem = sem }, granted = { .sem = sem };
+    errand_future *f = errand_submit(pool, wait_for_permit, &cancelled), *g = errand_submit(pool, wait_for_permit, &granted);
+    await_event(&cancelled.began);
     await_event(&granted.began);
     errand_cancel(f);
     ENDS(f, ECANCELED);
-    ck_assert_int_eq(told.error, ECANCELED);
+    ck_assert_int_eq(cancelled.error, ECANCELED);
     errand_permit_release(p);
     errand_result r = errand_await(g);
     errand_result_free(&r);
@@ -293,7 +293,7 @@ START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
         errand_result_free(&r);
     }
     stands(sem, 1, 0);
-    ENDS(errand_sem_acquire(sem, NULL, 2), ECANCELED); /* it would wait for ever */
+    ENDS(errand_sem_acquire(sem, NULL, 2), ECANCELED); /* it would wait forever */
     errand_permit_release(held);
     errand_sem_free(sem);
 }
@@ -307,7 +307,7 @@ START_TEST(closing_the_pool_frees_a_semaphore_kept_by_waiters)
     errand_drop(errand_sem_acquire(sem, NULL, 1));
     errand_drop(errand_sem_acquire(sem, NULL, 1));
     errand_sem_free(sem);
-    close_pool(pool); /* the last waiter takes the semaphore with it, from inside the closing */
+    close_pool(pool); /* close ends the last waiter, which frees the semaphore */
 }
 END_TEST
 
@@ -352,7 +352,7 @@ static void *rage(void *arg)
         case 0:
             if (!errand_sem_try_acquire(s->sem, n)) break;
             hold_for_a_moment(s, n);
-            if (errand_sem_release(s->sem, n)) ck_abort_msg("what was taken cannot be given back");
+            if (errand_sem_release(s->sem, n)) ck_abort_msg("a taken permit cannot be released");
             break;
         case 1:
             if (errand_sem_wait(s->sem, NULL, n, dice % 64 == 0, &p)) break;

@@ -31,7 +31,7 @@ static errand_singleflight_stats stats_of(const char *key)
     return s;
 }
 
-/* A task that is held, counts its runs, and ends with a value whose freeing is counted. */
+/* A task that is held, counts its runs, and ends with a value that counts its frees. */
 typedef struct flown {
     hold h;
     unsigned freed_args;
@@ -60,7 +60,7 @@ START_TEST(calls_with_the_same_key_share_one_run_and_its_value)
     await_event(&f.h.began);
     b = share(&f, "k");
     c = share(&f, "k");
-    ck_assert_uint_eq(f.freed_args, 2); /* theirs will never run */
+    ck_assert_uint_eq(f.freed_args, 2); /* of the sharers that do not run */
     errand_singleflight_stats s = stats_of("k");
     ck_assert(s.under_way == 1 && s.sharing == 3 && s.runs == 1 && s.shared == 2);
     happen(&f.h.go);
@@ -149,18 +149,18 @@ START_TEST(each_sharer_receives_the_complete_failure)
 }
 END_TEST
 
-static errand_result wait_told(void *arg)
+static errand_result wait_cancelled(void *arg)
 {
     obedient *o = arg;
     errand_result r = obey(o);
     errand_result_free(&r);
-    return errand_failf(EIO, "told");
+    return errand_failf(EIO, "cancelled");
 }
 
 static errand_future *share_obedient(obedient *o)
 {
     return errand_singleflight_run(flight, NULL,
-                             &(errand_task){ .fn = wait_told, .arg = o, .free = obedient_freed, .key = "k" });
+                             &(errand_task){ .fn = wait_cancelled, .arg = o, .free = obedient_freed, .key = "k" });
 }
 
 START_TEST(the_last_sharer_to_cancel_cancels_the_run)
@@ -169,19 +169,19 @@ START_TEST(the_last_sharer_to_cancel_cancels_the_run)
     obedient o = { .pool = pool }, next = o;
     errand_future *a = share_obedient(&o), *b = share_obedient(&o), *c = share_obedient(&o);
     await_event(&o.began);
-    errand_cancel(a); /* who came first is nobody special */
+    errand_cancel(a); /* the first sharer has no special role */
     ENDS(a, ECANCELED);
     c = errand_timeout(c, 1);
-    ENDS(c, ETIMEDOUT); /* and then cancels its share */
+    ENDS(c, ETIMEDOUT); /* which cancels its share */
     while (stats_of("k").sharing != 1) sched_yield();
     ck_assert_uint_eq(o.freed, 2);
     ck_assert_int_eq(errand_wait(b, 0), ETIMEDOUT);
     errand_cancel(b);
     ENDS(b, ECANCELED);
     ck_assert_uint_eq(stats_of("k").under_way, 0);
-    errand_future *d = share_obedient(&next); /* whatever becomes of the old one */
+    errand_future *d = share_obedient(&next); /* independent of the old run */
     await_count(&o.freed, 3);
-    ck_assert_int_eq(o.told, ERRAND_BY_CALLER);
+    ck_assert_int_eq(o.reason, ERRAND_BY_CALLER);
     await_event(&next.began);
     ck_assert_uint_eq(next.calls, 1);
     errand_cancel(d);
@@ -212,7 +212,7 @@ START_TEST(the_first_sharers_deadline_does_not_end_the_others)
     errand_frame frame;
     errand_enter(&frame, 5, false);
     errand_future *a = share(&f, "k");
-    ck_assert_int_eq(errand_wait(a, LONG_MS), ETIMEDOUT); /* this stretch of code is over */
+    ck_assert_int_eq(errand_wait(a, LONG_MS), ETIMEDOUT); /* the frame has expired */
     errand_leave(&frame);
     errand_future *b = share(&f, "k");
     happen(&f.h.go);
@@ -254,8 +254,8 @@ START_TEST(closing_the_pool_ends_all_shares)
     errand_task task = obeying(&o);
     errand_future *a = errand_singleflight_run(flight, NULL, &task), *b = errand_singleflight_run(flight, NULL, &task);
     await_event(&o.began);
-    errand_singleflight_free(flight);              /* those under way keep it */
-    int error = errand_pool_close(pool, 20); /* in so short a time it may be left behind */
+    errand_singleflight_free(flight);              /* runs under way keep it */
+    int error = errand_pool_close(pool, 20); /* in 20 ms it may be left behind */
     ck_assert_msg(!error || error == ETIMEDOUT, "close: %d", error);
     ENDS(a, ECANCELED);
     ENDS(b, ECANCELED);
@@ -298,7 +298,7 @@ static void *rage(void *arg)
         }
         errand_result r = errand_await(f);
         if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
-        if (!r.error && r.value != s->values) ck_abort_msg("somebody else's value");
+        if (!r.error && r.value != s->values) ck_abort_msg("another flight's value");
         s->well += !r.error;
         errand_result_free(&r);
     }

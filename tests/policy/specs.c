@@ -1,4 +1,4 @@
-/* Specs: what is refused, how long each wait is, when stops and predicates say yes. */
+/* Specs: which are refused, the backoffs, when stops and predicates match. */
 #include "runs.h"
 
 #include "base/os.h"
@@ -130,13 +130,15 @@ START_TEST(a_spec_has_at_most_sixty_four_operations)
         REFUSED("stop: more than 64 operations", .stop = s);
         REFUSED("retry_if: more than 64 operations", .retry_if = n);
     }
-    errand_retry_if *deep = errand_retry_if_failed(); /* neither is recursion as deep as what was asked for */
+    /* refusing a deep spec does not recurse either */
+    errand_retry_if *deep = errand_retry_if_failed();
     for (int i = 0; i < 1000000; i++) deep = errand_retry_if_not(deep);
     REFUSED("retry_if: more than 64 operations", .retry_if = deep);
 }
 END_TEST
 
-/* Where the k-th allocation fails, nothing leaks, whatever the order of parts, and the policy says what there was no memory for. */
+/* If the k-th allocation fails, nothing leaks, in any order of parts, and the policy names the
+ * part. */
 START_TEST(without_memory_a_spec_is_refused_without_a_leak)
 {
     int made = 0;
@@ -161,7 +163,8 @@ START_TEST(without_memory_a_spec_is_refused_without_a_leak)
         errand_policy_free(policy);
         ck_assert_uint_lt(k, 40);
     }
-    errand_backoff_free(errand_backoff_sum(errand_backoff_none(), errand_backoff_none())); /* made for nothing */
+    /* freed unused */
+    errand_backoff_free(errand_backoff_sum(errand_backoff_none(), errand_backoff_none()));
     errand_stop_free(errand_stop_never());
     errand_retry_if_free(errand_retry_if_message("x"));
     errand_backoff_free(NULL), errand_stop_free(NULL), errand_retry_if_free(NULL);
@@ -193,7 +196,7 @@ START_TEST(backoffs_without_jitter_follow_their_formula)
 {
     ALWAYS(errand_backoff_none(), 7, 0);
     ALWAYS(errand_backoff_fixed(7), 1000000, 7);
-    ALWAYS(errand_backoff_random(7, 7), 3, 7); /* from = to gives it */
+    ALWAYS(errand_backoff_random(7, 7), 3, 7); /* from = to is exact */
     ALWAYS(errand_backoff_incrementing(10, 5, 100), 1, 10);
     ALWAYS(errand_backoff_incrementing(10, 5, 100), 4, 25);
     ALWAYS(errand_backoff_incrementing(10, -5, 100), 4, 0);
@@ -291,7 +294,8 @@ START_TEST(decorrelated_jitter_grows_at_most_threefold)
             int64_t wait = errand_policy_backoff_ms(policies[0], n, seed);
             if (wait < 100 || wait > 5000 || wait > 3 * before)
                 ck_abort_msg("%lld after %lld", (long long)wait, (long long)before);
-            ck_assert_int_eq(wait, errand_policy_backoff_ms(policies[1], n, seed)); /* the same, said in two ways */
+            /* two equivalent specs */
+            ck_assert_int_eq(wait, errand_policy_backoff_ms(policies[1], n, seed));
             before = wait;
         }
     }
@@ -312,7 +316,8 @@ START_TEST(every_backoff_saturates_at_the_millionth_attempt)
     ALWAYS(errand_backoff_sum(errand_backoff_fixed(ERRAND_FOREVER), errand_backoff_fixed(ERRAND_FOREVER)), million, INT64_MAX);
     ALWAYS(errand_backoff_exponential_jitter(ERRAND_FOREVER, ERRAND_FOREVER, 1, 0), million, INT64_MAX);
     int64_t big = INT64_MAX / 1000000;
-    ALWAYS(errand_backoff_custom(some_wait, &big), million, INT64_MAX); /* what is more than 9e18 is for ever */
+    /* more than 9e18 is forever */
+    ALWAYS(errand_backoff_custom(some_wait, &big), million, INT64_MAX);
     for (uint64_t seed = 1; seed < 100; seed++) {
         int64_t wait = wait_of(errand_backoff_random_exponential(10, 5000, 10, 100), million, seed);
         ck_assert(wait >= 100 && wait <= 5000);
@@ -338,7 +343,8 @@ END_TEST
 
 /* ---- stops ---- */
 
-#define AGAIN(it) ((void *)er_spec_keep(&(it)->spec)) /* one more owner, of a spec that is asked several times */
+/* one more reference, to use a spec several times */
+#define AGAIN(it) ((void *)er_spec_keep(&(it)->spec))
 
 static bool stops(errand_stop *stop, unsigned number, int64_t elapsed, int64_t upcoming)
 {
@@ -367,7 +373,7 @@ START_TEST(stops_see_attempts_times_and_the_next_sleep)
     ck_assert_uint_eq(asked, 2);
     errand_stop *any = errand_stop_any(errand_stop_after_attempt(3), errand_stop_custom(upcoming_is_long, &asked));
     errand_stop *all = errand_stop_all(errand_stop_after_attempt(3), errand_stop_custom(upcoming_is_long, &asked));
-    ck_assert(stops(AGAIN(any), 3, 0, 0)); /* what no longer matters is not asked */
+    ck_assert(stops(AGAIN(any), 3, 0, 0)); /* short-circuited */
     ck_assert(!stops(AGAIN(all), 2, 0, 100));
     ck_assert_uint_eq(asked, 2);
     ck_assert(stops(AGAIN(all), 3, 0, 100) && stops(any, 2, 0, 100));
@@ -494,7 +500,8 @@ START_TEST(a_cause_is_found_at_any_depth)
 {
     errand_retry_if *refused = errand_retry_if_cause(errand_retry_if_error(ECONNREFUSED));
     errand_result end = errand_fail(EIO), middle = errand_fail(ERRAND_USER + 1);
-    ck_assert(!wants(AGAIN(refused), errand_fail(ECONNREFUSED))); /* itself is no cause */
+    /* a result is not its own cause */
+    ck_assert(!wants(AGAIN(refused), errand_fail(ECONNREFUSED)));
     er_result_because(&middle, errand_fail(ECONNREFUSED));
     er_result_because(&end, errand_fail(EPIPE));
     er_result_because(&end, middle);
