@@ -1,10 +1,12 @@
 #!/bin/bash
-# `make lint`: what two analysers see in lib/ and tools/ (but for the bench, which wants its peers' headers): clang-tidy with the
-# checks of .clang-tidy, and gcc's -fanalyzer. One that is not installed is left out, and a line says so; both must be silent.
+# `make lint`: runs two analysers on lib/ and tools/ (except the bench, which needs its peers'
+# headers): clang-tidy with the checks of .clang-tidy, and gcc's -fanalyzer. One that is not
+# installed is skipped and reported; both must be silent.
 #
-# gcc 12's analyser follows neither a node in a list back to what it is in, nor counted references. What it says of NULL and of values
-# that nobody set is wrong for such code, so these warnings are off; memory, files and signal handlers are looked at. In the demo service
-# it takes values that json-c owns for lost.
+# gcc 12's analyser follows neither list nodes back to their structs nor reference counts. Its
+# warnings about NULL and uninitialised values are wrong for such code, so they are off; those about
+# memory, files and signal handlers are on. In the demo service it reports values owned by json-c as
+# leaked.
 set -u
 cd "$top_srcdir" || exit 1
 export FLAGS CC
@@ -14,12 +16,12 @@ export folder failed=0 done=0
 sources=$(find lib tools -name '*.c' ! -path 'tools/bench/*' | sort)
 [ "${WITH_HTTP:-yes}" = yes ] || sources=$(find lib/base lib/log lib/async lib/policy -name '*.c' | sort)
 
-tidy() { clang-tidy --quiet "$1" -- $FLAGS 2>/dev/null; } # there it counts what it has suppressed
+tidy() { clang-tidy --quiet "$1" -- $FLAGS 2>/dev/null; } # stderr has its count of suppressed warnings
 analyse() {
     $CC $FLAGS -O1 -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-null-argument \
         -Wno-analyzer-use-of-uninitialized-value -Werror -S -o /dev/null "$1"
 }
-try() { # TOOL FILE: what it says, if it is not content
+try() { # TOOL FILE: prints its warnings
     "$1" "$2" >"$folder/$BASHPID" 2>&1 || { cat "$folder/$BASHPID"; return 1; }
 }
 export -f tidy analyse try
@@ -44,5 +46,5 @@ if echo 'int i;' | $CC -fanalyzer -x c -S -o /dev/null - 2>/dev/null; then
 else
     echo "lint: $CC has no -fanalyzer: left out"
 fi
-[ "$done" -gt 0 ] || { echo "lint: nothing looked at the sources"; exit 1; }
+[ "$done" -gt 0 ] || { echo "lint: no analyser is installed"; exit 1; }
 exit "$failed"

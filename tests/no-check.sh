@@ -1,4 +1,5 @@
 #!/bin/bash
-# Stands in the list of tests where configure found no Check: without the programs that need it, nothing is proven.
+# In the list of tests if configure found no Check: fails, as the programs that need it were not
+# built.
 echo "configure found no Check (Debian: apt-get install check), so the test programs were not built"
 exit 1

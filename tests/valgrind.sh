@@ -1,7 +1,8 @@
 #!/bin/bash
-# Memory that nobody wrote, or lost, as valgrind sees it: `make check-valgrind`, in the build directory. Each suite is one process
-# that does not fork, so that leaks are looked for once. Only what is definitely lost counts: lists have their nodes in the middle.
-# Not here are suites that fork children, or whose storms and races take valgrind too long; the sanitizers see those.
+# Uninitialised reads and leaks, by valgrind: `make check-valgrind`, in the build directory. Each
+# suite is one process that does not fork, so that leaks are checked once. Only definite leaks
+# count: list nodes are inside their structs. Suites that fork, or take too long under valgrind, are
+# left to the sanitizers.
 set -eu
 export CK_FORK=no CK_VERBOSITY=normal ERRAND_TEST_SCALE=0.01
 command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 1; }

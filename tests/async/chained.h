@@ -25,8 +25,7 @@ errand_future *chained_task(errand_pool *at, chained *c, const char *name);
 void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second);
 
 /* Expects that fn ends with EDEADLK in a pool with one worker and no spares, and that the log names
- * it.
- * fn's arg is the pool. */
+ * it. fn's arg is the pool. */
 void starves(two_pools *two, errand_fn *fn);
 
 #endif

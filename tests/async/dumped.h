@@ -15,8 +15,7 @@ const char *dump_entry(errand_pool *pool, const char *what, const char *name);
 /* As above, for a line that contains `part`. Polls; fails the test after half a minute. */
 const char *dump_shows(errand_pool *pool, const char *what, const char *name, const char *part);
 /* Waits until the pool lists nothing: an ended operation leaves its list a moment later. Fails the
- * test
- * after half a minute. */
+ * test after half a minute. */
 void dump_empties(errand_pool *pool);
 /* The number of operations called so. */
 unsigned dump_count(errand_pool *pool, const char *what, const char *name);

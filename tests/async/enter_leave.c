@@ -1,6 +1,5 @@
 /* errand_enter and errand_leave: clean-up shielded from cancels, and code with a deadline of its
- * own.
- * All on a test clock. */
+ * own. All on a test clock. */
 #include "events.h"
 
 #include "async/timer.h"

@@ -1,6 +1,5 @@
 /* A full queue: errand_try_submit, and ERRAND_WHEN_FULL_CALLER_RUNS, which runs a task as a guest
- * of the
- * submitting thread. */
+ * of the submitting thread. */
 #include "dumped.h"
 #include "forked.h"
 #include "heard.h"

@@ -1,6 +1,6 @@
 /* Storms: a cancel, an end, a deadline, a drop and a close race for one future, from eight threads.
- * It ends once:
- * its arg is freed once, its then is called once, its value is freed once, and no cell is left. */
+ * It ends once: its arg is freed once, its then is called once, its value is freed once, and no
+ * cell is left. */
 #include "events.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 #!/bin/bash
-# What a program that was compiled earlier relies on: the sizes and offsets of public types, and the symbols that the
-# libraries export. Compared with the lists beside this script; --renew (make golden) writes them anew. Where abidw is installed, also
-# types of parameters and fields, values of enumerators: all that the debugging information says of the interface (*.abi).
+# Checks the ABI that earlier programs rely on: sizes and offsets of public types, and the exported
+# symbols, against the lists beside this script; --renew (make golden) rewrites them. If abidw is
+# installed, also types of parameters and fields and values of enumerators, from the debugging
+# information (*.abi).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${top_builddir:-.}
@@ -14,14 +15,14 @@ settle() { # FILE: standard input must be what FILE holds
     if [ "$renew" = yes ]; then
         printf '%s\n' "$now" >"$here/$list"
     elif ! diff -u --label "$list" --label now "$here/$list" <(printf '%s\n' "$now"); then
-        echo "$list is no longer true; if that is wanted: make golden"
+        echo "$list has changed; if that is intended: make golden"
         failed=1
     fi
 }
 
 exported() { "${NM:-nm}" -D --defined-only "$build/lib/.libs/$1.so" | awk '$2 != "A" { print $NF }' | LC_ALL=C sort; }
 
-# Other releases of abidw, and what clang says of the same types, would differ in words.
+# The output of other releases of abidw, and for clang's debugging information, differs.
 no_abi() {
     case $(abidw --version 2>&1) in *' 2.2.'*) ;; *) echo "no abidw 2.2: the interface is not compared with $1.abi"; return 0 ;; esac
     case $(${CC:-cc} --version) in *'Free Software Foundation'*) ;; *) echo "not built by gcc: not compared with $1.abi"; return 0 ;; esac
@@ -36,11 +37,11 @@ abi() { # NAME: the types of one library
     abidw --suppressions "$here/abi.suppr" --drop-undefined-syms --exported-interfaces-only --no-corpus-path --no-comp-dir-path \
         --no-elf-needed --no-parameter-names --no-show-locs --type-id-style hash --out-file "$folder/$1.abi" "$build/lib/.libs/$1.so" ||
         failed=1
-    sed -i "s|path='[^']*/\(lib/[^']*\)'|path='\1'|" "$folder/$1.abi" # wherever it was built
+    sed -i "s|path='[^']*/\(lib/[^']*\)'|path='\1'|" "$folder/$1.abi" # independent of the build directory
     if [ "$renew" = yes ]; then
         cp "$folder/$1.abi" "$list"
     elif ! abidiff "$list" "$folder/$1.abi"; then
-        echo "$1.abi is no longer true; if that is wanted: make golden"
+        echo "$1.abi has changed; if that is intended: make golden"
         failed=1
     fi
 }
@@ -52,7 +53,7 @@ library() { # NAME SIZES HEADER...: one library
     for type in $(cd "$here/../../include" && cat "$@" | sed -n 's/^} \(errand_[a-z_]*\);.*/\1/p'); do
         grep -q "^$type " "$here/$sizes.txt" || { echo "$type is missing in tests/golden/$sizes.c"; failed=1; }
     done
-    [ -e "$build/lib/.libs/$name.so" ] || { echo "no shared $name: its symbols are not looked at"; return; }
+    [ -e "$build/lib/.libs/$name.so" ] || { echo "no shared $name: its symbols are not checked"; return; }
     abi "$name"
     settle "$name.symbols" < <(exported "$name" | grep -v "@@$private\$")
     if exported "$name" | grep -v '^errand_[a-z0-9_]*@@ERRAND_0$' | grep -v "^er_[a-z0-9_]*@@$private\$"; then
@@ -65,7 +66,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/errand-golden-XXXXXX") || exit 1
 trap 'rm -rf "$folder"' EXIT
 renew=no
 [ "${1:-}" = --renew ] && renew=yes
-[ "$(getconf LONG_BIT)" = 64 ] || { echo "the lists are those of 64 bit machines"; exit 77; }
+[ "$(getconf LONG_BIT)" = 64 ] || { echo "the lists apply to 64-bit machines only"; exit 77; }
 library liberrand sizes errand/{version,result,pool,task,future,promise,group,attempt,backoff,stop,retry_if,policy,limits,sem,rate,breaker,budget,singleflight,log,logger,log_sink,log_fields}.h
 [ "${WITH_HTTP:-yes}" = yes ] && library liberrand-http sizes-http errand/{http,request,response,middleware,batch,jobs}.h
 exit "$failed"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# liberrand and liberrand-http of two releases never run together: the loader refuses, and its message names the version. The other
-# release is made here: the same objects, linked with a version script that says 9.9.9.
+# liberrand and liberrand-http of two releases do not run together: the loader refuses, and its
+# message names the version. The other release consists of the same objects, linked as version
+# 9.9.9.
 set -u
 . "$top_srcdir/tests/tools/asserts.sh"
 [ "${WITH_HTTP:-yes}" = yes ] || { echo "without http there is one library only"; exit 77; }

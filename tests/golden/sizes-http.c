@@ -1,5 +1,7 @@
-/* Prints size and alignment of every public type that errand-http.h adds, and offset and size of its members: what a program that was
- * compiled earlier relies on. The list is compared with sizes-http.txt; `make golden` writes it anew. */
+/* Prints size and alignment of every public type that errand-http.h adds, and offset and size of
+ * its members: the ABI that a program
+ * compiled earlier relies on. The list is compared with sizes-http.txt; `make golden` rewrites it.
+ * */
 #include <errand-http.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* Prints size and alignment of every public type of errand.h, and offset and size of its members: what a program that was
- * compiled earlier relies on. The list is compared with sizes.txt; `make golden` writes it anew. */
+/* Prints size and alignment of every public type of errand.h, and offset and size of its members:
+ * the ABI that a program compiled earlier relies on. The list is compared with sizes.txt; `make
+ * golden` rewrites it. */
 #include <errand.h>
 #include <stdio.h>
 

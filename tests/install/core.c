@@ -1,4 +1,4 @@
-/* A program of a user's: it sees what was installed and nothing else. */
+/* A user's program: it uses only installed files. */
 #include <errand.h>
 
 #include <stdio.h>

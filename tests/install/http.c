@@ -1,4 +1,5 @@
-/* A program of a user's with a session. The request goes to a port that is taken and on which nobody listens, so it is refused. */
+/* A user's program with a session. The request goes to a bound port without a listener, so it is
+ * refused. */
 #include <errand-http.h>
 
 #include <arpa/inet.h>

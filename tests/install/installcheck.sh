@@ -1,9 +1,11 @@
 #!/bin/bash
-# Programs of a user's, built against the installed tree and run: through pkg-config with the shared libraries, with the static ones,
-# and through CMake. `make installcheck` runs it after `make install`, with the same DESTDIR. What is not installed is left out, and a
-# line says so; with nothing to check it fails.
+# Builds and runs user programs against the installed tree: through pkg-config with the shared and
+# the static libraries, and through CMake. `make installcheck` runs it after `make install`, with
+# the same DESTDIR. Parts that are not installed are skipped and reported; with nothing to check it
+# fails.
 #
-# Static here means errand's own libraries. What they call stays shared: Debian has a static libcurl, but not all that libcurl calls.
+# Static here means errand's own libraries. What they call stays shared: Debian has a static
+# libcurl, but not all that libcurl calls.
 # shellcheck disable=SC2086 # compilers, flags and modules are words
 set -eu
 shopt -s inherit_errexit
@@ -20,7 +22,7 @@ fail() {
     exit 1
 }
 
-# The installed .pc files name the place that they will be found in at last. Below a DESTDIR each of their directories has that in front.
+# The installed .pc files name their final directories. Below a DESTDIR each gets that prefix.
 pc=$DESTDIR$pkgconfigdir
 [ -e "$pc/errand.pc" ] || fail "no $pc/errand.pc: make install comes first"
 if [ -n "$DESTDIR" ]; then
@@ -78,8 +80,9 @@ with_shared() {
     all_run pkg-config-shared shared
 }
 
-# What the static liberrand-http needs is in the closure that --static gives. libcurl's own private libraries are part of it; where they
-# are not installed, the closure does not link: then libcurl is the shared one, and what Requires.private names is asked for by itself.
+# The static liberrand-http needs the closure that --static prints. It includes libcurl's own
+# private libraries; if they are not installed, it does not link: then libcurl is the shared one,
+# and each module of Requires.private is resolved separately.
 static_libs() { # MODULE: errand's libraries by the names of their files
     local module=$1 wanted libs
     libs=$($config --static --libs "$module")
@@ -101,7 +104,7 @@ with_static() {
     all_run pkg-config-static static
 }
 
-with_cmake() { # shared|static: as a user does, who gives the prefix; libraries in another place are found by errand_DIR
+with_cmake() { # shared|static: as a user does, by the prefix; libraries elsewhere by errand_DIR
     local how=$1 to=cmake-$1 place="-Derrand_DIR=$DESTDIR$cmakedir" x y z refused
     case $libdir in
     "$prefix"/lib | "$prefix"/lib64 | "$prefix/lib/$($CC -print-multiarch 2>/dev/null)") place="-DCMAKE_PREFIX_PATH=$DESTDIR$prefix" ;;

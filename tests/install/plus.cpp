@@ -1,4 +1,4 @@
-// A program of a user's in C++.
+// A user's program in C++.
 #include <errand.hpp>
 
 #include <iostream>

@@ -1,6 +1,5 @@
 /* Every policy with every kind of sink: each line is written once, in its thread's order and
- * roughly in time order across threads, or
- * counted as dropped. */
+ * roughly in time order across threads, or counted as dropped. */
 #include "logs.h"
 
 #include <errand/log.h>

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Checks that the model finds faults. Each fault is a plausible mistake in one file of the library. The
-# model is linked with a faulty copy of that file, and the named suite must fail with a schedule.
-# Sourced by faults_*.sh, one for each group of suites.
+# Checks that the model finds faults. Each fault is a plausible mistake in one file of the library.
+# The model is linked with a faulty copy of that file, and the named suite must fail with a
+# schedule. Sourced by faults_*.sh, one for each group of suites.
 set -eu
 cd "$top_builddir"
 case ${SANITIZER-no} in *thread*) exit 77 ;; esac

@@ -2,8 +2,8 @@
  *
  * All that a scenario can change is in few places: for each fiber its descriptor with its
  * registers, the live part of its stack, the used part of its arena, its thread-local variables.
- * Stacks and arenas never move, so restoring the bytes restores the state. Before a fiber runs,
- * the dead part of its stack is wiped, so that equal states have equal bytes. */
+ * Stacks and arenas never move, so restoring the bytes restores the state. Before a fiber runs, the
+ * dead part of its stack is wiped, so that equal states have equal bytes. */
 #include "fibers.h"
 
 #include <stdlib.h>

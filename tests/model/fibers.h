@@ -1,6 +1,5 @@
 /* tests/model/fibers.h -- the threads of a scenario as fibers, and the whole state they are in.
- * explore.c chooses the one to run,
- * machine.c defines what each waits for. */
+ * explore.c chooses the one to run, machine.c defines what each waits for. */
 #ifndef MODEL_FIBERS_H
 #define MODEL_FIBERS_H
 

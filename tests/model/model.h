@@ -1,12 +1,11 @@
 /* tests/model/model.h -- runs the library's own code under every interleaving of its atomic steps.
  *
  * A scenario is a few threads over a world. They are fibers on one thread of the system. Each
- * atomic
- * step of the library (words.h), each lock, park, join and relax (machine.c) is a point where any
- * other fiber may run. model_run explores all schedules depth first. The whole state at a point
- * (memory, stacks, registers, each fiber's condition) is looked up in a table: a state that was
- * reached before is not explored again. So all schedules are covered, far more than are run (those
- * that return to one of their own states are counted up to there).
+ * atomic step of the library (words.h), each lock, park, join and relax (machine.c) is a point
+ * where any other fiber may run. model_run explores all schedules depth first. The whole state at a
+ * point (memory, stacks, registers, each fiber's condition) is looked up in a table: a state that
+ * was reached before is not explored again. So all schedules are covered, far more than are run
+ * (those that return to one of their own states are counted up to there).
  *
  * Failures, each reported with its schedule: a check that does not hold, no thread that can run, a
  * state from which no schedule reaches an end (also threads that only spin for each other), an

@@ -1,6 +1,5 @@
 /* tests/model/places.h -- homes of a scenario's cells: a mere count instead of a pool; or a real
- * pool on a clock that
- * the scenario turns. */
+ * pool on a clock that the scenario turns. */
 #ifndef MODEL_PLACES_H
 #define MODEL_PLACES_H
 

@@ -1,6 +1,5 @@
 /* tests/model/real.c -- base/os.c again, under other names: what machine.c assumes of lock and
- * parker in one step each is
- * shown here of the real ones. */
+ * parker in one step each is shown here of the real ones. */
 #define MODEL_REAL_LOCK 1
 #define er_alloc          real_alloc
 #define er_alloc_zero     real_alloc_zero

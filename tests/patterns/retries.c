@@ -18,8 +18,8 @@ static errand_future *start(errand_policy_opts opts, errand_task task)
 }
 
 /* Elsewhere: the handler names something that is no error type, so that catching itself fails and
- * its error
- * replaces what really happened. Here a failure is a value, and time limits around it do not change it. */
+ * its error replaces what really happened. Here a failure is a value, and time limits around it do
+ * not change it. */
 START_TEST(the_original_error_is_returned)
 {
     open_turned();

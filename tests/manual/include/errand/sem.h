@@ -98,7 +98,7 @@ ERRAND_API void errand_permit_release(errand_permit *permit);
  * Returns 0, or EOVERFLOW if more are given than were taken, or EINVAL.
  */
 ERRAND_API int errand_sem_try(errand_sem *sem, unsigned n);  /* takes them;
-                                                                EOVERFLOW: there are not so many */
+                                                                EOVERFLOW: more than there are */
 ERRAND_API int errand_sem_give(errand_sem *sem, unsigned n); /* gives them back */
 
 /** Fills *out. Returns as errand_sem_try() does. */
