@@ -623,10 +623,10 @@ Suite *shutdown_suite(void)
     tcase_add_test(tc, close_logs_and_leaves_behind_a_thread_stuck_in_on_start);
     tcase_add_test(tc, a_then_behind_a_stuck_task_runs_elsewhere_and_is_cancelled);
     tcase_add_test(tc, close_cancels_a_task_run_in_place_under_a_shield);
-    tc = case_of(suite, "beside");
+    tc = case_of(suite, "waits");
     tcase_add_test(tc, wait_idle_ends_when_the_pool_is_closed);
     tcase_add_test(tc, a_cancel_ends_a_wait_idle_for_another_pool);
-    tc = case_of(suite, "afterwards");
+    tc = case_of(suite, "after close");
     tcase_add_test(tc, thens_after_close_run_on_the_calling_thread);
     tcase_add_test(tc, a_then_of_a_closed_pool_may_resolve_and_await);
     tcase_add_test(tc, futures_outlive_their_pool);

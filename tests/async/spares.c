@@ -431,14 +431,14 @@ Suite *spares_suite(void)
         tcase_add_test(tc, thread_local_variables_do_not_use_up_the_stack);
         tcase_add_test(tc, an_await_runs_a_task_in_place_only_while_stack_is_left);
     }
-    tc = case_of(suite, "what a full queue does");
+    tc = case_of(suite, "full queue");
     tcase_add_test(tc, FAIL_returns_EFULL_and_frees_the_arg);
     tcase_add_test(tc, DROP_OLDEST_ends_the_oldest_task_and_never_a_then);
     tcase_add_test(tc, the_pools_own_threads_bypass_the_queue_limit);
     tcase_add_test(tc, dropping_cancelling_and_running_race_and_free_each_arg_once);
     if (ADDRESS_SANITIZER || THREAD_SANITIZER)
         return suite; /* which map memory, and forbid threads in a child */
-    tc = case_of(suite, "another process");
+    tc = case_of(suite, "no threads");
     tcase_add_test(tc, if_no_spare_starts_the_work_stays_with_the_workers);
     return suite;
 }

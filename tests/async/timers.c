@@ -271,7 +271,7 @@ END_TEST
 Suite *timers_suite(void)
 {
     Suite *suite = suite_create("timers");
-    TCase *tc = case_of(suite, "turned clock");
+    TCase *tc = case_of(suite, "test clock");
     tcase_add_checked_fixture(tc, open_pool, shut_pool);
     tcase_add_test(tc, a_tick_ends_a_sleep_at_its_time_and_not_before);
     tcase_add_test(tc, setting_the_clock_without_a_tick_ends_nothing);
@@ -286,7 +286,7 @@ Suite *timers_suite(void)
     tcase_add_test(tc, a_deadline_cancels_a_running_task);
     tcase_add_test(tc, a_submitted_task_inherits_the_nearer_deadline);
     tcase_add_test(tc, a_deadline_crosses_clocks_as_the_time_left);
-    tc = case_of(suite, "machine's clock");
+    tc = case_of(suite, "system clock");
     tcase_add_test(tc, no_timer_expires_early_on_the_system_clock);
     return suite;
 }

@@ -159,7 +159,7 @@ static int take_and_fork(void *arg, const errand_log_line *line)
     return 0;
 }
 
-START_TEST(a_callback_that_returns_in_a_child_ends_it)
+START_TEST(a_log_callback_that_returns_in_a_child_ends_it)
 {
     place to = a_file();
     fork_inside f = { 0, 0 };
@@ -179,7 +179,7 @@ Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tests = tcase_create("fork");
-    tcase_add_test(tests, a_callback_that_returns_in_a_child_ends_it);
+    tcase_add_test(tests, a_log_callback_that_returns_in_a_child_ends_it);
     tcase_add_test(tests, a_parents_log_never_blocks_the_child);
 #ifndef NO_THREADS_AFTER_FORK
     tcase_add_test(tests, a_child_can_make_its_own_log);

@@ -525,7 +525,7 @@ Suite *breaker_suite(void)
     tcase_add_test(tc, an_expired_lease_is_lent_again);
     tcase_add_test(tc, probes_slower_than_their_lease_count);
     tcase_add_test(tc, a_call_begun_in_an_earlier_state_does_not_count);
-    tc = case_of(suite, "by hand");
+    tc = case_of(suite, "forced");
     tcase_add_test(tc, a_breaker_can_be_forced_open_and_closed);
     tcase_add_test(tc, state_changes_are_notified_and_logged_in_order);
     tcase_add_test(tc, a_slow_watcher_misses_only_the_oldest_changes);

@@ -194,7 +194,7 @@ END_TEST
 Suite *keyed_suite(void)
 {
     Suite *suite = suite_create("keyed");
-    TCase *tc = case_of(suite, "forgetting");
+    TCase *tc = case_of(suite, "eviction");
     tcase_add_test(tc, the_least_recently_used_key_is_evicted_first);
     tcase_add_test(tc, a_thousand_keys_are_kept_by_default);
     tcase_add_test(tc, a_member_with_holders_or_waiters_is_never_evicted);

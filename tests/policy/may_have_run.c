@@ -409,7 +409,7 @@ END_TEST
 Suite *may_have_run_suite(void)
 {
     Suite *suite = suite_create("may have run");
-    TCase *tc = case_of(suite, "nothing twice");
+    TCase *tc = case_of(suite, "retries");
     tcase_add_test(tc, work_left_behind_by_an_inner_timeout_is_not_retried);
     tcase_add_test(tc, work_left_behind_by_an_await_is_not_retried);
     tcase_add_test(tc, work_that_had_not_begun_is_retried);

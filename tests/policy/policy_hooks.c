@@ -596,7 +596,7 @@ Suite *policy_hooks_suite(void)
     tcase_add_test(tc, an_open_breakers_refusal_is_a_cause_of_the_last_error);
     tc = case_of(suite, "nested");
     tcase_add_test(tc, nested_runs_do_not_multiply);
-    tc = case_of(suite, "counted");
+    tc = case_of(suite, "counters");
     tcase_add_test(tc, a_policy_counts_the_outcomes_of_its_runs);
     tcase_add_test(tc, an_unrequested_ECANCELED_counts_as_failed);
     tcase_add_test(tc, a_policy_lasts_as_long_as_its_last_run);

@@ -139,7 +139,7 @@ START_TEST(pending_turns_keep_to_the_rate)
                 ENDS(f[first], 0);
             }
             for (unsigned i = first; i < n; i++) {
-                if (ended(f[i])) ck_abort_msg("a turn came before one that was asked for earlier");
+                if (ended(f[i])) ck_abort_msg("a turn was granted before an earlier one");
             }
             for (unsigned i = first; i < n; i++) before[i] = t.now_ns - TICK_MS * ER_MS;
             turn(&t, pool, 1 + (int64_t)(dice(&state) * 4));
@@ -409,7 +409,7 @@ END_TEST
 Suite *rate_suite(void)
 {
     Suite *suite = suite_create("rate");
-    TCase *tc = case_of(suite, "turned clock");
+    TCase *tc = case_of(suite, "test clock");
     tcase_add_test(tc, turns_are_granted_in_fifo_order);
     tcase_add_test(tc, a_burst_is_granted_after_a_quiet_time);
     tcase_add_test(tc, no_interval_exceeds_the_burst_and_its_share);

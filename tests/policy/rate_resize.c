@@ -386,7 +386,7 @@ END_TEST
 Suite *rate_resize_suite(void)
 {
     Suite *suite = suite_create("rate resize");
-    TCase *tc = case_of(suite, "turned clock");
+    TCase *tc = case_of(suite, "test clock");
     tcase_add_test(tc, a_faster_rate_grants_pending_turns_earlier);
     tcase_add_test(tc, a_slower_rate_delays_pending_turns);
     tcase_add_test(tc, a_larger_burst_grants_pending_turns_at_once);

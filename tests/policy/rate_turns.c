@@ -275,7 +275,7 @@ END_TEST
 Suite *rate_turns_suite(void)
 {
     Suite *suite = suite_create("rate turns");
-    TCase *tc = case_of(suite, "given back");
+    TCase *tc = case_of(suite, "returned");
     tcase_add_test(tc, returned_turns_go_to_later_callers);
     tcase_add_test(tc, once_all_have_left_the_next_caller_is_first);
     tcase_add_test(tc, returned_turns_never_exceed_the_rate);

@@ -548,7 +548,7 @@ END_TEST
 Suite *retry_suite(void)
 {
     Suite *suite = suite_create("retry");
-    TCase *tc = case_of(suite, "again");
+    TCase *tc = case_of(suite, "retries");
     tcase_add_test(tc, only_transient_failures_are_retried);
     tcase_add_test(tc, an_attempt_that_may_have_run_is_retried_only_if_allowed);
     tcase_add_test(tc, without_a_policy_a_run_is_a_plain_task);

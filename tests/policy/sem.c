@@ -414,7 +414,7 @@ Suite *sem_suite(void)
     tcase_add_test(tc, a_cancelled_large_waiter_lets_later_ones_advance);
     tcase_add_test(tc, a_request_for_more_than_all_permits_is_refused);
     tcase_add_test(tc, release_returns_only_what_try_acquire_took);
-    tc = case_of(suite, "lives");
+    tc = case_of(suite, "lifetimes");
     tcase_add_test(tc, a_freed_semaphore_serves_its_waiters);
     tcase_add_test(tc, a_permit_outlives_its_pool);
     tcase_add_test(tc, an_unclaimed_permit_is_returned);

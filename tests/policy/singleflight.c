@@ -341,7 +341,7 @@ Suite *singleflight_suite(void)
     tcase_add_test(tc, another_key_or_a_later_call_starts_a_new_run);
     tcase_add_test(tc, singleflight_inherits_the_key_of_the_calling_task);
     tcase_add_test(tc, each_sharer_receives_the_complete_failure);
-    tc = case_of(suite, "leaving");
+    tc = case_of(suite, "cancels");
     tcase_add_test(tc, the_last_sharer_to_cancel_cancels_the_run);
     tcase_add_test(tc, a_dropped_share_does_not_cancel_the_run);
     tcase_add_test(tc, the_first_sharers_deadline_does_not_end_the_others);

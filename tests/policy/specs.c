@@ -560,7 +560,7 @@ Suite *specs_suite(void)
     tcase_add_test(tc, decorrelated_jitter_grows_at_most_threefold);
     tcase_add_test(tc, every_backoff_saturates_at_the_millionth_attempt);
     tcase_add_test(tc, both_ends_of_a_random_backoff_are_equally_likely);
-    tc = case_of(suite, "asked");
+    tc = case_of(suite, "stops");
     tcase_add_test(tc, stops_see_attempts_times_and_the_next_sleep);
     tcase_add_test(tc, backoff_ms_ends_where_the_policy_stops);
     tcase_add_test(tc, predicates_match_as_documented);
