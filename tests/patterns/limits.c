@@ -103,7 +103,7 @@ START_TEST(close_is_bounded_if_a_task_is_stuck)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
     hold h = { .result = errand_ok(NULL, NULL) };
-    errand_future *stuck = errand_submit(pool, hold_worker, &h), *f[10];
+    errand_future *hanging = errand_submit(pool, hold_worker, &h), *f[10];
     await_event(&h.began);
     unsigned freed = 0;
     for (int i = 0; i < 10; i++)
@@ -113,7 +113,7 @@ START_TEST(close_is_bounded_if_a_task_is_stuck)
         ENDS(f[i], ECANCELED);
     ck_assert_uint_eq(freed, 10);
     happen(&h.go);
-    ENDS(stuck, 0);
+    ENDS(hanging, 0);
 }
 END_TEST
 

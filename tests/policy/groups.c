@@ -339,15 +339,15 @@ static errand_result until_cancelled(void *arg)
 START_TEST(the_first_failure_cancels_the_group)
 {
     enum { N = 5 };
-    hold running = { .runs = 0 }, stuck = { .runs = 0 };
+    hold running = { .runs = 0 }, hanging = { .runs = 0 };
     unsigned freed[N] = { 0 };
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
     errand_group *g = group_of(2, 0);
     ck_assert_int_eq(give(g, until_cancelled, &running), 0);
-    ck_assert_int_eq(give(g, hold_worker, &stuck), 0);
+    ck_assert_int_eq(give(g, hold_worker, &hanging), 0);
     await_event(&running.began);
-    await_event(&stuck.began);
+    await_event(&hanging.began);
     for (int i = 0; i < N; i++) {
         errand_task task = { .fn = never, .arg = &freed[i], .free = free_counts };
         ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
@@ -357,7 +357,7 @@ START_TEST(the_first_failure_cancels_the_group)
     errand_promise_resolve(p, errand_failf(ENOENT, "this one"));
     for (int i = 0; i < N; i++) await_count(&freed[i], 1);
     ck_assert_int_eq(errand_wait(join, 1), ETIMEDOUT); /* join waits for begun tasks */
-    happen(&stuck.go);
+    happen(&hanging.go);
     errand_result r = errand_await(join);
     ck_assert_int_eq(r.error, ENOENT);
     ck_assert_str_eq(errand_result_message(&r), "this one");
