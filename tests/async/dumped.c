@@ -68,7 +68,7 @@ void dump_empties(errand_pool *pool)
         if (dump_has(pool, ", 0 operations\n")) return;
         nanosleep(&(struct timespec){ 0, 250000 }, NULL);
     }
-    ck_abort_msg("still there:\n%.3000s", dump_text);
+    ck_abort_msg("still listed:\n%.3000s", dump_text);
 }
 
 unsigned dump_count(errand_pool *pool, const char *what, const char *name)

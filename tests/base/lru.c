@@ -50,7 +50,7 @@ static void ck_order(const er_lru *lru, const unsigned *model, unsigned n)
     unsigned i = 0;
     er_list_each (node, &lru->used) {
         if (i == n || er_of(node, thing, item.used)->n != model[i++])
-            ck_abort_msg("item %u of %u is another", i, n);
+            ck_abort_msg("item %u of %u differs", i, n);
     }
     ck_assert_uint_eq(i, n);
     ck_assert_uint_eq(lru->count, n);

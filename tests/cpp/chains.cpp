@@ -408,7 +408,7 @@ TEST(a_policy_retries_in_the_callers_thread)
     };
     try {
         errand::policy twice(options); /* its specs are owned by the first policy */
-        FAIL("it was made");
+        FAIL("the policy was made");
     } catch (const errand::error &e) {
         CHECK(e.number() == EINVAL && std::string(e.what()).find("was given before") != std::string::npos);
     }
@@ -431,7 +431,7 @@ TEST(specs_are_composable_values)
     wrong.stop = errand::stop::after_attempt(0);
     try {
         errand::policy refused(std::move(wrong));
-        FAIL("it was made");
+        FAIL("the policy was made");
     } catch (const errand::error &e) {
         CHECK(e.number() == EINVAL && std::string(e.what()).find("stop: after_attempt") != std::string::npos);
     }

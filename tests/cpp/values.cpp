@@ -198,7 +198,7 @@ TEST(a_failed_constructor_throws_the_error)
     wrong.multiplier = 0.5;
     try {
         errand::policy policy(std::move(wrong));
-        FAIL("it was made");
+        FAIL("the policy was made");
     } catch (const errand::error &e) {
         CHECK(e.code() == std::errc::invalid_argument && std::string(e.what()).find("multiplier") != std::string::npos);
     }

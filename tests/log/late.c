@@ -98,7 +98,7 @@ START_TEST(logging_races_with_close)
         for (int i = 0; i < THREADS; i++) {
             while (__atomic_load_n(&all[i].said, __ATOMIC_ACQUIRE) < 50) sched_yield();
         }
-        if (errand_log_close(log, LONG_MS) != 0) ck_abort_msg("close");
+        if (errand_log_close(log, LONG_MS) != 0) ck_abort_msg("close failed");
         uint64_t said = 0;
         for (int i = 0; i < THREADS; i++) {
             uint64_t seen = __atomic_load_n(&all[i].said, __ATOMIC_ACQUIRE);
@@ -114,7 +114,7 @@ START_TEST(logging_races_with_close)
         uint64_t written = 0;
         while ((line = line_of(&at))) written += !gap_of(line);
         if (stats.attempted != said || stats.written != written || stats.attempted != stats.written + stats.dropped)
-            ck_abort_msg("said %lu, attempted %lu, written %lu (%lu there), dropped %lu", (unsigned long)said,
+            ck_abort_msg("logged %lu, attempted %lu, written %lu (%lu there), dropped %lu", (unsigned long)said,
                          (unsigned long)stats.attempted, (unsigned long)stats.written, (unsigned long)written,
                          (unsigned long)stats.dropped);
         free(text);

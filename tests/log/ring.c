@@ -25,7 +25,7 @@ static bool put(er_ring *ring, uint64_t number, size_t body)
     char *at = er_ring_here(ring, &room);
     if (room < span_of(body)) at = er_ring_reserve(ring, span_of(body));
     if (!at) return false;
-    if ((uintptr_t)at % 8) ck_abort_msg("a record at %p", (void *)at);
+    if ((uintptr_t)at % 8) ck_abort_msg("a misaligned record at %p", (void *)at);
     memset(at + sizeof(er_record), (int)(number & 0xff), body);
     er_ring_commit(ring, at, span_of(body), (uint32_t)number & 0xffff, number % 2);
     return true;
@@ -35,7 +35,7 @@ static bool more(er_ring *ring) { return ring->read != er_ring_look(ring); }
 
 static void take(er_ring *ring, uint64_t number, size_t body)
 {
-    if (!more(ring)) ck_abort_msg("record %lu is not there", (unsigned long)number);
+    if (!more(ring)) ck_abort_msg("record %lu is missing", (unsigned long)number);
     const er_record *r = er_ring_front(ring);
     if (r->size != span_of(body) || r->tag != (number & 0xffff))
         ck_abort_msg("record %lu has %u bytes instead of %zu, tag %u", (unsigned long)number, r->size, span_of(body), r->tag);

@@ -147,7 +147,7 @@ static void *turn_levels(void *arg)
 {
     turning *t = arg;
     for (int i = 0; !__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE); i++) {
-        if (errand_log_set_sink_level(t->log, "a", i % 2 ? ERRAND_LOG_OFF : ERRAND_LOG_INFO)) ck_abort_msg("a");
+        if (errand_log_set_sink_level(t->log, "a", i % 2 ? ERRAND_LOG_OFF : ERRAND_LOG_INFO)) ck_abort_msg("no sink a");
         errand_log_set_level(t->log, i % 3 ? ERRAND_LOG_INFO : ERRAND_LOG_DEBUG);
     }
     return NULL;

@@ -138,7 +138,7 @@ END_TEST
 
 static errand_result never(void *arg)
 {
-    ck_abort_msg("it was begun");
+    ck_abort_msg("the task was begun");
     return errand_ok(arg, NULL);
 }
 

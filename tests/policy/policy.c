@@ -106,7 +106,7 @@ START_TEST(every_backoff_is_within_its_bounds)
             if (fabs(least - (double)wait) > 0.51 && (double)wait < least)
                 ck_abort_msg("seed %llu", (unsigned long long)seed);
             if ((double)wait > w + 0.51 || wait > o.max_ms) ck_abort_msg("seed %llu", (unsigned long long)seed);
-            if (wait != errand_policy_backoff_ms(policy, n, seed)) ck_abort_msg("the same seed, another wait");
+            if (wait != errand_policy_backoff_ms(policy, n, seed)) ck_abort_msg("the same seed gave another wait");
         }
         errand_policy_free(policy);
     }

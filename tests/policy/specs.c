@@ -260,7 +260,7 @@ START_TEST(random_backoffs_are_within_their_bounds)
             if ((double)wait < waits[i].from - 0.501 || (double)wait > waits[i].to + 0.501)
                 ck_abort_msg("wait %zu of seed %llu, attempt %u: %lld is not from %f to %f", i,
                              (unsigned long long)seed, n, (long long)wait, waits[i].from, waits[i].to);
-            if (wait != errand_policy_backoff_ms(policy, n, seed)) ck_abort_msg("the same seed, another wait");
+            if (wait != errand_policy_backoff_ms(policy, n, seed)) ck_abort_msg("the same seed gave another wait");
             errand_policy_free(policy);
         }
     }
