@@ -504,12 +504,12 @@ START_TEST(replies_are_decompressed_unless_disabled)
     errand_result r = world_get(&w, "/");
     ck_well(&r);
     ck_assert_uint_eq(asked, !_i);
-    errand_transfer_metrics facts;
-    errand_response_metrics(r.value, &facts);
-    ck_assert_uint_eq(facts.body, _i ? sizeof zipped : 12);
+    errand_transfer_metrics metrics;
+    errand_response_metrics(r.value, &metrics);
+    ck_assert_uint_eq(metrics.body, _i ? sizeof zipped : 12);
     if (!_i)
         ck_body_eq(&r, "hello, world");
-    ck_assert_uint_eq(facts.http, 11);
+    ck_assert_uint_eq(metrics.http, 11);
     errand_result_free(&r);
     world_close(&w);
 }
@@ -534,12 +534,12 @@ START_TEST(a_response_has_all_its_headers_and_metrics)
         ck_assert_str_eq(name, "Set-Cookie");
         ck_assert_str_eq(value, "a=b");
         ck_assert_int_eq(errand_response_each_header(r.value, 5, &name, &value), ENOENT);
-        errand_transfer_metrics facts;
-        ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
-        ck_assert_uint_eq(facts.reused, i == 1);
-        ck_assert_uint_eq(facts.body, 2);
-        ck_assert_uint_eq(facts.redirects, 0);
-        ck_assert_uint_eq(facts.resent, 0);
+        errand_transfer_metrics metrics;
+        ck_assert_int_eq(errand_response_metrics(r.value, &metrics), 0);
+        ck_assert_uint_eq(metrics.reused, i == 1);
+        ck_assert_uint_eq(metrics.body, 2);
+        ck_assert_uint_eq(metrics.redirects, 0);
+        ck_assert_uint_eq(metrics.resent, 0);
         errand_result_free(&r);
     }
     world_close(&w);

@@ -169,10 +169,10 @@ START_TEST(a_body_is_sent_from_a_file_or_a_function)
             ck_assert_int_eq(body[letters], 'a' + (int)(letters % 23));
         ck_assert_uint_eq(letters, made.size);
     }
-    errand_transfer_metrics facts;
-    ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
-    ck_assert_uint_gt(facts.sent, made.size);
-    ck_assert_uint_gt(facts.received, made.size);
+    errand_transfer_metrics metrics;
+    ck_assert_int_eq(errand_response_metrics(r.value, &metrics), 0);
+    ck_assert_uint_gt(metrics.sent, made.size);
+    ck_assert_uint_gt(metrics.received, made.size);
     errand_result_free(&r);
     world_close(&w);
     ck_assert_int_eq(made.freed, _i == 1);
@@ -240,11 +240,11 @@ START_TEST(a_redirect_keeps_or_drops_the_body)
     ck_assert_str_eq(from, world_url(&w, "/old"));
     ck_assert_int_eq(errand_response_redirect(r.value, 1, &from), 0);
     ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/new"));
-    errand_transfer_metrics facts;
-    errand_response_metrics(r.value, &facts);
-    ck_assert_uint_eq(facts.redirects, 1);
-    ck_assert_uint_eq(facts.reused, 1);
-    ck_assert_uint_gt(facts.sent, _i < 2 ? 300000 : 150000);
+    errand_transfer_metrics metrics;
+    errand_response_metrics(r.value, &metrics);
+    ck_assert_uint_eq(metrics.redirects, 1);
+    ck_assert_uint_eq(metrics.reused, 1);
+    ck_assert_uint_gt(metrics.sent, _i < 2 ? 300000 : 150000);
     errand_result_free(&r);
     struct made made = { .size = 150000, .fails_at = -1 };
     r = world_send(&w, (errand_request){ .url = "/old", .body_fn = make_body, .body_arg = &made });
@@ -594,13 +594,13 @@ START_TEST(a_streams_response_has_metrics)
     world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) {
         char text[10];
-        errand_transfer_metrics facts;
+        errand_transfer_metrics metrics;
         errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
-        errand_response_metrics(r.value, &facts);
-        ck_assert_uint_eq(facts.http, 11);
-        ck_assert_uint_eq(facts.reused, i > 0);
-        ck_assert_uint_gt(facts.sent, 0);
+        errand_response_metrics(r.value, &metrics);
+        ck_assert_uint_eq(metrics.http, 11);
+        ck_assert_uint_eq(metrics.reused, i > 0);
+        ck_assert_uint_gt(metrics.sent, 0);
         while (errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER) > 0)
             continue;
         errand_result_free(&r);

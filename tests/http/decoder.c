@@ -409,9 +409,9 @@ START_TEST(a_bomb_fits_into_a_file_or_stream_but_not_memory)
         world_open(&w, say_coded, &reply, &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
         errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
         ck_well(&r);
-        errand_transfer_metrics facts;
-        ck_assert_int_eq(errand_response_metrics(r.value, &facts), 0);
-        ck_assert_uint_eq(facts.body, BOMB);
+        errand_transfer_metrics metrics;
+        ck_assert_int_eq(errand_response_metrics(r.value, &metrics), 0);
+        ck_assert_uint_eq(metrics.body, BOMB);
         ck_assert(!stat(place.path, &about) && about.st_size == BOMB);
         errand_result_free(&r);
 

@@ -367,9 +367,9 @@ START_TEST(a_get_after_a_redirected_post_is_resent)
     errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST" });
     ck_well(&r);
     ck_body_eq(&r, "receipt");
-    errand_transfer_metrics facts;
-    errand_response_metrics(r.value, &facts);
-    ck_assert_uint_eq(facts.resent, 1);
+    errand_transfer_metrics metrics;
+    errand_response_metrics(r.value, &metrics);
+    ck_assert_uint_eq(metrics.resent, 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 3); /* POST, GET, and GET */
     errand_result_free(&r);
     r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
@@ -406,9 +406,9 @@ START_TEST(each_hop_may_replace_one_dead_connection)
     r = world_get(&w, "/a");
     ck_well(&r);
     ck_body_eq(&r, "there");
-    errand_transfer_metrics facts;
-    errand_response_metrics(r.value, &facts);
-    ck_assert_uint_eq(facts.resent, 2);
+    errand_transfer_metrics metrics;
+    errand_response_metrics(r.value, &metrics);
+    ck_assert_uint_eq(metrics.resent, 2);
     errand_result_free(&r);
     errand_http_stats s;
     do

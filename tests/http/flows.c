@@ -109,7 +109,7 @@ START_TEST(a_file_gets_every_byte_in_order)
     ck_assert_int_eq(sink->finish(sink, response), ER_FLOW_WAIT);
     until(&lane.finishes, 1);
     ck_assert_int_eq(atomic_load(&lane.error), 0);
-    ck_assert_uint_eq(response->facts.body, (uint64_t)PIECE * PIECES);
+    ck_assert_uint_eq(response->metrics.body, (uint64_t)PIECE * PIECES);
     er_response_free(response);
     sink->drop(sink);
     FILE *file = fopen(c.path, "r");

@@ -321,9 +321,9 @@ START_TEST(an_odd_but_valid_reply_is_read)
         ck_well(&r);
         ck_body_eq(&r, "good");
         ck_assert_int_eq(errand_response_status(r.value), 200);
-        errand_transfer_metrics facts;
-        errand_response_metrics(r.value, &facts);
-        ck_assert_uint_eq(facts.body, 4); /* trailers begin no new body */
+        errand_transfer_metrics metrics;
+        errand_response_metrics(r.value, &metrics);
+        ck_assert_uint_eq(metrics.body, 4); /* trailers begin no new body */
         ck_assert_ptr_null(errand_response_header(r.value, "X-Sum", 0)); /* a trailer */
         ck_assert_ptr_null(errand_response_header(r.value, "Link", 0)); /* of an interim reply */
         const char *folds = errand_response_header(r.value, "X-Long", 0);

@@ -38,9 +38,9 @@ errand_http_stats stats_of(struct shared *s)
 
 errand_transfer_metrics facts_of(const errand_result *r)
 {
-    errand_transfer_metrics facts;
-    ck_assert_int_eq(errand_response_metrics(r->value, &facts), 0);
-    return facts;
+    errand_transfer_metrics metrics;
+    ck_assert_int_eq(errand_response_metrics(r->value, &metrics), 0);
+    return metrics;
 }
 
 void ends_well(errand_future *f)

@@ -157,9 +157,9 @@ START_TEST(many_calls_share_their_connections)
     for (int i = 0; i < 100; i++) {
         errand_result r = world_get(&w, "/");
         ck_well(&r);
-        errand_transfer_metrics facts;
-        errand_response_metrics(r.value, &facts);
-        ck_assert_uint_eq(facts.reused, i > 0);
+        errand_transfer_metrics metrics;
+        errand_response_metrics(r.value, &metrics);
+        ck_assert_uint_eq(metrics.reused, i > 0);
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);

@@ -308,10 +308,10 @@ static void look_at_success(ask *a, const errand_result *r, dice *d)
 {
     errand_response *response = r->value;
     int status = errand_response_status(response);
-    errand_transfer_metrics facts;
+    errand_transfer_metrics metrics;
     bool bare = a->head || status == 204, file = a->saves && !bare && status >= 200 && status < 300;
     HOLDS(status >= 200 && (status < 400 || a->any_status), "status %d is no success", status);
-    HOLDS(errand_response_metrics(response, &facts) == 0, "no facts");
+    HOLDS(errand_response_metrics(response, &metrics) == 0, "no metrics");
     if (file) a->saved = true;
     if (bare) a->not_saved = !a->by_policy;
     if (a->stream) read_stream(a, response, d);
