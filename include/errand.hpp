@@ -86,13 +86,18 @@ struct duration { /* any std::chrono::duration, as C takes it */
     {
         auto about = std::chrono::duration<long double, std::milli>(d).count();
         if (!(about < 9.2e18L)) ms = ERRAND_FOREVER; /* not a number, too */
-        else if (about > 0) ms = static_cast<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
+        else if (about > 0)
+            ms = static_cast<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
     }
 };
 
-/* Inside a task: why it was cancelled (ERRAND_BY_NONE: it was not); what is left until its deadline. */
+/* Inside a task: why it was cancelled (ERRAND_BY_NONE: it was not); what is
+ * left until its deadline. */
 inline errand_reason cancelled() noexcept { return errand_cancelled(); }
-inline std::chrono::milliseconds time_left() noexcept { return std::chrono::milliseconds(errand_time_left()); }
+inline std::chrono::milliseconds time_left() noexcept
+{
+    return std::chrono::milliseconds(errand_time_left());
+}
 
 /* errand_enter and errand_leave around a scope: blocking calls of the library in it end with
  * ETIMEDOUT when `within` is over, and with shield ignore a cancel of the task. In one thread; not
@@ -101,21 +106,27 @@ class timeout_scope {
     errand_frame frame_{};
 
 public:
-    explicit timeout_scope(duration within, bool shield = false) noexcept { errand_enter(&frame_, within.ms, shield); }
+    explicit timeout_scope(duration within, bool shield = false) noexcept
+    {
+        errand_enter(&frame_, within.ms, shield);
+    }
     timeout_scope(const timeout_scope &) = delete;
     timeout_scope &operator=(const timeout_scope &) = delete;
     ~timeout_scope() { leave(); }
     void leave() noexcept { errand_leave(&frame_); } /* sooner than at the end of the scope */
-    bool reschedule(duration within) noexcept { return !errand_reschedule(&frame_, within.ms); } /* false: it was left */
+    /* false: it was left */
+    bool reschedule(duration within) noexcept { return !errand_reschedule(&frame_, within.ms); }
     /* this deadline has ended a call, not an outer one */
     bool expired() const noexcept { return errand_expired(&frame_); }
 };
 
 /* ---- errors ---- */
 
-inline constexpr int threw = ERRAND_USER + 1; /* the number of an exception that has none of its own */
+/* the number of an exception that has none of its own */
+inline constexpr int threw = ERRAND_USER + 1;
 
-/* The codes beyond errno: HTTP, curl, user, refused. errno values are in std::generic_category(). */
+/* The codes beyond errno: HTTP, curl, user, refused. errno values are in
+ * std::generic_category(). */
 inline const std::error_category &category() noexcept
 {
     static const struct : std::error_category {
@@ -142,39 +153,45 @@ struct held { /* ends an errand_result on the way out */
     ~held() { errand_result_free(&r); }
 };
 struct failure { /* what the copies of an error share */
-    held        end;
+    held end;
     std::string message;
 };
 } // namespace detail
 
-/* What get() throws when a future ended with an error that was no exception: a std::system_error, with the whole story.
- * Copies share it. code() == std::errc::timed_out and the like work. */
+/* What get() throws when a future ended with an error that was no exception: a
+ * std::system_error, with the whole story. Copies share it. code() ==
+ * std::errc::timed_out and the like work. */
 class error : public std::system_error {
     std::shared_ptr<const detail::failure> failure_;
     static std::shared_ptr<const detail::failure> share(errand_result r)
     {
         detail::held end(r);
         std::string message = errand_result_message(&r);
-        return std::make_shared<const detail::failure>(
-            detail::failure{ std::move(end), std::move(message) });
+        return std::make_shared<const detail::failure>(detail::failure{
+            std::move(end), std::move(message) });
     }
 
 public:
     explicit error(errand_result r) /* owns r */
-        : std::system_error(make_code(r.error)), failure_(share(r)) {}
-    error(int number, const std::string &message) : error(errand_failf(number, "%s", message.c_str())) {}
+        : std::system_error(make_code(r.error)), failure_(share(r))
+    {}
+    error(int number, const std::string &message)
+        : error(errand_failf(number, "%s", message.c_str()))
+    {}
 
-    const char          *what() const noexcept override { return failure_->message.c_str(); }
-    int                  number() const noexcept { return failure_->end.r.error; }
-    errand_kind          kind() const noexcept { return errand_result_kind(&raw()); }
-    errand_reason        reason() const noexcept { return errand_result_reason(&raw()); }
+    const char *what() const noexcept override { return failure_->message.c_str(); }
+    int number() const noexcept { return failure_->end.r.error; }
+    errand_kind kind() const noexcept { return errand_result_kind(&raw()); }
+    errand_reason reason() const noexcept { return errand_result_reason(&raw()); }
     /* phase, attempts, causes: errand_result_... */
     const errand_result &raw() const noexcept { return failure_->end.r; }
 };
 
 /* ---- owners ---- */
 
-inline constexpr struct adopt_t {} adopt{}; /* pool(errand::adopt, c_pool): takes over what C code made */
+/* pool(errand::adopt, c_pool): takes over what C code made */
+inline constexpr struct adopt_t {
+} adopt{};
 
 template <class C, void (*End)(C *)> class owner {
     C *at_ = nullptr;
@@ -232,18 +249,19 @@ public:
     void reset() noexcept { errand_result_free(&r_); }
     errand_result release() noexcept { return std::exchange(r_, errand_result{}); }
 };
-using permit = handle<errand_permit>; /* of a semaphore; given back by reset() or at the end of its life */
+/* of a semaphore; given back by reset() or at the end of its life */
+using permit = handle<errand_permit>;
 
 /* ---- how values and exceptions travel ----
- * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void has none. A caught
- * exception is the `value` of a failure, known by its free function. */
+ * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void
+ * has none. A caught exception is the `value` of a failure, known by its free function. */
 
 namespace detail {
 template <class T> void free_value(void *value) noexcept { delete static_cast<T *>(value); }
 
 struct caught {
     std::exception_ptr exception;
-    errand_reason      reason; /* of an errand::error */
+    errand_reason reason; /* of an errand::error */
     static void free(void *at) noexcept { delete static_cast<caught *>(at); }
 };
 
@@ -254,7 +272,9 @@ inline std::exception_ptr exception_of(const errand_result &r) noexcept
 inline errand_reason reason_of(const errand_result &r) noexcept
 {
     errand_reason reason = errand_result_reason(&r);
-    return !reason && r.error && r.free == caught::free ? static_cast<caught *>(r.owner)->reason : reason;
+    return !reason && r.error && r.free == caught::free
+               ? static_cast<caught *>(r.owner)->reason
+               : reason;
 }
 
 inline errand_result failure_of(std::exception_ptr exception) noexcept
@@ -269,8 +289,11 @@ inline errand_result failure_of(std::exception_ptr exception) noexcept
         r = errand_fail_as(e.number(), e.kind(), errand_result_retry_after(&e.raw()),
                            errand_result_may_have_run(&e.raw()), "%s", e.what());
     } catch (const std::system_error &e) {
-        bool known = e.code().category() == std::generic_category() || e.code().category() == std::system_category();
-        int error = known && e.code().value() > 0 && e.code().value() < ERRAND_HTTP ? e.code().value() : threw;
+        bool known = e.code().category() == std::generic_category() ||
+                     e.code().category() == std::system_category();
+        int error = known && e.code().value() > 0 && e.code().value() < ERRAND_HTTP
+                        ? e.code().value()
+                        : threw;
         r = errand_failf(error, "%s", e.what());
     } catch (const std::bad_alloc &) {
         r = errand_fail(ENOMEM);
@@ -285,16 +308,26 @@ inline errand_result failure_of(std::exception_ptr exception) noexcept
 }
 
 template <class T> using plain = std::remove_cv_t<std::remove_reference_t<T>>;
-template <class T> struct carried { using type = T; };
-template <class T> struct carried<future<T>> { using type = T; };
-template <class T> struct carried<result<T>> { using type = T; };
-template <class T> struct carried<task<T>> { using type = T; };
-template <class R> using carried_t = typename carried<plain<R>>::type; /* the T of what a lambda returns */
+template <class T> struct carried {
+    using type = T;
+};
+template <class T> struct carried<future<T>> {
+    using type = T;
+};
+template <class T> struct carried<result<T>> {
+    using type = T;
+};
+template <class T> struct carried<task<T>> {
+    using type = T;
+};
+/* the T of what a lambda returns */
+template <class R> using carried_t = typename carried<plain<R>>::type;
 template <class T> inline constexpr bool is_future = false;
 template <class T> inline constexpr bool is_future<future<T>> = true;
 template <class T> inline constexpr bool is_task = false;
 template <class T> inline constexpr bool is_task<task<T>> = true;
-template <class T> inline constexpr bool packs_itself = false; /* its release() is an errand_result */
+/* its release() is an errand_result */
+template <class T> inline constexpr bool packs_itself = false;
 template <class T> inline constexpr bool packs_itself<result<T>> = true;
 template <class C> inline constexpr bool packs_itself<handle<C>> = true;
 template <class T> inline constexpr bool is_handle = false;
@@ -317,7 +350,8 @@ template <class F, class... A> errand_result run(F &&f, A &&...in) noexcept
         } else if constexpr (packs_itself<R>) {
             return std::invoke(std::forward<F>(f), std::forward<A>(in)...).release();
         } else {
-            return errand_ok(new R(std::invoke(std::forward<F>(f), std::forward<A>(in)...)), free_value<R>);
+            return errand_ok(new R(std::invoke(std::forward<F>(f), std::forward<A>(in)...)),
+                             free_value<R>);
         }
     } catch (...) {
         return failure_of(std::current_exception());
@@ -325,16 +359,20 @@ template <class F, class... A> errand_result run(F &&f, A &&...in) noexcept
 }
 
 /* A lambda on the heap, as C calls it. */
-template <class F> errand_result run_once(void *f) noexcept { return run(std::move(*static_cast<F *>(f))); }
+template <class F> errand_result run_once(void *f) noexcept
+{
+    return run(std::move(*static_cast<F *>(f)));
+}
 template <class F> errand_result run_again(void *f) noexcept { return run(*static_cast<F *>(f)); }
 } // namespace detail
 
 /* ---- result: how it ended ---- */
 
-/* An error, or a T. Also what a lambda returns to fail without throwing: `return errand::result<int>::fail(EAGAIN)`. */
+/* An error, or a T. Also what a lambda returns to fail without throwing: `return
+ * errand::result<int>::fail(EAGAIN)`. */
 template <class T> class [[nodiscard]] result {
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-    detail::held          end_; /* a failure whole; of a success all but the value */
+    detail::held end_; /* a failure whole; of a success all but the value */
     std::optional<stored> value_;
 
 public:
@@ -347,7 +385,8 @@ public:
         } else if constexpr (detail::is_handle<T>) {
             value_.emplace(adopt, end_.r);
         } else if (!r.value) {
-            end_ = detail::held(errand_failf(EINVAL, "a future without a value was taken for one with a value"));
+            end_ = detail::held(
+                errand_failf(EINVAL, "a future without a value was taken for one with a value"));
             return;
         } else {
             value_.emplace(std::move(*static_cast<T *>(r.value)));
@@ -356,29 +395,40 @@ public:
         end_.r.value = end_.r.owner = nullptr;
         end_.r.free = nullptr;
     }
-    template <class V = stored, std::enable_if_t<std::is_constructible_v<stored, V> && !std::is_void_v<T> &&
-                                                     !std::is_same_v<detail::plain<V>, errand_result>, int> = 0>
-    explicit result(V &&value) : value_(std::forward<V>(value)) {}
+    template <class V = stored,
+              std::enable_if_t<std::is_constructible_v<stored, V> && !std::is_void_v<T> &&
+                                   !std::is_same_v<detail::plain<V>, errand_result>,
+                               int> = 0>
+    explicit result(V &&value) : value_(std::forward<V>(value))
+    {}
     static result fail(int error) { return result(errand_fail(error ? error : EINVAL)); }
-    static result fail(int error, const char *message) { return result(errand_failf(error, "%s", message)); }
+    static result fail(int error, const char *message)
+    {
+        return result(errand_failf(error, "%s", message));
+    }
 
     explicit operator bool() const noexcept { return !error(); }
-    int             error() const noexcept { return end_.r.error; } /* 0: it went well */
+    int error() const noexcept { return end_.r.error; } /* 0: it went well */
     std::error_code code() const noexcept { return make_code(error()); }
-    errand_kind     kind() const noexcept { return errand_result_kind(&end_.r); }
-    errand_reason   reason() const noexcept { return detail::reason_of(end_.r); }
-    bool            degraded() const noexcept { return errand_result_degraded(&end_.r); } /* a fallback's value */
-    const char     *message() const noexcept { return errand_result_message(&end_.r); } /* lives as long as this */
-    std::exception_ptr   exception() const noexcept { return detail::exception_of(end_.r); } /* null: it was none */
-    const errand_result &raw() const noexcept { return end_.r; } /* for errand_result_attempt and the like; no value */
+    errand_kind kind() const noexcept { return errand_result_kind(&end_.r); }
+    errand_reason reason() const noexcept { return detail::reason_of(end_.r); }
+    /* a fallback's value */
+    bool degraded() const noexcept { return errand_result_degraded(&end_.r); }
+    /* lives as long as this */
+    const char *message() const noexcept { return errand_result_message(&end_.r); }
+    /* null: it was none */
+    std::exception_ptr exception() const noexcept { return detail::exception_of(end_.r); }
+    /* for errand_result_attempt and the like; no value */
+    const errand_result &raw() const noexcept { return end_.r; }
 
     /* The value; of a failure, undefined as with std::optional. */
-    stored       &operator*() noexcept { return *value_; }
+    stored &operator*() noexcept { return *value_; }
     const stored &operator*() const noexcept { return *value_; }
-    stored       *operator->() noexcept { return &*value_; }
+    stored *operator->() noexcept { return &*value_; }
     const stored *operator->() const noexcept { return &*value_; }
 
-    /* Moves the value out, or throws: the exception that the work threw, or errand::error, which takes the story. */
+    /* Moves the value out, or throws: the exception that the work threw, or errand::error,
+     * which takes the story. */
     T get()
     {
         if (auto thrown = exception()) std::rethrow_exception(thrown);
@@ -412,7 +462,8 @@ public:
 namespace detail {
 template <class T, class F> inline constexpr bool takes_value = std::is_invocable_v<F, T>;
 template <class F> inline constexpr bool takes_value<void, F> = std::is_invocable_v<F>;
-template <class T, class F, bool = takes_value<T, F>> struct sequel_of : std::invoke_result<F, result<T>> {};
+template <class T, class F, bool = takes_value<T, F>> struct sequel_of
+    : std::invoke_result<F, result<T>> {};
 template <class T, class F> struct sequel_of<T, F, true> : std::invoke_result<F, T> {};
 template <class F> struct sequel_of<void, F, true> : std::invoke_result<F> {};
 
@@ -437,7 +488,8 @@ template <class T> class [[nodiscard]] future {
 public:
     using value_type = T;
     future() noexcept = default;
-    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for void anything (freed). */
+    /* Takes f over. Its value must be of the kind that T says: a T, for handle<C> a C, for
+     * void anything (freed). */
     explicit future(errand_future *f) noexcept : f_(f) {}
     future(future &&from) noexcept : f_(from.release()) {}
     future &operator=(future &&from) noexcept
@@ -453,22 +505,26 @@ public:
         drop();
     }
 
-    bool           valid() const noexcept { return f_; }
+    bool valid() const noexcept { return f_; }
     errand_future *raw() const noexcept { return f_; }
     errand_future *release() noexcept { return std::exchange(f_, nullptr); }
 
-    T         get() { return await().get(); }
-    result<T> await() { return result<T>(errand_await(release())); } /* throws only what moving a T throws */
+    T get() { return await().get(); }
+    /* throws only what moving a T throws */
+    result<T> await() { return result<T>(errand_await(release())); }
 
-    /* True: it has ended. False: not within d. Throws errand::error when the calling task is cancelled. */
+    /* True: it has ended. False: not within d. Throws errand::error when the
+     * calling task is cancelled. */
     bool wait_for(duration d) const
     {
         int number = f_ ? errand_wait(f_, d.ms) : 0;
-        if (number != ETIMEDOUT && number != ECANCELED) return true; /* also what can never end: get() says why */
+        /* also what can never end: get() says why */
+        if (number != ETIMEDOUT && number != ECANCELED) return true;
         if (errand::cancelled()) throw error(number, "the waiting task was cancelled");
         return false;
     }
-    bool done() const noexcept { return errand_done(f_); } /* it has ended, or never can: get() does not wait */
+    /* it has ended, or never can: get() does not wait */
+    bool done() const noexcept { return errand_done(f_); }
 
     /* cancels it: the table in errand/future.h */
     void cancel() const noexcept { errand_cancel(f_); }
@@ -480,15 +536,16 @@ public:
     /* Ends as this; a cancel stops here. */
     future shield() { return future(errand_shield(release())); }
 
-    /* Runs f on a worker of this future's pool when this has ended. f takes a T (nothing for void): called with the
-     * value, an error skips f. Or it takes a result<T>: called with either, exactly once. f may
-     * return what a submitted lambda may. */
+    /* Runs f on a worker of this future's pool when this has ended. f takes a T (nothing for
+     * void): called with the value, an error skips f. Or it takes a result<T>: called with
+     * either, exactly once. f may return what a submitted lambda may. */
     template <class F> auto then(F &&f)
     {
         using G = std::decay_t<F>;
         using R = typename detail::sequel_of<T, G>::type;
         auto g = std::make_unique<G>(std::forward<F>(f));
-        return future<detail::carried_t<R>>(errand_then(release(), detail::run_sequel<T, G>, g.release()));
+        return future<detail::carried_t<R>>(
+            errand_then(release(), detail::run_sequel<T, G>, g.release()));
     }
 
 #ifdef ERRAND_HAS_STOP_TOKEN
@@ -498,8 +555,8 @@ public:
 #endif
 };
 
-/* Many at once, index by index; all consumed. all: the first failure cancels the rest, waits for them, and is the end.
- * settle: always succeeds, with every result. */
+/* Many at once, index by index; all consumed. all: the first failure cancels the rest, waits for
+ * them, and is the end. settle: always succeeds, with every result. */
 namespace detail {
 template <class T> std::vector<errand_future *> release_all(std::vector<future<T>> &fs)
 {
@@ -539,10 +596,12 @@ template <class T> future<std::vector<result<T>>> settle(std::vector<future<T>> 
 {
     std::vector<errand_future *> raw = detail::release_all(fs);
     errand_future *whole = errand_settle(raw.data(), raw.size());
-    return future<std::vector<result<T>>>(errand_then(whole, detail::gather<T, result<T>>, nullptr));
+    return future<std::vector<result<T>>>(
+        errand_then(whole, detail::gather<T, result<T>>, nullptr));
 }
 
-/* The first success, or the last failure if there is none; the first to end. The rest is cancelled and left behind. */
+/* The first success, or the last failure if there is none; the first to end. The rest is
+ * cancelled and left behind. */
 template <class T> future<T> any(std::vector<future<T>> fs)
 {
     std::vector<errand_future *> raw = detail::release_all(fs);
@@ -554,17 +613,21 @@ template <class T> future<T> race(std::vector<future<T>> fs)
     return future<T>(errand_race(raw.data(), raw.size()));
 }
 
-/* The results of those that were taken, once `wanted` have ended well; the others have failed with their own error, or ECANCELED. */
+/* The results of those that were taken, once `wanted` have ended well; the others have failed
+ * with their own error, or ECANCELED. */
 template <class T> future<std::vector<result<T>>> quorum(std::vector<future<T>> fs, size_t wanted)
 {
     std::vector<errand_future *> raw = detail::release_all(fs);
     errand_future *whole = errand_quorum(raw.data(), raw.size(), wanted);
-    return future<std::vector<result<T>>>(errand_then(whole, detail::gather<T, result<T>>, nullptr));
+    return future<std::vector<result<T>>>(
+        errand_then(whole, detail::gather<T, result<T>>, nullptr));
 }
 
-/* Waits until `wanted` of them have ended, for at most d; which have: future::done. False: not within d. An empty one counts as ended.
- * Throws errand::error when the calling task is cancelled, when the wait would never end (EDEADLK), and without memory. */
-template <class T> bool wait_some(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
+/* Waits until `wanted` of them have ended, for at most d; which have: future::done. False: not
+ * within d. An empty one counts as ended. Throws errand::error when the calling task is
+ * cancelled, when the wait would never end (EDEADLK), and without memory. */
+template <class T>
+bool wait_some(const std::vector<future<T>> &fs, size_t wanted, duration d = forever)
 {
     std::vector<errand_future *> raw;
     raw.reserve(fs.size());
@@ -572,8 +635,10 @@ template <class T> bool wait_some(const std::vector<future<T>> &fs, size_t wante
         if (f.valid()) raw.push_back(f.raw());
     }
     size_t ended = fs.size() - raw.size();
-    int number = errand_wait_some(raw.data(), raw.size(), wanted > ended ? wanted - ended : 0, d.ms, nullptr);
-    if (number && (number != ETIMEDOUT || errand::cancelled())) throw error(number, "the futures cannot be waited for");
+    int number = errand_wait_some(raw.data(), raw.size(), wanted > ended ? wanted - ended : 0, d.ms,
+                                  nullptr);
+    if (number && (number != ETIMEDOUT || errand::cancelled()))
+        throw error(number, "the futures cannot be waited for");
     return !number;
 }
 
@@ -584,16 +649,21 @@ inline void end_log(errand_log *log) { errand_log_close(log, 1000); }
 inline void end_pool(errand_pool *pool) { errand_pool_close(pool, ERRAND_FOREVER); }
 } // namespace detail
 
-/* Must outlive the pools, policies and sessions that write to it. The destructor gives the sinks a second. It is an
- * errand_log * where one is wanted: errand_info(log, "%d done", n). A caught errand::error is a key of a line by
- * errand_kv_result("error"), errand_kv_result_arg(&e.raw()). */
+/* Must outlive the pools, policies and sessions that write to it. The destructor gives the sinks
+ * a second. It is an errand_log * where one is wanted: errand_info(log, "%d done", n). A caught
+ * errand::error is a key of a line by errand_kv_result("error"), errand_kv_result_arg(&e.raw()). */
 class log : public owner<errand_log, detail::end_log> {
 public:
     using owner::owner;
-    explicit log(const errand_log_opts &opts = errand_log_opts{}) : owner({ errand_log_new(&opts), nullptr }) {}
+    explicit log(const errand_log_opts &opts = errand_log_opts{})
+        : owner({ errand_log_new(&opts), nullptr })
+    {}
     operator errand_log *() const noexcept { return raw(); }
 
-    void to_stderr(errand_log_level level = ERRAND_LOG_DEFAULT) { check(errand_log_to_stderr(raw(), level)); }
+    void to_stderr(errand_log_level level = ERRAND_LOG_DEFAULT)
+    {
+        check(errand_log_to_stderr(raw(), level));
+    }
     void to_file(const std::string &path, errand_log_level level = ERRAND_LOG_DEFAULT)
     {
         check(errand_log_to_file(raw(), path.c_str(), level));
@@ -604,10 +674,7 @@ public:
         check(errand_log_set_sink_level(raw(), sink.c_str(), level));
     }
     std::error_code flush(duration d) { return make_code(errand_log_flush(raw(), d.ms)); }
-    std::error_code close(duration d)
-    {
-        return make_code(errand_log_close(release(), d.ms));
-    }
+    std::error_code close(duration d) { return make_code(errand_log_close(release(), d.ms)); }
 
 private:
     static void check(int number)
@@ -629,15 +696,25 @@ class semaphore : public owner<errand_sem, errand_sem_free> {
 
 public:
     using owner::owner;
-    semaphore(const owner<errand_pool, detail::end_pool> &home, unsigned permits, const char *name = nullptr)
-        : owner({ make(home.raw(), permits, name), nullptr }) {}
+    semaphore(const owner<errand_pool, detail::end_pool> &home, unsigned permits,
+              const char *name = nullptr)
+        : owner({ make(home.raw(), permits, name), nullptr })
+    {}
     semaphore(const owner<errand_pool, detail::end_pool> &home, const errand_sem_opts &opts)
-        : owner({ errand_sem_new(home.raw(), &opts), nullptr }) {}
+        : owner({ errand_sem_new(home.raw(), &opts), nullptr })
+    {}
     future<permit> acquire(unsigned n = 1) { return acquire(nullptr, n); }
-    future<permit> acquire(const char *key, unsigned n = 1) { return future<permit>(errand_sem_acquire(raw(), key, n)); }
-    std::error_code resize(unsigned permits) noexcept { return make_code(errand_sem_resize(raw(), permits)); }
+    future<permit> acquire(const char *key, unsigned n = 1)
+    {
+        return future<permit>(errand_sem_acquire(raw(), key, n));
+    }
+    std::error_code resize(unsigned permits) noexcept
+    {
+        return make_code(errand_sem_resize(raw(), permits));
+    }
     bool try_acquire(unsigned n = 1) noexcept { return errand_sem_try_acquire(raw(), n); }
-    int  release_permits(unsigned n = 1) noexcept { return errand_sem_release(raw(), n); } /* EOVERFLOW: never acquired */
+    /* EOVERFLOW: never acquired */
+    int release_permits(unsigned n = 1) noexcept { return errand_sem_release(raw(), n); }
 };
 
 /* acquire ends when the caller's turn comes: per_second of them, in bursts of at most `burst`. */
@@ -655,26 +732,42 @@ public:
     using owner::owner;
     rate(const owner<errand_pool, detail::end_pool> &home, double per_second, unsigned burst = 1,
          const char *name = nullptr)
-        : owner({ make(home.raw(), per_second, burst, name), nullptr }) {}
+        : owner({ make(home.raw(), per_second, burst, name), nullptr })
+    {}
     rate(const owner<errand_pool, detail::end_pool> &home, const errand_rate_opts &opts)
-        : owner({ errand_rate_new(home.raw(), &opts), nullptr }) {}
-    future<void> acquire(const char *key = nullptr) { return future<void>(errand_rate_acquire(raw(), key)); }
-    std::error_code resize(double per_second, unsigned burst = 1) { return make_code(errand_rate_resize(raw(), per_second, burst)); }
-    std::error_code pause(duration d, const char *key = nullptr) { return make_code(errand_rate_pause(raw(), key, d.ms)); }
+        : owner({ errand_rate_new(home.raw(), &opts), nullptr })
+    {}
+    future<void> acquire(const char *key = nullptr)
+    {
+        return future<void>(errand_rate_acquire(raw(), key));
+    }
+    std::error_code resize(double per_second, unsigned burst = 1)
+    {
+        return make_code(errand_rate_resize(raw(), per_second, burst));
+    }
+    std::error_code pause(duration d, const char *key = nullptr)
+    {
+        return make_code(errand_rate_pause(raw(), key, d.ms));
+    }
 };
 
 class breaker : public owner<errand_breaker, errand_breaker_free> {
 public:
     using owner::owner;
-    explicit breaker(const owner<errand_pool, detail::end_pool> &home, const errand_breaker_opts &opts = {})
-        : owner({ errand_breaker_new(home.raw(), &opts), nullptr }) {}
+    explicit breaker(const owner<errand_pool, detail::end_pool> &home,
+                     const errand_breaker_opts &opts = {})
+        : owner({ errand_breaker_new(home.raw(), &opts), nullptr })
+    {}
 
-    /* A call that no policy makes: look at `refused`, make the call, report how it ended. Without a report it counts as cancelled. */
+    /* A call that no policy makes: look at `refused`, make the call, report how it ended.
+     * Without a report it counts as cancelled. */
     class call {
         errand_breaker_call c_{};
 
     public:
-        call(breaker &b, const char *key = nullptr) : refused(make_code(errand_breaker_allow(b.raw(), key, &c_))) {}
+        call(breaker &b, const char *key = nullptr)
+            : refused(make_code(errand_breaker_allow(b.raw(), key, &c_)))
+        {}
         call(const call &) = delete;
         call &operator=(const call &) = delete;
         ~call() { errand_breaker_report(&c_, nullptr); }
@@ -686,7 +779,8 @@ public:
         const std::error_code refused; /* ERRAND_EOPEN: don't */
     };
 
-    errand_breaker_state state(const char *key = nullptr) const noexcept /* of an unused key: closed */
+    /* of an unused key: closed */
+    errand_breaker_state state(const char *key = nullptr) const noexcept
     {
         errand_breaker_stats s{};
         errand_breaker_stats_get(raw(), key, &s);
@@ -696,24 +790,33 @@ public:
     {
         return make_code(errand_breaker_force(raw(), key, state));
     }
-    std::error_code reset(const char *key = nullptr) noexcept { return make_code(errand_breaker_reset(raw(), key)); }
+    std::error_code reset(const char *key = nullptr) noexcept
+    {
+        return make_code(errand_breaker_reset(raw(), key));
+    }
 };
 
 class budget : public owner<errand_budget, errand_budget_free> {
 public:
     using owner::owner;
-    explicit budget(const owner<errand_pool, detail::end_pool> &home, const errand_budget_opts &opts = {})
-        : owner({ errand_budget_new(home.raw(), &opts), nullptr }) {}
+    explicit budget(const owner<errand_pool, detail::end_pool> &home,
+                    const errand_budget_opts &opts = {})
+        : owner({ errand_budget_new(home.raw(), &opts), nullptr })
+    {}
 };
 
-/* Specs as move-only values: errand::backoff::exponential(100ms, 10s) + errand::backoff::random(0ms, 50ms). Each is consumed by the
- * expression or the policy that takes it. */
+/* Specs as move-only values: errand::backoff::exponential(100ms, 10s) +
+ * errand::backoff::random(0ms, 50ms). Each is consumed by the expression or the
+ * policy that takes it. */
 class backoff : public owner<errand_backoff, errand_backoff_free> {
 public:
     using owner::owner;
     static backoff none() { return { adopt, errand_backoff_none() }; }
     static backoff fixed(duration d) { return { adopt, errand_backoff_fixed(d.ms) }; }
-    static backoff random(duration min, duration max) { return { adopt, errand_backoff_random(min.ms, max.ms) }; }
+    static backoff random(duration min, duration max)
+    {
+        return { adopt, errand_backoff_random(min.ms, max.ms) };
+    }
     static backoff incrementing(duration start, duration step, duration max)
     {
         return { adopt, errand_backoff_incrementing(start.ms, step.ms, max.ms) };
@@ -726,15 +829,27 @@ public:
     {
         return { adopt, errand_backoff_random_exponential(initial.ms, max.ms, multiplier, 0) };
     }
-    static backoff fibonacci(duration initial, duration max) { return { adopt, errand_backoff_fibonacci(initial.ms, max.ms) }; }
+    static backoff fibonacci(duration initial, duration max)
+    {
+        return { adopt, errand_backoff_fibonacci(initial.ms, max.ms) };
+    }
     static backoff decorrelated(duration initial, duration max)
     {
         return { adopt, errand_backoff_decorrelated(initial.ms, max.ms) };
     }
-    backoff with_jitter(errand_jitter jitter) && { return { adopt, errand_backoff_jitter(release(), jitter) }; }
-    backoff randomized(double ratio) && { return { adopt, errand_backoff_randomized(release(), ratio) }; }
+    backoff with_jitter(errand_jitter jitter) &&
+    {
+        return { adopt, errand_backoff_jitter(release(), jitter) };
+    }
+    backoff randomized(double ratio) &&
+    {
+        return { adopt, errand_backoff_randomized(release(), ratio) };
+    }
     backoff capped(duration max) && { return { adopt, errand_backoff_capped(release(), max.ms) }; }
-    friend backoff operator+(backoff a, backoff b) { return { adopt, errand_backoff_sum(a.release(), b.release()) }; }
+    friend backoff operator+(backoff a, backoff b)
+    {
+        return { adopt, errand_backoff_sum(a.release(), b.release()) };
+    }
 };
 
 class stop : public owner<errand_stop, errand_stop_free> {
@@ -744,8 +859,14 @@ public:
     static stop after_attempt(unsigned n) { return { adopt, errand_stop_after_attempt(n) }; }
     static stop after_delay(duration d) { return { adopt, errand_stop_after_delay(d.ms) }; }
     static stop before_delay(duration d) { return { adopt, errand_stop_before_delay(d.ms) }; }
-    friend stop operator||(stop a, stop b) { return { adopt, errand_stop_any(a.release(), b.release()) }; }
-    friend stop operator&&(stop a, stop b) { return { adopt, errand_stop_all(a.release(), b.release()) }; }
+    friend stop operator||(stop a, stop b)
+    {
+        return { adopt, errand_stop_any(a.release(), b.release()) };
+    }
+    friend stop operator&&(stop a, stop b)
+    {
+        return { adopt, errand_stop_all(a.release(), b.release()) };
+    }
 };
 
 class retry_if : public owner<errand_retry_if, errand_retry_if_free> {
@@ -765,31 +886,38 @@ public:
     static retry_if message(const char *text) { return { adopt, errand_retry_if_message(text) }; }
     static retry_if cause(retry_if of) { return { adopt, errand_retry_if_cause(of.release()) }; }
     retry_if negated() && { return { adopt, errand_retry_if_not(release()) }; }
-    friend retry_if operator||(retry_if a, retry_if b) { return { adopt, errand_retry_if_any(a.release(), b.release()) }; }
-    friend retry_if operator&&(retry_if a, retry_if b) { return { adopt, errand_retry_if_all(a.release(), b.release()) }; }
+    friend retry_if operator||(retry_if a, retry_if b)
+    {
+        return { adopt, errand_retry_if_any(a.release(), b.release()) };
+    }
+    friend retry_if operator&&(retry_if a, retry_if b)
+    {
+        return { adopt, errand_retry_if_all(a.release(), b.release()) };
+    }
 };
 
 struct policy_options { /* field by field errand_policy_opts */
     std::chrono::milliseconds within{ 0 };
-    unsigned                  attempts = 0;
+    unsigned attempts = 0;
     std::chrono::milliseconds initial{ 0 }, max{ 0 };
-    double                    multiplier = 0;
-    errand_jitter             jitter = ERRAND_JITTER_FULL;
+    double multiplier = 0;
+    errand_jitter jitter = ERRAND_JITTER_FULL;
     std::chrono::milliseconds retry_after_max{ 0 };
-    errand_repeat             repeat = ERRAND_REPEAT_UNLESS_IT_MAY_HAVE_RUN;
-    errand_rate              *rate = nullptr; /* kept alive by the policy, as is sem */
-    errand_sem               *sem = nullptr;
+    errand_repeat repeat = ERRAND_REPEAT_UNLESS_IT_MAY_HAVE_RUN;
+    errand_rate *rate = nullptr; /* kept alive by the policy, as is sem */
+    errand_sem *sem = nullptr;
     std::chrono::milliseconds attempt{ 0 };
-    const char               *name = nullptr;
-    errand_log               *log = nullptr;
-    uint64_t                  seed = 0;
-    errand::backoff           backoff{ adopt, nullptr }; /* these three are consumed; empty: the policy's own */
-    errand::stop              stop{ adopt, nullptr };
-    errand::retry_if          retry_if{ adopt, nullptr };
+    const char *name = nullptr;
+    errand_log *log = nullptr;
+    uint64_t seed = 0;
+    /* these three are consumed; empty: the policy's own */
+    errand::backoff backoff{ adopt, nullptr };
+    errand::stop stop{ adopt, nullptr };
+    errand::retry_if retry_if{ adopt, nullptr };
 };
 
-/* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it. Copies are not needed:
- * share it. */
+/* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it.
+ * Copies are not needed: share it. */
 class policy : public owner<errand_policy, errand_policy_free> {
     static std::pair<errand_policy *, const char *> make(policy_options &o)
     {
@@ -826,7 +954,8 @@ public:
     /* With all that C offers: hooks, fallback, hedges, limits. Consumes the specs of options. */
     explicit policy(const errand_policy_opts &options) : owner(make(options)) {}
 
-    /* The wait that would follow that failed attempt (from 1) of a run with this seed; negative: none. */
+    /* The wait that would follow that failed attempt (from 1) of a run with this
+     * seed; negative: none. */
     std::chrono::milliseconds wait(unsigned attempt, uint64_t seed) const noexcept
     {
         return std::chrono::milliseconds(errand_policy_backoff_ms(raw(), attempt, seed));
@@ -851,12 +980,13 @@ public:
 };
 
 struct task_options {
-    const char               *name = nullptr; /* a literal; for logs and reports */
-    std::chrono::milliseconds within{ 0 };    /* its deadline, from now. 0: none of its own */
+    const char *name = nullptr;            /* a literal; for logs and reports */
+    std::chrono::milliseconds within{ 0 }; /* its deadline, from now. 0: none of its own */
 };
 
-/* A place where work is done. The destructor waits for all tasks, however long they take; to bound that, close() first.
- * A pool must not be destroyed on a thread of its own: it could not end there, and stays open. */
+/* A place where work is done. The destructor waits for all tasks, however long they take; to
+ * bound that, close() first. A pool must not be destroyed on a thread of its own: it could not
+ * end there, and stays open. */
 class pool : public owner<errand_pool, detail::end_pool> {
     static errand_pool_opts just(unsigned workers)
     {
@@ -864,7 +994,8 @@ class pool : public owner<errand_pool, detail::end_pool> {
         opts.workers = workers;
         return opts;
     }
-    template <class F> static errand_task task_of(const task_options &options, errand_fn *fn, std::unique_ptr<F> f)
+    template <class F>
+    static errand_task task_of(const task_options &options, errand_fn *fn, std::unique_ptr<F> f)
     {
         errand_task t{};
         t.fn = fn;
@@ -880,8 +1011,9 @@ public:
     explicit pool(unsigned workers = 0) : pool(just(workers)) {}
     explicit pool(const errand_pool_opts &opts) : owner({ errand_pool_new(&opts), nullptr }) {}
 
-    /* Refuses new work, lets the old end, cancels it at half of d. ETIMEDOUT: some task would not end and is left
-     * behind, safely. The pool is gone then, but for EDEADLK: this was called on a thread of its own. */
+    /* Refuses new work, lets the old end, cancels it at half of d. ETIMEDOUT: some task would
+     * not end and is left behind, safely. The pool is gone then, but for EDEADLK: this was
+     * called on a thread of its own. */
     std::error_code close(duration d)
     {
         int number = errand_pool_close(raw(), d.ms);
@@ -891,22 +1023,28 @@ public:
     bool wait_idle(duration d) { return !errand_pool_wait_idle(raw(), d.ms); }
     void tick() { errand_pool_tick(raw()); }
 
-    /* Runs f() on a worker. The future is of what f returns, by value; of T for a result<T>, a future<T> or, in C++20,
-     * a task<T>: then it ends as that ends and no worker waits for it. A full queue blocks. */
+    /* Runs f() on a worker. The future is of what f returns, by value; of T for a result<T>, a
+     * future<T> or, in C++20, a task<T>: then it ends as that ends and no worker waits for it.
+     * A full queue blocks. */
     template <class F> auto submit(F &&f) { return submit(task_options{}, std::forward<F>(f)); }
     template <class F> auto submit(const task_options &options, F &&f)
     {
         using G = std::decay_t<F>;
-        errand_task t = task_of(options, detail::run_once<G>, std::make_unique<G>(std::forward<F>(f)));
+        errand_task t =
+            task_of(options, detail::run_once<G>, std::make_unique<G>(std::forward<F>(f)));
         return future<detail::carried_t<std::invoke_result_t<G>>>(errand_submit_task(raw(), &t));
     }
 
     /* The same, but a full queue is ERRAND_EFULL, whatever the pool's options say. */
-    template <class F> auto try_submit(F &&f) { return try_submit(task_options{}, std::forward<F>(f)); }
+    template <class F> auto try_submit(F &&f)
+    {
+        return try_submit(task_options{}, std::forward<F>(f));
+    }
     template <class F> auto try_submit(const task_options &options, F &&f)
     {
         using G = std::decay_t<F>;
-        errand_task t = task_of(options, detail::run_once<G>, std::make_unique<G>(std::forward<F>(f)));
+        errand_task t =
+            task_of(options, detail::run_once<G>, std::make_unique<G>(std::forward<F>(f)));
         return future<detail::carried_t<std::invoke_result_t<G>>>(errand_try_submit(raw(), &t));
     }
 
@@ -918,12 +1056,17 @@ public:
     }
 
     /* The same under a policy: f() may be called several times, one after the other. */
-    template <class F> auto run(const policy &how, F &&f) { return run(how, task_options{}, std::forward<F>(f)); }
+    template <class F> auto run(const policy &how, F &&f)
+    {
+        return run(how, task_options{}, std::forward<F>(f));
+    }
     template <class F> auto run(const policy &how, const task_options &options, F &&f)
     {
         using G = std::decay_t<F>;
-        errand_task t = task_of(options, detail::run_again<G>, std::make_unique<G>(std::forward<F>(f)));
-        return future<detail::carried_t<std::invoke_result_t<G &>>>(errand_run_task(raw(), how.raw(), &t));
+        errand_task t =
+            task_of(options, detail::run_again<G>, std::make_unique<G>(std::forward<F>(f)));
+        return future<detail::carried_t<std::invoke_result_t<G &>>>(
+            errand_run_task(raw(), how.raw(), &t));
     }
 
     /* Ends when d has passed, never early; holds no worker. */
@@ -934,7 +1077,8 @@ public:
     template <class F> auto submit(std::stop_token token, F &&f)
     {
         using G = std::decay_t<F>;
-        auto unless_stopped = [token, g = G(std::forward<F>(f))]() mutable -> std::invoke_result_t<G> {
+        auto unless_stopped =
+            [token, g = G(std::forward<F>(f))]() mutable -> std::invoke_result_t<G> {
             if (token.stop_requested()) throw error(ECANCELED, "stop was requested");
             return std::invoke(std::move(g));
         };
@@ -957,17 +1101,19 @@ template <class T> class promise {
         std::function<void()> fn;
         static void call(void *arg) noexcept
         {
-            auto alive = static_cast<hook *>(arg)->shared_from_this(); /* it may resolve, which lets go of it */
+            /* it may resolve, which lets go of it */
+            auto alive = static_cast<hook *>(arg)->shared_from_this();
             alive->fn();
         }
     };
-    errand_promise       *p_ = nullptr;
-    future<T>             f_;
+    errand_promise *p_ = nullptr;
+    future<T> f_;
     std::shared_ptr<hook> hook_;
 
     void end(errand_result r) noexcept
     {
-        errand_promise_resolve(std::exchange(p_, nullptr), r); /* from here on the hook neither runs nor will */
+        /* from here on the hook neither runs nor will */
+        errand_promise_resolve(std::exchange(p_, nullptr), r);
         hook_.reset();
     }
 
@@ -981,7 +1127,8 @@ public:
         f_ = future<T>(f);
     }
     promise(promise &&from) noexcept
-        : p_(std::exchange(from.p_, nullptr)), f_(std::move(from.f_)), hook_(std::move(from.hook_)) {}
+        : p_(std::exchange(from.p_, nullptr)), f_(std::move(from.f_)), hook_(std::move(from.hook_))
+    {}
     promise &operator=(promise &&from) noexcept
     {
         promise gone(std::move(from));
@@ -1004,7 +1151,10 @@ public:
     }
     void fail(int number) { resolve(result<T>::fail(number)); }
     void fail(int number, const char *message) { resolve(result<T>::fail(number, message)); }
-    void fail(std::exception_ptr exception) noexcept { end(detail::failure_of(std::move(exception))); }
+    void fail(std::exception_ptr exception) noexcept
+    {
+        end(detail::failure_of(std::move(exception)));
+    }
     void resolve(result<T> r) { end(r.release()); }
     void abandon() noexcept /* ends with ERRAND_EABANDONED, if it has not ended */
     {
@@ -1013,8 +1163,9 @@ public:
 
     errand_reason cancelled() const noexcept { return errand_promise_cancelled(p_); }
 
-    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw; see errand_promise_on_cancel.
-     * Without one a cancel ends the future. fn must not touch this promise while another thread may. */
+    /* fn() when the future is cancelled: on the canceller's thread, so be short, do not throw;
+     * see errand_promise_on_cancel. Without one a cancel ends the future. fn must not touch this
+     * promise while another thread may. */
     void on_cancel(std::function<void()> fn)
     {
         auto next = std::make_shared<hook>();
@@ -1026,9 +1177,9 @@ public:
 
 #ifdef ERRAND_HAS_STOP_TOKEN
 /* ---- C++20: std::stop_token ----
- * The callback lives in a sequel of the future, which is called exactly once when that has ended: so it is there as
- * long as there is something to cancel, and no longer. It may run on any thread and at any time, so it cancels through
- * an errand_canceller. */
+ * The callback lives in a sequel of the future, which is called exactly once when that has
+ * ended: so it is there as long as there is something to cancel, and no longer. It may run on
+ * any thread and at any time, so it cancels through an errand_canceller. */
 
 namespace detail {
 struct stop_link {
@@ -1043,10 +1194,12 @@ struct stop_link {
     std::stop_callback<cancels> callback;
 
     stop_link(std::stop_token token, errand_future *f)
-        : callback(std::move(token), cancels{ { errand_canceller_of(f), errand_canceller_free } }) {}
+        : callback(std::move(token), cancels{ { errand_canceller_of(f), errand_canceller_free } })
+    {}
     static errand_result end(errand_result in, void *link) noexcept
     {
-        delete static_cast<stop_link *>(link); /* waits for a callback that is just running elsewhere */
+        /* waits for a callback that is just running elsewhere */
+        delete static_cast<stop_link *>(link);
         return in;
     }
 };
@@ -1062,15 +1215,16 @@ template <class T> future<T> future<T>::stop_on(std::stop_token token)
 
 #ifdef ERRAND_HAS_COROUTINES
 /* ---- C++20: co_await ----
- * co_await std::move(f), in any coroutine, is f.get() without a waiting thread: the coroutine goes on on a worker of
- * f's pool, or right away if f has ended. A coroutine that is destroyed while it waits cancels f and is not resumed;
- * destroying it while it is about to be resumed is as wrong as with any other awaitable. */
+ * co_await std::move(f), in any coroutine, is f.get() without a waiting thread: the coroutine
+ * goes on on a worker of f's pool, or right away if f has ended. A coroutine that is destroyed
+ * while it waits cancels f and is not resumed; destroying it while it is about to be resumed is
+ * as wrong as with any other awaitable. */
 
 namespace detail {
 template <class T> struct awaiting {
-    future<T>      f;
+    future<T> f;
     errand_watcher watcher{};
-    bool           watches = false;
+    bool watches = false;
 
     explicit awaiting(future<T> of) noexcept : f(std::move(of)) {}
     awaiting(const awaiting &) = delete;
@@ -1081,10 +1235,13 @@ template <class T> struct awaiting {
     bool await_ready() const noexcept { return f.done(); }
     bool await_suspend(std::coroutine_handle<> waiter) noexcept
     {
-        watcher.fn = [](errand_watcher *w) { std::coroutine_handle<>::from_address(w->arg).resume(); };
+        watcher.fn = [](errand_watcher *w) {
+            std::coroutine_handle<>::from_address(w->arg).resume();
+        };
         watcher.arg = waiter.address();
         watches = true;
-        if (errand_watch(f.raw(), &watcher) == 0) return true; /* it may run already: touch nothing */
+        /* it may run already: touch nothing */
+        if (errand_watch(f.raw(), &watcher) == 0) return true;
         return watches = false;
     }
     T await_resume()
@@ -1095,7 +1252,10 @@ template <class T> struct awaiting {
 };
 } // namespace detail
 
-template <class T> auto operator co_await(future<T> &&f) noexcept { return detail::awaiting<T>(std::move(f)); }
+template <class T> auto operator co_await(future<T> &&f) noexcept
+{
+    return detail::awaiting<T>(std::move(f));
+}
 
 /* ---- task: a coroutine that is a task of a pool ----
  *
@@ -1106,21 +1266,25 @@ template <class T> auto operator co_await(future<T> &&f) noexcept { return detai
  *     }
  *     errand::future<int> f = pool.submit(both(pool));
  *
- * Lazy: it begins when it is submitted, or awaited by another task. It awaits futures and tasks, nothing else. Between
- * its steps it holds no worker; to the pool it is one task from beginning to end, so a cancel of its future cancels
- * what it awaits, the error of that is thrown at its co_await, and closing the pool lets it end. A
- * coroutine lambda is kept alive until its task has ended. */
+ * Lazy: it begins when it is submitted, or awaited by another task. It awaits futures and tasks,
+ * nothing else. Between its steps it holds no worker; to the pool it is one task from beginning
+ * to end, so a cancel of its future cancels what it awaits, the error of that is thrown at its
+ * co_await, and closing the pool lets it end. A coroutine lambda is kept alive until its task
+ * has ended. */
 
 namespace detail {
-struct fiber { /* a begun task with the tasks it awaits: a C task that goes on by errand_later(errand_then(awaited)) */
+struct fiber {
+    /* a begun task with the tasks it awaits: a C task that goes on by
+     * errand_later(errand_then(awaited)) */
     std::coroutine_handle<> root, here; /* what was begun; what is resumed next */
-    errand_result          *end = nullptr;
-    errand_future          *awaited = nullptr;
-    errand_result           came{}; /* how `awaited` ended */
+    errand_result *end = nullptr;
+    errand_future *awaited = nullptr;
+    errand_result came{}; /* how `awaited` ended */
 
     errand_result step() noexcept
     {
-        /* each is resumed from here, not by the one before it: without optimisation that would take some stack each time */
+        /* each is resumed from here, not by the one before it: without optimisation that would
+         * take some stack each time */
         do std::exchange(here, nullptr).resume();
         while (here && !awaited);
         /* by the time errand_then returns this may be gone */
@@ -1139,8 +1303,8 @@ struct fiber { /* a begun task with the tasks it awaits: a C task that goes on b
 
 template <class T> struct awaits_future {
     future<T> f;
-    fiber    *on;
-    bool      came = false;
+    fiber *on;
+    bool came = false;
 
     bool await_ready() const noexcept { return f.done(); }
     void await_suspend(std::coroutine_handle<> waiter) noexcept
@@ -1149,12 +1313,15 @@ template <class T> struct awaits_future {
         on->awaited = f.release();
         came = true;
     }
-    T await_resume() { return came ? result<T>(std::exchange(on->came, errand_result{})).get() : f.get(); }
+    T await_resume()
+    {
+        return came ? result<T>(std::exchange(on->came, errand_result{})).get() : f.get();
+    }
 };
 
 template <class T> struct awaits_task {
     task<T> t;
-    fiber  *on;
+    fiber *on;
 
     bool await_ready() const noexcept { return !t.h_; }
     void await_suspend(std::coroutine_handle<> waiter) noexcept
@@ -1180,19 +1347,25 @@ struct back_to_waiter {
 };
 
 struct task_promise {
-    fiber                  *on = nullptr;
+    fiber *on = nullptr;
     std::coroutine_handle<> waiter; /* the task that awaits this one */
-    errand_result           end{};
-    fiber                   own;    /* of the one that was begun */
+    errand_result end{};
+    fiber own; /* of the one that was begun */
 
     task_promise() noexcept = default;
     task_promise(const task_promise &) = delete;
     ~task_promise() { errand_result_free(&end); }
     std::suspend_always initial_suspend() const noexcept { return {}; }
-    back_to_waiter      final_suspend() const noexcept { return {}; }
-    void                unhandled_exception() noexcept { end = failure_of(std::current_exception()); }
-    template <class T> auto await_transform(future<T> f) noexcept { return awaits_future<T>{ std::move(f), on }; }
-    template <class T> auto await_transform(task<T> t) noexcept { return awaits_task<T>{ std::move(t), on }; }
+    back_to_waiter final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept { end = failure_of(std::current_exception()); }
+    template <class T> auto await_transform(future<T> f) noexcept
+    {
+        return awaits_future<T>{ std::move(f), on };
+    }
+    template <class T> auto await_transform(task<T> t) noexcept
+    {
+        return awaits_task<T>{ std::move(t), on };
+    }
 };
 template <class T> struct task_returns : task_promise {
     template <class V = T> void return_value(V &&value)
@@ -1209,7 +1382,10 @@ template <> struct task_returns<void> : task_promise {
 template <class T> class [[nodiscard]] task {
 public:
     struct promise_type : detail::task_returns<T> {
-        task get_return_object() noexcept { return task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        task get_return_object() noexcept
+        {
+            return task(std::coroutine_handle<promise_type>::from_promise(*this));
+        }
     };
     task(task &&from) noexcept : h_(std::exchange(from.h_, nullptr)) {}
     task &operator=(task &&from) noexcept
@@ -1231,7 +1407,8 @@ private:
 };
 
 namespace detail {
-template <class R, class F, class... A> R keep(F f, A... in) /* in its frame, as long as what f makes of them */
+/* in its frame, as long as what f makes of them */
+template <class R, class F, class... A> R keep(F f, A... in)
 {
     co_return co_await std::invoke(std::move(f), std::move(in)...);
 }

@@ -67,20 +67,19 @@ typedef struct errand_batch_tally {
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the pool is a parent process's
  */
-static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts,
-                                          errand_batch_next_fn *next, errand_batch_work_fn *work,
-                                          errand_batch_each_fn *each, void *arg);
+static inline errand_future *errand_batch(
+    errand_pool *pool, const errand_batch_opts *opts, errand_batch_next_fn *next,
+    errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg);
 
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts,
-                                             size_t size, errand_batch_next_fn *next,
-                                             errand_batch_work_fn *work, errand_batch_each_fn *each,
-                                             void *arg);
+ERRAND_API errand_future *errand_batch_sized(
+    errand_pool *pool, const errand_batch_opts *opts, size_t size, errand_batch_next_fn *next,
+    errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg);
 
-static inline errand_future *errand_batch(errand_pool *pool, const errand_batch_opts *opts,
-                                          errand_batch_next_fn *next, errand_batch_work_fn *work,
-                                          errand_batch_each_fn *each, void *arg)
+static inline errand_future *errand_batch(
+    errand_pool *pool, const errand_batch_opts *opts, errand_batch_next_fn *next,
+    errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg)
 {
     return errand_batch_sized(pool, opts, sizeof *opts, next, work, each, arg);
 }

@@ -98,7 +98,7 @@ ERRAND_API bool errand_done(const errand_future *f);
  * See also errand_group_next().
  */
 ERRAND_API int errand_wait_some(errand_future *const fs[], size_t n, size_t wanted, int64_t ms,
-                               bool done[]);
+                                bool done[]);
 
 /* ---- ending early ---- */
 

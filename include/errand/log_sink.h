@@ -223,9 +223,9 @@ static inline int errand_log_add_syslog(errand_log *log, const char *ident, cons
     return errand_log_add_syslog_sized(log, ident, socket, opts, sizeof *opts);
 }
 
-ERRAND_API int errand_log_add_callback_sized(errand_log *log, errand_log_fn *fn, void *arg,
-                                             errand_free_fn *free, const errand_log_sink_opts *opts,
-                                             size_t size);
+ERRAND_API int errand_log_add_callback_sized(
+    errand_log *log, errand_log_fn *fn, void *arg, errand_free_fn *free,
+    const errand_log_sink_opts *opts, size_t size);
 
 static inline int errand_log_add_callback(errand_log *log, errand_log_fn *fn, void *arg,
                                           errand_free_fn *free, const errand_log_sink_opts *opts)

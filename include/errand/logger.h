@@ -186,9 +186,9 @@ ERRAND_API int errand_log_on_crash(errand_log *log);
 typedef struct errand_log_stats {
     /* lines at or above the levels of the logger and of a sink: written + dropped, once flushed */
     uint64_t attempted;
-    uint64_t written;   /* lines taken out of the rings and given to the sinks */
-    uint64_t dropped;   /* on a full ring, after close, or in a child process */
-    uint64_t failed;    /* lines that a sink could not take, of all sinks together */
+    uint64_t written; /* lines taken out of the rings and given to the sinks */
+    uint64_t dropped; /* on a full ring, after close, or in a child process */
+    uint64_t failed;  /* lines that a sink could not take, of all sinks together */
 } errand_log_stats;
 
 /**
@@ -280,13 +280,13 @@ ERRAND_API void errand_log_text(errand_log *log, errand_log_level level, const c
         errand_log *errand_log_ = (log);                                                           \
         const errand_log_level errand_level_ = (lvl);                                              \
         if (errand_log_enabled(errand_log_, errand_level_)) {                                      \
-            static errand_log_site errand_sites_[] = { ERRAND_LOG_SITE_(ERRAND_LOG_TRACE),         \
-                                                       ERRAND_LOG_SITE_(ERRAND_LOG_DEBUG),         \
-                                                       ERRAND_LOG_SITE_(ERRAND_LOG_INFO),          \
-                                                       ERRAND_LOG_SITE_(ERRAND_LOG_WARN),          \
-                                                       ERRAND_LOG_SITE_(ERRAND_LOG_ERROR) };       \
-            const int errand_at_ = (int)errand_level_ > 0 ? (int)errand_level_                     \
-                                                          : (int)ERRAND_LOG_INFO;                  \
+            static errand_log_site errand_sites_[] = {                                             \
+                ERRAND_LOG_SITE_(ERRAND_LOG_TRACE), ERRAND_LOG_SITE_(ERRAND_LOG_DEBUG),            \
+                ERRAND_LOG_SITE_(ERRAND_LOG_INFO), ERRAND_LOG_SITE_(ERRAND_LOG_WARN),              \
+                ERRAND_LOG_SITE_(ERRAND_LOG_ERROR)                                                 \
+            };                                                                                     \
+            const int errand_at_ =                                                                 \
+                (int)errand_level_ > 0 ? (int)errand_level_ : (int)ERRAND_LOG_INFO;                \
             errand_log_put(errand_log_, &errand_sites_[errand_at_ - 1], "" __VA_ARGS__);           \
         }                                                                                          \
     } while (0)

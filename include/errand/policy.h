@@ -173,9 +173,8 @@ static inline errand_policy *errand_policy_new(const errand_policy_opts *opts,
  *   ENOTSUP   `changes` has fields that this library does not know
  *   ENOMEM    no memory
  */
-static inline errand_policy *errand_policy_with(const errand_policy *base,
-                                                const errand_policy_opts *changes,
-                                                const char **why_not);
+static inline errand_policy *errand_policy_with(
+    const errand_policy *base, const errand_policy_opts *changes, const char **why_not);
 
 /** Gives a handle back; runs keep the policy. NULL is harmless. */
 ERRAND_API void errand_policy_free(errand_policy *policy);
@@ -297,13 +296,12 @@ static inline errand_policy *errand_policy_new(const errand_policy_opts *opts, c
     return errand_policy_new_sized(opts, sizeof *opts, why_not);
 }
 
-ERRAND_API errand_policy *errand_policy_with_sized(const errand_policy *base,
-                                                   const errand_policy_opts *changes, size_t size,
-                                                   const char **why_not);
+ERRAND_API errand_policy *errand_policy_with_sized(
+    const errand_policy *base, const errand_policy_opts *changes, size_t size,
+    const char **why_not);
 
-static inline errand_policy *errand_policy_with(const errand_policy *base,
-                                                const errand_policy_opts *changes,
-                                                const char **why_not)
+static inline errand_policy *errand_policy_with(
+    const errand_policy *base, const errand_policy_opts *changes, const char **why_not)
 {
     return errand_policy_with_sized(base, changes, sizeof *changes, why_not);
 }

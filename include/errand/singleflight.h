@@ -57,9 +57,8 @@ ERRAND_API void errand_singleflight_free(errand_singleflight *flight);
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the single-flight is a parent process's
  */
-static inline errand_future *errand_singleflight_run(errand_singleflight *flight,
-                                                     const errand_policy *policy,
-                                                     const errand_task *task);
+static inline errand_future *errand_singleflight_run(
+    errand_singleflight *flight, const errand_policy *policy, const errand_task *task);
 
 /** What a single-flight counts of one key. */
 typedef struct errand_singleflight_stats {
@@ -82,8 +81,8 @@ static inline int errand_singleflight_stats_get(errand_singleflight *flight, con
 
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 
-ERRAND_API errand_singleflight *
-errand_singleflight_new_sized(errand_pool *pool, const errand_singleflight_opts *opts, size_t size);
+ERRAND_API errand_singleflight *errand_singleflight_new_sized(
+    errand_pool *pool, const errand_singleflight_opts *opts, size_t size);
 
 static inline errand_singleflight *errand_singleflight_new(errand_pool *pool,
                                                            const errand_singleflight_opts *opts)
@@ -91,13 +90,11 @@ static inline errand_singleflight *errand_singleflight_new(errand_pool *pool,
     return errand_singleflight_new_sized(pool, opts, sizeof *opts);
 }
 
-ERRAND_API errand_future *errand_singleflight_run_sized(errand_singleflight *flight,
-                                                        const errand_policy *policy,
-                                                        const errand_task *task, size_t size);
+ERRAND_API errand_future *errand_singleflight_run_sized(
+    errand_singleflight *flight, const errand_policy *policy, const errand_task *task, size_t size);
 
-static inline errand_future *errand_singleflight_run(errand_singleflight *flight,
-                                                     const errand_policy *policy,
-                                                     const errand_task *task)
+static inline errand_future *errand_singleflight_run(
+    errand_singleflight *flight, const errand_policy *policy, const errand_task *task)
 {
     return errand_singleflight_run_sized(flight, policy, task, sizeof *task);
 }

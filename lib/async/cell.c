@@ -65,12 +65,15 @@ static er_cell *cell_of(er_live *live) { return er_of(live, er_cell, begun.live)
 static int64_t keep_live(er_live *live) { return er_cell_keep(cell_of(live))->begun.since_ns; }
 static void describe_live(er_live *live, er_description *d) { er_cell_describe(cell_of(live), d); }
 static void release_live(er_live *live) { er_cell_release(cell_of(live)); }
-static const er_live_kind live_kind = { .keep = keep_live, .describe = describe_live, .release = release_live };
+static const er_live_kind live_kind = {
+    .keep = keep_live, .describe = describe_live, .release = release_live
+};
 
 void er_cell_list(er_cell *cell, const void *site)
 {
     if (!cell->pool || !er_pool_ref_of(cell->pool)->live) return;
-    cell->begun = (er_begun){ .live = { .kind = &live_kind, .site = site }, .since_ns = er_coarse_ns() };
+    cell->begun =
+        (er_begun){ .live = { .kind = &live_kind, .site = site }, .since_ns = er_coarse_ns() };
     cell->state |= ER_LISTED;
     er_live_add(cell->pool, &cell->begun.live);
 }
@@ -93,8 +96,10 @@ void er_cell_describe(er_cell *cell, er_description *d)
 
 void er_describe_input(er_description *d, const char *verb, const er_cell *input)
 {
-    const char *name = er_cell_label(input).name, *what = input->kind->what ? input->kind->what : "future";
-    er_describe(d, "%s%s %s%s%s", *d->state ? ", " : "", verb, what, name ? " " : "", name ? name : "");
+    const char *name = er_cell_label(input).name,
+               *what = input->kind->what ? input->kind->what : "future";
+    er_describe(d, "%s%s %s%s%s", *d->state ? ", " : "", verb, what, name ? " " : "",
+                name ? name : "");
 }
 
 /* ---- the lock bit ---- */
@@ -233,18 +238,22 @@ void er_endings_hold(bool held) { endings.busy = held; }
 
 void er_cell_end(er_cell *cell, errand_result result)
 {
-    uint32_t ended = result.error && !errand_result_may_have_run(&result) ? ER_ENDED | ER_UNDONE : ER_ENDED;
+    uint32_t ended =
+        result.error && !errand_result_may_have_run(&result) ? ER_ENDED | ER_UNDONE : ER_ENDED;
     er_waiter *waiters = NULL;
     uint32_t seen = er_load(&cell->state);
-    if (seen & ER_LISTED) er_live_remove(cell->pool, &cell->begun.live); /* it stands where the result will be */
+    /* it stands where the result will be */
+    if (seen & ER_LISTED) er_live_remove(cell->pool, &cell->begun.live);
     cell->result = result;
-    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ended)) continue;
+    while (!(seen & (ER_LOCKED | ER_WATCHED)) && !er_cas(&cell->state, &seen, seen | ended))
+        continue;
     if (seen & (ER_LOCKED | ER_WATCHED)) {
         er_cell_lock(cell);
         waiters = cell->waiters;
         cell->waiters = NULL;
         seen = er_load(&cell->state);
-        while (!er_cas(&cell->state, &seen, (seen | ended) & ~(uint32_t)(ER_LOCKED | ER_WATCHED))) continue;
+        while (!er_cas(&cell->state, &seen, (seen | ended) & ~(uint32_t)(ER_LOCKED | ER_WATCHED)))
+            continue;
     }
     if (seen & ER_ABANDONED) er_add_relaxed(&er_pool_ref_of(cell->pool)->abandoned, -1);
     if (seen & ER_DROPPED) errand_result_free(&cell->result);
@@ -351,7 +360,10 @@ void er_cell_bury(er_cell *cell)
 }
 #endif
 
-bool er_cell_forked(const er_cell *cell) { return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell); }
+bool er_cell_forked(const er_cell *cell)
+{
+    return cell->pool && er_pool_dead(cell->pool) && !er_cell_ended(cell);
+}
 
 /* ---- what could not be started ---- */
 

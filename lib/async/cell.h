@@ -18,10 +18,10 @@ typedef errand_future er_cell;
  * once the result is set; short, and no user code. Once fn is called the waiter's memory is the
  * caller's again. */
 typedef struct er_waiter {
-    struct er_waiter  *next;
-    struct er_waiter **at;   /* the link that leads here; NULL: it has been taken back */
-    er_cell           *cell; /* what it waits for */
-    void             (*fn)(struct er_waiter *self);
+    struct er_waiter *next;
+    struct er_waiter **at; /* the link that leads here; NULL: it has been taken back */
+    er_cell *cell;         /* what it waits for */
+    void (*fn)(struct er_waiter *self);
 } er_waiter;
 
 typedef struct er_label {
@@ -40,18 +40,23 @@ typedef struct er_cell_kind {
     void (*run)(er_cell *cell);
     /* Tasks only: ends a claimed one unrun. */
     void (*refuse)(er_cell *cell, errand_result why);
-    /* What must end before this one can: the i-th of them, counted, or NULL if it has ended. False past the end. NULL: what
-     * it waits for is not known, or it may end without it. */
+    /* What must end before this one can: the i-th of them, counted, or NULL if it has ended.
+     * False past the end. NULL: what it waits for is not known, or it may end without it. */
     bool (*input)(er_cell *cell, size_t i, er_cell **input);
-    bool any; /* it goes on before all of its inputs have ended: as soon as one has, or as many as `wanted` returns */
-    /* How many more of its inputs must end, in the best case. Called after `input`: what that has left out is not wanted any more. */
+    /* it goes on before all of its inputs have ended: as soon as one has, or as
+     * many as `wanted` returns */
+    bool any;
+    /* How many more of its inputs must end, in the best case. Called after `input`: what that
+     * has left out is not wanted any more. */
     size_t (*wanted)(er_cell *cell);
-    /* Its name and where it was submitted, for reports. Takes no lock. NULL in kinds that have neither. */
+    /* Its name and where it was submitted, for reports. Takes no lock. NULL in
+     * kinds that have neither. */
     er_label (*label)(const er_cell *cell);
-    /* The pool that must have a free thread, or room in its queue, before this cell goes on; kept by the cell. Returns NULL where
-     * there is none, and is NULL in kinds that never need one. */
+    /* The pool that must have a free thread, or room in its queue, before this cell
+     * goes on; kept by the cell. Returns NULL where there is none, and is NULL in kinds
+     * that never need one. */
     errand_pool *(*needs)(er_cell *cell);
-    bool service; /* tasks only: it keeps its thread for long */
+    bool service;     /* tasks only: it keeps its thread for long */
     const char *what; /* the word for it in a dump */
     /* Adds its key, what it does and what it waits for, and its name if it has no label; the rest
      * is set already. For a dump: the caller has a count and holds no lock. It may end meanwhile.
@@ -65,32 +70,32 @@ typedef struct er_begun { /* of a cell that is listed as alive, or asleep */
 } er_begun;
 
 struct errand_future {
-    uint32_t            state; /* see cell.c */
-    uint32_t            count;
+    uint32_t state; /* see cell.c */
+    uint32_t count;
     const er_cell_kind *kind;
-    errand_pool        *pool;    /* kept alive by the cell; NULL: it never had one */
-    er_waiter          *waiters; /* under the cell's lock bit */
-    er_cell            *cancel_next; /* cancelled, its kind's cancel still to be called; cell.c */
+    errand_pool *pool;    /* kept alive by the cell; NULL: it never had one */
+    er_waiter *waiters;   /* under the cell's lock bit */
+    er_cell *cancel_next; /* cancelled, its kind's cancel still to be called; cell.c */
     union {
         errand_result result; /* the claimer's until ENDED, then the owner's */
-        er_begun      begun;  /* before the end, of what is LISTED */
+        er_begun begun;       /* before the end, of what is LISTED */
     };
 };
 _Static_assert(sizeof(er_begun) <= sizeof(errand_result), "being listed takes no memory");
 
 enum {
-    ER_CLAIMED = 1,  /* one caller alone may end it */
-    ER_ENDED = 2,    /* the result is set, and stays */
-    ER_LOCKED = 4,   /* waiters and the kind's links are being changed */
-    ER_WATCHED = 8,  /* waiters is not empty */
-    ER_FIXED = 16,   /* static: not counted */
-    ER_ABANDONED = 32, /* left behind: counted as abandoned until it ends */
-    ER_MARKED = 64,    /* for finding a future that is in an array twice */
-    ER_DROPPED = 128,  /* its owner discards the result */
+    ER_CLAIMED = 1,     /* one caller alone may end it */
+    ER_ENDED = 2,       /* the result is set, and stays */
+    ER_LOCKED = 4,      /* waiters and the kind's links are being changed */
+    ER_WATCHED = 8,     /* waiters is not empty */
+    ER_FIXED = 16,      /* static: not counted */
+    ER_ABANDONED = 32,  /* left behind: counted as abandoned until it ends */
+    ER_MARKED = 64,     /* for finding a future that is in an array twice */
+    ER_DROPPED = 128,   /* its owner discards the result */
     ER_CONSUMED = 2048, /* debug builds: it has been consumed */
     ER_UNDONE = 4096,   /* it has ended, and nothing was done that a repeat could do twice */
     ER_LISTED = 8192,   /* until it ends it is listed as alive; `begun` holds, not result */
-    ER_REASON = 8    /* from this bit on: the reason of its cancel */
+    ER_REASON = 8       /* from this bit on: the reason of its cancel */
 };
 
 /* A new cell counts 1 for its owner. pool may be NULL. */
@@ -103,14 +108,16 @@ static inline er_cell *er_cell_keep(er_cell *cell)
 }
 void er_cell_release(er_cell *cell);
 
-/* Lists a new cell, which no other thread knows, for the dump until it ends. Not for kinds that use its result before. */
+/* Lists a new cell, which no other thread knows, for the dump until it ends. Not for kinds that
+ * use its result before. */
 void er_cell_list(er_cell *cell, const void *site);
 /* Takes a cell that never ends out of the list. */
 void er_cell_unlist(er_cell *cell);
 
 /* Describes it as its kind does. Leaves d->what NULL if it has ended. */
 void er_cell_describe(er_cell *cell, er_description *d);
-/* Adds ", waits for promise x" or the like: what it is and its name, not what it waits for in its turn. */
+/* Adds ", waits for promise x" or the like: what it is and its name, not what it
+ * waits for in its turn. */
 void er_describe_input(er_description *d, const char *verb, const er_cell *input);
 
 static inline bool er_cell_ended(const er_cell *cell)
@@ -126,11 +133,17 @@ static inline er_label er_cell_label(const er_cell *cell)
 {
     return cell->kind->label ? cell->kind->label(cell) : (er_label){ NULL, NULL };
 }
-static inline errand_pool *er_cell_needs(er_cell *cell) { return cell->kind->needs ? cell->kind->needs(cell) : NULL; }
+static inline errand_pool *er_cell_needs(er_cell *cell)
+{
+    return cell->kind->needs ? cell->kind->needs(cell) : NULL;
+}
 
 /* True for exactly one caller, which must end the cell. */
 bool er_cell_claim(er_cell *cell);
-static inline bool er_cell_claimed(const er_cell *cell) { return er_load(&cell->state) & ER_CLAIMED; }
+static inline bool er_cell_claimed(const er_cell *cell)
+{
+    return er_load(&cell->state) & ER_CLAIMED;
+}
 /* By the claimer, once. Owns result; waiters are called before this returns, or, inside another
  * ending on the same thread, soon after. The caller must hold a count. */
 void er_cell_end(er_cell *cell, errand_result result);
@@ -146,7 +159,8 @@ bool er_cell_unwatch(er_cell *cell, er_waiter *waiter);
  * waiters first, so that the waiters of what it ends are called at once; before this thread waits,
  * the waiters still on the list are called. */
 bool er_endings_let_go(void);
-void er_endings_call(er_waiter *waiters); /* linked by next, in order: calls them as those of a cell */
+/* linked by next, in order: calls them as those of a cell */
+void er_endings_call(er_waiter *waiters);
 void er_endings_hold(bool held);
 void er_endings_work_off(void);
 
@@ -165,7 +179,8 @@ static inline int er_cancel_error(errand_reason reason)
 /* Cancels it, and all that it passes this on to. The caller must hold a count, or own it. */
 ER_SHARED void er_cell_cancel(er_cell *cell, errand_reason reason);
 
-/* The same, but from inside a kind's cancel only soon after that has returned (before any waiter is called). */
+/* The same, but from inside a kind's cancel only soon after that has returned (before
+ * any waiter is called). */
 void er_cell_pass_on(er_cell *cell, errand_reason reason);
 
 /* Leaves the cell behind: nothing waits for its end any more. */
@@ -186,10 +201,12 @@ er_cell *er_cell_refuse(er_cell *cell, errand_result why);
 void er_cell_lock(er_cell *cell);
 void er_cell_unlock(er_cell *cell);
 
-/* A link to another cell that may be read by a canceller at any time: changed under the lock bit only. */
-void     er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
+/* A link to another cell that may be read by a canceller at any time: changed
+ * under the lock bit only. */
+void er_cell_link(er_cell *cell, er_cell **link, er_cell *to);
 er_cell *er_cell_linked(er_cell *cell, er_cell **link); /* counted: release it; NULL: none */
-bool     er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input); /* a kind's input, if it has one link */
+/* a kind's input, if it has one link */
+bool er_cell_input_of(er_cell *cell, er_cell **link, size_t i, er_cell **input);
 
 /* Called first by each function that consumes a future. Debug builds (--enable-debug) return false
  * if it has been consumed before, as long as its memory is not reused; others cannot know. */
@@ -205,8 +222,8 @@ static inline void er_cell_bury(er_cell *cell) { er_free(cell); }
 /* An unended cell of a parent process: it can never end, and its lock bit may be held forever. */
 bool er_cell_forked(const er_cell *cell);
 
-/* A future that has ended with r: mostly a failed one, for what could not be started. Never NULL: without memory, or for plain ENOMEM,
- * it is a static cell that has failed with that. */
+/* A future that has ended with r: mostly a failed one, for what could not be started. Never
+ * NULL: without memory, or for plain ENOMEM, it is a static cell that has failed with that. */
 ER_SHARED er_cell *er_failed(errand_pool *pool, errand_result r);
 
 #endif

@@ -7,8 +7,9 @@
  *                                  ^-----------reschedule------------------'
  *              open --leave--> closed        open, expired --leave--> closed, expired
  *
- * A frame holds its own deadline alone, so that it can be moved while others are open inside it. The nearest of all counts, out to the
- * first that shields, or else to the task's. A frame is read and written by its thread alone. */
+ * A frame holds its own deadline alone, so that it can be moved while others are open inside it.
+ * The nearest of all counts, out to the first that shields, or else to the task's. A frame is
+ * read and written by its thread alone. */
 #include "async/current.h"
 
 #include "async/pool.h"
@@ -52,7 +53,10 @@ er_task *er_task_change(er_task *task, er_frame **frame)
 
 /* ---- frames: deadlines and shields ---- */
 
-static int64_t now_here(void) { return here.task ? er_pool_now(here.task->cell.pool) : er_now_ns(); }
+static int64_t now_here(void)
+{
+    return here.task ? er_pool_now(here.task->cell.pool) : er_now_ns();
+}
 
 /* The nearest deadline, on the task's clock, or the machine's; *owner is the innermost frame that
  * has it, or NULL: it is the task's, or there is none. */
@@ -90,9 +94,15 @@ void er_frame_expire_if_late(void)
     if (here.frame && own_deadline() <= now_here()) er_frame_expire();
 }
 
-static const errand_clock *clock_here(void) { return here.task ? er_pool_ref_of(here.task->cell.pool)->clock : NULL; }
+static const errand_clock *clock_here(void)
+{
+    return here.task ? er_pool_ref_of(here.task->cell.pool)->clock : NULL;
+}
 
-static const errand_clock *clock_of(errand_pool *pool) { return pool ? er_pool_ref_of(pool)->clock : NULL; }
+static const errand_clock *clock_of(errand_pool *pool)
+{
+    return pool ? er_pool_ref_of(pool)->clock : NULL;
+}
 static int64_t now_of(errand_pool *pool) { return pool ? er_pool_now(pool) : er_now_ns(); }
 
 int64_t er_deadline_here(errand_pool *pool)
@@ -107,14 +117,17 @@ errand_reason er_cancelled_here(void)
     if (!here.task || (here.frame && here.frame->shielded)) return ERRAND_BY_NONE;
     er_cell *cell = &here.task->cell;
     /* a sleep that the shutdown ends may wake it before the closer has cancelled it */
-    if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool)) er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);
+    if (er_pool_shut(cell->pool) && !er_pool_dead(cell->pool))
+        er_cell_cancel(cell, ERRAND_BY_SHUTDOWN);
     return er_cell_cancelled(cell);
 }
 
 errand_reason errand_cancelled(void)
 {
     errand_reason cancelled = er_cancelled_here();
-    return cancelled || own_deadline() == INT64_MAX || own_deadline() > now_here() ? cancelled : ERRAND_BY_TOTAL;
+    return cancelled || own_deadline() == INT64_MAX || own_deadline() > now_here()
+               ? cancelled
+               : ERRAND_BY_TOTAL;
 }
 
 int64_t errand_time_left(void) { return er_ms_until(now_here(), own_deadline()); }

@@ -39,14 +39,15 @@ typedef struct walk {
     const struct hungry *hungry;
     unsigned steps;
     unsigned nested; /* in cells for which one input is enough */
-    er_bytes path; /* the names of the tasks on the way */
+    er_bytes path;   /* the names of the tasks on the way */
 } walk;
 
 static const char *name_of(const char *name) { return name ? name : "(no name)"; }
 
 static void note(walk *w, er_cell *cell)
 {
-    if (cell->kind->label && w->path.size < 400) er_bytes_format(&w->path, " -> %s", name_of(er_cell_label(cell).name));
+    if (cell->kind->label && w->path.size < 400)
+        er_bytes_format(&w->path, " -> %s", name_of(er_cell_label(cell).name));
 }
 
 static bool leads_back(walk *w, er_cell *cell);
@@ -89,7 +90,9 @@ static bool too_few_are_free(walk *w, er_cell *any)
     er_cell *input = NULL;
     for (size_t i = 0; any->kind->input(any, i, &input); i++) {
         if (!input) continue;
-        walk one = { .target = w->target, .hungry = w->hungry, .steps = w->steps, .nested = w->nested + 1 };
+        walk one = {
+            .target = w->target, .hungry = w->hungry, .steps = w->steps, .nested = w->nested + 1
+        };
         bool back = leads_back(&one, input);
         w->steps = one.steps;
         er_bytes_free(&one.path);
@@ -103,7 +106,8 @@ static bool too_few_are_free(walk *w, er_cell *any)
     return true;
 }
 
-/* A cell of a kind with `any` that has one input counts as a link of a chain, which may be of any length. */
+/* A cell of a kind with `any` that has one input counts as a link of a chain, which
+ * may be of any length. */
 static bool has_choice(er_cell *cell)
 {
     er_cell *second = NULL;
@@ -128,13 +132,15 @@ static bool leads_back(walk *w, er_cell *cell)
     for (;;) {
         er_cell *at = stack[depth].cell, *next = NULL;
         bool fresh = stack[depth].next == 0, any = has_choice(at);
-        found = at == w->target || (fresh && (any ? too_few_are_free(w, at) : waits_in_vain(w, at)));
+        found = at == w->target ||
+                (fresh && (any ? too_few_are_free(w, at) : waits_in_vain(w, at)));
         if (found || ++w->steps > STEPS) break;
         bool more = !any && at->kind->input && at->kind->input(at, stack[depth].next++, &next);
         if (more && !next) continue; /* that one has ended; the next */
         if (!more) {                 /* back to where there was a choice */
             er_cell_release(at);
-            if (w->path.at && stack[depth].names < w->path.size) w->path.at[w->path.size = stack[depth].names] = '\0';
+            if (w->path.at && stack[depth].names < w->path.size)
+                w->path.at[w->path.size = stack[depth].names] = '\0';
             if (depth-- > 0) continue;
             er_free(stack);
             return false;
@@ -159,8 +165,8 @@ bool er_deadlocked(er_cell *from, const er_wait *wait)
     walk w = { .target = from };
     bool found = wait->room ? starved(wait->room, NULL) : leads_back(&w, wait->input);
     if (found) {
-        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s", name_of(er_cell_label(from).name),
-                     w.path.at ? w.path.at : "");
+        er_log_error(er_pool_log(from->pool), "a circle of waits: %s%s",
+                     name_of(er_cell_label(from).name), w.path.at ? w.path.at : "");
     }
     er_bytes_free(&w.path);
     return found;

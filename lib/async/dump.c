@@ -38,13 +38,15 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
         }
     }
     int64_t abandoned = er_load_relaxed(&pool->ref.abandoned);
-    errand_pool_stats s = { .queued = pool->waiting,
-                            .running = pool->busy + pool->lent - pool->housed + pool->guests,
-                            .done = sums[ER_DONE],
-                            .failed = sums[ER_FAILED],
-                            .cancelled = sums[ER_CANCELLED],
-                            .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
-                            .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns) };
+    errand_pool_stats s = {
+        .queued = pool->waiting,
+        .running = pool->busy + pool->lent - pool->housed + pool->guests,
+        .done = sums[ER_DONE],
+        .failed = sums[ER_FAILED],
+        .cancelled = sums[ER_CANCELLED],
+        .abandoned = abandoned > 0 ? (uint64_t)abandoned : 0,
+        .longest_wait_ns = er_load_relaxed(&pool->longest_wait_ns)
+    };
     er_pool_unlock(pool);
     s.wait_p50_ns = (int64_t)er_histogram_at(&pool->waits, 0.5);
     s.wait_p99_ns = (int64_t)er_histogram_at(&pool->waits, 0.99);
@@ -56,7 +58,17 @@ int errand_pool_stats_sized(errand_pool *pool, errand_pool_stats *out, size_t si
 
 /* ---- what is alive: found and counted, under one lock after the other ---- */
 
-typedef enum place { LISTED, ASLEEP, ON_WORKER, NESTED, IN_CALLER, ASIDE, QUEUED, QUEUED_FIRST, NO_ROOM } place;
+typedef enum place {
+    LISTED,
+    ASLEEP,
+    ON_WORKER,
+    NESTED,
+    IN_CALLER,
+    ASIDE,
+    QUEUED,
+    QUEUED_FIRST,
+    NO_ROOM
+} place;
 
 typedef struct sight {
     er_cell *cell; /* a task, or what sleeps; NULL: */
@@ -73,7 +85,8 @@ typedef struct listing {
     size_t missing; /* for want of memory */
 } listing;
 
-static bool see(listing *l, const sight *seen) /* false: there is no memory, and it is not counted */
+/* false: there is no memory, and it is not counted */
+static bool see(listing *l, const sight *seen)
 {
     er_bytes_add(&l->sights, seen, sizeof *seen);
     if (l->sights.error) l->missing++;
@@ -92,7 +105,9 @@ static void see_tasks(listing *l, errand_pool *pool) /* under its lock */
     int64_t now_ms = er_coarse_ns() / ER_MS;
     er_list_each(n, &pool->all) {
         er_worker *w = er_of(n, er_worker, node);
-        sight seen = { .place = ON_WORKER, .worker = w->number, .since_ns = er_load_relaxed(&w->began_ns) };
+        sight seen = {
+            .place = ON_WORKER, .worker = w->number, .since_ns = er_load_relaxed(&w->began_ns)
+        };
         if (w->task) see_task(l, w->task, seen);
     }
     er_list_each(n, &pool->guest_list) {
@@ -108,7 +123,9 @@ static void see_tasks(listing *l, errand_pool *pool) /* under its lock */
     for (int i = 0; i < 2; i++) {
         er_list_each(n, lists[i]) {
             er_task *task = er_job_task(er_of(n, er_job, link));
-            if (task) see_task(l, task, (sight){ .place = i ? QUEUED : QUEUED_FIRST, .since_ns = task->stamp });
+            if (task)
+                see_task(l, task,
+                         (sight){ .place = i ? QUEUED : QUEUED_FIRST, .since_ns = task->stamp });
         }
     }
     er_list_each(n, &pool->submitters) {
@@ -167,11 +184,13 @@ typedef struct line {
 
 static void say_place(const sight *seen, er_description *d)
 {
-    static const char *const words[] = { [IN_CALLER] = "in the thread that submitted it",
-                                         [ASIDE] = "holds no worker",
-                                         [QUEUED] = "queued",
-                                         [QUEUED_FIRST] = "queued first",
-                                         [NO_ROOM] = "not queued, waits for room" };
+    static const char *const words[] = {
+        [IN_CALLER] = "in the thread that submitted it",
+        [ASIDE] = "holds no worker",
+        [QUEUED] = "queued",
+        [QUEUED_FIRST] = "queued first",
+        [NO_ROOM] = "not queued, waits for room"
+    };
     if (seen->place == ON_WORKER) er_describe(d, "on worker %u", seen->worker);
     else if (seen->place == NESTED)
         er_describe(d, "on worker %u, run by the task that awaits it", seen->worker);
@@ -216,7 +235,9 @@ static void describe(listing *l, const sight *seen, er_text *scratch, int64_t no
     else seen->kind->describe(seen->live, &d);
     if (d.what) {
         put_line(scratch, &d, now);
-        line one = { .since_ns = d.since_ns, .at = l->text.size, .size = scratch->size, .site = seen->site };
+        line one = {
+            .since_ns = d.since_ns, .at = l->text.size, .size = scratch->size, .site = seen->site
+        };
         er_bytes_add(&l->text, scratch->at, scratch->size);
         if (!l->text.error) er_bytes_add(&l->lines, &one, sizeof one);
         if (l->text.error || l->lines.error) l->missing++;
@@ -253,7 +274,8 @@ static void describe_all(listing *l)
     if (l->lines.size) qsort(l->lines.at, l->lines.size / sizeof(line), sizeof(line), by_since);
 }
 
-/* Symbols are looked up here, without a lock: the loader's may be held by a thread that waits for this pool. */
+/* Symbols are looked up here, without a lock: the loader's may be held by a thread that
+ * waits for this pool. */
 static int write_all(const listing *l, FILE *to)
 {
     bool well = true;
@@ -264,7 +286,8 @@ static int write_all(const listing *l, FILE *to)
         well = fwrite(l->text.at + one.at, 1, one.size, to) == one.size &&
                fprintf(to, "%s\n", er_symbol(one.site, symbol, sizeof symbol)) >= 0;
     }
-    if (well && l->missing) well = fprintf(to, "and %zu more, for which there is no memory\n", l->missing) >= 0;
+    if (well && l->missing)
+        well = fprintf(to, "and %zu more, for which there is no memory\n", l->missing) >= 0;
     if (!well) return EIO;
     return l->missing ? ENOMEM : 0;
 }
@@ -278,9 +301,10 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     er_pool_keep(pool); /* another thread may close it meanwhile */
     size_t asleep = er_timers_asleep(pool->ref.timers);
     er_pool_lock(pool); /* memory is taken under it: this is for people, not for speed */
-    er_format_plain(head, sizeof head, "%u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u service",
-                    pool->busy + pool->lent - pool->housed + pool->guests, pool->lent, pool->waiting, asleep, pool->threads,
-                    pool->services);
+    er_format_plain(head, sizeof head,
+                    "%u running, %u of them waiting, %u queued, %zu asleep, %u threads, %u service",
+                    pool->busy + pool->lent - pool->housed + pool->guests, pool->lent,
+                    pool->waiting, asleep, pool->threads, pool->services);
     see_tasks(&l, pool);
     er_pool_unlock(pool);
     see_nested(&l);
@@ -288,7 +312,8 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
     er_live_each(pool, see_live, &l);
     size_t seen = l.sights.size / sizeof(sight) + l.missing;
     describe_all(&l);
-    int error = fprintf(to, "pool %s: %s, %zu operations\n", pool->ref.name, head, seen) < 0 ? EIO : 0;
+    int error =
+        fprintf(to, "pool %s: %s, %zu operations\n", pool->ref.name, head, seen) < 0 ? EIO : 0;
     const char *titles = "      for ms what       name                 where, waits for\n";
     if (!error && seen) error = fputs(titles, to) < 0 ? EIO : 0;
     if (!error) error = write_all(&l, to);
@@ -300,7 +325,8 @@ int errand_pool_dump(errand_pool *pool, FILE *to)
 
 /* ---- failures that were never retrieved ---- */
 
-void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *name, const void *site)
+void er_pool_unretrieved(errand_pool *pool, const errand_result *r, const char *name,
+                         const void *site)
 {
     if (!r->error || er_result_cancelled(r) || er_pool_dead(pool) || !er_pool_log(pool)) return;
     bool logged = false;

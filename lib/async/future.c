@@ -17,7 +17,10 @@ typedef struct waiting {
     er_wait wait;
 } waiting;
 
-static void ended(er_waiter *waiter) { er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE); }
+static void ended(er_waiter *waiter)
+{
+    er_unpark(&er_of(waiter, waiting, waiter)->wait.parker, ER_WAKE);
+}
 
 #define SPIN_NS 3000 /* about what parking and being woken cost */
 
@@ -82,7 +85,8 @@ errand_result errand_await(errand_future *f)
         if (!*er_frame_here() || er_deadline_here(f->pool) == INT64_MAX) er_task_run_here(f);
         uint32_t bits = wait_for(f, ERRAND_FOREVER, f);
         if (bits & ER_CANCEL) return give_up(f, er_cancel_result(er_cancelled_here()));
-        if (bits & ER_DEADLOCK) return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
+        if (bits & ER_DEADLOCK)
+            return give_up(f, errand_failf(EDEADLK, "a circle of waits: this would never end"));
         if (!(bits & ER_WAKE)) { /* the deadline of its frame */
             er_frame_expire();
             return give_up(f, er_cancel_result(ERRAND_BY_TOTAL));
@@ -90,8 +94,10 @@ errand_result errand_await(errand_future *f)
     }
     errand_result r = er_cell_take(f);
     er_cell_release(f);
-    /* it has the deadline of the frame it was submitted in, and may end at that before this wait does */
-    if (r.error == ETIMEDOUT && errand_result_reason(&r) == ERRAND_BY_TOTAL) er_frame_expire_if_late();
+    /* it has the deadline of the frame it was submitted in, and may end at that
+     * before this wait does */
+    if (r.error == ETIMEDOUT && errand_result_reason(&r) == ERRAND_BY_TOTAL)
+        er_frame_expire_if_late();
     return r;
 }
 
@@ -105,7 +111,8 @@ void errand_drop(errand_future *f)
     if (!f || !er_cell_consume(f) || er_cell_forked(f)) return;
     if (er_cell_ended(f) && f->result.error && f->pool) {
         er_label label = er_cell_label(f);
-        er_pool_unretrieved(f->pool, &f->result, label.name, f->kind->label ? label.site : __builtin_return_address(0));
+        er_pool_unretrieved(f->pool, &f->result, label.name,
+                            f->kind->label ? label.site : __builtin_return_address(0));
     }
     er_cell_drop(f);
 }

@@ -1,12 +1,15 @@
 /* async/gather.c -- a future of many futures: all, settle, any, race, quorum.
  *
- * It owns its inputs and hangs a waiter into every one. An input's link may be read by a canceller at any time, so it is reset under the
- * lock bit before the input is given up. any and race: the inputs contend for the end, so they claim, and a loser keeps its place in
- * here until it ends. all and settle are ended by the thread that takes the count of unended inputs to zero.
+ * It owns its inputs and hangs a waiter into every one. An input's link may be read by a
+ * canceller at any time, so it is reset under the lock bit before the input is given up. any and
+ * race: the inputs contend for the end, so they claim, and a loser keeps its place in here until
+ * it ends. all and settle are ended by the thread that takes the count of unended inputs to
+ * zero.
  *
- * quorum: an input's result is put into its place, counted, and its link reset in one step under the lock bit, until the one that makes
- * the wanted successes complete, or impossible, decides in the same step. From there on the results are the decider's alone; an input
- * that ends later frees its own. A place that was not counted holds a cancel from the beginning. */
+ * quorum: an input's result is put into its place, counted, and its link reset in one step under
+ * the lock bit, until the one that makes the wanted successes complete, or impossible, decides
+ * in the same step. From there on the results are the decider's alone; an input that ends later
+ * frees its own. A place that was not counted holds a cancel from the beginning. */
 #include "async/task.h"
 
 #include <errno.h>
@@ -23,10 +26,13 @@ struct many {
     er_cell cell;
     way way;
     size_t n;
-    size_t left;    /* unended inputs, and one until it is built */
-    size_t last;    /* that ended */
-    size_t decides; /* the first that failed (all), succeeded (any), ended (race); the last that was counted (quorum); n: none yet */
-    size_t wanted, good, bad; /* quorum: successes that are needed; counted inputs; under the lock bit */
+    size_t left; /* unended inputs, and one until it is built */
+    size_t last; /* that ended */
+    /* the first that failed (all), succeeded (any), ended (race); the last that was counted
+     * (quorum); n: none yet */
+    size_t decides;
+    /* quorum: successes that are needed; counted inputs; under the lock bit */
+    size_t wanted, good, bad;
     errand_results *results;
     part parts[];
 };
@@ -198,7 +204,9 @@ static bool input_of_many(er_cell *cell, size_t i, er_cell **input)
 static void describe_many(er_cell *cell, er_description *d)
 {
     many *m = er_of(cell, many, cell);
-    static const char *const ways[] = { [ALL] = "all", [SETTLE] = "settle", [ANY] = "any", [RACE] = "race", [QUORUM] = "quorum" };
+    static const char *const ways[] = {
+        [ALL] = "all", [SETTLE] = "settle", [ANY] = "any", [RACE] = "race", [QUORUM] = "quorum"
+    };
     er_cell *first = NULL;
     size_t left = er_load(&m->left);
     d->what = ways[m->way];
@@ -210,14 +218,20 @@ static void describe_many(er_cell *cell, er_description *d)
 }
 
 static const er_cell_kind all_kind = {
-    .cancel = cancel_many, .free = free_many, .input = input_of_many, .what = "all", .describe = describe_many
+    .cancel = cancel_many,
+    .free = free_many,
+    .input = input_of_many,
+    .what = "all",
+    .describe = describe_many
 };
-static const er_cell_kind first_kind = { .cancel = cancel_many,
-                                         .free = free_many,
-                                         .input = input_of_many,
-                                         .any = true,
-                                         .what = "any",
-                                         .describe = describe_many };
+static const er_cell_kind first_kind = {
+    .cancel = cancel_many,
+    .free = free_many,
+    .input = input_of_many,
+    .any = true,
+    .what = "any",
+    .describe = describe_many
+};
 
 /* At least how many more must end before it ends. An input without a link is counted already. */
 static size_t wanted_of_many(er_cell *cell)
@@ -228,13 +242,15 @@ static size_t wanted_of_many(er_cell *cell)
     er_cell_unlock(cell);
     return to_succeed < to_fail ? to_succeed : to_fail;
 }
-static const er_cell_kind quorum_kind = { .cancel = cancel_many,
-                                          .free = free_many,
-                                          .input = input_of_many,
-                                          .any = true,
-                                          .wanted = wanted_of_many,
-                                          .what = "quorum",
-                                          .describe = describe_many };
+static const er_cell_kind quorum_kind = {
+    .cancel = cancel_many,
+    .free = free_many,
+    .input = input_of_many,
+    .any = true,
+    .wanted = wanted_of_many,
+    .what = "quorum",
+    .describe = describe_many
+};
 
 static errand_result give_up(er_cell *f, errand_result why)
 {
@@ -256,7 +272,8 @@ static errand_result consume(errand_future *const fs[], size_t n)
     const char *wrong = NULL;
     for (size_t i = 0; i < n; i++) {
         if (!fs[i]) wrong = "one of the futures is NULL";
-        else if (!(er_load(&fs[i]->state) & ER_FIXED) && (er_or(&fs[i]->state, ER_MARKED) & ER_MARKED))
+        else if (!(er_load(&fs[i]->state) & ER_FIXED) &&
+                 (er_or(&fs[i]->state, ER_MARKED) & ER_MARKED))
             wrong = "a future is in the array twice";
     }
     if (!wrong) {
@@ -285,8 +302,7 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
                              const void *site)
 {
     if (n && !fs) return er_failed(NULL, errand_failf(EINVAL, "no array of futures"));
-    if (!n && (how == ANY || how == RACE))
-        return er_failed(NULL, errand_failf(EINVAL, "n is 0"));
+    if (!n && (how == ANY || how == RACE)) return er_failed(NULL, errand_failf(EINVAL, "n is 0"));
     errand_result wrong = consume(fs, n);
     if (!wrong.error && how == QUORUM && (!wanted || wanted > n)) {
         wrong = errand_failf(EINVAL, "a quorum of %zu out of %zu", wanted, n);
@@ -294,7 +310,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
     }
     if (wrong.error) return er_failed(NULL, wrong);
 
-    many *m = n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
+    many *m =
+        n < SIZE_MAX / sizeof(part) / 2 ? er_alloc_zero(sizeof *m + n * sizeof m->parts[0]) : NULL;
     errand_results *results = er_results_new(n);
     if (!m || !results) {
         er_free(m);
@@ -303,7 +320,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
     }
     errand_pool *pool = NULL;
     for (size_t i = 0; i < n; i++) {
-        m->parts[i].input = er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
+        m->parts[i].input =
+            er_cell_forked(fs[i]) ? er_failed(NULL, errand_fail(ERRAND_EFORKED)) : fs[i];
         if (!pool) pool = m->parts[i].input->pool;
     }
     er_cell_init(&m->cell, kind_of(how), pool);
@@ -320,8 +338,8 @@ static errand_future *gather(errand_future *const fs[], size_t n, way how, size_
     }
     er_cell_list(&m->cell, site);
     for (size_t i = 0; i < n; i++) {
-        er_cell *f =
-            m->parts[i].input; /* a sibling may end it, and its link, from here on: not its memory, which is ours */
+        /* a sibling may end it, and its link, from here on: not its memory, which is ours */
+        er_cell *f = m->parts[i].input;
         if (!er_cell_watch(f, &m->parts[i].waiter)) {
             m->parts[i].waiter.cell = f;
             part_ended(&m->parts[i].waiter);

@@ -1,10 +1,12 @@
 /* async/live.c -- lists of what is alive at a pool.
  *
- * There are several, each with a lock of its own, on a cache line of its own; where one is listed follows from its address. So threads
- * that make and end things at the same time seldom meet, and each pays for one free lock at the beginning and one at the end.
+ * There are several, each with a lock of its own, on a cache line of its own; where one is
+ * listed follows from its address. So threads that make and end things at the same time seldom
+ * meet, and each pays for one free lock at the beginning and one at the end.
  *
- * A dump walks a list under its lock and counts what it finds; what ends leaves its list before it does anything else, so the dump never
- * counts what is gone. Afterwards, without any lock, what was found is described and released. */
+ * A dump walks a list under its lock and counts what it finds; what ends leaves its list before
+ * it does anything else, so the dump never counts what is gone. Afterwards, without any lock,
+ * what was found is described and released. */
 #include "async/live.h"
 
 #include <stdarg.h>

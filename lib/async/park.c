@@ -18,7 +18,9 @@
 static er_worker *lent_one(void) /* the worker that is lent while this thread waits; NULL: none */
 {
     const er_here *here = er_here_now();
-    return here->worker && here->working && !here->service && !er_pool_dead(here->worker->pool) ? here->worker : NULL;
+    return here->worker && here->working && !here->service && !er_pool_dead(here->worker->pool)
+               ? here->worker
+               : NULL;
 }
 
 void er_lend(void)
@@ -58,7 +60,8 @@ typedef struct alarm { /* stands for a deadline on a test's clock */
     int64_t deadline_ns;
 } alarm;
 
-static void ring(er_timer *timer) /* a pool that shuts down calls all its timers, the early ones too */
+/* a pool that shuts down calls all its timers, the early ones too */
+static void ring(er_timer *timer)
 {
     alarm *a = er_of(timer, alarm, timer);
     bool late = er_pool_now(a->clock) >= a->deadline_ns;
@@ -118,7 +121,8 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     alarm a = { .timer.fn = ring, .wait = wait, .clock = clock, .deadline_ns = deadline_ns };
     bool turned = clock && er_pool_ref_of(clock)->clock && deadline_ns != INT64_MAX;
     bool armed = turned && er_timer_arm(clock, &a.timer, deadline_ns) == 0;
-    if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE); /* the clock has passed it already */
+    /* the clock has passed it already */
+    if (armed && er_pool_now(clock) >= deadline_ns) er_or(&wait->parker.word, ER_LATE);
     if (turned) deadline_ns = armed ? INT64_MAX : by_machine(clock, deadline_ns);
     uint32_t bits = er_park(&wait->parker, mask, 0);
     if (!(bits & mask)) {
@@ -129,7 +133,8 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
             bits = park_and_look(task, wait, mask, by_machine(clock, a.deadline_ns));
         er_lend_end();
     }
-    if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX); /* LATE may be its own */
+    /* LATE may be its own */
+    if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX);
     if (task) {
         er_cell_lock(&task->cell);
         task->blocked = NULL;

@@ -45,7 +45,8 @@ static void arm(every *e) /* with the repeating's own count: the timer's from no
     /* once armed it may be called on another thread, end all and give that count back */
     er_cell_keep(&e->cell);
     int64_t now = er_pool_now(e->cell.pool), steps = (now - e->began_ns) / e->step_ns + 1, passed;
-    int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) || __builtin_add_overflow(e->began_ns, passed, &at)
+    int64_t at = __builtin_mul_overflow(steps, e->step_ns, &passed) ||
+                         __builtin_add_overflow(e->began_ns, passed, &at)
                      ? INT64_MAX
                      : at;
     if (at == INT64_MAX) at--; /* armed in any case: a stop disarms it */
@@ -78,7 +79,9 @@ static void due(er_timer *timer)
         return;
     }
     errand_task task = { .fn = e->fn, .arg = e->arg, .name = e->name };
-    er_terms terms = { er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true, e->site, false };
+    er_terms terms = {
+        er_context_keep(e->context), INT64_MAX, ERRAND_BY_TOTAL, true, e->site, false
+    };
     er_cell *f = er_task_submit(e->cell.pool, &task, &terms);
     e->waiter.fn = once_ended;
     er_cell_link(&e->cell, &e->input, f);
@@ -135,7 +138,11 @@ static void describe_every(er_cell *cell, er_description *d)
 }
 
 static const er_cell_kind every_kind = {
-    .cancel = cancel_every, .free = free_every, .label = every_label, .what = "periodic", .describe = describe_every
+    .cancel = cancel_every,
+    .free = free_every,
+    .label = every_label,
+    .what = "periodic",
+    .describe = describe_every
 };
 
 errand_future *errand_every(errand_pool *pool, int64_t ms, errand_fn *fn, void *arg)

@@ -32,8 +32,9 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
 {
     errand_pool_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    if (!error && (o.workers > 100000 || (o.spares > 100000 && o.spares != ERRAND_NO_SPARES) ||
-                   (unsigned)o.when_full > ERRAND_WHEN_FULL_CALLER_RUNS || (o.clock && !o.clock->now_ns)))
+    if (!error &&
+        (o.workers > 100000 || (o.spares > 100000 && o.spares != ERRAND_NO_SPARES) ||
+         (unsigned)o.when_full > ERRAND_WHEN_FULL_CALLER_RUNS || (o.clock && !o.clock->now_ns)))
         error = EINVAL;
     errand_pool *pool = error ? NULL : er_alloc_zero(sizeof *pool);
     if (!pool) {
@@ -54,8 +55,8 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
     pool->on_stop = o.on_stop;
     pool->arg = o.arg;
     pool->start_worker = er_start_worker;
-    er_list *lists[] = { &pool->urgent,     &pool->tasks,  &pool->aside,        &pool->submitters,
-                         &pool->all,        &pool->exited, &pool->service_list, &pool->closers,
+    er_list *lists[] = { &pool->urgent,     &pool->tasks,   &pool->aside,        &pool->submitters,
+                         &pool->all,        &pool->exited,  &pool->service_list, &pool->closers,
                          &pool->guest_list, &pool->watchers };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) er_list_init(lists[i]);
     er_pool_ref_open(&pool->ref);

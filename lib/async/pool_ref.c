@@ -1,8 +1,8 @@
 /* async/pool_ref.c -- a pool's clock and count.
  *
- * The count begins at OPEN, so it cannot reach zero while the pool is open whatever is kept and released in between; closing
- * takes OPEN away. The thread that brings it to zero frees the memory; no thread touches the pool
- * after giving up its count. */
+ * The count begins at OPEN, so it cannot reach zero while the pool is open whatever is kept and
+ * released in between; closing takes OPEN away. The thread that brings it to zero frees the
+ * memory; no thread touches the pool after giving up its count. */
 #include "async/pool_ref.h"
 
 #define OPEN (INT64_C(1) << 60)
@@ -16,7 +16,10 @@ int64_t er_pool_now(errand_pool *pool)
 }
 
 errand_log *er_pool_log(errand_pool *pool) { return er_load(&er_pool_ref_of(pool)->log); }
-bool er_pool_dead(const errand_pool *pool) { return er_pool_ref_seen(pool)->generation != er_fork_generation(); }
+bool er_pool_dead(const errand_pool *pool)
+{
+    return er_pool_ref_seen(pool)->generation != er_fork_generation();
+}
 bool er_pool_shut(const errand_pool *pool) { return er_load(&er_pool_ref_seen(pool)->shut); }
 
 /* relaxed: the caller has a count, or an open pool */

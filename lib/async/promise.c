@@ -1,8 +1,9 @@
 /* async/promise.c -- a cell that its writer ends, or that has ended already.
  *
- * The writer has one count, the owner the other. Without a hook a cancel claims and ends the cell; with one it only calls the
- * hook, once for each hook, and the writer ends it. The hook is called outside the lock bit with `calling` set; resolving takes
- * the hook away and waits until no call of it is left, unless it is the hook itself that resolves. */
+ * The writer has one count, the owner the other. Without a hook a cancel claims and ends the
+ * cell; with one it only calls the hook, once for each hook, and the writer ends it. The hook is
+ * called outside the lock bit with `calling` set; resolving takes the hook away and waits until
+ * no call of it is left, unless it is the hook itself that resolves. */
 #include "async/promise.h"
 
 #include "async/task.h"
@@ -39,7 +40,8 @@ static bool call_hook(errand_promise *p)
     if (!call) return hook;
     er_cell_keep(&p->cell); /* the hook may resolve, which gives the writer's count back */
     hook(arg);
-    if (er_pool_dead(p->cell.pool)) er_exit_child(); /* on whichever thread: it has forked, and returned in the child */
+    /* on whichever thread: it has forked, and returned in the child */
+    if (er_pool_dead(p->cell.pool)) er_exit_child();
     er_cell_lock(&p->cell);
     p->calling--;
     p->caller = before;
@@ -97,7 +99,8 @@ errand_future *errand_ready(errand_pool *pool, errand_result r)
     bool dead = pool && er_pool_dead(pool);
     if (pool && !dead) return er_failed(pool, r);
     errand_result_free(&r);
-    return er_failed(NULL, dead ? errand_fail(ERRAND_EFORKED) : errand_failf(EINVAL, "pool is NULL"));
+    return er_failed(NULL,
+                     dead ? errand_fail(ERRAND_EFORKED) : errand_failf(EINVAL, "pool is NULL"));
 }
 
 /* Until no other thread is calling the hook; the lock bit is held, and again on return. */
@@ -135,7 +138,10 @@ void errand_promise_resolve(errand_promise *p, errand_result r)
     er_cell_release(&p->cell);
 }
 
-void errand_promise_abandon(errand_promise *p) { errand_promise_resolve(p, errand_fail(ERRAND_EABANDONED)); }
+void errand_promise_abandon(errand_promise *p)
+{
+    errand_promise_resolve(p, errand_fail(ERRAND_EABANDONED));
+}
 
 errand_reason errand_promise_cancelled(const errand_promise *p)
 {

@@ -6,7 +6,8 @@
 
 #include <errand/promise.h>
 
-/* errand_promise_new for what lists itself among what is alive: the promise is not listed beside it. */
+/* errand_promise_new for what lists itself among what is alive: the promise is
+ * not listed beside it. */
 ER_SHARED errand_promise *er_promise_new(errand_pool *pool, errand_future **f);
 
 #endif

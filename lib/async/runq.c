@@ -35,7 +35,8 @@ er_call er_summon(errand_pool *pool)
         pool->parked = c.wake->below;
         c.wake->searching = pool->searching = true;
         pool->taken_then = pool->taken;
-    } else if (pool->threads < er_most_threads(pool) && !(pool->phase == ER_CLOSED && er_list_empty(&pool->urgent))) {
+    } else if (pool->threads < er_most_threads(pool) &&
+               !(pool->phase == ER_CLOSED && er_list_empty(&pool->urgent))) {
         pool->threads++;
         pool->starting++;
         pool->searching = c.start = true;
@@ -70,14 +71,18 @@ bool er_runq_exhausted(errand_pool *pool, er_task *tasks[], size_t most, size_t 
         if (!w->task || *n == most) none = false;
         else er_cell_keep(&(tasks[(*n)++] = w->task)->cell);
     }
-    none = none && *n + pool->housed == pool->threads; /* one that has just been started is not in the list yet */
+    /* one that has just been started is not in the list yet */
+    none = none && *n + pool->housed == pool->threads;
     er_pool_unlock(pool);
     return none;
 }
 
 /* ---- out ---- */
 
-static void set_waiting(errand_pool *pool, int by) { er_store_relaxed(&pool->waiting, pool->waiting + (uint32_t)by); }
+static void set_waiting(errand_pool *pool, int by)
+{
+    er_store_relaxed(&pool->waiting, pool->waiting + (uint32_t)by);
+}
 
 static void make_room(errand_pool *pool)
 {
@@ -88,7 +93,10 @@ static void make_room(errand_pool *pool)
 static void run_task(er_task *task) { task->cell.kind->run(&task->cell); }
 static void run_task_job(er_job *job) { run_task(er_of(job, er_task, job)); }
 
-er_task *er_job_task(er_job *job) { return job->run == run_task_job ? er_of(job, er_task, job) : NULL; }
+er_task *er_job_task(er_job *job)
+{
+    return job->run == run_task_job ? er_of(job, er_task, job) : NULL;
+}
 
 static er_pick pick_of(er_job *job) /* under the lock, while it is queued */
 {
@@ -118,7 +126,8 @@ void er_runq_unlink(errand_pool *pool, er_job *job)
 /* How many tasks the inbox takes before a submit must take the lock. */
 static void set_room(errand_pool *pool)
 {
-    er_mpsc_admit(&pool->inbox, pool->n_tasks < pool->queue_max ? pool->queue_max - pool->n_tasks : 0);
+    er_mpsc_admit(&pool->inbox,
+                  pool->n_tasks < pool->queue_max ? pool->queue_max - pool->n_tasks : 0);
 }
 
 #define AHEAD 4 /* tasks prefetched: they are in the submitter's cache */
@@ -128,7 +137,8 @@ static bool take_in(errand_pool *pool) /* what can be taken now; false: nothing 
     size_t before = pool->n_tasks;
     for (er_job *job; (job = er_mpsc_take(&pool->inbox));) {
         const char *ahead = er_mpsc_next(&pool->inbox, AHEAD);
-        for (size_t line = 0; ahead && line < sizeof(er_task); line += ER_LINE) __builtin_prefetch(ahead + line, 1);
+        for (size_t line = 0; ahead && line < sizeof(er_task); line += ER_LINE)
+            __builtin_prefetch(ahead + line, 1);
         er_job_task(job)->queued = ER_ORDINARY;
         er_list_push(&pool->tasks, &job->link);
         pool->n_tasks++;
@@ -152,7 +162,8 @@ bool er_pick_next(errand_pool *pool, er_pick *pick)
     if (!pool->waiting && !take_in(pool)) return false;
     bool closed = pool->phase == ER_CLOSED; /* then its submitter takes back what has slipped in */
     if (closed && er_list_empty(&pool->urgent)) return false;
-    bool ordinary = er_list_empty(&pool->urgent) || (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
+    bool ordinary = er_list_empty(&pool->urgent) ||
+                    (++pool->turn % 64 == 0 && !er_list_empty(&pool->tasks) && !closed);
     er_job *job = er_of(er_list_first(ordinary ? &pool->tasks : &pool->urgent), er_job, link);
     *pick = pick_of(job);
     er_runq_unlink(pool, job);
@@ -195,20 +206,19 @@ void er_pool_unlock(errand_pool *pool)
 static int refused(const errand_pool *pool, bool urgent) /* under the lock */
 {
     switch (pool->phase) {
-    case ER_OPEN:
-        return 0;
-    case ER_DRAINING:
-        return urgent || er_pool_is_here(pool) ? 0 : EINVAL;
-    case ER_SHUT:
-        return urgent ? 0 : ECANCELED;
-    default:
-        return EINVAL;
+    case ER_OPEN: return 0;
+    case ER_DRAINING: return urgent || er_pool_is_here(pool) ? 0 : EINVAL;
+    case ER_SHUT: return urgent ? 0 : ECANCELED;
+    default: return EINVAL;
     }
 }
 
 errand_when_full er_runq_when_full(const errand_pool *pool) { return pool->when_full; }
 
-static bool is_full(const errand_pool *pool) { return pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN; }
+static bool is_full(const errand_pool *pool)
+{
+    return pool->n_tasks >= pool->queue_max && pool->phase == ER_OPEN;
+}
 
 bool er_runq_join_line(errand_pool *pool, er_watcher *w)
 {
@@ -255,7 +265,8 @@ void er_runq_drop_oldest(errand_pool *pool)
         er_task *victim = er_job_task(er_of(er_list_first(&pool->tasks), er_job, link));
         er_runq_unlink(pool, &victim->job);
         er_pool_unlock(pool);
-        if (er_cell_claim(&victim->cell)) victim->cell.kind->refuse(&victim->cell, errand_fail(ERRAND_EFULL));
+        if (er_cell_claim(&victim->cell))
+            victim->cell.kind->refuse(&victim->cell, errand_fail(ERRAND_EFULL));
         er_cell_release(&victim->cell); /* the queue's */
         er_pool_lock(pool);
     }
@@ -278,7 +289,8 @@ static bool slip_in(errand_pool *pool, er_task *task, int *error)
     uint32_t gate = er_load(&pool->gate);
     if (gate == ER_GATE_OPEN) return true;
     er_pool_lock(pool);
-    bool late = task->queued == ER_ORDINARY && (*error = refused(pool, false)); /* else it has begun, or is put aside already */
+    /* else it has begun, or is put aside already */
+    bool late = task->queued == ER_ORDINARY && (*error = refused(pool, false));
     if (late) er_runq_unlink(pool, &task->job);
     else *error = 0;
     if (late && er_at_rest(pool)) er_notify_watchers(pool); /* the closer may have seen it there */
@@ -326,7 +338,8 @@ int er_runq_push(errand_pool *pool, er_task *task, bool urgent)
     if (urgent) take_back(task);
     task->stamp = stamp;
     error = refused(pool, urgent);
-    if (!error && !urgent && pool->n_tasks >= pool->queue_max && !er_pool_is_here(pool)) error = ER_NO_ROOM;
+    if (!error && !urgent && pool->n_tasks >= pool->queue_max && !er_pool_is_here(pool))
+        error = ER_NO_ROOM;
     if (error) {
         er_pool_unlock(pool);
         return error;
@@ -377,12 +390,14 @@ bool er_runq_remove(errand_pool *pool, er_task *task)
     return there;
 }
 
-static bool take_any(errand_pool *pool, er_pick *pick) /* false: nothing waits, or there is a thread that will come for it */
+/* false: nothing waits, or there is a thread that will come for it */
+static bool take_any(errand_pool *pool, er_pick *pick)
 {
     er_pool_lock(pool);
     bool alone = pool->threads == pool->housed;
     er_node *n = er_list_first(&pool->urgent);
-    if (!n && pool->phase != ER_CLOSED) n = er_list_first(&pool->tasks); /* closed: its submitter is about to take it back */
+    /* closed: its submitter is about to take it back */
+    if (!n && pool->phase != ER_CLOSED) n = er_list_first(&pool->tasks);
     if (n && alone) {
         *pick = pick_of(er_of(n, er_job, link));
         er_runq_unlink(pool, pick->job);
@@ -400,7 +415,8 @@ void er_runq_give_up(errand_pool *pool, int error)
     for (er_pick pick; take_any(pool, &pick);) {
         er_task *task = pick.task;
         if (!task || !task->cell.kind->refuse) er_run_alone(&pick);
-        else if (er_cell_claim(&task->cell)) task->cell.kind->refuse(&task->cell, errand_fail(error));
+        else if (er_cell_claim(&task->cell))
+            task->cell.kind->refuse(&task->cell, errand_fail(error));
         if (task) er_cell_release(&task->cell); /* the queue's */
     }
     here->alone = false;

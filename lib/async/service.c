@@ -1,7 +1,8 @@
 /* async/service.c -- what lives at a pool: services with a thread of their own, closers without.
  *
- * A service is a job of the urgent list that raises the pool's limit by one for as long as it stays. Its place in the list is
- * kept by `stopping` while stop is being called: moving out waits for that. */
+ * A service is a job of the urgent list that raises the pool's limit by one for as long
+ * as it stays. Its place in the list is kept by `stopping` while stop is being called:
+ * moving out waits for that. */
 #include "async/service.h"
 
 #include "async/current.h"
@@ -61,15 +62,20 @@ static er_label lodger_label(const er_cell *cell)
     return (er_label){ er_of(cell, const lodger, task.cell)->task.name, NULL };
 }
 
-static const er_cell_kind lodger_kind = { .free = free_lodger,
-                                          .run = run_service,
-                                          .refuse = refuse_service,
-                                          .label = lodger_label,
-                                          .service = true,
-                                          .what = "service" };
+static const er_cell_kind lodger_kind = {
+    .free = free_lodger,
+    .run = run_service,
+    .refuse = refuse_service,
+    .label = lodger_label,
+    .service = true,
+    .what = "service"
+};
 
 /* The error of a pool that takes no more of them. */
-static int refusal(const errand_pool *pool) { return pool->phase == ER_CLOSED ? EINVAL : ECANCELED; }
+static int refusal(const errand_pool *pool)
+{
+    return pool->phase == ER_CLOSED ? EINVAL : ECANCELED;
+}
 
 int er_service_start(errand_pool *pool, er_service *service)
 {
@@ -137,7 +143,8 @@ void er_close_hook_remove(errand_pool *pool, er_close_hook *closer)
     if (er_pool_dead(pool)) return;
     unsigned turns = 0;
     er_pool_lock(pool);
-    while (pool->shutting == closer && er_here_now()->shutting != closer) { /* shut itself may end what it belongs to */
+    while (pool->shutting == closer && er_here_now()->shutting != closer) {
+        /* shut itself may end what it belongs to */
         er_pool_unlock(pool);
         er_relax(&turns);
         er_pool_lock(pool);

@@ -25,7 +25,10 @@
 
 typedef bool condition(const errand_pool *pool, size_t asleep);
 
-static bool is_at_rest(const errand_pool *pool, size_t asleep) { return (void)asleep, er_at_rest(pool); }
+static bool is_at_rest(const errand_pool *pool, size_t asleep)
+{
+    return (void)asleep, er_at_rest(pool);
+}
 static bool is_drained(const errand_pool *pool, size_t asleep)
 {
     return !asleep && er_at_rest(pool) && !pool->services;
@@ -108,7 +111,8 @@ static size_t uncancelled(errand_pool *pool, er_cell *some[], size_t most)
         if (w->task && !er_cell_ended(&w->task->cell) && !er_cell_cancelled(&w->task->cell))
             some[n++] = er_cell_keep(&w->task->cell);
     }
-    for (er_node *t = pool->guest_list.head.next; t != &pool->guest_list.head && n < most; t = t->next) {
+    for (er_node *t = pool->guest_list.head.next; t != &pool->guest_list.head && n < most;
+         t = t->next) {
         er_cell *guest = &er_of(t, er_guest, node)->task->cell;
         if (!er_cell_ended(guest) && !er_cell_cancelled(guest)) some[n++] = er_cell_keep(guest);
     }
@@ -204,8 +208,10 @@ static void leave_stragglers(errand_pool *pool)
     }
     er_pool_unlock(pool);
     for (unsigned i = 0; i < n && i < NAMED; i++)
-        er_log_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->ref.name, names[i]);
-    if (n > NAMED) er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->ref.name, n - NAMED);
+        er_log_error(er_pool_log(pool), "pool %s: would not end, left behind: %s", pool->ref.name,
+                     names[i]);
+    if (n > NAMED)
+        er_log_error(er_pool_log(pool), "pool %s: and %u more", pool->ref.name, n - NAMED);
 }
 
 int errand_pool_close(errand_pool *pool, int64_t within_ms)
@@ -231,7 +237,8 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     for (;;) {
         int error = wait_for(pool, is_spent, deadline, false);
         er_pool_lock(pool);
-        if (error || is_spent(pool, 0)) break; /* else another thread's resolve has queued something since */
+        /* else another thread's resolve has queued something since */
+        if (error || is_spent(pool, 0)) break;
         er_pool_unlock(pool);
     }
     pool->phase = ER_CLOSED;
@@ -243,7 +250,8 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
     er_call c = er_summon(pool); /* for continuations that are left */
     er_pool_unlock(pool);
     er_answer(pool, c);
-    wait_for(pool, only_stuck_are_left, INT64_MAX, false); /* soon: idle threads only have to notice */
+    /* soon: idle threads only have to notice */
+    wait_for(pool, only_stuck_are_left, INT64_MAX, false);
     int error = wait_for(pool, is_empty, deadline, false);
     if (error) leave_stragglers(pool);
     er_reap(pool);

@@ -40,18 +40,24 @@ static void describe_sleeper(er_cell *cell, er_description *d)
 {
     int64_t at = er_of(cell, sleeper, cell)->timer.when >> 1;
     if (at >= INT64_MAX / 2 - 1) er_describe(d, "asleep until it is cancelled");
-    else er_describe(d, "asleep, ends in %lld ms", (long long)er_ms_until(er_pool_now(cell->pool), at));
+    else
+        er_describe(d, "asleep, ends in %lld ms",
+                    (long long)er_ms_until(er_pool_now(cell->pool), at));
 }
 
 static const er_cell_kind sleeper_kind = {
     .cancel = cancel_sleeper, .free = free_sleeper, .what = "sleep", .describe = describe_sleeper
 };
 
-er_cell *er_sleeper_of(er_timer *timer) { return timer->fn == slept ? &er_of(timer, sleeper, timer)->cell : NULL; }
+er_cell *er_sleeper_of(er_timer *timer)
+{
+    return timer->fn == slept ? &er_of(timer, sleeper, timer)->cell : NULL;
+}
 
 errand_future *errand_sleep(errand_pool *pool, int64_t ms)
 {
-    if (!pool || ms < 0) return er_failed(pool, errand_failf(EINVAL, pool ? "ms is negative" : "pool is NULL"));
+    if (!pool || ms < 0)
+        return er_failed(pool, errand_failf(EINVAL, pool ? "ms is negative" : "pool is NULL"));
     if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
     sleeper *s = er_alloc(sizeof *s);
     if (!s) return er_failed(pool, errand_fail(ENOMEM));
@@ -67,7 +73,8 @@ errand_future *errand_sleep(errand_pool *pool, int64_t ms)
     else error = er_timer_sleep(pool, &s->timer, at);
     if (error) {
         er_cell_release(&s->cell);
-        er_cell_try_end(&s->cell, error == ECANCELED ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error));
+        er_cell_try_end(&s->cell, error == ECANCELED ? er_cancel_result(ERRAND_BY_SHUTDOWN)
+                                                     : errand_fail(error));
     }
     return &s->cell;
 }

@@ -8,9 +8,13 @@
 
 void er_pool_count(errand_pool *pool, er_outcome outcome)
 {
-    er_worker *w = er_here_now()->worker; /* relaxed: counters; a worker's own are written by it alone */
+    /* relaxed: counters; a worker's own are written by it alone */
+    er_worker *w = er_here_now()->worker;
     if (w && w->pool == pool) er_store_relaxed(&w->outcomes[outcome], w->outcomes[outcome] + 1);
     else er_add_relaxed(&pool->outcomes[outcome], 1);
 }
 
-void er_pool_count_run(errand_pool *pool, int64_t ran_ns) { er_histogram_add(&pool->runs, ran_ns > 0 ? (uint64_t)ran_ns : 0); }
+void er_pool_count_run(errand_pool *pool, int64_t ran_ns)
+{
+    er_histogram_add(&pool->runs, ran_ns > 0 ? (uint64_t)ran_ns : 0);
+}

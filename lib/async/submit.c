@@ -38,11 +38,13 @@ static void cancel_work(er_cell *cell, errand_reason reason)
     else er_task_cancel(cell, reason);
 }
 
-/* It has begun in time: the timer goes on as the one to end by. True: it is armed, and has the count that it came with. */
+/* It has begun in time: the timer goes on as the one to end by. True: it is armed, and has the
+ * count that it came with. */
 static bool arm_deadline(er_timed_task *t)
 {
     errand_pool *pool = t->task.cell.pool;
-    if (t->task.deadline_ns == INT64_MAX || er_timer_arm(pool, &t->timer, t->task.deadline_ns)) return false;
+    if (t->task.deadline_ns == INT64_MAX || er_timer_arm(pool, &t->timer, t->task.deadline_ns))
+        return false;
     return !er_cell_ended(&t->task.cell) || !er_timer_disarm(pool, &t->timer);
 }
 
@@ -51,7 +53,8 @@ static void past_deadline(er_timer *timer)
     er_timed_task *t = er_of(timer, er_timed_task, timer);
     er_cell *cell = &t->task.cell;
     bool shut = er_pool_shut(cell->pool), goes_on = false;
-    er_cell_keep(cell); /* armed again, the timer may be called, and give its count back, on another thread at once */
+    /* armed again, the timer may be called, and give its count back, on another thread at once */
+    er_cell_keep(cell);
     if (shut || t->task.deadline_ns <= er_pool_now(cell->pool))
         er_cell_cancel(cell, shut ? ERRAND_BY_SHUTDOWN : t->late);
     else if (er_cell_claim(cell)) refuse_unbegun(cell, er_cancel_result(ERRAND_BY_TOTAL));
@@ -78,15 +81,17 @@ static void run_work(er_cell *cell)
     if (er_cell_claim(cell)) er_task_finish(cell, call(er_task_of(cell)));
 }
 
-static const er_cell_kind work_kind = { .cancel = cancel_work,
-                                        .free = er_task_free,
-                                        .run = run_work,
-                                        .refuse = er_task_end,
-                                        .input = er_task_input,
-                                        .label = er_task_label,
-                                        .needs = er_task_needs,
-                                        .what = "task",
-                                        .describe = er_task_describe };
+static const er_cell_kind work_kind = {
+    .cancel = cancel_work,
+    .free = er_task_free,
+    .run = run_work,
+    .refuse = er_task_end,
+    .input = er_task_input,
+    .label = er_task_label,
+    .needs = er_task_needs,
+    .what = "task",
+    .describe = er_task_describe
+};
 
 #define NESTED 64
 
@@ -108,7 +113,8 @@ static void run_in_place(er_cell *f)
     er_frame *frame = *er_frame_here();
     er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
     if (me) set_blocked(me, &meanwhile);
-    errand_reason cancelled = er_cancelled_here(); /* after the link is set: a canceller that has not seen it is seen here */
+    /* after the link is set: a canceller that has not seen it is seen here */
+    errand_reason cancelled = er_cancelled_here();
     if (cancelled) er_cell_cancel(f, cancelled);
     ++*er_nested_here();
     frame = NULL;
@@ -122,13 +128,16 @@ static void run_in_place(er_cell *f)
 
 void er_task_run_here(er_cell *f)
 {
-    if (!er_task_here() || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() || !er_cell_claim(f)) return;
+    if (!er_task_here() || f->kind != &work_kind || f->pool != er_pool_here() || !has_stack() ||
+        !er_cell_claim(f))
+        return;
     bool queued = er_runq_remove(f->pool, er_task_of(f));
     run_in_place(f);
     if (queued) er_cell_release(f);
 }
 
-/* The queue is full: runs it here, and gives the queue's count back. False: it may be queued now, or must not run any more. */
+/* The queue is full: runs it here, and gives the queue's count back. False: it may be queued
+ * now, or must not run any more. */
 static bool run_as_guest(errand_pool *pool, er_task *task)
 {
     er_here *here = er_here_now();
@@ -136,7 +145,8 @@ static bool run_as_guest(errand_pool *pool, er_task *task)
     if (!er_runq_host(pool, &guest)) return false;
     here->guest = &guest;
     errand_reason cancelled = er_cancelled_here();
-    if (cancelled) er_cell_cancel(&task->cell, cancelled); /* as if the caller had waited for room */
+    /* as if the caller had waited for room */
+    if (cancelled) er_cell_cancel(&task->cell, cancelled);
     if (er_cell_claim(&task->cell)) {
         bool held = er_endings_let_go(), sampled = task->stamp & 1;
         int64_t began = sampled ? er_now_ns() : 0;
@@ -179,11 +189,8 @@ static int queue(errand_pool *pool, er_task *task, const er_terms *terms)
         int error = er_runq_push(pool, task, terms->urgent);
         if (error != ER_NO_ROOM) return error;
         switch (terms->tries ? ERRAND_WHEN_FULL_FAIL : er_runq_when_full(pool)) {
-        case ERRAND_WHEN_FULL_FAIL:
-            return ERRAND_EFULL;
-        case ERRAND_WHEN_FULL_DROP_OLDEST:
-            er_runq_drop_oldest(pool);
-            break;
+        case ERRAND_WHEN_FULL_FAIL: return ERRAND_EFULL;
+        case ERRAND_WHEN_FULL_DROP_OLDEST: er_runq_drop_oldest(pool); break;
         case ERRAND_WHEN_FULL_CALLER_RUNS:
             if (run_as_guest(pool, task)) return 0;
             break;
@@ -199,7 +206,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
 {
     int64_t begin_by = INT64_MAX;
     if (task->start_within_ms)
-        begin_by = er_deadline(er_pool_now(pool), task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+        begin_by = er_deadline(er_pool_now(pool),
+                               task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     int64_t alarm = begin_by < terms->deadline_ns ? begin_by : terms->deadline_ns;
     int error = 0, extra = completion ? ER_COMPLETED : 0;
     size_t size = completion ? sizeof(er_completed_task) : sizeof(er_task);
@@ -222,7 +230,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     t->deadline_ns = terms->deadline_ns;
     t->site = terms->site;
     t->queued = ER_NOT_QUEUED;
-    t->flags = (uint16_t)((task->fn ? 0 : ER_INTO) | extra | (task->reserved & ER_RETRIED ? ER_PART : 0));
+    t->flags =
+        (uint16_t)((task->fn ? 0 : ER_INTO) | extra | (task->reserved & ER_RETRIED ? ER_PART : 0));
     if (completion) {
         er_of(t, er_completed_task, task)->completion = *completion;
         t->stamp = 0; /* it may never be queued */
@@ -236,7 +245,8 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     if (alarm != INT64_MAX) {
         er_timed_of(cell)->timer = (er_timer){ .fn = past_deadline };
         er_timed_of(cell)->late = terms->late;
-        error = alarm <= er_pool_now(pool) ? ETIMEDOUT : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
+        error = alarm <= er_pool_now(pool) ? ETIMEDOUT
+                                           : er_timer_arm(pool, &er_timed_of(cell)->timer, alarm);
         if (error) er_cell_release(cell);
     }
     if (!error) error = queue(pool, t, terms);
@@ -244,10 +254,12 @@ static er_cell *submit_work(errand_pool *pool, const errand_task *task, const er
     else if (alarm != INT64_MAX && er_cell_claimed(cell) && er_runq_remove(pool, t))
         er_cell_release(cell); /* late while it waited for room */
     if (error && er_cell_claim(cell)) {
-        errand_reason reason = error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_cancelled_here();
+        errand_reason reason =
+            error == ECANCELED && er_pool_shut(pool) ? ERRAND_BY_SHUTDOWN : er_cancelled_here();
         errand_result r = errand_fail(error);
         if (error == ECANCELED && reason) r = er_cancel_result(reason);
-        if (error == ETIMEDOUT) r = er_fail_by(error, alarm == terms->deadline_ns ? terms->late : ERRAND_BY_TOTAL);
+        if (error == ETIMEDOUT)
+            r = er_fail_by(error, alarm == terms->deadline_ns ? terms->late : ERRAND_BY_TOTAL);
         if (error == EINVAL) r = errand_failf(error, "the pool is closed");
         er_task_end(cell, r);
     }
@@ -259,8 +271,9 @@ er_cell *er_task_submit(errand_pool *pool, const errand_task *task, const er_ter
     return submit_work(pool, task, terms, NULL);
 }
 
-er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context, const void *site,
-                                  void (*fn)(void *, errand_result *, int64_t), void *arg)
+er_cell *er_task_submit_completed(errand_pool *pool, const errand_task *task, er_context *context,
+                                  const void *site, void (*fn)(void *, errand_result *, int64_t),
+                                  void *arg)
 {
     er_completion c = { fn, arg, er_pool_ref_of(pool)->clock ? er_pool_now(pool) : 0 };
     er_terms terms = { .context = context, .deadline_ns = INT64_MAX, .site = site };
@@ -280,7 +293,9 @@ er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *t
     if (!pool) return refused(NULL, own, errand_failf(EINVAL, "pool is NULL"));
     if (er_pool_dead(pool)) return refused(NULL, own, errand_fail(ERRAND_EFORKED));
     if (!own->fn == !own->into)
-        return refused(pool, own, errand_failf(EINVAL, own->fn ? "task with both fn and into" : "task without fn"));
+        return refused(pool, own,
+                       errand_failf(EINVAL,
+                                    own->fn ? "task with both fn and into" : "task without fn"));
     if (er_option_ms(&own->within_ms, ERRAND_FOREVER))
         return refused(pool, own, errand_failf(EINVAL, "within_ms is negative"));
     if (own->start_within_ms < 0 && own->start_within_ms != ERRAND_ZERO)
@@ -290,18 +305,22 @@ er_cell *er_task_check(errand_pool *pool, errand_task *own, const errand_task *t
     return NULL;
 }
 
-static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, bool tries, const void *site)
+static errand_future *submit(errand_pool *pool, const errand_task *task, size_t size, bool tries,
+                             const void *site)
 {
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
     if (refusal) return refusal;
     /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a refusal is never NULL */
-    int64_t deadline = own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
+    int64_t deadline =
+        own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
     int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
     int error = 0;
     er_context *context = er_context_for(&own, &error);
     if (error) return refused(pool, &own, errand_fail(error));
-    er_terms terms = { context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site, tries };
+    er_terms terms = {
+        context, inherited < deadline ? inherited : deadline, ERRAND_BY_TOTAL, false, site, tries
+    };
     return er_task_submit(pool, &own, &terms);
 }
 
@@ -318,13 +337,16 @@ errand_future *errand_try_submit_sized(errand_pool *pool, const errand_task *tas
 errand_future *errand_submit(errand_pool *pool, errand_fn *fn, void *arg)
 {
     er_task *me = er_task_here();
-    errand_task task = {
-        .fn = fn, .arg = arg, .name = me ? me->name : NULL, .reserved = er_retried_here() ? ER_RETRIED : 0
-    };
-    if (!pool || !fn || er_pool_dead(pool)) return submit(pool, &task, sizeof task, false, __builtin_return_address(0));
+    errand_task task = { .fn = fn,
+                         .arg = arg,
+                         .name = me ? me->name : NULL,
+                         .reserved = er_retried_here() ? ER_RETRIED : 0 };
+    if (!pool || !fn || er_pool_dead(pool))
+        return submit(pool, &task, sizeof task, false, __builtin_return_address(0));
     int error = 0;
     er_context *context = me || er_fields_here() ? er_context_for(&task, &error) : NULL;
     if (error) return refused(pool, &task, errand_fail(error));
-    er_terms terms = { context, er_deadline_here(pool), ERRAND_BY_TOTAL, false, __builtin_return_address(0), false };
+    er_terms terms = { context, er_deadline_here(pool),      ERRAND_BY_TOTAL,
+                       false,   __builtin_return_address(0), false };
     return er_task_submit(pool, &task, &terms);
 }

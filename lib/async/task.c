@@ -1,4 +1,5 @@
-/* async/task.c -- cells that run a function on a worker: what submitted work (submit.c) and then-functions (then.c) share, their end.
+/* async/task.c -- cells that run a function on a worker: what submitted work (submit.c) and
+ * then-functions (then.c) share, their end.
  *
  *     running --fn returned--> ended
  *        | returned errand_later(f)
@@ -37,11 +38,17 @@ errand_result errand_later(errand_future *f)
 
 bool er_is_later(const errand_result *r) { return !r->error && r->free == drop_later; }
 
-static er_cell *later_of(const errand_result *r) { return !r->error && r->free == drop_later ? r->owner : NULL; }
+static er_cell *later_of(const errand_result *r)
+{
+    return !r->error && r->free == drop_later ? r->owner : NULL;
+}
 
 /* ---- ending a task ---- */
 
-errand_result er_cancel_result(errand_reason reason) { return er_fail_by(er_cancel_error(reason), reason); }
+errand_result er_cancel_result(errand_reason reason)
+{
+    return er_fail_by(er_cancel_error(reason), reason);
+}
 
 /* What fn's failure becomes in a cancelled task. */
 static errand_result cancelled_failure(errand_result r, errand_reason reason)
@@ -97,7 +104,8 @@ void er_task_end(er_cell *cell, errand_result r)
     if (task->free_arg) task->free_arg(task->arg);
     task->free_arg = NULL;
     if (task->flags & ER_COMPLETED) complete(task, &r);
-    if ((task->flags & ER_TIMED) && er_timer_disarm(cell->pool, &er_timed_of(cell)->timer)) er_cell_release(cell);
+    if ((task->flags & ER_TIMED) && er_timer_disarm(cell->pool, &er_timed_of(cell)->timer))
+        er_cell_release(cell);
     if (cell->pool) er_pool_count(cell->pool, outcome_of(&r));
     er_cell_end(cell, r);
 }
@@ -144,7 +152,8 @@ static er_task *take_follower(er_cell *cell)
     if (!seen && w && !w->next && w->fn == followed && !er_cell_cancelled(cell)) {
         er_task *candidate = er_of(w, er_task, waiter);
         uint32_t mine = 2; /* the follower's, and the runner's */
-        if (er_task_of(cell)->deadline_ns == INT64_MAX || candidate->deadline_ns <= er_task_of(cell)->deadline_ns) {
+        if (er_task_of(cell)->deadline_ns == INT64_MAX ||
+            candidate->deadline_ns <= er_task_of(cell)->deadline_ns) {
             mine += (er_task_of(cell)->flags & ER_TIMED) != 0; /* the armed timer's */
             if (er_load(&cell->count) <= mine) follower = candidate;
         }
@@ -227,7 +236,8 @@ er_label er_task_label(const er_cell *cell)
 
 /* ---- for the dump ---- */
 
-/* What it awaits, and, unless that is a task, which has a line of its own, what that waits for in its turn. */
+/* What it awaits, and, unless that is a task, which has a line of its own, what that
+ * waits for in its turn. */
 static void describe_awaited(er_description *d, const char *verb, er_cell *input)
 {
     er_description inner = { .what = NULL };
@@ -247,7 +257,8 @@ void er_task_describe(er_cell *cell, er_description *d)
     d->key = er_context_key(task->context);
     er_cell_lock(cell);
     bool follows = task->flags & ER_FOLLOWS;
-    const er_wait *blocked = follows ? NULL : task->blocked; /* as long as the bit is held it stays */
+    /* as long as the bit is held it stays */
+    const er_wait *blocked = follows ? NULL : task->blocked;
     er_cell *input = follows ? task->input : NULL;
     if (blocked) input = blocked->input ? blocked->input : blocked->about;
     const char *room = blocked && blocked->room ? er_pool_ref_of(blocked->room)->name : NULL;
@@ -284,7 +295,8 @@ bool er_retried_here(void)
 void er_retried_enter(int more)
 {
     er_task *me = er_task_here();
-    if (loops.depth <= 0 || loops.task != me) loops.depth = 0; /* of another task, which has left them behind */
+    /* of another task, which has left them behind */
+    if (loops.depth <= 0 || loops.task != me) loops.depth = 0;
     loops.task = me;
     loops.depth += more;
 }
@@ -296,7 +308,10 @@ errand_log_fields *er_task_take_fields(const er_task *task)
     return er_fields_swap(task->context ? er_fields_keep(task->context->fields) : NULL);
 }
 
-void er_task_put_fields_back(errand_log_fields *before) { er_fields_release(er_fields_swap(before)); }
+void er_task_put_fields_back(errand_log_fields *before)
+{
+    er_fields_release(er_fields_swap(before));
+}
 
 void er_task_free(er_cell *cell)
 {

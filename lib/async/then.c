@@ -26,14 +26,16 @@ static void run_sequel(er_cell *cell)
     er_task_finish(cell, r);
 }
 
-static const er_cell_kind sequel_kind = { .cancel = er_task_cancel,
-                                          .free = er_task_free,
-                                          .run = run_sequel,
-                                          .input = er_task_input,
-                                          .label = er_task_label,
-                                          .needs = er_task_needs,
-                                          .what = "then",
-                                          .describe = er_task_describe };
+static const er_cell_kind sequel_kind = {
+    .cancel = er_task_cancel,
+    .free = er_task_free,
+    .run = run_sequel,
+    .input = er_task_input,
+    .label = er_task_label,
+    .needs = er_task_needs,
+    .what = "then",
+    .describe = er_task_describe
+};
 
 static void input_ended(er_waiter *waiter)
 {
@@ -89,7 +91,8 @@ errand_future *errand_then(errand_future *f, errand_then_fn *fn, void *arg)
     task->input = f;
     task->name = NULL;
     int error = 0;
-    task->context = er_context_for(&(errand_task){ .fn = NULL }, &error); /* without memory it goes without */
+    /* without memory it goes without */
+    task->context = er_context_for(&(errand_task){ .fn = NULL }, &error);
     task->deadline_ns = INT64_MAX;
     task->site = __builtin_return_address(0);
     task->queued = ER_NOT_QUEUED;

@@ -1,8 +1,10 @@
-/* async/timeout.c -- a future of one future: it ends no later than at a time (timeout), or passes no cancel on (shield).
+/* async/timeout.c -- a future of one future: it ends no later than at a time (timeout), or
+ * passes no cancel on (shield).
  *
- * It owns its input and hangs a waiter into it. The input's link may be read by a canceller at any time, so it is reset under the lock
- * bit before the input is given up. The input and the timer contend for the end of a timeout: they claim. What a timeout leaves keeps
- * its place in here until it ends: its waiter hangs in it. */
+ * It owns its input and hangs a waiter into it. The input's link may be read by a canceller at
+ * any time, so it is reset under the lock bit before the input is given up. The input and the
+ * timer contend for the end of a timeout: they claim. What a timeout leaves keeps its place in
+ * here until it ends: its waiter hangs in it. */
 #include "async/task.h"
 
 #include <errno.h>
@@ -85,7 +87,8 @@ static const er_cell_kind limit_kind = {
 errand_future *errand_timeout(errand_future *f, int64_t ms)
 {
     if (!f) return er_failed(NULL, errand_failf(EINVAL, "errand_timeout(NULL)"));
-    if (ms < 0 && er_cell_consume(f)) return er_cell_refuse(f, errand_failf(EINVAL, "errand_timeout: ms is negative"));
+    if (ms < 0 && er_cell_consume(f))
+        return er_cell_refuse(f, errand_failf(EINVAL, "errand_timeout: ms is negative"));
     if (er_cell_ended(f) || !f->pool || er_pool_dead(f->pool)) return f;
     int64_t at = er_deadline(er_pool_now(f->pool), ms);
     if (at == INT64_MAX) return f; /* forever, or centuries from now */
@@ -104,7 +107,8 @@ errand_future *errand_timeout(errand_future *f, int64_t ms)
     if (ms == 0) limit_passed(&l->timer);
     if (error) {
         bool shut = error == ECANCELED;
-        end_early(l, shut ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error), ERRAND_BY_SHUTDOWN);
+        end_early(l, shut ? er_cancel_result(ERRAND_BY_SHUTDOWN) : errand_fail(error),
+                  ERRAND_BY_SHUTDOWN);
         er_cell_release(&l->cell);
     }
     if (!er_cell_watch(f, &l->waiter)) limited_ended(&l->waiter);

@@ -2,11 +2,13 @@
  *
  *     arm --> wheel --due--> due list --popped under the lock--> fn, without lock
  *
- * A timer is in the wheel, in the due list, or in none. Disarming takes it out of whichever it is in, under the lock, so it
- * either prevents the call for certain or comes after the timer was popped. The thread sleeps until the wheel's next busy
- * slot; arming something earlier wakes it. On a test's clock there is no thread: errand_pool_tick does its work.
+ * A timer is in the wheel, in the due list, or in none. Disarming takes it out of whichever it
+ * is in, under the lock, so it either prevents the call for certain or comes after the timer was
+ * popped. The thread sleeps until the wheel's next busy slot; arming something earlier wakes it.
+ * On a test's clock there is no thread: errand_pool_tick does its work.
  *
- * Sleepers (er_timer_sleep) are counted while they are armed: closing the pool waits for them, not for mere deadlines. */
+ * Sleepers (er_timer_sleep) are counted while they are armed: closing the pool waits for them,
+ * not for mere deadlines. */
 #include "async/timer.h"
 
 #include <errno.h>
@@ -56,14 +58,16 @@ static er_timer *next_due(er_timers *t, int64_t now_ns)
     return NULL;
 }
 
-/* Calls one after the other what is due; the lock is held on entry and, but in a child, on return. */
+/* Calls one after the other what is due; the lock is held on entry and, but
+ * in a child, on return. */
 static void call_due(er_timers *t, int64_t now_ns)
 {
     for (er_timer *timer; (timer = next_due(t, now_ns));) {
         bool sleeper = is_sleeper(timer);
         er_lock_give(&t->lock);
         timer->fn(timer); /* after this the timer's memory may be gone */
-        if (er_pool_dead(t->pool)) { /* a cancel hook has forked and returned in the child: the rest is the parent's */
+        if (er_pool_dead(t->pool)) {
+            /* a cancel hook has forked and returned in the child: the rest is the parent's */
             if (t->threaded && er_thread_is_me(&t->thread)) er_exit_child();
             return;
         }
@@ -111,7 +115,8 @@ static bool place(er_timers *t, er_timer *timer, int64_t at_ns, bool sleeper)
     int64_t when = at_ns < most ? at_ns : most;
     if (when < -most) when = -most;
     timer->when = when * 2 + sleeper;
-    if (er_pool_ref_of(t->pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) { /* the wheel is further already */
+    if (er_pool_ref_of(t->pool)->clock && (at_ns >> ER_WHEEL_SHIFT) < t->wheel.now) {
+        /* the wheel is further already */
         timer->node.at = -1;
         er_list_push(&t->due, &timer->node.node);
     } else {
@@ -141,8 +146,14 @@ static int arm(errand_pool *pool, er_timer *timer, int64_t at_ns, bool sleeper)
     return error;
 }
 
-int er_timer_arm(errand_pool *pool, er_timer *timer, int64_t at_ns) { return arm(pool, timer, at_ns, false); }
-int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns) { return arm(pool, timer, at_ns, true); }
+int er_timer_arm(errand_pool *pool, er_timer *timer, int64_t at_ns)
+{
+    return arm(pool, timer, at_ns, false);
+}
+int er_timer_sleep(errand_pool *pool, er_timer *timer, int64_t at_ns)
+{
+    return arm(pool, timer, at_ns, true);
+}
 
 bool er_timer_disarm(errand_pool *pool, er_timer *timer)
 {
@@ -201,11 +212,13 @@ void er_timers_each(er_timers *t, void (*fn)(er_timer *timer, void *arg), void *
     er_lock_give(&t->lock);
 }
 
-/* The wheel rounds up to its ticks; on a test's clock it is turned one further, and each one's own time decides. */
+/* The wheel rounds up to its ticks; on a test's clock it is turned one further, and each
+ * one's own time decides. */
 void er_timers_tick(er_timers *t)
 {
     er_lock_take(&t->lock);
-    int64_t now = er_pool_now(t->pool), ahead = er_pool_ref_of(t->pool)->clock ? INT64_C(1) << ER_WHEEL_SHIFT : 0;
+    int64_t now = er_pool_now(t->pool),
+            ahead = er_pool_ref_of(t->pool)->clock ? INT64_C(1) << ER_WHEEL_SHIFT : 0;
     er_wheel_advance(&t->wheel, now < INT64_MAX - ahead ? now + ahead : now, &t->due);
     call_due(t, now);
     er_lock_give(&t->lock);

@@ -55,7 +55,11 @@ static size_t wanted_of_set(er_cell *cell)
 }
 
 static const er_cell_kind waitset_kind = {
-    .free = free_set, .input = input_of_set, .any = true, .wanted = wanted_of_set, .what = "wait set"
+    .free = free_set,
+    .input = input_of_set,
+    .any = true,
+    .wanted = wanted_of_set,
+    .what = "wait set"
 };
 
 /* How many have ended; done says which. *pool is that of the first that has not. */

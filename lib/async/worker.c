@@ -84,7 +84,8 @@ int er_start_worker(errand_pool *pool)
     if (orphaned) er_reap(pool); /* it may have been quicker than this */
     if (!error) return 0;
     er_free(w);
-    er_log_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->ref.name, errand_strerror(error));
+    er_log_warn(er_pool_log(pool), "pool %s: cannot start a thread: %s", pool->ref.name,
+                errand_strerror(error));
     return none ? error : 0;
 }
 
@@ -94,7 +95,8 @@ static void park_worker(errand_pool *pool, er_worker *w) /* the lock is held, an
     w->below = pool->parked;
     pool->parked = w;
     er_pool_unlock(pool);
-    uint32_t bits = er_park(&w->parker, ER_WAKE, spare ? er_deadline(er_now_ns(), RETIRE_MS) : INT64_MAX);
+    uint32_t bits =
+        er_park(&w->parker, ER_WAKE, spare ? er_deadline(er_now_ns(), RETIRE_MS) : INT64_MAX);
     er_pool_lock(pool);
     if (!(bits & ER_WAKE)) {
         er_worker **at = &pool->parked;
@@ -115,7 +117,8 @@ static void search(errand_pool *pool) /* without the lock */
 {
     int64_t until = er_now_ns() + SEARCH_NS;
     unsigned turns = 0;
-    while (!er_load_relaxed(&pool->waiting) && !er_mpsc_holds(&pool->inbox) && er_now_ns() < until) er_relax(&turns);
+    while (!er_load_relaxed(&pool->waiting) && !er_mpsc_holds(&pool->inbox) && er_now_ns() < until)
+        er_relax(&turns);
 }
 
 /* There is work, but the busy workers are as many as the processors, and quick: one more would only
@@ -146,7 +149,8 @@ static void begin(errand_pool *pool, er_worker *w, int64_t stamp)
     if (w->sampled) er_histogram_add(&pool->waits, waited > 0 ? (uint64_t)waited : 0);
 }
 
-static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not on return; w may be gone */
+/* the lock is held, and not on return; w may be gone */
+static void leave(errand_pool *pool, er_worker *w)
 {
     if (w->searching) w->searching = pool->searching = false;
     pool->threads--; /* a job that came while on_stop ran may need this place */
@@ -170,7 +174,8 @@ static void leave(errand_pool *pool, er_worker *w) /* the lock is held, and not 
     er_pool_release(pool);
 }
 
-/* The pool's own hook on this thread; the lock is held, and again on return. Closing does not wait for it beyond its time. */
+/* The pool's own hook on this thread; the lock is held, and again on return. Closing does not
+ * wait for it beyond its time. */
 static void call_hook(errand_pool *pool, er_worker *w, void (*fn)(void *), const char *name)
 {
     if (!fn) return;
@@ -269,7 +274,8 @@ static void worker_main(void *arg)
         }
         if (w->searching) w->searching = pool->searching = false;
         park_worker(pool, w);
-        spun = w->searching; /* just woken for something that may be gone by now: park again without spinning */
+        /* just woken for something that may be gone by now: park again without spinning */
+        spun = w->searching;
     }
     call_hook(pool, w, pool->on_stop, "on_stop");
     leave(pool, w);

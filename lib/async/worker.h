@@ -4,7 +4,8 @@
 
 #include "async/pool.h"
 
-/* pool->start_worker. EAGAIN or ENOMEM: no thread could be started, and there is none that takes jobs: er_runq_give_up is to follow. */
+/* pool->start_worker. EAGAIN or ENOMEM: no thread could be started, and there is none that takes
+ * jobs: er_runq_give_up is to follow. */
 int er_start_worker(errand_pool *pool);
 
 /* Joins those that have exited. Without the lock. */

@@ -80,13 +80,15 @@ void er_bytes_percent(er_bytes *b, unsigned char c)
 
 void er_bytes_base64(er_bytes *b, const void *bytes, size_t size)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     if (er_bytes_reserve(b, size / 3 * 4 + 4)) return;
     char *to = b->at + b->size;
     const unsigned char *at = bytes;
     for (size_t i = 0; i < size; i += 3) {
         size_t n = size - i < 3 ? size - i : 3;
-        uint32_t three = (uint32_t)at[i] << 16 | (n > 1 ? (uint32_t)at[i + 1] << 8 : 0) | (n > 2 ? at[i + 2] : 0);
+        uint32_t three = (uint32_t)at[i] << 16 | (n > 1 ? (uint32_t)at[i + 1] << 8 : 0) |
+                         (n > 2 ? at[i + 2] : 0);
         *to++ = letters[three >> 18];
         *to++ = letters[three >> 12 & 63];
         *to++ = n > 1 ? letters[three >> 6 & 63] : '=';

@@ -1,8 +1,9 @@
 /* base/clock.c -- CLOCK_MONOTONIC, by the vDSO (some 25 ns a call), behind clock.h.
  *
- * Stamps. On x86 the time stamp counter is used if the processor calls it invariant (it runs on through sleep and changes
- * of speed, all cores alike). Its rate is measured against the monotonic clock since the first
- * look; the wall clock is read again at each look, so that a change of it is followed. */
+ * Stamps. On x86 the time stamp counter is used if the processor calls it invariant (it runs on
+ * through sleep and changes of speed, all cores alike). Its rate is measured against the
+ * monotonic clock since the first look; the wall clock is read again at each look, so that a
+ * change of it is followed. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -99,7 +100,8 @@ uint64_t er_stamps_of(const er_stamps *s, int64_t ns) { return (uint64_t)((doubl
 int64_t er_deadline(int64_t now_ns, int64_t ms)
 {
     int64_t ns;
-    if (ms == INT64_MAX || __builtin_mul_overflow(ms, ER_MS, &ns) || __builtin_add_overflow(now_ns, ns, &ns))
+    if (ms == INT64_MAX || __builtin_mul_overflow(ms, ER_MS, &ns) ||
+        __builtin_add_overflow(now_ns, ns, &ns))
         return INT64_MAX;
     return ns;
 }

@@ -12,14 +12,16 @@ ER_SHARED int64_t er_now_ns(void);
 /* The same a few milliseconds behind, at a fifth of the price: for stamps. */
 ER_SHARED int64_t er_coarse_ns(void);
 
-/* The wall clock in nanoseconds since 1970, and broken down for people: "2026-11-22 14:03:07.120" (local time). */
+/* The wall clock in nanoseconds since 1970, and broken down for people: "2026-11-22
+ * 14:03:07.120" (local time). */
 int64_t er_wall_ns(void);
 ER_SHARED int64_t er_wall_seconds(void);
 void er_wall_text(int64_t wall_ns, char text[24]);
 /* Seconds to add to get local time. */
 int64_t er_wall_offset(int64_t wall_ns);
 
-/* A stamp: the processor's own counter where all its cores share one that runs evenly (some 10 ns), else er_now_ns. */
+/* A stamp: the processor's own counter where all its cores share one that runs evenly (some 10
+ * ns), else er_now_ns. */
 #if defined(__x86_64__)
 extern bool er_stamp_counts; /* set once, before main */
 static inline uint64_t er_stamp(void)
@@ -37,16 +39,16 @@ static inline uint64_t er_stamp(void)
 static inline uint64_t er_stamp(void) { return (uint64_t)er_now_ns(); }
 #endif
 
-/* What a stamp is on the wall clock. Begins by measuring for half a millisecond; every look after that makes the rate more
- * exact and follows the wall clock. One thread uses it. */
+/* What a stamp is on the wall clock. Begins by measuring for half a millisecond; every look
+ * after that makes the rate more exact and follows the wall clock. One thread uses it. */
 typedef struct er_stamps {
-    uint64_t first, last;       /* stamps */
-    int64_t  first_ns, last_ns; /* the monotonic clock at them */
-    int64_t  wall_ns;           /* the wall clock at last */
-    double   rate;              /* nanoseconds a stamp */
+    uint64_t first, last;      /* stamps */
+    int64_t first_ns, last_ns; /* the monotonic clock at them */
+    int64_t wall_ns;           /* the wall clock at last */
+    double rate;               /* nanoseconds a stamp */
 } er_stamps;
-void     er_stamps_init(er_stamps *s);
-void     er_stamps_look(er_stamps *s); /* every second or so, and after a long silence */
+void er_stamps_init(er_stamps *s);
+void er_stamps_look(er_stamps *s); /* every second or so, and after a long silence */
 uint64_t er_stamps_of(const er_stamps *s, int64_t ns); /* how many stamps a time takes */
 static inline int64_t er_stamps_wall(const er_stamps *s, uint64_t stamp)
 {

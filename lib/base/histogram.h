@@ -1,4 +1,5 @@
-/* base/histogram.h -- how values are spread: percentiles of any number of them in constant memory, within 6 %.
+/* base/histogram.h -- how values are spread: percentiles of any number of them in
+ * constant memory, within 6 %.
  *
  * Each power of two has 8 counters (HdrHistogram's idea, with fewer), so values below 16 are exact.
  * Any thread adds; a concurrent reader sees part of it. Zeroed it is empty. */
@@ -17,16 +18,19 @@ typedef struct er_histogram {
 
 static inline void er_histogram_add(er_histogram *h, uint64_t value)
 {
-    unsigned power = value < 8 ? 0 : (unsigned)(60 - __builtin_clzll(value)); /* how far the top 4 bits are up */
+    /* how far the top 4 bits are up */
+    unsigned power = value < 8 ? 0 : (unsigned)(60 - __builtin_clzll(value));
     uint64_t slot = power * 8 + (value >> power);
     er_add_relaxed(&h->slots[slot < ER_HISTOGRAM_SLOTS ? slot : ER_HISTOGRAM_SLOTS - 1], 1);
 }
 
-/* The value that `share` (0 to 1) of all do not exceed: the middle of its slot. 0: there is none. */
+/* The value that `share` (0 to 1) of all do not exceed: the middle of its
+ * slot. 0: there is none. */
 static inline uint64_t er_histogram_at(const er_histogram *h, double share)
 {
     uint64_t n = 0, seen = 0;
-    for (unsigned slot = 0; slot < ER_HISTOGRAM_SLOTS; slot++) n += er_load_relaxed(&h->slots[slot]);
+    for (unsigned slot = 0; slot < ER_HISTOGRAM_SLOTS; slot++)
+        n += er_load_relaxed(&h->slots[slot]);
     uint64_t wanted = (uint64_t)(share * (double)n);
     if (wanted >= n) wanted = n ? n - 1 : 0;
     for (uint64_t slot = 0; n && slot < ER_HISTOGRAM_SLOTS; slot++) {

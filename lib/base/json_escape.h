@@ -7,7 +7,8 @@
 
 #define ER_JSON_ESCAPE ((size_t)6) /* bytes at most */
 
-/* Writes what stands for it, for a code point below 256: the short form, if there is one, else \u00NN. Returns its size. */
+/* Writes what stands for it, for a code point below 256: the short form, if there is one, else
+ * \u00NN. Returns its size. */
 ER_SHARED size_t er_json_escape(char to[ER_JSON_ESCAPE], unsigned char c);
 
 #endif

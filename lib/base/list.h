@@ -1,5 +1,6 @@
-/* base/list.h -- an intrusive doubly linked list: the node lives in what is listed, so listing never allocates.
- * A node that is in no list has next NULL. Not thread-safe: the owner's lock guards it. */
+/* base/list.h -- an intrusive doubly linked list: the node lives in what is listed, so
+ * listing never allocates. A node that is in no list has next NULL. Not thread-safe: the
+ * owner's lock guards it. */
 #ifndef ER_LIST_H
 #define ER_LIST_H
 
@@ -14,10 +15,11 @@ typedef struct er_list {
 } er_list;
 
 /* for each node, in order; the node must stay in the list meanwhile. */
-#define er_list_each(node, list) for (er_node *node = (list)->head.next; node != &(list)->head; node = node->next)
+#define er_list_each(node, list)                                                                   \
+    for (er_node *node = (list)->head.next; node != &(list)->head; node = node->next)
 
 /* What the node is part of. */
-#define er_of(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define er_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void er_list_init(er_list *list) { list->head.next = list->head.prev = &list->head; }
 static inline bool er_list_empty(const er_list *list) { return list->head.next == &list->head; }
@@ -39,7 +41,8 @@ static inline void er_list_push_front(er_list *list, er_node *node)
 }
 static inline void er_list_remove(er_node *node)
 {
-    node->prev->next = node->next; /* NOLINT(clang-analyzer-core.NullDereference): it is in a list */
+    /* NOLINT(clang-analyzer-core.NullDereference): it is in a list */
+    node->prev->next = node->next;
     node->next->prev = node->prev;
     node->next = node->prev = NULL;
 }
@@ -53,7 +56,8 @@ static inline er_node *er_list_pop(er_list *list)
     if (node) er_list_remove(node);
     return node;
 }
-static inline void er_list_take_all(er_list *to, er_list *from) /* to is initialised by this; from is empty then */
+/* to is initialised by this; from is empty then */
+static inline void er_list_take_all(er_list *to, er_list *from)
 {
     if (er_list_empty(from)) {
         er_list_init(to);

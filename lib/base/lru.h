@@ -8,19 +8,19 @@
 #include "base/list.h"
 
 typedef struct er_lru_item {
-    er_node             used;  /* in the table's list */
+    er_node used;              /* in the table's list */
     struct er_lru_item *chain; /* in its bucket; or of those that er_lru_make_room took out */
-    uint64_t            hash;
-    const char         *key;   /* the owner's, and stays as it is while the item is in the table */
+    uint64_t hash;
+    const char *key; /* the owner's, and stays as it is while the item is in the table */
 } er_lru_item;
 
 typedef struct er_lru {
-    uint64_t      seed;    /* of the hash: keys come from others */
-    unsigned      most;    /* more are kept only if they cannot be evicted */
-    unsigned      count;
-    uint32_t      mask;
+    uint64_t seed; /* of the hash: keys come from others */
+    unsigned most; /* more are kept only if they cannot be evicted */
+    unsigned count;
+    uint32_t mask;
     er_lru_item **buckets; /* NULL until the first item */
-    er_list       used;    /* all items, the least recently used first */
+    er_list used;          /* all items, the least recently used first */
 } er_lru;
 
 ER_SHARED void er_lru_init(er_lru *lru, unsigned most);
@@ -33,7 +33,7 @@ ER_SHARED bool er_lru_ready(er_lru *lru);
  * memory for the buckets (NULL: there are some, or no memory); then, under the lock, takes
  * *buckets, which becomes NULL, unless there are some meanwhile. */
 er_lru_item **er_lru_buckets(const er_lru *lru);
-bool          er_lru_furnish(er_lru *lru, er_lru_item ***buckets);
+bool er_lru_furnish(er_lru *lru, er_lru_item ***buckets);
 
 /* Adds an item as the most recently used; no other has its key. */
 ER_SHARED void er_lru_add(er_lru *lru, er_lru_item *item, const char *key, uint64_t hash);

@@ -3,13 +3,14 @@
  *     put:   a place is given out (tail, one compare-and-swap) --> filled
  *     take:  the oldest place, if it is filled --> emptied (head)
  *
- * A place that is given out and not filled yet holds up those behind it: they can be seen (er_mpsc_holds), not taken. Its putter
- * is between two instructions, so a taker that needs all items waits for it. `limit` is how far the
- * taker lets the tail go; never more than the ring beyond head, so that a place that is given out
- * is empty. All wraps.
+ * A place that is given out and not filled yet holds up those behind it: they can be seen
+ * (er_mpsc_holds), not taken. Its putter is between two instructions, so a taker that needs all
+ * items waits for it. `limit` is how far the taker lets the tail go; never more than the ring
+ * beyond head, so that a place that is given out is empty. All wraps.
  *
- * What a putter does after put, and what a taker has done before holds or take, are in one order for all (sequential consistency):
- * of two that first write and then look for the other, one sees the other. */
+ * What a putter does after put, and what a taker has done before holds or take, are in one
+ * order for all (sequential consistency): of two that first write and then look for the
+ * other, one sees the other. */
 #ifndef ER_MPSC_H
 #define ER_MPSC_H
 
@@ -25,9 +26,9 @@
 
 typedef struct er_mpsc {
     uint32_t tail, limit; /* atomic */
-    char     apart[ER_LINE];
-    void    *ring[ER_MPSC]; /* atomic */
-    uint32_t head;           /* the taker's; atomic for other readers */
+    char apart[ER_LINE];
+    void *ring[ER_MPSC]; /* atomic */
+    uint32_t head;       /* the taker's; atomic for other readers */
 } er_mpsc;
 
 /* False: it is full. */
@@ -62,12 +63,16 @@ static inline void *er_mpsc_take(er_mpsc *q) /* NULL: nothing that can be taken 
 }
 
 static inline uint32_t er_mpsc_end(const er_mpsc *q) { return er_load(&q->tail); }
-static inline bool er_mpsc_reached(const er_mpsc *q, uint32_t end) { return (int32_t)(q->head - end) >= 0; }
+static inline bool er_mpsc_reached(const er_mpsc *q, uint32_t end)
+{
+    return (int32_t)(q->head - end) >= 0;
+}
 
 /* what is taken after that many; NULL: not known */
 static inline void *er_mpsc_next(const er_mpsc *q, uint32_t after)
 {
-    return er_load_relaxed(&q->ring[(q->head + after) % ER_MPSC]); /* relaxed: a hint, to fetch it early */
+    /* relaxed: a hint, to fetch it early */
+    return er_load_relaxed(&q->ring[(q->head + after) % ER_MPSC]);
 }
 
 /* Up to `room` more items may be put from now on. */

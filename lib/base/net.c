@@ -41,9 +41,11 @@ void er_poller_close(er_poller *poller)
 
 int er_poller_set(er_poller *poller, int fd, unsigned was, unsigned what)
 {
-    struct epoll_event event = { .events = (what & ER_CAN_READ ? (uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP : 0) |
-                                           (what & ER_CAN_WRITE ? (uint32_t)EPOLLOUT : 0),
-                                 .data.fd = fd };
+    struct epoll_event event = {
+        .events = (what & ER_CAN_READ ? (uint32_t)EPOLLIN | (uint32_t)EPOLLRDHUP : 0) |
+                  (what & ER_CAN_WRITE ? (uint32_t)EPOLLOUT : 0),
+        .data.fd = fd
+    };
     int op = was ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (!what) op = EPOLL_CTL_DEL;
     return epoll_ctl(poller->fd, op, fd, &event) ? errno : 0;
@@ -75,7 +77,10 @@ void er_poller_wake(er_poller *poller)
 
 /* ---- sockets and names ---- */
 
-int er_socket(int family, int type, int protocol) { return socket(family, type | SOCK_CLOEXEC, protocol); }
+int er_socket(int family, int type, int protocol)
+{
+    return socket(family, type | SOCK_CLOEXEC, protocol);
+}
 void er_socket_shut(int fd) { shutdown(fd, SHUT_RDWR); }
 
 bool er_socket_stands(int fd)
@@ -119,11 +124,12 @@ void er_look_up(const char *name, er_addresses *out)
     size_t size = 0;
     for (struct addrinfo *at = list; at; at = at->ai_next) {
         char host[INET6_ADDRSTRLEN + 20]; /* a zone cannot be passed to curl and does not fit */
-        if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST)) continue;
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST))
+            continue;
         if (strchr(host, '%') || size + strlen(host) + 4 > sizeof out->text) continue;
         bool six = at->ai_family == AF_INET6;
-        size += (size_t)snprintf(out->text + size, sizeof out->text - size, "%s%s%s%s", size ? "," : "", six ? "[" : "",
-                                 host, six ? "]" : "");
+        size += (size_t)snprintf(out->text + size, sizeof out->text - size, "%s%s%s%s",
+                                 size ? "," : "", six ? "[" : "", host, six ? "]" : "");
     }
     freeaddrinfo(list);
     if (!size) out->error = EAI_NONAME;
@@ -131,5 +137,6 @@ void er_look_up(const char *name, er_addresses *out)
 
 const char *er_look_up_error(const er_addresses *addresses)
 {
-    return addresses->error == EAI_SYSTEM ? er_error_text(addresses->system) : gai_strerror(addresses->error);
+    return addresses->error == EAI_SYSTEM ? er_error_text(addresses->system)
+                                          : gai_strerror(addresses->error);
 }

@@ -2,44 +2,50 @@
  *
  * A finite double is m * 2^e with m < 2^53.
  *
- * er_fixed: m * 10^precision fits into 128 bits up to precision 22; a shift by e is then exact, and what is shifted out says
- * how to round.
+ * er_fixed: m * 10^precision fits into 128 bits up to precision 22; a shift by e is then exact,
+ * and what is shifted out says how to round.
  *
- * er_digits: if e >= 0 it is the integer m * 2^e; else it is m * 5^-e / 10^-e, so the digits of the integer m * 5^-e are the
- * digits of the value, and the point is -e places from their end. The integer (at most 767 digits) is held in limbs of nine
- * digits and made by multiplying with small powers. */
+ * er_digits: if e >= 0 it is the integer m * 2^e; else it is m * 5^-e / 10^-e, so the digits
+ * of the integer m * 5^-e are the digits of the value, and the point is -e places from their
+ * end. The integer (at most 767 digits) is held in limbs of nine digits and made by
+ * multiplying with small powers. */
 #include "base/number.h"
 
 #include <string.h>
 
 static const char pairs[] =
-    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
-    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    "0001020304050607080910111213141516171819202122232425262728293031323334"
+    "353637383940414243444546474849"
+    "5051525354555657585960616263646566676869707172737475767778798081828384"
+    "858687888990919293949596979899";
 
-static const uint64_t tens[20] = { 1,
-                                   10,
-                                   100,
-                                   1000,
-                                   10000,
-                                   100000,
-                                   1000000,
-                                   10000000,
-                                   100000000,
-                                   1000000000,
-                                   10000000000,
-                                   100000000000,
-                                   1000000000000,
-                                   10000000000000,
-                                   100000000000000,
-                                   1000000000000000,
-                                   10000000000000000,
-                                   100000000000000000,
-                                   1000000000000000000,
-                                   10000000000000000000u };
+static const uint64_t tens[20] = {
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+    1000000000000000000,
+    10000000000000000000u
+};
 
 static unsigned digits_of(uint64_t value)
 {
-    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1), n = bits * 1233 >> 12; /* 1233/4096 is log10(2) */
+    /* 1233/4096 is log10(2) */
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1), n = bits * 1233 >> 12;
     return n + (n < 20 && value >= tens[n]) + (value == 0);
 }
 
@@ -81,7 +87,8 @@ size_t er_fixed(char *to, double value, unsigned precision)
     } else if (e < -127) {
         all = 0; /* below 2^-127 * 2^110: nothing near a half */
     } else if (e < 0) {
-        unsigned __int128 rest = all & (((unsigned __int128)1 << -e) - 1), half = (unsigned __int128)1 << (-e - 1);
+        unsigned __int128 rest = all & (((unsigned __int128)1 << -e) - 1),
+                          half = (unsigned __int128)1 << (-e - 1);
         all >>= -e;
         all += rest > half || (rest == half && (all & 1));
     }

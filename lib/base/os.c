@@ -4,12 +4,13 @@
  * Tricky", 2011, mutex 2). A taker spins a little first: the library holds locks for tens of
  * nanoseconds.
  *
- * Parker. word: bits set by others, and ER_PARKED set by the waiter just before it sleeps. The waiter leaves as soon as a
- * bit it waits for is there; er_unpark sets bits in one step and calls the kernel only when it saw ER_PARKED in that step.
- * The kernel gets the address alone: if the waiter has gone and another futex is there by now, that
- * one wakes spuriously, which every futex user must handle anyway. Each parker has one waiter, so
- * no wake-up can go to the wrong thread (a condition variable shared by several can lose one in
- * glibc before 2.41, bug 25847).
+ * Parker. word: bits set by others, and ER_PARKED set by the waiter just before it sleeps. The
+ * waiter leaves as soon as a bit it waits for is there; er_unpark sets bits in one step and
+ * calls the kernel only when it saw ER_PARKED in that step. The kernel gets the address alone:
+ * if the waiter has gone and another futex is there by now, that one wakes spuriously, which
+ * every futex user must handle anyway. Each parker has one waiter, so no wake-up can go to the
+ * wrong thread (a condition variable shared by several can lose one in glibc before 2.41, bug
+ * 25847).
  *
  * Fork. One hook in the child bumps the generation; the owner of a thread stores the generation and
  * compares. */
@@ -83,8 +84,8 @@ static void futex_wait(uint32_t *word, uint32_t seen, int64_t deadline_ns)
     struct timespec at = { (time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000) };
     /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC: nothing to recompute after a
      * spurious wake-up */
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline_ns == INT64_MAX ? NULL : &at, NULL,
-            FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline_ns == INT64_MAX ? NULL : &at,
+            NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 static void futex_wake(uint32_t *word)
@@ -152,11 +153,11 @@ typedef struct start {
     void (*fn)(void *);
     void *arg;
     sigset_t before; /* the signals that a child of this thread is to have blocked */
-    char name[16]; /* the kernel's limit, NUL included */
+    char name[16];   /* the kernel's limit, NUL included */
 } start;
 
 static _Thread_local struct {
-    const sigset_t *before; /* NULL: not a thread of ours */
+    const sigset_t *before;  /* NULL: not a thread of ours */
     const char *top, *floor; /* of its stack; floor NULL: not read yet, or unknown */
 } own;
 
@@ -186,7 +187,8 @@ static int add_tls(struct dl_phdr_info *object, size_t size, void *sum)
 
 static size_t stack_for(size_t wanted)
 {
-    size_t least = (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
+    size_t least =
+        (size_t)PTHREAD_STACK_MIN > LEAST_STACK ? (size_t)PTHREAD_STACK_MIN : LEAST_STACK;
     size_t tls = 4096; /* the system's own, about */
     dl_iterate_phdr(add_tls, &tls);
     if (wanted < least) wanted = least;
@@ -203,11 +205,14 @@ bool er_stack_is_ample(void)
         pthread_attr_destroy(&attr);
     }
     if (!own.floor) return false;
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (uintptr_t)own.top, floor_at = (uintptr_t)own.floor;
-    return here <= top && here >= floor_at + (top - floor_at) / 4 * 3; /* else perhaps on a stack of the program's own making */
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (uintptr_t)own.top,
+              floor_at = (uintptr_t)own.floor;
+    /* else perhaps on a stack of the program's own making */
+    return here <= top && here >= floor_at + (top - floor_at) / 4 * 3;
 }
 
-int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
+int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name,
+                    size_t stack)
 {
     start *s = calloc(1, sizeof *s);
     if (!s) return ENOMEM;
@@ -225,7 +230,9 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
 
     sigset_t blocked, before;
     sigfillset(&blocked);
-    static const int open[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF };
+    static const int open[] = {
+        SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF
+    };
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) sigdelset(&blocked, open[i]);
 
     pthread_t id;
@@ -244,7 +251,10 @@ int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char
 void er_thread_join(er_thread *thread) { pthread_join((pthread_t)thread->id, NULL); }
 void er_thread_detach(er_thread *thread) { pthread_detach((pthread_t)thread->id); }
 
-bool er_thread_is_me(const er_thread *thread) { return pthread_equal((pthread_t)thread->id, pthread_self()) != 0; }
+bool er_thread_is_me(const er_thread *thread)
+{
+    return pthread_equal((pthread_t)thread->id, pthread_self()) != 0;
+}
 long er_thread_number(void) { return (long)syscall(SYS_gettid); }
 
 static pthread_key_t end_key;
@@ -315,7 +325,8 @@ static void call_before(const struct sigaction *before, int number, siginfo_t *i
     sigset_t mask;
     sigorset(&mask, &((const ucontext_t *)context)->uc_sigmask, &before->sa_mask);
     if (!(before->sa_flags & SA_NODEFER)) sigaddset(&mask, number);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL); /* what was blocked comes back when on_fault returns */
+    /* what was blocked comes back when on_fault returns */
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (before->sa_flags & SA_SIGINFO) before->sa_sigaction(number, info, context);
     else before->sa_handler(number);
 }
@@ -327,7 +338,8 @@ static void pass_on(size_t i, int number, siginfo_t *info, void *context)
     bool ignored = !(before->sa_flags & SA_SIGINFO) && before->sa_handler == SIG_IGN;
     /* sent by a process; a thread cannot ignore a fault of its own */
     if (ignored && info->si_code <= 0) return;
-    if ((unsigned)before->sa_flags & SA_RESETHAND && !default_action && !ignored) default_action = er_swap(&spent[i], 1) != 0;
+    if ((unsigned)before->sa_flags & SA_RESETHAND && !default_action && !ignored)
+        default_action = er_swap(&spent[i], 1) != 0;
     if (!default_action && !ignored) {
         call_before(before, number, info, context);
         return;
@@ -355,7 +367,8 @@ int er_on_fault(void (*fn)(void))
     if (!er_cas_strong(&fault_fn, &none, fn)) return 0;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < FAULTS; i++) {
-        if (sigaction(faults[i], NULL, &before_fault[i]) || sigaction(faults[i], &action, NULL)) return errno;
+        if (sigaction(faults[i], NULL, &before_fault[i]) || sigaction(faults[i], &action, NULL))
+            return errno;
     }
     return 0;
 }
@@ -363,9 +376,9 @@ int er_on_fault(void (*fn)(void))
 /* ---- code ---- */
 
 typedef struct object { /* a program or a shared library */
-    uintptr_t address; /* in it */
+    uintptr_t address;  /* in it */
     uintptr_t base;
-    char      path[1024]; /* "": the program */
+    char path[1024]; /* "": the program */
 } object;
 
 static int has_address(struct dl_phdr_info *info, size_t size, void *to)
@@ -410,7 +423,8 @@ static locale_t plain_locale; /* atomic; made once and kept */
 
 static locale_t make_plain(void)
 {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", NULL), utf_8 = plain ? newlocale(LC_CTYPE_MASK, "C.UTF-8", plain) : NULL;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", NULL),
+             utf_8 = plain ? newlocale(LC_CTYPE_MASK, "C.UTF-8", plain) : NULL;
     if (utf_8) return utf_8;
     locale_t theirs = duplocale(LC_GLOBAL_LOCALE); /* its encoding, and all else as in C */
     locale_t mixed = theirs ? newlocale(LC_ALL_MASK & ~LC_CTYPE_MASK, "C", theirs) : NULL;
@@ -488,15 +502,15 @@ uint64_t er_random(void)
     if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value) return value;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t state = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)(uintptr_t)&now ^
-                     ((uint64_t)getpid() << 48);
+    uint64_t state = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^
+                     (uint64_t)(uintptr_t)&now ^ ((uint64_t)getpid() << 48);
     return er_random_next(&state);
 }
 
 /* ---- files ---- */
 
-/* Where the program was started with 0, 1 or 2 closed, the lowest free number is one of these, and what the program, or another
- * library, prints would land in a file of ours. */
+/* Where the program was started with 0, 1 or 2 closed, the lowest free number is one of these,
+ * and what the program, or another library, prints would land in a file of ours. */
 static int above_standard(int fd)
 {
     if (fd < 0 || fd > 2) return fd;
@@ -574,13 +588,15 @@ int er_file_move(const char *from, const char *to) { return rename(from, to) < 0
 
 static void fill_about(er_file_about *about, const struct stat *st)
 {
-    *about = (er_file_about){ .device = st->st_dev,
-                              .node = st->st_ino,
-                              .size = (uint64_t)st->st_size,
-                              .changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-                              .mode = st->st_mode & 07777,
-                              .regular = S_ISREG(st->st_mode),
-                              .named = st->st_nlink > 0 };
+    *about = (er_file_about){
+        .device = st->st_dev,
+        .node = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .mode = st->st_mode & 07777,
+        .regular = S_ISREG(st->st_mode),
+        .named = st->st_nlink > 0
+    };
 }
 
 int er_file_look(int fd, er_file_about *about)
@@ -621,7 +637,10 @@ int er_file_absolute(const char *path, char **absolute)
     return 0;
 }
 
-int er_file_real(const char *path, char **real) { return (*real = realpath(path, NULL)) ? 0 : errno; }
+int er_file_real(const char *path, char **real)
+{
+    return (*real = realpath(path, NULL)) ? 0 : errno;
+}
 
 int er_file_mode(int fd, unsigned mode) { return fchmod(fd, (mode_t)mode) < 0 ? errno : 0; }
 

@@ -1,4 +1,5 @@
-/* base/os.h -- the one seam to the machine: memory, locks, parking, threads, files, randomness, fork.
+/* base/os.h -- the one seam to the machine: memory, locks, parking, threads,
+ * files, randomness, fork.
  *
  * Everything in lib/ gets them here, so that one file is ported, simulated, or made to fail. Errors
  * are errno values, returned. Nothing here logs, nothing aborts. */
@@ -19,11 +20,13 @@
 /* ---- memory: NULL when there is none ---- */
 ER_SHARED void *er_alloc(size_t size) __attribute__((malloc));
 ER_SHARED void *er_alloc_zero(size_t size) __attribute__((malloc));
-ER_SHARED void *er_alloc_aligned(size_t to, size_t size) __attribute__((malloc)); /* to: a power of two, from 8 */
+/* to: a power of two, from 8 */
+ER_SHARED void *er_alloc_aligned(size_t to, size_t size) __attribute__((malloc));
 ER_SHARED void *er_resize(void *at, size_t size);
-ER_SHARED void  er_free(void *at); /* NULL is harmless */
+ER_SHARED void er_free(void *at); /* NULL is harmless */
 ER_SHARED char *er_copy_text(const char *text) __attribute__((malloc));
-ER_SHARED char *er_copy_bytes(const void *at, size_t size) __attribute__((malloc)); /* a NUL is put behind */
+/* a NUL is put behind */
+ER_SHARED char *er_copy_bytes(const void *at, size_t size) __attribute__((malloc));
 
 /* ---- lock ----
  * Four bytes, zero is unlocked. Never held across a blocking call; no thread holds two. */
@@ -54,23 +57,28 @@ static inline void er_lock_give(er_lock *lock)
 #endif
 
 /* ---- parker: a word of bits that one thread waits on and any thread sets ----
- * er_unpark touches *parker exactly once, in one atomic step; after that step it uses the address alone, never what is
- * there. So a waiter may free its parker as soon as it has seen the bit: a parker can live on the waiter's stack. */
+ * er_unpark touches *parker exactly once, in one atomic step; after that step it uses the
+ * address alone, never what is there. So a waiter may free its parker as soon as it has seen the
+ * bit: a parker can live on the waiter's stack. */
 typedef struct er_parker {
     uint32_t word;
 } er_parker;
 #define ER_PARKED 0x80000000u /* the waiter's own bit; bits for er_unpark are below it */
-/* Returns the bits that are set, as soon as any of mask is, or at deadline_ns (er_now_ns; INT64_MAX: none). */
+/* Returns the bits that are set, as soon as any of mask is, or at deadline_ns
+ * (er_now_ns; INT64_MAX: none). */
 ER_SHARED uint32_t er_park(er_parker *parker, uint32_t mask, int64_t deadline_ns);
-ER_SHARED void     er_unpark(er_parker *parker, uint32_t bits);
-ER_SHARED void er_parker_clear(er_parker *parker, uint32_t bits); /* by the waiter, while it does not wait */
-/* For loops that wait for another thread's few next instructions: pauses, after a while yields. *turns starts at 0. */
+ER_SHARED void er_unpark(er_parker *parker, uint32_t bits);
+/* by the waiter, while it does not wait */
+ER_SHARED void er_parker_clear(er_parker *parker, uint32_t bits);
+/* For loops that wait for another thread's few next instructions: pauses, after a while
+ * yields. *turns starts at 0. */
 void er_relax(unsigned *turns);
 
+/* ask before the first er_barrier of an object, and again after fork */
 /* ---- barrier: a full fence on all threads of the process at once, paid for by the caller (some
  * microseconds, an interrupt for each running thread), so that a path taken often needs none.
  * False: not available here. ---- */
-bool er_barrier_ready(void); /* ask before the first er_barrier of an object, and again after fork */
+bool er_barrier_ready(void);
 void er_barrier(void);
 
 /* ---- threads: all signals blocked but those of a fault. A child forked by one of them unblocks
@@ -79,33 +87,38 @@ void er_barrier(void);
 typedef struct er_thread {
     unsigned long id;
 } er_thread;
-ER_SHARED int  er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack);
+ER_SHARED int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name,
+                              size_t stack);
 ER_SHARED void er_thread_join(er_thread *thread);
 ER_SHARED void er_thread_detach(er_thread *thread);
-bool     er_thread_is_me(const er_thread *thread);
-long     er_thread_number(void); /* the calling thread's, as the kernel counts */
+bool er_thread_is_me(const er_thread *thread);
+long er_thread_number(void); /* the calling thread's, as the kernel counts */
 /* Calls fn(arg) when the calling thread ends; one arg for the whole library, NULL removes it. 0 or
  * ENOMEM. */
-int      er_thread_at_end(void (*fn)(void *), void *arg);
-bool     er_stack_is_ample(void); /* three quarters of the stack of this thread of ours are free */
+int er_thread_at_end(void (*fn)(void *), void *arg);
+bool er_stack_is_ample(void);      /* three quarters of the stack of this thread of ours are free */
 ER_SHARED unsigned er_cores(void); /* that this process may run on; read once */
 
 /* ---- faults ----
- * fn on the thread that a fault or an abort stops, with nothing but calls that are safe in signal handlers; then the
- * previous handler gets the signal, with its own mask and flags. This holds for each fault, as the
- * previous handler may repair one. Faults of other threads wait. 0 or an errno; a second call does
- * nothing. */
-int  er_on_fault(void (*fn)(void));
+ * fn on the thread that a fault or an abort stops, with nothing but calls that are safe in
+ * signal handlers; then the previous handler gets the signal, with its own mask and flags. This
+ * holds for each fault, as the previous handler may repair one. Faults of other threads wait. 0
+ * or an errno; a second call does nothing. */
+int er_on_fault(void (*fn)(void));
 void er_pause(int64_t ns); /* safe there */
 
 /* ---- code: where an address lies, for people: "main+0x1f (0x5581...)"; buffer is returned ---- */
 char *er_symbol(const void *address, char *buffer, size_t size);
 
 /* ---- text as in the C locale, whatever the program has set ---- */
-/* vsnprintf; wide characters come out as UTF-8 where the system knows such a locale, else in the program's own encoding. */
-ER_SHARED int er_vformat(char *to, size_t room, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-ER_SHARED int er_format_plain(char *to, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
-const char *er_error_text(int error); /* what strerror says there; lives until the thread's next call */
+/* vsnprintf; wide characters come out as UTF-8 where the system knows such a locale, else in the
+ * program's own encoding. */
+ER_SHARED int er_vformat(char *to, size_t room, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+ER_SHARED int er_format_plain(char *to, size_t room, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* what strerror says there; lives until the thread's next call */
+const char *er_error_text(int error);
 
 /* ---- fork ----
  * How often this process is a child of the one that loaded the library. Compare it later. */
@@ -113,7 +126,8 @@ ER_SHARED unsigned er_fork_generation(void);
 /* Ends a child process when its only thread is one of ours and has nothing to do: at once, status
  * 127, nothing flushed. */
 _Noreturn void er_exit_child(void);
-/* Before fork, after it in the parent, after it in the child: for a lock that must be free in the child. */
+/* Before fork, after it in the parent, after it in the child: for a lock that must
+ * be free in the child. */
 int er_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 /* ---- randomness ----
@@ -134,33 +148,43 @@ static inline double er_random_fraction(uint64_t *state)
 }
 
 /* ---- files: descriptors are close-on-exec and never 0, 1 or 2; interrupted calls go on ---- */
-ER_SHARED int er_file_open(const char *path, int flags, int *fd);     /* O_* flags; made with 0644          */
-ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got); /* *got 0: the end              */
-ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put); /* all of it, or an error; *put says how far it came */
-ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns); /* until fd is readable or at its end: 0; wake_fd is readable:
-                                                                         ECANCELED; ETIMEDOUT. wake_fd -1: none      */
+/* O_* flags; made with 0644 */
+ER_SHARED int er_file_open(const char *path, int flags, int *fd);
+/* *got 0: the end */
+ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got);
+/* all of it, or an error; *put says how far it came */
+ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put);
+/* until fd is readable or at its end: 0; wake_fd is readable: ECANCELED;
+ * ETIMEDOUT. wake_fd -1: none */
+ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns);
 ER_SHARED int er_file_sync(int fd);
 int er_file_move(const char *from, const char *to); /* the folder is not synced */
 typedef struct er_file_about {
     uint64_t device, node, size;
-    int64_t  changed_ns; /* since 1970 */
-    unsigned mode;       /* permissions */
-    bool     regular, terminal;
-    bool     named;      /* it has a name somewhere */
+    int64_t changed_ns; /* since 1970 */
+    unsigned mode;      /* permissions */
+    bool regular, terminal;
+    bool named; /* it has a name somewhere */
 } er_file_about;
-int  er_file_look(int fd, er_file_about *about);
-int  er_file_look_at(const char *path, er_file_about *about); /* follows links; terminal is not looked up  */
-int  er_file_there(const char *path);                         /* 0: a file or a link has this name; EISDIR, ENOENT ... */
-int  er_file_absolute(const char *path, char **absolute);     /* with the working directory of now; free absolute */
-int  er_file_real(const char *path, char **real);             /* of what exists: absolute, without links; free real */
-int  er_file_mode(int fd, unsigned mode);
-int  er_file_lock(int fd); /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
+int er_file_look(int fd, er_file_about *about);
+/* follows links; terminal is not looked up */
+int er_file_look_at(const char *path, er_file_about *about);
+/* 0: a file or a link has this name; EISDIR, ENOENT ... */
+int er_file_there(const char *path);
+/* with the working directory of now; free absolute */
+int er_file_absolute(const char *path, char **absolute);
+/* of what exists: absolute, without links; free real */
+int er_file_real(const char *path, char **real);
+int er_file_mode(int fd, unsigned mode);
+/* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
+int er_file_lock(int fd);
 void er_file_unlock(int fd);
 /* A socket that sends datagrams to a path, each waiting at most a second. */
 int er_datagram_open(const char *path, int *fd);
 int er_datagram_send(int fd, const void *at, size_t size);
 ER_SHARED int er_file_remove(const char *path);
-ER_SHARED int er_file_length(const char *path, uint64_t *length); /* of a regular file; ESPIPE: it is none */
+/* of a regular file; ESPIPE: it is none */
+ER_SHARED int er_file_length(const char *path, uint64_t *length);
 ER_SHARED int er_file_close(int fd);
 ER_SHARED int er_pipe(int fds[2]); /* neither end blocks */
 

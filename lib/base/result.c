@@ -17,27 +17,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIXED(may, ...)                                                                                                \
-    {                                                                                                                  \
-        .fixed = true, .may_have_run = (may), .elapsed_ms = -1, .retry_after_ms = -1, .index = SIZE_MAX, __VA_ARGS__   \
+#define FIXED(may, ...)                                                                            \
+    {                                                                                              \
+        .fixed = true, .may_have_run = (may), .elapsed_ms = -1, .retry_after_ms = -1,              \
+        .index = SIZE_MAX, __VA_ARGS__                                                             \
     }
 #define BY(may, by) [by] = FIXED(may, .reason = (by))
-#define BY_EACH(may)                                                                                                   \
-    {                                                                                                                  \
-        BY(may, ERRAND_BY_NONE), BY(may, ERRAND_BY_CALLER), BY(may, ERRAND_BY_TOTAL), BY(may, ERRAND_BY_ATTEMPT),    \
-            BY(may, ERRAND_BY_SIBLING), BY(may, ERRAND_BY_SHUTDOWN), BY(may, ERRAND_BY_HEDGE)                          \
-    }
+#define BY_EACH(may)                                                                               \
+    BY(may, ERRAND_BY_NONE), BY(may, ERRAND_BY_CALLER), BY(may, ERRAND_BY_TOTAL),                  \
+        BY(may, ERRAND_BY_ATTEMPT), BY(may, ERRAND_BY_SIBLING), BY(may, ERRAND_BY_SHUTDOWN),       \
+        BY(may, ERRAND_BY_HEDGE)
 #define AS(may, as) [as] = FIXED(may, .kind = (as), .kind_known = true)
-#define AS_EACH(may)                                                                                                   \
-    {                                                                                                                  \
-        AS(may, ERRAND_KIND_OK), AS(may, ERRAND_KIND_NETWORK), AS(may, ERRAND_KIND_TIMEOUT),                           \
-            AS(may, ERRAND_KIND_CANCELLED), AS(may, ERRAND_KIND_HTTP_CLIENT), AS(may, ERRAND_KIND_HTTP_SERVER),        \
-            AS(may, ERRAND_KIND_RATE_LIMITED), AS(may, ERRAND_KIND_AUTH), AS(may, ERRAND_KIND_PROTOCOL),               \
-            AS(may, ERRAND_KIND_VALIDATION), AS(may, ERRAND_KIND_RESOURCE), AS(may, ERRAND_KIND_REJECTED),             \
-            AS(may, ERRAND_KIND_INTERNAL), AS(may, ERRAND_KIND_UNKNOWN)                                                \
-    }
-static errand_detail fixed_by[2][ERRAND_BY_HEDGE + 1] = { BY_EACH(false), BY_EACH(true) };
-static errand_detail fixed_as[2][ERRAND_KIND_UNKNOWN + 1] = { AS_EACH(false), AS_EACH(true) };
+#define AS_EACH(may)                                                                               \
+    AS(may, ERRAND_KIND_OK), AS(may, ERRAND_KIND_NETWORK), AS(may, ERRAND_KIND_TIMEOUT),           \
+        AS(may, ERRAND_KIND_CANCELLED), AS(may, ERRAND_KIND_HTTP_CLIENT),                          \
+        AS(may, ERRAND_KIND_HTTP_SERVER), AS(may, ERRAND_KIND_RATE_LIMITED),                       \
+        AS(may, ERRAND_KIND_AUTH), AS(may, ERRAND_KIND_PROTOCOL), AS(may, ERRAND_KIND_VALIDATION), \
+        AS(may, ERRAND_KIND_RESOURCE), AS(may, ERRAND_KIND_REJECTED),                              \
+        AS(may, ERRAND_KIND_INTERNAL), AS(may, ERRAND_KIND_UNKNOWN)
+static errand_detail fixed_by[2][ERRAND_BY_HEDGE + 1] = { { BY_EACH(false) }, { BY_EACH(true) } };
+static errand_detail fixed_as[2][ERRAND_KIND_UNKNOWN + 1] = { { AS_EACH(false) },
+                                                              { AS_EACH(true) } };
 static errand_detail fixed_degraded = FIXED(false, .degraded = true);
 
 /* The static detail that keeps the most: what a retry goes by, and the reason unless the kind
@@ -46,7 +46,8 @@ static errand_detail *stand_in(int error, const errand_detail *d)
 {
     bool by_kind = d->kind_known && (d->reason == ERRAND_BY_NONE || d->kind != er_kind_of(error));
     if (!by_kind) return &fixed_by[d->may_have_run][d->reason];
-    return &fixed_as[d->may_have_run][(unsigned)d->kind < ERRAND_KIND_UNKNOWN ? d->kind : ERRAND_KIND_UNKNOWN];
+    return &fixed_as[d->may_have_run]
+                    [(unsigned)d->kind < ERRAND_KIND_UNKNOWN ? d->kind : ERRAND_KIND_UNKNOWN];
 }
 
 errand_detail *er_detail(errand_result *r)
@@ -84,7 +85,8 @@ void er_result_may_have_run(errand_result *r)
     }
 }
 
-static errand_result failv(int error, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static errand_result failv(int error, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static errand_result failv(int error, const char *fmt, va_list args)
 {
     errand_result r = errand_fail(error ? error : EINVAL);
@@ -105,8 +107,8 @@ errand_result errand_failf(int error, const char *fmt, ...)
     return r;
 }
 
-errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run, const char *fmt,
-                             ...)
+errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms, bool may_have_run,
+                             const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -127,12 +129,16 @@ errand_result errand_fail_as(int error, errand_kind kind, int64_t retry_after_ms
 
 /* ---- freeing: results in results, causes behind causes, to any depth without taking stack ---- */
 
-typedef struct rubble { /* what still holds results, each linked through a field that is not needed any more */
+typedef struct rubble {
+    /* what still holds results, each linked through a field that is not needed any more */
     errand_results *arrays; /* by `at` */
     errand_detail *details; /* by `next` */
 } rubble;
 
-static errand_result *items(errand_results *results) { return (errand_result *)(void *)(results + 1); }
+static errand_result *items(errand_results *results)
+{
+    return (errand_result *)(void *)(results + 1);
+}
 
 static void heap(rubble *on, errand_result r)
 {
@@ -221,7 +227,8 @@ void er_result_because(errand_result *r, errand_result cause)
     else errand_result_free(&cause);
 }
 
-/* What could not be copied is left out. The causes of the copy are still those of r: it is put among those that need their own. */
+/* What could not be copied is left out. The causes of the copy are still those of r: it is put
+ * among those that need their own. */
 static errand_result copy_but_causes(const errand_result *r, errand_detail **more)
 {
     errand_result copy = errand_fail(r->error);
@@ -234,7 +241,8 @@ static errand_result copy_but_causes(const errand_result *r, errand_detail **mor
     const er_history *h = from->history;
     *to = *from;
     to->message = from->message ? er_copy_text(from->message) : NULL;
-    to->history = h ? (er_history *)(void *)er_copy_bytes(h, sizeof *h + h->room * sizeof h->at[0]) : NULL;
+    to->history = h ? (er_history *)(void *)er_copy_bytes(h, sizeof *h + h->room * sizeof h->at[0])
+                    : NULL;
     to->next = *more;
     *more = to;
     return copy;
@@ -244,7 +252,8 @@ errand_result er_result_copy(const errand_result *r)
 {
     errand_detail *more = NULL;
     errand_result copy = copy_but_causes(r, &more);
-    for (errand_detail *d; (d = more);) { /* causes behind causes, to any depth without taking stack */
+    for (errand_detail *d; (d = more);) {
+        /* causes behind causes, to any depth without taking stack */
         more = d->next;
         const errand_result *causes = d->causes;
         d->causes = d->n_causes ? er_alloc(room_of(d->n_causes) * sizeof *d->causes) : NULL;
@@ -267,7 +276,8 @@ void er_result_degrade(errand_result *r)
 
 static unsigned place_of(unsigned i)
 {
-    return i < ER_ATTEMPTS_FIRST ? i : ER_ATTEMPTS_FIRST + (i - ER_ATTEMPTS_FIRST) % ER_ATTEMPTS_LAST;
+    return i < ER_ATTEMPTS_FIRST ? i
+                                 : ER_ATTEMPTS_FIRST + (i - ER_ATTEMPTS_FIRST) % ER_ATTEMPTS_LAST;
 }
 
 static bool is_cut(const er_history *h) { return h->n > h->room && h->room < KEPT; }
@@ -276,7 +286,7 @@ void er_history_add(er_history **history, const errand_attempt *attempt)
 {
     er_history *h = *history;
     unsigned n = h ? h->n : 0, room = h ? h->room : 0;
-    if (n == room && room < KEPT) { /* the first time that it is full: later it is cut */
+    if (n == room && room < KEPT) {          /* the first time that it is full: later it is cut */
         unsigned more = room ? room * 2 : 1; /* most operations end after one or two */
         if (more > KEPT) more = KEPT;
         er_history *grown = er_resize(h, sizeof *h + more * sizeof h->at[0]);
@@ -303,8 +313,9 @@ void er_result_attempted(errand_result *r, er_history *history)
         er_free(history);
         return;
     }
-    er_free(
-        d->history); /* the outer run's attempts are this result's; what the last of them did inside stands in its message */
+    /* the outer run's attempts are this result's; what the last of them did inside
+     * stands in its message */
+    er_free(d->history);
     d->history = history;
 }
 
@@ -321,7 +332,8 @@ int errand_result_attempt_sized(const errand_result *r, size_t i, errand_attempt
     bool cut = is_cut(history);
     if (cut && i >= history->room) return ENOENT;
     unsigned number = (unsigned)i; /* with some left out, the last ones follow the first ones */
-    if (history->n > KEPT && i >= ER_ATTEMPTS_FIRST && !cut) number = history->n - KEPT + (unsigned)i;
+    if (history->n > KEPT && i >= ER_ATTEMPTS_FIRST && !cut)
+        number = history->n - KEPT + (unsigned)i;
     return er_options_give(out, size, &history->at[place_of(number)], sizeof history->at[0]);
 }
 
@@ -389,10 +401,8 @@ bool errand_result_transient(const errand_result *r)
     switch (errand_result_kind(r)) {
     case ERRAND_KIND_NETWORK:
     case ERRAND_KIND_TIMEOUT:
-    case ERRAND_KIND_RATE_LIMITED:
-        return true;
-    default:
-        break;
+    case ERRAND_KIND_RATE_LIMITED: return true;
+    default: break;
     }
     if (r->error > ERRAND_HTTP && r->error < ERRAND_CURL) {
         static const int statuses[] = { 408, 425, 429, 500, 502, 503, 504, 522, 524 };
@@ -403,21 +413,37 @@ bool errand_result_transient(const errand_result *r)
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (kinds[i].error == r->error)
-            return kinds[i].transient && (!r->detail || !r->detail->kind_known || r->detail->kind == kinds[i].kind);
+            return kinds[i].transient &&
+                   (!r->detail || !r->detail->kind_known || r->detail->kind == kinds[i].kind);
     }
     return false;
 }
 
-errand_reason errand_result_reason(const errand_result *r) { return r->detail ? r->detail->reason : ERRAND_BY_NONE; }
+errand_reason errand_result_reason(const errand_result *r)
+{
+    return r->detail ? r->detail->reason : ERRAND_BY_NONE;
+}
 const char *errand_result_phase(const errand_result *r)
 {
     return r->detail && r->detail->phase ? r->detail->phase : "";
 }
-int64_t errand_result_elapsed_ms(const errand_result *r) { return r->detail ? r->detail->elapsed_ms : -1; }
-int64_t errand_result_retry_after(const errand_result *r) { return r->detail ? r->detail->retry_after_ms : -1; }
-size_t errand_result_index(const errand_result *r) { return r->detail ? r->detail->index : SIZE_MAX; }
+int64_t errand_result_elapsed_ms(const errand_result *r)
+{
+    return r->detail ? r->detail->elapsed_ms : -1;
+}
+int64_t errand_result_retry_after(const errand_result *r)
+{
+    return r->detail ? r->detail->retry_after_ms : -1;
+}
+size_t errand_result_index(const errand_result *r)
+{
+    return r->detail ? r->detail->index : SIZE_MAX;
+}
 bool errand_result_degraded(const errand_result *r) { return r->detail && r->detail->degraded; }
-bool errand_result_may_have_run(const errand_result *r) { return r->detail && r->detail->may_have_run; }
+bool errand_result_may_have_run(const errand_result *r)
+{
+    return r->detail && r->detail->may_have_run;
+}
 
 const errand_result *errand_result_cause(const errand_result *r, size_t i)
 {
@@ -429,30 +455,20 @@ const char *errand_result_message(const errand_result *r)
     if (r->detail && r->detail->message && r->detail->message[0]) return r->detail->message;
     if (r->error == ECANCELED) {
         switch (errand_result_reason(r)) {
-        case ERRAND_BY_CALLER:
-            return "cancelled by its caller";
-        case ERRAND_BY_TOTAL:
-            return "cancelled at the deadline of the whole";
-        case ERRAND_BY_ATTEMPT:
-            return "cancelled at the deadline of the attempt";
-        case ERRAND_BY_SIBLING:
-            return "cancelled because of a sibling";
-        case ERRAND_BY_SHUTDOWN:
-            return "cancelled because of a shutdown";
-        case ERRAND_BY_HEDGE:
-            return "cancelled because another attempt has won";
-        case ERRAND_BY_NONE:
-            break;
+        case ERRAND_BY_CALLER: return "cancelled by its caller";
+        case ERRAND_BY_TOTAL: return "cancelled at the deadline of the whole";
+        case ERRAND_BY_ATTEMPT: return "cancelled at the deadline of the attempt";
+        case ERRAND_BY_SIBLING: return "cancelled because of a sibling";
+        case ERRAND_BY_SHUTDOWN: return "cancelled because of a shutdown";
+        case ERRAND_BY_HEDGE: return "cancelled because another attempt has won";
+        case ERRAND_BY_NONE: break;
         }
     }
     if (r->error == ETIMEDOUT) {
         switch (errand_result_reason(r)) {
-        case ERRAND_BY_TOTAL:
-            return "timed out: the deadline of the whole has passed";
-        case ERRAND_BY_ATTEMPT:
-            return "timed out: the deadline of the attempt has passed";
-        default:
-            break;
+        case ERRAND_BY_TOTAL: return "timed out: the deadline of the whole has passed";
+        case ERRAND_BY_ATTEMPT: return "timed out: the deadline of the attempt has passed";
+        default: break;
         }
     }
     return errand_strerror(r->error);
@@ -470,7 +486,8 @@ typedef struct saying {
 
 static const char *say(int error, const char *text)
 {
-    static saying *sayings[64]; /* atomic, as the text behind each: complete when it is put there, never changed after */
+    /* atomic, as the text behind each: complete when it is put there, never changed after */
+    static saying *sayings[64];
     saying **list = &sayings[(unsigned)error % 64], *first = er_load(list), *own = NULL;
     size_t size = strlen(text) + 1;
     for (;;) {
@@ -491,24 +508,17 @@ const char *errand_strerror(int error)
 {
     static _Thread_local char text[96]; /* without memory it is the answer, until the next */
     switch (error) {
-    case 0:
-        return "Success";
-    case ERRAND_ELATE:
-        return "its deadline cannot be met, so it was not begun";
-    case ERRAND_EOPEN:
-        return "its breaker is open, so it was not begun";
-    case ERRAND_EBUDGET:
-        return "the budget of retries is spent";
-    case ERRAND_EFULL:
-        return "the queue is full";
-    case ERRAND_EABANDONED:
-        return "its promise was abandoned";
-    case ERRAND_EFORKED:
-        return "it belongs to a parent process";
-    default:
-        break;
+    case 0: return "Success";
+    case ERRAND_ELATE: return "its deadline cannot be met, so it was not begun";
+    case ERRAND_EOPEN: return "its breaker is open, so it was not begun";
+    case ERRAND_EBUDGET: return "the budget of retries is spent";
+    case ERRAND_EFULL: return "the queue is full";
+    case ERRAND_EABANDONED: return "its promise was abandoned";
+    case ERRAND_EFORKED: return "it belongs to a parent process";
+    default: break;
     }
-    if (error > ERRAND_HTTP && error < ERRAND_HTTP + 1000) snprintf(text, sizeof text, "HTTP %d", error - ERRAND_HTTP);
+    if (error > ERRAND_HTTP && error < ERRAND_HTTP + 1000)
+        snprintf(text, sizeof text, "HTTP %d", error - ERRAND_HTTP);
     else if (error > ERRAND_CURL && error < ERRAND_USER)
         snprintf(text, sizeof text, "curl error %d", error - ERRAND_CURL);
     else if (error >= ERRAND_USER && error < ERRAND_REFUSED)
@@ -521,48 +531,38 @@ const char *errand_error_name(int error, char *buffer, size_t size)
 {
     const char *name = NULL;
     switch (error) {
-    case 0:
-        name = "OK";
-        break;
-    case ERRAND_ELATE:
-        name = "ELATE";
-        break;
-    case ERRAND_EOPEN:
-        name = "EOPEN";
-        break;
-    case ERRAND_EBUDGET:
-        name = "EBUDGET";
-        break;
-    case ERRAND_EFULL:
-        name = "EFULL";
-        break;
-    case ERRAND_EABANDONED:
-        name = "EABANDONED";
-        break;
-    case ERRAND_EFORKED:
-        name = "EFORKED";
-        break;
-    default:
-        name = error > 0 && error < ERRAND_HTTP ? strerrorname_np(error) : NULL;
+    case 0: name = "OK"; break;
+    case ERRAND_ELATE: name = "ELATE"; break;
+    case ERRAND_EOPEN: name = "EOPEN"; break;
+    case ERRAND_EBUDGET: name = "EBUDGET"; break;
+    case ERRAND_EFULL: name = "EFULL"; break;
+    case ERRAND_EABANDONED: name = "EABANDONED"; break;
+    case ERRAND_EFORKED: name = "EFORKED"; break;
+    default: name = error > 0 && error < ERRAND_HTTP ? strerrorname_np(error) : NULL;
     }
     if (name) snprintf(buffer, size, "%s", name);
-    else if (error > ERRAND_HTTP && error < ERRAND_CURL) snprintf(buffer, size, "HTTP %d", error - ERRAND_HTTP);
-    else if (error > ERRAND_CURL && error < ERRAND_USER) snprintf(buffer, size, "curl %d", error - ERRAND_CURL);
-    else if (error >= ERRAND_USER && error < ERRAND_REFUSED) snprintf(buffer, size, "user %d", error - ERRAND_USER);
+    else if (error > ERRAND_HTTP && error < ERRAND_CURL)
+        snprintf(buffer, size, "HTTP %d", error - ERRAND_HTTP);
+    else if (error > ERRAND_CURL && error < ERRAND_USER)
+        snprintf(buffer, size, "curl %d", error - ERRAND_CURL);
+    else if (error >= ERRAND_USER && error < ERRAND_REFUSED)
+        snprintf(buffer, size, "user %d", error - ERRAND_USER);
     else snprintf(buffer, size, "error %d", error);
     return buffer;
 }
 
 const char *errand_kind_name(errand_kind kind)
 {
-    static const char *const names[] = { "ok",          "network",      "timeout",  "cancelled", "http_client",
-                                         "http_server", "rate_limited", "auth",     "protocol",  "validation",
-                                         "resource",    "rejected",     "internal", "unknown" };
+    static const char *const names[] = {
+        "ok",   "network",  "timeout",    "cancelled", "http_client", "http_server", "rate_limited",
+        "auth", "protocol", "validation", "resource",  "rejected",    "internal",    "unknown"
+    };
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
 const char *errand_reason_name(errand_reason reason)
 {
-    static const char *const names[] = { "", "caller", "total", "attempt", "sibling", "shutdown", "hedge" };
+    static const char *const names[] = { "",        "caller",   "total", "attempt",
+                                         "sibling", "shutdown", "hedge" };
     return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "";
 }

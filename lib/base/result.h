@@ -1,4 +1,5 @@
-/* base/result.h -- what stands behind a result: the detail, and how it is added without ever failing.
+/* base/result.h -- what stands behind a result: the detail, and how it is added
+ * without ever failing.
  *
  * A detail is owned by its result and never shared. Without memory a static detail takes its place,
  * which says whether it may have run, kind or reason, and nothing more. */
@@ -14,34 +15,37 @@
 #define ER_ATTEMPTS_LAST  24
 
 typedef struct er_history { /* the first and the last attempts of a long run */
-    unsigned       n;       /* in all */
-    unsigned       room;    /* of at. Less than all that are kept, and than n: memory ended there, and only these are known */
-    errand_attempt at[];    /* the first ones, then the last ones as a ring */
+    unsigned n;             /* in all */
+    /* of at. Less than all that are kept, and than n: memory ended there, and
+     * only these are known */
+    unsigned room;
+    errand_attempt at[]; /* the first ones, then the last ones as a ring */
 } er_history;
 
 struct errand_detail {
-    bool           fixed; /* static: not to be written or freed */
-    bool           may_have_run;
-    bool           kind_known;     /* else it follows from the code */
-    bool           degraded;
-    uint8_t        attempts_most;  /* a retry makes at most that many; 0: no limit */
-    errand_kind    kind;
-    errand_reason  reason;
-    bool           timed;          /* timings_ms are known */
+    bool fixed; /* static: not to be written or freed */
+    bool may_have_run;
+    bool kind_known; /* else it follows from the code */
+    bool degraded;
+    uint8_t attempts_most; /* a retry makes at most that many; 0: no limit */
+    errand_kind kind;
+    errand_reason reason;
+    bool timed; /* timings_ms are known */
     /* when it reached each station, as its maker counts them; -1: never */
-    float          timings_ms[ER_TIMINGS];
-    int64_t        elapsed_ms;     /* -1: not measured */
-    int64_t        retry_after_ms; /* -1: none         */
-    size_t         index;          /* SIZE_MAX: none */
-    const char    *phase;          /* a literal; NULL: none */
-    char          *message;        /* NULL: errand_strerror */
-    er_history    *history;
+    float timings_ms[ER_TIMINGS];
+    int64_t elapsed_ms;     /* -1: not measured */
+    int64_t retry_after_ms; /* -1: none         */
+    size_t index;           /* SIZE_MAX: none */
+    const char *phase;      /* a literal; NULL: none */
+    char *message;          /* NULL: errand_strerror */
+    er_history *history;
     errand_result *causes;
-    size_t         n_causes;
+    size_t n_causes;
     errand_detail *next; /* while it is freed */
 };
 
-/* The detail of r, made if there was none. NULL: no memory, or a fixed one: then r stays as it is. */
+/* The detail of r, made if there was none. NULL: no memory, or a fixed one:
+ * then r stays as it is. */
 ER_SHARED errand_detail *er_detail(errand_result *r);
 
 /* The server has limited the rate: a failure of that kind, or a success that says so
@@ -63,18 +67,21 @@ ER_SHARED void er_result_may_have_run(errand_result *r);
  * static detail takes its place. */
 ER_SHARED errand_result er_result_copy(const errand_result *r);
 
-/* Puts cause behind r and owns it; without memory it is freed. What it says of having run, r says from then on in any case. */
+/* Puts cause behind r and owns it; without memory it is freed. What it says of having run, r
+ * says from then on in any case. */
 ER_SHARED void er_result_because(errand_result *r, errand_result cause);
 
-/* The value of what ends with many results, one allocation, all zero; freeing frees what is in it. */
+/* The value of what ends with many results, one allocation, all zero; freeing
+ * frees what is in it. */
 ER_SHARED errand_results *er_results_new(size_t n); /* NULL: no memory */
-ER_SHARED void            er_results_free(void *results);
+ER_SHARED void er_results_free(void *results);
 
 /* It was cancelled for a reason. An error of that kind without a reason is a failure like any
  * other. */
 static inline bool er_result_cancelled(const errand_result *r)
 {
-    return errand_result_reason(r) != ERRAND_BY_NONE && errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+    return errand_result_reason(r) != ERRAND_BY_NONE &&
+           errand_result_kind(r) == ERRAND_KIND_CANCELLED;
 }
 
 /* Marks a fallback's success; never fails: without memory a fixed detail says it. */

@@ -4,15 +4,16 @@
  *                |  not supported there                        rename over the target, fsync folder
  *                +--> .errand-X.tmp from the beginning       (no target yet: linkat to its name)
  *
- * A file without a name goes with the process that has it open, however that ends. linkat cannot replace, so where
- * there is a file already the new one has a name of its own for the moment between two system calls; a process that is
- * killed just then leaves it. File systems without O_TMPFILE (NFS, some FUSE), and machines without /proc, through
- * which a descriptor is linked, have a named file all the time.
+ * A file without a name goes with the process that has it open, however that ends. linkat cannot
+ * replace, so where there is a file already the new one has a name of its own for the moment
+ * between two system calls; a process that is killed just then leaves it. File systems without
+ * O_TMPFILE (NFS, some FUSE), and machines without /proc, through which a descriptor is linked,
+ * have a named file all the time.
  *
- * The name is short, so that a target's may be as long as the system takes; it is used relative to the opened folder,
- * so that the path may be, too. Links are followed here, step by step, so that what is replaced is the file and not
- * the link; for a dangling link the file is made. The target is checked again before it is
- * replaced. */
+ * The name is short, so that a target's may be as long as the system takes; it is used relative
+ * to the opened folder, so that the path may be, too. Links are followed here, step by step, so
+ * that what is replaced is the file and not the link; for a dangling link the file is made. The
+ * target is checked again before it is replaced. */
 #include "base/save.h"
 
 #include <errno.h>
@@ -54,7 +55,8 @@ static int follow(char **path)
     ssize_t size = readlink(*path, to, sizeof to - 1);
     if (size < 0) return errno;
     to[size] = '\0';
-    size_t folder = to[0] == '/' ? 0 : (size_t)(last_part(*path) - *path), room = folder + (size_t)size + 1;
+    size_t folder = to[0] == '/' ? 0 : (size_t)(last_part(*path) - *path),
+           room = folder + (size_t)size + 1;
     char *next = er_alloc(room);
     if (!next) return ENOMEM;
     snprintf(next, room, "%.*s%s", (int)folder, *path, to);
@@ -130,7 +132,8 @@ int er_save_open(er_save *save, const char *path)
     return error;
 }
 
-/* Gives a file without a name one: the target's, if that is free, else its own. *done: nothing needs to be replaced. */
+/* Gives a file without a name one: the target's, if that is free, else its own. *done: nothing
+ * needs to be replaced. */
 static int name_it(er_save *save, int folder, bool *done)
 {
     char self[32];
@@ -163,7 +166,8 @@ int er_save_keep(er_save *save)
     if (!error) error = open_folder(save->target, &folder);
     if (!error && !*save->name) error = name_it(save, folder, &done);
     if (!error && !done) error = replace(save, folder);
-    /* The new name is on disk only when its folder is; one that cannot be opened or synced is no failure. */
+    /* The new name is on disk only when its folder is; one that cannot be opened or
+     * synced is no failure. */
     if (!error && (again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0) {
         er_file_sync(again);
         er_file_close(again);

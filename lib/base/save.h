@@ -6,15 +6,16 @@
 #include "base/os.h"
 
 typedef struct er_save {
-    int   fd;       /* to write to; -1: not open */
-    char *target;   /* the path it replaces: `path`, symbolic links followed; NULL: not open */
-    char  name[32]; /* beside it, while it has one; "": it has none */
+    int fd;        /* to write to; -1: not open */
+    char *target;  /* the path it replaces: `path`, symbolic links followed; NULL: not open */
+    char name[32]; /* beside it, while it has one; "": it has none */
 } er_save;
 
 #define ER_SAVE_NONE ((er_save){ .fd = -1 })
 
-/* Opens an empty file for path. A file that is there must be regular, and its owner, group and mode go over to the new one; else
- * the mode is 0644 less umask. 0; EISDIR, ENXIO (a device, FIFO or socket is there), EPERM (its owner cannot be kept), ... */
+/* Opens an empty file for path. A file that is there must be regular, and its owner, group and
+ * mode go over to the new one; else the mode is 0644 less umask. 0; EISDIR, ENXIO (a device,
+ * FIFO or socket is there), EPERM (its owner cannot be kept), ... */
 ER_SHARED int er_save_open(er_save *save, const char *path);
 
 /* Syncs what was written to fd, then puts it under its path; on an error nothing has changed. Not

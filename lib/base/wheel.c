@@ -1,16 +1,19 @@
 /* base/wheel.c -- hierarchical timing wheel.
  *
- * Level l has 256 slots of 256^l ticks each. A node sits at the lowest level on which its tick and the wheel's `now` fall
- * into the same turn, in the slot of its own digit there: so level 0 holds what is due within this turn of 256 ticks, and a
- * slot of level l is spread over the levels below when `now` enters it ("cascading"). A bit for
- * each slot says whether it holds anything, so empty stretches are skipped. Arming and disarming
- * touch the node, its two neighbours and its slot.
+ * Level l has 256 slots of 256^l ticks each. A node sits at the lowest level on which its tick
+ * and the wheel's `now` fall into the same turn, in the slot of its own digit there: so level 0
+ * holds what is due within this turn of 256 ticks, and a slot of level l is spread over the
+ * levels below when `now` enters it ("cascading"). A bit for each slot says whether it holds
+ * anything, so empty stretches are skipped. Arming and disarming touch the node, its two
+ * neighbours and its slot.
  *
- * What is not due for four seconds is only kept in a list: most timers are cancelled long before, and a list of neighbours is
- * cheaper to enter and to leave than a slot at random. Two seconds before the first of them may be due they are put into the
- * wheel, some at each advance, so that none of these takes long.
+ * What is not due for four seconds is only kept in a list: most timers are cancelled long
+ * before, and a list of neighbours is cheaper to enter and to leave than a slot at random. Two
+ * seconds before the first of them may be due they are put into the wheel, some at each advance,
+ * so that none of these takes long.
  *
- * Invariant between calls: no armed node has at <= now, and slots at or before now's digit are empty on every level. */
+ * Invariant between calls: no armed node has at <= now, and slots at or before now's digit are
+ * empty on every level. */
 #include "base/wheel.h"
 
 #define MASK    (ER_WHEEL_SLOTS - 1)
@@ -18,9 +21,15 @@
 #define AHEAD   4096 /* before the first of those far is due */
 #define AT_ONCE 2048
 
-static unsigned digit(int64_t tick, int level) { return (unsigned)(tick >> (level * ER_WHEEL_BITS)) & MASK; }
+static unsigned digit(int64_t tick, int level)
+{
+    return (unsigned)(tick >> (level * ER_WHEEL_BITS)) & MASK;
+}
 
-static void set_busy(er_wheel *w, int level, unsigned slot) { w->busy[level][slot / 64] |= UINT64_C(1) << (slot % 64); }
+static void set_busy(er_wheel *w, int level, unsigned slot)
+{
+    w->busy[level][slot / 64] |= UINT64_C(1) << (slot % 64);
+}
 static void clear_busy(er_wheel *w, int level, unsigned slot)
 {
     w->busy[level][slot / 64] &= ~(UINT64_C(1) << (slot % 64));
@@ -46,7 +55,8 @@ void er_wheel_init(er_wheel *w, int64_t now_ns)
     }
 }
 
-/* The level follows from the highest bit in which at and now differ; it is found again on removal only to clear its bit. */
+/* The level follows from the highest bit in which at and now differ; it is found again on
+ * removal only to clear its bit. */
 static int level_of(const er_wheel *w, int64_t at)
 {
     uint64_t differ = (uint64_t)(at ^ w->now);
@@ -64,8 +74,9 @@ static void put(er_wheel *w, er_wheel_node *node)
 
 void er_wheel_add(er_wheel *w, er_wheel_node *node, int64_t at_ns)
 {
-    const int64_t last = (INT64_C(1) << 44) - 1; /* INT64_MAX ns and above, in ticks: three centuries */
-    int64_t at = (at_ns >> ER_WHEEL_SHIFT) + 1;  /* rounded up: never early */
+    /* INT64_MAX ns and above, in ticks: three centuries */
+    const int64_t last = (INT64_C(1) << 44) - 1;
+    int64_t at = (at_ns >> ER_WHEEL_SHIFT) + 1; /* rounded up: never early */
     if (at <= w->now) at = w->now + 1;
     node->at = at < last ? at : last;
     w->armed++;
@@ -106,9 +117,11 @@ static int64_t next_tick(const er_wheel *w)
         int slot = from < ER_WHEEL_SLOTS ? next_busy(w, level, from) : -1;
         if (slot < 0) continue;
         int shift = level * ER_WHEEL_BITS;
-        int64_t turn = level == ER_WHEEL_LEVELS - 1 ? 0
-                                                    : (w->now >> (shift + ER_WHEEL_BITS)) << (shift + ER_WHEEL_BITS);
-        return turn + ((int64_t)slot << shift); /* a lower level is always nearer than a higher one */
+        int64_t turn = level == ER_WHEEL_LEVELS - 1
+                           ? 0
+                           : (w->now >> (shift + ER_WHEEL_BITS)) << (shift + ER_WHEEL_BITS);
+        /* a lower level is always nearer than a higher one */
+        return turn + ((int64_t)slot << shift);
     }
     return -1;
 }
@@ -154,13 +167,16 @@ int64_t er_wheel_next_ns(const er_wheel *w)
         if (tick < 0 || bring < tick) tick = bring;
     }
     int64_t ns;
-    return tick < 0 || __builtin_mul_overflow(tick, INT64_C(1) << ER_WHEEL_SHIFT, &ns) ? INT64_MAX : ns;
+    return tick < 0 || __builtin_mul_overflow(tick, INT64_C(1) << ER_WHEEL_SHIFT, &ns)
+               ? INT64_MAX
+               : ns;
 }
 
 void er_wheel_each(er_wheel *w, void (*fn)(er_wheel_node *node, void *arg), void *arg)
 {
     for (int l = 0; l < ER_WHEEL_LEVELS; l++) {
-        for (int s = next_busy(w, l, 0); s >= 0; s = s + 1 < ER_WHEEL_SLOTS ? next_busy(w, l, (unsigned)s + 1) : -1) {
+        for (int s = next_busy(w, l, 0); s >= 0;
+             s = s + 1 < ER_WHEEL_SLOTS ? next_busy(w, l, (unsigned)s + 1) : -1) {
             er_list_each(n, &w->slots[l][s]) fn(er_of(n, er_wheel_node, node), arg);
         }
     }

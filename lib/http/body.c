@@ -58,7 +58,10 @@ static int add_file(er_body *body, const char *path, er_bytes *why)
     return 0;
 }
 
-static int set_type(er_body *body, const char *type) { return (body->type = er_copy_text(type)) ? 0 : ENOMEM; }
+static int set_type(er_body *body, const char *type)
+{
+    return (body->type = er_copy_text(type)) ? 0 : ENOMEM;
+}
 
 /* ---- forms ---- */
 
@@ -74,7 +77,8 @@ static int check_field(const errand_form_field *field, er_bytes *why)
     const char *name = field->name;
     if (given > 1)
         return er_refuse(why, "more than one of value, bytes, file in field", name, strlen(name));
-    if (!field->bytes.at && field->bytes.size) return er_refuse(why, "size but no bytes in field", name, strlen(name));
+    if (!field->bytes.at && field->bytes.size)
+        return er_refuse(why, "size but no bytes in field", name, strlen(name));
     if (field->type && (!*field->type || er_has_control(field->type, false))) {
         return er_refuse(why, "type cannot be sent, in field", name, strlen(name));
     }
@@ -135,7 +139,8 @@ static int flush(er_body *body, er_bytes *text)
 static int make_multipart(er_body *body, const errand_form_field *fields, er_bytes *why)
 {
     char boundary[60];
-    snprintf(boundary, sizeof boundary, "errand-%016" PRIx64 "%016" PRIx64, er_random(), er_random());
+    snprintf(boundary, sizeof boundary, "errand-%016" PRIx64 "%016" PRIx64, er_random(),
+             er_random());
     er_bytes text = { 0 };
     int error = 0;
     for (const errand_form_field *field = fields; field->name && !error; field++) {
@@ -193,7 +198,8 @@ static int make_fn(er_body *body, int64_t size, er_bytes *why)
 
 int er_body_make(er_body *body, const errand_request *given, er_bytes *why)
 {
-    *body = (er_body){ .fn = given->body_fn, .fn_arg = given->body_arg, .fn_free = given->body_free };
+    *body =
+        (er_body){ .fn = given->body_fn, .fn_arg = given->body_arg, .fn_free = given->body_free };
     er_list_init(&body->callers);
     const bool bytes = given->body.at || given->body.size;
     const struct {

@@ -51,7 +51,8 @@ struct er_body_reader {
     bool may_have_run;
 };
 
-er_body_reader *er_body_reader_new(errand_pool *pool, er_valve *valve, er_request *request, const er_codings *codings)
+er_body_reader *er_body_reader_new(errand_pool *pool, er_valve *valve, er_request *request,
+                                   const er_codings *codings)
 {
     er_body_reader *reader = er_alloc_zero(sizeof *reader);
     if (!reader) return NULL;
@@ -158,7 +159,8 @@ static void move_on(er_body_reader *reader, size_t taken) /* under the lock, rel
 static size_t take(er_body_reader *reader, char *to, size_t size)
 {
     size_t taken = size < reader->held ? size : reader->held;
-    size_t straight = ER_BODY_READER_ROOM - reader->first < taken ? ER_BODY_READER_ROOM - reader->first : taken;
+    size_t straight =
+        ER_BODY_READER_ROOM - reader->first < taken ? ER_BODY_READER_ROOM - reader->first : taken;
     memcpy(to, reader->ring + reader->first, straight);
     memcpy(to + straight, reader->ring, taken - straight);
     move_on(reader, taken);
@@ -173,11 +175,11 @@ static errand_result torn(const er_body_reader *reader, int error)
     errand_result r;
     if (fault) {
         int code = error - ERRAND_CURL;
-        r = errand_fail_as(error, er_curl_fault(code, "").kind, -1, reader->may_have_run, "%s: body: %s (curl %d)",
-                           reader->label, fault, code);
+        r = errand_fail_as(error, er_curl_fault(code, "").kind, -1, reader->may_have_run,
+                           "%s: body: %s (curl %d)", reader->label, fault, code);
     } else {
-        r = errand_fail_as(error, er_kind_of(error), -1, reader->may_have_run, "%s: body: %s", reader->label,
-                           errand_strerror(error));
+        r = errand_fail_as(error, er_kind_of(error), -1, reader->may_have_run, "%s: body: %s",
+                           reader->label, errand_strerror(error));
     }
     errand_detail *detail = er_detail(&r);
     if (detail) detail->phase = "body";
@@ -210,7 +212,8 @@ static size_t decode(er_body_reader *reader, char *to, size_t size)
                left = before = reader->held < straight ? reader->held : straight;
         const char *at = reader->ring + reader->first;
         er_lock_give(&reader->lock);
-        if (!reader->decoder && !(reader->decoder = er_decoder_new(&reader->codings))) error = ENOMEM;
+        if (!reader->decoder && !(reader->decoder = er_decoder_new(&reader->codings)))
+            error = ENOMEM;
         if (!error) error = er_decode(reader->decoder, &at, &left, to, size, &made);
         er_lock_take(&reader->lock);
         move_on(reader, before - left);

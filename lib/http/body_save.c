@@ -1,15 +1,17 @@
-/* http/body_save.c -- a lane brings bytes and never waits; a task decodes them and keeps them, in a file or in memory.
+/* http/body_save.c -- a lane brings bytes and never waits; a task decodes them and keeps them,
+ * in a file or in memory.
  *
  *   take --> fresh --writer, a task: decode--> save_to's part --finish: sync, rename--> save_to
  *                                         |        +--drop--> removed
  *                                         +--> memory       --finish--> the response's body
  *
- * A writer is started when 64 KiB have come, and goes on until it finds nothing new; beyond 256 KiB the transfer is
- * paused until it has taken them. There is one at a time, and it alone touches what is kept. A
- * finish or drop while it is under way is left to it; without a writer, drop removes on the lane. A
- * few KiB can unpack to any size, so a writer decodes at most 512 KiB between two checks of
- * `discarded`; what is kept ends at its limit. A body for memory that has come without a writer is
- * decoded on the lane if it unpacks to at most 512 KiB: a millisecond or two, without a worker.
+ * A writer is started when 64 KiB have come, and goes on until it finds nothing new; beyond 256
+ * KiB the transfer is paused until it has taken them. There is one at a time, and it alone
+ * touches what is kept. A finish or drop while it is under way is left to it; without a writer,
+ * drop removes on the lane. A few KiB can unpack to any size, so a writer decodes at most 512
+ * KiB between two checks of `discarded`; what is kept ends at its limit. A body for memory that
+ * has come without a writer is decoded on the lane if it unpacks to at most 512 KiB: a
+ * millisecond or two, without a worker.
  *
  * The sink is counted: the exchange, and a writer under way, which also counts the valve. */
 #include "http/body_save.h"
@@ -150,7 +152,8 @@ static void write_on(keeper *k, bool at_last)
         int error = k->error;
         bool fails = error || k->dropped, resumes = k->paused;
         bool writes = !fails && waits, finishes = !writes && k->finishing;
-        if (!writes && !finishes && !resumes && !(fails && (k->file.fd >= 0 || k->memory.at))) break;
+        if (!writes && !finishes && !resumes && !(fails && (k->file.fd >= 0 || k->memory.at)))
+            break;
         if (writes && !k->more) take_fresh(k);
         if (finishes) k->finishing = false;
         if (!k->more) k->paused = false;
@@ -187,10 +190,13 @@ static void writer_gone(void *arg)
 /* The caller has set `writing`, which was false. */
 static void start_writer(keeper *k)
 {
-    const errand_task task = { .fn = run_writer, .arg = k, .free = writer_gone, .name = "http body" };
+    const errand_task task = {
+        .fn = run_writer, .arg = k, .free = writer_gone, .name = "http body"
+    };
     er_add(&k->count, 1);
     k->valve->keep(k->valve);
-    errand_drop(er_task_submit(k->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
+    errand_drop(er_task_submit(k->pool, &task,
+                               &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
 /* ---- the lane ---- */
@@ -258,7 +264,8 @@ static int why(er_body_sink *sink, er_bytes *words)
     er_lock_give(&k->lock);
     const char *fault = er_decoder_fault(error);
     if (error == TOO_LARGE)
-        er_bytes_format(words, "the body is larger than max_body, %llu bytes", (unsigned long long)k->most);
+        er_bytes_format(words, "the body is larger than max_body, %llu bytes",
+                        (unsigned long long)k->most);
     else if (fault) er_bytes_format(words, "body: %s (curl %d)", fault, error - ERRAND_CURL);
     else if (error && k->to_file)
         er_bytes_format(words, "save_to \"%s\": %s", k->request->save_to, errand_strerror(error));
@@ -281,9 +288,12 @@ static int new_keeper(er_request *request, errand_pool *pool, bool to_file, er_b
 {
     keeper *k = er_alloc_zero(sizeof *k);
     if (!k) return ENOMEM;
-    k->sink = (er_body_sink){
-        .begin = begin, .headers = begin_body, .take = take, .finish = finish, .why = why, .drop = drop
-    };
+    k->sink = (er_body_sink){ .begin = begin,
+                              .headers = begin_body,
+                              .take = take,
+                              .finish = finish,
+                              .why = why,
+                              .drop = drop };
     k->count = 1;
     k->pool = pool;
     k->request = request;
@@ -321,7 +331,8 @@ static int begin_stream(er_body_sink *sink, er_valve *valve)
 static int open_stream(er_body_sink *sink, errand_response *response)
 {
     stream_sink *stream = stream_of(sink);
-    stream->reader = er_body_reader_new(stream->pool, stream->valve, stream->request, &response->codings);
+    stream->reader =
+        er_body_reader_new(stream->pool, stream->valve, stream->request, &response->codings);
     if (!stream->reader) return ENOMEM;
     response->reader = stream->reader;
     return 0;
@@ -351,9 +362,11 @@ static int new_stream(er_request *request, errand_pool *pool, er_body_sink **out
 {
     stream_sink *stream = er_alloc_zero(sizeof *stream);
     if (!stream) return ENOMEM;
-    stream->sink = (er_body_sink){
-        .begin = begin_stream, .headers = open_stream, .take = take_stream, .ended = end_stream, .drop = drop_stream
-    };
+    stream->sink = (er_body_sink){ .begin = begin_stream,
+                                   .headers = open_stream,
+                                   .take = take_stream,
+                                   .ended = end_stream,
+                                   .drop = drop_stream };
     stream->pool = pool;
     stream->request = request;
     *out = &stream->sink;

@@ -8,6 +8,7 @@
 
 /* For one attempt. *out NULL: plain memory is enough. 0 or an errno. */
 int er_body_save(er_request *request, errand_pool *pool, er_body_sink **out);
-int er_body_save_memory(er_request *request, errand_pool *pool, er_body_sink **out); /* for a body that is to be decoded */
+/* for a body that is to be decoded */
+int er_body_save_memory(er_request *request, errand_pool *pool, er_body_sink **out);
 
 #endif

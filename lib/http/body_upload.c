@@ -80,8 +80,10 @@ static int from_file(ahead *source, const er_part *part, char *to, size_t room, 
     uint64_t left = part->length - source->offset;
     int error = 0;
     *got = 0;
-    if (left && source->fd < 0) error = er_file_open(part->at, O_RDONLY | O_NONBLOCK | O_NOCTTY, &source->fd);
-    if (!error && left) error = er_file_read(source->fd, to, left < room ? (size_t)left : room, got);
+    if (left && source->fd < 0)
+        error = er_file_open(part->at, O_RDONLY | O_NONBLOCK | O_NOCTTY, &source->fd);
+    if (!error && left)
+        error = er_file_read(source->fd, to, left < room ? (size_t)left : room, got);
     return error || *got || !left ? error : EIO; /* it was longer */
 }
 
@@ -192,7 +194,8 @@ static bool has_turn(ahead *source)
 static bool is_through(const ahead *source)
 {
     const er_body *body = &source->request->content;
-    bool all = source->ended || (body->known && source->part == 0 && source->offset == body->length);
+    bool all = source->ended ||
+               (body->known && source->part == 0 && source->offset == body->length);
     return body->fn && (source->dropped || source->error || all);
 }
 
@@ -219,8 +222,11 @@ static void filler_gone(void *arg)
 
 static void submit_filler(ahead *source)
 {
-    const errand_task task = { .fn = run_filler, .arg = source, .free = filler_gone, .name = "http body" };
-    errand_drop(er_task_submit(source->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
+    const errand_task task = {
+        .fn = run_filler, .arg = source, .free = filler_gone, .name = "http body"
+    };
+    errand_drop(er_task_submit(source->pool, &task,
+                               &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
 /* The caller has set `filling`, which was false. */
@@ -306,7 +312,8 @@ static int why(er_body_source *self, er_bytes *words)
     if (file) er_bytes_format(words, "the file \"%s\"", body->parts[part].at);
     else er_bytes_text(words, part < body->n ? "body_fn" : "the body could not be read");
     if (file && error == EIO) er_bytes_text(words, " has become shorter, or cannot be read");
-    else if (error == EMSGSIZE) er_bytes_text(words, " gave another number of bytes than body_size");
+    else if (error == EMSGSIZE)
+        er_bytes_text(words, " gave another number of bytes than body_size");
     else er_bytes_format(words, ": %s", errand_strerror(error));
     return error;
 }
@@ -345,12 +352,14 @@ int er_body_upload(er_request *request, errand_pool *pool, er_body_source **out)
     if (!body->there || er_body_in_memory(body)) return 0;
     ahead *source = er_alloc_zero(sizeof *source);
     if (!source) return ENOMEM;
-    source->source = (er_body_source){ .size = body->known ? (int64_t)body->length : -1,
-                                       .begin = begin,
-                                       .read = give,
-                                       .rewind = begin_again,
-                                       .why = why,
-                                       .drop = drop };
+    source->source = (er_body_source){
+        .size = body->known ? (int64_t)body->length : -1,
+        .begin = begin,
+        .read = give,
+        .rewind = begin_again,
+        .why = why,
+        .drop = drop
+    };
     source->count = 1;
     source->fd = -1;
     source->pool = pool;

@@ -1,7 +1,8 @@
 /* http/classify.c -- the tables that decide about retries.
  *
- * Statuses. 401 403 407 are AUTH, 429 RATE_LIMITED, other 4xx HTTP_CLIENT, 5xx HTTP_SERVER. Which of the last two are
- * worth another try is up to errand_result_transient (408 425; 500 502 503 504 522 524).
+ * Statuses. 401 403 407 are AUTH, 429 RATE_LIMITED, other 4xx HTTP_CLIENT, 5xx HTTP_SERVER.
+ * Which of the last two are worth another try is up to errand_result_transient (408 425; 500
+ * 502 503 504 522 524).
  *
  * Curl's codes. A lost, refused or broken connection is NETWORK. A peer that does not speak HTTP is
  * PROTOCOL, a certificate that is not trusted is AUTH: another try would fail alike. With our
@@ -72,13 +73,15 @@ static const struct {
     { CURLE_SSL_CACERT_BADFILE, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
     { CURLE_SSL_SHUTDOWN_FAILED, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
     { CURLE_SSL_CRL_BADFILE, { ERRAND_KIND_PROTOCOL, "tls", 0, 0 } },
-    { CURLE_LOGIN_DENIED, { ERRAND_KIND_AUTH, NULL, 0, 0 } }, /* this and the next two of a caller's own handle */
+    /* this and the next two of a caller's own handle */
+    { CURLE_LOGIN_DENIED, { ERRAND_KIND_AUTH, NULL, 0, 0 } },
     { CURLE_REMOTE_ACCESS_DENIED, { ERRAND_KIND_AUTH, NULL, 0, 0 } },
     { CURLE_FTP_ACCEPT_TIMEOUT, { ERRAND_KIND_TIMEOUT, NULL, 0, 0 } },
     { CURLE_OPERATION_TIMEDOUT, { ERRAND_KIND_TIMEOUT, NULL, ETIMEDOUT, 0 } },
     { CURLE_SEND_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
     { CURLE_SEND_FAIL_REWIND, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
-    { CURLE_PARTIAL_FILE, { ERRAND_KIND_NETWORK, NULL, 0, 0 } }, /* with HTTP/2 also before the first byte */
+    /* with HTTP/2 also before the first byte */
+    { CURLE_PARTIAL_FILE, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
     { CURLE_GOT_NOTHING, { ERRAND_KIND_NETWORK, "first byte", 0, 0 } },
     { CURLE_RECV_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
     { CURLE_HTTP2, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
@@ -86,10 +89,12 @@ static const struct {
     { CURLE_HTTP3, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
     { CURLE_QUIC_CONNECT_ERROR, { ERRAND_KIND_NETWORK, NULL, 0, 0 } },
     { CURLE_BAD_CONTENT_ENCODING, { ERRAND_KIND_PROTOCOL, "body", 0, 0 } },
-    { CURLE_UNSUPPORTED_PROTOCOL, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } }, /* also a reply without a status line */
+    /* also a reply without a status line */
+    { CURLE_UNSUPPORTED_PROTOCOL, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
     { CURLE_WEIRD_SERVER_REPLY, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
     { CURLE_TOO_MANY_REDIRECTS, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
-    { 100, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } }, /* CURLE_TOO_LARGE, libcurl 8.6: headers without end */
+    /* CURLE_TOO_LARGE, libcurl 8.6: headers without end */
+    { 100, { ERRAND_KIND_PROTOCOL, NULL, 0, 0 } },
     { CURLE_FILESIZE_EXCEEDED, { ERRAND_KIND_RESOURCE, "body", 0, 0 } },
     { CURLE_URL_MALFORMAT, { ERRAND_KIND_VALIDATION, NULL, 0, 0 } },
     { CURLE_OUT_OF_MEMORY, { ERRAND_KIND_RESOURCE, NULL, ENOMEM, 0 } },
@@ -116,15 +121,18 @@ static int64_t digits(const char *text, int64_t unit)
     if (!*text) return -1;
     for (; *text; text++) {
         if (*text < '0' || *text > '9') return -1;
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *text - '0', &n)) n = INT64_MAX / 10;
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *text - '0', &n))
+            n = INT64_MAX / 10;
     }
     return __builtin_mul_overflow(n, unit, &n) || n == INT64_MAX ? INT64_MAX - 1 : n;
 }
 
-/* 0 in a shape is a digit, _ a digit or a space; w a weekday, W one in full, m a month; the rest stands for itself. */
+/* 0 in a shape is a digit, _ a digit or a space; w a weekday, W one in full, m a month; the
+ * rest stands for itself. */
 static bool shaped(const char *text, const char *shape)
 {
-    static const char *const days[] = { "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday" };
+    static const char *const days[] = { "Monday", "Tuesday",  "Wednesday", "Thursday",
+                                        "Friday", "Saturday", "Sunday" };
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     for (; *shape; shape++) {
         size_t taken = 0;

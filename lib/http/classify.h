@@ -1,4 +1,5 @@
-/* http/classify.h -- what an end means: kind, phase, worth another try, how long to wait. Pure functions. */
+/* http/classify.h -- what an end means: kind, phase, worth another try, how long to
+ * wait. Pure functions. */
 #ifndef ER_CLASSIFY_H
 #define ER_CLASSIFY_H
 
@@ -22,8 +23,8 @@ errand_kind er_status_kind(int status);
 typedef struct er_fault {
     errand_kind kind;
     const char *phase; /* a literal; NULL: does not follow from the code */
-    int         error; /* an errno to report instead; 0: ERRAND_CURL + code */
-    uint8_t     attempts_most;
+    int error;         /* an errno to report instead; 0: ERRAND_CURL + code */
+    uint8_t attempts_most;
 } er_fault;
 /* words: curl's message; it uses code 56 for a lost connection and for a malformed chunked body
  * alike. */
@@ -32,8 +33,9 @@ er_fault er_curl_fault(int code, const char *words);
 /* A Content-Type that says JSON: application/json, or anything +json (RFC 6839). NULL does not. */
 bool er_is_json_type(const char *type);
 
-/* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts from the reply's own
- * Date, or if there is none, from wall_seconds. -1: not understood; a time that has passed is 0. */
+/* The ms of a Retry-After: digits or one of the three HTTP-dates, nothing else. A date counts
+ * from the reply's own Date, or if there is none, from wall_seconds. -1: not understood; a time
+ * that has passed is 0. */
 int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds);
 int64_t er_retry_after_ms(const char *value); /* of a retry-after-ms header */
 

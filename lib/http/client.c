@@ -27,8 +27,7 @@
 
 #define MOST_LANES    1024
 #define MOST_PER_LANE 1024
-#define ROOM_OF_LANE                                                                                                   \
-    65536 /* most transfers on a lane: more than a process has descriptors */
+#define ROOM_OF_LANE  65536 /* most transfers on a lane: more than a process has descriptors */
 
 /* ---- once ---- */
 
@@ -42,8 +41,8 @@ static bool curl_is_ready(void)
     if (!done) {
         done = true;
         ready = !curl_global_init(CURL_GLOBAL_DEFAULT);
-        snprintf(features, sizeof features, "libcurl/%s json-c/%s", curl_version_info(CURLVERSION_NOW)->version,
-                 json_c_version());
+        snprintf(features, sizeof features, "libcurl/%s json-c/%s",
+                 curl_version_info(CURLVERSION_NOW)->version, json_c_version());
     }
     er_lock_give(&once);
     return ready;
@@ -94,14 +93,18 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
         size_t from, to;
         int64_t by_default;
     } times[] = {
-        { "total_ms", offsetof(errand_http_opts, total_ms), offsetof(er_defaults, total_ms), 300000 },
-        { "connect_ms", offsetof(errand_http_opts, connect_ms), offsetof(er_defaults, connect_ms), ERRAND_FOREVER },
-        { "sock_connect_ms", offsetof(errand_http_opts, sock_connect_ms), offsetof(er_defaults, sock_connect_ms),
-          30000 },
-        { "sock_read_ms", offsetof(errand_http_opts, sock_read_ms), offsetof(er_defaults, sock_read_ms),
+        { "total_ms", offsetof(errand_http_opts, total_ms), offsetof(er_defaults, total_ms),
+          300000 },
+        { "connect_ms", offsetof(errand_http_opts, connect_ms), offsetof(er_defaults, connect_ms),
           ERRAND_FOREVER },
-        { "dns_ttl_ms", offsetof(errand_http_opts, dns_ttl_ms), offsetof(er_defaults, dns_ttl_ms), 60000 },
-        { "keepalive_ms", offsetof(errand_http_opts, keepalive_ms), offsetof(er_defaults, keepalive_ms), 15000 },
+        { "sock_connect_ms", offsetof(errand_http_opts, sock_connect_ms),
+          offsetof(er_defaults, sock_connect_ms), 30000 },
+        { "sock_read_ms", offsetof(errand_http_opts, sock_read_ms),
+          offsetof(er_defaults, sock_read_ms), ERRAND_FOREVER },
+        { "dns_ttl_ms", offsetof(errand_http_opts, dns_ttl_ms), offsetof(er_defaults, dns_ttl_ms),
+          60000 },
+        { "keepalive_ms", offsetof(errand_http_opts, keepalive_ms),
+          offsetof(er_defaults, keepalive_ms), 15000 },
     };
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         int64_t ms;
@@ -113,7 +116,8 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
         memcpy((char *)defaults + times[i].to, &ms, sizeof ms);
     }
     defaults->sock_connect_said = opts->sock_connect_ms != 0;
-    if (opts->connect_ms && !defaults->sock_connect_said && defaults->connect_ms > defaults->sock_connect_ms) {
+    if (opts->connect_ms && !defaults->sock_connect_said &&
+        defaults->connect_ms > defaults->sock_connect_ms) {
         defaults->sock_connect_ms = defaults->connect_ms;
     }
     defaults->max_body = opts->max_body ? opts->max_body : (size_t)64 << 20;
@@ -132,7 +136,8 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
     bool https;
     er_origin origin = { 0 };
     int error = 0;
-    if (opts->base_url) error = er_url_resolve(&defaults->base_url, &origin, &https, opts->base_url, NULL, why);
+    if (opts->base_url)
+        error = er_url_resolve(&defaults->base_url, &origin, &https, opts->base_url, NULL, why);
     er_origin_free(&origin);
     if (error) return error;
     return take_agent(defaults, opts, why);
@@ -186,7 +191,9 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
     if (!error && er_pool_dead(pool)) error = ERRAND_EFORKED;
     if (!error && (opts.lanes > MOST_LANES || opts.per_lane > MOST_PER_LANE)) error = EINVAL;
     if (!error && !curl_is_ready()) error = ENOMEM;
-    if (!error && opts.http2 && !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) error = ENOTSUP;
+    if (!error && opts.http2 &&
+        !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2))
+        error = ENOTSUP;
     if (!error) {
         unsigned limit = opts.limit ? opts.limit : 100;
         unsigned lanes = opts.lanes;
@@ -216,7 +223,9 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             er_list_init(&http->performs);
             er_list_init(&http->performers);
             error = set_up(http, &opts, &why);
-            if (error) er_log_error(http->log, "http session: %s", why.at ? why.at : errand_strerror(error));
+            if (error)
+                er_log_error(http->log, "http session: %s",
+                             why.at ? why.at : errand_strerror(error));
         }
     }
     er_bytes_free(&why);
@@ -253,7 +262,8 @@ static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
 {
     for (;;) {
         er_parker_clear(&http->closer, 1); /* first: what ends after the check sets it again */
-        bool gone = !(((parts & EXCHANGES) && er_load(&http->exchanges)) || ((parts & RUNS) && er_load(&http->runs)) ||
+        bool gone = !(((parts & EXCHANGES) && er_load(&http->exchanges)) ||
+                      ((parts & RUNS) && er_load(&http->runs)) ||
                       ((parts & LANES) && er_load(&http->lanes_on)));
         if (gone) return true;
         er_lend(); /* a run's next attempt may need this very worker */

@@ -84,7 +84,8 @@ static void take(span *in, size_t size)
 static int inflate_some(stage *s, span *in, char *to, size_t room, size_t *made)
 {
     z_stream *z = &s->zip.z;
-    uInt given = in->size > UINT_MAX ? UINT_MAX : (uInt)in->size, space = room > UINT_MAX ? UINT_MAX : (uInt)room;
+    uInt given = in->size > UINT_MAX ? UINT_MAX : (uInt)in->size,
+         space = room > UINT_MAX ? UINT_MAX : (uInt)room;
     z->next_in = (z_const Bytef *)(uintptr_t)in->at;
     z->avail_in = given;
     z->next_out = (Bytef *)to;
@@ -113,7 +114,8 @@ static int run_gzip(stage *s, char *to, size_t room, size_t *made)
         while (s->whole && s->in.size && !*s->in.at) take(&s->in, 1);
         if (s->whole && (!s->in.size || inflateReset(&s->zip.z) != Z_OK)) return 0;
         int error = inflate_some(s, &s->in, to, room, made);
-        if (error || *made || !s->whole) return error; /* an empty member has made nothing, and is not the end */
+        /* an empty member has made nothing, and is not the end */
+        if (error || *made || !s->whole) return error;
     }
 }
 
@@ -169,13 +171,15 @@ static int run_brotli(stage *s, char *to, size_t room, size_t *made)
     size_t given = s->in.size, left = s->in.size, space = room;
     *made = 0;
     if (s->whole) return s->in.size ? BAD : 0;
-    BrotliDecoderResult said = BrotliDecoderDecompressStream(s->state, &left, &at, &space, &out, NULL);
+    BrotliDecoderResult said =
+        BrotliDecoderDecompressStream(s->state, &left, &at, &space, &out, NULL);
     take(&s->in, given - left);
     *made = room - space;
     s->whole = said == BROTLI_DECODER_RESULT_SUCCESS;
     if (said == BROTLI_DECODER_RESULT_ERROR) {
         BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(s->state);
-        return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES && code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES
+        return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+                       code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES
                    ? ENOMEM
                    : BAD;
     }
@@ -192,7 +196,10 @@ static int open_zstd(stage *s)
 {
     s->state = ZSTD_createDStream();
     s->open = s->state != NULL;
-    return s->open && !ZSTD_isError(ZSTD_DCtx_setParameter(s->state, ZSTD_d_windowLogMax, ZSTD_WINDOW)) ? 0 : ENOMEM;
+    return s->open &&
+                   !ZSTD_isError(ZSTD_DCtx_setParameter(s->state, ZSTD_d_windowLogMax, ZSTD_WINDOW))
+               ? 0
+               : ENOMEM;
 }
 
 static int run_zstd(stage *s, char *to, size_t room, size_t *made)
@@ -200,7 +207,8 @@ static int run_zstd(stage *s, char *to, size_t room, size_t *made)
     ZSTD_inBuffer in = { s->in.at, s->in.size, 0 };
     ZSTD_outBuffer out = { to, room, 0 };
     size_t said = 0;
-    while (!out.pos && (in.pos < in.size || s->full)) { /* empty frames make nothing; calls for nothing are an error */
+    while (!out.pos && (in.pos < in.size || s->full)) {
+        /* empty frames make nothing; calls for nothing are an error */
         said = ZSTD_decompressStream(s->state, &out, &in);
         if (ZSTD_isError(said)) break;
         s->whole = !said;
@@ -252,9 +260,11 @@ void er_codings_add(er_codings *codings, const char *value)
         size = strcspn(value, ", \t");
         if (!size || is("identity", value, size) || is("none", value, size)) continue;
         uint8_t i = 0;
-        while (i < sizeof kinds / sizeof *kinds && !is(kinds[i].name, value, size) && !is(kinds[i].alias, value, size))
+        while (i < sizeof kinds / sizeof *kinds && !is(kinds[i].name, value, size) &&
+               !is(kinds[i].alias, value, size))
             i++;
-        if (i == sizeof kinds / sizeof *kinds || codings->n == ER_CODINGS_MOST) codings->unknown = true;
+        if (i == sizeof kinds / sizeof *kinds || codings->n == ER_CODINGS_MOST)
+            codings->unknown = true;
         else codings->of[codings->n++] = i;
     }
 }
@@ -302,7 +312,8 @@ static int pull(er_decoder *decoder, unsigned i, char *to, size_t room, size_t *
     }
 }
 
-int er_decode(er_decoder *decoder, const char **at, size_t *size, char *to, size_t room, size_t *made)
+int er_decode(er_decoder *decoder, const char **at, size_t *size, char *to, size_t room,
+              size_t *made)
 {
     *made = 0;
     decoder->stages[0].in = (span){ *at, *size };
@@ -320,7 +331,8 @@ int er_decoder_end(const er_decoder *decoder)
     return 0;
 }
 
-int er_decode_all(const er_codings *codings, const char *at, size_t size, size_t most, er_bytes *out)
+int er_decode_all(const er_codings *codings, const char *at, size_t size, size_t most,
+                  er_bytes *out)
 {
     er_decoder *decoder = er_decoder_new(codings);
     size_t made = 1;

@@ -29,12 +29,14 @@ bool er_dispatch_grant(errand_http *http, er_lane *here, er_list *mine, er_dispa
         er_exchange *x = er_of(turn, er_exchange, turn);
         x->lane = er_of(turn->spot->berth, er_lane, berth);
         x->place = ER_PLACE_LANE;
-        if (shut) er_exchange_cancel(x, ERRAND_BY_SHUTDOWN); /* its lane ends it: nothing goes out any more */
+        /* its lane ends it: nothing goes out any more */
+        if (shut) er_exchange_cancel(x, ERRAND_BY_SHUTDOWN);
         if (turn->route->found) x->found = er_found_keep(turn->route->found);
         er_list_push(mine && x->lane == here ? mine : &out->exchanges, &x->queued);
     }
-    return !er_list_empty(&out->exchanges) || !er_list_empty(&out->carried) || !er_list_empty(&scheduler->unknown) ||
-           !er_list_empty(&scheduler->crowded) || scheduler->carrier_asked;
+    return !er_list_empty(&out->exchanges) || !er_list_empty(&out->carried) ||
+           !er_list_empty(&scheduler->unknown) || !er_list_empty(&scheduler->crowded) ||
+           scheduler->carrier_asked;
 }
 
 static void fail_waiters(errand_http *http, er_route *route, const er_found *found, int error)
@@ -56,7 +58,8 @@ static void fail_waiters(errand_http *http, er_route *route, const er_found *fou
     }
 }
 
-static void looked_up(errand_http *http, er_route *route, er_found *found, int error) /* found is counted, or NULL */
+/* found is counted, or NULL */
+static void looked_up(errand_http *http, er_route *route, er_found *found, int error)
 {
     if (error || found->addresses.error) {
         fail_waiters(http, route, found, error);
@@ -161,7 +164,9 @@ void er_dispatch_refuse(er_lane *lane, er_list *refused, int error)
         er_exchange *x = er_of(node, er_exchange, queued);
         /* a pool that shuts down cancels, and has no other thread */
         bool cancelled = er_exchange_cancelled(x) != ERRAND_BY_NONE;
-        if (!cancelled && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x)) continue;
-        x->over(x, cancelled ? er_outcome_stopped(x) : er_outcome_failed(x, error, "no thread for transfers"));
+        if (!cancelled && (error == EAGAIN || error == ENOMEM) && take_elsewhere(lane->http, x))
+            continue;
+        x->over(x, cancelled ? er_outcome_stopped(x)
+                             : er_outcome_failed(x, error, "no thread for transfers"));
     }
 }

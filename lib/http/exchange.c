@@ -41,7 +41,10 @@ static void resume(er_valve *valve)
 
 static void keep_valve(er_valve *valve) { er_exchange_keep(of_valve(valve)); }
 static void drop_valve(er_valve *valve) { er_exchange_drop(of_valve(valve)); }
-static bool is_discarded(er_valve *valve) { return er_exchange_cancelled(of_valve(valve)) != ERRAND_BY_NONE; }
+static bool is_discarded(er_valve *valve)
+{
+    return er_exchange_cancelled(of_valve(valve)) != ERRAND_BY_NONE;
+}
 
 er_exchange *er_exchange_new(er_request *request, errand_pool *pool)
 {
@@ -102,12 +105,16 @@ bool er_exchange_cancel(er_exchange *x, errand_reason reason)
     return er_cas_strong(&x->cancelled, &none, (unsigned)reason);
 }
 
-errand_reason er_exchange_cancelled(er_exchange *x) { return (errand_reason)er_load(&x->cancelled); }
+errand_reason er_exchange_cancelled(er_exchange *x)
+{
+    return (errand_reason)er_load(&x->cancelled);
+}
 
 bool er_exchange_is_out(er_exchange *x)
 {
     curl_off_t out = 0;
-    if (!x->hop.body || (x->answered && x->response->status >= 200)) return true; /* 100 asks for the rest of it */
+    /* 100 asks for the rest of it */
+    if (!x->hop.body || (x->answered && x->response->status >= 200)) return true;
     int64_t size = x->source ? x->source->size : (int64_t)x->request->body_size;
     if (size < 0) return x->all_read; /* curl reads up to the end only if size is not known */
     curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &out);
@@ -138,8 +145,9 @@ er_limit er_exchange_overdue(er_exchange *x, int64_t now_ns, int64_t *next_ns)
         int64_t dialled = x->redial_ns ? x->redial_ns : x->seated_ns;
         int64_t asked = x->redial_ns ? x->redial_ns : x->asked_ns;
         over = due(ER_LIMIT_CONNECT, er_deadline(asked, x->connect_ms), now_ns, next_ns);
-        er_limit sock = due(ER_LIMIT_SOCK_CONNECT, er_deadline(dialled ? dialled : now_ns, x->sock_connect_ms), now_ns,
-                            next_ns);
+        er_limit sock =
+            due(ER_LIMIT_SOCK_CONNECT, er_deadline(dialled ? dialled : now_ns, x->sock_connect_ms),
+                now_ns, next_ns);
         if (!over && dialled) over = sock;
         due(ER_LIMIT_SOCK_READ, er_deadline(now_ns, x->sock_read_ms), now_ns, next_ns);
         return over;

@@ -1,13 +1,14 @@
 /* http/handle.c -- how curl is set up, and what it calls; all on the lane's thread.
  *
- * A handle is set up once for its session and kept from exchange to exchange: what changes is url, headers, method and body.
+ * A handle is set up once for its session and kept from exchange to exchange: what changes is
+ * url, headers, method and body.
  *
  *   source | memory --> request's body
  *   headers --> response; the last of a final, good one: a stream's promise is resolved
  *   body --> memory | sink
  *
- * curl hands bodies over as they came, for sinks decode them; what is kept of an error's is decoded when it has ended
- * (outcome.c).
+ * curl hands bodies over as they came, for sinks decode them; what is kept of an error's is
+ * decoded when it has ended (outcome.c).
  *
  * A sink or source that has to wait pauses the transfer (in both directions: curl has one switch);
  * its valve resumes it. What was not taken comes again. */
@@ -68,7 +69,8 @@ static int may_send(void *arg, char *remote, char *local, int remote_port, int l
     er_handle *handle = arg;
     er_exchange *x = handle->x;
     (void)remote, (void)local, (void)remote_port, (void)local_port;
-    if (handle->spot && !x->request->setup) er_dns_cache_taken(x); /* not earlier: curl reads them when it begins */
+    /* not earlier: curl reads them when it begins */
+    if (handle->spot && !x->request->setup) er_dns_cache_taken(x);
     x->redial_ns = 0;
     *handle->words = '\0'; /* drops the error of an address that failed before this one */
     if (x->sent && x->answered && !may_go_on(x)) return CURL_PREREQFUNC_ABORT;
@@ -127,10 +129,12 @@ static bool ends_with_tls(const er_exchange *x)
 {
     const errand_response *reply = x->response;
     long version = 0;
-    if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths) return false;
+    if (!x->hop.https || !x->request->defaults->tls_end || x->request->setup || reply->lengths)
+        return false;
     curl_easy_getinfo(x->handle->easy, CURLINFO_HTTP_VERSION, &version);
     bool none = er_reply_is_bare(x->hop.method, reply->status);
-    return version < CURL_HTTP_VERSION_2_0 && !none && !errand_response_header(reply, "Transfer-Encoding", 0);
+    return version < CURL_HTTP_VERSION_2_0 && !none &&
+           !errand_response_header(reply, "Transfer-Encoding", 0);
 }
 
 static int check_close_notify(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -181,7 +185,8 @@ static size_t take_header(char *at, size_t one, size_t size, void *arg)
     if (x->response->headers_ended && x->response->status >= 200) use_no_more(x);
     x->follows = x->response->headers_ended && er_redirects(x);
     if (x->follows) begin_to_drain(x);
-    if (x->response->headers_ended) er_response_codings(x->response, !x->request->defaults->transport.plain);
+    if (x->response->headers_ended)
+        er_response_codings(x->response, !x->request->defaults->transport.plain);
     bool final = x->response->headers_ended && !before && !x->follows && x->response->status >= 200;
     x->needs_close_notify = final && ends_with_tls(x);
     if (x->needs_close_notify) curl_easy_setopt(x->handle->easy, CURLOPT_NOPROGRESS, 0L);
@@ -292,7 +297,8 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_close_notify);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000 : (long)(defaults->keepalive_ms + 999) / 1000;
+    long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000
+                                                   : (long)(defaults->keepalive_ms + 999) / 1000;
     bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, age ? age : 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -361,7 +367,8 @@ static int set_method(er_handle *handle, const er_hop *hop, const er_exchange *x
     const er_body_source *source = hop->body ? x->source : NULL;
     CURL *easy = handle->easy;
     const char *method = hop->method;
-    bool get = !strcmp(method, "GET"), head = !strcmp(method, "HEAD"), post = !strcmp(method, "POST");
+    bool get = !strcmp(method, "GET"), head = !strcmp(method, "HEAD"),
+         post = !strcmp(method, "POST");
     bool plain = get && !hop->body;
     if (plain && handle->plain) return 0;
     handle->plain = plain;
@@ -395,7 +402,8 @@ static int set_addresses(er_exchange *x, er_handle *handle)
 static int64_t time_to_connect(const er_exchange *x)
 {
     int64_t now = er_pool_now(x->pool), until = er_deadline(now, x->sock_connect_ms);
-    int64_t asked = er_deadline(x->asked_ns, x->connect_ms), total = er_deadline(x->began_ns, x->total_ms);
+    int64_t asked = er_deadline(x->asked_ns, x->connect_ms),
+            total = er_deadline(x->began_ns, x->total_ms);
     if (asked < until) until = asked;
     if (total < until) until = total;
     return er_ms_until(now, until);

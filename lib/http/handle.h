@@ -7,26 +7,26 @@
 /* A CURL easy handle, set up for the session and kept between the exchanges of a lane; the lane's
  * thread alone touches it. */
 struct er_handle {
-    CURL              *easy;
-    er_exchange       *x;       /* that uses it now; NULL: none */
-    er_node            spare;
-    struct er_sockets *sockets; /* its lane's */
-    struct er_dns_cache   *known;   /* likewise */
-    er_spot           *spot;    /* it uses its addresses; NULL: it needs none */
-    er_list            used;    /* its connections */
-    bool             (*stands)(const er_handle *handle); /* one is connected; before it sends */
-    er_node            dialling; /* one of several addresses is being tried, or has been given up */
-    bool               several; /* addresses of its host */
-    bool               plain;   /* set up for a GET without a body */
-    bool               spent;   /* not to be used again: changed by setup, failed, or sent twice */
-    long               patience_ms; /* curl's own time to connect; 0: its default */
+    CURL *easy;
+    er_exchange *x; /* that uses it now; NULL: none */
+    er_node spare;
+    struct er_sockets *sockets;              /* its lane's */
+    struct er_dns_cache *known;              /* likewise */
+    er_spot *spot;                           /* it uses its addresses; NULL: it needs none */
+    er_list used;                            /* its connections */
+    bool (*stands)(const er_handle *handle); /* one is connected; before it sends */
+    er_node dialling;           /* one of several addresses is being tried, or has been given up */
+    bool several;               /* addresses of its host */
+    bool plain;                 /* set up for a GET without a body */
+    bool spent;                 /* not to be used again: changed by setup, failed, or sent twice */
+    long patience_ms;           /* curl's own time to connect; 0: its default */
     struct curl_slist *resolve; /* set with CURLOPT_RESOLVE */
-    char               words[CURL_ERROR_SIZE];
+    char words[CURL_ERROR_SIZE];
 };
 er_handle *er_handle_new(const er_defaults *defaults); /* NULL: no memory */
-int        er_handle_renew(er_handle *handle);         /* as it was set up. 0 or ENOMEM */
-void       er_handle_free(er_handle *handle);          /* not in a multi any more */
-void       er_handle_clear(er_handle *handle);         /* for the next exchange */
+int er_handle_renew(er_handle *handle);                /* as it was set up. 0 or ENOMEM */
+void er_handle_free(er_handle *handle);                /* not in a multi any more */
+void er_handle_clear(er_handle *handle);               /* for the next exchange */
 
 /* On the lane's thread: makes the handle ready for curl_multi_add_handle. 0 or an errno. */
 int er_exchange_begin(er_exchange *x, er_handle *handle);

@@ -27,7 +27,8 @@ const char *er_header_find(const struct curl_slist *list, const char *name, size
 bool er_header_says(const struct curl_slist *list, const char *name, size_t size)
 {
     for (; list; list = list->next) {
-        if (er_header_named(list->data, name, size) && list->data[size + 1 + strspn(list->data + size + 1, " \t")])
+        if (er_header_named(list->data, name, size) &&
+            list->data[size + 1 + strspn(list->data + size + 1, " \t")])
             return true;
     }
     return false;
@@ -74,16 +75,19 @@ int er_header_merge(struct curl_slist **list, const struct curl_slist *more)
     struct curl_slist *missing = NULL;
     int error = 0;
     for (; more && !error; more = more->next) {
-        if (!er_header_find(*list, more->data, er_token(more->data))) error = er_header_append(&missing, more->data);
+        if (!er_header_find(*list, more->data, er_token(more->data)))
+            error = er_header_append(&missing, more->data);
     }
-    for (const struct curl_slist *h = missing; h && !error; h = h->next) error = er_header_append(list, h->data);
+    for (const struct curl_slist *h = missing; h && !error; h = h->next)
+        error = er_header_append(list, h->data);
     curl_slist_free_all(missing);
     return error;
 }
 
 /* ---- authorization ---- */
 
-int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why)
+int er_header_auth(struct curl_slist **list, const char *bearer, const char *user,
+                   const char *password, er_bytes *why)
 {
     if (!bearer && !user) return password ? er_refuse(why, "password without user", NULL, 0) : 0;
     if (bearer && user) return er_refuse(why, "bearer and user are both given", NULL, 0);
@@ -94,11 +98,14 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
     }
     er_bytes line = { 0 };
     if (bearer) {
-        if (!*bearer || er_has_control(bearer, false)) return er_refuse(why, "bearer cannot be sent", NULL, 0);
+        if (!*bearer || er_has_control(bearer, false))
+            return er_refuse(why, "bearer cannot be sent", NULL, 0);
         er_bytes_format(&line, "Authorization: Bearer %s", bearer);
     } else {
-        if (strchr(user, ':') || er_has_control(user, false)) return er_refuse(why, "user cannot be sent", NULL, 0);
-        if (password && er_has_control(password, false)) return er_refuse(why, "password cannot be sent", NULL, 0);
+        if (strchr(user, ':') || er_has_control(user, false))
+            return er_refuse(why, "user cannot be sent", NULL, 0);
+        if (password && er_has_control(password, false))
+            return er_refuse(why, "password cannot be sent", NULL, 0);
         er_bytes pair = { 0 };
         er_bytes_format(&pair, "%s:%s", user, password ? password : "");
         er_bytes_text(&line, "Authorization: Basic ");
@@ -115,7 +122,8 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
 
 bool er_header_secret(const char *line)
 {
-    static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key", "X-Auth-Token" };
+    static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key",
+                                           "X-Auth-Token" };
     if (er_alike(line, "Proxy-", 6)) return true;
     for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
         if (er_header_named(line, secrets[i], strlen(secrets[i]))) return true;

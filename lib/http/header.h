@@ -1,4 +1,5 @@
-/* http/header.h -- header lines that go out: checked, listed in curl's notation, and which of them are secrets. */
+/* http/header.h -- header lines that go out: checked, listed in curl's notation, and which
+ * of them are secrets. */
 #ifndef ER_HEADER_H
 #define ER_HEADER_H
 
@@ -6,7 +7,8 @@
 
 #include <curl/curl.h>
 
-#define ER_HEADERS_MOST ((size_t)512 << 10) /* bytes of url and headers of a request; curl itself stops at 1 MiB */
+/* bytes of url and headers of a request; curl itself stops at 1 MiB */
+#define ER_HEADERS_MOST ((size_t)512 << 10)
 
 /* Checks "Name: value" and adds it to a list in curl's notation. */
 int er_header_add(struct curl_slist **list, const char *header, er_bytes *why);
@@ -14,8 +16,10 @@ int er_header_add(struct curl_slist **list, const char *header, er_bytes *why);
 /* Adds a line as it is. ENOMEM. */
 int er_header_append(struct curl_slist **list, const char *line);
 
-/* Adds Authorization for a bearer token, or for user and password (RFC 7617); all may be NULL. EINVAL: both, or not sendable. */
-int er_header_auth(struct curl_slist **list, const char *bearer, const char *user, const char *password, er_bytes *why);
+/* Adds Authorization for a bearer token, or for user and password (RFC 7617); all may be NULL.
+ * EINVAL: both, or not sendable. */
+int er_header_auth(struct curl_slist **list, const char *bearer, const char *user,
+                   const char *password, er_bytes *why);
 
 /* A line in curl's notation has this name (size bytes of it), in any case. */
 bool er_header_named(const char *line, const char *name, size_t size);

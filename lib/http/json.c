@@ -41,12 +41,14 @@ static bool is_lax(const char *text)
     for (; *text; text++) {
         if (quoted && *text == '\\' && text[1]) text++;
         else if (*text == '"') quoted = !quoted;
-        else if (!quoted && (*text == '\'' || (*text >= 'A' && *text <= 'Z' && *text != 'E'))) return true;
+        else if (!quoted && (*text == '\'' || (*text >= 'A' && *text <= 'Z' && *text != 'E')))
+            return true;
     }
     return false;
 }
 
-int errand_response_json(const errand_response *response, struct json_object **out, const char **why)
+int errand_response_json(const errand_response *response, struct json_object **out,
+                         const char **why)
 {
     if (out) *out = NULL;
     if (why) *why = "";
@@ -72,7 +74,8 @@ int errand_response_json(const errand_response *response, struct json_object **o
         json_tokener_set_flags(reader, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         *out = json_tokener_parse_ex(reader, text, (int)size + 1);
         enum json_tokener_error said = json_tokener_get_error(reader);
-        if (said == json_tokener_success && is_lax(text)) said = json_tokener_error_parse_unexpected;
+        if (said == json_tokener_success && is_lax(text))
+            said = json_tokener_error_parse_unexpected;
         if (said != json_tokener_success) {
             char what[100];
             snprintf(what, sizeof what, "not JSON (%s)", json_tokener_error_desc(said));
@@ -90,11 +93,13 @@ int errand_response_json(const errand_response *response, struct json_object **o
     return error;
 }
 
-static void add_member(const errand_response *response, er_bytes *message, struct json_object *problem,
-                       const char *name)
+static void add_member(const errand_response *response, er_bytes *message,
+                       struct json_object *problem, const char *name)
 {
     struct json_object *member;
-    if (!json_object_object_get_ex(problem, name, &member) || !json_object_is_type(member, json_type_string)) return;
+    if (!json_object_object_get_ex(problem, name, &member) ||
+        !json_object_is_type(member, json_type_string))
+        return;
     size_t size = (size_t)json_object_get_string_len(member);
     const char *text = json_object_get_string(member);
     if (!size || !strcmp(text, response->reason)) return; /* which is said already */

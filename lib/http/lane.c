@@ -5,10 +5,11 @@
  *                                            +--> the slot is free: the next comes in here
  *   leave --> leaving --wake--> removed from curl --> over(result)
  *
- * The thread is a service of the pool: started with the first exchange, it ends by itself when nothing has run for
- * keepalive_ms, and closes its connections. What comes while it ends (ENDING) waits in the inbox,
- * and gone() starts the next one. So an idle session has neither threads nor connections. Until
- * the thread runs, a cancel or the timer ends what is in the inbox, as if it were in the line.
+ * The thread is a service of the pool: started with the first exchange, it ends by itself when
+ * nothing has run for keepalive_ms, and closes its connections. What comes while it ends
+ * (ENDING) waits in the inbox, and gone() starts the next one. So an idle session has neither
+ * threads nor connections. Until the thread runs, a cancel or the timer ends what is in the
+ * inbox, as if it were in the line.
  *
  * Wake-ups: before the thread sleeps it checks once more, under the lock, and clears `awake`; the
  * next thread that brings something wakes it, under the lock too, as the poller lives no longer
@@ -20,8 +21,8 @@
  * the last exchange's headers and writes to it: there each exchange gets a duplicate, and the TLS
  * sessions are kept in a CURLSH that no other thread uses.
  *
- * A lane calls no user code and waits for no disk: tasks do, while a transfer is paused (stream.h).
- * */
+ * A lane calls no user code and waits for no disk: tasks do, while a transfer
+ * is paused (stream.h). */
 #include "http/lane.h"
 
 #include "base/clock.h"
@@ -65,8 +66,7 @@ static void cannot_begin(er_lane *lane, int error) /* no thread could be started
     er_lock_take(&lane->lock);
     lane->state = ER_LANE_OFF;
     er_list_take_all(&refused, &lane->inbox);
-    er_list_each(node, &refused)
-        part(er_of(node, er_exchange, queued));
+    er_list_each(node, &refused) part(er_of(node, er_exchange, queued));
     er_lock_give(&lane->lock);
     lane->refuse(lane, &refused, error);
 }
@@ -144,7 +144,8 @@ er_limit er_lane_late(er_lane *lane, er_exchange *x, int64_t now_ns, int64_t *ne
     er_lock_take(&lane->lock);
     if (is_here(lane, x)) {
         *next_ns = INT64_MAX;
-        if (!lane->begun && x->seat == ER_SEAT_INBOX) late = er_exchange_overdue(x, now_ns, next_ns);
+        if (!lane->begun && x->seat == ER_SEAT_INBOX)
+            late = er_exchange_overdue(x, now_ns, next_ns);
         if (late) take_back(lane, x);
     }
     er_lock_give(&lane->lock);
@@ -181,7 +182,8 @@ static er_handle *take_handle(er_lane *lane)
     int error = handle ? 0 : ENOMEM;
     if (!error && fresh) error = er_sockets_count(&lane->sockets, handle);
     if (!error && !fresh && renews) error = er_handle_renew(handle);
-    if (!error && renews && curl_easy_setopt(handle->easy, CURLOPT_SHARE, lane->tls)) error = ENOMEM;
+    if (!error && renews && curl_easy_setopt(handle->easy, CURLOPT_SHARE, lane->tls))
+        error = ENOMEM;
     if (!error) {
         handle->known = &lane->known;
         return handle;
@@ -219,7 +221,8 @@ static void end(er_lane *lane, er_exchange *x, errand_result r)
 
 static void unseat(er_lane *lane, er_exchange *x, er_limit limit)
 {
-    errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x); /* while its connection is there */
+    /* while its connection is there */
+    errand_result r = limit ? er_outcome_late(x, limit) : er_outcome_stopped(x);
     curl_multi_remove_handle(lane->multi, x->handle->easy);
     lane->running--;
     x->broken_off = x->handle->spent = true;
@@ -457,8 +460,8 @@ static bool doze(er_lane *lane, unsigned stop)
     int64_t ms = patience(lane, stop);
     bool freed = lane->sockets.closed;
     er_lock_take(&lane->lock);
-    bool news = freed || !er_list_empty(&lane->inbox) || !er_list_empty(&lane->leaving) || lane->stop != stop ||
-                lane->look;
+    bool news = freed || !er_list_empty(&lane->inbox) || !er_list_empty(&lane->leaving) ||
+                lane->stop != stop || lane->look;
     bool ends = !news && !ms;
     if (ends) lane->state = ER_LANE_ENDING;
     else if (!news) lane->awake = false;
@@ -528,7 +531,10 @@ static void run(er_service *self)
     lane->go(lane, NULL); /* its connections are free for others */
 }
 
-static void order_to_stop(er_service *self, bool now) { er_lane_stop(er_of(self, er_lane, service), now); }
+static void order_to_stop(er_service *self, bool now)
+{
+    er_lane_stop(er_of(self, er_lane, service), now);
+}
 
 static void gone(er_service *self)
 {
@@ -547,7 +553,8 @@ static void gone(er_service *self)
 void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_scheduler *scheduler,
                   const er_defaults *defaults)
 {
-    lane->service = (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    lane->service =
+        (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     lane->pool = pool;
     lane->http = http;
     lane->defaults = defaults;

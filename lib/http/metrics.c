@@ -26,7 +26,9 @@ void er_metrics_time(er_exchange *x)
     };
     errand_timings *timings = &x->timings;
     timings->total = (double)(er_now_ns() - x->clock_ns) / 1e6;
-    if (x->handle || !x->seated_ns) *timings = (errand_timings){ -1, -1, -1, -1, -1, timings->total }; /* of this hop */
+    /* of this hop */
+    if (x->handle || !x->seated_ns)
+        *timings = (errand_timings){ -1, -1, -1, -1, -1, timings->total };
     if (!x->handle) return;
     timings->queue = (double)(x->handed_clock_ns - x->clock_ns) / 1e6;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {

@@ -24,7 +24,8 @@ static errand_future *refuse(errand_http *http, const errand_request *request, e
     return f;
 }
 
-static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request, const void *site)
+static errand_future *go_on(errand_http *http, unsigned i, const errand_request *request,
+                            const void *site)
 {
     if (i == http->n_middleware) return er_request_send(http, request, site);
     const errand_middleware *m = &http->nexts[i].middleware;
@@ -32,8 +33,8 @@ static errand_future *go_on(errand_http *http, unsigned i, const errand_request 
     return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u returned no future", i));
 }
 
-static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given, size_t size,
-                                const void *site)
+static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given,
+                                size_t size, const void *site)
 {
     errand_request ours;
     int error = er_options(&ours, sizeof ours, given, size);
@@ -41,7 +42,9 @@ static errand_future *send_from(errand_http *http, unsigned i, const errand_requ
     if (er_pool_dead(http->pool)) return refuse(http, &ours, errand_fail(ERRAND_EFORKED));
     if (!given) return refuse(http, &ours, errand_failf(EINVAL, "no request is given"));
     if (error) {
-        return refuse(http, &ours, errand_failf(error, "the request has fields that this library does not know"));
+        return refuse(http, &ours,
+                      errand_failf(error,
+                                   "the request has fields that this library does not know"));
     }
     return go_on(http, i, &ours, site);
 }
@@ -53,7 +56,8 @@ errand_future *errand_send_sized(errand_http *http, const errand_request *given,
 
 errand_future *errand_chain_send_sized(errand_chain *next, const errand_request *given, size_t size)
 {
-    return send_from(next ? next->http : NULL, next ? next->i : 0, given, size, __builtin_return_address(0));
+    return send_from(next ? next->http : NULL, next ? next->i : 0, given, size,
+                     __builtin_return_address(0));
 }
 
 errand_future *errand_get(errand_http *http, const char *url)

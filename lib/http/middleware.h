@@ -4,6 +4,7 @@
 
 #include "http/session.h"
 
-int er_middleware_make(errand_http *http, const errand_middleware *given); /* the session's row of them. 0 or ENOMEM */
+/* the session's row of them. 0 or ENOMEM */
+int er_middleware_make(errand_http *http, const errand_middleware *given);
 
 #endif

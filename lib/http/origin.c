@@ -42,7 +42,9 @@ static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static size_t plain_host(const char *host)
 {
     size_t n = 0;
-    while ((host[n] >= 'a' && host[n] <= 'z') || is_digit(host[n]) || host[n] == '-' || host[n] == '.') n++;
+    while ((host[n] >= 'a' && host[n] <= 'z') || is_digit(host[n]) || host[n] == '-' ||
+           host[n] == '.')
+        n++;
     if (!n || n > 253 || host[0] == '.' || host[n - 1] == '.' || host[0] == '-') return 0;
     if (!is_digit(host[0])) return n;
     char address[16]; /* numbers in other notations mean addresses, too */
@@ -110,7 +112,8 @@ int er_origin_of(er_origin *origin, const char *url)
     if (!code) code = curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     /* curl also returns "out of memory" when it cannot translate a name beyond ASCII */
     char *as_written = NULL;
-    bool none = code == CURLUE_OUT_OF_MEMORY && (!scheme || curl_url_get(parts, CURLUPART_HOST, &as_written, 0));
+    bool none = code == CURLUE_OUT_OF_MEMORY &&
+                (!scheme || curl_url_get(parts, CURLUPART_HOST, &as_written, 0));
     int error = code ? EINVAL : put_together(origin, scheme, host, port);
     if (none) error = ENOMEM;
     curl_free(as_written);

@@ -32,10 +32,12 @@ static const char *phase(er_exchange *x)
 {
     if (!x->seated_ns) return x->resolving ? "resolve" : "queue";
     if (!x->handle) return "body"; /* it is whole, and being kept */
-    if (x->answered && x->response->status >= 200) return x->response->headers_ended ? "body" : "first byte";
+    if (x->answered && x->response->status >= 200)
+        return x->response->headers_ended ? "body" : "first byte";
     if (!er_exchange_dials(x)) return er_exchange_is_out(x) ? "first byte" : "send";
     if (!us(x->handle->easy, CURLINFO_NAMELOOKUP_TIME_T)) return "resolve";
-    return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect"; /* curl's own time comes late */
+    /* curl's own time comes late */
+    return x->hop.https && x->handle->stands(x->handle) ? "tls" : "connect";
 }
 
 typedef struct failure {
@@ -55,7 +57,8 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
         er_url_hide(x->request->url, words->at);
     }
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
-    bool may_have_run = x->request->never_repeat || ((x->sent || x->hop.ran) && !x->request->repeatable);
+    bool may_have_run = x->request->never_repeat ||
+                        ((x->sent || x->hop.ran) && !x->request->repeatable);
     errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
     char *label = er_request_label(x->request);
     errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
@@ -81,14 +84,17 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 errand_result er_outcome_failed(er_exchange *x, int error, const char *why)
 {
     bool of_curl = error >= ERRAND_CURL && error < ERRAND_USER;
-    failure f = { .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = !of_curl };
+    failure f = {
+        .error = error, .phase = phase(x), .retry_after_ms = -1, .kind_of_errno = !of_curl
+    };
     if (of_curl) f.kind = er_curl_fault(error - ERRAND_CURL, "").kind;
     if (error == ECANCELED) f.reason = ERRAND_BY_SHUTDOWN; /* from a pool that closes */
     er_bytes words = { 0 };
     bool said = (x->sink && x->sink->why && x->sink->why(x->sink, &words)) ||
                 (x->source && x->source->why(x->source, &words));
     if (!said && of_curl && why) er_bytes_text(&words, why);
-    else if (!said) er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
+    else if (!said)
+        er_bytes_format(&words, "%s%s%s", why ? why : "", why ? ": " : "", errand_strerror(error));
     return fail(x, &f, &words);
 }
 
@@ -126,8 +132,8 @@ errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses)
                   .retry_after_ms = -1,
                   .attempts_most = 2 };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)", x->turn.route->host,
-                    er_look_up_error(addresses), CURLE_COULDNT_RESOLVE_HOST);
+    er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)",
+                    x->turn.route->host, er_look_up_error(addresses), CURLE_COULDNT_RESOLVE_HOST);
     return fail(x, &f, &words);
 }
 
@@ -135,9 +141,12 @@ errand_result er_outcome_late(er_exchange *x, er_limit limit)
 {
     static const char *const names[] = { "", "", "connect_ms", "sock_connect_ms", "sock_read_ms" };
     const int64_t times[] = { 0, 0, x->connect_ms, x->sock_connect_ms, x->sock_read_ms };
-    failure f = { .error = ETIMEDOUT, .kind = ERRAND_KIND_TIMEOUT, .phase = phase(x), .retry_after_ms = -1 };
+    failure f = {
+        .error = ETIMEDOUT, .kind = ERRAND_KIND_TIMEOUT, .phase = phase(x), .retry_after_ms = -1
+    };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "%s: the %lld ms of %s are over", f.phase, (long long)times[limit], names[limit]);
+    er_bytes_format(&words, "%s: the %lld ms of %s are over", f.phase, (long long)times[limit],
+                    names[limit]);
     return fail(x, &f, &words);
 }
 
@@ -149,7 +158,8 @@ static void decode_error(errand_response *response)
     if (!response->codings.n && !response->codings.unknown) return;
     response->body = (er_bytes){ 0 };
     if (!response->codings.unknown) {
-        er_decode_all(&response->codings, raw.at ? raw.at : "", raw.size, ER_BODY_OF_ERROR, &response->body);
+        er_decode_all(&response->codings, raw.at ? raw.at : "", raw.size, ER_BODY_OF_ERROR,
+                      &response->body);
     }
     er_bytes_free(&raw);
     if (response->body.error) er_bytes_free(&response->body);
@@ -165,7 +175,8 @@ static errand_result answered_with_error(er_exchange *x)
                   .phase = "body",
                   .retry_after_ms = er_response_retry_after(response) };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "HTTP %d%s%s", response->status, *response->reason ? " " : "", response->reason);
+    er_bytes_format(&words, "HTTP %d%s%s", response->status, *response->reason ? " " : "",
+                    response->reason);
     er_response_problem(response, &words);
     errand_result r = fail(x, &f, &words);
     r.value = r.owner = response;
@@ -207,9 +218,10 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
                       .kind = ERRAND_KIND_NETWORK,
                       .phase = "first byte",
                       .retry_after_ms = -1 };
-        er_bytes_format(&words, "connection lost before the reply%s%s, and %s is not sent %s (curl %d)",
-                        x->resent ? " again" : "", x->request->defaults->http2 ? ", or the stream refused" : "",
-                        x->hop.method, x->resent ? "a third time" : "twice", CURLE_GOT_NOTHING);
+        er_bytes_format(
+            &words, "connection lost before the reply%s%s, and %s is not sent %s (curl %d)",
+            x->resent ? " again" : "", x->request->defaults->http2 ? ", or the stream refused" : "",
+            x->hop.method, x->resent ? "a third time" : "twice", CURLE_GOT_NOTHING);
         return fail(x, &f, &words);
     }
     const char *said = *x->handle->words ? x->handle->words : curl_easy_strerror(code);
@@ -242,19 +254,22 @@ static errand_result cut_in_headers(er_exchange *x)
                   .phase = "first byte",
                   .retry_after_ms = -1 };
     er_bytes words = { 0 };
-    er_bytes_format(&words, "first byte: connection lost in the middle of the headers (curl %d)", CURLE_GOT_NOTHING);
+    er_bytes_format(&words, "first byte: connection lost in the middle of the headers (curl %d)",
+                    CURLE_GOT_NOTHING);
     return fail(x, &f, &words);
 }
 
 /* The connection ended, and with it the body, without the server's close_notify. */
 static errand_result cut_in_body(er_exchange *x)
 {
-    failure f = {
-        .error = ERRAND_CURL + CURLE_RECV_ERROR, .kind = ERRAND_KIND_NETWORK, .phase = "body", .retry_after_ms = -1
-    };
+    failure f = { .error = ERRAND_CURL + CURLE_RECV_ERROR,
+                  .kind = ERRAND_KIND_NETWORK,
+                  .phase = "body",
+                  .retry_after_ms = -1 };
     er_bytes words = { 0 };
     er_bytes_format(&words,
-                    "body: the connection ended without TLS's close_notify, so part of it may be missing (curl %d)",
+                    "body: the connection ended without TLS's close_notify, so part of it may be "
+                    "missing (curl %d)",
                     CURLE_RECV_ERROR);
     return fail(x, &f, &words);
 }
@@ -275,7 +290,8 @@ static errand_result no_final_status(er_exchange *x)
 errand_result er_outcome_good(errand_response *response)
 {
     errand_result r = errand_ok(response, er_response_free);
-    int64_t hint = er_response_retry_after(response); /* of a 202 to be polled, or a 429 that is no error */
+    /* of a 202 to be polled, or a 429 that is no error */
+    int64_t hint = er_response_retry_after(response);
     errand_detail *detail = hint < 0 ? NULL : er_detail(&r);
     if (!detail) return r;
     detail->retry_after_ms = hint;
@@ -289,7 +305,8 @@ errand_result er_outcome_ended(er_exchange *x, CURLcode code)
     if (!x->streams) er_metrics_add(x);
     bool whole = er_metrics_take(x, x->response);
     /* An error's status says more than a body that was cut or damaged. */
-    if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed) return answered_with_error(x);
+    if (er_exchange_is_error(x) && x->response->headers_ended && !x->vetoed)
+        return answered_with_error(x);
     if (!code && !x->response->headers_ended) return cut_in_headers(x);
     if (code || x->broken) return broken_off(x, code);
     if (x->needs_close_notify && !x->close_notify) return cut_in_body(x);

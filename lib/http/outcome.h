@@ -10,8 +10,10 @@ errand_result er_outcome_good(errand_response *response); /* a success, with its
 errand_result er_outcome_ended(er_exchange *x, CURLcode code);
 errand_result er_outcome_stopped(er_exchange *x); /* by er_exchange_cancelled(x) */
 errand_result er_outcome_late(er_exchange *x, er_limit limit);
-errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses); /* its host could not be resolved */
-errand_result er_outcome_refused(er_exchange *x, int error, errand_kind kind, const char *why); /* by us: a redirect */
+/* its host could not be resolved */
+errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses);
+/* by us: a redirect */
+errand_result er_outcome_refused(er_exchange *x, int error, errand_kind kind, const char *why);
 errand_result er_outcome_failed(er_exchange *x, int error, const char *why);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct performer {
 } performer;
 
 typedef struct perform {
-    unsigned count; /* the thread that ends it, its timer, a cancel under way */
+    unsigned count;     /* the thread that ends it, its timer, a cancel under way */
     unsigned cancelled; /* an errand_reason, set once */
     errand_http *http;
     errand_promise *promise;
@@ -85,21 +85,23 @@ static bool may_have_run(const perform *p)
 {
     curl_off_t us = 0;
     char *method = NULL, *scheme = NULL;
-    if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0) return false;
+    if (!p->by || curl_easy_getinfo(p->easy, CURLINFO_PRETRANSFER_TIME_T, &us) || us <= 0)
+        return false;
     curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_METHOD, &method);
     curl_easy_getinfo(p->easy, CURLINFO_SCHEME, &scheme);
-    bool http = scheme && (er_alike(scheme, "http", SIZE_MAX) || er_alike(scheme, "https", SIZE_MAX));
+    bool http = scheme &&
+                (er_alike(scheme, "http", SIZE_MAX) || er_alike(scheme, "https", SIZE_MAX));
     return !method || !er_method_idempotent(method) || (!http && strcmp(method, "GET") != 0);
 }
 
-static errand_result failed(const perform *p, int error, errand_kind kind, const char *at, errand_reason reason,
-                            const char *words)
+static errand_result failed(const perform *p, int error, errand_kind kind, const char *at,
+                            errand_reason reason, const char *words)
 {
     const char *url = NULL;
     curl_easy_getinfo(p->easy, CURLINFO_EFFECTIVE_URL, &url);
     char *shown = url && *url ? er_url_shown(url, true) : NULL;
-    errand_result r = errand_fail_as(error, kind, -1, may_have_run(p), "%s: %s: %s", shown ? shown : "perform", at,
-                                     words);
+    errand_result r = errand_fail_as(error, kind, -1, may_have_run(p), "%s: %s: %s",
+                                     shown ? shown : "perform", at, words);
     er_free(shown);
     errand_detail *detail = er_detail(&r);
     if (detail) {
@@ -119,7 +121,8 @@ static errand_result stopped(const perform *p)
 {
     errand_reason reason = (errand_reason)er_load(&p->cancelled);
     bool late = reason == ERRAND_BY_TOTAL || reason == ERRAND_BY_ATTEMPT;
-    return failed(p, late ? ETIMEDOUT : ECANCELED, late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED, phase(p), reason,
+    return failed(p, late ? ETIMEDOUT : ECANCELED,
+                  late ? ERRAND_KIND_TIMEOUT : ERRAND_KIND_CANCELLED, phase(p), reason,
                   late ? "its time is over" : "cancelled");
 }
 
@@ -129,9 +132,10 @@ static errand_result ended(const perform *p, CURLcode code)
     if (!code) return errand_ok(NULL, NULL);
     const char *said = curl_easy_strerror(code);
     er_fault fault = er_curl_fault((int)code, said);
-    if (code == CURLE_HTTP_RETURNED_ERROR && !curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) &&
-        status >= 400) {
-        return failed(p, ERRAND_HTTP + (int)status, er_status_kind((int)status), "body", ERRAND_BY_NONE, said);
+    if (code == CURLE_HTTP_RETURNED_ERROR &&
+        !curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status) && status >= 400) {
+        return failed(p, ERRAND_HTTP + (int)status, er_status_kind((int)status), "body",
+                      ERRAND_BY_NONE, said);
     }
     errand_result r = failed(p, fault.error ? fault.error : ERRAND_CURL + (int)code, fault.kind,
                              fault.phase ? fault.phase : phase(p), ERRAND_BY_NONE, said);
@@ -165,7 +169,8 @@ static void wake(performer *by) /* under the session's lock */
     if (by->multi) curl_multi_wakeup(by->multi);
 }
 
-/* Takes p, if there is one, from a performer; under the session's lock. It is the caller's to end. */
+/* Takes p, if there is one, from a performer; under the session's lock. It is
+ * the caller's to end. */
 static perform *take_back(performer *by)
 {
     perform *p = by->job;
@@ -237,13 +242,15 @@ void er_performs_cancel(errand_http *http)
 
 /* ---- performers ---- */
 
-/* libcurl repeats a request after 417; with an Expect header of the caller's own it repeats it without end. The callbacks that could
- * refuse this are the caller's, so it is noticed when libcurl returns: while it connects, or waits for an answer. */
+/* libcurl repeats a request after 417; with an Expect header of the caller's own it repeats it
+ * without end. The callbacks that could refuse this are the caller's, so it is noticed when
+ * libcurl returns: while it connects, or waits for an answer. */
 static bool is_refused(CURL *easy, long *followed)
 {
     long status = 0, now = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &now); /* of all that curl sends again after an answer */
+    /* of all that curl sends again after an answer */
+    curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &now);
     bool again = status == 417 && now > *followed;
     *followed = now;
     return again;
@@ -268,8 +275,9 @@ static errand_result carry(performer *by, perform *p)
     CURLMcode bad = curl_multi_add_handle(by->multi, easy);
     if (bad) {
         bool ours = bad == CURLM_OUT_OF_MEMORY;
-        return failed(p, ours ? ENOMEM : EINVAL, ours ? ERRAND_KIND_RESOURCE : ERRAND_KIND_VALIDATION, "queue",
-                      ERRAND_BY_NONE, curl_multi_strerror(bad));
+        return failed(p, ours ? ENOMEM : EINVAL,
+                      ours ? ERRAND_KIND_RESOURCE : ERRAND_KIND_VALIDATION, "queue", ERRAND_BY_NONE,
+                      curl_multi_strerror(bad));
     }
     for (;;) {
         int running, left;
@@ -284,13 +292,15 @@ static errand_result carry(performer *by, perform *p)
         refused += is_refused(easy, &followed);
         bool insists = refused > 1; /* the first time curl may have removed an Expect of its own */
         if (insists || er_load(&p->cancelled)) { /* removal resets the handle's figures */
-            errand_result r = insists ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
-                                               ERRAND_BY_NONE, "its Expect was refused twice")
-                                      : stopped(p);
+            errand_result r = insists
+                                  ? failed(p, ERRAND_HTTP + 417, er_status_kind(417), "first byte",
+                                           ERRAND_BY_NONE, "its Expect was refused twice")
+                                  : stopped(p);
             curl_multi_remove_handle(by->multi, easy);
             return r;
         }
-        /* as curl_easy_perform: before 8.4 curl may forget to try a host's next address until it is called again */
+        /* as curl_easy_perform: before 8.4 curl may forget to try a host's next address
+         * until it is called again */
         bool sent = !curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &us) && us > 0;
         curl_multi_poll(by->multi, NULL, 0, sent ? 60000 : 1000, NULL);
     }
@@ -350,7 +360,8 @@ static void order_to_stop(er_service *self, bool now)
     drop(p);
 }
 
-/* Takes a performer out of the session; under its lock. Returns the perform that it still has, which the caller must end, or NULL. */
+/* Takes a performer out of the session; under its lock. Returns the perform that it still has,
+ * which the caller must end, or NULL. */
 static perform *leave(performer *by)
 {
     er_list_remove(&by->node);
@@ -377,10 +388,12 @@ static void called(er_slot_turn *turn)
     unsigned none = ERRAND_BY_NONE;
     p->place = ER_PLACE_LANE;
     /* in a pool that shuts down nothing is sent any more: its performer ends it */
-    if (er_pool_shut(p->http->pool)) er_cas_strong(&p->cancelled, &none, (unsigned)ERRAND_BY_SHUTDOWN);
+    if (er_pool_shut(p->http->pool))
+        er_cas_strong(&p->cancelled, &none, (unsigned)ERRAND_BY_SHUTDOWN);
 }
 
-/* Under the session's lock. False: p was cancelled after it left the line and before it had a performer; the caller must end it. */
+/* Under the session's lock. False: p was cancelled after it left the line and before it had a
+ * performer; the caller must end it. */
 static bool give_to(performer *by, perform *p)
 {
     if (er_load(&p->cancelled)) {
@@ -398,7 +411,8 @@ static bool begin(er_slot_turn *turn)
     errand_http *http = p->http;
     performer *by = NULL;
     er_lock_take(&http->scheduler.lock);
-    for (er_node *at = http->performers.head.next; at != &http->performers.head && !by; at = at->next) {
+    for (er_node *at = http->performers.head.next; at != &http->performers.head && !by;
+         at = at->next) {
         performer *seen = er_of(at, performer, node);
         if (!seen->job && !seen->stop) by = seen;
     }
@@ -411,7 +425,8 @@ static bool begin(er_slot_turn *turn)
         over(p, by ? stopped(p) : unperformed(p, ENOMEM));
         return false;
     }
-    fresh->service = (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
+    fresh->service =
+        (er_service){ .name = "errand-http", .run = run, .stop = order_to_stop, .gone = gone };
     fresh->http = http;
     er_session_more(http, &http->lanes_on);
     er_lock_take(&http->scheduler.lock);
@@ -451,7 +466,10 @@ static void stop_idle(errand_http *http, bool asked_back)
     er_lock_give(&http->scheduler.lock);
 }
 
-static void fewer(er_route *route) { stop_idle(er_of(route->scheduler, errand_http, scheduler), true); }
+static void fewer(er_route *route)
+{
+    stop_idle(er_of(route->scheduler, errand_http, scheduler), true);
+}
 
 static const er_carrier performers = { called, begin, fewer };
 
@@ -484,17 +502,21 @@ static void describe_perform(er_live *live, er_description *d)
     d->cancelled = (errand_reason)er_load(&p->cancelled);
     d->since_ns = er_coarse_ns() - (er_pool_now(p->http->pool) - p->began_ns);
     if (place == ER_PLACE_NEW) er_describe(d, "begins");
-    else if (place == ER_PLACE_LINE) er_describe(d, "in line with %zu, waits for a connection", waiting);
+    else if (place == ER_PLACE_LINE)
+        er_describe(d, "in line with %zu, waits for a connection", waiting);
     else er_describe(d, begun ? "curl has it, on a thread of its own" : "waits for a thread");
 }
 
-static const er_live_kind perform_kind = { .keep = keep_live, .describe = describe_perform, .release = release_live };
+static const er_live_kind perform_kind = {
+    .keep = keep_live, .describe = describe_perform, .release = release_live
+};
 
 /* ---- the public side ---- */
 
 errand_future *errand_perform(errand_http *http, void *easy, errand_free_fn *free)
 {
-    if (!http || !easy) return er_failed(NULL, errand_failf(EINVAL, http ? "easy is NULL" : "session is NULL"));
+    if (!http || !easy)
+        return er_failed(NULL, errand_failf(EINVAL, http ? "easy is NULL" : "session is NULL"));
     if (er_pool_dead(http->pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
     errand_future *f;
     errand_promise *promise = er_promise_new(http->pool, &f);

@@ -4,7 +4,7 @@
 
 #include "http/session.h"
 
-void er_performs_cancel(errand_http *http);   /* ERRAND_BY_SHUTDOWN to all */
-void er_performers_stop(errand_http *http);   /* when idle */
+void er_performs_cancel(errand_http *http); /* ERRAND_BY_SHUTDOWN to all */
+void er_performers_stop(errand_http *http); /* when idle */
 
 #endif

@@ -26,7 +26,8 @@ bool er_redirects(const er_exchange *x)
 {
     int status = x->response->status;
     if (status == 417) return is_refused_expectation(x);
-    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) return false;
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
+        return false;
     const char *location;
     for (size_t i = 0; (location = errand_response_header(x->response, "Location", i)); i++) {
         if (*location) return true;
@@ -66,7 +67,8 @@ static bool expects(const char *line) { return er_header_named(line, "Expect", 6
 
 static bool is_about_content(const char *line) /* which is not sent any more */
 {
-    return er_alike(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) || expects(line);
+    return er_alike(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) ||
+           expects(line);
 }
 
 static bool names_host_or_secret(const char *line)
@@ -125,14 +127,15 @@ int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
         return fail(x, CURLE_TOO_MANY_REDIRECTS, "more than 10 redirects (curl 47)", failure);
     }
     if (x->response->status != 417 && locations_differ(x->response)) {
-        return fail(x, CURLE_WEIRD_SERVER_REPLY, "a redirect to two places: two Locations that differ (curl 8)",
-                    failure);
+        return fail(x, CURLE_WEIRD_SERVER_REPLY,
+                    "a redirect to two places: two Locations that differ (curl 8)", failure);
     }
     er_metrics_add(x);
     if (x->response->status == 417) {
         error = repeat(x, origin);
     } else {
-        error = er_url_follow(&url, origin, x->hop.url, errand_response_header(x->response, "Location", 0));
+        error = er_url_follow(&url, origin, x->hop.url,
+                              errand_response_header(x->response, "Location", 0));
         if (!error) error = lead_to(x, url, origin);
     }
     if (error) {

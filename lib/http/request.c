@@ -1,9 +1,10 @@
-/* http/request.c -- every check of a request is made here, before curl sees a byte of it: one counted copy for all attempts.
+/* http/request.c -- every check of a request is made here, before curl sees a byte of it: one
+ * counted copy for all attempts.
  *
  * Methods are tokens; headers, urls and bodies have their own checks (header.c, url.c, body.c).
  * Each refusal names the culprit, but never quotes what may be a secret. A save_to that cannot be
- * written is found here, on the caller's thread, by opening a file for it, before anything is sent.
- * */
+ * written is found here, on the caller's thread, by opening a file for it,
+ * before anything is sent. */
 #include "http/request.h"
 
 #include "base/atomic.h"
@@ -36,12 +37,14 @@ static int add_key(er_request *request, const char *key, er_bytes *why)
 
 static int copy_headers(er_request *request, const errand_request *given, er_bytes *why)
 {
-    struct curl_slist *defaults = given->setup ? request->defaults->headers : request->defaults->greeting;
+    struct curl_slist *defaults =
+        given->setup ? request->defaults->headers : request->defaults->greeting;
     int error = 0;
-    request->repeatable = er_method_idempotent(request->method) || given->repeat == ERRAND_REPEAT_ALWAYS;
+    request->repeatable = er_method_idempotent(request->method) ||
+                          given->repeat == ERRAND_REPEAT_ALWAYS;
     request->never_repeat = given->repeat == ERRAND_REPEAT_NEVER;
-    if (!given->headers && !given->idempotency_key && !given->bearer && !given->user && !given->password &&
-        !request->content.there && !er_method_takes_content(request->method)) {
+    if (!given->headers && !given->idempotency_key && !given->bearer && !given->user &&
+        !given->password && !request->content.there && !er_method_takes_content(request->method)) {
         request->headers = defaults;
         request->headers_lent = true;
         return 0;
@@ -50,7 +53,8 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
         error = er_header_add(&request->headers, *header, why);
     }
     if (!error) error = add_key(request, given->idempotency_key, why);
-    if (!error) error = er_header_auth(&request->headers, given->bearer, given->user, given->password, why);
+    if (!error)
+        error = er_header_auth(&request->headers, given->bearer, given->user, given->password, why);
     if (!error) error = er_header_merge(&request->headers, defaults);
     bool takes = request->content.there || er_method_takes_content(request->method);
     if (!error && takes && !er_header_find(request->headers, "Content-Type", 12)) {
@@ -95,7 +99,8 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
     const er_defaults *defaults = request->defaults;
     request->total_ms = given->total_ms;
     request->connect_ms = given->connect_ms;
-    if (er_option_ms(&request->total_ms, defaults->total_ms)) return er_refuse(why, "total_ms is negative", NULL, 0);
+    if (er_option_ms(&request->total_ms, defaults->total_ms))
+        return er_refuse(why, "total_ms is negative", NULL, 0);
     if (er_option_ms(&request->connect_ms, defaults->connect_ms)) {
         return er_refuse(why, "connect_ms is negative", NULL, 0);
     }
@@ -118,7 +123,8 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
     request->stream = given->stream;
     request->setup = given->setup;
     request->setup_arg = given->setup_arg;
-    if (given->stream && given->save_to) return er_refuse(why, "stream and save_to are both given", NULL, 0);
+    if (given->stream && given->save_to)
+        return er_refuse(why, "stream and save_to are both given", NULL, 0);
     request->max_body = given->max_body ? given->max_body : defaults->max_body;
     request->max_file = given->max_body || defaults->max_body_said ? request->max_body : UINT64_MAX;
     return 0;
@@ -135,7 +141,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     }
     const char *method = given->method;
     if (!method) method = content->there ? "POST" : "GET";
-    if (!*method || method[er_token(method)]) return er_refuse(why, "method is not a token:", method, strlen(method));
+    if (!*method || method[er_token(method)])
+        return er_refuse(why, "method is not a token:", method, strlen(method));
     if (!strcmp(method, "CONNECT") || strlen(method) > 40) {
         return er_refuse(why, "method cannot be sent:", method, strlen(method));
     }
@@ -144,7 +151,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     }
     memcpy(request->method, method, strlen(method) + 1);
     const er_defaults *defaults = request->defaults;
-    error = er_url_resolve(&request->url, &request->origin, &request->https, given->url, defaults->base_url, why);
+    error = er_url_resolve(&request->url, &request->origin, &request->https, given->url,
+                           defaults->base_url, why);
     if (!error) er_transport_reroute(&defaults->transport, &request->origin);
     if (error) return error;
     error = copy_limits(request, given, why);
@@ -154,7 +162,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     return copy_headers(request, given, why);
 }
 
-int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults, er_bytes *why)
+int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults,
+                   er_bytes *why)
 {
     er_request *request = er_alloc_zero(sizeof *request);
     if (!request) {

@@ -1,4 +1,5 @@
-/* http/request_run.c -- a caller's request: checked, copied, sent once or as often as its policy says.
+/* http/request_run.c -- a caller's request: checked, copied, sent once or as
+ * often as its policy says.
  *
  *   er_request_send --no policy--> attempt
  *      +-----policy--> run --> attempt, attempt ... --> ended: out of the session's list
@@ -84,11 +85,14 @@ static errand_future *failed(errand_pool *pool, errand_result r)
 static unsigned guard(const er_request *request, const errand_policy *policy)
 {
     if (request->never_repeat) return ER_ALONE | ER_ONCE;
-    bool harmless = er_request_harmless(request, request->method) || policy->how.repeat == ERRAND_REPEAT_ALWAYS;
-    return harmless && !request->content.fn ? 0 : ER_ALONE; /* body_fn is never called twice at a time */
+    bool harmless = er_request_harmless(request, request->method) ||
+                    policy->how.repeat == ERRAND_REPEAT_ALWAYS;
+    /* body_fn is never called twice at a time */
+    return harmless && !request->content.fn ? 0 : ER_ALONE;
 }
 
-static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy, const void *site)
+static errand_future *start_run(errand_http *http, er_request *request, const errand_policy *policy,
+                                const void *site)
 {
     run *r = er_alloc(sizeof *r);
     if (!r) return failed(http->pool, errand_fail(ENOMEM));
@@ -101,7 +105,9 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     er_request_keep(request);
     *r = (run){ .count = 2, .http = http, .request = request };
     const char *host = strstr(request->origin.key, "://") + 3; /* and port: the key of limits */
-    errand_task task = { .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host };
+    errand_task task = {
+        .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host
+    };
     errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy), site);
     errand_canceller *stop = errand_canceller_of(f);
     er_lock_take(&http->scheduler.lock);
@@ -135,7 +141,8 @@ errand_future *er_request_send(errand_http *http, const errand_request *given, c
     }
     er_session_hold(http); /* the dispatch may go on for others when f is long over */
     const errand_policy *policy = given->policy ? given->policy : http->policy;
-    errand_future *f = policy ? start_run(http, request, policy, site) : er_transfer_start(http, request, false, site);
+    errand_future *f = policy ? start_run(http, request, policy, site)
+                              : er_transfer_start(http, request, false, site);
     er_request_drop(request);
     er_session_let_go(http);
     return f;

@@ -4,7 +4,8 @@
 
 #include "http/session.h"
 
-/* What errand_send does when no middleware is left: checks, copies, sends. *given is whole, the session alive. */
+/* What errand_send does when no middleware is left: checks, copies, sends. *given is
+ * whole, the session alive. */
 errand_future *er_request_send(errand_http *http, const errand_request *given, const void *site);
 
 /* ERRAND_BY_SHUTDOWN to all runs, also those that sleep. */

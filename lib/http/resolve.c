@@ -29,10 +29,11 @@ enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, PATIENCE_MS = 2000 };
 typedef struct name {
     er_lru_item item;
     er_node queued;
-    er_found *found;  /* NULL: none yet */
-    bool asked;       /* queued or being looked up */
-    int64_t asked_ns; /* since when: by the time a look-up returns, the pool and its clock may be gone */
-    int64_t late_ns;  /* when it has waited for too long; er_now_ns */
+    er_found *found; /* NULL: none yet */
+    bool asked;      /* queued or being looked up */
+    /* since when: by the time a look-up returns, the pool and its clock may be gone */
+    int64_t asked_ns;
+    int64_t late_ns; /* when it has waited for too long; er_now_ns */
     er_list asks;
     char text[];
 } name;

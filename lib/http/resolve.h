@@ -11,27 +11,28 @@ typedef struct er_resolver er_resolver;
 
 /* The result of a look-up: counted, never changed. */
 typedef struct er_found {
-    unsigned     count;
-    uint64_t     serial;   /* no two are the same; not 0 */
-    int64_t      until_ns; /* er_pool_now; when it expires */
+    unsigned count;
+    uint64_t serial;  /* no two are the same; not 0 */
+    int64_t until_ns; /* er_pool_now; when it expires */
     er_addresses addresses;
 } er_found;
 er_found *er_found_keep(er_found *found);
-void      er_found_drop(er_found *found); /* NULL is harmless */
+void er_found_drop(er_found *found); /* NULL is harmless */
 
 /* A question; part of the asking object. done is called once, on a thread of the resolver's, no
  * lock held, with a count of found; NULL: no memory. */
 typedef struct er_ask {
     er_node node;
-    void  (*done)(struct er_ask *self, er_found *found);
+    void (*done)(struct er_ask *self, er_found *found);
 } er_ask;
 
 typedef void er_look_up_fn(void *arg, const char *name, er_addresses *out); /* blocks */
 
 /* pool: its clock. NULL: no memory. */
 er_resolver *er_resolver_new(errand_pool *pool, int64_t ttl_ms);
-void         er_resolver_close(er_resolver *resolver); /* threads may hang on. NULL is harmless */
-void         er_resolver_use(er_resolver *resolver, er_look_up_fn *fn, void *arg); /* instead of the system's; before the first ask */
+void er_resolver_close(er_resolver *resolver); /* threads may hang on. NULL is harmless */
+/* instead of the system's; before the first ask */
+void er_resolver_use(er_resolver *resolver, er_look_up_fn *fn, void *arg);
 
 /* 0: *found, counted, is fresh. EINPROGRESS: ask->done will be called. Else an errno: it will not.
  * */

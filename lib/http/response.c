@@ -56,7 +56,8 @@ errand_response *er_response_hand_over(errand_response *response)
 static void begin(errand_response *response, const char *line, size_t size)
 {
     response->headers_ended = false;
-    response->headers.size = response->body.size = response->lengths = response->last = response->trailers = 0;
+    response->headers.size = response->body.size = response->lengths = response->last =
+        response->trailers = 0;
     response->status = 0;
     response->fault = NULL;
     response->reason[0] = '\0';
@@ -68,7 +69,9 @@ static void begin(errand_response *response, const char *line, size_t size)
     }
     while (at && at < end && *at == ' ') at++;
     size_t left = at && at < end ? (size_t)(end - at) : 0, plain = 0;
-    while (plain < left && plain + 4 < sizeof response->reason && at[plain] >= ' ' && at[plain] < 0x7f) plain++;
+    while (plain < left && plain + 4 < sizeof response->reason && at[plain] >= ' ' &&
+           at[plain] < 0x7f)
+        plain++;
     if (plain == left) { /* nearly always */
         if (left) memcpy(response->reason, at, left);
         response->reason[left] = '\0';
@@ -98,7 +101,8 @@ static bool is_beyond(const char *digits, size_t n) /* 63 bits: curl would ignor
  * they are good. */
 static const char *wrong_length(const errand_response *response)
 {
-    const char *first = response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
+    const char *first =
+        response->lengths ? errand_response_header(response, "Content-Length", 0) : "";
     size_t digits = strspn(first, "0123456789");
     if (is_beyond(first, digits)) return "Content-Length is too large";
     for (size_t i = 0; i < response->lengths; i++) {
@@ -119,11 +123,13 @@ void er_response_codings(errand_response *response, bool decoded)
     const char *value;
     er_codings *codings = &response->codings;
     *codings = (er_codings){ 0 };
-    for (size_t i = 0; decoded && (value = errand_response_header(response, "Content-Encoding", i)); i++) {
+    for (size_t i = 0; decoded && (value = errand_response_header(response, "Content-Encoding", i));
+         i++) {
         er_codings_add(codings, value);
     }
     for (size_t i = 0; (value = errand_response_header(response, "Transfer-Encoding", i)); i++) {
-        codings->unknown |= !er_alike(value, "chunked", SIZE_MAX) && !er_alike(value, "identity", SIZE_MAX);
+        codings->unknown |= !er_alike(value, "chunked", SIZE_MAX) &&
+                            !er_alike(value, "identity", SIZE_MAX);
     }
     if (codings->unknown)
         response->fault =
@@ -148,7 +154,8 @@ static int unfold(errand_response *response, const char *line, size_t size)
     if (!empty) er_bytes_add(&response->headers, " ", 1);
     er_bytes_add(&response->headers, line, size);
     er_bytes_add(&response->headers, "", 1);
-    if (response->headers.size > ER_HEADERS_OF_REPLY) return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
+    if (response->headers.size > ER_HEADERS_OF_REPLY)
+        return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
     return response->headers.error;
 }
 
@@ -164,16 +171,16 @@ static int check_trailer(errand_response *response, const char *line, size_t siz
 static int add_header(errand_response *response, const char *line, size_t size)
 {
     const char *colon = memchr(line, ':', size);
-    if (!colon || memchr(line, 0, size)) return 0;               /* no header */
-    if (colon > line && (colon[-1] == ' ' || colon[-1] == '\t')) /* RFC 9112, 5.1; to curl it is another name */
+    if (!colon || memchr(line, 0, size)) return 0; /* no header */
+    /* RFC 9112, 5.1; to curl it is another name */
+    if (colon > line && (colon[-1] == ' ' || colon[-1] == '\t'))
         return fault(response, EPROTO, "a blank stands before the colon of a header");
     const char *value = colon + 1, *end = line + size;
     while (value < end && (*value == ' ' || *value == '\t')) value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
     size_t name_size = (size_t)(colon - line), value_size = (size_t)(end - value);
-    if (er_bytes_reserve(&response->headers,
-                         response->headers.at ? name_size + value_size + 2 : HEADERS_AT_FIRST + size))
-        return ENOMEM;
+    size_t room = response->headers.at ? name_size + value_size + 2 : HEADERS_AT_FIRST + size;
+    if (er_bytes_reserve(&response->headers, room)) return ENOMEM;
     response->last = response->headers.size;
     char *at = response->headers.at + response->headers.size;
     memcpy(at, line, name_size);
@@ -182,7 +189,8 @@ static int add_header(errand_response *response, const char *line, size_t size)
     memcpy(at + name_size + 1, value, value_size);
     at[name_size + 1 + value_size] = at[name_size + 2 + value_size] = '\0';
     response->headers.size += name_size + value_size + 2;
-    if (response->headers.size > ER_HEADERS_OF_REPLY) return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
+    if (response->headers.size > ER_HEADERS_OF_REPLY)
+        return fault(response, EPROTO, ER_HEADERS_TOO_LARGE);
     return response->headers.error;
 }
 
@@ -220,13 +228,17 @@ int64_t er_response_retry_after(const errand_response *response)
     const char *value = errand_response_header(response, "retry-after-ms", 0);
     int64_t ms = value ? er_retry_after_ms(value) : -1;
     value = errand_response_header(response, "Retry-After", 0);
-    if (ms < 0 && value) ms = er_retry_after(value, errand_response_header(response, "Date", 0), er_wall_seconds());
+    if (ms < 0 && value)
+        ms = er_retry_after(value, errand_response_header(response, "Date", 0), er_wall_seconds());
     return ms;
 }
 
 /* ---- for the caller ---- */
 
-int errand_response_status(const errand_response *response) { return response ? response->status : 0; }
+int errand_response_status(const errand_response *response)
+{
+    return response ? response->status : 0;
+}
 
 const char *errand_response_url(const errand_response *response)
 {
@@ -251,11 +263,16 @@ const char *errand_response_header(const errand_response *response, const char *
     return NULL;
 }
 
-const char *errand_response_reason(const errand_response *response) { return response ? response->reason : ""; }
-
-int errand_response_each_header(const errand_response *response, size_t i, const char **name, const char **value)
+const char *errand_response_reason(const errand_response *response)
 {
-    const char *at = response ? response->headers.at : NULL, *end = at ? at + response->headers.size : NULL;
+    return response ? response->reason : "";
+}
+
+int errand_response_each_header(const errand_response *response, size_t i, const char **name,
+                                const char **value)
+{
+    const char *at = response ? response->headers.at : NULL,
+               *end = at ? at + response->headers.size : NULL;
     while (at < end) {
         const char *text = at + strlen(at) + 1;
         if (!i--) {
@@ -270,7 +287,8 @@ int errand_response_each_header(const errand_response *response, size_t i, const
 
 int errand_response_redirect(const errand_response *response, size_t i, const char **url)
 {
-    const char *at = response ? response->hops.at : NULL, *end = at ? at + response->hops.size : NULL;
+    const char *at = response ? response->hops.at : NULL,
+               *end = at ? at + response->hops.size : NULL;
     while (at < end) {
         const char *text = at + strlen(at) + 1;
         if (!i--) {
@@ -282,7 +300,8 @@ int errand_response_redirect(const errand_response *response, size_t i, const ch
     return 0;
 }
 
-int errand_response_metrics_sized(const errand_response *response, errand_transfer_metrics *out, size_t size)
+int errand_response_metrics_sized(const errand_response *response, errand_transfer_metrics *out,
+                                  size_t size)
 {
     static const errand_transfer_metrics none;
     const errand_transfer_metrics *metrics = response ? &response->metrics : &none;

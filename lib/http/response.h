@@ -11,22 +11,22 @@
 #include <curl/curl.h>
 
 struct errand_response {
-    int            status; /* 0: no final status line has come yet */
-    char           reason[64];
-    bool           headers_ended;
-    er_bytes       headers; /* name NUL value NUL ... */
-    size_t         last;     /* where the last of them begins */
-    size_t         lengths;  /* Content-Length among them */
-    size_t         trailers; /* lines of them so far */
-    const char    *fault;    /* why a line was refused: a literal. NULL: none was, or no memory */
-    er_codings     codings;  /* of its body, to be decoded; see er_response_codings */
-    er_bytes       body;
-    char          *url;
-    er_bytes       hops; /* of each redirect that was followed: status as text NUL url NUL */
+    int status; /* 0: no final status line has come yet */
+    char reason[64];
+    bool headers_ended;
+    er_bytes headers;   /* name NUL value NUL ... */
+    size_t last;        /* where the last of them begins */
+    size_t lengths;     /* Content-Length among them */
+    size_t trailers;    /* lines of them so far */
+    const char *fault;  /* why a line was refused: a literal. NULL: none was, or no memory */
+    er_codings codings; /* of its body, to be decoded; see er_response_codings */
+    er_bytes body;
+    char *url;
+    er_bytes hops; /* of each redirect that was followed: status as text NUL url NUL */
     errand_timings timings;
-    errand_transfer_metrics   metrics;
-    bool           strict_json;
-    er_body_reader     *reader; /* of a stream; counted */
+    errand_transfer_metrics metrics;
+    bool strict_json;
+    er_body_reader *reader; /* of a stream; counted */
 };
 
 #define ER_HEADERS_OF_REPLY  ((size_t)256 << 10) /* more is an error */

@@ -28,7 +28,8 @@ static struct json_object *number(double value)
     return json_object_new_double_s(value, text);
 }
 
-static bool put_seconds(struct json_object *object, const char *name, int64_t ms) /* below 0: null */
+/* below 0: null */
+static bool put_seconds(struct json_object *object, const char *name, int64_t ms)
 {
     return put(object, name, ms < 0 ? NULL : number((double)ms / 1e3), ms < 0);
 }
@@ -40,10 +41,13 @@ static struct json_object *attempt_json(const errand_attempt *attempt)
     if (!object) return NULL;
     errand_error_name(attempt->error, name, sizeof name);
     if (put(object, "number", json_object_new_int64(attempt->number), false) &&
-        put(object, "error", attempt->error ? json_object_new_string(name) : NULL, !attempt->error) &&
-        put_seconds(object, "began", attempt->began_ms) && put_seconds(object, "took", attempt->took_ms) &&
+        put(object, "error", attempt->error ? json_object_new_string(name) : NULL,
+            !attempt->error) &&
+        put_seconds(object, "began", attempt->began_ms) &&
+        put_seconds(object, "took", attempt->took_ms) &&
         put_seconds(object, "then_waited", attempt->then_waited_ms) &&
-        put(object, "why_waited", json_object_new_string(attempt->why_waited ? attempt->why_waited : ""), false)) {
+        put(object, "why_waited",
+            json_object_new_string(attempt->why_waited ? attempt->why_waited : ""), false)) {
         return object;
     }
     json_object_put(object);
@@ -75,20 +79,15 @@ static const char *class_of(errand_kind kind)
     switch (kind) {
     case ERRAND_KIND_NETWORK:
     case ERRAND_KIND_PROTOCOL:
-    case ERRAND_KIND_HTTP_SERVER:
-        return "network_error";
-    case ERRAND_KIND_TIMEOUT:
-        return "timeout_error";
+    case ERRAND_KIND_HTTP_SERVER: return "network_error";
+    case ERRAND_KIND_TIMEOUT: return "timeout_error";
     case ERRAND_KIND_VALIDATION:
     case ERRAND_KIND_HTTP_CLIENT:
-    case ERRAND_KIND_AUTH:
-        return "validation_error";
+    case ERRAND_KIND_AUTH: return "validation_error";
     case ERRAND_KIND_RESOURCE:
     case ERRAND_KIND_RATE_LIMITED:
-    case ERRAND_KIND_REJECTED:
-        return "resource_error";
-    default:
-        return "unknown_error";
+    case ERRAND_KIND_REJECTED: return "resource_error";
+    default: return "unknown_error";
     }
 }
 
@@ -103,7 +102,8 @@ static struct json_object *said(const char *text)
     return string;
 }
 
-static bool put_text(struct json_object *object, const char *name, const char *text) /* NULL or "": null */
+/* NULL or "": null */
+static bool put_text(struct json_object *object, const char *name, const char *text)
 {
     bool none = !text || !*text;
     return put(object, name, none ? NULL : said(text), none);
@@ -119,8 +119,9 @@ static struct json_object *timings_json(const errand_timings *timings)
     const struct {
         const char *name;
         double ms;
-    } all[] = { { "queue", timings->queue }, { "resolve", timings->resolve },       { "connect", timings->connect },
-                { "tls", timings->tls },     { "first_byte", timings->first_byte }, { "total", timings->total } };
+    } all[] = { { "queue", timings->queue },           { "resolve", timings->resolve },
+                { "connect", timings->connect },       { "tls", timings->tls },
+                { "first_byte", timings->first_byte }, { "total", timings->total } };
     struct json_object *object = json_object_new_object();
     for (size_t i = 0; object && i < sizeof all / sizeof *all; i++) {
         bool none = all[i].ms < 0;
@@ -151,7 +152,8 @@ static bool put_response(struct json_object *object, const errand_result *r)
     errand_timings timings;
     bool timed = !errand_result_timings(r, &timings);
     int status = status_of(r);
-    char *url = response ? er_url_shown(errand_response_url(response), true) : NULL; /* a query may hold a secret */
+    /* a query may hold a secret */
+    char *url = response ? er_url_shown(errand_response_url(response), true) : NULL;
     bool shown = put_text(object, "url", url);
     er_free(url);
     return shown && put(object, "status", status ? json_object_new_int(status) : NULL, !status) &&
@@ -165,7 +167,8 @@ static struct json_object *metadata_json(const errand_result *r)
     const errand_response *response = response_of(r);
     int64_t ms = errand_result_elapsed_ms(r);
     errand_timings timings;
-    if (ms < 0 && response && !errand_response_timings(response, &timings)) ms = (int64_t)timings.total;
+    if (ms < 0 && response && !errand_response_timings(response, &timings))
+        ms = (int64_t)timings.total;
     errand_attempt attempt; /* of work that was tried again the whole counts */
     for (size_t i = 0; !errand_result_attempt(r, i, &attempt); i++) {
         if (attempt.began_ms + attempt.took_ms > ms) ms = attempt.began_ms + attempt.took_ms;
@@ -177,8 +180,10 @@ static struct json_object *metadata_json(const errand_result *r)
         put_response(object, r) && put_text(object, "code", failed ? code : NULL) &&
         put_text(object, "reason", errand_reason_name(errand_result_reason(r))) &&
         put_text(object, "error_class", failed ? class_of(errand_result_kind(r)) : NULL) &&
-        put(object, "may_have_run", failed ? json_object_new_boolean(errand_result_may_have_run(r)) : NULL, !failed) &&
-        put(object, "attempts", attempts_json(r), false) && put(object, "causes", causes_json(r), false)) {
+        put(object, "may_have_run",
+            failed ? json_object_new_boolean(errand_result_may_have_run(r)) : NULL, !failed) &&
+        put(object, "attempts", attempts_json(r), false) &&
+        put(object, "causes", causes_json(r), false)) {
         return object;
     }
     json_object_put(object);

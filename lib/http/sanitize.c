@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 size_t er_token_of(const char *text, size_t size)
 {
@@ -64,5 +67,6 @@ void er_add_harmless(er_bytes *to, const char *text, size_t size, size_t most)
 void er_hide(char *text, const char *secret, size_t size)
 {
     if (size < 6) return; /* a short word occurs by chance */
-    for (char *at = text; (at = memmem(at, strlen(at), secret, size)); at += size) memset(at, '*', size);
+    for (char *at = text; (at = memmem(at, strlen(at), secret, size)); at += size)
+        memset(at, '*', size);
 }

@@ -7,10 +7,11 @@
  *   a warm spot   a lane with room has an idle connection to it: costs nothing
  *   a new one     on the lane with the least load, if the route's and the session's charge are
  *                 below their limits, and its host's address is known
- * Where connections are shared (HTTP/2) one that is in use, or in the making, is as warm; transfers are charged, connections not.
- * The charge of a spot is max(running + asked, sockets): a transfer has the connection it runs on, or is owed one; an idle one
- * is charged until it is closed. If only idle connections are in the way, one for each waiting turn
- * is asked back (`asked`) from its lane, oldest first; only that lane can close it.
+ * Where connections are shared (HTTP/2) one that is in use, or in the making, is as warm;
+ * transfers are charged, connections not. The charge of a spot is max(running + asked, sockets):
+ * a transfer has the connection it runs on, or is owed one; an idle one is charged until it is
+ * closed. If only idle connections are in the way, one for each waiting turn is asked back
+ * (`asked`) from its lane, oldest first; only that lane can close it.
  *
  * A route is in `ready` unless its line is empty, its own limit is reached or its host is being
  * looked up; a change of these puts it back. What stops all routes (no room on any lane, the
@@ -74,7 +75,8 @@ static er_route *new_route(er_scheduler *s, const char *key, uint64_t hash, cons
                            unsigned port)
 {
     size_t spots = s->n_berths * sizeof(er_spot), key_size = strlen(key) + 1;
-    size_t host_size = host ? strlen(host) + 1 : 0, size = sizeof(er_route) + spots + key_size + host_size;
+    size_t host_size = host ? strlen(host) + 1 : 0,
+           size = sizeof(er_route) + spots + key_size + host_size;
     er_route *o = er_lru_ready(&s->routes) ? er_alloc_zero(size) : NULL;
     if (!o) return NULL;
     char *texts = (char *)o->spots + spots;
@@ -114,7 +116,8 @@ void er_scheduler_leave(er_scheduler *s, er_route *o)
 
 static void make_ready(er_scheduler *s, er_route *o)
 {
-    if (o->waiting && !o->looking && !er_listed(&o->in_ready)) er_list_push(&s->ready, &o->in_ready);
+    if (o->waiting && !o->looking && !er_listed(&o->in_ready))
+        er_list_push(&s->ready, &o->in_ready);
 }
 
 static void make_unready(er_route *o)
@@ -219,7 +222,8 @@ static er_spot *spot_on(er_route *o, er_berth *berth)
 
 static er_spot *new_spot(er_scheduler *s, er_route *o)
 {
-    return o->carrier ? &o->spots[0] : spot_on(o, er_of(s->loads[s->least].head.next, er_berth, in_load));
+    return o->carrier ? &o->spots[0]
+                      : spot_on(o, er_of(s->loads[s->least].head.next, er_berth, in_load));
 }
 
 /* ---- asking idle connections back ---- */
@@ -238,7 +242,8 @@ static void ask_for(er_scheduler *s, er_route *o, er_list *among,
 {
     er_node *node;
     if (s->shared) return; /* an idle one is not charged: closing it would free no slot */
-    while (s->asked < o->waiting && (node = er_list_first(among))) ask(s, (er_spot *)(void *)((char *)node - member));
+    while (s->asked < o->waiting && (node = er_list_first(among)))
+        ask(s, (er_spot *)(void *)((char *)node - member));
 }
 
 er_spot *er_scheduler_asked(er_scheduler *s, er_berth *berth, unsigned *n)
@@ -251,7 +256,10 @@ er_spot *er_scheduler_asked(er_scheduler *s, er_berth *berth, unsigned *n)
     return spot;
 }
 
-void er_scheduler_kept(er_scheduler *s, er_spot *spot, unsigned n) { change(s, spot, 0, 0, -(int)n); }
+void er_scheduler_kept(er_scheduler *s, er_spot *spot, unsigned n)
+{
+    change(s, spot, 0, 0, -(int)n);
+}
 
 er_berth *er_scheduler_crowded(er_scheduler *s)
 {

@@ -7,36 +7,39 @@
 #include <errno.h>
 
 struct errand_chain { /* a place in the row of middleware */
-    errand_http      *http;
-    unsigned          i;
+    errand_http *http;
+    unsigned i;
     errand_middleware middleware; /* of the last: none, there the request is sent */
 };
 
 /* Fields that each request writes are apart from those that all read, so that senders and lanes do
  * not wait for each other's cache lines. */
 struct errand_http {
-    errand_pool   *pool; /* kept */
-    errand_log    *log;
+    errand_pool *pool; /* kept */
+    errand_log *log;
     errand_policy *policy; /* NULL: none */
-    er_defaults    defaults;
-    errand_chain   *nexts; /* n_middleware and one */
-    unsigned       n_middleware, n_lanes;
-    er_resolver   *resolver;
+    er_defaults defaults;
+    errand_chain *nexts; /* n_middleware and one */
+    unsigned n_middleware, n_lanes;
+    er_resolver *resolver;
 
-    _Alignas(ER_LINE) unsigned count; /* the caller's handle, each exchange, run, look-up and lane that is on */
-    bool           closing; /* new requests are refused; atomic, written under the lock */
-    er_parker      closer;
-    size_t         exchanges, runs, lanes_on; /* atomically; close waits for them */
-    uint64_t       reused, resent; /* counted, atomically */
+    /* the caller's handle, each exchange, run, look-up and lane that is on */
+    _Alignas(ER_LINE) unsigned count;
+    bool closing; /* new requests are refused; atomic, written under the lock */
+    er_parker closer;
+    size_t exchanges, runs, lanes_on; /* atomically; close waits for them */
+    uint64_t reused, resent;          /* counted, atomically */
 
-    _Alignas(ER_LINE) er_scheduler scheduler; /* its lock guards it and what follows, and each exchange's place */
-    bool           cancelling; /* refuses attempts of runs, too, and grants no turn any more */
-    er_list        all, asked; /* exchanges not over; asked: those that close has cancelled */
-    er_list        running; /* runs that are not over */
-    er_list        performs, performers; /* the caller's own handles, and the threads that carry them */
-    er_route     *performing; /* the route of performs; NULL: there was none yet */
+    /* its lock guards it and what follows, and each exchange's place */
+    _Alignas(ER_LINE) er_scheduler scheduler;
+    bool cancelling;    /* refuses attempts of runs, too, and grants no turn any more */
+    er_list all, asked; /* exchanges not over; asked: those that close has cancelled */
+    er_list running;    /* runs that are not over */
+    /* the caller's own handles, and the threads that carry them */
+    er_list performs, performers;
+    er_route *performing; /* the route of performs; NULL: there was none yet */
 
-    er_lane        lanes[];
+    er_lane lanes[];
 };
 
 void er_session_hold(errand_http *http);
@@ -47,6 +50,9 @@ void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
 void er_session_fewer(errand_http *http, size_t *n); /* subtracts one; the caller holds http */
 
-static inline errand_result er_session_closed(void) { return errand_failf(EINVAL, "the session is closed"); }
+static inline errand_result er_session_closed(void)
+{
+    return errand_failf(EINVAL, "the session is closed");
+}
 
 #endif

@@ -46,7 +46,10 @@ void er_sockets_close(er_sockets *s)
     er_poller_close(&s->poller);
 }
 
-static er_connection *find(er_sockets *s, int fd) { return fd >= 0 && (size_t)fd < s->room ? s->by_fd[fd] : NULL; }
+static er_connection *find(er_sockets *s, int fd)
+{
+    return fd >= 0 && (size_t)fd < s->room ? s->by_fd[fd] : NULL;
+}
 
 static void use(er_connection *socket, er_handle *handle)
 {
@@ -262,7 +265,8 @@ int er_sockets_count(er_sockets *s, er_handle *handle)
     int bad = (int)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s); /* a connection outlives the handle that made it */
+    /* a connection outlives the handle that made it */
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, s);
     return bad ? ENOMEM : 0;
 }
 
@@ -281,7 +285,8 @@ int er_sockets_event(er_sockets *s, er_event event)
     /* a fault may come before the end that it belongs to; given that alone, curl would only report
      * that sending failed */
     return (event.what & (ER_CAN_READ | ER_FAULT) ? CURL_CSELECT_IN : 0) |
-           (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) | (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
+           (event.what & ER_CAN_WRITE ? CURL_CSELECT_OUT : 0) |
+           (event.what & ER_FAULT ? CURL_CSELECT_ERR : 0);
 }
 
 void er_sockets_release(er_sockets *s, er_handle *handle)

@@ -1,25 +1,28 @@
-/* http/sockets.h -- the connections of a lane: counted, watched, closed when they have been idle for too long. */
+/* http/sockets.h -- the connections of a lane: counted, watched, closed when they have
+ * been idle for too long. */
 #ifndef ER_SOCKETS_H
 #define ER_SOCKETS_H
 
 #include "http/handle.h"
 
 typedef struct er_sockets {
-    er_scheduler    *scheduler;
-    er_poller    poller;
-    int64_t      keepalive_ms;
+    er_scheduler *scheduler;
+    er_poller poller;
+    int64_t keepalive_ms;
     struct er_connection **by_fd;
-    size_t       room;
-    er_list      idle;   /* the longest idle first */
-    er_list      dialling; /* handles that are to be nudged */
-    bool         closed; /* some have been closed: the lane clears it and grants turns */
+    size_t room;
+    er_list idle;     /* the longest idle first */
+    er_list dialling; /* handles that are to be nudged */
+    bool closed;      /* some have been closed: the lane clears it and grants turns */
 } er_sockets;
 
-int  er_sockets_open(er_sockets *sockets); /* scheduler and keepalive_ms are set before. 0 or an errno */
+/* scheduler and keepalive_ms are set before. 0 or an errno */
+int er_sockets_open(er_sockets *sockets);
 void er_sockets_close(er_sockets *sockets); /* when curl has closed all of its own */
 
 void er_sockets_serve(er_sockets *sockets, CURLM *multi); /* sets multi's socket function */
-int  er_sockets_count(er_sockets *sockets, er_handle *handle); /* makes its connections count. 0 or ENOMEM */
+/* makes its connections count. 0 or ENOMEM */
+int er_sockets_count(er_sockets *sockets, er_handle *handle);
 
 /* An event at fd: 0, or what to pass to curl (CURL_CSELECT_...). */
 int er_sockets_event(er_sockets *sockets, er_event event);

@@ -57,7 +57,10 @@ void er_stages_drop(er_stages *stages)
     er_free(stages);
 }
 
-uint64_t er_stages_number(er_stages *stages) { return stages ? er_add(&stages->numbers, 1) + 1 : 0; }
+uint64_t er_stages_number(er_stages *stages)
+{
+    return stages ? er_add(&stages->numbers, 1) + 1 : 0;
+}
 
 static void call_hook(er_stages *stages, bool at_last)
 {
@@ -90,8 +93,8 @@ static void notifier_gone(void *arg) /* later events, or all if run_notifier was
     er_stages_drop(arg);
 }
 
-void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
-                   int error)
+void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage,
+                   int64_t since_ns, int status, int error)
 {
     er_stages *stages = request->defaults->stages;
     char *url = er_url_shown(request->url, true);
@@ -101,13 +104,15 @@ void er_stage_post(const er_request *request, uint64_t exchange, errand_stage st
     if (one) {
         memcpy(one->text, request->method, method);
         memcpy(one->text + method, url, size);
-        one->view = (errand_stage_info){ .stage = stage,
-                                         .status = status,
-                                         .error = error,
-                                         .exchange = exchange,
-                                         .after_ms = (double)(er_now_ns() - since_ns) / 1e6,
-                                         .method = one->text,
-                                         .url = one->text + method };
+        one->view = (errand_stage_info){
+            .stage = stage,
+            .status = status,
+            .error = error,
+            .exchange = exchange,
+            .after_ms = (double)(er_now_ns() - since_ns) / 1e6,
+            .method = one->text,
+            .url = one->text + method
+        };
         er_lock_take(&stages->lock);
         er_list_push(&stages->events, &one->node);
         bool starts = !stages->notifying;
@@ -118,7 +123,8 @@ void er_stage_post(const er_request *request, uint64_t exchange, errand_stage st
                 .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages"
             };
             er_add(&stages->count, 1);
-            errand_drop(er_task_submit(stages->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
+            errand_drop(er_task_submit(stages->pool, &task,
+                                       &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
         }
     }
     er_free(url);

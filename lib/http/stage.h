@@ -18,12 +18,12 @@ uint64_t er_stages_number(er_stages *stages);
 
 /* Any thread, no lock held; the request's session has stages. Without memory the event is dropped.
  * */
-void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
-                   int error);
+void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage,
+                   int64_t since_ns, int status, int error);
 
 /* since_ns: when the exchange began. */
-static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage, int64_t since_ns, int status,
-                            int error)
+static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage,
+                            int64_t since_ns, int status, int error)
 {
     if (request->defaults->stages) er_stage_post(request, exchange, stage, since_ns, status, error);
 }

@@ -25,23 +25,31 @@ typedef struct er_valve {
 } er_valve;
 
 typedef struct er_body_sink {
-    int  (*begin)(struct er_body_sink *self, er_valve *valve); /* before the request goes out                      */
-    int  (*headers)(struct er_body_sink *self, errand_response *response); /* those of the final, good reply, before its body */
-    int  (*take)(struct er_body_sink *self, const char *at, size_t size); /* 0: all is taken; WAIT: nothing, bring it again  */
+    /* before the request goes out */
+    int (*begin)(struct er_body_sink *self, er_valve *valve);
+    /* those of the final, good reply, before its body */
+    int (*headers)(struct er_body_sink *self, errand_response *response);
+    /* 0: all is taken; WAIT: nothing, bring it again */
+    int (*take)(struct er_body_sink *self, const char *at, size_t size);
     /* All of the body has come: completes response, which is the sink's until then. WAIT:
      * valve->finished follows. */
-    int  (*finish)(struct er_body_sink *self, errand_response *response);
-    void (*ended)(struct er_body_sink *self, errand_result how); /* a stream, instead of finish; owns how. NULL: no stream   */
-    int  (*why)(struct er_body_sink *self, er_bytes *words); /* words about the error it returned; returns that error. NULL: none */
-    void (*drop)(struct er_body_sink *self);   /* nothing more comes                                                        */
+    int (*finish)(struct er_body_sink *self, errand_response *response);
+    /* a stream, instead of finish; owns how. NULL: no stream */
+    void (*ended)(struct er_body_sink *self, errand_result how);
+    /* words about the error it returned; returns that error. NULL: none */
+    int (*why)(struct er_body_sink *self, er_bytes *words);
+    /* nothing more comes */
+    void (*drop)(struct er_body_sink *self);
 } er_body_sink;
 
 typedef struct er_body_source {
     int64_t size; /* -1: not known, sent chunked */
-    int  (*begin)(struct er_body_source *self, er_valve *valve);
-    int  (*read)(struct er_body_source *self, char *to, size_t room, size_t *got); /* *got 0: the end */
-    bool (*rewind)(struct er_body_source *self); /* to the first byte, for a repeat; false: impossible */
-    int  (*why)(struct er_body_source *self, er_bytes *words);
+    int (*begin)(struct er_body_source *self, er_valve *valve);
+    /* *got 0: the end */
+    int (*read)(struct er_body_source *self, char *to, size_t room, size_t *got);
+    /* to the first byte, for a repeat; false: impossible */
+    bool (*rewind)(struct er_body_source *self);
+    int (*why)(struct er_body_source *self, er_bytes *words);
     void (*drop)(struct er_body_source *self);
 } er_body_source;
 

@@ -30,7 +30,8 @@ static void report(const er_exchange *x, const errand_result *r)
         return;
     }
     char *label = er_request_label(x->request);
-    er_log_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status, response->timings.total);
+    er_log_debug(x->http->log, "%s: %d in %.1f ms", label ? label : "", response->status,
+                 response->timings.total);
     er_free(label);
 }
 
@@ -50,7 +51,8 @@ static void over(er_exchange *x, errand_result r)
     if (er_listed(&x->in_session)) er_list_remove(&x->in_session);
     er_scheduler_end(&http->scheduler, &x->turn);
     er_lock_give(&http->scheduler.lock);
-    if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x); /* after `place`: see wait_on */
+    /* after `place`: see wait_on */
+    if (x->timed && er_timer_disarm(http->pool, &x->timer)) er_exchange_drop(x);
     report(x, &r);
     if (x->reused) er_add_relaxed(&http->reused, 1); /* relaxed: statistics */
     if (x->resends) er_add_relaxed(&http->resent, x->resends);
@@ -93,7 +95,8 @@ void er_transfer_cancel(er_exchange *x, errand_reason reason)
     if (place == ER_PLACE_LINE) take_out_of_line(x);
     er_lock_give(&http->scheduler.lock);
     if (place == ER_PLACE_LINE) over(x, er_outcome_stopped(x));
-    else if (place == ER_PLACE_LANE && er_lane_leave(lane, x)) over_unseated(x, er_outcome_stopped(x));
+    else if (place == ER_PLACE_LANE && er_lane_leave(lane, x))
+        over_unseated(x, er_outcome_stopped(x));
 }
 
 static void on_cancel(void *arg)
@@ -140,7 +143,8 @@ static void on_time(er_timer *timer)
         er_lane *lane = x->lane;
         /* under the lock: er_transfer_again reads it */
         if (place == ER_PLACE_LANE) er_store(&x->look, 1);
-        if (place == ER_PLACE_LINE || place == ER_PLACE_NEW) late = er_exchange_overdue(x, now, &next);
+        if (place == ER_PLACE_LINE || place == ER_PLACE_NEW)
+            late = er_exchange_overdue(x, now, &next);
         if (place == ER_PLACE_REST) next = er_deadline(x->began_ns, x->total_ms);
         if (place == ER_PLACE_LINE && late) take_out_of_line(x);
         er_lock_give(&http->scheduler.lock);
@@ -158,7 +162,8 @@ static void on_time(er_timer *timer)
 /* 0, or why it was not armed. */
 static int arm(er_exchange *x)
 {
-    int64_t left = errand_time_left(), next; /* of the task that we are in: an attempt, or the caller's own */
+    /* of the task that we are in: an attempt, or the caller's own */
+    int64_t left = errand_time_left(), next;
     if (left == 0) return ERRAND_ELATE;
     if (left < x->total_ms) x->total_ms = left;
     x->timer.fn = on_time;
@@ -176,7 +181,8 @@ static int arm(er_exchange *x)
 void er_transfer_again(er_exchange *x, er_origin *origin)
 {
     errand_http *http = x->http;
-    if (x->number) er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
+    if (x->number)
+        er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
     er_found *found = x->found;
     int64_t now = er_pool_now(http->pool);
     x->seated_ns = x->redial_ns = 0;
@@ -281,10 +287,12 @@ static shown look_at(er_exchange *x)
 
 static void describe_transfer(er_live *live, er_description *d)
 {
-    static const char *const steps[] = { [ER_PROGRESS_NONE] = "waits for the lane's thread to connect to",
-                                         [ER_PROGRESS_CONNECTS] = "connects to",
-                                         [ER_PROGRESS_SENT] = "has been sent, waits for the reply of",
-                                         [ER_PROGRESS_ANSWERED] = "reads the reply of" };
+    static const char *const steps[] = {
+        [ER_PROGRESS_NONE] = "waits for the lane's thread to connect to",
+        [ER_PROGRESS_CONNECTS] = "connects to",
+        [ER_PROGRESS_SENT] = "has been sent, waits for the reply of",
+        [ER_PROGRESS_ANSWERED] = "reads the reply of"
+    };
     er_exchange *x = of_live(live);
     shown s = look_at(x);
     if (s.place == ER_PLACE_OVER) return;
@@ -302,15 +310,19 @@ static void describe_transfer(er_live *live, er_description *d)
     else if (s.place == ER_PLACE_REST) er_describe(d, "its body is being completed");
     else if (s.place == ER_PLACE_LANE)
         er_describe(d, "on lane %u, %s %s", s.lane, steps[er_load_relaxed(&x->progress)], s.to);
-    else if (s.looking) er_describe(d, "in line with %zu, waits for the addresses of %s", s.waiting, s.to);
+    else if (s.looking)
+        er_describe(d, "in line with %zu, waits for the addresses of %s", s.waiting, s.to);
     else er_describe(d, "in line with %zu, waits for a connection to %s", s.waiting, s.to);
 }
 
-static const er_live_kind transfer_kind = { .keep = keep_live, .describe = describe_transfer, .release = release_live };
+static const er_live_kind transfer_kind = {
+    .keep = keep_live, .describe = describe_transfer, .release = release_live
+};
 
 /* ---- the beginning ---- */
 
-errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run, const void *site)
+errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run,
+                                 const void *site)
 {
     errand_future *f;
     errand_promise *promise = er_promise_new(http->pool, &f);
@@ -335,12 +347,15 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     er_live_add(http->pool, &x->live);
     errand_promise_on_cancel(promise, on_cancel, x);
     int error = arm(x);
-    if (x->total_ms <= 0) er_exchange_cancel(x, ERRAND_BY_TOTAL); /* none at all: not a race with the timer */
+    /* none at all: not a race with the timer */
+    if (x->total_ms <= 0) er_exchange_cancel(x, ERRAND_BY_TOTAL);
     const er_origin *origin = &request->origin;
     er_dispatched out;
     er_lock_take(&http->scheduler.lock);
     bool refused = in_run ? http->cancelling : http->closing;
-    if (!refused) x->turn.route = er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
+    if (!refused)
+        x->turn.route =
+            er_scheduler_route(&http->scheduler, origin->key, origin->host, origin->port);
     if (!error && !refused && !x->turn.route) error = ENOMEM;
     if (!refused) er_list_push(&http->all, &x->in_session);
     bool joins = !error && !refused && !er_exchange_cancelled(x);

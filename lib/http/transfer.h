@@ -4,9 +4,10 @@
 
 #include "http/session.h"
 
-/* in_run: it is an attempt of a run that began before the session was closed. site: where it was submitted. Never NULL, unless there is
- * no memory for that. */
-errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run, const void *site);
+/* in_run: it is an attempt of a run that began before the session was closed. site: where it was
+ * submitted. Never NULL, unless there is no memory for that. */
+errand_future *er_transfer_start(errand_http *http, er_request *request, bool in_run,
+                                 const void *site);
 
 /* Cancels an exchange. Any thread, no lock held. */
 void er_transfer_cancel(er_exchange *x, errand_reason reason);

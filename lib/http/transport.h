@@ -16,12 +16,12 @@ typedef struct er_transport {
     char *ca_file, *cert_file, *key_file, *key_password;
     char *dial_host; /* the name to look up instead of the url's; "": none; NULL: the url's */
     uint16_t dial_port;
-    long  min_tls; /* CURL_SSLVERSION_ */
-    bool  environment, netrc, plain;
+    long min_tls; /* CURL_SSLVERSION_ */
+    bool environment, netrc, plain;
 } er_transport;
 
 /* Checks and copies. 0, EINVAL, ENOMEM, or why a file cannot be read. */
-int  er_transport_make(er_transport *transport, const errand_http_opts *opts, er_bytes *why);
+int er_transport_make(er_transport *transport, const errand_http_opts *opts, er_bytes *why);
 void er_transport_free(er_transport *transport);
 
 /* Changes an origin's host and port to those that a connection goes to: a proxy's, none, or its
@@ -31,7 +31,8 @@ void er_transport_reroute(const er_transport *transport, er_origin *origin);
 /* Returns the value of Accept-Encoding; NULL: replies are not to be compressed. */
 const char *er_transport_codings(const er_transport *transport);
 
-/* Sets a handle up, once for all requests of the session. 0, or a CURLcode: what this libcurl cannot do. */
+/* Sets a handle up, once for all requests of the session. 0, or a CURLcode: what
+ * this libcurl cannot do. */
 CURLcode er_transport_apply(const er_transport *transport, CURL *easy);
 
 #endif

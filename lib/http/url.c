@@ -80,7 +80,8 @@ static int resolve_plain(char **out, er_origin *origin, const char *url, const c
 
 /* ---- taking apart ---- */
 
-/* Adds text with everything behind its host percent-encoded that a url cannot have (RFC 3986, 2.1). */
+/* Adds text with everything behind its host percent-encoded that a url cannot
+ * have (RFC 3986, 2.1). */
 static void add_encoded(er_bytes *to, const char *text)
 {
     size_t n = scheme(text), host = n ? n + 1 : 0;
@@ -105,7 +106,8 @@ static void put_host_in_ascii(CURLU *parts)
 #ifdef CURLU_PUNYCODE
     char *host = NULL, *ascii = NULL;
     if (!curl_url_get(parts, CURLUPART_HOST, &host, 0) && !is_ascii(host)) {
-        locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), own = utf8 ? uselocale(utf8) : (locale_t)0;
+        locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
+                 own = utf8 ? uselocale(utf8) : (locale_t)0;
         bool done = !curl_url_get(parts, CURLUPART_HOST, &ascii, CURLU_PUNYCODE);
         if (utf8) uselocale(own);
         if (utf8) freelocale(utf8);
@@ -127,8 +129,10 @@ static CURLUcode take_apart(CURLU **out, const char *url, const char *base)
     bool same = base && (!*url || *url == '#'); /* RFC 3986, 4.4 */
     if (same && !page.error) er_bytes_text(&text, page.at);
     add_encoded(&text, url);
-    CURLUcode code = parts && !page.error && !text.error && text.at ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
-    if (!code && base && !same && !scheme(url)) code = curl_url_set(parts, CURLUPART_URL, page.at, 0);
+    CURLUcode code =
+        parts && !page.error && !text.error && text.at ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+    if (!code && base && !same && !scheme(url))
+        code = curl_url_set(parts, CURLUPART_URL, page.at, 0);
     if (!code) code = curl_url_set(parts, CURLUPART_URL, text.at, 0);
     if (!code) put_host_in_ascii(parts);
     er_bytes_free(&page);
@@ -164,7 +168,8 @@ static CURLUcode put_together(char **out, CURLU *parts)
 
 static bool is_http(const char *url, size_t scheme_size)
 {
-    return (scheme_size == 4 && er_alike(url, "http", 4)) || (scheme_size == 5 && er_alike(url, "https", 5));
+    return (scheme_size == 4 && er_alike(url, "http", 4)) ||
+           (scheme_size == 5 && er_alike(url, "https", 5));
 }
 
 static bool has_host(const char *behind_scheme) /* curl would look for one further on */
@@ -182,19 +187,23 @@ static int check(const char *url, const char *base, size_t shown, er_bytes *why)
     size_t n = scheme(url);
     if (n && !is_http(url, n)) return er_refuse(why, "only http and https, url is", url, shown);
     if (n && !has_host(url + n)) return er_refuse(why, "url has no host:", url, shown);
-    if (!n && !base) return er_refuse(why, "a relative url, and the session has no base_url:", url, shown);
+    if (!n && !base)
+        return er_refuse(why, "a relative url, and the session has no base_url:", url, shown);
     return 0;
 }
 
-int er_url_resolve(char **out, er_origin *origin, bool *https, const char *url, const char *base, er_bytes *why)
+int er_url_resolve(char **out, er_origin *origin, bool *https, const char *url, const char *base,
+                   er_bytes *why)
 {
     if (!url || !*url) return er_refuse(why, "url is missing", NULL, 0);
     *out = NULL;
     int error = resolve_plain(out, origin, url, base);
     if (*out) *https = (*out)[4] == 's';
     if (*out || error) return error;
-    if (strlen(url) > ER_URL_MOST) return er_refuse(why, "url is longer than 512 KiB:", url, scheme(url));
-    size_t secret = strcspn(url, "@?#"), shown = secret; /* up to here nothing can be a secret, unless there is an @ */
+    if (strlen(url) > ER_URL_MOST)
+        return er_refuse(why, "url is longer than 512 KiB:", url, scheme(url));
+    /* up to here nothing can be a secret, unless there is an @ */
+    size_t secret = strcspn(url, "@?#"), shown = secret;
     if (url[secret] == '@') shown = scheme(url);
     error = check(url, base, shown, why);
     if (error) return error;
@@ -292,7 +301,8 @@ void er_url_encode(er_bytes *to, const char *text, size_t size)
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
         char shown[3] = { '%', hex[c >> 4], hex[c & 15] };
-        if (is_alpha(text[i]) || is_digit(text[i]) || (c && strchr("*-._", c))) er_bytes_add(to, text + i, 1);
+        if (is_alpha(text[i]) || is_digit(text[i]) || (c && strchr("*-._", c)))
+            er_bytes_add(to, text + i, 1);
         else if (c == ' ') er_bytes_add(to, "+", 1);
         else er_bytes_add(to, shown, 3);
     }
@@ -300,7 +310,8 @@ void er_url_encode(er_bytes *to, const char *text, size_t size)
 
 static bool sounds_secret(const char *name, size_t size)
 {
-    static const char *const words[] = { "key", "token", "secret", "pass", "auth", "sig", "cred", "session" };
+    static const char *const words[] = { "key",  "token", "secret", "pass",
+                                         "auth", "sig",   "cred",   "session" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t length = strlen(words[i]);
         for (size_t k = 0; k + length <= size; k++) {
@@ -334,6 +345,7 @@ void er_url_hide(const char *url, char *text)
     for (size_t at = 0; at < end; at += size + 1) {
         size = strcspn(query + at, "&#");
         size_t name = strcspn(query + at, "=&#");
-        if (name < size && sounds_secret(query + at, name)) er_hide(text, query + at + name + 1, size - name - 1);
+        if (name < size && sounds_secret(query + at, name))
+            er_hide(text, query + at + name + 1, size - name - 1);
     }
 }

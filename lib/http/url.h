@@ -9,7 +9,8 @@
 
 /* Makes an absolute http(s) url of url and base (may be NULL), and its origin, perhaps in memory of
  * *out. */
-int er_url_resolve(char **out, er_origin *origin, bool *https, const char *url, const char *base, er_bytes *why);
+int er_url_resolve(char **out, er_origin *origin, bool *https, const char *url, const char *base,
+                   er_bytes *why);
 
 /* A url without userinfo and fragment, and if bare, without query: to be shown. NULL: no memory. */
 char *er_url_shown(const char *url, bool bare);

@@ -10,10 +10,10 @@
  * pump's parker lives on its stack: the thread that takes the pointer, under the lock, wakes it,
  * once.
  *
- * Cancelling pops one item after the other out of `flight` and cancels its future without the lock. An item is counted
- * by: the hand-over, the pump until it has stored the future, each canceller in errand_cancel; the last one drops the
- * future. So a future is never cancelled after its drop, and a cancel that comes before the future is stored is the
- * pump's to pass on.
+ * Cancelling pops one item after the other out of `flight` and cancels its future without the
+ * lock. An item is counted by: the hand-over, the pump until it has stored the future, each
+ * canceller in errand_cancel; the last one drops the future. So a future is never cancelled
+ * after its drop, and a cancel that comes before the future is stored is the pump's to pass on.
  *
  * A thread that may touch the batch is a user (the pump until it is gone, the drainer, cancellers
  * while they walk) or ends an item that is held. With no users and nothing held no thread can reach
@@ -61,9 +61,9 @@ typedef struct batch {
     er_list ended;    /* not ordered: what can be handed over */
     er_list order;    /* ordered: all that is held */
     bool draining, stopping;
-    int error;            /* what it will end with */
-    errand_reason reason; /* of its cancel */
-    errand_batch_tally *tally;  /* the drainer's */
+    int error;                 /* what it will end with */
+    errand_reason reason;      /* of its cancel */
+    errand_batch_tally *tally; /* the drainer's */
 } batch;
 
 typedef struct item {
@@ -121,7 +121,9 @@ static void describe_batch(er_live *live, er_description *d)
     else if (parked) er_describe(d, ", waits for room");
 }
 
-static const er_live_kind batch_kind = { .keep = keep_batch, .describe = describe_batch, .release = release_batch };
+static const er_live_kind batch_kind = {
+    .keep = keep_batch, .describe = describe_batch, .release = release_batch
+};
 
 static void leave(batch *b) /* one user less */
 {
@@ -136,7 +138,8 @@ static bool has_room(const batch *b)
     return b->in_flight < b->concurrency && b->held < b->window && b->bytes < b->window_bytes;
 }
 
-/* Under the lock: the parker of a pump that sleeps and need not, to be woken after the lock is given. */
+/* Under the lock: the parker of a pump that sleeps and need not, to be woken
+ * after the lock is given. */
 static er_parker *pump_to_wake(batch *b)
 {
     er_parker *parked = b->stopping || has_room(b) ? b->parked : NULL;
@@ -343,13 +346,16 @@ static void cancelled(void *arg) /* the promise's hook */
     stop_all(b, ECANCELED, errand_promise_cancelled(b->promise));
 }
 
-errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size, errand_batch_next_fn *next,
-                                  errand_batch_work_fn *work, errand_batch_each_fn *each, void *arg)
+errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *opts, size_t size,
+                                  errand_batch_next_fn *next, errand_batch_work_fn *work,
+                                  errand_batch_each_fn *each, void *arg)
 {
     errand_batch_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     if (!error && (!pool || !next || !work || !each)) error = EINVAL;
-    if (error) return er_failed(NULL, errand_failf(error, "errand_batch: pool, next, work and each must be given"));
+    if (error)
+        return er_failed(
+            NULL, errand_failf(error, "errand_batch: pool, next, work and each must be given"));
 
     batch *b = er_alloc_zero(sizeof *b);
     errand_batch_tally *tally = er_alloc_zero(sizeof *tally);

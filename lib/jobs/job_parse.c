@@ -1,4 +1,5 @@
-/* jobs/job_parse.c -- a line is checked as JSON, then each of its keys has a function that reads its value.
+/* jobs/job_parse.c -- a line is checked as JSON, then each of its keys has a function
+ * that reads its value.
  *
  * The first error is reported with its key; id and meta are read before, so that the result line of
  * a bad job has them. null is the same as leaving a key out, but for json, which is sent as it
@@ -63,7 +64,10 @@ static char *keep(er_line_job *job, char *text)
 static bool is_string(er_span v) { return v.at[0] == '"'; }
 static bool is_object(er_span v) { return v.at[0] == '{'; }
 static bool is_number(er_span v) { return v.at[0] == '-' || (v.at[0] >= '0' && v.at[0] <= '9'); }
-static bool is_word(er_span v, const char *word) { return v.size == strlen(word) && !memcmp(v.at, word, v.size); }
+static bool is_word(er_span v, const char *word)
+{
+    return v.size == strlen(word) && !memcmp(v.at, word, v.size);
+}
 
 /* A string of the line as C text, kept; NUL bytes are refused. */
 static const char *text_of(er_line_job *job, const char *key, er_span v)
@@ -92,7 +96,10 @@ static const char *word_of(er_line_job *job, const char *key, er_span v) /* the 
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c); }
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
+}
 
 static bool is_token(const char *text) /* RFC 9110, 5.6.2 */
 {
@@ -108,17 +115,21 @@ static int read_url(er_line_job *job, const char *key, er_span v)
 {
     const char *url = word_of(job, key, v);
     if (!url) return job->error;
-    size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    size_t scheme =
+        strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
     if (scheme && url[scheme] == ':') {
-        bool http = (scheme == 4 && er_alike(url, "http", 4)) || (scheme == 5 && er_alike(url, "https", 5));
+        bool http = (scheme == 4 && er_alike(url, "http", 4)) ||
+                    (scheme == 5 && er_alike(url, "https", 5));
         int shown = scheme < 40 ? (int)scheme : 40;
         if (!http) return bad(job, "key \"url\": only http and https, not \"%.*s\"", shown, url);
-        if (strncmp(url + scheme, "://", 3) || !url[scheme + 3] || strchr("/?#:", url[scheme + 3])) {
+        if (strncmp(url + scheme, "://", 3) || !url[scheme + 3] ||
+            strchr("/?#:", url[scheme + 3])) {
             return bad(job, "key \"url\": there is no host in it");
         }
     }
     for (const unsigned char *c = (const unsigned char *)url; *c; c++) {
-        if (*c <= ' ' || *c == 0x7f) return bad(job, "key \"url\": a space (write %%20) or control character in it");
+        if (*c <= ' ' || *c == 0x7f)
+            return bad(job, "key \"url\": a space (write %%20) or control character in it");
     }
     job->request.url = url;
     return 0;
@@ -126,7 +137,8 @@ static int read_url(er_line_job *job, const char *key, er_span v)
 
 static int read_id(er_line_job *job, const char *key, er_span v)
 {
-    if (!is_string(v) && !is_number(v)) return bad(job, "key \"%s\" must be a string or a number", key);
+    if (!is_string(v) && !is_number(v))
+        return bad(job, "key \"%s\" must be a string or a number", key);
     return 0; /* kept before */
 }
 
@@ -139,20 +151,25 @@ static int read_method(er_line_job *job, const char *key, er_span v)
 }
 
 /* "name" and value of an object of plain values, as text. */
-static int pair(er_line_job *job, const char *key, er_span k, er_span v, const char **name, const char **value)
+static int pair(er_line_job *job, const char *key, er_span k, er_span v, const char **name,
+                const char **value)
 {
     size_t size = 0;
     char *text = keep(job, er_json_decode(k, &size));
     if (!text) return job->error;
-    if (strlen(text) < size) return bad(job, "key \"%s\": a NUL character in the name \"%.60s\"", key, text);
+    if (strlen(text) < size)
+        return bad(job, "key \"%s\": a NUL character in the name \"%.60s\"", key, text);
     *name = text;
     if (!is_string(v) && !is_number(v) && !is_word(v, "true") && !is_word(v, "false")) {
-        return bad(job, "key \"%s\": \"%.60s\" must be a string, a number, true or false", key, *name);
+        return bad(job, "key \"%s\": \"%.60s\" must be a string, a number, true or false", key,
+                   *name);
     }
     text = keep(job, is_string(v) ? er_json_decode(v, &size) : er_copy_bytes(v.at, v.size));
     if (!text) return job->error;
     *value = text;
-    return is_string(v) && strlen(text) < size ? bad(job, "key \"%s\": a NUL character in \"%.60s\"", key, *name) : 0;
+    return is_string(v) && strlen(text) < size
+               ? bad(job, "key \"%s\": a NUL character in \"%.60s\"", key, *name)
+               : 0;
 }
 
 static int add_header(er_line_job *job, const char *name, const char *value)
@@ -181,7 +198,8 @@ static int read_headers(er_line_job *job, const char *key, er_span v)
         const char *name = NULL, *value = NULL;
         if (pair(job, key, k, val, &name, &value)) return job->error;
         if (!is_token(name)) return bad(job, "key \"headers\": \"%.60s\" is no header name", name);
-        if (strpbrk(value, "\r\n")) return bad(job, "key \"headers\": a line break in \"%.60s\"", name);
+        if (strpbrk(value, "\r\n"))
+            return bad(job, "key \"headers\": a line break in \"%.60s\"", name);
         if (add_header(job, name, value)) return job->error;
     }
     return 0;
@@ -204,7 +222,8 @@ static int add_params(er_line_job *job, er_span params)
     size_t before = fragment ? (size_t)(fragment - url) : strlen(url);
     er_bytes out = { 0 };
     er_bytes_add(&out, url, before);
-    bool query = memchr(url, '?', before), open = query && (url[before - 1] == '?' || url[before - 1] == '&');
+    bool query = memchr(url, '?', before),
+         open = query && (url[before - 1] == '?' || url[before - 1] == '&');
     size_t cursor = 0;
     er_span k, v;
     while (er_json_member(params, &cursor, &k, &v)) {
@@ -231,7 +250,8 @@ static int set_body(er_line_job *job, const char *key, errand_bytes body)
     return second ? bad(job, "key \"%s\": at most one of json, body and body_file", key) : 0;
 }
 
-/* An object that is written as the line has it: json-c keeps the text of numbers it cannot hold the same way. */
+/* An object that is written as the line has it: json-c keeps the text of numbers it
+ * cannot hold the same way. */
 static int read_json(er_line_job *job, const char *key, er_span v)
 {
     if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
@@ -244,7 +264,8 @@ static int read_json(er_line_job *job, const char *key, er_span v)
 
 static int read_body(er_line_job *job, const char *key, er_span v)
 {
-    if (!is_string(v)) return bad(job, "key \"%s\" must be a string; for JSON there is \"json\"", key);
+    if (!is_string(v))
+        return bad(job, "key \"%s\" must be a string; for JSON there is \"json\"", key);
     size_t size = 0;
     char *text = keep(job, er_json_decode(v, &size));
     return text ? set_body(job, key, (errand_bytes){ text, size }) : job->error;
@@ -258,7 +279,8 @@ static int read_body_file(er_line_job *job, const char *key, er_span v)
     if (!path) return job->error;
     int error = er_file_length(path, &length);
     if (error) {
-        bad(job, "key \"body_file\": %.200s: %s", path, error == ESPIPE ? "it is not a regular file" : errand_strerror(error));
+        bad(job, "key \"body_file\": %.200s: %s", path,
+            error == ESPIPE ? "it is not a regular file" : errand_strerror(error));
         return job->error = error == ESPIPE ? EINVAL : error;
     }
     if (set_body(job, key, (errand_bytes){ NULL, 0 })) return job->error;
@@ -273,7 +295,9 @@ static int read_timeout(er_line_job *job, const char *key, er_span v)
     bool read = (is_string(v) || is_number(v)) && !er_duration_read(text.at, text.size, &ms);
     job->request.total_ms = ms;
     if (read && ms > 0 && ms <= ER_JOB_TIMEOUT_MOST) return 0;
-    return bad(job, "key \"%s\" must be seconds above 0, or a string like \"1.5s\", \"200ms\" or \"2m\"", key);
+    return bad(job,
+               "key \"%s\" must be seconds above 0, or a string like \"1.5s\", \"200ms\" or \"2m\"",
+               key);
 }
 
 static int read_retries(er_line_job *job, const char *key, er_span v)
@@ -300,10 +324,12 @@ static int read_idempotent(er_line_job *job, const char *key, er_span v)
 
 static char *fresh_uuid(void) /* RFC 9562, version 4 */
 {
-    uint64_t high = (er_random() & ~(uint64_t)0xf000) | 0x4000, low = er_random() >> 2 | (uint64_t)1 << 63;
+    uint64_t high = (er_random() & ~(uint64_t)0xf000) | 0x4000,
+             low = er_random() >> 2 | (uint64_t)1 << 63;
     char text[40];
-    snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff),
-             (unsigned)(high & 0xffff), (unsigned)(low >> 48), (unsigned long long)(low & 0xffffffffffff));
+    snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
+             (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xffff), (unsigned)(low >> 48),
+             (unsigned long long)(low & 0xffffffffffff));
     return er_copy_text(text);
 }
 
@@ -321,7 +347,8 @@ static int read_save_to(er_line_job *job, const char *key, er_span v)
     return job->error;
 }
 
-static int read_later(er_line_job *job, const char *key, er_span v) /* params: needs the url. meta: kept before */
+/* params: needs the url. meta: kept before */
+static int read_later(er_line_job *job, const char *key, er_span v)
 {
     (void)job, (void)key, (void)v;
     return 0;
@@ -350,7 +377,8 @@ static const struct {
 
 /* ---- the line ---- */
 
-static size_t key_index(er_span key) /* KEYS: none of ours; written with escapes it is not ours either */
+/* KEYS: none of ours; written with escapes it is not ours either */
+static size_t key_index(er_span key)
 {
     size_t i = 0;
     while (i < KEYS && !is_word((er_span){ key.at + 1, key.size - 2 }, keys[i].name)) i++;
@@ -363,7 +391,8 @@ static int read_line(er_line_job *job)
     er_span text = { job->line.text, job->line.size }, k, v, found[KEYS] = { { NULL, 0 } };
     size_t where, cursor = 0;
     const char *why;
-    if (er_json_check(text, &where, &why)) return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
+    if (er_json_check(text, &where, &why))
+        return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
     text = er_json_trim(text);
     if (!is_object(text)) return bad(job, "a job must be an object, {\"url\": ...}");
 
@@ -374,19 +403,23 @@ static int read_line(er_line_job *job)
         else if (!stranger.at) stranger = k;
     }
     for (size_t i = 0; i < KEYS; i++) {
-        if (found[i].at && is_word(found[i], "null") && keys[i].read != read_json) found[i].at = NULL;
+        if (found[i].at && is_word(found[i], "null") && keys[i].read != read_json)
+            found[i].at = NULL;
         bool fit = found[i].at && (is_string(found[i]) || is_number(found[i]));
         if (fit && !strcmp(keys[i].name, "id")) job->id = found[i];
         if (!strcmp(keys[i].name, "meta")) job->meta = found[i];
     }
-    if (stranger.at) return bad(job, "unknown key %.*s", stranger.size < 80 ? (int)stranger.size : 80, stranger.at);
+    if (stranger.at)
+        return bad(job, "unknown key %.*s", stranger.size < 80 ? (int)stranger.size : 80,
+                   stranger.at);
 
     for (size_t i = 0; i < KEYS; i++) {
         if (found[i].at && keys[i].read(job, keys[i].name, found[i])) return job->error;
     }
     if (!job->request.url) return bad(job, "there is no key \"url\"");
     for (size_t i = 0; i < KEYS; i++) {
-        if (found[i].at && !strcmp(keys[i].name, "params") && add_params(job, found[i])) return job->error;
+        if (found[i].at && !strcmp(keys[i].name, "params") && add_params(job, found[i]))
+            return job->error;
     }
     return 0;
 }

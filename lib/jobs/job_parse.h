@@ -11,21 +11,22 @@
 #define ER_JOB_TIMEOUT_MOST INT64_C(1000000000000) /* ms: no sum overflows with it */
 
 typedef struct er_line_job {
-    uint64_t seq;       /* 0: not a line, but a file that cannot be read: line.error */
-    er_line  line;      /* its text is the job's */
-    int      error;     /* why it was not begun: EINVAL, ENOMEM, an errno of body_file; 0: it is good */
-    char    *why;       /* the same in words; NULL: errand_strerror */
-    er_span  id, meta;  /* in the line; at NULL: none */
-    bool     retries_given;
+    uint64_t seq; /* 0: not a line, but a file that cannot be read: line.error */
+    er_line line; /* its text is the job's */
+    /* why it was not begun: EINVAL, ENOMEM, an errno of body_file; 0: it is good */
+    int error;
+    char *why;        /* the same in words; NULL: errand_strerror */
+    er_span id, meta; /* in the line; at NULL: none */
+    bool retries_given;
     unsigned retries;
     /* that were made: not refused by a check, nor ended while they waited for their turn */
     unsigned attempts;
     errand_request request; /* points to what the job owns */
     /* what it owns */
-    char   **kept;
-    size_t   n_kept;
+    char **kept;
+    size_t n_kept;
     const char **headers;
-    size_t   n_headers;
+    size_t n_headers;
 } er_line_job;
 
 /* Makes a job of a line; it owns the line's text from then on. */

@@ -1,19 +1,22 @@
-/* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader, a batch and a writer.
+/* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader,
+ * a batch and a writer.
  *
  *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
  *     result --each: er_report--> out
  *
- * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a byte in the wake pipe
- * stops it at once. A file that cannot be read goes the same way as a line, as a run with seq 0 that ends at once and
- * writes nothing: so all that is reported to `on_error` and all that is written comes from each, by
- * one thread at a time, and with `ordered` in the order of the input.
+ * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a
+ * byte in the wake pipe stops it at once. A file that cannot be read goes the same way as a
+ * line, as a run with seq 0 that ends at once and writes nothing: so all that is reported to
+ * `on_error` and all that is written comes from each, by one thread at a time, and with
+ * `ordered` in the order of the input.
  *
- * Attempts are made here, not by the session, so that they can be counted while they happen: a job is "retrying" from
- * the end of an attempt that will likely be retried to its own end. Policies differ by the number of
- * retries alone, so a few of them, made at the start, serve nearly every line.
+ * Attempts are made here, not by the session, so that they can be counted while they
+ * happen: a job is "retrying" from the end of an attempt that will likely be retried to its
+ * own end. Policies differ by the number of retries alone, so a few of them, made at the
+ * start, serve nearly every line.
  *
- * A result that cannot be written ends the batch: nothing more is begun, what is in flight is cancelled, and what ends
- * after that is counted as failed, as it has no result line. */
+ * A result that cannot be written ends the batch: nothing more is begun, what is in flight is
+ * cancelled, and what ends after that is counted as failed, as it has no result line. */
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
@@ -45,7 +48,7 @@ struct errand_jobs {
     er_bytes line;  /* the writer's */
     int wake[2];
     uint32_t stopped; /* atomic */
-    er_lock lock;  /* guards the rest */
+    er_lock lock;     /* guards the rest */
     bool input_over;
     errand_jobs_stats stats;
     er_histogram times; /* us */
@@ -192,7 +195,8 @@ static void landed(errand_jobs *jobs, const run *it)
     er_lock_give(&jobs->lock);
 }
 
-static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool bad, int write_error)
+static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool bad,
+                  int write_error)
 {
     errand_jobs_stats *s = &jobs->stats;
     er_lock_take(&jobs->lock);
@@ -201,7 +205,8 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     else s->successful++;
     if (bad) s->bad_lines++;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
-    if (it->begun && !bad) er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
+    if (it->begun && !bad)
+        er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
     er_lock_give(&jobs->lock);
 }
@@ -258,7 +263,8 @@ static errand_result begin(errand_result in, void *arg)
 static errand_result over(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
-    if (in.error && in.error != ECANCELED && in.error != jobs->stats.write_error) { /* it could not go on reading */
+    if (in.error && in.error != ECANCELED && in.error != jobs->stats.write_error) {
+        /* it could not go on reading */
         note_read_error(jobs, in.error);
         report_error(jobs, "cannot go on: %s", errand_strerror(in.error));
     }
@@ -295,11 +301,13 @@ static int make_parts(errand_jobs *jobs)
     return 0;
 }
 
-errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http, const errand_jobs_opts *opts, size_t size)
+errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
+                                   const errand_jobs_opts *opts, size_t size)
 {
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 || o.retries > ER_JOB_RETRIES_MOST;
+    bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 ||
+                 o.retries > ER_JOB_RETRIES_MOST;
     if (!error && wrong) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
@@ -325,7 +333,10 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http, const e
     return jobs;
 }
 
-int errand_jobs_wait(errand_jobs *jobs, int64_t ms) { return jobs ? errand_wait(jobs->done, ms) : EINVAL; }
+int errand_jobs_wait(errand_jobs *jobs, int64_t ms)
+{
+    return jobs ? errand_wait(jobs->done, ms) : EINVAL;
+}
 
 void errand_jobs_stop(errand_jobs *jobs)
 {

@@ -1,10 +1,11 @@
 /* jobs/json_scan.c -- a checker and a walker over JSON text.
  *
- * One pass checks the text against the grammar, with a bit for each open bracket and no recursion. What is checked can
- * then be walked with hardly any conditions: a value ends where its brackets balance or its scalar stops. Nothing is
- * turned into numbers or trees, so a value of 30 digits, a repeated key deep inside or a lone surrogate goes through as
- * it came in. A parser that builds trees would change all three, and take NaN and raw control characters for JSON,
- * which would break the result lines. */
+ * One pass checks the text against the grammar, with a bit for each open bracket and no
+ * recursion. What is checked can then be walked with hardly any conditions: a value ends where
+ * its brackets balance or its scalar stops. Nothing is turned into numbers or trees, so a value
+ * of 30 digits, a repeated key deep inside or a lone surrogate goes through as it came in. A
+ * parser that builds trees would change all three, and take NaN and raw control characters for
+ * JSON, which would break the result lines. */
 #include "jobs/json_scan.h"
 
 #include "base/json_escape.h"
@@ -42,12 +43,14 @@ static bool check_string(scan *s)
 {
     const unsigned char *quote = s->at++;
     while (s->at < s->end && *s->at != '"') {
-        if (*s->at < 0x20) return refuse(s, *s->at ? "a control character in a string" : "a NUL byte");
+        if (*s->at < 0x20)
+            return refuse(s, *s->at ? "a control character in a string" : "a NUL byte");
         if (*s->at == '\\') {
             if (++s->at == s->end) break;
             if (*s->at == 'u') {
                 for (int i = 0; i < 4; i++) {
-                    if (++s->at == s->end || hex(*s->at) < 0) return refuse(s, "four hex digits must follow \\u");
+                    if (++s->at == s->end || hex(*s->at) < 0)
+                        return refuse(s, "four hex digits must follow \\u");
                 }
             } else if (!memchr("\"\\/bfnrt", *s->at, 8)) {
                 return refuse(s, "there is no such escape in JSON");
@@ -79,7 +82,8 @@ static bool check_number(scan *s)
     if (*s->at == '-') s->at++;
     bool zero = s->at < s->end && *s->at == '0';
     const unsigned char *first = s->at;
-    if (!digits(s) || (zero && s->at > first + 1)) return refuse(s, "not a number as JSON writes it");
+    if (!digits(s) || (zero && s->at > first + 1))
+        return refuse(s, "not a number as JSON writes it");
     if (s->at < s->end && *s->at == '.') {
         s->at++;
         if (!digits(s)) return refuse(s, "digits must follow the point");
@@ -254,7 +258,8 @@ static uint32_t four_hex(const char *at)
 
 char *er_json_decode(er_span string, size_t *size)
 {
-    char *out = er_alloc(string.size), *to = out; /* what it says is never longer than what is written */
+    /* what it says is never longer than what is written */
+    char *out = er_alloc(string.size), *to = out;
     if (!out) return NULL;
     const char *at = string.at + 1, *end = string.at + string.size - 1;
     while (at < end) {
@@ -271,7 +276,8 @@ char *er_json_decode(er_span string, size_t *size)
         uint32_t c = four_hex(at + 2);
         at += 6;
         if (c >= 0xd800 && c < 0xe000) {
-            uint32_t low = c < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? four_hex(at + 2) : 0;
+            uint32_t low =
+                c < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? four_hex(at + 2) : 0;
             if (low >= 0xdc00 && low < 0xe000) {
                 c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
                 at += 6;

@@ -1,4 +1,5 @@
-/* jobs/jsonl_reader.c -- a chunk is read when it is needed, never further; a line is put together from chunks.
+/* jobs/jsonl_reader.c -- a chunk is read when it is needed, never further; a line is put
+ * together from chunks.
  *
  * Every read waits with poll first, for the file and for the wake descriptor, so that a reader
  * stops at once when it is woken, whatever it reads: a terminal, a pipe without data, a FIFO
@@ -125,7 +126,8 @@ int er_lines_next(er_lines *lines, er_line *line)
             return 0;
         }
         lines->number++;
-        if (lines->number == 1 && text.size >= 3 && !memcmp(text.at, "\xef\xbb\xbf", 3)) er_bytes_drop(&text, 3);
+        if (lines->number == 1 && text.size >= 3 && !memcmp(text.at, "\xef\xbb\xbf", 3))
+            er_bytes_drop(&text, 3);
         if (text.size && text.at[text.size - 1] == '\r') text.at[--text.size] = '\0';
         if (text.size > ER_LINE_MOST) {
             too_long = true;

@@ -1,8 +1,9 @@
-/* jobs/result_writer.c -- a result line, in the order that jobs.h gives; every line has all the keys.
+/* jobs/result_writer.c -- a result line, in the order that jobs.h gives; every
+ * line has all the keys.
  *
- * A body is given as JSON if it is JSON and either says so in its Content-Type or is an object or an array; else as a
- * string if it is UTF-8 without NUL bytes, else in base64. The line is put together as text: what was JSON stays as it
- * was written. */
+ * A body is given as JSON if it is JSON and either says so in its Content-Type or is an object
+ * or an array; else as a string if it is UTF-8 without NUL bytes, else in base64. The line is
+ * put together as text: what was JSON stays as it was written. */
 #include "jobs/result_writer.h"
 
 #include "base/utf8.h"
@@ -74,7 +75,8 @@ static void put_error(er_bytes *out, const errand_result *r)
     er_bytes_text(out, "}");
 }
 
-static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
+static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r,
+                         bool verbose)
 {
     er_bytes_format(out, ",\"attempts\":%u", job->attempts);
     if (!verbose) return;
@@ -84,7 +86,8 @@ static void put_attempts(er_bytes *out, const er_line_job *job, const errand_res
         er_bytes_format(out, "%s{\"number\":%u,", i ? "," : "", a.number);
         if (a.error) put_code(out, "error", a.error);
         else er_bytes_text(out, "\"error\":null");
-        er_bytes_format(out, ",\"began_ms\":%lld,\"took_ms\":%lld", (long long)a.began_ms, (long long)a.took_ms);
+        er_bytes_format(out, ",\"began_ms\":%lld,\"took_ms\":%lld", (long long)a.began_ms,
+                        (long long)a.took_ms);
         er_bytes_text(out, ",\"then_waited_ms\":");
         put_number(out, (double)a.then_waited_ms);
         er_bytes_text(out, ",");

@@ -2,20 +2,21 @@
  *
  *     ABSENT --first line--> AWAKE <---> NAPPING --nothing came--> ASLEEP --a writer--> AWAKE
  *
- * After a pass that found much it looks again at once; else it naps a millisecond, so that a steady writer never pays for
- * waking it and lines go out together. A nap that ends with nothing new becomes sleep. A writer
- * puts a line, then reads `sleep`, and wakes the backend from ASLEEP; the backend sets ASLEEP, then
- * reads all rings. One of the two sees the other: between its two steps the backend calls
- * er_barrier, a fence on all threads at once, so that writers need none.
+ * After a pass that found much it looks again at once; else it naps a millisecond, so that a
+ * steady writer never pays for waking it and lines go out together. A nap that ends with nothing
+ * new becomes sleep. A writer puts a line, then reads `sleep`, and wakes the backend from
+ * ASLEEP; the backend sets ASLEEP, then reads all rings. One of the two sees the other: between
+ * its two steps the backend calls er_barrier, a fence on all threads at once, so that writers
+ * need none.
  *
  * A flush is a number: a pass that began after the request, and found everything, answers it. Where
  * threads log so much that no pass finds everything, it is answered by the pass that takes what was
  * stamped up to a window after it was seen: a line that was logged before the flush has no later
  * stamp.
  *
- * The end. close lets it write the rest and joins it. A close that ran out of time leaves the log to it (abandoned): if the
- * write that blocks it ever returns, it counts the remaining lines as dropped and frees
- * everything. */
+ * The end. close lets it write the rest and joins it. A close that ran out of time leaves the
+ * log to it (abandoned): if the write that blocks it ever returns, it counts the remaining lines
+ * as dropped and frees everything. */
 #include "log/backend.h"
 #include "log/emit.h"
 #include "log/merge.h"
@@ -78,7 +79,8 @@ static void answer(er_hub *hub, uint64_t asked) /* wakes the waiters of flushes 
         er_list_push(&ready, node);
     }
     er_lock_give(&hub->lock);
-    for (er_node *node; (node = er_list_pop(&ready));) /* a waiter may be gone as soon as it is woken */
+    /* a waiter may be gone as soon as it is woken */
+    for (er_node *node; (node = er_list_pop(&ready));)
         er_unpark(&er_of(node, er_hub_waiter, node)->parker, ER_LOG_CALLED);
 }
 
@@ -158,8 +160,10 @@ static bool work(er_hub *hub) /* true: more is expected at once */
         b->pending_stamp = er_stamp();
     }
     if (er_load(&hub->closing) && !b->discard) b->discard = abandoned(hub);
-    int64_t known = b->stamps.last_ns - b->stamps.first_ns; /* the longer, the more exact it is already */
-    if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS)) er_stamps_look(&b->stamps);
+    /* the longer, the more exact it is already */
+    int64_t known = b->stamps.last_ns - b->stamps.first_ns;
+    if (er_now_ns() - b->stamps.last_ns > (known < LOOK_NS ? known : LOOK_NS))
+        er_stamps_look(&b->stamps);
     bool found = er_merge_pass(hub);
     if (b->discard) log_discarded(hub);
     if (found) write_sinks(hub);
@@ -206,7 +210,9 @@ static void wait(er_hub *hub, er_hub_sleep how)
         if (!hub->strict) er_barrier();
         more = anything(hub);
     }
-    if (!more) er_park(&hub->parker, ER_LOG_CALLED, how == ER_HUB_NAPPING ? er_now_ns() + NAP_NS : INT64_MAX);
+    if (!more)
+        er_park(&hub->parker, ER_LOG_CALLED,
+                how == ER_HUB_NAPPING ? er_now_ns() + NAP_NS : INT64_MAX);
     er_store(&hub->sleep, (int)ER_HUB_AWAKE);
     er_parker_clear(&hub->parker, ER_LOG_CALLED);
 }
@@ -311,6 +317,8 @@ int er_backend_new(er_hub *hub)
     b->now.level = ERRAND_LOG_WARN;
     b->now.name = hub->log->name;
     b->now.file = b->now.function = "?";
-    if (er_text_open(&b->message, 4096, MOST_TEXT) || er_text_open(&b->laid_out, 8192, SIZE_MAX / 4)) return ENOMEM;
+    if (er_text_open(&b->message, 4096, MOST_TEXT) ||
+        er_text_open(&b->laid_out, 8192, SIZE_MAX / 4))
+        return ENOMEM;
     return 0;
 }

@@ -28,7 +28,10 @@ static er_list alive = { { &alive.head, &alive.head } };
 
 static void before_fork(void) { er_lock_take(&lock); }
 static void after_fork(void) { er_lock_give(&lock); }
-__attribute__((constructor)) static void watch_forks(void) { er_fork_hooks(before_fork, after_fork, after_fork); }
+__attribute__((constructor)) static void watch_forks(void)
+{
+    er_fork_hooks(before_fork, after_fork, after_fork);
+}
 
 /* The number that flush_done must reach; 0: there is nothing to wait for. */
 static uint64_t ask(er_hub *hub)
@@ -45,7 +48,8 @@ static uint64_t ask(er_hub *hub)
 
 static void await(const er_hub *hub, uint64_t target, int64_t deadline)
 {
-    for (int64_t pause = 20000; er_load(&hub->flush_done) < target && er_now_ns() < deadline; pause *= 2)
+    for (int64_t pause = 20000; er_load(&hub->flush_done) < target && er_now_ns() < deadline;
+         pause *= 2)
         er_pause(pause < ER_MS ? pause : ER_MS);
 }
 
@@ -126,13 +130,15 @@ static void ask_at_exit(er_hub *hub)
     hub->exit_target = ask(hub);
 }
 
-/* The highest priority there is for a program: where this is linked in statically, it runs after the program's own, too. */
+/* The highest priority there is for a program: where this is linked in statically, it runs after
+ * the program's own, too. */
 __attribute__((destructor(101))) static void flush_all(void)
 {
     er_list asked;
     int64_t now = er_now_ns();
     er_list_init(&asked);
-    for (er_node *n = &alive.head; n;) { /* a log may be closed meanwhile, by another thread: that takes it out of either list */
+    for (er_node *n = &alive.head; n;) {
+        /* a log may be closed meanwhile, by another thread: that takes it out of either list */
         if (!take(&lock)) break;
         n = er_list_pop(&alive);
         if (n) er_list_push(&asked, n);

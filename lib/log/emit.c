@@ -1,4 +1,5 @@
-/* log/emit.c -- from a record to the sinks: formatted once, laid out once for all sinks that want it alike. */
+/* log/emit.c -- from a record to the sinks: formatted once, laid out once for all
+ * sinks that want it alike. */
 #include "base/atomic.h"
 #include "log/emit.h"
 #include "log/pack.h"
@@ -15,7 +16,8 @@ static void ready_text(er_backend *b, const er_said_place *place, const char *te
     er_values *values = &b->values;
     er_text_add(&b->message, text, place->text);
     er_text_end(&b->message);
-    const char *behind = (const char *)place + er_round8((size_t)(text + place->text - (const char *)place));
+    const char *behind = (const char *)place +
+                         er_round8((size_t)(text + place->text - (const char *)place));
     const er_said_value *v = (const er_said_value *)(const void *)behind;
     const char *key = (const char *)(v + place->values);
     values->clean = false;
@@ -35,8 +37,8 @@ static int64_t time_of(er_backend *b, uint64_t stamp)
 }
 
 /* The line's parts; what it points to lives as long as the record and the message. */
-static void read_record(er_backend *b, const er_voice *voice, const er_record *record, const er_saying *s,
-                        const char *rest)
+static void read_record(er_backend *b, const er_voice *voice, const er_record *record,
+                        const er_saying *s, const char *rest)
 {
     er_line *line = &b->line;
     line->level = (int)(record->tag >> ER_SAID_LEVEL & 0xf);
@@ -78,7 +80,8 @@ static void deliver(er_hub *hub, size_t from)
     const er_layout *made = NULL;
     for (b->sink = from; b->sink < sinks; b->sink++) {
         er_sink *sink = &hub->sinks[b->sink];
-        if (b->line.level < er_load_relaxed(&sink->level)) continue; /* relaxed: a change counts soon, not at once */
+        /* relaxed: a change counts soon, not at once */
+        if (b->line.level < er_load_relaxed(&sink->level)) continue;
         if (b->dying && sink->each) {
             er_sink_miss(sink, 1, 0);
             continue;
@@ -89,7 +92,8 @@ static void deliver(er_hub *hub, size_t from)
             er_layout_line(sink->layout, &b->laid_out, &b->line);
             if (b->laid_out.missing) { /* no memory, not even for this one line */
                 er_text_clear(&b->laid_out);
-                er_layout_gap(sink->layout, &b->laid_out, b->line.wall_ns, b->line.name, 1, "no memory");
+                er_layout_gap(sink->layout, &b->laid_out, b->line.wall_ns, b->line.name, 1,
+                              "no memory");
             }
         }
         er_sink_line(sink, &b->line, b->laid_out.at, b->laid_out.size);
@@ -115,7 +119,8 @@ void er_emit(er_hub *hub, const er_voice *voice, const er_record *record)
         b->printing = false;
         b->lines++;
     }
-    if (record->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)rest);
+    if (record->tag & ER_SAID_FIELDS)
+        er_fields_release(*(errand_log_fields *const *)(const void *)rest);
 }
 
 void er_emit_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS])

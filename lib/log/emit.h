@@ -5,7 +5,8 @@
 #include "log/backend.h"
 
 void er_emit(er_hub *hub, const er_voice *voice, const er_record *record);
-void er_emit_rest(er_hub *hub); /* the line that is on its way, to the sinks that follow; nothing if there is none */
+/* the line that is on its way, to the sinks that follow; nothing if there is none */
+void er_emit_rest(er_hub *hub);
 /* a gap line: how many are missing here */
 void er_emit_lost(er_hub *hub, const uint64_t lost[ER_LOG_LEVELS]);
 

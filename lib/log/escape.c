@@ -1,10 +1,11 @@
 /* log/escape.c -- no text can forge a line.
  *
- * Control characters are those below a blank (newline, return, escape, tab ...), DEL, and the C1 set in its UTF-8 form (C2 80
- * to C2 9F: CSI and its like, which terminals obey). All other bytes pass, so UTF-8 stays readable. A newline is therefore
- * always the end of a line, for readers and for the sinks, which count on it. The two bytes of a C1 character may come from two
- * arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and each
- * checks the text it is added to.
+ * Control characters are those below a blank (newline, return, escape, tab ...), DEL, and the C1
+ * set in its UTF-8 form (C2 80 to C2 9F: CSI and its like, which terminals obey). All other
+ * bytes pass, so UTF-8 stays readable. A newline is therefore always the end of a line, for
+ * readers and for the sinks, which count on it. The two bytes of a C1 character may come from
+ * two arguments, or two parts of a line: a piece that ends with C2 is not known to be clean, and
+ * each checks the text it is added to.
  *
  * Most of what is logged needs nothing, so eight bytes are tested in one step (the exact test for a
  * zero byte among eight is (x - 01..01) & ~x & 80..80; Alan Mycroft, 1987). */
@@ -31,7 +32,8 @@ static size_t plain(const unsigned char *at, size_t size) /* how many bytes pass
 {
     size_t i = 0;
     while (i + 8 <= size && !suspicious(at + i)) i += 8;
-    if (i + 8 > size && size >= 8 && !suspicious(at + size - 8)) return size; /* some of them a second time */
+    /* some of them a second time */
+    if (i + 8 > size && size >= 8 && !suspicious(at + size - 8)) return size;
     for (; i < size; i++) {
         if (at[i] < 0x20 || at[i] == 0x7f) return i;
         if (at[i] == 0xc2 && i + 1 < size && at[i + 1] >= 0x80 && at[i + 1] <= 0x9f) return i;
@@ -43,7 +45,8 @@ static bool is_c1(char c) { return (unsigned char)c >= 0x80 && (unsigned char)c 
 
 bool er_escape_none(const char *at, size_t size)
 {
-    return !size || (plain((const unsigned char *)at, size) == size && (unsigned char)at[size - 1] != 0xc2);
+    return !size ||
+           (plain((const unsigned char *)at, size) == size && (unsigned char)at[size - 1] != 0xc2);
 }
 
 bool er_escape_joins(const er_text *out, const char *at, size_t size)
@@ -71,7 +74,8 @@ void er_escape_text(er_text *out, const char *at, size_t size)
         size -= n;
         if (!size) return;
         /* C2 is followed by a byte that must go out as digits, too */
-        for (size_t i = (unsigned char)*at == 0xc2 ? 2 : 1; i; i--, at++, size--) put_byte(out, *at);
+        for (size_t i = (unsigned char)*at == 0xc2 ? 2 : 1; i; i--, at++, size--)
+            put_byte(out, *at);
     }
 }
 
@@ -93,7 +97,8 @@ void er_escape_quoted(er_text *out, const char *at, size_t size)
 void er_escape_value(er_text *out, const char *at, size_t size)
 {
     bool quote = !size;
-    for (size_t i = 0; i < size && !quote; i++) quote = at[i] == ' ' || at[i] == '"' || at[i] == '=' || at[i] == '\\';
+    for (size_t i = 0; i < size && !quote; i++)
+        quote = at[i] == ' ' || at[i] == '"' || at[i] == '=' || at[i] == '\\';
     if (!quote) {
         er_escape_text(out, at, size);
         return;
@@ -109,7 +114,8 @@ static size_t plain_json(const unsigned char *at, size_t size)
     for (; i + 8 <= size; i += 8) {
         uint64_t x;
         memcpy(&x, at + i, 8);
-        if ((x & ALL(0x80)) | below_blank(x) | zero_in(x ^ ALL('"')) | zero_in(x ^ ALL('\\')) | zero_in(x ^ ALL(0x7f)))
+        if ((x & ALL(0x80)) | below_blank(x) | zero_in(x ^ ALL('"')) | zero_in(x ^ ALL('\\')) |
+            zero_in(x ^ ALL(0x7f)))
             break;
     }
     while (i < size && at[i] >= 0x20 && at[i] < 0x7f && at[i] != '"' && at[i] != '\\') i++;

@@ -14,12 +14,15 @@ void er_fields_release(errand_log_fields *fields)
     if (fields && er_sub(&fields->count, 1) == 1) er_free(fields);
 }
 
-static errand_log_fields *join(const errand_log_fields *base, const er_text *text, const er_text *json, unsigned keys)
+static errand_log_fields *join(const errand_log_fields *base, const er_text *text,
+                               const er_text *json, unsigned keys)
 {
     size_t text_size = base ? base->text_size : 0, json_size = base ? base->json_size : 0;
-    errand_log_fields *all = er_alloc(sizeof *all + text_size + text->size + json_size + json->size);
+    errand_log_fields *all =
+        er_alloc(sizeof *all + text_size + text->size + json_size + json->size);
     if (!all) return NULL;
-    *all = (errand_log_fields){ 1, keys + (base ? base->keys : 0), text_size + text->size, json_size + json->size };
+    *all = (errand_log_fields){ 1, keys + (base ? base->keys : 0), text_size + text->size,
+                                json_size + json->size };
     char *to = all->bytes;
     if (base) memcpy(to, er_fields_text(base), text_size);
     memcpy(to + text_size, text->at, text->size);
@@ -35,7 +38,8 @@ static errand_log_fields *make(const errand_log_fields *base, const er_plan *pla
     er_text values = { 0 }, text = { 0 }, json = { 0 };
     errand_log_fields *all = NULL;
     er_values found;
-    if (!er_text_open(&values, ROOM, MOST) && !er_text_open(&text, ROOM, MOST) && !er_text_open(&json, ROOM, MOST)) {
+    if (!er_text_open(&values, ROOM, MOST) && !er_text_open(&text, ROOM, MOST) &&
+        !er_text_open(&json, ROOM, MOST)) {
         er_format(&values, plan, args, &found);
         for (unsigned i = 0; i < found.n; i++) {
             er_value_text(&text, &found.of[i], values.at);
@@ -84,7 +88,13 @@ errand_log_fields *errand_log_fields_new(const errand_log_fields *base, const ch
     return all;
 }
 
-errand_log_fields *errand_log_fields_keep(errand_log_fields *fields) { return er_fields_keep(fields); }
+errand_log_fields *errand_log_fields_keep(errand_log_fields *fields)
+{
+    return er_fields_keep(fields);
+}
 void errand_log_fields_free(errand_log_fields *fields) { er_fields_release(fields); }
-errand_log_fields *errand_log_fields_swap(errand_log_fields *fields) { return er_fields_swap(fields); }
+errand_log_fields *errand_log_fields_swap(errand_log_fields *fields)
+{
+    return er_fields_swap(fields);
+}
 errand_log_fields *errand_log_fields_current(void) { return er_fields_here(); }

@@ -14,8 +14,8 @@
 struct errand_log_fields {
     uint32_t count; /* atomic */
     uint32_t keys;
-    size_t   text_size, json_size;
-    char     bytes[]; /* " key=value" for each, then ",\"key\":value" */
+    size_t text_size, json_size;
+    char bytes[]; /* " key=value" for each, then ",\"key\":value" */
 };
 
 /* The calling thread's. It holds the count; here borrows it, swap trades it. */
@@ -37,6 +37,9 @@ static inline errand_log_fields *er_fields_swap(errand_log_fields *fields)
 }
 
 static inline const char *er_fields_text(const errand_log_fields *fields) { return fields->bytes; }
-static inline const char *er_fields_json(const errand_log_fields *fields) { return fields->bytes + fields->text_size; }
+static inline const char *er_fields_json(const errand_log_fields *fields)
+{
+    return fields->bytes + fields->text_size;
+}
 
 #endif

@@ -50,8 +50,7 @@ int er_hub_revive(er_hub *hub)
     hub->sleep = (int)ER_HUB_ABSENT;
     hub->strict = !er_barrier_ready();
     hub->id = er_hub_new_id();
-    er_list_each(n, &hub->loggers)
-        er_of(n, errand_log, node)->id = hub->id;
+    er_list_each(n, &hub->loggers) er_of(n, errand_log, node)->id = hub->id;
     hub->generation = er_fork_generation();
     return revive_sinks(hub);
 }

@@ -1,7 +1,8 @@
-/* log/format.c -- what printf prints, without printf: in the C locale, from packed arguments, without locks.
+/* log/format.c -- what printf prints, without printf: in the C locale, from packed
+ * arguments, without locks.
  *
- * Integers and the common %.Nf go straight to digits (base/number.h). %e, %g and what is too large or too small take all
- * digits of the value and round them where printf would. */
+ * Integers and the common %.Nf go straight to digits (base/number.h). %e, %g and what is too
+ * large or too small take all digits of the value and round them where printf would. */
 #include "log/format.h"
 #include "base/number.h"
 #include "log/escape.h"
@@ -78,9 +79,12 @@ static void put_unsigned(er_text *out, const spec *s, uint64_t value, const char
         body = digits;
         body[n++] = '0';
     }
-    piece p = { .prefix = prefix, .prefix_size = strlen(prefix), .tail = "", .body = body, .body_size = n };
+    piece p = {
+        .prefix = prefix, .prefix_size = strlen(prefix), .tail = "", .body = body, .body_size = n
+    };
     if (s->precision == 0 && !value) p.body_size = 0;
-    if (s->precision > 0 && (size_t)s->precision > p.body_size) p.zeros = (uint64_t)s->precision - p.body_size;
+    if (s->precision > 0 && (size_t)s->precision > p.body_size)
+        p.zeros = (uint64_t)s->precision - p.body_size;
     if (s->flags & ER_OTHER && s->what == 'o' && !p.zeros && (value || !p.body_size)) p.zeros = 1;
     if (s->flags & ER_OTHER && value && (s->what == 'x' || s->what == 'X')) {
         p.prefix = s->what == 'x' ? "0x" : "0X";
@@ -138,7 +142,8 @@ static size_t exponent(char *to, int e, bool upper)
     return n + er_decimal(to + n, (uint64_t)e);
 }
 
-typedef struct decimal { /* n digits, `before` of them before the point; `precision` are wanted behind it */
+typedef struct decimal {
+    /* n digits, `before` of them before the point; `precision` are wanted behind it */
     const char *digits;
     size_t n;
     int before, precision;
@@ -146,7 +151,8 @@ typedef struct decimal { /* n digits, `before` of them before the point; `precis
     size_t tail_size;
 } decimal;
 
-/* body: digits with the point in them, at most n digits; what precision wants beyond is zeros behind. */
+/* body: digits with the point in them, at most n digits; what precision wants
+ * beyond is zeros behind. */
 static void put_digits(er_text *out, const spec *s, const char *sign, const decimal *d)
 {
     char body[2 * ER_DIGITS];
@@ -155,7 +161,8 @@ static void put_digits(er_text *out, const spec *s, const char *sign, const deci
     for (int i = 0; i < d->before; i++) body[size++] = used < d->n ? d->digits[used++] : '0';
     if (d->precision || s->flags & ER_OTHER) body[size++] = '.';
     int left = d->precision;
-    for (int before = d->before; left && before < 0; before++, left--) body[size++] = '0'; /* at most 323 */
+    /* at most 323 */
+    for (int before = d->before; left && before < 0; before++, left--) body[size++] = '0';
     for (; left && used < d->n; left--) body[size++] = d->digits[used++];
     piece p = { .prefix = sign,
                 .prefix_size = strlen(sign),
@@ -187,7 +194,8 @@ static void put_exactly(er_text *out, const spec *s, const char *sign, double si
         bool small = e >= -4 && e < precision;
         int most = small ? precision - 1 - e : precision - 1;
         while (n && digits[n - 1] == '0') n--;
-        int there = small ? (int)n - 1 - e : (int)n - 1; /* digits behind the point that say something */
+        /* digits behind the point that say something */
+        int there = small ? (int)n - 1 - e : (int)n - 1;
         if (!(s->flags & ER_OTHER)) {
             if (there < most) most = there;
             if (there < 0 || !n) most = 0;
@@ -208,7 +216,9 @@ static void put_double(er_text *out, const er_part *part, const spec *s, double 
     if (!isfinite(value)) {
         const char *word = isnan(value) ? "nan" : "inf";
         if (s->what < 'a') word = isnan(value) ? "NAN" : "INF";
-        piece p = { .prefix = sign, .prefix_size = strlen(sign), .body = word, .body_size = 3, .tail = "" };
+        piece p = {
+            .prefix = sign, .prefix_size = strlen(sign), .body = word, .body_size = 3, .tail = ""
+        };
         put_piece(out, s, p, false);
         return;
     }
@@ -222,7 +232,9 @@ static void put_double(er_text *out, const er_part *part, const spec *s, double 
         return;
     }
     if (part->flags || s->width) {
-        piece p = { .prefix = sign, .prefix_size = strlen(sign), .body = digits, .body_size = n, .tail = "" };
+        piece p = {
+            .prefix = sign, .prefix_size = strlen(sign), .body = digits, .body_size = n, .tail = ""
+        };
         put_piece(out, s, p, true);
         return;
     }
@@ -250,7 +262,9 @@ static void put_text(er_text *out, const er_part *part, const spec *s, reader *r
         er_text_add(out, text, size);
         return;
     }
-    piece p = { .prefix = text, .prefix_size = size, .body = mark, .body_size = marked, .tail = "" };
+    piece p = {
+        .prefix = text, .prefix_size = size, .body = mark, .body_size = marked, .tail = ""
+    };
     put_piece(out, s, p, false);
 }
 
@@ -287,20 +301,16 @@ static void put_part(er_text *out, const er_part *part, reader *r)
     case 'u':
     case 'o':
     case 'x':
-    case 'X':
-        put_integer(out, part, &s, next_whole(r));
-        break;
+    case 'X': put_integer(out, part, &s, next_whole(r)); break;
     case 's':
-    case ER_RESULT:
-        put_text(out, part, &s, r);
-        break;
-    case 'p':
-        put_pointer(out, &s, (uint64_t)next_whole(r));
-        break;
+    case ER_RESULT: put_text(out, part, &s, r); break;
+    case 'p': put_pointer(out, &s, (uint64_t)next_whole(r)); break;
     case 'c': {
         char c = (char)next_whole(r);
-        if ((unsigned char)c < ' ' || (unsigned char)c >= 0x7f) r->clean = false; /* part of a longer one, perhaps */
-        put_piece(out, &s, (piece){ .prefix = &c, .prefix_size = 1, .body = "", .tail = "" }, false);
+        /* part of a longer one, perhaps */
+        if ((unsigned char)c < ' ' || (unsigned char)c >= 0x7f) r->clean = false;
+        put_piece(out, &s, (piece){ .prefix = &c, .prefix_size = 1, .body = "", .tail = "" },
+                  false);
         break;
     }
     case 'm': {
@@ -327,9 +337,11 @@ void er_format(er_text *out, const er_plan *plan, const char *args, er_values *v
         const char *text = plan->text + part->at;
         size_t key = part->key_size;
         if (part->what == ER_KEY) {
-            if (values->n) values->of[values->n - 1].size = out->size - values->of[values->n - 1].at;
+            if (values->n)
+                values->of[values->n - 1].size = out->size - values->of[values->n - 1].at;
             else values->message = out->size;
-            values->of[values->n++] = (er_value){ text, key, out->size, 0, (er_value_kind)part->kind };
+            values->of[values->n++] =
+                (er_value){ text, key, out->size, 0, (er_value_kind)part->kind };
         } else if (part->what) {
             put_part(out, part, &r);
         }

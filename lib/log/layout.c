@@ -1,13 +1,13 @@
 /* log/layout.c -- lines laid out.
  *
- * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so it is done once a second and
- * only the fraction is put in by hand; the zone's offset is read once a quarter of an hour, which
- * is where changes of daylight time fall, and with each pass of the backend, for a program may
- * change its zone. Days become dates by counting from 1 March of year 0 in eras of 400 years
- * (Howard Hinnant, chrono-compatible low-level date algorithms).
+ * A pattern becomes a row of steps once. Breaking a time down costs more than all the rest, so
+ * it is done once a second and only the fraction is put in by hand; the zone's offset is read
+ * once a quarter of an hour, which is where changes of daylight time fall, and with each pass of
+ * the backend, for a program may change its zone. Days become dates by counting from 1 March of
+ * year 0 in eras of 400 years (Howard Hinnant, chrono-compatible low-level date algorithms).
  *
- * What stands between time and message is the same for all lines of a call site: such a run of steps is kept as text, in a
- * table of the latest. */
+ * What stands between time and message is the same for all lines of a call site: such a run of
+ * steps is kept as text, in a table of the latest. */
 #include "log/layout.h"
 #include "base/clock.h"
 #include "base/number.h"
@@ -20,7 +20,19 @@
 #define STEPS 32
 #define RUNS  64 /* a power of two */
 
-typedef enum what { LITERAL, NAME, LEVEL, FUNCTION, FILE_NAME, LINE, TIME, THREAD, PID, MESSAGE, FIELDS } what;
+typedef enum what {
+    LITERAL,
+    NAME,
+    LEVEL,
+    FUNCTION,
+    FILE_NAME,
+    LINE,
+    TIME,
+    THREAD,
+    PID,
+    MESSAGE,
+    FIELDS
+} what;
 static const char *const words[] = { NULL,   "name",   "level", "function", "file",  "line",
                                      "time", "thread", "pid",   "message",  "fields" };
 
@@ -52,7 +64,9 @@ struct er_layout {
     char pattern[];
 };
 
-static const char *const level_names[] = { "INFO", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF" };
+static const char *const level_names[] = {
+    "INFO", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"
+};
 static const char *const colours[] = { "32", "90", "36", "32", "33", "31", "0" };
 
 const char *er_level_name(int level) { return level_names[level]; }
@@ -75,7 +89,9 @@ static bool word(er_layout *l, const char **at)
 {
     const char *begin = *at + 1, *end = strchr(begin, '}');
     for (size_t i = NAME; end && i < sizeof words / sizeof *words; i++) {
-        if (strlen(words[i]) != (size_t)(end - begin) || strncmp(words[i], begin, (size_t)(end - begin)) != 0) continue;
+        if (strlen(words[i]) != (size_t)(end - begin) ||
+            strncmp(words[i], begin, (size_t)(end - begin)) != 0)
+            continue;
         l->step[l->steps++] = (step){ .what = (uint8_t)i };
         *at = end + 1;
         return true;
@@ -110,7 +126,8 @@ int er_layout_new(er_layout **layout, errand_log_form form, const char *pattern,
 
 bool er_layout_same(const er_layout *a, const er_layout *b)
 {
-    return a->form == b->form && a->colour == b->colour && a->steps == b->steps && a->pattern_size == b->pattern_size &&
+    return a->form == b->form && a->colour == b->colour && a->steps == b->steps &&
+           a->pattern_size == b->pattern_size &&
            memcmp(a->step, b->step, a->steps * sizeof *a->step) == 0 &&
            memcmp(a->pattern, b->pattern, a->pattern_size) == 0;
 }
@@ -187,56 +204,37 @@ static void add_level(const er_layout *l, er_text *out, int level)
 
 static void add_fields(er_text *out, const er_line *line)
 {
-    for (unsigned i = 0; i < line->values->n; i++) er_value_text(out, &line->values->of[i], line->text->at);
+    for (unsigned i = 0; i < line->values->n; i++)
+        er_value_text(out, &line->values->of[i], line->text->at);
     if (line->fields) er_text_add(out, er_fields_text(line->fields), line->fields->text_size);
 }
 
-static void add_string(er_text *out, const char *string) { er_escape_text(out, string, strlen(string)); }
+static void add_string(er_text *out, const char *string)
+{
+    er_escape_text(out, string, strlen(string));
+}
 
 static void add_message(er_text *out, const er_line *line)
 {
     if (line->values->clean && !er_escape_joins(out, line->text->at, line->values->message))
         er_text_add(out, line->text->at, line->values->message);
-    else
-        er_escape_text(out, line->text->at, line->values->message);
+    else er_escape_text(out, line->text->at, line->values->message);
 }
 
 static void add_step(er_layout *l, er_text *out, const step *s, const er_line *line)
 {
     switch ((what)s->what) {
-    case LITERAL:
-        er_escape_text(out, l->pattern + s->at, s->size);
-        break;
-    case TIME:
-        add_time(l, out, line->wall_ns);
-        break;
-    case NAME:
-        add_string(out, line->name);
-        break;
-    case LEVEL:
-        add_level(l, out, line->level);
-        break;
-    case FUNCTION:
-        add_string(out, line->function);
-        break;
-    case FILE_NAME:
-        add_string(out, line->file);
-        break;
-    case LINE:
-        er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line);
-        break;
-    case THREAD:
-        er_text_decimal(out, (uint64_t)line->thread);
-        break;
-    case PID:
-        er_text_decimal(out, (uint64_t)getpid());
-        break;
-    case MESSAGE:
-        add_message(out, line);
-        break;
-    case FIELDS:
-        add_fields(out, line);
-        break;
+    case LITERAL: er_escape_text(out, l->pattern + s->at, s->size); break;
+    case TIME: add_time(l, out, line->wall_ns); break;
+    case NAME: add_string(out, line->name); break;
+    case LEVEL: add_level(l, out, line->level); break;
+    case FUNCTION: add_string(out, line->function); break;
+    case FILE_NAME: add_string(out, line->file); break;
+    case LINE: er_text_decimal(out, line->line < 0 ? 0 : (uint64_t)line->line); break;
+    case THREAD: er_text_decimal(out, (uint64_t)line->thread); break;
+    case PID: er_text_decimal(out, (uint64_t)getpid()); break;
+    case MESSAGE: add_message(out, line); break;
+    case FIELDS: add_fields(out, line); break;
     }
 }
 
@@ -303,7 +301,8 @@ static void add_json(er_layout *l, er_text *out, const er_line *line)
     add_run(l, out, l->step, line, add_json_place);
     er_text_decimal(out, (uint64_t)line->thread);
     add_json_string(out, ",\"message\":", line->text->at, line->values->message);
-    for (unsigned i = 0; i < line->values->n; i++) er_value_json(out, &line->values->of[i], line->text->at);
+    for (unsigned i = 0; i < line->values->n; i++)
+        er_value_json(out, &line->values->of[i], line->text->at);
     if (line->fields) er_text_add(out, er_fields_json(line->fields), line->fields->json_size);
     er_text_put(out, '}');
 }
@@ -327,7 +326,8 @@ void er_layout_line(er_layout *l, er_text *out, const er_line *line)
     er_text_put(out, '\n');
 }
 
-void er_layout_gap(er_layout *l, er_text *out, int64_t wall_ns, const char *name, uint64_t lost, const char *reason)
+void er_layout_gap(er_layout *l, er_text *out, int64_t wall_ns, const char *name, uint64_t lost,
+                   const char *reason)
 {
     bool json = l->form == ERRAND_LOG_JSON;
     if (json) {

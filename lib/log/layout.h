@@ -8,12 +8,13 @@
 #include <errand/log_sink.h>
 
 typedef struct er_line { /* all parts of a line; the names are escaped when it is laid out */
-    int         level, line;
-    long        thread;
+    int level, line;
+    long thread;
     const char *name, *file, *function;
-    const void *place; /* the same for two lines: file, function, line and level are the same. NULL: unknown */
-    int64_t     wall_ns;
-    const er_text   *text; /* the message and the values behind it */
+    /* the same for two lines: file, function, line and level are the same. NULL: unknown */
+    const void *place;
+    int64_t wall_ns;
+    const er_text *text; /* the message and the values behind it */
     const er_values *values;
     const errand_log_fields *fields; /* the thread's; NULL: none */
 } er_line;
@@ -29,7 +30,8 @@ void er_layout_ask_zone(er_layout *layout);
 /* Adds the line and its newline: it has no other control character, but for colours. */
 void er_layout_line(er_layout *layout, er_text *out, const er_line *line);
 /* "... N lines lost here: reason"; reason may be NULL. */
-void er_layout_gap(er_layout *layout, er_text *out, int64_t wall_ns, const char *name, uint64_t lost, const char *reason);
+void er_layout_gap(er_layout *layout, er_text *out, int64_t wall_ns, const char *name,
+                   uint64_t lost, const char *reason);
 
 const char *er_level_name(int level);
 

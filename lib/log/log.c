@@ -26,14 +26,17 @@ static er_hub *hub_new(const errand_log_opts *o)
 {
     er_hub *hub = er_alloc_aligned(ER_LINE, (sizeof *hub + ER_LINE - 1) & ~(size_t)(ER_LINE - 1));
     if (!hub) return NULL;
-    *hub = (er_hub){ .id = er_hub_new_id(),
-                     .generation = er_fork_generation(),
-                     .block_from = o->block_from == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_WARN : (int)o->block_from,
-                     .ring = er_ring_size(o->ring ? o->ring : (size_t)256 << 10),
-                     .exit_ns = o->exit_ms > INT64_MAX / ER_MS ? INT64_MAX : o->exit_ms * ER_MS,
-                     .seed = er_random(),
-                     .strict = !er_barrier_ready(),
-                     .sleep = (int)ER_HUB_ABSENT };
+    *hub = (er_hub){
+        .id = er_hub_new_id(),
+        .generation = er_fork_generation(),
+        .block_from =
+            o->block_from == ERRAND_LOG_DEFAULT ? (int)ERRAND_LOG_WARN : (int)o->block_from,
+        .ring = er_ring_size(o->ring ? o->ring : (size_t)256 << 10),
+        .exit_ns = o->exit_ms > INT64_MAX / ER_MS ? INT64_MAX : o->exit_ms * ER_MS,
+        .seed = er_random(),
+        .strict = !er_barrier_ready(),
+        .sleep = (int)ER_HUB_ABSENT
+    };
     er_list_init(&hub->loggers);
     er_list_init(&hub->flushing);
     er_list_init(&hub->voices);
@@ -46,7 +49,8 @@ errand_log *errand_log_new_sized(const errand_log_opts *opts, size_t size)
     errand_log_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     if (!error) error = er_option_ms(&o.exit_ms, 1000);
-    if (!error && (no_level(o.level) || no_level(o.block_from) || !er_ring_size(o.ring))) error = EINVAL;
+    if (!error && (no_level(o.level) || no_level(o.block_from) || !er_ring_size(o.ring)))
+        error = EINVAL;
     er_hub *hub = error ? NULL : hub_new(&o);
     if (hub) {
         const char *name = o.name ? o.name : "errand";
@@ -68,7 +72,8 @@ errand_log *errand_log_new_sized(const errand_log_opts *opts, size_t size)
 
 /* ---- sinks ---- */
 
-static int check(errand_log *log, errand_log_sink_opts *own, const errand_log_sink_opts *opts, size_t size)
+static int check(errand_log *log, errand_log_sink_opts *own, const errand_log_sink_opts *opts,
+                 size_t size)
 {
     int error = log ? er_options(own, sizeof *own, opts, size) : EINVAL;
     if (!error && er_hub_forked(log->hub)) error = ERRAND_EFORKED;
@@ -83,11 +88,13 @@ static int add_sink(errand_log *log, er_sink *sink)
     er_lock_take(&hub->lock);
     size_t n = hub->sinks_open;
     if (er_load(&hub->closing)) error = EBADF;
-    for (size_t i = 0; i < n && !error; i++) error = er_sink_same(&hub->sinks[i], sink) ? EEXIST : 0;
+    for (size_t i = 0; i < n && !error; i++)
+        error = er_sink_same(&hub->sinks[i], sink) ? EEXIST : 0;
     if (!error && n == ER_LOG_SINKS) error = ENOSPC;
     if (!error) {
         hub->sinks[n] = *sink;
-        er_store_release(&hub->sinks_open, n + 1); /* release: the backend sees the sink with the number */
+        /* release: the backend sees the sink with the number */
+        er_store_release(&hub->sinks_open, n + 1);
         er_loggers_follow_sinks(hub);
     }
     er_lock_give(&hub->lock);
@@ -97,7 +104,8 @@ static int add_sink(errand_log *log, er_sink *sink)
     return error;
 }
 
-int errand_log_add_file_sized(errand_log *log, const char *path, const errand_log_sink_opts *opts, size_t size)
+int errand_log_add_file_sized(errand_log *log, const char *path, const errand_log_sink_opts *opts,
+                              size_t size)
 {
     errand_log_sink_opts own;
     er_sink sink;
@@ -125,8 +133,9 @@ int errand_log_add_syslog_sized(errand_log *log, const char *ident, const char *
     return error ? error : add_sink(log, &sink);
 }
 
-int errand_log_add_callback_sized(errand_log *log, errand_log_fn *fn, void *arg, errand_free_fn *free,
-                                  const errand_log_sink_opts *opts, size_t size)
+int errand_log_add_callback_sized(errand_log *log, errand_log_fn *fn, void *arg,
+                                  errand_free_fn *free, const errand_log_sink_opts *opts,
+                                  size_t size)
 {
     errand_log_sink_opts own;
     er_sink sink;
@@ -144,7 +153,8 @@ int errand_log_set_sink_level(errand_log *log, const char *sink, errand_log_leve
     bool closing = er_load(&hub->closing), found = false;
     for (size_t i = 0; !closing && i < hub->sinks_open; i++) { /* they stay until the log closes */
         if (!hub->sinks[i].name || strcmp(hub->sinks[i].name, sink) != 0) continue;
-        er_store_relaxed(&hub->sinks[i].level, (int)level); /* relaxed: a change counts soon, not at once */
+        /* relaxed: a change counts soon, not at once */
+        er_store_relaxed(&hub->sinks[i].level, (int)level);
         found = true;
     }
     if (found) er_loggers_follow_sinks(hub);
@@ -186,9 +196,13 @@ static int await(er_hub *hub, uint64_t target, int64_t deadline)
 
 static bool nothing_said(er_hub *hub) { return er_load(&hub->voices_changed) == 0; }
 
-static int start(er_hub *hub) { return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_backend_start(hub) : 0; }
+static int start(er_hub *hub)
+{
+    return er_load(&hub->sleep) == (int)ER_HUB_ABSENT ? er_backend_start(hub) : 0;
+}
 
-static bool is_here(const er_hub *hub) { return er_speaker_of_thread.serves == hub; } /* in a callback of its own */
+/* in a callback of its own */
+static bool is_here(const er_hub *hub) { return er_speaker_of_thread.serves == hub; }
 
 int errand_log_flush(errand_log *log, int64_t within_ms)
 {
@@ -267,8 +281,7 @@ int errand_log_close(errand_log *log, int64_t within_ms)
     if (!forked) er_lock_take(&hub->lock);
     bool before = er_load(&hub->closing);
     er_store(&hub->closing, true);
-    er_list_each(n, &hub->loggers)
-        er_store(&er_of(n, errand_log, node)->id, ER_LOG_CLOSED);
+    er_list_each(n, &hub->loggers) er_store(&er_of(n, errand_log, node)->id, ER_LOG_CLOSED);
     if (!forked) er_lock_give(&hub->lock);
     if (before) return 0;
     if (forked) {

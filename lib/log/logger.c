@@ -64,7 +64,8 @@ static errand_log **place_of(er_hub *hub, const char *name, size_t size)
     return at;
 }
 
-/* The logger of these bytes, made if need be as a child of this one. NULL: no memory, or the log is closed. */
+/* The logger of these bytes, made if need be as a child of this one. NULL: no memory,
+ * or the log is closed. */
 static errand_log *get(er_hub *hub, errand_log *parent, const char *name, size_t size)
 {
     er_lock_take(&hub->lock);
@@ -125,5 +126,6 @@ void er_loggers_follow_sinks(er_hub *hub)
         if (level < least) least = level;
     }
     hub->sinks_level = least;
-    er_list_each(n, &hub->loggers) set_level(er_of(n, errand_log, node), er_of(n, errand_log, node)->level);
+    er_list_each(n, &hub->loggers)
+        set_level(er_of(n, errand_log, node), er_of(n, errand_log, node)->level);
 }

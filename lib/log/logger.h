@@ -6,7 +6,9 @@
 
 /* A logger in no list yet; size: of the name. NULL: no memory. */
 errand_log *er_logger_new(er_hub *hub, const char *name, size_t size, int level);
-void        er_logger_add(errand_log *log, errand_log *parent); /* under the hub's lock; parent NULL: the log itself */
-void        er_loggers_follow_sinks(er_hub *hub); /* under the hub's lock: a sink has come, or has another level */
+/* under the hub's lock; parent NULL: the log itself */
+void er_logger_add(errand_log *log, errand_log *parent);
+/* under the hub's lock: a sink has come, or has another level */
+void er_loggers_follow_sinks(er_hub *hub);
 
 #endif

@@ -18,7 +18,10 @@
 #include "log/merge.h"
 #include "log/threads.h"
 
-static const er_saying *saying(const er_record *r) { return (const er_saying *)(const void *)(r + 1); }
+static const er_saying *saying(const er_record *r)
+{
+    return (const er_saying *)(const void *)(r + 1);
+}
 
 /* ---- the heap ---- */
 
@@ -81,7 +84,8 @@ static void give_back(er_voice *v)
 static bool late(const er_backend *b, uint64_t stamp)
 {
     if (stamp <= b->horizon) return false;
-    return stamp - b->horizon < b->window || stamp - b->window < er_stamp(); /* this thread may not have run for long */
+    /* this thread may not have run for long */
+    return stamp - b->horizon < b->window || stamp - b->window < er_stamp();
 }
 
 /* True: there is a record in front that this pass takes. */
@@ -102,7 +106,8 @@ static void take_while_least(er_hub *hub, er_voice *v, uint64_t others)
         b->bytes += r->size;
         /* first: a callback may return from a fault after er_backend_drain has run here */
         er_ring_pass(&v->ring, r);
-        if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS) take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
+        if ((r->tag & ER_SAID_KIND) == ER_SAID_NEWS)
+            take_news(hub, v, (const er_said_news *)(const void *)(saying(r) + 1));
         else er_emit(hub, v, r);
         if (b->drained) {
             b->heaped = 0;
@@ -173,7 +178,8 @@ bool er_merge_pass(er_hub *hub)
         v->stop = er_ring_look(&v->ring);
         if (look_at_front(b, v)) b->heap[b->heaped++] = v;
     }
-    for (size_t i = 0; i < sinks && b->heaped && !b->dying; i++) er_layout_ask_zone(hub->sinks[i].layout);
+    for (size_t i = 0; i < sinks && b->heaped && !b->dying; i++)
+        er_layout_ask_zone(hub->sinks[i].layout);
     for (size_t i = b->heaped / 2; i-- > 0;) sink_down(b->heap, b->heaped, i);
     while (b->heaped) {
         take_while_least(hub, b->heap[0], next_least(b->heap, b->heaped));

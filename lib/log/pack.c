@@ -1,5 +1,5 @@
-/* log/pack.c -- measuring, for what does not fit where it was tried first (it reads the same arguments as er_pack); and results,
- * which are packed as texts that are made at the call. */
+/* log/pack.c -- measuring, for what does not fit where it was tried first (it reads the same
+ * arguments as er_pack); and results, which are packed as texts that are made at the call. */
 #include "log/pack.h"
 #include "log/result_row.h"
 
@@ -25,31 +25,18 @@ size_t er_pack_size(const er_plan *plan, er_args *args)
     for (unsigned i = 0; i < plan->args; i++) {
         size_t limit = SIZE_MAX;
         switch (plan->arg[i]) {
-        case ER_ARG_INT:
-            last = va_arg(args->list, int);
-            continue;
-        case ER_ARG_LONG:
-            (void)va_arg(args->list, long long);
-            continue;
-        case ER_ARG_POINTER:
-            (void)va_arg(args->list, void *);
-            continue;
-        case ER_ARG_DOUBLE:
-            (void)va_arg(args->list, double);
-            continue;
-        case ER_ARG_ERRNO:
-            continue;
+        case ER_ARG_INT: last = va_arg(args->list, int); continue;
+        case ER_ARG_LONG: (void)va_arg(args->list, long long); continue;
+        case ER_ARG_POINTER: (void)va_arg(args->list, void *); continue;
+        case ER_ARG_DOUBLE: (void)va_arg(args->list, double); continue;
+        case ER_ARG_ERRNO: continue;
         case ER_ARG_RESULT:
-            all += er_round8(er_result_row(NULL, 0, (const void *)va_arg(args->list, const char *)));
+            all +=
+                er_round8(er_result_row(NULL, 0, (const void *)va_arg(args->list, const char *)));
             continue;
-        case ER_ARG_TEXT_MOST:
-            limit = (size_t)plan->most[i];
-            break;
-        case ER_ARG_TEXT_STAR:
-            limit = last < 0 ? SIZE_MAX : (size_t)last;
-            break;
-        default:
-            break;
+        case ER_ARG_TEXT_MOST: limit = (size_t)plan->most[i]; break;
+        case ER_ARG_TEXT_STAR: limit = last < 0 ? SIZE_MAX : (size_t)last; break;
+        default: break;
         }
         const char *text = va_arg(args->list, const char *);
         if (text) all += er_round8(limit == SIZE_MAX ? strlen(text) : strnlen(text, limit));

@@ -20,6 +20,15 @@ static inline size_t er_round8(size_t size) { return (size + 7) & ~(size_t)7; }
 /* Copies the row of a result as a text. Returns its end, or NULL: not enough room. */
 char *er_pack_result(char *to, size_t room, size_t most, const errand_result *r);
 
+/* At most `most` bytes, and not in the middle of a character of UTF-8. */
+static inline size_t er_pack_cut(const char *text, size_t most)
+{
+    size_t keep = most;
+    for (int back = 0; back < 4 && keep && ((unsigned char)text[keep] & 0xc0) == 0x80; back++)
+        keep--;
+    return ((unsigned char)text[keep] & 0xc0) == 0x80 ? most : keep;
+}
+
 /* Copies to `to`, which is aligned to 8; a text is cut after `most` bytes. Returns the end, or
  * NULL: not enough room. */
 static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t most, er_args *args)
@@ -29,7 +38,8 @@ static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t m
     int last = 0;
     for (unsigned i = 0; i < plan->args; i++) {
         int64_t whole;
-        size_t limit = SIZE_MAX;
+        const char *text;
+        size_t limit = SIZE_MAX, size, span, missing = 0;
         switch (plan->arg[i]) {
         case ER_ARG_INT: whole = last = va_arg(args->list, int); break;
         case ER_ARG_LONG: whole = va_arg(args->list, long long); break;
@@ -41,7 +51,8 @@ static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t m
             break;
         }
         case ER_ARG_RESULT: {
-            char *end = er_pack_result(to, room, most, (const void *)va_arg(args->list, const char *));
+            char *end =
+                er_pack_result(to, room, most, (const void *)va_arg(args->list, const char *));
             if (!end) return NULL;
             room -= (size_t)(end - to) - 8;
             to = end;
@@ -50,22 +61,19 @@ static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t m
         case ER_ARG_TEXT_MOST: limit = (size_t)plan->most[i]; goto text;
         case ER_ARG_TEXT_STAR: limit = last < 0 ? SIZE_MAX : (size_t)last; goto text;
         default:
-        text: {
-            const char *text = va_arg(args->list, const char *);
+        text:
+            text = va_arg(args->list, const char *);
             if (!text) {
                 whole = ER_TEXT_NULL;
                 break;
             }
-            size_t size = limit == SIZE_MAX ? strlen(text) : strnlen(text, limit), missing = 0;
+            size = limit == SIZE_MAX ? strlen(text) : strnlen(text, limit);
             if (__builtin_expect(size > most, 0)) {
-                size_t keep = most; /* not in the middle of a character of UTF-8 */
-                for (int back = 0; back < 4 && keep && ((unsigned char)text[keep] & 0xc0) == 0x80; back++) keep--;
-                if (((unsigned char)text[keep] & 0xc0) == 0x80) keep = most;
-                missing = size - keep;
+                size_t keep = er_pack_cut(text, most);
+                missing = size - keep < UINT32_MAX ? size - keep : UINT32_MAX;
                 size = keep;
-                if (missing > UINT32_MAX) missing = UINT32_MAX;
             }
-            size_t span = er_round8(size);
+            span = er_round8(size);
             if (span > room) return NULL;
             room -= span;
             whole = (int64_t)((uint64_t)missing << 32 | size);
@@ -73,7 +81,6 @@ static inline char *er_pack(char *to, size_t room, const er_plan *plan, size_t m
             memcpy(to + 8, text, size);
             to += 8 + span;
             continue;
-        }
         }
         memcpy(to, &whole, 8);
         to += 8;

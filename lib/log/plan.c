@@ -3,18 +3,22 @@
  * Known:   % [-+ #0]* [width|*] [.precision|.*] [hh h l ll j z t] [d i u o x X]
  *          % [-+ #0]* [width|*] [.precision|.*] [e E f F g G]      (l changes nothing)
  *          % [-]* [width|*] c, p;  % [-]* [width|*] [.precision|.*] s;  %m;  %%
- * and at most ER_PLAN_ARGS arguments. Anything else (' and I among the flags, N$, %a, %Lf, %lc, %ls, %n) makes the plan
- * unknown: the whole format is then vsnprintf's, at the call (spot.c), and the plan knows its fields.
+ * and at most ER_PLAN_ARGS arguments. Anything else (' and I among the flags, N$, %a, %Lf, %lc,
+ * %ls, %n) makes the plan unknown: the whole format is then vsnprintf's, at the call (spot.c),
+ * and the plan knows its fields.
  *
- * A field begins with the byte 0x1f, then key, '=', and its value up to the next field. In JSON the value is a number if it is
- * one conversion that prints one and nothing else, without flags or width, and an integer without a precision: "%.8u" asks for
- * leading zeros, which a number does not have in JSON, and a field should not be a string in one line and a number in the next.
+ * A field begins with the byte 0x1f, then key, '=', and its value up to the next field. In JSON
+ * the value is a number if it is one conversion that prints one and nothing else, without flags
+ * or width, and an integer without a precision: "%.8u" asks for leading zeros, which a number
+ * does not have in JSON, and a field should not be a string in one line and a number in the
+ * next.
  *
  * A field with the value RESULT alone (errand_kv_result) stands for an errand_result: a conversion
  * for which printf takes a pointer and does not read through it, so that passing such a format to
  * printf does no harm.
  *
- * The plan copies all it needs, so that its site may be unloaded while lines of it are on their way. */
+ * The plan copies all it needs, so that its site may be unloaded while lines of
+ * it are on their way. */
 #include "log/plan.h"
 #include "log/escape.h"
 
@@ -52,9 +56,8 @@ static bool add_arg(parser *p, er_arg arg, int most)
     p->plan->most[p->plan->args] = most;
     p->plan->arg[p->plan->args++] = (uint8_t)arg;
     p->plan->fixed += 8;
-    p->plan->texts = (uint8_t)(p->plan->texts +
-                               (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST || arg == ER_ARG_TEXT_STAR ||
-                                arg == ER_ARG_RESULT));
+    p->plan->texts = (uint8_t)(p->plan->texts + (arg == ER_ARG_TEXT || arg == ER_ARG_TEXT_MOST ||
+                                                 arg == ER_ARG_TEXT_STAR || arg == ER_ARG_RESULT));
     return true;
 }
 
@@ -131,27 +134,21 @@ static bool conversion(parser *p)
     case 'u':
     case 'o':
     case 'x':
-    case 'X':
-        return add_arg(p, part->length > sizeof(int) ? ER_ARG_LONG : ER_ARG_INT, 0);
+    case 'X': return add_arg(p, part->length > sizeof(int) ? ER_ARG_LONG : ER_ARG_INT, 0);
     case 'e':
     case 'E':
     case 'f':
     case 'F':
     case 'g':
-    case 'G':
-        return (!said || bytes == sizeof(long)) && add_arg(p, ER_ARG_DOUBLE, 0);
-    case 'c':
-        return !said && !odd && !precise && add_arg(p, ER_ARG_INT, 0);
-    case 'p':
-        return !said && !odd && !precise && add_arg(p, ER_ARG_POINTER, 0);
-    case 'm':
-        return !said && part->plain && add_arg(p, ER_ARG_ERRNO, 0);
+    case 'G': return (!said || bytes == sizeof(long)) && add_arg(p, ER_ARG_DOUBLE, 0);
+    case 'c': return !said && !odd && !precise && add_arg(p, ER_ARG_INT, 0);
+    case 'p': return !said && !odd && !precise && add_arg(p, ER_ARG_POINTER, 0);
+    case 'm': return !said && part->plain && add_arg(p, ER_ARG_ERRNO, 0);
     case 's':
         if (said || odd) return false;
         if (part->flags & ER_STAR_PRECISION) return add_arg(p, ER_ARG_TEXT_STAR, 0);
         return add_arg(p, part->precision < 0 ? ER_ARG_TEXT : ER_ARG_TEXT_MOST, part->precision);
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -219,7 +216,8 @@ static bool parse(parser *p)
     return true;
 }
 
-/* The text of an unknown plan, and behind it its keys. What is no field keeps a blank in its marker's place. */
+/* The text of an unknown plan, and behind it its keys. What is no field keeps a blank
+ * in its marker's place. */
 static void mark_fields(parser *p, const char *format)
 {
     size_t size = 0, markers = 0;
@@ -267,7 +265,8 @@ static char *copy(char **to, const char *from)
     return at;
 }
 
-static bool is_clean(const parser *p) /* each piece for itself: an argument stands before the next */
+/* each piece for itself: an argument stands before the next */
+static bool is_clean(const parser *p)
 {
     for (unsigned i = 0; i < p->n; i++) {
         if (!er_escape_none(p->text + p->parts[i].at, p->parts[i].size)) return false;
@@ -277,11 +276,12 @@ static bool is_clean(const parser *p) /* each piece for itself: an argument stan
 
 size_t er_plan_size(const errand_log_site *site, const char *format)
 {
-    const char *file = site && site->file ? site->file : "?", *function = site && site->function ? site->function : "?";
+    const char *file = site && site->file ? site->file : "?",
+               *function = site && site->function ? site->function : "?";
     size_t size = strlen(format) + 1, markers = 0;
     for (const char *at = format; (at = strchr(at, MARKER)); at++) markers++;
-    return sizeof(er_plan) + sizeof(er_part) * PARTS + 2 * size + markers * ER_SPOT_MARK + ER_TEXT_PAD + strlen(file) +
-           strlen(function) + 2;
+    return sizeof(er_plan) + sizeof(er_part) * PARTS + 2 * size + markers * ER_SPOT_MARK +
+           ER_TEXT_PAD + strlen(file) + strlen(function) + 2;
 }
 
 /* In memory of that size, zeroed. */

@@ -1,12 +1,12 @@
 /* log/producer.c -- a line's way into the thread's ring, or into the count of the lost.
  *
- * Most calls: the thread's last voice is of this log, the site has its plan, and there is room in one piece: then arguments
- * are copied, `put` moves, and hub->sleep says whether the backend must be woken. No lock, no
- * locked instruction.
+ * Most calls: the thread's last voice is of this log, the site has its plan, and there is room
+ * in one piece: then arguments are copied, `put` moves, and hub->sleep says whether the backend
+ * must be woken. No lock, no locked instruction.
  *
- * All else goes the long way: making the plan or the voice; formatting on the spot what the plan does not know; measuring,
- * cutting, waiting for room. A lost line closes the ring's open stretch, so that the next call
- * comes here and first puts the counts of lost lines.
+ * All else goes the long way: making the plan or the voice; formatting on the spot what the plan
+ * does not know; measuring, cutting, waiting for room. A lost line closes the ring's open
+ * stretch, so that the next call comes here and first puts the counts of lost lines.
  *
  * Full ring. Below the log's block_from: lost. Else the writer waits, parked on its voice, and
  * tries again whenever the backend has given room back. No call waits without a backend, or when
@@ -28,7 +28,10 @@
 
 _Static_assert(HEAD % 8 == 0 && sizeof(er_said_place) % 8 == 0, "arguments are aligned");
 
-static uint32_t tag_of(unsigned kind, int level) { return (uint32_t)(kind | (unsigned)level << ER_SAID_LEVEL); }
+static uint32_t tag_of(unsigned kind, int level)
+{
+    return (uint32_t)(kind | (unsigned)level << ER_SAID_LEVEL);
+}
 
 static char *put_head(char *record, const er_plan *plan, const errand_log *log)
 {
@@ -46,9 +49,9 @@ static void show(const er_hub *hub, er_voice *v, char *record, size_t size, uint
 
 static bool sleeps(const er_hub *hub)
 {
-    return hub->strict
-               ? er_load(&hub->sleep) >= (int)ER_HUB_ASLEEP
-               : er_load_relaxed(&hub->sleep) >= (int)ER_HUB_ASLEEP; /* relaxed: the backend's barrier orders it */
+    /* relaxed: the backend's barrier orders it */
+    return hub->strict ? er_load(&hub->sleep) >= (int)ER_HUB_ASLEEP
+                       : er_load_relaxed(&hub->sleep) >= (int)ER_HUB_ASLEEP;
 }
 
 /* ---- the long way ---- */
@@ -88,7 +91,8 @@ static size_t size_of_rest(const saying *s, size_t most) /* behind the head and 
         return size <= most ? size : most;
     }
     const er_spot *spot = s->spot;
-    size_t place = sizeof(er_said_place) + (s->plan ? 0 : name_size(s->file) + name_size(s->function) + 2);
+    size_t place = sizeof(er_said_place) +
+                   (s->plan ? 0 : name_size(s->file) + name_size(s->function) + 2);
     size_t text = er_round8(place + spot->size + spot->mark_size);
     return er_round8(text + spot->values.n * sizeof(er_said_value) + spot->keys);
 }
@@ -105,7 +109,8 @@ static char *put_values(char *to, const er_values *values)
 {
     for (unsigned i = 0; i < values->n; i++, to += sizeof(er_said_value)) {
         const er_value *v = &values->of[i];
-        *(er_said_value *)(void *)to = (er_said_value){ (uint32_t)v->key_size, (uint32_t)v->at, (uint32_t)v->size, v->kind };
+        *(er_said_value *)(void *)to =
+            (er_said_value){ (uint32_t)v->key_size, (uint32_t)v->at, (uint32_t)v->size, v->kind };
     }
     for (unsigned i = 0; i < values->n; i++, to += values->of[i - 1].key_size)
         memcpy(to, values->of[i].key, values->of[i].key_size);
@@ -172,7 +177,8 @@ static unsigned kind_of(const saying *s)
 /* False: there was no room, or what was to be copied changed meanwhile. */
 static bool put_in(er_hub *hub, er_voice *v, saying *s)
 {
-    size_t before = size_of_news(v), fields = s->fields ? sizeof s->fields : 0, head = HEAD + fields;
+    size_t before = size_of_news(v), fields = s->fields ? sizeof s->fields : 0,
+           head = HEAD + fields;
     size_t longest = er_ring_longest(&v->ring) - before - head, most = UINT32_MAX - 1;
     size_t rest = size_of_rest(s, SIZE_MAX);
     if (rest > longest) {
@@ -199,7 +205,8 @@ static bool put_in(er_hub *hub, er_voice *v, saying *s)
     if (!end) return false;
     if (fields) er_fields_keep(s->fields);
     show(hub, v, record, er_round8((size_t)(end - record)), tag);
-    if (er_load_relaxed(&v->waiting)) er_store(&v->waiting, 0u); /* relaxed: written by this thread alone */
+    /* relaxed: written by this thread alone */
+    if (er_load_relaxed(&v->waiting)) er_store(&v->waiting, 0u);
     return true;
 }
 
@@ -239,9 +246,11 @@ static const er_plan *plan_of(errand_log_site *site, const char *format)
 }
 
 /* Formats on the spot. What is longer than the ring's longest record is cut, with a mark. */
-static void put_spot_by(saying *s, const er_plan *plan, const char *format, er_args *args, int error)
+static void put_spot_by(saying *s, const er_plan *plan, const char *format, er_args *args,
+                        int error)
 {
-    size_t longest = s->log->hub->ring / 2 - 1024, values = plan ? plan->parts * sizeof(er_said_value) + plan->keys : 0;
+    size_t longest = s->log->hub->ring / 2 - 1024,
+           values = plan ? plan->parts * sizeof(er_said_value) + plan->keys : 0;
     er_spot spot;
     errno = error;
     er_spot_print(&spot, format, plan, args->list, values < longest ? longest - values : 0);
@@ -251,8 +260,8 @@ static void put_spot_by(saying *s, const er_plan *plan, const char *format, er_a
     er_spot_free(&spot);
 }
 
-static __attribute__((noinline)) void put_spot_without_memory(saying *s, const errand_log_site *site, const char *format,
-                                                              er_args *args, int error)
+static __attribute__((noinline)) void put_spot_without_memory(
+    saying *s, const errand_log_site *site, const char *format, er_args *args, int error)
 {
     uint64_t memory[512];
     put_spot_by(s, er_plan_unknown(memory, sizeof memory, site, format), format, args, error);
@@ -272,14 +281,15 @@ static void put_spot(saying *s, const errand_log_site *site, const char *format,
     er_free(memory);
 }
 
-static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site, const char *format,
-                                                 er_args *args, bool waits)
+static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_site *site,
+                                                 const char *format, er_args *args, bool waits)
 {
     int error = errno; /* %m prints it, and the caller keeps it */
     errand_log_level level = site ? site->level : ERRAND_LOG_DEFAULT;
     saying s = { .log = log, .level = er_plan_level(level), .waits = waits };
     /* relaxed: a change counts soon, not at once */
-    if (level == ERRAND_LOG_OFF || s.level < er_load_relaxed(&log->head.level) || is_dead(log)) return;
+    if (level == ERRAND_LOG_OFF || s.level < er_load_relaxed(&log->head.level) || is_dead(log))
+        return;
     /* acquire: the plan is seen whole */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
     if (!plan) plan = plan_of(site, format);
@@ -299,22 +309,23 @@ static __attribute__((noinline)) void put_slowly(errand_log *log, errand_log_sit
 
 /* ---- the short way ---- */
 
-static __attribute__((noinline)) void rouse(er_hub *hub) /* it may have to start a thread, which can fail */
+/* it may have to start a thread, which can fail */
+static __attribute__((noinline)) void rouse(er_hub *hub)
 {
     int error = errno;
     er_hub_rouse(hub, ER_HUB_ASLEEP);
     errno = error;
 }
 
-static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, errand_log_site *site,
-                                                              const char *format, er_args *args)
+static inline __attribute__((always_inline)) bool put_quickly(
+    errand_log *log, errand_log_site *site, const char *format, er_args *args)
 {
     /* acquire: the plan is seen whole; relaxed: a closing log is detected later, and late lines are
      * counted */
     const er_plan *plan = site ? (const er_plan *)er_load_acquire(&site->plan) : NULL;
     er_speaker *me = &er_speaker_of_thread;
-    if (!plan || plan->given != format || !plan->known || me->id != er_load_relaxed(&log->id) || er_fields_here() ||
-        plan->level < er_load_relaxed(&log->head.level))
+    if (!plan || plan->given != format || !plan->known || me->id != er_load_relaxed(&log->id) ||
+        er_fields_here() || plan->level < er_load_relaxed(&log->head.level))
         return false;
     er_voice *v = me->voice;
     size_t room;
@@ -328,15 +339,15 @@ static inline __attribute__((always_inline)) bool put_quickly(errand_log *log, e
 }
 
 /* Twice the same, so that the one of the program passes nothing more. */
-#define PUT(waits)                                      \
-    er_args args;                                       \
-    if (!log) return;                                   \
-    va_start(args.list, fmt);                           \
-    bool done = put_quickly(log, site, fmt, &args);     \
-    va_end(args.list);                                  \
-    if (__builtin_expect(done, 1)) return;              \
-    va_start(args.list, fmt);                           \
-    put_slowly(log, site, fmt, &args, waits);           \
+#define PUT(waits)                                                                                 \
+    er_args args;                                                                                  \
+    if (!log) return;                                                                              \
+    va_start(args.list, fmt);                                                                      \
+    bool done = put_quickly(log, site, fmt, &args);                                                \
+    va_end(args.list);                                                                             \
+    if (__builtin_expect(done, 1)) return;                                                         \
+    va_start(args.list, fmt);                                                                      \
+    put_slowly(log, site, fmt, &args, waits);                                                      \
     va_end(args.list)
 
 void errand_log_put(errand_log *log, errand_log_site *site, const char *fmt, ...) { PUT(true); }
@@ -351,15 +362,24 @@ void errand_log_vput(errand_log *log, errand_log_site *site, const char *fmt, va
     va_end(args.list);
 }
 
-void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line, const char *function,
-                     const char *text, size_t size)
+void errand_log_text(errand_log *log, errand_log_level level, const char *file, int line,
+                     const char *function, const char *text, size_t size)
 {
     int l = er_plan_level(level), error = errno;
-    if (!log || level == ERRAND_LOG_OFF || l < er_load_relaxed(&log->head.level) || is_dead(log)) return; /* relaxed: see above */
+    /* relaxed: see above */
+    if (!log || level == ERRAND_LOG_OFF || l < er_load_relaxed(&log->head.level) || is_dead(log))
+        return;
     size_t whole = text ? size : 6, longest = log->hub->ring / 2 - 1024;
-    er_spot spot = { .at = text ? text : "(null)", .size = whole <= longest ? whole : er_utf8_whole(text, longest) };
+    er_spot spot = { .at = text ? text : "(null)",
+                     .size = whole <= longest ? whole : er_utf8_whole(text, longest) };
     if (spot.size < whole) spot.mark_size = er_text_mark(spot.mark, whole - spot.size);
     spot.values.message = spot.size + spot.mark_size;
-    put(&(saying){ .log = log, .level = l, .file = file, .function = function, .line = line, .waits = true, .spot = &spot });
+    put(&(saying){ .log = log,
+                   .level = l,
+                   .file = file,
+                   .function = function,
+                   .line = line,
+                   .waits = true,
+                   .spot = &spot });
     errno = error;
 }

@@ -1,7 +1,8 @@
 /* log/result_row.c -- a result as it travels through a ring, and what it looks like in a line.
  *
- * A row is bytes, so that it is measured, cut and marked as a string is: items with a NUL between two of them, each a tag and its
- * text. What a reader looks for first comes first; what may be long, and is cut, comes last:
+ * A row is bytes, so that it is measured, cut and marked as a string is: items with a NUL
+ * between two of them, each a tag and its text. What a reader looks for first comes first; what
+ * may be long, and is cut, comes last:
  *
  *     e code  k kind  r reason  p phase  n attempts  y may have run  m message
  *     { c code  x message } of each cause  o more causes
@@ -40,7 +41,8 @@ typedef struct row {
 
 static void add(row *r, const char *at, size_t size)
 {
-    if (r->size < r->room) memcpy(r->at + r->size, at, size < r->room - r->size ? size : r->room - r->size);
+    if (r->size < r->room)
+        memcpy(r->at + r->size, at, size < r->room - r->size ? size : r->room - r->size);
     r->size += size;
 }
 
@@ -141,8 +143,9 @@ static const char *name_of(char tag) /* NULL: a cause's */
     static const struct {
         char tag;
         const char *name;
-    } names[] = { { 'e', "code" },         { 'k', "kind" },    { 'r', "reason" },      { 'p', "phase" }, { 'n', "attempts" },
-                  { 'y', "may_have_run" }, { 'm', "message" }, { 'o', "more_causes" }, { '.', "cut" } };
+    } names[] = { { 'e', "code" },    { 'k', "kind" },        { 'r', "reason" },
+                  { 'p', "phase" },   { 'n', "attempts" },    { 'y', "may_have_run" },
+                  { 'm', "message" }, { 'o', "more_causes" }, { '.', "cut" } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i].tag == tag) return names[i].name;
     }

@@ -1,7 +1,9 @@
-/* log/rotate.c -- files that make way: path becomes path.1, path.1 becomes path.2, up to the number kept.
+/* log/rotate.c -- files that make way: path becomes path.1, path.1 becomes path.2,
+ * up to the number kept.
  *
- * By size: before the line that would make the file longer than asked. By time: at multiples of the period of local time; a
- * file that was last written in an earlier period makes way to the first line.
+ * By size: before the line that would make the file longer than asked. By time: at
+ * multiples of the period of local time; a file that was last written in an earlier period
+ * makes way to the first line.
  *
  * Follow. The path names the file. Whenever the buffer begins to fill, the path is checked: if
  * another program has removed or renamed the file, has rotated it, or has truncated it, the file
@@ -40,8 +42,10 @@ static void note_turn(er_sink *sink, int64_t wall_ns)
     sink->begun_ns = wall_ns - past;
     sink->turn_ns = INT64_MAX;
     if (wall_ns > INT64_MAX - period) return;
-    int64_t turn = wall_ns - past + period, other = turn + (local - wall_ns) - (local_of(turn) - turn);
-    bool moved = local_of(turn) % period != 0 && other > wall_ns && local_of(other) == local - past + period;
+    int64_t turn = wall_ns - past + period,
+            other = turn + (local - wall_ns) - (local_of(turn) - turn);
+    bool moved = local_of(turn) % period != 0 && other > wall_ns &&
+                 local_of(other) == local - past + period;
     sink->turn_ns = moved ? other : turn;
 }
 
@@ -52,7 +56,10 @@ static void failed(er_sink *sink, int error)
     sink->error = error;
 }
 
-static bool may_try(const er_sink *sink) { return !sink->again_ns || er_coarse_ns() >= sink->again_ns; }
+static bool may_try(const er_sink *sink)
+{
+    return !sink->again_ns || er_coarse_ns() >= sink->again_ns;
+}
 
 void er_sink_note_file(er_sink *sink)
 {
@@ -63,7 +70,8 @@ void er_sink_note_file(er_sink *sink)
     er_store_relaxed(&sink->node, regular ? about.node : 0);
     sink->written = regular ? about.size : 0;
     if (!regular || !sink->period_ns) return;
-    int64_t now = er_wall_ns(); /* a file from the future is of today: the clock was wrong, then or since */
+    /* a file from the future is of today: the clock was wrong, then or since */
+    int64_t now = er_wall_ns();
     note_turn(sink, about.size && about.changed_ns < now ? about.changed_ns : now);
 }
 
@@ -79,11 +87,14 @@ int er_sink_reopen(er_sink *sink)
     sink->fd = fd; /* first: a child forked now must not close another file */
     er_file_close(before);
     er_sink_note_file(sink);
-    sink->torn = sink->torn && node && node == sink->node && device == sink->device && sink->written; /* the same file */
+    /* the same file */
+    sink->torn = sink->torn && node && node == sink->node && device == sink->device &&
+                 sink->written;
     return 0;
 }
 
-/* The file that comes after one which is full, or gone. It is no more open to others than that one was. */
+/* The file that comes after one which is full, or gone. It is no more open to
+ * others than that one was. */
 static int open_next(er_sink *sink, const er_file_about *before, int64_t wall_ns)
 {
     int error = er_sink_reopen(sink);
@@ -107,7 +118,8 @@ int er_sink_follow(er_sink *sink, int64_t wall_ns)
     if (!error && is_ours(sink, &there)) {
         sink->written = there.size;
         bool set_back = sink->period_ns && wall_ns < sink->begun_ns - SET_BACK;
-        if (sink->period_ns && (set_back || (wall_ns >= sink->begun_ns && wall_ns < sink->turn_ns))) note_turn(sink, wall_ns);
+        if (sink->period_ns && (set_back || (wall_ns >= sink->begun_ns && wall_ns < sink->turn_ns)))
+            note_turn(sink, wall_ns);
         return 0;
     }
     if (error && error != ENOENT && error != ENOTDIR) return 0; /* it cannot be known */
@@ -126,7 +138,9 @@ bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more)
 {
     uint64_t there = sink->written + sink->size;
     if (!there) return false;
-    return ((sink->most && there + more > sink->most) || (sink->period_ns && wall_ns >= sink->turn_ns)) && may_try(sink);
+    return ((sink->most && there + more > sink->most) ||
+            (sink->period_ns && wall_ns >= sink->turn_ns)) &&
+           may_try(sink);
 }
 
 static char *name_of(char *name, size_t room, const char *path, uint64_t number)
@@ -171,7 +185,8 @@ void er_sink_rotate(er_sink *sink, int64_t wall_ns)
     } else if (!error && !there.regular) {
         error = EEXIST;
     }
-    er_file_unlock(sink->fd); /* before the new file is there: a child of this process may have a copy of the descriptor */
+    /* before the new file is there: a child of this process may have a copy of the descriptor */
+    er_file_unlock(sink->fd);
     if (!error) error = open_next(sink, &here, wall_ns);
     if (error) failed(sink, error);
 }

@@ -5,11 +5,12 @@
 #include "log/sink.h"
 
 void er_sink_note_file(er_sink *sink); /* after opening: size, identity, next turn */
-int  er_sink_reopen(er_sink *sink);    /* its file, by its path: 0 or an errno; on failure the old one stays */
+/* its file, by its path: 0 or an errno; on failure the old one stays */
+int er_sink_reopen(er_sink *sink);
 
-/* Before a line goes into the empty buffer of a file that rotates: the file is the one that its path names, or an errno: what is
- * written now would be lost. */
-int  er_sink_follow(er_sink *sink, int64_t wall_ns);
+/* Before a line goes into the empty buffer of a file that rotates: the file is the one that its
+ * path names, or an errno: what is written now would be lost. */
+int er_sink_follow(er_sink *sink, int64_t wall_ns);
 bool er_sink_rotates(const er_sink *sink, int64_t wall_ns, size_t more);
 /* Its buffer is empty. On failure the present file stays, or is the latest rotated one. */
 void er_sink_rotate(er_sink *sink, int64_t wall_ns);

@@ -1,14 +1,16 @@
 /* log/sink.c -- a buffer before a descriptor, and the counts of lines that could not be written.
  *
- * Lines gather in the buffer and go out in one write. A line that fits into the buffer is never split over two writes, so that
- * lines of several processes appending to one file stay whole; a longer one goes out in a write of its own.
+ * Lines gather in the buffer and go out in one write. A line that fits into the buffer is never
+ * split over two writes, so that lines of several processes appending to one file stay whole; a
+ * longer one goes out in a write of its own.
  *
  *     line --> buffer --write--> descriptor;   error: lost += lines not wholly out; then a gap line
  *     line --> callback, syslog;               error: lost++
  *
- * A failed write loses what is in the buffer: keeping it would need memory without end. Lines that had gone out wholly before
- * the error count as written; a newline is always the end of a line, so the others are counted by their newlines. The number
- * lost stands before the next line the sink takes, on a line of its own (after a newline if the error tore a line), and if that
+ * A failed write loses what is in the buffer: keeping it would need memory without end. Lines
+ * that had gone out wholly before the error count as written; a newline is always the end of a
+ * line, so the others are counted by their newlines. The number lost stands before the next line
+ * the sink takes, on a line of its own (after a newline if the error tore a line), and if that
  * one cannot be written, either, it adds up. Only an attempt shows whether a descriptor still
  * fails, so each write is tried. */
 #include "log/sink.h"
@@ -25,22 +27,25 @@
 
 /* ---- opening ---- */
 
-static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts, const char *pattern,
-                     bool terminal)
+static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts,
+                     const char *pattern, bool terminal)
 {
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc requires that no thread changes the
      * environment */
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
-    bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS || (opts->colour == ERRAND_LOG_COLOUR_AUTO && can);
+    bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS ||
+                  (opts->colour == ERRAND_LOG_COLOUR_AUTO && can);
     if ((int)opts->level < 0 || opts->level > ERRAND_LOG_OFF || (int)opts->colour < 0 ||
         opts->colour > ERRAND_LOG_COLOUR_ALWAYS || opts->rotate_ms < 0)
         return EINVAL;
     sink->level = (int)opts->level;
     sink->most = opts->rotate_bytes;
     sink->keep = opts->keep ? opts->keep : 5;
-    sink->period_ns = opts->rotate_ms > INT64_MAX / 1000000 ? INT64_MAX / 2 : opts->rotate_ms * 1000000;
-    int error = er_layout_new(&sink->layout, opts->form, opts->pattern ? opts->pattern : pattern, colour);
+    sink->period_ns =
+        opts->rotate_ms > INT64_MAX / 1000000 ? INT64_MAX / 2 : opts->rotate_ms * 1000000;
+    int error =
+        er_layout_new(&sink->layout, opts->form, opts->pattern ? opts->pattern : pattern, colour);
     if (!error) error = er_text_open(&sink->own, 1024, 1024);
     if (opts->name) name = opts->name;
     if (!error && name && !(sink->name = er_copy_text(name))) error = ENOMEM;
@@ -90,15 +95,17 @@ int er_sink_open_stderr(er_sink *sink, const errand_log_sink_opts *opts)
 
 static int call(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
 {
-    errand_log_line l = { .level = (errand_log_level)line->level,
-                          .line = line->line,
-                          .name = line->name,
-                          .file = line->file,
-                          .function = line->function,
-                          .time_ns = line->wall_ns,
-                          .text = text,
-                          .size = size,
-                          .lost = lost };
+    errand_log_line l = {
+        .level = (errand_log_level)line->level,
+        .line = line->line,
+        .name = line->name,
+        .file = line->file,
+        .function = line->function,
+        .time_ns = line->wall_ns,
+        .text = text,
+        .size = size,
+        .lost = lost
+    };
     unsigned generation = er_fork_generation();
     int error = sink->call(sink->arg, &l);
     /* the parent's log is the parent's to flush */
@@ -114,13 +121,15 @@ int er_sink_open_call(er_sink *sink, errand_log_fn *fn, void *arg, errand_free_f
     return error ? failed(sink, error) : 0;
 }
 
-int er_sink_open_syslog(er_sink *sink, const char *ident, const char *socket, const errand_log_sink_opts *opts)
+int er_sink_open_syslog(er_sink *sink, const char *ident, const char *socket,
+                        const errand_log_sink_opts *opts)
 {
     static const char pattern[] = "{name} - {level} - [{function}:{line}] - {message}{fields}";
     *sink = (er_sink){ .fd = -1, .ours = true, .each = er_sink_send_syslog };
     sink->ident = er_copy_text(ident);
     sink->path = er_copy_text(socket ? socket : "/dev/log");
-    int error = sink->ident && sink->path ? open_with(sink, "syslog", opts, pattern, false) : ENOMEM;
+    int error =
+        sink->ident && sink->path ? open_with(sink, "syslog", opts, pattern, false) : ENOMEM;
     return error ? failed(sink, error) : 0;
 }
 
@@ -144,7 +153,8 @@ bool er_sink_same(const er_sink *a, const er_sink *b)
     if (a->is_stderr && b->is_stderr) return true;
     if (a->real && b->real && !strcmp(a->real, b->real)) return true;
     uint64_t node = er_load_relaxed(&a->node); /* relaxed: a comparison, no more */
-    return node && node == er_load_relaxed(&b->node) && er_load_relaxed(&a->device) == er_load_relaxed(&b->device);
+    return node && node == er_load_relaxed(&b->node) &&
+           er_load_relaxed(&a->device) == er_load_relaxed(&b->device);
 }
 
 /* ---- writing ---- */
@@ -171,7 +181,8 @@ void er_sink_write(er_sink *sink)
     note_written(sink, sink->at, put);
     if (error) {
         uint64_t lines = 0, gap_lines = 0;
-        for (size_t i = put < sink->lead ? sink->lead : put; i < sink->size; i++) lines += sink->at[i] == '\n';
+        for (size_t i = put < sink->lead ? sink->lead : put; i < sink->size; i++)
+            lines += sink->at[i] == '\n';
         for (unsigned i = 0; i < sink->gaps; i++) {
             if (sink->gap[i].end <= put) continue;
             lines--;
@@ -197,7 +208,8 @@ static void add(er_sink *sink, const er_line *line, uint64_t lost, char *text, s
         er_sink_write(sink);
         er_sink_rotate(sink, line->wall_ns);
     }
-    if (size > ER_SINK_ROOM - sink->size || (lost && sink->gaps == ER_SINK_GAPS)) er_sink_write(sink);
+    if (size > ER_SINK_ROOM - sink->size || (lost && sink->gaps == ER_SINK_GAPS))
+        er_sink_write(sink);
     if (size > ER_SINK_ROOM) {
         size_t put = 0;
         int error = er_file_write(sink->fd, text, size, &put);

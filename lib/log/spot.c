@@ -5,7 +5,8 @@
  * process has drawn at random, so that no argument holds them. What stands between two marks is a
  * value; the marks are taken out.
  *
- * A result comes out as its address, so wide that the beginning of its row fits in its place when there is no memory for more. */
+ * A result comes out as its address, so wide that the beginning of its row fits in its place
+ * when there is no memory for more. */
 #include "log/spot.h"
 #include "log/escape.h"
 #include "log/result_row.h"
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 
 /* Bytes of the text, with the marks in it; 0: nothing could be formatted. */
-static size_t format_longer(er_spot *spot, const char *format, va_list args, size_t whole, size_t longest)
+static size_t format_longer(er_spot *spot, const char *format, va_list args, size_t whole,
+                            size_t longest)
 {
     size_t keep = whole <= longest ? whole : longest;
     int error = errno;
@@ -51,7 +53,8 @@ static const char *next_mark(const char *at, const char *end)
 /* Takes the marks out and notes what stood between them. */
 static void find_values(er_spot *spot, const er_plan *plan)
 {
-    char *text = spot->longer ? spot->longer : spot->text, *from = text, *to = text, *end = text + spot->size;
+    char *text = spot->longer ? spot->longer : spot->text, *from = text, *to = text,
+         *end = text + spot->size;
     er_values *values = &spot->values;
     for (uint32_t i = 0;; i++) {
         const char *mark = i < plan->parts ? next_mark(from, end) : NULL;
@@ -63,8 +66,8 @@ static void find_values(er_spot *spot, const er_plan *plan)
         from += size + ER_SPOT_MARK;
         if (!mark) break;
         const er_part *key = &plan->part[i];
-        values->of[values->n++] =
-            (er_value){ plan->text + key->at, key->key_size, (size_t)(to - text), 0, (er_value_kind)key->kind };
+        values->of[values->n++] = (er_value){ plan->text + key->at, key->key_size,
+                                              (size_t)(to - text), 0, (er_value_kind)key->kind };
         spot->keys += key->key_size;
     }
     spot->size = (size_t)(to - text);
@@ -72,7 +75,8 @@ static void find_values(er_spot *spot, const er_plan *plan)
 
 static bool is_result(const er_value *v) { return v->kind == ER_VALUE_RESULT; }
 
-static const errand_result *result_at(const char *address) /* as vsnprintf has printed it; NULL is no number */
+/* as vsnprintf has printed it; NULL is no number */
+static const errand_result *result_at(const char *address)
 {
     char alone[ER_SPOT_ROW + 1] = { 0 };
     memcpy(alone, address, ER_SPOT_ROW);
@@ -86,12 +90,14 @@ static size_t put_row(char *to, size_t room, const errand_result *r)
     size_t whole = er_result_row(NULL, 0, r);
     if (whole <= room) return er_result_row(to, room, r);
     er_result_row(to, room - sizeof mark, r);
-    size_t keep = er_result_row_cut(to, room - sizeof mark), marked = er_text_mark(mark, whole - keep);
+    size_t keep = er_result_row_cut(to, room - sizeof mark),
+           marked = er_text_mark(mark, whole - keep);
     memcpy(to + keep, mark, marked);
     return keep + marked;
 }
 
-/* Room for each row: what `longest` leaves for it, if the whole text is moved to a place that has it; else that of its address. */
+/* Room for each row: what `longest` leaves for it, if the whole text is moved to a place that
+ * has it; else that of its address. */
 static char *find_room(const er_spot *spot, size_t longest, size_t *each)
 {
     size_t rows = 0, others = spot->size, needed = 0;
@@ -133,7 +139,8 @@ static void put_rows(er_spot *spot, size_t longest)
     if (!leave_whole_results(spot)) return;
     int error = errno;
     size_t each;
-    char *longer = find_room(spot, longest, &each), *text = spot->longer ? spot->longer : spot->text;
+    char *longer = find_room(spot, longest, &each),
+         *text = spot->longer ? spot->longer : spot->text;
     char *begin = longer ? longer : text, *to = begin + values->message;
     if (longer) memcpy(longer, text, values->message);
     for (unsigned i = 0; i < values->n; i++) {
@@ -152,7 +159,8 @@ static void put_rows(er_spot *spot, size_t longest)
     errno = error;
 }
 
-void er_spot_print(er_spot *spot, const char *format, const er_plan *plan, va_list args, size_t longest)
+void er_spot_print(er_spot *spot, const char *format, const er_plan *plan, va_list args,
+                   size_t longest)
 {
     spot->at = spot->text;
     spot->longer = NULL;
@@ -169,7 +177,8 @@ void er_spot_print(er_spot *spot, const char *format, const er_plan *plan, va_li
         plan = NULL;
     }
     spot->size = (size_t)n;
-    if (spot->size >= sizeof spot->text) spot->size = format_longer(spot, what, again, spot->size, longest);
+    if (spot->size >= sizeof spot->text)
+        spot->size = format_longer(spot, what, again, spot->size, longest);
     va_end(again);
     if (plan) {
         find_values(spot, plan);

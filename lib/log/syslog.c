@@ -1,4 +1,5 @@
-/* log/syslog.c -- lines as datagrams to the system's log: <priority>time ident[pid]: text (RFC 3164).
+/* log/syslog.c -- lines as datagrams to the system's log: <priority>time
+ * ident[pid]: text (RFC 3164).
  *
  * The socket is opened with the first line and again after an error, so that a syslog daemon that
  * starts later, or restarts, gets the lines from then on. */
@@ -20,15 +21,16 @@ static int severity(int level)
     return of[level];
 }
 
-int er_sink_send_syslog(er_sink *sink, const er_line *line, uint64_t lost, const char *text, size_t size)
+int er_sink_send_syslog(er_sink *sink, const er_line *line, uint64_t lost, const char *text,
+                        size_t size)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     char data[HEAD_ROOM + MOST + ER_TEXT_MARK], when[24];
     er_wall_text(line->wall_ns, when);
     int month = (when[5] - '0') * 10 + when[6] - '0', day = (when[8] - '0') * 10 + when[9] - '0';
     if (month < 1 || month > 12) month = 1;
-    int n = snprintf(data, HEAD_ROOM,
-                     "<%d>%.3s %2d %.8s %.128s[%ld]: ", USER | severity(lost ? ERRAND_LOG_WARN : line->level),
+    int n = snprintf(data, HEAD_ROOM, "<%d>%.3s %2d %.8s %.128s[%ld]: ",
+                     USER | severity(lost ? ERRAND_LOG_WARN : line->level),
                      months + 3 * (month - 1), day, when + 11, sink->ident, (long)getpid());
     size_t used = (size_t)n, fits = size;
     if (size > MOST) fits = er_utf8_whole(text, MOST);

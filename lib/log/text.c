@@ -1,5 +1,5 @@
-/* log/text.c -- growing, cutting and marking behind text.h. Once something is missing nothing more is taken, so that what
- * is there is the beginning of the whole. */
+/* log/text.c -- growing, cutting and marking behind text.h. Once something is missing nothing
+ * more is taken, so that what is there is the beginning of the whole. */
 #include "log/text.h"
 #include "base/number.h"
 
@@ -75,7 +75,8 @@ void er_text_end(er_text *text)
     if (!text->missing) return;
     if (text->size) { /* what follows is gone: a last character that may lack something goes, too */
         size_t last = text->size - 1;
-        while (last && text->size - last < 4 && ((unsigned char)text->at[last] & 0xc0) == 0x80) last--;
+        while (last && text->size - last < 4 && ((unsigned char)text->at[last] & 0xc0) == 0x80)
+            last--;
         if ((unsigned char)text->at[last] >= 0xc0) {
             text->missing += text->size - last;
             text->size = last;

@@ -14,8 +14,8 @@
  * lives: closing a log is safe beside a thread in the middle of a call. What such a call puts after
  * the end is never read; when the voice is freed, or the stats are read, it counts as lost.
  *
- * Buried hubs and their loggers are kept for a while: their names may still be in use. The oldest are freed when there are too
- * many.
+ * Buried hubs and their loggers are kept for a while: their names may still be in use. The
+ * oldest are freed when there are too many.
  *
  * One lock for all of that: it is taken when a thread first logs in a hub, when it ends, and when a
  * hub ends. It is held across fork, so a child finds everything whole. */
@@ -40,7 +40,10 @@ static void in_child(void)
     er_speaker_of_thread.id = 0; /* so that the next call looks, and sees that it is in a child */
     er_lock_give(&lock);
 }
-__attribute__((constructor)) static void watch_forks(void) { er_fork_hooks(before_fork, after_fork, in_child); }
+__attribute__((constructor)) static void watch_forks(void)
+{
+    er_fork_hooks(before_fork, after_fork, in_child);
+}
 
 /* ---- voices ---- */
 
@@ -61,7 +64,8 @@ static void voice_free(er_voice *v)
         while (v->ring.read != er_ring_look(&v->ring)) {
             const er_record *r = er_ring_front(&v->ring);
             const char *behind = (const char *)(r + 1) + sizeof(er_saying);
-            if (r->tag & ER_SAID_FIELDS) er_fields_release(*(errand_log_fields *const *)(const void *)behind);
+            if (r->tag & ER_SAID_FIELDS)
+                er_fields_release(*(errand_log_fields *const *)(const void *)behind);
             er_ring_pass(&v->ring, r);
         }
     }
@@ -118,8 +122,8 @@ static void thread_ends(void *arg)
             take_out(v);
         } else {
             er_list_push(&hub->ended, &v->heir);
-            er_store_release(&v->ended,
-                             true); /* release: what the thread put is seen; v is its heir's or the backend's */
+            /* release: what the thread put is seen; v is its heir's or the backend's */
+            er_store_release(&v->ended, true);
         }
         er_lock_give(&lock);
         if (mine) voice_free(v);
@@ -139,7 +143,8 @@ static er_voice *inherit(er_hub *hub) /* under the lock */
 {
     er_voice *best = NULL;
     unsigned seen = 0;
-    for (er_node *n = hub->ended.head.next; n != &hub->ended.head && seen++ < HEIRLOOMS; n = n->next) {
+    for (er_node *n = hub->ended.head.next; n != &hub->ended.head && seen++ < HEIRLOOMS;
+         n = n->next) {
         er_voice *v = er_of(n, er_voice, heir);
         if (!best || er_ring_used(&v->ring) < er_ring_used(&best->ring)) best = v;
     }
@@ -195,8 +200,7 @@ er_voice *er_voice_find(errand_log *log)
 void er_voice_call_all(er_hub *hub)
 {
     er_lock_take(&lock);
-    er_list_each(n, &hub->voices)
-        er_unpark(&er_of(n, er_voice, node)->parker, ER_LOG_CALLED);
+    er_list_each(n, &hub->voices) er_unpark(&er_of(n, er_voice, node)->parker, ER_LOG_CALLED);
     er_lock_give(&lock);
 }
 
@@ -215,8 +219,7 @@ int er_voices_list(er_hub *hub, er_voice ***array, size_t *room, size_t *n)
         er_lock_take(&lock);
     }
     *n = 0;
-    er_list_each(node, &hub->voices)
-        (*array)[(*n)++] = er_of(node, er_voice, node);
+    er_list_each(node, &hub->voices) (*array)[(*n)++] = er_of(node, er_voice, node);
     er_lock_give(&lock);
     return 0;
 }
@@ -244,10 +247,9 @@ void er_hub_stats(er_hub *hub, errand_log_stats *stats)
     stats->written = er_load(&hub->written);
     stats->failed = er_load(&hub->failed);
     lost = er_load(&hub->discarded) + hub->gone_lost;
-    er_list_each(n, &hub->voices)
-        lost += lost_of(er_of(n, er_voice, node));
-    er_list_each(n, &hub->voices)
-        said += er_load_relaxed(&er_of(n, er_voice, node)->said); /* relaxed: read after what is counted in it */
+    er_list_each(n, &hub->voices) lost += lost_of(er_of(n, er_voice, node));
+    /* relaxed: read after what is counted in it */
+    er_list_each(n, &hub->voices) said += er_load_relaxed(&er_of(n, er_voice, node)->said);
     uint64_t late = er_load(&hub->late);
     stats->attempted = said + hub->gone_said + late;
     stats->dropped = hub->buried ? stats->attempted - stats->written : lost + late;

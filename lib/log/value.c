@@ -1,5 +1,5 @@
-/* log/value.c -- see value.h. What is a number by its format may still print as "nan" or "inf", or be cut: JSON gets that as a
- * string. */
+/* log/value.c -- see value.h. What is a number by its format may still print as "nan" or "inf",
+ * or be cut: JSON gets that as a string. */
 #include "log/value.h"
 #include "log/escape.h"
 #include "log/result_row.h"

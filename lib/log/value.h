@@ -4,7 +4,9 @@
 
 #include "log/format.h"
 
-void er_value_text(er_text *out, const er_value *value, const char *text); /*  key=value, with the blank before it   */
-void er_value_json(er_text *out, const er_value *value, const char *text); /* ,"key":value, with the comma before it */
+/* key=value, with the blank before it */
+void er_value_text(er_text *out, const er_value *value, const char *text);
+/* ,"key":value, with the comma before it */
+void er_value_json(er_text *out, const er_value *value, const char *text);
 
 #endif

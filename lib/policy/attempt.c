@@ -18,7 +18,8 @@ static errand_policy *policy_of(const er_attempt *a) { return a->run->retry.poli
 
 er_attempt *er_attempt_new(er_running *run, bool hedge)
 {
-    er_attempt *a = er_alloc_zero(run->retry.policy->limited ? sizeof *a : offsetof(er_attempt, call));
+    er_attempt *a =
+        er_alloc_zero(run->retry.policy->limited ? sizeof *a : offsetof(er_attempt, call));
     if (!a) return NULL;
     a->run = run;
     a->hedge = hedge;
@@ -36,7 +37,10 @@ static void called_back(er_attempt *a, int error)
     run->look(run);
 }
 
-static void turn_came(er_turn *turn, int error) { called_back(er_of(turn, er_attempt, turn), error); }
+static void turn_came(er_turn *turn, int error)
+{
+    called_back(er_of(turn, er_attempt, turn), error);
+}
 static void granted(er_waiter *waiter)
 {
     er_attempt *a = er_of(waiter, er_attempt, place.waiter);
@@ -84,7 +88,8 @@ static void input_ended(er_waiter *waiter) { called_back(er_of(waiter, er_attemp
 
 void er_attempt_watch(er_attempt *a, er_attempt_stage stage, er_cell *input)
 {
-    er_store_relaxed(&a->stage, stage); /* relaxed, as below: what a dump sees may be a moment old */
+    /* relaxed, as below: what a dump sees may be a moment old */
+    er_store_relaxed(&a->stage, stage);
     er_cell_link(&a->run->cell, &a->input, input);
     a->waiter.fn = input_ended;
     er_cell_keep(&a->run->cell);
@@ -130,7 +135,8 @@ static void submit(er_attempt *a)
     er_running *run = a->run;
     errand_policy *p = policy_of(a);
     a->began_ns = er_pool_now(run->cell.pool);
-    errand_task task = { .name = run->retry.name, .reserved = p->repeats || run->retry.nested ? ER_RETRIED : 0 };
+    errand_task task = { .name = run->retry.name,
+                         .reserved = p->repeats || run->retry.nested ? ER_RETRIED : 0 };
     if (p->how.before_attempt || (p->hedges && !p->how.overlap)) {
         task.fn = call;
         task.arg = a;
@@ -149,7 +155,9 @@ static void submit(er_attempt *a)
     else er_budget_began(run->retry.budget); /* a hedge has begun already */
     bool urgent = run->urgent;
     run->urgent = true;
-    er_terms terms = { er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site, false };
+    er_terms terms = {
+        er_context_keep(run->retry.context), whole, ERRAND_BY_TOTAL, urgent, run->live.site, false
+    };
     if (own < whole) {
         terms.deadline_ns = own;
         terms.late = ERRAND_BY_ATTEMPT;
@@ -181,7 +189,8 @@ er_step er_attempt_go(er_attempt *a, errand_result *r)
 
 er_step er_attempt_look(er_attempt *a, errand_result *r)
 {
-    if (!er_load(&a->signal)) return ER_STEP_WAITS; /* its input may have ended: the waiter is still to be called */
+    /* its input may have ended: the waiter is still to be called */
+    if (!er_load(&a->signal)) return ER_STEP_WAITS;
     er_store(&a->signal, 0);
     if (a->stage >= ER_RUNS) {
         er_cell *input = a->input;
@@ -204,7 +213,8 @@ bool er_attempt_cancel(er_attempt *a, errand_reason reason)
         if (a->input) er_cell_pass_on(a->input, reason);
         return false;
     }
-    bool gone = a->stage == ER_TURN ? er_rate_leave(&a->turn) : er_sem_leave(policy_of(a)->how.sem, &a->place);
+    bool gone = a->stage == ER_TURN ? er_rate_leave(&a->turn)
+                                    : er_sem_leave(policy_of(a)->how.sem, &a->place);
     if (!gone) return false;
     er_cell_release(&a->run->cell); /* the callback's */
     errand_result none;

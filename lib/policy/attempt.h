@@ -7,8 +7,10 @@
 
 /* A run; the driver's (run.c), but for events. Its attempts read the first part. */
 typedef struct er_running {
-    er_cell cell;                          /* until it ends, cell.result is how the last attempt ended */
-    void (*look)(struct er_running *self); /* something about an attempt has changed; gives a count of the cell back */
+    /* until it ends, cell.result is how the last attempt ended */
+    er_cell cell;
+    /* something about an attempt has changed; gives a count of the cell back */
+    void (*look)(struct er_running *self);
     void (*fn)(void);
     er_retry retry;
     int64_t begin_by_ns; /* the first attempt; then: until when it sleeps */
@@ -17,9 +19,11 @@ typedef struct er_running {
     bool urgent;         /* its next task is not held up by a full queue */
 
     uint8_t stage;
-    bool ended, asleep; /* written under the cell's lock bit, for the dump: begin_by_ns and retry.number stay while it is asleep */
+    /* written under the cell's lock bit, for the dump: begin_by_ns and retry.number
+     * stay while it is asleep */
+    bool ended, asleep;
     bool armed, no_hedge;
-    bool failed; /* at its end: before a fallback */
+    bool failed;     /* at its end: before a fallback */
     uint32_t events; /* atomic */
     errand_free_fn *free_arg;
     int64_t alarm_ns; /* what the timer is armed for */
@@ -27,14 +31,21 @@ typedef struct er_running {
     struct er_attempt *attempts; /* in the order in which they were begun */
 } er_running;
 
-typedef enum er_attempt_stage { ER_ASKS, ER_TURN, ER_PERMIT, ER_RUNS, ER_JUDGED, ER_LAST } er_attempt_stage;
+typedef enum er_attempt_stage {
+    ER_ASKS,
+    ER_TURN,
+    ER_PERMIT,
+    ER_RUNS,
+    ER_JUDGED,
+    ER_LAST
+} er_attempt_stage;
 
 /* The hook before an attempt: while it reads the last result the driver leaves that alone. LATE:
  * the hook comes too late to read it. */
 typedef enum er_hook { ER_HOOK_TO_COME, ER_HOOK_CALLED, ER_HOOK_RETURNED, ER_HOOK_LATE } er_hook;
 
-/* One attempt, from asking its limits until its function has returned and it has been judged. Also what calls the user's code at the
- * end of a run (ER_LAST). The driver's, but for signal. */
+/* One attempt, from asking its limits until its function has returned and it has been judged.
+ * Also what calls the user's code at the end of a run (ER_LAST). The driver's, but for signal. */
 typedef struct er_attempt {
     struct er_attempt *next; /* these two under the cell's lock bit: circles and dumps read them */
     er_cell *input;
@@ -65,7 +76,8 @@ typedef enum er_step { ER_STEP_WAITS, ER_STEP_REFUSED, ER_STEP_ENDED } er_step;
 
 er_attempt *er_attempt_new(er_running *run, bool hedge); /* NULL: no memory */
 
-/* Goes on from asking its limits until it waits, is refused (*r says why; nothing is held), or its task has ended (*r is how). */
+/* Goes on from asking its limits until it waits, is refused (*r says why; nothing is held), or
+ * its task has ended (*r is how). */
 er_step er_attempt_go(er_attempt *a, errand_result *r);
 /* The same when something may have happened. */
 er_step er_attempt_look(er_attempt *a, errand_result *r);

@@ -174,7 +174,8 @@ static void report_change(errand_breaker *b, const news *out)
      * er_breaker_allow */
     if (c->to == ERRAND_BREAKER_HALF_OPEN) er_log_info(log, "[%s-probe]%s%.200s", name, of, key);
     else if (c->to == ERRAND_BREAKER_CLOSED) er_log_info(log, "[%s-closed]%s%.200s", name, of, key);
-    else if (c->open_ms == ERRAND_FOREVER) er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
+    else if (c->open_ms == ERRAND_FOREVER)
+        er_log_warn(log, "[%s-open]%s%.200s: forced", name, of, key);
     else
         er_log_warn(log, "[%s-open]%s%.200s for %.3f s: %u of %u calls failed", name, of, key,
                     (double)c->open_ms / 1000, out->failed, out->calls);
@@ -182,7 +183,8 @@ static void report_change(errand_breaker *b, const news *out)
     b->job.run = call_watcher;
     if (er_runq_post(b->keyed.pool, &b->job) == 0) return;
     er_lock_take(&b->keyed.lock); /* the pool is closed: the watcher is not called */
-    for (; b->n; b->n--, b->first = (b->first + 1) % CHANGES) b->changes[b->first].member->base.pins--;
+    for (; b->n; b->n--, b->first = (b->first + 1) % CHANGES)
+        b->changes[b->first].member->base.pins--;
     b->queued = false;
     er_keyed_leave(&b->keyed);
     er_keyed_release(&b->keyed);
@@ -208,7 +210,8 @@ static int lend_probe(er_breaker_member *m, int64_t now, er_call_lease *call, in
     return ERRAND_EOPEN;
 }
 
-int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *call, int64_t *again_ms)
+int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *call,
+                     int64_t *again_ms)
 {
     er_member *base;
     int64_t again = 0;
@@ -260,7 +263,8 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
     m->parts[m->part % PARTS].calls++;
     m->parts[m->part % PARTS].failed += verdict == ER_CALL_FAILED;
     sum_up(m, &calls, &failed);
-    if (verdict == ER_CALL_FAILED && !m->forced && calls >= how->min_calls && failed >= how->ratio * calls)
+    if (verdict == ER_CALL_FAILED && !m->forced && calls >= how->min_calls &&
+        failed >= how->ratio * calls)
         become(m, ERRAND_BREAKER_OPEN, now, out);
 }
 
@@ -294,16 +298,13 @@ er_verdict er_verdict_of(const errand_result *how)
     switch (errand_result_kind(how)) {
     case ERRAND_KIND_OK:
     case ERRAND_KIND_HTTP_CLIENT:
-    case ERRAND_KIND_AUTH:
-        return ER_CALL_WELL;
+    case ERRAND_KIND_AUTH: return ER_CALL_WELL;
     case ERRAND_KIND_NETWORK:
     case ERRAND_KIND_TIMEOUT:
     case ERRAND_KIND_HTTP_SERVER:
     case ERRAND_KIND_PROTOCOL:
-    case ERRAND_KIND_UNKNOWN:
-        return ER_CALL_FAILED;
-    default:
-        return ER_CALL_UNKNOWN;
+    case ERRAND_KIND_UNKNOWN: return ER_CALL_FAILED;
+    default: return ER_CALL_UNKNOWN;
     }
 }
 
@@ -357,7 +358,10 @@ int errand_breaker_reset(errand_breaker *breaker, const char *key)
 
 /* ---- the breaker itself ---- */
 
-static void init_member(er_keyed *keyed, er_member *base) { member_of(base)->breaker = breaker_of(keyed); }
+static void init_member(er_keyed *keyed, er_member *base)
+{
+    member_of(base)->breaker = breaker_of(keyed);
+}
 
 static bool is_idle(er_keyed *keyed, er_member *base)
 {
@@ -367,7 +371,8 @@ static bool is_idle(er_keyed *keyed, er_member *base)
 }
 
 static void free_breaker(er_keyed *keyed) { er_free(breaker_of(keyed)); }
-static const er_keyed_kind breaker_kind = { sizeof(er_breaker_member), init_member, is_idle, free_breaker };
+static const er_keyed_kind breaker_kind = { sizeof(er_breaker_member), init_member, is_idle,
+                                            free_breaker };
 
 static int check(errand_breaker_opts *o)
 {
@@ -391,7 +396,8 @@ static int check(errand_breaker_opts *o)
     return 0;
 }
 
-errand_breaker *errand_breaker_new_sized(errand_pool *pool, const errand_breaker_opts *opts, size_t size)
+errand_breaker *errand_breaker_new_sized(errand_pool *pool, const errand_breaker_opts *opts,
+                                         size_t size)
 {
     errand_breaker_opts o;
     int error = er_options(&o, sizeof o, opts, size);
@@ -421,7 +427,8 @@ errand_breaker *er_breaker_keep(errand_breaker *breaker)
     return breaker;
 }
 
-int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_breaker_stats *out, size_t size)
+int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_breaker_stats *out,
+                               size_t size)
 {
     er_member *base;
     if (!breaker || !out) return EINVAL;
@@ -437,8 +444,10 @@ int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_
                                .times_open = m->times_open,
                                .refused = m->refused };
     sum_up(m, &s.calls, &s.failed);
-    for (unsigned i = 0; i < breaker->how.probes; i++) s.probing += m->probes[i].lease && m->probes[i].until_ns > now;
-    if (m->state == ERRAND_BREAKER_OPEN) s.open_ms = m->forced ? ERRAND_FOREVER : er_ms_until(now, m->until_ns);
+    for (unsigned i = 0; i < breaker->how.probes; i++)
+        s.probing += m->probes[i].lease && m->probes[i].until_ns > now;
+    if (m->state == ERRAND_BREAKER_OPEN)
+        s.open_ms = m->forced ? ERRAND_FOREVER : er_ms_until(now, m->until_ns);
     er_keyed_leave(&breaker->keyed);
     return er_options_give(out, size, &s, sizeof s);
 }

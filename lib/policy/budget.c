@@ -1,5 +1,6 @@
-/* policy/budget.c -- what share of the traffic retries and hedges may be: a bucket of tokens for each key, and counts of what is in
- * flight. Each step is a few sums under the lock. A member is pinned by each run that has joined it. */
+/* policy/budget.c -- what share of the traffic retries and hedges may be: a bucket of tokens for
+ * each key, and counts of what is in flight. Each step is a few sums under the lock. A member is
+ * pinned by each run that has joined it. */
 #include "policy/budget.h"
 
 #include "base/options.h"
@@ -88,8 +89,9 @@ bool er_budget_retry(er_budget_member *member, bool throttled)
     give_lock(member);
     if (!enough && !logged) { /* the run that asks has the member pinned */
         const char *name = how->name ? how->name : "budget", *key = member->base.item.key;
-        er_log_warn(er_pool_log(member->budget->keyed.pool), "[%s-spent]%s%.200s: no retries for now", name,
-                    key ? " of " : "", key ? key : "");
+        er_log_warn(er_pool_log(member->budget->keyed.pool),
+                    "[%s-spent]%s%.200s: no retries for now", name, key ? " of " : "",
+                    key ? key : "");
     }
     return enough;
 }
@@ -135,7 +137,8 @@ static bool is_idle(er_keyed *keyed, er_member *base)
 }
 
 static void free_budget(er_keyed *keyed) { er_free(budget_of(keyed)); }
-static const er_keyed_kind budget_kind = { sizeof(er_budget_member), init_member, is_idle, free_budget };
+static const er_keyed_kind budget_kind = { sizeof(er_budget_member), init_member, is_idle,
+                                           free_budget };
 
 static int check(errand_budget_opts *o)
 {
@@ -149,7 +152,8 @@ static int check(errand_budget_opts *o)
     return o->cost > o->tokens || o->cost_throttled > o->tokens ? EINVAL : 0;
 }
 
-errand_budget *errand_budget_new_sized(errand_pool *pool, const errand_budget_opts *opts, size_t size)
+errand_budget *errand_budget_new_sized(errand_pool *pool, const errand_budget_opts *opts,
+                                       size_t size)
 {
     errand_budget_opts o;
     int error = er_options(&o, sizeof o, opts, size);
@@ -177,7 +181,8 @@ errand_budget *er_budget_keep(errand_budget *budget)
     return budget;
 }
 
-int errand_budget_stats_sized(errand_budget *budget, const char *key, errand_budget_stats *out, size_t size)
+int errand_budget_stats_sized(errand_budget *budget, const char *key, errand_budget_stats *out,
+                              size_t size)
 {
     er_member *base;
     if (!budget || !out) return EINVAL;

@@ -52,9 +52,9 @@ struct errand_group {
     er_lock lock; /* guards all below */
     er_list members, held, ended, watchers;
     size_t n, unended, running;
-    bool full, gone;    /* join or close was called; close has, and frees the results */
-    bool beginning;     /* a thread is in begin_held, and looks again */
-    bool failed;        /* one has */
+    bool full, gone;         /* join or close was called; close has, and frees the results */
+    bool beginning;          /* a thread is in begin_held, and looks again */
+    bool failed;             /* one has */
     errand_reason cancelled; /* why all of them are cancelled */
     joint *join;
 };
@@ -83,7 +83,8 @@ static joint *take_join(errand_group *g)
     joint *j = g->unended ? NULL : g->join;
     if (!j) return NULL;
     g->join = NULL;
-    for (er_node *n = g->ended.head.next; n != &g->ended.head && !j->failed && !g->how.keep_going; n = n->next) {
+    for (er_node *n = g->ended.head.next; n != &g->ended.head && !j->failed && !g->how.keep_going;
+         n = n->next) {
         member *m = er_of(n, member, in_state);
         if (m->result.error) j->failed = &m->result;
     }
@@ -108,7 +109,8 @@ static void conclude(joint *j)
     }
     results->n = n;
     for (size_t i = 0; i < n && r.error; i++) {
-        if (!results->at[i].error || errand_result_reason(&results->at[i]) == ERRAND_BY_SIBLING) continue;
+        if (!results->at[i].error || errand_result_reason(&results->at[i]) == ERRAND_BY_SIBLING)
+            continue;
         er_result_because(&r, results->at[i]);
         results->at[i] = (errand_result){ 0 };
     }
@@ -198,7 +200,9 @@ static void begin(member *m, bool urgent)
         leave_out(m, late);
         return;
     }
-    er_terms terms = { er_context_keep(m->context), m->deadline_ns, ERRAND_BY_TOTAL, urgent, m->site, false };
+    er_terms terms = {
+        er_context_keep(m->context), m->deadline_ns, ERRAND_BY_TOTAL, urgent, m->site, false
+    };
     watch(m, er_run(g->cell.pool, m->policy, &task, &terms));
 }
 
@@ -243,7 +247,8 @@ static void cancel_all(errand_group *g, errand_reason reason)
         er_lock_take(&g->lock);
         for (er_node *at = g->members.head.next; at != &g->members.head && n < 64; at = at->next) {
             member *m = er_of(at, member, in_order);
-            if (m->input && !er_cell_ended(m->input) && !er_cell_cancelled(m->input)) some[n++] = er_cell_keep(m->input);
+            if (m->input && !er_cell_ended(m->input) && !er_cell_cancelled(m->input))
+                some[n++] = er_cell_keep(m->input);
         }
         er_lock_give(&g->lock);
         if (!n) return;
@@ -256,7 +261,8 @@ static void cancel_all(errand_group *g, errand_reason reason)
 
 /* ---- taking in ---- */
 
-/* The state it has in the group: BEGINNING, and the caller begins it, or HELD; ENDED: it may not come in any more. */
+/* The state it has in the group: BEGINNING, and the caller begins it, or HELD; ENDED: it may
+ * not come in any more. */
 static state enter(errand_group *g, member *m, bool limited)
 {
     er_lock_take(&g->lock);
@@ -300,7 +306,8 @@ int errand_group_add(errand_group *g, errand_future *f)
     return error;
 }
 
-int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task, size_t size)
+int errand_group_submit_sized(errand_group *g, const errand_policy *policy, const errand_task *task,
+                              size_t size)
 {
     errand_task own;
     er_cell *refusal = er_task_check(g ? g->cell.pool : NULL, &own, task, size);
@@ -319,7 +326,8 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
         m->policy = policy ? er_policy_keep(policy) : NULL;
         m->task = own;
         m->context = context;
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a group it is refused above */
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a
+         * group it is refused above */
         m->deadline_ns = er_run_deadline(g->cell.pool, policy, &own);
         m->begin_by_ns = er_deadline(er_pool_now(g->cell.pool),
                                      own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
@@ -343,8 +351,10 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
 {
     if (!g || !r || ms < 0) return EINVAL;
     if (er_pool_dead(g->cell.pool)) return ERRAND_EFORKED;
-    int64_t deadline = ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->cell.pool), ms);
-    er_watcher w = { .wait = { .input = ms == ERRAND_FOREVER ? &g->cell : NULL, .about = &g->cell } };
+    int64_t deadline =
+        ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(g->cell.pool), ms);
+    er_watcher w = { .wait = { .input = ms == ERRAND_FOREVER ? &g->cell : NULL,
+                               .about = &g->cell } };
     member *m = NULL;
     int error = 0;
     er_lock_take(&g->lock);
@@ -375,7 +385,10 @@ int errand_group_next(errand_group *g, errand_result *r, size_t *index, int64_t 
 
 /* ---- joining ---- */
 
-static void cancel_join(er_cell *cell, errand_reason reason) { cancel_all(er_of(cell, joint, cell)->group, reason); }
+static void cancel_join(er_cell *cell, errand_reason reason)
+{
+    cancel_all(er_of(cell, joint, cell)->group, reason);
+}
 
 static void free_join(er_cell *cell)
 {
@@ -407,7 +420,8 @@ static bool input_of_join(er_cell *cell, size_t i, er_cell **input)
     return there;
 }
 
-/* What next waits for: any of those that run. Unknown while one begins, or has just ended, or they are too many. */
+/* What next waits for: any of those that run. Unknown while one begins, or has just ended,
+ * or they are too many. */
 static bool input_of_next(er_cell *cell, size_t i, er_cell **input)
 {
     errand_group *g = er_of(cell, errand_group, cell);
@@ -440,15 +454,29 @@ static void describe_members(errand_group *g, er_description *d)
     if (!full) er_describe(d, ", may take more");
 }
 
-static void describe_group(er_cell *cell, er_description *d) { describe_members(er_of(cell, errand_group, cell), d); }
-static void describe_join(er_cell *cell, er_description *d) { describe_members(er_of(cell, joint, cell)->group, d); }
+static void describe_group(er_cell *cell, er_description *d)
+{
+    describe_members(er_of(cell, errand_group, cell), d);
+}
+static void describe_join(er_cell *cell, er_description *d)
+{
+    describe_members(er_of(cell, joint, cell)->group, d);
+}
 
 static const er_cell_kind group_kind = {
-    .free = free_group, .input = input_of_next, .any = true, .what = "group", .describe = describe_group
+    .free = free_group,
+    .input = input_of_next,
+    .any = true,
+    .what = "group",
+    .describe = describe_group
 };
 
 static const er_cell_kind join_kind = {
-    .cancel = cancel_join, .free = free_join, .input = input_of_join, .what = "join", .describe = describe_join
+    .cancel = cancel_join,
+    .free = free_join,
+    .input = input_of_join,
+    .what = "join",
+    .describe = describe_join
 };
 
 errand_future *errand_group_join(errand_group *g)
@@ -461,7 +489,8 @@ errand_future *errand_group_join(errand_group *g)
     size_t n = 0;
     er_list_each(at, &g->members) n++;
     er_lock_give(&g->lock);
-    if (!open) return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
+    if (!open)
+        return er_failed(g->cell.pool, errand_failf(EINVAL, "the group has been joined or closed"));
     joint *j = er_alloc_zero(sizeof *j);
     errand_results *results = er_results_new(n); /* ending must not allocate */
     if (!j || !results) {
@@ -492,7 +521,8 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     er_lock_give(&g->lock);
     cancel_all(g, ERRAND_BY_CALLER);
 
-    errand_frame frame; /* closing is clean-up: it is not cut short by a cancel of the calling task */
+    /* closing is clean-up: it is not cut short by a cancel of the calling task */
+    errand_frame frame;
     errand_enter(&frame, within_ms, true);
     er_watcher w = { .wait.about = &g->cell };
     er_list left;
@@ -510,8 +540,7 @@ int errand_group_close(errand_group *g, int64_t within_ms)
     if (!g->join) { /* else the join takes them, when the last one has ended */
         g->gone = true;
         er_list_take_all(&left, &g->ended);
-        er_list_each(n, &left)
-            er_list_remove(&er_of(n, member, in_state)->in_order);
+        er_list_each(n, &left) er_list_remove(&er_of(n, member, in_state)->in_order);
     }
     er_lock_give(&g->lock);
     errand_leave(&frame);

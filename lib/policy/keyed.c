@@ -13,7 +13,7 @@
 #define KEYS 1024
 
 int er_keyed_init(er_keyed *keyed, const er_keyed_kind *kind, errand_pool *pool, unsigned max_keys,
-                   er_member *plain)
+                  er_member *plain)
 {
     if (!pool) return EINVAL;
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
@@ -131,5 +131,11 @@ static int find(er_keyed *keyed, const char *key, er_member **member, bool use)
     return 0;
 }
 
-int er_keyed_enter(er_keyed *keyed, const char *key, er_member **member) { return find(keyed, key, member, true); }
-int er_keyed_find(er_keyed *keyed, const char *key, er_member **member) { return find(keyed, key, member, false); }
+int er_keyed_enter(er_keyed *keyed, const char *key, er_member **member)
+{
+    return find(keyed, key, member, true);
+}
+int er_keyed_find(er_keyed *keyed, const char *key, er_member **member)
+{
+    return find(keyed, key, member, false);
+}

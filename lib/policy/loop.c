@@ -80,7 +80,8 @@ static int begin_attempt(looping *l, const errand_result *last)
     er_policy_count(&p->attempts);
     er_budget_began(l->retry.budget);
     l->attempt_began_ns = now_of(l);
-    if (p->how.before_attempt) er_retry_before(&l->retry, l->retry.number, l->attempt_began_ns, last);
+    if (p->how.before_attempt)
+        er_retry_before(&l->retry, l->retry.number, l->attempt_began_ns, last);
     int64_t left = er_ms_until(l->attempt_began_ns, l->retry.deadline_ns);
     if (p->how.attempt_ms < left) left = p->how.attempt_ms;
     l->timed = left != INT64_MAX && !own_time(l);
@@ -98,9 +99,10 @@ static void leave_body(looping *l)
 
 static er_ended ended_now(const looping *l)
 {
-    return (er_ended){
-        .number = l->retry.number, .began_ns = l->attempt_began_ns, .now_ns = now_of(l), .alone = true
-    };
+    return (er_ended){ .number = l->retry.number,
+                       .began_ns = l->attempt_began_ns,
+                       .now_ns = now_of(l),
+                       .alone = true };
 }
 
 static void settle(looping *l, const errand_result *r)
@@ -183,7 +185,8 @@ static int begin(errand_loop *loop, const errand_policy *policy)
     errand_task inherits = { .key = NULL };
     er_context *context = er_context_for(&inherits, &error);
     er_budget_member *budget = NULL;
-    if (!error && policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
+    if (!error && policy->how.budget)
+        error = er_budget_join(policy->how.budget, er_context_key(context), &budget);
     looping *l = error ? NULL : er_alloc_zero(sizeof *l);
     if (!l) {
         er_context_drop(context);
@@ -192,10 +195,10 @@ static int begin(errand_loop *loop, const errand_policy *policy)
     }
     l->pool = me ? me->cell.pool : NULL;
     l->retry = (er_retry){ .policy = er_policy_begin(policy),
-                             .name = me ? me->name : NULL,
-                             .context = context,
-                             .nested = er_retried_here(),
-                             .budget = budget };
+                           .name = me ? me->name : NULL,
+                           .context = context,
+                           .nested = er_retried_here(),
+                           .budget = budget };
     er_policy_count(&l->retry.policy->unplain);
     l->retry.began_ns = now_of(l);
     int64_t left = own_time(l) ? INT64_MAX : errand_time_left();
@@ -242,7 +245,8 @@ bool errand_loop_next(errand_loop *loop, const errand_policy *policy, errand_res
         return finish(loop, last);
     }
     int64_t wait_ms;
-    if (er_retry_judge(&l->retry, log_of(l), &e, last, &wait_ms) == ER_NEXT_END) return finish(loop, last);
+    if (er_retry_judge(&l->retry, log_of(l), &e, last, &wait_ms) == ER_NEXT_END)
+        return finish(loop, last);
     errand_result cut = sleep_ms(l, wait_ms);
     if (!cut.error) return go_on(loop, last);
     er_retry_cut_short(last, cut);

@@ -1,4 +1,5 @@
-/* policy/permit.c -- permits behind futures: a cell, and a place in the semaphore's line, in one piece of memory.
+/* policy/permit.c -- permits behind futures: a cell, and a place in the semaphore's line, in
+ * one piece of memory.
  *
  * The line has a count on the cell while the place waits in it. The permit has none: when the cell
  * is freed and its result was not taken, the permit is given back. The memory stays until both are
@@ -76,7 +77,9 @@ static errand_future *acquire(errand_sem *sem, const char *key, unsigned n, cons
     if (!p) return er_failed(pool, errand_fail(ENOMEM));
     const er_task *task = er_task_here();
     er_cell_init(&p->cell, &permit_kind, pool);
-    p->place = (er_sem_place){ .waiter.fn = permit_granted, .n = n, .name = task ? task->name : NULL, .site = site };
+    p->place = (er_sem_place){
+        .waiter.fn = permit_granted, .n = n, .name = task ? task->name : NULL, .site = site
+    };
     p->sem = er_sem_keep(sem);
     p->lives = 1;
     er_cell_keep(&p->cell); /* the line's */
@@ -93,14 +96,16 @@ errand_future *errand_sem_acquire(errand_sem *sem, const char *key, unsigned n)
     return acquire(sem, key, n, __builtin_return_address(0));
 }
 
-int errand_sem_wait(errand_sem *sem, const char *key, unsigned n, int64_t ms, errand_permit **permit)
+int errand_sem_wait(errand_sem *sem, const char *key, unsigned n, int64_t ms,
+                    errand_permit **permit)
 {
     if (!permit || ms < 0) return EINVAL;
     *permit = NULL;
     errand_future *f = acquire(sem, key, n, __builtin_return_address(0));
     int error = errand_wait(f, ms);
     errand_cancel(f);
-    errand_result r = errand_await(f); /* it has ended, one way or the other: granted in the last moment is granted */
+    /* it has ended, one way or the other: granted in the last moment is granted */
+    errand_result r = errand_await(f);
     if (!r.error) {
         *permit = r.value;
         return 0;

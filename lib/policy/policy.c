@@ -28,7 +28,8 @@ static const char *check_waits(errand_policy_opts *o)
         o->max_ms = first;
     }
     if (o->multiplier == 0) o->multiplier = 2;
-    if (!(o->multiplier >= 1 && o->multiplier <= 1e9)) return "multiplier: not a number from 1 to 1e9";
+    if (!(o->multiplier >= 1 && o->multiplier <= 1e9))
+        return "multiplier: not a number from 1 to 1e9";
     if ((unsigned)o->jitter > ERRAND_JITTER_DECORRELATED) return "jitter: unknown";
     return NULL;
 }
@@ -40,7 +41,8 @@ static const char *check_hedge(const errand_policy_opts *o)
         return "hedge_percentile: not a number from 0 to below 1";
     bool hedges = o->hedge_ms || o->hedge_percentile > 0;
     if (!hedges) return o->overlap ? "overlap: without hedge_ms or hedge_percentile" : NULL;
-    const char *field = o->hedge_ms ? "hedge_ms: with REPEAT_NEVER" : "hedge_percentile: with REPEAT_NEVER";
+    const char *field =
+        o->hedge_ms ? "hedge_ms: with REPEAT_NEVER" : "hedge_percentile: with REPEAT_NEVER";
     if (o->repeat == ERRAND_REPEAT_NEVER) return field;
     if (o->attempts == 1) return "attempts: 1 leaves none for a hedge";
     return o->overlap > 1 ? "overlap: neither 0 nor 1" : NULL;
@@ -50,7 +52,8 @@ static const char *check(errand_policy_opts *o)
 {
     if (er_option_ms(&o->within_ms, ERRAND_FOREVER)) return "within_ms: negative";
     if (er_option_ms(&o->attempt_ms, ERRAND_FOREVER)) return "attempt_ms: negative";
-    if (er_option_ms(&o->retry_after_max_ms, ER_RETRY_AFTER_DEFAULT)) return "retry_after_max_ms: negative";
+    if (er_option_ms(&o->retry_after_max_ms, ER_RETRY_AFTER_DEFAULT))
+        return "retry_after_max_ms: negative";
     if ((unsigned)o->repeat > ERRAND_REPEAT_NEVER) return "repeat: unknown";
     const char *wrong = check_waits(o);
     return wrong ? wrong : check_hedge(o);
@@ -58,9 +61,15 @@ static const char *check(errand_policy_opts *o)
 
 /* ---- its specs ---- */
 
-static er_spec *backoff_spec(const errand_policy_opts *o) { return o->backoff ? &o->backoff->spec : NULL; }
+static er_spec *backoff_spec(const errand_policy_opts *o)
+{
+    return o->backoff ? &o->backoff->spec : NULL;
+}
 static er_spec *stop_spec(const errand_policy_opts *o) { return o->stop ? &o->stop->spec : NULL; }
-static er_spec *retry_if_spec(const errand_policy_opts *o) { return o->retry_if ? &o->retry_if->spec : NULL; }
+static er_spec *retry_if_spec(const errand_policy_opts *o)
+{
+    return o->retry_if ? &o->retry_if->spec : NULL;
+}
 
 static const char *specs_wrong(const errand_policy_opts *o, int *error)
 {
@@ -107,16 +116,17 @@ static void size_up(errand_policy *p)
     p->most = p->hedges ? 2 : 1;
     if (open_ended) p->most = ER_NO_LIMIT;
     if (o->attempts) p->most = o->attempts;
-    p->own_ask = er_spec_has(retry_if, ER_RETRY_IF_VALUE) || er_spec_has(retry_if, ER_RETRY_IF_CUSTOM) ||
-                 er_spec_has(stop, ER_STOP_CUSTOM) || er_spec_has(backoff_spec(o), ER_BACKOFF_CUSTOM) ||
-                 o->after_attempt || o->before_sleep;
+    p->own_ask = er_spec_has(retry_if, ER_RETRY_IF_VALUE) ||
+                 er_spec_has(retry_if, ER_RETRY_IF_CUSTOM) || er_spec_has(stop, ER_STOP_CUSTOM) ||
+                 er_spec_has(backoff_spec(o), ER_BACKOFF_CUSTOM) || o->after_attempt ||
+                 o->before_sleep;
     p->own_failure = o->fallback || o->on_give_up;
     bool only_polls = retry_if && retry_if->op == ER_RETRY_IF_VALUE;
     p->repeats = p->most > 1 && o->repeat != ERRAND_REPEAT_NEVER && !only_polls;
     p->limited = o->breaker || o->rate || o->sem;
-    p->plain = p->most == 1 && !retry_if && o->within_ms == ERRAND_FOREVER && o->attempt_ms == ERRAND_FOREVER &&
-               !p->own_ask && !p->own_failure && !o->on_success && !p->limited && !o->budget && !o->before_attempt &&
-               !o->name;
+    p->plain = p->most == 1 && !retry_if && o->within_ms == ERRAND_FOREVER &&
+               o->attempt_ms == ERRAND_FOREVER && !p->own_ask && !p->own_failure &&
+               !o->on_success && !p->limited && !o->budget && !o->before_attempt && !o->name;
 }
 
 static void free_policy(errand_policy *p)
@@ -131,7 +141,8 @@ static void free_policy(errand_policy *p)
 }
 
 /* Owns the specs of *given. */
-static errand_policy *make(const errand_policy_opts *given, int error, const char *wrong, const char **why_not)
+static errand_policy *make(const errand_policy_opts *given, int error, const char *wrong,
+                           const char **why_not)
 {
     if (!error && wrong) error = EINVAL;
     errand_policy *p = error ? NULL : er_alloc_zero(sizeof *p);
@@ -144,7 +155,8 @@ static errand_policy *make(const errand_policy_opts *given, int error, const cha
         if (wrong) error = EINVAL;
         else wrong = specs_wrong(given, &error);
     }
-    if (!error && given->disabled) p->how = (errand_policy_opts){ .within_ms = ERRAND_FOREVER, .attempt_ms = ERRAND_FOREVER };
+    if (!error && given->disabled)
+        p->how = (errand_policy_opts){ .within_ms = ERRAND_FOREVER, .attempt_ms = ERRAND_FOREVER };
     bool hedges_late = !error && p->how.hedge_percentile > 0;
     if (hedges_late && !(p->latency = er_quantile_new(p->how.hedge_percentile))) error = ENOMEM;
     if (why_not) *why_not = wrong;
@@ -163,7 +175,8 @@ static errand_policy *make(const errand_policy_opts *given, int error, const cha
     return p;
 }
 
-errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t size, const char **why_not)
+errand_policy *errand_policy_new_sized(const errand_policy_opts *opts, size_t size,
+                                       const char **why_not)
 {
     errand_policy_opts given;
     int error = er_options(&given, sizeof given, opts, size);
@@ -211,8 +224,8 @@ static void inherit(errand_policy_opts *changed, const errand_policy_opts *base)
     if (!changed->retry_if && er_spec_keep(retry_if_spec(base))) changed->retry_if = base->retry_if;
 }
 
-errand_policy *errand_policy_with_sized(const errand_policy *base, const errand_policy_opts *changes, size_t size,
-                                        const char **why_not)
+errand_policy *errand_policy_with_sized(
+    const errand_policy *base, const errand_policy_opts *changes, size_t size, const char **why_not)
 {
     errand_policy_opts given;
     int error = er_options(&given, sizeof given, changes, size);
@@ -241,7 +254,8 @@ void errand_policy_free(errand_policy *policy)
 
 errand_policy *er_policy_begin(const errand_policy *policy)
 {
-    er_add_relaxed(&writable(policy)->begun, 1); /* relaxed: the handle of the caller is given back later */
+    /* relaxed: the handle of the caller is given back later */
+    er_add_relaxed(&writable(policy)->begun, 1);
     return writable(policy);
 }
 
@@ -261,17 +275,19 @@ int errand_policy_stats_sized(const errand_policy *policy, errand_policy_stats *
     if (!policy || !out) return EINVAL;
     const errand_policy *p = policy; /* relaxed, all of them: figures for people */
     uint64_t begun = (uint64_t)er_load_relaxed(&p->begun);
-    errand_policy_stats s = { .runs = begun,
-                              .succeeded = er_load_relaxed(&p->succeeded),
-                              .failed = er_load_relaxed(&p->failed),
-                              .cancelled = er_load_relaxed(&p->cancelled),
-                              .attempts = er_load_relaxed(&p->attempts) + begun - er_load_relaxed(&p->unplain),
-                              .hedges = er_load_relaxed(&p->hedged),
-                              .hedges_won = er_load_relaxed(&p->hedges_won),
-                              .retries = er_load_relaxed(&p->retries),
-                              .asleep = (uint64_t)er_load_relaxed(&p->asleep),
-                              .degraded = er_load_relaxed(&p->degraded),
-                              .refused = er_load_relaxed(&p->refused) };
+    errand_policy_stats s = {
+        .runs = begun,
+        .succeeded = er_load_relaxed(&p->succeeded),
+        .failed = er_load_relaxed(&p->failed),
+        .cancelled = er_load_relaxed(&p->cancelled),
+        .attempts = er_load_relaxed(&p->attempts) + begun - er_load_relaxed(&p->unplain),
+        .hedges = er_load_relaxed(&p->hedged),
+        .hedges_won = er_load_relaxed(&p->hedges_won),
+        .retries = er_load_relaxed(&p->retries),
+        .asleep = (uint64_t)er_load_relaxed(&p->asleep),
+        .degraded = er_load_relaxed(&p->degraded),
+        .refused = er_load_relaxed(&p->refused)
+    };
     return er_options_give(out, size, &s, sizeof s);
 }
 
@@ -293,7 +309,8 @@ int64_t er_policy_hedge_after(const errand_policy *policy)
 
 /* ---- waits ---- */
 
-int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before, const errand_attempt_info *info)
+int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t before,
+                       const errand_attempt_info *info)
 {
     const errand_policy_opts *how = &policy->how;
     er_wait_from from = { .seed = seed, .before = before, .info = info };
@@ -308,7 +325,8 @@ int64_t er_policy_wait(const errand_policy *policy, uint64_t seed, int64_t befor
 
 int64_t errand_policy_backoff_ms(const errand_policy *policy, unsigned attempt, uint64_t seed)
 {
-    if (!policy || !attempt || attempt >= policy->most || policy->how.repeat == ERRAND_REPEAT_NEVER) return -1;
+    if (!policy || !attempt || attempt >= policy->most || policy->how.repeat == ERRAND_REPEAT_NEVER)
+        return -1;
     const errand_policy_opts *how = &policy->how;
     bool remembers = how->stop || er_spec_has(backoff_spec(how), ER_BACKOFF_DECORRELATED) ||
                      (!how->backoff && how->jitter == ERRAND_JITTER_DECORRELATED);
@@ -319,7 +337,8 @@ int64_t errand_policy_backoff_ms(const errand_policy *policy, unsigned attempt, 
         if (how->stop && er_stop_ask(how->stop, &info)) return -1;
         if (info.number == attempt) return wait;
         before = wait;
-        if (__builtin_add_overflow(info.elapsed_ms, wait, &info.elapsed_ms)) info.elapsed_ms = INT64_MAX;
+        if (__builtin_add_overflow(info.elapsed_ms, wait, &info.elapsed_ms))
+            info.elapsed_ms = INT64_MAX;
         info.idle_ms = info.elapsed_ms;
         info.upcoming_ms = -1;
     }

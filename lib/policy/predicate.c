@@ -1,5 +1,5 @@
-/* policy/predicate.c -- makes stops and retry_ifs, and asks them: stop? try again? A part that cannot change the answer any more is
- * not evaluated. */
+/* policy/predicate.c -- makes stops and retry_ifs, and asks them: stop? try again? A part that
+ * cannot change the answer any more is not evaluated. */
 #include "policy/predicate.h"
 
 #include <string.h>
@@ -14,17 +14,20 @@ errand_stop *errand_stop_never(void) { return STOP(.op = ER_STOP_NEVER); }
 
 errand_stop *errand_stop_after_attempt(unsigned n)
 {
-    return STOP(.op = ER_STOP_AFTER_ATTEMPT, .a = n, .wrong = n ? NULL : "stop: after_attempt: n is 0");
+    return STOP(.op = ER_STOP_AFTER_ATTEMPT, .a = n,
+                .wrong = n ? NULL : "stop: after_attempt: n is 0");
 }
 
 errand_stop *errand_stop_after_delay(int64_t ms)
 {
-    return STOP(.op = ER_STOP_AFTER_DELAY, .a = ms, .wrong = ms < 0 ? "stop: after_delay: ms is negative" : NULL);
+    return STOP(.op = ER_STOP_AFTER_DELAY, .a = ms,
+                .wrong = ms < 0 ? "stop: after_delay: ms is negative" : NULL);
 }
 
 errand_stop *errand_stop_before_delay(int64_t ms)
 {
-    return STOP(.op = ER_STOP_BEFORE_DELAY, .a = ms, .wrong = ms < 0 ? "stop: before_delay: ms is negative" : NULL);
+    return STOP(.op = ER_STOP_BEFORE_DELAY, .a = ms,
+                .wrong = ms < 0 ? "stop: before_delay: ms is negative" : NULL);
 }
 
 errand_stop *errand_stop_custom(errand_predicate_fn *fn, void *arg)
@@ -39,8 +42,14 @@ static errand_stop *both_stops(er_op op, errand_stop *a, errand_stop *b)
     return stop_of(er_spec_add(both, of_stop(b)));
 }
 
-errand_stop *errand_stop_any(errand_stop *a, errand_stop *b) { return both_stops(ER_STOP_ANY, a, b); }
-errand_stop *errand_stop_all(errand_stop *a, errand_stop *b) { return both_stops(ER_STOP_ALL, a, b); }
+errand_stop *errand_stop_any(errand_stop *a, errand_stop *b)
+{
+    return both_stops(ER_STOP_ANY, a, b);
+}
+errand_stop *errand_stop_all(errand_stop *a, errand_stop *b)
+{
+    return both_stops(ER_STOP_ALL, a, b);
+}
 
 void errand_stop_free(errand_stop *stop) { er_spec_free(of_stop(stop)); }
 
@@ -55,7 +64,8 @@ errand_retry_if *errand_retry_if_failed(void) { return RETRY_IF(.op = ER_RETRY_I
 
 errand_retry_if *errand_retry_if_kind(unsigned kinds)
 {
-    const unsigned known = (2u << ERRAND_KIND_UNKNOWN) - 1, useless = 1u << ERRAND_KIND_OK | 1u << ERRAND_KIND_CANCELLED;
+    const unsigned known = (2u << ERRAND_KIND_UNKNOWN) - 1,
+                   useless = 1u << ERRAND_KIND_OK | 1u << ERRAND_KIND_CANCELLED;
     const char *wrong = NULL;
     if (kinds & useless) wrong = "retry_if: kind: OK and CANCELLED never match";
     if (kinds & ~known) wrong = "retry_if: kind: unknown";
@@ -63,7 +73,8 @@ errand_retry_if *errand_retry_if_kind(unsigned kinds)
     return RETRY_IF(.op = ER_RETRY_IF_KIND, .a = kinds, .wrong = wrong);
 }
 
-/* data: a copy of what was given; NULL: nothing was, so `wrong` says that, or there was no memory for it. */
+/* data: a copy of what was given; NULL: nothing was, so `wrong` says that, or there
+ * was no memory for it. */
 static errand_retry_if *with_data(er_op op, void *data, int64_t n, int64_t base, const char *wrong)
 {
     er_spec spec = { .op = op, .a = n, .b = base, .data = data, .wrong = wrong };
@@ -135,8 +146,14 @@ static errand_retry_if *both(er_op op, errand_retry_if *a, errand_retry_if *b)
 
 errand_retry_if *errand_retry_if_cause(errand_retry_if *a) { return over(ER_RETRY_IF_CAUSE, a); }
 errand_retry_if *errand_retry_if_not(errand_retry_if *a) { return over(ER_RETRY_IF_NOT, a); }
-errand_retry_if *errand_retry_if_any(errand_retry_if *a, errand_retry_if *b) { return both(ER_RETRY_IF_ANY, a, b); }
-errand_retry_if *errand_retry_if_all(errand_retry_if *a, errand_retry_if *b) { return both(ER_RETRY_IF_ALL, a, b); }
+errand_retry_if *errand_retry_if_any(errand_retry_if *a, errand_retry_if *b)
+{
+    return both(ER_RETRY_IF_ANY, a, b);
+}
+errand_retry_if *errand_retry_if_all(errand_retry_if *a, errand_retry_if *b)
+{
+    return both(ER_RETRY_IF_ALL, a, b);
+}
 
 void errand_retry_if_free(errand_retry_if *retry_if) { er_spec_free(of_retry_if(retry_if)); }
 
@@ -146,26 +163,24 @@ static bool stops(const er_spec *op, const errand_attempt_info *info)
 {
     int64_t end;
     switch (op->op) {
-    case ER_STOP_AFTER_ATTEMPT:
-        return info->number >= op->a;
-    case ER_STOP_AFTER_DELAY:
-        return info->elapsed_ms >= op->a;
+    case ER_STOP_AFTER_ATTEMPT: return info->number >= op->a;
+    case ER_STOP_AFTER_DELAY: return info->elapsed_ms >= op->a;
     case ER_STOP_BEFORE_DELAY:
         return __builtin_add_overflow(info->elapsed_ms, info->upcoming_ms, &end) || end >= op->a;
-    case ER_STOP_CUSTOM:
-        return ((errand_predicate_fn *)op->fn)(info, op->arg);
-    case ER_STOP_ANY:
-        return stops(op->child, info) || stops(op->child->next, info);
-    case ER_STOP_ALL:
-        return stops(op->child, info) && stops(op->child->next, info);
-    default:
-        return false;
+    case ER_STOP_CUSTOM: return ((errand_predicate_fn *)op->fn)(info, op->arg);
+    case ER_STOP_ANY: return stops(op->child, info) || stops(op->child->next, info);
+    case ER_STOP_ALL: return stops(op->child, info) && stops(op->child->next, info);
+    default: return false;
     }
 }
 
-bool er_stop_ask(const errand_stop *stop, const errand_attempt_info *info) { return stops(&stop->spec, info); }
+bool er_stop_ask(const errand_stop *stop, const errand_attempt_info *info)
+{
+    return stops(&stop->spec, info);
+}
 
-/* A star is first taken for nothing; when that leads nowhere, the last one takes one character more. */
+/* A star is first taken for nothing; when that leads nowhere, the last one
+ * takes one character more. */
 static bool is_like(const char *text, const char *pattern)
 {
     const char *star = NULL, *taken = NULL;
@@ -198,9 +213,11 @@ static bool is_among(int64_t error, const er_spec *op)
 
 static bool matches(const er_spec *op, const errand_attempt_info *info);
 
-/* The causes of *r, and theirs, deepest last. A chain of causes is as deep as calls were nested: recursion is bounded by DEEP. */
+/* The causes of *r, and theirs, deepest last. A chain of causes is as deep as calls were nested:
+ * recursion is bounded by DEEP. */
 #define DEEP 64
-static bool a_cause_matches(const er_spec *op, const errand_attempt_info *info, const errand_result *r, unsigned depth)
+static bool a_cause_matches(const er_spec *op, const errand_attempt_info *info,
+                            const errand_result *r, unsigned depth)
 {
     const errand_result *cause;
     for (size_t i = 0; depth < DEEP && (cause = errand_result_cause(r, i)); i++) {
@@ -215,26 +232,17 @@ static bool failure_matches(const er_spec *op, const errand_attempt_info *info)
 {
     const errand_result *r = info->last;
     switch (op->op) {
-    case ER_RETRY_IF_TRANSIENT:
-        return errand_result_transient(r);
-    case ER_RETRY_IF_FAILED:
-        return true;
-    case ER_RETRY_IF_KIND:
-        return op->a >> errand_result_kind(r) & 1;
-    case ER_RETRY_IF_ERROR:
-        return is_among(r->error, op);
+    case ER_RETRY_IF_TRANSIENT: return errand_result_transient(r);
+    case ER_RETRY_IF_FAILED: return true;
+    case ER_RETRY_IF_KIND: return op->a >> errand_result_kind(r) & 1;
+    case ER_RETRY_IF_ERROR: return is_among(r->error, op);
     case ER_RETRY_IF_STATUS_RANGE:
         return r->error >= ERRAND_HTTP + op->a && r->error <= ERRAND_HTTP + op->b;
-    case ER_RETRY_IF_MESSAGE:
-        return strstr(errand_result_message(r), op->data);
-    case ER_RETRY_IF_MESSAGE_LIKE:
-        return is_like(errand_result_message(r), op->data);
-    case ER_RETRY_IF_CAUSE:
-        return a_cause_matches(op->child, info, r, 0);
-    case ER_RETRY_IF_NOT:
-        return !matches(op->child, info);
-    default:
-        return false;
+    case ER_RETRY_IF_MESSAGE: return strstr(errand_result_message(r), op->data);
+    case ER_RETRY_IF_MESSAGE_LIKE: return is_like(errand_result_message(r), op->data);
+    case ER_RETRY_IF_CAUSE: return a_cause_matches(op->child, info, r, 0);
+    case ER_RETRY_IF_NOT: return !matches(op->child, info);
+    default: return false;
     }
 }
 
@@ -242,16 +250,11 @@ static bool matches(const er_spec *op, const errand_attempt_info *info)
 {
     const errand_result *r = info->last;
     switch (op->op) {
-    case ER_RETRY_IF_VALUE:
-        return !r->error && ((errand_value_fn *)op->fn)(r->value, op->arg);
-    case ER_RETRY_IF_CUSTOM:
-        return ((errand_predicate_fn *)op->fn)(info, op->arg);
-    case ER_RETRY_IF_ANY:
-        return matches(op->child, info) || matches(op->child->next, info);
-    case ER_RETRY_IF_ALL:
-        return matches(op->child, info) && matches(op->child->next, info);
-    default:
-        return r->error && failure_matches(op, info);
+    case ER_RETRY_IF_VALUE: return !r->error && ((errand_value_fn *)op->fn)(r->value, op->arg);
+    case ER_RETRY_IF_CUSTOM: return ((errand_predicate_fn *)op->fn)(info, op->arg);
+    case ER_RETRY_IF_ANY: return matches(op->child, info) || matches(op->child->next, info);
+    case ER_RETRY_IF_ALL: return matches(op->child, info) && matches(op->child->next, info);
+    default: return r->error && failure_matches(op, info);
     }
 }
 

@@ -13,9 +13,9 @@ enum { LATEST = 256, NEW = 16, LEAST = 20 };
 struct er_quantile {
     double quantile;
     unsigned generation; /* of the process that made it: in a child the lock may be held forever */
-    int64_t chosen; /* atomic, relaxed: a figure */
-    er_lock lock;   /* guards the rest */
-    unsigned n;     /* in all; stays above LATEST once it is */
+    int64_t chosen;      /* atomic, relaxed: a figure */
+    er_lock lock;        /* guards the rest */
+    unsigned n;          /* in all; stays above LATEST once it is */
     int64_t ns[LATEST];
 };
 
@@ -40,7 +40,8 @@ static int compare(const void *a, const void *b)
 void er_quantile_add(er_quantile *l, int64_t ns)
 {
     int64_t sorted[LATEST];
-    if (l->generation != er_fork_generation()) return; /* a child keeps the estimate that its parent had */
+    /* a child keeps the estimate that its parent had */
+    if (l->generation != er_fork_generation()) return;
     er_lock_take(&l->lock);
     l->ns[l->n % LATEST] = ns;
     l->n = l->n + 1 < 2 * LATEST ? l->n + 1 : LATEST;
@@ -50,8 +51,12 @@ void er_quantile_add(er_quantile *l, int64_t ns)
     er_lock_give(&l->lock);
     if (!due) return;
     qsort(sorted, n, sizeof *sorted, compare);
-    unsigned at = (unsigned)(l->quantile * n);                 /* the smallest above that many */
-    er_store_relaxed(&l->chosen, sorted[at < n ? at : n - 1]); /* relaxed: of two that come at once either will do */
+    unsigned at = (unsigned)(l->quantile * n); /* the smallest above that many */
+    /* relaxed: of two that come at once either will do */
+    er_store_relaxed(&l->chosen, sorted[at < n ? at : n - 1]);
 }
 
-int64_t er_quantile_ns(er_quantile *l) { return er_load_relaxed(&l->chosen); /* relaxed: a figure */ }
+int64_t er_quantile_ns(er_quantile *l)
+{
+    return er_load_relaxed(&l->chosen); /* relaxed: a figure */
+}

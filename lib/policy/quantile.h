@@ -7,8 +7,8 @@
 typedef struct er_quantile er_quantile;
 
 er_quantile *er_quantile_new(double quantile); /* above 0, below 1; NULL: no memory */
-void        er_quantile_free(er_quantile *latency);
-void        er_quantile_add(er_quantile *latency, int64_t ns);
-int64_t     er_quantile_ns(er_quantile *latency); /* ns; -1: too few so far */
+void er_quantile_free(er_quantile *latency);
+void er_quantile_add(er_quantile *latency, int64_t ns);
+int64_t er_quantile_ns(er_quantile *latency); /* ns; -1: too few so far */
 
 #endif

@@ -29,9 +29,9 @@
 #include <errno.h>
 
 #define INTERVAL_MOST 4e18 /* ns: a century and more */
-#define LAST   (INT64_MAX - 1)
-#define AGES   ((er_instant)1 << 122) /* no sum of a few such overflows */
-#define NS(ns) ((er_instant)(ns) * ((er_instant)1 << 32))
+#define LAST          (INT64_MAX - 1)
+#define AGES          ((er_instant)1 << 122) /* no sum of a few such overflows */
+#define NS(ns)        ((er_instant)(ns) * ((er_instant)1 << 32))
 
 typedef struct er_rate_member {
     er_member base;
@@ -71,7 +71,10 @@ static er_instant of_ns(double ns, double most) /* rounded up: never lets more t
 
 /* ---- under the lock ---- */
 
-static er_instant after_of(const er_rate_member *m, const er_turn *t) { return t->after + m->moved; }
+static er_instant after_of(const er_rate_member *m, const er_turn *t)
+{
+    return t->after + m->moved;
+}
 static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + m->moved; }
 
 static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
@@ -79,7 +82,8 @@ static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
     if (!by) return;
     if (!t->gap) { /* in the order of the line: its place is looked for from the end */
         er_node *before = m->gapped.head.prev;
-        while (before != &m->gapped.head && er_of(before, er_turn, gapped)->after > t->after) before = before->prev;
+        while (before != &m->gapped.head && er_of(before, er_turn, gapped)->after > t->after)
+            before = before->prev;
         t->gapped = (er_node){ before->next, before };
         before->next->prev = &t->gapped;
         before->next = &t->gapped;
@@ -99,7 +103,8 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
 {
     for (er_node *n; (n = er_list_first(&m->gapped));) {
         er_turn *t = er_of(n, er_turn, gapped);
-        er_instant room = after_of(m, t) - rate->interval - come; /* from come to the turn's own place */
+        /* from come to the turn's own place */
+        er_instant room = after_of(m, t) - rate->interval - come;
         er_instant usable = room < 0 ? 0 : room / rate->interval;
         if (usable < t->gap) narrow_gap(t, t->gap - (uint64_t)usable);
         if (t->gap) return t;
@@ -109,7 +114,8 @@ static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant
 
 /* When a caller at `now` has its turn, and its `after`; *behind: the waiter before which its gap
  * is. */
-static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after, er_turn **behind)
+static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after,
+                       er_turn **behind)
 {
     er_instant come = later(NS(now), m->paused);
     *behind = first_gap(rate, m, come);
@@ -154,8 +160,8 @@ static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
 
 /* ---- turns ---- */
 
-/* Arms the timer of a turn in line, which is marked as arming. The line may move meanwhile: then the timer follows. On failure
- * the turn is given back. */
+/* Arms the timer of a turn in line, which is marked as arming. The line may move meanwhile: then
+ * the timer follows. On failure the turn is given back. */
 static int arm(errand_rate *rate, er_turn *t, int64_t at)
 {
     int error = er_timer_sleep(rate->keyed.pool, &t->timer, at);
@@ -214,12 +220,14 @@ static void turn_came(er_timer *timer)
 
 static int64_t on_clock_of(errand_pool *pool, errand_pool *theirs, int64_t deadline_ns)
 {
-    if (deadline_ns == INT64_MAX || er_pool_ref_of(pool)->clock == er_pool_ref_of(theirs)->clock) return deadline_ns;
+    if (deadline_ns == INT64_MAX || er_pool_ref_of(pool)->clock == er_pool_ref_of(theirs)->clock)
+        return deadline_ns;
     int64_t left = deadline_ns - er_pool_now(theirs), now = er_pool_now(pool), sum;
     return __builtin_add_overflow(now, left, &sum) ? LAST : sum;
 }
 
-int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns, er_turn *turn)
+int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns,
+                  er_turn *turn)
 {
     er_member *base;
     int error = er_keyed_enter(&rate->keyed, key, &base);
@@ -235,7 +243,8 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
     turn->rate = rate;
     turn->after = after - m->moved; /* a pause moves all of them by moving that */
     turn->at = when - m->moved;
-    if (at > now && at > deadline_ns) { /* a turn that is there is never late: its deadline may be this very moment */
+    if (at > now && at > deadline_ns) {
+        /* a turn that is there is never late: its deadline may be this very moment */
         error = ERRAND_ELATE;
         m->refused++;
     } else {
@@ -276,7 +285,8 @@ void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
     }
     er_lock_give(&rate->keyed.lock);
     if (!m) return;
-    er_describe(d, "waits for rate %s, its turn is in %lld ms", rate->name ? rate->name : "(no name)",
+    er_describe(d, "waits for rate %s, its turn is in %lld ms",
+                rate->name ? rate->name : "(no name)",
                 (long long)er_ms_until(er_pool_now(rate->keyed.pool), at));
 }
 
@@ -317,13 +327,15 @@ static void set_size(errand_rate *rate, double per_second, unsigned burst)
     rate->slack = of_ns((burst ? burst - 1 : 0) * ns, 4e22);
 }
 
-/* That far from now in intervals of the one length, in intervals of the other. What is past stays. */
+/* That far from now in intervals of the one length, in intervals of the
+ * other. What is past stays. */
 static er_instant scaled(er_instant distance, er_instant from, er_instant to)
 {
     er_instant whole, rest = distance > 0 ? distance % from : 0;
     if (distance <= 0 || from == to) return distance;
     if (__builtin_mul_overflow(distance / from, to, &whole)) return AGES;
-    return capped(capped(whole) + (er_instant)((long double)rest / (long double)from * (long double)to));
+    return capped(capped(whole) +
+                  (er_instant)((long double)rest / (long double)from * (long double)to));
 }
 
 static void resize_member(const errand_rate *rate, er_rate_member *m, er_instant from, int64_t now)
@@ -335,13 +347,15 @@ static void resize_member(const errand_rate *rate, er_rate_member *m, er_instant
         bool first = n == m->line.head.next, at_end = after_of(m, t) == next;
         er_instant after = base + scaled(after_of(m, t) - base, from, rate->interval), apart;
         if (__builtin_mul_overflow((er_instant)t->gap + 1, rate->interval, &apart)) apart = AGES;
-        if (!first) after = later(after, capped(last + capped(apart))); /* what was rounded down adds up to no turn more */
+        /* what was rounded down adds up to no turn more */
+        if (!first) after = later(after, capped(last + capped(apart)));
         last = after = capped(after);
         if (at_end || m->next < after) m->next = after;
         er_instant when = later(base, after - rate->interval - rate->slack), before = turn_of(m, t);
         t->after = after - m->moved;
         t->at = when - m->moved;
-        if (when < before && !t->arming) er_timer_hasten(rate->keyed.pool, &t->timer, rounded_up(when));
+        if (when < before && !t->arming)
+            er_timer_hasten(rate->keyed.pool, &t->timer, rounded_up(when));
     }
 }
 
@@ -353,7 +367,8 @@ int errand_rate_resize(errand_rate *rate, double per_second, unsigned burst)
     int64_t now = er_pool_now(rate->keyed.pool); /* under the lock: none has come later */
     er_instant from = rate->interval;
     set_size(rate, per_second, burst);
-    for (er_member *at = NULL; (at = er_keyed_next(&rate->keyed, at));) resize_member(rate, member_of(at), from, now);
+    for (er_member *at = NULL; (at = er_keyed_next(&rate->keyed, at));)
+        resize_member(rate, member_of(at), from, now);
     er_keyed_leave(&rate->keyed);
     return 0;
 }
@@ -386,7 +401,8 @@ errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *op
     if (!error) error = check_size(o.per_second);
     errand_rate *rate = error ? NULL : er_alloc_zero(sizeof *rate);
     if (!error && !rate) error = ENOMEM;
-    if (!error) error = er_keyed_init(&rate->keyed, &rate_kind, pool, o.max_keys, &rate->plain.base);
+    if (!error)
+        error = er_keyed_init(&rate->keyed, &rate_kind, pool, o.max_keys, &rate->plain.base);
     if (error) {
         er_free(rate);
         errno = error;
@@ -424,8 +440,8 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     er_instant after;
     er_turn *behind;
     errand_rate_stats s = {
-        m->waiting, rate->keyed.members.count, m->granted, m->withdrawn, m->refused, 0,
-        ms_until(now, m->paused)
+        m->waiting, rate->keyed.members.count, m->granted, m->withdrawn, m->refused,
+        0,          ms_until(now, m->paused)
     };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_keyed_leave(&rate->keyed);

@@ -1,4 +1,5 @@
-/* policy/rate.h -- waiting for a turn without a future: the turn lives in what waits, which keeps the rate. */
+/* policy/rate.h -- waiting for a turn without a future: the turn lives in what waits,
+ * which keeps the rate. */
 #ifndef ER_RATE_H
 #define ER_RATE_H
 
@@ -15,20 +16,23 @@ __extension__ typedef __int128 er_instant;
  *         came in between; another error, its timer could not be armed again after a pause. On the
  *         timer thread, no lock held: short, never blocks. */
 typedef struct er_turn {
-    void                 (*came)(struct er_turn *self, int error);
-    er_timer               timer; /* the rest is rate.c's */
-    errand_rate           *rate;
+    void (*came)(struct er_turn *self, int error);
+    er_timer timer; /* the rest is rate.c's */
+    errand_rate *rate;
     struct er_rate_member *member; /* NULL: it does not wait */
-    er_node                node, gapped;
-    uint64_t               gap;
-    er_instant             after, at; /* without what pauses have moved them by */
-    bool                   arming; /* its timer is being armed: until then it neither comes nor leaves */
+    er_node node, gapped;
+    uint64_t gap;
+    er_instant after, at; /* without what pauses have moved them by */
+    /* its timer is being armed: until then it neither comes nor leaves */
+    bool arming;
 } er_turn;
 
-/* 0: it is its turn now. EINPROGRESS: came will be called, unless er_rate_leave comes first. ERRAND_ELATE: its turn would come after
- * deadline_ns, which is on the clock of pool (INT64_MAX: none); nothing was taken. EINVAL (an overlong key, or
- * the pool is closed), ENOMEM, EAGAIN, ECANCELED, ERRAND_EFORKED. */
-int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns, er_turn *turn);
+/* 0: it is its turn now. EINPROGRESS: came will be called, unless er_rate_leave comes first.
+ * ERRAND_ELATE: its turn would come after deadline_ns, which is on the clock of pool (INT64_MAX:
+ * none); nothing was taken. EINVAL (an overlong key, or the pool is closed), ENOMEM, EAGAIN,
+ * ECANCELED, ERRAND_EFORKED. */
+int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t deadline_ns,
+                  er_turn *turn);
 
 /* Gives the turn back. True: came will not be called. False: it has been or is being called. */
 bool er_rate_leave(er_turn *turn);
@@ -38,6 +42,6 @@ void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
 
 errand_rate *er_rate_keep(errand_rate *rate);
 errand_pool *er_rate_pool(const errand_rate *rate);
-const char  *er_rate_name(const errand_rate *rate);
+const char *er_rate_name(const errand_rate *rate);
 
 #endif

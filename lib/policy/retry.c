@@ -13,16 +13,19 @@
 
 #include <errno.h>
 
-errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last)
+errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns,
+                                  const errand_result *last)
 {
-    return (errand_attempt_info){ .number = number,
-                          .elapsed_ms = (now_ns - c->began_ns) / ER_MS,
-                          .idle_ms = c->idle_ms,
-                          .upcoming_ms = -1,
-                          .last = last,
-                          .name = c->name ? c->name : c->policy->how.name,
-                          .key = er_retry_key(c),
-                          .arg = c->arg };
+    return (errand_attempt_info){
+        .number = number,
+        .elapsed_ms = (now_ns - c->began_ns) / ER_MS,
+        .idle_ms = c->idle_ms,
+        .upcoming_ms = -1,
+        .last = last,
+        .name = c->name ? c->name : c->policy->how.name,
+        .key = er_retry_key(c),
+        .arg = c->arg
+    };
 }
 
 errand_log *er_retry_log(const er_retry *c, errand_pool *pool)
@@ -83,7 +86,8 @@ static bool asks(const er_retry *c, const errand_attempt_info *info)
     const errand_result *r = info->last;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
     if (r->error && how->repeat == ERRAND_REPEAT_NEVER) return false;
-    if (r->error && errand_result_may_have_run(r) && how->repeat != ERRAND_REPEAT_ALWAYS) return false;
+    if (r->error && errand_result_may_have_run(r) && how->repeat != ERRAND_REPEAT_ALWAYS)
+        return false;
     return how->retry_if ? er_retry_if_ask(how->retry_if, info) : errand_result_transient(r);
 }
 
@@ -101,7 +105,8 @@ typedef struct refusal {
 } refusal;
 
 /* How long to wait, or why not; used-up attempts leave *no empty. */
-static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, const char **why, refusal *no)
+static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, const char **why,
+                      refusal *no)
 {
     const errand_policy_opts *how = &c->policy->how;
     const errand_result *r = info->last;
@@ -119,8 +124,10 @@ static bool may_go_on(er_retry *c, errand_attempt_info *info, int64_t now_ns, co
     if (how->stop && er_stop_ask(how->stop, info)) return false;
     if (hint > hint_most(c, now_ns))
         *no = (refusal){ ERRAND_ELATE, "the other side asks for a longer wait than is allowed" };
-    else if (wait >= left) *no = (refusal){ ERRAND_ELATE, "the deadline comes before the next attempt" };
-    else if (c->budget && r->error && !er_budget_retry(c->budget, errand_result_kind(r) == ERRAND_KIND_RATE_LIMITED))
+    else if (wait >= left)
+        *no = (refusal){ ERRAND_ELATE, "the deadline comes before the next attempt" };
+    else if (c->budget && r->error &&
+             !er_budget_retry(c->budget, errand_result_kind(r) == ERRAND_KIND_RATE_LIMITED))
         *no = (refusal){ ERRAND_EBUDGET, "the budget of retries is spent" };
     if (no->cause == ERRAND_EBUDGET) er_policy_count(&c->policy->refused);
     return !no->cause;
@@ -138,18 +145,21 @@ static void not_done(const er_retry *c, errand_result *r)
     *r = end;
 }
 
-static void say_again(const er_retry *c, errand_log *log, const errand_attempt_info *info, const char *why)
+static void say_again(const er_retry *c, errand_log *log, const errand_attempt_info *info,
+                      const char *why)
 {
     const char *name = c->policy->how.name;
     double seconds = (double)info->upcoming_ms / 1000;
     if (info->last->error)
-        er_log_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name, info->number,
-                    errand_result_message(info->last), seconds, why);
+        er_log_warn(log, "[%s-retry] attempt %u failed: %s; again in %.3f s (%s)", name,
+                    info->number, errand_result_message(info->last), seconds, why);
     else
-        er_log_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name, info->number, seconds, why);
+        er_log_info(log, "[%s-retry] attempt %u: not done yet; again in %.3f s (%s)", name,
+                    info->number, seconds, why);
 }
 
-er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms)
+er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r,
+                       int64_t *wait_ms)
 {
     const errand_policy_opts *how = &c->policy->how;
     errand_attempt_info info = er_retry_view(c, ended->number, ended->now_ns, r);
@@ -206,15 +216,17 @@ static void say_end(const er_retry *c, errand_log *log, int64_t took, const erra
 {
     const char *name = c->policy->how.name, *message = errand_result_message(r);
     const errand_result *cause = errand_result_cause(r, 0);
-    const char *because = cause ? "; because: " : "", *why = cause ? errand_result_message(cause) : "";
+    const char *because = cause ? "; because: " : "",
+               *why = cause ? errand_result_message(cause) : "";
     double seconds = (double)took / 1000;
-    if (!r->error) er_log_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, c->number);
+    if (!r->error)
+        er_log_info(log, "[%s-success] after %.3f s, %u attempt(s)", name, seconds, c->number);
     else if (errand_result_kind(r) == ERRAND_KIND_TIMEOUT)
-        er_log_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
-                    why);
+        er_log_warn(log, "[%s-timeout] after %.3f s, %u attempt(s): %s%s%s", name, seconds,
+                    c->number, message, because, why);
     else
-        er_log_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds, c->number, message, because,
-                     why);
+        er_log_error(log, "[%s-error] after %.3f s, %u attempt(s): %s%s%s", name, seconds,
+                     c->number, message, because, why);
 }
 
 void er_retry_end(er_retry *c, errand_log *log, int64_t now_ns, errand_result *r)

@@ -7,26 +7,26 @@
 #include "policy/policy.h"
 
 typedef struct er_retry {
-    errand_policy *policy; /* er_policy_begin; its counters alone are written */
-    const char          *name;   /* of the task; NULL: none */
-    er_context          *context; /* counted; NULL: none */
-    void                *arg;    /* for hooks and predicates */
-    int64_t              began_ns, deadline_ns; /* on its clock; INT64_MAX: no deadline */
-    int64_t              idle_ms;
-    uint64_t             seed;   /* 0: not drawn yet */
-    unsigned             number; /* attempts begun */
-    unsigned             failed; /* of them, so far */
-    bool                 nested; /* inside another's attempt */
-    bool                 alone, once; /* no attempt beside another; nor after another */
-    er_history          *history;
-    er_budget_member    *budget; /* NULL: none */
+    errand_policy *policy;         /* er_policy_begin; its counters alone are written */
+    const char *name;              /* of the task; NULL: none */
+    er_context *context;           /* counted; NULL: none */
+    void *arg;                     /* for hooks and predicates */
+    int64_t began_ns, deadline_ns; /* on its clock; INT64_MAX: no deadline */
+    int64_t idle_ms;
+    uint64_t seed;    /* 0: not drawn yet */
+    unsigned number;  /* attempts begun */
+    unsigned failed;  /* of them, so far */
+    bool nested;      /* inside another's attempt */
+    bool alone, once; /* no attempt beside another; nor after another */
+    er_history *history;
+    er_budget_member *budget; /* NULL: none */
 } er_retry;
 
 /* One attempt that has ended, as it is judged. */
 typedef struct er_ended {
     unsigned number;
-    int64_t  began_ns, now_ns;
-    bool     alone; /* no other is under way */
+    int64_t began_ns, now_ns;
+    bool alone; /* no other is under way */
 } er_ended;
 
 typedef enum er_next {
@@ -36,15 +36,18 @@ typedef enum er_next {
 } er_next;
 
 static inline const char *er_retry_key(const er_retry *c) { return er_context_key(c->context); }
-errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);
+errand_attempt_info er_retry_view(const er_retry *c, unsigned number, int64_t now_ns,
+                                  const errand_result *last);
 
-/* An attempt is about to be called, calls the hook. last: how the one before it has ended; NULL: none has. */
+/* An attempt is about to be called, calls the hook. last: how the one before it has
+ * ended; NULL: none has. */
 void er_retry_before(const er_retry *c, unsigned number, int64_t now_ns, const errand_result *last);
 
 /* Records the attempt and returns what follows; calls the user's hooks and functions. On giving
  * up, what refused another attempt becomes a cause of r, and a success that asks for one becomes a
  * failure. */
-er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r, int64_t *wait_ms);
+er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, errand_result *r,
+                       int64_t *wait_ms);
 
 /* Records an attempt without judging it. */
 void er_retry_note(er_retry *c, const er_ended *ended, int error);

@@ -62,7 +62,9 @@ static void run_take_out(er_running *r, er_attempt *a)
 
 static void run_note(er_running *r, er_attempt *a, int error)
 {
-    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns ? a->ended_ns : run_now(r) };
+    er_ended e = { .number = a->number,
+                   .began_ns = a->began_ns,
+                   .now_ns = a->ended_ns ? a->ended_ns : run_now(r) };
     er_retry_note(&r->retry, &e, error);
 }
 
@@ -143,7 +145,9 @@ static void run_last_ended(er_running *r, errand_result result)
 static void begin_task(er_running *r, er_attempt *a, er_attempt_stage stage, errand_fn *fn)
 {
     errand_task task = { .fn = fn, .arg = a, .name = r->retry.name, .detached = true };
-    er_terms terms = { er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->live.site, false };
+    er_terms terms = {
+        er_context_keep(r->retry.context), INT64_MAX, ERRAND_BY_NONE, true, r->live.site, false
+    };
     er_attempt_watch(a, stage, er_task_submit(r->cell.pool, &task, &terms));
 }
 
@@ -181,9 +185,11 @@ static void run_finish(er_running *r, errand_reason reason)
         if (!runs) continue;
         er_cell_abandon(a->input);
         if (er_cell_may_have_run(a->input)) er_result_may_have_run(result);
-        if (!lost && r->retry.policy->how.breaker) er_breaker_report(&a->call, er_verdict_of(result));
+        if (!lost && r->retry.policy->how.breaker)
+            er_breaker_report(&a->call, er_verdict_of(result));
     }
-    bool asks = result->error ? r->retry.policy->own_failure : r->retry.policy->how.on_success != NULL;
+    bool asks = result->error ? r->retry.policy->own_failure
+                              : r->retry.policy->how.on_success != NULL;
     if (asks && errand_result_kind(result) != ERRAND_KIND_CANCELLED) begin_last(r);
     else conclude(r);
 }
@@ -192,7 +198,8 @@ static void run_finish(er_running *r, errand_reason reason)
 
 static void run_refused(er_running *r, er_attempt *a, errand_result why)
 {
-    if (!a->left && a->number == r->retry.number) r->retry.number--; /* left ones leave all that to the end */
+    /* left ones leave all that to the end */
+    if (!a->left && a->number == r->retry.number) r->retry.number--;
     r->no_hedge = r->no_hedge || a->hedge; /* else it would be asked for again at once, and again */
     run_take_out(r, a);
     if (r->ended || r->stage == LAST || r->attempts) {
@@ -228,7 +235,8 @@ static void run_begin_attempt(er_running *r, bool hedge)
 /* When the next hedge is to begin: INT64_MAX: none is, as things are. */
 static int64_t run_hedge_at(const er_running *r)
 {
-    if (r->stage != TRYING || r->ended || r->no_hedge || r->retry.nested || r->retry.alone) return INT64_MAX;
+    if (r->stage != TRYING || r->ended || r->no_hedge || r->retry.nested || r->retry.alone)
+        return INT64_MAX;
     const errand_policy *p = r->retry.policy; /* gone with the end */
     if (!p->hedges) return INT64_MAX;
     if (!r->attempts || r->retry.number >= p->most) return INT64_MAX;
@@ -236,7 +244,9 @@ static int64_t run_hedge_at(const er_running *r)
     for (const er_attempt *a = r->attempts; a; a = a->next) {
         if (a->stage != ER_RUNS) return INT64_MAX;
         if (!p->how.overlap && !er_load(&a->returned)) return INT64_MAX;
-        if (p->how.before_attempt && er_attempt_sees_last(a) && er_load(&a->hook) < ER_HOOK_RETURNED) return INT64_MAX;
+        if (p->how.before_attempt && er_attempt_sees_last(a) &&
+            er_load(&a->hook) < ER_HOOK_RETURNED)
+            return INT64_MAX;
         youngest = a;
     }
     int64_t after = er_policy_hedge_after(p), at;
@@ -258,8 +268,11 @@ static void run_begin_hedge(er_running *r)
 static void judge(er_running *r, er_attempt *a)
 {
     bool alone = true;
-    for (const er_attempt *other = r->attempts; other; other = other->next) alone = alone && other == a;
-    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns, .alone = alone };
+    for (const er_attempt *other = r->attempts; other; other = other->next)
+        alone = alone && other == a;
+    er_ended e = {
+        .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns, .alone = alone
+    };
     a->judged = true;
     a->then = er_retry_judge(&r->retry, run_log(r), &e, &r->cell.result, &a->wait_ms);
 }
@@ -277,7 +290,8 @@ static void fall_asleep(er_running *r, int64_t ms)
     r->stage = SLEEPING;
     r->retry.idle_ms = er_ms_sum(r->retry.idle_ms, ms);
     er_cell_lock(&r->cell);
-    r->begin_by_ns = until < INT64_MAX ? until : INT64_MAX - 1; /* a timer all the same: for shutting down */
+    /* a timer all the same: for shutting down */
+    r->begin_by_ns = until < INT64_MAX ? until : INT64_MAX - 1;
     r->asleep = true;
     er_cell_unlock(&r->cell);
     er_policy_count(&r->retry.policy->retries);
@@ -396,13 +410,9 @@ static void advance(er_running *r, er_attempt *a)
     errand_result result;
     er_attempt_stage stage = a->stage;
     switch (er_attempt_look(a, &result)) {
-    case ER_STEP_WAITS:
-        return;
-    case ER_STEP_REFUSED:
-        run_refused(r, a, result);
-        return;
-    case ER_STEP_ENDED:
-        break;
+    case ER_STEP_WAITS: return;
+    case ER_STEP_REFUSED: run_refused(r, a, result); return;
+    case ER_STEP_ENDED: break;
     }
     if (stage == ER_RUNS) {
         run_attempt_ended(r, a, result);
@@ -473,7 +483,8 @@ static void stop(er_running *r, errand_reason reason, bool late)
 static void check_stop(er_running *r)
 {
     errand_reason cancelled = er_cell_cancelled(&r->cell);
-    bool late = run_now(r) >= r->retry.deadline_ns || (cancelled && er_cancel_error(cancelled) == ETIMEDOUT);
+    bool late = run_now(r) >= r->retry.deadline_ns ||
+                (cancelled && er_cancel_error(cancelled) == ETIMEDOUT);
     /* checked after queueing: none slips through */
     if (!cancelled && er_pool_shut(r->cell.pool)) cancelled = ERRAND_BY_SHUTDOWN;
     if (cancelled || late) stop(r, cancelled ? cancelled : ERRAND_BY_TOTAL, late);
@@ -501,7 +512,8 @@ static void set_alarm(er_running *r)
     if (r->stage == SLEEPING) run_wake_up(r);
     else if (at != r->retry.deadline_ns || !keep_hooks_off(r)) return; /* no hedge, then */
     errand_reason reason = error == ECANCELED ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL;
-    er_retry_cut_short(&r->cell.result, error == ECANCELED ? er_cancel_result(reason) : errand_fail(error));
+    er_retry_cut_short(&r->cell.result,
+                       error == ECANCELED ? er_cancel_result(reason) : errand_fail(error));
     run_finish(r, reason);
 }
 
@@ -613,23 +625,16 @@ static void describe_attempt(er_description *d, const shown *s, size_t i)
     unsigned number = s->attempts[i].number;
     if (i) er_describe(d, ", ");
     switch (s->attempts[i].stage) {
-    case ER_ASKS:
-        er_describe(d, "attempt %u begins", number);
-        return;
+    case ER_ASKS: er_describe(d, "attempt %u begins", number); return;
     case ER_TURN:
         er_describe(d, "attempt %u waits for rate %s", number, s->rate ? s->rate : "(no name)");
         return;
     case ER_PERMIT:
         er_describe(d, "attempt %u waits for semaphore %s", number, s->sem ? s->sem : "(no name)");
         return;
-    case ER_RUNS:
-        er_describe(d, "attempt %u is under way", number);
-        return;
-    case ER_JUDGED:
-        er_describe(d, "attempt %u is being judged", number);
-        return;
-    default:
-        er_describe(d, "its policy's last functions are called");
+    case ER_RUNS: er_describe(d, "attempt %u is under way", number); return;
+    case ER_JUDGED: er_describe(d, "attempt %u is being judged", number); return;
+    default: er_describe(d, "its policy's last functions are called");
     }
 }
 
@@ -660,17 +665,22 @@ static void describe_run(er_live *live, er_description *d)
     if (s.n > SHOWN) er_describe(d, " and %zu more", s.n - SHOWN);
 }
 
-static const er_live_kind run_live_kind = { .keep = keep_run, .describe = describe_run, .release = release_run };
+static const er_live_kind run_live_kind = {
+    .keep = keep_run, .describe = describe_run, .release = release_run
+};
 
-_Static_assert(sizeof(er_running) <= 312, "asleep, with 64 bytes of history and what malloc adds, at most 400");
+_Static_assert(sizeof(er_running) <= 312,
+               "asleep, with 64 bytes of history and what malloc adds, at most 400");
 
 /* The policy adds nothing: a task; its end is counted, and recorded as an attempt's. */
 static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
 {
     if (r->error) {
-        errand_attempt note = {
-            .number = 1, .error = r->error, .took_ms = took_ms, .then_waited_ms = -1, .why_waited = ""
-        };
+        errand_attempt note = { .number = 1,
+                                .error = r->error,
+                                .took_ms = took_ms,
+                                .then_waited_ms = -1,
+                                .why_waited = "" };
         er_history *history = NULL;
         er_history_add(&history, &note);
         er_result_attempted(r, history);
@@ -681,20 +691,24 @@ static void plain_ended(void *policy, errand_result *r, int64_t took_ms)
     er_policy_end(policy);
 }
 
-static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const errand_task *task, er_context *context,
-                          const void *site)
+static er_cell *run_plain(errand_pool *pool, const errand_policy *policy, const errand_task *task,
+                          er_context *context, const void *site)
 {
-    return er_task_submit_completed(pool, task, context, site, plain_ended, er_policy_begin(policy));
+    return er_task_submit_completed(pool, task, context, site, plain_ended,
+                                    er_policy_begin(policy));
 }
 
-er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task, const er_terms *terms)
+er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_task *task,
+                const er_terms *terms)
 {
     if (!policy) return er_task_submit(pool, task, terms);
-    if (policy->plain && terms->deadline_ns == INT64_MAX && !task->start_within_ms && !terms->urgent)
+    if (policy->plain && terms->deadline_ns == INT64_MAX && !task->start_within_ms &&
+        !terms->urgent)
         return run_plain(pool, policy, task, terms->context, terms->site);
     int error = 0;
     er_budget_member *budget = NULL;
-    if (policy->how.budget) error = er_budget_join(policy->how.budget, er_context_key(terms->context), &budget);
+    if (policy->how.budget)
+        error = er_budget_join(policy->how.budget, er_context_key(terms->context), &budget);
     er_running *r = error ? NULL : er_alloc_zero(sizeof *r);
     if (!r) {
         er_context_drop(terms->context);
@@ -706,23 +720,26 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     errand_policy *own = er_policy_begin(policy);
     er_policy_count(&own->unplain);
     int64_t now = er_pool_now(pool);
-    r->retry = (er_retry){ .policy = own,
-                           .name = task->name,
-                           .context = terms->context,
-                           .arg = task->arg,
-                           .began_ns = now,
-                           .deadline_ns = terms->deadline_ns,
-                           .nested = task->reserved & ER_RETRIED,
-                           .alone = task->reserved & ER_ALONE,
-                           .once = task->reserved & ER_ONCE,
-                           .budget = budget };
+    r->retry = (er_retry){
+        .policy = own,
+        .name = task->name,
+        .context = terms->context,
+        .arg = task->arg,
+        .began_ns = now,
+        .deadline_ns = terms->deadline_ns,
+        .nested = task->reserved & ER_RETRIED,
+        .alone = task->reserved & ER_ALONE,
+        .once = task->reserved & ER_ONCE,
+        .budget = budget
+    };
     r->into = !task->fn;
     r->fn = task->fn ? (void (*)(void))task->fn : (void (*)(void))task->into;
     r->free_arg = task->free;
     r->live = (er_live){ .kind = &run_live_kind, .site = terms->site };
     r->begin_by_ns = INT64_MAX;
     if (task->start_within_ms)
-        r->begin_by_ns = er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
+        r->begin_by_ns =
+            er_deadline(now, task->start_within_ms == ERRAND_ZERO ? 0 : task->start_within_ms);
     r->timer.fn = timer_due;
     r->look = attempt_has_news;
     er_log_info(run_log(r), "[%s-start]", policy->how.name);
@@ -738,13 +755,14 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
 int64_t er_run_deadline(errand_pool *pool, const errand_policy *policy, const errand_task *task)
 {
     int64_t inherited = task->detached ? INT64_MAX : er_deadline_here(pool);
-    int64_t own_ms = policy && policy->how.within_ms < task->within_ms ? policy->how.within_ms : task->within_ms;
+    int64_t own_ms =
+        policy && policy->how.within_ms < task->within_ms ? policy->how.within_ms : task->within_ms;
     int64_t own = own_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own_ms);
     return inherited < own ? inherited : own;
 }
 
-static errand_future *run_task(errand_pool *pool, const errand_policy *policy, const errand_task *task, size_t size,
-                               unsigned how, const void *site)
+static errand_future *run_task(errand_pool *pool, const errand_policy *policy,
+                               const errand_task *task, size_t size, unsigned how, const void *site)
 {
     errand_task own;
     er_cell *refusal = er_task_check(pool, &own, task, size);
@@ -756,12 +774,13 @@ static errand_future *run_task(errand_pool *pool, const errand_policy *policy, c
         if (own.free) own.free(own.arg);
         return er_failed(pool, errand_fail(error));
     }
-    er_terms terms = { context, er_run_deadline(pool, policy, &own), ERRAND_BY_TOTAL, false, site, false };
+    er_terms terms = { context, er_run_deadline(pool, policy, &own), ERRAND_BY_TOTAL, false, site,
+                       false };
     return er_run(pool, policy, &own, &terms);
 }
 
-errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy, const errand_task *task,
-                                     size_t size)
+errand_future *errand_run_task_sized(errand_pool *pool, const errand_policy *policy,
+                                     const errand_task *task, size_t size)
 {
     return run_task(pool, policy, task, size, 0, __builtin_return_address(0));
 }
@@ -772,8 +791,8 @@ errand_future *errand_run(errand_pool *pool, const errand_policy *policy, errand
     return run_task(pool, policy, &task, sizeof task, 0, __builtin_return_address(0));
 }
 
-errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy, const errand_task *task, unsigned how,
-                              const void *site)
+errand_future *er_run_guarded(errand_pool *pool, const errand_policy *policy,
+                              const errand_task *task, unsigned how, const void *site)
 {
     return run_task(pool, policy, task, sizeof *task, how, site);
 }

@@ -104,7 +104,8 @@ static void move_up(er_sem_member *m, int64_t now, wakeups *w)
         collect(w, p, 0);
     }
     bool slow = m->owed || !er_list_empty(&m->line);
-    er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free); /* with SLOW it is the lock's */
+    /* with SLOW it is the lock's */
+    er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free);
 }
 
 static void give_back(er_sem_member *m, unsigned n, int64_t now, wakeups *w)
@@ -188,7 +189,9 @@ void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description 
     bool waits = place->state == WAITING;
     if (waits) er_keyed_describe(&place->member->base, d);
     er_lock_give(&sem->keyed.lock);
-    if (waits) er_describe(d, "waits for %u of semaphore %s", place->n, sem->name ? sem->name : "(no name)");
+    if (waits)
+        er_describe(d, "waits for %u of semaphore %s", place->n,
+                    sem->name ? sem->name : "(no name)");
 }
 
 const char *er_sem_name(const errand_sem *sem) { return sem->name; }
@@ -198,8 +201,8 @@ errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
     if (place->error == ECANCELED) return er_cancel_result(ERRAND_BY_SHUTDOWN);
     if (place->error != EINVAL) return errand_fail(place->error);
     if (!place->size) return errand_failf(EINVAL, "key: too long");
-    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n, sem->name ? " " : "",
-                        sem->name ? sem->name : "", place->size);
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n,
+                        sem->name ? " " : "", sem->name ? sem->name : "", place->size);
 }
 
 errand_pool *er_sem_pool(const errand_sem *sem) { return sem->keyed.pool; }
@@ -363,14 +366,16 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
     if (error) return error;
     int64_t now = er_pool_now(sem->keyed.pool);
     const er_sem_member *m = member_of(base);
-    errand_sem_stats s = { .permits = sem->permits,
-                           .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
-                           .waiting = m->waiting,
-                           .keys = sem->keyed.members.count,
-                           .granted = m->granted,
-                           .withdrawn = m->withdrawn,
-                           .refused = m->refused,
-                           .longest_wait_ns = m->longest_wait_ns };
+    errand_sem_stats s = {
+        .permits = sem->permits,
+        .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
+        .waiting = m->waiting,
+        .keys = sem->keyed.members.count,
+        .granted = m->granted,
+        .withdrawn = m->withdrawn,
+        .refused = m->refused,
+        .longest_wait_ns = m->longest_wait_ns
+    };
     if (m->waiting) {
         int64_t waits = now - er_of(m->line.head.next, er_sem_place, node)->since_ns;
         if (waits > s.longest_wait_ns) s.longest_wait_ns = waits;
@@ -379,7 +384,8 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
     return er_options_give(out, size, &s, sizeof s);
 }
 
-size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at, size_t most, size_t size)
+size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_holder *at,
+                                size_t most, size_t size)
 {
     er_member *base;
     if (!sem || (!at && most) || er_keyed_find(&sem->keyed, key, &base)) return 0;

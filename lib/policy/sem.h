@@ -1,4 +1,5 @@
-/* policy/sem.h -- waiting for permits without a future: the place in the line lives in what waits, which keeps the semaphore. */
+/* policy/sem.h -- waiting for permits without a future: the place in the line lives in what
+ * waits, which keeps the semaphore. */
 #ifndef ER_SEM_H
 #define ER_SEM_H
 
@@ -12,23 +13,26 @@ struct er_sem_member;
  *              shut down; EINVAL, the semaphore has become smaller than n. Called as waiters of
  *              cells are: no lock held, chains of grants take one frame. */
 typedef struct er_sem_place {
-    er_waiter             waiter;
-    int                   error;
-    unsigned              n;
-    unsigned              size; /* EINVAL: of the semaphore, when n was too many for it; 0: it is the key that is wrong */
-    const char           *name; /* for reports */
-    const void           *site;
-    er_node               node; /* the rest is sem.c's: in the line, or among the holders */
+    er_waiter waiter;
+    int error;
+    unsigned n;
+    /* EINVAL: of the semaphore, when n was too many for it; 0: it is the key that is wrong */
+    unsigned size;
+    const char *name; /* for reports */
+    const void *site;
+    er_node node; /* the rest is sem.c's: in the line, or among the holders */
     struct er_sem_member *member;
-    int64_t               since_ns;
-    uint32_t              state;
+    int64_t since_ns;
+    uint32_t state;
 } er_sem_place;
 
-/* 0: it holds n permits now. EINPROGRESS: it waits, and waiter.fn will be called, unless er_sem_leave comes first. Else it
- * neither waits nor holds: EINVAL, ENOMEM, ERRAND_EFULL, ECANCELED, ERRAND_EFORKED. */
+/* 0: it holds n permits now. EINPROGRESS: it waits, and waiter.fn will be called, unless
+ * er_sem_leave comes first. Else it neither waits nor holds: EINVAL, ENOMEM, ERRAND_EFULL,
+ * ECANCELED, ERRAND_EFORKED. */
 int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place);
 
-/* Leaves the line. True: waiter.fn will not be called. False: it has been or is being called, perhaps with permits. */
+/* Leaves the line. True: waiter.fn will not be called. False: it has been or is being called,
+ * perhaps with permits. */
 bool er_sem_leave(errand_sem *sem, er_sem_place *place);
 
 /* Gives the permits back. */
@@ -37,12 +41,14 @@ void er_sem_release(errand_sem *sem, er_sem_place *place);
 /* Adds what place waits for: how many permits of which semaphore, and the key. Nothing if it does
  * not wait. */
 void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d);
-const char *er_sem_name(const errand_sem *sem); /* NULL: none. It outlives the semaphore: a literal */
+/* NULL: none. It outlives the semaphore: a literal */
+const char *er_sem_name(const errand_sem *sem);
 
-errand_sem  *er_sem_keep(errand_sem *sem);
+errand_sem *er_sem_keep(errand_sem *sem);
 errand_pool *er_sem_pool(const errand_sem *sem);
 
-/* The error of place, of er_sem_enter or of the waiting after it, as a result that says what was wrong. */
+/* The error of place, of er_sem_enter or of the waiting after it, as a result that
+ * says what was wrong. */
 errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place);
 
 #endif

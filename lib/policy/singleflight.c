@@ -10,8 +10,8 @@
  * has left is not joined again. The caller that starts a journey is its first sharer, and gets its
  * future only when the run is there, so a journey is never left before it has a run.
  *
- * The result lives in the journey, which is counted by all that hold a share of it. Each share has a detail of its own: a copy, and for
- * the last one the original. */
+ * The result lives in the journey, which is counted by all that hold a share of it. Each share
+ * has a detail of its own: a copy, and for the last one the original. */
 #include "policy/keyed.h"
 #include "policy/run.h"
 #include "async/submit.h"
@@ -34,10 +34,11 @@ struct errand_singleflight {
 };
 
 typedef struct journey {
-    uint32_t count;        /* the run's waiter, sharers, shares of the result */
+    uint32_t count;              /* the run's waiter, sharers, shares of the result */
     errand_singleflight *flight; /* kept */
-    flight_member *member; /* NULL: not under way any more. This and the next two: under the flight's lock */
-    er_cell *run;          /* NULL: not yet, or not any more */
+    /* NULL: not under way any more. This and the next two: under the flight's lock */
+    flight_member *member;
+    er_cell *run; /* NULL: not yet, or not any more */
     er_list sharers;
     er_waiter waiter;
     errand_result result;
@@ -45,9 +46,10 @@ typedef struct journey {
 
 typedef struct sharer {
     er_cell cell;
-    er_node node;     /* among the sharers */
-    bool waits;       /* under the flight's lock: it is one of them */
-    journey *journey; /* counted; atomic: for the dump, which finds it before it joins. NULL: it could not */
+    er_node node; /* among the sharers */
+    bool waits;   /* under the flight's lock: it is one of them */
+    /* counted; atomic: for the dump, which finds it before it joins. NULL: it could not */
+    journey *journey;
 } sharer;
 
 static flight_member *member_of(er_member *m) { return er_of(m, flight_member, base); }
@@ -181,11 +183,13 @@ static void describe_sharer(er_cell *cell, er_description *d)
     er_cell_release(run);
 }
 
-static const er_cell_kind sharer_kind = { .cancel = cancel_sharer,
-                                          .free = free_sharer,
-                                          .input = input_of_sharer,
-                                          .what = "flight",
-                                          .describe = describe_sharer };
+static const er_cell_kind sharer_kind = {
+    .cancel = cancel_sharer,
+    .free = free_sharer,
+    .input = input_of_sharer,
+    .what = "flight",
+    .describe = describe_sharer
+};
 
 /* ---- the beginning ---- */
 
@@ -213,7 +217,8 @@ static void begin(errand_singleflight *flight, flight_member *m, journey *j)
     m->runs++;
 }
 
-static errand_future *fly(errand_singleflight *flight, const errand_policy *policy, errand_task *task, const void *site)
+static errand_future *fly(errand_singleflight *flight, const errand_policy *policy,
+                          errand_task *task, const void *site)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without it the task is refused before */
     errand_pool *pool = flight->keyed.pool;
@@ -238,7 +243,8 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
         if (task->free) task->free(task->arg);
     }
     if (error) {
-        errand_result why = error == EINVAL ? errand_failf(EINVAL, "key: too long") : errand_fail(error);
+        errand_result why =
+            error == EINVAL ? errand_failf(EINVAL, "key: too long") : errand_fail(error);
         if (!s) return er_failed(pool, why);
         er_cell_try_end(&s->cell, why);
         return &s->cell;
@@ -248,7 +254,8 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
     if (!task->name) task->name = flight->name;
     task->detached = true; /* the first sharer does not limit the others */
     er_context *context = er_context_for(task, &error);
-    er_terms terms = { context, er_run_deadline(pool, policy, task), ERRAND_BY_TOTAL, false, site, false };
+    er_terms terms = { context, er_run_deadline(pool, policy, task), ERRAND_BY_TOTAL, false, site,
+                       false };
     if (error && task->free) task->free(task->arg);
     er_cell *run = error ? er_failed(pool, errand_fail(error)) : er_run(pool, policy, task, &terms);
     er_lock_take(&flight->keyed.lock);
@@ -258,8 +265,8 @@ static errand_future *fly(errand_singleflight *flight, const errand_policy *poli
     return &s->cell;
 }
 
-errand_future *errand_singleflight_run_sized(errand_singleflight *flight, const errand_policy *policy, const errand_task *task,
-                                       size_t size)
+errand_future *errand_singleflight_run_sized(
+    errand_singleflight *flight, const errand_policy *policy, const errand_task *task, size_t size)
 {
     errand_task own;
     er_cell *refusal = er_task_check(flight ? flight->keyed.pool : NULL, &own, task, size);
@@ -281,15 +288,18 @@ static bool is_idle(er_keyed *keyed, er_member *base)
 }
 
 static void free_flight(er_keyed *keyed) { er_free(er_of(keyed, errand_singleflight, keyed)); }
-static const er_keyed_kind flight_kind = { sizeof(flight_member), init_member, is_idle, free_flight };
+static const er_keyed_kind flight_kind = { sizeof(flight_member), init_member, is_idle,
+                                           free_flight };
 
-errand_singleflight *errand_singleflight_new_sized(errand_pool *pool, const errand_singleflight_opts *opts, size_t size)
+errand_singleflight *errand_singleflight_new_sized(
+    errand_pool *pool, const errand_singleflight_opts *opts, size_t size)
 {
     errand_singleflight_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     errand_singleflight *flight = error ? NULL : er_alloc_zero(sizeof *flight);
     if (!error && !flight) error = ENOMEM;
-    if (!error) error = er_keyed_init(&flight->keyed, &flight_kind, pool, o.max_keys, &flight->plain.base);
+    if (!error)
+        error = er_keyed_init(&flight->keyed, &flight_kind, pool, o.max_keys, &flight->plain.base);
     if (error) {
         er_free(flight);
         errno = error;
@@ -304,7 +314,8 @@ void errand_singleflight_free(errand_singleflight *flight)
     if (flight) er_keyed_release(&flight->keyed);
 }
 
-int errand_singleflight_stats_sized(errand_singleflight *flight, const char *key, errand_singleflight_stats *out, size_t size)
+int errand_singleflight_stats_sized(errand_singleflight *flight, const char *key,
+                                    errand_singleflight_stats *out, size_t size)
 {
     er_member *base;
     if (!flight || !out) return EINVAL;

@@ -1,17 +1,22 @@
 /* policy/spec.c -- keeps specs: puts operations together, and frees them.
  *
- * Mistakes are collected here and come out at one place, errand_policy_new: so specs can be written as one expression without a
- * check after each call. A spec that has grown too long drops what is added: its depth stays bounded, and so does recursion. */
+ * Mistakes are collected here and come out at one place, errand_policy_new: so specs can be
+ * written as one expression without a check after each call. A spec that has grown too long
+ * drops what is added: its depth stays bounded, and so does recursion. */
 #include "policy/spec.h"
 
 #include <errno.h>
 
 static er_spec no_memory = { .n = 1, .count = 1 };
 
-static const char *const empty_part[] = { "backoff: a part is NULL", "stop: a part is NULL", "retry_if: a part is NULL" };
-static const char *const part_twice[] = { "backoff: a part is given twice", "stop: a part is given twice",
-                                          "retry_if: a part is given twice" };
-static const char *const too_long[] = { "backoff: more than 64 operations", "stop: more than 64 operations",
+static const char *const empty_part[] = { "backoff: a part is NULL", "stop: a part is NULL",
+                                          "retry_if: a part is NULL" };
+static const char *const part_twice[] = {
+    "backoff: a part is given twice", "stop: a part is given twice",
+    "retry_if: a part is given twice"
+};
+static const char *const too_long[] = { "backoff: more than 64 operations",
+                                        "stop: more than 64 operations",
                                         "retry_if: more than 64 operations" };
 
 er_spec *er_spec_no_memory(void) { return &no_memory; }
@@ -66,7 +71,8 @@ er_spec *er_spec_add(er_spec *parent, er_spec *child)
 
 er_spec *er_spec_keep(er_spec *spec)
 {
-    if (spec && spec != &no_memory) er_add_relaxed(&spec->count, 1); /* relaxed: the caller has a count */
+    /* relaxed: the caller has a count */
+    if (spec && spec != &no_memory) er_add_relaxed(&spec->count, 1);
     return spec;
 }
 
@@ -97,6 +103,7 @@ bool er_spec_has(const er_spec *spec, er_op op)
 {
     if (!spec) return false;
     bool has = spec->op == op;
-    for (const er_spec *child = spec->child; child && !has; child = child->next) has = er_spec_has(child, op);
+    for (const er_spec *child = spec->child; child && !has; child = child->next)
+        has = er_spec_has(child, op);
     return has;
 }

@@ -1,4 +1,5 @@
-/* policy/turn.c -- turns behind futures: a cell and a turn of a rate, which has a count on the cell while it is to come. */
+/* policy/turn.c -- turns behind futures: a cell and a turn of a rate, which has a count on the
+ * cell while it is to come. */
 #include "policy/rate.h"
 
 #include "async/current.h"
@@ -21,8 +22,10 @@ static void waiter_came(er_turn *turn, int error)
     const char *name = er_rate_name(rate);
     errand_result r = errand_fail(error);
     if (error == EINVAL)
-        r = errand_failf(EINVAL, er_pool_shut(er_rate_pool(rate)) ? "its pool is closed" : "key: too long");
-    if (error == ERRAND_ELATE && name) r = errand_failf(error, "its turn at %s would come after its deadline", name);
+        r = errand_failf(EINVAL,
+                         er_pool_shut(er_rate_pool(rate)) ? "its pool is closed" : "key: too long");
+    if (error == ERRAND_ELATE && name)
+        r = errand_failf(error, "its turn at %s would come after its deadline", name);
     if (error == ECANCELED) r = er_cancel_result(reason ? reason : ERRAND_BY_SHUTDOWN);
     er_cell_try_end(cell, r);
     er_cell_release(cell);
@@ -53,7 +56,8 @@ static const er_cell_kind waiter_kind = {
     .cancel = cancel_waiter, .free = free_waiter, .what = "turn", .describe = describe_waiter
 };
 
-static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t deadline_ns, const void *site)
+static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t deadline_ns,
+                                 const void *site)
 {
     errand_pool *pool = er_rate_pool(rate);
     if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
@@ -75,7 +79,8 @@ errand_future *errand_rate_acquire(errand_rate *rate, const char *key)
 {
     if (!rate) return er_failed(NULL, errand_failf(EINVAL, "rate is NULL"));
     errand_pool *pool = er_rate_pool(rate);
-    return acquire_by(rate, key, er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool), __builtin_return_address(0));
+    return acquire_by(rate, key, er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool),
+                      __builtin_return_address(0));
 }
 
 int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
@@ -84,8 +89,10 @@ int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
     errand_pool *pool = er_rate_pool(rate);
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     int64_t deadline = er_deadline(er_pool_now(pool), ms), here = er_deadline_here(pool);
-    errand_future *f = acquire_by(rate, key, deadline < here ? deadline : here, __builtin_return_address(0));
-    int error = errand_wait(f, ms < ERRAND_FOREVER ? ms + 1 : ms); /* its timer may be half a millisecond late */
+    errand_future *f =
+        acquire_by(rate, key, deadline < here ? deadline : here, __builtin_return_address(0));
+    /* its timer may be half a millisecond late */
+    int error = errand_wait(f, ms < ERRAND_FOREVER ? ms + 1 : ms);
     errand_cancel(f);
     errand_result r = errand_await(f);
     if (!r.error || !error || error == EINVAL) error = r.error;

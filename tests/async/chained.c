@@ -54,14 +54,16 @@ void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, co
     ck_assert_int_eq(errand_pool_wait_idle(two->pool, LONG_MS), 0);
     ck_assert_int_eq(errand_pool_wait_idle(two->other, LONG_MS), 0);
     const char *text = heard_text(&two->said);
-    ck_assert_msg(strstr(text, "a circle of waits") && strstr(text, first) && strstr(text, second), "%s", text);
+    ck_assert_msg(strstr(text, "a circle of waits") && strstr(text, first) && strstr(text, second),
+                  "%s", text);
 }
 
 void starves(two_pools *two, errand_fn *fn)
 {
     unsigned before = heard_times(&two->said, "a circle of waits: starving");
     errand_pool *poor = heard_pool(&two->said, "poor", 1, ERRAND_NO_SPARES);
-    ENDS(errand_submit_task(poor, &(errand_task){ .fn = fn, .arg = poor, .name = "starving" }), EDEADLK);
+    ENDS(errand_submit_task(poor, &(errand_task){ .fn = fn, .arg = poor, .name = "starving" }),
+         EDEADLK);
     close_pool(poor);
     ck_assert_uint_eq(heard_times(&two->said, "a circle of waits: starving"), before + 1);
 }

@@ -21,7 +21,8 @@ typedef struct chained {
 errand_task chained_as(chained *c, const char *name); /* to be started by the caller */
 errand_future *chained_task(errand_pool *at, chained *c, const char *name);
 
-/* Expects EDEADLK in at least one of the tasks, an error in the others, and both names in the log. */
+/* Expects EDEADLK in at least one of the tasks, an error in the others, and
+ * both names in the log. */
 void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, const char *second);
 
 /* Expects that fn ends with EDEADLK in a pool with one worker and no spares, and that the log names

@@ -145,7 +145,8 @@ START_TEST(all_takes_ended_futures)
 {
     promise(2);
     errand_promise_resolve(ps[0], errand_ok(as_value(1), NULL));
-    errand_future *some[] = { errand_submit(NULL, NULL, NULL), fs[0], fs[1], errand_sleep(pool, -1) };
+    errand_future *some[] = { errand_submit(NULL, NULL, NULL), fs[0], fs[1],
+                              errand_sleep(pool, -1) };
     errand_future *f = errand_settle(some, 4);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     errand_promise_resolve(ps[1], errand_ok(as_value(2), NULL));
@@ -207,7 +208,8 @@ START_TEST(a_cancel_passes_a_deep_tree_without_recursion)
     unsigned depth = scaled(100000);
     errand_future *f;
     errand_promise *p = errand_promise_new(pool, &f);
-    for (unsigned i = 0; i < depth; i++) f = i % 2 ? errand_settle(&f, 1) : errand_timeout(f, LONG_MS);
+    for (unsigned i = 0; i < depth; i++)
+        f = i % 2 ? errand_settle(&f, 1) : errand_timeout(f, LONG_MS);
     errand_cancel(f);
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_CALLER);
     errand_result r = errand_await(f);
@@ -247,7 +249,8 @@ START_TEST(a_cancel_passes_a_fold_without_recursion)
             f = how / 2 ? errand_any(both, 2) : errand_all(both, 2);
         }
         cancel_on_a_small_stack(f);
-        for (size_t i = 0; i < n; i++) ck_assert_int_eq(errand_promise_cancelled(leaves[i]), ERRAND_BY_CALLER);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_int_eq(errand_promise_cancelled(leaves[i]), ERRAND_BY_CALLER);
         ENDS(f, ECANCELED);
         for (size_t i = 0; i < n; i++) errand_promise_abandon(leaves[i]);
     }
@@ -355,7 +358,9 @@ START_TEST(a_timeout_removes_a_queued_task)
     errand_future *f = errand_timeout(errand_submit_task(pool, &task), 1);
     ENDS(f, ETIMEDOUT);
     ENDS(errand_timeout(
-             errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts }), 0),
+             errand_submit_task(
+                 pool, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts }),
+             0),
          ETIMEDOUT);
     ck_assert_uint_eq(freed, 1);
     for (int i = 0; i < 2; i++) {
@@ -413,7 +418,8 @@ END_TEST
 START_TEST(a_timeout_beyond_the_clocks_range_never_expires)
 {
     promise(1);
-    errand_future *f = errand_timeout(errand_timeout(fs[0], ERRAND_FOREVER / 2), ERRAND_FOREVER - 1);
+    errand_future *f =
+        errand_timeout(errand_timeout(fs[0], ERRAND_FOREVER / 2), ERRAND_FOREVER - 1);
     errand_promise_resolve(ps[0], errand_ok(&pool, NULL));
     errand_result r = errand_await(f);
     ck_assert_ptr_eq(r.value, &pool);

@@ -21,7 +21,10 @@ static void shut_pools(void)
 
 /* ---- log fields ---- */
 
-static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_current(), NULL); }
+static errand_result fields_here(void *arg)
+{
+    return (void)arg, errand_ok(errand_log_fields_current(), NULL);
+}
 static errand_result fields_then(errand_result in, void *arg)
 {
     errand_result_free(&in);
@@ -102,7 +105,9 @@ static errand_result bequeaths(void *arg)
     ENDS(errand_submit_task(pool, &task), 0);
     errand_leave(&frame);
     errand_enter(&frame, 800, false);
-    task = (errand_task){ .fn = look, .arg = &h->own, .name = "own name", .key = "own key", .within_ms = 100 };
+    task = (errand_task){
+        .fn = look, .arg = &h->own, .name = "own name", .key = "own key", .within_ms = 100
+    };
     ENDS(errand_submit_task(pool, &task), 0);
     task = (errand_task){ .fn = look, .arg = &h->detached, .detached = 1 };
     ENDS(errand_submit_task(pool, &task), 0);
@@ -115,7 +120,9 @@ START_TEST(a_task_inherits_key_name_and_deadline_unless_detached)
 {
     static heirs h;
     char key[] = "the key"; /* the pool copies it */
-    errand_task task = { .fn = bequeaths, .arg = &h, .name = "ancestor", .key = key, .within_ms = 1000 };
+    errand_task task = {
+        .fn = bequeaths, .arg = &h, .name = "ancestor", .key = key, .within_ms = 1000
+    };
     hold held = { .runs = 0 };
     errand_future *first = errand_submit(pool, hold_worker, &held);
     errand_future *f = errand_submit_task(pool, &task);
@@ -125,8 +132,9 @@ START_TEST(a_task_inherits_key_name_and_deadline_unless_detached)
     ENDS(f, 0);
     ck_assert_str_eq(h.plain.key, "the key");
     ck_assert_int_eq(h.plain.left, 400);
-    ck_assert_msg(times_in(h.plain.name, " ancestor  ") == 2 && times_in(h.plain.name, ", key the key") == 2, "%s",
-                  h.plain.name);
+    ck_assert_msg(times_in(h.plain.name, " ancestor  ") == 2 &&
+                      times_in(h.plain.name, ", key the key") == 2,
+                  "%s", h.plain.name);
     ck_assert_str_eq(h.own.key, "own key");
     ck_assert_int_eq(h.own.left, 100);
     ck_assert_msg(strstr(h.own.name, " own name  ") != NULL, "%s", h.own.name);
@@ -148,7 +156,9 @@ static errand_result child_with_more_time(void *arg)
 START_TEST(a_childs_deadline_is_capped_by_its_parents)
 {
     static context c;
-    ENDS(errand_submit_task(pool, &(errand_task){ .fn = child_with_more_time, .arg = &c, .within_ms = 50 }), 0);
+    ENDS(errand_submit_task(
+             pool, &(errand_task){ .fn = child_with_more_time, .arg = &c, .within_ms = 50 }),
+         0);
     ck_assert_int_eq(c.left, 50);
 }
 END_TEST
@@ -156,14 +166,18 @@ END_TEST
 static errand_result key_of_grandchild(void *arg)
 {
     intptr_t n = as_number(arg);
-    if (n) return errand_await(errand_submit(n % 2 ? other : pool, key_of_grandchild, as_value(n - 1)));
+    if (n)
+        return errand_await(errand_submit(n % 2 ? other : pool, key_of_grandchild,
+                                          as_value(n - 1)));
     bool right = errand_key() && strcmp(errand_key(), "far") == 0;
     return right && errand_time_left() <= 60000 ? errand_ok(NULL, NULL) : errand_fail(EBADMSG);
 }
 
 START_TEST(context_crosses_pools_with_different_clocks)
 {
-    errand_task task = { .fn = key_of_grandchild, .arg = as_value(9), .key = "far", .within_ms = 60000 };
+    errand_task task = {
+        .fn = key_of_grandchild, .arg = as_value(9), .key = "far", .within_ms = 60000
+    };
     ENDS(errand_submit_task(pool, &task), 0);
 }
 END_TEST
@@ -175,7 +189,8 @@ static errand_result until_cancelled(void *arg)
     happen(arg);
     errand_result r = errand_await(errand_sleep(pool, ERRAND_FOREVER));
     errand_result_free(&r);
-    return errand_cancelled() == ERRAND_BY_TOTAL ? errand_failf(EIO, "tidied up") : errand_ok(NULL, NULL);
+    return errand_cancelled() == ERRAND_BY_TOTAL ? errand_failf(EIO, "tidied up")
+                                                 : errand_ok(NULL, NULL);
 }
 
 static void turn_both(errand_pool *one, int64_t ms)
@@ -188,9 +203,10 @@ START_TEST(a_deadline_ends_a_queued_task_and_cancels_a_running_one)
 {
     event began = { 0 };
     unsigned freed = 0;
-    errand_pool *one = errand_pool_new(
-        &(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES, .clock = &now.clock });
-    errand_future *runs = errand_submit_task(one, &(errand_task){ .fn = until_cancelled, .arg = &began, .within_ms = 50 });
+    errand_pool *one = errand_pool_new(&(errand_pool_opts){
+        .workers = 1, .spares = ERRAND_NO_SPARES, .clock = &now.clock });
+    errand_future *runs = errand_submit_task(
+        one, &(errand_task){ .fn = until_cancelled, .arg = &began, .within_ms = 50 });
     await_event(&began);
     errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = 10 };
     errand_future *queued = errand_submit_task(one, &task);
@@ -214,7 +230,9 @@ END_TEST
 START_TEST(a_task_past_its_deadline_is_not_run)
 {
     unsigned freed = 0;
-    errand_task task = { .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = ERRAND_ZERO };
+    errand_task task = {
+        .fn = hold_worker, .arg = &freed, .free = free_counts, .within_ms = ERRAND_ZERO
+    };
     for (unsigned i = 1; i <= 20; i++) { /* with a free worker and a stopped clock */
         ENDS(errand_submit_task(pool, &task), ETIMEDOUT);
         ck_assert_uint_eq(freed, i);
@@ -235,9 +253,11 @@ START_TEST(a_start_deadline_ends_only_tasks_not_begun)
     errand_task task = { .fn = hold_worker, .arg = &h[0], .start_within_ms = 10 };
     errand_future *begun = errand_submit_task(pool, &task);
     await_event(&h[0].began);
-    task = (errand_task){
-        .fn = hold_worker, .arg = &freed, .free = free_counts, .start_within_ms = 10, .within_ms = 1000
-    };
+    task = (errand_task){ .fn = hold_worker,
+                          .arg = &freed,
+                          .free = free_counts,
+                          .start_within_ms = 10,
+                          .within_ms = 1000 };
     errand_future *queued = errand_submit_task(pool, &task);
     turn(&now, pool, 9);
     ck_assert_int_eq(errand_wait(queued, 0), ETIMEDOUT);
@@ -261,7 +281,9 @@ END_TEST
 START_TEST(a_task_begun_in_time_keeps_its_within_ms)
 {
     event began = { 0 };
-    errand_task task = { .fn = until_cancelled, .arg = &began, .start_within_ms = 10, .within_ms = 50 };
+    errand_task task = {
+        .fn = until_cancelled, .arg = &began, .start_within_ms = 10, .within_ms = 50
+    };
     errand_future *f = errand_submit_task(pool, &task);
     await_event(&began);
     turn(&now, pool, 49);
@@ -290,7 +312,9 @@ START_TEST(at_its_start_deadline_a_task_runs_or_times_out_but_not_both)
     unsigned rounds = scaled(5000);
     for (unsigned i = 0; i < rounds; i++) {
         lucky l = { 0 };
-        errand_task task = { .fn = looks_whether_cancelled, .arg = &l, .free = free_lucky, .start_within_ms = 1 };
+        errand_task task = {
+            .fn = looks_whether_cancelled, .arg = &l, .free = free_lucky, .start_within_ms = 1
+        };
         errand_future *f = errand_submit_task(pool, &task);
         turn(&now, pool, 1);
         errand_result r = errand_await(f);
@@ -318,15 +342,21 @@ static void doubles(void *arg, errand_result *out)
     out->value = as_value(2 * as_number(arg));
 }
 static void leaves_it(void *arg, errand_result *out) { (void)arg, (void)out; }
-static void fails_into(void *arg, errand_result *out) { *out = errand_failf(EIO, "%s", (const char *)arg); }
+static void fails_into(void *arg, errand_result *out)
+{
+    *out = errand_failf(EIO, "%s", (const char *)arg);
+}
 
 START_TEST(a_task_may_write_its_result_to_a_pointer)
 {
     ck_assert_int_eq(
-        as_number(errand_await(errand_submit_task(pool, &(errand_task){ .into = doubles, .arg = as_value(21) })).value),
+        as_number(errand_await(errand_submit_task(pool, &(errand_task){ .into = doubles,
+                                                                        .arg = as_value(21) }))
+                      .value),
         42);
     ENDS(errand_submit_task(pool, &(errand_task){ .into = leaves_it }), 0);
-    errand_result r = errand_await(errand_submit_task(pool, &(errand_task){ .into = fails_into, .arg = "so" }));
+    errand_result r =
+        errand_await(errand_submit_task(pool, &(errand_task){ .into = fails_into, .arg = "so" }));
     ck_assert_str_eq(errand_result_message(&r), "so");
     errand_result_free(&r);
     ENDS(errand_submit_task(pool, &(errand_task){ .into = leaves_it, .fn = look }), EINVAL);

@@ -83,7 +83,8 @@ static errand_result awaits_several(void *at)
 
 static errand_result awaits_the_first_of_several(void *at)
 {
-    errand_future *fs[] = { errand_submit(at, value_of_arg, NULL), errand_submit(at, value_of_arg, NULL) };
+    errand_future *fs[] = { errand_submit(at, value_of_arg, NULL),
+                            errand_submit(at, value_of_arg, NULL) };
     return errand_await(errand_any(fs, 2));
 }
 
@@ -95,8 +96,8 @@ static errand_result waits_for_one(void *at)
     return errand_fail(error);
 }
 
-static errand_fn *const starving[] = { awaits_a_then, awaits_a_slow_then, awaits_several, awaits_the_first_of_several,
-                                       waits_for_one };
+static errand_fn *const starving[] = { awaits_a_then, awaits_a_slow_then, awaits_several,
+                                       awaits_the_first_of_several, waits_for_one };
 
 START_TEST(without_spares_awaiting_a_queued_task_is_EDEADLK)
 {
@@ -152,11 +153,16 @@ START_TEST(pools_waiting_for_room_in_each_others_queues_are_a_deadlock)
     errand_future *fs[4];
     for (int i = 0; i < 2; i++) {
         full[i] = errand_pool_new(&(errand_pool_opts){
-            .name = "full", .workers = 1, .spares = ERRAND_NO_SPARES, .queue = 1, .log = two.said.log });
+            .name = "full",
+            .workers = 1,
+            .spares = ERRAND_NO_SPARES,
+            .queue = 1,
+            .log = two.said.log });
     }
     for (int i = 0; i < 2; i++) {
         p[i].to = full[!i];
-        fs[i] = errand_submit_task(full[i], &(errand_task){ .fn = pushes, .arg = &p[i], .name = "pushing" });
+        fs[i] = errand_submit_task(full[i],
+                                   &(errand_task){ .fn = pushes, .arg = &p[i], .name = "pushing" });
         errand_pool_stats s = { 0 };
         while (!s.running) errand_pool_stats_get(full[i], &s);
         fs[2 + i] = errand_submit(full[i], value_of_arg, NULL);
@@ -176,7 +182,8 @@ END_TEST
 
 START_TEST(a_long_cycle_is_found_on_a_small_stack)
 {
-    errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1, .stack = 64 * 1024, .log = two.said.log });
+    errand_pool *small = errand_pool_new(&(errand_pool_opts){
+        .workers = 1, .stack = 64 * 1024, .log = two.said.log });
     chained c = { .error = 0 };
     c.next = chained_task(small, &c, "deep");
     for (int i = 0; i < 60; i++) c.next = errand_any(&c.next, 1);
@@ -192,7 +199,8 @@ END_TEST
 static errand_result slow_sleep(void *arg)
 {
     (void)arg;
-    errand_future *fs[] = { errand_sleep(two.pool, 150), errand_then(errand_sleep(two.pool, 90), as_it_is, NULL) };
+    errand_future *fs[] = { errand_sleep(two.pool, 150),
+                            errand_then(errand_sleep(two.pool, 90), as_it_is, NULL) };
     return errand_await(errand_all(fs, 2));
 }
 
@@ -247,7 +255,9 @@ START_TEST(a_timed_wait_is_no_deadlock)
     for (int i = 0; i < 3; i++) {
         errand_future *mine = chained_task(two.pool, &c[i], "bounded");
         errand_future *both[] = { mine, errand_sleep(two.pool, 60) };
-        c[i].next = i == 0 ? errand_timeout(both[0], 60) : i == 1 ? errand_any(both, 2) : errand_race(both, 2);
+        c[i].next = i == 0   ? errand_timeout(both[0], 60)
+                    : i == 1 ? errand_any(both, 2)
+                             : errand_race(both, 2);
         if (i == 0) errand_drop(both[1]);
         happen(&c[i].go);
         await_event(&c[i].awaited);

@@ -47,18 +47,23 @@ START_TEST(a_dump_shows_running_waiting_and_queued_tasks)
     errand_promise *p = errand_promise_new(pool, &a.f);
     ck_assert_msg(strstr(dump_of(pool), "pool bees: 0 running") == dump_text, "%.3000s", dump_text);
     fs[0] = errand_submit_task(pool, &(errand_task){ .fn = awaits, .arg = &a, .name = "drone" });
-    dump_shows(pool, "task", "drone", "on worker 1, awaits promise (waits to be resolved), submitted at ");
+    dump_shows(pool, "task", "drone",
+               "on worker 1, awaits promise (waits to be resolved), submitted at ");
     for (int i = 0; i < 2; i++) {
         fs[1 + i] = errand_submit_task(
-            pool, &(errand_task){ .fn = hold_worker, .arg = &h[i], .name = "worker", .key = "hive:1" });
+            pool,
+            &(errand_task){ .fn = hold_worker, .arg = &h[i], .name = "worker", .key = "hive:1" });
         await_event(&h[i].began);
     }
-    fs[3] = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h[0], .name = "larva" });
-    ck_assert_msg(dump_has(pool, "pool bees: 3 running, 1 of them waiting, 1 queued"), "%.3000s", dump_text);
+    fs[3] = errand_submit_task(pool,
+                               &(errand_task){ .fn = hold_worker, .arg = &h[0], .name = "larva" });
+    ck_assert_msg(dump_has(pool, "pool bees: 3 running, 1 of them waiting, 1 queued"), "%.3000s",
+                  dump_text);
     ck_assert_msg(strstr(dump_text, "service, 5 operations\n"), "%.3000s", dump_text);
     ck_assert_uint_eq(dump_count(pool, "task", "worker"), 2);
     const char *line = dump_entry(pool, "task", "worker");
-    ck_assert_msg(strstr(line, " on worker ") && strstr(line, ", key hive:1, submitted at "), "%s", line);
+    ck_assert_msg(strstr(line, " on worker ") && strstr(line, ", key hive:1, submitted at "), "%s",
+                  line);
     ck_assert_msg(strstr(line, "0x"), "%s", line);
     dump_shows(pool, "task", "larva", " queued, submitted at ");
     errand_cancel(fs[1]);
@@ -69,7 +74,8 @@ START_TEST(a_dump_shows_running_waiting_and_queued_tasks)
     for (int i = 0; i < 2; i++) happen(&h[i].go);
     for (int i = 0; i < 4; i++) errand_drop(fs[i]);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
-    ck_assert_msg(dump_has(pool, "pool bees: 0 running, 0 of them waiting, 0 queued"), "%.3000s", dump_text);
+    ck_assert_msg(dump_has(pool, "pool bees: 0 running, 0 of them waiting, 0 queued"), "%.3000s",
+                  dump_text);
     dump_empties(pool);
 }
 END_TEST
@@ -80,9 +86,11 @@ static errand_result as_it_is(errand_result in, void *arg) { return (void)arg, i
 START_TEST(a_dump_shows_tasks_that_wait_without_a_worker)
 {
     hold h = { .runs = 0 };
-    errand_future *held = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
+    errand_future *held =
+        errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "worker" });
     await_event(&h.began); /* else the cancel would end it in the queue */
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
+    errand_future *f =
+        errand_submit_task(pool, &(errand_task){ .fn = follows, .arg = held, .name = "drone" });
     dump_shows(pool, "task", "drone", "holds no worker, waits for task worker, submitted at ");
     errand_future *after = errand_then(f, as_it_is, NULL);
     dump_shows(pool, "then", "-", "holds no worker, waits for task drone, submitted at ");
@@ -102,16 +110,20 @@ typedef struct nesting {
 static errand_result runs_inside(void *arg)
 {
     nesting *n = arg;
-    ENDS(errand_submit_task(n->pool, &(errand_task){ .fn = hold_worker, .arg = n->inner, .name = "inner" }), 0);
+    ENDS(errand_submit_task(n->pool,
+                            &(errand_task){ .fn = hold_worker, .arg = n->inner, .name = "inner" }),
+         0);
     return errand_ok(NULL, NULL);
 }
 
 START_TEST(a_dump_shows_a_task_run_in_place)
 {
     hold h = { .runs = 0 };
-    errand_pool *one = errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
+    errand_pool *one =
+        errand_pool_new(&(errand_pool_opts){ .workers = 1, .spares = ERRAND_NO_SPARES });
     nesting n = { .inner = &h, .pool = one };
-    errand_future *f = errand_submit_task(one, &(errand_task){ .fn = runs_inside, .arg = &n, .name = "outer" });
+    errand_future *f =
+        errand_submit_task(one, &(errand_task){ .fn = runs_inside, .arg = &n, .name = "outer" });
     await_event(&h.began);
     dump_shows(one, "task", "outer", " on worker 1, awaits task inner, ");
     dump_shows(one, "task", "inner", " on worker 1, run by the task that awaits it, ");
@@ -130,7 +142,9 @@ typedef struct submitting {
 static void *submits(void *arg)
 {
     submitting *s = arg;
-    ENDS(errand_submit_task(s->pool, &(errand_task){ .fn = hold_worker, .arg = s->h, .name = "late" }), 0);
+    ENDS(errand_submit_task(s->pool,
+                            &(errand_task){ .fn = hold_worker, .arg = s->h, .name = "late" }),
+         0);
     return NULL;
 }
 
@@ -190,7 +204,8 @@ START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
     dump_shows(own, "shield", "-", " waits for promise, submitted at ");
     dump_shows(own, "timeout", "-", " waits for shield, for 400 ms at most, submitted at ");
     errand_cancel(f);
-    ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", cancelled: caller"), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_entry(own, "timeout", "-"), ", cancelled: caller"), "%.3000s",
+                  dump_text);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     dump_empties(own);
     ENDS(f, 0);
@@ -200,8 +215,9 @@ END_TEST
 
 START_TEST(a_dump_shows_combinators_and_their_pending_inputs)
 {
-    static errand_future *(*const ways[])(errand_future *const *, size_t) = { errand_all, errand_settle, errand_any,
-                                                                              errand_race };
+    static errand_future *(*const ways[])(errand_future *const *, size_t) = {
+        errand_all, errand_settle, errand_any, errand_race
+    };
     static const char *const names[] = { "all", "settle", "any", "race" };
     for (int i = 0; i < 4; i++) {
         errand_future *fs[3];
@@ -211,7 +227,9 @@ START_TEST(a_dump_shows_combinators_and_their_pending_inputs)
         dump_shows(pool, names[i], "-", " 3 of 3 are under way, waits for promise, submitted at ");
         bool one_is_enough = i >= 2;
         errand_promise_resolve(ps[1], one_is_enough ? errand_fail(EIO) : errand_ok(NULL, NULL));
-        if (i < 3) dump_shows(pool, names[i], "-", " 2 of 3 are under way, waits for promise, submitted at ");
+        if (i < 3)
+            dump_shows(pool, names[i], "-",
+                       " 2 of 3 are under way, waits for promise, submitted at ");
         errand_promise_resolve(ps[0], errand_ok(NULL, NULL));
         errand_promise_resolve(ps[2], errand_ok(NULL, NULL));
         ck_assert_ptr_null(dump_entry(pool, names[i], "-"));
@@ -243,16 +261,19 @@ START_TEST(a_dump_lists_the_oldest_first)
 {
     hold h = { .runs = 0 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_future *f = errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "first" });
+    errand_future *f =
+        errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "first" });
     await_event(&h.began);
     /* operations are stamped by this clock */
     for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield();
     errand_future *promised;
     errand_promise *p = errand_promise_new(own, &promised);
     for (int64_t before = er_coarse_ns(); er_coarse_ns() == before;) sched_yield();
-    errand_future *last = errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "last" });
+    errand_future *last =
+        errand_submit_task(own, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "last" });
     dump_of(own);
-    const char *at[] = { strstr(dump_text, " first "), strstr(dump_text, " promise "), strstr(dump_text, " last ") };
+    const char *at[] = { strstr(dump_text, " first "), strstr(dump_text, " promise "),
+                         strstr(dump_text, " last ") };
     ck_assert_msg(at[0] && at[0] < at[1] && at[1] < at[2], "%.3000s", dump_text);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     happen(&h.go);
@@ -269,7 +290,8 @@ START_TEST(control_characters_in_a_dump_are_escaped)
     errand_future *f = errand_submit_task(
         pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "a\nb", .key = "\x1b[31mred" });
     await_event(&h.began);
-    ck_assert_msg(strstr(dump_entry(pool, "task", "a\\x0ab"), ", key \\x1b[31mred, "), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_entry(pool, "task", "a\\x0ab"), ", key \\x1b[31mred, "), "%.3000s",
+                  dump_text);
     ck_assert(!strchr(dump_text, '\x1b'));
     happen(&h.go);
     ENDS(f, 0);
@@ -293,7 +315,8 @@ START_TEST(a_dump_looks_up_symbols_without_the_pools_lock)
 {
     hold h = { 0 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_future *f = errand_submit(own, hold_worker, &h), *g = errand_submit(own, hold_worker, &h);
+    errand_future *f = errand_submit(own, hold_worker, &h),
+                  *g = errand_submit(own, hold_worker, &h);
     await_event(&h.began);
     dumped = own;
     dump_of(own);
@@ -327,11 +350,15 @@ static void *dumps_on(void *arg)
 {
     dumping *d = arg;
     FILE *nowhere = fopen("/dev/null", "w");
-    while (!__atomic_load_n(&d->over, __ATOMIC_SEQ_CST)) ck_assert_int_eq(errand_pool_dump(pool, nowhere), 0);
+    while (!__atomic_load_n(&d->over, __ATOMIC_SEQ_CST))
+        ck_assert_int_eq(errand_pool_dump(pool, nowhere), 0);
     fclose(nowhere);
     return NULL;
 }
-static void dumping_begin(dumping *d) { ck_assert_int_eq(pthread_create(&d->thread, NULL, dumps_on, d), 0); }
+static void dumping_begin(dumping *d)
+{
+    ck_assert_int_eq(pthread_create(&d->thread, NULL, dumps_on, d), 0);
+}
 static void dumping_end(dumping *d)
 {
     __atomic_store_n(&d->over, true, __ATOMIC_SEQ_CST);
@@ -345,7 +372,8 @@ START_TEST(a_dump_and_stats_race_with_running_work)
     dumping_begin(&d);
     errand_pool_stats s;
     for (unsigned i = 0; i < n; i++) {
-        errand_future *one = errand_submit_task(pool, &(errand_task){ .fn = itself, .name = "one", .key = "k" });
+        errand_future *one =
+            errand_submit_task(pool, &(errand_task){ .fn = itself, .name = "one", .key = "k" });
         if (i % 3 == 0) errand_cancel(one);
         ck_assert_int_eq(errand_pool_stats_get(pool, &s), 0);
         errand_drop(one);
@@ -381,7 +409,8 @@ START_TEST(a_dump_races_with_operations_of_all_kinds)
     pthread_t threads[3];
     dumping d = { .over = false };
     dumping_begin(&d);
-    for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, begins_and_ends, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, begins_and_ends, NULL), 0);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     dumping_end(&d);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
@@ -397,7 +426,8 @@ static errand_result lasts(void *arg)
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < as_number(arg));
+    } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec <
+             as_number(arg));
     return errand_ok(NULL, NULL);
 }
 
@@ -408,7 +438,8 @@ START_TEST(percentiles_are_ordered_and_within_a_fifth)
     static errand_future *fs[N];
     errand_pool_stats s;
     ck_assert_int_eq(errand_pool_stats_get(one, &s), 0);
-    ck_assert_int_eq(s.longest_wait_ns | s.wait_p50_ns | s.wait_p99_ns | s.run_p50_ns | s.run_p99_ns, 0);
+    ck_assert_int_eq(
+        s.longest_wait_ns | s.wait_p50_ns | s.wait_p99_ns | s.run_p50_ns | s.run_p99_ns, 0);
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (int i = 0; i < N; i++) fs[i] = errand_submit(one, lasts, as_value(LASTS_NS));
@@ -433,9 +464,15 @@ END_TEST
 
 /* ---- failures that were never read ---- */
 
-static errand_result fails(void *arg) { return errand_failf(EIO, "the %s is lost", (const char *)arg); }
+static errand_result fails(void *arg)
+{
+    return errand_failf(EIO, "the %s is lost", (const char *)arg);
+}
 static errand_result cancels_itself(void *arg) { return (void)arg, errand_fail(ECANCELED); }
-static errand_result sleeps_on(void *arg) { return (void)arg, errand_later(errand_sleep(pool, ERRAND_FOREVER)); }
+static errand_result sleeps_on(void *arg)
+{
+    return (void)arg, errand_later(errand_sleep(pool, ERRAND_FOREVER));
+}
 
 static void drop_ended(errand_future *f)
 {
@@ -446,15 +483,18 @@ static void drop_ended(errand_future *f)
 /* Must not be unrolled or inlined, to stay one call site. */
 __attribute__((noinline)) static errand_future *lose(const char *what)
 {
-    return errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = (void *)(intptr_t)what, .name = "treasurer" });
+    return errand_submit_task(
+        pool, &(errand_task){ .fn = fails, .arg = (void *)(intptr_t)what, .name = "treasurer" });
 }
 
 START_TEST(a_discarded_failure_is_logged_once_per_site)
 {
     for (int i = 0; i < 5; i++) drop_ended(lose("key"));
-    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
-                      1);
-    drop_ended(errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = "ring", .name = "another" }));
+    ck_assert_uint_eq(
+        heard_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
+        1);
+    drop_ended(errand_submit_task(pool,
+                                  &(errand_task){ .fn = fails, .arg = "ring", .name = "another" }));
     ck_assert_uint_eq(heard_times(&said, "another: the ring is lost"), 1);
     ck_assert_uint_eq(heard_times(&said, "never retrieved"), 2);
 }
@@ -470,7 +510,8 @@ __attribute__((noinline)) static void drop_a_combination(void)
 START_TEST(a_discarded_combinator_or_promise_failure_is_logged)
 {
     for (volatile int left = 3; left > 0; left--) drop_a_combination();
-    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): the purse is lost"), 1);
+    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): the purse is lost"),
+                      1);
     errand_future *f;
     errand_promise_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
     errand_drop(f);
@@ -498,7 +539,8 @@ START_TEST(an_unrequested_ECANCELED_is_a_failure)
     errand_pool_stats before, s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
     drop_ended(errand_submit(pool, cancels_itself, NULL));
-    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): Operation canceled"), 1);
+    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): Operation canceled"),
+                      1);
     errand_future *f = errand_submit(pool, sleeps_on, NULL);
     errand_cancel(f);
     ENDS(f, ECANCELED);
@@ -509,7 +551,9 @@ START_TEST(an_unrequested_ECANCELED_is_a_failure)
 }
 END_TEST
 
-#define LOSE    drop_ended(errand_submit_task(pool, &(errand_task){ .fn = fails, .arg = "one of many", .name = "site" }));
+#define LOSE                                                                                       \
+    drop_ended(errand_submit_task(                                                                 \
+        pool, &(errand_task){ .fn = fails, .arg = "one of many", .name = "site" }));
 #define LOSE_4  LOSE LOSE LOSE LOSE
 #define LOSE_16 LOSE_4 LOSE_4 LOSE_4 LOSE_4
 

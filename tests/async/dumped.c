@@ -30,13 +30,15 @@ static const char *next_entry(const char *at, const char *what,
 {
     for (at = strchr(at, '\n'); at && at[1]; at = strchr(at + 1, '\n')) {
         bool whole = strcspn(at + 1, "\n") > NAME;
-        if (whole && begins_with(at + 1 + WHAT, what) && begins_with(at + 1 + NAME, name)) return at + 1;
+        if (whole && begins_with(at + 1 + WHAT, what) && begins_with(at + 1 + NAME, name))
+            return at + 1;
     }
     return NULL;
 }
 
 /* The first such entry that contains `part`. */
-static const char *entry_with(errand_pool *pool, const char *what, const char *name, const char *part)
+static const char *entry_with(errand_pool *pool, const char *what, const char *name,
+                              const char *part)
 {
     static char line[2048];
     for (const char *at = dump_of(pool); (at = next_entry(at, what, name));) {

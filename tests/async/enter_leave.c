@@ -333,7 +333,8 @@ START_TEST(other_deadlines_are_not_reported_as_the_frames)
 {
     steps s = { .f = NULL };
     errand_promise *p = errand_promise_new(pool, &s.f);
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = in_a_frame, .arg = &s, .within_ms = 100 });
+    errand_future *f =
+        errand_submit_task(pool, &(errand_task){ .fn = in_a_frame, .arg = &s, .within_ms = 100 });
     await_event(&s.began);
     while (!errand_done(f)) turn(&now, pool, 1);
     ENDS(f, 0);
@@ -405,7 +406,9 @@ static errand_result moves_deadlines(void *arg)
 START_TEST(an_open_frames_deadline_can_be_moved)
 {
     steps s = { .f = NULL };
-    ENDS(errand_submit_task(pool, &(errand_task){ .fn = moves_deadlines, .arg = &s, .within_ms = 700 }), 0);
+    ENDS(errand_submit_task(pool,
+                            &(errand_task){ .fn = moves_deadlines, .arg = &s, .within_ms = 700 }),
+         0);
     static const int64_t left[] = { 500, 700, 5, 0 };
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(s.codes[i], 0);
@@ -419,7 +422,10 @@ START_TEST(an_open_frames_deadline_can_be_moved)
 }
 END_TEST
 
-static errand_result moves_another_tasks(void *frame) { return errand_fail(errand_reschedule(frame, 1)); }
+static errand_result moves_another_tasks(void *frame)
+{
+    return errand_fail(errand_reschedule(frame, 1));
+}
 static errand_result has_a_frame(void *arg)
 {
     (void)arg;

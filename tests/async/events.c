@@ -50,7 +50,10 @@ TCase *case_of(Suite *suite, const char *name)
 void happen(event *e) { __atomic_store_n(&e->set, 1, __ATOMIC_SEQ_CST); }
 bool happened(const event *e) { return __atomic_load_n(&e->set, __ATOMIC_SEQ_CST); }
 static bool has_happened(const void *e) { return happened(e); }
-void await_event(event *e) { ck_assert_msg(comes_true(has_happened, e), "an event did not happen"); }
+void await_event(event *e)
+{
+    ck_assert_msg(comes_true(has_happened, e), "an event did not happen");
+}
 
 errand_result hold_worker(void *arg)
 {

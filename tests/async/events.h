@@ -1,4 +1,5 @@
-/* Events, counts, held workers, checks of results, and a check that a test leaves no pool behind. */
+/* Events, counts, held workers, checks of results, and a check that a test
+ * leaves no pool behind. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
@@ -19,7 +20,8 @@ void close_pool(errand_pool *pool);
  * are fine. */
 int close_and_cancel(errand_pool *pool);
 
-/* After every test (tcase_add_checked_fixture): no pool's memory, so no cell, limit or session, is alive. */
+/* After every test (tcase_add_checked_fixture): no pool's memory, so no cell, limit
+ * or session, is alive. */
 void nothing_is_left(void);
 /* A case whose tests end with nothing_is_left. */
 TCase *case_of(Suite *suite, const char *name);
@@ -47,12 +49,12 @@ void await_count(const unsigned *n, unsigned at_least); /* fails the test after 
 void free_counts(void *n);                              /* a free function: counts up */
 
 /* Awaits, checks the code and frees. */
-#define ENDS(f, code)                                                                                                  \
-    do {                                                                                                               \
-        errand_result ended_ = errand_await(f);                                                                        \
-        ck_assert_msg(ended_.error == (code), "%s: %d (%s), not %d", #f, ended_.error, errand_result_message(&ended_), \
-                      (code));                                                                                         \
-        errand_result_free(&ended_);                                                                                   \
+#define ENDS(f, code)                                                                              \
+    do {                                                                                           \
+        errand_result ended_ = errand_await(f);                                                    \
+        ck_assert_msg(ended_.error == (code), "%s: %d (%s), not %d", #f, ended_.error,             \
+                      errand_result_message(&ended_), (code));                                     \
+        errand_result_free(&ended_);                                                               \
     } while (0)
 
 int code_of(errand_future *f);    /* awaits and frees: how it ended */

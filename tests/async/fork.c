@@ -46,7 +46,8 @@ static int everything_answers(void)
     if (errand_pool_wait_idle(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 6;
     if (errand_pool_stats_get(pool, &s) != ERRAND_EFORKED) return 7;
     errand_pool_tick(pool);
-    if (code_of(errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts })) !=
+    if (code_of(errand_submit_task(
+            pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts })) !=
         ERRAND_EFORKED)
         return 8;
     if (freed != 1 || calls != 1) return 9;
@@ -106,7 +107,8 @@ END_TEST
 static int combined_with_its_own(void)
 {
     errand_pool *mine = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
-    errand_future *fs[] = { errand_submit(mine, count_run, NULL), running, errand_sleep(mine, 1), queued };
+    errand_future *fs[] = { errand_submit(mine, count_run, NULL), running, errand_sleep(mine, 1),
+                            queued };
     errand_result r = errand_await(errand_settle(fs, 4));
     errand_results *all = r.value;
     if (r.error || all->n != 4) return 1;
@@ -132,7 +134,8 @@ static int own_pool_works(void)
 {
     errand_pool *mine = errand_pool_new(NULL);
     errand_future *fs[20];
-    for (int i = 0; i < 20; i++) fs[i] = errand_then(errand_submit(mine, count_run, NULL), count_then, NULL);
+    for (int i = 0; i < 20; i++)
+        fs[i] = errand_then(errand_submit(mine, count_run, NULL), count_then, NULL);
     if (code_of(errand_all(fs, 20))) return 1;
     if (code_of(errand_timeout(errand_sleep(mine, LONG_MS), 1)) != ETIMEDOUT) return 2;
     return errand_pool_close(mine, LONG_MS);
@@ -142,7 +145,8 @@ static unsigned stop;
 static void *keep_busy(void *arg)
 {
     while (!count_of(&stop)) {
-        errand_future *f = errand_timeout(errand_then(errand_submit(arg, count_run, NULL), count_then, NULL), 1);
+        errand_future *f =
+            errand_timeout(errand_then(errand_submit(arg, count_run, NULL), count_then, NULL), 1);
         errand_cancel(f);
         errand_result r = errand_await(f);
         errand_result_free(&r);
@@ -211,7 +215,9 @@ static errand_result go_on_later(errand_result in, void *arg)
 
 static int drop_what_failed(void)
 {
-    if (code_of(errand_then(ended, go_on_later, &made_in_child)) != ERRAND_EFORKED || made_in_child != 1) return 1;
+    if (code_of(errand_then(ended, go_on_later, &made_in_child)) != ERRAND_EFORKED ||
+        made_in_child != 1)
+        return 1;
     errand_drop(failed);
     return 0;
 }
@@ -244,7 +250,10 @@ static errand_result fork_and_return(void *arg)
     return errand_ok(arg, NULL);
 }
 
-static errand_result await_one_that_forks(void *arg) { return errand_await(errand_submit(pool, fork_and_return, arg)); }
+static errand_result await_one_that_forks(void *arg)
+{
+    return errand_await(errand_submit(pool, fork_and_return, arg));
+}
 
 static errand_pool *run_before_others(errand_fn *fn)
 {
@@ -262,7 +271,10 @@ static errand_pool *in_place(void) { return run_before_others(await_one_that_for
 START_TEST(a_task_that_returns_in_a_child_ends_it) { only_parent_runs(as_a_task, "ppp"); }
 END_TEST
 
-START_TEST(a_task_run_in_place_that_returns_in_a_child_ends_it) { only_parent_runs(in_place, "ppp"); }
+START_TEST(a_task_run_in_place_that_returns_in_a_child_ends_it)
+{
+    only_parent_runs(in_place, "ppp");
+}
 END_TEST
 
 static errand_pool *as_a_thread_starts(void)
@@ -297,7 +309,8 @@ static errand_pool *at_a_cancel(void)
     return pool;
 }
 
-static errand_pool *(*const forks_in_hooks[])(void) = { as_a_thread_starts, as_a_thread_stops, at_a_cancel };
+static errand_pool *(*const forks_in_hooks[])(void) = { as_a_thread_starts, as_a_thread_stops,
+                                                        at_a_cancel };
 
 START_TEST(a_hook_that_returns_in_a_child_ends_it) { only_parent_runs(forks_in_hooks[_i], "p"); }
 END_TEST
@@ -323,7 +336,8 @@ START_TEST(a_child_of_a_task_has_the_programs_signal_mask)
     sigaddset(&one, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &one, NULL); /* by the program itself */
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, blocked_in_a_child, NULL)).value), 2);
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, blocked_in_a_child, NULL)).value),
+                     2);
     close_pool(pool);
 }
 END_TEST
@@ -349,7 +363,9 @@ static int all_is_dead(void)
     errand_canceller_free(canceller);
     if (code_of(errand_timeout(errand_sleep(pool, 1), 1)) != ERRAND_EFORKED) return 4;
     if (code_of(errand_every(pool, 1, itself, NULL)) != ERRAND_EFORKED) return 5;
-    if (errand_watch(waiting, &w) != ERRAND_EFORKED || errand_unwatch(waiting, &w) != ERRAND_EFORKED) return 6;
+    if (errand_watch(waiting, &w) != ERRAND_EFORKED ||
+        errand_unwatch(waiting, &w) != ERRAND_EFORKED)
+        return 6;
     if (errand_pool_dump(pool, stderr) != ERRAND_EFORKED) return 7;
     if (errand_pool_stats_get(pool, &s) != ERRAND_EFORKED) return 8;
     if (errand_pool_wait_idle(pool, ERRAND_FOREVER) != ERRAND_EFORKED) return 9;
@@ -357,7 +373,8 @@ static int all_is_dead(void)
     errand_pool_tick(pool);
     if (code_of(ended) != 0) return 11; /* ended before the fork */
     errand_future *both[] = { errand_sleep(pool, 1), waiting };
-    if (code_of(errand_then(errand_all(both, 2), count_then, NULL)) != ERRAND_EFORKED || calls != 1) return 12;
+    if (code_of(errand_then(errand_all(both, 2), count_then, NULL)) != ERRAND_EFORKED || calls != 1)
+        return 12;
 
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     if (code_of(errand_submit(own, itself, NULL))) return 13;

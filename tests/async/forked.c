@@ -28,7 +28,10 @@ void fork_here(void *unused)
     if (pid) child = pid;
 }
 
-static void note(void) { ck_assert_int_eq(write(letters_in[1], getpid() == parent ? "p" : "c", 1), 1); }
+static void note(void)
+{
+    ck_assert_int_eq(write(letters_in[1], getpid() == parent ? "p" : "c", 1), 1);
+}
 
 errand_result note_run(void *arg)
 {

@@ -234,7 +234,8 @@ static errand_result be_late(errand_result in, void *to)
 
 START_TEST(a_then_of_a_future_without_a_pool_may_end_later)
 {
-    errand_future *made[] = { errand_all(NULL, 0), errand_submit(NULL, NULL, NULL), errand_timeout(NULL, 1) };
+    errand_future *made[] = { errand_all(NULL, 0), errand_submit(NULL, NULL, NULL),
+                              errand_timeout(NULL, 1) };
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         errand_future *f = errand_then(made[i], be_late, pool);
         ck_assert_int_eq(errand_wait(f, 1), ETIMEDOUT);

@@ -127,7 +127,9 @@ START_TEST(a_full_queue_runs_the_task_in_the_caller)
     full f;
     seen s = { .runs = 0 };
     fill(&f, ERRAND_WHEN_FULL_CALLER_RUNS, (errand_pool_opts){ 0 });
-    errand_task task = { .fn = look_around, .arg = &s, .free = free_seen, .key = "k", .within_ms = LONG_MS };
+    errand_task task = {
+        .fn = look_around, .arg = &s, .free = free_seen, .key = "k", .within_ms = LONG_MS
+    };
     errand_future *guest = errand_submit_task(f.pool, &task);
     ck_assert(errand_done(guest));
     ck_assert_uint_eq(s.runs, 1);
@@ -167,14 +169,16 @@ END_TEST
 static errand_result submits_inside(void *arg)
 {
     seen *s = arg;
-    s->code = errand_pool_close(s->f->pool, 0) == EDEADLK && errand_pool_wait_idle(s->f->pool, 0) == EDEADLK;
+    s->code = errand_pool_close(s->f->pool, 0) == EDEADLK &&
+              errand_pool_wait_idle(s->f->pool, 0) == EDEADLK;
     for (int i = 0; i < 3; i++) errand_drop(errand_submit(s->f->pool, look_around, s));
     ck_assert_uint_eq(s->runs, 0); /* neither run nested nor refused */
     errand_pool_stats stats;
     errand_pool_stats_get(s->f->pool, &stats);
     ck_assert_uint_eq(stats.running, 2);
     ck_assert_uint_eq(stats.queued, 4);
-    ck_assert_ptr_nonnull(dump_shows(s->f->pool, "task", "guest", "in the thread that submitted it"));
+    ck_assert_ptr_nonnull(dump_shows(s->f->pool, "task", "guest",
+                                     "in the thread that submitted it"));
     ck_assert(dump_has(s->f->pool, ": 2 running"));
     return errand_ok(NULL, NULL);
 }
@@ -184,7 +188,9 @@ START_TEST(a_guest_counts_as_a_task_of_the_pool)
     full f;
     seen s = { .f = &f };
     fill(&f, ERRAND_WHEN_FULL_CALLER_RUNS, (errand_pool_opts){ 0 });
-    ENDS(errand_submit_task(f.pool, &(errand_task){ .fn = submits_inside, .arg = &s, .name = "guest" }), 0);
+    ENDS(errand_submit_task(f.pool,
+                            &(errand_task){ .fn = submits_inside, .arg = &s, .name = "guest" }),
+         0);
     ck_assert_int_eq(s.code, 1);
     empty(&f);
     ck_assert_uint_eq(s.runs, 3);
@@ -220,7 +226,8 @@ static errand_result submits_a_guest(void *arg)
     happen(&a->began);
     await_event(&a->go);
     if (a->shielded) errand_enter(&frame, ERRAND_FOREVER, true);
-    errand_future *f = errand_submit(a->f.pool, a->waits ? waits_in_guest : look_around, a->waits ? (void *)a : (void *)&a->s);
+    errand_future *f = errand_submit(a->f.pool, a->waits ? waits_in_guest : look_around,
+                                     a->waits ? (void *)a : (void *)&a->s);
     a->guest = errand_done(f) ? code_of(f) : -1;
     if (a->shielded) errand_leave(&frame);
     return errand_ok(NULL, NULL);
@@ -296,7 +303,10 @@ static errand_result uses_the_first(void *arg)
     errand_drop(errand_submit(first.pool, look_around, s));
     return errand_ok(as_value(s->runs), NULL);
 }
-static errand_result submits_to_the_second(void *arg) { return errand_later(errand_submit(second.pool, uses_the_first, arg)); }
+static errand_result submits_to_the_second(void *arg)
+{
+    return errand_later(errand_submit(second.pool, uses_the_first, arg));
+}
 
 START_TEST(a_guest_inside_a_guest_belongs_to_both_pools)
 {
@@ -336,7 +346,8 @@ static errand_result lasts(void *arg)
 static void *submits_one_that_lasts(void *arg)
 {
     submitter *s = arg;
-    s->ended = code_of(errand_submit_task(s->f->pool, &(errand_task){ .fn = lasts, .arg = s, .name = "lodger" }));
+    s->ended = code_of(
+        errand_submit_task(s->f->pool, &(errand_task){ .fn = lasts, .arg = s, .name = "lodger" }));
     return NULL;
 }
 
@@ -417,7 +428,10 @@ static errand_result run_flood(void *arg)
 static void *floods(void *arg)
 {
     for (unsigned i = 0, n = scaled(3000); i < n; i++) {
-        errand_task task = { .fn = run_flood, .arg = &flood_freed, .free = free_counts, .within_ms = i % 5 ? 0 : LONG_MS };
+        errand_task task = { .fn = run_flood,
+                             .arg = &flood_freed,
+                             .free = free_counts,
+                             .within_ms = i % 5 ? 0 : LONG_MS };
         errand_future *one = errand_submit_task(arg, &task);
         if (i % 3 == 0) errand_cancel(one);
         errand_drop(one);
@@ -429,9 +443,10 @@ START_TEST(guests_and_workers_race_and_free_each_arg_once)
 {
     pthread_t threads[3];
     flood_freed = flood_run = 0;
-    errand_pool *pool = errand_pool_new(
-        &(errand_pool_opts){ .workers = 2, .queue = 2, .when_full = ERRAND_WHEN_FULL_CALLER_RUNS });
-    for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, floods, pool), 0);
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){
+        .workers = 2, .queue = 2, .when_full = ERRAND_WHEN_FULL_CALLER_RUNS });
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, floods, pool), 0);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     close_pool(pool);
     ck_assert_uint_eq(flood_freed, 3 * scaled(3000));

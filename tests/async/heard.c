@@ -19,7 +19,8 @@ void heard_open(heard *h)
 
 errand_pool *heard_pool(heard *h, const char *name, unsigned workers, unsigned spares)
 {
-    return errand_pool_new(&(errand_pool_opts){ .name = name, .workers = workers, .spares = spares, .log = h->log });
+    return errand_pool_new(&(errand_pool_opts){
+        .name = name, .workers = workers, .spares = spares, .log = h->log });
 }
 
 const char *heard_text(heard *h)

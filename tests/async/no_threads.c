@@ -1,4 +1,5 @@
-/* Threads that cannot be started: an error value, never a hang. Each test has a process of its own. */
+/* Threads that cannot be started: an error value, never a hang. Each test has
+ * a process of its own. */
 #include "events.h"
 
 #include "async/job.h"
@@ -33,7 +34,8 @@ START_TEST(a_pool_that_cannot_start_a_thread_gives_a_failed_future)
     unsigned freed = 0;
     open_pool();
     no_more_threads();
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = nothing, .arg = &freed, .free = free_counts });
+    errand_future *f = errand_submit_task(
+        pool, &(errand_task){ .fn = nothing, .arg = &freed, .free = free_counts });
     threads_again();
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EAGAIN);
@@ -129,7 +131,8 @@ START_TEST(submits_racing_for_the_first_thread_all_end)
         int errors[3];
         ready = 0;
         open_pool();
-        for (int k = 0; k < 3; k++) ck_assert_int_eq(pthread_create(&threads[k], NULL, submit_one, &errors[k]), 0);
+        for (int k = 0; k < 3; k++)
+            ck_assert_int_eq(pthread_create(&threads[k], NULL, submit_one, &errors[k]), 0);
         await_count(&ready, 3);
         no_more_threads();
         count_up(&ready);
@@ -158,7 +161,8 @@ static void stop_living(er_service *self, bool now) { (void)self, (void)now; }
 static void go(er_service *self) { count_up(&((tenant *)(void *)self)->gone); }
 static tenant tenant_of(void)
 {
-    return (tenant){ .service = { .name = "tenant", .run = live, .stop = stop_living, .gone = go } };
+    return (tenant){ .service = {
+                         .name = "tenant", .run = live, .stop = stop_living, .gone = go } };
 }
 
 START_TEST(queued_tasks_fail_once_services_hold_all_threads)

@@ -83,7 +83,10 @@ START_TEST(a_pool_runs_as_many_tasks_as_it_has_workers)
 }
 END_TEST
 
-static errand_result numbered_fail(void *arg) { return as_number(arg) % 2 ? errand_fail(EIO) : errand_ok(NULL, NULL); }
+static errand_result numbered_fail(void *arg)
+{
+    return as_number(arg) % 2 ? errand_fail(EIO) : errand_ok(NULL, NULL);
+}
 
 START_TEST(pool_stats_are_exact)
 {
@@ -288,11 +291,14 @@ START_TEST(a_submit_waiting_for_room_uses_its_tasks_clock)
     turned t;
     turned_start(&t);
     t.now_ns = 0; /* far behind the system clock */
-    errand_pool *elsewhere = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
+    errand_pool *elsewhere =
+        errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     outsider out[2] = { { .pool = pool }, { .pool = pool } };
     errand_future *f[2];
     for (int i = 0; i < 2; i++) {
-        errand_task task = { .fn = submit_from_a_task, .arg = &out[i], .within_ms = i ? 2000 : 1000 };
+        errand_task task = {
+            .fn = submit_from_a_task, .arg = &out[i], .within_ms = i ? 2000 : 1000
+        };
         f[i] = errand_submit_task(elsewhere, &task);
         await_event(&out[i].begun);
         look_a_while(f[i]);
@@ -313,8 +319,9 @@ END_TEST
 static void *submit_for_a_moment(void *arg)
 {
     outsider *o = arg;
-    o->f = errand_submit_task(o->pool,
-                              &(errand_task){ .fn = nothing, .arg = &o->freed, .free = free_counts, .within_ms = 10 });
+    o->f = errand_submit_task(
+        o->pool,
+        &(errand_task){ .fn = nothing, .arg = &o->freed, .free = free_counts, .within_ms = 10 });
     happen(&o->over);
     return NULL;
 }
@@ -352,7 +359,8 @@ static errand_result fib(void *arg)
 {
     intptr_t n = as_number(arg);
     if (n < 2) return errand_ok(as_value(n), NULL);
-    errand_future *a = errand_submit(pool, fib, as_value(n - 1)), *b = errand_submit(pool, fib, as_value(n - 2));
+    errand_future *a = errand_submit(pool, fib, as_value(n - 1)),
+                  *b = errand_submit(pool, fib, as_value(n - 2));
     errand_result x = errand_await(a), y = errand_await(b);
     if (x.error || y.error) return errand_fail(x.error ? x.error : y.error);
     return errand_ok(as_value(as_number(x.value) + as_number(y.value)), NULL);
@@ -384,7 +392,8 @@ static errand_result deeper(void *arg)
 START_TEST(one_worker_runs_tasks_that_await_each_other_a_thousand_deep)
 {
     pool = pool_of(1, 0);
-    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, deeper, as_value(1000))).value), 1000);
+    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, deeper, as_value(1000))).value),
+                     1000);
     close_pool(pool);
 }
 END_TEST
@@ -456,7 +465,8 @@ START_TEST(no_task_is_lost_while_workers_come_and_go)
 {
     unsigned rounds = scaled(20000);
     pool = pool_of(3, 0);
-    for (unsigned i = 0; i < rounds; i++) { /* one to four at a time: parking, searching and spinning in turn */
+    for (unsigned i = 0; i < rounds; i++) {
+        /* one to four at a time: parking, searching and spinning in turn */
         errand_future *fs[4];
         size_t n = 1 + i % 4;
         for (size_t k = 0; k < n; k++) fs[k] = errand_submit(pool, nothing, NULL);

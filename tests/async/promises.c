@@ -149,7 +149,10 @@ START_TEST(a_hook_can_be_replaced_and_removed)
 }
 END_TEST
 
-static void resolve_it(void *arg) { errand_promise_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped")); }
+static void resolve_it(void *arg)
+{
+    errand_promise_resolve(arg, errand_failf(ERRAND_USER + 1, "stopped"));
+}
 
 START_TEST(a_hook_may_resolve_its_promise)
 {
@@ -229,9 +232,11 @@ typedef struct bout {
 static void hook(void *arg)
 {
     bout *r = arg;
-    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST)) __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&r->running, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST)) __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&r->over, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&r->late, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&r->running, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -274,7 +279,8 @@ START_TEST(no_hook_runs_after_resolve_has_returned)
     bouts = calloc(n_bouts, sizeof *bouts);
     for (unsigned i = 0; i < n_bouts; i++) bouts[i].p = errand_promise_new(pool, &bouts[i].f);
     pthread_t threads[3];
-    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, cancel_them, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, cancel_them, NULL), 0);
     ck_assert_int_eq(pthread_create(&threads[2], NULL, write_them, NULL), 0);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < n_bouts; i++) {

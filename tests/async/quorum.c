@@ -55,7 +55,8 @@ START_TEST(a_queued_input_left_behind_has_not_run)
     errand_pool *narrow = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_future *held = errand_submit(narrow, hold_worker, &h);
     await_event(&h.began);
-    errand_future *some[] = { errand_submit(narrow, hold_worker, &h), errand_ready(narrow, errand_ok(NULL, NULL)) };
+    errand_future *some[] = { errand_submit(narrow, hold_worker, &h),
+                              errand_ready(narrow, errand_ok(NULL, NULL)) };
     errand_result r = errand_await(errand_quorum(some, 2, 1));
     errand_results *all = r.value;
     ck_assert_int_eq(r.error, 0);
@@ -86,7 +87,7 @@ START_TEST(a_quorum_fails_once_it_cannot_be_reached)
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, EPIPE);
     ck_assert_int_eq(errand_result_cause(&r, 1)->error, EIO);
     ck_assert_ptr_null(errand_result_cause(&r, 2)); /* a cancelled input is no cause */
-    ck_assert(errand_result_may_have_run(&r)); /* the input left behind may have */
+    ck_assert(errand_result_may_have_run(&r));      /* the input left behind may have */
     ck_assert_uint_eq(freed, 1);
     errand_result_free(&r);
     errand_promise_abandon(ps[1]);
@@ -145,9 +146,11 @@ END_TEST
 
 START_TEST(a_quorum_counts_inputs_that_have_ended)
 {
-    errand_future *some[] = { errand_ready(pool, errand_ok(as_value(1), NULL)), errand_sleep(pool, ERRAND_FOREVER),
-                              errand_ready(pool, errand_fail(EIO)), errand_ready(pool, errand_ok(as_value(2), NULL)),
-                              errand_sleep(pool, ERRAND_FOREVER) };
+    errand_future *some[] = {
+        errand_ready(pool, errand_ok(as_value(1), NULL)), errand_sleep(pool, ERRAND_FOREVER),
+        errand_ready(pool, errand_fail(EIO)), errand_ready(pool, errand_ok(as_value(2), NULL)),
+        errand_sleep(pool, ERRAND_FOREVER)
+    };
     errand_result r = errand_await(errand_quorum(some, 5, 2));
     errand_results *all = r.value;
     ck_assert_int_eq(r.error, 0);
@@ -173,7 +176,8 @@ START_TEST(inputs_that_race_decide_a_quorum_once)
         pthread_t threads[MANY];
         promise(MANY);
         errand_future *f = errand_quorum(fs, MANY, MANY / 2);
-        for (int i = 0; i < MANY; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, resolves, ps[i]), 0);
+        for (int i = 0; i < MANY; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, resolves, ps[i]), 0);
         errand_result r = errand_await(f);
         const errand_results *all = r.value;
         unsigned good = 0;

@@ -181,7 +181,8 @@ START_TEST(a_queued_loser_is_removed_and_a_running_one_cancelled)
     errand_promise *p = errand_promise_new(one, &f);
     errand_future *three[] = { errand_submit(one, hold_worker, &h), NULL, f };
     await_event(&h.began);
-    three[1] = errand_submit_task(one, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts });
+    three[1] = errand_submit_task(
+        one, &(errand_task){ .fn = hold_worker, .arg = &freed, .free = free_counts });
     f = errand_any(three, 3);
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0); /* at once, although h ignores cancels */
@@ -239,7 +240,8 @@ typedef struct contest {
 static errand_result resolve_one(void *arg)
 {
     contest *c = arg;
-    errand_promise_resolve(c->p, c->result < 0 ? errand_fail(EIO) : errand_ok(as_value(c->result), NULL));
+    errand_promise_resolve(c->p,
+                           c->result < 0 ? errand_fail(EIO) : errand_ok(as_value(c->result), NULL));
     return errand_ok(NULL, NULL);
 }
 

@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 static errand_pool *pool;
-static errand_pool *pool_of(unsigned workers) { return errand_pool_new(&(errand_pool_opts){ .workers = workers }); }
+static errand_pool *pool_of(unsigned workers)
+{
+    return errand_pool_new(&(errand_pool_opts){ .workers = workers });
+}
 
 static errand_result count_run(void *n)
 {
@@ -66,7 +69,9 @@ START_TEST(a_closed_pool_refuses_close_and_submit)
     ck_assert_int_eq(errand_pool_close(pool, 0), EINVAL);
     unsigned runs = 0, freed = 0;
     ENDS(errand_submit(pool, count_run, &runs), EINVAL);
-    ENDS(errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts }), EINVAL);
+    ENDS(errand_submit_task(pool,
+                            &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts }),
+         EINVAL);
     ck_assert_uint_eq(runs, 0);
     ck_assert_uint_eq(freed, 1);
     errand_promise_abandon(p);
@@ -89,7 +94,8 @@ static errand_result spread(void *arg) /* tasks start tasks while the pool drain
 {
     intptr_t left = as_number(arg);
     count_up(&total);
-    for (int i = 0; left && i < 3; i++) errand_drop(errand_submit(pool, spread, as_value(left - 1)));
+    for (int i = 0; left && i < 3; i++)
+        errand_drop(errand_submit(pool, spread, as_value(left - 1)));
     return errand_ok(NULL, NULL);
 }
 
@@ -119,7 +125,8 @@ START_TEST(close_waits_for_sleeps_and_their_thens)
 {
     unsigned thens = 0;
     pool = pool_of(1);
-    errand_drop(errand_then(errand_then(errand_sleep(pool, 5), sleep_then, &thens), count_then, &thens));
+    errand_drop(errand_then(errand_then(errand_sleep(pool, 5), sleep_then, &thens), count_then,
+                            &thens));
     errand_future *f = errand_then(errand_sleep(pool, 10), count_then, &thens);
     ck_assert_int_eq(errand_pool_close(pool, ERRAND_FOREVER), 0);
     ENDS(f, 0);
@@ -152,8 +159,10 @@ START_TEST(close_cancels_the_rest_at_half_its_time)
     errand_future *a = errand_submit(pool, until_cancelled, &began[0]);
     errand_future *b = errand_submit(pool, await_forever, &began[1]);
     for (int i = 0; i < 2; i++) await_event(&began[i]);
-    errand_future *c = errand_submit_task(pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts });
-    errand_future *d = errand_sleep(pool, ERRAND_FOREVER - 1), *e = errand_then(d, count_then, &freed);
+    errand_future *c = errand_submit_task(
+        pool, &(errand_task){ .fn = count_run, .arg = &freed, .free = free_counts });
+    errand_future *d = errand_sleep(pool, ERRAND_FOREVER - 1),
+                  *e = errand_then(d, count_then, &freed);
     close_and_cancel(pool);
     errand_result r = errand_await(a);
     ck_assert_int_eq(r.error, ECANCELED);
@@ -186,7 +195,8 @@ static errand_result submit_when_cancelled(void *arg)
     spin_until_cancelled(arg);
     unsigned freed = 0;
     errand_task task = { .fn = count_run, .arg = &freed, .free = free_counts };
-    errand_result r = errand_await(errand_submit_task(pool, &task)), slept = errand_await(errand_sleep(pool, 1000));
+    errand_result r = errand_await(errand_submit_task(pool, &task)),
+                  slept = errand_await(errand_sleep(pool, 1000));
     ck_assert_uint_eq(freed, 1);
     ck_assert_int_eq(r.error, slept.error);
     errand_reason reason = errand_result_reason(&r);
@@ -239,14 +249,17 @@ START_TEST(close_logs_and_leaves_behind_a_stuck_task)
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_DEFAULT), 0);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .log = log, .name = "tarpit" });
     hold h = { .result = errand_ok(as_value(3), NULL) }, twin = { 0 };
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "the mammoth" });
+    errand_future *f = errand_submit_task(
+        pool, &(errand_task){ .fn = hold_worker, .arg = &h, .name = "the mammoth" });
     errand_future *g = errand_submit(pool, hold_worker, &twin);
     await_event(&h.began);
     await_event(&twin.began);
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), 0);
     ck_assert_int_gt(pread(fd, text, sizeof text - 1, 0), 0);
-    ck_assert_msg(strstr(text, "the mammoth") && strstr(text, "tarpit") && strstr(text, "(no name)"), "%s", text);
+    ck_assert_msg(strstr(text, "the mammoth") && strstr(text, "tarpit") &&
+                      strstr(text, "(no name)"),
+                  "%s", text);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* it still runs */
     happen(&h.go);
     happen(&twin.go);
@@ -416,7 +429,8 @@ START_TEST(close_under_a_flood_of_submits_runs_each_task_once)
         flooded = errand_pool_new(&(errand_pool_opts){ .workers = 2, .queue = 1 + i % 3 });
         errand_promise *p = errand_promise_new(flooded, &keeper);
         for (int k = 0; k < 3; k++)
-            ck_assert_int_eq(pthread_create(&floods[k].thread, NULL, submit_until_refused, &floods[k]), 0);
+            ck_assert_int_eq(
+                pthread_create(&floods[k].thread, NULL, submit_until_refused, &floods[k]), 0);
         await_count(&floods[0].runs, 1 + i % 5);
         close_pool(flooded);
         for (int k = 0; k < 3; k++) {

@@ -141,7 +141,8 @@ static errand_result size_of_stack(void *arg)
 START_TEST(threads_have_the_requested_stack)
 {
     size_t size = 0, usual = 0;
-    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .stack = 3 << 20 }), *other = errand_pool_new(NULL);
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .stack = 3 << 20 }),
+                *other = errand_pool_new(NULL);
     ENDS(errand_submit(pool, size_of_stack, &size), 0);
     ENDS(errand_submit(other, size_of_stack, &usual), 0);
     ck_assert_uint_ge(size, 3 << 20);
@@ -205,7 +206,8 @@ typedef struct full {
 
 static void fill(full *f, errand_when_full what, size_t queue)
 {
-    *f = (full){ .pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = queue, .when_full = what }) };
+    *f = (full){ .pool = errand_pool_new(&(errand_pool_opts){
+                     .workers = 1, .queue = queue, .when_full = what }) };
     f->held = errand_submit(f->pool, hold_worker, &f->h);
     await_event(&f->h.began);
 }
@@ -249,7 +251,8 @@ START_TEST(DROP_OLDEST_ends_the_oldest_task_and_never_a_then)
     sequel = errand_then(sequel, pass_on, NULL);
     errand_promise_resolve(p, errand_ok(as_value(5), NULL)); /* the oldest entry of the queue */
     for (int i = 0; i < N; i++) {
-        fs[i] = errand_submit_task(f.pool, &(errand_task){ .fn = number, .arg = &freed[i], .free = free_counts });
+        fs[i] = errand_submit_task(
+            f.pool, &(errand_task){ .fn = number, .arg = &freed[i], .free = free_counts });
         ck_assert_uint_eq(freed[i < 3 ? N - 1 : i - 3], i < 3 ? 0 : 1);
     }
     for (int i = 0; i < N - 3; i++) {
@@ -269,7 +272,8 @@ static errand_result submits_more(void *arg)
 {
     full *f = arg;
     for (int i = 0; i < 20; i++)
-        errand_drop(errand_submit_task(f->pool, &(errand_task){ .fn = number, .arg = &f->freed, .free = free_counts }));
+        errand_drop(errand_submit_task(
+            f->pool, &(errand_task){ .fn = number, .arg = &f->freed, .free = free_counts }));
     errand_pool_stats s;
     errand_pool_stats_get(f->pool, &s);
     return errand_ok(as_value((intptr_t)s.queued), NULL);
@@ -297,8 +301,8 @@ static void *floods(void *arg)
     full *f = arg;
     unsigned n = scaled(5000);
     for (unsigned i = 0; i < n; i++) {
-        errand_future *one = errand_submit_task(f->pool,
-                                                &(errand_task){ .fn = number, .arg = &f->freed, .free = free_counts });
+        errand_future *one = errand_submit_task(
+            f->pool, &(errand_task){ .fn = number, .arg = &f->freed, .free = free_counts });
         if (i % 3 == 0) errand_cancel(one);
         errand_drop(one);
     }
@@ -307,8 +311,8 @@ static void *floods(void *arg)
 
 START_TEST(dropping_cancelling_and_running_race_and_free_each_arg_once)
 {
-    full f = { .pool = errand_pool_new(
-                   &(errand_pool_opts){ .workers = 2, .queue = 4, .when_full = ERRAND_WHEN_FULL_DROP_OLDEST }) };
+    full f = { .pool = errand_pool_new(&(errand_pool_opts){
+                   .workers = 2, .queue = 4, .when_full = ERRAND_WHEN_FULL_DROP_OLDEST }) };
     pthread_t threads[3];
     for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, floods, &f), 0);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);

@@ -58,7 +58,9 @@ static void make(unsigned i)
         t->p = errand_promise_new(pool, &f);
         if (i % 2) errand_promise_on_cancel(t->p, hook, t);
     } else {
-        errand_task task = { .fn = run_target, .arg = t, .free = free_target, .within_ms = i % 4 == 1 ? 1 + i % 3 : 0 };
+        errand_task task = {
+            .fn = run_target, .arg = t, .free = free_target, .within_ms = i % 4 == 1 ? 1 + i % 3 : 0
+        };
         f = errand_submit_task(pool, &task);
     }
     if (i % 8 >= 4) f = errand_then(f, note_then, t);
@@ -108,7 +110,8 @@ static void *own_all(void *which)
             continue;
         }
         errand_result r = errand_await(t->f);
-        ck_assert_msg(r.error == 0 || r.error == ECANCELED || r.error == ETIMEDOUT || r.error == ERRAND_EABANDONED ||
+        ck_assert_msg(r.error == 0 || r.error == ECANCELED || r.error == ETIMEDOUT ||
+                          r.error == ERRAND_EABANDONED ||
                           r.error == EINVAL, /* the pool was closed before */
                       "%d", r.error);
         errand_result_free(&r);
@@ -126,9 +129,12 @@ static void storm(unsigned workers, bool close_early)
     errand_future *keeper;
     errand_promise *keeps = errand_promise_new(pool, &keeper);
     int n = 0;
-    for (int i = 0; i < CANCELLERS; i++) ck_assert_int_eq(pthread_create(&threads[n++], NULL, cancel_all, NULL), 0);
-    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[n++], NULL, resolve_all, as_value(i)), 0);
-    for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&threads[n++], NULL, own_all, as_value(i)), 0);
+    for (int i = 0; i < CANCELLERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[n++], NULL, cancel_all, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[n++], NULL, resolve_all, as_value(i)), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&threads[n++], NULL, own_all, as_value(i)), 0);
     if (close_early) {
         await_count(&targets[n_targets / 2].done, 1);
         (void)errand_pool_close(pool, LONG_MS);
@@ -141,8 +147,10 @@ static void storm(unsigned workers, bool close_early)
     for (unsigned i = 0; i < n_targets; i++) {
         const target *t = &targets[i];
         ck_assert_uint_le(t->runs, 1);
-        ck_assert_msg(t->args_freed == (t->p ? 0 : i % 3 != 0), "%u: arg freed %u times", i, t->args_freed);
-        ck_assert_msg(t->values_freed == t->values_made, "%u: %u values, %u freed", i, t->values_made, t->values_freed);
+        ck_assert_msg(t->args_freed == (t->p ? 0 : i % 3 != 0), "%u: arg freed %u times", i,
+                      t->args_freed);
+        ck_assert_msg(t->values_freed == t->values_made, "%u: %u values, %u freed", i,
+                      t->values_made, t->values_freed);
         ck_assert_msg(t->thens == (i % 8 >= 4), "%u: then called %u times", i, t->thens);
         ck_assert_uint_le(t->hooked, 1);
     }
@@ -330,9 +338,11 @@ START_TEST(a_deadline_rearmed_during_close_frees_its_task_once)
     for (unsigned rounds = scaled(200); rounds; rounds--) {
         unsigned freed = 0;
         pool = errand_pool_new(&(errand_pool_opts){ .workers = 8 });
-        errand_task task = {
-            .fn = sleep_until_cancelled, .arg = &freed, .free = free_counts, .start_within_ms = 1, .within_ms = LONG_MS
-        };
+        errand_task task = { .fn = sleep_until_cancelled,
+                             .arg = &freed,
+                             .free = free_counts,
+                             .start_within_ms = 1,
+                             .within_ms = LONG_MS };
         for (int i = 0; i < 64; i++) errand_drop(errand_submit_task(pool, &task));
         (void)errand_pool_close(pool, 2 + rounds % 3); /* it shuts down at half of that */
         nothing_is_left();

@@ -278,7 +278,8 @@ static errand_result step(void *arg)
 {
     intptr_t left = as_number(arg);
     if (!left) return errand_ok("down", NULL);
-    return errand_later(errand_submit_task(stairs, &(errand_task){ .fn = step, .arg = as_value(left - 1) }));
+    return errand_later(
+        errand_submit_task(stairs, &(errand_task){ .fn = step, .arg = as_value(left - 1) }));
 }
 
 #if !ADDRESS_SANITIZER && !THREAD_SANITIZER
@@ -294,7 +295,8 @@ static errand_result watched_step(void *arg)
     intptr_t left = as_number(arg);
     if (left % 100000 == 0 && memory_in_use() > used_most) used_most = memory_in_use();
     if (!left) return errand_ok("down", NULL);
-    return errand_later(errand_submit_task(stairs, &(errand_task){ .fn = watched_step, .arg = as_value(left - 1) }));
+    return errand_later(errand_submit_task(
+        stairs, &(errand_task){ .fn = watched_step, .arg = as_value(left - 1) }));
 }
 
 START_TEST(ten_million_laters_take_no_memory)
@@ -302,7 +304,8 @@ START_TEST(ten_million_laters_take_no_memory)
     stairs = pool_of(1);
     ENDS(errand_submit(stairs, watched_step, as_value(1000)), 0);
     used_before = used_most = memory_in_use();
-    errand_result r = errand_await(errand_submit(stairs, watched_step, as_value(scaled(1000000) * 10)));
+    errand_result r =
+        errand_await(errand_submit(stairs, watched_step, as_value(scaled(1000000) * 10)));
     ck_assert_int_eq(r.error, 0);
     ck_assert_str_eq(r.value, "down");
     ck_assert_msg(used_most - used_before < 100000, "%zu bytes more", used_most - used_before);
@@ -360,7 +363,8 @@ START_TEST(a_cancel_reaches_the_end_of_a_growing_chain_of_laters)
     unsigned rounds = scaled(3000);
     for (unsigned i = 0; i < rounds; i++) {
         errand_future *f = errand_submit(stairs, step, as_value(INTPTR_MAX));
-        for (unsigned spin = 0; spin < i % 200; spin++) ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
+        for (unsigned spin = 0; spin < i % 200; spin++)
+            ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         errand_cancel(f);
         ENDS(f, ECANCELED); /* else it would never end */
     }

@@ -18,7 +18,9 @@ static void shut_pool(void) { close_pool(pool); }
 
 START_TEST(a_tick_ends_a_sleep_at_its_time_and_not_before)
 {
-    static const int64_t lengths[] = { 1, 2, 3, 100, 1000, 1001, 60000, 86400000, INT64_C(31536000000) };
+    static const int64_t lengths[] = {
+        1, 2, 3, 100, 1000, 1001, 60000, 86400000, INT64_C(31536000000)
+    };
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         turn_ns(&t, pool, 77777); /* not aligned to the wheel's ticks */
         errand_future *f = errand_sleep(pool, lengths[i]);
@@ -56,7 +58,8 @@ START_TEST(each_of_many_sleeps_ends_at_its_time)
         int64_t by = 1 + rand() % 40;
         now += by;
         turn(&t, pool, by);
-        for (int i = 0; i < N; i++) ck_assert_int_eq(errand_wait(fs[i], 0), at[i] <= now ? 0 : ETIMEDOUT);
+        for (int i = 0; i < N; i++)
+            ck_assert_int_eq(errand_wait(fs[i], 0), at[i] <= now ? 0 : ETIMEDOUT);
     }
     for (int i = 0; i < N; i++) ENDS(fs[i], 0);
 }
@@ -92,7 +95,8 @@ END_TEST
 
 START_TEST(an_endless_sleep_ends_when_its_pool_shuts_down)
 {
-    errand_future *fs[] = { errand_sleep(pool, ERRAND_FOREVER), errand_sleep(pool, ERRAND_FOREVER - 1) };
+    errand_future *fs[] = { errand_sleep(pool, ERRAND_FOREVER),
+                            errand_sleep(pool, ERRAND_FOREVER - 1) };
     close_pool(pool);
     for (int i = 0; i < 2; i++) {
         errand_result r = errand_await(fs[i]);
@@ -184,7 +188,8 @@ START_TEST(a_deadline_cancels_a_running_task)
         lived.began.set = 0;
         lived.returns = returns[i];
         errand_promise *p = errand_promise_new(pool, &lived.f);
-        errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = live_past_it, .within_ms = 30 });
+        errand_future *f =
+            errand_submit_task(pool, &(errand_task){ .fn = live_past_it, .within_ms = 30 });
         await_event(&lived.began);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         turn(&t, pool, 30);
@@ -221,8 +226,11 @@ START_TEST(a_submitted_task_inherits_the_nearer_deadline)
     } rows[] = { { 50, 0, 50 }, { 50, 20, 20 },      { 20, 50, 20 },
                  { 0, 40, 40 }, { 0, 0, INT64_MAX }, { 50, ERRAND_FOREVER, 50 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        errand_task task = { .fn = parent, .arg = as_value((intptr_t)rows[i].own), .within_ms = rows[i].parents };
-        ck_assert_int_eq(as_number(errand_await(errand_submit_task(pool, &task)).value), rows[i].left);
+        errand_task task = {
+            .fn = parent, .arg = as_value((intptr_t)rows[i].own), .within_ms = rows[i].parents
+        };
+        ck_assert_int_eq(as_number(errand_await(errand_submit_task(pool, &task)).value),
+                         rows[i].left);
     }
 }
 END_TEST

@@ -47,7 +47,8 @@ END_TEST
 static int of_the_parent(void)
 {
     if (!errand_done(fs[0])) return 1;
-    if (errand_wait_some(fs, 2, 1, ERRAND_FOREVER, done) != ERRAND_EFORKED || done[0] || done[1]) return 2;
+    if (errand_wait_some(fs, 2, 1, ERRAND_FOREVER, done) != ERRAND_EFORKED || done[0] || done[1])
+        return 2;
     if (code_of(errand_ready(pool, errand_ok(NULL, NULL))) != ERRAND_EFORKED) return 3;
     return 0;
 }
@@ -86,7 +87,10 @@ static errand_result where(errand_result in, void *arg)
 START_TEST(a_then_of_a_ready_future_runs_on_its_pool)
 {
     pthread_t me = pthread_self();
-    ck_assert_int_eq(as_number(errand_await(errand_then(errand_ready(pool, errand_ok(NULL, NULL)), where, &me)).value), 0);
+    ck_assert_int_eq(
+        as_number(
+            errand_await(errand_then(errand_ready(pool, errand_ok(NULL, NULL)), where, &me)).value),
+        0);
 }
 END_TEST
 
@@ -213,7 +217,8 @@ static errand_result wait_for_queued(void *narrow)
 {
     hold h = { .runs = 0 };
     happen(&h.go);
-    errand_future *two[] = { errand_submit(narrow, hold_worker, &h), errand_submit(narrow, hold_worker, &h) };
+    errand_future *two[] = { errand_submit(narrow, hold_worker, &h),
+                             errand_submit(narrow, hold_worker, &h) };
     int error = errand_wait_some(two, 2, 2, ERRAND_FOREVER, NULL);
     for (int i = 0; i < 2; i++) ENDS(two[i], 0);
     return error ? errand_fail(error) : errand_ok(NULL, NULL);
@@ -289,7 +294,8 @@ START_TEST(a_quorum_that_cannot_end_is_a_deadlock)
 {
     for (size_t wanted = 1; wanted <= 2; wanted++) {
         circle c = { .wanted = wanted };
-        errand_promise *p = errand_promise_new(pool, &c.fs[2]), *q = errand_promise_new(pool, &c.fs[1]);
+        errand_promise *p = errand_promise_new(pool, &c.fs[2]),
+                       *q = errand_promise_new(pool, &c.fs[1]);
         c.fs[0] = errand_then(errand_submit(pool, await_quorum, &c), as_it_is, NULL);
         errand_promise_resolve(q, wanted == 1 ? errand_fail(EIO) : errand_ok(NULL, NULL));
         errand_promise_resolve(p, errand_fail(EIO));
@@ -316,7 +322,8 @@ START_TEST(waits_that_end_early_leave_nothing_behind)
         errand_promise *rs[N];
         pthread_t threads[N];
         for (int i = 0; i < N; i++) rs[i] = errand_promise_new(real, &fs[i]);
-        for (int i = 0; i < N; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, resolves, rs[i]), 0);
+        for (int i = 0; i < N; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, resolves, rs[i]), 0);
         int error = errand_wait_some(fs, N, 1 + round % N, round % 3 ? 1 : ERRAND_FOREVER, done);
         unsigned ended = 0;
         for (int i = 0; i < N; i++) ended += done[i];

@@ -180,7 +180,8 @@ START_TEST(unwatch_reports_whether_the_watcher_is_called)
         errand_watcher w = { .fn = note, .arg = &s };
         ck_assert_int_eq(errand_watch(f, &w), 0);
         errand_future *task = errand_submit(pool, resolve_it, p);
-        int error = i % 4 ? errand_unwatch(f, &w) : (errand_wait(f, LONG_MS), errand_unwatch(f, &w));
+        int error = i % 4 ? errand_unwatch(f, &w)
+                          : (errand_wait(f, LONG_MS), errand_unwatch(f, &w));
         if (error) {
             ck_assert_int_eq(error, EALREADY);
             await_event(&s.called);
@@ -367,14 +368,10 @@ static void *storming(void *arg)
                 errand_drop(t->task);
             }
             break;
-        case 1:
-            errand_promise_resolve(t->p, errand_ok(NULL, NULL));
-            break;
+        case 1: errand_promise_resolve(t->p, errand_ok(NULL, NULL)); break;
         case 2:
         case 3:
-        case 4:
-            errand_canceller_cancel(t->cancellers[me - 2]);
-            break;
+        case 4: errand_canceller_cancel(t->cancellers[me - 2]); break;
         case 5:
         case 6:
         case 7: {
@@ -397,7 +394,8 @@ START_TEST(cancel_completion_timeout_drop_and_canceller_race)
     storm s = { .rounds = scaled(20000) };
     pthread_t threads[THREADS];
     ck_assert_int_eq(pthread_barrier_init(&s.gate, NULL, THREADS), 0);
-    for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, storming, &s), 0);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, storming, &s), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&s.gate);
 }

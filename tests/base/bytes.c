@@ -129,11 +129,11 @@ Suite *bytes_suite(void)
 /* ---- options ---- */
 
 typedef struct ours {
-    int     first;
+    int first;
     int64_t second;
 } ours;
 typedef struct newer {
-    int     first;
+    int first;
     int64_t second, third;
 } newer;
 
@@ -199,8 +199,8 @@ START_TEST(a_time_option_is_a_default_zero_forever_or_refused)
         int64_t given, becomes;
         int error;
     } rows[] = {
-        { 0, 42, 0 }, { ERRAND_ZERO, 0, 0 }, { ERRAND_FOREVER, ERRAND_FOREVER, 0 }, { 7, 7, 0 },
-        { -1, -1, EINVAL }, { INT64_MIN + 1, INT64_MIN + 1, EINVAL },
+        { 0, 42, 0 }, { ERRAND_ZERO, 0, 0 }, { ERRAND_FOREVER, ERRAND_FOREVER, 0 },
+        { 7, 7, 0 },  { -1, -1, EINVAL },    { INT64_MIN + 1, INT64_MIN + 1, EINVAL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t value = rows[i].given;

@@ -51,7 +51,7 @@ END_TEST
 static void ignore_it(int sig) { (void)sig; }
 
 typedef struct pipe_job {
-    int    fd;
+    int fd;
     size_t size;
 } pipe_job;
 
@@ -60,7 +60,9 @@ static void drain(void *arg)
     pipe_job *job = arg;
     char got[1000];
     size_t n = 1, sum = 0;
-    while (n && er_file_wait(job->fd, -1, INT64_MAX) == 0 && er_file_read(job->fd, got, sizeof got, &n) == 0) sum += n;
+    while (n && er_file_wait(job->fd, -1, INT64_MAX) == 0 &&
+           er_file_read(job->fd, got, sizeof got, &n) == 0)
+        sum += n;
     job->size = sum;
 }
 
@@ -149,7 +151,8 @@ START_TEST(a_symbol_is_named_while_its_library_is_unloaded)
     ck_assert_msg(library, "%s", dlerror());
     const void *address = dlsym(library, "ns_sprintrr");
     ck_assert_ptr_nonnull(address);
-    ck_assert_msg(reads_well(er_symbol(address, buffer, sizeof buffer), "ns_sprintrr"), "%s", buffer);
+    ck_assert_msg(reads_well(er_symbol(address, buffer, sizeof buffer), "ns_sprintrr"), "%s",
+                  buffer);
     ck_assert_ptr_null(unloaded);
     /* the library is unloaded */
     ck_assert_int_eq(strncmp(er_symbol(address, buffer, sizeof buffer), "0x", 2), 0);

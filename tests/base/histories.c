@@ -8,8 +8,12 @@
 
 static errand_attempt attempt_number(unsigned n)
 {
-    return (errand_attempt){ .number = n, .error = ERRAND_USER + (int)n, .began_ms = 10 * n, .took_ms = n,
-                             .then_waited_ms = -1, .why_waited = "" };
+    return (errand_attempt){ .number = n,
+                             .error = ERRAND_USER + (int)n,
+                             .began_ms = 10 * n,
+                             .took_ms = n,
+                             .then_waited_ms = -1,
+                             .why_waited = "" };
 }
 
 static errand_result after(unsigned attempts)
@@ -38,7 +42,8 @@ START_TEST(a_history_keeps_the_first_8_and_the_last_24)
             errand_attempt a;
             unsigned number = n > 32 && i >= 8 ? n - 32 + i + 1 : i + 1;
             ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
-            ck_assert_msg(a.number == number, "of %u, attempt %u is number %u, not %u", n, i, a.number, number);
+            ck_assert_msg(a.number == number, "of %u, attempt %u is number %u, not %u", n, i,
+                          a.number, number);
             ck_assert_int_eq(a.error, ERRAND_USER + (int)number);
             ck_assert_int_eq(a.then_waited_ms, 2 * number);
         }

@@ -48,7 +48,7 @@ static void add(er_lru *lru, thing *t, unsigned n, bool held)
 static void ck_order(const er_lru *lru, const unsigned *model, unsigned n)
 {
     unsigned i = 0;
-    er_list_each (node, &lru->used) {
+    er_list_each(node, &lru->used) {
         if (i == n || er_of(node, thing, item.used)->n != model[i++])
             ck_abort_msg("item %u of %u differs", i, n);
     }
@@ -97,8 +97,8 @@ START_TEST(held_items_are_kept_and_move_to_the_end)
     ck_assert_uint_eq(asked, 3);
     ck_order(&lru, (unsigned[]){ 0, 1 }, 2);
     add(&lru, &t[2], 2, true);
-    ck_assert_ptr_null(
-        er_lru_make_room(&lru, is_idle, &asked)); /* all are held: the table exceeds its limit */
+    ck_assert_ptr_null(er_lru_make_room(&lru, is_idle,
+                                        &asked)); /* all are held: the table exceeds its limit */
     add(&lru, &t[3], 3, true);
     for (unsigned i = 0; i < 4; i++) ck_assert_ptr_eq(find(&lru, t[i].key), &t[i]);
     t[0].held = t[1].held = t[3].held = false;
@@ -122,8 +122,8 @@ START_TEST(making_room_checks_few_items)
     ck_assert_ptr_null(er_lru_make_room(&lru, is_idle, &asked));
     ck_assert_uint_eq(asked, LOOKS);
     er_lru_item *out;
-    while (!(out = er_lru_make_room(&lru, is_idle,
-                                    &asked))) { /* until it finds the only idle item */
+    while (!(out =
+                 er_lru_make_room(&lru, is_idle, &asked))) { /* until it finds the only idle item */
         add(&lru, &t[n], n, true);
         n++;
         rounds++;
@@ -157,8 +157,8 @@ START_TEST(keys_of_one_bucket_or_one_hash_stay_distinct)
             er_lru_remove(&lru, &t[gone].item);
             for (unsigned i = 0; i < SAME; i++) {
                 bool left = (i + SAME - first) % SAME > k;
-                thing *found = thing_of(
-                    er_lru_find(&lru, t[i].key, i < 3 ? 7 : 7 + ((uint64_t)i << 32)));
+                thing *found =
+                    thing_of(er_lru_find(&lru, t[i].key, i < 3 ? 7 : 7 + ((uint64_t)i << 32)));
                 ck_assert_ptr_eq(found, left ? &t[i] : NULL);
             }
         }
@@ -294,9 +294,7 @@ static void model_step(model *m, uint64_t *seed)
         er_lru_remove(&m->lru, &t->item);
         model_remove(m, k);
         break;
-    case 1:
-        t->held = !t->held;
-        break;
+    case 1: t->held = !t->held; break;
     case 2: {
         thing *popped = thing_of(er_lru_pop(&m->lru));
         ck_assert(m->n ? popped && popped->n == m->order[0] : !popped);

@@ -87,8 +87,8 @@ START_TEST(stamps_convert_to_wall_clock_time)
         int64_t before = er_wall_ns();
         uint64_t stamp = er_stamp();
         int64_t after = er_wall_ns(), wall = er_stamps_wall(&s, stamp);
-        ck_assert_msg(wall > before - 1000000 && wall < after + 1000000, "%ld not between %ld and %ld", (long)wall, (long)before,
-                      (long)after);
+        ck_assert_msg(wall > before - 1000000 && wall < after + 1000000,
+                      "%ld not between %ld and %ld", (long)wall, (long)before, (long)after);
         ck_assert_uint_ge(er_stamp(), stamp);
         er_stamps_look(&s);
     }

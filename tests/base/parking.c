@@ -18,7 +18,7 @@ enum { THREADS = 4 };
 /* ---- lock ---- */
 
 static struct {
-    er_lock  lock;
+    er_lock lock;
     unsigned rounds, sum, inside;
 } guarded;
 
@@ -38,7 +38,8 @@ START_TEST(a_lock_is_held_by_one_thread_at_a_time)
 {
     er_thread threads[THREADS];
     guarded.rounds = scaled(200000);
-    for (int i = 0; i < THREADS; i++) ck_assert_int_eq(er_thread_start(&threads[i], add_up, NULL, "adder", 0), 0);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(er_thread_start(&threads[i], add_up, NULL, "adder", 0), 0);
     for (int i = 0; i < THREADS; i++) er_thread_join(&threads[i]);
     ck_assert_uint_eq(guarded.sum, THREADS * guarded.rounds);
     ck_assert_uint_eq(guarded.lock.word, 0);
@@ -49,7 +50,7 @@ END_TEST
 
 typedef struct pair {
     er_parker to, fro;
-    unsigned  rounds;
+    unsigned rounds;
 } pair;
 
 static void answer(void *arg)
@@ -97,7 +98,7 @@ START_TEST(parking_never_ends_before_its_deadline)
     ck_assert_uint_eq(er_park(&p, 1, deadline), 0);
     ck_assert_int_ge(er_now_ns(), deadline);
     ck_assert_uint_eq(p.word, 0);
-    ck_assert_uint_eq(er_park(&p, 1, 0), 0);  /* long past */
+    ck_assert_uint_eq(er_park(&p, 1, 0), 0); /* long past */
     ck_assert_uint_eq(er_park(&p, 1, -5), 0);
 }
 END_TEST
@@ -146,8 +147,9 @@ static void look_around(void *arg)
     sigset_t blocked;
     pthread_getname_np(pthread_self(), name, sizeof name);
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-    bool good = strcmp(name, "a-name-that-is-") == 0 && sigismember(&blocked, SIGINT) && sigismember(&blocked, SIGTERM) &&
-                sigismember(&blocked, SIGCHLD) && !sigismember(&blocked, SIGSEGV) && !sigismember(&blocked, SIGBUS);
+    bool good = strcmp(name, "a-name-that-is-") == 0 && sigismember(&blocked, SIGINT) &&
+                sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGCHLD) &&
+                !sigismember(&blocked, SIGSEGV) && !sigismember(&blocked, SIGBUS);
     er_store((unsigned *)arg, good ? 1u : 2u);
 }
 
@@ -157,7 +159,8 @@ START_TEST(a_thread_has_a_name_and_blocks_all_signals_but_faults)
     er_thread thread;
     sigset_t before, after;
     pthread_sigmask(SIG_SETMASK, NULL, &before);
-    ck_assert_int_eq(er_thread_start(&thread, look_around, &seen, "a-name-that-is-too-long", 256 * 1024), 0);
+    ck_assert_int_eq(
+        er_thread_start(&thread, look_around, &seen, "a-name-that-is-too-long", 256 * 1024), 0);
     er_thread_join(&thread);
     ck_assert_uint_eq(seen, 1);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
@@ -169,7 +172,8 @@ END_TEST
 START_TEST(a_thread_that_cannot_be_started_is_an_error)
 {
     er_thread thread;
-    int error = er_thread_start(&thread, look_around, NULL, NULL, (size_t)1 << 60); /* no stack is that large */
+    /* no stack is that large */
+    int error = er_thread_start(&thread, look_around, NULL, NULL, (size_t)1 << 60);
     ck_assert_int_ne(error, 0);
 }
 END_TEST
@@ -239,7 +243,8 @@ START_TEST(wall_clock_times_are_formatted)
     int64_t now = er_wall_ns();
     er_wall_text(now, text);
     int y, mo, d, h, mi, s, ms, end = 0;
-    ck_assert_int_eq(sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d.%3d%n", &y, &mo, &d, &h, &mi, &s, &ms, &end), 7);
+    ck_assert_int_eq(
+        sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d.%3d%n", &y, &mo, &d, &h, &mi, &s, &ms, &end), 7);
     ck_assert_int_eq(end, 23);
     ck_assert_int_eq(ms, (int)(now / ER_MS % 1000));
     ck_assert_int_ge(er_wall_seconds(), now / 1000000000);
@@ -257,7 +262,8 @@ START_TEST(random_numbers_are_seeded_and_uniform)
         ck_assert(x >= 0 && x < 1);
         tenths[(int)(x * 10)]++;
     }
-    for (int i = 0; i < 10; i++) ck_assert_uint_gt(tenths[i], 800); /* 1000 is expected; the seed is fixed */
+    /* 1000 is expected; the seed is fixed */
+    for (int i = 0; i < 10; i++) ck_assert_uint_gt(tenths[i], 800);
     ck_assert_uint_ne(er_random(), er_random());
 }
 END_TEST

@@ -34,7 +34,8 @@ END_TEST
 
 START_TEST(nested_results_are_copied_and_freed_without_recursion)
 {
-    errand_result in_results = errand_ok(malloc(1), count_free), behind = errand_ok(malloc(1), count_free);
+    errand_result in_results = errand_ok(malloc(1), count_free),
+                  behind = errand_ok(malloc(1), count_free);
     freed = 0;
     for (int i = 0; i < 1000000; i++) {
         errand_results *one = er_results_new(1);
@@ -166,7 +167,8 @@ START_TEST(causes_keep_their_order_and_are_freed_with_the_failure)
         cause.free = count_free;
         er_result_because(&r, cause);
     }
-    for (size_t i = 0; i < 100; i++) ck_assert_int_eq(errand_result_cause(&r, i)->error, ERRAND_USER + (int)i);
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_int_eq(errand_result_cause(&r, i)->error, ERRAND_USER + (int)i);
     ck_assert_ptr_null(errand_result_cause(&r, 100));
     errand_result_free(&r);
     ck_assert_uint_eq(freed, 100);
@@ -180,7 +182,8 @@ START_TEST(a_copy_appends_causes_to_its_own)
         for (int i = 0; i < had; i++) er_result_because(&r, errand_fail(ERRAND_USER + i));
         errand_result copy = er_result_copy(&r);
         for (int i = had; i < had + 10; i++) er_result_because(&copy, errand_fail(ERRAND_USER + i));
-        for (int i = 0; i < had + 10; i++) ck_assert_int_eq(errand_result_cause(&copy, (size_t)i)->error, ERRAND_USER + i);
+        for (int i = 0; i < had + 10; i++)
+            ck_assert_int_eq(errand_result_cause(&copy, (size_t)i)->error, ERRAND_USER + i);
         ck_assert_ptr_null(errand_result_cause(&r, (size_t)had));
         errand_result_free(&r);
         errand_result_free(&copy);
@@ -191,7 +194,8 @@ END_TEST
 START_TEST(the_reason_needs_no_memory)
 {
     for (int by = ERRAND_BY_NONE; by <= ERRAND_BY_SHUTDOWN; by++) {
-        errand_result r = er_fail_by(ECANCELED, (errand_reason)by), twin = er_fail_by(ECANCELED, (errand_reason)by);
+        errand_result r = er_fail_by(ECANCELED, (errand_reason)by),
+                      twin = er_fail_by(ECANCELED, (errand_reason)by);
         ck_assert_ptr_eq(r.detail, twin.detail);
         ck_assert_int_eq(errand_result_reason(&r), by);
         ck_assert_int_eq(errand_result_elapsed_ms(&r), -1);
@@ -209,7 +213,8 @@ END_TEST
 
 START_TEST(may_have_run_needs_no_memory)
 {
-    errand_result r = errand_fail(EIO), as = errand_fail_as(EIO, ERRAND_KIND_NETWORK, 20, false, "lost");
+    errand_result r = errand_fail(EIO),
+                  as = errand_fail_as(EIO, ERRAND_KIND_NETWORK, 20, false, "lost");
     er_result_may_have_run(&r);
     ck_assert(errand_result_may_have_run(&r) && r.detail->fixed);
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_NONE);
@@ -240,7 +245,8 @@ END_TEST
 
 START_TEST(texts_last_as_long_as_their_results)
 {
-    static const int codes[] = { ERRAND_HTTP + 404, ERRAND_HTTP + 503, ERRAND_CURL + 7, ERRAND_CURL + 28, ERRAND_USER + 1, 0x7fffffff };
+    static const int codes[] = { ERRAND_HTTP + 404, ERRAND_HTTP + 503, ERRAND_CURL + 7,
+                                 ERRAND_CURL + 28,  ERRAND_USER + 1,   0x7fffffff };
     enum { N = sizeof codes / sizeof *codes };
     errand_result r[N];
     const char *texts[N];
@@ -266,14 +272,18 @@ START_TEST(messages_of_cancels_and_timeouts_name_the_reason)
         errand_reason reason;
         const char *part;
     } rows[] = {
-        { ECANCELED, ERRAND_BY_CALLER, "by its caller" },        { ECANCELED, ERRAND_BY_SIBLING, "sibling" },
-        { ECANCELED, ERRAND_BY_SHUTDOWN, "shutdown" },           { ECANCELED, ERRAND_BY_TOTAL, "deadline of the whole" },
-        { ECANCELED, ERRAND_BY_ATTEMPT, "deadline of the attempt" }, { ETIMEDOUT, ERRAND_BY_TOTAL, "deadline of the whole" },
+        { ECANCELED, ERRAND_BY_CALLER, "by its caller" },
+        { ECANCELED, ERRAND_BY_SIBLING, "sibling" },
+        { ECANCELED, ERRAND_BY_SHUTDOWN, "shutdown" },
+        { ECANCELED, ERRAND_BY_TOTAL, "deadline of the whole" },
+        { ECANCELED, ERRAND_BY_ATTEMPT, "deadline of the attempt" },
+        { ETIMEDOUT, ERRAND_BY_TOTAL, "deadline of the whole" },
         { ETIMEDOUT, ERRAND_BY_ATTEMPT, "deadline of the attempt" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         errand_result r = er_fail_by(rows[i].error, rows[i].reason);
-        ck_assert_msg(strstr(errand_result_message(&r), rows[i].part) != NULL, "%s", errand_result_message(&r));
+        ck_assert_msg(strstr(errand_result_message(&r), rows[i].part) != NULL, "%s",
+                      errand_result_message(&r));
     }
 }
 END_TEST
@@ -287,32 +297,54 @@ START_TEST(kinds_match_the_table_of_the_header)
     } rows[] = {
         { 0, ERRAND_KIND_OK, false },
         { ETIMEDOUT, ERRAND_KIND_TIMEOUT, true },
-        { ECONNREFUSED, ERRAND_KIND_NETWORK, true }, { ECONNRESET, ERRAND_KIND_NETWORK, true },
-        { ECONNABORTED, ERRAND_KIND_NETWORK, true }, { EPIPE, ERRAND_KIND_NETWORK, true },
-        { EHOSTUNREACH, ERRAND_KIND_NETWORK, true }, { ENETUNREACH, ERRAND_KIND_NETWORK, true },
+        { ECONNREFUSED, ERRAND_KIND_NETWORK, true },
+        { ECONNRESET, ERRAND_KIND_NETWORK, true },
+        { ECONNABORTED, ERRAND_KIND_NETWORK, true },
+        { EPIPE, ERRAND_KIND_NETWORK, true },
+        { EHOSTUNREACH, ERRAND_KIND_NETWORK, true },
+        { ENETUNREACH, ERRAND_KIND_NETWORK, true },
         { ENETDOWN, ERRAND_KIND_NETWORK, true },
-        { EAGAIN, ERRAND_KIND_RESOURCE, true }, { EMFILE, ERRAND_KIND_RESOURCE, true },
-        { ENFILE, ERRAND_KIND_RESOURCE, true }, { ENOBUFS, ERRAND_KIND_RESOURCE, true },
+        { EAGAIN, ERRAND_KIND_RESOURCE, true },
+        { EMFILE, ERRAND_KIND_RESOURCE, true },
+        { ENFILE, ERRAND_KIND_RESOURCE, true },
+        { ENOBUFS, ERRAND_KIND_RESOURCE, true },
         { ECANCELED, ERRAND_KIND_CANCELLED, false },
-        { ENOMEM, ERRAND_KIND_RESOURCE, false }, { ENOSPC, ERRAND_KIND_RESOURCE, false }, { EDQUOT, ERRAND_KIND_RESOURCE, false },
-        { EINVAL, ERRAND_KIND_VALIDATION, false }, { EDOM, ERRAND_KIND_VALIDATION, false },
-        { ERANGE, ERRAND_KIND_VALIDATION, false }, { ENOTSUP, ERRAND_KIND_VALIDATION, false },
-        { EACCES, ERRAND_KIND_AUTH, false }, { EPERM, ERRAND_KIND_AUTH, false },
-        { EPROTO, ERRAND_KIND_PROTOCOL, false }, { EBADMSG, ERRAND_KIND_PROTOCOL, false },
-        { ERRAND_ELATE, ERRAND_KIND_REJECTED, false }, { ERRAND_EOPEN, ERRAND_KIND_REJECTED, false },
-        { ERRAND_EBUDGET, ERRAND_KIND_REJECTED, false }, { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
-        { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false }, { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
-        { EIO, ERRAND_KIND_UNKNOWN, false }, { ENOENT, ERRAND_KIND_UNKNOWN, false }, { ERRAND_USER + 9, ERRAND_KIND_UNKNOWN, false },
-        { ERRAND_HTTP + 404, ERRAND_KIND_HTTP_CLIENT, false }, { ERRAND_HTTP + 408, ERRAND_KIND_HTTP_CLIENT, true },
-        { ERRAND_HTTP + 425, ERRAND_KIND_HTTP_CLIENT, true }, { ERRAND_HTTP + 401, ERRAND_KIND_AUTH, false },
-        { ERRAND_HTTP + 403, ERRAND_KIND_AUTH, false }, { ERRAND_HTTP + 429, ERRAND_KIND_RATE_LIMITED, true },
-        { ERRAND_HTTP + 500, ERRAND_KIND_HTTP_SERVER, true }, { ERRAND_HTTP + 501, ERRAND_KIND_HTTP_SERVER, false },
-        { ERRAND_HTTP + 502, ERRAND_KIND_HTTP_SERVER, true }, { ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER, true },
+        { ENOMEM, ERRAND_KIND_RESOURCE, false },
+        { ENOSPC, ERRAND_KIND_RESOURCE, false },
+        { EDQUOT, ERRAND_KIND_RESOURCE, false },
+        { EINVAL, ERRAND_KIND_VALIDATION, false },
+        { EDOM, ERRAND_KIND_VALIDATION, false },
+        { ERANGE, ERRAND_KIND_VALIDATION, false },
+        { ENOTSUP, ERRAND_KIND_VALIDATION, false },
+        { EACCES, ERRAND_KIND_AUTH, false },
+        { EPERM, ERRAND_KIND_AUTH, false },
+        { EPROTO, ERRAND_KIND_PROTOCOL, false },
+        { EBADMSG, ERRAND_KIND_PROTOCOL, false },
+        { ERRAND_ELATE, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EOPEN, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EBUDGET, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EFULL, ERRAND_KIND_REJECTED, false },
+        { ERRAND_EABANDONED, ERRAND_KIND_INTERNAL, false },
+        { ERRAND_EFORKED, ERRAND_KIND_INTERNAL, false },
+        { EIO, ERRAND_KIND_UNKNOWN, false },
+        { ENOENT, ERRAND_KIND_UNKNOWN, false },
+        { ERRAND_USER + 9, ERRAND_KIND_UNKNOWN, false },
+        { ERRAND_HTTP + 404, ERRAND_KIND_HTTP_CLIENT, false },
+        { ERRAND_HTTP + 408, ERRAND_KIND_HTTP_CLIENT, true },
+        { ERRAND_HTTP + 425, ERRAND_KIND_HTTP_CLIENT, true },
+        { ERRAND_HTTP + 401, ERRAND_KIND_AUTH, false },
+        { ERRAND_HTTP + 403, ERRAND_KIND_AUTH, false },
+        { ERRAND_HTTP + 429, ERRAND_KIND_RATE_LIMITED, true },
+        { ERRAND_HTTP + 500, ERRAND_KIND_HTTP_SERVER, true },
+        { ERRAND_HTTP + 501, ERRAND_KIND_HTTP_SERVER, false },
+        { ERRAND_HTTP + 502, ERRAND_KIND_HTTP_SERVER, true },
+        { ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER, true },
         { ERRAND_HTTP + 504, ERRAND_KIND_HTTP_SERVER, true },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         errand_result r = errand_fail(rows[i].error);
-        ck_assert_msg(errand_result_kind(&r) == rows[i].kind, "kind of %d: %s", r.error, errand_kind_name(errand_result_kind(&r)));
+        ck_assert_msg(errand_result_kind(&r) == rows[i].kind, "kind of %d: %s", r.error,
+                      errand_kind_name(errand_result_kind(&r)));
         ck_assert_msg(errand_result_transient(&r) == rows[i].again, "transient %d", r.error);
     }
 }
@@ -331,7 +363,9 @@ END_TEST
 
 START_TEST(a_copy_has_all_but_the_value)
 {
-    errand_result r = errand_fail_as(ERRAND_HTTP + 503, ERRAND_KIND_RATE_LIMITED, 700, true, "busy"), copy;
+    errand_result r = errand_fail_as(ERRAND_HTTP + 503, ERRAND_KIND_RATE_LIMITED, 700, true,
+                                     "busy"),
+                  copy;
     er_history *history = NULL;
     errand_attempt at = { .number = 1, .error = EIO }, again;
     r.value = r.owner = malloc(1);
@@ -372,11 +406,22 @@ START_TEST(error_codes_have_names)
         int error;
         const char *name;
     } rows[] = {
-        { 0, "OK" }, { ETIMEDOUT, "ETIMEDOUT" }, { ECANCELED, "ECANCELED" }, { ERRAND_HTTP + 503, "HTTP 503" },
-        { ERRAND_CURL + 28, "curl 28" }, { ERRAND_ELATE, "ELATE" }, { ERRAND_EOPEN, "EOPEN" },
-        { ERRAND_EBUDGET, "EBUDGET" }, { ERRAND_EFULL, "EFULL" },
-        { ERRAND_EABANDONED, "EABANDONED" }, { ERRAND_EFORKED, "EFORKED" }, { ERRAND_USER, "user 0" },
-        { ERRAND_USER + 7, "user 7" }, { ERRAND_USER + 0xffff, "user 65535" }, { 9999, "error 9999" }, { -4, "error -4" },
+        { 0, "OK" },
+        { ETIMEDOUT, "ETIMEDOUT" },
+        { ECANCELED, "ECANCELED" },
+        { ERRAND_HTTP + 503, "HTTP 503" },
+        { ERRAND_CURL + 28, "curl 28" },
+        { ERRAND_ELATE, "ELATE" },
+        { ERRAND_EOPEN, "EOPEN" },
+        { ERRAND_EBUDGET, "EBUDGET" },
+        { ERRAND_EFULL, "EFULL" },
+        { ERRAND_EABANDONED, "EABANDONED" },
+        { ERRAND_EFORKED, "EFORKED" },
+        { ERRAND_USER, "user 0" },
+        { ERRAND_USER + 7, "user 7" },
+        { ERRAND_USER + 0xffff, "user 65535" },
+        { 9999, "error 9999" },
+        { -4, "error -4" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char buffer[32];
@@ -392,11 +437,16 @@ END_TEST
 
 START_TEST(kinds_and_reasons_have_names)
 {
-    static const char *const kinds[] = { "ok", "network", "timeout", "cancelled", "http_client", "http_server", "rate_limited",
-                                         "auth", "protocol", "validation", "resource", "rejected", "internal", "unknown" };
-    for (int k = ERRAND_KIND_OK; k <= ERRAND_KIND_UNKNOWN; k++) ck_assert_str_eq(errand_kind_name((errand_kind)k), kinds[k]);
+    static const char *const kinds[] = {
+        "ok",   "network",  "timeout",    "cancelled", "http_client", "http_server", "rate_limited",
+        "auth", "protocol", "validation", "resource",  "rejected",    "internal",    "unknown"
+    };
+    for (int k = ERRAND_KIND_OK; k <= ERRAND_KIND_UNKNOWN; k++)
+        ck_assert_str_eq(errand_kind_name((errand_kind)k), kinds[k]);
     ck_assert_str_eq(errand_kind_name((errand_kind)99), "unknown");
-    static const char *const reasons[] = { "", "caller", "total", "attempt", "sibling", "shutdown" };
+    static const char *const reasons[] = {
+        "", "caller", "total", "attempt", "sibling", "shutdown"
+    };
     for (int r = ERRAND_BY_NONE; r <= ERRAND_BY_SHUTDOWN; r++)
         ck_assert_str_eq(errand_reason_name((errand_reason)r), reasons[r]);
     ck_assert_str_eq(errand_reason_name((errand_reason)99), "");
@@ -412,8 +462,11 @@ START_TEST(error_codes_have_texts)
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_USER + 12), "12"));
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_EOPEN), "breaker"));
     ck_assert_ptr_nonnull(strstr(errand_strerror(ERRAND_EBUDGET), "budget"));
-    static const int all[] = { ERRAND_EFULL, ERRAND_EABANDONED, ERRAND_EFORKED, ERRAND_HTTP, ERRAND_CURL, -1, 0x7fffffff };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) ck_assert_str_ne(errand_strerror(all[i]), "");
+    static const int all[] = {
+        ERRAND_EFULL, ERRAND_EABANDONED, ERRAND_EFORKED, ERRAND_HTTP, ERRAND_CURL, -1, 0x7fffffff
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        ck_assert_str_ne(errand_strerror(all[i]), "");
 }
 END_TEST
 

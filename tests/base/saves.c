@@ -59,7 +59,8 @@ static unsigned entries(void)
 {
     DIR *dir = opendir(folder);
     unsigned n = 0;
-    for (struct dirent *entry; (entry = readdir(dir));) n += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
     closedir(dir);
     return n;
 }
@@ -182,9 +183,10 @@ START_TEST(a_save_refuses_other_than_regular_files)
     const struct {
         const char *path;
         int error;
-    } refused[] = { { "fifo", ENXIO },   { "socket", ENXIO },  { "/dev/null", ENXIO },  { "link", ENXIO },
-                    { "inner", EISDIR }, { "inner/", EISDIR }, { "inner/.", EISDIR },   { ".", EISDIR },
-                    { "/", EISDIR },     { "none/", ENOENT },  { "none/file", ENOENT }, { "plain/", ENOTDIR },
+    } refused[] = { { "fifo", ENXIO },     { "socket", ENXIO },     { "/dev/null", ENXIO },
+                    { "link", ENXIO },     { "inner", EISDIR },     { "inner/", EISDIR },
+                    { "inner/.", EISDIR }, { ".", EISDIR },         { "/", EISDIR },
+                    { "none/", ENOENT },   { "none/file", ENOENT }, { "plain/", ENOTDIR },
                     { "", ENOENT } };
     unsigned before = entries();
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

@@ -46,7 +46,8 @@ END_TEST
 
 START_TEST(a_cut_never_leaves_half_a_character)
 {
-    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */
+    /* of 1, 2, 3, 4 and 1 bytes */
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
     static const size_t wanted[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11 };
     for (size_t most = 0; most < sizeof wanted / sizeof *wanted; most++) {
         ck_assert_uint_eq(er_utf8_whole(text, most), wanted[most]);
@@ -72,13 +73,15 @@ END_TEST
 
 START_TEST(base64_is_that_of_rfc_4648)
 {
-    static const char *const pairs[][2] = { { "", "" },
-                                            { "f", "Zg==" },
-                                            { "fo", "Zm8=" },
-                                            { "foo", "Zm9v" },
-                                            { "foob", "Zm9vYg==" },
-                                            { "foobar", "Zm9vYmFy" },
-                                            { "\xff\xfe\xfd", "//79" } };
+    static const char *const pairs[][2] = {
+        { "", "" },
+        { "f", "Zg==" },
+        { "fo", "Zm8=" },
+        { "foo", "Zm9v" },
+        { "foob", "Zm9vYg==" },
+        { "foobar", "Zm9vYmFy" },
+        { "\xff\xfe\xfd", "//79" }
+    };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         er_bytes out = { 0 };
         er_bytes_text(&out, ">");
@@ -103,7 +106,8 @@ Suite *utf8_suite(void)
 {
     Suite *suite = suite_create("utf8");
     TCase *tc = tcase_create("utf8");
-    tcase_add_loop_test(tc, a_character_has_the_length_of_rfc_3629, 0, sizeof characters / sizeof *characters);
+    tcase_add_loop_test(tc, a_character_has_the_length_of_rfc_3629, 0,
+                        sizeof characters / sizeof *characters);
     tcase_add_test(tc, a_cut_never_leaves_half_a_character);
     tcase_add_test(tc, a_json_escape_names_the_character);
     tcase_add_test(tc, base64_is_that_of_rfc_4648);

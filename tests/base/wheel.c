@@ -9,7 +9,7 @@
 
 typedef struct item {
     er_node node;
-    int     number;
+    int number;
 } item;
 
 static void holds(const er_list *list, const int *numbers, size_t n)
@@ -68,14 +68,14 @@ static const int64_t tick_ns = INT64_C(1) << ER_WHEEL_SHIFT;
 
 typedef struct timer {
     er_wheel_node node;
-    int64_t       at_ns, tick; /* a late timer is due at the next tick */
-    bool          armed;
+    int64_t at_ns, tick; /* a late timer is due at the next tick */
+    bool armed;
 } timer;
 
 typedef struct model {
     er_wheel wheel;
-    timer    timers[TIMERS];
-    int64_t  now;
+    timer timers[TIMERS];
+    int64_t now;
     uint64_t seed;
 } model;
 
@@ -90,7 +90,8 @@ static void arm(model *m)
 {
     timer *t = &m->timers[er_random_next(&m->seed) % TIMERS];
     if (t->armed) return;
-    t->at_ns = er_random_next(&m->seed) % 16 ? some_time(m) : m->now - (int64_t)(er_random_next(&m->seed) % 1000);
+    t->at_ns = er_random_next(&m->seed) % 16 ? some_time(m)
+                                             : m->now - (int64_t)(er_random_next(&m->seed) % 1000);
     t->armed = true;
     t->tick = (t->at_ns > m->now ? t->at_ns : m->now) / tick_ns + 1;
     er_wheel_add(&m->wheel, &t->node, t->at_ns);
@@ -133,7 +134,9 @@ static void advance(model *m, int64_t to)
     ck_assert_uint_eq(m->wheel.armed, armed);
     int64_t next = er_wheel_next_ns(&m->wheel);
     if (!armed) ck_assert_int_eq(next, INT64_MAX);
-    else ck_assert_msg(first > INT64_MAX - 2 * tick_ns || next <= first + 2 * tick_ns, "the next wake-up is too late");
+    else
+        ck_assert_msg(first > INT64_MAX - 2 * tick_ns || next <= first + 2 * tick_ns,
+                      "the next wake-up is too late");
     ck_assert_msg(next > to, "the next wake-up is not in the future");
 }
 
@@ -148,7 +151,8 @@ static void live(uint64_t seed, int64_t start, unsigned steps)
         switch (er_random_next(&m->seed) % 8) {
         case 0: {
             int64_t next = er_wheel_next_ns(&m->wheel);
-            if (next != INT64_MAX && next < INT64_C(1) << 61) advance(m, next); /* as the timer thread does */
+            /* as the timer thread does */
+            if (next != INT64_MAX && next < INT64_C(1) << 61) advance(m, next);
             break;
         }
         case 1: {
@@ -161,7 +165,8 @@ static void live(uint64_t seed, int64_t start, unsigned steps)
         default: arm(m); break;
         }
     }
-    for (int64_t next; (next = er_wheel_next_ns(&m->wheel)) < INT64_MAX - 4 * tick_ns;) advance(m, next);
+    for (int64_t next; (next = er_wheel_next_ns(&m->wheel)) < INT64_MAX - 4 * tick_ns;)
+        advance(m, next);
     free(m);
 }
 

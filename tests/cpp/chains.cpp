@@ -50,12 +50,16 @@ TEST(a_lambda_may_return_a_future)
         return pool.submit([&pool] { return pool.sleep(1ms).then([] { return 9; }); });
     });
     CHECK(f.get() == 9);
-    CHECK(pool.submit([] { return 1; }).then([&pool](int n) { return pool.submit([n] { return n + 1; }); }).get() == 2);
+    CHECK(pool.submit([] { return 1; })
+              .then([&pool](int n) { return pool.submit([n] { return n + 1; }); })
+              .get() == 2);
 }
 
 static errand::future<int> count_down(errand::pool &pool, int n)
 {
-    return pool.submit([&pool, n] { return n ? count_down(pool, n - 1) : pool.submit([] { return 0; }); });
+    return pool.submit([&pool, n] {
+        return n ? count_down(pool, n - 1) : pool.submit([] { return 0; });
+    });
 }
 
 TEST(a_long_recursion_of_returned_futures_ends)
@@ -107,7 +111,8 @@ TEST(a_timeout_ends_a_late_future)
 {
     errand::pool pool;
     auto r = pool.sleep(errand::forever).timeout(1ms).await();
-    CHECK(r.error() == ETIMEDOUT && r.code() == std::errc::timed_out && r.reason() == ERRAND_BY_TOTAL);
+    CHECK(r.error() == ETIMEDOUT && r.code() == std::errc::timed_out &&
+          r.reason() == ERRAND_BY_TOTAL);
     CHECK(pool.submit([] { return 1; }).timeout(1h).get() == 1);
 }
 
@@ -117,10 +122,12 @@ TEST(a_task_has_its_deadline)
     errand::task_options options;
     options.name = "late";
     options.within = 5ms;
-    auto r = pool.submit(options, [&pool] {
-                     CHECK(errand::time_left() <= 5ms);
-                     pool.sleep(errand::forever).get();
-                 }).await();
+    auto r = pool.submit(options,
+                         [&pool] {
+                             CHECK(errand::time_left() <= 5ms);
+                             pool.sleep(errand::forever).get();
+                         })
+                 .await();
     CHECK(r.error() == ETIMEDOUT && r.reason() == ERRAND_BY_TOTAL);
     CHECK(errand::time_left() == errand::forever && errand::cancelled() == ERRAND_BY_NONE);
 }
@@ -158,17 +165,20 @@ TEST(an_exception_in_a_cancelled_task_is_the_cause)
     auto r = f.await();
     CHECK(r.error() == ECANCELED && r.reason() == ERRAND_BY_CALLER);
     const errand_result *cause = errand_result_cause(&r.raw(), 0);
-    CHECK(cause && cause->error == errand::threw && errand_result_message(cause) == std::string("in the middle of it"));
+    CHECK(cause && cause->error == errand::threw &&
+          errand_result_message(cause) == std::string("in the middle of it"));
 }
 
 TEST(all_returns_values_in_order)
 {
     errand::pool pool(4);
     std::vector<errand::future<std::unique_ptr<int>>> fs;
-    for (int i = 0; i < 50; i++) fs.push_back(pool.submit([i] { return std::make_unique<int>(i); }));
+    for (int i = 0; i < 50; i++)
+        fs.push_back(pool.submit([i] { return std::make_unique<int>(i); }));
     auto values = errand::all(std::move(fs)).get();
     CHECK(values.size() == 50);
-    for (int i = 0; i < static_cast<int>(values.size()); i++) CHECK(*values[static_cast<size_t>(i)] == i);
+    for (int i = 0; i < static_cast<int>(values.size()); i++)
+        CHECK(*values[static_cast<size_t>(i)] == i);
     CHECK(errand::all(std::vector<errand::future<bool>>()).get().empty());
     std::vector<errand::future<void>> nothings;
     nothings.push_back(pool.submit([] {}));
@@ -360,7 +370,9 @@ TEST(a_breaker_admits_calls_and_takes_reports)
     CHECK(refused.refused.value() == ERRAND_EOPEN);
     CHECK(!breaker.reset("host") && !breaker.force(ERRAND_BREAKER_OPEN));
     CHECK(breaker.force(ERRAND_BREAKER_HALF_OPEN).value() == EINVAL);
-    { errand::breaker::call cancelled(breaker, "host"); }
+    {
+        errand::breaker::call cancelled(breaker, "host");
+    }
     CHECK(breaker.state("host") == ERRAND_BREAKER_CLOSED);
 }
 
@@ -401,7 +413,8 @@ TEST(a_policy_retries_in_the_callers_thread)
         return calls;
     });
     CHECK(r && *r == 3 && errand_result_attempts(&r.raw()) == 3 && !r.degraded());
-    CHECK(policy.stats().runs == 1 && policy.stats().attempts == 3 && policy.stats().succeeded == 1);
+    CHECK(policy.stats().runs == 1 && policy.stats().attempts == 3 &&
+          policy.stats().succeeded == 1);
     options.fallback = [](errand_result failure, void *) {
         errand_result_free(&failure);
         return errand_ok(nullptr, nullptr);
@@ -410,7 +423,8 @@ TEST(a_policy_retries_in_the_callers_thread)
         errand::policy twice(options); /* its specs are owned by the first policy */
         FAIL("the policy was made");
     } catch (const errand::error &e) {
-        CHECK(e.number() == EINVAL && std::string(e.what()).find("was given before") != std::string::npos);
+        CHECK(e.number() == EINVAL &&
+              std::string(e.what()).find("was given before") != std::string::npos);
     }
     options.backoff = errand_backoff_none();
     options.retry_if = errand_retry_if_failed();
@@ -421,7 +435,8 @@ TEST(a_policy_retries_in_the_callers_thread)
 TEST(specs_are_composable_values)
 {
     errand::policy_options options;
-    options.backoff = errand::backoff::exponential(100ms, 10s) + errand::backoff::fixed(5ms).capped(3ms);
+    options.backoff = errand::backoff::exponential(100ms, 10s) +
+                      errand::backoff::fixed(5ms).capped(3ms);
     options.stop = errand::stop::after_attempt(4) || errand::stop::after_delay(1h);
     options.retry_if = errand::retry_if::status({ 404 }).negated() && errand::retry_if::failed();
     errand::policy policy(std::move(options));
@@ -433,7 +448,8 @@ TEST(specs_are_composable_values)
         errand::policy refused(std::move(wrong));
         FAIL("the policy was made");
     } catch (const errand::error &e) {
-        CHECK(e.number() == EINVAL && std::string(e.what()).find("stop: after_attempt") != std::string::npos);
+        CHECK(e.number() == EINVAL &&
+              std::string(e.what()).find("stop: after_attempt") != std::string::npos);
     }
 }
 
@@ -460,7 +476,8 @@ TEST(a_line_may_take_its_level_at_run_time)
     {
         errand::log log;
         CHECK(errand_log_add_callback(log, note_level, &levels, nullptr, &opts) == 0);
-        for (errand_log_level level : { ERRAND_LOG_INFO, ERRAND_LOG_ERROR, ERRAND_LOG_OFF, ERRAND_LOG_WARN, ERRAND_LOG_DEFAULT })
+        for (errand_log_level level : { ERRAND_LOG_INFO, ERRAND_LOG_ERROR, ERRAND_LOG_OFF,
+                                        ERRAND_LOG_WARN, ERRAND_LOG_DEFAULT })
             errand_log_at(log, level, "as %d", static_cast<int>(level));
         CHECK(!log.close(errand::forever));
     }
@@ -484,7 +501,8 @@ TEST(an_error_is_logged_as_a_key)
     try {
         throw errand::error(ETIMEDOUT, "no answer");
     } catch (const errand::error &e) {
-        errand_warn(log, "failed" errand_kv_result("error") errand_kv("n", "%d"), errand_kv_result_arg(&e.raw()), 7);
+        errand_warn(log, "failed" errand_kv_result("error") errand_kv("n", "%d"),
+                    errand_kv_result_arg(&e.raw()), 7);
     }
     CHECK(!log.flush(errand::forever));
     log.sink_level("text", ERRAND_LOG_ERROR);
@@ -529,7 +547,8 @@ TEST(wait_some_waits_for_n_futures)
     std::vector<errand::future<int>> fs;
     fs.push_back(first.get_future());
     fs.push_back(second.get_future());
-    CHECK(errand::wait_some(fs, 0) && !errand::wait_some(fs, 1, 0s) && !errand::wait_some(fs, 1, 1us));
+    CHECK(errand::wait_some(fs, 0) && !errand::wait_some(fs, 1, 0s) &&
+          !errand::wait_some(fs, 1, 1us));
     second.set(2);
     CHECK(errand::wait_some(fs, 1) && !fs[0].done() && fs[1].done());
     CHECK(fs[1].get() == 2 && errand::wait_some(fs, 1, 0s)); /* an empty future has ended */
@@ -564,7 +583,8 @@ TEST(a_quorum_returns_the_successful_results)
     fs.push_back(pool.ready(4));
     auto results = errand::quorum(std::move(fs), 2).get();
     CHECK(results.size() == 4 && *results[0] == 1 && *results[3] == 4);
-    CHECK(results[1].error() == ECANCELED && results[1].reason() == ERRAND_BY_SIBLING && results[2].error() == EIO);
+    CHECK(results[1].error() == ECANCELED && results[1].reason() == ERRAND_BY_SIBLING &&
+          results[2].error() == EIO);
     CHECK(never.cancelled() == ERRAND_BY_SIBLING);
     CHECK(errand::quorum(std::vector<errand::future<int>>{}, 1).await().error() == EINVAL);
 }

@@ -101,11 +101,11 @@ TEST(stops_that_race_with_the_end_are_harmless)
 /* The plainest coroutine: it begins at once and has no owner. */
 struct loose {
     struct promise_type {
-        loose               get_return_object() { return {}; }
-        std::suspend_never  initial_suspend() noexcept { return {}; }
-        std::suspend_never  final_suspend() noexcept { return {}; }
-        void                return_void() {}
-        void                unhandled_exception() { std::terminate(); }
+        loose get_return_object() { return {}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() {}
+        void unhandled_exception() { std::terminate(); }
     };
 };
 
@@ -162,11 +162,14 @@ TEST(a_coroutine_gets_the_error_of_a_cancelled_future)
 
 struct owned { /* a coroutine that its owner can destroy while it waits */
     struct promise_type {
-        owned               get_return_object() { return { std::coroutine_handle<promise_type>::from_promise(*this) }; }
-        std::suspend_never  initial_suspend() noexcept { return {}; }
+        owned get_return_object()
+        {
+            return { std::coroutine_handle<promise_type>::from_promise(*this) };
+        }
+        std::suspend_never initial_suspend() noexcept { return {}; }
         std::suspend_always final_suspend() noexcept { return {}; }
-        void                return_void() {}
-        void                unhandled_exception() { std::terminate(); }
+        void return_void() {}
+        void unhandled_exception() { std::terminate(); }
     };
     std::coroutine_handle<promise_type> h;
 };
@@ -269,18 +272,20 @@ TEST(a_coroutine_lambda_is_kept_until_its_task_has_ended)
     counter lambdas;
     errand::pool pool;
     std::string words = "long enough to be on the heap";
-    auto f = pool.submit([&pool, m = mark(lambdas), text = std::move(words)]() -> errand::task<size_t> {
-        co_await pool.sleep(1ms);
-        co_await pool.submit([] {});
-        co_return text.size();
-    });
+    auto f =
+        pool.submit([&pool, m = mark(lambdas), text = std::move(words)]() -> errand::task<size_t> {
+            co_await pool.sleep(1ms);
+            co_await pool.submit([] {});
+            co_return text.size();
+        });
     CHECK(f.get() == 29);
     CHECK(lambdas.all_ended(1));
     counter sequels;
-    auto g = pool.submit([] { return 4; }).then([&pool, m = mark(sequels)](int n) -> errand::task<int> {
-        co_await pool.sleep(1ms);
-        co_return n + 1;
-    });
+    auto g =
+        pool.submit([] { return 4; }).then([&pool, m = mark(sequels)](int n) -> errand::task<int> {
+            co_await pool.sleep(1ms);
+            co_return n + 1;
+        });
     CHECK(g.get() == 5);
     pool.close(errand::forever);
     CHECK(sequels.all_ended(1));
@@ -297,7 +302,8 @@ TEST(a_cancelled_coroutine_cancels_the_future_it_awaits)
         try {
             co_await pool.sleep(errand::forever);
         } catch (const errand::error &e) {
-            cleaned_up = e.code() == std::errc::operation_canceled && errand::cancelled() == ERRAND_BY_CALLER;
+            cleaned_up = e.code() == std::errc::operation_canceled &&
+                         errand::cancelled() == ERRAND_BY_CALLER;
             throw;
         }
     };

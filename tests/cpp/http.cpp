@@ -40,7 +40,8 @@ TEST(replies_are_values)
         CHECK(errand::url(page) == base + "/x");
         CHECK(errand::header(page, "content-type").value() == "text/plain");
         CHECK(!errand::header(page, "content-type", 1));
-        auto length = http.get(base + "/x").then([](errand::response r) { return errand::body(r).size(); });
+        auto length =
+            http.get(base + "/x").then([](errand::response r) { return errand::body(r).size(); });
         CHECK(length.get() == 4);
         CHECK(http.stats().open == 1);
         CHECK(!http.close(5s));
@@ -64,7 +65,9 @@ TEST(errors_carry_the_response)
         thrown = true;
         CHECK(e.number() == ERRAND_HTTP + 404);
         CHECK(e.kind() == ERRAND_KIND_HTTP_CLIENT);
-        CHECK(std::strcmp(static_cast<const char *>(errand_response_body(errand::response_of(e)).at), "no such") == 0);
+        CHECK(
+            std::strcmp(static_cast<const char *>(errand_response_body(errand::response_of(e)).at),
+                        "no such") == 0);
     }
     CHECK(thrown);
     thrown = false;

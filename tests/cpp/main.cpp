@@ -1,4 +1,5 @@
-/* Runs the tests one after the other and ends with Check's closing line. A test that hangs is ended by an alarm. */
+/* Runs the tests one after the other and ends with Check's closing line. A test that hangs
+ * is ended by an alarm. */
 #include "checks.hpp"
 
 #include <csignal>

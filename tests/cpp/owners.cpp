@@ -194,7 +194,9 @@ TEST(a_then_is_destroyed_once_if_called_skipped_or_cancelled)
     std::atomic<int> called{ 0 };
     blocked_pool b;
     errand::pool other;
-    CHECK(other.submit([] { return 1; }).then([m = mark(sequels), &called](int) { called++; }).await());
+    CHECK(other.submit([] { return 1; })
+              .then([m = mark(sequels), &called](int) { called++; })
+              .await());
     CHECK(sequels.all_ended(1) && called == 1);
     CHECK(!other.submit([] { throw 1; }).then([m = mark(sequels), &called] { called++; }).await());
     CHECK(sequels.all_ended(2) && called == 1);
@@ -294,7 +296,12 @@ TEST(c_values_are_freed_by_their_own_free_function)
     static std::atomic<int> freed;
     freed = 0;
     errand::pool pool;
-    auto make = [] { return errand::handle<int>(new int(4), [](void *p) { delete static_cast<int *>(p); freed++; }); };
+    auto make = [] {
+        return errand::handle<int>(new int(4), [](void *p) {
+            delete static_cast<int *>(p);
+            freed++;
+        });
+    };
     {
         errand::future<errand::handle<int>> f = pool.submit(make);
         errand::handle<int> four = f.get();
@@ -335,7 +342,8 @@ TEST(lambda_and_value_are_destroyed_once_however_work_ends)
             all.emplace_back([&, t] {
                 std::minstd_rand random(static_cast<unsigned>(t + 1));
                 for (int i = 0; i < rounds; i++) {
-                    auto f = pool.submit([m = mark(lambdas), &called, &values, fails = random() % 4 == 0] {
+                    auto f = pool.submit([m = mark(lambdas), &called, &values,
+                                          fails = random() % 4 == 0] {
                         called++;
                         if (fails) throw std::runtime_error("as planned");
                         return mark(values);

@@ -46,11 +46,13 @@ TEST(a_lambda_may_return_a_result_instead_of_throwing)
 {
     errand::pool pool;
     auto half = [](int n) {
-        return n % 2 ? errand::result<int>::fail(EDOM, "an odd number") : errand::result<int>(n / 2);
+        return n % 2 ? errand::result<int>::fail(EDOM, "an odd number")
+                     : errand::result<int>(n / 2);
     };
     CHECK(pool.submit([&] { return half(8); }).get() == 4);
     auto r = pool.submit([&] { return half(7); }).await();
-    CHECK(r.error() == EDOM && r.kind() == ERRAND_KIND_VALIDATION && r.message() == std::string("an odd number"));
+    CHECK(r.error() == EDOM && r.kind() == ERRAND_KIND_VALIDATION &&
+          r.message() == std::string("an odd number"));
     CHECK(r.code() == std::errc::argument_out_of_domain);
     CHECK(!r.exception());
 }
@@ -74,7 +76,8 @@ TEST(get_throws_an_error_with_all_details)
 
 TEST(errors_beyond_errno_have_their_own_category)
 {
-    std::error_code late = errand::make_code(ERRAND_ELATE), http = errand::make_code(ERRAND_HTTP + 503);
+    std::error_code late = errand::make_code(ERRAND_ELATE),
+                    http = errand::make_code(ERRAND_HTTP + 503);
     CHECK(late.category() == errand::category() && late.category().name() == std::string("errand"));
     CHECK(http.message() == "HTTP 503");
     CHECK(errand::make_code(ENOENT) == std::errc::no_such_file_or_directory);
@@ -82,7 +85,7 @@ TEST(errors_beyond_errno_have_their_own_category)
 }
 
 struct mishap : std::exception {
-    int  where;
+    int where;
     char padding[40] = "";
     explicit mishap(int at) : where(at) {}
     const char *what() const noexcept override { return "a mishap"; }
@@ -128,9 +131,12 @@ TEST(an_exception_is_mapped_to_an_error_code)
     };
     CHECK(number_of(std::system_error(EPIPE, std::generic_category())) == EPIPE);
     CHECK(number_of(std::system_error(EACCES, std::system_category())) == EACCES);
-    CHECK(number_of(std::filesystem::filesystem_error("f", std::make_error_code(std::errc::file_exists))) == EEXIST);
-    CHECK(number_of(std::system_error(0, std::generic_category())) == errand::threw); /* never a success */
-    CHECK(number_of(std::system_error(std::make_error_code(std::future_errc::no_state))) == errand::threw);
+    CHECK(number_of(std::filesystem::filesystem_error(
+              "f", std::make_error_code(std::errc::file_exists))) == EEXIST);
+    /* never a success */
+    CHECK(number_of(std::system_error(0, std::generic_category())) == errand::threw);
+    CHECK(number_of(std::system_error(std::make_error_code(std::future_errc::no_state))) ==
+          errand::threw);
     CHECK(number_of(std::bad_alloc()) == ENOMEM);
     CHECK(number_of(errand::error(ERRAND_HTTP + 404, "no such page")) == ERRAND_HTTP + 404);
     CHECK(number_of(std::out_of_range("far")) == errand::threw);
@@ -160,7 +166,8 @@ TEST(an_exception_passes_through_a_chain)
                  .then([&pool](int n) { return pool.submit([n] { return n; }); })
                  .timeout(1h);
     CHECK_THROWS(mishap, f.get());
-    auto nested = pool.submit([&pool] { return pool.submit([]() -> int { throw mishap(4); }).get(); });
+    auto nested =
+        pool.submit([&pool] { return pool.submit([]() -> int { throw mishap(4); }).get(); });
     CHECK_THROWS(mishap, nested.get());
 }
 
@@ -200,6 +207,7 @@ TEST(a_failed_constructor_throws_the_error)
         errand::policy policy(std::move(wrong));
         FAIL("the policy was made");
     } catch (const errand::error &e) {
-        CHECK(e.code() == std::errc::invalid_argument && std::string(e.what()).find("multiplier") != std::string::npos);
+        CHECK(e.code() == std::errc::invalid_argument &&
+              std::string(e.what()).find("multiplier") != std::string::npos);
     }
 }

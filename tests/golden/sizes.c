@@ -4,8 +4,9 @@
 #include <errand.h>
 #include <stdio.h>
 
-#define TYPE(type)           printf(#type " %zu align %zu\n", sizeof(type), _Alignof(type))
-#define MEMBER(type, member) printf("    " #member " @%zu %zu\n", offsetof(type, member), sizeof(((type *)0)->member))
+#define TYPE(type) printf(#type " %zu align %zu\n", sizeof(type), _Alignof(type))
+#define MEMBER(type, member)                                                                       \
+    printf("    " #member " @%zu %zu\n", offsetof(type, member), sizeof(((type *)0)->member))
 
 int main(void)
 {

@@ -18,8 +18,10 @@ static void mirror(struct raw_conn *conn, void *arg)
 }
 
 static const char *text_of(const errand_result *r) { return errand_response_body(r->value).at; }
-#define ck_has(r, part) ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
-#define ck_has_not(r, part) ck_assert_msg(!strstr(text_of(r), (part)), "%s in %s", (part), text_of(r))
+#define ck_has(r, part)                                                                            \
+    ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
+#define ck_has_not(r, part)                                                                        \
+    ck_assert_msg(!strstr(text_of(r), (part)), "%s in %s", (part), text_of(r))
 
 /* ---- middleware ---- */
 
@@ -27,8 +29,7 @@ static errand_future *add_header(const errand_request *request, errand_chain *ne
 {
     const char *headers[] = { arg, NULL };
     errand_request changed = *request;
-    if (!changed.headers)
-        changed.headers = headers;
+    if (!changed.headers) changed.headers = headers;
     return errand_chain_send(next, &changed);
 }
 
@@ -45,8 +46,7 @@ static errand_future *count_ends(const errand_request *request, errand_chain *ne
 
 static errand_future *answer_itself(const errand_request *request, errand_chain *next, void *arg)
 {
-    if (strcmp(request->url, "/cached"))
-        return errand_chain_send(next, request);
+    if (strcmp(request->url, "/cached")) return errand_chain_send(next, request);
     errand_future *f;
     errand_promise *promise = errand_promise_new(arg, &f);
     errand_promise_resolve(promise, errand_ok((void *)(uintptr_t) "from here", NULL));
@@ -58,12 +58,14 @@ START_TEST(middleware_can_change_watch_and_answer_requests)
     struct world w;
     atomic_uint ends = 0;
     errand_pool *pool = errand_pool_new(NULL);
-    const errand_middleware row[] = { { count_ends, &ends },
-                                      { answer_itself, pool },
-                                      { add_header, (void *)(uintptr_t) "X-Added: 1" },
-                                      /* headers exist already */
-                                      { add_header, (void *)(uintptr_t) "X-Late: 1" },
-                                      { NULL, NULL } };
+    const errand_middleware row[] = {
+        { count_ends, &ends },
+        { answer_itself, pool },
+        { add_header, (void *)(uintptr_t) "X-Added: 1" },
+        /* headers exist already */
+        { add_header, (void *)(uintptr_t) "X-Late: 1" },
+        { NULL, NULL }
+    };
     world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
     errand_result r = world_get(&w, "/x");
     ck_well(&r);
@@ -115,11 +117,11 @@ struct renewing {
 static errand_result with_new_token(errand_result in, void *arg)
 {
     struct renewing *renewing = arg;
-    if (in.error != ERRAND_HTTP + 401)
-        return in;
+    if (in.error != ERRAND_HTTP + 401) return in;
     errand_result_free(&in);
     atomic_fetch_add(&renewing->renewals, 1);
-    return errand_later(errand_chain_send(renewing->next, &(errand_request){ .url = "/paid", .bearer = "new-token" }));
+    return errand_later(errand_chain_send(
+        renewing->next, &(errand_request){ .url = "/paid", .bearer = "new-token" }));
 }
 
 static errand_future *renew(const errand_request *request, errand_chain *next, void *arg)
@@ -134,7 +136,8 @@ static void want_new_token(struct raw_conn *conn, void *arg)
     struct raw_request request;
     (void)arg;
     while (raw_read_request(conn, &request)) {
-        raw_reply(conn, raw_has_header(&request, "Authorization", "Bearer new-token") ? 200 : 401, "text/plain", "in");
+        raw_reply(conn, raw_has_header(&request, "Authorization", "Bearer new-token") ? 200 : 401,
+                  "text/plain", "in");
         raw_request_free(&request);
     }
 }
@@ -144,7 +147,8 @@ START_TEST(middleware_can_resend_later)
     struct world w;
     struct renewing renewing = { 0 };
     world_open(&w, want_new_token, NULL,
-               &(errand_http_opts){ .middleware = (errand_middleware[]){ { renew, &renewing }, { 0 } } });
+               &(errand_http_opts){
+                   .middleware = (errand_middleware[]){ { renew, &renewing }, { 0 } } });
     errand_result r = world_send(&w, (errand_request){ .url = "/paid", .bearer = "old-token" });
     ck_well(&r);
     ck_body_eq(&r, "in");
@@ -169,8 +173,7 @@ static void on_stage(const errand_stage_info *view, void *arg)
     size_t length = strlen(seen->text);
     ck_assert_ptr_null(strchr(view->url, '?'));
     ck_assert_ptr_null(strstr(view->url, "sesame"));
-    if (view->stage == ERRAND_STAGE_QUEUED)
-        seen->last_ms = 0;
+    if (view->stage == ERRAND_STAGE_QUEUED) seen->last_ms = 0;
     ck_assert_double_ge(view->after_ms, seen->last_ms);
     seen->last_ms = view->after_ms;
     snprintf(seen->text + length, sizeof seen->text - length, "%llu %s %s",
@@ -189,14 +192,12 @@ static void redirect_or_fail(struct raw_conn *conn, void *arg)
     struct raw_request request;
     (void)arg;
     while (raw_read_request(conn, &request)) {
-        bool old = strstr(request.text, " /old") != NULL, bad = strstr(request.text, " /bad") != NULL;
+        bool old = strstr(request.text, " /old") != NULL,
+             bad = strstr(request.text, " /bad") != NULL;
         raw_request_free(&request);
-        if (bad)
-            return;
-        if (old)
-            raw_say(conn, "HTTP/1.1 301 X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n");
-        else
-            raw_reply(conn, 200, "text/plain", "");
+        if (bad) return;
+        if (old) raw_say(conn, "HTTP/1.1 301 X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n");
+        else raw_reply(conn, 200, "text/plain", "");
     }
 }
 
@@ -222,7 +223,8 @@ START_TEST(a_hook_is_called_for_name_lookups_and_each_attempt)
 {
     struct world w;
     struct stages seen = { 0 };
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     world_open(&w, redirect_or_fail, NULL,
                &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen, .policy = policy });
     char url[60];
@@ -256,8 +258,7 @@ START_TEST(hook_calls_never_overlap_and_none_is_lost)
     world_open(&w, mirror, NULL,
                &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &seen, .limit = 8 });
     errand_future **fs = calloc(n, sizeof *fs);
-    for (unsigned i = 0; i < n; i++)
-        fs[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < n; i++) fs[i] = errand_get(w.http, "/");
     for (unsigned i = 0; i < n; i++) {
         errand_result r = errand_await(fs[i]);
         ck_well(&r);
@@ -280,7 +281,8 @@ START_TEST(a_requests_auth_replaces_the_sessions)
     errand_result r = world_get(&w, "/");
     ck_has(&r, "\r\nAuthorization: Bearer session-token\r\n");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .user = "Aladdin", .password = "open sesame" });
+    r = world_send(&w,
+                   (errand_request){ .url = "/", .user = "Aladdin", .password = "open sesame" });
     ck_has(&r, "\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n");
     ck_has_not(&r, "session-token");
     errand_result_free(&r);
@@ -291,7 +293,8 @@ START_TEST(a_requests_auth_replaces_the_sessions)
     ck_has(&r, "\r\nauthorization: Own x\r\n");
     ck_has_not(&r, "session-token");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
+    r = world_send(&w, (errand_request){
+                           .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "bearer and a header Authorization are both given");
     errand_result_free(&r);
@@ -308,10 +311,15 @@ static void blab(struct raw_conn *conn, void *arg)
     (void)arg;
     while (raw_read_request(conn, &request)) {
         raw_request_free(&request);
-        static const char problem[] = "{\"title\":\"bad token hush-hush-1, no /x?key=hush-hush-5&n=1 for hush-hush-4: hush-hush-5\",\"detail\":\"cookie id=hush-hush-2, key hush-hush-3, "
-                                      "basic YW5uYTpodXNoLWh1c2gtNA==\"}";
-        raw_say(conn, "HTTP/1.1 401 no Bearer hush-hush-1 here\r\nContent-Type: application/problem+json\r\n"
-                      "Content-Length: %zu\r\n\r\n%s", sizeof problem - 1, problem);
+        static const char problem[] =
+            "{\"title\":\"bad token hush-hush-1, no /x?key=hush-hush-5&n=1 for hush-hush-4: "
+            "hush-hush-5\",\"detail\":\"cookie id=hush-hush-2, key hush-hush-3, "
+            "basic YW5uYTpodXNoLWh1c2gtNA==\"}";
+        raw_say(
+            conn,
+            "HTTP/1.1 401 no Bearer hush-hush-1 here\r\nContent-Type: application/problem+json\r\n"
+            "Content-Length: %zu\r\n\r\n%s",
+            sizeof problem - 1, problem);
     }
 }
 
@@ -322,25 +330,32 @@ START_TEST(secrets_stay_out_of_messages_logs_and_reports)
     close(mkstemp(path));
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_TRACE), 0);
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .name = "paid", .log = log, .attempts = 2 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .name = "paid", .log = log, .attempts = 2 }, NULL);
     struct stages seen = { 0 };
     world_open(&w, blab, NULL,
                &(errand_http_opts){
                    .log = log, .policy = policy, .on_stage = on_stage, .stage_arg = &seen });
     char url[200];
-    snprintf(url, sizeof url, "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5&n=1#hush-hush-6", raw_server_port(w.server));
-    const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3", "Proxy-Authorization: hush-hush-7", NULL };
-    errand_result r = world_send(&w, (errand_request){ .url = url, .bearer = "hush-hush-1", .headers = with_key });
+    snprintf(url, sizeof url,
+             "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5&n=1#hush-hush-6",
+             raw_server_port(w.server));
+    const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3",
+                                     "Proxy-Authorization: hush-hush-7", NULL };
+    errand_result r = world_send(
+        &w, (errand_request){ .url = url, .bearer = "hush-hush-1", .headers = with_key });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 401);
     ck_message_has(&r, "bad token ");
     struct json_object *json = errand_result_json(&r, NULL);
     const char *report = json_object_to_json_string(json);
     ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
-    ck_assert_msg(!strstr(errand_result_message(&r), "YW5uYTpodXNoLWh1c2gtNA"), "%s", errand_result_message(&r));
+    ck_assert_msg(!strstr(errand_result_message(&r), "YW5uYTpodXNoLWh1c2gtNA"), "%s",
+                  errand_result_message(&r));
     ck_assert_msg(!strstr(report, "hush-hush"), "%s", report);
     json_object_put(json);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/x?key=hush-hush-5", .bearer = "hush-hush-1" });
+    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/x?key=hush-hush-5",
+                                         .bearer = "hush-hush-1" });
     ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
     errand_result_free(&r);
     world_close(&w);
@@ -365,7 +380,8 @@ START_TEST(a_proxy_gets_the_absolute_url_and_its_password)
     struct raw_server *server;
     ck_assert_int_eq(raw_server_start(&server, mirror, NULL), 0);
     snprintf(proxy, sizeof proxy, "http://anna:sesame@localhost:%u", raw_server_port(server));
-    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    world_open_on(&w, server,
+                  &(errand_http_opts){ .proxy = proxy, .base_url = "http://far.away.invalid/" });
     errand_result r = world_get(&w, "/video?x=1"); /* a name that only the proxy could look up */
     ck_well(&r);
     ck_has(&r, "GET http://far.away.invalid/video?x=1 HTTP/1.1\r\n");
@@ -378,8 +394,7 @@ END_TEST
 /* A proxy's reply to CONNECT is not the server's: nothing of the request was sent. */
 static void tunnel_to_nowhere(struct raw_conn *conn, void *arg)
 {
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "%s", (const char *)arg);
     char hello;
     if (raw_read_bytes(conn, &hello, 1)) /* the client's part of TLS */
@@ -394,8 +409,10 @@ static const struct {
 } tunnels[] = {
     { "HTTP/1.1 200 Connection established\r\n\r\n", false, true, ETIMEDOUT, ERRAND_KIND_TIMEOUT },
     { "HTTP/1.1 200 Connection established\r\n\r\n", true, true, ETIMEDOUT, ERRAND_KIND_TIMEOUT },
-    { "HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n", false, false, ERRAND_HTTP + 407, ERRAND_KIND_AUTH },
-    { "HTTP/1.1 503 Later\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", true, false, ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER },
+    { "HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n", false, false, ERRAND_HTTP + 407,
+      ERRAND_KIND_AUTH },
+    { "HTTP/1.1 503 Later\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", true, false,
+      ERRAND_HTTP + 503, ERRAND_KIND_HTTP_SERVER },
 };
 
 START_TEST(a_proxys_reply_to_connect_is_not_the_servers)
@@ -403,17 +420,21 @@ START_TEST(a_proxys_reply_to_connect_is_not_the_servers)
     struct world w;
     struct raw_server *server;
     char proxy[60];
-    ck_assert_int_eq(raw_server_start(&server, tunnel_to_nowhere, (void *)(uintptr_t)tunnels[_i].says), 0);
+    ck_assert_int_eq(
+        raw_server_start(&server, tunnel_to_nowhere, (void *)(uintptr_t)tunnels[_i].says), 0);
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
-    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy, .sock_connect_ms = tunnels[_i].hangs ? 300 : 0 });
-    errand_result r = world_send(&w, (errand_request){ .url = "https://far.away.invalid/pay", .method = "POST",
+    world_open_on(
+        &w, server,
+        &(errand_http_opts){ .proxy = proxy, .sock_connect_ms = tunnels[_i].hangs ? 300 : 0 });
+    errand_result r = world_send(&w, (errand_request){ .url = "https://far.away.invalid/pay",
+                                                       .method = "POST",
                                                        .stream = tunnels[_i].stream });
     ck_assert_msg(r.error == tunnels[_i].error, "%s", errand_result_message(&r));
     ck_assert_int_eq(errand_result_kind(&r), tunnels[_i].kind);
     ck_assert(!errand_result_may_have_run(&r));
-    if (tunnels[_i].hangs)
-        ck_assert_str_eq(errand_result_phase(&r), "tls");
-    ck_assert_int_eq(errand_result_retry_after(&r), tunnels[_i].error == ERRAND_HTTP + 503 ? 7000 : -1);
+    if (tunnels[_i].hangs) ck_assert_str_eq(errand_result_phase(&r), "tls");
+    ck_assert_int_eq(errand_result_retry_after(&r),
+                     tunnels[_i].error == ERRAND_HTTP + 503 ? 7000 : -1);
     errand_result_free(&r);
     world_close(&w);
 }
@@ -428,7 +449,9 @@ START_TEST(environment_proxies_are_used_only_if_enabled)
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
     setenv("http_proxy", proxy, 1);
     setenv("no_proxy", "", 1);
-    world_open_on(&w, server, &(errand_http_opts){ .base_url = "http://far.away.invalid/", .environment = (unsigned)_i });
+    world_open_on(
+        &w, server,
+        &(errand_http_opts){ .base_url = "http://far.away.invalid/", .environment = (unsigned)_i });
     errand_result r = world_get(&w, "/");
     if (_i) {
         ck_well(&r);
@@ -449,7 +472,9 @@ START_TEST(a_unix_socket_serves_any_host)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/socket", folder);
     ck_assert_int_eq(raw_server_start_at(&server, mirror, NULL, path), 0);
-    world_open_on(&w, server, &(errand_http_opts){ .unix_socket = path, .base_url = "http://no.such.host.invalid/" });
+    world_open_on(
+        &w, server,
+        &(errand_http_opts){ .unix_socket = path, .base_url = "http://no.such.host.invalid/" });
     for (int i = 0; i < 3; i++) {
         errand_result r = world_get(&w, "/info");
         ck_well(&r);
@@ -464,9 +489,12 @@ START_TEST(a_unix_socket_serves_any_host)
 END_TEST
 
 static const errand_http_opts bad_opts[] = {
-    { .proxy = "ftp://host:1" },       { .proxy = "" },
-    { .proxy = "http://h:99999" },     { .unix_socket = "" },
-    { .unix_socket = "/a", .proxy = "http://h" }, { .environment = 1, .proxy = "http://h" },
+    { .proxy = "ftp://host:1" },
+    { .proxy = "" },
+    { .proxy = "http://h:99999" },
+    { .unix_socket = "" },
+    { .unix_socket = "/a", .proxy = "http://h" },
+    { .environment = 1, .proxy = "http://h" },
     { .bearer = "a", .user = "b" },
 };
 
@@ -481,18 +509,19 @@ START_TEST(a_bad_proxy_socket_or_auth_is_refused_by_http_new)
 END_TEST
 
 /* "hello, world", gzipped */
-static const unsigned char zipped[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb,
-                                        0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0x28, 0xcf, 0x2f, 0xca, 0x49,
-                                        0x01, 0x00, 0x3a, 0x72, 0xab, 0xff, 0x0c, 0x00, 0x00, 0x00 };
+static const unsigned char zipped[] = {
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7,
+    0x51, 0x28, 0xcf, 0x2f, 0xca, 0x49, 0x01, 0x00, 0x3a, 0x72, 0xab, 0xff, 0x0c, 0x00, 0x00, 0x00
+};
 
 static void say_zipped(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
-    if (!raw_read_request(conn, &request))
-        return;
+    if (!raw_read_request(conn, &request)) return;
     atomic_store((atomic_uint *)arg, raw_has_header(&request, "Accept-Encoding", NULL));
     raw_request_free(&request);
-    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof zipped);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+            sizeof zipped);
     raw_send(conn, zipped, sizeof zipped);
 }
 
@@ -507,8 +536,7 @@ START_TEST(replies_are_decompressed_unless_disabled)
     errand_transfer_metrics metrics;
     errand_response_metrics(r.value, &metrics);
     ck_assert_uint_eq(metrics.body, _i ? sizeof zipped : 12);
-    if (!_i)
-        ck_body_eq(&r, "hello, world");
+    if (!_i) ck_body_eq(&r, "hello, world");
     ck_assert_uint_eq(metrics.http, 11);
     errand_result_free(&r);
     world_close(&w);
@@ -520,7 +548,10 @@ END_TEST
 START_TEST(a_response_has_all_its_headers_and_metrics)
 {
     struct world w;
-    world_open(&w, say_always, "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nX-A:3\r\n\r\nok", NULL);
+    world_open(&w, say_always,
+               "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: "
+               "a=b\r\nX-A:3\r\n\r\nok",
+               NULL);
     for (int i = 0; i < 2; i++) {
         errand_result r = world_get(&w, "/");
         ck_well(&r);
@@ -551,16 +582,15 @@ static const struct {
     int lax, strict;
     bool warns;
 } types[] = {
-    { "application/json", 0, 0, false },           { "application/json; charset=utf-8", 0, 0, false },
-    { "application/problem+json", 0, 0, false },   { "Application/JSON", 0, 0, false },
-    { "text/html", 0, EBADMSG, true },             { "text/json-ish", 0, EBADMSG, true },
-    { "application/jsonp", 0, EBADMSG, true },     { "", 0, EBADMSG, true },
+    { "application/json", 0, 0, false },         { "application/json; charset=utf-8", 0, 0, false },
+    { "application/problem+json", 0, 0, false }, { "Application/JSON", 0, 0, false },
+    { "text/html", 0, EBADMSG, true },           { "text/json-ish", 0, EBADMSG, true },
+    { "application/jsonp", 0, EBADMSG, true },   { "", 0, EBADMSG, true },
 };
 
 static void say_typed(struct raw_conn *conn, void *arg)
 {
-    while (raw_read_request(conn, NULL))
-        raw_reply(conn, 200, types[*(int *)arg].type, "{\"a\":1}");
+    while (raw_read_request(conn, NULL)) raw_reply(conn, 200, types[*(int *)arg].type, "{\"a\":1}");
 }
 
 START_TEST(json_with_another_type_warns_or_is_refused)
@@ -573,7 +603,8 @@ START_TEST(json_with_another_type_warns_or_is_refused)
         ck_well(&r);
         struct json_object *json;
         const char *why;
-        ck_assert_int_eq(errand_response_json(r.value, &json, &why), strict ? types[_i].strict : types[_i].lax);
+        ck_assert_int_eq(errand_response_json(r.value, &json, &why),
+                         strict ? types[_i].strict : types[_i].lax);
         ck_assert_msg((*why != '\0') == types[_i].warns, "%s", why);
         if (types[_i].warns) {
             ck_assert_ptr_nonnull(strstr(why, types[_i].type));

@@ -19,17 +19,12 @@ static void mirror(struct raw_conn *conn, void *arg)
     }
 }
 
-static const char *text_of(const errand_result *r)
-{
-    return errand_response_body(r->value).at;
-}
+static const char *text_of(const errand_result *r) { return errand_response_body(r->value).at; }
 
-static const char *body_in(const errand_result *r)
-{
-    return strstr(text_of(r), "\r\n\r\n") + 4;
-}
+static const char *body_in(const errand_result *r) { return strstr(text_of(r), "\r\n\r\n") + 4; }
 
-#define ck_has(r, part) ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
+#define ck_has(r, part)                                                                            \
+    ck_assert_msg(strstr(text_of(r), (part)) != NULL, "no %s in %s", (part), text_of(r))
 
 struct file {
     char folder[40], path[60];
@@ -41,8 +36,7 @@ static void file_make(struct file *file, size_t size)
     ck_assert_ptr_nonnull(mkdtemp(file->folder));
     snprintf(file->path, sizeof file->path, "%s/cat.txt", file->folder);
     FILE *out = fopen(file->path, "w");
-    for (size_t i = 0; i < size; i++)
-        fputc((char)('a' + i % 23), out);
+    for (size_t i = 0; i < size; i++) fputc((char)('a' + i % 23), out);
     fclose(out);
 }
 
@@ -58,11 +52,12 @@ START_TEST(a_form_is_urlencoded)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/",
-                                                       .form = FIELDS({ .name = "a b", .value = "1&2=3" },
-                                                                      { .name = "\xc3\xa9", .value = "-._*~+/" },
-                                                                      { .name = "none" },
-                                                                      { .name = "raw", .bytes = { "\0\xff", 2 } }) });
+    errand_result r = world_send(
+        &w, (errand_request){
+                .url = "/",
+                .form = FIELDS({ .name = "a b", .value = "1&2=3" },
+                               { .name = "\xc3\xa9", .value = "-._*~+/" }, { .name = "none" },
+                               { .name = "raw", .bytes = { "\0\xff", 2 } }) });
     ck_well(&r);
     ck_has(&r, "POST / HTTP/1.1\r\n");
     ck_has(&r, "\r\nContent-Type: application/x-www-form-urlencoded\r\n");
@@ -78,12 +73,14 @@ START_TEST(a_form_with_a_file_is_multipart)
     struct file file;
     file_make(&file, _i ? 300000 : 10);
     world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/",
-                                                       .method = "PUT",
-                                                       .form = FIELDS({ .name = "prompt", .value = "a \"cat\"" },
-                                                                      { .name = "odd\"\r\nname", .value = "x" },
-                                                                      { .name = "video", .file = file.path },
-                                                                      { .name = "j", .value = "{}", .type = "application/json" }) });
+    errand_result r = world_send(
+        &w, (errand_request){
+                .url = "/",
+                .method = "PUT",
+                .form = FIELDS({ .name = "prompt", .value = "a \"cat\"" },
+                               { .name = "odd\"\r\nname", .value = "x" },
+                               { .name = "video", .file = file.path },
+                               { .name = "j", .value = "{}", .type = "application/json" }) });
     ck_well(&r);
     ck_has(&r, "PUT / HTTP/1.1\r\n");
     char boundary[60], wanted[800];
@@ -99,7 +96,8 @@ START_TEST(a_form_with_a_file_is_multipart)
     const char *body = body_in(&r);
     ck_assert_msg(!strncmp(body, wanted, strlen(wanted)), "%.600s", body);
     snprintf(wanted, sizeof wanted,
-             "\r\n--%s\r\nContent-Disposition: form-data; name=\"j\"\r\nContent-Type: application/json\r\n\r\n{}\r\n--%s--\r\n",
+             "\r\n--%s\r\nContent-Disposition: form-data; name=\"j\"\r\nContent-Type: "
+             "application/json\r\n\r\n{}\r\n--%s--\r\n",
              boundary, boundary);
     ck_assert_str_eq(body + strlen(body) - strlen(wanted), wanted);
     char length[60];
@@ -117,7 +115,8 @@ START_TEST(a_form_is_multipart_if_set)
     struct world w;
     world_open(&w, mirror, NULL, NULL);
     errand_result r = world_send(
-        &w, (errand_request){ .url = "/", .multipart = 1, .form = FIELDS({ .name = "a", .value = "b" }) });
+        &w, (errand_request){
+                .url = "/", .multipart = 1, .form = FIELDS({ .name = "a", .value = "b" }) });
     ck_well(&r);
     ck_has(&r, "Content-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--errand-");
     errand_result_free(&r);
@@ -137,13 +136,10 @@ static int make_body(void *arg, uint64_t offset, void *buffer, size_t size, size
 {
     struct made *made = arg;
     made->calls++;
-    if (made->fails_at >= 0 && offset >= (uint64_t)made->fails_at)
-        return ERRAND_USER + 5;
+    if (made->fails_at >= 0 && offset >= (uint64_t)made->fails_at) return ERRAND_USER + 5;
     *got = made->size - offset < size ? made->size - (size_t)offset : size;
-    if (*got > 5000)
-        *got = 5000;
-    for (size_t i = 0; i < *got; i++)
-        ((char *)buffer)[i] = (char)('a' + (offset + i) % 23);
+    if (*got > 5000) *got = 5000;
+    for (size_t i = 0; i < *got; i++) ((char *)buffer)[i] = (char)('a' + (offset + i) % 23);
     return 0;
 }
 
@@ -156,17 +152,18 @@ START_TEST(a_body_is_sent_from_a_file_or_a_function)
     struct made made = { .size = 200000, .fails_at = -1 };
     file_make(&file, made.size);
     world_open(&w, mirror, NULL, NULL);
-    errand_request requests[] = { { .url = "/", .body_file = file.path },
-                                  { .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made },
-                                  { .url = "/", .body_fn = make_body, .body_arg = &made, .body_size = 200000 } };
+    errand_request requests[] = {
+        { .url = "/", .body_file = file.path },
+        { .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made },
+        { .url = "/", .body_fn = make_body, .body_arg = &made, .body_size = 200000 }
+    };
     errand_result r = world_send(&w, requests[_i]);
     ck_well(&r);
     ck_has(&r, _i == 1 ? "\r\nTransfer-Encoding: chunked\r\n" : "\r\nContent-Length: 200000\r\n");
     size_t letters = 0;
     const char *body = body_in(&r);
     if (_i != 1) {
-        for (; body[letters]; letters++)
-            ck_assert_int_eq(body[letters], 'a' + (int)(letters % 23));
+        for (; body[letters]; letters++) ck_assert_int_eq(body[letters], 'a' + (int)(letters % 23));
         ck_assert_uint_eq(letters, made.size);
     }
     errand_transfer_metrics metrics;
@@ -198,10 +195,12 @@ START_TEST(each_attempt_sends_the_body_from_its_start)
     struct file file;
     atomic_uint n = 0;
     file_make(&file, 150000);
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     world_open(&w, twice_busy, &n, NULL);
     errand_result r = world_send(
-        &w, (errand_request){ .url = "/", .method = "PUT", .body_file = file.path, .policy = policy });
+        &w,
+        (errand_request){ .url = "/", .method = "PUT", .body_file = file.path, .policy = policy });
     ck_well(&r);
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
     errand_result_free(&r);
@@ -215,14 +214,16 @@ static void send_on(struct raw_conn *conn, void *arg)
 {
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
-        bool first = !strncmp(request.text, "POST /old ", 10) || !strncmp(request.text, "PUT /old ", 9);
+        bool first = !strncmp(request.text, "POST /old ", 10) ||
+                     !strncmp(request.text, "PUT /old ", 9);
         bool whole = request.body_length == 150000 || !strncmp(request.text, "GET ", 4);
-        bool odd = !strncmp(request.text, "GET ", 4) && (strstr(request.text, "chunked") || strstr(request.text, "Content-"));
+        bool odd = !strncmp(request.text, "GET ", 4) &&
+                   (strstr(request.text, "chunked") || strstr(request.text, "Content-"));
         raw_request_free(&request);
         if (first)
-            raw_say(conn, "HTTP/1.1 %d X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n", *(int *)arg);
-        else
-            raw_reply(conn, whole && !odd ? 200 : 400, "text/plain", "");
+            raw_say(conn, "HTTP/1.1 %d X\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n",
+                    *(int *)arg);
+        else raw_reply(conn, whole && !odd ? 200 : 400, "text/plain", "");
     }
 }
 
@@ -233,7 +234,8 @@ START_TEST(a_redirect_keeps_or_drops_the_body)
     int status = (int[]){ 307, 308, 303, 302 }[_i];
     file_make(&file, 150000);
     world_open(&w, send_on, &status, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/old", .method = "POST", .body_file = file.path });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/old", .method = "POST", .body_file = file.path });
     ck_well(&r);
     const char *from = NULL;
     ck_assert_int_eq(errand_response_redirect(r.value, 0, &from), status);
@@ -248,7 +250,8 @@ START_TEST(a_redirect_keeps_or_drops_the_body)
     errand_result_free(&r);
     struct made made = { .size = 150000, .fails_at = -1 };
     r = world_send(&w, (errand_request){ .url = "/old", .body_fn = make_body, .body_arg = &made });
-    ck_assert_int_eq(r.error, _i < 2 ? ERRAND_HTTP + 400 : 0); /* chunked: longer than 150000 as it came */
+    /* chunked: longer than 150000 as it came */
+    ck_assert_int_eq(r.error, _i < 2 ? ERRAND_HTTP + 400 : 0);
     errand_result_free(&r);
     world_close(&w);
     file_remove(&file);
@@ -261,7 +264,8 @@ START_TEST(an_error_of_body_fn_ends_the_request)
     struct made made = { .size = 200000, .fails_at = 100000 };
     world_open(&w, mirror, NULL, NULL);
     errand_result r = world_send(
-        &w, (errand_request){ .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made });
+        &w, (errand_request){
+                .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made });
     ck_assert_int_eq(r.error, ERRAND_USER + 5);
     ck_assert_str_eq(errand_result_phase(&r), "send");
     ck_message_has(&r, "body_fn: ");
@@ -310,15 +314,17 @@ START_TEST(body_fn_is_never_called_concurrently)
     atomic_uint sent = 0;
     errand_policy_opts o = { .attempts = 2, .initial_ms = 1 };
     errand_policy *policy = errand_policy_new(&o, NULL);
-    world_open_turned(&w, mirror, NULL, &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
-    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/",
-                                                              .method = "PUT",
-                                                              .body_fn = make_slowly,
-                                                              .body_arg = &stuck,
-                                                              .body_free = stuck_freed,
-                                                              .body_size = _i ? 3000 : 0,
-                                                              .total_ms = 1000,
-                                                              .policy = policy });
+    world_open_turned(&w, mirror, NULL,
+                      &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
+    errand_future *f = errand_send(
+        w.http, &(errand_request){ .url = "/",
+                                   .method = "PUT",
+                                   .body_fn = make_slowly,
+                                   .body_arg = &stuck,
+                                   .body_free = stuck_freed,
+                                   .body_size = _i ? 3000 : 0,
+                                   .total_ms = 1000,
+                                   .policy = policy });
     until(&stuck.calls, 1);
     until(&sent, 1);
     /* the first times out, the second is sent */
@@ -328,7 +334,8 @@ START_TEST(body_fn_is_never_called_concurrently)
     }
     until(&sent, 2);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* time for a second call, if there were one */
+    /* time for a second call, if there were one */
+    nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
     ck_assert_uint_eq(atomic_load(&stuck.calls), 1);
     atomic_store(&stuck.may_return, 1);
     errand_result r = errand_await(f);
@@ -347,15 +354,24 @@ static const struct {
     int error;
     const char *says;
 } refused[] = {
-    { { .body_file = "/nowhere/cat" }, ENOENT, "the file \"/nowhere/cat\" cannot be sent: No such file" },
+    { { .body_file = "/nowhere/cat" },
+      ENOENT,
+      "the file \"/nowhere/cat\" cannot be sent: No such file" },
     { { .body_file = "/dev/null" }, EINVAL, "it is not a regular file" },
     { { .body_file = "/tmp" }, EISDIR, "\"/tmp\"" },
-    { { .form = FIELDS({ .name = "a", .value = "b", .file = "c" }) }, EINVAL,
+    { { .form = FIELDS({ .name = "a", .value = "b", .file = "c" }) },
+      EINVAL,
       "more than one of value, bytes, file in field \"a\"" },
     { { .form = FIELDS({ .name = "a", .file = "/nowhere/cat" }) }, ENOENT, "/nowhere/cat" },
-    { { .form = FIELDS({ .name = "a", .value = "b", .type = "x\r\ny" }) }, EINVAL, "type cannot be sent" },
-    { { .form = FIELDS({ .name = "a" }), .body_file = "x" }, EINVAL, "form and body_file are both given" },
-    { { .body = { "x", 1 }, .form = FIELDS({ .name = "a" }) }, EINVAL, "body and form are both given" },
+    { { .form = FIELDS({ .name = "a", .value = "b", .type = "x\r\ny" }) },
+      EINVAL,
+      "type cannot be sent" },
+    { { .form = FIELDS({ .name = "a" }), .body_file = "x" },
+      EINVAL,
+      "form and body_file are both given" },
+    { { .body = { "x", 1 }, .form = FIELDS({ .name = "a" }) },
+      EINVAL,
+      "body and form are both given" },
     { { .body_fn = make_body, .body_size = -7 }, EINVAL, "body_size is negative" },
     { { .stream = 1, .save_to = "/tmp/x" }, EINVAL, "stream and save_to are both given" },
     { { .bearer = "a", .user = "b" }, EINVAL, "bearer and user are both given" },
@@ -395,19 +411,17 @@ struct speech {
 static void speak(struct raw_conn *conn, void *arg)
 {
     struct speech *speech = arg;
-    if (!raw_read_request(conn, NULL))
-        return;
-    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+    if (!raw_read_request(conn, NULL)) return;
+    raw_say(
+        conn,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (unsigned i = 0; i < 5; i++) {
-        if (!hold_until(conn, &speech->may_say, i + 1))
-            return;
+        if (!hold_until(conn, &speech->may_say, i + 1)) return;
         raw_say(conn, "9\r\ndata: %u\n\n\r\n", i);
         atomic_fetch_add(&speech->said, 1);
     }
-    if (speech->breaks)
-        raw_reset(conn);
-    else
-        raw_say(conn, "0\r\n\r\n");
+    if (speech->breaks) raw_reset(conn);
+    else raw_say(conn, "0\r\n\r\n");
 }
 
 START_TEST(a_stream_is_read_as_it_arrives)
@@ -457,11 +471,9 @@ static void speak_without_end(struct raw_conn *conn, void *arg)
 {
     char block[10000];
     memset(block, 'x', sizeof block);
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
-    while (raw_send(conn, block, sizeof block))
-        atomic_fetch_add((atomic_uint *)arg, 1);
+    while (raw_send(conn, block, sizeof block)) atomic_fetch_add((atomic_uint *)arg, 1);
     atomic_store((atomic_uint *)arg, UINT32_MAX);
 }
 
@@ -471,7 +483,8 @@ START_TEST(an_unread_stream_blocks_the_server_and_ends_when_freed)
     atomic_uint blocks = 0;
     /* does not limit streams */
     world_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 });
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
     ck_well(&r);
     unsigned before;
     do { /* until nothing moves */
@@ -516,7 +529,8 @@ START_TEST(a_stream_ends_at_its_deadline_or_with_its_session)
     struct world w;
     struct speech speech = { .may_say = 1 };
     world_open_turned(&w, speak, &speech, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = _i ? 0 : 5000 });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = _i ? 0 : 5000 });
     ck_well(&r);
     char text[100];
     int64_t got;
@@ -561,12 +575,10 @@ static void answer_each(struct raw_conn *conn, void *arg)
     (void)arg;
     while (memcmp(last, "\r\n\r\n", 4)) {
         memmove(last, last + 1, 3);
-        if (!raw_read_bytes(conn, last + 3, 1))
-            return;
+        if (!raw_read_bytes(conn, last + 3, 1)) return;
     }
     raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
-    for (int i = 0; i < 20 && raw_read_bytes(conn, &byte, 1); i++)
-        raw_send(conn, &byte, 1);
+    for (int i = 0; i < 20 && raw_read_bytes(conn, &byte, 1); i++) raw_send(conn, &byte, 1);
 }
 
 START_TEST(a_body_is_sent_while_its_reply_is_received)
@@ -574,8 +586,13 @@ START_TEST(a_body_is_sent_while_its_reply_is_received)
     struct world w;
     struct talk talk = { 0 };
     world_open(&w, answer_each, NULL, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .body_fn = say_next, .body_arg = &talk,
-                                                       .body_size = 20, .total_ms = 60000 });
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/",
+                              .stream = 1,
+                              .body_fn = say_next,
+                              .body_arg = &talk,
+                              .body_size = 20,
+                              .total_ms = 60000 });
     ck_well(&r);
     for (unsigned i = 1; i <= 20; i++) {
         char byte;
@@ -591,7 +608,8 @@ END_TEST
 START_TEST(a_streams_response_has_metrics)
 {
     struct world w;
-    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 1 });
+    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+               &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) {
         char text[10];
         errand_transfer_metrics metrics;
@@ -601,13 +619,11 @@ START_TEST(a_streams_response_has_metrics)
         ck_assert_uint_eq(metrics.http, 11);
         ck_assert_uint_eq(metrics.reused, i > 0);
         ck_assert_uint_gt(metrics.sent, 0);
-        while (errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER) > 0)
-            continue;
+        while (errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER) > 0) continue;
         errand_result_free(&r);
     }
     errand_http_stats s;
-    do
-        errand_http_stats_get(w.http, &s);
+    do errand_http_stats_get(w.http, &s);
     while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.reused, 2);
     world_close(&w);
@@ -669,7 +685,8 @@ START_TEST(max_body_limits_a_file_only_if_set)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/x", folder);
     world_open(&w, say_a_lot, NULL, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = path, .max_body = 1000000 });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .save_to = path, .max_body = 1000000 });
     ck_assert_int_eq(r.error, ERRAND_CURL + 63);
     ck_message_has(&r, "larger than max_body, 1000000 bytes");
     errand_result_free(&r);
@@ -689,7 +706,8 @@ struct download {
 static errand_result download(void *arg)
 {
     struct download *d = arg;
-    errand_result r = errand_await(errand_send(d->w->http, &(errand_request){ .url = "/", .save_to = d->path }));
+    errand_result r =
+        errand_await(errand_send(d->w->http, &(errand_request){ .url = "/", .save_to = d->path }));
     return r;
 }
 
@@ -701,7 +719,8 @@ START_TEST(a_file_arrives_while_the_only_worker_waits_for_it)
     snprintf(path, sizeof path, "%s/x", folder);
     world_open(&w, say_a_lot, NULL, NULL);
     errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_http *mine = errand_http_new(small, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
+    errand_http *mine =
+        errand_http_new(small, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
     errand_http *before = w.http;
     w.http = mine;
     errand_result r = errand_await(errand_submit(small, download, &(struct download){ &w, path }));

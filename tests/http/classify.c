@@ -26,7 +26,8 @@ START_TEST(all_three_date_formats_are_read)
     ck_assert_int_eq(er_retry_after("Sat, 22 Nov 2025 13:00:05 GMT", NULL, now), 5000);
     ck_assert_int_eq(er_retry_after("Saturday, 22-Nov-25 13:01:00 GMT", NULL, now), 60000);
     ck_assert_int_eq(er_retry_after("Sat Nov 22 13:00:30 2025", NULL, now), 30000);
-    ck_assert_int_eq(er_retry_after("Mon Dec  1 13:00:00 2025", NULL, now), INT64_C(9) * 86400 * 1000);
+    ck_assert_int_eq(er_retry_after("Mon Dec  1 13:00:00 2025", NULL, now),
+                     INT64_C(9) * 86400 * 1000);
 }
 END_TEST
 
@@ -78,10 +79,8 @@ START_TEST(idempotent_methods_are_those_of_the_rfc)
 {
     const char *yes[] = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" },
                *no[] = { "POST", "PATCH", "get", "QUERY" };
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
-        ck_assert(er_method_idempotent(yes[i]));
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-        ck_assert(!er_method_idempotent(no[i]));
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) ck_assert(er_method_idempotent(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) ck_assert(!er_method_idempotent(no[i]));
 }
 END_TEST
 
@@ -89,9 +88,9 @@ START_TEST(each_status_has_its_kind)
 {
     for (int status = 400; status < 600; status++) {
         errand_kind kind = status == 401 || status == 403 || status == 407 ? ERRAND_KIND_AUTH
-                           : status == 429                                 ? ERRAND_KIND_RATE_LIMITED
-                           : status < 500                                  ? ERRAND_KIND_HTTP_CLIENT
-                                                                           : ERRAND_KIND_HTTP_SERVER;
+                           : status == 429 ? ERRAND_KIND_RATE_LIMITED
+                           : status < 500  ? ERRAND_KIND_HTTP_CLIENT
+                                           : ERRAND_KIND_HTTP_SERVER;
         ck_assert_int_eq(er_status_kind(status), kind);
     }
     ck_assert_int_eq(er_status_kind(777), ERRAND_KIND_PROTOCOL);
@@ -104,13 +103,16 @@ START_TEST(each_curl_code_has_its_kind_and_error)
     ck_assert_int_eq(er_curl_fault(7, "").kind, ERRAND_KIND_NETWORK);
     ck_assert_int_eq(er_curl_fault(28, "").error, ETIMEDOUT);
     ck_assert_int_eq(er_curl_fault(60, "").kind, ERRAND_KIND_AUTH);
-    ck_assert_int_eq(er_curl_fault(56, "Recv failure: Connection reset by peer").kind, ERRAND_KIND_NETWORK);
-    ck_assert_int_eq(er_curl_fault(56, "Illegal or missing hexadecimal sequence in chunked-encoding").kind,
-                     ERRAND_KIND_PROTOCOL);
+    ck_assert_int_eq(er_curl_fault(56, "Recv failure: Connection reset by peer").kind,
+                     ERRAND_KIND_NETWORK);
+    ck_assert_int_eq(
+        er_curl_fault(56, "Illegal or missing hexadecimal sequence in chunked-encoding").kind,
+        ERRAND_KIND_PROTOCOL);
     ck_assert_int_eq(er_curl_fault(27, "").error, ENOMEM);
     ck_assert_int_eq(er_curl_fault(67, "").kind, ERRAND_KIND_AUTH);
     ck_assert_int_eq(er_curl_fault(12, "").kind, ERRAND_KIND_TIMEOUT);
-    ck_assert_int_eq(er_curl_fault(43, "Failed reading the chunked-encoded stream").kind, ERRAND_KIND_PROTOCOL);
+    ck_assert_int_eq(er_curl_fault(43, "Failed reading the chunked-encoded stream").kind,
+                     ERRAND_KIND_PROTOCOL);
     ck_assert_int_eq(er_curl_fault(9999, "").kind, ERRAND_KIND_UNKNOWN);
 }
 END_TEST

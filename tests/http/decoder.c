@@ -16,11 +16,13 @@ enum { BAD = ERRAND_CURL + 61, CUT = ERRAND_CURL + 18, BOMB = 8 << 20 };
 
 static const char text[] = "hello, hello, hello, world";
 
-static const unsigned char brotli[] = { 0x1b, 0x19, 0x00, 0xf8, 0x8d, 0x94, 0x6e, 0xde, 0x44, 0x09, 0x52, 0x86, 0x96,
-                                        0x6c, 0x2c, 0x6f, 0x35, 0x88, 0x3c, 0x95, 0x00, 0x0a, 0x73, 0x1c, 0x02 };
-static const unsigned char zstd[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x24, 0x1a, 0x95, 0x00, 0x00, 0x60, 0x68,
-                                      0x65, 0x6c, 0x6c, 0x6f, 0x2c, 0x20, 0x77, 0x6f, 0x72, 0x6c, 0x64,
-                                      0x01, 0x00, 0x92, 0x8b, 0x11, 0xa5, 0x04, 0x0c, 0x01 };
+static const unsigned char brotli[] = { 0x1b, 0x19, 0x00, 0xf8, 0x8d, 0x94, 0x6e, 0xde, 0x44,
+                                        0x09, 0x52, 0x86, 0x96, 0x6c, 0x2c, 0x6f, 0x35, 0x88,
+                                        0x3c, 0x95, 0x00, 0x0a, 0x73, 0x1c, 0x02 };
+static const unsigned char zstd[] = {
+    0x28, 0xb5, 0x2f, 0xfd, 0x24, 0x1a, 0x95, 0x00, 0x00, 0x60, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x2c,
+    0x20, 0x77, 0x6f, 0x72, 0x6c, 0x64, 0x01, 0x00, 0x92, 0x8b, 0x11, 0xa5, 0x04, 0x0c, 0x01
+};
 /* BOMB zeros */
 static const unsigned char brotli_bomb[] = { 0x9b, 0xff, 0xff, 0x7f, 0x00, 0x24, 0x00,
                                              0xe2, 0xb1, 0x40, 0x72, 0xef, 0xff, 0x00 };
@@ -70,7 +72,8 @@ static bool made(struct coded *to, int sort, bool bomb)
     size_t size = bomb ? BOMB : sizeof text - 1;
     to->size = 0;
     if (sort < 3) deflated(to, (int[]){ GZIP, ZLIB, BARE }[sort], at, size);
-    else if (sort == 3) add(to, bomb ? brotli_bomb : brotli, bomb ? sizeof brotli_bomb : sizeof brotli);
+    else if (sort == 3)
+        add(to, bomb ? brotli_bomb : brotli, bomb ? sizeof brotli_bomb : sizeof brotli);
     else if (sort == 4 && bomb) zeros_in_frames(to);
     else if (sort == 4) add(to, zstd, sizeof zstd);
     if (sort == 5) {
@@ -93,7 +96,8 @@ static er_codings codings_of(const char *value)
 
 /* Decodes pieces of `piece` bytes into buffers of `room` bytes. Returns the first error, or that of
  * the end. */
-static int decode(const char *name, const char *at, size_t size, size_t piece, size_t room, er_bytes *out)
+static int decode(const char *name, const char *at, size_t size, size_t piece, size_t room,
+                  er_bytes *out)
 {
     er_codings codings = codings_of(name);
     er_decoder *decoder = er_decoder_new(&codings);
@@ -128,7 +132,8 @@ START_TEST(a_body_cut_at_any_byte_is_incomplete)
         for (size_t size = 0; size <= coded.size; size++) {
             int error = decode(names[_i], coded.at, size, pieces[p][0], pieces[p][1], &out);
             bool whole = size == coded.size || !size; /* nothing at all is an empty body */
-            ck_assert_msg(error == (whole ? 0 : CUT), "%s, %zu of %zu: %d", names[_i], size, coded.size, error);
+            ck_assert_msg(error == (whole ? 0 : CUT), "%s, %zu of %zu: %d", names[_i], size,
+                          coded.size, error);
             ck_assert_uint_le(out.size, sizeof text - 1);
             ck_assert(!out.size || !memcmp(out.at, text, out.size));
             ck_assert(out.size == sizeof text - 1 || size < coded.size);
@@ -149,7 +154,8 @@ START_TEST(a_wrong_byte_never_decodes_to_another_body)
         int error = decode(names[_i], coded.at, coded.size, 1000, 1000, &out);
         bool right = !error && out.size == sizeof text - 1 &&
                      !memcmp(out.at, text, out.size); /* in unused bits */
-        ck_assert_msg(error == BAD || error == CUT || right || !checked, "%s, at %zu: %d", names[_i], at, error);
+        ck_assert_msg(error == BAD || error == CUT || right || !checked, "%s, at %zu: %d",
+                      names[_i], at, error);
         coded.at[at] ^= 0x11;
         er_bytes_free(&out);
     }
@@ -192,13 +198,15 @@ START_TEST(consecutive_members_and_frames_are_one_body)
         coded->size = 0;
         if (!gzip && !strstr(er_codings_known(), "zstd")) continue;
         for (int i = 0; i < 3; i++) {
-            if (gzip) deflated(coded, GZIP, text, i == 1 ? 0 : sizeof text - 1); /* an empty one is not the end */
+            /* an empty one is not the end */
+            if (gzip) deflated(coded, GZIP, text, i == 1 ? 0 : sizeof text - 1);
             else
                 add(coded, i == 1 ? "\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00" : (const char *)zstd,
                     i == 1 ? 9 : sizeof zstd);
         }
         for (size_t piece = 1; piece < 2000; piece *= 10) {
-            ck_assert_int_eq(decode(gzip ? "gzip" : "zstd", coded->at, coded->size, piece, 11, &out), 0);
+            ck_assert_int_eq(
+                decode(gzip ? "gzip" : "zstd", coded->at, coded->size, piece, 11, &out), 0);
             ck_assert_uint_eq(out.size, 2 * (sizeof text - 1));
             ck_assert_int_eq(memcmp(out.at + sizeof text - 1, text, sizeof text - 1), 0);
             er_bytes_free(&out);
@@ -284,8 +292,9 @@ static void say_coded(struct raw_conn *conn, void *arg)
         pthread_mutex_lock(&replying);
         struct reply now = *(struct reply *)arg, *reply = &now;
         pthread_mutex_unlock(&replying);
-        raw_say(conn, "HTTP/1.1 %s\r\nContent-Encoding: %s\r\n%s", reply->status ? reply->status : "200 OK",
-                reply->coding, reply->headers ? reply->headers : "");
+        raw_say(conn, "HTTP/1.1 %s\r\nContent-Encoding: %s\r\n%s",
+                reply->status ? reply->status : "200 OK", reply->coding,
+                reply->headers ? reply->headers : "");
         if (reply->chunked) raw_say(conn, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", reply->size);
         else raw_say(conn, "Content-Length: %zu\r\n\r\n", reply->size);
         raw_send(conn, reply->at, reply->size);
@@ -321,13 +330,15 @@ static void is_cut(const errand_result *r)
 }
 
 /* Reads a whole stream, `piece` bytes at a time. Returns 0 or its error. */
-static int read_stream(const errand_result *r, size_t piece, uint64_t *size, char *first, size_t room)
+static int read_stream(const errand_result *r, size_t piece, uint64_t *size, char *first,
+                       size_t room)
 {
     char *some = malloc(piece);
     int64_t got;
     *size = 0;
     while ((got = errand_body_read(r->value, some, piece, ERRAND_FOREVER)) > 0) {
-        for (int64_t i = 0; i < got && *size + (uint64_t)i < room; i++) first[*size + (uint64_t)i] = some[i];
+        for (int64_t i = 0; i < got && *size + (uint64_t)i < room; i++)
+            first[*size + (uint64_t)i] = some[i];
         *size += (uint64_t)got;
     }
     free(some);
@@ -345,7 +356,8 @@ START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
     world_open(&w, say_coded, &reply, NULL);
     for (unsigned turn = 0; turn < 8; turn++) {
         bool whole = turn < 2;
-        size_t cut = whole ? coded.size : (size_t[]){ 1, coded.size / 2, coded.size - 1 }[turn / 2 - 1];
+        size_t cut = whole ? coded.size
+                           : (size_t[]){ 1, coded.size / 2, coded.size - 1 }[turn / 2 - 1];
         say_next(&reply, coded.at, cut, turn % 2);
         errand_result r = world_get(&w, "/");
         if (whole) ck_well(&r);
@@ -364,7 +376,8 @@ START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
         uint64_t size;
         r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
-        ck_assert_int_eq(read_stream(&r, 1 + turn * 5, &size, first, sizeof first - 1), whole ? 0 : CUT);
+        ck_assert_int_eq(read_stream(&r, 1 + turn * 5, &size, first, sizeof first - 1),
+                         whole ? 0 : CUT);
         if (whole) ck_assert_str_eq(first, text);
         else ck_assert(size < sizeof text && !strncmp(first, text, size));
         if (whole) ck_assert_ptr_null(errand_body_failure(r.value));
@@ -382,7 +395,8 @@ START_TEST(a_cut_body_is_retried)
     made(&coded, 0, false);
     struct reply reply = { .coding = "gzip", .at = coded.at, .size = coded.size - 4 };
     struct world w;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     world_open(&w, say_coded, &reply, &(errand_http_opts){ .policy = policy });
     errand_result r = world_get(&w, "/");
     is_cut(&r);
@@ -427,8 +441,9 @@ START_TEST(a_bomb_fits_into_a_file_or_stream_but_not_memory)
 
         for (int file = 0; file < 2; file++) {
             unlink(place.path);
-            r = world_send(&w,
-                           (errand_request){ .url = "/", .max_body = 1000000, .save_to = file ? place.path : NULL });
+            r = world_send(&w, (errand_request){ .url = "/",
+                                                 .max_body = 1000000,
+                                                 .save_to = file ? place.path : NULL });
             ck_assert_int_eq(r.error, ERRAND_CURL + 63);
             ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
             ck_message_has(&r, "larger than max_body, 1000000 bytes");
@@ -464,9 +479,12 @@ START_TEST(an_odd_coding_is_decoded_or_refused)
 {
     const struct odd *o = &odd[_i];
     const char *raw = o->raw ? o->raw : "";
-    struct reply reply = {
-        o->coding, o->status, o->headers, raw, !strcmp(o->method, "HEAD") || !o->raw ? 0 : strlen(raw), false
-    };
+    struct reply reply = { o->coding,
+                           o->status,
+                           o->headers,
+                           raw,
+                           !strcmp(o->method, "HEAD") || !o->raw ? 0 : strlen(raw),
+                           false };
     struct world w;
     world_open(&w, say_coded, &reply, NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .method = o->method });
@@ -491,7 +509,8 @@ START_TEST(an_unrequested_transfer_coding_is_refused)
 {
     static struct coded coded;
     made(&coded, 0, false);
-    struct reply reply = { "identity", NULL, "Transfer-Encoding: gzip\r\n", coded.at, coded.size, true };
+    struct reply reply = { "identity", NULL,       "Transfer-Encoding: gzip\r\n",
+                           coded.at,   coded.size, true };
     struct world w;
     world_open(&w, say_coded, &reply, NULL);
     errand_result r = world_get(&w, "/");
@@ -509,9 +528,12 @@ START_TEST(an_error_body_is_decoded_as_far_as_it_goes)
     struct coded *bomb = calloc(1, sizeof *bomb);
     coded.size = 0;
     deflated(&coded, GZIP, problem, sizeof problem - 1);
-    struct reply reply = {
-        "gzip", "503 Busy", "Content-Type: application/problem+json\r\n", coded.at, coded.size - (_i ? 6 : 0), false
-    };
+    struct reply reply = { "gzip",
+                           "503 Busy",
+                           "Content-Type: application/problem+json\r\n",
+                           coded.at,
+                           coded.size - (_i ? 6 : 0),
+                           false };
     struct world w;
     world_open(&w, say_coded, &reply, NULL);
     errand_result r = world_get(&w, "/");
@@ -544,7 +566,8 @@ START_TEST(the_session_decodes_bodies_and_curl_does_not)
     struct world w;
     world_open(&w, say_coded, &reply, &(errand_http_opts){ .no_compression = (unsigned)_i });
     for (int setup = 0; setup < 2; setup++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .setup = setup ? touch_nothing : NULL });
+        errand_result r =
+            world_send(&w, (errand_request){ .url = "/", .setup = setup ? touch_nothing : NULL });
         ck_well(&r);
         ck_assert_uint_eq(errand_response_body(r.value).size, _i ? coded.size : sizeof text - 1);
         ck_assert_str_eq(errand_response_header(r.value, "Content-Encoding", 0), "gzip");
@@ -592,7 +615,8 @@ START_TEST(a_cancel_stops_decoding_a_bomb)
     struct lane lane = { .valve = { nothing, nothing, finished, keep, drop, cancelled },
                          .cancelled = true };
     ck_assert_int_eq(er_request_new(&request, &given, &defaults, &why), 0);
-    ck_assert_int_eq(_i ? er_body_save(request, pool, &sink) : er_body_save_memory(request, pool, &sink), 0);
+    ck_assert_int_eq(
+        _i ? er_body_save(request, pool, &sink) : er_body_save_memory(request, pool, &sink), 0);
     errand_response *response = er_response_new();
     er_codings_add(&response->codings, "gzip");
     ck_assert_int_eq(sink->begin(sink, &lane.valve), 0);

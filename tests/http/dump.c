@@ -51,11 +51,13 @@ START_TEST(a_dump_shows_each_transfers_step_and_the_queue)
                " on lane 0, has been sent, waits for the reply of http://127.0.0.1:");
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/second"),
                " in line with 1, waits for a connection to http://127.0.0.1:");
-    ck_assert_msg(strstr(dump_text, ", submitted at ") && !strstr(dump_text, "secret"), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, ", submitted at ") && !strstr(dump_text, "secret"), "%.3000s",
+                  dump_text);
     ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* the transfer's own is not listed */
     atomic_store(&s.may_answer, 1);
     until(&s.answered, 1);
-    dump_shows(w.pool, "transfer", name_of(&w, "GET", "/first"), " on lane 0, reads the reply of http://127.0.0.1:");
+    dump_shows(w.pool, "transfer", name_of(&w, "GET", "/first"),
+               " on lane 0, reads the reply of http://127.0.0.1:");
     errand_cancel(second);
     ck_assert_ptr_null(dump_entry(w.pool, "transfer", name_of(&w, "GET", "/second")));
     errand_drop(second);
@@ -98,8 +100,10 @@ START_TEST(a_dump_shows_the_run_and_the_transfer_of_a_request)
     static struct stepping s;
     struct world w;
     world_open(&w, answer_step_by_step, &s, NULL);
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .name = "patient" }, NULL);
-    errand_future *f = errand_send(w.http, &(errand_request){ .url = world_url(&w, "/x"), .policy = policy });
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 2, .name = "patient" }, NULL);
+    errand_future *f =
+        errand_send(w.http, &(errand_request){ .url = world_url(&w, "/x"), .policy = policy });
     until(&s.came, 1);
     dump_shows(w.pool, "run", "http request", " attempt 1 is under way, key 127.0.0.1:");
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/x"), " on lane ");
@@ -127,8 +131,10 @@ START_TEST(a_dump_shows_an_own_handle)
         if (!i) until(&s.came, 1);
     }
     ck_assert_uint_eq(dump_count(w.pool, "transfer", "caller's handle"), 2);
-    ck_assert_msg(strstr(dump_text, " curl has it, on a thread of its own, submitted at "), "%.3000s", dump_text);
-    ck_assert_msg(strstr(dump_text, " in line with 1, waits for a connection, submitted at "), "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, " curl has it, on a thread of its own, submitted at "),
+                  "%.3000s", dump_text);
+    ck_assert_msg(strstr(dump_text, " in line with 1, waits for a connection, submitted at "),
+                  "%.3000s", dump_text);
     for (int i = 1; i >= 0; i--) {
         errand_cancel(fs[i]);
         errand_drop(fs[i]);
@@ -152,7 +158,8 @@ START_TEST(a_dump_can_run_while_transfers_begin_and_end)
     struct world w;
     pthread_t thread;
     errand_future *fs[N];
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .limit = 4 });
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+               &(errand_http_opts){ .limit = 4 });
     atomic_store(&w.turned_ns, 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, dumps_on, &w), 0);
     for (int i = 0; i < N; i++) {

@@ -16,17 +16,14 @@ struct silent {
 static void say_no_more(struct raw_conn *conn, void *arg)
 {
     struct silent *silent = arg;
-    if (!raw_read_request(conn, NULL))
-        return;
-    if (silent->says)
-        raw_say(conn, "%s", silent->says);
+    if (!raw_read_request(conn, NULL)) return;
+    if (silent->says) raw_say(conn, "%s", silent->says);
     if (silent->says && strstr(silent->says, "\r\n\r\n")) { /* enough to begin a file */
         static const char bytes[100000];
         raw_send(conn, bytes, sizeof bytes);
     }
     atomic_fetch_add(&silent->came, 1);
-    if (raw_wait_gone(conn))
-        atomic_fetch_add(&silent->went, 1);
+    if (raw_wait_gone(conn)) atomic_fetch_add(&silent->went, 1);
 }
 
 static void check_cancelled(errand_result *r, const char *phase, bool may_have_run)
@@ -69,7 +66,8 @@ static off_t bytes_in(const struct folder *folder)
         struct stat about;
         char path[200] = "";
         if (readlinkat(dirfd(dir), entry->d_name, path, sizeof path - 1) > 0 &&
-            !strncmp(path, folder->path, strlen(folder->path)) && !fstatat(dirfd(dir), entry->d_name, &about, 0))
+            !strncmp(path, folder->path, strlen(folder->path)) &&
+            !fstatat(dirfd(dir), entry->d_name, &about, 0))
             bytes += about.st_size;
     }
     closedir(dir);
@@ -77,16 +75,17 @@ static off_t bytes_in(const struct folder *folder)
 }
 
 /* Sends one more request and waits until it has reached its moment. */
-static errand_future *up_to(struct world *w, struct silent *silent, const char *method, int64_t total_ms,
-                            struct folder *folder)
+static errand_future *up_to(struct world *w, struct silent *silent, const char *method,
+                            int64_t total_ms, struct folder *folder)
 {
     unsigned came = atomic_load(&silent->came);
-    errand_request request = { .url = "/", .method = method, .save_to = folder->file, .total_ms = total_ms };
+    errand_request request = {
+        .url = "/", .method = method, .save_to = folder->file, .total_ms = total_ms
+    };
     errand_future *f = errand_send(w->http, &request);
     until(&silent->came, came + 1);
     bool has_body = silent->says && strstr(silent->says, "\r\n\r\n");
-    while (has_body && !bytes_in(folder))
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (has_body && !bytes_in(folder)) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     return f;
 }
 
@@ -133,18 +132,21 @@ START_TEST(a_closing_pool_sends_no_queued_request)
     enum { MANY = 60 };
     struct silent silent = { .says = NULL };
     struct world w;
-    world_open(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 3, .lanes = 3, .limit_per_host = 1 + (unsigned)_i });
+    world_open(&w, say_no_more, &silent,
+               &(errand_http_opts){ .limit = 3, .lanes = 3, .limit_per_host = 1 + (unsigned)_i });
     errand_future *fs[MANY];
     for (unsigned i = 0; i < MANY; i++) {
-        fs[i] = errand_send(w.http, &(errand_request){ .method = "POST", .url = "/", .total_ms = i % 3 ? 60000 : ERRAND_FOREVER });
-        if (i <= (unsigned)_i)
-            until(&silent.came, i + 1);
+        fs[i] = errand_send(
+            w.http, &(errand_request){
+                        .method = "POST", .url = "/", .total_ms = i % 3 ? 60000 : ERRAND_FOREVER });
+        if (i <= (unsigned)_i) until(&silent.came, i + 1);
     }
     ck_assert_int_eq(errand_pool_close(w.pool, 10000), 0);
     for (unsigned i = 0; i < MANY; i++) {
         errand_result r = errand_await(fs[i]);
         ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_SHUTDOWN);
-        ck_assert_msg(errand_result_may_have_run(&r) == (i <= (unsigned)_i), "%u: %s", i, errand_result_message(&r));
+        ck_assert_msg(errand_result_may_have_run(&r) == (i <= (unsigned)_i), "%u: %s", i,
+                      errand_result_message(&r));
         errand_result_free(&r);
     }
     ck_assert_uint_eq(silent.came, 1 + (unsigned)_i);
@@ -163,7 +165,8 @@ START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
     const char *url = url_of(l.port);
     unsigned before = connecting(l.port);
     for (int turn = 0; turn < 2; turn++) {
-        errand_future *f = errand_send(w.http, &(errand_request){ .url = url, .method = "POST", .total_ms = 50 });
+        errand_future *f =
+            errand_send(w.http, &(errand_request){ .url = url, .method = "POST", .total_ms = 50 });
         until_connecting(l.port, before + 1);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
         if (!turn) {
@@ -194,7 +197,8 @@ START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
         ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
         ck_assert_str_eq(errand_result_phase(&r), "connect");
         ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
-        ck_message_has(&r, i ? "connect: the 50 ms of sock_connect_ms are over" : "connect: the 50 ms of connect_ms are over");
+        ck_message_has(&r, i ? "connect: the 50 ms of sock_connect_ms are over"
+                             : "connect: the 50 ms of connect_ms are over");
         errand_result_free(&r);
         until_connecting(l.port, before);
     }
@@ -236,7 +240,8 @@ START_TEST(time_in_the_queue_counts)
     world_open_turned(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
     errand_future *first = errand_get(w.http, "/");
     until(&silent.came, 1);
-    errand_future *second = errand_send(w.http, &(errand_request){ .url = "/", .method = "POST", .total_ms = 50 });
+    errand_future *second =
+        errand_send(w.http, &(errand_request){ .url = "/", .method = "POST", .total_ms = 50 });
     world_turn(&w, 51);
     errand_result r = errand_await(second);
     ck_assert_int_eq(r.error, ETIMEDOUT);
@@ -252,8 +257,7 @@ END_TEST
 static void answer_all(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
-        continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes")) continue;
 }
 
 START_TEST(a_zero_timeout_sends_nothing)
@@ -264,7 +268,8 @@ START_TEST(a_zero_timeout_sends_nothing)
     ck_well(&r);
     errand_result_free(&r);
     for (int i = 0; i < 20; i++) {
-        r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .total_ms = ERRAND_ZERO });
+        r = world_send(&w,
+                       (errand_request){ .url = "/", .method = "POST", .total_ms = ERRAND_ZERO });
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
         ck_assert(!errand_result_may_have_run(&r));
@@ -275,10 +280,7 @@ START_TEST(a_zero_timeout_sends_nothing)
 }
 END_TEST
 
-static errand_result send_and_wait(void *arg)
-{
-    return errand_later(errand_get(arg, "/"));
-}
+static errand_result send_and_wait(void *arg) { return errand_later(errand_get(arg, "/")); }
 
 START_TEST(a_tasks_deadline_limits_its_requests)
 {
@@ -334,22 +336,18 @@ START_TEST(cancels_race_with_completions_without_loss)
     for (unsigned round = 0; round < rounds; round++) {
         errand_future *fs[AT_ONCE];
         for (unsigned i = 0; i < AT_ONCE; i++) {
-            fs[i] = errand_send(w.http, &(errand_request){ .url = "/", .total_ms = i % 5 ? 0 : 1 + round % 3 });
+            fs[i] = errand_send(
+                w.http, &(errand_request){ .url = "/", .total_ms = i % 5 ? 0 : 1 + round % 3 });
         }
         for (unsigned i = 0; i < AT_ONCE; i++) {
-            if (i % 3 == round % 3)
-                errand_cancel(fs[i]);
+            if (i % 3 == round % 3) errand_cancel(fs[i]);
         }
         for (unsigned i = 0; i < AT_ONCE; i++) {
             errand_result r = errand_await(fs[i]);
-            if (!r.error)
-                well++;
-            else if (r.error == ECANCELED)
-                cancelled++;
-            else if (r.error == ETIMEDOUT)
-                late++;
-            else
-                ck_abort_msg("%s", errand_result_message(&r));
+            if (!r.error) well++;
+            else if (r.error == ECANCELED) cancelled++;
+            else if (r.error == ETIMEDOUT) late++;
+            else ck_abort_msg("%s", errand_result_message(&r));
             errand_result_free(&r);
         }
     }

@@ -22,32 +22,35 @@ static const struct failing {
       "first byte: Empty reply from server (curl 52)" },
     { "", RESET, ERRAND_CURL + 56, ERRAND_KIND_NETWORK, "first byte", true,
       "first byte: Recv failure: Connection reset by peer (curl 56)" },
-    { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 0, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", true,
-      "(curl 18)" },
-    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 0, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body",
-      true, "(curl 18)" },
-    { "hello there\r\n\r\n", 0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", false, "first byte: " },
-    { "HTTP/1.1 abc OK\r\n\r\n", 0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", false, "(curl 1)" },
-    { "HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nabc", 0, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, "first byte",
-      false, "(curl 8)" },
-    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 0, ERRAND_CURL + 56, ERRAND_KIND_PROTOCOL, "body",
-      false, "chunked" },
-    { "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip", 0, ERRAND_CURL + 61,
-      ERRAND_KIND_PROTOCOL, "body", false, "(curl 61)" },
+    { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 0, ERRAND_CURL + 18, ERRAND_KIND_NETWORK,
+      "body", true, "(curl 18)" },
+    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 0, ERRAND_CURL + 18,
+      ERRAND_KIND_NETWORK, "body", true, "(curl 18)" },
+    { "hello there\r\n\r\n", 0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", false,
+      "first byte: " },
+    { "HTTP/1.1 abc OK\r\n\r\n", 0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", false,
+      "(curl 1)" },
+    { "HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nabc", 0, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL,
+      "first byte", false, "(curl 8)" },
+    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 0, ERRAND_CURL + 56,
+      ERRAND_KIND_PROTOCOL, "body", false, "chunked" },
+    { "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: "
+      "8\r\n\r\nnot gzip",
+      0, ERRAND_CURL + 61, ERRAND_KIND_PROTOCOL, "body", false, "(curl 61)" },
     { "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
-      "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-      "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+      "23456789"
+      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+      "23456789",
       0, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", false, "larger than max_body, 100 bytes" },
 };
 
 static void fail_so(struct raw_conn *conn, void *arg)
 {
     const struct failing *failing = arg;
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "%s", failing->reply);
-    if (failing->how == RESET)
-        raw_reset(conn);
+    if (failing->how == RESET) raw_reset(conn);
 }
 
 START_TEST(a_failure_has_code_kind_phase_and_message)
@@ -56,7 +59,8 @@ START_TEST(a_failure_has_code_kind_phase_and_message)
     struct world w;
     world_open(&w, fail_so, (void *)(uintptr_t)failing, &(errand_http_opts){ .max_body = 100 });
     for (int turn = 0; turn < 2; turn++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/x?secret=1", .method = turn ? "POST" : "GET" });
+        errand_result r = world_send(
+            &w, (errand_request){ .url = "/x?secret=1", .method = turn ? "POST" : "GET" });
         ck_assert_msg(r.error == failing->error, "%d: %s", r.error, errand_result_message(&r));
         ck_assert_ptr_null(r.value);
         ck_assert_int_eq(errand_result_kind(&r), failing->kind);
@@ -66,7 +70,8 @@ START_TEST(a_failure_has_code_kind_phase_and_message)
         ck_assert_int_ge(errand_result_elapsed_ms(&r), 0);
         char start[200];
         snprintf(start, sizeof start, "%s %s/x: ", turn ? "POST" : "GET", raw_server_url(w.server));
-        ck_assert_msg(!strncmp(errand_result_message(&r), start, strlen(start)), "%s", errand_result_message(&r));
+        ck_assert_msg(!strncmp(errand_result_message(&r), start, strlen(start)), "%s",
+                      errand_result_message(&r));
         ck_message_has(&r, failing->says);
         errand_result_free(&r);
     }
@@ -78,7 +83,8 @@ END_TEST
 static int closed_port(void) /* no socket listens there while this test holds it */
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }
@@ -115,7 +121,8 @@ START_TEST(an_unresolved_name_is_reported)
     struct world w;
     world_open(&w, say_once, "", NULL);
     errand_result r = world_send(
-        &w, (errand_request){ .url = "http://anna:sesame@no-such-host.invalid/x", .method = "POST" });
+        &w,
+        (errand_request){ .url = "http://anna:sesame@no-such-host.invalid/x", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_CURL + 6);
     ck_assert_str_eq(errand_result_phase(&r), "resolve");
     ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
@@ -201,15 +208,17 @@ END_TEST
 START_TEST(a_problems_title_and_detail_are_in_the_message)
 {
     struct world w;
-    world_open(
-        &w, say_once,
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: 67\r\n\r\n"
-        "{\"title\":\"No GPU\",\"detail\":\"all are\\nbusy \\u001b[31m\",\"status\":503}",
-        NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/generate?key=sesame", .method = "POST" });
+    world_open(&w, say_once,
+               "HTTP/1.1 503 Service Unavailable\r\nContent-Type: "
+               "application/problem+json\r\nContent-Length: 67\r\n\r\n"
+               "{\"title\":\"No GPU\",\"detail\":\"all are\\nbusy \\u001b[31m\",\"status\":503}",
+               NULL);
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/generate?key=sesame", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     char says[200];
-    snprintf(says, sizeof says, "POST %s/generate: HTTP 503 Service Unavailable: No GPU: all are busy  [31m",
+    snprintf(says, sizeof says,
+             "POST %s/generate: HTTP 503 Service Unavailable: No GPU: all are busy  [31m",
              raw_server_url(w.server));
     ck_assert_str_eq(errand_result_message(&r), says);
     errand_result_free(&r);
@@ -228,7 +237,8 @@ static const struct {
     { "retry-after-ms: 1234\r\n", 1234 },
     { "Retry-After: 7\r\nRetry-After-Ms: 1234\r\n", 1234 },
     { "Retry-After: 7\r\nRetry-After-Ms: soon\r\n", 7000 },
-    { "Date: Sat, 22 Nov 2025 13:00:00 GMT\r\nRetry-After: Sat, 22 Nov 2025 13:00:03 GMT\r\n", 3000 },
+    { "Date: Sat, 22 Nov 2025 13:00:00 GMT\r\nRetry-After: Sat, 22 Nov 2025 13:00:03 GMT\r\n",
+      3000 },
     { "Retry-After: Sat, 22 Nov 1997 13:00:03 GMT\r\n", 0 },
 };
 
@@ -254,11 +264,9 @@ static void say_much(struct raw_conn *conn, void *arg)
 {
     static char block[1000];
     memset(block, 'x', sizeof block);
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "%s", (const char *)arg);
-    for (int i = 0; i < 100 && raw_send(conn, block, sizeof block); i++)
-        continue;
+    for (int i = 0; i < 100 && raw_send(conn, block, sizeof block); i++) continue;
 }
 
 START_TEST(an_error_keeps_64_KiB_of_its_body)
@@ -280,7 +288,8 @@ END_TEST
 START_TEST(an_error_with_a_cut_body_keeps_its_status)
 {
     struct world w;
-    world_open(&w, say_once, "HTTP/1.1 429 Slow Down\r\nRetry-After: 2\r\nContent-Length: 100\r\n\r\nabc", NULL);
+    world_open(&w, say_once,
+               "HTTP/1.1 429 Slow Down\r\nRetry-After: 2\r\nContent-Length: 100\r\n\r\nabc", NULL);
     errand_result r = world_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 429);
     ck_assert_int_eq(errand_result_retry_after(&r), 2000);
@@ -293,8 +302,7 @@ END_TEST
 static void one_good_reply(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    if (!raw_read_request(conn, NULL) || !raw_reply(conn, 200, "text/plain", "first"))
-        return;
+    if (!raw_read_request(conn, NULL) || !raw_reply(conn, 200, "text/plain", "first")) return;
     raw_read_request(conn, NULL);
 }
 
@@ -325,7 +333,8 @@ START_TEST(a_repeatable_request_is_resent_after_a_dead_kept_connection)
 {
     struct world w;
     world_open(&w, one_good_reply, NULL, NULL);
-    const errand_request requests[] = { { .url = "/" }, { .url = "/", .method = "POST", .idempotency_key = "k" } };
+    const errand_request requests[] = { { .url = "/" },
+                                        { .url = "/", .method = "POST", .idempotency_key = "k" } };
     for (unsigned i = 0; i < 2; i++) {
         errand_result r = world_get(&w, "/");
         errand_result_free(&r);
@@ -353,10 +362,8 @@ static void answer_and_leave(struct raw_conn *conn, void *arg)
         raw_request_free(&request);
         if (post)
             raw_say(conn, "HTTP/1.1 303 See\r\nLocation: /receipt\r\nContent-Length: 0\r\n\r\n");
-        else if (old)
-            return;
-        else
-            raw_reply(conn, 200, "text/plain", "receipt");
+        else if (old) return;
+        else raw_reply(conn, 200, "text/plain", "receipt");
     }
 }
 
@@ -372,7 +379,8 @@ START_TEST(a_get_after_a_redirected_post_is_resent)
     ck_assert_uint_eq(metrics.resent, 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 3); /* POST, GET, and GET */
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
+    r = world_send(&w,
+                   (errand_request){ .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
     ck_well(&r); /* this connection lives */
     errand_result_free(&r);
     world_close(&w);
@@ -387,12 +395,9 @@ static void leave_each_hop_once(struct raw_conn *conn, void *arg)
     while (raw_read_request(conn, &request)) {
         unsigned bit = strstr(request.text, " /b ") ? 2 : strstr(request.text, " /a ") ? 1 : 0;
         raw_request_free(&request);
-        if (bit && !(atomic_fetch_or(dead, bit) & bit))
-            return;
-        if (bit == 1)
-            raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
-        else
-            raw_reply(conn, 200, "text/plain", "there");
+        if (bit && !(atomic_fetch_or(dead, bit) & bit)) return;
+        if (bit == 1) raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+        else raw_reply(conn, 200, "text/plain", "there");
     }
 }
 
@@ -411,8 +416,7 @@ START_TEST(each_hop_may_replace_one_dead_connection)
     ck_assert_uint_eq(metrics.resent, 2);
     errand_result_free(&r);
     errand_http_stats s;
-    do
-        errand_http_stats_get(w.http, &s);
+    do errand_http_stats_get(w.http, &s);
     while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.resent, 2);
     world_close(&w);

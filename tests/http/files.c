@@ -15,8 +15,7 @@ static unsigned entries(const char *folder)
 {
     DIR *dir = opendir(folder);
     unsigned n = 0;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
+    for (struct dirent *entry; (entry = readdir(dir));) n += entry->d_name[0] != '.';
     closedir(dir);
     return n;
 }
@@ -25,8 +24,7 @@ static char *read_all(const char *path)
 {
     static char text[200000];
     FILE *file = fopen(path, "r");
-    if (!file)
-        return NULL;
+    if (!file) return NULL;
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     return text;
@@ -107,8 +105,8 @@ START_TEST(a_bodyless_reply_leaves_the_file_alone)
         if (there) write_all(place.path, "old");
         struct world w;
         world_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
-        errand_result r = world_send(&w,
-                                     (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
+        errand_result r = world_send(
+            &w, (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
         ck_well(&r);
         ck_body_eq(&r, "");
         if (there) ck_assert_str_eq(read_all(place.path), "old");
@@ -128,7 +126,8 @@ static const struct {
     { "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo", ERRAND_CURL + 18, NULL },
     { "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", ERRAND_HTTP + 404, "no such" },
     { "HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
-      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+      "234567890",
       ERRAND_CURL + 63, NULL },
     { "HTTP/1.1 304 Same\r\n\r\n", 0, "" },
     { "", ERRAND_CURL + 52, NULL },
@@ -140,11 +139,11 @@ START_TEST(an_incomplete_or_error_reply_leaves_the_file_alone)
     place_open(&place);
     write_all(place.path, "old");
     struct world w;
-    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply, &(errand_http_opts){ .max_body = 100 });
+    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply,
+               &(errand_http_opts){ .max_body = 100 });
     errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_assert_msg(r.error == not_whole[_i].error, "%s", errand_result_message(&r));
-    if (not_whole[_i].body)
-        ck_body_eq(&r, not_whole[_i].body);
+    if (not_whole[_i].body) ck_body_eq(&r, not_whole[_i].body);
     ck_assert_str_eq(read_all(place.path), "old");
     ck_assert_uint_eq(entries(place.folder), 1);
     errand_result_free(&r);
@@ -155,8 +154,7 @@ END_TEST
 
 static void half_a_body(struct raw_conn *conn, void *arg)
 {
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nvideo");
     atomic_fetch_add((atomic_uint *)arg, 1);
     raw_wait_gone(conn);
@@ -186,7 +184,8 @@ START_TEST(a_missing_folder_is_reported_before_sending)
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
     errand_result r = world_send(
-        &w, (errand_request){ .url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video" });
+        &w,
+        (errand_request){ .url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video" });
     ck_assert_int_eq(r.error, ENOENT);
     ck_message_has(&r, "save_to \"/tmp/no/such/folder/video\": No such file or directory");
     ck_assert(!errand_result_may_have_run(&r));
@@ -197,7 +196,8 @@ START_TEST(a_missing_folder_is_reported_before_sending)
 END_TEST
 
 /* Paths that name no regular file. */
-static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo", "socket", "link", "device" };
+static const char *const in_the_way[] = { "folder", "folder/", "folder/.", "fifo",
+                                          "socket", "link",    "device" };
 
 START_TEST(a_path_that_is_no_regular_file_is_refused_before_sending)
 {
@@ -206,7 +206,8 @@ START_TEST(a_path_that_is_no_regular_file_is_refused_before_sending)
     const char *names[] = { "folder", "fifo", "socket", "link" };
     struct sockaddr_un at = { .sun_family = AF_UNIX };
     place_open(&place);
-    for (int i = 0; i < 4; i++) snprintf(paths[i], sizeof paths[i], "%s/%s", place.folder, names[i]);
+    for (int i = 0; i < 4; i++)
+        snprintf(paths[i], sizeof paths[i], "%s/%s", place.folder, names[i]);
     ck_assert_int_eq(mkdir(paths[0], 0755), 0);
     ck_assert_int_eq(mkfifo(paths[1], 0644), 0);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -214,12 +215,14 @@ START_TEST(a_path_that_is_no_regular_file_is_refused_before_sending)
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
     ck_assert_int_eq(symlink("fifo", paths[3]), 0);
     snprintf(path, sizeof path, "%s/%s", place.folder, in_the_way[_i]);
-    bool device = !strcmp(in_the_way[_i], "device"), made = device && !mknod(path, S_IFCHR | 0600, makedev(1, 3));
+    bool device = !strcmp(in_the_way[_i], "device"),
+         made = device && !mknod(path, S_IFCHR | 0600, makedev(1, 3));
     if (device && !made) /* the system's own, only where this test cannot replace it */
         snprintf(path, sizeof path, "%s", access("/dev", W_OK) ? "/dev/null" : paths[1]);
     struct world w;
     world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
     ck_assert_int_eq(r.error, _i < 3 ? EISDIR : ENXIO);
     ck_message_has(&r, path);
     ck_assert(!errand_result_may_have_run(&r));
@@ -280,7 +283,8 @@ START_TEST(a_failed_write_is_an_error_and_leaves_no_file)
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = (struct rlimit){ 3, before.rlim_max };
     setrlimit(RLIMIT_FSIZE, &small); /* its signal is blocked on the library's threads */
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = place.path });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = place.path });
     setrlimit(RLIMIT_FSIZE, &before);
     ck_assert_int_eq(r.error, EFBIG);
     ck_message_has(&r, place.path);

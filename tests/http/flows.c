@@ -32,12 +32,14 @@ static void finished(er_valve *valve, int error)
     atomic_fetch_add(&lane_of(valve)->finishes, 1);
 }
 static bool cancelled(er_valve *valve) { return atomic_load(&lane_of(valve)->cancelled); }
-#define LANE { .valve = { resume, end, finished, keep, drop, cancelled } }
+#define LANE                                                                                       \
+    {                                                                                              \
+        .valve = { resume, end, finished, keep, drop, cancelled }                                  \
+    }
 
 static void until_free(struct lane *lane) /* all references to its valve are dropped */
 {
-    while (atomic_load(&lane->count))
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (atomic_load(&lane->count)) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 struct case_ {
@@ -117,8 +119,7 @@ START_TEST(a_file_gets_every_byte_in_order)
     static char piece[PIECE];
     for (unsigned i = 0; i < PIECES; i++) {
         ck_assert_uint_eq(fread(piece, 1, PIECE, file), PIECE);
-        for (unsigned k = 0; k < PIECE; k += 511)
-            ck_assert_int_eq(piece[k], piece_byte(i));
+        for (unsigned k = 0; k < PIECE; k += 511) ck_assert_int_eq(piece[k], piece_byte(i));
     }
     ck_assert_int_eq(fgetc(file), EOF);
     fclose(file);
@@ -191,8 +192,7 @@ static int numbers(void *arg, uint64_t offset, void *buffer, size_t size, size_t
     *got = left < size ? (size_t)left : size;
     if (*got > 1000) /* fewer than `size` */
         *got = 1000;
-    for (size_t i = 0; i < *got; i++)
-        ((char *)buffer)[i] = (char)((offset + i) * 31 % 251);
+    for (size_t i = 0; i < *got; i++) ((char *)buffer)[i] = (char)((offset + i) * 31 % 251);
     return 0;
 }
 
@@ -210,10 +210,8 @@ static uint64_t read_numbers(struct lane *lane, er_body_source *source, uint64_t
             continue;
         }
         ck_assert_int_eq(said, 0);
-        if (!got)
-            break;
-        for (size_t i = 0; i < got; i++, at++)
-            ck_assert_int_eq(bytes[i], (char)(at * 31 % 251));
+        if (!got) break;
+        for (size_t i = 0; i < got; i++, at++) ck_assert_int_eq(bytes[i], (char)(at * 31 % 251));
     }
     return at;
 }
@@ -229,14 +227,12 @@ START_TEST(a_body_source_can_be_read_again_from_the_start)
         int freed;
     } body = { .whole = 300001 };
     FILE *file = fopen(c.path, "w");
-    for (uint64_t i = 0; i < body.whole; i++)
-        fputc((char)(i * 31 % 251), file);
+    for (uint64_t i = 0; i < body.whole; i++) fputc((char)(i * 31 % 251), file);
     fclose(file);
     errand_request given = { 0 };
     if (_i == 0)
         given = (errand_request){ .body_fn = numbers, .body_arg = &body, .body_free = freed };
-    else
-        given = (errand_request){ .body_file = c.path };
+    else given = (errand_request){ .body_file = c.path };
     er_request *request = request_of(&c, given);
     struct lane lane = LANE;
     er_body_source *source;
@@ -261,8 +257,7 @@ static int stubborn(void *arg, uint64_t offset, void *buffer, size_t size, size_
 {
     (void)size;
     *got = 0;
-    if (offset)
-        return *(int *)arg;
+    if (offset) return *(int *)arg;
     *got = 1;
     *(char *)buffer = 'x';
     return 0;
@@ -285,7 +280,8 @@ START_TEST(a_failed_body_source_reports_why)
     case_open(&c);
     int error = broken[_i].error;
     er_request *request = request_of(
-        &c, (errand_request){ .body_fn = stubborn, .body_arg = &error, .body_size = broken[_i].size });
+        &c,
+        (errand_request){ .body_fn = stubborn, .body_arg = &error, .body_size = broken[_i].size });
     struct lane lane = LANE;
     er_body_source *source;
     ck_assert_int_eq(er_body_upload(request, c.pool, &source), 0);
@@ -296,8 +292,7 @@ START_TEST(a_failed_body_source_reports_why)
     do {
         unsigned before = atomic_load(&lane.resumes);
         said = source->read(source, bytes, sizeof bytes, &got);
-        if (said == ER_FLOW_WAIT)
-            until(&lane.resumes, before + 1);
+        if (said == ER_FLOW_WAIT) until(&lane.resumes, before + 1);
     } while (said == ER_FLOW_WAIT || (!said && got));
     ck_assert_int_eq(said, broken[_i].reported);
     er_bytes words = { 0 };
@@ -327,7 +322,8 @@ START_TEST(a_file_that_shrank_fails_the_body)
     char bytes[100];
     size_t got;
     int said;
-    while ((said = source->read(source, bytes, sizeof bytes, &got)) == ER_FLOW_WAIT || (!said && got))
+    while ((said = source->read(source, bytes, sizeof bytes, &got)) == ER_FLOW_WAIT ||
+           (!said && got))
         nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     ck_assert_int_eq(said, EIO);
     er_bytes words = { 0 };
@@ -384,11 +380,10 @@ START_TEST(a_reader_gets_all_bytes_then_the_end)
     ck_assert_int_eq(errand_body_read(s.response, bytes, sizeof bytes, ERRAND_FOREVER), 4);
     ck_assert_int_eq(memcmp(bytes, "orld", 4), 0);
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(errand_body_read(s.response, bytes, sizeof bytes, ERRAND_FOREVER), _i ? -ECONNRESET : 0);
-    if (_i)
-        ck_assert_str_eq(errand_result_message(errand_body_failure(s.response)), "cut");
-    else
-        ck_assert_ptr_null(errand_body_failure(s.response));
+        ck_assert_int_eq(errand_body_read(s.response, bytes, sizeof bytes, ERRAND_FOREVER),
+                         _i ? -ECONNRESET : 0);
+    if (_i) ck_assert_str_eq(errand_result_message(errand_body_failure(s.response)), "cut");
+    else ck_assert_ptr_null(errand_body_failure(s.response));
     ck_assert_int_eq(errand_body_read(s.response, NULL, 0, 0), -EINVAL);
     er_response_free(s.response);
     ck_assert_uint_eq(atomic_load(&s.lane.ends), 0);
@@ -407,7 +402,8 @@ START_TEST(a_slow_reader_pauses_the_transfer_and_a_freed_one_ends_it)
     size_t put = 0, taken = 0;
     int64_t n;
     for (int round = 0; round < 20; round++) {
-        while (s.sink->take(s.sink, memset(piece, piece_byte((unsigned)(put / PIECE)), PIECE), PIECE) == 0)
+        while (s.sink->take(s.sink, memset(piece, piece_byte((unsigned)(put / PIECE)), PIECE),
+                            PIECE) == 0)
             put += PIECE;
         ck_assert_uint_eq(put - taken, ER_BODY_READER_ROOM);
         unsigned before = atomic_load(&s.lane.resumes);
@@ -450,17 +446,13 @@ START_TEST(bytes_or_a_cancel_wake_a_read)
     struct waiting_read w = { .response = s.response };
     errand_future *f = errand_submit(c.pool, read_forever, &w);
     until(&w.began, 1);
-    if (_i == 0)
-        ck_assert_int_eq(s.sink->take(s.sink, "x", 1), 0);
-    else if (_i == 1)
-        errand_cancel(f);
-    else
-        s.sink->ended(s.sink, errand_fail(EPIPE));
+    if (_i == 0) ck_assert_int_eq(s.sink->take(s.sink, "x", 1), 0);
+    else if (_i == 1) errand_cancel(f);
+    else s.sink->ended(s.sink, errand_fail(EPIPE));
     errand_result r = errand_await(f);
     const int errors[] = { 0, ECANCELED, EPIPE };
     ck_assert_int_eq(r.error, errors[_i]);
-    if (_i == 0)
-        ck_assert_int_eq((char)(uintptr_t)r.value, 'x');
+    if (_i == 0) ck_assert_int_eq((char)(uintptr_t)r.value, 'x');
     errand_result_free(&r);
     er_response_free(s.response);
     stream_close(&s);

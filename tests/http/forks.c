@@ -62,18 +62,13 @@ static errand_result send_with(struct world *w, fork_inside *f, int origin)
     errand_request request = { .url = "/", .setup_arg = f };
     CURL *easy;
     switch (origin) {
-    case 0:
-        request.setup = set_up;
-        break;
-    case 1:
-        request.setup = set_trace;
-        break;
+    case 0: request.setup = set_up; break;
+    case 1: request.setup = set_trace; break;
     case 2:
         request.body_fn = say_hello;
         request.body_arg = f;
         break;
-    case 3:
-        break; /* on_stage */
+    case 3: break; /* on_stage */
     default:
         easy = curl_easy_init();
         curl_easy_setopt(easy, CURLOPT_URL, world_url(w, "/"));
@@ -87,9 +82,9 @@ static errand_result send_with(struct world *w, fork_inside *f, int origin)
 START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
 {
     struct listener l = { .f = { 0, 0 } };
-    errand_http_opts opts = { .keepalive_ms = ERRAND_FOREVER,
-                              .on_stage = _i == 3 ? stage_forks : NULL,
-                              .stage_arg = &l };
+    errand_http_opts opts = {
+        .keepalive_ms = ERRAND_FOREVER, .on_stage = _i == 3 ? stage_forks : NULL, .stage_arg = &l
+    };
     world_open(&l.w, say_always, (void *)(uintptr_t)reply, &opts);
     errand_result r = send_with(&l.w, &l.f, _i);
     ck_well(&r);

@@ -10,10 +10,8 @@ static unsigned descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     unsigned n = 0;
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
-    if (dir)
-        closedir(dir);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) n += entry->d_name[0] != '.';
+    if (dir) closedir(dir);
     return n;
 }
 
@@ -22,7 +20,9 @@ static unsigned descriptors(void)
 static void headers_without_end(struct raw_conn *conn)
 {
     raw_say(conn, "HTTP/1.1 200 OK\r\n");
-    for (int i = 0; i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i); i++)
+    for (int i = 0;
+         i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i);
+         i++)
         continue;
 }
 
@@ -38,14 +38,19 @@ static void one_endless_header(struct raw_conn *conn)
 static void trailers_without_end(struct raw_conn *conn)
 {
     raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n");
-    for (int i = 0; i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i); i++)
+    for (int i = 0;
+         i < 200000 && raw_say(conn, "X-%06d: 0123456789012345678901234567890123456789\r\n", i);
+         i++)
         continue;
     raw_wait_gone(conn);
 }
 
 static void hints_without_end(struct raw_conn *conn)
 {
-    for (int i = 0; i < 200000 && raw_say(conn, "HTTP/1.1 103 Early Hints\r\nX-%06d: 0123456789012345678901\r\n\r\n", i); i++)
+    for (int i = 0;
+         i < 200000 &&
+         raw_say(conn, "HTTP/1.1 103 Early Hints\r\nX-%06d: 0123456789012345678901\r\n\r\n", i);
+         i++)
         continue;
     raw_wait_gone(conn);
 }
@@ -55,8 +60,7 @@ static void endless_body(struct raw_conn *conn)
     char block[8192];
     memset(block, 'x', sizeof block);
     raw_say(conn, "HTTP/1.1 200 OK\r\n\r\n");
-    while (raw_send(conn, block, sizeof block))
-        continue;
+    while (raw_send(conn, block, sizeof block)) continue;
 }
 
 static void endless_chunks(struct raw_conn *conn)
@@ -66,26 +70,30 @@ static void endless_chunks(struct raw_conn *conn)
     memset(block + 6, 'x', 4096);
     memcpy(block + 6 + 4096, "\r\n", 2);
     raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    while (raw_send(conn, block, sizeof block))
-        continue;
+    while (raw_send(conn, block, sizeof block)) continue;
 }
 
-/* 100 KiB that unpack to 16 MiB of zeros: deflate (RFC 1951) with its fixed codes, a literal, then "258 bytes from 1 back" (13
- * bits) again and again. */
+/* 100 KiB that unpack to 16 MiB of zeros: deflate (RFC 1951) with its fixed codes, a literal,
+ * then "258 bytes from 1 back" (13 bits) again and again. */
 static void gzip_bomb(struct raw_conn *conn)
 {
     static unsigned char bomb[100 << 10];
     size_t bit = 10 * 8;
     memset(bomb, 0, sizeof bomb);
     memcpy(bomb, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
-    const char *first = "110" "00110000", *again = "11000101" "00000"; /* BFINAL, BTYPE 01 from the low bit; literal 0 */
+    /* BFINAL, BTYPE 01 from the low bit; literal 0 */
+    const char *first = "110"
+                        "00110000",
+               *again = "11000101"
+                        "00000";
     for (const char *c = first; *c; c++, bit++)
         bomb[bit / 8] |= (unsigned char)((*c - '0') << bit % 8);
     while (bit + 13 < sizeof bomb * 8) {
         for (const char *c = again; *c; c++, bit++)
             bomb[bit / 8] |= (unsigned char)((*c - '0') << bit % 8);
     }
-    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof bomb);
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+            sizeof bomb);
     raw_send(conn, bomb, sizeof bomb);
 }
 
@@ -99,19 +107,26 @@ static void loris_body(struct raw_conn *conn)
 
 static void loris_headers(struct raw_conn *conn)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nX-Slow: it takes its time, and then some more of it\r\n\r\n";
+    static const char text[] =
+        "HTTP/1.1 200 OK\r\nX-Slow: it takes its time, and then some more of it\r\n\r\n";
     raw_drip(conn, text, sizeof text - 1, 1, 20);
     raw_wait_gone(conn);
 }
 
-#define SAYS(name, text) \
-    static void name(struct raw_conn *conn) { static const char bytes[] = text; raw_send(conn, bytes, sizeof bytes - 1); }
+#define SAYS(name, text)                                                                           \
+    static void name(struct raw_conn *conn)                                                        \
+    {                                                                                              \
+        static const char bytes[] = text;                                                          \
+        raw_send(conn, bytes, sizeof bytes - 1);                                                   \
+    }
 SAYS(two_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde")
 SAYS(list_of_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 3, 5\r\n\r\nabcde")
 SAYS(length_in_words, "HTTP/1.1 200 OK\r\nContent-Length: 3abc\r\n\r\nabcde")
 SAYS(length_in_hex, "HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nabcde")
-SAYS(status_as_trailer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n")
-SAYS(switches, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nwhatever")
+SAYS(status_as_trailer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                        "chunked\r\n\r\n4\r\ngood\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n")
+SAYS(switches,
+     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nwhatever")
 SAYS(status_of_2000, "HTTP/1.1 2000 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(status_of_0, "HTTP/1.1 000 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(version_9, "HTTP/9.9 200 OK\r\nContent-Length: 4\r\n\r\ngood")
@@ -127,29 +142,36 @@ SAYS(beyond_any_length, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999
 SAYS(length_of_2_63, "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\ngood")
 SAYS(length_below_2_63, "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\ngood")
 SAYS(blank_before_colon, "HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\ngood")
-SAYS(tab_before_colon, "HTTP/1.1 200 OK\r\nTransfer-Encoding\t: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
+SAYS(tab_before_colon,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding\t: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
 SAYS(folded_first, "HTTP/1.1 200 OK\r\n X-Long: one\r\nContent-Length: 4\r\n\r\ngood")
-SAYS(folded_coding, "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
+SAYS(folded_coding,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")
 SAYS(folded_length, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\ngood, and more")
-SAYS(trailer_without_colon, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nnone\r\n\r\n")
-SAYS(trailer_without_name, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n: x\r\n\r\n")
-SAYS(trailer_folded_first, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n x: y\r\n\r\n")
-SAYS(trailer_with_blank, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nx : y\r\n\r\n")
+SAYS(trailer_without_colon,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nnone\r\n\r\n")
+SAYS(trailer_without_name,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n: x\r\n\r\n")
+SAYS(trailer_folded_first,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n x: y\r\n\r\n")
+SAYS(trailer_with_blank,
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nx : y\r\n\r\n")
 
 static void one_long_trailer(struct raw_conn *conn)
 {
     char block[8192];
     memset(block, 'x', sizeof block);
-    raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Long: ");
-    for (int i = 0; i < 100 && raw_send(conn, block, sizeof block); i++)
-        continue;
+    raw_say(conn,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Long: ");
+    for (int i = 0; i < 100 && raw_send(conn, block, sizeof block); i++) continue;
     raw_say(conn, "\r\n\r\n");
     raw_wait_gone(conn);
 }
 
 SAYS(to_file, "HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n")
 SAYS(to_ftp, "HTTP/1.1 302 F\r\nLocation: ftp://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n")
-SAYS(round_and_round, "HTTP/1.1 302 F\r\nLocation: /bad\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+SAYS(round_and_round,
+     "HTTP/1.1 302 F\r\nLocation: /bad\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 
 static const struct {
     const char *name;
@@ -159,27 +181,39 @@ static const struct {
     const char *phase, *words;
     int64_t total_ms;
 } hostile[] = {
-    { "headers without end", headers_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers", 0 },
-    { "one endless header", one_endless_header, 0, ERRAND_KIND_PROTOCOL, "first byte", "header", 0 },
+    { "headers without end", headers_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers",
+      0 },
+    { "one endless header", one_endless_header, 0, ERRAND_KIND_PROTOCOL, "first byte", "header",
+      0 },
     { "trailers without end", trailers_without_end, 0, ERRAND_KIND_PROTOCOL, "body", "headers", 0 },
     { "hints without end", hints_without_end, 0, ERRAND_KIND_PROTOCOL, "first byte", "headers", 0 },
-    { "endless body", endless_body, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
-    { "endless chunks", endless_chunks, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
-    { "gzip bomb", gzip_bomb, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body", "larger than max_body", 0 },
-    { "loris body", loris_body, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "body", "its 300 ms are over", 300 },
-    { "loris headers", loris_headers, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "first byte", "its 300 ms are over", 300 },
+    { "endless body", endless_body, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body",
+      "larger than max_body", 0 },
+    { "endless chunks", endless_chunks, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body",
+      "larger than max_body", 0 },
+    { "gzip bomb", gzip_bomb, ERRAND_CURL + 63, ERRAND_KIND_RESOURCE, "body",
+      "larger than max_body", 0 },
+    { "loris body", loris_body, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "body", "its 300 ms are over",
+      300 },
+    { "loris headers", loris_headers, ETIMEDOUT, ERRAND_KIND_TIMEOUT, "first byte",
+      "its 300 ms are over", 300 },
     { "two lengths", two_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a list of lengths", list_of_lengths, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length in words", length_in_words, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length in hex", length_in_hex, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
-    { "a status line as trailer", status_as_trailer, 0, ERRAND_KIND_PROTOCOL, "body", "trailer", 0 },
+    { "a status line as trailer", status_as_trailer, 0, ERRAND_KIND_PROTOCOL, "body", "trailer",
+      0 },
     { "101", switches, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, "first byte", "status 101", 0 },
-    { "status 2000", status_of_2000, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
-    { "status 000", status_of_0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
-    { "version 9.9", version_9, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
+    { "status 2000", status_of_2000, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte",
+      "(curl 1)", 0 },
+    { "status 000", status_of_0, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)",
+      0 },
+    { "version 9.9", version_9, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)",
+      0 },
     { "too few bytes", too_few, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
     { "garbage", garbage, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
-    { "negative length", negative_length, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
+    { "negative length", negative_length, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL,
+      "Content-Length", 0 },
     { "bad chunk", bad_chunk, 0, ERRAND_KIND_PROTOCOL, "body", "chunk", 0 },
     { "huge chunk", huge_chunk, 0, ERRAND_KIND_PROTOCOL, "body", "chunk", 0 },
     { "no status", no_status, ERRAND_CURL + 1, ERRAND_KIND_PROTOCOL, "first byte", "(curl 1)", 0 },
@@ -187,22 +221,32 @@ static const struct {
     { "no colon", no_colon, ERRAND_CURL + 8, ERRAND_KIND_PROTOCOL, NULL, "colon", 0 },
     { "beyond any length", beyond_any_length, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
     { "a length of 2^63", length_of_2_63, 0, ERRAND_KIND_PROTOCOL, NULL, "Content-Length", 0 },
-    { "a length below that", length_below_2_63, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body", "(curl 18)", 0 },
-    { "a blank before the colon", blank_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon",
+    { "a length below that", length_below_2_63, ERRAND_CURL + 18, ERRAND_KIND_NETWORK, "body",
+      "(curl 18)", 0 },
+    { "a blank before the colon", blank_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte",
+      "before the colon", 0 },
+    { "a tab before the colon", tab_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte",
+      "before the colon", 0 },
+    { "a folded first line", folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "first byte",
+      "header line", 0 }, /* after another reply */
+    { "a folded coding", folded_coding, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines",
       0 },
-    { "a tab before the colon", tab_before_colon, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "before the colon", 0 },
-    { "a folded first line", folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "header line",
-      0 }, /* after another reply */
-    { "a folded coding", folded_coding, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
-    { "a folded length", folded_length, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines", 0 },
-    { "a trailer without colon", trailer_without_colon, EPROTO, ERRAND_KIND_PROTOCOL, "body", "not a header field", 0 },
-    { "a trailer without name", trailer_without_name, EPROTO, ERRAND_KIND_PROTOCOL, "body", "not a header field", 0 },
-    { "a trailer that is folded", trailer_folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "body", "not a header field", 0 },
-    { "a trailer with a blank", trailer_with_blank, EPROTO, ERRAND_KIND_PROTOCOL, "body", "not a header field", 0 },
-    { "one long trailer", one_long_trailer, EPROTO, ERRAND_KIND_PROTOCOL, "body", "a trailer is too long", 0 },
+    { "a folded length", folded_length, EPROTO, ERRAND_KIND_PROTOCOL, "first byte", "on two lines",
+      0 },
+    { "a trailer without colon", trailer_without_colon, EPROTO, ERRAND_KIND_PROTOCOL, "body",
+      "not a header field", 0 },
+    { "a trailer without name", trailer_without_name, EPROTO, ERRAND_KIND_PROTOCOL, "body",
+      "not a header field", 0 },
+    { "a trailer that is folded", trailer_folded_first, EPROTO, ERRAND_KIND_PROTOCOL, "body",
+      "not a header field", 0 },
+    { "a trailer with a blank", trailer_with_blank, EPROTO, ERRAND_KIND_PROTOCOL, "body",
+      "not a header field", 0 },
+    { "one long trailer", one_long_trailer, EPROTO, ERRAND_KIND_PROTOCOL, "body",
+      "a trailer is too long", 0 },
     { "to a file", to_file, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
     { "to ftp", to_ftp, 0, ERRAND_KIND_PROTOCOL, NULL, "http or https", 0 },
-    { "round and round", round_and_round, ERRAND_CURL + 47, ERRAND_KIND_PROTOCOL, NULL, "redirect", 0 },
+    { "round and round", round_and_round, ERRAND_CURL + 47, ERRAND_KIND_PROTOCOL, NULL, "redirect",
+      0 },
 };
 
 static void serve_hostile(struct raw_conn *conn, void *arg)
@@ -235,13 +279,18 @@ START_TEST(a_hostile_server_fails_only_its_own_request)
     check_usable(&w);
     unsigned before = descriptors();
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
+        errand_result r =
+            world_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
         const char *said = errand_result_message(&r);
-        ck_assert_msg(r.error && (!hostile[_i].error || r.error == hostile[_i].error), "%d: %s", r.error, said);
-        ck_assert_msg(errand_result_kind(&r) == hostile[_i].kind, "%s: %s", errand_kind_name(errand_result_kind(&r)), said);
+        ck_assert_msg(r.error && (!hostile[_i].error || r.error == hostile[_i].error), "%d: %s",
+                      r.error, said);
+        ck_assert_msg(errand_result_kind(&r) == hostile[_i].kind, "%s: %s",
+                      errand_kind_name(errand_result_kind(&r)), said);
         if (hostile[_i].phase)
-            ck_assert_msg(!strcmp(errand_result_phase(&r), hostile[_i].phase), "phase %s: %s", errand_result_phase(&r), said);
-        ck_assert_msg(strstr(said, hostile[_i].words) != NULL, "no \"%s\" in: %s", hostile[_i].words, said);
+            ck_assert_msg(!strcmp(errand_result_phase(&r), hostile[_i].phase), "phase %s: %s",
+                          errand_result_phase(&r), said);
+        ck_assert_msg(strstr(said, hostile[_i].words) != NULL, "no \"%s\" in: %s",
+                      hostile[_i].words, said);
         ck_assert_ptr_nonnull(strstr(said, "GET http://127.0.0.1:"));
         errand_result_free(&r);
         check_usable(&w);
@@ -256,8 +305,7 @@ END_TEST
 static void fold_at_first(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    if (raw_read_request(conn, NULL))
-        folded_first(conn);
+    if (raw_read_request(conn, NULL)) folded_first(conn);
 }
 
 START_TEST(a_folded_first_header_line_is_a_protocol_error)
@@ -275,17 +323,22 @@ END_TEST
 
 /* ---- odd, but valid replies ---- */
 
-SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
+SAYS(trailers, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: "
+               "X-Sum\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n\r\n")
 SAYS(folded, "HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\n\tthree\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(equal_lengths, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(list_of_equals, "HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\ngood")
 SAYS(small_letters, "http/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
-SAYS(hints_first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
+SAYS(hints_first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: "
+                  "x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
 SAYS(old_server, "HTTP/1.0 200 OK\r\n\r\ngood")
 SAYS(bare_lines, "HTTP/1.1 200 OK\nContent-Length: 4\n\ngood")
 SAYS(no_reason, "HTTP/1.1 200\r\nContent-Length: 4\r\n\r\ngood")
-SAYS(length_with_zeros, "HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000000000000004\r\n\r\ngood")
-SAYS(folded_trailer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n 5\r\n\r\n")
+SAYS(length_with_zeros,
+     "HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000000000000004\r\n\r\ngood")
+SAYS(
+    folded_trailer,
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX-Sum: 4\r\n 5\r\n\r\n")
 SAYS(more_than_said, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood, and some more")
 
 static void half_closed(struct raw_conn *conn)
@@ -297,18 +350,20 @@ static void half_closed(struct raw_conn *conn)
 
 static void byte_by_byte(struct raw_conn *conn)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nX-Long: one two three\r\nContent-Length: 4\r\n\r\ngood";
+    static const char text[] =
+        "HTTP/1.1 200 OK\r\nX-Long: one two three\r\nContent-Length: 4\r\n\r\ngood";
     raw_drip(conn, text, sizeof text - 1, 1, 0);
 }
 
-static void (*const odd[])(struct raw_conn *conn) = { trailers,   folded,     equal_lengths, hints_first,    old_server,  bare_lines,
-                                                      no_reason,  more_than_said, half_closed,   byte_by_byte, length_with_zeros, folded_trailer,
-                                                      list_of_equals, small_letters };
+static void (*const odd[])(struct raw_conn *conn) = {
+    trailers,          folded,         equal_lengths,  hints_first,  old_server,
+    bare_lines,        no_reason,      more_than_said, half_closed,  byte_by_byte,
+    length_with_zeros, folded_trailer, list_of_equals, small_letters
+};
 
 static void serve_odd(struct raw_conn *conn, void *arg)
 {
-    if (raw_read_request(conn, NULL))
-        odd[*(int *)arg](conn);
+    if (raw_read_request(conn, NULL)) odd[*(int *)arg](conn);
 }
 
 START_TEST(an_odd_but_valid_reply_is_read)
@@ -325,10 +380,9 @@ START_TEST(an_odd_but_valid_reply_is_read)
         errand_response_metrics(r.value, &metrics);
         ck_assert_uint_eq(metrics.body, 4); /* trailers begin no new body */
         ck_assert_ptr_null(errand_response_header(r.value, "X-Sum", 0)); /* a trailer */
-        ck_assert_ptr_null(errand_response_header(r.value, "Link", 0)); /* of an interim reply */
+        ck_assert_ptr_null(errand_response_header(r.value, "Link", 0));  /* of an interim reply */
         const char *folds = errand_response_header(r.value, "X-Long", 0);
-        if (folds)
-            ck_assert_str_eq(folds, "one two three");
+        if (folds) ck_assert_str_eq(folds, "one two three");
         errand_result_free(&r);
     }
     world_close(&w);
@@ -337,16 +391,15 @@ END_TEST
 
 /* ---- cut at every byte ---- */
 
-static const char whole[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello, world";
+static const char whole[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello, world";
 
 static void cut_short(struct raw_conn *conn, void *arg)
 {
     unsigned cut = atomic_load((atomic_uint *)arg);
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_send(conn, whole, cut / 2);
-    if (cut % 2)
-        raw_reset(conn);
+    if (cut % 2) raw_reset(conn);
 }
 
 START_TEST(a_reply_cut_at_any_byte_is_a_network_error)
@@ -360,7 +413,8 @@ START_TEST(a_reply_cut_at_any_byte_is_a_network_error)
         const char *said = errand_result_message(&r);
         ck_assert_msg(r.error != 0, "cut at %u: %s", cut / 2, said);
         errand_kind kind = errand_result_kind(&r); /* curl reports that a few bytes are no HTTP */
-        ck_assert_msg(kind == ERRAND_KIND_NETWORK || (cut / 2 < 12 && kind == ERRAND_KIND_PROTOCOL), "cut at %u: %s", cut / 2, said);
+        ck_assert_msg(kind == ERRAND_KIND_NETWORK || (cut / 2 < 12 && kind == ERRAND_KIND_PROTOCOL),
+                      "cut at %u: %s", cut / 2, said);
         errand_result_free(&r);
     }
     world_close(&w);
@@ -386,15 +440,17 @@ START_TEST(a_bodyless_reply_ends_with_its_headers)
     struct world w;
     char path[] = "/tmp/errand-empty-XXXXXX", byte;
     close(mkstemp(path));
-    world_open(&w, say_always, (void *)(uintptr_t)bodiless[_i].reply, &(errand_http_opts){ .limit = 1 });
+    world_open(&w, say_always, (void *)(uintptr_t)bodiless[_i].reply,
+               &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) { /* to memory, as a stream, into a file */
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = bodiless[_i].method, .stream = i == 1,
+        errand_result r = world_send(&w, (errand_request){ .url = "/",
+                                                           .method = bodiless[_i].method,
+                                                           .stream = i == 1,
                                                            .save_to = i == 2 ? path : NULL });
         ck_well(&r);
         ck_assert_int_eq(errand_response_status(r.value), bodiless[_i].status);
         ck_assert_uint_eq(errand_response_body(r.value).size, 0);
-        if (i == 1)
-            ck_assert_int_eq(errand_body_read(r.value, &byte, 1, ERRAND_FOREVER), 0);
+        if (i == 1) ck_assert_int_eq(errand_body_read(r.value, &byte, 1, ERRAND_FOREVER), 0);
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1); /* no body was waited for */
@@ -409,8 +465,7 @@ SAYS(more_than_none, "HTTP/1.1 204 None\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length
 static void serve_too_much(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    while (raw_read_request(conn, NULL))
-        more_than_none(conn);
+    while (raw_read_request(conn, NULL)) more_than_none(conn);
 }
 
 START_TEST(surplus_bytes_are_not_the_next_reply)
@@ -433,7 +488,8 @@ START_TEST(server_text_is_shown_as_plain_UTF_8)
 {
     struct world w;
     world_open(&w, say_once,
-               "HTTP/1.1 503 N\xff\xc3\xb6\xc2\x9b" "31m\x1b[0m\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+               "HTTP/1.1 503 N\xff\xc3\xb6\xc2\x9b"
+               "31m\x1b[0m\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
                "{\"title\":\"a\xc2\x85z\"}",
                NULL);
     errand_result r = world_get(&w, "/\xff");
@@ -470,7 +526,8 @@ START_TEST(a_request_with_expect_gets_100_or_417)
     int refuses = _i;
     world_open(&w, say_continue_or_no, &refuses, NULL);
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
     ck_assert_int_eq(r.error, refuses ? ERRAND_HTTP + 417 : 0);
     errand_result_free(&r);
     world_close(&w);
@@ -482,8 +539,7 @@ static void never_say_continue(struct raw_conn *conn, void *arg)
     char bytes[5];
     (void)arg;
     for (unsigned ends = 0; ends < 4;) { /* to the end of the headers */
-        if (!raw_read_bytes(conn, bytes, 1))
-            return;
+        if (!raw_read_bytes(conn, bytes, 1)) return;
         ends = *bytes == (ends % 2 ? '\n' : '\r') ? ends + 1 : 0;
     }
     if (raw_read_bytes(conn, bytes, 5) && !memcmp(bytes, "hello", 5))
@@ -495,7 +551,8 @@ START_TEST(a_missing_100_continue_delays_the_body_only_briefly)
     struct world w;
     world_open(&w, never_say_continue, NULL, NULL);
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
     ck_well(&r);
     errand_result_free(&r);
     world_close(&w);
@@ -511,8 +568,7 @@ static void answer_at_once(struct raw_conn *conn, void *arg)
         return;
     }
     for (unsigned ends = 0; ends < 4;) { /* to the end of the headers */
-        if (!raw_read_bytes(conn, &byte, 1))
-            return;
+        if (!raw_read_bytes(conn, &byte, 1)) return;
         ends = byte == (ends % 2 ? '\n' : '\r') ? ends + 1 : 0;
     }
     raw_say(conn, "HTTP/1.1 %s\r\nContent-Length: 4\r\n\r\ngood", (const char *)arg);
@@ -535,8 +591,11 @@ START_TEST(a_connection_with_an_unsent_body_is_not_reused)
 {
     struct world w;
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    world_open(&w, answer_at_once, (void *)(uintptr_t)early[_i % 2], &(errand_http_opts){ .total_ms = 30000 });
-    errand_request request = { .method = "POST", .url = "/", .headers = headers, .body = { "hello", 5 } };
+    world_open(&w, answer_at_once, (void *)(uintptr_t)early[_i % 2],
+               &(errand_http_opts){ .total_ms = 30000 });
+    errand_request request = {
+        .method = "POST", .url = "/", .headers = headers, .body = { "hello", 5 }
+    };
     if (_i / 2) {
         request.body = (errand_bytes){ NULL, 0 };
         request.body_fn = make_hello;

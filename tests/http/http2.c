@@ -10,8 +10,7 @@ START_TEST(concurrent_requests_share_one_connection)
     errand_future *fs[N];
     unsigned reused = 0;
     shared_open(&s, say_yes_when_released, false, (errand_http_opts){ .lanes = 4, .limit = 4 * N });
-    for (int i = 0; i < N; i++)
-        fs[i] = errand_get(s.w.http, "/");
+    for (int i = 0; i < N; i++) fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N);
     ck_assert_uint_eq(stats_of(&s).open, 1);
     ck_assert_uint_eq(stats_of(&s).in_flight, N);
@@ -41,8 +40,7 @@ START_TEST(a_later_request_joins_the_open_connection)
     atomic_store(&s.h2.released, 1);
     ends_well(first);
     ends_well(second);
-    for (int i = 0; i < 5; i++)
-        ends_well(errand_get(s.w.http, "/"));
+    for (int i = 0; i < 5; i++) ends_well(errand_get(s.w.http, "/"));
     ck_assert_uint_eq(raw_server_connections(s.w.server), 1);
     shared_close(&s);
 }
@@ -58,14 +56,12 @@ START_TEST(the_limits_count_requests)
                                     .per_lane = N,
                                     .limit = _i ? LIMIT : 2 * LIMIT,
                                     .limit_per_host = _i ? 2 * LIMIT : LIMIT });
-    for (int i = 0; i < N; i++)
-        fs[i] = errand_get(s.w.http, "/");
+    for (int i = 0; i < N; i++) fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, LIMIT);
     ck_assert_uint_eq(stats_of(&s).in_flight, LIMIT);
     ck_assert_uint_eq(stats_of(&s).queued, N - LIMIT);
     atomic_store(&s.h2.released, 1);
-    for (int i = 0; i < N; i++)
-        ends_well(fs[i]);
+    for (int i = 0; i < N; i++) ends_well(fs[i]);
     ck_assert_uint_eq(atomic_load(&s.h2.most_open), LIMIT);
     ck_assert_uint_eq(raw_server_connections(s.w.server), 1);
     shared_close(&s);
@@ -81,13 +77,11 @@ START_TEST(excess_streams_use_another_connection)
     atomic_store(&s.h2.released, 1);
     ends_well(errand_get(s.w.http, "/")); /* the setting is known now */
     atomic_store(&s.h2.released, 0);
-    for (int i = 0; i < N; i++)
-        fs[i] = errand_get(s.w.http, "/");
+    for (int i = 0; i < N; i++) fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N + 1);
     ck_assert_uint_ge(raw_server_connections(s.w.server), N / 2);
     atomic_store(&s.h2.released, 1);
-    for (int i = 0; i < N; i++)
-        ends_well(fs[i]);
+    for (int i = 0; i < N; i++) ends_well(fs[i]);
     shared_close(&s);
 }
 END_TEST
@@ -99,8 +93,7 @@ START_TEST(an_idle_connection_survives_a_ping)
     shared_open(&s, say_yes, false, (errand_http_opts){ .lanes = 1 });
     ends_well(errand_get(s.w.http, "/"));
     for (unsigned i = 1; i <= N; i++) {
-        while (stats_of(&s).in_flight)
-            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        while (stats_of(&s).in_flight) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
         atomic_store(&s.h2.pings, i);
         /* most pings arrive while it is idle; all must go well */
         nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
@@ -135,8 +128,7 @@ START_TEST(a_cancel_leaves_other_streams_and_the_connection_alone)
         errand_result_free(&r);
     }
     atomic_store(&s.h2.released, 1);
-    for (int i = 3; i < N; i++)
-        ends_well(fs[i]);
+    for (int i = 3; i < N; i++) ends_well(fs[i]);
     ends_well(errand_get(s.w.http, "/"));
     until(&s.h2.resets, 3);
     ck_assert_uint_eq(raw_server_connections(s.w.server), 1);
@@ -177,8 +169,7 @@ static void say_nothing(struct raw_conn *conn, void *arg)
 
 static void until_accepted(struct raw_server *server, unsigned n)
 {
-    while (raw_server_connections(server) < n)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (raw_server_connections(server) < n) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 START_TEST(a_request_waiting_for_a_cancelled_connection_makes_its_own)
@@ -243,8 +234,7 @@ START_TEST(close_ends_all_streams_of_a_connection)
     enum { N = 5 };
     errand_future *fs[N];
     shared_open(&s, say_yes_when_released, false, (errand_http_opts){ 0 });
-    for (int i = 0; i < N; i++)
-        fs[i] = errand_get(s.w.http, "/");
+    for (int i = 0; i < N; i++) fs[i] = errand_get(s.w.http, "/");
     until(&s.h2.requests, N);
     ck_assert_int_eq(errand_http_close(s.w.http, 1000), 0);
     s.w.http = NULL;

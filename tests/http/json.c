@@ -5,8 +5,7 @@
 
 static void say_json(struct raw_conn *conn, void *arg)
 {
-    if (raw_read_request(conn, NULL))
-        raw_reply(conn, 200, "application/json", arg);
+    if (raw_read_request(conn, NULL)) raw_reply(conn, 200, "application/json", arg);
 }
 
 static errand_result get_json(const char *text)
@@ -19,8 +18,10 @@ static errand_result get_json(const char *text)
     return r;
 }
 
-static const char *const good[] = { "{\"a\":[1,2.5,\"x\",null,true]}",    "[]", "\"text\"", " 123 \r\n", "true", "{}\n",
-                                    "{\"it's\":\"NaN \\\" '\",\"n\":1E2}" };
+static const char *const good[] = {
+    "{\"a\":[1,2.5,\"x\",null,true]}",    "[]", "\"text\"", " 123 \r\n", "true", "{}\n",
+    "{\"it's\":\"NaN \\\" '\",\"n\":1E2}"
+};
 
 START_TEST(json_is_read)
 {
@@ -121,7 +122,8 @@ END_TEST
 START_TEST(a_failure_in_json_has_its_attempts)
 {
     struct world w;
-    world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n", NULL);
+    world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n",
+               NULL);
     errand_policy_opts opts = { .attempts = 2, .retry_after_max_ms = 1000 };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
@@ -147,7 +149,8 @@ END_TEST
 START_TEST(a_runs_duration_covers_all_its_attempts)
 {
     struct world w;
-    world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL);
+    world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+               NULL);
     errand_policy_opts opts = { .attempts = 2, .initial_ms = 200, .jitter = ERRAND_JITTER_NONE };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });

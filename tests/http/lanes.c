@@ -18,7 +18,8 @@
 #else
 #define HAS_FEATURE(x) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
 #define SANITIZED 1
 #else
 #define SANITIZED 0
@@ -32,7 +33,10 @@ static void ends_with(errand_future *f, const char *body)
     errand_result_free(&r);
 }
 
-static void gets_well(struct world *w, const char *url, const char *body) { ends_with(errand_get(w->http, url), body); }
+static void gets_well(struct world *w, const char *url, const char *body)
+{
+    ends_with(errand_get(w->http, url), body);
+}
 
 static void check_late(errand_future *f, const char *says)
 {
@@ -51,13 +55,14 @@ static void odd_every_other_time(struct raw_conn *conn, void *arg)
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
         unsigned n = atomic_fetch_add(asked, 1);
-        bool odd = strstr(request.text, "GET /odd") != NULL, away = strstr(request.text, "GET /away") != NULL;
+        bool odd = strstr(request.text, "GET /odd") != NULL,
+             away = strstr(request.text, "GET /away") != NULL;
         raw_request_free(&request);
         char line[300];
         memset(line, 'a', sizeof line);
         line[4 << n % 7] = '\0';
-        if (!raw_say(conn, "HTTP/1.1 %s\r\n%s%s\r\nContent-Length: 2\r\nLocation: /odd\r\n\r\nok", away ? "302 Found" : "200 OK",
-                     odd ? " folded: " : "X-Last: ", line))
+        if (!raw_say(conn, "HTTP/1.1 %s\r\n%s%s\r\nContent-Length: 2\r\nLocation: /odd\r\n\r\nok",
+                     away ? "302 Found" : "200 OK", odd ? " folded: " : "X-Last: ", line))
             break;
     }
 }
@@ -71,10 +76,8 @@ START_TEST(a_folded_first_header_line_leaves_later_requests_alone)
     for (int i = 0; i < 40; i++) {
         gets_well(&w, world_url(&w, "/plain"), "ok");
         errand_result r = world_get(&w, _i ? "/away" : "/odd");
-        if (r.error)
-            ck_assert_int_ne(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
-        else
-            ck_body_eq(&r, "ok");
+        if (r.error) ck_assert_int_ne(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
+        else ck_body_eq(&r, "ok");
         errand_result_free(&r);
     }
     world_close(&w);
@@ -94,9 +97,9 @@ START_TEST(any_number_of_dead_kept_connections_is_replaced)
     struct world w;
     errand_http_stats stats;
     enum { N = 30 };
-    world_open(&w, answer_one_and_die_of_the_next, NULL, &(errand_http_opts){ .lanes = 1, .limit = 1 });
-    for (int i = 0; i < N; i++)
-        gets_well(&w, world_url(&w, "/"), "yes");
+    world_open(&w, answer_one_and_die_of_the_next, NULL,
+               &(errand_http_opts){ .lanes = 1, .limit = 1 });
+    for (int i = 0; i < N; i++) gets_well(&w, world_url(&w, "/"), "yes");
     ck_assert_int_eq(errand_http_stats_get(w.http, &stats), 0);
     ck_assert_uint_eq(stats.resent, N - 1);
     world_close(&w);
@@ -167,13 +170,15 @@ static void get_hosts(struct world *w, unsigned from, unsigned to)
 START_TEST(many_hosts_use_bounded_memory)
 {
     struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 2 });
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+               &(errand_http_opts){ .lanes = 1, .limit = 2 });
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     get_hosts(&w, 0, 1200); /* the tables of hosts are full */
     size_t before = mallinfo2().uordblks;
     get_hosts(&w, 1200, 2200);
     size_t after = mallinfo2().uordblks;
-    ck_assert_msg(after < before + 150000, "1,000 hosts took %zu bytes", after - before); /* the server's own among them */
+    /* the server's own among them */
+    ck_assert_msg(after < before + 150000, "1,000 hosts took %zu bytes", after - before);
     get_hosts(&w, 0, 3); /* evicted, and added again */
     world_close(&w);
 }
@@ -214,8 +219,7 @@ START_TEST(a_restarted_lane_gets_the_addresses_again)
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     for (int i = 0; i < 3; i++) {
         get_hosts(&w, 0, 1);
-        while (er_load(&w.http->lanes_on))
-            nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+        while (er_load(&w.http->lanes_on)) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     }
     world_close(&w);
 }
@@ -266,7 +270,8 @@ START_TEST(an_own_handle_falls_back_to_the_open_address)
 {
     struct world w;
     char line[100], url[60];
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .total_ms = 40000 });
+    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+               &(errand_http_opts){ .total_ms = 40000 });
     snprintf(line, sizeof line, "four.test:%u:%s", raw_server_port(w.server), refuse_thrice);
     snprintf(url, sizeof url, "http://four.test:%u/", raw_server_port(w.server));
     CURL *easy = curl_easy_init();
@@ -307,14 +312,15 @@ START_TEST(connect_ms_applies_after_a_redirect)
     struct slow_redirect slow = { .released = 0 };
     listen_at(&silent, "127.0.0.1", 0);
     fill(&silent);
-    snprintf(slow.reply, sizeof slow.reply, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", url_of(silent.port));
+    snprintf(slow.reply, sizeof slow.reply,
+             "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+             url_of(silent.port));
     world_open_turned(&w, redirect_when_released, &slow, &(errand_http_opts){ .lanes = 1 });
     unsigned before = connecting(silent.port);
     errand_request request = limits[_i];
     request.url = "/";
     errand_future *f = errand_send(w.http, &request);
-    while (raw_server_requests(w.server) < 1)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (raw_server_requests(w.server) < 1) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     world_turn(&w, 60); /* it was sent: connect_ms no longer applies */
     /* the timer has probably been put off by now; the test passes either way */
     nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
@@ -364,8 +370,8 @@ START_TEST(connect_ms_of_a_minute_lasts_a_minute)
     fill(&silent);
     world_open_turned(&w, say_once, "", &(errand_http_opts){ .connect_ms = _i ? 0 : 60000 });
     unsigned before = connecting(silent.port);
-    errand_future *f =
-        errand_send(w.http, &(errand_request){ .url = url_of(silent.port), .connect_ms = _i ? 60000 : 0 });
+    errand_future *f = errand_send(
+        w.http, &(errand_request){ .url = url_of(silent.port), .connect_ms = _i ? 60000 : 0 });
     until_connecting(silent.port, before + 1);
     world_turn(&w, 31000);
     nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* long enough for a wrong end */
@@ -397,16 +403,19 @@ START_TEST(requests_of_a_lane_without_a_thread_keep_their_deadlines)
     struct world w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
-    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .lanes = 1, .limit = 4 });
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                      &(errand_http_opts){ .lanes = 1, .limit = 4 });
     /* starts the timer thread */
     errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
-    errand_request requests[] = { { .url = "/", .total_ms = 50 }, { .url = "/", .connect_ms = 60 }, { .url = "/" }, { .url = "/" } };
+    errand_request requests[] = { { .url = "/", .total_ms = 50 },
+                                  { .url = "/", .connect_ms = 60 },
+                                  { .url = "/" },
+                                  { .url = "/" } };
     errand_future *fs[5];
-    for (int i = 0; i < 4; i++)
-        fs[i] = errand_send(w.http, &requests[i]);
+    for (int i = 0; i < 4; i++) fs[i] = errand_send(w.http, &requests[i]);
     fs[4] = errand_send(w.http, &requests[2]); /* has no slot before one of them ends */
     errand_cancel(fs[2]);
     errand_result r = errand_await(fs[2]);
@@ -485,14 +494,12 @@ START_TEST(all_queued_requests_end_if_no_lane_can_start)
     errand_future **fs = calloc(n, sizeof *fs);
     world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = 1 });
     er_resolver_use(w.http->resolver, answer_when_released, &busy);
-    for (unsigned i = 0; i < n; i++)
-        fs[i] = errand_get(w.http, "http://name.test/");
+    for (unsigned i = 0; i < n; i++) fs[i] = errand_get(w.http, "http://name.test/");
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
     atomic_store(&busy.released, 1);
-    for (unsigned i = 0; i < n; i++)
-        errand_wait(fs[i], ERRAND_FOREVER);
+    for (unsigned i = 0; i < n; i++) errand_wait(fs[i], ERRAND_FOREVER);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
     for (unsigned i = 0; i < n; i++) {
         errand_result r = errand_await(fs[i]);
@@ -513,7 +520,8 @@ START_TEST(a_cancel_and_a_failed_lane_start_end_a_request_once)
     struct rlimit room;
     unsigned n = storm(20);
     errand_future *fs[MANY];
-    world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
+    world_open(&w, say_once, "",
+               &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
     er_resolver_use(w.http->resolver, answer_when_released, &busy);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     for (unsigned round = 1; round <= n; round++) {
@@ -551,14 +559,16 @@ START_TEST(an_own_handle_without_a_thread_keeps_its_deadlines)
     struct busy busy = { .began = 0 };
     struct rlimit room;
     static const int errors[] = { ECANCELED, ETIMEDOUT };
-    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &(errand_http_opts){ .total_ms = 50 });
+    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                      &(errand_http_opts){ .total_ms = 50 });
     /* starts the timer thread */
     errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     CURL *handles[] = { own(&w), own(&w) };
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
-    errand_future *fs[] = { errand_perform(w.http, handles[0], curl_easy_cleanup), errand_perform(w.http, handles[1], curl_easy_cleanup) };
+    errand_future *fs[] = { errand_perform(w.http, handles[0], curl_easy_cleanup),
+                            errand_perform(w.http, handles[1], curl_easy_cleanup) };
     errand_cancel(fs[0]);
     for (int i = 0; i < 2; i++) {
         errand_result r = errand_await(fs[i]);
@@ -613,8 +623,7 @@ START_TEST(an_own_handle_is_returned_if_no_thread_can_start)
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ 1, room.rlim_max }), 0);
     atomic_store(&u.go, 1);
-    for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
     world_close(&u.w);
 }
@@ -624,7 +633,8 @@ END_TEST
 
 static const struct {
     unsigned limit, lanes;
-} large[] = { { UINT_MAX, 2 }, { UINT_MAX, 4 }, { UINT_MAX - 1, 3 }, { UINT_MAX - 2, 4 }, { 1u << 31, 2 }, { 100000, 2 } };
+} large[] = { { UINT_MAX, 2 },     { UINT_MAX, 4 }, { UINT_MAX - 1, 3 },
+              { UINT_MAX - 2, 4 }, { 1u << 31, 2 }, { 100000, 2 } };
 
 START_TEST(a_very_large_limit_means_no_limit)
 {
@@ -634,8 +644,7 @@ START_TEST(a_very_large_limit_means_no_limit)
                                     .limit_per_host = large[_i].limit,
                                     .lanes = large[_i].lanes,
                                     .total_ms = 60000 });
-    for (int i = 0; i < 5; i++)
-        gets_well(&w, world_url(&w, "/"), "ok");
+    for (int i = 0; i < 5; i++) gets_well(&w, world_url(&w, "/"), "ok");
     world_close(&w);
 }
 END_TEST
@@ -659,8 +668,7 @@ Suite *lanes_suite(void)
     tcase_add_loop_test(tc, a_very_large_limit_means_no_limit, 0,
                         (int)(sizeof large / sizeof *large));
     suite_add_tcase(suite, tc);
-    if (SANITIZED)
-        return suite;
+    if (SANITIZED) return suite;
     tc = tcase_create("no threads");
     tcase_add_test(tc, requests_of_a_lane_without_a_thread_keep_their_deadlines);
     tcase_add_test(tc, a_running_lane_takes_requests_of_one_that_cannot_start);

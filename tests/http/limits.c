@@ -10,8 +10,7 @@
 
 static void serve(struct raw_conn *conn, void *arg)
 {
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes"))
-        continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "yes")) continue;
     atomic_fetch_add((atomic_uint *)arg, 1); /* the client hung up */
 }
 
@@ -26,7 +25,8 @@ START_TEST(idle_connections_count_and_make_room_for_new_ones)
 {
     struct world a, b;
     atomic_uint gone_a = 0, gone_b = 0;
-    world_open(&a, serve, &gone_a, &(errand_http_opts){ .limit = 1, .lanes = 1, .keepalive_ms = ERRAND_FOREVER });
+    world_open(&a, serve, &gone_a,
+               &(errand_http_opts){ .limit = 1, .lanes = 1, .keepalive_ms = ERRAND_FOREVER });
     world_open(&b, serve, &gone_b, NULL);
     for (unsigned i = 1; i <= 3; i++) {
         errand_result r = world_get(&a, "/");
@@ -60,7 +60,7 @@ START_TEST(an_overdue_idle_connection_is_closed_without_traffic)
         errand_result_free(&r);
     }
     until(&gone, raw_server_connections(w.server)); /* no request is sent meanwhile */
-    while (stats_of(&w).open) /* it is closed first, then counted */
+    while (stats_of(&w).open)                       /* it is closed first, then counted */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     world_close(&w);
 }
@@ -87,8 +87,7 @@ START_TEST(stats_count_reused_connections_and_queued_requests)
     errand_result refused = errand_await(errand_get(w.http, "http://127.0.0.1:1/"));
     ck_assert_int_ne(refused.error, 0);
     errand_result_free(&refused);
-    do
-        s = stats_of(&w);
+    do s = stats_of(&w);
     while (s.in_flight);
     ck_assert_uint_eq(s.reused, N - 1); /* the unsent request used no connection */
     ck_assert_int_eq(errand_http_stats_get(NULL, &s), EINVAL);
@@ -107,11 +106,9 @@ static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
 {
     struct names *names = arg;
     unsigned mine = atomic_fetch_add(&names->asked, 1) + 1;
-    if (strncmp(name, "fine", 4))
-        until(&names->allowed, mine);
+    if (strncmp(name, "fine", 4)) until(&names->allowed, mine);
     *out = (er_addresses){ .error = names->address ? 0 : EAI_NONAME };
-    if (names->address)
-        snprintf(out->text, sizeof out->text, "%s", names->address);
+    if (names->address) snprintf(out->text, sizeof out->text, "%s", names->address);
 }
 
 static const char *named(struct world *w, const char *host)
@@ -128,11 +125,11 @@ START_TEST(a_name_is_looked_up_once_and_kept)
     struct world w;
     atomic_uint gone = 0;
     struct names names = { .address = "127.0.0.1" };
-    world_open_turned(&w, serve, &gone, &(errand_http_opts){ .dns_ttl_ms = 1000, .keepalive_ms = ERRAND_FOREVER });
+    world_open_turned(&w, serve, &gone,
+                      &(errand_http_opts){ .dns_ttl_ms = 1000, .keepalive_ms = ERRAND_FOREVER });
     er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
     errand_future *fs[10];
-    for (int i = 0; i < 10; i++)
-        fs[i] = errand_get(w.http, named(&w, "one.test"));
+    for (int i = 0; i < 10; i++) fs[i] = errand_get(w.http, named(&w, "one.test"));
     until(&names.asked, 1);
     ck_assert_int_eq(errand_wait(fs[0], 0), ETIMEDOUT);
     atomic_store(&names.allowed, 1);
@@ -160,7 +157,8 @@ START_TEST(a_hanging_lookup_delays_neither_close_nor_others)
                                  { .url = named(&w, "hangs.test"), .connect_ms = 60 } };
     errand_future *late[] = { errand_send(w.http, &limited[0]), errand_send(w.http, &limited[1]) };
     until(&names.asked, 1);
-    errand_result r = errand_await(errand_get(w.http, named(&w, "fine.test"))); /* another thread looks it up */
+    /* another thread looks it up */
+    errand_result r = errand_await(errand_get(w.http, named(&w, "fine.test")));
     ck_well(&r);
     errand_result_free(&r);
     errand_cancel(cancelled);
@@ -177,7 +175,8 @@ START_TEST(a_hanging_lookup_delays_neither_close_nor_others)
         ck_assert_int_eq(errand_result_reason(&r), i ? ERRAND_BY_NONE : ERRAND_BY_TOTAL);
         errand_result_free(&r);
     }
-    errand_drop(errand_get(w.http, named(&w, "hangs.test"))); /* close does not wait for the look-up */
+    /* close does not wait for the look-up */
+    errand_drop(errand_get(w.http, named(&w, "hangs.test")));
     ck_assert_int_eq(errand_http_close(w.http, 1000), 0);
     atomic_store(&names.allowed, 100);
     raw_server_stop(w.server);
@@ -192,7 +191,8 @@ START_TEST(a_failed_lookup_fails_all_its_waiters)
     struct names names = { .allowed = 100 };
     world_open(&w, serve, &gone, NULL);
     er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
-    errand_future *fs[] = { errand_get(w.http, named(&w, "no.test")), errand_get(w.http, named(&w, "no.test")) };
+    errand_future *fs[] = { errand_get(w.http, named(&w, "no.test")),
+                            errand_get(w.http, named(&w, "no.test")) };
     for (int i = 0; i < 2; i++) {
         errand_result r = errand_await(fs[i]);
         ck_assert_int_eq(r.error, ERRAND_CURL + 6);
@@ -256,8 +256,7 @@ END_TEST
 
 static void hang(struct raw_conn *conn, void *arg)
 {
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     atomic_fetch_add((atomic_uint *)arg, 1);
     raw_wait_gone(conn);
 }
@@ -312,7 +311,8 @@ START_TEST(an_own_handles_failure_has_its_kind)
 }
 END_TEST
 
-enum { EACH_ROUND = 4 }; /* requests: two by own handles, which meet at the server, and two of the session */
+/* requests: two by own handles, which meet at the server, and two of the session */
+enum { EACH_ROUND = 4 };
 
 static struct {
     atomic_uint came, closing, may_close; /* counted over all rounds */
@@ -323,8 +323,7 @@ static void answer_after_meeting(struct raw_conn *conn, void *arg)
     (void)arg;
     while (raw_read_request(conn, NULL)) {
         unsigned n = atomic_fetch_add(&meeting.came, 1) + 1;
-        if (n % EACH_ROUND == 1 && !hold_until(conn, &meeting.came, n + 1))
-            return;
+        if (n % EACH_ROUND == 1 && !hold_until(conn, &meeting.came, n + 1)) return;
         raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
     }
 }
@@ -351,7 +350,8 @@ START_TEST(a_slow_close_is_requested_only_once)
     struct world w;
     size_t got[2] = { 0 }; /* two threads write */
     world_open(&w, answer_after_meeting, NULL,
-               &(errand_http_opts){ .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
+               &(errand_http_opts){
+                   .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
     for (unsigned closed = 0; closed < 6; closed += 2) {
         errand_future *f[2];
         for (int i = 0; i < 2; i++) {
@@ -377,16 +377,15 @@ END_TEST
 /* A mail server that takes the mail and dies before it confirms. */
 static void take_mail(struct raw_conn *conn, void *arg)
 {
-    static const char *const says[] = { "220 here", "250 hello", "250 from", "250 to", "354 go on" };
+    static const char *const says[] = { "220 here", "250 hello", "250 from", "250 to",
+                                        "354 go on" };
     char line[200];
     (void)arg;
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         raw_say(conn, "%s\r\n", says[i]);
         for (size_t n = 0; n < sizeof line; n++) {
-            if (!raw_read_bytes(conn, line + n, 1))
-                return;
-            if (line[n] == '\n')
-                break;
+            if (!raw_read_bytes(conn, line + n, 1)) return;
+            if (line[n] == '\n') break;
         }
     }
 }
@@ -395,8 +394,7 @@ static size_t one_line(char *to, size_t one, size_t n, void *arg)
 {
     int *left = arg;
     (void)one;
-    if (!*left || n < 8)
-        return 0;
+    if (!*left || n < 8) return 0;
     --*left;
     memcpy(to, "Hello\r\n", 7);
     return 7;
@@ -494,10 +492,7 @@ END_TEST
 
 /* ---- the last touch ---- */
 
-static void touch(void *easy, void *arg)
-{
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, (char *)arg);
-}
+static void touch(void *easy, void *arg) { curl_easy_setopt(easy, CURLOPT_USERAGENT, (char *)arg); }
 
 static void mirror_once(struct raw_conn *conn, void *arg)
 {
@@ -506,8 +501,7 @@ static void mirror_once(struct raw_conn *conn, void *arg)
     while (raw_read_request(conn, &request)) {
         bool sent = raw_reply(conn, 200, "text/plain", request.text);
         raw_request_free(&request);
-        if (!sent)
-            break;
+        if (!sent) break;
     }
 }
 
@@ -515,7 +509,9 @@ START_TEST(setup_runs_last_and_affects_one_request_only)
 {
     struct world w;
     world_open(&w, mirror_once, NULL, &(errand_http_opts){ .limit = 1 });
-    errand_request request = { .url = "/", .setup = touch, .setup_arg = (void *)(uintptr_t) "touched" };
+    errand_request request = {
+        .url = "/", .setup = touch, .setup_arg = (void *)(uintptr_t) "touched"
+    };
     for (int i = 0; i < 4; i++) {
         errand_result r = i % 2 ? world_get(&w, "/") : world_send(&w, request);
         ck_well(&r);
@@ -534,10 +530,7 @@ static void wipe(void *easy, void *arg)
     curl_easy_reset(easy);
 }
 
-static void take_private(void *easy, void *arg)
-{
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, arg);
-}
+static void take_private(void *easy, void *arg) { curl_easy_setopt(easy, CURLOPT_PRIVATE, arg); }
 
 START_TEST(setup_that_breaks_our_options_harms_only_its_request)
 {
@@ -546,7 +539,9 @@ START_TEST(setup_that_breaks_our_options_harms_only_its_request)
     char own[8] = "";
     world_open(&w, serve, &gone, NULL);
     for (int i = 0; i < 4; i++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .setup = i % 2 ? wipe : take_private, .setup_arg = own });
+        errand_result r = world_send(
+            &w,
+            (errand_request){ .url = "/", .setup = i % 2 ? wipe : take_private, .setup_arg = own });
         ck_assert((r.error != 0) == (i % 2));
         ck_assert_str_ne(errand_result_message(&r), i % 2 ? "" : "-");
         errand_result_free(&r);
@@ -571,8 +566,7 @@ START_TEST(a_session_for_HTTP_2_falls_back_to_HTTP_1)
     }
     world_open(&w, serve, &gone, &(errand_http_opts){ .http2 = 1, .limit = 2 });
     errand_future *fs[6];
-    for (int i = 0; i < 6; i++)
-        fs[i] = errand_get(w.http, "/");
+    for (int i = 0; i < 6; i++) fs[i] = errand_get(w.http, "/");
     for (int i = 0; i < 6; i++) {
         errand_result r = errand_await(fs[i]);
         ck_well(&r);
@@ -586,8 +580,7 @@ END_TEST
 
 static void say_and_stop(struct raw_conn *conn, void *arg)
 {
-    if (!raw_read_request(conn, NULL))
-        return;
+    if (!raw_read_request(conn, NULL)) return;
     raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
     atomic_fetch_add((atomic_uint *)arg, 1);
     raw_wait_gone(conn);
@@ -605,7 +598,8 @@ START_TEST(a_gap_that_is_too_long_ends_the_request)
 {
     struct world w;
     atomic_uint came = 0;
-    world_open_turned(&w, _i == 1 ? say_and_stop : hang, &came, &(errand_http_opts){ .sock_read_ms = 50 });
+    world_open_turned(&w, _i == 1 ? say_and_stop : hang, &came,
+                      &(errand_http_opts){ .sock_read_ms = 50 });
     errand_request request = { .url = "/", .method = "POST" };
     if (_i == 2) { /* while waiting for the reply curl never reads the body's end */
         request.body_fn = five_bytes;
@@ -650,15 +644,15 @@ static int slow_body(void *arg, uint64_t offset, void *buffer, size_t size, size
 static void continue_then_answer(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    if (raw_read_request(conn, NULL))
-        raw_reply(conn, 200, "text/plain", "good");
+    if (raw_read_request(conn, NULL)) raw_reply(conn, 200, "text/plain", "good");
 }
 
 START_TEST(a_long_upload_is_not_a_gap)
 {
     static const char *const headers[] = { "Expect: 100-continue", NULL };
     struct long_body body = { .ms = _i < 2 ? 40 : 1000, .size = _i < 2 ? 10 : 1 };
-    world_open_turned(&body.w, continue_then_answer, NULL, &(errand_http_opts){ .sock_read_ms = 50 });
+    world_open_turned(&body.w, continue_then_answer, NULL,
+                      &(errand_http_opts){ .sock_read_ms = 50 });
     errand_result r = world_send(&body.w, (errand_request){ .url = "/",
                                                             .headers = _i % 2 ? headers : NULL,
                                                             .body_fn = slow_body,

@@ -191,7 +191,8 @@ START_TEST(a_reclaim_that_finds_no_idle_connection_is_repeated)
     join(&l, 1, "http://b:80");
     ck_assert_int_eq(next(&l), -1);
     unsigned n;
-    ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, er_scheduler_crowded(&l.scheduler), &n), spot);
+    ck_assert_ptr_eq(er_scheduler_asked(&l.scheduler, er_scheduler_crowded(&l.scheduler), &n),
+                     spot);
     er_scheduler_kept(&l.scheduler, spot, n); /* the lane had none to close */
     ck_assert_int_eq(next(&l), -1);
     ck_assert_ptr_eq(er_scheduler_crowded(&l.scheduler), spot->berth); /* requested again */

@@ -56,7 +56,8 @@ void read_head(int fd)
 void answer(int fd, const char *body)
 {
     char text[200];
-    int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    int n = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                     strlen(body), body);
     read_head(fd);
     ck_assert_int_eq(write(fd, text, (size_t)n), n);
 }

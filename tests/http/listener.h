@@ -10,7 +10,8 @@ struct listener {
 };
 
 void listen_at(struct listener *l, const char *address, unsigned port); /* 0: any */
-void fill(struct listener *l);                                          /* from here on connecting hangs */
+/* from here on connecting hangs */
+void fill(struct listener *l);
 void unlisten(struct listener *l);
 
 const char *url_of(unsigned port); /* on 127.0.0.1; kept for the next few calls */

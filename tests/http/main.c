@@ -6,12 +6,14 @@
 
 int main(void)
 {
-    Suite *(*const suites[])(void) = { classify_suite, refusals_suite, replies_suite, redirects_suite, failures_suite,
-                                       endings_suite,  session_suite,  lines_suite,   limits_suite,    retries_suite,
-                                       files_suite,    json_suite,     table_suite,   hostile_suite,   flows_suite,
-                                       decoder_suite,  bodies_suite,   between_suite, mixed_suite,     moments_suite,
-                                       lanes_suite,    forks_suite,    urls_suite,    dump_suite,      url_fuzz_suite,
-                                       names_suite };
+    Suite *(*const suites[])(void) = {
+        classify_suite, refusals_suite, replies_suite, redirects_suite, failures_suite,
+        endings_suite,  session_suite,  lines_suite,   limits_suite,    retries_suite,
+        files_suite,    json_suite,     table_suite,   hostile_suite,   flows_suite,
+        decoder_suite,  bodies_suite,   between_suite, mixed_suite,     moments_suite,
+        lanes_suite,    forks_suite,    urls_suite,    dump_suite,      url_fuzz_suite,
+        names_suite
+    };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         srunner_add_suite(runner, suites[i]());

@@ -30,11 +30,12 @@ static void serve_mixed(struct raw_conn *conn, void *arg)
         case 4: raw_reset(conn); return;
         case 5: raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"); return;
         case 6: raw_say(conn, "what is it\r\n\r\n"); return;
-        case 7: raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /0/next\r\nContent-Length: 0\r\n\r\n"); break;
+        case 7:
+            raw_say(conn, "HTTP/1.1 302 F\r\nLocation: /0/next\r\nContent-Length: 0\r\n\r\n");
+            break;
         case 8: /* replies slowly: most of these are cancelled, or time out */
             raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
-            if (!raw_drip(conn, block, sizeof block, 30, 1))
-                return;
+            if (!raw_drip(conn, block, sizeof block, 30, 1)) return;
             break;
         case 9: raw_wait_gone(conn); return; /* never replies */
         case 10:
@@ -42,7 +43,11 @@ static void serve_mixed(struct raw_conn *conn, void *arg)
             raw_send(conn, block, sizeof block);
             raw_say(conn, "\r\n0\r\n\r\n");
             break;
-        case 11: raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n"); raw_send(conn, block, sizeof block); raw_reset(conn); return;
+        case 11:
+            raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
+            raw_send(conn, block, sizeof block);
+            raw_reset(conn);
+            return;
         default: raw_reply(conn, 200, "text/plain", "good"); break;
         }
     }
@@ -53,8 +58,7 @@ static int half_a_body(void *arg, uint64_t offset, void *buffer, size_t size, si
     (void)arg;
     *got = size > 700 ? 700 : size;
     memset(buffer, 'y', *got);
-    if (offset >= 2100)
-        *got = 0;
+    if (offset >= 2100) *got = 0;
     return 0;
 }
 
@@ -66,7 +70,8 @@ static unsigned draw(unsigned n) /* xorshift: any sequence that repeats */
     return (unsigned)(state % n);
 }
 
-static errand_future *send_one(struct world *w, const char *folder, unsigned n, const errand_policy *policy)
+static errand_future *send_one(struct world *w, const char *folder, unsigned n,
+                               const errand_policy *policy)
 {
     char url[60], path[100];
     if (n % 10 == 0) /* some have no deadline, so that they succeed on a busy machine, too */
@@ -74,8 +79,7 @@ static errand_future *send_one(struct world *w, const char *folder, unsigned n, 
     snprintf(url, sizeof url, "/%u/%u", draw(SORTS), n);
     snprintf(path, sizeof path, "%s/%u", folder, n % 8);
     errand_request request = { .url = url, .policy = draw(3) ? NULL : policy };
-    if (draw(4) == 0)
-        request.total_ms = 1 + draw(30);
+    if (draw(4) == 0) request.total_ms = 1 + draw(30);
     switch (draw(6)) {
     case 0: request.body = (errand_bytes){ "hello", 5 }; break;
     case 1: request.body_fn = half_a_body; break;
@@ -90,8 +94,7 @@ static errand_future *send_one(struct world *w, const char *folder, unsigned n, 
 
 static void take_one(errand_future *f, unsigned *good)
 {
-    if (draw(5) == 0)
-        errand_cancel(f);
+    if (draw(5) == 0) errand_cancel(f);
     errand_result r = errand_await(f);
     char bytes[500];
     if (!r.error && draw(2)) {
@@ -108,13 +111,13 @@ static unsigned run_mixed(unsigned n, const char *folder)
 {
     struct world w;
     unsigned good = 0;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
+    errand_policy *policy = errand_policy_new(
+        &(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
     world_open(&w, serve_mixed, NULL, &(errand_http_opts){ .limit = 16, .keepalive_ms = 200 });
     errand_future *fs[AT_ONCE] = { NULL };
     for (unsigned i = 0; i < n + AT_ONCE; i++) {
         errand_future **f = &fs[i % AT_ONCE];
-        if (*f)
-            take_one(*f, &good);
+        if (*f) take_one(*f, &good);
         *f = i < n ? send_one(&w, folder, i, policy) : NULL;
     }
     errand_policy_free(policy);
@@ -126,10 +129,8 @@ static unsigned descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     unsigned n = 0;
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
-    if (dir)
-        closedir(dir);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) n += entry->d_name[0] != '.';
+    if (dir) closedir(dir);
     return n;
 }
 
@@ -188,8 +189,7 @@ static errand_result cancel_some(void *arg)
 {
     struct cancels *cancels = arg;
     for (unsigned i = 0; i < AT_ONCE; i++) {
-        if (i % 4 == cancels->skip % 4)
-            errand_canceller_cancel(cancels->all[i]);
+        if (i % 4 == cancels->skip % 4) errand_canceller_cancel(cancels->all[i]);
     }
     return errand_ok(NULL, NULL);
 }
@@ -200,13 +200,16 @@ START_TEST(sessions_close_with_anything_under_way)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     state = 2463534242u + (unsigned)_i;
     struct world w;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
+    errand_policy *policy = errand_policy_new(
+        &(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
     world_open(&w, serve_mixed, NULL, NULL);
     errand_http *first = w.http;
     for (unsigned round = 0; round < storm(20); round++) {
-        w.http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = raw_server_url(w.server), .limit = 12,
+        w.http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = raw_server_url(w.server),
+                                                              .limit = 12,
                                                               .total_ms = 80,
-                                                              .lanes = 1 + draw(3), .keepalive_ms = 1 + draw(10) });
+                                                              .lanes = 1 + draw(3),
+                                                              .keepalive_ms = 1 + draw(10) });
         struct cancels cancels = { .skip = draw(8) };
         errand_future *fs[AT_ONCE];
         for (unsigned i = 0; i < AT_ONCE; i++) {

@@ -13,7 +13,7 @@
 enum { ASKED = 12 };
 
 struct guide {
-    const char *reply;      /* to paths that begin with /a; one %s is the server itself */
+    const char *reply; /* to paths that begin with /a; one %s is the server itself */
     const char *home;
     atomic_uint n;
     char asked[ASKED][200]; /* request lines, with Authorization, Cookie and Expect, if any */
@@ -21,9 +21,12 @@ struct guide {
 
 static void write_down(struct guide *guide, const struct raw_request *request)
 {
-    static const char *const names[] = { "Authorization: ", "AUTHORIZATION: ", "Cookie: ", "Expect: " };
+    static const char *const names[] = {
+        "Authorization: ", "AUTHORIZATION: ", "Cookie: ", "Expect: "
+    };
     char line[200];
-    size_t n = (size_t)snprintf(line, sizeof line, "%.*s", (int)strcspn(request->text, "\r"), request->text);
+    size_t n = (size_t)snprintf(line, sizeof line, "%.*s", (int)strcspn(request->text, "\r"),
+                                request->text);
     n -= strlen(" HTTP/1.1");
     line[n] = '\0';
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -32,8 +35,7 @@ static void write_down(struct guide *guide, const struct raw_request *request)
             n += (size_t)snprintf(line + n, sizeof line - n, ", %.*s", (int)strcspn(at, "\r"), at);
     }
     unsigned i = atomic_load(&guide->n);
-    if (i < ASKED)
-        memcpy(guide->asked[i], line, sizeof line);
+    if (i < ASKED) memcpy(guide->asked[i], line, sizeof line);
     atomic_fetch_add(&guide->n, 1);
 }
 
@@ -45,14 +47,13 @@ static void show_the_way(struct raw_conn *conn, void *arg)
         bool away = strstr(request.text, " /a") != NULL;
         write_down(guide, &request);
         raw_request_free(&request);
-        if (!away)
-            raw_reply(conn, 200, "text/plain", "there");
-        else
-            raw_say(conn, guide->reply, guide->home);
+        if (!away) raw_reply(conn, 200, "text/plain", "there");
+        else raw_say(conn, guide->reply, guide->home);
     }
 }
 
-static void guided(struct world *w, struct guide *guide, const char *reply, const errand_http_opts *opts)
+static void guided(struct world *w, struct guide *guide, const char *reply,
+                   const errand_http_opts *opts)
 {
     static char home[100];
     *guide = (struct guide){ .reply = reply, .home = home };
@@ -96,11 +97,10 @@ START_TEST(a_redirect_goes_to_its_location)
         guided(&w, &guide, reply, NULL);
         if (!strncmp(ways[_i].asked[1], "GET /a", 6)) /* else the redirects would continue */
             guide.reply = MOVED("Location: next\r\n");
-        errand_result r = world_send(&w, (errand_request){ .url = absolute ? world_url(&w, ways[_i].url) : ways[_i].url });
-        for (int i = 0; ways[_i].asked[i]; i++)
-            ck_assert_str_eq(guide.asked[i], ways[_i].asked[i]);
-        if (!r.error)
-            ck_assert_uint_eq(guide.n, 2);
+        errand_result r = world_send(
+            &w, (errand_request){ .url = absolute ? world_url(&w, ways[_i].url) : ways[_i].url });
+        for (int i = 0; ways[_i].asked[i]; i++) ck_assert_str_eq(guide.asked[i], ways[_i].asked[i]);
+        if (!r.error) ck_assert_uint_eq(guide.n, 2);
         errand_result_free(&r);
         world_close(&w);
     }
@@ -112,7 +112,8 @@ START_TEST(an_empty_location_is_not_followed)
     struct world w;
     struct guide guide;
     guided(&w, &guide, _i ? MOVED("Location:\r\n") : MOVED("Location: \r\nLocation:\r\n"), NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/a/b", .method = "POST", .body = { "secret", 6 } });
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/a/b", .method = "POST", .body = { "secret", 6 } });
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 307);
     ck_assert_uint_eq(guide.n, 1);
@@ -128,10 +129,8 @@ static void go_on_at_second(struct raw_conn *conn, void *arg)
     while (raw_read_request(conn, &request)) {
         write_down(guide, &request);
         raw_request_free(&request);
-        if (guide->n == 1)
-            raw_say(conn, MOVED("Location: #top\r\n"));
-        else
-            raw_reply(conn, 200, "text/plain", "there");
+        if (guide->n == 1) raw_say(conn, MOVED("Location: #top\r\n"));
+        else raw_reply(conn, 200, "text/plain", "there");
     }
 }
 
@@ -154,8 +153,11 @@ START_TEST(a_fragment_as_url_is_its_base)
     struct world w, other;
     struct guide guide;
     guided(&w, &guide, "", NULL);
-    world_open_on(&other, w.server, &(errand_http_opts){ .base_url = world_url(&w, "/x/y?z=1#old/er") });
-    static const char *const urls[][2] = { { "#x", "GET /x/y?z=1" }, { "?q", "GET /x/y?q" }, { "v", "GET /x/v" } };
+    world_open_on(&other, w.server,
+                  &(errand_http_opts){ .base_url = world_url(&w, "/x/y?z=1#old/er") });
+    static const char *const urls[][2] = {
+        { "#x", "GET /x/y?z=1" }, { "?q", "GET /x/y?q" }, { "v", "GET /x/v" }
+    };
     for (unsigned i = 0; i < 3; i++) {
         errand_result r = world_get(&other, urls[i][0]);
         ck_well(&r);
@@ -199,13 +201,15 @@ END_TEST
 
 START_TEST(secrets_stay_with_their_origin_in_any_form_of_location)
 {
-    static const char *const locations[] = { "Location: /x y\r\n", "Location: %s/x y\r\n", "Location: %s/x\r\n", "Location: /x\r\n" };
+    static const char *const locations[] = { "Location: /x y\r\n", "Location: %s/x y\r\n",
+                                             "Location: %s/x\r\n", "Location: /x\r\n" };
     struct world w;
     struct guide guide;
     char reply[300];
     snprintf(reply, sizeof reply, MOVED("%s"), locations[_i]);
     guided(&w, &guide, reply, NULL);
-    errand_request request = { .url = "/a", .headers = HEADERS("Authorization: Bearer t", "Cookie: c=1") };
+    errand_request request = { .url = "/a",
+                               .headers = HEADERS("Authorization: Bearer t", "Cookie: c=1") };
     errand_result r = world_send(&w, request);
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(guide.asked[1], ", Authorization: Bearer t, Cookie: c=1"));
@@ -249,15 +253,18 @@ START_TEST(the_locale_does_not_change_letter_case)
     ck_assert_int_ne(tolower('I'), 'i');
     guided(&w, &guide, "", NULL);
     guided(&away, &other, "", NULL);
-    snprintf(reply, sizeof reply, "HTTP/1.1 302 Found\r\nLOCATION: %s/x\r\nContent-Length: 0\r\n\r\n",
+    snprintf(reply, sizeof reply,
+             "HTTP/1.1 302 Found\r\nLOCATION: %s/x\r\nContent-Length: 0\r\n\r\n",
              raw_server_url(away.server));
     guide.reply = reply;
-    errand_result r = world_send(&w, (errand_request){ .url = "/a", .headers = HEADERS("AUTHORIZATION: Basic YTpi") });
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/a", .headers = HEADERS("AUTHORIZATION: Basic YTpi") });
     ck_well(&r);
     ck_assert_str_eq(guide.asked[0], "GET /a, AUTHORIZATION: Basic YTpi");
     ck_assert_str_eq(other.asked[0], "GET /x");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/a", .headers = HEADERS("TRANSFER-ENCODING: chunked") });
+    r = world_send(&w, (errand_request){ .url = "/a",
+                                         .headers = HEADERS("TRANSFER-ENCODING: chunked") });
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
     world_close(&w);
@@ -269,12 +276,15 @@ END_TEST
 
 static void odd_body(struct raw_conn *conn, void *arg)
 {
-    static const char *const bodies[] = { "Content-Length: 50\r\n\r\n0123456789",
-                                          "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
-                                          "Content-Encoding: bogus\r\nContent-Length: 5\r\n\r\nhello",
-                                          "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello",
-                                          "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nnone\r\n\r\n",
-                                          "Content-Length: 70000000\r\n\r\n", "\r\n" };
+    static const char *const bodies[] = {
+        "Content-Length: 50\r\n\r\n0123456789",
+        "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        "Content-Encoding: bogus\r\nContent-Length: 5\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nnone\r\n\r\n",
+        "Content-Length: 70000000\r\n\r\n",
+        "\r\n"
+    };
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
         bool away = strstr(request.text, " /a ") != NULL;
@@ -330,7 +340,9 @@ START_TEST(a_redirect_with_an_endless_body_is_followed)
     atomic_uint said = 0;
     world_open_turned(&w, no_more_of_it, &said, NULL);
     const int64_t total = _i ? ERRAND_FOREVER : 3600000; /* a timer is armed already, or not */
-    errand_future *f = errand_send(w.http, &(errand_request){ .url = "/a", .total_ms = total, .sock_connect_ms = ERRAND_FOREVER });
+    errand_future *f = errand_send(
+        w.http,
+        &(errand_request){ .url = "/a", .total_ms = total, .sock_connect_ms = ERRAND_FOREVER });
     until(&said, 1);
     /* long before total_ms */
     for (int turns = 0; errand_wait(f, 0) == ETIMEDOUT && turns < 30000; turns++) {
@@ -349,7 +361,8 @@ START_TEST(a_redirect_with_a_small_body_keeps_its_connection)
 {
     struct world w;
     struct guide guide;
-    guided(&w, &guide, "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nmoved", NULL);
+    guided(&w, &guide, "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nmoved",
+           NULL);
     for (int i = 0; i < 3; i++) {
         errand_result r = world_get(&w, "/a");
         ck_well(&r);
@@ -371,22 +384,21 @@ static void expects_nothing(struct raw_conn *conn, void *arg)
     for (;;) { /* the body of one that expects is not waited for */
         size_t n = 0;
         head[0] = '\0';
-        while (!strstr(head, "\r\n\r\n") && n + 1 < sizeof head && raw_read_bytes(conn, head + n, 1))
+        while (!strstr(head, "\r\n\r\n") && n + 1 < sizeof head &&
+               raw_read_bytes(conn, head + n, 1))
             head[++n] = '\0';
         const char *end = strstr(head, "\r\n\r\n");
-        if (!end)
-            return;
+        if (!end) return;
         struct raw_request request = { .text = head, .length = n };
         bool expects = strstr(head, "Expect: ") != NULL;
-        if (!expects && strstr(head, "Content-Length: 3") && !raw_read_bytes(conn, body, sizeof body))
+        if (!expects && strstr(head, "Content-Length: 3") &&
+            !raw_read_bytes(conn, body, sizeof body))
             return;
         write_down(guide, &request);
         if (expects || guide->home)
             raw_say(conn, "HTTP/1.1 417 No\r\nContent-Length: 4\r\n\r\nnone");
-        else
-            raw_reply(conn, 200, "text/plain", "there");
-        if (guide->n > 20)
-            return;
+        else raw_reply(conn, 200, "text/plain", "there");
+        if (guide->n > 20) return;
     }
 }
 
@@ -396,7 +408,10 @@ START_TEST(a_417_is_resent_once_without_expect)
     bool stubborn = _i % 2, any = _i / 2;
     struct guide guide = { .home = stubborn ? "no" : NULL };
     world_open(&w, expects_nothing, &guide, NULL);
-    errand_request request = { .url = "/a", .method = "POST", .body = { "pay", 3 }, .headers = HEADERS("Expect: 100-continue"),
+    errand_request request = { .url = "/a",
+                               .method = "POST",
+                               .body = { "pay", 3 },
+                               .headers = HEADERS("Expect: 100-continue"),
                                .any_status = any };
     errand_result r = world_send(&w, request);
     ck_assert_uint_eq(guide.n, 2);
@@ -438,8 +453,12 @@ END_TEST
 static const struct {
     const char *url, *asked;
 } foreign[] = {
-    { "http://b\xc3\xbc" "cher.test/\xc3\xa4", "GET http://xn--bcher-kva.test/%C3%A4" },
-    { "http://B\xc3\x9c" "CHER.test:80/", "GET http://xn--bcher-kva.test/" },
+    { "http://b\xc3\xbc"
+      "cher.test/\xc3\xa4",
+      "GET http://xn--bcher-kva.test/%C3%A4" },
+    { "http://B\xc3\x9c"
+      "CHER.test:80/",
+      "GET http://xn--bcher-kva.test/" },
 };
 
 static void mirror_or_move(struct raw_conn *conn, void *arg)
@@ -450,17 +469,14 @@ static void mirror_or_move(struct raw_conn *conn, void *arg)
         write_down(guide, &request);
         bool moved = strstr(request.text, "GET http://a.test/ ") != NULL;
         raw_request_free(&request);
-        if (moved)
-            raw_say(conn, MOVED("Location: %s\r\n"), guide->home);
-        else
-            raw_reply(conn, 200, "text/plain", "there");
+        if (moved) raw_say(conn, MOVED("Location: %s\r\n"), guide->home);
+        else raw_reply(conn, 200, "text/plain", "there");
     }
 }
 
 START_TEST(a_non_ascii_host_is_sent_as_ascii) /* in whatever locale: here it is "C" */
 {
-    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_IDN))
-        return;
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_IDN)) return;
     struct world w;
     struct guide guide = { .home = foreign[_i].url };
     struct raw_server *server;
@@ -487,7 +503,8 @@ Suite *redirects_suite(void)
     tcase_add_loop_test(tc, an_empty_location_is_not_followed, 0, 2);
     tcase_add_test(tc, a_fragment_as_location_keeps_the_url);
     tcase_add_test(tc, a_fragment_as_url_is_its_base);
-    tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0, (int)(sizeof refused / sizeof *refused));
+    tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0,
+                        (int)(sizeof refused / sizeof *refused));
     tcase_add_loop_test(tc, secrets_stay_with_their_origin_in_any_form_of_location, 0, 4);
     tcase_add_test(tc, userinfo_does_not_go_to_another_origin);
     tcase_add_test(tc, the_locale_does_not_change_letter_case);

@@ -18,7 +18,9 @@ static struct refused {
     { { .url = "http://" }, "url" },
     { { .url = "http://h:99999/" }, "url" },
     { { .url = "http://anna:sesame@-x.test/" }, "cannot be looked up in url \"http://-x.test/\"" },
-    { { .url = "http://b\xfc" "cher.test/" }, "cannot be looked up in url" }, /* a url is UTF-8 */
+    { { .url = "http://b\xfc"
+               "cher.test/" },
+      "cannot be looked up in url" }, /* a url is UTF-8 */
     { { .url = "http:///x" }, "url has no host" },
     { { .url = "/a b" }, "a space or control character in url \"/a b\"" },
     { { .url = "/a\r\nX: y" }, "a space or control character in url" },
@@ -27,15 +29,19 @@ static struct refused {
     { { .url = "/", .method = "GET /x" }, "method is not a token: \"GET /x\"" },
     { { .url = "/", .method = "GET\r\n" }, "method is not a token" },
     { { .url = "/", .method = "CONNECT" }, "method cannot be sent: \"CONNECT\"" },
-    { { .url = "/", .method = "HEAD", .body = { "x", 1 } }, "a body cannot go with method \"HEAD\"" },
+    { { .url = "/", .method = "HEAD", .body = { "x", 1 } },
+      "a body cannot go with method \"HEAD\"" },
     { { .url = "/", .headers = HEADERS("no colon") }, "not of the form \"Name: value\": \"no\"" },
     { { .url = "/", .headers = HEADERS(": value") }, "not of the form" },
     { { .url = "/", .headers = HEADERS("A B: value") }, "not of the form" },
     { { .url = "/", .headers = HEADERS("") }, "not of the form" },
-    { { .url = "/", .headers = HEADERS("X-A: 1\r\nX-B: 2") }, "a control character in the value of header \"X-A\"" },
-    { { .url = "/", .headers = HEADERS("X-A: 1\n") }, "a control character in the value of header \"X-A\"" },
+    { { .url = "/", .headers = HEADERS("X-A: 1\r\nX-B: 2") },
+      "a control character in the value of header \"X-A\"" },
+    { { .url = "/", .headers = HEADERS("X-A: 1\n") },
+      "a control character in the value of header \"X-A\"" },
     { { .url = "/", .headers = HEADERS("X-A: \x01") }, "\"X-A\"" },
-    { { .url = "/", .headers = HEADERS("content-length: 3") }, "curl sets itself: \"content-length\"" },
+    { { .url = "/", .headers = HEADERS("content-length: 3") },
+      "curl sets itself: \"content-length\"" },
     { { .url = "/", .headers = HEADERS("Transfer-Encoding: chunked") }, "\"Transfer-Encoding\"" },
     { { .url = "/", .body = { NULL, 3 } }, "body has a size but no bytes" },
     { { .url = "/", .idempotency_key = "" }, "idempotency_key" },
@@ -72,7 +78,8 @@ START_TEST(body_and_json_together_are_refused)
     struct world w;
     world_open(&w, say_once, "", NULL);
     struct json_object *json = json_object_new_object();
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .json = json, .body = { "x", 1 } });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .json = json, .body = { "x", 1 } });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "body and json are both given");
     errand_result_free(&r);
@@ -116,14 +123,17 @@ START_TEST(a_refusal_hides_the_secrets_of_a_url)
 {
     struct world w;
     world_open(&w, say_once, "", NULL);
-    const char *urls[] = { "ftp://anna:sesame@host/", "/x?key=sesame y", "http://anna:sesame@h:99999/", "/#sesame\n" };
+    const char *urls[] = { "ftp://anna:sesame@host/", "/x?key=sesame y",
+                           "http://anna:sesame@h:99999/", "/#sesame\n" };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         errand_result r = world_get(&w, urls[i]);
         ck_assert_int_eq(r.error, EINVAL);
-        ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s", errand_result_message(&r));
+        ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s",
+                      errand_result_message(&r));
         errand_result_free(&r);
     }
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("Authorization Bearer sesame") });
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .headers = HEADERS("Authorization Bearer sesame") });
     ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s", errand_result_message(&r));
     errand_result_free(&r);
     world_close(&w);
@@ -131,8 +141,10 @@ START_TEST(a_refusal_hides_the_secrets_of_a_url)
 END_TEST
 
 static errand_http_opts bad_sessions[] = {
-    { .base_url = "ftp://host/" }, { .base_url = "videos" }, { .base_url = "http://a b/" }, { .total_ms = -1 },
-    { .connect_ms = -1 },          { .keepalive_ms = -1 },   { .user_agent = "a\r\nb" },    { .lanes = 100000 },
+    { .base_url = "ftp://host/" }, { .base_url = "videos" },
+    { .base_url = "http://a b/" }, { .total_ms = -1 },
+    { .connect_ms = -1 },          { .keepalive_ms = -1 },
+    { .user_agent = "a\r\nb" },    { .lanes = 100000 },
 };
 
 START_TEST(bad_session_options_are_EINVAL)

@@ -9,17 +9,14 @@ static void mirror(struct raw_conn *conn, void *arg)
     struct raw_request request;
     (void)arg;
     while (raw_read_request(conn, &request)) {
-        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Connection: %u\r\n\r\n", request.length,
-                raw_number(conn));
+        raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Connection: %u\r\n\r\n",
+                request.length, raw_number(conn));
         raw_send(conn, request.text, request.length);
         raw_request_free(&request);
     }
 }
 
-static const char *body_of(const errand_result *r)
-{
-    return errand_response_body(r->value).at;
-}
+static const char *body_of(const errand_result *r) { return errand_response_body(r->value).at; }
 
 START_TEST(a_get_has_only_the_default_headers)
 {
@@ -75,7 +72,8 @@ START_TEST(relative_urls_are_resolved)
     errand_http *http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = base });
     errand_result r = errand_await(errand_get(http, relatives[_i].url));
     ck_well(&r);
-    ck_assert_msg(!strncmp(body_of(&r), relatives[_i].target, strlen(relatives[_i].target)), "%s", body_of(&r));
+    ck_assert_msg(!strncmp(body_of(&r), relatives[_i].target, strlen(relatives[_i].target)), "%s",
+                  body_of(&r));
     errand_result_free(&r);
     ck_assert_int_eq(errand_http_close(http, 10000), 0);
     world_close(&w);
@@ -85,12 +83,15 @@ END_TEST
 START_TEST(request_headers_override_the_sessions)
 {
     struct world w;
-    errand_http_opts opts = { .headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"),
-                              .user_agent = "me/1" };
+    errand_http_opts opts = {
+        .headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"),
+        .user_agent = "me/1"
+    };
     world_open(&w, mirror, NULL, &opts);
-    errand_result r = world_send(
-        &w, (errand_request){ .url = "/",
-                              .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own", "X-Empty:", "Accept: */*") });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/",
+                                         .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own",
+                                                            "X-Empty:", "Accept: */*") });
     ck_well(&r);
     const char *parts[] = { "\r\nX-Session: s\r\n",    "\r\nX-Own: a\r\n", "\r\nX-Own: b\r\n",
                             "\r\nx-both: own\r\n",     "\r\nX-Empty:\r\n", "\r\nAccept: */*\r\n",
@@ -112,10 +113,7 @@ static unsigned times(const errand_result *r, const char *part)
     return n;
 }
 
-static void touch_nothing(void *easy, void *arg)
-{
-    (void)easy, (void)arg;
-}
+static void touch_nothing(void *easy, void *arg) { (void)easy, (void)arg; }
 
 static const struct greeting {
     const char *const *of_session, *const *of_request;
@@ -127,7 +125,8 @@ static const struct greeting {
     { NULL, NULL, "me/1", "\r\nUser-Agent: me/1\r\n", touch_nothing },
     { NULL, HEADERS("X-Other: 1"), "me/1", "\r\nUser-Agent: me/1\r\n", NULL },
     { HEADERS("user-agent: me/2"), NULL, "me/1", "\r\nuser-agent: me/2\r\n", NULL },
-    { HEADERS("User-Agent: me/2"), HEADERS("User-Agent: me/3"), NULL, "\r\nUser-Agent: me/3\r\n", NULL },
+    { HEADERS("User-Agent: me/2"), HEADERS("User-Agent: me/3"), NULL, "\r\nUser-Agent: me/3\r\n",
+      NULL },
     { NULL, HEADERS("User-Agent: me/3"), NULL, "\r\nUser-Agent: me/3\r\n", touch_nothing },
     { NULL, NULL, "", NULL, NULL },
     { NULL, NULL, "", NULL, touch_nothing },
@@ -137,14 +136,18 @@ START_TEST(user_agent_and_accept_encoding_are_sent_once)
 {
     const struct greeting *g = &greetings[_i];
     struct world w;
-    world_open(&w, mirror, NULL, &(errand_http_opts){ .headers = g->of_session, .user_agent = g->agent });
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = g->of_request, .setup = g->setup });
+    world_open(&w, mirror, NULL,
+               &(errand_http_opts){ .headers = g->of_session, .user_agent = g->agent });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .headers = g->of_request, .setup = g->setup });
     ck_well(&r);
     ck_assert_uint_eq(times(&r, "ser-"), g->said != NULL);
     if (g->said) ck_assert_uint_eq(times(&r, g->said), 1);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("Accept-Encoding: x"), .setup = g->setup });
+    r = world_send(&w,
+                   (errand_request){
+                       .url = "/", .headers = HEADERS("Accept-Encoding: x"), .setup = g->setup });
     ck_well(&r);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: x\r\n"), 1);
@@ -158,7 +161,8 @@ START_TEST(a_body_makes_a_post_of_exactly_its_bytes)
     struct world w;
     world_open(&w, mirror, NULL, NULL);
     static const char bytes[] = "a\0b\r\n\xff";
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .body = { bytes, sizeof bytes - 1 } });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .body = { bytes, sizeof bytes - 1 } });
     ck_well(&r);
     errand_bytes body = errand_response_body(r.value);
     ck_assert_int_eq(strncmp(body.at, "POST / HTTP/1.1\r\n", 17), 0);
@@ -174,9 +178,11 @@ END_TEST
 static const struct {
     const char *method, *body, *line;
 } methods[] = {
-    { "GET", NULL, "GET / " },         { "GET", "x", "GET / " },        { "POST", NULL, "POST / " },
-    { "POST", "x", "POST / " },        { "PUT", "x", "PUT / " },        { "PUT", NULL, "PUT / " },
-    { "PATCH", "x", "PATCH / " },      { "PATCH", NULL, "PATCH / " }, { "DELETE", NULL, "DELETE / " }, { "DELETE", "x", "DELETE / " },
+    { "GET", NULL, "GET / " },         { "GET", "x", "GET / " },
+    { "POST", NULL, "POST / " },       { "POST", "x", "POST / " },
+    { "PUT", "x", "PUT / " },          { "PUT", NULL, "PUT / " },
+    { "PATCH", "x", "PATCH / " },      { "PATCH", NULL, "PATCH / " },
+    { "DELETE", NULL, "DELETE / " },   { "DELETE", "x", "DELETE / " },
     { "OPTIONS", NULL, "OPTIONS / " }, { "REPORT", "x", "REPORT / " },
 };
 
@@ -185,7 +191,9 @@ START_TEST(any_method_is_sent_with_its_body)
     struct world w;
     world_open(&w, mirror, NULL, NULL);
     const char *body = methods[_i].body;
-    errand_request request = { .url = "/", .method = methods[_i].method, .body = { body, body ? strlen(body) : 0 } };
+    errand_request request = {
+        .url = "/", .method = methods[_i].method, .body = { body, body ? strlen(body) : 0 }
+    };
     for (int turn = 0; turn < 2; turn++) { /* the second on a handle that was used before */
         errand_result r = world_send(&w, request);
         ck_well(&r);
@@ -217,7 +225,9 @@ START_TEST(json_is_sent_as_json)
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "{\"prompt\":\"a \\\"cat\\\"\"}");
     errand_result_free(&r);
     r = world_send(
-        &w, (errand_request){ .url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y") });
+        &w,
+        (errand_request){
+            .url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y") });
     ck_well(&r);
     ck_assert_ptr_null(strstr(body_of(&r), "application/json"));
     errand_result_free(&r);
@@ -234,8 +244,8 @@ START_TEST(an_idempotency_key_is_sent_verbatim)
 {
     struct world w;
     world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(&w,
-                                 (errand_request){ .url = "/", .method = "POST", .idempotency_key = "video \"1\"" });
+    errand_result r = world_send(
+        &w, (errand_request){ .url = "/", .method = "POST", .idempotency_key = "video \"1\"" });
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nIdempotency-Key: video \"1\"\r\n"));
     errand_result_free(&r);
@@ -263,7 +273,8 @@ START_TEST(reply_headers_are_found_in_any_case_and_number)
     struct world w;
     world_open(&w, say_once,
                "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
-               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  \r\nTransfer-Encoding: "
+               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  "
+               "\r\nTransfer-Encoding: "
                "chunked\r\n\r\n"
                "3\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n",
                NULL);
@@ -315,16 +326,17 @@ START_TEST(a_reply_to_head_has_no_body)
 END_TEST
 
 /* 5,000 times '0' */
-static const char gzipped[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\x4a"
-                              "\xeb\x9f\xce\x14\x7e\x40\x01\x00\x00\x00\x00\x6f\x03\x04\x3d\xfc\xa8\x88\x13\x00"
-                              "\x00";
+static const char gzipped[] =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\x4a"
+    "\xeb\x9f\xce\x14\x7e\x40\x01\x00\x00\x00\x00\x6f\x03\x04\x3d\xfc\xa8\x88\x13\x00"
+    "\x00";
 
 static void say_gzipped(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    if (!raw_read_request(conn, NULL))
-        return;
-    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof gzipped - 1);
+    if (!raw_read_request(conn, NULL)) return;
+    raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+            sizeof gzipped - 1);
     raw_send(conn, gzipped, sizeof gzipped - 1);
 }
 
@@ -401,10 +413,8 @@ static void check_reached(const errand_result *r, bool answered, bool kept)
     } else {
         ck_assert_double_eq(t.first_byte, -1);
     }
-    if (answered && !kept)
-        ck_assert_double_ge(t.connect, t.resolve);
-    else
-        ck_assert_double_eq(t.connect, -1);
+    if (answered && !kept) ck_assert_double_ge(t.connect, t.resolve);
+    else ck_assert_double_eq(t.connect, -1);
     struct json_object *json = errand_result_json(r, NULL), *meta, *times, *first;
     json_object_object_get_ex(json, "metadata", &meta);
     ck_assert(json_object_object_get_ex(meta, "timing_ms", &times));
@@ -449,12 +459,12 @@ START_TEST(a_cancelled_transfer_has_the_timings_it_reached)
     errand_result late = errand_await(waits), r = errand_await(f);
     errand_timings t;
     ck_assert_int_eq(errand_result_timings(&late, &t), 0);
-    ck_assert(t.queue == -1 && t.resolve == -1 && t.connect == -1 && t.first_byte == -1 && t.total >= 0);
+    ck_assert(t.queue == -1 && t.resolve == -1 && t.connect == -1 && t.first_byte == -1 &&
+              t.total >= 0);
     errand_result_free(&late);
     ck_well(&r);
     char buffer[20];
-    while (errand_body_read(r.value, buffer, sizeof buffer, ERRAND_FOREVER) > 0)
-        continue;
+    while (errand_body_read(r.value, buffer, sizeof buffer, ERRAND_FOREVER) > 0) continue;
     check_reached(errand_body_failure(r.value), true, false);
     errand_result_free(&r);
     world_close(&w);
@@ -470,14 +480,17 @@ static void redirecting(struct raw_conn *conn, void *arg)
         const char *path = strchr(request.text, ' ');
         long status = path ? strtol(path + 2, NULL, 10) : 0;
         if (status == 999)
-            raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
+            raw_say(
+                conn,
+                "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
         else if (status == 310)
             raw_say(conn, "HTTP/1.1 302 Found\r\nLocation: /310\r\nContent-Length: 0\r\n\r\n");
         else if (status)
-            raw_say(conn, "HTTP/1.1 %ld Moved\r\nLocation: /end?q=1\r\nX-Hop: 1\r\nContent-Length: 3\r\n\r\nhop",
+            raw_say(conn,
+                    "HTTP/1.1 %ld Moved\r\nLocation: /end?q=1\r\nX-Hop: 1\r\nContent-Length: "
+                    "3\r\n\r\nhop",
                     status);
-        else
-            raw_reply(conn, 200, "text/plain", request.text);
+        else raw_reply(conn, 200, "text/plain", request.text);
         raw_request_free(&request);
     }
 }
@@ -507,7 +520,8 @@ START_TEST(redirects_change_methods_as_the_rfc_says)
         request.body = (errand_bytes){ "load", 4 };
     errand_result r = world_send(&w, request);
     ck_well(&r);
-    ck_assert_msg(!strncmp(body_of(&r), redirects[_i].line, strlen(redirects[_i].line)), "%s", body_of(&r));
+    ck_assert_msg(!strncmp(body_of(&r), redirects[_i].line, strlen(redirects[_i].line)), "%s",
+                  body_of(&r));
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, redirects[_i].with_body ? "load" : "");
     ck_assert_ptr_null(errand_response_header(r.value, "X-Hop", 0));
     ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/end?q=1"));
@@ -540,7 +554,8 @@ static void redirect_to(struct raw_conn *conn, void *arg)
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
         if (strstr(request.text, " /away ")) {
-            raw_say(conn, "HTTP/1.1 307 Away\r\nLocation: %s/there\r\nContent-Length: 0\r\n\r\n", (const char *)arg);
+            raw_say(conn, "HTTP/1.1 307 Away\r\nLocation: %s/there\r\nContent-Length: 0\r\n\r\n",
+                    (const char *)arg);
         } else {
             raw_reply(conn, 200, "text/plain", request.text);
         }
@@ -555,14 +570,15 @@ START_TEST(redirects_to_another_origin_drop_secrets)
     char elsewhere[100];
     snprintf(elsewhere, sizeof elsewhere, "%s", _i ? raw_server_url(away.server) : "");
     world_open(&w, redirect_to, elsewhere, NULL);
-    const char *const *headers = HEADERS("X-Api-Key: sesame", "Authorization: Bearer sesame", "Cookie: a=sesame",
-                                         "Proxy-Authorization: sesame", "X-Plain: open",
-                                         "Host: home.test");
+    const char *const *headers =
+        HEADERS("X-Api-Key: sesame", "Authorization: Bearer sesame", "Cookie: a=sesame",
+                "Proxy-Authorization: sesame", "X-Plain: open", "Host: home.test");
     errand_result r = world_send(&w, (errand_request){ .url = "/away", .headers = headers });
     ck_well(&r);
     ck_assert_int_eq(strncmp(body_of(&r), "GET /there ", 11), 0);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "X-Plain: open"));
-    bool shown = strstr(body_of(&r), "sesame") != NULL, all = strstr(body_of(&r), "X-Api-Key: sesame") != NULL;
+    bool shown = strstr(body_of(&r), "sesame") != NULL,
+         all = strstr(body_of(&r), "X-Api-Key: sesame") != NULL;
     ck_assert(_i ? !shown : all);
     /* not that server's name */
     ck_assert((strstr(body_of(&r), "Host: home.test\r\n") != NULL) == !_i);
@@ -578,7 +594,8 @@ Suite *replies_suite(void)
     TCase *tc = tcase_create("requests");
     tcase_add_test(tc, a_get_has_only_the_default_headers);
     tcase_add_test(tc, an_absolute_url_needs_no_base);
-    tcase_add_loop_test(tc, relative_urls_are_resolved, 0, (int)(sizeof relatives / sizeof *relatives));
+    tcase_add_loop_test(tc, relative_urls_are_resolved, 0,
+                        (int)(sizeof relatives / sizeof *relatives));
     tcase_add_test(tc, request_headers_override_the_sessions);
     tcase_add_loop_test(tc, user_agent_and_accept_encoding_are_sent_once, 0,
                         sizeof greetings / sizeof *greetings);

@@ -16,21 +16,20 @@ static void follow_script(struct raw_conn *conn, void *arg)
 {
     struct script *script = arg;
     struct raw_request request;
-    if (!raw_read_request(conn, &request))
-        return;
+    if (!raw_read_request(conn, &request)) return;
     unsigned i = atomic_fetch_add(&script->n, 1);
     const char *key = strstr(request.text, "Idempotency-Key: ");
     if (key && i < 8)
         snprintf(script->keys[i], sizeof script->keys[i], "%.*s", (int)strcspn(key, "\r"), key);
     raw_request_free(&request);
     int status = script->statuses[i < 4 ? i : 3];
-    if (!status)
-        return;
+    if (!status) return;
     raw_say(conn, "HTTP/1.1 %d X\r\nConnection: close\r\n%sContent-Length: 0\r\n\r\n", status,
             script->headers && (status >= 400 || status == 202) ? script->headers : "");
 }
 
-static errand_result run_script(struct script *script, errand_request request, const errand_policy_opts *opts)
+static errand_result run_script(struct script *script, errand_request request,
+                                const errand_policy_opts *opts)
 {
     struct world w;
     world_open(&w, follow_script, script, NULL);
@@ -52,26 +51,29 @@ static const struct {
     int status;    /* 0: connection lost */
     unsigned sent; /* how often, with 3 attempts */
 } table[] = {
-    { "GET", false, 503, 3 },  { "PUT", false, 503, 3 },  { "DELETE", false, 503, 3 }, { "HEAD", false, 500, 3 },
-    { "POST", false, 503, 1 }, { "POST", true, 503, 3 },  { "PATCH", false, 503, 1 },  { "PATCH", true, 502, 3 },
-    { "GET", false, 404, 1 },  { "GET", false, 400, 1 },  { "GET", false, 401, 1 },    { "GET", false, 403, 1 },
-    { "POST", true, 404, 1 },  { "GET", false, 408, 3 },  { "GET", false, 425, 3 },    { "GET", false, 500, 3 },
-    { "GET", false, 501, 1 },  { "GET", false, 502, 3 },  { "GET", false, 504, 3 },    { "GET", false, 522, 3 },
-    { "GET", false, 524, 3 },  { "GET", false, 505, 1 },  { "GET", false, 0, 3 },      { "POST", false, 0, 1 },
-    { "POST", true, 0, 3 },    { "POST", false, 408, 1 }, { "POST", false, 500, 1 },   { "PUT", false, 0, 3 },
+    { "GET", false, 503, 3 },   { "PUT", false, 503, 3 },  { "DELETE", false, 503, 3 },
+    { "HEAD", false, 500, 3 },  { "POST", false, 503, 1 }, { "POST", true, 503, 3 },
+    { "PATCH", false, 503, 1 }, { "PATCH", true, 502, 3 }, { "GET", false, 404, 1 },
+    { "GET", false, 400, 1 },   { "GET", false, 401, 1 },  { "GET", false, 403, 1 },
+    { "POST", true, 404, 1 },   { "GET", false, 408, 3 },  { "GET", false, 425, 3 },
+    { "GET", false, 500, 3 },   { "GET", false, 501, 1 },  { "GET", false, 502, 3 },
+    { "GET", false, 504, 3 },   { "GET", false, 522, 3 },  { "GET", false, 524, 3 },
+    { "GET", false, 505, 1 },   { "GET", false, 0, 3 },    { "POST", false, 0, 1 },
+    { "POST", true, 0, 3 },     { "POST", false, 408, 1 }, { "POST", false, 500, 1 },
+    { "PUT", false, 0, 3 },
 };
 
 START_TEST(only_repeatable_requests_with_transient_errors_are_retried)
 {
     int status = table[_i].status;
     struct script script = { .statuses = { status, status, status, status } };
-    errand_request request = { .method = table[_i].method, .idempotency_key = table[_i].keyed ? "key 1" : NULL };
+    errand_request request = { .method = table[_i].method,
+                               .idempotency_key = table[_i].keyed ? "key 1" : NULL };
     errand_result r = run_script(&script, request, &quick);
     ck_assert_int_eq(r.error, status ? ERRAND_HTTP + status : ERRAND_CURL + 52);
     ck_assert_uint_eq(atomic_load(&script.n), table[_i].sent);
     ck_assert_uint_eq(errand_result_attempts(&r), table[_i].sent);
-    if (status)
-        ck_assert_int_eq(errand_response_status(r.value), status);
+    if (status) ck_assert_int_eq(errand_response_status(r.value), status);
     for (unsigned i = 0; table[_i].keyed && i < table[_i].sent; i++)
         ck_assert_str_eq(script.keys[i], "Idempotency-Key: key 1");
     errand_result_free(&r);
@@ -80,7 +82,8 @@ END_TEST
 
 START_TEST(a_429_is_retried_after_its_retry_after)
 {
-    struct script script = { .statuses = { 429, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
+    struct script script = { .statuses = { 429, 200, 200, 200 },
+                             .headers = "retry-after-ms: 30\r\n" };
     errand_result r = run_script(&script, (errand_request){ 0 }, &quick);
     ck_well(&r);
     ck_assert_uint_eq(atomic_load(&script.n), 2);
@@ -95,7 +98,8 @@ END_TEST
 
 START_TEST(a_retry_after_beyond_the_deadline_ends_the_run_at_once)
 {
-    struct script script = { .statuses = { 503, 200, 200, 200 }, .headers = "Retry-After: 3600\r\n" };
+    struct script script = { .statuses = { 503, 200, 200, 200 },
+                             .headers = "Retry-After: 3600\r\n" };
     errand_policy_opts opts = quick;
     opts.within_ms = 20000;
     errand_result r = run_script(&script, (errand_request){ 0 }, &opts);
@@ -119,10 +123,13 @@ END_TEST
 
 START_TEST(an_empty_key_header_is_no_key)
 {
-    static const char *const lines[] = { "Idempotency-Key:", "idempotency-key:   ", "IDEMPOTENCY-KEY: \t ", "idempotency-key: k" };
+    static const char *const lines[] = {
+        "Idempotency-Key:", "idempotency-key:   ", "IDEMPOTENCY-KEY: \t ", "idempotency-key: k"
+    };
     struct script script = { .statuses = { 503, 503, 503, 503 } };
     const char *const headers[] = { lines[_i], NULL };
-    errand_result r = run_script(&script, (errand_request){ .method = "POST", .headers = headers }, &quick);
+    errand_result r =
+        run_script(&script, (errand_request){ .method = "POST", .headers = headers }, &quick);
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_assert_uint_eq(atomic_load(&script.n), _i == 3 ? 3 : 1);
     ck_assert(errand_result_may_have_run(&r) == (_i != 3));
@@ -140,7 +147,8 @@ static bool is_under_way(const void *value, void *arg)
 
 START_TEST(polling_waits_for_retry_after)
 {
-    struct script script = { .statuses = { 202, 200, 200, 200 }, .headers = "retry-after-ms: 30\r\n" };
+    struct script script = { .statuses = { 202, 200, 200, 200 },
+                             .headers = "retry-after-ms: 30\r\n" };
     errand_policy_opts opts = quick;
     opts.retry_if = errand_retry_if_value(is_under_way, NULL);
     errand_result r = run_script(&script, (errand_request){ .stream = (unsigned)_i }, &opts);
@@ -160,7 +168,8 @@ START_TEST(a_429_that_is_no_error_pauses_its_rate)
     static const int statuses[] = { 429, 202 };
     struct script script = { .statuses = { statuses[_i] }, .headers = "Retry-After: 100\r\n" };
     errand_pool *home = errand_pool_new(NULL);
-    errand_rate *rate = errand_rate_new(home, &(errand_rate_opts){ .per_second = 1000, .max_keys = ERRAND_NO_KEYS });
+    errand_rate *rate = errand_rate_new(
+        home, &(errand_rate_opts){ .per_second = 1000, .max_keys = ERRAND_NO_KEYS });
     ck_assert_ptr_nonnull(rate);
     errand_policy_opts opts = quick;
     opts.rate = rate;
@@ -189,8 +198,7 @@ static void say_when_released(struct raw_conn *conn, void *arg)
     struct slow *slow = arg;
     while (raw_read_request(conn, NULL)) {
         atomic_fetch_add(&slow->came, 1);
-        if (!hold_until(conn, &slow->go, 1))
-            return;
+        if (!hold_until(conn, &slow->go, 1)) return;
         raw_reply(conn, 200, "text/plain", "late");
     }
 }
@@ -256,8 +264,7 @@ START_TEST(repeat_never_overrides_the_policy)
     struct script script = { .statuses = { _i ? 202 : 503, 200, 200, 200 } };
     errand_policy_opts opts = quick;
     opts.repeat = ERRAND_REPEAT_ALWAYS;
-    if (_i)
-        opts.retry_if = errand_retry_if_value(is_under_way, NULL);
+    if (_i) opts.retry_if = errand_retry_if_value(is_under_way, NULL);
     errand_result r = run_script(&script, (errand_request){ .repeat = ERRAND_REPEAT_NEVER }, &opts);
     ck_assert_uint_eq(atomic_load(&script.n), 1);
     ck_assert_int_eq(r.error, _i ? ETIMEDOUT : ERRAND_HTTP + 503); /* still not done */
@@ -268,12 +275,14 @@ END_TEST
 START_TEST(repeat_overrides_the_method)
 {
     struct script script = { .statuses = { 503, 503, 200, 200 } };
-    errand_result r = run_script(&script, (errand_request){ .method = "POST", .repeat = ERRAND_REPEAT_ALWAYS }, &quick);
+    errand_result r = run_script(
+        &script, (errand_request){ .method = "POST", .repeat = ERRAND_REPEAT_ALWAYS }, &quick);
     ck_well(&r);
     ck_assert_uint_eq(atomic_load(&script.n), 3);
     errand_result_free(&r);
     struct script again = { .statuses = { 503, 503, 200, 200 } };
-    r = run_script(&again, (errand_request){ .method = "GET", .repeat = ERRAND_REPEAT_NEVER }, &quick);
+    r = run_script(&again, (errand_request){ .method = "GET", .repeat = ERRAND_REPEAT_NEVER },
+                   &quick);
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_assert_uint_eq(atomic_load(&again.n), 1);
     errand_result_free(&r);
@@ -302,7 +311,8 @@ START_TEST(an_unresolved_name_is_tried_twice_at_most)
     errand_policy_opts opts = quick;
     opts.attempts = 6;
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "http://no-such-host.invalid/", .policy = policy });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "http://no-such-host.invalid/", .policy = policy });
     ck_assert_int_eq(r.error, ERRAND_CURL + 6);
     ck_assert_uint_eq(errand_result_attempts(&r), 2);
     errand_result_free(&r);
@@ -315,12 +325,9 @@ END_TEST
 static void silent_at_first(struct raw_conn *conn, void *arg)
 {
     atomic_uint *n = arg;
-    if (!raw_read_request(conn, NULL))
-        return;
-    if (atomic_fetch_add(n, 1) == 0)
-        raw_wait_gone(conn);
-    else
-        raw_reply(conn, 200, "text/plain", "late");
+    if (!raw_read_request(conn, NULL)) return;
+    if (atomic_fetch_add(n, 1) == 0) raw_wait_gone(conn);
+    else raw_reply(conn, 200, "text/plain", "late");
 }
 
 START_TEST(a_hanging_attempt_is_cut_and_retried)
@@ -332,7 +339,8 @@ START_TEST(a_hanging_attempt_is_cut_and_retried)
     opts.attempts = 20; /* on a slow machine the answer may come too late more than once */
     opts.attempt_ms = _i ? 0 : 200;
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy, .total_ms = _i ? 200 : 0 });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/", .policy = policy, .total_ms = _i ? 200 : 0 });
     ck_well(&r);
     ck_body_eq(&r, "late");
     ck_assert_uint_ge(errand_result_attempts(&r), 2);
@@ -350,7 +358,9 @@ START_TEST(a_cancel_ends_a_run_that_sends_or_sleeps)
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
     world_open(&w, follow_script, &script, NULL);
-    errand_policy_opts opts = { .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts opts = {
+        .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE
+    };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .policy = policy });
     until(&script.n, 1);
@@ -368,7 +378,9 @@ START_TEST(close_does_not_wait_for_a_sleeping_run)
     struct world w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
     world_open(&w, follow_script, &script, NULL);
-    errand_policy_opts opts = { .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE };
+    errand_policy_opts opts = {
+        .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE
+    };
     errand_policy *policy = errand_policy_new(&opts, NULL);
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .policy = policy });
     until(&script.n, 1);
@@ -388,8 +400,7 @@ END_TEST
 static void say_503(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 503, "text/plain", "no"))
-        continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 503, "text/plain", "no")) continue;
 }
 
 START_TEST(a_policys_limits_are_keyed_by_host_and_port)
@@ -399,7 +410,8 @@ START_TEST(a_policys_limits_are_keyed_by_host_and_port)
     errand_pool *home = errand_pool_new(NULL);
     errand_breaker *breaker = errand_breaker_new(home, &strict);
     ck_assert_ptr_nonnull(breaker);
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 1, .breaker = breaker }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 1, .breaker = breaker }, NULL);
     ck_assert_ptr_nonnull(policy);
     world_open(&w, say_503, NULL, &(errand_http_opts){ .policy = policy });
     char key[60], url[80];
@@ -409,7 +421,8 @@ START_TEST(a_policys_limits_are_keyed_by_host_and_port)
         errand_result_free(&r);
     }
     snprintf(url, sizeof url, "http://LOCALHOST:%u/", raw_server_port(w.server));
-    errand_result r = errand_await(errand_get(w.http, url)); /* another host, though the same server */
+    /* another host, though the same server */
+    errand_result r = errand_await(errand_get(w.http, url));
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     errand_result_free(&r);
     errand_breaker_stats s;
@@ -431,8 +444,10 @@ END_TEST
 static void take_and_send_away(struct raw_conn *conn, void *arg)
 {
     if (raw_read_request(conn, NULL))
-        raw_say(conn, "HTTP/1.1 %d Done\r\nLocation: http://127.0.0.1:1/receipt\r\n"
-                      "Connection: close\r\nContent-Length: 0\r\n\r\n", *(int *)arg);
+        raw_say(conn,
+                "HTTP/1.1 %d Done\r\nLocation: http://127.0.0.1:1/receipt\r\n"
+                "Connection: close\r\nContent-Length: 0\r\n\r\n",
+                *(int *)arg);
 }
 
 static const struct {
@@ -441,8 +456,9 @@ static const struct {
     bool keyed;
     unsigned sent;
 } sent_away[] = {
-    { "POST", 303, false, 1 }, { "POST", 302, false, 1 }, { "POST", 301, false, 1 }, { "POST", 303, true, 3 },
-    { "PATCH", 303, false, 1 }, { "PUT", 303, false, 3 }, { "GET", 303, false, 3 },  { "POST", 307, false, 3 },
+    { "POST", 303, false, 1 }, { "POST", 302, false, 1 },  { "POST", 301, false, 1 },
+    { "POST", 303, true, 3 },  { "PATCH", 303, false, 1 }, { "PUT", 303, false, 3 },
+    { "GET", 303, false, 3 },  { "POST", 307, false, 3 },
 };
 
 START_TEST(a_redirected_post_is_not_resent_if_its_target_fails)
@@ -451,8 +467,10 @@ START_TEST(a_redirected_post_is_not_resent_if_its_target_fails)
     int status = sent_away[_i].status;
     errand_policy *policy = errand_policy_new(&quick, NULL);
     world_open(&w, take_and_send_away, &status, &(errand_http_opts){ .policy = policy });
-    errand_result r = world_send(&w, (errand_request){ .url = "/pay", .method = sent_away[_i].method,
-                                                       .idempotency_key = sent_away[_i].keyed ? "k" : NULL });
+    errand_result r =
+        world_send(&w, (errand_request){ .url = "/pay",
+                                         .method = sent_away[_i].method,
+                                         .idempotency_key = sent_away[_i].keyed ? "k" : NULL });
     ck_assert_int_eq(r.error, ERRAND_CURL + 7);
     ck_assert_uint_eq(raw_server_requests(w.server), sent_away[_i].sent);
     ck_assert(errand_result_may_have_run(&r) == (sent_away[_i].sent == 1));

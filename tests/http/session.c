@@ -15,16 +15,13 @@ static void count_in(struct raw_conn *conn, void *arg)
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
         unsigned now = atomic_fetch_add(&crowd->now, 1) + 1, most = atomic_load(&crowd->most);
-        while (most < now && !atomic_compare_exchange_weak(&crowd->most, &most, now))
-            continue;
+        while (most < now && !atomic_compare_exchange_weak(&crowd->most, &most, now)) continue;
         unsigned mine = atomic_fetch_add(&crowd->came, 1) + 1;
         bool go_on = hold_until(conn, &crowd->allowed, mine);
         atomic_fetch_sub(&crowd->now, 1);
-        if (go_on)
-            go_on = raw_reply(conn, 200, "text/plain", request.text);
+        if (go_on) go_on = raw_reply(conn, 200, "text/plain", request.text);
         raw_request_free(&request);
-        if (!go_on)
-            return;
+        if (!go_on) return;
     }
 }
 
@@ -35,8 +32,7 @@ START_TEST(no_more_requests_than_the_limit_run_at_once)
     enum { ALL = 40, LIMIT = 5 };
     world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = LIMIT, .lanes = 2 });
     errand_future *fs[ALL];
-    for (unsigned i = 0; i < ALL; i++)
-        fs[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < ALL; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, LIMIT); /* the limit is reached */
     atomic_store(&crowd.allowed, ALL);
     for (unsigned i = 0; i < ALL; i++) {
@@ -65,8 +61,7 @@ static void note_order(struct raw_conn *conn, void *arg)
         order->seen[i] = (unsigned)strtoul(strchr(request.text, '/') + 1, NULL, 10);
         atomic_store(&order->n, i + 1);
         raw_request_free(&request);
-        if (!raw_reply(conn, 200, "text/plain", ""))
-            return;
+        if (!raw_reply(conn, 200, "text/plain", "")) return;
     }
 }
 
@@ -86,8 +81,7 @@ START_TEST(queued_requests_are_sent_fifo)
         ck_well(&r);
         errand_result_free(&r);
     }
-    for (unsigned i = 0; i < 64; i++)
-        ck_assert_uint_eq(order.seen[i], i);
+    for (unsigned i = 0; i < 64; i++) ck_assert_uint_eq(order.seen[i], i);
     world_close(&w);
 }
 END_TEST
@@ -140,8 +134,7 @@ END_TEST
 /* Waits until the client hangs up. */
 static void see_it_go(struct raw_conn *conn, void *arg)
 {
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", ""))
-        continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "")) continue;
     atomic_fetch_add((atomic_uint *)arg, 1);
 }
 
@@ -168,8 +161,7 @@ START_TEST(close_finishes_requests_in_flight_and_refuses_others)
     struct crowd crowd = { 0 };
     world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
     errand_future *fs[6];
-    for (unsigned i = 0; i < 6; i++)
-        fs[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < 6; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, 2);
     atomic_store(&crowd.allowed, 100);
     ck_assert_int_eq(errand_http_close(w.http, 60000), 0);
@@ -240,8 +232,7 @@ START_TEST(closing_the_pool_first_ends_requests_in_flight)
     struct crowd crowd = { 0 };
     world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
     errand_future *fs[4];
-    for (unsigned i = 0; i < 4; i++)
-        fs[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < 4; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, 2);
     ck_assert_int_eq(errand_pool_close(w.pool, 2000), 0);
     for (unsigned i = 0; i < 4; i++) {
@@ -265,7 +256,8 @@ START_TEST(a_session_is_EFORKED_in_a_child_process)
     pid_t child = fork();
     if (child == 0) {
         errand_result in_child = errand_await(errand_get(w.http, "/"));
-        bool dead = in_child.error == ERRAND_EFORKED && errand_http_close(w.http, 1000) == ERRAND_EFORKED;
+        bool dead = in_child.error == ERRAND_EFORKED &&
+                    errand_http_close(w.http, 1000) == ERRAND_EFORKED;
         _exit(dead ? 0 : 1);
     }
     int status;
@@ -285,10 +277,7 @@ START_TEST(features_name_the_libraries)
 }
 END_TEST
 
-static errand_result await_inside(void *arg)
-{
-    return errand_await(errand_get(arg, "/"));
-}
+static errand_result await_inside(void *arg) { return errand_await(errand_get(arg, "/")); }
 
 START_TEST(workers_that_all_await_requests_do_not_hang)
 {
@@ -296,10 +285,10 @@ START_TEST(workers_that_all_await_requests_do_not_hang)
     struct crowd crowd = { .allowed = 1000000 };
     world_open(&w, count_in, &crowd, NULL);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_http *http = errand_http_new(pool, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
+    errand_http *http =
+        errand_http_new(pool, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
     errand_future *fs[10];
-    for (unsigned i = 0; i < 10; i++)
-        fs[i] = errand_submit(pool, await_inside, http);
+    for (unsigned i = 0; i < 10; i++) fs[i] = errand_submit(pool, await_inside, http);
     for (unsigned i = 0; i < 10; i++) {
         errand_result r = errand_await(fs[i]);
         ck_well(&r);

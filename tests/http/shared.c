@@ -3,18 +3,14 @@
 #include <curl/curl.h>
 #include <time.h>
 
-bool shared_can(void)
-{
-    return curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2;
-}
+bool shared_can(void) { return curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2; }
 
 char big[BIG];
 
 void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_opts opts)
 {
     struct raw_server *server;
-    for (size_t i = 0; i < BIG; i++)
-        big[i] = (char)('a' + i % 23);
+    for (size_t i = 0; i < BIG; i++) big[i] = (char)('a' + i % 23);
     ck_assert_int_eq(tls_files_make(&s->files), 0);
     s->h2.asked = asked;
     ck_assert_int_eq(tls_server_start_alpn(&server, h2_serve, &s->h2, s->files.good, "h2"), 0);
@@ -54,13 +50,15 @@ void ends_well(errand_future *f)
 
 errand_future *post(struct shared *s, const char *key)
 {
-    return errand_send(s->w.http, &(errand_request){ .url = "/", .method = "POST", .body = { "pay", 3 }, .idempotency_key = key });
+    return errand_send(
+        s->w.http,
+        &(errand_request){
+            .url = "/", .method = "POST", .body = { "pay", 3 }, .idempotency_key = key });
 }
 
 void until_open(struct raw_server *server, unsigned n)
 {
-    while (raw_server_open(server) != n)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (raw_server_open(server) != n) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 void say_yes(struct h2_stream *stream, void *arg)

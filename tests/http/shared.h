@@ -1,4 +1,5 @@
-/* Shared: a session for HTTP/2 and a server that speaks it, over TLS with a certificate of its own. */
+/* Shared: a session for HTTP/2 and a server that speaks it, over TLS with a
+ * certificate of its own. */
 #ifndef TESTS_HTTP_SHARED_H
 #define TESTS_HTTP_SHARED_H
 

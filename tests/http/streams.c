@@ -15,8 +15,7 @@ static void refuse_once(struct h2_stream *stream, void *arg)
     (void)arg;
     if (h2_connection(stream) == 1 && h2_number(stream) >= refused_from)
         h2_reset(stream, H2_REFUSED_STREAM);
-    else
-        h2_reply(stream, 200, "yes", 3);
+    else h2_reply(stream, 200, "yes", 3);
 }
 
 START_TEST(a_refused_stream_is_resent_once_if_repeatable)
@@ -25,8 +24,7 @@ START_TEST(a_refused_stream_is_resent_once_if_repeatable)
     bool later = _i & 1, keyed = _i & 2;
     refused_from = later ? 2 : 1;
     shared_open(&s, refuse_once, false, (errand_http_opts){ .lanes = 1 });
-    if (later)
-        ends_well(errand_get(s.w.http, "/"));
+    if (later) ends_well(errand_get(s.w.http, "/"));
     errand_result r = errand_await(keyed ? post(&s, "one") : errand_get(s.w.http, "/"));
     ck_well(&r);
     ck_assert_uint_eq(facts_of(&r).resent, 1);
@@ -43,10 +41,10 @@ START_TEST(a_refused_stream_is_not_resent_if_not_repeatable)
     struct shared s = { 0 };
     bool later = _i;
     refused_from = later ? 2 : 1;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     shared_open(&s, refuse_once, false, (errand_http_opts){ .lanes = 1, .policy = policy });
-    if (later)
-        ends_well(errand_get(s.w.http, "/"));
+    if (later) ends_well(errand_get(s.w.http, "/"));
     errand_result r = errand_await(post(&s, NULL));
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
     ck_assert_str_eq(errand_result_phase(&r), "first byte");
@@ -83,17 +81,16 @@ END_TEST
 static void go_away(struct h2_stream *stream, void *arg)
 {
     (void)arg;
-    if (h2_connection(stream) == 1)
-        h2_goaway(stream, true);
-    else
-        h2_reply(stream, 200, "yes", 3);
+    if (h2_connection(stream) == 1) h2_goaway(stream, true);
+    else h2_reply(stream, 200, "yes", 3);
 }
 
 START_TEST(a_request_after_goaway_is_resent_if_repeatable)
 {
     struct shared s = { 0 };
     bool harmless = _i;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     shared_open(&s, go_away, false, (errand_http_opts){ .lanes = 1, .policy = policy });
     errand_result r = errand_await(harmless ? errand_get(s.w.http, "/") : post(&s, NULL));
     if (harmless) {
@@ -114,12 +111,9 @@ END_TEST
 /* Sends GOAWAY for the third stream; the two before it continue. */
 static void go_away_beside_others(struct h2_stream *stream, void *arg)
 {
-    if (h2_connection(stream) == 1 && h2_number(stream) == 3)
-        h2_goaway(stream, true);
-    else if (h2_connection(stream) != 1)
-        h2_reply(stream, 200, "yes", 3);
-    else
-        say_yes_when_released(stream, arg);
+    if (h2_connection(stream) == 1 && h2_number(stream) == 3) h2_goaway(stream, true);
+    else if (h2_connection(stream) != 1) h2_reply(stream, 200, "yes", 3);
+    else say_yes_when_released(stream, arg);
 }
 
 START_TEST(streams_begun_before_goaway_complete)
@@ -147,30 +141,31 @@ static void reset_the_second(struct h2_stream *stream, void *arg)
     const struct reset *reset = arg;
     if (h2_number(stream) != 2)
         (h2_number(stream) == 1 ? say_yes_when_released : say_yes)(stream, NULL);
-    else if (reset->begun && !h2_released(stream))
-        h2_begin(stream, 200, "", 0);
-    else
-        h2_reset(stream, reset->error);
+    else if (reset->begun && !h2_released(stream)) h2_begin(stream, 200, "", 0);
+    else h2_reset(stream, reset->error);
 }
 
 static void count_first_bytes(const errand_stage_info *view, void *arg)
 {
-    if (view->stage == ERRAND_STAGE_FIRST_BYTE)
-        atomic_fetch_add((atomic_uint *)arg, 1);
+    if (view->stage == ERRAND_STAGE_FIRST_BYTE) atomic_fetch_add((atomic_uint *)arg, 1);
 }
 
-static const struct reset resets[] = {
-    { H2_INTERNAL_ERROR, false }, { H2_CANCEL, false }, { H2_INTERNAL_ERROR, true }, { H2_CANCEL, true }
-};
+static const struct reset resets[] = { { H2_INTERNAL_ERROR, false },
+                                       { H2_CANCEL, false },
+                                       { H2_INTERNAL_ERROR, true },
+                                       { H2_CANCEL, true } };
 
 START_TEST(a_reset_stream_may_have_run_and_is_left_to_the_policy)
 {
     struct shared s = { .h2 = { .arg = (void *)(uintptr_t)&resets[_i / 2] } };
     bool harmless = _i % 2;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     atomic_uint begun = 0;
-    shared_open(&s, reset_the_second, false,
-                (errand_http_opts){ .lanes = 1, .policy = policy, .on_stage = count_first_bytes, .stage_arg = &begun });
+    shared_open(
+        &s, reset_the_second, false,
+        (errand_http_opts){
+            .lanes = 1, .policy = policy, .on_stage = count_first_bytes, .stage_arg = &begun });
     errand_future *other = errand_get(s.w.http, "/");
     until(&s.h2.requests, 1);
     errand_future *f = harmless ? errand_get(s.w.http, "/") : post(&s, NULL);
@@ -202,19 +197,18 @@ END_TEST
 static void hang_up_at_the_third(struct h2_stream *stream, void *arg)
 {
     (void)arg;
-    if (h2_connection(stream) > 1)
-        h2_reply(stream, 200, "yes", 3);
-    else if (h2_number(stream) == 2)
-        h2_begin(stream, 200, "y", 1);
-    else if (h2_number(stream) == 3)
-        h2_hang_up(stream);
+    if (h2_connection(stream) > 1) h2_reply(stream, 200, "yes", 3);
+    else if (h2_number(stream) == 2) h2_begin(stream, 200, "y", 1);
+    else if (h2_number(stream) == 3) h2_hang_up(stream);
 }
 
 START_TEST(a_lost_connection_ends_all_its_streams)
 {
     struct shared s = { 0 };
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
-    shared_open(&s, hang_up_at_the_third, false, (errand_http_opts){ .lanes = 1, .policy = policy });
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    shared_open(&s, hang_up_at_the_third, false,
+                (errand_http_opts){ .lanes = 1, .policy = policy });
     errand_future *fs[3];
     for (unsigned i = 0; i < 2; i++) {
         fs[i] = post(&s, NULL);
@@ -224,7 +218,8 @@ START_TEST(a_lost_connection_ends_all_its_streams)
     for (int i = 0; i < 2; i++) {
         errand_result r = errand_await(fs[i]);
         ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
-        ck_assert_msg(!strcmp(errand_result_phase(&r), i ? "body" : "first byte"), "%s", errand_result_message(&r));
+        ck_assert_msg(!strcmp(errand_result_phase(&r), i ? "body" : "first byte"), "%s",
+                      errand_result_message(&r));
         ck_assert_msg(errand_result_may_have_run(&r), "%s", errand_result_message(&r));
         ck_assert_uint_eq(errand_result_attempts(&r), 1);
         errand_result_free(&r);
@@ -252,7 +247,8 @@ START_TEST(large_bodies_are_sent_in_parallel)
     errand_future *fs[N];
     shared_open(&s, say_much, false, (errand_http_opts){ .lanes = 1 });
     for (int i = 0; i < N; i++)
-        fs[i] = errand_send(s.w.http, &(errand_request){ .url = "/", .method = "PUT", .body = { big, BIG } });
+        fs[i] = errand_send(s.w.http,
+                            &(errand_request){ .url = "/", .method = "PUT", .body = { big, BIG } });
     for (int i = 0; i < N; i++) {
         errand_result r = errand_await(fs[i]);
         ck_well(&r);
@@ -284,7 +280,8 @@ START_TEST(a_blocked_upload_delays_no_other_stream)
 {
     struct shared s = { .h2 = { .stingy = true } };
     shared_open(&s, say_yes, false, (errand_http_opts){ .lanes = 1 });
-    errand_future *stuck = errand_send(s.w.http, &(errand_request){ .url = "/", .method = "POST", .body = { big, BIG } });
+    errand_future *stuck = errand_send(
+        s.w.http, &(errand_request){ .url = "/", .method = "POST", .body = { big, BIG } });
     until(&s.h2.taken, 65535);
     ends_well(errand_get(s.w.http, "/"));
     ck_assert_uint_eq(atomic_load(&s.h2.taken), 65535);
@@ -305,12 +302,9 @@ END_TEST
  * no reply. */
 static void say_much_to_the_first(struct h2_stream *stream, void *arg)
 {
-    if (h2_number(stream) == 1 && !h2_released(stream))
-        h2_begin(stream, 200, big, BIG - 3);
-    else if (h2_number(stream) == 1)
-        h2_reply(stream, 200, big + BIG - 3, 3);
-    else if (!*(bool *)arg)
-        h2_reply(stream, 200, "yes", 3);
+    if (h2_number(stream) == 1 && !h2_released(stream)) h2_begin(stream, 200, big, BIG - 3);
+    else if (h2_number(stream) == 1) h2_reply(stream, 200, big + BIG - 3, 3);
+    else if (!*(bool *)arg) h2_reply(stream, 200, "yes", 3);
 }
 
 static void read_all(errand_response *response)
@@ -318,7 +312,8 @@ static void read_all(errand_response *response)
     static char got[BIG];
     size_t size = 0;
     int64_t n;
-    while (size < BIG && (n = errand_body_read(response, got + size, BIG - size, ERRAND_FOREVER)) > 0)
+    while (size < BIG &&
+           (n = errand_body_read(response, got + size, BIG - size, ERRAND_FOREVER)) > 0)
         size += (size_t)n;
     ck_assert_uint_eq(size, BIG);
     ck_assert_mem_eq(got, big, BIG);

@@ -12,19 +12,21 @@ struct guarded {
 static void reply_always(struct raw_conn *conn, void *arg)
 {
     (void)arg;
-    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "secret"))
-        continue;
+    while (raw_read_request(conn, NULL) && raw_reply(conn, 200, "text/plain", "secret")) continue;
 }
 
-static void open_guarded(struct guarded *g, size_t pem, bool client_ca, bool max_12, errand_http_opts opts)
+static void open_guarded(struct guarded *g, size_t pem, bool client_ca, bool max_12,
+                         errand_http_opts opts)
 {
     struct raw_server *server;
     ck_assert_int_eq(tls_files_make(&g->files), 0);
     const char *path = (const char *)&g->files + pem;
-    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL, path, client_ca ? g->files.ca : NULL, max_12), 0);
-    opts.ca_file = opts.ca_file ? g->files.stranger : g->files.ca; /* given: another authority is trusted */
-    if (opts.cert_file)
-        opts.cert_file = g->files.client;
+    ck_assert_int_eq(
+        tls_server_start(&server, reply_always, NULL, path, client_ca ? g->files.ca : NULL, max_12),
+        0);
+    /* given: another authority is trusted */
+    opts.ca_file = opts.ca_file ? g->files.stranger : g->files.ca;
+    if (opts.cert_file) opts.cert_file = g->files.client;
     world_open_on(&g->w, server, &opts);
 }
 
@@ -101,7 +103,8 @@ START_TEST(a_body_without_length_is_whole_only_after_close_notify)
     struct raw_server *server;
     bool politely = _i & 1;
     ck_assert_int_eq(tls_files_make(&g.files), 0);
-    ck_assert_int_eq(tls_server_start(&server, end_the_body, &politely, g.files.good, NULL, _i & 2), 0);
+    ck_assert_int_eq(tls_server_start(&server, end_the_body, &politely, g.files.good, NULL, _i & 2),
+                     0);
     world_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca });
     errand_result r = world_get(&g.w, "/");
     if (politely) {
@@ -124,17 +127,21 @@ static const struct {
     const char *says;
 } untrusted[] = {
     { offsetof(struct tls_files, good), true, "tls: SSL certificate problem: " },
-    { offsetof(struct tls_files, expired), false, "tls: SSL certificate problem: certificate has expired" },
+    { offsetof(struct tls_files, expired), false,
+      "tls: SSL certificate problem: certificate has expired" },
     { offsetof(struct tls_files, stranger), false, "tls: SSL certificate problem: self" },
-    { offsetof(struct tls_files, elsewhere), false, "tls: SSL: no alternative certificate subject name matches" },
+    { offsetof(struct tls_files, elsewhere), false,
+      "tls: SSL: no alternative certificate subject name matches" },
 };
 
 START_TEST(an_untrusted_certificate_fails_before_sending)
 {
     struct guarded g;
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
     open_guarded(&g, untrusted[_i].pem, false, false,
-                 (errand_http_opts){ .ca_file = untrusted[_i].foreign ? "" : NULL, .policy = policy });
+                 (errand_http_opts){ .ca_file = untrusted[_i].foreign ? "" : NULL,
+                                     .policy = policy });
     errand_result r = world_send(&g.w, (errand_request){ .url = "/pay", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_CURL + 60);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
@@ -155,9 +162,14 @@ START_TEST(an_https_proxy_is_verified_with_the_same_authority)
     struct raw_server *server;
     char proxy[60];
     ck_assert_int_eq(tls_files_make(&g.files), 0);
-    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL, _i ? g.files.stranger : g.files.good, NULL, false), 0);
+    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL,
+                                      _i ? g.files.stranger : g.files.good, NULL, false),
+                     0);
     snprintf(proxy, sizeof proxy, "%s", raw_server_url(server));
-    world_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca, .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    world_open_on(&g.w, server,
+                  &(errand_http_opts){ .ca_file = g.files.ca,
+                                       .proxy = proxy,
+                                       .base_url = "http://far.away.invalid/" });
     errand_result r = world_get(&g.w, "/");
     if (_i) {
         ck_assert_int_ne(r.error, 0);
@@ -175,7 +187,8 @@ END_TEST
 START_TEST(a_client_shows_its_certificate)
 {
     struct guarded g;
-    open_guarded(&g, offsetof(struct tls_files, good), true, _i, (errand_http_opts){ .cert_file = "" });
+    open_guarded(&g, offsetof(struct tls_files, good), true, _i,
+                 (errand_http_opts){ .cert_file = "" });
     errand_result r = world_get(&g.w, "/");
     ck_well(&r);
     errand_result_free(&r);
@@ -200,7 +213,8 @@ END_TEST
 START_TEST(a_server_below_min_tls_is_refused)
 {
     struct guarded g;
-    open_guarded(&g, offsetof(struct tls_files, good), false, true, (errand_http_opts){ .min_tls = ERRAND_TLS_1_3 });
+    open_guarded(&g, offsetof(struct tls_files, good), false, true,
+                 (errand_http_opts){ .min_tls = ERRAND_TLS_1_3 });
     errand_result r = world_get(&g.w, "/");
     ck_assert_int_eq(r.error, ERRAND_CURL + 35);
     ck_assert_str_eq(errand_result_phase(&r), "tls");
@@ -250,7 +264,8 @@ START_TEST(a_failed_handshake_ends_in_phase_tls)
     ck_assert_int_eq(raw_server_start(&odd, handshakes[_i].handler, NULL), 0);
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", raw_server_port(odd));
     errand_result r = world_send(
-        &g.w, (errand_request){ .url = url, .method = "POST", .connect_ms = handshakes[_i].connect_ms });
+        &g.w,
+        (errand_request){ .url = url, .method = "POST", .connect_ms = handshakes[_i].connect_ms });
     ck_assert_msg(r.error == handshakes[_i].error, "%s", errand_result_message(&r));
     ck_assert_int_eq(errand_result_kind(&r), handshakes[_i].kind);
     ck_assert_str_eq(errand_result_phase(&r), "tls");

@@ -27,48 +27,208 @@ enum { URLS = 200000, PARTS = 20, MOST = 4096 };
 
 /* The first of each list are plain and chosen more often: most urls are odd in one place only. */
 static const char *const schemes[] = {
-    "http://", "https://", /**/ "HTTP://", "hTtPs://", "http:", "http:/", "http:///", "ftp://",
-    "file:///", "//", "://", "ws://", "http+unix://", ""
+    "http://", "https://", /**/ "HTTP://", "hTtPs://", "http:", "http:/",       "http:///",
+    "ftp://",  "file:///", "//",           "://",      "ws://", "http+unix://", ""
 };
 static const char *const userinfos[] = {
-    "", /**/ "me@", "me:secret@", ":@", "@", "a.test@", "me:@", "a@b@", "me;auth=x@", "%40@",
-    "a.test:80@", "a.test/@", "a.test#@", "a.test?@", "a.test\\@"
+    "",           /**/ "me@", "me:secret@", ":@",       "@",        "a.test@",  "me:@",     "a@b@",
+    "me;auth=x@", "%40@",     "a.test:80@", "a.test/@", "a.test#@", "a.test?@", "a.test\\@"
 };
 static const char *const hosts[] = {
-    "a.test", "example.org", "localhost", "a-b.c", "x", "a", "127.0.0.1", "255.255.255.255", /**/
-    "A.Test", "xn--bcher-kva.test", "0.0.0.0", "127.1", "0x7f.1", "0x7f000001", "0177.0.0.1",
-    "017700000001", "2130706433", "01.2.3.4", "1.2.3.04", "1.2.3.256", "1.2.3.4.5", "1.2.3",
-    "1.2.3.4.", "1..2", "999.9.9.9", "4294967296", "1a.test", "1.test", "0x", "08.1.1.1", "a.1",
-    "[::1]", "[::]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[::ffff:1.2.3.4]", "[1.2.3.4]",
-    "[v1.a]", "[::1", "::1]", "[]", "", ".", "..", "a..b", ".a", "a.", "-a", "a-", "a_b", "a%2eb",
-    "%61.test", "a%00b", "%", "b\xc3\xbc""cher.test", "a\xe3\x80\x82test", "stra\xc3\x9f""e.test",
-    "\xef\xbd\x81.test", "a\xc2\xad.test", "\xff\xfe", "a b", "a\tb", "a\\b", "a*b", "a,b"
+    "a.test",
+    "example.org",
+    "localhost",
+    "a-b.c",
+    "x",
+    "a",
+    "127.0.0.1",
+    "255.255.255.255", /**/
+    "A.Test",
+    "xn--bcher-kva.test",
+    "0.0.0.0",
+    "127.1",
+    "0x7f.1",
+    "0x7f000001",
+    "0177.0.0.1",
+    "017700000001",
+    "2130706433",
+    "01.2.3.4",
+    "1.2.3.04",
+    "1.2.3.256",
+    "1.2.3.4.5",
+    "1.2.3",
+    "1.2.3.4.",
+    "1..2",
+    "999.9.9.9",
+    "4294967296",
+    "1a.test",
+    "1.test",
+    "0x",
+    "08.1.1.1",
+    "a.1",
+    "[::1]",
+    "[::]",
+    "[fe80::1%25eth0]",
+    "[fe80::1%eth0]",
+    "[::ffff:1.2.3.4]",
+    "[1.2.3.4]",
+    "[v1.a]",
+    "[::1",
+    "::1]",
+    "[]",
+    "",
+    ".",
+    "..",
+    "a..b",
+    ".a",
+    "a.",
+    "-a",
+    "a-",
+    "a_b",
+    "a%2eb",
+    "%61.test",
+    "a%00b",
+    "%",
+    "b\xc3\xbc"
+    "cher.test",
+    "a\xe3\x80\x82test",
+    "stra\xc3\x9f"
+    "e.test",
+    "\xef\xbd\x81.test",
+    "a\xc2\xad.test",
+    "\xff\xfe",
+    "a b",
+    "a\tb",
+    "a\\b",
+    "a*b",
+    "a,b"
 };
 static const char *const ports[] = {
-    "", ":80", ":443", ":8080", ":1", ":65535", /**/ ":65536", ":99999", ":0", ":00", ":080",
-    ":00000080", ":", "::80", ":-1", ":+80", ": 80", ":80 ", ":8a", ":4294967376",
-    ":18446744073709551696"
+    "",       ":80",  ":443", ":8080", ":1",        ":65535",      /**/ ":65536",
+    ":99999", ":0",   ":00",  ":080",  ":00000080", ":",           "::80",
+    ":-1",    ":+80", ": 80", ":80 ",  ":8a",       ":4294967376", ":18446744073709551696"
 };
 static const char *const paths[] = {
-    "/", "/a", "/a/b", "/a/b/", "/a%20b", "/a;b=c", "/~a!$&'()*+,-_=", "/@a.test/", /**/ "/%41",
-    "/a:b@c", "/%2e/a", "/%2E%2e/a", "/a/%2e%2e/b", "/a/./b", "/a/../b", "/../a", "/.a", "/a/.b",
-    "/..a", "/.", "/..", "//", "//a", "/a//b", "///", "", "a", "./", "../a", "\\", "/\\a",
-    "/a\\..\\b", "/a|b^c`d", "/{a}\"<b>", "/caf\xc3\xa9", "/a b", "/a\tb", "/a\x7f", "/%", "/%zz",
-    "/%00", "/a?", "/:80/", "/http://b.test/"
+    "/",
+    "/a",
+    "/a/b",
+    "/a/b/",
+    "/a%20b",
+    "/a;b=c",
+    "/~a!$&'()*+,-_=",
+    "/@a.test/",
+    /**/ "/%41",
+    "/a:b@c",
+    "/%2e/a",
+    "/%2E%2e/a",
+    "/a/%2e%2e/b",
+    "/a/./b",
+    "/a/../b",
+    "/../a",
+    "/.a",
+    "/a/.b",
+    "/..a",
+    "/.",
+    "/..",
+    "//",
+    "//a",
+    "/a//b",
+    "///",
+    "",
+    "a",
+    "./",
+    "../a",
+    "\\",
+    "/\\a",
+    "/a\\..\\b",
+    "/a|b^c`d",
+    "/{a}\"<b>",
+    "/caf\xc3\xa9",
+    "/a b",
+    "/a\tb",
+    "/a\x7f",
+    "/%",
+    "/%zz",
+    "/%00",
+    "/a?",
+    "/:80/",
+    "/http://b.test/"
 };
 static const char *const queries[] = {
-    "", "?a=b", "?a=b&c=d", "?a=//b", /**/ "?", "?a=/../b", "?a=/./b", "??", "?@b.test/", "?a b",
-    "?\xc3\xa9", "?%zz", "?[]{}|\\^", "?a#b", "?a=http://b.test/?c=d"
+    "",          "?a=b",    "?a=b&c=d",  "?a=//b",    /**/ "?",
+    "?a=/../b",  "?a=/./b", "??",        "?@b.test/", "?a b",
+    "?\xc3\xa9", "?%zz",    "?[]{}|\\^", "?a#b",      "?a=http://b.test/?c=d"
 };
-static const char *const fragments[] = {
-    "", /**/ "#", "#a", "#/../", "#?a", "##", "#@b.test/"
-};
+static const char *const fragments[] = { "", /**/ "#", "#a", "#/../", "#?a", "##", "#@b.test/" };
 static const char *const pieces[] = {
-    "/", "//", "?", "#", "@", ":", "\\", ".", "..", "/./", "/../", "%", "%2f", "%2e", "%25", "%00",
-    "%0a", "[", "]", "-", "_", "~", "*", "+", ";", "=", "&", ",", "'", "\"", "<", ">", "{", "}",
-    "|", "^", "`", "!", "$", "(", ")", " ", "\t", "\r", "\n", "\v", "\x01", "\x1f", "\x7f", "\x80",
-    "\xff", "\xc3\xa9", "\xe3\x80\x82", "\xef\xbc\x8f", "\xf0\x9f\x98\x80", "a", "A", "0", "1", "9",
-    "0x", "b.test", "127.0.0.1", "http://", "https:", "user:pass@", ":80", ":65536"
+    "/",
+    "//",
+    "?",
+    "#",
+    "@",
+    ":",
+    "\\",
+    ".",
+    "..",
+    "/./",
+    "/../",
+    "%",
+    "%2f",
+    "%2e",
+    "%25",
+    "%00",
+    "%0a",
+    "[",
+    "]",
+    "-",
+    "_",
+    "~",
+    "*",
+    "+",
+    ";",
+    "=",
+    "&",
+    ",",
+    "'",
+    "\"",
+    "<",
+    ">",
+    "{",
+    "}",
+    "|",
+    "^",
+    "`",
+    "!",
+    "$",
+    "(",
+    ")",
+    " ",
+    "\t",
+    "\r",
+    "\n",
+    "\v",
+    "\x01",
+    "\x1f",
+    "\x7f",
+    "\x80",
+    "\xff",
+    "\xc3\xa9",
+    "\xe3\x80\x82",
+    "\xef\xbc\x8f",
+    "\xf0\x9f\x98\x80",
+    "a",
+    "A",
+    "0",
+    "1",
+    "9",
+    "0x",
+    "b.test",
+    "127.0.0.1",
+    "http://",
+    "https:",
+    "user:pass@",
+    ":80",
+    ":65536"
 };
 
 #define PICK(dice, list) list[er_random_next(dice) % (sizeof list / sizeof *list)]
@@ -118,15 +278,11 @@ static void mutate(url_text *url, uint64_t *dice)
     switch (er_random_next(dice) % 8) {
     case 0:
     case 1:
-    case 2:
-        put(url, where, piece, strlen(piece));
-        break;
+    case 2: put(url, where, piece, strlen(piece)); break;
     case 3:
         if (where < url->size) url->at[where] = piece[0];
         break;
-    case 4:
-        cut(url, dice);
-        break;
+    case 4: cut(url, dice); break;
     case 5: { /* a part of it once more */
         char again[16];
         size_t from = er_random_next(dice) % (url->size + 1),
@@ -202,8 +358,7 @@ static void reading_free(reading *r)
     curl_free(r->url);
 }
 
-static const char *
-visible(const char *url) /* what a terminal does not show in hexadecimal */
+static const char *visible(const char *url) /* what a terminal does not show in hexadecimal */
 {
     static er_bytes shown[2]; /* the url's, its base's */
     static unsigned turn;

@@ -13,7 +13,8 @@ static const struct row {
     { "http://a.test/x", "/caf\xc3\xa9 au lait" },
     { "http://me:secret@a.test/x", "http://a.test/y" },
     { "http://me:secret@a.test/x", "//a.test:80/y" },
-    { "http://a.test/x", "http://b\xc3\xbc""cher.test/" },
+    { "http://a.test/x", "http://b\xc3\xbc"
+                         "cher.test/" },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -44,7 +45,8 @@ START_TEST(a_url_without_memory_is_ENOMEM_and_leaks_nothing)
         bool https;
         er_bytes why = { 0 };
         memory_fails_at(n);
-        int error = er_url_resolve(&out, &origin, &https, *row->location ? row->location : "?", row->from, &why);
+        int error = er_url_resolve(&out, &origin, &https, *row->location ? row->location : "?",
+                                   row->from, &why);
         bool failed = memory_fails_at(0), refused = error == EINVAL; /* for its blank */
         if (!refused) ck_assert_int_eq(error, failed ? ENOMEM : 0);
         er_origin_free(&origin);
@@ -97,8 +99,8 @@ END_TEST
 
 START_TEST(a_path_with_dot_segments_is_read_by_curl)
 {
-    static const char *const dotted[] = { "/.", "/./a", "/a/..", "/a/../b", "/%2e", "/%2E/a",
-                                         "/a/%2e%2E/b", "/a/.%2e", "/a?/.." };
+    static const char *const dotted[] = { "/.",     "/./a",        "/a/..",   "/a/../b", "/%2e",
+                                          "/%2E/a", "/a/%2e%2E/b", "/a/.%2e", "/a?/.." };
     static const char *const plain[] = { "/a.", "/a%2e", "/a/b..", "/%2f", "/%", "/%2", "/a?%2e" };
     char url[64];
     for (size_t i = 0; i < sizeof dotted / sizeof *dotted; i++) {
@@ -108,7 +110,8 @@ START_TEST(a_path_with_dot_segments_is_read_by_curl)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         snprintf(url, sizeof url, "http://a.test%s", plain[i]);
         size_t authority = strlen("http://a.test");
-        ck_assert_msg(er_origin_plain(url) == authority && er_origin_plain_path(plain[i]), "%s", url);
+        ck_assert_msg(er_origin_plain(url) == authority && er_origin_plain_path(plain[i]), "%s",
+                      url);
     }
 }
 END_TEST

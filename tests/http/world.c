@@ -9,20 +9,18 @@
 static void resolve_here(void *arg, const char *name, er_addresses *out)
 {
     (void)arg;
-    *out = (er_addresses){ .error = strcmp(name, "localhost") ? EAI_NONAME : 0, .text = "127.0.0.1" };
+    *out =
+        (er_addresses){ .error = strcmp(name, "localhost") ? EAI_NONAME : 0, .text = "127.0.0.1" };
 }
 
 static void open_all(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
 {
-    if (handler)
-        ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
+    if (handler) ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
     w->pool = errand_pool_new(&(errand_pool_opts){ .clock = w->clock.now_ns ? &w->clock : NULL });
     ck_assert_ptr_nonnull(w->pool);
     errand_http_opts ours = { 0 };
-    if (opts)
-        ours = *opts;
-    if (!ours.base_url)
-        ours.base_url = raw_server_url(w->server);
+    if (opts) ours = *opts;
+    if (!ours.base_url) ours.base_url = raw_server_url(w->server);
     w->http = errand_http_new(w->pool, &ours);
     ck_assert_ptr_nonnull(w->http);
     er_resolver_use(w->http->resolver, resolve_here, NULL);
@@ -41,10 +39,7 @@ void world_open_on(struct world *w, struct raw_server *server, const errand_http
     open_all(w, NULL, NULL, opts);
 }
 
-static int64_t turned(void *arg)
-{
-    return atomic_load((atomic_llong *)arg);
-}
+static int64_t turned(void *arg) { return atomic_load((atomic_llong *)arg); }
 
 static void stand_still(struct world *w)
 {
@@ -53,7 +48,8 @@ static void stand_still(struct world *w)
     w->clock = (errand_clock){ turned, &w->turned_ns };
 }
 
-void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+void world_open_turned(struct world *w, raw_handler *handler, void *arg,
+                       const errand_http_opts *opts)
 {
     stand_still(w);
     open_all(w, handler, arg, opts);
@@ -98,30 +94,26 @@ errand_result world_send(struct world *w, errand_request request)
 
 void until(atomic_uint *count, unsigned n)
 {
-    while (atomic_load(count) < n)
-        nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    while (atomic_load(count) < n) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
 }
 
 bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n)
 {
     while (atomic_load(count) < n) {
-        if (!raw_pause(conn, 1))
-            return false;
+        if (!raw_pause(conn, 1)) return false;
     }
     return true;
 }
 
 void say_once(struct raw_conn *conn, void *arg)
 {
-    if (raw_read_request(conn, NULL))
-        raw_say(conn, "%s", (const char *)arg);
+    if (raw_read_request(conn, NULL)) raw_say(conn, "%s", (const char *)arg);
 }
 
 void say_always(struct raw_conn *conn, void *arg)
 {
     while (raw_read_request(conn, NULL)) {
-        if (!raw_say(conn, "%s", (const char *)arg))
-            break;
+        if (!raw_say(conn, "%s", (const char *)arg)) break;
     }
 }
 

@@ -25,11 +25,13 @@ struct world {
 
 /* opts may be NULL; without a base_url relative urls go to the server. */
 void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
-void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts); /* a server that runs already */
+/* a server that runs already */
+void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts);
 void world_close(struct world *w); /* and checks that everything ends well */
 
 /* The same with a pool whose clock stands still until the test turns it. */
-void world_open_turned(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void world_open_turned(struct world *w, raw_handler *handler, void *arg,
+                       const errand_http_opts *opts);
 void world_open_turned_on(struct world *w, struct raw_server *server, const errand_http_opts *opts);
 void world_turn(struct world *w, int64_t ms);
 
@@ -44,17 +46,19 @@ void until(atomic_uint *count, unsigned n);
 /* The handler's side of it: waits without a timeout until *count has reached n. False: stop. */
 bool hold_until(struct raw_conn *conn, atomic_uint *count, unsigned n);
 
-/* The handler for replies that are always the same: arg is the text. One request, then the connection is closed. */
+/* The handler for replies that are always the same: arg is the text. One request, then the
+ * connection is closed. */
 void say_once(struct raw_conn *conn, void *arg);
 void say_always(struct raw_conn *conn, void *arg); /* to every request of a connection that stays */
 
 unsigned storm(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 
-#define ck_message_has(r, part)                                                                                        \
-    ck_assert_msg(strstr(errand_result_message(r), (part)), "\"%s\" does not have \"%s\"", errand_result_message(r),   \
-                  (part))
-#define ck_body_eq(r, text) ck_assert_str_eq((const char *)errand_response_body((r)->value).at, (text))
-#define ck_well(r)          ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
+#define ck_message_has(r, part)                                                                    \
+    ck_assert_msg(strstr(errand_result_message(r), (part)), "\"%s\" does not have \"%s\"",         \
+                  errand_result_message(r), (part))
+#define ck_body_eq(r, text)                                                                        \
+    ck_assert_str_eq((const char *)errand_response_body((r)->value).at, (text))
+#define ck_well(r) ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
 
 Suite *classify_suite(void);
 Suite *refusals_suite(void);

@@ -28,7 +28,8 @@ int main(void)
     errand_http *http = errand_http_new(pool, NULL);
     errand_result page = errand_await(errand_get(http, url));
     if (page.error == 0) return wrong("a reply from a port without a server");
-    if (errand_result_kind(&page) != ERRAND_KIND_NETWORK) return wrong(errand_result_message(&page));
+    if (errand_result_kind(&page) != ERRAND_KIND_NETWORK)
+        return wrong(errand_result_message(&page));
     printf("http %s\n", errand_http_features());
     errand_result_free(&page);
     if (errand_http_close(http, 10000) != 0) return wrong("the session did not close");

@@ -8,7 +8,9 @@
 int main()
 {
     errand::pool pool;
-    std::string said = pool.submit([] { return std::string("hello"); }).then([](std::string s) { return s + " there"; }).get();
+    std::string said = pool.submit([] { return std::string("hello"); })
+                           .then([](std::string s) { return s + " there"; })
+                           .get();
     try {
         pool.submit([]() -> int { throw std::runtime_error("thrown in a task"); }).get();
         return 1;

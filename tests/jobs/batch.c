@@ -18,20 +18,21 @@
 
 /* The batches here work on numbers from 1, passed as pointers. */
 typedef struct world {
-    errand_pool     *pool;
+    errand_pool *pool;
     errand_batch_opts opts;
-    atomic_size_t    n;      /* how many there are; SIZE_MAX: no end */
-    atomic_size_t    taken, begun, running, most_running, handed, failed;
-    atomic_bool      in_each, in_next, wrong; /* wrong: two at once, a window overrun, an order broken */
-    size_t           last;   /* delivered; for the order */
-    unsigned char   *times;  /* how often each item was delivered */
-    int              next_error, each_error;
-    size_t           each_fails_at;
-    pthread_mutex_t  lock;
-    pthread_cond_t   changed;
-    bool             open;   /* a gate that some next or work waits at */
-    atomic_size_t    at_gate; /* how often next has reached it */
-    errand_promise  *first;  /* of the first item */
+    atomic_size_t n; /* how many there are; SIZE_MAX: no end */
+    atomic_size_t taken, begun, running, most_running, handed, failed;
+    /* wrong: two at once, a window overrun, an order broken */
+    atomic_bool in_each, in_next, wrong;
+    size_t last;          /* delivered; for the order */
+    unsigned char *times; /* how often each item was delivered */
+    int next_error, each_error;
+    size_t each_fails_at;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool open;             /* a gate that some next or work waits at */
+    atomic_size_t at_gate; /* how often next has reached it */
+    errand_promise *first; /* of the first item */
 } world;
 
 static world w;
@@ -67,12 +68,16 @@ static void pass_gate(void)
     pthread_mutex_unlock(&w.lock);
 }
 
-static void wait_until(const atomic_size_t *count, size_t least) /* bounded by the test's own time limit */
+/* bounded by the test's own time limit */
+static void wait_until(const atomic_size_t *count, size_t least)
 {
     while (atomic_load(count) < least) sched_yield();
 }
 
-static size_t window(void) { return w.opts.window ? w.opts.window : w.opts.concurrency > 64 ? 4 * w.opts.concurrency : 256; }
+static size_t window(void)
+{
+    return w.opts.window ? w.opts.window : w.opts.concurrency > 64 ? 4 * w.opts.concurrency : 256;
+}
 
 static void *next(void *arg, int *error)
 {
@@ -191,7 +196,8 @@ START_TEST(a_dump_shows_a_batch_and_what_it_has_in_flight)
     w.n = SIZE_MAX;
     w.opts = (errand_batch_opts){ .concurrency = 3 };
     errand_future *f = run(never_ends);
-    const char *line = dump_shows(w.pool, "batch", "-", " 3 in flight, 3 not handed over, waits for room, submitted at ");
+    const char *line = dump_shows(w.pool, "batch", "-",
+                                  " 3 in flight, 3 not handed over, waits for room, submitted at ");
     ck_assert_msg(line != NULL && dump_count(w.pool, "then", "-") >= 3, "%.3000s", dump_text);
     ck_assert_uint_eq(dump_count(w.pool, "promise", "-"), 0); /* the batch's own is not listed */
     errand_cancel(f);
@@ -236,8 +242,10 @@ START_TEST(an_ordered_window_is_counted_from_the_oldest_item)
     w.n = 1000;
     w.opts = (errand_batch_opts){ .concurrency = 4, .window = 40, .ordered = 1 };
     w.times = calloc(w.n, 1);
-    ck_assert_uint_eq(finish(errand_batch(w.pool, &w.opts, next_up_to_window, first_waits, each, NULL), 0).successful,
-                      w.n);
+    ck_assert_uint_eq(
+        finish(errand_batch(w.pool, &w.opts, next_up_to_window, first_waits, each, NULL), 0)
+            .successful,
+        w.n);
     tear_down();
 }
 END_TEST
@@ -275,12 +283,14 @@ START_TEST(results_waiting_for_each_are_bounded_in_bytes)
 {
     start(4);
     w.n = SIZE_MAX;
-    w.opts = (errand_batch_opts){ .concurrency = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte };
+    w.opts = (errand_batch_opts){
+        .concurrency = 4, .ordered = (unsigned)_i, .window_bytes = 10 << 20, .size_of = megabyte
+    };
     errand_future *f = errand_batch(w.pool, &w.opts, next, trivial, each_at_the_gate, NULL);
     wait_until(&w.taken, 10);
     ck_assert_int_eq(errand_wait(f, 50), ETIMEDOUT); /* time for more, if there were any */
     /* the work under way when the tenth had ended */
-    ck_assert_uint_le(w.taken, 10 + 4 - 1);        
+    ck_assert_uint_le(w.taken, 10 + 4 - 1);
     open_gate();
     wait_until(&w.handed, 1000); /* it continues when those are delivered */
     errand_cancel(f);
@@ -310,7 +320,10 @@ START_TEST(a_single_worker_calls_each_while_next_blocks)
     start(1);
     w.n = 1;
     ck_assert_uint_eq(
-        finish(errand_batch(w.pool, &w.opts, next_at_the_gate, trivial, each_opens_the_gate, NULL), 0).successful, 1);
+        finish(errand_batch(w.pool, &w.opts, next_at_the_gate, trivial, each_opens_the_gate, NULL),
+               0)
+            .successful,
+        1);
     tear_down();
 }
 END_TEST
@@ -539,8 +552,9 @@ START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
 {
     forking f = { .where = _i };
     start(2);
-    errand_result r = errand_await(errand_batch(w.pool, &(errand_batch_opts){ .concurrency = 1, .size_of = size_forks },
-                                                next_forks, nothing_to_do, each_forks, &f));
+    errand_result r = errand_await(
+        errand_batch(w.pool, &(errand_batch_opts){ .concurrency = 1, .size_of = size_forks },
+                     next_forks, nothing_to_do, each_forks, &f));
     ck_assert_int_eq(r.error, 0);
     ck_assert_uint_eq(((errand_batch_tally *)r.value)->total_processed, 3);
     errand_result_free(&r);

@@ -23,7 +23,7 @@ static int out = -1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
-    char     path[128];
+    char path[128];
     unsigned n;
 } seen[4096];
 static size_t n_seen;
@@ -44,12 +44,17 @@ unsigned fetching_requests(const char *path) { return note(path, 0); }
 
 static const char big[100 << 10] = { [0 ... sizeof big - 1] = 'x' };
 static const char split[(64 << 10) + 1] = {
-    [0 ... (64 << 10) - 2] = 'y', [(64 << 10) - 1] = '\xc3', [64 << 10] = '\xa9', /* a character across the limit */
+    /* a character across the limit */
+    [0 ...(64 << 10) - 2] = 'y',
+    [(64 << 10) - 1] = '\xc3',
+    [64 << 10] = '\xa9',
 };
 #define TEXT(s) (s), sizeof(s) - 1
 const body bodies[] = {
-    { "pretty", "application/json", 200, TEXT("{\n  \"a\" : [ 1,\r\n 2.50 ],\n \"s\": \"x y\"\n}\n") },
-    { "digits", "application/json; charset=utf-8", 200, TEXT("{\"n\":123456789012345678901234567890,\"f\":1.00}") },
+    { "pretty", "application/json", 200,
+      TEXT("{\n  \"a\" : [ 1,\r\n 2.50 ],\n \"s\": \"x y\"\n}\n") },
+    { "digits", "application/json; charset=utf-8", 200,
+      TEXT("{\"n\":123456789012345678901234567890,\"f\":1.00}") },
     { "problem", "application/problem+json", 404, TEXT("{\"title\":\"gone\"}") },
     { "scalar", "application/json", 200, TEXT(" 12 ") },
     { "plain_scalar", "text/plain", 200, TEXT("12") },
@@ -73,7 +78,8 @@ static bool send_body(struct raw_conn *conn, const char *name)
     while (b->name && strcmp(b->name, name)) b++;
     if (!b->name) return raw_reply(conn, 404, "text/plain", "no such body");
     return raw_say(conn, "HTTP/1.1 %d X\r\n%s%s%sContent-Length: %zu\r\n\r\n", b->status,
-                   b->type ? "Content-Type: " : "", b->type ? b->type : "", b->type ? "\r\n" : "", b->size) &&
+                   b->type ? "Content-Type: " : "", b->type ? b->type : "", b->type ? "\r\n" : "",
+                   b->size) &&
            raw_send(conn, b->at, b->size);
 }
 
@@ -82,16 +88,19 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
     static const char good[] = "{\"ok\": true}";
     unsigned n = note(path, 1), number = 0;
     if (!strcmp(path, "/hang")) return raw_wait_gone(conn) && false;
-    if (!strcmp(path, "/half")) return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") && false;
+    if (!strcmp(path, "/half"))
+        return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") && false;
     if (!strcmp(path, "/echo")) return raw_reply(conn, 200, "text/plain", request->text);
     if (!strncmp(path, "/body/", 6)) return send_body(conn, path + 6);
     if (sscanf(path, "/late/%u", &number) == 1 && !raw_pause(conn, (int)number)) return false;
-    if (sscanf(path, "/status/%u", &number) == 1 || (sscanf(path, "/flaky/%u", &number) == 1 && n <= number)) {
+    if (sscanf(path, "/status/%u", &number) == 1 ||
+        (sscanf(path, "/flaky/%u", &number) == 1 && n <= number)) {
         if (path[1] == 'f') number = 503;
-        return raw_say(conn,
-                       "HTTP/1.1 %u X\r\nContent-Type: application/json\r\nRetry-After: 0\r\nContent-Length: "
-                       "14\r\n\r\n{\"status\":%u}",
-                       number, number);
+        return raw_say(
+            conn,
+            "HTTP/1.1 %u X\r\nContent-Type: application/json\r\nRetry-After: 0\r\nContent-Length: "
+            "14\r\n\r\n{\"status\":%u}",
+            number, number);
     }
     return raw_reply(conn, 200, "application/json", good);
 }
@@ -177,7 +186,8 @@ static void take_line(const char *text, size_t size)
     er_span line = { text, size };
     size_t where;
     const char *why;
-    ck_assert_msg(!er_json_check(line, &where, &why), "%s at %zu: %.*s", why, where, (int)size, text);
+    ck_assert_msg(!er_json_check(line, &where, &why), "%s at %zu: %.*s", why, where, (int)size,
+                  text);
     size_t seq = strtoul(member(line, "seq").at, NULL, 10);
     ck_assert_uint_ge(seq, 1);
     ck_assert_uint_le(seq, came.n);

@@ -17,16 +17,17 @@
  */
 typedef struct body {
     const char *name, *type; /* type NULL: no Content-Type */
-    int         status;
+    int status;
     const void *at;
-    size_t      size;
+    size_t size;
 } body;
 extern const body bodies[];
 
-void        fetching_start(unsigned workers); /* server, pool and session; the session's base_url is the server */
-void        fetching_stop(void);
+/* server, pool and session; the session's base_url is the server */
+void fetching_start(unsigned workers);
+void fetching_stop(void);
 const char *fetching_url(void);
-unsigned    fetching_requests(const char *path); /* received for this path */
+unsigned fetching_requests(const char *path); /* received for this path */
 errand_pool *fetching_pool(void);
 errand_http *fetching_http(void);
 
@@ -34,11 +35,11 @@ errand_http *fetching_http(void);
  * and complain; without complain complaints are noted here. */
 typedef struct outcome {
     errand_jobs_stats stats;
-    size_t n;            /* result lines; each of them is whole and valid JSON */
-    char **lines;        /* by seq - 1 */
-    size_t *order;       /* seqs as they were written */
+    size_t n;      /* result lines; each of them is whole and valid JSON */
+    char **lines;  /* by seq - 1 */
+    size_t *order; /* seqs as they were written */
     size_t n_complaints;
-    char   complaints[64][256];
+    char complaints[64][256];
 } outcome;
 void fetching_run(const char *input, const errand_jobs_opts *opts);
 extern outcome came;

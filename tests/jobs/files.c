@@ -37,7 +37,10 @@ const char *files_write(const char *name, const void *at, size_t size)
     return path;
 }
 
-const char *files_text(const char *name, const char *text) { return files_write(name, text, strlen(text)); }
+const char *files_text(const char *name, const char *text)
+{
+    return files_write(name, text, strlen(text));
+}
 
 char *files_read(const char *path, size_t *size)
 {

@@ -11,7 +11,7 @@ const char *files_path(const char *name);
 const char *files_write(const char *name, const void *at, size_t size); /* its path */
 const char *files_text(const char *name, const char *text);
 /* to be freed; NUL-terminated; size may be NULL */
-char       *files_read(const char *path, size_t *size);
-void        files_remove(void);                         /* all of them */
+char *files_read(const char *path, size_t *size);
+void files_remove(void); /* all of them */
 
 #endif

@@ -14,7 +14,9 @@ static er_line_job job;
 
 static int read_as_job(const char *text)
 {
-    er_line line = { .file = "test", .number = 1, .text = er_copy_text(text), .size = strlen(text) };
+    er_line line = {
+        .file = "test", .number = 1, .text = er_copy_text(text), .size = strlen(text)
+    };
     er_line_job_free(&job);
     er_line_job_init(&job, &line, 1);
     return er_line_job_read(&job);
@@ -81,7 +83,8 @@ static const struct {
     { "{\"url\":\"/a\",\"retries\":1001}", "\"retries\" must be a whole number" },
     { "{\"url\":\"/a\",\"retries\":99999999999}", "\"retries\" must be a whole number" },
     { "{\"url\":\"/a\",\"idempotent\":\"yes\"}", "\"idempotent\" must be true or false" },
-    { "{\"url\":\"/a\",\"idempotency_key\":false}", "\"idempotency_key\" must be a string, or true" },
+    { "{\"url\":\"/a\",\"idempotency_key\":false}",
+      "\"idempotency_key\" must be a string, or true" },
     { "{\"url\":\"/a\",\"idempotency_key\":\"\"}", "\"idempotency_key\" is empty" },
     { "{\"url\":\"/a\",\"save_to\":\"\"}", "\"save_to\" is empty" },
     { "{\"url\":\"/a\",\"save_to\":1}", "\"save_to\" must be a string" },
@@ -101,7 +104,8 @@ END_TEST
 
 START_TEST(a_bad_line_still_has_its_id_and_meta)
 {
-    ck_assert_int_ne(read_as_job("{\"wrong\":1,\"meta\":{\"k\":1},\"id\":12345678901234567890}"), 0);
+    ck_assert_int_ne(read_as_job("{\"wrong\":1,\"meta\":{\"k\":1},\"id\":12345678901234567890}"),
+                     0);
     ck_assert_uint_eq(job.id.size, 20);
     ck_assert_mem_eq(job.id.at, "12345678901234567890", 20);
     ck_assert_mem_eq(job.meta.at, "{\"k\":1}", 7);
@@ -125,8 +129,10 @@ START_TEST(every_key_is_read)
 {
     ck_assert_int_eq(
         read_as_job(
-            "{\"url\":\"HTTPS://host/\\u0061\",\"id\":\"x\",\"method\":\"PATCH\",\"retries\":7,\"timeout\":\"1.5s\","
-            "\"headers\":{\"X-A\":\"b\",\"X-N\":1.50,\"X-T\":true},\"body\":\"hi\",\"idempotent\":true,"
+            "{\"url\":\"HTTPS://host/"
+            "\\u0061\",\"id\":\"x\",\"method\":\"PATCH\",\"retries\":7,\"timeout\":\"1.5s\","
+            "\"headers\":{\"X-A\":\"b\",\"X-N\":1.50,\"X-T\":true},\"body\":\"hi\",\"idempotent\":"
+            "true,"
             "\"idempotency_key\":\"k1\",\"save_to\":\"/tmp/f\",\"meta\":null}"),
         0);
     ck_assert_str_eq(job.request.url, "HTTPS://host/a");
@@ -151,7 +157,9 @@ END_TEST
 START_TEST(null_unsets_a_key_and_the_last_duplicate_wins)
 {
     ck_assert_int_eq(
-        read_as_job("{\"url\":\"/a\",\"url\":\"/b\",\"body\":null,\"body_file\":null,\"timeout\":null,\"id\":null}"), 0);
+        read_as_job("{\"url\":\"/a\",\"url\":\"/"
+                    "b\",\"body\":null,\"body_file\":null,\"timeout\":null,\"id\":null}"),
+        0);
     ck_assert_str_eq(job.request.url, "/b");
     ck_assert_ptr_null(job.request.method);
     ck_assert_ptr_null(job.id.at);
@@ -161,15 +169,17 @@ END_TEST
 START_TEST(null_is_a_json_body)
 {
     ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"json\": null }"), 0);
-    ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN), "null");
+    ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN),
+                     "null");
     ck_assert_str_eq(job.request.method, "POST");
 }
 END_TEST
 
 START_TEST(a_json_body_is_sent_as_it_is_written)
 {
-    ck_assert_int_eq(
-        read_as_job("{\"url\":\"/a\",\"json\":{\"n\": 123456789012345678901234567890, \"x\":1.0e400,\"n\":2}}"), 0);
+    ck_assert_int_eq(read_as_job("{\"url\":\"/a\",\"json\":{\"n\": 123456789012345678901234567890, "
+                                 "\"x\":1.0e400,\"n\":2}}"),
+                     0);
     ck_assert_str_eq(json_object_to_json_string_ext(job.request.json, JSON_C_TO_STRING_PLAIN),
                      "{\"n\": 123456789012345678901234567890, \"x\":1.0e400,\"n\":2}");
     ck_assert_str_eq(job.request.method, "POST");
@@ -231,7 +241,8 @@ static const struct {
 START_TEST(params_go_into_the_query)
 {
     char line[512];
-    snprintf(line, sizeof line, "{\"params\":%s,\"url\":\"%s\"}", queries[_i].params, queries[_i].url);
+    snprintf(line, sizeof line, "{\"params\":%s,\"url\":\"%s\"}", queries[_i].params,
+             queries[_i].url);
     ck_assert_int_eq(read_as_job(line), 0);
     ck_assert_str_eq(job.request.url, queries[_i].whole);
 }
@@ -239,12 +250,12 @@ END_TEST
 
 static const struct {
     const char *written;
-    int64_t     ms;
+    int64_t ms;
 } times[] = {
-    { "2", 2000 },         { "0.25", 250 },      { "1e1", 10000 },     { "15E-1", 1500 },
-    { "\"2\"", 2000 },     { "\"1.5s\"", 1500 }, { "\"200ms\"", 200 }, { "\"2m\"", 120000 },
-    { "\"0.5m\"", 30000 }, { "0.0001", 1 },      { "0.3", 300 },       { "86400", 86400000 },
-    { "\"1h\"", 3600000 },  { "\"1e1\"", 10000 }, { "1e9", 1000000000000 }, { "\".5\"", 500 },
+    { "2", 2000 },         { "0.25", 250 },      { "1e1", 10000 },         { "15E-1", 1500 },
+    { "\"2\"", 2000 },     { "\"1.5s\"", 1500 }, { "\"200ms\"", 200 },     { "\"2m\"", 120000 },
+    { "\"0.5m\"", 30000 }, { "0.0001", 1 },      { "0.3", 300 },           { "86400", 86400000 },
+    { "\"1h\"", 3600000 }, { "\"1e1\"", 10000 }, { "1e9", 1000000000000 }, { "\".5\"", 500 },
 };
 
 START_TEST(a_timeout_is_seconds_or_has_a_unit)

@@ -38,16 +38,17 @@ static size_t scaled(double n)
 
 START_TEST(every_line_has_one_result)
 {
-    static const char input[] = "{\"url\":\"/ok\",\"id\":1}\n"
-                                "\n"
-                                "{\"urll\":\"/ok\",\"id\":2}\n"
-                                "nonsense\r\n"
-                                "{\"url\":\"ftp://host/\"}\n"
-                                "   \t \n"
-                                "{\"url\":\"/ok\",\"retries\":\"many\"}\n"
-                                "[]\n"
-                                "{\"url\":\"/ok\",\"headers\":{\"Content-Length\":\"5\"}}\n"
-                                "{\"url\":\"/ok\"}";
+    static const char input[] =
+        "{\"url\":\"/ok\",\"id\":1}\n"
+        "\n"
+        "{\"urll\":\"/ok\",\"id\":2}\n"
+        "nonsense\r\n"
+        "{\"url\":\"ftp://host/\"}\n"
+        "   \t \n"
+        "{\"url\":\"/ok\",\"retries\":\"many\"}\n"
+        "[]\n"
+        "{\"url\":\"/ok\",\"headers\":{\"Content-Length\":\"5\"}}\n"
+        "{\"url\":\"/ok\"}";
     fetching_run(input, &(errand_jobs_opts){ .ordered = (unsigned)_i });
     ck_assert_uint_eq(came.n, 8);
     ck_assert_uint_eq(came.stats.successful, 2);
@@ -76,7 +77,8 @@ START_TEST(a_relative_url_without_a_base_is_a_bad_line)
     errand_http *bare = errand_http_new(fetching_pool(), NULL);
     const char *files[] = { files_text("a.jsonl", "{\"url\":\"/ok\"}\n"), NULL };
     int out = open("/dev/null", O_WRONLY);
-    errand_jobs *jobs = errand_jobs_new(fetching_pool(), bare, &(errand_jobs_opts){ .files = files, .out = out });
+    errand_jobs *jobs =
+        errand_jobs_new(fetching_pool(), bare, &(errand_jobs_opts){ .files = files, .out = out });
     ck_assert_int_eq(errand_jobs_wait(jobs, ERRAND_FOREVER), 0);
     ck_assert_int_eq(errand_jobs_stats_get(jobs, &came.stats), 0);
     ck_assert_uint_eq(came.stats.bad_lines, 1);
@@ -88,7 +90,8 @@ END_TEST
 
 START_TEST(files_are_read_in_order_and_bad_ones_skipped)
 {
-    const char *files[] = { files_text("a", "{\"url\":\"/ok\",\"id\":\"a\"}\n"), files_path("missing"), files_folder(),
+    const char *files[] = { files_text("a", "{\"url\":\"/ok\",\"id\":\"a\"}\n"),
+                            files_path("missing"), files_folder(),
                             files_text("b", "{\"url\":\"/ok\",\"id\":\"b\"}\nbad\n"), NULL };
     fetching_collect(fetching_begin(files, &(errand_jobs_opts){ .ordered = 1 }));
     ck_assert_uint_eq(came.n, 3);
@@ -120,7 +123,8 @@ END_TEST
 
 START_TEST(results_are_in_order_only_if_ordered_is_set)
 {
-    static const char input[] = "{\"url\":\"/late/150\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n";
+    static const char input[] =
+        "{\"url\":\"/late/150\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n{\"url\":\"/ok\"}\n";
     fetching_run(input, &(errand_jobs_opts){ .ordered = (unsigned)_i });
     ck_assert_uint_eq(came.n, 4);
     ck_assert_uint_eq(came.order[_i ? 0 : 3], 1);
@@ -133,7 +137,8 @@ START_TEST(a_single_worker_is_enough)
     fetching_start(1);
     size_t n = scaled(500) + 20;
     er_bytes input = { 0 };
-    for (size_t i = 0; i < n; i++) er_bytes_format(&input, "{%s\"id\":%zu}\n", i % 7 ? "\"url\":\"/ok\"," : "", i);
+    for (size_t i = 0; i < n; i++)
+        er_bytes_format(&input, "{%s\"id\":%zu}\n", i % 7 ? "\"url\":\"/ok\"," : "", i);
     fetching_run(input.at, &(errand_jobs_opts){ .ordered = (unsigned)_i, .concurrency = 5 });
     er_bytes_free(&input);
     ck_assert_uint_eq(came.n, n);
@@ -148,7 +153,8 @@ START_TEST(line_or_options_set_the_number_of_attempts)
                  "{\"url\":\"/flaky/1/b\"}\n"
                  "{\"url\":\"/flaky/2/c\",\"retries\":0}\n"
                  "{\"url\":\"/flaky/4/d\",\"retries\":4}\n"
-                 "{\"url\":\"/status/404\",\"retries\":5}\n", &(errand_jobs_opts){ .retries = 2 });
+                 "{\"url\":\"/status/404\",\"retries\":5}\n",
+                 &(errand_jobs_opts){ .retries = 2 });
     ck_assert_str_eq(came_with(1, "attempts"), "3");
     ck_assert_str_eq(came_with(2, "attempts"), "2");
     ck_assert_str_eq(came_with(2, "ok"), "true");
@@ -163,18 +169,21 @@ END_TEST
 
 START_TEST(a_post_is_repeated_only_with_a_key_or_idempotent_set)
 {
-    fetching_run("{\"url\":\"/flaky/1/p1\",\"method\":\"POST\"}\n"
-                 "{\"url\":\"/flaky/1/p2\",\"method\":\"POST\",\"idempotency_key\":\"k\"}\n"
-                 "{\"url\":\"/flaky/1/p3\",\"method\":\"POST\",\"idempotent\":true}\n"
-                 "{\"url\":\"/flaky/1/p4\",\"method\":\"POST\",\"headers\":{\"idempotency-key\":\"k\"}}\n"
-                 "{\"url\":\"/flaky/1/p5\",\"method\":\"PATCH\"}\n"
-                 "{\"url\":\"/flaky/1/p6\",\"json\":1}\n"
-                 "{\"url\":\"/flaky/1/p7\",\"method\":\"DELETE\"}\n", &(errand_jobs_opts){ .retries = 3 });
+    fetching_run(
+        "{\"url\":\"/flaky/1/p1\",\"method\":\"POST\"}\n"
+        "{\"url\":\"/flaky/1/p2\",\"method\":\"POST\",\"idempotency_key\":\"k\"}\n"
+        "{\"url\":\"/flaky/1/p3\",\"method\":\"POST\",\"idempotent\":true}\n"
+        "{\"url\":\"/flaky/1/p4\",\"method\":\"POST\",\"headers\":{\"idempotency-key\":\"k\"}}\n"
+        "{\"url\":\"/flaky/1/p5\",\"method\":\"PATCH\"}\n"
+        "{\"url\":\"/flaky/1/p6\",\"json\":1}\n"
+        "{\"url\":\"/flaky/1/p7\",\"method\":\"DELETE\"}\n",
+        &(errand_jobs_opts){ .retries = 3 });
     static const unsigned requests[] = { 1, 2, 2, 2, 1, 1, 2 };
     for (size_t i = 0; i < 7; i++) {
         char path[32];
         snprintf(path, sizeof path, "/flaky/1/p%zu", i + 1);
-        ck_assert_msg(fetching_requests(path) == requests[i], "%s: %u", path, fetching_requests(path));
+        ck_assert_msg(fetching_requests(path) == requests[i], "%s: %u", path,
+                      fetching_requests(path));
         ck_assert_str_eq(came_with(i + 1, "ok"), requests[i] > 1 ? "true" : "false");
     }
 }
@@ -182,14 +191,15 @@ END_TEST
 
 START_TEST(a_session_with_a_policy_does_not_multiply_the_retries)
 {
-    errand_policy *policy = errand_policy_new(&(errand_policy_opts){ .attempts = 5, .initial_ms = 1 }, NULL);
-    errand_http *http =
-        errand_http_new(fetching_pool(), &(errand_http_opts){ .base_url = fetching_url(), .policy = policy });
+    errand_policy *policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 5, .initial_ms = 1 }, NULL);
+    errand_http *http = errand_http_new(
+        fetching_pool(), &(errand_http_opts){ .base_url = fetching_url(), .policy = policy });
     errand_policy_free(policy);
     const char *files[] = { files_text("a", "{\"url\":\"/status/500\"}\n"), NULL };
     int out = open("/dev/null", O_WRONLY);
-    errand_jobs *jobs =
-        errand_jobs_new(fetching_pool(), http, &(errand_jobs_opts){ .files = files, .out = out, .retries = 1 });
+    errand_jobs *jobs = errand_jobs_new(
+        fetching_pool(), http, &(errand_jobs_opts){ .files = files, .out = out, .retries = 1 });
     ck_assert_int_eq(errand_jobs_wait(jobs, ERRAND_FOREVER), 0);
     errand_jobs_free(jobs);
     close(out);
@@ -246,7 +256,8 @@ END_TEST
 START_TEST(cancel_writes_a_line_for_every_job_in_flight)
 {
     int writer;
-    errand_jobs *jobs = read_fifo("{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n{\"url\":\"/hang\",\"id\":9}\n", &writer);
+    errand_jobs *jobs = read_fifo(
+        "{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n{\"url\":\"/hang\",\"id\":9}\n", &writer);
     wait_for_requests("/hang", 3);
     errand_jobs_stats stats;
     ck_assert_int_eq(errand_jobs_stats_get(jobs, &stats), 0);
@@ -282,8 +293,8 @@ START_TEST(a_retrying_job_is_counted_as_retrying)
     writer = open(path, O_RDWR);
     const char *files[] = { path, NULL };
     ck_assert_int_gt(dprintf(writer, "{\"url\":\"/status/500\"}\n"), 0);
-    errand_jobs *jobs =
-        fetching_begin(files, &(errand_jobs_opts){ .retries = 1, .rate = rate }); /* the second turn is far off */
+    /* the second turn is far off */
+    errand_jobs *jobs = fetching_begin(files, &(errand_jobs_opts){ .retries = 1, .rate = rate });
     errand_jobs_stats stats = { 0 };
     while (!stats.retrying) ck_assert_int_eq(errand_jobs_stats_get(jobs, &stats), 0);
     ck_assert_uint_eq(stats.retrying, 1);
@@ -335,7 +346,8 @@ END_TEST
 START_TEST(without_memory_the_jobs_end_and_add_up)
 {
     er_bytes input = { 0 };
-    for (int i = 0; i < 200; i++) er_bytes_text(&input, i % 5 ? "{\"url\":\"/ok\"}\n" : "{\"url\":\"/flaky/1/m\"}\n");
+    for (int i = 0; i < 200; i++)
+        er_bytes_text(&input, i % 5 ? "{\"url\":\"/ok\"}\n" : "{\"url\":\"/flaky/1/m\"}\n");
     const char *files[] = { files_text("a", input.at), NULL };
     er_bytes_free(&input);
     int out = open("/dev/null", O_WRONLY);
@@ -349,7 +361,8 @@ START_TEST(without_memory_the_jobs_end_and_add_up)
         memory_fails(0);
         ck_assert_int_eq(errand_jobs_stats_get(jobs, &came.stats), 0);
         ck_assert_uint_eq(came.stats.successful + came.stats.failed, came.stats.total_processed);
-        if (!came.stats.read_error && !came.stats.write_error) ck_assert_uint_eq(came.stats.total_processed, 200);
+        if (!came.stats.read_error && !came.stats.write_error)
+            ck_assert_uint_eq(came.stats.total_processed, 200);
         failed += came.stats.failed;
         errand_jobs_free(jobs);
     }
@@ -361,7 +374,9 @@ END_TEST
 
 START_TEST(bad_options_are_EINVAL)
 {
-    const errand_jobs_opts wrong[] = { { .out = -1 }, { .out = 1, .total_ms = -1 }, { .out = 1, .retries = 100000 } };
+    const errand_jobs_opts wrong[] = {
+        { .out = -1 }, { .out = 1, .total_ms = -1 }, { .out = 1, .retries = 100000 }
+    };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         errno = 0;
         ck_assert_ptr_null(errand_jobs_new(fetching_pool(), fetching_http(), &wrong[i]));
@@ -379,14 +394,19 @@ START_TEST(a_storm_of_mixed_jobs_adds_up)
     er_bytes input = { 0 };
     for (size_t i = 0; i < n; i++) {
         static const char *const forms[] = {
-            "{\"url\":\"/ok\",", "{\"url\":\"/status/404\",", "{\"url\":\"/body/nul\",", "{",
-            "{\"url\":\"/status/500\",\"method\":\"POST\",", "\n#",
+            "{\"url\":\"/ok\",",
+            "{\"url\":\"/status/404\",",
+            "{\"url\":\"/body/nul\",",
+            "{",
+            "{\"url\":\"/status/500\",\"method\":\"POST\",",
+            "\n#",
         };
         er_bytes_format(&input, "%s\"id\":%zu}\n", forms[i % 6], i);
         bad += i % 6 == 3 || i % 6 == 5;
         failing += i % 6 == 1 || i % 6 == 4;
     }
-    fetching_run(input.at, &(errand_jobs_opts){ .concurrency = 64, .retries = 2, .ordered = (unsigned)_i });
+    fetching_run(input.at,
+                 &(errand_jobs_opts){ .concurrency = 64, .retries = 2, .ordered = (unsigned)_i });
     er_bytes_free(&input);
     ck_assert_uint_eq(came.n, n);
     ck_assert_uint_eq(came.stats.bad_lines, bad);

@@ -34,10 +34,7 @@ static const char *const json[] = {
     "{\"\":{\"\":[]}}",
 };
 
-START_TEST(valid_json_is_accepted)
-{
-    ck_assert_msg(good(json[_i]), "%s", json[_i]);
-}
+START_TEST(valid_json_is_accepted) { ck_assert_msg(good(json[_i]), "%s", json[_i]); }
 END_TEST
 
 static const char *const not_json[] = {
@@ -90,22 +87,22 @@ static const char *const not_json[] = {
     "\xef\xbb\xbf{}",
 };
 
-START_TEST(invalid_json_is_refused)
-{
-    ck_assert_msg(!good(not_json[_i]), "%s", not_json[_i]);
-}
+START_TEST(invalid_json_is_refused) { ck_assert_msg(!good(not_json[_i]), "%s", not_json[_i]); }
 END_TEST
 
 START_TEST(a_nul_byte_is_refused_anywhere)
 {
     static const struct {
         const char *at;
-        size_t      size;
-    } with_nul[] = { { "{}\0", 3 }, { "\0{}", 3 }, { "\"a\0\"", 4 }, { "[\0]", 3 }, { "tr\0e", 4 } };
+        size_t size;
+    } with_nul[] = {
+        { "{}\0", 3 }, { "\0{}", 3 }, { "\"a\0\"", 4 }, { "[\0]", 3 }, { "tr\0e", 4 }
+    };
     for (size_t i = 0; i < sizeof with_nul / sizeof *with_nul; i++) {
         size_t where;
         const char *why;
-        ck_assert_int_ne(er_json_check((er_span){ with_nul[i].at, with_nul[i].size }, &where, &why), 0);
+        ck_assert_int_ne(er_json_check((er_span){ with_nul[i].at, with_nul[i].size }, &where, &why),
+                         0);
     }
 }
 END_TEST
@@ -150,10 +147,14 @@ END_TEST
 
 START_TEST(members_come_in_order_with_their_text)
 {
-    er_span object = span(" { \"a\" : [1, {\"x\":\"]}\"}] ,\"b\\\"\":-1.50e3,\"c\":{ } , \"d\":\"\\\\\" } "), key,
-            value;
+    er_span object = span(
+                " { \"a\" : [1, {\"x\":\"]}\"}] ,\"b\\\"\":-1.50e3,\"c\":{ } , \"d\":\"\\\\\" } "),
+            key, value;
     static const char *const wanted[][2] = {
-        { "\"a\"", "[1, {\"x\":\"]}\"}]" }, { "\"b\\\"\"", "-1.50e3" }, { "\"c\"", "{ }" }, { "\"d\"", "\"\\\\\"" },
+        { "\"a\"", "[1, {\"x\":\"]}\"}]" },
+        { "\"b\\\"\"", "-1.50e3" },
+        { "\"c\"", "{ }" },
+        { "\"d\"", "\"\\\\\"" },
     };
     size_t cursor = 0, n = 0;
     while (er_json_member(object, &cursor, &key, &value)) {
@@ -179,7 +180,8 @@ static const struct {
     { "\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80" },
     { "\"\\uD800\"", "\xef\xbf\xbd" },
     { "\"\\udc00x\"", "\xef\xbf\xbdx" },
-    { "\"\\ud800\\u0041\"", "\xef\xbf\xbd" "A" },
+    { "\"\\ud800\\u0041\"", "\xef\xbf\xbd"
+                            "A" },
     { "\"\"", "" },
 };
 
@@ -196,7 +198,8 @@ END_TEST
 START_TEST(compact_removes_only_white_space_between_tokens)
 {
     er_bytes out = { 0 };
-    er_json_compact(&out, span(" { \"a b\" :\n[ 1.00 , \"x \\\" y\" ],\t\"n\":12345678901234567890123 } "));
+    er_json_compact(
+        &out, span(" { \"a b\" :\n[ 1.00 , \"x \\\" y\" ],\t\"n\":12345678901234567890123 } "));
     ck_assert_str_eq(out.at, "{\"a b\":[1.00,\"x \\\" y\"],\"n\":12345678901234567890123}");
     er_bytes_free(&out);
 }

@@ -1,4 +1,5 @@
-/* Lines of files: every form of line end, bad files among good ones, and a reader that can be woken. */
+/* Lines of files: every form of line end, bad files among good ones, and a
+ * reader that can be woken. */
 #include "jobs/files.h"
 #include "jobs/jsonl_reader.h"
 #include "jobs/suites.h"
@@ -31,7 +32,8 @@ static void expect(const char *const *files, const char *const *wanted)
     while (!(error = er_lines_next(&lines, &line))) {
         char got[256];
         if (line.error)
-            snprintf(got, sizeof got, "%llu!%s", (unsigned long long)line.number, strerrorname_np(line.error));
+            snprintf(got, sizeof got, "%llu!%s", (unsigned long long)line.number,
+                     strerrorname_np(line.error));
         else snprintf(got, sizeof got, "%llu:%s", (unsigned long long)line.number, line.text);
         ck_assert_msg(*wanted, "too much: %s", got);
         ck_assert_str_eq(got, *wanted);
@@ -53,7 +55,8 @@ END_TEST
 
 START_TEST(crlf_byte_order_mark_and_missing_line_end_are_accepted)
 {
-    expect(FILES(files_text("a", "\xef\xbb\xbfone\r\ntwo\r\nthree")), WANT("1:one", "2:two", "3:three"));
+    expect(FILES(files_text("a", "\xef\xbb\xbfone\r\ntwo\r\nthree")),
+           WANT("1:one", "2:two", "3:three"));
     expect(FILES(files_text("b", "\xef\xbb\xbf")), WANT(NULL));
     expect(FILES(files_text("c", "")), WANT(NULL));
 }
@@ -62,7 +65,8 @@ END_TEST
 START_TEST(a_file_that_cannot_be_read_does_not_stop_the_others)
 {
     const char *a = files_text("a", "one\n"), *b = files_text("b", "two");
-    expect(FILES(a, files_path("missing"), files_folder(), b), WANT("1:one", "0!ENOENT", "0!EISDIR", "1:two"));
+    expect(FILES(a, files_path("missing"), files_folder(), b),
+           WANT("1:one", "0!ENOENT", "0!EISDIR", "1:two"));
 }
 END_TEST
 

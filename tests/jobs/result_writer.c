@@ -45,8 +45,9 @@ START_TEST(a_result_line_has_all_its_keys_in_order)
 {
     fetching_run("{\"url\":\"/ok\",\"id\":\"a\\u0062\",\"meta\":{\"k\": [1, 2]}}\n", NULL);
     const char *line = came.lines[0];
-    const char *head = "{\"seq\":1,\"id\":\"a\\u0062\",\"ok\":true,\"status\":200,\"error\":null,\"attempts\":1,"
-                       "\"timing_ms\":{\"queue\":";
+    const char *head =
+        "{\"seq\":1,\"id\":\"a\\u0062\",\"ok\":true,\"status\":200,\"error\":null,\"attempts\":1,"
+        "\"timing_ms\":{\"queue\":";
     const char *tail = "},\"body\":{\"ok\":true},\"saved_to\":null,\"meta\":{\"k\":[1,2]}}";
     ck_assert_msg(!strncmp(line, head, strlen(head)), "%s", line);
     ck_assert_str_eq(line + strlen(line) - strlen(tail), tail);
@@ -59,7 +60,8 @@ END_TEST
 
 START_TEST(an_id_is_echoed_as_it_is_written)
 {
-    fetching_run("{\"url\":\"/ok\",\"id\":12345678901234567890123.50}\n{\"url\":\"/ok\"}\n{\"bad\":1,\"id\":-0}\n",
+    fetching_run("{\"url\":\"/ok\",\"id\":12345678901234567890123.50}\n{\"url\":\"/"
+                 "ok\"}\n{\"bad\":1,\"id\":-0}\n",
                  NULL);
     ck_assert_str_eq(came_with(1, "id"), "12345678901234567890123.50");
     ck_assert_str_eq(came_with(2, "id"), "null");
@@ -69,8 +71,9 @@ END_TEST
 
 START_TEST(an_http_error_has_kind_code_message_and_body)
 {
-    fetching_run(
-        "{\"url\":\"/status/404\"}\n{\"url\":\"/status/503\"}\n{\"url\":\"/status/429\",\"method\":\"POST\"}\n", NULL);
+    fetching_run("{\"url\":\"/status/404\"}\n{\"url\":\"/status/503\"}\n{\"url\":\"/status/"
+                 "429\",\"method\":\"POST\"}\n",
+                 NULL);
     ck_assert_str_eq(came_with(1, "ok"), "false");
     ck_assert_str_eq(came_with(1, "status"), "404");
     ck_assert_str_eq(came_with(1, "error.kind"), "\"http_client\"");
@@ -88,7 +91,8 @@ END_TEST
 START_TEST(an_errors_body_is_cut_between_characters)
 {
     fetching_run("{\"url\":\"/body/big_error\"}\n{\"url\":\"/body/split_error\"}\n", NULL);
-    const char *first = strstr(came.lines[0], "\"body\":\"") + 8, *second = strstr(came.lines[1], "\"body\":\"") + 8;
+    const char *first = strstr(came.lines[0], "\"body\":\"") + 8,
+               *second = strstr(came.lines[1], "\"body\":\"") + 8;
     ck_assert_uint_eq(strspn(first, "x"), 64 << 10);
     ck_assert_int_eq(first[64 << 10], '"');
     ck_assert_uint_eq(strspn(second, "y"), (64 << 10) - 1);
@@ -99,7 +103,8 @@ END_TEST
 START_TEST(a_job_without_a_reply_has_nulls)
 {
     char line[256];
-    snprintf(line, sizeof line, "{\"url\":\"http://127.0.0.1:1/\"}\n{\"url\":\"/hang\",\"timeout\":0.05}\n");
+    snprintf(line, sizeof line,
+             "{\"url\":\"http://127.0.0.1:1/\"}\n{\"url\":\"/hang\",\"timeout\":0.05}\n");
     fetching_run(line, NULL);
     ck_assert_str_eq(came_with(1, "status"), "null");
     ck_assert_str_eq(came_with(1, "body"), "null");
@@ -144,10 +149,12 @@ START_TEST(a_saved_body_is_not_in_the_line)
 {
     char line[1024];
     const char *path = files_path("saved");
-    snprintf(line, sizeof line,
-             "{\"url\":\"/ok\",\"save_to\":\"%s\"}\n{\"url\":\"/status/404\",\"save_to\":\"%s.not\"}\n"
-             "{\"url\":\"/status/304\",\"save_to\":\"%s.same\"}\n{\"url\":\"/status/302\",\"save_to\":\"%s.away\"}\n",
-             path, path, path, path);
+    snprintf(
+        line, sizeof line,
+        "{\"url\":\"/ok\",\"save_to\":\"%s\"}\n{\"url\":\"/status/404\",\"save_to\":\"%s.not\"}\n"
+        "{\"url\":\"/status/304\",\"save_to\":\"%s.same\"}\n{\"url\":\"/status/"
+        "302\",\"save_to\":\"%s.away\"}\n",
+        path, path, path, path);
     fetching_run(line, NULL);
     char quoted[800];
     snprintf(quoted, sizeof quoted, "\"%s\"", path);
@@ -172,7 +179,8 @@ START_TEST(a_bodyless_reply_saves_nothing)
     char line[1024];
     const char *path = files_text("saved", "old");
     snprintf(line, sizeof line,
-             "{\"url\":\"/ok\",\"method\":\"HEAD\",\"save_to\":\"%s\"}\n{\"url\":\"/status/204\",\"save_to\":\"%s\"}\n",
+             "{\"url\":\"/ok\",\"method\":\"HEAD\",\"save_to\":\"%s\"}\n{\"url\":\"/status/"
+             "204\",\"save_to\":\"%s\"}\n",
              path, path);
     fetching_run(line, NULL);
     for (unsigned i = 1; i < 3; i++) {
@@ -189,8 +197,10 @@ END_TEST
 START_TEST(numbers_have_points_in_every_locale)
 {
     if (!comma_locale()) return; /* the C library has no such locale */
-    fetching_run("{\"url\":\"/flaky/1/v\",\"timeout\":29.5}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 1 });
-    const char *total = came_with(1, "timing_ms.total"); /* the line itself is valid JSON: fetching_collect */
+    fetching_run("{\"url\":\"/flaky/1/v\",\"timeout\":29.5}\n",
+                 &(errand_jobs_opts){ .verbose = 1, .retries = 1 });
+    /* the line itself is valid JSON: fetching_collect */
+    const char *total = came_with(1, "timing_ms.total");
     ck_assert_str_eq(came_with(1, "ok"), "true");
     ck_assert_uint_eq(strspn(total, "0123456789."), strlen(total));
 }
@@ -198,11 +208,13 @@ END_TEST
 
 START_TEST(verbose_lines_list_every_attempt)
 {
-    fetching_run("{\"url\":\"/flaky/2/v\"}\n{\"nonsense\":1}\n", &(errand_jobs_opts){ .verbose = 1, .retries = 2 });
+    fetching_run("{\"url\":\"/flaky/2/v\"}\n{\"nonsense\":1}\n",
+                 &(errand_jobs_opts){ .verbose = 1, .retries = 2 });
     ck_assert_str_eq(came_with(1, "ok"), "true");
     ck_assert_str_eq(came_with(1, "attempts"), "3");
     const char *log = came_with(1, "attempt_log");
-    ck_assert_ptr_nonnull(strstr(log, "{\"number\":1,\"error\":\"HTTP 503\",\"began_ms\":0,\"took_ms\":"));
+    ck_assert_ptr_nonnull(
+        strstr(log, "{\"number\":1,\"error\":\"HTTP 503\",\"began_ms\":0,\"took_ms\":"));
     ck_assert_ptr_nonnull(strstr(log, "{\"number\":3,\"error\":null,"));
     ck_assert_str_eq(came_with(2, "attempt_log"), "[]");
     fetching_run("{\"url\":\"/ok\"}\n", NULL);
@@ -213,13 +225,16 @@ END_TEST
 START_TEST(the_request_matches_its_line)
 {
     fetching_run(
-        "{\"url\":\"/echo?a=1\",\"params\":{\"q\":\"x y\"},\"headers\":{\"X-One\":\"1\"},\"json\":{\"n\": 1.0}}\n"
-        "{\"url\":\"/echo\",\"method\":\"PUT\",\"body\":\"raw\",\"headers\":{\"content-type\":\"text/csv\"}}\n"
+        "{\"url\":\"/echo?a=1\",\"params\":{\"q\":\"x "
+        "y\"},\"headers\":{\"X-One\":\"1\"},\"json\":{\"n\": 1.0}}\n"
+        "{\"url\":\"/"
+        "echo\",\"method\":\"PUT\",\"body\":\"raw\",\"headers\":{\"content-type\":\"text/csv\"}}\n"
         "{\"url\":\"/echo\",\"method\":\"POST\",\"idempotency_key\":\"key-7\"}\n"
         "{\"url\":\"/echo\",\"json\": null}\n"
         "{\"url\":\"/echo?caf\xc3\xa9\",\"body\":null}\n",
         NULL);
-    const char *first = came_with(1, "body"), *second = came_with(2, "body"), *third = came_with(3, "body");
+    const char *first = came_with(1, "body"), *second = came_with(2, "body"),
+               *third = came_with(3, "body");
     ck_assert_msg(!strncmp(first, "\"POST /echo?a=1&q=x%20y HTTP/1.1\\r\\n", 35), "%s", first);
     ck_assert_ptr_nonnull(strstr(first, "X-One: 1\\r\\n"));
     ck_assert_ptr_nonnull(strstr(first, "Content-Type: application/json\\r\\n"));

@@ -78,7 +78,8 @@ START_TEST(several_threads_may_flush_at_once)
     place to = a_file();
     errand_log *log = log_to(&to, 0);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, flush_often, log), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, flush_often, log), 0);
     for (int i = 0; i < 4; i++) {
         void *failed;
         pthread_join(threads[i], &failed);
@@ -152,7 +153,8 @@ START_TEST(close_releases_producers_waiting_for_room)
     fill(log);
     uint64_t attempted = stats_of(log).attempted;
     pthread_t writers[3];
-    for (int i = 0; i < 3; i++) ck_assert_int_eq(pthread_create(&writers[i], NULL, warn_once, log), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&writers[i], NULL, warn_once, log), 0);
     while (stats_of(log).attempted < attempted + 3) poll(NULL, 0, 1);
     poll(NULL, 0, 20); /* so that they wait; one that does not yet is released, too */
     ck_assert_int_eq(errand_log_close(log, 0), ETIMEDOUT);
@@ -174,7 +176,8 @@ static void allow_threads(bool allowed)
 {
     pthread_attr_t attr;
     ck_assert_int_eq(pthread_attr_init(&attr), 0);
-    ck_assert_int_eq(pthread_attr_setstacksize(&attr, allowed ? (size_t)1 << 23 : (size_t)1 << 50), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attr, allowed ? (size_t)1 << 23 : (size_t)1 << 50),
+                     0);
     ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
     pthread_attr_destroy(&attr);
 }

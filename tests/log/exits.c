@@ -17,7 +17,9 @@
 static errand_log *log_to(place *to, int64_t exit_ms)
 {
     errand_log *log = errand_log_new(&(errand_log_opts){ .exit_ms = exit_ms });
-    if (!log || errand_log_add_file(log, to->path, &(errand_log_sink_opts){ .pattern = "{message}" })) _exit(90);
+    if (!log ||
+        errand_log_add_file(log, to->path, &(errand_log_sink_opts){ .pattern = "{message}" }))
+        _exit(90);
     return log;
 }
 
@@ -131,7 +133,8 @@ static int leave(void *arg, const errand_log_line *line)
 static void exit_in_callback(place *to)
 {
     errand_log *log = log_to(to, 0);
-    errand_log_add_callback(log, leave, NULL, NULL, &(errand_log_sink_opts){ .pattern = "{message}" });
+    errand_log_add_callback(log, leave, NULL, NULL,
+                            &(errand_log_sink_opts){ .pattern = "{message}" });
     for (int i = 0; i < 10; i++) errand_warn(log, "line %d", i);
     for (;;) pause();
 }

@@ -16,9 +16,9 @@ enum { THREADS = 3 };
 
 typedef struct talker {
     errand_log *log;
-    pthread_t   thread;
-    unsigned    id, said, may_say;
-    int         stop;
+    pthread_t thread;
+    unsigned id, said, may_say;
+    int stop;
 } talker;
 
 static void *talk(void *arg)
@@ -69,7 +69,8 @@ START_TEST(a_parents_log_never_blocks_the_child)
     }
     unsigned many = scaled(300);
     for (unsigned i = 0; i < many; i++) {
-        for (unsigned k = 0; k < THREADS; k++) __atomic_fetch_add(&talkers[k].may_say, 100, __ATOMIC_RELAXED);
+        for (unsigned k = 0; k < THREADS; k++)
+            __atomic_fetch_add(&talkers[k].may_say, 100, __ATOMIC_RELAXED);
         pid_t child = fork(); /* while all threads log */
         /* no call to Check: the parent's malloc may be locked */
         if (!child) _exit(die_in_child(log));
@@ -101,7 +102,8 @@ START_TEST(a_parents_log_never_blocks_the_child)
         counted += gap ? gap : 1;
         unsigned id, n;
         if (gap) continue;
-        if (sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n) != 2) ck_abort_msg("%s", line);
+        if (sscanf(strstr(line, "] - "), "] - thread %u line %u", &id, &n) != 2)
+            ck_abort_msg("%s", line);
         if (id >= THREADS || n < next[id]) ck_abort_msg("out of order or duplicate: %s", line);
         next[id] = n + 1ul;
     }

@@ -109,19 +109,21 @@ END_TEST
 
 typedef struct talker {
     errand_log *log;
-    pthread_t   thread;
-    unsigned    id, lines;
-    bool        warn; /* every line, else every tenth */
-    size_t      longest;
+    pthread_t thread;
+    unsigned id, lines;
+    bool warn; /* every line, else every tenth */
+    size_t longest;
 } talker;
 
 static void *talk(void *arg)
 {
     talker *t = arg;
-    static const char filling[] = "................................................................................";
+    static const char filling[] =
+        "................................................................................";
     for (unsigned i = 0; i < t->lines; i++) {
         int more = t->longest ? (int)(i * 7 % t->longest) : 0;
-        if (t->warn || i % 10 == 0) errand_warn(t->log, "thread %u line %u %.*s", t->id, i, more, filling);
+        if (t->warn || i % 10 == 0)
+            errand_warn(t->log, "thread %u line %u %.*s", t->id, i, more, filling);
         else errand_info(t->log, "thread %u line %u %.*s", t->id, i, more, filling);
     }
     return NULL;
@@ -154,7 +156,8 @@ START_TEST(warnings_wait_for_room_and_are_never_dropped)
     unsigned long next[THREADS] = { 0 };
     while ((line = line_of(&at))) {
         unsigned long id = number_in(line, "] - thread ");
-        if (id >= THREADS || number_in(line, " line ") != next[id]) ck_abort_msg("out of order: %s", line);
+        if (id >= THREADS || number_in(line, " line ") != next[id])
+            ck_abort_msg("out of order: %s", line);
         next[id]++;
     }
     for (unsigned i = 0; i < THREADS; i++) ck_assert_uint_eq(next[i], many);
@@ -225,7 +228,8 @@ START_TEST(a_large_warning_finds_room_among_small_lines)
     }
     unsigned many = scaled(200);
     for (unsigned i = 0; i < many; i++) errand_warn(log, "%s", large);
-    for (unsigned i = 0; i < THREADS; i++) __atomic_store_n(&talkers[i].longest, 1, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < THREADS; i++)
+        __atomic_store_n(&talkers[i].longest, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < THREADS; i++) pthread_join(talkers[i].thread, NULL);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to);

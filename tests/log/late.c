@@ -25,7 +25,8 @@ static errand_log *log_to(place *to, const errand_log_opts *opts)
 {
     errand_log *log = errand_log_new(opts);
     ck_assert_ptr_nonnull(log);
-    ck_assert_int_eq(errand_log_add_file(log, to->path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(log, to->path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
     return log;
 }
 
@@ -67,8 +68,8 @@ END_TEST
 
 typedef struct straggler {
     errand_log *log;
-    uint64_t    said;
-    int         stop;
+    uint64_t said;
+    int stop;
 } straggler;
 
 static void *straggle(void *arg)
@@ -113,9 +114,11 @@ START_TEST(logging_races_with_close)
         char *text = text_of(&to), *at = text, *line;
         uint64_t written = 0;
         while ((line = line_of(&at))) written += !gap_of(line);
-        if (stats.attempted != said || stats.written != written || stats.attempted != stats.written + stats.dropped)
-            ck_abort_msg("logged %lu, attempted %lu, written %lu (%lu there), dropped %lu", (unsigned long)said,
-                         (unsigned long)stats.attempted, (unsigned long)stats.written, (unsigned long)written,
+        if (stats.attempted != said || stats.written != written ||
+            stats.attempted != stats.written + stats.dropped)
+            ck_abort_msg("logged %lu, attempted %lu, written %lu (%lu there), dropped %lu",
+                         (unsigned long)said, (unsigned long)stats.attempted,
+                         (unsigned long)stats.written, (unsigned long)written,
                          (unsigned long)stats.dropped);
         free(text);
         close(to.fd);
@@ -181,7 +184,9 @@ START_TEST(reopen_revives_a_log_in_a_child)
         errand_warn(named, "child");
         if (errand_log_flush(log, LONG_MS) != 0) _exit(3);
         errand_log_stats stats;
-        if (errand_log_stats_get(log, &stats) || stats.attempted != 2 || stats.written != 2 || stats.dropped) _exit(4);
+        if (errand_log_stats_get(log, &stats) || stats.attempted != 2 || stats.written != 2 ||
+            stats.dropped)
+            _exit(4);
         _exit(errand_log_close(log, LONG_MS) ? 5 : 0);
     }
     ck_assert_int_ge(child, 0);
@@ -239,7 +244,8 @@ START_TEST(the_lines_of_a_dying_process_are_written)
     }
     ck_assert_int_ge(child, 0);
     int status = wait_for(child);
-    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == (_i == 2 ? SIGSYS : SIGABRT), "status %x", (unsigned)status);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == (_i == 2 ? SIGSYS : SIGABRT),
+                  "status %x", (unsigned)status);
     char *text = text_of(&to), *at = text, expected[32];
     for (int i = 0; i < (_i == 2 ? 10 : DYING_LINES); i++) {
         snprintf(expected, sizeof expected, "line %d", i);
@@ -257,7 +263,8 @@ START_TEST(a_killed_process_tears_only_its_last_line)
         pid_t child = fork();
         if (!child) {
             errand_log *log = log_to(&to, &(errand_log_opts){ .block_from = ERRAND_LOG_TRACE });
-            for (unsigned i = 0;; i++) errand_info(log, "line %u of %s ends here", i, "many that are to come");
+            for (unsigned i = 0;; i++)
+                errand_info(log, "line %u of %s ends here", i, "many that are to come");
         }
         ck_assert_int_ge(child, 0);
         char some[1];

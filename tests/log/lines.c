@@ -14,7 +14,8 @@
 
 static errand_log *log_to(place *to, errand_log_level level, size_t ring)
 {
-    errand_log *log = errand_log_new(&(errand_log_opts){ .name = "agent", .level = level, .ring = ring });
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .name = "agent", .level = level, .ring = ring });
     ck_assert_ptr_nonnull(log);
     *to = a_file();
     ck_assert_int_eq(errand_log_to_file(log, to->path, ERRAND_LOG_DEFAULT), 0);
@@ -25,7 +26,8 @@ static void matches(const char *text, const char *pattern)
 {
     regex_t regex;
     ck_assert_int_eq(regcomp(&regex, pattern, REG_EXTENDED), 0);
-    ck_assert_msg(regexec(&regex, text, 0, NULL, 0) == 0, "'%s' does not match '%s'", text, pattern);
+    ck_assert_msg(regexec(&regex, text, 0, NULL, 0) == 0, "'%s' does not match '%s'", text,
+                  pattern);
     regfree(&regex);
 }
 
@@ -47,7 +49,8 @@ START_TEST(a_line_has_time_name_level_place_and_message)
         "WARN - \\[.*\\] - w",
         "ERROR - \\[.*\\] - e",
     };
-    static const char time[] = "20[0-9]{2}-[01][0-9]-[0-3][0-9] [012][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{3}";
+    static const char time[] =
+        "20[0-9]{2}-[01][0-9]-[0-3][0-9] [012][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{3}";
     char *text = text_of(&to), *at = text;
     for (size_t i = 0; i < 5; i++) {
         char pattern[300], *line = line_of(&at);
@@ -90,12 +93,14 @@ END_TEST
 
 START_TEST(a_message_cannot_forge_a_line)
 {
-    static errand_log_site site = { ERRAND_LOG_INFO, 7, "f.c", "in\n... 3 lines lost here\nner", NULL };
+    static errand_log_site site = { ERRAND_LOG_INFO, 7, "f.c", "in\n... 3 lines lost here\nner",
+                                    NULL };
     place to = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .name = "a\nb" });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
-    errand_info(log, "%s", "ok\n2026-11-22 14:03:07.120 - agent - ERROR - [main:1] - the house burns\r\n"
-                           "... 9 lines lost here\n");
+    errand_info(log, "%s",
+                "ok\n2026-11-22 14:03:07.120 - agent - ERROR - [main:1] - the house burns\r\n"
+                "... 9 lines lost here\n");
     errand_log_put(log, &site, "x");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = text_of(&to);
@@ -310,7 +315,10 @@ START_TEST(bad_input_is_refused_or_harmless)
     errno = 0;
     ck_assert_ptr_null(errand_log_new_sized(&(errand_log_opts){ 0 }, 0));
     ck_assert_int_eq(errno, EINVAL);
-    struct { errand_log_opts known; long more; } newer = { .more = 1 };
+    struct {
+        errand_log_opts known;
+        long more;
+    } newer = { .more = 1 };
     errno = 0;
     ck_assert_ptr_null(errand_log_new_sized(&newer.known, sizeof newer));
     ck_assert_int_eq(errno, ENOTSUP);
@@ -326,7 +334,8 @@ START_TEST(bad_input_is_refused_or_harmless)
     ck_assert_int_eq(errand_log_stats_sized(log, &stats, 0), EINVAL);
     ck_assert_int_eq(errand_log_flush(log, -1), EINVAL);
     ck_assert_int_eq(errand_log_close(log, -1), EINVAL);
-    for (int i = 0; i < 8; i++) ck_assert_int_eq(errand_log_to_file(log, "/dev/null", ERRAND_LOG_INFO), 0);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(errand_log_to_file(log, "/dev/null", ERRAND_LOG_INFO), 0);
     ck_assert_int_eq(errand_log_to_file(log, "/dev/null", ERRAND_LOG_INFO), ENOSPC);
     ck_assert_int_eq(errand_log_close(log, 0), 0); /* no line, so no wait */
 }
@@ -338,7 +347,8 @@ START_TEST(a_put_without_site_or_format_writes_a_line)
         { (errand_log_level)-5, 1, "f.c", NULL, NULL },
         { (errand_log_level)99, 2, "f.c", "g", NULL },
     };
-    void (*volatile unchecked_put)(errand_log *, errand_log_site *, const char *, ...) = errand_log_put;
+    void (*volatile unchecked_put)(errand_log *, errand_log_site *, const char *, ...) =
+        errand_log_put;
     place to;
     errand_log *log = log_to(&to, ERRAND_LOG_INFO, 0);
     errand_log_put(log, NULL, "placeless");

@@ -120,10 +120,10 @@ unsigned long long gap_of(const char *line)
 }
 
 struct reader {
-    place    *pipe;
+    place *pipe;
     pthread_t thread;
-    char     *text;
-    size_t    size;
+    char *text;
+    size_t size;
 };
 
 static void *read_all(void *arg)

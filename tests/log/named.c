@@ -24,9 +24,9 @@ static int level_seen(const errand_log *log) /* the lowest enabled level */
 }
 
 typedef struct names { /* of loggers, and their levels */
-    char        name[NAMES][40];
+    char name[NAMES][40];
     errand_log *log[NAMES];
-    int         own[NAMES], n;
+    int own[NAMES], n;
 } names;
 
 static int level_wanted(const names *all, int of, int root)
@@ -36,7 +36,9 @@ static int level_wanted(const names *all, int of, int root)
     if (all->own[of]) return all->own[of];
     for (int i = 0; i < all->n; i++) {
         size_t size = strlen(all->name[i]);
-        if (!all->own[i] || size <= longest || strncmp(all->name[i], all->name[of], size) || all->name[of][size] != '.') continue;
+        if (!all->own[i] || size <= longest || strncmp(all->name[i], all->name[of], size) ||
+            all->name[of][size] != '.')
+            continue;
         longest = size;
         level = all->own[i];
     }
@@ -53,12 +55,14 @@ START_TEST(levels_are_inherited_by_name_in_any_order)
         int root = ERRAND_LOG_INFO;
         for (int step = 0; step < 200; step++) {
             unsigned what = (unsigned)(er_random_next(&state) % 3);
-            int level = (int)(er_random_next(&state) % 7), which = all.n ? (int)(er_random_next(&state) % (unsigned)all.n) : 0;
+            int level = (int)(er_random_next(&state) % 7),
+                which = all.n ? (int)(er_random_next(&state) % (unsigned)all.n) : 0;
             if (what == 0 && all.n < NAMES) {
                 char *name = all.name[all.n];
                 size_t size = 0;
                 for (uint64_t i = 1 + er_random_next(&state) % DEEP; i; i--)
-                    size += (size_t)snprintf(name + size, 40 - size, "%s%s", parts[er_random_next(&state) % 4], i > 1 ? "." : "");
+                    size += (size_t)snprintf(name + size, 40 - size, "%s%s",
+                                             parts[er_random_next(&state) % 4], i > 1 ? "." : "");
                 if (!*name) continue;
                 for (which = 0; strcmp(all.name[which], name) != 0; which++) {}
                 errand_log *got = errand_log_named(log, name);
@@ -72,7 +76,8 @@ START_TEST(levels_are_inherited_by_name_in_any_order)
                 errand_log_set_level(log, (errand_log_level)level);
                 root = level ? level : ERRAND_LOG_INFO;
             }
-            for (int i = 0; i < all.n; i++) ck_assert_int_eq(level_seen(all.log[i]), level_wanted(&all, i, root));
+            for (int i = 0; i < all.n; i++)
+                ck_assert_int_eq(level_seen(all.log[i]), level_wanted(&all, i, root));
         }
         ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     }
@@ -106,20 +111,28 @@ static errand_log *counted(errand_log *log, unsigned *n)
 
 START_TEST(a_level_given_at_run_time_is_used)
 {
-    static const struct { int level; const char *name; } levels[] = {
-        { ERRAND_LOG_INFO, "INFO" },   { ERRAND_LOG_ERROR, "ERROR" }, { ERRAND_LOG_OFF, NULL },  { ERRAND_LOG_WARN, "WARN" },
-        { ERRAND_LOG_DEFAULT, "INFO" }, { 77, NULL },                 { ERRAND_LOG_TRACE, "TRACE" }, { ERRAND_LOG_DEBUG, "DEBUG" },
+    static const struct {
+        int level;
+        const char *name;
+    } levels[] = {
+        { ERRAND_LOG_INFO, "INFO" },   { ERRAND_LOG_ERROR, "ERROR" },  { ERRAND_LOG_OFF, NULL },
+        { ERRAND_LOG_WARN, "WARN" },   { ERRAND_LOG_DEFAULT, "INFO" }, { 77, NULL },
+        { ERRAND_LOG_TRACE, "TRACE" }, { ERRAND_LOG_DEBUG, "DEBUG" },
     };
     place to = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
-    ck_assert_int_eq(errand_log_add_file(log, to.path, &(errand_log_sink_opts){ .pattern = "{level} {message}" }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, to.path,
+                                         &(errand_log_sink_opts){ .pattern = "{level} {message}" }),
+                     0);
     char expected[200] = "";
     size_t size = 0;
     unsigned asked = 0;
     for (unsigned i = 0; i < 8; i++) {
         errand_log_at(counted(log, &asked), (errand_log_level)levels[i].level, "line %u", i);
         ck_assert_uint_eq(asked, i + 1); /* evaluated once, written or not */
-        if (levels[i].name) size += (size_t)snprintf(expected + size, sizeof expected - size, "%s line %u\n", levels[i].name, i);
+        if (levels[i].name)
+            size += (size_t)snprintf(expected + size, sizeof expected - size, "%s line %u\n",
+                                     levels[i].name, i);
     }
     asked = 0;
     errand_warn(counted(log, &asked), "once");
@@ -151,7 +164,8 @@ static errand_log_stats stats_of(errand_log *log)
 START_TEST(the_librarys_own_lines_never_wait_for_room)
 {
     place to = a_pipe();
-    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, to.path, ERRAND_LOG_DEFAULT), 0);
     unsigned long n = 0;
     /* the pipe is not read */
@@ -180,9 +194,12 @@ START_TEST(callbacks_that_log_do_not_block)
 {
     errand_log *logs[2];
     for (int crossed = 0; crossed < 2; crossed++) {
-        for (int i = 0; i < 2; i++) logs[i] = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
         for (int i = 0; i < 2; i++)
-            ck_assert_int_eq(errand_log_add_callback(logs[i], speak, &logs[i ^ crossed], NULL, NULL), 0);
+            logs[i] =
+                errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(
+                errand_log_add_callback(logs[i], speak, &logs[i ^ crossed], NULL, NULL), 0);
         for (int i = 0; i < 20000; i++) errand_info(logs[i % 2], "line %d", i);
         for (int i = 0; i < 2; i++) ck_assert_int_eq(errand_log_flush(logs[i], LONG_MS), 0);
         for (int i = 0; i < 2; i++) ck_assert_int_eq(errand_log_flush(logs[i], LONG_MS), 0);

@@ -18,7 +18,11 @@ START_TEST(a_file_rotates_by_size_and_keeps_n)
 {
     folder f = a_folder();
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 10, .keep = 2 }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(
+            log, f.path,
+            &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 10, .keep = 2 }),
+        0);
     /* six bytes: one line per file */
     for (int i = 1; i <= 8; i++) errand_info(log, "line%d", i % 10);
     errand_info(log, "%s", "longer than a file may be");
@@ -37,11 +41,15 @@ START_TEST(a_file_of_an_earlier_period_rotates)
     folder f = a_folder();
     int fd = open(f.path, O_WRONLY | O_CREAT, 0644);
     ck_assert_int_eq((int)write(fd, "old\n", 4), 4);
-    struct timespec times[2] = { { .tv_sec = time(NULL) - 3 * 86400 }, { .tv_sec = time(NULL) - 3 * 86400 } };
+    struct timespec times[2] = { { .tv_sec = time(NULL) - 3 * 86400 },
+                                 { .tv_sec = time(NULL) - 3 * 86400 } };
     ck_assert_int_eq(futimens(fd, times), 0);
     close(fd);
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_ms = 86400000LL * 365 }), 0);
+    ck_assert_int_eq(errand_log_add_file(log, f.path,
+                                         &(errand_log_sink_opts){ .pattern = "{message}",
+                                                                  .rotate_ms = 86400000LL * 365 }),
+                     0);
     errand_info(log, "same year");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     char *text = content(&f, 1); /* unless a year has ended in between */
@@ -49,7 +57,10 @@ START_TEST(a_file_of_an_earlier_period_rotates)
     free(text);
     ck_assert_int_eq(utimensat(AT_FDCWD, f.path, times, 0), 0);
     log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_ms = 86400000 }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(
+            log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_ms = 86400000 }),
+        0);
     errand_info(log, "new");
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
     is(&f, 0, "new\n");
@@ -68,7 +79,11 @@ START_TEST(a_sink_that_cannot_rotate_keeps_writing)
     snprintf(blocked, sizeof blocked, "%s.1", f.path);
     ck_assert_int_eq(mkdir(blocked, 0755), 0); /* a file cannot take its name */
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 4, .keep = 1 }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(
+            log, f.path,
+            &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 4, .keep = 1 }),
+        0);
     errand_info(log, "one");
     errand_info(log, "two");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
@@ -85,7 +100,8 @@ START_TEST(a_file_that_was_moved_is_reopened)
     char moved[80];
     snprintf(moved, sizeof moved, "%s.1", f.path);
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
     errand_info(log, "before");
     ck_assert_int_eq(rename(f.path, moved), -errand_log_flush(log, LONG_MS));
     errand_info(log, "between");
@@ -149,7 +165,8 @@ START_TEST(syslog_receives_one_datagram_per_line)
         ssize_t n = recv(fd, data, sizeof data - 1, 0);
         ck_assert_int_gt(n, 0);
         data[n] = '\0';
-        snprintf(expected, sizeof expected, " videos[%ld]: %s", (long)getpid(), i ? "agent - ERROR - [" : "... 1 line lost here: ");
+        snprintf(expected, sizeof expected, " videos[%ld]: %s", (long)getpid(),
+                 i ? "agent - ERROR - [" : "... 1 line lost here: ");
         ck_assert_msg(has(data, expected), "%s", data);
         ck_assert_int_eq(strncmp(data, i ? "<11>" : "<12>", 4), 0);
     }
@@ -168,7 +185,7 @@ END_TEST
 
 typedef struct heard {
     errand_log *log;
-    char     text[4][128];
+    char text[4][128];
     unsigned lines, freed, fail;
     uint64_t lost;
 } heard;
@@ -182,7 +199,8 @@ static int hear(void *arg, const errand_log_line *line)
     }
     if (h->fail && h->fail--) return EPIPE;
     if (h->lines < 4) {
-        snprintf(h->text[h->lines], sizeof h->text[0], "%d %s %s", (int)line->level, line->name, line->text);
+        snprintf(h->text[h->lines], sizeof h->text[0], "%d %s %s", (int)line->level, line->name,
+                 line->text);
         ck_assert_uint_eq(line->size, strlen(line->text));
         ck_assert_int_gt(line->time_ns, 1000000000);
     }
@@ -196,9 +214,13 @@ START_TEST(a_callback_receives_each_line_and_may_log)
     heard h = { .fail = 2 };
     errand_log *log = h.log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_add_callback(log, NULL, &h, forget, NULL), EINVAL);
-    ck_assert_int_eq(errand_log_add_callback(log, hear, &h, forget, &(errand_log_sink_opts){ .pattern = "{oh}" }), EINVAL);
+    ck_assert_int_eq(errand_log_add_callback(log, hear, &h, forget,
+                                             &(errand_log_sink_opts){ .pattern = "{oh}" }),
+                     EINVAL);
     ck_assert_uint_eq(h.freed, 0);
-    ck_assert_int_eq(errand_log_add_callback(log, hear, &h, forget, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, hear, &h, forget,
+                                             &(errand_log_sink_opts){ .pattern = "{message}" }),
+                     0);
     errand_info(log, "lost");
     errand_info(log, "lost");
     ck_assert_int_eq(errand_log_flush(log, LONG_MS), EIO);
@@ -217,9 +239,13 @@ END_TEST
 START_TEST(loggers_inherit_by_their_names)
 {
     place to = a_file();
-    errand_log *log = errand_log_new(&(errand_log_opts){ .name = "agent", .level = ERRAND_LOG_WARN });
-    ck_assert_int_eq(errand_log_add_file(log, to.path, &(errand_log_sink_opts){ .pattern = "{name} {message}" }), 0);
-    errand_log *lane = errand_log_named(log, "http.lane"), *http = errand_log_named(log, "http"), *db = errand_log_named(lane, "database");
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .name = "agent", .level = ERRAND_LOG_WARN });
+    ck_assert_int_eq(
+        errand_log_add_file(log, to.path, &(errand_log_sink_opts){ .pattern = "{name} {message}" }),
+        0);
+    errand_log *lane = errand_log_named(log, "http.lane"), *http = errand_log_named(log, "http"),
+               *db = errand_log_named(lane, "database");
     ck_assert_ptr_eq(errand_log_named(log, "http"), http);
     ck_assert_ptr_null(errand_log_named(log, ""));
     ck_assert_ptr_null(errand_log_named(NULL, "x"));
@@ -243,7 +269,8 @@ START_TEST(loggers_inherit_by_their_names)
     ck_assert_ptr_null(errand_log_named(log, "late"));
     ck_assert_int_eq(errno, EBADF);
     char *text = text_of(&to);
-    ck_assert_str_eq(text, "http.lane 1\nhttp.lane 2\nhttp.lane.7 3\nhttp 4\nhttp.lane 5\ndatabase 6\n");
+    ck_assert_str_eq(text,
+                     "http.lane 1\nhttp.lane 2\nhttp.lane.7 3\nhttp 4\nhttp.lane 5\ndatabase 6\n");
     free(text);
 }
 END_TEST

@@ -38,18 +38,22 @@ static void take(er_ring *ring, uint64_t number, size_t body)
     if (!more(ring)) ck_abort_msg("record %lu is missing", (unsigned long)number);
     const er_record *r = er_ring_front(ring);
     if (r->size != span_of(body) || r->tag != (number & 0xffff))
-        ck_abort_msg("record %lu has %u bytes instead of %zu, tag %u", (unsigned long)number, r->size, span_of(body), r->tag);
+        ck_abort_msg("record %lu has %u bytes instead of %zu, tag %u", (unsigned long)number,
+                     r->size, span_of(body), r->tag);
     const unsigned char *at = (const unsigned char *)(r + 1);
     for (size_t i = 0; i < body; i++) {
-        if (at[i] != (number & 0xff)) ck_abort_msg("record %lu is damaged at byte %zu", (unsigned long)number, i);
+        if (at[i] != (number & 0xff))
+            ck_abort_msg("record %lu is damaged at byte %zu", (unsigned long)number, i);
     }
     er_ring_pass(ring, r);
 }
 
 START_TEST(sizes_are_rounded_up_to_a_power_of_two)
 {
-    static const size_t asked[] = { 1, 4096, 4097, 100000, SIZE_MAX }, got[] = { 4096, 4096, 8192, 131072, 0 };
-    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) ck_assert_uint_eq(er_ring_size(asked[i]), got[i]);
+    static const size_t asked[] = { 1, 4096, 4097, 100000, SIZE_MAX },
+                        got[] = { 4096, 4096, 8192, 131072, 0 };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        ck_assert_uint_eq(er_ring_size(asked[i]), got[i]);
 }
 END_TEST
 

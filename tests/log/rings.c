@@ -13,7 +13,7 @@
 #include <string.h>
 
 typedef struct gate { /* a callback that is stuck until it is opened */
-    int      open;
+    int open;
     uint64_t lines, lost, wrong;
 } gate;
 
@@ -32,7 +32,8 @@ enum { LINES = 100 };
 
 static void *log_thread_number(void *log)
 {
-    for (int i = 0; i < LINES; i++) errand_info((errand_log *)log, "%ld%60s", er_thread_number(), "");
+    for (int i = 0; i < LINES; i++)
+        errand_info((errand_log *)log, "%ld%60s", er_thread_number(), "");
     return NULL;
 }
 
@@ -46,8 +47,12 @@ static void one_thread(errand_log *log)
 START_TEST(threads_behind_a_stuck_sink_share_a_ring)
 {
     gate g = { 0 };
-    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_OFF });
-    ck_assert_int_eq(errand_log_add_callback(log, pass_gate, &g, NULL, &(errand_log_sink_opts){ .pattern = "{thread} {message}" }), 0);
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_OFF });
+    ck_assert_int_eq(
+        errand_log_add_callback(log, pass_gate, &g, NULL,
+                                &(errand_log_sink_opts){ .pattern = "{thread} {message}" }),
+        0);
     unsigned many = scaled(500);
     for (unsigned i = 0; i < many; i++) one_thread(log);
     size_t rings = log->hub->n_voices; /* no thread begins or ends meanwhile */
@@ -69,7 +74,10 @@ START_TEST(a_reused_ring_keeps_each_lines_thread)
 {
     gate g = { 0 };
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_callback(log, pass_gate, &g, NULL, &(errand_log_sink_opts){ .pattern = "{thread} {message}" }), 0);
+    ck_assert_int_eq(
+        errand_log_add_callback(log, pass_gate, &g, NULL,
+                                &(errand_log_sink_opts){ .pattern = "{thread} {message}" }),
+        0);
     for (unsigned i = 0; i < 10; i++) one_thread(log);
     ck_assert_uint_eq(log->hub->n_voices, 1);
     __atomic_store_n(&g.open, 1, __ATOMIC_RELEASE);
@@ -81,8 +89,8 @@ END_TEST
 
 typedef struct maker {
     errand_log *log;
-    int         stop;
-    uint64_t    threads;
+    int stop;
+    uint64_t threads;
 } maker;
 
 static void *make_threads(void *arg)
@@ -100,13 +108,17 @@ START_TEST(a_flush_does_not_wait_for_later_lines)
     enum { MAKERS = 4 };
     folder f = a_folder();
     errand_log *log = errand_log_new(&(errand_log_opts){ .block_from = ERRAND_LOG_OFF });
-    ck_assert_int_eq(errand_log_add_file(log, f.path, &(errand_log_sink_opts){ .rotate_bytes = 100000, .keep = 2 }), 0);
+    ck_assert_int_eq(errand_log_add_file(
+                         log, f.path, &(errand_log_sink_opts){ .rotate_bytes = 100000, .keep = 2 }),
+                     0);
     maker m = { .log = log };
     pthread_t makers[MAKERS];
-    for (int i = 0; i < MAKERS; i++) ck_assert_int_eq(pthread_create(&makers[i], NULL, make_threads, &m), 0);
+    for (int i = 0; i < MAKERS; i++)
+        ck_assert_int_eq(pthread_create(&makers[i], NULL, make_threads, &m), 0);
     int error = 0;
     uint64_t many = scaled(2000);
-    while (!error && __atomic_load_n(&m.threads, __ATOMIC_RELAXED) < many) error = errand_log_flush(log, LONG_MS);
+    while (!error && __atomic_load_n(&m.threads, __ATOMIC_RELAXED) < many)
+        error = errand_log_flush(log, LONG_MS);
     size_t most = 2 * MAKERS;
     errand_log_stats stats;
     er_voice **all = NULL;

@@ -20,7 +20,11 @@ static errand_log *log_that_rotates(const folder *f, uint64_t bytes, unsigned ke
 {
     errand_log *log = errand_log_new(NULL);
     ck_assert_ptr_nonnull(log);
-    ck_assert_int_eq(errand_log_add_file(log, f->path, &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = bytes, .keep = keep }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(
+            log, f->path,
+            &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = bytes, .keep = keep }),
+        0);
     return log;
 }
 
@@ -219,7 +223,10 @@ START_TEST(a_relative_path_is_resolved_once)
     int here = open(".", O_RDONLY | O_DIRECTORY);
     ck_assert_int_eq(chdir(f.at), 0);
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_file(log, "log", &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 4 }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(log, "log",
+                            &(errand_log_sink_opts){ .pattern = "{message}", .rotate_bytes = 4 }),
+        0);
     ck_assert_int_eq(chdir(other.at), 0);
     said(log, "one");
     said(log, "two");
@@ -262,7 +269,8 @@ START_TEST(two_logs_of_one_path_rotate_it_once)
     errand_log *quiet = log_that_rotates(&f, 100, 19), *chatty = log_that_rotates(&f, 100, 19);
     unsigned lines = 0;
     for (int i = 0; i < 10; i++) {
-        for (int k = 0; k < 10; k++, lines++) errand_info(chatty, "line %04u", lines); /* 10 bytes each: a file */
+        /* 10 bytes each: a file */
+        for (int k = 0; k < 10; k++, lines++) errand_info(chatty, "line %04u", lines);
         ck_assert_int_eq(errand_log_flush(chatty, LONG_MS), 0);
         errand_info(quiet, "line %04u", lines++);
         ck_assert_int_eq(errand_log_flush(quiet, LONG_MS), 0);
@@ -273,7 +281,8 @@ START_TEST(two_logs_of_one_path_rotate_it_once)
     for (int i = 19; i >= 0; i--) { /* the oldest first: all lines in order, in full files */
         char *text = content(&f, i), *at = text, *line;
         ck_assert(!text || i == 0 || strlen(text) == 100);
-        while (text && (line = line_of(&at))) ck_assert_uint_eq((unsigned)strtoul(line + 5, NULL, 10), next++);
+        while (text && (line = line_of(&at)))
+            ck_assert_uint_eq((unsigned)strtoul(line + 5, NULL, 10), next++);
         free(text);
     }
     ck_assert_uint_eq(next, lines);
@@ -313,7 +322,8 @@ static void open_sink(er_sink *sink, const folder *f, int64_t period_ms, time_t 
 {
     int fd = open(f->path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     ck_assert_int_eq((int)write(fd, "old\n", 4), 4);
-    ck_assert_int_eq(futimens(fd, (struct timespec[2]){ { .tv_sec = changed }, { .tv_sec = changed } }), 0);
+    ck_assert_int_eq(
+        futimens(fd, (struct timespec[2]){ { .tv_sec = changed }, { .tv_sec = changed } }), 0);
     close(fd);
     const errand_log_sink_opts opts = { .rotate_ms = period_ms, .keep = 9 };
     ck_assert_int_eq(er_sink_open_file(sink, f->path, &opts), 0);
@@ -322,7 +332,11 @@ static void open_sink(er_sink *sink, const folder *f, int64_t period_ms, time_t 
 static unsigned files_after(er_sink *sink, const folder *f, time_t when)
 {
     char text[] = "line\n";
-    const er_line line = { .level = ERRAND_LOG_INFO, .name = "n", .file = "f", .function = "g", .wall_ns = (int64_t)when * 1000000000 };
+    const er_line line = { .level = ERRAND_LOG_INFO,
+                           .name = "n",
+                           .file = "f",
+                           .function = "g",
+                           .wall_ns = (int64_t)when * 1000000000 };
     er_sink_line(sink, &line, text, sizeof text - 1);
     er_sink_write(sink);
     unsigned n = 0;
@@ -372,7 +386,11 @@ START_TEST(lines_around_a_period_boundary_rotate_once)
     open_sink(&sink, &f, 1000LL * DAY, midnight - 10);
     ck_assert_uint_eq(files_after(&sink, &f, midnight), 2);
     char text[] = "line\n";
-    const er_line before = { .level = ERRAND_LOG_INFO, .name = "n", .file = "f", .function = "g", .wall_ns = (int64_t)midnight * 1000000000 - 1000 };
+    const er_line before = { .level = ERRAND_LOG_INFO,
+                             .name = "n",
+                             .file = "f",
+                             .function = "g",
+                             .wall_ns = (int64_t)midnight * 1000000000 - 1000 };
     er_sink_line(&sink, &before, text, sizeof text - 1);
     er_sink_write(&sink);
     ck_assert_uint_eq(files_after(&sink, &f, midnight), 2);
@@ -384,8 +402,9 @@ END_TEST
 
 static const struct {
     int64_t period_s;
-    time_t  begun, same, next; /* begun at `begun`; `same` is in its period; it rotates at `next` */
-} turns[] = { /* 1743289200: 30 March 2025 00:00 CET; 1761429600: 26 October 2025 00:00 CEST */
+    time_t begun, same, next; /* begun at `begun`; `same` is in its period; it rotates at `next` */
+} turns[] = {
+    /* 1743289200: 30 March 2025 00:00 CET; 1761429600: 26 October 2025 00:00 CEST */
     { DAY, 1743289200 + 60, 1743289200 + 23 * 3600 - 1, 1743289200 + 23 * 3600 },
     { DAY, 1761429600 + 60, 1761429600 + 25 * 3600 - 1, 1761429600 + 25 * 3600 },
     { DAY, 1743289200 + 23 * 3600, 1743289200 + 47 * 3600 - 1, 1743289200 + 47 * 3600 },
@@ -393,7 +412,8 @@ static const struct {
     { 3600, 1743289200 + 7200 - 60, 1743289200 + 7200 - 1, 1743289200 + 7200 },
     /* 02:00 repeats */
     { 3600, 1761429600 + 10800 - 60, 1761429600 + 10800 - 1, 1761429600 + 10800 },
-    { 7200, 1743289200 + 3600, 1743289200 + 7200 - 1, 1743289200 + 10800 },        /* 04:00, or when 02:00 is skipped */
+    /* 04:00, or when 02:00 is skipped */
+    { 7200, 1743289200 + 3600, 1743289200 + 7200 - 1, 1743289200 + 10800 },
     { 43200, 1761429600 + 60, 1761429600 + 13 * 3600 - 1, 1761429600 + 13 * 3600 },
 };
 
@@ -421,7 +441,7 @@ START_TEST(a_rotating_file_is_still_a_duplicate)
     open_sink(&sink, &f, 1000LL * DAY, now);
     const errand_log_sink_opts opts = { .rotate_ms = 1000LL * DAY };
     ck_assert_int_eq(er_sink_open_file(&again, f.path, &opts), 0); /* the old file ... */
-    ck_assert_uint_eq(files_after(&sink, &f, now + DAY), 2);      /* ... and the new one */
+    ck_assert_uint_eq(files_after(&sink, &f, now + DAY), 2);       /* ... and the new one */
     ck_assert(er_sink_same(&sink, &again));
     er_sink_close(&again);
     er_sink_close(&sink);
@@ -457,7 +477,9 @@ START_TEST(a_line_has_the_time_zone_of_its_call)
     char seen[20], before[20], after[20];
     const char *zones[] = { "UTC0", "JST-9", "UTC0", "NPT-5:45" };
     errand_log *log = errand_log_new(NULL);
-    ck_assert_int_eq(errand_log_add_callback(log, keep_time, seen, NULL, &(errand_log_sink_opts){ .pattern = "{time}" }), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, keep_time, seen, NULL,
+                                             &(errand_log_sink_opts){ .pattern = "{time}" }),
+                     0);
     for (int i = 0; i < 4; i++) {
         struct tm parts;
         in_zone(zones[i]);
@@ -466,7 +488,8 @@ START_TEST(a_line_has_the_time_zone_of_its_call)
         said(log, "line");
         now = time(NULL);
         strftime(after, sizeof after, "%Y-%m-%d %H:%M", localtime_r(&now, &parts));
-        ck_assert_msg(!strncmp(seen, before, 16) || !strncmp(seen, after, 16), "%s: %s, %s wanted", zones[i], seen, after);
+        ck_assert_msg(!strncmp(seen, before, 16) || !strncmp(seen, after, 16), "%s: %s, %s wanted",
+                      zones[i], seen, after);
     }
     in_zone(NULL);
     ck_assert_int_eq(errand_log_close(log, LONG_MS), 0);
@@ -493,7 +516,8 @@ Suite *rotation_suite(void)
     tcase_add_test(tests, a_file_dated_in_the_future_rotates_within_a_period);
     tcase_add_test(tests, a_clock_set_back_delays_rotation_by_one_period);
     tcase_add_test(tests, lines_around_a_period_boundary_rotate_once);
-    tcase_add_loop_test(tests, periods_follow_local_time_at_clock_changes, 0, sizeof turns / sizeof *turns);
+    tcase_add_loop_test(tests, periods_follow_local_time_at_clock_changes, 0,
+                        sizeof turns / sizeof *turns);
     tcase_add_test(tests, a_rotating_file_is_still_a_duplicate);
     tcase_add_test(tests, a_torn_line_is_ended_after_a_reopen);
     tcase_add_test(tests, a_line_has_the_time_zone_of_its_call);

@@ -48,15 +48,21 @@ START_TEST(a_sinks_level_can_change_at_run_time)
 {
     place file = a_file(), other = a_file();
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_DEBUG });
-    ck_assert_int_eq(errand_log_add_file(log, file.path, &(errand_log_sink_opts){ .name = "file", .pattern = "{message}", .level = ERRAND_LOG_WARN }), 0);
-    ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
+    ck_assert_int_eq(
+        errand_log_add_file(log, file.path,
+                            &(errand_log_sink_opts){
+                                .name = "file", .pattern = "{message}", .level = ERRAND_LOG_WARN }),
+        0);
+    ck_assert_int_eq(
+        errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
     errand_info(log, "one");
     flushes(log);
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEBUG), 0);
     errand_debug(log, "two");
     flushes(log);
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_OFF), 0);
-    ck_assert_int_eq(errand_log_set_sink_level(log, other.path, ERRAND_LOG_ERROR), 0); /* its path is its name */
+    /* its path is its name */
+    ck_assert_int_eq(errand_log_set_sink_level(log, other.path, ERRAND_LOG_ERROR), 0);
     errand_warn(log, "three");
     errand_error(log, "four");
     flushes(log);
@@ -78,27 +84,44 @@ START_TEST(a_line_no_sink_accepts_is_disabled)
     place file = a_file(), other = a_file();
     errand_log *log = errand_log_new(NULL), *child = errand_log_named(log, "a.b");
     errand_log_set_level(child, ERRAND_LOG_DEBUG);
-    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) && errand_log_enabled(child, ERRAND_LOG_DEBUG)); /* no sinks yet */
-    ck_assert_int_eq(errand_log_add_file(log, file.path, &(errand_log_sink_opts){ .name = "file", .level = ERRAND_LOG_ERROR }), 0);
-    ck_assert(!errand_log_enabled(log, ERRAND_LOG_WARN) && errand_log_enabled(log, ERRAND_LOG_ERROR));
-    ck_assert(!errand_log_enabled(child, ERRAND_LOG_WARN) && errand_log_enabled(child, ERRAND_LOG_ERROR));
+    /* no sinks yet */
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) &&
+              errand_log_enabled(child, ERRAND_LOG_DEBUG));
+    ck_assert_int_eq(
+        errand_log_add_file(log, file.path,
+                            &(errand_log_sink_opts){ .name = "file", .level = ERRAND_LOG_ERROR }),
+        0);
+    ck_assert(!errand_log_enabled(log, ERRAND_LOG_WARN) &&
+              errand_log_enabled(log, ERRAND_LOG_ERROR));
+    ck_assert(!errand_log_enabled(child, ERRAND_LOG_WARN) &&
+              errand_log_enabled(child, ERRAND_LOG_ERROR));
     errand_warn(child, "to no sink");
     flushes(log);
     ck_assert_uint_eq(stats_of(log).attempted, 0);
-    ck_assert_int_eq(errand_log_add_file(log, other.path, &(errand_log_sink_opts){ .name = "other", .level = ERRAND_LOG_WARN }), 0);
-    ck_assert(errand_log_enabled(log, ERRAND_LOG_WARN) && !errand_log_enabled(log, ERRAND_LOG_INFO));
+    ck_assert_int_eq(
+        errand_log_add_file(log, other.path,
+                            &(errand_log_sink_opts){ .name = "other", .level = ERRAND_LOG_WARN }),
+        0);
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_WARN) &&
+              !errand_log_enabled(log, ERRAND_LOG_INFO));
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_TRACE), 0);
-    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) && !errand_log_enabled(log, ERRAND_LOG_DEBUG));
-    ck_assert(errand_log_enabled(child, ERRAND_LOG_DEBUG) && !errand_log_enabled(child, ERRAND_LOG_TRACE));
-    ck_assert_int_eq(errand_log_set_sink_level(child, "file", ERRAND_LOG_WARN), 0); /* through any logger */
+    ck_assert(errand_log_enabled(log, ERRAND_LOG_INFO) &&
+              !errand_log_enabled(log, ERRAND_LOG_DEBUG));
+    ck_assert(errand_log_enabled(child, ERRAND_LOG_DEBUG) &&
+              !errand_log_enabled(child, ERRAND_LOG_TRACE));
+    /* through any logger */
+    ck_assert_int_eq(errand_log_set_sink_level(child, "file", ERRAND_LOG_WARN), 0);
     errand_log *late = errand_log_named(log, "a.c"), *below = errand_log_named(log, "a.b.c");
-    ck_assert(!errand_log_enabled(late, ERRAND_LOG_INFO) && errand_log_enabled(late, ERRAND_LOG_WARN));
+    ck_assert(!errand_log_enabled(late, ERRAND_LOG_INFO) &&
+              errand_log_enabled(late, ERRAND_LOG_WARN));
     errand_log_set_level(log, ERRAND_LOG_TRACE);
-    ck_assert(!errand_log_enabled(log, ERRAND_LOG_INFO) && errand_log_enabled(late, ERRAND_LOG_WARN));
+    ck_assert(!errand_log_enabled(log, ERRAND_LOG_INFO) &&
+              errand_log_enabled(late, ERRAND_LOG_WARN));
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_DEFAULT), 0);
     /* inherits its parent's level, not the sinks' */
     ck_assert(errand_log_enabled(late, ERRAND_LOG_TRACE));
-    ck_assert(errand_log_enabled(below, ERRAND_LOG_DEBUG) && !errand_log_enabled(below, ERRAND_LOG_TRACE));
+    ck_assert(errand_log_enabled(below, ERRAND_LOG_DEBUG) &&
+              !errand_log_enabled(below, ERRAND_LOG_TRACE));
     ck_assert_int_eq(errand_log_set_sink_level(log, "file", ERRAND_LOG_OFF), 0);
     ck_assert_int_eq(errand_log_set_sink_level(log, "other", ERRAND_LOG_OFF), 0);
     ck_assert(!errand_log_enabled(log, ERRAND_LOG_ERROR));
@@ -120,10 +143,16 @@ START_TEST(sinks_are_found_by_name)
     errand_log *log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_WARN), ENOENT);
     ck_assert_int_eq(errand_log_to_stderr(log, ERRAND_LOG_OFF), 0);
-    ck_assert_int_eq(errand_log_add_syslog(log, "me", "/nowhere", &(errand_log_sink_opts){ .level = ERRAND_LOG_OFF }), 0);
+    ck_assert_int_eq(errand_log_add_syslog(log, "me", "/nowhere",
+                                           &(errand_log_sink_opts){ .level = ERRAND_LOG_OFF }),
+                     0);
     ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, NULL), 0);
-    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, &(errand_log_sink_opts){ .name = "twins" }), 0);
-    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL, &(errand_log_sink_opts){ .name = "twins" }), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL,
+                                             &(errand_log_sink_opts){ .name = "twins" }),
+                     0);
+    ck_assert_int_eq(errand_log_add_callback(log, take_none, NULL, NULL,
+                                             &(errand_log_sink_opts){ .name = "twins" }),
+                     0);
     ck_assert_int_eq(errand_log_set_sink_level(log, "stderr", ERRAND_LOG_OFF), 0);
     ck_assert_int_eq(errand_log_set_sink_level(log, "syslog", ERRAND_LOG_OFF), 0);
     ck_assert_int_eq(errand_log_set_sink_level(log, "twins", ERRAND_LOG_OFF), 0);
@@ -147,7 +176,8 @@ static void *turn_levels(void *arg)
 {
     turning *t = arg;
     for (int i = 0; !__atomic_load_n(&t->stop, __ATOMIC_ACQUIRE); i++) {
-        if (errand_log_set_sink_level(t->log, "a", i % 2 ? ERRAND_LOG_OFF : ERRAND_LOG_INFO)) ck_abort_msg("no sink a");
+        if (errand_log_set_sink_level(t->log, "a", i % 2 ? ERRAND_LOG_OFF : ERRAND_LOG_INFO))
+            ck_abort_msg("no sink a");
         errand_log_set_level(t->log, i % 3 ? ERRAND_LOG_INFO : ERRAND_LOG_DEBUG);
     }
     return NULL;
@@ -395,7 +425,8 @@ START_TEST(a_slow_sink_receives_all_lines_of_waiting_producers)
     char *text = read_text(r), *at = text;
     for (unsigned i = 0; i < many; i++) {
         const char *line = line_of(&at);
-        if (!line || strtoul(strstr(line, "] - line ") + 9, NULL, 10) != i) ck_abort_msg("not line %u: %s", i, line);
+        if (!line || strtoul(strstr(line, "] - line ") + 9, NULL, 10) != i)
+            ck_abort_msg("not line %u: %s", i, line);
     }
     ck_assert_ptr_null(line_of(&at));
     free(text);

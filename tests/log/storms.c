@@ -25,16 +25,16 @@ static long long now(void)
 typedef enum kind { QUICK, SLOW, FAILING, STUCK } kind;
 
 typedef struct checker { /* a callback sink that checks every line */
-    kind      kind;
-    int       loose; /* STUCK: the callback waits for this */
-    unsigned  next[THREADS];
+    kind kind;
+    int loose; /* STUCK: the callback waits for this */
+    unsigned next[THREADS];
     /* the latest begin time of all lines before this thread's last line */
     long long before[THREADS];
     long long latest;
-    uint64_t  lines, lost, failed, warnings_missing;
-    unsigned  warned[THREADS];
+    uint64_t lines, lost, failed, warnings_missing;
+    unsigned warned[THREADS];
     const char *wrong;
-    char      line[200];
+    char line[200];
 } checker;
 
 static int blame(checker *c, const char *what, const errand_log_line *line)
@@ -59,9 +59,11 @@ static int check_line(void *arg, const errand_log_line *line)
     c->lines++;
     unsigned id, n;
     long long began;
-    if (sscanf(line->text, "thread %u line %u began %lld", &id, &n, &began) != 3 || id >= THREADS) return blame(c, "no line", line);
+    if (sscanf(line->text, "thread %u line %u began %lld", &id, &n, &began) != 3 || id >= THREADS)
+        return blame(c, "no line", line);
     if (n < c->next[id]) return blame(c, "not in its order, or there twice", line);
-    if (c->next[id] && c->before[id] > began + WINDOW_NS) return blame(c, "behind a line that began long after it had ended", line);
+    if (c->next[id] && c->before[id] > began + WINDOW_NS)
+        return blame(c, "behind a line that began long after it had ended", line);
     c->next[id] = n + 1;
     c->before[id] = c->latest; /* it ended before the thread's next line began */
     if (began > c->latest) c->latest = began;
@@ -74,15 +76,17 @@ static int check_line(void *arg, const errand_log_line *line)
 
 typedef struct talker {
     errand_log *log;
-    pthread_t   thread;
-    unsigned    id, lines;
+    pthread_t thread;
+    unsigned id, lines;
 } talker;
 
 static void *talk(void *arg)
 {
     talker *t = arg;
     for (unsigned i = 0; i < t->lines; i++) {
-        if (i % 10) errand_info(t->log, "thread %u line %u began %lld %.*s", t->id, i, now(), (int)(i % 50), "..................................................");
+        if (i % 10)
+            errand_info(t->log, "thread %u line %u began %lld %.*s", t->id, i, now(), (int)(i % 50),
+                        "..................................................");
         else errand_warn(t->log, "thread %u line %u began %lld", t->id, i, now());
     }
     return NULL;
@@ -96,8 +100,11 @@ START_TEST(every_line_is_written_once_or_counted_as_dropped)
     checker c = { .kind = kinds[_i % 4] };
     errand_log_level policy = policies[_i / 4];
     errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 16384, .block_from = policy });
-    ck_assert_int_eq(errand_log_add_callback(log, check_line, &c, NULL, &(errand_log_sink_opts){ .pattern = "{message}" }), 0);
-    if (c.kind == FAILING) ck_assert_int_eq(errand_log_to_file(log, "/dev/full", ERRAND_LOG_DEFAULT), 0);
+    ck_assert_int_eq(errand_log_add_callback(log, check_line, &c, NULL,
+                                             &(errand_log_sink_opts){ .pattern = "{message}" }),
+                     0);
+    if (c.kind == FAILING)
+        ck_assert_int_eq(errand_log_to_file(log, "/dev/full", ERRAND_LOG_DEFAULT), 0);
     talker talkers[THREADS];
     unsigned lines = scaled(9000);
     for (unsigned i = 0; i < THREADS; i++) {

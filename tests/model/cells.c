@@ -17,8 +17,8 @@ static const er_cell_kind kind = { .cancel = cancel_one, .free = free_one };
 typedef struct watch {
     er_waiter waiter;
     struct world *world;
-    unsigned  called;
-    bool      taken_back; /* it must not be called again */
+    unsigned called;
+    bool taken_back; /* it must not be called again */
 } watch;
 static void called(er_waiter *waiter)
 {
@@ -29,12 +29,12 @@ static void called(er_waiter *waiter)
 }
 
 typedef struct world {
-    place       place;
-    er_cell    *cell, *second, *third;
-    watch       watch, other, last;
+    place place;
+    er_cell *cell, *second, *third;
+    watch watch, other, last;
     model_value value, late;
-    unsigned    ended; /* successful ends */
-    bool        watched, watched_too;
+    unsigned ended; /* successful ends */
+    bool watched, watched_too;
 } world;
 
 static er_cell *make(world *w, unsigned counts)
@@ -126,40 +126,43 @@ static void look_at_one(void *arg)
 
 START_TEST(end_cancel_watch_and_drop_race)
 {
-    model_run(&(model_scenario){ .name = "end, cancel, watch, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_one,
-                                 .threads = { { "ender", end_it },
-                                              { "canceller", cancel_it },
-                                              { "watcher", watch_it },
-                                              { "owner", drop_it } },
-                                 .end = look_at_one });
+    model_run(&(model_scenario){
+        .name = "end, cancel, watch, drop",
+        .world = sizeof(world),
+        .begin = begin_one,
+        .threads = { { "ender", end_it },
+                     { "canceller", cancel_it },
+                     { "watcher", watch_it },
+                     { "owner", drop_it } },
+        .end = look_at_one });
 }
 END_TEST
 
 START_TEST(unwatch_races_with_the_end)
 {
-    model_run(&(model_scenario){ .name = "end, watch, watch and unwatch, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_one,
-                                 .threads = { { "ender", end_it },
-                                              { "watcher", watch_it },
-                                              { "unwatcher", watch_and_take_back },
-                                              { "owner", drop_it } },
-                                 .end = look_at_one });
+    model_run(&(model_scenario){
+        .name = "end, watch, watch and unwatch, drop",
+        .world = sizeof(world),
+        .begin = begin_one,
+        .threads = { { "ender", end_it },
+                     { "watcher", watch_it },
+                     { "unwatcher", watch_and_take_back },
+                     { "owner", drop_it } },
+        .end = look_at_one });
 }
 END_TEST
 
 START_TEST(a_cell_left_behind_counts_until_it_ends)
 {
-    model_run(&(model_scenario){ .name = "end, cancel, abandon, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_one,
-                                 .threads = { { "ender", end_it },
-                                              { "canceller", cancel_it },
-                                              { "leaver", abandon_it },
-                                              { "owner", drop_it } },
-                                 .end = look_at_one });
+    model_run(&(model_scenario){
+        .name = "end, cancel, abandon, drop",
+        .world = sizeof(world),
+        .begin = begin_one,
+        .threads = { { "ender", end_it },
+                     { "canceller", cancel_it },
+                     { "leaver", abandon_it },
+                     { "owner", drop_it } },
+        .end = look_at_one });
 }
 END_TEST
 
@@ -172,14 +175,15 @@ static void one_of_two_ended_it(void *arg)
 
 START_TEST(the_first_of_two_ends_counts)
 {
-    model_run(&(model_scenario){ .name = "end, end, watch and unwatch, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_one,
-                                 .threads = { { "ender", end_it },
-                                              { "other ender", try_to_end_it },
-                                              { "unwatcher", watch_and_take_back },
-                                              { "owner", drop_it } },
-                                 .end = one_of_two_ended_it });
+    model_run(&(model_scenario){
+        .name = "end, end, watch and unwatch, drop",
+        .world = sizeof(world),
+        .begin = begin_one,
+        .threads = { { "ender", end_it },
+                     { "other ender", try_to_end_it },
+                     { "unwatcher", watch_and_take_back },
+                     { "owner", drop_it } },
+        .end = one_of_two_ended_it });
 }
 END_TEST
 
@@ -246,11 +250,14 @@ static void look_at_chain(void *arg)
 
 START_TEST(a_cell_ends_inside_another_end)
 {
-    model_run(&(model_scenario){ .name = "end of an end of an end",
-                                 .world = sizeof(world),
-                                 .begin = begin_chain,
-                                 .threads = { { "ender", end_first }, { "other ender", end_second }, { "canceller", cancel_third } },
-                                 .end = look_at_chain });
+    model_run(&(model_scenario){
+        .name = "end of an end of an end",
+        .world = sizeof(world),
+        .begin = begin_chain,
+        .threads = { { "ender", end_first },
+                     { "other ender", end_second },
+                     { "canceller", cancel_third } },
+        .end = look_at_chain });
 }
 END_TEST
 

@@ -10,20 +10,20 @@
 typedef struct world world;
 typedef struct listener {
     er_waiter waiter;
-    world    *world;
+    world *world;
 } listener;
 
 struct world {
-    turned          turned;
-    errand_pool    *pool;
+    turned turned;
+    errand_pool *pool;
     errand_promise *promises[2];
-    errand_future  *inputs[2];
-    bool            kept;      /* the inputs are referenced, to be checked later */
-    errand_future  *outer;     /* references: owner, listener, canceller */
-    bool            dropped;
-    listener        listener;
-    unsigned        ended, hooks;
-    model_value     values[2];
+    errand_future *inputs[2];
+    bool kept;            /* the inputs are referenced, to be checked later */
+    errand_future *outer; /* references: owner, listener, canceller */
+    bool dropped;
+    listener listener;
+    unsigned ended, hooks;
+    model_value values[2];
 };
 
 static void begin_inputs(world *w, unsigned n, bool kept)
@@ -129,34 +129,37 @@ static void look_at_timeout(void *arg)
 
 START_TEST(input_timer_and_cancel_of_a_timeout_race)
 {
-    model_run(&(model_scenario){ .name = "timeout: tick, resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_timeout,
-                                 .threads = { { "clock", turn_and_look },
-                                              { "writer", resolve_first },
-                                              { "canceller", cancel_outer } },
-                                 .end = look_at_timeout });
-    model_run(&(model_scenario){ .name = "timeout: tick, resolve, cancel, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_timeout,
-                                 .threads = { { "clock", turn },
-                                              { "writer", resolve_first },
-                                              { "canceller", cancel_outer },
-                                              { "owner", drop_outer } },
-                                 .end = look_at_timeout,
-                                 .preemptions = 2 });
+    model_run(&(model_scenario){
+        .name = "timeout: tick, resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_timeout,
+        .threads = { { "clock", turn_and_look },
+                     { "writer", resolve_first },
+                     { "canceller", cancel_outer } },
+        .end = look_at_timeout });
+    model_run(&(model_scenario){
+        .name = "timeout: tick, resolve, cancel, drop",
+        .world = sizeof(world),
+        .begin = begin_timeout,
+        .threads = { { "clock", turn },
+                     { "writer", resolve_first },
+                     { "canceller", cancel_outer },
+                     { "owner", drop_outer } },
+        .end = look_at_timeout,
+        .preemptions = 2 });
 }
 END_TEST
 
 START_TEST(a_timeout_leaves_a_promise_with_a_hook)
 {
-    model_run(&(model_scenario){ .name = "timeout: tick, resolve, cancel; a hook",
-                                 .world = sizeof(world),
-                                 .begin = begin_timeout_of_hooked,
-                                 .threads = { { "clock", turn_and_look },
-                                              { "writer", resolve_first },
-                                              { "canceller", cancel_outer } },
-                                 .end = look_at_timeout });
+    model_run(&(model_scenario){
+        .name = "timeout: tick, resolve, cancel; a hook",
+        .world = sizeof(world),
+        .begin = begin_timeout_of_hooked,
+        .threads = { { "clock", turn_and_look },
+                     { "writer", resolve_first },
+                     { "canceller", cancel_outer } },
+        .end = look_at_timeout });
 }
 END_TEST
 
@@ -171,11 +174,12 @@ static void begin_two_timeouts(void *arg)
 
 START_TEST(a_nested_timeout_ends_once)
 {
-    model_run(&(model_scenario){ .name = "timeout of a timeout: resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_two_timeouts,
-                                 .threads = { { "writer", resolve_first }, { "canceller", cancel_outer } },
-                                 .end = look_at_timeout });
+    model_run(&(model_scenario){
+        .name = "timeout of a timeout: resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_two_timeouts,
+        .threads = { { "writer", resolve_first }, { "canceller", cancel_outer } },
+        .end = look_at_timeout });
 }
 END_TEST
 
@@ -200,7 +204,9 @@ static void fail_first(void *arg)
 {
     world *w = arg;
     errand_promise_resolve(w->promises[0], errand_fail(EIO));
-    holds(er_cell_cancelled(w->inputs[1]) || er_cell_ended(w->inputs[1]) || er_cell_cancelled(w->inputs[0])); /* the rest is cancelled */
+    /* the rest is cancelled */
+    holds(er_cell_cancelled(w->inputs[1]) || er_cell_ended(w->inputs[1]) ||
+          er_cell_cancelled(w->inputs[0]));
 }
 
 static void resolve_second(void *arg)
@@ -220,14 +226,15 @@ static void look_at_all(void *arg)
 
 START_TEST(failure_end_and_cancel_of_an_all_race)
 {
-    model_run(&(model_scenario){ .name = "all: fail, resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_all,
-                                 .threads = { { "first writer", fail_first },
-                                              { "second writer", resolve_second },
-                                              { "canceller", cancel_outer } },
-                                 .end = look_at_all,
-                                 .preemptions = 2 });
+    model_run(&(model_scenario){
+        .name = "all: fail, resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_all,
+        .threads = { { "first writer", fail_first },
+                     { "second writer", resolve_second },
+                     { "canceller", cancel_outer } },
+        .end = look_at_all,
+        .preemptions = 2 });
 }
 END_TEST
 
@@ -237,7 +244,8 @@ static void race_ended(er_waiter *waiter)
 {
     world *w = er_of(waiter, listener, waiter)->world;
     er_add(&w->ended, 1);
-    for (unsigned i = 0; i < 2; i++) holds(er_cell_ended(w->inputs[i]) || er_cell_cancelled(w->inputs[i]));
+    for (unsigned i = 0; i < 2; i++)
+        holds(er_cell_ended(w->inputs[i]) || er_cell_cancelled(w->inputs[i]));
     er_cell_release(w->outer);
 }
 
@@ -259,14 +267,15 @@ static void look_at_race(void *arg)
 
 START_TEST(a_race_of_two_ends_once)
 {
-    model_run(&(model_scenario){ .name = "race: resolve, resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_race,
-                                 .threads = { { "first writer", resolve_first },
-                                              { "second writer", resolve_second },
-                                              { "canceller", cancel_outer } },
-                                 .end = look_at_race,
-                                 .preemptions = 2 });
+    model_run(&(model_scenario){
+        .name = "race: resolve, resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_race,
+        .threads = { { "first writer", resolve_first },
+                     { "second writer", resolve_second },
+                     { "canceller", cancel_outer } },
+        .end = look_at_race,
+        .preemptions = 2 });
 }
 END_TEST
 
@@ -293,14 +302,15 @@ static void look_at_quorum(void *arg)
 
 START_TEST(a_quorum_of_one_of_two_ends_once)
 {
-    model_run(&(model_scenario){ .name = "quorum: resolve, resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_quorum,
-                                 .threads = { { "first writer", resolve_first },
-                                              { "second writer", resolve_second },
-                                              { "canceller", cancel_outer } },
-                                 .end = look_at_quorum,
-                                 .preemptions = 2 });
+    model_run(&(model_scenario){
+        .name = "quorum: resolve, resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_quorum,
+        .threads = { { "first writer", resolve_first },
+                     { "second writer", resolve_second },
+                     { "canceller", cancel_outer } },
+        .end = look_at_quorum,
+        .preemptions = 2 });
 }
 END_TEST
 

@@ -21,17 +21,17 @@ typedef struct option {
 } option;
 
 typedef struct node {
-    double   paths;  /* from here to an end */
+    double paths;    /* from here to an end */
     uint32_t parent; /* NOWHERE: the first */
-    option   by;     /* the step from the parent */
-    bool     ends;   /* an end is known to be reached from here */
+    option by;       /* the step from the parent */
+    bool ends;       /* an end is known to be reached from here */
 } node;
 
 typedef struct frame { /* on the path to the current state */
     uint32_t node;
     unsigned n, next, preemptions, steps, last;
-    size_t   at, end; /* its state, in room */
-    option   options[MOST_WAYS];
+    size_t at, end; /* its state, in room */
+    option options[MOST_WAYS];
 } frame;
 
 typedef struct step {
@@ -48,7 +48,7 @@ static uint32_t *ids;
 static size_t n_nodes, nodes_most, table_size;
 static struct edge {
     uint32_t from, to;
-} *edges; /* to states not known to end */
+} * edges; /* to states not known to end */
 static size_t n_edges, edges_most;
 static frame *frames;
 static size_t n_frames, frames_most;
@@ -84,13 +84,14 @@ static void report_schedule(void)
     for (size_t i = 0; i < n_steps; i++) {
         const step *s = &steps[i];
         const char *file = strrchr(s->site->file, '/');
-        fprintf(stderr, "%5zu  %-12s %s:%d %s: %s%s\n", i + 1, model_fibers[s->fiber].name, file ? file + 1 : s->site->file,
-                s->site->line, s->site->function, s->site->text, ways[s->way]);
+        fprintf(stderr, "%5zu  %-12s %s:%d %s: %s%s\n", i + 1, model_fibers[s->fiber].name,
+                file ? file + 1 : s->site->file, s->site->line, s->site->function, s->site->text,
+                ways[s->way]);
     }
     for (unsigned i = 1; i < model_n_fibers; i++) {
         const model_fiber *f = &model_fibers[i];
-        fprintf(stderr, "       %-12s %s %s:%d %s\n", f->name, f->ended ? "has ended," : "is at", f->site->function,
-                f->site->line, f->site->text);
+        fprintf(stderr, "       %-12s %s %s:%d %s\n", f->name, f->ended ? "has ended," : "is at",
+                f->site->function, f->site->line, f->site->text);
     }
 }
 
@@ -154,7 +155,8 @@ static bool at_rest(void)
     for (unsigned i = 1; i < model_n_fibers; i++) {
         const model_fiber *f = &model_fibers[i];
         if (f->ended) continue;
-        if (!f->daemon || f->wait.waits != MODEL_PARKS || model_may_go(f, MODEL_GOES, false)) return false;
+        if (!f->daemon || f->wait.waits != MODEL_PARKS || model_may_go(f, MODEL_GOES, false))
+            return false;
         if (model_may_go(f, MODEL_IS_LATE, scenario->time)) return false;
     }
     return true;
@@ -167,7 +169,8 @@ static void conclude(void)
     er_free(world);
     model_settle(NULL);
     for (unsigned i = 1; i < model_n_fibers; i++) {
-        if (!model_fibers[i].ended) model_fail(__FILE__, __LINE__, "a thread of the library is left over");
+        if (!model_fibers[i].ended)
+            model_fail(__FILE__, __LINE__, "a thread of the library is left over");
     }
     model_check_memory();
 }
@@ -231,7 +234,7 @@ static void reach(uint32_t to, double paths, bool end) /* from the top frame */
 /* Goes back to the last state with an untried step; false: there is none. */
 static bool back(option *next, unsigned *last, unsigned *preemptions)
 {
-    for (frame *f; (f = top()); ) {
+    for (frame *f; (f = top());) {
         if (f->next < f->n) {
             *next = f->options[f->next++];
             *last = f->last;
@@ -279,8 +282,13 @@ static bool explore(void)
                 if (n_frames == frames_most) frames = more(frames, &frames_most, sizeof *frames);
                 outer = top();
                 frame *f = &frames[n_frames++];
-                *f = (frame){ .node = here, .n = n, .next = 1, .preemptions = preemptions, .steps = (unsigned)n_steps,
-                              .last = last, .at = outer ? outer->end : 0 };
+                *f = (frame){ .node = here,
+                              .n = n,
+                              .next = 1,
+                              .preemptions = preemptions,
+                              .steps = (unsigned)n_steps,
+                              .last = last,
+                              .at = outer ? outer->end : 0 };
                 memcpy(f->options, options, sizeof options);
                 f->end = model_save(&room, f->at, &room_size);
                 next = options[0];
@@ -290,7 +298,9 @@ static bool explore(void)
             }
         }
         if (gone && !back(&next, &last, &preemptions)) return true;
-        if (last && next.fiber != last && model_may_go(&model_fibers[last], MODEL_GOES, scenario->time)) preemptions++;
+        if (last && next.fiber != last &&
+            model_may_go(&model_fibers[last], MODEL_GOES, scenario->time))
+            preemptions++;
         last = next.fiber;
         model_go(next.fiber, (model_way)next.way);
         stop_if_failed();
@@ -311,7 +321,8 @@ static void begin(void)
     n_steps = 0;
     world = er_alloc_zero(scenario->world);
     scenario->begin(world);
-    for (const model_thread *t = scenario->threads; t->name; t++) model_start(t->name, t->run, world, false);
+    for (const model_thread *t = scenario->threads; t->name; t++)
+        model_start(t->name, t->run, world, false);
 }
 
 /* Replays the path to a state without a way to an end. */
@@ -379,7 +390,8 @@ void model_run(const model_scenario *s)
     char most[32] = "all";
     if (bound != UINT_MAX) snprintf(most, sizeof most, "up to %u preemptions", bound);
     printf("%-45s %s: %.4g schedules, %zu states, %llu steps, %llu ends, %.2f s\n", s->name, most,
-           n_nodes ? nodes[1].paths : 1.0, n_nodes, (unsigned long long)made, (unsigned long long)ends, seconds() - began);
+           n_nodes ? nodes[1].paths : 1.0, n_nodes, (unsigned long long)made,
+           (unsigned long long)ends, seconds() - began);
     fflush(stdout);
 }
 

@@ -81,7 +81,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
 RAW static uint64_t hash(uint64_t seed, const void *at, size_t size)
 {
     const uint64_t *w = at;
-    uint64_t a = seed ^ UINT64_C(0xa0761d6478bd642f), b = seed + UINT64_C(0xe7037ed1a0b428db) + size;
+    uint64_t a = seed ^ UINT64_C(0xa0761d6478bd642f),
+             b = seed + UINT64_C(0xe7037ed1a0b428db) + size;
     size_t n = size / 8;
     for (; n >= 4; n -= 4, w += 4) {
         a = mix(w[0] ^ UINT64_C(0x8ebc6af09c88c6e3), w[1] ^ a);
@@ -148,7 +149,8 @@ void model_restore(const char *from)
         if (used > model_fibers[i].used)
             wipe(model_arena(i) + rounded(model_fibers[i].used), model_arena(i) + rounded(used));
     }
-    memcpy(__start_er_locals, model_fibers[0].locals, (size_t)(__stop_er_locals - __start_er_locals));
+    memcpy(__start_er_locals, model_fibers[0].locals,
+           (size_t)(__stop_er_locals - __start_er_locals));
 }
 
 uint64_t model_hash(uint64_t with)
@@ -158,21 +160,24 @@ uint64_t model_hash(uint64_t with)
         const model_fiber *f = &model_fibers[i];
         char *live = live_from(f);
         bool looks = f->wait.waits == MODEL_SPINS, sleeps = f->wait.waits == MODEL_SLEEPS;
-        uint64_t rest[] = { f->ended,
-                            f->wait.waits | (uint64_t)f->wait.mask << 32,
-                            (uint64_t)(uintptr_t)f->wait.word,
-                            (uint64_t)f->wait.deadline_ns,
-                            (uint64_t)(uintptr_t)f->site,
-                            (uint64_t)f->late_ns,
-                            f->used,
-                            (looks && f->stirred) | (uint64_t)f->asked << 1 | (uint64_t)(sleeps && f->woken) << 2 };
+        uint64_t rest[] = {
+            f->ended,
+            f->wait.waits | (uint64_t)f->wait.mask << 32,
+            (uint64_t)(uintptr_t)f->wait.word,
+            (uint64_t)f->wait.deadline_ns,
+            (uint64_t)(uintptr_t)f->site,
+            (uint64_t)f->late_ns,
+            f->used,
+            (looks && f->stirred) | (uint64_t)f->asked << 1 | (uint64_t)(sleeps && f->woken) << 2
+        };
         h = hash(h, rest, sizeof rest);
         h = hash(h, model_arena(i), rounded(f->used));
         if (f->ended) continue;
         h = hash(h, f->locals, rounded((size_t)(__stop_er_locals - __start_er_locals)));
         h = hash(h, live, (size_t)(stack_of(i) + MODEL_STACK - live));
 #if defined(__x86_64__)
-        static const int kept[] = { REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15, REG_RSP, REG_RIP };
+        static const int kept[] = { REG_RBX, REG_RBP, REG_R12, REG_R13,
+                                    REG_R14, REG_R15, REG_RSP, REG_RIP };
         uint64_t registers[8];
         for (int r = 0; r < 8; r++) registers[r] = (uint64_t)f->context.uc_mcontext.gregs[kept[r]];
         h = hash(h, registers, sizeof registers);
@@ -192,7 +197,8 @@ void model_clear(void)
         arenas = stacks + (size_t)MODEL_FIBERS * MODEL_STACK;
     }
     wipe(stacks, arenas);
-    for (unsigned i = 0; i < MODEL_FIBERS; i++) wipe(model_arena(i), model_arena(i) + rounded(model_fibers[i].used));
+    for (unsigned i = 0; i < MODEL_FIBERS; i++)
+        wipe(model_arena(i), model_arena(i) + rounded(model_fibers[i].used));
     memset(model_fibers, 0, sizeof model_fibers);
     memset(__start_er_locals, 0, (size_t)(__stop_er_locals - __start_er_locals));
     model_n_fibers = 1;
@@ -249,19 +255,15 @@ bool model_may_go(const model_fiber *f, model_way way, bool time)
     bool goes = false, late = time && w->deadline_ns != INT64_MAX;
     if (f->ended) return false;
     switch (w->waits) {
-    case MODEL_STEPS:
-        return way == MODEL_GOES;
-    case MODEL_SPINS:
-        return way == MODEL_GOES ? f->stirred : way == MODEL_IS_LATE && f->asked;
-    case MODEL_LOCKS:
-        return way == MODEL_GOES && !*w->word;
+    case MODEL_STEPS: return way == MODEL_GOES;
+    case MODEL_SPINS: return way == MODEL_GOES ? f->stirred : way == MODEL_IS_LATE && f->asked;
+    case MODEL_LOCKS: return way == MODEL_GOES && !*w->word;
     case MODEL_PARKS:
         goes = *w->word & w->mask;
         return way == MODEL_GOES ? goes : way == MODEL_IS_LATE && !goes && late;
     case MODEL_SLEEPS:
         return way == MODEL_GOES ? f->woken : way == MODEL_IS_LATE ? late : !f->woken;
-    case MODEL_JOINS:
-        return way == MODEL_GOES && model_fibers[w->mask].ended;
+    case MODEL_JOINS: return way == MODEL_GOES && model_fibers[w->mask].ended;
     }
     return false;
 }
@@ -306,7 +308,8 @@ model_way model_give_way(const model_site *site, model_wait wait)
     f->site = site;
     f->wait = wait;
     f->stirred = f->woken = false;
-    bool lasts = wait.waits == MODEL_SPINS || wait.waits == MODEL_PARKS || wait.waits == MODEL_SLEEPS;
+    bool lasts = wait.waits == MODEL_SPINS || wait.waits == MODEL_PARKS ||
+                 wait.waits == MODEL_SLEEPS;
     if (lasts || (wait.waits == MODEL_LOCKS && f->late_ns == SPUN)) f->late_ns = 0;
     if (!model_me) {
         model_settle(f);
@@ -328,7 +331,8 @@ void model_wrote(bool something_new)
 {
     if (!something_new) return;
     for (unsigned i = 0; i < model_n_fibers; i++) {
-        if (&model_fibers[i] != (model_me ? model_me : model_fibers)) model_fibers[i].stirred = true;
+        if (&model_fibers[i] != (model_me ? model_me : model_fibers))
+            model_fibers[i].stirred = true;
     }
 }
 
@@ -342,7 +346,8 @@ void model_touch(const volatile void *at)
     if (p >= stacks && p < arenas) {
         unsigned i = (unsigned)((size_t)(p - stacks) / MODEL_STACK);
         const model_fiber *f = &model_fibers[i];
-        if (f != model_me && p < live_from(f)) model_fail(__FILE__, __LINE__, "a step on a stack that is no longer in use");
+        if (f != model_me && p < live_from(f))
+            model_fail(__FILE__, __LINE__, "a step on a stack that is no longer in use");
         return;
     }
     if (p < arenas || p >= arenas + MODEL_FIBERS * MODEL_ARENA) return; /* a static variable */

@@ -8,11 +8,11 @@
 #include <errno.h>
 
 typedef struct world {
-    errand_pool    *pool;
+    errand_pool *pool;
     errand_promise *promises[2];
-    errand_future  *inputs[2], *outer;
-    model_value     values[2];
-    unsigned        runs[2], freed;
+    errand_future *inputs[2], *outer;
+    model_value values[2];
+    unsigned runs[2], freed;
 } world;
 
 static errand_result inner(void *arg)
@@ -38,7 +38,8 @@ static void count_free(void *arg) { er_add(&((world *)arg)->freed, 1); }
 
 static void begin_pool(world *w, unsigned workers)
 {
-    w->pool = errand_pool_new(&(errand_pool_opts){ .workers = workers, .spares = ERRAND_NO_SPARES });
+    w->pool =
+        errand_pool_new(&(errand_pool_opts){ .workers = workers, .spares = ERRAND_NO_SPARES });
     for (unsigned i = 0; i < 2; i++) w->promises[i] = errand_promise_new(w->pool, &w->inputs[i]);
 }
 
@@ -77,11 +78,15 @@ static void resolve_inner(void *arg)
 static void submit_outside(void *arg)
 {
     world *w = arg;
-    errand_drop(errand_submit_task(w->pool, &(errand_task){ .fn = outside, .arg = w, .free = count_free }));
+    errand_drop(errand_submit_task(w->pool,
+                                   &(errand_task){ .fn = outside, .arg = w, .free = count_free }));
     er_pool_release(w->pool);
 }
 
-static void close_it(void *arg) { holds(errand_pool_close(((world *)arg)->pool, ERRAND_FOREVER) == 0); }
+static void close_it(void *arg)
+{
+    holds(errand_pool_close(((world *)arg)->pool, ERRAND_FOREVER) == 0);
+}
 
 static void look_at_inner(void *arg)
 {
@@ -124,37 +129,42 @@ static void end_all(void *arg)
 
 START_TEST(an_awaited_task_runs_once_and_ends_later)
 {
-    model_run(&(model_scenario){ .name = "await of a later: two workers, resolve",
-                                 .world = sizeof(world),
-                                 .begin = begin_await,
-                                 .threads = { { "writer", resolve_inner } },
-                                 .end = end_await,
-                                 .preemptions = 2,
-                                 .gives = true });
+    model_run(&(model_scenario){
+        .name = "await of a later: two workers, resolve",
+        .world = sizeof(world),
+        .begin = begin_await,
+        .threads = { { "writer", resolve_inner } },
+        .end = end_await,
+        .preemptions = 2,
+        .gives = true });
 }
 END_TEST
 
 START_TEST(a_task_submitted_during_close_is_put_aside)
 {
-    model_run(&(model_scenario){ .name = "submit of a later, close",
-                                 .world = sizeof(world),
-                                 .begin = begin_close,
-                                 .threads = { { "submitter", submit_outside }, { "closer", close_it } },
-                                 .end = end_close,
-                                 .preemptions = 1,
-                                 .gives = true });
+    model_run(&(model_scenario){
+        .name = "submit of a later, close",
+        .world = sizeof(world),
+        .begin = begin_close,
+        .threads = { { "submitter", submit_outside }, { "closer", close_it } },
+        .end = end_close,
+        .preemptions = 1,
+        .gives = true });
 }
 END_TEST
 
 START_TEST(await_later_submit_and_close_race)
 {
-    model_run(&(model_scenario){ .name = "await of a later, submit of a later, close",
-                                 .world = sizeof(world),
-                                 .begin = begin_all,
-                                 .threads = { { "writer", resolve_inner }, { "submitter", submit_outside }, { "closer", close_it } },
-                                 .end = end_all,
-                                 .preemptions = 1,
-                                 .gives = true });
+    model_run(&(model_scenario){
+        .name = "await of a later, submit of a later, close",
+        .world = sizeof(world),
+        .begin = begin_all,
+        .threads = { { "writer", resolve_inner },
+                     { "submitter", submit_outside },
+                     { "closer", close_it } },
+        .end = end_all,
+        .preemptions = 1,
+        .gives = true });
 }
 END_TEST
 

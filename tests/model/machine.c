@@ -88,7 +88,8 @@ void model_check_memory(void)
             if (!b->freed) model_fail(__FILE__, __LINE__, "memory is left over");
             const uint32_t *w = (const uint32_t *)(const void *)(b + 1);
             for (size_t n = (size_t)b->size * 4; n; n--, w++) {
-                if (*w != MODEL_FREED) model_fail(__FILE__, __LINE__, "written to after it was freed");
+                if (*w != MODEL_FREED)
+                    model_fail(__FILE__, __LINE__, "written to after it was freed");
             }
             at += sizeof *b + (size_t)b->size * 16;
         }
@@ -116,7 +117,8 @@ uint32_t er_park(er_parker *parker, uint32_t mask, int64_t deadline_ns)
 {
     model_touch(&parker->word);
     if (deadline_ns <= MODEL_NOW) return er_load(&parker->word);
-    MODEL_WAIT("er_park", .waits = MODEL_PARKS, .word = &parker->word, .mask = mask, .deadline_ns = deadline_ns);
+    MODEL_WAIT("er_park", .waits = MODEL_PARKS, .word = &parker->word, .mask = mask,
+               .deadline_ns = deadline_ns);
     return parker->word;
 }
 
@@ -131,14 +133,18 @@ void er_relax(unsigned *turns)
 
 /* ---- threads ---- */
 
-int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name, size_t stack)
+int er_thread_start(er_thread *thread, void (*fn)(void *), void *arg, const char *name,
+                    size_t stack)
 {
     (void)stack;
     thread->id = model_start(name, fn, arg, true);
     return thread->id ? 0 : EAGAIN;
 }
 
-void er_thread_join(er_thread *thread) { MODEL_WAIT("er_thread_join", .waits = MODEL_JOINS, .mask = (uint32_t)thread->id); }
+void er_thread_join(er_thread *thread)
+{
+    MODEL_WAIT("er_thread_join", .waits = MODEL_JOINS, .mask = (uint32_t)thread->id);
+}
 void er_thread_detach(er_thread *thread) { (void)thread; }
 unsigned er_cores(void) { return 1; }
 unsigned er_fork_generation(void) { return 0; }

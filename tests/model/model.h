@@ -32,22 +32,23 @@
 
 typedef struct model_thread {
     const char *name;
-    void      (*run)(void *world);
+    void (*run)(void *world);
 } model_thread;
 
 typedef struct model_scenario {
-    const char  *name;
-    size_t       world;                /* bytes, zeroed */
-    void       (*begin)(void *world);  /* before the threads; threads it starts run with them */
+    const char *name;
+    size_t world;               /* bytes, zeroed */
+    void (*begin)(void *world); /* before the threads; threads it starts run with them */
     model_thread threads[5];
-    void       (*end)(void *world);    /* after all have ended or only wait: checks, releases */
-    unsigned     preemptions;          /* at most, at ERRAND_TEST_SCALE below 100 (2 below 1); 0: any number */
-    bool         time;                 /* deadlines may pass */
-    bool         gives;                /* unlocking is a step, too */
+    void (*end)(void *world); /* after all have ended or only wait: checks, releases */
+    /* at most, at ERRAND_TEST_SCALE below 100 (2 below 1); 0: any number */
+    unsigned preemptions;
+    bool time;  /* deadlines may pass */
+    bool gives; /* unlocking is a step, too */
 } model_scenario;
 
 void model_run(const model_scenario *scenario);
-bool model_gives(void); /* of the scenario */
+bool model_gives(void);              /* of the scenario */
 void model_run_until_all_wait(void); /* in begin: runs started threads, in one schedule */
 
 /* An assertion in a scenario. */

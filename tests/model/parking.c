@@ -6,12 +6,12 @@
 #include "base/clock.h"
 
 typedef struct world {
-    er_lock    lock;
-    bool       inside;
-    unsigned   sum;
+    er_lock lock;
+    bool inside;
+    unsigned sum;
     er_parker *parker; /* on the waiter's stack; NULL: not parked */
-    uint32_t   bits;   /* that ended the wait */
-    unsigned   set;    /* bits that were set for certain before the wait was over */
+    uint32_t bits;     /* that ended the wait */
+    unsigned set;      /* bits that were set for certain before the wait was over */
 } world;
 
 static void begin_nothing(void *arg) { (void)arg; }
@@ -44,16 +44,18 @@ static void two_were_added(void *arg)
 
 START_TEST(a_lock_excludes_and_wakes_the_next)
 {
-    model_run(&(model_scenario){ .name = "lock of os.c, two threads",
-                                 .world = sizeof(world),
-                                 .begin = begin_nothing,
-                                 .threads = { { "first", add_two }, { "second", add_one } },
-                                 .end = two_were_added });
-    model_run(&(model_scenario){ .name = "lock of os.c, three threads",
-                                 .world = sizeof(world),
-                                 .begin = begin_nothing,
-                                 .threads = { { "first", add_one }, { "second", add_one }, { "third", add_one } },
-                                 .end = two_were_added });
+    model_run(&(model_scenario){
+        .name = "lock of os.c, two threads",
+        .world = sizeof(world),
+        .begin = begin_nothing,
+        .threads = { { "first", add_two }, { "second", add_one } },
+        .end = two_were_added });
+    model_run(&(model_scenario){
+        .name = "lock of os.c, three threads",
+        .world = sizeof(world),
+        .begin = begin_nothing,
+        .threads = { { "first", add_one }, { "second", add_one }, { "third", add_one } },
+        .end = two_were_added });
 }
 END_TEST
 
@@ -92,22 +94,25 @@ static void nothing_more(void *arg) { (void)arg; }
 
 START_TEST(a_woken_thread_may_free_its_parkers_stack)
 {
-    model_run(&(model_scenario){ .name = "parker of os.c, two bits",
-                                 .world = sizeof(world),
-                                 .begin = begin_nothing,
-                                 .threads = { { "waiter", wait_long }, { "red", set_red }, { "blue", set_blue } },
-                                 .end = nothing_more,
-                                 .time = true });
-    model_run(&(model_scenario){ .name = "parker of os.c, a deadline",
-                                 .world = sizeof(world),
-                                 .begin = begin_nothing,
-                                 .threads = { { "waiter", wait_shortly }, { "red", set_red }, { "blue", set_blue } },
-                                 .end = nothing_more,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "parker of os.c, two bits",
+        .world = sizeof(world),
+        .begin = begin_nothing,
+        .threads = { { "waiter", wait_long }, { "red", set_red }, { "blue", set_blue } },
+        .end = nothing_more,
+        .time = true });
+    model_run(&(model_scenario){
+        .name = "parker of os.c, a deadline",
+        .world = sizeof(world),
+        .begin = begin_nothing,
+        .threads = { { "waiter", wait_shortly }, { "red", set_red }, { "blue", set_blue } },
+        .end = nothing_more,
+        .time = true });
 }
 END_TEST
 
-/* A bit that came before the deadline had passed is not lost, and without one the deadline ends the wait. */
+/* A bit that came before the deadline had passed is not lost, and without one the
+ * deadline ends the wait. */
 static void wait_once(void *arg)
 {
     world *w = arg;
@@ -118,12 +123,13 @@ static void it_was_late(void *arg) { holds(((world *)arg)->bits == 0); }
 
 START_TEST(a_deadline_ends_parking)
 {
-    model_run(&(model_scenario){ .name = "parker of os.c, no wake",
-                                 .world = sizeof(world),
-                                 .begin = begin_nothing,
-                                 .threads = { { "waiter", wait_once } },
-                                 .end = it_was_late,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "parker of os.c, no wake",
+        .world = sizeof(world),
+        .begin = begin_nothing,
+        .threads = { { "waiter", wait_once } },
+        .end = it_was_late,
+        .time = true });
 }
 END_TEST
 

@@ -9,20 +9,20 @@
 #include "async/pool_ref.h"
 
 typedef struct place {
-    er_pool_ref  home;
+    er_pool_ref home;
     unsigned freed;
 } place;
 
 errand_pool *place_open(place *p);
-void         place_close(place *p); /* fails if anything is left */
+void place_close(place *p); /* fails if anything is left */
 
 typedef struct turned {
     errand_clock clock;
-    int64_t      now_ns; /* atomic */
+    int64_t now_ns; /* atomic */
 } turned;
 errand_pool *turned_pool(turned *t, errand_pool_opts opts);
 /* moves the clock and ticks the pool */
-void         turn_to(turned *t, errand_pool *pool, int64_t ms);
+void turn_to(turned *t, errand_pool *pool, int64_t ms);
 
 /* Awaits an ended future; returns its error. */
 int end_of(errand_future *f);

@@ -11,8 +11,8 @@ typedef struct job {
 } job;
 
 typedef struct world {
-    errand_pool   *pool;
-    job            jobs[4];
+    errand_pool *pool;
+    job jobs[4];
     errand_future *future; /* with a reference for a canceller */
 } world;
 
@@ -28,7 +28,8 @@ static void free_job(void *arg) { ((job *)arg)->freed++; }
 
 static errand_future *submit(world *w, unsigned i)
 {
-    return errand_submit_task(w->pool, &(errand_task){ .fn = run_job, .arg = &w->jobs[i], .free = free_job });
+    return errand_submit_task(
+        w->pool, &(errand_task){ .fn = run_job, .arg = &w->jobs[i], .free = free_job });
 }
 
 static void submit_and_drop(world *w, unsigned i) { errand_drop(submit(w, i)); }
@@ -64,7 +65,8 @@ static void submit_second(void *arg) { submit_and_drop(arg, 1); }
 
 static void close_it(world *w)
 {
-    holds(!er_mpsc_holds(&w->pool->inbox) && w->pool->waiting == 0 && w->pool->busy == 0 && !w->pool->searching);
+    holds(!er_mpsc_holds(&w->pool->inbox) && w->pool->waiting == 0 && w->pool->busy == 0 &&
+          !w->pool->searching);
     holds(errand_pool_close(w->pool, ERRAND_FOREVER) == 0);
 }
 
@@ -77,32 +79,35 @@ static void look_at_two(void *arg)
 
 START_TEST(no_task_is_stuck_in_the_inbox)
 {
-    model_run(&(model_scenario){ .name = "submit, submit, a worker that parks",
-                                 .world = sizeof(world),
-                                 .begin = begin_parked,
-                                 .threads = { { "first", submit_first }, { "second", submit_second } },
-                                 .end = look_at_two });
+    model_run(&(model_scenario){
+        .name = "submit, submit, a worker that parks",
+        .world = sizeof(world),
+        .begin = begin_parked,
+        .threads = { { "first", submit_first }, { "second", submit_second } },
+        .end = look_at_two });
 }
 END_TEST
 
 START_TEST(the_second_worker_is_started_if_needed)
 {
-    model_run(&(model_scenario){ .name = "submit, submit, two workers",
-                                 .world = sizeof(world),
-                                 .begin = begin_two_places,
-                                 .threads = { { "first", submit_first }, { "second", submit_second } },
-                                 .end = look_at_two,
-                                 .preemptions = 3 });
+    model_run(&(model_scenario){
+        .name = "submit, submit, two workers",
+        .world = sizeof(world),
+        .begin = begin_two_places,
+        .threads = { { "first", submit_first }, { "second", submit_second } },
+        .end = look_at_two,
+        .preemptions = 3 });
 }
 END_TEST
 
 START_TEST(one_of_two_submits_starts_the_first_thread)
 {
-    model_run(&(model_scenario){ .name = "submit, submit, no thread yet",
-                                 .world = sizeof(world),
-                                 .begin = begin_without_threads,
-                                 .threads = { { "first", submit_first }, { "second", submit_second } },
-                                 .end = look_at_two });
+    model_run(&(model_scenario){
+        .name = "submit, submit, no thread yet",
+        .world = sizeof(world),
+        .begin = begin_without_threads,
+        .threads = { { "first", submit_first }, { "second", submit_second } },
+        .end = look_at_two });
 }
 END_TEST
 
@@ -140,11 +145,12 @@ static void look_at_cancelled(void *arg)
 
 START_TEST(a_queued_task_runs_or_is_cancelled)
 {
-    model_run(&(model_scenario){ .name = "a queued task: worker, cancel, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_cancel,
-                                 .threads = { { "canceller", cancel_it }, { "owner", await_nothing } },
-                                 .end = look_at_cancelled });
+    model_run(&(model_scenario){
+        .name = "a queued task: worker, cancel, drop",
+        .world = sizeof(world),
+        .begin = begin_cancel,
+        .threads = { { "canceller", cancel_it }, { "owner", await_nothing } },
+        .end = look_at_cancelled });
 }
 END_TEST
 
@@ -179,11 +185,12 @@ static void look_at_closed(void *arg)
 
 START_TEST(a_submit_races_with_close)
 {
-    model_run(&(model_scenario){ .name = "submit, close",
-                                 .world = sizeof(world),
-                                 .begin = begin_close,
-                                 .threads = { { "submitter", submit_late }, { "closer", close_pool } },
-                                 .end = look_at_closed });
+    model_run(&(model_scenario){
+        .name = "submit, close",
+        .world = sizeof(world),
+        .begin = begin_close,
+        .threads = { { "submitter", submit_late }, { "closer", close_pool } },
+        .end = look_at_closed });
 }
 END_TEST
 
@@ -212,11 +219,12 @@ static void look_at_three(void *arg)
 
 START_TEST(a_submit_waiting_for_room_gets_it)
 {
-    model_run(&(model_scenario){ .name = "submit twice, submit, room for one",
-                                 .world = sizeof(world),
-                                 .begin = begin_full,
-                                 .threads = { { "first", submit_two }, { "second", submit_second } },
-                                 .end = look_at_three });
+    model_run(&(model_scenario){
+        .name = "submit twice, submit, room for one",
+        .world = sizeof(world),
+        .begin = begin_full,
+        .threads = { { "first", submit_two }, { "second", submit_second } },
+        .end = look_at_three });
 }
 END_TEST
 
@@ -236,12 +244,13 @@ static void begin_guests(void *arg)
 
 START_TEST(a_task_runs_once_queued_or_as_a_guest)
 {
-    model_run(&(model_scenario){ .name = "guests: submit twice, submit",
-                                 .world = sizeof(world),
-                                 .begin = begin_guests,
-                                 .threads = { { "first", submit_two }, { "second", submit_second } },
-                                 .end = look_at_three,
-                                 .preemptions = 3 });
+    model_run(&(model_scenario){
+        .name = "guests: submit twice, submit",
+        .world = sizeof(world),
+        .begin = begin_guests,
+        .threads = { { "first", submit_two }, { "second", submit_second } },
+        .end = look_at_three,
+        .preemptions = 3 });
 }
 END_TEST
 
@@ -268,12 +277,13 @@ static void look_at_closed_with_guests(void *arg)
 
 START_TEST(close_waits_for_guests)
 {
-    model_run(&(model_scenario){ .name = "guests: submit three times, close",
-                                 .world = sizeof(world),
-                                 .begin = begin_close_with_guests,
-                                 .threads = { { "submitter", submit_three_late }, { "closer", close_pool } },
-                                 .end = look_at_closed_with_guests,
-                                 .preemptions = 3 });
+    model_run(&(model_scenario){
+        .name = "guests: submit three times, close",
+        .world = sizeof(world),
+        .begin = begin_close_with_guests,
+        .threads = { { "submitter", submit_three_late }, { "closer", close_pool } },
+        .end = look_at_closed_with_guests,
+        .preemptions = 3 });
 }
 END_TEST
 

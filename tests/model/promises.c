@@ -7,18 +7,18 @@
 
 typedef struct hook {
     uint32_t calls, running;
-    bool     over; /* it must not run again */
-    bool     resolves;
+    bool over; /* it must not run again */
+    bool resolves;
     struct world *world;
 } hook;
 
 typedef struct world {
-    place           place;
+    place place;
     errand_promise *promise;
-    errand_future  *future;
-    hook            first, second;
-    model_value     value, other;
-    uint32_t        cancelled; /* cancels that have returned */
+    errand_future *future;
+    hook first, second;
+    model_value value, other;
+    uint32_t cancelled; /* cancels that have returned */
 } world;
 
 static void run_hook(void *arg)
@@ -97,21 +97,25 @@ static void look(void *arg)
 
 START_TEST(no_hook_runs_when_resolve_returns)
 {
-    model_run(&(model_scenario){ .name = "resolve, cancel, cancel and drop; a hook",
-                                 .world = sizeof(world),
-                                 .begin = begin_hooked,
-                                 .threads = { { "writer", resolve }, { "canceller", cancel }, { "owner", cancel_and_drop } },
-                                 .end = look });
+    model_run(&(model_scenario){
+        .name = "resolve, cancel, cancel and drop; a hook",
+        .world = sizeof(world),
+        .begin = begin_hooked,
+        .threads = { { "writer", resolve }, { "canceller", cancel }, { "owner", cancel_and_drop } },
+        .end = look });
 }
 END_TEST
 
 START_TEST(a_replaced_hook_is_not_running_and_no_cancel_is_lost)
 {
-    model_run(&(model_scenario){ .name = "on_cancel and resolve, cancel, cancel, drop",
-                                 .world = sizeof(world),
-                                 .begin = begin_hooked,
-                                 .threads = { { "writer", replace_and_resolve }, { "canceller", cancel }, { "owner", cancel_and_drop } },
-                                 .end = look });
+    model_run(&(model_scenario){
+        .name = "on_cancel and resolve, cancel, cancel, drop",
+        .world = sizeof(world),
+        .begin = begin_hooked,
+        .threads = { { "writer", replace_and_resolve },
+                     { "canceller", cancel },
+                     { "owner", cancel_and_drop } },
+        .end = look });
 }
 END_TEST
 
@@ -139,11 +143,12 @@ static void look_at_resolving(void *arg)
 
 START_TEST(a_hook_may_resolve_while_it_is_being_set)
 {
-    model_run(&(model_scenario){ .name = "on_cancel with a hook that resolves, cancels",
-                                 .world = sizeof(world),
-                                 .begin = begin_resolving,
-                                 .threads = { { "writer", hook_up }, { "canceller", cancel }, { "owner", cancel_and_drop } },
-                                 .end = look_at_resolving });
+    model_run(&(model_scenario){
+        .name = "on_cancel with a hook that resolves, cancels",
+        .world = sizeof(world),
+        .begin = begin_resolving,
+        .threads = { { "writer", hook_up }, { "canceller", cancel }, { "owner", cancel_and_drop } },
+        .end = look_at_resolving });
 }
 END_TEST
 
@@ -167,11 +172,14 @@ static void only_drop(void *arg) { errand_drop(((world *)arg)->future); }
 
 START_TEST(without_a_hook_a_cancel_ends_the_promise)
 {
-    model_run(&(model_scenario){ .name = "resolve, cancel, drop; no hook",
-                                 .world = sizeof(world),
-                                 .begin = begin,
-                                 .threads = { { "writer", just_resolve }, { "canceller", cancel_and_see }, { "owner", only_drop } },
-                                 .end = look });
+    model_run(&(model_scenario){
+        .name = "resolve, cancel, drop; no hook",
+        .world = sizeof(world),
+        .begin = begin,
+        .threads = { { "writer", just_resolve },
+                     { "canceller", cancel_and_see },
+                     { "owner", only_drop } },
+        .end = look });
 }
 END_TEST
 

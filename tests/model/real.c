@@ -1,26 +1,26 @@
 /* tests/model/real.c -- base/os.c again, under other names: what machine.c assumes of lock and
  * parker in one step each is shown here of the real ones. */
-#define MODEL_REAL_LOCK 1
-#define er_alloc          real_alloc
-#define er_alloc_zero     real_alloc_zero
-#define er_alloc_aligned  real_alloc_aligned
-#define er_resize         real_resize
-#define er_free           real_free
-#define er_copy_text      real_copy_text
-#define er_copy_bytes     real_copy_bytes
-#define er_park           real_park
-#define er_unpark         real_unpark
-#define er_parker_clear   real_parker_clear
-#define er_relax          real_relax
-#define er_thread_start   real_thread_start
-#define er_thread_join    real_thread_join
-#define er_thread_detach  real_thread_detach
-#define er_cores          real_cores
-#define er_symbol         real_symbol
+#define MODEL_REAL_LOCK    1
+#define er_alloc           real_alloc
+#define er_alloc_zero      real_alloc_zero
+#define er_alloc_aligned   real_alloc_aligned
+#define er_resize          real_resize
+#define er_free            real_free
+#define er_copy_text       real_copy_text
+#define er_copy_bytes      real_copy_bytes
+#define er_park            real_park
+#define er_unpark          real_unpark
+#define er_parker_clear    real_parker_clear
+#define er_relax           real_relax
+#define er_thread_start    real_thread_start
+#define er_thread_join     real_thread_join
+#define er_thread_detach   real_thread_detach
+#define er_cores           real_cores
+#define er_symbol          real_symbol
 #define er_fork_generation real_fork_generation
-#define er_exit_child     real_exit_child
-#define er_stack_is_ample real_stack_is_ample
-#define er_random         real_random
+#define er_exit_child      real_exit_child
+#define er_stack_is_ample  real_stack_is_ample
+#define er_random          real_random
 #include "base/os.c"
 
 #include "fibers.h"

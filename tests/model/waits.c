@@ -1,4 +1,5 @@
-/* tests/model/waits.c -- a thread that waits for a future: against its end, a cancel of the waiting task, a deadline. */
+/* tests/model/waits.c -- a thread that waits for a future: against its end, a cancel of the
+ * waiting task, a deadline. */
 #include "places.h"
 
 #include "async/pool.h"
@@ -6,13 +7,13 @@
 #include <errno.h>
 
 typedef struct world {
-    errand_pool    *pool;
+    errand_pool *pool;
     errand_promise *promise, *other;
-    errand_future  *input, *task;
-    unsigned        hooks, runs;
-    int             seen; /* returned by the wait */
-    bool            shielded, resolved;
-    model_value     value;
+    errand_future *input, *task;
+    unsigned hooks, runs;
+    int seen; /* returned by the wait */
+    bool shielded, resolved;
+    model_value value;
 } world;
 
 static void count_hook(void *arg) { er_add(&((world *)arg)->hooks, 1); }
@@ -74,11 +75,12 @@ static void look_at_cancelled(void *arg)
 
 START_TEST(a_cancel_wakes_its_waiter)
 {
-    model_run(&(model_scenario){ .name = "await in a task: cancel alone",
-                                 .world = sizeof(world),
-                                 .begin = begin_await,
-                                 .threads = { { "canceller", cancel_task } },
-                                 .end = look_at_cancelled });
+    model_run(&(model_scenario){
+        .name = "await in a task: cancel alone",
+        .world = sizeof(world),
+        .begin = begin_await,
+        .threads = { { "canceller", cancel_task } },
+        .end = look_at_cancelled });
 }
 END_TEST
 
@@ -93,11 +95,12 @@ static void look_at_both(void *arg)
 
 START_TEST(end_and_cancel_of_a_wait_race)
 {
-    model_run(&(model_scenario){ .name = "await in a task: resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_await,
-                                 .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
-                                 .end = look_at_both });
+    model_run(&(model_scenario){
+        .name = "await in a task: resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_await,
+        .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
+        .end = look_at_both });
 }
 END_TEST
 
@@ -113,11 +116,12 @@ static void look_at_shielded(void *arg)
 
 START_TEST(only_the_end_ends_a_shielded_wait)
 {
-    model_run(&(model_scenario){ .name = "shielded await in a task: resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_shielded,
-                                 .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
-                                 .end = look_at_shielded });
+    model_run(&(model_scenario){
+        .name = "shielded await in a task: resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_shielded,
+        .threads = { { "writer", resolve_input }, { "canceller", cancel_task } },
+        .end = look_at_shielded });
 }
 END_TEST
 
@@ -149,12 +153,15 @@ static void cancel_input(void *arg)
 
 START_TEST(a_timed_wait_leaves_no_waiter_on_its_stack)
 {
-    model_run(&(model_scenario){ .name = "timed wait: resolve, cancel",
-                                 .world = sizeof(world),
-                                 .begin = begin_outside,
-                                 .threads = { { "waiter", wait_and_drop }, { "writer", resolve_input }, { "canceller", cancel_input } },
-                                 .end = (void (*)(void *))close_it,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "timed wait: resolve, cancel",
+        .world = sizeof(world),
+        .begin = begin_outside,
+        .threads = { { "waiter", wait_and_drop },
+                     { "writer", resolve_input },
+                     { "canceller", cancel_input } },
+        .end = (void (*)(void *))close_it,
+        .time = true });
 }
 END_TEST
 
@@ -182,29 +189,38 @@ static void wait_for_some(world *w, size_t wanted)
 }
 static void wait_for_one(void *arg) { wait_for_some(arg, 1); }
 static void wait_for_both(void *arg) { wait_for_some(arg, 2); }
-static void resolve_other(void *arg) { errand_promise_resolve(((world *)arg)->other, errand_ok(NULL, NULL)); }
+static void resolve_other(void *arg)
+{
+    errand_promise_resolve(((world *)arg)->other, errand_ok(NULL, NULL));
+}
 
 START_TEST(a_wait_for_one_of_two_leaves_no_waiter)
 {
-    model_run(&(model_scenario){ .name = "wait for one of two: resolve, resolve",
-                                 .world = sizeof(world),
-                                 .begin = begin_several,
-                                 .threads = { { "waiter", wait_for_one }, { "writer", resolve_input }, { "other writer", resolve_other } },
-                                 .end = (void (*)(void *))close_it,
-                                 .preemptions = 3,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "wait for one of two: resolve, resolve",
+        .world = sizeof(world),
+        .begin = begin_several,
+        .threads = { { "waiter", wait_for_one },
+                     { "writer", resolve_input },
+                     { "other writer", resolve_other } },
+        .end = (void (*)(void *))close_it,
+        .preemptions = 3,
+        .time = true });
 }
 END_TEST
 
 START_TEST(a_wait_for_both_is_woken_by_the_last)
 {
-    model_run(&(model_scenario){ .name = "wait for both of two: resolve, resolve",
-                                 .world = sizeof(world),
-                                 .begin = begin_several,
-                                 .threads = { { "waiter", wait_for_both }, { "writer", resolve_input }, { "other writer", resolve_other } },
-                                 .end = (void (*)(void *))close_it,
-                                 .preemptions = 3,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "wait for both of two: resolve, resolve",
+        .world = sizeof(world),
+        .begin = begin_several,
+        .threads = { { "waiter", wait_for_both },
+                     { "writer", resolve_input },
+                     { "other writer", resolve_other } },
+        .end = (void (*)(void *))close_it,
+        .preemptions = 3,
+        .time = true });
 }
 END_TEST
 
@@ -218,7 +234,10 @@ static void begin_timers(void *arg)
     model_run_until_all_wait();
 }
 
-static void sleep_first(void *arg) { ((world *)arg)->input = errand_sleep(((world *)arg)->pool, 5); }
+static void sleep_first(void *arg)
+{
+    ((world *)arg)->input = errand_sleep(((world *)arg)->pool, 5);
+}
 
 static void sleep_and_cancel(void *arg)
 {
@@ -239,12 +258,13 @@ static void look_at_sleepers(void *arg)
 
 START_TEST(an_armed_timer_is_called)
 {
-    model_run(&(model_scenario){ .name = "sleep, sleep and cancel: the timer thread",
-                                 .world = sizeof(world),
-                                 .begin = begin_timers,
-                                 .threads = { { "sleeper", sleep_first }, { "other sleeper", sleep_and_cancel } },
-                                 .end = look_at_sleepers,
-                                 .time = true });
+    model_run(&(model_scenario){
+        .name = "sleep, sleep and cancel: the timer thread",
+        .world = sizeof(world),
+        .begin = begin_timers,
+        .threads = { { "sleeper", sleep_first }, { "other sleeper", sleep_and_cancel } },
+        .end = look_at_sleepers,
+        .time = true });
 }
 END_TEST
 

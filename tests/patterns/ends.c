@@ -20,7 +20,8 @@ START_TEST(a_cancelled_input_is_not_a_success)
     errand_pool *pool = open_pool();
     obedient o = { .pool = pool };
     script s = { 0 };
-    errand_future *parts[] = { errand_submit(pool, obey, &o), errand_submit(pool, follow_script, &s) };
+    errand_future *parts[] = { errand_submit(pool, obey, &o),
+                               errand_submit(pool, follow_script, &s) };
     await_event(&o.began);
     errand_cancel(parts[0]);
     errand_result r = errand_await(errand_settle(parts, 2));
@@ -36,8 +37,9 @@ END_TEST
 
 static errand_result fail_if_odd(void *n)
 {
-    return as_number(n) % 2 ? errand_failf(ERRAND_USER + (int)as_number(n), "number %d", (int)as_number(n))
-                            : errand_ok(n, NULL);
+    return as_number(n) % 2
+               ? errand_failf(ERRAND_USER + (int)as_number(n), "number %d", (int)as_number(n))
+               : errand_ok(n, NULL);
 }
 
 /* Elsewhere: the failures are filtered into a list of their own, which loses the inputs they belong
@@ -46,8 +48,7 @@ START_TEST(every_failure_keeps_its_place)
 {
     errand_pool *pool = open_pool();
     errand_future *parts[20];
-    for (int i = 0; i < 20; i++)
-        parts[i] = errand_submit(pool, fail_if_odd, as_value(i));
+    for (int i = 0; i < 20; i++) parts[i] = errand_submit(pool, fail_if_odd, as_value(i));
     errand_result r = errand_await(errand_settle(parts, 20));
     const errand_results *all = r.value;
     ck_assert_uint_eq(all->n, 20);
@@ -55,10 +56,8 @@ START_TEST(every_failure_keeps_its_place)
         char message[32];
         snprintf(message, sizeof message, "number %d", i);
         ck_assert_int_eq(all->at[i].error, i % 2 ? ERRAND_USER + i : 0);
-        if (i % 2)
-            ck_assert_str_eq(errand_result_message(&all->at[i]), message);
-        else
-            ck_assert_int_eq(as_number(all->at[i].value), i);
+        if (i % 2) ck_assert_str_eq(errand_result_message(&all->at[i]), message);
+        else ck_assert_int_eq(as_number(all->at[i].value), i);
     }
     errand_result_free(&r);
     close_pool(pool);
@@ -92,7 +91,9 @@ START_TEST(arg_is_freed_once_after_every_end)
     turned t;
     turned_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
-    errand_policy *policies[2] = { NULL, errand_policy_new(&(errand_policy_opts){ .attempts = 2 }, NULL) };
+    errand_policy *policies[2] = {
+        NULL, errand_policy_new(&(errand_policy_opts){ .attempts = 2 }, NULL)
+    };
     for (int i = 0; i < 2; i++) {
         script well = { 0 }, bad = { .error = { EACCES } };
         errand_task task = scripted(&well);
@@ -182,7 +183,8 @@ START_TEST(every_failure_has_a_message)
     }
     errand_future *f = errand_sleep(pool, ERRAND_FOREVER);
     errand_cancel(f);
-    errand_result r = errand_await(f), q = errand_await(errand_timeout(errand_sleep(pool, ERRAND_FOREVER), 0));
+    errand_result r = errand_await(f),
+                  q = errand_await(errand_timeout(errand_sleep(pool, ERRAND_FOREVER), 0));
     ck_assert_str_eq(errand_result_message(&r), "cancelled by its caller");
     ck_assert_str_ne(errand_result_message(&q), "");
     errand_result_free(&r);

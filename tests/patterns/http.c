@@ -1,4 +1,5 @@
-/* Usual faults of HTTP clients that retry and wait, each beaten by a test. The comment above a test says what goes wrong elsewhere. */
+/* Usual faults of HTTP clients that retry and wait, each beaten by a test. The comment above a
+ * test says what goes wrong elsewhere. */
 #include "http/world.h"
 
 #include <unistd.h>
@@ -20,15 +21,13 @@ static void serve(struct raw_conn *conn, void *arg)
         unsigned n = atomic_load(&service->received);
         const char *key = strstr(request.text, "Idempotency-Key: ");
         if (key && n < 4)
-            snprintf(service->keys[n], sizeof service->keys[n], "%.*s", (int)strcspn(key + 17, "\r"), key + 17);
+            snprintf(service->keys[n], sizeof service->keys[n], "%.*s",
+                     (int)strcspn(key + 17, "\r"), key + 17);
         raw_request_free(&request);
         atomic_fetch_add(&service->received, 1);
-        if (service->holds && !hold_until(conn, &service->may_reply, 1))
-            return;
-        if (!*service->reply)
-            return; /* the work is done, but the connection is lost */
-        if (!raw_say(conn, "%s", service->reply) || service->closes)
-            return;
+        if (service->holds && !hold_until(conn, &service->may_reply, 1)) return;
+        if (!*service->reply) return; /* the work is done, but the connection is lost */
+        if (!raw_say(conn, "%s", service->reply) || service->closes) return;
     }
 }
 
@@ -37,7 +36,9 @@ static void serve(struct raw_conn *conn, void *arg)
 
 static errand_policy *thrice(int64_t initial_ms)
 {
-    return errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = initial_ms, .max_ms = initial_ms }, NULL);
+    return errand_policy_new(
+        &(errand_policy_opts){ .attempts = 3, .initial_ms = initial_ms, .max_ms = initial_ms },
+        NULL);
 }
 
 /* Elsewhere: a cancel is an error like any other, so the retry catches it and sends the request
@@ -77,7 +78,8 @@ START_TEST(a_permanent_failure_is_not_repeated)
         errand_result r = world_get(&w, "/");
         ck_assert_int_eq(r.error, ERRAND_HTTP + statuses[i]);
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){ .url = "/", .headers = (const char *const[]){ "no header", NULL } });
+        r = world_send(&w, (errand_request){
+                               .url = "/", .headers = (const char *const[]){ "no header", NULL } });
         ck_assert_int_eq(r.error, EINVAL); /* refused by the library, never sent */
         errand_result_free(&r);
         ck_assert_uint_eq(atomic_load(&service.received), 1);
@@ -95,15 +97,15 @@ START_TEST(a_post_is_repeated_only_with_an_idempotency_key)
         struct service service = { .reply = _i ? BUSY : "" };
         errand_policy *policy = thrice(1);
         world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
-        errand_result r = world_send(&w, (errand_request){ .url = "/generate",
-                                                           .body = { "{}", 2 },
-                                                           .idempotency_key = keyed ? "video_1" : NULL });
+        errand_result r =
+            world_send(&w, (errand_request){ .url = "/generate",
+                                             .body = { "{}", 2 },
+                                             .idempotency_key = keyed ? "video_1" : NULL });
         ck_assert_int_ne(r.error, 0);
         ck_assert(errand_result_may_have_run(&r) == !keyed);
         errand_result_free(&r);
         ck_assert_uint_eq(atomic_load(&service.received), keyed ? 3 : 1);
-        for (int i = 0; i < 3; i++)
-            ck_assert_str_eq(service.keys[i], keyed ? "video_1" : "");
+        for (int i = 0; i < 3; i++) ck_assert_str_eq(service.keys[i], keyed ? "video_1" : "");
         errand_policy_free(policy);
         world_close(&w);
     }
@@ -178,15 +180,18 @@ START_TEST(a_logged_request_shows_no_secrets_and_no_body)
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_to_file(log, path, ERRAND_LOG_TRACE), 0);
     errand_policy *policy = errand_policy_new(
-        &(errand_policy_opts){ .attempts = 2, .initial_ms = 1, .name = "generate", .log = log }, NULL);
+        &(errand_policy_opts){ .attempts = 2, .initial_ms = 1, .name = "generate", .log = log },
+        NULL);
     world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy, .log = log });
     char url[100];
-    snprintf(url, sizeof url, "http://anna:sesame-1@127.0.0.1:%u/generate?token=sesame-2", raw_server_port(w.server));
-    errand_result r = world_send(&w, (errand_request){ .url = url,
-                                                       .body = { "sesame-3", 8 },
-                                                       .idempotency_key = "k",
-                                                       .bearer = "sesame-4",
-                                                       .headers = (const char *const[]){ "X-Api-Key: sesame-5", NULL } });
+    snprintf(url, sizeof url, "http://anna:sesame-1@127.0.0.1:%u/generate?token=sesame-2",
+             raw_server_port(w.server));
+    errand_result r = world_send(
+        &w, (errand_request){ .url = url,
+                              .body = { "sesame-3", 8 },
+                              .idempotency_key = "k",
+                              .bearer = "sesame-4",
+                              .headers = (const char *const[]){ "X-Api-Key: sesame-5", NULL } });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     errand_result_free(&r);
     world_close(&w);
@@ -217,15 +222,19 @@ START_TEST(retry_after_is_the_servers_or_none)
     static const struct {
         const char *header;
         double seconds;
-    } said[] = { { "Retry-After: 7\r\n", 7 },
-                 { "Date: Sun, 22 Nov 2026 12:00:00 GMT\r\nRetry-After: Sun, 22 Nov 2026 12:01:30 GMT\r\n", 90 },
-                 { "retry-after-ms: 250\r\nRetry-After: 9\r\n", 0.25 },
-                 { "Retry-After: soon\r\n", -1 },
-                 { "", -1 } };
+    } said[] = {
+        { "Retry-After: 7\r\n", 7 },
+        { "Date: Sun, 22 Nov 2026 12:00:00 GMT\r\nRetry-After: Sun, 22 Nov 2026 12:01:30 GMT\r\n",
+          90 },
+        { "retry-after-ms: 250\r\nRetry-After: 9\r\n", 0.25 },
+        { "Retry-After: soon\r\n", -1 },
+        { "", -1 }
+    };
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         struct world w;
         char reply[200];
-        snprintf(reply, sizeof reply, "HTTP/1.1 429 Slow\r\n%sContent-Length: 0\r\n\r\n", said[i].header);
+        snprintf(reply, sizeof reply, "HTTP/1.1 429 Slow\r\n%sContent-Length: 0\r\n\r\n",
+                 said[i].header);
         struct service service = { .reply = reply };
         world_open(&w, serve, &service, NULL);
         errand_result r = world_get(&w, "/");
@@ -247,24 +256,30 @@ START_TEST(retry_after_is_the_servers_or_none)
 }
 END_TEST
 
-/* Elsewhere: str(error) of a timeout or of a lost connection is "", and the report says "failed: ". */
+/* Elsewhere: str(error) of a timeout or of a lost connection is "", and the
+ * report says "failed: ". */
 START_TEST(every_http_failure_has_a_message)
 {
-    static const char *const replies[] = { "", BUSY, "HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n",
+    static const char *const replies[] = { "", BUSY, "HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n",
+                                           "nonsense\r\n\r\n",
                                            "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut" };
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         struct world w;
         struct service service = { .reply = replies[i], .closes = true };
         world_open(&w, serve, &service, NULL);
-        errand_result rs[] = { world_get(&w, "/"), world_get(&w, ""), world_get(&w, "http://127.0.0.1:1/"),
-                               world_send(&w, (errand_request){ .url = "/", .total_ms = ERRAND_ZERO }) };
+        errand_result rs[] = {
+            world_get(&w, "/"), world_get(&w, ""), world_get(&w, "http://127.0.0.1:1/"),
+            world_send(&w, (errand_request){ .url = "/", .total_ms = ERRAND_ZERO })
+        };
         for (size_t k = 0; k < sizeof rs / sizeof *rs; k++) {
             if (rs[k].error) {
                 struct json_object *json = errand_result_json(&rs[k], NULL);
-                const char *words = json_object_get_string(json_object_object_get(json, "error_message"));
+                const char *words =
+                    json_object_get_string(json_object_object_get(json, "error_message"));
                 ck_assert_uint_gt(strlen(words), 8);
                 ck_assert_str_eq(words, errand_result_message(&rs[k]));
-                ck_assert_uint_gt(strlen(json_object_get_string(json_object_object_get(json, "error_type"))), 0);
+                ck_assert_uint_gt(
+                    strlen(json_object_get_string(json_object_object_get(json, "error_type"))), 0);
                 json_object_put(json);
             }
             errand_result_free(&rs[k]);

@@ -38,7 +38,8 @@ START_TEST(a_stuck_sink_does_not_grow_memory)
     }
     unsigned long before = resident_kib();
     enum { FLOOD = 500000 }; /* some 50 MB of lines */
-    for (int i = 0; i < FLOOD; i++) errand_info(log, "line %d of the flood, and what else there is to say about it", i);
+    for (int i = 0; i < FLOOD; i++)
+        errand_info(log, "line %d of the flood, and what else there is to say about it", i);
     unsigned long after = resident_kib();
     ck_assert_msg(after < before + 4096, "%lu KiB became %lu", before, after);
     ck_assert_int_eq(errand_log_stats_get(log, &stats), 0);

@@ -11,10 +11,10 @@ static errand_pool *open_pool(void)
 }
 
 typedef struct shielded {
-    errand_pool   *pool;
+    errand_pool *pool;
     errand_future *inside;
-    event          began;
-    int            first, second;
+    event began;
+    int first, second;
 } shielded;
 
 static errand_result await_shielded(void *arg)
@@ -53,9 +53,9 @@ END_TEST
 
 typedef struct tidy {
     errand_pool *pool;
-    event        began;
-    int          ends; /* its error; 0: it waits until it is cancelled */
-    int          tidied;
+    event began;
+    int ends; /* its error; 0: it waits until it is cancelled */
+    int tidied;
 } tidy;
 
 static errand_result works_and_tidies(void *arg)
@@ -63,7 +63,8 @@ static errand_result works_and_tidies(void *arg)
     tidy *t = arg;
     errand_frame frame;
     happen(&t->began);
-    errand_result r = t->ends ? errand_fail(t->ends) : errand_await(errand_sleep(t->pool, ERRAND_FOREVER));
+    errand_result r = t->ends ? errand_fail(t->ends)
+                              : errand_await(errand_sleep(t->pool, ERRAND_FOREVER));
     errand_enter(&frame, LONG_MS, true);
     errand_result tidied = errand_await(errand_sleep(t->pool, 1));
     t->tidied = tidied.error ? tidied.error : -1;
@@ -78,7 +79,8 @@ START_TEST(clean_up_runs_after_every_end)
     errand_pool *pool = open_pool();
     for (int i = 0; i < 3; i++) {
         tidy t = { .pool = pool, .ends = i == 0 ? EIO : 0 };
-        errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = works_and_tidies, .arg = &t, .within_ms = i == 1 ? 5 : 0 });
+        errand_future *f = errand_submit_task(
+            pool, &(errand_task){ .fn = works_and_tidies, .arg = &t, .within_ms = i == 1 ? 5 : 0 });
         if (i == 1) {
             errand_result r = errand_await(f);
             ck_assert_int_eq(r.error, ETIMEDOUT);
@@ -103,14 +105,17 @@ static errand_result one_of_the_crowd(void *arg)
 {
     crowd *c = arg;
     unsigned n = count_up(&c->now), most = count_of(&c->most);
-    while (n > most && !__atomic_compare_exchange_n(&c->most, &most, n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+    while (n > most && !__atomic_compare_exchange_n(&c->most, &most, n, false, __ATOMIC_SEQ_CST,
+                                                    __ATOMIC_SEQ_CST))
+        continue;
     count_up(&c->runs);
     __atomic_sub_fetch(&c->now, 1, __ATOMIC_SEQ_CST);
     return errand_ok(NULL, NULL);
 }
 static void one_less(void *arg) { __atomic_sub_fetch(&((crowd *)arg)->alive, 1, __ATOMIC_SEQ_CST); }
 
-/* Elsewhere: a million tasks are made first, a semaphore lets ten of them run, and memory runs out. */
+/* Elsewhere: a million tasks are made first, a semaphore lets ten of them run,
+ * and memory runs out. */
 START_TEST(ten_of_a_million_tasks_exist_at_a_time)
 {
     errand_pool *pool = open_pool();
@@ -126,7 +131,8 @@ START_TEST(ten_of_a_million_tasks_exist_at_a_time)
         errand_task task = { .fn = one_of_the_crowd, .arg = &c, .free = one_less };
         ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     }
-    for (unsigned i = 0; i < n && i < 10; i++) ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0);
+    for (unsigned i = 0; i < n && i < 10; i++)
+        ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0);
     ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), ENODATA);
     ck_assert_int_eq(errand_group_close(g, LONG_MS), 0);
     ck_assert_uint_eq(c.runs, n);
@@ -153,9 +159,12 @@ START_TEST(no_member_outlives_its_group)
     errand_task task = obeying(&o);
     ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     await_event(&o.began);
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = follow_script, .arg = &s }), 0);
+    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = follow_script, .arg = &s }),
+                     0);
     /* held, or submitted after the failure: it is not begun */
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &held, .free = free_counts }), 0);
+    ck_assert_int_eq(errand_group_submit(
+                         g, NULL, &(errand_task){ .fn = never, .arg = &held, .free = free_counts }),
+                     0);
     ENDS(errand_group_join(g), EACCES);
     ck_assert_int_eq(o.reason, ERRAND_BY_SIBLING);
     ck_assert_uint_eq(o.freed, 1);

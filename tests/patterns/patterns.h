@@ -1,5 +1,5 @@
-/* Usual faults of programs that retry, limit and wait, each beaten by a test. The comment above a test says what goes
- * wrong elsewhere. */
+/* Usual faults of programs that retry, limit and wait, each beaten by a test. The comment above
+ * a test says what goes wrong elsewhere. */
 #ifndef PATTERNS_H
 #define PATTERNS_H
 

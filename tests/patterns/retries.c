@@ -8,10 +8,7 @@
 static turned t;
 static errand_pool *pool;
 
-static void open_turned(void)
-{
-    pool = turned_pool(&t);
-}
+static void open_turned(void) { pool = turned_pool(&t); }
 static errand_future *start(errand_policy_opts opts, errand_task task)
 {
     return start_run(pool, opts, task);
@@ -41,7 +38,9 @@ START_TEST(a_cancelled_run_is_not_retried)
     open_turned();
     obedient o = { .pool = pool };
     errand_future *f = start(
-        (errand_policy_opts){ .attempts = 10, .initial_ms = ERRAND_ZERO, .repeat = ERRAND_REPEAT_ALWAYS }, obeying(&o));
+        (errand_policy_opts){
+            .attempts = 10, .initial_ms = ERRAND_ZERO, .repeat = ERRAND_REPEAT_ALWAYS },
+        obeying(&o));
     await_event(&o.began);
     errand_cancel(f);
     ENDS(f, ECANCELED);
@@ -74,7 +73,14 @@ START_TEST(a_permanent_error_is_tried_once)
 {
     open_turned();
     const int errors[] = {
-        EINVAL, EACCES, ENOMEM, EDOM, ERRAND_HTTP + 400, ERRAND_HTTP + 401, ERRAND_HTTP + 404, ERRAND_USER + 1
+        EINVAL,
+        EACCES,
+        ENOMEM,
+        EDOM,
+        ERRAND_HTTP + 400,
+        ERRAND_HTTP + 401,
+        ERRAND_HTTP + 404,
+        ERRAND_USER + 1
     };
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         script s = { .error = { errors[i] } };
@@ -98,8 +104,9 @@ START_TEST(a_retried_job_keeps_its_place_in_the_queue)
 {
     open_turned();
     unsigned next = 0, mine = 0, theirs[5] = { 0 }, *args[6][2] = { { &next, &mine } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
-                             (errand_task){ .fn = note_place, .arg = args[0] });
+    errand_future *f = start(
+        (errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
+        (errand_task){ .fn = note_place, .arg = args[0] });
     await_count(&next, 1);
     await_asleep(pool, 1);
     hold h = { .result = errand_ok(NULL, NULL) };
@@ -114,8 +121,7 @@ START_TEST(a_retried_job_keeps_its_place_in_the_queue)
     happen(&h.go);
     ENDS(f, 0);
     ENDS(busy, 0);
-    for (int i = 0; i < 5; i++)
-        ENDS(others[i], 0);
+    for (int i = 0; i < 5; i++) ENDS(others[i], 0);
     ck_assert_uint_eq(mine, 2);
     close_pool(pool);
 }
@@ -133,8 +139,7 @@ START_TEST(joint_failures_are_not_retried_at_once)
         s[i].error[0] = ECONNRESET;
         f[i] = start((errand_policy_opts){ .attempts = 2, .initial_ms = 1000 }, scripted(&s[i]));
     }
-    for (int i = 0; i < N; i++)
-        await_count(&s[i].calls, 1);
+    for (int i = 0; i < N; i++) await_count(&s[i].calls, 1);
     unsigned back = 0, most_at_once = 0;
     for (int ms = 0; back < N && ms < 1100; ms += 10) {
         turn(&t, pool, 10);
@@ -142,20 +147,16 @@ START_TEST(joint_failures_are_not_retried_at_once)
         for (int i = 0; i < 4 * LONG_MS; i++) {
             errand_pool_stats stats;
             errand_pool_stats_get(pool, &stats);
-            if (!stats.queued && !stats.running)
-                break;
+            if (!stats.queued && !stats.running) break;
         }
         unsigned now = 0;
-        for (int i = 0; i < N; i++)
-            now += count_of(&s[i].calls) == 2;
-        if (now - back > most_at_once)
-            most_at_once = now - back;
+        for (int i = 0; i < N; i++) now += count_of(&s[i].calls) == 2;
+        if (now - back > most_at_once) most_at_once = now - back;
         back = now;
     }
     ck_assert_uint_eq(back, N);
     ck_assert_uint_lt(most_at_once, N / 5); /* 2 of 200 on average */
-    for (int i = 0; i < N; i++)
-        ENDS(f[i], 0);
+    for (int i = 0; i < N; i++) ENDS(f[i], 0);
     close_pool(pool);
 }
 END_TEST
@@ -184,9 +185,11 @@ END_TEST
 /* Elsewhere: base^attempt overflows after enough attempts: an exception, or a wait of 0. */
 START_TEST(the_millionth_backoff_is_the_longest)
 {
-    errand_policy_opts o = {
-        .attempts = 2000000, .initial_ms = 1000, .max_ms = 60000, .multiplier = 10, .jitter = ERRAND_JITTER_EQUAL
-    };
+    errand_policy_opts o = { .attempts = 2000000,
+                             .initial_ms = 1000,
+                             .max_ms = 60000,
+                             .multiplier = 10,
+                             .jitter = ERRAND_JITTER_EQUAL };
     errand_policy *policy = errand_policy_new(&o, NULL);
     for (unsigned n = 10; n <= 1000000; n *= 10) {
         int64_t wait = errand_policy_backoff_ms(policy, n, n);
@@ -201,7 +204,8 @@ START_TEST(retry_after_is_the_other_sides_or_none)
 {
     open_turned();
     hold h = { .result = errand_fail(ECONNRESET) };
-    errand_future *f = start((errand_policy_opts){ .attempts = 1 }, (errand_task){ .fn = hold_worker, .arg = &h });
+    errand_future *f =
+        start((errand_policy_opts){ .attempts = 1 }, (errand_task){ .fn = hold_worker, .arg = &h });
     await_event(&h.began);
     turn(&t, pool, 5000);
     happen(&h.go);
@@ -209,7 +213,9 @@ START_TEST(retry_after_is_the_other_sides_or_none)
     ck_assert_int_eq(errand_result_elapsed_ms(&r), 5000);
     ck_assert_int_eq(errand_result_retry_after(&r), -1);
     errand_result_free(&r);
-    script said_so = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 1500, .kind = ERRAND_KIND_RATE_LIMITED };
+    script said_so = {
+        .error = { ERRAND_HTTP + 429 }, .hint_ms = 1500, .kind = ERRAND_KIND_RATE_LIMITED
+    };
     r = errand_await(start((errand_policy_opts){ .attempts = 1 }, scripted(&said_so)));
     ck_assert_int_eq(errand_result_retry_after(&r), 1500);
     errand_result_free(&r);
@@ -220,7 +226,8 @@ END_TEST
 static errand_result pay(void *arg)
 {
     count_up(arg);
-    return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true, "the connection broke after it was sent");
+    return errand_fail_as(ECONNRESET, ERRAND_KIND_NETWORK, -1, true,
+                          "the connection broke after it was sent");
 }
 
 /* Elsewhere: work that may have been done is repeated, and paid for twice. */
@@ -228,7 +235,8 @@ START_TEST(work_that_may_have_run_is_not_repeated)
 {
     open_turned();
     unsigned paid = 0;
-    ENDS(start((errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO }, (errand_task){ .fn = pay, .arg = &paid }),
+    ENDS(start((errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO },
+               (errand_task){ .fn = pay, .arg = &paid }),
          ECONNRESET);
     ck_assert_uint_eq(paid, 1);
     close_pool(pool);
@@ -247,7 +255,8 @@ START_TEST(a_fallback_value_is_marked_degraded)
 {
     open_turned();
     script s = { .error = { EACCES } };
-    errand_result r = errand_await(start((errand_policy_opts){ .fallback = make_up }, scripted(&s)));
+    errand_result r =
+        errand_await(start((errand_policy_opts){ .fallback = make_up }, scripted(&s)));
     ck_assert(r.error == 0 && errand_result_degraded(&r));
     errand_result_free(&r);
     close_pool(pool);
@@ -256,7 +265,8 @@ END_TEST
 
 static errand_result ask_twice(void *arg)
 {
-    return errand_later(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }, scripted(arg)));
+    return errand_later(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO },
+                              scripted(arg)));
 }
 
 /* Elsewhere: each layer makes four attempts, and three layers turn one call into sixty-four. */
@@ -264,9 +274,9 @@ START_TEST(nested_retries_do_not_multiply)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     script s = { .freed = 0 };
-    for (int i = 0; i < 40; i++)
-        s.error[i] = ECONNRESET;
-    ENDS(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }, (errand_task){ .fn = ask_twice, .arg = &s }),
+    for (int i = 0; i < 40; i++) s.error[i] = ECONNRESET;
+    ENDS(start((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO },
+               (errand_task){ .fn = ask_twice, .arg = &s }),
          ECONNRESET);
     ck_assert_uint_eq(s.calls, 4);
     close_pool(pool);

@@ -191,14 +191,16 @@ START_TEST(the_open_times_jitter_is_a_fifth_and_seeded)
     int64_t once = 0, again = 0;
     enum { N = 400 };
     for (unsigned seed = 1; seed <= N; seed++) {
-        errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1, .seed = seed, .open_ms = 100000 });
+        errand_breaker *b =
+            breaker_of((errand_breaker_opts){ .min_calls = 1, .seed = seed, .open_ms = 100000 });
         call(b, ETIMEDOUT);
         sum += (double)stats_of(b).open_ms;
         if (seed == 1) once = stats_of(b).open_ms;
         errand_breaker_free(b);
     }
     ck_assert_double_lt(fabs(sum / N - 90000), 1000);
-    errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1, .seed = 1, .open_ms = 100000 });
+    errand_breaker *b =
+        breaker_of((errand_breaker_opts){ .min_calls = 1, .seed = 1, .open_ms = 100000 });
     call(b, ETIMEDOUT);
     again = stats_of(b).open_ms;
     ck_assert_int_eq(once, again);
@@ -365,7 +367,8 @@ START_TEST(state_changes_are_notified_and_logged_in_order)
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = log.log });
     errand_breaker *b = errand_breaker_new(
-        pool, &(errand_breaker_opts){ .min_calls = 2, .name = "pay", .on_change = see, .on_change_arg = &s });
+        pool, &(errand_breaker_opts){
+                  .min_calls = 2, .name = "pay", .on_change = see, .on_change_arg = &s });
     errand_breaker_call c;
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(errand_breaker_allow(b, "host", &c), 0);
@@ -403,7 +406,8 @@ START_TEST(a_slow_watcher_misses_only_the_oldest_changes)
 {
     event first = { 0 }, go = { 0 };
     seen s = { .first = &first, .go = &go };
-    errand_breaker *b = breaker_of((errand_breaker_opts){ .on_change = see, .on_change_arg = &s, .max_keys = 1 });
+    errand_breaker *b =
+        breaker_of((errand_breaker_opts){ .on_change = see, .on_change_arg = &s, .max_keys = 1 });
     char key[16] = "~";
     errand_breaker_force(b, key, ERRAND_BREAKER_OPEN);
     await_event(&first);
@@ -449,7 +453,12 @@ START_TEST(no_lease_is_lost_in_a_storm)
 {
     enum { THREADS = 4 };
     errand_breaker *b = breaker_of((errand_breaker_opts){
-        .min_calls = 3, .open_ms = 1, .max_open_ms = 2, .probes = 3, .window_ms = 20, .max_keys = 1 });
+        .min_calls = 3,
+        .open_ms = 1,
+        .max_open_ms = 2,
+        .probes = 3,
+        .window_ms = 20,
+        .max_keys = 1 });
     pthread_t threads[THREADS];
     storm storms[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {

@@ -71,7 +71,8 @@ START_TEST(too_few_tokens_refuse_a_retry)
     listen_to(&log);
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = log.log });
-    errand_budget *b = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30, .name = "pay" });
+    errand_budget *b =
+        errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30, .name = "pay" });
     er_budget_member *m = share_of(b, "host");
     ck_assert(er_budget_retry(m, false) && er_budget_retry(m, false)); /* 2 are left */
     ck_assert(!er_budget_retry(m, false) && !er_budget_retry(m, true));

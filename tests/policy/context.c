@@ -17,7 +17,10 @@ static void shut_pools(void)
     close_pool(other);
 }
 
-static errand_result fields_here(void *arg) { return (void)arg, errand_ok(errand_log_fields_current(), NULL); }
+static errand_result fields_here(void *arg)
+{
+    return (void)arg, errand_ok(errand_log_fields_current(), NULL);
+}
 static errand_result fails_once(void *calls)
 {
     return count_up(calls) < 2 ? errand_fail(ECONNRESET) : fields_here(NULL);

@@ -7,8 +7,14 @@ static turned t;
 static errand_pool *pool;
 
 static void open_turned(void) { pool = turned_pool(&t); }
-static errand_future *start(errand_policy_opts opts, script *s) { return start_run(pool, opts, scripted(s)); }
-static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
+static errand_future *start(errand_policy_opts opts, script *s)
+{
+    return start_run(pool, opts, scripted(s));
+}
+static errand_future *start_task(errand_policy_opts opts, errand_task task)
+{
+    return start_run(pool, opts, task);
+}
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static void free_unowned(void *n) { count_up(n); }
 
@@ -26,7 +32,9 @@ START_TEST(a_sleep_longer_than_the_time_left_is_not_begun)
 {
     open_turned();
     script s = { .error = { ECONNRESET } };
-    errand_policy_opts o = { .attempts = 5, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .within_ms = 100 };
+    errand_policy_opts o = {
+        .attempts = 5, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .within_ms = 100
+    };
     ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1); /* while the clock stands still */
     o.within_ms = 101;
     errand_future *f = start(o, &s);
@@ -77,7 +85,8 @@ START_TEST(a_stuck_attempt_keeps_arg_and_permit_until_it_returns)
     open_turned();
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     stuck s = { .h.result = errand_fail(ECONNRESET) };
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 3, .within_ms = 100, .sem = sem }, sticking(&s));
+    errand_future *f = start_task(
+        (errand_policy_opts){ .attempts = 3, .within_ms = 100, .sem = sem }, sticking(&s));
     await_event(&s.h.began);
     turn(&t, pool, 101);
     ENDS(f, ETIMEDOUT);
@@ -98,7 +107,8 @@ START_TEST(a_stuck_cancelled_run_ends_at_its_deadline)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 3, .within_ms = 100 }, sticking(&s));
+    errand_future *f =
+        start_task((errand_policy_opts){ .attempts = 3, .within_ms = 100 }, sticking(&s));
     await_event(&s.h.began);
     errand_cancel(f);
     turn(&t, pool, 50);
@@ -122,7 +132,8 @@ START_TEST(a_run_without_time_ends_at_once)
     hold busy = { .result = errand_ok(NULL, NULL) };
     errand_future *b = errand_submit(pool, hold_worker, &busy);
     await_event(&busy.began);
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 3, .within_ms = ERRAND_ZERO }, sticking(&s));
+    errand_future *f =
+        start_task((errand_policy_opts){ .attempts = 3, .within_ms = ERRAND_ZERO }, sticking(&s));
     ck_assert(ended(f));
     ENDS(f, ETIMEDOUT);
     happen(&busy.go);
@@ -139,8 +150,11 @@ START_TEST(an_attempt_past_its_own_deadline_is_retried)
     open_turned();
     obedient o = { .pool = pool };
     errand_future *f = start_task(
-        (errand_policy_opts){
-            .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_NONE, .attempt_ms = 100, .within_ms = 100000 },
+        (errand_policy_opts){ .attempts = 2,
+                              .initial_ms = 10,
+                              .jitter = ERRAND_JITTER_NONE,
+                              .attempt_ms = 100,
+                              .within_ms = 100000 },
         obeying(&o));
     await_count(&o.calls, 1);
     turn(&t, pool, 101);
@@ -162,8 +176,9 @@ START_TEST(the_next_attempt_waits_for_a_stuck_one_to_return)
 {
     open_turned();
     stuck s = { .h.result = errand_fail(ECONNRESET) };
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .attempt_ms = 100 },
-                                  sticking(&s));
+    errand_future *f = start_task(
+        (errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .attempt_ms = 100 },
+        sticking(&s));
     await_event(&s.h.began);
     turn(&t, pool, 101);
     turn(&t, pool, 1000);
@@ -186,7 +201,8 @@ static errand_result submit_inside(void *arg)
 {
     submitter *s = arg;
     errand_result r = errand_await(start_task(
-        (errand_policy_opts){ .attempts = 5, .initial_ms = 60, .jitter = ERRAND_JITTER_NONE }, sticking(&s->s)));
+        (errand_policy_opts){ .attempts = 5, .initial_ms = 60, .jitter = ERRAND_JITTER_NONE },
+        sticking(&s->s)));
     s->error = r.error;
     errand_result_free(&r);
     return errand_ok(NULL, NULL);
@@ -196,7 +212,8 @@ START_TEST(a_run_inherits_the_deadline_of_the_submitting_task)
 {
     open_turned();
     submitter s = { .s.h.result = errand_fail(ECONNRESET) };
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = submit_inside, .arg = &s, .within_ms = 100 });
+    errand_future *f = errand_submit_task(
+        pool, &(errand_task){ .fn = submit_inside, .arg = &s, .within_ms = 100 });
     await_event(&s.s.h.began);
     turn(&t, pool, 101);
     ENDS(f, 0);

@@ -17,7 +17,8 @@ START_TEST(a_deadlock_is_found_through_then_all_shield_and_a_run)
     errand_policy *twice = policy_of((errand_policy_opts){ .attempts = 2 });
     errand_task task = chained_as(&c[0], "deep");
     errand_future *all[3] = { errand_sleep(two.pool, 0),
-                              errand_then(errand_run_task(two.pool, twice, &task), as_it_is, NULL), NULL };
+                              errand_then(errand_run_task(two.pool, twice, &task), as_it_is, NULL),
+                              NULL };
     errand_policy_free(twice);
     errand_promise *p = errand_promise_new(two.pool, &all[2]);
     c[1].next = errand_shield(errand_all(all, 3));
@@ -50,7 +51,8 @@ static errand_result value_of_arg(void *arg) { return errand_ok(arg, NULL); }
 
 static errand_result awaits_a_hedged_run(void *at)
 {
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 3, .hedge_ms = 1, .overlap = true });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 3, .hedge_ms = 1, .overlap = true });
     errand_future *f = errand_run(at, policy, value_of_arg, NULL);
     errand_policy_free(policy);
     return errand_await(f);

@@ -22,10 +22,14 @@ static void shut_turned(void) { close_pool(pool); }
 
 START_TEST(a_dump_shows_sleeping_runs)
 {
-    errand_policy_opts patient = { .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient" };
-    errand_future *f = start_run(pool, patient, (errand_task){ .fn = unreachable, .key = "hive:1" });
+    errand_policy_opts patient = {
+        .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient"
+    };
+    errand_future *f =
+        start_run(pool, patient, (errand_task){ .fn = unreachable, .key = "hive:1" });
     await_asleep(pool, 1);
-    dump_shows(pool, "run", "patient", " asleep after attempt 1, again in 5000 ms, key hive:1, submitted at ");
+    dump_shows(pool, "run", "patient",
+               " asleep after attempt 1, again in 5000 ms, key hive:1, submitted at ");
     turn(&t, pool, 2000);
     dump_shows(pool, "run", "patient", " again in 3000 ms, key hive:1, ");
     ck_assert_msg(strstr(dump_text, "        2000 run "), "%.3000s", dump_text);
@@ -38,7 +42,8 @@ END_TEST
 START_TEST(a_dump_shows_runs_that_wait_for_limits)
 {
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .name = "gate" });
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
     errand_permit *held;
     ck_assert_int_eq(errand_sem_wait(sem, "k", 1, 0, &held), 0);
     ck_assert_int_eq(errand_rate_wait(rate, "k", 0), 0);
@@ -66,11 +71,13 @@ END_TEST
 START_TEST(a_dump_shows_waiters_for_permits_and_turns)
 {
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3, .name = "gate" });
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.1, .name = "slow" });
     errand_permit *held;
     ck_assert_int_eq(errand_sem_wait(sem, "k", 2, 0, &held), 0);
     ck_assert_int_eq(errand_rate_wait(rate, NULL, 0), 0);
-    errand_future *permit = errand_sem_acquire(sem, "k", 2), *turn_of = errand_rate_acquire(rate, NULL);
+    errand_future *permit = errand_sem_acquire(sem, "k", 2),
+                  *turn_of = errand_rate_acquire(rate, NULL);
     dump_shows(pool, "permit", "-", " waits for 2 of semaphore gate, key k, submitted at ");
     dump_shows(pool, "turn", "-", " waits for rate slow, its turn is in 10000 ms, submitted at ");
     errand_permit_release(held);
@@ -97,7 +104,8 @@ START_TEST(a_dump_shows_what_a_timed_wait_is_for)
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .name = "gate" });
     errand_permit *held;
     ck_assert_int_eq(errand_sem_wait(sem, "k", 1, 0, &held), 0);
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = gets_a_permit, .arg = sem, .name = "bee" });
+    errand_future *f =
+        errand_submit_task(pool, &(errand_task){ .fn = gets_a_permit, .arg = sem, .name = "bee" });
     dump_shows(pool, "task", "bee",
                " on worker 1, awaits permit (waits for 1 of semaphore gate, key k), submitted at ");
     dump_shows(pool, "permit", "bee", " waits for 1 of semaphore gate, key k, submitted at ");
@@ -118,7 +126,8 @@ START_TEST(a_dump_shows_a_group_and_its_held_tasks)
         ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     }
     await_event(&s.h.began);
-    dump_shows(pool, "group", "-", " 3 of 3 members have not ended, 2 of them held, may take more, submitted at ");
+    dump_shows(pool, "group", "-",
+               " 3 of 3 members have not ended, 2 of them held, may take more, submitted at ");
     errand_future *f = errand_group_join(g);
     dump_shows(pool, "join", "-", " 3 of 3 members have not ended, 2 of them held, submitted at ");
     happen(&s.h.go);
@@ -132,15 +141,18 @@ END_TEST
 
 START_TEST(a_dump_shows_a_flight_and_its_sharers)
 {
-    errand_policy *patient = policy_of(
-        (errand_policy_opts){ .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient" });
-    errand_singleflight *flight = errand_singleflight_new(pool, &(errand_singleflight_opts){ .name = "swarm" });
+    errand_policy *patient = policy_of((errand_policy_opts){
+        .attempts = 2, .initial_ms = 5000, .jitter = ERRAND_JITTER_NONE, .name = "patient" });
+    errand_singleflight *flight =
+        errand_singleflight_new(pool, &(errand_singleflight_opts){ .name = "swarm" });
     errand_future *fs[2];
     for (int i = 0; i < 2; i++)
-        fs[i] = errand_singleflight_run(flight, patient, &(errand_task){ .fn = unreachable, .key = "hive:1" });
+        fs[i] = errand_singleflight_run(flight, patient,
+                                        &(errand_task){ .fn = unreachable, .key = "hive:1" });
     await_asleep(pool, 1);
     ck_assert_uint_eq(dump_count(pool, "flight", "swarm"), 2);
-    dump_shows(pool, "flight", "swarm", " one of 2 that share a run, waits for run, key hive:1, submitted at ");
+    dump_shows(pool, "flight", "swarm",
+               " one of 2 that share a run, waits for run, key hive:1, submitted at ");
     dump_shows(pool, "run", "swarm", " asleep after attempt 1, again in 5000 ms, key hive:1, ");
     errand_cancel(fs[0]);
     ENDS(fs[0], ECANCELED);
@@ -173,11 +185,15 @@ static void *begins_and_ends(void *arg)
 {
     const busy *b = arg;
     for (unsigned i = 0; i < scaled(300); i++) {
-        errand_task task = { .fn = fails_or_not, .arg = as_value(i), .key = i % 2 ? "a" : "b", .name = "bee" };
+        errand_task task = {
+            .fn = fails_or_not, .arg = as_value(i), .key = i % 2 ? "a" : "b", .name = "bee"
+        };
         errand_future *fs[] = { errand_run_task(b->pool, b->policy, &task),
                                 errand_singleflight_run(b->flight, b->policy, &task),
-                                errand_sem_acquire(b->sem, task.key, 1), errand_rate_acquire(b->rate, task.key) };
-        errand_group *g = errand_group_new(b->pool, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
+                                errand_sem_acquire(b->sem, task.key, 1),
+                                errand_rate_acquire(b->rate, task.key) };
+        errand_group *g =
+            errand_group_new(b->pool, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
         for (int j = 0; j < 2; j++) ck_assert_int_eq(errand_group_submit(g, b->policy, &task), 0);
         errand_future *join = errand_group_join(g);
         for (int j = 0; j < 4; j++) {
@@ -194,14 +210,17 @@ START_TEST(a_dump_races_with_runs_limits_groups_and_flights)
 {
     enum { THREADS = 3 };
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
-    busy b = { .pool = own,
-               .sem = errand_sem_new(own, &(errand_sem_opts){ .permits = 2, .name = "gate" }),
-               .rate = errand_rate_new(own, &(errand_rate_opts){ .per_second = 1e6, .name = "slow" }),
-               .flight = errand_singleflight_new(own, NULL) };
-    b.policy = policy_of(
-        (errand_policy_opts){ .attempts = 2, .initial_ms = 1, .sem = b.sem, .rate = b.rate, .name = "busy" });
+    busy b = {
+        .pool = own,
+        .sem = errand_sem_new(own, &(errand_sem_opts){ .permits = 2, .name = "gate" }),
+        .rate = errand_rate_new(own, &(errand_rate_opts){ .per_second = 1e6, .name = "slow" }),
+        .flight = errand_singleflight_new(own, NULL)
+    };
+    b.policy = policy_of((errand_policy_opts){
+        .attempts = 2, .initial_ms = 1, .sem = b.sem, .rate = b.rate, .name = "busy" });
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, begins_and_ends, &b), 0);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, begins_and_ends, &b), 0);
     for (int i = 0; i < THREADS; i++) {
         while (pthread_tryjoin_np(threads[i], NULL) == EBUSY) dump_of(own);
     }
@@ -238,7 +257,9 @@ START_TEST(a_dump_without_memory_counts_what_it_leaves_out)
         ck_assert_msg(strstr(dump_text, ", 40 operations\n") != NULL, "%.3000s", dump_text);
         unsigned left_out = 0, lines = lines_in(dump_text);
         const char *more = strstr(dump_text, "\nand ");
-        if (more) ck_assert_int_eq(sscanf(more, "\nand %u more, for which there is no memory\n", &left_out), 1);
+        if (more)
+            ck_assert_int_eq(
+                sscanf(more, "\nand %u more, for which there is no memory\n", &left_out), 1);
         ck_assert_int_eq(error, more ? ENOMEM : 0);
         ck_assert_msg(lines == 2 + N - left_out + (more ? 1 : 0), "%.3000s", dump_text);
         ck_assert_msg(failed || !left_out, "%.3000s", dump_text);

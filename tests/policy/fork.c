@@ -44,7 +44,8 @@ START_TEST(the_parents_groups_return_EFORKED_in_a_child)
     for (int round = 0; round < 20; round++) {
         repeated = errand_every(pool, 1, itself, NULL);
         group = errand_group_new(pool, &(errand_group_opts){ .concurrency = 2 });
-        for (int i = 0; i < 20; i++) errand_group_submit(group, NULL, &(errand_task){ .fn = keeps_busy });
+        for (int i = 0; i < 20; i++)
+            errand_group_submit(group, NULL, &(errand_task){ .fn = keeps_busy });
         in_child(group_is_dead);
         ENDS(errand_group_join(group), 0); /* the parent's group goes on */
         ck_assert_int_eq(errand_group_close(group, LONG_MS), 0);
@@ -87,7 +88,8 @@ static bool loops_well(void)
     errand_loop loop = { { 0 } };
     errand_result r = { 0 };
     unsigned n = 0;
-    while (errand_loop_next(&loop, shared_policy, &r)) r = n++ ? errand_ok(NULL, NULL) : errand_fail(EPIPE);
+    while (errand_loop_next(&loop, shared_policy, &r))
+        r = n++ ? errand_ok(NULL, NULL) : errand_fail(EPIPE);
     bool well = !r.error && n == 2;
     errand_result_free(&r);
     return well;
@@ -108,10 +110,12 @@ static void *keep_looping(void *arg)
 START_TEST(a_child_can_loop_with_the_parents_policy)
 {
     shared_policy = errand_policy_new(
-        &(errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .hedge_percentile = 0.9 }, NULL);
+        &(errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .hedge_percentile = 0.9 },
+        NULL);
     ck_assert_ptr_nonnull(shared_policy);
     pthread_t threads[2];
-    for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_looping, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_looping, NULL), 0);
     for (unsigned rounds = scaled(300); rounds; rounds--) in_child(loop_in_child);
     count_up(&stop);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
@@ -134,9 +138,11 @@ static errand_result loop_in_child_of_task(void *arg)
 
 START_TEST(a_child_forked_in_a_task_can_loop)
 {
-    shared_policy = errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
+    shared_policy =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    ck_assert_int_eq(as_number(errand_await(errand_submit(pool, loop_in_child_of_task, NULL)).value), 0);
+    ck_assert_int_eq(
+        as_number(errand_await(errand_submit(pool, loop_in_child_of_task, NULL)).value), 0);
     close_pool(pool);
     errand_policy_free(shared_policy);
 }

@@ -10,7 +10,8 @@ static void shut_pool(void) { close_pool(pool); }
 
 static errand_group *group_of(unsigned concurrency, unsigned keep_going)
 {
-    errand_group *g = errand_group_new(pool, &(errand_group_opts){ .concurrency = concurrency, .keep_going = keep_going });
+    errand_group *g = errand_group_new(
+        pool, &(errand_group_opts){ .concurrency = concurrency, .keep_going = keep_going });
     ck_assert_ptr_nonnull(g);
     return g;
 }
@@ -27,7 +28,10 @@ static errand_result never(void *arg)
     ck_abort_msg("the task was begun");
     return errand_ok(arg, NULL);
 }
-static errand_result fails(void *arg) { return errand_failf(EIO, "number %d", (int)as_number(arg)); }
+static errand_result fails(void *arg)
+{
+    return errand_failf(EIO, "number %d", (int)as_number(arg));
+}
 static errand_result odd_fails(void *arg) { return as_number(arg) % 2 ? fails(arg) : itself(arg); }
 
 /* With a hook, a cancel does not end a promise; its writer does. */
@@ -107,7 +111,8 @@ START_TEST(next_returns_results_in_order_of_completion)
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), ETIMEDOUT);
     ck_assert_int_eq(errand_group_next(g, &r, &index, 1), ETIMEDOUT);
     ck_assert_uint_eq(index, 99);
-    for (int i = 0; i < N; i++) errand_promise_resolve(ps[order[i]], errand_ok(as_value((intptr_t)order[i] * 10), NULL));
+    for (int i = 0; i < N; i++)
+        errand_promise_resolve(ps[order[i]], errand_ok(as_value((intptr_t)order[i] * 10), NULL));
     for (int i = 0; i < N; i++) {
         ck_assert_int_eq(errand_group_next(g, &r, i ? &index : NULL, 0), 0);
         ck_assert_int_eq(r.error, 0);
@@ -195,7 +200,8 @@ static errand_result counted(void *arg)
 {
     crowd *c = arg;
     unsigned n = count_up(&c->now), most = count_of(&c->most);
-    while (n > most && !__atomic_compare_exchange_n(&c->most, &most, n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (n > most && !__atomic_compare_exchange_n(&c->most, &most, n, false, __ATOMIC_SEQ_CST,
+                                                    __ATOMIC_SEQ_CST))
         continue;
     count_up(&c->runs);
     __atomic_sub_fetch(&c->now, 1, __ATOMIC_SEQ_CST);
@@ -211,7 +217,9 @@ START_TEST(a_group_runs_at_most_at_once_tasks)
         errand_group *g = group_of(concurrency, 0);
         for (unsigned i = 0; i < n; i++) {
             ck_assert_int_eq(
-                errand_group_submit(g, NULL, &(errand_task){ .fn = counted, .arg = &c, .free = count_freed }), 0);
+                errand_group_submit(
+                    g, NULL, &(errand_task){ .fn = counted, .arg = &c, .free = count_freed }),
+                0);
         }
         ENDS(errand_group_join(g), 0);
         ck_assert_uint_eq(c.runs, n);
@@ -276,11 +284,14 @@ START_TEST(many_held_tasks_end_without_recursion)
     hold h = { .runs = 0 };
     unsigned freed = 0;
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
-    errand_group *g = errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
+    errand_group *g =
+        errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
     ck_assert_int_eq(give(g, hold_worker, &h), 0);
     await_event(&h.began);
     for (unsigned i = 0; i < n; i++) {
-        errand_task task = { .fn = never, .arg = &freed, .free = free_counts, .within_ms = LONG_MS };
+        errand_task task = {
+            .fn = never, .arg = &freed, .free = free_counts, .within_ms = LONG_MS
+        };
         ck_assert_int_eq(errand_group_submit(g, NULL, &task), 0);
     }
     ck_assert_int_eq(errand_pool_close(own, 0), ETIMEDOUT); /* stuck and left behind */
@@ -299,7 +310,8 @@ START_TEST(deadlines_of_held_tasks_expire)
     hold h = { .runs = 0 };
     unsigned freed = 0;
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
-    errand_group *g = errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
+    errand_group *g =
+        errand_group_new(own, &(errand_group_opts){ .concurrency = 1, .keep_going = 1 });
     ck_assert_int_eq(give(g, hold_worker, &h), 0);
     errand_task task = { .fn = itself, .arg = &freed, .free = free_counts };
     task.within_ms = 10;
@@ -380,7 +392,9 @@ START_TEST(a_failed_group_begins_no_new_task)
     errand_result_free(&r);
     for (size_t i = 1; i < 4; i++) {
         ck_assert_int_eq(
-            errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }), 0);
+            errand_group_submit(g, NULL,
+                                &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
+            0);
         ck_assert_uint_eq(freed, i);
         ck_assert_int_eq(errand_group_next(g, &r, &index, 0), 0);
         ck_assert_int_eq(r.error, ECANCELED);
@@ -472,13 +486,15 @@ START_TEST(join_returns_the_results_next_has_not_taken_in_order)
         ps[i] = errand_promise_new(pool, &f);
         ck_assert_int_eq(errand_group_add(g, f), 0);
     }
-    for (int i = N - 1; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 5 3 1 */
+    /* 5 3 1 */
+    for (int i = N - 1; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL));
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), 0);
     ck_assert_uint_eq(index, 5);
     ck_assert_int_eq(errand_group_next(g, &r, &index, 0), 0);
     ck_assert_uint_eq(index, 3);
     errand_future *join = errand_group_join(g);
-    for (int i = 4; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL)); /* 4 2 0 */
+    /* 4 2 0 */
+    for (int i = 4; i >= 0; i -= 2) errand_promise_resolve(ps[i], errand_ok(as_value(i), NULL));
     r = errand_await(join);
     errand_results *all = r.value;
     ck_assert_uint_eq(all->n, 4);
@@ -511,8 +527,10 @@ START_TEST(a_joined_group_refuses_tasks)
     ck_assert_int_eq(errand_group_add(g, f), EINVAL);
     ck_assert_int_eq(errand_promise_cancelled(p), ERRAND_BY_CALLER);
     errand_promise_abandon(p);
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
-                     EINVAL);
+    ck_assert_int_eq(
+        errand_group_submit(g, NULL,
+                            &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
+        EINVAL);
     ck_assert_uint_eq(freed, 1);
     ENDS(errand_group_join(g), EINVAL); /* a second join */
     close_group(g);
@@ -529,8 +547,10 @@ START_TEST(a_cancelled_join_cancels_all_with_the_callers_reason)
     errand_group *g = group_of(1, 0);
     ck_assert_int_eq(errand_group_add(g, f), 0);
     ck_assert_int_eq(give(g, until_cancelled, &h), 0);
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
-                     0);
+    ck_assert_int_eq(
+        errand_group_submit(g, NULL,
+                            &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
+        0);
     await_event(&h.began);
     errand_future *join = errand_group_join(g);
     errand_cancel(join);
@@ -555,8 +575,10 @@ START_TEST(close_cancels_the_remaining_tasks_and_waits)
         ck_assert_int_eq(give(g, until_cancelled, &h[i]), 0);
         await_event(&h[i].began);
     }
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
-                     0);
+    ck_assert_int_eq(
+        errand_group_submit(g, NULL,
+                            &(errand_task){ .fn = never, .arg = &freed, .free = free_counts }),
+        0);
     close_group(g);
     ck_assert_uint_eq(freed, 1);
     errand_pool_stats s;
@@ -647,7 +669,8 @@ END_TEST
 /* Must not be unrolled or inlined: each call in here is one site. */
 __attribute__((noinline)) static void give_two(errand_pool *own, errand_group *g)
 {
-    ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .fn = fails, .name = "left over" }), 0);
+    ck_assert_int_eq(
+        errand_group_submit(g, NULL, &(errand_task){ .fn = fails, .name = "left over" }), 0);
     errand_future *f = errand_submit_task(own, &(errand_task){ .fn = fails, .name = "taken in" });
     ck_assert_int_eq(errand_group_add(g, f), 0);
 }
@@ -694,10 +717,12 @@ START_TEST(a_groups_task_may_have_a_policy)
 {
     unsigned runs = 0;
     const char *why;
-    errand_policy *thrice = errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }, &why);
+    errand_policy *thrice =
+        errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }, &why);
     ck_assert_ptr_nonnull(thrice);
     errand_group *g = group_of(1, 0);
-    ck_assert_int_eq(errand_group_submit(g, thrice, &(errand_task){ .fn = third_time_well, .arg = &runs }), 0);
+    ck_assert_int_eq(
+        errand_group_submit(g, thrice, &(errand_task){ .fn = third_time_well, .arg = &runs }), 0);
     errand_policy_free(thrice);
     errand_result r;
     ck_assert_int_eq(errand_group_next(g, &r, NULL, LONG_MS), 0);
@@ -712,7 +737,8 @@ END_TEST
 static errand_result key_and_time(void *arg)
 {
     (void)arg;
-    bool right = errand_key() && strcmp(errand_key(), "tenant") == 0 && errand_time_left() <= LONG_MS;
+    bool right = errand_key() && strcmp(errand_key(), "tenant") == 0 &&
+                 errand_time_left() <= LONG_MS;
     return right ? errand_ok(NULL, NULL) : errand_fail(EBADMSG);
 }
 
@@ -744,7 +770,9 @@ static errand_result give_many(void *arg)
 {
     storm *s = arg;
     for (unsigned i = 0; i < s->n; i++) {
-        errand_task task = { .fn = i % 97 == 96 ? fails : itself, .arg = &s->freed, .free = free_counts };
+        errand_task task = {
+            .fn = i % 97 == 96 ? fails : itself, .arg = &s->freed, .free = free_counts
+        };
         errand_group_submit(s->g, NULL, &task);
         count_up(&s->given);
     }

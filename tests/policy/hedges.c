@@ -43,7 +43,10 @@ static errand_result ask(void *arg)
     return errand_later(f);
 }
 static void asked_freed(void *arg) { count_up(&((asked *)arg)->freed); }
-static errand_task asking(asked *a) { return (errand_task){ .fn = ask, .arg = a, .free = asked_freed }; }
+static errand_task asking(asked *a)
+{
+    return (errand_task){ .fn = ask, .arg = a, .free = asked_freed };
+}
 static errand_policy_stats stats_of(const errand_policy *policy)
 {
     errand_policy_stats s;
@@ -88,14 +91,16 @@ START_TEST(the_first_successful_hedge_wins)
         ck_assert_uint_eq(at.number, numbers[i]);
     }
     errand_result_free(&r);
-    ck_assert(count_of(&a.cancels[0]) == 1 && count_of(&a.cancels[2]) == 1 && count_of(&a.cancels[1]) == 0);
+    ck_assert(count_of(&a.cancels[0]) == 1 && count_of(&a.cancels[2]) == 1 &&
+              count_of(&a.cancels[1]) == 0);
     ck_assert_int_eq(errand_promise_cancelled(a.promise[0]), ERRAND_BY_HEDGE);
     ck_assert_uint_eq(count_of(&a.freed), 0); /* the losers have not returned */
     errand_promise_resolve(a.promise[0], errand_ok(NULL, NULL));
     errand_promise_resolve(a.promise[2], errand_fail(ECANCELED));
     await_count(&a.freed, 1);
     errand_policy_stats s = stats_of(policy);
-    ck_assert(s.hedges == 2 && s.hedges_won == 1 && s.attempts == 3 && s.succeeded == 1 && s.retries == 0);
+    ck_assert(s.hedges == 2 && s.hedges_won == 1 && s.attempts == 3 && s.succeeded == 1 &&
+              s.retries == 0);
     errand_policy_free(policy);
     close_pool(pool);
 }
@@ -220,7 +225,8 @@ END_TEST
 START_TEST(the_hedge_percentile_is_measured_from_earlier_runs)
 {
     open_turned(1);
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .hedge_percentile = 0.9 });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 2, .hedge_percentile = 0.9 });
     static asked a;
     for (unsigned i = 0; i < 20; i++) { /* of 10, 20, ... 200 ms */
         errand_task task = asking(&a);
@@ -257,7 +263,8 @@ START_TEST(a_budget_bounds_the_share_of_hedges)
     enum { N = 50 };
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 500 });
     ck_assert_ptr_nonnull(budget);
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .hedge_ms = 100, .budget = budget });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 2, .hedge_ms = 100, .budget = budget });
     static asked a;
     errand_future *f[N];
     for (int i = 0; i < N; i++) {
@@ -273,7 +280,8 @@ START_TEST(a_budget_bounds_the_share_of_hedges)
     ck_assert_double_le(hedges, 0.2 * (N + hedges) + 1); /* a fifth of what is in flight */
     ck_assert_uint_eq(stats_of(policy).refused, N - hedges);
     await_count(&a.n, N + hedges);
-    for (unsigned i = 0; i < N + hedges; i++) errand_promise_resolve(a.promise[i], errand_ok(NULL, NULL));
+    for (unsigned i = 0; i < N + hedges; i++)
+        errand_promise_resolve(a.promise[i], errand_ok(NULL, NULL));
     for (int i = 0; i < N; i++) ENDS(f[i], 0);
     await_count(&a.freed, N);
     errand_budget_stats s;
@@ -290,7 +298,8 @@ START_TEST(a_hedge_refused_by_a_limit_is_not_retried)
     open_turned(1);
     asked a = { .n = 0 };
     errand_breaker *breaker = errand_breaker_new(pool, NULL);
-    errand_policy *policy = policy_of((errand_policy_opts){ .hedge_ms = 10, .attempts = 9, .breaker = breaker });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .hedge_ms = 10, .attempts = 9, .breaker = breaker });
     errand_future *f = errand_run_task(pool, policy, &(errand_task){ .fn = ask, .arg = &a });
     await_count(&a.n, 1);
     await_asleep(pool, 0);

@@ -41,7 +41,8 @@ START_TEST(the_least_recently_used_key_is_evicted_first)
     use(sem, "a");
     use(sem, "d"); /* evicts b */
     ck_assert_uint_eq(keys_of(sem), 3);
-    ck_assert(!sem_knows(sem, "b") && sem_knows(sem, "c") && sem_knows(sem, "a") && sem_knows(sem, "d"));
+    ck_assert(!sem_knows(sem, "b") && sem_knows(sem, "c") && sem_knows(sem, "a") &&
+              sem_knows(sem, "d"));
     use(sem, "e"); /* stats do not count as a use: evicts c */
     ck_assert(!sem_knows(sem, "c") && sem_knows(sem, "a"));
     errand_sem_free(sem);
@@ -56,7 +57,8 @@ START_TEST(a_thousand_keys_are_kept_by_default)
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     for (unsigned i = 0; i < 5000; i++) use(sem, key_of(text, i));
     ck_assert_uint_eq(keys_of(sem), 1024);
-    for (unsigned i = 0; i < 5000; i++) ck_assert_int_eq(sem_knows(sem, key_of(text, i)), i >= 5000 - 1024);
+    for (unsigned i = 0; i < 5000; i++)
+        ck_assert_int_eq(sem_knows(sem, key_of(text, i)), i >= 5000 - 1024);
     errand_sem_free(sem);
     close_pool(pool);
 }
@@ -95,14 +97,17 @@ START_TEST(a_rates_member_is_evicted_only_without_effect)
     char text[32];
     errand_rate_stats s;
     pool = turned_pool(&t);
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1, .max_keys = 4 });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1, .max_keys = 4 });
     ck_assert_int_eq(errand_rate_wait(rate, "spent", 0), 0);
     ck_assert_int_eq(errand_rate_pause(rate, "paused", 5000), 0);
-    for (unsigned i = 0; i < 100; i++) ck_assert_int_eq(errand_rate_pause(rate, key_of(text, i), 0), 0);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(errand_rate_pause(rate, key_of(text, i), 0), 0);
     ck_assert_int_eq(errand_rate_wait(rate, "spent", 0), ERRAND_ELATE);
     ck_assert_int_eq(errand_rate_wait(rate, "paused", 0), ERRAND_ELATE);
     turn(&t, pool, 1000);
-    for (unsigned i = 0; i < 100; i++) ck_assert_int_eq(errand_rate_pause(rate, key_of(text, i), 0), 0);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(errand_rate_pause(rate, key_of(text, i), 0), 0);
     ck_assert_int_eq(errand_rate_stats_get(rate, "spent", &s), ENOENT);
     ck_assert_int_eq(errand_rate_stats_get(rate, "paused", &s), 0);
     ck_assert_uint_eq(s.keys, 4);
@@ -117,7 +122,8 @@ START_TEST(an_open_or_busy_breaker_is_never_evicted)
     errand_breaker_stats s;
     errand_breaker_call call, other;
     pool = turned_pool(&t);
-    errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 1, .max_keys = 4 });
+    errand_breaker *breaker =
+        errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 1, .max_keys = 4 });
     ck_assert_int_eq(errand_breaker_allow(breaker, "open", &call), 0);
     errand_breaker_report(&call, &(errand_result){ .error = ETIMEDOUT });
     ck_assert_int_eq(errand_breaker_allow(breaker, "called", &call), 0);

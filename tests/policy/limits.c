@@ -62,11 +62,15 @@ static int all_say_forked(void)
     if (code_of(errand_sem_acquire(sem, "k", 1)) != ERRAND_EFORKED) return 1;
     if (errand_sem_wait(sem, NULL, 1, ERRAND_FOREVER, &p) != ERRAND_EFORKED) return 2;
     if (errand_sem_try_acquire(sem, 1) || errand_sem_release(sem, 1) != ERRAND_EFORKED) return 3;
-    if (errand_sem_resize(sem, 5) != ERRAND_EFORKED || errand_sem_stats_get(sem, NULL, &s) != ERRAND_EFORKED) return 4;
+    if (errand_sem_resize(sem, 5) != ERRAND_EFORKED ||
+        errand_sem_stats_get(sem, NULL, &s) != ERRAND_EFORKED)
+        return 4;
     if (errand_sem_holders(sem, NULL, NULL, 0) != 0) return 5;
-    if (code_of(errand_rate_acquire(rate, "k")) != ERRAND_EFORKED || errand_rate_wait(rate, NULL, 0) != ERRAND_EFORKED)
+    if (code_of(errand_rate_acquire(rate, "k")) != ERRAND_EFORKED ||
+        errand_rate_wait(rate, NULL, 0) != ERRAND_EFORKED)
         return 6;
-    if (errand_rate_pause(rate, NULL, 1) != ERRAND_EFORKED || errand_rate_stats_get(rate, NULL, &r) != ERRAND_EFORKED)
+    if (errand_rate_pause(rate, NULL, 1) != ERRAND_EFORKED ||
+        errand_rate_stats_get(rate, NULL, &r) != ERRAND_EFORKED)
         return 7;
     if (errand_breaker_allow(breaker, NULL, &c) != ERRAND_EFORKED) return 8;
     if (errand_breaker_force(breaker, NULL, ERRAND_BREAKER_OPEN) != ERRAND_EFORKED) return 9;
@@ -74,7 +78,9 @@ static int all_say_forked(void)
     if (errand_breaker_stats_get(breaker, NULL, &b) != ERRAND_EFORKED) return 11;
     if (errand_budget_stats_get(budget, NULL, &u) != ERRAND_EFORKED) return 12;
     if (errand_singleflight_stats_get(flight, NULL, &f) != ERRAND_EFORKED) return 13;
-    if (code_of(errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing })) != ERRAND_EFORKED) return 14;
+    if (code_of(errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing })) !=
+        ERRAND_EFORKED)
+        return 14;
     errand_cancel(waits_for_permit); /* waits under way: no lock is taken, no hang */
     errand_cancel(waits_for_turn);
     errand_permit_release(permit);
@@ -82,8 +88,10 @@ static int all_say_forked(void)
     errand_breaker_report(&call, NULL);
     er_budget_ended(member, true);
     er_budget_part(member);
-    if (errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 }) || errno != ERRAND_EFORKED) return 16;
-    if (errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1 }) || errno != ERRAND_EFORKED) return 17;
+    if (errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 }) || errno != ERRAND_EFORKED)
+        return 16;
+    if (errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1 }) || errno != ERRAND_EFORKED)
+        return 17;
     if (errand_breaker_new(pool, &(errand_breaker_opts){ 0 }) || errno != ERRAND_EFORKED) return 18;
     free_all();
     return 0;
@@ -149,7 +157,9 @@ static void *use_all(void *arg)
         errand_breaker_call c;
         er_budget_member *m;
         errand_permit *p;
-        errand_task task = { .fn = nothing, .arg = &freed, .free = free_counts, .key = key, .detached = true };
+        errand_task task = {
+            .fn = nothing, .arg = &freed, .free = free_counts, .key = key, .detached = true
+        };
         expect(code_of(errand_sem_acquire(sem, key, 1)), 0);
         int error = errand_sem_wait(sem, key, 1, 0, &p);
         expect(error, 0);
@@ -241,7 +251,8 @@ START_TEST(limits_in_use_outlive_their_handles)
     ck_assert_int_eq(errand_rate_wait(rate, "k", 0), 0);
     ck_assert_int_eq(errand_breaker_allow(breaker, "k", &call), 0);
     errand_future *a = errand_sem_acquire(sem, "k", 1), *b = errand_rate_acquire(rate, "k"),
-                  *c = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = nothing, .key = "k" });
+                  *c = errand_singleflight_run(flight, NULL,
+                                               &(errand_task){ .fn = nothing, .key = "k" });
     free_all();
     errand_permit_release(p);
     turn(&t, pool, 100000);

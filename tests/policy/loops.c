@@ -120,8 +120,8 @@ START_TEST(a_loop_acquires_and_releases_limits)
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1e6 });
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 2 });
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO, .sem = sem, .rate = rate, .breaker = breaker });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 5, .initial_ms = ERRAND_ZERO, .sem = sem, .rate = rate, .breaker = breaker });
     errand_loop loop = { { 0 } };
     errand_result r = { 0 };
     unsigned n = 0;
@@ -170,7 +170,8 @@ static errand_result loop_inside(void *arg)
     errand_result r = { 0 };
     while (errand_loop_next(&loop, l->policy, &r)) {
         l->left = errand_time_left();
-        if (l->inner) r = errand_await(errand_run(l->pool, l->inner, always_reset, &l->inner_calls));
+        if (l->inner)
+            r = errand_await(errand_run(l->pool, l->inner, always_reset, &l->inner_calls));
         else r = errand_fail(ECONNRESET);
         count_up(&l->calls);
     }
@@ -183,8 +184,10 @@ START_TEST(a_loop_in_a_task_uses_the_pools_clock_and_its_cancel)
     turned t;
     errand_pool *pool = turned_pool(&t);
     looper l = { .pool = pool,
-                 .policy = policy_of((errand_policy_opts){
-                     .attempts = 3, .backoff = errand_backoff_fixed(1000), .attempt_ms = 70, .within_ms = 60000 }) };
+                 .policy = policy_of((errand_policy_opts){ .attempts = 3,
+                                                           .backoff = errand_backoff_fixed(1000),
+                                                           .attempt_ms = 70,
+                                                           .within_ms = 60000 }) };
     errand_future *f = errand_submit(pool, loop_inside, &l);
     await_count(&l.calls, 1);
     ck_assert_int_eq(l.left, 70);
@@ -206,9 +209,11 @@ END_TEST
 START_TEST(nested_loops_and_runs_do_not_multiply)
 {
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
-    looper l = { .pool = pool,
-                 .policy = policy_of((errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }),
-                 .inner = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO }) };
+    looper l = {
+        .pool = pool,
+        .policy = policy_of((errand_policy_opts){ .attempts = 3, .initial_ms = ERRAND_ZERO }),
+        .inner = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = ERRAND_ZERO })
+    };
     loop_inside(&l); /* on the program's own thread */
     ck_assert(l.calls == 3 && l.inner_calls == 3);
     ck_assert_int_eq(l.end.error, ECONNRESET);

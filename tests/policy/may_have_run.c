@@ -120,7 +120,10 @@ static bool whole_may_have_run(errand_policy_opts opts, errand_task task, event 
     return may;
 }
 
-static errand_result sleeps(void *arg) { return (void)arg, errand_later(errand_sleep(pool, LONG_MS)); }
+static errand_result sleeps(void *arg)
+{
+    return (void)arg, errand_later(errand_sleep(pool, LONG_MS));
+}
 
 START_TEST(a_timed_out_run_reports_an_attempt_under_way)
 {
@@ -133,7 +136,8 @@ START_TEST(a_timed_out_run_reports_an_attempt_under_way)
     ck_assert(!whole_may_have_run(o, (errand_task){ .fn = sleeps }, NULL));
     stuck running = { .h.result = errand_ok(NULL, NULL) };
     ck_assert(whole_may_have_run(o, sticking(&running), &running.h.began));
-    stuck behind = { .h.result = errand_ok(NULL, NULL) }; /* the only worker is held: it never begins */
+    /* the only worker is held: it never begins */
+    stuck behind = { .h.result = errand_ok(NULL, NULL) };
     happen(&behind.h.began);
     ck_assert(!whole_may_have_run(o, sticking(&behind), &behind.h.began));
     ck_assert_uint_eq(behind.h.runs, 0);
@@ -291,7 +295,8 @@ END_TEST
 static void note_attempt(er_history **history, unsigned number)
 {
     er_history_add(history,
-                   &(errand_attempt){ .number = number, .error = EIO, .took_ms = number, .then_waited_ms = -1 });
+                   &(errand_attempt){
+                       .number = number, .error = EIO, .took_ms = number, .then_waited_ms = -1 });
 }
 
 static void *note_second_attempt(void *history)
@@ -319,7 +324,8 @@ START_TEST(attempts_without_memory_are_only_counted)
     ck_assert_uint_eq(errand_result_attempts(&r), 70);
     ck_assert_int_eq(errand_result_attempt(&r, 0, &attempt), 0);
     ck_assert_uint_eq(attempt.number, 1);
-    for (unsigned i = 1; i < 70; i++) ck_assert_int_eq(errand_result_attempt(&r, i, &attempt), ENOENT);
+    for (unsigned i = 1; i < 70; i++)
+        ck_assert_int_eq(errand_result_attempt(&r, i, &attempt), ENOENT);
     errand_result_free(&r);
 }
 END_TEST
@@ -419,7 +425,8 @@ Suite *may_have_run_suite(void)
     tcase_add_test(tc, a_timed_out_wait_for_a_permit_has_not_run);
     tcase_add_test(tc, may_have_run_is_kept_without_memory);
     tcase_add_test(tc, attempts_without_memory_are_only_counted);
-    tcase_add_loop_test(tc, a_refusal_that_leaves_work_behind_may_have_run, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_loop_test(tc, a_refusal_that_leaves_work_behind_may_have_run, 0,
+                        sizeof refusals / sizeof *refusals);
     tc = case_of(suite, "depth");
     tcase_add_test(tc, a_cancel_passes_a_chain_of_runs_without_recursion);
     tcase_add_test(tc, a_cancel_passes_a_chain_of_joins_without_recursion);

@@ -19,7 +19,9 @@ static errand_result serve(void *arg)
 {
     service *s = arg;
     count_up(&s->calls);
-    return __atomic_load_n(&s->down, __ATOMIC_SEQ_CST) ? errand_fail(ECONNREFUSED) : errand_ok(NULL, NULL);
+    return __atomic_load_n(&s->down, __ATOMIC_SEQ_CST)
+               ? errand_fail(ECONNREFUSED)
+               : errand_ok(NULL, NULL);
 }
 
 static void rest(void) /* until none is queued or runs; some may sleep */
@@ -93,7 +95,8 @@ START_TEST(with_a_budget_the_load_stays_near_the_offered_load)
     pool = turned_pool(&t);
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 500 });
     ck_assert_ptr_nonnull(budget);
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100, .budget = budget });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100, .budget = budget });
     weather w = live_through(policy);
     ck_assert_double_eq_tol(w.before, 1, 0.001);
     ck_assert_double_le(w.down, 1.1);

@@ -47,7 +47,8 @@ START_TEST(each_key_has_its_own_permits)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 1 });
     char key[] = "host:80";
-    void *a = permit_of(errand_sem_acquire(sem, key, 1)), *none = permit_of(errand_sem_acquire(sem, NULL, 1)),
+    void *a = permit_of(errand_sem_acquire(sem, key, 1)),
+         *none = permit_of(errand_sem_acquire(sem, NULL, 1)),
          *empty = permit_of(errand_sem_acquire(sem, "", 1));
     key[0] = 'm'; /* it was copied */
     void *b = permit_of(errand_sem_acquire(sem, key, 1));
@@ -173,9 +174,11 @@ END_TEST
 START_TEST(fewer_permits_revoke_none_that_are_held)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
-    void *two = permit_of(errand_sem_acquire(sem, NULL, 2)), *one = permit_of(errand_sem_acquire(sem, NULL, 1));
+    void *two = permit_of(errand_sem_acquire(sem, NULL, 2)),
+         *one = permit_of(errand_sem_acquire(sem, NULL, 1));
     ck_assert(errand_sem_try_acquire(sem, 2));
-    errand_future *big = errand_sem_acquire(sem, NULL, 4), *small = errand_sem_acquire(sem, NULL, 1);
+    errand_future *big = errand_sem_acquire(sem, NULL, 4),
+                  *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert_int_eq(errand_sem_resize(sem, 2), 0);
     ENDS(big, EINVAL); /* more than all permits */
     ck_assert(!ended(small));
@@ -210,8 +213,8 @@ static errand_result take_permits(void *sem)
 START_TEST(holders_and_their_hold_times_are_reported)
 {
     errand_sem *sem = sem_of((errand_sem_opts){ .permits = 5 });
-    errand_result r = errand_await(
-        errand_submit_task(pool, &(errand_task){ .fn = take_permits, .arg = sem, .name = "reader" }));
+    errand_result r = errand_await(errand_submit_task(
+        pool, &(errand_task){ .fn = take_permits, .arg = sem, .name = "reader" }));
     ck_assert_int_eq(r.error, 0);
     turn(&t, pool, 250);
     void *mine = permit_of(errand_sem_acquire(sem, NULL, 1));
@@ -344,7 +347,8 @@ static void *rage(void *arg)
         bool mine;
         if (!key && dice / 4 % 4 == 0) {
             if (!errand_sem_try_acquire(s->sem, n)) continue;
-            if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most) ck_abort_msg("too many are held");
+            if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most)
+                ck_abort_msg("too many are held");
             __atomic_sub_fetch(held, n, __ATOMIC_SEQ_CST);
             if (errand_sem_release(s->sem, n)) ck_abort_msg("a taken permit cannot be released");
             continue;
@@ -359,7 +363,8 @@ static void *rage(void *arg)
         }
         if (!mine) continue;
         s->granted++;
-        if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most) ck_abort_msg("too many are held");
+        if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most)
+            ck_abort_msg("too many are held");
         __atomic_sub_fetch(held, n, __ATOMIC_SEQ_CST);
         er_sem_release(s->sem, &o.place);
     }
@@ -378,7 +383,8 @@ START_TEST(places_tries_and_resizes_conserve_permits)
         storms[i] = (storm){ sem, i, scaled(2500), held, MOST, 0, 0 };
         ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
     }
-    for (unsigned i = 0, n = scaled(500); i < n; i++) ck_assert_int_eq(errand_sem_resize(sem, 2 + i % (MOST - 1)), 0);
+    for (unsigned i = 0, n = scaled(500); i < n; i++)
+        ck_assert_int_eq(errand_sem_resize(sem, 2 + i % (MOST - 1)), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     for (int k = 0; k < 2; k++) {
         errand_sem_stats s = stats_of(sem, k ? "key" : NULL);

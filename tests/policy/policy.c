@@ -16,8 +16,8 @@ static void refused(errand_policy_opts opts, const char *field)
     ck_assert_ptr_null(errand_policy_new(&opts, &why));
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_ptr_nonnull(why);
-    ck_assert_msg(strncmp(why, field, strlen(field)) == 0 && why[strlen(field)] == ':', "%s is wrong, but the message is: %s",
-                  field, why);
+    ck_assert_msg(strncmp(why, field, strlen(field)) == 0 && why[strlen(field)] == ':',
+                  "%s is wrong, but the message is: %s", field, why);
     ck_assert_uint_gt(strlen(why), strlen(field) + 2);
     ck_assert_ptr_null(errand_policy_new(&opts, NULL));
 }
@@ -72,9 +72,11 @@ END_TEST
 
 START_TEST(no_wait_follows_the_last_attempt)
 {
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 3, .jitter = ERRAND_JITTER_NONE });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 3, .jitter = ERRAND_JITTER_NONE });
     const int64_t waits[] = { -1, 50, 100, -1, -1 };
-    for (unsigned n = 0; n < 5; n++) ck_assert_int_eq(errand_policy_backoff_ms(policy, n, 7), waits[n]);
+    for (unsigned n = 0; n < 5; n++)
+        ck_assert_int_eq(errand_policy_backoff_ms(policy, n, 7), waits[n]);
     ck_assert_int_eq(errand_policy_backoff_ms(NULL, 1, 7), -1);
     errand_result limited = errand_fail(ERRAND_HTTP + 429);
     errand_attempt_info view = { .number = 1, .last = &limited };
@@ -101,12 +103,16 @@ START_TEST(every_backoff_is_within_its_bounds)
         errand_policy *policy = policy_of(o);
         for (unsigned n = 1; n <= 30; n++) {
             double w = fmin((double)o.initial_ms * pow(o.multiplier, n - 1), (double)o.max_ms);
-            double least = o.jitter == ERRAND_JITTER_FULL ? 0 : o.jitter == ERRAND_JITTER_NONE ? w : w / 2;
+            double least = o.jitter == ERRAND_JITTER_FULL   ? 0
+                           : o.jitter == ERRAND_JITTER_NONE ? w
+                                                            : w / 2;
             int64_t wait = errand_policy_backoff_ms(policy, n, seed);
             if (fabs(least - (double)wait) > 0.51 && (double)wait < least)
                 ck_abort_msg("seed %llu", (unsigned long long)seed);
-            if ((double)wait > w + 0.51 || wait > o.max_ms) ck_abort_msg("seed %llu", (unsigned long long)seed);
-            if (wait != errand_policy_backoff_ms(policy, n, seed)) ck_abort_msg("the same seed gave another wait");
+            if ((double)wait > w + 0.51 || wait > o.max_ms)
+                ck_abort_msg("seed %llu", (unsigned long long)seed);
+            if (wait != errand_policy_backoff_ms(policy, n, seed))
+                ck_abort_msg("the same seed gave another wait");
         }
         errand_policy_free(policy);
     }
@@ -115,9 +121,11 @@ END_TEST
 
 static double mean_wait(errand_jitter jitter, unsigned attempt)
 {
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .initial_ms = 1000, .jitter = jitter });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 100, .initial_ms = 1000, .jitter = jitter });
     double sum = 0;
-    for (uint64_t seed = 1; seed <= 100000; seed++) sum += (double)errand_policy_backoff_ms(policy, attempt, seed);
+    for (uint64_t seed = 1; seed <= 100000; seed++)
+        sum += (double)errand_policy_backoff_ms(policy, attempt, seed);
     errand_policy_free(policy);
     return sum / 100000;
 }
@@ -151,27 +159,34 @@ START_TEST(backoffs_saturate_at_any_attempt)
 {
     const unsigned attempts[] = { 64, 1000, 1000000, UINT32_MAX - 1 };
     for (int i = 0; i < 4; i++) {
-        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX, .jitter = ERRAND_JITTER_NONE });
+        errand_policy *policy =
+            policy_of((errand_policy_opts){ .attempts = UINT32_MAX, .jitter = ERRAND_JITTER_NONE });
         ck_assert_int_eq(errand_policy_backoff_ms(policy, attempts[i], 1), 20000);
         errand_policy_free(policy);
-        policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX,
-                                                 .initial_ms = 1,
-                                                 .max_ms = ERRAND_FOREVER,
-                                                 .multiplier = 1e9,
-                                                 .jitter = ERRAND_JITTER_NONE });
+        policy = policy_of((errand_policy_opts){
+            .attempts = UINT32_MAX,
+            .initial_ms = 1,
+            .max_ms = ERRAND_FOREVER,
+            .multiplier = 1e9,
+            .jitter = ERRAND_JITTER_NONE });
         ck_assert_int_eq(errand_policy_backoff_ms(policy, attempts[i], 1), INT64_MAX);
         errand_policy_free(policy);
-        policy = policy_of(
-            (errand_policy_opts){ .attempts = UINT32_MAX, .initial_ms = 7, .multiplier = 1, .jitter = ERRAND_JITTER_NONE });
+        policy = policy_of((errand_policy_opts){
+            .attempts = UINT32_MAX,
+            .initial_ms = 7,
+            .multiplier = 1,
+            .jitter = ERRAND_JITTER_NONE });
         ck_assert_int_eq(errand_policy_backoff_ms(policy, attempts[i], 1), 7);
         errand_policy_free(policy);
-        policy = policy_of((errand_policy_opts){ .attempts = UINT32_MAX, .initial_ms = ERRAND_ZERO, .multiplier = 1e9 });
+        policy = policy_of((errand_policy_opts){
+            .attempts = UINT32_MAX, .initial_ms = ERRAND_ZERO, .multiplier = 1e9 });
         ck_assert_int_eq(errand_policy_backoff_ms(policy, attempts[i], 1), 0);
         errand_policy_free(policy);
     }
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 2, .initial_ms = 30000 }); /* beyond the default max_ms */
-    for (uint64_t seed = 0; seed < 100; seed++) ck_assert_int_le(errand_policy_backoff_ms(policy, 1, seed), 30000);
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 2, .initial_ms = 30000 }); /* beyond the default max_ms */
+    for (uint64_t seed = 0; seed < 100; seed++)
+        ck_assert_int_le(errand_policy_backoff_ms(policy, 1, seed), 30000);
     errand_policy_free(policy);
 }
 END_TEST
@@ -182,10 +197,10 @@ START_TEST(backoff_ms_returns_the_actual_wait)
     turned_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        errand_policy *policy = policy_of(
-            (errand_policy_opts){ .attempts = 9, .initial_ms = 100, .seed = seed, .jitter = seed % 3 });
-        script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET,
-                                ECONNRESET } };
+        errand_policy *policy = policy_of((errand_policy_opts){
+            .attempts = 9, .initial_ms = 100, .seed = seed, .jitter = seed % 3 });
+        script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET,
+                                ECONNRESET, ECONNRESET, ECONNRESET } };
         errand_task task = scripted(&s);
         errand_future *f = errand_run_task(pool, policy, &task);
         for (unsigned n = 1; n <= 8; n++) {
@@ -229,7 +244,8 @@ static void *run_many(void *arg)
         script once = { .error = { ECONNRESET } };
         errand_task task = scripted(&once);
         ENDS(errand_run_task(s->pool, s->policy, &task), 0);
-        if (once.calls != 2 || once.freed != 1) ck_abort_msg("%u calls, %u freed", once.calls, once.freed);
+        if (once.calls != 2 || once.freed != 1)
+            ck_abort_msg("%u calls, %u freed", once.calls, once.freed);
     }
     return NULL;
 }
@@ -239,13 +255,14 @@ START_TEST(threads_share_a_policy_and_runs_outlive_its_handle)
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 2 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1e9 });
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO, .sem = sem, .rate = rate });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 2, .initial_ms = ERRAND_ZERO, .sem = sem, .rate = rate });
     errand_sem_free(sem); /* the policy keeps its limits */
     errand_rate_free(rate);
     pthread_t threads[4];
     sharer s = { pool, policy };
-    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, run_many, &s), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_many, &s), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     hold h = { .result = errand_fail(ECONNRESET) };
     errand_future *f = errand_run(pool, policy, hold_worker, &h);
@@ -262,26 +279,32 @@ END_TEST
 
 START_TEST(errand_policy_with_changes_only_given_fields)
 {
-    errand_policy *base = policy_of((errand_policy_opts){ .attempts = 4,
-                                                          .initial_ms = 100,
-                                                          .max_ms = 300,
-                                                          .jitter = ERRAND_JITTER_NONE,
-                                                          .retry_if = errand_retry_if_error(EBUSY),
-                                                          .stop = errand_stop_after_delay(100000) });
+    errand_policy *base = policy_of((errand_policy_opts){
+        .attempts = 4,
+        .initial_ms = 100,
+        .max_ms = 300,
+        .jitter = ERRAND_JITTER_NONE,
+        .retry_if = errand_retry_if_error(EBUSY),
+        .stop = errand_stop_after_delay(100000) });
     const char *why = NULL;
-    errand_policy *longer = errand_policy_with(base, &(errand_policy_opts){ .attempts = 6, .max_ms = 500 }, &why);
-    errand_policy *own = errand_policy_with(base, &(errand_policy_opts){ .backoff = errand_backoff_fixed(7) }, &why);
+    errand_policy *longer =
+        errand_policy_with(base, &(errand_policy_opts){ .attempts = 6, .max_ms = 500 }, &why);
+    errand_policy *own =
+        errand_policy_with(base, &(errand_policy_opts){ .backoff = errand_backoff_fixed(7) }, &why);
     ck_assert(longer && own && !why);
-    ck_assert_ptr_null(errand_policy_with(base, &(errand_policy_opts){ .max_ms = 50 }, &why)); /* less than base's initial_ms */
+    /* less than base's initial_ms */
+    ck_assert_ptr_null(errand_policy_with(base, &(errand_policy_opts){ .max_ms = 50 }, &why));
     ck_assert_str_eq(why, "max_ms: less than initial_ms");
     errand_policy_free(base); /* shared parts remain */
     const int64_t waits[] = { 100, 200, 400, 500, 500, -1 };
-    for (unsigned n = 1; n <= 6; n++) ck_assert_int_eq(errand_policy_backoff_ms(longer, n, 1), waits[n - 1]);
+    for (unsigned n = 1; n <= 6; n++)
+        ck_assert_int_eq(errand_policy_backoff_ms(longer, n, 1), waits[n - 1]);
     ck_assert_int_eq(errand_policy_backoff_ms(own, 3, 1), 7);
     ck_assert_int_eq(errand_policy_backoff_ms(own, 4, 1), -1);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     script s = { .error = { EBUSY, EAGAIN } };
-    errand_future *f = errand_run(pool, own, follow_script, &s); /* EAGAIN is transient, and base's retry_if does not match it */
+    /* EAGAIN is transient, and base's retry_if does not match it */
+    errand_future *f = errand_run(pool, own, follow_script, &s);
     ENDS(f, EAGAIN);
     ck_assert_uint_eq(s.calls, 2);
     close_pool(pool);
@@ -305,12 +328,13 @@ START_TEST(a_disabled_policy_is_validated_and_has_no_effect)
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.001 });
     ck_assert_int_eq(errand_rate_wait(rate, NULL, 0), 0);
-    errand_policy *policy = policy_of((errand_policy_opts){ .disabled = 1,
-                                                            .attempts = 5,
-                                                            .rate = rate,
-                                                            .before_attempt = never_called,
-                                                            .on_give_up = never_called,
-                                                            .retry_if = errand_retry_if_failed() });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .disabled = 1,
+        .attempts = 5,
+        .rate = rate,
+        .before_attempt = never_called,
+        .on_give_up = never_called,
+        .retry_if = errand_retry_if_failed() });
     script s = { .error = { EAGAIN } };
     errand_future *f = errand_run(pool, policy, follow_script, &s);
     ENDS(f, EAGAIN);

@@ -9,7 +9,10 @@ static turned t;
 static errand_pool *pool;
 
 static void open_turned(void) { pool = turned_pool(&t); }
-static errand_future *start(errand_policy_opts opts, script *s) { return start_run(pool, opts, scripted(s)); }
+static errand_future *start(errand_policy_opts opts, script *s)
+{
+    return start_run(pool, opts, scripted(s));
+}
 static errand_policy_stats stats_of(const errand_policy *policy)
 {
     errand_policy_stats s;
@@ -27,8 +30,8 @@ typedef struct diary {
 static void write_down(diary *d, const char *what, const errand_attempt_info *view)
 {
     size_t at = strlen(d->text);
-    snprintf(d->text + at, sizeof d->text - at, "%s%u/%d/%d ", what, view->number, (int)view->upcoming_ms,
-             view->last ? view->last->error : 0);
+    snprintf(d->text + at, sizeof d->text - at, "%s%u/%d/%d ", what, view->number,
+             (int)view->upcoming_ms, view->last ? view->last->error : 0);
 }
 static void on_before(const errand_attempt_info *view, void *arg)
 {
@@ -37,8 +40,14 @@ static void on_before(const errand_attempt_info *view, void *arg)
 }
 static void on_after(const errand_attempt_info *view, void *arg) { write_down(arg, "after", view); }
 static void on_sleep(const errand_attempt_info *view, void *arg) { write_down(arg, "sleep", view); }
-static void on_success(const errand_attempt_info *view, void *arg) { write_down(arg, "success", view); }
-static void on_gave_up(const errand_attempt_info *view, void *arg) { write_down(arg, "gave-up", view); }
+static void on_success(const errand_attempt_info *view, void *arg)
+{
+    write_down(arg, "success", view);
+}
+static void on_gave_up(const errand_attempt_info *view, void *arg)
+{
+    write_down(arg, "gave-up", view);
+}
 static bool on_when(const errand_attempt_info *view, void *arg)
 {
     write_down(arg, "when", view);
@@ -66,15 +75,17 @@ static errand_result call_script(void *arg) { return follow_script(&((diary *)ar
 
 static errand_policy_opts noting(diary *d)
 {
-    return (errand_policy_opts){ .backoff = errand_backoff_custom(on_wait, d),
-                                 .stop = errand_stop_custom(on_stop, d),
-                                 .retry_if = errand_retry_if_custom(on_when, d),
-                                 .before_attempt = on_before,
-                                 .after_attempt = on_after,
-                                 .before_sleep = on_sleep,
-                                 .on_success = on_success,
-                                 .on_give_up = on_gave_up,
-                                 .hook_arg = d };
+    return (errand_policy_opts){
+        .backoff = errand_backoff_custom(on_wait, d),
+        .stop = errand_stop_custom(on_stop, d),
+        .retry_if = errand_retry_if_custom(on_when, d),
+        .before_attempt = on_before,
+        .after_attempt = on_after,
+        .before_sleep = on_sleep,
+        .on_success = on_success,
+        .on_give_up = on_gave_up,
+        .hook_arg = d
+    };
 }
 
 START_TEST(hooks_and_limits_run_in_the_documented_order)
@@ -84,15 +95,17 @@ START_TEST(hooks_and_limits_run_in_the_documented_order)
     errand_future *f = start_run(pool, noting(&d), (errand_task){ .fn = call_it, .arg = &d });
     turn_to_the_end(&t, pool, f);
     ENDS(f, EIO);
-    ck_assert_str_eq(d.text, "before1/-1/0 call when1/-1/5 after1/-1/5 wait1/-1/5 stop1/10/5 sleep1/10/5 "
-                             "before2/-1/5 call when2/-1/5 after2/-1/5 wait2/-1/5 stop2/20/5 sleep2/20/5 "
-                             "before3/-1/5 call when3/-1/5 after3/-1/5 wait3/-1/5 stop3/30/5 gave-up3/-1/5 ");
+    ck_assert_str_eq(
+        d.text, "before1/-1/0 call when1/-1/5 after1/-1/5 wait1/-1/5 stop1/10/5 sleep1/10/5 "
+                "before2/-1/5 call when2/-1/5 after2/-1/5 wait2/-1/5 stop2/20/5 sleep2/20/5 "
+                "before3/-1/5 call when3/-1/5 after3/-1/5 wait3/-1/5 stop3/30/5 gave-up3/-1/5 ");
     diary e = { .s.error = { EIO, EBUSY } };
     f = start_run(pool, noting(&e), (errand_task){ .fn = call_it, .arg = &e });
     turn_to_the_end(&t, pool, f);
     ENDS(f, EBUSY);
-    ck_assert_str_eq(e.text, "before1/-1/0 call when1/-1/5 after1/-1/5 wait1/-1/5 stop1/10/5 sleep1/10/5 "
-                             "before2/-1/5 call when2/-1/16 gave-up2/-1/16 ");
+    ck_assert_str_eq(e.text,
+                     "before1/-1/0 call when1/-1/5 after1/-1/5 wait1/-1/5 stop1/10/5 sleep1/10/5 "
+                     "before2/-1/5 call when2/-1/16 gave-up2/-1/16 ");
     diary w = { .s.error = { 0 } };
     f = start_run(pool, noting(&w), (errand_task){ .fn = call_it, .arg = &w });
     ENDS(f, 0);
@@ -115,12 +128,13 @@ START_TEST(on_success_is_called_once_and_not_for_a_fallback)
     for (int in_loop = 0; in_loop < 2; in_loop++) {
         for (int fails = 0; fails < 2; fails++) {
             diary d = { .s.error = { EAGAIN, fails ? EAGAIN : 0 } };
-            errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2,
-                                                                    .initial_ms = ERRAND_ZERO,
-                                                                    .fallback = good_enough,
-                                                                    .on_success = on_success,
-                                                                    .on_give_up = on_gave_up,
-                                                                    .hook_arg = &d });
+            errand_policy *policy = policy_of((errand_policy_opts){
+                .attempts = 2,
+                .initial_ms = ERRAND_ZERO,
+                .fallback = good_enough,
+                .on_success = on_success,
+                .on_give_up = on_gave_up,
+                .hook_arg = &d });
             errand_result r = { 0 };
             if (in_loop) {
                 errand_loop loop = { { 0 } };
@@ -153,7 +167,8 @@ static void look_at_last(const errand_attempt_info *view, void *arg)
     if (!view->last) return;
     happen(&l->began);
     await_event(&l->go);
-    l->alike = view->last->error == EAGAIN && !strcmp(errand_result_message(view->last), "attempt 1");
+    l->alike = view->last->error == EAGAIN &&
+               !strcmp(errand_result_message(view->last), "attempt 1");
 }
 
 START_TEST(a_result_lasts_while_a_hook_reads_it)
@@ -205,8 +220,11 @@ START_TEST(hooks_see_times_name_key_and_arg)
     task.key = "host";
     errand_future *f = start_run(
         pool,
-        (errand_policy_opts){
-            .attempts = 2, .initial_ms = 40, .jitter = ERRAND_JITTER_NONE, .on_give_up = look, .hook_arg = &saw },
+        (errand_policy_opts){ .attempts = 2,
+                              .initial_ms = 40,
+                              .jitter = ERRAND_JITTER_NONE,
+                              .on_give_up = look,
+                              .hook_arg = &saw },
         task);
     await_asleep(pool, 1);
     turn(&t, pool, 50);
@@ -233,9 +251,12 @@ START_TEST(a_polled_success_may_set_its_own_wait)
 {
     open_turned();
     script s = { .error = { 0, ECONNRESET } }; /* its values are call numbers */
-    errand_policy_opts o = { .attempts = 9,
-                             .retry_if = errand_retry_if_any(errand_retry_if_transient(), errand_retry_if_value(is_pending, NULL)),
-                             .backoff = errand_backoff_poll(errand_backoff_fixed(1000), errand_backoff_fixed(10)) };
+    errand_policy_opts o = {
+        .attempts = 9,
+        .retry_if = errand_retry_if_any(errand_retry_if_transient(),
+                                        errand_retry_if_value(is_pending, NULL)),
+        .backoff = errand_backoff_poll(errand_backoff_fixed(1000), errand_backoff_fixed(10))
+    };
     errand_future *f = start(o, &s);
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
@@ -266,10 +287,12 @@ START_TEST(a_poll_that_runs_out_of_attempts_is_a_failure)
 {
     open_turned();
     unsigned freed = 0;
-    errand_future *f = start_run(
-        pool,
-        (errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(5), .retry_if = errand_retry_if_value(always, NULL) },
-        (errand_task){ .fn = still_pending, .arg = &freed });
+    errand_future *f =
+        start_run(pool,
+                  (errand_policy_opts){ .attempts = 3,
+                                        .backoff = errand_backoff_fixed(5),
+                                        .retry_if = errand_retry_if_value(always, NULL) },
+                  (errand_task){ .fn = still_pending, .arg = &freed });
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
@@ -347,9 +370,11 @@ START_TEST(a_fallback_is_called_at_the_deadline_but_not_after_a_cancel)
     turned_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     unsigned called = 0;
-    errand_policy_opts o = {
-        .attempts = 2, .within_ms = 100, .fallback = stand_in, .on_give_up = NULL, .hook_arg = &called
-    };
+    errand_policy_opts o = { .attempts = 2,
+                             .within_ms = 100,
+                             .fallback = stand_in,
+                             .on_give_up = NULL,
+                             .hook_arg = &called };
     stuck s = { .h.result = errand_fail(ECONNRESET) };
     errand_future *f = start_run(pool, o, sticking(&s));
     await_event(&s.h.began);
@@ -375,7 +400,9 @@ END_TEST
 START_TEST(the_result_says_why_a_run_gave_up)
 {
     open_turned();
-    script s = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 301000, .kind = ERRAND_KIND_HTTP_SERVER };
+    script s = {
+        .error = { ERRAND_HTTP + 503 }, .hint_ms = 301000, .kind = ERRAND_KIND_HTTP_SERVER
+    };
     errand_result r = errand_await(start((errand_policy_opts){ .attempts = 3 }, &s));
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_ELATE);
@@ -386,8 +413,9 @@ START_TEST(the_result_says_why_a_run_gave_up)
     ck_assert_str_eq(a.why_waited, "the other side asks for a longer wait than is allowed");
     errand_result_free(&r);
     script late = { .error = { ECONNRESET } };
-    r = errand_await(
-        start((errand_policy_opts){ .attempts = 3, .within_ms = 50, .backoff = errand_backoff_fixed(50) }, &late));
+    r = errand_await(start(
+        (errand_policy_opts){ .attempts = 3, .within_ms = 50, .backoff = errand_backoff_fixed(50) },
+        &late));
     ck_assert_int_eq(r.error, ECONNRESET);
     ck_assert_int_eq(errand_result_cause(&r, 0)->error, ERRAND_ELATE);
     errand_result_free(&r);
@@ -399,7 +427,8 @@ START_TEST(an_empty_budget_stops_retries_but_no_first_attempt)
 {
     open_turned();
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30 });
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 5, .initial_ms = ERRAND_ZERO, .budget = budget });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 5, .initial_ms = ERRAND_ZERO, .budget = budget });
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_task task = scripted(&s);
     errand_result r = errand_await(errand_run_task(pool, policy, &task));
@@ -414,7 +443,10 @@ START_TEST(an_empty_budget_stops_retries_but_no_first_attempt)
     ck_assert_uint_eq(stats_of(policy).refused, 2);
     script polled = { .error = { 0 } };
     errand_policy *polls = policy_of((errand_policy_opts){
-        .attempts = 9, .backoff = errand_backoff_none(), .retry_if = errand_retry_if_value(is_pending, NULL), .budget = budget });
+        .attempts = 9,
+        .backoff = errand_backoff_none(),
+        .retry_if = errand_retry_if_value(is_pending, NULL),
+        .budget = budget });
     task = scripted(&polled);
     ENDS(errand_run_task(pool, polls, &task), 0); /* polls cost no tokens */
     ck_assert_uint_eq(polled.calls, 4);
@@ -429,8 +461,8 @@ START_TEST(an_open_breakers_refusal_is_a_cause_of_the_last_error)
 {
     open_turned();
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 2 });
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 9, .initial_ms = ERRAND_ZERO, .breaker = breaker });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 9, .initial_ms = ERRAND_ZERO, .breaker = breaker });
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET } };
     errand_task task = scripted(&s);
     errand_result r = errand_await(errand_run_task(pool, policy, &task));
@@ -478,11 +510,12 @@ static errand_result run_inside(void *arg)
 static unsigned nested_calls(unsigned outer, unsigned inner, unsigned nested, bool by_task)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
-    inside i = { .inner = policy_of(
-                     (errand_policy_opts){ .attempts = inner, .nested = nested, .initial_ms = ERRAND_ZERO }),
+    inside i = { .inner = policy_of((errand_policy_opts){
+                     .attempts = inner, .nested = nested, .initial_ms = ERRAND_ZERO }),
                  .by_task = by_task };
     for (int k = 0; k < 40; k++) i.s.error[k] = ECONNRESET;
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = outer, .initial_ms = ERRAND_ZERO });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = outer, .initial_ms = ERRAND_ZERO });
     ENDS(errand_run(pool, policy, run_inside, &i), ECONNRESET);
     errand_policy_free(policy);
     errand_policy_free(i.inner);
@@ -505,8 +538,11 @@ END_TEST
 START_TEST(a_policy_counts_the_outcomes_of_its_runs)
 {
     open_turned();
-    errand_policy *policies[] = { policy_of((errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(100) }),
-                                  policy_of((errand_policy_opts){ 0 }) }; /* the second adds nothing to a task */
+    /* the second adds nothing to a task */
+    errand_policy *policies[] = {
+        policy_of((errand_policy_opts){ .attempts = 3, .backoff = errand_backoff_fixed(100) }),
+        policy_of((errand_policy_opts){ 0 })
+    };
     for (int i = 0; i < 2; i++) {
         script well = { .error = { 0 } }, bad = { .error = { EINVAL } };
         errand_task task = scripted(&well);
@@ -558,7 +594,8 @@ START_TEST(a_policy_lasts_as_long_as_its_last_run)
 {
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
     for (unsigned round = 0; round < scaled(200); round++) {
-        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = round % 2 + 1, .initial_ms = ERRAND_ZERO });
+        errand_policy *policy =
+            policy_of((errand_policy_opts){ .attempts = round % 2 + 1, .initial_ms = ERRAND_ZERO });
         script s[8];
         errand_future *f[8];
         for (int i = 0; i < 8; i++) {

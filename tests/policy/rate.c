@@ -18,12 +18,14 @@ static errand_pool *pool;
 static void open_pool(void)
 {
     turned_start(&t);
-    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock }));
+    ck_assert_ptr_nonnull(
+        pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock }));
 }
 
 static errand_rate *rate_of(double per_second, unsigned burst)
 {
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
     ck_assert_ptr_nonnull(rate);
     return rate;
 }
@@ -107,8 +109,9 @@ START_TEST(no_interval_exceeds_the_burst_and_its_share)
             for (unsigned j = i; j < n; j++) {
                 double most = burst + (double)(at[j] - at[i]) / interval;
                 if (j - i + 1 <= most + 1e-6) continue;
-                ck_abort_msg("seed %llu: %u in %lld ns, at %g/s with a burst of %u", (unsigned long long)seed,
-                             j - i + 1, (long long)(at[j] - at[i]), per_second, burst);
+                ck_abort_msg("seed %llu: %u in %lld ns, at %g/s with a burst of %u",
+                             (unsigned long long)seed, j - i + 1, (long long)(at[j] - at[i]),
+                             per_second, burst);
             }
         }
         ck_assert_uint_gt(n, burst);
@@ -148,7 +151,8 @@ START_TEST(pending_turns_keep_to_the_rate)
             for (unsigned j = i; j < n; j++) {
                 double most = burst + (double)(at[j] - before[i]) / 1e9 * per_second;
                 if (j - i + 1 > most + 1e-6)
-                    ck_abort_msg("seed %llu: %u, at most %g", (unsigned long long)seed, j - i + 1, most);
+                    ck_abort_msg("seed %llu: %u, at most %g", (unsigned long long)seed, j - i + 1,
+                                 most);
             }
         }
         errand_rate_free(rate);
@@ -257,7 +261,8 @@ START_TEST(a_turn_beyond_the_callers_deadline_is_refused_at_once)
     open_pool();
     errand_rate *rate = rate_of(10, 1);
     asker a = { rate, -1 };
-    ENDS(errand_submit_task(pool, &(errand_task){ .fn = ask_twice, .arg = &a, .within_ms = 99 }), 0);
+    ENDS(errand_submit_task(pool, &(errand_task){ .fn = ask_twice, .arg = &a, .within_ms = 99 }),
+         0);
     ck_assert_int_eq(a.error, ERRAND_ELATE);
     turn(&t, pool, 100);
     ck_assert(let_through_now(rate)); /* the refused call has taken no turn */
@@ -296,7 +301,8 @@ END_TEST
 START_TEST(closing_the_pool_ends_waits_for_far_turns)
 {
     open_pool();
-    errand_rate *rare = rate_of(1e-300, 4000000000u), *paused = rate_of(1000, 1), *usual = rate_of(1, 1);
+    errand_rate *rare = rate_of(1e-300, 4000000000u), *paused = rate_of(1000, 1),
+                *usual = rate_of(1, 1);
     errand_rate *rates[] = { rare, rare, rare, rare, rare, paused, usual, usual };
     errand_rate_pause(paused, NULL, ERRAND_FOREVER);
     errand_rate_pause(paused, NULL, ERRAND_FOREVER);

@@ -14,7 +14,8 @@ static errand_pool *pool;
 static errand_rate *rate_of(double per_second, unsigned burst)
 {
     if (!pool) pool = turned_pool(&t);
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
     ck_assert_ptr_nonnull(rate);
     return rate;
 }
@@ -194,7 +195,8 @@ START_TEST(a_turn_delayed_beyond_the_deadline_ends_there)
 {
     errand_rate *rate = rate_of(10, 1);
     ck_assert(now(rate));
-    errand_future *f = errand_submit_task(pool, &(errand_task){ .fn = ask, .arg = rate, .within_ms = 300 });
+    errand_future *f =
+        errand_submit_task(pool, &(errand_task){ .fn = ask, .arg = rate, .within_ms = 300 });
     await_asleep(pool, 1);
     ck_assert_int_eq(errand_rate_resize(rate, 1, 1), 0);
     turn(&t, pool, 299);
@@ -247,13 +249,16 @@ typedef struct seen {
     unsigned era;
 } seen;
 
-static void check_eras(const seen *done, unsigned n, const double *per_second, const unsigned *burst)
+static void check_eras(const seen *done, unsigned n, const double *per_second,
+                       const unsigned *burst)
 {
     for (unsigned i = 0; i < n; i++) {
         unsigned era = done[i].era;
         for (unsigned j = i; j < n && done[j].era == era; j++) {
-            double most = burst[era] + (double)(done[j].at - done[i].before) / 1e9 * per_second[era];
-            if (j - i + 1 > most + 1e-6) ck_abort_msg("%u in era %u, at most %g", j - i + 1, era, most);
+            double most = burst[era] +
+                          (double)(done[j].at - done[i].before) / 1e9 * per_second[era];
+            if (j - i + 1 > most + 1e-6)
+                ck_abort_msg("%u in era %u, at most %g", j - i + 1, era, most);
         }
     }
 }
@@ -264,7 +269,8 @@ START_TEST(no_interval_between_resizes_exceeds_the_rate)
     for (uint64_t seed = 1, seeds = 1 + scaled(60); seed < seeds; seed++) {
         uint64_t state = seed;
         double per_second[ERAS] = { 5 + 95 * dice(&state) };
-        unsigned burst[ERAS] = { 1 + (unsigned)(dice(&state) * 6) }, era = 0, begun = 0, first = 0, n = 0, gone = 0;
+        unsigned burst[ERAS] = { 1 + (unsigned)(dice(&state) * 6) }, era = 0, begun = 0, first = 0,
+                 n = 0, gone = 0;
         errand_rate *rate = rate_of(per_second[0], burst[0]);
         seen waits[N] = { 0 }, done[N];
         while (n + gone < N) {
@@ -355,7 +361,8 @@ static void *rage(void *arg)
         double d = dice(&s->seed);
         errand_future *f = errand_rate_acquire(s->rate, keys[i % 3]);
         if (d < 0.01) errand_rate_pause(s->rate, keys[i % 3], 1);
-        if (d > 0.9) errand_rate_resize(s->rate, d > 0.95 ? 1e-3 : 20000 + 1e5 * dice(&s->seed), i % 5);
+        if (d > 0.9)
+            errand_rate_resize(s->rate, d > 0.95 ? 1e-3 : 20000 + 1e5 * dice(&s->seed), i % 5);
         if (d < 0.5) errand_cancel(f);
         errand_rate_resize(s->rate, 20000, 1 + i % 5); /* the last resize of each thread */
         errand_result r = errand_await(f);

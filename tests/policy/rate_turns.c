@@ -15,7 +15,8 @@ static errand_pool *pool;
 static errand_rate *rate_of(double per_second, unsigned burst)
 {
     if (!pool) pool = turned_pool(&t);
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
     ck_assert_ptr_nonnull(rate);
     return rate;
 }
@@ -96,16 +97,19 @@ START_TEST(returned_turns_never_exceed_the_rate)
     for (uint64_t seed = 1, seeds = 1 + scaled(40); seed < seeds; seed++) {
         uint64_t state = seed;
         double per_second = 5 + 95 * er_random_fraction(&state);
-        unsigned burst = 1 + (unsigned)(er_random_fraction(&state) * 6), begun = 0, came = 0, left = 0;
+        unsigned burst = 1 + (unsigned)(er_random_fraction(&state) * 6), begun = 0, came = 0,
+                 left = 0;
         errand_rate *rate = rate_of(per_second, burst);
         comer waits[N] = { 0 }, done[N];
         while (came + left < N) {
-            for (unsigned more = (unsigned)(er_random_fraction(&state) * 5); more && begun < N; more--)
+            for (unsigned more = (unsigned)(er_random_fraction(&state) * 5); more && begun < N;
+                 more--)
                 waits[begun++] = (comer){ errand_rate_acquire(rate, NULL), t.now_ns - ER_MS, 0 };
             if (er_random_fraction(&state) < 0.02) errand_rate_pause(rate, NULL, 20);
             for (unsigned i = 0; i < begun; i++) {
                 if (!waits[i].f) continue;
-                if (!ended(waits[i].f) && er_random_fraction(&state) < 0.05) errand_cancel(waits[i].f);
+                if (!ended(waits[i].f) && er_random_fraction(&state) < 0.05)
+                    errand_cancel(waits[i].f);
                 if (ended(waits[i].f)) {
                     errand_result r = errand_await(waits[i].f);
                     waits[i].f = NULL;
@@ -123,7 +127,8 @@ START_TEST(returned_turns_never_exceed_the_rate)
             for (unsigned j = i; j < came; j++) {
                 double most = burst + (double)(done[j].at - done[i].before) / 1e9 * per_second;
                 if (j - i + 1 > most + 1e-6)
-                    ck_abort_msg("seed %llu: %u, at most %g", (unsigned long long)seed, j - i + 1, most);
+                    ck_abort_msg("seed %llu: %u, at most %g", (unsigned long long)seed, j - i + 1,
+                                 most);
             }
         }
         ck_assert_uint_gt(left, 0);

@@ -12,9 +12,18 @@ static turned t;
 static errand_pool *pool;
 
 static void open_turned(void) { pool = turned_pool(&t); }
-static void open_pool(void) { ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 })); }
-static errand_future *start(errand_policy_opts opts, script *s) { return start_run(pool, opts, scripted(s)); }
-static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
+static void open_pool(void)
+{
+    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+}
+static errand_future *start(errand_policy_opts opts, script *s)
+{
+    return start_run(pool, opts, scripted(s));
+}
+static errand_future *start_task(errand_policy_opts opts, errand_task task)
+{
+    return start_run(pool, opts, task);
+}
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
 static const errand_policy_opts quick = { .attempts = 3, .initial_ms = ERRAND_ZERO };
@@ -28,7 +37,10 @@ static errand_result comes_later(void *arg)
     happen(&asked_for);
     return (void)arg, errand_later(f);
 }
-static errand_result follow_the_run(void *policy) { return errand_later(errand_run(pool, policy, comes_later, NULL)); }
+static errand_result follow_the_run(void *policy)
+{
+    return errand_later(errand_run(pool, policy, comes_later, NULL));
+}
 static void break_the_promise(void)
 {
     await_event(&asked_for);
@@ -86,30 +98,34 @@ static unsigned calls_for(errand_policy_opts opts, script s, int ends)
 START_TEST(only_transient_failures_are_retried)
 {
     open_pool();
-    const int again[] = { ETIMEDOUT,         ECONNREFUSED,      ECONNRESET,       ECONNABORTED, EPIPE,  EHOSTUNREACH,
-                          ENETUNREACH,       ENETDOWN,          EAGAIN,           EMFILE,       ENFILE, ENOBUFS,
-                          ERRAND_HTTP + 503, ERRAND_HTTP + 429, ERRAND_HTTP + 408 };
-    const int never[] = { ECANCELED,
-                          ENOMEM,
-                          ENOSPC,
-                          EDQUOT,
-                          EINVAL,
-                          EDOM,
-                          ERANGE,
-                          ENOTSUP,
-                          EACCES,
-                          EPERM,
-                          EPROTO,
-                          EBADMSG,
-                          ERRAND_ELATE,
-                          ERRAND_EFULL,
-                          ERRAND_EABANDONED,
-                          ERRAND_EFORKED,
-                          ENOENT,
-                          ERRAND_HTTP + 404,
-                          ERRAND_HTTP + 501,
-                          ERRAND_USER + 1,
-                          ERRAND_CURL + 3 };
+    const int again[] = {
+        ETIMEDOUT,         ECONNREFUSED,      ECONNRESET,       ECONNABORTED, EPIPE,  EHOSTUNREACH,
+        ENETUNREACH,       ENETDOWN,          EAGAIN,           EMFILE,       ENFILE, ENOBUFS,
+        ERRAND_HTTP + 503, ERRAND_HTTP + 429, ERRAND_HTTP + 408
+    };
+    const int never[] = {
+        ECANCELED,
+        ENOMEM,
+        ENOSPC,
+        EDQUOT,
+        EINVAL,
+        EDOM,
+        ERANGE,
+        ENOTSUP,
+        EACCES,
+        EPERM,
+        EPROTO,
+        EBADMSG,
+        ERRAND_ELATE,
+        ERRAND_EFULL,
+        ERRAND_EABANDONED,
+        ERRAND_EFORKED,
+        ENOENT,
+        ERRAND_HTTP + 404,
+        ERRAND_HTTP + 501,
+        ERRAND_USER + 1,
+        ERRAND_CURL + 3
+    };
     for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
         int e = again[i];
         ck_assert_uint_eq(calls_for(quick, (script){ .error = { e, e, e, e } }, e), 3);
@@ -120,9 +136,13 @@ START_TEST(only_transient_failures_are_retried)
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         ck_assert_uint_eq(calls_for(quick, (script){ .error = { never[i] } }, never[i]), 1);
     /* an explicit kind overrides the code */
-    script cancelled = { .error = { ETIMEDOUT }, .may_have_run = true, .kind = ERRAND_KIND_CANCELLED };
+    script cancelled = {
+        .error = { ETIMEDOUT }, .may_have_run = true, .kind = ERRAND_KIND_CANCELLED
+    };
     ck_assert_uint_eq(
-        calls_for((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_ALWAYS }, cancelled, ETIMEDOUT), 1);
+        calls_for((errand_policy_opts){ .attempts = 3, .repeat = ERRAND_REPEAT_ALWAYS }, cancelled,
+                  ETIMEDOUT),
+        1);
     close_pool(pool);
 }
 END_TEST
@@ -130,7 +150,9 @@ END_TEST
 START_TEST(an_attempt_that_may_have_run_is_retried_only_if_allowed)
 {
     open_pool();
-    script s = { .error = { ECONNRESET, ECONNRESET }, .may_have_run = true, .kind = ERRAND_KIND_NETWORK };
+    script s = {
+        .error = { ECONNRESET, ECONNRESET }, .may_have_run = true, .kind = ERRAND_KIND_NETWORK
+    };
     errand_policy_opts o = quick;
     ck_assert_uint_eq(calls_for(o, s, ECONNRESET), 1);
     o.repeat = ERRAND_REPEAT_NEVER;
@@ -146,7 +168,8 @@ END_TEST
 START_TEST(without_a_policy_a_run_is_a_plain_task)
 {
     open_pool();
-    ck_assert_uint_eq(calls_for((errand_policy_opts){ 0 }, (script){ .error = { ECONNRESET } }, ECONNRESET), 1);
+    ck_assert_uint_eq(
+        calls_for((errand_policy_opts){ 0 }, (script){ .error = { ECONNRESET } }, ECONNRESET), 1);
     script s = { .error = { ECONNRESET } };
     errand_task task = scripted(&s);
     ENDS(errand_run_task(pool, NULL, &task), ECONNRESET);
@@ -170,8 +193,11 @@ END_TEST
 START_TEST(retry_after_is_a_minimum_of_the_wait)
 {
     open_turned();
-    script s = { .error = { ERRAND_HTTP + 503, ERRAND_HTTP + 503 }, .hint_ms = 5000, .kind = ERRAND_KIND_HTTP_SERVER };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .initial_ms = 10, .max_ms = 10 }, &s);
+    script s = { .error = { ERRAND_HTTP + 503, ERRAND_HTTP + 503 },
+                 .hint_ms = 5000,
+                 .kind = ERRAND_KIND_HTTP_SERVER };
+    errand_future *f =
+        start((errand_policy_opts){ .attempts = 3, .initial_ms = 10, .max_ms = 10 }, &s);
     for (unsigned n = 1; n <= 2; n++) {
         await_asleep(pool, 1);
         turn(&t, pool, 4999);
@@ -189,7 +215,9 @@ START_TEST(retry_after_is_a_minimum_of_the_wait)
     errand_result_free(&r);
     /* a longer backoff counts */
     script t2 = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 5, .kind = ERRAND_KIND_HTTP_SERVER };
-    f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &t2);
+    f = start(
+        (errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE },
+        &t2);
     turn_to_the_end(&t, pool, f);
     r = errand_await(f);
     ck_assert_int_eq(errand_result_attempt(&r, 0, &a), 0);
@@ -215,9 +243,10 @@ START_TEST(retry_after_counts_for_a_polled_success)
 {
     open_turned();
     script s = { .hint_ms = 500 };
-    errand_policy_opts o = {
-        .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_NONE, .retry_if = errand_retry_if_value(is_pending, NULL)
-    };
+    errand_policy_opts o = { .attempts = 2,
+                             .initial_ms = 10,
+                             .jitter = ERRAND_JITTER_NONE,
+                             .retry_if = errand_retry_if_value(is_pending, NULL) };
     errand_future *f = start_task(o, (errand_task){ .fn = not_yet, .arg = &s });
     await_asleep(pool, 1);
     turn(&t, pool, 499);
@@ -232,7 +261,9 @@ END_TEST
 START_TEST(a_retry_after_too_long_ends_the_run)
 {
     open_turned();
-    script s = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 300001, .kind = ERRAND_KIND_HTTP_SERVER };
+    script s = {
+        .error = { ERRAND_HTTP + 503 }, .hint_ms = 300001, .kind = ERRAND_KIND_HTTP_SERVER
+    };
     errand_policy_opts o = { .attempts = 3 };
     ck_assert_uint_eq(calls_for(o, s, ERRAND_HTTP + 503), 1); /* 5 minutes */
     o.within_ms = 200000;
@@ -257,8 +288,11 @@ END_TEST
 START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
 {
     open_turned();
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 10 });
-    script s = { .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED };
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 10 });
+    script s = {
+        .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED
+    };
     errand_future *f = start((errand_policy_opts){ .attempts = 2, .rate = rate }, &s);
     await_asleep(pool, 1);
     errand_future *other = errand_rate_acquire(rate, NULL);
@@ -269,7 +303,9 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     turn_to_the_end(&t, pool, f);
     ENDS(f, 0);
     /* but the other side cannot pause all callers for longer than this run would wait */
-    script forever = { .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED };
+    script forever = {
+        .error = { ERRAND_HTTP + 429 }, .hint_ms = INT64_MAX, .kind = ERRAND_KIND_RATE_LIMITED
+    };
     ENDS(start((errand_policy_opts){ .attempts = 2, .rate = rate }, &forever), ERRAND_HTTP + 429);
     other = errand_rate_acquire(rate, NULL);
     turn(&t, pool, 301000);
@@ -286,7 +322,8 @@ START_TEST(the_last_error_lists_every_attempt)
 {
     open_turned();
     script s = { .error = { ECONNRESET, ETIMEDOUT, EPIPE } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &s);
+    errand_future *f = start(
+        (errand_policy_opts){ .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE }, &s);
     await_asleep(pool, 1);
     turn(&t, pool, 101);
     await_count(&s.calls, 2);
@@ -297,8 +334,8 @@ START_TEST(the_last_error_lists_every_attempt)
     ck_assert_str_eq(errand_result_message(&r), "attempt 3");
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
     const errand_attempt expected[] = { { 1, ECONNRESET, 0, 0, 100, "backoff" },
-                                    { 2, ETIMEDOUT, 101, 0, 200, "backoff" },
-                                    { 3, EPIPE, 302, 0, -1, "" } };
+                                        { 2, ETIMEDOUT, 101, 0, 200, "backoff" },
+                                        { 3, EPIPE, 302, 0, -1, "" } };
     for (unsigned i = 0; i < 3; i++) {
         errand_attempt a;
         ck_assert_int_eq(errand_result_attempt(&r, i, &a), 0);
@@ -327,7 +364,8 @@ START_TEST(a_long_history_keeps_its_first_and_last_attempts)
 {
     open_pool();
     unsigned calls = 0;
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 100, .initial_ms = ERRAND_ZERO });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 100, .initial_ms = ERRAND_ZERO });
     errand_result r = errand_await(errand_run(pool, policy, always_refused, &calls));
     ck_assert_uint_eq(calls, 100);
     ck_assert_uint_eq(errand_result_attempts(&r), 100);
@@ -380,7 +418,8 @@ START_TEST(an_outer_run_lists_its_own_attempts)
     open_pool();
     nested n = { .inner = policy_of(quick) };
     for (int i = 0; i < 6; i++) n.s.error[i] = ECONNRESET;
-    errand_policy *outer = policy_of((errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO });
+    errand_policy *outer =
+        policy_of((errand_policy_opts){ .attempts = 2, .initial_ms = ERRAND_ZERO });
     errand_result r = errand_await(errand_run(pool, outer, run_inside, &n));
     ck_assert_int_eq(r.error, ECONNRESET);
     ck_assert_uint_eq(errand_result_attempts(&r), 2);
@@ -396,8 +435,9 @@ START_TEST(a_limits_refusal_is_a_cause_of_the_last_error)
     open_turned();
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 0.001 });
     script s = { .error = { ECONNRESET } };
-    errand_future *f = start((errand_policy_opts){ .attempts = 2, .initial_ms = 1, .within_ms = 60000, .rate = rate },
-                             &s);
+    errand_future *f = start(
+        (errand_policy_opts){ .attempts = 2, .initial_ms = 1, .within_ms = 60000, .rate = rate },
+        &s);
     turn_to_the_end(&t, pool, f);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ECONNRESET);
@@ -407,7 +447,8 @@ START_TEST(a_limits_refusal_is_a_cause_of_the_last_error)
     errand_result_free(&r);
     /* before any attempt it is the result */
     script unborn = { 0 };
-    r = errand_await(start((errand_policy_opts){ .attempts = 2, .within_ms = 60000, .rate = rate }, &unborn));
+    r = errand_await(start((errand_policy_opts){ .attempts = 2, .within_ms = 60000, .rate = rate },
+                           &unborn));
     ck_assert_int_eq(r.error, ERRAND_ELATE);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_REJECTED);
     ck_assert_uint_eq(unborn.calls, 0);
@@ -425,20 +466,25 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     turned_start(&t);
     said heard;
     listen_to(&heard);
-    pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = heard.log });
+    pool =
+        errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = heard.log });
     struct {
         script s;
         char secret[32];
     } arg = { { .error = { ECONNRESET, EPIPE } }, "hunter2" };
-    errand_policy_opts o = { .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .name = "fetch" };
+    errand_policy_opts o = {
+        .attempts = 3, .initial_ms = 100, .jitter = ERRAND_JITTER_NONE, .name = "fetch"
+    };
     errand_future *f = start(o, &arg.s);
     turn_to_the_end(&t, pool, f);
     ENDS(f, 0);
     char *text = all_said(&heard);
-    const char *in_order[] = { "INFO - ", "[fetch-start]",
-                               "WARN - ", "[fetch-retry] attempt 1 failed: attempt 1; again in 0.100 s",
-                               "WARN - ", "[fetch-retry] attempt 2 failed: attempt 2; again in 0.200 s",
-                               "INFO - ", "[fetch-success]" };
+    const char *in_order[] = {
+        "INFO - ", "[fetch-start]",
+        "WARN - ", "[fetch-retry] attempt 1 failed: attempt 1; again in 0.100 s",
+        "WARN - ", "[fetch-retry] attempt 2 failed: attempt 2; again in 0.200 s",
+        "INFO - ", "[fetch-success]"
+    };
     const char *at = text;
     for (size_t i = 0; i < sizeof in_order / sizeof *in_order; i++) {
         at = strstr(at, in_order[i]);
@@ -458,7 +504,9 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     turn(&t, pool, 101);
     ENDS(f, ETIMEDOUT);
     happen(&s.h.go);
-    script hinted = { .error = { ERRAND_HTTP + 503 }, .hint_ms = 600000, .kind = ERRAND_KIND_HTTP_SERVER };
+    script hinted = {
+        .error = { ERRAND_HTTP + 503 }, .hint_ms = 600000, .kind = ERRAND_KIND_HTTP_SERVER
+    };
     o.name = "hint";
     ENDS(start(o, &hinted), ERRAND_HTTP + 503);
     script silent = { .error = { ECONNRESET } };
@@ -471,7 +519,8 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     ENDS(f, ECANCELED);
     text = all_said(&heard);
     const char *there[] = { "ERROR - ", "[send-error] after 0.000 s, 1 attempt(s): attempt 1",
-                            "[wait-timeout] after 0.101 s", "[hint-give-up] the other side asks for a longer wait",
+                            "[wait-timeout] after 0.101 s",
+                            "[hint-give-up] the other side asks for a longer wait",
                             "[hint-error] after 0.000 s, 1 attempt(s): attempt 1" };
     for (size_t i = 0; i < sizeof there / sizeof *there; i++)
         ck_assert_msg(strstr(text, there[i]) != NULL, "missing: %s in\n%s", there[i], text);
@@ -490,16 +539,22 @@ START_TEST(a_policys_log_receives_errors_with_causes)
     said heard;
     listen_to(&heard);
     script s = { .error = { ECONNRESET } };
-    errand_future *f = start(
-        (errand_policy_opts){
-            .attempts = 3, .initial_ms = 10000, .jitter = ERRAND_JITTER_EQUAL, .name = "own", .log = heard.log },
-        &s);
+    errand_future *f =
+        start((errand_policy_opts){ .attempts = 3,
+                                    .initial_ms = 10000,
+                                    .jitter = ERRAND_JITTER_EQUAL,
+                                    .name = "own",
+                                    .log = heard.log },
+              &s);
     await_asleep(pool, 1);
     errand_cancel(f);
     ENDS(f, ECANCELED);
     char *text = all_said(&heard);
-    ck_assert_msg(strstr(text, "[own-error] after 0.000 s, 1 attempt(s): cancelled by its caller; because: attempt 1"),
-                  "%s", text);
+    ck_assert_msg(
+        strstr(
+            text,
+            "[own-error] after 0.000 s, 1 attempt(s): cancelled by its caller; because: attempt 1"),
+        "%s", text);
     free(text);
     close_pool(pool);
     stop_listening(&heard);
@@ -524,12 +579,16 @@ START_TEST(a_stuck_log_sink_delays_neither_runs_nor_close)
     event go = { 0 };
     errand_log_stats stats = { 0 };
     errand_future *runs[10];
-    errand_log *log = errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .ring = 4096, .block_from = ERRAND_LOG_TRACE });
     ck_assert_int_eq(errand_log_add_callback(log, wait_here, &go, NULL, NULL), 0);
     errand_pool *one = errand_pool_new(&(errand_pool_opts){ .log = log });
     errand_policy *policy = errand_policy_new(
-        &(errand_policy_opts){
-            .name = "op", .attempts = 1000000, .initial_ms = 1, .max_ms = 1, .within_ms = 100 * LONG_MS },
+        &(errand_policy_opts){ .name = "op",
+                               .attempts = 1000000,
+                               .initial_ms = 1,
+                               .max_ms = 1,
+                               .within_ms = 100 * LONG_MS },
         NULL);
     for (int i = 0; i < 10; i++) runs[i] = errand_run(one, policy, time_out, NULL);
     while (stats.dropped < 100) { /* the rings are full, and runs continue */

@@ -11,9 +11,18 @@ static turned t;
 static errand_pool *pool;
 
 static void open_turned(void) { pool = turned_pool(&t); }
-static void open_pool(void) { ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 })); }
-static errand_future *start(errand_policy_opts opts, script *s) { return start_run(pool, opts, scripted(s)); }
-static errand_future *start_task(errand_policy_opts opts, errand_task task) { return start_run(pool, opts, task); }
+static void open_pool(void)
+{
+    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+}
+static errand_future *start(errand_policy_opts opts, script *s)
+{
+    return start_run(pool, opts, scripted(s));
+}
+static errand_future *start_task(errand_policy_opts opts, errand_task task)
+{
+    return start_run(pool, opts, task);
+}
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
 static const errand_policy_opts quick = { .attempts = 3, .initial_ms = ERRAND_ZERO };
@@ -38,9 +47,11 @@ static void bring_to(stage where, staged *g)
     g->sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     g->o = (obedient){ .pool = pool };
     g->s = (script){ .error = { ECONNRESET, ECONNRESET } };
-    errand_policy_opts o = {
-        .attempts = 3, .initial_ms = 1000, .jitter = ERRAND_JITTER_NONE, .rate = g->rate, .sem = g->sem
-    };
+    errand_policy_opts o = { .attempts = 3,
+                             .initial_ms = 1000,
+                             .jitter = ERRAND_JITTER_NONE,
+                             .rate = g->rate,
+                             .sem = g->sem };
     if (where == TURN) ENDS(errand_rate_acquire(g->rate, NULL), 0);
     if (where == PERMIT) ck_assert(errand_sem_try_acquire(g->sem, 1));
     g->f = start_task(o, where == ATTEMPT ? obeying(&g->o) : scripted(&g->s));
@@ -193,8 +204,9 @@ START_TEST(attempts_that_return_a_future_hold_no_worker)
 {
     open_turned();
     later l = { .n = 0 };
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_EQUAL }); /* each sleeps */
+    /* each sleeps */
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 2, .initial_ms = 10, .jitter = ERRAND_JITTER_EQUAL });
     errand_future *f[MANY];
     for (int i = 0; i < MANY; i++) f[i] = errand_run(pool, policy, begin_elsewhere, &l);
     await_count(&l.n, MANY); /* all are under way, on one worker */
@@ -204,7 +216,8 @@ START_TEST(attempts_that_return_a_future_hold_no_worker)
     turn(&t, pool, 11);
     await_count(&l.n, 2 * MANY);
     await_asleep(pool, 0);
-    for (int i = MANY; i < 2 * MANY; i++) errand_promise_resolve(l.promise[i], errand_ok(NULL, NULL));
+    for (int i = MANY; i < 2 * MANY; i++)
+        errand_promise_resolve(l.promise[i], errand_ok(NULL, NULL));
     for (int i = 0; i < MANY; i++) ENDS(f[i], 0);
     errand_policy_free(policy);
     close_pool(pool);
@@ -216,7 +229,8 @@ START_TEST(sleeping_runs_hold_no_worker_and_no_permit)
     open_turned();
     enum { N = 1000 };
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
-    errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 2, .jitter = ERRAND_JITTER_EQUAL, .sem = sem });
+    errand_policy *policy =
+        policy_of((errand_policy_opts){ .attempts = 2, .jitter = ERRAND_JITTER_EQUAL, .sem = sem });
     script *s = calloc(N, sizeof *s);
     errand_future *f[N];
     for (int i = 0; i < N; i++) {
@@ -232,7 +246,8 @@ START_TEST(sleeping_runs_hold_no_worker_and_no_permit)
     turn(&t, pool, 60);
     for (int i = 0; i < N; i++) {
         ENDS(f[i], 0);
-        if (s[i].calls != 2 || s[i].freed != 1) ck_abort_msg("%u calls, %u freed", s[i].calls, s[i].freed);
+        if (s[i].calls != 2 || s[i].freed != 1)
+            ck_abort_msg("%u calls, %u freed", s[i].calls, s[i].freed);
     }
     free(s);
     errand_policy_free(policy);
@@ -257,8 +272,9 @@ START_TEST(a_retry_does_not_go_to_the_back_of_the_queue)
     open_turned();
     unsigned next = 0;
     place retried = { &next, 0 }, others[10];
-    errand_future *f = start_task((errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
-                                  (errand_task){ .fn = take_place, .arg = &retried });
+    errand_future *f = start_task(
+        (errand_policy_opts){ .attempts = 2, .initial_ms = 100, .jitter = ERRAND_JITTER_EQUAL },
+        (errand_task){ .fn = take_place, .arg = &retried });
     await_count(&next, 1);
     await_asleep(pool, 1);
     hold h = { .result = errand_ok(NULL, NULL) };
@@ -297,14 +313,10 @@ static errand_result fall(void *arg)
     count_up(d->s->calls);
     uint64_t dice = er_random_next(&d->dice);
     switch (dice % 6) {
-    case 0:
-        return errand_ok(NULL, NULL);
-    case 1:
-        return errand_later(errand_sleep(pool, (int64_t)(dice / 8 % 2)));
-    case 2:
-        return errand_await(errand_sleep(pool, (int64_t)(dice / 8 % 2)));
-    default:
-        return errand_fail(dice / 8 % 2 ? ECONNRESET : EAGAIN);
+    case 0: return errand_ok(NULL, NULL);
+    case 1: return errand_later(errand_sleep(pool, (int64_t)(dice / 8 % 2)));
+    case 2: return errand_await(errand_sleep(pool, (int64_t)(dice / 8 % 2)));
+    default: return errand_fail(dice / 8 % 2 ? ECONNRESET : EAGAIN);
     }
 }
 
@@ -358,33 +370,37 @@ START_TEST(cancels_and_deadlines_race_and_each_run_ends_once)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 3 });
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 20000, .burst = 4 });
-    errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .open_ms = 1, .max_open_ms = 2 });
+    errand_rate *rate =
+        errand_rate_new(pool, &(errand_rate_opts){ .per_second = 20000, .burst = 4 });
+    errand_breaker *breaker =
+        errand_breaker_new(pool, &(errand_breaker_opts){ .open_ms = 1, .max_open_ms = 2 });
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 100 });
     ck_assert(breaker && budget);
     unsigned calls = 0, freed = 0, hooks = 0;
     pthread_t threads[4];
     storm storms[4];
     for (unsigned i = 0; i < 4; i++) {
-        storms[i] = (storm){ .seed = i + 1, .rounds = scaled(1000), .calls = &calls, .freed = &freed };
+        storms[i] =
+            (storm){ .seed = i + 1, .rounds = scaled(1000), .calls = &calls, .freed = &freed };
         for (unsigned p = 0; p < 8; p++)
-            storms[i].policies[p] = policy_of(
-                (errand_policy_opts){ .attempts = 4,
-                                      .initial_ms = p ? ERRAND_ZERO : 1,
-                                      .sem = p & 1 ? sem : NULL,
-                                      .rate = p & 2 ? rate : NULL,
-                                      .attempt_ms = p == 3 ? 1 : 0,
-                                      .within_ms = p == 2 || p == 6 ? 2 : 0,
-                                      .hedge_ms = p >= 4 && p != 5 ? 1 : 0,
-                                      .overlap = p == 4 || p == 7,
-                                      .retry_if = p == 5 ? errand_retry_if_custom(shrug, NULL) : errand_retry_if_transient(),
-                                      .before_attempt = p >= 5 ? watch_it : NULL,
-                                      .before_sleep = p == 7 ? watch_it : NULL,
-                                      .on_give_up = p >= 5 ? watch_it : NULL,
-                                      .fallback = p >= 6 ? stand_in : NULL,
-                                      .hook_arg = &hooks,
-                                      .breaker = p >= 6 ? breaker : NULL,
-                                      .budget = p >= 6 ? budget : NULL });
+            storms[i].policies[p] = policy_of((errand_policy_opts){
+                .attempts = 4,
+                .initial_ms = p ? ERRAND_ZERO : 1,
+                .sem = p & 1 ? sem : NULL,
+                .rate = p & 2 ? rate : NULL,
+                .attempt_ms = p == 3 ? 1 : 0,
+                .within_ms = p == 2 || p == 6 ? 2 : 0,
+                .hedge_ms = p >= 4 && p != 5 ? 1 : 0,
+                .overlap = p == 4 || p == 7,
+                .retry_if = p == 5 ? errand_retry_if_custom(shrug, NULL)
+                                   : errand_retry_if_transient(),
+                .before_attempt = p >= 5 ? watch_it : NULL,
+                .before_sleep = p == 7 ? watch_it : NULL,
+                .on_give_up = p >= 5 ? watch_it : NULL,
+                .fallback = p >= 6 ? stand_in : NULL,
+                .hook_arg = &hooks,
+                .breaker = p >= 6 ? breaker : NULL,
+                .budget = p >= 6 ? budget : NULL });
         ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
     }
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
@@ -424,10 +440,11 @@ START_TEST(closing_the_pool_ends_and_frees_every_run)
         errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 2 });
         unsigned calls = 0, freed = 0;
         storm s = { .seed = round + 1, .calls = &calls, .freed = &freed };
-        errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 1000000,
-                                                                .initial_ms = round % 2 ? 1 + round % 3 : 10000,
-                                                                .multiplier = 1,
-                                                                .sem = round % 4 < 2 ? sem : NULL });
+        errand_policy *policy = policy_of((errand_policy_opts){
+            .attempts = 1000000,
+            .initial_ms = round % 2 ? 1 + round % 3 : 10000,
+            .multiplier = 1,
+            .sem = round % 4 < 2 ? sem : NULL });
         errand_future *f[50];
         for (int i = 0; i < 50; i++) {
             drop *d = malloc(sizeof *d);

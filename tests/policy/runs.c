@@ -23,7 +23,8 @@ static bool all_asleep(errand_pool *pool, size_t n)
 void await_asleep(errand_pool *pool, size_t n)
 {
     for (int i = 0; i < 10 * LONG_MS && !all_asleep(pool, n); i++) look_again();
-    ck_assert_msg(all_asleep(pool, n), "%zu are asleep, not %zu", er_timers_asleep(er_pool_ref_of(pool)->timers), n);
+    ck_assert_msg(all_asleep(pool, n), "%zu are asleep, not %zu",
+                  er_timers_asleep(er_pool_ref_of(pool)->timers), n);
 }
 
 void turn_to_the_end(turned *t, errand_pool *pool, errand_future *f)
@@ -43,12 +44,16 @@ errand_result follow_script(void *arg)
     int error = n <= sizeof s->error / sizeof *s->error ? s->error[n - 1] : 0;
     if (!error) return errand_ok(as_value((intptr_t)n), NULL);
     if (s->hint_ms || s->may_have_run)
-        return errand_fail_as(error, s->kind, s->hint_ms ? s->hint_ms : -1, s->may_have_run, "attempt %u", n);
+        return errand_fail_as(error, s->kind, s->hint_ms ? s->hint_ms : -1, s->may_have_run,
+                              "attempt %u", n);
     return errand_failf(error, "attempt %u", n);
 }
 
 void script_freed(void *arg) { count_up(&((script *)arg)->freed); }
-errand_task scripted(script *s) { return (errand_task){ .fn = follow_script, .arg = s, .free = script_freed }; }
+errand_task scripted(script *s)
+{
+    return (errand_task){ .fn = follow_script, .arg = s, .free = script_freed };
+}
 
 errand_result obey(void *arg)
 {
@@ -61,7 +66,10 @@ errand_result obey(void *arg)
 }
 
 void obedient_freed(void *arg) { count_up(&((obedient *)arg)->freed); }
-errand_task obeying(obedient *o) { return (errand_task){ .fn = obey, .arg = o, .free = obedient_freed }; }
+errand_task obeying(obedient *o)
+{
+    return (errand_task){ .fn = obey, .arg = o, .free = obedient_freed };
+}
 
 void listen_to(said *s)
 {
@@ -117,4 +125,7 @@ errand_pool *turned_pool(turned *t)
 
 static void stuck_freed(void *arg) { count_up(&((stuck *)arg)->freed); }
 static errand_result get_stuck(void *arg) { return hold_worker(&((stuck *)arg)->h); }
-errand_task sticking(stuck *s) { return (errand_task){ .fn = get_stuck, .arg = s, .free = stuck_freed }; }
+errand_task sticking(stuck *s)
+{
+    return (errand_task){ .fn = get_stuck, .arg = s, .free = stuck_freed };
+}

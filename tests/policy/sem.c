@@ -15,7 +15,10 @@ static errand_sem *sem_of(unsigned permits)
     return sem;
 }
 
-static void open_pool(void) { ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 })); }
+static void open_pool(void)
+{
+    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 }));
+}
 
 static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 
@@ -60,7 +63,8 @@ START_TEST(a_smaller_request_does_not_overtake_a_larger_one)
     open_pool();
     errand_sem *sem = sem_of(3);
     void *two = permit_of(errand_sem_acquire(sem, NULL, 2));
-    errand_future *big = errand_sem_acquire(sem, NULL, 3), *small = errand_sem_acquire(sem, NULL, 1);
+    errand_future *big = errand_sem_acquire(sem, NULL, 3),
+                  *small = errand_sem_acquire(sem, NULL, 1);
     ck_assert(!ended(big) && !ended(small));
     ck_assert(!errand_sem_try_acquire(sem, 1)); /* one is free, but a waiter is queued */
     errand_permit *none = (errand_permit *)&pool;
@@ -111,7 +115,8 @@ START_TEST(a_request_for_more_than_all_permits_is_refused)
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 4, LONG_MS, &p), EINVAL);
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, -1, &p), EINVAL);
     ck_assert_int_eq(errand_sem_wait(sem, NULL, 1, 0, NULL), EINVAL);
-    ck_assert(!errand_sem_try_acquire(sem, 0) && !errand_sem_try_acquire(sem, 4) && !errand_sem_try_acquire(NULL, 1));
+    ck_assert(!errand_sem_try_acquire(sem, 0) && !errand_sem_try_acquire(sem, 4) &&
+              !errand_sem_try_acquire(NULL, 1));
     ck_assert_int_eq(errand_sem_release(sem, 0), EINVAL);
     stands(sem, 0, 0);
     errand_sem_free(sem);
@@ -224,7 +229,8 @@ START_TEST(a_wait_for_a_permit_ends_by_grant_timeout_or_cancel)
     stands(sem, 1, 0);
 
     waiter cancelled = { .sem = sem }, granted = { .sem = sem };
-    errand_future *f = errand_submit(pool, wait_for_permit, &cancelled), *g = errand_submit(pool, wait_for_permit, &granted);
+    errand_future *f = errand_submit(pool, wait_for_permit, &cancelled),
+                  *g = errand_submit(pool, wait_for_permit, &granted);
     await_event(&cancelled.began);
     await_event(&granted.began);
     errand_cancel(f);
@@ -282,7 +288,8 @@ START_TEST(closing_the_pool_ends_all_waiters_and_grants_none)
     open_pool();
     errand_sem *sem = sem_of(2);
     void *held = permit_of(errand_sem_acquire(sem, NULL, 1));
-    errand_future *big = errand_sem_acquire(sem, NULL, 2), *small = errand_sem_acquire(sem, NULL, 1);
+    errand_future *big = errand_sem_acquire(sem, NULL, 2),
+                  *small = errand_sem_acquire(sem, NULL, 1);
     close_pool(pool);
     errand_future *both[] = { big, small };
     for (int i = 0; i < 2; i++) {
@@ -359,9 +366,7 @@ static void *rage(void *arg)
             hold_for_a_moment(s, n);
             errand_permit_release(p);
             break;
-        case 2:
-            errand_drop(errand_sem_acquire(s->sem, NULL, n));
-            break;
+        case 2: errand_drop(errand_sem_acquire(s->sem, NULL, n)); break;
         case 3: {
             errand_future *f = errand_sem_acquire(s->sem, NULL, n);
             errand_cancel(f);
@@ -377,8 +382,7 @@ static void *rage(void *arg)
             errand_drop(f);
             break;
         }
-        default:
-            finish_storm(s, errand_sem_acquire(s->sem, NULL, n), n);
+        default: finish_storm(s, errand_sem_acquire(s->sem, NULL, n), n);
         }
     }
     return NULL;

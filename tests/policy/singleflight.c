@@ -41,7 +41,8 @@ static errand_result fly(void *arg) { return hold_worker(&((flown *)arg)->h); }
 static void landed(void *arg) { count_up(&((flown *)arg)->freed_args); }
 static errand_future *share(flown *f, const char *key)
 {
-    return errand_singleflight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = f, .free = landed, .key = key });
+    return errand_singleflight_run(
+        flight, NULL, &(errand_task){ .fn = fly, .arg = f, .free = landed, .key = key });
 }
 
 static unsigned freed;
@@ -107,8 +108,10 @@ END_TEST
 static errand_result inherit(void *arg)
 {
     errand_singleflight_stats s;
-    errand_future *f = errand_singleflight_run(flight, NULL, &(errand_task){ .fn = fly, .arg = arg, .free = landed });
-    if (errand_singleflight_stats_get(flight, "tenant", &s) || !s.under_way) return errand_fail(EPROTO);
+    errand_future *f = errand_singleflight_run(
+        flight, NULL, &(errand_task){ .fn = fly, .arg = arg, .free = landed });
+    if (errand_singleflight_stats_get(flight, "tenant", &s) || !s.under_way)
+        return errand_fail(EPROTO);
     happen(&((flown *)arg)->h.go);
     return errand_await(f);
 }
@@ -127,8 +130,8 @@ START_TEST(each_sharer_receives_the_complete_failure)
 {
     open_flight();
     script s = { .error = { ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET } };
-    errand_policy *policy = policy_of(
-        (errand_policy_opts){ .attempts = 3, .initial_ms = 20, .jitter = ERRAND_JITTER_NONE });
+    errand_policy *policy = policy_of((errand_policy_opts){
+        .attempts = 3, .initial_ms = 20, .jitter = ERRAND_JITTER_NONE });
     errand_task task = scripted(&s);
     errand_future *f[3];
     for (int i = 0; i < 3; i++) f[i] = errand_singleflight_run(flight, policy, &task);
@@ -159,8 +162,9 @@ static errand_result wait_cancelled(void *arg)
 
 static errand_future *share_obedient(obedient *o)
 {
-    return errand_singleflight_run(flight, NULL,
-                             &(errand_task){ .fn = wait_cancelled, .arg = o, .free = obedient_freed, .key = "k" });
+    return errand_singleflight_run(
+        flight, NULL,
+        &(errand_task){ .fn = wait_cancelled, .arg = o, .free = obedient_freed, .key = "k" });
 }
 
 START_TEST(the_last_sharer_to_cancel_cancels_the_run)
@@ -228,14 +232,18 @@ START_TEST(a_run_that_cannot_begin_fails_for_all_sharers)
     open_flight();
     flown f = { 0 };
     ENDS(errand_singleflight_run(flight, NULL, NULL), EINVAL);
-    ENDS(errand_singleflight_run(flight, NULL, &(errand_task){ .arg = &f, .free = landed }), EINVAL); /* no fn */
+    /* no fn */
+    ENDS(errand_singleflight_run(flight, NULL, &(errand_task){ .arg = &f, .free = landed }),
+         EINVAL);
     ck_assert_uint_eq(f.freed_args, 1);
     char key[ERRAND_KEY_MAX + 2];
     memset(key, 'k', sizeof key - 1);
     key[sizeof key - 1] = 0;
     ENDS(share(&f, key), EINVAL);
     ck_assert_uint_eq(f.freed_args, 2);
-    ENDS(errand_singleflight_run(NULL, NULL, &(errand_task){ .fn = fly, .arg = &f, .free = landed }), EINVAL);
+    ENDS(errand_singleflight_run(NULL, NULL,
+                                 &(errand_task){ .fn = fly, .arg = &f, .free = landed }),
+         EINVAL);
     ck_assert_uint_eq(f.freed_args, 3);
     close_pool(pool);
     ENDS(share(&f, "k"), EINVAL);
@@ -252,9 +260,10 @@ START_TEST(closing_the_pool_ends_all_shares)
     open_flight();
     obedient o = { .pool = pool };
     errand_task task = obeying(&o);
-    errand_future *a = errand_singleflight_run(flight, NULL, &task), *b = errand_singleflight_run(flight, NULL, &task);
+    errand_future *a = errand_singleflight_run(flight, NULL, &task),
+                  *b = errand_singleflight_run(flight, NULL, &task);
     await_event(&o.began);
-    errand_singleflight_free(flight);              /* runs under way keep it */
+    errand_singleflight_free(flight);        /* runs under way keep it */
     int error = errand_pool_close(pool, 20); /* in 20 ms it may be left behind */
     ck_assert_msg(!error || error == ETIMEDOUT, "close: %d", error);
     ENDS(a, ECANCELED);
@@ -271,7 +280,10 @@ typedef struct storm {
     unsigned calls, well;
 } storm;
 
-static void free_counted(void *value) { __atomic_sub_fetch((unsigned *)value, 1, __ATOMIC_SEQ_CST); }
+static void free_counted(void *value)
+{
+    __atomic_sub_fetch((unsigned *)value, 1, __ATOMIC_SEQ_CST);
+}
 
 static errand_result run_once(void *arg)
 {
@@ -289,7 +301,8 @@ static void *rage(void *arg)
     for (unsigned i = 0; i < s->rounds; i++) {
         uint64_t dice = er_random_next(&s->seed);
         errand_future *f = errand_singleflight_run(
-            flight, NULL, &(errand_task){ .fn = run_once, .arg = s, .key = dice % 2 ? "odd" : NULL });
+            flight, NULL,
+            &(errand_task){ .fn = run_once, .arg = s, .key = dice % 2 ? "odd" : NULL });
         s->calls++;
         if (dice / 2 % 4 == 0) errand_cancel(f);
         if (dice / 8 % 4 == 0) {

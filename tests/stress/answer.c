@@ -32,7 +32,9 @@ static void add_gzip(er_bytes *to, const char *at, size_t size)
     char out[4096];
     z_stream z = { .next_in = (Bytef *)(uintptr_t)at, .avail_in = (uInt)size };
     int said = Z_OK;
-    HOLDS(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK, "no deflate");
+    HOLDS(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) ==
+              Z_OK,
+          "no deflate");
     while (said == Z_OK) {
         z.next_out = (Bytef *)out;
         z.avail_out = sizeof out;
@@ -57,7 +59,9 @@ static void add_chunks(er_bytes *to, const char *at, size_t size, dice *d)
 static void add_page(er_bytes *to, const head *h, const reply *r, dice *d)
 {
     page p = { .ask = h->of->number, .status = r->status, .whole = !r->fault && !r->broken };
-    p.size = PAGE_LEAST + dice_below(d, dice_one_in(d, 40) ? 400000 : dice_one_in(d, 8) ? 60000 : 2000);
+    p.size = PAGE_LEAST + dice_below(d, dice_one_in(d, 40)  ? 400000
+                                        : dice_one_in(d, 8) ? 60000
+                                                            : 2000);
     char *text = malloc(p.size);
     HOLDS(text, "no memory");
     page_write(text, &p);
@@ -79,7 +83,8 @@ static void add_reply(er_bytes *to, const head *h, const reply *r, dice *d)
     if (r->hangs_up || r->framing == BY_END) er_bytes_format(to, "Connection: close%s", nl);
     if (r->framing == BY_CHUNKS) er_bytes_format(to, "Transfer-Encoding: chunked%s", nl);
     if (r->framing == BY_LENGTH) er_bytes_format(to, "Content-Length: %zu%s", body.size, nl);
-    er_bytes_format(to, "Content-Type: %s%s%s", dice_one_in(d, 4) ? "text/plain" : "application/json", nl, nl);
+    er_bytes_format(to, "Content-Type: %s%s%s",
+                    dice_one_in(d, 4) ? "text/plain" : "application/json", nl, nl);
     if (!h->is_head && r->framing == BY_CHUNKS) add_chunks(to, body.at, body.size, d);
     else if (!h->is_head) er_bytes_add(to, body.at, body.size);
     er_bytes_free(&body);
@@ -98,8 +103,8 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
     er_bytes all = { 0 };
     if (r.fault == CUT_BY_END && r.framing == BY_END && !r.gzip)
         r.fault = CUT_BY_RESET; /* else the cut would be its end */
-    if (r.fault == CUT_BY_END)
-        __atomic_add_fetch(&h->of->empties, 1, __ATOMIC_SEQ_CST); /* a coded body of nothing is whole */
+    /* a coded body of nothing is whole */
+    if (r.fault == CUT_BY_END) __atomic_add_fetch(&h->of->empties, 1, __ATOMIC_SEQ_CST);
     add_reply(&all, h, &r, d);
     HOLDS(!all.error, "no memory");
     /* the loss of the last byte after the last chunk goes unnoticed */
@@ -116,7 +121,9 @@ static bool send_reply(struct raw_conn *conn, const head *h, reply r, dice *d)
 
 static reply some_reply(const head *h, unsigned status, dice *d)
 {
-    reply r = { .status = status, .framing = dice_below(d, 3), .gzip = h->takes_gzip && dice_one_in(d, 3) };
+    reply r = {
+        .status = status, .framing = dice_below(d, 3), .gzip = h->takes_gzip && dice_one_in(d, 3)
+    };
     if (r.framing == BY_END && !dice_one_in(d, 3)) r.framing = BY_LENGTH;
     r.hangs_up = dice_one_in(d, 12);
     return r;
@@ -135,7 +142,8 @@ static bool lead_on(struct raw_conn *conn, const head *h, dice *d)
     static const unsigned statuses[] = { 301, 302, 303, 307, 308 };
     char line[200], *at = line;
     reply r = some_reply(h, statuses[dice_below(d, 5)], d);
-    unsigned hop = h->hop + !dice_one_in(d, 4), number = h->of->number, port = server_port(dice_below(d, SERVERS));
+    unsigned hop = h->hop + !dice_one_in(d, 4), number = h->of->number,
+             port = server_port(dice_below(d, SERVERS));
     if (hop == HOPS) hop--;
     switch (dice_below(d, 8)) {
     case 0:
@@ -147,10 +155,10 @@ static bool lead_on(struct raw_conn *conn, const head *h, dice *d)
         break;
     case 2:
     case 3:
-        snprintf(line, sizeof line, "Location: http://127.0.0.1:%u/p/%u/%u#there\r\n", port, number, hop);
+        snprintf(line, sizeof line, "Location: http://127.0.0.1:%u/p/%u/%u#there\r\n", port, number,
+                 hop);
         break;
-    default:
-        snprintf(line, sizeof line, "Location: /p/%u/%u\r\n", number, hop);
+    default: snprintf(line, sizeof line, "Location: /p/%u/%u\r\n", number, hop);
     }
     if (keeps_method(h, r.status)) __atomic_add_fetch(&h->of->again[h->hop], 1, __ATOMIC_SEQ_CST);
     r.more = at;
@@ -159,18 +167,22 @@ static bool lead_on(struct raw_conn *conn, const head *h, dice *d)
 
 static bool lead_astray(struct raw_conn *conn, const head *h, dice *d)
 {
-    static const char *const more[] = { "Location:\r\n",
-                                        "Location: ftp://127.0.0.1/\r\n",
-                                        "Location: http://[\r\n",
-                                        "Location: #here\r\n",
-                                        "Location: /p/0/0\r\nLocation: /p/0/1\r\n",
-                                        "",
-                                        "Location: http://nowhere.invalid/\r\n",
-                                        "Location: http://127.0.0.1:99999/\r\n" };
+    static const char *const more[] = {
+        "Location:\r\n",
+        "Location: ftp://127.0.0.1/\r\n",
+        "Location: http://[\r\n",
+        "Location: #here\r\n",
+        "Location: /p/0/0\r\nLocation: /p/0/1\r\n",
+        "",
+        "Location: http://nowhere.invalid/\r\n",
+        "Location: http://127.0.0.1:99999/\r\n"
+    };
     reply r = some_reply(h, dice_one_in(d, 2) ? 302 : 307, d);
     r.more = more[dice_below(d, 8)];
-    bool followed = strstr(r.more, "#here") || strstr(r.more, "nowhere"); /* the others are no urls, or not of http */
-    if (followed && keeps_method(h, r.status)) __atomic_add_fetch(&h->of->again[h->hop], 1, __ATOMIC_SEQ_CST);
+    /* the others are no urls, or not of http */
+    bool followed = strstr(r.more, "#here") || strstr(r.more, "nowhere");
+    if (followed && keeps_method(h, r.status))
+        __atomic_add_fetch(&h->of->again[h->hop], 1, __ATOMIC_SEQ_CST);
     return send_reply(conn, h, r, d);
 }
 
@@ -178,15 +190,17 @@ static bool lead_astray(struct raw_conn *conn, const head *h, dice *d)
 
 static bool say_garbage(struct raw_conn *conn, dice *d)
 {
-    static const char *const all[] = { "\r\n\r\n",
-                                       "hello",
-                                       "HTTP/1.1",
-                                       "HTTP/1.1 20",
-                                       "HTTP/1.1 200 OK\r\nX: y\r\n",
-                                       "HTTP/9.9 200 OK\r\n\r\n",
-                                       "220 mail ready\r\n",
-                                       "HTTP/1.1 OK\r\n\r\n",
-                                       " HTTP/1.1 200 OK\r\n\r\n" };
+    static const char *const all[] = {
+        "\r\n\r\n",
+        "hello",
+        "HTTP/1.1",
+        "HTTP/1.1 20",
+        "HTTP/1.1 200 OK\r\nX: y\r\n",
+        "HTTP/9.9 200 OK\r\n\r\n",
+        "220 mail ready\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        " HTTP/1.1 200 OK\r\n\r\n"
+    };
     char noise[600];
     if (dice_one_in(d, 2)) return raw_say(conn, "%s", all[dice_below(d, 9)]) && false;
     for (size_t i = 0; i < sizeof noise; i++) noise[i] = (char)dice_below(d, 256);
@@ -196,8 +210,12 @@ static bool say_garbage(struct raw_conn *conn, dice *d)
 static bool misframe(struct raw_conn *conn, const head *h, dice *d)
 {
     static const char *const more[] = {
-        "Content-Length: 7\r\nContent-Length: 8\r\n",  "Content-Length: -1\r\n",     "Content-Length: x\r\n",
-        "Content-Length: 99999999999999999999999\r\n", "Transfer-Encoding: zip\r\n", "Content-Encoding: strange\r\n"
+        "Content-Length: 7\r\nContent-Length: 8\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: x\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Transfer-Encoding: zip\r\n",
+        "Content-Encoding: strange\r\n"
     };
     reply r = some_reply(h, 200, d);
     r.more = more[dice_below(d, 6)];
@@ -211,10 +229,13 @@ static bool misframe(struct raw_conn *conn, const head *h, dice *d)
 
 static bool break_chunks(struct raw_conn *conn, const head *h, dice *d)
 {
-    static const char *const chunks[] = { "zz\r\n", "-5\r\nhello\r\n", "ffffffffffffffffff\r\nhello", "5\r\nhelloX\r\n",
-                                          "5 5\r\nhel" };
+    static const char *const chunks[] = {
+        "zz\r\n", "-5\r\nhello\r\n", "ffffffffffffffffff\r\nhello", "5\r\nhelloX\r\n", "5 5\r\nhel"
+    };
     (void)h;
-    return raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s", chunks[dice_below(d, 5)]) && false;
+    return raw_say(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+                   chunks[dice_below(d, 5)]) &&
+           false;
 }
 
 static bool break_gzip(struct raw_conn *conn, const head *h, dice *d)
@@ -242,7 +263,8 @@ static bool say_much(struct raw_conn *conn, const head *h, dice *d)
 
 static bool say_in_between(struct raw_conn *conn, const head *h, dice *d)
 {
-    static const char *const one[] = { "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n",
+    static const char *const one[] = { "HTTP/1.1 100 Continue\r\n\r\n",
+                                       "HTTP/1.1 102 Processing\r\n\r\n",
                                        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" };
     er_bytes before = { 0 };
     unsigned n = 1 + dice_below(d, dice_one_in(d, 4) ? 200 : 4);
@@ -276,12 +298,14 @@ static bool say_empty(struct raw_conn *conn, const head *h, dice *d)
 
 static bool ask_to_wait(struct raw_conn *conn, const head *h, dice *d)
 {
-    static const char *const more[] = { "Retry-After: 0\r\n",
-                                        "Retry-After: 0\r\n",
-                                        "Retry-After: 1\r\n",
-                                        "Retry-After: soon\r\n",
-                                        "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n",
-                                        "" };
+    static const char *const more[] = {
+        "Retry-After: 0\r\n",
+        "Retry-After: 0\r\n",
+        "Retry-After: 1\r\n",
+        "Retry-After: soon\r\n",
+        "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n",
+        ""
+    };
     static const unsigned statuses[] = { 429, 503, 503, 202, 408, 425 };
     reply r = some_reply(h, statuses[dice_below(d, 6)], d);
     r.more = more[dice_below(d, 6)];
@@ -313,12 +337,17 @@ static bool say_late(struct raw_conn *conn, const head *h, dice *d) /* without a
     reply r = some_reply(h, 200, d);
     if (!send_reply(conn, h, r, d)) return false;
     if (dice_one_in(d, 2) && !raw_pause(conn, (int)dice_below(d, 3))) return false;
-    return raw_say(conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") && false;
+    return raw_say(
+               conn,
+               "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") &&
+           false;
 }
 
 static bool answer_well(struct raw_conn *conn, const head *h, dice *d)
 {
-    static const unsigned statuses[] = { 200, 200, 200, 200, 200, 201, 206, 404, 400, 500, 502, 599 };
+    static const unsigned statuses[] = {
+        200, 200, 200, 200, 200, 201, 206, 404, 400, 500, 502, 599
+    };
     reply r = some_reply(h, statuses[dice_below(d, 12)], d);
     return send_reply(conn, h, r, d);
 }
@@ -345,43 +374,27 @@ bool answer(struct raw_conn *conn, head *h)
     if (what == 2) return hang_up(conn, &d);
     if (!server_read_body(conn, h)) return false;
     switch (what) {
-    case 3:
-        return hang_up(conn, &d);
-    case 4:
-        return raw_wait_gone(conn) && false;
-    case 5:
-        return say_garbage(conn, &d);
+    case 3: return hang_up(conn, &d);
+    case 4: return raw_wait_gone(conn) && false;
+    case 5: return say_garbage(conn, &d);
     case 6:
     case 7:
     case 8:
-    case 9:
-        return lead_on(conn, h, &d);
-    case 10:
-        return lead_astray(conn, h, &d);
-    case 11:
-        return say_in_between(conn, h, &d);
-    case 12:
-        return say_empty(conn, h, &d);
+    case 9: return lead_on(conn, h, &d);
+    case 10: return lead_astray(conn, h, &d);
+    case 11: return say_in_between(conn, h, &d);
+    case 12: return say_empty(conn, h, &d);
     case 13:
     case 14:
-    case 15:
-        return ask_to_wait(conn, h, &d);
-    case 16:
-        return fold(conn, h, &d);
-    case 17:
-        return say_much(conn, h, &d);
-    case 18:
-        return misframe(conn, h, &d);
-    case 19:
-        return break_chunks(conn, h, &d);
-    case 20:
-        return break_gzip(conn, h, &d);
+    case 15: return ask_to_wait(conn, h, &d);
+    case 16: return fold(conn, h, &d);
+    case 17: return say_much(conn, h, &d);
+    case 18: return misframe(conn, h, &d);
+    case 19: return break_chunks(conn, h, &d);
+    case 20: return break_gzip(conn, h, &d);
     case 21:
-    case 22:
-        return cut_short(conn, h, &d);
-    case 23:
-        return say_late(conn, h, &d);
-    default:
-        return answer_well(conn, h, &d);
+    case 22: return cut_short(conn, h, &d);
+    case 23: return say_late(conn, h, &d);
+    default: return answer_well(conn, h, &d);
     }
 }

@@ -25,7 +25,10 @@ static unsigned made; /* atomic */
 static const char old_text[] = "this was here before\n";
 static char uploads[UPLOAD_MOST + 32]; /* any 31 bytes on are another ask's */
 
-char upload_byte(const ask *a, size_t i) { return (char)('A' + (a->number % 31 + i % UPLOAD_MOST) % 26); }
+char upload_byte(const ask *a, size_t i)
+{
+    return (char)('A' + (a->number % 31 + i % UPLOAD_MOST) % 26);
+}
 
 void asks_open(void)
 {
@@ -74,7 +77,8 @@ static int give_body(void *arg, uint64_t offset, void *buffer, size_t size, size
     entry *e = arg;
     ask *a = &asks[e->seed];
     dice d = dice_of(a->seed, 500 + ledger_enter(e));
-    HOLDS(!offset || offset == a->offset, "body_fn of ask %u is asked for byte %llu, and %llu is next", a->number,
+    HOLDS(!offset || offset == a->offset,
+          "body_fn of ask %u is asked for byte %llu, and %llu is next", a->number,
           (unsigned long long)offset, (unsigned long long)a->offset);
     size_t n = a->upload - (size_t)offset;
     if (n > size) n = size;
@@ -90,13 +94,15 @@ static int give_body(void *arg, uint64_t offset, void *buffer, size_t size, size
 
 static size_t some_size(dice *d)
 {
-    return dice_one_in(d, 12) ? dice_below(d, UPLOAD_MOST) : dice_below(d, dice_one_in(d, 3) ? 20000 : 300);
+    return dice_one_in(d, 12) ? dice_below(d, UPLOAD_MOST)
+                              : dice_below(d, dice_one_in(d, 3) ? 20000 : 300);
 }
 
 static void add_form(ask *a, errand_request *r, parts *p, dice *d)
 {
     p->fields[0] = (errand_form_field){ .name = "name", .value = "a value" };
-    p->fields[1] = (errand_form_field){ .name = "bytes", .bytes = { uploads, some_size(d) % 3000 } };
+    p->fields[1] =
+        (errand_form_field){ .name = "bytes", .bytes = { uploads, some_size(d) % 3000 } };
     if (dice_one_in(d, 2)) {
         path_of(p->file, sizeof p->file, a, "part");
         write_file(p->file, uploads, 1000);
@@ -133,23 +139,22 @@ static void add_body(ask *a, errand_request *r, parts *p, dice *d)
 static void add_url(ask *a, errand_request *r, parts *p, dice *d)
 {
     static const char *const hosts[] = { "127.0.0.1", "localhost", "127.0.0.1" };
-    static const char *const nowhere[] = { "http://127.0.0.1:1/p/%u/0", "http://nowhere.invalid/p/%u/0",
-                                           "http://[/p/%u/0", "ftp://a/p/%u/0" };
+    static const char *const nowhere[] = { "http://127.0.0.1:1/p/%u/0",
+                                           "http://nowhere.invalid/p/%u/0", "http://[/p/%u/0",
+                                           "ftp://a/p/%u/0" };
     unsigned port = server_port(dice_below(d, SERVERS));
     snprintf(a->host, sizeof a->host, "127.0.0.1:%u", server_port(0));
     switch (dice_below(d, 12)) {
-    case 0:
-        snprintf(p->url, sizeof p->url, nowhere[dice_below(d, 4)], a->number);
-        break;
+    case 0: snprintf(p->url, sizeof p->url, nowhere[dice_below(d, 4)], a->number); break;
     case 1:
     case 2:
     case 3:
     case 4:
         snprintf(a->host, sizeof a->host, "%s:%u", hosts[dice_below(d, 3)], port);
-        snprintf(p->url, sizeof p->url, "http://%s/p/%u/0?secret=%u#there", a->host, a->number, a->number);
+        snprintf(p->url, sizeof p->url, "http://%s/p/%u/0?secret=%u#there", a->host, a->number,
+                 a->number);
         break;
-    default:
-        snprintf(p->url, sizeof p->url, "/p/%u/0", a->number);
+    default: snprintf(p->url, sizeof p->url, "/p/%u/0", a->number);
     }
     r->url = p->url;
 }
@@ -228,7 +233,8 @@ static void compose(ask *a, errand_request *r, parts *p, const session *of, scen
     r->policy = m.policy;
     if (!m.policy) m = of->manner;
     a->by_policy = m.policy != NULL;
-    bool again = r->repeat == ERRAND_REPEAT_ALWAYS || (m.policy && m.repeat == ERRAND_REPEAT_ALWAYS);
+    bool again = r->repeat == ERRAND_REPEAT_ALWAYS ||
+                 (m.policy && m.repeat == ERRAND_REPEAT_ALWAYS);
     a->once = r->repeat == ERRAND_REPEAT_NEVER || (!is_idempotent(a->method) && !keyed && !again);
     if (!r->body_fn && dice_below(d, 8)) return;
     entry *e = ledger_add(ENTRY_ARG, a->number);
@@ -248,7 +254,8 @@ errand_future *ask_some(scene *s, ask **out)
     if (a) {
         compose(a, &r, &p, of, s);
         f = errand_send(of->http, &r);
-        __atomic_store_n(&a->in_time, !__atomic_load_n(&of->closing, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&a->in_time, !__atomic_load_n(&of->closing, __ATOMIC_SEQ_CST),
+                         __ATOMIC_SEQ_CST);
         *out = a;
         json_object_put(p.json);
     }
@@ -269,8 +276,10 @@ static void look_at_page(const ask *a, const errand_response *response, errand_b
           errand_response_status(response), (const char *)body.at);
     if (body.size < PAGE_LEAST) return;
     HOLDS(p.ask == a->number && (int)p.status == errand_response_status(response),
-          "ask %u was given %u's page of %u, as %d", a->number, p.ask, p.status, errand_response_status(response));
-    HOLDS(!all || p.whole, "ask %u was given a page that was broken: %.100s", a->number, (const char *)body.at);
+          "ask %u was given %u's page of %u, as %d", a->number, p.ask, p.status,
+          errand_response_status(response));
+    HOLDS(!all || p.whole, "ask %u was given a page that was broken: %.100s", a->number,
+          (const char *)body.at);
 }
 
 static void read_json(const errand_response *response)
@@ -323,8 +332,9 @@ static void look_at_failure(ask *a, const errand_result *r, bool ours)
 {
     HOLDS(*errand_result_message(r), "no message");
     if (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL && r->value) {
-        HOLDS(errand_response_status(r->value) == r->error - ERRAND_HTTP, "an error says %d, its response %d",
-              r->error - ERRAND_HTTP, errand_response_status(r->value));
+        HOLDS(errand_response_status(r->value) == r->error - ERRAND_HTTP,
+              "an error says %d, its response %d", r->error - ERRAND_HTTP,
+              errand_response_status(r->value));
         look_at_page(a, r->value, errand_response_body(r->value), false);
     }
     if (!ours) return;
@@ -338,7 +348,8 @@ void ask_look(ask *a, const errand_result *r, scene *s)
     dice *d = &s->d;
     /* else the result may be that of a then-function without memory, or of a middleware, and the
      * request continues */
-    bool timed = errand_result_timings(r, &timings) == 0, tangled = __atomic_load_n(&a->led_on, __ATOMIC_SEQ_CST);
+    bool timed = errand_result_timings(r, &timings) == 0,
+         tangled = __atomic_load_n(&a->led_on, __ATOMIC_SEQ_CST);
     if (r->error) look_at_failure(a, r, timed && !tangled);
     else if (r->free != ledger_freed && r->value) look_at_success(a, r, d);
     if (dice_one_in(d, 4)) json_object_put(errand_result_json(r, NULL));
@@ -366,8 +377,10 @@ static void check_file(const ask *a)
     path_of(path, sizeof path, a, "saved");
     FILE *f = fopen(path, "r");
     size_t size = f ? fread(text, 1, PAGE_MOST, f) : 0;
-    bool old = a->saves == SAVES_OVER ? size == sizeof old_text - 1 && !memcmp(text, old_text, size) : !f;
-    bool new = f && ((!size && a->empties) || (page_read(&p, text, size, true) && p.whole && p.ask == a->number));
+    bool old =
+        a->saves == SAVES_OVER ? size == sizeof old_text - 1 && !memcmp(text, old_text, size) : !f;
+    bool new = f && ((!size && a->empties) ||
+                     (page_read(&p, text, size, true) && p.whole && p.ask == a->number));
     HOLDS(old || new, "%s holds %zu bytes that are no page: %.200s", path, size, text);
     HOLDS(!a->saved || new, "ask %u has ended well and saved nothing", a->number);
     HOLDS(!a->not_saved || old, "ask %u has failed and saved something", a->number);
@@ -380,8 +393,8 @@ static void check_ask(const ask *a)
 {
     char path[96];
     for (unsigned hop = 0; hop < HOPS && a->never && a->once && !a->led_on; hop++)
-        HOLDS(a->seen[hop] <= a->again[hop], "ask %u (%s) cannot have run, and hop %u saw it", a->number, a->method,
-              hop);
+        HOLDS(a->seen[hop] <= a->again[hop], "ask %u (%s) cannot have run, and hop %u saw it",
+              a->number, a->method, hop);
     if (a->saves) check_file(a);
     path_of(path, sizeof path, a, "body");
     (void)unlink(path);

@@ -25,9 +25,10 @@ typedef struct ask {
     unsigned piece;   /* bytes that body_fn gives at a time */
     size_t breaks_at; /* and fails there. 0: it does not */
     uint64_t offset;  /* its next */
-    unsigned sights,
-        led_on;       /* atomic: requests that servers read; more sends that are no fault (the program's own, polls) */
-    unsigned empties; /* atomic: replies without a body that are right */
+    /* atomic: requests that servers read; more sends that are no fault (the
+     * program's own, polls) */
+    unsigned sights, led_on;
+    unsigned empties;     /* atomic: replies without a body that are right */
     unsigned seen[HOPS];  /* atomic: with its own method */
     unsigned again[HOPS]; /* atomic: replies there after which another such request is right */
     bool in_time;         /* atomic: it was sent before its session began to close */
@@ -47,8 +48,8 @@ errand_future *ask_some(scene *s, ask **a);
 errand_future *ask_lane(scene *s);                       /* a handle of curl's own (own.c) */
 ask *ask_new(dice *d);                                   /* NULL: none is left */
 void ask_look(ask *a, const errand_result *r, scene *s); /* at its end; r is not freed */
-errand_result ask_then(errand_result in,
-                       void *arg); /* the same as a then-function; arg is an entry whose seed is its number */
+/* the same as a then-function; arg is an entry whose seed is its number */
+errand_result ask_then(errand_result in, void *arg);
 
 char upload_byte(const ask *a, size_t i);
 

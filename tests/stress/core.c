@@ -1,4 +1,5 @@
-/* tests/stress/core.c -- random programs over the whole public interface of the core: see round.c. */
+/* tests/stress/core.c -- random programs over the whole public interface of
+ * the core: see round.c. */
 #include "stress/round.h"
 #include "stress/scarcity.h"
 #include "stress/watchdog.h"

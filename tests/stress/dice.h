@@ -16,7 +16,10 @@ static inline dice dice_of(uint64_t seed, uint64_t n)
     return d;
 }
 static inline uint64_t dice_seed(dice *d) { return er_random_next(&d->state); }
-static inline unsigned dice_below(dice *d, unsigned n) { return (unsigned)((er_random_next(&d->state) >> 32) * n >> 32); }
+static inline unsigned dice_below(dice *d, unsigned n)
+{
+    return (unsigned)((er_random_next(&d->state) >> 32) * n >> 32);
+}
 static inline bool dice_one_in(dice *d, unsigned n) { return dice_below(d, n) == 0; }
 
 #endif

@@ -34,7 +34,8 @@ void use_group(scene *s)
 {
     scene inner = *s;
     inner.depth = s->depth ? s->depth - 1 : 0;
-    errand_group_opts opts = { .concurrency = dice_below(&inner.d, 4), .keep_going = dice_below(&inner.d, 2) };
+    errand_group_opts opts = { .concurrency = dice_below(&inner.d, 4),
+                               .keep_going = dice_below(&inner.d, 2) };
     errand_group *g = errand_group_new(some_place(&inner.d)->pool, &opts);
     if (!g) return;
     fill(&inner, g);

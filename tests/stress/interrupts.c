@@ -41,7 +41,9 @@ static void *send_all(void *none)
     scarcity_spare(true);
     while (__atomic_load_n(&going, __ATOMIC_SEQ_CST)) {
         unsigned n = __atomic_load_n(&n_known, __ATOMIC_RELAXED);
-        unsigned thread = n ? __atomic_load_n(&known[dice_below(&order, n < KNOWN ? n : KNOWN)], __ATOMIC_RELAXED) : 0;
+        unsigned thread =
+            n ? __atomic_load_n(&known[dice_below(&order, n < KNOWN ? n : KNOWN)], __ATOMIC_RELAXED)
+              : 0;
         if (thread) (void)syscall(SYS_tgkill, getpid(), thread, SIGPROF);
         nanosleep(&(struct timespec){ 0, 20000 }, NULL);
     }

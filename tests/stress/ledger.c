@@ -1,4 +1,5 @@
-/* tests/stress/ledger.c -- see ledger.h. One list, pushed to without a lock, walked when no other thread is left. */
+/* tests/stress/ledger.c -- see ledger.h. One list, pushed to without a lock, walked when no
+ * other thread is left. */
 #include "stress/ledger.h"
 
 #include "stress/scarcity.h"
@@ -19,15 +20,19 @@ entry *ledger_add(entry_kind kind, uint64_t seed)
     e->kind = kind;
     e->seed = seed;
     e->next = __atomic_load_n(&all, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&all, &e->next, e, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
+    while (!__atomic_compare_exchange_n(&all, &e->next, e, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
+        continue;
     return e;
 }
 
 unsigned ledger_enter(entry *e)
 {
-    HOLDS(!of(&e->freed), "an arg of seed %llx is used after it was freed", (unsigned long long)e->seed);
+    HOLDS(!of(&e->freed), "an arg of seed %llx is used after it was freed",
+          (unsigned long long)e->seed);
     unsigned inside = up(&e->inside), n = up(&e->calls);
-    HOLDS(inside == 1 || e->overlaps, "what may not overlap is called twice at once (kind %d)", (int)e->kind);
+    HOLDS(inside == 1 || e->overlaps, "what may not overlap is called twice at once (kind %d)",
+          (int)e->kind);
     HOLDS(n == 1 || (e->kind != ENTRY_THEN && e->kind != ENTRY_WATCHER && e->kind != ENTRY_PROMISE),
           "called %u times (kind %d)", n, (int)e->kind);
     return n - 1;
@@ -47,7 +52,10 @@ void ledger_freed(void *arg)
     HOLDS(n == 1, "freed %u times (kind %d)", n, (int)e->kind);
 }
 
-errand_result ledger_value(uint64_t seed) { return errand_ok(ledger_add(ENTRY_VALUE, seed), ledger_freed); }
+errand_result ledger_value(uint64_t seed)
+{
+    return errand_ok(ledger_add(ENTRY_VALUE, seed), ledger_freed);
+}
 
 void ledger_look(const errand_result *r)
 {
@@ -60,10 +68,11 @@ static void check_one(const entry *e)
 {
     bool owned = e->kind == ENTRY_ARG || e->kind == ENTRY_VALUE;
     HOLDS(!e->inside, "it is still inside a call (kind %d)", (int)e->kind);
-    HOLDS(!owned || e->freed == 1, "%s of seed %llx was freed %u times", e->kind == ENTRY_ARG ? "an arg" : "a value",
-          (unsigned long long)e->seed, e->freed);
+    HOLDS(!owned || e->freed == 1, "%s of seed %llx was freed %u times",
+          e->kind == ENTRY_ARG ? "an arg" : "a value", (unsigned long long)e->seed, e->freed);
     HOLDS(e->kind != ENTRY_THEN || e->calls == 1, "a then-function was called %u times", e->calls);
-    HOLDS(e->kind != ENTRY_WATCHER || e->calls == e->wanted, "a watcher was called %u times, not %u", e->calls, e->wanted);
+    HOLDS(e->kind != ENTRY_WATCHER || e->calls == e->wanted,
+          "a watcher was called %u times, not %u", e->calls, e->wanted);
 }
 
 void ledger_check(void)

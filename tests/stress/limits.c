@@ -1,4 +1,5 @@
-/* tests/stress/limits.c -- limits in the caller's own thread, and loops. What holds a permit waits for nothing. */
+/* tests/stress/limits.c -- limits in the caller's own thread, and loops. What holds a
+ * permit waits for nothing. */
 #include "stress/scene.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@ static void hold_permit(scene *s)
     errand_permit *permit = NULL;
     errand_frame frame;
     bool framed = frame_begin(s, &frame);
-    int error = errand_sem_wait(here.sem, some_key(&s->d), 1 + dice_below(&s->d, 2), dice_below(&s->d, 4), &permit);
+    int error = errand_sem_wait(here.sem, some_key(&s->d), 1 + dice_below(&s->d, 2),
+                                dice_below(&s->d, 4), &permit);
     if (framed) errand_leave(&frame);
     HOLDS(!error == !!permit, "sem_wait returned %d and %s permit", error, permit ? "a" : "no");
     if (dice_one_in(&s->d, 4)) nap();
@@ -20,7 +22,8 @@ static void change_sem(dice *d)
     errand_sem_holder holders[4];
     unsigned n = 1 + dice_below(d, 2);
     if (dice_one_in(d, 2)) (void)errand_sem_resize(here.sem, 1 + dice_below(d, here.permits + 1));
-    if (errand_sem_try_acquire(here.sem, n)) HOLDS(errand_sem_release(here.sem, n) == 0, "what try took cannot be given back");
+    if (errand_sem_try_acquire(here.sem, n))
+        HOLDS(errand_sem_release(here.sem, n) == 0, "what try took cannot be given back");
     (void)errand_sem_holders(here.sem, some_key(d), holders, 4);
 }
 
@@ -49,10 +52,12 @@ static void look(dice *d)
     errand_singleflight_stats f;
     errand_policy_stats p;
     const char *key = some_key(d);
-    if (errand_sem_stats_get(here.sem, key, &s) == 0) HOLDS(s.in_use <= here.permits + 1, "%u permits in use", s.in_use);
+    if (errand_sem_stats_get(here.sem, key, &s) == 0)
+        HOLDS(s.in_use <= here.permits + 1, "%u permits in use", s.in_use);
     (void)errand_rate_stats_get(here.rate, key, &r);
     (void)errand_breaker_stats_get(here.breaker, key, &b);
-    if (errand_budget_stats_get(here.budget, key, &g) == 0) HOLDS(g.hedges <= g.in_flight && g.tokens <= 100, "a budget's counters");
+    if (errand_budget_stats_get(here.budget, key, &g) == 0)
+        HOLDS(g.hedges <= g.in_flight && g.tokens <= 100, "a budget's counters");
     (void)errand_singleflight_stats_get(here.flight, key, &f);
     const errand_policy *policy = here.recipes[dice_below(d, POLICIES)].policy;
     if (errand_policy_stats_get(policy, &p) == 0)
@@ -65,20 +70,13 @@ void use_limits(scene *s)
     case 0:
         if (s->waits && !s->simple) hold_permit(s);
         return;
-    case 1:
-        change_sem(&s->d);
-        return;
+    case 1: change_sem(&s->d); return;
     case 2:
         if (s->waits) (void)errand_rate_wait(here.rate, some_key(&s->d), dice_below(&s->d, 3));
         return;
-    case 3:
-        (void)errand_rate_pause(here.rate, some_key(&s->d), dice_below(&s->d, 3));
-        return;
-    case 4:
-        ask_breaker(&s->d);
-        return;
-    default:
-        look(&s->d);
+    case 3: (void)errand_rate_pause(here.rate, some_key(&s->d), dice_below(&s->d, 3)); return;
+    case 4: ask_breaker(&s->d); return;
+    default: look(&s->d);
     }
 }
 

@@ -5,10 +5,10 @@
  * start one talker after the other; meddlers change levels, add sinks, flush, reopen, rename files,
  * block a rotation, limit the size of files, or close the log under all of them.
  *
- * Every line has a talker and a number. A callback sees each talker's numbers grow; of a file's folder each line is read at most
- * once; what was attempted was written or dropped, and a sink that was there from the beginning
- * counts each line it missed. At the end there are no more rings than threads talked at one time,
- * each argument is freed once, and no descriptor is left.
+ * Every line has a talker and a number. A callback sees each talker's numbers grow; of a file's
+ * folder each line is read at most once; what was attempted was written or dropped, and a sink
+ * that was there from the beginning counts each line it missed. At the end there are no more
+ * rings than threads talked at one time, each argument is freed once, and no descriptor is left.
  *
  * What a round does follows from its seed, which every failure prints; its timing does not, so a
  * failing seed is repeated, round after round, until it fails again. */
@@ -38,38 +38,38 @@ enum { LONG_MS = 120000, ROUNDS = 120 };
 /* ---- a round's world ---- */
 
 typedef struct callback {
-    bool     whole;  /* there from the beginning, for all levels */
+    bool whole; /* there from the beginning, for all levels */
     unsigned fails_one_in, naps_one_in, talks_one_in;
-    dice     dice;
+    dice dice;
     unsigned next[IDS];
     uint64_t lines, lost, failed, said;
     unsigned freed; /* atomic */
 } callback;
 
 typedef struct file {
-    char     folder[80], path[96];
-    bool     whole;
+    char folder[80], path[96];
+    bool whole;
     unsigned moved;
 } file;
 
 static struct {
-    uint64_t    seed;
+    uint64_t seed;
     errand_log *log;
-    char        folder[32];
-    bool        levels_change, sizes_are_limited, closes;
-    callback    callbacks[CALLBACKS];
-    unsigned    n_callbacks, n_files;
-    file        files[FILES];
-    uint64_t    said;                 /* atomic */
-    unsigned    adding, stop;         /* atomic */
-    int         closed;               /* what close returned; -1: not yet */
+    char folder[32];
+    bool levels_change, sizes_are_limited, closes;
+    callback callbacks[CALLBACKS];
+    unsigned n_callbacks, n_files;
+    file files[FILES];
+    uint64_t said;                    /* atomic */
+    unsigned adding, stop;            /* atomic */
+    int closed;                       /* what close returned; -1: not yet */
     unsigned char read[IDS][NUMBERS]; /* in the folder that is read now */
 } here;
 
 /* ---- saying ---- */
 
 static const char *const names[] = { "http", "http.lane", "database" };
-static char          xs[30000];
+static char xs[30000];
 
 static errand_log *some_logger(dice *d)
 {
@@ -83,12 +83,11 @@ static void say_on_the_spot(errand_log *log, dice *d, unsigned id, unsigned n)
     errand_log_fields *before, *fields;
     switch (dice_below(d, 3)) {
     case 0:
-        errand_log_text(log, ERRAND_LOG_WARN, NULL, 1, "f", text,
-                        (size_t)snprintf(text, sizeof text, "%u %u %.*s.", id, n, (int)dice_below(d, 100), xs));
+        errand_log_text(
+            log, ERRAND_LOG_WARN, NULL, 1, "f", text,
+            (size_t)snprintf(text, sizeof text, "%u %u %.*s.", id, n, (int)dice_below(d, 100), xs));
         break;
-    case 1:
-        errand_warn(log, "%u %u %a.", id, n, 1.5);
-        break;
+    case 1: errand_warn(log, "%u %u %a.", id, n, 1.5); break;
     default:
         fields = errand_log_fields_new(NULL, errand_kv("id", "%u"), id);
         before = errand_log_fields_swap(fields);
@@ -99,10 +98,13 @@ static void say_on_the_spot(errand_log *log, dice *d, unsigned id, unsigned n)
 
 static bool say(dice *d, unsigned id, unsigned n) /* false: the log did not take its level */
 {
-    static const errand_log_level levels[] = { ERRAND_LOG_DEBUG, ERRAND_LOG_INFO, ERRAND_LOG_INFO, ERRAND_LOG_INFO, ERRAND_LOG_WARN,
-                                               ERRAND_LOG_ERROR, ERRAND_LOG_WARN };
+    static const errand_log_level levels[] = {
+        ERRAND_LOG_DEBUG, ERRAND_LOG_INFO,  ERRAND_LOG_INFO, ERRAND_LOG_INFO,
+        ERRAND_LOG_WARN,  ERRAND_LOG_ERROR, ERRAND_LOG_WARN
+    };
     errand_log *log = some_logger(d);
-    unsigned how = dice_below(d, 7), size = dice_one_in(d, 200) ? sizeof xs - 1 : dice_below(d, 120);
+    unsigned how = dice_below(d, 7),
+             size = dice_one_in(d, 200) ? sizeof xs - 1 : dice_below(d, 120);
     bool on = errand_log_enabled(log, levels[how]);
     if (how == 0) errand_debug(log, "%u %u.", id, n);
     else if (how < 4) errand_info(log, "%u %u %.*s.", id, n, (int)size, xs);
@@ -144,7 +146,8 @@ static void *make(void *arg)
 
 static bool read_line(const char *text, size_t size, unsigned *id, unsigned *n)
 {
-    return size && text[size - 1] == '.' && sscanf(text, "%u %u", id, n) == 2 && *id < IDS && *n < NUMBERS;
+    return size && text[size - 1] == '.' && sscanf(text, "%u %u", id, n) == 2 && *id < IDS &&
+           *n < NUMBERS;
 }
 
 static int on_line(void *arg, const errand_log_line *line)
@@ -165,7 +168,8 @@ static int on_line(void *arg, const errand_log_line *line)
         return EIO;
     }
     e->lines++;
-    if (e->talks_one_in && id < OWN && e->said < NUMBERS && dice_one_in(&e->dice, e->talks_one_in)) {
+    if (e->talks_one_in && id < OWN && e->said < NUMBERS &&
+        dice_one_in(&e->dice, e->talks_one_in)) {
         uint64_t number = e->said++;
         errand_error(here.log, "%u %u %.20s.", OWN + (unsigned)(e - here.callbacks),
                      (unsigned)number, xs);
@@ -186,7 +190,8 @@ static void add_callback(dice *d, bool whole)
     if (dice_one_in(d, 3)) e->fails_one_in = 3 + dice_below(d, 100);
     if (dice_one_in(d, 3)) e->naps_one_in = 50 + dice_below(d, 100);
     if (whole && dice_one_in(d, 2)) e->talks_one_in = 5 + dice_below(d, 20);
-    errand_log_level level = whole ? ERRAND_LOG_DEFAULT : (errand_log_level)dice_below(d, ERRAND_LOG_OFF);
+    errand_log_level level = whole ? ERRAND_LOG_DEFAULT
+                                   : (errand_log_level)dice_below(d, ERRAND_LOG_OFF);
     errand_log_sink_opts opts = { .pattern = "{message}", .level = level };
     int error = errand_log_add_callback(here.log, on_line, e, forget, &opts);
     HOLDS(!error || error == EBADF || error == ENOSPC, "add_callback returned %d", error);
@@ -260,8 +265,8 @@ static void look(void)
 {
     errand_log_stats stats;
     HOLDS(errand_log_stats_get(here.log, &stats) == 0, "no stats");
-    HOLDS(stats.attempted >= stats.written, "attempted %llu, written %llu", (unsigned long long)stats.attempted,
-          (unsigned long long)stats.written);
+    HOLDS(stats.attempted >= stats.written, "attempted %llu, written %llu",
+          (unsigned long long)stats.attempted, (unsigned long long)stats.written);
 }
 
 static void answer(int error, const char *what)
@@ -275,32 +280,23 @@ static void *meddle(void *arg)
     dice d = dice_of(here.seed, 10 + (uintptr_t)arg);
     while (!__atomic_load_n(&here.stop, __ATOMIC_SEQ_CST)) {
         switch (dice_below(&d, 9)) {
-        case 0:
-            answer(errand_log_flush(here.log, dice_below(&d, 3)), "flush");
-            break;
-        case 1:
-            answer(errand_log_flush(here.log, LONG_MS), "flush");
-            break;
+        case 0: answer(errand_log_flush(here.log, dice_below(&d, 3)), "flush"); break;
+        case 1: answer(errand_log_flush(here.log, LONG_MS), "flush"); break;
         case 2:
             answer(errand_log_reopen(here.log, dice_one_in(&d, 2) ? LONG_MS : 0), "reopen");
             break;
         case 3:
-            if (here.levels_change) errand_log_set_level(some_logger(&d), (errand_log_level)dice_below(&d, ERRAND_LOG_OFF + 1));
+            if (here.levels_change)
+                errand_log_set_level(some_logger(&d),
+                                     (errand_log_level)dice_below(&d, ERRAND_LOG_OFF + 1));
             break;
         case 4:
             if (dice_one_in(&d, 4)) add_sink(&d, false);
             break;
-        case 5:
-            disturb(&d);
-            break;
-        case 6:
-            limit_sizes(&d);
-            break;
-        case 7:
-            look();
-            break;
-        default:
-            poll(NULL, 0, 1);
+        case 5: disturb(&d); break;
+        case 6: limit_sizes(&d); break;
+        case 7: look(); break;
+        default: poll(NULL, 0, 1);
         }
     }
     return NULL;
@@ -331,7 +327,8 @@ static void count_line(const file *f, const char *line, found *all, unsigned nex
         all->gaps += lost;
     } else if (read_line(line, size, &id, &n)) {
         HOLDS(!here.read[id][n]++, "%s has line %u of talker %u twice", f->path, n, id);
-        HOLDS(n >= next[id], "%s has line %u of talker %u behind line %u", f->path, n, id, next[id] - 1);
+        HOLDS(n >= next[id], "%s has line %u of talker %u behind line %u", f->path, n, id,
+              next[id] - 1);
         next[id] = n + 1;
         all->lines++;
     } else {
@@ -382,7 +379,8 @@ static void check_rings(void)
     size_t room = 0, n = 0;
     HOLDS(er_voices_list(here.log->hub, &all, &room, &n) == 0, "no memory");
     er_free(all);
-    HOLDS(n <= MAKERS + 1, "%zu rings, and %d threads have talked at one time", n, MAKERS + 1); /* the backend itself is one */
+    /* the backend itself is one */
+    HOLDS(n <= MAKERS + 1, "%zu rings, and %d threads have talked at one time", n, MAKERS + 1);
 }
 
 #define N(n) ((unsigned long long)(n))
@@ -411,7 +409,8 @@ static void check_file(const file *f, const errand_log_stats *stats, uint64_t ow
     found all = count_files(f);
     HOLDS(all.lines <= stats->written, "more is in a file than was written");
     if (!f->whole || here.closed || here.closes) return;
-    bool torn = here.sizes_are_limited && all.lines + all.gaps >= stats->attempted; /* a line without its newline counts twice */
+    /* a line without its newline counts twice */
+    bool torn = here.sizes_are_limited && all.lines + all.gaps >= stats->attempted;
     HOLDS(torn || about(all.lines + all.gaps, stats->attempted, own),
           "%s has %llu lines, and gaps of %llu; %llu were attempted, %llu dropped; limited: %d",
           f->path, N(all.lines), N(all.gaps), N(stats->attempted), N(stats->dropped),
@@ -424,8 +423,10 @@ static void check_all(void)
     uint64_t own = 0;
     HOLDS(errand_log_stats_get(here.log, &stats) == 0, "no stats");
     for (unsigned i = 0; i < here.n_callbacks; i++) own += here.callbacks[i].said;
-    HOLDS(here.levels_change || stats.attempted == here.said + own, "said %llu, attempted %llu", N(here.said + own), N(stats.attempted));
-    HOLDS(stats.attempted == stats.written + stats.dropped, "attempted %llu, written %llu, dropped %llu", N(stats.attempted), N(stats.written),
+    HOLDS(here.levels_change || stats.attempted == here.said + own, "said %llu, attempted %llu",
+          N(here.said + own), N(stats.attempted));
+    HOLDS(stats.attempted == stats.written + stats.dropped,
+          "attempted %llu, written %llu, dropped %llu", N(stats.attempted), N(stats.written),
           N(stats.dropped));
     for (unsigned i = 0; i < here.n_callbacks; i++) check_callback(&here.callbacks[i], &stats, own);
     for (unsigned i = 0; i < here.n_files; i++) check_file(&here.files[i], &stats, own);
@@ -436,7 +437,8 @@ static void check_all(void)
 static void open_world(dice *d)
 {
     static const size_t rings[] = { 4096, 16384, 0 };
-    static const errand_log_level policies[] = { ERRAND_LOG_DEFAULT, ERRAND_LOG_TRACE, ERRAND_LOG_OFF };
+    static const errand_log_level policies[] = { ERRAND_LOG_DEFAULT, ERRAND_LOG_TRACE,
+                                                 ERRAND_LOG_OFF };
     here.said = 0;
     here.n_callbacks = here.n_files = here.adding = here.stop = 0;
     here.levels_change = dice_one_in(d, 3);
@@ -445,7 +447,9 @@ static void open_world(dice *d)
     here.closed = -1;
     snprintf(here.folder, sizeof here.folder, "/tmp/errand-stress-XXXXXX");
     HOLDS(mkdtemp(here.folder) != NULL, "mkdtemp");
-    here.log = errand_log_new(&(errand_log_opts){ .ring = rings[dice_below(d, 3)], .block_from = policies[dice_below(d, 3)], .level = (errand_log_level)dice_below(d, 5) });
+    here.log = errand_log_new(&(errand_log_opts){ .ring = rings[dice_below(d, 3)],
+                                                  .block_from = policies[dice_below(d, 3)],
+                                                  .level = (errand_log_level)dice_below(d, 5) });
     HOLDS(here.log != NULL, "no log");
     add_callback(d, true);
     for (unsigned n = dice_below(d, 4); n; n--) add_sink(d, true);
@@ -463,7 +467,8 @@ static void play(uint64_t seed)
 {
     dice d = dice_of(seed, 0);
     pthread_t makers[MAKERS], meddlers[MEDDLERS], closer;
-    unsigned before = descriptors(), n_makers = 1 + dice_below(&d, MAKERS), n_meddlers = dice_below(&d, MEDDLERS + 1);
+    unsigned before = descriptors(), n_makers = 1 + dice_below(&d, MAKERS),
+             n_meddlers = dice_below(&d, MEDDLERS + 1);
     here.seed = seed;
     open_world(&d);
     for (unsigned i = 0; i < n_makers; i++) start(&makers[i], make, i);

@@ -71,7 +71,8 @@ errand_future *ask_lane(scene *s)
     *o = (own){ .entry = ledger_add(ENTRY_ARG, a->number), .ask = a };
     a->by_lane = true;
     a->method = dice_one_in(&s->d, 3) ? "POST" : "GET";
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/p/%u/0", server_port(dice_below(&s->d, SERVERS)), a->number);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/p/%u/0", server_port(dice_below(&s->d, SERVERS)),
+             a->number);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, o);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);

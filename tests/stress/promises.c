@@ -16,7 +16,8 @@ static void resolve(entry *e)
     dice d = dice_of(e->seed, 1);
     if (dice_one_in(&d, 8)) errand_promise_abandon(e->promise);
     else errand_promise_resolve(e->promise, some_end(&d));
-    __atomic_store_n(&e->freed, 1, __ATOMIC_SEQ_CST); /* from here on its hook is not called any more */
+    /* from here on its hook is not called any more */
+    __atomic_store_n(&e->freed, 1, __ATOMIC_SEQ_CST);
 }
 
 static void on_cancel(void *arg)
@@ -41,7 +42,9 @@ errand_future *some_promise(scene *s)
     if (!e->promise) return f;
     if (hooked) errand_promise_on_cancel(e->promise, on_cancel, e);
     e->queued = __atomic_load_n(&pushed, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&pushed, &e->queued, e, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
+    while (!__atomic_compare_exchange_n(&pushed, &e->queued, e, true, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
+        continue;
     return f;
 }
 

@@ -1,11 +1,12 @@
 /* tests/stress/round.c -- a round: a random program over the whole public interface of liberrand,
  * and of its guest.
  *
- * It makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in it (uses.c): they compose
- * futures (futures.c) of tasks that act in turn (tasks.c), while others turn clocks, look at counters, and close pools under them. What
- * must happen once has an entry in the ledger, and at the end all is counted. What a round does
- * follows from its seed, which every failure prints; its timing does not, so a failing seed is
- * repeated, round after round, until it fails again. */
+ * It makes a world of pools, clocks, limits and policies (world.c) and lets a few threads act in
+ * it (uses.c): they compose futures (futures.c) of tasks that act in turn (tasks.c), while
+ * others turn clocks, look at counters, and close pools under them. What must happen once has an
+ * entry in the ledger, and at the end all is counted. What a round does follows from its seed,
+ * which every failure prints; its timing does not, so a failing seed is repeated, round after
+ * round, until it fails again. */
 #include "stress/round.h"
 
 #include "stress/interrupts.h"
@@ -48,7 +49,8 @@ static void *turn_all(void *arg)
         for (unsigned i = 0; i < here.n_pools; i++) {
             place *p = &here.places[i];
             if (!p->turned) continue;
-            __atomic_add_fetch(&p->now_ns, (int64_t)(1 + dice_below(&d, 3000)) * 1000, __ATOMIC_SEQ_CST);
+            __atomic_add_fetch(&p->now_ns, (int64_t)(1 + dice_below(&d, 3000)) * 1000,
+                               __ATOMIC_SEQ_CST);
             errand_pool_tick(p->pool);
         }
         nap();
@@ -66,14 +68,11 @@ static void *look_all(void *arg)
         errand_pool_stats stats;
         errand_pool *pool = some_place(&d)->pool;
         switch (dice_below(&d, 4)) {
-        case 0:
-            (void)errand_pool_wait_idle(pool, dice_below(&d, 3));
-            break;
+        case 0: (void)errand_pool_wait_idle(pool, dice_below(&d, 3)); break;
         case 1:
             if (nowhere) (void)errand_pool_dump(pool, nowhere);
             break;
-        default:
-            (void)errand_pool_stats_get(pool, &stats);
+        default: (void)errand_pool_stats_get(pool, &stats);
         }
         if (dice_one_in(&d, 4)) nap();
     }
@@ -94,10 +93,10 @@ static void *close_one(void *arg)
 /* ---- the end of a pool that others wait on ---- */
 
 typedef struct idler {
-    pthread_t    thread;
+    pthread_t thread;
     errand_pool *pool;
-    unsigned     number; /* of the thread, atomic: from here on it is about to wait */
-    unsigned     back;   /* atomic */
+    unsigned number; /* of the thread, atomic: from here on it is about to wait */
+    unsigned back;   /* atomic */
 } idler;
 
 static void *wait_idle(void *arg)
@@ -161,13 +160,15 @@ static void let_go(place *p)
     p->held = NULL;
 }
 
-/* No task can use this pool any more: the other pools are closed, and their threads gone, also those that a close did not wait for. */
+/* No task can use this pool any more: the other pools are closed, and their threads gone, also
+ * those that a close did not wait for. */
 static bool is_last(const place *p)
 {
     bool last = true;
     for (const place *other = here.places; other < here.places + here.n_pools; other++) {
         unsigned stopped = __atomic_load_n(&other->stopped, __ATOMIC_SEQ_CST);
-        last &= other == p || (other->closed && stopped == __atomic_load_n(&other->started, __ATOMIC_SEQ_CST));
+        last &= other == p ||
+                (other->closed && stopped == __atomic_load_n(&other->started, __ATOMIC_SEQ_CST));
     }
     return last;
 }

@@ -1,4 +1,5 @@
-/* tests/stress/scarcity.c -- the wraps. Which call fails follows from how many came before it on the same thread. */
+/* tests/stress/scarcity.c -- the wraps. Which call fails follows from how many came before
+ * it on the same thread. */
 #include "stress/scarcity.h"
 
 #include "stress/dice.h"
@@ -9,11 +10,13 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *at, size_t size);
-int   __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *at, size_t size);
-int   __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg);
 
 static unsigned memory_one_in, threads_one_in; /* atomic */
 static uint64_t threads_seen;                  /* atomic: each thread's own sequence */
@@ -29,9 +32,16 @@ static bool fails(const unsigned *one_in)
 }
 
 void *__wrap_malloc(size_t size) { return fails(&memory_one_in) ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t n, size_t size) { return fails(&memory_one_in) ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *at, size_t size) { return fails(&memory_one_in) ? NULL : __real_realloc(at, size); }
-int   __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails(&memory_one_in) ? NULL : __real_calloc(n, size);
+}
+void *__wrap_realloc(void *at, size_t size)
+{
+    return fails(&memory_one_in) ? NULL : __real_realloc(at, size);
+}
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+                          void *arg)
 {
     return fails(&threads_one_in) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
 }

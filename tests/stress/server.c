@@ -23,7 +23,8 @@ static const char *value_of(const char *text, const char *name)
     size_t size = strlen(name);
     for (const char *line = text; (line = strstr(line, "\r\n"));) {
         line += 2;
-        if (!strncasecmp(line, name, size) && line[size] == ':') return line + size + 1 + strspn(line + size + 1, " ");
+        if (!strncasecmp(line, name, size) && line[size] == ':')
+            return line + size + 1 + strspn(line + size + 1, " ");
     }
     return NULL;
 }
@@ -34,8 +35,9 @@ static void take_note(head *h, const char *text)
     unsigned n = __atomic_add_fetch(&a->seen[h->hop], h->is_own, __ATOMIC_SEQ_CST);
     unsigned most = 1 + __atomic_load_n(&a->again[h->hop], __ATOMIC_SEQ_CST) +
                     __atomic_load_n(&a->led_on, __ATOMIC_SEQ_CST);
-    HOLDS(!a->once || !h->is_own || n <= most, "%s of ask %u was sent %u times to hop %u, where %u are right",
-          a->method, a->number, n, h->hop, most);
+    HOLDS(!a->once || !h->is_own || n <= most,
+          "%s of ask %u was sent %u times to hop %u, where %u are right", a->method, a->number, n,
+          h->hop, most);
     HOLDS(!a->secret || !value_of(text, "Authorization") || !strcmp(h->host, a->host),
           "the secret of ask %u, which is for %s, goes to %s", a->number, a->host, h->host);
 }
@@ -47,13 +49,15 @@ static void parse(head *h, const char *text)
     const char *value;
     *h = (head){ 0 };
     HOLDS(sscanf(text, "%15s %63s HTTP/1.1\r\n", h->method, path) == 2 &&
-              sscanf(path, "/p/%u/%u", &number, &h->hop) == 2 && number < asks_made() && h->hop < HOPS,
+              sscanf(path, "/p/%u/%u", &number, &h->hop) == 2 && number < asks_made() &&
+              h->hop < HOPS,
           "a server read what was not sent: %.200s", text);
     h->of = &asks[number];
     h->is_own = !strcmp(h->method, h->of->method);
     h->is_head = !strcmp(h->method, "HEAD");
     if ((value = value_of(text, "Content-Length"))) h->length = strtoul(value, NULL, 10);
-    if ((value = value_of(text, "Transfer-Encoding"))) h->chunked = !strncasecmp(value, "chunked", 7);
+    if ((value = value_of(text, "Transfer-Encoding")))
+        h->chunked = !strncasecmp(value, "chunked", 7);
     if ((value = value_of(text, "Expect"))) h->expects = !strncasecmp(value, "100-continue", 12);
     if ((value = value_of(text, "Accept-Encoding"))) h->takes_gzip = strstr(value, "gzip") != NULL;
     if ((value = value_of(text, "Host"))) sscanf(value, "%63[^\r]", h->host);
@@ -84,8 +88,8 @@ static bool read_part(struct raw_conn *conn, const head *h, size_t from, size_t 
         n = size - i < sizeof bytes ? size - i : sizeof bytes;
         if (!raw_read_bytes(conn, bytes, n)) return false;
         for (size_t k = 0; k < n && known; k++)
-            HOLDS(bytes[k] == upload_byte(h->of, from + i + k), "byte %zu of the body of ask %u is wrong", from + i + k,
-                  h->of->number);
+            HOLDS(bytes[k] == upload_byte(h->of, from + i + k),
+                  "byte %zu of the body of ask %u is wrong", from + i + k, h->of->number);
     }
     return true;
 }
@@ -116,9 +120,9 @@ bool server_read_body(struct raw_conn *conn, head *h)
     if (h->chunked) all = 0;
     if (h->chunked ? !read_chunks(conn, h, &all) : !read_part(conn, h, 0, all)) return false;
     HOLDS(!h->is_own || !h->of->uploads || all == h->of->upload,
-          "the body of ask %u (%s, hop %u%s%s%s) has %zu bytes, not %zu", h->of->number, h->method, h->hop,
-          h->chunked ? ", chunked" : "", h->expects ? ", expects" : "", h->of->breaks_at ? ", breaks" : "", all,
-          h->of->upload);
+          "the body of ask %u (%s, hop %u%s%s%s) has %zu bytes, not %zu", h->of->number, h->method,
+          h->hop, h->chunked ? ", chunked" : "", h->expects ? ", expects" : "",
+          h->of->breaks_at ? ", breaks" : "", all, h->of->upload);
     return true;
 }
 

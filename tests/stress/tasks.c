@@ -1,5 +1,5 @@
-/* tests/stress/tasks.c -- the functions that a random program hands to the library. What each does is decided by its entry's seed and
- * by how often it has been called. */
+/* tests/stress/tasks.c -- the functions that a random program hands to the library. What each
+ * does is decided by its entry's seed and by how often it has been called. */
 #include "stress/scene.h"
 
 #include <errno.h>
@@ -14,18 +14,13 @@ errand_result some_end(dice *d)
     static const int errors[] = { EIO, ECONNRESET, ECANCELED, ERRAND_HTTP + 503, ETIMEDOUT };
     int error = errors[dice_below(d, 5)];
     switch (dice_below(d, 10)) {
-    case 0:
-        return errand_fail(error);
-    case 1:
-        return errand_failf(error, "in words of its own");
+    case 0: return errand_fail(error);
+    case 1: return errand_failf(error, "in words of its own");
     case 2:
         return errand_fail_as(error, ERRAND_KIND_RATE_LIMITED, dice_below(d, 3), false, "not now");
-    case 3:
-        return errand_fail_as(error, ERRAND_KIND_NETWORK, -1, true, "perhaps");
-    case 4:
-        return errand_ok(NULL, NULL);
-    default:
-        return ledger_value(dice_seed(d));
+    case 3: return errand_fail_as(error, ERRAND_KIND_NETWORK, -1, true, "perhaps");
+    case 4: return errand_ok(NULL, NULL);
+    default: return ledger_value(dice_seed(d));
     }
 }
 
@@ -34,7 +29,9 @@ static errand_result end_or_later(scene *s, entry *e)
     if (!s->waits && !world_enter()) return some_end(&s->d);
     errand_future *f = e->chain ? link_of_chain(e) : NULL;
     if (!f && dice_one_in(&s->d, 3)) {
-        if (!s->depth) f = dice_one_in(&s->d, 2) ? some_promise(s) : errand_sleep(some_place(&s->d)->pool, dice_below(&s->d, 2));
+        if (!s->depth)
+            f = dice_one_in(&s->d, 2) ? some_promise(s)
+                                      : errand_sleep(some_place(&s->d)->pool, dice_below(&s->d, 2));
         else s->depth--, f = some_future(s);
     }
     if (!s->waits) world_leave();

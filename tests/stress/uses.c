@@ -13,7 +13,8 @@ static void cancel_by(errand_canceller *c)
 
 void hand_out_canceller(dice *d, errand_future *f)
 {
-    cancel_by(__atomic_exchange_n(&here.cancellers[dice_below(d, SLOTS)], errand_canceller_of(f), __ATOMIC_SEQ_CST));
+    cancel_by(__atomic_exchange_n(&here.cancellers[dice_below(d, SLOTS)], errand_canceller_of(f),
+                                  __ATOMIC_SEQ_CST));
 }
 
 void free_cancellers(void)
@@ -48,7 +49,8 @@ static void await_it(scene *s, errand_future *f)
 
 static void consume_watched(entry *e)
 {
-    if (__atomic_add_fetch(&e->hands, 1, __ATOMIC_SEQ_CST) < 2) return; /* it is still in use elsewhere */
+    /* it is still in use elsewhere */
+    if (__atomic_add_fetch(&e->hands, 1, __ATOMIC_SEQ_CST) < 2) return;
     errand_result r = errand_await(e->future);
     ledger_look(&r);
     errand_result_free(&r);
@@ -84,22 +86,17 @@ void use(scene *s, errand_future *f)
 {
     if (dice_one_in(&s->d, 4)) hand_out_canceller(&s->d, f);
     switch (dice_below(&s->d, 10)) {
-    case 0:
-        errand_drop(f);
-        return;
+    case 0: errand_drop(f); return;
     case 1:
         errand_cancel(f);
         errand_drop(f);
         return;
-    case 2:
-        errand_cancel(f);
-        break;
+    case 2: errand_cancel(f); break;
     case 3:
-        if (s->waits && errand_wait(f, dice_below(&s->d, 3)) == 0) HOLDS(errand_wait(f, 0) == 0, "it has ended no more");
+        if (s->waits && errand_wait(f, dice_below(&s->d, 3)) == 0)
+            HOLDS(errand_wait(f, 0) == 0, "it has ended no more");
         break;
-    case 4:
-        watch_it(s, f);
-        return;
+    case 4: watch_it(s, f); return;
     case 5:
         if (s->waits && errand_wait(f, 1)) errand_cancel(f);
         break;
@@ -111,7 +108,9 @@ void use(scene *s, errand_future *f)
 
 static errand_future *one_of_many(scene *s, unsigned what)
 {
-    if (what == 0) return errand_every(some_place(&s->d)->pool, 1, beat, ledger_add(ENTRY_CALL, dice_seed(&s->d)));
+    if (what == 0)
+        return errand_every(some_place(&s->d)->pool, 1, beat,
+                            ledger_add(ENTRY_CALL, dice_seed(&s->d)));
     return what < 4 ? some_work(s) : some_future(s);
 }
 
@@ -140,7 +139,8 @@ static void act_in_frame(scene *s)
     bool shields = dice_one_in(&s->d, 2);
     errand_enter(&frame, 1 + dice_below(&s->d, 10), shields);
     use(s, some_future(s));
-    HOLDS(!shields || errand_cancelled() == ERRAND_BY_NONE || errand_time_left() == 0, "a shielded frame is cancelled");
+    HOLDS(!shields || errand_cancelled() == ERRAND_BY_NONE || errand_time_left() == 0,
+          "a shielded frame is cancelled");
     errand_leave(&frame);
 }
 
@@ -151,23 +151,12 @@ void act(scene *s)
         return;
     }
     switch (dice_below(&s->d, 12)) {
-    case 0:
-        burst(s);
-        return;
-    case 1:
-        use_group(s);
-        return;
+    case 0: burst(s); return;
+    case 1: use_group(s); return;
     case 2:
-    case 3:
-        use_limits(s);
-        return;
-    case 4:
-        use_loop(s);
-        return;
-    case 5:
-        act_in_frame(s);
-        return;
-    default:
-        use(s, some_future(s));
+    case 3: use_limits(s); return;
+    case 4: use_loop(s); return;
+    case 5: act_in_frame(s); return;
+    default: use(s, some_future(s));
     }
 }

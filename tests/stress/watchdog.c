@@ -1,4 +1,5 @@
-/* tests/stress/watchdog.c -- see watchdog.h. The limit is no verdict on speed: a round takes a tenth of a second. */
+/* tests/stress/watchdog.c -- see watchdog.h. The limit is no verdict on speed: a round takes
+ * a tenth of a second. */
 #include "stress/watchdog.h"
 
 #include "stress/dice.h"
@@ -48,7 +49,7 @@ void stress_fail(const char *fmt, ...)
     fprintf(stderr, "%s: %s\n", running->name, text);
     print_seed();
     if (__lsan_do_leak_check) __lsan_do_leak_check(); /* leaks, and where they were allocated */
-    signal(SIGABRT, SIG_DFL); /* the seed need not be printed again */
+    signal(SIGABRT, SIG_DFL);                         /* the seed need not be printed again */
     abort();
 }
 
@@ -88,7 +89,8 @@ static void start_watching(void)
     if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(print_seed);
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, NULL);
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
-        if (__sanitizer_set_death_callback && deaths[i] != SIGALRM) continue; /* their reports come first */
+        /* their reports come first */
+        if (__sanitizer_set_death_callback && deaths[i] != SIGALRM) continue;
         struct sigaction action = { .sa_handler = on_death, .sa_flags = SA_ONSTACK };
         sigaction(deaths[i], &action, NULL);
     }
@@ -103,7 +105,8 @@ int stress_main(int argc, char **argv, const stress *program)
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t given = argc > 1 ? strtoull(argv[1], NULL, 10) : 0,
              seed = (uint64_t)now.tv_nsec * 1000003 + (uint64_t)now.tv_sec;
-    double rounds = argc > 2 ? strtod(argv[2], NULL) : program->rounds * (scale ? strtod(scale, NULL) : 1);
+    double rounds = argc > 2 ? strtod(argv[2], NULL)
+                             : program->rounds * (scale ? strtod(scale, NULL) : 1);
     time_t end = seconds ? now.tv_sec + (time_t)strtoll(seconds, NULL, 10) : 0;
     unsigned n = 0;
     running = program;

@@ -19,9 +19,9 @@ int stress_main(int argc, char **argv, const stress *program);
 
 /* Prints the seed and aborts. */
 __attribute__((noreturn, format(printf, 1, 2))) void stress_fail(const char *fmt, ...);
-#define HOLDS(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) stress_fail(__VA_ARGS__);                                                                    \
+#define HOLDS(condition, ...)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) stress_fail(__VA_ARGS__);                                                \
     } while (0)
 
 #endif

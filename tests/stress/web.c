@@ -50,7 +50,8 @@ static void look_up(void *arg, const char *name, er_addresses *out)
 {
     (void)arg;
     if (name[0] == 'n') nap();
-    *out = (er_addresses){ .error = strcmp(name, "localhost") ? EAI_NONAME : 0, .text = "127.0.0.1" };
+    *out =
+        (er_addresses){ .error = strcmp(name, "localhost") ? EAI_NONAME : 0, .text = "127.0.0.1" };
 }
 
 /* ---- hooks and middleware ---- */
@@ -63,15 +64,18 @@ static unsigned number_in(const char *url)
 
 static void take_stage(seat *s, const errand_stage_info *view)
 {
-    unsigned *slot = &s->exchanges[view->exchange], before = *slot % 4; /* none but hooks write it, one at a time */
+    /* none but hooks write it, one at a time */
+    unsigned *slot = &s->exchanges[view->exchange], before = *slot % 4;
     bool first = view->stage == ERRAND_STAGE_QUEUED && before == UNKNOWN;
     const ask *a = &asks[number_in(view->url)];
     HOLDS(first || before == UNDER_WAY, "exchange %llu reaches %s, and it is %s",
           (unsigned long long)view->exchange, errand_stage_name(view->stage),
           before == UNKNOWN ? "not known" : "over");
-    HOLDS(!__atomic_load_n(&a->in_time, __ATOMIC_SEQ_CST) || !__atomic_load_n(&s->quiet, __ATOMIC_SEQ_CST),
+    HOLDS(!__atomic_load_n(&a->in_time, __ATOMIC_SEQ_CST) ||
+              !__atomic_load_n(&s->quiet, __ATOMIC_SEQ_CST),
           "a hook is called when close has returned 0");
-    __atomic_store_n(slot, a->number * 4 + (view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY), __ATOMIC_SEQ_CST);
+    __atomic_store_n(slot, a->number * 4 + (view->stage >= ERRAND_STAGE_DONE ? ENDED : UNDER_WAY),
+                     __ATOMIC_SEQ_CST);
 }
 
 static void stage_reached(const errand_stage_info *view, void *arg)
@@ -104,10 +108,12 @@ static errand_future *between(const errand_request *request, errand_chain *next,
     }
     if (dice_one_in(&d, 20) && !request->body_free) {
         __atomic_add_fetch(&asks[number_in(request->url)].led_on, 1, __ATOMIC_SEQ_CST);
-        errand_future *both[] = { errand_chain_send(next, request), errand_chain_send(next, request) };
+        errand_future *both[] = { errand_chain_send(next, request),
+                                  errand_chain_send(next, request) };
         return dice_one_in(&d, 2) ? errand_any(both, 2) : errand_race(both, 2);
     }
-    if (dice_one_in(&d, 3)) return errand_then(errand_chain_send(next, request), let_pass, ledger_add(ENTRY_THEN, 0));
+    if (dice_one_in(&d, 3))
+        return errand_then(errand_chain_send(next, request), let_pass, ledger_add(ENTRY_THEN, 0));
     return errand_chain_send(next, request);
 }
 
@@ -121,15 +127,19 @@ static bool is_to_be_polled(const void *response, void *arg)
 
 static void make_manner(manner *m, dice *d)
 {
-    errand_policy_opts o = { .attempts = 1 + dice_below(d, 4),
-                             .initial_ms = 1,
-                             .max_ms = 3,
-                             .within_ms = 20 + dice_below(d, 100),
-                             .retry_after_max_ms = dice_one_in(d, 2) ? 2 : 0,
-                             .repeat = dice_below(d, 3),
-                             .rate = dice_one_in(d, 3) ? pace : NULL };
+    errand_policy_opts o = {
+        .attempts = 1 + dice_below(d, 4),
+        .initial_ms = 1,
+        .max_ms = 3,
+        .within_ms = 20 + dice_below(d, 100),
+        .retry_after_max_ms = dice_one_in(d, 2) ? 2 : 0,
+        .repeat = dice_below(d, 3),
+        .rate = dice_one_in(d, 3) ? pace : NULL
+    };
     if (dice_one_in(d, 3)) o.attempt_ms = 1 + dice_below(d, 20);
-    if (dice_one_in(d, 3)) o.retry_if = errand_retry_if_any(errand_retry_if_value(is_to_be_polled, NULL), errand_retry_if_transient());
+    if (dice_one_in(d, 3))
+        o.retry_if = errand_retry_if_any(errand_retry_if_value(is_to_be_polled, NULL),
+                                         errand_retry_if_transient());
     if (dice_one_in(d, 3)) o.breaker = here.breaker;
     if (dice_one_in(d, 3)) o.budget = here.budget;
     if (dice_one_in(d, 4)) o.sem = here.sem;
@@ -151,7 +161,10 @@ manner web_manner(scene *s)
 
 /* ---- sessions ---- */
 
-static int64_t some_ms(dice *d, unsigned most) { return dice_one_in(d, 4) ? 1 + dice_below(d, most) : 0; }
+static int64_t some_ms(dice *d, unsigned most)
+{
+    return dice_one_in(d, 4) ? 1 + dice_below(d, most) : 0;
+}
 
 static void open_seat(seat *s, dice *d)
 {
@@ -195,7 +208,8 @@ void web_open(dice *d)
     asks_open();
     snprintf(web_folder, sizeof web_folder, "/tmp/errand-stress-XXXXXX");
     HOLDS(mkdtemp(web_folder), "no folder");
-    pace = errand_rate_new(some_place(d)->pool, &(errand_rate_opts){ .per_second = 2000, .burst = 4 });
+    pace =
+        errand_rate_new(some_place(d)->pool, &(errand_rate_opts){ .per_second = 2000, .burst = 4 });
     HOLDS(pace, "no rate");
     for (unsigned i = 0; i < MANNERS; i++) make_manner(&manners[i], d);
     gone = false;
@@ -221,7 +235,8 @@ static void close_seat(seat *s, int64_t within_ms)
     __atomic_store_n(&s->public.closing, 1, __ATOMIC_SEQ_CST);
     int error = errand_http_close(s->public.http, within_ms);
     if (error && within_ms == PATIENCE_MS) round_dump();
-    HOLDS(!error || (error == ETIMEDOUT && within_ms < PATIENCE_MS), "a session's close ended with %d", error);
+    HOLDS(!error || (error == ETIMEDOUT && within_ms < PATIENCE_MS),
+          "a session's close ended with %d", error);
     if (error) return;
     __atomic_store_n(&s->quiet, 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < EXCHANGES && !here.scarce; i++) {
@@ -251,8 +266,10 @@ void web_act(scene *s)
     const session *of = web_use(s);
     errand_http_stats stats;
     if (!of) return;
-    HOLDS(errand_http_stats_get(of->http, &stats) == 0 && stats.idle <= stats.open && stats.open <= 12,
-          "%llu connections, %llu idle", (unsigned long long)stats.open, (unsigned long long)stats.idle);
+    HOLDS(errand_http_stats_get(of->http, &stats) == 0 && stats.idle <= stats.open &&
+              stats.open <= 12,
+          "%llu connections, %llu idle", (unsigned long long)stats.open,
+          (unsigned long long)stats.idle);
     web_used();
 }
 

@@ -1,4 +1,5 @@
-/* tests/stress/world.c -- see world.h. Times are short, sizes small: everything is to be full, late and empty often. */
+/* tests/stress/world.c -- see world.h. Times are short, sizes small: everything is to be full,
+ * late and empty often. */
 #include "stress/world.h"
 
 #include "async/pool_ref.h"
@@ -19,7 +20,7 @@ void nap(void) { nanosleep(&(struct timespec){ 0, 250000 }, NULL); }
 bool on_worker(void) { return a_worker; }
 
 const char *some_key(dice *d) { return world_keys[dice_below(d, KEYS)]; }
-place      *some_place(dice *d) { return &here.places[dice_below(d, here.n_pools)]; }
+place *some_place(dice *d) { return &here.places[dice_below(d, here.n_pools)]; }
 
 recipe some_recipe(dice *d, bool simple)
 {
@@ -61,14 +62,22 @@ static void started(void *arg)
     interrupts_know();
     __atomic_add_fetch(&((place *)arg)->started, 1, __ATOMIC_SEQ_CST);
 }
-static void stopped(void *arg) { __atomic_add_fetch(&((place *)arg)->stopped, 1, __ATOMIC_SEQ_CST); }
+static void stopped(void *arg)
+{
+    __atomic_add_fetch(&((place *)arg)->stopped, 1, __ATOMIC_SEQ_CST);
+}
 static int64_t turned_now(void *arg) { return __atomic_load_n((int64_t *)arg, __ATOMIC_SEQ_CST); }
 
 static void open_place(place *p, dice *d)
 {
     static const size_t queues[] = { 0, 2, 16 };
-    errand_pool_opts o = { .workers = 1 + dice_below(d, 4), .queue = queues[dice_below(d, 3)], .name = "stress",
-                           .on_start = started, .on_stop = stopped, .arg = p, .log = here.log };
+    errand_pool_opts o = { .workers = 1 + dice_below(d, 4),
+                           .queue = queues[dice_below(d, 3)],
+                           .name = "stress",
+                           .on_start = started,
+                           .on_stop = stopped,
+                           .arg = p,
+                           .log = here.log };
     p->turned = dice_one_in(d, 3);
     p->now_ns = 1000000000;
     p->clock = (errand_clock){ turned_now, &p->now_ns };
@@ -109,34 +118,43 @@ static errand_result fall_back(errand_result failure, void *arg)
 static bool odd_seed(const void *value, void *arg)
 {
     (void)arg;
-    return value && ((const entry *)value)->kind == ENTRY_VALUE && ((const entry *)value)->seed % 4 == 1;
+    return value && ((const entry *)value)->kind == ENTRY_VALUE &&
+           ((const entry *)value)->seed % 4 == 1;
 }
 
 static errand_backoff *some_wait(dice *d)
 {
     switch (dice_below(d, 4)) {
-    case 0:
-        return errand_backoff_none();
-    case 1:
-        return errand_backoff_random(0, 2);
+    case 0: return errand_backoff_none();
+    case 1: return errand_backoff_random(0, 2);
     case 2:
-        return errand_backoff_sum(errand_backoff_fixed(1), errand_backoff_random_exponential(1, 3, 2, 0));
-    default:
-        return errand_backoff_poll(errand_backoff_fixed(1), errand_backoff_decorrelated(1, 3));
+        return errand_backoff_sum(errand_backoff_fixed(1),
+                                  errand_backoff_random_exponential(1, 3, 2, 0));
+    default: return errand_backoff_poll(errand_backoff_fixed(1), errand_backoff_decorrelated(1, 3));
     }
 }
 
 static void make_recipe(recipe *to, dice *d)
 {
-    errand_policy_opts o = { .attempts = 1 + dice_below(d, 4), .initial_ms = 1, .max_ms = 3, .hook_arg = &here,
-                             .jitter = dice_below(d, 4), .repeat = dice_below(d, 3), .seed = 1 + dice_below(d, 1000) };
+    errand_policy_opts o = {
+        .attempts = 1 + dice_below(d, 4),
+        .initial_ms = 1,
+        .max_ms = 3,
+        .hook_arg = &here,
+        .jitter = dice_below(d, 4),
+        .repeat = dice_below(d, 3),
+        .seed = 1 + dice_below(d, 1000)
+    };
     if (dice_one_in(d, 3)) o.within_ms = 1 + dice_below(d, 8);
     if (dice_one_in(d, 3)) o.attempt_ms = 1 + dice_below(d, 3);
     if (dice_one_in(d, 3)) o.fallback = fall_back;
     if (dice_one_in(d, 3)) o.backoff = some_wait(d);
-    if (dice_one_in(d, 3)) o.stop = errand_stop_any(errand_stop_after_attempt(3), errand_stop_before_delay(6));
+    if (dice_one_in(d, 3))
+        o.stop = errand_stop_any(errand_stop_after_attempt(3), errand_stop_before_delay(6));
     if (dice_one_in(d, 4)) o.retry_if = errand_retry_if_failed();
-    else if (dice_one_in(d, 3)) o.retry_if = errand_retry_if_any(errand_retry_if_value(odd_seed, NULL), errand_retry_if_transient());
+    else if (dice_one_in(d, 3))
+        o.retry_if =
+            errand_retry_if_any(errand_retry_if_value(odd_seed, NULL), errand_retry_if_transient());
     if (dice_one_in(d, 2)) o.budget = here.budget;
     if (dice_one_in(d, 2)) o.breaker = here.breaker;
     if (dice_one_in(d, 3)) o.rate = here.rate;
@@ -147,7 +165,9 @@ static void make_recipe(recipe *to, dice *d)
         o.overlap = dice_below(d, 2);
         o.repeat = dice_below(d, 2);
     }
-    if (dice_one_in(d, 2)) o.before_attempt = o.after_attempt = o.before_sleep = o.on_success = o.on_give_up = count_hook;
+    if (dice_one_in(d, 2))
+        o.before_attempt = o.after_attempt = o.before_sleep = o.on_success = o.on_give_up =
+            count_hook;
     const char *why = "";
     *to = (recipe){ errand_policy_new(&o, &why), o.overlap, o.sem != NULL };
     HOLDS(to->policy, "no policy: %s", why);
@@ -173,14 +193,21 @@ void world_open(dice *d)
     unsigned bare = here.n_pools > 1; /* nothing but its own work keeps the last one's memory */
     here.n_pools -= bare;
     here.permits = 1 + dice_below(d, 4);
-    here.sem = errand_sem_new(some_place(d)->pool, &(errand_sem_opts){ .permits = here.permits, .max_keys = 1 + dice_below(d, 2),
-                                                        .max_waiters = dice_below(d, 2) * 8 });
-    here.rate = errand_rate_new(some_place(d)->pool, &(errand_rate_opts){ .per_second = 2000 << dice_below(d, 6),
-                                                                          .burst = 1 + dice_below(d, 4) });
-    here.breaker = errand_breaker_new(some_place(d)->pool, &(errand_breaker_opts){ .min_calls = 4, .open_ms = 1, .max_open_ms = 4,
-                                                   .lease_ms = 1 + dice_below(d, 8), .window_ms = 20,
-                                                   .on_change =
-                                                       dice_one_in(d, 2) ? on_change : NULL });
+    here.sem = errand_sem_new(some_place(d)->pool,
+                              &(errand_sem_opts){ .permits = here.permits,
+                                                  .max_keys = 1 + dice_below(d, 2),
+                                                  .max_waiters = dice_below(d, 2) * 8 });
+    here.rate = errand_rate_new(some_place(d)->pool,
+                                &(errand_rate_opts){ .per_second = 2000 << dice_below(d, 6),
+                                                     .burst = 1 + dice_below(d, 4) });
+    here.breaker = errand_breaker_new(
+        some_place(d)->pool,
+        &(errand_breaker_opts){ .min_calls = 4,
+                                .open_ms = 1,
+                                .max_open_ms = 4,
+                                .lease_ms = 1 + dice_below(d, 8),
+                                .window_ms = 20,
+                                .on_change = dice_one_in(d, 2) ? on_change : NULL });
     here.budget = errand_budget_new(some_place(d)->pool, &(errand_budget_opts){ .tokens = 100 });
     here.flight = errand_singleflight_new(some_place(d)->pool, NULL);
     here.n_pools += bare;
@@ -198,9 +225,11 @@ static bool policies_at_rest(void)
         (void)errand_policy_stats_get(here.recipes[i].policy, &s);
         if (s.runs != s.succeeded + s.failed + s.cancelled || s.asleep) return false;
         HOLDS(s.hedges_won <= s.hedges && s.hedges <= s.attempts && s.degraded <= s.succeeded,
-              "a policy's counters: %llu attempts, %llu hedges, %llu won, %llu succeeded, %llu degraded",
-              (unsigned long long)s.attempts, (unsigned long long)s.hedges, (unsigned long long)s.hedges_won,
-              (unsigned long long)s.succeeded, (unsigned long long)s.degraded);
+              "a policy's counters: %llu attempts, %llu hedges, %llu won, %llu succeeded, %llu "
+              "degraded",
+              (unsigned long long)s.attempts, (unsigned long long)s.hedges,
+              (unsigned long long)s.hedges_won, (unsigned long long)s.succeeded,
+              (unsigned long long)s.degraded);
     }
     return true;
 }
@@ -213,7 +242,8 @@ static bool limits_at_rest(void)
         errand_breaker_stats b = { 0 };
         errand_budget_stats g = { 0 };
         errand_singleflight_stats f = { 0 };
-        (void)errand_sem_stats_get(here.sem, world_keys[i], &s); /* ENOENT: it was evicted, so nothing holds it */
+        /* ENOENT: it was evicted, so nothing holds it */
+        (void)errand_sem_stats_get(here.sem, world_keys[i], &s);
         (void)errand_rate_stats_get(here.rate, world_keys[i], &r);
         (void)errand_breaker_stats_get(here.breaker, world_keys[i], &b);
         (void)errand_budget_stats_get(here.budget, world_keys[i], &g);
@@ -253,7 +283,9 @@ static bool threads_ended(void)
 {
     for (unsigned i = 0; i < here.n_pools; i++) {
         const place *p = &here.places[i];
-        if (__atomic_load_n(&p->started, __ATOMIC_SEQ_CST) != __atomic_load_n(&p->stopped, __ATOMIC_SEQ_CST)) return false;
+        if (__atomic_load_n(&p->started, __ATOMIC_SEQ_CST) !=
+            __atomic_load_n(&p->stopped, __ATOMIC_SEQ_CST))
+            return false;
     }
     return true;
 }
@@ -261,7 +293,8 @@ static bool threads_ended(void)
 static void print_threads(void)
 {
     for (unsigned i = 0; i < here.n_pools; i++)
-        fprintf(stderr, "pool %u: %u threads were started, %u stopped\n", i, here.places[i].started, here.places[i].stopped);
+        fprintf(stderr, "pool %u: %u threads were started, %u stopped\n", i, here.places[i].started,
+                here.places[i].stopped);
 }
 
 void world_check_threads(void) { await_rest(threads_ended, "threads", print_threads); }

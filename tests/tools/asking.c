@@ -11,15 +11,9 @@
 
 struct demo demo;
 
-void start_demo(const char *const *flags)
-{
-    ck_assert_int_eq(demo_start(&demo, flags), 0);
-}
+void start_demo(const char *const *flags) { ck_assert_int_eq(demo_start(&demo, flags), 0); }
 
-void stop_demo(void)
-{
-    ck_assert_int_eq(demo_stop(&demo), 0);
-}
+void stop_demo(void) { ck_assert_int_eq(demo_stop(&demo), 0); }
 
 static size_t take_body(char *bytes, size_t one, size_t length, void *arg)
 {
@@ -54,7 +48,8 @@ static CURL *prepare(const struct call *call, struct answer *answer, struct curl
     ck_assert_ptr_nonnull(curl);
     memset(answer, 0, sizeof *answer);
     *headers = NULL;
-    snprintf(line, sizeof line, "%s%s", strncmp(call->path, "http:", 5) ? demo.url : "", call->path);
+    snprintf(line, sizeof line, "%s%s", strncmp(call->path, "http:", 5) ? demo.url : "",
+             call->path);
     curl_easy_setopt(curl, CURLOPT_URL, line);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -65,11 +60,13 @@ static CURL *prepare(const struct call *call, struct answer *answer, struct curl
     if (call->body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(call->body));
         curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, call->body);
-        snprintf(line, sizeof line, "Content-Type: %s", call->type ? call->type : "application/json");
+        snprintf(line, sizeof line, "Content-Type: %s",
+                 call->type ? call->type : "application/json");
         *headers = curl_slist_append(*headers, line);
     }
     if (call->key) {
-        snprintf(line, sizeof line, *call->key ? "Idempotency-Key: %s" : "Idempotency-Key;%s", call->key);
+        snprintf(line, sizeof line, *call->key ? "Idempotency-Key: %s" : "Idempotency-Key;%s",
+                 call->key);
         *headers = curl_slist_append(*headers, line);
     }
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
@@ -104,7 +101,9 @@ const char *order_for(const char *video_id)
 {
     static char order[200];
     snprintf(order, sizeof order,
-             "{\"prompt\":\"A cat playing piano\",\"video_id\":\"%s\",\"quality\":\"low\",\"duration\":2}", video_id);
+             "{\"prompt\":\"A cat playing "
+             "piano\",\"video_id\":\"%s\",\"quality\":\"low\",\"duration\":2}",
+             video_id);
     return order;
 }
 
@@ -128,10 +127,7 @@ void assert_has(const char *in, const char *what)
     ck_assert_msg(strstr(in, what), "no '%s' in: %s", what, in);
 }
 
-long count_of_v(const char *name)
-{
-    return demo_count(&demo, "/stats/v", name);
-}
+long count_of_v(const char *name) { return demo_count(&demo, "/stats/v", name); }
 
 /* Moves transfers on, waiting for something to happen to them. False: all have ended. */
 static bool transfers_run(CURLM *multi)

@@ -72,7 +72,8 @@ START_TEST(a_429_has_retry_after_in_seconds_or_as_a_date)
         ck_assert_int_eq(answer.status, 429);
         const char *after = behind(answer.head, "Retry-After: ");
         if (strstr(after, "GMT")) {
-            time_t at = curl_getdate(after, NULL), now = curl_getdate(behind(answer.head, "Date: "), NULL);
+            time_t at = curl_getdate(after, NULL),
+                   now = curl_getdate(behind(answer.head, "Date: "), NULL);
             ck_assert_int_ge(at - now, 6); /* Date is read from the clock a moment later */
             ck_assert_int_le(at - now, 7);
             as_date++;
@@ -113,7 +114,8 @@ START_TEST(a_reply_dropped_in_the_middle_has_half_its_body)
     generate("v", NULL, &answer);
     ck_assert_int_eq(answer.code, CURLE_PARTIAL_FILE);
     ck_assert_int_eq(answer.status, 200);
-    ck_assert_uint_eq(answer.length, strtoul(behind(answer.head, "Content-Length: "), NULL, 10) / 2);
+    ck_assert_uint_eq(answer.length,
+                      strtoul(behind(answer.head, "Content-Length: "), NULL, 10) / 2);
     ck_assert_int_eq(count_of_v("processed"), 1);
     ck_assert_int_eq(demo_count(&demo, "/stats", "drop_middle"), 1);
     stop_demo();
@@ -178,7 +180,8 @@ static void outcomes(const char *seed, bool backwards, int ended[IDS][TIMES])
             char id[16];
             snprintf(id, sizeof id, "v%d", which);
             generate(id, NULL, &answer);
-            ended[which][n] = (int)answer.code * 1000 + (int)answer.status + (strstr(answer.head, "html") ? 1 : 0);
+            ended[which][n] = (int)answer.code * 1000 + (int)answer.status +
+                              (strstr(answer.head, "html") ? 1 : 0);
         }
     }
     stop_demo();
@@ -202,8 +205,9 @@ END_TEST
 
 START_TEST(faults_are_of_all_kinds)
 {
-    static const char *const names[] = { "503",         "429",       "drop_unprocessed", "drop_before",
-                                         "drop_middle", "slow_body", "wrong_type" };
+    static const char *const names[] = {
+        "503", "429", "drop_unprocessed", "drop_before", "drop_middle", "slow_body", "wrong_type"
+    };
     struct answer answer;
     long sum = 0;
     start_demo(FLAGS("--faults", "0.7", "--delay-ms", "0", "--slow-ms", "0"));
@@ -399,7 +403,8 @@ START_TEST(bad_input_is_refused_by_name)
         { "{\"prompt\":\"x\"}", NULL, NULL, 422, "video_id" },
         { "{\"prompt\":\"x\",\"video_id\":\"a/b\"}", NULL, NULL, 422, "video_id" },
         { "{\"prompt\":\"x\",\"video_id\":\"v\\u0000\"}", NULL, NULL, 422, "video_id" },
-        { "{\"prompt\":\"x\",\"video_id\":\"v\",\"quality\":\"best\"}", NULL, NULL, 422, "quality" },
+        { "{\"prompt\":\"x\",\"video_id\":\"v\",\"quality\":\"best\"}", NULL, NULL, 422,
+          "quality" },
         { "{\"prompt\":\"x\",\"video_id\":\"v\",\"duration\":1.5}", NULL, NULL, 422, "duration" },
         { "{\"prompt\":\"x\",\"video_id\":\"v\",\"duration\":601}", NULL, NULL, 422, "duration" },
         { "{\"prompt\":\"x\",\"video_id\":\"v\",\"colour\":1}", NULL, NULL, 422, "colour" },
@@ -416,8 +421,8 @@ START_TEST(bad_input_is_refused_by_name)
             &answer);
         char field[60];
         snprintf(field, sizeof field, "\"field\":\"%s\"", cases[i].field);
-        ck_assert_msg(answer.status == cases[i].status, "%s: %ld, not %d", cases[i].body, answer.status,
-                      cases[i].status);
+        ck_assert_msg(answer.status == cases[i].status, "%s: %ld, not %d", cases[i].body,
+                      answer.status, cases[i].status);
         assert_has(answer.head, "Content-Type: application/problem+json\r\n");
         assert_has(answer.body, field);
     }
@@ -466,11 +471,13 @@ START_TEST(wrong_methods_and_paths_are_reported)
     start_demo(NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ask(&(struct call){ .method = cases[i].method, .path = cases[i].path }, &answer);
-        ck_assert_msg(answer.status == cases[i].status, "%s %s: %ld", cases[i].method, cases[i].path, answer.status);
+        ck_assert_msg(answer.status == cases[i].status, "%s %s: %ld", cases[i].method,
+                      cases[i].path, answer.status);
         if (cases[i].allow) {
             ck_assert_str_eq(behind(answer.head, "Allow: "), cases[i].allow);
         }
-        assert_has(answer.head, cases[i].status >= 400 ? "application/problem+json" : "application/json");
+        assert_has(answer.head,
+                   cases[i].status >= 400 ? "application/problem+json" : "application/json");
     }
     stop_demo();
 }

@@ -15,7 +15,8 @@
 
 enum { WAIT_MS = 20000 };
 
-/* Runs the server with stdin from /dev/null and the rest into a pipe, from which it returns the reading end. */
+/* Runs the server with stdin from /dev/null and the rest into a pipe, from which it
+ * returns the reading end. */
 static int spawn(const char *const *flags, pid_t *pid)
 {
     const char *path = getenv("ERRAND_DEMO_SERVER");
@@ -87,26 +88,28 @@ END_TEST
 
 START_TEST(help_names_every_flag)
 {
-    static const char *const flags[] = { "--port",
-                                         "--seed",
-                                         "--delay-ms",
-                                         "--delay-spread-ms",
-                                         "--fail-503",
-                                         "--fail-429",
-                                         "--drop-unprocessed",
-                                         "--drop-before",
-                                         "--drop-middle",
-                                         "--slow-body",
-                                         "--wrong-type",
-                                         "--faults",
-                                         "--slow-ms",
-                                         "--retry-after",
-                                         "--polls",
-                                         "--operation-ms",
-                                         "--with-parent",
-                                         "--until-eof",
-                                         "--verbose",
-                                         "--quiet" };
+    static const char *const flags[] = {
+        "--port",
+        "--seed",
+        "--delay-ms",
+        "--delay-spread-ms",
+        "--fail-503",
+        "--fail-429",
+        "--drop-unprocessed",
+        "--drop-before",
+        "--drop-middle",
+        "--slow-body",
+        "--wrong-type",
+        "--faults",
+        "--slow-ms",
+        "--retry-after",
+        "--polls",
+        "--operation-ms",
+        "--with-parent",
+        "--until-eof",
+        "--verbose",
+        "--quiet"
+    };
     char said[8000];
     pid_t pid;
     int status, fd = spawn(FLAGS("--help"), &pid);

@@ -14,22 +14,20 @@ namespace asio = boost::asio;
 
 namespace {
 
-void *open_pool(unsigned workers, size_t)
-{
-    return new asio::thread_pool(workers);
-}
+void *open_pool(unsigned workers, size_t) { return new asio::thread_pool(workers); }
 
 void run(void *at, size_t n, bench_task *task)
 {
     auto &pool = *static_cast<asio::thread_pool *>(at);
     std::vector<std::future<void>> futures;
     futures.reserve(n);
-    for (size_t i = 0; i < n; i++) futures.push_back(asio::post(pool, std::packaged_task<void()>(task)));
+    for (size_t i = 0; i < n; i++)
+        futures.push_back(asio::post(pool, std::packaged_task<void()>(task)));
     for (auto &future : futures) future.get();
 }
 
 struct timers {
-    asio::io_context                context{ 1 };
+    asio::io_context context{ 1 };
     std::vector<asio::steady_timer> all;
 };
 
@@ -70,5 +68,7 @@ void one_sleep(void *at, int64_t ms)
 
 } // namespace
 
-extern "C" const bench_side bench_asio = { "asio", false, open_pool, run, open_timers, arm, cancel, one_sleep,
-                                        nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };
+extern "C" const bench_side bench_asio = {
+    "asio",  false,   open_pool, run,     open_timers, arm,     cancel, one_sleep,
+    nullptr, nullptr, nullptr,   nullptr, nullptr,     nullptr, nullptr
+};

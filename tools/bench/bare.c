@@ -1,6 +1,6 @@
-/* The one file here that looks behind the public headers: for a bare pair of parkers, two threads that wake each
- * other and do nothing else, which is what a round trip costs at least when the other side sleeps;
- * and for how large a timer is. */
+/* The one file here that looks behind the public headers: for a bare pair of parkers, two
+ * threads that wake each other and do nothing else, which is what a round trip costs at least
+ * when the other side sleeps; and for how large a timer is. */
 #include "bare.h"
 #include "side.h"
 
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 typedef struct pair {
-    er_parker   here, there;
+    er_parker here, there;
     bench_task *task;
-    er_thread   thread;
+    er_thread thread;
 } pair;
 
 static void serve(void *arg)
@@ -45,9 +45,8 @@ static void run(void *at, size_t n, bench_task *task)
     }
 }
 
-const bench_side bench_parkers = { .name = "bare-parkers", .yardstick = true, .open = open_pair, .run = run };
+const bench_side bench_parkers = {
+    .name = "bare-parkers", .yardstick = true, .open = open_pair, .run = run
+};
 
-size_t bench_timer_size(void)
-{
-    return sizeof(er_timer);
-}
+size_t bench_timer_size(void) { return sizeof(er_timer); }

@@ -47,7 +47,8 @@ static void all(errand_pool *pool, size_t n)
     free(fs);
 }
 
-static bool repeat(const bench_side *side, const load_size *size, load_run *run, void (*once)(errand_pool *, size_t))
+static bool repeat(const bench_side *side, const load_size *size, load_run *run,
+                   void (*once)(errand_pool *, size_t))
 {
     errand_pool *pool = side->open(size->workers, 0);
     if (pool == NULL) return false;

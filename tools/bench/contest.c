@@ -55,7 +55,8 @@ const bench_peer bench_peers[PEERS] = {
 };
 
 #ifdef BENCH_WEB
-static bool web_ready(void) { return web_server() != NULL; } /* before the trials, which are forks */
+/* before the trials, which are forks */
+static bool web_ready(void) { return web_server() != NULL; }
 static bool web_can(const bench_side *side, load_fn *load)
 {
     if (load == load_web_batch) return side->web->command != NULL;
@@ -70,25 +71,20 @@ static bool of_web(const measure *m) { return strncmp(m->lines[0].name, "http/",
 
 static bool serves(const measure *m, const bench_peer *peer)
 {
-    const bool timers = m->load == load_timers || m->load == load_late || m->load == load_timer_size;
+    const bool timers = m->load == load_timers || m->load == load_late ||
+                        m->load == load_timer_size;
     const bool calls = m->load == load_log_latency || m->load == load_log_disabled;
     const bool log = calls || m->load == load_log_throughput || m->load == load_log_idle;
     switch (peer->kind) {
     case OF_TASKS_AND_TIMERS:
         if (timers) return true;
         break;
-    case OF_TASKS:
-        break;
-    case OF_TRIPS:
-        return m->load == load_trips || m->load == load_trips_idle;
-    case OF_GATES:
-        return m->load == load_gate;
-    case OF_LOGS:
-        return log;
-    case OF_LOOPS:
-        return calls;
-    case OF_WEB:
-        return of_web(m) && (peer->side == NULL || web_can(peer->side, m->load));
+    case OF_TASKS: break;
+    case OF_TRIPS: return m->load == load_trips || m->load == load_trips_idle;
+    case OF_GATES: return m->load == load_gate;
+    case OF_LOGS: return log;
+    case OF_LOOPS: return calls;
+    case OF_WEB: return of_web(m) && (peer->side == NULL || web_can(peer->side, m->load));
     }
     return !timers && !log && !of_web(m) && m->load != load_gate;
 }
@@ -105,10 +101,13 @@ static void find_best(const measure *m, record *r, tally *t)
             const bench_side *side = bench_peers[i].side;
             r->tried[i] = serves(m, &bench_peers[i]);
             if (side == NULL || !r->tried[i]) continue;
-            if (round > 0 && (r->done[i] == 0 || (r->first[i][0].cost > near && m->against == NULL))) continue;
+            if (round > 0 &&
+                (r->done[i] == 0 || (r->first[i][0].cost > near && m->against == NULL)))
+                continue;
             if (trial(side, m->load, &m->size, &r->first[i][r->done[i]])) r->done[i]++;
             else t->failed++;
-            if (round == 0 && r->done[i] > 0 && !side->yardstick && (least <= 0 || r->first[i][0].cost < least))
+            if (round == 0 && r->done[i] > 0 && !side->yardstick &&
+                (least <= 0 || r->first[i][0].cost < least))
                 least = r->first[i][0].cost;
         }
     }
@@ -129,7 +128,8 @@ void contest(const measure *m, size_t pairs, tally *t)
     if (of_web(m) && !web_ready()) return;
     memset(&r, 0, sizeof r);
     find_best(m, &r, t);
-    const bool other = m->other.n > 0, paired = other || (r.best_peer >= 0 && m->lines[0].of != FIGURE_AT_MOST);
+    const bool other = m->other.n > 0,
+               paired = other || (r.best_peer >= 0 && m->lines[0].of != FIGURE_AT_MOST);
     const bench_side *against = NULL;
     if (other) against = &bench_errand;
     else if (paired) against = bench_peers[r.best_peer].side;
@@ -137,7 +137,8 @@ void contest(const measure *m, size_t pairs, tally *t)
     for (r.pairs = 0; r.pairs < pairs; r.pairs++) {
         bool done = true;
         for (int turn = 0; turn < 2 && done; turn++) {
-            if ((turn == 0) == (r.pairs % 2 == 0)) done = trial(&bench_errand, m->load, &m->size, &r.errand[r.pairs]);
+            if ((turn == 0) == (r.pairs % 2 == 0))
+                done = trial(&bench_errand, m->load, &m->size, &r.errand[r.pairs]);
             else if (paired) done = trial(against, m->load, size, &r.best[r.pairs]);
         }
         if (!done) {

@@ -20,7 +20,8 @@ static void *open_pool(unsigned workers, size_t queue)
     return errand_pool_new(&opts);
 }
 
-typedef union job { /* not on the producer's stack: what lies beside it there is written all the time */
+typedef union job {
+    /* not on the producer's stack: what lies beside it there is written all the time */
     bench_task *task;
     char line[64];
 } job;
@@ -47,7 +48,7 @@ static void run(void *pool, size_t n, bench_task *task)
 }
 
 typedef struct sleeps {
-    errand_pool    *pool;
+    errand_pool *pool;
     errand_future **futures;
 } sleeps;
 
@@ -84,20 +85,23 @@ static void one_sleep(void *timers, int64_t ms)
 
 static void *open_log(const char *path)
 {
-    errand_log *log = errand_log_new(&(errand_log_opts){ .name = "bench", .block_from = ERRAND_LOG_TRACE });
+    errand_log *log =
+        errand_log_new(&(errand_log_opts){ .name = "bench", .block_from = ERRAND_LOG_TRACE });
     return log != NULL && errand_log_to_file(log, path, ERRAND_LOG_DEFAULT) == 0 ? log : NULL;
 }
 
 static void say(void *log, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        errand_info((errand_log *)log, "call %d took %f ms for %s with %d", (int)i, (double)i * 1.5, "customer-7", (int)n);
+        errand_info((errand_log *)log, "call %d took %f ms for %s with %d", (int)i, (double)i * 1.5,
+                    "customer-7", (int)n);
 }
 
 static void say_below(void *log, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        errand_debug((errand_log *)log, "call %d took %f ms for %s with %d", (int)i, (double)i * 1.5, "customer-7", (int)n);
+        errand_debug((errand_log *)log, "call %d took %f ms for %s with %d", (int)i,
+                     (double)i * 1.5, "customer-7", (int)n);
 }
 
 static void close_log(void *log)
@@ -109,19 +113,21 @@ static void close_log(void *log)
     if (stats.written != stats.attempted) lost("lines are missing", 0);
 }
 
-const bench_side bench_errand = { .name = "errand",
-                                  .open = open_pool,
-                                  .run = run,
+const bench_side bench_errand = {
+    .name = "errand",
+    .open = open_pool,
+    .run = run,
 #ifdef BENCH_WEB
-                                  .web = &web_errand,
+    .web = &web_errand,
 #endif
-                                  .timers_open = open_timers,
-                                  .arm = arm,
-                                  .cancel = cancel,
-                                  .sleep = one_sleep,
-                                  .open_gate = bench_open_gate,
-                                  .pass = bench_pass,
-                                  .log_open = open_log,
-                                  .log_say = say,
-                                  .log_say_below = say_below,
-                                  .log_close = close_log };
+    .timers_open = open_timers,
+    .arm = arm,
+    .cancel = cancel,
+    .sleep = one_sleep,
+    .open_gate = bench_open_gate,
+    .pass = bench_pass,
+    .log_open = open_log,
+    .log_say = say,
+    .log_say_below = say_below,
+    .log_close = close_log
+};

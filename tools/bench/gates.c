@@ -46,7 +46,10 @@ static errand_pool *open_pool(void)
     return pool;
 }
 
-void *bench_open_gate(unsigned permits) { return errand_sem_new(open_pool(), &(errand_sem_opts){ .permits = permits }); }
+void *bench_open_gate(unsigned permits)
+{
+    return errand_sem_new(open_pool(), &(errand_sem_opts){ .permits = permits });
+}
 
 size_t bench_pass(void *gate, size_t n)
 {
@@ -98,7 +101,8 @@ bool load_line(const bench_side *side, const load_size *size, load_run *run)
             line[first] = errand_sem_acquire(sem, NULL, 1);
             if (++first == waiters) first = 0;
         }
-        for (; first != 0; first = (first + 1) % waiters) { /* the next turn begins with the first again */
+        for (; first != 0; first = (first + 1) % waiters) {
+            /* the next turn begins with the first again */
             errand_permit_release(held[0]);
             held[0] = permit_of(line[first]);
             line[first] = errand_sem_acquire(sem, NULL, 1);
@@ -113,7 +117,8 @@ bool load_line(const bench_side *side, const load_size *size, load_run *run)
 bool load_turns(const bench_side *side, const load_size *size, load_run *run)
 {
     (void)side;
-    errand_rate *rate = errand_rate_new(open_pool(), &(errand_rate_opts){ .per_second = 1e9, .burst = 1000000 });
+    errand_rate *rate =
+        errand_rate_new(open_pool(), &(errand_rate_opts){ .per_second = 1e9, .burst = 1000000 });
     need(rate != NULL, "no rate");
     for (int turn = 0; turn <= WARM_UPS; turn++) {
         const int64_t began = figures_now(), cpu = figures_cpu();

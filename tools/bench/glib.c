@@ -1,19 +1,19 @@
-/* GLib: GThreadPool. It has no future: the least that serves is a flag, and a lock and a condition variable of the pool
- * that are touched only when a thread waits already. */
+/* GLib: GThreadPool. It has no future: the least that serves is a flag, and a lock and a
+ * condition variable of the pool that are touched only when a thread waits already. */
 #include "side.h"
 
 #include <glib.h>
 
 typedef struct pool {
     GThreadPool *threads;
-    GMutex       lock;
-    GCond        ended;
+    GMutex lock;
+    GCond ended;
 } pool;
 
 enum { RUNNING, AWAITED, DONE };
 
 typedef struct future {
-    gint        state;
+    gint state;
     bench_task *task;
 } future;
 

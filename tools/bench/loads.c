@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 enum { BLOCK_MS = 20, IDLE_MS = 1, WATCHED_MS = 2000 };
-enum { WARM_UPS = 2 }; /* after one the heap has its size, after two its shape: no page is new any more */
+/* after one the heap has its size, after two its shape: no page is new any more */
+enum { WARM_UPS = 2 };
 #define SLOW_NS 3e9
 
 static void pause_ms(int64_t ms)
@@ -19,7 +20,7 @@ static void pause_ms(int64_t ms)
     nanosleep(&t, NULL);
 }
 
-static void nothing(void) { }
+static void nothing(void) {}
 static void block(void) { pause_ms(BLOCK_MS); }
 
 static void *need(void *memory)
@@ -35,10 +36,7 @@ typedef struct watch {
     int64_t began, cpu;
 } watch;
 
-static watch watch_start(void)
-{
-    return (watch){ figures_now(), figures_cpu() };
-}
+static watch watch_start(void) { return (watch){ figures_now(), figures_cpu() }; }
 
 static double watch_stop(const watch *w, load_run *run) /* ns */
 {
@@ -50,11 +48,11 @@ static double watch_stop(const watch *w, load_run *run) /* ns */
 /* ---- pool ---- */
 
 typedef struct producer {
-    const bench_side  *side;
-    void              *pool;
-    size_t             n;
+    const bench_side *side;
+    void *pool;
+    size_t n;
     pthread_barrier_t *ready;
-    pthread_t          thread;
+    pthread_t thread;
 } producer;
 
 static void *produce(void *arg)
@@ -77,7 +75,9 @@ static double burst(const bench_side *side, void *pool, const load_size *size, l
     pthread_barrier_t ready;
     pthread_barrier_init(&ready, NULL, size->producers + 1);
     for (unsigned i = 0; i < size->producers; i++) {
-        all[i] = (producer){ .side = side, .pool = pool, .n = size->n / size->producers, .ready = &ready };
+        all[i] = (producer){
+            .side = side, .pool = pool, .n = size->n / size->producers, .ready = &ready
+        };
         if (pthread_create(&all[i].thread, NULL, produce, &all[i]) != 0) exit(1);
     }
     pause_ms(5); /* they stand at the barrier */
@@ -244,7 +244,8 @@ bool load_memory(const bench_side *side, const load_size *size, load_run *run)
     if (timers == NULL) return false;
     side->arm(timers, ms, size->n);
     watch_stop(&w, run);
-    const double paged = (double)resident() - (double)resident_before, used = (double)in_use() - (double)used_before;
+    const double paged = (double)resident() - (double)resident_before,
+                 used = (double)in_use() - (double)used_before;
     run->cost = (paged > used ? paged : used) / (double)size->n;
     free(ms);
     return true;

@@ -1,4 +1,5 @@
-/* loads.h -- what a side is made to do while the clock runs. Each begins in a fresh process and warms its side up. */
+/* loads.h -- what a side is made to do while the clock runs. Each begins in a fresh process
+ * and warms its side up. */
 #ifndef BENCH_LOADS_H
 #define BENCH_LOADS_H
 
@@ -6,7 +7,7 @@
 
 typedef struct load_size {
     unsigned workers, producers;
-    size_t   n;
+    size_t n;
     unsigned lanes, in_flight; /* of requests */
 } load_size;
 
@@ -23,28 +24,48 @@ typedef struct load_run {
 /* False: this side cannot. */
 typedef bool load_fn(const bench_side *side, const load_size *size, load_run *run);
 
-load_fn load_burst;      /* n no-op tasks queued by `producers` threads and awaited: ns a task             */
-load_fn load_ramp;       /* a task that blocks 20 ms for each parked worker, all at once: ms               */
-load_fn load_trips;      /* n times: submit one and await it, back to back: us each                        */
-load_fn load_trips_idle; /* the same, idle for 1 ms before each                                            */
-load_fn load_idle;       /* ms of processor in the 2 s after a burst of n                                  */
-load_fn load_timers;     /* n made and armed at random deadlines, then all cancelled: ns each, together    */
-load_fn load_late;       /* n sleeps, one at a time: ms later than asked                                   */
-load_fn load_memory;     /* n timers armed: bytes each, errand's pointer to it included                    */
-load_fn load_timer_size; /* errand's timer alone, which lives in what waits; memory for the others: bytes  */
-load_fn load_chain;      /* n errand_then on one another behind a promise that is resolved then: ns a link */
-load_fn load_all;        /* errand_all of n promises that are resolved then: ns each                       */
-load_fn load_gate;       /* n times a permit is tried for, had and given back: ns each                     */
-load_fn load_line;       /* n permits granted while `workers` wait for one all the time: ns each           */
-load_fn load_turns;      /* n turns of a rate that has them free, a future each: ns each                   */
-load_fn load_policy;     /* errand_run with an empty policy over errand_submit, n each: ratio              */
-load_fn load_asleep;     /* n runs asleep in backoff: bytes each; processor in a second of it              */
+/* n no-op tasks queued by `producers` threads and awaited: ns a task */
+load_fn load_burst;
+/* a task that blocks 20 ms for each parked worker, all at once: ms */
+load_fn load_ramp;
+/* n times: submit one and await it, back to back: us each */
+load_fn load_trips;
+/* the same, idle for 1 ms before each */
+load_fn load_trips_idle;
+/* ms of processor in the 2 s after a burst of n */
+load_fn load_idle;
+/* n made and armed at random deadlines, then all cancelled: ns each, together */
+load_fn load_timers;
+/* n sleeps, one at a time: ms later than asked */
+load_fn load_late;
+/* n timers armed: bytes each, errand's pointer to it included */
+load_fn load_memory;
+/* errand's timer alone, which lives in what waits; memory for the others: bytes */
+load_fn load_timer_size;
+/* n errand_then on one another behind a promise that is resolved then: ns a link */
+load_fn load_chain;
+/* errand_all of n promises that are resolved then: ns each */
+load_fn load_all;
+/* n times a permit is tried for, had and given back: ns each */
+load_fn load_gate;
+/* n permits granted while `workers` wait for one all the time: ns each */
+load_fn load_line;
+/* n turns of a rate that has them free, a future each: ns each */
+load_fn load_turns;
+/* errand_run with an empty policy over errand_submit, n each: ratio */
+load_fn load_policy;
+/* n runs asleep in backoff: bytes each; processor in a second of it */
+load_fn load_asleep;
 
 /* Logs: */
-load_fn load_log_latency;    /* bursts of 20 calls with 20 us between them, by each producer: ns a call, less what an empty
-                                loop takes; p99 and p999: of single calls, raw                             */
-load_fn load_log_throughput; /* n lines by all producers together until the file has them: ns a line        */
-load_fn load_log_disabled;   /* n calls below the level: ns each                                            */
-load_fn load_log_idle;       /* wake-ups in the 2 s after a burst of n                                      */
+/* n lines by all producers together until the file has them: ns a line */
+/* bursts of 20 calls with 20 us between them, by each producer: ns a call, less what an empty
+ * loop takes; p99 and p999: of single calls, raw */
+load_fn load_log_latency;
+load_fn load_log_throughput;
+/* n calls below the level: ns each */
+load_fn load_log_disabled;
+/* wake-ups in the 2 s after a burst of n */
+load_fn load_log_idle;
 
 #endif

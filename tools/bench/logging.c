@@ -1,4 +1,5 @@
-/* Loads for logs: what a call costs its caller, what a line costs until it is in the file, and what an idle log costs. */
+/* Loads for logs: what a call costs its caller, what a line costs until it is in the file, and
+ * what an idle log costs. */
 #include "figures.h"
 #include "loads.h"
 
@@ -28,12 +29,14 @@ static void say_nothing(void *log, size_t n)
 
 static void close_nothing(void *log) { (void)log; }
 
-const bench_side bench_loop = { .name = "bare-loop",
-                                .yardstick = true,
-                                .log_open = open_nothing,
-                                .log_say = say_nothing,
-                                .log_say_below = say_nothing,
-                                .log_close = close_nothing };
+const bench_side bench_loop = {
+    .name = "bare-loop",
+    .yardstick = true,
+    .log_open = open_nothing,
+    .log_say = say_nothing,
+    .log_say_below = say_nothing,
+    .log_close = close_nothing
+};
 
 /* ---- a file ---- */
 
@@ -57,18 +60,17 @@ static void close_log(const bench_side *side, void *log)
 /* ---- callers ---- */
 
 typedef struct caller {
-    const bench_side  *side;
-    void              *log;
-    size_t             n;
+    const bench_side *side;
+    void *log;
+    size_t n;
     pthread_barrier_t *ready;
-    pthread_t          thread;
-    double             mean, *single; /* single: n * BURST */
+    pthread_t thread;
+    double mean, *single; /* single: n * BURST */
 } caller;
 
 static void pause_busy(void) /* a sleep would take thrice as long and cool everything down */
 {
-    for (const int64_t until = figures_now() + PAUSE_NS; figures_now() < until;) {
-    }
+    for (const int64_t until = figures_now() + PAUSE_NS; figures_now() < until;) {}
 }
 
 static double bursts(const caller *c, const bench_side *side) /* ns of one, the median */
@@ -186,7 +188,8 @@ bool load_log_idle(const bench_side *side, const load_size *size, load_run *run)
     void *log = open_log(side);
     if (log == NULL) return false;
     side->log_say(log, size->n);
-    const struct timespec settle = { .tv_nsec = 300000000 }, watched = { .tv_sec = WATCHED_MS / 1000 };
+    const struct timespec settle = { .tv_nsec = 300000000 },
+                          watched = { .tv_sec = WATCHED_MS / 1000 };
     nanosleep(&settle, NULL);
     const long before = switches();
     const int64_t cpu = figures_cpu();

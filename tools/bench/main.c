@@ -30,7 +30,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool begins(const char *name, const char *with) /* with whole words: burst-2 does not begin burst-256 */
+/* with whole words: burst-2 does not begin burst-256 */
+static bool begins(const char *name, const char *with)
 {
     const size_t n = strlen(with);
     return strncmp(name, with, n) == 0 && !isalnum((unsigned char)name[n]);
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench: no measure has such a name\n");
         return usage();
     }
-    fprintf(stderr, "bench: %zu lines, %zu goals missed, %zu runs failed\n", t.lines, t.missed, t.failed);
+    fprintf(stderr, "bench: %zu lines, %zu goals missed, %zu runs failed\n", t.lines, t.missed,
+            t.failed);
     return t.failed > 0;
 }

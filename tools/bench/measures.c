@@ -4,28 +4,32 @@
 #include "web.h"
 #endif
 
-#define BURST(workers_, name_, goal_)                                                                                  \
-    {                                                                                                                  \
-        .load = load_burst, .size = { .workers = workers_, .n = 1000000 },                                             \
-        .lines = { { "pool/burst-" name_, "ns/task", COST, RATIO_AT_MOST, goal_ } }                                    \
+#define BURST(workers_, name_, goal_)                                                              \
+    {                                                                                              \
+        .load = load_burst, .size = { .workers = workers_, .n = 1000000 }, .lines = {              \
+            { "pool/burst-" name_, "ns/task", COST, RATIO_AT_MOST, goal_ }                         \
+        }                                                                                          \
     }
-#define RAMP(workers_, name_)                                                                                          \
-    {                                                                                                                  \
-        .load = load_ramp, .size = { .workers = workers_, .n = workers_ },                                             \
-        .lines = { { "pool/ramp-" name_, "ms", COST, RATIO_AT_MOST, 1.1 } }                                            \
+#define RAMP(workers_, name_)                                                                      \
+    {                                                                                              \
+        .load = load_ramp, .size = { .workers = workers_, .n = workers_ }, .lines = {              \
+            { "pool/ramp-" name_, "ms", COST, RATIO_AT_MOST, 1.1 }                                 \
+        }                                                                                          \
     }
 
-#define LOG(threads_, name_)                                                                                           \
-    { .load = load_log_latency,                                                                                        \
-      .size = { .producers = threads_, .n = 4000 },                                                                    \
-      .lines = { { "log/latency-" name_, "ns/call", COST, RATIO_AT_MOST, 0.07 },                                       \
-                 { "log/latency-" name_ "-ns", "ns/call", COST, FIGURE_AT_MOST, 20 },                                  \
-                 { "log/latency-" name_ "-p99", "ns", P99, FIGURE_AT_MOST, 100 },                                      \
-                 { "log/latency-" name_ "-p999", "ns", P999, NO_GOAL, 0 } } },                                         \
-    { .load = load_log_throughput,                                                                                     \
-      .size = { .producers = threads_, .n = 1000000 },                                                                 \
-      .lines = { { "log/throughput-" name_, "ns/line", COST, RATIO_AT_MOST, 0.25 },                                    \
-                 { "log/cpu-throughput-" name_, "ms", CPU, NO_GOAL, 0 } } }
+#define LOG(threads_, name_)                                                                       \
+    { .load = load_log_latency,                                                                    \
+      .size = { .producers = threads_, .n = 4000 },                                                \
+      .lines = { { "log/latency-" name_, "ns/call", COST, RATIO_AT_MOST, 0.07 },                   \
+                 { "log/latency-" name_ "-ns", "ns/call", COST, FIGURE_AT_MOST, 20 },              \
+                 { "log/latency-" name_ "-p99", "ns", P99, FIGURE_AT_MOST, 100 },                  \
+                 { "log/latency-" name_ "-p999", "ns", P999, NO_GOAL, 0 } } },                     \
+    {                                                                                              \
+        .load = load_log_throughput, .size = { .producers = threads_, .n = 1000000 }, .lines = {   \
+            { "log/throughput-" name_, "ns/line", COST, RATIO_AT_MOST, 0.25 },                     \
+            { "log/cpu-throughput-" name_, "ms", CPU, NO_GOAL, 0 }                                 \
+        }                                                                                          \
+    }
 
 const measure bench_measures[] = {
     BURST(2, "2", 1.0),
@@ -138,7 +142,8 @@ const measure bench_measures[] = {
     { .load = load_web_batch,
       .size = { .in_flight = 64, .n = 20000 },
       .against = "curl",
-      .lines = { { "http/batch", "ms", COST, RATIO_AT_MOST, 1.3 }, { "http/cpu-batch", "ms", CPU, NO_GOAL, 0 } } },
+      .lines = { { "http/batch", "ms", COST, RATIO_AT_MOST, 1.3 },
+                 { "http/cpu-batch", "ms", CPU, NO_GOAL, 0 } } },
 #endif
 };
 const size_t bench_measures_n = sizeof bench_measures / sizeof *bench_measures;

@@ -11,20 +11,20 @@ typedef struct measure_line {
     const char *name; /* NULL: no more */
     const char *unit;
     line_figure figure;
-    line_goal   of;
-    double      goal;
+    line_goal of;
+    double goal;
 } measure_line;
 
 typedef struct measure {
-    load_fn     *load;
-    load_size    size;
-    load_size    other; /* n is not 0: errand itself at this size is what it is compared with */
-    bool         alone; /* no peers */
-    const char  *against; /* the one peer that the goal is about; NULL: the best */
+    load_fn *load;
+    load_size size;
+    load_size other;     /* n is not 0: errand itself at this size is what it is compared with */
+    bool alone;          /* no peers */
+    const char *against; /* the one peer that the goal is about; NULL: the best */
     measure_line lines[5];
 } measure;
 
 extern const measure bench_measures[];
-extern const size_t  bench_measures_n;
+extern const size_t bench_measures_n;
 
 #endif

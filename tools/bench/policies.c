@@ -38,14 +38,16 @@ bool load_policy(const bench_side *side, const load_size *size, load_run *run)
 {
     (void)side;
     enum { TURNS = 15 };
-    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = size->workers, .queue = size->n });
+    errand_pool *pool =
+        errand_pool_new(&(errand_pool_opts){ .workers = size->workers, .queue = size->n });
     errand_policy *empty = errand_policy_new(&(errand_policy_opts){ 0 }, NULL);
     errand_future **f = malloc(size->n * sizeof *f);
     if (pool == NULL || empty == NULL || f == NULL) return false;
     double ratio[TURNS];
     burst(pool, NULL, f, size->n);
     for (int i = 0; i < TURNS; i++) {
-        const double first = burst(pool, i % 2 ? NULL : empty, f, size->n), second = burst(pool, i % 2 ? empty : NULL, f, size->n);
+        const double first = burst(pool, i % 2 ? NULL : empty, f, size->n),
+                     second = burst(pool, i % 2 ? empty : NULL, f, size->n);
         ratio[i] = i % 2 ? second / first : first / second;
     }
     run->cost = figures_at(ratio, TURNS, 0.5);
@@ -73,7 +75,10 @@ static size_t resident(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void pause_ms(long ms) { nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL); }
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
 
 /* n runs with a failed first attempt, all asleep; a second of it; then all end. */
 bool load_asleep(const bench_side *side, const load_size *size, load_run *run)
@@ -97,7 +102,8 @@ bool load_asleep(const bench_side *side, const load_size *size, load_run *run)
     } while (stats.asleep < size->n && stats.succeeded == 0);
     if (stats.asleep < size->n) lost("this machine is too slow: some no longer sleep", 0);
     pause_ms(100);
-    const double paged = (double)resident() - (double)resident_before, used = (double)in_use() - (double)used_before;
+    const double paged = (double)resident() - (double)resident_before,
+                 used = (double)in_use() - (double)used_before;
     run->cost = (paged > used ? paged : used) / (double)size->n;
     const int64_t cpu = figures_cpu();
     pause_ms(1000);

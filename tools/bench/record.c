@@ -1,4 +1,5 @@
-/* The lines. Where a goal is on the ratio, the best peer's figure is that of the pairs, else of the first rounds. */
+/* The lines. Where a goal is on the ratio, the best peer's figure is that of the pairs, else
+ * of the first rounds. */
 #include "record.h"
 #include "figures.h"
 
@@ -30,7 +31,9 @@ static void write_peers(const measure *m, const record *r, const measure_line *l
 {
     const char *between = "";
     printf("\"peers\":{");
-    if (m->other.n > 0) printf("\"errand-%u\":%.4g", m->other.workers, record_median(r->best, r->pairs, line->figure));
+    if (m->other.n > 0)
+        printf("\"errand-%u\":%.4g", m->other.workers,
+               record_median(r->best, r->pairs, line->figure));
     for (int i = 0; i < PEERS; i++) {
         if (!r->tried[i]) continue;
         printf("%s\"%s\":", between, bench_peers[i].name);
@@ -72,7 +75,9 @@ static void write_line(const measure *m, const record *r, const measure_line *li
     else printf("\"ratio\":null,");
 
     if (line->of == NO_GOAL) printf("\"goal\":null,\"goal_on\":null,");
-    else printf("\"goal\":%g,\"goal_on\":\"%s\",", line->goal, line->of == FIGURE_AT_MOST ? "errand" : "ratio");
+    else
+        printf("\"goal\":%g,\"goal_on\":\"%s\",", line->goal,
+               line->of == FIGURE_AT_MOST ? "errand" : "ratio");
     if (line->of == NO_GOAL || (line->of == RATIO_AT_MOST && !compared)) {
         printf("\"met\":null,"); /* no peer to compare with */
     } else {
@@ -96,7 +101,8 @@ void record_write(const measure *m, const record *r, tally *t)
 void record_write_failure(const measure *m, tally *t)
 {
     const measure_line *line = m->lines;
-    printf("{\"bench\":\"%s\",\"unit\":\"%s\",\"errand\":\"failed\",\"met\":false}\n", line->name, line->unit);
+    printf("{\"bench\":\"%s\",\"unit\":\"%s\",\"errand\":\"failed\",\"met\":false}\n", line->name,
+           line->unit);
     fflush(stdout);
     t->failed++;
 }

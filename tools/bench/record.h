@@ -4,11 +4,19 @@
 
 #include "measures.h"
 
-typedef enum peer_kind { OF_TASKS, OF_TASKS_AND_TIMERS, OF_TRIPS, OF_GATES, OF_LOGS, OF_LOOPS, OF_WEB } peer_kind;
+typedef enum peer_kind {
+    OF_TASKS,
+    OF_TASKS_AND_TIMERS,
+    OF_TRIPS,
+    OF_GATES,
+    OF_LOGS,
+    OF_LOOPS,
+    OF_WEB
+} peer_kind;
 
 typedef struct bench_peer {
-    const char       *name;
-    peer_kind         kind; /* what it can be compared in */
+    const char *name;
+    peer_kind kind;         /* what it can be compared in */
     const bench_side *side; /* NULL: configure did not find it */
 } bench_peer;
 
@@ -16,12 +24,12 @@ enum { PEERS = 12, MAX_PAIRS = 99, FIRST = 3 };
 extern const bench_peer bench_peers[PEERS];
 
 typedef struct record {
-    size_t   pairs;
+    size_t pairs;
     load_run errand[MAX_PAIRS], best[MAX_PAIRS];
-    bool     tried[PEERS];
-    size_t   done[PEERS]; /* first rounds */
+    bool tried[PEERS];
+    size_t done[PEERS]; /* first rounds */
     load_run first[PEERS][FIRST];
-    int      best_peer; /* -1: none */
+    int best_peer; /* -1: none */
 } record;
 
 typedef struct tally {

@@ -22,7 +22,8 @@ template <spdlog::level::level_enum level> void say(void *log, size_t n)
 {
     auto &to = **static_cast<logger *>(log);
     for (size_t i = 0; i < n; i++)
-        to.log(spdlog::source_loc{ __FILE__, __LINE__, "say" }, level, "call {} took {:f} ms for {} with {}", static_cast<int>(i),
+        to.log(spdlog::source_loc{ __FILE__, __LINE__, "say" }, level,
+               "call {} took {:f} ms for {} with {}", static_cast<int>(i),
                static_cast<double>(i) * 1.5, "customer-7", static_cast<int>(n));
 }
 

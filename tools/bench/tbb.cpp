@@ -11,16 +11,17 @@ namespace {
 
 struct pool {
     tbb::global_control allowed;
-    tbb::task_arena     arena;
+    tbb::task_arena arena;
     explicit pool(unsigned workers)
-        : allowed(tbb::global_control::max_allowed_parallelism, workers + 1), arena(static_cast<int>(workers), 0)
+        : allowed(tbb::global_control::max_allowed_parallelism, workers + 1),
+          arena(static_cast<int>(workers), 0)
     {
         arena.initialize();
     }
 };
 
 struct work {
-    bench_task                *task;
+    bench_task *task;
     mutable std::promise<void> promise; // the arena calls a const functor
     void operator()() const
     {
@@ -29,10 +30,7 @@ struct work {
     }
 };
 
-void *open_pool(unsigned workers, size_t)
-{
-    return new pool(workers);
-}
+void *open_pool(unsigned workers, size_t) { return new pool(workers); }
 
 void run(void *at, size_t n, bench_task *task)
 {
@@ -49,5 +47,7 @@ void run(void *at, size_t n, bench_task *task)
 
 } // namespace
 
-extern "C" const bench_side bench_tbb = { "tbb", false, open_pool, run, nullptr, nullptr, nullptr, nullptr,
-                                       nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr };
+extern "C" const bench_side bench_tbb = {
+    "tbb",   false,   open_pool, run,     nullptr, nullptr, nullptr, nullptr,
+    nullptr, nullptr, nullptr,   nullptr, nullptr, nullptr, nullptr
+};

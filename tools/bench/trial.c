@@ -1,6 +1,7 @@
-/* Every trial is a fork of a process that has never had a second thread: nothing of one side (threads, a heap in
- * pieces, pages that are there already, libuv's pool that is made only once) is there for the next. Freed memory
- * is kept, so that after the warm-up no side pays for pages again. */
+/* Every trial is a fork of a process that has never had a second thread: nothing of one
+ * side (threads, a heap in pieces, pages that are there already, libuv's pool that is made
+ * only once) is there for the next. Freed memory is kept, so that after the warm-up no side
+ * pays for pages again. */
 #include "trial.h"
 
 #include <limits.h>

@@ -4,7 +4,8 @@
 
 #include "loads.h"
 
-/* False: the side cannot, or failed, or did not end within two minutes (then its process is killed). */
+/* False: the side cannot, or failed, or did not end within two minutes (then
+ * its process is killed). */
 bool trial(const bench_side *side, load_fn *load, const load_size *size, load_run *run);
 
 #endif

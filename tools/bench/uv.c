@@ -17,7 +17,8 @@ static uv_loop_t *loop(void)
     return own_loop;
 }
 
-/* The pool of threads is one for the whole process, and its size is read once, when the first work is queued. */
+/* The pool of threads is one for the whole process, and its size is read once, when the
+ * first work is queued. */
 static void *open_pool(unsigned workers, size_t queue)
 {
     char number[16];
@@ -27,9 +28,9 @@ static void *open_pool(unsigned workers, size_t queue)
 }
 
 typedef struct work {
-    uv_work_t   request;
+    uv_work_t request;
     bench_task *task;
-    bool        done;
+    bool done;
 } work;
 
 static void begin(uv_work_t *request) { ((work *)request)->task(); }
@@ -71,7 +72,8 @@ static void run(void *pool, size_t n, bench_task *task)
     free(works);
 }
 
-/* The least that libuv can do: no futures, all requests in one array that is made at once and freed at once. */
+/* The least that libuv can do: no futures, all requests in one array that is made at
+ * once and freed at once. */
 static void run_array(void *pool, size_t n, bench_task *task)
 {
     uv_loop_t *at = loop();
@@ -84,10 +86,7 @@ static void run_array(void *pool, size_t n, bench_task *task)
     free(works);
 }
 
-static void *open_timers(size_t n)
-{
-    return malloc(n * sizeof(uv_timer_t));
-}
+static void *open_timers(size_t n) { return malloc(n * sizeof(uv_timer_t)); }
 
 static void rang(uv_timer_t *timer) { (void)timer; }
 
@@ -117,11 +116,15 @@ static void one_sleep(void *timers, int64_t ms)
     uv_run(loop(), UV_RUN_DEFAULT);
 }
 
-const bench_side bench_uv = { .name = "libuv",
-                              .open = open_pool,
-                              .run = run,
-                              .timers_open = open_timers,
-                              .arm = arm,
-                              .cancel = cancel,
-                              .sleep = one_sleep };
-const bench_side bench_uv_array = { .name = "libuv-array", .yardstick = true, .open = open_pool, .run = run_array };
+const bench_side bench_uv = {
+    .name = "libuv",
+    .open = open_pool,
+    .run = run,
+    .timers_open = open_timers,
+    .arm = arm,
+    .cancel = cancel,
+    .sleep = one_sleep
+};
+const bench_side bench_uv_array = {
+    .name = "libuv-array", .yardstick = true, .open = open_pool, .run = run_array
+};

@@ -6,8 +6,9 @@
 
 typedef struct web_plan {
     const char *url;
-    unsigned    lanes, in_flight; /* lanes: threads; each with in_flight / lanes transfers */
-    size_t      most;             /* requests that are awaited at once at most: in flight, and waiting for that */
+    unsigned lanes, in_flight; /* lanes: threads; each with in_flight / lanes transfers */
+    /* requests that are awaited at once at most: in flight, and waiting for that */
+    size_t most;
 } web_plan;
 
 typedef struct web_side {
@@ -23,16 +24,17 @@ typedef struct web_side {
     void (*hang)(void *web, size_t n);
     void (*cancel)(void *web, size_t i);
 
-    /* A command that fetches the urls in lines of a file made by `line` of each, `in_flight` at a time: its arguments. NULL: is
-     * no command. */
-    void        (*line)(char *text, size_t size, const char *url, size_t i);
+    /* A command that fetches the urls in lines of a file made by `line` of each, `in_flight` at
+     * a time: its arguments. NULL: is no command. */
+    void (*line)(char *text, size_t size, const char *url, size_t i);
     const char *(*command)(const web_plan *plan, const char *list); /* for a shell */
 } web_side;
 
 extern const web_side web_errand;
 
-/* The server: nginx on a free port of loopback with a folder of its own, which ends with this process. /small is a small page,
- * /slow the same after 100 ms, /drip a byte now and then. NULL: there is none; why is said. */
+/* The server: nginx on a free port of loopback with a folder of its own, which ends with this
+ * process. /small is a small page, /slow the same after 100 ms, /drip a byte now and then. NULL:
+ * there is none; why is said. */
 const char *web_server(void);
 
 load_fn load_web;        /* n GETs of a small page: wall ns each; cpu; memory at its peak */

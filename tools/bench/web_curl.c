@@ -11,7 +11,8 @@ static void line(char *text, size_t size, const char *url, size_t i)
 static const char *command(const web_plan *plan, const char *list)
 {
     static char text[300];
-    snprintf(text, sizeof text, "curl -q -s -Z --parallel-max %u -K %s >/dev/null", plan->in_flight, list);
+    snprintf(text, sizeof text, "curl -q -s -Z --parallel-max %u -K %s >/dev/null", plan->in_flight,
+             list);
     return text;
 }
 

@@ -14,9 +14,9 @@ typedef struct job {
 typedef struct web {
     const web_plan *plan;
     pthread_mutex_t lock;
-    pthread_cond_t  more, done;
-    job            *first, **last;
-    size_t          left;
+    pthread_cond_t more, done;
+    job *first, **last;
+    size_t left;
 } web;
 
 static void *work(void *at)

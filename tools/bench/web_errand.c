@@ -10,8 +10,8 @@ enum { AT_ONCE = 64 }; /* replies checked in a row */
 
 typedef struct web {
     const web_plan *plan;
-    errand_pool    *pool;
-    errand_http    *http;
+    errand_pool *pool;
+    errand_http *http;
     errand_future **hanging;
 } web;
 
@@ -19,12 +19,14 @@ static void *open_web(const web_plan *plan)
 {
     web *w = calloc(1, sizeof *w);
     if (w == NULL) return NULL;
-    const errand_http_opts opts = { .lanes = plan->lanes,
-                                    .per_lane = plan->in_flight / plan->lanes,
-                                    .limit = plan->in_flight,
-                                    .limit_per_host = plan->in_flight,
-                                    .user_agent = "", /* so that each side sends the same bytes */
-                                    .no_compression = 1 };
+    const errand_http_opts opts = {
+        .lanes = plan->lanes,
+        .per_lane = plan->in_flight / plan->lanes,
+        .limit = plan->in_flight,
+        .limit_per_host = plan->in_flight,
+        .user_agent = "", /* so that each side sends the same bytes */
+        .no_compression = 1
+    };
     w->plan = plan;
     w->pool = errand_pool_new(NULL);
     w->http = errand_http_new(w->pool, &opts);
@@ -35,7 +37,8 @@ static void look(errand_future *f)
 {
     errand_result r = errand_await(f);
     const errand_response *reply = r.value;
-    if (r.error != 0 || errand_response_status(reply) != 200 || errand_response_body(reply).size == 0 ||
+    if (r.error != 0 || errand_response_status(reply) != 200 ||
+        errand_response_body(reply).size == 0 ||
         errand_response_header(reply, "Content-Type", 0) == NULL) {
         fprintf(stderr, "bench: errand: %s\n", errand_result_message(&r));
         exit(1);
@@ -50,8 +53,10 @@ static void get(void *at, size_t n)
     errand_future **futures = calloc(most, sizeof *futures);
     if (futures == NULL) exit(1);
     for (size_t sent = 0, looked = 0; looked < n;) {
-        for (; sent < n && sent < looked + most; sent++) futures[sent % most] = errand_get(w->http, w->plan->url);
-        /* the newest of some first: the others have ended by then, so it waits once for them all, as the peers' loops do */
+        for (; sent < n && sent < looked + most; sent++)
+            futures[sent % most] = errand_get(w->http, w->plan->url);
+        /* the newest of some first: the others have ended by then, so it waits once for them
+         * all, as the peers' loops do */
         const size_t upto = looked + AT_ONCE < n ? looked + AT_ONCE : n;
         for (size_t i = upto; i-- > looked;) look(futures[i % most]);
         looked = upto;
@@ -87,9 +92,11 @@ static void line(char *text, size_t size, const char *url, size_t i)
 static const char *command(const web_plan *plan, const char *list)
 {
     static char text[300];
-    const bool built = access("tools/errand/.libs/errand", X_OK) == 0; /* libtool's script costs time of its own */
+    /* libtool's script costs time of its own */
+    const bool built = access("tools/errand/.libs/errand", X_OK) == 0;
     snprintf(text, sizeof text, "%s run -q --progress never -j %u %s >/dev/null",
-             built ? "LD_LIBRARY_PATH=lib/.libs tools/errand/.libs/errand" : "tools/errand/errand", plan->in_flight, list);
+             built ? "LD_LIBRARY_PATH=lib/.libs tools/errand/.libs/errand" : "tools/errand/errand",
+             plan->in_flight, list);
     return text;
 }
 

@@ -11,14 +11,18 @@
 enum { WARM_UPS = 2 };
 
 static web_plan plan; /* of this process, which does one trial */
-static char     url[100];
+static char url[100];
 
-static bool make_plan(const bench_side *side, const load_size *size, const char *path, unsigned ahead)
+static bool make_plan(const bench_side *side, const load_size *size, const char *path,
+                      unsigned ahead)
 {
     const char *server = web_server();
     if (side->web == NULL || server == NULL) return false;
     snprintf(url, sizeof url, "%s%s", server, path);
-    plan = (web_plan){ .url = url, .lanes = size->lanes, .in_flight = size->in_flight, .most = size->in_flight + ahead };
+    plan = (web_plan){ .url = url,
+                       .lanes = size->lanes,
+                       .in_flight = size->in_flight,
+                       .most = size->in_flight + ahead };
     return true;
 }
 
@@ -45,7 +49,8 @@ static bool rounds(const bench_side *side, size_t warm_up, size_t n, double *wal
 bool load_web(const bench_side *side, const load_size *size, load_run *run)
 {
     double wall, cpu;
-    if (!make_plan(side, size, "/small", 448) || !rounds(side, size->n / 4, size->n, &wall, &cpu)) return false;
+    if (!make_plan(side, size, "/small", 448) || !rounds(side, size->n / 4, size->n, &wall, &cpu))
+        return false;
     run->cost = wall / (double)size->n / 1e3;
     run->each = cpu / (double)size->n / 1e3;
     run->cpu = cpu / 1e6;
@@ -56,7 +61,8 @@ bool load_web(const bench_side *side, const load_size *size, load_run *run)
 bool load_web_slow(const bench_side *side, const load_size *size, load_run *run)
 {
     double wall, cpu;
-    if (!make_plan(side, size, "/slow", 64) || !rounds(side, size->in_flight, size->n, &wall, &cpu)) return false;
+    if (!make_plan(side, size, "/slow", 64) || !rounds(side, size->in_flight, size->n, &wall, &cpu))
+        return false;
     run->cost = wall / 1e6;
     run->cpu = cpu / 1e6;
     run->peak = peak();

@@ -1,4 +1,5 @@
-/* curl_multi in one thread, as its documentation shows it: as many handles as transfers, each used again and again. */
+/* curl_multi in one thread, as its documentation shows it: as many handles as transfers, each
+ * used again and again. */
 #include "web.h"
 #include "web_reply.h"
 
@@ -7,8 +8,8 @@
 
 typedef struct web {
     const web_plan *plan;
-    CURLM          *multi;
-    CURL          **all;
+    CURLM *multi;
+    CURL **all;
 } web;
 
 static void *open_web(const web_plan *plan)

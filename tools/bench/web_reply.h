@@ -6,17 +6,19 @@
 #include <stddef.h>
 
 typedef struct web_text {
-    char  *at;
+    char *at;
     size_t size, room;
 } web_text;
 
 typedef struct web_reply {
-    long     status;
+    long status;
     web_text headers, body;
 } web_reply;
 
-CURL *web_easy_new(void);                                     /* set up for GETs; exits without memory */
-void  web_easy_aim(CURL *easy, const char *url, web_reply *reply); /* reply is on the heap, empty */
-void  web_reply_look(CURL *easy, CURLcode code, web_reply *reply); /* is all there, or exits; frees it */
+/* set up for GETs; exits without memory */
+CURL *web_easy_new(void);
+void web_easy_aim(CURL *easy, const char *url, web_reply *reply); /* reply is on the heap, empty */
+/* is all there, or exits; frees it */
+void web_reply_look(CURL *easy, CURLcode code, web_reply *reply);
 
 #endif

@@ -18,16 +18,19 @@
 
 static struct {
     pid_t owner, pid;
-    char  folder[40], url[60];
+    char folder[40], url[60];
 } server;
 
 static const char config[] =
-    "daemon off; worker_processes 1; worker_rlimit_nofile 8192; pid %1$s/pid; error_log %1$s/error.log;\n"
+    "daemon off; worker_processes 1; worker_rlimit_nofile 8192; pid "
+    "%1$s/pid; error_log %1$s/error.log;\n"
     "load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;\n"
     "events { worker_connections 4096; multi_accept on; }\n"
     "http {\n"
-    "  access_log off; default_type text/plain; keepalive_timeout 75s; keepalive_requests 100000000;\n"
-    "  client_body_temp_path %1$s; proxy_temp_path %1$s; fastcgi_temp_path %1$s; uwsgi_temp_path %1$s; scgi_temp_path %1$s;\n"
+    "  access_log off; default_type text/plain; keepalive_timeout 75s; "
+    "keepalive_requests 100000000;\n"
+    "  client_body_temp_path %1$s; proxy_temp_path %1$s; "
+    "fastcgi_temp_path %1$s; uwsgi_temp_path %1$s; scgi_temp_path %1$s;\n"
     "  server { listen 127.0.0.1:%2$u backlog=4096; root %1$s;\n"
     "    location /small { return 200 \"a small page\\n\"; }\n"
     "    location /slow { echo_sleep 0.1; echo \"a slow page\"; }\n"
@@ -36,7 +39,8 @@ static const char config[] =
 
 static unsigned free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool bound = fd >= 0 && !bind(fd, (struct sockaddr *)&address, size) &&
@@ -92,7 +96,8 @@ static bool start(unsigned port)
     server.pid = fork();
     if (server.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
-        execl("/usr/sbin/nginx", "nginx", "-c", path, "-p", server.folder, "-e", "stderr", (char *)NULL);
+        execl("/usr/sbin/nginx", "nginx", "-c", path, "-p", server.folder, "-e", "stderr",
+              (char *)NULL);
         _exit(127);
     }
     for (int i = 0; server.pid > 0 && i < 500; i++) {
@@ -107,13 +112,15 @@ const char *web_server(void)
 {
     if (*server.url) return server.pid > 0 ? server.url : NULL;
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 8192) { /* for a thousand connections and more */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 8192) {
+        /* for a thousand connections and more */
         files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192;
         setrlimit(RLIMIT_NOFILE, &files);
     }
     unsigned port = free_port();
     memcpy(server.folder, "/tmp/errand-bench-XXXXXX", 25);
-    bool well = port > 0 && mkdtemp(server.folder) != NULL && chmod(server.folder, 0755) == 0 && write_files(port);
+    bool well = port > 0 && mkdtemp(server.folder) != NULL && chmod(server.folder, 0755) == 0 &&
+                write_files(port);
     snprintf(server.url, sizeof server.url, "http://127.0.0.1:%u", port);
     atexit(stop);
     if (well && start(port)) return server.url;

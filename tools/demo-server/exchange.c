@@ -10,18 +10,16 @@
 
 enum { KEY_MOST = 255 };
 
-static void reject(struct exchange *exchange)
-{
-    exchange->service->rejected++;
-}
+static void reject(struct exchange *exchange) { exchange->service->rejected++; }
 
 /* Notes the fate of this request, the n-th at its endpoint for this video. */
 static void draw_fate(struct exchange *exchange, enum endpoint endpoint, const struct video *video)
 {
     struct service *service = exchange->service;
-    struct lot lot = {
-        .seed = service->options->seed, .endpoint = endpoint, .video_id = video->id, .n = video->asked[endpoint]
-    };
+    struct lot lot = { .seed = service->options->seed,
+                       .endpoint = endpoint,
+                       .video_id = video->id,
+                       .n = video->asked[endpoint] };
     exchange->n = lot.n;
     snprintf(exchange->video_id, sizeof exchange->video_id, "%s", video->id);
     exchange->fate = lot_fate(&lot, service->options->shares);
@@ -30,7 +28,8 @@ static void draw_fate(struct exchange *exchange, enum endpoint endpoint, const s
         reply_problem(&exchange->reply, 503, NULL, "overloaded, nothing was done");
     } else if (exchange->fate == FATE_FAIL_429) {
         reply_problem(&exchange->reply, 429, NULL, "too many requests, nothing was done");
-        exchange->reply.retry_after = lot_bits(&lot, DRAW_HTTP_DATE) & 1 ? RETRY_DATE : RETRY_SECONDS;
+        exchange->reply.retry_after =
+            lot_bits(&lot, DRAW_HTTP_DATE) & 1 ? RETRY_DATE : RETRY_SECONDS;
     }
 }
 
@@ -46,7 +45,8 @@ static void take_order(struct exchange *exchange, enum endpoint endpoint)
     const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
     const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key");
     if (text && (!*text || strlen(text) > KEY_MOST)) {
-        reply_problem(&exchange->reply, 400, "Idempotency-Key", "it must have 1 to %d characters", KEY_MOST);
+        reply_problem(&exchange->reply, 400, "Idempotency-Key", "it must have 1 to %d characters",
+                      KEY_MOST);
         reject(exchange);
         return;
     }
@@ -121,7 +121,8 @@ static struct json_object *service_stats(const struct service *service, bool eac
     json_object_object_add(stats, "requests", json_object_new_uint64(service->requests));
     json_object_object_add(stats, "rejected", json_object_new_uint64(service->rejected));
     for (int fate = 0; fate < FATES; fate++) {
-        json_object_object_add(faults, fate_name((enum fate)fate), json_object_new_uint64(service->faults[fate]));
+        json_object_object_add(faults, fate_name((enum fate)fate),
+                               json_object_new_uint64(service->faults[fate]));
     }
     json_object_object_add(stats, "faults", faults);
     videos_stats(service->videos, stats, each);
@@ -162,7 +163,8 @@ static void take_events(struct exchange *exchange, const char *id)
 static void take_upload(struct exchange *exchange, const char *id)
 {
     (void)id;
-    const char *type = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Type");
+    const char *type =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Type");
     struct json_object *upload = json_object_new_object();
     json_object_object_add(upload, "bytes", json_object_new_uint64(exchange->length));
     json_object_object_add(upload, "type", type ? json_object_new_string(type) : NULL);
@@ -175,10 +177,14 @@ static const struct route {
     const char *method, *allow;
     void (*take)(struct exchange *exchange, const char *id);
 } routes[] = {
-    { "/generate", NULL, "POST", "POST", take_generate },  { "/videos", NULL, "POST", "POST", take_submit },
-    { "/operations/", "", "GET", "GET, HEAD", take_poll }, { "/videos/", "/content", "GET", "GET, HEAD", take_content },
-    { "/stats", NULL, "GET", "GET, HEAD", take_stats },    { "/stats/", "", "GET", "GET, HEAD", take_stats_of_one },
-    { "/healthz", NULL, "GET", "GET, HEAD", take_health }, { "/events", NULL, "GET", "GET, HEAD", take_events },
+    { "/generate", NULL, "POST", "POST", take_generate },
+    { "/videos", NULL, "POST", "POST", take_submit },
+    { "/operations/", "", "GET", "GET, HEAD", take_poll },
+    { "/videos/", "/content", "GET", "GET, HEAD", take_content },
+    { "/stats", NULL, "GET", "GET, HEAD", take_stats },
+    { "/stats/", "", "GET", "GET, HEAD", take_stats_of_one },
+    { "/healthz", NULL, "GET", "GET, HEAD", take_health },
+    { "/events", NULL, "GET", "GET, HEAD", take_events },
     { "/uploads", NULL, "POST", "POST", take_upload },
 };
 
@@ -189,7 +195,8 @@ static bool matches(const struct route *route, const char *path, char id[VIDEO_I
     }
     size_t before = strlen(route->before), after = strlen(route->after), length = strlen(path);
     if (length <= before + after || length - before - after > VIDEO_ID_MOST ||
-        strncmp(path, route->before, before) != 0 || strcmp(path + length - after, route->after) != 0) {
+        strncmp(path, route->before, before) != 0 ||
+        strcmp(path + length - after, route->after) != 0) {
         return false;
     }
     memcpy(id, path + before, length - before - after);
@@ -212,10 +219,12 @@ void exchange_decide(struct exchange *exchange, const char *path, const char *me
         if (!matches(route, path, id)) {
             continue;
         }
-        if (!strcmp(method, route->method) || (!strcmp(method, "HEAD") && !strcmp(route->method, "GET"))) {
+        if (!strcmp(method, route->method) ||
+            (!strcmp(method, "HEAD") && !strcmp(route->method, "GET"))) {
             route->take(exchange, id);
         } else {
-            reply_problem(&exchange->reply, 405, NULL, "%.20s is not allowed here, only %s", method, route->allow);
+            reply_problem(&exchange->reply, 405, NULL, "%.20s is not allowed here, only %s", method,
+                          route->allow);
             exchange->reply.allow = route->allow;
             reject(exchange);
         }

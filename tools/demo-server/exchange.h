@@ -41,7 +41,8 @@ struct exchange {
     uint64_t n;
 };
 
-/* Decides the reply, when it is ready and how it fares. The request's body has been gathered in the exchange. */
+/* Decides the reply, when it is ready and how it fares. The request's body has been
+ * gathered in the exchange. */
 void exchange_decide(struct exchange *exchange, const char *path, const char *method);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Fates: what happens to a request. A fate is a pure function of (seed, endpoint, video_id, n), n counting the requests
- * that this endpoint has had for this video, so that a run repeats whatever the order in which clients arrive.
- */
+ * Fates: what happens to a request. A fate is a pure function of (seed, endpoint, video_id, n),
+ * n counting the requests that this endpoint has had for this video, so that a run repeats
+ * whatever the order in which clients arrive. */
 #ifndef DEMO_FATES_H
 #define DEMO_FATES_H
 
@@ -22,7 +22,15 @@ enum fate {
 enum endpoint { ENDPOINT_GENERATE, ENDPOINT_SUBMIT, ENDPOINT_POLL, ENDPOINT_CONTENT, ENDPOINTS };
 
 /* What else is drawn by seed: each draw is independent of the others. */
-enum draw { DRAW_FATE, DRAW_DELAY, DRAW_HTTP_DATE, DRAW_QUEUED, DRAW_RUNNING, DRAW_OPERATION, DRAW_CONTENT };
+enum draw {
+    DRAW_FATE,
+    DRAW_DELAY,
+    DRAW_HTTP_DATE,
+    DRAW_QUEUED,
+    DRAW_RUNNING,
+    DRAW_OPERATION,
+    DRAW_CONTENT
+};
 
 struct lot {
     uint64_t seed;

@@ -3,9 +3,8 @@
  *
  *     main: poll(epoll descriptor of libmicrohttpd, signals, stdin) --> service_run
  *
- * One thread, no lock: every wait of a request is a suspended connection (service.c), not a parked thread. The
- * listening socket is made here, so that a port in use is reported as such.
- */
+ * One thread, no lock: every wait of a request is a suspended connection (service.c), not a
+ * parked thread. The listening socket is made here, so that a port in use is reported as such. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -33,9 +32,9 @@ static int fail(const char *what)
 static int listen_on(uint16_t *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(*port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+    };
     socklen_t length = sizeof address;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
         bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, BACKLOG) ||
@@ -109,7 +108,8 @@ int main(int argc, char **argv)
     uint16_t port = options.port;
     int listener = listen_on(&port);
     if (listener < 0) {
-        fprintf(stderr, "demo-server: cannot listen on 127.0.0.1:%u: %s\n", options.port, strerror(errno));
+        fprintf(stderr, "demo-server: cannot listen on 127.0.0.1:%u: %s\n", options.port,
+                strerror(errno));
         return 1;
     }
     struct service *service = service_start(&options, listener, port);

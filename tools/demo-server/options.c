@@ -1,7 +1,6 @@
 /*
- * Numbers are read strictly (all of the text, in range) and a bad one is named with its flag. --faults fills the shares
- * that no flag of their own has set, in whatever order the flags come.
- */
+ * Numbers are read strictly (all of the text, in range) and a bad one is named with its flag.
+ * --faults fills the shares that no flag of their own has set, in whatever order the flags come. */
 #include "options.h"
 
 #include <errno.h>
@@ -11,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MS = 3600 * 1000, MOST_SECONDS = 365 * 24 * 3600, MOST_POLLS = 1000000, MOST_PORT = 65535 };
+enum {
+    MOST_MS = 3600 * 1000,
+    MOST_SECONDS = 365 * 24 * 3600,
+    MOST_POLLS = 1000000,
+    MOST_PORT = 65535
+};
 
 enum flag {
     FLAG_PORT = 256, /* behind all letters */
@@ -56,9 +60,11 @@ static const struct option flags[] = {
 static const char help[] =
     "Usage: demo-server [OPTION]...\n"
     "A video-generation service on loopback, with faults on demand, to try HTTP clients against.\n"
-    "Prints \"listening on http://127.0.0.1:PORT\" when it is ready and runs until SIGINT or SIGTERM.\n"
+    "Prints \"listening on http://127.0.0.1:PORT\" when it is ready and runs until SIGINT or "
+    "SIGTERM.\n"
     "\n"
-    "  POST /generate             {\"prompt\",\"video_id\",\"quality\",\"duration\"}: makes a video, answers when "
+    "  POST /generate             {\"prompt\",\"video_id\",\"quality\",\"duration\"}: makes a "
+    "video, answers when "
     "done\n"
     "  POST /videos               the same, answers 202 with Operation-Location at once\n"
     "  GET  /operations/ID        queued, then running, then succeeded\n"
@@ -70,29 +76,35 @@ static const char help[] =
     "With an Idempotency-Key the work is done once and every repeat has the stored answer.\n"
     "\n"
     "      --port N               port on 127.0.0.1; 0, the default: any free one\n"
-    "      --seed N               other faults and other delays (0); the n-th request for a video always meets the\n"
+    "      --seed N               other faults and other delays (0); the n-th request for a video "
+    "always meets the\n"
     "                             same fate under the same seed, whatever the order of requests\n"
     "      --delay-ms N           how long /generate takes (50)\n"
     "      --delay-spread-ms N    up to N more, drawn by seed (0)\n"
-    "      --polls N              an operation is found queued by 1 to N polls, then running by 1 to N (2)\n"
+    "      --polls N              an operation is found queued by 1 to N polls, then running by 1 "
+    "to N (2)\n"
     "      --operation-ms N       an operation is not done before (0)\n"
     "\n"
     "Shares of requests to make fail, fractions from 0 to 1 (0), together at most 1:\n"
     "      --fail-503 F           503, not processed\n"
-    "      --fail-429 F           429 with Retry-After, half in seconds, half as a date; not processed\n"
+    "      --fail-429 F           429 with Retry-After, half in seconds, half as a date; not "
+    "processed\n"
     "      --drop-unprocessed F   connection closed without a reply, not processed\n"
     "      --drop-before F        connection closed without a reply, processed\n"
     "      --drop-middle F        connection closed in the middle of the body, processed\n"
     "      --slow-body F          body comes in pieces over --slow-ms, processed\n"
     "      --wrong-type F         an HTML page instead of JSON, processed\n"
-    "      --faults F             F spread evenly over those sorts of these that are not given by themselves\n"
+    "      --faults F             F spread evenly over those sorts of these that are not given by "
+    "themselves\n"
     "      --slow-ms N            how long a slow body takes (1000)\n"
-    "      --retry-after S        whole seconds that a 429 and an unfinished operation ask for (1)\n"
+    "      --retry-after S        whole seconds that a 429 and an unfinished operation ask for "
+    "(1)\n"
     "\n"
     "      --with-parent          end when the parent dies (the thread of it that started this)\n"
     "      --until-eof            end when stdin ends\n"
     "  -v, --verbose              a line on stderr for every request\n"
-    "  -q, --quiet                nothing on stderr but errors: no such lines, no totals at the end\n"
+    "  -q, --quiet                nothing on stderr but errors: no such lines, no totals at the "
+    "end\n"
     "  -h, --help                 this text\n";
 
 static bool read_whole(const char *text, long most, long *out)
@@ -149,9 +161,11 @@ static bool refuse(int *status)
 static bool bad_number(int flag, const char *what, long most, int *status)
 {
     if (most) {
-        fprintf(stderr, "demo-server: --%s: '%s' is not a whole number from 0 to %ld\n", flag_name(flag), what, most);
+        fprintf(stderr, "demo-server: --%s: '%s' is not a whole number from 0 to %ld\n",
+                flag_name(flag), what, most);
     } else {
-        fprintf(stderr, "demo-server: --%s: '%s' is not a fraction from 0 to 1\n", flag_name(flag), what);
+        fprintf(stderr, "demo-server: --%s: '%s' is not a fraction from 0 to 1\n", flag_name(flag),
+                what);
     }
     return refuse(status);
 }
@@ -182,31 +196,19 @@ static bool read_number(struct options *options, int flag, double *faults, int *
         good = read_whole(optarg, most = MOST_PORT, &port);
         options->port = (uint16_t)port;
         break;
-    case FLAG_DELAY:
-        good = read_whole(optarg, most, &options->delay_ms);
-        break;
-    case FLAG_DELAY_SPREAD:
-        good = read_whole(optarg, most, &options->delay_spread_ms);
-        break;
-    case FLAG_SLOW:
-        good = read_whole(optarg, most, &options->slow_ms);
-        break;
+    case FLAG_DELAY: good = read_whole(optarg, most, &options->delay_ms); break;
+    case FLAG_DELAY_SPREAD: good = read_whole(optarg, most, &options->delay_spread_ms); break;
+    case FLAG_SLOW: good = read_whole(optarg, most, &options->slow_ms); break;
     case FLAG_RETRY_AFTER:
         good = read_whole(optarg, most = MOST_SECONDS, &options->retry_after);
         break;
-    case FLAG_POLLS:
-        good = read_whole(optarg, most = MOST_POLLS, &options->polls);
-        break;
-    case FLAG_OPERATION:
-        good = read_whole(optarg, most, &options->operation_ms);
-        break;
+    case FLAG_POLLS: good = read_whole(optarg, most = MOST_POLLS, &options->polls); break;
+    case FLAG_OPERATION: good = read_whole(optarg, most, &options->operation_ms); break;
     case FLAG_FAULTS:
         most = 0;
         good = read_share(optarg, faults);
         break;
-    default:
-        most = 0;
-        good = read_share(optarg, &options->shares[flag - FLAG_SHARES]);
+    default: most = 0; good = read_share(optarg, &options->shares[flag - FLAG_SHARES]);
     }
     return good || bad_number(flag, optarg, most, status);
 }
@@ -222,28 +224,21 @@ bool options_read(struct options *options, int argc, char **argv, int *status)
         switch (flag) {
         case FLAG_SEED:
             if (!read_seed(optarg, &options->seed)) {
-                fprintf(stderr, "demo-server: --seed: '%s' is not a whole number from 0 to 2^64 - 1\n", optarg);
+                fprintf(stderr,
+                        "demo-server: --seed: '%s' is not a whole number from 0 to 2^64 - 1\n",
+                        optarg);
                 return refuse(status);
             }
             break;
-        case FLAG_WITH_PARENT:
-            options->with_parent = true;
-            break;
-        case FLAG_UNTIL_EOF:
-            options->until_eof = true;
-            break;
-        case 'v':
-            options->verbose = true;
-            break;
-        case 'q':
-            options->quiet = true;
-            break;
+        case FLAG_WITH_PARENT: options->with_parent = true; break;
+        case FLAG_UNTIL_EOF: options->until_eof = true; break;
+        case 'v': options->verbose = true; break;
+        case 'q': options->quiet = true; break;
         case 'h':
             fputs(help, stdout);
             *status = fflush(stdout) ? 1 : 0;
             return false;
-        case '?':
-            return refuse(status);
+        case '?': return refuse(status);
         default:
             if (!read_number(options, flag, &faults, status)) {
                 return false;

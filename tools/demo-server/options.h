@@ -13,8 +13,9 @@ struct options {
     long delay_ms, delay_spread_ms; /* of POST /generate */
     long slow_ms;                   /* how long a slow body takes */
     long retry_after;               /* seconds */
-    long polls;                     /* most polls that find an operation queued, and as many running */
-    long operation_ms;              /* an operation is not done before */
+    /* most polls that find an operation queued, and as many running */
+    long polls;
+    long operation_ms; /* an operation is not done before */
     double shares[FATES];
     bool with_parent, until_eof, verbose, quiet;
 };

@@ -1,7 +1,7 @@
 /*
- * 415 for what does not say that it is JSON, 400 for what is none, 422 for JSON that orders nothing we can make. Every
- * refusal names the field; unknown fields are refused too, so that a misspelt one is not silently a default.
- */
+ * 415 for what does not say that it is JSON, 400 for what is none, 422 for JSON that orders
+ * nothing we can make. Every refusal names the field; unknown fields are refused too, so that a
+ * misspelt one is not silently a default. */
 #include "orders.h"
 
 #include <json-c/json.h>
@@ -35,7 +35,8 @@ static const char *text_of(struct json_object *value)
     return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
 }
 
-static bool read_field(struct order *order, const char *name, struct json_object *value, struct reply *refusal)
+static bool read_field(struct order *order, const char *name, struct json_object *value,
+                       struct reply *refusal)
 {
     const char *text = text_of(value);
     if (!strcmp(name, "video_id")) {
@@ -43,7 +44,8 @@ static bool read_field(struct order *order, const char *name, struct json_object
             memcpy(order->video_id, text, strlen(text) + 1);
             return true;
         }
-        reply_problem(refusal, 422, name, "video_id must be 1 to %d letters, digits, '_', '-' or '.'", VIDEO_ID_MOST);
+        reply_problem(refusal, 422, name,
+                      "video_id must be 1 to %d letters, digits, '_', '-' or '.'", VIDEO_ID_MOST);
     } else if (!strcmp(name, "prompt")) {
         if (text && *text && strlen(text) <= PROMPT_MOST) {
             free(order->prompt);
@@ -60,12 +62,14 @@ static bool read_field(struct order *order, const char *name, struct json_object
         }
         reply_problem(refusal, 422, name, "quality must be \"low\", \"medium\" or \"high\"");
     } else if (!strcmp(name, "duration")) {
-        int64_t seconds = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+        int64_t seconds =
+            json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
         if (seconds >= 1 && seconds <= DURATION_MOST) {
             order->duration = (int)seconds;
             return true;
         }
-        reply_problem(refusal, 422, name, "duration must be a whole number of seconds from 1 to %d", DURATION_MOST);
+        reply_problem(refusal, 422, name, "duration must be a whole number of seconds from 1 to %d",
+                      DURATION_MOST);
     } else {
         reply_problem(refusal, 422, name, "unknown field '%.100s'", name);
     }
@@ -92,11 +96,13 @@ static bool read_fields(struct order *order, struct json_object *document, struc
     return true;
 }
 
-bool order_read(struct order *order, const char *content_type, const char *body, size_t length, struct reply *refusal)
+bool order_read(struct order *order, const char *content_type, const char *body, size_t length,
+                struct reply *refusal)
 {
     *order = (struct order){ .quality = "high", .duration = 30 };
     if (!is_json(content_type)) {
-        reply_problem(refusal, 415, "Content-Type", "the body must be application/json, not '%.100s'",
+        reply_problem(refusal, 415, "Content-Type",
+                      "the body must be application/json, not '%.100s'",
                       content_type ? content_type : "unsaid");
         return false;
     }
@@ -115,7 +121,8 @@ bool order_read(struct order *order, const char *content_type, const char *body,
     size_t read = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
     if (error != json_tokener_success) {
-        const char *why = error == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(error);
+        const char *why =
+            error == json_tokener_continue ? "it ends too early" : json_tokener_error_desc(error);
         reply_problem(refusal, 400, "body", "the body is not JSON: %s (byte %zu)", why, read);
         return false;
     }

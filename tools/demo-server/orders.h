@@ -17,7 +17,8 @@ struct order {
 };
 
 /* True, or false with a problem document in `refusal`. */
-bool order_read(struct order *order, const char *content_type, const char *body, size_t length, struct reply *refusal);
+bool order_read(struct order *order, const char *content_type, const char *body, size_t length,
+                struct reply *refusal);
 
 void order_free(struct order *order);
 

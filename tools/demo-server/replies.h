@@ -33,7 +33,8 @@ void reply_page(struct reply *reply);
 
 void reply_free(struct reply *reply);
 
-/* How a body goes out. Slow: pause(arg, until) suspends the connection until then, or returns false: it could not. */
+/* How a body goes out. Slow: pause(arg, until) suspends the connection until then, or returns
+ * false: it could not. */
 struct manner {
     bool cut;        /* half of it, then the connection is closed */
     int64_t slow_ns; /* spread over this time */
@@ -42,6 +43,7 @@ struct manner {
 };
 
 /* Takes the body out of the reply. NULL: no memory. */
-struct MHD_Response *reply_response(struct reply *reply, const struct manner *manner, long retry_after);
+struct MHD_Response *reply_response(struct reply *reply, const struct manner *manner,
+                                    long retry_after);
 
 #endif

@@ -1,16 +1,15 @@
 /*
- * One thread serves everything: main's loop polls libmicrohttpd's epoll descriptor and calls service_run. An exchange
- * that has to wait (slow work, slow bodies) is suspended and put into the heap of wakes, which
- * resumes it; so a thousand waiting connections cost a thousand small structs and no thread, and no
- * table needs a lock.
+ * One thread serves everything: main's loop polls libmicrohttpd's epoll descriptor and calls
+ * service_run. An exchange that has to wait (slow work, slow bodies) is suspended and put into
+ * the heap of wakes, which resumes it; so a thousand waiting connections cost a thousand small
+ * structs and no thread, and no table needs a lock.
  *
  *     request --> exchange: body gathered --> exchange_decide: route, validate, draw the fate, work
  *             --> reply --> [suspended until the work is ready]
  *             --> conclude: send it, spoil it, or close the connection
  *
- * libmicrohttpd calls `handle` several times for one request: at its headers, for each piece of its body, at its end,
- * and again when a suspended connection is resumed.
- */
+ * libmicrohttpd calls `handle` several times for one request: at its headers, for each piece of
+ * its body, at its end, and again when a suspended connection is resumed. */
 #include "service.h"
 
 #include <errno.h>
@@ -34,10 +33,7 @@ static bool suspend(struct exchange *exchange, int64_t until)
     return true;
 }
 
-static bool pause_body(void *arg, int64_t until)
-{
-    return suspend(arg, until);
-}
+static bool pause_body(void *arg, int64_t until) { return suspend(arg, until); }
 
 static void log_line(const struct exchange *exchange, unsigned status)
 {
@@ -50,8 +46,8 @@ static void log_line(const struct exchange *exchange, unsigned status)
         snprintf(said, sizeof said, "%u", status);
     }
     if (*exchange->video_id) {
-        fprintf(stderr, "%s %s %s n=%llu fate=%s %.1f ms\n", exchange->line, said, exchange->video_id,
-                (unsigned long long)exchange->n, fate_name(exchange->fate), ms);
+        fprintf(stderr, "%s %s %s n=%llu fate=%s %.1f ms\n", exchange->line, said,
+                exchange->video_id, (unsigned long long)exchange->n, fate_name(exchange->fate), ms);
     } else {
         fprintf(stderr, "%s %s %.1f ms\n", exchange->line, said, ms);
     }
@@ -62,7 +58,9 @@ static enum MHD_Result conclude(struct exchange *exchange)
 {
     struct reply *reply = &exchange->reply;
     const struct options *options = exchange->service->options;
-    struct manner manner = { .pause = pause_body, .arg = exchange, .cut = exchange->fate == FATE_DROP_MIDDLE };
+    struct manner manner = {
+        .pause = pause_body, .arg = exchange, .cut = exchange->fate == FATE_DROP_MIDDLE
+    };
     if (exchange->fate == FATE_DROP_UNPROCESSED || exchange->fate == FATE_DROP_BEFORE) {
         log_line(exchange, 0);
         return MHD_NO;
@@ -104,8 +102,8 @@ static bool gather(struct exchange *exchange, const char *data, size_t length)
     return true;
 }
 
-static struct exchange *exchange_new(struct service *service, struct MHD_Connection *connection, const char *method,
-                                     const char *path)
+static struct exchange *exchange_new(struct service *service, struct MHD_Connection *connection,
+                                     const char *method, const char *path)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (!exchange) {
@@ -118,8 +116,9 @@ static struct exchange *exchange_new(struct service *service, struct MHD_Connect
     return exchange;
 }
 
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
-                              const char *version, const char *data, size_t *length, void **context)
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *data,
+                              size_t *length, void **context)
 {
     (void)version;
     struct exchange *exchange = *context;
@@ -142,7 +141,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     return conclude(exchange);
 }
 
-static void completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+static void completed(void *arg, struct MHD_Connection *connection, void **context,
+                      enum MHD_RequestTerminationCode why)
 {
     (void)arg, (void)connection, (void)why;
     struct exchange *exchange = *context;
@@ -163,7 +163,9 @@ static unsigned connections_most(void)
         return CONNECTIONS_MOST / 8;
     }
     if (limit.rlim_cur < limit.rlim_max && limit.rlim_cur < CONNECTIONS_MOST + SPARE_FDS) {
-        limit.rlim_cur = limit.rlim_max < CONNECTIONS_MOST + SPARE_FDS ? limit.rlim_max : CONNECTIONS_MOST + SPARE_FDS;
+        limit.rlim_cur = limit.rlim_max < CONNECTIONS_MOST + SPARE_FDS
+                             ? limit.rlim_max
+                             : CONNECTIONS_MOST + SPARE_FDS;
         setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
     }
@@ -183,10 +185,11 @@ struct service *service_start(const struct options *options, int listener, uint1
         return NULL;
     }
     service->options = options;
-    service->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, service,
-                                       MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-                                       connections_most(), MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-                                       MHD_OPTION_NOTIFY_COMPLETED, completed, service, MHD_OPTION_END);
+    service->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, service,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, connections_most(),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, service, MHD_OPTION_END);
     if (!service->daemon) {
         int error = errno;
         close(listener);
@@ -200,7 +203,8 @@ struct service *service_start(const struct options *options, int listener, uint1
 
 int service_fd(const struct service *service)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(service->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(service->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     return info->epoll_fd;
 }
 
@@ -208,7 +212,8 @@ int service_timeout(struct service *service)
 {
     int timeout = wakes_timeout(&service->wakes, wakes_now());
     MHD_UNSIGNED_LONG_LONG ms;
-    if (MHD_get_timeout(service->daemon, &ms) == MHD_YES && (timeout < 0 || ms < (unsigned)timeout)) {
+    if (MHD_get_timeout(service->daemon, &ms) == MHD_YES &&
+        (timeout < 0 || ms < (unsigned)timeout)) {
         timeout = ms > IDLE_SECONDS * 1000 ? IDLE_SECONDS * 1000 : (int)ms;
     }
     return timeout;

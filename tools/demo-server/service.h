@@ -20,7 +20,8 @@ int service_timeout(struct service *service);
 /* Does what can be done without waiting. */
 void service_run(struct service *service);
 
-/* Closes every connection, whatever it waits for. Prints the totals unless the options say quiet. */
+/* Closes every connection, whatever it waits for. Prints the totals unless
+ * the options say quiet. */
 void service_stop(struct service *service);
 
 #endif

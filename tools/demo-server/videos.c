@@ -4,9 +4,8 @@
  * the time at which it is ready: a repeat that comes while the work still runs waits for that time
  * and begins nothing. A key that comes again with another order is refused.
  *
- * An operation is queued for a number of polls, then running for a number of polls, both drawn by seed, so that its
- * life does not depend on how fast the client is.
- */
+ * An operation is queued for a number of polls, then running for a number of polls, both drawn
+ * by seed, so that its life does not depend on how fast the client is. */
 #include "videos.h"
 
 #include <inttypes.h>
@@ -56,10 +55,7 @@ static void free_key(struct lh_entry *entry)
     free(key);
 }
 
-static void free_operation(struct lh_entry *entry)
-{
-    free(lh_entry_v(entry));
-}
+static void free_operation(struct lh_entry *entry) { free(lh_entry_v(entry)); }
 
 struct videos *videos_new(const struct options *options, uint16_t port)
 {
@@ -106,15 +102,13 @@ struct operation *operations_find(struct videos *videos, const char *id)
     return find(videos->operations, id);
 }
 
-struct video *operation_video(struct operation *operation)
-{
-    return operation->video;
-}
+struct video *operation_video(struct operation *operation) { return operation->video; }
 
 static struct video *new_video(struct videos *videos, const struct order *order)
 {
     struct video *video = calloc(1, sizeof *video);
-    if (video && (video->id = strdup(order->video_id)) && !lh_table_insert(videos->videos, video->id, video)) {
+    if (video && (video->id = strdup(order->video_id)) &&
+        !lh_table_insert(videos->videos, video->id, video)) {
         return video;
     }
     if (video) {
@@ -147,12 +141,14 @@ static char *describe(enum endpoint endpoint, const struct order *order)
     size_t room = sizeof format + VIDEO_ID_MOST + 32 + strlen(order->prompt);
     char *text = malloc(room);
     if (text) {
-        snprintf(text, room, format, endpoint, order->video_id, order->quality, order->duration, order->prompt);
+        snprintf(text, room, format, endpoint, order->video_id, order->quality, order->duration,
+                 order->prompt);
     }
     return text;
 }
 
-bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text, struct reply *refusal)
+bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text,
+                   struct reply *refusal)
 {
     bool first_use = false;
     struct key *key = NULL;
@@ -163,7 +159,8 @@ bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *t
             bool same = !strcmp(key->order, described);
             free(described);
             if (!same) {
-                reply_problem(refusal, 422, "Idempotency-Key", "this key was used for another request");
+                reply_problem(refusal, 422, "Idempotency-Key",
+                              "this key was used for another request");
                 return false;
             }
         } else if (!described || !(key = new_key(videos, text, described))) {
@@ -186,9 +183,12 @@ bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *t
     return true;
 }
 
-static struct lot lot_of(const struct videos *videos, const struct video *video, enum endpoint endpoint, uint64_t n)
+static struct lot lot_of(const struct videos *videos, const struct video *video,
+                         enum endpoint endpoint, uint64_t n)
 {
-    return (struct lot){ .seed = videos->options->seed, .endpoint = endpoint, .video_id = video->id, .n = n };
+    return (struct lot){
+        .seed = videos->options->seed, .endpoint = endpoint, .video_id = video->id, .n = n
+    };
 }
 
 static struct json_object *text_object(const char *text)
@@ -203,8 +203,9 @@ static struct json_object *url_object(const struct videos *videos, const struct 
     return json_object_new_string(url);
 }
 
-static void generate(const struct videos *videos, const struct order *order, const struct video *video,
-                     const struct key *key, struct reply *reply, int64_t *ready_at)
+static void generate(const struct videos *videos, const struct order *order,
+                     const struct video *video, const struct key *key, struct reply *reply,
+                     int64_t *ready_at)
 {
     struct lot lot = lot_of(videos, video, ENDPOINT_GENERATE, video->processed);
     double spread = lot_share(&lot, DRAW_DELAY) * (double)videos->options->delay_spread_ms;
@@ -244,7 +245,8 @@ static struct operation *new_operation(struct videos *videos, struct video *vide
     return operation;
 }
 
-static void submit(struct videos *videos, struct video *video, const struct key *key, struct reply *reply)
+static void submit(struct videos *videos, struct video *video, const struct key *key,
+                   struct reply *reply)
 {
     struct operation *operation = new_operation(videos, video);
     if (!operation) {
@@ -258,8 +260,8 @@ static void submit(struct videos *videos, struct video *video, const struct key 
     json_object_object_add(answer, "idempotency_key", text_object(key ? key->text : NULL));
     reply_json(reply, 202, answer);
     reply->retry_after = RETRY_SECONDS;
-    snprintf(reply->operation_location, sizeof reply->operation_location, "%s/operations/%s", videos->base,
-             operation->id);
+    snprintf(reply->operation_location, sizeof reply->operation_location, "%s/operations/%s",
+             videos->base, operation->id);
 }
 
 /* A copy; its body is NULL when there was no memory for it: such a reply is not sent. */
@@ -269,7 +271,8 @@ static void copy_reply(struct reply *to, const struct reply *from)
     to->body = from->body ? strdup(from->body) : NULL;
 }
 
-void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply, int64_t *ready_at)
+void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply,
+                    int64_t *ready_at)
 {
     struct video *video = arrival->video;
     struct key *key = arrival->key;

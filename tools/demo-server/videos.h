@@ -40,13 +40,14 @@ struct arrival {
 };
 
 /*
- * An order arrives: it is counted, its video and key (text NULL: none came) are noted. False: the key was used for
- * something else, or no memory; the reply says so and nothing was counted.
- */
-bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text, struct reply *refusal);
+ * An order arrives: it is counted, its video and key (text NULL: none came) are noted. False:
+ * the key was used for something else, or no memory; the reply says so and nothing was counted. */
+bool videos_arrive(struct videos *videos, struct arrival *arrival, const char *text,
+                   struct reply *refusal);
 
 /* The order is processed, once for each key; *ready_at is when its answer may go out. */
-void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply, int64_t *ready_at);
+void videos_process(struct videos *videos, const struct arrival *arrival, struct reply *reply,
+                    int64_t *ready_at);
 
 /* NULL: there is none. */
 struct video *videos_find(struct videos *videos, const char *id);

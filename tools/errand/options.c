@@ -37,7 +37,8 @@ static bool complain(const char *fmt, ...)
     return false;
 }
 
-static bool read_count(const char *name, const char *text, unsigned least, unsigned most, unsigned *value)
+static bool read_count(const char *name, const char *text, unsigned least, unsigned most,
+                       unsigned *value)
 {
     char *end;
     errno = 0;
@@ -56,7 +57,8 @@ static const char *read_decimals(const char *text, double *value)
     if (!n || (n == 1 && !digits) || n > 30) return NULL;
     char *end;
     *value = strtod(text, &end);
-    return end == text + n ? end : NULL; /* no second point; what follows must not have been taken for an exponent */
+    /* no second point; what follows must not have been taken for an exponent */
+    return end == text + n ? end : NULL;
 }
 
 static bool read_time(const char *name, const char *text, int64_t *ms)
@@ -92,10 +94,12 @@ static bool read_rate(run_options *o, const char *name, const char *text)
 
 static bool read_header(run_options *o, const char *name, const char *text)
 {
-    size_t token = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    size_t token = strspn(
+        text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     if (!token || text[token] != ':' || strpbrk(text, "\r\n")) {
         size_t shown = strcspn(text, ": \t\r\n"); /* what follows may be a secret */
-        return complain("%s \"%.*s...\": \"Name: value\" is wanted", name, (int)(shown < 60 ? shown : 60), text);
+        return complain("%s \"%.*s...\": \"Name: value\" is wanted", name,
+                        (int)(shown < 60 ? shown : 60), text);
     }
     static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection" };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
@@ -103,7 +107,8 @@ static bool read_header(run_options *o, const char *name, const char *text)
         return complain("%s %s: that one is set by errand itself", name, ours[i]);
     }
     if (token == 15 && !strncasecmp(text, "Idempotency-Key", token)) {
-        return complain("%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
+        return complain(
+            "%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
     }
     size_t n = 0;
     while (o->headers && o->headers[n]) n++;
@@ -207,7 +212,7 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
 
 typedef struct forms { /* the table as getopt_long wants it */
     struct option longs[OPTIONS + 1];
-    char          letters[2 * OPTIONS + 2];
+    char letters[2 * OPTIONS + 2];
 } forms;
 
 static void forms_make(forms *f)

@@ -8,14 +8,14 @@
 typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER } when;
 
 typedef struct run_options {
-    const char *const *files;   /* ..., NULL; NULL: none given */
-    const char       **headers; /* ..., NULL */
-    unsigned           jobs, retries;
-    int64_t            timeout_ms, connect_ms; /* 0: not given */
-    double             per_second;             /* 0: not given */
-    const char        *base_url, *log;         /* NULL: not given */
-    bool               ordered, quiet, verbose;
-    when               progress;
+    const char *const *files; /* ..., NULL; NULL: none given */
+    const char **headers;     /* ..., NULL */
+    unsigned jobs, retries;
+    int64_t timeout_ms, connect_ms; /* 0: not given */
+    double per_second;              /* 0: not given */
+    const char *base_url, *log;     /* NULL: not given */
+    bool ordered, quiet, verbose;
+    when progress;
 } run_options;
 
 /* argv begins with the command's name. True: go on; false: end with *status, all has been said. */

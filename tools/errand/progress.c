@@ -2,8 +2,9 @@
  *
  *     120/300  117 ok  3 failed  2 retrying  41.3/s  p50 210 ms  p99 1.9 s  ETA 0:04
  *
- * On a terminal the line is rewritten in place, padded with blanks, at most ten times a second; elsewhere ("always"), and on one
- * that calls itself dumb, it is a line of its own once a second. A message takes it away, and the next drawing brings it back. */
+ * On a terminal the line is rewritten in place, padded with blanks, at most ten times a second;
+ * elsewhere ("always"), and on one that calls itself dumb, it is a line of its own once a
+ * second. A message takes it away, and the next drawing brings it back. */
 #include "progress.h"
 
 #include <inttypes.h>
@@ -15,10 +16,10 @@
 #include <unistd.h>
 
 typedef struct text {
-    char   at[512];
+    char at[512];
     size_t size;
-    int    columns, most; /* colour codes take none */
-    bool   full;          /* a part did not fit, so none behind it is shown either */
+    int columns, most; /* colour codes take none */
+    bool full;         /* a part did not fit, so none behind it is shown either */
 } text;
 
 static double now(void)
@@ -31,9 +32,11 @@ static double now(void)
 void progress_begin(progress *p, when wanted, bool quiet)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-    bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")); /* one that can go back in a line */
+    /* one that can go back in a line */
+    bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
     *p = (progress){
-        .on = !quiet && (wanted == WHEN_ALWAYS || (wanted == WHEN_AUTO && terminal && !isatty(STDOUT_FILENO))),
+        .on = !quiet && (wanted == WHEN_ALWAYS ||
+                         (wanted == WHEN_AUTO && terminal && !isatty(STDOUT_FILENO))),
         .in_place = terminal,
         .colour = terminal && !(no_colour && *no_colour),
         .began = now(),
@@ -42,7 +45,8 @@ void progress_begin(progress *p, when wanted, bool quiet)
     pthread_mutex_init(&p->lock, NULL);
 }
 
-static void part(text *t, const char *colour, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void part(text *t, const char *colour, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void part(text *t, const char *colour, const char *fmt, ...)
 {
     char words[64];
@@ -55,8 +59,8 @@ static void part(text *t, const char *colour, const char *fmt, ...)
         t->full = true;
         return;
     }
-    int put = snprintf(t->at + t->size, sizeof t->at - t->size, "%*s%s%s%s", gap, "", colour ? colour : "", words,
-                       colour ? "\033[0m" : "");
+    int put = snprintf(t->at + t->size, sizeof t->at - t->size, "%*s%s%s%s", gap, "",
+                       colour ? colour : "", words, colour ? "\033[0m" : "");
     t->size += (size_t)put; /* 8 parts of at most 64 and their colours fit */
     t->columns += gap + n;
 }
@@ -103,7 +107,8 @@ static void compose(progress *p, const errand_jobs_stats *s, uint64_t total, tex
     part(t, NULL, "%.1f/s", p->rate);
     put_ms(t, "p50", s->p50_ms);
     put_ms(t, "p99", s->p99_ms);
-    if (total > s->total_processed && p->rate > 0.01) put_eta(t, (double)(total - s->total_processed) / p->rate);
+    if (total > s->total_processed && p->rate > 0.01)
+        put_eta(t, (double)(total - s->total_processed) / p->rate);
 }
 
 static void clear(progress *p)
@@ -122,7 +127,8 @@ void progress_show(progress *p, const errand_jobs_stats *stats, uint64_t total)
         p->drawn = at;
         text t = { .most = p->in_place ? width() - 1 : 200 };
         compose(p, stats, total, &t);
-        if (p->in_place) fprintf(stderr, "\r%s%*s", t.at, p->shown > t.columns ? p->shown - t.columns : 0, "");
+        if (p->in_place)
+            fprintf(stderr, "\r%s%*s", t.at, p->shown > t.columns ? p->shown - t.columns : 0, "");
         else fprintf(stderr, "%s\n", t.at);
         p->shown = p->in_place ? t.columns : 0;
         fflush(stderr);

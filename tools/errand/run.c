@@ -22,29 +22,39 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALL_WELL = 0, SOME_FAILED = 1, WRONG_USAGE = 2, BAD_INPUT = 3, CANNOT_WRITE = 4, INTERRUPTED = 130 };
+enum {
+    ALL_WELL = 0,
+    SOME_FAILED = 1,
+    WRONG_USAGE = 2,
+    BAD_INPUT = 3,
+    CANNOT_WRITE = 4,
+    INTERRUPTED = 130
+};
 
-#define WORKERS 4 /* what they do is short: reading lines, writing results; transfers have threads of their own */
+/* what they do is short: reading lines, writing results; transfers have threads of their own */
+#define WORKERS 4
 
 typedef struct run {
-    run_options  options;
-    progress     progress;
-    signals      signals;
-    errand_log  *log;
-    bool         log_reported; /* that lines are lost */
+    run_options options;
+    progress progress;
+    signals signals;
+    errand_log *log;
+    bool log_reported; /* that lines are lost */
     errand_pool *pool;
     errand_http *http;
     errand_rate *rate;
     errand_jobs *jobs;
 } run;
 
-/* A descriptor below 3 that is closed would be the next file's: results in a log, a socket for standard input. */
+/* A descriptor below 3 that is closed would be the next file's: results in a log, a
+ * socket for standard input. */
 static bool take_closed_ones(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) >= 0) continue;
         if (fd == STDOUT_FILENO) return false;
-        int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR); /* reading fails as it would have */
+        /* reading fails as it would have */
+        int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR);
         if (null >= 0 && null != fd) close(null);
     }
     return true;
@@ -61,7 +71,8 @@ static void allow_descriptors(run *r)
     if (setrlimit(RLIMIT_NOFILE, &limit)) limit.rlim_cur = before;
     if (limit.rlim_cur >= wanted) return;
     unsigned jobs = limit.rlim_cur > 34 ? (unsigned)(limit.rlim_cur - 32) / 2 : 1;
-    progress_say(&r->progress, "%u jobs at once, not %u: no more than %lu files may be open (ulimit -n)", jobs,
+    progress_say(&r->progress,
+                 "%u jobs at once, not %u: no more than %lu files may be open (ulimit -n)", jobs,
                  r->options.jobs, (unsigned long)limit.rlim_cur);
     r->options.jobs = jobs;
 }
@@ -80,8 +91,11 @@ static void signalled(unsigned count, void *arg)
     if (count == 1) errand_jobs_stop(r->jobs);
     errand_jobs_stats_get(r->jobs, &s);
     if (count == 2) errand_jobs_cancel(r->jobs); /* counted before: they end at once */
-    if (count == 1) progress_say(&r->progress, "stopping: %" PRIu64 " in flight; again to cancel", s.in_flight);
-    else progress_say(&r->progress, "cancelling %" PRIu64 " in flight; again to end at once", s.in_flight);
+    if (count == 1)
+        progress_say(&r->progress, "stopping: %" PRIu64 " in flight; again to cancel", s.in_flight);
+    else
+        progress_say(&r->progress, "cancelling %" PRIu64 " in flight; again to end at once",
+                     s.in_flight);
 }
 
 static int fail(run *r, const char *what, int error)
@@ -94,7 +108,8 @@ static int open_log(run *r)
 {
     const run_options *o = &r->options;
     if (!o->log) return 0;
-    r->log = errand_log_new(&(errand_log_opts){ .level = o->verbose ? ERRAND_LOG_DEBUG : ERRAND_LOG_INFO });
+    r->log = errand_log_new(&(errand_log_opts){
+        .level = o->verbose ? ERRAND_LOG_DEBUG : ERRAND_LOG_INFO });
     if (!r->log) return fail(r, "cannot start the log", errno);
     int error = errand_log_to_file(r->log, o->log, ERRAND_LOG_DEFAULT);
     if (!error) return 0;
@@ -134,7 +149,8 @@ static int start(run *r)
     }
     if (!r->http) return fail(r, "cannot start", errno);
     if (o->per_second > 0) {
-        const errand_rate_opts over_all_hosts = { .per_second = o->per_second, .max_keys = ERRAND_NO_KEYS };
+        const errand_rate_opts over_all_hosts = { .per_second = o->per_second,
+                                                  .max_keys = ERRAND_NO_KEYS };
         r->rate = errand_rate_new(r->pool, &over_all_hosts);
         if (!r->rate) return fail(r, "cannot start", errno);
     }
@@ -167,7 +183,8 @@ static int status_of(const errand_jobs_stats *s, unsigned interrupted)
 static bool reads_terminal(const run_options *o)
 {
     bool named = !o->files;
-    for (const char *const *file = o->files; file && *file; file++) named = named || !strcmp(*file, "-");
+    for (const char *const *file = o->files; file && *file; file++)
+        named = named || !strcmp(*file, "-");
     return named && isatty(STDIN_FILENO);
 }
 
@@ -193,7 +210,9 @@ static int go(run *r)
     report_lost_log(r);
     progress_end(&r->progress);
     if (!r->options.quiet) {
-        fprintf(stderr, "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64 "}\n",
+        fprintf(stderr,
+                "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64
+                "}\n",
                 s.successful, s.failed, s.total_processed);
     }
     return status;

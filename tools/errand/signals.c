@@ -1,6 +1,7 @@
-/* signals.c -- the signals are blocked everywhere and read from a descriptor, so that what they cause runs on an
- * ordinary thread, at once, whatever the others do. A SIGINT that was ignored when errand started stays ignored: that
- * is how a shell protects what it started in the background. */
+/* signals.c -- the signals are blocked everywhere and read from a descriptor, so that what
+ * they cause runs on an ordinary thread, at once, whatever the others do. A SIGINT that
+ * was ignored when errand started stays ignored: that is how a shell protects what it
+ * started in the background. */
 #include "signals.h"
 
 #include <errno.h>

@@ -5,10 +5,10 @@
 #include <pthread.h>
 
 typedef struct signals {
-    int       fd, quit;
-    unsigned  count; /* atomic */
-    void    (*on)(unsigned count, void *arg);
-    void     *arg;
+    int fd, quit;
+    unsigned count; /* atomic */
+    void (*on)(unsigned count, void *arg);
+    void *arg;
     pthread_t thread;
 } signals;
 

@@ -1,5 +1,5 @@
-/* total.c -- lines with something in them are counted, as jobs are: one pass over the files, up to 16 MiB a call. A
- * file that cannot be read has no jobs. */
+/* total.c -- lines with something in them are counted, as jobs are: one pass over the files, up
+ * to 16 MiB a call. A file that cannot be read has no jobs. */
 #include "total.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@ void total_begin(total *t, const char *const *files)
     for (const char *const *file = files; file && *file; file++) {
         struct stat about;
         bool there = strcmp(*file, "-") && !stat(*file, &about);
-        if (!strcmp(*file, "-") || (there && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))) t->files = NULL;
+        if (!strcmp(*file, "-") || (there && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)))
+            t->files = NULL;
     }
 }
 
@@ -24,7 +25,8 @@ static void count(total *t, const char *at, size_t size)
 {
     for (const char *end = at + size; at < end; at++) {
         if (*at == '\n') t->blank = true;
-        else if (t->blank && !strchr(" \t\r\xef\xbb\xbf", *at)) { /* the last three are a byte order mark's */
+        else if (t->blank && !strchr(" \t\r\xef\xbb\xbf", *at)) {
+            /* the last three are a byte order mark's */
             t->blank = false;
             t->lines++;
             const char *line_end = memchr(at, '\n', (size_t)(end - at));

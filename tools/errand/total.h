@@ -7,9 +7,9 @@
 
 typedef struct total {
     const char *const *files; /* the next one; NULL: nothing to be counted */
-    int      fd;
-    bool     blank;  /* so far, of the line that is being read */
-    bool     known;
+    int fd;
+    bool blank; /* so far, of the line that is being read */
+    bool known;
     uint64_t lines;
 } total;
 

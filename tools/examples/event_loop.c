@@ -1,8 +1,8 @@
 /* Futures in a program's own event loop: errand_watch and an eventfd.
  *
- * The watcher runs on a thread of the pool. It puts what has ended on a list and rings; the loop, here a bare epoll, wakes and
- * takes the results on its own thread. This works with any loop that waits for descriptors (libuv,
- * GTK, Qt ...). */
+ * The watcher runs on a thread of the pool. It puts what has ended on a list and rings; the
+ * loop, here a bare epoll, wakes and takes the results on its own thread. This works with any
+ * loop that waits for descriptors (libuv, GTK, Qt ...). */
 #include <errand.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,12 +15,12 @@ enum { JOBS = 5 };
 typedef struct job {
     errand_watcher watcher;
     errand_future *future;
-    struct job    *next;
+    struct job *next;
 } job;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static job            *ended; /* guarded by it */
-static int             bell;
+static job *ended; /* guarded by it */
+static int bell;
 
 static void has_ended(errand_watcher *w) /* on a thread of the pool */
 {
@@ -32,7 +32,10 @@ static void has_ended(errand_watcher *w) /* on a thread of the pool */
     if (write(bell, &(uint64_t){ 1 }, 8) != 8) perror("eventfd");
 }
 
-static errand_result square(void *n) { return errand_ok((void *)((intptr_t)n * (intptr_t)n), NULL); }
+static errand_result square(void *n)
+{
+    return errand_ok((void *)((intptr_t)n * (intptr_t)n), NULL);
+}
 
 int main(void)
 {
@@ -40,7 +43,9 @@ int main(void)
     job jobs[JOBS];
     bell = eventfd(0, EFD_CLOEXEC);
     int loop = epoll_create1(EPOLL_CLOEXEC), left = JOBS, sum = 0;
-    if (!pool || bell < 0 || loop < 0 || epoll_ctl(loop, EPOLL_CTL_ADD, bell, &(struct epoll_event){ .events = EPOLLIN })) return 1;
+    if (!pool || bell < 0 || loop < 0 ||
+        epoll_ctl(loop, EPOLL_CTL_ADD, bell, &(struct epoll_event){ .events = EPOLLIN }))
+        return 1;
 
     for (int i = 0; i < JOBS; i++) {
         jobs[i] = (job){ .watcher = { .fn = has_ended, .arg = &jobs[i] } };

@@ -40,7 +40,8 @@ int main(void)
     if (!pool) return 1;
     errand_task task = { .fn = download, .name = "download", .within_ms = 50 };
     errand_result r = errand_await(errand_submit_task(pool, &task));
-    printf("in the end: %s, because of: %s\n", errand_result_message(&r), errand_reason_name(errand_result_reason(&r)));
+    printf("in the end: %s, because of: %s\n", errand_result_message(&r),
+           errand_reason_name(errand_result_reason(&r)));
     int failed = r.error != ETIMEDOUT || errand_result_reason(&r) != ERRAND_BY_TOTAL;
     errand_result_free(&r);
     return errand_pool_close(pool, 1000) || failed;

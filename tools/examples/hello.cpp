@@ -7,7 +7,9 @@
 int main()
 {
     errand::pool pool;
-    auto hello = pool.submit([] { return std::string("hello"); }).then([](std::string s) { return s + " there"; });
+    auto hello = pool.submit([] { return std::string("hello"); }).then([](std::string s) {
+        return s + " there";
+    });
     std::cout << hello.get() << '\n';
 
     std::vector<errand::future<int>> squares;

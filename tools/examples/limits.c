@@ -14,7 +14,8 @@ static errand_result call_host(void *arg)
     if (!error) error = errand_sem_wait(sem, errand_key(), 1, ERRAND_FOREVER, &permit);
     if (error) return errand_fail(error);
     int now = __atomic_add_fetch(&under_way, 1, __ATOMIC_SEQ_CST);
-    if (now > __atomic_load_n(&most, __ATOMIC_SEQ_CST)) __atomic_store_n(&most, now, __ATOMIC_SEQ_CST);
+    if (now > __atomic_load_n(&most, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&most, now, __ATOMIC_SEQ_CST);
     /* ... the call ... */
     __atomic_sub_fetch(&under_way, 1, __ATOMIC_SEQ_CST);
     errand_permit_release(permit);
@@ -28,7 +29,8 @@ int main(void)
     rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 200, .burst = 5 });
     errand_future *calls[30];
     for (int i = 0; i < 30; i++)
-        calls[i] = errand_submit_task(pool, &(errand_task){ .fn = call_host, .key = "api.example.org" });
+        calls[i] =
+            errand_submit_task(pool, &(errand_task){ .fn = call_host, .key = "api.example.org" });
     errand_result r = errand_await(errand_all(calls, 30));
     errand_sem_stats s;
     errand_sem_stats_get(sem, "api.example.org", &s);

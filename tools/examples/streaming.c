@@ -19,7 +19,9 @@ int main(int argc, char **argv)
 {
     errand_pool *pool = errand_pool_new(NULL);
     errand_http *http = errand_http_new(pool, NULL);
-    errand_request request = { .url = argc > 1 ? argv[1] : "", .stream = 1, .total_ms = ERRAND_FOREVER };
+    errand_request request = {
+        .url = argc > 1 ? argv[1] : "", .stream = 1, .total_ms = ERRAND_FOREVER
+    };
     errand_result r = errand_await(errand_send(http, &request)); /* ends with the headers */
     char text[4096];
     size_t held = 0;

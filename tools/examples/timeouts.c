@@ -28,7 +28,8 @@ int main(void)
     int wrong = ends_with(ETIMEDOUT, errand_timeout(errand_sleep(pool, ERRAND_FOREVER), 20));
 
     errand_future *counting = errand_submit(pool, count_slowly, pool);
-    if (errand_wait(counting, 20) == ETIMEDOUT) errand_cancel(counting); /* it has not ended: enough */
+    /* it has not ended: enough */
+    if (errand_wait(counting, 20) == ETIMEDOUT) errand_cancel(counting);
     wrong |= ends_with(ECANCELED, counting);
     return errand_pool_close(pool, 1000) || wrong;
 }

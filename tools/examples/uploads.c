@@ -1,4 +1,5 @@
-/* Three ways to send a body: a file, a multipart form, and one that is made while it is sent (arguments: URL FILE). */
+/* Three ways to send a body: a file, a multipart form, and one that is made while it is sent
+ * (arguments: URL FILE). */
 #include <errand-http.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,9 +33,12 @@ int main(int argc, char **argv)
     const errand_form_field fields[] = { { .name = "title", .value = "a clip" },
                                          { .name = "clip", .file = argv[2], .type = "text/plain" },
                                          { .name = NULL } };
-    int failed = send_it(http, "file", &(errand_request){ .url = argv[1], .body_file = argv[2], .headers = type });
+    int failed = send_it(
+        http, "file", &(errand_request){ .url = argv[1], .body_file = argv[2], .headers = type });
     failed |= send_it(http, "form", &(errand_request){ .url = argv[1], .form = fields });
-    failed |= send_it(http, "made", &(errand_request){ .url = argv[1], .body_fn = make_body, .body_size = 100000 });
+    failed |=
+        send_it(http, "made",
+                &(errand_request){ .url = argv[1], .body_fn = make_body, .body_size = 100000 });
     errand_http_close(http, 1000);
     errand_pool_close(pool, 1000);
     return failed;

@@ -1,14 +1,16 @@
-/* A video generation agent: many slow, paid requests; three at once, each tried three times, none paid for twice.
+/* A video generation agent: many slow, paid requests; three at once, each tried three times,
+ * none paid for twice.
  *
  *     video_agent http://127.0.0.1:8080            against the demo service
  *     video_agent http://127.0.0.1:8080 --turn     the same, without waiting (for tests)
  *
- * One session for all requests, so connections are used again. The permit of the semaphore is held while a request runs, and not
- * while it sleeps before its next attempt. A generation may be silent for minutes: only its total is limited. Every video has a
- * key of its own, sent with each attempt, so the service can distinguish a repeat from a second
- * order; without one, a POST that may have arrived would not be repeated. What is lasting (a bad
- * prompt, a wrong address) is not tried again. Prints what became of all of them as JSON, the
- * failed ones by name and with the reason; the log goes to stderr, and nothing waits for it. */
+ * One session for all requests, so connections are used again. The permit of the semaphore is
+ * held while a request runs, and not while it sleeps before its next attempt. A generation may
+ * be silent for minutes: only its total is limited. Every video has a key of its own, sent with
+ * each attempt, so the service can distinguish a repeat from a second order; without one, a POST
+ * that may have arrived would not be repeated. What is lasting (a bad prompt, a wrong address)
+ * is not tried again. Prints what became of all of them as JSON, the failed ones by name and
+ * with the reason; the log goes to stderr, and nothing waits for it. */
 #include <errand-http.h>
 #include <errno.h>
 #include <json-c/json.h>
@@ -36,20 +38,24 @@ static int agent_open(agent *a, const char *url, const errand_clock *clock)
     a->pool = errand_pool_new(&(errand_pool_opts){ .log = a->log, .clock = clock });
     a->three = errand_sem_new(a->pool, &(errand_sem_opts){ .permits = 3, .name = "generations" });
     const char *why = "";
-    a->policy = errand_policy_new(&(errand_policy_opts){ .attempts = 3,
-                                                         .initial_ms = 8000, /* waits of 4 to 8 s, then of 8 to 16 s */
-                                                         .max_ms = 30000,
-                                                         .jitter = ERRAND_JITTER_EQUAL,
-                                                         .sem = a->three,
-                                                         .name = "generate" },
-                                  &why);
+    /* waits of 4 to 8 s, then of 8 to 16 s */
+    a->policy = errand_policy_new(
+        &(errand_policy_opts){ .attempts = 3,
+                               .initial_ms = 8000,
+                               .max_ms = 30000,
+                               .jitter = ERRAND_JITTER_EQUAL,
+                               .sem = a->three,
+                               .name = "generate" },
+        &why);
     if (!a->policy) errand_error(a->log, "the policy: %s", why);
-    a->http = errand_http_new(a->pool, &(errand_http_opts){ .base_url = url,
-                                                            .limit = 20,
-                                                            .total_ms = 300000, /* 5 minutes for a generation */
-                                                            .connect_ms = 10000,
-                                                            .policy = a->policy,
-                                                            .log = a->log });
+    a->http = errand_http_new(
+        a->pool, &(errand_http_opts){ .base_url = url,
+                                      .limit = 20,
+                                      /* 5 minutes for a generation */
+                                      .total_ms = 300000,
+                                      .connect_ms = 10000,
+                                      .policy = a->policy,
+                                      .log = a->log });
     if (!a->http) errand_error(a->log, "no session with %s: %m", url);
     return a->policy && a->http ? 0 : EINVAL;
 }
@@ -70,7 +76,9 @@ static errand_future *generate(agent *a, const order *video)
     json_object_object_add(body, "video_id", json_object_new_string(video->video_id));
     json_object_object_add(body, "quality", json_object_new_string("high"));
     json_object_object_add(body, "duration", json_object_new_int(30));
-    errand_request request = { .method = "POST", .url = "/generate", .json = body, .idempotency_key = video->video_id };
+    errand_request request = {
+        .method = "POST", .url = "/generate", .json = body, .idempotency_key = video->video_id
+    };
     errand_future *f = errand_send(a->http, &request);
     json_object_put(body);
     return f;
@@ -94,7 +102,8 @@ static struct json_object *outcome(agent *a, const order *video, const errand_re
     return all;
 }
 
-static struct json_object *process_batch(agent *a, const order *videos, size_t n, void (*meanwhile)(agent *, errand_future *))
+static struct json_object *process_batch(agent *a, const order *videos, size_t n,
+                                         void (*meanwhile)(agent *, errand_future *))
 {
     errand_future *fs[n];
     for (size_t i = 0; i < n; i++) fs[i] = generate(a, &videos[i]);
@@ -106,11 +115,12 @@ static struct json_object *process_batch(agent *a, const order *videos, size_t n
     const errand_results *results = r.value;
     for (size_t i = 0; !r.error && i < results->n; i++) {
         struct json_object *one = outcome(a, &videos[i], &results->at[i]);
-        json_object_array_add(lists[!json_object_get_boolean(json_object_object_get(one, "success"))], one);
+        json_object_array_add(
+            lists[!json_object_get_boolean(json_object_object_get(one, "success"))], one);
     }
     if (r.error) errand_error(a->log, "the batch: %s", errand_result_message(&r));
-    errand_info(a->log, "batch complete: %zu successful, %zu failed", json_object_array_length(lists[0]),
-                json_object_array_length(lists[1]));
+    errand_info(a->log, "batch complete: %zu successful, %zu failed",
+                json_object_array_length(lists[0]), json_object_array_length(lists[1]));
     json_object_object_add(tally, "successful", lists[0]);
     json_object_object_add(tally, "failed", lists[1]);
     json_object_object_add(tally, "total_processed", json_object_new_int64((int64_t)n));
