@@ -1,7 +1,8 @@
 #!/bin/bash
-# `make lint`: runs two analysers on lib/ and tools/ (except the bench, which needs its peers'
-# headers): clang-tidy with the checks of .clang-tidy, and gcc's -fanalyzer. One that is not
-# installed is skipped and reported; both must be silent.
+# `make lint`: holds that all C and C++ is as clang-format has it (`make format`), and runs two
+# analysers on lib/ and tools/ (except the bench, which needs its peers' headers): clang-tidy with
+# the checks of .clang-tidy, and gcc's -fanalyzer. All must be silent. What is not installed is
+# skipped and reported; with LINT_ALL=yes that is a failure.
 #
 # gcc 12's analyser follows neither list nodes back to their structs nor reference counts. Its
 # warnings about NULL and uninitialised values are wrong for such code, so they are off; those about
@@ -26,6 +27,11 @@ try() { # TOOL FILE: prints its warnings
 }
 export -f tidy analyse try
 
+left_out() { # WHY
+    echo "lint: $1: left out"
+    [ "${LINT_ALL-no}" = no ] || failed=1
+}
+
 each() { # TOOL FILE...: several at a time
     local tool=$1 began=$SECONDS
     shift
@@ -34,17 +40,25 @@ each() { # TOOL FILE...: several at a time
     done=$((done + 1))
 }
 
+# Releases differ in how they break lines.
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+    find lib tools include tests \( -name '*.[ch]' -o -name '*.[ch]pp' \) ! -path 'tests/manual/*' -print0 |
+        xargs -0 clang-format --dry-run --Werror --ferror-limit=3 || failed=1
+    done=$((done + 1))
+else
+    left_out "clang-format 14 is not installed"
+fi
 # shellcheck disable=SC2086 # words
 if command -v clang-tidy >/dev/null; then
     each tidy $sources
 else
-    echo "lint: clang-tidy is not installed: left out"
+    left_out "clang-tidy is not installed"
 fi
 # shellcheck disable=SC2086
 if echo 'int i;' | $CC -fanalyzer -x c -S -o /dev/null - 2>/dev/null; then
     each analyse $(grep -v '^tools/demo-server/' <<<"$sources")
 else
-    echo "lint: $CC has no -fanalyzer: left out"
+    left_out "$CC has no -fanalyzer"
 fi
 [ "$done" -gt 0 ] || { echo "lint: no analyser is installed"; exit 1; }
 exit "$failed"

@@ -312,8 +312,8 @@ static errand_future *submit(errand_pool *pool, const errand_task *task, size_t 
     er_cell *refusal = er_task_check(pool, &own, task, size);
     if (refusal) return refusal;
     /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a refusal is never NULL */
-    int64_t deadline =
-        own.within_ms == ERRAND_FOREVER ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
+    bool unlimited = own.within_ms == ERRAND_FOREVER;
+    int64_t deadline = unlimited ? INT64_MAX : er_deadline(er_pool_now(pool), own.within_ms);
     int64_t inherited = own.detached ? INT64_MAX : er_deadline_here(pool);
     int error = 0;
     er_context *context = er_context_for(&own, &error);

@@ -41,7 +41,7 @@ static inline void er_list_push_front(er_list *list, er_node *node)
 }
 static inline void er_list_remove(er_node *node)
 {
-    /* NOLINT(clang-analyzer-core.NullDereference): it is in a list */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in a list */
     node->prev->next = node->next;
     node->next->prev = node->prev;
     node->next = node->prev = NULL;

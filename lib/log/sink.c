@@ -30,8 +30,7 @@
 static int open_with(er_sink *sink, const char *name, const errand_log_sink_opts *opts,
                      const char *pattern, bool terminal)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc requires that no thread changes the
-     * environment */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment does not change beside threads */
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = terminal && !(no_colour && *no_colour) && !(term && !strcmp(term, "dumb"));
     bool colour = opts->colour == ERRAND_LOG_COLOUR_ALWAYS ||

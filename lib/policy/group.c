@@ -326,8 +326,7 @@ int errand_group_submit_sized(errand_group *g, const errand_policy *policy, cons
         m->policy = policy ? er_policy_keep(policy) : NULL;
         m->task = own;
         m->context = context;
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a
-         * group it is refused above */
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): NULL is refused above */
         m->deadline_ns = er_run_deadline(g->cell.pool, policy, &own);
         m->begin_by_ns = er_deadline(er_pool_now(g->cell.pool),
                                      own.start_within_ms == ERRAND_ZERO ? 0 : own.start_within_ms);
