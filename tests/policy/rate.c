@@ -1,5 +1,5 @@
 /* Rates on a test clock: when turns are granted. */
-#include "runs.h"
+#include "rates.h"
 
 #include "base/clock.h"
 #include "policy/rate.h"
@@ -10,53 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 1 }; /* a timer's lateness; it is never early */
-
-static turned t;
-static errand_pool *pool;
-
-static void open_pool(void)
-{
-    turned_start(&t);
-    ck_assert_ptr_nonnull(
-        pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock }));
-}
-
-static errand_rate *rate_of(double per_second, unsigned burst)
-{
-    errand_rate *rate =
-        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
-    ck_assert_ptr_nonnull(rate);
-    return rate;
-}
-
-static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
-
 /* Whether a turn is granted now: exact to the nanosecond, without a timer. */
 static bool let_through_now(errand_rate *rate)
 {
     er_turn turn = { .came = NULL };
-    int error = er_rate_enter(rate, NULL, pool, t.now_ns, &turn);
+    int error = er_rate_enter(rate, NULL, rate_pool, rate_clock.now_ns, &turn);
     /* an assertion costs a file write */
     if (error && error != ERRAND_ELATE) ck_abort_msg("%s", strerror(error));
     return !error;
 }
 
-/* Expects f to end exactly ms from now. */
-static void comes_after(errand_future *f, int64_t ms)
-{
-    turn_ns(&t, pool, ms * ER_MS - 1);
-    ck_assert_msg(!ended(f), "its turn came too early");
-    turn_ns(&t, pool, 1 + TICK_MS * ER_MS);
-    ck_assert_msg(ended(f), "its turn came too late");
-    ENDS(f, 0);
-    /* keeps sums round; the timers, which are ahead, are not affected */
-    t.now_ns -= TICK_MS * ER_MS;
-}
-
 START_TEST(turns_are_granted_in_fifo_order)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(10, 0);
     errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL),
                   *c = errand_rate_acquire(rate, NULL);
@@ -65,23 +31,23 @@ START_TEST(turns_are_granted_in_fifo_order)
     comes_after(b, 100);
     comes_after(c, 100);
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(a_burst_is_granted_after_a_quiet_time)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(10, 3);
     for (int again = 0; again < 3; again++) {
         for (int i = 0; i < 3; i++) ck_assert(let_through_now(rate));
         ck_assert(!let_through_now(rate));
-        turn(&t, pool, 100);
+        turn(&rate_clock, rate_pool, 100);
         ck_assert(let_through_now(rate) && !let_through_now(rate));
-        turn(&t, pool, 100000); /* at most the burst is saved up */
+        turn(&rate_clock, rate_pool, 100000); /* at most the burst is saved up */
     }
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -89,7 +55,7 @@ static double dice(uint64_t *seed) { return er_random_fraction(seed); }
 
 START_TEST(no_interval_exceeds_the_burst_and_its_share)
 {
-    open_pool();
+    open_rates();
     for (uint64_t seed = 1, seeds = 1 + scaled(200); seed < seeds; seed++) {
         uint64_t state = seed;
         double per_second = pow(10, 9.5 * dice(&state) - 0.5), interval = 1e9 / per_second;
@@ -100,10 +66,11 @@ START_TEST(no_interval_exceeds_the_burst_and_its_share)
         unsigned n = 0;
         for (unsigned step = 0; n < 400 && step < 4000; step++) {
             for (unsigned tries = (unsigned)(dice(&state) * 4); tries && n < 400; tries--) {
-                if (let_through_now(rate)) at[n++] = t.now_ns;
+                if (let_through_now(rate)) at[n++] = rate_clock.now_ns;
             }
-            turn_ns(&t, pool, (int64_t)(dice(&state) * 3 * interval));
-            if (dice(&state) < 0.02) turn_ns(&t, pool, (int64_t)(dice(&state) * 30 * interval));
+            turn_ns(&rate_clock, rate_pool, (int64_t)(dice(&state) * 3 * interval));
+            if (dice(&state) < 0.02)
+                turn_ns(&rate_clock, rate_pool, (int64_t)(dice(&state) * 30 * interval));
         }
         for (unsigned i = 0; i < n; i++) {
             for (unsigned j = i; j < n; j++) {
@@ -117,13 +84,13 @@ START_TEST(no_interval_exceeds_the_burst_and_its_share)
         ck_assert_uint_gt(n, burst);
         errand_rate_free(rate);
     }
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(pending_turns_keep_to_the_rate)
 {
-    open_pool();
+    open_rates();
     for (uint64_t seed = 1; seed <= 20; seed++) {
         uint64_t state = seed;
         double per_second = 2 + 48 * dice(&state);
@@ -134,18 +101,18 @@ START_TEST(pending_turns_keep_to_the_rate)
         while (first < 100) {
             for (unsigned more = (unsigned)(dice(&state) * 4); more && n < 100; more--) {
                 f[n] = errand_rate_acquire(rate, NULL);
-                before[n] = t.now_ns - TICK_MS * ER_MS;
+                before[n] = rate_clock.now_ns - TICK_MS * ER_MS;
                 n++;
             }
             for (; first < n && ended(f[first]); first++) {
-                at[first] = t.now_ns;
+                at[first] = rate_clock.now_ns;
                 ENDS(f[first], 0);
             }
             for (unsigned i = first; i < n; i++) {
                 if (ended(f[i])) ck_abort_msg("a turn was granted before an earlier one");
             }
-            for (unsigned i = first; i < n; i++) before[i] = t.now_ns - TICK_MS * ER_MS;
-            turn(&t, pool, 1 + (int64_t)(dice(&state) * 4));
+            for (unsigned i = first; i < n; i++) before[i] = rate_clock.now_ns - TICK_MS * ER_MS;
+            turn(&rate_clock, rate_pool, 1 + (int64_t)(dice(&state) * 4));
         }
         for (unsigned i = 0; i < n; i++) {
             for (unsigned j = i; j < n; j++) {
@@ -157,7 +124,7 @@ START_TEST(pending_turns_keep_to_the_rate)
         }
         errand_rate_free(rate);
     }
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -168,7 +135,7 @@ static void long_run(double per_second, int64_t ns, unsigned burst)
     unsigned n = 0;
     int64_t step = (int64_t)(burst / per_second * 1e9 / 2); /* too short to fill the burst */
     for (int64_t at = 0; at < ns; at += step) {
-        turn_ns(&t, pool, step);
+        turn_ns(&rate_clock, rate_pool, step);
         while (let_through_now(rate)) n++;
     }
     double due = (double)((ns + step - 1) / step * step) / 1e9 * per_second;
@@ -178,18 +145,18 @@ static void long_run(double per_second, int64_t ns, unsigned burst)
 
 START_TEST(a_long_time_is_within_a_thousandth_of_the_rate)
 {
-    open_pool();
+    open_rates();
     long_run(7e8, 1000000, 100000);
     long_run(1e9, 500000, 100000);
     long_run(3, 40000 * INT64_C(1000000000), 2);
     long_run(0.7, 10000 * INT64_C(1000000000), 2);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(a_turn_is_reserved_once_and_can_be_returned)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
     errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL),
@@ -210,17 +177,17 @@ START_TEST(a_turn_is_reserved_once_and_can_be_returned)
     errand_future *f = errand_rate_acquire(rate, NULL); /* a dropped one keeps its turn */
     comes_after(f, 200);
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(a_pause_delays_all_pending_turns)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
     errand_future *a = errand_rate_acquire(rate, NULL), *b = errand_rate_acquire(rate, NULL);
-    turn(&t, pool, 50);
+    turn(&rate_clock, rate_pool, 50);
     errand_rate_pause(rate, NULL, 1000);
     errand_rate_pause(rate, NULL, 300); /* shorter: no effect */
     errand_rate_pause(rate, NULL, 0);
@@ -229,14 +196,14 @@ START_TEST(a_pause_delays_all_pending_turns)
     comes_after(a, 1050);
     comes_after(b, 100);
     comes_after(c, 100);
-    turn(&t, pool, 10000);
+    turn(&rate_clock, rate_pool, 10000);
     errand_rate_pause(rate, NULL, 500); /* no turn is pending: later callers wait */
     ck_assert(!let_through_now(rate));
     errand_future *d = errand_rate_acquire(rate, NULL);
     errand_rate_pause(rate, NULL, 700);
     comes_after(d, 700);
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -258,16 +225,17 @@ static errand_result ask_twice(void *arg)
 
 START_TEST(a_turn_beyond_the_callers_deadline_is_refused_at_once)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(10, 1);
     asker a = { rate, -1 };
-    ENDS(errand_submit_task(pool, &(errand_task){ .fn = ask_twice, .arg = &a, .within_ms = 99 }),
+    ENDS(errand_submit_task(rate_pool,
+                            &(errand_task){ .fn = ask_twice, .arg = &a, .within_ms = 99 }),
          0);
     ck_assert_int_eq(a.error, ERRAND_ELATE);
-    turn(&t, pool, 100);
+    turn(&rate_clock, rate_pool, 100);
     ck_assert(let_through_now(rate)); /* the refused call has taken no turn */
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -282,25 +250,25 @@ static void keep_promise(er_turn *turn, int error)
 
 START_TEST(a_deadline_counts_on_its_pools_clock)
 {
-    open_pool();
+    open_rates();
     errand_pool *real = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_rate *rate = rate_of(10, 1);
     ck_assert(let_through_now(rate));
     int64_t soon = er_deadline(er_now_ns(), 50), far = er_deadline(er_now_ns(), 1000000);
     errand_future *f;
-    promised p = { .turn.came = keep_promise, .promise = errand_promise_new(pool, &f) };
+    promised p = { .turn.came = keep_promise, .promise = errand_promise_new(rate_pool, &f) };
     ck_assert_int_eq(er_rate_enter(rate, NULL, real, soon, &p.turn), ERRAND_ELATE);
     ck_assert_int_eq(er_rate_enter(rate, NULL, real, far, &p.turn), EINPROGRESS);
     comes_after(f, 100);
     errand_rate_free(rate);
     close_pool(real);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(closing_the_pool_ends_waits_for_far_turns)
 {
-    open_pool();
+    open_rates();
     errand_rate *rare = rate_of(1e-300, 4000000000u), *paused = rate_of(1000, 1),
                 *usual = rate_of(1, 1);
     errand_rate *rates[] = { rare, rare, rare, rare, rare, paused, usual, usual };
@@ -317,7 +285,7 @@ START_TEST(closing_the_pool_ends_waits_for_far_turns)
     errand_rate_free(rare);
     errand_rate_free(paused);
     errand_drop(f[7]);
-    ck_assert_int_eq(errand_pool_close(pool, 2), 0);
+    ck_assert_int_eq(errand_pool_close(rate_pool, 2), 0);
     for (int i = 0; i < 7; i++) {
         if (i == 4) continue;
         ck_assert(ended(f[i]));
@@ -332,23 +300,24 @@ END_TEST
 
 START_TEST(the_smallest_rate_grants_one_turn)
 {
-    open_pool();
+    open_rates();
     errand_rate *rate = rate_of(5e-324, 1);
     ck_assert(let_through_now(rate) && !let_through_now(rate));
     errand_rate_stats s;
     ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
     ck_assert_int_gt(s.next_ms, INT64_C(100) * 365 * 86400 * 1000);
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
 START_TEST(a_rate_refuses_wrong_sizes)
 {
-    open_pool();
+    open_rates();
     const double wrong[] = { 0, -1, (double)NAN, (double)INFINITY, 1.1e9 };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        ck_assert_ptr_null(errand_rate_new(pool, &(errand_rate_opts){ .per_second = wrong[i] }));
+        ck_assert_ptr_null(errand_rate_new(rate_pool,
+                                           &(errand_rate_opts){ .per_second = wrong[i] }));
         ck_assert_int_eq(errno, EINVAL);
     }
     struct {
@@ -357,12 +326,12 @@ START_TEST(a_rate_refuses_wrong_sizes)
     } opts = { { .per_second = 1 }, 1 };
     ck_assert_ptr_null(errand_rate_new(NULL, &opts.known));
     ck_assert_int_eq(errno, EINVAL);
-    ck_assert_ptr_null(errand_rate_new_sized(pool, &opts.known, sizeof opts));
+    ck_assert_ptr_null(errand_rate_new_sized(rate_pool, &opts.known, sizeof opts));
     ck_assert_int_eq(errno, ENOTSUP);
     ENDS(errand_rate_acquire(NULL, NULL), EINVAL);
     errand_rate_pause(NULL, NULL, 1);
     errand_rate_free(NULL);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -396,7 +365,7 @@ static void *rage(void *arg)
 
 START_TEST(turns_cancels_and_pauses_race)
 {
-    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(20000, 3);
     unsigned through = 0;
     pthread_t threads[4];
@@ -408,7 +377,7 @@ START_TEST(turns_cancels_and_pauses_race)
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     ck_assert_uint_gt(through, 0);
     errand_rate_free(rate);
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 

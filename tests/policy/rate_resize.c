@@ -1,5 +1,5 @@
 /* Rates that are resized while turns are taken and pending. */
-#include "runs.h"
+#include "rates.h"
 
 #include "base/clock.h"
 #include "policy/rate.h"
@@ -8,39 +8,8 @@
 #include <math.h>
 #include <pthread.h>
 
-static turned t;
-static errand_pool *pool;
-
-static errand_rate *rate_of(double per_second, unsigned burst)
-{
-    if (!pool) pool = turned_pool(&t);
-    errand_rate *rate =
-        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
-    ck_assert_ptr_nonnull(rate);
-    return rate;
-}
-
-static void end(errand_rate *rate)
-{
-    errand_rate_free(rate);
-    close_pool(pool);
-    pool = NULL;
-}
-
-static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static bool now(errand_rate *rate) { return errand_rate_wait(rate, NULL, 0) == 0; }
 static double dice(uint64_t *seed) { return er_random_fraction(seed); }
-
-/* Expects f to end exactly ms from now. */
-static void comes_after(errand_future *f, int64_t ms)
-{
-    turn_ns(&t, pool, ms * ER_MS - 1);
-    ck_assert_msg(!ended(f), "its turn came too early");
-    turn_ns(&t, pool, 1 + ER_MS);
-    ck_assert_msg(ended(f), "its turn came too late");
-    ENDS(f, 0);
-    t.now_ns -= ER_MS; /* keeps sums round */
-}
 
 static void take(errand_rate *rate, errand_future *f[], int n)
 {
@@ -53,14 +22,14 @@ START_TEST(a_faster_rate_grants_pending_turns_earlier)
     errand_future *f[4];
     ck_assert(now(rate));
     take(rate, f, 3); /* at 1,000 s, 2,000 s, 3,000 s */
-    turn(&t, pool, 500000);
+    turn(&rate_clock, rate_pool, 500000);
     ck_assert_int_eq(errand_rate_resize(rate, 10, 1), 0); /* half a turn is left to wait for */
     f[3] = errand_rate_acquire(rate, NULL);
     comes_after(f[0], 50);
     comes_after(f[1], 100);
     comes_after(f[2], 100);
     comes_after(f[3], 100);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -70,14 +39,14 @@ START_TEST(a_slower_rate_delays_pending_turns)
     errand_future *f[3];
     ck_assert(now(rate));
     take(rate, f, 3);
-    turn(&t, pool, 50);
+    turn(&rate_clock, rate_pool, 50);
     ck_assert_int_eq(errand_rate_resize(rate, 1, 1), 0);
     comes_after(f[0], 500);
     comes_after(f[1], 1000);
     ck_assert_int_eq(errand_rate_resize(rate, 10, 0), 0); /* and back again: a burst of 0 is 1 */
     comes_after(f[2], 100);
     ck_assert(!now(rate));
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -88,13 +57,13 @@ START_TEST(a_larger_burst_grants_pending_turns_at_once)
     ck_assert(now(rate));
     take(rate, f, 4);
     ck_assert_int_eq(errand_rate_resize(rate, 10, 3), 0);
-    turn(&t, pool, 0);
+    turn(&rate_clock, rate_pool, 0);
     ck_assert(ended(f[0]) && ended(f[1]) && !ended(f[2])); /* three with the earlier one */
     comes_after(f[2], 100);
     comes_after(f[3], 100);
     ENDS(f[0], 0);
     ENDS(f[1], 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -107,21 +76,21 @@ START_TEST(a_smaller_burst_counts_earlier_turns)
     errand_future *f;
     take(rate, &f, 1);
     comes_after(f, 300);
-    turn(&t, pool, 100000);
+    turn(&rate_clock, rate_pool, 100000);
     ck_assert(now(rate) && now(rate) && !now(rate));
     ck_assert_int_eq(errand_rate_resize(rate, 10, 5), 0);
     ck_assert(now(rate) && now(rate) && now(rate) && !now(rate));
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
 START_TEST(a_quiet_rate_saves_up_to_its_new_burst)
 {
     errand_rate *rate = rate_of(1000, 100);
-    turn(&t, pool, 100000);
+    turn(&rate_clock, rate_pool, 100000);
     ck_assert_int_eq(errand_rate_resize(rate, 1, 2), 0);
     ck_assert(now(rate) && now(rate) && !now(rate));
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -132,7 +101,7 @@ START_TEST(every_key_gets_the_new_size)
     ck_assert_int_eq(errand_rate_wait(rate, "b", 0), 0);
     errand_future *a = errand_rate_acquire(rate, "a"), *b = errand_rate_acquire(rate, "b");
     ck_assert_int_eq(errand_rate_resize(rate, 100, 1), 0);
-    turn(&t, pool, 11);
+    turn(&rate_clock, rate_pool, 11);
     ck_assert(ended(a) && ended(b));
     ck_assert_int_eq(errand_rate_wait(rate, "c", 0), 0);
     ck_assert_int_eq(errand_rate_wait(rate, "c", 9), ERRAND_ELATE);
@@ -141,7 +110,7 @@ START_TEST(every_key_gets_the_new_size)
     ck_assert_int_eq(s.next_ms, 10);
     ENDS(a, 0);
     ENDS(b, 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -169,7 +138,7 @@ START_TEST(turns_returned_before_a_resize_are_used_after_it)
     ck_assert_int_eq(s.next_ms, 667); /* nothing is left of their turns */
     errand_cancel(f[0]);
     ENDS(f[0], ECANCELED);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -180,12 +149,12 @@ START_TEST(a_pause_keeps_its_end)
     ck_assert(now(rate));
     take(rate, f, 2);
     errand_rate_pause(rate, NULL, 1000); /* at 1,100 and 1,200 ms */
-    turn(&t, pool, 400);
+    turn(&rate_clock, rate_pool, 400);
     ck_assert_int_eq(errand_rate_resize(rate, 1000, 100), 0);
     comes_after(f[0], 600);
     ck_assert(ended(f[1]));
     ENDS(f[1], 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -196,14 +165,14 @@ START_TEST(a_turn_delayed_beyond_the_deadline_ends_there)
     errand_rate *rate = rate_of(10, 1);
     ck_assert(now(rate));
     errand_future *f =
-        errand_submit_task(pool, &(errand_task){ .fn = ask, .arg = rate, .within_ms = 300 });
-    await_asleep(pool, 1);
+        errand_submit_task(rate_pool, &(errand_task){ .fn = ask, .arg = rate, .within_ms = 300 });
+    await_asleep(rate_pool, 1);
     ck_assert_int_eq(errand_rate_resize(rate, 1, 1), 0);
-    turn(&t, pool, 299);
+    turn(&rate_clock, rate_pool, 299);
     ck_assert(!ended(f));
-    turn(&t, pool, 2);
+    turn(&rate_clock, rate_pool, 2);
     ENDS(f, ETIMEDOUT);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -219,11 +188,11 @@ START_TEST(resizing_to_the_same_size_has_no_effect)
     ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &after), 0);
     ck_assert_int_eq(before.next_ms, after.next_ms);
     for (int i = 0; i < 3; i++) {
-        turn(&t, pool, 335);
+        turn(&rate_clock, rate_pool, 335);
         ck_assert(ended(f[i]));
         ENDS(f[i], 0);
     }
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -238,7 +207,7 @@ START_TEST(a_wrong_size_is_refused_without_effect)
     errand_future *f;
     take(rate, &f, 1);
     comes_after(f, 100);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -275,16 +244,17 @@ START_TEST(no_interval_between_resizes_exceeds_the_rate)
         seen waits[N] = { 0 }, done[N];
         while (n + gone < N) {
             for (unsigned more = (unsigned)(dice(&state) * 5); more && begun < N; more--)
-                waits[begun++] = (seen){ errand_rate_acquire(rate, NULL), t.now_ns - ER_MS, 0, 0 };
+                waits[begun++] =
+                    (seen){ errand_rate_acquire(rate, NULL), rate_clock.now_ns - ER_MS, 0, 0 };
             if (dice(&state) < 0.03) errand_rate_pause(rate, NULL, 20);
             for (unsigned i = first; i < begun; i++) {
                 if (!waits[i].f) continue;
                 bool cancelled = !ended(waits[i].f) && dice(&state) < 0.05;
                 if (cancelled) errand_cancel(waits[i].f);
-                waits[i].before = t.now_ns - 2 * ER_MS;
+                waits[i].before = rate_clock.now_ns - 2 * ER_MS;
                 if (!ended(waits[i].f)) continue;
                 ENDS(waits[i].f, cancelled ? ECANCELED : 0);
-                waits[i] = (seen){ NULL, waits[i].before, t.now_ns, era };
+                waits[i] = (seen){ NULL, waits[i].before, rate_clock.now_ns, era };
                 if (cancelled) gone++;
                 else done[n++] = waits[i];
             }
@@ -294,7 +264,7 @@ START_TEST(no_interval_between_resizes_exceeds_the_rate)
                 burst[era] = 1 + (unsigned)(dice(&state) * 6);
                 ck_assert_int_eq(errand_rate_resize(rate, per_second[era], burst[era]), 0);
             }
-            turn_ns(&t, pool, (int64_t)(dice(&state) * 2) * ER_MS);
+            turn_ns(&rate_clock, rate_pool, (int64_t)(dice(&state) * 2) * ER_MS);
         }
         check_eras(done, n, per_second, burst);
         errand_rate_stats s;
@@ -302,8 +272,8 @@ START_TEST(no_interval_between_resizes_exceeds_the_rate)
         ck_assert_uint_eq(s.waiting, 0);
         errand_rate_free(rate);
     }
-    close_pool(pool);
-    pool = NULL;
+    close_rates();
+    rate_pool = NULL;
 }
 END_TEST
 
@@ -318,16 +288,16 @@ START_TEST(extreme_sizes_do_not_overflow_or_lose_turns)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ck_assert_int_eq(errand_rate_resize(rate, sizes[i], i % 2 ? 4000000000u : 1), 0);
         errand_cancel(f[19 - i]);
-        turn(&t, pool, 1);
+        turn(&rate_clock, rate_pool, 1);
     }
     ck_assert_int_eq(errand_rate_resize(rate, 1e9, 4000000000u), 0);
-    ck_assert_int_eq(errand_pool_close(pool, 2), 0);
+    ck_assert_int_eq(errand_pool_close(rate_pool, 2), 0);
     for (int i = 0; i < 20; i++) {
         ck_assert(ended(f[i]));
         errand_drop(f[i]);
     }
     errand_rate_free(rate);
-    pool = NULL;
+    rate_pool = NULL;
 }
 END_TEST
 
@@ -335,14 +305,14 @@ END_TEST
 
 START_TEST(a_faster_rate_wakes_a_long_wait)
 {
-    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1.0 / 3600 });
+    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    errand_rate *rate = errand_rate_new(rate_pool, &(errand_rate_opts){ .per_second = 1.0 / 3600 });
     ck_assert(now(rate));
     errand_future *f[100];
     take(rate, f, 100);
     ck_assert_int_eq(errand_rate_resize(rate, 1000, 1), 0);
     for (int i = 0; i < 100; i++) ENDS(f[i], 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -375,7 +345,7 @@ static void *rage(void *arg)
 
 START_TEST(resizes_turns_and_cancels_race)
 {
-    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(20000, 3);
     unsigned through = 0;
     pthread_t threads[4];
@@ -386,7 +356,7 @@ START_TEST(resizes_turns_and_cancels_race)
     }
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     ck_assert_uint_gt(through, 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* Rates: returned turns, keys, pauses of one key, the intrusive form, stats. */
-#include "runs.h"
+#include "rates.h"
 
 #include "base/clock.h"
 #include "policy/rate.h"
@@ -9,26 +9,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static turned t;
-static errand_pool *pool;
-
-static errand_rate *rate_of(double per_second, unsigned burst)
-{
-    if (!pool) pool = turned_pool(&t);
-    errand_rate *rate =
-        errand_rate_new(pool, &(errand_rate_opts){ .per_second = per_second, .burst = burst });
-    ck_assert_ptr_nonnull(rate);
-    return rate;
-}
-
-static void end(errand_rate *rate)
-{
-    errand_rate_free(rate);
-    close_pool(pool);
-    pool = NULL;
-}
-
-static bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
 static bool now(errand_rate *rate, const char *key) { return errand_rate_wait(rate, key, 0) == 0; }
 
 START_TEST(returned_turns_go_to_later_callers)
@@ -44,11 +24,11 @@ START_TEST(returned_turns_go_to_later_callers)
     }
     for (int i = 0; i < 98; i++) g[i] = errand_rate_acquire(rate, NULL);
     for (int i = 0; i < 98; i++) { /* the earliest first: 0.2 s .. 9.9 s; f[0] is at 0.1 s */
-        turn(&t, pool, i ? 100 : 201);
+        turn(&rate_clock, rate_pool, i ? 100 : 201);
         ck_assert_msg(ended(g[i]) && (i == 97 || !ended(g[i + 1])), "%d", i);
     }
     ck_assert(ended(f[0]) && !ended(f[99]));
-    turn(&t, pool, 100);
+    turn(&rate_clock, rate_pool, 100);
     ck_assert(ended(f[99]));
     errand_rate_stats s;
     ck_assert_int_eq(errand_rate_stats_get(rate, NULL, &s), 0);
@@ -58,7 +38,7 @@ START_TEST(returned_turns_go_to_later_callers)
     for (int i = 0; i < 98; i++) ENDS(g[i], 0);
     ENDS(f[0], 0);
     ENDS(f[99], 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -73,9 +53,9 @@ START_TEST(once_all_have_left_the_next_caller_is_first)
         errand_cancel(f[i]);
         ENDS(f[i], ECANCELED);
     }
-    turn(&t, pool, 100);
+    turn(&rate_clock, rate_pool, 100);
     ck_assert(now(rate, NULL) && !now(rate, NULL));
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -104,7 +84,8 @@ START_TEST(returned_turns_never_exceed_the_rate)
         while (came + left < N) {
             for (unsigned more = (unsigned)(er_random_fraction(&state) * 5); more && begun < N;
                  more--)
-                waits[begun++] = (comer){ errand_rate_acquire(rate, NULL), t.now_ns - ER_MS, 0 };
+                waits[begun++] =
+                    (comer){ errand_rate_acquire(rate, NULL), rate_clock.now_ns - ER_MS, 0 };
             if (er_random_fraction(&state) < 0.02) errand_rate_pause(rate, NULL, 20);
             for (unsigned i = 0; i < begun; i++) {
                 if (!waits[i].f) continue;
@@ -113,14 +94,14 @@ START_TEST(returned_turns_never_exceed_the_rate)
                 if (ended(waits[i].f)) {
                     errand_result r = errand_await(waits[i].f);
                     waits[i].f = NULL;
-                    waits[i].at = t.now_ns;
+                    waits[i].at = rate_clock.now_ns;
                     if (!r.error) done[came++] = waits[i];
                     else left++;
                     errand_result_free(&r);
                 }
-                waits[i].before = t.now_ns - ER_MS;
+                waits[i].before = rate_clock.now_ns - ER_MS;
             }
-            turn(&t, pool, 1 + (int64_t)(er_random_fraction(&state) * 20));
+            turn(&rate_clock, rate_pool, 1 + (int64_t)(er_random_fraction(&state) * 20));
         }
         qsort(done, came, sizeof *done, by_time);
         for (unsigned i = 0; i < came; i++) {
@@ -134,7 +115,7 @@ START_TEST(returned_turns_never_exceed_the_rate)
         ck_assert_uint_gt(left, 0);
         errand_rate_free(rate);
     }
-    close_pool(pool);
+    close_rates();
 }
 END_TEST
 
@@ -155,14 +136,14 @@ START_TEST(each_key_has_its_own_turns_and_pauses)
     ck_assert_int_eq(errand_rate_stats_get(rate, "b", &s), 0);
     ck_assert_int_eq(s.paused_ms, 0);
     ck_assert_int_eq(s.next_ms, 200);
-    turn(&t, pool, 101);
+    turn(&rate_clock, rate_pool, 101);
     ck_assert(ended(b) && !ended(a));
-    turn(&t, pool, 1000);
+    turn(&rate_clock, rate_pool, 1000);
     ck_assert(ended(a));
     ENDS(a, 0);
     ENDS(b, 0);
     ck_assert_int_eq(errand_rate_stats_get(rate, "never", &s), ENOENT);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
@@ -202,30 +183,32 @@ START_TEST(a_turn_can_be_embedded)
 {
     errand_rate *rate = rate_of(10, 1);
     one a = { .turn.came = it_came }, b = a, c = a, d = a;
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &a.turn), 0);
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, t.now_ns + 99 * ER_MS, &b.turn), ERRAND_ELATE);
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, t.now_ns + 100 * ER_MS, &b.turn), EINPROGRESS);
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &c.turn), EINPROGRESS);
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &d.turn), EINPROGRESS);
-    turn(&t, pool, 101);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &a.turn), 0);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, rate_clock.now_ns + 99 * ER_MS, &b.turn),
+                     ERRAND_ELATE);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, rate_clock.now_ns + 100 * ER_MS, &b.turn),
+                     EINPROGRESS);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &c.turn), EINPROGRESS);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &d.turn), EINPROGRESS);
+    turn(&rate_clock, rate_pool, 101);
     ck_assert(count_of(&b.came) == 1 && !b.error && !a.came);
     ck_assert(!er_rate_leave(&b.turn)); /* it was granted */
     ck_assert(er_rate_leave(&c.turn));
     /* the returned turn */
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &c.turn), EINPROGRESS);
-    turn(&t, pool, 100);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &c.turn), EINPROGRESS);
+    turn(&rate_clock, rate_pool, 100);
     ck_assert(count_of(&c.came) == 1 && !c.error && !d.came);
     errand_rate_pause(rate, "k", 5000);
-    turn(&t, pool, 100); /* its timer fires and is rearmed */
+    turn(&rate_clock, rate_pool, 100); /* its timer fires and is rearmed */
     ck_assert_uint_eq(count_of(&d.came), 0);
     ck_assert(er_rate_leave(&d.turn));
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &d.turn), EINPROGRESS);
-    ck_assert_int_eq(errand_pool_close(pool, 0), 0); /* asleep: shut down */
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &d.turn), EINPROGRESS);
+    ck_assert_int_eq(errand_pool_close(rate_pool, 0), 0); /* asleep: shut down */
     ck_assert(count_of(&d.came) == 1 && d.error == ECANCELED);
-    ck_assert_int_eq(er_rate_enter(rate, "k", pool, INT64_MAX, &a.turn), EINVAL);
+    ck_assert_int_eq(er_rate_enter(rate, "k", rate_pool, INT64_MAX, &a.turn), EINVAL);
     ck_assert_uint_eq(a.came, 0);
     errand_rate_free(rate);
-    pool = NULL;
+    rate_pool = NULL;
 }
 END_TEST
 
@@ -245,7 +228,7 @@ static void *rage(void *arg)
         uint64_t dice = er_random_next(&s->seed);
         const char *key = keys[dice % 3];
         if (dice / 4 % 64 == 0) errand_rate_pause(s->rate, key, 1);
-        int error = er_rate_enter(s->rate, key, pool, INT64_MAX, &o.turn);
+        int error = er_rate_enter(s->rate, key, rate_pool, INT64_MAX, &o.turn);
         if (error == 0) continue;
         if (error != EINPROGRESS) ck_abort_msg("%d", error);
         for (uint64_t k = dice / 1024 % 512; k; k--) er_random_next(&dice);
@@ -258,7 +241,7 @@ static void *rage(void *arg)
 
 START_TEST(a_turn_is_granted_or_left_never_both)
 {
-    ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
     errand_rate *rate = rate_of(50000, 2);
     pthread_t threads[4];
     storm storms[4];
@@ -273,7 +256,7 @@ START_TEST(a_turn_is_granted_or_left_never_both)
     errand_rate_stats s;
     ck_assert_int_eq(errand_rate_stats_get(rate, "x", &s), 0);
     ck_assert_uint_eq(s.waiting, 0);
-    end(rate);
+    end_rate(rate);
 }
 END_TEST
 
