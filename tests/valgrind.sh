@@ -36,7 +36,7 @@ try() {
 
 run tests/patterns/check_patterns
 run tests/patterns/check_patterns_http
-for suite in bodies '2 streams' endings tls 2 hostile retries between mixed classify refusals replies failures lines limits files json decoder redirects; do
+for suite in bodies '2 streams' cancels tls 2 hostile retries middleware storms classify refusals replies failures lines limits files json decoder redirects; do
     run tests/http/check_http "http $suite"
 done
 while [ $under_way -gt 0 ]; do wait_for_one; done

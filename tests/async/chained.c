@@ -5,16 +5,16 @@
 
 void open_two(two_pools *two)
 {
-    heard_open(&two->said);
-    two->pool = heard_pool(&two->said, "here", 2, 0);
-    two->other = heard_pool(&two->said, "there", 1, 0);
+    logged_open(&two->said);
+    two->pool = logged_pool(&two->said, "here", 2, 0);
+    two->other = logged_pool(&two->said, "there", 1, 0);
 }
 
 void shut_two(two_pools *two)
 {
     close_pool(two->pool);
     close_pool(two->other);
-    heard_close(&two->said);
+    logged_close(&two->said);
 }
 
 static errand_result awaits_next(void *arg)
@@ -53,17 +53,17 @@ void expect_deadlock(two_pools *two, chained *c, size_t n, const char *first, co
     ck_assert_int_ge(deadlocks, 1);
     ck_assert_int_eq(errand_pool_wait_idle(two->pool, LONG_MS), 0);
     ck_assert_int_eq(errand_pool_wait_idle(two->other, LONG_MS), 0);
-    const char *text = heard_text(&two->said);
+    const char *text = logged_text(&two->said);
     ck_assert_msg(strstr(text, "a circle of waits") && strstr(text, first) && strstr(text, second),
                   "%s", text);
 }
 
 void starves(two_pools *two, errand_fn *fn)
 {
-    unsigned before = heard_times(&two->said, "a circle of waits: starving");
-    errand_pool *poor = heard_pool(&two->said, "poor", 1, ERRAND_NO_SPARES);
+    unsigned before = logged_times(&two->said, "a circle of waits: starving");
+    errand_pool *poor = logged_pool(&two->said, "poor", 1, ERRAND_NO_SPARES);
     ENDS(errand_submit_task(poor, &(errand_task){ .fn = fn, .arg = poor, .name = "starving" }),
          EDEADLK);
     close_pool(poor);
-    ck_assert_uint_eq(heard_times(&two->said, "a circle of waits: starving"), before + 1);
+    ck_assert_uint_eq(logged_times(&two->said, "a circle of waits: starving"), before + 1);
 }

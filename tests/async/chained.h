@@ -2,10 +2,10 @@
 #ifndef CHAINED_H
 #define CHAINED_H
 
-#include "heard.h"
+#include "logged.h"
 
 typedef struct two_pools {
-    heard said;                /* the log of both pools */
+    logged said;               /* the log of both pools */
     errand_pool *pool, *other; /* of two workers, and of one */
 } two_pools;
 void open_two(two_pools *two);

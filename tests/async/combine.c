@@ -376,8 +376,8 @@ static void look_at_outer(void *seen) { *(int *)seen = errand_wait(outer, 0); }
 
 START_TEST(a_timeout_cancels_its_input_before_it_ends)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .clock = &t.clock });
     errand_future *f;
     errand_promise *p = errand_promise_new(own, &f);

@@ -1,15 +1,15 @@
 /* What a task inherits from the task that submits it; start deadlines and deadlines; task.into. */
-#include "heard.h"
+#include "logged.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-static turned now;
+static test_clock now;
 static errand_pool *pool, *other; /* other: on the system clock */
 static void open_pools(void)
 {
-    turned_start(&now);
+    test_clock_start(&now);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &now.clock });
     other = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
 }

@@ -109,14 +109,14 @@ START_TEST(with_spares_an_awaited_queued_task_is_run)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++)
         ENDS(errand_submit(two.other, starving[i], two.other), 0);
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 
 START_TEST(two_pools_that_starve_each_other_are_a_deadlock)
 {
-    errand_pool *poor[2] = { heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES),
-                             heard_pool(&two.said, "neighbour", 1, ERRAND_NO_SPARES) };
+    errand_pool *poor[2] = { logged_pool(&two.said, "poor", 1, ERRAND_NO_SPARES),
+                             logged_pool(&two.said, "neighbour", 1, ERRAND_NO_SPARES) };
     chained c[2] = { { .error = 0 } };
     errand_future *fs[2];
     for (int i = 0; i < 2; i++) fs[i] = chained_task(poor[i], &c[i], i ? "ours" : "theirs");
@@ -175,7 +175,7 @@ START_TEST(pools_waiting_for_room_in_each_others_queues_are_a_deadlock)
         errand_result_free(&r);
     }
     ck_assert_int_ge(deadlocks, 1);
-    ck_assert_uint_ge(heard_times(&two.said, "a circle of waits: pushing"), 1);
+    ck_assert_uint_ge(logged_times(&two.said, "a circle of waits: pushing"), 1);
     for (int i = 0; i < 2; i++) close_pool(full[i]);
 }
 END_TEST
@@ -209,15 +209,15 @@ START_TEST(many_tasks_awaiting_a_slow_one_are_no_deadlock)
     errand_future *fs[64];
     for (int i = 0; i < 64; i++) fs[i] = errand_submit(two.pool, slow_sleep, NULL);
     ENDS(errand_all(fs, 64), 0);
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 
 START_TEST(awaiting_another_pools_busy_worker_is_no_deadlock)
 {
     hold h = { .runs = 0 };
-    errand_pool *busy = heard_pool(&two.said, "busy", 1, ERRAND_NO_SPARES),
-                *poor = heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
+    errand_pool *busy = logged_pool(&two.said, "busy", 1, ERRAND_NO_SPARES),
+                *poor = logged_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
     errand_future *held = errand_submit(busy, hold_worker, &h);
     chained c = { .next = errand_submit(busy, value_of_arg, NULL) }; /* queued behind `h` */
     errand_future *f = chained_task(poor, &c, "patient");
@@ -229,13 +229,13 @@ START_TEST(awaiting_another_pools_busy_worker_is_no_deadlock)
     ENDS(held, 0);
     close_pool(poor);
     close_pool(busy);
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 
 START_TEST(awaiting_a_promise_of_ones_own_pool_is_no_deadlock)
 {
-    errand_pool *poor = heard_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
+    errand_pool *poor = logged_pool(&two.said, "poor", 1, ERRAND_NO_SPARES);
     chained c = { .error = 0 };
     errand_promise *p = errand_promise_new(poor, &c.next);
     errand_future *f = chained_task(poor, &c, "patient");
@@ -244,7 +244,7 @@ START_TEST(awaiting_a_promise_of_ones_own_pool_is_no_deadlock)
     errand_promise_resolve(p, errand_ok(NULL, NULL));
     ENDS(f, 0);
     close_pool(poor);
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 
@@ -263,7 +263,7 @@ START_TEST(a_timed_wait_is_no_deadlock)
         await_event(&c[i].awaited);
         ck_assert_int_ne(c[i].error, EDEADLK);
     }
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 

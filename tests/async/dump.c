@@ -1,6 +1,6 @@
 /* What a pool reports: its dump, its times, and failures that were never read. */
 #include "dumped.h"
-#include "heard.h"
+#include "logged.h"
 
 #include "async/pool.h"
 
@@ -12,18 +12,18 @@
 #include <string.h>
 #include <time.h>
 
-static heard said;
+static logged said;
 static errand_pool *pool;
 
 static void open_pool(void)
 {
-    heard_open(&said);
-    pool = heard_pool(&said, "bees", 2, 0);
+    logged_open(&said);
+    pool = logged_pool(&said, "bees", 2, 0);
 }
 static void shut_pool(void)
 {
     close_pool(pool);
-    heard_close(&said);
+    logged_close(&said);
 }
 
 /* ---- the dump ---- */
@@ -169,8 +169,8 @@ END_TEST
 
 START_TEST(a_dump_shows_when_a_sleep_ends)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     errand_future *f = errand_sleep(own, 100), *far = errand_sleep(own, 100000),
                   *never = errand_sleep(own, ERRAND_FOREVER);
@@ -193,8 +193,8 @@ END_TEST
 
 START_TEST(a_dump_shows_a_promise_a_shield_and_a_timeout)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     errand_future *f;
     errand_promise *p = errand_promise_new(own, &f);
@@ -240,8 +240,8 @@ END_TEST
 
 START_TEST(a_dump_shows_a_periodic_task)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     hold h = { .runs = 0 };
     errand_future *f = errand_every(own, 1000, hold_worker, &h);
@@ -491,12 +491,12 @@ START_TEST(a_discarded_failure_is_logged_once_per_site)
 {
     for (int i = 0; i < 5; i++) drop_ended(lose("key"));
     ck_assert_uint_eq(
-        heard_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
+        logged_times(&said, "failure never retrieved: treasurer: the key is lost (submitted at "),
         1);
     drop_ended(errand_submit_task(pool,
                                   &(errand_task){ .fn = fails, .arg = "ring", .name = "another" }));
-    ck_assert_uint_eq(heard_times(&said, "another: the ring is lost"), 1);
-    ck_assert_uint_eq(heard_times(&said, "never retrieved"), 2);
+    ck_assert_uint_eq(logged_times(&said, "another: the ring is lost"), 1);
+    ck_assert_uint_eq(logged_times(&said, "never retrieved"), 2);
 }
 END_TEST
 
@@ -510,12 +510,12 @@ __attribute__((noinline)) static void drop_a_combination(void)
 START_TEST(a_discarded_combinator_or_promise_failure_is_logged)
 {
     for (volatile int left = 3; left > 0; left--) drop_a_combination();
-    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): the purse is lost"),
+    ck_assert_uint_eq(logged_times(&said, "failure never retrieved: (no name): the purse is lost"),
                       1);
     errand_future *f;
     errand_promise_resolve(errand_promise_new(pool, &f), errand_failf(EIO, "not kept"));
     errand_drop(f);
-    ck_assert_uint_eq(heard_times(&said, "not kept"), 1);
+    ck_assert_uint_eq(logged_times(&said, "not kept"), 1);
 }
 END_TEST
 
@@ -530,7 +530,7 @@ START_TEST(read_successful_and_cancelled_results_are_not_logged)
     errand_result r = errand_await(errand_race(losers, 2));
     errand_result_free(&r);
     ck_assert_int_eq(errand_pool_wait_idle(pool, LONG_MS), 0);
-    ck_assert_str_eq(heard_text(&said), "");
+    ck_assert_str_eq(logged_text(&said), "");
 }
 END_TEST
 
@@ -539,7 +539,7 @@ START_TEST(an_unrequested_ECANCELED_is_a_failure)
     errand_pool_stats before, s;
     ck_assert_int_eq(errand_pool_stats_get(pool, &before), 0);
     drop_ended(errand_submit(pool, cancels_itself, NULL));
-    ck_assert_uint_eq(heard_times(&said, "failure never retrieved: (no name): Operation canceled"),
+    ck_assert_uint_eq(logged_times(&said, "failure never retrieved: (no name): Operation canceled"),
                       1);
     errand_future *f = errand_submit(pool, sleeps_on, NULL);
     errand_cancel(f);
@@ -562,7 +562,7 @@ START_TEST(each_of_many_sites_is_logged_once)
     for (int i = 0; i < 5; i++) {
         LOSE_16 LOSE_16 LOSE_16
     }
-    ck_assert_uint_eq(heard_times(&said, "site: the one of many is lost"), 48);
+    ck_assert_uint_eq(logged_times(&said, "site: the one of many is lost"), 48);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 #ifndef EVENTS_H
 #define EVENTS_H
 
-#include "turned.h"
+#include "test_clock.h"
 
 #include <check.h>
 #include <errand.h>

@@ -2,7 +2,7 @@
  * of the submitting thread. */
 #include "dumped.h"
 #include "forked.h"
-#include "heard.h"
+#include "logged.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -379,21 +379,21 @@ END_TEST
 
 START_TEST(close_logs_and_leaves_behind_a_stuck_guest)
 {
-    heard h;
+    logged h;
     full f;
     submitter s = { .f = &f, .stuck = true, .code = EIO };
-    heard_open(&h);
+    logged_open(&h);
     fill(&f, ERRAND_WHEN_FULL_CALLER_RUNS, (errand_pool_opts){ .log = h.log });
     pthread_t thread = begin(&s);
     happen(&f.h.go);
     ENDS(f.held, 0);
     ENDS(f.second, 0);
     ck_assert_int_eq(errand_pool_close(f.pool, 20), ETIMEDOUT);
-    ck_assert_uint_eq(heard_times(&h, "would not end, left behind: lodger"), 1);
+    ck_assert_uint_eq(logged_times(&h, "would not end, left behind: lodger"), 1);
     happen(&s.free);
     pthread_join(thread, NULL);
     ck_assert_int_eq(s.ended, ECANCELED); /* it was cancelled; its own error is the cause */
-    heard_close(&h);
+    logged_close(&h);
 }
 END_TEST
 

@@ -288,8 +288,8 @@ START_TEST(a_submit_waiting_for_room_uses_its_tasks_clock)
     hold h[2] = { { .runs = 0 } };
     errand_future *fs[2];
     fill_one_worker_one_place(h, fs);
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     t.now_ns = 0; /* far behind the system clock */
     errand_pool *elsewhere =
         errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
@@ -328,9 +328,9 @@ static void *submit_for_a_moment(void *arg)
 
 START_TEST(a_task_that_expires_before_there_is_room_is_not_queued)
 {
-    static turned t; /* its worker outlives the test */
+    static test_clock t; /* its worker outlives the test */
     static hold h;
-    turned_start(&t);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .queue = 1, .clock = &t.clock });
     errand_future *running = errand_submit(pool, hold_worker, &h), *queued;
     await_event(&h.began);

@@ -1,5 +1,5 @@
 /* Shutdown: which tasks finish, are cancelled or are left behind, and what outlives a pool. */
-#include "heard.h"
+#include "logged.h"
 
 #include "async/pool.h"
 #include "async/runq.h"
@@ -456,8 +456,8 @@ static void hold_hook(void *first_of_two)
 
 static void hook_is_left_behind(errand_pool_opts opts, const char *name)
 {
-    heard h;
-    heard_open(&h);
+    logged h;
+    logged_open(&h);
     opts.log = h.log;
     opts.workers = 1;
     opts.arg = as_value(1);
@@ -467,11 +467,11 @@ static void hook_is_left_behind(errand_pool_opts opts, const char *name)
     else ENDS(f, 0);
     ck_assert_int_eq(errand_pool_close(pool, 20), ETIMEDOUT);
     ck_assert(!happened(&hooked.go));
-    ck_assert_msg(strstr(heard_text(&h), name), "%s", heard_text(&h));
+    ck_assert_msg(strstr(logged_text(&h), name), "%s", logged_text(&h));
     happen(&hooked.go);
     if (opts.on_start) ENDS(f, ECANCELED);
     nothing_is_left();
-    heard_close(&h);
+    logged_close(&h);
 }
 
 START_TEST(close_logs_and_leaves_behind_a_thread_stuck_in_on_stop)

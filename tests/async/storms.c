@@ -179,8 +179,8 @@ static void *resolve_in_time(void *unused)
 
 START_TEST(a_timeout_racing_with_its_input_has_one_result)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     n_targets = scaled(20000);
     targets = calloc(n_targets, sizeof *targets);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
@@ -208,8 +208,8 @@ END_TEST
 
 START_TEST(a_deadline_racing_with_the_start_frees_arg_once)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     n_targets = scaled(20000);
     targets = calloc(n_targets, sizeof *targets);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static void open_pool(void)
 {
-    turned_start(&t);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
 }
 static void shut_pool(void) { close_pool(pool); }

@@ -6,11 +6,11 @@
 #include <pthread.h>
 #include <string.h>
 
-static turned now;
+static test_clock now;
 static errand_pool *pool;
 static void open_pool(void)
 {
-    turned_start(&now);
+    test_clock_start(&now);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 4, .clock = &now.clock });
 }
 static void shut_pool(void) { close_pool(pool); }

@@ -1,5 +1,5 @@
 /* Request bodies, and replies as streams and files, through a session. */
-#include "world.h"
+#include "harness.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -50,9 +50,9 @@ static void file_remove(struct file *file)
 
 START_TEST(a_form_is_urlencoded)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){
                 .url = "/",
                 .form = FIELDS({ .name = "a b", .value = "1&2=3" },
@@ -63,17 +63,17 @@ START_TEST(a_form_is_urlencoded)
     ck_has(&r, "\r\nContent-Type: application/x-www-form-urlencoded\r\n");
     ck_assert_str_eq(body_in(&r), "a+b=1%262%3D3&%C3%A9=-._*%7E%2B%2F&none=&raw=%00%FF");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_form_with_a_file_is_multipart)
 {
-    struct world w;
+    struct harness w;
     struct file file;
     file_make(&file, _i ? 300000 : 10);
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){
                 .url = "/",
                 .method = "PUT",
@@ -105,22 +105,22 @@ START_TEST(a_form_with_a_file_is_multipart)
     ck_has(&r, length);
     ck_assert_ptr_null(strstr(text_of(&r), "chunked"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     file_remove(&file);
 }
 END_TEST
 
 START_TEST(a_form_is_multipart_if_set)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){
                 .url = "/", .multipart = 1, .form = FIELDS({ .name = "a", .value = "b" }) });
     ck_well(&r);
     ck_has(&r, "Content-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--errand-");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -147,17 +147,17 @@ static void free_made(void *arg) { atomic_fetch_add(&((struct made *)arg)->freed
 
 START_TEST(a_body_is_sent_from_a_file_or_a_function)
 {
-    struct world w;
+    struct harness w;
     struct file file;
     struct made made = { .size = 200000, .fails_at = -1 };
     file_make(&file, made.size);
-    world_open(&w, mirror, NULL, NULL);
+    harness_open(&w, mirror, NULL, NULL);
     errand_request requests[] = {
         { .url = "/", .body_file = file.path },
         { .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made },
         { .url = "/", .body_fn = make_body, .body_arg = &made, .body_size = 200000 }
     };
-    errand_result r = world_send(&w, requests[_i]);
+    errand_result r = harness_send(&w, requests[_i]);
     ck_well(&r);
     ck_has(&r, _i == 1 ? "\r\nTransfer-Encoding: chunked\r\n" : "\r\nContent-Length: 200000\r\n");
     size_t letters = 0;
@@ -171,7 +171,7 @@ START_TEST(a_body_is_sent_from_a_file_or_a_function)
     ck_assert_uint_gt(metrics.sent, made.size);
     ck_assert_uint_gt(metrics.received, made.size);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(made.freed, _i == 1);
     file_remove(&file);
 }
@@ -191,21 +191,21 @@ static void twice_busy(struct raw_conn *conn, void *arg)
 
 START_TEST(each_attempt_sends_the_body_from_its_start)
 {
-    struct world w;
+    struct harness w;
     struct file file;
     atomic_uint n = 0;
     file_make(&file, 150000);
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
-    world_open(&w, twice_busy, &n, NULL);
-    errand_result r = world_send(
+    harness_open(&w, twice_busy, &n, NULL);
+    errand_result r = harness_send(
         &w,
         (errand_request){ .url = "/", .method = "PUT", .body_file = file.path, .policy = policy });
     ck_well(&r);
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
     file_remove(&file);
 }
 END_TEST
@@ -229,19 +229,19 @@ static void send_on(struct raw_conn *conn, void *arg)
 
 START_TEST(a_redirect_keeps_or_drops_the_body)
 {
-    struct world w;
+    struct harness w;
     struct file file;
     int status = (int[]){ 307, 308, 303, 302 }[_i];
     file_make(&file, 150000);
-    world_open(&w, send_on, &status, NULL);
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "/old", .method = "POST", .body_file = file.path });
+    harness_open(&w, send_on, &status, NULL);
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/old", .method = "POST", .body_file = file.path });
     ck_well(&r);
     const char *from = NULL;
     ck_assert_int_eq(errand_response_redirect(r.value, 0, &from), status);
-    ck_assert_str_eq(from, world_url(&w, "/old"));
+    ck_assert_str_eq(from, harness_url(&w, "/old"));
     ck_assert_int_eq(errand_response_redirect(r.value, 1, &from), 0);
-    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/new"));
+    ck_assert_str_eq(errand_response_url(r.value), harness_url(&w, "/new"));
     errand_transfer_metrics metrics;
     errand_response_metrics(r.value, &metrics);
     ck_assert_uint_eq(metrics.redirects, 1);
@@ -249,21 +249,22 @@ START_TEST(a_redirect_keeps_or_drops_the_body)
     ck_assert_uint_gt(metrics.sent, _i < 2 ? 300000 : 150000);
     errand_result_free(&r);
     struct made made = { .size = 150000, .fails_at = -1 };
-    r = world_send(&w, (errand_request){ .url = "/old", .body_fn = make_body, .body_arg = &made });
+    r = harness_send(&w,
+                     (errand_request){ .url = "/old", .body_fn = make_body, .body_arg = &made });
     /* chunked: longer than 150000 as it came */
     ck_assert_int_eq(r.error, _i < 2 ? ERRAND_HTTP + 400 : 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     file_remove(&file);
 }
 END_TEST
 
 START_TEST(an_error_of_body_fn_ends_the_request)
 {
-    struct world w;
+    struct harness w;
     struct made made = { .size = 200000, .fails_at = 100000 };
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){
                 .url = "/", .body_fn = make_body, .body_arg = &made, .body_free = free_made });
     ck_assert_int_eq(r.error, ERRAND_USER + 5);
@@ -271,10 +272,10 @@ START_TEST(an_error_of_body_fn_ends_the_request)
     ck_message_has(&r, "body_fn: ");
     ck_assert(errand_result_may_have_run(&r));
     errand_result_free(&r);
-    r = world_get(&w, "/");
+    r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(made.freed, 1);
 }
 END_TEST
@@ -309,13 +310,13 @@ static void count_queued(const errand_stage_info *view, void *arg)
 
 START_TEST(body_fn_is_never_called_concurrently)
 {
-    struct world w;
+    struct harness w;
     struct stuck stuck = { 0 };
     atomic_uint sent = 0;
     errand_policy_opts o = { .attempts = 2, .initial_ms = 1 };
     errand_policy *policy = errand_policy_new(&o, NULL);
-    world_open_turned(&w, mirror, NULL,
-                      &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
+    harness_open_clocked(&w, mirror, NULL,
+                         &(errand_http_opts){ .on_stage = count_queued, .stage_arg = &sent });
     errand_future *f = errand_send(
         w.http, &(errand_request){ .url = "/",
                                    .method = "PUT",
@@ -329,7 +330,7 @@ START_TEST(body_fn_is_never_called_concurrently)
     until(&sent, 1);
     /* the first times out, the second is sent */
     for (int i = 0; i < 200 && atomic_load(&sent) < 2; i++) {
-        world_turn(&w, 1 + 1000 * (i == 0));
+        harness_turn(&w, 1 + 1000 * (i == 0));
         nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     }
     until(&sent, 2);
@@ -342,7 +343,7 @@ START_TEST(body_fn_is_never_called_concurrently)
     ck_well(&r);
     if (_i) ck_assert_uint_eq(strspn(body_in(&r), "x"), 3000);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
     ck_assert(!atomic_load(&stuck.wrong));
     ck_assert_uint_eq(atomic_load(&stuck.freed), 1);
@@ -382,21 +383,21 @@ static const struct {
 
 START_TEST(an_unsendable_body_is_refused_before_sending)
 {
-    struct world w;
+    struct harness w;
     struct made made = { 0 };
-    world_open(&w, mirror, NULL, NULL);
+    harness_open(&w, mirror, NULL, NULL);
     errand_request request = refused[_i].request;
     request.url = "/";
     request.body_arg = &made;
     request.body_free = free_made;
-    errand_result r = world_send(&w, request);
+    errand_result r = harness_send(&w, request);
     ck_assert_msg(r.error == refused[_i].error, "%s", errand_result_message(&r));
     ck_message_has(&r, refused[_i].says);
     ck_assert(!errand_result_may_have_run(&r));
     errand_result_free(&r);
     ck_assert_int_eq(made.freed, 1);
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -426,15 +427,15 @@ static void speak(struct raw_conn *conn, void *arg)
 
 START_TEST(a_stream_is_read_as_it_arrives)
 {
-    struct world w;
+    struct harness w;
     struct speech speech = { .breaks = _i };
-    world_open(&w, speak, &speech, NULL);
+    harness_open(&w, speak, &speech, NULL);
     /* ends before the first event */
-    errand_result r = world_send(&w, (errand_request){ .url = "/events", .stream = 1 });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/events", .stream = 1 });
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 200);
     ck_assert_str_eq(errand_response_header(r.value, "content-type", 0), "text/event-stream");
-    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/events"));
+    ck_assert_str_eq(errand_response_url(r.value), harness_url(&w, "/events"));
     ck_assert_uint_eq(errand_response_body(r.value).size, 0);
     char text[100];
     ck_assert_int_eq(errand_body_read(r.value, text, sizeof text, 0), -ETIMEDOUT);
@@ -462,7 +463,7 @@ START_TEST(a_stream_is_read_as_it_arrives)
         ck_assert_ptr_null(errand_body_failure(r.value));
     }
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -479,12 +480,12 @@ static void speak_without_end(struct raw_conn *conn, void *arg)
 
 START_TEST(an_unread_stream_blocks_the_server_and_ends_when_freed)
 {
-    struct world w;
+    struct harness w;
     atomic_uint blocks = 0;
     /* does not limit streams */
-    world_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 });
+    harness_open(&w, speak_without_end, &blocks, &(errand_http_opts){ .max_body = 1000 });
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
+        harness_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = ERRAND_FOREVER });
     ck_well(&r);
     unsigned before;
     do { /* until nothing moves */
@@ -501,36 +502,36 @@ START_TEST(an_unread_stream_blocks_the_server_and_ends_when_freed)
     }
     errand_result_free(&r);
     until(&blocks, UINT32_MAX); /* the server sees the client hang up */
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_error_reply_is_not_a_stream)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 404 No\r\nContent-Length: 7\r\n\r\nno such", NULL);
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .stream = 1 });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 404);
     ck_body_eq(&r, "no such");
     char byte;
     ck_assert_int_eq(errand_body_read(r.value, &byte, 1, 0), -EINVAL);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .stream = 1, .any_status = 1 });
+    r = harness_send(&w, (errand_request){ .url = "/", .stream = 1, .any_status = 1 });
     ck_well(&r);
     ck_assert_int_eq(errand_body_read(r.value, &byte, 1, 30000), 1);
     ck_assert_int_eq(byte, 'n');
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_stream_ends_at_its_deadline_or_with_its_session)
 {
-    struct world w;
+    struct harness w;
     struct speech speech = { .may_say = 1 };
-    world_open_turned(&w, speak, &speech, NULL);
+    harness_open_clocked(&w, speak, &speech, NULL);
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = _i ? 0 : 5000 });
+        harness_send(&w, (errand_request){ .url = "/", .stream = 1, .total_ms = _i ? 0 : 5000 });
     ck_well(&r);
     char text[100];
     int64_t got;
@@ -541,14 +542,14 @@ START_TEST(a_stream_ends_at_its_deadline_or_with_its_session)
         ck_assert_int_eq(errand_http_close(w.http, 200), 0);
         w.http = NULL;
     } else {
-        world_turn(&w, 6000);
+        harness_turn(&w, 6000);
     }
     got = errand_body_read(r.value, text, sizeof text, ERRAND_FOREVER);
     ck_assert_int_eq(got, _i ? -ECANCELED : -ETIMEDOUT);
     const errand_result *failure = errand_body_failure(r.value);
     ck_assert_int_eq(errand_result_reason(failure), _i ? ERRAND_BY_SHUTDOWN : ERRAND_BY_TOTAL);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -583,10 +584,10 @@ static void answer_each(struct raw_conn *conn, void *arg)
 
 START_TEST(a_body_is_sent_while_its_reply_is_received)
 {
-    struct world w;
+    struct harness w;
     struct talk talk = { 0 };
-    world_open(&w, answer_each, NULL, NULL);
-    errand_result r = world_send(
+    harness_open(&w, answer_each, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){ .url = "/",
                               .stream = 1,
                               .body_fn = say_next,
@@ -601,19 +602,19 @@ START_TEST(a_body_is_sent_while_its_reply_is_received)
         atomic_store(&talk.answers, i);
     }
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_streams_response_has_metrics)
 {
-    struct world w;
-    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-               &(errand_http_opts){ .limit = 1 });
+    struct harness w;
+    harness_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                 &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) {
         char text[10];
         errand_transfer_metrics metrics;
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+        errand_result r = harness_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
         errand_response_metrics(r.value, &metrics);
         ck_assert_uint_eq(metrics.http, 11);
@@ -626,7 +627,7 @@ START_TEST(a_streams_response_has_metrics)
     do errand_http_stats_get(w.http, &s);
     while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.reused, 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -648,10 +649,10 @@ static void say_a_lot(struct raw_conn *conn, void *arg)
 
 START_TEST(large_files_arrive_whole_and_in_parallel)
 {
-    struct world w;
+    struct harness w;
     char folder[40] = "/tmp/errand-body-XXXXXX", paths[4][60];
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    world_open(&w, say_a_lot, NULL, &(errand_http_opts){ .lanes = 1 });
+    harness_open(&w, say_a_lot, NULL, &(errand_http_opts){ .lanes = 1 });
     errand_future *fs[4];
     for (int i = 0; i < 4; i++) {
         snprintf(paths[i], sizeof paths[i], "%s/%d", folder, i);
@@ -673,33 +674,33 @@ START_TEST(large_files_arrive_whole_and_in_parallel)
         fclose(in);
         unlink(paths[i]);
     }
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
 START_TEST(max_body_limits_a_file_only_if_set)
 {
-    struct world w;
+    struct harness w;
     char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/x", folder);
-    world_open(&w, say_a_lot, NULL, NULL);
+    harness_open(&w, say_a_lot, NULL, NULL);
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .save_to = path, .max_body = 1000000 });
+        harness_send(&w, (errand_request){ .url = "/", .save_to = path, .max_body = 1000000 });
     ck_assert_int_eq(r.error, ERRAND_CURL + 63);
     ck_message_has(&r, "larger than max_body, 1000000 bytes");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .max_body = 1000000 });
+    r = harness_send(&w, (errand_request){ .url = "/", .max_body = 1000000 });
     ck_assert_int_eq(r.error, ERRAND_CURL + 63);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
 struct download {
-    struct world *w;
+    struct harness *w;
     const char *path;
 };
 
@@ -713,11 +714,11 @@ static errand_result download(void *arg)
 
 START_TEST(a_file_arrives_while_the_only_worker_waits_for_it)
 {
-    struct world w;
+    struct harness w;
     char folder[40] = "/tmp/errand-body-XXXXXX", path[60];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/x", folder);
-    world_open(&w, say_a_lot, NULL, NULL);
+    harness_open(&w, say_a_lot, NULL, NULL);
     errand_pool *small = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_http *mine =
         errand_http_new(small, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
@@ -732,7 +733,7 @@ START_TEST(a_file_arrives_while_the_only_worker_waits_for_it)
     ck_assert_int_eq(about.st_size, 20000000);
     ck_assert_int_eq(errand_http_close(mine, 10000), 0);
     ck_assert_int_eq(errand_pool_close(small, 10000), 0);
-    world_close(&w);
+    harness_close(&w);
     unlink(path);
     ck_assert_int_eq(rmdir(folder), 0);
 }

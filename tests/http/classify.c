@@ -1,7 +1,7 @@
 /* The tables that decide retries, and Retry-After. */
 #include "http/classify.h"
 
-#include "world.h"
+#include "harness.h"
 
 static const int64_t now = 1763816400; /* 2025-11-22 13:00:00 UTC */
 

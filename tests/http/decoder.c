@@ -1,6 +1,6 @@
 /* Compressed bodies: whole or an error, wherever they are cut, in memory, in a file and as a
  * stream. */
-#include "world.h"
+#include "harness.h"
 
 #include "http/decoder.h"
 #include "http/body_save.h"
@@ -349,23 +349,23 @@ START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
 {
     static struct coded coded;
     struct place place;
-    struct world w;
+    struct harness w;
     if (!made(&coded, _i, false)) return;
     struct reply reply = { .coding = names[_i], .at = coded.at };
     place_open(&place);
-    world_open(&w, say_coded, &reply, NULL);
+    harness_open(&w, say_coded, &reply, NULL);
     for (unsigned turn = 0; turn < 8; turn++) {
         bool whole = turn < 2;
         size_t cut = whole ? coded.size
                            : (size_t[]){ 1, coded.size / 2, coded.size - 1 }[turn / 2 - 1];
         say_next(&reply, coded.at, cut, turn % 2);
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         if (whole) ck_well(&r);
         else is_cut(&r);
         if (whole) ck_body_eq(&r, text);
         errand_result_free(&r);
 
-        r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+        r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
         if (whole) ck_well(&r);
         else is_cut(&r);
         ck_assert(access(place.path, F_OK) == (whole ? 0 : -1));
@@ -374,7 +374,7 @@ START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
 
         char first[100] = "";
         uint64_t size;
-        r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+        r = harness_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
         ck_assert_int_eq(read_stream(&r, 1 + turn * 5, &size, first, sizeof first - 1),
                          whole ? 0 : CUT);
@@ -384,7 +384,7 @@ START_TEST(a_cut_body_is_an_error_in_memory_file_and_stream)
         else is_cut(errand_body_failure(r.value));
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
@@ -394,20 +394,20 @@ START_TEST(a_cut_body_is_retried)
     static struct coded coded;
     made(&coded, 0, false);
     struct reply reply = { .coding = "gzip", .at = coded.at, .size = coded.size - 4 };
-    struct world w;
+    struct harness w;
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .attempts = 3, .initial_ms = 1 }, NULL);
-    world_open(&w, say_coded, &reply, &(errand_http_opts){ .policy = policy });
-    errand_result r = world_get(&w, "/");
+    harness_open(&w, say_coded, &reply, &(errand_http_opts){ .policy = policy });
+    errand_result r = harness_get(&w, "/");
     is_cut(&r);
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .method = "POST" });
+    r = harness_send(&w, (errand_request){ .url = "/", .method = "POST" });
     ck_assert(r.error == CUT && errand_result_may_have_run(&r));
     ck_assert_uint_eq(errand_result_attempts(&r), 1);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -415,13 +415,13 @@ START_TEST(a_bomb_fits_into_a_file_or_stream_but_not_memory)
 {
     struct coded *coded = calloc(1, sizeof *coded);
     struct place place;
-    struct world w;
+    struct harness w;
     struct stat about;
     if (made(coded, _i, true)) {
         struct reply reply = { .coding = names[_i], .at = coded->at, .size = coded->size };
         place_open(&place);
-        world_open(&w, say_coded, &reply, &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+        harness_open(&w, say_coded, &reply, &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
+        errand_result r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
         ck_well(&r);
         errand_transfer_metrics metrics;
         ck_assert_int_eq(errand_response_metrics(r.value, &metrics), 0);
@@ -430,27 +430,27 @@ START_TEST(a_bomb_fits_into_a_file_or_stream_but_not_memory)
         errand_result_free(&r);
 
         uint64_t size;
-        r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+        r = harness_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
         ck_assert_int_eq(read_stream(&r, 100000, &size, NULL, 0), 0);
         ck_assert_uint_eq(size, BOMB);
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){ .url = "/", .stream = 1 });
+        r = harness_send(&w, (errand_request){ .url = "/", .stream = 1 });
         ck_well(&r);
         errand_result_free(&r); /* freed unread */
 
         for (int file = 0; file < 2; file++) {
             unlink(place.path);
-            r = world_send(&w, (errand_request){ .url = "/",
-                                                 .max_body = 1000000,
-                                                 .save_to = file ? place.path : NULL });
+            r = harness_send(&w, (errand_request){ .url = "/",
+                                                   .max_body = 1000000,
+                                                   .save_to = file ? place.path : NULL });
             ck_assert_int_eq(r.error, ERRAND_CURL + 63);
             ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
             ck_message_has(&r, "larger than max_body, 1000000 bytes");
             ck_assert_int_eq(access(place.path, F_OK), -1);
             errand_result_free(&r);
         }
-        world_close(&w);
+        harness_close(&w);
         place_close(&place);
     }
     free(coded);
@@ -485,9 +485,9 @@ START_TEST(an_odd_coding_is_decoded_or_refused)
                            raw,
                            !strcmp(o->method, "HEAD") || !o->raw ? 0 : strlen(raw),
                            false };
-    struct world w;
-    world_open(&w, say_coded, &reply, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = o->method });
+    struct harness w;
+    harness_open(&w, say_coded, &reply, NULL);
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .method = o->method });
     ck_assert_msg(r.error == o->error, "%s", errand_result_message(&r));
     if (o->error == BAD) ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
     if (o->error == BAD) ck_message_has(&r, "(curl 61)");
@@ -495,13 +495,13 @@ START_TEST(an_odd_coding_is_decoded_or_refused)
     errand_result_free(&r);
     if (o->error == BAD || !*raw) { /* as a stream: reported with the first bytes, if any */
         char byte;
-        r = world_send(&w, (errand_request){ .url = "/", .method = o->method, .stream = 1 });
+        r = harness_send(&w, (errand_request){ .url = "/", .method = o->method, .stream = 1 });
         ck_well(&r);
         ck_assert_int_eq(errand_body_read(r.value, &byte, 1, ERRAND_FOREVER), -o->error);
         if (o->error) ck_message_has(errand_body_failure(r.value), "(curl 61)");
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -511,13 +511,13 @@ START_TEST(an_unrequested_transfer_coding_is_refused)
     made(&coded, 0, false);
     struct reply reply = { "identity", NULL,       "Transfer-Encoding: gzip\r\n",
                            coded.at,   coded.size, true };
-    struct world w;
-    world_open(&w, say_coded, &reply, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_coded, &reply, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, BAD);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -534,24 +534,24 @@ START_TEST(an_error_body_is_decoded_as_far_as_it_goes)
                            coded.at,
                            coded.size - (_i ? 6 : 0),
                            false };
-    struct world w;
-    world_open(&w, say_coded, &reply, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_coded, &reply, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_body_eq(&r, problem);
     ck_message_has(&r, "No GPU: all are busy");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .any_status = 1 });
+    r = harness_send(&w, (errand_request){ .url = "/", .any_status = 1 });
     if (_i) is_cut(&r);
     else ck_body_eq(&r, problem);
     errand_result_free(&r);
     made(bomb, 0, true);
     say_next(&reply, bomb->at, bomb->size, false);
-    r = world_get(&w, "/");
+    r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_assert_uint_eq(errand_response_body(r.value).size, 64 << 10);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     free(bomb);
 }
 END_TEST
@@ -563,17 +563,17 @@ START_TEST(the_session_decodes_bodies_and_curl_does_not)
     static struct coded coded;
     made(&coded, 0, false);
     struct reply reply = { .coding = "gzip", .at = coded.at, .size = coded.size };
-    struct world w;
-    world_open(&w, say_coded, &reply, &(errand_http_opts){ .no_compression = (unsigned)_i });
+    struct harness w;
+    harness_open(&w, say_coded, &reply, &(errand_http_opts){ .no_compression = (unsigned)_i });
     for (int setup = 0; setup < 2; setup++) {
         errand_result r =
-            world_send(&w, (errand_request){ .url = "/", .setup = setup ? touch_nothing : NULL });
+            harness_send(&w, (errand_request){ .url = "/", .setup = setup ? touch_nothing : NULL });
         ck_well(&r);
         ck_assert_uint_eq(errand_response_body(r.value).size, _i ? coded.size : sizeof text - 1);
         ck_assert_str_eq(errand_response_header(r.value, "Content-Encoding", 0), "gzip");
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

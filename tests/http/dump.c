@@ -1,5 +1,5 @@
 /* What a pool's dump shows of transfers: the step of each. */
-#include "world.h"
+#include "harness.h"
 
 #include "async/dumped.h"
 
@@ -25,10 +25,10 @@ static void answer_step_by_step(struct raw_conn *conn, void *arg)
     raw_say(conn, "ok");
 }
 
-static const char *name_of(struct world *w, const char *method, const char *path)
+static const char *name_of(struct harness *w, const char *method, const char *path)
 {
     static char name[400];
-    snprintf(name, sizeof name, "%s %s", method, world_url(w, path));
+    snprintf(name, sizeof name, "%s %s", method, harness_url(w, path));
     return name;
 }
 
@@ -42,11 +42,11 @@ static void ends_well(errand_future *f)
 START_TEST(a_dump_shows_each_transfers_step_and_the_queue)
 {
     static struct stepping s;
-    struct world w;
-    world_open(&w, answer_step_by_step, &s, &(errand_http_opts){ .limit = 1 });
-    errand_future *first = errand_get(w.http, world_url(&w, "/first?secret"));
+    struct harness w;
+    harness_open(&w, answer_step_by_step, &s, &(errand_http_opts){ .limit = 1 });
+    errand_future *first = errand_get(w.http, harness_url(&w, "/first?secret"));
     until(&s.came, 1);
-    errand_future *second = errand_get(w.http, world_url(&w, "/second"));
+    errand_future *second = errand_get(w.http, harness_url(&w, "/second"));
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/first"),
                " on lane 0, has been sent, waits for the reply of http://127.0.0.1:");
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/second"),
@@ -64,7 +64,7 @@ START_TEST(a_dump_shows_each_transfers_step_and_the_queue)
     atomic_store(&s.may_end, 1);
     ends_well(first);
     ck_assert_ptr_null(dump_entry(w.pool, "transfer", name_of(&w, "GET", "/first")));
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -80,8 +80,8 @@ static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
 START_TEST(a_dump_shows_a_transfer_in_name_lookup)
 {
     static struct stepping s;
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
     er_resolver_use(w.http->resolver, look_up_when_allowed, &s);
     errand_future *f = errand_get(w.http, "http://far.away:1/x");
     until(&s.asked, 1);
@@ -91,19 +91,19 @@ START_TEST(a_dump_shows_a_transfer_in_name_lookup)
     ck_assert_ptr_null(dump_entry(w.pool, "transfer", "GET http://far.away:1/x"));
     errand_drop(f);
     atomic_store(&s.may_answer, 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_dump_shows_the_run_and_the_transfer_of_a_request)
 {
     static struct stepping s;
-    struct world w;
-    world_open(&w, answer_step_by_step, &s, NULL);
+    struct harness w;
+    harness_open(&w, answer_step_by_step, &s, NULL);
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .attempts = 2, .name = "patient" }, NULL);
     errand_future *f =
-        errand_send(w.http, &(errand_request){ .url = world_url(&w, "/x"), .policy = policy });
+        errand_send(w.http, &(errand_request){ .url = harness_url(&w, "/x"), .policy = policy });
     until(&s.came, 1);
     dump_shows(w.pool, "run", "http request", " attempt 1 is under way, key 127.0.0.1:");
     dump_shows(w.pool, "transfer", name_of(&w, "GET", "/x"), " on lane ");
@@ -112,20 +112,20 @@ START_TEST(a_dump_shows_the_run_and_the_transfer_of_a_request)
     ends_well(f);
     ck_assert_ptr_null(dump_entry(w.pool, "run", "http request"));
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_dump_shows_an_own_handle)
 {
     static struct stepping s;
-    struct world w;
-    world_open(&w, answer_step_by_step, &s, &(errand_http_opts){ .limit = 1 });
+    struct harness w;
+    harness_open(&w, answer_step_by_step, &s, &(errand_http_opts){ .limit = 1 });
     CURL *easy[2];
     errand_future *fs[2];
     for (int i = 0; i < 2; i++) {
         easy[i] = curl_easy_init();
-        curl_easy_setopt(easy[i], CURLOPT_URL, world_url(&w, "/own"));
+        curl_easy_setopt(easy[i], CURLOPT_URL, harness_url(&w, "/own"));
         curl_easy_setopt(easy[i], CURLOPT_NOBODY, 1L);
         fs[i] = errand_perform(w.http, easy[i], NULL);
         if (!i) until(&s.came, 1);
@@ -141,29 +141,29 @@ START_TEST(a_dump_shows_an_own_handle)
     }
     while (dump_count(w.pool, "transfer", "caller's handle")) sched_yield();
     for (int i = 0; i < 2; i++) curl_easy_cleanup(easy[i]);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 static void *dumps_on(void *arg)
 {
-    struct world *w = arg;
-    while (!atomic_load(&w->turned_ns)) dump_of(w->pool);
+    struct harness *w = arg;
+    while (!atomic_load(&w->clock_ns)) dump_of(w->pool);
     return NULL;
 }
 
 START_TEST(a_dump_can_run_while_transfers_begin_and_end)
 {
     enum { N = 300 };
-    struct world w;
+    struct harness w;
     pthread_t thread;
     errand_future *fs[N];
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-               &(errand_http_opts){ .limit = 4 });
-    atomic_store(&w.turned_ns, 0);
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                 &(errand_http_opts){ .limit = 4 });
+    atomic_store(&w.clock_ns, 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, dumps_on, &w), 0);
     for (int i = 0; i < N; i++) {
-        fs[i] = errand_get(w.http, world_url(&w, "/x"));
+        fs[i] = errand_get(w.http, harness_url(&w, "/x"));
         if (i % 3 == 0) errand_cancel(fs[i]);
     }
     for (int i = 0; i < N; i++) {
@@ -171,10 +171,10 @@ START_TEST(a_dump_can_run_while_transfers_begin_and_end)
         ck_assert_msg(!r.error || r.error == ECANCELED, "%s", errand_result_message(&r));
         errand_result_free(&r);
     }
-    atomic_store(&w.turned_ns, 1);
+    atomic_store(&w.clock_ns, 1);
     pthread_join(thread, NULL);
     ck_assert_msg(!strstr(dump_of(w.pool), "transfer"), "%.3000s", dump_text);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

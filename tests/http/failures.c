@@ -1,6 +1,6 @@
 /* Every way to fail: code, kind, phase, whether it may have run, whether it is transient, and its
  * message. */
-#include "world.h"
+#include "harness.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -56,10 +56,10 @@ static void fail_so(struct raw_conn *conn, void *arg)
 START_TEST(a_failure_has_code_kind_phase_and_message)
 {
     const struct failing *failing = &failures[_i];
-    struct world w;
-    world_open(&w, fail_so, (void *)(uintptr_t)failing, &(errand_http_opts){ .max_body = 100 });
+    struct harness w;
+    harness_open(&w, fail_so, (void *)(uintptr_t)failing, &(errand_http_opts){ .max_body = 100 });
     for (int turn = 0; turn < 2; turn++) {
-        errand_result r = world_send(
+        errand_result r = harness_send(
             &w, (errand_request){ .url = "/x?secret=1", .method = turn ? "POST" : "GET" });
         ck_assert_msg(r.error == failing->error, "%d: %s", r.error, errand_result_message(&r));
         ck_assert_ptr_null(r.value);
@@ -76,7 +76,7 @@ START_TEST(a_failure_has_code_kind_phase_and_message)
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_requests(w.server), 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -91,8 +91,8 @@ static int closed_port(void) /* no socket listens there while this test holds it
 
 START_TEST(a_refused_connection_cannot_have_run_the_request)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     int fd = closed_port();
     struct sockaddr_in address;
     socklen_t size = sizeof address;
@@ -100,7 +100,7 @@ START_TEST(a_refused_connection_cannot_have_run_the_request)
     char url[100], says[200];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/x", ntohs(address.sin_port));
     snprintf(says, sizeof says, "POST %s: connect: Connection refused", url);
-    errand_result r = world_send(&w, (errand_request){ .url = url, .method = "POST" });
+    errand_result r = harness_send(&w, (errand_request){ .url = url, .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_CURL + 7);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
     ck_assert_str_eq(errand_result_phase(&r), "connect");
@@ -108,19 +108,19 @@ START_TEST(a_refused_connection_cannot_have_run_the_request)
     ck_message_has(&r, says);
     ck_message_has(&r, "(curl 7)");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = url, .repeat = ERRAND_REPEAT_NEVER });
+    r = harness_send(&w, (errand_request){ .url = url, .repeat = ERRAND_REPEAT_NEVER });
     ck_assert(errand_result_may_have_run(&r));
     errand_result_free(&r);
     close(fd);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_unresolved_name_is_reported)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
-    errand_result r = world_send(
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
+    errand_result r = harness_send(
         &w,
         (errand_request){ .url = "http://anna:sesame@no-such-host.invalid/x", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_CURL + 6);
@@ -129,7 +129,7 @@ START_TEST(an_unresolved_name_is_reported)
     ck_message_has(&r, "POST http://no-such-host.invalid/x: resolve: ");
     ck_assert_ptr_null(strstr(errand_result_message(&r), "sesame"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -157,14 +157,14 @@ static void say_status(struct raw_conn *conn, void *arg)
 
 START_TEST(a_status_from_400_is_an_error_with_its_response)
 {
-    struct world w;
+    struct harness w;
     int status = statuses[_i].status;
     char says[20];
     snprintf(says, sizeof says, "/x: HTTP %d", status);
-    world_open(&w, say_status, &status, NULL);
+    harness_open(&w, say_status, &status, NULL);
     const char *methods[] = { "GET", "PUT", "POST", "PATCH" };
     for (size_t i = 0; i < 4; i++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/x", .method = methods[i] });
+        errand_result r = harness_send(&w, (errand_request){ .url = "/x", .method = methods[i] });
         ck_assert_int_eq(r.error, ERRAND_HTTP + status);
         ck_assert_int_eq(errand_result_kind(&r), statuses[_i].kind);
         ck_assert(errand_result_transient(&r) == statuses[_i].transient);
@@ -174,21 +174,22 @@ START_TEST(a_status_from_400_is_an_error_with_its_response)
         ck_body_eq(&r, "why not");
         ck_assert_str_eq(errand_response_header(r.value, "content-type", 0), "text/plain");
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){ .url = "/x", .method = methods[i], .any_status = 1 });
+        r = harness_send(&w,
+                         (errand_request){ .url = "/x", .method = methods[i], .any_status = 1 });
         ck_well(&r);
         ck_assert_int_eq(errand_response_status(r.value), status);
         ck_body_eq(&r, "why not");
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_key_or_repeat_always_makes_a_post_repeatable)
 {
-    struct world w;
+    struct harness w;
     int status = 503;
-    world_open(&w, say_status, &status, NULL);
+    harness_open(&w, say_status, &status, NULL);
     const errand_request requests[] = {
         { .url = "/", .method = "POST", .idempotency_key = "k" },
         { .url = "/", .method = "POST", .headers = HEADERS("idempotency-key: k") },
@@ -196,25 +197,25 @@ START_TEST(a_key_or_repeat_always_makes_a_post_repeatable)
         { .url = "/", .method = "GET", .repeat = ERRAND_REPEAT_NEVER },
     };
     for (size_t i = 0; i < 4; i++) {
-        errand_result r = world_send(&w, requests[i]);
+        errand_result r = harness_send(&w, requests[i]);
         ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
         ck_assert(errand_result_may_have_run(&r) == (i == 3));
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_problems_title_and_detail_are_in_the_message)
 {
-    struct world w;
-    world_open(&w, say_once,
-               "HTTP/1.1 503 Service Unavailable\r\nContent-Type: "
-               "application/problem+json\r\nContent-Length: 67\r\n\r\n"
-               "{\"title\":\"No GPU\",\"detail\":\"all are\\nbusy \\u001b[31m\",\"status\":503}",
-               NULL);
+    struct harness w;
+    harness_open(&w, say_once,
+                 "HTTP/1.1 503 Service Unavailable\r\nContent-Type: "
+                 "application/problem+json\r\nContent-Length: 67\r\n\r\n"
+                 "{\"title\":\"No GPU\",\"detail\":\"all are\\nbusy \\u001b[31m\",\"status\":503}",
+                 NULL);
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/generate?key=sesame", .method = "POST" });
+        harness_send(&w, (errand_request){ .url = "/generate?key=sesame", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     char says[200];
     snprintf(says, sizeof says,
@@ -222,7 +223,7 @@ START_TEST(a_problems_title_and_detail_are_in_the_message)
              raw_server_url(w.server));
     ck_assert_str_eq(errand_result_message(&r), says);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -250,13 +251,13 @@ static void say_hint(struct raw_conn *conn, void *arg)
 
 START_TEST(retry_after_is_in_the_result)
 {
-    struct world w;
-    world_open(&w, say_hint, (void *)(uintptr_t)hints[_i].headers, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_hint, (void *)(uintptr_t)hints[_i].headers, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 429);
     ck_assert_int_eq(errand_result_retry_after(&r), hints[_i].ms);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -271,30 +272,31 @@ static void say_much(struct raw_conn *conn, void *arg)
 
 START_TEST(an_error_keeps_64_KiB_of_its_body)
 {
-    struct world w;
-    world_open(&w, say_much, "HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_much, "HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 500);
     ck_assert_uint_eq(errand_response_body(r.value).size, 65536);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .any_status = 1 });
+    r = harness_send(&w, (errand_request){ .url = "/", .any_status = 1 });
     ck_well(&r);
     ck_assert_uint_eq(errand_response_body(r.value).size, 100000);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_error_with_a_cut_body_keeps_its_status)
 {
-    struct world w;
-    world_open(&w, say_once,
-               "HTTP/1.1 429 Slow Down\r\nRetry-After: 2\r\nContent-Length: 100\r\n\r\nabc", NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_once,
+                 "HTTP/1.1 429 Slow Down\r\nRetry-After: 2\r\nContent-Length: 100\r\n\r\nabc",
+                 NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 429);
     ck_assert_int_eq(errand_result_retry_after(&r), 2000);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -308,16 +310,16 @@ static void one_good_reply(struct raw_conn *conn, void *arg)
 
 START_TEST(a_post_is_not_resent_after_a_dead_kept_connection)
 {
-    struct world w;
-    world_open(&w, one_good_reply, NULL, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, one_good_reply, NULL, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
     const errand_request requests[] = {
         { .url = "/", .body = { "pay", 3 } },
         { .url = "/", .method = "POST", .idempotency_key = "k", .repeat = ERRAND_REPEAT_NEVER }
     };
-    r = world_send(&w, requests[_i]);
+    r = harness_send(&w, requests[_i]);
     ck_assert_int_eq(r.error, ERRAND_CURL + 52);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
     ck_assert(errand_result_may_have_run(&r) && errand_result_transient(&r));
@@ -325,30 +327,30 @@ START_TEST(a_post_is_not_resent_after_a_dead_kept_connection)
     ck_message_has(&r, "connection lost before the reply, and POST is not sent twice");
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_requests(w.server), 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_repeatable_request_is_resent_after_a_dead_kept_connection)
 {
-    struct world w;
-    world_open(&w, one_good_reply, NULL, NULL);
+    struct harness w;
+    harness_open(&w, one_good_reply, NULL, NULL);
     const errand_request requests[] = { { .url = "/" },
                                         { .url = "/", .method = "POST", .idempotency_key = "k" } };
     for (unsigned i = 0; i < 2; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         errand_result_free(&r);
     }
     unsigned before = raw_server_requests(w.server);
     ck_assert_uint_eq(before, 3); /* the second found the first one's connection dead */
     for (unsigned i = 0; i < 2; i++) {
-        errand_result r = world_send(&w, requests[i]);
+        errand_result r = harness_send(&w, requests[i]);
         ck_well(&r);
         ck_body_eq(&r, "first");
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_requests(w.server), before + 4);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -369,9 +371,9 @@ static void answer_and_leave(struct raw_conn *conn, void *arg)
 
 START_TEST(a_get_after_a_redirected_post_is_resent)
 {
-    struct world w;
-    world_open(&w, answer_and_leave, NULL, &(errand_http_opts){ .limit = 1 });
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "POST" });
+    struct harness w;
+    harness_open(&w, answer_and_leave, NULL, &(errand_http_opts){ .limit = 1 });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .method = "POST" });
     ck_well(&r);
     ck_body_eq(&r, "receipt");
     errand_transfer_metrics metrics;
@@ -379,11 +381,11 @@ START_TEST(a_get_after_a_redirected_post_is_resent)
     ck_assert_uint_eq(metrics.resent, 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 3); /* POST, GET, and GET */
     errand_result_free(&r);
-    r = world_send(&w,
-                   (errand_request){ .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
+    r = harness_send(&w, (errand_request){
+                             .url = "/", .method = "POST", .repeat = ERRAND_REPEAT_NEVER });
     ck_well(&r); /* this connection lives */
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -403,12 +405,12 @@ static void leave_each_hop_once(struct raw_conn *conn, void *arg)
 
 START_TEST(each_hop_may_replace_one_dead_connection)
 {
-    struct world w;
+    struct harness w;
     atomic_uint dead = 0;
-    world_open(&w, leave_each_hop_once, &dead, &(errand_http_opts){ .limit = 1 });
-    errand_result r = world_get(&w, "/");
+    harness_open(&w, leave_each_hop_once, &dead, &(errand_http_opts){ .limit = 1 });
+    errand_result r = harness_get(&w, "/");
     errand_result_free(&r);
-    r = world_get(&w, "/a");
+    r = harness_get(&w, "/a");
     ck_well(&r);
     ck_body_eq(&r, "there");
     errand_transfer_metrics metrics;
@@ -419,7 +421,7 @@ START_TEST(each_hop_may_replace_one_dead_connection)
     do errand_http_stats_get(w.http, &s);
     while (s.in_flight); /* a result is delivered before it is counted */
     ck_assert_uint_eq(s.resent, 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

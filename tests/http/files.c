@@ -1,5 +1,5 @@
 /* save_to: whole or not at all. */
-#include "world.h"
+#include "harness.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -60,15 +60,15 @@ START_TEST(a_good_body_replaces_the_file)
     struct place place;
     place_open(&place);
     write_all(place.path, "an older one, which is longer");
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_well(&r);
     ck_assert_uint_eq(errand_response_body(r.value).size, 0);
     ck_assert_str_eq(read_all(place.path), "video");
     ck_assert_uint_eq(entries(place.folder), 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
@@ -77,13 +77,13 @@ START_TEST(an_empty_body_makes_an_empty_file)
 {
     struct place place;
     place_open(&place);
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_well(&r);
     ck_assert_str_eq(read_all(place.path), "");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
@@ -103,16 +103,16 @@ START_TEST(a_bodyless_reply_leaves_the_file_alone)
         struct place place;
         place_open(&place);
         if (there) write_all(place.path, "old");
-        struct world w;
-        world_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
-        errand_result r = world_send(
+        struct harness w;
+        harness_open(&w, say_once, (void *)(uintptr_t)bare[_i].reply, NULL);
+        errand_result r = harness_send(
             &w, (errand_request){ .url = "/", .method = bare[_i].method, .save_to = place.path });
         ck_well(&r);
         ck_body_eq(&r, "");
         if (there) ck_assert_str_eq(read_all(place.path), "old");
         ck_assert_uint_eq(entries(place.folder), (unsigned)there);
         errand_result_free(&r);
-        world_close(&w);
+        harness_close(&w);
         place_close(&place);
     }
 }
@@ -138,16 +138,16 @@ START_TEST(an_incomplete_or_error_reply_leaves_the_file_alone)
     struct place place;
     place_open(&place);
     write_all(place.path, "old");
-    struct world w;
-    world_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply,
-               &(errand_http_opts){ .max_body = 100 });
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+    struct harness w;
+    harness_open(&w, say_once, (void *)(uintptr_t)not_whole[_i].reply,
+                 &(errand_http_opts){ .max_body = 100 });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_assert_msg(r.error == not_whole[_i].error, "%s", errand_result_message(&r));
     if (not_whole[_i].body) ck_body_eq(&r, not_whole[_i].body);
     ck_assert_str_eq(read_all(place.path), "old");
     ck_assert_uint_eq(entries(place.folder), 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
@@ -164,9 +164,9 @@ START_TEST(a_cancelled_download_leaves_no_file)
 {
     struct place place;
     place_open(&place);
-    struct world w;
+    struct harness w;
     atomic_uint came = 0;
-    world_open(&w, half_a_body, &came, NULL);
+    harness_open(&w, half_a_body, &came, NULL);
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/", .save_to = place.path });
     until(&came, 1);
     errand_cancel(f);
@@ -174,16 +174,16 @@ START_TEST(a_cancelled_download_leaves_no_file)
     ck_assert_int_eq(r.error, ECANCELED);
     errand_result_free(&r);
     ck_assert_uint_eq(entries(place.folder), 0);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
 
 START_TEST(a_missing_folder_is_reported_before_sending)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_send(
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = harness_send(
         &w,
         (errand_request){ .url = "/", .method = "POST", .save_to = "/tmp/no/such/folder/video" });
     ck_assert_int_eq(r.error, ENOENT);
@@ -191,7 +191,7 @@ START_TEST(a_missing_folder_is_reported_before_sending)
     ck_assert(!errand_result_may_have_run(&r));
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -219,17 +219,17 @@ START_TEST(a_path_that_is_no_regular_file_is_refused_before_sending)
          made = device && !mknod(path, S_IFCHR | 0600, makedev(1, 3));
     if (device && !made) /* the system's own, only where this test cannot replace it */
         snprintf(path, sizeof path, "%s", access("/dev", W_OK) ? "/dev/null" : paths[1]);
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
+        harness_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = path });
     ck_assert_int_eq(r.error, _i < 3 ? EISDIR : ENXIO);
     ck_message_has(&r, path);
     ck_assert(!errand_result_may_have_run(&r));
     ck_assert_ptr_null(r.value);
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
-    world_close(&w);
+    harness_close(&w);
     close(fd);
     if (made) ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(rmdir(paths[0]), 0);
@@ -250,9 +250,9 @@ START_TEST(a_link_is_followed_and_an_old_file_keeps_its_mode)
     write_all(real, "old");
     ck_assert_int_eq(chmod(real, 0604), 0);
     ck_assert_int_eq(symlink("real", place.path), 0);
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .save_to = place.path });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .save_to = place.path });
     ck_well(&r);
     errand_result_free(&r);
     ck_assert(!lstat(place.path, &about) && S_ISLNK(about.st_mode));
@@ -263,12 +263,12 @@ START_TEST(a_link_is_followed_and_an_old_file_keeps_its_mode)
 
     char path[400]; /* a name as long as the system takes */
     snprintf(path, sizeof path, "%s/%s", place.folder, name);
-    r = world_send(&w, (errand_request){ .url = "/", .save_to = path });
+    r = harness_send(&w, (errand_request){ .url = "/", .save_to = path });
     ck_well(&r);
     errand_result_free(&r);
     ck_assert_str_eq(read_all(path), "video");
     ck_assert_int_eq(unlink(path), 0);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST
@@ -277,14 +277,14 @@ START_TEST(a_failed_write_is_an_error_and_leaves_no_file)
 {
     struct place place;
     place_open(&place);
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvideo", NULL);
     struct rlimit before, small;
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = (struct rlimit){ 3, before.rlim_max };
     setrlimit(RLIMIT_FSIZE, &small); /* its signal is blocked on the library's threads */
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = place.path });
+        harness_send(&w, (errand_request){ .url = "/", .method = "POST", .save_to = place.path });
     setrlimit(RLIMIT_FSIZE, &before);
     ck_assert_int_eq(r.error, EFBIG);
     ck_message_has(&r, place.path);
@@ -292,7 +292,7 @@ START_TEST(a_failed_write_is_an_error_and_leaves_no_file)
     ck_assert(errand_result_may_have_run(&r) && !errand_result_transient(&r));
     errand_result_free(&r);
     ck_assert_uint_eq(entries(place.folder), 0);
-    world_close(&w);
+    harness_close(&w);
     place_close(&place);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* Sinks and sources alone: the test plays the lane; its valve counts calls. */
-#include "world.h"
+#include "harness.h"
 
 #include "http/body_reader.h"
 #include "http/body_save.h"

@@ -1,5 +1,5 @@
 /* A callback that forks and returns in the child: the session does not continue there. */
-#include "world.h"
+#include "harness.h"
 
 #include "fork_inside.h"
 
@@ -24,7 +24,7 @@ static int say_hello(void *arg, uint64_t offset, void *buffer, size_t size, size
 }
 
 struct listener {
-    struct world w;
+    struct harness w;
     fork_inside f;
 };
 
@@ -57,7 +57,7 @@ static void set_trace(void *easy, void *arg)
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
 }
 
-static errand_result send_with(struct world *w, fork_inside *f, int origin)
+static errand_result send_with(struct harness *w, fork_inside *f, int origin)
 {
     errand_request request = { .url = "/", .setup_arg = f };
     CURL *easy;
@@ -71,12 +71,12 @@ static errand_result send_with(struct world *w, fork_inside *f, int origin)
     case 3: break; /* on_stage */
     default:
         easy = curl_easy_init();
-        curl_easy_setopt(easy, CURLOPT_URL, world_url(w, "/"));
+        curl_easy_setopt(easy, CURLOPT_URL, harness_url(w, "/"));
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, f);
         return errand_await(errand_perform(w->http, easy, curl_easy_cleanup));
     }
-    return world_send(w, request);
+    return harness_send(w, request);
 }
 
 START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
@@ -85,12 +85,12 @@ START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
     errand_http_opts opts = {
         .keepalive_ms = ERRAND_FOREVER, .on_stage = _i == 3 ? stage_forks : NULL, .stage_arg = &l
     };
-    world_open(&l.w, say_always, (void *)(uintptr_t)reply, &opts);
+    harness_open(&l.w, say_always, (void *)(uintptr_t)reply, &opts);
     errand_result r = send_with(&l.w, &l.f, _i);
     ck_well(&r);
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_requests(l.w.server), 1);
-    world_close(&l.w); /* the last stage hook has returned */
+    harness_close(&l.w); /* the last stage hook has returned */
     ck_ended_there(&l.f);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* Servers that break the protocol. Each causes its own error, leaks nothing, and leaves the session
  * usable. */
-#include "world.h"
+#include "harness.h"
 
 #include <dirent.h>
 #include <time.h>
@@ -263,9 +263,9 @@ static void serve_hostile(struct raw_conn *conn, void *arg)
     }
 }
 
-static void check_usable(struct world *w)
+static void check_usable(struct harness *w)
 {
-    errand_result r = world_get(w, "/good");
+    errand_result r = harness_get(w, "/good");
     ck_well(&r);
     ck_body_eq(&r, "good");
     errand_result_free(&r);
@@ -273,14 +273,14 @@ static void check_usable(struct world *w)
 
 START_TEST(a_hostile_server_fails_only_its_own_request)
 {
-    struct world w;
+    struct harness w;
     int which = _i;
-    world_open(&w, serve_hostile, &which, &(errand_http_opts){ .max_body = 1 << 20, .limit = 4 });
+    harness_open(&w, serve_hostile, &which, &(errand_http_opts){ .max_body = 1 << 20, .limit = 4 });
     check_usable(&w);
     unsigned before = descriptors();
     for (int i = 0; i < 3; i++) {
         errand_result r =
-            world_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
+            harness_send(&w, (errand_request){ .url = "/bad", .total_ms = hostile[_i].total_ms });
         const char *said = errand_result_message(&r);
         ck_assert_msg(r.error && (!hostile[_i].error || r.error == hostile[_i].error), "%d: %s",
                       r.error, said);
@@ -298,7 +298,7 @@ START_TEST(a_hostile_server_fails_only_its_own_request)
     while (raw_server_open(w.server) > 1) /* the good connection stays open */
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     ck_assert_uint_le(descriptors(), before);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -310,14 +310,14 @@ static void fold_at_first(struct raw_conn *conn, void *arg)
 
 START_TEST(a_folded_first_header_line_is_a_protocol_error)
 {
-    struct world w;
-    world_open(&w, fold_at_first, NULL, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, fold_at_first, NULL, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_assert_int_eq(r.error, EPROTO);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
     ck_message_has(&r, "header line");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -368,11 +368,11 @@ static void serve_odd(struct raw_conn *conn, void *arg)
 
 START_TEST(an_odd_but_valid_reply_is_read)
 {
-    struct world w;
+    struct harness w;
     int which = _i;
-    world_open(&w, serve_odd, &which, NULL);
+    harness_open(&w, serve_odd, &which, NULL);
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         ck_body_eq(&r, "good");
         ck_assert_int_eq(errand_response_status(r.value), 200);
@@ -385,7 +385,7 @@ START_TEST(an_odd_but_valid_reply_is_read)
         if (folds) ck_assert_str_eq(folds, "one two three");
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -404,12 +404,12 @@ static void cut_short(struct raw_conn *conn, void *arg)
 
 START_TEST(a_reply_cut_at_any_byte_is_a_network_error)
 {
-    struct world w;
+    struct harness w;
     atomic_uint at = 0;
-    world_open(&w, cut_short, &at, NULL);
+    harness_open(&w, cut_short, &at, NULL);
     for (unsigned cut = 0; cut < 2 * (sizeof whole - 1); cut++) {
         atomic_store(&at, cut);
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         const char *said = errand_result_message(&r);
         ck_assert_msg(r.error != 0, "cut at %u: %s", cut / 2, said);
         errand_kind kind = errand_result_kind(&r); /* curl reports that a few bytes are no HTTP */
@@ -417,7 +417,7 @@ START_TEST(a_reply_cut_at_any_byte_is_a_network_error)
                       "cut at %u: %s", cut / 2, said);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -437,16 +437,16 @@ static const struct {
 
 START_TEST(a_bodyless_reply_ends_with_its_headers)
 {
-    struct world w;
+    struct harness w;
     char path[] = "/tmp/errand-empty-XXXXXX", byte;
     close(mkstemp(path));
-    world_open(&w, say_always, (void *)(uintptr_t)bodiless[_i].reply,
-               &(errand_http_opts){ .limit = 1 });
+    harness_open(&w, say_always, (void *)(uintptr_t)bodiless[_i].reply,
+                 &(errand_http_opts){ .limit = 1 });
     for (int i = 0; i < 3; i++) { /* to memory, as a stream, into a file */
-        errand_result r = world_send(&w, (errand_request){ .url = "/",
-                                                           .method = bodiless[_i].method,
-                                                           .stream = i == 1,
-                                                           .save_to = i == 2 ? path : NULL });
+        errand_result r = harness_send(&w, (errand_request){ .url = "/",
+                                                             .method = bodiless[_i].method,
+                                                             .stream = i == 1,
+                                                             .save_to = i == 2 ? path : NULL });
         ck_well(&r);
         ck_assert_int_eq(errand_response_status(r.value), bodiless[_i].status);
         ck_assert_uint_eq(errand_response_body(r.value).size, 0);
@@ -454,7 +454,7 @@ START_TEST(a_bodyless_reply_ends_with_its_headers)
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1); /* no body was waited for */
-    world_close(&w);
+    harness_close(&w);
     unlink(path);
 }
 END_TEST
@@ -470,15 +470,15 @@ static void serve_too_much(struct raw_conn *conn, void *arg)
 
 START_TEST(surplus_bytes_are_not_the_next_reply)
 {
-    struct world w;
-    world_open(&w, serve_too_much, NULL, &(errand_http_opts){ .limit = 1 });
+    struct harness w;
+    harness_open(&w, serve_too_much, NULL, &(errand_http_opts){ .limit = 1 });
     for (unsigned i = 1; i <= 3; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         ck_assert_int_eq(errand_response_status(r.value), 204);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -486,13 +486,13 @@ END_TEST
 
 START_TEST(server_text_is_shown_as_plain_UTF_8)
 {
-    struct world w;
-    world_open(&w, say_once,
-               "HTTP/1.1 503 N\xff\xc3\xb6\xc2\x9b"
-               "31m\x1b[0m\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
-               "{\"title\":\"a\xc2\x85z\"}",
-               NULL);
-    errand_result r = world_get(&w, "/\xff");
+    struct harness w;
+    harness_open(&w, say_once,
+                 "HTTP/1.1 503 N\xff\xc3\xb6\xc2\x9b"
+                 "31m\x1b[0m\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+                 "{\"title\":\"a\xc2\x85z\"}",
+                 NULL);
+    errand_result r = harness_get(&w, "/\xff");
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     ck_message_has(&r, "HTTP 503 N?\xc3\xb6 31m [0m: a z");
     struct json_object *json = errand_result_json(&r, NULL);
@@ -501,7 +501,7 @@ START_TEST(server_text_is_shown_as_plain_UTF_8)
         ck_assert_msg((unsigned char)*at != 0xff && *at != 0x1b, "%s", text);
     json_object_put(json);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -522,15 +522,15 @@ static void say_continue_or_no(struct raw_conn *conn, void *arg)
 
 START_TEST(a_request_with_expect_gets_100_or_417)
 {
-    struct world w;
+    struct harness w;
     int refuses = _i;
-    world_open(&w, say_continue_or_no, &refuses, NULL);
+    harness_open(&w, say_continue_or_no, &refuses, NULL);
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
     ck_assert_int_eq(r.error, refuses ? ERRAND_HTTP + 417 : 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -548,14 +548,14 @@ static void never_say_continue(struct raw_conn *conn, void *arg)
 
 START_TEST(a_missing_100_continue_delays_the_body_only_briefly)
 {
-    struct world w;
-    world_open(&w, never_say_continue, NULL, NULL);
+    struct harness w;
+    harness_open(&w, never_say_continue, NULL, NULL);
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/", .headers = headers, .body = { "hello", 5 } });
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -589,10 +589,10 @@ static const char *const early[] = { "200 OK", "303 See Other\r\nLocation: /" };
 
 START_TEST(a_connection_with_an_unsent_body_is_not_reused)
 {
-    struct world w;
+    struct harness w;
     static const char *const headers[] = { "Expect: 100-continue", NULL };
-    world_open(&w, answer_at_once, (void *)(uintptr_t)early[_i % 2],
-               &(errand_http_opts){ .total_ms = 30000 });
+    harness_open(&w, answer_at_once, (void *)(uintptr_t)early[_i % 2],
+                 &(errand_http_opts){ .total_ms = 30000 });
     errand_request request = {
         .method = "POST", .url = "/", .headers = headers, .body = { "hello", 5 }
     };
@@ -601,13 +601,13 @@ START_TEST(a_connection_with_an_unsent_body_is_not_reused)
         request.body_fn = make_hello;
         request.body_size = _i / 2 == 1 ? 5 : 0;
     }
-    errand_result r = world_send(&w, request);
+    errand_result r = harness_send(&w, request);
     ck_well(&r);
     errand_result_free(&r);
-    r = world_get(&w, "/");
+    r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -615,24 +615,24 @@ END_TEST
 
 START_TEST(headers_of_10_MiB_are_refused_before_sending)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
     char *long_one = malloc(10 << 20);
     memset(long_one, 'x', 10 << 20);
     long_one[(10 << 20) - 1] = '\0';
     memcpy(long_one, "X-Long: ", 8);
     const char *const headers[] = { long_one, NULL };
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .headers = headers });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .headers = headers });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "X-Long");
     errand_result_free(&r);
     memcpy(long_one, "/long/??", 8);
-    r = world_get(&w, long_one);
+    r = harness_get(&w, long_one);
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
     free(long_one);
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

@@ -211,7 +211,7 @@ START_TEST(a_timeout_leaves_other_streams_and_the_connection_alone)
     errand_future *other = errand_get(s.w.http, "/");
     until(&s.h2.requests, 2);
     do /* the gap begins when the lane has seen that it was sent */
-        world_turn(&s.w, 101);
+        harness_turn(&s.w, 101);
     while (errand_wait(late, 1) == ETIMEDOUT);
     errand_result r = errand_await(late);
     ck_assert_int_eq(r.error, ETIMEDOUT);

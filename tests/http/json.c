@@ -1,5 +1,5 @@
 /* Replies as JSON, and results as JSON. */
-#include "world.h"
+#include "harness.h"
 
 #include "locales.h"
 
@@ -10,11 +10,11 @@ static void say_json(struct raw_conn *conn, void *arg)
 
 static errand_result get_json(const char *text)
 {
-    struct world w;
-    world_open(&w, say_json, (void *)(uintptr_t)text, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_json, (void *)(uintptr_t)text, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
-    world_close(&w);
+    harness_close(&w);
     return r;
 }
 
@@ -121,12 +121,12 @@ END_TEST
 
 START_TEST(a_failure_in_json_has_its_attempts)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n",
-               NULL);
+    struct harness w;
+    harness_open(&w, say_once,
+                 "HTTP/1.1 429 No\r\nretry-after-ms: 1500\r\nContent-Length: 0\r\n\r\n", NULL);
     errand_policy_opts opts = { .attempts = 2, .retry_after_max_ms = 1000 };
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .policy = policy });
     struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");
     ck_assert(!json_object_get_boolean(at(json, "success")));
     ck_assert_ptr_null(at(json, "data"));
@@ -142,25 +142,25 @@ START_TEST(a_failure_in_json_has_its_attempts)
     json_object_put(json);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_runs_duration_covers_all_its_attempts)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-               NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                 NULL);
     errand_policy_opts opts = { .attempts = 2, .initial_ms = 200, .jitter = ERRAND_JITTER_NONE };
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r = world_send(&w, (errand_request){ .url = "/", .policy = policy });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/", .policy = policy });
     struct json_object *json = errand_result_json(&r, NULL), *metadata = at(json, "metadata");
     ck_assert_uint_eq(json_object_array_length(at(metadata, "attempts")), 2);
     ck_assert_double_ge(json_object_get_double(at(metadata, "duration")), 0.2);
     json_object_put(json);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

@@ -33,7 +33,7 @@ static void ends_with(errand_future *f, const char *body)
     errand_result_free(&r);
 }
 
-static void gets_well(struct world *w, const char *url, const char *body)
+static void gets_well(struct harness *w, const char *url, const char *body)
 {
     ends_with(errand_get(w->http, url), body);
 }
@@ -70,17 +70,17 @@ static void odd_every_other_time(struct raw_conn *conn, void *arg)
 /* libcurl before 8.1 kept the last header of the previous exchange and wrote to it. */
 START_TEST(a_folded_first_header_line_leaves_later_requests_alone)
 {
-    struct world w;
+    struct harness w;
     atomic_uint asked = 0;
-    world_open(&w, odd_every_other_time, &asked, &(errand_http_opts){ .lanes = 1 });
+    harness_open(&w, odd_every_other_time, &asked, &(errand_http_opts){ .lanes = 1 });
     for (int i = 0; i < 40; i++) {
-        gets_well(&w, world_url(&w, "/plain"), "ok");
-        errand_result r = world_get(&w, _i ? "/away" : "/odd");
+        gets_well(&w, harness_url(&w, "/plain"), "ok");
+        errand_result r = harness_get(&w, _i ? "/away" : "/odd");
         if (r.error) ck_assert_int_ne(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
         else ck_body_eq(&r, "ok");
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -94,15 +94,15 @@ static void answer_one_and_die_of_the_next(struct raw_conn *conn, void *arg)
 /* libcurl before 8.17 replaced at most five in the lifetime of a handle. */
 START_TEST(any_number_of_dead_kept_connections_is_replaced)
 {
-    struct world w;
+    struct harness w;
     errand_http_stats stats;
     enum { N = 30 };
-    world_open(&w, answer_one_and_die_of_the_next, NULL,
-               &(errand_http_opts){ .lanes = 1, .limit = 1 });
-    for (int i = 0; i < N; i++) gets_well(&w, world_url(&w, "/"), "yes");
+    harness_open(&w, answer_one_and_die_of_the_next, NULL,
+                 &(errand_http_opts){ .lanes = 1, .limit = 1 });
+    for (int i = 0; i < N; i++) gets_well(&w, harness_url(&w, "/"), "yes");
     ck_assert_int_eq(errand_http_stats_get(w.http, &stats), 0);
     ck_assert_uint_eq(stats.resent, N - 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -125,12 +125,12 @@ static void hang_unless_good(void *arg, const char *name, er_addresses *out)
 
 START_TEST(hanging_lookups_delay_no_other_names)
 {
-    struct world w;
+    struct harness w;
     static struct silent_names names; /* threads that hang may outlive this test */
     enum { N = 60 };
     errand_future *silent[N];
     char url[100];
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
     er_resolver_use(w.http->resolver, hang_unless_good, &names);
     for (int i = 0; i < N; i++) {
         snprintf(url, sizeof url, "http://silent%d.test/", i);
@@ -147,7 +147,7 @@ START_TEST(hanging_lookups_delay_no_other_names)
         ck_assert_int_eq(r.error, ERRAND_CURL + 6);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -158,7 +158,7 @@ static void all_are_here(void *arg, const char *name, er_addresses *out)
     snprintf(out->text, sizeof out->text, "%s", arg ? (const char *)arg : "127.0.0.1");
 }
 
-static void get_hosts(struct world *w, unsigned from, unsigned to)
+static void get_hosts(struct harness *w, unsigned from, unsigned to)
 {
     char url[100];
     for (unsigned i = from; i < to; i++) {
@@ -169,9 +169,9 @@ static void get_hosts(struct world *w, unsigned from, unsigned to)
 
 START_TEST(many_hosts_use_bounded_memory)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
-               &(errand_http_opts){ .lanes = 1, .limit = 2 });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+                 &(errand_http_opts){ .lanes = 1, .limit = 2 });
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     get_hosts(&w, 0, 1200); /* the tables of hosts are full */
     size_t before = mallinfo2().uordblks;
@@ -180,7 +180,7 @@ START_TEST(many_hosts_use_bounded_memory)
     /* the server's own among them */
     ck_assert_msg(after < before + 150000, "1,000 hosts took %zu bytes", after - before);
     get_hosts(&w, 0, 3); /* evicted, and added again */
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -194,9 +194,9 @@ static void hang_up_on_tls(struct raw_conn *conn, void *arg)
 
 START_TEST(http_and_https_of_one_host_keep_their_addresses)
 {
-    struct world w;
+    struct harness w;
     char url[100];
-    world_open(&w, hang_up_on_tls, NULL, &(errand_http_opts){ .lanes = 1, .limit = 2 });
+    harness_open(&w, hang_up_on_tls, NULL, &(errand_http_opts){ .lanes = 1, .limit = 2 });
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     snprintf(url, sizeof url, "https://host0.test:%u/", raw_server_port(w.server));
     errand_result r = errand_await(errand_get(w.http, url)); /* the server has no TLS */
@@ -207,21 +207,21 @@ START_TEST(http_and_https_of_one_host_keep_their_addresses)
         get_hosts(&w, 1 + 60 * i, 61 + 60 * i);
     }
     get_hosts(&w, 0, 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_restarted_lane_gets_the_addresses_again)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
-               &(errand_http_opts){ .lanes = 1, .keepalive_ms = 1 });
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+                 &(errand_http_opts){ .lanes = 1, .keepalive_ms = 1 });
     er_resolver_use(w.http->resolver, all_are_here, NULL);
     for (int i = 0; i < 3; i++) {
         get_hosts(&w, 0, 1);
         while (er_load(&w.http->lanes_on)) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -230,10 +230,10 @@ END_TEST
 /* The pool's clock stands still, so only curl's own timeout for an address counts. */
 START_TEST(a_silent_first_address_falls_back_to_the_second)
 {
-    struct world w;
+    struct harness w;
     struct listener silent, good;
     char url[60];
-    world_open_turned(&w, say_once, "", NULL);
+    harness_open_clocked(&w, say_once, "", NULL);
     listen_at(&silent, "127.0.0.1", 0);
     listen_at(&good, "127.0.0.9", silent.port);
     fill(&silent);
@@ -246,7 +246,7 @@ START_TEST(a_silent_first_address_falls_back_to_the_second)
     close(fd);
     unlisten(&good);
     unlisten(&silent);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -254,24 +254,24 @@ static const char refuse_thrice[] = "127.0.0.3,127.0.0.4,127.0.0.5,127.0.0.1";
 
 START_TEST(refused_addresses_fall_back_to_the_open_one)
 {
-    struct world w;
+    struct harness w;
     char url[60];
-    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    harness_open_clocked(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
     er_resolver_use(w.http->resolver, all_are_here, (void *)(uintptr_t)refuse_thrice);
     for (int i = 0; i < 3; i++) {
         snprintf(url, sizeof url, "http://four%d.test:%u/", i, raw_server_port(w.server));
         gets_well(&w, url, "ok");
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_own_handle_falls_back_to_the_open_address)
 {
-    struct world w;
+    struct harness w;
     char line[100], url[60];
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-               &(errand_http_opts){ .total_ms = 40000 });
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                 &(errand_http_opts){ .total_ms = 40000 });
     snprintf(line, sizeof line, "four.test:%u:%s", raw_server_port(w.server), refuse_thrice);
     snprintf(url, sizeof url, "http://four.test:%u/", raw_server_port(w.server));
     CURL *easy = curl_easy_init();
@@ -283,7 +283,7 @@ START_TEST(an_own_handle_falls_back_to_the_open_address)
     ck_well(&r);
     errand_result_free(&r);
     curl_slist_free_all(lines);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -307,7 +307,7 @@ static const char *const limits_say[] = { "connect: the 50 ms of connect_ms are 
 
 START_TEST(connect_ms_applies_after_a_redirect)
 {
-    struct world w;
+    struct harness w;
     struct listener silent;
     struct slow_redirect slow = { .released = 0 };
     listen_at(&silent, "127.0.0.1", 0);
@@ -315,29 +315,29 @@ START_TEST(connect_ms_applies_after_a_redirect)
     snprintf(slow.reply, sizeof slow.reply,
              "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
              url_of(silent.port));
-    world_open_turned(&w, redirect_when_released, &slow, &(errand_http_opts){ .lanes = 1 });
+    harness_open_clocked(&w, redirect_when_released, &slow, &(errand_http_opts){ .lanes = 1 });
     unsigned before = connecting(silent.port);
     errand_request request = limits[_i];
     request.url = "/";
     errand_future *f = errand_send(w.http, &request);
     while (raw_server_requests(w.server) < 1) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-    world_turn(&w, 60); /* it was sent: connect_ms no longer applies */
+    harness_turn(&w, 60); /* it was sent: connect_ms no longer applies */
     /* the timer has probably been put off by now; the test passes either way */
     nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
     atomic_store(&slow.released, 1);
     until_connecting(silent.port, before + 1);
-    world_turn(&w, 51);
+    harness_turn(&w, 51);
     check_late(f, limits_say[_i]);
-    world_close(&w);
+    harness_close(&w);
     unlisten(&silent);
 }
 END_TEST
 
 START_TEST(connect_ms_applies_after_a_dead_kept_connection)
 {
-    struct world w;
+    struct harness w;
     struct listener l;
-    world_open_turned(&w, say_once, "", &(errand_http_opts){ .lanes = 1 });
+    harness_open_clocked(&w, say_once, "", &(errand_http_opts){ .lanes = 1 });
     listen_at(&l, "127.0.0.1", 0);
     errand_request request = limits[_i];
     request.url = url_of(l.port);
@@ -351,34 +351,34 @@ START_TEST(connect_ms_applies_after_a_dead_kept_connection)
     unsigned before = connecting(l.port);
     f = errand_send(w.http, &request);
     read_head(fd);
-    world_turn(&w, 60); /* it was sent */
+    harness_turn(&w, 60); /* it was sent */
     nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
     close(fd);
     until_connecting(l.port, before + 1);
-    world_turn(&w, 51);
+    harness_turn(&w, 51);
     check_late(f, limits_say[_i]);
     unlisten(&l);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(connect_ms_of_a_minute_lasts_a_minute)
 {
-    struct world w;
+    struct harness w;
     struct listener silent;
     listen_at(&silent, "127.0.0.1", 0);
     fill(&silent);
-    world_open_turned(&w, say_once, "", &(errand_http_opts){ .connect_ms = _i ? 0 : 60000 });
+    harness_open_clocked(&w, say_once, "", &(errand_http_opts){ .connect_ms = _i ? 0 : 60000 });
     unsigned before = connecting(silent.port);
     errand_future *f = errand_send(
         w.http, &(errand_request){ .url = url_of(silent.port), .connect_ms = _i ? 60000 : 0 });
     until_connecting(silent.port, before + 1);
-    world_turn(&w, 31000);
+    harness_turn(&w, 31000);
     nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* long enough for a wrong end */
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-    world_turn(&w, 29001);
+    harness_turn(&w, 29001);
     check_late(f, "connect: the 60000 ms of connect_ms are over");
-    world_close(&w);
+    harness_close(&w);
     unlisten(&silent);
 }
 END_TEST
@@ -400,11 +400,11 @@ static errand_result stay_busy(void *arg)
 /* The pool's one thread is busy, and no other can start: RLIMIT_AS leaves no room for a stack. */
 START_TEST(requests_of_a_lane_without_a_thread_keep_their_deadlines)
 {
-    struct world w;
+    struct harness w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
-    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                      &(errand_http_opts){ .lanes = 1, .limit = 4 });
+    harness_open_clocked(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                         &(errand_http_opts){ .lanes = 1, .limit = 4 });
     /* starts the timer thread */
     errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
@@ -422,7 +422,7 @@ START_TEST(requests_of_a_lane_without_a_thread_keep_their_deadlines)
     ck_assert_int_eq(r.error, ECANCELED);
     errand_result_free(&r);
     for (int i = 0; i < 2; i++) {
-        world_turn(&w, i ? 10 : 51);
+        harness_turn(&w, i ? 10 : 51);
         r = errand_await(fs[i]);
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_str_eq(errand_result_phase(&r), "queue");
@@ -436,7 +436,7 @@ START_TEST(requests_of_a_lane_without_a_thread_keep_their_deadlines)
         ck_well(&r);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -450,12 +450,12 @@ static void hold(struct raw_conn *conn, void *arg)
 
 START_TEST(a_running_lane_takes_requests_of_one_that_cannot_start)
 {
-    struct world w;
+    struct harness w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     struct listener l;
     listen_at(&l, "127.0.0.1", 0);
-    world_open(&w, hold, &busy, &(errand_http_opts){ .lanes = 2, .limit = 4 });
+    harness_open(&w, hold, &busy, &(errand_http_opts){ .lanes = 2, .limit = 4 });
     errand_future *first = errand_get(w.http, "/");
     until(&busy.began, 1);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
@@ -472,7 +472,7 @@ START_TEST(a_running_lane_takes_requests_of_one_that_cannot_start)
     atomic_store(&busy.released, 1);
     ends_with(first, "first");
     unlisten(&l);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -487,12 +487,12 @@ static void answer_when_released(void *arg, const char *name, er_addresses *out)
 /* The end of one starts the next, which ends too: in a loop, not recursively. */
 START_TEST(all_queued_requests_end_if_no_lane_can_start)
 {
-    struct world w;
+    struct harness w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     unsigned n = storm(40000);
     errand_future **fs = calloc(n, sizeof *fs);
-    world_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = 1 });
+    harness_open(&w, say_once, "", &(errand_http_opts){ .lanes = 1, .limit = 1 });
     er_resolver_use(w.http->resolver, answer_when_released, &busy);
     for (unsigned i = 0; i < n; i++) fs[i] = errand_get(w.http, "http://name.test/");
     until(&busy.began, 1);
@@ -507,7 +507,7 @@ START_TEST(all_queued_requests_end_if_no_lane_can_start)
         errand_result_free(&r);
     }
     free(fs);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -515,13 +515,13 @@ END_TEST
 START_TEST(a_cancel_and_a_failed_lane_start_end_a_request_once)
 {
     enum { MANY = 200 };
-    struct world w;
+    struct harness w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     unsigned n = storm(20);
     errand_future *fs[MANY];
-    world_open(&w, say_once, "",
-               &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
+    harness_open(&w, say_once, "",
+                 &(errand_http_opts){ .lanes = 1, .limit = MANY, .limit_per_host = MANY });
     er_resolver_use(w.http->resolver, answer_when_released, &busy);
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &room), 0);
     for (unsigned round = 1; round <= n; round++) {
@@ -541,26 +541,26 @@ START_TEST(a_cancel_and_a_failed_lane_start_end_a_request_once)
             errand_result_free(&r);
         }
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
-static CURL *own(struct world *w)
+static CURL *own(struct harness *w)
 {
     CURL *easy = curl_easy_init();
-    curl_easy_setopt(easy, CURLOPT_URL, world_url(w, "/"));
+    curl_easy_setopt(easy, CURLOPT_URL, harness_url(w, "/"));
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return easy;
 }
 
 START_TEST(an_own_handle_without_a_thread_keeps_its_deadlines)
 {
-    struct world w;
+    struct harness w;
     struct busy busy = { .began = 0 };
     struct rlimit room;
     static const int errors[] = { ECANCELED, ETIMEDOUT };
-    world_open_turned(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                      &(errand_http_opts){ .total_ms = 50 });
+    harness_open_clocked(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                         &(errand_http_opts){ .total_ms = 50 });
     /* starts the timer thread */
     errand_drop(errand_timeout(errand_submit(w.pool, stay_busy, &busy), 100000));
     until(&busy.began, 1);
@@ -577,19 +577,19 @@ START_TEST(an_own_handle_without_a_thread_keeps_its_deadlines)
         ck_assert(!errand_result_may_have_run(&r));
         ck_assert_ptr_eq(r.value, handles[i]);
         errand_result_free(&r);
-        world_turn(&w, 51);
+        harness_turn(&w, 51);
     }
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
     atomic_store(&busy.released, 1);
     errand_result r = errand_await(errand_perform(w.http, own(&w), curl_easy_cleanup));
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 struct unperformed {
-    struct world w;
+    struct harness w;
     atomic_uint ready, go;
 };
 
@@ -616,7 +616,7 @@ START_TEST(an_own_handle_is_returned_if_no_thread_can_start)
     struct unperformed u = { .ready = 0 };
     struct rlimit room;
     pthread_t threads[4];
-    world_open(&u.w, say_once, "", &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
+    harness_open(&u.w, say_once, "", &(errand_http_opts){ .total_ms = ERRAND_FOREVER });
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, perform_in_vain, &u), 0);
     until(&u.ready, 4);
@@ -625,7 +625,7 @@ START_TEST(an_own_handle_is_returned_if_no_thread_can_start)
     atomic_store(&u.go, 1);
     for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &room), 0);
-    world_close(&u.w);
+    harness_close(&u.w);
 }
 END_TEST
 
@@ -638,14 +638,14 @@ static const struct {
 
 START_TEST(a_very_large_limit_means_no_limit)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-               &(errand_http_opts){ .limit = large[_i].limit,
-                                    .limit_per_host = large[_i].limit,
-                                    .lanes = large[_i].lanes,
-                                    .total_ms = 60000 });
-    for (int i = 0; i < 5; i++) gets_well(&w, world_url(&w, "/"), "ok");
-    world_close(&w);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                 &(errand_http_opts){ .limit = large[_i].limit,
+                                      .limit_per_host = large[_i].limit,
+                                      .lanes = large[_i].lanes,
+                                      .total_ms = 60000 });
+    for (int i = 0; i < 5; i++) gets_well(&w, harness_url(&w, "/"), "ok");
+    harness_close(&w);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* Limits, names, statistics, and the caller's own handles, over real connections. */
-#include "world.h"
+#include "harness.h"
 
 #include "http/session.h"
 
@@ -14,7 +14,7 @@ static void serve(struct raw_conn *conn, void *arg)
     atomic_fetch_add((atomic_uint *)arg, 1); /* the client hung up */
 }
 
-static errand_http_stats stats_of(struct world *w)
+static errand_http_stats stats_of(struct harness *w)
 {
     errand_http_stats s;
     ck_assert_int_eq(errand_http_stats_get(w->http, &s), 0);
@@ -23,13 +23,13 @@ static errand_http_stats stats_of(struct world *w)
 
 START_TEST(idle_connections_count_and_make_room_for_new_ones)
 {
-    struct world a, b;
+    struct harness a, b;
     atomic_uint gone_a = 0, gone_b = 0;
-    world_open(&a, serve, &gone_a,
-               &(errand_http_opts){ .limit = 1, .lanes = 1, .keepalive_ms = ERRAND_FOREVER });
-    world_open(&b, serve, &gone_b, NULL);
+    harness_open(&a, serve, &gone_a,
+                 &(errand_http_opts){ .limit = 1, .lanes = 1, .keepalive_ms = ERRAND_FOREVER });
+    harness_open(&b, serve, &gone_b, NULL);
     for (unsigned i = 1; i <= 3; i++) {
-        errand_result r = world_get(&a, "/");
+        errand_result r = harness_get(&a, "/");
         ck_well(&r);
         errand_result_free(&r);
         ck_assert_uint_eq(stats_of(&a).open, 1);
@@ -43,16 +43,16 @@ START_TEST(idle_connections_count_and_make_room_for_new_ones)
     }
     ck_assert_uint_eq(raw_server_connections(a.server), 3);
     ck_assert_uint_eq(raw_server_connections(b.server), 3);
-    world_close(&a);
-    world_close(&b);
+    harness_close(&a);
+    harness_close(&b);
 }
 END_TEST
 
 START_TEST(an_overdue_idle_connection_is_closed_without_traffic)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
-    world_open(&w, serve, &gone, &(errand_http_opts){ .lanes = 1, .keepalive_ms = 100 });
+    harness_open(&w, serve, &gone, &(errand_http_opts){ .lanes = 1, .keepalive_ms = 100 });
     errand_future *both[] = { errand_get(w.http, "/"), errand_get(w.http, "/") };
     for (int i = 0; i < 2; i++) {
         errand_result r = errand_await(both[i]);
@@ -62,18 +62,18 @@ START_TEST(an_overdue_idle_connection_is_closed_without_traffic)
     until(&gone, raw_server_connections(w.server)); /* no request is sent meanwhile */
     while (stats_of(&w).open)                       /* it is closed first, then counted */
         nanosleep(&(struct timespec){ 0, 200000 }, NULL);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(stats_count_reused_connections_and_queued_requests)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
-    world_open(&w, serve, &gone, &(errand_http_opts){ .limit = 1 });
+    harness_open(&w, serve, &gone, &(errand_http_opts){ .limit = 1 });
     enum { N = 5 };
     for (unsigned i = 0; i < N; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         errand_result_free(&r);
     }
@@ -91,7 +91,7 @@ START_TEST(stats_count_reused_connections_and_queued_requests)
     while (s.in_flight);
     ck_assert_uint_eq(s.reused, N - 1); /* the unsent request used no connection */
     ck_assert_int_eq(errand_http_stats_get(NULL, &s), EINVAL);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ static void look_up_when_allowed(void *arg, const char *name, er_addresses *out)
     if (names->address) snprintf(out->text, sizeof out->text, "%s", names->address);
 }
 
-static const char *named(struct world *w, const char *host)
+static const char *named(struct harness *w, const char *host)
 {
     static char urls[4][100];
     static unsigned n;
@@ -122,11 +122,11 @@ static const char *named(struct world *w, const char *host)
 
 START_TEST(a_name_is_looked_up_once_and_kept)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     struct names names = { .address = "127.0.0.1" };
-    world_open_turned(&w, serve, &gone,
-                      &(errand_http_opts){ .dns_ttl_ms = 1000, .keepalive_ms = ERRAND_FOREVER });
+    harness_open_clocked(&w, serve, &gone,
+                         &(errand_http_opts){ .dns_ttl_ms = 1000, .keepalive_ms = ERRAND_FOREVER });
     er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
     errand_future *fs[10];
     for (int i = 0; i < 10; i++) fs[i] = errand_get(w.http, named(&w, "one.test"));
@@ -140,17 +140,17 @@ START_TEST(a_name_is_looked_up_once_and_kept)
     }
     ck_assert_uint_eq(atomic_load(&names.asked), 1);
     ck_assert_uint_eq(stats_of(&w).look_ups, 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_hanging_lookup_delays_neither_close_nor_others)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     static struct names names; /* the thread that hangs outlives this test */
     names.address = "127.0.0.1";
-    world_open_turned(&w, serve, &gone, NULL);
+    harness_open_clocked(&w, serve, &gone, NULL);
     er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
     errand_future *cancelled = errand_get(w.http, named(&w, "hangs.test"));
     errand_request limited[] = { { .url = named(&w, "hangs.test"), .total_ms = 50 },
@@ -168,7 +168,7 @@ START_TEST(a_hanging_lookup_delays_neither_close_nor_others)
     ck_assert(!errand_result_may_have_run(&r));
     errand_result_free(&r);
     for (int i = 0; i < 2; i++) {
-        world_turn(&w, i ? 11 : 51);
+        harness_turn(&w, i ? 11 : 51);
         r = errand_await(late[i]);
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_str_eq(errand_result_phase(&r), "resolve");
@@ -186,10 +186,10 @@ END_TEST
 
 START_TEST(a_failed_lookup_fails_all_its_waiters)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     struct names names = { .allowed = 100 };
-    world_open(&w, serve, &gone, NULL);
+    harness_open(&w, serve, &gone, NULL);
     er_resolver_use(w.http->resolver, look_up_when_allowed, &names);
     errand_future *fs[] = { errand_get(w.http, named(&w, "no.test")),
                             errand_get(w.http, named(&w, "no.test")) };
@@ -203,7 +203,7 @@ START_TEST(a_failed_lookup_fails_all_its_waiters)
     errand_result r = errand_await(errand_get(w.http, named(&w, "no.test")));
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -228,12 +228,12 @@ static CURL *own(const char *url, size_t *got)
 
 START_TEST(an_own_handle_is_performed)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
-    world_open(&w, serve, &gone, &(errand_http_opts){ .limit = 2 });
+    harness_open(&w, serve, &gone, &(errand_http_opts){ .limit = 2 });
     for (unsigned i = 0; i < 6; i++) {
         size_t got = 0;
-        CURL *easy = own(world_url(&w, "/"), &got);
+        CURL *easy = own(harness_url(&w, "/"), &got);
         errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
         ck_well(&r);
         ck_assert_ptr_eq(r.value, easy);
@@ -245,12 +245,12 @@ START_TEST(an_own_handle_is_performed)
         ck_assert_int_eq(status, 200);
         ck_assert_uint_eq(got, 3);
         errand_result_free(&r);
-        r = world_get(&w, "/"); /* beside the own handle */
+        r = harness_get(&w, "/"); /* beside the own handle */
         ck_well(&r);
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 2); /* both kept */
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -263,13 +263,13 @@ static void hang(struct raw_conn *conn, void *arg)
 
 START_TEST(an_own_handle_can_be_cancelled_or_time_out)
 {
-    struct world w;
+    struct harness w;
     atomic_uint came = 0;
-    world_open_turned(&w, hang, &came, &(errand_http_opts){ .limit = 2, .total_ms = 100 });
+    harness_open_clocked(&w, hang, &came, &(errand_http_opts){ .limit = 2, .total_ms = 100 });
     size_t got = 0;
     errand_future *f[3];
     for (int i = 0; i < 3; i++)
-        f[i] = errand_perform(w.http, own(world_url(&w, "/x?secret"), &got), curl_easy_cleanup);
+        f[i] = errand_perform(w.http, own(harness_url(&w, "/x?secret"), &got), curl_easy_cleanup);
     until(&came, 2);
     errand_cancel(f[2]);
     errand_result r = errand_await(f[2]);
@@ -283,21 +283,21 @@ START_TEST(an_own_handle_can_be_cancelled_or_time_out)
     ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_CALLER);
     ck_assert_ptr_null(strstr(errand_result_message(&r), "secret"));
     errand_result_free(&r);
-    world_turn(&w, 101);
+    harness_turn(&w, 101);
     r = errand_await(f[1]);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_own_handles_failure_has_its_kind)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     size_t got = 0;
-    world_open(&w, serve, &gone, NULL);
+    harness_open(&w, serve, &gone, NULL);
     CURL *easy = own("nonsense://127.0.0.1/", &got);
     errand_result r = errand_await(errand_perform(w.http, easy, curl_easy_cleanup));
     ck_assert_int_eq(r.error, ERRAND_CURL + CURLE_UNSUPPORTED_PROTOCOL);
@@ -307,7 +307,7 @@ START_TEST(an_own_handles_failure_has_its_kind)
     r = errand_await(errand_perform(w.http, NULL, NULL));
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -347,21 +347,21 @@ static void both_end_well(errand_future *const f[2])
 /* The second own handle is asked for its connection while the first still closes its own. */
 START_TEST(a_slow_close_is_requested_only_once)
 {
-    struct world w;
+    struct harness w;
     size_t got[2] = { 0 }; /* two threads write */
-    world_open(&w, answer_after_meeting, NULL,
-               &(errand_http_opts){
-                   .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
+    harness_open(
+        &w, answer_after_meeting, NULL,
+        &(errand_http_opts){ .limit = 2, .keepalive_ms = ERRAND_FOREVER, .total_ms = 20000 });
     for (unsigned closed = 0; closed < 6; closed += 2) {
         errand_future *f[2];
         for (int i = 0; i < 2; i++) {
-            CURL *easy = own(world_url(&w, "/"), &got[i]);
+            CURL *easy = own(harness_url(&w, "/"), &got[i]);
             curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_when_allowed);
             f[i] = errand_perform(w.http, easy, curl_easy_cleanup);
         }
         both_end_well(f);
         for (unsigned i = 0; i < 2; i++) {
-            f[i] = errand_get(w.http, world_url(&w, "/"));
+            f[i] = errand_get(w.http, harness_url(&w, "/"));
             until(&meeting.closing, closed + i + 1);
         }
         atomic_store(&meeting.may_close, closed + 2);
@@ -370,7 +370,7 @@ START_TEST(a_slow_close_is_requested_only_once)
     errand_http_stats stats;
     ck_assert_int_eq(errand_http_stats_get(w.http, &stats), 0);
     ck_assert_uint_le(stats.open, 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -402,10 +402,10 @@ static size_t one_line(char *to, size_t one, size_t n, void *arg)
 
 START_TEST(a_sent_mail_may_have_run)
 {
-    struct world w;
+    struct harness w;
     char url[60];
     int left = 1;
-    world_open(&w, take_mail, NULL, NULL);
+    harness_open(&w, take_mail, NULL, NULL);
     snprintf(url, sizeof url, "smtp://127.0.0.1:%u", raw_server_port(w.server));
     CURL *easy = curl_easy_init();
     struct curl_slist *to = curl_slist_append(NULL, "<b@c.test>");
@@ -424,7 +424,7 @@ START_TEST(a_sent_mail_may_have_run)
     }
     errand_result_free(&r);
     curl_slist_free_all(to);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -437,9 +437,9 @@ static int count_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, c
 
 START_TEST(an_own_handle_keeps_its_callbacks_and_error_buffer)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
-    world_open(&w, serve, &gone, NULL);
+    harness_open(&w, serve, &gone, NULL);
     for (int i = 0; i < 2; i++) {
         char words[CURL_ERROR_SIZE] = "", path[] = "/tmp/errand-own-XXXXXX", url[80];
         size_t got = 0;
@@ -468,17 +468,17 @@ START_TEST(an_own_handle_keeps_its_callbacks_and_error_buffer)
         errand_result_free(&r);
         curl_easy_cleanup(easy); /* the test's to free: free was NULL */
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(close_ends_own_handles)
 {
-    struct world w;
+    struct harness w;
     atomic_uint came = 0;
     size_t got = 0;
-    world_open(&w, hang, &came, NULL);
-    errand_future *f = errand_perform(w.http, own(world_url(&w, "/"), &got), curl_easy_cleanup);
+    harness_open(&w, hang, &came, NULL);
+    errand_future *f = errand_perform(w.http, own(harness_url(&w, "/"), &got), curl_easy_cleanup);
     until(&came, 1);
     ck_assert_int_eq(errand_http_close(w.http, 1000), 0);
     errand_result r = errand_await(f);
@@ -507,20 +507,20 @@ static void mirror_once(struct raw_conn *conn, void *arg)
 
 START_TEST(setup_runs_last_and_affects_one_request_only)
 {
-    struct world w;
-    world_open(&w, mirror_once, NULL, &(errand_http_opts){ .limit = 1 });
+    struct harness w;
+    harness_open(&w, mirror_once, NULL, &(errand_http_opts){ .limit = 1 });
     errand_request request = {
         .url = "/", .setup = touch, .setup_arg = (void *)(uintptr_t) "touched"
     };
     for (int i = 0; i < 4; i++) {
-        errand_result r = i % 2 ? world_get(&w, "/") : world_send(&w, request);
+        errand_result r = i % 2 ? harness_get(&w, "/") : harness_send(&w, request);
         ck_well(&r);
         bool touched = strstr(errand_response_body(r.value).at, "User-Agent: touched\r\n");
         ck_assert(touched == (i % 2 == 0));
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -534,28 +534,28 @@ static void take_private(void *easy, void *arg) { curl_easy_setopt(easy, CURLOPT
 
 START_TEST(setup_that_breaks_our_options_harms_only_its_request)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     char own[8] = "";
-    world_open(&w, serve, &gone, NULL);
+    harness_open(&w, serve, &gone, NULL);
     for (int i = 0; i < 4; i++) {
-        errand_result r = world_send(
+        errand_result r = harness_send(
             &w,
             (errand_request){ .url = "/", .setup = i % 2 ? wipe : take_private, .setup_arg = own });
         ck_assert((r.error != 0) == (i % 2));
         ck_assert_str_ne(errand_result_message(&r), i % 2 ? "" : "-");
         errand_result_free(&r);
-        r = world_get(&w, "/");
+        r = harness_get(&w, "/");
         ck_well(&r);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_session_for_HTTP_2_falls_back_to_HTTP_1)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2)) {
         errand_pool *pool = errand_pool_new(NULL);
@@ -564,7 +564,7 @@ START_TEST(a_session_for_HTTP_2_falls_back_to_HTTP_1)
         ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
         return;
     }
-    world_open(&w, serve, &gone, &(errand_http_opts){ .http2 = 1, .limit = 2 });
+    harness_open(&w, serve, &gone, &(errand_http_opts){ .http2 = 1, .limit = 2 });
     errand_future *fs[6];
     for (int i = 0; i < 6; i++) fs[i] = errand_get(w.http, "/");
     for (int i = 0; i < 6; i++) {
@@ -572,7 +572,7 @@ START_TEST(a_session_for_HTTP_2_falls_back_to_HTTP_1)
         ck_well(&r);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -596,10 +596,10 @@ static int five_bytes(void *arg, uint64_t offset, void *buffer, size_t size, siz
 
 START_TEST(a_gap_that_is_too_long_ends_the_request)
 {
-    struct world w;
+    struct harness w;
     atomic_uint came = 0;
-    world_open_turned(&w, _i == 1 ? say_and_stop : hang, &came,
-                      &(errand_http_opts){ .sock_read_ms = 50 });
+    harness_open_clocked(&w, _i == 1 ? say_and_stop : hang, &came,
+                         &(errand_http_opts){ .sock_read_ms = 50 });
     errand_request request = { .url = "/", .method = "POST" };
     if (_i == 2) { /* while waiting for the reply curl never reads the body's end */
         request.body_fn = five_bytes;
@@ -608,7 +608,7 @@ START_TEST(a_gap_that_is_too_long_ends_the_request)
     errand_future *f = errand_send(w.http, &request);
     until(&came, 1);
     do { /* the gap begins when the lane sees the last byte */
-        world_turn(&w, 26);
+        harness_turn(&w, 26);
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     } while (errand_wait(f, 0) == ETIMEDOUT);
     errand_result r = errand_await(f);
@@ -619,14 +619,14 @@ START_TEST(a_gap_that_is_too_long_ends_the_request)
     ck_message_has(&r, "the 50 ms of sock_read_ms are over");
     ck_assert_int_ge(errand_result_elapsed_ms(&r), 50);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 /* An upload that takes longer than sock_read_ms: no reply is due before its end, even after 100
  * Continue. */
 struct long_body {
-    struct world w;
+    struct harness w;
     int64_t ms; /* for each of its bytes */
     uint64_t size;
 };
@@ -635,7 +635,7 @@ static int slow_body(void *arg, uint64_t offset, void *buffer, size_t size, size
 {
     struct long_body *body = arg;
     (void)size;
-    world_turn(&body->w, body->ms);
+    harness_turn(&body->w, body->ms);
     *got = offset < body->size;
     memcpy(buffer, "x", 1);
     return 0;
@@ -651,16 +651,16 @@ START_TEST(a_long_upload_is_not_a_gap)
 {
     static const char *const headers[] = { "Expect: 100-continue", NULL };
     struct long_body body = { .ms = _i < 2 ? 40 : 1000, .size = _i < 2 ? 10 : 1 };
-    world_open_turned(&body.w, continue_then_answer, NULL,
-                      &(errand_http_opts){ .sock_read_ms = 50 });
-    errand_result r = world_send(&body.w, (errand_request){ .url = "/",
-                                                            .headers = _i % 2 ? headers : NULL,
-                                                            .body_fn = slow_body,
-                                                            .body_arg = &body,
-                                                            .body_size = (int64_t)body.size });
+    harness_open_clocked(&body.w, continue_then_answer, NULL,
+                         &(errand_http_opts){ .sock_read_ms = 50 });
+    errand_result r = harness_send(&body.w, (errand_request){ .url = "/",
+                                                              .headers = _i % 2 ? headers : NULL,
+                                                              .body_fn = slow_body,
+                                                              .body_arg = &body,
+                                                              .body_size = (int64_t)body.size });
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&body.w);
+    harness_close(&body.w);
 }
 END_TEST
 

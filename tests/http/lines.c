@@ -1,6 +1,6 @@
 /* The scheduler alone: which request may start, on which lane, and which connection is
  * reclaimed. */
-#include "world.h"
+#include "harness.h"
 
 #include "http/scheduler.h"
 

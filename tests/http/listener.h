@@ -2,7 +2,7 @@
 #ifndef TESTS_HTTP_LISTENER_H
 #define TESTS_HTTP_LISTENER_H
 
-#include "world.h"
+#include "harness.h"
 
 struct listener {
     int fd, fillers[4];

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "harness.h"
 
 #ifdef WITH_TLS
 #include "shared.h"
@@ -7,11 +7,11 @@
 int main(void)
 {
     Suite *(*const suites[])(void) = {
-        classify_suite, refusals_suite, replies_suite, redirects_suite, failures_suite,
-        endings_suite,  session_suite,  lines_suite,   limits_suite,    retries_suite,
-        files_suite,    json_suite,     table_suite,   hostile_suite,   flows_suite,
-        decoder_suite,  bodies_suite,   between_suite, mixed_suite,     moments_suite,
-        lanes_suite,    forks_suite,    urls_suite,    dump_suite,      url_fuzz_suite,
+        classify_suite, refusals_suite, replies_suite,    redirects_suite, failures_suite,
+        cancels_suite,  session_suite,  lines_suite,      limits_suite,    retries_suite,
+        files_suite,    json_suite,     table_suite,      hostile_suite,   flows_suite,
+        decoder_suite,  bodies_suite,   middleware_suite, storms_suite,    phases_suite,
+        lanes_suite,    forks_suite,    urls_suite,       dump_suite,      url_fuzz_suite,
         names_suite
     };
     SRunner *runner = srunner_create(NULL);

@@ -1,5 +1,5 @@
 /* The resolver alone: which names it keeps. */
-#include "world.h"
+#include "harness.h"
 
 #include "fixture/memory.h"
 #include "http/resolve.h"

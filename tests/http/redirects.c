@@ -1,6 +1,6 @@
 /* Where a redirect leads, what is sent along, and its body, which does not matter. The server
  * records requests. */
-#include "world.h"
+#include "harness.h"
 
 #include "locales.h"
 
@@ -52,16 +52,16 @@ static void show_the_way(struct raw_conn *conn, void *arg)
     }
 }
 
-static void guided(struct world *w, struct guide *guide, const char *reply,
+static void guided(struct harness *w, struct guide *guide, const char *reply,
                    const errand_http_opts *opts)
 {
     static char home[100];
     *guide = (struct guide){ .reply = reply, .home = home };
-    world_open(w, show_the_way, guide, opts);
+    harness_open(w, show_the_way, guide, opts);
     snprintf(home, sizeof home, "%s", raw_server_url(w->server));
 }
 
-static const char *with_userinfo(struct world *w, const char *path)
+static const char *with_userinfo(struct harness *w, const char *path)
 {
     static char url[200];
     snprintf(url, sizeof url, "http://u:p@%s%s", raw_server_url(w->server) + 7, path);
@@ -89,7 +89,7 @@ static const struct {
 
 START_TEST(a_redirect_goes_to_its_location)
 {
-    struct world w;
+    struct harness w;
     struct guide guide;
     char reply[300];
     snprintf(reply, sizeof reply, MOVED("%s\r\n"), ways[_i].location);
@@ -97,28 +97,28 @@ START_TEST(a_redirect_goes_to_its_location)
         guided(&w, &guide, reply, NULL);
         if (!strncmp(ways[_i].asked[1], "GET /a", 6)) /* else the redirects would continue */
             guide.reply = MOVED("Location: next\r\n");
-        errand_result r = world_send(
-            &w, (errand_request){ .url = absolute ? world_url(&w, ways[_i].url) : ways[_i].url });
+        errand_result r = harness_send(
+            &w, (errand_request){ .url = absolute ? harness_url(&w, ways[_i].url) : ways[_i].url });
         for (int i = 0; ways[_i].asked[i]; i++) ck_assert_str_eq(guide.asked[i], ways[_i].asked[i]);
         if (!r.error) ck_assert_uint_eq(guide.n, 2);
         errand_result_free(&r);
-        world_close(&w);
+        harness_close(&w);
     }
 }
 END_TEST
 
 START_TEST(an_empty_location_is_not_followed)
 {
-    struct world w;
+    struct harness w;
     struct guide guide;
     guided(&w, &guide, _i ? MOVED("Location:\r\n") : MOVED("Location: \r\nLocation:\r\n"), NULL);
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &w, (errand_request){ .url = "/a/b", .method = "POST", .body = { "secret", 6 } });
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 307);
     ck_assert_uint_eq(guide.n, 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -136,37 +136,37 @@ static void go_on_at_second(struct raw_conn *conn, void *arg)
 
 START_TEST(a_fragment_as_location_keeps_the_url)
 {
-    struct world w;
+    struct harness w;
     struct guide guide = { .n = 0 };
-    world_open(&w, go_on_at_second, &guide, NULL);
-    errand_result r = world_get(&w, "/a/b?c=d");
+    harness_open(&w, go_on_at_second, &guide, NULL);
+    errand_result r = harness_get(&w, "/a/b?c=d");
     ck_well(&r);
     ck_assert_uint_eq(guide.n, 2);
     ck_assert_str_eq(guide.asked[1], "GET /a/b?c=d");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_fragment_as_url_is_its_base)
 {
-    struct world w, other;
+    struct harness w, other;
     struct guide guide;
     guided(&w, &guide, "", NULL);
-    world_open_on(&other, w.server,
-                  &(errand_http_opts){ .base_url = world_url(&w, "/x/y?z=1#old/er") });
+    harness_open_on(&other, w.server,
+                    &(errand_http_opts){ .base_url = harness_url(&w, "/x/y?z=1#old/er") });
     static const char *const urls[][2] = {
         { "#x", "GET /x/y?z=1" }, { "?q", "GET /x/y?q" }, { "v", "GET /x/v" }
     };
     for (unsigned i = 0; i < 3; i++) {
-        errand_result r = world_get(&other, urls[i][0]);
+        errand_result r = harness_get(&other, urls[i][0]);
         ck_well(&r);
         ck_assert_str_eq(guide.asked[i], urls[i][1]);
         errand_result_free(&r);
     }
     ck_assert_int_eq(errand_http_close(other.http, 30000), 0);
     ck_assert_int_eq(errand_pool_close(other.pool, 30000), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -183,17 +183,17 @@ static const struct {
 
 START_TEST(a_redirect_that_cannot_be_followed_is_an_error)
 {
-    struct world w;
+    struct harness w;
     struct guide guide;
     char reply[300];
     snprintf(reply, sizeof reply, MOVED("%s"), refused[_i].location);
     guided(&w, &guide, reply, NULL);
-    errand_result r = world_get(&w, "/a");
+    errand_result r = harness_get(&w, "/a");
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
     ck_message_has(&r, refused[_i].words);
     ck_assert_uint_eq(guide.n, 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -203,47 +203,47 @@ START_TEST(secrets_stay_with_their_origin_in_any_form_of_location)
 {
     static const char *const locations[] = { "Location: /x y\r\n", "Location: %s/x y\r\n",
                                              "Location: %s/x\r\n", "Location: /x\r\n" };
-    struct world w;
+    struct harness w;
     struct guide guide;
     char reply[300];
     snprintf(reply, sizeof reply, MOVED("%s"), locations[_i]);
     guided(&w, &guide, reply, NULL);
     errand_request request = { .url = "/a",
                                .headers = HEADERS("Authorization: Bearer t", "Cookie: c=1") };
-    errand_result r = world_send(&w, request);
+    errand_result r = harness_send(&w, request);
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(guide.asked[1], ", Authorization: Bearer t, Cookie: c=1"));
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
+    r = harness_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(guide.asked[3], ", Authorization: Basic dTpw"));
     ck_assert_ptr_null(strstr(errand_response_url(r.value), "u:p"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(userinfo_does_not_go_to_another_origin)
 {
-    struct world w, away;
+    struct harness w, away;
     struct guide guide, other;
     char reply[300];
     guided(&w, &guide, "", NULL);
     guided(&away, &other, "", NULL);
     snprintf(reply, sizeof reply, MOVED("Location: %s/x\r\n"), raw_server_url(away.server));
     guide.reply = reply;
-    errand_result r = world_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
+    errand_result r = harness_send(&w, (errand_request){ .url = with_userinfo(&w, "/a") });
     ck_well(&r);
     ck_assert_str_eq(other.asked[0], "GET /x");
     errand_result_free(&r);
-    world_close(&w);
-    world_close(&away);
+    harness_close(&w);
+    harness_close(&away);
 }
 END_TEST
 
 START_TEST(the_locale_does_not_change_letter_case)
 {
-    struct world w, away;
+    struct harness w, away;
     struct guide guide, other;
     char reply[300];
     if (!turkish_locale()) {
@@ -257,18 +257,18 @@ START_TEST(the_locale_does_not_change_letter_case)
              "HTTP/1.1 302 Found\r\nLOCATION: %s/x\r\nContent-Length: 0\r\n\r\n",
              raw_server_url(away.server));
     guide.reply = reply;
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &w, (errand_request){ .url = "/a", .headers = HEADERS("AUTHORIZATION: Basic YTpi") });
     ck_well(&r);
     ck_assert_str_eq(guide.asked[0], "GET /a, AUTHORIZATION: Basic YTpi");
     ck_assert_str_eq(other.asked[0], "GET /x");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/a",
-                                         .headers = HEADERS("TRANSFER-ENCODING: chunked") });
+    r = harness_send(&w, (errand_request){ .url = "/a",
+                                           .headers = HEADERS("TRANSFER-ENCODING: chunked") });
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
-    world_close(&w);
-    world_close(&away);
+    harness_close(&w);
+    harness_close(&away);
 }
 END_TEST
 
@@ -305,15 +305,15 @@ static void odd_body(struct raw_conn *conn, void *arg)
 
 START_TEST(a_redirect_is_followed_with_any_body)
 {
-    struct world w;
+    struct harness w;
     int which = _i;
-    world_open(&w, odd_body, &which, &(errand_http_opts){ .max_body = 6 });
-    errand_result r = world_get(&w, "/a");
+    harness_open(&w, odd_body, &which, &(errand_http_opts){ .max_body = 6 });
+    errand_result r = harness_get(&w, "/a");
     ck_well(&r);
     ck_body_eq(&r, "there");
     ck_assert_int_eq(errand_response_redirect(r.value, 0, NULL), 302);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -336,9 +336,9 @@ static void no_more_of_it(struct raw_conn *conn, void *arg)
 
 START_TEST(a_redirect_with_an_endless_body_is_followed)
 {
-    struct world w;
+    struct harness w;
     atomic_uint said = 0;
-    world_open_turned(&w, no_more_of_it, &said, NULL);
+    harness_open_clocked(&w, no_more_of_it, &said, NULL);
     const int64_t total = _i ? ERRAND_FOREVER : 3600000; /* a timer is armed already, or not */
     errand_future *f = errand_send(
         w.http,
@@ -346,31 +346,31 @@ START_TEST(a_redirect_with_an_endless_body_is_followed)
     until(&said, 1);
     /* long before total_ms */
     for (int turns = 0; errand_wait(f, 0) == ETIMEDOUT && turns < 30000; turns++) {
-        world_turn(&w, 100);
+        harness_turn(&w, 100);
         nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     }
     errand_result r = errand_await(f);
     ck_well(&r);
     ck_body_eq(&r, "there");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_redirect_with_a_small_body_keeps_its_connection)
 {
-    struct world w;
+    struct harness w;
     struct guide guide;
     guided(&w, &guide, "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nmoved",
            NULL);
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_get(&w, "/a");
+        errand_result r = harness_get(&w, "/a");
         ck_well(&r);
         errand_result_free(&r);
     }
     ck_assert_uint_eq(guide.n, 6);
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -404,16 +404,16 @@ static void expects_nothing(struct raw_conn *conn, void *arg)
 
 START_TEST(a_417_is_resent_once_without_expect)
 {
-    struct world w;
+    struct harness w;
     bool stubborn = _i % 2, any = _i / 2;
     struct guide guide = { .home = stubborn ? "no" : NULL };
-    world_open(&w, expects_nothing, &guide, NULL);
+    harness_open(&w, expects_nothing, &guide, NULL);
     errand_request request = { .url = "/a",
                                .method = "POST",
                                .body = { "pay", 3 },
                                .headers = HEADERS("Expect: 100-continue"),
                                .any_status = any };
-    errand_result r = world_send(&w, request);
+    errand_result r = harness_send(&w, request);
     ck_assert_uint_eq(guide.n, 2);
     ck_assert_str_eq(guide.asked[0], "POST /a, Expect: 100-continue");
     ck_assert_str_eq(guide.asked[1], "POST /a");
@@ -421,18 +421,18 @@ START_TEST(a_417_is_resent_once_without_expect)
     ck_assert_int_eq(errand_response_status(r.value), stubborn ? 417 : 200);
     ck_body_eq(&r, stubborn ? "none" : "there");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_own_handle_that_keeps_its_expect_ends)
 {
-    struct world w;
+    struct harness w;
     struct guide guide = { .home = NULL };
-    world_open(&w, expects_nothing, &guide, NULL);
+    harness_open(&w, expects_nothing, &guide, NULL);
     CURL *easy = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Expect: 100-continue");
-    curl_easy_setopt(easy, CURLOPT_URL, world_url(&w, "/a"));
+    curl_easy_setopt(easy, CURLOPT_URL, harness_url(&w, "/a"));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "pay");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     /* curl returns to its caller while it connects */
@@ -443,7 +443,7 @@ START_TEST(an_own_handle_that_keeps_its_expect_ends)
     ck_assert_uint_le(guide.n, 3);
     errand_result_free(&r);
     curl_slist_free_all(headers);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -477,20 +477,20 @@ static void mirror_or_move(struct raw_conn *conn, void *arg)
 START_TEST(a_non_ascii_host_is_sent_as_ascii) /* in whatever locale: here it is "C" */
 {
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_IDN)) return;
-    struct world w;
+    struct harness w;
     struct guide guide = { .home = foreign[_i].url };
     struct raw_server *server;
     char proxy[60];
     ck_assert_int_eq(raw_server_start(&server, mirror_or_move, &guide), 0);
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
-    world_open_on(&w, server, &(errand_http_opts){ .proxy = proxy });
+    harness_open_on(&w, server, &(errand_http_opts){ .proxy = proxy });
     for (int moved = 0; moved < 2; moved++) {
-        errand_result r = world_get(&w, moved ? "http://a.test/" : foreign[_i].url);
+        errand_result r = harness_get(&w, moved ? "http://a.test/" : foreign[_i].url);
         ck_well(&r);
         ck_assert_str_eq(guide.asked[guide.n - 1], foreign[_i].asked);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 #endif

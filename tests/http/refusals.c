@@ -1,5 +1,5 @@
 /* Requests refused before sending: each a failed future whose message names the bad field. */
-#include "world.h"
+#include "harness.h"
 
 static const char *const none[] = { NULL };
 #define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -60,38 +60,38 @@ static struct refused {
 
 START_TEST(a_bad_request_is_refused_and_its_field_named)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_send(&w, cases[_i].request);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = harness_send(&w, cases[_i].request);
     ck_assert_int_eq(r.error, EINVAL);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_VALIDATION);
     ck_assert(!errand_result_transient(&r) && !errand_result_may_have_run(&r));
     ck_message_has(&r, cases[_i].culprit);
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_connections(w.server), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(body_and_json_together_are_refused)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     struct json_object *json = json_object_new_object();
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .json = json, .body = { "x", 1 } });
+        harness_send(&w, (errand_request){ .url = "/", .json = json, .body = { "x", 1 } });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "body and json are both given");
     errand_result_free(&r);
     json_object_put(json);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_null_request_or_session_is_refused)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     errand_result r = errand_await(errand_send(w.http, &(errand_request){ 0 }));
     ck_assert_int_eq(r.error, EINVAL);
     errand_result_free(&r);
@@ -102,7 +102,7 @@ START_TEST(a_null_request_or_session_is_refused)
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "session is NULL");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -121,22 +121,22 @@ END_TEST
 
 START_TEST(a_refusal_hides_the_secrets_of_a_url)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     const char *urls[] = { "ftp://anna:sesame@host/", "/x?key=sesame y",
                            "http://anna:sesame@h:99999/", "/#sesame\n" };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        errand_result r = world_get(&w, urls[i]);
+        errand_result r = harness_get(&w, urls[i]);
         ck_assert_int_eq(r.error, EINVAL);
         ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s",
                       errand_result_message(&r));
         errand_result_free(&r);
     }
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &w, (errand_request){ .url = "/", .headers = HEADERS("Authorization Bearer sesame") });
     ck_assert_msg(!strstr(errand_result_message(&r), "sesame"), "%s", errand_result_message(&r));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -170,8 +170,8 @@ END_TEST
 
 START_TEST(an_unknown_tail_of_a_request_is_refused)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     struct {
         errand_request now;
         long later;
@@ -179,7 +179,7 @@ START_TEST(an_unknown_tail_of_a_request_is_refused)
     errand_result r = errand_await(errand_send_sized(w.http, &longer.now, sizeof longer));
     ck_assert_int_eq(r.error, ENOTSUP);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

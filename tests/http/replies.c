@@ -1,5 +1,5 @@
 /* Requests are sent as given, replies are returned as received. */
-#include "world.h"
+#include "harness.h"
 
 #define HEADERS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -20,9 +20,9 @@ static const char *body_of(const errand_result *r) { return errand_response_body
 
 START_TEST(a_get_has_only_the_default_headers)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_get(&w, "/a/b?c=d#e");
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_get(&w, "/a/b?c=d#e");
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 200);
     ck_assert_int_eq(strncmp(body_of(&r), "GET /a/b?c=d HTTP/1.1\r\n", 23), 0);
@@ -30,24 +30,24 @@ START_TEST(a_get_has_only_the_default_headers)
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nAccept-Encoding: "));
     ck_assert_ptr_null(strstr(body_of(&r), "Expect:"));
     ck_assert_ptr_null(strstr(body_of(&r), "Content-"));
-    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/a/b?c=d"));
+    ck_assert_str_eq(errand_response_url(r.value), harness_url(&w, "/a/b?c=d"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_absolute_url_needs_no_base)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     errand_pool *pool = errand_pool_new(NULL);
     errand_http *http = errand_http_new(pool, NULL);
-    errand_result r = errand_await(errand_get(http, world_url(&w, "/x")));
+    errand_result r = errand_await(errand_get(http, harness_url(&w, "/x")));
     ck_well(&r);
     errand_result_free(&r);
     ck_assert_int_eq(errand_http_close(http, 10000), 0);
     ck_assert_int_eq(errand_pool_close(pool, 10000), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -65,8 +65,8 @@ static const struct {
 
 START_TEST(relative_urls_are_resolved)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     char base[200];
     snprintf(base, sizeof base, "%s%s", raw_server_url(w.server), relatives[_i].base);
     errand_http *http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = base });
@@ -76,22 +76,22 @@ START_TEST(relative_urls_are_resolved)
                   body_of(&r));
     errand_result_free(&r);
     ck_assert_int_eq(errand_http_close(http, 10000), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(request_headers_override_the_sessions)
 {
-    struct world w;
+    struct harness w;
     errand_http_opts opts = {
         .headers = HEADERS("X-Session: s", "X-Both: session", "Accept: text/plain"),
         .user_agent = "me/1"
     };
-    world_open(&w, mirror, NULL, &opts);
+    harness_open(&w, mirror, NULL, &opts);
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/",
-                                         .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own",
-                                                            "X-Empty:", "Accept: */*") });
+        harness_send(&w, (errand_request){ .url = "/",
+                                           .headers = HEADERS("X-Own: a", "X-Own: b", "x-both: own",
+                                                              "X-Empty:", "Accept: */*") });
     ck_well(&r);
     const char *parts[] = { "\r\nX-Session: s\r\n",    "\r\nX-Own: a\r\n", "\r\nX-Own: b\r\n",
                             "\r\nx-both: own\r\n",     "\r\nX-Empty:\r\n", "\r\nAccept: */*\r\n",
@@ -102,7 +102,7 @@ START_TEST(request_headers_override_the_sessions)
     ck_assert_ptr_null(strstr(body_of(&r), "session"));
     ck_assert_ptr_null(strstr(body_of(&r), "text/plain"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -135,34 +135,34 @@ static const struct greeting {
 START_TEST(user_agent_and_accept_encoding_are_sent_once)
 {
     const struct greeting *g = &greetings[_i];
-    struct world w;
-    world_open(&w, mirror, NULL,
-               &(errand_http_opts){ .headers = g->of_session, .user_agent = g->agent });
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .headers = g->of_request, .setup = g->setup });
+    struct harness w;
+    harness_open(&w, mirror, NULL,
+                 &(errand_http_opts){ .headers = g->of_session, .user_agent = g->agent });
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/", .headers = g->of_request, .setup = g->setup });
     ck_well(&r);
     ck_assert_uint_eq(times(&r, "ser-"), g->said != NULL);
     if (g->said) ck_assert_uint_eq(times(&r, g->said), 1);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
     errand_result_free(&r);
-    r = world_send(&w,
-                   (errand_request){
-                       .url = "/", .headers = HEADERS("Accept-Encoding: x"), .setup = g->setup });
+    r = harness_send(&w,
+                     (errand_request){
+                         .url = "/", .headers = HEADERS("Accept-Encoding: x"), .setup = g->setup });
     ck_well(&r);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: "), 1);
     ck_assert_uint_eq(times(&r, "\r\nAccept-Encoding: x\r\n"), 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_body_makes_a_post_of_exactly_its_bytes)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     static const char bytes[] = "a\0b\r\n\xff";
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .body = { bytes, sizeof bytes - 1 } });
+        harness_send(&w, (errand_request){ .url = "/", .body = { bytes, sizeof bytes - 1 } });
     ck_well(&r);
     errand_bytes body = errand_response_body(r.value);
     ck_assert_int_eq(strncmp(body.at, "POST / HTTP/1.1\r\n", 17), 0);
@@ -171,7 +171,7 @@ START_TEST(a_body_makes_a_post_of_exactly_its_bytes)
     ck_assert_uint_gt(body.size, 6);
     ck_assert_int_eq(memcmp((const char *)body.at + body.size - 6, bytes, 6), 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -188,14 +188,14 @@ static const struct {
 
 START_TEST(any_method_is_sent_with_its_body)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     const char *body = methods[_i].body;
     errand_request request = {
         .url = "/", .method = methods[_i].method, .body = { body, body ? strlen(body) : 0 }
     };
     for (int turn = 0; turn < 2; turn++) { /* the second on a handle that was used before */
-        errand_result r = world_send(&w, request);
+        errand_result r = harness_send(&w, request);
         ck_well(&r);
         ck_assert_int_eq(strncmp(body_of(&r), methods[_i].line, strlen(methods[_i].line)), 0);
         const char *end = strstr(body_of(&r), "\r\n\r\n");
@@ -206,17 +206,17 @@ START_TEST(any_method_is_sent_with_its_body)
         /* no body, or one without a type */
         ck_assert_ptr_null(strstr(body_of(&r), "Content-Type"));
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){ .url = "/", .body = { "other", 5 } });
+        r = harness_send(&w, (errand_request){ .url = "/", .body = { "other", 5 } });
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(json_is_sent_as_json)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     struct json_object *json = json_object_new_object();
     json_object_object_add(json, "prompt", json_object_new_string("a \"cat\""));
     errand_result r = errand_await(errand_post_json(w.http, "/generate", json));
@@ -224,7 +224,7 @@ START_TEST(json_is_sent_as_json)
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nContent-Type: application/json\r\n"));
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "{\"prompt\":\"a \\\"cat\\\"\"}");
     errand_result_free(&r);
-    r = world_send(
+    r = harness_send(
         &w,
         (errand_request){
             .url = "/", .method = "PUT", .json = json, .headers = HEADERS("content-type: x/y") });
@@ -236,49 +236,49 @@ START_TEST(json_is_sent_as_json)
     ck_well(&r);
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, "null");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_idempotency_key_is_sent_verbatim)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_send(
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_send(
         &w, (errand_request){ .url = "/", .method = "POST", .idempotency_key = "video \"1\"" });
     ck_well(&r);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "\r\nIdempotency-Key: video \"1\"\r\n"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_connection_is_reused)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
     for (int i = 0; i < 5; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         ck_assert_str_eq(errand_response_header(r.value, "x-connection", 0), "1");
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(reply_headers_are_found_in_any_case_and_number)
 {
-    struct world w;
-    world_open(&w, say_once,
-               "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
-               "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  "
-               "\r\nTransfer-Encoding: "
-               "chunked\r\n\r\n"
-               "3\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n",
-               NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_once,
+                 "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
+                 "HTTP/1.1 201 Very  Created\r\nSet-Cookie: a\r\nX-Empty:\r\nset-cookie:   b  "
+                 "\r\nTransfer-Encoding: "
+                 "chunked\r\n\r\n"
+                 "3\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n",
+                 NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 201);
     ck_assert_str_eq(errand_response_header(r.value, "SET-COOKIE", 0), "a");
@@ -291,37 +291,37 @@ START_TEST(reply_headers_are_found_in_any_case_and_number)
     ck_body_eq(&r, "abc");
     ck_assert_uint_eq(errand_response_body(r.value).size, 3);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_empty_reply_body_is_an_empty_string)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 204 No Content\r\n\r\n", NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 204 No Content\r\n\r\n", NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     ck_assert_int_eq(errand_response_status(r.value), 204);
     ck_body_eq(&r, "");
     ck_assert_uint_eq(errand_response_body(r.value).size, 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_reply_to_head_has_no_body)
 {
-    struct world w;
-    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", NULL);
+    struct harness w;
+    harness_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", NULL);
     for (int i = 0; i < 2; i++) {
-        errand_result r = world_send(&w, (errand_request){ .url = "/", .method = "HEAD" });
+        errand_result r = harness_send(&w, (errand_request){ .url = "/", .method = "HEAD" });
         ck_well(&r);
         ck_assert_uint_eq(errand_response_body(r.value).size, 0);
         ck_assert_str_eq(errand_response_header(r.value, "content-length", 0), "10");
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -343,9 +343,9 @@ static void say_gzipped(struct raw_conn *conn, void *arg)
 START_TEST(max_body_counts_decompressed_bytes)
 {
     for (int small = 0; small < 2; small++) {
-        struct world w;
-        world_open(&w, say_gzipped, NULL, &(errand_http_opts){ .max_body = small ? 4999 : 5000 });
-        errand_result r = world_get(&w, "/");
+        struct harness w;
+        harness_open(&w, say_gzipped, NULL, &(errand_http_opts){ .max_body = small ? 4999 : 5000 });
+        errand_result r = harness_get(&w, "/");
         if (small) {
             ck_assert_int_eq(r.error, ERRAND_CURL + 63);
             ck_message_has(&r, "larger than max_body, 4999 bytes");
@@ -355,16 +355,16 @@ START_TEST(max_body_counts_decompressed_bytes)
             ck_assert_uint_eq(strspn(body_of(&r), "0"), 5000);
         }
         errand_result_free(&r);
-        world_close(&w);
+        harness_close(&w);
     }
 }
 END_TEST
 
 START_TEST(timings_never_decrease)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, mirror, NULL, NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     errand_timings t;
     ck_assert_int_eq(errand_response_timings(r.value, &t), 0);
@@ -375,7 +375,7 @@ START_TEST(timings_never_decrease)
     ck_assert_double_ge(t.first_byte, t.connect);
     ck_assert_double_ge(t.total, t.first_byte);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -425,34 +425,35 @@ static void check_reached(const errand_result *r, bool answered, bool kept)
 
 START_TEST(a_failure_has_the_timings_it_reached)
 {
-    struct world w;
+    struct harness w;
     atomic_uint said = 0;
-    world_open(&w, say_half, &said, NULL);
-    errand_result r = world_get(&w, _i ? "/whole" : "/half"); /* on a kept connection, too */
+    harness_open(&w, say_half, &said, NULL);
+    errand_result r = harness_get(&w, _i ? "/whole" : "/half"); /* on a kept connection, too */
     errand_result_free(&r);
-    r = world_get(&w, "/half"); /* the server hangs up */
+    r = harness_get(&w, "/half"); /* the server hangs up */
     check_reached(&r, true, _i);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/" });
+    r = harness_send(&w, (errand_request){ .url = "http://127.0.0.1:1/" });
     check_reached(&r, false, false);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .method = "" });
+    r = harness_send(&w, (errand_request){ .url = "/", .method = "" });
     errand_timings none;
     ck_assert_int_eq(errand_result_timings(&r, &none), ENOENT);
     errand_result_free(&r);
-    r = world_get(&w, "/whole");
+    r = harness_get(&w, "/whole");
     ck_assert_int_eq(errand_result_timings(&r, &none), 0);
     ck_assert_double_ge(none.first_byte, 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_cancelled_transfer_has_the_timings_it_reached)
 {
-    struct world w;
+    struct harness w;
     atomic_uint said = 0;
-    world_open_turned(&w, say_half, &said, &(errand_http_opts){ .limit = 1, .limit_per_host = 1 });
+    harness_open_clocked(&w, say_half, &said,
+                         &(errand_http_opts){ .limit = 1, .limit_per_host = 1 });
     errand_future *f = errand_send(w.http, &(errand_request){ .url = "/half", .stream = 1 });
     errand_future *waits = errand_send(w.http, &(errand_request){ .url = "/half" });
     errand_cancel(waits);
@@ -467,7 +468,7 @@ START_TEST(a_cancelled_transfer_has_the_timings_it_reached)
     while (errand_body_read(r.value, buffer, sizeof buffer, ERRAND_FOREVER) > 0) continue;
     check_reached(errand_body_failure(r.value), true, false);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -511,40 +512,40 @@ static const struct {
 
 START_TEST(redirects_change_methods_as_the_rfc_says)
 {
-    struct world w;
-    world_open(&w, redirecting, NULL, NULL);
+    struct harness w;
+    harness_open(&w, redirecting, NULL, NULL);
     char url[20];
     snprintf(url, sizeof url, "/%d", redirects[_i].status);
     errand_request request = { .url = url, .method = redirects[_i].method };
     if (!strcmp(request.method, "POST") || !strcmp(request.method, "PUT"))
         request.body = (errand_bytes){ "load", 4 };
-    errand_result r = world_send(&w, request);
+    errand_result r = harness_send(&w, request);
     ck_well(&r);
     ck_assert_msg(!strncmp(body_of(&r), redirects[_i].line, strlen(redirects[_i].line)), "%s",
                   body_of(&r));
     ck_assert_str_eq(strstr(body_of(&r), "\r\n\r\n") + 4, redirects[_i].with_body ? "load" : "");
     ck_assert_ptr_null(errand_response_header(r.value, "X-Hop", 0));
-    ck_assert_str_eq(errand_response_url(r.value), world_url(&w, "/end?q=1"));
+    ck_assert_str_eq(errand_response_url(r.value), harness_url(&w, "/end?q=1"));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_redirect_loop_or_another_scheme_is_an_error)
 {
-    struct world w;
-    world_open(&w, redirecting, NULL, NULL);
-    errand_result r = world_get(&w, "/310");
+    struct harness w;
+    harness_open(&w, redirecting, NULL, NULL);
+    errand_result r = harness_get(&w, "/310");
     ck_assert_int_eq(r.error, ERRAND_CURL + 47);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_PROTOCOL);
     ck_assert(!errand_result_transient(&r));
     ck_assert_uint_eq(raw_server_requests(w.server), 11);
     errand_result_free(&r);
-    r = world_get(&w, "/999");
+    r = harness_get(&w, "/999");
     ck_assert_int_eq(r.error, ERRAND_CURL + 1);
     ck_assert(!errand_result_transient(&r));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -565,15 +566,15 @@ static void redirect_to(struct raw_conn *conn, void *arg)
 
 START_TEST(redirects_to_another_origin_drop_secrets)
 {
-    struct world away, w;
-    world_open(&away, mirror, NULL, NULL);
+    struct harness away, w;
+    harness_open(&away, mirror, NULL, NULL);
     char elsewhere[100];
     snprintf(elsewhere, sizeof elsewhere, "%s", _i ? raw_server_url(away.server) : "");
-    world_open(&w, redirect_to, elsewhere, NULL);
+    harness_open(&w, redirect_to, elsewhere, NULL);
     const char *const *headers =
         HEADERS("X-Api-Key: sesame", "Authorization: Bearer sesame", "Cookie: a=sesame",
                 "Proxy-Authorization: sesame", "X-Plain: open", "Host: home.test");
-    errand_result r = world_send(&w, (errand_request){ .url = "/away", .headers = headers });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/away", .headers = headers });
     ck_well(&r);
     ck_assert_int_eq(strncmp(body_of(&r), "GET /there ", 11), 0);
     ck_assert_ptr_nonnull(strstr(body_of(&r), "X-Plain: open"));
@@ -583,8 +584,8 @@ START_TEST(redirects_to_another_origin_drop_secrets)
     /* not that server's name */
     ck_assert((strstr(body_of(&r), "Host: home.test\r\n") != NULL) == !_i);
     errand_result_free(&r);
-    world_close(&w);
-    world_close(&away);
+    harness_close(&w);
+    harness_close(&away);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* Requests under a policy: which are retried, and which never. The server counts. */
-#include "world.h"
+#include "harness.h"
 
 #include <time.h>
 
@@ -31,8 +31,8 @@ static void follow_script(struct raw_conn *conn, void *arg)
 static errand_result run_script(struct script *script, errand_request request,
                                 const errand_policy_opts *opts)
 {
-    struct world w;
-    world_open(&w, follow_script, script, NULL);
+    struct harness w;
+    harness_open(&w, follow_script, script, NULL);
     const char *why;
     errand_policy *policy = errand_policy_new(opts, &why);
     ck_assert_msg(policy != NULL, "%s", why);
@@ -41,7 +41,7 @@ static errand_result run_script(struct script *script, errand_request request,
     errand_future *f = errand_send(w.http, &request);
     errand_policy_free(policy); /* the run keeps its own */
     errand_result r = errand_await(f);
-    world_close(&w);
+    harness_close(&w);
     return r;
 }
 
@@ -231,20 +231,20 @@ static const struct {
 
 START_TEST(only_requests_that_may_run_twice_at_once_are_hedged)
 {
-    struct world w;
+    struct harness w;
     struct slow slow = { .came = 0 };
     errand_policy_opts opts = { .attempts = 3, .hedge_ms = 100, .repeat = hedges[_i].repeat };
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    world_open_turned(&w, say_when_released, &slow, &(errand_http_opts){ .policy = policy });
+    harness_open_clocked(&w, say_when_released, &slow, &(errand_http_opts){ .policy = policy });
     errand_request request = hedges[_i].request;
     request.url = "/";
     errand_future *f = errand_send(w.http, &request);
     until(&slow.came, 1);
     for (int turns = 0; turns < 50; turns++) /* each turn lets the run check its hedge timer */
-        world_turn(&w, 100);
+        harness_turn(&w, 100);
     while (hedges[_i].hedged && atomic_load(&slow.came) < 3) { /* the timer thread may be late */
         nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
-        world_turn(&w, 100);
+        harness_turn(&w, 100);
     }
     atomic_store(&slow.go, 1);
     errand_result r = errand_await(f);
@@ -254,7 +254,7 @@ START_TEST(only_requests_that_may_run_twice_at_once_are_hedged)
     ck_assert_uint_eq(s.attempts, hedges[_i].hedged ? 3 : 1);
     ck_assert_uint_eq(atomic_load(&slow.came), hedges[_i].hedged ? 3 : 1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
 }
 END_TEST
@@ -291,33 +291,33 @@ END_TEST
 
 START_TEST(the_sessions_policy_applies_to_all_and_is_kept_alive)
 {
-    struct world w;
+    struct harness w;
     struct script script = { .statuses = { 503, 503, 200, 200 } };
     errand_policy *policy = errand_policy_new(&quick, NULL);
-    world_open(&w, follow_script, &script, &(errand_http_opts){ .policy = policy });
+    harness_open(&w, follow_script, &script, &(errand_http_opts){ .policy = policy });
     errand_policy_free(policy);
-    errand_result r = world_get(&w, "/");
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     ck_assert_uint_eq(errand_result_attempts(&r), 3);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_unresolved_name_is_tried_twice_at_most)
 {
-    struct world w;
-    world_open(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "", NULL);
     errand_policy_opts opts = quick;
     opts.attempts = 6;
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "http://no-such-host.invalid/", .policy = policy });
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "http://no-such-host.invalid/", .policy = policy });
     ck_assert_int_eq(r.error, ERRAND_CURL + 6);
     ck_assert_uint_eq(errand_result_attempts(&r), 2);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -332,15 +332,15 @@ static void silent_at_first(struct raw_conn *conn, void *arg)
 
 START_TEST(a_hanging_attempt_is_cut_and_retried)
 {
-    struct world w;
+    struct harness w;
     atomic_uint n = 0;
-    world_open(&w, silent_at_first, &n, NULL);
+    harness_open(&w, silent_at_first, &n, NULL);
     errand_policy_opts opts = quick;
     opts.attempts = 20; /* on a slow machine the answer may come too late more than once */
     opts.attempt_ms = _i ? 0 : 200;
     errand_policy *policy = errand_policy_new(&opts, NULL);
-    errand_result r =
-        world_send(&w, (errand_request){ .url = "/", .policy = policy, .total_ms = _i ? 200 : 0 });
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/", .policy = policy, .total_ms = _i ? 200 : 0 });
     ck_well(&r);
     ck_body_eq(&r, "late");
     ck_assert_uint_ge(errand_result_attempts(&r), 2);
@@ -349,15 +349,15 @@ START_TEST(a_hanging_attempt_is_cut_and_retried)
     ck_assert_int_eq(first.error, ETIMEDOUT);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_cancel_ends_a_run_that_sends_or_sleeps)
 {
-    struct world w;
+    struct harness w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
-    world_open(&w, follow_script, &script, NULL);
+    harness_open(&w, follow_script, &script, NULL);
     errand_policy_opts opts = {
         .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE
     };
@@ -369,15 +369,15 @@ START_TEST(a_cancel_ends_a_run_that_sends_or_sleeps)
     ck_assert_int_eq(r.error, ECANCELED);
     errand_result_free(&r);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(close_does_not_wait_for_a_sleeping_run)
 {
-    struct world w;
+    struct harness w;
     struct script script = { .statuses = { 503, 503, 503, 503 } };
-    world_open(&w, follow_script, &script, NULL);
+    harness_open(&w, follow_script, &script, NULL);
     errand_policy_opts opts = {
         .attempts = 5, .initial_ms = 100000, .max_ms = 100000, .jitter = ERRAND_JITTER_NONE
     };
@@ -405,7 +405,7 @@ static void say_503(struct raw_conn *conn, void *arg)
 
 START_TEST(a_policys_limits_are_keyed_by_host_and_port)
 {
-    struct world w;
+    struct harness w;
     errand_breaker_opts strict = { .min_calls = 2 };
     errand_pool *home = errand_pool_new(NULL);
     errand_breaker *breaker = errand_breaker_new(home, &strict);
@@ -413,10 +413,10 @@ START_TEST(a_policys_limits_are_keyed_by_host_and_port)
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .attempts = 1, .breaker = breaker }, NULL);
     ck_assert_ptr_nonnull(policy);
-    world_open(&w, say_503, NULL, &(errand_http_opts){ .policy = policy });
+    harness_open(&w, say_503, NULL, &(errand_http_opts){ .policy = policy });
     char key[60], url[80];
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_assert_int_eq(r.error, i < 2 ? ERRAND_HTTP + 503 : ERRAND_EOPEN);
         errand_result_free(&r);
     }
@@ -432,7 +432,7 @@ START_TEST(a_policys_limits_are_keyed_by_host_and_port)
     snprintf(key, sizeof key, "localhost:%u", raw_server_port(w.server));
     ck_assert_int_eq(errand_breaker_stats_get(breaker, key, &s), 0);
     ck_assert_int_eq(s.state, ERRAND_BREAKER_CLOSED);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
     errand_breaker_free(breaker);
     ck_assert_int_eq(errand_pool_close(home, 1000), 0);
@@ -463,19 +463,19 @@ static const struct {
 
 START_TEST(a_redirected_post_is_not_resent_if_its_target_fails)
 {
-    struct world w;
+    struct harness w;
     int status = sent_away[_i].status;
     errand_policy *policy = errand_policy_new(&quick, NULL);
-    world_open(&w, take_and_send_away, &status, &(errand_http_opts){ .policy = policy });
+    harness_open(&w, take_and_send_away, &status, &(errand_http_opts){ .policy = policy });
     errand_result r =
-        world_send(&w, (errand_request){ .url = "/pay",
-                                         .method = sent_away[_i].method,
-                                         .idempotency_key = sent_away[_i].keyed ? "k" : NULL });
+        harness_send(&w, (errand_request){ .url = "/pay",
+                                           .method = sent_away[_i].method,
+                                           .idempotency_key = sent_away[_i].keyed ? "k" : NULL });
     ck_assert_int_eq(r.error, ERRAND_CURL + 7);
     ck_assert_uint_eq(raw_server_requests(w.server), sent_away[_i].sent);
     ck_assert(errand_result_may_have_run(&r) == (sent_away[_i].sent == 1));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
 }
 END_TEST

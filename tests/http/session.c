@@ -1,5 +1,5 @@
 /* Sessions: the limit and the line, lanes that come and go, closing, forking. */
-#include "world.h"
+#include "harness.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,10 +27,10 @@ static void count_in(struct raw_conn *conn, void *arg)
 
 START_TEST(no_more_requests_than_the_limit_run_at_once)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { 0 };
     enum { ALL = 40, LIMIT = 5 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = LIMIT, .lanes = 2 });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = LIMIT, .lanes = 2 });
     errand_future *fs[ALL];
     for (unsigned i = 0; i < ALL; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, LIMIT); /* the limit is reached */
@@ -43,7 +43,7 @@ START_TEST(no_more_requests_than_the_limit_run_at_once)
     ck_assert_uint_eq(atomic_load(&crowd.came), ALL);
     ck_assert_uint_eq(atomic_load(&crowd.most), LIMIT);
     ck_assert_uint_le(raw_server_connections(w.server), LIMIT);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -67,9 +67,9 @@ static void note_order(struct raw_conn *conn, void *arg)
 
 START_TEST(queued_requests_are_sent_fifo)
 {
-    struct world w;
+    struct harness w;
     struct order order = { 0 };
-    world_open(&w, note_order, &order, &(errand_http_opts){ .limit = 1 });
+    harness_open(&w, note_order, &order, &(errand_http_opts){ .limit = 1 });
     errand_future *fs[64];
     for (unsigned i = 0; i < 64; i++) {
         char url[16];
@@ -82,15 +82,15 @@ START_TEST(queued_requests_are_sent_fifo)
         errand_result_free(&r);
     }
     for (unsigned i = 0; i < 64; i++) ck_assert_uint_eq(order.seen[i], i);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(many_requests_go_through_two_lanes)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { .allowed = 1000000 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .lanes = 2, .limit = 20 });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .lanes = 2, .limit = 20 });
     unsigned n = storm(2000);
     errand_future **fs = calloc(n, sizeof *fs);
     for (unsigned i = 0; i < n; i++) {
@@ -110,17 +110,17 @@ START_TEST(many_requests_go_through_two_lanes)
     free(fs);
     ck_assert_uint_eq(raw_server_requests(w.server), n);
     ck_assert_uint_le(raw_server_connections(w.server), 20);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(an_idle_lane_closes_its_connections_and_restarts)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { .allowed = 1000000 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .keepalive_ms = ERRAND_ZERO });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .keepalive_ms = ERRAND_ZERO });
     for (unsigned i = 1; i <= storm(20); i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         errand_result_free(&r);
     }
@@ -140,26 +140,26 @@ static void see_it_go(struct raw_conn *conn, void *arg)
 
 START_TEST(an_idle_session_holds_no_connection)
 {
-    struct world w;
+    struct harness w;
     atomic_uint gone = 0;
-    world_open(&w, see_it_go, &gone, &(errand_http_opts){ .keepalive_ms = 20 });
-    errand_result r = world_get(&w, "/");
+    harness_open(&w, see_it_go, &gone, &(errand_http_opts){ .keepalive_ms = 20 });
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
     until(&gone, 1); /* the session is still open */
-    r = world_get(&w, "/");
+    r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
     ck_assert_uint_eq(raw_server_connections(w.server), 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(close_finishes_requests_in_flight_and_refuses_others)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { 0 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
     errand_future *fs[6];
     for (unsigned i = 0; i < 6; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, 2);
@@ -178,9 +178,9 @@ END_TEST
 
 START_TEST(close_cancels_the_rest_at_half_time)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { 0 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
     errand_future *fs[6];
     for (unsigned i = 0; i < 6; i++)
         fs[i] = errand_send(w.http, &(errand_request){ .url = "/", .method = "POST" });
@@ -214,10 +214,10 @@ END_TEST
 
 START_TEST(results_outlive_session_and_pool)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nhi", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nhi", NULL);
     errand_future *f = errand_get(w.http, "/");
-    world_close(&w);
+    harness_close(&w);
     errand_result r = errand_await(f);
     ck_well(&r);
     ck_body_eq(&r, "hi");
@@ -228,9 +228,9 @@ END_TEST
 
 START_TEST(closing_the_pool_first_ends_requests_in_flight)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { 0 };
-    world_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
+    harness_open(&w, count_in, &crowd, &(errand_http_opts){ .limit = 2 });
     errand_future *fs[4];
     for (unsigned i = 0; i < 4; i++) fs[i] = errand_get(w.http, "/");
     until(&crowd.came, 2);
@@ -248,9 +248,9 @@ END_TEST
 
 START_TEST(a_session_is_EFORKED_in_a_child_process)
 {
-    struct world w;
-    world_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, say_always, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
     pid_t child = fork();
@@ -263,10 +263,10 @@ START_TEST(a_session_is_EFORKED_in_a_child_process)
     int status;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
-    r = world_get(&w, "/");
+    r = harness_get(&w, "/");
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -281,9 +281,9 @@ static errand_result await_inside(void *arg) { return errand_await(errand_get(ar
 
 START_TEST(workers_that_all_await_requests_do_not_hang)
 {
-    struct world w;
+    struct harness w;
     struct crowd crowd = { .allowed = 1000000 };
-    world_open(&w, count_in, &crowd, NULL);
+    harness_open(&w, count_in, &crowd, NULL);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
     errand_http *http =
         errand_http_new(pool, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
@@ -296,7 +296,7 @@ START_TEST(workers_that_all_await_requests_do_not_hang)
     }
     ck_assert_int_eq(errand_http_close(http, 10000), 0);
     ck_assert_int_eq(errand_pool_close(pool, 10000), 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

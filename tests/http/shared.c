@@ -7,7 +7,7 @@ bool shared_can(void) { return curl_version_info(CURLVERSION_NOW)->features & CU
 
 char big[BIG];
 
-void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_opts opts)
+void shared_open(struct shared *s, h2_handler *asked, bool clocked, errand_http_opts opts)
 {
     struct raw_server *server;
     for (size_t i = 0; i < BIG; i++) big[i] = (char)('a' + i % 23);
@@ -16,12 +16,12 @@ void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_o
     ck_assert_int_eq(tls_server_start_alpn(&server, h2_serve, &s->h2, s->files.good, "h2"), 0);
     opts.ca_file = s->files.ca;
     opts.http2 = 1;
-    (turned ? world_open_turned_on : world_open_on)(&s->w, server, &opts);
+    (clocked ? harness_open_clocked_on : harness_open_on)(&s->w, server, &opts);
 }
 
 void shared_close(struct shared *s)
 {
-    world_close(&s->w);
+    harness_close(&s->w);
     tls_files_remove(&s->files);
 }
 

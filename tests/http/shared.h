@@ -3,7 +3,7 @@
 #ifndef TESTS_HTTP_SHARED_H
 #define TESTS_HTTP_SHARED_H
 
-#include "world.h"
+#include "harness.h"
 
 #include "h2_server.h"
 #include "tls.h"
@@ -11,12 +11,12 @@
 struct shared {
     struct tls_files files;
     struct h2_server h2; /* set up before shared_open */
-    struct world w;
+    struct harness w;
 };
 
 bool shared_can(void); /* this libcurl speaks HTTP/2 */
 
-void shared_open(struct shared *s, h2_handler *asked, bool turned, errand_http_opts opts);
+void shared_open(struct shared *s, h2_handler *asked, bool clocked, errand_http_opts opts);
 void shared_close(struct shared *s);
 
 errand_http_stats stats_of(struct shared *s);

@@ -69,7 +69,7 @@ START_TEST(a_stream_refused_twice_is_not_resent)
 {
     struct shared s = { 0 };
     shared_open(&s, refuse_always, false, (errand_http_opts){ .lanes = 1 });
-    errand_result r = world_get(&s.w, "/");
+    errand_result r = harness_get(&s.w, "/");
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_NETWORK);
     ck_assert(errand_result_transient(&r) && !errand_result_may_have_run(&r));
     errand_result_free(&r);
@@ -267,7 +267,7 @@ START_TEST(a_reply_over_max_body_is_stopped)
 {
     struct shared s = { 0 };
     shared_open(&s, say_much, false, (errand_http_opts){ .lanes = 1, .max_body = 1000 });
-    errand_result r = world_get(&s.w, "/");
+    errand_result r = harness_get(&s.w, "/");
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_RESOURCE);
     ck_message_has(&r, "the body is larger than max_body, 1000 bytes");
     errand_result_free(&r);
@@ -329,7 +329,7 @@ START_TEST(a_slow_reader_delays_no_other_stream)
     struct shared s = { .h2 = { .arg = &silent } };
     shared_open(&s, say_much_to_the_first, false,
                 (errand_http_opts){ .lanes = 1, .keepalive_ms = ways[_i].keepalive_ms });
-    errand_result stream = world_send(&s.w, (errand_request){ .url = "/", .stream = 1 });
+    errand_result stream = harness_send(&s.w, (errand_request){ .url = "/", .stream = 1 });
     ck_well(&stream);
     /* nothing is read meanwhile, yet the connection is not idle */
     for (unsigned i = 0; i < 100; i++) {

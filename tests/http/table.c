@@ -1,6 +1,6 @@
 /* What is resent: every kind of failure, in every phase, with every method. The server counts
  * requests. */
-#include "world.h"
+#include "harness.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -129,22 +129,22 @@ static errand_policy *thrice(void)
 START_TEST(a_failure_is_resent_as_its_row_says)
 {
     const struct row *row = &rows[_i];
-    struct world w;
+    struct harness w;
     errand_policy *policy = thrice();
-    world_open(&w, serve_row, (void *)(uintptr_t)row,
-               &(errand_http_opts){ .policy = policy, .max_body = 10 });
+    harness_open(&w, serve_row, (void *)(uintptr_t)row,
+                 &(errand_http_opts){ .policy = policy, .max_body = 10 });
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const struct method *m = &methods[i];
         if ((row->needs_body && !strcmp(m->name, "HEAD")) || (row->then == SILENCE && i % 3))
             continue;
         unsigned before = raw_server_requests(w.server), attempts = 1;
         if (row->group == MAY_HAVE_RUN && m->harmless) attempts = ATTEMPTS;
-        errand_result r =
-            world_send(&w, (errand_request){ .url = "/",
-                                             .method = m->name,
-                                             .idempotency_key = m->key,
-                                             .repeat = m->repeat,
-                                             .total_ms = row->then == SILENCE ? 100 : 0 });
+        errand_result r = harness_send(
+            &w, (errand_request){ .url = "/",
+                                  .method = m->name,
+                                  .idempotency_key = m->key,
+                                  .repeat = m->repeat,
+                                  .total_ms = row->then == SILENCE ? 100 : 0 });
         const char *said = errand_result_message(&r);
         /* curl may find it when polling, or when reading */
         bool reset = row->then == RESET && r.error == ERRAND_CURL + 55;
@@ -166,24 +166,24 @@ START_TEST(a_failure_is_resent_as_its_row_says)
         errand_result_free(&r);
     }
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 /* A request that was never sent is retried, unless it sets ERRAND_REPEAT_NEVER: no server has seen
  * it. */
-static errand_result send_to(struct world *w, const struct method *m, const char *url)
+static errand_result send_to(struct harness *w, const struct method *m, const char *url)
 {
-    return world_send(
+    return harness_send(
         w, (errand_request){
                .url = url, .method = m->name, .idempotency_key = m->key, .repeat = m->repeat });
 }
 
 START_TEST(a_request_that_cannot_connect_was_never_sent)
 {
-    struct world w;
+    struct harness w;
     errand_policy *policy = thrice();
-    world_open(&w, say_once, "", &(errand_http_opts){ .policy = policy });
+    harness_open(&w, say_once, "", &(errand_http_opts){ .policy = policy });
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
@@ -203,7 +203,7 @@ START_TEST(a_request_that_cannot_connect_was_never_sent)
     }
     close(fd);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -215,10 +215,10 @@ static void no_tls(struct raw_conn *conn, void *arg)
 
 START_TEST(a_request_without_TLS_was_never_sent)
 {
-    struct world w;
+    struct harness w;
     atomic_uint met = 0;
     errand_policy *policy = thrice();
-    world_open(&w, no_tls, &met, &(errand_http_opts){ .policy = policy });
+    harness_open(&w, no_tls, &met, &(errand_http_opts){ .policy = policy });
     char url[60];
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", raw_server_port(w.server));
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
@@ -233,15 +233,15 @@ START_TEST(a_request_without_TLS_was_never_sent)
     }
     ck_assert_uint_eq(raw_server_requests(w.server), 0);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(any_request_to_an_unresolved_name_is_tried_twice)
 {
-    struct world w;
+    struct harness w;
     errand_policy *policy = thrice();
-    world_open(&w, say_once, "", &(errand_http_opts){ .policy = policy });
+    harness_open(&w, say_once, "", &(errand_http_opts){ .policy = policy });
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         errand_result r = send_to(&w, &methods[i], "http://no-such-host.invalid/");
         bool never = methods[i].repeat == ERRAND_REPEAT_NEVER;
@@ -250,7 +250,7 @@ START_TEST(any_request_to_an_unresolved_name_is_tried_twice)
         errand_result_free(&r);
     }
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 

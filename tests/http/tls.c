@@ -1,12 +1,12 @@
 /* TLS: which certificates are trusted, and the errors of others. Each test makes its
  * certificates. */
-#include "world.h"
+#include "harness.h"
 
 #include "tls.h"
 
 struct guarded {
     struct tls_files files;
-    struct world w;
+    struct harness w;
 };
 
 static void reply_always(struct raw_conn *conn, void *arg)
@@ -27,12 +27,12 @@ static void open_guarded(struct guarded *g, size_t pem, bool client_ca, bool max
     /* given: another authority is trusted */
     opts.ca_file = opts.ca_file ? g->files.stranger : g->files.ca;
     if (opts.cert_file) opts.cert_file = g->files.client;
-    world_open_on(&g->w, server, &opts);
+    harness_open_on(&g->w, server, &opts);
 }
 
 static void close_guarded(struct guarded *g)
 {
-    world_close(&g->w);
+    harness_close(&g->w);
     tls_files_remove(&g->files);
 }
 
@@ -41,7 +41,7 @@ START_TEST(a_certificate_of_our_authority_is_trusted)
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), false, false, (errand_http_opts){ 0 });
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_get(&g.w, "/");
+        errand_result r = harness_get(&g.w, "/");
         ck_well(&r);
         ck_body_eq(&r, "secret");
         errand_timings timings;
@@ -72,9 +72,9 @@ START_TEST(a_lanes_next_connection_resumes_the_TLS_session)
     unsigned before = tls_resumed();
     ck_assert_int_eq(tls_files_make(&g.files), 0);
     ck_assert_int_eq(tls_server_start(&server, say_yes_once, NULL, g.files.good, NULL, _i), 0);
-    world_open_on(&g.w, server, &(errand_http_opts){ .lanes = 1, .ca_file = g.files.ca });
+    harness_open_on(&g.w, server, &(errand_http_opts){ .lanes = 1, .ca_file = g.files.ca });
     for (int i = 0; i < N; i++) {
-        errand_result r = world_get(&g.w, "/");
+        errand_result r = harness_get(&g.w, "/");
         ck_well(&r);
         errand_result_free(&r);
     }
@@ -105,8 +105,8 @@ START_TEST(a_body_without_length_is_whole_only_after_close_notify)
     ck_assert_int_eq(tls_files_make(&g.files), 0);
     ck_assert_int_eq(tls_server_start(&server, end_the_body, &politely, g.files.good, NULL, _i & 2),
                      0);
-    world_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca });
-    errand_result r = world_get(&g.w, "/");
+    harness_open_on(&g.w, server, &(errand_http_opts){ .ca_file = g.files.ca });
+    errand_result r = harness_get(&g.w, "/");
     if (politely) {
         ck_well(&r);
         ck_body_eq(&r, "half of it");
@@ -142,7 +142,7 @@ START_TEST(an_untrusted_certificate_fails_before_sending)
     open_guarded(&g, untrusted[_i].pem, false, false,
                  (errand_http_opts){ .ca_file = untrusted[_i].foreign ? "" : NULL,
                                      .policy = policy });
-    errand_result r = world_send(&g.w, (errand_request){ .url = "/pay", .method = "POST" });
+    errand_result r = harness_send(&g.w, (errand_request){ .url = "/pay", .method = "POST" });
     ck_assert_int_eq(r.error, ERRAND_CURL + 60);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
     ck_assert_str_eq(errand_result_phase(&r), "tls");
@@ -166,11 +166,11 @@ START_TEST(an_https_proxy_is_verified_with_the_same_authority)
                                       _i ? g.files.stranger : g.files.good, NULL, false),
                      0);
     snprintf(proxy, sizeof proxy, "%s", raw_server_url(server));
-    world_open_on(&g.w, server,
-                  &(errand_http_opts){ .ca_file = g.files.ca,
-                                       .proxy = proxy,
-                                       .base_url = "http://far.away.invalid/" });
-    errand_result r = world_get(&g.w, "/");
+    harness_open_on(
+        &g.w, server,
+        &(errand_http_opts){
+            .ca_file = g.files.ca, .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    errand_result r = harness_get(&g.w, "/");
     if (_i) {
         ck_assert_int_ne(r.error, 0);
         ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
@@ -189,7 +189,7 @@ START_TEST(a_client_shows_its_certificate)
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), true, _i,
                  (errand_http_opts){ .cert_file = "" });
-    errand_result r = world_get(&g.w, "/");
+    errand_result r = harness_get(&g.w, "/");
     ck_well(&r);
     errand_result_free(&r);
     close_guarded(&g);
@@ -200,7 +200,7 @@ START_TEST(a_client_without_a_certificate_is_refused)
 {
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), true, true, (errand_http_opts){ 0 });
-    errand_result r = world_send(&g.w, (errand_request){ .url = "/", .method = "POST" });
+    errand_result r = harness_send(&g.w, (errand_request){ .url = "/", .method = "POST" });
     ck_assert_int_ne(r.error, 0);
     ck_assert_str_eq(errand_result_phase(&r), "tls");
     ck_assert(!errand_result_may_have_run(&r));
@@ -215,7 +215,7 @@ START_TEST(a_server_below_min_tls_is_refused)
     struct guarded g;
     open_guarded(&g, offsetof(struct tls_files, good), false, true,
                  (errand_http_opts){ .min_tls = ERRAND_TLS_1_3 });
-    errand_result r = world_get(&g.w, "/");
+    errand_result r = harness_get(&g.w, "/");
     ck_assert_int_eq(r.error, ERRAND_CURL + 35);
     ck_assert_str_eq(errand_result_phase(&r), "tls");
     errand_result_free(&r);
@@ -263,7 +263,7 @@ START_TEST(a_failed_handshake_ends_in_phase_tls)
     open_guarded(&g, offsetof(struct tls_files, good), false, false, (errand_http_opts){ 0 });
     ck_assert_int_eq(raw_server_start(&odd, handshakes[_i].handler, NULL), 0);
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", raw_server_port(odd));
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &g.w,
         (errand_request){ .url = url, .method = "POST", .connect_ms = handshakes[_i].connect_ms });
     ck_assert_msg(r.error == handshakes[_i].error, "%s", errand_result_message(&r));
@@ -271,7 +271,7 @@ START_TEST(a_failed_handshake_ends_in_phase_tls)
     ck_assert_str_eq(errand_result_phase(&r), "tls");
     ck_assert(!errand_result_may_have_run(&r) && errand_result_transient(&r));
     errand_result_free(&r);
-    r = world_get(&g.w, "/");
+    r = harness_get(&g.w, "/");
     ck_well(&r);
     errand_result_free(&r);
     raw_server_stop(odd);

@@ -4,7 +4,7 @@
  *
  * 200,000 of them; a million with ERRAND_TEST_SCALE=5, 20 million in `make check-long`. Each is
  * made from its seed alone, and a failure prints both. */
-#include "world.h"
+#include "harness.h"
 
 #include "base/net.h"
 #include "http/url.h"

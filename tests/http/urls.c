@@ -1,5 +1,5 @@
 /* Urls where memory runs out, at each allocation in turn. */
-#include "world.h"
+#include "harness.h"
 
 #include "fixture/memory.h"
 #include "http/url.h"

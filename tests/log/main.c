@@ -12,12 +12,12 @@ int main(void)
     srunner_add_suite(runner, ends_suite());
     srunner_add_suite(runner, fork_suite());
     srunner_add_suite(runner, formats_suite());
-    srunner_add_suite(runner, forms_suite());
+    srunner_add_suite(runner, layouts_suite());
     srunner_add_suite(runner, results_suite());
-    srunner_add_suite(runner, places_suite());
+    srunner_add_suite(runner, sink_kinds_suite());
     srunner_add_suite(runner, rotation_suite());
     srunner_add_suite(runner, rings_suite());
-    srunner_add_suite(runner, late_suite());
+    srunner_add_suite(runner, late_lines_suite());
     srunner_add_suite(runner, storms_suite());
     srunner_add_suite(runner, exits_suite());
     srunner_add_suite(runner, named_suite());

@@ -1,5 +1,5 @@
 /* tests/model/cells.c -- the cell: claim, end, cancel, watch, abandon and drop race. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/cell.h"
 

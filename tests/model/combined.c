@@ -1,7 +1,7 @@
 /* tests/model/combined.c -- futures of futures: a timeout with its input, its timer, a cancel and
  * its owner; an all with a failure, an end and a cancel; a quorum with one end too many. On the
  * real timers and a test clock. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/cell.h"
 

@@ -1,7 +1,7 @@
 /* tests/model/laters.c -- tasks that return errand_later: run by a worker, or in place by an await,
  * or put aside, while others are submitted from outside and the pool closes. A worker reads the
  * task it has taken after it has released the pool's lock, so unlocking is a step here, too. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/pool.h"
 

@@ -1,5 +1,5 @@
 /* tests/model/pools.c -- the pool: inbox, gate, the one searcher, workers that park. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/pool.h"
 

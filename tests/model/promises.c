@@ -1,5 +1,5 @@
 /* tests/model/promises.c -- resolve, cancel and change of the hook race. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/cell.h"
 

@@ -1,6 +1,6 @@
 /* tests/model/waits.c -- a thread that waits for a future: against its end, a cancel of the
  * waiting task, a deadline. */
-#include "places.h"
+#include "homes.h"
 
 #include "async/pool.h"
 

@@ -1,6 +1,8 @@
 /* Usual faults of results, cancels, deadlines and their reports. */
 #include "patterns.h"
 
+#include "async/logged.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +69,8 @@ END_TEST
 /* Elsewhere: a timeout returns null, and so does an operation with an empty answer. */
 START_TEST(a_timeout_differs_from_an_empty_answer)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     errand_future *late = errand_timeout(errand_sleep(pool, 1000), 100),
                   *early = errand_timeout(errand_sleep(pool, 10), 100);
@@ -88,8 +90,8 @@ END_TEST
 /* Elsewhere: clean-up is called after a timeout only, not after an error or a cancel. */
 START_TEST(arg_is_freed_once_after_every_end)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     errand_policy *policies[2] = {
         NULL, errand_policy_new(&(errand_policy_opts){ .attempts = 2 }, NULL)
@@ -146,8 +148,8 @@ typedef struct call {
 /* Elsewhere: a logging wrapper logs the arguments of each call, keys included. */
 START_TEST(the_log_never_sees_an_argument)
 {
-    said heard;
-    listen_to(&heard);
+    logged heard;
+    logged_open(&heard);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .log = heard.log });
     call c = { .s.error = { ECONNRESET, EACCES }, .key = "sk-7d1f-do-not-log" };
     errand_policy *policy = errand_policy_new(
@@ -155,14 +157,13 @@ START_TEST(the_log_never_sees_an_argument)
     errand_task task = scripted(&c.s);
     ENDS(errand_run_task(pool, policy, &task), EACCES);
     errand_policy_free(policy);
-    char *text = all_said(&heard);
+    const char *text = logged_text(&heard);
     ck_assert_ptr_nonnull(strstr(text, "[pay-start]"));
     ck_assert_ptr_nonnull(strstr(text, "[pay-retry]"));
     ck_assert_ptr_nonnull(strstr(text, "[pay-error]"));
     ck_assert_ptr_null(strstr(text, "sk-7d1f"));
-    free(text);
     close_pool(pool);
-    stop_listening(&heard);
+    logged_close(&heard);
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* Usual faults of HTTP clients that retry and wait, each beaten by a test. The comment above a
  * test says what goes wrong elsewhere. */
-#include "http/world.h"
+#include "http/harness.h"
 
 #include <unistd.h>
 
@@ -45,10 +45,10 @@ static errand_policy *thrice(int64_t initial_ms)
  * again. */
 START_TEST(a_cancelled_request_is_not_repeated)
 {
-    struct world w;
+    struct harness w;
     struct service service = { .reply = OK, .holds = true };
     errand_policy *policy = thrice(1);
-    world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
+    harness_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
     errand_future *f = errand_get(w.http, "/");
     until(&service.received, 1);
     errand_cancel(f);
@@ -60,7 +60,7 @@ START_TEST(a_cancelled_request_is_not_repeated)
     ck_assert_int_eq(errand_pool_wait_idle(w.pool, 10000), 0);
     ck_assert_uint_eq(atomic_load(&service.received), 1);
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -70,20 +70,21 @@ START_TEST(a_permanent_failure_is_not_repeated)
     static const int statuses[] = { 400, 401, 403, 404, 409, 410, 422, 451, 501 };
     errand_policy *policy = thrice(1);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-        struct world w;
+        struct harness w;
         char reply[80];
         snprintf(reply, sizeof reply, "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", statuses[i]);
         struct service service = { .reply = reply };
-        world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
-        errand_result r = world_get(&w, "/");
+        harness_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
+        errand_result r = harness_get(&w, "/");
         ck_assert_int_eq(r.error, ERRAND_HTTP + statuses[i]);
         errand_result_free(&r);
-        r = world_send(&w, (errand_request){
-                               .url = "/", .headers = (const char *const[]){ "no header", NULL } });
+        r = harness_send(
+            &w,
+            (errand_request){ .url = "/", .headers = (const char *const[]){ "no header", NULL } });
         ck_assert_int_eq(r.error, EINVAL); /* refused by the library, never sent */
         errand_result_free(&r);
         ck_assert_uint_eq(atomic_load(&service.received), 1);
-        world_close(&w);
+        harness_close(&w);
     }
     errand_policy_free(policy);
 }
@@ -93,21 +94,21 @@ END_TEST
 START_TEST(a_post_is_repeated_only_with_an_idempotency_key)
 {
     for (int keyed = 0; keyed < 2; keyed++) {
-        struct world w;
+        struct harness w;
         struct service service = { .reply = _i ? BUSY : "" };
         errand_policy *policy = thrice(1);
-        world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
+        harness_open(&w, serve, &service, &(errand_http_opts){ .policy = policy });
         errand_result r =
-            world_send(&w, (errand_request){ .url = "/generate",
-                                             .body = { "{}", 2 },
-                                             .idempotency_key = keyed ? "video_1" : NULL });
+            harness_send(&w, (errand_request){ .url = "/generate",
+                                               .body = { "{}", 2 },
+                                               .idempotency_key = keyed ? "video_1" : NULL });
         ck_assert_int_ne(r.error, 0);
         ck_assert(errand_result_may_have_run(&r) == !keyed);
         errand_result_free(&r);
         ck_assert_uint_eq(atomic_load(&service.received), keyed ? 3 : 1);
         for (int i = 0; i < 3; i++) ck_assert_str_eq(service.keys[i], keyed ? "video_1" : "");
         errand_policy_free(policy);
-        world_close(&w);
+        harness_close(&w);
     }
 }
 END_TEST
@@ -115,49 +116,49 @@ END_TEST
 /* Elsewhere: 60 seconds without a byte end a generation with a deadline of five minutes. */
 START_TEST(a_reply_may_be_silent_until_its_deadline)
 {
-    struct world w;
+    struct harness w;
     struct service service = { .reply = OK, .holds = true };
-    world_open_turned(&w, serve, &service, NULL); /* total_ms: 300 s, and no other limit */
+    harness_open_clocked(&w, serve, &service, NULL); /* total_ms: 300 s, and no other limit */
     errand_future *f = errand_get(w.http, "/generate");
     until(&service.received, 1);
-    world_turn(&w, 299000);
+    harness_turn(&w, 299000);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
     atomic_store(&service.may_reply, 1);
     errand_result r = errand_await(f);
     ck_well(&r);
     ck_body_eq(&r, "video");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 /* With an idle timeout: the error says which limit was exceeded. */
 START_TEST(an_idle_timeout_is_reported_as_such)
 {
-    struct world w;
+    struct harness w;
     struct service service = { .reply = OK, .holds = true };
-    world_open_turned(&w, serve, &service, &(errand_http_opts){ .sock_read_ms = 60000 });
+    harness_open_clocked(&w, serve, &service, &(errand_http_opts){ .sock_read_ms = 60000 });
     errand_future *f = errand_get(w.http, "/generate");
     until(&service.received, 1);
     while (errand_wait(f, 0) == ETIMEDOUT) /* idle time counts from the send, which is about now */
-        world_turn(&w, 10000);
+        harness_turn(&w, 10000);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_str_eq(errand_result_phase(&r), "first byte");
     ck_message_has(&r, "sock_read_ms");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 /* Elsewhere: each call makes its own session, so each opens a connection. */
 START_TEST(many_calls_share_their_connections)
 {
-    struct world w;
+    struct harness w;
     struct service service = { .reply = OK };
-    world_open(&w, serve, &service, NULL);
+    harness_open(&w, serve, &service, NULL);
     for (int i = 0; i < 100; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         errand_transfer_metrics metrics;
         errand_response_metrics(r.value, &metrics);
@@ -166,14 +167,14 @@ START_TEST(many_calls_share_their_connections)
     }
     ck_assert_uint_eq(raw_server_connections(w.server), 1);
     ck_assert_uint_eq(atomic_load(&service.received), 100);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 /* Elsewhere: "starting with args: {...}" logs the token, the cookie and the prompt. */
 START_TEST(a_logged_request_shows_no_secrets_and_no_body)
 {
-    struct world w;
+    struct harness w;
     struct service service = { .reply = BUSY };
     char path[] = "/tmp/errand-log-XXXXXX", text[20000] = "";
     close(mkstemp(path));
@@ -182,11 +183,11 @@ START_TEST(a_logged_request_shows_no_secrets_and_no_body)
     errand_policy *policy = errand_policy_new(
         &(errand_policy_opts){ .attempts = 2, .initial_ms = 1, .name = "generate", .log = log },
         NULL);
-    world_open(&w, serve, &service, &(errand_http_opts){ .policy = policy, .log = log });
+    harness_open(&w, serve, &service, &(errand_http_opts){ .policy = policy, .log = log });
     char url[100];
     snprintf(url, sizeof url, "http://anna:sesame-1@127.0.0.1:%u/generate?token=sesame-2",
              raw_server_port(w.server));
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &w, (errand_request){ .url = url,
                               .body = { "sesame-3", 8 },
                               .idempotency_key = "k",
@@ -194,7 +195,7 @@ START_TEST(a_logged_request_shows_no_secrets_and_no_body)
                               .headers = (const char *const[]){ "X-Api-Key: sesame-5", NULL } });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 503);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
     ck_assert_int_eq(errand_log_close(log, 10000), 0);
     FILE *in = fopen(path, "r");
@@ -231,28 +232,28 @@ START_TEST(retry_after_is_the_servers_or_none)
         { "", -1 }
     };
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
-        struct world w;
+        struct harness w;
         char reply[200];
         snprintf(reply, sizeof reply, "HTTP/1.1 429 Slow\r\n%sContent-Length: 0\r\n\r\n",
                  said[i].header);
         struct service service = { .reply = reply };
-        world_open(&w, serve, &service, NULL);
-        errand_result r = world_get(&w, "/");
+        harness_open(&w, serve, &service, NULL);
+        errand_result r = harness_get(&w, "/");
         ck_assert_double_eq_tol(seconds_of(&r), said[i].seconds, 1e-9);
         errand_result_free(&r);
-        world_close(&w);
+        harness_close(&w);
     }
-    struct world w;
+    struct harness w;
     struct service service = { .reply = OK, .holds = true };
-    world_open_turned(&w, serve, &service, NULL);
+    harness_open_clocked(&w, serve, &service, NULL);
     errand_future *f = errand_get(w.http, "/");
     until(&service.received, 1);
-    world_turn(&w, 400000);
+    harness_turn(&w, 400000);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_double_eq(seconds_of(&r), -1); /* however long it took */
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -264,12 +265,12 @@ START_TEST(every_http_failure_has_a_message)
                                            "nonsense\r\n\r\n",
                                            "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut" };
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
-        struct world w;
+        struct harness w;
         struct service service = { .reply = replies[i], .closes = true };
-        world_open(&w, serve, &service, NULL);
+        harness_open(&w, serve, &service, NULL);
         errand_result rs[] = {
-            world_get(&w, "/"), world_get(&w, ""), world_get(&w, "http://127.0.0.1:1/"),
-            world_send(&w, (errand_request){ .url = "/", .total_ms = ERRAND_ZERO })
+            harness_get(&w, "/"), harness_get(&w, ""), harness_get(&w, "http://127.0.0.1:1/"),
+            harness_send(&w, (errand_request){ .url = "/", .total_ms = ERRAND_ZERO })
         };
         for (size_t k = 0; k < sizeof rs / sizeof *rs; k++) {
             if (rs[k].error) {
@@ -284,7 +285,7 @@ START_TEST(every_http_failure_has_a_message)
             }
             errand_result_free(&rs[k]);
         }
-        world_close(&w);
+        harness_close(&w);
     }
 }
 END_TEST

@@ -9,8 +9,8 @@
  * quick calls are made. */
 START_TEST(a_semaphore_is_not_a_rate)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 4, .clock = &t.clock });
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 10 });
     errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 10 });
@@ -191,8 +191,8 @@ END_TEST
 /* Elsewhere: the caller that got the 429 waits, and all the others keep sending. */
 START_TEST(a_429_pauses_all_calls_to_that_host_only)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     errand_rate *rate =
         errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 100 });

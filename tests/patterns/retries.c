@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 static errand_future *start(errand_policy_opts opts, errand_task task)
 {
     return start_run(pool, opts, task);

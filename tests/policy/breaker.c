@@ -2,6 +2,7 @@
  * lease. */
 #include "runs.h"
 
+#include "async/logged.h"
 #include "policy/breaker.h"
 
 #include <errno.h>
@@ -10,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static errand_breaker *breaker_of(errand_breaker_opts opts)
 {
-    if (!pool) pool = turned_pool(&t);
+    if (!pool) pool = test_clock_pool(&t);
     errand_breaker *breaker = errand_breaker_new(pool, &opts);
     ck_assert_ptr_nonnull(breaker);
     return breaker;
@@ -361,10 +362,10 @@ static void see(const errand_breaker_change *change, void *arg)
 
 START_TEST(state_changes_are_notified_and_logged_in_order)
 {
-    said log;
+    logged log;
     seen s = { 0 };
-    listen_to(&log);
-    turned_start(&t);
+    logged_open(&log);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = log.log });
     errand_breaker *b = errand_breaker_new(
         pool, &(errand_breaker_opts){
@@ -391,14 +392,13 @@ START_TEST(state_changes_are_notified_and_logged_in_order)
     ck_assert_str_eq(s.keys[3], "NULL");
     close_pool(pool);
     pool = NULL;
-    char *text = all_said(&log);
+    const char *text = logged_text(&log);
     ck_assert_ptr_nonnull(strstr(text, "[pay-open] of host for "));
     ck_assert_ptr_nonnull(strstr(text, "2 of 2 calls failed"));
     ck_assert_ptr_nonnull(strstr(text, "[pay-probe] of host"));
     ck_assert_ptr_nonnull(strstr(text, "[pay-closed] of host"));
     ck_assert_ptr_nonnull(strstr(text, "[pay-open]: forced"));
-    free(text);
-    stop_listening(&log);
+    logged_close(&log);
 }
 END_TEST
 
@@ -480,7 +480,7 @@ END_TEST
 
 START_TEST(a_breaker_refuses_contradictory_options)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     static const errand_breaker_opts bad[] = {
         { .ratio = NAN },
         { .ratio = -0.1 },

@@ -1,6 +1,7 @@
 /* Budgets: costs of retries, tokens returned by successes, limits of hedges. */
 #include "runs.h"
 
+#include "async/logged.h"
 #include "policy/budget.h"
 
 #include <errno.h>
@@ -9,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static errand_budget *budget_of(errand_budget_opts opts)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_budget *budget = errand_budget_new(pool, &opts);
     ck_assert_ptr_nonnull(budget);
     return budget;
@@ -67,9 +68,9 @@ END_TEST
 
 START_TEST(too_few_tokens_refuse_a_retry)
 {
-    said log;
-    listen_to(&log);
-    turned_start(&t);
+    logged log;
+    logged_open(&log);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = log.log });
     errand_budget *b =
         errand_budget_new(pool, &(errand_budget_opts){ .tokens = 30, .name = "pay" });
@@ -89,13 +90,12 @@ START_TEST(too_few_tokens_refuse_a_retry)
     er_budget_part(m);
     errand_budget_free(b);
     close_pool(pool);
-    char *text = all_said(&log), *once = strstr(text, "[pay-spent] of host");
+    const char *text = logged_text(&log), *once = strstr(text, "[pay-spent] of host");
     ck_assert_ptr_nonnull(once);
     once = strstr(once + 1, "[pay-spent]"); /* logged each time it becomes empty */
     ck_assert_ptr_nonnull(once);
     ck_assert_ptr_null(strstr(once + 1, "[pay-spent]"));
-    free(text);
-    stop_listening(&log);
+    logged_close(&log);
 }
 END_TEST
 
@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(a_budget_refuses_wrong_options)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     static const errand_budget_opts bad[] = {
         { .hedge_share = NAN }, { .hedge_share = -1 }, { .hedge_share = 1.5 },
         { .tokens = 13 },       { .cost = 501 },       { .cost_throttled = 501 }

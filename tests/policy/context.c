@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-static turned now;
+static test_clock now;
 static errand_pool *pool, *other; /* other: on the system clock */
 static void open_pools(void)
 {
-    pool = turned_pool(&now);
+    pool = test_clock_pool(&now);
     other = errand_pool_new(&(errand_pool_opts){ .workers = 1 });
 }
 static void shut_pools(void)

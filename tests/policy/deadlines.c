@@ -3,10 +3,10 @@
 
 #include <errno.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 static errand_future *start(errand_policy_opts opts, script *s)
 {
     return start_run(pool, opts, scripted(s));

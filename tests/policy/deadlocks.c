@@ -82,7 +82,7 @@ START_TEST(with_spares_a_group_and_a_hedged_run_end)
 {
     for (size_t i = 0; i < sizeof starving / sizeof *starving; i++)
         ENDS(errand_submit(two.other, starving[i], two.other), 0);
-    ck_assert_str_eq(heard_text(&two.said), "");
+    ck_assert_str_eq(logged_text(&two.said), "");
 }
 END_TEST
 

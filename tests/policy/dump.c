@@ -11,10 +11,10 @@
 
 static errand_result unreachable(void *arg) { return (void)arg, errand_fail(ENETUNREACH); }
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 static void shut_turned(void) { close_pool(pool); }
 
 /* Waits until the dump lists nothing. */

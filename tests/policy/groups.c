@@ -1,5 +1,5 @@
 /* Groups: tasks and results, and that no task outlives its group. */
-#include "async/heard.h"
+#include "async/logged.h"
 
 #include <errno.h>
 #include <string.h>
@@ -305,8 +305,8 @@ END_TEST
 
 START_TEST(deadlines_of_held_tasks_expire)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     hold h = { .runs = 0 };
     unsigned freed = 0;
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
@@ -677,18 +677,18 @@ __attribute__((noinline)) static void give_two(errand_pool *own, errand_group *g
 
 START_TEST(unread_failures_of_a_closed_group_are_logged_once_per_site)
 {
-    static heard h;
-    heard_open(&h);
+    static logged h;
+    logged_open(&h);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .workers = 2, .log = h.log });
     errand_group *g = errand_group_new(own, &(errand_group_opts){ .keep_going = 1 });
     for (int i = 0; i < 5; i++) give_two(own, g);
     ck_assert_int_eq(errand_pool_wait_idle(own, LONG_MS), 0);
     close_group(g);
     close_pool(own);
-    ck_assert_uint_eq(heard_times(&h, "left over"), 1);
-    ck_assert_uint_eq(heard_times(&h, "taken in"), 1);
-    ck_assert_uint_eq(heard_times(&h, "number 0"), 2);
-    heard_close(&h);
+    ck_assert_uint_eq(logged_times(&h, "left over"), 1);
+    ck_assert_uint_eq(logged_times(&h, "taken in"), 1);
+    ck_assert_uint_eq(logged_times(&h, "number 0"), 2);
+    logged_close(&h);
 }
 END_TEST
 
@@ -701,15 +701,15 @@ static errand_result third_time_well(void *arg)
 
 START_TEST(a_refusal_returned_by_submit_is_not_logged)
 {
-    static heard said;
-    heard_open(&said);
+    static logged said;
+    logged_open(&said);
     errand_pool *own = errand_pool_new(&(errand_pool_opts){ .log = said.log });
     errand_group *g = errand_group_new(own, NULL);
     ck_assert_int_eq(errand_group_submit(g, NULL, &(errand_task){ .name = "no function" }), EINVAL);
     close_group(g);
     close_pool(own);
-    ck_assert_str_eq(heard_text(&said), "");
-    heard_close(&said);
+    ck_assert_str_eq(logged_text(&said), "");
+    logged_close(&said);
 }
 END_TEST
 

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static void open_turned(unsigned workers)
 {
-    turned_start(&t);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = workers, .clock = &t.clock });
     ck_assert_ptr_nonnull(pool);
 }

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static const char *key_of(char *text, unsigned i)
@@ -33,7 +33,7 @@ static void use(errand_sem *sem, const char *key) { errand_drop(errand_sem_acqui
 
 START_TEST(the_least_recently_used_key_is_evicted_first)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .max_keys = 3 });
     use(sem, "a");
     use(sem, "b");
@@ -53,7 +53,7 @@ END_TEST
 START_TEST(a_thousand_keys_are_kept_by_default)
 {
     char text[32];
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
     for (unsigned i = 0; i < 5000; i++) use(sem, key_of(text, i));
     ck_assert_uint_eq(keys_of(sem), 1024);
@@ -68,7 +68,7 @@ START_TEST(a_member_with_holders_or_waiters_is_never_evicted)
 {
     enum { HELD = 40 };
     char text[32];
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1, .max_keys = 8 });
     errand_result held[HELD];
     errand_future *waits[HELD];
@@ -96,7 +96,7 @@ START_TEST(a_rates_member_is_evicted_only_without_effect)
 {
     char text[32];
     errand_rate_stats s;
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_rate *rate =
         errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1, .max_keys = 4 });
     ck_assert_int_eq(errand_rate_wait(rate, "spent", 0), 0);
@@ -121,7 +121,7 @@ START_TEST(an_open_or_busy_breaker_is_never_evicted)
     char text[32];
     errand_breaker_stats s;
     errand_breaker_call call, other;
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_breaker *breaker =
         errand_breaker_new(pool, &(errand_breaker_opts){ .min_calls = 1, .max_keys = 4 });
     ck_assert_int_eq(errand_breaker_allow(breaker, "open", &call), 0);

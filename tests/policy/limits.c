@@ -110,8 +110,8 @@ static void comes_at_the_end(er_turn *it, int error)
 
 START_TEST(all_limits_return_EFORKED_in_a_child)
 {
-    turned t;
-    pool = turned_pool(&t);
+    test_clock t;
+    pool = test_clock_pool(&t);
     make_all();
     place = (er_sem_place){ .waiter.fn = never, .n = 2 };
     turn_of_mine = (er_turn){ .came = comes_at_the_end };
@@ -243,8 +243,8 @@ END_TEST
 
 START_TEST(limits_in_use_outlive_their_handles)
 {
-    turned t;
-    pool = turned_pool(&t);
+    test_clock t;
+    pool = test_clock_pool(&t);
     make_all();
     errand_permit *p;
     ck_assert_int_eq(errand_sem_wait(sem, "k", 2, 0, &p), 0);

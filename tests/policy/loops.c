@@ -181,8 +181,8 @@ static errand_result loop_inside(void *arg)
 
 START_TEST(a_loop_in_a_task_uses_the_pools_clock_and_its_cancel)
 {
-    turned t;
-    errand_pool *pool = turned_pool(&t);
+    test_clock t;
+    errand_pool *pool = test_clock_pool(&t);
     looper l = { .pool = pool,
                  .policy = policy_of((errand_policy_opts){ .attempts = 3,
                                                            .backoff = errand_backoff_fixed(1000),

@@ -9,10 +9,10 @@
 #include <pthread.h>
 #include <time.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 
 /* External work behind a promise: its hook counts cancels and does not stop the work. */
 typedef struct foreign {

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 enum { A_SECOND = 100, BEFORE = 60, DOWN = 300, AFTER = 120 }; /* seconds */
@@ -81,7 +81,7 @@ static void end_all(errand_policy *policy)
 
 START_TEST(without_a_budget_an_outage_multiplies_the_load)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_policy *policy = policy_of((errand_policy_opts){ .attempts = 4, .initial_ms = 100 });
     weather w = live_through(policy);
     ck_assert_double_eq_tol(w.before, 1, 0.001);
@@ -92,7 +92,7 @@ END_TEST
 
 START_TEST(with_a_budget_the_load_stays_near_the_offered_load)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_budget *budget = errand_budget_new(pool, &(errand_budget_opts){ .tokens = 500 });
     ck_assert_ptr_nonnull(budget);
     errand_policy *policy =
@@ -112,7 +112,7 @@ END_TEST
 
 START_TEST(a_breaker_opens_probes_and_closes)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_breaker *breaker = errand_breaker_new(pool, &(errand_breaker_opts){ .ratio = 0.5 });
     ck_assert_ptr_nonnull(breaker);
     errand_policy *policy = policy_of((errand_policy_opts){ .breaker = breaker });

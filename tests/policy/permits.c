@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
 static errand_sem *sem_of(errand_sem_opts opts)
 {
-    pool = turned_pool(&t);
+    pool = test_clock_pool(&t);
     errand_sem *sem = errand_sem_new(pool, &opts);
     ck_assert_ptr_nonnull(sem);
     return sem;

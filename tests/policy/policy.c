@@ -193,8 +193,8 @@ END_TEST
 
 START_TEST(backoff_ms_returns_the_actual_wait)
 {
-    turned t;
-    turned_start(&t);
+    test_clock t;
+    test_clock_start(&t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock });
     for (uint64_t seed = 1; seed <= 20; seed++) {
         errand_policy *policy = policy_of((errand_policy_opts){

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 static errand_future *start(errand_policy_opts opts, script *s)
 {
     return start_run(pool, opts, scripted(s));
@@ -367,7 +367,7 @@ END_TEST
 
 START_TEST(a_fallback_is_called_at_the_deadline_but_not_after_a_cancel)
 {
-    turned_start(&t);
+    test_clock_start(&t);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = 2, .clock = &t.clock });
     unsigned called = 0;
     errand_policy_opts o = { .attempts = 2,

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 
-turned rate_clock;
+test_clock rate_clock;
 errand_pool *rate_pool;
 
-void open_rates(void) { rate_pool = turned_pool(&rate_clock); }
+void open_rates(void) { rate_pool = test_clock_pool(&rate_clock); }
 
 void close_rates(void)
 {

@@ -6,7 +6,7 @@
 
 enum { TICK_MS = 1 }; /* a timer's lateness; it is never early */
 
-extern turned rate_clock;
+extern test_clock rate_clock;
 extern errand_pool *rate_pool; /* NULL: not open */
 
 void open_rates(void);

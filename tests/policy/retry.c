@@ -1,6 +1,7 @@
 /* Runs under a policy: what is retried, when, and how it is reported. */
 #include "runs.h"
 
+#include "async/logged.h"
 #include "base/result.h"
 
 #include <errno.h>
@@ -8,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static turned t;
+static test_clock t;
 static errand_pool *pool;
 
-static void open_turned(void) { pool = turned_pool(&t); }
+static void open_turned(void) { pool = test_clock_pool(&t); }
 static void open_pool(void)
 {
     ck_assert_ptr_nonnull(pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
@@ -463,9 +464,9 @@ END_TEST
 
 START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
 {
-    turned_start(&t);
-    said heard;
-    listen_to(&heard);
+    test_clock_start(&t);
+    logged heard;
+    logged_open(&heard);
     pool =
         errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t.clock, .log = heard.log });
     struct {
@@ -478,7 +479,7 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     errand_future *f = start(o, &arg.s);
     turn_to_the_end(&t, pool, f);
     ENDS(f, 0);
-    char *text = all_said(&heard);
+    const char *text = logged_text(&heard);
     const char *in_order[] = {
         "INFO - ", "[fetch-start]",
         "WARN - ", "[fetch-retry] attempt 1 failed: attempt 1; again in 0.100 s",
@@ -491,7 +492,6 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
         ck_assert_msg(at != NULL, "missing or out of order: %s in\n%s", in_order[i], text);
     }
     ck_assert_ptr_null(strstr(text, "hunter2"));
-    free(text);
 
     script bad = { .error = { EACCES } };
     o.name = "send";
@@ -517,7 +517,7 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
     await_asleep(pool, 1);
     errand_cancel(f);
     ENDS(f, ECANCELED);
-    text = all_said(&heard);
+    text = logged_text(&heard);
     const char *there[] = { "ERROR - ", "[send-error] after 0.000 s, 1 attempt(s): attempt 1",
                             "[wait-timeout] after 0.101 s",
                             "[hint-give-up] the other side asks for a longer wait",
@@ -526,18 +526,17 @@ START_TEST(a_named_run_logs_its_progress_and_never_its_arguments)
         ck_assert_msg(strstr(text, there[i]) != NULL, "missing: %s in\n%s", there[i], text);
     ck_assert_ptr_null(strstr(text, "[(null)"));
     ck_assert_ptr_null(strstr(text, "cancelled by"));
-    free(text);
     await_count(&s.freed, 1);
     close_pool(pool);
-    stop_listening(&heard);
+    logged_close(&heard);
 }
 END_TEST
 
 START_TEST(a_policys_log_receives_errors_with_causes)
 {
     open_turned();
-    said heard;
-    listen_to(&heard);
+    logged heard;
+    logged_open(&heard);
     script s = { .error = { ECONNRESET } };
     errand_future *f =
         start((errand_policy_opts){ .attempts = 3,
@@ -549,15 +548,14 @@ START_TEST(a_policys_log_receives_errors_with_causes)
     await_asleep(pool, 1);
     errand_cancel(f);
     ENDS(f, ECANCELED);
-    char *text = all_said(&heard);
+    const char *text = logged_text(&heard);
     ck_assert_msg(
         strstr(
             text,
             "[own-error] after 0.000 s, 1 attempt(s): cancelled by its caller; because: attempt 1"),
         "%s", text);
-    free(text);
     close_pool(pool);
-    stop_listening(&heard);
+    logged_close(&heard);
 }
 END_TEST
 

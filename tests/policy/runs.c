@@ -27,7 +27,7 @@ void await_asleep(errand_pool *pool, size_t n)
                   er_timers_asleep(er_pool_ref_of(pool)->timers), n);
 }
 
-void turn_to_the_end(turned *t, errand_pool *pool, errand_future *f)
+void turn_to_the_end(test_clock *t, errand_pool *pool, errand_future *f)
 {
     for (int i = 0; i < 10 * LONG_MS; i++) {
         if (errand_wait(f, 0) == 0) return;
@@ -71,34 +71,6 @@ errand_task obeying(obedient *o)
     return (errand_task){ .fn = obey, .arg = o, .free = obedient_freed };
 }
 
-void listen_to(said *s)
-{
-    char path[64];
-    s->fd = memfd_create("said", MFD_CLOEXEC);
-    ck_assert_int_ge(s->fd, 0);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", s->fd);
-    s->log = errand_log_new(&(errand_log_opts){ .name = "test" });
-    ck_assert_ptr_nonnull(s->log);
-    ck_assert_int_eq(errand_log_to_file(s->log, path, ERRAND_LOG_DEFAULT), 0);
-}
-
-char *all_said(said *s)
-{
-    ck_assert_int_eq(errand_log_flush(s->log, LONG_MS), 0);
-    struct stat about;
-    ck_assert_int_eq(fstat(s->fd, &about), 0);
-    char *text = calloc(1, (size_t)about.st_size + 1);
-    ck_assert_ptr_nonnull(text);
-    ck_assert_int_eq(pread(s->fd, text, (size_t)about.st_size, 0), about.st_size);
-    return text;
-}
-
-void stop_listening(said *s)
-{
-    ck_assert_int_eq(errand_log_close(s->log, LONG_MS), 0);
-    close(s->fd);
-}
-
 errand_policy *policy_of(errand_policy_opts opts)
 {
     const char *why;
@@ -115,9 +87,9 @@ errand_future *start_run(errand_pool *pool, errand_policy_opts opts, errand_task
     return f;
 }
 
-errand_pool *turned_pool(turned *t)
+errand_pool *test_clock_pool(test_clock *t)
 {
-    turned_start(t);
+    test_clock_start(t);
     errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &t->clock });
     ck_assert_ptr_nonnull(pool);
     return pool;

@@ -8,7 +8,7 @@
  * runs or waits. */
 void await_asleep(errand_pool *pool, size_t n);
 /* Turns the clock whenever all operations sleep, until f has ended. */
-void turn_to_the_end(turned *t, errand_pool *pool, errand_future *f);
+void turn_to_the_end(test_clock *t, errand_pool *pool, errand_future *f);
 
 /* A function with a given error for each attempt; later attempts succeed. */
 typedef struct script {
@@ -25,7 +25,7 @@ errand_task scripted(script *s);
 /* Runs a task under a policy with these options; its handle is freed at once. */
 errand_policy *policy_of(errand_policy_opts opts); /* fails the test if it is refused */
 errand_future *start_run(errand_pool *pool, errand_policy_opts opts, errand_task task);
-errand_pool *turned_pool(turned *t); /* with one worker */
+errand_pool *test_clock_pool(test_clock *t); /* with one worker */
 
 /* A task that ignores cancels until it is released, and counts the frees of its arg. */
 typedef struct stuck {
@@ -44,14 +44,5 @@ typedef struct obedient {
 errand_result obey(void *arg);
 void obedient_freed(void *arg);
 errand_task obeying(obedient *o);
-
-/* A log that keeps its lines in memory. */
-typedef struct said {
-    errand_log *log;
-    int fd;
-} said;
-void listen_to(said *s);
-char *all_said(said *s); /* flushed; free it */
-void stop_listening(said *s);
 
 #endif

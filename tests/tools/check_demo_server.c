@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "tools/asking.h"
+#include "tools/client.h"
 #include "tools/demo_process.h"
 
 enum { STORM = 1000 };

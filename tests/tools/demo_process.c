@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tools/asking.h"
+#include "tools/client.h"
 #include "tools/demo_process.h"
 
 enum { WAIT_MS = 20000 };

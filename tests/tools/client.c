@@ -1,4 +1,4 @@
-#include "tools/asking.h"
+#include "tools/client.h"
 
 #include <check.h>
 #include <signal.h>

@@ -354,9 +354,9 @@ START_TEST(log_text_needs_no_call_site)
 }
 END_TEST
 
-Suite *forms_suite(void)
+Suite *layouts_suite(void)
 {
-    Suite *suite = suite_create("forms");
+    Suite *suite = suite_create("layouts");
     TCase *tests = tcase_create("forms");
     tcase_add_test(tests, a_pattern_lays_out_the_line);
     tcase_add_test(tests, a_pattern_with_an_unknown_word_is_refused);

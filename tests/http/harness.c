@@ -1,4 +1,4 @@
-#include "world.h"
+#include "harness.h"
 
 #include "http/session.h"
 
@@ -13,7 +13,8 @@ static void resolve_here(void *arg, const char *name, er_addresses *out)
         (er_addresses){ .error = strcmp(name, "localhost") ? EAI_NONAME : 0, .text = "127.0.0.1" };
 }
 
-static void open_all(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+static void open_all(struct harness *w, raw_handler *handler, void *arg,
+                     const errand_http_opts *opts)
 {
     if (handler) ck_assert_int_eq(raw_server_start(&w->server, handler, arg), 0);
     w->pool = errand_pool_new(&(errand_pool_opts){ .clock = w->clock.now_ns ? &w->clock : NULL });
@@ -26,68 +27,69 @@ static void open_all(struct world *w, raw_handler *handler, void *arg, const err
     er_resolver_use(w->http->resolver, resolve_here, NULL);
 }
 
-void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
+void harness_open(struct harness *w, raw_handler *handler, void *arg, const errand_http_opts *opts)
 {
     memset(w, 0, sizeof *w);
     open_all(w, handler, arg, opts);
 }
 
-void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts)
+void harness_open_on(struct harness *w, struct raw_server *server, const errand_http_opts *opts)
 {
     memset(w, 0, sizeof *w);
     w->server = server;
     open_all(w, NULL, NULL, opts);
 }
 
-static int64_t turned(void *arg) { return atomic_load((atomic_llong *)arg); }
+static int64_t read_clock(void *arg) { return atomic_load((atomic_llong *)arg); }
 
-static void stand_still(struct world *w)
+static void stand_still(struct harness *w)
 {
     memset(w, 0, sizeof *w);
-    atomic_store(&w->turned_ns, 1000000000);
-    w->clock = (errand_clock){ turned, &w->turned_ns };
+    atomic_store(&w->clock_ns, 1000000000);
+    w->clock = (errand_clock){ read_clock, &w->clock_ns };
 }
 
-void world_open_turned(struct world *w, raw_handler *handler, void *arg,
-                       const errand_http_opts *opts)
+void harness_open_clocked(struct harness *w, raw_handler *handler, void *arg,
+                          const errand_http_opts *opts)
 {
     stand_still(w);
     open_all(w, handler, arg, opts);
 }
 
-void world_open_turned_on(struct world *w, struct raw_server *server, const errand_http_opts *opts)
+void harness_open_clocked_on(struct harness *w, struct raw_server *server,
+                             const errand_http_opts *opts)
 {
     stand_still(w);
     w->server = server;
     open_all(w, NULL, NULL, opts);
 }
 
-void world_turn(struct world *w, int64_t ms)
+void harness_turn(struct harness *w, int64_t ms)
 {
-    atomic_fetch_add(&w->turned_ns, ms * 1000000);
+    atomic_fetch_add(&w->clock_ns, ms * 1000000);
     errand_pool_tick(w->pool);
 }
 
-void world_close(struct world *w)
+void harness_close(struct harness *w)
 {
     ck_assert_int_eq(errand_http_close(w->http, 30000), 0);
     raw_server_stop(w->server);
     ck_assert_int_eq(errand_pool_close(w->pool, 30000), 0);
 }
 
-const char *world_url(struct world *w, const char *path)
+const char *harness_url(struct harness *w, const char *path)
 {
     char *text = w->texts[w->next++ % 8];
     snprintf(text, sizeof w->texts[0], "%s%s", raw_server_url(w->server), path);
     return text;
 }
 
-errand_result world_get(struct world *w, const char *path)
+errand_result harness_get(struct harness *w, const char *path)
 {
     return errand_await(errand_get(w->http, path));
 }
 
-errand_result world_send(struct world *w, errand_request request)
+errand_result harness_send(struct harness *w, errand_request request)
 {
     return errand_await(errand_send(w->http, &request));
 }

@@ -1,6 +1,6 @@
 /* Every phase of a request x every way to end it: the right error, freed once, no descriptor and no
  * count left, the session still usable. */
-#include "world.h"
+#include "harness.h"
 
 #include "http/session.h"
 
@@ -77,7 +77,7 @@ static int give(void *arg, uint64_t offset, void *buffer, size_t size, size_t *g
 
 static void count_freed(void *arg) { atomic_fetch_add(&((struct moment *)arg)->freed, 1); }
 
-static void pause_until_so_far(struct world *w, struct moment *m)
+static void pause_until_so_far(struct harness *w, struct moment *m)
 {
     errand_http_stats s = { 0 };
     if (m->place == LINE) {
@@ -89,12 +89,12 @@ static void pause_until_so_far(struct world *w, struct moment *m)
     if (m->place == FUNCTION || m->place == SEND) until(&m->calls, m->place == SEND ? 3 : 1);
 }
 
-static void end(struct world *w, ending way, errand_future *f)
+static void end(struct harness *w, ending way, errand_future *f)
 {
     int closed = 0;
     switch (way) {
     case CANCEL: errand_cancel(f); break;
-    case TIME: world_turn(w, 5001); break;
+    case TIME: harness_turn(w, 5001); break;
     case CLOSE:
         closed = errand_http_close(w->http, 200);
         w->http = NULL;
@@ -120,17 +120,17 @@ static void check_end(const errand_result *r, const struct moment *m, ending way
         ck_assert_msg(errand_result_may_have_run(r) == (m->place >= SEND), "%s", said);
 }
 
-static void check_all_is_well(struct world *w)
+static void check_all_is_well(struct harness *w)
 {
     errand_http_stats s;
     do errand_http_stats_get(w->http, &s);
     while (s.in_flight || s.queued || s.open > s.idle); /* ended first, then counted */
-    struct world good;
-    world_open(&good, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood", NULL);
+    struct harness good;
+    harness_open(&good, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood", NULL);
     errand_result r = errand_await(errand_get(w->http, raw_server_url(good.server)));
     ck_well(&r);
     errand_result_free(&r);
-    world_close(&good);
+    harness_close(&good);
 }
 
 START_TEST(a_request_ends_in_any_phase_and_leaves_nothing)
@@ -138,10 +138,11 @@ START_TEST(a_request_ends_in_any_phase_and_leaves_nothing)
     ending way = (ending)(_i % WAYS);
     static struct moment m; /* a look-up that hangs outlives the session */
     m.place = (place)(_i / WAYS);
-    struct world w;
+    struct harness w;
     char url[60] = "/", path[] = "/tmp/errand-moment-XXXXXX";
     close(mkstemp(path));
-    world_open_turned(&w, go_so_far, &m, &(errand_http_opts){ .limit = m.place == LINE ? 1 : 0 });
+    harness_open_clocked(&w, go_so_far, &m,
+                         &(errand_http_opts){ .limit = m.place == LINE ? 1 : 0 });
     if (m.place == RESOLVE) er_resolver_use(w.http->resolver, look_up_when_allowed, &m);
     if (m.place == RESOLVE || m.place == HANDSHAKE)
         snprintf(url, sizeof url, "%s:%u/",
@@ -177,7 +178,7 @@ START_TEST(a_request_ends_in_any_phase_and_leaves_nothing)
     } else {
         if (m.place == FUNCTION && way == POOL)
             atomic_store(&m.allowed, 1); /* the pool waits for running callbacks */
-        if (m.place == ASLEEP && way == TIME) world_turn(&w, 60000);
+        if (m.place == ASLEEP && way == TIME) harness_turn(&w, 60000);
         end(&w, way, f);
         r = errand_await(f);
         if (m.place != ASLEEP || way != TIME) check_end(&r, &m, way);
@@ -208,9 +209,9 @@ START_TEST(a_request_ends_in_any_phase_and_leaves_nothing)
 }
 END_TEST
 
-Suite *moments_suite(void)
+Suite *phases_suite(void)
 {
-    Suite *suite = suite_create("http moments");
+    Suite *suite = suite_create("http phases");
     TCase *tc = tcase_create("moments");
     tcase_add_loop_test(tc, a_request_ends_in_any_phase_and_leaves_nothing, 0, PLACES * WAYS);
     suite_add_tcase(suite, tc);

@@ -1,6 +1,6 @@
 /* World: a raw server, a pool and a session, with helpers for the tests here. */
-#ifndef TESTS_HTTP_WORLD_H
-#define TESTS_HTTP_WORLD_H
+#ifndef TESTS_HTTP_HARNESS_H
+#define TESTS_HTTP_HARNESS_H
 
 #include <check.h>
 #include <errand-http.h>
@@ -13,32 +13,33 @@
 
 #include "raw_server.h"
 
-struct world {
+struct harness {
     struct raw_server *server;
     errand_pool *pool;
     errand_http *http;
-    char texts[8][300]; /* of world_url, in turn */
+    char texts[8][300]; /* of harness_url, in turn */
     unsigned next;
-    atomic_llong turned_ns; /* the time of world_open_turned's pool */
+    atomic_llong clock_ns; /* the time of harness_open_clocked's pool */
     errand_clock clock;
 };
 
 /* opts may be NULL; without a base_url relative urls go to the server. */
-void world_open(struct world *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
+void harness_open(struct harness *w, raw_handler *handler, void *arg, const errand_http_opts *opts);
 /* a server that runs already */
-void world_open_on(struct world *w, struct raw_server *server, const errand_http_opts *opts);
-void world_close(struct world *w); /* and checks that everything ends well */
+void harness_open_on(struct harness *w, struct raw_server *server, const errand_http_opts *opts);
+void harness_close(struct harness *w); /* and checks that everything ends well */
 
 /* The same with a pool whose clock stands still until the test turns it. */
-void world_open_turned(struct world *w, raw_handler *handler, void *arg,
-                       const errand_http_opts *opts);
-void world_open_turned_on(struct world *w, struct raw_server *server, const errand_http_opts *opts);
-void world_turn(struct world *w, int64_t ms);
+void harness_open_clocked(struct harness *w, raw_handler *handler, void *arg,
+                          const errand_http_opts *opts);
+void harness_open_clocked_on(struct harness *w, struct raw_server *server,
+                             const errand_http_opts *opts);
+void harness_turn(struct harness *w, int64_t ms);
 
-const char *world_url(struct world *w, const char *path); /* absolute */
+const char *harness_url(struct harness *w, const char *path); /* absolute */
 
-errand_result world_get(struct world *w, const char *path);
-errand_result world_send(struct world *w, errand_request request);
+errand_result harness_get(struct harness *w, const char *path);
+errand_result harness_send(struct harness *w, errand_request request);
 
 /* Returns when *count has reached n. */
 void until(atomic_uint *count, unsigned n);
@@ -67,7 +68,7 @@ Suite *redirects_suite(void);
 Suite *urls_suite(void);
 Suite *url_fuzz_suite(void);
 Suite *failures_suite(void);
-Suite *endings_suite(void);
+Suite *cancels_suite(void);
 Suite *session_suite(void);
 Suite *lines_suite(void);
 Suite *names_suite(void);
@@ -80,9 +81,9 @@ Suite *hostile_suite(void);
 Suite *flows_suite(void);
 Suite *decoder_suite(void);
 Suite *bodies_suite(void);
-Suite *between_suite(void);
-Suite *mixed_suite(void);
-Suite *moments_suite(void);
+Suite *middleware_suite(void);
+Suite *storms_suite(void);
+Suite *phases_suite(void);
 Suite *lanes_suite(void);
 Suite *forks_suite(void);
 Suite *dump_suite(void);

@@ -1,5 +1,5 @@
-/* tests/model/places.c -- see places.h. */
-#include "places.h"
+/* tests/model/homes.c -- see homes.h. */
+#include "homes.h"
 
 #include "async/cell.h"
 

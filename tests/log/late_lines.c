@@ -286,9 +286,9 @@ START_TEST(a_killed_process_tears_only_its_last_line)
 }
 END_TEST
 
-Suite *late_suite(void)
+Suite *late_lines_suite(void)
 {
-    Suite *suite = suite_create("late");
+    Suite *suite = suite_create("late lines");
     TCase *tests = tcase_create("late");
     tcase_add_test(tests, a_closed_log_counts_lines_as_dropped);
     tcase_add_test(tests, a_closed_logs_memory_is_reused_after_1000_logs);

@@ -1,6 +1,6 @@
 /* Requests to the demo server by libcurl, and their replies, for the tests of that server. */
-#ifndef TOOLS_ASKING_H
-#define TOOLS_ASKING_H
+#ifndef TOOLS_CLIENT_H
+#define TOOLS_CLIENT_H
 
 #include <curl/curl.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
-/* tests/model/places.h -- homes of a scenario's cells: a mere count instead of a pool; or a real
+/* tests/model/homes.h -- homes of a scenario's cells: a mere count instead of a pool; or a real
  * pool on a clock that the scenario turns. */
-#ifndef MODEL_PLACES_H
-#define MODEL_PLACES_H
+#ifndef MODEL_HOMES_H
+#define MODEL_HOMES_H
 
 #include "model.h"
 

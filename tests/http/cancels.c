@@ -75,7 +75,7 @@ static off_t bytes_in(const struct folder *folder)
 }
 
 /* Sends one more request and waits until it has reached its moment. */
-static errand_future *up_to(struct world *w, struct silent *silent, const char *method,
+static errand_future *up_to(struct harness *w, struct silent *silent, const char *method,
                             int64_t total_ms, struct folder *folder)
 {
     unsigned came = atomic_load(&silent->came);
@@ -91,11 +91,11 @@ static errand_future *up_to(struct world *w, struct silent *silent, const char *
 
 START_TEST(a_cancel_ends_a_transfer_at_once)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { .says = moments[_i].says };
     struct folder folder;
     folder_open(&folder);
-    world_open_turned(&w, say_no_more, &silent, NULL); /* no timer fires */
+    harness_open_clocked(&w, say_no_more, &silent, NULL); /* no timer fires */
     for (unsigned turn = 0; turn < 2; turn++) {
         errand_future *f = up_to(&w, &silent, turn ? "POST" : "GET", 0, &folder);
         errand_cancel(f);
@@ -103,16 +103,16 @@ START_TEST(a_cancel_ends_a_transfer_at_once)
         check_cancelled(&r, moments[_i].phase, turn == 1);
         until(&silent.went, turn + 1);
     }
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(rmdir(folder.path), 0);
 }
 END_TEST
 
 START_TEST(a_cancelled_queued_request_is_never_sent)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { 0 };
-    world_open(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
+    harness_open(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
     errand_future *first = errand_get(w.http, "/"), *second = errand_get(w.http, "/");
     until(&silent.came, 1);
     errand_cancel(second);
@@ -123,7 +123,7 @@ START_TEST(a_cancelled_queued_request_is_never_sent)
     errand_result_free(&r);
     until(&silent.went, 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -131,9 +131,9 @@ START_TEST(a_closing_pool_sends_no_queued_request)
 {
     enum { MANY = 60 };
     struct silent silent = { .says = NULL };
-    struct world w;
-    world_open(&w, say_no_more, &silent,
-               &(errand_http_opts){ .limit = 3, .lanes = 3, .limit_per_host = 1 + (unsigned)_i });
+    struct harness w;
+    harness_open(&w, say_no_more, &silent,
+                 &(errand_http_opts){ .limit = 3, .lanes = 3, .limit_per_host = 1 + (unsigned)_i });
     errand_future *fs[MANY];
     for (unsigned i = 0; i < MANY; i++) {
         fs[i] = errand_send(
@@ -157,8 +157,8 @@ END_TEST
 
 START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
 {
-    struct world w;
-    world_open_turned(&w, say_once, "", NULL);
+    struct harness w;
+    harness_open_clocked(&w, say_once, "", NULL);
     struct listener l;
     listen_at(&l, "127.0.0.1", 0);
     fill(&l);
@@ -175,7 +175,7 @@ START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
             check_cancelled(&r, "connect", false);
             continue;
         }
-        world_turn(&w, 51);
+        harness_turn(&w, 51);
         errand_result r = errand_await(f);
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
@@ -189,9 +189,9 @@ START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
     for (int i = 0; i < 2; i++) {
         errand_future *f = errand_send(w.http, &limited[i]);
         until_connecting(l.port, before + 1);
-        world_turn(&w, 49);
+        harness_turn(&w, 49);
         ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT);
-        world_turn(&w, 2);
+        harness_turn(&w, 2);
         errand_result r = errand_await(f);
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
@@ -203,21 +203,21 @@ START_TEST(a_connecting_transfer_is_cancelled_or_times_out)
         until_connecting(l.port, before);
     }
     unlisten(&l);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_deadline_ends_a_transfer_and_reports_its_phase)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { .says = moments[_i].says };
     struct folder folder;
     folder_open(&folder);
-    world_open_turned(&w, say_no_more, &silent, NULL);
+    harness_open_clocked(&w, say_no_more, &silent, NULL);
     errand_future *f = up_to(&w, &silent, "POST", 100, &folder);
-    world_turn(&w, 99);
+    harness_turn(&w, 99);
     ck_assert_int_eq(errand_wait(f, 0), ETIMEDOUT); /* not yet */
-    world_turn(&w, 2); /* timers are never early, and at most a millisecond late */
+    harness_turn(&w, 2); /* timers are never early, and at most a millisecond late */
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_TIMEOUT);
@@ -228,21 +228,21 @@ START_TEST(a_deadline_ends_a_transfer_and_reports_its_phase)
     ck_message_has(&r, "its 100 ms are over");
     errand_result_free(&r);
     until(&silent.went, 1);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(rmdir(folder.path), 0);
 }
 END_TEST
 
 START_TEST(time_in_the_queue_counts)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { 0 };
-    world_open_turned(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
+    harness_open_clocked(&w, say_no_more, &silent, &(errand_http_opts){ .limit = 1 });
     errand_future *first = errand_get(w.http, "/");
     until(&silent.came, 1);
     errand_future *second =
         errand_send(w.http, &(errand_request){ .url = "/", .method = "POST", .total_ms = 50 });
-    world_turn(&w, 51);
+    harness_turn(&w, 51);
     errand_result r = errand_await(second);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     ck_assert_str_eq(errand_result_phase(&r), "queue");
@@ -250,7 +250,7 @@ START_TEST(time_in_the_queue_counts)
     errand_result_free(&r);
     errand_cancel(first);
     errand_drop(first);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -262,21 +262,22 @@ static void answer_all(struct raw_conn *conn, void *arg)
 
 START_TEST(a_zero_timeout_sends_nothing)
 {
-    struct world w;
-    world_open(&w, answer_all, NULL, NULL);
-    errand_result r = world_get(&w, "/"); /* opens a connection, so that the next could be quick */
+    struct harness w;
+    harness_open(&w, answer_all, NULL, NULL);
+    errand_result r =
+        harness_get(&w, "/"); /* opens a connection, so that the next could be quick */
     ck_well(&r);
     errand_result_free(&r);
     for (int i = 0; i < 20; i++) {
-        r = world_send(&w,
-                       (errand_request){ .url = "/", .method = "POST", .total_ms = ERRAND_ZERO });
+        r = harness_send(&w,
+                         (errand_request){ .url = "/", .method = "POST", .total_ms = ERRAND_ZERO });
         ck_assert_int_eq(r.error, ETIMEDOUT);
         ck_assert_int_eq(errand_result_reason(&r), ERRAND_BY_TOTAL);
         ck_assert(!errand_result_may_have_run(&r));
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_requests(w.server), 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -284,40 +285,40 @@ static errand_result send_and_wait(void *arg) { return errand_later(errand_get(a
 
 START_TEST(a_tasks_deadline_limits_its_requests)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { 0 };
-    world_open_turned(&w, say_no_more, &silent, NULL);
+    harness_open_clocked(&w, say_no_more, &silent, NULL);
     errand_task task = { .fn = send_and_wait, .arg = w.http, .within_ms = 100 };
     errand_future *f = errand_submit_task(w.pool, &task);
     until(&silent.came, 1);
-    world_turn(&w, 101);
+    harness_turn(&w, 101);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, ETIMEDOUT);
     errand_result_free(&r);
     until(&silent.went, 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(errand_timeout_cancels_the_request)
 {
-    struct world w;
+    struct harness w;
     struct silent silent = { 0 };
-    world_open(&w, say_no_more, &silent, NULL);
+    harness_open(&w, say_no_more, &silent, NULL);
     errand_future *f = errand_get(w.http, "/");
     until(&silent.came, 1);
     errand_result r = errand_await(errand_timeout(f, 10));
     ck_assert_int_eq(r.error, ETIMEDOUT);
     errand_result_free(&r);
     until(&silent.went, 1);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_dropped_request_continues)
 {
-    struct world w;
-    world_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
+    struct harness w;
+    harness_open(&w, say_once, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL);
     errand_drop(errand_get(w.http, "/"));
     ck_assert_int_eq(errand_http_close(w.http, 20000), 0);
     ck_assert_uint_eq(raw_server_requests(w.server), 1);
@@ -329,8 +330,8 @@ END_TEST
 /* Replies at once, so that cancels race with completions. */
 START_TEST(cancels_race_with_completions_without_loss)
 {
-    struct world w;
-    world_open(&w, answer_all, NULL, &(errand_http_opts){ .lanes = 2, .limit = 8 });
+    struct harness w;
+    harness_open(&w, answer_all, NULL, &(errand_http_opts){ .lanes = 2, .limit = 8 });
     enum { AT_ONCE = 16 };
     unsigned rounds = storm(60), well = 0, cancelled = 0, late = 0;
     for (unsigned round = 0; round < rounds; round++) {
@@ -353,13 +354,13 @@ START_TEST(cancels_race_with_completions_without_loss)
     }
     ck_assert_uint_eq(well + cancelled + late, rounds * AT_ONCE);
     ck_assert_uint_gt(well, 0);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
-Suite *endings_suite(void)
+Suite *cancels_suite(void)
 {
-    Suite *suite = suite_create("http endings");
+    Suite *suite = suite_create("http cancels");
     TCase *tc = tcase_create("cancel");
     tcase_add_loop_test(tc, a_cancel_ends_a_transfer_at_once, 0,
                         (int)(sizeof moments / sizeof *moments));

@@ -1,5 +1,5 @@
 /* Between the caller and the wire: middleware, stage hooks, authentication, secrets, proxies. */
-#include "world.h"
+#include "harness.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ static errand_future *answer_itself(const errand_request *request, errand_chain 
 
 START_TEST(middleware_can_change_watch_and_answer_requests)
 {
-    struct world w;
+    struct harness w;
     atomic_uint ends = 0;
     errand_pool *pool = errand_pool_new(NULL);
     const errand_middleware row[] = {
@@ -66,23 +66,23 @@ START_TEST(middleware_can_change_watch_and_answer_requests)
         { add_header, (void *)(uintptr_t) "X-Late: 1" },
         { NULL, NULL }
     };
-    world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
-    errand_result r = world_get(&w, "/x");
+    harness_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
+    errand_result r = harness_get(&w, "/x");
     ck_well(&r);
     ck_has(&r, "\r\nX-Added: 1\r\n");
     ck_has_not(&r, "X-Late");
     errand_result_free(&r);
-    r = world_get(&w, "/cached");
+    r = harness_get(&w, "/cached");
     ck_assert_str_eq(r.value, "from here");
     errand_result_free(&r);
     ck_assert_uint_eq(atomic_load(&ends), 2);
     ck_assert_uint_eq(raw_server_requests(w.server), 1);
     /* validated after the last middleware */
-    r = world_send(&w, (errand_request){ .url = "ftp://x/" });
+    r = harness_send(&w, (errand_request){ .url = "ftp://x/" });
     ck_assert_int_eq(r.error, EINVAL);
     ck_assert_uint_eq(atomic_load(&ends), 3);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_int_eq(errand_pool_close(pool, 1000), 0);
 }
 END_TEST
@@ -95,16 +95,16 @@ static errand_future *forget(const errand_request *request, errand_chain *next, 
 
 START_TEST(middleware_that_returns_null_fails_the_request)
 {
-    struct world w;
+    struct harness w;
     const errand_middleware row[] = { { forget, NULL }, { NULL, NULL } };
-    world_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
+    harness_open(&w, mirror, NULL, &(errand_http_opts){ .middleware = row });
     errand_future *f = errand_get(w.http, "/");
     ck_assert_ptr_nonnull(f);
     errand_result r = errand_await(f);
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "middleware 0");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -144,18 +144,18 @@ static void want_new_token(struct raw_conn *conn, void *arg)
 
 START_TEST(middleware_can_resend_later)
 {
-    struct world w;
+    struct harness w;
     struct renewing renewing = { 0 };
-    world_open(&w, want_new_token, NULL,
-               &(errand_http_opts){
-                   .middleware = (errand_middleware[]){ { renew, &renewing }, { 0 } } });
-    errand_result r = world_send(&w, (errand_request){ .url = "/paid", .bearer = "old-token" });
+    harness_open(
+        &w, want_new_token, NULL,
+        &(errand_http_opts){ .middleware = (errand_middleware[]){ { renew, &renewing }, { 0 } } });
+    errand_result r = harness_send(&w, (errand_request){ .url = "/paid", .bearer = "old-token" });
     ck_well(&r);
     ck_body_eq(&r, "in");
     errand_result_free(&r);
     ck_assert_uint_eq(atomic_load(&renewing.renewals), 1);
     ck_assert_uint_eq(raw_server_requests(w.server), 2);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -203,16 +203,16 @@ static void redirect_or_fail(struct raw_conn *conn, void *arg)
 
 START_TEST(a_hook_is_called_for_every_stage_in_order)
 {
-    struct world w;
+    struct harness w;
     struct stages seen = { 0 };
-    world_open(&w, redirect_or_fail, NULL,
-               &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen });
-    errand_result r = world_get(&w, "/old?token=sesame");
+    harness_open(&w, redirect_or_fail, NULL,
+                 &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen });
+    errand_result r = harness_get(&w, "/old?token=sesame");
     ck_well(&r);
     errand_result_free(&r);
-    r = world_get(&w, "/bad");
+    r = harness_get(&w, "/bad");
     errand_result_free(&r);
-    world_close(&w); /* returns after the last hook call */
+    harness_close(&w); /* returns after the last hook call */
     ck_assert_str_eq(seen.text, "1 GET queued\n1 GET connected\n1 GET sent\n1 GET first byte\n"
                                 "1 GET redirect 301\n1 GET sent\n1 GET first byte\n1 GET done 200\n"
                                 "2 GET queued\n2 GET sent\n2 GET failed 131124\n");
@@ -221,18 +221,18 @@ END_TEST
 
 START_TEST(a_hook_is_called_for_name_lookups_and_each_attempt)
 {
-    struct world w;
+    struct harness w;
     struct stages seen = { 0 };
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .attempts = 2, .initial_ms = 1 }, NULL);
-    world_open(&w, redirect_or_fail, NULL,
-               &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen, .policy = policy });
+    harness_open(&w, redirect_or_fail, NULL,
+                 &(errand_http_opts){ .on_stage = on_stage, .stage_arg = &seen, .policy = policy });
     char url[60];
     snprintf(url, sizeof url, "http://localhost:%u/bad", raw_server_port(w.server));
-    errand_result r = world_get(&w, url);
+    errand_result r = harness_get(&w, url);
     ck_assert_int_ne(r.error, 0);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     ck_assert_ptr_nonnull(strstr(seen.text, "1 GET queued\n1 GET resolved\n1 GET connected\n"
                                             "1 GET sent\n1 GET failed "));
     ck_assert_ptr_nonnull(strstr(seen.text, "2 GET queued\n"));
@@ -252,11 +252,11 @@ static void count_stages(const errand_stage_info *view, void *arg)
 
 START_TEST(hook_calls_never_overlap_and_none_is_lost)
 {
-    struct world w;
+    struct harness w;
     struct stages seen = { 0 };
     unsigned n = storm(200);
-    world_open(&w, mirror, NULL,
-               &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &seen, .limit = 8 });
+    harness_open(&w, mirror, NULL,
+                 &(errand_http_opts){ .on_stage = count_stages, .stage_arg = &seen, .limit = 8 });
     errand_future **fs = calloc(n, sizeof *fs);
     for (unsigned i = 0; i < n; i++) fs[i] = errand_get(w.http, "/");
     for (unsigned i = 0; i < n; i++) {
@@ -265,7 +265,7 @@ START_TEST(hook_calls_never_overlap_and_none_is_lost)
         errand_result_free(&r);
     }
     unsigned connections = raw_server_connections(w.server);
-    world_close(&w);
+    harness_close(&w);
     free(fs);
     ck_assert_uint_eq(seen.most, 1);
     ck_assert_uint_eq(seen.n, 4 * n + connections);
@@ -276,29 +276,31 @@ END_TEST
 
 START_TEST(a_requests_auth_replaces_the_sessions)
 {
-    struct world w;
-    world_open(&w, mirror, NULL, &(errand_http_opts){ .bearer = "session-token" });
-    errand_result r = world_get(&w, "/");
+    struct harness w;
+    harness_open(&w, mirror, NULL, &(errand_http_opts){ .bearer = "session-token" });
+    errand_result r = harness_get(&w, "/");
     ck_has(&r, "\r\nAuthorization: Bearer session-token\r\n");
     errand_result_free(&r);
-    r = world_send(&w,
-                   (errand_request){ .url = "/", .user = "Aladdin", .password = "open sesame" });
+    r = harness_send(&w,
+                     (errand_request){ .url = "/", .user = "Aladdin", .password = "open sesame" });
     ck_has(&r, "\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n");
     ck_has_not(&r, "session-token");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .user = "ab" });
+    r = harness_send(&w, (errand_request){ .url = "/", .user = "ab" });
     ck_has(&r, "\r\nAuthorization: Basic YWI6\r\n");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "/", .headers = HEADERS("authorization: Own x") });
+    r = harness_send(&w,
+                     (errand_request){ .url = "/", .headers = HEADERS("authorization: Own x") });
     ck_has(&r, "\r\nauthorization: Own x\r\n");
     ck_has_not(&r, "session-token");
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){
-                           .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
+    r = harness_send(
+        &w,
+        (errand_request){ .url = "/", .bearer = "x", .headers = HEADERS("authorization: Own x") });
     ck_assert_int_eq(r.error, EINVAL);
     ck_message_has(&r, "bearer and a header Authorization are both given");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -325,7 +327,7 @@ static void blab(struct raw_conn *conn, void *arg)
 
 START_TEST(secrets_stay_out_of_messages_logs_and_reports)
 {
-    struct world w;
+    struct harness w;
     char path[] = "/tmp/errand-log-XXXXXX", text[20000] = "";
     close(mkstemp(path));
     errand_log *log = errand_log_new(&(errand_log_opts){ .level = ERRAND_LOG_TRACE });
@@ -333,16 +335,16 @@ START_TEST(secrets_stay_out_of_messages_logs_and_reports)
     errand_policy *policy =
         errand_policy_new(&(errand_policy_opts){ .name = "paid", .log = log, .attempts = 2 }, NULL);
     struct stages seen = { 0 };
-    world_open(&w, blab, NULL,
-               &(errand_http_opts){
-                   .log = log, .policy = policy, .on_stage = on_stage, .stage_arg = &seen });
+    harness_open(&w, blab, NULL,
+                 &(errand_http_opts){
+                     .log = log, .policy = policy, .on_stage = on_stage, .stage_arg = &seen });
     char url[200];
     snprintf(url, sizeof url,
              "http://anna:hush-hush-4@127.0.0.1:%u/x?key=hush-hush-5&n=1#hush-hush-6",
              raw_server_port(w.server));
     const char *const with_key[] = { "Cookie: id=hush-hush-2", "X-Api-Key: hush-hush-3",
                                      "Proxy-Authorization: hush-hush-7", NULL };
-    errand_result r = world_send(
+    errand_result r = harness_send(
         &w, (errand_request){ .url = url, .bearer = "hush-hush-1", .headers = with_key });
     ck_assert_int_eq(r.error, ERRAND_HTTP + 401);
     ck_message_has(&r, "bad token ");
@@ -354,11 +356,11 @@ START_TEST(secrets_stay_out_of_messages_logs_and_reports)
     ck_assert_msg(!strstr(report, "hush-hush"), "%s", report);
     json_object_put(json);
     errand_result_free(&r);
-    r = world_send(&w, (errand_request){ .url = "http://127.0.0.1:1/x?key=hush-hush-5",
-                                         .bearer = "hush-hush-1" });
+    r = harness_send(&w, (errand_request){ .url = "http://127.0.0.1:1/x?key=hush-hush-5",
+                                           .bearer = "hush-hush-1" });
     ck_assert_msg(!strstr(errand_result_message(&r), "hush-hush"), "%s", errand_result_message(&r));
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
     errand_policy_free(policy);
     ck_assert_int_eq(errand_log_close(log, 5000), 0);
     FILE *in = fopen(path, "r");
@@ -375,19 +377,19 @@ END_TEST
 
 START_TEST(a_proxy_gets_the_absolute_url_and_its_password)
 {
-    struct world w;
+    struct harness w;
     char proxy[100];
     struct raw_server *server;
     ck_assert_int_eq(raw_server_start(&server, mirror, NULL), 0);
     snprintf(proxy, sizeof proxy, "http://anna:sesame@localhost:%u", raw_server_port(server));
-    world_open_on(&w, server,
-                  &(errand_http_opts){ .proxy = proxy, .base_url = "http://far.away.invalid/" });
-    errand_result r = world_get(&w, "/video?x=1"); /* a name that only the proxy could look up */
+    harness_open_on(&w, server,
+                    &(errand_http_opts){ .proxy = proxy, .base_url = "http://far.away.invalid/" });
+    errand_result r = harness_get(&w, "/video?x=1"); /* a name that only the proxy could look up */
     ck_well(&r);
     ck_has(&r, "GET http://far.away.invalid/video?x=1 HTTP/1.1\r\n");
     ck_has(&r, "\r\nProxy-Authorization: Basic YW5uYTpzZXNhbWU=\r\n");
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -417,18 +419,18 @@ static const struct {
 
 START_TEST(a_proxys_reply_to_connect_is_not_the_servers)
 {
-    struct world w;
+    struct harness w;
     struct raw_server *server;
     char proxy[60];
     ck_assert_int_eq(
         raw_server_start(&server, tunnel_to_nowhere, (void *)(uintptr_t)tunnels[_i].says), 0);
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
-    world_open_on(
+    harness_open_on(
         &w, server,
         &(errand_http_opts){ .proxy = proxy, .sock_connect_ms = tunnels[_i].hangs ? 300 : 0 });
-    errand_result r = world_send(&w, (errand_request){ .url = "https://far.away.invalid/pay",
-                                                       .method = "POST",
-                                                       .stream = tunnels[_i].stream });
+    errand_result r = harness_send(&w, (errand_request){ .url = "https://far.away.invalid/pay",
+                                                         .method = "POST",
+                                                         .stream = tunnels[_i].stream });
     ck_assert_msg(r.error == tunnels[_i].error, "%s", errand_result_message(&r));
     ck_assert_int_eq(errand_result_kind(&r), tunnels[_i].kind);
     ck_assert(!errand_result_may_have_run(&r));
@@ -436,23 +438,23 @@ START_TEST(a_proxys_reply_to_connect_is_not_the_servers)
     ck_assert_int_eq(errand_result_retry_after(&r),
                      tunnels[_i].error == ERRAND_HTTP + 503 ? 7000 : -1);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(environment_proxies_are_used_only_if_enabled)
 {
-    struct world w;
+    struct harness w;
     struct raw_server *server;
     char proxy[100];
     ck_assert_int_eq(raw_server_start(&server, mirror, NULL), 0);
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(server));
     setenv("http_proxy", proxy, 1);
     setenv("no_proxy", "", 1);
-    world_open_on(
+    harness_open_on(
         &w, server,
         &(errand_http_opts){ .base_url = "http://far.away.invalid/", .environment = (unsigned)_i });
-    errand_result r = world_get(&w, "/");
+    errand_result r = harness_get(&w, "/");
     if (_i) {
         ck_well(&r);
         ck_has(&r, "GET http://far.away.invalid/ HTTP/1.1\r\n");
@@ -460,29 +462,29 @@ START_TEST(environment_proxies_are_used_only_if_enabled)
         ck_assert_str_eq(errand_result_phase(&r), "resolve");
     }
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
 START_TEST(a_unix_socket_serves_any_host)
 {
-    struct world w;
+    struct harness w;
     struct raw_server *server;
     char folder[40] = "/tmp/errand-unix-XXXXXX", path[60];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/socket", folder);
     ck_assert_int_eq(raw_server_start_at(&server, mirror, NULL, path), 0);
-    world_open_on(
+    harness_open_on(
         &w, server,
         &(errand_http_opts){ .unix_socket = path, .base_url = "http://no.such.host.invalid/" });
     for (int i = 0; i < 3; i++) {
-        errand_result r = world_get(&w, "/info");
+        errand_result r = harness_get(&w, "/info");
         ck_well(&r);
         ck_has(&r, "GET /info HTTP/1.1\r\nHost: no.such.host.invalid\r\n");
         errand_result_free(&r);
     }
     ck_assert_uint_eq(raw_server_connections(server), 1);
-    world_close(&w);
+    harness_close(&w);
     unlink(path);
     rmdir(folder);
 }
@@ -527,10 +529,10 @@ static void say_zipped(struct raw_conn *conn, void *arg)
 
 START_TEST(replies_are_decompressed_unless_disabled)
 {
-    struct world w;
+    struct harness w;
     atomic_uint asked = 7;
-    world_open(&w, say_zipped, &asked, &(errand_http_opts){ .no_compression = (unsigned)_i });
-    errand_result r = world_get(&w, "/");
+    harness_open(&w, say_zipped, &asked, &(errand_http_opts){ .no_compression = (unsigned)_i });
+    errand_result r = harness_get(&w, "/");
     ck_well(&r);
     ck_assert_uint_eq(asked, !_i);
     errand_transfer_metrics metrics;
@@ -539,7 +541,7 @@ START_TEST(replies_are_decompressed_unless_disabled)
     if (!_i) ck_body_eq(&r, "hello, world");
     ck_assert_uint_eq(metrics.http, 11);
     errand_result_free(&r);
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -547,13 +549,13 @@ END_TEST
 
 START_TEST(a_response_has_all_its_headers_and_metrics)
 {
-    struct world w;
-    world_open(&w, say_always,
-               "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: "
-               "a=b\r\nX-A:3\r\n\r\nok",
-               NULL);
+    struct harness w;
+    harness_open(&w, say_always,
+                 "HTTP/1.1 203 Sort Of\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\nSet-Cookie: "
+                 "a=b\r\nX-A:3\r\n\r\nok",
+                 NULL);
     for (int i = 0; i < 2; i++) {
-        errand_result r = world_get(&w, "/");
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         ck_assert_str_eq(errand_response_reason(r.value), "Sort Of");
         ck_assert_str_eq(errand_response_header(r.value, "X-a", 0), "1");
@@ -573,7 +575,7 @@ START_TEST(a_response_has_all_its_headers_and_metrics)
         ck_assert_uint_eq(metrics.resent, 0);
         errand_result_free(&r);
     }
-    world_close(&w);
+    harness_close(&w);
 }
 END_TEST
 
@@ -596,10 +598,10 @@ static void say_typed(struct raw_conn *conn, void *arg)
 START_TEST(json_with_another_type_warns_or_is_refused)
 {
     for (unsigned strict = 0; strict < 2; strict++) {
-        struct world w;
+        struct harness w;
         int which = _i;
-        world_open(&w, say_typed, &which, &(errand_http_opts){ .strict_json = strict });
-        errand_result r = world_get(&w, "/");
+        harness_open(&w, say_typed, &which, &(errand_http_opts){ .strict_json = strict });
+        errand_result r = harness_get(&w, "/");
         ck_well(&r);
         struct json_object *json;
         const char *why;
@@ -612,14 +614,14 @@ START_TEST(json_with_another_type_warns_or_is_refused)
         }
         json_object_put(json);
         errand_result_free(&r);
-        world_close(&w);
+        harness_close(&w);
     }
 }
 END_TEST
 
-Suite *between_suite(void)
+Suite *middleware_suite(void)
 {
-    Suite *suite = suite_create("http between");
+    Suite *suite = suite_create("http middleware");
     TCase *tc = tcase_create("middleware");
     tcase_add_test(tc, middleware_can_change_watch_and_answer_requests);
     tcase_add_test(tc, middleware_that_returns_null_fails_the_request);

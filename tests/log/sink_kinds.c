@@ -183,16 +183,16 @@ START_TEST(syslog_receives_one_datagram_per_line)
 }
 END_TEST
 
-typedef struct heard {
+typedef struct logged {
     errand_log *log;
     char text[4][128];
     unsigned lines, freed, fail;
     uint64_t lost;
-} heard;
+} logged;
 
 static int hear(void *arg, const errand_log_line *line)
 {
-    heard *h = arg;
+    logged *h = arg;
     if (line->lost) {
         h->lost += line->lost;
         return 0;
@@ -207,11 +207,11 @@ static int hear(void *arg, const errand_log_line *line)
     if (!h->lines++ && h->log) errand_info(h->log, "from within");
     return 0;
 }
-static void forget(void *arg) { ((heard *)arg)->freed++; }
+static void forget(void *arg) { ((logged *)arg)->freed++; }
 
 START_TEST(a_callback_receives_each_line_and_may_log)
 {
-    heard h = { .fail = 2 };
+    logged h = { .fail = 2 };
     errand_log *log = h.log = errand_log_new(NULL);
     ck_assert_int_eq(errand_log_add_callback(log, NULL, &h, forget, NULL), EINVAL);
     ck_assert_int_eq(errand_log_add_callback(log, hear, &h, forget,
@@ -275,10 +275,10 @@ START_TEST(loggers_inherit_by_their_names)
 }
 END_TEST
 
-Suite *places_suite(void)
+Suite *sink_kinds_suite(void)
 {
-    Suite *suite = suite_create("places");
-    TCase *tests = tcase_create("places");
+    Suite *suite = suite_create("sink kinds");
+    TCase *tests = tcase_create("sink kinds");
     tcase_add_test(tests, a_file_rotates_by_size_and_keeps_n);
     tcase_add_test(tests, a_file_of_an_earlier_period_rotates);
     tcase_add_test(tests, a_sink_that_cannot_rotate_keeps_writing);

@@ -1,6 +1,6 @@
 /* Many requests of all kinds: good and bad replies, cancels and deadlines at any moment, files,
  * streams, bodies. Afterwards no descriptor, memory or pool is left. */
-#include "world.h"
+#include "harness.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -70,7 +70,7 @@ static unsigned draw(unsigned n) /* xorshift: any sequence that repeats */
     return (unsigned)(state % n);
 }
 
-static errand_future *send_one(struct world *w, const char *folder, unsigned n,
+static errand_future *send_one(struct harness *w, const char *folder, unsigned n,
                                const errand_policy *policy)
 {
     char url[60], path[100];
@@ -109,11 +109,11 @@ static void take_one(errand_future *f, unsigned *good)
 /* n requests in one session; returns how many went well. */
 static unsigned run_mixed(unsigned n, const char *folder)
 {
-    struct world w;
+    struct harness w;
     unsigned good = 0;
     errand_policy *policy = errand_policy_new(
         &(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
-    world_open(&w, serve_mixed, NULL, &(errand_http_opts){ .limit = 16, .keepalive_ms = 200 });
+    harness_open(&w, serve_mixed, NULL, &(errand_http_opts){ .limit = 16, .keepalive_ms = 200 });
     errand_future *fs[AT_ONCE] = { NULL };
     for (unsigned i = 0; i < n + AT_ONCE; i++) {
         errand_future **f = &fs[i % AT_ONCE];
@@ -121,7 +121,7 @@ static unsigned run_mixed(unsigned n, const char *folder)
         *f = i < n ? send_one(&w, folder, i, policy) : NULL;
     }
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
     return good;
 }
 
@@ -170,7 +170,7 @@ static size_t swallow(char *at, size_t one, size_t n, void *arg)
     return one * n;
 }
 
-static errand_future *perform_one(struct world *w)
+static errand_future *perform_one(struct harness *w)
 {
     CURL *easy = curl_easy_init();
     char url[200];
@@ -199,10 +199,10 @@ START_TEST(sessions_close_with_anything_under_way)
     char folder[40] = "/tmp/errand-mixed-XXXXXX", path[100];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     state = 2463534242u + (unsigned)_i;
-    struct world w;
+    struct harness w;
     errand_policy *policy = errand_policy_new(
         &(errand_policy_opts){ .attempts = 3, .initial_ms = 1, .max_ms = 3 }, NULL);
-    world_open(&w, serve_mixed, NULL, NULL);
+    harness_open(&w, serve_mixed, NULL, NULL);
     errand_http *first = w.http;
     for (unsigned round = 0; round < storm(20); round++) {
         w.http = errand_http_new(w.pool, &(errand_http_opts){ .base_url = raw_server_url(w.server),
@@ -231,7 +231,7 @@ START_TEST(sessions_close_with_anything_under_way)
     }
     w.http = first;
     errand_policy_free(policy);
-    world_close(&w);
+    harness_close(&w);
     for (unsigned i = 0; i < 8; i++) {
         snprintf(path, sizeof path, "%s/%u", folder, i);
         unlink(path);
@@ -240,9 +240,9 @@ START_TEST(sessions_close_with_anything_under_way)
 }
 END_TEST
 
-Suite *mixed_suite(void)
+Suite *storms_suite(void)
 {
-    Suite *suite = suite_create("http mixed");
+    Suite *suite = suite_create("http storms");
     TCase *tc = tcase_create("mixed");
     tcase_add_test(tc, many_mixed_requests_leave_nothing_behind);
     tcase_add_loop_test(tc, sessions_close_with_anything_under_way, 0, 3);
