@@ -147,7 +147,7 @@ static int read_method(er_line_job *job, const char *key, er_span v)
     job->request.method = word_of(job, key, v);
     if (!job->request.method) return job->error;
     if (is_token(job->request.method)) return 0;
-    return bad(job, "key \"method\": \"%.40s\" is no method", job->request.method);
+    return bad(job, "key \"method\": \"%.40s\" is not a method", job->request.method);
 }
 
 /* "name" and value of an object of plain values, as text. */
@@ -197,7 +197,8 @@ static int read_headers(er_line_job *job, const char *key, er_span v)
     while (er_json_member(v, &cursor, &k, &val)) {
         const char *name = NULL, *value = NULL;
         if (pair(job, key, k, val, &name, &value)) return job->error;
-        if (!is_token(name)) return bad(job, "key \"headers\": \"%.60s\" is no header name", name);
+        if (!is_token(name))
+            return bad(job, "key \"headers\": \"%.60s\" is not a header name", name);
         if (strpbrk(value, "\r\n"))
             return bad(job, "key \"headers\": a line break in \"%.60s\"", name);
         if (add_header(job, name, value)) return job->error;

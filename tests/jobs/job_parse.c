@@ -56,7 +56,7 @@ static const struct {
     { "{\"url\":\"/a\",\"method\":\"GE T\"}", "\"method\"" },
     { "{\"url\":\"/a\",\"method\":7}", "\"method\" must be a string" },
     { "{\"url\":\"/a\",\"headers\":[]}", "\"headers\" must be an object" },
-    { "{\"url\":\"/a\",\"headers\":{\"X Y\":\"1\"}}", "\"X Y\" is no header name" },
+    { "{\"url\":\"/a\",\"headers\":{\"X Y\":\"1\"}}", "\"X Y\" is not a header name" },
     { "{\"url\":\"/a\",\"headers\":{\"X\":{}}}", "\"X\" must be a string, a number" },
     { "{\"url\":\"/a\",\"headers\":{\"X\":null}}", "\"X\" must be a string, a number" },
     { "{\"url\":\"/a\",\"headers\":{\"X\":\"a\\r\\nEvil: 1\"}}", "line break in \"X\"" },
