@@ -8,13 +8,14 @@
  * Header only: a thin layer over errand.h; the terms, rules and tables of that hold here too; link
  * with liberrand. What follows says what is different. errand-cpp(7) has C and C++ side by side.
  *
- * Owners. Every class is move-only and owns one thing of the C interface. raw() lends it, release()
- * gives it away, and a constructor takes it over. A destructor ends it: *a future's cancels and
- * drops* (future::drop lets the work continue), a promise's abandons, a pool's waits for its tasks,
- * a log's writes what is left, a permit's releases. A lambda is moved into one heap object and
- * destroyed exactly once: when it has returned for the last time, or when it is certain that it
- * will never run; on any thread. Members that return a future consume the one they are called on,
- * as get, await and drop do; an empty future is a failed one (EINVAL), not undefined behaviour.
+ * Owners. Every owner is move-only and owns one thing of the C interface. raw() lends it,
+ * release() gives it away, and a constructor takes it over; a promise alone keeps its own. A
+ * destructor ends it: *a future's cancels and drops* (future::drop lets the work continue), a
+ * promise's abandons, a pool's waits for its tasks, a log's writes what is left, a permit's
+ * releases. A lambda is moved into one heap object and destroyed exactly once: when it has
+ * returned for the last time, or when it is certain that it will never run; on any thread.
+ * Members that return a future consume the one they are called on, as get, await and drop do; an
+ * empty future is a failed one (EINVAL), not undefined behaviour.
  *
  * Errors. What returns a future does not throw, except what copying or moving its arguments throws,
  * std::bad_alloc included, before anything is begun; what cannot be started is a failed future.

@@ -1,4 +1,4 @@
-# ERRAND_ADD_FLAG(VARIABLE, FLAG): appends FLAG to VARIABLE if the C compiler accepts it.
+# ERRAND_ADD_FLAG(VARIABLE, FLAG): appends FLAG to VARIABLE if the C compiler accepts it without a warning.
 AC_DEFUN([ERRAND_ADD_FLAG], [
     AS_VAR_PUSHDEF([known], [errand_cv_cflag_$2])
     AC_CACHE_CHECK([whether $CC takes $2], [known], [

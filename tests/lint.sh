@@ -1,8 +1,8 @@
 #!/bin/bash
-# `make lint`: holds that all C and C++ is as clang-format has it (`make format`), and runs two
-# analysers on lib/ and tools/ (except the bench, which needs its peers' headers): clang-tidy with
-# the checks of .clang-tidy, and gcc's -fanalyzer. All must be silent. What is not installed is
-# skipped and reported; with LINT_ALL=yes that is a failure.
+# `make lint`: holds that all C and C++ is as clang-format has it, and runs two analysers on
+# lib/ and tools/ (except the bench, which needs its peers' headers): clang-tidy with the checks of
+# .clang-tidy, and gcc's -fanalyzer. All must be silent. What is not installed is skipped and
+# reported; with LINT_ALL=yes that is a failure. `make format` (--format) formats instead.
 #
 # gcc 12's analyser follows neither list nodes back to their structs nor reference counts. Its
 # warnings about NULL and uninitialised values are wrong for such code, so they are off; those about
@@ -40,10 +40,21 @@ each() { # TOOL FILE...: several at a time
     done=$((done + 1))
 }
 
+clang_format() { # ARGUMENT...: on all files except those that try the manual's generator
+    find lib tools include tests \( -name '*.[ch]' -o -name '*.[ch]pp' \) ! -path 'tests/manual/*' \
+        -print0 | xargs -0 clang-format "$@"
+}
+
 # Releases differ in how they break lines.
-if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
-    find lib tools include tests \( -name '*.[ch]' -o -name '*.[ch]pp' \) ! -path 'tests/manual/*' -print0 |
-        xargs -0 clang-format --dry-run --Werror --ferror-limit=3 || failed=1
+right_release() { clang-format --version 2>/dev/null | grep -q 'version 14\.'; }
+
+if [ "${1-}" = --format ]; then
+    right_release || { echo "format: clang-format 14 is not installed"; exit 1; }
+    clang_format -i
+    exit
+fi
+if right_release; then
+    clang_format --dry-run --Werror --ferror-limit=3 || failed=1
     done=$((done + 1))
 else
     left_out "clang-format 14 is not installed"
