@@ -29,6 +29,12 @@ typedef struct errand_form_field {
     const char *type; /* its Content-Type. NULL: none; of a file application/octet-stream */
 } errand_form_field;
 
+/** A parameter of a url's query. */
+typedef struct errand_param {
+    const char *name;  /* NULL: the end of the list */
+    const char *value; /* NULL: the name stands alone, without "=" */
+} errand_param;
+
 /**
  * Makes a body while it is sent: up to `size` bytes from byte `offset` on go into `buffer`, and
  * *got is their number; 0: the end.
@@ -83,6 +89,10 @@ typedef struct errand_request {
      * short. Private data, callbacks, the url and decompression are the library's */
     void (*setup)(void *easy, void *setup_arg);
     void *setup_arg; /* lives until the future has ended */
+    /* added to the url's query, in this order, behind what it has and before its fragment. Every
+     * byte but letters, digits and "-._~" is percent-encoded (RFC 3986, 2.1). A redirect does not
+     * carry them on; Location says where it leads */
+    const errand_param *params;
 } errand_request;
 
 #ifdef __cplusplus

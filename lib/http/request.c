@@ -130,6 +130,28 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
     return 0;
 }
 
+/* The url as it is sent, with the request's params in it, and its origin. The params are added to
+ * the absolute url: a relative one may take the base's query over. */
+static int copy_url(er_request *request, const errand_request *given, er_bytes *why)
+{
+    const er_defaults *defaults = request->defaults;
+    int error = er_url_resolve(&request->url, &request->origin, &request->https, given->url,
+                               defaults->base_url, why);
+    if (!error && given->params && given->params->name) {
+        er_bytes whole = { 0 };
+        er_url_add_params(&whole, request->url, given->params);
+        er_origin_free(&request->origin);
+        er_free(request->url);
+        request->url = NULL;
+        error = whole.error ? ENOMEM
+                            : er_url_resolve(&request->url, &request->origin, &request->https,
+                                             whole.at, NULL, why);
+        er_bytes_free(&whole);
+    }
+    if (!error) er_transport_reroute(&defaults->transport, &request->origin);
+    return error;
+}
+
 static int copy(er_request *request, const errand_request *given, er_bytes *why)
 {
     int error = er_body_make(&request->content, given, why);
@@ -150,12 +172,8 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
         return er_refuse(why, "a body cannot go with method", method, strlen(method));
     }
     memcpy(request->method, method, strlen(method) + 1);
-    const er_defaults *defaults = request->defaults;
-    error = er_url_resolve(&request->url, &request->origin, &request->https, given->url,
-                           defaults->base_url, why);
-    if (!error) er_transport_reroute(&defaults->transport, &request->origin);
-    if (error) return error;
-    error = copy_limits(request, given, why);
+    error = copy_url(request, given, why);
+    if (!error) error = copy_limits(request, given, why);
     if (!error && given->save_to) error = check_save_to(given->save_to, why);
     if (error) return error;
     if (given->save_to && !(request->save_to = er_copy_text(given->save_to))) return ENOMEM;

@@ -308,6 +308,32 @@ void er_url_encode(er_bytes *to, const char *text, size_t size)
     }
 }
 
+static void add_param_text(er_bytes *to, const char *text) /* RFC 3986, 2.3 */
+{
+    for (; *text; text++) {
+        bool plain = is_alpha(*text) || is_digit(*text) || strchr("-._~", *text);
+        if (plain) er_bytes_add(to, text, 1);
+        else er_bytes_percent(to, (unsigned char)*text);
+    }
+}
+
+void er_url_add_params(er_bytes *to, const char *url, const errand_param *params)
+{
+    size_t before = strcspn(url, "#");
+    er_bytes_add(to, url, before);
+    bool query = memchr(url, '?', before);
+    bool open = query && (url[before - 1] == '?' || url[before - 1] == '&');
+    for (; params && params->name; params++) {
+        if (!open) er_bytes_text(to, query ? "&" : "?");
+        query = true;
+        open = false;
+        add_param_text(to, params->name);
+        if (params->value) er_bytes_text(to, "=");
+        if (params->value) add_param_text(to, params->value);
+    }
+    er_bytes_text(to, url + before);
+}
+
 static bool sounds_secret(const char *name, size_t size)
 {
     static const char *const words[] = { "key",  "token", "secret", "pass",

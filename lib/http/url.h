@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 #include "http/origin.h"
 
+#include <errand/request.h>
+
 #define ER_URL_MOST ((size_t)512 << 10)
 
 /* Makes an absolute http(s) url of url and base (may be NULL), and its origin, perhaps in memory of
@@ -21,6 +23,9 @@ int er_url_follow(char **out, er_origin *origin, const char *from, const char *l
 
 /* Adds text as application/x-www-form-urlencoded has it (WHATWG URL, 5.2). */
 void er_url_encode(er_bytes *to, const char *text, size_t size);
+
+/* Adds url with the params in its query (errand_request.params), before its fragment. */
+void er_url_add_params(er_bytes *to, const char *url, const errand_param *params);
 
 /* Overwrites with '*' where text quotes a secret of url: its userinfo, its query, and values in the
  * query with a name that suggests a secret. */

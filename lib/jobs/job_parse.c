@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "http/sanitize.h"
+#include "http/url.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -206,41 +207,38 @@ static int read_headers(er_line_job *job, const char *key, er_span v)
     return 0;
 }
 
-static void put_encoded(er_bytes *out, const char *text) /* RFC 3986, 2.3 */
+/* The pairs of an object as params, kept. NULL: no memory, or the job says what is wrong. */
+static const errand_param *params_of(er_line_job *job, er_span object)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pair() sets it, or has an error */
-    for (; *text; text++) {
-        if (is_alnum(*text) || strchr("-._~", *text)) er_bytes_add(out, text, 1);
-        else er_bytes_percent(out, (unsigned char)*text);
-    }
+    errand_param *list = NULL;
+    size_t n = 0, cursor = 0;
+    er_span k, v;
+    do {
+        errand_param *longer = er_resize(list, (n + 1) * sizeof *list);
+        if (!longer) {
+            no_memory(job);
+            break;
+        }
+        list = longer;
+        list[n] = (errand_param){ NULL, NULL };
+    } while (er_json_member(object, &cursor, &k, &v) &&
+             !pair(job, "params", k, v, &list[n].name, &list[n].value) && ++n);
+    if (!job->error) return (errand_param *)(void *)keep(job, (char *)list);
+    er_free(list);
+    return NULL;
 }
 
 /* After all keys were read: the url with the params in its query. */
 static int add_params(er_line_job *job, er_span params)
 {
     if (!is_object(params)) return bad(job, "key \"params\" must be an object");
-    const char *url = job->request.url, *fragment = strchr(url, '#');
-    size_t before = fragment ? (size_t)(fragment - url) : strlen(url);
+    const errand_param *list = params_of(job, params);
+    if (!list) return job->error;
     er_bytes out = { 0 };
-    er_bytes_add(&out, url, before);
-    bool query = memchr(url, '?', before),
-         open = query && (url[before - 1] == '?' || url[before - 1] == '&');
-    size_t cursor = 0;
-    er_span k, v;
-    while (er_json_member(params, &cursor, &k, &v)) {
-        const char *name = NULL, *value = NULL;
-        if (pair(job, "params", k, v, &name, &value)) break;
-        if (!open) er_bytes_text(&out, query ? "&" : "?");
-        query = true;
-        open = false;
-        put_encoded(&out, name);
-        er_bytes_text(&out, "=");
-        put_encoded(&out, value);
-    }
-    if (fragment) er_bytes_text(&out, fragment);
-    char *whole = job->error ? NULL : er_bytes_take(&out);
+    er_url_add_params(&out, job->request.url, list);
+    char *whole = er_bytes_take(&out);
     if (!whole) er_bytes_free(&out);
-    if (!job->error) job->request.url = keep(job, whole);
+    job->request.url = keep(job, whole);
     return job->error;
 }
 
