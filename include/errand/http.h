@@ -6,10 +6,11 @@
  * Close the session before its pool.
  *
  * What is tried again by a policy. A status of 400 and more is an error ERRAND_HTTP + status that
- * still carries the response in `value`, unless the request sets any_status. Other failures say
- * kind, phase, host and port, and curl's own words. errand_result_may_have_run() says whether the
- * server may have done the work: a request that was sent is only safe to repeat if its method is
- * idempotent (RFC 9110, 9.2.2) or it has an idempotency key.
+ * still carries the response in `value`, unless the request or the session sets any_status, or the
+ * session's is_error() decides otherwise. Other failures say kind, phase, host and port, and curl's
+ * own words. errand_result_may_have_run() says whether the server may have done the work: a request
+ * that was sent is only safe to repeat if its method is idempotent (RFC 9110, 9.2.2) or it has an
+ * idempotency key.
  *
  *     what went wrong                                                     tried again
  *     never sent: cannot resolve (twice at most), connect, TLS timeout    any method
@@ -18,9 +19,10 @@
  *     bad URL, certificate, protocol, body too large, cancelled, other    never
  *     4xx
  *
- * Redirects are followed, ten at most, to http and https: 303 with GET (HEAD stays HEAD), 301 and
- * 302 after POST with GET, all others with the same method and body. A 3xx with an empty or
- * missing Location is the final reply; two Locations that differ are a protocol error. The body of
+ * Redirects are followed, ten at most (`max_redirects`), to http and https: 303 with GET (HEAD
+ * stays HEAD), 301 and 302 after POST with GET, all others with the same method and body. A 3xx
+ * with an empty or missing Location is the final reply, and no error, as is each 3xx with
+ * ERRAND_NO_REDIRECTS; two Locations that differ are a protocol error. The body of
  * a redirect is discarded: after 64 KiB or 500 ms of it the session closes the connection. If a
  * request with an Expect header is answered with 417, the session sends it once more, without that
  * header.
@@ -60,6 +62,15 @@ extern "C" {
 
 /** The lowest version of TLS that is spoken. */
 typedef enum errand_tls_version { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls_version;
+
+/**
+ * Decides whether a reply with this status is an error: 1, or 0.
+ *
+ * It is called once for each status from 200 to 999, inside errand_http_new(), and must be a pure
+ * function of `status`. A status below 400 that it calls an error has the kind "protocol", and is
+ * not tried again by a policy's defaults. A redirect that is followed is not a reply.
+ */
+typedef int errand_status_fn(int status, void *arg);
 
 /**
  * Options of a session. Times: 0 is the default, ERRAND_FOREVER no limit, ERRAND_ZERO really zero;
@@ -122,6 +133,13 @@ typedef struct errand_http_opts {
     void *stage_arg;
     /* outermost first; ends with one without fn. Copied */
     const errand_middleware *middleware;
+    /* how many redirects of a request are followed; one more is an error. 0: 10;
+     * ERRAND_NO_REDIRECTS: none */
+    int max_redirects;
+    unsigned any_status; /* 1: no status is an error, of any request */
+    /* NULL: 400 and more are errors. A request's any_status goes before it */
+    errand_status_fn *is_error;
+    void *is_error_arg;
 } errand_http_opts;
 
 /** A session. */

@@ -46,6 +46,9 @@ typedef struct errand_param {
  */
 typedef int errand_body_fn(void *arg, uint64_t offset, void *buffer, size_t size, size_t *got);
 
+/** As max_redirects: none is followed, and a 3xx is the final reply. */
+#define ERRAND_NO_REDIRECTS (-1)
+
 /**
  * A request. At most one of body, json, form, body_file and body_fn is given.
  *
@@ -93,6 +96,9 @@ typedef struct errand_request {
      * byte but letters, digits and "-._~" is percent-encoded (RFC 3986, 2.1). A redirect does not
      * carry them on; Location says where it leads */
     const errand_param *params;
+    /* how many redirects are followed; one more is an error. 0: the session's;
+     * ERRAND_NO_REDIRECTS: none */
+    int max_redirects;
 } errand_request;
 
 #ifdef __cplusplus

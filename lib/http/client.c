@@ -143,9 +143,23 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
     return take_agent(defaults, opts, why);
 }
 
+/* How replies are judged. */
+static int take_rules(er_defaults *defaults, const errand_http_opts *opts, er_bytes *why)
+{
+    if (opts->any_status && opts->is_error)
+        return er_refuse(why, "any_status and is_error are both given", NULL, 0);
+    for (int status = 200; status < 1000; status++) {
+        bool error = status >= 400 && !opts->any_status;
+        if (opts->is_error) error = opts->is_error(status, opts->is_error_arg) != 0;
+        if (error) defaults->errors[status / 8] |= (unsigned char)(1U << status % 8);
+    }
+    return er_redirects_most(&defaults->max_redirects, opts->max_redirects, ER_REDIRECTS, why);
+}
+
 static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why)
 {
     int error = take_defaults(&http->defaults, opts, why);
+    if (!error) error = take_rules(&http->defaults, opts, why);
     if (!error) error = er_transport_make(&http->defaults.transport, opts, why);
     if (!error) error = greet(&http->defaults.greeting, &http->defaults);
     if (!error) error = er_middleware_make(http, opts->middleware);

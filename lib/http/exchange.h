@@ -175,7 +175,7 @@ static inline bool er_exchange_is_success(const er_exchange *x)
 }
 static inline bool er_exchange_is_error(const er_exchange *x)
 {
-    return x->response->status >= 400 && !x->request->any_status;
+    return !x->request->any_status && er_status_is_error(x->request->defaults, x->response->status);
 }
 
 #endif

@@ -7,7 +7,7 @@
  * The phase follows from how far curl came, by the times it keeps. may_have_run is set if the
  * request was sent, unless a repeat is harmless; it is always set with ERRAND_REPEAT_NEVER.
  *
- * Of several errors one is reported: a reply of 400 and more rather than what cut its body short,
+ * Of several errors one is reported: a reply that is an error rather than what cut its body short,
  * as its status and Retry-After say more; our own reasons (too large, no memory, no disk, not sent
  * twice) rather than the code that curl made of them. */
 #include "http/outcome.h"

@@ -7,14 +7,15 @@
  *
  * From the first hop to another scheme, host or port than the caller's on, requests carry neither
  * the caller's secrets nor the caller's Host header, also if a later hop leads back. At most
- * ER_REDIRECTS hops, to http and https only. A reply with an empty Location is final; two Locations
- * that differ are an error, as one may have been injected. */
+ * max_redirects hops, to http and https only. A reply with an empty Location is final; two
+ * Locations that differ are an error, as one may have been injected. */
 #include "http/redirect.h"
 
 #include "http/metrics.h"
 #include "http/outcome.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_refused_expectation(const er_exchange *x)
@@ -26,6 +27,7 @@ bool er_redirects(const er_exchange *x)
 {
     int status = x->response->status;
     if (status == 417) return is_refused_expectation(x);
+    if (!x->request->max_redirects) return false;
     if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
         return false;
     const char *location;
@@ -123,8 +125,10 @@ int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
     char *url = NULL;
     int error;
     *origin = (er_origin){ 0 };
-    if (x->hop.n >= ER_REDIRECTS) {
-        return fail(x, CURLE_TOO_MANY_REDIRECTS, "more than 10 redirects (curl 47)", failure);
+    if (x->response->status != 417 && x->hop.n >= x->request->max_redirects) {
+        char why[60];
+        snprintf(why, sizeof why, "more than %u redirects (curl 47)", x->request->max_redirects);
+        return fail(x, CURLE_TOO_MANY_REDIRECTS, why, failure);
     }
     if (x->response->status != 417 && locations_differ(x->response)) {
         return fail(x, CURLE_WEIRD_SERVER_REPLY,
@@ -144,6 +148,6 @@ int er_redirect(er_exchange *x, er_origin *origin, errand_result *failure)
         return fail(x, error, "a redirect to a url that is not http or https (curl 1)", failure);
     }
     er_transport_reroute(&x->request->defaults->transport, origin);
-    x->hop.n++;
+    x->hop.n += x->response->status != 417;
     return 0;
 }

@@ -4,8 +4,6 @@
 
 #include "http/handle.h"
 
-#define ER_REDIRECTS 10
-
 /* The reply, with complete headers, is a redirect that is followed: its body is discarded. */
 bool er_redirects(const er_exchange *x);
 

@@ -94,6 +94,17 @@ static int check_save_to(const char *path, er_bytes *why)
     return error;
 }
 
+int er_redirects_most(unsigned *out, int given, unsigned by_default, er_bytes *why)
+{
+    if (given < ERRAND_NO_REDIRECTS) {
+        er_bytes_format(why, "max_redirects is %d", given);
+        return EINVAL;
+    }
+    *out = given > 0 ? (unsigned)given : 0;
+    if (!given) *out = by_default;
+    return 0;
+}
+
 static int copy_limits(er_request *request, const errand_request *given, er_bytes *why)
 {
     const er_defaults *defaults = request->defaults;
@@ -119,6 +130,9 @@ static int copy_limits(er_request *request, const errand_request *given, er_byte
     if ((unsigned)given->repeat > ERRAND_REPEAT_NEVER) {
         return er_refuse(why, "repeat is not an errand_repeat", NULL, 0);
     }
+    int error = er_redirects_most(&request->max_redirects, given->max_redirects,
+                                  defaults->max_redirects, why);
+    if (error) return error;
     request->any_status = given->any_status;
     request->stream = given->stream;
     request->setup = given->setup;

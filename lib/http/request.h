@@ -9,6 +9,7 @@
 #include "http/origin.h"
 #include "http/transport.h"
 
+#define ER_REDIRECTS     10                 /* that are followed, by default */
 #define ER_BODY_OF_ERROR ((size_t)64 << 10) /* of a reply of 400 and more this much is kept */
 
 /* A session's defaults for all its requests. They outlive them. */
@@ -18,6 +19,8 @@ typedef struct er_defaults {
     struct curl_slist *headers;
     struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
+    unsigned max_redirects;
+    unsigned char errors[125]; /* a bit for each status below 1,000: it is an error */
     size_t max_body;
     bool max_body_said; /* the caller chose it, so it holds for files too */
     /* the caller chose it, so a longer connect_ms does not change it */
@@ -44,8 +47,9 @@ typedef struct er_request {
     const char *body;
     size_t body_size;
     char *save_to;
-    size_t max_body;   /* in memory */
-    uint64_t max_file; /* in save_to; UINT64_MAX: no limit */
+    size_t max_body;        /* in memory */
+    uint64_t max_file;      /* in save_to; UINT64_MAX: no limit */
+    unsigned max_redirects; /* 0: none */
     bool any_status;
     bool stream;
     void (*setup)(void *easy, void *arg);
@@ -55,8 +59,17 @@ typedef struct er_request {
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms;
 } er_request;
 
+/* A reply with this status is an error, unless the request says otherwise. */
+static inline bool er_status_is_error(const er_defaults *defaults, int status)
+{
+    return status >= 1000 || (status > 0 && defaults->errors[status / 8] >> status % 8 & 1);
+}
+
 /* A repeat is harmless, with this method: its own, or the one after a redirect. */
 bool er_request_harmless(const er_request *request, const char *method);
+
+/* An option max_redirects as a number. EINVAL: it is below ERRAND_NO_REDIRECTS. */
+int er_redirects_most(unsigned *out, int given, unsigned by_default, er_bytes *why);
 
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */
 int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults,

@@ -170,6 +170,77 @@ START_TEST(a_fragment_as_url_is_its_base)
 }
 END_TEST
 
+/* "/aN" leads to "/aN+1", "/a4" is there */
+static void lead_on(struct raw_conn *conn, void *arg)
+{
+    struct guide *guide = arg;
+    struct raw_request request;
+    while (raw_read_request(conn, &request)) {
+        int at = atoi(strstr(request.text, "/a") + 2);
+        write_down(guide, &request);
+        raw_request_free(&request);
+        if (at >= 4) raw_reply(conn, 200, "text/plain", "there");
+        else
+            raw_say(conn, "HTTP/1.1 302 Found\r\nContent-Length: 4\r\nLocation: /a%d\r\n\r\nmore",
+                    at + 1);
+    }
+}
+
+static const struct most {
+    int session, request; /* max_redirects */
+    unsigned asked;
+    int status; /* 0: an error */
+} mosts[] = {
+    { 0, 0, 5, 200 },
+    { 4, 0, 5, 200 },
+    { 3, 0, 4, 0 },
+    { 1, 4, 5, 200 },
+    { ERRAND_NO_REDIRECTS, 0, 1, 302 },
+    { 0, ERRAND_NO_REDIRECTS, 1, 302 },
+    { ERRAND_NO_REDIRECTS, 2, 3, 0 },
+};
+
+START_TEST(redirects_are_followed_as_often_as_said)
+{
+    struct harness w;
+    struct guide guide = { .n = 0 };
+    const struct most *row = &mosts[_i];
+    char words[60];
+    harness_open(&w, lead_on, &guide, &(errand_http_opts){ .max_redirects = row->session });
+    errand_result r =
+        harness_send(&w, (errand_request){ .url = "/a0", .max_redirects = row->request });
+    ck_assert_uint_eq(guide.n, row->asked);
+    if (row->status) {
+        ck_well(&r);
+        ck_assert_int_eq(errand_response_status(r.value), row->status);
+        ck_body_eq(&r, row->status == 200 ? "there" : "more");
+    } else {
+        ck_assert_int_eq(r.error, ERRAND_CURL + CURLE_TOO_MANY_REDIRECTS);
+        snprintf(words, sizeof words, "more than %u redirects", row->asked - 1);
+        ck_message_has(&r, words);
+    }
+    errand_result_free(&r);
+    harness_close(&w);
+}
+END_TEST
+
+START_TEST(a_redirect_that_is_not_followed_may_be_streamed)
+{
+    struct harness w;
+    struct guide guide = { .n = 0 };
+    char buffer[16];
+    harness_open(&w, lead_on, &guide, NULL);
+    errand_result r = harness_send(
+        &w, (errand_request){ .url = "/a0", .stream = 1, .max_redirects = ERRAND_NO_REDIRECTS });
+    ck_well(&r);
+    ck_assert_str_eq(errand_response_header(r.value, "Location", 0), "/a1");
+    ck_assert_int_eq(errand_body_read(r.value, buffer, sizeof buffer, 10000), 4);
+    ck_assert_int_eq(errand_body_read(r.value, buffer, sizeof buffer, 10000), 0);
+    errand_result_free(&r);
+    harness_close(&w);
+}
+END_TEST
+
 static const struct {
     const char *location, *words;
 } refused[] = {
@@ -501,6 +572,9 @@ Suite *redirects_suite(void)
     TCase *tc = tcase_create("redirects");
     tcase_add_loop_test(tc, a_redirect_goes_to_its_location, 0, (int)(sizeof ways / sizeof *ways));
     tcase_add_loop_test(tc, an_empty_location_is_not_followed, 0, 2);
+    tcase_add_loop_test(tc, redirects_are_followed_as_often_as_said, 0,
+                        (int)(sizeof mosts / sizeof *mosts));
+    tcase_add_test(tc, a_redirect_that_is_not_followed_may_be_streamed);
     tcase_add_test(tc, a_fragment_as_location_keeps_the_url);
     tcase_add_test(tc, a_fragment_as_url_is_its_base);
     tcase_add_loop_test(tc, a_redirect_that_cannot_be_followed_is_an_error, 0,

@@ -55,6 +55,7 @@ static struct refused {
     { { .url = "/", .total_ms = -1 }, "total_ms is negative" },
     { { .url = "/", .connect_ms = -5 }, "connect_ms is negative" },
     { { .url = "/", .repeat = (errand_repeat)7 }, "repeat" },
+    { { .url = "/", .max_redirects = -2 }, "max_redirects is -2" },
     { { .url = "/", .save_to = "" }, "save_to is empty" },
 };
 
@@ -145,6 +146,7 @@ static errand_http_opts bad_sessions[] = {
     { .base_url = "http://a b/" }, { .total_ms = -1 },
     { .connect_ms = -1 },          { .keepalive_ms = -1 },
     { .user_agent = "a\r\nb" },    { .lanes = 100000 },
+    { .max_redirects = -2 },
 };
 
 START_TEST(bad_session_options_are_EINVAL)
