@@ -140,6 +140,10 @@ typedef struct errand_http_opts {
     /* NULL: 400 and more are errors. A request's any_status goes before it */
     errand_status_fn *is_error;
     void *is_error_arg;
+    /* how long a connection may live. An idle one is closed then, one in use when its replies have
+     * ended. 0: no limit; ERRAND_ZERO: each connection carries one request, with HTTP/2 those that
+     * run at the same time. Not of errand_perform() */
+    int64_t connection_ms;
 } errand_http_opts;
 
 /** A session. */

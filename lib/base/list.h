@@ -39,6 +39,13 @@ static inline void er_list_push_front(er_list *list, er_node *node)
     node->next->prev = node;
     list->head.next = node;
 }
+static inline void er_list_insert(er_node *before, er_node *node) /* behind `before` */
+{
+    node->prev = before;
+    node->next = before->next;
+    node->next->prev = node;
+    before->next = node;
+}
 static inline void er_list_remove(er_node *node)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in a list */

@@ -105,6 +105,8 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
           60000 },
         { "keepalive_ms", offsetof(errand_http_opts, keepalive_ms),
           offsetof(er_defaults, keepalive_ms), 15000 },
+        { "connection_ms", offsetof(errand_http_opts, connection_ms),
+          offsetof(er_defaults, connection_ms), ERRAND_FOREVER },
     };
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         int64_t ms;

@@ -283,6 +283,12 @@ CURLcode er_exchange_go_on(er_exchange *x)
 
 /* ---- handles ---- */
 
+static long seconds(int64_t ms) /* rounded up, at least one */
+{
+    if (ms >= INT32_MAX) return INT32_MAX / 1000;
+    return ms ? (long)(ms + 999) / 1000 : 1;
+}
+
 static int set_up(er_handle *handle, const er_defaults *defaults)
 {
     CURL *easy = handle->easy;
@@ -297,9 +303,10 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_close_notify);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, handle);
     bad |= (int)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    long age = defaults->keepalive_ms >= INT32_MAX ? INT32_MAX / 1000
-                                                   : (long)(defaults->keepalive_ms + 999) / 1000;
-    bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, age ? age : 1L);
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, seconds(defaults->keepalive_ms));
+    /* sockets.c closes connections in time, but only while they are idle */
+    bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, seconds(defaults->connection_ms));
+    if (!defaults->connection_ms) bad |= (int)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif

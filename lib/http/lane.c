@@ -560,6 +560,7 @@ void er_lane_init(er_lane *lane, errand_pool *pool, errand_http *http, er_schedu
     lane->defaults = defaults;
     lane->sockets.scheduler = scheduler;
     lane->sockets.keepalive_ms = defaults->keepalive_ms;
+    lane->sockets.connection_ms = defaults->connection_ms;
     er_dns_cache_init(&lane->known, scheduler);
     er_list_init(&lane->inbox);
     er_list_init(&lane->leaving);

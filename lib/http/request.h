@@ -19,6 +19,7 @@ typedef struct er_defaults {
     struct curl_slist *headers;
     struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
+    int64_t connection_ms;
     unsigned max_redirects;
     unsigned char errors[125]; /* a bit for each status below 1,000: it is an error */
     size_t max_body;

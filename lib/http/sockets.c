@@ -1,7 +1,7 @@
 /* http/sockets.c -- the descriptors of a lane's curl. The lane's thread alone.
  *
  *   opened --curl waits on it--> in use --transfer is over--> idle --next transfer--> in use ...
- *                                   |                          | overdue, asked back, server closed
+ *                                   |                          | due, asked back, server closed
  *                                   +--curl closes it--> gone  +--> shut down, not counted --> gone
  *
  * curl keeps idle connections, and has no call to find or close one. But it checks whether a
@@ -19,13 +19,16 @@
 #include "base/clock.h"
 #include <errno.h>
 
+enum { SHARED_MS = 200 }; /* a shared connection that is due is checked again after this */
+
 typedef struct er_connection {
     int fd;
     unsigned watched, wanted; /* ER_CAN_...: what the poller reports, what curl waits for */
     er_spot *spot;            /* it counts there; NULL: not counted, or not any more */
     er_handle *user;          /* it serves its transfer; NULL: idle */
     er_node node;             /* in the user's list, or that of the idle */
-    int64_t idle_ns;          /* since when; er_now_ns */
+    int64_t born_ns;          /* er_now_ns, as due_ns */
+    int64_t due_ns;           /* of an idle one: when it is closed */
     uint64_t unproven;        /* er_socket_identity; 0: curl will call close_socket for it */
     bool foreign;             /* curl's own pipe, or opened by a handle that setup has changed */
 } er_connection;
@@ -56,6 +59,21 @@ static void use(er_connection *socket, er_handle *handle)
     if (er_listed(&socket->node)) er_list_remove(&socket->node);
     socket->user = handle;
     er_list_push(&handle->used, &socket->node);
+}
+
+/* Into the list of the idle ones, by the time when they are due. */
+static void rest(er_sockets *s, er_connection *socket, int64_t due_ns)
+{
+    er_node *before = s->idle.head.prev;
+    socket->due_ns = due_ns;
+    while (before != &s->idle.head && er_of(before, er_connection, node)->due_ns > due_ns)
+        before = before->prev;
+    er_list_insert(before, &socket->node);
+}
+
+static int64_t old_at(const er_sockets *s, const er_connection *socket)
+{
+    return er_deadline(socket->born_ns, s->connection_ms);
 }
 
 static void watch(er_sockets *s, er_connection *socket, unsigned what)
@@ -191,6 +209,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     }
     dials(s, handle);
     socket->unproven = er_socket_identity(fd);
+    socket->born_ns = er_now_ns();
     socket->spot = handle->x->turn.spot;
     er_lock_take(&s->scheduler->lock);
     er_scheduler_opened(s->scheduler, socket->spot);
@@ -298,9 +317,10 @@ void er_sockets_release(er_sockets *s, er_handle *handle)
         if (!now) now = er_now_ns();
         socket->unproven = 0; /* what stands when its transfer is over is kept by curl */
         socket->user = NULL;
-        socket->idle_ns = now;
-        er_list_push(&s->idle, &socket->node);
+        int64_t idle = er_deadline(now, s->keepalive_ms), old = old_at(s, socket);
+        rest(s, socket, idle < old ? idle : old);
         watch(s, socket, socket->wanted | ER_CAN_READ); /* another transfer may share it */
+        if (old <= now && !s->scheduler->shared) shut(s, socket, false);
     }
     const er_exchange *x = handle->x;
     if (s->scheduler->shared && (x->broken_off || x->broken || x->too_large)) cut(s, x->turn.spot);
@@ -312,17 +332,15 @@ int64_t er_sockets_reap(er_sockets *s)
     int64_t now = 0;
     while ((node = er_list_first(&s->idle))) {
         er_connection *socket = er_of(node, er_connection, node);
-        int64_t overdue = er_deadline(socket->idle_ns, s->keepalive_ms);
-        if (overdue == INT64_MAX) return overdue;
+        if (socket->due_ns == INT64_MAX) return INT64_MAX;
         if (!now) now = er_now_ns();
-        if (overdue > now) return overdue;
+        if (socket->due_ns > now) return socket->due_ns;
         if (!socket->wanted && !may_be_used(s, socket->spot, 0)) {
             shut(s, socket, false);
             continue;
         }
         er_list_remove(node); /* another transfer still shares it */
-        socket->idle_ns = now;
-        er_list_push(&s->idle, node);
+        rest(s, socket, er_deadline(now, SHARED_MS));
     }
     return INT64_MAX;
 }

@@ -8,15 +8,15 @@
 typedef struct er_sockets {
     er_scheduler *scheduler;
     er_poller poller;
-    int64_t keepalive_ms;
+    int64_t keepalive_ms, connection_ms;
     struct er_connection **by_fd;
     size_t room;
-    er_list idle;     /* the longest idle first */
+    er_list idle;     /* the first that is due first */
     er_list dialling; /* handles that are to be nudged */
     bool closed;      /* some have been closed: the lane clears it and grants turns */
 } er_sockets;
 
-/* scheduler and keepalive_ms are set before. 0 or an errno */
+/* scheduler and the times are set before. 0 or an errno */
 int er_sockets_open(er_sockets *sockets);
 void er_sockets_close(er_sockets *sockets); /* when curl has closed all of its own */
 
@@ -34,7 +34,8 @@ void er_sockets_nudge(er_sockets *sockets);
 /* This handle's transfer is over: its connections that are still open are idle from now on. */
 void er_sockets_release(er_sockets *sockets, er_handle *handle);
 
-/* Shuts down what has been idle for too long; returns when to look again (er_now_ns). */
+/* Shuts down what has been idle for too long, or is idle and too old; returns when to look again
+ * (er_now_ns). */
 int64_t er_sockets_reap(er_sockets *sockets);
 
 /* Shuts down as many idle connections as the session has asked of this lane. */

@@ -46,6 +46,31 @@ START_TEST(a_later_request_joins_the_open_connection)
 }
 END_TEST
 
+static void hold_the_first(struct h2_stream *stream, void *arg)
+{
+    (void)arg;
+    if (h2_number(stream) > 1 || h2_released(stream)) h2_reply(stream, 200, "yes", 3);
+}
+
+START_TEST(an_old_connection_is_closed_when_its_last_stream_ends)
+{
+    int64_t lives[] = { ERRAND_ZERO, 20 };
+    struct shared s = { .h2 = { 0 } };
+    shared_open(&s, hold_the_first, false,
+                (errand_http_opts){ .lanes = 1, .connection_ms = lives[_i] });
+    errand_future *held = errand_get(s.w.http, "/");
+    until(&s.h2.requests, 1);
+    ends_well(errand_get(s.w.http, "/")); /* its stream ends first */
+    ck_assert_uint_eq(raw_server_open(s.w.server), 1);
+    atomic_store(&s.h2.released, 1);
+    ends_well(held);
+    until_open(s.w.server, 0);
+    ends_well(errand_get(s.w.http, "/"));
+    until_open(s.w.server, 0);
+    shared_close(&s);
+}
+END_TEST
+
 START_TEST(the_limits_count_requests)
 {
     struct shared s = { 0 };
@@ -254,6 +279,7 @@ Suite *http2_suite(void)
     TCase *tc = tcase_create("one connection");
     tcase_add_test(tc, concurrent_requests_share_one_connection);
     tcase_add_test(tc, a_later_request_joins_the_open_connection);
+    tcase_add_loop_test(tc, an_old_connection_is_closed_when_its_last_stream_ends, 0, 2);
     tcase_add_loop_test(tc, the_limits_count_requests, 0, 2);
     tcase_add_test(tc, excess_streams_use_another_connection);
     tcase_add_test(tc, an_idle_connection_survives_a_ping);

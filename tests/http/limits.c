@@ -66,6 +66,88 @@ START_TEST(an_overdue_idle_connection_is_closed_without_traffic)
 }
 END_TEST
 
+START_TEST(a_connection_carries_one_request_if_it_may_not_live)
+{
+    struct harness w;
+    atomic_uint gone = 0;
+    enum { N = 10 };
+    harness_open(&w, serve, &gone, &(errand_http_opts){ .limit = 1, .connection_ms = ERRAND_ZERO });
+    errand_future *all[N];
+    for (unsigned i = 0; i < N; i++) all[i] = errand_get(w.http, "/");
+    for (unsigned i = 0; i < N; i++) {
+        errand_result r = errand_await(all[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), N);
+    until(&gone, N);
+    ck_assert_uint_eq(stats_of(&w).open, 0);
+    ck_assert_uint_eq(stats_of(&w).reused, 0);
+    harness_close(&w);
+}
+END_TEST
+
+START_TEST(an_old_idle_connection_is_closed_without_traffic)
+{
+    struct harness w;
+    atomic_uint gone = 0;
+    harness_open(&w, serve, &gone,
+                 &(errand_http_opts){ .keepalive_ms = ERRAND_FOREVER, .connection_ms = 20 });
+    errand_result r = harness_get(&w, "/");
+    ck_well(&r);
+    errand_result_free(&r);
+    until(&gone, 1);
+    while (stats_of(&w).open) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+    harness_close(&w);
+}
+END_TEST
+
+/* Before the second reply the connection has become too old. */
+static void serve_late(struct raw_conn *conn, void *gone)
+{
+    for (int i = 0; raw_read_request(conn, NULL); i++) {
+        if (i && !raw_pause(conn, 2)) break;
+        if (!raw_reply(conn, 200, "text/plain", "served")) break;
+    }
+    atomic_fetch_add((atomic_uint *)gone, 1);
+}
+
+START_TEST(an_old_connection_in_use_is_closed_with_its_reply)
+{
+    struct harness w;
+    atomic_uint gone = 0;
+    harness_open(&w, serve_late, &gone,
+                 &(errand_http_opts){
+                     .lanes = 1, .keepalive_ms = ERRAND_FOREVER, .connection_ms = 1, .limit = 1 });
+    while (raw_server_connections(w.server) < 3) { /* each carries one or two */
+        errand_future *all[] = { errand_get(w.http, "/"), errand_get(w.http, "/") };
+        for (int i = 0; i < 2; i++) {
+            errand_result r = errand_await(all[i]);
+            ck_well(&r);
+            ck_body_eq(&r, "served");
+            errand_result_free(&r);
+        }
+    }
+    harness_close(&w);
+}
+END_TEST
+
+START_TEST(a_young_connection_is_kept)
+{
+    struct harness w;
+    atomic_uint gone = 0;
+    harness_open(&w, serve, &gone,
+                 &(errand_http_opts){ .keepalive_ms = ERRAND_FOREVER, .connection_ms = 3600000 });
+    for (int i = 0; i < 3; i++) {
+        errand_result r = harness_get(&w, "/");
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(w.server), 1);
+    harness_close(&w);
+}
+END_TEST
+
 START_TEST(stats_count_reused_connections_and_queued_requests)
 {
     struct harness w;
@@ -670,6 +752,10 @@ Suite *limits_suite(void)
     TCase *tc = tcase_create("connections");
     tcase_add_test(tc, idle_connections_count_and_make_room_for_new_ones);
     tcase_add_test(tc, an_overdue_idle_connection_is_closed_without_traffic);
+    tcase_add_test(tc, a_connection_carries_one_request_if_it_may_not_live);
+    tcase_add_test(tc, an_old_idle_connection_is_closed_without_traffic);
+    tcase_add_test(tc, an_old_connection_in_use_is_closed_with_its_reply);
+    tcase_add_test(tc, a_young_connection_is_kept);
     tcase_add_test(tc, stats_count_reused_connections_and_queued_requests);
     tcase_add_test(tc, setup_runs_last_and_affects_one_request_only);
     tcase_add_test(tc, setup_that_breaks_our_options_harms_only_its_request);

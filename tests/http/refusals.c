@@ -146,7 +146,7 @@ static errand_http_opts bad_sessions[] = {
     { .base_url = "http://a b/" }, { .total_ms = -1 },
     { .connect_ms = -1 },          { .keepalive_ms = -1 },
     { .user_agent = "a\r\nb" },    { .lanes = 100000 },
-    { .max_redirects = -2 },
+    { .max_redirects = -2 },       { .connection_ms = -1 },
 };
 
 START_TEST(bad_session_options_are_EINVAL)
