@@ -88,6 +88,7 @@ public:
         errand_http_stats_get(raw(), &s);
         return s;
     }
+    std::error_code forget_names() { return make_code(errand_http_forget_names(raw())); }
     std::error_code close(duration d) { return make_code(errand_http_close(release(), d.ms)); }
 };
 

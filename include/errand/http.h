@@ -72,6 +72,32 @@ typedef enum errand_tls_version { ERRAND_TLS_1_2, ERRAND_TLS_1_3 } errand_tls_ve
  */
 typedef int errand_status_fn(int status, void *arg);
 
+/** Where an errand_resolver_fn puts a host's addresses. */
+typedef struct errand_addresses errand_addresses;
+
+/**
+ * Adds an address: "192.0.2.1", "2001:db8::1", "[2001:db8::1]".
+ *
+ * Returns 0, or
+ *   EINVAL   `address` is none, or has a zone ("%eth0"); or a pointer is NULL
+ *   ENOSPC   there is no room for more; for 20 of any length there is
+ */
+ERRAND_API int errand_addresses_add(errand_addresses *to, const char *address);
+
+/**
+ * Looks up the addresses of `host`, a name in lower case, in place of the system.
+ *
+ * It returns 0 after errand_addresses_add(), or an error: then the requests that wait for this host
+ * fail as if it could not be resolved, and say the error. The first address that answers is used.
+ * Addresses are kept for dns_ttl_ms, errors are not. It runs as a task of the pool, so it may block
+ * and wait; once at a time for each host, at the same time for different ones. It is not called any
+ * more when errand_http_close() has returned 0.
+ *
+ * It is not asked for an address in a url, nor by errand_perform(). With a proxy it looks up the
+ * proxy; the proxy looks up the url's host, or with socks4 and socks5 libcurl asks the system.
+ */
+typedef int errand_resolver_fn(const char *host, errand_addresses *to, void *arg);
+
 /**
  * Options of a session. Times: 0 is the default, ERRAND_FOREVER no limit, ERRAND_ZERO really zero;
  * else negative: EINVAL.
@@ -144,6 +170,9 @@ typedef struct errand_http_opts {
      * ended. 0: no limit; ERRAND_ZERO: each connection carries one request, with HTTP/2 those that
      * run at the same time. Not of errand_perform() */
     int64_t connection_ms;
+    /* NULL: names are looked up by the system. Not together with `environment` */
+    errand_resolver_fn *resolver;
+    void *resolver_arg;
 } errand_http_opts;
 
 /** A session. */
@@ -182,13 +211,25 @@ typedef struct errand_http_stats {
 static inline int errand_http_stats_get(errand_http *http, errand_http_stats *out);
 
 /**
+ * Forgets the addresses of all hosts, so that the next connection to each looks it up.
+ *
+ * A look-up that is under way serves the requests that wait for it and no others. Connections that
+ * stand are kept.
+ *
+ * Returns 0, or
+ *   EINVAL           `http` is NULL
+ *   ERRAND_EFORKED   the session is a parent process's
+ */
+ERRAND_API int errand_http_forget_names(errand_http *http);
+
+/**
  * Closes a session: refuses new requests, lets those in flight end until half of `within_ms`, and
  * cancels the rest.
  *
  * The session is gone, except after EINVAL and ERRAND_EFORKED. NULL is harmless.
  *
  * Returns 0, or
- *   ETIMEDOUT        a lane has not ended in time and was left behind
+ *   ETIMEDOUT        a lane, or a call of `resolver`, has not ended in time and was left behind
  *   EINVAL           `within_ms` is negative
  *   ERRAND_EFORKED   the session is a parent process's
  */

@@ -105,7 +105,7 @@ bool er_is_address(const char *host)
     unsigned char address[16];
     char bare[INET6_ADDRSTRLEN];
     size_t n = strlen(host);
-    if (*host == '[' && n > 2 && n - 2 < sizeof bare) {
+    if (*host == '[' && n > 2 && host[n - 1] == ']' && n - 2 < sizeof bare) {
         memcpy(bare, host + 1, n - 2);
         bare[n - 2] = '\0';
         return inet_pton(AF_INET6, bare, address) == 1;

@@ -150,6 +150,8 @@ static int take_rules(er_defaults *defaults, const errand_http_opts *opts, er_by
 {
     if (opts->any_status && opts->is_error)
         return er_refuse(why, "any_status and is_error are both given", NULL, 0);
+    if (opts->resolver && opts->environment)
+        return er_refuse(why, "resolver and environment are both given", NULL, 0);
     for (int status = 200; status < 1000; status++) {
         bool error = status >= 400 && !opts->any_status;
         if (opts->is_error) error = opts->is_error(status, opts->is_error_arg) != 0;
@@ -177,7 +179,7 @@ static void lane_on(er_lane *lane) { er_session_more(lane->http, &lane->http->la
 
 static void lane_off(er_lane *lane) { er_session_less(lane->http, &lane->http->lanes_on); }
 
-static int open_lanes(errand_http *http)
+static int open_lanes(errand_http *http, const errand_http_opts *opts)
 {
     er_berth **berths = er_alloc(http->n_lanes * sizeof *berths);
     if (!berths) return ENOMEM;
@@ -195,6 +197,9 @@ static int open_lanes(errand_http *http)
     int error = er_scheduler_init(&http->scheduler, berths, http->n_lanes);
     er_free(berths);
     http->resolver = er_resolver_new(http->pool, http->defaults.dns_ttl_ms);
+    if (http->resolver && opts->resolver)
+        er_resolver_call(http->resolver, opts->resolver, opts->resolver_arg);
+    http->resolves = opts->resolver != NULL;
     return http->resolver ? error : ENOMEM;
 }
 
@@ -245,7 +250,7 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
         }
     }
     er_bytes_free(&why);
-    if (!error) error = open_lanes(http);
+    if (!error) error = open_lanes(http, &opts);
     if (error) {
         if (http) er_session_let_go(http);
         errno = error;
@@ -270,9 +275,20 @@ int errand_http_stats_sized(errand_http *http, errand_http_stats *out, size_t si
     return er_options_give(out, size, &s, sizeof s);
 }
 
+int errand_http_forget_names(errand_http *http)
+{
+    if (!http) return EINVAL;
+    if (er_pool_dead(http->pool)) return ERRAND_EFORKED;
+    uint64_t serial = er_resolver_forget(http->resolver);
+    er_lock_take(&http->scheduler.lock);
+    if (http->scheduler.forgotten < serial) http->scheduler.forgotten = serial;
+    er_lock_give(&http->scheduler.lock);
+    return 0;
+}
+
 /* ---- the end ---- */
 
-typedef enum part { EXCHANGES = 1, RUNS = 2, LANES = 4 } part;
+typedef enum part { EXCHANGES = 1, RUNS = 2, LANES = 4, LOOK_UPS = 8 } part;
 
 static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
 {
@@ -280,7 +296,8 @@ static bool wait_for(errand_http *http, unsigned parts, int64_t deadline_ns)
         er_parker_clear(&http->closer, 1); /* first: what ends after the check sets it again */
         bool gone = !(((parts & EXCHANGES) && er_load(&http->exchanges)) ||
                       ((parts & RUNS) && er_load(&http->runs)) ||
-                      ((parts & LANES) && er_load(&http->lanes_on)));
+                      ((parts & LANES) && er_load(&http->lanes_on)) ||
+                      ((parts & LOOK_UPS) && er_load(&http->look_ups)));
         if (gone) return true;
         er_lend(); /* a run's next attempt may need this very worker */
         uint32_t woken = er_park(&http->closer, 1, deadline_ns);
@@ -323,7 +340,9 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     bool ended = wait_for(http, EXCHANGES | RUNS, deadline);
     er_performers_stop(http);
     for (unsigned i = 0; i < http->n_lanes; i++) er_lane_stop(&http->lanes[i], !ended);
-    ended = wait_for(http, EXCHANGES | RUNS | LANES, deadline);
+    /* the system's look-ups may hang, and need nothing of the caller's */
+    unsigned look_ups = http->resolves ? LOOK_UPS : 0;
+    ended = wait_for(http, EXCHANGES | RUNS | LANES | look_ups, deadline);
     ended = er_stages_flush(http->defaults.stages, deadline) && ended;
     er_session_let_go(http);
     return ended ? 0 : ETIMEDOUT;

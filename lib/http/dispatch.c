@@ -12,6 +12,7 @@
 #include "http/outcome.h"
 
 #include <errno.h>
+#include <netdb.h>
 
 bool er_dispatch_grant(errand_http *http, er_lane *here, er_list *mine, er_dispatched *out)
 {
@@ -61,7 +62,11 @@ static void fail_waiters(errand_http *http, er_route *route, const er_found *fou
 /* found is counted, or NULL */
 static void looked_up(errand_http *http, er_route *route, er_found *found, int error)
 {
-    if (error || found->addresses.error) {
+    const er_addresses *addresses = error ? NULL : &found->addresses;
+    /* of a task that the pool has not run any more */
+    if (addresses && addresses->error == EAI_SYSTEM && addresses->system == ECANCELED)
+        error = ECANCELED;
+    if (error || addresses->error) {
         fail_waiters(http, route, found, error);
         er_found_drop(found);
         return;
@@ -79,18 +84,18 @@ static void look_up_done(er_ask *ask, er_found *found)
     errand_http *http = er_of(route->scheduler, errand_http, scheduler);
     looked_up(http, route, found, found ? 0 : ENOMEM);
     go(http, NULL, NULL);
-    er_session_let_go(http);
+    er_session_less(http, &http->look_ups);
 }
 
 static void look_up(errand_http *http, er_route *route)
 {
     er_found *found = NULL;
     route->ask.done = look_up_done;
-    er_session_hold(http);
+    er_session_more(http, &http->look_ups);
     int error = er_resolver_ask(http->resolver, route->host, &route->ask, &found);
     if (error == EINPROGRESS) return;
     looked_up(http, route, found, error);
-    er_session_let_go(http);
+    er_session_less(http, &http->look_ups);
 }
 
 /* Carries out *out, look-ups and requests for idle connections. True: more turns may be granted. */

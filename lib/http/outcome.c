@@ -20,6 +20,7 @@
 #include "http/json.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 static curl_off_t us(CURL *easy, CURLINFO what) /* 0: not reached */
@@ -133,7 +134,10 @@ errand_result er_outcome_lost(er_exchange *x, const er_addresses *addresses)
                   .attempts_most = 2 };
     er_bytes words = { 0 };
     er_bytes_format(&words, "resolve: Could not resolve host: %s: %s (curl %d)",
-                    x->turn.route->host, er_look_up_error(addresses), CURLE_COULDNT_RESOLVE_HOST);
+                    x->turn.route->host,
+                    addresses->error == EAI_SYSTEM ? errand_strerror(addresses->system)
+                                                   : er_look_up_error(addresses),
+                    CURLE_COULDNT_RESOLVE_HOST);
     return fail(x, &f, &words);
 }
 

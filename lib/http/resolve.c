@@ -14,14 +14,22 @@
  * reported, not cached. If no thread can be started, the queue is left to the running ones; without
  * any, the ask fails.
  *
+ * A caller's function is called in tasks of the pool instead, one for each name: it may wait, and
+ * the pool knows how to make room for that. A task that never runs answers with ECANCELED when it
+ * is freed, and one that the pool refuses makes the ask fail.
+ *
  * Threads wait on parkers of their own, as everywhere. The lock is held for a few instructions; no
  * callback is called under it. */
 #include "http/resolve.h"
 
+#include "base/atomic.h"
 #include "base/lru.h"
+#include "async/current.h"
+#include "async/submit.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, PATIENCE_MS = 2000 };
@@ -29,8 +37,9 @@ enum { FEW = 8, MOST = 256, HASTE_MS = 250, NAMES = 1024, PATIENCE_MS = 2000 };
 typedef struct name {
     er_lru_item item;
     er_node queued;
-    er_found *found; /* NULL: none yet */
-    bool asked;      /* queued or being looked up */
+    er_found *found;  /* NULL: none yet */
+    bool asked;       /* queued or being looked up */
+    unsigned forgets; /* of the resolver, when it was asked */
     /* since when: by the time a look-up returns, the pool and its clock may be gone */
     int64_t asked_ns;
     int64_t late_ns; /* when it has waited for too long; er_now_ns */
@@ -49,8 +58,12 @@ struct er_resolver {
     int64_t ttl_ms;
     er_look_up_fn *look_up;
     void *arg;
+    errand_resolver_fn *theirs; /* NULL: look_up, on threads */
+    void *their_arg;
     er_lock lock; /* guards what follows */
     uint64_t serial, look_ups, hits;
+    uint64_t forgotten; /* what has this serial, or a lower one, is not used any more */
+    unsigned forgets;
     bool closed;
     unsigned threads, busy;
     worker *sentry; /* waits for the first of the queue to be late; NULL: none */
@@ -94,6 +107,21 @@ void er_resolver_use(er_resolver *r, er_look_up_fn *fn, void *arg)
 {
     r->look_up = fn;
     r->arg = arg;
+}
+
+void er_resolver_call(er_resolver *r, errand_resolver_fn *fn, void *arg)
+{
+    r->theirs = fn;
+    r->their_arg = arg;
+}
+
+uint64_t er_resolver_forget(er_resolver *r)
+{
+    er_lock_take(&r->lock);
+    uint64_t serial = r->forgotten = r->serial;
+    r->forgets++;
+    er_lock_give(&r->lock);
+    return serial;
 }
 
 static void free_name(er_lru_item *item)
@@ -159,6 +187,7 @@ static void answer(er_resolver *r, name *n, const er_addresses *addresses)
     }
     er_lock_take(&r->lock);
     if (found) found->serial = ++r->serial;
+    if (found && n->forgets != r->forgets) found->until_ns = 0;
     er_found *before = n->found;
     n->found = found ? er_found_keep(found) : NULL;
     n->asked = false;
@@ -252,6 +281,115 @@ static void work(void *arg)
     drop(r);
 }
 
+/* ---- tasks, for the caller's function ---- */
+
+typedef struct look_up { /* one call */
+    unsigned count;      /* the task, the thread that submits it */
+    unsigned left;       /* by one of them to the other: see end_look_up */
+    bool ran;
+    er_resolver *r; /* counted */
+    name *n;
+    errand_addresses *out;
+} look_up;
+
+struct errand_addresses {
+    er_addresses list;
+    size_t size;
+};
+
+static void drop_look_up(look_up *l)
+{
+    if (er_sub(&l->count, 1) != 1) return;
+    drop(l->r);
+    er_free(l->out);
+    er_free(l);
+}
+
+static errand_result run_look_up(void *arg)
+{
+    look_up *l = arg;
+    er_addresses *list = &l->out->list;
+    l->ran = true;
+    er_lock_take(&l->r->lock);
+    l->r->look_ups++;
+    er_lock_give(&l->r->lock);
+    int error = l->r->theirs(l->n->text, l->out, l->r->their_arg);
+    er_end_in_child();
+    if (error) *list = (er_addresses){ .error = EAI_SYSTEM, .system = error };
+    else if (!l->out->size) list->error = EAI_NONAME;
+    return errand_ok(NULL, NULL);
+}
+
+/* The task is freed. If it was not run and its submitter has not returned yet, the pool has refused
+ * it, and that is left to the submitter. */
+static void end_look_up(void *arg)
+{
+    look_up *l = arg;
+    if (!l->ran) l->out->list = (er_addresses){ .error = EAI_SYSTEM, .system = ECANCELED };
+    if (l->ran || er_swap(&l->left, 1)) answer(l->r, l->n, &l->out->list);
+    drop_look_up(l);
+}
+
+static look_up *new_look_up(er_resolver *r, name *n)
+{
+    look_up *l = er_alloc_zero(sizeof *l);
+    if (!l) return NULL;
+    l->out = er_alloc_zero(sizeof *l->out);
+    if (!l->out) {
+        er_free(l);
+        return NULL;
+    }
+    l->count = 2;
+    l->r = r;
+    l->n = n;
+    er_add(&r->count, 1);
+    return l;
+}
+
+/* Of a name that is `asked`. EINPROGRESS: the asks will be answered. Else an errno; all of them but
+ * this one have been answered. */
+static int submit(er_resolver *r, name *n, er_ask *ask)
+{
+    look_up *l = new_look_up(r, n);
+    int error = l ? 0 : ENOMEM;
+    if (l) {
+        const errand_task task = {
+            .fn = run_look_up, .arg = l, .free = end_look_up, .name = "http resolver"
+        };
+        errand_future *f =
+            er_task_submit(r->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true });
+        if (er_swap(&l->left, 1)) {
+            errand_result why = errand_await(f);
+            error = why.error ? why.error : ECANCELED;
+            errand_result_free(&why);
+        } else {
+            errand_drop(f);
+        }
+        drop_look_up(l);
+    }
+    if (!error) return EINPROGRESS;
+    er_addresses none = { .error = EAI_SYSTEM, .system = error };
+    er_lock_take(&r->lock);
+    er_list_remove(&ask->node);
+    er_lock_give(&r->lock);
+    answer(r, n, &none);
+    return error;
+}
+
+int errand_addresses_add(errand_addresses *to, const char *address)
+{
+    if (!to || !address || !er_is_address(address)) return EINVAL;
+    bool six = strchr(address, ':'), bare = six && *address != '[';
+    size_t size = strlen(address), all = size + (to->size ? 1 : 0) + (bare ? 2 : 0);
+    if (all >= sizeof to->list.text - to->size) return ENOSPC;
+    to->size +=
+        (size_t)snprintf(to->list.text + to->size, sizeof to->list.text - to->size, "%s%s%s%s",
+                         to->size ? "," : "", bare ? "[" : "", address, bare ? "]" : "");
+    return 0;
+}
+
+/* ---- asking ---- */
+
 void er_resolver_close(er_resolver *r)
 {
     if (!r) return;
@@ -263,15 +401,32 @@ void er_resolver_close(er_resolver *r)
     drop(r);
 }
 
+static bool is_fresh(const er_resolver *r, const name *n, int64_t now)
+{
+    return !n->asked && n->found && n->found->until_ns > now && n->found->serial > r->forgotten;
+}
+
+/* The name has to be looked up: into the queue of the threads. Under the lock. 0, or an errno:
+ * there is no thread. */
+static int enqueue(er_resolver *r, name *n)
+{
+    n->late_ns = er_deadline(er_now_ns(), HASTE_MS);
+    er_list_push(&r->queue, &n->queued);
+    int none = summon(r);
+    if (none) er_list_remove(&n->queued);
+    return none;
+}
+
 int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **found)
 {
     int error = EINPROGRESS;
     int64_t now = er_pool_now(r->pool);
+    bool submits = false;
     er_lock_take(&r->lock);
     name *n = find_or_add(r, text);
     if (!n) {
         error = ENOMEM;
-    } else if (!n->asked && n->found && n->found->until_ns > now) {
+    } else if (is_fresh(r, n, now)) {
         *found = er_found_keep(n->found);
         r->hits++;
         error = 0;
@@ -280,19 +435,18 @@ int er_resolver_ask(er_resolver *r, const char *text, er_ask *ask, er_found **fo
         er_list_push(&n->asks, &ask->node);
         if (!n->asked) {
             n->asked_ns = now;
-            n->late_ns = er_deadline(er_now_ns(), HASTE_MS);
-            er_list_push(&r->queue, &n->queued);
-            int none = summon(r);
+            n->forgets = r->forgets;
+            submits = r->theirs != NULL;
+            int none = submits ? 0 : enqueue(r, n);
             n->asked = !none;
             if (none) {
-                er_list_remove(&n->queued);
                 er_list_remove(&ask->node);
                 error = none;
             }
         }
     }
     er_lock_give(&r->lock);
-    return error;
+    return submits ? submit(r, n, ask) : error;
 }
 
 void er_resolver_counts(er_resolver *r, uint64_t *look_ups, uint64_t *hits)

@@ -271,7 +271,9 @@ er_berth *er_scheduler_crowded(er_scheduler *s)
 
 static bool known(const er_route *o, errand_pool *clock)
 {
-    return o->literal || (o->found && (o->fresh || o->found->until_ns > er_pool_now(clock)));
+    if (o->literal || !o->found) return o->literal;
+    if (o->fresh) return true;
+    return o->found->serial > o->scheduler->forgotten && o->found->until_ns > er_pool_now(clock);
 }
 
 static er_slot_turn *take(er_scheduler *s, er_route *o, er_spot *spot)

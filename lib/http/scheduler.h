@@ -72,13 +72,14 @@ typedef struct er_scheduler {
     unsigned charge, open, idle, asked;
     bool carrier_asked; /* the carrier is to close idle connections */
     size_t waiting;
-    unsigned least;  /* the least load of a lane */
-    er_list ready;   /* routes that may be granted a turn, round-robin */
-    er_list unknown; /* routes that need their host looked up */
-    er_list crowded; /* berths that have been asked to close idle connections */
-    er_list spares;  /* spots with an idle connection, the longest idle first */
-    er_list *loads;  /* berths by load */
-    er_lru routes;   /* those without users are evicted, the least recently used first */
+    unsigned least;     /* the least load of a lane */
+    er_list ready;      /* routes that may be granted a turn, round-robin */
+    er_list unknown;    /* routes that need their host looked up */
+    er_list crowded;    /* berths that have been asked to close idle connections */
+    er_list spares;     /* spots with an idle connection, the longest idle first */
+    er_list *loads;     /* berths by load */
+    uint64_t forgotten; /* addresses with this serial, or a lower one, are not used any more */
+    er_lru routes;      /* those without users are evicted, the least recently used first */
 } er_scheduler;
 
 /* limits are set before. 0 or ENOMEM */

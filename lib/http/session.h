@@ -22,12 +22,14 @@ struct errand_http {
     errand_chain *nexts; /* n_middleware and one */
     unsigned n_middleware, n_lanes;
     er_resolver *resolver;
+    bool resolves; /* by the caller's function */
 
     /* the caller's handle, each exchange, run, look-up and lane that is on */
     _Alignas(ER_LINE) unsigned count;
     bool closing; /* new requests are refused; atomic, written under the lock */
     er_parker closer;
     size_t exchanges, runs, lanes_on; /* atomically; close waits for them */
+    size_t look_ups;                  /* likewise, if the caller's function does them */
     uint64_t reused, resent;          /* counted, atomically */
 
     /* its lock guards it and what follows, and each exchange's place */

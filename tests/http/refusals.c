@@ -59,6 +59,12 @@ static struct refused {
     { { .url = "/", .save_to = "" }, "save_to is empty" },
 };
 
+static int find_nothing(const char *host, errand_addresses *to, void *arg)
+{
+    (void)host, (void)to, (void)arg;
+    return ENOENT;
+}
+
 START_TEST(a_bad_request_is_refused_and_its_field_named)
 {
     struct harness w;
@@ -142,11 +148,17 @@ START_TEST(a_refusal_hides_the_secrets_of_a_url)
 END_TEST
 
 static errand_http_opts bad_sessions[] = {
-    { .base_url = "ftp://host/" }, { .base_url = "videos" },
-    { .base_url = "http://a b/" }, { .total_ms = -1 },
-    { .connect_ms = -1 },          { .keepalive_ms = -1 },
-    { .user_agent = "a\r\nb" },    { .lanes = 100000 },
-    { .max_redirects = -2 },       { .connection_ms = -1 },
+    { .base_url = "ftp://host/" },
+    { .base_url = "videos" },
+    { .base_url = "http://a b/" },
+    { .total_ms = -1 },
+    { .connect_ms = -1 },
+    { .keepalive_ms = -1 },
+    { .user_agent = "a\r\nb" },
+    { .lanes = 100000 },
+    { .max_redirects = -2 },
+    { .connection_ms = -1 },
+    { .environment = 1, .resolver = find_nothing },
 };
 
 START_TEST(bad_session_options_are_EINVAL)
