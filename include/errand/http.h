@@ -98,6 +98,29 @@ ERRAND_API int errand_addresses_add(errand_addresses *to, const char *address);
  */
 typedef int errand_resolver_fn(const char *host, errand_addresses *to, void *arg);
 
+/** An address that a connection is about to be made to. */
+typedef struct errand_peer {
+    const char *host;    /* of the url, in lower case */
+    const char *address; /* the host's, or its proxy's: "192.0.2.1", "2001:db8::1" */
+    unsigned port;
+    unsigned is_private; /* 1: refuse_private would refuse it */
+} errand_peer;
+
+/**
+ * Decides whether a connection to an address may be made: 1, or 0.
+ *
+ * It sees each address just before the connection is made, when nothing can change it any more:
+ * also behind a redirect, also one that stands in a url, and each of a host's addresses that is
+ * tried. One that it refuses is passed over. If a host has no other, the request fails with EACCES
+ * and kind "validation", in a message that names host and address: nothing was sent there, and a
+ * policy does not try again. A connection that stands is not checked again.
+ *
+ * It is called on a lane, perhaps on several at the same time, so it must not block. With a proxy
+ * it sees the proxy's address; the url's host is then known to the proxy alone. It is not called
+ * for the handles of errand_perform().
+ */
+typedef int errand_allow_fn(const errand_peer *peer, void *arg);
+
 /**
  * Options of a session. Times: 0 is the default, ERRAND_FOREVER no limit, ERRAND_ZERO really zero;
  * else negative: EINVAL.
@@ -173,6 +196,15 @@ typedef struct errand_http_opts {
     /* NULL: names are looked up by the system. Not together with `environment` */
     errand_resolver_fn *resolver;
     void *resolver_arg;
+    /* NULL: every address may be connected to. Not together with unix_socket */
+    errand_allow_fn *allow;
+    void *allow_arg;
+    /* 1: addresses are refused that cannot be reached from everywhere, as `allow` would refuse
+     * them: loopback, private, link-local, shared, multicast, unspecified, reserved, those for
+     * documentation and tests (IANA's special-purpose registries), and IPv6 addresses that contain
+     * such an IPv4 address or lead into a tunnel. For urls of others' making. Not together with
+     * proxy, environment and unix_socket, which would hide the address */
+    unsigned refuse_private;
 } errand_http_opts;
 
 /** A session. */
@@ -247,6 +279,7 @@ ERRAND_API int errand_http_close(errand_http *http, int64_t within_ms);
  *                    says where
  *   ECANCELED        it was cancelled, or the session was closed
  *   ECONNREFUSED     or another errno of the connection
+ *   EACCES           `allow` or refuse_private refuses the host's addresses
  *   EMSGSIZE         the reply is larger than max_body
  *   EPROTO           the reply breaks HTTP's framing (RFC 9112)
  *   ENOTSUP          the request has fields that this library does not know

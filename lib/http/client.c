@@ -150,6 +150,13 @@ static int take_rules(er_defaults *defaults, const errand_http_opts *opts, er_by
 {
     if (opts->any_status && opts->is_error)
         return er_refuse(why, "any_status and is_error are both given", NULL, 0);
+    defaults->allow = opts->allow;
+    defaults->allow_arg = opts->allow_arg;
+    defaults->refuse_private = opts->refuse_private;
+    if (opts->refuse_private && (opts->proxy || opts->environment))
+        return er_refuse(why, "refuse_private cannot see what is behind a proxy", NULL, 0);
+    if ((opts->refuse_private || opts->allow) && opts->unix_socket)
+        return er_refuse(why, "unix_socket has no address for allow or refuse_private", NULL, 0);
     if (opts->resolver && opts->environment)
         return er_refuse(why, "resolver and environment are both given", NULL, 0);
     for (int status = 200; status < 1000; status++) {

@@ -451,7 +451,8 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
 {
     x->handle = handle;
     handle->x = x;
-    *handle->words = '\0';
+    *handle->words = *handle->refused = '\0';
+    handle->opened = false;
     if (!x->response) x->response = er_response_new();
     if (!x->response) return ENOMEM;
     x->response->strict_json = x->request->defaults->strict_json;

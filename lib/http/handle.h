@@ -3,6 +3,7 @@
 #define ER_HANDLE_H
 
 #include "http/exchange.h"
+#include "http/peer.h"
 
 /* A CURL easy handle, set up for the session and kept between the exchanges of a lane; the lane's
  * thread alone touches it. */
@@ -21,6 +22,8 @@ struct er_handle {
     bool spent;                 /* not to be used again: changed by setup, failed, or sent twice */
     long patience_ms;           /* curl's own time to connect; 0: its default */
     struct curl_slist *resolve; /* set with CURLOPT_RESOLVE */
+    char refused[ER_ADDRESS_TEXT]; /* an address of this hop that is not allowed; "": none */
+    bool opened;                   /* a socket, for one that is */
     char words[CURL_ERROR_SIZE];
 };
 er_handle *er_handle_new(const er_defaults *defaults); /* NULL: no memory */

@@ -18,6 +18,7 @@
 #include "http/classify.h"
 #include "http/metrics.h"
 #include "http/json.h"
+#include "http/peer.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -201,6 +202,19 @@ static const char *unreadable(const er_exchange *x, CURLcode code)
     return body ? "a trailer is not a header field" : "a header line of the reply is malformed";
 }
 
+/* None of the host's addresses may be connected to. */
+static errand_result not_allowed(er_exchange *x)
+{
+    failure f = {
+        .error = EACCES, .kind = ERRAND_KIND_VALIDATION, .phase = "connect", .retry_after_ms = -1
+    };
+    char host[ER_PEER_HOST];
+    er_bytes words = { 0 };
+    er_bytes_format(&words, "connect: address %s of host %s is not allowed", x->handle->refused,
+                    er_peer_host(x, host));
+    return fail(x, &f, &words);
+}
+
 static errand_result broken_off(er_exchange *x, CURLcode code)
 {
     er_bytes words = { 0 };
@@ -228,6 +242,8 @@ static errand_result broken_off(er_exchange *x, CURLcode code)
             x->hop.method, x->resent ? "a third time" : "twice", CURLE_GOT_NOTHING);
         return fail(x, &f, &words);
     }
+    if (code == CURLE_COULDNT_CONNECT && *x->handle->refused && !x->handle->opened)
+        return not_allowed(x);
     const char *said = *x->handle->words ? x->handle->words : curl_easy_strerror(code);
     er_fault fault = er_curl_fault((int)code, said);
     long os_error = 0;

@@ -31,6 +31,9 @@ typedef struct er_defaults {
     bool strict_json;
     bool http2;
     er_transport transport;
+    errand_allow_fn *allow; /* NULL: all */
+    void *allow_arg;
+    bool refuse_private;
     struct er_stages *stages; /* NULL: no hook */
 } er_defaults;
 

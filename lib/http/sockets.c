@@ -191,6 +191,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     er_handle *handle = arg;
     er_sockets *s = handle->sockets;
     (void)purpose;
+    if (!er_peer_allowed(handle->x, &address->addr, handle->refused)) return CURL_SOCKET_BAD;
+    handle->opened = true;
     int fd = er_socket(address->family, address->socktype, address->protocol);
     int error = fd < 0 ? errno : 0;
     er_connection *socket = error ? NULL : add(s, fd);

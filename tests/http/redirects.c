@@ -176,7 +176,7 @@ static void lead_on(struct raw_conn *conn, void *arg)
     struct guide *guide = arg;
     struct raw_request request;
     while (raw_read_request(conn, &request)) {
-        int at = atoi(strstr(request.text, "/a") + 2);
+        int at = (int)strtol(strstr(request.text, "/a") + 2, NULL, 10);
         write_down(guide, &request);
         raw_request_free(&request);
         if (at >= 4) raw_reply(conn, 200, "text/plain", "there");

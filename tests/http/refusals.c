@@ -65,6 +65,12 @@ static int find_nothing(const char *host, errand_addresses *to, void *arg)
     return ENOENT;
 }
 
+static int allow_all(const errand_peer *peer, void *arg)
+{
+    (void)peer, (void)arg;
+    return 1;
+}
+
 START_TEST(a_bad_request_is_refused_and_its_field_named)
 {
     struct harness w;
@@ -159,6 +165,10 @@ static errand_http_opts bad_sessions[] = {
     { .max_redirects = -2 },
     { .connection_ms = -1 },
     { .environment = 1, .resolver = find_nothing },
+    { .refuse_private = 1, .proxy = "http://127.0.0.1:1" },
+    { .refuse_private = 1, .environment = 1 },
+    { .refuse_private = 1, .unix_socket = "/tmp/s" },
+    { .allow = allow_all, .unix_socket = "/tmp/s" },
 };
 
 START_TEST(bad_session_options_are_EINVAL)

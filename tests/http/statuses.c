@@ -8,7 +8,7 @@ static void say_status(struct raw_conn *conn, void *arg) /* the path's */
     struct raw_request request;
     (void)arg;
     while (raw_read_request(conn, &request)) {
-        int status = atoi(strchr(request.text, '/') + 1);
+        int status = (int)strtol(strchr(request.text, '/') + 1, NULL, 10);
         raw_request_free(&request);
         raw_say(conn, "HTTP/1.1 %d So\r\nContent-Length: 4\r\n\r\nbody", status);
     }
