@@ -89,6 +89,7 @@ public:
         return s;
     }
     std::error_code forget_names() { return make_code(errand_http_forget_names(raw())); }
+    std::error_code forget_cookies() { return make_code(errand_http_forget_cookies(raw())); }
     std::error_code close(duration d) { return make_code(errand_http_close(release(), d.ms)); }
 };
 

@@ -36,8 +36,8 @@
  *
  * Secrets do not reach messages, logs, hooks or errand_result_json(): userinfo, query and fragment
  * of urls, and the values of the headers Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and
- * X-Auth-Token, even if the server quotes them. A redirect to another scheme, host or port does not
- * carry them on.
+ * X-Auth-Token and of cookies, even if the server quotes them. A redirect to another scheme, host
+ * or port does not carry them on.
  *
  * Compression. A body with Content-Encoding gzip, deflate, br or zstd (the last two where the
  * library was built with them) is decompressed, up to five codings deep; the reply's headers stay
@@ -205,6 +205,10 @@ typedef struct errand_http_opts {
      * such an IPv4 address or lead into a tunnel. For urls of others' making. Not together with
      * proxy, environment and unix_socket, which would hide the address */
     unsigned refuse_private;
+    /* 1: cookies of replies are kept, in memory, and sent as RFC 6265 says, by all requests of the
+     * session. Cookies in a request's header Cookie are sent behind them, and not kept. ENOTSUP:
+     * libcurl has none */
+    unsigned cookies;
 } errand_http_opts;
 
 /** A session. */
@@ -216,6 +220,7 @@ typedef struct errand_http errand_http;
  * Returns the session, or NULL with errno
  *   EINVAL           an option is wrong, and the log says which
  *   ENOTSUP          `opts` has fields that this library does not know, or libcurl lacks HTTP/2
+ *                    or cookies
  *   ENOMEM           no memory; or the errno of a file that cannot be read
  *   ERRAND_EFORKED   the pool is a parent process's
  */
@@ -253,6 +258,17 @@ static inline int errand_http_stats_get(errand_http *http, errand_http_stats *ou
  *   ERRAND_EFORKED   the session is a parent process's
  */
 ERRAND_API int errand_http_forget_names(errand_http *http);
+
+/**
+ * Forgets all cookies of a session.
+ *
+ * Returns 0, or
+ *   EINVAL           `http` is NULL
+ *   ENOENT           it keeps none: errand_http_opts.cookies is 0
+ *   ENOMEM           no memory
+ *   ERRAND_EFORKED   the session is a parent process's
+ */
+ERRAND_API int errand_http_forget_cookies(errand_http *http);
 
 /**
  * Closes a session: refuses new requests, lets those in flight end until half of `within_ms`, and

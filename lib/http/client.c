@@ -167,12 +167,25 @@ static int take_rules(er_defaults *defaults, const errand_http_opts *opts, er_by
     return er_redirects_most(&defaults->max_redirects, opts->max_redirects, ER_REDIRECTS, why);
 }
 
+/* After greet(). A header Cookie of the session goes with curl's own. */
+static int keep_cookies(er_defaults *defaults, bool with_tls)
+{
+    char *again = NULL;
+    int error = er_cookies_new(&defaults->cookies, with_tls);
+    if (!error) error = er_cookies_take(&defaults->headers, &defaults->cookie);
+    if (!error) error = er_cookies_take(&defaults->greeting, &again);
+    er_free(again);
+    return error;
+}
+
 static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why)
 {
     int error = take_defaults(&http->defaults, opts, why);
     if (!error) error = take_rules(&http->defaults, opts, why);
     if (!error) error = er_transport_make(&http->defaults.transport, opts, why);
     if (!error) error = greet(&http->defaults.greeting, &http->defaults);
+    if (!error && opts->cookies)
+        error = keep_cookies(&http->defaults, http->defaults.curl < ER_CURL_FORGETS_HEADERS);
     if (!error) error = er_middleware_make(http, opts->middleware);
     if (!error && opts->on_stage) {
         http->defaults.stages = er_stages_new(http->pool, opts->on_stage, opts->stage_arg);
@@ -291,6 +304,13 @@ int errand_http_forget_names(errand_http *http)
     if (http->scheduler.forgotten < serial) http->scheduler.forgotten = serial;
     er_lock_give(&http->scheduler.lock);
     return 0;
+}
+
+int errand_http_forget_cookies(errand_http *http)
+{
+    if (!http) return EINVAL;
+    if (er_pool_dead(http->pool)) return ERRAND_EFORKED;
+    return http->defaults.cookies ? er_cookies_forget(http->defaults.cookies) : ENOENT;
 }
 
 /* ---- the end ---- */

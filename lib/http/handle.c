@@ -307,6 +307,9 @@ static int set_up(er_handle *handle, const er_defaults *defaults)
     /* sockets.c closes connections in time, but only while they are idle */
     bad |= (int)curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, seconds(defaults->connection_ms));
     if (!defaults->connection_ms) bad |= (int)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    /* no file: a shared list of cookies alone does not turn them on. A copy of the handle keeps it
+     */
+    if (defaults->cookies) bad |= (int)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
@@ -346,6 +349,7 @@ void er_handle_free(er_handle *handle)
 
 int er_handle_renew(er_handle *handle)
 {
+    curl_easy_setopt(handle->easy, CURLOPT_SHARE, NULL); /* a copy would copy the cookies */
     CURL *next = curl_easy_duphandle(handle->easy);
     if (!next) return ENOMEM;
     curl_easy_cleanup(handle->easy);
@@ -461,6 +465,9 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     int bad = set_method(handle, &x->hop, x);
     bad |= (int)curl_easy_setopt(handle->easy, CURLOPT_URL, x->hop.url);
     bad |= (int)curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, x->hop.headers);
+    const char *cookie = x->hop.away ? NULL : er_request_cookie(x->request);
+    if (x->request->defaults->cookies)
+        bad |= (int)curl_easy_setopt(handle->easy, CURLOPT_COOKIE, cookie);
     bad |= set_addresses(x, handle);
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;

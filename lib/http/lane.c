@@ -182,8 +182,9 @@ static er_handle *take_handle(er_lane *lane)
     int error = handle ? 0 : ENOMEM;
     if (!error && fresh) error = er_sockets_count(&lane->sockets, handle);
     if (!error && !fresh && renews) error = er_handle_renew(handle);
-    if (!error && renews && curl_easy_setopt(handle->easy, CURLOPT_SHARE, lane->tls))
-        error = ENOMEM;
+    CURLSH *share = lane->defaults->cookies ? er_cookies_share(lane->defaults->cookies) : lane->tls;
+    bool shares = share && (fresh || renews);
+    if (!error && shares && curl_easy_setopt(handle->easy, CURLOPT_SHARE, share)) error = ENOMEM;
     if (!error) {
         handle->known = &lane->known;
         return handle;
@@ -486,7 +487,8 @@ static CURLM *open_multi(er_lane *lane)
         er_sockets_close(&lane->sockets);
         return NULL;
     }
-    lane->tls = lane->defaults->curl < ER_CURL_FORGETS_HEADERS ? curl_share_init() : NULL;
+    bool shares = lane->defaults->curl < ER_CURL_FORGETS_HEADERS && !lane->defaults->cookies;
+    lane->tls = shares ? curl_share_init() : NULL;
     curl_share_setopt(lane->tls, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     er_sockets_serve(&lane->sockets, multi);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_due);

@@ -44,7 +44,7 @@ typedef struct er_lane {
     er_list inbox, leaving;
 
     _Alignas(ER_LINE) CURLM *multi; /* the rest is its thread's alone */
-    CURLSH *tls; /* TLS sessions, if handles do not last. NULL: curl keeps them */
+    CURLSH *tls; /* TLS sessions, if handles do not last. NULL: curl keeps them, or with cookies */
     er_sockets sockets;
     er_dns_cache known;
     er_list seated, spares;

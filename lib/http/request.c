@@ -71,7 +71,9 @@ static int copy_headers(er_request *request, const errand_request *given, er_byt
     if (!error && request->content.there && !er_header_find(request->headers, "Expect", 6))
         error = er_header_append(&request->headers, "Expect:");
     if (error) return error;
-    size_t size = strlen(request->url);
+    if (request->defaults->cookies) error = er_cookies_take(&request->headers, &request->cookie);
+    if (error) return error;
+    size_t size = strlen(request->url) + (request->cookie ? strlen(request->cookie) : 0);
     for (const struct curl_slist *h = request->headers; h; h = h->next) size += strlen(h->data) + 2;
     if (size > ER_HEADERS_MOST) {
         er_bytes_format(why, "url and headers have %zu bytes, at most 512 KiB can be sent", size);
@@ -218,6 +220,12 @@ bool er_request_harmless(const er_request *request, const char *method)
     return !request->never_repeat && (request->repeatable || er_method_idempotent(method));
 }
 
+const char *er_request_cookie(const er_request *request)
+{
+    const char *cookie = request->cookie ? request->cookie : request->defaults->cookie;
+    return cookie && *cookie ? cookie : NULL;
+}
+
 char *er_request_label(const er_request *request)
 {
     char *bare = er_url_shown(request->url, true);
@@ -236,6 +244,7 @@ void er_request_drop(er_request *request)
     er_free(request->url);
     er_origin_free(&request->origin);
     if (!request->headers_lent) curl_slist_free_all(request->headers);
+    er_free(request->cookie);
     er_body_free(&request->content);
     er_free(request->save_to);
     er_free(request);

@@ -4,6 +4,7 @@
 #define ER_REQUEST_H
 
 #include "http/body.h"
+#include "http/cookies.h"
 #include "http/header.h"
 #include "http/url.h"
 #include "http/origin.h"
@@ -34,6 +35,8 @@ typedef struct er_defaults {
     errand_allow_fn *allow; /* NULL: all */
     void *allow_arg;
     bool refuse_private;
+    er_cookies *cookies;      /* NULL: none are kept */
+    char *cookie;             /* then: of headers, for requests that bring none. NULL: none */
     struct er_stages *stages; /* NULL: no hook */
 } er_defaults;
 
@@ -46,6 +49,7 @@ typedef struct er_request {
     er_origin origin;           /* url's */
     bool headers_lent;          /* they are just the session's */
     struct curl_slist *headers; /* the session's among them, in curl's notation */
+    char *cookie;               /* a header Cookie, if the session keeps cookies. NULL: none */
     er_body content;
     /* where content is a single piece of memory; NULL: it is not, or there is none */
     const char *body;
@@ -68,6 +72,9 @@ static inline bool er_status_is_error(const er_defaults *defaults, int status)
 {
     return status >= 1000 || (status > 0 && defaults->errors[status / 8] >> status % 8 & 1);
 }
+
+/* What its header Cookie says, or the session's, if that keeps cookies; NULL: nothing. */
+const char *er_request_cookie(const er_request *request);
 
 /* A repeat is harmless, with this method: its own, or the one after a redirect. */
 bool er_request_harmless(const er_request *request, const char *method);

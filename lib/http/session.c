@@ -21,6 +21,8 @@ void er_session_let_go(errand_http *http)
     curl_slist_free_all(http->defaults.headers);
     curl_slist_free_all(http->defaults.greeting);
     er_transport_free(&http->defaults.transport);
+    er_cookies_free(http->defaults.cookies);
+    er_free(http->defaults.cookie);
     er_stages_drop(http->defaults.stages);
     er_free(http->nexts);
     er_resolver_close(http->resolver);
