@@ -15,6 +15,10 @@
 #include <errand-http.h>
 #include <errand.hpp>
 
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #pragma GCC visibility push(default)
@@ -34,6 +38,20 @@ inline std::optional<std::string_view> header(const response &r, const char *nam
 {
     const char *value = errand_response_header(r.get(), name, i);
     return value ? std::optional<std::string_view>(value) : std::nullopt;
+}
+
+/* lives until this thread calls again */
+inline std::optional<std::string_view> charset(const response &r) noexcept
+{
+    const char *name = errand_response_charset(r.get());
+    return name ? std::optional<std::string_view>(name) : std::nullopt;
+}
+inline std::string text(const response &r) /* as UTF-8; throws what errand_response_text reports */
+{
+    size_t size = 0;
+    std::unique_ptr<char, void (*)(void *)> at(errand_response_text(r.get(), &size), std::free);
+    if (!at) throw error(errno, errand_strerror(errno));
+    return std::string(at.get(), size);
 }
 
 /* Of a stream: how many bytes have come, 0 at the end; throws what broke it off,

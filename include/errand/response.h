@@ -54,6 +54,30 @@ ERRAND_API int errand_response_redirect(const errand_response *response, size_t 
 ERRAND_API errand_bytes errand_response_body(const errand_response *response);
 
 /**
+ * Returns the charset of the body, in lower case: "utf-8"; NULL: it is not known to be text.
+ *
+ * A byte order mark says it; else the parameter charset of Content-Type, in quotes or not; else it
+ * is "utf-8" for text/..., JSON, XML and the few other media types that are text. The name may be
+ * one that no system knows. It lives until this thread calls again. Of a stream, whose body is not
+ * here, the mark is not seen.
+ */
+ERRAND_API const char *errand_response_charset(const errand_response *response);
+
+/**
+ * Returns the body as UTF-8, without a byte order mark, in memory for you to free(); a NUL follows
+ * it, and *size, unless `size` is NULL, is its size.
+ *
+ * It is converted from errand_response_charset() by the C library's iconv.
+ *
+ * Returns NULL with errno
+ *   ENOTSUP   it is not known to be text, or iconv does not know the charset
+ *   EILSEQ    it has bytes that the charset has not
+ *   EINVAL    `response` is NULL
+ *   ENOMEM    no memory
+ */
+ERRAND_API char *errand_response_text(const errand_response *response, size_t *size);
+
+/**
  * Parses the body as JSON into *out, a new json_object for you to put.
  *
  * *why, unless `why` is NULL, says what was wrong: the type of the body and how it begins. JSON

@@ -40,6 +40,10 @@ TEST(replies_are_values)
         CHECK(errand::url(page) == base + "/x");
         CHECK(errand::header(page, "content-type").value() == "text/plain");
         CHECK(!errand::header(page, "content-type", 1));
+        CHECK(errand::charset(page).value() == "utf-8");
+        CHECK(errand::text(page) == "good");
+        CHECK(!http.forget_names());
+        CHECK(http.forget_cookies().value() == ENOENT); /* it keeps none */
         auto length =
             http.get(base + "/x").then([](errand::response r) { return errand::body(r).size(); });
         CHECK(length.get() == 4);
