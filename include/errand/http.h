@@ -209,6 +209,9 @@ typedef struct errand_http_opts {
      * session. Cookies in a request's header Cookie are sent behind them, and not kept. ENOTSUP:
      * libcurl has none */
     unsigned cookies;
+    /* 1: on_stage is called with the finer stages too, which come behind ERRAND_STAGE_FAILED in
+     * errand_stage */
+    unsigned stage_details;
 } errand_http_opts;
 
 /** A session. */

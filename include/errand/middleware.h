@@ -53,7 +53,18 @@ typedef enum errand_stage {
     ERRAND_STAGE_FIRST_BYTE, /* of the reply */
     ERRAND_STAGE_REDIRECT,   /* `status` says of what sort; the stages begin again */
     ERRAND_STAGE_DONE,       /* it ended well */
-    ERRAND_STAGE_FAILED      /* `error` says how */
+    ERRAND_STAGE_FAILED,     /* `error` says how, `message` in words */
+
+    /* the finer ones, only with errand_http_opts.stage_details */
+    ERRAND_STAGE_NAME_KNOWN,        /* the host's addresses were known when it joined the line */
+    ERRAND_STAGE_NAME_LOOKED_UP,    /* they were not: it has waited for a look-up */
+    ERRAND_STAGE_CONNECTION_NEW,    /* it goes out on a connection that was made for it */
+    ERRAND_STAGE_CONNECTION_REUSED, /* it goes out on one that stood, or that others share */
+    /* `bytes` of the request's body were handed to libcurl; one in memory is handed over whole */
+    ERRAND_STAGE_CHUNK_SENT,
+    /* `bytes` of the reply's body have come, before decompression. Chunks of one exchange that
+     * follow one another may be counted together */
+    ERRAND_STAGE_CHUNK_RECEIVED
 } errand_stage;
 
 /** A stage of an exchange, as on_stage gets it. */
@@ -65,6 +76,8 @@ typedef struct errand_stage_info {
     uint64_t exchange;        /* its number, from 1 */
     double after_ms;          /* since it began */
     const char *method, *url; /* without userinfo, query and fragment */
+    uint64_t bytes;           /* of a chunk; else 0 */
+    const char *message;      /* of ERRAND_STAGE_FAILED, without secrets; else "" */
 } errand_stage_info;
 
 /**

@@ -187,6 +187,7 @@ static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why
     if (!error && opts->cookies)
         error = keep_cookies(&http->defaults, http->defaults.curl < ER_CURL_FORGETS_HEADERS);
     if (!error) error = er_middleware_make(http, opts->middleware);
+    http->defaults.stage_details = opts->stage_details;
     if (!error && opts->on_stage) {
         http->defaults.stages = er_stages_new(http->pool, opts->on_stage, opts->stage_arg);
         if (!http->defaults.stages) error = ENOMEM;

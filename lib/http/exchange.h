@@ -70,6 +70,7 @@ typedef struct er_exchange {
     er_valve valve;     /* its sink and source call back through this */
     void (*wake)(struct er_exchange *x); /* makes its lane check `resumed` */
     uint64_t number;                     /* in its stages; 0: the session has no hook */
+    uint64_t known;                      /* then: what had been looked up when it joined the line */
     er_request *request;
     errand_pool *pool;
     errand_http *http;

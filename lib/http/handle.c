@@ -35,13 +35,24 @@
 
 static void post_stage(const er_exchange *x, errand_stage stage)
 {
-    if (x->number) er_stage(x->request, x->number, stage, x->clock_ns, 0, 0);
+    if (x->number) er_stage(x->request, x->number, stage, x->clock_ns, 0);
+}
+
+static void post_detail(const er_exchange *x, errand_stage stage, size_t bytes)
+{
+    const er_stage_event event = { .stage = stage, .bytes = bytes };
+    if (x->number && x->request->defaults->stage_details)
+        er_stage_post(x->request, x->number, x->clock_ns, &event);
 }
 
 static void post_sent(const er_exchange *x)
 {
+    const er_request *request = x->request;
+    post_detail(x, x->reused ? ERRAND_STAGE_CONNECTION_REUSED : ERRAND_STAGE_CONNECTION_NEW, 0);
     if (!x->reused) post_stage(x, ERRAND_STAGE_CONNECTED);
     post_stage(x, ERRAND_STAGE_SENT);
+    if (x->hop.body && request->body && request->body_size)
+        post_detail(x, ERRAND_STAGE_CHUNK_SENT, request->body_size);
 }
 
 /* curl must not repeat a request that was answered (after a 417 it would without limit), except for
@@ -225,10 +236,8 @@ static size_t take_to_memory(er_exchange *x, const char *at, size_t size)
     return 0;
 }
 
-static size_t take_body(char *at, size_t one, size_t size, void *arg)
+static size_t take_piece(er_exchange *x, const char *at, size_t size)
 {
-    er_exchange *x = ((er_handle *)arg)->x;
-    size *= one;
     mark_answered(x);
     x->in_paused = false;
     if (x->follows) {
@@ -252,6 +261,14 @@ static size_t take_body(char *at, size_t one, size_t size, void *arg)
     return x->keeps || x->streams ? size : take_to_memory(x, at, size);
 }
 
+static size_t take_body(char *at, size_t one, size_t size, void *arg)
+{
+    er_exchange *x = ((er_handle *)arg)->x;
+    size_t taken = take_piece(x, at, one * size);
+    if (taken == one * size) post_detail(x, ERRAND_STAGE_CHUNK_RECEIVED, taken);
+    return taken;
+}
+
 static size_t give_body(char *to, size_t one, size_t n, void *arg)
 {
     er_exchange *x = ((er_handle *)arg)->x;
@@ -261,6 +278,7 @@ static size_t give_body(char *to, size_t one, size_t n, void *arg)
     if (x->out_paused) return CURL_READFUNC_PAUSE;
     x->broken = said;
     x->all_read = !said && !got;
+    if (!said && got) post_detail(x, ERRAND_STAGE_CHUNK_SENT, got);
     begin_gap(x); /* in case this is the last of it */
     return said ? CURL_READFUNC_ABORT : got;
 }
@@ -471,7 +489,11 @@ int er_exchange_begin(er_exchange *x, er_handle *handle)
     bad |= set_addresses(x, handle);
     bad |= set_patience(x, handle);
     if (bad) return ENOMEM;
-    if (x->found) post_stage(x, ERRAND_STAGE_RESOLVED);
+    if (x->found) {
+        bool known = x->found->serial <= x->known;
+        post_detail(x, known ? ERRAND_STAGE_NAME_KNOWN : ERRAND_STAGE_NAME_LOOKED_UP, 0);
+        post_stage(x, ERRAND_STAGE_RESOLVED);
+    }
     x->sent = x->answered = x->follows = x->in_paused = x->out_paused = x->first_posted = false;
     x->reused = x->resent = x->stays = x->keeps = x->invited = false;
     x->rounds = 0;

@@ -38,6 +38,7 @@ typedef struct er_defaults {
     er_cookies *cookies;      /* NULL: none are kept */
     char *cookie;             /* then: of headers, for requests that bring none. NULL: none */
     struct er_stages *stages; /* NULL: no hook */
+    bool stage_details;
 } er_defaults;
 
 typedef struct er_request {

@@ -124,6 +124,14 @@ uint64_t er_resolver_forget(er_resolver *r)
     return serial;
 }
 
+uint64_t er_resolver_serial(er_resolver *r)
+{
+    er_lock_take(&r->lock);
+    uint64_t serial = r->serial;
+    er_lock_give(&r->lock);
+    return serial;
+}
+
 static void free_name(er_lru_item *item)
 {
     name *n = er_of(item, name, item);

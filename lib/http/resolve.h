@@ -43,6 +43,9 @@ void er_resolver_call(er_resolver *resolver, errand_resolver_fn *fn, void *arg);
  * what has been found so far. */
 uint64_t er_resolver_forget(er_resolver *resolver);
 
+/* Returns the last serial of what has been found so far. */
+uint64_t er_resolver_serial(er_resolver *resolver);
+
 /* 0: *found, counted, is fresh. EINPROGRESS: ask->done will be called. Else an errno: it will not.
  * */
 int er_resolver_ask(er_resolver *resolver, const char *name, er_ask *ask, er_found **found);

@@ -32,7 +32,7 @@ struct er_stages {
 typedef struct event {
     er_node node;
     errand_stage_info view;
-    char text[]; /* method NUL url NUL */
+    char text[]; /* method NUL url NUL message NUL */
 } event;
 
 er_stages *er_stages_new(errand_pool *pool, errand_stage_fn *fn, void *arg)
@@ -93,41 +93,68 @@ static void notifier_gone(void *arg) /* later events, or all if run_notifier was
     er_stages_drop(arg);
 }
 
-void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage,
-                   int64_t since_ns, int status, int error)
+/* Chunks of an exchange with nothing between them are one event, so that a slow hook does not make
+ * the list long. Under the lock. */
+static bool joins_last(er_stages *stages, const event *one)
 {
-    er_stages *stages = request->defaults->stages;
+    errand_stage stage = one->view.stage;
+    if (stage != ERRAND_STAGE_CHUNK_SENT && stage != ERRAND_STAGE_CHUNK_RECEIVED) return false;
+    if (er_list_empty(&stages->events)) return false;
+    event *last = er_of(stages->events.head.prev, event, node);
+    if (last->view.exchange != one->view.exchange || last->view.stage != stage) return false;
+    last->view.bytes += one->view.bytes;
+    return true;
+}
+
+static event *new_event(const er_request *request, uint64_t exchange, int64_t since_ns,
+                        const er_stage_event *given)
+{
+    const char *message = given->message ? given->message : "";
     char *url = er_url_shown(request->url, true);
-    if (!url) return;
-    size_t method = strlen(request->method) + 1, size = strlen(url) + 1;
-    event *one = er_alloc(sizeof *one + method + size);
+    if (!url) return NULL;
+    size_t method = strlen(request->method) + 1, size = strlen(url) + 1,
+           words = strlen(message) + 1;
+    event *one = er_alloc(sizeof *one + method + size + words);
     if (one) {
         memcpy(one->text, request->method, method);
         memcpy(one->text + method, url, size);
+        memcpy(one->text + method + size, message, words);
         one->view = (errand_stage_info){
-            .stage = stage,
-            .status = status,
-            .error = error,
+            .stage = given->stage,
+            .status = given->status,
+            .error = given->error,
             .exchange = exchange,
             .after_ms = (double)(er_now_ns() - since_ns) / 1e6,
             .method = one->text,
-            .url = one->text + method
+            .url = one->text + method,
+            .bytes = given->bytes,
+            .message = one->text + method + size
         };
-        er_lock_take(&stages->lock);
-        er_list_push(&stages->events, &one->node);
-        bool starts = !stages->notifying;
-        stages->notifying = true;
-        er_lock_give(&stages->lock);
-        if (starts) {
-            const errand_task task = {
-                .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages"
-            };
-            er_add(&stages->count, 1);
-            errand_drop(er_task_submit(stages->pool, &task,
-                                       &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
-        }
     }
     er_free(url);
+    return one;
+}
+
+void er_stage_post(const er_request *request, uint64_t exchange, int64_t since_ns,
+                   const er_stage_event *given)
+{
+    er_stages *stages = request->defaults->stages;
+    event *one = new_event(request, exchange, since_ns, given);
+    if (!one) return;
+    er_lock_take(&stages->lock);
+    bool joins = joins_last(stages, one);
+    if (!joins) er_list_push(&stages->events, &one->node);
+    bool starts = !joins && !stages->notifying;
+    stages->notifying |= starts;
+    er_lock_give(&stages->lock);
+    if (joins) er_free(one);
+    if (!starts) return;
+    const errand_task task = {
+        .fn = run_notifier, .arg = stages, .free = notifier_gone, .name = "http stages"
+    };
+    er_add(&stages->count, 1);
+    errand_drop(er_task_submit(stages->pool, &task,
+                               &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
 }
 
 bool er_stages_flush(er_stages *stages, int64_t deadline_ns)
@@ -150,7 +177,11 @@ bool er_stages_flush(er_stages *stages, int64_t deadline_ns)
 
 const char *errand_stage_name(errand_stage stage)
 {
-    static const char *const names[] = { "queued",     "resolved", "connected", "sent",
-                                         "first byte", "redirect", "done",      "failed" };
+    static const char *const names[] = {
+        "queued",     "resolved",       "connected",      "sent",
+        "first byte", "redirect",       "done",           "failed",
+        "name known", "name looked up", "connection new", "connection reused",
+        "chunk sent", "chunk received"
+    };
     return (unsigned)stage < sizeof names / sizeof *names ? names[stage] : "";
 }

@@ -16,16 +16,23 @@ void er_stages_drop(er_stages *stages); /* drops the session's count; NULL is ha
 /* Returns the number of a new exchange, from 1; 0: stages is NULL. */
 uint64_t er_stages_number(er_stages *stages);
 
-/* Any thread, no lock held; the request's session has stages. Without memory the event is dropped.
- * */
-void er_stage_post(const er_request *request, uint64_t exchange, errand_stage stage,
-                   int64_t since_ns, int status, int error);
+typedef struct er_stage_event {
+    errand_stage stage;
+    int status, error;
+    uint64_t bytes;
+    const char *message; /* NULL: none */
+} er_stage_event;
 
-/* since_ns: when the exchange began. */
+/* Any thread, no lock held; the request's session has stages. since_ns: when the exchange began.
+ * Without memory the event is dropped. */
+void er_stage_post(const er_request *request, uint64_t exchange, int64_t since_ns,
+                   const er_stage_event *event);
+
 static inline void er_stage(const er_request *request, uint64_t exchange, errand_stage stage,
-                            int64_t since_ns, int status, int error)
+                            int64_t since_ns, int status)
 {
-    if (request->defaults->stages) er_stage_post(request, exchange, stage, since_ns, status, error);
+    const er_stage_event event = { .stage = stage, .status = status };
+    if (request->defaults->stages) er_stage_post(request, exchange, since_ns, &event);
 }
 
 #endif

@@ -38,8 +38,11 @@ static void report(const er_exchange *x, const errand_result *r)
 static void post_end(const er_exchange *x, const errand_result *r)
 {
     const errand_response *response = r->value;
-    er_stage(x->request, x->number, r->error ? ERRAND_STAGE_FAILED : ERRAND_STAGE_DONE, x->clock_ns,
-             errand_response_status(response), r->error);
+    const er_stage_event event = { .stage = r->error ? ERRAND_STAGE_FAILED : ERRAND_STAGE_DONE,
+                                   .status = errand_response_status(response),
+                                   .error = r->error,
+                                   .message = r->error ? errand_result_message(r) : NULL };
+    er_stage_post(x->request, x->number, x->clock_ns, &event);
 }
 
 static void over(er_exchange *x, errand_result r)
@@ -182,7 +185,8 @@ void er_transfer_again(er_exchange *x, er_origin *origin)
 {
     errand_http *http = x->http;
     if (x->number)
-        er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status, 0);
+        er_stage(x->request, x->number, ERRAND_STAGE_REDIRECT, x->clock_ns, x->response->status);
+    if (x->number) x->known = er_resolver_serial(http->resolver);
     er_found *found = x->found;
     int64_t now = er_pool_now(http->pool);
     x->seated_ns = x->redial_ns = 0;
@@ -341,7 +345,8 @@ errand_future *er_transfer_start(errand_http *http, er_request *request, bool in
     x->valve.end = reader_left;
     x->valve.finished = finished;
     x->number = er_stages_number(http->defaults.stages);
-    if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0, 0);
+    if (x->number) er_stage(request, x->number, ERRAND_STAGE_QUEUED, x->clock_ns, 0);
+    if (x->number) x->known = er_resolver_serial(http->resolver);
     er_add(&http->exchanges, 1);
     x->live = (er_live){ .kind = &transfer_kind, .site = site };
     er_live_add(http->pool, &x->live);

@@ -219,6 +219,91 @@ START_TEST(a_hook_is_called_for_every_stage_in_order)
 }
 END_TEST
 
+static void on_detail(const errand_stage_info *view, void *arg)
+{
+    struct stages *seen = arg;
+    size_t length = strlen(seen->text);
+    length += (size_t)snprintf(seen->text + length, sizeof seen->text - length, "%llu %s",
+                               (unsigned long long)view->exchange, errand_stage_name(view->stage));
+    if (view->bytes)
+        length += (size_t)snprintf(seen->text + length, sizeof seen->text - length, " %llu",
+                                   (unsigned long long)view->bytes);
+    ck_assert_int_eq(view->stage == ERRAND_STAGE_FAILED, *view->message != '\0');
+    snprintf(seen->text + length, sizeof seen->text - length, "%s%s\n", *view->message ? ": " : "",
+             view->message);
+}
+
+static int find_here(const char *host, errand_addresses *to, void *arg)
+{
+    (void)host, (void)arg;
+    return errand_addresses_add(to, "127.0.0.1");
+}
+
+static int make_twice(void *made, uint64_t offset, void *buffer, size_t size, size_t *got)
+{
+    *got = offset ? 0 : 5;
+    ck_assert_uint_ge(size, 5);
+    memcpy(buffer, "money", *got);
+    ++*(unsigned *)made;
+    return 0;
+}
+
+static void say_five(struct raw_conn *conn, void *arg)
+{
+    struct raw_request request;
+    (void)arg;
+    while (raw_read_request(conn, &request)) {
+        bool bad = strstr(request.text, " /bad");
+        raw_request_free(&request);
+        raw_say(conn, "HTTP/1.1 %s\r\nContent-Length: 5\r\n\r\nhello", bad ? "404 No" : "200 OK");
+    }
+}
+
+START_TEST(a_hook_is_called_for_details_on_request)
+{
+    struct harness w;
+    struct stages seen = { 0 };
+    unsigned made = 0;
+    char url[3][60];
+    static const char *const paths[] = { "/a?token=sesame", "/b", "/bad" };
+    harness_open(
+        &w, say_five, NULL,
+        &(errand_http_opts){
+            .on_stage = on_detail, .stage_arg = &seen, .stage_details = 1, .resolver = find_here });
+    for (int i = 0; i < 3; i++)
+        snprintf(url[i], sizeof url[i], "http://a.test:%u%s", raw_server_port(w.server), paths[i]);
+    errand_result all[] = {
+        harness_send(&w, (errand_request){ .url = url[0], .body = { "pay", 3 } }),
+        harness_send(&w,
+                     (errand_request){
+                         .url = url[1], .body_fn = make_twice, .body_arg = &made, .body_size = 5 }),
+        harness_send(&w, (errand_request){ .url = url[2] }),
+    };
+    for (int i = 0; i < 3; i++) errand_result_free(&all[i]);
+    harness_close(&w);
+    char failed[100];
+    snprintf(failed, sizeof failed, "3 failed: GET %s: HTTP 404 No\n", url[2]);
+    ck_assert_ptr_nonnull(strstr(seen.text, failed));
+    *strstr(seen.text, failed) = '\0';
+    ck_assert_str_eq(seen.text,
+                     "1 queued\n1 name looked up\n1 resolved\n1 connection new\n1 connected\n"
+                     "1 sent\n1 chunk sent 3\n1 first byte\n1 chunk received 5\n1 done\n"
+                     "2 queued\n2 name known\n2 resolved\n2 connection reused\n2 sent\n"
+                     "2 chunk sent 5\n2 first byte\n2 chunk received 5\n2 done\n"
+                     "3 queued\n3 name known\n3 resolved\n3 connection reused\n3 sent\n"
+                     "3 first byte\n3 chunk received 5\n");
+}
+END_TEST
+
+START_TEST(every_stage_has_a_name)
+{
+    for (int stage = 0; stage <= ERRAND_STAGE_CHUNK_RECEIVED; stage++)
+        ck_assert_str_ne(errand_stage_name((errand_stage)stage), "");
+    ck_assert_str_eq(errand_stage_name((errand_stage)(ERRAND_STAGE_CHUNK_RECEIVED + 1)), "");
+    ck_assert_str_eq(errand_stage_name((errand_stage)-1), "");
+}
+END_TEST
+
 START_TEST(a_hook_is_called_for_name_lookups_and_each_attempt)
 {
     struct harness w;
@@ -629,6 +714,8 @@ Suite *middleware_suite(void)
     suite_add_tcase(suite, tc);
     tc = tcase_create("stages");
     tcase_add_test(tc, a_hook_is_called_for_every_stage_in_order);
+    tcase_add_test(tc, a_hook_is_called_for_details_on_request);
+    tcase_add_test(tc, every_stage_has_a_name);
     tcase_add_test(tc, a_hook_is_called_for_name_lookups_and_each_attempt);
     tcase_add_test(tc, hook_calls_never_overlap_and_none_is_lost);
     suite_add_tcase(suite, tc);
