@@ -39,6 +39,39 @@ typedef struct errand_middleware {
  */
 static inline errand_future *errand_chain_send(errand_chain *next, const errand_request *request);
 
+/**
+ * A middleware that sends the header traceparent of W3C Trace Context, so that what the servers log
+ * can be put together.
+ *
+ *     const errand_middleware middleware[] = { { errand_middleware_trace, NULL }, { 0 } };
+ *
+ * A request whose headers have a valid traceparent, the caller's, is sent as its child: with the
+ * same trace-id and `sampled` flag, and a parent-id of its own. Any other starts a trace, without
+ * the tracestate of an invalid one. All attempts of a request send the same header. `arg` may point
+ * to an unsigned char, the flags of a trace that is started; NULL: 1, sampled.
+ *
+ * Returns as errand_chain_send() does, or a future that failed with
+ *   ENOMEM   no memory
+ */
+ERRAND_API errand_future *errand_middleware_trace(const errand_request *request, errand_chain *next,
+                                                  void *arg);
+
+/**
+ * A middleware that logs a line for each request when it has ended, to the errand_log `arg`; NULL:
+ * nothing.
+ *
+ *     GET http://127.0.0.1:8080/orders: 200 in 12.3 ms                                   at INFO
+ *     POST http://127.0.0.1:8080/pay: HTTP 503 Busy (in 250.4 ms, 3 attempts)            at WARN
+ *
+ * The line has no userinfo, query and fragment, and no secret. The time is that of the whole
+ * request, with its attempts and what is between them; of a stream up to its headers. The log must
+ * live until the session is closed. Without memory a request is sent and not logged.
+ *
+ * Returns as errand_chain_send() does.
+ */
+ERRAND_API errand_future *errand_middleware_log(const errand_request *request, errand_chain *next,
+                                                void *arg);
+
 /* ---- stages ---- */
 
 /**

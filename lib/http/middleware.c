@@ -13,7 +13,8 @@
 
 #include <errno.h>
 
-static errand_future *refuse(errand_http *http, const errand_request *request, errand_result why)
+errand_future *er_middleware_refuse(errand_http *http, const errand_request *request,
+                                    errand_result why)
 {
     if (request && request->body_free) request->body_free(request->body_arg); /* also on failure */
     errand_future *f;
@@ -30,7 +31,9 @@ static errand_future *go_on(errand_http *http, unsigned i, const errand_request 
     if (i == http->n_middleware) return er_request_send(http, request, site);
     const errand_middleware *m = &http->nexts[i].middleware;
     errand_future *f = m->fn(request, &http->nexts[i + 1], m->arg);
-    return f ? f : refuse(http, NULL, errand_failf(EINVAL, "middleware %u returned no future", i));
+    return f ? f
+             : er_middleware_refuse(http, NULL,
+                                    errand_failf(EINVAL, "middleware %u returned no future", i));
 }
 
 static errand_future *send_from(errand_http *http, unsigned i, const errand_request *given,
@@ -38,13 +41,15 @@ static errand_future *send_from(errand_http *http, unsigned i, const errand_requ
 {
     errand_request ours;
     int error = er_options(&ours, sizeof ours, given, size);
-    if (!http) return refuse(NULL, &ours, errand_failf(EINVAL, "session is NULL"));
-    if (er_pool_dead(http->pool)) return refuse(http, &ours, errand_fail(ERRAND_EFORKED));
-    if (!given) return refuse(http, &ours, errand_failf(EINVAL, "no request is given"));
+    if (!http) return er_middleware_refuse(NULL, &ours, errand_failf(EINVAL, "session is NULL"));
+    if (er_pool_dead(http->pool))
+        return er_middleware_refuse(http, &ours, errand_fail(ERRAND_EFORKED));
+    if (!given)
+        return er_middleware_refuse(http, &ours, errand_failf(EINVAL, "no request is given"));
     if (error) {
-        return refuse(http, &ours,
-                      errand_failf(error,
-                                   "the request has fields that this library does not know"));
+        return er_middleware_refuse(
+            http, &ours,
+            errand_failf(error, "the request has fields that this library does not know"));
     }
     return go_on(http, i, &ours, site);
 }

@@ -67,6 +67,7 @@ Suite *replies_suite(void);
 Suite *redirects_suite(void);
 Suite *urls_suite(void);
 Suite *params_suite(void);
+Suite *ready_suite(void);
 Suite *charsets_suite(void);
 Suite *cookies_suite(void);
 Suite *peers_suite(void);

@@ -19,7 +19,7 @@ static errand_result nothing(void *arg) { return errand_ok(arg, NULL); }
 static int look_up(const char *host, errand_addresses *to, void *arg)
 {
     struct book *book = arg;
-    snprintf(book->asked, sizeof book->asked, "%s", host);
+    if (!atomic_load(&book->calls)) snprintf(book->asked, sizeof book->asked, "%s", host);
     atomic_fetch_add(&book->calls, 1);
     if (book->pool) { /* it may wait for other tasks */
         errand_result r = errand_await(errand_submit(book->pool, nothing, NULL));
