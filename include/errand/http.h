@@ -93,8 +93,9 @@ ERRAND_API int errand_addresses_add(errand_addresses *to, const char *address);
  * and wait; once at a time for each host, at the same time for different ones. It is not called any
  * more when errand_http_close() has returned 0.
  *
- * It is not asked for an address in a url, nor by errand_perform(). With a proxy it looks up the
- * proxy; the proxy looks up the url's host, or with socks4 and socks5 libcurl asks the system.
+ * It is not called for an address in a url, nor for the handles of errand_perform(). With a proxy
+ * it looks up the proxy; the proxy looks up the url's host, or with socks4 and socks5 libcurl asks
+ * the system.
  */
 typedef int errand_resolver_fn(const char *host, errand_addresses *to, void *arg);
 
@@ -115,9 +116,9 @@ typedef struct errand_peer {
  * and kind "validation", in a message that names host and address: nothing was sent there, and a
  * policy does not try again. A connection that stands is not checked again.
  *
- * It is called on a lane, perhaps on several at the same time, so it must not block. With a proxy
- * it sees the proxy's address; the url's host is then known to the proxy alone. It is not called
- * for the handles of errand_perform().
+ * It is called on a lane, perhaps on several at the same time, so it must not block. With a proxy,
+ * also one that a request's setup() names, it sees the proxy's address; where the proxy leads it
+ * cannot see. It is not called for the handles of errand_perform().
  */
 typedef int errand_allow_fn(const errand_peer *peer, void *arg);
 

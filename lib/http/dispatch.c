@@ -59,14 +59,17 @@ static void fail_waiters(errand_http *http, er_route *route, const er_found *fou
     }
 }
 
+/* The caller's resolver was not called any more: its pool is closing. */
+static bool is_cancelled(const er_addresses *addresses)
+{
+    return addresses->error == EAI_SYSTEM && addresses->system == ECANCELED;
+}
+
 /* found is counted, or NULL */
 static void looked_up(errand_http *http, er_route *route, er_found *found, int error)
 {
-    const er_addresses *addresses = error ? NULL : &found->addresses;
-    /* of a task that the pool has not run any more */
-    if (addresses && addresses->error == EAI_SYSTEM && addresses->system == ECANCELED)
-        error = ECANCELED;
-    if (error || addresses->error) {
+    if (!error && is_cancelled(&found->addresses)) error = ECANCELED;
+    if (error || found->addresses.error) {
         fail_waiters(http, route, found, error);
         er_found_drop(found);
         return;

@@ -71,8 +71,10 @@ START_TEST(a_lanes_next_connection_resumes_the_TLS_session)
     enum { N = 5 };
     unsigned before = tls_resumed();
     ck_assert_int_eq(tls_files_make(&g.files), 0);
-    ck_assert_int_eq(tls_server_start(&server, say_yes_once, NULL, g.files.good, NULL, _i), 0);
-    harness_open_on(&g.w, server, &(errand_http_opts){ .lanes = 1, .ca_file = g.files.ca });
+    ck_assert_int_eq(tls_server_start(&server, say_yes_once, NULL, g.files.good, NULL, _i % 2), 0);
+    harness_open_on(
+        &g.w, server,
+        &(errand_http_opts){ .lanes = 1, .ca_file = g.files.ca, .cookies = (unsigned)_i / 2 });
     for (int i = 0; i < N; i++) {
         errand_result r = harness_get(&g.w, "/");
         ck_well(&r);
@@ -80,6 +82,29 @@ START_TEST(a_lanes_next_connection_resumes_the_TLS_session)
     }
     ck_assert_uint_eq(raw_server_connections(server), N);
     ck_assert_uint_eq(tls_resumed() - before, N - 1);
+    close_guarded(&g);
+}
+END_TEST
+
+/* With cookies all lanes share what libcurl keeps of TLS sessions, too. */
+START_TEST(lanes_with_cookies_make_TLS_connections_at_once)
+{
+    struct guarded g;
+    struct raw_server *server;
+    enum { N = 60 };
+    errand_future *all[N];
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, say_yes_once, NULL, g.files.good, NULL, _i), 0);
+    harness_open_on(
+        &g.w, server,
+        &(errand_http_opts){ .lanes = 4, .limit = 12, .ca_file = g.files.ca, .cookies = 1 });
+    for (int i = 0; i < N; i++) all[i] = errand_get(g.w.http, "/");
+    for (int i = 0; i < N; i++) {
+        errand_result r = errand_await(all[i]);
+        ck_well(&r);
+        errand_result_free(&r);
+    }
+    ck_assert_uint_eq(raw_server_connections(server), N);
     close_guarded(&g);
 }
 END_TEST
@@ -302,7 +327,8 @@ Suite *tls_suite(void)
     Suite *suite = suite_create("http tls");
     TCase *tc = tcase_create("tls");
     tcase_add_test(tc, a_certificate_of_our_authority_is_trusted);
-    tcase_add_loop_test(tc, a_lanes_next_connection_resumes_the_TLS_session, 0, 2);
+    tcase_add_loop_test(tc, a_lanes_next_connection_resumes_the_TLS_session, 0, 4);
+    tcase_add_loop_test(tc, lanes_with_cookies_make_TLS_connections_at_once, 0, 2);
     tcase_add_loop_test(tc, a_body_without_length_is_whole_only_after_close_notify, 0, 4);
     tcase_add_loop_test(tc, an_untrusted_certificate_fails_before_sending, 0,
                         (int)(sizeof untrusted / sizeof *untrusted));
