@@ -83,6 +83,8 @@ typedef struct errand_request {
      * short. Private data, callbacks, the url and decompression are the library's */
     void (*setup)(void *easy, void *setup_arg);
     void *setup_arg; /* lives until the future has ended */
+    /* ..., NULL: texts that messages and logs show as stars, beside those of the session */
+    const char *const *secrets;
 } errand_request;
 
 #ifdef __cplusplus

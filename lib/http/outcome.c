@@ -52,10 +52,7 @@ typedef struct failure {
 
 static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 {
-    if (words->at) { /* a server may quote what it was sent */
-        er_headers_hide(x->request->headers, words->at);
-        er_url_hide(x->request->url, words->at);
-    }
+    if (words->at) er_request_hide(x->request, words->at);
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
     bool may_have_run = x->request->never_repeat ||
                         ((x->sent || x->hop.ran) && !x->request->repeatable);

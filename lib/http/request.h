@@ -17,6 +17,7 @@ typedef struct er_defaults {
     char *user_agent;
     struct curl_slist *headers;
     struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */
+    struct curl_slist *secrets;  /* texts that are shown as stars; NULL: none */
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
     size_t max_body;
     bool max_body_said; /* the caller chose it, so it holds for files too */
@@ -50,13 +51,21 @@ typedef struct er_request {
     bool stream;
     void (*setup)(void *easy, void *arg);
     void *setup_arg;
-    bool repeatable; /* idempotent method, a key, or ERRAND_REPEAT_ALWAYS */
+    struct curl_slist *secrets; /* its own, beside the session's */
+    bool repeatable;            /* idempotent method, a key, or ERRAND_REPEAT_ALWAYS */
     bool never_repeat;
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms;
 } er_request;
 
 /* A repeat is harmless, with this method: its own, or the one after a redirect. */
 bool er_request_harmless(const er_request *request, const char *method);
+
+/* Replaces what is secret of a request by stars: values of headers, its secrets and the session's.
+ * A server may quote what it was sent. */
+void er_request_hide(const er_request *request, char *text);
+
+/* This line of a request's headers is a secret, by its name or by what it has. */
+bool er_request_secret(const er_request *request, const char *line);
 
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */
 int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults,

@@ -20,10 +20,12 @@ void er_session_let_go(errand_http *http)
     er_free(http->defaults.user_agent);
     curl_slist_free_all(http->defaults.headers);
     curl_slist_free_all(http->defaults.greeting);
+    curl_slist_free_all(http->defaults.secrets);
     er_transport_free(&http->defaults.transport);
     er_stages_drop(http->defaults.stages);
     er_free(http->nexts);
     er_resolver_close(http->resolver);
+    er_fixed_hosts_free(http->fixed_hosts);
     er_scheduler_free(&http->scheduler);
     er_free(http);
 }

@@ -2,6 +2,7 @@
 #ifndef ER_SESSION_H
 #define ER_SESSION_H
 
+#include "http/fixed_hosts.h"
 #include "http/lane.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct errand_http {
     errand_chain *nexts; /* n_middleware and one */
     unsigned n_middleware, n_lanes;
     er_resolver *resolver;
+    er_fixed_hosts *fixed_hosts; /* NULL: none */
 
     /* the caller's handle, each exchange, run, look-up and lane that is on */
     _Alignas(ER_LINE) unsigned count;
