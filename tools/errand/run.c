@@ -8,6 +8,7 @@
 
 #include "options.h"
 #include "progress.h"
+#include "route_options.h"
 #include "signals.h"
 #include "total.h"
 
@@ -126,6 +127,54 @@ static void report_lost_log(run *r)
     progress_say(&r->progress, "%s: the log cannot be written; the jobs go on", r->options.log);
 }
 
+static unsigned per_host(const run_options *o)
+{
+    unsigned most = o->per_host ? o->per_host : 30;
+    return most < o->jobs ? most : o->jobs;
+}
+
+static int open_session(run *r)
+{
+    const run_options *o = &r->options;
+    char why[400] = "";
+    const errand_http_opts http = {
+        .limit = o->jobs,
+        .limit_per_host = per_host(o),
+        .total_ms = o->timeout_ms,
+        .connect_ms = o->connect_ms,
+        .base_url = o->base_url,
+        .headers = o->headers,
+        .log = r->log,
+        .bearer = o->who.bearer,
+        .user = o->who.user,
+        .password = o->who.password,
+        .netrc = o->netrc,
+        .proxy = o->proxy && *o->proxy ? o->proxy : NULL,
+        .no_proxy = o->no_proxy,
+        .environment = !o->proxy && !o->unix_socket,
+        .unix_socket = o->unix_socket,
+        .resolve = o->resolve,
+        .ca_file = o->ca_file,
+        .ca_path = o->ca_path,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .pinned_keys = o->pins,
+        .http2 = o->http2,
+        .max_body = o->max_body,
+        .no_compression = o->no_decompress,
+        .secrets = o->secrets,
+        .why = why,
+        .why_size = sizeof why,
+    };
+    r->http = errand_http_new(r->pool, &http);
+    if (r->http) return 0;
+    int error = errno;
+    if (!*why || error == ENOMEM) return fail(r, "cannot start", error);
+    const char *option, *rest = route_blame(why, &option);
+    progress_say(&r->progress, "%s%s", option, rest);
+    return WRONG_USAGE;
+}
+
 static int start(run *r)
 {
     const run_options *o = &r->options;
@@ -133,21 +182,8 @@ static int start(run *r)
     if (status) return status;
     r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS, .log = r->log });
     if (!r->pool) return fail(r, "cannot start", errno);
-    const errand_http_opts http = {
-        .limit = o->jobs,
-        .limit_per_host = o->jobs,
-        .total_ms = o->timeout_ms,
-        .connect_ms = o->connect_ms,
-        .base_url = o->base_url,
-        .headers = o->headers,
-        .log = r->log,
-    };
-    r->http = errand_http_new(r->pool, &http);
-    if (!r->http && errno == EINVAL) {
-        progress_say(&r->progress, "the --base-url or a --header is not valid");
-        return WRONG_USAGE;
-    }
-    if (!r->http) return fail(r, "cannot start", errno);
+    status = open_session(r);
+    if (status) return status;
     if (o->per_second > 0) {
         const errand_rate_opts over_all_hosts = { .per_second = o->per_second,
                                                   .max_keys = ERRAND_NO_KEYS };
@@ -163,6 +199,7 @@ static int start(run *r)
         .retries = o->retries,
         .rate = r->rate,
         .log = r->log,
+        .expand = o->expand,
         .on_error = complained,
         .arg = r,
     };
