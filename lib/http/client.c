@@ -317,7 +317,7 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     er_lock_give(&http->scheduler.lock);
     wait_for(http, EXCHANGES | RUNS, half);
     cancel_all(http);
-    er_request_runs_cancel(http);
+    er_session_runs_cancel(http);
     er_performs_cancel(http);
     bool ended = wait_for(http, EXCHANGES | RUNS, deadline);
     er_performers_stop(http);

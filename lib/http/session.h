@@ -52,6 +52,20 @@ void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
 void er_session_fewer(errand_http *http, size_t *n); /* subtracts one; the caller holds http */
 
+/* Work that close waits for, and cancels at half time: a request with a policy, or one that waits
+ * for a token. Its owner keeps it until it is both listed and ended, in any order. */
+typedef struct er_session_run {
+    er_node node; /* session's lock, with the rest */
+    errand_canceller *stop;
+    bool ended;
+} er_session_run;
+
+/* Counts a run. False: the session is closing, and it does not count. */
+bool er_session_run_begin(errand_http *http);
+void er_session_run_list(errand_http *http, er_session_run *run, errand_future *f);
+void er_session_run_end(errand_http *http, er_session_run *run); /* still counted */
+void er_session_runs_cancel(errand_http *http); /* ERRAND_BY_SHUTDOWN, also those that sleep */
+
 static inline errand_result er_session_closed(void)
 {
     return errand_failf(EINVAL, "the session is closed");

@@ -12,7 +12,7 @@ int main(void)
         files_suite,    json_suite,     table_suite,      hostile_suite,   flows_suite,
         decoder_suite,  bodies_suite,   middleware_suite, storms_suite,    phases_suite,
         lanes_suite,    forks_suite,    urls_suite,       dump_suite,      url_fuzz_suite,
-        names_suite,    routes_suite
+        names_suite,    routes_suite,   bearer_suite
     };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
