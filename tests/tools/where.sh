@@ -99,6 +99,54 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     check "and sent" has out 'Authorization: Basic YW5uYTpzZXNhbWU6eA=='
 fi
 
+# ---- a command for tokens ----
+for i in 1 2 3 4 5 6 7 8; do echo '{"url":"/token"}'; done >paid.jsonl
+token_run() { # the command, then other options
+    local command=$1
+    shift
+    : >calls
+    errand run --base-url "$http" --log log3 -v --retries 0 --token-command "$command" "$@" paid.jsonl
+}
+echo s3same-1 >valid
+token_run 'echo >>calls; echo s3same-1; echo more'
+check "a token of a command" is $status 0
+check "which runs once" lines calls 1
+token_run 'echo >>calls; echo s3same-$(($(wc -l <calls) - 1))'
+check "a new token after a 401" is $status 0
+check "once for all" lines calls 2
+check "without traces" test -z "$(cat out err log3 | grep s3same-)"
+token_run 'echo >>calls; echo >&2 "no luck"; [ $(wc -l <calls) = 1 ] && echo s3same-0; exit $(($(wc -l <calls) * 3 - 3))'
+check "a command that fails later: the jobs fail" is $status 1
+check "and say why" is "$(count out 'HTTP 401 Said so; no new token: the token command ended with status 3')" 8
+check "not once for each" test "$(wc -l <calls)" -lt 9
+refused() { # the message, the command
+    token_run "$2"
+    check "exit status after: $2" is $status 1
+    check "message after: $2" has err "errand run: --token-command: the token command $1"
+    check "nothing is sent after: $2" empty out
+}
+refused 'ended with status 3' 'echo s3same; exit 3'
+refused 'ended with status 127' 'exec no-such-command'
+refused 'printed nothing' true
+refused 'printed nothing' 'printf "\n s3same"'
+refused 'was ended by a signal: Killed' 'kill -9 $$'
+refused 'printed a line that is too long' 'head -c 70000 /dev/zero | tr "\0" x'
+token_run 'printf "a\001b\n"'
+check "a token that cannot be sent" has err '--token-command: the token cannot be sent'
+token_run 'echo s3same-1; sleep 100 &'
+check "something in its background is not waited for" is $status 0
+wrong '--token-command: a command is wanted' --token-command ''
+wrong '--user and --token-command are both given' -u a:b --token-command true
+echo 'echo $$ >pid; exec sleep 100' >hang
+"$ERRAND" run --base-url "$http" --token-command '. ./hang' paid.jsonl >out 2>err &
+waits=$!
+until [ -s pid ]; do sleep 0.02; done
+kill -TERM $waits
+wait $waits
+check "a signal ends the wait for a token" is $? 130
+check "and the command" test ! -e "/proc/$(cat pid)"
+check "nothing was sent" empty out
+
 # ---- ways ----
 ask /x -x "$http" --base-url http://far.invalid
 check "a proxy" has out '"body":"GET http://far.invalid/x HTTP/1.1'
