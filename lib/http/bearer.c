@@ -1,23 +1,22 @@
 /* http/bearer.c -- a token for all requests, renewed once for all that were refused with it.
  *
- *   send --no token--> asks --token--> sent --401--> asks for a newer one --> sent once more -->
- * ended
+ *   send --no token--> asks --token--> sent --401--> asks again --newer token--> sent, ended
  *        --token-->                     |                |--none--> ended as the 401
  *                                       |--else--> ended
  *
- * Tokens are counted and never change; the bearer's points at the newest, under its lock. Who asks
- * names the token that was refused. The single-flight lets one call of the caller's function be
- * under way; inside of it the bearer is looked at first, so a request whose 401 comes late, when
- * there is a newer token than its own, gets that one, and no second call follows the first. A
- * request that is cancelled leaves the flight, and the last one cancels the call.
+ * Tokens are counted and never change; the bearer's points at the newest, under its lock. A request
+ * that asks names the token with which it was refused. The single-flight lets one call of the
+ * caller's function be under way; inside of it the bearer is looked at first, so a request whose
+ * 401 comes late, when there is a newer token than its own, gets that one, and no second call
+ * follows the first. A request that is cancelled leaves the flight, and the last one cancels the
+ * call.
  *
  * A sending has three then-functions in a row (token, answer, end), each with a count of it, since
  * without memory one may be called while the one before is still to come. Its fields are written by
  * one of them after the other, and what a call without memory gets is not looked at further; `end`
- * takes the sending out of the session. Between a 401 and the
- * second sending nothing of the session's counts the request but this, so a sending is a run of it:
- * close waits for it and cancels it at half time. A sending holds the session's memory, so the
- * chain stays. */
+ * takes the sending out of the session. Between a 401 and the second sending nothing of the
+ * session's counts the request but this, so a sending is a run of it: close waits for it and
+ * cancels it at half time. A sending holds the session's memory, so the chain stays. */
 #include "http/middleware.h"
 #include "http/request_copy.h"
 

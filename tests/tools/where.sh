@@ -1,4 +1,4 @@
-# errand run's options about who asks and where: headers and tokens, proxies, certificates, addresses;
+# errand run's options for authentication and connections: headers and tokens, proxies, certificates, addresses;
 # options from files and the environment; and that no secret is shown.
 . "$top_srcdir/tests/tools/asserts.sh"
 for variable in http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY; do unset $variable; done

@@ -18,10 +18,10 @@
 /* From here on this option counts, called name. */
 static bool take(run_options *o, option_id option, const char *name)
 {
-    credentials *who = &o->who;
-    if (who->name && who->option != option)
-        return complain("%s and %s are both given", who->name, name);
-    *who = (credentials){ .name = name, .option = option };
+    credentials *auth = &o->auth;
+    if (auth->name && auth->option != option)
+        return complain("%s and %s are both given", auth->name, name);
+    *auth = (credentials){ .name = name, .option = option };
     return true;
 }
 
@@ -35,7 +35,7 @@ static bool set_bearer(run_options *o, const char *name, const char *what, char 
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             return complain("%s %s: a line break or control character in the token", name, what);
     }
-    o->who.bearer = token;
+    o->auth.bearer = token;
     return true;
 }
 
@@ -64,8 +64,8 @@ bool credentials_user(run_options *o, const char *name, const char *text)
     char *colon = strchr(user, ':');
     if (colon) *colon++ = '\0';
     if (!*user) return complain("%s: USER or USER:PASSWORD is wanted", name);
-    o->who.user = user;
-    o->who.password = colon;
+    o->auth.user = user;
+    o->auth.password = colon;
     return true;
 }
 
@@ -73,7 +73,7 @@ bool credentials_token_command(run_options *o, const char *name, const char *tex
 {
     if (!*text) return complain("%s: a command is wanted", name);
     if (!take(o, OPTION_TOKEN_COMMAND, name)) return false;
-    o->who.token_command = text;
+    o->auth.token_command = text;
     return true;
 }
 
@@ -118,15 +118,15 @@ static char *ask_for_password(const char *user) /* NULL: there is none */
 
 bool credentials_complete(run_options *o)
 {
-    credentials *who = &o->who;
-    if (!who->user || who->password) return true;
-    who->password = getenv("ERRAND_PASSWORD");
-    if (who->password) return true;
+    credentials *auth = &o->auth;
+    if (!auth->user || auth->password) return true;
+    auth->password = getenv("ERRAND_PASSWORD");
+    if (auth->password) return true;
     if (!isatty(STDIN_FILENO))
         return complain("%s %s: there is no password: write USER:PASSWORD, or set ERRAND_PASSWORD",
-                        who->name, who->user);
-    char *password = ask_for_password(who->user);
-    if (!password) return complain("%s %s: no password was given", who->name, who->user);
-    who->password = password;
+                        auth->name, auth->user);
+    char *password = ask_for_password(auth->user);
+    if (!password) return complain("%s %s: no password was given", auth->name, auth->user);
+    auth->password = password;
     return run_options_keep(o, password);
 }

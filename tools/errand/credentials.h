@@ -1,4 +1,4 @@
-/* credentials.h -- who errand says it is: a bearer token, or user and password. */
+/* credentials.h -- how errand authenticates itself: a bearer token, or user and password. */
 #ifndef CREDENTIALS_H
 #define CREDENTIALS_H
 

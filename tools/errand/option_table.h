@@ -13,7 +13,7 @@
 typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
-    GROUP_WHERE,
+    GROUP_CONNECTIONS,
     GROUP_OUTPUT,
     GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
     GROUPS

@@ -26,7 +26,7 @@ typedef struct run_options {
     bool ordered, quiet, verbose;
     when progress;
     /* NULL, 0, false: not given */
-    credentials who;
+    credentials auth;
     const char *proxy, *no_proxy, *unix_socket, *ca_file, *ca_path, *cert, *key, *pins;
     const char **resolve, **secrets; /* ..., NULL */
     size_t max_body;

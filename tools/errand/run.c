@@ -139,7 +139,7 @@ static unsigned per_host(const run_options *o)
 /* The first token. A signal ends the wait: nothing else looks at signals yet. */
 static int get_token(run *r)
 {
-    char *command = strdup(r->options.who.token_command);
+    char *command = strdup(r->options.auth.token_command);
     const errand_bearer_opts opts = {
         .token = token_command_run, .arg = command, .free = free, .within_ms = TOKEN_COMMAND_MS
     };
@@ -176,9 +176,9 @@ static int open_session(run *r)
         .base_url = o->base_url,
         .headers = o->headers,
         .log = r->log,
-        .bearer = o->who.bearer,
-        .user = o->who.user,
-        .password = o->who.password,
+        .bearer = o->auth.bearer,
+        .user = o->auth.user,
+        .password = o->auth.password,
         .netrc = o->netrc,
         .proxy = o->proxy && *o->proxy ? o->proxy : NULL,
         .no_proxy = o->no_proxy,
@@ -214,7 +214,7 @@ static int start(run *r)
     if (status) return status;
     r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS, .log = r->log });
     if (!r->pool) return fail(r, "cannot start", errno);
-    if (o->who.token_command) status = get_token(r);
+    if (o->auth.token_command) status = get_token(r);
     if (!status) status = open_session(r);
     if (status) return status;
     if (o->per_second > 0) {
