@@ -6,6 +6,7 @@
 
 #include <errand.h>
 #include <errand/batch.h>
+#include <errand/bearer.h>
 #include <errand/http.h>
 #include <errand/jobs.h>
 #include <errand/middleware.h>

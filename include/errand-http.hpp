@@ -111,6 +111,16 @@ public:
     std::error_code close(duration d) { return make_code(errand_http_close(release(), d.ms)); }
 };
 
+/* Outlives the sessions that have its middleware() in their row. */
+class bearer : public owner<errand_bearer, errand_bearer_free> {
+public:
+    using owner::owner;
+    bearer(const pool &home, const errand_bearer_opts &opts)
+        : owner({ errand_bearer_new(home.raw(), &opts), nullptr })
+    {}
+    errand_middleware middleware() const noexcept { return { errand_bearer_send, raw() }; }
+};
+
 } // namespace errand
 #pragma GCC visibility pop
 

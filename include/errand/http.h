@@ -213,6 +213,27 @@ typedef struct errand_http_opts {
     /* 1: on_stage is called with the finer stages too, which come behind ERRAND_STAGE_FAILED in
      * errand_stage */
     unsigned stage_details;
+    /* a directory of certificates that are trusted, named by their hashes (openssl rehash), beside
+     * those of ca_file and instead of the system's. ENOTSUP: libcurl's TLS reads none */
+    const char *ca_path;
+    /* the public key of each https server must be one of these: "sha256//BASE64;sha256//BASE64",
+     * or the path of a PEM or DER file with one. Certificates are verified as well. ENOTSUP:
+     * libcurl's TLS cannot */
+    const char *pinned_keys;
+    /* hosts that are reached without a proxy: "localhost,.internal,10.0.0.0/8", "*" for all.
+     * NULL: with `environment` those of the variable no_proxy, else none */
+    const char *no_proxy;
+    /* "host:port:address[,address...]", ..., NULL: addresses that are used instead of a look-up,
+     * tried in their order; IPv6 ones in brackets. The host "*" stands for all; of several for a
+     * host the last one counts. Not for names that a proxy looks up. Copied */
+    const char *const *resolve;
+    /* ..., NULL: texts that messages and logs show as stars, wherever they occur. A header that
+     * has one of them does not go to another origin. Those of less than 6 bytes are not replaced,
+     * as they occur by chance. Copied */
+    const char *const *secrets;
+    /* gets in words why the session could not be made; cut to why_size. NULL: not wanted */
+    char *why;
+    size_t why_size;
 } errand_http_opts;
 
 /** A session. */
@@ -222,9 +243,9 @@ typedef struct errand_http errand_http;
  * Makes a session on `pool`. `opts` may be NULL. Close it with errand_http_close().
  *
  * Returns the session, or NULL with errno
- *   EINVAL           an option is wrong, and the log says which
- *   ENOTSUP          `opts` has fields that this library does not know, or libcurl lacks HTTP/2
- *                    or cookies
+ *   EINVAL           an option is wrong; `why` and the log say which
+ *   ENOTSUP          `opts` has fields that this library does not know, or libcurl lacks what one
+ *                    of them needs
  *   ENOMEM           no memory; or the errno of a file that cannot be read
  *   ERRAND_EFORKED   the pool is a parent process's
  */

@@ -7,7 +7,8 @@
  *     url               http or https, or relative to the session's base_url; must be there
  *     id                string or number, echoed
  *     method            default GET, or POST with a body
- *     headers, params   objects of strings (numbers, true, false as they are written)
+ *     headers, params   objects of strings (numbers, true, false as they are written). With
+ *                       `expand` "${NAME}" in headers is the variable of the environment
  *     json              any JSON, null too; at most one of json, body and body_file
  *     body              a string
  *     body_file         a regular file's path, sent as it is read by each attempt
@@ -70,6 +71,11 @@ typedef struct errand_jobs_opts {
      * time. NULL: none */
     void (*on_error)(const char *message, void *arg);
     void *arg;
+    /* 1: "${NAME}" in the values of a job's headers is replaced as by errand_expand(). A variable
+     * that is not set makes the line a bad one. The values are secrets of the request: messages
+     * and logs show stars */
+    unsigned expand;
+    unsigned reserved;
 } errand_jobs_opts;
 
 /**
@@ -131,6 +137,20 @@ static inline int errand_jobs_stats_get(errand_jobs *jobs, errand_jobs_stats *ou
 
 /** Cancels, waits until all has ended, and frees the jobs. NULL is harmless. */
 ERRAND_API void errand_jobs_free(errand_jobs *jobs);
+
+/**
+ * Replaces each "${NAME}" in `text` by the value of that variable of the environment.
+ *
+ * "$${" stands for "${". A name has letters, digits and underscores. `used`, which may be NULL, is
+ * called with each value that is not empty.
+ *
+ * Returns the new text, to be freed with free(), or NULL with errno
+ *   ENOENT   a variable is not set
+ *   EINVAL   `text` is NULL, or a "${" has no name or no "}"
+ *   ENOMEM   no memory
+ */
+ERRAND_API char *errand_expand(const char *text, void (*used)(const char *value, void *arg),
+                               void *arg);
 
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 

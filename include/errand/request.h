@@ -99,6 +99,8 @@ typedef struct errand_request {
     /* how many redirects are followed; one more is an error. 0: the session's;
      * ERRAND_NO_REDIRECTS: none */
     int max_redirects;
+    /* ..., NULL: texts that messages and logs show as stars, beside those of the session */
+    const char *const *secrets;
 } errand_request;
 
 #ifdef __cplusplus

@@ -178,10 +178,26 @@ static int keep_cookies(er_defaults *defaults, bool with_tls)
     return error;
 }
 
+static int no_http2(er_bytes *why)
+{
+    er_bytes_text(why, "http2: this libcurl has no HTTP/2");
+    return ENOTSUP;
+}
+
+/* Why a session could not be made, for the log and for opts->why. */
+static void report(const errand_http_opts *opts, const er_bytes *why, int error)
+{
+    const char *text = why->at && !why->error ? why->at : errand_strerror(error);
+    er_log_error(opts->log, "http session: %s", text);
+    if (opts->why && opts->why_size) snprintf(opts->why, opts->why_size, "%s", text);
+}
+
 static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why)
 {
     int error = take_defaults(&http->defaults, opts, why);
     if (!error) error = take_rules(&http->defaults, opts, why);
+    if (!error) error = er_texts_copy(&http->defaults.secrets, opts->secrets);
+    if (!error) error = er_fixed_hosts_make(&http->fixed_hosts, opts->resolve, why);
     if (!error) error = er_transport_make(&http->defaults.transport, opts, why);
     if (!error) error = greet(&http->defaults.greeting, &http->defaults);
     if (!error && opts->cookies)
@@ -230,12 +246,13 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
     errand_http *http = NULL;
     er_bytes why = { 0 };
     int error = pool ? er_options(&opts, sizeof opts, given, size) : EINVAL;
+    bool known = !error; /* opts can be read */
     if (!error && er_pool_dead(pool)) error = ERRAND_EFORKED;
     if (!error && (opts.lanes > MOST_LANES || opts.per_lane > MOST_PER_LANE)) error = EINVAL;
     if (!error && !curl_is_ready()) error = ENOMEM;
     if (!error && opts.http2 &&
         !(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2))
-        error = ENOTSUP;
+        error = no_http2(&why);
     if (!error) {
         unsigned limit = opts.limit ? opts.limit : 100;
         unsigned lanes = opts.lanes;
@@ -265,13 +282,11 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
             er_list_init(&http->performs);
             er_list_init(&http->performers);
             error = set_up(http, &opts, &why);
-            if (error)
-                er_log_error(http->log, "http session: %s",
-                             why.at ? why.at : errand_strerror(error));
         }
     }
-    er_bytes_free(&why);
     if (!error) error = open_lanes(http, &opts);
+    if (error && known && error != ERRAND_EFORKED) report(&opts, &why, error);
+    er_bytes_free(&why);
     if (error) {
         if (http) er_session_let_go(http);
         errno = error;
@@ -363,7 +378,7 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     er_lock_give(&http->scheduler.lock);
     wait_for(http, EXCHANGES | RUNS, half);
     cancel_all(http);
-    er_request_runs_cancel(http);
+    er_session_runs_cancel(http);
     er_performs_cancel(http);
     bool ended = wait_for(http, EXCHANGES | RUNS, deadline);
     er_performers_stop(http);

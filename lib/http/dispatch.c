@@ -95,7 +95,9 @@ static void look_up(errand_http *http, er_route *route)
     er_found *found = NULL;
     route->ask.done = look_up_done;
     er_session_more(http, &http->look_ups);
-    int error = er_resolver_ask(http->resolver, route->host, &route->ask, &found);
+    found = er_fixed_hosts_find(http->fixed_hosts, route->host, route->port);
+    int error = 0;
+    if (!found) error = er_resolver_ask(http->resolver, route->host, &route->ask, &found);
     if (error == EINPROGRESS) return;
     looked_up(http, route, found, error);
     er_session_less(http, &http->look_ups);

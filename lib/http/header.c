@@ -143,3 +143,25 @@ void er_headers_hide(const struct curl_slist *headers, char *text)
         if (word) er_hide(text, word + 1, strlen(word + 1));
     }
 }
+
+int er_texts_copy(struct curl_slist **list, const char *const *texts)
+{
+    int error = 0;
+    for (; texts && *texts && !error; texts++) {
+        if (**texts) error = er_header_append(list, *texts);
+    }
+    return error;
+}
+
+void er_texts_hide(const struct curl_slist *texts, char *text)
+{
+    for (; texts; texts = texts->next) er_hide(text, texts->data, strlen(texts->data));
+}
+
+bool er_texts_in(const struct curl_slist *texts, const char *text)
+{
+    for (; texts; texts = texts->next) {
+        if (strstr(text, texts->data)) return true;
+    }
+    return false;
+}

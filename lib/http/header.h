@@ -37,6 +37,13 @@ int er_header_merge(struct curl_slist **list, const struct curl_slist *more);
 /* The value of this line is a secret: Authorization, Cookie, Proxy-*, X-Api-Key ... */
 bool er_header_secret(const char *line);
 
+/* Copies texts: ..., NULL; empty ones are left out. 0 or ENOMEM. */
+int er_texts_copy(struct curl_slist **list, const char *const *texts);
+/* Replaces each of the texts wherever it occurs. */
+void er_texts_hide(const struct curl_slist *texts, char *text);
+/* One of the texts occurs in text. */
+bool er_texts_in(const struct curl_slist *texts, const char *text);
+
 /* Replaces values of secret headers wherever they occur in text: a server may quote what it
  * received. */
 void er_headers_hide(const struct curl_slist *headers, char *text);

@@ -54,9 +54,8 @@ typedef struct failure {
 
 static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
 {
-    if (words->at) { /* a server may quote what it was sent */
-        er_headers_hide(x->request->headers, words->at);
-        er_url_hide(x->request->url, words->at);
+    if (words->at) {
+        er_request_hide(x->request, words->at);
         if (x->handle && x->request->defaults->cookies)
             er_cookies_hide(x->handle->easy, er_request_cookie(x->request), words->at);
     }

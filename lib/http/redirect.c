@@ -53,29 +53,35 @@ static void use_headers(er_hop *hop, struct curl_slist *headers)
     hop->own_headers = true;
 }
 
-static int without(er_hop *hop, bool (*left_out)(const char *line))
+static int without(er_hop *hop, const er_request *request,
+                   bool (*left_out)(const er_request *request, const char *line))
 {
     struct curl_slist *list = NULL;
     int error = 0;
     for (const struct curl_slist *h = hop->headers; h && !error; h = h->next) {
-        if (!left_out(h->data)) error = er_header_append(&list, h->data);
+        if (!left_out(request, h->data)) error = er_header_append(&list, h->data);
     }
     if (error) curl_slist_free_all(list);
     else use_headers(hop, list);
     return error;
 }
 
-static bool expects(const char *line) { return er_header_named(line, "Expect", 6); }
-
-static bool is_about_content(const char *line) /* which is not sent any more */
+static bool expects(const er_request *request, const char *line)
 {
-    return er_alike(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) ||
-           expects(line);
+    (void)request;
+    return er_header_named(line, "Expect", 6);
 }
 
-static bool names_host_or_secret(const char *line)
+static bool is_about_content(const er_request *request,
+                             const char *line) /* which is not sent any more */
 {
-    return er_header_secret(line) || er_header_named(line, "Host", 4);
+    return er_alike(line, "Content-", 8) || er_header_named(line, "Transfer-Encoding", 17) ||
+           expects(request, line);
+}
+
+static bool names_host_or_secret(const er_request *request, const char *line)
+{
+    return er_request_secret(request, line) || er_header_named(line, "Host", 4);
 }
 
 static int fail(er_exchange *x, int error, const char *why, errand_result *failure)
@@ -94,8 +100,8 @@ static int lead_to(er_exchange *x, char *url, const er_origin *origin)
                                 : (status == 301 || status == 302) && !strcmp(hop->method, "POST");
     bool away = !hop->away && strcmp(origin->key, x->request->origin.key) != 0;
     if (!er_response_hop(x->response, status, hop->url)) error = ENOMEM;
-    if (!error && away) error = without(hop, names_host_or_secret);
-    if (!error && to_get && hop->body) error = without(hop, is_about_content);
+    if (!error && away) error = without(hop, x->request, names_host_or_secret);
+    if (!error && to_get && hop->body) error = without(hop, x->request, is_about_content);
     if (error) {
         er_free(url);
         return error;
@@ -115,7 +121,7 @@ static int lead_to(er_exchange *x, char *url, const er_origin *origin)
 
 static int repeat(er_exchange *x, er_origin *origin) /* once: then it has no Expect */
 {
-    int error = without(&x->hop, expects);
+    int error = without(&x->hop, x->request, expects);
     if (!error) error = er_header_append(&x->hop.headers, "Expect:"); /* nor one of curl's own */
     return error ? error : er_origin_of(origin, x->hop.url);
 }

@@ -193,6 +193,7 @@ static int copy(er_request *request, const errand_request *given, er_bytes *why)
     if (!error && given->save_to) error = check_save_to(given->save_to, why);
     if (error) return error;
     if (given->save_to && !(request->save_to = er_copy_text(given->save_to))) return ENOMEM;
+    if ((error = er_texts_copy(&request->secrets, given->secrets))) return error;
     return copy_headers(request, given, why);
 }
 
@@ -213,6 +214,20 @@ int er_request_new(er_request **out, const errand_request *given, const er_defau
     }
     *out = request;
     return 0;
+}
+
+void er_request_hide(const er_request *request, char *text)
+{
+    er_headers_hide(request->headers, text);
+    er_url_hide(request->url, text);
+    er_texts_hide(request->secrets, text);
+    er_texts_hide(request->defaults->secrets, text);
+}
+
+bool er_request_secret(const er_request *request, const char *line)
+{
+    return er_header_secret(line) || er_texts_in(request->secrets, line) ||
+           er_texts_in(request->defaults->secrets, line);
 }
 
 bool er_request_harmless(const er_request *request, const char *method)
@@ -247,5 +262,6 @@ void er_request_drop(er_request *request)
     er_free(request->cookie);
     er_body_free(&request->content);
     er_free(request->save_to);
+    curl_slist_free_all(request->secrets);
     er_free(request);
 }

@@ -19,6 +19,7 @@ typedef struct er_defaults {
     char *user_agent;
     struct curl_slist *headers;
     struct curl_slist *greeting; /* headers, User-Agent, Accept-Encoding: cheaper than options */
+    struct curl_slist *secrets;  /* texts that are shown as stars; NULL: none */
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms, keepalive_ms, dns_ttl_ms;
     int64_t connection_ms;
     unsigned max_redirects;
@@ -63,7 +64,8 @@ typedef struct er_request {
     bool stream;
     void (*setup)(void *easy, void *arg);
     void *setup_arg;
-    bool repeatable; /* idempotent method, a key, or ERRAND_REPEAT_ALWAYS */
+    struct curl_slist *secrets; /* its own, beside the session's */
+    bool repeatable;            /* idempotent method, a key, or ERRAND_REPEAT_ALWAYS */
     bool never_repeat;
     int64_t total_ms, connect_ms, sock_connect_ms, sock_read_ms;
 } er_request;
@@ -82,6 +84,12 @@ bool er_request_harmless(const er_request *request, const char *method);
 
 /* An option max_redirects as a number. EINVAL: it is below ERRAND_NO_REDIRECTS. */
 int er_redirects_most(unsigned *out, int given, unsigned by_default, er_bytes *why);
+/* Replaces what is secret of a request by stars: values of headers, its secrets and the session's.
+ * A server may quote what it was sent. */
+void er_request_hide(const er_request *request, char *text);
+
+/* This line of a request's headers is a secret, by its name or by what it has. */
+bool er_request_secret(const er_request *request, const char *line);
 
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */
 int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults,

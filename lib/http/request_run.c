@@ -24,9 +24,7 @@ typedef struct run {
     unsigned count; /* the task, start_run */
     errand_http *http;
     er_request *request;
-    er_node node; /* session's lock, with the rest */
-    errand_canceller *stop;
-    bool ended;
+    er_session_run listed;
 } run;
 
 static void drop_run(run *r)
@@ -45,32 +43,10 @@ static void end_run(void *arg)
 {
     run *r = arg;
     errand_http *http = r->http;
-    er_lock_take(&http->scheduler.lock);
-    errand_canceller *stop = r->stop;
-    r->stop = NULL;
-    r->ended = true;
-    if (er_listed(&r->node)) er_list_remove(&r->node);
-    er_lock_give(&http->scheduler.lock);
-    errand_canceller_free(stop);
+    er_session_run_end(http, &r->listed);
     er_request_drop(r->request);
     drop_run(r);
     er_session_less(http, &http->runs);
-}
-
-void er_request_runs_cancel(errand_http *http)
-{
-    er_node *node;
-    er_lock_take(&http->scheduler.lock);
-    while ((node = er_list_pop(&http->running))) {
-        run *r = er_of(node, run, node);
-        errand_canceller *stop = r->stop;
-        r->stop = NULL;
-        er_lock_give(&http->scheduler.lock);
-        er_cell_cancel((errand_future *)(void *)stop, ERRAND_BY_SHUTDOWN);
-        errand_canceller_free(stop);
-        er_lock_take(&http->scheduler.lock);
-    }
-    er_lock_give(&http->scheduler.lock);
 }
 
 static errand_future *failed(errand_pool *pool, errand_result r)
@@ -96,10 +72,8 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
 {
     run *r = er_alloc(sizeof *r);
     if (!r) return failed(http->pool, errand_fail(ENOMEM));
-    er_session_more(http, &http->runs);
-    if (er_load(&http->closing)) {
+    if (!er_session_run_begin(http)) {
         er_free(r);
-        er_session_less(http, &http->runs);
         return failed(http->pool, er_session_closed());
     }
     er_request_keep(request);
@@ -109,15 +83,7 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
         .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host
     };
     errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy), site);
-    errand_canceller *stop = errand_canceller_of(f);
-    er_lock_take(&http->scheduler.lock);
-    if (!r->ended) {
-        er_list_push(&http->running, &r->node);
-        r->stop = stop;
-        stop = NULL;
-    }
-    er_lock_give(&http->scheduler.lock);
-    errand_canceller_free(stop);
+    er_session_run_list(http, &r->listed, f);
     drop_run(r);
     return f;
 }

@@ -8,7 +8,4 @@
  * whole, the session alive. */
 errand_future *er_request_send(errand_http *http, const errand_request *given, const void *site);
 
-/* ERRAND_BY_SHUTDOWN to all runs, also those that sleep. */
-void er_request_runs_cancel(errand_http *http);
-
 #endif

@@ -2,6 +2,7 @@
 #ifndef ER_SESSION_H
 #define ER_SESSION_H
 
+#include "http/fixed_hosts.h"
 #include "http/lane.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct errand_http {
     unsigned n_middleware, n_lanes;
     er_resolver *resolver;
     bool resolves; /* by the caller's function */
+    er_fixed_hosts *fixed_hosts; /* NULL: none */
 
     /* the caller's handle, each exchange, run, look-up and lane that is on */
     _Alignas(ER_LINE) unsigned count;
@@ -51,6 +53,20 @@ void er_session_let_go(errand_http *http);
 void er_session_more(errand_http *http, size_t *n);
 void er_session_less(errand_http *http, size_t *n);
 void er_session_fewer(errand_http *http, size_t *n); /* subtracts one; the caller holds http */
+
+/* Work that close waits for, and cancels at half time: a request with a policy, or one that waits
+ * for a token. Its owner keeps it until it is both listed and ended, in any order. */
+typedef struct er_session_run {
+    er_node node; /* session's lock, with the rest */
+    errand_canceller *stop;
+    bool ended;
+} er_session_run;
+
+/* Counts a run. False: the session is closing, and it does not count. */
+bool er_session_run_begin(errand_http *http);
+void er_session_run_list(errand_http *http, er_session_run *run, errand_future *f);
+void er_session_run_end(errand_http *http, er_session_run *run); /* still counted */
+void er_session_runs_cancel(errand_http *http); /* ERRAND_BY_SHUTDOWN, also those that sleep */
 
 static inline errand_result er_session_closed(void)
 {

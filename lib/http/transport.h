@@ -17,6 +17,9 @@ typedef struct er_transport {
     char *dial_host; /* the name to look up instead of the url's; "": none; NULL: the url's */
     uint16_t dial_port;
     long min_tls; /* CURL_SSLVERSION_ */
+    char *ca_path, *pinned_keys, *no_proxy;
+    /* fixed addresses, for curl where it looks up names itself; NULL: none */
+    struct curl_slist *resolve;
     bool environment, netrc, plain;
 } er_transport;
 

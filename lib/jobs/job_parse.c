@@ -9,6 +9,7 @@
 #include "jobs/job_parse.h"
 
 #include "base/duration.h"
+#include "jobs/expand.h"
 #include "http/sanitize.h"
 #include "http/url.h"
 
@@ -27,6 +28,7 @@ void er_line_job_free(er_line_job *job)
     for (size_t i = 0; i < job->n_kept; i++) er_free(job->kept[i]);
     er_free(job->kept);
     er_free(job->headers);
+    er_free(job->secrets);
     json_object_put(job->request.json);
     er_free(job->why);
     er_free(job->line.text);
@@ -190,6 +192,38 @@ static int add_header(er_line_job *job, const char *name, const char *value)
     return 0;
 }
 
+static void add_secret(const char *value, void *arg)
+{
+    er_line_job *job = arg;
+    const char **secrets = er_resize(job->secrets, (job->n_secrets + 2) * sizeof *secrets);
+    if (secrets) job->secrets = secrets;
+    char *text = secrets ? keep(job, er_copy_text(value)) : NULL;
+    if (!text) {
+        no_memory(job);
+        return;
+    }
+    secrets[job->n_secrets++] = text;
+    secrets[job->n_secrets] = NULL;
+}
+
+static int expand_header(er_line_job *job, const char *name, const char **value)
+{
+    er_bytes text = { 0 };
+    er_span culprit = { NULL, 0 };
+    int error = er_expand(&text, *value, add_secret, job, &culprit);
+    int shown = culprit.size < 60 ? (int)culprit.size : 60;
+    char *whole = error || job->error ? NULL : keep(job, er_bytes_take(&text));
+    er_bytes_free(&text);
+    if (error == ENOENT)
+        return bad(job, "key \"headers\": the variable %.*s of \"%.60s\" is not set", shown,
+                   culprit.at, name);
+    if (error == EINVAL)
+        return bad(job, "key \"headers\": \"${\" without a name and \"}\" in \"%.60s\"", name);
+    if (!whole) return no_memory(job);
+    *value = whole;
+    return 0;
+}
+
 static int read_headers(er_line_job *job, const char *key, er_span v)
 {
     if (!is_object(v)) return bad(job, "key \"%s\" must be an object", key);
@@ -200,6 +234,8 @@ static int read_headers(er_line_job *job, const char *key, er_span v)
         if (pair(job, key, k, val, &name, &value)) return job->error;
         if (!is_token(name))
             return bad(job, "key \"headers\": \"%.60s\" is not a header name", name);
+        if (job->expand && strstr(value, "${") && expand_header(job, name, &value))
+            return job->error;
         if (strpbrk(value, "\r\n"))
             return bad(job, "key \"headers\": a line break in \"%.60s\"", name);
         if (add_header(job, name, value)) return job->error;
@@ -429,6 +465,7 @@ int er_line_job_read(er_line_job *job)
     bool body = job->request.body.at || job->request.json || job->request.body_file;
     if (body && !job->request.method) job->request.method = "POST";
     job->request.headers = job->headers;
+    job->request.secrets = job->secrets;
     return 0;
 }
 

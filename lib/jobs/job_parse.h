@@ -27,6 +27,9 @@ typedef struct er_line_job {
     size_t n_kept;
     const char **headers;
     size_t n_headers;
+    bool expand;          /* "${NAME}" in headers is replaced; set before it is read */
+    const char **secrets; /* values that came from the environment: ..., NULL */
+    size_t n_secrets;
 } er_line_job;
 
 /* Makes a job of a line; it owns the line's text from then on. */

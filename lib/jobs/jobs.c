@@ -74,6 +74,7 @@ static void *next(void *arg, int *error)
     if (!failed) {
         it->jobs = jobs;
         er_line_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
+        it->job.expand = jobs->opts.expand;
         return it;
     }
     er_free(it);

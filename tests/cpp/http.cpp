@@ -54,6 +54,35 @@ TEST(replies_are_values)
     raw_server_stop(server);
 }
 
+static errand_result token(void *calls)
+{
+    ++*static_cast<int *>(calls);
+    return errand_ok(const_cast<char *>("token"), nullptr);
+}
+
+TEST(a_bearer_is_a_middleware)
+{
+    raw_server *server;
+    int calls = 0;
+    CHECK(raw_server_start(&server, serve, nullptr) == 0);
+    {
+        errand::pool pool;
+        errand_bearer_opts how{};
+        how.token = token;
+        how.arg = &calls;
+        errand::bearer bearer(pool, how);
+        const errand_middleware row[] = { bearer.middleware(), {} };
+        errand_http_opts opts{};
+        opts.base_url = raw_server_url(server);
+        opts.middleware = row;
+        errand::http http(pool, opts);
+        CHECK(errand::status(http.get("/x").get()) == 200);
+        CHECK(errand::status(http.get("/x").get()) == 200);
+    }
+    CHECK(calls == 1);
+    raw_server_stop(server);
+}
+
 TEST(errors_carry_the_response)
 {
     raw_server *server;

@@ -79,6 +79,8 @@ Suite *cancels_suite(void);
 Suite *session_suite(void);
 Suite *lines_suite(void);
 Suite *names_suite(void);
+Suite *routes_suite(void);
+Suite *bearer_suite(void);
 Suite *limits_suite(void);
 Suite *retries_suite(void);
 Suite *files_suite(void);

@@ -146,6 +146,49 @@ START_TEST(a_body_without_length_is_whole_only_after_close_notify)
 }
 END_TEST
 
+START_TEST(a_directory_of_certificates_is_trusted)
+{
+    struct guarded g;
+    struct raw_server *server;
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL,
+                                      _i ? g.files.stranger : g.files.good, NULL, false),
+                     0);
+    harness_open_on(&g.w, server, &(errand_http_opts){ .ca_path = g.files.folder });
+    errand_result r = harness_get(&g.w, "/");
+    if (_i) ck_assert_int_eq(r.error, ERRAND_CURL + 60);
+    else ck_well(&r);
+    errand_result_free(&r);
+    close_guarded(&g);
+}
+END_TEST
+
+START_TEST(a_server_with_another_key_than_those_pinned_is_refused)
+{
+    struct guarded g;
+    struct raw_server *server;
+    char pins[200];
+    ck_assert_int_eq(tls_files_make(&g.files), 0);
+    ck_assert_int_eq(tls_server_start(&server, reply_always, NULL, g.files.good, NULL, false), 0);
+    snprintf(pins, sizeof pins, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=%s%s",
+             _i ? "" : ";", _i ? "" : g.files.pin);
+    harness_open_on(&g.w, server,
+                    &(errand_http_opts){ .ca_file = g.files.ca, .pinned_keys = pins });
+    errand_result r = harness_send(&g.w, (errand_request){ .url = "/", .method = "POST" });
+    if (_i) {
+        ck_assert_int_eq(r.error, ERRAND_CURL + 90);
+        ck_assert_int_eq(errand_result_kind(&r), ERRAND_KIND_AUTH);
+        ck_assert_str_eq(errand_result_phase(&r), "tls");
+        ck_assert(!errand_result_may_have_run(&r));
+        ck_assert_uint_eq(raw_server_requests(server), 0);
+    } else {
+        ck_well(&r);
+    }
+    errand_result_free(&r);
+    close_guarded(&g);
+}
+END_TEST
+
 static const struct {
     size_t pem;
     bool foreign; /* another authority than ours is trusted */
@@ -332,6 +375,8 @@ Suite *tls_suite(void)
     tcase_add_loop_test(tc, a_body_without_length_is_whole_only_after_close_notify, 0, 4);
     tcase_add_loop_test(tc, an_untrusted_certificate_fails_before_sending, 0,
                         (int)(sizeof untrusted / sizeof *untrusted));
+    tcase_add_loop_test(tc, a_directory_of_certificates_is_trusted, 0, 2);
+    tcase_add_loop_test(tc, a_server_with_another_key_than_those_pinned_is_refused, 0, 2);
     tcase_add_loop_test(tc, an_https_proxy_is_verified_with_the_same_authority, 0, 2);
     tcase_add_loop_test(tc, a_client_shows_its_certificate, 0, 2);
     tcase_add_test(tc, a_client_without_a_certificate_is_refused);

@@ -69,6 +69,7 @@ const body bodies[] = {
     { "untyped", NULL, 200, TEXT("[1]") },
     { "big_error", "text/plain", 400, big, sizeof big },
     { "split_error", "text/plain", 400, split, sizeof split },
+    { "quote", "application/problem+json", 403, TEXT("{\"title\":\"no sesame-key\"}") },
     { NULL, NULL, 0, NULL, 0 },
 };
 

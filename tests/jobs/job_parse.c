@@ -3,6 +3,8 @@
 #include "jobs/job_parse.h"
 #include "jobs/suites.h"
 
+#include <errand/jobs.h>
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -99,6 +101,66 @@ START_TEST(a_mistake_is_reported_with_its_key)
                   errand_result_message(&r));
     ck_assert(!errand_result_transient(&r));
     errand_result_free(&r);
+}
+END_TEST
+
+static int read_expanded(const char *text)
+{
+    er_line line = {
+        .file = "test", .number = 1, .text = er_copy_text(text), .size = strlen(text)
+    };
+    er_line_job_free(&job);
+    er_line_job_init(&job, &line, 1);
+    job.expand = true;
+    return er_line_job_read(&job);
+}
+
+START_TEST(variables_in_headers_are_expanded_and_secret)
+{
+    setenv("ERRAND_TEST_KEY", "s3same-${HOME}", 1);
+    static const char line[] =
+        "{\"url\":\"/a\",\"headers\":{\"X-Key\":\"a ${ERRAND_TEST_KEY}!\",\"Y\":\"$${b} $c\"}}";
+    ck_assert_int_eq(read_as_job(line), 0);
+    ck_assert_str_eq(job.request.headers[0], "X-Key: a ${ERRAND_TEST_KEY}!");
+    ck_assert_ptr_null(job.request.secrets);
+    ck_assert_int_eq(read_expanded(line), 0);
+    ck_assert_str_eq(job.request.headers[0], "X-Key: a s3same-${HOME}!");
+    ck_assert_str_eq(job.request.headers[1], "Y: ${b} $c");
+    ck_assert_str_eq(job.request.secrets[0], "s3same-${HOME}");
+    ck_assert_ptr_null(job.request.secrets[1]);
+}
+END_TEST
+
+START_TEST(a_variable_that_cannot_be_expanded_is_named)
+{
+    static const struct {
+        const char *value, *says;
+    } bad[] = { { "${ERRAND_TEST_UNSET}", "the variable ERRAND_TEST_UNSET of \"X\" is not set" },
+                { "${", "\"${\" without a name and \"}\" in \"X\"" },
+                { "${A B}", "without a name" },
+                { "${1}", "without a name" },
+                { "${ERRAND_TEST_LINES}", "a line break in \"X\"" } };
+    setenv("ERRAND_TEST_LINES", "a\nb", 1);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char line[200];
+        snprintf(line, sizeof line, "{\"url\":\"/a\",\"headers\":{\"X\":\"%s\"}}", bad[i].value);
+        ck_assert_int_eq(read_expanded(line), EINVAL);
+        ck_assert_msg(strstr(job.why, bad[i].says) != NULL, "%s", job.why);
+    }
+}
+END_TEST
+
+START_TEST(expand_gives_text_or_an_errno)
+{
+    setenv("ERRAND_TEST_KEY", "s3same", 1);
+    char *text = errand_expand("<${ERRAND_TEST_KEY}>", NULL, NULL);
+    ck_assert_str_eq(text, "<s3same>");
+    free(text);
+    ck_assert_ptr_null(errand_expand("${ERRAND_TEST_UNSET}", NULL, NULL));
+    ck_assert_int_eq(errno, ENOENT);
+    ck_assert_ptr_null(errand_expand("${", NULL, NULL));
+    ck_assert_int_eq(errno, EINVAL);
+    ck_assert_ptr_null(errand_expand(NULL, NULL, NULL));
 }
 END_TEST
 
@@ -301,6 +363,9 @@ Suite *job_parse_suite(void)
     tcase_add_checked_fixture(tests, NULL, tear_down);
     tcase_add_loop_test(tests, a_mistake_is_reported_with_its_key, 0,
                         sizeof mistakes / sizeof *mistakes);
+    tcase_add_test(tests, variables_in_headers_are_expanded_and_secret);
+    tcase_add_test(tests, a_variable_that_cannot_be_expanded_is_named);
+    tcase_add_test(tests, expand_gives_text_or_an_errno);
     tcase_add_test(tests, a_bad_line_still_has_its_id_and_meta);
     tcase_add_test(tests, a_url_is_enough);
     tcase_add_test(tests, every_key_is_read);

@@ -72,6 +72,16 @@ START_TEST(every_line_has_one_result)
 }
 END_TEST
 
+START_TEST(a_value_of_the_environment_is_stars_in_messages)
+{
+    setenv("ERRAND_TEST_KEY", "sesame-key", 1);
+    fetching_run("{\"url\":\"/body/quote\",\"headers\":{\"X-Any\":\"${ERRAND_TEST_KEY}\"}}\n",
+                 &(errand_jobs_opts){ .expand = 1 });
+    ck_assert_uint_eq(came.n, 1);
+    ck_assert_ptr_nonnull(strstr(came_with(1, "error.message"), "no **********"));
+}
+END_TEST
+
 START_TEST(a_relative_url_without_a_base_is_a_bad_line)
 {
     errand_http *bare = errand_http_new(fetching_pool(), NULL);
@@ -440,6 +450,7 @@ Suite *jobs_suite(void)
     tcase_add_checked_fixture(tests, set_up, fetching_stop);
     tcase_add_loop_test(tests, every_line_has_one_result, 0, 2);
     tcase_add_test(tests, a_complain_that_returns_in_a_forked_child_ends_the_child);
+    tcase_add_test(tests, a_value_of_the_environment_is_stars_in_messages);
     tcase_add_test(tests, a_relative_url_without_a_base_is_a_bad_line);
     tcase_add_test(tests, files_are_read_in_order_and_bad_ones_skipped);
     tcase_add_test(tests, a_line_over_16_mib_is_a_bad_line);

@@ -27,8 +27,8 @@ asked() { # WANTED WORD...: what bash offers for the last word
     got=$(bash --norc ask.bash "$completions/errand" "$@" | paste -sd,)
     check "bash completes: $*" is "$got" "$wanted"
 }
-asked --retries errand run --re
-asked --retries errand run -j 4 --re
+asked --retries errand run --ret
+asked --retries errand run -j 4 --ret
 asked '--help,--version,-h,help,run' errand ''
 asked run errand r
 asked run errand help ''
@@ -56,7 +56,7 @@ asked_fish() { # WANTED LINE
 if command -v fish >/dev/null; then
     export HOME=$folder # fish keeps files of its own there
     check "fish reads it" fish --no-config -n "$completions/errand.fish"
-    asked_fish --retries 'errand run --re'
+    asked_fish --retries 'errand run --ret'
     asked_fish help,run 'errand '
     asked_fish run 'errand help '
     asked_fish always,auto,never 'errand run --progress '
@@ -74,7 +74,7 @@ fi
 cat >ask.zsh <<'END'
 zmodload zsh/zpty
 zpty shell TERM=dumb zsh -f -i
-zpty -w shell "PS1=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; stty cols 200; echo 'rea''dy'"
+zpty -w shell "PS1=; fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; stty cols 200 rows 200; LISTMAX=500; echo 'rea''dy'"
 zpty -r shell output '*ready*' || exit 1
 zpty -w -n shell "$2"$'\t\t'
 zpty -r shell output "*$3*"
@@ -84,7 +84,7 @@ asked_zsh() { # WANTED LINE: within what is on the terminal then
 }
 if command -v zsh >/dev/null; then
     check "zsh reads it" zsh -f -n "$completions/_errand"
-    asked_zsh '--retries' 'errand run --re'
+    asked_zsh '--retries' 'errand run --ret'
     asked_zsh 'explain a command*send requests' 'errand '
     asked_zsh 'help run' 'errand help r'
     asked_zsh 'always*auto*never' 'errand run --progress='

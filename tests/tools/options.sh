@@ -35,14 +35,14 @@ while read -r name letter value; do
     fi
 done <table
 
-check "help has no other option" is "$(sed -nE 's/^  (-., |    )--([a-z-]+).*/\2/p' help | sort)" "$(cut -d' ' -f1 table | sort)"
-check "errand(1) has no other option" is "$(sed -nE 's/^\.It .*Fl -([a-z-]+).*/\1/p' options | sort)" "$(cut -d' ' -f1 table | sort)"
+check "help has no other option" is "$(sed -nE 's/^  (-., |    )--([a-z0-9-]+).*/\2/p' help | sort)" "$(cut -d' ' -f1 table | sort)"
+check "errand(1) has no other option" is "$(sed -nE 's/^\.It .*Fl -([a-z0-9-]+).*/\1/p' options | sort)" "$(cut -d' ' -f1 table | sort)"
 check "errand(1) names no option that is not there" \
-    is "$(grep -oE '(Fl -|--)[a-z][a-z-]+' "$page" | sed -E 's/^(Fl -|--)//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
+    is "$(grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$page" | sed -E 's/^(Fl -|--)//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
 check "help names no option that is not there" \
-    is "$(grep -oE -- '--[a-z][a-z-]+' help | sed 's/^--//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
+    is "$(grep -oE -- '--[a-z][a-z0-9-]+' help | sed 's/^--//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
 check "errand(1) has its sections in order" is "$(sed -n 's/^\.Sh //p' "$page" | paste -sd,)" \
-    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,ENVIRONMENT,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
+    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
 
 check "errand(1) was made from this table" is "$("$OPTIONS_DOC" man)" "$(sed -n '/^\.Ss Limits/,/^\.Sh INPUT/p' "$page" | sed '$d')"
 "$OPTIONS_DOC" nonsense 2>err

@@ -53,10 +53,10 @@ wrong 'unknown option --jbos: did you mean --jobs?' run --jbos 3
 wrong 'unknown option --conect-timeuot: did you mean --connect-timeout?' run --conect-timeuot=3
 wrong 'unknown option --quite: did you mean --quiet?' run --quite
 wrong 'unknown option --frobnicate; see' run --frobnicate
-wrong 'ambiguous option --r: --rate, --retries; see' run --r 3
+wrong 'ambiguous option --re: --retries, --resolve; see' run --re 3
 wrong 'ambiguous option --ver: --verbose, --version; see' run --ver
-wrong 'unknown option -x; see' run -x
-wrong 'unknown option -x; see' run -vx
+wrong 'unknown option -y; see' run -y
+wrong 'unknown option -y; see' run -vy
 wrong 'unknown option -J: did you mean -j, --jobs?' run -J 3
 wrong 'unknown option -retries: did you mean --retries?' run -retries 3
 wrong 'unknown option -rate: did you mean --rate?' run -rate=3/s

@@ -11,6 +11,7 @@ const group_row group_rows[GROUPS] = {
                        "done, and paid for, twice. A key of your own (\"order-17\") holds in later "
                        "runs, too; the key true is a new one in each run." },
     [GROUP_REQUESTS] = { "Requests", NULL },
+    [GROUP_CONNECTIONS] = { "Authentication and connections", NULL },
     [GROUP_OUTPUT] = { "Output", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };
@@ -58,11 +59,129 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_HEADER] = {
         .name = "header", .letter = 'H', .group = GROUP_REQUESTS, .value = "HEADER",
         .repeats = true,
-        .help = "add a line \"Name: value\" to each job; repeatable",
-        .more = "A header that a job has itself is left alone. Content-Length, Transfer-Encoding "
+        .help = "add \"Name: value\", or the lines of @FILE, to each job; repeatable",
+        .more = "@FILE has a header a line; blank lines are skipped. "
+                "A header that a job has itself is left alone. Content-Length, Transfer-Encoding "
                 "and Connection are set by errand itself. Idempotency-Key is refused, as each job "
                 "needs one of its own. Other users of the machine can see the arguments of a "
-                "process; a secret is better kept in the headers of the jobs.",
+                "process; a secret is better kept in a file, or in the environment with --expand.",
+    },
+    [OPTION_EXPAND] = {
+        .name = "expand", .group = GROUP_REQUESTS,
+        .help = "replace ${VAR} in headers by variables of the environment",
+        .more = "It holds for the headers of jobs and for --header. A job with a variable that is "
+                "not set is bad input. $${ stands for ${. Values that came from the environment "
+                "are stars in messages and in the log, and do not follow a redirect to another "
+                "host; values of less than 6 characters are not replaced there. The body of a "
+                "reply is data: a server that echoes a value has it in its result.",
+    },
+    [OPTION_BEARER_ENV] = {
+        .name = "bearer-env", .rivals = 1, .group = GROUP_CONNECTIONS, .value = "VAR",
+        .help = "send the bearer token in the variable VAR",
+        .more = "At most one of --bearer-env, --bearer-file, --token-command and --user can be "
+                "given. A job with a header Authorization keeps its own.",
+    },
+    [OPTION_BEARER_FILE] = {
+        .name = "bearer-file", .rivals = 1, .group = GROUP_CONNECTIONS, .value = "FILE", .file = true,
+        .help = "send the bearer token in FILE",
+        .more = "Blanks and line breaks around it are left out.",
+    },
+    [OPTION_TOKEN_COMMAND] = {
+        .name = "token-command", .rivals = 1, .group = GROUP_CONNECTIONS, .value = "CMD",
+        .help = "send the bearer token that CMD prints, a new one after a 401",
+        .more = "The shell (sh -c) runs CMD at the start; the first line of its output is the "
+                "token. When a server answers 401, CMD is run again, once for all requests that "
+                "wait for it, and each of these is sent once more: a 401 did not run it. CMD may "
+                "take 30 seconds. If it fails at the start, errand ends with status 1 and sends "
+                "nothing; later the jobs that need it fail, and it is not run again for a second. "
+                "Its standard error is errand's.",
+    },
+    [OPTION_USER] = {
+        .name = "user", .rivals = 1, .letter = 'u', .group = GROUP_CONNECTIONS, .value = "USER",
+        .help = "send USER:PASSWORD, or ask for the password",
+        .more = "It is sent with each request (Basic). Without a password ERRAND_PASSWORD is "
+                "taken; else it is asked for, if standard input is a terminal.",
+    },
+    [OPTION_NETRC] = {
+        .name = "netrc", .group = GROUP_CONNECTIONS,
+        .help = "take user and password of each host from ~/.netrc",
+    },
+    [OPTION_PROXY] = {
+        .name = "proxy", .rivals = 2, .letter = 'x', .group = GROUP_CONNECTIONS, .value = "URL",
+        .help = "go through the proxy URL",
+        .more = "URL is SCHEME://[USER:PASSWORD@]HOST:PORT with http, https, socks4, socks4a, "
+                "socks5 or socks5h. Without this option the proxies of the environment count; an "
+                "empty URL is none.",
+    },
+    [OPTION_NOPROXY] = {
+        .name = "noproxy", .group = GROUP_CONNECTIONS, .value = "LIST",
+        .help = "reach the hosts in LIST without a proxy",
+        .more = "LIST has names, domains (.internal) and networks (10.0.0.0/8), with commas "
+                "between them; * is all. It goes before the variable no_proxy.",
+    },
+    [OPTION_CACERT] = {
+        .name = "cacert", .group = GROUP_CONNECTIONS, .value = "FILE", .file = true,
+        .help = "trust the certificates in FILE (PEM), not the system's",
+        .more = "There is no option like curl's -k, which trusts each server: anyone between it and "
+                "you could read your secrets. A server with a certificate of its own is "
+                "trusted by naming that here, or its key with --pinned-pubkey.",
+    },
+    [OPTION_CAPATH] = {
+        .name = "capath", .group = GROUP_CONNECTIONS, .value = "DIR", .file = true,
+        .help = "trust the certificates in DIR, not the system's",
+        .more = "They are PEM files, named by their hashes: see openssl rehash.",
+    },
+    [OPTION_CERT] = {
+        .name = "cert", .group = GROUP_CONNECTIONS, .value = "FILE", .file = true,
+        .help = "show the certificate in FILE (PEM) to servers",
+        .more = "It may have the private key as well.",
+    },
+    [OPTION_KEY] = {
+        .name = "key", .group = GROUP_CONNECTIONS, .value = "FILE", .file = true,
+        .help = "take the private key of --cert from FILE (PEM)",
+    },
+    [OPTION_PINNED_PUBKEY] = {
+        .name = "pinned-pubkey", .group = GROUP_CONNECTIONS, .value = "KEYS",
+        .help = "accept only servers with one of these public keys",
+        .more = "KEYS is sha256//BASE64, several with semicolons between them, or a file with one "
+                "(PEM or DER). Certificates are verified as well.",
+    },
+    [OPTION_UNIX_SOCKET] = {
+        .name = "unix-socket", .rivals = 2, .group = GROUP_CONNECTIONS, .value = "PATH", .file = true,
+        .help = "connect to the socket at PATH, not to the hosts",
+    },
+    [OPTION_RESOLVE] = {
+        .name = "resolve", .group = GROUP_CONNECTIONS, .value = "RULE", .repeats = true,
+        .help = "use the addresses of HOST:PORT:ADDR[,ADDR]; repeatable",
+        .more = "They are used instead of a look-up, and tried in their order. IPv6 addresses are "
+                "written in brackets. HOST may be *, for all hosts that have no rule. Names that "
+                "a proxy looks up are not looked for here.",
+    },
+    [OPTION_HTTP2] = {
+        .name = "http2", .group = GROUP_CONNECTIONS,
+        .help = "speak HTTP/2 with https servers that offer it",
+    },
+    [OPTION_LIMIT_PER_HOST] = {
+        .name = "limit-per-host", .group = GROUP_CONNECTIONS, .value = "N",
+        .help = "have at most N connections to a host (default: 30, or -j)",
+        .more = "The smaller of the two counts. With --http2 it counts requests.",
+    },
+    [OPTION_MAX_BODY] = {
+        .name = "max-body", .group = GROUP_CONNECTIONS, .value = "SIZE", .initial = "64M",
+        .help = "fail a reply with a body of more than SIZE",
+        .more = "SIZE is in bytes, or with k, M or G in units of 1024, 1024^2 and 1024^3. It is "
+                "counted after decompression. Bodies that are saved to files have no limit unless "
+                "this option is given.",
+    },
+    [OPTION_NO_DECOMPRESS] = {
+        .name = "no-decompress", .group = GROUP_CONNECTIONS,
+        .help = "ask for no compression, and take replies as they come",
+    },
+    [OPTION_CONFIG] = {
+        .name = "config", .letter = 'K', .group = GROUP_CONNECTIONS, .value = "FILE", .file = true,
+        .repeats = true,
+        .help = "read options from FILE; repeatable",
+        .more = "See FILES.",
     },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,

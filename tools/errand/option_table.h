@@ -13,6 +13,7 @@
 typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
+    GROUP_CONNECTIONS,
     GROUP_OUTPUT,
     GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
     GROUPS
@@ -26,6 +27,26 @@ typedef enum option_id {
     OPTION_CONNECT_TIMEOUT,
     OPTION_BASE_URL,
     OPTION_HEADER,
+    OPTION_EXPAND,
+    OPTION_BEARER_ENV,
+    OPTION_BEARER_FILE,
+    OPTION_TOKEN_COMMAND,
+    OPTION_USER,
+    OPTION_NETRC,
+    OPTION_PROXY,
+    OPTION_NOPROXY,
+    OPTION_CACERT,
+    OPTION_CAPATH,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_PINNED_PUBKEY,
+    OPTION_UNIX_SOCKET,
+    OPTION_RESOLVE,
+    OPTION_HTTP2,
+    OPTION_LIMIT_PER_HOST,
+    OPTION_MAX_BODY,
+    OPTION_NO_DECOMPRESS,
+    OPTION_CONFIG,
     OPTION_ORDERED,
     OPTION_PROGRESS,
     OPTION_LOG,
@@ -47,6 +68,9 @@ typedef struct option_row {
     const char *initial; /* what holds without it; NULL: nothing to be said */
     const char *help;    /* one clause, for --help, completions and errand(1) */
     const char *more;    /* sentences that errand(1) adds; NULL: none */
+    /* options with the same number, but 0, exclude each other: that of the place which goes before
+     * the others counts */
+    unsigned rivals;
 } option_row;
 
 typedef struct group_row {

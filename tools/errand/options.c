@@ -1,21 +1,26 @@
 /* options.c -- every value is read strictly: all of its text, in range, and a wrong one is named
  * with its option.
  *
- *     option_table --> arrays of getopt_long --> row of the option --> its reader --> run_options
+ *     option_table --> arrays of getopt_long --> rows of options, in a list --> readers -->
+ * run_options environment, files (given.c) --^
  *
  * A reader gets the name that its error message shows beside the value, so a value need not come
  * from the command line. */
 #include "options.h"
 
+#include "complain.h"
+#include "credentials.h"
+#include "given.h"
+#include "headers.h"
 #include "help.h"
 #include "nearest.h"
 #include "option_table.h"
+#include "route_options.h"
 
 #include <errand.h>
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,18 +29,6 @@
 #define JOBS_MOST    10000
 #define RETRIES_MOST 1000
 #define TIME_MOST    INT64_C(1000000000000) /* ms */
-
-static bool complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static bool complain(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fputs("errand run: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputs("; see \"errand run --help\"\n", stderr);
-    va_end(args);
-    return false;
-}
 
 static bool read_count(const char *name, const char *text, unsigned least, unsigned most,
                        unsigned *value)
@@ -89,34 +82,6 @@ static bool read_rate(run_options *o, const char *name, const char *text)
                         name, text);
     }
     o->per_second = value / seconds;
-    return true;
-}
-
-static bool read_header(run_options *o, const char *name, const char *text)
-{
-    size_t token = strspn(
-        text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    if (!token || text[token] != ':' || strpbrk(text, "\r\n")) {
-        size_t shown = strcspn(text, ": \t\r\n"); /* what follows may be a secret */
-        return complain("%s \"%.*s...\": \"Name: value\" is wanted", name,
-                        (int)(shown < 60 ? shown : 60), text);
-    }
-    static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection" };
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (token != strlen(ours[i]) || strncasecmp(text, ours[i], token)) continue;
-        return complain("%s %s: that one is set by errand itself", name, ours[i]);
-    }
-    if (token == 15 && !strncasecmp(text, "Idempotency-Key", token)) {
-        return complain(
-            "%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
-    }
-    size_t n = 0;
-    while (o->headers && o->headers[n]) n++;
-    const char **headers = realloc(o->headers, (n + 2) * sizeof *headers);
-    if (!headers) return complain("out of memory");
-    headers[n] = text;
-    headers[n + 1] = NULL;
-    o->headers = headers;
     return true;
 }
 
@@ -190,7 +155,52 @@ static bool read_quiet(run_options *o, const char *name, const char *text)
     return o->quiet = true;
 }
 
-/* text is NULL where the row has no value. --help and --version have no reader. */
+static bool read_netrc(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->netrc = true;
+}
+
+static bool read_http2(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->http2 = true;
+}
+
+static bool read_no_decompress(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->no_decompress = true;
+}
+
+static bool read_expand(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->expand = true;
+}
+
+static bool read_limit_per_host(run_options *o, const char *name, const char *text)
+{
+    return read_count(name, text, 1, JOBS_MOST, &o->per_host);
+}
+
+static bool read_max_body(run_options *o, const char *name, const char *text)
+{
+    static const char units[] = "kKmMgG";
+    char *end;
+    errno = 0;
+    unsigned long long n = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    const char *unit = n && *end ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * ((unsigned)(unit - units) / 2 + 1) : 0;
+    if (!n || errno || (*end && (!unit || end[1])) || n > (UINT64_C(1) << 50) >> shift)
+        return complain("%s %s: a size above 0 is wanted, in bytes or with k, M or G: 500k, 64M",
+                        name, text);
+    o->max_body = (size_t)n << shift;
+    return true;
+}
+
+/* text is NULL where the row has no value. --config (given.c), --help and --version
+ * have no reader. */
 static bool (*const readers[OPTIONS])(run_options *o, const char *name, const char *text) = {
     [OPTION_JOBS] = read_jobs,
     [OPTION_RATE] = read_rate,
@@ -198,7 +208,26 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_TIMEOUT] = read_timeout,
     [OPTION_CONNECT_TIMEOUT] = read_connect_timeout,
     [OPTION_BASE_URL] = read_base,
-    [OPTION_HEADER] = read_header,
+    [OPTION_HEADER] = headers_read,
+    [OPTION_EXPAND] = read_expand,
+    [OPTION_BEARER_ENV] = credentials_bearer_env,
+    [OPTION_BEARER_FILE] = credentials_bearer_file,
+    [OPTION_TOKEN_COMMAND] = credentials_token_command,
+    [OPTION_USER] = credentials_user,
+    [OPTION_NETRC] = read_netrc,
+    [OPTION_PROXY] = route_proxy,
+    [OPTION_NOPROXY] = route_noproxy,
+    [OPTION_CACERT] = route_cacert,
+    [OPTION_CAPATH] = route_capath,
+    [OPTION_CERT] = route_cert,
+    [OPTION_KEY] = route_key,
+    [OPTION_PINNED_PUBKEY] = route_pins,
+    [OPTION_UNIX_SOCKET] = route_unix_socket,
+    [OPTION_RESOLVE] = route_resolve,
+    [OPTION_HTTP2] = read_http2,
+    [OPTION_LIMIT_PER_HOST] = read_limit_per_host,
+    [OPTION_MAX_BODY] = read_max_body,
+    [OPTION_NO_DECOMPRESS] = read_no_decompress,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
@@ -240,9 +269,17 @@ static const option_row *row_of(int flag) /* NULL: there is no such option */
     return NULL;
 }
 
+static bool insecure(const char *word) /* which users of curl look for */
+{
+    return complain("there is no %s: trust the server's certificate with --cacert, or its key with "
+                    "--pinned-pubkey",
+                    word);
+}
+
 /* word is the argument that has the letter, the one behind it, or NULL. */
 static bool unknown_letter(int letter, const char *word)
 {
+    if (letter == 'k') return insecure("-k");
     size_t size = word && word[0] == '-' ? strcspn(word + 1, "=") : 0;
     for (int i = 0; size && i < OPTIONS; i++) {
         const char *name = option_rows[i].name;
@@ -258,6 +295,7 @@ static bool unknown_letter(int letter, const char *word)
 
 static bool unknown_word(const char *word) /* "--jbos=3": unknown, or the beginning of several */
 {
+    if (!strcmp(word, "--insecure")) return insecure(word);
     nearest near = { .word = word + 2, .size = strcspn(word + 2, "=") };
     char several[256] = "";
     int named = 0;
@@ -285,12 +323,13 @@ static bool refuse(int flag, char **argv)
     return unknown_word(argv[optind - 1]);
 }
 
-bool run_options_read(run_options *o, int argc, char **argv, int *status)
+/* ---- the whole ---- */
+
+/* The command line, as a list. False: end with *status, all has been said. */
+static bool read_command_line(run_options *o, int argc, char **argv, int *status)
 {
     forms f;
     forms_make(&f);
-    *o = (run_options){ .jobs = 16, .retries = 2 };
-    *status = 2;
     opterr = 0;
     optind = 1;
     for (int flag; (flag = getopt_long(argc, argv, f.letters, f.longs, NULL)) != -1;) {
@@ -304,14 +343,83 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
         }
         char name[32];
         snprintf(name, sizeof name, "--%s", row->name);
-        if (!readers[id](o, name, optarg)) return false;
+        if (!given_add(o->given, id, GIVEN_COMMAND, name, optarg)) return false;
     }
     if (optind < argc) o->files = (const char *const *)(argv + optind);
     return true;
 }
 
+static bool read_files(run_options *o)
+{
+    for (size_t i = 0, n = o->given->n; i < n; i++) {
+        const given_option given = o->given->at[i]; /* the list grows */
+        if (given.id == OPTION_CONFIG && !given_file(o->given, given.text, given.name))
+            return false;
+    }
+    return true;
+}
+
+/* The values of each place in turn, the one with the lowest rank first. */
+static bool read_values(run_options *o)
+{
+    for (given_rank rank = 0; rank < GIVEN_RANKS; rank++) {
+        for (size_t i = 0; i < o->given->n; i++) {
+            const given_option *given = &o->given->at[i];
+            if (given->rank != rank || given->off || !readers[given->id]) continue;
+            if (!given_counts(o->given, given)) continue;
+            if (!readers[given->id](o, given->name, given->text)) return false;
+        }
+    }
+    return true;
+}
+
+bool run_options_read(run_options *o, int argc, char **argv, int *status)
+{
+    *o = (run_options){ .jobs = 16, .retries = 2 };
+    *status = 2;
+    o->given = calloc(1, sizeof *o->given);
+    if (!o->given) return complain("out of memory");
+    if (!read_command_line(o, argc, argv, status)) return false;
+    if (!given_environment(o->given) || !read_files(o) || !read_values(o)) return false;
+    if (o->expand && !headers_expand(o)) return false;
+    return route_complete(o) && credentials_complete(o);
+}
+
+bool run_options_list(const char ***list, const char *text)
+{
+    size_t n = 0;
+    while (*list && (*list)[n]) n++;
+    const char **longer = realloc(*list, (n + 2) * sizeof *longer);
+    if (!longer) return complain("out of memory");
+    longer[n] = text;
+    longer[n + 1] = NULL;
+    *list = longer;
+    return true;
+}
+
+bool run_options_keep(run_options *o, char *text)
+{
+    size_t n = 0;
+    while (o->kept && o->kept[n]) n++;
+    char **kept = realloc(o->kept, (n + 2) * sizeof *kept);
+    if (!kept) {
+        free(text);
+        return complain("out of memory");
+    }
+    kept[n] = text;
+    kept[n + 1] = NULL;
+    o->kept = kept;
+    return true;
+}
+
 void run_options_free(run_options *o)
 {
+    for (size_t i = 0; o->kept && o->kept[i]; i++) free(o->kept[i]);
+    if (o->given) given_free(o->given);
+    free(o->given);
+    free(o->kept);
     free(o->headers);
-    o->headers = NULL;
+    free(o->resolve);
+    free(o->secrets);
+    *o = (run_options){ 0 };
 }

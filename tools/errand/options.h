@@ -2,10 +2,19 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "option_table.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER } when;
+
+typedef struct credentials { /* at most one of bearer, user and token_command */
+    const char *name;        /* of the option, in messages; NULL: none */
+    option_id option;        /* that one */
+    const char *bearer, *user, *password, *token_command;
+} credentials;
 
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */
@@ -16,10 +25,24 @@ typedef struct run_options {
     const char *base_url, *log;     /* NULL: not given */
     bool ordered, quiet, verbose;
     when progress;
+    /* NULL, 0, false: not given */
+    credentials auth;
+    const char *proxy, *no_proxy, *unix_socket, *ca_file, *ca_path, *cert, *key, *pins;
+    const char **resolve, **secrets; /* ..., NULL */
+    size_t max_body;
+    unsigned per_host;
+    bool netrc, http2, no_decompress, expand;
+    struct given_list *given;
+    char **kept; /* text that is the options' own: ..., NULL */
 } run_options;
 
 /* argv begins with the command's name. True: go on; false: end with *status, all has been said. */
 bool run_options_read(run_options *options, int argc, char **argv, int *status);
 void run_options_free(run_options *options);
+
+/* Frees text with the options. False: no memory; text is freed, and that has been said. */
+bool run_options_keep(run_options *options, char *text);
+/* Adds text to a list that ends with NULL. False: no memory, and that has been said. */
+bool run_options_list(const char ***list, const char *text);
 
 #endif

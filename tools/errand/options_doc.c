@@ -224,14 +224,21 @@ static void fish(void)
 
 /* ---- mdoc ---- */
 
+static size_t man_width(const char *text, size_t size) /* with its backslashes */
+{
+    size_t width = size;
+    for (size_t i = 0; i < size; i++) width += text[i] == '\\' || text[i] == '-';
+    return width;
+}
+
 /* Each sentence begins a line; lines are short; no line is taken for a request, and no dash of an
  * option for a hyphen. */
 static void man_text(const char *text)
 {
     size_t column = 0;
     for (bool ended = false; *text; text += strspn(text, " ")) {
-        size_t size = strcspn(text, " ");
-        if (column && (ended || column + 1 + size > 76)) {
+        size_t size = strcspn(text, " "), width = man_width(text, size);
+        if (column && (ended || column + 1 + width > 76)) {
             putchar('\n');
             column = 0;
         } else if (column) {
@@ -244,7 +251,7 @@ static void man_text(const char *text)
                 fputs("\\-", stdout);
             else putchar(text[i]);
         }
-        column += size + 1;
+        column += width + 1;
         ended = text[size - 1] == '.';
         text += size;
     }

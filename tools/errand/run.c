@@ -8,7 +8,9 @@
 
 #include "options.h"
 #include "progress.h"
+#include "route_options.h"
 #include "signals.h"
+#include "token_command.h"
 #include "total.h"
 
 #include <errand-http.h>
@@ -18,6 +20,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -41,6 +44,7 @@ typedef struct run {
     errand_log *log;
     bool log_reported; /* that lines are lost */
     errand_pool *pool;
+    errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
     errand_rate *rate;
     errand_jobs *jobs;
@@ -126,6 +130,83 @@ static void report_lost_log(run *r)
     progress_say(&r->progress, "%s: the log cannot be written; the jobs go on", r->options.log);
 }
 
+static unsigned per_host(const run_options *o)
+{
+    unsigned most = o->per_host ? o->per_host : 30;
+    return most < o->jobs ? most : o->jobs;
+}
+
+/* The first token. A signal ends the wait: nothing else looks at signals yet. */
+static int get_token(run *r)
+{
+    char *command = strdup(r->options.auth.token_command);
+    const errand_bearer_opts opts = {
+        .token = token_command_run, .arg = command, .free = free, .within_ms = TOKEN_COMMAND_MS
+    };
+    r->bearer = command ? errand_bearer_new(r->pool, &opts) : NULL;
+    if (!r->bearer) {
+        int error = command ? errno : ENOMEM;
+        free(command);
+        return fail(r, "cannot start", error);
+    }
+    errand_future *f = errand_bearer_token(r->bearer);
+    bool interrupted = false;
+    while (!interrupted && errand_wait(f, 50) == ETIMEDOUT)
+        interrupted = signals_wait_there(&r->signals);
+    if (interrupted) errand_cancel(f);
+    errand_result result = errand_await(f);
+    int status = result.error ? SOME_FAILED : 0;
+    if (interrupted) status = INTERRUPTED;
+    else if (status)
+        progress_say(&r->progress, "--token-command: %s", errand_result_message(&result));
+    errand_result_free(&result);
+    return status;
+}
+
+static int open_session(run *r)
+{
+    const run_options *o = &r->options;
+    char why[400] = "";
+    const errand_middleware row[] = { { r->bearer ? errand_bearer_send : NULL, r->bearer }, { 0 } };
+    const errand_http_opts http = {
+        .limit = o->jobs,
+        .limit_per_host = per_host(o),
+        .total_ms = o->timeout_ms,
+        .connect_ms = o->connect_ms,
+        .base_url = o->base_url,
+        .headers = o->headers,
+        .log = r->log,
+        .bearer = o->auth.bearer,
+        .user = o->auth.user,
+        .password = o->auth.password,
+        .netrc = o->netrc,
+        .proxy = o->proxy && *o->proxy ? o->proxy : NULL,
+        .no_proxy = o->no_proxy,
+        .environment = !o->proxy && !o->unix_socket,
+        .unix_socket = o->unix_socket,
+        .resolve = o->resolve,
+        .ca_file = o->ca_file,
+        .ca_path = o->ca_path,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .pinned_keys = o->pins,
+        .http2 = o->http2,
+        .max_body = o->max_body,
+        .no_compression = o->no_decompress,
+        .secrets = o->secrets,
+        .middleware = row,
+        .why = why,
+        .why_size = sizeof why,
+    };
+    r->http = errand_http_new(r->pool, &http);
+    if (r->http) return 0;
+    int error = errno;
+    if (!*why || error == ENOMEM) return fail(r, "cannot start", error);
+    const char *option, *rest = route_blame(why, &option);
+    progress_say(&r->progress, "%s%s", option, rest);
+    return WRONG_USAGE;
+}
+
 static int start(run *r)
 {
     const run_options *o = &r->options;
@@ -133,21 +214,9 @@ static int start(run *r)
     if (status) return status;
     r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS, .log = r->log });
     if (!r->pool) return fail(r, "cannot start", errno);
-    const errand_http_opts http = {
-        .limit = o->jobs,
-        .limit_per_host = o->jobs,
-        .total_ms = o->timeout_ms,
-        .connect_ms = o->connect_ms,
-        .base_url = o->base_url,
-        .headers = o->headers,
-        .log = r->log,
-    };
-    r->http = errand_http_new(r->pool, &http);
-    if (!r->http && errno == EINVAL) {
-        progress_say(&r->progress, "the --base-url or a --header is not valid");
-        return WRONG_USAGE;
-    }
-    if (!r->http) return fail(r, "cannot start", errno);
+    if (o->auth.token_command) status = get_token(r);
+    if (!status) status = open_session(r);
+    if (status) return status;
     if (o->per_second > 0) {
         const errand_rate_opts over_all_hosts = { .per_second = o->per_second,
                                                   .max_keys = ERRAND_NO_KEYS };
@@ -163,6 +232,7 @@ static int start(run *r)
         .retries = o->retries,
         .rate = r->rate,
         .log = r->log,
+        .expand = o->expand,
         .on_error = complained,
         .arg = r,
     };
@@ -223,6 +293,7 @@ static void finish(run *r)
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
     errand_http_close(r->http, 1000);
+    errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);
     errand_log_close(r->log, 1000);
     run_options_free(&r->options);
@@ -242,6 +313,7 @@ int run_main(int argc, char **argv)
         return CANNOT_WRITE;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* or its status could not be known */
     progress_begin(&r.progress, r.options.progress, r.options.quiet);
     allow_descriptors(&r);
     int error = signals_hold(&r.signals);

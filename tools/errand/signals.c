@@ -41,6 +41,12 @@ static void *wait_for_them(void *arg)
     }
 }
 
+bool signals_wait_there(const signals *s)
+{
+    struct pollfd look = { s->fd, POLLIN, 0 };
+    return poll(&look, 1, 0) > 0;
+}
+
 int signals_begin(signals *s, void (*on)(unsigned count, void *arg), void *arg)
 {
     s->on = on;

@@ -3,6 +3,7 @@
 #define SIGNALS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 typedef struct signals {
     int fd, quit;
@@ -16,6 +17,8 @@ typedef struct signals {
 int signals_hold(signals *s);
 /* on(1), on(2) ... on a thread of its own, also for those that came in between. 0 or an errno. */
 int signals_begin(signals *s, void (*on)(unsigned count, void *arg), void *arg);
+/* One has come that on has not been called for; before signals_begin. */
+bool signals_wait_there(const signals *s);
 /* on is not called any more. Says how many there were. */
 unsigned signals_end(signals *s);
 
