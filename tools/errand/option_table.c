@@ -64,6 +64,30 @@ const option_row option_rows[OPTIONS] = {
                 "needs one of its own. Other users of the machine can see the arguments of a "
                 "process; a secret is better kept in the headers of the jobs.",
     },
+    [OPTION_OUTPUT] = {
+        .name = "output", .letter = 'o', .group = GROUP_OUTPUT, .value = "FILE", .file = true,
+        .help = "append results to FILE, so that a later run can resume",
+        .more = "Beside it errand keeps FILE.journal: before a request that could do harm twice is "
+                "sent, it is on disk that it may have been. A FILE that has results is refused, "
+                "unless --resume or --fresh is given.",
+    },
+    [OPTION_RESUME] = {
+        .name = "resume", .group = GROUP_OUTPUT,
+        .help = "with -o: skip the jobs that FILE has results of",
+        .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
+                "under way when the run before ended is sent again if that is harmless or it has "
+                "an idempotency key, with the same key; else its result is \"unknown\". Without a "
+                "FILE the run is a new one.",
+    },
+    [OPTION_FRESH] = {
+        .name = "fresh", .group = GROUP_OUTPUT,
+        .help = "with -o: discard the results that FILE has",
+    },
+    [OPTION_REPEAT_UNKNOWN] = {
+        .name = "repeat-unknown", .group = GROUP_OUTPUT,
+        .help = "with --resume: also send what may have been done already",
+        .more = "Each of these jobs may then be done, and paid for, twice.",
+    },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,
         .help = "write results in the order of the input",

@@ -172,6 +172,38 @@ static bool read_log(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool read_output(run_options *o, const char *name, const char *text)
+{
+    if (!*text || !strcmp(text, "-")) return complain("%s: the path of a file is wanted", name);
+    o->output = text;
+    return true;
+}
+
+static bool read_begin(run_options *o, const char *name, errand_results_begin begin)
+{
+    if (o->begin && o->begin != begin) return complain("%s: either --resume or --fresh", name);
+    o->begin = begin;
+    return true;
+}
+
+static bool read_resume(run_options *o, const char *name, const char *text)
+{
+    (void)text;
+    return read_begin(o, name, ERRAND_RESULTS_RESUME);
+}
+
+static bool read_fresh(run_options *o, const char *name, const char *text)
+{
+    (void)text;
+    return read_begin(o, name, ERRAND_RESULTS_FRESH);
+}
+
+static bool read_repeat_unknown(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->repeat_unknown = true;
+}
+
 static bool read_ordered(run_options *o, const char *name, const char *text)
 {
     (void)name, (void)text;
@@ -199,6 +231,10 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_CONNECT_TIMEOUT] = read_connect_timeout,
     [OPTION_BASE_URL] = read_base,
     [OPTION_HEADER] = read_header,
+    [OPTION_OUTPUT] = read_output,
+    [OPTION_RESUME] = read_resume,
+    [OPTION_FRESH] = read_fresh,
+    [OPTION_REPEAT_UNKNOWN] = read_repeat_unknown,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
@@ -306,6 +342,11 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
         snprintf(name, sizeof name, "--%s", row->name);
         if (!readers[id](o, name, optarg)) return false;
     }
+    if (o->begin && !o->output)
+        return complain("--%s goes with -o FILE",
+                        o->begin == ERRAND_RESULTS_FRESH ? "fresh" : "resume");
+    if (o->repeat_unknown && o->begin != ERRAND_RESULTS_RESUME)
+        return complain("--repeat-unknown goes with --resume");
     if (optind < argc) o->files = (const char *const *)(argv + optind);
     return true;
 }

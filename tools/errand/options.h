@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <errand-http.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,7 +15,9 @@ typedef struct run_options {
     int64_t timeout_ms, connect_ms; /* 0: not given */
     double per_second;              /* 0: not given */
     const char *base_url, *log;     /* NULL: not given */
-    bool ordered, quiet, verbose;
+    const char *output;             /* NULL: not given */
+    errand_results_begin begin;
+    bool ordered, quiet, verbose, repeat_unknown;
     when progress;
 } run_options;
 
