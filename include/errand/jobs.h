@@ -110,7 +110,8 @@ typedef struct errand_jobs_opts {
     /* with ERRAND_RESULTS_RESUME: jobs that failed with one of these kinds are sent again:
      * ERRAND_KIND_BIT(NETWORK) | ... 0: none */
     unsigned retry_kinds;
-    /* JSON that the journal keeps for this run, the options of a program for example. NULL: none */
+    /* JSON that the journal keeps for this run, the options of a program for example; it need not
+     * outlive errand_jobs_new(). NULL: none */
     const char *note;
 } errand_jobs_opts;
 

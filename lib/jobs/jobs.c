@@ -389,6 +389,7 @@ static int make_parts(errand_jobs *jobs)
         error = er_journal_open(&jobs->journal, jobs->pool, &jobs->opts, &why);
         if (why.size) report_error(jobs, "%s", why.at);
         er_bytes_free(&why);
+        jobs->opts.note = NULL;
         if (error) return error;
     }
     jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);

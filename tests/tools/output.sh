@@ -126,6 +126,48 @@ exec {to_first}>&-
 wait $!
 check "the first one is not disturbed" is $? 0
 
+# errand retry: what failed, with the options and files of its run
+stop_demo
+start_demo --fail-503 0.5 --delay-ms 1
+rm -f out.jsonl*
+for ((i = 0; i < 40; i++)); do echo "{\"url\":\"/generate\",\"json\":{\"video_id\":\"r$i\",\"prompt\":\"p\"},\"idempotency_key\":true}"; done >r.jsonl
+run --retries 0 -H 'X-Mine: secret' --connect-timeout 20 r.jsonl
+check "some failed" is $status 1
+failed=$(tally failed)
+check "the options are noted" has out.jsonl.journal '"--retries=0","--connect-timeout=20"]'
+check "but no secret" is "$(count out.jsonl.journal secret)" 0
+errand retry out.jsonl
+check "which must be given again" is $status 3
+check "and that is said" has err 'errand retry: out.jsonl: --header of its run is not in the journal; give it again'
+errand retry out.jsonl --retry-failed timeout -H 'X-Mine: secret'
+check "no other kind is sent" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
+errand retry out.jsonl --retry-failed http_server,timeout --ordered -H 'X-Mine: secret'
+check "all that failed is sent" is "$(tally total_processed)" "$failed"
+check "once, as --retries says" is "$(sed -n 's/.*"attempts":\([0-9]*\).*"run":[0-9]*}$/\1/p' out.jsonl | sort -u)" 1
+errand retry --retries=20 out.jsonl -H 'X-Mine: secret'
+check "other options are possible" is $status 0
+check "then all is well" is "$(sed -n 's/^{"seq":\([0-9]*\),.*"ok":true.*/\1/p' out.jsonl | sort -n)" "$(seq 40)"
+errand run -q --base-url "$url" <<<'{"url":"/stats"}'
+check "each key was made once" has out '"keyed":'
+check "and the work was done once" keyed_once
+(cd / && "$ERRAND" retry "$OLDPWD/out.jsonl" 2>"$OLDPWD/err")
+check "in another folder" has err "its run was in $PWD; go there first"
+errand retry
+check "a file is wanted" is $status 2
+errand retry out.jsonl other.jsonl
+check "only one" has err 'errand retry: one file of results is wanted; see "errand retry --help"'
+errand retry nowhere.jsonl
+check "no journal to go by" is $status 3
+errand run --base-url "$url" -o s2.jsonl <<<'{"url":"/healthz"}'
+errand retry s2.jsonl
+check "jobs from a pipe are gone" has err 's2.jsonl: its jobs came from standard input'
+errand run -o x --resume --retry-failed timeuot a.jsonl
+check "a kind is checked" has err '--retry-failed: "timeuot" is no kind of error: did you mean timeout?'
+errand run --retry-failed all a.jsonl
+check "--retry-failed needs --resume" is $status 2
+stop_demo
+start_demo --delay-ms 1
+
 # a full disk: a limit on the size of files has the same effect
 rm -f out.jsonl*
 for ((i = 0; i < 200; i++)); do echo "{\"url\":\"/healthz\",\"id\":$i}"; done >many.jsonl
@@ -149,5 +191,5 @@ check "no result is made up" lines out.jsonl 1
 run --resume d.jsonl
 check "nothing is lost" is "$(tail -n 1 err)" '{"successful":1,"failed":0,"total_processed":1}'
 errand run -q --base-url "$url" <<<'{"url":"/stats"}'
-check "only the one that was allowed was sent twice" has out '"unkeyed_work_repeats":1'
+check "and nothing was sent twice" has out '"unkeyed_work_repeats":0'
 finish

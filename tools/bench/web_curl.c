@@ -11,8 +11,8 @@ static void line(char *text, size_t size, const web_plan *plan, size_t i)
 static const char *command(const web_plan *plan, const char *list, const char *out)
 {
     static char text[300];
-    snprintf(text, sizeof text, "curl -q -s -Z --parallel-max %u -K %s >%s 2>/dev/null", plan->in_flight, list,
-             out);
+    snprintf(text, sizeof text, "curl -q -s -Z --parallel-max %u -K %s >%s 2>/dev/null",
+             plan->in_flight, list, out);
     return text;
 }
 

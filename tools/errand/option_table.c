@@ -12,11 +12,13 @@ const group_row group_rows[GROUPS] = {
                        "runs, too; the key true is a new one in each run." },
     [GROUP_REQUESTS] = { "Requests", NULL },
     [GROUP_OUTPUT] = { "Output", NULL },
+    [GROUP_RESUME] = { "Results that survive a crash", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };
 
 const command_row command_rows[COMMANDS] = {
     [COMMAND_RUN] = { "run", "send requests given as JSON Lines, write results as JSON Lines" },
+    [COMMAND_RETRY] = { "retry", "send again what failed, with the options of its run" },
 };
 
 const option_row option_rows[OPTIONS] = {
@@ -57,36 +59,12 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_HEADER] = {
         .name = "header", .letter = 'H', .group = GROUP_REQUESTS, .value = "HEADER",
-        .repeats = true,
+        .secret = true, .repeats = true,
         .help = "add a line \"Name: value\" to each job; repeatable",
         .more = "A header that a job has itself is left alone. Content-Length, Transfer-Encoding "
                 "and Connection are set by errand itself. Idempotency-Key is refused, as each job "
                 "needs one of its own. Other users of the machine can see the arguments of a "
                 "process; a secret is better kept in the headers of the jobs.",
-    },
-    [OPTION_OUTPUT] = {
-        .name = "output", .letter = 'o', .group = GROUP_OUTPUT, .value = "FILE", .file = true,
-        .help = "append results to FILE, so that a later run can resume",
-        .more = "Beside it errand keeps FILE.journal: before a request that could do harm twice is "
-                "sent, it is on disk that it may have been. A FILE that has results is refused, "
-                "unless --resume or --fresh is given.",
-    },
-    [OPTION_RESUME] = {
-        .name = "resume", .group = GROUP_OUTPUT,
-        .help = "with -o: skip the jobs that FILE has results of",
-        .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
-                "under way when the run before ended is sent again if that is harmless or it has "
-                "an idempotency key, with the same key; else its result is \"unknown\". Without a "
-                "FILE the run is a new one.",
-    },
-    [OPTION_FRESH] = {
-        .name = "fresh", .group = GROUP_OUTPUT,
-        .help = "with -o: discard the results that FILE has",
-    },
-    [OPTION_REPEAT_UNKNOWN] = {
-        .name = "repeat-unknown", .group = GROUP_OUTPUT,
-        .help = "with --resume: also send what may have been done already",
-        .more = "Each of these jobs may then be done, and paid for, twice.",
     },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,
@@ -114,6 +92,38 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_QUIET] = {
         .name = "quiet", .letter = 'q', .group = GROUP_OUTPUT,
         .help = "show no progress and no totals, but errors",
+    },
+    [OPTION_OUTPUT] = {
+        .name = "output", .letter = 'o', .group = GROUP_RESUME, .value = "FILE", .file = true,
+        .help = "append results to FILE, so that a later run can resume",
+        .more = "Beside it errand keeps FILE.journal: before a request that could do harm twice is "
+                "sent, it is on disk that it may have been. A FILE that has results is refused, "
+                "unless --resume or --fresh is given.",
+    },
+    [OPTION_RESUME] = {
+        .name = "resume", .group = GROUP_RESUME,
+        .help = "with -o: skip the jobs that FILE has results of",
+        .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
+                "under way when the run before ended is sent again if that is harmless or it has "
+                "an idempotency key, with the same key; else its result is \"unknown\". Without a "
+                "FILE the run is a new one.",
+    },
+    [OPTION_FRESH] = {
+        .name = "fresh", .group = GROUP_RESUME,
+        .help = "with -o: discard the results that FILE has",
+    },
+    [OPTION_RETRY_FAILED] = {
+        .name = "retry-failed", .group = GROUP_RESUME, .value = "KINDS",
+        .help = "with --resume: also send what failed: all, or timeout,network",
+        .more = "KINDS are the kinds of errors in the results, with commas between them: network, "
+                "timeout, http_client, http_server, rate_limited, auth, protocol, validation, "
+                "resource, rejected, internal. What the server may have done, and may not do "
+                "twice, is left as it is without --repeat-unknown.",
+    },
+    [OPTION_REPEAT_UNKNOWN] = {
+        .name = "repeat-unknown", .group = GROUP_RESUME,
+        .help = "with --resume: also send what may have been done already",
+        .more = "Each of these jobs may then be done, and paid for, twice.",
     },
     [OPTION_HELP] = {
         .name = "help", .letter = 'h', .group = GROUP_ABOUT,

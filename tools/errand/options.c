@@ -25,14 +25,16 @@
 #define RETRIES_MOST 1000
 #define TIME_MOST    INT64_C(1000000000000) /* ms */
 
+static const char *command; /* run, or retry */
+
 static bool complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool complain(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fputs("errand run: ", stderr);
+    fprintf(stderr, "errand %s: ", command);
     vfprintf(stderr, fmt, args);
-    fputs("; see \"errand run --help\"\n", stderr);
+    fprintf(stderr, "; see \"errand %s --help\"\n", command);
     va_end(args);
     return false;
 }
@@ -92,6 +94,18 @@ static bool read_rate(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool append(const char ***list, const char *text) /* ..., NULL */
+{
+    size_t n = 0;
+    while (*list && (*list)[n]) n++;
+    const char **longer = realloc(*list, (n + 2) * sizeof *longer);
+    if (!longer) return complain("out of memory");
+    longer[n] = text;
+    longer[n + 1] = NULL;
+    *list = longer;
+    return true;
+}
+
 static bool read_header(run_options *o, const char *name, const char *text)
 {
     size_t token = strspn(
@@ -110,14 +124,7 @@ static bool read_header(run_options *o, const char *name, const char *text)
         return complain(
             "%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
     }
-    size_t n = 0;
-    while (o->headers && o->headers[n]) n++;
-    const char **headers = realloc(o->headers, (n + 2) * sizeof *headers);
-    if (!headers) return complain("out of memory");
-    headers[n] = text;
-    headers[n + 1] = NULL;
-    o->headers = headers;
-    return true;
+    return append(&o->headers, text);
 }
 
 static bool read_progress(run_options *o, const char *name, const char *text)
@@ -198,6 +205,31 @@ static bool read_fresh(run_options *o, const char *name, const char *text)
     return read_begin(o, name, ERRAND_RESULTS_FRESH);
 }
 
+static bool read_retry_failed(run_options *o, const char *name, const char *text)
+{
+    if (!strcmp(text, "all")) {
+        o->retry_kinds = ~0u;
+        return true;
+    }
+    for (size_t size; *text; text += size + (text[size] == ',')) {
+        size = strcspn(text, ",");
+        nearest near = { .word = text, .size = size };
+        int kind = ERRAND_KIND_UNKNOWN;
+        for (; kind > ERRAND_KIND_OK; kind--) {
+            const char *word = errand_kind_name((errand_kind)kind);
+            if (strlen(word) == size && !strncmp(word, text, size)) break;
+            nearest_offer(&near, word);
+        }
+        if (kind == ERRAND_KIND_OK) {
+            return complain("%s: \"%.*s\" is no kind of error%s%s%s", name,
+                            size < 40 ? (int)size : 40, text, near.name ? ": did you mean " : "",
+                            near.name ? near.name : "", near.name ? "?" : "");
+        }
+        o->retry_kinds |= 1u << kind;
+    }
+    return o->retry_kinds || complain("%s: all, or kinds of errors with commas between", name);
+}
+
 static bool read_repeat_unknown(run_options *o, const char *name, const char *text)
 {
     (void)name, (void)text;
@@ -232,6 +264,7 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_BASE_URL] = read_base,
     [OPTION_HEADER] = read_header,
     [OPTION_OUTPUT] = read_output,
+    [OPTION_RETRY_FAILED] = read_retry_failed,
     [OPTION_RESUME] = read_resume,
     [OPTION_FRESH] = read_fresh,
     [OPTION_REPEAT_UNKNOWN] = read_repeat_unknown,
@@ -321,10 +354,32 @@ static bool refuse(int flag, char **argv)
     return unknown_word(argv[optind - 1]);
 }
 
+static bool check_resume(const run_options *o)
+{
+    if (o->begin && !o->output)
+        return complain("--%s goes with -o FILE",
+                        o->begin == ERRAND_RESULTS_FRESH ? "fresh" : "resume");
+    if (o->retry_kinds && o->begin != ERRAND_RESULTS_RESUME)
+        return complain("--retry-failed goes with --resume");
+    if (o->repeat_unknown && o->begin != ERRAND_RESULTS_RESUME)
+        return complain("--repeat-unknown goes with --resume");
+    return true;
+}
+
+/* For the journal, so that `errand retry` has the same options. */
+static bool record(run_options *o, const option_row *row, const char *value)
+{
+    if (row->group == GROUP_RESUME) return true;
+    if (row->secret) return append(&o->left_out, row->name);
+    return append(&o->recorded, row->name) && append(&o->recorded, value ? value : "");
+}
+
 bool run_options_read(run_options *o, int argc, char **argv, int *status)
 {
     forms f;
     forms_make(&f);
+    command = argv[0];
+    bool retry = !strcmp(command, "retry");
     *o = (run_options){ .jobs = 16, .retries = 2 };
     *status = 2;
     opterr = 0;
@@ -334,25 +389,26 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
         if (!row) return refuse(flag, argv);
         option_id id = (option_id)(row - option_rows);
         if (id == OPTION_HELP || id == OPTION_VERSION) {
-            if (id == OPTION_HELP) help_run();
+            if (id == OPTION_HELP && retry) help_retry();
+            else if (id == OPTION_HELP) help_run();
             *status = id == OPTION_HELP ? 0 : -1;
             return false;
         }
         char name[32];
         snprintf(name, sizeof name, "--%s", row->name);
-        if (!readers[id](o, name, optarg)) return false;
+        if (!readers[id](o, name, optarg) || !record(o, row, optarg)) return false;
     }
-    if (o->begin && !o->output)
-        return complain("--%s goes with -o FILE",
-                        o->begin == ERRAND_RESULTS_FRESH ? "fresh" : "resume");
-    if (o->repeat_unknown && o->begin != ERRAND_RESULTS_RESUME)
-        return complain("--repeat-unknown goes with --resume");
+    o->words = argv + 1;
+    o->n_words = optind - 1;
+    if (optind > 1 && !strcmp(argv[optind - 1], "--")) o->n_words--;
     if (optind < argc) o->files = (const char *const *)(argv + optind);
-    return true;
+    return retry || check_resume(o);
 }
 
 void run_options_free(run_options *o)
 {
     free(o->headers);
-    o->headers = NULL;
+    free(o->recorded);
+    free(o->left_out);
+    o->headers = o->recorded = o->left_out = NULL;
 }

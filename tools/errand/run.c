@@ -6,6 +6,7 @@
  * The jobs do all the work; this thread draws, another one waits for signals. */
 #include "run.h"
 
+#include "note.h"
 #include "options.h"
 #include "progress.h"
 #include "signals.h"
@@ -18,6 +19,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -162,6 +164,7 @@ static int start(run *r)
         r->rate = errand_rate_new(r->pool, &over_all_hosts);
         if (!r->rate) return fail(r, "cannot start", errno);
     }
+    char *note = o->output ? note_write(o) : NULL;
     const errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
@@ -176,8 +179,13 @@ static int start(run *r)
         .results = o->output,
         .begin = o->begin,
         .repeat_unknown = o->repeat_unknown,
+        .retry_kinds = o->retry_kinds,
+        .note = note,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
+    int failed = errno;
+    free(note);
+    errno = failed;
     if (!r->jobs && o->output) return refused_output(r, errno);
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
