@@ -50,7 +50,9 @@ struct er_journal {
     er_bytes waiting;       /* lines that are not written yet */
     er_list waiters;        /* for them */
     uint64_t size;          /* of what is written */
-    bool committing;        /* a commit is submitted, until it is gone */
+    uint64_t commits, kept; /* how many were started; which of them `commit` is */
+    errand_future *commit;  /* NULL: none yet */
+    bool committing;        /* a commit is submitted, until it has left */
     bool begun;             /* the commit's: its function has been called */
     errand_promise *finish; /* of er_journal_finish; NULL: none waits */
     int error;
@@ -247,6 +249,10 @@ int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_o
 void er_journal_close(er_journal *j)
 {
     if (!j) return;
+    if (j->commit) { /* it has left, but if there was no memory for er_journal_finish */
+        errand_result r = errand_await(j->commit);
+        errand_result_free(&r);
+    }
     if (j->results >= 0) er_file_close(j->results);
     if (j->fd >= 0) er_file_close(j->fd); /* and unlocks it */
     er_run_history_free(&j->history);
@@ -311,33 +317,15 @@ static void end_all(er_list *waiters, int error)
     }
 }
 
-static int sync_all(er_journal *j)
+/* False: nothing waits. */
+static bool take_waiting(er_journal *j, er_bytes *lines, er_list *waiters)
 {
-    int error = j->error;
-    return error ? error : er_file_sync(j->results);
-}
-
-/* What waits now. False: nothing; with `leaves` the journal is idle then, and the caller must not
- * touch it any more. */
-static bool take_waiting(er_journal *j, er_bytes *lines, er_list *waiters, bool leaves)
-{
-    errand_promise *finish = NULL;
     er_lock_take(&j->lock);
     *lines = j->waiting;
     j->waiting = (er_bytes){ 0 };
     er_list_take_all(waiters, &j->waiters);
-    bool any = lines->size || lines->error;
-    if (!any && leaves) {
-        finish = j->finish;
-        j->finish = NULL;
-        if (!finish) j->committing = j->begun = false;
-    }
     er_lock_give(&j->lock);
-    if (finish) { /* the last that is wanted of it: it stays busy, and no other commit begins */
-        int error = sync_all(j);
-        errand_promise_resolve(finish, error ? errand_fail(error) : errand_ok(NULL, NULL));
-    }
-    return any;
+    return lines->size || lines->error;
 }
 
 static int commit_lines(er_journal *j, const er_bytes *lines)
@@ -350,33 +338,80 @@ static int commit_lines(er_journal *j, const er_bytes *lines)
     return error;
 }
 
-static void commit_all(er_journal *j, bool leaves)
+static void commit_all(er_journal *j)
 {
     er_bytes lines;
     er_list waiters;
-    while (take_waiting(j, &lines, &waiters, leaves)) {
+    while (take_waiting(j, &lines, &waiters)) {
         int error = commit_lines(j, &lines);
         er_bytes_free(&lines);
         end_all(&waiters, error);
     }
 }
 
+/* The commit's last step: from then on the journal is its owner's. False: something waits, or is to
+ * be synced. */
+static bool leave(er_journal *j, bool synced, int error)
+{
+    er_lock_take(&j->lock);
+    errand_promise *finish = j->finish;
+    bool leaves = !j->waiting.size && !j->waiting.error && (!finish || synced);
+    if (leaves) {
+        j->committing = j->begun = false;
+        j->finish = NULL;
+    }
+    er_lock_give(&j->lock);
+    if (leaves && finish) errand_promise_resolve(finish, errand_fail(error));
+    return leaves;
+}
+
 static errand_result commit(void *arg)
 {
     er_journal *j = arg;
     j->begun = true;
-    commit_all(j, false);
+    commit_all(j);
     return errand_ok(NULL, NULL);
 }
 
 /* After the commit, or instead of it if the pool takes no task any more. */
-static void commit_gone(void *arg) { commit_all(arg, true); }
-
-static void start_commit(er_journal *j)
+static void commit_gone(void *arg)
 {
+    er_journal *j = arg;
+    bool synced = false;
+    int error = 0;
+    for (;;) {
+        commit_all(j);
+        if (leave(j, synced, error)) return;
+        error = er_file_sync(j->results);
+        if (j->error) error = j->error;
+        synced = true;
+    }
+}
+
+/* Under the lock: the number of the commit to start; 0: one is at work. */
+static uint64_t claim_commit(er_journal *j)
+{
+    if (j->committing) return 0;
+    j->committing = true;
+    return ++j->commits;
+}
+
+/* A later commit may have started, and left, by the time this one's future is kept. */
+static void start_commit(er_journal *j, uint64_t number)
+{
+    if (!number) return;
     const errand_task task = { .fn = commit, .arg = j, .free = commit_gone, .name = "journal" };
-    errand_drop(er_task_submit(j->pool, &task,
-                               &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true }));
+    errand_future *f =
+        er_task_submit(j->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true });
+    er_lock_take(&j->lock);
+    errand_future *other = f;
+    if (number > j->kept) {
+        other = j->commit;
+        j->commit = f;
+        j->kept = number;
+    }
+    er_lock_give(&j->lock);
+    if (other) errand_drop(other);
 }
 
 errand_future *er_journal_before_send(er_journal *j, er_line_job *job)
@@ -402,10 +437,9 @@ errand_future *er_journal_before_send(er_journal *j, er_line_job *job)
     }
     job->fresh_key = false;
     er_list_push(&j->waiters, &w->node);
-    bool idle = !j->committing;
-    j->committing = true;
+    uint64_t number = claim_commit(j);
     er_lock_give(&j->lock);
-    if (idle) start_commit(j);
+    start_commit(j, number);
     return f;
 }
 
@@ -429,10 +463,9 @@ errand_future *er_journal_finish(er_journal *j)
     errand_promise_on_cancel(promise, not_now, NULL); /* it ends when the files are left alone */
     er_lock_take(&j->lock);
     j->finish = promise;
-    bool idle = !j->committing;
-    j->committing = true;
+    uint64_t number = claim_commit(j);
     er_lock_give(&j->lock);
-    if (idle) start_commit(j);
+    start_commit(j, number);
     return f;
 }
 
