@@ -6,7 +6,8 @@
  * An attempt needs an intent if a repeat could do harm, and a job whose idempotency key was made
  * here needs that key on disk; all others go by the journal without a stop. Lines gather while a
  * commit is at work: the thread that adds one to an idle journal submits the next commit, which
- * goes on until nothing waits. A job has at most one line on the way, so this ends.
+ * goes on until nothing waits. A job has at most one line on the way, so this ends. One commit is
+ * at work from its start until it leaves, and it alone writes.
  *
  * The first error of the journal stays: what waits fails with it, and nothing more is sent. A line
  * that was written in part is cut off again, or by the next run: history.c.
@@ -14,7 +15,7 @@
  * The results are not synced with each line. If the system crashes, an intent without a result is
  * what is left of such a job, and it is reported as unknown, or sent again with its key.
  *
- * One run at a time: the journal is locked, not the results, which others may read and rotate. */
+ * One run at a time: the journal is locked, not the results, which others may read. */
 #include "jobs/journal.h"
 
 #include "base/list.h"
