@@ -39,6 +39,30 @@
  * body was saved there, else null. With `verbose` there is
  *
  *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
+ *
+ * Nothing twice. With `results` the lines are appended to a file, and end with "job" and "run":
+ * what identifies the job, and the number of the run that wrote the line. Beside the file is its
+ * journal, FILE.journal. Whenever the process ends, by SIGKILL or with the machine, a run with
+ * ERRAND_RESULTS_RESUME goes on:
+ *
+ *     the job                                              what happens to it
+ *     has a result                                         skipped; also a failure, see retry_kinds
+ *     was cancelled, or refused by a limit, and not sent   sent; it has no result
+ *     was under way, and is harmless to repeat             sent
+ *     was under way, with an idempotency key               sent, with the same key, also if errand
+ *                                                          made it
+ *     was under way, and neither                           its result is EINPROGRESS, kind unknown;
+ *                                                          with repeat_unknown it is sent
+ *
+ * Before a request that is neither harmless nor keyed is sent, and before the first use of a key
+ * that was made here, a line of the journal is on disk; many requests share one sync, and all
+ * others need none. A 429 or another failure after which the server has not begun the work takes
+ * that line back. A job is known by its id; without one by what it requests, and its place among
+ * the lines: method, url, headers (of Authorization and the like only the names), body, paths. If
+ * the input is another one than in the run before, or standard input, the place does not count:
+ * then jobs are matched by id or request alone, each result once, and on_error says so. A job that
+ * has several results, after retry_kinds for example, has the last of them. The journal is locked
+ * against a second run. It takes at most 24 bytes of memory for each job that is done.
  */
 #ifndef ERRAND_JOBS_H
 #define ERRAND_JOBS_H
@@ -49,6 +73,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** What a run does with a file of results that is there. */
+typedef enum errand_results_begin {
+    ERRAND_RESULTS_NEW,   /* refuses one that has results: EEXIST */
+    ERRAND_RESULTS_FRESH, /* discards them */
+    ERRAND_RESULTS_RESUME /* goes on where the runs before it ended */
+} errand_results_begin;
 
 /** Jobs that are being read, sent and written. */
 typedef struct errand_jobs errand_jobs;
@@ -76,14 +107,34 @@ typedef struct errand_jobs_opts {
      * and logs show stars */
     unsigned expand;
     unsigned reserved;
+    /* a file that result lines are appended to, instead of out; its journal is beside it:
+     * "FILE.journal". NULL: none. See "Nothing twice" above */
+    const char *results;
+    errand_results_begin begin;
+    /* 1: jobs that may have been done already are sent again, too */
+    unsigned repeat_unknown;
+    /* with ERRAND_RESULTS_RESUME: jobs that failed with one of these kinds are sent again:
+     * ERRAND_KIND_BIT(NETWORK) | ... 0: none */
+    unsigned retry_kinds;
+    /* JSON that the journal keeps for this run, the options of a program for example; it need not
+     * outlive errand_jobs_new(). NULL: none */
+    const char *note;
 } errand_jobs_opts;
 
 /**
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
+ * What is wrong with `results` is explained through on_error.
+ *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong
+ *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
+ *   EBUSY            another run uses `results`
+ *   ENOENT           `results` has results, and no journal; or its folder is missing
+ *   EBADMSG          `results` or its journal is damaged, or of another kind
+ *   EOVERFLOW        `results` has been resumed 65,535 times
+ *   EACCES           or another errno of `results` and its journal
  *   ENOTSUP          `opts` has fields that this library does not know
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the pool is a parent process's
@@ -125,6 +176,9 @@ typedef struct errand_jobs_stats {
     int write_error;
     /* 1: errand_jobs_stop() or _cancel() came before the end of the input */
     unsigned stopped;
+    /* with `results`: jobs that have a result of an earlier run, and are not counted above; jobs
+     * that were under way when an earlier run ended and may do harm twice: among the failed */
+    uint64_t skipped, unknown;
 } errand_jobs_stats;
 
 /**

@@ -584,6 +584,24 @@ int er_file_sync(int fd)
     return rc < 0 ? errno : 0;
 }
 
+int er_file_sync_data(int fd)
+{
+    int rc;
+    do rc = fdatasync(fd);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? errno : 0;
+}
+
+int er_file_rewind(int fd) { return lseek(fd, 0, SEEK_SET) < 0 ? errno : 0; }
+
+int er_file_cut(int fd, uint64_t size)
+{
+    int rc;
+    do rc = ftruncate(fd, (off_t)size);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? errno : 0;
+}
+
 int er_file_move(const char *from, const char *to) { return rename(from, to) < 0 ? errno : 0; }
 
 static void fill_about(er_file_about *about, const struct stat *st)

@@ -158,6 +158,10 @@ ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put);
  * ETIMEDOUT. wake_fd -1: none */
 ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns);
 ER_SHARED int er_file_sync(int fd);
+/* its bytes and its size, not its times */
+ER_SHARED int er_file_sync_data(int fd);
+ER_SHARED int er_file_rewind(int fd);
+ER_SHARED int er_file_cut(int fd, uint64_t size);   /* takes away what is behind size */
 int er_file_move(const char *from, const char *to); /* the folder is not synced */
 typedef struct er_file_about {
     uint64_t device, node, size;
@@ -166,18 +170,18 @@ typedef struct er_file_about {
     bool regular, terminal;
     bool named; /* it has a name somewhere */
 } er_file_about;
-int er_file_look(int fd, er_file_about *about);
+ER_SHARED int er_file_look(int fd, er_file_about *about);
 /* follows links; terminal is not looked up */
-int er_file_look_at(const char *path, er_file_about *about);
+ER_SHARED int er_file_look_at(const char *path, er_file_about *about);
 /* 0: a file or a link has this name; EISDIR, ENOENT ... */
 int er_file_there(const char *path);
 /* with the working directory of now; free absolute */
-int er_file_absolute(const char *path, char **absolute);
+ER_SHARED int er_file_absolute(const char *path, char **absolute);
 /* of what exists: absolute, without links; free real */
 int er_file_real(const char *path, char **real);
 int er_file_mode(int fd, unsigned mode);
 /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
-int er_file_lock(int fd);
+ER_SHARED int er_file_lock(int fd);
 void er_file_unlock(int fd);
 /* A socket that sends datagrams to a path, each waiting at most a second. */
 int er_datagram_open(const char *path, int *fd);

@@ -23,7 +23,7 @@ struct errand_http {
     errand_chain *nexts; /* n_middleware and one */
     unsigned n_middleware, n_lanes;
     er_resolver *resolver;
-    bool resolves; /* by the caller's function */
+    bool resolves;               /* by the caller's function */
     er_fixed_hosts *fixed_hosts; /* NULL: none */
 
     /* the caller's handle, each exchange, run, look-up and lane that is on */

@@ -370,7 +370,8 @@ static char *fresh_uuid(void) /* RFC 9562, version 4 */
 
 static int read_key(er_line_job *job, const char *key, er_span v)
 {
-    if (is_word(v, "true")) job->request.idempotency_key = keep(job, fresh_uuid());
+    job->fresh_key = is_word(v, "true");
+    if (job->fresh_key) job->request.idempotency_key = keep(job, fresh_uuid());
     else if (is_string(v)) job->request.idempotency_key = word_of(job, key, v);
     else return bad(job, "key \"%s\" must be a string, or true for a fresh one", key);
     return job->error;

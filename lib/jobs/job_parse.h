@@ -4,6 +4,7 @@
 
 #include "jobs/jsonl_reader.h"
 #include "jobs/json_scan.h"
+#include "jobs/job_states.h"
 
 #include <errand/http.h>
 
@@ -21,6 +22,11 @@ typedef struct er_line_job {
     unsigned retries;
     /* that were made: not refused by a check, nor ended while they waited for their turn */
     unsigned attempts;
+    bool fresh_key;         /* its idempotency key was made here, and is in no journal yet */
+    unsigned run;           /* with a journal: the number of this run, else 0; */
+    er_job_ref ref;         /* what identifies the job, */
+    bool safe;              /* a repeat does no harm, */
+    bool sent;              /* and the journal says that it may have been sent */
     errand_request request; /* points to what the job owns */
     /* what it owns */
     char **kept;

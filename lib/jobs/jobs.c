@@ -20,6 +20,7 @@
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "jobs/journal.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
@@ -43,9 +44,10 @@ struct errand_jobs {
     errand_policy *policies[POLICIES]; /* [extra attempts] */
     errand_policy *once;               /* of the session's requests */
     errand_future *done;
-    er_lines lines; /* the reader's */
-    uint64_t seq;   /* the reader's */
-    er_bytes line;  /* the writer's */
+    er_journal *journal; /* NULL: results go to opts.out */
+    er_lines lines;      /* the reader's */
+    uint64_t seq;        /* the reader's */
+    er_bytes line;       /* the writer's */
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
@@ -60,9 +62,19 @@ typedef struct run {
     int64_t began_ns;
     unsigned retries, tries;
     bool begun, retrying;
+    bool done;         /* in an earlier run: there is a result */
+    int journal_error; /* with which it could not be sent */
 } run;
 
 /* ---- input ---- */
+
+/* Ends the input. False: it has been ended before. */
+static bool wake_reader(errand_jobs *jobs)
+{
+    if (er_swap(&jobs->stopped, 1)) return false;
+    er_file_write(jobs->wake[1], "", 1, NULL); /* the only byte there ever is, so there is room */
+    return true;
+}
 
 static void *next(void *arg, int *error)
 {
@@ -94,6 +106,8 @@ static void *next(void *arg, int *error)
 static errand_result attempted(errand_result in, void *arg)
 {
     run *it = arg;
+    if (in.error && !errand_result_may_have_run(&in) && it->jobs->journal)
+        er_journal_unsent(it->jobs->journal, &it->job);
     const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
     if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
     if (in.error && it->tries <= it->retries && !it->retrying && errand_result_transient(&in)) {
@@ -105,6 +119,23 @@ static errand_result attempted(errand_result in, void *arg)
     return in;
 }
 
+static errand_result send(run *it)
+{
+    return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
+}
+
+static errand_result send_written(errand_result in, void *arg)
+{
+    run *it = arg;
+    if (!in.error) return send(it);
+    er_journal_unsent(it->jobs->journal, &it->job);
+    if (in.error == ECANCELED) return in;
+    it->journal_error = in.error;
+    errand_result_free(&in);
+    return errand_fail_as(it->journal_error, ERRAND_KIND_RESOURCE, -1, false,
+                          "the journal cannot be written: %s", errand_strerror(it->journal_error));
+}
+
 static errand_result attempt(void *arg)
 {
     run *it = arg;
@@ -113,7 +144,9 @@ static errand_result attempt(void *arg)
         it->jobs->stats.retries++;
         er_lock_give(&it->jobs->lock);
     }
-    return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
+    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send(it);
+    errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
+    return errand_later(errand_then(written, send_written, it));
 }
 
 static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
@@ -132,7 +165,18 @@ static errand_result work(void *item, void *arg)
     run *it = item;
     errand_jobs *jobs = arg;
     if (!it->job.seq) return errand_fail(it->job.line.error);
-    if (er_line_job_read(&it->job)) return er_line_job_refusal(&it->job);
+    er_line_job_read(&it->job);
+    if (it->job.error == ENOMEM) return er_line_job_refusal(&it->job);
+    switch (jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO) {
+    case ER_JOB_DONE: it->done = true; return errand_ok(NULL, NULL);
+    case ER_JOB_UNKNOWN:
+        return errand_fail_as(
+            EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,
+            "it was under way when an earlier run ended; the server may have done "
+            "it");
+    case ER_JOB_GO: break;
+    }
+    if (it->job.error) return er_line_job_refusal(&it->job);
 
     it->retries = it->job.retries_given ? it->job.retries : jobs->opts.retries;
     if (!it->job.request.total_ms) it->job.request.total_ms = jobs->opts.total_ms;
@@ -174,7 +218,8 @@ static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
     jobs->line.size = 0;
     er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
     int error = jobs->line.error;
-    if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
+    if (!error && jobs->journal) error = er_journal_put(jobs->journal, &jobs->line);
+    else if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
     if (jobs->line.error || jobs->line.room > LINE_KEPT) er_bytes_free(&jobs->line);
     return error;
 }
@@ -205,6 +250,7 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     if (r->error || write_error) s->failed++;
     else s->successful++;
     if (bad) s->bad_lines++;
+    if (r->error == EINPROGRESS) s->unknown++;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
     if (it->begun && !bad)
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
@@ -219,28 +265,59 @@ static void note_read_error(errand_jobs *jobs, int error)
     er_lock_give(&jobs->lock);
 }
 
+/* It gets no result line, so the next run sends it: it was cancelled before it could do anything,
+ * or there was no memory to read it. */
+static bool is_left(const run *it, const errand_result *r)
+{
+    if (!it->jobs->journal) return false;
+    bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+    return !it->job.run || (cancelled && !errand_result_may_have_run(r));
+}
+
+static int write_result(errand_jobs *jobs, run *it, const errand_result *r)
+{
+    int before = jobs->stats.write_error; /* written by this thread only */
+    const char *what = jobs->opts.results ? jobs->opts.results : "the results";
+    const er_line *line = &it->job.line;
+    /* an error that the session finds in a request is one of the line: a relative url without a
+     * base, for example */
+    bool bad = errand_result_kind(r) == ERRAND_KIND_VALIDATION;
+    bool unread = jobs->journal && r->error == ENOMEM && !it->job.run;
+    if (bad || unread)
+        report_error(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number,
+                     errand_result_message(r));
+    landed(jobs, it);
+    int error = before ? before : it->journal_error;
+    if (!error && !is_left(it, r)) error = write_line(jobs, it, r);
+    if (error && !before) {
+        wake_reader(jobs); /* it need not wait for more */
+        report_error(jobs, "cannot write %s%s: %s", what, it->journal_error ? ".journal" : "",
+                     errand_strerror(error));
+    }
+    count(jobs, it, r, bad, error);
+    return error;
+}
+
+static void skip(errand_jobs *jobs)
+{
+    er_lock_take(&jobs->lock);
+    jobs->stats.skipped++;
+    er_lock_give(&jobs->lock);
+}
+
 static int each(void *item, errand_result r, void *arg)
 {
     run *it = item;
     errand_jobs *jobs = arg;
     const er_line *line = &it->job.line;
-    int write_error = jobs->stats.write_error; /* written by this very function only */
+    int write_error = jobs->stats.write_error;
     if (!it->job.seq) {
         report_error(jobs, "%s: %s", line->file, errand_strerror(line->error));
         note_read_error(jobs, line->error);
+    } else if (it->done) {
+        skip(jobs);
     } else {
-        /* an error that the session finds in a request is one of the line: a relative url without a
-         * base, for example */
-        bool bad = errand_result_kind(&r) == ERRAND_KIND_VALIDATION;
-        if (bad)
-            report_error(jobs, "%s:%llu: %s", line->file, (unsigned long long)line->number,
-                         errand_result_message(&r));
-        int before = write_error;
-        landed(jobs, it);
-        if (!write_error) write_error = write_line(jobs, it, &r);
-        if (write_error && !before)
-            report_error(jobs, "cannot write the results: %s", errand_strerror(write_error));
-        count(jobs, it, &r, bad, write_error);
+        write_error = write_result(jobs, it, &r);
     }
     errand_result_free(&r);
     er_line_job_free(&it->job);
@@ -261,6 +338,18 @@ static errand_result begin(errand_result in, void *arg)
     return errand_later(errand_batch(jobs->pool, &batch, next, work, each, jobs));
 }
 
+static errand_result finished(errand_result in, void *arg)
+{
+    errand_jobs *jobs = arg;
+    er_lock_take(&jobs->lock);
+    bool first = in.error && !jobs->stats.write_error;
+    if (first) jobs->stats.write_error = in.error;
+    er_lock_give(&jobs->lock);
+    if (first)
+        report_error(jobs, "cannot write %s: %s", jobs->opts.results, errand_strerror(in.error));
+    return in;
+}
+
 static errand_result over(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
@@ -269,7 +358,9 @@ static errand_result over(errand_result in, void *arg)
         note_read_error(jobs, in.error);
         report_error(jobs, "cannot go on: %s", errand_strerror(in.error));
     }
-    return in;
+    if (!jobs->journal) return in;
+    errand_result_free(&in);
+    return errand_later(errand_then(er_journal_finish(jobs->journal), finished, jobs));
 }
 
 static void free_all(errand_jobs *jobs)
@@ -281,6 +372,7 @@ static void free_all(errand_jobs *jobs)
     }
     er_lines_free(&jobs->lines);
     er_bytes_free(&jobs->line);
+    er_journal_close(jobs->journal);
     er_free(jobs);
 }
 
@@ -293,6 +385,14 @@ static int make_parts(errand_jobs *jobs)
     }
     error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
     if (error) return error;
+    if (jobs->opts.results) {
+        er_bytes why = { 0 };
+        error = er_journal_open(&jobs->journal, jobs->pool, &jobs->opts, &why);
+        if (why.size) report_error(jobs, "%s", why.at);
+        er_bytes_free(&why);
+        jobs->opts.note = NULL;
+        if (error) return error;
+    }
     jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
     if (!jobs->once) return errno;
     for (unsigned i = 0; i < POLICIES; i++) {
@@ -302,14 +402,21 @@ static int make_parts(errand_jobs *jobs)
     return 0;
 }
 
+static bool is_json(const char *note)
+{
+    size_t where;
+    const char *why;
+    return !note || !er_json_check((er_span){ note, strlen(note) }, &where, &why);
+}
+
 errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
                                    const errand_jobs_opts *opts, size_t size)
 {
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 ||
-                 o.retries > ER_JOB_RETRIES_MOST;
-    if (!error && wrong) error = EINVAL;
+                 o.retries > ER_JOB_RETRIES_MOST || (unsigned)o.begin > ERRAND_RESULTS_RESUME;
+    if (!error && (wrong || !is_json(o.note))) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
     if (error) {
@@ -341,11 +448,10 @@ int errand_jobs_wait(errand_jobs *jobs, int64_t ms)
 
 void errand_jobs_stop(errand_jobs *jobs)
 {
-    if (!jobs || er_swap(&jobs->stopped, 1)) return;
+    if (!jobs || !wake_reader(jobs)) return;
     er_lock_take(&jobs->lock);
     jobs->stats.stopped = !jobs->input_over;
     er_lock_give(&jobs->lock);
-    er_file_write(jobs->wake[1], "", 1, NULL); /* the only byte there ever is, so there is room */
 }
 
 void errand_jobs_cancel(errand_jobs *jobs)

@@ -323,3 +323,22 @@ void er_json_quote(er_bytes *out, er_span text)
     er_bytes_add(out, text.at + from, text.size - from);
     er_bytes_add(out, "\"", 1);
 }
+
+void er_json_quote_any(er_bytes *out, const char *text)
+{
+    size_t size = strlen(text);
+    if (er_utf8_valid(text, size)) {
+        er_json_quote(out, (er_span){ text, size });
+        return;
+    }
+    char *plain = er_copy_text(text);
+    if (!plain) {
+        out->error = ENOMEM;
+        return;
+    }
+    for (char *c = plain; *c; c++) {
+        if (*c & 0x80) *c = '?';
+    }
+    er_json_quote(out, (er_span){ plain, size });
+    er_free(plain);
+}

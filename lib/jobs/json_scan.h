@@ -28,5 +28,7 @@ void er_json_compact(er_bytes *out, er_span text);
 
 /* UTF-8 as a JSON string, with its quotes. */
 void er_json_quote(er_bytes *out, er_span text);
+/* Text from outside, which need not be UTF-8: if it is not, "?" stands for each byte above 0x7f. */
+void er_json_quote_any(er_bytes *out, const char *text);
 
 #endif

@@ -12,27 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
-static er_span span_of(const char *text) { return (er_span){ text, strlen(text) }; }
-
-/* text from outside need not be UTF-8 */
 static void put_text(er_bytes *out, const char *key, const char *text)
 {
     er_bytes_format(out, "\"%s\":", key);
-    er_span span = span_of(text);
-    if (er_utf8_valid(span.at, span.size)) {
-        er_json_quote(out, span);
-        return;
-    }
-    char *plain = er_copy_text(text);
-    if (!plain) {
-        out->error = ENOMEM;
-        return;
-    }
-    for (char *c = plain; *c; c++) {
-        if (*c & 0x80) *c = '?';
-    }
-    er_json_quote(out, span_of(plain));
-    er_free(plain);
+    er_json_quote_any(out, text);
 }
 
 /* d with three decimals at most; whatever the locale says, JSON wants a point. */
@@ -72,7 +55,7 @@ static void put_error(er_bytes *out, const errand_result *r)
     put_text(out, "message", errand_result_message(r));
     er_bytes_text(out, ",\"retry_after\":");
     put_number(out, (double)errand_result_retry_after(r) / 1000);
-    er_bytes_text(out, "}");
+    er_bytes_format(out, ",\"may_have_run\":%s}", errand_result_may_have_run(r) ? "true" : "false");
 }
 
 static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r,
@@ -167,5 +150,9 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bo
     er_bytes_text(out, ",\"meta\":");
     if (job->meta.at) er_json_compact(out, job->meta);
     else er_bytes_text(out, "null");
+    if (job->run) {
+        er_bytes_format(out, ",\"job\":\"%016llx\",\"run\":%u", (unsigned long long)job->ref.hash,
+                        job->run);
+    }
     er_bytes_text(out, "}\n");
 }

@@ -168,7 +168,7 @@ errand_jobs *fetching_begin(const char *const *files, const errand_jobs_opts *op
     }
     if (!o.on_error) o.on_error = complain;
     errand_jobs *jobs = errand_jobs_new(pool, http, &o);
-    ck_assert_ptr_nonnull(jobs);
+    ck_assert_msg(jobs, "%s", came.n_complaints ? came.complaints[0] : strerror(errno));
     return jobs;
 }
 

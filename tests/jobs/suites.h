@@ -8,6 +8,8 @@ Suite *json_scan_suite(void);
 Suite *jsonl_reader_suite(void);
 Suite *job_parse_suite(void);
 Suite *batch_suite(void);
+Suite *job_states_suite(void);
+Suite *journal_suite(void);
 Suite *jobs_suite(void);
 Suite *result_writer_suite(void);
 

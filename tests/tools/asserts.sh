@@ -50,6 +50,11 @@ count() { grep -cF -- "$2" "$1"; }           # how many lines have it
 # The number behind "name": in the last tally on err.
 tally() { tail -n 1 err | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 
+# No video in the demo server's /stats, which are in out, was made twice for requests with keys.
+keyed_once() {
+    ! sed 's/.*"videos":{//' out | grep -qE '"processed":([2-9]|[1-9][0-9]+),"keyed":[1-9]'
+}
+
 # One result line for every seq from 1 to n.
 whole() {
     local seqs

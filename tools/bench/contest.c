@@ -52,6 +52,7 @@ const bench_peer bench_peers[PEERS] = {
     { "curl-multi", OF_WEB, WEB(bench_multi) },
     { "curl-easy", OF_WEB, WEB(bench_easy) },
     { "curl", OF_WEB, WEB(bench_curl) },
+    { "errand-no-journal", OF_WEB, WEB(bench_no_journal) },
 };
 
 #ifdef BENCH_WEB
@@ -59,7 +60,8 @@ const bench_peer bench_peers[PEERS] = {
 static bool web_ready(void) { return web_server() != NULL; }
 static bool web_can(const bench_side *side, load_fn *load)
 {
-    if (load == load_web_batch) return side->web->command != NULL;
+    if (load == load_web_posts) return side == &bench_no_journal;
+    if (load == load_web_batch || load == load_web_journal) return side == &bench_curl;
     return load != load_web_cancel && side->web->get != NULL;
 }
 #else

@@ -20,7 +20,7 @@ typedef struct bench_peer {
     const bench_side *side; /* NULL: configure did not find it */
 } bench_peer;
 
-enum { PEERS = 12, MAX_PAIRS = 99, FIRST = 3 };
+enum { PEERS = 13, MAX_PAIRS = 99, FIRST = 3 };
 extern const bench_peer bench_peers[PEERS];
 
 typedef struct record {

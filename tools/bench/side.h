@@ -50,7 +50,7 @@ size_t bench_pass(void *gate, size_t n);
 
 extern const bench_side bench_errand, bench_parkers, bench_posix;
 extern const bench_side bench_spdlog, bench_loop;
-extern const bench_side bench_multi, bench_easy, bench_curl;
+extern const bench_side bench_multi, bench_easy, bench_curl, bench_no_journal;
 extern const bench_side bench_uv, bench_uv_array, bench_glib, bench_asio, bench_tbb;
 
 #ifdef __cplusplus

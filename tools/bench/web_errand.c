@@ -84,22 +84,35 @@ static void cancel(void *at, size_t i)
     errand_result_free(&r);
 }
 
-static void line(char *text, size_t size, const char *url, size_t i)
+static void line(char *text, size_t size, const web_plan *plan, size_t i)
 {
-    snprintf(text, size, "{\"id\":%zu,\"url\":\"%s?%zu\"}\n", i, url, i);
+    snprintf(text, size, "{\"id\":%zu,\"url\":\"%s?%zu\"%s}\n", i, plan->url, i,
+             plan->posts ? ",\"method\":\"POST\"" : "");
 }
 
-static const char *command(const web_plan *plan, const char *list)
+static const char *run(const web_plan *plan, const char *list, const char *to, const char *out)
 {
     static char text[300];
     /* libtool's script costs time of its own */
     const bool built = access("tools/errand/.libs/errand", X_OK) == 0;
-    snprintf(text, sizeof text, "%s run -q --progress never -j %u %s >/dev/null",
+    snprintf(text, sizeof text, "%s run -q --progress never -j %u %s %s%s",
              built ? "LD_LIBRARY_PATH=lib/.libs tools/errand/.libs/errand" : "tools/errand/errand",
-             plan->in_flight, list);
+             plan->in_flight, list, to, out);
     return text;
+}
+
+static const char *command(const web_plan *plan, const char *list, const char *out)
+{
+    return run(plan, list, plan->journal ? "--fresh -o " : ">", out);
+}
+
+static const char *to_stdout(const web_plan *plan, const char *list, const char *out)
+{
+    return run(plan, list, ">", out);
 }
 
 const web_side web_errand = {
     .open = open_web, .get = get, .hang = hang, .cancel = cancel, .line = line, .command = command
 };
+const web_side web_errand_stdout = { .line = line, .command = to_stdout };
+const bench_side bench_no_journal = { .name = "errand-no-journal", .web = &web_errand_stdout };

@@ -100,19 +100,26 @@ bool load_web_cancel(const bench_side *side, const load_size *size, load_run *ru
     return true;
 }
 
-bool load_web_batch(const bench_side *side, const load_size *size, load_run *run)
+static bool write_list(const bench_side *side, const load_size *size, int fd)
 {
-    char list[40] = "/tmp/errand-bench-list-XXXXXX", text[300];
-    if (!make_plan(side, size, "/small", 0) || side->web->command == NULL) return false;
-    const int fd = mkstemp(list);
+    char text[300];
     FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
     for (size_t i = 0; f != NULL && i < size->n; i++) {
-        side->web->line(text, sizeof text, plan.url, i);
+        side->web->line(text, sizeof text, &plan, i);
         fputs(text, f);
     }
-    bool well = f != NULL && fclose(f) == 0;
+    return f != NULL && fclose(f) == 0;
+}
+
+static bool run_batch(const bench_side *side, const load_size *size, load_run *run)
+{
+    char list[40] = "/tmp/errand-bench-list-XXXXXX", out[40] = "/tmp/errand-bench-out-XXXXXX",
+         journal[60];
+    const int fd = mkstemp(out);
+    bool well = fd >= 0 && close(fd) == 0 && write_list(side, size, mkstemp(list));
+    snprintf(journal, sizeof journal, "%s.journal", out);
     const int64_t began = figures_now();
-    well = well && system(side->web->command(&plan, list)) == 0;
+    well = well && system(side->web->command(&plan, list, out)) == 0;
     run->cost = (double)(figures_now() - began) / 1e6;
     struct rusage used;
     getrusage(RUSAGE_CHILDREN, &used);
@@ -120,5 +127,27 @@ bool load_web_batch(const bench_side *side, const load_size *size, load_run *run
                (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
     run->peak = (double)used.ru_maxrss / 1024;
     unlink(list);
+    unlink(out);
+    unlink(journal);
     return well;
+}
+
+bool load_web_batch(const bench_side *side, const load_size *size, load_run *run)
+{
+    if (!make_plan(side, size, "/small", 0) || side->web->command == NULL) return false;
+    return run_batch(side, size, run);
+}
+
+bool load_web_journal(const bench_side *side, const load_size *size, load_run *run)
+{
+    if (!make_plan(side, size, "/small", 0) || side->web->command == NULL) return false;
+    plan.journal = true;
+    return run_batch(side, size, run);
+}
+
+bool load_web_posts(const bench_side *side, const load_size *size, load_run *run)
+{
+    if (!make_plan(side, size, "/wait", 0) || side->web->command == NULL) return false;
+    plan.journal = plan.posts = true;
+    return run_batch(side, size, run);
 }

@@ -34,6 +34,7 @@ static const char config[] =
     "  server { listen 127.0.0.1:%2$u backlog=4096; root %1$s;\n"
     "    location /small { return 200 \"a small page\\n\"; }\n"
     "    location /slow { echo_sleep 0.1; echo \"a slow page\"; }\n"
+    "    location /wait { echo_sleep 0.02; echo \"a page\"; }\n"
     "    location /drip { limit_rate 20; }\n"
     "  } }\n";
 

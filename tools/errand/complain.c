@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *complain_command = "run";
+
 bool complain(const char *fmt, ...)
 {
     char line[1024];
@@ -17,6 +19,7 @@ bool complain(const char *fmt, ...)
     for (char *c = line; n > 0 && *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
     }
-    fprintf(stderr, "errand run: %s; see \"errand run --help\"\n", n < 0 ? "wrong usage" : line);
+    fprintf(stderr, "errand %s: %s; see \"errand %s --help\"\n", complain_command,
+            n < 0 ? "wrong usage" : line, complain_command);
     return false;
 }

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* the command: "run" */
+extern const char *complain_command;
+
 /* Writes "errand run: ...; see ..." to standard error, as one line. Returns false. */
 bool complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

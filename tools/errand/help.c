@@ -123,3 +123,20 @@ void help_run(void)
           "130 4 3 1. errand(1) and errand-jobs(5) have the details.\n",
           stdout);
 }
+
+void help_retry(void)
+{
+    fputs("Usage: errand retry [OPTION]... RESULTS\n"
+          "\n"
+          "Sends the jobs again that failed in the run which wrote RESULTS (errand run -o\n"
+          "RESULTS), and those that it did not come to; their new results are appended, and\n"
+          "the last result of a job counts. Options and files are those of that run, from\n"
+          "RESULTS.journal; options given here go before them. Headers are not in the\n"
+          "journal, as they may be secrets: give them again. What the server may have done,\n"
+          "and may not do twice, is left alone.\n"
+          "\n"
+          "  errand retry --retry-failed timeout,network --timeout 10m results.jsonl\n"
+          "\n"
+          "\"errand run --help\" has the options.\n",
+          stdout);
+}

@@ -4,5 +4,6 @@
 
 void help_overview(void); /* errand --help */
 void help_run(void);      /* errand run --help */
+void help_retry(void);    /* errand retry --help */
 
 #endif

@@ -2,6 +2,7 @@
 #include "help.h"
 #include "nearest.h"
 #include "option_table.h"
+#include "retry.h"
 #include "run.h"
 
 #include <errand-http.h>
@@ -14,6 +15,7 @@ static const struct command {
     void (*help)(void);
 } commands[COMMANDS] = {
     [COMMAND_RUN] = { run_main, help_run },
+    [COMMAND_RETRY] = { retry_main, help_retry },
 };
 
 static int version(void)

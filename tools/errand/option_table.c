@@ -13,11 +13,13 @@ const group_row group_rows[GROUPS] = {
     [GROUP_REQUESTS] = { "Requests", NULL },
     [GROUP_CONNECTIONS] = { "Authentication and connections", NULL },
     [GROUP_OUTPUT] = { "Output", NULL },
+    [GROUP_RESUME] = { "Results that survive a crash", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };
 
 const command_row command_rows[COMMANDS] = {
     [COMMAND_RUN] = { "run", "send requests given as JSON Lines, write results as JSON Lines" },
+    [COMMAND_RETRY] = { "retry", "send again what failed, with the options of its run" },
 };
 
 const option_row option_rows[OPTIONS] = {
@@ -58,7 +60,7 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_HEADER] = {
         .name = "header", .letter = 'H', .group = GROUP_REQUESTS, .value = "HEADER",
-        .repeats = true,
+        .secret = true, .repeats = true,
         .help = "add \"Name: value\", or the lines of @FILE, to each job; repeatable",
         .more = "@FILE has a header a line; blank lines are skipped. "
                 "A header that a job has itself is left alone. Content-Length, Transfer-Encoding "
@@ -97,7 +99,7 @@ const option_row option_rows[OPTIONS] = {
                 "Its standard error is errand's.",
     },
     [OPTION_USER] = {
-        .name = "user", .rivals = 1, .letter = 'u', .group = GROUP_CONNECTIONS, .value = "USER",
+        .name = "user", .rivals = 1, .secret = true, .letter = 'u', .group = GROUP_CONNECTIONS, .value = "USER",
         .help = "send USER:PASSWORD, or ask for the password",
         .more = "It is sent with each request (Basic). Without a password ERRAND_PASSWORD is "
                 "taken; else it is asked for, if standard input is a terminal.",
@@ -107,7 +109,7 @@ const option_row option_rows[OPTIONS] = {
         .help = "take user and password of each host from ~/.netrc",
     },
     [OPTION_PROXY] = {
-        .name = "proxy", .rivals = 2, .letter = 'x', .group = GROUP_CONNECTIONS, .value = "URL",
+        .name = "proxy", .rivals = 2, .secret = true, .letter = 'x', .group = GROUP_CONNECTIONS, .value = "URL",
         .help = "go through the proxy URL",
         .more = "URL is SCHEME://[USER:PASSWORD@]HOST:PORT with http, https, socks4, socks4a, "
                 "socks5 or socks5h. Without this option the proxies of the environment count; an "
@@ -209,6 +211,38 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_QUIET] = {
         .name = "quiet", .letter = 'q', .group = GROUP_OUTPUT,
         .help = "show no progress and no totals, but errors",
+    },
+    [OPTION_OUTPUT] = {
+        .name = "output", .letter = 'o', .group = GROUP_RESUME, .value = "FILE", .file = true,
+        .help = "append results to FILE, so that a later run can resume",
+        .more = "Beside it errand keeps FILE.journal: before a request that could do harm twice is "
+                "sent, it is on disk that it may have been. A FILE that has results is refused, "
+                "unless --resume or --fresh is given.",
+    },
+    [OPTION_RESUME] = {
+        .name = "resume", .group = GROUP_RESUME,
+        .help = "with -o: skip the jobs that FILE has results of",
+        .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
+                "under way when the run before ended is sent again if that is harmless or it has "
+                "an idempotency key, with the same key; else its result is \"unknown\". Without a "
+                "FILE the run is a new one.",
+    },
+    [OPTION_FRESH] = {
+        .name = "fresh", .group = GROUP_RESUME,
+        .help = "with -o: discard the results that FILE has",
+    },
+    [OPTION_RETRY_FAILED] = {
+        .name = "retry-failed", .group = GROUP_RESUME, .value = "KINDS",
+        .help = "with --resume: also send what failed: all, or timeout,network",
+        .more = "KINDS are the kinds of errors in the results, with commas between them: network, "
+                "timeout, http_client, http_server, rate_limited, auth, protocol, validation, "
+                "resource, rejected, internal. What the server may have done, and may not do "
+                "twice, is left as it is without --repeat-unknown.",
+    },
+    [OPTION_REPEAT_UNKNOWN] = {
+        .name = "repeat-unknown", .group = GROUP_RESUME,
+        .help = "with --resume: also send what may have been done already",
+        .more = "Each of these jobs may then be done, and paid for, twice.",
     },
     [OPTION_HELP] = {
         .name = "help", .letter = 'h', .group = GROUP_ABOUT,

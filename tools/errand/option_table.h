@@ -15,7 +15,8 @@ typedef enum option_group {
     GROUP_REQUESTS,
     GROUP_CONNECTIONS,
     GROUP_OUTPUT,
-    GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
+    GROUP_RESUME, /* about one run of several: in no journal */
+    GROUP_ABOUT,  /* no settings: known before a command, too, and they end the command */
     GROUPS
 } option_group;
 
@@ -52,6 +53,11 @@ typedef enum option_id {
     OPTION_LOG,
     OPTION_VERBOSE,
     OPTION_QUIET,
+    OPTION_OUTPUT,
+    OPTION_RESUME,
+    OPTION_FRESH,
+    OPTION_RETRY_FAILED,
+    OPTION_REPEAT_UNKNOWN,
     OPTION_HELP,
     OPTION_VERSION,
     OPTIONS
@@ -64,6 +70,7 @@ typedef struct option_row {
     const char *value;   /* what its value is called; NULL: it takes none */
     const char *choices; /* all values there are, with spaces between them; NULL: any */
     bool file;           /* its value is the path of a file */
+    bool secret;         /* its value may be one: it is in no journal */
     bool repeats;        /* each use adds a value; else the last one counts */
     const char *initial; /* what holds without it; NULL: nothing to be said */
     const char *help;    /* one clause, for --help, completions and errand(1) */
@@ -78,7 +85,11 @@ typedef struct group_row {
     const char *note; /* what --help says below the options; NULL: nothing */
 } group_row;
 
-typedef enum command_id { COMMAND_RUN, COMMANDS } command_id; /* and "help", which explains them */
+typedef enum command_id {
+    COMMAND_RUN,
+    COMMAND_RETRY,
+    COMMANDS
+} command_id; /* and "help", which explains them */
 
 typedef struct command_row {
     const char *name, *help;

@@ -137,6 +137,63 @@ static bool read_log(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool read_output(run_options *o, const char *name, const char *text)
+{
+    if (!*text || !strcmp(text, "-")) return complain("%s: the path of a file is wanted", name);
+    o->output = text;
+    return true;
+}
+
+static bool read_begin(run_options *o, const char *name, errand_results_begin begin)
+{
+    if (o->begin && o->begin != begin) return complain("%s: either --resume or --fresh", name);
+    o->begin = begin;
+    return true;
+}
+
+static bool read_resume(run_options *o, const char *name, const char *text)
+{
+    (void)text;
+    return read_begin(o, name, ERRAND_RESULTS_RESUME);
+}
+
+static bool read_fresh(run_options *o, const char *name, const char *text)
+{
+    (void)text;
+    return read_begin(o, name, ERRAND_RESULTS_FRESH);
+}
+
+static bool read_retry_failed(run_options *o, const char *name, const char *text)
+{
+    if (!strcmp(text, "all")) {
+        o->retry_kinds = ~0u;
+        return true;
+    }
+    for (size_t size; *text; text += size + (text[size] == ',')) {
+        size = strcspn(text, ",");
+        nearest near = { .word = text, .size = size };
+        int kind = ERRAND_KIND_UNKNOWN;
+        for (; kind > ERRAND_KIND_OK; kind--) {
+            const char *word = errand_kind_name((errand_kind)kind);
+            if (strlen(word) == size && !strncmp(word, text, size)) break;
+            nearest_offer(&near, word);
+        }
+        if (kind == ERRAND_KIND_OK) {
+            return complain("%s: \"%.*s\" is no kind of error%s%s%s", name,
+                            size < 40 ? (int)size : 40, text, near.name ? ": did you mean " : "",
+                            near.name ? near.name : "", near.name ? "?" : "");
+        }
+        o->retry_kinds |= 1u << kind;
+    }
+    return o->retry_kinds || complain("%s: all, or kinds of errors with commas between", name);
+}
+
+static bool read_repeat_unknown(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->repeat_unknown = true;
+}
+
 static bool read_ordered(run_options *o, const char *name, const char *text)
 {
     (void)name, (void)text;
@@ -228,6 +285,11 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_LIMIT_PER_HOST] = read_limit_per_host,
     [OPTION_MAX_BODY] = read_max_body,
     [OPTION_NO_DECOMPRESS] = read_no_decompress,
+    [OPTION_OUTPUT] = read_output,
+    [OPTION_RETRY_FAILED] = read_retry_failed,
+    [OPTION_RESUME] = read_resume,
+    [OPTION_FRESH] = read_fresh,
+    [OPTION_REPEAT_UNKNOWN] = read_repeat_unknown,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
@@ -337,7 +399,8 @@ static bool read_command_line(run_options *o, int argc, char **argv, int *status
         if (!row) return refuse(flag, argv);
         option_id id = (option_id)(row - option_rows);
         if (id == OPTION_HELP || id == OPTION_VERSION) {
-            if (id == OPTION_HELP) help_run();
+            if (id == OPTION_HELP && !strcmp(argv[0], "retry")) help_retry();
+            else if (id == OPTION_HELP) help_run();
             *status = id == OPTION_HELP ? 0 : -1;
             return false;
         }
@@ -345,6 +408,9 @@ static bool read_command_line(run_options *o, int argc, char **argv, int *status
         snprintf(name, sizeof name, "--%s", row->name);
         if (!given_add(o->given, id, GIVEN_COMMAND, name, optarg)) return false;
     }
+    o->words = argv + 1;
+    o->n_words = optind - 1;
+    if (optind > 1 && !strcmp(argv[optind - 1], "--")) o->n_words--;
     if (optind < argc) o->files = (const char *const *)(argv + optind);
     return true;
 }
@@ -373,16 +439,33 @@ static bool read_values(run_options *o)
     return true;
 }
 
-bool run_options_read(run_options *o, int argc, char **argv, int *status)
+static bool check_resume(const run_options *o)
+{
+    if (o->begin && !o->output)
+        return complain("--%s goes with -o FILE",
+                        o->begin == ERRAND_RESULTS_FRESH ? "fresh" : "resume");
+    if (o->retry_kinds && o->begin != ERRAND_RESULTS_RESUME)
+        return complain("--retry-failed goes with --resume");
+    if (o->repeat_unknown && o->begin != ERRAND_RESULTS_RESUME)
+        return complain("--repeat-unknown goes with --resume");
+    return true;
+}
+
+bool run_options_words(run_options *o, int argc, char **argv, int *status)
 {
     *o = (run_options){ .jobs = 16, .retries = 2 };
     *status = 2;
+    complain_command = argv[0];
     o->given = calloc(1, sizeof *o->given);
-    if (!o->given) return complain("out of memory");
-    if (!read_command_line(o, argc, argv, status)) return false;
+    return o->given ? read_command_line(o, argc, argv, status) : complain("out of memory");
+}
+
+bool run_options_read(run_options *o, int argc, char **argv, int *status)
+{
+    if (!run_options_words(o, argc, argv, status)) return false;
     if (!given_environment(o->given) || !read_files(o) || !read_values(o)) return false;
     if (o->expand && !headers_expand(o)) return false;
-    return route_complete(o) && credentials_complete(o);
+    return check_resume(o) && route_complete(o) && credentials_complete(o);
 }
 
 bool run_options_list(const char ***list, const char *text)

@@ -1,9 +1,10 @@
-/* options.h -- the command line of errand run. */
+/* options.h -- the command line of errand run, and of errand retry. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
 #include "option_table.h"
 
+#include <errand-http.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +20,16 @@ typedef struct credentials { /* at most one of bearer, user and token_command */
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
+    char *const *words;       /* the options as they were given */
+    int n_words;
     unsigned jobs, retries;
     int64_t timeout_ms, connect_ms; /* 0: not given */
     double per_second;              /* 0: not given */
     const char *base_url, *log;     /* NULL: not given */
-    bool ordered, quiet, verbose;
+    const char *output;             /* NULL: not given */
+    errand_results_begin begin;
+    unsigned retry_kinds;
+    bool ordered, quiet, verbose, repeat_unknown;
     when progress;
     /* NULL, 0, false: not given */
     credentials auth;
@@ -38,6 +44,8 @@ typedef struct run_options {
 
 /* argv begins with the command's name. True: go on; false: end with *status, all has been said. */
 bool run_options_read(run_options *options, int argc, char **argv, int *status);
+/* The same without the values: files, words and given alone. */
+bool run_options_words(run_options *options, int argc, char **argv, int *status);
 void run_options_free(run_options *options);
 
 /* Frees text with the options. False: no memory; text is freed, and that has been said. */

@@ -6,6 +6,7 @@
  * The jobs do all the work; this thread draws, another one waits for signals. */
 #include "run.h"
 
+#include "note.h"
 #include "options.h"
 #include "progress.h"
 #include "route_options.h"
@@ -207,6 +208,14 @@ static int open_session(run *r)
     return WRONG_USAGE;
 }
 
+/* What is wrong with the file has been said. */
+static int refused_output(run *r, int error)
+{
+    if (error == EEXIST)
+        progress_say(&r->progress, "--resume goes on with them, --fresh discards them");
+    return CANNOT_WRITE;
+}
+
 static int start(run *r)
 {
     const run_options *o = &r->options;
@@ -223,6 +232,7 @@ static int start(run *r)
         r->rate = errand_rate_new(r->pool, &over_all_hosts);
         if (!r->rate) return fail(r, "cannot start", errno);
     }
+    char *note = o->output ? note_write(o) : NULL;
     const errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
@@ -235,8 +245,17 @@ static int start(run *r)
         .expand = o->expand,
         .on_error = complained,
         .arg = r,
+        .results = o->output,
+        .begin = o->begin,
+        .repeat_unknown = o->repeat_unknown,
+        .retry_kinds = o->retry_kinds,
+        .note = note,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
+    int failed = errno;
+    free(note);
+    errno = failed;
+    if (!r->jobs && o->output) return refused_output(r, errno);
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
     return error ? fail(r, "cannot wait for signals", error) : 0;
@@ -258,6 +277,23 @@ static bool reads_terminal(const run_options *o)
     return named && isatty(STDIN_FILENO);
 }
 
+/* Of all lines those that are this run's; 0: not known. */
+static uint64_t left_of(const errand_jobs_stats *s, uint64_t lines)
+{
+    return lines > s->skipped ? lines - s->skipped : 0;
+}
+
+static void report_earlier(run *r, const errand_jobs_stats *s)
+{
+    if (s->skipped)
+        progress_say(&r->progress, "%" PRIu64 " jobs have results of earlier runs", s->skipped);
+    if (s->unknown)
+        progress_say(&r->progress,
+                     "%" PRIu64 " jobs may have been done before: \"unknown\"; --resume "
+                     "--repeat-unknown sends them",
+                     s->unknown);
+}
+
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
@@ -270,15 +306,16 @@ static int go(run *r)
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
         report_lost_log(r);
-        progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
+        progress_show(&r->progress, &s, left_of(&s, all.known ? all.lines : s.known_total));
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
-    progress_show(&r->progress, &s, s.known_total);
+    progress_show(&r->progress, &s, left_of(&s, s.known_total));
     int status = status_of(&s, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
     report_lost_log(r);
     progress_end(&r->progress);
+    if (!r->options.quiet) report_earlier(r, &s);
     if (!r->options.quiet) {
         fprintf(stderr,
                 "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64

@@ -1,0 +1,33 @@
+/* jobs/history.h -- what a file of results and its journal say about earlier runs. */
+#ifndef ER_HISTORY_H
+#define ER_HISTORY_H
+
+#include "jobs/job_states.h"
+#include "base/bytes.h"
+
+typedef struct er_kept_key { /* an idempotency key that was made for a job */
+    er_job_ref job;
+    char *key;
+    bool used;
+} er_kept_key;
+
+typedef struct er_run_history {
+    er_job_states states;
+    er_kept_key *keys; /* of jobs that did not succeed; sorted by their jobs */
+    size_t n_keys;
+    unsigned runs;
+    uint64_t probe;                    /* er_job_hash_probe() of the first run */
+    uint64_t results_end, journal_end; /* behind the last whole line */
+    er_bytes inputs;                   /* of the last run: an object, as it was written */
+} er_run_history;
+
+/* Reads both files from their beginning. *why says which line of which file is wrong. 0; EBADMSG: a
+ * line that errand did not write; ENOMEM, EIO, ... */
+int er_run_history_read(er_run_history *history, int results, int journal, er_bytes *why);
+void er_run_history_free(er_run_history *history);
+
+/* The key that was made for this job; NULL: none. By content a key is given to one job only. It
+ * lives as long as the history. */
+const char *er_run_history_key(er_run_history *history, er_job_ref job);
+
+#endif

@@ -1,0 +1,482 @@
+/* jobs/journal.c -- intents are on disk before the first byte is sent, many with one sync.
+ *
+ *     before_send: line --> waiting --commit: write, fdatasync--> promises resolved --> sent
+ *     put:         result line --> results             (a result ends what its intent began)
+ *
+ * An attempt needs an intent if a repeat could do harm, and a job whose idempotency key was made
+ * here needs that key on disk; all others go by the journal without a stop. Lines gather while a
+ * commit is at work: the thread that adds one to an idle journal submits the next commit, which
+ * goes on until nothing waits. A job has at most one line on the way, so this ends. One commit is
+ * at work from its start until it leaves, and it alone writes.
+ *
+ * The first error of the journal stays: what waits fails with it, and nothing more is sent. A line
+ * that was written in part is cut off again, or by the next run: history.c.
+ *
+ * The results are not synced with each line. If the system crashes, an intent without a result is
+ * what is left of such a job, and it is reported as unknown, or sent again with its key.
+ *
+ * One run at a time: the journal is locked, not the results, which others may read. */
+#include "jobs/journal.h"
+
+#include "base/list.h"
+#include "base/result.h"
+#include "async/submit.h"
+#include "http/classify.h"
+#include "http/sanitize.h"
+#include "jobs/history.h"
+#include "jobs/job_hash.h"
+
+#include <errand/promise.h>
+#include <errand/version.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+typedef struct waiter {
+    er_node node;
+    errand_promise *promise;
+} waiter;
+
+struct er_journal {
+    errand_pool *pool;
+    char *path;
+    int results, fd;
+    uint64_t results_size; /* the writer's */
+    unsigned run;
+    unsigned retry_kinds; /* as errand_jobs_opts has it */
+    bool repeat_unknown;
+    er_lock lock; /* guards the rest */
+    er_run_history history;
+    er_bytes waiting;       /* lines that are not written yet */
+    er_list waiters;        /* for them */
+    uint64_t size;          /* of what is written */
+    uint64_t commits, kept; /* how many were started; which of them `commit` is */
+    errand_future *commit;  /* NULL: none yet */
+    bool committing;        /* a commit is submitted, until it has left */
+    bool begun;             /* the commit's: its function has been called */
+    errand_promise *finish; /* of er_journal_finish; NULL: none waits */
+    int error;
+};
+
+/* ---- opening ---- */
+
+/* What identifies the input: paths, sizes, times of change. Standard input is never the same. */
+static void put_inputs(er_bytes *out, const char *const *files)
+{
+    static const char *const only_stdin[] = { "-", NULL };
+    const char *comma = "";
+    er_bytes_text(out, "{");
+    for (files = files ? files : only_stdin; *files; files++, comma = ",") {
+        er_file_about about = { 0 };
+        char *path = NULL;
+        bool stdin_too = !strcmp(*files, "-");
+        int error = stdin_too ? ENOENT : er_file_absolute(*files, &path);
+        if (!error) error = er_file_look_at(path, &about);
+        const char *name = path ? path : *files;
+        er_bytes_text(out, comma);
+        er_json_quote_any(out, name);
+        if (error || !about.regular) er_bytes_text(out, ":null");
+        else
+            er_bytes_format(out, ":{\"size\":%llu,\"changed\":%lld}",
+                            (unsigned long long)about.size, (long long)about.changed_ns);
+        er_free(path);
+    }
+    er_bytes_text(out, "}");
+}
+
+static int open_file(const char *path, er_bytes *why, int *fd, uint64_t *size)
+{
+    er_file_about about = { 0 };
+    int error = er_file_open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, fd);
+    if (error) *fd = -1;
+    if (!error) error = er_file_look(*fd, &about);
+    if (error) {
+        er_bytes_format(why, "%s: %s", path, errand_strerror(error));
+    } else if (!about.regular) {
+        er_bytes_format(why, "%s: it is not a regular file", path);
+        error = EINVAL;
+    }
+    *size = about.size;
+    return error;
+}
+
+/* Without making them: what is there already. */
+static int refuse_results(const er_journal *j, const char *path, er_bytes *why)
+{
+    er_file_about about;
+    bool results = !er_file_look_at(path, &about) && about.regular && about.size;
+    if (!results && (er_file_look_at(j->path, &about) || !about.size)) return 0;
+    er_bytes_format(why, "%s: it has results already", path);
+    return EEXIST;
+}
+
+static er_job_fate judge(const er_job_state *state, void *arg)
+{
+    const er_journal *j = arg;
+    if (state->under_way) return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_UNKNOWN_OR_RUN;
+    if (state->kind == ERRAND_KIND_OK) return ER_JOB_SKIP;
+    if (state->kind == ERRAND_KIND_CANCELLED && !state->may_have_run) return ER_JOB_RUN;
+    if (state->kind == ERRAND_KIND_UNKNOWN || state->kind == ERRAND_KIND_CANCELLED)
+        return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_SKIP;
+    if (!(j->retry_kinds >> state->kind & 1)) return ER_JOB_SKIP;
+    return state->may_have_run && !j->repeat_unknown ? ER_JOB_RUN_IF_SAFE : ER_JOB_RUN;
+}
+
+static int read_history(er_journal *j, const char *path, const er_bytes *inputs, er_bytes *why)
+{
+    er_bytes what = { 0 };
+    er_run_history *h = &j->history;
+    int error = er_run_history_read(h, j->results, j->fd, &what);
+    if (!error) error = er_file_cut(j->results, h->results_end);
+    if (!error) error = er_file_cut(j->fd, h->journal_end);
+    if (!error && h->runs && h->probe != er_job_hash_probe()) {
+        error = EBADMSG;
+        er_bytes_text(&what, "its journal is of another version or machine");
+    }
+    if (!error && h->runs >= ER_JOB_RUNS_MOST) error = EOVERFLOW;
+    j->size = h->journal_end;
+    j->results_size = h->results_end;
+    j->run = h->runs + 1;
+    if (error) er_bytes_format(why, "%s: %s", path, what.size ? what.at : errand_strerror(error));
+    er_bytes_free(&what);
+    if (error || !h->runs) return error;
+    bool same = inputs->size == h->inputs.size && !memcmp(inputs->at, h->inputs.at, inputs->size);
+    if (same && !strstr(inputs->at, ":null")) return 0;
+    if (!same)
+        er_bytes_format(why,
+                        "%s: the input is not the same as in the run before; jobs are "
+                        "recognised by id, or by what they request",
+                        path);
+    return er_job_states_match_content(&h->states, judge, j);
+}
+
+static int sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) + 1 : 1;
+    char *folder = er_copy_bytes(slash ? path : ".", size);
+    int fd = -1, error = folder ? er_file_open(folder, O_RDONLY | O_DIRECTORY, &fd) : ENOMEM;
+    er_free(folder);
+    if (error) return error == ENOMEM ? error : 0; /* a folder may be searched and not read */
+    error = er_file_sync(fd);
+    er_file_close(fd);
+    return error == EINVAL ? 0 : error; /* some file systems cannot */
+}
+
+/* One commit, of the lines that wait, by the only thread that may write. */
+static int write_out(er_journal *j, const er_bytes *lines)
+{
+    size_t put = 0;
+    int error = lines->error;
+    if (!error) error = er_file_write(j->fd, lines->at, lines->size, &put);
+    if (!error) error = er_file_sync_data(j->fd);
+    if (error) er_file_cut(j->fd, j->size); /* what was written in part; if that fails: history.c */
+    else j->size += lines->size;
+    return error;
+}
+
+static int begin_run(er_journal *j, const errand_jobs_opts *opts, const er_bytes *inputs,
+                     er_bytes *why)
+{
+    er_bytes line = { 0 };
+    er_bytes_format(&line,
+                    "{\"journal\":1,\"run\":%u,\"version\":\"%s\",\"probe\":\"%016llx\","
+                    "\"inputs\":",
+                    j->run, errand_version(), (unsigned long long)er_job_hash_probe());
+    er_bytes_add(&line, inputs->at, inputs->size);
+    if (opts->note) {
+        er_bytes_text(&line, ",\"note\":");
+        er_json_compact(&line, (er_span){ opts->note, strlen(opts->note) });
+    }
+    er_bytes_text(&line, "}\n");
+    int error = write_out(j, &line);
+    if (!error) error = sync_folder(j->path);
+    if (error) er_bytes_format(why, "%s: %s", j->path, errand_strerror(error));
+    er_bytes_free(&line);
+    return error;
+}
+
+static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
+{
+    uint64_t results_size = 0, size = 0;
+    bool resumes = opts->begin == ERRAND_RESULTS_RESUME;
+    int error = opts->begin == ERRAND_RESULTS_NEW ? refuse_results(j, opts->results, why) : 0;
+    if (!error) error = open_file(j->path, why, &j->fd, &size);
+    if (!error && er_file_lock(j->fd)) {
+        error = EBUSY;
+        er_bytes_format(why, "%s: another run uses it", opts->results);
+    }
+    if (!error) error = open_file(opts->results, why, &j->results, &results_size);
+    if (error) return error;
+    if (resumes && results_size && !size) {
+        er_bytes_format(why, "%s: its journal %s is missing or empty", opts->results, j->path);
+        return ENOENT;
+    }
+    er_bytes inputs = { 0 };
+    put_inputs(&inputs, opts->files);
+    error = inputs.error;
+    if (!error && !resumes) error = er_file_cut(j->results, 0);
+    if (!error && !resumes) error = er_file_cut(j->fd, 0);
+    if (!error) error = read_history(j, opts->results, &inputs, why);
+    if (!error) error = begin_run(j, opts, &inputs, why);
+    er_bytes_free(&inputs);
+    return error;
+}
+
+int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_opts *opts,
+                    er_bytes *why)
+{
+    er_journal *j = er_alloc_zero(sizeof *j);
+    *journal = NULL;
+    if (!j) return ENOMEM;
+    er_bytes path = { 0 };
+    er_bytes_format(&path, "%s.journal", opts->results);
+    j->pool = pool;
+    j->results = j->fd = -1;
+    j->retry_kinds = opts->retry_kinds;
+    j->repeat_unknown = opts->repeat_unknown;
+    er_list_init(&j->waiters);
+    int error = path.error;
+    if (!error) {
+        j->path = er_bytes_take(&path);
+        error = open_both(j, opts, why);
+    }
+    if (error) er_journal_close(j);
+    else *journal = j;
+    return error;
+}
+
+void er_journal_close(er_journal *j)
+{
+    if (!j) return;
+    if (j->commit) { /* it has left, but if there was no memory for er_journal_finish */
+        errand_result r = errand_await(j->commit);
+        errand_result_free(&r);
+    }
+    if (j->results >= 0) er_file_close(j->results);
+    if (j->fd >= 0) er_file_close(j->fd); /* and unlocks it */
+    er_run_history_free(&j->history);
+    er_bytes_free(&j->waiting);
+    er_free(j->path);
+    er_free(j);
+}
+
+/* ---- jobs ---- */
+
+static bool names_key(const char *header)
+{
+    static const char name[] = "Idempotency-Key";
+    return er_alike(header, name, sizeof name - 1) && header[sizeof name - 1] == ':';
+}
+
+static bool is_safe(const er_line_job *job)
+{
+    const errand_request *r = &job->request;
+    bool keyed = r->idempotency_key;
+    for (const char *const *header = r->headers; header && *header; header++)
+        keyed = keyed || names_key(*header);
+    return keyed || r->repeat == ERRAND_REPEAT_ALWAYS ||
+           er_method_idempotent(r->method ? r->method : "GET");
+}
+
+er_job_verdict er_journal_look(er_journal *j, er_line_job *job)
+{
+    job->ref = (er_job_ref){ er_job_hash(job), job->seq };
+    job->run = j->run;
+    job->safe = !job->error && is_safe(job);
+    er_lock_take(&j->lock);
+    er_job_fate fate = er_job_states_next(&j->history.states, job->ref, judge, j);
+    bool runs = fate == ER_JOB_RUN || (fate != ER_JOB_SKIP && job->safe);
+    const char *key = runs && job->fresh_key ? er_run_history_key(&j->history, job->ref) : NULL;
+    er_lock_give(&j->lock);
+    if (key) {
+        job->request.idempotency_key = key;
+        job->fresh_key = false; /* it is in the journal */
+    }
+    if (runs) return ER_JOB_GO;
+    return fate == ER_JOB_UNKNOWN_OR_RUN ? ER_JOB_UNKNOWN : ER_JOB_DONE;
+}
+
+bool er_journal_wants(const er_line_job *job)
+{
+    return job->fresh_key || (!job->safe && !job->sent);
+}
+
+static void put_job(er_bytes *out, const char *name, const er_line_job *job)
+{
+    er_bytes_format(out, "\"%s\":\"%016llx\",\"seq\":%llu}\n", name,
+                    (unsigned long long)job->ref.hash, (unsigned long long)job->ref.seq);
+}
+
+static void end_all(er_list *waiters, int error)
+{
+    for (er_node *node; (node = er_list_pop(waiters));) {
+        waiter *w = er_of(node, waiter, node);
+        errand_promise_resolve(w->promise, error ? errand_fail(error) : errand_ok(NULL, NULL));
+        er_free(w);
+    }
+}
+
+/* False: nothing waits. */
+static bool take_waiting(er_journal *j, er_bytes *lines, er_list *waiters)
+{
+    er_lock_take(&j->lock);
+    *lines = j->waiting;
+    j->waiting = (er_bytes){ 0 };
+    er_list_take_all(waiters, &j->waiters);
+    er_lock_give(&j->lock);
+    return lines->size || lines->error;
+}
+
+static int commit_lines(er_journal *j, const er_bytes *lines)
+{
+    int error = j->error; /* set by a commit only, and there is one at a time */
+    if (!error) error = j->begun ? write_out(j, lines) : ECANCELED;
+    er_lock_take(&j->lock);
+    j->error = error;
+    er_lock_give(&j->lock);
+    return error;
+}
+
+static void commit_all(er_journal *j)
+{
+    er_bytes lines;
+    er_list waiters;
+    while (take_waiting(j, &lines, &waiters)) {
+        int error = commit_lines(j, &lines);
+        er_bytes_free(&lines);
+        end_all(&waiters, error);
+    }
+}
+
+/* The commit's last step: from then on the journal is its owner's. False: something waits, or is to
+ * be synced. */
+static bool leave(er_journal *j, bool synced, int error)
+{
+    er_lock_take(&j->lock);
+    errand_promise *finish = j->finish;
+    bool leaves = !j->waiting.size && !j->waiting.error && (!finish || synced);
+    if (leaves) {
+        j->committing = j->begun = false;
+        j->finish = NULL;
+    }
+    er_lock_give(&j->lock);
+    if (leaves && finish) errand_promise_resolve(finish, errand_fail(error));
+    return leaves;
+}
+
+static errand_result commit(void *arg)
+{
+    er_journal *j = arg;
+    j->begun = true;
+    commit_all(j);
+    return errand_ok(NULL, NULL);
+}
+
+/* After the commit, or instead of it if the pool takes no task any more. */
+static void commit_gone(void *arg)
+{
+    er_journal *j = arg;
+    bool synced = false;
+    int error = 0;
+    for (;;) {
+        commit_all(j);
+        if (leave(j, synced, error)) return;
+        error = er_file_sync(j->results);
+        if (j->error) error = j->error;
+        synced = true;
+    }
+}
+
+/* Under the lock: the number of the commit to start; 0: one is at work. */
+static uint64_t claim_commit(er_journal *j)
+{
+    if (j->committing) return 0;
+    j->committing = true;
+    return ++j->commits;
+}
+
+/* A later commit may have started, and left, by the time this one's future is kept. */
+static void start_commit(er_journal *j, uint64_t number)
+{
+    if (!number) return;
+    const errand_task task = { .fn = commit, .arg = j, .free = commit_gone, .name = "journal" };
+    errand_future *f =
+        er_task_submit(j->pool, &task, &(er_terms){ .deadline_ns = INT64_MAX, .urgent = true });
+    er_lock_take(&j->lock);
+    errand_future *other = f;
+    if (number > j->kept) {
+        other = j->commit;
+        j->commit = f;
+        j->kept = number;
+    }
+    er_lock_give(&j->lock);
+    if (other) errand_drop(other);
+}
+
+errand_future *er_journal_before_send(er_journal *j, er_line_job *job)
+{
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(j->pool, &f);
+    waiter *w = promise ? er_alloc_zero(sizeof *w) : NULL;
+    if (!w) {
+        errand_promise_resolve(promise, errand_fail(ENOMEM));
+        return f;
+    }
+    w->promise = promise;
+    er_lock_take(&j->lock);
+    if (job->fresh_key) {
+        er_bytes_text(&j->waiting, "{\"key\":");
+        er_json_quote_any(&j->waiting, job->request.idempotency_key);
+        er_bytes_text(&j->waiting, ",");
+        put_job(&j->waiting, "job", job);
+    } else {
+        er_bytes_text(&j->waiting, "{");
+        put_job(&j->waiting, "sent", job);
+        job->sent = true;
+    }
+    job->fresh_key = false;
+    er_list_push(&j->waiters, &w->node);
+    uint64_t number = claim_commit(j);
+    er_lock_give(&j->lock);
+    start_commit(j, number);
+    return f;
+}
+
+void er_journal_unsent(er_journal *j, er_line_job *job)
+{
+    if (!job->sent) return;
+    job->sent = false;
+    er_lock_take(&j->lock);
+    er_bytes_text(&j->waiting, "{"); /* with the next commit: until then it counts as sent */
+    put_job(&j->waiting, "unsent", job);
+    er_lock_give(&j->lock);
+}
+
+static void not_now(void *arg) { (void)arg; }
+
+errand_future *er_journal_finish(er_journal *j)
+{
+    errand_future *f;
+    errand_promise *promise = errand_promise_new(j->pool, &f);
+    if (!promise) return f;
+    errand_promise_on_cancel(promise, not_now, NULL); /* it ends when the files are left alone */
+    er_lock_take(&j->lock);
+    j->finish = promise;
+    uint64_t number = claim_commit(j);
+    er_lock_give(&j->lock);
+    start_commit(j, number);
+    return f;
+}
+
+/* ---- results ---- */
+
+int er_journal_put(er_journal *j, const er_bytes *line)
+{
+    size_t put = 0;
+    int error = er_file_write(j->results, line->at, line->size, &put);
+    if (error) er_file_cut(j->results, j->results_size);
+    else j->results_size += line->size;
+    return error;
+}

@@ -1,0 +1,44 @@
+/* jobs/journal.h -- a file of results and the journal beside it: what is done is not sent again,
+ * and what may have been sent is known, whenever the process ends. */
+#ifndef ER_JOURNAL_H
+#define ER_JOURNAL_H
+
+#include "jobs/job_parse.h"
+
+#include <errand/jobs.h>
+
+typedef struct er_journal er_journal;
+
+typedef enum er_job_verdict {
+    ER_JOB_GO,     /* send it */
+    ER_JOB_DONE,   /* it has a result */
+    ER_JOB_UNKNOWN /* it may have run, and a repeat may do harm: report that */
+} er_job_verdict;
+
+/* Opens the files that opts->results names. *why says what is wrong with them, or, with 0, what the
+ * caller should be informed of; "" if nothing. 0; EEXIST: there are results; EBUSY: another run
+ * uses them; EBADMSG: they are damaged or of another kind; ENOENT: the journal is missing;
+ * EOVERFLOW: too many runs; or the errno of a file. */
+int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_opts *opts,
+                    er_bytes *why);
+
+/* Writes what is left and syncs; also if it is cancelled. The last call but close; no job is under
+ * way any more. */
+errand_future *er_journal_finish(er_journal *journal);
+void er_journal_close(er_journal *journal); /* NULL is harmless */
+
+/* For a job that was read, good or bad: sets its run and ref, and the key of earlier attempts. Any
+ * thread. */
+er_job_verdict er_journal_look(er_journal *journal, er_line_job *job);
+
+/* The next attempt of this job must be on disk before it is sent. */
+bool er_journal_wants(const er_line_job *job);
+/* Ends when it is, or with the error that prevents it. Any thread. */
+errand_future *er_journal_before_send(er_journal *journal, er_line_job *job);
+/* That attempt was not sent, or the server has not begun it. Any thread. */
+void er_journal_unsent(er_journal *journal, er_line_job *job);
+
+/* Appends a result line, whole or not at all. 0 or an errno. One thread at a time. */
+int er_journal_put(er_journal *journal, const er_bytes *line);
+
+#endif
