@@ -94,9 +94,10 @@ static const char *command(const web_plan *plan, const char *list)
     static char text[300];
     /* libtool's script costs time of its own */
     const bool built = access("tools/errand/.libs/errand", X_OK) == 0;
-    snprintf(text, sizeof text, "%s run -q --progress never -j %u %s >/dev/null",
+    snprintf(text, sizeof text,
+             "%s run -q --progress never -j %u --limit-per-host %u %s >/dev/null",
              built ? "LD_LIBRARY_PATH=lib/.libs tools/errand/.libs/errand" : "tools/errand/errand",
-             plan->in_flight, list);
+             plan->in_flight, plan->in_flight, list);
     return text;
 }
 
