@@ -3,6 +3,7 @@
 #   check NAME COMMAND...   runs the command; the test fails if that does
 #   finish                  prints the totals and ends the test
 set -u
+unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 folder=$(mktemp -d "${TMPDIR:-/tmp}/errand-test-XXXXXX") || exit 1
 checks=0 failures=0 demo=
 cleanup() {

@@ -1,7 +1,6 @@
 # errand run's options for authentication and connections: headers and tokens, proxies, certificates, addresses;
 # options from files and the environment; and that no secret is shown.
 . "$top_srcdir/tests/tools/asserts.sh"
-for variable in http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY; do unset $variable; done
 
 mkfifo keep ready
 "$MIRROR" "$folder" <keep >ready &

@@ -95,9 +95,9 @@ static const char *run(const web_plan *plan, const char *list, const char *to, c
     static char text[300];
     /* libtool's script costs time of its own */
     const bool built = access("tools/errand/.libs/errand", X_OK) == 0;
-    snprintf(text, sizeof text, "%s run -q --progress never -j %u %s %s%s",
+    snprintf(text, sizeof text, "%s run -q --progress never -j %u --limit-per-host %u %s %s%s",
              built ? "LD_LIBRARY_PATH=lib/.libs tools/errand/.libs/errand" : "tools/errand/errand",
-             plan->in_flight, list, to, out);
+             plan->in_flight, plan->in_flight, list, to, out);
     return text;
 }
 

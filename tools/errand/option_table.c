@@ -72,7 +72,8 @@ const option_row option_rows[OPTIONS] = {
         .name = "expand", .group = GROUP_REQUESTS,
         .help = "replace ${VAR} in headers by variables of the environment",
         .more = "It holds for the headers of jobs and for --header. A job with a variable that is "
-                "not set is bad input. $${ stands for ${. Values that came from the environment "
+                "not set is bad input. $${ stands for ${. Use it for jobs that you trust: they can send "
+                "any variable anywhere. Values that came from the environment "
                 "are stars in messages and in the log, and do not follow a redirect to another "
                 "host; values of less than 6 characters are not replaced there. The body of a "
                 "reply is data: a server that echoes a value has it in its result.",
