@@ -26,6 +26,7 @@ typedef struct er_defaults {
     int (*tls_end)(const void *ssl); /* of er_close_notify_find; may be NULL */
     bool strict_json;
     bool http2;
+    bool refused_may_have_run; /* a 425 or 429 does not mean that nothing was begun */
     er_transport transport;
     struct er_stages *stages; /* NULL: no hook */
 } er_defaults;

