@@ -158,22 +158,24 @@ static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
     return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
 }
 
-/* Where it is sent: "api.example.com:443". NULL: the session will say what is wrong with the url.
- */
-static char *host_of(const errand_jobs *jobs, const char *url)
+/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
+ * wrong with it. 0 or ENOMEM. */
+static int find_host(run *it)
 {
     er_bytes why = { 0 };
     er_origin origin = { 0 };
     char *absolute = NULL;
     bool https;
-    int error =
-        er_url_resolve(&absolute, &origin, &https, url, jobs->http->defaults.base_url, &why);
-    const char *host = error ? NULL : strstr(origin.key, "://");
-    char *copy = host && strlen(host + 3) <= ERRAND_KEY_MAX ? er_copy_text(host + 3) : NULL;
+    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
+                               it->jobs->http->defaults.base_url, &why);
+    if (!error) {
+        const char *host = strstr(origin.key, "://") + 3;
+        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
+    }
     er_origin_free(&origin);
     er_free(absolute);
     er_bytes_free(&why);
-    return copy;
+    return error == ENOMEM ? ENOMEM : 0;
 }
 
 /* What the options say of all jobs. 0 or ENOMEM. */
@@ -185,8 +187,8 @@ static int apply_options(run *it)
     if (!request->total_ms) request->total_ms = o->total_ms;
     if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
     request->policy = it->jobs->once; /* the session's would multiply ours */
-    it->host = host_of(it->jobs, request->url);
-    return o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
+    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
+    return error ? error : find_host(it);
 }
 
 static errand_result work(void *item, void *arg)

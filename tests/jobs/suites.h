@@ -9,6 +9,8 @@ Suite *jsonl_reader_suite(void);
 Suite *job_parse_suite(void);
 Suite *batch_suite(void);
 Suite *jobs_suite(void);
+Suite *pauses_suite(void);
+Suite *halts_suite(void);
 Suite *result_writer_suite(void);
 
 #endif
