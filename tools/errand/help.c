@@ -120,7 +120,7 @@ void help_run(void)
           "cancels them, the third ends errand at once.\n"
           "\n"
           "Exit status: 0 all jobs succeeded, 1 some failed, 2 wrong usage, 3 bad input,\n"
-          "4 results cannot be written, 130 interrupted; of several the first in the order\n"
-          "130 4 3 1. errand(1) and errand-jobs(5) have the details.\n",
+          "4 results cannot be written, 5 halted, 130 interrupted; of several the first in\n"
+          "the order 130 4 5 3 1. errand(1) and errand-jobs(5) have the details.\n",
           stdout);
 }

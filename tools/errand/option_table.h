@@ -13,7 +13,7 @@
 typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
-    GROUP_FAILURES,
+    GROUP_PACE,
     GROUP_OUTPUT,
     GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
     GROUPS
@@ -27,7 +27,15 @@ typedef enum option_id {
     OPTION_CONNECT_TIMEOUT,
     OPTION_BASE_URL,
     OPTION_HEADER,
+    OPTION_RATE_TOTAL,
+    OPTION_MAX_TIME,
+    OPTION_DEADLINE,
+    OPTION_RETRY_ON,
+    OPTION_RETRY_MAX_TIME,
+    OPTION_IDEMPOTENT,
+    OPTION_IDEMPOTENCY_KEY,
     OPTION_REFUSED_MAY_HAVE_RUN,
+    OPTION_HALT,
     OPTION_ORDERED,
     OPTION_PROGRESS,
     OPTION_LOG,

@@ -28,6 +28,7 @@ enum {
     WRONG_USAGE = 2,
     BAD_INPUT = 3,
     CANNOT_WRITE = 4,
+    HALTED = 5,
     INTERRUPTED = 130
 };
 
@@ -42,8 +43,9 @@ typedef struct run {
     bool log_reported; /* that lines are lost */
     errand_pool *pool;
     errand_http *http;
-    errand_rate *rate;
+    errand_rate *rate, *rate_total;
     errand_jobs *jobs;
+    bool halt_reported;
 } run;
 
 /* A descriptor below 3 that is closed would be the next file's: results in a log, a
@@ -81,6 +83,51 @@ static void complained(const char *message, void *arg)
 {
     run *r = arg;
     progress_say(&r->progress, "%s", message);
+}
+
+/* The first wait of each host is explained; the others would only repeat it. */
+static void paused(const errand_jobs_pause *pause, void *arg)
+{
+    run *r = arg;
+    const char *port = strrchr(pause->host, ':');
+    size_t size = strlen(pause->host);
+    bool usual = port && (!strcmp(port, ":80") || !strcmp(port, ":443"));
+    if (pause->number > 1) return;
+    if (usual) size = (size_t)(port - pause->host);
+    progress_say(&r->progress, "%.*s answered %d and asks to wait %.4g s: all jobs for it wait%s",
+                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP,
+                 (double)pause->ms / 1000, pause->ms > 300000 ? ", 300 s at most" : "");
+}
+
+static void report_halt(run *r, const errand_jobs_stats *s)
+{
+    char last[64];
+    if (r->halt_reported || !s->halted) return;
+    r->halt_reported = true;
+    const char *then = r->options.halt_on.now ? "cancelling" : "finishing";
+    errand_error_name(s->halt_error, last, sizeof last);
+    if (s->halted == ERRAND_JOBS_TIME_OUT) {
+        progress_say(&r->progress, "halted: the time of --deadline is over");
+    } else if (s->halted == ERRAND_JOBS_FAILED) {
+        progress_say(&r->progress,
+                     "halted: too many jobs have failed (--halt), the last with %s; "
+                     "%s %" PRIu64 " in flight",
+                     last, then, s->in_flight);
+    } else {
+        progress_say(&r->progress,
+                     "halted: no job has succeeded, and three were answered 401, 402, 403 or that "
+                     "a quota is used up, the last with %s; %s %" PRIu64
+                     " in flight (--halt never ignores this)",
+                     last, then, s->in_flight);
+    }
+}
+
+static errand_rate *rate_of(run *r, const pace *p, unsigned max_keys)
+{
+    const errand_rate_opts opts = {
+        .per_second = p->per_second, .burst = p->burst, .max_keys = max_keys
+    };
+    return errand_rate_new(r->pool, &opts);
 }
 
 static void signalled(unsigned count, void *arg)
@@ -126,6 +173,39 @@ static void report_lost_log(run *r)
     progress_say(&r->progress, "%s: the log cannot be written; the jobs go on", r->options.log);
 }
 
+static int begin(run *r)
+{
+    const run_options *o = &r->options;
+    const errand_jobs_opts jobs = {
+        .files = o->files,
+        .out = STDOUT_FILENO,
+        .concurrency = o->jobs,
+        .ordered = o->ordered,
+        .verbose = o->verbose,
+        .retries = o->retries,
+        .rate = r->rate_total,
+        .log = r->log,
+        .on_error = complained,
+        .arg = r,
+        .host_rate = r->rate,
+        .on_pause = paused,
+        .idempotent = o->idempotent,
+        .idempotency_keys = o->idempotency_keys,
+        .retry_if = retry_on_spec(&o->retry_on),
+        .retry_within_ms = o->retry_ms,
+        .job_within_ms = o->job_ms,
+        .run_within_ms = o->deadline_ms,
+        .halt_now = o->halt_on.now,
+        .halt_fatal = o->halt_on.fatal,
+        .halt_failed = o->halt_on.failed,
+        .halt_failed_share = o->halt_on.share,
+    };
+    r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
+    if (!r->jobs) return fail(r, "cannot start", errno);
+    int error = signals_begin(&r->signals, signalled, r);
+    return error ? fail(r, "cannot wait for signals", error) : 0;
+}
+
 static int start(run *r)
 {
     const run_options *o = &r->options;
@@ -149,34 +229,19 @@ static int start(run *r)
         return WRONG_USAGE;
     }
     if (!r->http) return fail(r, "cannot start", errno);
-    if (o->per_second > 0) {
-        const errand_rate_opts over_all_hosts = { .per_second = o->per_second,
-                                                  .max_keys = ERRAND_NO_KEYS };
-        r->rate = errand_rate_new(r->pool, &over_all_hosts);
-        if (!r->rate) return fail(r, "cannot start", errno);
-    }
-    const errand_jobs_opts jobs = {
-        .files = o->files,
-        .out = STDOUT_FILENO,
-        .concurrency = o->jobs,
-        .ordered = o->ordered,
-        .verbose = o->verbose,
-        .retries = o->retries,
-        .rate = r->rate,
-        .log = r->log,
-        .on_error = complained,
-        .arg = r,
-    };
-    r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
-    if (!r->jobs) return fail(r, "cannot start", errno);
-    int error = signals_begin(&r->signals, signalled, r);
-    return error ? fail(r, "cannot wait for signals", error) : 0;
+    if (o->rate.per_second > 0 && !(r->rate = rate_of(r, &o->rate, 0)))
+        return fail(r, "cannot start", errno);
+    if (o->rate_total.per_second > 0 &&
+        !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
+        return fail(r, "cannot start", errno);
+    return begin(r);
 }
 
 static int status_of(const errand_jobs_stats *s, unsigned interrupted)
 {
     if (interrupted) return INTERRUPTED;
     if (s->write_error) return CANNOT_WRITE;
+    if (s->halted) return HALTED;
     if (s->read_error || s->bad_lines) return BAD_INPUT;
     return s->failed ? SOME_FAILED : ALL_WELL;
 }
@@ -201,10 +266,12 @@ static int go(run *r)
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
         report_lost_log(r);
+        report_halt(r, &s);
         progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
+    report_halt(r, &s);
     progress_show(&r->progress, &s, s.known_total);
     int status = status_of(&s, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
@@ -223,6 +290,7 @@ static void finish(run *r)
 {
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
+    errand_rate_free(r->rate_total);
     errand_http_close(r->http, 1000);
     if (r->pool) errand_pool_close(r->pool, 1000);
     errand_log_close(r->log, 1000);
