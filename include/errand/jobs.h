@@ -104,7 +104,8 @@ typedef struct errand_jobs_opts {
      * idempotent */
     unsigned idempotency_keys;
     /* what is tried again, instead of errand_retry_if_transient(); never what may have run and is
-     * not harmless to repeat. Consumed, also when errand_jobs_new() fails */
+     * not harmless to repeat. Its functions may be called twice about one end. Consumed, also when
+     * errand_jobs_new() fails */
     errand_retry_if *retry_if;
     int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
     int64_t job_within_ms;   /* a job's whole time: waits and attempts. 0: no limit */

@@ -106,8 +106,9 @@ ERRAND_API int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
  * keeps its end. The call takes time in proportion to the number of waiters.
  *
  * Returns 0, or
- *   EINVAL           `rate` is NULL or was made without a pace, or `per_second` is not above 0 or
- * is above 1e9 ERRAND_EFORKED   the limiter is a parent process's See also errand_sem_resize().
+ *   EINVAL           `rate` is NULL or has no pace, or `per_second` is not above 0 or is above 1e9
+ *   ERRAND_EFORKED   the limiter is a parent process's
+ * See also errand_sem_resize().
  */
 ERRAND_API int errand_rate_resize(errand_rate *rate, double per_second, unsigned burst);
 

@@ -121,7 +121,9 @@ static void pause_host(errand_jobs *jobs, const run *it, const errand_result *r)
 static bool asks_again(const run *it, const errand_result *r) /* and may be tried again */
 {
     const errand_retry_if *retry_if = it->jobs->opts.retry_if;
-    const errand_attempt_info info = { .number = it->tries, .last = r };
+    const errand_attempt_info info = {
+        .number = it->tries, .upcoming_ms = -1, .last = r, .name = "job", .key = it->host
+    };
     if (!r->error || it->tries > it->retries || errand_result_may_have_run(r)) return false;
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
     return retry_if ? er_retry_if_ask(retry_if, &info) : errand_result_transient(r);
