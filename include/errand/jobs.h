@@ -40,9 +40,10 @@
  *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
  *
  * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
- * at most 5 minutes, also where no rate is given. They wait without a connection or a worker, and
- * before the time of their attempt begins; a cancel, job_within_ms and run_within_ms end the wait
- * at once. Jobs for other hosts go on, but those that wait are among the `concurrency`.
+ * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait
+ * without a connection or a worker, and before the time of their attempt begins; a cancel,
+ * job_within_ms and run_within_ms end the wait at once. Jobs for other hosts go on, but those that
+ * wait are among the `concurrency`.
  *
  * Halting. Jobs that will fail alike are not begun: see halt_fatal, halt_failed, halt_failed_share.
  * Lines that were not begun have no result line.
@@ -64,7 +65,7 @@ typedef struct errand_jobs errand_jobs;
 typedef struct errand_jobs_pause {
     const char *host; /* "api.example.com:443" */
     int error;        /* ERRAND_HTTP + 429, or 503 */
-    int64_t ms;       /* the wait it asks for */
+    int64_t ms;       /* the wait it asks for; -1: it does not say */
     uint64_t number;  /* from 1: which pause of this host it is */
 } errand_jobs_pause;
 

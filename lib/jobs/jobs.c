@@ -39,12 +39,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define POLICIES   8          /* for 0 to 7 extra attempts; more get a policy of their own */
-#define LINE_KEPT  (1u << 20) /* bytes kept for the next result line */
+#define POLICIES    8          /* for 0 to 7 extra attempts; more get a policy of their own */
+#define LINE_KEPT   (1u << 20) /* bytes kept for the next result line */
 /* nothing is begun while lines and bodies of that many bytes wait for the writer */
-#define WAITING    ((size_t)32 << 20)
+#define WAITING     ((size_t)32 << 20)
 /* no server holds back all jobs for longer at once */
-#define PAUSE_MOST 300000
+#define PAUSE_MOST  300000
+#define PAUSE_PLAIN 1000 /* after a 429 that does not say how long, as a policy's first wait */
 
 struct errand_jobs {
     errand_jobs_opts opts;
@@ -106,10 +107,11 @@ static void *next(void *arg, int *error)
 
 static void pause_host(errand_jobs *jobs, const run *it, const errand_result *r)
 {
-    int64_t hint = errand_result_retry_after(r);
-    if (!it->host || hint <= 0 || !er_result_throttled(r)) return;
+    int64_t hint = errand_result_retry_after(r), ms = hint < PAUSE_MOST ? hint : PAUSE_MOST;
+    if (hint < 0 && er_result_limited(r)) ms = PAUSE_PLAIN;
+    if (!it->host || ms <= 0 || !er_result_throttled(r)) return;
     errand_jobs_pause pause = { .host = it->host, .error = r->error, .ms = hint };
-    er_rate_pause(jobs->host_rate, it->host, hint < PAUSE_MOST ? hint : PAUSE_MOST, &pause.number);
+    er_rate_pause(jobs->host_rate, it->host, ms, &pause.number);
     if (!pause.number) return;
     er_lock_take(&jobs->lock);
     jobs->stats.pauses++;

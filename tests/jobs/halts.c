@@ -12,7 +12,7 @@ static void set_up(void) { fetching_start(2); }
 
 enum { MANY = 2000 };
 
-/* `first` once, then MANY jobs for `path`, one at a time. */
+/* `first` once, then MANY jobs for `path`, one at a time where opts do not say. */
 static void run_many(const char *first, const char *path, errand_jobs_opts opts)
 {
     er_bytes text = { 0 };
@@ -34,7 +34,7 @@ static const struct {
 
 START_TEST(three_refusals_and_no_success_are_fatal)
 {
-    run_many("", refusals[_i].path, (errand_jobs_opts){ .halt_fatal = 1 });
+    run_many("", refusals[_i].path, (errand_jobs_opts){ .halt_fatal = 1, .concurrency = 8 });
     ck_assert_int_eq(came.stats.halted, ERRAND_JOBS_FATAL);
     ck_assert_int_eq(came.stats.halt_error, refusals[_i].error);
     ck_assert_uint_ge(came.stats.total_processed, 3);

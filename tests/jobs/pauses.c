@@ -143,6 +143,26 @@ START_TEST(each_pause_of_a_host_is_numbered)
 }
 END_TEST
 
+START_TEST(a_429_without_a_wait_pauses_its_host_for_a_second)
+{
+    const errand_rate_opts no_pace = { .per_second = ERRAND_NO_PACE };
+    errand_rate *rate = errand_rate_new(fetching_pool(), &no_pace);
+    memset(&paused, 0, sizeof paused);
+    fetching_run("{\"url\":\"/body/quota\"}\n",
+                 &(errand_jobs_opts){ .host_rate = rate, .on_pause = note_pause });
+    ck_assert_uint_eq(paused.n, 1);
+    ck_assert_int_eq(paused.ms[0], -1);
+    errand_rate_stats s;
+    ck_assert_int_eq(errand_rate_stats_get(rate, host("127.0.0.1"), &s), 0);
+    ck_assert_uint_eq(s.pauses, 1);
+    ck_assert_int_le(s.paused_ms, 1000);
+    fetching_run("{\"url\":\"/status/429\"}\n{\"url\":\"/status/503\"}\n", /* Retry-After: 0 */
+                 &(errand_jobs_opts){ .host_rate = rate, .on_pause = note_pause });
+    ck_assert_uint_eq(paused.n, 1);
+    errand_rate_free(rate);
+}
+END_TEST
+
 START_TEST(rates_hold_for_each_host_and_for_all)
 {
     errand_rate_opts fast = { .per_second = 10000, .burst = 100 };
@@ -239,6 +259,7 @@ Suite *pauses_suite(void)
     tcase_add_test(tc, a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host);
     tcase_add_loop_test(tc, a_429_or_a_503_with_a_wait_pauses_its_host, 0, 2);
     tcase_add_test(tc, each_pause_of_a_host_is_numbered);
+    tcase_add_test(tc, a_429_without_a_wait_pauses_its_host_for_a_second);
     tcase_add_test(tc, rates_hold_for_each_host_and_for_all);
     suite_add_tcase(suite, tc);
     tc = tcase_create("tried again");

@@ -13,7 +13,8 @@ const group_row group_rows[GROUPS] = {
     [GROUP_REQUESTS] = { "Requests", NULL },
     [GROUP_PACE] = { "Pace and failures",
                      "A 429, or a 503 with Retry-After, holds back all jobs for that host until "
-                     "then, at most 5 minutes; the first such wait of a host is reported." },
+                     "then, at most 5 minutes; a 429 without Retry-After for 1 s. The first such "
+                     "wait of a host is reported." },
     [GROUP_OUTPUT] = { "Output", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };

@@ -94,9 +94,13 @@ static void paused(const errand_jobs_pause *pause, void *arg)
     bool usual = port && (!strcmp(port, ":80") || !strcmp(port, ":443"));
     if (pause->number > 1) return;
     if (usual) size = (size_t)(port - pause->host);
-    progress_say(&r->progress, "%.*s answered %d and asks to wait %.4g s: all jobs for it wait%s",
-                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP,
-                 (double)pause->ms / 1000, pause->ms > 300000 ? ", 300 s at most" : "");
+    char asks[64] = "";
+    double seconds = (double)pause->ms / 1000;
+    if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.4g s", seconds);
+    const char *most = pause->ms > 300000 ? ", 300 s at most" : "";
+    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s",
+                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP, asks,
+                 pause->ms < 0 ? ", 1 s each time" : most);
 }
 
 static void report_halt(run *r, const errand_jobs_stats *s)
