@@ -10,7 +10,7 @@
 
 static void set_up(void) { fetching_start(2); }
 
-enum { MANY = 2000 };
+enum { MANY = 500 };
 
 /* `first` once, then MANY jobs for `path`, one at a time where opts do not say. */
 static void run_many(const char *first, const char *path, errand_jobs_opts opts)
