@@ -915,6 +915,7 @@ struct policy_options { /* field by field errand_policy_opts */
     errand::backoff backoff{ adopt, nullptr };
     errand::stop stop{ adopt, nullptr };
     errand::retry_if retry_if{ adopt, nullptr };
+    errand_rate *total_rate = nullptr; /* kept alive by the policy, too */
 };
 
 /* How to try; see errand/policy.h. A wrong option throws errand::error EINVAL that names it.
@@ -932,6 +933,7 @@ class policy : public owner<errand_policy, errand_policy_free> {
         c.retry_after_max_ms = o.retry_after_max.count();
         c.repeat = o.repeat;
         c.rate = o.rate;
+        c.total_rate = o.total_rate;
         c.sem = o.sem;
         c.attempt_ms = o.attempt.count();
         c.name = o.name;

@@ -9,13 +9,16 @@
  * still carries the response in `value`, unless the request or the session sets any_status, or the
  * session's is_error() decides otherwise. Other failures say kind, phase, host and port, and curl's
  * own words. errand_result_may_have_run() says whether the server may have done the work: a request
- * that was sent is only safe to repeat if its method is idempotent (RFC 9110, 9.2.2) or it has an
- * idempotency key.
+ * that was sent is only safe to repeat if its method is idempotent (RFC 9110, 9.2.2), it has an
+ * idempotency key, or the server refused it before it began: with 425 or 429. Where a server counts
+ * such a request or does its work all the same, set refused_may_have_run.
  *
  *     what went wrong                                                     tried again
  *     never sent: cannot resolve (twice at most), connect, TLS timeout    any method
  *     sent: timeout, connection lost, empty or cut reply                  idempotent, or with a key
- *     408 425 429 500 502 503 504 522 524, Retry-After honoured           idempotent, or with a key
+ *     refused: 425 429, Retry-After honoured                              any method
+ *     the same with refused_may_have_run                                  idempotent, or with a key
+ *     408 500 502 503 504 522 524, Retry-After honoured                   idempotent, or with a key
  *     bad URL, certificate, protocol, body too large, cancelled, other    never
  *     4xx
  *
@@ -234,6 +237,9 @@ typedef struct errand_http_opts {
     /* gets in words why the session could not be made; cut to why_size. NULL: not wanted */
     char *why;
     size_t why_size;
+    /* 1: a 425 or 429 does not say that the work was not begun, so a request that is not harmless
+     * to repeat is not tried again after it */
+    unsigned refused_may_have_run;
 } errand_http_opts;
 
 /** A session. */

@@ -40,6 +40,15 @@
  *
  *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
  *
+ * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
+ * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait
+ * without a connection or a worker, and before the time of their attempt begins; a cancel,
+ * job_within_ms and run_within_ms end the wait at once. Jobs for other hosts go on, but those that
+ * wait are among the `concurrency`.
+ *
+ * Halting. Jobs that will fail alike are not begun: see halt_fatal, halt_failed, halt_failed_share.
+ * Lines that were not begun have no result line.
+ *
  * Nothing twice. With `results` the lines are appended to a file, and end with "job" and "run":
  * what identifies the job, and the number of the run that wrote the line. Beside the file is its
  * journal, FILE.journal. Whenever the process ends, by SIGKILL or with the machine, a run with
@@ -84,6 +93,22 @@ typedef enum errand_results_begin {
 /** Jobs that are being read, sent and written. */
 typedef struct errand_jobs errand_jobs;
 
+/** A host asks for a wait. */
+typedef struct errand_jobs_pause {
+    const char *host; /* "api.example.com:443" */
+    int error;        /* ERRAND_HTTP + 429, or 503 */
+    int64_t ms;       /* the wait it asks for; -1: it does not say */
+    uint64_t number;  /* from 1: which pause of this host it is */
+} errand_jobs_pause;
+
+/** Why no more jobs are begun. */
+typedef enum errand_jobs_halt {
+    ERRAND_JOBS_NOT_HALTED,
+    ERRAND_JOBS_FATAL,   /* halt_fatal */
+    ERRAND_JOBS_FAILED,  /* halt_failed or halt_failed_share */
+    ERRAND_JOBS_TIME_OUT /* run_within_ms has passed */
+} errand_jobs_halt;
+
 /** Options of jobs. */
 typedef struct errand_jobs_opts {
     const char *const *files; /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
@@ -96,7 +121,7 @@ typedef struct errand_jobs_opts {
     unsigned retries;     /* extra attempts, where the line does not say */
     /* one attempt's total, where the line does not say. 0: the session's */
     int64_t total_ms;
-    errand_rate *rate; /* every attempt waits for its turn. NULL: none */
+    errand_rate *rate; /* over all hosts: every attempt waits for its turn. NULL: none */
     errand_log *log;   /* "[job-retry]" ... NULL: none */
     /* bad lines, unreadable files: "jobs.jsonl:3: unknown key \"urll\""; on any thread, one at a
      * time. NULL: none */
@@ -119,6 +144,31 @@ typedef struct errand_jobs_opts {
     /* JSON that the journal keeps for this run, the options of a program for example; it need not
      * outlive errand_jobs_new(). NULL: none */
     const char *note;
+    /* of each host, with the key "host:port": every attempt waits for its turn, then for one of
+     * `rate`. Pauses hold here. NULL: one without a pace, of these jobs alone */
+    errand_rate *host_rate;
+    /* a pause begins; not for what prolongs it. On any thread, with `arg`. NULL: none */
+    void (*on_pause)(const errand_jobs_pause *pause, void *arg);
+    unsigned idempotent; /* 1: harmless to do twice, where the line does not say */
+    /* 1: a job has a fresh key, kept for all attempts, if it has none and its method is not
+     * idempotent */
+    unsigned idempotency_keys;
+    /* what is tried again, instead of errand_retry_if_transient(); never what may have run and is
+     * not harmless to repeat. Its functions may be called twice about one end. Consumed, also when
+     * errand_jobs_new() fails */
+    errand_retry_if *retry_if;
+    int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
+    int64_t job_within_ms;   /* a job's whole time: waits and attempts. 0: no limit */
+    /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
+    int64_t run_within_ms;
+    unsigned halt_now; /* 1: halting cancels what is in flight; 0: that is finished */
+    /* 1: halts if no job has succeeded, and three were answered 401, 402 or 403, or with a 4xx
+     * whose JSON has "quota" or "billing" in code, type or message, of itself or of its "error" */
+    unsigned halt_fatal;
+    uint64_t halt_failed; /* halts when that many jobs have failed. 0: no limit */
+    /* halts when three or more jobs have failed, and that share of those that ended: above 0, up
+     * to 1. 0: no limit */
+    double halt_failed_share;
 } errand_jobs_opts;
 
 /**
@@ -179,6 +229,9 @@ typedef struct errand_jobs_stats {
     /* with `results`: jobs that have a result of an earlier run, and are not counted above; jobs
      * that were under way when an earlier run ended and may do harm twice: among the failed */
     uint64_t skipped, unknown;
+    uint64_t pauses; /* of hosts, so far */
+    errand_jobs_halt halted;
+    int halt_error; /* of the job that ended last when it halted; 0 with ERRAND_JOBS_TIME_OUT */
 } errand_jobs_stats;
 
 /**

@@ -11,8 +11,10 @@
  *
  * One attempt, in this order:
  *
- *     breaker -> rate -> semaphore -> before_attempt -> call -> retry_if? --no--> on_success,
- *                                                                  |yes           on_give_up: end
+ *     breaker -> rate, total_rate -> semaphore -> before_attempt -> call
+ *                                                                   |
+ *                                                               retry_if? --no--> on_success,
+ *                                                                   |yes          on_give_up: end
  *           again <- sleep <- before_sleep <- budget <- stop? <- backoff <- after_attempt
  *                                               |spent    |yes
  *                                               +---------+--> on_give_up: end
@@ -126,7 +128,8 @@ typedef struct errand_policy_opts {
     unsigned disabled;
     /* asked before each attempt; each end is reported to it. NULL: none */
     errand_breaker *breaker;
-    /* each attempt waits for its turn; a rate limit with a hint pauses it. NULL: none */
+    /* each attempt waits for its turn; a rate limit or an HTTP 503 with a hint pauses the run's
+     * key, for all that wait. NULL: none */
     errand_rate *rate;
     errand_sem *sem; /* held while an attempt runs, never while it sleeps. NULL: none */
     /* one attempt, from when it is queued; then it is cancelled (ERRAND_BY_ATTEMPT), and the
@@ -145,6 +148,9 @@ typedef struct errand_policy_opts {
     const errand_clock *clock; /* of loops outside a pool. NULL: the machine's */
     /* of loops; returns when `ms` have passed. NULL: the library's */
     void (*sleep)(int64_t ms, void *hook_arg);
+    /* over all keys: after its turn at `rate` an attempt waits for one here, with the NULL key. If
+     * `rate` has paused its key meanwhile, it waits for a turn at both once more. NULL: none */
+    errand_rate *total_rate;
 } errand_policy_opts;
 
 /**

@@ -4,6 +4,15 @@
  * burst + t * per_second get a turn. Turns are reserved first come, first served. A waiter is woken
  * at its turn or up to half a millisecond later, never before it. Keys, owners and options:
  * errand/limits.h.
+ *
+ * A rate without a pace (ERRAND_NO_PACE) gives each caller its turn at once, unless its key is
+ * paused. In a policy it holds back all runs to a host that has answered 429, and no others:
+ *
+ *     errand_rate_opts no_pace = { .per_second = ERRAND_NO_PACE };
+ *     errand_rate *hosts = errand_rate_new(pool, &no_pace);
+ *     errand_policy_opts how = { .attempts = 5, .rate = hosts };
+ *     errand_policy *policy = errand_policy_new(&how, NULL);
+ *     errand_http *http = errand_http_new(pool, &(errand_http_opts){ .policy = policy });
  */
 #ifndef ERRAND_RATE_H
 #define ERRAND_RATE_H
@@ -17,10 +26,13 @@ extern "C" {
 /** A rate limiter. */
 typedef struct errand_rate errand_rate;
 
+/** per_second of a rate that only pauses: turns come at once where no pause holds them back. */
+#define ERRAND_NO_PACE (-1e300)
+
 /** Options of a rate limiter. */
 typedef struct errand_rate_opts {
-    double per_second; /* above 0, at most 1e9 */
-    unsigned burst;    /* 0: 1 */
+    double per_second; /* above 0, at most 1e9; or ERRAND_NO_PACE */
+    unsigned burst;    /* 0: 1. No matter without a pace */
     unsigned max_keys; /* 0: 1024 */
     const char *name;  /* a literal; may be NULL */
 } errand_rate_opts;
@@ -94,7 +106,7 @@ ERRAND_API int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
  * keeps its end. The call takes time in proportion to the number of waiters.
  *
  * Returns 0, or
- *   EINVAL           `rate` is NULL, or `per_second` is not above 0 or is above 1e9
+ *   EINVAL           `rate` is NULL or has no pace, or `per_second` is not above 0 or is above 1e9
  *   ERRAND_EFORKED   the limiter is a parent process's
  * See also errand_sem_resize().
  */
@@ -109,6 +121,7 @@ typedef struct errand_rate_stats {
     uint64_t refused;   /* ever: ERRAND_ELATE */
     int64_t next_ms;    /* until the turn of a caller that came now; 0: at once */
     int64_t paused_ms;  /* what is left of a pause */
+    uint64_t pauses;    /* ever: pauses begun; one that prolongs another is not counted */
 } errand_rate_stats;
 
 /**

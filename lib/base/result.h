@@ -56,6 +56,13 @@ static inline bool er_result_limited(const errand_result *r)
     return (known ? r->detail->kind : errand_result_kind(r)) == ERRAND_KIND_RATE_LIMITED;
 }
 
+/* The server asks all callers for a wait, if there is a hint: it has limited the rate, or is
+ * unavailable for a while. */
+static inline bool er_result_throttled(const errand_result *r)
+{
+    return er_result_limited(r) || r->error == ERRAND_HTTP + 503;
+}
+
 /* A failure of cancelled work, with a reason; never fails: without memory a fixed detail has the
  * reason. */
 ER_SHARED errand_result er_fail_by(int error, errand_reason reason);

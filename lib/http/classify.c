@@ -49,6 +49,8 @@ errand_kind er_status_kind(int status)
     return ERRAND_KIND_PROTOCOL;
 }
 
+bool er_status_not_begun(int status) { return status == 425 || status == 429; }
+
 static const struct {
     int code;
     er_fault fault;

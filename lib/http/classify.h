@@ -19,6 +19,10 @@ bool er_reply_is_bare(const char *method, int status);
 /* A status of 400 and more. */
 errand_kind er_status_kind(int status);
 
+/* With this status a server refuses a request before it begins the work (RFC 8470, 5.2; RFC 6585,
+ * 4). */
+bool er_status_not_begun(int status);
+
 /* What a CURLcode is. */
 typedef struct er_fault {
     errand_kind kind;

@@ -125,6 +125,7 @@ static int take_defaults(er_defaults *defaults, const errand_http_opts *opts, er
     defaults->max_body = opts->max_body ? opts->max_body : (size_t)64 << 20;
     defaults->max_body_said = opts->max_body != 0;
     defaults->strict_json = opts->strict_json;
+    defaults->refused_may_have_run = opts->refused_may_have_run;
     for (const char *const *header = opts->headers; header && *header; header++) {
         int error = er_header_add(&defaults->headers, *header, why);
         if (error) return error;

@@ -5,7 +5,8 @@
  *   GET http://127.0.0.1:1/x: connect: Connection refused: Failed to connect to ... (curl 7)
  *
  * The phase follows from how far curl came, by the times it keeps. may_have_run is set if the
- * request was sent, unless a repeat is harmless; it is always set with ERRAND_REPEAT_NEVER.
+ * request was sent, unless a repeat is harmless or the server refused it before it began (425,
+ * 429); it is always set with ERRAND_REPEAT_NEVER.
  *
  * Of several errors one is reported: a reply that is an error rather than what cut its body short,
  * as its status and Retry-After say more; our own reasons (too large, no memory, no disk, not sent
@@ -50,6 +51,7 @@ typedef struct failure {
     int64_t retry_after_ms; /* -1: none */
     uint8_t attempts_most;
     bool kind_of_errno; /* kind follows from error */
+    bool not_begun;     /* the server says that it has not begun the work */
 } failure;
 
 static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
@@ -60,8 +62,8 @@ static errand_result fail(er_exchange *x, const failure *f, er_bytes *words)
             er_cookies_hide(x->handle->easy, er_request_cookie(x->request), words->at);
     }
     const char *said = words->error || !words->at ? errand_strerror(f->error) : words->at;
-    bool may_have_run = x->request->never_repeat ||
-                        ((x->sent || x->hop.ran) && !x->request->repeatable);
+    bool began = x->hop.ran || (x->sent && !f->not_begun);
+    bool may_have_run = x->request->never_repeat || (began && !x->request->repeatable);
     errand_kind kind = f->kind_of_errno ? er_kind_of(f->error) : f->kind;
     char *label = er_request_label(x->request);
     errand_result r = errand_fail_as(f->error, kind, f->retry_after_ms, may_have_run, "%s: %s",
@@ -179,7 +181,9 @@ static errand_result answered_with_error(er_exchange *x)
     failure f = { .error = ERRAND_HTTP + response->status,
                   .kind = er_status_kind(response->status),
                   .phase = "body",
-                  .retry_after_ms = er_response_retry_after(response) };
+                  .retry_after_ms = er_response_retry_after(response),
+                  .not_begun = er_status_not_begun(response->status) &&
+                               !x->request->defaults->refused_may_have_run };
     er_bytes words = { 0 };
     er_bytes_format(&words, "HTTP %d%s%s", response->status, *response->reason ? " " : "",
                     response->reason);

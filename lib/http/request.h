@@ -32,6 +32,7 @@ typedef struct er_defaults {
     int (*tls_end)(const void *ssl); /* of er_close_notify_find; may be NULL */
     bool strict_json;
     bool http2;
+    bool refused_may_have_run; /* a 425 or 429 does not mean that nothing was begun */
     er_transport transport;
     errand_allow_fn *allow; /* NULL: all */
     void *allow_arg;

@@ -9,6 +9,7 @@
 #include "jobs/job_parse.h"
 
 #include "base/duration.h"
+#include "http/classify.h"
 #include "jobs/expand.h"
 #include "http/sanitize.h"
 #include "http/url.h"
@@ -354,6 +355,7 @@ static int read_idempotent(er_line_job *job, const char *key, er_span v)
     bool yes = is_word(v, "true");
     if (!yes && !is_word(v, "false")) return bad(job, "key \"%s\" must be true or false", key);
     if (yes) job->request.repeat = ERRAND_REPEAT_ALWAYS;
+    job->idempotent_given = true;
     return 0;
 }
 
@@ -468,6 +470,18 @@ int er_line_job_read(er_line_job *job)
     job->request.headers = job->headers;
     job->request.secrets = job->secrets;
     return 0;
+}
+
+int er_line_job_add_key(er_line_job *job)
+{
+    const char *method = job->request.method ? job->request.method : "GET";
+    if (job->request.idempotency_key || er_method_idempotent(method)) return 0;
+    for (size_t i = 0; i < job->n_headers; i++) {
+        if (er_alike(job->headers[i], "Idempotency-Key:", 16)) return 0;
+    }
+    job->request.idempotency_key = keep(job, fresh_uuid());
+    job->fresh_key = true;
+    return job->error;
 }
 
 errand_result er_line_job_refusal(const er_line_job *job)

@@ -18,7 +18,7 @@ typedef struct er_line_job {
     int error;
     char *why;        /* the same in words; NULL: errand_strerror */
     er_span id, meta; /* in the line; at NULL: none */
-    bool retries_given;
+    bool retries_given, idempotent_given;
     unsigned retries;
     /* that were made: not refused by a check, nor ended while they waited for their turn */
     unsigned attempts;
@@ -44,6 +44,9 @@ void er_line_job_free(er_line_job *job); /* what it owns */
 
 /* Reads the line, checks body_file and fills request. 0, or job->error. */
 int er_line_job_read(er_line_job *job);
+
+/* Gives it a fresh key if it has none and its method is not idempotent. 0 or ENOMEM. */
+int er_line_job_add_key(er_line_job *job);
 
 /* The failure to read it, as a result. */
 errand_result er_line_job_refusal(const er_line_job *job);

@@ -13,45 +13,59 @@
  * Attempts are made here, not by the session, so that they can be counted while they
  * happen: a job is "retrying" from the end of an attempt that will likely be retried to its
  * own end. Policies differ by the number of retries alone, so a few of them, made at the
- * start, serve nearly every line.
+ * start, serve nearly every line. The key of a job's limits is its host and port; an attempt
+ * that was answered 429 pauses it before the policy does, to learn whether a pause has begun.
+ *
+ * Halting is stopping with a reason: each counts ends (halt.c), a future waits for the deadline.
  *
  * A result that cannot be written ends the batch: nothing more is begun, what is in flight is
  * cancelled, and what ends after that is counted as failed, as it has no result line. */
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "jobs/halt.h"
 #include "jobs/journal.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
 #include "async/job.h"
+#include "http/session.h"
+#include "policy/predicate.h"
+#include "policy/rate.h"
 
 #include <errand/jobs.h>
+#include <errand/pool.h>
 #include <errand/promise.h>
 
 #include <errno.h>
 #include <string.h>
 
-#define POLICIES  8          /* for 0 to 7 extra attempts; more get a policy of their own */
-#define LINE_KEPT (1u << 20) /* bytes kept for the next result line */
+#define POLICIES    8          /* for 0 to 7 extra attempts; more get a policy of their own */
+#define LINE_KEPT   (1u << 20) /* bytes kept for the next result line */
 /* nothing is begun while lines and bodies of that many bytes wait for the writer */
-#define WAITING   ((size_t)32 << 20)
+#define WAITING     ((size_t)32 << 20)
+/* no server holds back all jobs for longer at once */
+#define PAUSE_MOST  300000
+#define PAUSE_PLAIN 1000 /* after a 429 that does not say how long, as a policy's first wait */
 
 struct errand_jobs {
     errand_jobs_opts opts;
     errand_pool *pool;
     errand_http *http;
+    errand_policy *base;               /* has what the policies share */
     errand_policy *policies[POLICIES]; /* [extra attempts] */
     errand_policy *once;               /* of the session's requests */
-    errand_future *done;
-    er_journal *journal; /* NULL: results go to opts.out */
-    er_lines lines;      /* the reader's */
-    uint64_t seq;        /* the reader's */
-    er_bytes line;       /* the writer's */
+    errand_rate *host_rate;            /* the caller's, or our own */
+    errand_future *done, *deadline;    /* deadline NULL: none */
+    er_journal *journal;               /* NULL: results go to opts.out */
+    er_lines lines;                    /* the reader's */
+    uint64_t seq;                      /* the reader's */
+    er_bytes line;                     /* the writer's */
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
-    bool input_over;
+    bool input_over, over;
+    er_halt halt;
     errand_jobs_stats stats;
     er_histogram times; /* us */
 };
@@ -59,6 +73,7 @@ struct errand_jobs {
 typedef struct run {
     er_line_job job;
     errand_jobs *jobs;
+    char *host; /* and port: the key of limits. NULL: its url is wrong */
     int64_t began_ns;
     unsigned retries, tries;
     bool begun, retrying;
@@ -68,12 +83,10 @@ typedef struct run {
 
 /* ---- input ---- */
 
-/* Ends the input. False: it has been ended before. */
-static bool wake_reader(errand_jobs *jobs)
+static void take_no_more(errand_jobs *jobs) /* also while the reader waits */
 {
-    if (er_swap(&jobs->stopped, 1)) return false;
+    if (er_swap(&jobs->stopped, 1)) return;
     er_file_write(jobs->wake[1], "", 1, NULL); /* the only byte there ever is, so there is room */
-    return true;
 }
 
 static void *next(void *arg, int *error)
@@ -103,6 +116,32 @@ static void *next(void *arg, int *error)
 
 /* ---- work ---- */
 
+static void pause_host(errand_jobs *jobs, const run *it, const errand_result *r)
+{
+    int64_t hint = errand_result_retry_after(r), ms = hint < PAUSE_MOST ? hint : PAUSE_MOST;
+    if (hint < 0 && er_result_limited(r)) ms = PAUSE_PLAIN;
+    if (!it->host || ms <= 0 || !er_result_throttled(r)) return;
+    errand_jobs_pause pause = { .host = it->host, .error = r->error, .ms = hint };
+    er_rate_pause(jobs->host_rate, it->host, ms, &pause.number);
+    if (!pause.number) return;
+    er_lock_take(&jobs->lock);
+    jobs->stats.pauses++;
+    er_lock_give(&jobs->lock);
+    if (jobs->opts.on_pause) jobs->opts.on_pause(&pause, jobs->opts.arg);
+    er_end_in_child();
+}
+
+static bool asks_again(const run *it, const errand_result *r) /* and may be tried again */
+{
+    const errand_retry_if *retry_if = it->jobs->opts.retry_if;
+    const errand_attempt_info info = {
+        .number = it->tries, .upcoming_ms = -1, .last = r, .name = "job", .key = it->host
+    };
+    if (!r->error || it->tries > it->retries || errand_result_may_have_run(r)) return false;
+    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
+    return retry_if ? er_retry_if_ask(retry_if, &info) : errand_result_transient(r);
+}
+
 static errand_result attempted(errand_result in, void *arg)
 {
     run *it = arg;
@@ -110,7 +149,8 @@ static errand_result attempted(errand_result in, void *arg)
         er_journal_unsent(it->jobs->journal, &it->job);
     const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
     if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
-    if (in.error && it->tries <= it->retries && !it->retrying && errand_result_transient(&in)) {
+    pause_host(it->jobs, it, &in);
+    if (!it->retrying && asks_again(it, &in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retrying++;
@@ -119,7 +159,7 @@ static errand_result attempted(errand_result in, void *arg)
     return in;
 }
 
-static errand_result send(run *it)
+static errand_result send_now(run *it)
 {
     return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
 }
@@ -127,7 +167,7 @@ static errand_result send(run *it)
 static errand_result send_written(errand_result in, void *arg)
 {
     run *it = arg;
-    if (!in.error) return send(it);
+    if (!in.error) return send_now(it);
     er_journal_unsent(it->jobs->journal, &it->job);
     if (in.error == ECANCELED) return in;
     it->journal_error = in.error;
@@ -144,43 +184,76 @@ static errand_result attempt(void *arg)
         it->jobs->stats.retries++;
         er_lock_give(&it->jobs->lock);
     }
-    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send(it);
+    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
     errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
     return errand_later(errand_then(written, send_written, it));
 }
 
 static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
 {
-    const errand_policy_opts o = {
-        .attempts = retries + 1,
-        .rate = jobs->opts.rate,
-        .name = jobs->opts.log ? "job" : NULL,
-        .log = jobs->opts.log,
-    };
-    return errand_policy_new(&o, NULL);
+    return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
+}
+
+/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
+ * wrong with it. 0 or ENOMEM. */
+static int find_host(run *it)
+{
+    er_bytes why = { 0 };
+    er_origin origin = { 0 };
+    char *absolute = NULL;
+    bool https;
+    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
+                               it->jobs->http->defaults.base_url, &why);
+    if (!error) {
+        const char *host = strstr(origin.key, "://") + 3;
+        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
+    }
+    er_origin_free(&origin);
+    er_free(absolute);
+    er_bytes_free(&why);
+    return error == ENOMEM ? ENOMEM : 0;
+}
+
+/* What the options say of all jobs. 0 or ENOMEM. */
+static int apply_options(run *it)
+{
+    const errand_jobs_opts *o = &it->jobs->opts;
+    errand_request *request = &it->job.request;
+    it->retries = it->job.retries_given ? it->job.retries : o->retries;
+    if (!request->total_ms) request->total_ms = o->total_ms;
+    if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
+    request->policy = it->jobs->once; /* the session's would multiply ours */
+    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
+    return error ? error : find_host(it);
+}
+
+/* Reads the job, and decides whether it is sent. False: *r is its end. */
+static bool begins(run *it, errand_result *r)
+{
+    errand_jobs *jobs = it->jobs;
+    int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
+    if (error || it->job.error == ENOMEM) {
+        *r = errand_fail(ENOMEM);
+        return false;
+    }
+    er_job_verdict verdict = jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO;
+    it->done = verdict == ER_JOB_DONE;
+    *r = errand_ok(NULL, NULL);
+    if (verdict == ER_JOB_UNKNOWN)
+        *r = errand_fail_as(EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,
+                            "it was under way when an earlier run ended; the server may have done "
+                            "it");
+    else if (it->job.error && !it->done) *r = er_line_job_refusal(&it->job);
+    return !r->error && !it->done;
 }
 
 static errand_result work(void *item, void *arg)
 {
     run *it = item;
     errand_jobs *jobs = arg;
+    errand_result end;
     if (!it->job.seq) return errand_fail(it->job.line.error);
-    er_line_job_read(&it->job);
-    if (it->job.error == ENOMEM) return er_line_job_refusal(&it->job);
-    switch (jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO) {
-    case ER_JOB_DONE: it->done = true; return errand_ok(NULL, NULL);
-    case ER_JOB_UNKNOWN:
-        return errand_fail_as(
-            EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,
-            "it was under way when an earlier run ended; the server may have done "
-            "it");
-    case ER_JOB_GO: break;
-    }
-    if (it->job.error) return er_line_job_refusal(&it->job);
-
-    it->retries = it->job.retries_given ? it->job.retries : jobs->opts.retries;
-    if (!it->job.request.total_ms) it->job.request.total_ms = jobs->opts.total_ms;
-    it->job.request.policy = jobs->once; /* the session's would multiply ours */
+    if (!begins(it, &end)) return end;
     bool shared = it->retries < POLICIES;
     errand_policy *policy = shared ? jobs->policies[it->retries] : new_policy(jobs, it->retries);
     if (!policy) return errand_fail(ENOMEM);
@@ -190,10 +263,32 @@ static errand_result work(void *item, void *arg)
     er_lock_take(&jobs->lock);
     jobs->stats.in_flight++;
     er_lock_give(&jobs->lock);
-    errand_task task = { .fn = attempt, .arg = it, .name = "job" };
+    errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
     errand_future *f = errand_run_task(jobs->pool, policy, &task);
     if (!shared) errand_policy_free(policy);
     return errand_later(f);
+}
+
+/* ---- halting ---- */
+
+static void halt(errand_jobs *jobs, errand_jobs_halt why, int error, bool now)
+{
+    er_lock_take(&jobs->lock);
+    bool halts = !jobs->over && !jobs->stats.halted;
+    if (halts) {
+        jobs->stats.halted = why;
+        jobs->stats.halt_error = error;
+    }
+    er_lock_give(&jobs->lock);
+    if (!halts) return;
+    take_no_more(jobs);
+    if (now) errand_cancel(jobs->done);
+}
+
+static errand_result deadline_passed(errand_result in, void *arg)
+{
+    if (!in.error) halt(arg, ERRAND_JOBS_TIME_OUT, 0, true);
+    return in;
 }
 
 /* ---- output ---- */
@@ -245,6 +340,7 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
                   int write_error)
 {
     errand_jobs_stats *s = &jobs->stats;
+    bool refused = jobs->opts.halt_fatal && er_halt_refused(r);
     er_lock_take(&jobs->lock);
     s->total_processed++;
     if (r->error || write_error) s->failed++;
@@ -255,7 +351,9 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     if (it->begun && !bad)
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
+    errand_jobs_halt why = er_halt_count(&jobs->halt, r, refused);
     er_lock_give(&jobs->lock);
+    if (why) halt(jobs, why, r->error, jobs->opts.halt_now);
 }
 
 static void note_read_error(errand_jobs *jobs, int error)
@@ -290,7 +388,7 @@ static int write_result(errand_jobs *jobs, run *it, const errand_result *r)
     int error = before ? before : it->journal_error;
     if (!error && !is_left(it, r)) error = write_line(jobs, it, r);
     if (error && !before) {
-        wake_reader(jobs); /* it need not wait for more */
+        take_no_more(jobs);
         report_error(jobs, "cannot write %s%s: %s", what, it->journal_error ? ".journal" : "",
                      errand_strerror(error));
     }
@@ -321,6 +419,7 @@ static int each(void *item, errand_result r, void *arg)
     }
     errand_result_free(&r);
     er_line_job_free(&it->job);
+    er_free(it->host);
     er_free(it);
     return write_error;
 }
@@ -353,6 +452,10 @@ static errand_result finished(errand_result in, void *arg)
 static errand_result over(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
+    er_lock_take(&jobs->lock);
+    jobs->over = true;
+    er_lock_give(&jobs->lock);
+    if (jobs->deadline) errand_cancel(jobs->deadline);
     if (in.error && in.error != ECANCELED && in.error != jobs->stats.write_error) {
         /* it could not go on reading */
         note_read_error(jobs, in.error);
@@ -366,7 +469,9 @@ static errand_result over(errand_result in, void *arg)
 static void free_all(errand_jobs *jobs)
 {
     for (size_t i = 0; i < POLICIES; i++) errand_policy_free(jobs->policies[i]);
+    errand_policy_free(jobs->base);
     errand_policy_free(jobs->once);
+    if (jobs->host_rate != jobs->opts.host_rate) errand_rate_free(jobs->host_rate);
     for (size_t i = 0; i < 2; i++) {
         if (jobs->wake[i] >= 0) er_file_close(jobs->wake[i]);
     }
@@ -376,30 +481,52 @@ static void free_all(errand_jobs *jobs)
     er_free(jobs);
 }
 
-static int make_parts(errand_jobs *jobs)
+/* Consumes opts.retry_if, always. */
+static int make_policies(errand_jobs *jobs)
 {
-    int error = er_pipe(jobs->wake);
-    if (error) {
-        jobs->wake[0] = jobs->wake[1] = -1;
-        return error;
-    }
-    error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
-    if (error) return error;
-    if (jobs->opts.results) {
-        er_bytes why = { 0 };
-        error = er_journal_open(&jobs->journal, jobs->pool, &jobs->opts, &why);
-        if (why.size) report_error(jobs, "%s", why.at);
-        er_bytes_free(&why);
-        jobs->opts.note = NULL;
-        if (error) return error;
-    }
+    const errand_jobs_opts *o = &jobs->opts;
+    const errand_rate_opts no_pace = { .per_second = ERRAND_NO_PACE, .name = "hosts" };
+    jobs->host_rate = o->host_rate ? o->host_rate : errand_rate_new(jobs->pool, &no_pace);
+    int error = jobs->host_rate ? 0 : errno;
+    const errand_policy_opts base = {
+        .attempts = 1,
+        .within_ms = o->job_within_ms,
+        .stop = o->retry_within_ms ? errand_stop_before_delay(o->retry_within_ms) : NULL,
+        .retry_if = o->retry_if,
+        .rate = jobs->host_rate,
+        .total_rate = o->rate,
+        .name = o->log ? "job" : NULL,
+        .log = o->log,
+    };
+    jobs->base = errand_policy_new(&base, NULL);
+    if (!jobs->base) return error ? error : errno;
     jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
     if (!jobs->once) return errno;
     for (unsigned i = 0; i < POLICIES; i++) {
         jobs->policies[i] = new_policy(jobs, i);
         if (!jobs->policies[i]) return errno;
     }
-    return 0;
+    return error;
+}
+
+static int open_journal(errand_jobs *jobs)
+{
+    er_bytes why = { 0 };
+    int error = er_journal_open(&jobs->journal, jobs->pool, &jobs->opts, &why);
+    if (why.size) report_error(jobs, "%s", why.at);
+    er_bytes_free(&why);
+    jobs->opts.note = NULL; /* the caller's, and written */
+    return error;
+}
+
+static int make_parts(errand_jobs *jobs)
+{
+    int error = make_policies(jobs);
+    if (error) return error;
+    error = er_pipe(jobs->wake);
+    if (error) jobs->wake[0] = jobs->wake[1] = -1;
+    if (!error) error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
+    return error || !jobs->opts.results ? error : open_journal(jobs);
 }
 
 static bool is_json(const char *note)
@@ -409,23 +536,47 @@ static bool is_json(const char *note)
     return !note || !er_json_check((er_span){ note, strlen(note) }, &where, &why);
 }
 
+static bool wrong(const errand_jobs_opts *o)
+{
+    return o->out < 0 || o->total_ms < 0 || o->retries > ER_JOB_RETRIES_MOST ||
+           o->retry_within_ms < 0 || o->job_within_ms < 0 || o->run_within_ms < 0 ||
+           (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
+           !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);
+}
+
+/* The whole chain stands before anything begins: without memory for it nothing has. */
+static void start(errand_jobs *jobs)
+{
+    int64_t within_ms = jobs->opts.run_within_ms;
+    errand_future *gate_open;
+    errand_promise *gate = errand_promise_new(jobs->pool, &gate_open);
+    jobs->done = errand_then(errand_then(gate_open, begin, jobs), over, jobs);
+    if (within_ms) {
+        errand_future *asleep = errand_sleep(jobs->pool, within_ms);
+        jobs->deadline = errand_then(asleep, deadline_passed, jobs);
+    }
+    errand_promise_resolve(gate, errand_ok(NULL, NULL));
+}
+
 errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
                                    const errand_jobs_opts *opts, size_t size)
 {
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 ||
-                 o.retries > ER_JOB_RETRIES_MOST || (unsigned)o.begin > ERRAND_RESULTS_RESUME;
-    if (!error && (wrong || !is_json(o.note))) error = EINVAL;
+    if (!error && (!pool || !http || !opts || wrong(&o))) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
     if (error) {
+        errand_retry_if_free(o.retry_if);
         errno = error;
         return NULL;
     }
     jobs->opts = o;
     jobs->pool = pool;
     jobs->http = http;
+    jobs->halt = (er_halt){ .fatal = o.halt_fatal,
+                            .failed_most = o.halt_failed,
+                            .failed_share_most = o.halt_failed_share };
     jobs->wake[0] = jobs->wake[1] = jobs->lines.fd = -1;
     error = make_parts(jobs);
     if (error) {
@@ -433,11 +584,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
         errno = error;
         return NULL;
     }
-    /* the whole chain stands before anything begins: without memory for it nothing has */
-    errand_future *start;
-    errand_promise *gate = errand_promise_new(pool, &start);
-    jobs->done = errand_then(errand_then(start, begin, jobs), over, jobs);
-    errand_promise_resolve(gate, errand_ok(NULL, NULL));
+    start(jobs);
     return jobs;
 }
 
@@ -448,10 +595,11 @@ int errand_jobs_wait(errand_jobs *jobs, int64_t ms)
 
 void errand_jobs_stop(errand_jobs *jobs)
 {
-    if (!jobs || !wake_reader(jobs)) return;
+    if (!jobs) return;
     er_lock_take(&jobs->lock);
-    jobs->stats.stopped = !jobs->input_over;
+    if (!er_load(&jobs->stopped)) jobs->stats.stopped = !jobs->input_over;
     er_lock_give(&jobs->lock);
+    take_no_more(jobs);
 }
 
 void errand_jobs_cancel(errand_jobs *jobs)
@@ -478,5 +626,10 @@ void errand_jobs_free(errand_jobs *jobs)
     errand_jobs_cancel(jobs);
     errand_result r = errand_await(jobs->done);
     errand_result_free(&r);
+    if (jobs->deadline) {
+        errand_cancel(jobs->deadline);
+        r = errand_await(jobs->deadline);
+        errand_result_free(&r);
+    }
     free_all(jobs);
 }

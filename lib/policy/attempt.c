@@ -1,6 +1,7 @@
-/* policy/attempt.c -- one attempt's way: breaker, rate, semaphore, function.
+/* policy/attempt.c -- one attempt's way: breaker, rates, semaphore, function.
  *
- *     ASKS --> TURN --> PERMIT --> RUNS --> (JUDGED)
+ *     ASKS --> TURN --> TOTAL_TURN --> PERMIT --> RUNS --> (JUDGED)
+ *                ^-- paused --|
  *
  * A limit that lets it through at once is no step. One that makes it wait calls back, once, on any
  * thread: the callback stores the outcome and calls the run's driver. While a callback or a waiter
@@ -47,15 +48,38 @@ static void granted(er_waiter *waiter)
     called_back(a, a->place.error);
 }
 
-static int get_turn(er_attempt *a)
+static int get_turn(er_attempt *a, errand_rate *rate, const char *key)
 {
-    const er_retry *c = &a->run->retry;
-    errand_rate *rate = policy_of(a)->how.rate;
     if (!rate) return 0;
     a->turn.came = turn_came;
     er_cell_keep(&a->run->cell);
-    int error = er_rate_enter(rate, er_retry_key(c), a->run->cell.pool, c->deadline_ns, &a->turn);
+    int error = er_rate_enter(rate, key, a->run->cell.pool, a->run->retry.deadline_ns, &a->turn);
     if (error != EINPROGRESS) er_cell_release(&a->run->cell);
+    return error;
+}
+
+/* Its key was paused while it waited for a turn of the total rate. */
+static bool held_back(const er_attempt *a)
+{
+    const errand_policy_opts *how = &policy_of(a)->how;
+    return how->total_rate && how->rate && er_rate_paused(how->rate, er_retry_key(&a->run->retry));
+}
+
+/* From its first call until it returns no EINPROGRESS: in ASKS, and when a turn has come. */
+static int get_turns(er_attempt *a)
+{
+    const errand_policy_opts *how = &policy_of(a)->how;
+    int error = 0;
+    if (a->stage == ER_TOTAL_TURN && !held_back(a)) return 0;
+    do {
+        if (a->stage != ER_TURN) {
+            er_store_relaxed(&a->stage, ER_TURN);
+            error = get_turn(a, how->rate, er_retry_key(&a->run->retry));
+        }
+        if (error) return error;
+        er_store_relaxed(&a->stage, ER_TOTAL_TURN);
+        error = get_turn(a, how->total_rate, NULL);
+    } while (!error && held_back(a));
     return error;
 }
 
@@ -172,12 +196,12 @@ er_step er_attempt_go(er_attempt *a, errand_result *r)
     int error = 0;
     if (a->stage == ER_ASKS) {
         error = er_retry_ask_breaker(&a->run->retry, &a->call);
-        er_store_relaxed(&a->stage, ER_TURN);
-        if (!error) error = get_turn(a);
-        if (error == EINPROGRESS) return ER_STEP_WAITS;
         if (error) return refused(a, error, r);
     }
-    if (a->stage == ER_TURN) {
+    if (a->stage < ER_PERMIT) {
+        error = get_turns(a);
+        if (error == EINPROGRESS) return ER_STEP_WAITS;
+        if (error) return refused(a, error, r);
         er_store_relaxed(&a->stage, ER_PERMIT);
         error = get_permit(a);
         if (error == EINPROGRESS) return ER_STEP_WAITS;
@@ -213,8 +237,8 @@ bool er_attempt_cancel(er_attempt *a, errand_reason reason)
         if (a->input) er_cell_pass_on(a->input, reason);
         return false;
     }
-    bool gone = a->stage == ER_TURN ? er_rate_leave(&a->turn)
-                                    : er_sem_leave(policy_of(a)->how.sem, &a->place);
+    bool gone = a->stage < ER_PERMIT ? er_rate_leave(&a->turn)
+                                     : er_sem_leave(policy_of(a)->how.sem, &a->place);
     if (!gone) return false;
     er_cell_release(&a->run->cell); /* the callback's */
     errand_result none;

@@ -34,6 +34,7 @@ typedef struct er_running {
 typedef enum er_attempt_stage {
     ER_ASKS,
     ER_TURN,
+    ER_TOTAL_TURN,
     ER_PERMIT,
     ER_RUNS,
     ER_JUDGED,

@@ -64,7 +64,15 @@ static int get_limits(looping *l)
     const char *key = er_retry_key(&l->retry);
     int error = er_retry_ask_breaker(&l->retry, &l->call);
     int64_t left = er_ms_until(now_of(l), l->retry.deadline_ns);
-    if (!error && how->rate) error = errand_rate_wait(how->rate, key, left);
+    bool waits = !error;
+    while (waits) {
+        if (how->rate) error = errand_rate_wait(how->rate, key, left);
+        left = er_ms_until(now_of(l), l->retry.deadline_ns);
+        if (!error && how->total_rate) error = errand_rate_wait(how->total_rate, NULL, left);
+        left = er_ms_until(now_of(l), l->retry.deadline_ns);
+        /* paused while it waited for the other */
+        waits = !error && how->total_rate && how->rate && er_rate_paused(how->rate, key);
+    }
     left = er_ms_until(now_of(l), l->retry.deadline_ns);
     if (!error && how->sem) error = errand_sem_wait(how->sem, key, 1, left, &l->permit);
     if (error) give_back(l, ER_CALL_UNKNOWN);

@@ -123,7 +123,7 @@ static void size_up(errand_policy *p)
     p->own_failure = o->fallback || o->on_give_up;
     bool only_polls = retry_if && retry_if->op == ER_RETRY_IF_VALUE;
     p->repeats = p->most > 1 && o->repeat != ERRAND_REPEAT_NEVER && !only_polls;
-    p->limited = o->breaker || o->rate || o->sem;
+    p->limited = o->breaker || o->rate || o->total_rate || o->sem;
     p->plain = p->most == 1 && !retry_if && o->within_ms == ERRAND_FOREVER &&
                o->attempt_ms == ERRAND_FOREVER && !p->own_ask && !p->own_failure &&
                !o->on_success && !p->limited && !o->budget && !o->before_attempt && !o->name;
@@ -133,6 +133,7 @@ static void free_policy(errand_policy *p)
 {
     errand_sem_free(p->given.sem);
     errand_rate_free(p->given.rate);
+    errand_rate_free(p->given.total_rate);
     errand_breaker_free(p->given.breaker);
     errand_budget_free(p->given.budget);
     free_specs(&p->given);
@@ -170,6 +171,7 @@ static errand_policy *make(const errand_policy_opts *given, int error, const cha
     size_up(p);
     if (given->sem) er_sem_keep(given->sem);
     if (given->rate) er_rate_keep(given->rate);
+    if (given->total_rate) er_rate_keep(given->total_rate);
     if (given->breaker) er_breaker_keep(given->breaker);
     if (given->budget) er_budget_keep(given->budget);
     return p;
@@ -204,6 +206,7 @@ static void inherit(errand_policy_opts *changed, const errand_policy_opts *base)
     INHERIT(disabled);
     INHERIT(breaker);
     INHERIT(rate);
+    INHERIT(total_rate);
     INHERIT(sem);
     INHERIT(attempt_ms);
     INHERIT(name);

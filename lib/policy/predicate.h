@@ -6,6 +6,6 @@
 
 bool er_stop_ask(const errand_stop *stop, const errand_attempt_info *info);
 /* info->last is neither NULL nor CANCELLED. */
-bool er_retry_if_ask(const errand_retry_if *retry_if, const errand_attempt_info *info);
+ER_SHARED bool er_retry_if_ask(const errand_retry_if *retry_if, const errand_attempt_info *info);
 
 #endif

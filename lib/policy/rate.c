@@ -20,7 +20,9 @@
  * every `after` keeps its distance from now in intervals; their length changes. Timers that now
  * come too late are hastened, under the lock; those that come too early sleep on. Turns are exact;
  * a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some
- * centuries from now, are LAST, for which a timer can still be armed. */
+ * centuries from now, are LAST, for which a timer can still be armed.
+ *
+ * Without a pace the interval is 0: all turns are `paused`, or now, and no gap is ever kept. */
 #include "policy/rate.h"
 
 #include "base/options.h"
@@ -40,12 +42,13 @@ typedef struct er_rate_member {
     er_instant paused; /* until then */
     unsigned waiting;
     er_list line, gapped; /* gapped: those of the line with a gap */
-    uint64_t granted, withdrawn, refused;
+    uint64_t granted, withdrawn, refused, pauses;
 } er_rate_member;
 
 struct errand_rate {
     er_keyed keyed;
     const char *name;
+    bool paced; /* else both of these are 0 */
     er_instant interval, slack;
     er_rate_member plain;
 };
@@ -154,6 +157,7 @@ static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
     /* behind the last one there may be turns that are no longer waited for */
     if (last && m->next != after_of(m, t)) last = false;
     uint64_t gap = leave_line(t) + 1;
+    if (!rate->paced) return;
     if (behind != &m->line.head) widen_gap(m, er_of(behind, er_turn, node), gap);
     else if (last) m->next -= (er_instant)gap * rate->interval;
 }
@@ -292,9 +296,9 @@ void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
 
 /* ---- pausing ---- */
 
-int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
+int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number)
 {
-    if (!rate || ms < 0) return EINVAL;
+    *number = 0;
     er_member *base;
     int error = er_keyed_enter(&rate->keyed, key, &base);
     if (error) return error;
@@ -302,6 +306,7 @@ int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
     int64_t now = er_pool_now(rate->keyed.pool), until = er_deadline(now, ms);
     er_instant from = later(NS(now), m->paused), to = NS(until > LAST ? LAST : until);
     if (to > from) {
+        if (m->paused <= NS(now)) *number = ++m->pauses;
         m->paused = to;
         if (m->next > NS(now)) { /* turns to come, given out or about to be */
             m->moved = capped(m->moved + (to - from));
@@ -310,6 +315,21 @@ int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
     }
     er_keyed_leave(&rate->keyed);
     return 0;
+}
+
+int errand_rate_pause(errand_rate *rate, const char *key, int64_t ms)
+{
+    uint64_t number;
+    return rate && ms >= 0 ? er_rate_pause(rate, key, ms, &number) : EINVAL;
+}
+
+bool er_rate_paused(errand_rate *rate, const char *key)
+{
+    er_member *base;
+    if (er_keyed_find(&rate->keyed, key, &base)) return false;
+    bool paused = member_of(base)->paused > NS(er_pool_now(rate->keyed.pool));
+    er_keyed_leave(&rate->keyed);
+    return paused;
 }
 
 /* ---- another size ---- */
@@ -361,7 +381,7 @@ static void resize_member(const errand_rate *rate, er_rate_member *m, er_instant
 
 int errand_rate_resize(errand_rate *rate, double per_second, unsigned burst)
 {
-    if (!rate || check_size(per_second)) return EINVAL;
+    if (!rate || !rate->paced || check_size(per_second)) return EINVAL;
     if (er_pool_dead(rate->keyed.pool)) return ERRAND_EFORKED;
     er_lock_take(&rate->keyed.lock);
     int64_t now = er_pool_now(rate->keyed.pool); /* under the lock: none has come later */
@@ -398,7 +418,8 @@ errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *op
 {
     errand_rate_opts o;
     int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
-    if (!error) error = check_size(o.per_second);
+    bool paced = !error && o.per_second != ERRAND_NO_PACE;
+    if (paced) error = check_size(o.per_second);
     errand_rate *rate = error ? NULL : er_alloc_zero(sizeof *rate);
     if (!error && !rate) error = ENOMEM;
     if (!error)
@@ -409,7 +430,8 @@ errand_rate *errand_rate_new_sized(errand_pool *pool, const errand_rate_opts *op
         return NULL;
     }
     rate->name = o.name;
-    set_size(rate, o.per_second, o.burst);
+    rate->paced = paced;
+    if (paced) set_size(rate, o.per_second, o.burst);
     return rate;
 }
 
@@ -441,7 +463,7 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     er_turn *behind;
     errand_rate_stats s = {
         m->waiting, rate->keyed.members.count, m->granted, m->withdrawn, m->refused,
-        0,          ms_until(now, m->paused)
+        0,          ms_until(now, m->paused),  m->pauses
     };
     s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
     er_keyed_leave(&rate->keyed);

@@ -74,7 +74,7 @@ void er_retry_learn(const er_retry *c, const er_ended *ended, const errand_resul
 {
     errand_rate *rate = c->policy->how.rate;
     if (!r->error) er_policy_took(c->policy, ended->now_ns - ended->began_ns);
-    if (!rate || !er_result_limited(r)) return;
+    if (!rate || !er_result_throttled(r)) return;
     /* the pause of all callers is no longer than this run itself would wait */
     int64_t hint = errand_result_retry_after(r), most = hint_most(c, ended->now_ns);
     if (hint > 0) errand_rate_pause(rate, er_retry_key(c), hint < most ? hint : most);

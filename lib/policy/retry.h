@@ -55,8 +55,8 @@ void er_retry_note(er_retry *c, const er_ended *ended, int error);
 /* Asks the policy's breaker, if it has one, as er_breaker_allow does. */
 int er_retry_ask_breaker(const er_retry *c, er_call_lease *call);
 
-/* An attempt has ended: a success counts for the time of the next hedge, a rate-limited result with
- * a Retry-After pauses the rate. */
+/* An attempt has ended: a success counts for the time of the next hedge, a rate-limited result or
+ * a 503 with a Retry-After pauses the rate. */
 void er_retry_learn(const er_retry *c, const er_ended *ended, const errand_result *r);
 
 /* `by` cut the wait for another attempt short; *last is how the last one ended. A cancel or the

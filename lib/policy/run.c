@@ -587,7 +587,7 @@ typedef struct shown { /* of a run, as it was under its lock bit */
     bool ended, asleep;
     unsigned number;
     int64_t begin_by_ns;
-    const char *name, *sem, *rate; /* literals */
+    const char *name, *sem, *rate, *total_rate; /* literals */
     size_t n;
     struct {
         unsigned number;
@@ -610,6 +610,7 @@ static shown look_at(er_running *r)
         if (!s.name) s.name = how->name;
         if (how->sem) s.sem = er_sem_name(how->sem);
         if (how->rate) s.rate = er_rate_name(how->rate);
+        if (how->total_rate) s.total_rate = er_rate_name(how->total_rate);
     }
     for (const er_attempt *a = r->attempts; a; a = a->next, s.n++) {
         if (s.n >= SHOWN) continue;
@@ -628,6 +629,10 @@ static void describe_attempt(er_description *d, const shown *s, size_t i)
     case ER_ASKS: er_describe(d, "attempt %u begins", number); return;
     case ER_TURN:
         er_describe(d, "attempt %u waits for rate %s", number, s->rate ? s->rate : "(no name)");
+        return;
+    case ER_TOTAL_TURN:
+        er_describe(d, "attempt %u waits for rate %s", number,
+                    s->total_rate ? s->total_rate : "(no name)");
         return;
     case ER_PERMIT:
         er_describe(d, "attempt %u waits for semaphore %s", number, s->sem ? s->sem : "(no name)");
@@ -744,7 +749,7 @@ er_cell *er_run(errand_pool *pool, const errand_policy *policy, const errand_tas
     r->look = attempt_has_news;
     er_log_info(run_log(r), "[%s-start]", policy->how.name);
     /* a full queue may hold the caller up, unless a limit's callback queues the task */
-    r->urgent = terms->urgent || policy->how.rate || policy->how.sem;
+    r->urgent = terms->urgent || policy->limited;
     er_cell_keep(&r->cell); /* the driver of the beginning */
     er_live_add(pool, &r->live);
     post(r, BEGIN);

@@ -60,7 +60,8 @@ static const struct {
     { "GET", false, 504, 3 },   { "GET", false, 522, 3 },  { "GET", false, 524, 3 },
     { "GET", false, 505, 1 },   { "GET", false, 0, 3 },    { "POST", false, 0, 1 },
     { "POST", true, 0, 3 },     { "POST", false, 408, 1 }, { "POST", false, 500, 1 },
-    { "PUT", false, 0, 3 },
+    { "PUT", false, 0, 3 },     { "POST", false, 425, 3 }, { "POST", false, 429, 3 },
+    { "PATCH", false, 429, 3 }, { "POST", true, 429, 3 },
 };
 
 START_TEST(only_repeatable_requests_with_transient_errors_are_retried)

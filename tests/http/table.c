@@ -29,7 +29,7 @@ static const struct method {
     { "PUT", "key 3", ERRAND_REPEAT_NEVER, false },
 };
 
-typedef enum { NEVER_SENT, MAY_HAVE_RUN, NOT_WORTH_IT } group;
+typedef enum { REFUSED, MAY_HAVE_RUN, NOT_WORTH_IT } group;
 
 static const struct row {
     const char *name;
@@ -58,8 +58,8 @@ static const struct row {
             "HTTP/1.1 " #n " X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", CLOSE, false    \
     }
     STATUS(408, MAY_HAVE_RUN),
-    STATUS(425, MAY_HAVE_RUN),
-    STATUS(429, MAY_HAVE_RUN),
+    STATUS(425, REFUSED),
+    STATUS(429, REFUSED),
     STATUS(500, MAY_HAVE_RUN),
     STATUS(502, MAY_HAVE_RUN),
     STATUS(503, MAY_HAVE_RUN),
@@ -126,19 +126,25 @@ static errand_policy *thrice(void)
         &(errand_policy_opts){ .attempts = ATTEMPTS, .initial_ms = 1, .max_ms = 1 }, NULL);
 }
 
-START_TEST(a_failure_is_resent_as_its_row_says)
+static bool may_be_resent(group expected, const struct method *m)
 {
-    const struct row *row = &rows[_i];
+    return m->harmless || (expected == REFUSED && m->repeat != ERRAND_REPEAT_NEVER);
+}
+
+static void send_with_all_methods(const struct row *row, group expected, errand_http_opts opts)
+{
     struct harness w;
     errand_policy *policy = thrice();
-    harness_open(&w, serve_row, (void *)(uintptr_t)row,
-                 &(errand_http_opts){ .policy = policy, .max_body = 10 });
+    opts.policy = policy;
+    opts.max_body = 10;
+    harness_open(&w, serve_row, (void *)(uintptr_t)row, &opts);
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const struct method *m = &methods[i];
         if ((row->needs_body && !strcmp(m->name, "HEAD")) || (row->then == SILENCE && i % 3))
             continue;
         unsigned before = raw_server_requests(w.server), attempts = 1;
-        if (row->group == MAY_HAVE_RUN && m->harmless) attempts = ATTEMPTS;
+        bool resent = may_be_resent(expected, m);
+        if (expected != NOT_WORTH_IT && resent) attempts = ATTEMPTS;
         errand_result r = harness_send(
             &w, (errand_request){ .url = "/",
                                   .method = m->name,
@@ -153,7 +159,7 @@ START_TEST(a_failure_is_resent_as_its_row_says)
         if (row->phase)
             ck_assert_msg(!strcmp(errand_result_phase(&r), row->phase), "%s: phase %s", said,
                           errand_result_phase(&r));
-        ck_assert_msg(errand_result_may_have_run(&r) == !m->harmless, "%s: %s", m->name, said);
+        ck_assert_msg(errand_result_may_have_run(&r) == !resent, "%s: %s", m->name, said);
         unsigned received = raw_server_requests(w.server) - before;
         if (row->then == SILENCE) { /* on a slow machine the time may be over before it is sent */
             ck_assert_uint_le(received, attempts);
@@ -167,6 +173,25 @@ START_TEST(a_failure_is_resent_as_its_row_says)
     }
     errand_policy_free(policy);
     harness_close(&w);
+}
+
+START_TEST(a_failure_is_resent_as_its_row_says)
+{
+    send_with_all_methods(&rows[_i], rows[_i].group, (errand_http_opts){ 0 });
+}
+END_TEST
+
+/* For servers that count a refused request, or do its work all the same. */
+START_TEST(refused_may_have_run_makes_425_and_429_like_503)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].group != REFUSED) continue;
+        send_with_all_methods(&rows[i], MAY_HAVE_RUN,
+                              (errand_http_opts){ .refused_may_have_run = 1 });
+        n++;
+    }
+    ck_assert_uint_eq(n, 2);
 }
 END_TEST
 
@@ -260,6 +285,7 @@ Suite *table_suite(void)
     TCase *tc = tcase_create("table");
     tcase_add_loop_test(tc, a_failure_is_resent_as_its_row_says, 0,
                         (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tc, refused_may_have_run_makes_425_and_429_like_503);
     tcase_add_test(tc, a_request_that_cannot_connect_was_never_sent);
     tcase_add_test(tc, a_request_without_TLS_was_never_sent);
     tcase_add_test(tc, any_request_to_an_unresolved_name_is_tried_twice);

@@ -70,6 +70,9 @@ const body bodies[] = {
     { "big_error", "text/plain", 400, big, sizeof big },
     { "split_error", "text/plain", 400, split, sizeof split },
     { "quote", "application/problem+json", 403, TEXT("{\"title\":\"no sesame-key\"}") },
+    { "quota", "application/json", 429, TEXT("{\"error\":{\"type\":\"Insufficient_Quota\"}}") },
+    { "billing", "application/json", 400, TEXT("{\"message\":\"No billing account\"}") },
+    { "no_quota", "text/plain", 400, TEXT("quota") },
     { NULL, NULL, 0, NULL, 0 },
 };
 
@@ -87,7 +90,7 @@ static bool send_body(struct raw_conn *conn, const char *name)
 static bool answer(struct raw_conn *conn, const struct raw_request *request, const char *path)
 {
     static const char good[] = "{\"ok\": true}";
-    unsigned n = note(path, 1), number = 0;
+    unsigned n = note(path, 1), number = 0, ms = 0, times = 0;
     if (!strcmp(path, "/hang")) return raw_wait_gone(conn) && false;
     if (!strcmp(path, "/half"))
         return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") && false;
@@ -103,6 +106,9 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
             "14\r\n\r\n{\"status\":%u}",
             number, number);
     }
+    if (sscanf(path, "/busy/%u/%u/%u", &number, &ms, &times) == 3 && n <= times)
+        return raw_say(conn, "HTTP/1.1 %u X\r\nRetry-After-Ms: %u\r\nContent-Length: 0\r\n\r\n",
+                       number, ms);
     return raw_reply(conn, 200, "application/json", good);
 }
 

@@ -385,7 +385,14 @@ END_TEST
 START_TEST(bad_options_are_EINVAL)
 {
     const errand_jobs_opts wrong[] = {
-        { .out = -1 }, { .out = 1, .total_ms = -1 }, { .out = 1, .retries = 100000 }
+        { .out = -1 },
+        { .out = 1, .total_ms = -1 },
+        { .out = 1, .retries = 100000 },
+        { .out = 1, .retry_within_ms = -1 },
+        { .out = 1, .job_within_ms = -1 },
+        { .out = 1, .run_within_ms = -1, .retry_if = errand_retry_if_failed() },
+        { .out = 1, .halt_failed_share = 1.1 },
+        { .out = 1, .retry_if = errand_retry_if_kind(0) },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         errno = 0;

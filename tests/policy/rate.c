@@ -366,7 +366,7 @@ static void *rage(void *arg)
 START_TEST(turns_cancels_and_pauses_race)
 {
     ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = rate_of(20000, 3);
+    errand_rate *rate = rate_of(_i ? ERRAND_NO_PACE : 20000, 3);
     unsigned through = 0;
     pthread_t threads[4];
     storm storms[4];
@@ -376,6 +376,41 @@ START_TEST(turns_cancels_and_pauses_race)
     }
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     ck_assert_uint_gt(through, 0);
+    errand_rate_free(rate);
+    close_rates();
+}
+END_TEST
+
+START_TEST(a_rate_without_a_pace_only_pauses)
+{
+    open_rates();
+    errand_rate *rate = rate_of(ERRAND_NO_PACE, 0);
+    for (int i = 0; i < 1000; i++) ck_assert(let_through_now(rate));
+    ck_assert_int_eq(errand_rate_pause(rate, "a", 100), 0);
+    errand_future *f[4];
+    for (int i = 0; i < 4; i++) f[i] = errand_rate_acquire(rate, "a");
+    ENDS(errand_rate_acquire(rate, "b"), 0);
+    ck_assert_int_eq(errand_rate_wait(rate, "a", 99), ERRAND_ELATE);
+    errand_cancel(f[1]);
+    ENDS(f[1], ECANCELED);
+    ck_assert_int_eq(errand_rate_pause(rate, "a", 50), 0); /* within the other */
+    ck_assert_int_eq(errand_rate_pause(rate, "a", 200), 0);
+    errand_rate_stats s;
+    ck_assert_int_eq(errand_rate_stats_get(rate, "a", &s), 0);
+    ck_assert_uint_eq(s.waiting, 3);
+    ck_assert_uint_eq(s.pauses, 1);
+    ck_assert_int_eq(s.paused_ms, 200);
+    ck_assert_int_eq(s.next_ms, 200);
+    comes_after(f[0], 200);
+    ENDS(f[2], 0);
+    ENDS(f[3], 0);
+    ENDS(errand_rate_acquire(rate, "a"), 0);
+    turn(&rate_clock, rate_pool, 1);
+    ck_assert_int_eq(errand_rate_pause(rate, "a", 10), 0);
+    ck_assert_int_eq(errand_rate_stats_get(rate, "a", &s), 0);
+    ck_assert_uint_eq(s.pauses, 2);
+    comes_after(errand_rate_acquire(rate, "a"), 10);
+    ck_assert_int_eq(errand_rate_resize(rate, 5, 1), EINVAL);
     errand_rate_free(rate);
     close_rates();
 }
@@ -397,7 +432,8 @@ Suite *rate_suite(void)
     tcase_add_test(tc, closing_the_pool_ends_waits_for_far_turns);
     tcase_add_test(tc, the_smallest_rate_grants_one_turn);
     tcase_add_test(tc, a_rate_refuses_wrong_sizes);
+    tcase_add_test(tc, a_rate_without_a_pace_only_pauses);
     tc = case_of(suite, "storm");
-    tcase_add_test(tc, turns_cancels_and_pauses_race);
+    tcase_add_loop_test(tc, turns_cancels_and_pauses_race, 0, 2);
     return suite;
 }

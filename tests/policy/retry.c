@@ -286,14 +286,14 @@ START_TEST(a_retry_after_too_long_ends_the_run)
 }
 END_TEST
 
-START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
+START_TEST(a_429_or_503_with_a_hint_pauses_the_rate_for_all)
 {
     open_turned();
     errand_rate *rate =
         errand_rate_new(pool, &(errand_rate_opts){ .per_second = 1000, .burst = 10 });
-    script s = {
-        .error = { ERRAND_HTTP + 429 }, .hint_ms = 5000, .kind = ERRAND_KIND_RATE_LIMITED
-    };
+    script s = { .error = { ERRAND_HTTP + (_i ? 503 : 429) },
+                 .hint_ms = 5000,
+                 .kind = _i ? ERRAND_KIND_HTTP_SERVER : ERRAND_KIND_RATE_LIMITED };
     errand_future *f = start((errand_policy_opts){ .attempts = 2, .rate = rate }, &s);
     await_asleep(pool, 1);
     errand_future *other = errand_rate_acquire(rate, NULL);
@@ -313,6 +313,69 @@ START_TEST(a_rate_limited_run_pauses_the_rate_for_all)
     ck_assert(ended(other));
     ENDS(other, 0);
     errand_rate_free(rate);
+    close_pool(pool);
+}
+END_TEST
+
+static errand_future *run_keyed(errand_policy *policy, script *s, const char *key)
+{
+    errand_task task = scripted(s);
+    task.key = key;
+    return errand_run_task(pool, policy, &task);
+}
+
+START_TEST(a_total_rate_holds_over_all_keys)
+{
+    open_turned();
+    errand_rate *rate = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 10 }),
+                *total = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 20 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .rate = rate, .total_rate = total });
+    script s = { 0 };
+    errand_future *f[] = { run_keyed(policy, &s, "a"), run_keyed(policy, &s, "a"),
+                           run_keyed(policy, &s, "b"), run_keyed(policy, &s, "c") };
+    /* a at once, b after 50 ms, c after 100, a's second after 100 of its own: then 150 */
+    static const unsigned called[] = { 1, 2, 3, 4 };
+    for (unsigned i = 0; i < 4; i++) {
+        await_asleep(pool, 3 - i);
+        ck_assert_uint_eq(count_of(&s.calls), called[i]);
+        turn(&t, pool, 51);
+    }
+    for (int i = 0; i < 4; i++) ENDS(f[i], 0);
+    f[0] = run_keyed(policy, &s, "d");
+    f[1] = run_keyed(policy, &s, "e");
+    await_asleep(pool, 1);
+    errand_cancel(f[1]); /* waits for the total rate */
+    ENDS(f[1], ECANCELED);
+    ENDS(f[0], 0);
+    errand_policy_free(policy);
+    errand_rate_free(rate);
+    errand_rate_free(total);
+    close_pool(pool);
+}
+END_TEST
+
+START_TEST(a_pause_holds_back_what_waits_for_the_total_rate)
+{
+    open_turned();
+    errand_rate *hosts = errand_rate_new(pool, &(errand_rate_opts){ .per_second = ERRAND_NO_PACE }),
+                *total = errand_rate_new(pool, &(errand_rate_opts){ .per_second = 10 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .rate = hosts, .total_rate = total });
+    script a = { 0 }, b = { 0 };
+    errand_future *f[] = { run_keyed(policy, &a, "a"), run_keyed(policy, &a, "a"),
+                           run_keyed(policy, &b, "b") };
+    await_asleep(pool, 2);
+    ck_assert_int_eq(errand_rate_pause(hosts, "a", 1000), 0);
+    turn(&t, pool, 101); /* the turn of a, which is paused */
+    await_asleep(pool, 2);
+    turn(&t, pool, 100);
+    await_asleep(pool, 1);
+    ck_assert_uint_eq(count_of(&a.calls), 1);
+    ck_assert_uint_eq(count_of(&b.calls), 1);
+    turn_to_the_end(&t, pool, f[1]);
+    for (int i = 0; i < 3; i++) ENDS(f[i], 0);
+    errand_policy_free(policy);
+    errand_rate_free(hosts);
+    errand_rate_free(total);
     close_pool(pool);
 }
 END_TEST
@@ -612,7 +675,9 @@ Suite *retry_suite(void)
     tcase_add_test(tc, retry_after_is_a_minimum_of_the_wait);
     tcase_add_test(tc, retry_after_counts_for_a_polled_success);
     tcase_add_test(tc, a_retry_after_too_long_ends_the_run);
-    tcase_add_test(tc, a_rate_limited_run_pauses_the_rate_for_all);
+    tcase_add_loop_test(tc, a_429_or_503_with_a_hint_pauses_the_rate_for_all, 0, 2);
+    tcase_add_test(tc, a_total_rate_holds_over_all_keys);
+    tcase_add_test(tc, a_pause_holds_back_what_waits_for_the_total_rate);
     tc = case_of(suite, "results");
     tcase_add_test(tc, a_late_failure_has_its_times_and_counts);
     tcase_add_test(tc, the_last_error_lists_every_attempt);

@@ -24,8 +24,8 @@ for words in "run --help" "run -h" "help run"; do
     check "$words shows the usage" has out "Usage: errand run [OPTION]... [FILE]..."
     check "$words is quiet elsewhere" empty err
 done
-check "help says which POST is not repeated" \
-    grep -q 'POST without an idempotency key is not repeated.*429 or 503' <(tr -s ' \n' ' ' <out)
+check "help says when a POST is not repeated" \
+    grep -q 'POST without an idempotency key is not repeated after a timeout or 503' <(tr -s ' \n' ' ' <out)
 head -n 23 out >first
 for text in --jobs --rate --retries --timeout --connect-timeout 'idempotency key' --base-url --header; do
     check "the first screen has $text" has first "$text"
@@ -53,7 +53,7 @@ wrong 'unknown option --jbos: did you mean --jobs?' run --jbos 3
 wrong 'unknown option --conect-timeuot: did you mean --connect-timeout?' run --conect-timeuot=3
 wrong 'unknown option --quite: did you mean --quiet?' run --quite
 wrong 'unknown option --frobnicate; see' run --frobnicate
-wrong 'ambiguous option --re: --retries, --resolve; see' run --re 3
+wrong 'ambiguous option --r: --rate, ' run --r 3
 wrong 'ambiguous option --ver: --verbose, --version; see' run --ver
 wrong 'unknown option -y; see' run -y
 wrong 'unknown option -y; see' run -vy
@@ -74,6 +74,26 @@ for value in 1 1.5 .5 1e3 200ms 1.5s 2m 1h; do
 done
 wrong '--connect-timeout soon: ' run --connect-timeout soon
 for value in 10 0/s x/s 10/d -1/s /s 1e9/s; do wrong "--rate $value: " run --rate "$value"; done
+for value in 10/s, 10/s,0 10/s,x 10/s,-1 10/s,1.5 10/s5 10/s,99999999; do
+    wrong "--rate $value: " run --rate "$value"
+    wrong "--rate-total $value: " run --rate-total "$value"
+done
+for value in 0 x 1d; do
+    wrong "--max-time $value: " run --max-time "$value"
+    wrong "--deadline $value: " run --deadline "$value"
+    wrong "--retry-max-time $value: " run --retry-max-time "$value"
+done
+wrong 'unknown word "tiemout": did you mean timeout?' run --retry-on network,tiemout
+wrong 'unknown word "http-server": did you mean http_server?' run --retry-on http-server
+for value in '' , network, 99 399 1000 5xx ok cancelled; do wrong "--retry-on $value: " run --retry-on "$value"; done
+for value in '' fatal soon soon,never later,fatal now,fail soon,fail= soon,fail=0 soon,fail=-1 soon,fail=101% soon,fail=1%% soon,fail=x now,fail=1.5; do
+    wrong "--halt $value: never, or now or soon with a reason" run --halt "$value"
+done
+for value in never soon,fatal now,fatal soon,fail=1 now,fail=2.5%; do
+    errand run --halt "$value" --retry-on network,500,timeout --rate 9/h,3 </dev/null
+    check "--halt $value" is $status 0
+done
+wrong '--idempotency-key mine: auto is wanted' run --idempotency-key mine
 for value in nonsense ': x' 'A B: c' ''; do wrong '--header "' run -H "$value"; done
 wrong '--header "Authorization...": ' run -H 'Authorization Bearer: secret'
 wrong '--header Connection: that one is set' run -H 'connection: close'

@@ -113,14 +113,15 @@ void help_run(void)
           "Failures to connect, lost connections, timeouts and the statuses 408 425 429\n"
           "500 502 503 504 522 524 are tried again, after a growing random wait and never\n"
           "before a Retry-After. What the server may have begun is repeated only if the\n"
-          "method (GET HEAD OPTIONS TRACE PUT DELETE), a key or \"idempotent\" allows it.\n"
+          "method (GET HEAD OPTIONS TRACE PUT DELETE), a key or \"idempotent\" allows it;\n"
+          "425 and 429 say that it has begun nothing, so any job is repeated after them.\n"
           "\n"
           "The first Ctrl-C begins no more jobs and finishes those in flight, the second\n"
           "cancels them, the third ends errand at once.\n"
           "\n"
           "Exit status: 0 all jobs succeeded, 1 some failed, 2 wrong usage, 3 bad input,\n"
-          "4 results cannot be written, 130 interrupted; of several the first in the order\n"
-          "130 4 3 1. errand(1) and errand-jobs(5) have the details.\n",
+          "4 results cannot be written, 5 halted, 130 interrupted; of several the first in\n"
+          "the order 130 4 5 3 1. errand(1) and errand-jobs(5) have the details.\n",
           stdout);
 }
 

@@ -7,11 +7,15 @@ const group_row group_rows[GROUPS] = {
     [GROUP_LIMITS] = { "Limits and retries",
                        "TIME is in seconds or has a unit: 200ms, 1.5s, 2m, 1h. A job's own "
                        "\"timeout\" and \"retries\" go before these options. A POST without an "
-                       "idempotency key is not repeated after a timeout, 429 or 503: it could be "
-                       "done, and paid for, twice. A key of your own (\"order-17\") holds in later "
+                       "idempotency key is not repeated after a timeout or 503: it could be done, "
+                       "and paid for, twice. A key of your own (\"order-17\") holds in later "
                        "runs, too; the key true is a new one in each run." },
     [GROUP_REQUESTS] = { "Requests", NULL },
     [GROUP_CONNECTIONS] = { "Authentication and connections", NULL },
+    [GROUP_PACE] = { "Pace and failures",
+                     "A 429, or a 503 with Retry-After, holds back all jobs for that host until "
+                     "then, at most 5 minutes; a 429 without Retry-After for 1 s. The first such "
+                     "wait of a host is reported." },
     [GROUP_OUTPUT] = { "Output", NULL },
     [GROUP_RESUME] = { "Results that survive a crash", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
@@ -31,9 +35,11 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_RATE] = {
         .name = "rate", .group = GROUP_LIMITS, .value = "N/UNIT",
-        .help = "limit the attempts begun: 10/s, 600/m, 900/h",
-        .more = "UNIT is s, m or h: a second, a minute, an hour. N may have decimals. Without this "
-                "option there is no limit. The limit holds over all hosts. Retries count as well.",
+        .help = "limit the attempts begun for each host: 10/s, 600/m, 900/h",
+        .more = "UNIT is s, m or h: a second, a minute, an hour. N may have decimals. A comma and "
+                "a whole number may follow, as in 10/s,5: so many attempts may begin at once after "
+                "a quiet time, else one. Without this option there is no limit. A host is a name "
+                "with its port. Retries count as well. See also --rate-total.",
     },
     [OPTION_RETRIES] = {
         .name = "retries", .group = GROUP_LIMITS, .value = "N", .initial = "2",
@@ -185,6 +191,65 @@ const option_row option_rows[OPTIONS] = {
         .repeats = true,
         .help = "read options from FILE; repeatable",
         .more = "See FILES.",
+    },
+    [OPTION_RATE_TOTAL] = {
+        .name = "rate-total", .group = GROUP_PACE, .value = "N/UNIT",
+        .help = "limit the attempts begun for all hosts together",
+        .more = "N/UNIT is as with --rate. An attempt waits for its turn at its host first.",
+    },
+    [OPTION_MAX_TIME] = {
+        .name = "max-time", .group = GROUP_PACE, .value = "TIME",
+        .help = "end a job, with all its attempts and waits, after TIME",
+        .more = "An attempt that cannot begin in that time is not waited for.",
+    },
+    [OPTION_DEADLINE] = {
+        .name = "deadline", .group = GROUP_PACE, .value = "TIME",
+        .help = "after TIME begin no more jobs, cancel those in flight",
+        .more = "TIME runs from the start of errand, which then ends with status 5. Jobs that were "
+                "not begun have no result line.",
+    },
+    [OPTION_RETRY_ON] = {
+        .name = "retry-on", .group = GROUP_PACE, .value = "LIST",
+        .help = "repeat after these kinds and statuses: timeout,network,503",
+        .more = "LIST is instead of what is listed under RETRIES: kinds of failures and statuses "
+                "from 400 to 999, with commas between them. The kinds are network, timeout, "
+                "http_client, http_server, auth, rate_limited, protocol, resource and unknown, as "
+                "in the \"error\" of a result. What the server may have begun is still repeated "
+                "only if this is harmless.",
+    },
+    [OPTION_RETRY_MAX_TIME] = {
+        .name = "retry-max-time", .group = GROUP_PACE, .value = "TIME",
+        .help = "repeat no job later than TIME after it began",
+        .more = "An attempt that has begun before may take longer.",
+    },
+    [OPTION_IDEMPOTENT] = {
+        .name = "idempotent", .group = GROUP_PACE,
+        .help = "take all jobs for harmless to do twice",
+        .more = "A job's own \"idempotent\" goes before it.",
+    },
+    [OPTION_IDEMPOTENCY_KEY] = {
+        .name = "idempotency-key", .group = GROUP_PACE, .value = "auto", .choices = "auto",
+        .help = "give each job that lacks a key a fresh one",
+        .more = "The key is sent as the header Idempotency-Key, the same with all attempts of a "
+                "job, so that a server that knows this header does the work once. A job gets one "
+                "unless its method is GET, HEAD, OPTIONS, TRACE, PUT or DELETE.",
+    },
+    [OPTION_REFUSED_MAY_HAVE_RUN] = {
+        .name = "refused-may-have-run", .group = GROUP_PACE,
+        .help = "repeat after 425 and 429 only what is harmless",
+        .more = "Without it a job is repeated after these statuses whatever its method is: they "
+                "say that the server has not begun it. Give this option for a service that counts "
+                "such a request, or does its work all the same.",
+    },
+    [OPTION_HALT] = {
+        .name = "halt", .group = GROUP_PACE, .value = "WHEN,WHY", .initial = "soon,fatal",
+        .help = "begin no more jobs when WHY: fatal, fail=N, fail=N%; or never",
+        .more = "With soon the jobs in flight are finished, with now they are cancelled. fatal: no "
+                "job has succeeded yet, and three were answered 401, 402 or 403, or with a 4xx "
+                "whose JSON has \"quota\" or \"billing\" in its code, type or message. fail=N: N "
+                "jobs have failed. fail=N%: three or more jobs have failed, and N percent of those "
+                "that ended. never: errand goes on. A run that halts says why, and its status is "
+                "5. Jobs that were not begun have no result line.",
     },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,

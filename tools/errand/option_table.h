@@ -14,6 +14,7 @@ typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
     GROUP_CONNECTIONS,
+    GROUP_PACE,
     GROUP_OUTPUT,
     GROUP_RESUME, /* about one run of several: in no journal */
     GROUP_ABOUT,  /* no settings: known before a command, too, and they end the command */
@@ -48,6 +49,15 @@ typedef enum option_id {
     OPTION_MAX_BODY,
     OPTION_NO_DECOMPRESS,
     OPTION_CONFIG,
+    OPTION_RATE_TOTAL,
+    OPTION_MAX_TIME,
+    OPTION_DEADLINE,
+    OPTION_RETRY_ON,
+    OPTION_RETRY_MAX_TIME,
+    OPTION_IDEMPOTENT,
+    OPTION_IDEMPOTENCY_KEY,
+    OPTION_REFUSED_MAY_HAVE_RUN,
+    OPTION_HALT,
     OPTION_ORDERED,
     OPTION_PROGRESS,
     OPTION_LOG,

@@ -28,6 +28,7 @@
 
 #define JOBS_MOST    10000
 #define RETRIES_MOST 1000
+#define BURST_MOST   1000000u
 #define TIME_MOST    INT64_C(1000000000000) /* ms */
 
 static bool read_count(const char *name, const char *text, unsigned least, unsigned most,
@@ -72,17 +73,44 @@ static double seconds_of(const char *unit) /* 0: no unit of ours */
     return !strcmp(unit, "/h") ? 3600 : 0;
 }
 
-static bool read_rate(run_options *o, const char *name, const char *text)
+static bool read_burst(const char *name, const char *text, const char *burst, unsigned *value)
+{
+    char *end;
+    size_t digits = strspn(burst, "0123456789");
+    unsigned long n = digits && digits < 8 ? strtoul(burst, &end, 10) : 0;
+    if (!n || burst[digits] || n > BURST_MOST) {
+        return complain("%s %s: a burst from 1 to %u is wanted behind the comma", name, text,
+                        BURST_MOST);
+    }
+    *value = (unsigned)n;
+    return true;
+}
+
+static bool read_pace(pace *p, const char *name, const char *text)
 {
     double value = 0;
-    const char *unit = read_decimals(text, &value);
-    double seconds = unit ? seconds_of(unit) : 0;
+    char unit[3] = "";
+    const char *behind = read_decimals(text, &value);
+    bool burst = behind && strlen(behind) > 3 && behind[2] == ',';
+    if (behind && (burst || strlen(behind) == 2)) memcpy(unit, behind, 2);
+    double seconds = seconds_of(unit);
     if (seconds == 0 || value / seconds < 1e-6 || value / seconds > 1e6) {
-        return complain("%s %s: a number a second, minute or hour is wanted: 10/s, 600/m, 900/h",
+        return complain("%s %s: a number a second, minute or hour is wanted, maybe with a burst: "
+                        "10/s, 600/m, 900/h,20",
                         name, text);
     }
-    o->per_second = value / seconds;
-    return true;
+    *p = (pace){ .per_second = value / seconds, .burst = 1 };
+    return !burst || read_burst(name, text, behind + 3, &p->burst);
+}
+
+static bool read_rate(run_options *o, const char *name, const char *text)
+{
+    return read_pace(&o->rate, name, text);
+}
+
+static bool read_rate_total(run_options *o, const char *name, const char *text)
+{
+    return read_pace(&o->rate_total, name, text);
 }
 
 static bool read_progress(run_options *o, const char *name, const char *text)
@@ -128,6 +156,55 @@ static bool read_timeout(run_options *o, const char *name, const char *text)
 static bool read_connect_timeout(run_options *o, const char *name, const char *text)
 {
     return read_time(name, text, &o->connect_ms);
+}
+
+static bool read_max_time(run_options *o, const char *name, const char *text)
+{
+    return read_time(name, text, &o->job_ms);
+}
+
+static bool read_retry_max_time(run_options *o, const char *name, const char *text)
+{
+    return read_time(name, text, &o->retry_ms);
+}
+
+static bool read_deadline(run_options *o, const char *name, const char *text)
+{
+    return read_time(name, text, &o->deadline_ms);
+}
+
+static bool read_retry_on(run_options *o, const char *name, const char *text)
+{
+    const char *bad, *near;
+    int size;
+    if (retry_on_read(&o->retry_on, text, &bad, &size, &near)) return true;
+    if (near)
+        return complain("%s %s: unknown word \"%.*s\": did you mean %s?", name, text, size, bad,
+                        near);
+    return complain("%s %s: \"%.*s\" is neither a kind of failure (network, timeout, http_client, "
+                    "http_server, auth, rate_limited, protocol, resource, unknown) nor a status "
+                    "from %d to %d",
+                    name, text, size, bad, STATUS_LEAST, STATUS_MOST);
+}
+
+static bool read_halt(run_options *o, const char *name, const char *text)
+{
+    if (halt_on_read(&o->halt_on, text)) return true;
+    return complain("%s %s: never, or now or soon with a reason is wanted: soon,fatal, now,fail=3, "
+                    "soon,fail=10%%",
+                    name, text);
+}
+
+static bool read_idempotent(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->idempotent = true;
+}
+
+static bool read_idempotency_key(run_options *o, const char *name, const char *text)
+{
+    if (strcmp(text, "auto") != 0) return complain("%s %s: auto is wanted", name, text);
+    return o->idempotency_keys = true;
 }
 
 static bool read_log(run_options *o, const char *name, const char *text)
@@ -192,6 +269,12 @@ static bool read_repeat_unknown(run_options *o, const char *name, const char *te
 {
     (void)name, (void)text;
     return o->repeat_unknown = true;
+}
+
+static bool read_refused_may_have_run(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->refused_may_have_run = true;
 }
 
 static bool read_ordered(run_options *o, const char *name, const char *text)
@@ -290,6 +373,15 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_RESUME] = read_resume,
     [OPTION_FRESH] = read_fresh,
     [OPTION_REPEAT_UNKNOWN] = read_repeat_unknown,
+    [OPTION_RATE_TOTAL] = read_rate_total,
+    [OPTION_MAX_TIME] = read_max_time,
+    [OPTION_DEADLINE] = read_deadline,
+    [OPTION_RETRY_ON] = read_retry_on,
+    [OPTION_RETRY_MAX_TIME] = read_retry_max_time,
+    [OPTION_IDEMPOTENT] = read_idempotent,
+    [OPTION_IDEMPOTENCY_KEY] = read_idempotency_key,
+    [OPTION_HALT] = read_halt,
+    [OPTION_REFUSED_MAY_HAVE_RUN] = read_refused_may_have_run,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
@@ -453,7 +545,7 @@ static bool check_resume(const run_options *o)
 
 bool run_options_words(run_options *o, int argc, char **argv, int *status)
 {
-    *o = (run_options){ .jobs = 16, .retries = 2 };
+    *o = (run_options){ .jobs = 16, .retries = 2, .halt_on.fatal = true };
     *status = 2;
     complain_command = argv[0];
     o->given = calloc(1, sizeof *o->given);

@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "failures.h"
 #include "option_table.h"
 
 #include <errand-http.h>
@@ -17,19 +18,28 @@ typedef struct credentials { /* at most one of bearer, user and token_command */
     const char *bearer, *user, *password, *token_command;
 } credentials;
 
+typedef struct pace {  /* a rate */
+    double per_second; /* 0: not given */
+    unsigned burst;
+} pace;
+
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
     char *const *words;       /* the options as they were given */
     int n_words;
     unsigned jobs, retries;
-    int64_t timeout_ms, connect_ms; /* 0: not given */
-    double per_second;              /* 0: not given */
-    const char *base_url, *log;     /* NULL: not given */
-    const char *output;             /* NULL: not given */
+    int64_t timeout_ms, connect_ms;        /* 0: not given */
+    int64_t job_ms, retry_ms, deadline_ms; /* 0: not given */
+    pace rate, rate_total;
+    retry_on retry_on;
+    halt_on halt_on;
+    const char *base_url, *log; /* NULL: not given */
+    const char *output;         /* NULL: not given */
     errand_results_begin begin;
     unsigned retry_kinds;
     bool ordered, quiet, verbose, repeat_unknown;
+    bool refused_may_have_run, idempotent, idempotency_keys;
     when progress;
     /* NULL, 0, false: not given */
     credentials auth;

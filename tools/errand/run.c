@@ -32,6 +32,7 @@ enum {
     WRONG_USAGE = 2,
     BAD_INPUT = 3,
     CANNOT_WRITE = 4,
+    HALTED = 5,
     INTERRUPTED = 130
 };
 
@@ -47,8 +48,9 @@ typedef struct run {
     errand_pool *pool;
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
-    errand_rate *rate;
+    errand_rate *rate, *rate_total;
     errand_jobs *jobs;
+    bool halt_reported;
 } run;
 
 /* A descriptor below 3 that is closed would be the next file's: results in a log, a
@@ -86,6 +88,55 @@ static void complained(const char *message, void *arg)
 {
     run *r = arg;
     progress_say(&r->progress, "%s", message);
+}
+
+/* The first wait of each host is explained; the others would only repeat it. */
+static void paused(const errand_jobs_pause *pause, void *arg)
+{
+    run *r = arg;
+    const char *port = strrchr(pause->host, ':');
+    size_t size = strlen(pause->host);
+    bool usual = port && (!strcmp(port, ":80") || !strcmp(port, ":443"));
+    if (pause->number > 1) return;
+    if (usual) size = (size_t)(port - pause->host);
+    char asks[64] = "";
+    double seconds = (double)pause->ms / 1000;
+    if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.4g s", seconds);
+    const char *most = pause->ms > 300000 ? ", 300 s at most" : "";
+    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s",
+                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP, asks,
+                 pause->ms < 0 ? ", 1 s each time" : most);
+}
+
+static void report_halt(run *r, const errand_jobs_stats *s)
+{
+    char last[64];
+    if (r->halt_reported || !s->halted) return;
+    r->halt_reported = true;
+    const char *then = r->options.halt_on.now ? "cancelling" : "finishing";
+    errand_error_name(s->halt_error, last, sizeof last);
+    if (s->halted == ERRAND_JOBS_TIME_OUT) {
+        progress_say(&r->progress, "halted: the time of --deadline is over");
+    } else if (s->halted == ERRAND_JOBS_FAILED) {
+        progress_say(&r->progress,
+                     "halted: too many jobs have failed (--halt), the last with %s; "
+                     "%s %" PRIu64 " in flight",
+                     last, then, s->in_flight);
+    } else {
+        progress_say(&r->progress,
+                     "halted: no job has succeeded, and three were answered 401, 402, 403 or that "
+                     "a quota is used up, the last with %s; %s %" PRIu64
+                     " in flight (--halt never ignores this)",
+                     last, then, s->in_flight);
+    }
+}
+
+static errand_rate *rate_of(run *r, const pace *p, unsigned max_keys)
+{
+    const errand_rate_opts opts = {
+        .per_second = p->per_second, .burst = p->burst, .max_keys = max_keys
+    };
+    return errand_rate_new(r->pool, &opts);
 }
 
 static void signalled(unsigned count, void *arg)
@@ -195,6 +246,7 @@ static int open_session(run *r)
         .max_body = o->max_body,
         .no_compression = o->no_decompress,
         .secrets = o->secrets,
+        .refused_may_have_run = o->refused_may_have_run,
         .middleware = row,
         .why = why,
         .why_size = sizeof why,
@@ -216,22 +268,9 @@ static int refused_output(run *r, int error)
     return CANNOT_WRITE;
 }
 
-static int start(run *r)
+static int begin(run *r)
 {
     const run_options *o = &r->options;
-    int status = open_log(r);
-    if (status) return status;
-    r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS, .log = r->log });
-    if (!r->pool) return fail(r, "cannot start", errno);
-    if (o->auth.token_command) status = get_token(r);
-    if (!status) status = open_session(r);
-    if (status) return status;
-    if (o->per_second > 0) {
-        const errand_rate_opts over_all_hosts = { .per_second = o->per_second,
-                                                  .max_keys = ERRAND_NO_KEYS };
-        r->rate = errand_rate_new(r->pool, &over_all_hosts);
-        if (!r->rate) return fail(r, "cannot start", errno);
-    }
     char *note = o->output ? note_write(o) : NULL;
     const errand_jobs_opts jobs = {
         .files = o->files,
@@ -240,11 +279,23 @@ static int start(run *r)
         .ordered = o->ordered,
         .verbose = o->verbose,
         .retries = o->retries,
-        .rate = r->rate,
+        .rate = r->rate_total,
         .log = r->log,
-        .expand = o->expand,
         .on_error = complained,
         .arg = r,
+        .host_rate = r->rate,
+        .on_pause = paused,
+        .idempotent = o->idempotent,
+        .idempotency_keys = o->idempotency_keys,
+        .retry_if = retry_on_spec(&o->retry_on),
+        .retry_within_ms = o->retry_ms,
+        .job_within_ms = o->job_ms,
+        .run_within_ms = o->deadline_ms,
+        .halt_now = o->halt_on.now,
+        .halt_fatal = o->halt_on.fatal,
+        .halt_failed = o->halt_on.failed,
+        .halt_failed_share = o->halt_on.share,
+        .expand = o->expand,
         .results = o->output,
         .begin = o->begin,
         .repeat_unknown = o->repeat_unknown,
@@ -261,10 +312,29 @@ static int start(run *r)
     return error ? fail(r, "cannot wait for signals", error) : 0;
 }
 
+static int start(run *r)
+{
+    const run_options *o = &r->options;
+    int status = open_log(r);
+    if (status) return status;
+    r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS, .log = r->log });
+    if (!r->pool) return fail(r, "cannot start", errno);
+    if (o->auth.token_command) status = get_token(r);
+    if (!status) status = open_session(r);
+    if (status) return status;
+    if (o->rate.per_second > 0 && !(r->rate = rate_of(r, &o->rate, 0)))
+        return fail(r, "cannot start", errno);
+    if (o->rate_total.per_second > 0 &&
+        !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
+        return fail(r, "cannot start", errno);
+    return begin(r);
+}
+
 static int status_of(const errand_jobs_stats *s, unsigned interrupted)
 {
     if (interrupted) return INTERRUPTED;
     if (s->write_error) return CANNOT_WRITE;
+    if (s->halted) return HALTED;
     if (s->read_error || s->bad_lines) return BAD_INPUT;
     return s->failed ? SOME_FAILED : ALL_WELL;
 }
@@ -306,10 +376,12 @@ static int go(run *r)
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
         report_lost_log(r);
+        report_halt(r, &s);
         progress_show(&r->progress, &s, left_of(&s, all.known ? all.lines : s.known_total));
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
+    report_halt(r, &s);
     progress_show(&r->progress, &s, left_of(&s, s.known_total));
     int status = status_of(&s, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
@@ -329,6 +401,7 @@ static void finish(run *r)
 {
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
+    errand_rate_free(r->rate_total);
     errand_http_close(r->http, 1000);
     errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);
