@@ -440,6 +440,58 @@ START_TEST(a_policys_limits_are_keyed_by_host_and_port)
 }
 END_TEST
 
+/* ---- a host that asks for a wait ---- */
+
+/* Waits until a pause of this key holds back so many callers. */
+static void await_held(errand_rate *rate, const char *key, unsigned waiting)
+{
+    for (errand_rate_stats s = { 0 }; !s.paused_ms || s.waiting < waiting;)
+        errand_rate_stats_get(rate, key, &s);
+}
+
+START_TEST(a_429_holds_back_all_requests_to_its_host)
+{
+    struct harness w;
+    struct script script = { .statuses = { 429, 200, 200, 200 }, .headers = "Retry-After: 5\r\n" };
+    harness_open_clocked(&w, follow_script, &script, NULL);
+    errand_rate *hosts =
+        errand_rate_new(w.pool, &(errand_rate_opts){ .per_second = ERRAND_NO_PACE });
+    errand_policy_opts opts = quick;
+    opts.rate = hosts;
+    errand_policy *policy = errand_policy_new(&opts, NULL);
+    char key[60], other[80];
+    snprintf(key, sizeof key, "127.0.0.1:%u", raw_server_port(w.server));
+    snprintf(other, sizeof other, "http://localhost:%u/", raw_server_port(w.server));
+    errand_request request = { .url = "/", .method = "POST", .policy = policy, .total_ms = 1000 };
+    errand_future *first = errand_send(w.http, &request);
+    await_held(hosts, key, 0);
+    errand_future *second = errand_send(w.http, &request), *third = errand_send(w.http, &request);
+    await_held(hosts, key, 2);
+    /* they hold no connection, nor wait for one */
+    for (errand_http_stats s = { .in_flight = 1 }; s.in_flight + s.queued;)
+        ck_assert_int_eq(errand_http_stats_get(w.http, &s), 0);
+    harness_turn(&w, 4000); /* longer than their total_ms */
+    errand_cancel(third);
+    errand_result r = errand_await(third);
+    ck_assert_int_eq(r.error, ECANCELED);
+    request.url = other;
+    r = errand_await(errand_send(w.http, &request));
+    ck_well(&r);
+    errand_result_free(&r);
+    ck_assert_uint_eq(atomic_load(&script.n), 2); /* the first, and the other host's */
+    harness_turn(&w, 1001);
+    r = errand_await(second);
+    ck_well(&r);
+    errand_result_free(&r);
+    r = errand_await(first);
+    ck_well(&r);
+    errand_result_free(&r);
+    errand_policy_free(policy);
+    errand_rate_free(hosts);
+    harness_close(&w);
+}
+END_TEST
+
 /* ---- a GET that a redirect made of a POST ---- */
 
 static void take_and_send_away(struct raw_conn *conn, void *arg)
@@ -503,6 +555,7 @@ Suite *retries_suite(void)
     tcase_add_test(tc, a_cancel_ends_a_run_that_sends_or_sleeps);
     tcase_add_test(tc, close_does_not_wait_for_a_sleeping_run);
     tcase_add_test(tc, a_policys_limits_are_keyed_by_host_and_port);
+    tcase_add_test(tc, a_429_holds_back_all_requests_to_its_host);
     tcase_add_loop_test(tc, a_redirected_post_is_not_resent_if_its_target_fails, 0,
                         (int)(sizeof sent_away / sizeof *sent_away));
     suite_add_tcase(suite, tc);
