@@ -166,9 +166,9 @@ typedef struct er_file_about {
     bool regular, terminal;
     bool named; /* it has a name somewhere */
 } er_file_about;
-int er_file_look(int fd, er_file_about *about);
+ER_SHARED int er_file_look(int fd, er_file_about *about);
 /* follows links; terminal is not looked up */
-int er_file_look_at(const char *path, er_file_about *about);
+ER_SHARED int er_file_look_at(const char *path, er_file_about *about);
 /* 0: a file or a link has this name; EISDIR, ENOENT ... */
 int er_file_there(const char *path);
 /* with the working directory of now; free absolute */

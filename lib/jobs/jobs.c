@@ -1,7 +1,7 @@
-/* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader,
+/* jobs/jobs.c -- requests of files in, results as JSON Lines out: a reader,
  * a batch and a writer.
  *
- *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
+ *     input --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
  *     result --each: er_report--> out
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a
@@ -20,6 +20,9 @@
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "http/session.h"
+#include "jobs/input.h"
+#include "jobs/openai_result.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
@@ -43,8 +46,8 @@ struct errand_jobs {
     errand_policy *policies[POLICIES]; /* [extra attempts] */
     errand_policy *once;               /* of the session's requests */
     errand_future *done;
-    er_lines lines; /* the reader's */
-    uint64_t seq;   /* the reader's */
+    er_job_defaults *defaults;
+    er_input input; /* the reader's */
     er_bytes line;  /* the writer's */
     int wake[2];
     uint32_t stopped; /* atomic */
@@ -64,27 +67,44 @@ typedef struct run {
 
 /* ---- input ---- */
 
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
+{
+    if (!jobs->opts.on_error) return;
+    er_bytes text = { 0 };
+    va_list args;
+    va_start(args, fmt);
+    er_bytes_vformat(&text, fmt, args);
+    va_end(args);
+    jobs->opts.on_error(text.error ? "out of memory" : text.at, jobs->opts.arg);
+    er_end_in_child();
+    er_bytes_free(&text);
+}
+
+static void end_input(errand_jobs *jobs, int refused)
+{
+    if (refused) report_error(jobs, "%s", jobs->input.why); /* no job has begun: none reports */
+    er_lock_take(&jobs->lock);
+    jobs->input_over = true;
+    jobs->stats.known_total = er_input_count(&jobs->input);
+    jobs->stats.refused = refused;
+    er_lock_give(&jobs->lock);
+}
+
 static void *next(void *arg, int *error)
 {
     errand_jobs *jobs = arg;
     if (er_load(&jobs->stopped)) return NULL;
     run *it = er_alloc_zero(sizeof *it);
-    er_line line = { 0 };
-    int failed = it ? er_lines_next(&jobs->lines, &line) : ENOMEM;
+    int failed = it ? er_input_next(&jobs->input, &it->job) : ENOMEM;
     if (!failed) {
         it->jobs = jobs;
-        er_line_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
         return it;
     }
     er_free(it);
-    if (failed == ENODATA) {
-        er_lock_take(&jobs->lock);
-        jobs->input_over = true;
-        jobs->stats.known_total = jobs->seq;
-        er_lock_give(&jobs->lock);
-    } else if (failed != ECANCELED) {
-        *error = failed;
-    }
+    if (failed == ENODATA || failed == EINVAL) end_input(jobs, failed == EINVAL ? EINVAL : 0);
+    else if (failed != ECANCELED) *error = failed;
     return NULL;
 }
 
@@ -153,25 +173,11 @@ static errand_result work(void *item, void *arg)
 
 /* ---- output ---- */
 
-static void report_error(const errand_jobs *jobs, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static void report_error(const errand_jobs *jobs, const char *fmt, ...)
-{
-    if (!jobs->opts.on_error) return;
-    er_bytes text = { 0 };
-    va_list args;
-    va_start(args, fmt);
-    er_bytes_vformat(&text, fmt, args);
-    va_end(args);
-    jobs->opts.on_error(text.error ? "out of memory" : text.at, jobs->opts.arg);
-    er_end_in_child();
-    er_bytes_free(&text);
-}
-
 static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
 {
     jobs->line.size = 0;
-    er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
+    if (jobs->opts.openai_results) er_openai_result(&jobs->line, &it->job, r);
+    else er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
     int error = jobs->line.error;
     if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
     if (jobs->line.error || jobs->line.room > LINE_KEPT) er_bytes_free(&jobs->line);
@@ -225,7 +231,8 @@ static int each(void *item, errand_result r, void *arg)
     const er_line *line = &it->job.line;
     int write_error = jobs->stats.write_error; /* written by this very function only */
     if (!it->job.seq) {
-        report_error(jobs, "%s: %s", line->file, errand_strerror(line->error));
+        report_error(jobs, "%s: %s", line->file,
+                     line->why ? line->why : errand_strerror(line->error));
         note_read_error(jobs, line->error);
     } else {
         /* an error that the session finds in a request is one of the line: a relative url without a
@@ -278,9 +285,42 @@ static void free_all(errand_jobs *jobs)
     for (size_t i = 0; i < 2; i++) {
         if (jobs->wake[i] >= 0) er_file_close(jobs->wake[i]);
     }
-    er_lines_free(&jobs->lines);
+    er_input_free(&jobs->input);
+    er_job_defaults_free(jobs->defaults);
     er_bytes_free(&jobs->line);
     er_free(jobs);
+}
+
+static int make_defaults(errand_jobs *jobs)
+{
+    if (!jobs->opts.defaults && !jobs->opts.method) return 0;
+    char *why = NULL;
+    jobs->defaults = er_job_defaults_new(jobs->opts.defaults, jobs->opts.method, &why);
+    int error = jobs->defaults ? 0 : errno;
+    if (why) report_error(jobs, "--defaults: %s", why);
+    er_free(why);
+    return error;
+}
+
+static int make_input(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    const er_input_opts input = {
+        .files = o->files,
+        .format = o->format,
+        .source = { .form = { .url_template = o->url_template,
+                              .json_template = o->json_template,
+                              .id_column = o->id_column,
+                              .params = o->params,
+                              .defaults = jobs->defaults },
+                    .delimiter = o->delimiter,
+                    .based = jobs->http->defaults.base_url },
+        .skip = o->skip,
+        .take = o->take,
+        .on_notice = o->on_notice,
+        .arg = o->arg,
+    };
+    return er_input_init(&jobs->input, &input, jobs->wake[0]);
 }
 
 static int make_parts(errand_jobs *jobs)
@@ -290,7 +330,8 @@ static int make_parts(errand_jobs *jobs)
         jobs->wake[0] = jobs->wake[1] = -1;
         return error;
     }
-    error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
+    error = make_defaults(jobs);
+    if (!error) error = make_input(jobs);
     if (error) return error;
     jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
     if (!jobs->once) return errno;
@@ -307,7 +348,8 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 ||
-                 o.retries > ER_JOB_RETRIES_MOST;
+                 o.retries > ER_JOB_RETRIES_MOST || (unsigned)o.format > ERRAND_JOBS_OPENAI ||
+                 (o.delimiter && strchr("\"\r\n", o.delimiter));
     if (!error && wrong) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
@@ -318,7 +360,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
     jobs->opts = o;
     jobs->pool = pool;
     jobs->http = http;
-    jobs->wake[0] = jobs->wake[1] = jobs->lines.fd = -1;
+    jobs->wake[0] = jobs->wake[1] = jobs->input.lines.fd = -1;
     error = make_parts(jobs);
     if (error) {
         free_all(jobs);

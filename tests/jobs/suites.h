@@ -10,5 +10,6 @@ Suite *job_parse_suite(void);
 Suite *batch_suite(void);
 Suite *jobs_suite(void);
 Suite *result_writer_suite(void);
+Suite *formats_suite(void);
 
 #endif

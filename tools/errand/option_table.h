@@ -13,6 +13,7 @@
 typedef enum option_group {
     GROUP_LIMITS,
     GROUP_REQUESTS,
+    GROUP_INPUT,
     GROUP_OUTPUT,
     GROUP_ABOUT, /* no settings: known before a command, too, and they end the command */
     GROUPS
@@ -26,7 +27,18 @@ typedef enum option_id {
     OPTION_CONNECT_TIMEOUT,
     OPTION_BASE_URL,
     OPTION_HEADER,
+    OPTION_REQUEST,
+    OPTION_FORMAT,
+    OPTION_DELIMITER,
+    OPTION_TEMPLATE,
+    OPTION_JSON,
+    OPTION_PARAMS,
+    OPTION_ID,
+    OPTION_DEFAULTS,
+    OPTION_SKIP,
+    OPTION_TAKE,
     OPTION_ORDERED,
+    OPTION_OPENAI,
     OPTION_PROGRESS,
     OPTION_LOG,
     OPTION_VERBOSE,

@@ -2,6 +2,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <errand/jobs.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,10 +12,17 @@ typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER } when;
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
+    const char **params;      /* ..., NULL */
     unsigned jobs, retries;
-    int64_t timeout_ms, connect_ms; /* 0: not given */
-    double per_second;              /* 0: not given */
-    const char *base_url, *log;     /* NULL: not given */
+    int64_t timeout_ms, connect_ms;                                /* 0: not given */
+    double per_second;                                             /* 0: not given */
+    const char *base_url, *log;                                    /* NULL: not given */
+    const char *method, *url_template, *json_template, *id_column; /* NULL: not given */
+    char *defaults;      /* the text of the file; NULL: not given */
+    unsigned skip, take; /* 0: not given */
+    errand_jobs_format format;
+    char delimiter; /* 0: not given */
+    bool openai;
     bool ordered, quiet, verbose;
     when progress;
 } run_options;

@@ -165,8 +165,21 @@ static int start(run *r)
         .log = r->log,
         .on_error = complained,
         .arg = r,
+        .format = o->format,
+        .delimiter = o->delimiter,
+        .url_template = o->url_template,
+        .json_template = o->json_template,
+        .params = o->params,
+        .id_column = o->id_column,
+        .method = o->method,
+        .defaults = o->defaults,
+        .skip = o->skip,
+        .take = o->take,
+        .openai_results = o->openai,
+        .on_notice = o->quiet ? NULL : complained,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
+    if (!r->jobs && errno == EINVAL) return WRONG_USAGE; /* on_error has said why */
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
     return error ? fail(r, "cannot wait for signals", error) : 0;
@@ -175,6 +188,7 @@ static int start(run *r)
 static int status_of(const errand_jobs_stats *s, unsigned interrupted)
 {
     if (interrupted) return INTERRUPTED;
+    if (s->refused) return WRONG_USAGE;
     if (s->write_error) return CANNOT_WRITE;
     if (s->read_error || s->bad_lines) return BAD_INPUT;
     return s->failed ? SOME_FAILED : ALL_WELL;
@@ -191,16 +205,16 @@ static bool reads_terminal(const run_options *o)
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
-        progress_say(&r->progress, "waiting for jobs, one JSON object a line; Ctrl-D ends");
+        progress_say(&r->progress, "waiting for jobs, one a line; Ctrl-D ends");
     }
     errand_jobs_stats s = { 0 };
     total all;
-    total_begin(&all, r->progress.on ? r->options.files : NULL);
+    total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
         report_lost_log(r);
-        progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
+        progress_show(&r->progress, &s, all.known ? total_jobs(&all) : s.known_total);
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);
