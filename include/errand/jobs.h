@@ -68,11 +68,11 @@
  *      "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},
  *      "body"|"body_base64","saved_to","meta"}
  *
- * seq counts the lines over all files from 1. code is "HTTP 503", "ETIMEDOUT", "curl 28".
- * retry_after is in seconds. A timing that was not reached is null, of failures too. Attempts that
- * were refused, or ended before it was their turn, are not counted, so 0 of them means that nothing
- * was sent. JSON bodies are JSON, text is a string, all else is base64. saved_to is save_to if the
- * body was saved there, else null. With `verbose` there is
+ * seq counts the lines, or records, over all files from 1. code is "HTTP 503", "ETIMEDOUT", "curl
+ * 28". retry_after is in seconds. A timing that was not reached is null, of failures too. Attempts
+ * that were refused, or ended before it was their turn, are not counted, so 0 of them means that
+ * nothing was sent. JSON bodies are JSON, text is a string, all else is base64. saved_to is save_to
+ * if the body was saved there, else null. With `verbose` there is
  *
  *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
  *
@@ -131,12 +131,13 @@ typedef struct errand_jobs_opts {
     const char *json_template; /* NULL: none */
     const char *const *params; /* "NAME=TEMPLATE", ..., NULL, in the query. NULL: none */
     const char *id_column;     /* whose fields are ids; "line" of a list. NULL: the column id */
-    const char *method;        /* where a job does not say. NULL: as with jobs */
+    const char *method;        /* where a job has none; before that of `defaults` */
     /* an object in JSON: keys for jobs that lack them, headers by their names; no id, save_to or
      * idempotency_key of one's own. NULL: none */
     const char *defaults;
-    uint64_t
-        skip; /* lines that are not blank, over all files, that are no jobs; their seq counts */
+    /* how many jobs, over all files, are left out; they have no result, and the seq of the others
+     * counts them */
+    uint64_t skip;
     uint64_t take;           /* at most so many are read after them. 0: all */
     unsigned openai_results; /* 1: result lines as of OpenAI's batch API */
     /* what AUTO took a file for, columns that are not used: "urls.txt: a list of 7,000 urls"; on
