@@ -275,12 +275,16 @@ static int keep_id(er_line_job *job, er_span field)
     return 0;
 }
 
-int er_form_fill(er_line_job *job, const er_form *form, const er_span *fields)
+int er_form_check(er_line_job *job)
 {
     const er_line *line = &job->line;
     if (memchr(line->text, 0, line->size)) return er_line_job_refuse(job, "a NUL byte in it");
-    if (!er_utf8_valid(line->text, line->size))
-        return er_line_job_refuse(job, "not UTF-8; iconv -f WINDOWS-1252 -t UTF-8 may convert it");
+    if (er_utf8_valid(line->text, line->size)) return 0;
+    return er_line_job_refuse(job, "not UTF-8; iconv -f WINDOWS-1252 -t UTF-8 may convert it");
+}
+
+int er_form_fill(er_line_job *job, const er_form *form, const er_span *fields)
+{
     if (form->id_column != ER_NO_COLUMN && fields[form->id_column].size &&
         keep_id(job, fields[form->id_column]))
         return job->error;

@@ -36,6 +36,8 @@ int er_form_new(er_form **form, er_columns *columns, bool list, const er_form_op
 void er_form_free(er_form *form);
 void er_columns_free(er_columns *columns);
 
+/* Is the job's text UTF-8 without NUL bytes? Before it is split. 0, or job->error. */
+int er_form_check(er_line_job *job);
 /* Makes the fields, as many as there are columns, into the job's text. 0, or job->error. */
 int er_form_fill(er_line_job *job, const er_form *form, const er_span *fields);
 

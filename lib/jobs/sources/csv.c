@@ -131,6 +131,13 @@ static void give(record *r, const er_lines *lines, int error, er_line *line)
     }
 }
 
+/* With tabs between its fields, a line of tabs is a record. */
+static bool is_blank_record(const record *r, char delimiter)
+{
+    return !r->too_long && !r->broken && er_line_is_blank(r->text.at, r->text.size) &&
+           !memchr(r->text.at, delimiter, r->text.size);
+}
+
 static int next(er_source *source, er_line *line)
 {
     er_lines *lines = source->lines;
@@ -139,7 +146,7 @@ static int next(er_source *source, er_line *line)
         /* a file without a header has no form, and is at its end */
         char delimiter = source->form ? source->form->delimiter : ',';
         int error = read_record(lines, delimiter, &r);
-        bool blank = !error && !r.too_long && !r.broken && er_line_is_blank(r.text.at, r.text.size);
+        bool blank = !error && is_blank_record(&r, delimiter);
         if (blank || (error && error != EINVAL)) er_bytes_free(&r.text);
         if (blank) continue;
         if (error && error != EINVAL) return er_lines_broken(lines, error, line);
@@ -150,7 +157,8 @@ static int next(er_source *source, er_line *line)
 
 /* ---- fields ---- */
 
-/* Takes the next field of a record without errors out of *at, in place; false: that was the last.
+/* Takes the next field of a record without errors out of *at, in place, which leaves remains
+ * behind it; false: that was the last.
  */
 static bool take_field(char **at, char *end, char delimiter, er_span *field)
 {
@@ -186,6 +194,7 @@ static size_t split(char *text, size_t size, char delimiter, er_span *fields, si
 static int convert(er_line_job *job)
 {
     const er_form *form = job->form;
+    if (er_form_check(job)) return job->error;
     er_span *fields = er_alloc((form->columns.n + 1) * sizeof *fields);
     if (!fields) return job->error = ENOMEM;
     size_t n = split(job->line.text, job->line.size, form->delimiter, fields, form->columns.n);

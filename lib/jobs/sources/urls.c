@@ -39,6 +39,7 @@ static int next(er_source *source, er_line *line)
 
 static int convert(er_line_job *job)
 {
+    if (er_form_check(job)) return job->error;
     er_span field = er_json_trim((er_span){ job->line.text, job->line.size });
     if (field.size >= 2 && field.at[0] == '"' && field.at[field.size - 1] == '"')
         field = er_json_trim((er_span){ field.at + 1, field.size - 2 });
