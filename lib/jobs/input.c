@@ -191,7 +191,8 @@ static void announce(const er_input *input, er_bytes *notes)
     uint64_t n;
     if (!input->opts.on_notice) return;
     if (input->opts.format == ERRAND_JOBS_AUTO && source->kind != &er_source_jsonl) {
-        bool counted = count_records(input, &n), list = source->kind == &er_source_urls,
+        bool counted = count_records(input, &n),
+             list = source->kind == &er_source_urls && source->form,
              csv = source->kind == &er_source_csv;
         const char *noun = counted && n == 1 ? source->kind->one : source->kind->many;
         er_bytes text = { 0 };
@@ -239,11 +240,13 @@ static int next_record(er_input *input, er_line *line)
 {
     for (;;) {
         *line = (er_line){ 0 };
-        if (!input->lines.file) {
+        const er_source_kind *kind = input->lines.file ? input->source.kind : NULL;
+        if (!kind) {
             int error = open_file(input, line);
             if (error || !input->lines.file) return error;
+            kind = input->source.kind;
         }
-        int error = input->source.kind->next(&input->source, line);
+        int error = kind->next(&input->source, line);
         if (error != ENODATA) return error;
         er_lines_shut(&input->lines);
     }
