@@ -1,14 +1,17 @@
 /* jobs/job_parse.c -- a line is checked as JSON, then each of its keys has a function
  * that reads its value.
  *
+ *     record --convert--> JSON --> a span for each key --> those of the defaults --> request
+ *
  * The first error is reported with its key; id and meta are read before, so that the result line of
  * a bad job has them. null is the same as leaving a key out, but for json, which is sent as it
  * stands. Of a repeated key the last one counts. Numbers are taken as they are written, and so is
  * the JSON body: it is sent as it stands in the line, every digit of it. The session reports other
- * errors of a request. */
+ * errors of a request. Defaults are checked once, by the same functions, as a job of their own. */
 #include "jobs/job_parse.h"
 
 #include "base/duration.h"
+#include "base/nearest.h"
 #include "http/classify.h"
 #include "jobs/expand.h"
 #include "http/sanitize.h"
@@ -33,21 +36,39 @@ void er_line_job_free(er_line_job *job)
     json_object_put(job->request.json);
     er_free(job->why);
     er_free(job->line.text);
+    er_free(job->line.why);
     *job = (er_line_job){ 0 };
+}
+
+static int refuse(er_line_job *job, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static int refuse(er_line_job *job, const char *fmt, va_list args)
+{
+    er_bytes text = { 0 };
+    er_bytes_vformat(&text, fmt, args);
+    er_free(job->why);
+    job->why = er_bytes_take(&text);
+    if (!job->why) er_bytes_free(&text);
+    return job->error = EINVAL;
 }
 
 static int bad(er_line_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int bad(er_line_job *job, const char *fmt, ...)
 {
-    er_bytes text = { 0 };
     va_list args;
     va_start(args, fmt);
-    er_bytes_vformat(&text, fmt, args);
+    int error = refuse(job, fmt, args);
     va_end(args);
-    er_free(job->why);
-    job->why = er_bytes_take(&text);
-    if (!job->why) er_bytes_free(&text);
-    return job->error = EINVAL;
+    return error;
+}
+
+int er_line_job_refuse(er_line_job *job, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int error = refuse(job, fmt, args);
+    va_end(args);
+    return error;
 }
 
 static int no_memory(er_line_job *job) { return job->error = ENOMEM; }
@@ -63,6 +84,22 @@ static char *keep(er_line_job *job, char *text)
     }
     job->kept = kept;
     return kept[job->n_kept++] = text;
+}
+
+char *er_line_job_keep(er_line_job *job, char *text) { return keep(job, text); }
+
+int er_line_job_replace(er_line_job *job, er_bytes *text)
+{
+    size_t size = text->size;
+    char *at = er_bytes_take(text);
+    if (!at) {
+        er_bytes_free(text);
+        return no_memory(job);
+    }
+    er_free(job->line.text);
+    job->line.text = at;
+    job->line.size = size;
+    return 0;
 }
 
 static bool is_string(er_span v) { return v.at[0] == '"'; }
@@ -413,6 +450,59 @@ static const struct {
 };
 #define KEYS (sizeof keys / sizeof *keys)
 
+const char *er_job_key_at(size_t i) { return i < KEYS ? keys[i].name : NULL; }
+
+const char *er_job_key(const char *name, size_t size)
+{
+    size_t i = 0;
+    while (i < KEYS && !is_word((er_span){ name, size }, keys[i].name)) i++;
+    return er_job_key_at(i);
+}
+
+/* ---- defaults ---- */
+
+struct er_job_defaults {
+    char *json, *method;
+    er_span found[KEYS];
+};
+
+static bool is_body(size_t i)
+{
+    return keys[i].read == read_json || keys[i].read == read_body || keys[i].read == read_body_file;
+}
+
+/* Defaults of keys that the job lacks; a body of any sort is one key. */
+static void take_defaults(const er_job_defaults *defaults, er_span found[KEYS])
+{
+    bool body = false;
+    for (size_t i = 0; i < KEYS; i++) body |= is_body(i) && found[i].at;
+    for (size_t i = 0; defaults && i < KEYS; i++) {
+        if (!found[i].at && !(body && is_body(i))) found[i] = defaults->found[i];
+    }
+}
+
+static bool has_header(const er_line_job *job, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < job->n_headers; i++) {
+        if (er_alike(job->headers[i], name, n) && job->headers[i][n] == ':') return true;
+    }
+    return false;
+}
+
+/* Those of the defaults that the job does not name. */
+static int add_default_headers(er_line_job *job, er_span v)
+{
+    size_t cursor = 0;
+    er_span k, val;
+    while (er_json_member(v, &cursor, &k, &val)) {
+        const char *name = NULL, *value = NULL;
+        if (pair(job, "headers", k, val, &name, &value)) return job->error;
+        if (!has_header(job, name) && add_header(job, name, value)) return job->error;
+    }
+    return 0;
+}
+
 /* ---- the line ---- */
 
 /* KEYS: none of ours; written with escapes it is not ours either */
@@ -423,18 +513,20 @@ static size_t key_index(er_span key)
     return i;
 }
 
-static int read_line(er_line_job *job)
+static int unknown_key(er_line_job *job, er_span key)
 {
-    if (job->line.error == EFBIG) return bad(job, "longer than %zu MiB", ER_LINE_MOST >> 20);
-    er_span text = { job->line.text, job->line.size }, k, v, found[KEYS] = { { NULL, 0 } };
-    size_t where, cursor = 0;
-    const char *why;
-    if (er_json_check(text, &where, &why))
-        return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
-    text = er_json_trim(text);
-    if (!is_object(text)) return bad(job, "a job must be an object, {\"url\": ...}");
+    er_nearest near = { .word = key.at + 1, .size = key.size - 2 };
+    for (size_t i = 0; i < KEYS; i++) er_nearest_offer(&near, keys[i].name);
+    int shown = key.size < 80 ? (int)key.size : 80;
+    if (!near.name) return bad(job, "unknown key %.*s", shown, key.at);
+    return bad(job, "unknown key %.*s: did you mean \"%s\"?", shown, key.at, near.name);
+}
 
-    er_span stranger = { NULL, 0 };
+/* The values of the line's keys, an object; id and meta are kept also where it is a bad one. */
+static int find_keys(er_line_job *job, er_span text, er_span found[KEYS])
+{
+    er_span stranger = { NULL, 0 }, k, v;
+    size_t cursor = 0;
     while (er_json_member(text, &cursor, &k, &v)) {
         size_t i = key_index(k);
         if (i < KEYS) found[i] = v;
@@ -445,15 +537,43 @@ static int read_line(er_line_job *job)
             found[i].at = NULL;
         bool fit = found[i].at && (is_string(found[i]) || is_number(found[i]));
         if (fit && !strcmp(keys[i].name, "id")) job->id = found[i];
-        if (!strcmp(keys[i].name, "meta")) job->meta = found[i];
+        if (found[i].at && !strcmp(keys[i].name, "meta")) job->meta = found[i];
     }
-    if (stranger.at)
-        return bad(job, "unknown key %.*s", stranger.size < 80 ? (int)stranger.size : 80,
-                   stranger.at);
+    return stranger.at ? unknown_key(job, stranger) : 0;
+}
 
+static int read_keys(er_line_job *job, er_span found[KEYS])
+{
+    const er_job_defaults *defaults = job->defaults;
     for (size_t i = 0; i < KEYS; i++) {
         if (found[i].at && keys[i].read(job, keys[i].name, found[i])) return job->error;
+        bool more = keys[i].read == read_headers && defaults && defaults->found[i].at;
+        if (more && found[i].at != defaults->found[i].at &&
+            add_default_headers(job, defaults->found[i]))
+            return job->error;
     }
+    return 0;
+}
+
+static int read_line(er_line_job *job)
+{
+    if (job->line.error == EFBIG) return bad(job, "longer than %zu MiB", ER_LINE_MOST >> 20);
+    if (job->line.error == ENOMEM) return no_memory(job);
+    if (job->line.error) return bad(job, "%s", job->line.why ? job->line.why : "not a job");
+    if (job->convert && job->convert(job)) return job->error;
+    er_span text = { job->line.text, job->line.size }, found[KEYS] = { { NULL, 0 } };
+    size_t where;
+    const char *why;
+    if (er_json_check(text, &where, &why))
+        return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
+    text = er_json_trim(text);
+    if (!is_object(text)) return bad(job, "a job must be an object, {\"url\": ...}");
+    if (find_keys(job, text, found)) return job->error;
+    take_defaults(job->defaults, found);
+    for (size_t i = 0; i < KEYS; i++) {
+        if (!strcmp(keys[i].name, "meta")) job->meta = found[i];
+    }
+    if (read_keys(job, found)) return job->error;
     if (!job->request.url) return bad(job, "there is no key \"url\"");
     for (size_t i = 0; i < KEYS; i++) {
         if (found[i].at && !strcmp(keys[i].name, "params") && add_params(job, found[i]))
@@ -489,4 +609,91 @@ errand_result er_line_job_refusal(const er_line_job *job)
     if (job->error == ENOMEM) return errand_fail(ENOMEM);
     const char *why = job->why ? job->why : errand_strerror(job->error);
     return errand_fail_as(job->error, ERRAND_KIND_VALIDATION, -1, false, "%s", why);
+}
+
+/* ---- defaults are read ---- */
+
+/* What would be the same for all jobs where each needs its own. */
+static const char *not_for_all(const er_span found[KEYS])
+{
+    static const char *const names[] = { "id", "save_to" };
+    for (size_t i = 0; i < KEYS; i++) {
+        if (!found[i].at) continue;
+        for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+            if (!strcmp(keys[i].name, names[n])) return names[n];
+        }
+        if (keys[i].read == read_key && !is_word(found[i], "true")) return "idempotency_key";
+    }
+    return NULL;
+}
+
+/* As a job of its own, which gets a url if it has none. */
+static int check_defaults(er_line_job *job, er_job_defaults *defaults)
+{
+    er_span text = { defaults->json, strlen(defaults->json) };
+    size_t where;
+    const char *why;
+    if (er_json_check(text, &where, &why))
+        return bad(job, "not JSON: %s, at byte %zu", why, where + 1);
+    text = er_json_trim(text);
+    if (!is_object(text)) return bad(job, "an object is wanted, {\"headers\": ...}");
+    if (find_keys(job, text, defaults->found)) return job->error;
+    const char *own = not_for_all(defaults->found);
+    if (own) return bad(job, "key \"%s\" would be the same for all jobs", own);
+    if (read_keys(job, defaults->found)) return job->error;
+    if (has_header(job, "Idempotency-Key"))
+        return bad(job, "the header Idempotency-Key would be the same for all jobs");
+    if (!job->request.url) job->request.url = "/";
+    for (size_t i = 0; i < KEYS; i++) {
+        bool params = defaults->found[i].at && !strcmp(keys[i].name, "params");
+        if (params && add_params(job, defaults->found[i])) return job->error;
+    }
+    return 0;
+}
+
+static int take_method(er_line_job *job, er_job_defaults *defaults, const char *method)
+{
+    if (!is_token(method)) return bad(job, "\"%.40s\" is not a method", method);
+    er_bytes quoted = { 0 };
+    er_json_quote(&quoted, (er_span){ method, strlen(method) });
+    size_t size = quoted.size;
+    defaults->method = er_bytes_take(&quoted);
+    if (!defaults->method) return no_memory(job);
+    for (size_t i = 0; i < KEYS; i++) {
+        if (keys[i].read == read_method) defaults->found[i] = (er_span){ defaults->method, size };
+    }
+    return 0;
+}
+
+er_job_defaults *er_job_defaults_new(const char *json, const char *method, char **why)
+{
+    er_job_defaults *defaults = er_alloc_zero(sizeof *defaults);
+    er_line_job job = { 0 };
+    if (defaults) defaults->json = er_copy_text(json ? json : "{}");
+    if (!defaults || !defaults->json) no_memory(&job);
+    else if (!check_defaults(&job, defaults) && method) take_method(&job, defaults, method);
+    int error = job.error;
+    *why = job.why;
+    job.why = NULL;
+    er_line_job_free(&job);
+    if (!error) return defaults;
+    er_job_defaults_free(defaults);
+    errno = error;
+    return NULL;
+}
+
+bool er_job_defaults_has(const er_job_defaults *defaults, const char *key)
+{
+    for (size_t i = 0; defaults && i < KEYS; i++) {
+        if (!strcmp(keys[i].name, key)) return defaults->found[i].at;
+    }
+    return false;
+}
+
+void er_job_defaults_free(er_job_defaults *defaults)
+{
+    if (!defaults) return;
+    er_free(defaults->json);
+    er_free(defaults->method);
+    er_free(defaults);
 }

@@ -1,7 +1,7 @@
-/* jobs/jobs.c -- requests as JSON Lines in, results as JSON Lines out: a reader,
+/* jobs/jobs.c -- requests of files in, results as JSON Lines out: a reader,
  * a batch and a writer.
  *
- *     lines --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
+ *     input --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
  *     result --each: er_report--> out
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a
@@ -23,8 +23,11 @@
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "http/session.h"
 #include "jobs/halt.h"
+#include "jobs/input.h"
 #include "jobs/journal.h"
+#include "jobs/openai_result.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
@@ -58,8 +61,8 @@ struct errand_jobs {
     errand_rate *host_rate;            /* the caller's, or our own */
     errand_future *done, *deadline;    /* deadline NULL: none */
     er_journal *journal;               /* NULL: results go to opts.out */
-    er_lines lines;                    /* the reader's */
-    uint64_t seq;                      /* the reader's */
+    er_job_defaults *defaults;         /* NULL: none */
+    er_input input;                    /* the reader's */
     er_bytes line;                     /* the writer's */
     int wake[2];
     uint32_t stopped; /* atomic */
@@ -89,28 +92,45 @@ static void take_no_more(errand_jobs *jobs) /* also while the reader waits */
     er_file_write(jobs->wake[1], "", 1, NULL); /* the only byte there ever is, so there is room */
 }
 
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void report_error(const errand_jobs *jobs, const char *fmt, ...)
+{
+    if (!jobs->opts.on_error) return;
+    er_bytes text = { 0 };
+    va_list args;
+    va_start(args, fmt);
+    er_bytes_vformat(&text, fmt, args);
+    va_end(args);
+    jobs->opts.on_error(text.error ? "out of memory" : text.at, jobs->opts.arg);
+    er_end_in_child();
+    er_bytes_free(&text);
+}
+
+static void end_input(errand_jobs *jobs, int refused)
+{
+    if (refused) report_error(jobs, "%s", jobs->input.why); /* no job has begun: none reports */
+    er_lock_take(&jobs->lock);
+    jobs->input_over = true;
+    jobs->stats.known_total = er_input_count(&jobs->input);
+    jobs->stats.refused = refused;
+    er_lock_give(&jobs->lock);
+}
+
 static void *next(void *arg, int *error)
 {
     errand_jobs *jobs = arg;
     if (er_load(&jobs->stopped)) return NULL;
     run *it = er_alloc_zero(sizeof *it);
-    er_line line = { 0 };
-    int failed = it ? er_lines_next(&jobs->lines, &line) : ENOMEM;
+    int failed = it ? er_input_next(&jobs->input, &it->job) : ENOMEM;
     if (!failed) {
         it->jobs = jobs;
-        er_line_job_init(&it->job, &line, line.number ? ++jobs->seq : 0);
         it->job.expand = jobs->opts.expand;
         return it;
     }
     er_free(it);
-    if (failed == ENODATA) {
-        er_lock_take(&jobs->lock);
-        jobs->input_over = true;
-        jobs->stats.known_total = jobs->seq;
-        er_lock_give(&jobs->lock);
-    } else if (failed != ECANCELED) {
-        *error = failed;
-    }
+    if (failed == ENODATA || failed == EINVAL) end_input(jobs, failed == EINVAL ? EINVAL : 0);
+    else if (failed != ECANCELED) *error = failed;
     return NULL;
 }
 
@@ -293,25 +313,11 @@ static errand_result deadline_passed(errand_result in, void *arg)
 
 /* ---- output ---- */
 
-static void report_error(const errand_jobs *jobs, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static void report_error(const errand_jobs *jobs, const char *fmt, ...)
-{
-    if (!jobs->opts.on_error) return;
-    er_bytes text = { 0 };
-    va_list args;
-    va_start(args, fmt);
-    er_bytes_vformat(&text, fmt, args);
-    va_end(args);
-    jobs->opts.on_error(text.error ? "out of memory" : text.at, jobs->opts.arg);
-    er_end_in_child();
-    er_bytes_free(&text);
-}
-
 static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
 {
     jobs->line.size = 0;
-    er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
+    if (jobs->opts.openai_results) er_openai_result(&jobs->line, &it->job, r);
+    else er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
     int error = jobs->line.error;
     if (!error && jobs->journal) error = er_journal_put(jobs->journal, &jobs->line);
     else if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
@@ -410,7 +416,8 @@ static int each(void *item, errand_result r, void *arg)
     const er_line *line = &it->job.line;
     int write_error = jobs->stats.write_error;
     if (!it->job.seq) {
-        report_error(jobs, "%s: %s", line->file, errand_strerror(line->error));
+        report_error(jobs, "%s: %s", line->file,
+                     line->why ? line->why : errand_strerror(line->error));
         note_read_error(jobs, line->error);
     } else if (it->done) {
         skip(jobs);
@@ -475,10 +482,43 @@ static void free_all(errand_jobs *jobs)
     for (size_t i = 0; i < 2; i++) {
         if (jobs->wake[i] >= 0) er_file_close(jobs->wake[i]);
     }
-    er_lines_free(&jobs->lines);
+    er_input_free(&jobs->input);
+    er_job_defaults_free(jobs->defaults);
     er_bytes_free(&jobs->line);
     er_journal_close(jobs->journal);
     er_free(jobs);
+}
+
+static int make_defaults(errand_jobs *jobs)
+{
+    if (!jobs->opts.defaults && !jobs->opts.method) return 0;
+    char *why = NULL;
+    jobs->defaults = er_job_defaults_new(jobs->opts.defaults, jobs->opts.method, &why);
+    int error = jobs->defaults ? 0 : errno;
+    if (why) report_error(jobs, "--defaults: %s", why);
+    er_free(why);
+    return error;
+}
+
+static int make_input(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    const er_input_opts input = {
+        .files = o->files,
+        .format = o->format,
+        .source = { .form = { .url_template = o->url_template,
+                              .json_template = o->json_template,
+                              .id_column = o->id_column,
+                              .params = o->params,
+                              .defaults = jobs->defaults },
+                    .delimiter = o->delimiter,
+                    .based = jobs->http->defaults.base_url },
+        .skip = o->skip,
+        .take = o->take,
+        .on_notice = o->on_notice,
+        .arg = o->arg,
+    };
+    return er_input_init(&jobs->input, &input, jobs->wake[0]);
 }
 
 /* Consumes opts.retry_if, always. */
@@ -525,7 +565,8 @@ static int make_parts(errand_jobs *jobs)
     if (error) return error;
     error = er_pipe(jobs->wake);
     if (error) jobs->wake[0] = jobs->wake[1] = -1;
-    if (!error) error = er_lines_init(&jobs->lines, jobs->opts.files, jobs->wake[0]);
+    if (!error) error = make_defaults(jobs);
+    if (!error) error = make_input(jobs);
     return error || !jobs->opts.results ? error : open_journal(jobs);
 }
 
@@ -540,6 +581,8 @@ static bool wrong(const errand_jobs_opts *o)
 {
     return o->out < 0 || o->total_ms < 0 || o->retries > ER_JOB_RETRIES_MOST ||
            o->retry_within_ms < 0 || o->job_within_ms < 0 || o->run_within_ms < 0 ||
+           (unsigned)o->format > ERRAND_JOBS_OPENAI ||
+           (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
            (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
            !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);
 }
@@ -577,7 +620,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
     jobs->halt = (er_halt){ .fatal = o.halt_fatal,
                             .failed_most = o.halt_failed,
                             .failed_share_most = o.halt_failed_share };
-    jobs->wake[0] = jobs->wake[1] = jobs->lines.fd = -1;
+    jobs->wake[0] = jobs->wake[1] = jobs->input.lines.fd = -1;
     error = make_parts(jobs);
     if (error) {
         free_all(jobs);

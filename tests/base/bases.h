@@ -17,6 +17,7 @@ Suite *clock_suite(void);
 Suite *numbers_suite(void);
 Suite *durations_suite(void);
 Suite *utf8_suite(void);
+Suite *nearest_suite(void);
 Suite *histogram_suite(void);
 Suite *lru_suite(void);
 

@@ -25,6 +25,7 @@ int main(void)
     srunner_add_suite(runner, numbers_suite());
     srunner_add_suite(runner, durations_suite());
     srunner_add_suite(runner, utf8_suite());
+    srunner_add_suite(runner, nearest_suite());
     srunner_add_suite(runner, histogram_suite());
     srunner_add_suite(runner, lru_suite());
     srunner_run_all(runner, CK_ENV);

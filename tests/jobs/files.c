@@ -23,8 +23,13 @@ const char *files_folder(void)
 const char *files_path(const char *name)
 {
     ck_assert_uint_lt(n_paths, 32);
-    snprintf(paths[n_paths], sizeof paths[0], "%s/%s", files_folder(), name);
-    return paths[n_paths++];
+    char *path = paths[n_paths];
+    snprintf(path, sizeof paths[0], "%s/%s", files_folder(), name);
+    for (size_t i = 0; i < n_paths; i++) {
+        if (!strcmp(paths[i], path)) return paths[i];
+    }
+    n_paths++;
+    return path;
 }
 
 const char *files_write(const char *name, const void *at, size_t size)

@@ -57,7 +57,7 @@ START_TEST(every_line_has_one_result)
     ck_assert_uint_eq(came.stats.stopped, 0);
     ck_assert_int_eq(came.stats.read_error, 0);
     ck_assert_uint_eq(came.n_complaints, 6);
-    ck_assert(complained("/jobs.jsonl:3: unknown key \"urll\""));
+    ck_assert(complained("/jobs.jsonl:3: unknown key \"urll\": did you mean \"url\"?"));
     ck_assert(complained("/jobs.jsonl:4: not JSON: expected a value, at byte 1"));
     ck_assert(complained("/jobs.jsonl:5: key \"url\": only http and https, not \"ftp\""));
     ck_assert(complained("/jobs.jsonl:7: key \"retries\" must be a whole number from 0 to 1000"));

@@ -14,5 +14,6 @@ Suite *jobs_suite(void);
 Suite *pauses_suite(void);
 Suite *halts_suite(void);
 Suite *result_writer_suite(void);
+Suite *formats_suite(void);
 
 #endif

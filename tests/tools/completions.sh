@@ -27,8 +27,8 @@ asked() { # WANTED WORD...: what bash offers for the last word
     got=$(bash --norc ask.bash "$completions/errand" "$@" | paste -sd,)
     check "bash completes: $*" is "$got" "$wanted"
 }
-asked --retries errand run --retri
-asked --retries errand run -j 4 --retri
+asked --request errand run --req
+asked --request errand run -j 4 --req
 asked '--help,--version,-h,help,run' errand ''
 asked run errand r
 asked run errand help ''
@@ -56,7 +56,7 @@ asked_fish() { # WANTED LINE
 if command -v fish >/dev/null; then
     export HOME=$folder # fish keeps files of its own there
     check "fish reads it" fish --no-config -n "$completions/errand.fish"
-    asked_fish --retries 'errand run --retri'
+    asked_fish --request 'errand run --req'
     asked_fish help,run 'errand '
     asked_fish run 'errand help '
     asked_fish always,auto,never 'errand run --progress '
@@ -84,7 +84,7 @@ asked_zsh() { # WANTED LINE: within what is on the terminal then
 }
 if command -v zsh >/dev/null; then
     check "zsh reads it" zsh -f -n "$completions/_errand"
-    asked_zsh '--retries' 'errand run --retri'
+    asked_zsh '--request' 'errand run --req'
     asked_zsh 'explain a command*send requests' 'errand '
     asked_zsh 'help run' 'errand help r'
     asked_zsh 'always*auto*never' 'errand run --progress='

@@ -8,7 +8,7 @@ errand() { "$ERRAND" "$@" 2>>err; }
 awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } !on { next }
     /^\.Bd/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 } inside { print >("example" n) }' "$top_srcdir/tools/errand/errand.1.in"
 sed -i "s/\\\\e/\\\\/g; s|https://api.example.com|$url|" example?
-check "there are five" is "$(ls example? | wc -l)" 5
+check "there are seven" is "$(ls example? | wc -l)" 7
 run_example() { eval "$(sed '/^[${ ]/!d; /^{/d; s/^\$ //' "example$1")"; } # without what the commands print
 
 sed -n 's/^{/&/p' example1 >jobs.jsonl
@@ -38,5 +38,16 @@ check "the failed one once more" is "$(jq -c '[.id, .status]' results2.jsonl)" '
 printf '%s\n' "$url/healthz" "$url/nowhere" "$url/healthz" >urls
 run_example 5 >out
 check "the list with its results" is "$(cut -f1 out | paste -sd,)" 200,404,200
+
+printf 'sku;name;price\r\na 1;"Big ""X""";5\r\nb;Y;1.5\r\nc;Z;cheap\r\n' >items.csv
+run_example 6
+check "each row has a request" is "$(jq -r .id results.jsonl | sort | paste -sd,)" 'a 1,b,c'
+check "of its own method and url" is "$(jq -r 'select(.id == "a 1") | .error.message | split(": ")[0]' results.jsonl)" \
+    "PUT $url/items/a%201"
+check "one has no number where one must be" is "$(jq -r 'select(.attempts == 0) | .id' results.jsonl)" c
+
+printf '%s\n' '{"custom_id":"r1","method":"GET","url":"/healthz"}' >batch.jsonl
+KEY=secret run_example 7
+check "the batch's output" is "$(jq -r '[.custom_id, .response.status_code, .error] | @csv' output.jsonl)" '"r1",200,'
 check "in its order" diff <(cut -f2 out) urls
 finish

@@ -101,6 +101,15 @@ wrong '--header Idempotency-Key: it would be the same for all jobs' run -H 'Idem
 check "a secret is not printed" test -z "$(grep secret err)"
 for value in /path host ftp://host http:// http:///x; do wrong '--base-url: an absolute url is wanted' run --base-url "$value"; done
 wrong '--progress sometimes: ' run --progress sometimes
+wrong '--format xml: auto, jsonl, urls, csv or openai is wanted' run --format xml
+for value in '' ab '"'; do wrong "--delimiter " run --delimiter "$value"; done
+wrong '--request G T: a method is wanted' run -X 'G T'
+wrong '--template: a url is wanted' run --template ''
+for value in x =x ''; do wrong "--params $value: NAME=TEXT is wanted" run --params "$value"; done
+for value in -1 x 2000000001; do wrong "--skip $value: " run --skip "$value"; done
+for value in 0 x; do wrong "--take $value: " run --take "$value"; done
+wrong '--defaults missing: No such file' run --defaults missing
+wrong '--defaults /dev/zero: an object in JSON' run --defaults /dev/zero
 
 "$ERRAND" --help >/dev/full 2>err
 check "help that cannot be written is reported" is $? 4

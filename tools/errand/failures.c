@@ -15,7 +15,7 @@ static const errand_kind kinds[] = {
 
 static bool read_word(retry_on *r, const char *word, size_t size, const char **near)
 {
-    nearest n = { .word = word, .size = size };
+    er_nearest n = { .word = word, .size = size };
     if (size == 3 && strspn(word, "0123456789") >= 3) {
         int status = (int)strtol(word, NULL, 10);
         if (status < STATUS_LEAST || word[0] == '0') return false;
@@ -23,7 +23,7 @@ static bool read_word(retry_on *r, const char *word, size_t size, const char **n
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const char *name = errand_kind_name(kinds[i]);
-        nearest_offer(&n, name);
+        er_nearest_offer(&n, name);
         if (strlen(name) != size || strncmp(name, word, size)) continue;
         r->kinds |= 1u << kinds[i];
         return true;

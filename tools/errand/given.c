@@ -168,12 +168,12 @@ static char *unquote(char *text)
 
 static bool find(const char *place, const char *word, size_t size, option_id *id)
 {
-    nearest near = { .word = word, .size = size };
+    er_nearest near = { .word = word, .size = size };
     for (*id = 0; *id < OPTIONS; ++*id) {
         const option_row *row = &option_rows[*id];
         if (!takes_part(row)) continue;
         if (strlen(row->name) == size && !strncmp(row->name, word, size)) return true;
-        nearest_offer(&near, row->name);
+        er_nearest_offer(&near, row->name);
     }
     int shown = size < 60 ? (int)size : 60;
     if (!near.name) return complain("%s: unknown option \"%.*s\"", place, shown, word);

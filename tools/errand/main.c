@@ -34,12 +34,12 @@ static int shown(int status)
 
 static const struct command *find(const char *name)
 {
-    nearest near = { .word = name, .size = strlen(name) };
+    er_nearest near = { .word = name, .size = strlen(name) };
     for (size_t i = 0; i < COMMANDS; i++) {
         if (!strcmp(command_rows[i].name, name)) return &commands[i];
-        nearest_offer(&near, command_rows[i].name);
+        er_nearest_offer(&near, command_rows[i].name);
     }
-    nearest_offer(&near, "help");
+    er_nearest_offer(&near, "help");
     fprintf(stderr, "errand: unknown command \"%.60s\"", name);
     if (near.name) fprintf(stderr, ": did you mean %s?", near.name);
     fputs("; see \"errand --help\"\n", stderr);
@@ -49,7 +49,7 @@ static const struct command *find(const char *name)
 /* An option that is not of errand itself stands before the command. */
 static int refuse(const char *word)
 {
-    nearest near = { .word = word + 2, .size = word[1] == '-' ? strcspn(word + 2, "=") : 0 };
+    er_nearest near = { .word = word + 2, .size = word[1] == '-' ? strcspn(word + 2, "=") : 0 };
     for (int i = 0; i < OPTIONS; i++) {
         const option_row *row = &option_rows[i];
         bool same = near.size == strlen(row->name) && !strncmp(row->name, near.word, near.size);
@@ -61,7 +61,7 @@ static int refuse(const char *word)
                     word, word);
             return 2;
         }
-        if (row->group == GROUP_ABOUT) nearest_offer(&near, row->name);
+        if (row->group == GROUP_ABOUT) er_nearest_offer(&near, row->name);
     }
     fprintf(stderr, "errand: unknown option %.60s", word);
     if (near.name) fprintf(stderr, ": did you mean --%s?", near.name);

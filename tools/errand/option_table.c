@@ -11,6 +11,9 @@ const group_row group_rows[GROUPS] = {
                        "and paid for, twice. A key of your own (\"order-17\") holds in later "
                        "runs, too; the key true is a new one in each run." },
     [GROUP_REQUESTS] = { "Requests", NULL },
+    [GROUP_INPUT] = { "Input",
+                      "In a template {name} is the column of a CSV, {line} the line of a list. "
+                      "Fields are percent-encoded in urls and escaped in strings of JSON." },
     [GROUP_CONNECTIONS] = { "Authentication and connections", NULL },
     [GROUP_PACE] = { "Pace and failures",
                      "A 429, or a 503 with Retry-After, holds back all jobs for that host until "
@@ -22,7 +25,7 @@ const group_row group_rows[GROUPS] = {
 };
 
 const command_row command_rows[COMMANDS] = {
-    [COMMAND_RUN] = { "run", "send requests given as JSON Lines, write results as JSON Lines" },
+    [COMMAND_RUN] = { "run", "send requests given in files, write results as JSON Lines" },
     [COMMAND_RETRY] = { "retry", "send again what failed, with the options of its run" },
 };
 
@@ -251,10 +254,72 @@ const option_row option_rows[OPTIONS] = {
                 "that ended. never: errand goes on. A run that halts says why, and its status is "
                 "5. Jobs that were not begun have no result line.",
     },
+    [OPTION_REQUEST] = {
+        .name = "request", .letter = 'X', .group = GROUP_REQUESTS, .value = "METHOD",
+        .help = "use METHOD for jobs that have none",
+        .more = "Without it that is GET, or POST for a job with a body.",
+    },
+    [OPTION_FORMAT] = {
+        .name = "format", .group = GROUP_INPUT, .value = "FORMAT", .initial = "auto",
+        .choices = "auto jsonl urls csv openai",
+        .help = "read files as auto, jsonl, urls, csv or openai",
+        .more = "The formats are described under INPUT. With auto the first line of each file "
+                "decides, and errand says what it took a file for unless it is JSON Lines.",
+    },
+    [OPTION_DELIMITER] = {
+        .name = "delimiter", .group = GROUP_INPUT, .value = "CHAR",
+        .help = "take CHAR for what separates the fields of a CSV",
+        .more = "CHAR may be tab. Without this option it is the first comma, semicolon, tab or "
+                "vertical bar in the header.",
+    },
+    [OPTION_TEMPLATE] = {
+        .name = "template", .group = GROUP_INPUT, .value = "URL",
+        .help = "make the url of each record of URL",
+        .more = "In URL a {name} stands for a field, {{ and }} for braces. A field at the very "
+                "beginning of URL is not percent-encoded, so it may be a url itself.",
+    },
+    [OPTION_JSON] = {
+        .name = "json", .group = GROUP_INPUT, .value = "TEMPLATE",
+        .help = "make the body of each record of TEMPLATE, JSON",
+        .more = "A {name} of a column in a string is escaped. Outside a string the field must be "
+                "a number, true, false or null, else the record is a bad line. Other braces are "
+                "left alone.",
+    },
+    [OPTION_PARAMS] = {
+        .name = "params", .group = GROUP_INPUT, .value = "NAME=TEXT", .repeats = true,
+        .help = "add NAME=TEXT to the query of each url; repeatable",
+        .more = "TEXT is a template as that of a url, and is percent-encoded.",
+    },
+    [OPTION_ID] = {
+        .name = "id", .group = GROUP_INPUT, .value = "COLUMN",
+        .help = "take the ids of jobs from COLUMN",
+        .more = "The id of a list's job may be its line.",
+    },
+    [OPTION_DEFAULTS] = {
+        .name = "defaults", .group = GROUP_INPUT, .value = "FILE", .file = true,
+        .help = "take keys that a job lacks from FILE, a JSON object",
+        .more = "The headers of a job and of FILE are put together; of two with the same name that "
+                "of the job counts.",
+    },
+    [OPTION_SKIP] = {
+        .name = "skip", .group = GROUP_INPUT, .value = "N",
+        .help = "leave the first N jobs out",
+        .more = "Jobs are counted over all files, without blank lines, comments and headers. The "
+                "others keep their numbers.",
+    },
+    [OPTION_TAKE] = {
+        .name = "take", .group = GROUP_INPUT, .value = "N",
+        .help = "run N jobs at most",
+        .more = "They are counted behind those of --skip.",
+    },
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,
         .help = "write results in the order of the input",
         .more = "Without it each result is written when its job ends.",
+    },
+    [OPTION_OPENAI] = {
+        .name = "openai", .group = GROUP_OUTPUT,
+        .help = "write results as OpenAI's batch API does",
     },
     [OPTION_PROGRESS] = {
         .name = "progress", .group = GROUP_OUTPUT, .value = "WHEN", .initial = "auto",

@@ -26,10 +26,13 @@
 #include <string.h>
 #include <strings.h>
 
-#define JOBS_MOST    10000
-#define RETRIES_MOST 1000
-#define BURST_MOST   1000000u
-#define TIME_MOST    INT64_C(1000000000000) /* ms */
+#define JOBS_MOST     10000
+#define RETRIES_MOST  1000
+#define BURST_MOST    1000000u
+#define TIME_MOST     INT64_C(1000000000000) /* ms */
+#define LINES_MOST    2000000000
+#define DEFAULTS_MOST ((size_t)1 << 20)
+#define TOKEN         "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static bool read_count(const char *name, const char *text, unsigned least, unsigned most,
                        unsigned *value)
@@ -111,6 +114,103 @@ static bool read_rate(run_options *o, const char *name, const char *text)
 static bool read_rate_total(run_options *o, const char *name, const char *text)
 {
     return read_pace(&o->rate_total, name, text);
+}
+
+static bool read_method(run_options *o, const char *name, const char *text)
+{
+    if (!*text || text[strspn(text, TOKEN)])
+        return complain("%s %.60s: a method is wanted, as GET", name, text);
+    o->method = text;
+    return true;
+}
+
+static bool read_params(run_options *o, const char *name, const char *text)
+{
+    const char *value = strchr(text, '=');
+    if (!value || value == text) return complain("%s %.60s: NAME=TEXT is wanted", name, text);
+    return run_options_list(&o->params, text);
+}
+
+static bool read_format(run_options *o, const char *name, const char *text)
+{
+    static const char *const words[] = {
+        [ERRAND_JOBS_JSONL] = "jsonl", [ERRAND_JOBS_AUTO] = "auto",     [ERRAND_JOBS_URLS] = "urls",
+        [ERRAND_JOBS_CSV] = "csv",     [ERRAND_JOBS_OPENAI] = "openai",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i])) continue;
+        o->format = (errand_jobs_format)i;
+        return true;
+    }
+    return complain("%s %s: auto, jsonl, urls, csv or openai is wanted", name, text);
+}
+
+static bool read_delimiter(run_options *o, const char *name, const char *text)
+{
+    bool tab = !strcmp(text, "tab") || !strcmp(text, "\\t");
+    o->delimiter = tab ? '\t' : text[0];
+    if (tab || (text[0] && !text[1] && !strchr("\"\r\n", text[0]))) return true;
+    return complain("%s %s: one character is wanted, no quotation mark, or tab", name, text);
+}
+
+static bool read_template(run_options *o, const char *name, const char *text)
+{
+    if (!*text) return complain("%s: a url is wanted", name);
+    o->url_template = text;
+    return true;
+}
+
+static bool read_json(run_options *o, const char *name, const char *text)
+{
+    (void)name;
+    o->json_template = text;
+    return true;
+}
+
+static bool read_id(run_options *o, const char *name, const char *text)
+{
+    (void)name;
+    o->id_column = text;
+    return true;
+}
+
+static bool read_skip(run_options *o, const char *name, const char *text)
+{
+    return read_count(name, text, 0, LINES_MOST, &o->skip);
+}
+
+static bool read_take(run_options *o, const char *name, const char *text)
+{
+    return read_count(name, text, 1, LINES_MOST, &o->take);
+}
+
+/* The whole file, which jobs then check. */
+static bool read_defaults(run_options *o, const char *name, const char *text)
+{
+    free(o->defaults);
+    o->defaults = NULL;
+    FILE *file = fopen(text, "re");
+    if (!file) return complain("%s %s: %s", name, text, strerror(errno));
+    char *at = malloc(DEFAULTS_MOST + 1);
+    size_t size = at ? fread(at, 1, DEFAULTS_MOST + 1, file) : 0;
+    int error = ferror(file) ? errno : 0;
+    fclose(file);
+    bool fine = at && !error && size <= DEFAULTS_MOST && !memchr(at, 0, size);
+    if (fine) {
+        at[size] = '\0';
+        o->defaults = at;
+        return true;
+    }
+    free(at);
+    if (!at) return complain("out of memory");
+    if (error) return complain("%s %s: %s", name, text, strerror(error));
+    return complain("%s %s: an object in JSON of at most 1 MiB is wanted", name, text);
+}
+
+static bool read_openai(run_options *o, const char *name, const char *text)
+{
+    (void)name, (void)text;
+    return o->openai = true;
 }
 
 static bool read_progress(run_options *o, const char *name, const char *text)
@@ -248,12 +348,12 @@ static bool read_retry_failed(run_options *o, const char *name, const char *text
     }
     for (size_t size; *text; text += size + (text[size] == ',')) {
         size = strcspn(text, ",");
-        nearest near = { .word = text, .size = size };
+        er_nearest near = { .word = text, .size = size };
         int kind = ERRAND_KIND_UNKNOWN;
         for (; kind > ERRAND_KIND_OK; kind--) {
             const char *word = errand_kind_name((errand_kind)kind);
             if (strlen(word) == size && !strncmp(word, text, size)) break;
-            nearest_offer(&near, word);
+            er_nearest_offer(&near, word);
         }
         if (kind == ERRAND_KIND_OK) {
             return complain("%s: \"%.*s\" is no kind of error%s%s%s", name,
@@ -348,6 +448,16 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_TIMEOUT] = read_timeout,
     [OPTION_CONNECT_TIMEOUT] = read_connect_timeout,
     [OPTION_BASE_URL] = read_base,
+    [OPTION_REQUEST] = read_method,
+    [OPTION_FORMAT] = read_format,
+    [OPTION_DELIMITER] = read_delimiter,
+    [OPTION_TEMPLATE] = read_template,
+    [OPTION_JSON] = read_json,
+    [OPTION_PARAMS] = read_params,
+    [OPTION_ID] = read_id,
+    [OPTION_DEFAULTS] = read_defaults,
+    [OPTION_SKIP] = read_skip,
+    [OPTION_TAKE] = read_take,
     [OPTION_HEADER] = headers_read,
     [OPTION_EXPAND] = read_expand,
     [OPTION_BEARER_ENV] = credentials_bearer_env,
@@ -383,6 +493,7 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_HALT] = read_halt,
     [OPTION_REFUSED_MAY_HAVE_RUN] = read_refused_may_have_run,
     [OPTION_ORDERED] = read_ordered,
+    [OPTION_OPENAI] = read_openai,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
     [OPTION_VERBOSE] = read_verbose,
@@ -450,11 +561,11 @@ static bool unknown_letter(int letter, const char *word)
 static bool unknown_word(const char *word) /* "--jbos=3": unknown, or the beginning of several */
 {
     if (!strcmp(word, "--insecure")) return insecure(word);
-    nearest near = { .word = word + 2, .size = strcspn(word + 2, "=") };
+    er_nearest near = { .word = word + 2, .size = strcspn(word + 2, "=") };
     char several[256] = "";
     int named = 0;
     for (int i = 0; i < OPTIONS; i++) {
-        nearest_offer(&near, option_rows[i].name);
+        er_nearest_offer(&near, option_rows[i].name);
         size_t at = strlen(several);
         const char *name = option_rows[i].name;
         if (strncmp(name, near.word, near.size)) continue;
@@ -545,7 +656,9 @@ static bool check_resume(const run_options *o)
 
 bool run_options_words(run_options *o, int argc, char **argv, int *status)
 {
-    *o = (run_options){ .jobs = 16, .retries = 2, .halt_on.fatal = true };
+    *o = (run_options){
+        .jobs = 16, .retries = 2, .halt_on.fatal = true, .format = ERRAND_JOBS_AUTO
+    };
     *status = 2;
     complain_command = argv[0];
     o->given = calloc(1, sizeof *o->given);
@@ -594,6 +707,8 @@ void run_options_free(run_options *o)
     free(o->given);
     free(o->kept);
     free(o->headers);
+    free(o->params);
+    free(o->defaults);
     free(o->resolve);
     free(o->secrets);
     *o = (run_options){ 0 };

@@ -26,6 +26,7 @@ typedef struct pace {  /* a rate */
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
+    const char **params;      /* ..., NULL */
     char *const *words;       /* the options as they were given */
     int n_words;
     unsigned jobs, retries;
@@ -40,6 +41,12 @@ typedef struct run_options {
     unsigned retry_kinds;
     bool ordered, quiet, verbose, repeat_unknown;
     bool refused_may_have_run, idempotent, idempotency_keys;
+    const char *method, *url_template, *json_template, *id_column; /* NULL: not given */
+    char *defaults;      /* the text of the file; NULL: not given */
+    unsigned skip, take; /* 0: not given */
+    errand_jobs_format format;
+    char delimiter; /* 0: not given */
+    bool openai;
     when progress;
     /* NULL, 0, false: not given */
     credentials auth;

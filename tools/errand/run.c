@@ -301,11 +301,24 @@ static int begin(run *r)
         .repeat_unknown = o->repeat_unknown,
         .retry_kinds = o->retry_kinds,
         .note = note,
+        .format = o->format,
+        .delimiter = o->delimiter,
+        .url_template = o->url_template,
+        .json_template = o->json_template,
+        .params = o->params,
+        .id_column = o->id_column,
+        .method = o->method,
+        .defaults = o->defaults,
+        .skip = o->skip,
+        .take = o->take,
+        .openai_results = o->openai,
+        .on_notice = o->quiet ? NULL : complained,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
     free(note);
     errno = failed;
+    if (!r->jobs && errno == EINVAL) return WRONG_USAGE; /* on_error has said why */
     if (!r->jobs && o->output) return refused_output(r, errno);
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
@@ -333,6 +346,7 @@ static int start(run *r)
 static int status_of(const errand_jobs_stats *s, unsigned interrupted)
 {
     if (interrupted) return INTERRUPTED;
+    if (s->refused) return WRONG_USAGE;
     if (s->write_error) return CANNOT_WRITE;
     if (s->halted) return HALTED;
     if (s->read_error || s->bad_lines) return BAD_INPUT;
@@ -367,17 +381,17 @@ static void report_earlier(run *r, const errand_jobs_stats *s)
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
-        progress_say(&r->progress, "waiting for jobs, one JSON object a line; Ctrl-D ends");
+        progress_say(&r->progress, "waiting for jobs, one a line; Ctrl-D ends");
     }
     errand_jobs_stats s = { 0 };
     total all;
-    total_begin(&all, r->progress.on ? r->options.files : NULL);
+    total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         total_go_on(&all);
         errand_jobs_stats_get(r->jobs, &s);
         report_lost_log(r);
         report_halt(r, &s);
-        progress_show(&r->progress, &s, left_of(&s, all.known ? all.lines : s.known_total));
+        progress_show(&r->progress, &s, left_of(&s, all.known ? total_jobs(&all) : s.known_total));
     }
     total_end(&all);
     errand_jobs_stats_get(r->jobs, &s);

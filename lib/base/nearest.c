@@ -1,6 +1,6 @@
-/* nearest.c -- names are compared by edits: a letter too many, too few, a wrong one, or two that
- * changed places (optimal string alignment). A name is near if one letter, or at most a third
- * of the word's letters, had to be edited. */
+/* base/nearest.c -- names are compared by edits: a letter too many, too few, a wrong one, or two
+ * that changed places (optimal string alignment). A name is near if one letter, or at most a third
+ * of the word's letters, had to be edited, but not all of them. */
 #include "nearest.h"
 
 #include <string.h>
@@ -28,13 +28,13 @@ static unsigned edits(const char *a, size_t n, const char *b, size_t m)
     return rows[n][m];
 }
 
-void nearest_offer(nearest *n, const char *name)
+void er_nearest_offer(er_nearest *n, const char *name)
 {
     size_t size = strlen(name);
     if (!n->size || n->size > LONGEST || size > LONGEST) return;
     unsigned these = edits(n->word, n->size, name, size),
              most = n->size < 6 ? 1 : (unsigned)n->size / 3;
-    if (these > most || (n->name && these >= n->edits)) return;
+    if (these > most || these >= n->size || (n->name && these >= n->edits)) return;
     n->name = name;
     n->edits = these;
 }
