@@ -479,6 +479,10 @@ START_TEST(records_over_16_mib_are_bad_ones)
     er_bytes_free(&csv);
     ck_assert_str_eq(outcomes(), "/echo?1\n!longer than 16 MiB, with a quotation mark in line 3\n"
                                  "/echo?3\n!longer than 16 MiB\n/echo?5");
+    memcpy(text, "a\n\"", 3);
+    run_bytes(text, most + 8,
+              (errand_jobs_opts){ .format = ERRAND_JOBS_CSV, .url_template = "/{a}" });
+    ck_assert_str_eq(outcomes(), "!a quotation mark in line 2 " NO_QUOTE_END);
     memset(text, 'z', most + 1);
     memcpy(text + most + 1, "\n/echo?1\n", 9);
     run_bytes(text, most + 10, (errand_jobs_opts){ .format = ERRAND_JOBS_URLS });

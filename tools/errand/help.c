@@ -103,6 +103,7 @@ void help_run(void)
         "Reads a job from each line of FILE (none or \"-\": standard input), sends it as\n"
         "an HTTP request, and writes exactly one result line for it to standard output.\n"
         "  {\"url\": \"https://example.com/v\", \"json\": {\"n\": 1}, \"idempotency_key\": true}\n"
+        "FILE may also be a list of urls, a CSV, or a file for OpenAI's batch API.\n"
         "\n",
         stdout);
     for (option_group group = 0; group < GROUPS; group++) put_group(group);

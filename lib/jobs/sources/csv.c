@@ -89,14 +89,11 @@ static int read_record(er_lines *lines, char delimiter, record *r)
     return 0;
 }
 
-static bool says(er_bytes *why, er_line *line)
+static void set_error(er_line *line, er_bytes *why)
 {
-    line->error = EINVAL;
     line->why = er_bytes_take(why);
-    if (line->why) return true;
-    er_bytes_free(why);
-    line->error = ENOMEM;
-    return false;
+    line->error = line->why ? EINVAL : ENOMEM;
+    if (!line->why) er_bytes_free(why);
 }
 
 /* The record as a line; what is wrong with it is the line's error. */
@@ -114,13 +111,11 @@ static void give(record *r, const er_lines *lines, int error, er_line *line)
                         "text follows the end of a field in quotation marks, which began in "
                         "line %llu",
                         (unsigned long long)r->quote);
-    if (r->too_long && r->quote) {
-        er_bytes_free(&why);
+    else if (r->too_long && r->quote)
         er_bytes_format(&why, "longer than %zu MiB, with a quotation mark in line %llu",
                         ER_LINE_MOST >> 20, (unsigned long long)r->quote);
-    }
     if (why.size || why.error) {
-        says(&why, line);
+        set_error(line, &why);
         er_bytes_free(&r->text);
     } else if (r->too_long || r->text.size > ER_LINE_MOST) {
         line->error = EFBIG;
