@@ -158,7 +158,7 @@ ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put);
  * ETIMEDOUT. wake_fd -1: none */
 ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns);
 ER_SHARED int er_file_sync(int fd);
-int er_file_move(const char *from, const char *to); /* the folder is not synced */
+ER_SHARED int er_file_move(const char *from, const char *to); /* the folder is not synced */
 typedef struct er_file_about {
     uint64_t device, node, size;
     int64_t changed_ns; /* since 1970 */
@@ -176,6 +176,8 @@ int er_file_absolute(const char *path, char **absolute);
 /* of what exists: absolute, without links; free real */
 int er_file_real(const char *path, char **real);
 int er_file_mode(int fd, unsigned mode);
+/* Makes a folder and those above it that are missing; 0 also if it is there already. */
+ER_SHARED int er_folder_make(const char *path);
 /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
 int er_file_lock(int fd);
 void er_file_unlock(int fd);

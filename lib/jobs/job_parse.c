@@ -28,6 +28,8 @@ void er_line_job_free(er_line_job *job)
     er_free(job->headers);
     json_object_put(job->request.json);
     er_free(job->why);
+    er_free(job->part);
+    er_free(job->named);
     er_free(job->line.text);
     *job = (er_line_job){ 0 };
 }

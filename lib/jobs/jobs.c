@@ -20,6 +20,12 @@
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "base/clock.h"
+#include "http/classify.h"
+#include "http/session.h"
+#include "jobs/failures.h"
+#include "jobs/json_pointer.h"
+#include "jobs/output_dir.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
@@ -46,12 +52,15 @@ struct errand_jobs {
     er_lines lines; /* the reader's */
     uint64_t seq;   /* the reader's */
     er_bytes line;  /* the writer's */
+    er_report_opts report;
+    er_output_dir dir;
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
     bool input_over;
     errand_jobs_stats stats;
     er_histogram times; /* us */
+    er_failures failures;
 };
 
 typedef struct run {
@@ -107,12 +116,28 @@ static errand_result attempted(errand_result in, void *arg)
 static errand_result attempt(void *arg)
 {
     run *it = arg;
+    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
     if (++it->tries > 1) {
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retries++;
         er_lock_give(&it->jobs->lock);
     }
     return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
+}
+
+/* Its body is saved as a part: gives that its name. */
+static errand_result name_body(errand_result in, void *arg)
+{
+    run *it = arg;
+    er_line_job *job = &it->job;
+    int status = in.error ? 0 : errand_response_status(in.value);
+    const char *method = job->request.method ? job->request.method : "GET";
+    if (status < 200 || status > 299 || er_reply_is_bare(method, status)) return in;
+    int error = er_output_dir_name(&it->jobs->dir, job, in.value, &job->named);
+    if (!error) return in;
+    errand_result_free(&in);
+    return errand_fail_as(error, ERRAND_KIND_RESOURCE, -1, true, "output_dir \"%s\": %s",
+                          it->jobs->dir.path, errand_strerror(error));
 }
 
 static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
@@ -140,6 +165,10 @@ static errand_result work(void *item, void *arg)
     errand_policy *policy = shared ? jobs->policies[it->retries] : new_policy(jobs, it->retries);
     if (!policy) return errand_fail(ENOMEM);
 
+    if (jobs->dir.path && !it->job.request.save_to) {
+        it->job.request.save_to = it->job.part = er_output_dir_part(&jobs->dir, it->job.seq);
+        if (!it->job.part) return errand_fail(ENOMEM);
+    }
     it->begun = true;
     it->began_ns = er_pool_now(jobs->pool);
     er_lock_take(&jobs->lock);
@@ -148,7 +177,7 @@ static errand_result work(void *item, void *arg)
     errand_task task = { .fn = attempt, .arg = it, .name = "job" };
     errand_future *f = errand_run_task(jobs->pool, policy, &task);
     if (!shared) errand_policy_free(policy);
-    return errand_later(f);
+    return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
 }
 
 /* ---- output ---- */
@@ -171,7 +200,7 @@ static void report_error(const errand_jobs *jobs, const char *fmt, ...)
 static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
 {
     jobs->line.size = 0;
-    er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
+    er_report(&jobs->line, &it->job, r, &jobs->report);
     int error = jobs->line.error;
     if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
     if (jobs->line.error || jobs->line.room > LINE_KEPT) er_bytes_free(&jobs->line);
@@ -204,6 +233,8 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     if (r->error || write_error) s->failed++;
     else s->successful++;
     if (bad) s->bad_lines++;
+    errand_result lost = errand_fail(write_error);
+    if (r->error || write_error) er_failures_add(&jobs->failures, &it->job, r->error ? r : &lost);
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
     if (it->begun && !bad)
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
@@ -280,12 +311,36 @@ static void free_all(errand_jobs *jobs)
     }
     er_lines_free(&jobs->lines);
     er_bytes_free(&jobs->line);
+    er_output_dir_close(&jobs->dir);
+    er_failures_free(&jobs->failures);
     er_free(jobs);
+}
+
+/* Where bodies and parts of them go. */
+static int prepare_output(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    jobs->report = (er_report_opts){ .verbose = o->verbose,
+                                     .headers = o->headers,
+                                     .body = o->body,
+                                     .select = o->select && *o->select ? o->select : NULL,
+                                     .base_url = jobs->http->defaults.base_url };
+    for (const char *const *pointer = o->select; pointer && *pointer; pointer++) {
+        if (er_json_pointer_valid(*pointer)) continue;
+        report_error(jobs, "select \"%.200s\": it is no JSON pointer", *pointer);
+        return EINVAL;
+    }
+    if (!o->output_dir) return 0;
+    int error = er_output_dir_open(&jobs->dir, o->output_dir);
+    if (error)
+        report_error(jobs, "output_dir \"%.200s\": %s", o->output_dir, errand_strerror(error));
+    return error;
 }
 
 static int make_parts(errand_jobs *jobs)
 {
-    int error = er_pipe(jobs->wake);
+    int error = prepare_output(jobs);
+    if (!error) error = er_pipe(jobs->wake);
     if (error) {
         jobs->wake[0] = jobs->wake[1] = -1;
         return error;
@@ -307,7 +362,9 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
     bool wrong = !pool || !http || !opts || o.out < 0 || o.total_ms < 0 ||
-                 o.retries > ER_JOB_RETRIES_MOST;
+                 o.retries > ER_JOB_RETRIES_MOST || (unsigned)o.headers > ERRAND_JOBS_HEADERS_ALL ||
+                 (unsigned)o.body > ERRAND_JOBS_BODY_FAILED ||
+                 (o.output_dir && o.select && *o.select);
     if (!error && wrong) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
@@ -363,6 +420,16 @@ int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t si
     s.p99_ms = (int64_t)(er_histogram_at(&jobs->times, 0.99) / 1000);
     er_lock_give(&jobs->lock);
     return er_options_give(out, size, &s, sizeof s);
+}
+
+int errand_jobs_failures_sized(errand_jobs *jobs, size_t i, errand_jobs_failure *out, size_t size)
+{
+    if (!jobs || !out) return EINVAL;
+    er_lock_take(&jobs->lock);
+    bool there = i < jobs->failures.n;
+    errand_jobs_failure class = there ? jobs->failures.classes[i] : (errand_jobs_failure){ 0 };
+    er_lock_give(&jobs->lock);
+    return there ? er_options_give(out, size, &class, sizeof class) : ENOENT;
 }
 
 void errand_jobs_free(errand_jobs *jobs)

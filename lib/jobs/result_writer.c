@@ -1,23 +1,28 @@
 /* jobs/result_writer.c -- a result line, in the order that jobs.h gives; every
- * line has all the keys.
+ * line has all the keys, but for attempt_log and the one of three that a body has.
  *
  * A body is given as JSON if it is JSON and either says so in its Content-Type or is an object
  * or an array; else as a string if it is UTF-8 without NUL bytes, else in base64. The line is
- * put together as text: what was JSON stays as it was written. */
+ * put together as text: what was JSON stays as it was written. Names of headers are few and short,
+ * so those that came repeatedly are found by looking through all of them. */
 #include "jobs/result_writer.h"
 
 #include "base/utf8.h"
 #include "http/classify.h"
+#include "http/sanitize.h"
+#include "http/url.h"
+#include "jobs/json_pointer.h"
+#include "jobs/redact.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static er_span span_of(const char *text) { return (er_span){ text, strlen(text) }; }
 
 /* text from outside need not be UTF-8 */
-static void put_text(er_bytes *out, const char *key, const char *text)
+static void put_string(er_bytes *out, const char *text)
 {
-    er_bytes_format(out, "\"%s\":", key);
     er_span span = span_of(text);
     if (er_utf8_valid(span.at, span.size)) {
         er_json_quote(out, span);
@@ -33,6 +38,12 @@ static void put_text(er_bytes *out, const char *key, const char *text)
     }
     er_json_quote(out, span_of(plain));
     er_free(plain);
+}
+
+static void put_text(er_bytes *out, const char *key, const char *text)
+{
+    er_bytes_format(out, "\"%s\":", key);
+    put_string(out, text);
 }
 
 /* d with three decimals at most; whatever the locale says, JSON wants a point. */
@@ -72,14 +83,14 @@ static void put_error(er_bytes *out, const errand_result *r)
     put_text(out, "message", errand_result_message(r));
     er_bytes_text(out, ",\"retry_after\":");
     put_number(out, (double)errand_result_retry_after(r) / 1000);
-    er_bytes_text(out, "}");
+    er_bytes_format(out, ",\"may_have_run\":%s}", errand_result_may_have_run(r) ? "true" : "false");
 }
 
 static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r,
                          bool verbose)
 {
     er_bytes_format(out, ",\"attempts\":%u", job->attempts);
-    if (!verbose) return;
+    if (!verbose && job->attempts < 2) return;
     er_bytes_text(out, ",\"attempt_log\":[");
     errand_attempt a;
     for (size_t i = 0; job->attempts && !errand_result_attempt(r, i, &a); i++) {
@@ -114,14 +125,175 @@ static void put_timings(er_bytes *out, const errand_result *r)
     er_bytes_text(out, "}");
 }
 
-static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)
+/* ---- what was asked ---- */
+
+/* Without userinfo and secrets; null: it cannot be resolved, which is its error. */
+static void put_url(er_bytes *out, const er_line_job *job, const char *base)
 {
-    errand_bytes body = response ? errand_response_body(response) : (errand_bytes){ NULL, 0 };
-    er_span text = { body.at ? body.at : "", body.at ? body.size : 0 };
-    if (!response) {
-        er_bytes_text(out, ",\"body\":null");
+    er_origin origin = { 0 };
+    er_bytes why = { 0 }, shown = { 0 };
+    char *whole = NULL;
+    bool https;
+    int error = er_url_resolve(&whole, &origin, &https, job->request.url, base, &why);
+    if (!error) er_redact_url(&shown, whole);
+    if (error == ENOMEM || shown.error) out->error = ENOMEM;
+    if (error || shown.error) er_bytes_text(out, "\"url\":null");
+    else put_text(out, "url", shown.at);
+    er_origin_free(&origin);
+    er_bytes_free(&why);
+    er_bytes_free(&shown);
+    er_free(whole);
+}
+
+static void put_request(er_bytes *out, const er_line_job *job, const char *base)
+{
+    if (job->error) {
+        er_bytes_text(out, ",\"method\":null,\"url\":null");
         return;
     }
+    er_bytes_text(out, ",");
+    put_text(out, "method", job->request.method ? job->request.method : "GET");
+    er_bytes_text(out, ",");
+    put_url(out, job, base);
+}
+
+static void put_began(er_bytes *out, const er_line_job *job)
+{
+    time_t seconds = (time_t)(job->began_wall_ns / 1000000000);
+    struct tm t;
+    if (!job->attempts || !job->began_wall_ns || !gmtime_r(&seconds, &t)) {
+        er_bytes_text(out, ",\"began\":null");
+        return;
+    }
+    er_bytes_format(out, ",\"began\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", t.tm_year + 1900,
+                    t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+                    (int)(job->began_wall_ns / 1000000 % 1000));
+}
+
+/* ---- what came ---- */
+
+static void put_metrics(er_bytes *out, const errand_response *response)
+{
+    errand_transfer_metrics m;
+    if (!response || errand_response_metrics(response, &m)) {
+        er_bytes_text(out, ",\"bytes\":null,\"reused\":null,\"http\":null");
+        return;
+    }
+    er_bytes_format(out, ",\"bytes\":{\"sent\":%llu,\"received\":%llu,\"body\":%llu}",
+                    (unsigned long long)m.sent, (unsigned long long)m.received,
+                    (unsigned long long)m.body);
+    er_bytes_format(out, ",\"reused\":%s,\"http\":", m.reused ? "true" : "false");
+    if (m.http >= 20) er_bytes_format(out, "\"%u\"", m.http / 10);
+    else if (m.http) er_bytes_format(out, "\"%u.%u\"", m.http / 10, m.http % 10);
+    else er_bytes_text(out, "null");
+}
+
+static bool is_of_some(const char *name)
+{
+    static const char *const names[] = {
+        "content-type",  "content-length", "content-encoding", "content-range", "date",
+        "last-modified", "etag",           "location",         "retry-after",   "retry-after-ms",
+        "traceparent",   "cf-ray",         "x-amz-id-2",       "x-amz-cf-id"
+    };
+    static const char *const begins[] = { "ratelimit", "x-ratelimit", "x-rate-limit", "openai-",
+                                          "anthropic-" };
+    static const char *const ends[] = { "request-id", "requestid", "correlation-id", "trace-id" };
+    size_t size = strlen(name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (er_alike(name, names[i], SIZE_MAX)) return true;
+    }
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (er_alike(name, begins[i], strlen(begins[i]))) return true;
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t n = strlen(ends[i]);
+        if (size >= n && er_alike(name + size - n, ends[i], n)) return true;
+    }
+    return false;
+}
+
+static void put_header_value(er_bytes *out, const char *name, const char *value)
+{
+    if (er_alike(name, "Proxy-", 6) || er_redact_name(name, strlen(name))) {
+        er_bytes_text(out, "\"*\"");
+        return;
+    }
+    if (!strpbrk(value, "?#")) {
+        put_string(out, value);
+        return;
+    }
+    er_bytes plain = { 0 };
+    er_redact_text(&plain, value);
+    if (plain.error) out->error = ENOMEM;
+    else put_string(out, plain.at);
+    er_bytes_free(&plain);
+}
+
+/* All values of a name, where the first of them stands. */
+static void put_header(er_bytes *out, const errand_response *response, const char *name)
+{
+    bool several = errand_response_header(response, name, 1);
+    const char *value;
+    er_bytes lower = { 0 };
+    for (const char *c = name; *c; c++) er_bytes_add(&lower, (char[]){ er_lower(*c) }, 1);
+    if (lower.error) out->error = ENOMEM;
+    else put_string(out, lower.at ? lower.at : "");
+    er_bytes_free(&lower);
+    er_bytes_text(out, several ? ":[" : ":");
+    for (size_t i = 0; i < ER_REPORT_HEADERS && (value = errand_response_header(response, name, i));
+         i++) {
+        if (i) er_bytes_text(out, ",");
+        put_header_value(out, name, value);
+    }
+    if (several) er_bytes_text(out, "]");
+}
+
+static void put_headers(er_bytes *out, const errand_response *response, errand_jobs_headers which)
+{
+    if (!response || which == ERRAND_JOBS_HEADERS_NONE) {
+        er_bytes_text(out, ",\"headers\":null");
+        return;
+    }
+    er_bytes_text(out, ",\"headers\":{");
+    const char *name, *value;
+    bool any = false;
+    for (size_t i = 0;
+         i < ER_REPORT_HEADERS && !errand_response_each_header(response, i, &name, &value); i++) {
+        bool wanted = which == ERRAND_JOBS_HEADERS_ALL || is_of_some(name);
+        if (!wanted || errand_response_header(response, name, 0) != value) continue;
+        if (any) er_bytes_text(out, ",");
+        put_header(out, response, name);
+        any = true;
+    }
+    er_bytes_text(out, "}");
+}
+
+static void put_selected(er_bytes *out, const errand_response *response, const char *const *select)
+{
+    errand_bytes body = errand_response_body(response);
+    er_span text = { body.at, body.size }, found;
+    size_t where;
+    const char *why;
+    if (er_json_check(text, &where, &why)) {
+        er_bytes_text(out, ",\"selected\":null");
+        return;
+    }
+    er_bytes_text(out, ",\"selected\":{");
+    for (size_t i = 0; select[i]; i++) {
+        if (i) er_bytes_text(out, ",");
+        er_json_quote(out, span_of(select[i]));
+        er_bytes_text(out, ":");
+        if (er_json_pointer_find(text, select[i], &found)) out->error = ENOMEM;
+        if (found.at) er_json_compact(out, found);
+        else er_bytes_text(out, "null");
+    }
+    er_bytes_text(out, "}");
+}
+
+static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)
+{
+    errand_bytes body = errand_response_body(response);
+    er_span text = { body.at, body.size };
     if (r->error && text.size >= ER_REPORT_ERROR_BODY) /* the session may have cut it there */
         text.size = er_utf8_whole(text.at, ER_REPORT_ERROR_BODY);
     size_t where;
@@ -142,28 +314,48 @@ static void put_body(er_bytes *out, const errand_response *response, const erran
     }
 }
 
-void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
+static bool is_saved(const er_line_job *job, const errand_response *response,
+                     const errand_result *r)
+{
+    if (r->error || !job->request.save_to) return false;
+    int status = errand_response_status(response);
+    const char *method = job->request.method ? job->request.method : "GET";
+    return status >= 200 && status < 300 && !er_reply_is_bare(method, status);
+}
+
+static void put_content(er_bytes *out, const er_line_job *job, const errand_response *response,
+                        const errand_result *r, const er_report_opts *opts)
+{
+    bool saved = is_saved(job, response, r),
+         drops = opts->body == ERRAND_JOBS_BODY_DROP ||
+                 (opts->body == ERRAND_JOBS_BODY_FAILED && !r->error);
+    if (opts->select && response && !r->error && !saved) put_selected(out, response, opts->select);
+    else if (!response || saved || drops) er_bytes_text(out, ",\"body\":null");
+    else put_body(out, response, r);
+    er_bytes_text(out, ",");
+    if (saved) put_text(out, "saved_to", job->named ? job->named : job->request.save_to);
+    else er_bytes_text(out, "\"saved_to\":null");
+}
+
+void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
+               const er_report_opts *opts)
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     const errand_response *response = answered ? r->value : NULL;
     er_bytes_format(out, "{\"seq\":%llu,\"id\":", (unsigned long long)job->seq);
     if (job->id.at) er_bytes_add(out, job->id.at, job->id.size);
     else er_bytes_text(out, "null");
+    put_request(out, job, opts->base_url);
+    put_began(out, job);
     er_bytes_format(out, ",\"ok\":%s,\"status\":", r->error ? "false" : "true");
     if (response) er_bytes_format(out, "%d,", errand_response_status(response));
     else er_bytes_text(out, "null,");
     put_error(out, r);
-    put_attempts(out, job, r, verbose);
+    put_attempts(out, job, r, opts->verbose);
     put_timings(out, r);
-    int status = response ? errand_response_status(response) : 0;
-    const char *method = job->request.method ? job->request.method : "GET";
-    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 &&
-                 !er_reply_is_bare(method, status);
-    if (saved) er_bytes_text(out, ",\"body\":null");
-    else put_body(out, response, r);
-    er_bytes_text(out, ",");
-    if (saved) put_text(out, "saved_to", job->request.save_to);
-    else er_bytes_text(out, "\"saved_to\":null");
+    put_metrics(out, response);
+    put_headers(out, response, opts->headers);
+    put_content(out, job, response, r, opts);
     er_bytes_text(out, ",\"meta\":");
     if (job->meta.at) er_json_compact(out, job->meta);
     else er_bytes_text(out, "null");

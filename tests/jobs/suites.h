@@ -5,10 +5,13 @@
 #include <check.h>
 
 Suite *json_scan_suite(void);
+Suite *json_pointer_suite(void);
 Suite *jsonl_reader_suite(void);
 Suite *job_parse_suite(void);
 Suite *batch_suite(void);
 Suite *jobs_suite(void);
 Suite *result_writer_suite(void);
+Suite *redact_suite(void);
+Suite *output_dir_suite(void);
 
 #endif

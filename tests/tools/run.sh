@@ -28,7 +28,7 @@ errand run --base-url "$url" a.jsonl b.jsonl
 check "a bad line" is $status 3
 check "bad lines have results too" whole 4
 check "file, line and key" has err 'errand run: b.jsonl:2: unknown key "urll"'
-check "its id is known" has out '"id":"x","ok":false'
+check "its id is known" has out '"id":"x","method":null,"url":null,"began":null,"ok":false'
 check "the tally counts it" is "$(tally failed)" 1
 
 errand run --base-url "$url" a.jsonl missing.jsonl .
@@ -45,6 +45,31 @@ check "a relative url without --base-url is bad input" is $status 3
 check "and says so" has err 'stdin:1: '
 errand run --base-url "$url" < <(echo '{"url":"/x\u001b[31m"}'; printf '{"\\u001b[31m":1}\n')
 check "no control characters on the terminal" test -z "$(tr -d '[:print:]\n' <err)"
+
+errand run --base-url "$url" < <(echo '{"url":"/healthz?api_key=k1","id":"a/../b"}')
+check "a result has the request, without secrets" has out '"method":"GET","url":"'"$url"'/healthz?api_key=*","began":"20'
+check "and some of the headers" grep -q '"headers":{.*"content-type":"application/json"' out
+errand run --headers none --base-url "$url" < <(echo "$good")
+check "no headers" has out '"headers":null'
+errand run --headers all --base-url "$url" < <(echo "$good")
+check "all headers" grep -qi '"headers":{.*"date":' out
+errand run --body failed --base-url "$url" < <(echo "$good"; echo '{"url":"/nowhere"}')
+check "no body of a success" grep -q '"ok":true.*"body":null' out
+check "but of a failure" grep -q '"ok":false.*"body":[^n]' out
+errand run --body drop --base-url "$url" < <(echo '{"url":"/nowhere"}')
+check "no body at all" has out '"body":null'
+errand run --select /status --select /no/where --select /status --base-url "$url" < <(echo "$good")
+check "selected values" has out '"selected":{"/status":"ok","/no/where":null},"saved_to":null'
+
+errand run --output-dir made/here --base-url "$url" < <(echo '{"url":"/healthz","id":"../a/b"}'; echo "$good")
+check "a file for each body" is "$(ls -A made/here | paste -sd,)" "2.json,_._a_b.json"
+check "which is named in the result" has out '"body":null,"saved_to":"made/here/_._a_b.json"'
+check "and whole" grep -q '"status": *"ok"' made/here/2.json
+echo >file
+errand run --output-dir file --base-url "$url" many.jsonl </dev/null
+check "a folder that cannot be written" is $status 4
+check "is reported by name" is "$(cat err)" 'errand run: output_dir "file": Not a directory'
+check "before anything is sent" empty out
 
 seq 1 300 | sed 's/.*/{"url":"\/healthz","id":&}/' >many.jsonl
 errand run --ordered -j 32 --base-url "$url" many.jsonl

@@ -81,6 +81,11 @@ wrong '--header Idempotency-Key: it would be the same for all jobs' run -H 'Idem
 check "a secret is not printed" test -z "$(grep secret err)"
 for value in /path host ftp://host http:// http:///x; do wrong '--base-url: an absolute url is wanted' run --base-url "$value"; done
 wrong '--progress sometimes: ' run --progress sometimes
+wrong '--headers few: none, some or all is wanted' run --headers few
+wrong '--body most: keep, drop or failed is wanted' run --body most
+for value in a a/b /~ /~2 '#/a'; do wrong "--select $value: a JSON pointer is wanted" run --select "$value"; done
+wrong '--output-dir: the name of a folder is wanted' run --output-dir ''
+wrong '--select and --output-dir cannot be combined' run --select /a --output-dir x
 
 "$ERRAND" --help >/dev/full 2>err
 check "help that cannot be written is reported" is $? 4

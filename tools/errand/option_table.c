@@ -69,6 +69,36 @@ const option_row option_rows[OPTIONS] = {
         .help = "write results in the order of the input",
         .more = "Without it each result is written when its job ends.",
     },
+    [OPTION_HEADERS] = {
+        .name = "headers", .group = GROUP_OUTPUT, .value = "WHICH", .initial = "some",
+        .choices = "none some all",
+        .help = "put these headers of replies into results: none, some or all",
+        .more = "With some, type, length, dates, request ids and rate limits. Values of headers "
+                "that sound like secrets are \"*\".",
+    },
+    [OPTION_BODY] = {
+        .name = "body", .group = GROUP_OUTPUT, .value = "WHICH", .initial = "keep",
+        .choices = "keep drop failed",
+        .help = "put bodies of replies into results: keep, drop, or only of failed jobs",
+        .more = "With drop and failed the \"body\" of the others is null.",
+    },
+    [OPTION_SELECT] = {
+        .name = "select", .group = GROUP_OUTPUT, .value = "POINTER", .repeats = true,
+        .help = "put only this value of a JSON reply into results; repeatable",
+        .more = "POINTER is a JSON pointer (RFC 6901): /usage/total_tokens, /choices/0/text. A "
+                "result of a job that succeeded then has \"selected\", an object with the value "
+                "for each POINTER, instead of the body; null where there is no such value. It "
+                "cannot be combined with output-dir.",
+    },
+    [OPTION_OUTPUT_DIR] = {
+        .name = "output-dir", .group = GROUP_OUTPUT, .value = "DIR", .file = true,
+        .help = "save the body of each successful reply in a file in DIR",
+        .more = "DIR is made if it is missing. A file is named by the job's \"id\", else by its "
+                "number, and by the type of the reply: 17.json. What cannot stand in a name becomes "
+                "\"_\"; a name that another job has, in any case, gets the job's number behind it. "
+                "\"saved_to\" in the result has the name. Files are whole or not there. A job's own "
+                "\"save_to\" goes before it.",
+    },
     [OPTION_PROGRESS] = {
         .name = "progress", .group = GROUP_OUTPUT, .value = "WHEN", .initial = "auto",
         .choices = "auto always never",

@@ -92,6 +92,27 @@ static bool read_rate(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool add_to_list(const char ***list, const char *text)
+{
+    size_t n = 0;
+    while (*list && (*list)[n]) n++;
+    const char **longer = realloc(*list, (n + 2) * sizeof *longer);
+    if (!longer) return complain("out of memory");
+    longer[n] = text;
+    longer[n + 1] = NULL;
+    *list = longer;
+    return true;
+}
+
+/* One of n words: its index, or -1. */
+static int read_word(const char *text, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(text, words[i])) return i;
+    }
+    return -1;
+}
+
 static bool read_header(run_options *o, const char *name, const char *text)
 {
     size_t token = strspn(
@@ -110,14 +131,7 @@ static bool read_header(run_options *o, const char *name, const char *text)
         return complain(
             "%s Idempotency-Key: it would be the same for all jobs; each can have its own", name);
     }
-    size_t n = 0;
-    while (o->headers && o->headers[n]) n++;
-    const char **headers = realloc(o->headers, (n + 2) * sizeof *headers);
-    if (!headers) return complain("out of memory");
-    headers[n] = text;
-    headers[n + 1] = NULL;
-    o->headers = headers;
-    return true;
+    return add_to_list(&o->headers, text);
 }
 
 static bool read_progress(run_options *o, const char *name, const char *text)
@@ -125,12 +139,50 @@ static bool read_progress(run_options *o, const char *name, const char *text)
     static const char *const words[] = {
         [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never"
     };
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, words[i])) continue;
-        o->progress = (when)i;
-        return true;
+    int i = read_word(text, words, 3);
+    if (i < 0) return complain("%s %s: auto, always or never is wanted", name, text);
+    o->progress = (when)i;
+    return true;
+}
+
+static bool read_headers(run_options *o, const char *name, const char *text)
+{
+    static const char *const words[] = { [ERRAND_JOBS_HEADERS_SOME] = "some",
+                                         [ERRAND_JOBS_HEADERS_NONE] = "none",
+                                         [ERRAND_JOBS_HEADERS_ALL] = "all" };
+    int i = read_word(text, words, 3);
+    if (i < 0) return complain("%s %s: none, some or all is wanted", name, text);
+    o->reply_headers = (errand_jobs_headers)i;
+    return true;
+}
+
+static bool read_body(run_options *o, const char *name, const char *text)
+{
+    static const char *const words[] = { [ERRAND_JOBS_BODY_KEEP] = "keep",
+                                         [ERRAND_JOBS_BODY_DROP] = "drop",
+                                         [ERRAND_JOBS_BODY_FAILED] = "failed" };
+    int i = read_word(text, words, 3);
+    if (i < 0) return complain("%s %s: keep, drop or failed is wanted", name, text);
+    o->body = (errand_jobs_body)i;
+    return true;
+}
+
+static bool read_select(run_options *o, const char *name, const char *text)
+{
+    bool good = !*text || *text == '/';
+    for (const char *c = text; *c && good; c++) good = *c != '~' || c[1] == '0' || c[1] == '1';
+    if (!good) return complain("%s %s: a JSON pointer is wanted: /usage/total_tokens", name, text);
+    for (const char **other = o->select; other && *other; other++) {
+        if (!strcmp(*other, text)) return true; /* a key of an object stands there once */
     }
-    return complain("%s %s: auto, always or never is wanted", name, text);
+    return add_to_list(&o->select, text);
+}
+
+static bool read_output_dir(run_options *o, const char *name, const char *text)
+{
+    if (!*text) return complain("%s: the name of a folder is wanted", name);
+    o->output_dir = text;
+    return true;
 }
 
 static bool read_base(run_options *o, const char *name, const char *text)
@@ -200,6 +252,10 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_BASE_URL] = read_base,
     [OPTION_HEADER] = read_header,
     [OPTION_ORDERED] = read_ordered,
+    [OPTION_HEADERS] = read_headers,
+    [OPTION_BODY] = read_body,
+    [OPTION_SELECT] = read_select,
+    [OPTION_OUTPUT_DIR] = read_output_dir,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
     [OPTION_VERBOSE] = read_verbose,
@@ -306,6 +362,9 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
         snprintf(name, sizeof name, "--%s", row->name);
         if (!readers[id](o, name, optarg)) return false;
     }
+    if (o->select && o->output_dir)
+        return complain("--select and --output-dir cannot be combined: a body that is saved is not "
+                        "read");
     if (optind < argc) o->files = (const char *const *)(argv + optind);
     return true;
 }
@@ -313,5 +372,6 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
 void run_options_free(run_options *o)
 {
     free(o->headers);
-    o->headers = NULL;
+    free(o->select);
+    o->headers = o->select = NULL;
 }

@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <errand/jobs.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,10 @@ typedef struct run_options {
     const char *base_url, *log;     /* NULL: not given */
     bool ordered, quiet, verbose;
     when progress;
+    errand_jobs_headers reply_headers;
+    errand_jobs_body body;
+    const char **select;    /* ..., NULL; NULL: not given */
+    const char *output_dir; /* NULL: not given */
 } run_options;
 
 /* argv begins with the command's name. True: go on; false: end with *status, all has been said. */

@@ -40,6 +40,7 @@ typedef struct run {
     signals signals;
     errand_log *log;
     bool log_reported; /* that lines are lost */
+    bool complained;   /* on_error was called */
     errand_pool *pool;
     errand_http *http;
     errand_rate *rate;
@@ -80,6 +81,7 @@ static void allow_descriptors(run *r)
 static void complained(const char *message, void *arg)
 {
     run *r = arg;
+    r->complained = true; /* read before the jobs have begun only */
     progress_say(&r->progress, "%s", message);
 }
 
@@ -165,8 +167,13 @@ static int start(run *r)
         .log = r->log,
         .on_error = complained,
         .arg = r,
+        .headers = o->reply_headers,
+        .body = o->body,
+        .select = o->select,
+        .output_dir = o->output_dir,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
+    if (!r->jobs && r->complained) return errno == EINVAL ? WRONG_USAGE : CANNOT_WRITE;
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
     return error ? fail(r, "cannot wait for signals", error) : 0;
