@@ -118,8 +118,12 @@ check "which were two" is "$(tally successful)" 6
 errand run --progress always --base-url "$url" --rate 2/s < <(for _ in 1 2 3 4; do echo "$good"; done)
 check "progress where there is no terminal: lines" grep -q '^[0-9]*/4  [0-9]* ok  0 failed  0 retrying  [0-9.]*/s  p50 [0-9]* ms' err
 check "the tally comes last all the same" is "$(tally successful)" 4
+check "and the summary before it" grep -q '^4 jobs in [0-9.]* s: 4 ok, 0 failed' err
 errand run --base-url "$url" many.jsonl
-check "no progress without a terminal" lines err 1
+check "no progress of a short run without a terminal" lines err 1
+errand run --progress json --base-url "$url" many.jsonl missing.jsonl <<<'{"urll":"a\"b","id":"x\"y"}' -
+check "for programs: a summary" grep -q '^{"type":"summary","seconds":[0-9.]*,"done":301,"total":301,"ok":300,"failed":1,.*,"exit_status":3,"failures":\[{"count":1,"kind":"validation","code":"EINVAL","file":"stdin","line":1,"id":"x\\"y","message":"unknown key \\"urll\\""}\]}$' err
+check "before the tally" is "$(tally failed)" 1
 
 { printf '\xef\xbb\xbf\n \r\n\n'; cat many.jsonl; echo; printf '%s' "$good"; } >blanks.jsonl
 errand run --progress always --rate 150/s --base-url "$url" blanks.jsonl a.jsonl missing.jsonl .
@@ -136,25 +140,32 @@ check "few open files: fewer jobs at once, and all go well" is "$(cat status)" 0
 check "which is reported" has err '16 jobs at once, not 1000: no more than 64 files may be open'
 
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # it makes a terminal, where there are any
-    on_terminal() { # COLUMNS: what errand prints is in `typescript`, a line for each drawing
-        script -qec "stty cols $1; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
+    # COLUMNS [LINES]: what errand prints is in `typed`; in `drawn` without escape sequences, a line for each drawing
+    on_terminal() {
+        script -qec "stty cols $1 rows ${2-24}; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
         status=$?
-        tr '\r' '\n' <typed | grep -v '^Script ' >typescript
+        tr '\r' '\n' <typed | grep -v '^Script ' | sed "s/$(printf '\033')\[[?0-9;]*[A-Za-z]//g" >drawn
     }
     head -n 40 many.jsonl >few.jsonl
     NO_COLOR=1 on_terminal 100
-    check "on a terminal there is progress" grep -q '^[0-9]*/40  [0-9]* ok  0 failed  0 retrying  .*/s  p50 .* ms  p99 .* ms  ETA 0:0' typescript
-    check "without colour if so wished" test -z "$(grep "$(printf '\033')" typescript)"
-    check "taken away in the end" grep -q "$(printf '\r  *\r'){\"successful\":40,\"failed\":0,\"total_processed\":40}" typed
+    check "on a terminal there is a block" grep -q '^\[#*-*\]  [0-9]*/40  [0-9]*%  [0-9.]*/s  ETA 0:0' drawn
+    check "with counts" grep -q '^[0-9]* in flight  [0-9]* ok  0 failed  0 retrying  p50 .* ms  p99 .* ms  0:0' drawn
+    check "without colour if so wished" test -z "$(grep "$(printf '\033\\[3')" typed)"
+    check "taken away in the end" grep -q "$(printf '\r\033\\[1A\033\\[J')" typed
+    check "then there is a summary" grep -q '^40 jobs in [0-9.]* s: 40 ok, 0 failed (.*/s, p50 .*, p99 .*)$' drawn
+    check "and the tally" grep -q '^{"successful":40,"failed":0,"total_processed":40}$' drawn
     NO_COLOR='' on_terminal 100
-    check "else with colour" grep -q "$(printf '\033\\[32m')[0-9]* ok" typescript
+    check "else with colour" grep -q "$(printf '\033\\[32m')[0-9]* ok" typed
     TERM=dumb NO_COLOR='' on_terminal 100
     check "a terminal that says it is dumb gets neither escape sequences nor a line that moves" \
-        test -z "$(grep -e "$(printf '\033')" -e '^[0-9]*/40' typescript)"
+        test -z "$(grep -e "$(printf '\033')" -e '/40' typed)"
     NO_COLOR=1 on_terminal 40
     check "never wider than the terminal" test "$(awk '{ if (length > most) most = length } END { print most }' \
-        <(grep '^[0-9]' typescript))" -lt 40
-    check "with what fits" grep -q '^[0-9]*/40  [0-9]* ok  0 failed' typescript
+        <(grep -e '/40' -e 'in flight' -e '^p50' drawn))" -lt 40
+    check "with what fits" grep -q '^[0-9]* in flight  [0-9]* ok  0 failed$' drawn
+    NO_COLOR=1 on_terminal 80 8
+    check "a small terminal has one line" grep -q '^[0-9]*/40  [0-9]* ok  0 failed  0 retrying  .*/s  p50 .* ms  p99 .* ms  ETA 0:0' drawn
+    check "and not the block" test -z "$(grep 'in flight' drawn)"
 fi
 
 stop_demo

@@ -80,7 +80,7 @@ wrong '--header Connection: that one is set' run -H 'connection: close'
 wrong '--header Idempotency-Key: it would be the same for all jobs' run -H 'Idempotency-Key: secret'
 check "a secret is not printed" test -z "$(grep secret err)"
 for value in /path host ftp://host http:// http:///x; do wrong '--base-url: an absolute url is wanted' run --base-url "$value"; done
-wrong '--progress sometimes: ' run --progress sometimes
+wrong '--progress sometimes: auto, always, never or json is wanted' run --progress sometimes
 wrong '--headers few: none, some or all is wanted' run --headers few
 wrong '--body most: keep, drop or failed is wanted' run --body most
 for value in a a/b /~ /~2 '#/a'; do wrong "--select $value: a JSON pointer is wanted" run --select "$value"; done

@@ -101,10 +101,15 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_PROGRESS] = {
         .name = "progress", .group = GROUP_OUTPUT, .value = "WHEN", .initial = "auto",
-        .choices = "auto always never",
-        .help = "show progress: auto, always or never",
-        .more = "Progress is one line on standard error. With auto errand shows it if standard "
-                "error is a terminal, TERM is not dumb, and standard output is not a terminal.",
+        .choices = "auto always never json",
+        .help = "show progress: auto, always, never or json",
+        .more = "With auto errand shows it on standard error. On a terminal that is a block of up "
+                "to eight lines, with failures by class; on a small one it is one line; there is "
+                "none if TERM is dumb or standard output is a terminal, too. Where standard error "
+                "is no terminal it is a line every 10 seconds, and with always every second. At "
+                "the end, on a terminal and with always, there is a summary. With json progress is "
+                "a JSON object every second, with \"type\": \"progress\", and at the end one with "
+                "\"type\": \"summary\", which has the failures by class.",
     },
     [OPTION_LOG] = {
         .name = "log", .group = GROUP_OUTPUT, .value = "FILE", .file = true,

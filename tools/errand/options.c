@@ -137,10 +137,10 @@ static bool read_header(run_options *o, const char *name, const char *text)
 static bool read_progress(run_options *o, const char *name, const char *text)
 {
     static const char *const words[] = {
-        [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never"
+        [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never", [WHEN_JSON] = "json"
     };
-    int i = read_word(text, words, 3);
-    if (i < 0) return complain("%s %s: auto, always or never is wanted", name, text);
+    int i = read_word(text, words, 4);
+    if (i < 0) return complain("%s %s: auto, always, never or json is wanted", name, text);
     o->progress = (when)i;
     return true;
 }

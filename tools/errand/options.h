@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER } when;
+typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER, WHEN_JSON } when;
 
 typedef struct run_options {
     const char *const *files; /* ..., NULL; NULL: none given */

@@ -89,7 +89,10 @@ static void signalled(unsigned count, void *arg)
 {
     run *r = arg;
     errand_jobs_stats s = { 0 };
-    if (count > 2) _exit(INTERRUPTED);
+    if (count > 2) {
+        progress_leave(&r->progress);
+        _exit(INTERRUPTED);
+    }
     if (count == 1) errand_jobs_stop(r->jobs);
     errand_jobs_stats_get(r->jobs, &s);
     if (count == 2) errand_jobs_cancel(r->jobs); /* counted before: they end at once */
@@ -200,27 +203,28 @@ static int go(run *r)
     if (!r->options.quiet && reads_terminal(&r->options)) {
         progress_say(&r->progress, "waiting for jobs, one JSON object a line; Ctrl-D ends");
     }
-    errand_jobs_stats s = { 0 };
+    snapshot s;
     total all;
+    snapshot_begin(&s, progress_now());
     total_begin(&all, r->progress.on ? r->options.files : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
+        double now = progress_now();
         total_go_on(&all);
-        errand_jobs_stats_get(r->jobs, &s);
+        snapshot_take(&s, r->jobs, all.known ? all.lines : 0, now);
         report_lost_log(r);
-        progress_show(&r->progress, &s, all.known ? all.lines : s.known_total);
+        progress_show(&r->progress, &s, now);
     }
     total_end(&all);
-    errand_jobs_stats_get(r->jobs, &s);
-    progress_show(&r->progress, &s, s.known_total);
-    int status = status_of(&s, signals_end(&r->signals));
+    snapshot_take(&s, r->jobs, 0, progress_now());
+    int status = status_of(&s.stats, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
     report_lost_log(r);
-    progress_end(&r->progress);
+    progress_end(&r->progress, &s, status);
     if (!r->options.quiet) {
         fprintf(stderr,
                 "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64
                 "}\n",
-                s.successful, s.failed, s.total_processed);
+                s.stats.successful, s.stats.failed, s.stats.total_processed);
     }
     return status;
 }
@@ -258,7 +262,7 @@ int run_main(int argc, char **argv)
         status = go(&r);
     } else {
         signals_end(&r.signals);
-        progress_end(&r.progress);
+        progress_end(&r.progress, NULL, status);
     }
     finish(&r);
     return status;
