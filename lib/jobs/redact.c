@@ -61,8 +61,12 @@ static bool is_secret_parameter(const char *name, size_t size)
     for (size_t i = 0; i < size && n < sizeof plain; i++) {
         int high = size - i > 2 && name[i] == '%' ? hex(name[i + 1]) : -1,
             low = high < 0 ? -1 : hex(name[i + 2]);
-        plain[n++] = low < 0 ? name[i] : (char)(high << 4 | low);
-        if (low >= 0) i += 2;
+        plain[n] = name[i];
+        if (low >= 0) {
+            plain[n] = (char)(high << 4 | low);
+            i += 2;
+        }
+        n++;
     }
     return er_redact_name(plain, n);
 }
