@@ -40,10 +40,25 @@ static void put_string(er_bytes *out, const char *text)
     er_free(plain);
 }
 
+static void put_key(er_bytes *out, const char *key)
+{
+    er_bytes_text(out, "\"");
+    er_bytes_text(out, key);
+    er_bytes_text(out, "\":");
+}
+
 static void put_text(er_bytes *out, const char *key, const char *text)
 {
-    er_bytes_format(out, "\"%s\":", key);
+    put_key(out, key);
     put_string(out, text);
+}
+
+/* At least `least` digits, at most 20; a tenth of what a format takes. */
+static void put_whole(er_bytes *out, uint64_t n, int least)
+{
+    char digits[24], *at = digits + sizeof digits;
+    for (; n || least > 0; n /= 10, least--) *--at = (char)('0' + n % 10);
+    er_bytes_add(out, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* d with three decimals at most; whatever the locale says, JSON wants a point. */
@@ -54,11 +69,12 @@ static void put_number(er_bytes *out, double d)
         return;
     }
     uint64_t thousandths = (uint64_t)(d * 1000 + 0.5);
-    er_bytes_format(out, "%llu", (unsigned long long)(thousandths / 1000));
+    put_whole(out, thousandths / 1000, 1);
     unsigned rest = (unsigned)(thousandths % 1000), digits = 3;
     if (!rest) return;
     for (; rest % 10 == 0; rest /= 10) digits--;
-    er_bytes_format(out, ".%0*u", (int)digits, rest);
+    er_bytes_text(out, ".");
+    put_whole(out, rest, (int)digits);
 }
 
 static void put_code(er_bytes *out, const char *key, int error)
@@ -89,7 +105,8 @@ static void put_error(er_bytes *out, const errand_result *r)
 static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r,
                          bool verbose)
 {
-    er_bytes_format(out, ",\"attempts\":%u", job->attempts);
+    er_bytes_text(out, ",\"attempts\":");
+    put_whole(out, job->attempts, 1);
     if (!verbose && job->attempts < 2) return;
     er_bytes_text(out, ",\"attempt_log\":[");
     errand_attempt a;
@@ -119,7 +136,8 @@ static void put_timings(er_bytes *out, const errand_result *r)
                 { "tls", t.tls },     { "first_byte", t.first_byte }, { "total", t.total } };
     er_bytes_text(out, ",\"timing_ms\":{");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        er_bytes_format(out, "%s\"%s\":", i ? "," : "", all[i].name);
+        if (i) er_bytes_text(out, ",");
+        put_key(out, all[i].name);
         put_number(out, all[i].ms);
     }
     er_bytes_text(out, "}");
@@ -165,9 +183,16 @@ static void put_began(er_bytes *out, const er_line_job *job)
         er_bytes_text(out, ",\"began\":null");
         return;
     }
-    er_bytes_format(out, ",\"began\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", t.tm_year + 1900,
-                    t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-                    (int)(job->began_wall_ns / 1000000 % 1000));
+    const int parts[] = {
+        t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec
+    };
+    er_bytes_text(out, ",\"began\":\"");
+    for (int i = 0; i < 6; i++) {
+        put_whole(out, (uint64_t)parts[i], i ? 2 : 4);
+        er_bytes_add(out, &"--T::."[i], 1);
+    }
+    put_whole(out, (uint64_t)(job->began_wall_ns / 1000000 % 1000), 3);
+    er_bytes_text(out, "Z\"");
 }
 
 /* ---- what came ---- */
@@ -179,11 +204,15 @@ static void put_metrics(er_bytes *out, const errand_response *response)
         er_bytes_text(out, ",\"bytes\":null,\"reused\":null,\"http\":null");
         return;
     }
-    er_bytes_format(out, ",\"bytes\":{\"sent\":%llu,\"received\":%llu,\"body\":%llu}",
-                    (unsigned long long)m.sent, (unsigned long long)m.received,
-                    (unsigned long long)m.body);
-    er_bytes_format(out, ",\"reused\":%s,\"http\":", m.reused ? "true" : "false");
-    if (m.http >= 20) er_bytes_format(out, "\"%u\"", m.http / 10);
+    er_bytes_text(out, ",\"bytes\":{\"sent\":");
+    put_whole(out, m.sent, 1);
+    er_bytes_text(out, ",\"received\":");
+    put_whole(out, m.received, 1);
+    er_bytes_text(out, ",\"body\":");
+    put_whole(out, m.body, 1);
+    er_bytes_text(out, m.reused ? "},\"reused\":true,\"http\":" : "},\"reused\":false,\"http\":");
+    if (m.http == 11) er_bytes_text(out, "\"1.1\"");
+    else if (m.http >= 20) er_bytes_format(out, "\"%u\"", m.http / 10);
     else if (m.http) er_bytes_format(out, "\"%u.%u\"", m.http / 10, m.http % 10);
     else er_bytes_text(out, "null");
 }
@@ -234,11 +263,9 @@ static void put_header(er_bytes *out, const errand_response *response, const cha
 {
     bool several = errand_response_header(response, name, 1);
     const char *value;
-    er_bytes lower = { 0 };
-    for (const char *c = name; *c; c++) er_bytes_add(&lower, (char[]){ er_lower(*c) }, 1);
-    if (lower.error) out->error = ENOMEM;
-    else put_string(out, lower.at ? lower.at : "");
-    er_bytes_free(&lower);
+    size_t from = out->size + 1;
+    put_string(out, name);
+    for (size_t i = from; i < out->size; i++) out->at[i] = er_lower(out->at[i]);
     er_bytes_text(out, several ? ":[" : ":");
     for (size_t i = 0; i < ER_REPORT_HEADERS && (value = errand_response_header(response, name, i));
          i++) {
@@ -342,14 +369,17 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     const errand_response *response = answered ? r->value : NULL;
-    er_bytes_format(out, "{\"seq\":%llu,\"id\":", (unsigned long long)job->seq);
+    er_bytes_text(out, "{\"seq\":");
+    put_whole(out, job->seq, 1);
+    er_bytes_text(out, ",\"id\":");
     if (job->id.at) er_bytes_add(out, job->id.at, job->id.size);
     else er_bytes_text(out, "null");
     put_request(out, job, opts->base_url);
     put_began(out, job);
-    er_bytes_format(out, ",\"ok\":%s,\"status\":", r->error ? "false" : "true");
-    if (response) er_bytes_format(out, "%d,", errand_response_status(response));
-    else er_bytes_text(out, "null,");
+    er_bytes_text(out, r->error ? ",\"ok\":false,\"status\":" : ",\"ok\":true,\"status\":");
+    if (response) put_whole(out, (uint64_t)errand_response_status(response), 1);
+    else er_bytes_text(out, "null");
+    er_bytes_text(out, ",");
     put_error(out, r);
     put_attempts(out, job, r, opts->verbose);
     put_timings(out, r);
