@@ -64,18 +64,42 @@
  *
  * Results. Every line that is not blank gets exactly one result line, bad ones too:
  *
- *     {"seq","id","ok","status",
- *      "error":{"kind","code","phase","message","retry_after"}|null,"attempts",
+ *     {"seq","id","method","url","began","ok","status",
+ *      "error":{"kind","code","phase","message","retry_after","may_have_run"}|null,
+ *      "attempts","attempt_log",
  *      "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},
- *      "body"|"body_base64","saved_to","meta"}
+ *      "bytes":{"sent","received","body"}|null,"reused","http","headers",
+ *      "body"|"body_base64"|"selected","saved_to","meta"}
  *
- * seq counts the lines, or records, over all files from 1. code is "HTTP 503", "ETIMEDOUT", "curl
- * 28". retry_after is in seconds. A timing that was not reached is null, of failures too. Attempts
- * that were refused, or ended before it was their turn, are not counted, so 0 of them means that
- * nothing was sent. JSON bodies are JSON, text is a string, all else is base64. saved_to is save_to
- * if the body was saved there, else null. With `verbose` there is
+ *     seq           counts the lines, or records, over all files from 1
+ *     method, url   of the request; null of a bad line. url is absolute, without userinfo, and
+ *                   values of parameters that sound like secrets (key, api_key, token,
+ *                   access_token, secret, sig, X-Amz-Signature, password ...) are "*"
+ *     began         when the first attempt was begun, RFC 3339 in UTC with milliseconds,
+ *                   "2026-11-28T12:00:00.123Z"; null: none was
+ *     error         code is "HTTP 503", "ETIMEDOUT", "curl 28"; retry_after is in seconds;
+ *                   may_have_run: the work may have been done although it failed
+ *     attempts      those that were refused, or ended before it was their turn, are not counted,
+ *                   so 0 of them means that nothing was sent
+ *     attempt_log   [{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]; the
+ *                   key is there if there was more than one attempt, and with `verbose`
+ *     timing_ms     of the last attempt; null: not reached; of failures too
+ *     bytes         on the wire, headers included; body: of the body, decompressed. bytes, reused,
+ *                   http and headers are null if no reply came
+ *     reused        true: the connection stood already
+ *     http          "1.0", "1.1", "2", "3"
+ *     headers       of the reply, names in lower case; one that came repeatedly is an array.
+ *                   Values of headers that sound like secrets (Set-Cookie, X-Auth-Token ...) are
+ *                   "*", and in urls as above. Which ones: see errand_jobs_headers; of a reply's
+ *                   headers the first 200 are looked at
+ *     body          JSON is JSON, text is a string, all else is body_base64. An HTTP error's body
+ *                   comes too, at most 64 KiB of it. null: none came, it was saved, or
+ *                   errand_jobs_body drops it
+ *     selected      instead of body, of a success, with `select`: {"/a/b": value, ...}; null: the
+ *                   body is no JSON
+ *     saved_to      the file with the body, from save_to or `output_dir`; else null
  *
- *     "attempt_log":[{"number","error","began_ms","took_ms","then_waited_ms","why_waited"}]
+ * Values that are copied out of lines and replies keep the digits of their numbers.
  *
  * With `openai_results` a line is as in the output of OpenAI's batch API instead:
  *
@@ -164,6 +188,24 @@ typedef enum errand_jobs_format {
     ERRAND_JOBS_OPENAI
 } errand_jobs_format;
 
+/** Which headers of a reply its result line has. */
+typedef enum errand_jobs_headers {
+    /* content-type, content-length, content-encoding, content-range, date, last-modified, etag,
+     * location, retry-after, retry-after-ms; request ids: what ends in request-id, requestid,
+     * correlation-id or trace-id, traceparent, cf-ray, x-amz-id-2, x-amz-cf-id; rate limits: what
+     * begins with ratelimit, x-ratelimit or x-rate-limit; what begins with openai- or anthropic- */
+    ERRAND_JOBS_HEADERS_SOME,
+    ERRAND_JOBS_HEADERS_NONE,
+    ERRAND_JOBS_HEADERS_ALL
+} errand_jobs_headers;
+
+/** Of which jobs the result line has the body. */
+typedef enum errand_jobs_body {
+    ERRAND_JOBS_BODY_KEEP,  /* of all */
+    ERRAND_JOBS_BODY_DROP,  /* of none */
+    ERRAND_JOBS_BODY_FAILED /* of failures */
+} errand_jobs_body;
+
 /** Options of jobs. */
 typedef struct errand_jobs_opts {
     const char *const *files; /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
@@ -242,23 +284,39 @@ typedef struct errand_jobs_opts {
     /* what AUTO took a file for, columns that are not used: "urls.txt: a list of 7,000 urls"; on
      * any thread, also beside on_error. NULL: none */
     void (*on_notice)(const char *message, void *arg);
+    errand_jobs_headers headers;
+    errand_jobs_body body;
+    /* JSON pointers (RFC 6901) into the bodies of successes, "/usage/total_tokens"; ..., NULL:
+     * their values are in the line instead of the body, null where there is none. NULL: the body.
+     * The list and its texts are not copied */
+    const char *const *select;
+    /* The body of each 2xx goes into a file of its own in this folder, whole or not at all, unless
+     * the job has a save_to; nothing of HEAD or a 204. The folder is made if it is missing. The
+     * name is the job's id, else its seq, and an extension by the Content-Type. In an id a slash,
+     * control character, \ : * ? " < > |, or a leading dot becomes "_", and it is cut to 255
+     * bytes less the extension. A name that another job of this run has (in any case) gets "-SEQ".
+     * 8 to 16 bytes of memory for each file. What an earlier run left is replaced. Not together
+     * with select. NULL: none */
+    const char *output_dir;
 } errand_jobs_opts;
 
 /**
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results` is explained through on_error.
+ * What is wrong with `results`, `select` and `output_dir` is reported through on_error, too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called
- *                    with what is wrong in `defaults` or `method`
+ *                    with what is wrong in `defaults`, `method` or `select`; output_dir and select
+ *                    are both given
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
  *   ENOENT           `results` has results, and no journal; or its folder is missing
  *   EBADMSG          `results` or its journal is damaged, or of another kind
  *   EOVERFLOW        `results` has been resumed 65,535 times
- *   EACCES           or another errno of `results` and its journal
+ *   EACCES           or another errno of `results`, its journal and `output_dir`: EROFS, ENOTDIR,
+ *                    ENOSPC ...
  *   ENOTSUP          `opts` has fields that this library does not know
  *   ENOMEM           no memory
  *   ERRAND_EFORKED   the pool is a parent process's
@@ -318,6 +376,35 @@ typedef struct errand_jobs_stats {
  */
 static inline int errand_jobs_stats_get(errand_jobs *jobs, errand_jobs_stats *out);
 
+/** How many classes of failures jobs keep. */
+#define ERRAND_JOBS_FAILURES 32
+
+/**
+ * The failures of one class, that is, of one kind and code.
+ *
+ * The texts are UTF-8 without control characters, cut to 300 bytes, and live as long as the jobs.
+ */
+typedef struct errand_jobs_failure {
+    errand_kind kind;
+    int error; /* see errand_error_name() */
+    uint64_t count;
+    /* the first of them: its line */
+    uint64_t line;
+    const char *file, *id, *message; /* id "": it has none */
+} errand_jobs_failure;
+
+/**
+ * Writes class `i` of the failures so far, counted from 0 in the order in which they came, to *out.
+ *
+ * Bad lines are among them, unreadable files are not. Class ERRAND_JOBS_FAILURES - 1 counts all
+ * further ones, with kind ERRAND_KIND_UNKNOWN and error 0. A class keeps its place.
+ *
+ * Returns 0, or
+ *   ENOENT   `i` is past the end
+ *   EINVAL   `jobs` or `out` is NULL
+ */
+static inline int errand_jobs_failures(errand_jobs *jobs, size_t i, errand_jobs_failure *out);
+
 /** Cancels, waits until all has ended, and frees the jobs. NULL is harmless. */
 ERRAND_API void errand_jobs_free(errand_jobs *jobs);
 
@@ -351,6 +438,14 @@ ERRAND_API int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out
 static inline int errand_jobs_stats_get(errand_jobs *jobs, errand_jobs_stats *out)
 {
     return errand_jobs_stats_sized(jobs, out, sizeof *out);
+}
+
+ERRAND_API int errand_jobs_failures_sized(errand_jobs *jobs, size_t i, errand_jobs_failure *out,
+                                          size_t size);
+
+static inline int errand_jobs_failures(errand_jobs *jobs, size_t i, errand_jobs_failure *out)
+{
+    return errand_jobs_failures_sized(jobs, i, out, sizeof *out);
 }
 
 #ifdef __cplusplus

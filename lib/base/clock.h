@@ -14,7 +14,7 @@ ER_SHARED int64_t er_coarse_ns(void);
 
 /* The wall clock in nanoseconds since 1970, and broken down for people: "2026-11-22
  * 14:03:07.120" (local time). */
-int64_t er_wall_ns(void);
+ER_SHARED int64_t er_wall_ns(void);
 ER_SHARED int64_t er_wall_seconds(void);
 void er_wall_text(int64_t wall_ns, char text[24]);
 /* Seconds to add to get local time. */

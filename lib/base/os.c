@@ -662,6 +662,27 @@ int er_file_real(const char *path, char **real)
 
 int er_file_mode(int fd, unsigned mode) { return fchmod(fd, (mode_t)mode) < 0 ? errno : 0; }
 
+int er_folder_make(const char *path)
+{
+    char *part = er_copy_text(path);
+    int error = part ? 0 : ENOMEM;
+    for (char *slash = part; slash && !error;) {
+        slash += strspn(slash, "/");
+        slash += strcspn(slash, "/");
+        bool last = !*slash;
+        *slash = '\0';
+        struct stat st; /* asked first: on a read-only file system mkdir has another error */
+        if (stat(part, &st) && mkdir(part, 0777) && errno != EEXIST) error = errno;
+        if (last) break;
+        *slash = '/';
+    }
+    er_free(part);
+    struct stat st;
+    if (!error && stat(path, &st)) error = errno;
+    if (!error && !S_ISDIR(st.st_mode)) error = ENOTDIR;
+    return error;
+}
+
 int er_file_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;

@@ -161,8 +161,8 @@ ER_SHARED int er_file_sync(int fd);
 /* its bytes and its size, not its times */
 ER_SHARED int er_file_sync_data(int fd);
 ER_SHARED int er_file_rewind(int fd);
-ER_SHARED int er_file_cut(int fd, uint64_t size);   /* takes away what is behind size */
-int er_file_move(const char *from, const char *to); /* the folder is not synced */
+ER_SHARED int er_file_cut(int fd, uint64_t size);             /* takes away what is behind size */
+ER_SHARED int er_file_move(const char *from, const char *to); /* the folder is not synced */
 typedef struct er_file_about {
     uint64_t device, node, size;
     int64_t changed_ns; /* since 1970 */
@@ -180,6 +180,8 @@ ER_SHARED int er_file_absolute(const char *path, char **absolute);
 /* of what exists: absolute, without links; free real */
 int er_file_real(const char *path, char **real);
 int er_file_mode(int fd, unsigned mode);
+/* Makes a folder and those above it that are missing; 0 also if it is there already. */
+ER_SHARED int er_folder_make(const char *path);
 /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
 ER_SHARED int er_file_lock(int fd);
 void er_file_unlock(int fd);

@@ -35,6 +35,8 @@ void er_line_job_free(er_line_job *job)
     er_free(job->secrets);
     json_object_put(job->request.json);
     er_free(job->why);
+    er_free(job->part);
+    er_free(job->named);
     er_free(job->line.text);
     er_free(job->line.why);
     *job = (er_line_job){ 0 };

@@ -35,7 +35,10 @@ typedef struct er_line_job {
     er_job_ref ref;         /* what identifies the job, */
     bool safe;              /* a repeat does no harm, */
     bool sent;              /* and the journal says that it may have been sent */
+    int64_t began_wall_ns;  /* when the first attempt was begun; 0: none was */
     errand_request request; /* points to what the job owns */
+    char *part;             /* request.save_to until its body has a name; NULL: its own, or none */
+    char *named;            /* the file that the body got instead of the part; NULL: none */
     /* what it owns */
     char **kept;
     size_t n_kept;

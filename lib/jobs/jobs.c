@@ -23,11 +23,16 @@
 #include "base/atomic.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "base/clock.h"
+#include "http/classify.h"
 #include "http/session.h"
+#include "jobs/failures.h"
 #include "jobs/halt.h"
 #include "jobs/input.h"
 #include "jobs/journal.h"
+#include "jobs/json_pointer.h"
 #include "jobs/openai_result.h"
+#include "jobs/output_dir.h"
 #include "jobs/result_writer.h"
 #include "base/histogram.h"
 #include "async/current.h"
@@ -64,6 +69,8 @@ struct errand_jobs {
     er_job_defaults *defaults;         /* NULL: none */
     er_input input;                    /* the reader's */
     er_bytes line;                     /* the writer's */
+    er_report_opts report;
+    er_output_dir dir;
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
@@ -71,6 +78,7 @@ struct errand_jobs {
     er_halt halt;
     errand_jobs_stats stats;
     er_histogram times; /* us */
+    er_failures failures;
 };
 
 typedef struct run {
@@ -199,6 +207,7 @@ static errand_result send_written(errand_result in, void *arg)
 static errand_result attempt(void *arg)
 {
     run *it = arg;
+    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
     if (++it->tries > 1) {
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retries++;
@@ -207,6 +216,21 @@ static errand_result attempt(void *arg)
     if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
     errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
     return errand_later(errand_then(written, send_written, it));
+}
+
+/* Its body is saved as a part: gives that its name. */
+static errand_result name_body(errand_result in, void *arg)
+{
+    run *it = arg;
+    er_line_job *job = &it->job;
+    int status = in.error ? 0 : errand_response_status(in.value);
+    const char *method = job->request.method ? job->request.method : "GET";
+    if (status < 200 || status > 299 || er_reply_is_bare(method, status)) return in;
+    int error = er_output_dir_name(&it->jobs->dir, job, in.value, &job->named);
+    if (!error) return in;
+    errand_result_free(&in);
+    return errand_fail_as(error, ERRAND_KIND_RESOURCE, -1, true, "output_dir \"%s\": %s",
+                          it->jobs->dir.path, errand_strerror(error));
 }
 
 static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
@@ -278,6 +302,10 @@ static errand_result work(void *item, void *arg)
     errand_policy *policy = shared ? jobs->policies[it->retries] : new_policy(jobs, it->retries);
     if (!policy) return errand_fail(ENOMEM);
 
+    if (jobs->dir.path && !it->job.request.save_to) {
+        it->job.request.save_to = it->job.part = er_output_dir_part(&jobs->dir, it->job.seq);
+        if (!it->job.part) return errand_fail(ENOMEM);
+    }
     it->begun = true;
     it->began_ns = er_pool_now(jobs->pool);
     er_lock_take(&jobs->lock);
@@ -286,7 +314,7 @@ static errand_result work(void *item, void *arg)
     errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
     errand_future *f = errand_run_task(jobs->pool, policy, &task);
     if (!shared) errand_policy_free(policy);
-    return errand_later(f);
+    return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
 }
 
 /* ---- halting ---- */
@@ -317,7 +345,7 @@ static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
 {
     jobs->line.size = 0;
     if (jobs->opts.openai_results) er_openai_result(&jobs->line, &it->job, r);
-    else er_report(&jobs->line, &it->job, r, jobs->opts.verbose);
+    else er_report(&jobs->line, &it->job, r, &jobs->report);
     int error = jobs->line.error;
     if (!error && jobs->journal) error = er_journal_put(jobs->journal, &jobs->line);
     else if (!error) error = er_file_write(jobs->opts.out, jobs->line.at, jobs->line.size, NULL);
@@ -353,6 +381,8 @@ static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool
     else s->successful++;
     if (bad) s->bad_lines++;
     if (r->error == EINPROGRESS) s->unknown++;
+    errand_result lost = errand_fail(write_error);
+    if (r->error || write_error) er_failures_add(&jobs->failures, &it->job, r->error ? r : &lost);
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
     if (it->begun && !bad)
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
@@ -486,7 +516,30 @@ static void free_all(errand_jobs *jobs)
     er_job_defaults_free(jobs->defaults);
     er_bytes_free(&jobs->line);
     er_journal_close(jobs->journal);
+    er_output_dir_close(&jobs->dir);
+    er_failures_free(&jobs->failures);
     er_free(jobs);
+}
+
+/* Where bodies and parts of them go. */
+static int prepare_output(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    jobs->report = (er_report_opts){ .verbose = o->verbose,
+                                     .headers = o->headers,
+                                     .body = o->body,
+                                     .select = o->select && *o->select ? o->select : NULL,
+                                     .base_url = jobs->http->defaults.base_url };
+    for (const char *const *pointer = o->select; pointer && *pointer; pointer++) {
+        if (er_json_pointer_valid(*pointer)) continue;
+        report_error(jobs, "select \"%.200s\": it is no JSON pointer", *pointer);
+        return EINVAL;
+    }
+    if (!o->output_dir) return 0;
+    int error = er_output_dir_open(&jobs->dir, o->output_dir);
+    if (error)
+        report_error(jobs, "output_dir \"%.200s\": %s", o->output_dir, errand_strerror(error));
+    return error;
 }
 
 static int make_defaults(errand_jobs *jobs)
@@ -562,6 +615,7 @@ static int open_journal(errand_jobs *jobs)
 static int make_parts(errand_jobs *jobs)
 {
     int error = make_policies(jobs);
+    if (!error) error = prepare_output(jobs);
     if (error) return error;
     error = er_pipe(jobs->wake);
     if (error) jobs->wake[0] = jobs->wake[1] = -1;
@@ -582,6 +636,9 @@ static bool wrong(const errand_jobs_opts *o)
     return o->out < 0 || o->total_ms < 0 || o->retries > ER_JOB_RETRIES_MOST ||
            o->retry_within_ms < 0 || o->job_within_ms < 0 || o->run_within_ms < 0 ||
            (unsigned)o->format > ERRAND_JOBS_OPENAI ||
+           (unsigned)o->headers > ERRAND_JOBS_HEADERS_ALL ||
+           (unsigned)o->body > ERRAND_JOBS_BODY_FAILED ||
+           (o->output_dir && o->select && *o->select) ||
            (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
            (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
            !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);
@@ -661,6 +718,16 @@ int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t si
     s.p99_ms = (int64_t)(er_histogram_at(&jobs->times, 0.99) / 1000);
     er_lock_give(&jobs->lock);
     return er_options_give(out, size, &s, sizeof s);
+}
+
+int errand_jobs_failures_sized(errand_jobs *jobs, size_t i, errand_jobs_failure *out, size_t size)
+{
+    if (!jobs || !out) return EINVAL;
+    er_lock_take(&jobs->lock);
+    bool there = i < jobs->failures.n;
+    errand_jobs_failure class = there ? jobs->failures.classes[i] : (errand_jobs_failure){ 0 };
+    er_lock_give(&jobs->lock);
+    return there ? er_options_give(out, size, &class, sizeof class) : ENOENT;
 }
 
 void errand_jobs_free(errand_jobs *jobs)

@@ -236,6 +236,18 @@ bool er_json_member(er_span object, size_t *cursor, er_span *key, er_span *value
     return true;
 }
 
+bool er_json_element(er_span array, size_t *cursor, er_span *value)
+{
+    array = er_json_trim(array);
+    size_t i = behind_blanks(array, *cursor ? *cursor : 1);
+    if (array.at[i] == ',') i = behind_blanks(array, i + 1);
+    if (array.at[i] == ']') return false;
+    size_t end = behind_value(array, i);
+    *value = (er_span){ array.at + i, end - i };
+    *cursor = end;
+    return true;
+}
+
 static size_t put_utf8(char *to, uint32_t c)
 {
     if (c < 0x80) {

@@ -21,6 +21,7 @@ int er_json_check(er_span text, size_t *where, const char **why);
 er_span er_json_trim(er_span text); /* without the white space around it */
 /* *cursor begins at 0 */
 bool er_json_member(er_span object, size_t *cursor, er_span *key, er_span *value);
+bool er_json_element(er_span array, size_t *cursor, er_span *value);
 /* what a string says, a NUL behind it. NULL: ENOMEM */
 char *er_json_decode(er_span string, size_t *size);
 /* a copy without the white space between tokens */

@@ -1,21 +1,42 @@
 /* jobs/result_writer.c -- a result line, in the order that jobs.h gives; every
- * line has all the keys.
+ * line has all the keys, but for attempt_log and the one of three that a body has.
  *
  * A body is given as JSON if it is JSON and either says so in its Content-Type or is an object
  * or an array; else as a string if it is UTF-8 without NUL bytes, else in base64. The line is
- * put together as text: what was JSON stays as it was written. */
+ * put together as text: what was JSON stays as it was written. Names of headers are few and short,
+ * so those that came repeatedly are found by looking through all of them. */
 #include "jobs/result_writer.h"
 
 #include "base/utf8.h"
 #include "http/classify.h"
+#include "http/sanitize.h"
+#include "http/url.h"
+#include "jobs/json_pointer.h"
+#include "jobs/redact.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+
+static void put_key(er_bytes *out, const char *key)
+{
+    er_bytes_text(out, "\"");
+    er_bytes_text(out, key);
+    er_bytes_text(out, "\":");
+}
 
 static void put_text(er_bytes *out, const char *key, const char *text)
 {
-    er_bytes_format(out, "\"%s\":", key);
+    put_key(out, key);
     er_json_quote_any(out, text);
+}
+
+/* At least `least` digits, at most 20; a tenth of what a format takes. */
+static void put_whole(er_bytes *out, uint64_t n, int least)
+{
+    char digits[24], *at = digits + sizeof digits;
+    for (; n || least > 0; n /= 10, least--) *--at = (char)('0' + n % 10);
+    er_bytes_add(out, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* d with three decimals at most; whatever the locale says, JSON wants a point. */
@@ -26,11 +47,12 @@ static void put_number(er_bytes *out, double d)
         return;
     }
     uint64_t thousandths = (uint64_t)(d * 1000 + 0.5);
-    er_bytes_format(out, "%llu", (unsigned long long)(thousandths / 1000));
+    put_whole(out, thousandths / 1000, 1);
     unsigned rest = (unsigned)(thousandths % 1000), digits = 3;
     if (!rest) return;
     for (; rest % 10 == 0; rest /= 10) digits--;
-    er_bytes_format(out, ".%0*u", (int)digits, rest);
+    er_bytes_text(out, ".");
+    put_whole(out, rest, (int)digits);
 }
 
 static void put_code(er_bytes *out, const char *key, int error)
@@ -61,8 +83,9 @@ static void put_error(er_bytes *out, const errand_result *r)
 static void put_attempts(er_bytes *out, const er_line_job *job, const errand_result *r,
                          bool verbose)
 {
-    er_bytes_format(out, ",\"attempts\":%u", job->attempts);
-    if (!verbose) return;
+    er_bytes_text(out, ",\"attempts\":");
+    put_whole(out, job->attempts, 1);
+    if (!verbose && job->attempts < 2) return;
     er_bytes_text(out, ",\"attempt_log\":[");
     errand_attempt a;
     for (size_t i = 0; job->attempts && !errand_result_attempt(r, i, &a); i++) {
@@ -91,20 +114,191 @@ static void put_timings(er_bytes *out, const errand_result *r)
                 { "tls", t.tls },     { "first_byte", t.first_byte }, { "total", t.total } };
     er_bytes_text(out, ",\"timing_ms\":{");
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        er_bytes_format(out, "%s\"%s\":", i ? "," : "", all[i].name);
+        if (i) er_bytes_text(out, ",");
+        put_key(out, all[i].name);
         put_number(out, all[i].ms);
+    }
+    er_bytes_text(out, "}");
+}
+
+/* ---- what was asked ---- */
+
+/* Without userinfo and secrets; null: it cannot be resolved, which is its error. */
+static void put_url(er_bytes *out, const er_line_job *job, const char *base)
+{
+    er_origin origin = { 0 };
+    er_bytes why = { 0 }, shown = { 0 };
+    char *whole = NULL;
+    bool https;
+    int error = er_url_resolve(&whole, &origin, &https, job->request.url, base, &why);
+    if (!error) er_redact_url(&shown, whole);
+    if (error == ENOMEM || shown.error) out->error = ENOMEM;
+    if (error || shown.error) er_bytes_text(out, "\"url\":null");
+    else put_text(out, "url", shown.at);
+    er_origin_free(&origin);
+    er_bytes_free(&why);
+    er_bytes_free(&shown);
+    er_free(whole);
+}
+
+static void put_request(er_bytes *out, const er_line_job *job, const char *base)
+{
+    if (job->error) {
+        er_bytes_text(out, ",\"method\":null,\"url\":null");
+        return;
+    }
+    er_bytes_text(out, ",");
+    put_text(out, "method", job->request.method ? job->request.method : "GET");
+    er_bytes_text(out, ",");
+    put_url(out, job, base);
+}
+
+static void put_began(er_bytes *out, const er_line_job *job)
+{
+    time_t seconds = (time_t)(job->began_wall_ns / 1000000000);
+    struct tm t;
+    if (!job->attempts || !job->began_wall_ns || !gmtime_r(&seconds, &t)) {
+        er_bytes_text(out, ",\"began\":null");
+        return;
+    }
+    const int parts[] = {
+        t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec
+    };
+    er_bytes_text(out, ",\"began\":\"");
+    for (int i = 0; i < 6; i++) {
+        put_whole(out, (uint64_t)parts[i], i ? 2 : 4);
+        er_bytes_add(out, &"--T::."[i], 1);
+    }
+    put_whole(out, (uint64_t)(job->began_wall_ns / 1000000 % 1000), 3);
+    er_bytes_text(out, "Z\"");
+}
+
+/* ---- what came ---- */
+
+static void put_metrics(er_bytes *out, const errand_response *response)
+{
+    errand_transfer_metrics m;
+    if (!response || errand_response_metrics(response, &m)) {
+        er_bytes_text(out, ",\"bytes\":null,\"reused\":null,\"http\":null");
+        return;
+    }
+    er_bytes_text(out, ",\"bytes\":{\"sent\":");
+    put_whole(out, m.sent, 1);
+    er_bytes_text(out, ",\"received\":");
+    put_whole(out, m.received, 1);
+    er_bytes_text(out, ",\"body\":");
+    put_whole(out, m.body, 1);
+    er_bytes_text(out, m.reused ? "},\"reused\":true,\"http\":" : "},\"reused\":false,\"http\":");
+    if (m.http == 11) er_bytes_text(out, "\"1.1\"");
+    else if (m.http >= 20) er_bytes_format(out, "\"%u\"", m.http / 10);
+    else if (m.http) er_bytes_format(out, "\"%u.%u\"", m.http / 10, m.http % 10);
+    else er_bytes_text(out, "null");
+}
+
+static bool is_of_some(const char *name)
+{
+    static const char *const names[] = {
+        "content-type",  "content-length", "content-encoding", "content-range", "date",
+        "last-modified", "etag",           "location",         "retry-after",   "retry-after-ms",
+        "traceparent",   "cf-ray",         "x-amz-id-2",       "x-amz-cf-id"
+    };
+    static const char *const begins[] = { "ratelimit", "x-ratelimit", "x-rate-limit", "openai-",
+                                          "anthropic-" };
+    static const char *const ends[] = { "request-id", "requestid", "correlation-id", "trace-id" };
+    size_t size = strlen(name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (er_alike(name, names[i], SIZE_MAX)) return true;
+    }
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (er_alike(name, begins[i], strlen(begins[i]))) return true;
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t n = strlen(ends[i]);
+        if (size >= n && er_alike(name + size - n, ends[i], n)) return true;
+    }
+    return false;
+}
+
+static void put_header_value(er_bytes *out, const char *name, const char *value)
+{
+    if (er_alike(name, "Proxy-", 6) || er_redact_name(name, strlen(name))) {
+        er_bytes_text(out, "\"*\"");
+        return;
+    }
+    if (!strpbrk(value, "?#")) {
+        er_json_quote_any(out, value);
+        return;
+    }
+    er_bytes plain = { 0 };
+    er_redact_text(&plain, value);
+    if (plain.error) out->error = ENOMEM;
+    else er_json_quote_any(out, plain.at);
+    er_bytes_free(&plain);
+}
+
+/* All values of a name, where the first of them stands. */
+static void put_header(er_bytes *out, const errand_response *response, const char *name)
+{
+    bool several = errand_response_header(response, name, 1);
+    const char *value;
+    size_t from = out->size + 1;
+    er_json_quote_any(out, name);
+    for (size_t i = from; i < out->size; i++) out->at[i] = er_lower(out->at[i]);
+    er_bytes_text(out, several ? ":[" : ":");
+    for (size_t i = 0; i < ER_REPORT_HEADERS && (value = errand_response_header(response, name, i));
+         i++) {
+        if (i) er_bytes_text(out, ",");
+        put_header_value(out, name, value);
+    }
+    if (several) er_bytes_text(out, "]");
+}
+
+static void put_headers(er_bytes *out, const errand_response *response, errand_jobs_headers which)
+{
+    if (!response || which == ERRAND_JOBS_HEADERS_NONE) {
+        er_bytes_text(out, ",\"headers\":null");
+        return;
+    }
+    er_bytes_text(out, ",\"headers\":{");
+    const char *name, *value;
+    bool any = false;
+    for (size_t i = 0;
+         i < ER_REPORT_HEADERS && !errand_response_each_header(response, i, &name, &value); i++) {
+        bool wanted = which == ERRAND_JOBS_HEADERS_ALL || is_of_some(name);
+        if (!wanted || errand_response_header(response, name, 0) != value) continue;
+        if (any) er_bytes_text(out, ",");
+        put_header(out, response, name);
+        any = true;
+    }
+    er_bytes_text(out, "}");
+}
+
+static void put_selected(er_bytes *out, const errand_response *response, const char *const *select)
+{
+    errand_bytes body = errand_response_body(response);
+    er_span text = { body.at, body.size }, found;
+    size_t where;
+    const char *why;
+    if (er_json_check(text, &where, &why)) {
+        er_bytes_text(out, ",\"selected\":null");
+        return;
+    }
+    er_bytes_text(out, ",\"selected\":{");
+    for (size_t i = 0; select[i]; i++) {
+        if (i) er_bytes_text(out, ",");
+        er_json_quote_any(out, select[i]);
+        er_bytes_text(out, ":");
+        if (er_json_pointer_find(text, select[i], &found)) out->error = ENOMEM;
+        if (found.at) er_json_compact(out, found);
+        else er_bytes_text(out, "null");
     }
     er_bytes_text(out, "}");
 }
 
 static void put_body(er_bytes *out, const errand_response *response, const errand_result *r)
 {
-    errand_bytes body = response ? errand_response_body(response) : (errand_bytes){ NULL, 0 };
-    er_span text = { body.at ? body.at : "", body.at ? body.size : 0 };
-    if (!response) {
-        er_bytes_text(out, ",\"body\":null");
-        return;
-    }
+    errand_bytes body = errand_response_body(response);
+    er_span text = { body.at, body.size };
     if (r->error && text.size >= ER_REPORT_ERROR_BODY) /* the session may have cut it there */
         text.size = er_utf8_whole(text.at, ER_REPORT_ERROR_BODY);
     size_t where;
@@ -125,28 +319,51 @@ static void put_body(er_bytes *out, const errand_response *response, const erran
     }
 }
 
-void er_report(er_bytes *out, const er_line_job *job, const errand_result *r, bool verbose)
+static bool is_saved(const er_line_job *job, const errand_response *response,
+                     const errand_result *r)
+{
+    if (r->error || !job->request.save_to) return false;
+    int status = errand_response_status(response);
+    const char *method = job->request.method ? job->request.method : "GET";
+    return status >= 200 && status < 300 && !er_reply_is_bare(method, status);
+}
+
+static void put_content(er_bytes *out, const er_line_job *job, const errand_response *response,
+                        const errand_result *r, const er_report_opts *opts)
+{
+    bool saved = is_saved(job, response, r),
+         drops = opts->body == ERRAND_JOBS_BODY_DROP ||
+                 (opts->body == ERRAND_JOBS_BODY_FAILED && !r->error);
+    if (opts->select && response && !r->error && !saved) put_selected(out, response, opts->select);
+    else if (!response || saved || drops) er_bytes_text(out, ",\"body\":null");
+    else put_body(out, response, r);
+    er_bytes_text(out, ",");
+    if (saved) put_text(out, "saved_to", job->named ? job->named : job->request.save_to);
+    else er_bytes_text(out, "\"saved_to\":null");
+}
+
+void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
+               const er_report_opts *opts)
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     const errand_response *response = answered ? r->value : NULL;
-    er_bytes_format(out, "{\"seq\":%llu,\"id\":", (unsigned long long)job->seq);
+    er_bytes_text(out, "{\"seq\":");
+    put_whole(out, job->seq, 1);
+    er_bytes_text(out, ",\"id\":");
     if (job->id.at) er_bytes_add(out, job->id.at, job->id.size);
     else er_bytes_text(out, "null");
-    er_bytes_format(out, ",\"ok\":%s,\"status\":", r->error ? "false" : "true");
-    if (response) er_bytes_format(out, "%d,", errand_response_status(response));
-    else er_bytes_text(out, "null,");
-    put_error(out, r);
-    put_attempts(out, job, r, verbose);
-    put_timings(out, r);
-    int status = response ? errand_response_status(response) : 0;
-    const char *method = job->request.method ? job->request.method : "GET";
-    bool saved = !r->error && job->request.save_to && status >= 200 && status < 300 &&
-                 !er_reply_is_bare(method, status);
-    if (saved) er_bytes_text(out, ",\"body\":null");
-    else put_body(out, response, r);
+    put_request(out, job, opts->base_url);
+    put_began(out, job);
+    er_bytes_text(out, r->error ? ",\"ok\":false,\"status\":" : ",\"ok\":true,\"status\":");
+    if (response) put_whole(out, (uint64_t)errand_response_status(response), 1);
+    else er_bytes_text(out, "null");
     er_bytes_text(out, ",");
-    if (saved) put_text(out, "saved_to", job->request.save_to);
-    else er_bytes_text(out, "\"saved_to\":null");
+    put_error(out, r);
+    put_attempts(out, job, r, opts->verbose);
+    put_timings(out, r);
+    put_metrics(out, response);
+    put_headers(out, response, opts->headers);
+    put_content(out, job, response, r, opts);
     er_bytes_text(out, ",\"meta\":");
     if (job->meta.at) er_json_compact(out, job->meta);
     else er_bytes_text(out, "null");

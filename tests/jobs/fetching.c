@@ -94,6 +94,12 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
     if (!strcmp(path, "/hang")) return raw_wait_gone(conn) && false;
     if (!strcmp(path, "/half"))
         return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") && false;
+    if (!strcmp(path, "/headers"))
+        return raw_say(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Request-ID: r-1\r\n"
+                             "X-RateLimit-Remaining: 9\r\nServer: test\r\nSet-Cookie: a=b\r\n"
+                             "Vary: Accept\r\nset-cookie: c=d\r\nVARY: Origin\r\n"
+                             "Location: /next?token=t&page=2\r\nX-Latin: caf\xe9\r\n"
+                             "X-Auth-Token: t\r\nContent-Length: 2\r\n\r\nhi");
     if (!strcmp(path, "/echo")) return raw_reply(conn, 200, "text/plain", request->text);
     if (!strncmp(path, "/body/", 6)) return send_body(conn, path + 6);
     if (sscanf(path, "/late/%u", &number) == 1 && !raw_pause(conn, (int)number)) return false;

@@ -301,7 +301,8 @@ START_TEST(columns_with_names_of_keys_give_them)
     ck_assert_ptr_nonnull(strstr(results, "X-A: 1\\r\\n"));
     ck_assert_ptr_nonnull(strstr(results, "\\r\\n\\r\\na \\\"b\\\"\""));
     ck_assert_ptr_nonnull(strstr(results, "\"meta\":\"m\""));
-    ck_assert_ptr_nonnull(strstr(results, "{\"seq\":3,\"id\":\"8\",\"ok\":false"));
+    const char *third = strstr(results, "{\"seq\":3,\"id\":\"8\",");
+    ck_assert(third && strstr(third, "\"ok\":false"));
     ck_assert_str_eq(said, "in:4: column \"headers\": not JSON\n"
                            "in:5: key \"retries\" must be a whole number from 0 to 1000");
 }

@@ -8,8 +8,11 @@ int main(void)
     SRunner *runner = srunner_create(json_scan_suite());
     srunner_add_suite(runner, jsonl_reader_suite());
     srunner_add_suite(runner, job_parse_suite());
+    srunner_add_suite(runner, json_pointer_suite());
+    srunner_add_suite(runner, redact_suite());
     srunner_add_suite(runner, batch_suite());
     srunner_add_suite(runner, result_writer_suite());
+    srunner_add_suite(runner, output_dir_suite());
     srunner_add_suite(runner, jobs_suite());
     srunner_add_suite(runner, job_states_suite());
     srunner_add_suite(runner, journal_suite());

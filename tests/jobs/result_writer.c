@@ -4,6 +4,7 @@
 #include "jobs/suites.h"
 #include "locales.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,20 +42,206 @@ START_TEST(a_body_is_json_or_text_or_base64)
 }
 END_TEST
 
+static void expect(const char **at, const char *text) /* there, and steps behind it */
+{
+    const char *found = strstr(*at, text);
+    ck_assert_msg(found, "no %s behind here: %s", text, *at);
+    *at = found + strlen(text);
+}
+
 START_TEST(a_result_line_has_all_its_keys_in_order)
 {
     fetching_run("{\"url\":\"/ok\",\"id\":\"a\\u0062\",\"meta\":{\"k\": [1, 2]}}\n", NULL);
-    const char *line = came.lines[0];
-    const char *head =
-        "{\"seq\":1,\"id\":\"a\\u0062\",\"ok\":true,\"status\":200,\"error\":null,\"attempts\":1,"
-        "\"timing_ms\":{\"queue\":";
-    const char *tail = "},\"body\":{\"ok\":true},\"saved_to\":null,\"meta\":{\"k\":[1,2]}}";
+    const char *line = came.lines[0], *at = line;
+    char head[200];
+    snprintf(head, sizeof head,
+             "{\"seq\":1,\"id\":\"a\\u0062\",\"method\":\"GET\",\"url\":\"%s/ok\",\"began\":\"2",
+             fetching_url());
     ck_assert_msg(!strncmp(line, head, strlen(head)), "%s", line);
+    expect(
+        &at,
+        "Z\",\"ok\":true,\"status\":200,\"error\":null,\"attempts\":1,\"timing_ms\":{\"queue\":");
+    expect(&at, "},\"bytes\":{\"sent\":");
+    expect(&at, ",\"body\":12},\"reused\":false,\"http\":\"1.1\",\"headers\":{\"content-type\":"
+                "\"application/json\",\"content-length\":\"12\"},\"body\":");
+    const char *tail = ",\"body\":{\"ok\":true},\"saved_to\":null,\"meta\":{\"k\":[1,2]}}";
     ck_assert_str_eq(line + strlen(line) - strlen(tail), tail);
     double first_byte = strtod(came_with(1, "timing_ms.first_byte"), NULL),
            total = strtod(came_with(1, "timing_ms.total"), NULL);
     ck_assert(first_byte > 0 && total >= first_byte);
     ck_assert_str_eq(came_with(1, "timing_ms.tls"), "null");
+    ck_assert_uint_ge(strtoul(came_with(1, "bytes.received"), NULL, 10), 12);
+    ck_assert_uint_gt(strtoul(came_with(1, "bytes.sent"), NULL, 10), 0);
+}
+END_TEST
+
+START_TEST(a_line_without_a_reply_has_all_keys_too)
+{
+    fetching_run("{\"nonsense\":1}\n", NULL);
+    ck_assert_str_eq(
+        came.lines[0],
+        "{\"seq\":1,\"id\":null,\"method\":null,\"url\":null,\"began\":null,\"ok\":false,"
+        "\"status\":null,\"error\":{\"kind\":\"validation\",\"code\":\"EINVAL\",\"phase\":\"\","
+        "\"message\":\"unknown key \\\"nonsense\\\"\",\"retry_after\":null,\"may_have_run\":false},"
+        "\"attempts\":0,\"timing_ms\":{\"queue\":null,\"resolve\":null,\"connect\":null,"
+        "\"tls\":null,\"first_byte\":null,\"total\":null},\"bytes\":null,\"reused\":null,"
+        "\"http\":null,\"headers\":null,\"body\":null,\"saved_to\":null,\"meta\":null}");
+}
+END_TEST
+
+START_TEST(a_url_is_whole_and_has_no_secrets)
+{
+    char line[400], whole[200];
+    const char *host = strstr(fetching_url(), "://") + 3;
+    snprintf(line, sizeof line,
+             "{\"url\":\"http://user:pass@%s/ok?api_key=k1&x=1#top\"}\n"
+             "{\"url\":\"ok?a=caf\xc3\xa9\",\"params\":{\"token\":\"k2\"},\"method\":\"PUT\"}\n",
+             host);
+    fetching_run(line, NULL);
+    snprintf(whole, sizeof whole, "\"http://%s/ok?api_key=*&x=1\"", host);
+    ck_assert_str_eq(came_with(1, "url"), whole);
+    snprintf(whole, sizeof whole, "\"http://%s/ok?a=caf%%C3%%A9&token=*\"", host);
+    ck_assert_str_eq(came_with(2, "url"), whole);
+    ck_assert_str_eq(came_with(2, "method"), "\"PUT\"");
+    for (size_t i = 0; i < 2; i++) ck_assert_ptr_null(strstr(came.lines[i], i ? "k2" : "k1"));
+}
+END_TEST
+
+START_TEST(began_is_a_time_of_day)
+{
+    fetching_run("{\"url\":\"/ok\"}\n{\"url\":\"http://127.0.0.1:1/\"}\n"
+                 "{\"url\":\"/ok\",\"headers\":{\"Content-Length\":\"3\"}}\n",
+                 NULL);
+    for (size_t i = 1; i <= 2; i++) {
+        int n = 0;
+        unsigned year, ms;
+        sscanf(came_with(i, "began"), "\"%4u-%*2u-%*2uT%*2u:%*2u:%*2u.%3uZ\"%n", &year, &ms, &n);
+        ck_assert_int_eq(n, 26);
+        ck_assert_uint_ge(year, 2024);
+    }
+    ck_assert_str_eq(came_with(3, "began"), "null"); /* nothing was begun */
+}
+END_TEST
+
+START_TEST(headers_are_some_none_or_all)
+{
+    const char *job = "{\"url\":\"/headers\"}\n";
+    fetching_run(job, NULL);
+    ck_assert_str_eq(came_with(1, "headers"),
+                     "{\"content-type\":\"text/plain\",\"x-request-id\":\"r-1\","
+                     "\"x-ratelimit-remaining\":\"9\",\"location\":\"/next?token=*&page=2\","
+                     "\"content-length\":\"2\"}");
+    fetching_run(job, &(errand_jobs_opts){ .headers = ERRAND_JOBS_HEADERS_NONE });
+    ck_assert_str_eq(came_with(1, "headers"), "null");
+    fetching_run(job, &(errand_jobs_opts){ .headers = ERRAND_JOBS_HEADERS_ALL });
+    ck_assert_str_eq(
+        came_with(1, "headers"),
+        "{\"content-type\":\"text/plain\",\"x-request-id\":\"r-1\","
+        "\"x-ratelimit-remaining\":\"9\",\"server\":\"test\",\"set-cookie\":[\"*\","
+        "\"*\"],\"vary\":[\"Accept\",\"Origin\"],\"location\":\"/next?token=*&page=2\","
+        "\"x-latin\":\"caf?\",\"x-auth-token\":\"*\",\"content-length\":\"2\"}");
+}
+END_TEST
+
+START_TEST(bodies_are_kept_dropped_or_kept_of_failures)
+{
+    const char *jobs = "{\"url\":\"/ok\"}\n{\"url\":\"/status/404\"}\n";
+    fetching_run(jobs, &(errand_jobs_opts){ .body = ERRAND_JOBS_BODY_DROP });
+    ck_assert_str_eq(came_with(1, "body"), "null");
+    ck_assert_str_eq(came_with(1, "bytes.body"), "12");
+    ck_assert_str_eq(came_with(2, "body"), "null");
+    fetching_run(jobs, &(errand_jobs_opts){ .body = ERRAND_JOBS_BODY_FAILED });
+    ck_assert_str_eq(came_with(1, "body"), "null");
+    ck_assert_str_eq(came_with(2, "body"), "{\"status\":404}");
+}
+END_TEST
+
+START_TEST(values_are_selected_with_their_digits)
+{
+    const char *select[] = { "/n", "/f", "/none/here", "/a/1", NULL };
+    fetching_run(
+        "{\"url\":\"/body/digits\"}\n{\"url\":\"/body/pretty\"}\n{\"url\":\"/body/text\"}\n"
+        "{\"url\":\"/status/404\"}\n",
+        &(errand_jobs_opts){ .select = select });
+    ck_assert_str_eq(came_with(1, "selected"),
+                     "{\"/n\":123456789012345678901234567890,\"/f\":1.00,\"/none/here\":null,"
+                     "\"/a/1\":null}");
+    ck_assert_ptr_null(came_with(1, "body"));
+    ck_assert_str_eq(came_with(2, "selected"),
+                     "{\"/n\":null,\"/f\":null,\"/none/here\":null,\"/a/1\":2.50}");
+    ck_assert_str_eq(came_with(3, "selected"), "null"); /* no JSON */
+    ck_assert_ptr_null(came_with(4, "selected"));
+    ck_assert_str_eq(came_with(4, "body"), "{\"status\":404}");
+}
+END_TEST
+
+START_TEST(wrong_options_of_results_are_refused)
+{
+    const char *wrong[] = { "/a", "b", NULL }, *good[] = { "/a", NULL };
+    const errand_jobs_opts opts[] = {
+        { .out = 1, .select = wrong },
+        { .out = 1, .select = good, .output_dir = "x" },
+        { .out = 1, .headers = (errand_jobs_headers)3 },
+        { .out = 1, .body = (errand_jobs_body)3 },
+    };
+    for (size_t i = 0; i < sizeof opts / sizeof *opts; i++) {
+        errno = 0;
+        ck_assert_ptr_null(errand_jobs_new(fetching_pool(), fetching_http(), &opts[i]));
+        ck_assert_int_eq(errno, EINVAL);
+    }
+}
+END_TEST
+
+START_TEST(failures_are_counted_by_class_with_the_first_of_each)
+{
+    const char *files[] = {
+        files_text("jobs.jsonl", "{\"url\":\"/status/404\",\"id\":\"a\\u0007\"}\n{\"urll\":1}\n"
+                                 "{\"url\":\"/status/404\",\"id\":2}\n{\"url\":\"/ok\"}\n"),
+        NULL
+    };
+    errand_jobs *jobs =
+        fetching_begin(files, &(errand_jobs_opts){ .ordered = 1, .concurrency = 1 });
+    errand_jobs_failure f;
+    ck_assert_int_eq(errand_jobs_wait(jobs, ERRAND_FOREVER), 0);
+    ck_assert_int_eq(errand_jobs_failures(jobs, 0, &f), 0);
+    ck_assert_int_eq(f.kind, ERRAND_KIND_HTTP_CLIENT);
+    ck_assert_int_eq(f.error, ERRAND_HTTP + 404);
+    ck_assert_uint_eq(f.count, 2);
+    ck_assert_uint_eq(f.line, 1);
+    ck_assert_str_eq(f.file, files[0]);
+    ck_assert_str_eq(f.id, "a ");
+    ck_assert_ptr_nonnull(strstr(f.message, "404"));
+    ck_assert_int_eq(errand_jobs_failures(jobs, 1, &f), 0);
+    ck_assert_int_eq(f.kind, ERRAND_KIND_VALIDATION);
+    ck_assert_uint_eq(f.line, 2);
+    ck_assert_str_eq(f.id, "");
+    ck_assert_int_eq(errand_jobs_failures(jobs, 2, &f), ENOENT);
+    ck_assert_int_eq(errand_jobs_failures(NULL, 0, &f), EINVAL);
+    ck_assert_int_eq(errand_jobs_failures(jobs, 0, NULL), EINVAL);
+    fetching_collect(jobs);
+}
+END_TEST
+
+START_TEST(the_last_class_counts_all_further_ones)
+{
+    char input[4000] = "";
+    for (unsigned i = 0; i < 40; i++) {
+        size_t at = strlen(input);
+        snprintf(input + at, sizeof input - at, "{\"url\":\"/status/%u\"}\n", 410 + i);
+    }
+    const char *files[] = { files_text("jobs.jsonl", input), NULL };
+    errand_jobs *jobs =
+        fetching_begin(files, &(errand_jobs_opts){ .ordered = 1, .concurrency = 1 });
+    errand_jobs_failure f;
+    ck_assert_int_eq(errand_jobs_wait(jobs, ERRAND_FOREVER), 0);
+    ck_assert_int_eq(errand_jobs_failures(jobs, ERRAND_JOBS_FAILURES - 2, &f), 0);
+    ck_assert_int_eq(f.error, ERRAND_HTTP + 440);
+    ck_assert_int_eq(errand_jobs_failures(jobs, ERRAND_JOBS_FAILURES - 1, &f), 0);
+    ck_assert_int_eq(f.error, 0);
+    ck_assert_int_eq(f.kind, ERRAND_KIND_UNKNOWN);
+    ck_assert_uint_eq(f.count, 9);
+    ck_assert_int_eq(errand_jobs_failures(jobs, ERRAND_JOBS_FAILURES, &f), ENOENT);
+    fetching_collect(jobs);
 }
 END_TEST
 
@@ -217,8 +404,10 @@ START_TEST(verbose_lines_list_every_attempt)
         strstr(log, "{\"number\":1,\"error\":\"HTTP 503\",\"began_ms\":0,\"took_ms\":"));
     ck_assert_ptr_nonnull(strstr(log, "{\"number\":3,\"error\":null,"));
     ck_assert_str_eq(came_with(2, "attempt_log"), "[]");
-    fetching_run("{\"url\":\"/ok\"}\n", NULL);
+    fetching_run("{\"url\":\"/ok\"}\n{\"url\":\"/flaky/1/w\"}\n",
+                 &(errand_jobs_opts){ .retries = 2 });
     ck_assert_ptr_null(came_with(1, "attempt_log"));
+    ck_assert_ptr_nonnull(came_with(2, "attempt_log")); /* there was more than one */
 }
 END_TEST
 
@@ -258,6 +447,15 @@ Suite *result_writer_suite(void)
     tcase_add_checked_fixture(tests, set_up, fetching_stop);
     tcase_add_loop_test(tests, a_body_is_json_or_text_or_base64, 0, sizeof given / sizeof *given);
     tcase_add_test(tests, a_result_line_has_all_its_keys_in_order);
+    tcase_add_test(tests, a_line_without_a_reply_has_all_keys_too);
+    tcase_add_test(tests, a_url_is_whole_and_has_no_secrets);
+    tcase_add_test(tests, began_is_a_time_of_day);
+    tcase_add_test(tests, headers_are_some_none_or_all);
+    tcase_add_test(tests, bodies_are_kept_dropped_or_kept_of_failures);
+    tcase_add_test(tests, values_are_selected_with_their_digits);
+    tcase_add_test(tests, wrong_options_of_results_are_refused);
+    tcase_add_test(tests, failures_are_counted_by_class_with_the_first_of_each);
+    tcase_add_test(tests, the_last_class_counts_all_further_ones);
     tcase_add_test(tests, an_id_is_echoed_as_it_is_written);
     tcase_add_test(tests, an_http_error_has_kind_code_message_and_body);
     tcase_add_test(tests, an_errors_body_is_cut_between_characters);

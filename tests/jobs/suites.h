@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *json_scan_suite(void);
+Suite *json_pointer_suite(void);
 Suite *jsonl_reader_suite(void);
 Suite *job_parse_suite(void);
 Suite *batch_suite(void);
@@ -15,5 +16,7 @@ Suite *pauses_suite(void);
 Suite *halts_suite(void);
 Suite *result_writer_suite(void);
 Suite *formats_suite(void);
+Suite *redact_suite(void);
+Suite *output_dir_suite(void);
 
 #endif

@@ -36,7 +36,7 @@ asked '' errand help run ''
 asked '' errand run --jobs ''
 asked '' errand run --jobs -
 asked 'always,auto' errand run --progress a
-asked 'always,auto,never' errand run --progress = # --progress=
+asked 'always,auto,json,never' errand run --progress = # --progress=
 asked never errand run --progress = n
 asked '' errand run --progress x
 asked 'jobs 3.jsonl,jobs1.jsonl,jobs2.jsonl' errand run job
@@ -59,7 +59,7 @@ if command -v fish >/dev/null; then
     asked_fish --request 'errand run --req'
     asked_fish help,run 'errand '
     asked_fish run 'errand help '
-    asked_fish always,auto,never 'errand run --progress '
+    asked_fish always,auto,json,never 'errand run --progress '
     asked_fish --progress=always,--progress=auto 'errand run --progress=a'
     asked_fish '' 'errand run --jobs '
     asked_fish jobs1.jsonl 'errand run jobs1'

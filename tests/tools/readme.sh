@@ -17,8 +17,11 @@ check "the exit status reports failures" is $? 1
 check "it fetches" is "$(count out "$url/healthz: 16 bytes")" 2
 check "it says what failed" has out "GET $url/nowhere: HTTP 404"
 
-# What is new in every run: times (and which connection was free again), ports.
-plain() { sed -E 's/(("queue"|"resolve"|"connect"|"tls"|"first_byte"|"total"):)([0-9.]+|null)/\1T/g; s/127\.0\.0\.1:[0-9]+/HOST/g'; }
+# What is new in every run: times, ports, and which connection was free again.
+plain() {
+    sed -E 's/(("queue"|"resolve"|"connect"|"tls"|"first_byte"|"total"|"sent"|"received"):)([0-9.]+|null)/\1T/g
+        s/(("began"|"date"):)"[^"]*"/\1T/g; s/"reused":(true|false)/"reused":T/; s/127\.0\.0\.1:[0-9]+/HOST/g'
+}
 block console >session
 sed -n '/^\$ cat jobs.jsonl/,/^\$ errand/p' session | grep -v '^\$' >jobs.jsonl
 sed -n '/^\$ errand run/,$p' session | grep -v '^\$' | plain >wanted

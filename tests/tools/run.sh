@@ -28,7 +28,7 @@ errand run --base-url "$url" a.jsonl b.jsonl
 check "a bad line" is $status 3
 check "bad lines have results too" whole 4
 check "file, line and key" has err 'errand run: b.jsonl:2: unknown key "urll"'
-check "its id is known" has out '"id":"x","ok":false'
+check "its id is known" has out '"id":"x","method":null,"url":null,"began":null,"ok":false'
 check "the tally counts it" is "$(tally failed)" 1
 
 errand run --base-url "$url" a.jsonl missing.jsonl .
@@ -45,6 +45,31 @@ check "a relative url without --base-url is bad input" is $status 3
 check "and says so" has err 'stdin:1: '
 errand run --base-url "$url" < <(echo '{"url":"/x\u001b[31m"}'; printf '{"\\u001b[31m":1}\n')
 check "no control characters on the terminal" test -z "$(tr -d '[:print:]\n' <err)"
+
+errand run --base-url "$url" < <(echo '{"url":"/healthz?api_key=k1","id":"a/../b"}')
+check "a result has the request, without secrets" has out '"method":"GET","url":"'"$url"'/healthz?api_key=*","began":"20'
+check "and some of the headers" grep -q '"headers":{.*"content-type":"application/json"' out
+errand run --headers none --base-url "$url" < <(echo "$good")
+check "no headers" has out '"headers":null'
+errand run --headers all --base-url "$url" < <(echo "$good")
+check "all headers" grep -qi '"headers":{.*"date":' out
+errand run --body failed --base-url "$url" < <(echo "$good"; echo '{"url":"/nowhere"}')
+check "no body of a success" grep -q '"ok":true.*"body":null' out
+check "but of a failure" grep -q '"ok":false.*"body":[^n]' out
+errand run --body drop --base-url "$url" < <(echo '{"url":"/nowhere"}')
+check "no body at all" has out '"body":null'
+errand run --select /status --select /no/where --select /status --base-url "$url" < <(echo "$good")
+check "selected values" has out '"selected":{"/status":"ok","/no/where":null},"saved_to":null'
+
+errand run --output-dir made/here --base-url "$url" < <(echo '{"url":"/healthz","id":"../a/b"}'; echo "$good")
+check "a file for each body" is "$(ls -A made/here | paste -sd,)" "2.json,_._a_b.json"
+check "which is named in the result" has out '"body":null,"saved_to":"made/here/_._a_b.json"'
+check "and whole" grep -q '"status": *"ok"' made/here/2.json
+echo >file
+errand run --output-dir file --base-url "$url" many.jsonl </dev/null
+check "a folder that cannot be written" is $status 4
+check "is reported by name" is "$(cat err)" 'errand run: output_dir "file": Not a directory'
+check "before anything is sent" empty out
 
 seq 1 300 | sed 's/.*/{"url":"\/healthz","id":&}/' >many.jsonl
 errand run --ordered -j 32 --base-url "$url" many.jsonl
@@ -93,8 +118,12 @@ check "which were two" is "$(tally successful)" 6
 errand run --progress always --base-url "$url" --rate 2/s < <(for _ in 1 2 3 4; do echo "$good"; done)
 check "progress where there is no terminal: lines" grep -q '^[0-9]*/4  [0-9]* ok  0 failed  0 retrying  [0-9.]*/s  p50 [0-9]* ms' err
 check "the tally comes last all the same" is "$(tally successful)" 4
+check "and the summary before it" grep -q '^4 jobs in [0-9.]* s: 4 ok, 0 failed' err
 errand run --base-url "$url" many.jsonl
-check "no progress without a terminal" lines err 1
+check "no progress of a short run without a terminal" lines err 1
+errand run --progress json --base-url "$url" many.jsonl missing.jsonl <<<'{"urll":"a\"b","id":"x\"y"}' -
+check "for programs: a summary" grep -q '^{"type":"summary","seconds":[0-9.]*,"done":301,"total":301,"ok":300,"failed":1,.*,"exit_status":3,"failures":\[{"count":1,"kind":"validation","code":"EINVAL","file":"stdin","line":1,"id":"x\\"y","message":"unknown key \\"urll\\""}\]}$' err
+check "before the tally" is "$(tally failed)" 1
 
 { printf '\xef\xbb\xbf\n \r\n\n'; cat many.jsonl; echo; printf '%s' "$good"; } >blanks.jsonl
 errand run --progress always --rate 150/s --base-url "$url" blanks.jsonl a.jsonl missing.jsonl .
@@ -111,25 +140,32 @@ check "few open files: fewer jobs at once, and all go well" is "$(cat status)" 0
 check "which is reported" has err '16 jobs at once, not 1000: no more than 64 files may be open'
 
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # it makes a terminal, where there are any
-    on_terminal() { # COLUMNS: what errand prints is in `typescript`, a line for each drawing
-        script -qec "stty cols $1; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
+    # COLUMNS [LINES]: what errand prints is in `typed`; in `drawn` without escape sequences, a line for each drawing
+    on_terminal() {
+        script -qec "stty cols $1 rows ${2-24}; exec '$ERRAND' run --base-url $url --rate 50/s few.jsonl >out" typed </dev/null >/dev/null
         status=$?
-        tr '\r' '\n' <typed | grep -v '^Script ' >typescript
+        tr '\r' '\n' <typed | grep -v '^Script ' | sed "s/$(printf '\033')\[[?0-9;]*[A-Za-z]//g" >drawn
     }
     head -n 40 many.jsonl >few.jsonl
     NO_COLOR=1 on_terminal 100
-    check "on a terminal there is progress" grep -q '^[0-9]*/40  [0-9]* ok  0 failed  0 retrying  .*/s  p50 .* ms  p99 .* ms  ETA 0:0' typescript
-    check "without colour if so wished" test -z "$(grep "$(printf '\033')" typescript)"
-    check "taken away in the end" grep -q "$(printf '\r  *\r'){\"successful\":40,\"failed\":0,\"total_processed\":40}" typed
+    check "on a terminal there is a block" grep -q '^\[#*-*\]  [0-9]*/40  [0-9]*%  [0-9.]*/s  ETA 0:0' drawn
+    check "with counts" grep -q '^[0-9]* in flight  [0-9]* ok  0 failed  0 retrying  p50 .* ms  p99 .* ms  0:0' drawn
+    check "without colour if so wished" test -z "$(grep "$(printf '\033\\[3')" typed)"
+    check "taken away in the end" grep -q "$(printf '\r\033\\[1A\033\\[J')" typed
+    check "then there is a summary" grep -q '^40 jobs in [0-9.]* s: 40 ok, 0 failed (.*/s, p50 .*, p99 .*)$' drawn
+    check "and the tally" grep -q '^{"successful":40,"failed":0,"total_processed":40}$' drawn
     NO_COLOR='' on_terminal 100
-    check "else with colour" grep -q "$(printf '\033\\[32m')[0-9]* ok" typescript
+    check "else with colour" grep -q "$(printf '\033\\[32m')[0-9]* ok" typed
     TERM=dumb NO_COLOR='' on_terminal 100
     check "a terminal that says it is dumb gets neither escape sequences nor a line that moves" \
-        test -z "$(grep -e "$(printf '\033')" -e '^[0-9]*/40' typescript)"
+        test -z "$(grep -e "$(printf '\033')" -e '/40' typed)"
     NO_COLOR=1 on_terminal 40
     check "never wider than the terminal" test "$(awk '{ if (length > most) most = length } END { print most }' \
-        <(grep '^[0-9]' typescript))" -lt 40
-    check "with what fits" grep -q '^[0-9]*/40  [0-9]* ok  0 failed' typescript
+        <(grep -e '/40' -e 'in flight' -e '^p50' drawn))" -lt 40
+    check "with what fits" grep -q '^[0-9]* in flight  [0-9]* ok  0 failed$' drawn
+    NO_COLOR=1 on_terminal 80 8
+    check "a small terminal has one line" grep -q '^[0-9]*/40  [0-9]* ok  0 failed  0 retrying  .*/s  p50 .* ms  p99 .* ms  ETA 0:0' drawn
+    check "and not the block" test -z "$(grep 'in flight' drawn)"
 fi
 
 stop_demo

@@ -79,13 +79,13 @@ served() { # BEFORE N: until the server has answered n more requests, without th
     while [ $(($(counter requests) - $1 - asked)) -lt "$2" ]; do asked=$((asked + 1)); done
 }
 
-# The third: the results are not read, and those of 400 jobs are more than a pipe holds, so the
+# The third: the results are not read, and those of 250 jobs are more than a pipe holds, so the
 # second cannot end it.
 before=$(counter requests)
 start
 yes '{"url":"/healthz"}' | head -n 10000 >&8 & # more than the pipes hold
 feeder=$!
-served "$before" 400
+served "$before" 250
 kill -INT $errand
 check "the first is answered" prints "stopping"
 kill -INT $errand

@@ -100,7 +100,6 @@ wrong '--header Connection: that one is set' run -H 'connection: close'
 wrong '--header Idempotency-Key: it would be the same for all jobs' run -H 'Idempotency-Key: secret'
 check "a secret is not printed" test -z "$(grep secret err)"
 for value in /path host ftp://host http:// http:///x; do wrong '--base-url: an absolute url is wanted' run --base-url "$value"; done
-wrong '--progress sometimes: ' run --progress sometimes
 wrong '--format xml: auto, jsonl, urls, csv or openai is wanted' run --format xml
 for value in '' ab '"'; do wrong "--delimiter " run --delimiter "$value"; done
 wrong '--request G T: a method is wanted' run -X 'G T'
@@ -110,6 +109,12 @@ for value in -1 x 2000000001; do wrong "--skip $value: " run --skip "$value"; do
 for value in 0 x; do wrong "--take $value: " run --take "$value"; done
 wrong '--defaults missing: No such file' run --defaults missing
 wrong '--defaults /dev/zero: an object in JSON' run --defaults /dev/zero
+wrong '--progress sometimes: auto, always, never or json is wanted' run --progress sometimes
+wrong '--headers few: none, some or all is wanted' run --headers few
+wrong '--body most: keep, drop or failed is wanted' run --body most
+for value in a a/b /~ /~2 '#/a'; do wrong "--select $value: a JSON pointer is wanted" run --select "$value"; done
+wrong '--output-dir: the name of a folder is wanted' run --output-dir ''
+wrong '--select and --output-dir cannot be combined' run --select /a --output-dir x
 
 "$ERRAND" --help >/dev/full 2>err
 check "help that cannot be written is reported" is $? 4

@@ -321,12 +321,47 @@ const option_row option_rows[OPTIONS] = {
         .name = "openai", .group = GROUP_OUTPUT,
         .help = "write results as OpenAI's batch API does",
     },
+    [OPTION_HEADERS] = {
+        .name = "headers", .group = GROUP_OUTPUT, .value = "WHICH", .initial = "some",
+        .choices = "none some all",
+        .help = "put these headers of replies into results: none, some or all",
+        .more = "With some, type, length, dates, request ids and rate limits. Values of headers "
+                "that sound like secrets are \"*\".",
+    },
+    [OPTION_BODY] = {
+        .name = "body", .group = GROUP_OUTPUT, .value = "WHICH", .initial = "keep",
+        .choices = "keep drop failed",
+        .help = "put bodies of replies into results: keep, drop, or only of failed jobs",
+        .more = "With drop and failed the \"body\" of the others is null.",
+    },
+    [OPTION_SELECT] = {
+        .name = "select", .group = GROUP_OUTPUT, .value = "POINTER", .repeats = true,
+        .help = "put only this value of a JSON reply into results; repeatable",
+        .more = "POINTER is a JSON pointer (RFC 6901): /usage/total_tokens, /choices/0/text. A "
+                "result of a job that succeeded then has \"selected\", an object with the value "
+                "for each POINTER, instead of the body; null where there is no such value. It "
+                "cannot be combined with output-dir.",
+    },
+    [OPTION_OUTPUT_DIR] = {
+        .name = "output-dir", .group = GROUP_OUTPUT, .value = "DIR", .file = true,
+        .help = "save the body of each successful reply in a file in DIR",
+        .more = "DIR is made if it is missing. A file is named by the job's \"id\", else by its "
+                "number, and by the type of the reply: 17.json. What cannot stand in a name becomes "
+                "\"_\"; a name that another job has, in any case, gets the job's number behind it. "
+                "\"saved_to\" in the result has the name. Files are whole or not there. A job's own "
+                "\"save_to\" goes before it.",
+    },
     [OPTION_PROGRESS] = {
         .name = "progress", .group = GROUP_OUTPUT, .value = "WHEN", .initial = "auto",
-        .choices = "auto always never",
-        .help = "show progress: auto, always or never",
-        .more = "Progress is one line on standard error. With auto errand shows it if standard "
-                "error is a terminal, TERM is not dumb, and standard output is not a terminal.",
+        .choices = "auto always never json",
+        .help = "show progress: auto, always, never or json",
+        .more = "With auto errand shows it on standard error. On a terminal that is a block of up "
+                "to eight lines, with failures by class; on a small one it is one line; there is "
+                "none if TERM is dumb or standard output is a terminal, too. Where standard error "
+                "is no terminal it is a line every 10 seconds, and with always every second. At "
+                "the end, on a terminal and with always, there is a summary. With json progress is "
+                "a JSON object every second, with \"type\": \"progress\", and at the end one with "
+                "\"type\": \"summary\", which has the failures by class.",
     },
     [OPTION_LOG] = {
         .name = "log", .group = GROUP_OUTPUT, .value = "FILE", .file = true,

@@ -89,6 +89,15 @@ static bool read_burst(const char *name, const char *text, const char *burst, un
     return true;
 }
 
+/* One of n words: its index, or -1. */
+static int read_word(const char *text, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!strcmp(text, words[i])) return i;
+    }
+    return -1;
+}
+
 static bool read_pace(pace *p, const char *name, const char *text)
 {
     double value = 0;
@@ -216,14 +225,52 @@ static bool read_openai(run_options *o, const char *name, const char *text)
 static bool read_progress(run_options *o, const char *name, const char *text)
 {
     static const char *const words[] = {
-        [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never"
+        [WHEN_AUTO] = "auto", [WHEN_ALWAYS] = "always", [WHEN_NEVER] = "never", [WHEN_JSON] = "json"
     };
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, words[i])) continue;
-        o->progress = (when)i;
-        return true;
+    int i = read_word(text, words, 4);
+    if (i < 0) return complain("%s %s: auto, always, never or json is wanted", name, text);
+    o->progress = (when)i;
+    return true;
+}
+
+static bool read_headers(run_options *o, const char *name, const char *text)
+{
+    static const char *const words[] = { [ERRAND_JOBS_HEADERS_SOME] = "some",
+                                         [ERRAND_JOBS_HEADERS_NONE] = "none",
+                                         [ERRAND_JOBS_HEADERS_ALL] = "all" };
+    int i = read_word(text, words, 3);
+    if (i < 0) return complain("%s %s: none, some or all is wanted", name, text);
+    o->reply_headers = (errand_jobs_headers)i;
+    return true;
+}
+
+static bool read_body(run_options *o, const char *name, const char *text)
+{
+    static const char *const words[] = { [ERRAND_JOBS_BODY_KEEP] = "keep",
+                                         [ERRAND_JOBS_BODY_DROP] = "drop",
+                                         [ERRAND_JOBS_BODY_FAILED] = "failed" };
+    int i = read_word(text, words, 3);
+    if (i < 0) return complain("%s %s: keep, drop or failed is wanted", name, text);
+    o->body = (errand_jobs_body)i;
+    return true;
+}
+
+static bool read_select(run_options *o, const char *name, const char *text)
+{
+    bool good = !*text || *text == '/';
+    for (const char *c = text; *c && good; c++) good = *c != '~' || c[1] == '0' || c[1] == '1';
+    if (!good) return complain("%s %s: a JSON pointer is wanted: /usage/total_tokens", name, text);
+    for (const char **other = o->select; other && *other; other++) {
+        if (!strcmp(*other, text)) return true; /* a key of an object stands there once */
     }
-    return complain("%s %s: auto, always or never is wanted", name, text);
+    return run_options_list(&o->select, text);
+}
+
+static bool read_output_dir(run_options *o, const char *name, const char *text)
+{
+    if (!*text) return complain("%s: the name of a folder is wanted", name);
+    o->output_dir = text;
+    return true;
 }
 
 static bool read_base(run_options *o, const char *name, const char *text)
@@ -494,6 +541,10 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_REFUSED_MAY_HAVE_RUN] = read_refused_may_have_run,
     [OPTION_ORDERED] = read_ordered,
     [OPTION_OPENAI] = read_openai,
+    [OPTION_HEADERS] = read_headers,
+    [OPTION_BODY] = read_body,
+    [OPTION_SELECT] = read_select,
+    [OPTION_OUTPUT_DIR] = read_output_dir,
     [OPTION_PROGRESS] = read_progress,
     [OPTION_LOG] = read_log,
     [OPTION_VERBOSE] = read_verbose,
@@ -670,6 +721,9 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
     if (!run_options_words(o, argc, argv, status)) return false;
     if (!given_environment(o->given) || !read_files(o) || !read_values(o)) return false;
     if (o->expand && !headers_expand(o)) return false;
+    if (o->select && o->output_dir)
+        return complain("--select and --output-dir cannot be combined: a body that is saved is not "
+                        "read");
     return check_resume(o) && route_complete(o) && credentials_complete(o);
 }
 
@@ -707,6 +761,7 @@ void run_options_free(run_options *o)
     free(o->given);
     free(o->kept);
     free(o->headers);
+    free(o->select);
     free(o->params);
     free(o->defaults);
     free(o->resolve);

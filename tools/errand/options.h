@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER } when;
+typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER, WHEN_JSON } when;
 
 typedef struct credentials { /* at most one of bearer, user and token_command */
     const char *name;        /* of the option, in messages; NULL: none */
@@ -48,6 +48,10 @@ typedef struct run_options {
     char delimiter; /* 0: not given */
     bool openai;
     when progress;
+    errand_jobs_headers reply_headers;
+    errand_jobs_body body;
+    const char **select;    /* ..., NULL; NULL: not given */
+    const char *output_dir; /* NULL: not given */
     /* NULL, 0, false: not given */
     credentials auth;
     const char *proxy, *no_proxy, *unix_socket, *ca_file, *ca_path, *cert, *key, *pins;

@@ -1,140 +1,161 @@
-/* progress.c -- parts from left to right, as many as the terminal is wide:
+/* progress.c -- which form: what was asked for, and what standard error is.
  *
- *     120/300  117 ok  3 failed  2 retrying  41.3/s  p50 210 ms  p99 1.9 s  ETA 0:04
+ *     --progress  stderr is a terminal              else
+ *     auto        block; dumb, or stdout is a       a line every 10 s
+ *                 terminal, too: nothing
+ *     always      block; dumb ...: a line a second  a line a second
+ *     json        an object a second                an object a second
  *
- * On a terminal the line is rewritten in place, padded with blanks, at most ten times a second;
- * elsewhere ("always"), and on one that calls itself dumb, it is a line of its own once a
- * second. A message takes it away, and the next drawing brings it back. */
+ * The block is redrawn in place at most ten times a second, in one write. Between two drawings the
+ * cursor stands at the beginning of its last line, so that a ^C that the terminal echoes moves
+ * nothing. A line is always narrower than the terminal, which wraps none while the block is drawn
+ * (DECAWM off): a new width is known here a moment later. One that has become narrower has broken
+ * the lines that were too long, and the way up is so much longer. A message takes the block away,
+ * and the next drawing brings it back below. */
 #include "progress.h"
 
-#include <inttypes.h>
+#include "summary.h"
+
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-typedef struct text {
-    char at[512];
+typedef struct ink { /* what one write takes */
+    char at[BLOCK_ROWS * (sizeof(((row *)0)->at) + 16) + 64];
     size_t size;
-    int columns, most; /* colour codes take none */
-    bool full;         /* a part did not fit, so none behind it is shown either */
-} text;
+} ink;
 
-static double now(void)
+double progress_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static progress_form form_of(when wanted, bool terminal, bool in_place)
+{
+    switch (wanted) {
+    case WHEN_ALWAYS: return in_place ? PROGRESS_BLOCK : PROGRESS_LINES;
+    case WHEN_JSON: return PROGRESS_JSON;
+    case WHEN_AUTO:
+        if (!terminal) return PROGRESS_RARE;
+        return in_place ? PROGRESS_BLOCK : PROGRESS_NONE;
+    default: return PROGRESS_NONE;
+    }
+}
+
 void progress_begin(progress *p, when wanted, bool quiet)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-    /* one that can go back in a line */
-    bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
+    bool terminal = isatty(STDERR_FILENO), dumb = term && !strcmp(term, "dumb"),
+         in_place = terminal && !dumb && !isatty(STDOUT_FILENO);
     *p = (progress){
-        .on = !quiet && (wanted == WHEN_ALWAYS ||
-                         (wanted == WHEN_AUTO && terminal && !isatty(STDOUT_FILENO))),
-        .in_place = terminal,
-        .colour = terminal && !(no_colour && *no_colour),
-        .began = now(),
+        .form = quiet ? PROGRESS_NONE : form_of(wanted, terminal, in_place),
+        .summary = !quiet && (wanted == WHEN_ALWAYS || (wanted == WHEN_AUTO && terminal)),
+        .colour = !(no_colour && *no_colour),
+        .to = stderr,
+        .drawn = progress_now(),
     };
-    p->drawn = p->looked = p->began;
+    p->on = p->form != PROGRESS_NONE;
     pthread_mutex_init(&p->lock, NULL);
 }
 
-static void part(text *t, const char *colour, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-static void part(text *t, const char *colour, const char *fmt, ...)
+/* ---- drawing; under the lock ---- */
+
+static void terminal_size(const progress *p, int *columns, int *lines)
 {
-    char words[64];
+    struct winsize size = { 0 };
+    bool known = !p->fixed_columns && !ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+    *columns = known && size.ws_col ? size.ws_col : 80;
+    *lines = known && size.ws_row ? size.ws_row : 24;
+    if (p->fixed_columns) *columns = p->fixed_columns;
+    if (p->fixed_columns) *lines = p->fixed_lines;
+}
+
+static void add(ink *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(ink *i, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(words, sizeof words, fmt, args);
+    int n = vsnprintf(i->at + i->size, sizeof i->at - i->size, fmt, args);
     va_end(args);
-    int gap = t->columns ? 2 : 0;
-    if (t->full || n < 0 || n >= (int)sizeof words || t->columns + gap + n > t->most) {
-        t->full = true;
-        return;
+    if (n > 0 && (size_t)n < sizeof i->at - i->size) i->size += (size_t)n;
+}
+
+static void write_out(progress *p, const ink *i)
+{
+    fwrite(i->at, 1, i->size, p->to);
+    fflush(p->to);
+}
+
+/* To the beginning of the block's first line. */
+static void add_way_up(ink *i, const progress *p, int columns)
+{
+    int up = 0;
+    for (size_t k = 0; k + 1 < p->n_shown; k++)
+        up += p->shown[k] > columns ? (p->shown[k] + columns - 1) / columns : 1;
+    add(i, "\r");
+    if (up) add(i, "\033[%dA", up);
+}
+
+static void take_away(progress *p)
+{
+    if (!p->n_shown) return;
+    int columns, lines;
+    ink i = { .size = 0 };
+    terminal_size(p, &columns, &lines);
+    add_way_up(&i, p, columns);
+    add(&i, "\033[J"); /* with it what the terminal has echoed */
+    p->n_shown = 0;
+    write_out(p, &i);
+}
+
+static void draw(progress *p, const snapshot *s)
+{
+    int columns, lines;
+    row rows[BLOCK_ROWS];
+    size_t n = 1;
+    ink i = { .size = 0 };
+    terminal_size(p, &columns, &lines);
+    if (columns < BLOCK_COLUMNS || lines < BLOCK_LINES)
+        block_line(&rows[0], s, columns - 1, p->colour);
+    else n = block_compose(rows, s, columns - 1, p->colour);
+    add_way_up(&i, p, columns);
+    add(&i, "\033[?7l");
+    for (size_t k = 0; k < n; k++) {
+        add(&i, "%s%s\033[K", k ? "\n" : "", rows[k].at);
+        p->shown[k] = rows[k].columns;
     }
-    int put = snprintf(t->at + t->size, sizeof t->at - t->size, "%*s%s%s%s", gap, "",
-                       colour ? colour : "", words, colour ? "\033[0m" : "");
-    t->size += (size_t)put; /* 8 parts of at most 64 and their colours fit */
-    t->columns += gap + n;
+    add(&i, "\033[J\033[?7h\r");
+    p->n_shown = n;
+    write_out(p, &i);
 }
 
-static void put_ms(text *t, const char *name, int64_t ms)
+static double pause_of(progress_form form)
 {
-    if (ms < 1000) part(t, NULL, "%s %lld ms", name, (long long)ms);
-    else part(t, NULL, "%s %.1f s", name, (double)ms / 1000);
+    if (form == PROGRESS_BLOCK) return 0.1;
+    return form == PROGRESS_RARE ? 10 : 1;
 }
 
-static void put_eta(text *t, double seconds)
+void progress_show(progress *p, const snapshot *s, double at)
 {
-    long s = seconds < 1e7 ? (long)(seconds + 0.5) : 9999999;
-    if (s < 3600) part(t, NULL, "ETA %ld:%02ld", s / 60, s % 60);
-    else part(t, NULL, "ETA %ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-}
-
-static int width(void)
-{
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-/* The rate of the last seconds: each look is weighed by how long ago it was. */
-static void look(progress *p, uint64_t done, double at)
-{
-    double passed = at - p->looked;
-    if (passed < 0.2) return;
-    double here = (double)(done - p->seen) / passed, all = at - p->began;
-    double weight = all < 5 ? passed / all : passed / (passed + 5);
-    p->rate += weight * (here - p->rate);
-    p->seen = done;
-    p->looked = at;
-}
-
-static void compose(progress *p, const errand_jobs_stats *s, uint64_t total, text *t)
-{
-    const char *green = p->colour ? "\033[32m" : NULL, *red = p->colour ? "\033[31m" : NULL;
-    if (total) part(t, NULL, "%" PRIu64 "/%" PRIu64, s->total_processed, total);
-    else part(t, NULL, "%" PRIu64 " done", s->total_processed);
-    part(t, s->successful ? green : NULL, "%" PRIu64 " ok", s->successful);
-    part(t, s->failed ? red : NULL, "%" PRIu64 " failed", s->failed);
-    part(t, NULL, "%" PRIu64 " retrying", s->retrying);
-    part(t, NULL, "%.1f/s", p->rate);
-    put_ms(t, "p50", s->p50_ms);
-    put_ms(t, "p99", s->p99_ms);
-    if (total > s->total_processed && p->rate > 0.01)
-        put_eta(t, (double)(total - s->total_processed) / p->rate);
-}
-
-static void clear(progress *p)
-{
-    if (p->shown) fprintf(stderr, "\r%*s\r", p->shown, "");
-    p->shown = 0;
-}
-
-void progress_show(progress *p, const errand_jobs_stats *stats, uint64_t total)
-{
-    if (!p->on) return;
     pthread_mutex_lock(&p->lock);
-    double at = now();
-    look(p, stats->total_processed, at);
-    if (at - p->drawn >= (p->in_place ? 0.09 : 1)) {
+    if (p->on && at - p->drawn >= pause_of(p->form)) {
+        row line;
         p->drawn = at;
-        text t = { .most = p->in_place ? width() - 1 : 200 };
-        compose(p, stats, total, &t);
-        if (p->in_place)
-            fprintf(stderr, "\r%s%*s", t.at, p->shown > t.columns ? p->shown - t.columns : 0, "");
-        else fprintf(stderr, "%s\n", t.at);
-        p->shown = p->in_place ? t.columns : 0;
-        fflush(stderr);
+        switch (p->form) {
+        case PROGRESS_BLOCK: draw(p, s); break;
+        case PROGRESS_JSON: summary_progress(p->to, s); break;
+        default: block_line(&line, s, 200, false); fprintf(p->to, "%s\n", line.at);
+        }
     }
     pthread_mutex_unlock(&p->lock);
 }
+
+/* ---- messages ---- */
 
 void progress_say(progress *p, const char *fmt, ...)
 {
@@ -149,17 +170,28 @@ void progress_say(progress *p, const char *fmt, ...)
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
     }
     pthread_mutex_lock(&p->lock);
-    clear(p);
-    fprintf(stderr, "errand run: %s\n", line);
+    take_away(p);
+    fprintf(p->to, "%serrand run: %s\n", p->form == PROGRESS_BLOCK ? "\r\033[K" : "", line);
     pthread_mutex_unlock(&p->lock);
 }
 
-void progress_end(progress *p)
+void progress_leave(progress *p)
+{
+    if (pthread_mutex_trylock(&p->lock)) return;
+    take_away(p);
+    p->on = false;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void progress_end(progress *p, const snapshot *s, int exit_status)
 {
     pthread_mutex_lock(&p->lock);
-    clear(p);
-    fflush(stderr);
+    take_away(p);
     p->on = false;
+    if (s && p->form == PROGRESS_JSON) summary_json(p->to, s, exit_status);
+    if (p->form == PROGRESS_BLOCK) fputs("\r\033[K", p->to); /* a ^C that came meanwhile */
+    if (s && p->summary) summary_words(p->to, s);
+    fflush(p->to);
     pthread_mutex_unlock(&p->lock);
     pthread_mutex_destroy(&p->lock);
 }

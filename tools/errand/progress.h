@@ -1,26 +1,43 @@
-/* progress.h -- standard error: messages, and under them a line of progress that is rewritten
- * in place. Any thread. */
+/* progress.h -- standard error: messages, and under them what shows how far the run is. Any
+ * thread. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
+#include "block.h"
 #include "options.h"
 
-#include <errand-http.h>
 #include <pthread.h>
-#include <time.h>
+#include <stdio.h>
+
+typedef enum progress_form {
+    PROGRESS_NONE,
+    PROGRESS_BLOCK, /* lines of a terminal, rewritten in place */
+    PROGRESS_LINES, /* a line a second */
+    PROGRESS_RARE,  /* a line every 10 seconds */
+    PROGRESS_JSON   /* an object a second */
+} progress_form;
 
 typedef struct progress {
     pthread_mutex_t lock;
-    bool on, in_place, colour;
-    int shown; /* columns of the line that stands there */
-    double began, drawn, looked, rate;
-    uint64_t seen;
+    progress_form form;
+    bool on;      /* form is not PROGRESS_NONE */
+    bool summary; /* in words at the end */
+    bool colour;
+    FILE *to;
+    int fixed_columns, fixed_lines; /* of the terminal; 0: it is asked each time */
+    double drawn;
+    size_t n_shown;        /* lines that stand there, the cursor at the beginning of the last */
+    int shown[BLOCK_ROWS]; /* their columns */
 } progress;
 
+double progress_now(void); /* seconds */
 void progress_begin(progress *p, when wanted, bool quiet);
-/* as often as you like; total 0: not known */
-void progress_show(progress *p, const errand_jobs_stats *stats, uint64_t total);
+/* as often as you like; at: progress_now() */
+void progress_show(progress *p, const snapshot *s, double at);
 void progress_say(progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void progress_end(progress *p); /* takes the line away */
+/* Takes the block away, and shows the summary; s NULL: nothing was begun. */
+void progress_end(progress *p, const snapshot *s, int exit_status);
+/* Before the process ends at once: takes the block away unless another thread draws just now. */
+void progress_leave(progress *p);
 
 #endif

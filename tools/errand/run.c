@@ -45,6 +45,7 @@ typedef struct run {
     signals signals;
     errand_log *log;
     bool log_reported; /* that lines are lost */
+    bool complained;   /* on_error was called */
     errand_pool *pool;
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
@@ -87,6 +88,7 @@ static void allow_descriptors(run *r)
 static void complained(const char *message, void *arg)
 {
     run *r = arg;
+    r->complained = true; /* read before the jobs have begun only */
     progress_say(&r->progress, "%s", message);
 }
 
@@ -143,7 +145,10 @@ static void signalled(unsigned count, void *arg)
 {
     run *r = arg;
     errand_jobs_stats s = { 0 };
-    if (count > 2) _exit(INTERRUPTED);
+    if (count > 2) {
+        progress_leave(&r->progress);
+        _exit(INTERRUPTED);
+    }
     if (count == 1) errand_jobs_stop(r->jobs);
     errand_jobs_stats_get(r->jobs, &s);
     if (count == 2) errand_jobs_cancel(r->jobs); /* counted before: they end at once */
@@ -219,7 +224,7 @@ static int open_session(run *r)
 {
     const run_options *o = &r->options;
     char why[400] = "";
-    const errand_middleware row[] = { { r->bearer ? errand_bearer_send : NULL, r->bearer }, { 0 } };
+    const errand_middleware around[] = { { r->bearer ? errand_bearer_send : NULL, r->bearer }, { 0 } };
     const errand_http_opts http = {
         .limit = o->jobs,
         .limit_per_host = per_host(o),
@@ -247,7 +252,7 @@ static int open_session(run *r)
         .no_compression = o->no_decompress,
         .secrets = o->secrets,
         .refused_may_have_run = o->refused_may_have_run,
-        .middleware = row,
+        .middleware = around,
         .why = why,
         .why_size = sizeof why,
     };
@@ -258,14 +263,6 @@ static int open_session(run *r)
     const char *option, *rest = route_blame(why, &option);
     progress_say(&r->progress, "%s%s", option, rest);
     return WRONG_USAGE;
-}
-
-/* What is wrong with the file has been said. */
-static int refused_output(run *r, int error)
-{
-    if (error == EEXIST)
-        progress_say(&r->progress, "--resume goes on with them, --fresh discards them");
-    return CANNOT_WRITE;
 }
 
 static int begin(run *r)
@@ -313,13 +310,18 @@ static int begin(run *r)
         .take = o->take,
         .openai_results = o->openai,
         .on_notice = o->quiet ? NULL : complained,
+        .headers = o->reply_headers,
+        .body = o->body,
+        .select = o->select,
+        .output_dir = o->output_dir,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
     free(note);
     errno = failed;
-    if (!r->jobs && errno == EINVAL) return WRONG_USAGE; /* on_error has said why */
-    if (!r->jobs && o->output) return refused_output(r, errno);
+    if (!r->jobs && errno == EEXIST)
+        progress_say(&r->progress, "--resume goes on with them, --fresh discards them");
+    if (!r->jobs && r->complained) return errno == EINVAL ? WRONG_USAGE : CANNOT_WRITE;
     if (!r->jobs) return fail(r, "cannot start", errno);
     int error = signals_begin(&r->signals, signalled, r);
     return error ? fail(r, "cannot wait for signals", error) : 0;
@@ -361,12 +363,6 @@ static bool reads_terminal(const run_options *o)
     return named && isatty(STDIN_FILENO);
 }
 
-/* Of all lines those that are this run's; 0: not known. */
-static uint64_t left_of(const errand_jobs_stats *s, uint64_t lines)
-{
-    return lines > s->skipped ? lines - s->skipped : 0;
-}
-
 static void report_earlier(run *r, const errand_jobs_stats *s)
 {
     if (s->skipped)
@@ -383,30 +379,31 @@ static int go(run *r)
     if (!r->options.quiet && reads_terminal(&r->options)) {
         progress_say(&r->progress, "waiting for jobs, one a line; Ctrl-D ends");
     }
-    errand_jobs_stats s = { 0 };
+    snapshot s;
     total all;
+    snapshot_begin(&s, progress_now());
     total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
+        double now = progress_now();
         total_go_on(&all);
-        errand_jobs_stats_get(r->jobs, &s);
+        snapshot_take(&s, r->jobs, all.known ? total_jobs(&all) : 0, now);
         report_lost_log(r);
-        report_halt(r, &s);
-        progress_show(&r->progress, &s, left_of(&s, all.known ? total_jobs(&all) : s.known_total));
+        report_halt(r, &s.stats);
+        progress_show(&r->progress, &s, now);
     }
     total_end(&all);
-    errand_jobs_stats_get(r->jobs, &s);
-    report_halt(r, &s);
-    progress_show(&r->progress, &s, left_of(&s, s.known_total));
-    int status = status_of(&s, signals_end(&r->signals));
+    snapshot_take(&s, r->jobs, 0, progress_now());
+    report_halt(r, &s.stats);
+    int status = status_of(&s.stats, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
     report_lost_log(r);
-    progress_end(&r->progress);
-    if (!r->options.quiet) report_earlier(r, &s);
+    if (!r->options.quiet) report_earlier(r, &s.stats);
+    progress_end(&r->progress, &s, status);
     if (!r->options.quiet) {
         fprintf(stderr,
                 "{\"successful\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"total_processed\":%" PRIu64
                 "}\n",
-                s.successful, s.failed, s.total_processed);
+                s.stats.successful, s.stats.failed, s.stats.total_processed);
     }
     return status;
 }
@@ -447,7 +444,7 @@ int run_main(int argc, char **argv)
         status = go(&r);
     } else {
         signals_end(&r.signals);
-        progress_end(&r.progress);
+        progress_end(&r.progress, NULL, status);
     }
     finish(&r);
     return status;
