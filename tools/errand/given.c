@@ -12,6 +12,7 @@
 
 #include "complain.h"
 #include "nearest.h"
+#include "text_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,21 +20,25 @@
 #include <string.h>
 #include <strings.h>
 
-#define FILE_MOST ((size_t)1 << 20)
-
 static bool takes_part(const option_row *row) { return row->group != GROUP_ABOUT; }
 
 /* text, which may be NULL, becomes the list's if own. */
 static bool add(given_list *list, given_option option, const char *name)
 {
-    given_option *more = realloc(list->at, (list->n + 1) * sizeof *more);
-    if (more) list->at = more;
-    option.name = more ? strdup(name) : NULL;
-    if (!option.name) {
+    given_option *more = malloc(sizeof *more);
+    char *copy = strdup(name);
+    if (!more || !copy) {
+        free(more);
+        free(copy);
         free(option.own);
         return complain("out of memory");
     }
-    list->at[list->n++] = option;
+    *more = option;
+    more->name = copy;
+    more->next = NULL;
+    if (list->last) list->last->next = more;
+    else list->first = more;
+    list->last = more;
     return true;
 }
 
@@ -44,19 +49,20 @@ bool given_add(given_list *list, option_id id, given_rank rank, const char *name
 
 void given_free(given_list *list)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        free(list->at[i].own);
-        free(list->at[i].name);
+    for (given_option *option = list->first, *next; option; option = next) {
+        next = option->next;
+        free(option->own);
+        free(option->name);
+        free(option);
     }
-    free(list->at);
     *list = (given_list){ 0 };
 }
 
 bool given_counts(const given_list *list, const given_option *option)
 {
     const option_row *row = &option_rows[option->id];
-    for (size_t i = 0; i < list->n && !row->repeats; i++) {
-        const given_option *other = &list->at[i];
+    const given_option *other = row->repeats ? NULL : list->first;
+    for (; other; other = other->next) {
         bool same = other->id == option->id ||
                     (row->rivals && option_rows[other->id].rivals == row->rivals);
         if (same && other->rank > option->rank) return false;
@@ -203,22 +209,17 @@ static bool read_line(given_list *list, const char *place, char *line)
 
 bool given_file(given_list *list, const char *path, const char *name)
 {
-    FILE *file = fopen(path, "re");
-    char *line = NULL, place[400];
-    size_t room = 0, number = 0, read = 0;
+    char *text = text_file_read(path), place[400];
+    if (!text && errno == EINVAL) return complain("%s %s: a NUL character in it", name, path);
+    if (!text) return complain("%s %s: %s", name, path, strerror(errno));
     bool good = true;
-    if (!file) return complain("%s %s: %s", name, path, strerror(errno));
-    errno = 0;
-    for (ssize_t size; good && (size = getline(&line, &room, file)) >= 0; errno = 0) {
-        snprintf(place, sizeof place, "%s:%zu", path, ++number);
-        read += (size_t)size;
-        if (read > FILE_MOST) good = complain("%s: the file is longer than 1 MiB", path);
-        else if (strlen(line) < (size_t)size) good = complain("%s: a NUL character in it", place);
-        if (size && line[size - 1] == '\n') line[size - 1] = '\0';
-        if (good) good = read_line(list, place, line);
+    unsigned number = 0;
+    for (char *line = text, *next; line && good; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = '\0';
+        snprintf(place, sizeof place, "%s:%u", path, ++number);
+        good = read_line(list, place, line);
     }
-    if (good && ferror(file)) good = complain("%s %s: %s", name, path, strerror(errno));
-    free(line);
-    fclose(file);
+    free(text);
     return good;
 }

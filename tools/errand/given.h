@@ -7,6 +7,7 @@
 typedef enum given_rank { GIVEN_ENVIRONMENT, GIVEN_FILE, GIVEN_COMMAND, GIVEN_RANKS } given_rank;
 
 typedef struct given_option {
+    struct given_option *next;
     option_id id;
     given_rank rank;
     const char *text; /* its value; NULL: the option takes none */
@@ -16,8 +17,7 @@ typedef struct given_option {
 } given_option;
 
 typedef struct given_list {
-    given_option *at;
-    size_t n;
+    given_option *first, *last; /* NULL: none */
 } given_list;
 
 /* Each reports its errors itself, and then returns false. */

@@ -671,9 +671,8 @@ static bool read_command_line(run_options *o, int argc, char **argv, int *status
 
 static bool read_files(run_options *o)
 {
-    for (size_t i = 0, n = o->given->n; i < n; i++) {
-        const given_option given = o->given->at[i]; /* the list grows */
-        if (given.id == OPTION_CONFIG && !given_file(o->given, given.text, given.name))
+    for (const given_option *given = o->given->first; given; given = given->next) {
+        if (given->id == OPTION_CONFIG && !given_file(o->given, given->text, given->name))
             return false;
     }
     return true;
@@ -683,8 +682,7 @@ static bool read_files(run_options *o)
 static bool read_values(run_options *o)
 {
     for (given_rank rank = 0; rank < GIVEN_RANKS; rank++) {
-        for (size_t i = 0; i < o->given->n; i++) {
-            const given_option *given = &o->given->at[i];
+        for (const given_option *given = o->given->first; given; given = given->next) {
             if (given->rank != rank || given->off || !readers[given->id]) continue;
             if (!given_counts(o->given, given)) continue;
             if (!readers[given->id](o, given->name, given->text)) return false;
