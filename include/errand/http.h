@@ -10,7 +10,7 @@
  * session's is_error() decides otherwise. Other failures say kind, phase, host and port, and curl's
  * own words. errand_result_may_have_run() says whether the server may have done the work: a request
  * that was sent is only safe to repeat if its method is idempotent (RFC 9110, 9.2.2), it has an
- * idempotency key, or the server refused it before it began: with 425 or 429. Where a server counts
+ * idempotency key, or the server refused it, not begun, with 425 or 429. Where a server counts
  * such a request or does its work all the same, set refused_may_have_run.
  *
  *     what went wrong                                                     tried again

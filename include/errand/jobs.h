@@ -108,7 +108,8 @@
  *
  * Any answer of the server is a response there, of an error as well; error is for jobs that got
  * none. request_id is the reply's x-request-id, or "". A body that is no text is null, with a
- * "body_base64" behind it.
+ * "body_base64" behind it. With `results` a line ends with "seq", "kind", "may_have_run", "job" and
+ * "run".
  *
  * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
  * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait

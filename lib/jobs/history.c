@@ -1,6 +1,7 @@
 /* jobs/history.c -- the results are read first, then the journal.
  *
- *     results   {"seq", "ok", "error":{"kind","may_have_run"}, "job", "run"}   how jobs ended
+ *     results   {"seq", "error":{"kind","may_have_run"}, "job", "run"}   how jobs ended; or
+ *               {"error", "seq", "kind", "may_have_run", "job", "run"}   as for OpenAI's batches
  *     journal   {"journal":1,"run","probe","inputs"}   a run begins
  *               {"sent":JOB,"seq"}                     it may be sent from here on
  *               {"unsent":JOB,"seq"}                   it was not, or the server has not begun it
@@ -137,18 +138,21 @@ static int result_line(er_run_history *h, er_span line)
     if (!is_object(line)) return EBADMSG;
     er_job_ref ref = { 0, 0 };
     er_job_state state = { .kind = ERRAND_KIND_OK };
-    size_t cursor = 0, found = 0;
+    size_t cursor = 0;
     uint64_t run = 0;
+    bool placed = false, hashed = false, ended = false;
     er_span key, value;
     line = er_json_trim(line);
     while (er_json_member(line, &cursor, &key, &value)) {
-        if (is(key, "\"seq\"")) found += number_of(value, ER_JOB_SEQ_MOST, &ref.seq);
-        else if (is(key, "\"error\"")) found += error_of(value, &state);
-        else if (is(key, "\"job\"")) found += hash_of(value, &ref.hash);
-        else if (is(key, "\"run\"")) found += number_of(value, ER_JOB_RUNS_MOST, &run);
+        if (is(key, "\"seq\"")) placed = number_of(value, ER_JOB_SEQ_MOST, &ref.seq);
+        else if (is(key, "\"error\"")) ended = error_of(value, &state);
+        else if (is(key, "\"kind\"")) ended = kind_of(value, &state.kind);
+        else if (is(key, "\"may_have_run\"")) state.may_have_run = is(value, "true");
+        else if (is(key, "\"job\"")) hashed = hash_of(value, &ref.hash);
+        else if (is(key, "\"run\"") && !number_of(value, ER_JOB_RUNS_MOST, &run)) return EBADMSG;
     }
     state.run = (unsigned)run;
-    return found == 4 && run ? er_job_states_set(&h->states, ref, &state) : EBADMSG;
+    return placed && hashed && ended && run ? er_job_states_set(&h->states, ref, &state) : EBADMSG;
 }
 
 /* ---- the journal ---- */

@@ -57,6 +57,17 @@ static void put_error(er_bytes *out, const errand_result *r)
     er_bytes_text(out, "}");
 }
 
+/* For the next run: what the API's shape does not have. */
+static void put_identity(er_bytes *out, const er_line_job *job, const errand_result *r)
+{
+    er_bytes_format(out,
+                    ",\"seq\":%llu,\"kind\":\"%s\",\"may_have_run\":%s,\"job\":\"%016llx\","
+                    "\"run\":%u",
+                    (unsigned long long)job->seq, errand_kind_name(errand_result_kind(r)),
+                    errand_result_may_have_run(r) ? "true" : "false",
+                    (unsigned long long)job->ref.hash, job->run);
+}
+
 void er_openai_result(er_bytes *out, const er_line_job *job, const errand_result *r)
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
@@ -70,5 +81,6 @@ void er_openai_result(er_bytes *out, const er_line_job *job, const errand_result
     er_bytes_text(out, ",\"error\":");
     if (answered || !r->error) er_bytes_text(out, "null");
     else put_error(out, r);
+    if (job->run) put_identity(out, job, r);
     er_bytes_text(out, "}\n");
 }

@@ -310,6 +310,9 @@ static bool ask_to_wait(struct raw_conn *conn, const head *h, dice *d)
     reply r = some_reply(h, statuses[dice_below(d, 6)], d);
     r.more = more[dice_below(d, 6)];
     if (r.status == 202) __atomic_add_fetch(&h->of->led_on, 1, __ATOMIC_SEQ_CST);
+    /* refused, not begun */
+    if (r.status == 425 || r.status == 429)
+        __atomic_add_fetch(&h->of->again[h->hop], 1, __ATOMIC_SEQ_CST);
     return send_reply(conn, h, r, d);
 }
 

@@ -85,6 +85,24 @@ run --resume k.jsonl
 check "a keyed job is sent again" is "$(tail -n 1 err)" '{"successful":1,"failed":0,"total_processed":1}'
 check "with no new key" is "$(grep -c '"key"' out.jsonl.journal)" 1
 
+# results in the shape of OpenAI's batches resume as well
+rm -f out.jsonl*
+for ((i = 0; i < 3; i++)); do
+    echo "{\"custom_id\":\"o$i\",\"method\":\"POST\",\"url\":\"/generate\",\"body\":{\"video_id\":\"o$i\"$([ $i = 2 ] || echo ',"prompt":"p"')}}"
+done >o.jsonl
+run --format openai --openai o.jsonl
+check "one failed" is $status 1
+check "in that shape" has out.jsonl '"custom_id":"o1","response":{"status_code":200,'
+run --format openai --openai --resume o.jsonl
+check "all have a result" has err '3 jobs have results of earlier runs'
+run --format openai --openai --resume --retry-failed http_client o.jsonl
+check "failures are known" is "$(tally total_processed)" 1
+
+# keys for all
+rm -f out.jsonl*
+run --idempotency-key auto d.jsonl
+check "keys that an option makes are in the journal" is "$(grep -c '"key"' out.jsonl.journal)" 1
+
 # files that are not ours, or not there
 run_to() { errand run --base-url "$url" --resume -o "$1" a.jsonl; }
 echo '{"mine":1}' >x.jsonl && echo '{"journal":1,"run":1,"probe":"0"}' >x.jsonl.journal
