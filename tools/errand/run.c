@@ -224,7 +224,8 @@ static int open_session(run *r)
 {
     const run_options *o = &r->options;
     char why[400] = "";
-    const errand_middleware around[] = { { r->bearer ? errand_bearer_send : NULL, r->bearer }, { 0 } };
+    const errand_middleware around[] = { { r->bearer ? errand_bearer_send : NULL, r->bearer },
+                                         { 0 } };
     const errand_http_opts http = {
         .limit = o->jobs,
         .limit_per_host = per_host(o),
