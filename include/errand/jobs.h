@@ -237,7 +237,8 @@ typedef struct errand_jobs_opts {
     /* 1: jobs that may have been done already are sent again, too */
     unsigned repeat_unknown;
     /* with ERRAND_RESULTS_RESUME: jobs that failed with one of these kinds are sent again:
-     * ERRAND_KIND_BIT(NETWORK) | ... 0: none */
+     * ERRAND_KIND_BIT(NETWORK) | ... Those that may have run and are not harmless twice only with
+     * repeat_unknown; one that was answered 4xx has not run. 0: none */
     unsigned retry_kinds;
     /* JSON that the journal keeps for this run, the options of a program for example; it need not
      * outlive errand_jobs_new(). NULL: none */
@@ -316,6 +317,7 @@ typedef struct errand_jobs_opts {
  *   ENOENT           `results` has results, and no journal; or its folder is missing
  *   EBADMSG          `results` or its journal is damaged, or of another kind
  *   EOVERFLOW        `results` has been resumed 65,535 times
+ *   ESPIPE           `results` is not a regular file
  *   EACCES           or another errno of `results`, its journal and `output_dir`: EROFS, ENOTDIR,
  *                    ENOSPC ...
  *   ENOTSUP          `opts` has fields that this library does not know

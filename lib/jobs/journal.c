@@ -95,7 +95,7 @@ static int open_file(const char *path, er_bytes *why, int *fd, uint64_t *size)
         er_bytes_format(why, "%s: %s", path, errand_strerror(error));
     } else if (!about.regular) {
         er_bytes_format(why, "%s: it is not a regular file", path);
-        error = EINVAL;
+        error = ESPIPE;
     }
     *size = about.size;
     return error;
@@ -111,6 +111,14 @@ static int refuse_results(const er_journal *j, const char *path, er_bytes *why)
     return EEXIST;
 }
 
+/* The server has answered that it did not do it, with a 4xx; a 5xx or no answer leaves that open.
+ */
+static bool was_refused(errand_kind kind)
+{
+    return kind == ERRAND_KIND_HTTP_CLIENT || kind == ERRAND_KIND_AUTH ||
+           kind == ERRAND_KIND_RATE_LIMITED;
+}
+
 static er_job_fate judge(const er_job_state *state, void *arg)
 {
     const er_journal *j = arg;
@@ -120,7 +128,8 @@ static er_job_fate judge(const er_job_state *state, void *arg)
     if (state->kind == ERRAND_KIND_UNKNOWN || state->kind == ERRAND_KIND_CANCELLED)
         return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_SKIP;
     if (!(j->retry_kinds >> state->kind & 1)) return ER_JOB_SKIP;
-    return state->may_have_run && !j->repeat_unknown ? ER_JOB_RUN_IF_SAFE : ER_JOB_RUN;
+    bool open = state->may_have_run && !was_refused(state->kind);
+    return open && !j->repeat_unknown ? ER_JOB_RUN_IF_SAFE : ER_JOB_RUN;
 }
 
 static int read_history(er_journal *j, const char *path, const er_bytes *inputs, er_bytes *why)

@@ -20,8 +20,7 @@ static struct json_object *list_of(const char *const *texts)
 static void add_options(struct json_object *options, struct json_object *left_out,
                         const given_list *given)
 {
-    for (size_t i = 0; i < given->n; i++) {
-        const given_option *option = &given->at[i];
+    for (const given_option *option = given->first; option; option = option->next) {
         const option_row *row = &option_rows[option->id];
         if (option->rank != GIVEN_COMMAND || row->group == GROUP_RESUME) continue;
         if (row->secret) {

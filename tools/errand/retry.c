@@ -59,8 +59,8 @@ static int refuse(const char *results, const char *why)
 
 static bool is_given(const run_options *given, const char *name)
 {
-    for (size_t i = 0; i < given->given->n; i++) {
-        if (!strcmp(option_rows[given->given->at[i].id].name, name)) return true;
+    for (const given_option *option = given->given->first; option; option = option->next) {
+        if (!strcmp(option_rows[option->id].name, name)) return true;
     }
     return false;
 }
