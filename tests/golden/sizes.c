@@ -117,6 +117,7 @@ int main(void)
     MEMBER(errand_rate_stats, refused);
     MEMBER(errand_rate_stats, next_ms);
     MEMBER(errand_rate_stats, paused_ms);
+    MEMBER(errand_rate_stats, pauses);
     TYPE(errand_breaker_change);
     MEMBER(errand_breaker_change, name);
     MEMBER(errand_breaker_change, key);
@@ -212,6 +213,7 @@ int main(void)
     MEMBER(errand_policy_opts, hook_arg);
     MEMBER(errand_policy_opts, clock);
     MEMBER(errand_policy_opts, sleep);
+    MEMBER(errand_policy_opts, total_rate);
     TYPE(errand_policy_stats);
     MEMBER(errand_policy_stats, runs);
     MEMBER(errand_policy_stats, succeeded);
