@@ -29,9 +29,9 @@ asked() { # WANTED WORD...: what bash offers for the last word
 }
 asked --request errand run --req
 asked --request errand run -j 4 --req
-asked '--help,--version,-h,help,run' errand ''
-asked run errand r
-asked run errand help ''
+asked '--help,--version,-h,help,retry,run' errand ''
+asked run errand ru
+asked retry,run errand help ''
 asked '' errand help run ''
 asked '' errand run --jobs ''
 asked '' errand run --jobs -
@@ -57,8 +57,8 @@ if command -v fish >/dev/null; then
     export HOME=$folder # fish keeps files of its own there
     check "fish reads it" fish --no-config -n "$completions/errand.fish"
     asked_fish --request 'errand run --req'
-    asked_fish help,run 'errand '
-    asked_fish run 'errand help '
+    asked_fish help,retry,run 'errand '
+    asked_fish retry,run 'errand help '
     asked_fish always,auto,json,never 'errand run --progress '
     asked_fish --progress=always,--progress=auto 'errand run --progress=a'
     asked_fish '' 'errand run --jobs '
@@ -86,7 +86,7 @@ if command -v zsh >/dev/null; then
     check "zsh reads it" zsh -f -n "$completions/_errand"
     asked_zsh '--request' 'errand run --req'
     asked_zsh 'explain a command*send requests' 'errand '
-    asked_zsh 'help run' 'errand help r'
+    asked_zsh 'help run' 'errand help ru'
     asked_zsh 'always*auto*never' 'errand run --progress='
     asked_zsh 'jobs1.jsonl' 'errand run jobs1'
     asked_zsh 'jobs2.jsonl' 'errand run --log jobs2'

@@ -122,7 +122,7 @@ check "and the summary before it" grep -q '^4 jobs in [0-9.]* s: 4 ok, 0 failed'
 errand run --base-url "$url" many.jsonl
 check "no progress of a short run without a terminal" lines err 1
 errand run --progress json --base-url "$url" many.jsonl missing.jsonl <<<'{"urll":"a\"b","id":"x\"y"}' -
-check "for programs: a summary" grep -q '^{"type":"summary","seconds":[0-9.]*,"done":301,"total":301,"ok":300,"failed":1,.*,"exit_status":3,"failures":\[{"count":1,"kind":"validation","code":"EINVAL","file":"stdin","line":1,"id":"x\\"y","message":"unknown key \\"urll\\""}\]}$' err
+check "for programs: a summary" grep -q '^{"type":"summary","seconds":[0-9.]*,"done":301,"total":301,"ok":300,"failed":1,.*,"exit_status":3,"failures":\[{"count":1,"kind":"validation","code":"EINVAL","file":"stdin","line":1,"id":"x\\"y","message":"unknown key \\"urll\\": did you mean \\"url\\"?"}\]}$' err
 check "before the tally" is "$(tally failed)" 1
 
 { printf '\xef\xbb\xbf\n \r\n\n'; cat many.jsonl; echo; printf '%s' "$good"; } >blanks.jsonl

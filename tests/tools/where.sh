@@ -115,7 +115,7 @@ check "a new token after a 401" is $status 0
 check "once for all" lines calls 2
 check "without traces" test -z "$(cat out err log3 | grep s3same-)"
 token_run 'echo >>calls; echo >&2 "no luck"; [ $(wc -l <calls) = 1 ] && echo s3same-0; exit $(($(wc -l <calls) * 3 - 3))'
-check "a command that fails later: the jobs fail" is $status 1
+check "a command that fails later: the jobs fail, and no more are begun" is $status 5
 check "and say why" is "$(count out 'HTTP 401 Said so; no new token: the token command ended with status 3')" 8
 check "not once for each" test "$(wc -l <calls)" -lt 9
 refused() { # the message, the command

@@ -144,7 +144,7 @@ static void zsh(void)
 {
     fputs("#compdef errand\n"
           "# Completions of errand for zsh, made by options-doc.\n"
-          "_errand_run() {\n"
+          "_errand_options() {\n"
           "    _arguments -s -S \\\n",
           stdout);
     for (int i = 0; i < OPTIONS; i++) zsh_option(&option_rows[i]);
@@ -175,8 +175,7 @@ static void zsh(void)
           "    [[ $state = words ]] || return\n"
           "    case $words[1] in\n",
           stdout);
-    for (int i = 0; i < COMMANDS; i++)
-        printf("    %s) _errand_%s ;;\n", command_rows[i].name, command_rows[i].name);
+    for (int i = 0; i < COMMANDS; i++) printf("    %s) _errand_options ;;\n", command_rows[i].name);
     fputs("    help) _arguments '1:command:(", stdout);
     put_commands();
     fputs(
@@ -217,7 +216,8 @@ static void fish(void)
     for (int i = 0; i < OPTIONS; i++) {
         if (anywhere(&option_rows[i])) fish_option(&option_rows[i], first);
     }
-    const char *run = "__fish_seen_subcommand_from run; and not __fish_seen_subcommand_from help";
+    const char *run = "__fish_seen_subcommand_from run retry; and not __fish_seen_subcommand_from "
+                      "help";
     for (int i = 0; i < OPTIONS; i++) fish_option(&option_rows[i], run);
     printf("complete -c errand -n '%s' -F\n", run);
 }

@@ -364,8 +364,11 @@ static bool reads_terminal(const run_options *o)
     return named && isatty(STDIN_FILENO);
 }
 
-static void report_earlier(run *r, const errand_jobs_stats *s)
+/* With -o: what earlier runs did, and what goes on from here. */
+static void report_resuming(run *r, const errand_jobs_stats *s, int status)
 {
+    const char *output = r->options.output;
+    if (!output) return;
     if (s->skipped)
         progress_say(&r->progress, "%" PRIu64 " jobs have results of earlier runs", s->skipped);
     if (s->unknown)
@@ -373,6 +376,10 @@ static void report_earlier(run *r, const errand_jobs_stats *s)
                      "%" PRIu64 " jobs may have been done before: \"unknown\"; --resume "
                      "--repeat-unknown sends them",
                      s->unknown);
+    if (status == INTERRUPTED || status == HALTED || status == CANNOT_WRITE)
+        progress_say(&r->progress, "with --resume the same command goes on from here");
+    else if (s->failed > s->unknown + s->bad_lines)
+        progress_say(&r->progress, "errand retry %s sends what failed again", output);
 }
 
 static int go(run *r)
@@ -398,7 +405,7 @@ static int go(run *r)
     int status = status_of(&s.stats, signals_end(&r->signals));
     errand_log_flush(r->log, 1000);
     report_lost_log(r);
-    if (!r->options.quiet) report_earlier(r, &s.stats);
+    if (!r->options.quiet) report_resuming(r, &s.stats, status);
     progress_end(&r->progress, &s, status);
     if (!r->options.quiet) {
         fprintf(stderr,

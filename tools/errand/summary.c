@@ -29,9 +29,10 @@ static void put_counts(FILE *to, const char *type, const snapshot *s, double rat
     fprintf(to,
             ",\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cancelled\":%" PRIu64
             ",\"bad_lines\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"retrying\":%" PRIu64
-            ",\"retries\":%" PRIu64 ",\"rate\":%.3f,\"p50_ms\":%" PRId64 ",\"p99_ms\":%" PRId64,
+            ",\"retries\":%" PRIu64 ",\"pauses\":%" PRIu64 ",\"skipped\":%" PRIu64
+            ",\"unknown\":%" PRIu64 ",\"rate\":%.3f,\"p50_ms\":%" PRId64 ",\"p99_ms\":%" PRId64,
             n->successful, n->failed, n->cancelled, n->bad_lines, n->in_flight, n->retrying,
-            n->retries, rate, n->p50_ms, n->p99_ms);
+            n->retries, n->pauses, n->skipped, n->unknown, rate, n->p50_ms, n->p99_ms);
 }
 
 void summary_progress(FILE *to, const snapshot *s)
