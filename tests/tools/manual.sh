@@ -33,7 +33,8 @@ check "no other one" lines out 1
 
 sed -i '2i\\' jobs.jsonl # a blank line is no job
 run_example 4
-check "the failed one once more" is "$(jq -c '[.id, .status]' results2.jsonl)" '[6,422]'
+check "the failed one once more" is "$(jq -c 'select(.ok | not) | [.id, .status, .run]' out.jsonl | paste -sd' ')" \
+    '[6,422,1] [6,422,2]'
 
 printf '%s\n' "$url/healthz" "$url/nowhere" "$url/healthz" >urls
 run_example 5 >out
