@@ -1,97 +1,37 @@
 /* jobs/jobs.c -- requests of files in, results as JSON Lines out: a reader,
  * a batch and a writer.
  *
- *     input --next--> run --work: er_line_job_read, errand_run(attempt: errand_send)--> result
+ *     input --next--> job --work (job_run.c)--> result
  *     result --each: er_report--> out
  *
  * The reader is the batch's next, on the pump's thread; it waits for input with poll, so that a
  * byte in the wake pipe stops it at once. A file that cannot be read goes the same way as a
- * line, as a run with seq 0 that ends at once and writes nothing: so all that is reported to
+ * line, as a job with seq 0 that ends at once and writes nothing: so all that is reported to
  * `on_error` and all that is written comes from each, by one thread at a time, and with
  * `ordered` in the order of the input.
- *
- * Attempts are made here, not by the session, so that they can be counted while they
- * happen: a job is "retrying" from the end of an attempt that will likely be retried to its
- * own end. Policies differ by the number of retries alone, so a few of them, made at the
- * start, serve nearly every line. The key of a job's limits is its host and port; an attempt
- * that was answered 429 pauses it before the policy does, to learn whether a pause has begun.
  *
  * Halting is stopping with a reason: each counts ends (halt.c), a future waits for the deadline.
  *
  * A result that cannot be written ends the batch: nothing more is begun, what is in flight is
  * cancelled, and what ends after that is counted as failed, as it has no result line. */
-#include "base/atomic.h"
+#include "jobs/job_run.h"
+
 #include "base/options.h"
 #include "base/result.h"
-#include "base/clock.h"
-#include "http/classify.h"
-#include "http/session.h"
-#include "jobs/failures.h"
-#include "jobs/halt.h"
-#include "jobs/input.h"
-#include "jobs/journal.h"
-#include "jobs/json_pointer.h"
-#include "jobs/openai_result.h"
-#include "jobs/output_dir.h"
-#include "jobs/result_writer.h"
-#include "base/histogram.h"
 #include "async/current.h"
 #include "async/job.h"
 #include "http/session.h"
-#include "policy/predicate.h"
-#include "policy/rate.h"
+#include "jobs/json_pointer.h"
+#include "jobs/openai_result.h"
 
-#include <errand/jobs.h>
-#include <errand/pool.h>
 #include <errand/promise.h>
 
 #include <errno.h>
 #include <string.h>
 
-#define POLICIES    8          /* for 0 to 7 extra attempts; more get a policy of their own */
-#define LINE_KEPT   (1u << 20) /* bytes kept for the next result line */
+#define LINE_KEPT (1u << 20) /* bytes kept for the next result line */
 /* nothing is begun while lines and bodies of that many bytes wait for the writer */
-#define WAITING     ((size_t)32 << 20)
-/* no server holds back all jobs for longer at once */
-#define PAUSE_MOST  300000
-#define PAUSE_PLAIN 1000 /* after a 429 that does not say how long, as a policy's first wait */
-
-struct errand_jobs {
-    errand_jobs_opts opts;
-    errand_pool *pool;
-    errand_http *http;
-    errand_policy *base;               /* has what the policies share */
-    errand_policy *policies[POLICIES]; /* [extra attempts] */
-    errand_policy *once;               /* of the session's requests */
-    errand_rate *host_rate;            /* the caller's, or our own */
-    errand_future *done, *deadline;    /* deadline NULL: none */
-    er_journal *journal;               /* NULL: results go to opts.out */
-    er_job_defaults *defaults;         /* NULL: none */
-    er_input input;                    /* the reader's */
-    er_bytes line;                     /* the writer's */
-    er_report_opts report;
-    er_output_dir dir;
-    int wake[2];
-    uint32_t stopped; /* atomic */
-    er_lock lock;     /* guards the rest */
-    bool input_over, over;
-    er_halt halt;
-    errand_jobs_stats stats;
-    er_histogram times; /* us */
-    er_failures failures;
-};
-
-typedef struct run {
-    er_line_job job;
-    errand_jobs *jobs;
-    char *host; /* and port: the key of limits. NULL: its url is wrong */
-    int64_t began_ns;
-    unsigned retries, tries;
-    bool begun, retrying;
-    bool done;         /* in an earlier run: there is a result */
-    int journal_error; /* with which it could not be sent */
-} run;
-
+#define WAITING   ((size_t)32 << 20)
 /* ---- input ---- */
 
 static void take_no_more(errand_jobs *jobs) /* also while the reader waits */
@@ -129,7 +69,7 @@ static void *next(void *arg, int *error)
 {
     errand_jobs *jobs = arg;
     if (er_load(&jobs->stopped)) return NULL;
-    run *it = er_alloc_zero(sizeof *it);
+    er_job_run *it = er_alloc_zero(sizeof *it);
     int failed = it ? er_input_next(&jobs->input, &it->job) : ENOMEM;
     if (!failed) {
         it->jobs = jobs;
@@ -142,179 +82,10 @@ static void *next(void *arg, int *error)
     return NULL;
 }
 
-/* ---- work ---- */
-
-static void pause_host(errand_jobs *jobs, const run *it, const errand_result *r)
-{
-    int64_t hint = errand_result_retry_after(r), ms = hint < PAUSE_MOST ? hint : PAUSE_MOST;
-    if (hint < 0 && er_result_limited(r)) ms = PAUSE_PLAIN;
-    if (!it->host || ms <= 0 || !er_result_throttled(r)) return;
-    errand_jobs_pause pause = { .host = it->host, .error = r->error, .ms = hint };
-    er_rate_pause(jobs->host_rate, it->host, ms, &pause.number);
-    if (!pause.number) return;
-    er_lock_take(&jobs->lock);
-    jobs->stats.pauses++;
-    er_lock_give(&jobs->lock);
-    if (jobs->opts.on_pause) jobs->opts.on_pause(&pause, jobs->opts.arg);
-    er_end_in_child();
-}
-
-static bool asks_again(const run *it, const errand_result *r) /* and may be tried again */
-{
-    const errand_retry_if *retry_if = it->jobs->opts.retry_if;
-    const errand_attempt_info info = {
-        .number = it->tries, .upcoming_ms = -1, .last = r, .name = "job", .key = it->host
-    };
-    if (!r->error || it->tries > it->retries || errand_result_may_have_run(r)) return false;
-    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
-    return retry_if ? er_retry_if_ask(retry_if, &info) : errand_result_transient(r);
-}
-
-static errand_result attempted(errand_result in, void *arg)
-{
-    run *it = arg;
-    if (in.error && !errand_result_may_have_run(&in) && it->jobs->journal)
-        er_journal_unsent(it->jobs->journal, &it->job);
-    const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
-    if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
-    pause_host(it->jobs, it, &in);
-    if (!it->retrying && asks_again(it, &in)) {
-        it->retrying = true;
-        er_lock_take(&it->jobs->lock);
-        it->jobs->stats.retrying++;
-        er_lock_give(&it->jobs->lock);
-    }
-    return in;
-}
-
-static errand_result send_now(run *it)
-{
-    return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
-}
-
-static errand_result send_written(errand_result in, void *arg)
-{
-    run *it = arg;
-    if (!in.error) return send_now(it);
-    er_journal_unsent(it->jobs->journal, &it->job);
-    if (in.error == ECANCELED) return in;
-    it->journal_error = in.error;
-    errand_result_free(&in);
-    return errand_fail_as(it->journal_error, ERRAND_KIND_RESOURCE, -1, false,
-                          "the journal cannot be written: %s", errand_strerror(it->journal_error));
-}
-
-static errand_result attempt(void *arg)
-{
-    run *it = arg;
-    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
-    if (++it->tries > 1) {
-        er_lock_take(&it->jobs->lock);
-        it->jobs->stats.retries++;
-        er_lock_give(&it->jobs->lock);
-    }
-    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
-    errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
-    return errand_later(errand_then(written, send_written, it));
-}
-
-/* Its body is saved as a part: gives that its name. */
-static errand_result name_body(errand_result in, void *arg)
-{
-    run *it = arg;
-    er_line_job *job = &it->job;
-    int status = in.error ? 0 : errand_response_status(in.value);
-    const char *method = job->request.method ? job->request.method : "GET";
-    if (status < 200 || status > 299 || er_reply_is_bare(method, status)) return in;
-    int error = er_output_dir_name(&it->jobs->dir, job, in.value, &job->named);
-    if (!error) return in;
-    errand_result_free(&in);
-    return errand_fail_as(error, ERRAND_KIND_RESOURCE, -1, true, "output_dir \"%s\": %s",
-                          it->jobs->dir.path, errand_strerror(error));
-}
-
-static errand_policy *new_policy(const errand_jobs *jobs, unsigned retries)
-{
-    return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
-}
-
-/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
- * wrong with it. 0 or ENOMEM. */
-static int find_host(run *it)
-{
-    er_bytes why = { 0 };
-    er_origin origin = { 0 };
-    char *absolute = NULL;
-    bool https;
-    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
-                               it->jobs->http->defaults.base_url, &why);
-    if (!error) {
-        const char *host = strstr(origin.key, "://") + 3;
-        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
-    }
-    er_origin_free(&origin);
-    er_free(absolute);
-    er_bytes_free(&why);
-    return error == ENOMEM ? ENOMEM : 0;
-}
-
-/* What the options say of all jobs. 0 or ENOMEM. */
-static int apply_options(run *it)
-{
-    const errand_jobs_opts *o = &it->jobs->opts;
-    errand_request *request = &it->job.request;
-    it->retries = it->job.retries_given ? it->job.retries : o->retries;
-    if (!request->total_ms) request->total_ms = o->total_ms;
-    if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
-    request->policy = it->jobs->once; /* the session's would multiply ours */
-    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
-    return error ? error : find_host(it);
-}
-
-/* Reads the job, and decides whether it is sent. False: *r is its end. */
-static bool begins(run *it, errand_result *r)
-{
-    errand_jobs *jobs = it->jobs;
-    int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
-    if (error || it->job.error == ENOMEM) {
-        *r = errand_fail(ENOMEM);
-        return false;
-    }
-    er_job_verdict verdict = jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO;
-    it->done = verdict == ER_JOB_DONE;
-    *r = errand_ok(NULL, NULL);
-    if (verdict == ER_JOB_UNKNOWN)
-        *r = errand_fail_as(EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,
-                            "it was under way when an earlier run ended; the server may have done "
-                            "it");
-    else if (it->job.error && !it->done) *r = er_line_job_refusal(&it->job);
-    return !r->error && !it->done;
-}
-
 static errand_result work(void *item, void *arg)
 {
-    run *it = item;
-    errand_jobs *jobs = arg;
-    errand_result end;
-    if (!it->job.seq) return errand_fail(it->job.line.error);
-    if (!begins(it, &end)) return end;
-    bool shared = it->retries < POLICIES;
-    errand_policy *policy = shared ? jobs->policies[it->retries] : new_policy(jobs, it->retries);
-    if (!policy) return errand_fail(ENOMEM);
-
-    if (jobs->dir.path && !it->job.request.save_to) {
-        it->job.request.save_to = it->job.part = er_output_dir_part(&jobs->dir, it->job.seq);
-        if (!it->job.part) return errand_fail(ENOMEM);
-    }
-    it->begun = true;
-    it->began_ns = er_pool_now(jobs->pool);
-    er_lock_take(&jobs->lock);
-    jobs->stats.in_flight++;
-    er_lock_give(&jobs->lock);
-    errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
-    errand_future *f = errand_run_task(jobs->pool, policy, &task);
-    if (!shared) errand_policy_free(policy);
-    return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
+    (void)arg;
+    return er_job_run_work(item);
 }
 
 /* ---- halting ---- */
@@ -341,7 +112,7 @@ static errand_result deadline_passed(errand_result in, void *arg)
 
 /* ---- output ---- */
 
-static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
+static int write_line(errand_jobs *jobs, const er_job_run *it, const errand_result *r)
 {
     jobs->line.size = 0;
     if (jobs->opts.openai_results) er_openai_result(&jobs->line, &it->job, r);
@@ -355,14 +126,14 @@ static int write_line(errand_jobs *jobs, const run *it, const errand_result *r)
 
 static size_t size_of(void *item, const errand_result *r, void *arg)
 {
-    const run *it = item;
+    const er_job_run *it = item;
     (void)arg;
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     return it->job.line.size + (answered ? errand_response_body(r->value).size : 0);
 }
 
 /* Before its line is written: a reader of the line must not find the job in flight. */
-static void landed(errand_jobs *jobs, const run *it)
+static void landed(errand_jobs *jobs, const er_job_run *it)
 {
     er_lock_take(&jobs->lock);
     if (it->begun) jobs->stats.in_flight--;
@@ -370,7 +141,7 @@ static void landed(errand_jobs *jobs, const run *it)
     er_lock_give(&jobs->lock);
 }
 
-static void count(errand_jobs *jobs, const run *it, const errand_result *r, bool bad,
+static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *r, bool bad,
                   int write_error)
 {
     errand_jobs_stats *s = &jobs->stats;
@@ -401,14 +172,14 @@ static void note_read_error(errand_jobs *jobs, int error)
 
 /* It gets no result line, so the next run sends it: it was cancelled before it could do anything,
  * or there was no memory to read it. */
-static bool is_left(const run *it, const errand_result *r)
+static bool is_left(const er_job_run *it, const errand_result *r)
 {
     if (!it->jobs->journal) return false;
     bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
     return !it->job.run || (cancelled && !errand_result_may_have_run(r));
 }
 
-static int write_result(errand_jobs *jobs, run *it, const errand_result *r)
+static int write_result(errand_jobs *jobs, er_job_run *it, const errand_result *r)
 {
     int before = jobs->stats.write_error; /* written by this thread only */
     const char *what = jobs->opts.results ? jobs->opts.results : "the results";
@@ -441,7 +212,7 @@ static void skip(errand_jobs *jobs)
 
 static int each(void *item, errand_result r, void *arg)
 {
-    run *it = item;
+    er_job_run *it = item;
     errand_jobs *jobs = arg;
     const er_line *line = &it->job.line;
     int write_error = jobs->stats.write_error;
@@ -505,7 +276,7 @@ static errand_result over(errand_result in, void *arg)
 
 static void free_all(errand_jobs *jobs)
 {
-    for (size_t i = 0; i < POLICIES; i++) errand_policy_free(jobs->policies[i]);
+    for (size_t i = 0; i < ER_JOB_POLICIES; i++) errand_policy_free(jobs->policies[i]);
     errand_policy_free(jobs->base);
     errand_policy_free(jobs->once);
     if (jobs->host_rate != jobs->opts.host_rate) errand_rate_free(jobs->host_rate);
@@ -595,8 +366,8 @@ static int make_policies(errand_jobs *jobs)
     if (!jobs->base) return error ? error : errno;
     jobs->once = errand_policy_new(&(errand_policy_opts){ .attempts = 1 }, NULL);
     if (!jobs->once) return errno;
-    for (unsigned i = 0; i < POLICIES; i++) {
-        jobs->policies[i] = new_policy(jobs, i);
+    for (unsigned i = 0; i < ER_JOB_POLICIES; i++) {
+        jobs->policies[i] = er_job_policy(jobs, i);
         if (!jobs->policies[i]) return errno;
     }
     return error;

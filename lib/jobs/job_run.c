@@ -1,0 +1,199 @@
+/* jobs/job_run.c -- a job is read, looked up in the journal, and attempted.
+ *
+ *     work: er_line_job_read, options --er_journal_look--> has a result | unknown | goes
+ *     goes: policy --attempt: before_send (if a repeat could do harm) --> errand_send --> attempted
+ *
+ * Attempts are made here, not by the session, so that they can be counted while they happen: a job
+ * is "retrying" from the end of an attempt that will likely be retried to its own end. Policies
+ * differ by the number of retries alone, so a few of them, made at the start, serve nearly every
+ * line. The key of a job's limits is its host and port; an attempt that was answered 429 pauses it
+ * before the policy does, to learn whether a pause has begun. */
+#include "jobs/job_run.h"
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "async/current.h"
+#include "async/job.h"
+#include "http/classify.h"
+#include "http/session.h"
+#include "policy/predicate.h"
+#include "policy/rate.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* no server holds back all jobs for longer at once */
+#define PAUSE_MOST  300000
+#define PAUSE_PLAIN 1000 /* after a 429 that does not say how long, as a policy's first wait */
+
+static void pause_host(errand_jobs *jobs, const er_job_run *it, const errand_result *r)
+{
+    int64_t hint = errand_result_retry_after(r), ms = hint < PAUSE_MOST ? hint : PAUSE_MOST;
+    if (hint < 0 && er_result_limited(r)) ms = PAUSE_PLAIN;
+    if (!it->host || ms <= 0 || !er_result_throttled(r)) return;
+    errand_jobs_pause pause = { .host = it->host, .error = r->error, .ms = hint };
+    er_rate_pause(jobs->host_rate, it->host, ms, &pause.number);
+    if (!pause.number) return;
+    er_lock_take(&jobs->lock);
+    jobs->stats.pauses++;
+    er_lock_give(&jobs->lock);
+    if (jobs->opts.on_pause) jobs->opts.on_pause(&pause, jobs->opts.arg);
+    er_end_in_child();
+}
+
+static bool asks_again(const er_job_run *it, const errand_result *r) /* and may be tried again */
+{
+    const errand_retry_if *retry_if = it->jobs->opts.retry_if;
+    const errand_attempt_info info = {
+        .number = it->tries, .upcoming_ms = -1, .last = r, .name = "job", .key = it->host
+    };
+    if (!r->error || it->tries > it->retries || errand_result_may_have_run(r)) return false;
+    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) return false;
+    return retry_if ? er_retry_if_ask(retry_if, &info) : errand_result_transient(r);
+}
+
+static errand_result attempted(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    if (in.error && !errand_result_may_have_run(&in) && it->jobs->journal)
+        er_journal_unsent(it->jobs->journal, &it->job);
+    const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
+    if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
+    pause_host(it->jobs, it, &in);
+    if (!it->retrying && asks_again(it, &in)) {
+        it->retrying = true;
+        er_lock_take(&it->jobs->lock);
+        it->jobs->stats.retrying++;
+        er_lock_give(&it->jobs->lock);
+    }
+    return in;
+}
+
+static errand_result send_now(er_job_run *it)
+{
+    return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
+}
+
+static errand_result send_written(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    if (!in.error) return send_now(it);
+    er_journal_unsent(it->jobs->journal, &it->job);
+    if (in.error == ECANCELED) return in;
+    it->journal_error = in.error;
+    errand_result_free(&in);
+    return errand_fail_as(it->journal_error, ERRAND_KIND_RESOURCE, -1, false,
+                          "the journal cannot be written: %s", errand_strerror(it->journal_error));
+}
+
+static errand_result attempt(void *arg)
+{
+    er_job_run *it = arg;
+    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
+    if (++it->tries > 1) {
+        er_lock_take(&it->jobs->lock);
+        it->jobs->stats.retries++;
+        er_lock_give(&it->jobs->lock);
+    }
+    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
+    errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
+    return errand_later(errand_then(written, send_written, it));
+}
+
+/* Its body is saved as a part: gives that its name. */
+static errand_result name_body(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    er_line_job *job = &it->job;
+    int status = in.error ? 0 : errand_response_status(in.value);
+    const char *method = job->request.method ? job->request.method : "GET";
+    if (status < 200 || status > 299 || er_reply_is_bare(method, status)) return in;
+    int error = er_output_dir_name(&it->jobs->dir, job, in.value, &job->named);
+    if (!error) return in;
+    errand_result_free(&in);
+    return errand_fail_as(error, ERRAND_KIND_RESOURCE, -1, true, "output_dir \"%s\": %s",
+                          it->jobs->dir.path, errand_strerror(error));
+}
+
+errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries)
+{
+    return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
+}
+
+/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
+ * wrong with it. 0 or ENOMEM. */
+static int find_host(er_job_run *it)
+{
+    er_bytes why = { 0 };
+    er_origin origin = { 0 };
+    char *absolute = NULL;
+    bool https;
+    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
+                               it->jobs->http->defaults.base_url, &why);
+    if (!error) {
+        const char *host = strstr(origin.key, "://") + 3;
+        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
+    }
+    er_origin_free(&origin);
+    er_free(absolute);
+    er_bytes_free(&why);
+    return error == ENOMEM ? ENOMEM : 0;
+}
+
+/* What the options say of all jobs. 0 or ENOMEM. */
+static int apply_options(er_job_run *it)
+{
+    const errand_jobs_opts *o = &it->jobs->opts;
+    errand_request *request = &it->job.request;
+    it->retries = it->job.retries_given ? it->job.retries : o->retries;
+    if (!request->total_ms) request->total_ms = o->total_ms;
+    if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
+    request->policy = it->jobs->once; /* the session's would multiply ours */
+    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
+    return error ? error : find_host(it);
+}
+
+/* Reads the job, and decides whether it is sent. False: *r is its end. */
+static bool begins(er_job_run *it, errand_result *r)
+{
+    errand_jobs *jobs = it->jobs;
+    int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
+    if (error || it->job.error == ENOMEM) {
+        *r = errand_fail(ENOMEM);
+        return false;
+    }
+    er_job_verdict verdict = jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO;
+    it->done = verdict == ER_JOB_DONE;
+    *r = errand_ok(NULL, NULL);
+    if (verdict == ER_JOB_UNKNOWN)
+        *r = errand_fail_as(EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,
+                            "it was under way when an earlier run ended; the server may have done "
+                            "it");
+    else if (it->job.error && !it->done) *r = er_line_job_refusal(&it->job);
+    return !r->error && !it->done;
+}
+
+errand_result er_job_run_work(er_job_run *it)
+{
+    errand_jobs *jobs = it->jobs;
+    errand_result end;
+    if (!it->job.seq) return errand_fail(it->job.line.error);
+    if (!begins(it, &end)) return end;
+    bool shared = it->retries < ER_JOB_POLICIES;
+    errand_policy *policy = shared ? jobs->policies[it->retries] : er_job_policy(jobs, it->retries);
+    if (!policy) return errand_fail(ENOMEM);
+
+    if (jobs->dir.path && !it->job.request.save_to) {
+        it->job.request.save_to = it->job.part = er_output_dir_part(&jobs->dir, it->job.seq);
+        if (!it->job.part) return errand_fail(ENOMEM);
+    }
+    it->begun = true;
+    it->began_ns = er_pool_now(jobs->pool);
+    er_lock_take(&jobs->lock);
+    jobs->stats.in_flight++;
+    er_lock_give(&jobs->lock);
+    errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
+    errand_future *f = errand_run_task(jobs->pool, policy, &task);
+    if (!shared) errand_policy_free(policy);
+    return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
+}

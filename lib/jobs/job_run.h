@@ -1,0 +1,59 @@
+/* jobs/job_run.h -- one job on its way from its line to its end, and what all jobs of a run share.
+ */
+#ifndef ER_JOB_RUN_H
+#define ER_JOB_RUN_H
+
+#include "base/atomic.h"
+#include "base/histogram.h"
+#include "jobs/failures.h"
+#include "jobs/halt.h"
+#include "jobs/input.h"
+#include "jobs/journal.h"
+#include "jobs/output_dir.h"
+#include "jobs/result_writer.h"
+
+#define ER_JOB_POLICIES 8 /* for 0 to 7 extra attempts; more get a policy of their own */
+
+struct errand_jobs { /* jobs.c makes it and frees it */
+    errand_jobs_opts opts;
+    errand_pool *pool;
+    errand_http *http;
+    errand_policy *base;                      /* has what the policies share */
+    errand_policy *policies[ER_JOB_POLICIES]; /* [extra attempts] */
+    errand_policy *once;                      /* of the session's requests */
+    errand_rate *host_rate;                   /* the caller's, or our own */
+    errand_future *done, *deadline;           /* deadline NULL: none */
+    er_journal *journal;                      /* NULL: results go to opts.out */
+    er_job_defaults *defaults;                /* NULL: none */
+    er_input input;                           /* the reader's */
+    er_bytes line;                            /* the writer's */
+    er_report_opts report;
+    er_output_dir dir;
+    int wake[2];
+    uint32_t stopped; /* atomic */
+    er_lock lock;     /* guards the rest */
+    bool input_over, over;
+    er_halt halt;
+    errand_jobs_stats stats;
+    er_histogram times; /* us */
+    er_failures failures;
+};
+
+typedef struct er_job_run {
+    er_line_job job;
+    errand_jobs *jobs;
+    char *host; /* and port: the key of limits. NULL: its url is wrong */
+    int64_t began_ns;
+    unsigned retries, tries;
+    bool begun, retrying; /* counted in flight; counted as retrying */
+    bool done;            /* in an earlier run: there is a result */
+    int journal_error;    /* with which it could not be sent */
+} er_job_run;
+
+/* The batch's work: reads the job, sends it as often as its policy says. */
+errand_result er_job_run_work(er_job_run *run);
+
+/* Of jobs with that many extra attempts. NULL: errno. */
+errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries);
+
+#endif
