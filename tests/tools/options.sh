@@ -42,7 +42,7 @@ check "errand(1) names no option that is not there" \
 check "help names no option that is not there" \
     is "$(grep -oE -- '--[a-z][a-z0-9-]+' help | sed 's/^--//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
 check "errand(1) has its sections in order" is "$(sed -n 's/^\.Sh //p' "$page" | paste -sd,)" \
-    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
+    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,RESUMING,ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
 
 check "errand(1) was made from this table" is "$("$OPTIONS_DOC" man)" "$(sed -n '/^\.Ss Limits/,/^\.Sh INPUT/p' "$page" | sed '$d')"
 "$OPTIONS_DOC" nonsense 2>err
