@@ -13,13 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void put_text(er_bytes *out, const char *text) /* from outside, so it need not be UTF-8 */
-{
-    er_span span = { text, strlen(text) };
-    if (er_utf8_valid(span.at, span.size)) er_json_quote(out, span);
-    else er_bytes_text(out, "\"\"");
-}
-
 static void put_body(er_bytes *out, errand_bytes body)
 {
     size_t where;
@@ -41,7 +34,7 @@ static void put_response(er_bytes *out, const errand_response *response)
 {
     const char *id = errand_response_header(response, "x-request-id", 0);
     er_bytes_format(out, "{\"status_code\":%d,\"request_id\":", errand_response_status(response));
-    put_text(out, id ? id : "");
+    er_json_quote_any(out, id ? id : "");
     er_bytes_text(out, ",");
     put_body(out, errand_response_body(response));
     er_bytes_text(out, "}");
@@ -51,9 +44,9 @@ static void put_error(er_bytes *out, const errand_result *r)
 {
     char name[64];
     er_bytes_text(out, "{\"code\":");
-    put_text(out, errand_error_name(r->error, name, sizeof name));
+    er_json_quote_any(out, errand_error_name(r->error, name, sizeof name));
     er_bytes_text(out, ",\"message\":");
-    put_text(out, errand_result_message(r));
+    er_json_quote_any(out, errand_result_message(r));
     er_bytes_text(out, "}");
 }
 
