@@ -357,7 +357,7 @@ const option_row option_rows[OPTIONS] = {
         .help = "show progress: auto, always, never or json",
         .more = "With auto errand shows it on standard error. On a terminal that is a block of up "
                 "to eight lines, with failures by class; on a small one it is one line; there is "
-                "none if TERM is dumb or standard output is a terminal, too. Where standard error "
+                "none if TERM is dumb or the results go to a terminal, too. Where standard error "
                 "is no terminal it is a line every 10 seconds, and with always every second. At "
                 "the end, on a terminal and with always, there is a summary. With json progress is "
                 "a JSON object every second, with \"type\": \"progress\", and at the end one with "

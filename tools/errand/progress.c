@@ -47,14 +47,16 @@ static progress_form form_of(when wanted, bool terminal, bool in_place)
     }
 }
 
-void progress_begin(progress *p, when wanted, bool quiet)
+void progress_begin(progress *p, const run_options *o)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO), dumb = term && !strcmp(term, "dumb"),
-         in_place = terminal && !dumb && !isatty(STDOUT_FILENO);
+         mixed = !o->output && isatty(STDOUT_FILENO), /* with results */
+        in_place = terminal && !dumb && !mixed;
     *p = (progress){
-        .form = quiet ? PROGRESS_NONE : form_of(wanted, terminal, in_place),
-        .summary = !quiet && (wanted == WHEN_ALWAYS || (wanted == WHEN_AUTO && terminal)),
+        .form = o->quiet ? PROGRESS_NONE : form_of(o->progress, terminal, in_place),
+        .summary = !o->quiet &&
+                   (o->progress == WHEN_ALWAYS || (o->progress == WHEN_AUTO && terminal)),
         .colour = !(no_colour && *no_colour),
         .to = stderr,
         .drawn = progress_now(),

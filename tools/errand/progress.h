@@ -31,7 +31,7 @@ typedef struct progress {
 } progress;
 
 double progress_now(void); /* seconds */
-void progress_begin(progress *p, when wanted, bool quiet);
+void progress_begin(progress *p, const run_options *options);
 /* as often as you like; at: progress_now() */
 void progress_show(progress *p, const snapshot *s, double at);
 void progress_say(progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -443,7 +443,7 @@ int run_main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* or its status could not be known */
-    progress_begin(&r.progress, r.options.progress, r.options.quiet);
+    progress_begin(&r.progress, &r.options);
     allow_descriptors(&r);
     int error = signals_hold(&r.signals);
     if (error) status = fail(&r, "cannot wait for signals", error);
