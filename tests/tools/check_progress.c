@@ -246,7 +246,8 @@ START_TEST(programs_get_an_object_a_second_and_a_summary)
     ck_assert_str_eq(written(),
                      "{\"type\":\"progress\",\"seconds\":3.000,\"done\":120,\"total\":300,"
                      "\"ok\":117,\"failed\":3,\"cancelled\":0,\"bad_lines\":0,\"in_flight\":16,"
-                     "\"retrying\":2,\"retries\":5,\"rate\":41.300,\"p50_ms\":210,"
+                     "\"retrying\":2,\"retries\":5,\"pauses\":0,\"skipped\":0,\"unknown\":0,"
+                     "\"rate\":41.300,\"p50_ms\":210,"
                      "\"p99_ms\":1900,\"eta_s\":4.4}\n");
     s.total = 0;
     progress_show(&p, &s, 2);
