@@ -314,7 +314,7 @@ typedef struct errand_jobs_opts {
  *                    are both given
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
- *   ENOENT           `results` has results, and no journal; or its folder is missing
+ *   ENOENT           `results` is not empty and has no journal; or its folder is missing
  *   EBADMSG          `results` or its journal is damaged, or of another kind
  *   EOVERFLOW        `results` has been resumed 65,535 times
  *   ESPIPE           `results` is not a regular file

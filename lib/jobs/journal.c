@@ -15,7 +15,8 @@
  * The results are not synced with each line. If the system crashes, an intent without a result is
  * what is left of such a job, and it is reported as unknown, or sent again with its key.
  *
- * One run at a time: the journal is locked, not the results, which others may read. */
+ * One run at a time: both files are locked, so that a second name of one of them is no way around
+ * that. Others may read them. */
 #include "jobs/journal.h"
 
 #include "base/list.h"
@@ -61,20 +62,21 @@ struct er_journal {
 
 /* ---- opening ---- */
 
-/* What identifies the input: paths, sizes, times of change. Standard input is never the same. */
-static void put_inputs(er_bytes *out, const char *const *files)
+/* What identifies the input: paths, sizes, times of change, and what numbers its records. Standard
+ * input is never the same. */
+static void put_inputs(er_bytes *out, const errand_jobs_opts *opts)
 {
     static const char *const only_stdin[] = { "-", NULL };
-    const char *comma = "";
-    er_bytes_text(out, "{");
-    for (files = files ? files : only_stdin; *files; files++, comma = ",") {
+    const char *const *files = opts->files ? opts->files : only_stdin;
+    er_bytes_format(out, "{\"\":\"format %d, delimiter %d\"", (int)opts->format, opts->delimiter);
+    for (; *files; files++) {
         er_file_about about = { 0 };
         char *path = NULL;
         bool stdin_too = !strcmp(*files, "-");
         int error = stdin_too ? ENOENT : er_file_absolute(*files, &path);
         if (!error) error = er_file_look_at(path, &about);
         const char *name = path ? path : *files;
-        er_bytes_text(out, comma);
+        er_bytes_text(out, ",");
         er_json_quote_any(out, name);
         if (error || !about.regular) er_bytes_text(out, ":null");
         else
@@ -206,24 +208,42 @@ static int begin_run(er_journal *j, const errand_jobs_opts *opts, const er_bytes
     return error;
 }
 
+/* Neither file is one that is read. */
+static int refuse_inputs(const er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
+{
+    er_file_about ours[2] = { { 0 }, { 0 } }, input;
+    er_file_look(j->results, &ours[0]);
+    er_file_look(j->fd, &ours[1]);
+    for (const char *const *file = opts->files; file && *file; file++) {
+        if (er_file_look_at(*file, &input)) continue;
+        for (size_t i = 0; i < 2; i++) {
+            if (input.device != ours[i].device || input.node != ours[i].node) continue;
+            er_bytes_format(why, "%s: it is a file of jobs", i ? j->path : opts->results);
+            return EINVAL;
+        }
+    }
+    return 0;
+}
+
 static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
 {
     uint64_t results_size = 0, size = 0;
     bool resumes = opts->begin == ERRAND_RESULTS_RESUME;
     int error = opts->begin == ERRAND_RESULTS_NEW ? refuse_results(j, opts->results, why) : 0;
     if (!error) error = open_file(j->path, why, &j->fd, &size);
-    if (!error && er_file_lock(j->fd)) {
+    if (!error) error = open_file(opts->results, why, &j->results, &results_size);
+    if (!error && (er_file_lock(j->fd) || er_file_lock(j->results))) {
         error = EBUSY;
         er_bytes_format(why, "%s: another run uses it", opts->results);
     }
-    if (!error) error = open_file(opts->results, why, &j->results, &results_size);
+    if (!error) error = refuse_inputs(j, opts, why);
     if (error) return error;
-    if (resumes && results_size && !size) {
+    if (results_size && !size) { /* nothing that could be discarded either: it is no file of ours */
         er_bytes_format(why, "%s: its journal %s is missing or empty", opts->results, j->path);
         return ENOENT;
     }
     er_bytes inputs = { 0 };
-    put_inputs(&inputs, opts->files);
+    put_inputs(&inputs, opts);
     error = inputs.error;
     if (!error && !resumes) error = er_file_cut(j->results, 0);
     if (!error && !resumes) error = er_file_cut(j->fd, 0);

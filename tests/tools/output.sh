@@ -131,6 +131,14 @@ check "--resume needs a file" is $status 2
 errand run -o x --fresh --resume a.jsonl
 check "not both" has err 'either --resume or --fresh'
 
+cp a.jsonl mine.jsonl
+errand run --base-url "$url" -o mine.jsonl --fresh mine.jsonl
+check "the file of jobs" is $status 2
+check "is not overwritten" cmp mine.jsonl a.jsonl
+check "which is said" has err 'mine.jsonl: it is a file of jobs'
+errand run --base-url "$url" -o mine.jsonl --fresh a.jsonl
+check "nor any file without a journal" cmp mine.jsonl a.jsonl
+
 # a second run at the same time
 mkfifo slow
 "$ERRAND" run --base-url "$url" -o two.jsonl --resume <slow 2>first &
@@ -139,6 +147,9 @@ while ! [ -s two.jsonl.journal ]; do sleep 0.01; done
 run_to two.jsonl
 check "two runs at once" is $status 4
 check "which is said" has err 'two.jsonl: another run uses it'
+ln -s two.jsonl other.jsonl
+run_to other.jsonl
+check "also by another name" has err 'other.jsonl: another run uses it'
 echo '{"url":"/healthz"}' >&"$to_first"
 exec {to_first}>&-
 wait $!
