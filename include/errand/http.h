@@ -38,9 +38,10 @@
  * Content-Length may be cut there.
  *
  * Secrets do not reach messages, logs, hooks or errand_result_json(): userinfo, query and fragment
- * of urls, and the values of the headers Authorization, Cookie, Proxy-*, X-Api-Key, Api-Key and
- * X-Auth-Token and of cookies, even if the server quotes them. A redirect to another scheme, host
- * or port does not carry them on.
+ * of urls, cookies, and the values of headers whose names sound like secrets, even if the server
+ * quotes them: Proxy-*, and those with a word such as Authorization, Cookie or Session, or one that
+ * ends in key, token, secret, password or signature (X-Api-Key, X-Auth-Token), but not
+ * Idempotency-Key. A redirect to another scheme, host or port does not carry them on.
  *
  * Compression. A body with Content-Encoding gzip, deflate, br or zstd (the last two where the
  * library was built with them) is decompressed, up to five codings deep; the reply's headers stay

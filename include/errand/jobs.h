@@ -140,8 +140,9 @@
  * that line back. A job is known by its id; without one by what it requests, and its place among
  * the lines: method, url, headers (of Authorization and the like only the names), body, paths. If
  * the input is another one than in the run before, or standard input, the place does not count:
- * then jobs are matched by id or request alone, each result once, and on_error says so. A job that
- * has several results, after retry_kinds for example, has the last of them. The journal is locked
+ * then, and in all later runs, jobs are matched by id or by request alone, and on_error says so:
+ * ids are unique, and of equal requests without an id each result counts once. A job that has
+ * several results, after retry_kinds for example, has the last of them. The journal is locked
  * against a second run. It takes at most 24 bytes of memory for each job that is done.
  */
 #ifndef ERRAND_JOBS_H
@@ -214,7 +215,7 @@ typedef struct errand_jobs_opts {
      * for it, no further job is begun */
     int out;
     unsigned concurrency; /* 0: 16 */
-    unsigned ordered;     /* 1: result lines in the order of the input */
+    unsigned ordered;     /* 1: result lines in the order of the input. Not together with results */
     unsigned verbose;     /* 1: attempt_log in every line */
     unsigned retries;     /* extra attempts, where the line does not say */
     /* one attempt's total, where the line does not say. 0: the session's */
@@ -297,8 +298,8 @@ typedef struct errand_jobs_opts {
      * name is the job's id, else its seq, and an extension by the Content-Type. In an id a slash,
      * control character, \ : * ? " < > |, or a leading dot becomes "_", and it is cut to 255
      * bytes less the extension. A name that another job of this run has (in any case) gets "-SEQ".
-     * 8 to 16 bytes of memory for each file. What an earlier run left is replaced. Not together
-     * with select. NULL: none */
+     * 8 to 16 bytes of memory for each file. What an earlier run left is replaced; with
+     * ERRAND_RESULTS_RESUME it keeps its name. Not together with select. NULL: none */
     const char *output_dir;
 } errand_jobs_opts;
 
@@ -364,7 +365,9 @@ typedef struct errand_jobs_stats {
     /* with `results`: jobs that have a result of an earlier run, and are not counted above; jobs
      * that were under way when an earlier run ended and may do harm twice: among the failed */
     uint64_t skipped, unknown;
-    uint64_t pauses; /* of hosts, so far */
+    uint64_t skipped_failed; /* of the skipped: that result is a failure */
+    uint64_t may_have_run;   /* of the failed: their work may have been done */
+    uint64_t pauses;         /* of hosts, so far */
     errand_jobs_halt halted;
     int halt_error; /* of the job that ended last when it halted; 0 with ERRAND_JOBS_TIME_OUT */
     /* EINVAL: a file is not what `format` and the templates say, and nothing was sent; else 0 */

@@ -174,12 +174,12 @@ ER_SHARED int er_file_look(int fd, er_file_about *about);
 /* follows links; terminal is not looked up */
 ER_SHARED int er_file_look_at(const char *path, er_file_about *about);
 /* 0: a file or a link has this name; EISDIR, ENOENT ... */
-int er_file_there(const char *path);
+ER_SHARED int er_file_there(const char *path);
 /* with the working directory of now; free absolute */
 ER_SHARED int er_file_absolute(const char *path, char **absolute);
 /* of what exists: absolute, without links; free real */
 int er_file_real(const char *path, char **real);
-int er_file_mode(int fd, unsigned mode);
+ER_SHARED int er_file_mode(int fd, unsigned mode);
 /* Makes a folder and those above it that are missing; 0 also if it is there already. */
 ER_SHARED int er_folder_make(const char *path);
 /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */

@@ -169,10 +169,10 @@ static int take_rules(er_defaults *defaults, const errand_http_opts *opts, er_by
 }
 
 /* After greet(). A header Cookie of the session goes with curl's own. */
-static int keep_cookies(er_defaults *defaults, bool with_tls)
+static int keep_cookies(er_defaults *defaults)
 {
     char *again = NULL;
-    int error = er_cookies_new(&defaults->cookies, with_tls);
+    int error = er_cookies_new(&defaults->cookies);
     if (!error) error = er_cookies_take(&defaults->headers, &defaults->cookie);
     if (!error) error = er_cookies_take(&defaults->greeting, &again);
     er_free(again);
@@ -201,8 +201,7 @@ static int set_up(errand_http *http, const errand_http_opts *opts, er_bytes *why
     if (!error) error = er_fixed_hosts_make(&http->fixed_hosts, opts->resolve, why);
     if (!error) error = er_transport_make(&http->defaults.transport, opts, why);
     if (!error) error = greet(&http->defaults.greeting, &http->defaults);
-    if (!error && opts->cookies)
-        error = keep_cookies(&http->defaults, http->defaults.curl < ER_CURL_FORGETS_HEADERS);
+    if (!error && opts->cookies) error = keep_cookies(&http->defaults);
     if (!error) error = er_middleware_make(http, opts->middleware);
     http->defaults.stage_details = opts->stage_details;
     if (!error && opts->on_stage) {

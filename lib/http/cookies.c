@@ -2,7 +2,8 @@
  *
  * Lanes are threads with handles of their own, so curl is given a lock for each kind of what is
  * shared. It takes one at a time, for a walk through the cookies of a domain or one addition, and
- * calls nothing of ours under it.
+ * calls nothing of ours under it. TLS sessions are not in it: before libcurl 8.1, where a lane
+ * keeps them in a CURLSH of its own, they are not resumed then, as a handle has only one.
  *
  * A header Cookie of the caller's goes through CURLOPT_COOKIE, so that there is one such header
  * (RFC 6265, 5.4), with the cookies of the session before the caller's own. */
@@ -30,7 +31,7 @@ static void unlock(CURL *easy, curl_lock_data what, void *arg)
     er_lock_give(&cookies->locks[what]);
 }
 
-int er_cookies_new(er_cookies **out, bool with_tls)
+int er_cookies_new(er_cookies **out)
 {
     er_cookies *cookies = er_alloc_zero(sizeof *cookies);
     if (cookies) cookies->share = curl_share_init();
@@ -42,8 +43,6 @@ int er_cookies_new(er_cookies **out, bool with_tls)
     curl_share_setopt(cookies->share, CURLSHOPT_UNLOCKFUNC, unlock);
     curl_share_setopt(cookies->share, CURLSHOPT_USERDATA, cookies);
     CURLSHcode code = curl_share_setopt(cookies->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
-    if (!code && with_tls)
-        curl_share_setopt(cookies->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     *out = cookies;
     if (!code) return 0;
     *out = NULL;

@@ -6,9 +6,8 @@
 
 typedef struct er_cookies er_cookies;
 
-/* with_tls: it keeps TLS sessions as well, as a handle has only one CURLSH. 0, ENOMEM, or ENOTSUP:
- * this libcurl has no cookies. */
-int er_cookies_new(er_cookies **out, bool with_tls);
+/* 0, ENOMEM, or ENOTSUP: this libcurl has no cookies. */
+int er_cookies_new(er_cookies **out);
 void er_cookies_free(er_cookies *cookies); /* no handle uses it any more. NULL is harmless */
 
 /* Handles with this CURLSH use the cookies. */

@@ -6,6 +6,8 @@
  * refusal names the header, and never quotes its value: it may be a secret. */
 #include "http/header.h"
 
+#include "http/redact.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -120,15 +122,12 @@ int er_header_auth(struct curl_slist **list, const char *bearer, const char *use
 
 /* ---- secrets ---- */
 
+/* A key that lets a server know a repetition is no secret. */
 bool er_header_secret(const char *line)
 {
-    static const char *const secrets[] = { "Authorization", "Cookie", "X-Api-Key", "Api-Key",
-                                           "X-Auth-Token" };
+    size_t size = strcspn(line, ":; ");
     if (er_alike(line, "Proxy-", 6)) return true;
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
-        if (er_header_named(line, secrets[i], strlen(secrets[i]))) return true;
-    }
-    return false;
+    return er_redact_name(line, size) && !er_header_named(line, "Idempotency-Key", 15);
 }
 
 void er_headers_hide(const struct curl_slist *headers, char *text)

@@ -117,6 +117,14 @@ static looks look(er_span ahead, const er_source_opts *opts)
     return line.at[0] == '/' ? LIKE_PATHS : LIKE_NOTHING;
 }
 
+/* Lines that end with CR alone, as old Mac programs write them: all is one line then. */
+static bool has_lone_cr(er_span ahead)
+{
+    er_span rest = ahead, line = first_line(&rest);
+    const char *cr = line.size ? memchr(line.at, '\r', line.size) : NULL;
+    return cr && cr + 1 < line.at + line.size && cr[1] != '\r' && line.at[0] != '{';
+}
+
 static int refuse(er_bytes *why, const char *text)
 {
     er_bytes_text(why, text);
@@ -176,6 +184,8 @@ int er_detect(errand_jobs_format asked, er_span ahead, const er_source_opts *opt
     *format = asked;
     if (like == LIKE_UTF16)
         return refuse(why, "this is UTF-16; iconv -f UTF-16 -t UTF-8 makes it readable");
+    if (has_lone_cr(ahead))
+        return refuse(why, "its lines end with CR alone; tr '\\r' '\\n' <FILE gives them ends");
     if (like == LIKE_BINARY && asked != ERRAND_JOBS_JSONL) return refuse(why, "this is no text");
     if (like == LIKE_ARRAY && !text && asked != ERRAND_JOBS_CSV) return refuse(why, array);
     if (like == LIKE_SPREAD && !text) return refuse(why, spread);

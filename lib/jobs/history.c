@@ -157,19 +157,26 @@ static int result_line(er_run_history *h, er_span line)
 
 /* ---- the journal ---- */
 
+bool er_run_history_same(const er_run_history *h, er_span inputs)
+{
+    return !h->inputs_differ && inputs.size == h->inputs.size &&
+           !memcmp(inputs.at, h->inputs.at ? h->inputs.at : "", inputs.size);
+}
+
 static int run_begins(er_run_history *h, er_span line)
 {
     size_t cursor = 0;
     uint64_t form = 0, run = 0, probe = 0;
-    er_span key, value;
-    h->inputs.size = 0;
+    er_span key, value, inputs = { "", 0 };
     while (er_json_member(line, &cursor, &key, &value)) {
         if (is(key, "\"journal\"") && !number_of(value, UINT64_MAX, &form)) return EBADMSG;
         if (is(key, "\"run\"") && !number_of(value, ER_JOB_RUNS_MOST, &run)) return EBADMSG;
         if (is(key, "\"probe\"") && !hash_of(value, &probe)) return EBADMSG;
-        if (is(key, "\"inputs\"")) er_bytes_add(&h->inputs, value.at, value.size);
+        if (is(key, "\"inputs\"")) inputs = value;
     }
     if (form != 1 || run != h->runs + 1) return EBADMSG;
+    if (!h->runs) er_bytes_add(&h->inputs, inputs.at, inputs.size);
+    else if (!er_run_history_same(h, inputs)) h->inputs_differ = true;
     h->runs = (unsigned)run;
     h->probe = probe;
     return h->inputs.error;
@@ -275,7 +282,7 @@ const char *er_run_history_key(er_run_history *h, er_job_ref job)
     }
     for (; from < h->n_keys && h->keys[from].job.hash == job.hash; from++) {
         if (!h->states.by_content && h->keys[from].job.seq != job.seq) break;
-        if (h->keys[from].used && h->states.by_content) continue;
+        if (h->keys[from].used && h->states.by_content && !(job.hash & ER_JOB_HAS_ID)) continue;
         h->keys[from].used = true;
         return h->keys[from].key;
     }

@@ -3,7 +3,7 @@
 #define ER_HISTORY_H
 
 #include "jobs/job_states.h"
-#include "base/bytes.h"
+#include "jobs/json_scan.h"
 
 typedef struct er_kept_key { /* an idempotency key that was made for a job */
     er_job_ref job;
@@ -18,7 +18,8 @@ typedef struct er_run_history {
     unsigned runs;
     uint64_t probe;                    /* er_job_hash_probe() of the first run */
     uint64_t results_end, journal_end; /* behind the last whole line */
-    er_bytes inputs;                   /* of the last run: an object, as it was written */
+    er_bytes inputs;                   /* of the first run: an object, as it was written */
+    bool inputs_differ;                /* another run had others */
 } er_run_history;
 
 /* Reads both files from their beginning. *why says which line of which file is wrong. 0; EBADMSG: a
@@ -26,8 +27,11 @@ typedef struct er_run_history {
 int er_run_history_read(er_run_history *history, int results, int journal, er_bytes *why);
 void er_run_history_free(er_run_history *history);
 
-/* The key that was made for this job; NULL: none. By content a key is given to one job only. It
- * lives as long as the history. */
+/* All runs had these inputs. */
+bool er_run_history_same(const er_run_history *history, er_span inputs);
+
+/* The key that was made for this job; NULL: none. By content a key is given to one
+ * job without an id only. It lives as long as the history. */
 const char *er_run_history_key(er_run_history *history, er_job_ref job);
 
 #endif

@@ -12,7 +12,7 @@
 #include <json-c/json.h>
 
 /* A change of what goes into a hash, or of er_hash, needs another seed: er_job_hash_probe. */
-#define SEED UINT64_C(0x6572726e64206a31)
+#define SEED UINT64_C(0x6572726e64206a32)
 
 static uint64_t add(uint64_t hash, char tag, const char *text, size_t size)
 {
@@ -56,9 +56,11 @@ static uint64_t of_request(const er_line_job *job)
 
 uint64_t er_job_hash(const er_line_job *job)
 {
-    if (job->error) return add(SEED, 'x', job->line.text ? job->line.text : "", job->line.size);
-    if (job->id.at) return add(SEED, 'i', job->id.at, job->id.size);
-    return of_request(job);
+    if (job->error)
+        return add(SEED, 'x', job->line.text ? job->line.text : "", job->line.size) &
+               ~ER_JOB_HAS_ID;
+    if (job->id.at) return add(SEED, 'i', job->id.at, job->id.size) | ER_JOB_HAS_ID;
+    return of_request(job) & ~ER_JOB_HAS_ID;
 }
 
 uint64_t er_job_hash_probe(void) { return add_text(SEED, 'p', "errand"); }

@@ -158,12 +158,16 @@ static bool begins(er_job_run *it, errand_result *r)
 {
     errand_jobs *jobs = it->jobs;
     int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
+    const char *save_to = it->job.request.save_to;
+    if (!it->job.error && jobs->journal && save_to && er_journal_owns(jobs->journal, save_to))
+        er_line_job_refuse(&it->job, "key \"save_to\": results are written into that file");
     if (error || it->job.error == ENOMEM) {
         *r = errand_fail(ENOMEM);
         return false;
     }
     er_job_verdict verdict = jobs->journal ? er_journal_look(jobs->journal, &it->job) : ER_JOB_GO;
-    it->done = verdict == ER_JOB_DONE;
+    it->failed = verdict == ER_JOB_FAILED;
+    it->done = it->failed || verdict == ER_JOB_DONE;
     *r = errand_ok(NULL, NULL);
     if (verdict == ER_JOB_UNKNOWN)
         *r = errand_fail_as(EINPROGRESS, ERRAND_KIND_UNKNOWN, -1, true,

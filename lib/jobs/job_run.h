@@ -46,7 +46,7 @@ typedef struct er_job_run {
     int64_t began_ns;
     unsigned retries, tries;
     bool begun, retrying; /* counted in flight; counted as retrying */
-    bool done;            /* in an earlier run: there is a result */
+    bool done, failed;    /* in an earlier run: there is a result, which is a failure */
     int journal_error;    /* with which it could not be sent */
 } er_job_run;
 

@@ -1,12 +1,15 @@
 /* jobs/job_states.c -- a hash table with open addressing and slots of 16 bytes.
  *
- *     hash: 64 | seq: 40, run: 16, kind: 4, flags: 3, used: 1          by place
- *     hash: 64 | unused, skip: 21, unknown or run: 21, run if safe: 21  by content
+ *     hash: 64 | seq: 40, run: 16, kind: 4, flags: 3, used: 1         by place
+ *     hash: 64 | run: 16, fate: 4, used: 1                            by content, of an id
+ *     hash: 64 | counts of fates: 22, 19, 11, 11, used: 1             by content, without an id
  *
  * By place a slot is one job: hash and seq. A job in a changed input has another seq, so
- * er_job_states_match_content() makes a second table of it, with one slot for each hash, that
- * counts how many of these jobs have which fate; each job of the new input takes one of them. A
- * count that does not fit stays at its largest value, so jobs are skipped rather than sent twice.
+ * er_job_states_match_content() makes a second table of it, with one slot for each hash. Of an id
+ * that has the fate that its last run left. Without an id it counts how many of the equal jobs have
+ * which fate, and each job of the new input takes one; a job that was reported as unknown is no
+ * longer under way. A count that does not fit stays at its largest value, so jobs are skipped
+ * rather than sent twice.
  *
  * At most 7 of 10 slots are used when the number of jobs was known: 22.9 bytes a job. Beyond that
  * the table grows by half. A slot that was forgotten stays, as one that was left by no run. */
@@ -25,8 +28,6 @@ typedef struct er_job_slot {
 #define KIND_SHIFT 4
 #define RUN_SHIFT  8
 #define SEQ_SHIFT  24
-#define COUNT_BITS 21
-#define COUNT_MOST ((UINT64_C(1) << COUNT_BITS) - 1)
 #define ROOM_LEAST 64
 
 static uint64_t mixed(uint64_t hash, uint64_t seq)
@@ -125,52 +126,101 @@ void er_job_states_forget(er_job_states *states, er_job_ref ref)
 
 /* ---- by content ---- */
 
-static unsigned shift_of(er_job_fate fate) { return 1 + COUNT_BITS * ((unsigned)fate - 1); }
+static const struct {
+    unsigned shift, bits;
+} counts[ER_JOB_FATES] = { [ER_JOB_RUN_IF_SAFE] = { 1, 11 },
+                           [ER_JOB_UNKNOWN_OR_RUN] = { 12, 11 },
+                           [ER_JOB_SKIP_FAILED] = { 23, 19 },
+                           [ER_JOB_SKIP] = { 42, 22 } };
 
 static uint64_t count_of(const slot *s, er_job_fate fate)
 {
-    return s->rest >> shift_of(fate) & COUNT_MOST;
+    return s->rest >> counts[fate].shift & ((UINT64_C(1) << counts[fate].bits) - 1);
+}
+
+static bool is_full(const slot *s, er_job_fate fate)
+{
+    return count_of(s, fate) == (UINT64_C(1) << counts[fate].bits) - 1;
+}
+
+static void add(slot *s, er_job_fate fate)
+{
+    s->rest |= USED;
+    if (!is_full(s, fate)) s->rest += UINT64_C(1) << counts[fate].shift;
+}
+
+static bool take_one(slot *s, er_job_fate fate)
+{
+    bool any = count_of(s, fate);
+    if (any && !is_full(s, fate)) s->rest -= UINT64_C(1) << counts[fate].shift;
+    return any;
+}
+
+static er_job_fate take(slot *s)
+{
+    static const er_job_fate order[] = { ER_JOB_SKIP, ER_JOB_UNKNOWN_OR_RUN, ER_JOB_RUN_IF_SAFE,
+                                         ER_JOB_SKIP_FAILED };
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (take_one(s, order[i])) return order[i];
+    }
+    return ER_JOB_RUN;
+}
+
+/* Of one id: the last run counts, and a result before what else that run has left. */
+static void keep_last(slot *s, const er_job_state *state, er_job_fate fate)
+{
+    unsigned run = (unsigned)(s->rest >> RUN_SHIFT & ER_JOB_RUNS_MOST);
+    if (state->run < run || (state->run == run && state->under_way)) return;
+    s->rest = (uint64_t)state->run << RUN_SHIFT | (uint64_t)fate << KIND_SHIFT | USED;
+}
+
+/* ENOMEM */
+static int convert(er_job_states *to, const slot *from, er_job_judge *judge, void *arg)
+{
+    er_job_state state = unpacked(from->rest);
+    er_job_fate fate = state.run ? judge(&state, arg) : ER_JOB_RUN;
+    bool id = from->hash & ER_JOB_HAS_ID;
+    if (!state.run || (fate == ER_JOB_RUN && !id)) return 0;
+    slot *s = claim(to, (er_job_ref){ from->hash, 0 });
+    if (!s) return ENOMEM;
+    if (id) keep_last(s, &state, fate);
+    else add(s, fate);
+    return 0;
+}
+
+/* A result "unknown" ends what was under way. */
+static void settle(er_job_states *to, const slot *from)
+{
+    er_job_state state = unpacked(from->rest);
+    bool unknown = state.run && !state.under_way && state.kind == ERRAND_KIND_UNKNOWN;
+    if (!unknown || from->hash & ER_JOB_HAS_ID) return;
+    take_one(find(to->slots, to->room, (er_job_ref){ from->hash, 0 }, true), ER_JOB_UNKNOWN_OR_RUN);
 }
 
 int er_job_states_match_content(er_job_states *states, er_job_judge *judge, void *arg)
 {
     er_job_states next = { .by_content = true };
-    if (make(&next, ROOM_LEAST)) return ENOMEM;
-    for (size_t i = 0; i < states->room; i++) {
-        const slot *old = &states->slots[i];
-        er_job_state state = unpacked(old->rest);
-        if (!state.run) continue;
-        er_job_fate fate = judge(&state, arg);
-        slot *s = fate == ER_JOB_RUN ? NULL : claim(&next, (er_job_ref){ old->hash, 0 });
-        if (fate == ER_JOB_RUN) continue;
-        if (!s) {
-            er_job_states_free(&next);
-            return ENOMEM;
-        }
-        s->rest |= USED;
-        if (count_of(s, fate) < COUNT_MOST) s->rest += UINT64_C(1) << shift_of(fate);
+    int error = make(&next, ROOM_LEAST);
+    for (size_t i = 0; !error && i < states->room; i++)
+        error = convert(&next, &states->slots[i], judge, arg);
+    for (size_t i = 0; !error && i < states->room; i++) settle(&next, &states->slots[i]);
+    if (error) {
+        er_job_states_free(&next);
+        return error;
     }
     er_job_states_free(states);
     *states = next;
     return 0;
 }
 
-static er_job_fate take(slot *s)
-{
-    for (er_job_fate fate = ER_JOB_SKIP; fate > ER_JOB_RUN; fate--) {
-        uint64_t count = count_of(s, fate);
-        if (!count) continue;
-        if (count < COUNT_MOST) s->rest -= UINT64_C(1) << shift_of(fate);
-        return fate;
-    }
-    return ER_JOB_RUN;
-}
-
 er_job_fate er_job_states_next(er_job_states *states, er_job_ref ref, er_job_judge *judge,
                                void *arg)
 {
-    if (states->by_content)
-        return take(find(states->slots, states->room, (er_job_ref){ ref.hash, 0 }, true));
+    if (states->by_content) {
+        slot *s = find(states->slots, states->room, (er_job_ref){ ref.hash, 0 }, true);
+        if (ref.hash & ER_JOB_HAS_ID) return (er_job_fate)(s->rest >> KIND_SHIFT & 15);
+        return take(s);
+    }
     er_job_state state;
     return er_job_states_get(states, ref, &state) ? judge(&state, arg) : ER_JOB_RUN;
 }

@@ -152,6 +152,7 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
     else s->successful++;
     if (bad) s->bad_lines++;
     if (r->error == EINPROGRESS) s->unknown++;
+    if (r->error && errand_result_may_have_run(r)) s->may_have_run++;
     errand_result lost = errand_fail(write_error);
     if (r->error || write_error) er_failures_add(&jobs->failures, &it->job, r->error ? r : &lost);
     if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
@@ -203,10 +204,11 @@ static int write_result(errand_jobs *jobs, er_job_run *it, const errand_result *
     return error;
 }
 
-static void skip(errand_jobs *jobs)
+static void skip(errand_jobs *jobs, const er_job_run *it)
 {
     er_lock_take(&jobs->lock);
     jobs->stats.skipped++;
+    if (it->failed) jobs->stats.skipped_failed++;
     er_lock_give(&jobs->lock);
 }
 
@@ -221,7 +223,7 @@ static int each(void *item, errand_result r, void *arg)
                      line->why ? line->why : errand_strerror(line->error));
         note_read_error(jobs, line->error);
     } else if (it->done) {
-        skip(jobs);
+        skip(jobs, it);
     } else {
         write_error = write_result(jobs, it, &r);
     }
@@ -308,6 +310,7 @@ static int prepare_output(errand_jobs *jobs)
     }
     if (!o->output_dir) return 0;
     int error = er_output_dir_open(&jobs->dir, o->output_dir);
+    jobs->dir.keeps = o->results && o->begin == ERRAND_RESULTS_RESUME;
     if (error)
         report_error(jobs, "output_dir \"%.200s\": %s", o->output_dir, errand_strerror(error));
     return error;
@@ -409,7 +412,7 @@ static bool wrong(const errand_jobs_opts *o)
            (unsigned)o->format > ERRAND_JOBS_OPENAI ||
            (unsigned)o->headers > ERRAND_JOBS_HEADERS_ALL ||
            (unsigned)o->body > ERRAND_JOBS_BODY_FAILED ||
-           (o->output_dir && o->select && *o->select) ||
+           (o->output_dir && o->select && *o->select) || (o->ordered && o->results) ||
            (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
            (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
            !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);

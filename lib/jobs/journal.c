@@ -109,7 +109,7 @@ static int refuse_results(const er_journal *j, const char *path, er_bytes *why)
     er_file_about about;
     bool results = !er_file_look_at(path, &about) && about.regular && about.size;
     if (!results && (er_file_look_at(j->path, &about) || !about.size)) return 0;
-    er_bytes_format(why, "%s: it has results already", path);
+    er_bytes_format(why, "%s: it has %s already", path, results ? "results" : "a journal");
     return EEXIST;
 }
 
@@ -128,8 +128,8 @@ static er_job_fate judge(const er_job_state *state, void *arg)
     if (state->kind == ERRAND_KIND_OK) return ER_JOB_SKIP;
     if (state->kind == ERRAND_KIND_CANCELLED && !state->may_have_run) return ER_JOB_RUN;
     if (state->kind == ERRAND_KIND_UNKNOWN || state->kind == ERRAND_KIND_CANCELLED)
-        return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_SKIP;
-    if (!(j->retry_kinds >> state->kind & 1)) return ER_JOB_SKIP;
+        return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_SKIP_FAILED;
+    if (!(j->retry_kinds >> state->kind & 1)) return ER_JOB_SKIP_FAILED;
     bool open = state->may_have_run && !was_refused(state->kind);
     return open && !j->repeat_unknown ? ER_JOB_RUN_IF_SAFE : ER_JOB_RUN;
 }
@@ -152,11 +152,11 @@ static int read_history(er_journal *j, const char *path, const er_bytes *inputs,
     if (error) er_bytes_format(why, "%s: %s", path, what.size ? what.at : errand_strerror(error));
     er_bytes_free(&what);
     if (error || !h->runs) return error;
-    bool same = inputs->size == h->inputs.size && !memcmp(inputs->at, h->inputs.at, inputs->size);
+    bool same = er_run_history_same(h, (er_span){ inputs->at, inputs->size });
     if (same && !strstr(inputs->at, ":null")) return 0;
     if (!same)
         er_bytes_format(why,
-                        "%s: the input is not the same as in the run before; jobs are "
+                        "%s: the input is not the same as in the runs before; jobs are "
                         "recognised by id, or by what they request",
                         path);
     return er_job_states_match_content(&h->states, judge, j);
@@ -208,19 +208,25 @@ static int begin_run(er_journal *j, const errand_jobs_opts *opts, const er_bytes
     return error;
 }
 
+bool er_journal_owns(const er_journal *j, const char *path)
+{
+    er_file_about it, ours;
+    if (er_file_look_at(path, &it)) return false;
+    for (size_t i = 0; i < 2; i++) {
+        bool same = !er_file_look(i ? j->fd : j->results, &ours) && it.device == ours.device &&
+                    it.node == ours.node;
+        if (same) return true;
+    }
+    return false;
+}
+
 /* Neither file is one that is read. */
 static int refuse_inputs(const er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
 {
-    er_file_about ours[2] = { { 0 }, { 0 } }, input;
-    er_file_look(j->results, &ours[0]);
-    er_file_look(j->fd, &ours[1]);
     for (const char *const *file = opts->files; file && *file; file++) {
-        if (er_file_look_at(*file, &input)) continue;
-        for (size_t i = 0; i < 2; i++) {
-            if (input.device != ours[i].device || input.node != ours[i].node) continue;
-            er_bytes_format(why, "%s: it is a file of jobs", i ? j->path : opts->results);
-            return EINVAL;
-        }
+        if (!er_journal_owns(j, *file)) continue;
+        er_bytes_format(why, "%s: it is a file of jobs", *file);
+        return EINVAL;
     }
     return 0;
 }
@@ -230,18 +236,22 @@ static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
     uint64_t results_size = 0, size = 0;
     bool resumes = opts->begin == ERRAND_RESULTS_RESUME;
     int error = opts->begin == ERRAND_RESULTS_NEW ? refuse_results(j, opts->results, why) : 0;
+    bool made = er_file_there(j->path) == ENOENT;
     if (!error) error = open_file(j->path, why, &j->fd, &size);
+    if (!error && made) error = er_file_mode(j->fd, 0600); /* it may tell more than the results */
     if (!error) error = open_file(opts->results, why, &j->results, &results_size);
     if (!error && (er_file_lock(j->fd) || er_file_lock(j->results))) {
         error = EBUSY;
         er_bytes_format(why, "%s: another run uses it", opts->results);
     }
     if (!error) error = refuse_inputs(j, opts, why);
-    if (error) return error;
-    if (results_size && !size) { /* nothing that could be discarded either: it is no file of ours */
-        er_bytes_format(why, "%s: its journal %s is missing or empty", opts->results, j->path);
-        return ENOENT;
+    if (!error && results_size && !size) { /* it may be any file */
+        er_bytes_format(why, "%s: it has no journal, %s; move it away, or name another file",
+                        opts->results, j->path);
+        error = ENOENT;
     }
+    if (error && made && j->fd >= 0) er_file_remove(j->path);
+    if (error) return error;
     er_bytes inputs = { 0 };
     put_inputs(&inputs, opts);
     error = inputs.error;
@@ -299,32 +309,36 @@ static bool names_key(const char *header)
     return er_alike(header, name, sizeof name - 1) && header[sizeof name - 1] == ':';
 }
 
-static bool is_safe(const er_line_job *job)
+static bool has_own_key(const er_line_job *job)
 {
-    const errand_request *r = &job->request;
-    bool keyed = r->idempotency_key;
-    for (const char *const *header = r->headers; header && *header; header++)
+    bool keyed = job->request.idempotency_key && !job->fresh_key;
+    for (const char *const *header = job->request.headers; header && *header; header++)
         keyed = keyed || names_key(*header);
-    return keyed || r->repeat == ERRAND_REPEAT_ALWAYS ||
-           er_method_idempotent(r->method ? r->method : "GET");
+    return keyed;
 }
 
 er_job_verdict er_journal_look(er_journal *j, er_line_job *job)
 {
-    job->ref = (er_job_ref){ er_job_hash(job), job->seq };
+    const char *method = job->request.method ? job->request.method : "GET";
+    bool harmless = !job->error &&
+                    (job->request.repeat == ERRAND_REPEAT_ALWAYS || er_method_idempotent(method));
     job->run = j->run;
-    job->safe = !job->error && is_safe(job);
+    job->ref = (er_job_ref){ er_job_hash(job), job->seq };
     er_lock_take(&j->lock);
     er_job_fate fate = er_job_states_next(&j->history.states, job->ref, judge, j);
-    bool runs = fate == ER_JOB_RUN || (fate != ER_JOB_SKIP && job->safe);
-    const char *key = runs && job->fresh_key ? er_run_history_key(&j->history, job->ref) : NULL;
+    /* a key that it has now does not help if it was sent without one */
+    bool open = fate == ER_JOB_RUN_IF_SAFE || fate == ER_JOB_UNKNOWN_OR_RUN,
+         runs = fate == ER_JOB_RUN || (open && harmless), wants = runs && !job->error;
+    const char *key = wants && !has_own_key(job) ? er_run_history_key(&j->history, job->ref) : NULL;
     er_lock_give(&j->lock);
     if (key) {
         job->request.idempotency_key = key;
         job->fresh_key = false; /* it is in the journal */
     }
+    job->safe = harmless || (!job->error && (job->request.idempotency_key || has_own_key(job)));
     if (runs) return ER_JOB_GO;
-    return fate == ER_JOB_UNKNOWN_OR_RUN ? ER_JOB_UNKNOWN : ER_JOB_DONE;
+    if (fate == ER_JOB_UNKNOWN_OR_RUN) return ER_JOB_UNKNOWN;
+    return fate == ER_JOB_SKIP ? ER_JOB_DONE : ER_JOB_FAILED;
 }
 
 bool er_journal_wants(const er_line_job *job)
@@ -478,9 +492,11 @@ void er_journal_unsent(er_journal *j, er_line_job *job)
     if (!job->sent) return;
     job->sent = false;
     er_lock_take(&j->lock);
-    er_bytes_text(&j->waiting, "{"); /* with the next commit: until then it counts as sent */
+    er_bytes_text(&j->waiting, "{"); /* nothing waits for it: until it is there it counts as sent */
     put_job(&j->waiting, "unsent", job);
+    uint64_t number = claim_commit(j);
     er_lock_give(&j->lock);
+    start_commit(j, number);
 }
 
 static void not_now(void *arg) { (void)arg; }
@@ -504,7 +520,12 @@ errand_future *er_journal_finish(er_journal *j)
 int er_journal_put(er_journal *j, const er_bytes *line)
 {
     size_t put = 0;
-    int error = er_file_write(j->results, line->at, line->size, &put);
+    er_file_about about = { 0 };
+    int error = er_file_look(j->results, &about);
+    if (!error && !about.named) error = ENOENT; /* it was removed */
+    if (!error && about.size != j->results_size) error = ESTALE;
+    if (error) return error;
+    error = er_file_write(j->results, line->at, line->size, &put);
     if (error) er_file_cut(j->results, j->results_size);
     else j->results_size += line->size;
     return error;

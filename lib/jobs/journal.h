@@ -11,7 +11,8 @@ typedef struct er_journal er_journal;
 
 typedef enum er_job_verdict {
     ER_JOB_GO,     /* send it */
-    ER_JOB_DONE,   /* it has a result */
+    ER_JOB_DONE,   /* it has a result, a success */
+    ER_JOB_FAILED, /* it has a result, a failure */
     ER_JOB_UNKNOWN /* it may have run, and a repeat may do harm: report that */
 } er_job_verdict;
 
@@ -30,6 +31,9 @@ void er_journal_close(er_journal *journal); /* NULL is harmless */
 /* For a job that was read, good or bad: sets its run and ref, and the key of earlier attempts. Any
  * thread. */
 er_job_verdict er_journal_look(er_journal *journal, er_line_job *job);
+
+/* This path is one of the two files. */
+bool er_journal_owns(const er_journal *journal, const char *path);
 
 /* The next attempt of this job must be on disk before it is sent. */
 bool er_journal_wants(const er_line_job *job);

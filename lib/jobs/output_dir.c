@@ -204,6 +204,15 @@ static int take_name(er_output_dir *dir, uint64_t hash)
     return error;
 }
 
+static int is_free(const er_output_dir *dir, const char *name) /* 0, EEXIST or ENOMEM */
+{
+    char *path = path_of(dir, name);
+    int error = path ? er_file_there(path) : ENOMEM;
+    if (path) error = error == ENOENT ? 0 : EEXIST;
+    er_free(path);
+    return error;
+}
+
 /* base, suffix and extension in 255 bytes, as a name that no other job has. */
 static int free_name(er_output_dir *dir, const er_bytes *base, uint64_t seq, const char *end,
                      er_bytes *name)
@@ -225,6 +234,7 @@ static int free_name(er_output_dir *dir, const er_bytes *base, uint64_t seq, con
         else er_bytes_text(name, end);
         int error = name->error ? name->error
                                 : take_name(dir, name_hash(dir->run, name->at, name->size));
+        if (!error && dir->keeps) error = is_free(dir, name->at);
         if (error != EEXIST) return error;
     }
 }

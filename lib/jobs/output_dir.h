@@ -13,6 +13,7 @@ typedef struct er_output_dir {
     er_lock lock;     /* guards the rest */
     uint64_t *taken;  /* names of this run, hashed; 0: a free place */
     size_t n, room;   /* a power of two */
+    bool keeps;       /* what is in the folder keeps its name; set before names are given */
 } er_output_dir;
 
 /* Makes the folder if it is missing, and checks that files can be made in it. 0 or an errno. */

@@ -9,10 +9,10 @@
 
 #include "base/utf8.h"
 #include "http/classify.h"
+#include "http/redact.h"
 #include "http/sanitize.h"
 #include "http/url.h"
 #include "jobs/json_pointer.h"
-#include "jobs/redact.h"
 
 #include <errno.h>
 #include <string.h>

@@ -226,6 +226,8 @@ int main(void)
     MEMBER(errand_jobs_stats, halted);
     MEMBER(errand_jobs_stats, halt_error);
     MEMBER(errand_jobs_stats, refused);
+    MEMBER(errand_jobs_stats, skipped_failed);
+    MEMBER(errand_jobs_stats, may_have_run);
     TYPE(errand_bearer_opts);
     MEMBER(errand_bearer_opts, token);
     MEMBER(errand_bearer_opts, arg);

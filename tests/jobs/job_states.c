@@ -93,8 +93,8 @@ START_TEST(by_content_each_result_is_used_once)
         ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 8, seq }, &done), 0);
     ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 8, 4 }, &under_way), 0);
     ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 8, 5 }, &failed), 0);
-    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 9, 6 }, &under_way), 0);
-    er_job_states_forget(&states, (er_job_ref){ 9, 6 });
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 12, 6 }, &under_way), 0);
+    er_job_states_forget(&states, (er_job_ref){ 12, 6 });
     ck_assert_int_eq(er_job_states_match_content(&states, judge, NULL), 0);
     static const er_job_fate fates[] = { ER_JOB_SKIP,           ER_JOB_SKIP,        ER_JOB_SKIP,
                                          ER_JOB_UNKNOWN_OR_RUN, ER_JOB_RUN_IF_SAFE, ER_JOB_RUN };
@@ -102,8 +102,43 @@ START_TEST(by_content_each_result_is_used_once)
         er_job_ref other = { 8, 100 - i };
         ck_assert_int_eq(er_job_states_next(&states, other, judge, NULL), fates[i]);
     }
-    ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 9, 6 }, judge, NULL), ER_JOB_RUN);
+    ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 12, 6 }, judge, NULL), ER_JOB_RUN);
     ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 1, 1 }, judge, NULL), ER_JOB_RUN);
+    er_job_states_free(&states);
+}
+END_TEST
+
+START_TEST(by_content_the_last_run_counts_of_an_id)
+{
+    static const er_job_state under_way = { .run = 1, .under_way = true }, done = { .run = 2 },
+                              again = { .run = 3, .under_way = true };
+    er_job_states states;
+    ck_assert_int_eq(er_job_states_init(&states, 0), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 7, 4 }, &done), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 7, 9 }, &under_way), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 11, 5 }, &done), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 11, 6 }, &again), 0);
+    ck_assert_int_eq(er_job_states_match_content(&states, judge, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 7, 1 }, judge, NULL),
+                         ER_JOB_SKIP);
+    ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 11, 1 }, judge, NULL),
+                     ER_JOB_UNKNOWN_OR_RUN);
+    er_job_states_free(&states);
+}
+END_TEST
+
+START_TEST(by_content_a_result_unknown_ends_what_was_under_way)
+{
+    static const er_job_state under_way = { .run = 1, .under_way = true },
+                              unknown = { .run = 2, .kind = ERRAND_KIND_UNKNOWN };
+    er_job_states states;
+    ck_assert_int_eq(er_job_states_init(&states, 0), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 8, 4 }, &under_way), 0);
+    ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 8, 5 }, &unknown), 0);
+    ck_assert_int_eq(er_job_states_match_content(&states, judge, NULL), 0);
+    ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 8, 1 }, judge, NULL), ER_JOB_SKIP);
+    ck_assert_int_eq(er_job_states_next(&states, (er_job_ref){ 8, 2 }, judge, NULL), ER_JOB_RUN);
     er_job_states_free(&states);
 }
 END_TEST
@@ -116,6 +151,8 @@ Suite *job_states_suite(void)
     tcase_add_test(tc, a_known_number_of_jobs_takes_24_bytes_each);
     tcase_add_test(tc, equal_jobs_are_kept_apart_by_place);
     tcase_add_test(tc, by_content_each_result_is_used_once);
+    tcase_add_test(tc, by_content_the_last_run_counts_of_an_id);
+    tcase_add_test(tc, by_content_a_result_unknown_ends_what_was_under_way);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,5 +1,5 @@
 /* Secrets in urls and headers. */
-#include "jobs/redact.h"
+#include "http/redact.h"
 #include "jobs/suites.h"
 
 #include <string.h>

@@ -142,7 +142,8 @@ static progress begin(progress_form form, int columns, int lines)
 {
     file = tmpfile();
     ck_assert_ptr_nonnull(file);
-    progress p = { .form = form,
+    progress p = { .command = "run",
+                   .form = form,
                    .on = true,
                    .summary = form != PROGRESS_JSON,
                    .to = file,

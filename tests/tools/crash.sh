@@ -36,7 +36,7 @@ check "the last run ends by itself" test $? -le 1
 check "nothing on standard output" empty out
 "${run[@]}" >out 2>err
 check "then all is done" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
-check "and says so" has err "$n jobs have results of earlier runs"
+check "and says so" has err "$n jobs with a result of an earlier run"
 
 sed -n 's/^{"seq":\([0-9]*\),.*,"run":[0-9]*}$/\1/p' out.jsonl | sort -n >seqs
 check "every job has exactly one result" is "$(cat seqs)" "$(seq "$n")"

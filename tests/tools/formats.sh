@@ -80,4 +80,8 @@ echo '{"retires":0}' >defaults.json
 errand run --base-url "$url" --defaults defaults.json many.jsonl
 check "wrong defaults" is $status 2
 check "and why" is "$(cat err)" 'errand run: --defaults: unknown key "retires": did you mean "retries"?'
+printf 'url,id\r%s/healthz,7\r' "$url" >cr.csv
+errand run cr.csv
+check "lines that end with CR alone" is $status 2
+check "are named" has err 'cr.csv: its lines end with CR alone'
 finish

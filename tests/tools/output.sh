@@ -6,7 +6,7 @@ run() { errand run --base-url "$url" -o out.jsonl "$@"; }
 results() { sed -n 's/^{"seq":\([0-9]*\),.*"job":"[0-9a-f]\{16\}","run":\([0-9]*\)}$/\1:\2/p' out.jsonl | tr '\n' ' '; }
 
 printf '{"url":"/healthz","id":%d}\n' 1 2 3 >a.jsonl
-run --ordered a.jsonl
+run -j 1 a.jsonl
 check "all well" is $status 0
 check "nothing on standard output" empty out
 check "results are in the file" is "$(results)" "1:1 2:1 3:1 "
@@ -17,15 +17,16 @@ check "results are not overwritten" is $status 4
 check "which is said" has err 'errand run: out.jsonl: it has results already'
 check "with the way out" has err -- '--resume goes on with them, --fresh discards them'
 check "nothing was added" lines out.jsonl 3
-run --fresh --ordered a.jsonl
+run --fresh -j 1 a.jsonl
 check "--fresh" is "$(results)" "1:1 2:1 3:1 "
 
 printf '{"url":"/healthz","id":%d}\n' 4 >>a.jsonl
 run --resume a.jsonl
 check "what is done is skipped" is "$(results)" "1:1 2:1 3:1 4:2 "
 check "the tally is this run's" is "$(tail -n 1 err)" '{"successful":1,"failed":0,"total_processed":1}'
-check "the others are counted" has err 'errand run: 3 jobs have results of earlier runs'
-check "a changed input is noticed" has err 'out.jsonl: the input is not the same as in the run before'
+check "the others are counted" has err 'errand run: 3 jobs with a result of an earlier run'
+check "a changed input is noticed" has err 'out.jsonl: the input is not the same as in the runs before'
+run --fresh a.jsonl
 run --resume a.jsonl
 check "an input that is the same is not" is "$(grep -c 'not the same' err)" 0
 
@@ -48,7 +49,9 @@ printf '{"urll":1}\n{"url":"/nowhere"}\n' >c.jsonl
 run c.jsonl
 check "bad input" is $status 3
 run --resume c.jsonl
-check "is not reported again" is $status 0
+check "is not sent again" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
+check "but has failed" is $status 1
+check "and that is said" has err '2 jobs with a result of an earlier run, 2 of them failures'
 printf '{"url":"/healthz"}\n{"url":"/nowhere"}\n' >c.jsonl
 run --resume c.jsonl
 check "a line that was mended is a new job" is "$(tail -n 1 err)" \
@@ -66,7 +69,7 @@ run --resume d.jsonl
 check "what was under way is unknown" is $status 1
 check "as a result" has out.jsonl '"error":{"kind":"unknown","code":"EINPROGRESS"'
 check "the torn lines are gone" lines out.jsonl 1
-check "the way out is said" has err '1 jobs may have been done before: "unknown"; --resume --repeat-unknown sends them'
+check "the way out is said" has err '1 job may have been done before: "unknown"; --resume --repeat-unknown sends them'
 run --resume d.jsonl
 check "an unknown result stays" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
 run --resume --repeat-unknown d.jsonl
@@ -94,7 +97,7 @@ run --format openai --openai o.jsonl
 check "one failed" is $status 1
 check "in that shape" has out.jsonl '"custom_id":"o1","response":{"status_code":200,'
 run --format openai --openai --resume o.jsonl
-check "all have a result" has err '3 jobs have results of earlier runs'
+check "all have a result" has err '3 jobs with a result of an earlier run, 1 of them failures'
 run --format openai --openai --resume --retry-failed http_client o.jsonl
 check "failures are known" is "$(tally total_processed)" 1
 
@@ -102,6 +105,63 @@ check "failures are known" is "$(tally total_processed)" 1
 rm -f out.jsonl*
 run --idempotency-key auto d.jsonl
 check "keys that an option makes are in the journal" is "$(grep -c '"key"' out.jsonl.journal)" 1
+
+# an input that changes, twice: ids keep their results, and keys stay
+rm -f out.jsonl*
+for i in 1 2 3; do echo "{\"id\":\"q$i\",\"url\":\"/generate\",\"json\":{\"video_id\":\"q$i\",\"prompt\":\"p\"}}"; done >q.jsonl
+run q.jsonl
+tac q.jsonl >q2.jsonl
+for i in 1 2 3; do run --resume q2.jsonl; done
+check "another order sends nothing again" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
+echo '{"id":"q0","url":"/healthz"}' | cat - q.jsonl >q3.jsonl
+for i in 1 2; do run --resume q3.jsonl; done
+check "nor does a new line" is "$(wc -l <out.jsonl)" 4
+
+# a key that was made by an option is used without it, and one that comes later does not help
+rm -f out.jsonl*
+echo "$post" | sed 's/"v"/"auto"/' >d.jsonl
+run --idempotency-key auto d.jsonl
+: >out.jsonl
+run --resume d.jsonl
+check "the key is sent without the option" is "$(grep -c '"key"' out.jsonl.journal)" 1
+check "and no intent" is "$(grep -c '"sent"' out.jsonl.journal)" 0
+rm out.jsonl*
+run d.jsonl
+: >out.jsonl
+run --resume --idempotency-key auto d.jsonl
+check "a key that comes later does not help" has out.jsonl '"kind":"unknown"'
+
+# bodies in files keep their names
+mkdir bodies
+printf '{"id":"a/1","url":"/healthz"}\n{"id":"a:1","url":"/nowhere"}\n' >f.jsonl
+errand run --base-url "$url" -o f.out --output-dir bodies f.jsonl
+cp bodies/a_1.json first
+sed -i 's/nowhere/stats/' f.jsonl
+errand run --base-url "$url" -o f.out --output-dir bodies --resume --retry-failed all f.jsonl
+check "a later run does not replace them" cmp first bodies/a_1.json
+check "and names its own" has f.out '"saved_to":"bodies/a_1-2.json"'
+
+echo '{"url":"/healthz","save_to":"self.jsonl"}' >h.jsonl
+errand run --base-url "$url" -o self.jsonl h.jsonl
+check "a body does not replace the results" is $status 3
+check "and that is said" has err 'h.jsonl:1: key "save_to": results are written into that file'
+
+# files that go away
+mkfifo lines
+"$ERRAND" run --base-url "$url" -o gone.jsonl lines 2>err &
+exec {to_lines}>lines
+while ! [ -s gone.jsonl.journal ]; do sleep 0.01; done
+rm gone.jsonl
+echo '{"url":"/healthz"}' >&"$to_lines"
+exec {to_lines}>&-
+wait $!
+check "results that were removed" is $? 4
+check "are missed" has err 'cannot write gone.jsonl: No such file or directory'
+check "the journal is not for all eyes" is "$(stat -c %a gone.jsonl.journal)" 600
+run --ordered -o x.jsonl a.jsonl
+check "no results wait for others" is $status 2
+run --params token=SECRET1 --base-url http://u:SECRET2@127.0.0.1:9/ -o sec.jsonl --fresh b.jsonl
+check "secrets are not in the journal" is "$(grep -c SECRET sec.jsonl.journal)" 0
 
 # files that are not ours, or not there
 run_to() { errand run --base-url "$url" --resume -o "$1" a.jsonl; }
@@ -115,7 +175,7 @@ run_to x.jsonl
 check "a damaged journal" has err 'x.jsonl: line 1 of its journal is damaged'
 run --fresh a.jsonl && rm out.jsonl.journal
 run_to out.jsonl
-check "no journal" has err 'out.jsonl: its journal out.jsonl.journal is missing or empty'
+check "no journal" has err 'out.jsonl: it has no journal, out.jsonl.journal; move it away, or name another file'
 check "results stay" lines out.jsonl 4
 run_to nowhere/out.jsonl
 check "no such folder" has err 'nowhere/out.jsonl.journal: No such file or directory'
@@ -167,10 +227,10 @@ check "the options are noted" has out.jsonl.journal '"--retries=0","--connect-ti
 check "but no secret" is "$(count out.jsonl.journal secret)" 0
 errand retry out.jsonl
 check "which must be given again" is $status 3
-check "and that is said" has err 'errand retry: out.jsonl: --header of its run is not in the journal; give it again'
+check "and that is said" has err 'errand retry: out.jsonl: --header of its run may be secret and is not in the journal; give it again'
 errand retry out.jsonl --retry-failed timeout -H 'X-Mine: secret'
 check "no other kind is sent" is "$(tail -n 1 err)" '{"successful":0,"failed":0,"total_processed":0}'
-errand retry out.jsonl --retry-failed http_server,timeout --ordered -H 'X-Mine: secret'
+errand retry out.jsonl --retry-failed http_server,timeout -H 'X-Mine: secret'
 check "all that failed is sent" is "$(tally total_processed)" "$failed"
 check "once, as --retries says" is "$(sed -n 's/.*"attempts":\([0-9]*\).*"run":[0-9]*}$/\1/p' out.jsonl | sort -u)" 1
 errand retry --retries=20 out.jsonl -H 'X-Mine: secret'

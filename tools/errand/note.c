@@ -16,6 +16,18 @@ static struct json_object *list_of(const char *const *texts)
     return list;
 }
 
+/* A url with userinfo, or with a parameter that has a name like a secret's: rather one too many. */
+static bool sounds_secret(const char *text)
+{
+    static const char *const words[] = {
+        "@", "key=", "token=", "secret=", "sig=", "signature=", "password=", "auth=", "code="
+    };
+    for (size_t i = 0; text && i < sizeof words / sizeof *words; i++) {
+        if (strcasestr(text, words[i])) return true;
+    }
+    return false;
+}
+
 /* Those of the command line: the environment and files are read again. */
 static void add_options(struct json_object *options, struct json_object *left_out,
                         const given_list *given)
@@ -23,7 +35,7 @@ static void add_options(struct json_object *options, struct json_object *left_ou
     for (const given_option *option = given->first; option; option = option->next) {
         const option_row *row = &option_rows[option->id];
         if (option->rank != GIVEN_COMMAND || row->group == GROUP_RESUME) continue;
-        if (row->secret) {
+        if (row->secret || sounds_secret(option->text)) {
             json_object_array_add(left_out, json_object_new_string(row->name));
             continue;
         }

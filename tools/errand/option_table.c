@@ -9,7 +9,7 @@ const group_row group_rows[GROUPS] = {
                        "\"timeout\" and \"retries\" go before these options. A POST without an "
                        "idempotency key is not repeated after a timeout or 503: it could be done, "
                        "and paid for, twice. A key of your own (\"order-17\") holds in later "
-                       "runs, too; the key true is a new one in each run." },
+                       "runs, too; the key true is a new one in each run that does not resume." },
     [GROUP_REQUESTS] = { "Requests", NULL },
     [GROUP_INPUT] = { "Input",
                       "In a template {name} is the column of a CSV, {line} the line of a list. "
@@ -99,7 +99,7 @@ const option_row option_rows[OPTIONS] = {
         .more = "Blanks and line breaks around it are left out.",
     },
     [OPTION_TOKEN_COMMAND] = {
-        .name = "token-command", .rivals = 1, .group = GROUP_CONNECTIONS, .value = "CMD",
+        .name = "token-command", .rivals = 1, .secret = true, .group = GROUP_CONNECTIONS, .value = "CMD",
         .help = "send the bearer token that CMD prints, a new one after a 401",
         .more = "The shell (sh -c) runs CMD at the start; the first line of its output is the "
                 "token. When a server answers 401, CMD is run again, once for all requests that "
@@ -315,7 +315,8 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_ORDERED] = {
         .name = "ordered", .group = GROUP_OUTPUT,
         .help = "write results in the order of the input",
-        .more = "Without it each result is written when its job ends.",
+        .more = "Without it each result is written when its job ends. It cannot be combined with -o, "
+                "as results that wait for others would be lost in a crash.",
     },
     [OPTION_OPENAI] = {
         .name = "openai", .group = GROUP_OUTPUT,
@@ -386,7 +387,7 @@ const option_row option_rows[OPTIONS] = {
                 "unless --resume or --fresh is given.",
     },
     [OPTION_RESUME] = {
-        .name = "resume", .group = GROUP_RESUME,
+        .name = "resume", .rivals = 3, .group = GROUP_RESUME,
         .help = "with -o: skip the jobs that FILE has results of",
         .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
                 "under way when the run before ended is sent again if that is harmless or it has "
@@ -394,7 +395,7 @@ const option_row option_rows[OPTIONS] = {
                 "FILE the run is a new one.",
     },
     [OPTION_FRESH] = {
-        .name = "fresh", .group = GROUP_RESUME,
+        .name = "fresh", .rivals = 3, .group = GROUP_RESUME,
         .help = "with -o: discard the results that FILE has",
     },
     [OPTION_RETRY_FAILED] = {

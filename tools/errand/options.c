@@ -172,7 +172,7 @@ bool run_options_words(run_options *o, int argc, char **argv, int *status)
         .jobs = 16, .retries = 2, .halt_on.fatal = true, .format = ERRAND_JOBS_AUTO
     };
     *status = 2;
-    complain_command = argv[0];
+    complain_command = o->command = argv[0];
     o->given = calloc(1, sizeof *o->given);
     return o->given ? command_line_read(o, argc, argv, status) : complain("out of memory");
 }
@@ -182,9 +182,6 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
     if (!run_options_words(o, argc, argv, status)) return false;
     if (!given_environment(o->given) || !read_files(o) || !read_values(o)) return false;
     if (o->expand && !headers_expand(o)) return false;
-    if (o->select && o->output_dir)
-        return complain("--select and --output-dir cannot be combined: a body that is saved is not "
-                        "read");
     return output_complete(o) && route_complete(o) && credentials_complete(o);
 }
 

@@ -24,6 +24,7 @@ typedef struct pace {  /* a rate */
 } pace;
 
 typedef struct run_options {
+    const char *command;      /* run, or retry */
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
     const char **params;      /* ..., NULL */

@@ -153,6 +153,14 @@ bool output_quiet(run_options *o, const char *name, const char *text)
 
 bool output_complete(const run_options *o)
 {
+    if (o->select && o->output_dir)
+        return complain("--select and --output-dir cannot be combined: a body that is saved is not "
+                        "read");
+    if (o->ordered && o->output)
+        return complain("--ordered and -o cannot be combined: a result that waits for others would "
+                        "be lost in a crash; \"seq\" has the order");
+    if (o->log && o->output && !strcmp(o->log, o->output))
+        return complain("--log and -o name the same file");
     if (o->begin && !o->output)
         return complain("--%s goes with -o FILE",
                         o->begin == ERRAND_RESULTS_FRESH ? "fresh" : "resume");

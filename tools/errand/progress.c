@@ -59,6 +59,7 @@ void progress_begin(progress *p, const run_options *o)
                    (o->progress == WHEN_ALWAYS || (o->progress == WHEN_AUTO && terminal)),
         .colour = !(no_colour && *no_colour),
         .to = stderr,
+        .command = o->command,
         .drawn = progress_now(),
     };
     p->on = p->form != PROGRESS_NONE;
@@ -173,7 +174,8 @@ void progress_say(progress *p, const char *fmt, ...)
     }
     pthread_mutex_lock(&p->lock);
     take_away(p);
-    fprintf(p->to, "%serrand run: %s\n", p->form == PROGRESS_BLOCK ? "\r\033[K" : "", line);
+    fprintf(p->to, "%serrand %s: %s\n", p->form == PROGRESS_BLOCK ? "\r\033[K" : "", p->command,
+            line);
     pthread_mutex_unlock(&p->lock);
 }
 

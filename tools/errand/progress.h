@@ -24,6 +24,7 @@ typedef struct progress {
     bool summary; /* in words at the end */
     bool colour;
     FILE *to;
+    const char *command;            /* messages begin with it */
     int fixed_columns, fixed_lines; /* of the terminal; 0: it is asked each time */
     double drawn;
     size_t n_shown;        /* lines that stand there, the cursor at the beginning of the last */

@@ -65,6 +65,25 @@ static bool is_given(const run_options *given, const char *name)
     return false;
 }
 
+/* All options that are missing, at once. */
+static int check_secrets(const char *results, struct json_object *note, const run_options *given)
+{
+    struct json_object *list = NULL;
+    char why[400] = "";
+    json_object_object_get_ex(note, "left_out", &list);
+    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+        size_t size = strlen(why);
+        if (is_given(given, name) || size > 300) continue;
+        snprintf(why + size, sizeof why - size, "%s--%.60s", size ? ", " : "", name);
+    }
+    size_t size = strlen(why);
+    if (!size) return 0;
+    snprintf(why + size, sizeof why - size,
+             " of its run may be secret and is not in the journal; give it again");
+    return refuse(results, why);
+}
+
 /* 0: it can be run again from here. */
 static int check(const char *results, struct json_object *note, const run_options *given)
 {
@@ -86,21 +105,14 @@ static int check(const char *results, struct json_object *note, const run_option
     if (piped)
         return refuse(results, "its jobs came from standard input; errand run --resume "
                                "--retry-failed all -o, with the same input, sends them again");
-    json_object_object_get_ex(note, "left_out", &list);
-    for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
-        if (is_given(given, name)) continue;
-        snprintf(why, sizeof why, "--%.60s of its run is not in the journal; give it again", name);
-        return refuse(results, why);
-    }
-    return 0;
+    return check_secrets(results, note, given);
 }
 
 static int run_again(const char *results, struct json_object *note, const run_options *given)
 {
     words w = { 0 };
     int status = 1;
-    add(&w, "run");
+    add(&w, "retry"); /* for messages */
     add_all(&w, note, "options");
     for (int i = 0; i < given->n_words; i++) add(&w, given->words[i]);
     add(&w, "--resume");

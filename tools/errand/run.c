@@ -103,7 +103,7 @@ static void paused(const errand_jobs_pause *pause, void *arg)
     if (usual) size = (size_t)(port - pause->host);
     char asks[64] = "";
     double seconds = (double)pause->ms / 1000;
-    if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.4g s", seconds);
+    if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.10g s", seconds);
     const char *most = pause->ms > 300000 ? ", 300 s at most" : "";
     progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s",
                  (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP, asks,
@@ -353,7 +353,7 @@ static int status_of(const errand_jobs_stats *s, unsigned interrupted)
     if (s->write_error) return CANNOT_WRITE;
     if (s->halted) return HALTED;
     if (s->read_error || s->bad_lines) return BAD_INPUT;
-    return s->failed ? SOME_FAILED : ALL_WELL;
+    return s->failed || s->skipped_failed ? SOME_FAILED : ALL_WELL;
 }
 
 static bool reads_terminal(const run_options *o)
@@ -364,22 +364,35 @@ static bool reads_terminal(const run_options *o)
     return named && isatty(STDIN_FILENO);
 }
 
+static const char *jobs_of(uint64_t n) { return n == 1 ? "job" : "jobs"; }
+
 /* With -o: what earlier runs did, and what goes on from here. */
 static void report_resuming(run *r, const errand_jobs_stats *s, int status)
 {
     const char *output = r->options.output;
     if (!output) return;
-    if (s->skipped)
-        progress_say(&r->progress, "%" PRIu64 " jobs have results of earlier runs", s->skipped);
+    if (s->skipped) {
+        char failed[64] = "";
+        if (s->skipped_failed)
+            snprintf(failed, sizeof failed, ", %" PRIu64 " of them failures", s->skipped_failed);
+        progress_say(&r->progress, "%" PRIu64 " %s with a result of an earlier run%s", s->skipped,
+                     jobs_of(s->skipped), failed);
+    }
     if (s->unknown)
         progress_say(&r->progress,
-                     "%" PRIu64 " jobs may have been done before: \"unknown\"; --resume "
+                     "%" PRIu64 " %s may have been done before: \"unknown\"; --resume "
                      "--repeat-unknown sends them",
-                     s->unknown);
-    if (status == INTERRUPTED || status == HALTED || status == CANNOT_WRITE)
-        progress_say(&r->progress, "with --resume the same command goes on from here");
-    else if (s->failed > s->unknown + s->bad_lines)
-        progress_say(&r->progress, "errand retry %s sends what failed again", output);
+                     s->unknown, jobs_of(s->unknown));
+    bool cut = status == INTERRUPTED || status == HALTED || status == CANNOT_WRITE;
+    uint64_t open = s->may_have_run - s->unknown, plain = s->failed - s->may_have_run;
+    if (cut) progress_say(&r->progress, "with --resume the same command goes on from here");
+    else if (plain > s->bad_lines || s->skipped_failed)
+        progress_say(&r->progress, "errand retry '%s' sends what failed again", output);
+    if (open)
+        progress_say(&r->progress,
+                     "%" PRIu64 " %s that failed may have been done; only --repeat-unknown sends "
+                     "%s again",
+                     open, jobs_of(open), open == 1 ? "it" : "them");
 }
 
 static int go(run *r)

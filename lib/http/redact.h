@@ -1,4 +1,4 @@
-/* jobs/redact.h -- urls and headers without their secrets, for what is kept and shown. */
+/* http/redact.h -- urls and headers without their secrets, for what is kept and shown. */
 #ifndef ER_REDACT_H
 #define ER_REDACT_H
 
