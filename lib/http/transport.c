@@ -96,6 +96,7 @@ static bool environment_names_proxy(void)
     static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
                                          "ALL_PROXY" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment does not change beside threads */
         const char *value = getenv(names[i]);
         if (value && *value) return true;
     }

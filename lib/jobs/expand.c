@@ -21,6 +21,7 @@ static int put_variable(er_bytes *out, er_span name, er_expand_used_fn *used, vo
 {
     char *text = er_copy_bytes(name.at, name.size);
     if (!text) return ENOMEM;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the environment does not change beside threads */
     const char *value = getenv(text);
     er_free(text);
     if (!value) return ENOENT;

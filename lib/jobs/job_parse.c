@@ -485,6 +485,7 @@ static void take_defaults(const er_job_defaults *defaults, er_span found[KEYS])
 
 static bool has_header(const er_line_job *job, const char *name)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): pair() sets it, or has an error */
     size_t n = strlen(name);
     for (size_t i = 0; i < job->n_headers; i++) {
         if (er_alike(job->headers[i], name, n) && job->headers[i][n] == ':') return true;

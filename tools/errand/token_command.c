@@ -23,8 +23,6 @@
 #define LONGEST   ((size_t)64 << 10)
 #define NO_STATUS (-1)
 
-extern char **environ;
-
 static errand_result failure(const char *what, const char *more)
 {
     return errand_fail_as(EACCES, ERRAND_KIND_AUTH, -1, false, "the token command %s%s", what,
