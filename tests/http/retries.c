@@ -474,6 +474,7 @@ START_TEST(a_429_holds_back_all_requests_to_its_host)
     errand_cancel(third);
     errand_result r = errand_await(third);
     ck_assert_int_eq(r.error, ECANCELED);
+    errand_result_free(&r);
     request.url = other;
     r = errand_await(errand_send(w.http, &request));
     ck_well(&r);
