@@ -282,7 +282,7 @@ typedef struct errand_jobs_opts {
     /* how many jobs, over all files, are left out; they have no result, and the seq of the others
      * counts them */
     uint64_t skip;
-    uint64_t take;           /* at most so many are read after them. 0: all */
+    uint64_t take;           /* at most that many are read after them. 0: all */
     unsigned openai_results; /* 1: result lines as of OpenAI's batch API */
     /* what AUTO took a file for, columns that are not used: "urls.txt: a list of 7,000 urls"; on
      * any thread, also beside on_error. NULL: none */

@@ -417,6 +417,14 @@ static errand_result commit(void *arg)
     return errand_ok(NULL, NULL);
 }
 
+static bool is_finishing(er_journal *j)
+{
+    er_lock_take(&j->lock);
+    bool finishing = j->finish;
+    er_lock_give(&j->lock);
+    return finishing;
+}
+
 /* After the commit, or instead of it if the pool takes no task any more. */
 static void commit_gone(void *arg)
 {
@@ -426,6 +434,7 @@ static void commit_gone(void *arg)
     for (;;) {
         commit_all(j);
         if (leave(j, synced, error)) return;
+        if (!is_finishing(j)) continue; /* a line came meanwhile */
         error = er_file_sync(j->results);
         if (j->error) error = j->error;
         synced = true;

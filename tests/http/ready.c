@@ -13,7 +13,7 @@ struct seen { /* by the server: each header traceparent, and whether there was a
     atomic_uint n;
     char parents[REQUESTS][100];
     bool states[REQUESTS];
-    unsigned bad; /* so many are answered with 503 first */
+    unsigned bad; /* that many requests are answered with 503 first */
 };
 
 static void look(struct raw_conn *conn, void *arg)

@@ -442,7 +442,7 @@ END_TEST
 
 /* ---- a host that asks for a wait ---- */
 
-/* Waits until a pause of this key holds back so many callers. */
+/* Waits until a pause of this key holds back that many callers. */
 static void await_held(errand_rate *rate, const char *key, unsigned waiting)
 {
     for (errand_rate_stats s = { 0 }; !s.paused_ms || s.waiting < waiting;)

@@ -24,7 +24,7 @@ static const char *host(const char *name) /* the same server, by its address or 
     return key;
 }
 
-/* Waits until so many jobs have succeeded. */
+/* Waits until n jobs have succeeded. */
 static void await_successful(errand_jobs *jobs, uint64_t n)
 {
     for (errand_jobs_stats s = { 0 }; s.successful < n;)

@@ -40,7 +40,7 @@ const option_row option_rows[OPTIONS] = {
         .name = "rate", .group = GROUP_LIMITS, .value = "N/UNIT",
         .help = "limit the attempts begun for each host: 10/s, 600/m, 900/h",
         .more = "UNIT is s, m or h: a second, a minute, an hour. N may have decimals. A comma and "
-                "a whole number may follow, as in 10/s,5: so many attempts may begin at once after "
+                "a whole number may follow, as in 10/s,5: that many attempts may begin at once after "
                 "a quiet time, else one. Without this option there is no limit. A host is a name "
                 "with its port. Retries count as well. See also --rate-total.",
     },
