@@ -61,8 +61,10 @@ START_TEST(a_known_number_of_jobs_takes_24_bytes_each)
     er_job_states states;
     ck_assert_int_eq(er_job_states_init(&states, N), 0);
     size_t room = states.room;
-    for (uint64_t i = 0; i < N; i++)
-        ck_assert_int_eq(er_job_states_set(&states, ref_of(i), &(er_job_state){ .run = 1 }), 0);
+    int error = 0;
+    for (uint64_t i = 0; !error && i < N; i++)
+        error = er_job_states_set(&states, ref_of(i), &(er_job_state){ .run = 1 });
+    ck_assert_int_eq(error, 0);
     ck_assert_uint_eq(states.room, room);
     ck_assert_uint_le(room * 16, 24 * (size_t)N);
     er_job_states_free(&states);
@@ -75,10 +77,12 @@ START_TEST(equal_jobs_are_kept_apart_by_place)
     er_job_states states;
     er_job_state state = { .run = 1 };
     ck_assert_int_eq(er_job_states_init(&states, N), 0);
+    int wrong = 0;
     for (uint64_t i = 0; i < N; i += 2)
-        ck_assert_int_eq(er_job_states_set(&states, (er_job_ref){ 5, i }, &state), 0);
+        wrong += er_job_states_set(&states, (er_job_ref){ 5, i }, &state) != 0;
     for (uint64_t i = 0; i < N; i++)
-        ck_assert_int_eq(er_job_states_get(&states, (er_job_ref){ 5, i }, &state), i % 2 == 0);
+        wrong += er_job_states_get(&states, (er_job_ref){ 5, i }, &state) != (i % 2 == 0);
+    ck_assert_int_eq(wrong, 0);
     er_job_states_free(&states);
 }
 END_TEST
