@@ -629,7 +629,7 @@ static bool learn(er_rate_window *w, const errand_quota *q, int64_t now)
     return sooner || fewer;
 }
 
-int er_rate_quota(errand_rate *rate, const char *key, const errand_quota *q, uint64_t *number)
+int er_rate_quota(errand_rate *rate, const char *key, errand_quota *q, uint64_t *number)
 {
     *number = 0;
     if (q->remaining < 0 || q->reset_ms < 0) return EINVAL;
@@ -648,6 +648,7 @@ int er_rate_quota(errand_rate *rate, const char *key, const errand_quota *q, uin
         w->spread = true;
         *number = ++m->slowed;
     }
+    if (w->known) q->remaining = (int64_t)w->left;
     er_keyed_leave(&rate->keyed);
     return 0;
 }

@@ -197,13 +197,12 @@ END_TEST
 START_TEST(the_first_window_that_is_used_by_half_is_the_first)
 {
     errand_rate *rate = rate_of(ERRAND_AUTO_PACE, 0);
-    const struct {
+    struct {
         errand_quota q;
         uint64_t number;
     } said[] = {
-        { { 100, 51, 10000, -1 }, 0 }, { { 100, 50, 10000, -1 }, 1 },
-        { { 100, 20, 10000, -1 }, 0 }, { { 100, 90, 20000, -1 }, 0 },
-        { { 100, 10, 20000, -1 }, 2 }, { { 100, 0, 0, -1 }, 0 },
+        { { 100, 51, 10000, -1 }, 0 }, { { 100, 50, 10000, -1 }, 1 }, { { 100, 20, 10000, -1 }, 0 },
+        { { 100, 90, 20000, -1 }, 0 }, { { 100, 10, 20000, -1 }, 2 }, { { 100, 0, 0, -1 }, 0 },
     };
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         uint64_t number;
