@@ -128,8 +128,8 @@ static void check_said(const said *s)
     ck_assert_msg(found == (s->q.remaining >= 0), "%s", s->headers);
     ck_assert_msg(q.limit == s->q.limit && q.remaining == s->q.remaining &&
                       q.reset_ms == s->q.reset_ms && q.window_ms == s->q.window_ms,
-                  "%s: %lld %lld %lld %lld", s->headers, (long long)q.limit,
-                  (long long)q.remaining, (long long)q.reset_ms, (long long)q.window_ms);
+                  "%s: %lld %lld %lld %lld", s->headers, (long long)q.limit, (long long)q.remaining,
+                  (long long)q.reset_ms, (long long)q.window_ms);
     er_response_free(response);
 }
 
@@ -189,10 +189,10 @@ START_TEST(requests_report_the_quota_of_their_reply)
     harness_open(&w, say_always, (void *)(uintptr_t)answers[_i], NULL);
     for (int learns = 0; learns < 2; learns++) {
         errand_rate *rate = errand_rate_new(
-            w.pool, &(errand_rate_opts){ .per_second =
-                                             learns ? ERRAND_AUTO_PACE : ERRAND_NO_PACE });
-        errand_policy *policy = errand_policy_new(
-            &(errand_policy_opts){ .attempts = 1, .rate = rate }, NULL);
+            w.pool,
+            &(errand_rate_opts){ .per_second = learns ? ERRAND_AUTO_PACE : ERRAND_NO_PACE });
+        errand_policy *policy =
+            errand_policy_new(&(errand_policy_opts){ .attempts = 1, .rate = rate }, NULL);
         ck_assert_ptr_nonnull(policy);
         errand_result r = harness_send(&w, (errand_request){ .url = "/", .policy = policy });
         ck_assert_int_eq(r.error, _i == 1 ? ERRAND_HTTP + 429 : 0);
@@ -212,11 +212,11 @@ END_TEST
 
 Suite *quotas_suite(void)
 {
-    Suite *suite = suite_create("quotas");
+    Suite *suite = suite_create("http quotas");
     TCase *tc = tcase_create("headers");
-    tcase_add_loop_test(tc, each_form_of_a_quota_is_read, 0, sizeof forms / sizeof *forms);
+    tcase_add_loop_test(tc, each_form_of_a_quota_is_read, 0, (int)(sizeof forms / sizeof *forms));
     tcase_add_loop_test(tc, a_malformed_quota_is_ignored, 0,
-                        sizeof malformed / sizeof *malformed);
+                        (int)(sizeof malformed / sizeof *malformed));
     tcase_add_test(tc, huge_numbers_saturate);
     tcase_add_test(tc, the_public_function_reads_a_reply);
     suite_add_tcase(suite, tc);
