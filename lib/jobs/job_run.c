@@ -15,6 +15,7 @@
 #include "async/current.h"
 #include "async/job.h"
 #include "http/classify.h"
+#include "http/quota.h"
 #include "http/session.h"
 #include "policy/predicate.h"
 #include "policy/rate.h"
@@ -41,6 +42,21 @@ static void pause_host(errand_jobs *jobs, const er_job_run *it, const errand_res
     er_end_in_child();
 }
 
+static void learn_quota(errand_jobs *jobs, const er_job_run *it, const errand_result *r)
+{
+    errand_quota q;
+    uint64_t number;
+    if (!it->host || !er_rate_learns(jobs->host_rate)) return;
+    if (!er_quota_report(jobs->host_rate, it->host, r, &q, &number) || !number) return;
+    errand_jobs_quota quota = { .host = it->host,
+                                .limit = q.limit,
+                                .remaining = q.remaining,
+                                .reset_ms = q.reset_ms,
+                                .number = number };
+    if (jobs->opts.on_quota) jobs->opts.on_quota(&quota, jobs->opts.arg);
+    er_end_in_child();
+}
+
 static bool asks_again(const er_job_run *it, const errand_result *r) /* and may be tried again */
 {
     const errand_retry_if *retry_if = it->jobs->opts.retry_if;
@@ -60,6 +76,7 @@ static errand_result attempted(errand_result in, void *arg)
     const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
     if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
     pause_host(it->jobs, it, &in);
+    learn_quota(it->jobs, it, &in);
     if (!it->retrying && asks_again(it, &in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);

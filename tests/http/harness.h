@@ -62,6 +62,7 @@ unsigned storm(unsigned n); /* n times ERRAND_TEST_SCALE, at least 1 */
 #define ck_well(r) ck_assert_msg(!(r)->error, "%s", errand_result_message(r))
 
 Suite *classify_suite(void);
+Suite *quotas_suite(void);
 Suite *refusals_suite(void);
 Suite *replies_suite(void);
 Suite *redirects_suite(void);

@@ -7,13 +7,14 @@
 int main(void)
 {
     Suite *(*const suites[])(void) = {
-        classify_suite, refusals_suite, replies_suite,    redirects_suite, failures_suite,
-        cancels_suite,  session_suite,  lines_suite,      limits_suite,    retries_suite,
-        files_suite,    json_suite,     table_suite,      hostile_suite,   flows_suite,
-        decoder_suite,  bodies_suite,   middleware_suite, storms_suite,    phases_suite,
-        lanes_suite,    forks_suite,    urls_suite,       dump_suite,      url_fuzz_suite,
-        names_suite,    params_suite,   statuses_suite,   resolver_suite,  peers_suite,
-        cookies_suite,  charsets_suite, ready_suite,      routes_suite,    bearer_suite
+        classify_suite, quotas_suite,  refusals_suite, replies_suite,    redirects_suite,
+        failures_suite, cancels_suite, session_suite,  lines_suite,      limits_suite,
+        retries_suite,  files_suite,   json_suite,     table_suite,      hostile_suite,
+        flows_suite,    decoder_suite, bodies_suite,   middleware_suite, storms_suite,
+        phases_suite,   lanes_suite,   forks_suite,    urls_suite,       dump_suite,
+        url_fuzz_suite, names_suite,   params_suite,   statuses_suite,   resolver_suite,
+        peers_suite,    cookies_suite, charsets_suite, ready_suite,      routes_suite,
+        bearer_suite
     };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)

@@ -115,6 +115,11 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
     if (sscanf(path, "/busy/%u/%u/%u", &number, &ms, &times) == 3 && n <= times)
         return raw_say(conn, "HTTP/1.1 %u X\r\nRetry-After-Ms: %u\r\nContent-Length: 0\r\n\r\n",
                        number, ms);
+    if (sscanf(path, "/quota/%u/%u", &number, &ms) == 2)
+        return raw_say(conn,
+                       "HTTP/1.1 200 X\r\nRateLimit: \"a\";r=%u;t=%u\r\n"
+                       "RateLimit-Policy: \"a\";q=100;w=600\r\nContent-Length: 0\r\n\r\n",
+                       number, ms);
     return raw_reply(conn, 200, "application/json", good);
 }
 

@@ -163,6 +163,40 @@ START_TEST(a_429_without_a_wait_pauses_its_host_for_a_second)
 }
 END_TEST
 
+static void note_quota(const errand_jobs_quota *quota, void *arg)
+{
+    (void)arg;
+    er_lock_take(&paused.lock);
+    unsigned i = paused.n++;
+    ck_assert_uint_lt(i, 8);
+    paused.ms[i] = quota->reset_ms;
+    paused.numbers[i] = quota->number;
+    ck_assert_int_eq(quota->limit, 100);
+    ck_assert_int_eq(quota->remaining, 40);
+    ck_assert_str_eq(quota->host, host("127.0.0.1"));
+    er_lock_give(&paused.lock);
+}
+
+START_TEST(a_quota_that_is_half_used_spreads_jobs)
+{
+    const errand_rate_opts opts = { .per_second = ERRAND_AUTO_PACE };
+    errand_rate *rate = errand_rate_new(fetching_pool(), &opts);
+    memset(&paused, 0, sizeof paused);
+    fetching_run(
+        "{\"url\":\"/quota/90/600\"}\n{\"url\":\"/quota/40/600\"}\n",
+        &(errand_jobs_opts){ .concurrency = 1, .host_rate = rate, .on_quota = note_quota });
+    ck_assert_uint_eq(paused.n, 1);
+    ck_assert_uint_eq(paused.numbers[0], 1);
+    ck_assert_int_eq(paused.ms[0], 600000);
+    errand_rate_stats s;
+    ck_assert_int_eq(errand_rate_stats_get(rate, host("127.0.0.1"), &s), 0);
+    ck_assert_int_eq(s.quota_left, 40);
+    ck_assert_int_gt(s.next_ms, 0);
+    ck_assert_int_le(s.next_ms, 15000);
+    errand_rate_free(rate);
+}
+END_TEST
+
 START_TEST(rates_hold_for_each_host_and_for_all)
 {
     errand_rate_opts fast = { .per_second = 10000, .burst = 100 };
@@ -259,6 +293,7 @@ Suite *pauses_suite(void)
     tcase_add_test(tc, a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host);
     tcase_add_loop_test(tc, a_429_or_a_503_with_a_wait_pauses_its_host, 0, 2);
     tcase_add_test(tc, each_pause_of_a_host_is_numbered);
+    tcase_add_test(tc, a_quota_that_is_half_used_spreads_jobs);
     tcase_add_test(tc, a_429_without_a_wait_pauses_its_host_for_a_second);
     tcase_add_test(tc, rates_hold_for_each_host_and_for_all);
     suite_add_tcase(suite, tc);

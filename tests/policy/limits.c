@@ -66,6 +66,11 @@ static int all_say_forked(void)
         errand_sem_stats_get(sem, NULL, &s) != ERRAND_EFORKED)
         return 4;
     if (errand_sem_holders(sem, NULL, NULL, 0) != 0) return 5;
+    const errand_quota quota = { 1, 1, 1, 1 };
+    if (code_of(errand_rate_acquire_n(rate, "k", 2)) != ERRAND_EFORKED ||
+        errand_rate_settle(rate, "k", 2, 1) != ERRAND_EFORKED ||
+        errand_rate_quota(rate, "k", &quota) != ERRAND_EFORKED)
+        return 19;
     if (code_of(errand_rate_acquire(rate, "k")) != ERRAND_EFORKED ||
         errand_rate_wait(rate, NULL, 0) != ERRAND_EFORKED)
         return 6;

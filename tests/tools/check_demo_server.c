@@ -383,6 +383,23 @@ START_TEST(an_operation_is_queued_then_running_then_succeeded)
 }
 END_TEST
 
+START_TEST(a_quota_is_announced_and_held)
+{
+    struct answer answer;
+    start_demo(FLAGS("--quota", "2/3600"));
+    for (int n = 1; n <= 3; n++) {
+        ask_for("/healthz", &answer);
+        ck_assert_int_eq(answer.status, n <= 2 ? 200 : 429);
+        assert_has(answer.head,
+                   n == 1 ? "RateLimit: \"demo\";r=1;t=3" : "RateLimit: \"demo\";r=0;t=3");
+        assert_has(answer.head, "RateLimit-Policy: \"demo\";q=2;w=3600\r\n");
+    }
+    ask_for("/stats", &answer);
+    ck_assert_int_eq(answer.status, 200);
+    stop_demo();
+}
+END_TEST
+
 START_TEST(bad_input_is_refused_by_name)
 {
     static const struct {
@@ -507,6 +524,7 @@ int main(void)
     TCase *faults = add_case(suite, "faults");
     tcase_add_test(faults, a_503_was_not_processed);
     tcase_add_test(faults, a_429_has_retry_after_in_seconds_or_as_a_date);
+    tcase_add_test(faults, a_quota_is_announced_and_held);
     tcase_add_loop_test(faults, a_dropped_request_is_processed_or_not_as_set, 0, 2);
     tcase_add_test(faults, a_reply_dropped_in_the_middle_has_half_its_body);
     tcase_add_test(faults, a_slow_body_arrives_whole_and_in_pieces);

@@ -73,7 +73,7 @@ for value in 1 1.5 .5 1e3 200ms 1.5s 2m 1h; do
     check "the time $value" is $status 0
 done
 wrong '--connect-timeout soon: ' run --connect-timeout soon
-for value in 10 0/s x/s 10/d -1/s /s 1e9/s; do wrong "--rate $value: " run --rate "$value"; done
+for value in 10 0/s auto,3 Auto x/s 10/d -1/s /s 1e9/s; do wrong "--rate $value: " run --rate "$value"; done
 for value in 10/s, 10/s,0 10/s,x 10/s,-1 10/s,1.5 10/s5 10/s,99999999; do
     wrong "--rate $value: " run --rate "$value"
     wrong "--rate-total $value: " run --rate-total "$value"
