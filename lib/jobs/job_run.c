@@ -3,11 +3,14 @@
  *     work: er_line_job_read, options --er_journal_look--> has a result | unknown | goes
  *     goes: policy --attempt: before_send (if a repeat could do harm) --> errand_send --> attempted
  *
+ *     run:  a promise, for the policy's future | the return of the last attempt, whichever is later
+ *
  * Attempts are made here, not by the session, so that they can be counted while they happen: a job
  * is "retrying" from the end of an attempt that will likely be retried to its own end. Policies
  * differ by the number of retries alone, so a few of them, made at the start, serve nearly every
  * line. The key of a job's limits is its host and port; an attempt that was answered 429 pauses it
- * before the policy does, to learn whether a pause has begun. */
+ * before the policy does, to learn whether a pause has begun. A run whose time is over ends before
+ * its attempt has returned, which still uses the job: so the job ends after both. */
 #include "jobs/job_run.h"
 
 #include "base/clock.h"
@@ -71,6 +74,7 @@ static errand_result attempted(errand_result in, void *arg)
 
 static errand_result send_now(er_job_run *it)
 {
+    it->went = true;
     return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
 }
 
@@ -177,6 +181,59 @@ static bool begins(er_job_run *it, errand_result *r)
     return !r->error && !it->done;
 }
 
+/* ---- its run ---- */
+
+/* A deadline cannot know what an attempt does that it leaves behind. */
+static void say_not_run(errand_result *r)
+{
+    errand_detail *detail = er_detail(r);
+    int error = r->error;
+    errand_reason reason = errand_result_reason(r);
+    if (detail) {
+        detail->may_have_run = false;
+        return;
+    }
+    errand_result_free(r);
+    *r = er_fail_by(error, reason);
+}
+
+static void leave_run(er_job_run *it)
+{
+    if (er_add(&it->users, -1) != 1) return;
+    errand_future *run = it->run;
+    if (!it->went && errand_result_may_have_run(&it->end)) say_not_run(&it->end);
+    errand_promise_resolve(it->over, it->end); /* from here on the job may be gone */
+    errand_drop(run);
+}
+
+static void run_returned(void *arg) { leave_run(arg); }
+static void cancel_run(void *arg) { errand_cancel(((er_job_run *)arg)->run); }
+
+static errand_result run_ended(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    it->end = in;
+    leave_run(it);
+    return errand_ok(NULL, NULL);
+}
+
+static errand_future *begin_run(er_job_run *it, errand_policy *policy)
+{
+    errand_future *over;
+    errand_promise *promise = errand_promise_new(it->jobs->pool, &over);
+    if (!promise) return over;
+    errand_task task = {
+        .fn = attempt, .arg = it, .free = run_returned, .name = "job", .key = it->host
+    };
+    it->went = false;
+    it->over = promise;
+    it->users = 3; /* the policy's future, its attempts, and this function */
+    errand_promise_on_cancel(promise, cancel_run, it);
+    it->run = errand_then(errand_run_task(it->jobs->pool, policy, &task), run_ended, it);
+    leave_run(it);
+    return over;
+}
+
 errand_result er_job_run_work(er_job_run *it)
 {
     errand_jobs *jobs = it->jobs;
@@ -196,8 +253,7 @@ errand_result er_job_run_work(er_job_run *it)
     er_lock_take(&jobs->lock);
     jobs->stats.in_flight++;
     er_lock_give(&jobs->lock);
-    errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
-    errand_future *f = errand_run_task(jobs->pool, policy, &task);
+    errand_future *f = begin_run(it, policy);
     if (!shared) errand_policy_free(policy);
     return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
 }

@@ -12,6 +12,8 @@
 #include "jobs/output_dir.h"
 #include "jobs/result_writer.h"
 
+#include <errand/promise.h>
+
 #define ER_JOB_POLICIES 8 /* for 0 to 7 extra attempts; more get a policy of their own */
 
 struct errand_jobs { /* jobs.c makes it and frees it */
@@ -44,8 +46,13 @@ typedef struct er_job_run {
     errand_jobs *jobs;
     char *host; /* and port: the key of limits. NULL: its url is wrong */
     int64_t began_ns;
+    errand_promise *over; /* its work's end */
+    errand_future *run;   /* of the policy */
+    errand_result end;    /* of run */
+    uint32_t users;       /* atomic: until over is resolved */
     unsigned retries, tries;
     bool begun, retrying; /* counted in flight; counted as retrying */
+    bool went;            /* an attempt has been sent */
     bool done, failed;    /* in an earlier run: there is a result, which is a failure */
     int journal_error;    /* with which it could not be sent */
 } er_job_run;
