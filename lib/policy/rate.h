@@ -40,7 +40,7 @@ bool er_rate_leave(er_turn *turn);
 /* As errand_rate_pause. *number is 1 if this began the first pause of its key, 2 of the second ...;
  * 0: none began. */
 ER_SHARED int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number);
-bool er_rate_paused(errand_rate *rate, const char *key);
+ER_SHARED bool er_rate_paused(errand_rate *rate, const char *key);
 
 /* Adds which rate it waits for, when its turn is, and the key. Nothing if it does not wait. */
 void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d);

@@ -23,6 +23,7 @@ START_TEST(generate_returns_the_video)
     assert_has(answer.body, "\"video_id\":\"v\"");
     assert_has(answer.body, "\"status\":\"succeeded\"");
     assert_has(answer.body, "\"idempotency_key\":null");
+    assert_has(answer.body, "\"usage\":{\"input_tokens\":");
     char url[200];
     snprintf(url, sizeof url, "%s", behind(answer.body, "\"url\":\""));
     ask_for(url, &answer);

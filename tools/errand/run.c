@@ -49,7 +49,7 @@ typedef struct run {
     errand_pool *pool;
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
-    errand_rate *rate, *rate_total;
+    errand_rate *rate, *rate_total, *tokens;
     errand_jobs *jobs;
     bool halt_reported;
 } run;
@@ -119,6 +119,11 @@ static void report_halt(run *r, const errand_jobs_stats *s)
     errand_error_name(s->halt_error, last, sizeof last);
     if (s->halted == ERRAND_JOBS_TIME_OUT) {
         progress_say(&r->progress, "halted: the time of --deadline is over");
+    } else if (s->halted == ERRAND_JOBS_BUDGET) {
+        progress_say(&r->progress,
+                     "halted: the token budget of %" PRIu64 " is used up: %" PRIu64
+                     " used, too few are left for the next job; finishing %" PRIu64 " in flight",
+                     r->options.token_budget, s->tokens_used, s->in_flight);
     } else if (s->halted == ERRAND_JOBS_FAILED) {
         progress_say(&r->progress,
                      "halted: too many jobs have failed (--halt), the last with %s; "
@@ -315,6 +320,10 @@ static int begin(run *r)
         .body = o->body,
         .select = o->select,
         .output_dir = o->output_dir,
+        .token_rate = r->tokens,
+        .token_budget = o->token_budget,
+        .tokens_asked = o->tokens_asked,
+        .tokens_used = o->tokens_used,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
@@ -342,6 +351,8 @@ static int start(run *r)
         return fail(r, "cannot start", errno);
     if (o->rate_total.per_second > 0 &&
         !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
+        return fail(r, "cannot start", errno);
+    if (o->tokens.per_second > 0 && !(r->tokens = rate_of(r, &o->tokens, ERRAND_NO_KEYS)))
         return fail(r, "cannot start", errno);
     return begin(r);
 }
@@ -395,6 +406,11 @@ static void report_resuming(run *r, const errand_jobs_stats *s, int status)
                      open, jobs_of(open), open == 1 ? "it" : "them");
 }
 
+static bool counts_tokens(const run_options *o)
+{
+    return o->tokens.per_second > 0 || o->token_budget || o->tokens_asked || o->tokens_used;
+}
+
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
@@ -403,6 +419,7 @@ static int go(run *r)
     snapshot s;
     total all;
     snapshot_begin(&s, progress_now());
+    s.tokens = counts_tokens(&r->options);
     total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         double now = progress_now();
@@ -434,6 +451,7 @@ static void finish(run *r)
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
     errand_rate_free(r->rate_total);
+    errand_rate_free(r->tokens);
     errand_http_close(r->http, 1000);
     errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);

@@ -1,0 +1,47 @@
+/* jobs/token_budget.h -- tokens that attempts reserve before they are sent, and settle when their
+ * replies are there: at most so many a minute, and so many in all. */
+#ifndef ER_TOKEN_BUDGET_H
+#define ER_TOKEN_BUDGET_H
+
+#include "base/list.h"
+#include "base/os.h"
+
+#include <errand/promise.h>
+#include <errand/rate.h>
+
+typedef struct er_token_budget {
+    errand_pool *pool;
+    errand_rate *rate; /* the caller's; NULL: none */
+    uint64_t most;     /* UINT64_MAX: no limit in all */
+    er_lock lock;      /* guards the rest */
+    uint64_t used, reserved;
+    er_list line; /* of those that wait until others have settled */
+} er_token_budget;
+
+/* What one attempt at a time has reserved. Zeroed at first; at its place until it is settled, or
+ * the future of er_token_budget_reserve() has failed. */
+typedef struct er_token_hold {
+    er_token_budget *budget;
+    uint64_t n;
+    int64_t deadline_ns;     /* on the pool's clock; INT64_MAX: none */
+    bool counted, taken;     /* counted: in reserved. taken: of the rate */
+    errand_promise *promise; /* in the line; NULL: not in it */
+    er_node node;
+} er_token_hold;
+
+void er_token_budget_init(er_token_budget *budget, errand_pool *pool, errand_rate *rate,
+                          uint64_t most); /* most 0: no limit */
+
+/* Ends well when hold has n tokens. What does not fit beside what others have reserved waits until
+ * they settle, first come, first served; then for its turn of the rate. A cancel gives back what
+ * was reserved. Else it fails with ERRAND_EBUDGET (it does not fit beside what is used), ENOMEM, or
+ * as errand_rate_acquire_n(); then nothing is held. */
+errand_future *er_token_budget_reserve(er_token_budget *budget, er_token_hold *hold, uint64_t n,
+                                       int64_t deadline_ns);
+
+/* Its attempt has used that many, which may be more or fewer than n. Nothing if nothing is held. */
+void er_token_budget_settle(er_token_hold *hold, uint64_t used);
+
+void er_token_budget_look(er_token_budget *budget, uint64_t *used, uint64_t *reserved);
+
+#endif
