@@ -68,6 +68,44 @@ ERRAND_API void errand_rate_free(errand_rate *rate);
 ERRAND_API errand_future *errand_rate_acquire(errand_rate *rate, const char *key);
 
 /**
+ * Ends well at the turn of a caller that takes `n` turns at once, such as the tokens that a request
+ * may use up.
+ *
+ * The turn comes as soon as the burst has room for all `n`. An `n` above the burst comes when the
+ * burst is whole, and those that come later wait until it is made up for: in any interval t, at
+ * most max(burst, largest n) + t * per_second turns are given. Waiters get their turns first come,
+ * first served, also when a smaller `n` behind them would have room. A waiter that is cancelled
+ * gives back all `n`, and a later caller for as many or fewer gets them.
+ *
+ * Returns a future, never NULL, which fails as that of errand_rate_acquire() does, and with
+ *   EINVAL           `n` is 0
+ * See also errand_rate_settle().
+ */
+ERRAND_API errand_future *errand_rate_acquire_n(errand_rate *rate, const char *key, uint64_t n);
+
+/**
+ * Corrects a turn of `reserved` that has come: it used `used`.
+ *
+ *     errand_result r = errand_await(errand_rate_acquire_n(tokens, NULL, estimate));
+ *     ...
+ *     errand_rate_settle(tokens, NULL, estimate, used);
+ *
+ * If it used less, the rest is free at once, though the burst never becomes more than whole: all
+ * turns to come move earlier, and waiters whose turn has come by that are woken. If it used more,
+ * they move later, as by a pause, maybe beyond the deadline of their caller. In any interval t, the
+ * turns given less those that were given back within it are at most
+ * max(burst, largest n) + t * per_second; what was used beyond a reservation counts from this call
+ * on. A rate without a pace has nothing to settle.
+ *
+ * Returns 0, or
+ *   EINVAL           `rate` is NULL, the pool is closed, or the key is longer than ERRAND_KEY_MAX
+ *   ENOMEM           no memory
+ *   ERRAND_EFORKED   the limiter is a parent process's
+ */
+ERRAND_API int errand_rate_settle(errand_rate *rate, const char *key, uint64_t reserved,
+                                  uint64_t used);
+
+/**
  * Waits for the turn of the calling thread. With `ms` 0 it says whether the turn is now.
  *
  * Returns 0 at the turn, or
@@ -116,8 +154,8 @@ ERRAND_API int errand_rate_resize(errand_rate *rate, double per_second, unsigned
 typedef struct errand_rate_stats {
     unsigned waiting;   /* now */
     unsigned keys;      /* now, of all members */
-    uint64_t granted;   /* ever: turns that came */
-    uint64_t withdrawn; /* ever: turns given back */
+    uint64_t granted;   /* ever: turns that came, n of a caller for n */
+    uint64_t withdrawn; /* ever: turns given back by waiters that left */
     uint64_t refused;   /* ever: ERRAND_ELATE */
     int64_t next_ms;    /* until the turn of a caller that came now; 0: at once */
     int64_t paused_ms;  /* what is left of a pause */

@@ -1,28 +1,28 @@
 /* policy/rate.c -- how many a second: GCRA with reserved turns.
  *
  * `next` is the theoretical arrival time (ITU-T I.371): when the bucket is empty again if no caller
- * comes. A caller at time t gets the turn max(t, next - slack), slack = (burst - 1) * interval, and
- * moves next to max(t, next) + interval, which is its `after`. All `after` of turns given out are
- * at least an interval apart, and each turn comes in [after - interval - slack, after - interval]:
- * that is why any interval of time has at most burst + t * rate of them.
+ * comes. A caller at time t for n turns moves next to max(t, next) + n intervals, its `after`. Its
+ * turn comes as soon as the bucket holds the n beside what is in it, or, if it never could, once it
+ * is empty: at `after` less the larger of burst and n, in intervals, and not before t. The slots
+ * [after - n, after] of all turns given out are apart, and each turn comes before its slot begins:
+ * that is why any interval of time has at most max(burst, largest n) + t * rate of them.
  *
- * Waiters stand in a line in the order of their turns. One that leaves gives its turn back: the
+ * Waiters stand in a line in the order of their turns. One that leaves gives its turns back: the
  * last one moves next back; any other becomes a gap before the one behind it (`gap` counts turns),
- * and the next caller takes the earliest of those with a [..] above that is not past. A turn that
- * comes takes the gap before it along.
+ * and the next caller takes the earliest with room for it that is not past. A turn that comes takes
+ * the gap before it along.
  *
  * A pause moves every turn that is still to come, those given out included, by the same amount:
- * `moved` grows, and a timer that comes too early for that sleeps on. Whether a turn has come or
- * was left is decided under the lock by turn->member; while its timer is being armed (arming) it
- * neither comes nor is left, because the timer cannot be disarmed yet.
+ * `moved` grows; settling moves them as well, in both directions, but never takes more out of the
+ * bucket than is in it before the first turn to come. A timer that is too early sleeps on; the
+ * first in line has none that is too late, and hastens that of the next when it goes. Whether a
+ * turn has come or was left is decided under the lock by turn->member; while its timer is being
+ * armed (arming) it neither comes nor is left, because the timer cannot be disarmed yet.
  *
- * A resize keeps the level of each bucket, counted in turns, and the place of each waiter in it:
- * every `after` keeps its distance from now in intervals; their length changes. Timers that now
- * come too late are hastened, under the lock; those that come too early sleep on. Turns are exact;
- * a timer comes up to half a millisecond after its turn, never before it. Times beyond LAST, some
- * centuries from now, are LAST, for which a timer can still be armed.
- *
- * Without a pace the interval is 0: all turns are `paused`, or now, and no gap is ever kept. */
+ * A resize keeps the level of each bucket, counted in turns, and the place of each waiter in it.
+ * Turns are exact; a timer comes up to half a millisecond after its turn, never before it. Times
+ * beyond LAST, some centuries from now, are LAST. Without a pace the interval is 0: all turns are
+ * `paused`, or now, and no gap is kept. */
 #include "policy/rate.h"
 
 #include "base/options.h"
@@ -72,13 +72,65 @@ static er_instant of_ns(double ns, double most) /* rounded up: never lets more t
     return down + (part > (double)down);
 }
 
+typedef struct er_place {
+    er_instant after;
+    er_turn *behind; /* NULL: at the end of the line */
+} er_place;
+
 /* ---- under the lock ---- */
 
 static er_instant after_of(const er_rate_member *m, const er_turn *t)
 {
     return t->after + m->moved;
 }
-static er_instant turn_of(const er_rate_member *m, const er_turn *t) { return t->at + m->moved; }
+/* As long as n turns take. The cap is far beyond LAST, so that a turn after it never seems due. */
+static er_instant cost(const errand_rate *rate, uint64_t n)
+{
+    er_instant all;
+    if (n == 1) return rate->interval;
+    bool over = __builtin_mul_overflow(rate->interval, (er_instant)n, &all);
+    return over || all > AGES / 8 ? AGES / 8 : all;
+}
+
+static er_instant slot_of(const errand_rate *rate, const er_rate_member *m, const er_turn *t)
+{
+    return after_of(m, t) - cost(rate, t->weight);
+}
+
+/* When one of n turns with that `after` comes at the earliest. */
+static er_instant turn_at(const errand_rate *rate, er_instant after, uint64_t n)
+{
+    return after - later(rate->interval + rate->slack, cost(rate, n));
+}
+
+static er_instant turn_of(const errand_rate *rate, const er_rate_member *m, const er_turn *t)
+{
+    return later(m->paused, turn_at(rate, after_of(m, t), t->weight));
+}
+
+static uint64_t sum(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
+static void hasten(const errand_rate *rate, const er_rate_member *m, er_turn *t)
+{
+    if (t->arming) return; /* arm() looks by itself */
+    int64_t at = rounded_up(turn_of(rate, m, t));
+    if (at >= t->armed_ns) return;
+    t->armed_ns = at;
+    er_timer_hasten(rate->keyed.pool, &t->timer, at);
+}
+
+/* No timer of a turn that is due, or of the first to come, is too late. */
+static void hasten_first(const errand_rate *rate, er_rate_member *m)
+{
+    if (!m->waiting) return;
+    er_instant now = NS(er_pool_now(rate->keyed.pool));
+    bool due = true;
+    for (er_node *n = m->line.head.next; due && n != &m->line.head; n = n->next) {
+        er_turn *t = er_of(n, er_turn, node);
+        due = turn_of(rate, m, t) <= now;
+        hasten(rate, m, t);
+    }
+}
 
 static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
 {
@@ -91,7 +143,7 @@ static void widen_gap(er_rate_member *m, er_turn *t, uint64_t by)
         before->next->prev = &t->gapped;
         before->next = &t->gapped;
     }
-    t->gap += by;
+    t->gap = sum(t->gap, by);
 }
 
 static void narrow_gap(er_turn *t, uint64_t by)
@@ -101,30 +153,32 @@ static void narrow_gap(er_turn *t, uint64_t by)
     if (!t->gap) er_list_remove(&t->gapped);
 }
 
-/* The first waiter with a gap before it that a caller at `come` can use; NULL: only behind all. */
-static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant come)
+/* The first waiter with a gap before it that a caller of n turns at `come` can use; NULL: only
+ * behind all. */
+static er_turn *first_gap(const errand_rate *rate, er_rate_member *m, er_instant come, uint64_t n)
 {
-    for (er_node *n; (n = er_list_first(&m->gapped));) {
-        er_turn *t = er_of(n, er_turn, gapped);
+    for (er_node *at = m->gapped.head.next, *next; at != &m->gapped.head; at = next) {
+        er_turn *t = er_of(at, er_turn, gapped);
+        next = at->next;
         /* from come to the turn's own place */
-        er_instant room = after_of(m, t) - rate->interval - come;
+        er_instant room = slot_of(rate, m, t) - come;
         er_instant usable = room < 0 ? 0 : room / rate->interval;
         if (usable < t->gap) narrow_gap(t, t->gap - (uint64_t)usable);
-        if (t->gap) return t;
+        if (t->gap >= n) return t;
     }
     return NULL;
 }
 
-/* When a caller at `now` has its turn, and its `after`; *behind: the waiter before which its gap
- * is. */
-static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, er_instant *after,
-                       er_turn **behind)
+/* When a caller of n turns at `now` has its turn, and its `after`; *behind: the waiter before which
+ * its gap is. */
+static er_instant look(errand_rate *rate, er_rate_member *m, int64_t now, uint64_t n, er_place *p)
 {
     er_instant come = later(NS(now), m->paused);
-    *behind = first_gap(rate, m, come);
-    if (*behind) *after = after_of(m, *behind) - (er_instant)(*behind)->gap * rate->interval;
-    else *after = later(come, m->next) + rate->interval;
-    return later(come, *after - rate->interval - rate->slack);
+    p->behind = first_gap(rate, m, come, n);
+    er_instant from = later(come, m->next);
+    if (p->behind) from = slot_of(rate, m, p->behind) - cost(rate, p->behind->gap);
+    p->after = from + cost(rate, n);
+    return later(come, turn_at(rate, p->after, n));
 }
 
 static void stand_in_line(er_rate_member *m, er_turn *t, er_turn *behind)
@@ -143,10 +197,13 @@ static void stand_in_line(er_rate_member *m, er_turn *t, er_turn *behind)
 static uint64_t leave_line(er_turn *t) /* the gap before it */
 {
     uint64_t gap = t->gap;
+    er_rate_member *m = t->member;
+    bool first = m->line.head.next == &t->node;
     narrow_gap(t, gap);
     er_list_remove(&t->node);
-    t->member->waiting--;
+    m->waiting--;
     t->member = NULL;
+    if (first) hasten_first(t->rate, m);
     return gap;
 }
 
@@ -156,10 +213,10 @@ static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
     bool last = behind == &m->line.head;
     /* behind the last one there may be turns that are no longer waited for */
     if (last && m->next != after_of(m, t)) last = false;
-    uint64_t gap = leave_line(t) + 1;
+    uint64_t gap = sum(leave_line(t), t->weight);
     if (!rate->paced) return;
     if (behind != &m->line.head) widen_gap(m, er_of(behind, er_turn, node), gap);
-    else if (last) m->next -= (er_instant)gap * rate->interval;
+    else if (last) m->next -= cost(rate, gap);
 }
 
 /* ---- turns ---- */
@@ -168,16 +225,13 @@ static void give_back(errand_rate *rate, er_rate_member *m, er_turn *t)
  * the timer follows. On failure the turn is given back. */
 static int arm(errand_rate *rate, er_turn *t, int64_t at)
 {
+    t->armed_ns = at;
     int error = er_timer_sleep(rate->keyed.pool, &t->timer, at);
     er_lock_take(&rate->keyed.lock);
     er_rate_member *m = t->member;
     t->arming = false;
-    if (error) {
-        give_back(rate, m, t);
-    } else {
-        int64_t moved = rounded_up(turn_of(m, t));
-        if (moved < at) er_timer_hasten(rate->keyed.pool, &t->timer, moved);
-    }
+    if (error) give_back(rate, m, t);
+    else hasten(rate, m, t);
     er_keyed_leave(&rate->keyed); /* from here on the turn may be gone */
     return error;
 }
@@ -202,7 +256,7 @@ static void turn_came(er_timer *timer)
     int64_t now = er_pool_now(rate->keyed.pool);
     take_settled(rate, t);
     er_rate_member *m = t->member;
-    int64_t at = m ? rounded_up(turn_of(m, t)) : 0;
+    int64_t at = m ? rounded_up(turn_of(rate, m, t)) : 0;
     bool sleeps_on = m && !shut && at > now; /* a pause or a resize has moved it meanwhile */
     if (sleeps_on) {
         t->arming = true;
@@ -210,7 +264,7 @@ static void turn_came(er_timer *timer)
     } else if (m && shut) give_back(rate, m, t);
     else if (m) {
         leave_line(t);
-        m->granted++;
+        m->granted += t->weight;
     }
     er_keyed_leave(&rate->keyed);
     if (!sleeps_on) {
@@ -239,24 +293,22 @@ int er_rate_enter(errand_rate *rate, const char *key, errand_pool *pool, int64_t
     er_rate_member *m = member_of(base);
     deadline_ns = on_clock_of(rate->keyed.pool, pool, deadline_ns);
     int64_t now = er_pool_now(rate->keyed.pool);
-    er_instant after;
-    er_turn *behind;
-    er_instant when = look(rate, m, now, &after, &behind);
-    int64_t at = rounded_up(when);
+    if (!turn->weight) turn->weight = 1;
+    er_place place;
+    int64_t at = rounded_up(look(rate, m, now, turn->weight, &place));
     turn->timer = (er_timer){ .fn = turn_came };
     turn->rate = rate;
-    turn->after = after - m->moved; /* a pause moves all of them by moving that */
-    turn->at = when - m->moved;
+    turn->after = place.after - m->moved; /* a pause moves all of them by moving that */
     if (at > now && at > deadline_ns) {
         /* a turn that is there is never late: its deadline may be this very moment */
         error = ERRAND_ELATE;
         m->refused++;
     } else {
-        if (behind) narrow_gap(behind, 1);
-        else m->next = capped(after);
+        if (place.behind) narrow_gap(place.behind, turn->weight);
+        else m->next = capped(place.after);
         turn->arming = at > now;
-        if (turn->arming) stand_in_line(m, turn, behind);
-        else m->granted++;
+        if (turn->arming) stand_in_line(m, turn, place.behind);
+        else m->granted += turn->weight;
     }
     er_keyed_leave(&rate->keyed);
     if (error || at <= now) return error;
@@ -272,7 +324,7 @@ bool er_rate_leave(er_turn *turn)
     er_rate_member *m = turn->member;
     if (m) {
         give_back(rate, m, turn);
-        m->withdrawn++;
+        m->withdrawn += turn->weight;
     }
     er_keyed_leave(&rate->keyed);
     return m && er_timer_disarm(rate->keyed.pool, &turn->timer);
@@ -284,7 +336,7 @@ void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
     er_lock_take(&rate->keyed.lock);
     const er_rate_member *m = turn->member;
     if (m) {
-        at = rounded_up(turn_of(m, turn));
+        at = rounded_up(turn_of(rate, m, turn));
         er_keyed_describe(&m->base, d);
     }
     er_lock_give(&rate->keyed.lock);
@@ -294,7 +346,49 @@ void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d)
                 (long long)er_ms_until(er_pool_now(rate->keyed.pool), at));
 }
 
-/* ---- pausing ---- */
+/* ---- pausing and settling ---- */
+
+/* All turns to come. The sum of the moves is bounded: it goes over into the line. */
+static void move(er_rate_member *m, er_instant by)
+{
+    m->next = capped(m->next + by);
+    m->moved += by;
+    if (m->moved < AGES / 4 && m->moved > -AGES / 4) return;
+    for (er_node *n = m->line.head.next; n != &m->line.head; n = n->next) {
+        er_turn *t = er_of(n, er_turn, node);
+        t->after = later(capped(after_of(m, t)), -AGES);
+    }
+    m->moved = 0;
+}
+
+static void put_back(errand_rate *rate, er_rate_member *m, er_instant now, er_instant by)
+{
+    er_instant base = later(now, m->paused);
+    er_node *n = m->line.head.next;
+    while (n != &m->line.head && turn_of(rate, m, er_of(n, er_turn, node)) <= now)
+        n = n->next; /* it has come but for its timer */
+    bool last = n == &m->line.head;
+    er_instant level = (last ? m->next : slot_of(rate, m, er_of(n, er_turn, node))) - base;
+    if (by > level) by = level;
+    if (by <= 0) return;
+    move(m, -by);
+    hasten_first(rate, m);
+}
+
+int errand_rate_settle(errand_rate *rate, const char *key, uint64_t reserved, uint64_t used)
+{
+    if (!rate) return EINVAL;
+    er_member *base;
+    int error = er_keyed_enter(&rate->keyed, key, &base);
+    if (error) return error;
+    er_rate_member *m = member_of(base);
+    er_instant now = NS(er_pool_now(rate->keyed.pool)), from = later(now, m->paused);
+    if (used < reserved) put_back(rate, m, now, cost(rate, reserved - used));
+    else if (m->next > from) move(m, cost(rate, used - reserved));
+    else if (rate->paced) m->next = from + cost(rate, used - reserved);
+    er_keyed_leave(&rate->keyed);
+    return 0;
+}
 
 int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number)
 {
@@ -308,10 +402,8 @@ int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *numb
     if (to > from) {
         if (m->paused <= NS(now)) *number = ++m->pauses;
         m->paused = to;
-        if (m->next > NS(now)) { /* turns to come, given out or about to be */
-            m->moved = capped(m->moved + (to - from));
-            m->next = capped(m->next + (to - from));
-        }
+        /* turns to come, given out or about to be */
+        if (m->next > NS(now)) move(m, to - from);
     }
     er_keyed_leave(&rate->keyed);
     return 0;
@@ -366,16 +458,14 @@ static void resize_member(const errand_rate *rate, er_rate_member *m, er_instant
         er_turn *t = er_of(n, er_turn, node);
         bool first = n == m->line.head.next, at_end = after_of(m, t) == next;
         er_instant after = base + scaled(after_of(m, t) - base, from, rate->interval), apart;
-        if (__builtin_mul_overflow((er_instant)t->gap + 1, rate->interval, &apart)) apart = AGES;
+        if (__builtin_mul_overflow((er_instant)t->gap + t->weight, rate->interval, &apart))
+            apart = AGES;
         /* what was rounded down adds up to no turn more */
         if (!first) after = later(after, capped(last + capped(apart)));
         last = after = capped(after);
         if (at_end || m->next < after) m->next = after;
-        er_instant when = later(base, after - rate->interval - rate->slack), before = turn_of(m, t);
         t->after = after - m->moved;
-        t->at = when - m->moved;
-        if (when < before && !t->arming)
-            er_timer_hasten(rate->keyed.pool, &t->timer, rounded_up(when));
+        hasten(rate, m, t);
     }
 }
 
@@ -459,13 +549,12 @@ int errand_rate_stats_sized(errand_rate *rate, const char *key, errand_rate_stat
     if (error) return error;
     er_rate_member *m = member_of(base);
     int64_t now = er_pool_now(rate->keyed.pool);
-    er_instant after;
-    er_turn *behind;
+    er_place place;
     errand_rate_stats s = {
         m->waiting, rate->keyed.members.count, m->granted, m->withdrawn, m->refused,
         0,          ms_until(now, m->paused),  m->pauses
     };
-    s.next_ms = ms_until(now, look(rate, m, now, &after, &behind));
+    s.next_ms = ms_until(now, look(rate, m, now, 1, &place));
     er_keyed_leave(&rate->keyed);
     return er_options_give(out, size, &s, sizeof s);
 }

@@ -10,19 +10,21 @@ struct er_rate_member;
 /* Nanoseconds with a 32-bit fraction: a rate of 700 million a second does not become a billion. */
 __extension__ typedef __int128 er_instant;
 
-/* A waiter for a turn. Zeroed at first but for came; to be used again after came, or after
- * er_rate_leave was true.
+/* A waiter for a turn. Zeroed at first but for came and weight; to be used again after came, or
+ * after er_rate_leave was true.
  *   came  it no longer waits: 0, it is its turn; ECANCELED, the pool has shut down or er_rate_leave
  *         came in between; another error, its timer could not be armed again after a pause. On the
  *         timer thread, no lock held: short, never blocks. */
 typedef struct er_turn {
     void (*came)(struct er_turn *self, int error);
-    er_timer timer; /* the rest is rate.c's */
+    uint64_t weight; /* that many turns at once; 0: 1 */
+    er_timer timer;  /* the rest is rate.c's */
     errand_rate *rate;
     struct er_rate_member *member; /* NULL: it does not wait */
     er_node node, gapped;
     uint64_t gap;
-    er_instant after, at; /* without what pauses have moved them by */
+    er_instant after; /* without what pauses and settling have moved it by */
+    int64_t armed_ns; /* for when its timer is armed; it may come earlier */
     /* its timer is being armed: until then it neither comes nor leaves */
     bool arming;
 } er_turn;
