@@ -9,9 +9,12 @@
  * long as something waits, something is counted: else the first in line fits, or fails. So nothing
  * waits without an end.
  *
- * The lock is not held across a call. Who takes a hold out of the line, under the lock, ends its
+ * The lock is not held across a call. What takes a hold out of the line, under the lock, ends its
  * promise, and does not touch the hold after that: its owner may be gone. The rate is asked last,
- * and with nothing else to come, so that its turns are not held by what cannot be sent. */
+ * so that its turns are not held by what cannot be sent.
+ *
+ * The whole chain stands before its gate is opened. Without memory for a step the last function
+ * has been called already, with that, nothing is held, and the steps before it touch nothing. */
 #include "jobs/token_budget.h"
 
 #include "base/clock.h"
@@ -120,49 +123,51 @@ static errand_future *stand_in_line(er_token_hold *hold)
     return f;
 }
 
-/* ---- the rate ---- */
+/* ---- the chain: what has failed before it was open touches no hold ---- */
+
+static errand_result enter_line(errand_result in, void *arg)
+{
+    er_token_hold *hold = arg;
+    if (in.error) return in;
+    errand_result_free(&in);
+    return errand_later(stand_in_line(hold));
+}
+
+static errand_result enter_rate(errand_result in, void *arg)
+{
+    er_token_hold *hold = arg;
+    if (in.error) return in;
+    er_token_budget *b = hold->budget;
+    if (!b->rate || !hold->n) return in;
+    errand_result_free(&in);
+    errand_frame frame;
+    hold->taken = true; /* unless it fails: then it is settled below */
+    errand_enter(&frame, er_ms_until(er_pool_now(b->pool), hold->deadline_ns), false);
+    errand_future *turn = errand_rate_acquire_n(b->rate, NULL, hold->n);
+    errand_leave(&frame);
+    return errand_later(turn);
+}
 
 static errand_result turn_came(errand_result in, void *arg)
 {
     er_token_hold *hold = arg;
-    hold->taken = !in.error;
-    if (in.error) er_token_budget_settle(hold, 0);
-    return in;
+    if (in.error) {
+        hold->taken = false;
+        er_token_budget_settle(hold, 0);
+    }
+    return hold->then(in, hold->arg);
 }
 
-static errand_future *enter_rate(er_token_hold *hold)
+errand_future *er_token_budget_reserve(er_token_budget *b, er_token_hold *hold)
 {
-    er_token_budget *b = hold->budget;
-    errand_frame frame;
-    errand_enter(&frame, er_ms_until(er_pool_now(b->pool), hold->deadline_ns), false);
-    errand_future *f = errand_rate_acquire_n(b->rate, NULL, hold->n);
-    errand_leave(&frame);
-    return errand_then(f, turn_came, hold);
-}
-
-static errand_result line_left(errand_result in, void *arg)
-{
-    er_token_hold *hold = arg;
-    /* it may have been served all the same, if there was no memory for this step */
-    if (in.error) er_token_budget_settle(hold, 0);
-    if (in.error || !hold->budget->rate || !hold->n) return in;
-    errand_result_free(&in);
-    return errand_later(enter_rate(hold));
-}
-
-/* ---- the whole ---- */
-
-errand_future *er_token_budget_reserve(er_token_budget *b, er_token_hold *hold, uint64_t n,
-                                       int64_t deadline_ns)
-{
-    *hold = (er_token_hold){ .budget = b, .n = n, .deadline_ns = deadline_ns };
-    if (b->most < UINT64_MAX) return errand_then(stand_in_line(hold), line_left, hold);
-    er_lock_take(&b->lock);
-    count(hold); /* without a limit it always fits */
-    er_lock_give(&b->lock);
-    if (b->rate && n) return enter_rate(hold);
-    errand_future *f = errand_ready(b->pool, errand_ok(NULL, NULL));
-    return errand_then(f, line_left, hold);
+    errand_future *f;
+    errand_promise *gate = errand_promise_new(b->pool, &f);
+    hold->budget = b;
+    f = errand_then(f, enter_line, hold);
+    f = errand_then(f, enter_rate, hold);
+    f = errand_then(f, turn_came, hold);
+    errand_promise_resolve(gate, errand_ok(NULL, NULL));
+    return f;
 }
 
 void er_token_budget_settle(er_token_hold *hold, uint64_t used)

@@ -18,12 +18,15 @@ typedef struct er_token_budget {
     er_list line; /* of those that wait until others have settled */
 } er_token_budget;
 
-/* What one attempt at a time has reserved. Zeroed at first; at its place until it is settled, or
- * the future of er_token_budget_reserve() has failed. */
+/* What one attempt at a time reserves. Zeroed at first but for what its owner gives, and used again
+ * after it was settled or has failed. */
 typedef struct er_token_hold {
-    er_token_budget *budget;
     uint64_t n;
-    int64_t deadline_ns;     /* on the pool's clock; INT64_MAX: none */
+    int64_t deadline_ns;  /* on the pool's clock; INT64_MAX: none */
+    errand_then_fn *then; /* see er_token_budget_reserve() */
+    void *arg;
+    /* the rest is token_budget.c's */
+    er_token_budget *budget;
     bool counted, taken;     /* counted: in reserved. taken: of the rate */
     errand_promise *promise; /* in the line; NULL: not in it */
     er_node node;
@@ -32,12 +35,12 @@ typedef struct er_token_hold {
 void er_token_budget_init(er_token_budget *budget, errand_pool *pool, errand_rate *rate,
                           uint64_t most); /* most 0: no limit */
 
-/* Ends well when hold has n tokens. What does not fit beside what others have reserved waits until
- * they settle, first come, first served; then for its turn of the rate. A cancel gives back what
- * was reserved. Else it fails with ERRAND_EBUDGET (it does not fit beside what is used), ENOMEM, or
- * as errand_rate_acquire_n(); then nothing is held. */
-errand_future *er_token_budget_reserve(er_token_budget *budget, er_token_hold *hold, uint64_t n,
-                                       int64_t deadline_ns);
+/* Calls hold->then(r, hold->arg), once, as a then-function: r is good when n tokens are there. What
+ * does not fit beside what others have reserved waits until they settle, first come, first served;
+ * then for its turn of the rate. Else r is ERRAND_EBUDGET (it does not fit beside what is used),
+ * ENOMEM, a cancel, or a failure of errand_rate_acquire_n(), and nothing is held. Returns what
+ * `then` returns. */
+errand_future *er_token_budget_reserve(er_token_budget *budget, er_token_hold *hold);
 
 /* Its attempt has used that many, which may be more or fewer than n. Nothing if nothing is held. */
 void er_token_budget_settle(er_token_hold *hold, uint64_t used);
