@@ -151,8 +151,7 @@
  *                    /usageMetadata/totalTokenCount
  *
  * Halting. Jobs that will fail alike are not begun: see halt_fatal, halt_failed, halt_failed_share,
- * token_budget.
- * Lines that were not begun have no result line.
+ * token_budget. Lines that were not begun have no result line.
  *
  * Nothing twice. With `results` the lines are appended to a file, and end with "job" and "run":
  * what identifies the job, and the number of the run that wrote the line. Beside the file is its
@@ -347,12 +346,13 @@ typedef struct errand_jobs_opts {
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results`, `select`, `output_dir` and the tokens' places is reported through on_error, too.
+ * What is wrong with `results`, `select`, `output_dir`, `tokens_asked` and `tokens_used` is reported
+ * through on_error, too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called
- *                    with what is wrong in `defaults`, `method`, `select` or the tokens' places; output_dir and select
- *                    are both given
+ *                    with what is wrong in `defaults`, `method`, `select`, `tokens_asked` or
+ *                    `tokens_used`; output_dir and select are both given
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
  *   ENOENT           `results` is not empty and has no journal; or its folder is missing

@@ -234,7 +234,8 @@ static const char *jobs_for(const char *path, unsigned n, const char *keys)
 
 static errand_jobs *begin(const char *input, const errand_jobs_opts *opts)
 {
-    const char *files[] = { files_text("jobs.jsonl", input), NULL };
+    static const char *files[2];
+    files[0] = files_text("jobs.jsonl", input);
     return fetching_begin(files, opts);
 }
 

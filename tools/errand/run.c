@@ -122,8 +122,8 @@ static void report_halt(run *r, const errand_jobs_stats *s)
     } else if (s->halted == ERRAND_JOBS_BUDGET) {
         progress_say(&r->progress,
                      "halted: the token budget of %" PRIu64 " is used up: %" PRIu64
-                     " used, too few are left for the next job; finishing %" PRIu64 " in flight",
-                     r->options.token_budget, s->tokens_used, s->in_flight);
+                     " used, too few are left for the next job; %s %" PRIu64 " in flight",
+                     r->options.token_budget, s->tokens_used, then, s->in_flight);
     } else if (s->halted == ERRAND_JOBS_FAILED) {
         progress_say(&r->progress,
                      "halted: too many jobs have failed (--halt), the last with %s; "
