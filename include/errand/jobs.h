@@ -209,8 +209,8 @@ typedef struct errand_jobs_pause {
 /** Why no more jobs are begun. */
 typedef enum errand_jobs_halt {
     ERRAND_JOBS_NOT_HALTED,
-    ERRAND_JOBS_FATAL,   /* halt_fatal */
-    ERRAND_JOBS_FAILED,  /* halt_failed or halt_failed_share */
+    ERRAND_JOBS_FATAL,    /* halt_fatal */
+    ERRAND_JOBS_FAILED,   /* halt_failed or halt_failed_share */
     ERRAND_JOBS_TIME_OUT, /* run_within_ms has passed */
     ERRAND_JOBS_BUDGET    /* token_budget */
 } errand_jobs_halt;
@@ -346,8 +346,8 @@ typedef struct errand_jobs_opts {
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results`, `select`, `output_dir`, `tokens_asked` and `tokens_used` is reported
- * through on_error, too.
+ * What is wrong with `results`, `select`, `output_dir`, `tokens_asked` and `tokens_used` is
+ * reported through on_error, too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called

@@ -169,9 +169,7 @@ static errand_result tokens_came(errand_result in, void *arg)
 static errand_result reserve_tokens(er_job_run *it)
 {
     errand_jobs *jobs = it->jobs;
-    it->tokens = (er_token_hold){
-        .deadline_ns = it->deadline_ns, .then = tokens_came, .arg = it
-    };
+    it->tokens = (er_token_hold){ .deadline_ns = it->deadline_ns, .then = tokens_came, .arg = it };
     int error = er_tokens_estimate(&jobs->tokens, &it->job, &it->tokens.n);
     if (error) return errand_fail(error);
     return errand_later(er_token_budget_reserve(&jobs->token_budget, &it->tokens));

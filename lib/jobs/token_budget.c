@@ -64,11 +64,11 @@ static errand_promise *leave_line(er_token_hold *hold)
 
 static errand_result refusal(const er_token_budget *b, uint64_t used, uint64_t n)
 {
-    errand_result r = errand_fail_as(ERRAND_EBUDGET, ERRAND_KIND_REJECTED, -1, false,
-                                     "the budget of %llu tokens does not suffice: %llu are "
-                                     "used, and this request is estimated at %llu",
-                                     (unsigned long long)b->most, (unsigned long long)used,
-                                     (unsigned long long)n);
+    errand_result r = errand_fail_as(
+        ERRAND_EBUDGET, ERRAND_KIND_REJECTED, -1, false,
+        "the budget of %llu tokens does not suffice: %llu are "
+        "used, and this request is estimated at %llu",
+        (unsigned long long)b->most, (unsigned long long)used, (unsigned long long)n);
     errand_detail *detail = er_detail(&r);
     if (detail) detail->attempts_most = 1; /* there will never be more of it */
     return r;

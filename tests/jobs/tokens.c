@@ -94,13 +94,9 @@ START_TEST(places_are_tried_in_turn_and_sums_added)
     static const struct {
         const char *asked;
         uint64_t tokens;
-    } all[] = { { "/a", 1 },
-                { "/x,/b/0", 20 },
-                { "/b/0,/a", 20 },
-                { "/a+/b/1", 301 },
-                { "/a+/x+/b/0", 21 }, /* of a sum those that are there */
-                { "/x+/y,/b/1", 300 },
-                { "/b,/x", 0 } };
+    } all[] = { { "/a", 1 },           { "/x,/b/0", 20 },    { "/b/0,/a", 20 },
+                { "/a+/b/1", 301 },    { "/a+/x+/b/0", 21 }, /* of a sum those that are there */
+                { "/x+/y,/b/1", 300 }, { "/b,/x", 0 } };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         uint64_t n;
         ck_assert_int_eq(estimate(all[i].asked, line, &n), 0);
@@ -167,15 +163,12 @@ END_TEST
 
 static void set_up(void) { fetching_start(2); }
 
-static void keep_complaint(const char *message, void *arg)
-{
-    snprintf(arg, 256, "%s", message);
-}
+static void keep_complaint(const char *message, void *arg) { snprintf(arg, 256, "%s", message); }
 
 START_TEST(wrong_places_are_reported_before_anything_is_sent)
 {
-    static const char *const wrong[] = { "",      "max_tokens", "/a,b", "/a,",
-                                         "/a+b",  "+/a",        "/a~2", "/a,,/b" };
+    static const char *const wrong[] = { "",     "max_tokens", "/a,b", "/a,",
+                                         "/a+b", "+/a",        "/a~2", "/a,,/b" };
     char said[256];
     const char *files[] = { files_text("jobs.jsonl", "{\"url\":\"/ok\"}\n"), NULL };
     for (size_t i = 0; i < 2 * sizeof wrong / sizeof *wrong; i++) {
@@ -205,8 +198,7 @@ static void set_up_rate(void)
 {
     set_up();
     test_clock_start(&time_of_rate);
-    rate_pool =
-        errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &time_of_rate.clock });
+    rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1, .clock = &time_of_rate.clock });
     rate = errand_rate_new(rate_pool, &(errand_rate_opts){ .per_second = 1000, .burst = 100 });
     ck_assert_ptr_nonnull(rate);
 }
@@ -362,8 +354,8 @@ END_TEST
 
 static errand_rate *hosts(void)
 {
-    errand_rate *made = errand_rate_new(fetching_pool(),
-                                        &(errand_rate_opts){ .per_second = ERRAND_NO_PACE });
+    errand_rate *made =
+        errand_rate_new(fetching_pool(), &(errand_rate_opts){ .per_second = ERRAND_NO_PACE });
     ck_assert_ptr_nonnull(made);
     return made;
 }
@@ -434,8 +426,7 @@ END_TEST
 START_TEST(tokens_that_come_too_late_for_a_job_are_not_waited_for)
 {
     fetching_run(jobs_for("/tokens/100", 2, ""),
-                 &(errand_jobs_opts){
-                     .token_rate = rate, .concurrency = 1, .job_within_ms = 50 });
+                 &(errand_jobs_opts){ .token_rate = rate, .concurrency = 1, .job_within_ms = 50 });
     ck_assert_str_eq(came_with(2, "error.code"), "\"ELATE\"");
     ck_assert_str_eq(came_with(2, "error.may_have_run"), "false");
     ck_assert_uint_eq(came.stats.tokens_reserved, 0);
@@ -567,8 +558,8 @@ START_TEST(without_memory_all_tokens_are_given_back)
 {
     const char *files[] = { files_text("a", jobs_for("/tokens/1", 100, "")), NULL };
     int out = open("/dev/null", O_WRONLY);
-    errand_rate *fast = errand_rate_new(fetching_pool(), &(errand_rate_opts){ .per_second = 1e8,
-                                                                              .burst = 100 });
+    errand_rate *fast =
+        errand_rate_new(fetching_pool(), &(errand_rate_opts){ .per_second = 1e8, .burst = 100 });
     for (unsigned i = 0; i < 30; i++) {
         errand_jobs_opts o = { .files = files,
                                .out = out,

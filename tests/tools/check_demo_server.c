@@ -23,7 +23,8 @@ START_TEST(generate_returns_the_video)
     assert_has(answer.body, "\"video_id\":\"v\"");
     assert_has(answer.body, "\"status\":\"succeeded\"");
     assert_has(answer.body, "\"idempotency_key\":null");
-    assert_has(answer.body, "\"usage\":{\"input_tokens\":5,\"output_tokens\":4,\"total_tokens\":9}");
+    assert_has(answer.body,
+               "\"usage\":{\"input_tokens\":5,\"output_tokens\":4,\"total_tokens\":9}");
     char url[200];
     snprintf(url, sizeof url, "%s", behind(answer.body, "\"url\":\""));
     ask_for(url, &answer);

@@ -349,7 +349,7 @@ int main(void)
     tcase_add_test(tests, a_part_is_whole_or_not_there);
     tcase_add_test(tests, a_block_has_a_bar_counts_and_failures);
     tcase_add_test(tests, tokens_are_shown_if_they_are_counted);
-    tcase_add_test(PLACE, a_block_fits_any_width);
+    tcase_add_test(tests, a_block_fits_any_width);
     tcase_add_test(tests, without_a_total_there_is_no_bar);
     tcase_add_test(tests, a_block_is_redrawn_in_place_ten_times_a_second);
     tcase_add_test(tests, a_terminal_that_became_narrower_has_broken_the_lines);

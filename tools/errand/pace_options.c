@@ -102,8 +102,8 @@ bool pace_budget_tokens(run_options *o, const char *name, const char *text)
     double value = 0;
     const char *behind = read_tokens(text, &value);
     if (!behind || *behind || value != (double)(uint64_t)value)
-        return complain("%s %s: a whole number of tokens is wanted, maybe with k or M: 500000, 2M", name,
-                        text);
+        return complain("%s %s: a whole number of tokens is wanted, maybe with k or M: 500000, 2M",
+                        name, text);
     o->token_budget = (uint64_t)value;
     return true;
 }
