@@ -206,6 +206,15 @@ typedef struct errand_jobs_pause {
     uint64_t number;  /* from 1: which pause of this host it is */
 } errand_jobs_pause;
 
+/** Half of a host's quota is used up. */
+typedef struct errand_jobs_quota {
+    const char *host;  /* "api.example.com:443" */
+    int64_t limit;     /* requests in a window of time; -1: not known */
+    int64_t remaining; /* that are left of it */
+    int64_t reset_ms;  /* until the window ends */
+    uint64_t number;   /* from 1: which window of this host it is */
+} errand_jobs_quota;
+
 /** Why no more jobs are begun. */
 typedef enum errand_jobs_halt {
     ERRAND_JOBS_NOT_HALTED,
@@ -279,7 +288,8 @@ typedef struct errand_jobs_opts {
      * outlive errand_jobs_new(). NULL: none */
     const char *note;
     /* of each host, with the key "host:port": every attempt waits for its turn, then for one of
-     * `rate`. Pauses hold here. NULL: one without a pace, of these jobs alone */
+     * `rate`. Pauses hold here, and with ERRAND_AUTO_PACE what replies say of their quota. NULL:
+     * one without a pace, of these jobs alone */
     errand_rate *host_rate;
     /* a pause begins; not for what prolongs it. On any thread, with `arg`. NULL: none */
     void (*on_pause)(const errand_jobs_pause *pause, void *arg);
@@ -335,6 +345,9 @@ typedef struct errand_jobs_opts {
      * 8 to 16 bytes of memory for each file. What an earlier run left is replaced; with
      * ERRAND_RESULTS_RESUME it keeps its name. Not together with select. NULL: none */
     const char *output_dir;
+    /* with a host_rate of ERRAND_AUTO_PACE: the rest of a host's quota is spread over the time that
+     * is left of its window from here on. Once a window; on any thread, with `arg`. NULL: none */
+    void (*on_quota)(const errand_jobs_quota *quota, void *arg);
     /* over all hosts: see "Tokens" above. A turn of it, without a key, is a token. NULL: none */
     errand_rate *token_rate;
     uint64_t token_budget;    /* 0: no limit */

@@ -19,6 +19,7 @@
 #include "async/current.h"
 #include "async/job.h"
 #include "http/classify.h"
+#include "http/quota.h"
 #include "http/session.h"
 #include "policy/predicate.h"
 #include "policy/rate.h"
@@ -42,6 +43,21 @@ static void pause_host(errand_jobs *jobs, const er_job_run *it, const errand_res
     jobs->stats.pauses++;
     er_lock_give(&jobs->lock);
     if (jobs->opts.on_pause) jobs->opts.on_pause(&pause, jobs->opts.arg);
+    er_end_in_child();
+}
+
+static void learn_quota(errand_jobs *jobs, const er_job_run *it, const errand_result *r)
+{
+    errand_quota q;
+    uint64_t number;
+    if (!it->host || !er_rate_learns(jobs->host_rate)) return;
+    if (!er_quota_report(jobs->host_rate, it->host, r, &q, &number) || !number) return;
+    errand_jobs_quota quota = { .host = it->host,
+                                .limit = q.limit,
+                                .remaining = q.remaining,
+                                .reset_ms = q.reset_ms,
+                                .number = number };
+    if (jobs->opts.on_quota) jobs->opts.on_quota(&quota, jobs->opts.arg);
     er_end_in_child();
 }
 
@@ -100,6 +116,7 @@ static errand_result attempted(errand_result in, void *arg)
     const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
     if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
     pause_host(it->jobs, it, &in);
+    learn_quota(it->jobs, it, &in);
     if (!it->retrying && asks_again(it, &in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);

@@ -44,10 +44,17 @@ bool er_rate_leave(er_turn *turn);
 ER_SHARED int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number);
 ER_SHARED bool er_rate_paused(errand_rate *rate, const char *key);
 
+/* As errand_rate_quota. *number is 1 if this is the first window of its key that is used up by
+ * half, 2 for the second ...; 0: it is no such window, or not for the first time. quota->remaining
+ * becomes what is left with all turns given out. */
+ER_SHARED int er_rate_quota(errand_rate *rate, const char *key, errand_quota *quota,
+                            uint64_t *number);
+ER_SHARED bool er_rate_learns(const errand_rate *rate); /* ERRAND_AUTO_PACE */
+
 /* Adds which rate it waits for, when its turn is, and the key. Nothing if it does not wait. */
 void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d);
 
-errand_rate *er_rate_keep(errand_rate *rate);
+ER_SHARED errand_rate *er_rate_keep(errand_rate *rate);
 errand_pool *er_rate_pool(const errand_rate *rate);
 const char *er_rate_name(const errand_rate *rate);
 

@@ -38,11 +38,13 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_RATE] = {
         .name = "rate", .group = GROUP_LIMITS, .value = "N/UNIT",
-        .help = "limit the attempts begun for each host: 10/s, 600/m, 900/h",
+        .help = "limit the attempts begun for each host: 10/s, 600/m, auto",
         .more = "UNIT is s, m or h: a second, a minute, an hour. N may have decimals. A comma and "
                 "a whole number may follow, as in 10/s,5: that many attempts may begin at once after "
                 "a quiet time, else one. Without this option there is no limit. A host is a name "
-                "with its port. Retries count as well. See also --rate-total.",
+                "with its port. Retries count as well. With auto each host's RateLimit headers say how "
+                "much is left: when half of it is used up, the rest is spread over the time until "
+                "there is more, which is explained the first time. See also --rate-total.",
     },
     [OPTION_RETRIES] = {
         .name = "retries", .group = GROUP_LIMITS, .value = "N", .initial = "2",

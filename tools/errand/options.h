@@ -19,7 +19,7 @@ typedef struct credentials { /* at most one of bearer, user and token_command */
 } credentials;
 
 typedef struct pace {  /* a rate */
-    double per_second; /* 0: not given */
+    double per_second; /* 0: not given; or ERRAND_AUTO_PACE */
     unsigned burst;
 } pace;
 

@@ -6,6 +6,8 @@
 #include "option_values.h"
 #include "text_file.h"
 
+#include <errand/rate.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -57,6 +59,10 @@ static bool read_pace(pace *p, const char *name, const char *text)
 
 bool pace_rate(run_options *o, const char *name, const char *text)
 {
+    if (!strcmp(text, "auto")) {
+        o->rate = (pace){ .per_second = ERRAND_AUTO_PACE };
+        return true;
+    }
     return read_pace(&o->rate, name, text);
 }
 

@@ -92,22 +92,40 @@ static void complained(const char *message, void *arg)
     progress_say(&r->progress, "%s", message);
 }
 
+/* Without a port that is usual. */
+static int host_size(const char *host)
+{
+    const char *port = strrchr(host, ':');
+    size_t size = strlen(host);
+    if (port && (!strcmp(port, ":80") || !strcmp(port, ":443"))) size = (size_t)(port - host);
+    return (int)(size < 260 ? size : 260);
+}
+
 /* The first wait of each host is explained; the others would only repeat it. */
 static void paused(const errand_jobs_pause *pause, void *arg)
 {
     run *r = arg;
-    const char *port = strrchr(pause->host, ':');
-    size_t size = strlen(pause->host);
-    bool usual = port && (!strcmp(port, ":80") || !strcmp(port, ":443"));
     if (pause->number > 1) return;
-    if (usual) size = (size_t)(port - pause->host);
     char asks[64] = "";
     double seconds = (double)pause->ms / 1000;
     if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.10g s", seconds);
     const char *most = pause->ms > 300000 ? ", 300 s at most" : "";
-    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s",
-                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP, asks,
+    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s", host_size(pause->host),
+                 pause->host, pause->error - ERRAND_HTTP, asks,
                  pause->ms < 0 ? ", 1 s each time" : most);
+}
+
+/* The first window of a host that is used up by half is explained. */
+static void spread(const errand_jobs_quota *quota, void *arg)
+{
+    run *r = arg;
+    if (quota->number > 1) return;
+    char limit[40] = "";
+    if (quota->limit >= 0) snprintf(limit, sizeof limit, " of %" PRId64, quota->limit);
+    progress_say(&r->progress,
+                 "%.*s: %" PRId64 "%s requests left for %" PRId64 " s: its jobs are spread",
+                 host_size(quota->host), quota->host, quota->remaining, limit,
+                 (quota->reset_ms + 999) / 1000);
 }
 
 static void report_halt(run *r, const errand_jobs_stats *s)
@@ -288,6 +306,7 @@ static int begin(run *r)
         .arg = r,
         .host_rate = r->rate,
         .on_pause = paused,
+        .on_quota = spread,
         .idempotent = o->idempotent,
         .idempotency_keys = o->idempotency_keys,
         .retry_if = retry_on_spec(&o->retry_on),
@@ -347,7 +366,7 @@ static int start(run *r)
     if (o->auth.token_command) status = get_token(r);
     if (!status) status = open_session(r);
     if (status) return status;
-    if (o->rate.per_second > 0 && !(r->rate = rate_of(r, &o->rate, 0)))
+    if (o->rate.per_second != 0 && !(r->rate = rate_of(r, &o->rate, 0)))
         return fail(r, "cannot start", errno);
     if (o->rate_total.per_second > 0 &&
         !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
