@@ -289,11 +289,25 @@ static int open_session(run *r)
     return WRONG_USAGE;
 }
 
+/* When no more jobs are begun, and what tokens hold back. */
+static void put_ends(const run *r, errand_jobs_opts *jobs)
+{
+    const run_options *o = &r->options;
+    jobs->halt_now = o->halt_on.now;
+    jobs->halt_fatal = o->halt_on.fatal;
+    jobs->halt_failed = o->halt_on.failed;
+    jobs->halt_failed_share = o->halt_on.share;
+    jobs->token_rate = r->tokens;
+    jobs->token_budget = o->token_budget;
+    jobs->tokens_asked = o->tokens_asked;
+    jobs->tokens_used = o->tokens_used;
+}
+
 static int begin(run *r)
 {
     const run_options *o = &r->options;
     char *note = o->output ? note_write(o) : NULL;
-    const errand_jobs_opts jobs = {
+    errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
         .concurrency = o->jobs,
@@ -313,10 +327,6 @@ static int begin(run *r)
         .retry_within_ms = o->retry_ms,
         .job_within_ms = o->job_ms,
         .run_within_ms = o->deadline_ms,
-        .halt_now = o->halt_on.now,
-        .halt_fatal = o->halt_on.fatal,
-        .halt_failed = o->halt_on.failed,
-        .halt_failed_share = o->halt_on.share,
         .expand = o->expand,
         .results = o->output,
         .begin = o->begin,
@@ -339,11 +349,8 @@ static int begin(run *r)
         .body = o->body,
         .select = o->select,
         .output_dir = o->output_dir,
-        .token_rate = r->tokens,
-        .token_budget = o->token_budget,
-        .tokens_asked = o->tokens_asked,
-        .tokens_used = o->tokens_used,
     };
+    put_ends(r, &jobs);
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
     free(note);
