@@ -42,7 +42,7 @@ bool er_rate_leave(er_turn *turn);
 /* As errand_rate_pause. *number is 1 if this began the first pause of its key, 2 of the second ...;
  * 0: none began. */
 ER_SHARED int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number);
-bool er_rate_paused(errand_rate *rate, const char *key);
+ER_SHARED bool er_rate_paused(errand_rate *rate, const char *key);
 
 /* As errand_rate_quota. *number is 1 if this is the first window of its key that is used up by
  * half, 2 for the second ...; 0: it is no such window, or not for the first time. quota->remaining

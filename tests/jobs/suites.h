@@ -14,6 +14,7 @@ Suite *journal_suite(void);
 Suite *jobs_suite(void);
 Suite *pauses_suite(void);
 Suite *halts_suite(void);
+Suite *tokens_suite(void);
 Suite *result_writer_suite(void);
 Suite *formats_suite(void);
 Suite *redact_suite(void);

@@ -49,7 +49,7 @@ typedef struct run {
     errand_pool *pool;
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
-    errand_rate *rate, *rate_total;
+    errand_rate *rate, *rate_total, *tokens;
     errand_jobs *jobs;
     bool halt_reported;
 } run;
@@ -137,6 +137,11 @@ static void report_halt(run *r, const errand_jobs_stats *s)
     errand_error_name(s->halt_error, last, sizeof last);
     if (s->halted == ERRAND_JOBS_TIME_OUT) {
         progress_say(&r->progress, "halted: the time of --deadline is over");
+    } else if (s->halted == ERRAND_JOBS_BUDGET) {
+        progress_say(&r->progress,
+                     "halted: the token budget of %" PRIu64 " is used up: %" PRIu64
+                     " used, too few are left for the next job; %s %" PRIu64 " in flight",
+                     r->options.token_budget, s->tokens_used, then, s->in_flight);
     } else if (s->halted == ERRAND_JOBS_FAILED) {
         progress_say(&r->progress,
                      "halted: too many jobs have failed (--halt), the last with %s; "
@@ -284,11 +289,25 @@ static int open_session(run *r)
     return WRONG_USAGE;
 }
 
+/* When no more jobs are begun, and what tokens hold back. */
+static void put_ends(const run *r, errand_jobs_opts *jobs)
+{
+    const run_options *o = &r->options;
+    jobs->halt_now = o->halt_on.now;
+    jobs->halt_fatal = o->halt_on.fatal;
+    jobs->halt_failed = o->halt_on.failed;
+    jobs->halt_failed_share = o->halt_on.share;
+    jobs->token_rate = r->tokens;
+    jobs->token_budget = o->token_budget;
+    jobs->tokens_asked = o->tokens_asked;
+    jobs->tokens_used = o->tokens_used;
+}
+
 static int begin(run *r)
 {
     const run_options *o = &r->options;
     char *note = o->output ? note_write(o) : NULL;
-    const errand_jobs_opts jobs = {
+    errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
         .concurrency = o->jobs,
@@ -308,10 +327,6 @@ static int begin(run *r)
         .retry_within_ms = o->retry_ms,
         .job_within_ms = o->job_ms,
         .run_within_ms = o->deadline_ms,
-        .halt_now = o->halt_on.now,
-        .halt_fatal = o->halt_on.fatal,
-        .halt_failed = o->halt_on.failed,
-        .halt_failed_share = o->halt_on.share,
         .expand = o->expand,
         .results = o->output,
         .begin = o->begin,
@@ -335,6 +350,7 @@ static int begin(run *r)
         .select = o->select,
         .output_dir = o->output_dir,
     };
+    put_ends(r, &jobs);
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
     free(note);
@@ -361,6 +377,8 @@ static int start(run *r)
         return fail(r, "cannot start", errno);
     if (o->rate_total.per_second > 0 &&
         !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
+        return fail(r, "cannot start", errno);
+    if (o->tokens.per_second > 0 && !(r->tokens = rate_of(r, &o->tokens, ERRAND_NO_KEYS)))
         return fail(r, "cannot start", errno);
     return begin(r);
 }
@@ -414,6 +432,11 @@ static void report_resuming(run *r, const errand_jobs_stats *s, int status)
                      open, jobs_of(open), open == 1 ? "it" : "them");
 }
 
+static bool counts_tokens(const run_options *o)
+{
+    return o->tokens.per_second > 0 || o->token_budget || o->tokens_asked || o->tokens_used;
+}
+
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
@@ -422,6 +445,7 @@ static int go(run *r)
     snapshot s;
     total all;
     snapshot_begin(&s, progress_now());
+    s.tokens = counts_tokens(&r->options);
     total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         double now = progress_now();
@@ -453,6 +477,7 @@ static void finish(run *r)
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
     errand_rate_free(r->rate_total);
+    errand_rate_free(r->tokens);
     errand_http_close(r->http, 1000);
     errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);
