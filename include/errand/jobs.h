@@ -301,6 +301,9 @@ typedef struct errand_jobs_opts {
      * 8 to 16 bytes of memory for each file. What an earlier run left is replaced; with
      * ERRAND_RESULTS_RESUME it keeps its name. Not together with select. NULL: none */
     const char *output_dir;
+    /* of each host, with the key "host:port": after its turns every attempt waits for a permit,
+     * which it holds to its end; its job is among the `concurrency` meanwhile. NULL: none */
+    errand_sem *host_sem;
 } errand_jobs_opts;
 
 /**
@@ -355,7 +358,8 @@ typedef struct errand_jobs_stats {
     uint64_t retries;             /* extra attempts so far */
     /* lines in all, when the input has been read to its end; else 0 */
     uint64_t known_total;
-    int64_t p50_ms, p99_ms; /* of the whole time of a job, of those that ended */
+    /* of the whole time of a job, of those that ended; with host_sem from its first permit on */
+    int64_t p50_ms, p99_ms;
     /* the errno of the first file that could not be opened or read; 0: none */
     int read_error;
     /* the errno with which results could not be written; nothing more was begun */
@@ -372,6 +376,12 @@ typedef struct errand_jobs_stats {
     int halt_error; /* of the job that ended last when it halted; 0 with ERRAND_JOBS_TIME_OUT */
     /* EINVAL: a file is not what `format` and the templates say, and nothing was sent; else 0 */
     int refused;
+    /* with host_sem: of those in flight, now: they have no permit, but wait for it, for a turn, a
+     * pause or the time of another attempt */
+    uint64_t waiting;
+    /* now: how many requests host_sem lets be under way, over all hosts that are in use, or, if
+     * none is, that ever were; at most `concurrency`. And of how many hosts. 0: no host_sem */
+    uint64_t limit, limit_hosts;
 } errand_jobs_stats;
 
 /**

@@ -9,7 +9,8 @@
  *
  *     one more   a kind of OK, HTTP_CLIENT or AUTH, if all permits were in use at some moment
  *                between the call's beginning and its end. Until the first decrease every such end
- *                adds a permit; after it, as many ends as there are permits add one
+ *                adds a permit; after it, as many ends as there are permits add one, and up to 64
+ *                times as many before a number that was too large is tried again
  *     x 0.7      RATE_LIMITED, HTTP 503, NETWORK, TIMEOUT but with ERRAND_BY_TOTAL; successes that
  *                have become slow: the median of the latest 16, after the first decrease 64, is
  *                twice as long as usual, and 10 ms longer

@@ -90,6 +90,7 @@ static errand_result attempt(void *arg)
 {
     er_job_run *it = arg;
     if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
+    if (!it->tries && it->jobs->opts.host_sem) it->began_ns = er_pool_now(it->jobs->pool);
     if (++it->tries > 1) {
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retries++;

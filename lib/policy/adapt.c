@@ -5,24 +5,29 @@
  *         --first decrease--> ADDITIVE  size good ends: size + 1, so one more a round
  *     both        too many: size x 0.7 (RFC 9438), then none again until calls that began later end
  *
+ * Just below the size of the last decrease, the ceiling, it stays for a round before it tries that
+ * size again; each time this fails for twice as long, up to 64 rounds. So it works most of the time
+ * at what is borne, as CUBIC does, and a refusal, for which a whole host may have to pause, is
+ * rare. A whole round above the ceiling lifts it.
+ *
  * A call counts for an increase only if as many calls as may be were under way at some moment
  * between its beginning and its end: a client that does little learns nothing (RFC 7661). A call
- * that began before the last decrease says nothing of the size since then. So there is at most one
- * decrease a round, whatever a burst of refusals brings.
+ * that began before the last decrease says nothing: so a burst of refusals is one decrease.
  *
  * Rising latency. A server that queues refuses nothing: its replies become slower. The median of
- * the latest successes (16 in slow start, then 64) is compared with the usual one, seen at sizes
- * that were borne. Twice that, and 10 ms more, is a decrease. Medians, because calls of one host
- * differ: beside the shortest call, the measure of TCP Vegas, long work looks like a queue, and a
- * mean follows one slow call. The usual one falls by an eighth of the way to a lower median. It
- * rises by a quarter from the third long median in a row on: shrinking has not helped, so the work
- * has become longer. A moving average, as in Netflix's Gradient2, would follow a queue that grows
- * slowly; Envoy's gradient holds calls back now and then to measure the usual time, which costs
- * throughput. */
+ * the latest successes (16 in slow start, then 64) is compared with the usual one: twice that, and
+ * 10 ms more, is a decrease. Medians, because calls of one host differ: beside the shortest call,
+ * the measure of TCP Vegas, long work looks like a queue, and a mean follows one slow call. The
+ * usual one falls by an eighth of the way to a lower median. It rises by a quarter from the third
+ * long median in a row on: shrinking has not helped, so the work has become longer. A moving
+ * average, as in Netflix's Gradient2, would follow a queue that grows slowly. */
 #include "policy/adapt.h"
 
 #include "base/result.h"
 
+#include <limits.h>
+
+#define PATIENCE_MOST      64
 #define SLOW_START_SAMPLES 16
 #define RISE_LEAST_US      10000u
 #define SHRINKS_FIRST      2 /* that many decreases, before the work is taken for longer */
@@ -33,6 +38,8 @@ void er_adapt_init(er_adapt *a, unsigned least, unsigned begin, unsigned most)
                      .most = most,
                      .size = begin,
                      .slow_start = true,
+                     .ceiling = UINT_MAX,
+                     .patience = 1,
                      .shrunk_ns = INT64_MIN,
                      .full_ns = INT64_MIN };
 }
@@ -56,6 +63,9 @@ static void decrease(er_adapt *a, int64_t now_ns)
 {
     unsigned size = (unsigned)((uint64_t)a->size * 7 / 10);
     if (size < a->least) size = a->least;
+    if (a->size <= a->ceiling) a->patience = 1;
+    else if (a->patience < PATIENCE_MOST) a->patience *= 2;
+    a->ceiling = a->size > a->least ? a->size - 1 : a->least;
     a->decreases += size < a->size;
     a->size = size;
     a->slow_start = false;
@@ -66,7 +76,12 @@ static void decrease(er_adapt *a, int64_t now_ns)
 static void increase(er_adapt *a)
 {
     if (a->size == a->most) return;
-    if (!a->slow_start && ++a->well < a->size) return;
+    unsigned rounds = a->size == a->ceiling ? a->patience : 1;
+    if (!a->slow_start && ++a->well < (uint64_t)a->size * rounds) return;
+    if (a->size > a->ceiling) {
+        a->ceiling = UINT_MAX;
+        a->patience = 1;
+    }
     a->well = 0;
     a->size++;
     a->increases++;

@@ -20,7 +20,9 @@ typedef enum er_bearing {
 
 typedef struct er_adapt {
     unsigned least, most, size; /* size: the number */
-    unsigned well;              /* ends since it has grown last */
+    uint64_t well;              /* ends since it has grown last */
+    unsigned ceiling;           /* the last decrease was above it. UINT_MAX: unknown */
+    unsigned patience;          /* rounds at the ceiling before it is passed */
     bool slow_start;            /* it has not shrunk yet */
     int64_t shrunk_ns;          /* calls that began before, or then, do not count */
     int64_t full_ns;            /* the last known moment at which as many were under way */

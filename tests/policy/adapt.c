@@ -50,6 +50,23 @@ START_TEST(it_doubles_a_round_until_the_first_decrease_then_adds_one)
 }
 END_TEST
 
+START_TEST(it_stays_below_what_was_refused_longer_each_time)
+{
+    served s = begin(1, 4, 100);
+    unsigned refusals = 0, rounds = 0, at_ten = 0;
+    for (; rounds < 1000; rounds++) { /* of a server that bears ten */
+        at_ten += s.a.size == 10;
+        refusals += s.a.size > 10;
+        a_round(&s, s.a.size > 10 ? ER_BORE_NOT : ER_BORE_WELL, 10);
+        ck_assert_uint_le(s.a.size, 16);
+    }
+    ck_assert_uint_ge(at_ten, 850);
+    ck_assert_uint_le(refusals, 25);
+    for (rounds = 0; s.a.size < 100; rounds++) a_round(&s, ER_BORE_WELL, 10);
+    ck_assert_uint_le(rounds, 64 + 94); /* it bears more now */
+}
+END_TEST
+
 START_TEST(it_stays_between_least_and_most)
 {
     served s = begin(3, 10, 12);
@@ -229,6 +246,7 @@ Suite *adapt_suite(void)
     Suite *suite = suite_create("adapt");
     TCase *tc = case_of(suite, "arithmetic");
     tcase_add_test(tc, it_doubles_a_round_until_the_first_decrease_then_adds_one);
+    tcase_add_test(tc, it_stays_below_what_was_refused_longer_each_time);
     tcase_add_test(tc, it_stays_between_least_and_most);
     tcase_add_test(tc, calls_that_began_before_a_decrease_say_nothing);
     tcase_add_test(tc, it_grows_only_while_all_of_it_is_used);

@@ -251,8 +251,15 @@ START_TEST(programs_get_an_object_a_second_and_a_summary)
                      "\"rate\":41.300,\"p50_ms\":210,"
                      "\"p99_ms\":1900,\"eta_s\":4.4}\n");
     s.total = 0;
+    s.stats.waiting = 9;
+    s.stats.limit = 7;
     progress_show(&p, &s, 2);
-    ck_assert_ptr_nonnull(strstr(written(), ",\"total\":null,"));
+    const char *text = written();
+    ck_assert_ptr_nonnull(strstr(text, ",\"total\":null,"));
+    ck_assert_ptr_nonnull(strstr(text, ",\"in_flight\":7,"));
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "\"p99_ms\":1900,\"waiting\":9,\"limit\":7,\"eta_s\":null}\n"));
+    s.stats.limit = 0;
     progress_end(&p, &s, 1);
     ck_assert_ptr_nonnull(strstr(
         written(), "\"rate\":40.000,\"p50_ms\":210,\"p99_ms\":1900,\"stopped\":false,"

@@ -22,6 +22,8 @@ struct service {
     struct videos *videos;
     struct wakes wakes;
     uint64_t requests, rejected, faults[FATES + 1];
+    long in_work; /* requests that are not answered yet */
+    uint64_t over_limit;
 };
 
 struct exchange {
@@ -30,7 +32,7 @@ struct exchange {
     struct MHD_Connection *connection;
     char *body;
     size_t length, room;
-    bool too_large, decided;
+    bool too_large, decided, in_work;
     struct reply reply;
     enum fate fate;
     int64_t ready_at;
@@ -44,5 +46,8 @@ struct exchange {
 /* Decides the reply, when it is ready and how it fares. The request's body has been
  * gathered in the exchange. */
 void exchange_decide(struct exchange *exchange, const char *path, const char *method);
+
+/* It is answered, or gone. */
+void exchange_answered(struct exchange *exchange);
 
 #endif

@@ -16,6 +16,7 @@ struct options {
     /* most polls that find an operation queued, and as many running */
     long polls;
     long operation_ms; /* an operation is not done before */
+    long limit;        /* more requests in work at once are refused; 0: no limit */
     double shares[FATES];
     bool with_parent, until_eof, verbose, quiet;
 };
