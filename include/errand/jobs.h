@@ -353,6 +353,9 @@ typedef struct errand_jobs_opts {
     uint64_t token_budget;    /* 0: no limit */
     const char *tokens_asked; /* places in bodies of requests. NULL: the usual ones */
     const char *tokens_used;  /* places in replies. NULL: the usual ones */
+    /* of each host, with the key "host:port": after its turns every attempt waits for a permit,
+     * which it holds to its end; its job is among the `concurrency` meanwhile. NULL: none */
+    errand_sem *host_sem;
 } errand_jobs_opts;
 
 /**
@@ -408,7 +411,8 @@ typedef struct errand_jobs_stats {
     uint64_t retries;             /* extra attempts so far */
     /* lines in all, when the input has been read to its end; else 0 */
     uint64_t known_total;
-    int64_t p50_ms, p99_ms; /* of the whole time of a job, of those that ended */
+    /* of the whole time of a job, of those that ended; with host_sem from its first permit on */
+    int64_t p50_ms, p99_ms;
     /* the errno of the first file that could not be opened or read; 0: none */
     int read_error;
     /* the errno with which results could not be written; nothing more was begun */
@@ -428,6 +432,12 @@ typedef struct errand_jobs_stats {
     /* by attempts that have ended, of this run; by those that are under way. 0 without one of the
      * options for tokens */
     uint64_t tokens_used, tokens_reserved;
+    /* with host_sem: of those in flight, now: they have no permit, but wait for it, for a turn, a
+     * pause or the time of another attempt */
+    uint64_t waiting;
+    /* now: how many requests host_sem lets be under way, over all hosts that are in use, or, if
+     * none is, that ever were; at most `concurrency`. And of how many hosts. 0: no host_sem */
+    uint64_t limit, limit_hosts;
 } errand_jobs_stats;
 
 /**

@@ -23,15 +23,17 @@
 #include "http/session.h"
 #include "jobs/json_pointer.h"
 #include "jobs/openai_result.h"
+#include "policy/sem.h"
 
 #include <errand/promise.h>
 
 #include <errno.h>
 #include <string.h>
 
-#define LINE_KEPT (1u << 20) /* bytes kept for the next result line */
+#define CONCURRENCY 16
+#define LINE_KEPT   (1u << 20) /* bytes kept for the next result line */
 /* nothing is begun while lines and bodies of that many bytes wait for the writer */
-#define WAITING   ((size_t)32 << 20)
+#define WAITING     ((size_t)32 << 20)
 /* ---- input ---- */
 
 static void take_no_more(errand_jobs *jobs) /* also while the reader waits */
@@ -364,6 +366,7 @@ static int make_policies(errand_jobs *jobs)
         .retry_if = o->retry_if,
         .rate = jobs->host_rate,
         .total_rate = o->rate,
+        .sem = o->host_sem,
         .name = o->log ? "job" : NULL,
         .log = o->log,
     };
@@ -460,6 +463,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
         errno = error;
         return NULL;
     }
+    if (!o.concurrency) o.concurrency = CONCURRENCY;
     jobs->opts = o;
     jobs->pool = pool;
     jobs->http = http;
@@ -498,6 +502,18 @@ void errand_jobs_cancel(errand_jobs *jobs)
     errand_cancel(jobs->done);
 }
 
+static void add_permits(const errand_jobs *jobs, errand_jobs_stats *s)
+{
+    er_sem_sums used, all;
+    if (!jobs->opts.host_sem) return;
+    er_sem_sum(jobs->opts.host_sem, &used, &all);
+    const er_sem_sums *now = used.keys ? &used : &all;
+    uint64_t most = jobs->opts.concurrency;
+    s->waiting = used.in_use < s->in_flight ? s->in_flight - used.in_use : 0;
+    s->limit = now->permits < most ? now->permits : most;
+    s->limit_hosts = now->keys;
+}
+
 int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t size)
 {
     if (!jobs) return EINVAL;
@@ -508,6 +524,7 @@ int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t si
     er_lock_give(&jobs->lock);
     if (jobs->report.tokens)
         er_token_budget_look(&jobs->token_budget, &s.tokens_used, &s.tokens_reserved);
+    add_permits(jobs, &s);
     return er_options_give(out, size, &s, sizeof s);
 }
 

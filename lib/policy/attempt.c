@@ -1,7 +1,7 @@
 /* policy/attempt.c -- one attempt's way: breaker, rates, semaphore, function.
  *
  *     ASKS --> TURN --> TOTAL_TURN --> PERMIT --> RUNS --> (JUDGED)
- *                ^-- paused --|
+ *                ^-- paused --+-- paused -|
  *
  * A limit that lets it through at once is no step. One that makes it wait calls back, once, on any
  * thread: the callback stores the outcome and calls the run's driver. While a callback or a waiter
@@ -96,6 +96,17 @@ static int get_permit(er_attempt *a)
     int error = er_sem_enter(sem, er_retry_key(c), &a->place);
     if (error != EINPROGRESS) er_cell_release(&a->run->cell);
     return error;
+}
+
+/* Its key was paused while it waited for the permit, which it gives back: for another turn. */
+static bool gives_way(er_attempt *a)
+{
+    const errand_policy_opts *how = &policy_of(a)->how;
+    if (!how->sem || !how->rate || !er_rate_paused(how->rate, er_retry_key(&a->run->retry)))
+        return false;
+    er_sem_release(how->sem, &a->place, NULL);
+    er_store_relaxed(&a->stage, ER_ASKS);
+    return true;
 }
 
 static er_step refused(er_attempt *a, int error, errand_result *r)
@@ -198,7 +209,7 @@ er_step er_attempt_go(er_attempt *a, errand_result *r)
         error = er_retry_ask_breaker(&a->run->retry, &a->call);
         if (error) return refused(a, error, r);
     }
-    if (a->stage < ER_PERMIT) {
+    if (a->stage < ER_PERMIT || gives_way(a)) {
         error = get_turns(a);
         if (error == EINPROGRESS) return ER_STEP_WAITS;
         if (error) return refused(a, error, r);
@@ -225,7 +236,7 @@ er_step er_attempt_look(er_attempt *a, errand_result *r)
     }
     errand_reason cancelled = er_cell_cancelled(&a->run->cell);
     if (!cancelled && !a->left) return a->error ? refused(a, a->error, r) : er_attempt_go(a, r);
-    if (!a->error && a->stage == ER_PERMIT) er_sem_release(policy_of(a)->how.sem, &a->place);
+    if (!a->error && a->stage == ER_PERMIT) er_sem_release(policy_of(a)->how.sem, &a->place, NULL);
     refused(a, ECANCELED, r);
     if (cancelled) *r = er_cancel_result(cancelled);
     return ER_STEP_REFUSED;
@@ -250,7 +261,7 @@ void er_attempt_settle(er_attempt *a, const errand_result *how)
 {
     const errand_policy *p = policy_of(a);
     er_running *run = a->run;
-    if (p->how.sem) er_sem_release(p->how.sem, &a->place);
+    if (p->how.sem) er_sem_release(p->how.sem, &a->place, a->left ? NULL : how);
     if (p->how.breaker) er_breaker_report(&a->call, a->left ? ER_CALL_UNKNOWN : er_verdict_of(how));
     if (a->hedge) er_budget_hedge_ended(run->retry.budget, !how->error && !a->left);
     else er_budget_ended(run->retry.budget, !how->error && !a->left);

@@ -50,32 +50,54 @@ static errand_result refusal(int error)
     return error == ETIMEDOUT ? er_cancel_result(ERRAND_BY_TOTAL) : errand_fail(error);
 }
 
-/* What it holds of the limits is given back. */
-static void give_back(looping *l, er_verdict verdict)
+/* What it holds of the limits is given back. how: NULL, nothing was learned. */
+static void give_back(looping *l, const errand_result *how)
 {
+    if (how) errand_permit_report(l->permit, how);
     errand_permit_release(l->permit);
     l->permit = NULL;
-    if (l->retry.policy->how.breaker) er_breaker_report(&l->call, verdict);
+    if (l->retry.policy->how.breaker) er_breaker_report(&l->call, er_verdict_of(how));
+}
+
+static int64_t left_of(const looping *l) { return er_ms_until(now_of(l), l->retry.deadline_ns); }
+
+/* It was paused while it waited for another limit. */
+static bool held_back(const looping *l)
+{
+    const errand_policy_opts *how = &l->retry.policy->how;
+    return how->rate && er_rate_paused(how->rate, er_retry_key(&l->retry));
+}
+
+static int get_turns(looping *l)
+{
+    const errand_policy_opts *how = &l->retry.policy->how;
+    int error = 0;
+    do {
+        if (how->rate) error = errand_rate_wait(how->rate, er_retry_key(&l->retry), left_of(l));
+        if (!error && how->total_rate) error = errand_rate_wait(how->total_rate, NULL, left_of(l));
+    } while (!error && how->total_rate && held_back(l));
+    return error;
+}
+
+static int get_permit(looping *l)
+{
+    errand_sem *sem = l->retry.policy->how.sem;
+    return sem ? errand_sem_wait(sem, er_retry_key(&l->retry), 1, left_of(l), &l->permit) : 0;
 }
 
 static int get_limits(looping *l)
 {
-    const errand_policy_opts *how = &l->retry.policy->how;
-    const char *key = er_retry_key(&l->retry);
     int error = er_retry_ask_breaker(&l->retry, &l->call);
-    int64_t left = er_ms_until(now_of(l), l->retry.deadline_ns);
     bool waits = !error;
     while (waits) {
-        if (how->rate) error = errand_rate_wait(how->rate, key, left);
-        left = er_ms_until(now_of(l), l->retry.deadline_ns);
-        if (!error && how->total_rate) error = errand_rate_wait(how->total_rate, NULL, left);
-        left = er_ms_until(now_of(l), l->retry.deadline_ns);
-        /* paused while it waited for the other */
-        waits = !error && how->total_rate && how->rate && er_rate_paused(how->rate, key);
+        error = get_turns(l);
+        if (!error) error = get_permit(l);
+        waits = !error && l->permit && held_back(l);
+        if (!waits) continue;
+        errand_permit_release(l->permit);
+        l->permit = NULL;
     }
-    left = er_ms_until(now_of(l), l->retry.deadline_ns);
-    if (!error && how->sem) error = errand_sem_wait(how->sem, key, 1, left, &l->permit);
-    if (error) give_back(l, ER_CALL_UNKNOWN);
+    if (error) give_back(l, NULL);
     return error;
 }
 
@@ -116,7 +138,7 @@ static er_ended ended_now(const looping *l)
 static void settle(looping *l, const errand_result *r)
 {
     er_ended e = ended_now(l);
-    give_back(l, er_verdict_of(r));
+    give_back(l, r);
     er_budget_ended(l->retry.budget, !r->error);
     er_retry_learn(&l->retry, &e, r);
 }
@@ -266,7 +288,7 @@ void errand_loop_end(errand_loop *loop)
     looping *l = loop ? of(loop) : NULL;
     if (l) {
         leave_body(l);
-        give_back(l, ER_CALL_UNKNOWN);
+        give_back(l, NULL);
         er_budget_ended(l->retry.budget, false);
         er_policy_count(&l->retry.policy->cancelled);
         leave(loop);

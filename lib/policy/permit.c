@@ -16,6 +16,7 @@ struct errand_permit {
     er_sem_place place;
     errand_sem *sem; /* kept */
     uint32_t lives;  /* the cell's, and the granted permit's */
+    bool reported;   /* the holder's */
 };
 
 static void less_life(errand_permit *p)
@@ -30,8 +31,15 @@ void errand_permit_release(void *permit)
 {
     errand_permit *p = permit;
     if (!p) return;
-    er_sem_release(p->sem, &p->place);
+    er_sem_release(p->sem, &p->place, NULL);
     less_life(p);
+}
+
+void errand_permit_report(errand_permit *permit, const errand_result *how)
+{
+    if (!permit || permit->reported) return;
+    permit->reported = true;
+    er_sem_report(permit->sem, &permit->place, how);
 }
 
 static void permit_granted(er_waiter *waiter)

@@ -12,8 +12,13 @@
  *
  * Whether a place waits, holds or has left is decided under the lock by its state, so a grant and a
  * cancel cannot both happen, and no permit is lost between them. Places are intrusive: neither
- * granting nor releasing allocates. Waiters are called after the lock. */
+ * granting nor releasing allocates. Waiters are called after the lock.
+ *
+ * Adaptive, each member has a size of its own, which adapt.c moves when an end is reported; a place
+ * takes no more than the least it may be, so none waits for permits that never come. */
 #include "policy/sem.h"
+
+#include "policy/adapt.h"
 
 #include "base/options.h"
 #include "async/submit.h"
@@ -21,6 +26,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 
 #define SLOW        (UINT64_C(1) << 63)
 #define NAMELESS    (UINT64_C(1) << 31) /* one of them; the bits below count what is free */
@@ -37,15 +43,18 @@ typedef struct er_sem_member {
     er_list line, holders;
     uint64_t granted, withdrawn, refused;
     int64_t longest_wait_ns;
+    bool adaptive;
+    er_adapt adapt; /* only if the semaphore is adaptive */
 } er_sem_member;
 
 struct errand_sem {
     er_keyed keyed;
     const char *name;
     er_close_hook closer;
-    unsigned permits, max_waiters;
+    unsigned permits, max_waiters; /* permits: adaptive, how many a member begins with */
+    unsigned least, most;          /* 0: not adaptive */
     bool shut;
-    er_sem_member plain;
+    er_sem_member plain; /* stays last */
 };
 
 typedef struct wakeups { /* waiters to be called after the lock is given, in order */
@@ -55,7 +64,22 @@ typedef struct wakeups { /* waiters to be called after the lock is given, in ord
 static errand_sem *sem_of(er_keyed *keyed) { return er_of(keyed, errand_sem, keyed); }
 static er_sem_member *member_of(er_member *m) { return er_of(m, er_sem_member, base); }
 
+static unsigned size_of(const errand_sem *sem, const er_sem_member *m)
+{
+    return m->adaptive ? m->adapt.size : sem->permits;
+}
+static unsigned in_use(const errand_sem *sem, const er_sem_member *m)
+{
+    return size_of(sem, m) + m->owed - FREE(er_load(&m->word));
+}
+
 /* ---- under the lock ---- */
+
+/* Before permits are given back, and after they are taken. */
+static void note_full(er_sem_member *m, int64_t now)
+{
+    if (m->adaptive && (m->waiting || !FREE(er_load(&m->word)))) er_adapt_full(&m->adapt, now);
+}
 
 static void collect(wakeups *w, er_sem_place *p, int error)
 {
@@ -106,12 +130,29 @@ static void move_up(er_sem_member *m, int64_t now, wakeups *w)
     bool slow = m->owed || !er_list_empty(&m->line);
     /* with SLOW it is the lock's */
     er_store(&m->word, (word & ~(SLOW | (NAMELESS - 1))) | (slow ? SLOW : 0) | free);
+    note_full(m, now);
 }
 
-static void give_back(er_sem_member *m, unsigned n, int64_t now, wakeups *w)
+/* move_up follows. */
+static void change_size(er_sem_member *m, unsigned before, unsigned permits)
 {
-    er_add(&m->word, n);
-    move_up(m, now, w);
+    er_or(&m->word, SLOW); /* from here on the word is the lock's */
+    if (permits > before) er_add(&m->word, permits - before);
+    else m->owed += before - permits;
+    if (m->owed && permits > before) { /* what had not been paid yet exists again */
+        unsigned again = m->owed < permits - before ? m->owed : permits - before;
+        m->owed -= again;
+        er_sub(&m->word, again);
+    }
+}
+
+/* move_up follows. */
+static void learn(er_sem_member *m, er_bearing how, int64_t began, int64_t now)
+{
+    unsigned before = m->adapt.size;
+    note_full(m, now);
+    er_adapt_ended(&m->adapt, how, began, now);
+    if (m->adapt.size != before) change_size(m, before, m->adapt.size);
 }
 
 static void end_waiting(er_sem_member *m, er_sem_place *p)
@@ -129,8 +170,8 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
     int error = er_keyed_enter(&sem->keyed, key, &base);
     if (error) return error;
     er_sem_member *m = member_of(base);
-    place->size = sem->permits;
-    if (!place->n || place->n > sem->permits) error = EINVAL;
+    place->size = m->adaptive ? sem->least : sem->permits;
+    if (!place->n || place->n > place->size) error = EINVAL;
     else if (!take_or_wait(m, place->n)) error = EINPROGRESS;
     if (error == EINPROGRESS && sem->shut) error = ECANCELED;
     else if (error == EINPROGRESS && sem->max_waiters && m->waiting >= sem->max_waiters) {
@@ -147,6 +188,7 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place)
     } else if (error) {
         move_up(m, 0, &(wakeups){ 0 }); /* grants nothing: but SLOW may have been set in vain */
     }
+    if (!error || error == EINPROGRESS) note_full(m, place->since_ns);
     er_keyed_leave(&sem->keyed);
     return error;
 }
@@ -170,17 +212,50 @@ bool er_sem_leave(errand_sem *sem, er_sem_place *place)
     return waited;
 }
 
-void er_sem_release(errand_sem *sem, er_sem_place *place)
+void er_sem_release(errand_sem *sem, er_sem_place *place, const errand_result *how)
 {
     if (er_pool_dead(sem->keyed.pool)) return;
     wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
+    er_bearing bearing = sem->most ? er_bearing_of(how) : ER_BORE_UNKNOWN;
     er_lock_take(&sem->keyed.lock);
+    er_sem_member *m = place->member;
+    if (m->adaptive) learn(m, bearing, place->since_ns, now);
     er_list_remove(&place->node);
     place->state = IDLE;
-    give_back(place->member, place->n, now, &w);
+    er_add(&m->word, place->n);
+    move_up(m, now, &w);
     er_keyed_leave(&sem->keyed);
     er_endings_call(w.first);
+}
+
+void er_sem_report(errand_sem *sem, const er_sem_place *place, const errand_result *how)
+{
+    if (!sem->most || er_pool_dead(sem->keyed.pool)) return;
+    wakeups w = { 0 };
+    int64_t now = er_pool_now(sem->keyed.pool);
+    er_bearing bearing = er_bearing_of(how);
+    er_lock_take(&sem->keyed.lock);
+    learn(place->member, bearing, place->since_ns, now);
+    move_up(place->member, now, &w);
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(w.first);
+}
+
+int errand_sem_report(errand_sem *sem, const char *key, const errand_result *how, int64_t took_ns)
+{
+    er_member *base;
+    if (!sem || took_ns < 0) return EINVAL;
+    int error = er_keyed_find(&sem->keyed, key, &base);
+    if (error) return error;
+    wakeups w = { 0 };
+    er_sem_member *m = member_of(base);
+    int64_t now = er_pool_now(sem->keyed.pool);
+    if (m->adaptive) learn(m, er_bearing_of(how), now - took_ns, now);
+    move_up(m, now, &w);
+    er_keyed_leave(&sem->keyed);
+    er_endings_call(w.first);
+    return 0;
 }
 
 void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description *d)
@@ -201,8 +276,9 @@ errand_result er_sem_refusal(const errand_sem *sem, const er_sem_place *place)
     if (place->error == ECANCELED) return er_cancel_result(ERRAND_BY_SHUTDOWN);
     if (place->error != EINVAL) return errand_fail(place->error);
     if (!place->size) return errand_failf(EINVAL, "key: too long");
-    return errand_failf(EINVAL, "%u permits of a semaphore%s%s of %u", place->n,
-                        sem->name ? " " : "", sem->name ? sem->name : "", place->size);
+    return errand_failf(EINVAL, "%u permits of a semaphore%s%s %s %u", place->n,
+                        sem->name ? " " : "", sem->name ? sem->name : "",
+                        sem->most ? "that may shrink to" : "of", place->size);
 }
 
 errand_pool *er_sem_pool(const errand_sem *sem) { return sem->keyed.pool; }
@@ -246,9 +322,12 @@ int errand_sem_release(errand_sem *sem, unsigned n)
 static void init_member(er_keyed *keyed, er_member *base)
 {
     er_sem_member *m = member_of(base);
-    m->word = sem_of(keyed)->permits;
+    const errand_sem *sem = sem_of(keyed);
+    m->word = sem->permits;
     er_list_init(&m->line);
     er_list_init(&m->holders);
+    m->adaptive = sem->most;
+    if (m->adaptive) er_adapt_init(&m->adapt, sem->least, sem->permits, sem->most);
 }
 
 static bool is_idle(er_keyed *keyed, er_member *base)
@@ -265,7 +344,11 @@ static void free_sem(er_keyed *keyed)
     er_free(sem);
 }
 
-static const er_keyed_kind sem_kind = { sizeof(er_sem_member), init_member, is_idle, free_sem };
+#define FIXED_SIZE offsetof(er_sem_member, adapt)
+
+static const er_keyed_kind fixed_kind = { FIXED_SIZE, init_member, is_idle, free_sem };
+static const er_keyed_kind adaptive_kind = { sizeof(er_sem_member), init_member, is_idle,
+                                             free_sem };
 
 /* Ends all lines at once: grants nothing. The last waiter may free the semaphore. */
 static void shut_sem(er_close_hook *closer)
@@ -287,19 +370,29 @@ static void shut_sem(er_close_hook *closer)
     er_endings_call(w.first);
 }
 
+static bool wrong(const errand_sem_opts *o)
+{
+    if (!o->permits || o->permits > INT_MAX) return true;
+    if (!o->max_permits) return o->min_permits;
+    return o->min_permits > o->permits || o->max_permits < o->permits || o->max_permits > INT_MAX;
+}
+
 errand_sem *errand_sem_new_sized(errand_pool *pool, const errand_sem_opts *opts, size_t size)
 {
     errand_sem_opts o;
     int error = opts ? er_options(&o, sizeof o, opts, size) : EINVAL;
-    if (!error && (!o.permits || o.permits > INT_MAX)) error = EINVAL;
-    errand_sem *sem = error ? NULL : er_alloc_zero(sizeof *sem);
+    if (!error && wrong(&o)) error = EINVAL;
+    const er_keyed_kind *kind = !error && o.max_permits ? &adaptive_kind : &fixed_kind;
+    errand_sem *sem = error ? NULL : er_alloc_zero(offsetof(errand_sem, plain) + kind->size);
     if (!error && !sem) error = ENOMEM;
     if (!error) {
         sem->name = o.name;
         sem->permits = o.permits;
         sem->max_waiters = o.max_waiters;
+        sem->most = o.max_permits;
+        if (sem->most) sem->least = o.min_permits ? o.min_permits : 1;
         sem->closer.shut = shut_sem;
-        error = er_keyed_init(&sem->keyed, &sem_kind, pool, o.max_keys, &sem->plain.base);
+        error = er_keyed_init(&sem->keyed, kind, pool, o.max_keys, &sem->plain.base);
         if (!error && (error = er_close_hook_add(pool, &sem->closer))) er_pool_release(pool);
     }
     if (!error) return sem;
@@ -322,14 +415,7 @@ errand_sem *er_sem_keep(errand_sem *sem)
 static void resize_member(er_sem_member *m, unsigned before, unsigned permits, int64_t now,
                           wakeups *w)
 {
-    er_or(&m->word, SLOW); /* from here on the word is the lock's */
-    if (permits > before) er_add(&m->word, permits - before);
-    else m->owed += before - permits;
-    if (m->owed && permits > before) { /* what had not been paid yet exists again */
-        unsigned again = m->owed < permits - before ? m->owed : permits - before;
-        m->owed -= again;
-        er_sub(&m->word, again);
-    }
+    change_size(m, before, permits);
     for (er_node *n = m->line.head.next, *next; n != &m->line.head; n = next) {
         er_sem_place *p = er_of(n, er_sem_place, node);
         next = n->next;
@@ -343,7 +429,7 @@ static void resize_member(er_sem_member *m, unsigned before, unsigned permits, i
 
 int errand_sem_resize(errand_sem *sem, unsigned permits)
 {
-    if (!sem || !permits || permits > INT_MAX) return EINVAL;
+    if (!sem || !permits || permits > INT_MAX || sem->most) return EINVAL;
     if (er_pool_dead(sem->keyed.pool)) return ERRAND_EFORKED;
     wakeups w = { 0 };
     int64_t now = er_pool_now(sem->keyed.pool);
@@ -367,14 +453,16 @@ int errand_sem_stats_sized(errand_sem *sem, const char *key, errand_sem_stats *o
     int64_t now = er_pool_now(sem->keyed.pool);
     const er_sem_member *m = member_of(base);
     errand_sem_stats s = {
-        .permits = sem->permits,
-        .in_use = sem->permits + m->owed - FREE(er_load(&m->word)),
+        .permits = size_of(sem, m),
+        .in_use = in_use(sem, m),
         .waiting = m->waiting,
         .keys = sem->keyed.members.count,
         .granted = m->granted,
         .withdrawn = m->withdrawn,
         .refused = m->refused,
-        .longest_wait_ns = m->longest_wait_ns
+        .longest_wait_ns = m->longest_wait_ns,
+        .increases = m->adaptive ? m->adapt.increases : 0,
+        .decreases = m->adaptive ? m->adapt.decreases : 0
     };
     if (m->waiting) {
         int64_t waits = now - er_of(m->line.head.next, er_sem_place, node)->since_ns;
@@ -399,4 +487,27 @@ size_t errand_sem_holders_sized(errand_sem *sem, const char *key, errand_sem_hol
     }
     er_keyed_leave(&sem->keyed);
     return i;
+}
+
+static void add_sums(er_sem_sums *to, const er_sem_sums *one)
+{
+    to->permits += one->permits;
+    to->in_use += one->in_use;
+    to->waiting += one->waiting;
+    to->keys++;
+}
+
+void er_sem_sum(errand_sem *sem, er_sem_sums *used, er_sem_sums *all)
+{
+    *used = *all = (er_sem_sums){ 0 };
+    if (er_pool_dead(sem->keyed.pool)) return;
+    er_lock_take(&sem->keyed.lock);
+    for (er_member *at = NULL; (at = er_keyed_next(&sem->keyed, at));) {
+        const er_sem_member *m = member_of(at);
+        const er_sem_sums one = { size_of(sem, m), in_use(sem, m), m->waiting, 1 };
+        if (!at->item.key && !m->granted && !one.in_use && !one.waiting) continue;
+        if (one.in_use || one.waiting) add_sums(used, &one);
+        add_sums(all, &one);
+    }
+    er_keyed_leave(&sem->keyed);
 }

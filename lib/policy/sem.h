@@ -35,8 +35,10 @@ int er_sem_enter(errand_sem *sem, const char *key, er_sem_place *place);
  * perhaps with permits. */
 bool er_sem_leave(errand_sem *sem, er_sem_place *place);
 
-/* Gives the permits back. */
-void er_sem_release(errand_sem *sem, er_sem_place *place);
+/* Reports how the call with the permits has ended (NULL: it was cancelled), and gives them back. */
+void er_sem_release(errand_sem *sem, er_sem_place *place, const errand_result *how);
+/* Only reports it. */
+void er_sem_report(errand_sem *sem, const er_sem_place *place, const errand_result *how);
 
 /* Adds what place waits for: how many permits of which semaphore, and the key. Nothing if it does
  * not wait. */
@@ -44,7 +46,14 @@ void er_sem_describe(errand_sem *sem, const er_sem_place *place, er_description 
 /* NULL: none. It outlives the semaphore: a literal */
 const char *er_sem_name(const errand_sem *sem);
 
-errand_sem *er_sem_keep(errand_sem *sem);
+/* Sums over keys, of what errand_sem_stats has for each. */
+typedef struct er_sem_sums {
+    uint64_t permits, in_use, waiting, keys;
+} er_sem_sums;
+/* Over those with permits in use or waiters, and over all. Takes a step for each. */
+ER_SHARED void er_sem_sum(errand_sem *sem, er_sem_sums *used, er_sem_sums *all);
+
+ER_SHARED errand_sem *er_sem_keep(errand_sem *sem);
 errand_pool *er_sem_pool(const errand_sem *sem);
 
 /* The error of place, of er_sem_enter or of the waiting after it, as a result that

@@ -1,4 +1,4 @@
-/* errand_jobs: hosts that ask for a wait, rates of hosts, and what is tried again. */
+/* errand_jobs: hosts that ask for a wait, rates and permits of hosts, and what is tried again. */
 #include "jobs/fetching.h"
 #include "jobs/files.h"
 #include "jobs/suites.h"
@@ -229,6 +229,71 @@ START_TEST(rates_hold_for_each_host_and_for_all)
 }
 END_TEST
 
+/* ---- permits of hosts ---- */
+
+/* Waits until n requests are under way. */
+static errand_jobs_stats await_under_way(errand_jobs *jobs, uint64_t n)
+{
+    errand_jobs_stats s = { 0 };
+    do ck_assert_int_eq(errand_jobs_stats_get(jobs, &s), 0);
+    while (s.limit_hosts < 2 || s.in_flight < 7 || s.in_flight - s.waiting != n);
+    return s;
+}
+
+START_TEST(permits_hold_for_each_host_and_jobs_without_one_wait)
+{
+    errand_sem *sem = errand_sem_new(fetching_pool(), &(errand_sem_opts){ .permits = 2 });
+    er_bytes text = { 0 };
+    for (int i = 0; i < 4; i++) er_bytes_text(&text, "{\"url\":\"/hang\"}\n");
+    for (int i = 0; i < 3; i++)
+        er_bytes_format(&text, "{\"url\":\"http://%s/hang\"}\n", host("localhost"));
+    const char *files[] = { files_text("hang", text.at), NULL };
+    er_bytes_free(&text);
+    errand_jobs *jobs =
+        fetching_begin(files, &(errand_jobs_opts){ .host_sem = sem, .concurrency = 7 });
+    errand_jobs_stats s = await_under_way(jobs, 4);
+    ck_assert_uint_eq(s.in_flight, 7);
+    ck_assert_uint_eq(s.waiting, 3);
+    ck_assert_uint_eq(s.limit, 4);
+    ck_assert_uint_eq(s.limit_hosts, 2);
+    ck_assert_int_eq(errand_sem_resize(sem, 5), 0); /* more than `concurrency` in all */
+    ck_assert_uint_eq(await_under_way(jobs, 7).limit, 7);
+    errand_jobs_cancel(jobs);
+    fetching_collect(jobs);
+    ck_assert_uint_eq(came.stats.waiting, 0);
+    ck_assert_uint_eq(came.stats.limit_hosts, 2); /* none is in use: all that were */
+    errand_sem_free(sem);
+}
+END_TEST
+
+static errand_sem_stats permits_of(errand_sem *sem, const char *name)
+{
+    errand_sem_stats s;
+    ck_assert_int_eq(errand_sem_stats_get(sem, host(name), &s), 0);
+    return s;
+}
+
+START_TEST(adaptive_permits_follow_the_replies_of_each_host)
+{
+    const errand_sem_opts opts = { .permits = 2, .max_permits = 20 };
+    errand_sem *sem = errand_sem_new(fetching_pool(), &opts);
+    er_bytes text = { 0 };
+    for (int i = 0; i < 30; i++) {
+        er_bytes_text(&text, "{\"url\":\"/status/429\"}\n");
+        er_bytes_format(&text, "{\"url\":\"http://%s/late/20\"}\n", host("localhost"));
+    }
+    fetching_run(text.at, &(errand_jobs_opts){ .host_sem = sem, .concurrency = 60 });
+    er_bytes_free(&text);
+    ck_assert_uint_eq(came.stats.successful, 30);
+    ck_assert_uint_eq(came.stats.failed, 30);
+    errand_sem_stats refused = permits_of(sem, "127.0.0.1"), well = permits_of(sem, "localhost");
+    ck_assert_uint_eq(refused.permits, 1);
+    ck_assert(refused.decreases == 1 && refused.increases == 0 && refused.in_use == 0);
+    ck_assert(well.increases > 0 && well.in_use == 0);
+    errand_sem_free(sem);
+}
+END_TEST
+
 /* ---- what is tried again ---- */
 
 START_TEST(idempotent_makes_all_jobs_harmless)
@@ -308,6 +373,8 @@ Suite *pauses_suite(void)
     tcase_add_test(tc, a_quota_that_is_half_used_spreads_jobs);
     tcase_add_test(tc, a_429_without_a_wait_pauses_its_host_for_a_second);
     tcase_add_test(tc, rates_hold_for_each_host_and_for_all);
+    tcase_add_test(tc, permits_hold_for_each_host_and_jobs_without_one_wait);
+    tcase_add_test(tc, adaptive_permits_follow_the_replies_of_each_host);
     suite_add_tcase(suite, tc);
     tc = tcase_create("tried again");
     tcase_add_checked_fixture(tc, set_up, fetching_stop);

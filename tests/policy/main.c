@@ -5,6 +5,8 @@
 
 Suite *sem_suite(void);
 Suite *permits_suite(void);
+Suite *adapt_suite(void);
+Suite *adaptive_suite(void);
 Suite *rate_suite(void);
 Suite *rate_turns_suite(void);
 Suite *rate_resize_suite(void);
@@ -35,6 +37,8 @@ int main(void)
 {
     SRunner *runner = srunner_create(sem_suite());
     srunner_add_suite(runner, permits_suite());
+    srunner_add_suite(runner, adapt_suite());
+    srunner_add_suite(runner, adaptive_suite());
     srunner_add_suite(runner, rate_suite());
     srunner_add_suite(runner, rate_turns_suite());
     srunner_add_suite(runner, rate_resize_suite());

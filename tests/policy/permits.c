@@ -270,7 +270,7 @@ static void it_is_granted(er_waiter *waiter)
 {
     one *o = (one *)(void *)waiter;
     count_up(&o->granted);
-    if (o->gives_back && !o->place.error) er_sem_release(o->sem, &o->place);
+    if (o->gives_back && !o->place.error) er_sem_release(o->sem, &o->place, NULL);
 }
 
 static one one_of(errand_sem *sem, unsigned n)
@@ -289,12 +289,12 @@ START_TEST(a_waiters_place_can_be_embedded)
     ck_assert(er_sem_leave(sem, &b.place));
     ck_assert(!er_sem_leave(sem, &b.place));
     ck_assert_int_eq(er_sem_enter(sem, "k", &b.place), EINPROGRESS); /* at the end */
-    er_sem_release(sem, &a.place);
+    er_sem_release(sem, &a.place, NULL);
     ck_assert(c.granted && !b.granted && !a.granted);
     ck_assert(!er_sem_leave(sem, &c.place));
     ck_assert_int_eq(errand_sem_resize(sem, 1), 0);
     ck_assert(b.granted && b.place.error == EINVAL);
-    er_sem_release(sem, &c.place);
+    er_sem_release(sem, &c.place, NULL);
     b = one_of(sem, 1);
     c = one_of(sem, 1);
     ck_assert_int_eq(er_sem_enter(sem, "k", &b.place), 0);
@@ -302,7 +302,7 @@ START_TEST(a_waiters_place_can_be_embedded)
     ck_assert_int_eq(errand_pool_close(pool, 0), 0);
     ck_assert(c.granted && c.place.error == ECANCELED);
     ck_assert_int_eq(er_sem_enter(sem, "k", &c.place), ECANCELED); /* it would wait forever */
-    er_sem_release(sem, &b.place);
+    er_sem_release(sem, &b.place, NULL);
     errand_sem_free(sem);
 }
 END_TEST
@@ -321,7 +321,7 @@ START_TEST(a_long_chain_of_grants_does_not_recurse)
         waiting += er_sem_enter(sem, NULL, &all[i].place) == EINPROGRESS;
     }
     ck_assert_int_eq(waiting, N);
-    er_sem_release(sem, &first.place); /* each callback grants the next */
+    er_sem_release(sem, &first.place, NULL); /* each callback grants the next */
     for (int i = 0; i < N; i++) granted += all[i].granted == 1;
     ck_assert_int_eq(granted, N);
     ck_assert_uint_eq(stats_of(sem, NULL).in_use, 0);
@@ -369,7 +369,7 @@ static void *rage(void *arg)
         if (__atomic_add_fetch(held, n, __ATOMIC_SEQ_CST) > s->most)
             ck_abort_msg("too many are held");
         __atomic_sub_fetch(held, n, __ATOMIC_SEQ_CST);
-        er_sem_release(s->sem, &o.place);
+        er_sem_release(s->sem, &o.place, NULL);
     }
     return NULL;
 }

@@ -112,6 +112,34 @@ START_TEST(a_429_has_retry_after_in_seconds_or_as_a_date)
 }
 END_TEST
 
+START_TEST(more_than_limit_at_once_are_refused)
+{
+    enum { CALLS = 5 };
+    static struct answer answers[CALLS];
+    struct call calls[CALLS];
+    char body[300];
+    long fine = 0, refused = 0;
+    start_demo(FLAGS("--limit", "2", "--delay-ms", "1000", "--retry-after", "7"));
+    snprintf(body, sizeof body, "%s", order_for("v"));
+    for (int i = 0; i < CALLS; i++)
+        calls[i] = (struct call){ "POST", "/generate", body, "application/json", NULL };
+    ask_together(calls, answers, CALLS, 0);
+    for (int i = 0; i < CALLS; i++) {
+        fine += answers[i].status == 200;
+        refused += answers[i].status == 429;
+        if (answers[i].status == 429) assert_has(answers[i].head, "Retry-After: 7\r\n");
+    }
+    ck_assert_int_eq(fine + refused, CALLS);
+    ck_assert_int_ge(fine, 2);
+    ck_assert_int_ge(refused, 1);
+    ck_assert_int_eq(demo_count(&demo, "/stats", "over_limit"), refused);
+    ck_assert_int_eq(count_of_v("processed"), fine);
+    ask_together(calls, answers, 2, 0); /* there is room again */
+    ck_assert(answers[0].status == 200 && answers[1].status == 200);
+    stop_demo();
+}
+END_TEST
+
 START_TEST(a_dropped_request_is_processed_or_not_as_set)
 {
     static const char *const flags[] = { "--drop-unprocessed", "--drop-before" };
@@ -547,6 +575,7 @@ int main(void)
     tcase_add_test(faults, a_503_was_not_processed);
     tcase_add_test(faults, a_429_has_retry_after_in_seconds_or_as_a_date);
     tcase_add_test(faults, a_quota_is_announced_and_held);
+    tcase_add_test(faults, more_than_limit_at_once_are_refused);
     tcase_add_loop_test(faults, a_dropped_request_is_processed_or_not_as_set, 0, 2);
     tcase_add_test(faults, a_reply_dropped_in_the_middle_has_half_its_body);
     tcase_add_test(faults, a_slow_body_arrives_whole_and_in_pieces);

@@ -169,6 +169,18 @@ START_TEST(without_a_total_there_is_no_bar)
 }
 END_TEST
 
+START_TEST(with_auto_it_has_requests_and_how_many_may_be)
+{
+    snapshot s = some();
+    row rows[BLOCK_ROWS];
+    s.stats.waiting = 9;
+    s.stats.limit = 23;
+    block_compose(rows, &s, 79, false);
+    ck_assert_str_eq(rows[1].at, "7 of 23 in flight  117 ok  3 failed  2 retrying  p50 210 ms  "
+                                 "p99 1.9 s  0:03");
+}
+END_TEST
+
 /* ---- drawing ---- */
 
 static FILE *file;
@@ -286,8 +298,15 @@ START_TEST(programs_get_an_object_a_second_and_a_summary)
                      "\"rate\":41.300,\"p50_ms\":210,"
                      "\"p99_ms\":1900,\"eta_s\":4.4}\n");
     s.total = 0;
+    s.stats.waiting = 9;
+    s.stats.limit = 7;
     progress_show(&p, &s, 2);
-    ck_assert_ptr_nonnull(strstr(written(), ",\"total\":null,"));
+    const char *text = written();
+    ck_assert_ptr_nonnull(strstr(text, ",\"total\":null,"));
+    ck_assert_ptr_nonnull(strstr(text, ",\"in_flight\":7,"));
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "\"p99_ms\":1900,\"waiting\":9,\"limit\":7,\"eta_s\":null}\n"));
+    s.stats.limit = 0;
     progress_end(&p, &s, 1);
     ck_assert_ptr_nonnull(strstr(
         written(), "\"rate\":40.000,\"p50_ms\":210,\"p99_ms\":1900,\"stopped\":false,"
@@ -322,6 +341,20 @@ START_TEST(people_get_a_summary_with_eight_classes)
 }
 END_TEST
 
+START_TEST(with_auto_the_summary_has_what_it_came_to)
+{
+    static const char *const said[] = { ")\n23 at once in the end (-j auto)\n",
+                                        ")\n23 at once in the end, 2 hosts together (-j auto)\n" };
+    snapshot s = some();
+    progress p = begin(PROGRESS_LINES, 0, 0);
+    s.stats.limit = 23;
+    s.stats.limit_hosts = 1 + (unsigned)_i;
+    progress_end(&p, &s, 0);
+    ck_assert_ptr_nonnull(strstr(written(), said[_i]));
+    fclose(file);
+}
+END_TEST
+
 /* ---- the snapshot ---- */
 
 START_TEST(a_snapshot_knows_rate_and_eta)
@@ -351,6 +384,8 @@ int main(void)
     tcase_add_test(tests, tokens_are_shown_if_they_are_counted);
     tcase_add_test(tests, a_block_fits_any_width);
     tcase_add_test(tests, without_a_total_there_is_no_bar);
+    tcase_add_test(tests, with_auto_it_has_requests_and_how_many_may_be);
+    tcase_add_loop_test(tests, with_auto_the_summary_has_what_it_came_to, 0, 2);
     tcase_add_test(tests, a_block_is_redrawn_in_place_ten_times_a_second);
     tcase_add_test(tests, a_terminal_that_became_narrower_has_broken_the_lines);
     tcase_add_test(tests, a_small_terminal_has_one_line);

@@ -105,6 +105,7 @@ START_TEST(help_names_every_flag)
         "--retry-after",
         "--polls",
         "--operation-ms",
+        "--limit",
         "--with-parent",
         "--until-eof",
         "--verbose",

@@ -68,4 +68,27 @@ errand run --base-url "$url" --deadline 100ms -j 2 < <(for i in 1 2 3 4; do vide
 check "a run ends at its deadline" is $status 5
 check "which is explained" has err 'halted: the time of --deadline is over'
 check "what was in flight is cancelled" is "$(count out '"kind":"cancelled"')" "$(tally total_processed)"
+
+# A server that bears eight at once, and refuses the others without a wait.
+start_demo --delay-ms 5 --limit 8 --retry-after 0
+orders() { # PREFIX
+    for i in $(seq 600); do video "$1$i"; done >orders.jsonl
+}
+refused() {
+    echo '{"url":"/stats"}' | "$ERRAND" run --base-url "$url" 2>/dev/null |
+        grep -oE '"over_limit": ?[0-9]+' | grep -oE '[0-9]+$'
+}
+orders a
+errand run --base-url "$url" --retries 30 -j auto --progress json orders.jsonl
+check "-j auto ends all jobs" is "$status $(tally successful)" "0 600"
+settled=$(grep -o '"limit":[0-9]*' err | tail -n 1 | grep -oE '[0-9]+')
+few=$(refused)
+check "at about what the server bears ($settled)" test "$settled" -ge 3 -a "$settled" -le 16
+check "with few refusals ($few)" test "$few" -gt 0 -a "$few" -lt 100
+orders b
+errand run --base-url "$url" --retries 30 -j auto:5-5 orders.jsonl
+check "within MIN and MAX" is "$status $(refused)" "0 $few"
+errand run --base-url "$url" -j auto:2-40 --limit-per-host 3 < <(video c)
+check "with a connection for each" is $status 0
+stop_demo
 finish

@@ -66,6 +66,15 @@ wrong 'option -j wants a value, N' run -vj
 wrong 'option --ordered takes no value' run --ordered=yes
 check "an option may be cut short" grep -q '"total_processed":0' <("$ERRAND" run --conn 1 --ord 2>&1 </dev/null)
 for value in 0 -1 x 1x '' 1.5 10001 99999999999999999999; do wrong "--jobs $value: " run -j "$value"; done
+for value in auto: auto:x auto:5 auto:0-5 auto:3-0 auto:1-2x auto:1-10001 auto:99999999999999999999- autos; do
+    wrong "--jobs $value: auto, or auto:MIN-MAX with whole numbers from 1 to 10000 is wanted" run -j "$value"
+done
+wrong '--jobs auto:9-3: 9 at least is more than 3 at most' run -j auto:9-3
+wrong '--jobs auto:200-: 200 at least is more than 128 at most' run -j auto:200-
+for value in auto auto:1-10000 auto:-5 auto:4- auto:7-7; do
+    errand run -j "$value" </dev/null
+    check "-j $value" is $status 0
+done
 for value in -1 x 1001 ' 1'; do wrong "--retries $value: " run "--retries=$value"; done
 for value in 0 -1 x 1d '' 1.2.3 1e13 1e99 inf 0x10 . 1,5; do wrong "--timeout $value: " run --timeout "$value"; done
 for value in 1 1.5 .5 1e3 200ms 1.5s 2m 1h; do

@@ -12,6 +12,31 @@ enum { KEY_MOST = 255 };
 
 static void reject(struct exchange *exchange) { exchange->service->rejected++; }
 
+static bool over_limit(struct exchange *exchange)
+{
+    struct service *service = exchange->service;
+    long limit = service->options->limit;
+    if (limit && service->in_work >= limit) {
+        service->over_limit++;
+        exchange->fate = FATE_FAIL_429;
+        reply_problem(&exchange->reply, 429, NULL,
+                      "%ld requests are in work, the most allowed; nothing was done", limit);
+        exchange->reply.retry_after = RETRY_SECONDS;
+        return true;
+    }
+    service->in_work++;
+    exchange->in_work = true;
+    return false;
+}
+
+void exchange_answered(struct exchange *exchange)
+{
+    if (exchange->in_work) {
+        exchange->service->in_work--;
+    }
+    exchange->in_work = false;
+}
+
 /* Notes the fate of this request, the n-th at its endpoint for this video. */
 static void draw_fate(struct exchange *exchange, enum endpoint endpoint, const struct video *video)
 {
@@ -22,6 +47,9 @@ static void draw_fate(struct exchange *exchange, enum endpoint endpoint, const s
                        .n = video->asked[endpoint] };
     exchange->n = lot.n;
     snprintf(exchange->video_id, sizeof exchange->video_id, "%s", video->id);
+    if (over_limit(exchange)) {
+        return;
+    }
     exchange->fate = lot_fate(&lot, service->options->shares);
     service->faults[exchange->fate]++;
     if (exchange->fate == FATE_FAIL_503) {
@@ -125,6 +153,7 @@ static struct json_object *service_stats(const struct service *service, bool eac
                                json_object_new_uint64(service->faults[fate]));
     }
     json_object_object_add(stats, "faults", faults);
+    json_object_object_add(stats, "over_limit", json_object_new_uint64(service->over_limit));
     videos_stats(service->videos, stats, each);
     return stats;
 }

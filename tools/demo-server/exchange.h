@@ -24,6 +24,8 @@ struct service {
     int64_t quota_until;
     long quota_used;
     uint64_t requests, rejected, faults[FATES + 1];
+    long in_work; /* requests that are not answered yet */
+    uint64_t over_limit;
 };
 
 struct exchange {
@@ -32,7 +34,7 @@ struct exchange {
     struct MHD_Connection *connection;
     char *body;
     size_t length, room;
-    bool too_large, decided;
+    bool too_large, decided, in_work;
     struct reply reply;
     char quota[80]; /* its RateLimit; empty: none */
     enum fate fate;
@@ -47,5 +49,8 @@ struct exchange {
 /* Decides the reply, when it is ready and how it fares. The request's body has been
  * gathered in the exchange. */
 void exchange_decide(struct exchange *exchange, const char *path, const char *method);
+
+/* It is answered, or gone. */
+void exchange_answered(struct exchange *exchange);
 
 #endif

@@ -14,6 +14,7 @@ enum {
     MOST_MS = 3600 * 1000,
     MOST_SECONDS = 365 * 24 * 3600,
     MOST_POLLS = 1000000,
+    MOST_AT_ONCE = 1000000,
     MOST_PORT = 65535
 };
 
@@ -27,6 +28,7 @@ enum flag {
     FLAG_POLLS,
     FLAG_OPERATION,
     FLAG_QUOTA,
+    FLAG_LIMIT,
     FLAG_WITH_PARENT,
     FLAG_UNTIL_EOF,
     FLAG_FAULTS,
@@ -43,6 +45,7 @@ static const struct option flags[] = {
     { "polls", required_argument, NULL, FLAG_POLLS },
     { "operation-ms", required_argument, NULL, FLAG_OPERATION },
     { "quota", required_argument, NULL, FLAG_QUOTA },
+    { "limit", required_argument, NULL, FLAG_LIMIT },
     { "with-parent", no_argument, NULL, FLAG_WITH_PARENT },
     { "until-eof", no_argument, NULL, FLAG_UNTIL_EOF },
     { "faults", required_argument, NULL, FLAG_FAULTS },
@@ -87,6 +90,9 @@ static const char help[] =
     "      --polls N              an operation is found queued by 1 to N polls, then running by 1 "
     "to N (2)\n"
     "      --operation-ms N       an operation is not done before (0)\n"
+    "      --limit N              429 with Retry-After, not processed, for a request that comes "
+    "while N others for\n"
+    "                             videos are in work; 0: no limit (0)\n"
     "\n"
     "      --quota N/S            429 for all but N requests in S seconds, /stats aside; RateLimit "
     "headers in all replies\n"
@@ -225,6 +231,7 @@ static bool read_number(struct options *options, int flag, double *faults, int *
         break;
     case FLAG_POLLS: good = read_whole(optarg, most = MOST_POLLS, &options->polls); break;
     case FLAG_OPERATION: good = read_whole(optarg, most, &options->operation_ms); break;
+    case FLAG_LIMIT: good = read_whole(optarg, most = MOST_AT_ONCE, &options->limit); break;
     case FLAG_FAULTS:
         most = 0;
         good = read_share(optarg, faults);

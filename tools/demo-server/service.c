@@ -58,6 +58,7 @@ static enum MHD_Result conclude(struct exchange *exchange)
 {
     struct reply *reply = &exchange->reply;
     const struct options *options = exchange->service->options;
+    exchange_answered(exchange);
     struct manner manner = {
         .pause = pause_body, .arg = exchange, .cut = exchange->fate == FATE_DROP_MIDDLE
     };
@@ -153,6 +154,7 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
     struct exchange *exchange = *context;
     if (exchange) {
         wakes_remove(&exchange->service->wakes, &exchange->wake);
+        exchange_answered(exchange);
         reply_free(&exchange->reply);
         free(exchange->body);
         free(exchange);

@@ -94,13 +94,21 @@ static void put_head(row *r, const snapshot *s, int most)
     row_text(r, words.at);
 }
 
+/* Jobs; with -j auto requests, and how many that may be. */
+static bool put_in_flight(row *r, const errand_jobs_stats *n)
+{
+    uint64_t now = n->in_flight - n->waiting;
+    if (!n->limit) return row_part(r, NULL, "%" PRIu64 " in flight", now);
+    return row_part(r, NULL, "%" PRIu64 " of %" PRIu64 " in flight", now, n->limit);
+}
+
 /* Part `i` of the counts. False: it does not fit. */
 static bool put_count(row *r, const snapshot *s, int i, bool colour)
 {
     const errand_jobs_stats *n = &s->stats;
     char text[24];
     switch (i) {
-    case 0: return row_part(r, NULL, "%" PRIu64 " in flight", n->in_flight);
+    case 0: return put_in_flight(r, n);
     case 1:
         return row_part(r, colour && n->successful ? GREEN : NULL, "%" PRIu64 " ok", n->successful);
     case 2: return row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed);

@@ -32,9 +32,11 @@ const command_row command_rows[COMMANDS] = {
 const option_row option_rows[OPTIONS] = {
     [OPTION_JOBS] = {
         .name = "jobs", .letter = 'j', .group = GROUP_LIMITS, .value = "N", .initial = "16",
-        .help = "run at most N jobs at the same time",
+        .help = "run at most N jobs at once, or auto",
         .more = "N is from 1 to 10000. It limits the connections as well. Where the limit of open "
-                "files (ulimit -n) allows fewer, errand takes fewer and says so.",
+                "files (ulimit -n) allows fewer, errand takes fewer and says so. auto, or "
+                "auto:MIN-MAX, finds out for each host how many requests it bears at the same "
+                "time, between MIN and MAX (1 and 128 unless given); see RETRIES.",
     },
     [OPTION_RATE] = {
         .name = "rate", .group = GROUP_LIMITS, .value = "N/UNIT",
@@ -178,7 +180,8 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_LIMIT_PER_HOST] = {
         .name = "limit-per-host", .group = GROUP_CONNECTIONS, .value = "N",
         .help = "have at most N connections to a host (default: 30, or -j)",
-        .more = "The smaller of the two counts. With --http2 it counts requests.",
+        .more = "The smaller of the two counts. With -j auto the default is its MAX. With --http2 "
+                "it counts requests.",
     },
     [OPTION_MAX_BODY] = {
         .name = "max-body", .group = GROUP_CONNECTIONS, .value = "SIZE", .initial = "64M",

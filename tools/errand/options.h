@@ -31,6 +31,7 @@ typedef struct run_options {
     char *const *words;       /* the options as they were given */
     int n_words;
     unsigned jobs, retries;
+    unsigned jobs_least;                   /* -j auto: jobs is the most; 0: it is not auto */
     int64_t timeout_ms, connect_ms;        /* 0: not given */
     int64_t job_ms, retry_ms, deadline_ms; /* 0: not given */
     pace rate, rate_total, tokens;

@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #define JOBS_MOST    10000
+#define AUTO_MOST    128
 #define RETRIES_MOST 1000
 #define BURST_MOST   1000000u
 #define TOKENS_MOST  UINT64_C(1000000000000000)
@@ -128,8 +129,41 @@ bool pace_tokens_used(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static unsigned long read_bound(const char **at, unsigned long none)
+{
+    size_t digits = strspn(*at, "0123456789");
+    unsigned long n = digits ? strtoul(*at, NULL, 10) : none;
+    *at += digits;
+    return n;
+}
+
+/* What follows "auto". */
+static bool read_auto(run_options *o, const char *name, const char *text)
+{
+    const char *at = text + strlen("auto");
+    unsigned long least = 1, most = AUTO_MOST;
+    bool right = !*at;
+    if (*at == ':' && at[1]) {
+        at++;
+        least = read_bound(&at, 1);
+        right = *at++ == '-';
+        if (right) most = read_bound(&at, AUTO_MOST);
+        right = right && !*at;
+    }
+    if (!right || !least || !most || least > JOBS_MOST || most > JOBS_MOST)
+        return complain("%s %s: auto, or auto:MIN-MAX with whole numbers from 1 to %d is wanted",
+                        name, text, JOBS_MOST);
+    if (least > most)
+        return complain("%s %s: %lu at least is more than %lu at most", name, text, least, most);
+    o->jobs = (unsigned)most;
+    o->jobs_least = (unsigned)least;
+    return true;
+}
+
 bool pace_jobs(run_options *o, const char *name, const char *text)
 {
+    if (!strncmp(text, "auto", 4)) return read_auto(o, name, text);
+    o->jobs_least = 0;
     return value_count(name, text, 1, JOBS_MOST, &o->jobs);
 }
 

@@ -39,6 +39,8 @@ enum {
 /* what they do is short: reading lines, writing results; transfers have threads of their own */
 #define WORKERS 4
 
+#define AUTO_FIRST 4 /* -j auto begins with that many requests at once */
+
 typedef struct run {
     run_options options;
     progress progress;
@@ -50,6 +52,7 @@ typedef struct run {
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
     errand_rate *rate, *rate_total, *tokens;
+    errand_sem *host_sem; /* NULL: -j is not auto */
     errand_jobs *jobs;
     bool halt_reported;
 } run;
@@ -83,6 +86,7 @@ static void allow_descriptors(run *r)
                  "%u jobs at once, not %u: no more than %lu files may be open (ulimit -n)", jobs,
                  r->options.jobs, (unsigned long)limit.rlim_cur);
     r->options.jobs = jobs;
+    if (r->options.jobs_least > jobs) r->options.jobs_least = jobs;
 }
 
 static void complained(const char *message, void *arg)
@@ -213,7 +217,21 @@ static void report_lost_log(run *r)
 static unsigned per_host(const run_options *o)
 {
     unsigned most = o->per_host ? o->per_host : 30;
+    if (o->jobs_least && !o->per_host) return o->jobs;
     return most < o->jobs ? most : o->jobs;
+}
+
+/* -j auto: as many connections as permits, so that none waits for one. */
+static errand_sem *auto_sem(const run *r)
+{
+    const run_options *o = &r->options;
+    unsigned most = per_host(o), least = o->jobs_least < most ? o->jobs_least : most;
+    unsigned first = least < AUTO_FIRST ? AUTO_FIRST : least;
+    const errand_sem_opts opts = { .permits = first < most ? first : most,
+                                   .name = "hosts",
+                                   .min_permits = least,
+                                   .max_permits = most };
+    return errand_sem_new(r->pool, &opts);
 }
 
 /* The first token. A signal ends the wait: nothing else looks at signals yet. */
@@ -349,6 +367,7 @@ static int begin(run *r)
         .body = o->body,
         .select = o->select,
         .output_dir = o->output_dir,
+        .host_sem = r->host_sem,
     };
     put_ends(r, &jobs);
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
@@ -380,6 +399,7 @@ static int start(run *r)
         return fail(r, "cannot start", errno);
     if (o->tokens.per_second > 0 && !(r->tokens = rate_of(r, &o->tokens, ERRAND_NO_KEYS)))
         return fail(r, "cannot start", errno);
+    if (o->jobs_least && !(r->host_sem = auto_sem(r))) return fail(r, "cannot start", errno);
     return begin(r);
 }
 
@@ -478,6 +498,7 @@ static void finish(run *r)
     errand_rate_free(r->rate);
     errand_rate_free(r->rate_total);
     errand_rate_free(r->tokens);
+    errand_sem_free(r->host_sem);
     errand_http_close(r->http, 1000);
     errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);

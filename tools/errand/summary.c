@@ -31,11 +31,12 @@ static void put_counts(FILE *to, const char *type, const snapshot *s, double rat
             ",\"bad_lines\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"retrying\":%" PRIu64
             ",\"retries\":%" PRIu64 ",\"pauses\":%" PRIu64 ",\"skipped\":%" PRIu64
             ",\"unknown\":%" PRIu64 ",\"rate\":%.3f,\"p50_ms\":%" PRId64 ",\"p99_ms\":%" PRId64,
-            n->successful, n->failed, n->cancelled, n->bad_lines, n->in_flight, n->retrying,
-            n->retries, n->pauses, n->skipped, n->unknown, rate, n->p50_ms, n->p99_ms);
+            n->successful, n->failed, n->cancelled, n->bad_lines, n->in_flight - n->waiting,
+            n->retrying, n->retries, n->pauses, n->skipped, n->unknown, rate, n->p50_ms, n->p99_ms);
     if (s->tokens)
         fprintf(to, ",\"tokens_used\":%" PRIu64 ",\"tokens_reserved\":%" PRIu64, n->tokens_used,
                 n->tokens_reserved);
+    if (n->limit) fprintf(to, ",\"waiting\":%" PRIu64 ",\"limit\":%" PRIu64, n->waiting, n->limit);
 }
 
 void summary_progress(FILE *to, const snapshot *s)
@@ -99,6 +100,10 @@ void summary_words(FILE *to, const snapshot *s)
         fputc(')', to);
     }
     fputc('\n', to);
+    if (n->limit_hosts == 1) fprintf(to, "%" PRIu64 " at once in the end (-j auto)\n", n->limit);
+    else if (n->limit_hosts)
+        fprintf(to, "%" PRIu64 " at once in the end, %" PRIu64 " hosts together (-j auto)\n",
+                n->limit, n->limit_hosts);
     for (size_t i = 0; i < s->n_failures; i++) {
         const errand_jobs_failure *f = &s->failures[i];
         char code[64];
