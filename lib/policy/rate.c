@@ -313,6 +313,7 @@ static void spread(const errand_rate *rate, er_rate_member *m, int64_t now, uint
                    uint64_t at_once)
 {
     er_instant base = later(NS(now), m->paused), span = m->window.reset - base;
+    if (span <= 0) span = m->window.length; /* the pause is longer than the window */
     if (rate->paced) at_once = 0;
     er_instant interval = span / (er_instant)(turns > at_once ? turns - at_once : 1);
     if (interval > NS(WAIT_MOST * ER_MS)) interval = NS(WAIT_MOST * ER_MS);
