@@ -184,6 +184,7 @@ struct MHD_Response *reply_response(struct reply *reply, const struct manner *ma
         (!*reply->operation_location ||
          MHD_add_response_header(response, "Operation-Location", reply->operation_location) ==
              MHD_YES) &&
+        (!*reply->link || MHD_add_response_header(response, "Link", reply->link) == MHD_YES) &&
         (reply->retry_after == RETRY_UNSAID || add_retry_after(response, reply, retry_after))) {
         return response;
     }

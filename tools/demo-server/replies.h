@@ -15,6 +15,7 @@ struct reply {
     const char *type;            /* static */
     const char *allow;           /* static, or NULL: no Allow */
     char operation_location[80]; /* empty: none */
+    char link[80];               /* empty: none */
     enum { RETRY_UNSAID, RETRY_SECONDS, RETRY_DATE } retry_after;
 };
 
