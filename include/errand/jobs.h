@@ -111,6 +111,36 @@
  * "body_base64" behind it. With `results` a line ends with "seq", "kind", "may_have_run", "job" and
  * "run".
  *
+ * Pages. With `next` a job without a method, with GET or with HEAD is followed by the next page of
+ * what it asks for, until there is none:
+ *
+ *     link                  the header Link of the reply with rel="next"
+ *     /paging/next          JSON pointer (RFC 6901): a url in the body
+ *     cursor=/after,start   JSON pointer and parameter: the value in the body is put into the query
+ *                           of the url, as ?start=VALUE
+ *
+ * Urls may be relative to that of the reply. The last page has no such link or value, or null, ""
+ * or false. Each page has a result line as soon as it is there, with the seq and id of the job, and
+ * behind saved_to
+ *
+ *     page   from 1
+ *     next   the url of the page that follows, shown as url is; null: none follows
+ *
+ * Pages are asked for one after the other, each with attempts of its own. The last line of a job is
+ * one with next null; or a failure, which ends the job; or one of page max_pages, or of the page
+ * that was in flight when the jobs were stopped or halted: its next says where it could go on. A
+ * page that cannot be asked for fails, with kind protocol and no attempts: another scheme, host or
+ * port than the job's, which would get the job's credentials, or a page that was there before. A
+ * reply fails itself if its body is no JSON, or has no text where the pointer leads, as the last
+ * page would not be known then. A page is not a request of its own for statistics, halting and
+ * `take`: they count jobs. The method and headers of all pages are the job's; an idempotency_key is
+ * sent with the first alone. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ *
+ * With `results` a run that resumes goes on at the page behind the last that has a line, also if
+ * that page has failed and is tried again by retry_kinds. But where stars hide a parameter in the
+ * url of that page, which no file keeps, or it is of another host, the job begins at page 1 again,
+ * and on_notice says so: of lines with the same id and page the last counts.
+ *
  * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
  * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait
  * without a connection or a worker, and before the time of their attempt begins; a cancel,
@@ -208,6 +238,9 @@ typedef enum errand_jobs_body {
     ERRAND_JOBS_BODY_FAILED /* of failures */
 } errand_jobs_body;
 
+/** How many pages a job may have, if errand_jobs_opts does not say it. */
+#define ERRAND_JOBS_PAGES 1000
+
 /** Options of jobs. */
 typedef struct errand_jobs_opts {
     const char *const *files; /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
@@ -258,7 +291,8 @@ typedef struct errand_jobs_opts {
      * errand_jobs_new() fails */
     errand_retry_if *retry_if;
     int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
-    int64_t job_within_ms;   /* a job's whole time: waits and attempts. 0: no limit */
+    /* a job's whole time, or that of each of its pages: waits and attempts. 0: no limit */
+    int64_t job_within_ms;
     /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
     int64_t run_within_ms;
     unsigned halt_now; /* 1: halting cancels what is in flight; 0: that is finished */
@@ -301,18 +335,24 @@ typedef struct errand_jobs_opts {
      * 8 to 16 bytes of memory for each file. What an earlier run left is replaced; with
      * ERRAND_RESULTS_RESUME it keeps its name. Not together with select. NULL: none */
     const char *output_dir;
+    /* Where the reply to a GET or HEAD says which page follows, see "Pages" above: "link", a JSON
+     * pointer, or "cursor=POINTER,PARAM". Not together with openai_results; with output_dir "link"
+     * alone. NULL: a job has one reply */
+    const char *next;
+    unsigned max_pages; /* of a job. 0: ERRAND_JOBS_PAGES */
 } errand_jobs_opts;
 
 /**
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results`, `select` and `output_dir` is reported through on_error, too.
+ * What is wrong with `results`, `select`, `next` and `output_dir` is reported through on_error,
+ * too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called
- *                    with what is wrong in `defaults`, `method` or `select`; output_dir and select
- *                    are both given
+ *                    with what is wrong in `defaults`, `method`, `select` or `next`; options are
+ *                    given that do not go together
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
  *   ENOENT           `results` is not empty and has no journal; or its folder is missing
@@ -340,7 +380,8 @@ ERRAND_API int errand_jobs_wait(errand_jobs *jobs, int64_t ms);
 
 /**
  * Takes no more lines; what is in flight is finished. It works at once, also while input is
- * awaited. Not from a signal handler.
+ * awaited. Of a job with pages (errand_jobs_opts.next) the page in flight is finished, and is its
+ * last. Not from a signal handler.
  */
 ERRAND_API void errand_jobs_stop(errand_jobs *jobs);
 
@@ -360,7 +401,7 @@ typedef struct errand_jobs_stats {
     int read_error;
     /* the errno with which results could not be written; nothing more was begun */
     int write_error;
-    /* 1: errand_jobs_stop() or _cancel() came before the end of the input */
+    /* 1: errand_jobs_stop() or _cancel() came before the end of the input, or of a job's pages */
     unsigned stopped;
     /* with `results`: jobs that have a result of an earlier run, and are not counted above; jobs
      * that were under way when an earlier run ended and may do harm twice: among the failed */
@@ -372,6 +413,8 @@ typedef struct errand_jobs_stats {
     int halt_error; /* of the job that ended last when it halted; 0 with ERRAND_JOBS_TIME_OUT */
     /* EINVAL: a file is not what `format` and the templates say, and nothing was sent; else 0 */
     int refused;
+    /* with `next`: pages that came, of all jobs; all else here counts jobs */
+    uint64_t pages;
 } errand_jobs_stats;
 
 /**

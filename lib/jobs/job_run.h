@@ -9,7 +9,9 @@
 #include "jobs/halt.h"
 #include "jobs/input.h"
 #include "jobs/journal.h"
+#include "jobs/next_page.h"
 #include "jobs/output_dir.h"
+#include "jobs/page_trail.h"
 #include "jobs/result_writer.h"
 
 #define ER_JOB_POLICIES 8 /* for 0 to 7 extra attempts; more get a policy of their own */
@@ -29,6 +31,8 @@ struct errand_jobs { /* jobs.c makes it and frees it */
     er_bytes line;                            /* the writer's */
     er_report_opts report;
     er_output_dir dir;
+    er_next_page next_page;
+    unsigned max_pages;
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
@@ -48,10 +52,17 @@ typedef struct er_job_run {
     bool begun, retrying; /* counted in flight; counted as retrying */
     bool done, failed;    /* in an earlier run: there is a result, which is a failure */
     int journal_error;    /* with which it could not be sent */
+    er_page_trail trail;  /* of a job with pages */
+    bool more;            /* this end is that of a page, and the next one is asked for */
 } er_job_run;
 
 /* The batch's work: reads the job, sends it as often as its policy says. */
 errand_result er_job_run_work(er_job_run *run);
+
+/* When its work has ended: the next page is asked for. Notes that in run->more. */
+bool er_job_run_more(er_job_run *run, const errand_result *r);
+/* When that page has a result line: the job becomes one for the next. */
+void er_job_run_turn(er_job_run *run);
 
 /* Of jobs with that many extra attempts. NULL: errno. */
 errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries);

@@ -315,6 +315,8 @@ static int begin(run *r)
         .body = o->body,
         .select = o->select,
         .output_dir = o->output_dir,
+        .next = o->next,
+        .max_pages = o->max_pages,
     };
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
