@@ -45,8 +45,9 @@ typedef size_t errand_batch_size_fn(void *item, const errand_result *r, void *ar
  *
  * It is called where the work ended, before `each`, on any worker; not for an item that was
  * cancelled, or failed without memory, before its work was begun. Meanwhile the item keeps its
- * place among the `concurrency`, and with `ordered` its place in the order. After true there is
- * always another end: if the batch is cancelled before the work is begun again, that is ECANCELED.
+ * place among the `concurrency`, and with `ordered` its place in the order: then it goes on when
+ * the items before it have had their last ends. After true there is always another end: if the
+ * batch is cancelled before the work is begun again, that is ECANCELED.
  */
 typedef bool errand_batch_more_fn(void *item, const errand_result *r, void *arg);
 

@@ -126,7 +126,8 @@
  *     page   from 1
  *     next   the url of the page that follows, shown as url is; null: none follows
  *
- * Pages are asked for one after the other, each with attempts of its own. The last line of a job is
+ * Pages are asked for one after the other, each with attempts of its own; with `ordered` only the
+ * first job of those without all their lines goes on. The last line of a job is
  * one with next null; or a failure, which ends the job; or one of page max_pages, or of the page
  * that was in flight when the jobs were stopped or halted: its next says where it could go on. A
  * page that cannot be asked for fails, with kind protocol and no attempts: another scheme, host or

@@ -361,7 +361,8 @@ const option_row option_rows[OPTIONS] = {
                 "into the query as PARAM. The last page has none, or null, \"\" or false. Each "
                 "page has a result line of the same \"seq\" and \"id\", with \"page\", from 1, "
                 "and \"next\", the url of the page that follows or null. A page of another host, "
-                "or one that was there before, is a failure of its job. With link it goes with "
+                "or one that was there before, is a failure of its job. With --ordered the second page "
+                "of a job waits for the last pages of the jobs before it. With link it goes with "
                 "--output-dir, where page N is NAME-pN.",
     },
     [OPTION_MAX_PAGES] = {
