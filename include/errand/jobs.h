@@ -62,7 +62,8 @@
  * alone: only {name} with a column of this name is a placeholder there. With url_template columns
  * give nothing by their names; with json_template none gives a body.
  *
- * Results. Every line that is not blank gets exactly one result line, bad ones too:
+ * Results. Every line that is not blank gets exactly one result line, bad ones too, or with `next`
+ * one for each page:
  *
  *     {"seq","id","method","url","began","ok","status",
  *      "error":{"kind","code","phase","message","retry_after","may_have_run"}|null,
@@ -126,21 +127,22 @@
  *     page   from 1
  *     next   the url of the page that follows, shown as url is; null: none follows
  *
- * Pages are asked for one after the other, each with attempts of its own; with `ordered` only the
- * first job of those without all their lines goes on. The last line of a job is
- * one with next null; or a failure, which ends the job; or one of page max_pages, or of the page
- * that was in flight when the jobs were stopped or halted: its next says where it could go on. A
- * page that cannot be asked for fails, with kind protocol and no attempts: another scheme, host or
- * port than the job's, which would get the job's credentials, or a page that was there before. A
- * reply fails itself if its body is no JSON, or has no text where the pointer leads, as the last
- * page would not be known then. A page is not a request of its own for statistics, halting and
- * `take`: they count jobs. The method and headers of all pages are the job's; an idempotency_key is
- * sent with the first alone. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ * Pages are asked for one after the other, with the job's method and headers, each with attempts
+ * of its own; an idempotency_key goes with the first alone. With `ordered` the second page of a job
+ * waits for the last pages of the jobs before it. The last line of a job is one with next null; or
+ * a failure, which ends the job; or that of page max_pages, or of the page that was in flight when
+ * the jobs were stopped or halted: its next says that there are more. errand_jobs_stats, halting
+ * and `take` count jobs. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ *
+ * A page is not asked for, and fails with kind protocol and no attempts, if it has another scheme,
+ * host or port than the job, which would get the job's credentials, or was there before. A reply
+ * that cannot say whether a page follows fails itself: its body is no JSON, or has something else
+ * than a text at the pointer, or than a text or a number for a cursor.
  *
  * With `results` a run that resumes goes on at the page behind the last that has a line, also if
- * that page has failed and is tried again by retry_kinds. But where stars hide a parameter in the
- * url of that page, which no file keeps, or it is of another host, the job begins at page 1 again,
- * and on_notice says so: of lines with the same id and page the last counts.
+ * that page has failed and is tried again by retry_kinds. But if the url of that page has a
+ * parameter that sounds like a secret, which no file keeps, or is of another host, the job begins
+ * at page 1 again, and on_notice says so: of lines with the same id and page the last counts.
  *
  * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
  * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait

@@ -1,4 +1,5 @@
 /* Jobs with pages: which page follows, when there are no more, and where a later run goes on. */
+#include "base/bytes.h"
 #include "fixture/memory.h"
 #include "jobs/fetching.h"
 #include "jobs/files.h"
@@ -171,13 +172,12 @@ START_TEST(the_last_page_says_nothing_null_false_or_an_empty_text)
 {
     set_up();
     fetching_serves(lasts);
-    char input[1000] = "{\"url\":\"/null\",\"method\":\"HEAD\"}\n";
-    for (const served *s = lasts; s->target; s++) {
-        char job[100];
-        snprintf(job, sizeof job, "{\"url\":\"%s\"}\n", s->target);
-        strcat(input, job);
-    }
-    run(input, (errand_jobs_opts){ .next = _i ? "cursor=/n,c" : "/n" });
+    er_bytes input = { 0 };
+    er_bytes_text(&input, "{\"url\":\"/null\",\"method\":\"HEAD\"}\n");
+    for (const served *s = lasts; s->target; s++)
+        er_bytes_format(&input, "{\"url\":\"%s\"}\n", s->target);
+    run(input.at, (errand_jobs_opts){ .next = _i ? "cursor=/n,c" : "/n" });
+    er_bytes_free(&input);
     ck_assert_uint_eq(n_lines, 7);
     ck_assert_uint_eq(count("\"ok\":true"), 7);
     ck_assert_uint_eq(count("\"page\":1,\"next\":null,"), 7);
@@ -402,11 +402,12 @@ END_TEST
 
 START_TEST(pages_stand_together_in_order)
 {
-    char *input = calloc(200, 40), part[40];
+    er_bytes input = { 0 };
+    char part[40];
     set_up();
     fetching_serves(many);
-    for (int i = 0; i < 200; i++) strcat(input, "{\"url\":\"/m?p=1\"}\n");
-    run(input, (errand_jobs_opts){ .ordered = (unsigned)_i, .concurrency = 10 });
+    for (int i = 0; i < 200; i++) er_bytes_text(&input, "{\"url\":\"/m?p=1\"}\n");
+    run(input.at, (errand_jobs_opts){ .ordered = (unsigned)_i, .concurrency = 10 });
     ck_assert_uint_eq(n_lines, 1000);
     ck_assert_uint_eq(came.stats.pages, 1000);
     ck_assert_uint_eq(came.stats.successful, 200);
@@ -420,7 +421,7 @@ START_TEST(pages_stand_together_in_order)
         snprintf(part, sizeof part, "\"page\":%zu,", p);
         ck_assert_uint_eq(count(part), 200);
     }
-    free(input);
+    er_bytes_free(&input);
     take_down();
 }
 END_TEST
@@ -473,7 +474,7 @@ START_TEST(a_file_is_for_one_page)
 }
 END_TEST
 
-static void no_errors(const char *message, void *arg) { strcat(arg, message); }
+static void keep_message(const char *message, void *arg) { snprintf(arg, 500, "%s", message); }
 
 START_TEST(wrong_options_are_refused)
 {
@@ -496,7 +497,7 @@ START_TEST(wrong_options_are_refused)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char said[500] = "";
         errand_jobs_opts o = rows[i].o;
-        o.on_error = no_errors;
+        o.on_error = keep_message;
         o.arg = said;
         o.out = STDOUT_FILENO;
         ck_assert(!errand_jobs_new(fetching_pool(), fetching_http(), &o) && errno == EINVAL);

@@ -8,7 +8,7 @@ errand() { "$ERRAND" "$@" 2>>err; }
 awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } !on { next }
     /^\.Bd/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 } inside { print >("example" n) }' "$top_srcdir/tools/errand/errand.1.in"
 sed -i "s/\\\\e/\\\\/g; s|https://api.example.com|$url|" example?
-check "there are seven" is "$(ls example? | wc -l)" 7
+check "there are eight" is "$(ls example? | wc -l)" 8
 run_example() { eval "$(sed '/^[${ ]/!d; /^{/d; s/^\$ //' "example$1")"; } # without what the commands print
 
 sed -n 's/^{/&/p' example1 >jobs.jsonl
@@ -50,5 +50,7 @@ check "one has no number where one must be" is "$(jq -r 'select(.attempts == 0) 
 printf '%s\n' '{"custom_id":"r1","method":"GET","url":"/healthz"}' >batch.jsonl
 KEY=secret run_example 7
 check "the batch's output" is "$(jq -r '[.custom_id, .response.status_code, .error] | @csv' output.jsonl)" '"r1",200,'
+run_example 8 >items
+check "the items of all pages" is "$(cat items)" "$(seq 12)"
 check "in its order" diff <(cut -f2 out) urls
 finish
