@@ -299,8 +299,9 @@ typedef struct errand_jobs_opts {
     /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
     int64_t run_within_ms;
     unsigned halt_now; /* 1: halting cancels what is in flight; 0: that is finished */
-    /* 1: halts if no job has succeeded, and three were answered 401, 402 or 403, or with a 4xx
-     * whose JSON has "quota" or "billing" in code, type or message, of itself or of its "error" */
+    /* 1: halts if no job has succeeded, nor a page of one, and three were answered 401, 402 or 403,
+     * or with a 4xx whose JSON has "quota" or "billing" in code, type or message, of itself or of
+     * its "error" */
     unsigned halt_fatal;
     uint64_t halt_failed; /* halts when that many jobs have failed. 0: no limit */
     /* halts when three or more jobs have failed, and that share of those that ended: above 0, up

@@ -159,6 +159,7 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
     er_lock_take(&jobs->lock);
     if (it->job.page && !r->error) s->pages++;
     if (it->more) { /* the job counts with its last page */
+        jobs->halt.let_in = true;
         if (!s->write_error) s->write_error = write_error;
         er_lock_give(&jobs->lock);
         return;

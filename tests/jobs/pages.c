@@ -474,6 +474,36 @@ START_TEST(a_file_is_for_one_page)
 }
 END_TEST
 
+/* The refusals come behind page 1, and page 2 behind them. */
+static void refuse_between_pages(const char *target)
+{
+    errand_jobs_stats stats = { 0 };
+    if (!strcmp(target, "/no")) {
+        while (!fetching_requests("/a2")) sched_yield();
+    } else if (!strcmp(target, "/a2")) {
+        while (!atomic_load(&jobs)) sched_yield();
+        while (stats.failed < 3) errand_jobs_stats_get(atomic_load(&jobs), &stats);
+    }
+}
+
+START_TEST(a_page_that_came_shows_that_not_all_jobs_are_refused)
+{
+    static const served list[] = { { "/a", LINK("/a2"), "" },
+                                   { "/a2", "200 OK\r\n", "" },
+                                   { "/no", "401 No\r\n", "" },
+                                   { NULL, NULL, NULL } };
+    set_up();
+    fetching_serves(list);
+    fetching_calls(refuse_between_pages);
+    run("{\"url\":\"/a\"}\n{\"url\":\"/no\"}\n{\"url\":\"/no\"}\n{\"url\":\"/no\"}\n",
+        (errand_jobs_opts){ .halt_fatal = 1, .concurrency = 4 });
+    ck_assert_int_eq(came.stats.halted, ERRAND_JOBS_NOT_HALTED);
+    ck_assert_uint_eq(n_lines, 5);
+    ck_assert_uint_eq(came.stats.failed, 3);
+    take_down();
+}
+END_TEST
+
 static void keep_message(const char *message, void *arg) { snprintf(arg, 500, "%s", message); }
 
 START_TEST(wrong_options_are_refused)
@@ -753,6 +783,7 @@ Suite *pages_suite(void)
     tcase_add_loop_test(tests, pages_stand_together_in_order, 0, 2);
     tcase_add_test(tests, credentials_go_with_each_page_and_keys_with_the_first);
     tcase_add_test(tests, a_file_is_for_one_page);
+    tcase_add_test(tests, a_page_that_came_shows_that_not_all_jobs_are_refused);
     tcase_add_test(tests, wrong_options_are_refused);
     add_resuming(tests);
     tcase_add_test(tests, without_memory_a_job_has_one_last_line);
