@@ -3,6 +3,7 @@
 #include "fixture/memory.h"
 #include "jobs/fetching.h"
 #include "jobs/files.h"
+#include "jobs/page_marks.h"
 #include "jobs/suites.h"
 
 #include <errno.h>
@@ -752,6 +753,42 @@ START_TEST(without_memory_a_job_has_one_last_line)
 }
 END_TEST
 
+START_TEST(marks_are_kept_between_the_first_page_and_the_last)
+{
+    enum { N = 5000 };
+    er_page_marks marks = { 0 };
+    ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 1 }, false));
+    er_page_marks_end(&marks, (er_job_ref){ 1, 1 }, 0);
+    for (unsigned page = 2; page < 4; page++) {
+        for (uint64_t i = 1; i <= N; i++) /* pairs with one hash */
+            ck_assert_int_eq(
+                er_page_marks_set(&marks, (er_job_ref){ i / 2, i }, page, er_copy_text("u")), 0);
+    }
+    ck_assert_uint_eq(marks.n, N);
+    for (uint64_t i = 1; i <= N; i += 2) er_page_marks_end(&marks, (er_job_ref){ i / 2, i }, 0);
+    ck_assert_uint_eq(marks.n, N / 2);
+    er_page_marks_end(&marks, (er_job_ref){ 1, 2 }, 3); /* that page failed */
+    ck_assert_uint_eq(marks.n, N / 2);
+    const er_page_mark *mark = er_page_marks_use(&marks, (er_job_ref){ 1, 2 }, false);
+    ck_assert(mark && mark->page == 3);
+    ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 3 }, false));
+    ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 9 }, true)); /* used */
+    ck_assert_ptr_nonnull(er_page_marks_use(&marks, (er_job_ref){ 2, 9 }, true));
+    er_page_marks_end(&marks, (er_job_ref){ 3, 99 }, 0); /* elsewhere in another input */
+    ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 3, 6 }, false));
+    er_page_marks_free(&marks);
+    unsigned n = 0;
+    int error = ENOMEM;
+    while (error && n++ < 10) {
+        memory_fails_at(n + 1);
+        error = er_page_marks_set(&marks, (er_job_ref){ 1, 1 }, 2, er_copy_text("u"));
+        memory_fails_at(0);
+    }
+    ck_assert_uint_eq(n, 3);
+    er_page_marks_free(&marks);
+}
+END_TEST
+
 #define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 
 static void add_resuming(TCase *tests)
@@ -786,6 +823,7 @@ Suite *pages_suite(void)
     tcase_add_test(tests, a_page_that_came_shows_that_not_all_jobs_are_refused);
     tcase_add_test(tests, wrong_options_are_refused);
     add_resuming(tests);
+    tcase_add_test(tests, marks_are_kept_between_the_first_page_and_the_last);
     tcase_add_test(tests, without_memory_a_job_has_one_last_line);
     suite_add_tcase(suite, tests);
     return suite;
