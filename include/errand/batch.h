@@ -1,10 +1,11 @@
 /** errand/batch.h -- many items, a fixed number at a time, bounded look-ahead (errand-http).
  *
  * A batch takes items one by one from `next`, works on at most `concurrency` of them at a time, and
- * hands every end to `each`: one at a time, exactly once for every item that was taken. It never
- * takes more items than it can use: those begun or waiting to be handed over are at most `window`,
- * and it takes none while the ends that wait have `window_bytes` or more. So endless inputs run in
- * constant memory, also where `each` is slower than the work.
+ * hands every end to `each`: one at a time, exactly once for every item that was taken, and once
+ * more whenever `more` says that an item is worked on again. It never takes more items than it can
+ * use: those begun or waiting to be handed over are at most `window`, and it takes none while the
+ * ends that wait have `window_bytes` or more. So endless inputs run in constant memory, also where
+ * `each` is slower than the work.
  */
 #ifndef ERRAND_BATCH_H
 #define ERRAND_BATCH_H
@@ -25,7 +26,8 @@ typedef void *errand_batch_next_fn(void *arg, int *error);
 typedef errand_result errand_batch_work_fn(void *item, void *arg);
 
 /**
- * Takes one end: it owns `r` and is done with the item. One thread calls it at a time.
+ * Takes one end: it owns `r` and is done with the item, unless `more` has returned true for this
+ * end. One thread calls it at a time.
  *
  * It returns 0, or an errno with which the batch ends: nothing more is taken, what is under way is
  * cancelled and still handed over.
@@ -38,6 +40,17 @@ typedef int errand_batch_each_fn(void *item, errand_result r, void *arg);
  */
 typedef size_t errand_batch_size_fn(void *item, const errand_result *r, void *arg);
 
+/**
+ * Returns true if the item is worked on again, once this end of its work has been handed to `each`.
+ *
+ * It is called where the work ended, before `each`, on any worker; not for an item that was
+ * cancelled, or failed without memory, before its work was begun. Meanwhile the item keeps its
+ * place among the `concurrency`, and with `ordered` its place in the order: then it goes on when
+ * the items before it have had their last ends. After true there is always another end: if the
+ * batch is cancelled before the work is begun again, that is ECANCELED.
+ */
+typedef bool errand_batch_more_fn(void *item, const errand_result *r, void *arg);
+
 /** Options of a batch. */
 typedef struct errand_batch_opts {
     unsigned concurrency; /* 0: 16 */
@@ -48,9 +61,10 @@ typedef struct errand_batch_opts {
      * ends. 0: no limit */
     size_t window_bytes;
     errand_batch_size_fn *size_of; /* counts these bytes. NULL: nothing is counted */
+    errand_batch_more_fn *more;    /* NULL: every item is worked on once */
 } errand_batch_opts;
 
-/** The value of a batch. */
+/** The value of a batch. Items are counted by their last ends. */
 typedef struct errand_batch_tally {
     uint64_t successful, failed, cancelled /* of the failed */, total_processed;
 } errand_batch_tally;

@@ -62,7 +62,8 @@
  * alone: only {name} with a column of this name is a placeholder there. With url_template columns
  * give nothing by their names; with json_template none gives a body.
  *
- * Results. Every line that is not blank gets exactly one result line, bad ones too:
+ * Results. Every line that is not blank gets exactly one result line, bad ones too, or with `next`
+ * one for each page:
  *
  *     {"seq","id","method","url","began","ok","status",
  *      "error":{"kind","code","phase","message","retry_after","may_have_run"}|null,
@@ -112,6 +113,38 @@
  * none. request_id is the reply's x-request-id, or "". A body that is no text is null, with a
  * "body_base64" behind it. With `results` a line ends with "seq", "kind", "may_have_run", "job" and
  * "run".
+ *
+ * Pages. With `next` a job without a method, with GET or with HEAD is followed by the next page of
+ * what it asks for, until there is none:
+ *
+ *     link                  the header Link of the reply with rel="next"
+ *     /paging/next          JSON pointer (RFC 6901): a url in the body
+ *     cursor=/after,start   JSON pointer and parameter: the value in the body is put into the query
+ *                           of the url, as ?start=VALUE
+ *
+ * Urls may be relative to that of the reply. The last page has no such link or value, or null, ""
+ * or false. Each page has a result line as soon as it is there, with the seq and id of the job, and
+ * behind saved_to
+ *
+ *     page   from 1
+ *     next   the url of the page that follows, shown as url is; null: none follows
+ *
+ * Pages are asked for one after the other, with the job's method and headers, each with attempts
+ * of its own; an idempotency_key goes with the first alone. With `ordered` the second page of a job
+ * waits for the last pages of the jobs before it. The last line of a job is one with next null; or
+ * a failure, which ends the job; or that of page max_pages, or of the page that was in flight when
+ * the jobs were stopped or halted: its next says that there are more. errand_jobs_stats, halting
+ * and `take` count jobs. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ *
+ * A page is not asked for, and fails with kind protocol and no attempts, if it has another scheme,
+ * host or port than the job, which would get the job's credentials, or was there before. A reply
+ * that cannot say whether a page follows fails itself: its body is no JSON, or has something else
+ * than a text at the pointer, or than a text or a number for a cursor.
+ *
+ * With `results` a run that resumes goes on at the page behind the last that has a line, also if
+ * that page has failed and is tried again by retry_kinds. But if the url of that page has a
+ * parameter that sounds like a secret, which no file keeps, or is of another host, the job begins
+ * at page 1 again, and on_notice says so: of lines with the same id and page the last counts.
  *
  * Pauses. A 429, or a 503 with Retry-After, holds back all jobs for that host and port until then,
  * at most 5 minutes, also where no rate is given; a 429 without Retry-After for a second. They wait
@@ -251,6 +284,9 @@ typedef enum errand_jobs_body {
     ERRAND_JOBS_BODY_FAILED /* of failures */
 } errand_jobs_body;
 
+/** How many pages a job may have, if errand_jobs_opts does not say it. */
+#define ERRAND_JOBS_PAGES 1000
+
 /** Options of jobs. */
 typedef struct errand_jobs_opts {
     const char *const *files; /* paths, "-" is stdin; ..., NULL. NULL: stdin alone */
@@ -302,12 +338,14 @@ typedef struct errand_jobs_opts {
      * errand_jobs_new() fails */
     errand_retry_if *retry_if;
     int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
-    int64_t job_within_ms;   /* a job's whole time: waits and attempts. 0: no limit */
+    /* a job's whole time, or that of each of its pages: waits and attempts. 0: no limit */
+    int64_t job_within_ms;
     /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
     int64_t run_within_ms;
     unsigned halt_now; /* 1: halting cancels what is in flight; 0: that is finished */
-    /* 1: halts if no job has succeeded, and three were answered 401, 402 or 403, or with a 4xx
-     * whose JSON has "quota" or "billing" in code, type or message, of itself or of its "error" */
+    /* 1: halts if no job has succeeded, nor a page of one, and three were answered 401, 402 or 403,
+     * or with a 4xx whose JSON has "quota" or "billing" in code, type or message, of itself or of
+     * its "error" */
     unsigned halt_fatal;
     uint64_t halt_failed; /* halts when that many jobs have failed. 0: no limit */
     /* halts when three or more jobs have failed, and that share of those that ended: above 0, up
@@ -356,19 +394,24 @@ typedef struct errand_jobs_opts {
     /* of each host, with the key "host:port": after its turns every attempt waits for a permit,
      * which it holds to its end; its job is among the `concurrency` meanwhile. NULL: none */
     errand_sem *host_sem;
+    /* Where the reply to a GET or HEAD says which page follows, see "Pages" above: "link", a JSON
+     * pointer, or "cursor=POINTER,PARAM". Not together with openai_results; with output_dir "link"
+     * alone. NULL: a job has one reply */
+    const char *next;
+    unsigned max_pages; /* of a job. 0: ERRAND_JOBS_PAGES */
 } errand_jobs_opts;
 
 /**
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results`, `select`, `output_dir`, `tokens_asked` and `tokens_used` is
+ * What is wrong with `results`, `select`, `next`, `output_dir`, `tokens_asked` and `tokens_used` is
  * reported through on_error, too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called
- *                    with what is wrong in `defaults`, `method`, `select`, `tokens_asked` or
- *                    `tokens_used`; output_dir and select are both given
+ *                    with what is wrong in `defaults`, `method`, `select`, `next`, `tokens_asked`
+ *                    or `tokens_used`; options are given that do not go together
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
  *   ENOENT           `results` is not empty and has no journal; or its folder is missing
@@ -396,7 +439,8 @@ ERRAND_API int errand_jobs_wait(errand_jobs *jobs, int64_t ms);
 
 /**
  * Takes no more lines; what is in flight is finished. It works at once, also while input is
- * awaited. Not from a signal handler.
+ * awaited. Of a job with pages (errand_jobs_opts.next) the page in flight is finished, and is its
+ * last. Not from a signal handler.
  */
 ERRAND_API void errand_jobs_stop(errand_jobs *jobs);
 
@@ -417,7 +461,7 @@ typedef struct errand_jobs_stats {
     int read_error;
     /* the errno with which results could not be written; nothing more was begun */
     int write_error;
-    /* 1: errand_jobs_stop() or _cancel() came before the end of the input */
+    /* 1: errand_jobs_stop() or _cancel() came before the end of the input, or of a job's pages */
     unsigned stopped;
     /* with `results`: jobs that have a result of an earlier run, and are not counted above; jobs
      * that were under way when an earlier run ended and may do harm twice: among the failed */
@@ -438,6 +482,8 @@ typedef struct errand_jobs_stats {
     /* now: how many requests host_sem lets be under way, over all hosts that are in use, or, if
      * none is, that ever were; at most `concurrency`. And of how many hosts. 0: no host_sem */
     uint64_t limit, limit_hosts;
+    /* with `next`: pages that came, of all jobs; all else here counts jobs */
+    uint64_t pages;
 } errand_jobs_stats;
 
 /**

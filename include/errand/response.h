@@ -43,6 +43,21 @@ ERRAND_API int errand_response_each_header(const errand_response *response, size
                                            const char **name, const char **value);
 
 /**
+ * Returns the url of the first link in the headers Link (RFC 8288) with the relation `rel`, "next"
+ * for example, in any case of letters. It is absolute, in memory for you to free().
+ *
+ * A relative one belongs to errand_response_url(). Links with an anchor, which are about another
+ * resource, do not count. It may lead anywhere: look at the host before you send a secret there.
+ *
+ * Returns NULL with errno
+ *   ENOENT   there is no such link
+ *   EPROTO   it leads to what is no http or https url
+ *   EINVAL   `response` or `rel` is NULL, or `rel` is empty
+ *   ENOMEM   no memory
+ */
+ERRAND_API char *errand_response_link(const errand_response *response, const char *rel);
+
+/**
  * Returns the status with which url `i` on the way answered, counted from 0, and the url in *url; 0
  * past the end.
  */

@@ -334,6 +334,47 @@ void er_url_add_params(er_bytes *to, const char *url, const errand_param *params
     er_bytes_text(to, url + before);
 }
 
+static int hex(char c)
+{
+    c = er_lower(c);
+    if (is_digit(c)) return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Text of a query, percent-encoded, says `name`. */
+static bool says(const char *text, size_t size, const char *name)
+{
+    for (size_t i = 0; i < size; i++, name++) {
+        int high = text[i] == '%' && size - i > 2 ? hex(text[i + 1]) : -1,
+            low = high < 0 ? -1 : hex(text[i + 2]);
+        char c = text[i] == '+' ? ' ' : text[i];
+        if (low >= 0) c = (char)(high << 4 | low);
+        if (low >= 0) i += 2;
+        if (!*name || c != *name) return false;
+    }
+    return !*name;
+}
+
+void er_url_set_param(er_bytes *to, const char *url, const errand_param *param)
+{
+    size_t end = strcspn(url, "#"), query = strcspn(url, "?#");
+    er_bytes rest = { 0 };
+    er_bytes_add(&rest, url, query);
+    char mark = '?';
+    for (size_t at = query + 1, size; at < end; at += size + 1) {
+        size = strcspn(url + at, "&#");
+        if (!size || says(url + at, strcspn(url + at, "=&#"), param->name)) continue;
+        er_bytes_add(&rest, &mark, 1);
+        er_bytes_add(&rest, url + at, size);
+        mark = '&';
+    }
+    er_bytes_text(&rest, url + end);
+    const errand_param list[] = { *param, { NULL, NULL } };
+    if (!rest.error) er_url_add_params(to, rest.at, list);
+    else to->error = ENOMEM;
+    er_bytes_free(&rest);
+}
+
 static bool sounds_secret(const char *name, size_t size)
 {
     static const char *const words[] = { "key",  "token", "secret", "pass",

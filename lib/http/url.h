@@ -27,6 +27,9 @@ void er_url_encode(er_bytes *to, const char *text, size_t size);
 /* Adds url with the params in its query (errand_request.params), before its fragment. */
 void er_url_add_params(er_bytes *to, const char *url, const errand_param *params);
 
+/* Adds url with this one parameter in its query, in the place of those that have its name. */
+void er_url_set_param(er_bytes *to, const char *url, const errand_param *param);
+
 /* Overwrites with '*' where text quotes a secret of url: its userinfo, its query, and values in the
  * query with a name that suggests a secret. */
 void er_url_hide(const char *url, char *text);

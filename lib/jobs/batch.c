@@ -1,28 +1,27 @@
 /* jobs/batch.c -- a pump takes items in, the worker that ends one hands it over.
  *
  *     pump: next --gate--> work --ended--> held --drain: each--> gone      counted under one lock
- *       ^-- parks while a limit is reached; an ending or a hand-over wakes it
+ *       ^-- parks while a limit is reached   ^--gate-- goes on, if more has said so
  *
  * The pump is a service, a thread beside the pool's workers, so next may block without limit: a
  * pool with one worker still works and hands over. The thread that ends an item (a then-function,
  * on a worker) becomes the drainer if there is none and something can be handed over; it goes on
  * until nothing can, so each is called by one thread at a time, and endings never wait for it. The
- * pump's parker lives on its stack: the thread that takes the pointer, under the lock, wakes it,
- * once.
+ * pump's parker lives on its stack: the thread that takes the pointer, under the lock, wakes it.
  *
- * Cancelling pops one item after the other out of `flight` and cancels its future without the
- * lock. An item is counted by: the hand-over, the pump until it has stored the future, each
- * canceller in errand_cancel; the last one drops the future. So a future is never cancelled
- * after its drop, and a cancel that comes before the future is stored is the pump's to pass on.
+ * Cancelling sets `stopping`, then pops items out of `flight` and cancels their futures without the
+ * lock. An item is counted by: the hand-over, its starter until the future is stored, each
+ * canceller; the last one drops the future. A cancel that comes before the future is stored is the
+ * starter's to pass on. The drainer gives an item that goes on a new future only while not
+ * `stopping`, when there is no canceller yet; else the item ends with ECANCELED, once more.
  *
- * A thread that may touch the batch is a user (the pump until it is gone, the drainer, cancellers
- * while they walk) or ends an item that is held. With no users and nothing held no thread can reach
- * the batch any more (all users begin as one of these, or as the promise's hook, which
- * errand_promise_resolve waits for): the last one resolves and frees.
+ * A user may touch the batch (the pump until it is gone, the drainer, cancellers while they walk),
+ * or ends an item that is held. With no users and nothing held no thread can reach it any more (all
+ * users begin as one of these, or as the promise's hook, which errand_promise_resolve waits for):
+ * the last one resolves and frees.
  *
- * Memory: the record of an item is made before next is called, and the chain that its work will go
- * through before a gate lets it begin; without memory it ends with ENOMEM, is handed over, and has
- * not begun. Ending, handing over and cancelling allocate nothing. */
+ * Memory: an item is made before next is called, the chain of its work before a gate lets that
+ * begin; without memory it ends with ENOMEM, handed over. Endings allocate nothing. */
 #include "base/list.h"
 #include "base/options.h"
 #include "base/result.h"
@@ -50,6 +49,7 @@ typedef struct batch {
     int64_t began_ns;
     size_t concurrency, window, window_bytes;
     errand_batch_size_fn *size_of; /* NULL: bytes do not count */
+    errand_batch_more_fn *more;    /* NULL: an item ends once */
     bool ordered;
     er_lock lock;      /* guards all that follows */
     er_parker *parked; /* the pump's, while it sleeps and no thread has taken it */
@@ -75,7 +75,9 @@ typedef struct item {
     errand_result result;
     size_t bytes; /* of both */
     unsigned count;
-    bool ended;
+    bool worked;  /* the work was begun, this time */
+    bool ended;   /* and not handed over yet */
+    bool goes_on; /* when that end has been handed over */
 } item;
 
 static void drop_batch(batch *b)
@@ -202,31 +204,73 @@ static item *ready(const batch *b)
     return it->ended ? it : NULL;
 }
 
+static void start(item *it);
+
+/* By the drainer, when an end has been handed over after which the item goes on. It has kept its
+ * place in `order` and its slot in flight. */
+static void go_on(item *it)
+{
+    batch *b = it->batch;
+    er_lock_take(&b->lock);
+    errand_future *before = b->stopping ? NULL : it->future;
+    bool goes = !b->stopping;
+    it->goes_on = it->worked = false;
+    it->ended = !goes;
+    b->bytes -= it->bytes;
+    it->bytes = 0;
+    if (goes) {
+        it->future = NULL; /* no canceller has it: see above */
+        it->count++;
+    } else {
+        it->result = er_fail_by(ECANCELED, b->reason);
+        b->in_flight--;
+        if (!b->ordered) er_list_push(&b->ended, &it->node);
+    }
+    er_parker *pump = pump_to_wake(b);
+    er_lock_give(&b->lock);
+    wake(pump);
+    if (before) errand_drop(before);
+    if (goes) start(it);
+}
+
+static void gone(item *it) /* after its last end */
+{
+    batch *b = it->batch;
+    er_lock_take(&b->lock);
+    b->held--;
+    b->bytes -= it->bytes;
+    er_parker *pump = pump_to_wake(b);
+    er_lock_give(&b->lock);
+    wake(pump);
+    release(it);
+}
+
+static void tally_up(errand_batch_tally *tally, const errand_result *r)
+{
+    tally->total_processed++;
+    if (r->error) tally->failed++;
+    else tally->successful++;
+    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) tally->cancelled++;
+}
+
 static void drain(batch *b)
 {
     for (;;) {
         er_lock_take(&b->lock);
         item *it = ready(b);
-        if (it) er_list_remove(b->ordered ? &it->order : &it->node);
-        else b->draining = false;
+        bool goes_on = it && it->goes_on;
+        if (!it) b->draining = false;
+        else if (!b->ordered) er_list_remove(&it->node);
+        else if (!goes_on) er_list_remove(&it->order);
         er_lock_give(&b->lock);
         if (!it) break;
 
-        b->tally->total_processed++;
-        if (it->result.error) b->tally->failed++;
-        else b->tally->successful++;
-        if (errand_result_kind(&it->result) == ERRAND_KIND_CANCELLED) b->tally->cancelled++;
+        if (!goes_on) tally_up(b->tally, &it->result);
         int error = b->each(it->thing, it->result, b->arg);
         er_end_in_child();
         if (error) stop_all(b, error, ERRAND_BY_NONE);
-
-        er_lock_take(&b->lock);
-        b->held--;
-        b->bytes -= it->bytes;
-        er_parker *pump = pump_to_wake(b);
-        er_lock_give(&b->lock);
-        wake(pump);
-        release(it);
+        if (goes_on) go_on(it);
+        else gone(it);
     }
     leave(b);
 }
@@ -234,13 +278,17 @@ static void drain(batch *b)
 static void end_item(item *it, errand_result r)
 {
     batch *b = it->batch;
-    it->bytes = b->size_of ? b->size_of(it->thing, &r, b->arg) : 0;
+    size_t bytes = b->size_of ? b->size_of(it->thing, &r, b->arg) : 0;
+    er_end_in_child();
+    bool goes_on = b->more && it->worked && b->more(it->thing, &r, b->arg);
     er_end_in_child();
     er_lock_take(&b->lock);
     it->result = r;
+    it->bytes = bytes;
     it->ended = true;
-    b->bytes += it->bytes;
-    b->in_flight--;
+    it->goes_on = goes_on;
+    b->bytes += bytes;
+    if (!goes_on) b->in_flight--;
     if (er_listed(&it->node)) er_list_remove(&it->node);
     if (!b->ordered) er_list_push(&b->ended, &it->node);
     er_parker *pump = pump_to_wake(b);
@@ -257,13 +305,32 @@ static void end_item(item *it, errand_result r)
 static errand_result work_on(errand_result in, void *arg)
 {
     item *it = arg;
-    return in.error ? in : it->batch->work(it->thing, it->batch->arg);
+    if (in.error) return in;
+    it->worked = true;
+    return it->batch->work(it->thing, it->batch->arg);
 }
 
 static errand_result ended(errand_result in, void *arg)
 {
     end_item(arg, in);
     return errand_ok(NULL, NULL);
+}
+
+/* By the pump or the drainer, which is counted in the item until this returns. */
+static void start(item *it)
+{
+    batch *b = it->batch;
+    errand_future *begins;
+    errand_promise *gate = er_promise_new(b->pool, &begins);
+    errand_future *future = errand_then(errand_then(begins, work_on, it), ended, it);
+    er_lock_take(&b->lock);
+    it->future = future;
+    bool cancel = !it->ended && b->stopping;
+    if (!it->ended && !cancel) er_list_push(&b->flight, &it->node);
+    er_lock_give(&b->lock);
+    if (cancel) errand_cancel(future);
+    errand_promise_resolve(gate, errand_ok(NULL, NULL));
+    release(it);
 }
 
 /* ---- the pump ---- */
@@ -297,19 +364,10 @@ static void begin(batch *b, item *it, void *thing)
     er_lock_give(&b->lock);
     if (too_late) {
         end_item(it, er_fail_by(ECANCELED, reason));
+        release(it);
     } else {
-        errand_future *start;
-        errand_promise *gate = er_promise_new(b->pool, &start);
-        errand_future *future = errand_then(errand_then(start, work_on, it), ended, it);
-        er_lock_take(&b->lock);
-        it->future = future;
-        bool cancel = !it->ended && b->stopping;
-        if (!it->ended && !cancel) er_list_push(&b->flight, &it->node);
-        er_lock_give(&b->lock);
-        if (cancel) errand_cancel(future);
-        errand_promise_resolve(gate, errand_ok(NULL, NULL));
+        start(it);
     }
-    release(it);
 }
 
 static void pump_run(er_service *self)
@@ -383,6 +441,7 @@ errand_future *errand_batch_sized(errand_pool *pool, const errand_batch_opts *op
         .window = window,
         .window_bytes = o.window_bytes ? o.window_bytes : SIZE_MAX,
         .size_of = o.size_of,
+        .more = o.more,
         .ordered = o.ordered,
         .users = 1,
         .tally = tally,

@@ -23,7 +23,8 @@ errand_jobs_halt er_halt_count(er_halt *halt, const errand_result *r, bool is_re
     else halt->successful++;
     if (!r->error) return ERRAND_JOBS_NOT_HALTED;
     if (is_refused) halt->refused++;
-    if (halt->fatal && !halt->successful && halt->refused >= ENOUGH) return ERRAND_JOBS_FATAL;
+    bool none = !halt->successful && !halt->let_in;
+    if (halt->fatal && none && halt->refused >= ENOUGH) return ERRAND_JOBS_FATAL;
     bool many = halt->failed_most && halt->failed >= halt->failed_most;
     bool share = halt->failed_share_most > 0 && halt->failed >= ENOUGH &&
                  (double)halt->failed >= halt->failed_share_most * (double)halt->ended;

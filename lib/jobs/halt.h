@@ -12,6 +12,7 @@ typedef struct er_halt { /* begins zeroed, but for these three, as errand_jobs_o
     double failed_share_most;
     /* so far */
     uint64_t ended, successful, failed, refused;
+    bool let_in; /* a page of a job has come, which has more of them */
 } er_halt;
 
 /* A job has ended. is_refused: as er_halt_refused says. Returns why no more are to be begun. */

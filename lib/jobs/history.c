@@ -1,6 +1,7 @@
 /* jobs/history.c -- the results are read first, then the journal.
  *
- *     results   {"seq", "error":{"kind","may_have_run"}, "job", "run"}   how jobs ended; or
+ *     results   {"seq", "error":{"kind","may_have_run"}, "page", "next", "job", "run"}
+ *                                                        how jobs, or their pages, ended; or
  *               {"error", "seq", "kind", "may_have_run", "job", "run"}   as for OpenAI's batches
  *     journal   {"journal":1,"run","probe","inputs"}   a run begins
  *               {"sent":JOB,"seq"}                     it may be sent from here on
@@ -9,8 +10,9 @@
  *
  * A job is under way if a run has written "sent" for it, after it no "unsent", and there is no
  * result of that run or a later one: results carry the number of their run. A job's last result
- * counts. A last line without an end was cut off by a crash and is no line: what it would have said
- * has not happened. */
+ * counts; with pages, the last line of it is of its last page, or the job goes on behind that page.
+ * A last line without an end was cut off by a crash and is no line: what it would have said has not
+ * happened. */
 #include "jobs/history.h"
 
 #include "jobs/json_scan.h"
@@ -133,26 +135,50 @@ static bool error_of(er_span error, er_job_state *state)
     return kind;
 }
 
+/* A page leads to another one. */
+static int mark_page(er_run_history *h, er_job_ref ref, unsigned page, er_span next)
+{
+    size_t size;
+    char *url = er_json_decode(next, &size);
+    return url ? er_page_marks_set(&h->marks, ref, page + 1, url) : ENOMEM;
+}
+
+typedef struct result_keys { /* of a result line */
+    er_job_ref ref;
+    er_job_state state;
+    uint64_t run, page;
+    er_span next; /* at NULL: none */
+    bool placed, hashed, ended, wrong;
+} result_keys;
+
+static void read_result_key(result_keys *r, er_span key, er_span value)
+{
+    if (is(key, "\"seq\"")) r->placed = number_of(value, ER_JOB_SEQ_MOST, &r->ref.seq);
+    else if (is(key, "\"error\"")) r->ended = error_of(value, &r->state);
+    else if (is(key, "\"kind\"")) r->ended = kind_of(value, &r->state.kind);
+    else if (is(key, "\"may_have_run\"")) r->state.may_have_run = is(value, "true");
+    else if (is(key, "\"page\"")) r->wrong |= !number_of(value, UINT32_MAX, &r->page);
+    else if (is(key, "\"next\"")) r->next = value.at[0] == '"' ? value : (er_span){ NULL, 0 };
+    else if (is(key, "\"job\"")) r->hashed = hash_of(value, &r->ref.hash);
+    else if (is(key, "\"run\"")) r->wrong |= !number_of(value, ER_JOB_RUNS_MOST, &r->run);
+}
+
 static int result_line(er_run_history *h, er_span line)
 {
     if (!is_object(line)) return EBADMSG;
-    er_job_ref ref = { 0, 0 };
-    er_job_state state = { .kind = ERRAND_KIND_OK };
+    result_keys r = { .state.kind = ERRAND_KIND_OK };
     size_t cursor = 0;
-    uint64_t run = 0;
-    bool placed = false, hashed = false, ended = false;
     er_span key, value;
     line = er_json_trim(line);
-    while (er_json_member(line, &cursor, &key, &value)) {
-        if (is(key, "\"seq\"")) placed = number_of(value, ER_JOB_SEQ_MOST, &ref.seq);
-        else if (is(key, "\"error\"")) ended = error_of(value, &state);
-        else if (is(key, "\"kind\"")) ended = kind_of(value, &state.kind);
-        else if (is(key, "\"may_have_run\"")) state.may_have_run = is(value, "true");
-        else if (is(key, "\"job\"")) hashed = hash_of(value, &ref.hash);
-        else if (is(key, "\"run\"") && !number_of(value, ER_JOB_RUNS_MOST, &run)) return EBADMSG;
-    }
-    state.run = (unsigned)run;
-    return placed && hashed && ended && run ? er_job_states_set(&h->states, ref, &state) : EBADMSG;
+    while (er_json_member(line, &cursor, &key, &value)) read_result_key(&r, key, value);
+    if (r.wrong || !r.placed || !r.hashed || !r.ended || !r.run) return EBADMSG;
+    bool succeeded = r.state.kind == ERRAND_KIND_OK;
+    r.state.run = (unsigned)r.run;
+    r.state.has_next = succeeded && r.next.at && r.page < h->max_pages;
+    int error = er_job_states_set(&h->states, r.ref, &r.state);
+    if (!error && r.state.has_next) return mark_page(h, r.ref, (unsigned)r.page, r.next);
+    if (!error) er_page_marks_end(&h->marks, r.ref, succeeded ? 0 : (unsigned)r.page);
+    return error;
 }
 
 /* ---- the journal ---- */
@@ -245,7 +271,7 @@ int er_run_history_read(er_run_history *h, int results, int journal, er_bytes *w
 {
     size_t lines = 0;
     uint64_t number = 0;
-    *h = (er_run_history){ 0 };
+    *h = (er_run_history){ .max_pages = h->max_pages };
     int error = count_lines(results, &lines);
     if (!error) error = er_file_rewind(results);
     if (!error) error = er_job_states_init(&h->states, lines);
@@ -266,6 +292,7 @@ void er_run_history_free(er_run_history *h)
     for (size_t i = 0; i < h->n_keys; i++) er_free(h->keys[i].key);
     er_free(h->keys);
     er_job_states_free(&h->states);
+    er_page_marks_free(&h->marks);
     er_bytes_free(&h->inputs);
     *h = (er_run_history){ 0 };
 }

@@ -4,6 +4,7 @@
 
 #include "jobs/job_states.h"
 #include "jobs/json_scan.h"
+#include "jobs/page_marks.h"
 
 typedef struct er_kept_key { /* an idempotency key that was made for a job */
     er_job_ref job;
@@ -13,7 +14,9 @@ typedef struct er_kept_key { /* an idempotency key that was made for a job */
 
 typedef struct er_run_history {
     er_job_states states;
-    er_kept_key *keys; /* of jobs that did not succeed; sorted by their jobs */
+    er_page_marks marks;
+    unsigned max_pages; /* that a job may have; 0: jobs have no pages */
+    er_kept_key *keys;  /* of jobs that did not succeed; sorted by their jobs */
     size_t n_keys;
     unsigned runs;
     uint64_t probe;                    /* er_job_hash_probe() of the first run */
@@ -22,8 +25,8 @@ typedef struct er_run_history {
     bool inputs_differ;                /* another run had others */
 } er_run_history;
 
-/* Reads both files from their beginning. *why says which line of which file is wrong. 0; EBADMSG: a
- * line that errand did not write; ENOMEM, EIO, ... */
+/* Reads both files from their beginning; max_pages was set before. *why says which line of which
+ * file is wrong. 0; EBADMSG: a line that errand did not write; ENOMEM, EIO, ... */
 int er_run_history_read(er_run_history *history, int results, int journal, er_bytes *why);
 void er_run_history_free(er_run_history *history);
 

@@ -37,6 +37,7 @@ void er_line_job_free(er_line_job *job)
     er_free(job->why);
     er_free(job->part);
     er_free(job->named);
+    er_free(job->next);
     er_free(job->line.text);
     er_free(job->line.why);
     *job = (er_line_job){ 0 };

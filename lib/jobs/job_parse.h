@@ -41,6 +41,8 @@ typedef struct er_line_job {
     errand_request request; /* points to what the job owns */
     char *part;             /* request.save_to until its body has a name; NULL: its own, or none */
     char *named;            /* the file that the body got instead of the part; NULL: none */
+    unsigned page;          /* from 1; 0: jobs have no pages */
+    char *next;             /* the url of the page that follows; NULL: none */
     /* what it owns */
     char **kept;
     size_t n_kept;

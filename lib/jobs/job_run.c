@@ -3,6 +3,7 @@
  *     work: er_line_job_read, options --er_journal_look--> has a result | unknown | goes
  *     goes: policy --attempt: tokens (if they are limited) --> before_send (if a repeat could do
  *           harm) --> errand_send --> attempted
+ *     page: --find_next--> er_job_run_more --result line--> er_job_run_turn --> goes, for the next
  *
  *     run:  a promise, for the policy's future | the return of the last attempt, whichever is later
  *
@@ -220,6 +221,123 @@ static errand_result name_body(errand_result in, void *arg)
                           it->jobs->dir.path, errand_strerror(error));
 }
 
+/* ---- pages ---- */
+
+static bool has_pages(const er_job_run *it)
+{
+    const char *method = it->job.request.method ? it->job.request.method : "GET";
+    return it->jobs->next_page.form && (!strcmp(method, "GET") || !strcmp(method, "HEAD"));
+}
+
+static errand_result find_next(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    er_bytes why = { 0 };
+    char *target = NULL;
+    if (in.error) return in;
+    int error = er_next_page_find(&it->jobs->next_page, in.value, it->trail.url, &target, &why);
+    if (target)
+        error =
+            er_page_trail_lead(&it->trail, errand_response_url(in.value), target, &it->job.next);
+    er_free(target);
+    errand_result r = in;
+    if (error == EBADMSG) r = errand_fail_as(error, ERRAND_KIND_PROTOCOL, -1, false, "%s", why.at);
+    else if (error) r = errand_fail(error);
+    if (error) errand_result_free(&in);
+    er_bytes_free(&why);
+    return r;
+}
+
+bool er_job_run_more(er_job_run *it, const errand_result *r)
+{
+    errand_jobs *jobs = it->jobs;
+    if (r->error) er_free(it->job.next);
+    if (r->error) it->job.next = NULL;
+    bool stopped = er_load(&jobs->stopped), left = it->job.next && it->job.page < jobs->max_pages;
+    if (left && stopped) {
+        er_lock_take(&jobs->lock);
+        jobs->stats.stopped |= !jobs->stats.halted && !jobs->stats.write_error;
+        er_lock_give(&jobs->lock);
+    }
+    return it->more = left && !stopped;
+}
+
+void er_job_run_turn(er_job_run *it)
+{
+    er_line_job *job = &it->job;
+    er_page_trail_turn(&it->trail, job->next);
+    job->next = NULL;
+    job->page = it->trail.number;
+    job->request.url = it->trail.url;
+    job->request.idempotency_key = NULL;
+    job->fresh_key = false;
+    if (job->part) job->request.save_to = NULL;
+    er_free(job->part);
+    er_free(job->named);
+    job->part = job->named = NULL;
+    job->attempts = it->tries = 0;
+    job->began_wall_ns = 0;
+    it->more = false;
+}
+
+static void notice_first_page(const er_job_run *it, unsigned page)
+{
+    const errand_jobs_opts *o = &it->jobs->opts;
+    const er_line *line = &it->job.line;
+    er_bytes text = { 0 };
+    if (!o->on_notice) return;
+    er_bytes_format(&text, "%s:%llu: begins at page 1 again: the url of page %u %s", line->file,
+                    (unsigned long long)line->number, page,
+                    it->trail.why
+                        ? "is not one to follow"
+                        : "has a parameter that sounds like a secret, which no file keeps");
+    o->on_notice(text.error ? "out of memory" : text.at, o->arg);
+    er_end_in_child();
+    er_bytes_free(&text);
+}
+
+static bool has_stars(const char *url)
+{
+    for (const char *at = url; (at = strstr(at, "=*")); at += 2) {
+        if (!at[2] || strchr("&#", at[2])) return true;
+    }
+    return false;
+}
+
+/* Goes on where an earlier run has left it. 0 or ENOMEM. */
+static int resume_page(er_job_run *it)
+{
+    const char *url = NULL;
+    unsigned page = it->jobs->journal ? er_journal_page(it->jobs->journal, &it->job, &url) : 1;
+    if (!url) return 0;
+    bool stars = has_stars(url);
+    int error = stars ? 0 : er_page_trail_lead(&it->trail, it->trail.url, url, &it->job.next);
+    if (error) return error;
+    if (!stars && !it->trail.why) {
+        it->trail.number = page - 1;
+        er_job_run_turn(it);
+        return 0;
+    }
+    notice_first_page(it, page);
+    er_free(it->job.next);
+    it->job.next = NULL;
+    er_free(it->trail.why);
+    it->trail.why = NULL;
+    return 0;
+}
+
+/* Before the first attempt of a job that goes. 0 or ENOMEM. */
+static int begin_pages(er_job_run *it)
+{
+    if (!has_pages(it)) return 0;
+    int error =
+        er_page_trail_begin(&it->trail, it->job.request.url, it->jobs->http->defaults.base_url);
+    if (error == EINVAL) return 0; /* the session says what is wrong with its url */
+    return error ? error : resume_page(it);
+}
+
+/* ---- the job ---- */
+
 errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries)
 {
     return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
@@ -266,6 +384,9 @@ static bool begins(er_job_run *it, errand_result *r)
     const char *save_to = it->job.request.save_to;
     if (!it->job.error && jobs->journal && save_to && er_journal_owns(jobs->journal, save_to))
         er_line_job_refuse(&it->job, "key \"save_to\": results are written into that file");
+    if (!it->job.error && save_to && has_pages(it))
+        er_line_job_refuse(&it->job, "key \"save_to\": the job's pages would replace each other "
+                                     "in that file");
     if (error || it->job.error == ENOMEM) {
         *r = errand_fail(ENOMEM);
         return false;
@@ -279,7 +400,28 @@ static bool begins(er_job_run *it, errand_result *r)
                             "it was under way when an earlier run ended; the server may have done "
                             "it");
     else if (it->job.error && !it->done) *r = er_line_job_refusal(&it->job);
-    return !r->error && !it->done;
+    if (r->error || it->done) return false;
+    if (begin_pages(it)) *r = errand_fail(ENOMEM);
+    return !r->error;
+}
+
+/* Another page than the first, which may be one that is not asked for. */
+static bool turns(const er_job_run *it, errand_result *r)
+{
+    if (it->trail.why)
+        *r = errand_fail_as(EPROTO, ERRAND_KIND_PROTOCOL, -1, false, "%s", it->trail.why);
+    return !it->trail.why;
+}
+
+static void count_begun(er_job_run *it)
+{
+    errand_jobs *jobs = it->jobs;
+    if (it->begun) return;
+    it->begun = true;
+    it->began_ns = er_pool_now(jobs->pool);
+    er_lock_take(&jobs->lock);
+    jobs->stats.in_flight++;
+    er_lock_give(&jobs->lock);
 }
 
 /* ---- its run ---- */
@@ -341,7 +483,7 @@ errand_result er_job_run_work(er_job_run *it)
     errand_jobs *jobs = it->jobs;
     errand_result end;
     if (!it->job.seq) return errand_fail(it->job.line.error);
-    if (!begins(it, &end)) return end;
+    if (it->begun ? !turns(it, &end) : !begins(it, &end)) return end;
     bool shared = it->retries < ER_JOB_POLICIES;
     errand_policy *policy = shared ? jobs->policies[it->retries] : er_job_policy(jobs, it->retries);
     if (!policy) return errand_fail(ENOMEM);
@@ -350,12 +492,9 @@ errand_result er_job_run_work(er_job_run *it)
         it->job.request.save_to = it->job.part = er_output_dir_part(&jobs->dir, it->job.seq);
         if (!it->job.part) return errand_fail(ENOMEM);
     }
-    it->begun = true;
-    it->began_ns = er_pool_now(jobs->pool);
-    er_lock_take(&jobs->lock);
-    jobs->stats.in_flight++;
-    er_lock_give(&jobs->lock);
+    count_begun(it);
     errand_future *f = begin_run(it, policy);
     if (!shared) errand_policy_free(policy);
-    return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
+    if (it->job.part) f = errand_then(f, name_body, it);
+    return errand_later(it->trail.url ? errand_then(f, find_next, it) : f);
 }

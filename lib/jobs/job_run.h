@@ -9,7 +9,9 @@
 #include "jobs/halt.h"
 #include "jobs/input.h"
 #include "jobs/journal.h"
+#include "jobs/next_page.h"
 #include "jobs/output_dir.h"
+#include "jobs/page_trail.h"
 #include "jobs/result_writer.h"
 #include "jobs/token_budget.h"
 #include "jobs/tokens.h"
@@ -35,6 +37,8 @@ struct errand_jobs { /* jobs.c makes it and frees it */
     er_output_dir dir;
     er_tokens tokens; /* in use if report.tokens */
     er_token_budget token_budget;
+    er_next_page next_page;
+    unsigned max_pages;
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
@@ -62,10 +66,17 @@ typedef struct er_job_run {
     bool went;            /* an attempt has been sent */
     bool over_budget;     /* not sent, or not again: the tokens do not suffice */
     int journal_error;    /* with which it could not be sent */
+    er_page_trail trail;  /* of a job with pages */
+    bool more;            /* this end is that of a page, and the next one is asked for */
 } er_job_run;
 
 /* The batch's work: reads the job, sends it as often as its policy says. */
 errand_result er_job_run_work(er_job_run *run);
+
+/* When its work has ended: the next page is asked for. Notes that in run->more. */
+bool er_job_run_more(er_job_run *run, const errand_result *r);
+/* When that page has a result line: the job becomes one for the next. */
+void er_job_run_turn(er_job_run *run);
 
 /* Of jobs with that many extra attempts. NULL: errno. */
 errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries);

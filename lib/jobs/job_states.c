@@ -25,6 +25,7 @@ typedef struct er_job_slot {
 #define USED       1u
 #define UNDER_WAY  2u
 #define MAY_HAVE   4u
+#define HAS_NEXT   8u
 #define KIND_SHIFT 4
 #define RUN_SHIFT  8
 #define SEQ_SHIFT  24
@@ -94,7 +95,7 @@ static uint64_t packed(uint64_t seq, const er_job_state *state)
 {
     return seq << SEQ_SHIFT | (uint64_t)state->run << RUN_SHIFT |
            (uint64_t)state->kind << KIND_SHIFT | (state->under_way ? UNDER_WAY : 0) |
-           (state->may_have_run ? MAY_HAVE : 0) | USED;
+           (state->may_have_run ? MAY_HAVE : 0) | (state->has_next ? HAS_NEXT : 0) | USED;
 }
 
 static er_job_state unpacked(uint64_t rest)
@@ -102,7 +103,8 @@ static er_job_state unpacked(uint64_t rest)
     return (er_job_state){ .run = (unsigned)(rest >> RUN_SHIFT & ER_JOB_RUNS_MOST),
                            .kind = (errand_kind)(rest >> KIND_SHIFT & 15),
                            .under_way = rest & UNDER_WAY,
-                           .may_have_run = rest & MAY_HAVE };
+                           .may_have_run = rest & MAY_HAVE,
+                           .has_next = rest & HAS_NEXT };
 }
 
 int er_job_states_set(er_job_states *states, er_job_ref ref, const er_job_state *state)

@@ -22,6 +22,7 @@ typedef struct er_job_state {
     errand_kind kind; /* of its result */
     bool under_way;   /* it may have been sent, and has no result */
     bool may_have_run;
+    bool has_next; /* its result is a page that another one follows */
 } er_job_state;
 
 /* What a resumed run does with a job. */

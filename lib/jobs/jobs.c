@@ -10,6 +10,8 @@
  * `on_error` and all that is written comes from each, by one thread at a time, and with
  * `ordered` in the order of the input.
  *
+ * A job with pages ends once for each: its batch item is worked on again (job_run.c).
+ *
  * Halting is stopping with a reason: each counts ends (halt.c), a future waits for the deadline.
  *
  * A result that cannot be written ends the batch: nothing more is begun, what is in flight is
@@ -76,6 +78,7 @@ static void *next(void *arg, int *error)
     if (!failed) {
         it->jobs = jobs;
         it->job.expand = jobs->opts.expand;
+        it->job.page = jobs->next_page.form ? 1 : 0;
         return it;
     }
     er_free(it);
@@ -88,6 +91,12 @@ static errand_result work(void *item, void *arg)
 {
     (void)arg;
     return er_job_run_work(item);
+}
+
+static bool more(void *item, const errand_result *r, void *arg)
+{
+    (void)arg;
+    return er_job_run_more(item, r);
 }
 
 /* ---- halting ---- */
@@ -135,12 +144,13 @@ static size_t size_of(void *item, const errand_result *r, void *arg)
 }
 
 /* Before its line is written: a reader of the line must not find the job in flight. */
-static void landed(errand_jobs *jobs, const er_job_run *it)
+static void landed(errand_jobs *jobs, er_job_run *it)
 {
     er_lock_take(&jobs->lock);
-    if (it->begun) jobs->stats.in_flight--;
+    if (it->begun && !it->more) jobs->stats.in_flight--;
     if (it->retrying) jobs->stats.retrying--;
     er_lock_give(&jobs->lock);
+    it->retrying = false;
 }
 
 static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *r, bool bad,
@@ -149,6 +159,13 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
     errand_jobs_stats *s = &jobs->stats;
     bool refused = jobs->opts.halt_fatal && er_halt_refused(r);
     er_lock_take(&jobs->lock);
+    if (it->job.page && !r->error) s->pages++;
+    if (it->more) { /* the job counts with its last page */
+        jobs->halt.let_in = true;
+        if (!s->write_error) s->write_error = write_error;
+        er_lock_give(&jobs->lock);
+        return;
+    }
     s->total_processed++;
     if (r->error || write_error) s->failed++;
     else s->successful++;
@@ -231,6 +248,11 @@ static int each(void *item, errand_result r, void *arg)
         write_error = write_result(jobs, it, &r);
     }
     errand_result_free(&r);
+    if (it->more) {
+        er_job_run_turn(it);
+        return write_error;
+    }
+    er_page_trail_free(&it->trail);
     er_line_job_free(&it->job);
     er_free(it->host);
     er_free(it);
@@ -243,10 +265,13 @@ static errand_result begin(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
     if (in.error) return in;
-    const errand_batch_opts batch = { .concurrency = jobs->opts.concurrency,
-                                      .ordered = jobs->opts.ordered,
-                                      .window_bytes = WAITING,
-                                      .size_of = size_of };
+    const errand_batch_opts batch = {
+        .concurrency = jobs->opts.concurrency,
+        .ordered = jobs->opts.ordered,
+        .window_bytes = WAITING,
+        .size_of = size_of,
+        .more = jobs->next_page.form ? more : NULL
+    };
     return errand_later(errand_batch(jobs->pool, &batch, next, work, each, jobs));
 }
 
@@ -295,6 +320,7 @@ static void free_all(errand_jobs *jobs)
     er_output_dir_close(&jobs->dir);
     er_failures_free(&jobs->failures);
     er_tokens_free(&jobs->tokens);
+    er_next_page_free(&jobs->next_page);
     er_free(jobs);
 }
 
@@ -317,6 +343,22 @@ static int prepare_output(errand_jobs *jobs)
     jobs->dir.keeps = o->results && o->begin == ERRAND_RESULTS_RESUME;
     if (error)
         report_error(jobs, "output_dir \"%.200s\": %s", o->output_dir, errand_strerror(error));
+    return error;
+}
+
+static int read_next_page(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    er_bytes why = { 0 };
+    jobs->max_pages = o->max_pages ? o->max_pages : ERRAND_JOBS_PAGES;
+    if (!o->next) return 0;
+    int error = er_next_page_read(&jobs->next_page, o->next, &why);
+    if (!error && o->output_dir && jobs->next_page.form != ER_NEXT_LINK) {
+        error = EINVAL;
+        er_bytes_text(&why, "with output_dir only link: a body that is saved is not read");
+    }
+    if (why.size) report_error(jobs, "next \"%.200s\": %s", o->next, why.at);
+    er_bytes_free(&why);
     return error;
 }
 
@@ -408,6 +450,7 @@ static int make_parts(errand_jobs *jobs)
     int error = make_policies(jobs);
     if (!error) error = prepare_output(jobs);
     if (!error) error = make_tokens(jobs);
+    if (!error) error = read_next_page(jobs);
     if (error) return error;
     error = er_pipe(jobs->wake);
     if (error) jobs->wake[0] = jobs->wake[1] = -1;
@@ -430,8 +473,8 @@ static bool wrong(const errand_jobs_opts *o)
            (unsigned)o->format > ERRAND_JOBS_OPENAI ||
            (unsigned)o->headers > ERRAND_JOBS_HEADERS_ALL ||
            (unsigned)o->body > ERRAND_JOBS_BODY_FAILED ||
-           (o->output_dir && o->select && *o->select) || (o->ordered && o->results) ||
-           (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
+           (o->output_dir && o->select && *o->select) || (o->next && o->openai_results) ||
+           (o->ordered && o->results) || (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
            (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
            !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);
 }

@@ -125,6 +125,7 @@ static er_job_fate judge(const er_job_state *state, void *arg)
 {
     const er_journal *j = arg;
     if (state->under_way) return j->repeat_unknown ? ER_JOB_RUN : ER_JOB_UNKNOWN_OR_RUN;
+    if (state->has_next) return ER_JOB_RUN;
     if (state->kind == ERRAND_KIND_OK) return ER_JOB_SKIP;
     if (state->kind == ERRAND_KIND_CANCELLED && !state->may_have_run) return ER_JOB_RUN;
     if (state->kind == ERRAND_KIND_UNKNOWN || state->kind == ERRAND_KIND_CANCELLED)
@@ -275,6 +276,7 @@ int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_o
     j->results = j->fd = -1;
     j->retry_kinds = opts->retry_kinds;
     j->repeat_unknown = opts->repeat_unknown;
+    if (opts->next) j->history.max_pages = opts->max_pages ? opts->max_pages : ERRAND_JOBS_PAGES;
     er_list_init(&j->waiters);
     int error = path.error;
     if (!error) {
@@ -339,6 +341,16 @@ er_job_verdict er_journal_look(er_journal *j, er_line_job *job)
     if (runs) return ER_JOB_GO;
     if (fate == ER_JOB_UNKNOWN_OR_RUN) return ER_JOB_UNKNOWN;
     return fate == ER_JOB_SKIP ? ER_JOB_DONE : ER_JOB_FAILED;
+}
+
+unsigned er_journal_page(er_journal *j, const er_line_job *job, const char **url)
+{
+    er_lock_take(&j->lock);
+    const er_page_mark *mark =
+        er_page_marks_use(&j->history.marks, job->ref, j->history.states.by_content);
+    er_lock_give(&j->lock);
+    *url = mark ? mark->url : NULL;
+    return mark ? mark->page : 1;
 }
 
 bool er_journal_wants(const er_line_job *job)

@@ -32,6 +32,10 @@ void er_journal_close(er_journal *journal); /* NULL is harmless */
  * thread. */
 er_job_verdict er_journal_look(er_journal *journal, er_line_job *job);
 
+/* Of a job that goes: at which page earlier runs have left it, and the url of that as result lines
+ * show it, which lives as long as the journal. 1, NULL: at the first. Any thread. */
+unsigned er_journal_page(er_journal *journal, const er_line_job *job, const char **url);
+
 /* This path is one of the two files. */
 bool er_journal_owns(const er_journal *journal, const char *path);
 

@@ -213,18 +213,25 @@ static int is_free(const er_output_dir *dir, const char *name) /* 0, EEXIST or E
     return error;
 }
 
-/* base, suffix and extension in 255 bytes, as a name that no other job has. */
-static int free_name(er_output_dir *dir, const er_bytes *base, uint64_t seq, const char *end,
-                     er_bytes *name)
+static void put_suffix(char to[64], const er_line_job *job, unsigned turn)
+{
+    char page[16] = "", again[16] = "";
+    if (job->page > 1) er_format_plain(page, sizeof page, "-p%u", job->page);
+    if (turn > 1) er_format_plain(again, sizeof again, "-%u", turn);
+    if (turn) er_format_plain(to, 64, "%s-%llu%s", page, (unsigned long long)job->seq, again);
+    else er_format_plain(to, 64, "%s", page);
+}
+
+/* base, page, suffix and extension in 255 bytes, as a name that no other job has. */
+static int free_name(er_output_dir *dir, const er_bytes *base, const er_line_job *job,
+                     const char *end, er_bytes *name)
 {
     size_t ends = strlen(end), size = base->size;
     bool has_it = size > ends && ends && er_alike(base->at + size - ends, end, ends);
     if (has_it) size -= ends;
     for (unsigned turn = 0;; turn++) {
-        char suffix[48] = "";
-        if (turn == 1) er_format_plain(suffix, sizeof suffix, "-%llu", (unsigned long long)seq);
-        if (turn > 1)
-            er_format_plain(suffix, sizeof suffix, "-%llu-%u", (unsigned long long)seq, turn);
+        char suffix[64];
+        put_suffix(suffix, job, turn);
         size_t room = NAME_MOST - ends - strlen(suffix), kept = size;
         if (kept > room) kept = er_utf8_whole(base->at, room);
         name->size = 0;
@@ -245,7 +252,7 @@ int er_output_dir_name(er_output_dir *dir, const er_line_job *job, const errand_
     er_bytes base = { 0 }, name = { 0 };
     int error = base_of(&base, job);
     const char *end = extension(errand_response_header(response, "Content-Type", 0));
-    if (!error) error = free_name(dir, &base, job->seq, end, &name);
+    if (!error) error = free_name(dir, &base, job, end, &name);
     *path = error ? NULL : path_of(dir, name.at);
     if (!error && !*path) error = ENOMEM;
     if (!error) error = er_file_move(job->request.save_to, *path);

@@ -349,6 +349,20 @@ static void put_content(er_bytes *out, const er_line_job *job, const errand_resp
     else er_bytes_text(out, "\"saved_to\":null");
 }
 
+static void put_page(er_bytes *out, const er_line_job *job)
+{
+    er_bytes shown = { 0 };
+    if (!job->page) return;
+    er_bytes_text(out, ",\"page\":");
+    put_whole(out, job->page, 1);
+    er_bytes_text(out, ",");
+    if (job->next) er_redact_url(&shown, job->next);
+    if (shown.error) out->error = ENOMEM;
+    else if (job->next) put_text(out, "next", shown.at);
+    else er_bytes_text(out, "\"next\":null");
+    er_bytes_free(&shown);
+}
+
 void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
                const er_report_opts *opts)
 {
@@ -372,6 +386,7 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
     if (opts->tokens) put_tokens(out, job);
     put_headers(out, response, opts->headers);
     put_content(out, job, response, r, opts);
+    put_page(out, job);
     er_bytes_text(out, ",\"meta\":");
     if (job->meta.at) er_json_compact(out, job->meta);
     else er_bytes_text(out, "null");

@@ -70,6 +70,7 @@ Suite *urls_suite(void);
 Suite *params_suite(void);
 Suite *ready_suite(void);
 Suite *charsets_suite(void);
+Suite *links_suite(void);
 Suite *cookies_suite(void);
 Suite *peers_suite(void);
 Suite *resolver_suite(void);

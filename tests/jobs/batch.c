@@ -513,7 +513,7 @@ START_TEST(items_fail_without_memory_but_none_is_lost)
 END_TEST
 
 typedef struct forking {
-    int n, where; /* 0: in next, 1: in each, 2: in size_of */
+    int n, where; /* 0: in next, 1: in each, 2: in size_of, 3: in more */
     fork_inside f;
 } forking;
 
@@ -548,13 +548,21 @@ static size_t size_forks(void *thing, const errand_result *r, void *arg)
     return 1;
 }
 
+static bool more_forks(void *thing, const errand_result *r, void *arg)
+{
+    forking *f = arg;
+    (void)thing, (void)r;
+    if (f->where == 3) fork_inside_now(&f->f);
+    return false;
+}
+
 START_TEST(a_callback_that_forks_and_returns_in_the_child_ends_the_child)
 {
     forking f = { .where = _i };
     start(2);
-    errand_result r = errand_await(
-        errand_batch(w.pool, &(errand_batch_opts){ .concurrency = 1, .size_of = size_forks },
-                     next_forks, nothing_to_do, each_forks, &f));
+    errand_result r = errand_await(errand_batch(
+        w.pool, &(errand_batch_opts){ .concurrency = 1, .size_of = size_forks, .more = more_forks },
+        next_forks, nothing_to_do, each_forks, &f));
     ck_assert_int_eq(r.error, 0);
     ck_assert_uint_eq(((errand_batch_tally *)r.value)->total_processed, 3);
     errand_result_free(&r);
@@ -585,7 +593,7 @@ Suite *batch_suite(void)
     tcase_add_test(tests, a_dropped_batch_continues);
     tcase_add_test(tests, a_closing_pool_ends_an_endless_batch);
     tcase_add_test(tests, missing_arguments_are_an_error);
-    tcase_add_loop_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child, 0, 3);
+    tcase_add_loop_test(tests, a_callback_that_forks_and_returns_in_the_child_ends_the_child, 0, 4);
     tcase_add_test(tests, items_fail_without_memory_but_none_is_lost);
     suite_add_tcase(suite, tests);
     return suite;

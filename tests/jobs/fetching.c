@@ -87,6 +87,29 @@ static bool send_body(struct raw_conn *conn, const char *name)
            raw_send(conn, b->at, b->size);
 }
 
+static const served *served_list;
+static void (*served_asked)(const char *target);
+
+void fetching_serves(const served *list) { served_list = list; }
+void fetching_calls(void (*asked)(const char *target)) { served_asked = asked; }
+
+/* False: it is not in the list; else *more, whether the connection stays. */
+static bool serves(struct raw_conn *conn, const struct raw_request *request, bool *more)
+{
+    char target[128] = "";
+    sscanf(request->text, "%*s %127[^ ]", target);
+    for (const served *s = served_list; s && s->target; s++) {
+        if (strcmp(s->target, target) != 0) continue;
+        note(target, 1);
+        if (served_asked) served_asked(target);
+        bool head = !strncmp(request->text, "HEAD ", 5);
+        *more = raw_say(conn, "HTTP/1.1 %sContent-Length: %zu\r\n\r\n%s", s->head, strlen(s->body),
+                        head ? "" : s->body);
+        return true;
+    }
+    return false;
+}
+
 static bool answer(struct raw_conn *conn, const struct raw_request *request, const char *path)
 {
     static const char good[] = "{\"ok\": true}";
@@ -135,13 +158,15 @@ static void serve(struct raw_conn *conn, void *arg)
     for (bool more = true; more && raw_read_request(conn, &request);) {
         char path[128] = "";
         sscanf(request.text, "%*s %127[^ ?]", path);
-        more = answer(conn, &request, path);
+        if (!serves(conn, &request, &more)) more = answer(conn, &request, path);
         raw_request_free(&request);
     }
 }
 
 void fetching_start(unsigned workers)
 {
+    fetching_serves(NULL);
+    fetching_calls(NULL);
     ck_assert_int_eq(raw_server_start(&server, serve, NULL), 0);
     pool = errand_pool_new(&(errand_pool_opts){ .workers = workers });
     ck_assert_ptr_nonnull(pool);

@@ -25,11 +25,22 @@ typedef struct body {
 } body;
 extern const body bodies[];
 
+/* A reply to one target, "/items?page=2", instead of those above. */
+typedef struct served {
+    const char *target;
+    const char *head; /* status and header lines: "200 OK\r\nLink: </x>; rel=next\r\n" */
+    const char *body;
+} served;
+/* ..., target NULL. Until the next fetching_start. */
+void fetching_serves(const served *list);
+/* Before such a reply; may be NULL. */
+void fetching_calls(void (*asked)(const char *target));
+
 /* server, pool and session; the session's base_url is the server */
 void fetching_start(unsigned workers);
 void fetching_stop(void);
 const char *fetching_url(void);
-unsigned fetching_requests(const char *path); /* received for this path */
+unsigned fetching_requests(const char *path); /* received for this path, or target of a list */
 errand_pool *fetching_pool(void);
 errand_http *fetching_http(void);
 

@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, json_pointer_suite());
     srunner_add_suite(runner, redact_suite());
     srunner_add_suite(runner, batch_suite());
+    srunner_add_suite(runner, batch_rounds_suite());
     srunner_add_suite(runner, result_writer_suite());
     srunner_add_suite(runner, output_dir_suite());
     srunner_add_suite(runner, jobs_suite());
@@ -20,6 +21,7 @@ int main(void)
     srunner_add_suite(runner, halts_suite());
     srunner_add_suite(runner, tokens_suite());
     srunner_add_suite(runner, formats_suite());
+    srunner_add_suite(runner, pages_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -9,6 +9,8 @@ Suite *json_pointer_suite(void);
 Suite *jsonl_reader_suite(void);
 Suite *job_parse_suite(void);
 Suite *batch_suite(void);
+Suite *batch_rounds_suite(void);
+Suite *pages_suite(void);
 Suite *job_states_suite(void);
 Suite *journal_suite(void);
 Suite *jobs_suite(void);

@@ -449,6 +449,54 @@ START_TEST(a_quota_is_announced_and_held)
 }
 END_TEST
 
+START_TEST(pages_lead_to_the_next_in_three_ways)
+{
+    static const struct {
+        const char *path, *link, *body;
+    } cases[] = {
+        { "/pages?n=3", "Link: </pages?n=3&page=2>; rel=\"next\"\r\n",
+          "{\"page\":1,\"items\":[1,2,3],\"next\":\"/pages?n=3&page=2\",\"next_cursor\":"
+          "\"after-1\"}" },
+        { "/pages?n=3&page=2", "Link: </pages?n=3&page=3>; rel=\"next\"\r\n",
+          "{\"page\":2,\"items\":[4,5,6],\"next\":\"/pages?n=3&page=3\",\"next_cursor\":"
+          "\"after-2\"}" },
+        { "/pages?n=3&cursor=after-1&page=9", "page=3>; rel", "{\"page\":2," },
+        { "/pages?n=3&cursor=after-2", NULL,
+          "{\"page\":3,\"items\":[7,8,9],\"next\":null,\"next_cursor\":null}" },
+        { "/pages", NULL, "{\"page\":1,\"items\":[1,2,3],\"next\":null," },
+    };
+    static const char *const bad[] = {
+        "/pages?n=0",
+        "/pages?n=x",
+        "/pages?n=1000001",
+        "/pages?n=2&page=3",
+        "/pages?page=0",
+        "/pages?n=2&cursor=1",
+        "/pages?n=-1",
+        "/pages?n=2&n=3x&page=3",
+        "/pages?n=2&cursor=after-2",
+        "/pages?n=2&cursor=after-x",
+    };
+    struct answer answer;
+    start_demo(FLAGS("--faults", "1"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ask_for(cases[i].path, &answer);
+        ck_assert_int_eq(answer.status, 200);
+        assert_has(answer.body, cases[i].body);
+        if (cases[i].link) {
+            assert_has(answer.head, cases[i].link);
+        } else {
+            ck_assert_ptr_null(strstr(answer.head, "Link:"));
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ask_for(bad[i], &answer);
+        ck_assert_msg(answer.status == 422, "%s: %ld", bad[i], answer.status);
+    }
+    stop_demo();
+}
+END_TEST
+
 START_TEST(bad_input_is_refused_by_name)
 {
     static const struct {
@@ -563,6 +611,7 @@ int main(void)
     TCase *service = add_case(suite, "service");
     tcase_add_test(service, generate_returns_the_video);
     tcase_add_test(service, max_tokens_limits_the_usage);
+    tcase_add_test(service, pages_lead_to_the_next_in_three_ways);
     tcase_add_test(service, generate_takes_delay_ms);
     tcase_add_test(service, work_with_a_key_is_done_once);
     tcase_add_test(service, work_without_a_key_is_done_again);

@@ -50,6 +50,8 @@ check "one has no number where one must be" is "$(jq -r 'select(.attempts == 0) 
 printf '%s\n' '{"custom_id":"r1","method":"GET","url":"/healthz"}' >batch.jsonl
 KEY=secret run_example 7
 check "the batch's output" is "$(jq -r '[.custom_id, .response.status_code, .error] | @csv' output.jsonl)" '"r1",200,'
+run_example 8 >items
+check "the items of all pages" is "$(cat items)" "$(seq 12)"
 check "in its order" diff <(cut -f2 out) urls
 
 printf '{"url":"/generate","json":{"prompt":"Sunset","video_id":"p%d","max_tokens":50}}\n' 1 2 >prompts.jsonl

@@ -124,6 +124,13 @@ wrong '--body most: keep, drop or failed is wanted' run --body most
 for value in a a/b /~ /~2 '#/a'; do wrong "--select $value: a JSON pointer is wanted" run --select "$value"; done
 wrong '--output-dir: the name of a folder is wanted' run --output-dir ''
 wrong '--select and --output-dir cannot be combined' run --select /a --output-dir x
+for value in '' next a/b /~2 cursor= cursor=/a cursor=/a, cursor=a,b; do
+    wrong "--next $value: link, a JSON pointer (/paging/next) or cursor=POINTER,PARAM" run --next "$value"
+done
+for value in 0 -1 x 1000000001; do wrong "--max-pages $value: " run --next link --max-pages "$value"; done
+wrong '--max-pages goes with --next' run --max-pages 3
+wrong '--next and --openai cannot be combined' run --next link --openai
+wrong '--next /a and --output-dir cannot be combined' run --next /a --output-dir x
 
 "$ERRAND" --help >/dev/full 2>err
 check "help that cannot be written is reported" is $? 4

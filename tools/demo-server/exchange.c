@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_MOST = 255 };
+enum { KEY_MOST = 255, PAGES_MOST = 1000000, ITEMS = 3 };
 
 static void reject(struct exchange *exchange) { exchange->service->rejected++; }
 
@@ -189,6 +189,65 @@ static void take_events(struct exchange *exchange, const char *id)
     exchange->fate = FATE_SLOW_BODY; /* one after the other, as a server that works sends them */
 }
 
+/* A parameter of the query, behind `before`; without it `initial`. 0: it is no such number. */
+static unsigned number_asked(struct exchange *exchange, const char *name, const char *before,
+                             unsigned initial)
+{
+    const char *text =
+        MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+    size_t length = strlen(before);
+    if (!text) {
+        return initial;
+    }
+    if (strncmp(text, before, length) != 0) {
+        return 0;
+    }
+    unsigned number = 0;
+    for (text += length; *text >= '0' && *text <= '9' && number <= PAGES_MOST; text++) {
+        number = 10 * number + (unsigned)(*text - '0');
+    }
+    return *text || number > PAGES_MOST ? 0 : number;
+}
+
+static struct json_object *page_items(unsigned page)
+{
+    struct json_object *items = json_object_new_array();
+    for (unsigned i = 1; i <= ITEMS; i++) {
+        json_object_array_add(items, json_object_new_int64((int64_t)(page - 1) * ITEMS + i));
+    }
+    return items;
+}
+
+static void take_pages(struct exchange *exchange, const char *id)
+{
+    (void)id;
+    unsigned pages = number_asked(exchange, "n", "", 1),
+             page = number_asked(exchange, "page", "", 1);
+    if (MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "cursor")) {
+        page = number_asked(exchange, "cursor", "after-", 0);
+        page += page > 0;
+    }
+    if (!pages || !page || page > pages) {
+        reply_problem(&exchange->reply, 422, pages ? "page" : "n",
+                      "n must be 1 to %d, page 1 to n, cursor one of an earlier page", PAGES_MOST);
+        reject(exchange);
+        return;
+    }
+    char url[64] = "", cursor[32] = "";
+    if (page < pages) {
+        snprintf(url, sizeof url, "/pages?n=%u&page=%u", pages, page + 1);
+        snprintf(cursor, sizeof cursor, "after-%u", page);
+        snprintf(exchange->reply.link, sizeof exchange->reply.link, "<%s>; rel=\"next\"", url);
+    }
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "page", json_object_new_uint64(page));
+    json_object_object_add(document, "items", page_items(page));
+    json_object_object_add(document, "next", *url ? json_object_new_string(url) : NULL);
+    json_object_object_add(document, "next_cursor",
+                           *cursor ? json_object_new_string(cursor) : NULL);
+    reply_json(&exchange->reply, 200, document);
+}
+
 static void take_upload(struct exchange *exchange, const char *id)
 {
     (void)id;
@@ -214,6 +273,7 @@ static const struct route {
     { "/stats/", "", "GET", "GET, HEAD", take_stats_of_one },
     { "/healthz", NULL, "GET", "GET, HEAD", take_health },
     { "/events", NULL, "GET", "GET, HEAD", take_events },
+    { "/pages", NULL, "GET", "GET, HEAD", take_pages },
     { "/uploads", NULL, "POST", "POST", take_upload },
 };
 

@@ -398,6 +398,25 @@ const option_row option_rows[OPTIONS] = {
                 "\"saved_to\" in the result has the name. Files are whole or not there. A job's own "
                 "\"save_to\" goes before it.",
     },
+    [OPTION_NEXT] = {
+        .name = "next", .group = GROUP_OUTPUT, .value = "FORM",
+        .help = "follow pages: link, a JSON pointer, or cursor=POINTER,PARAM",
+        .more = "It holds for jobs without a method, with GET and with HEAD. With link the header "
+                "Link of a reply, with rel=\"next\", leads to the next page; with a pointer, "
+                "/paging/next, the url there in the body; with a cursor the value there is put "
+                "into the query as PARAM. The last page has none, or null, \"\" or false. Each "
+                "page has a result line of the same \"seq\" and \"id\", with \"page\", from 1, "
+                "and \"next\", the url of the page that follows or null. A page of another host, "
+                "or one that was there before, is a failure of its job. With --ordered the second page "
+                "of a job waits for the last pages of the jobs before it. With link it goes with "
+                "--output-dir, where page N is NAME-pN.",
+    },
+    [OPTION_MAX_PAGES] = {
+        .name = "max-pages", .group = GROUP_OUTPUT, .value = "N", .initial = "1000",
+        .help = "end a job after N pages",
+        .more = "If there are more, the \"next\" of its last line is not null. A run that resumes "
+                "with a larger N goes on there.",
+    },
     [OPTION_PROGRESS] = {
         .name = "progress", .group = GROUP_OUTPUT, .value = "WHEN", .initial = "auto",
         .choices = "auto always never json",

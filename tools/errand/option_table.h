@@ -79,6 +79,8 @@ typedef enum option_id {
     OPTION_BODY,
     OPTION_SELECT,
     OPTION_OUTPUT_DIR,
+    OPTION_NEXT,
+    OPTION_MAX_PAGES,
     OPTION_PROGRESS,
     OPTION_LOG,
     OPTION_VERBOSE,

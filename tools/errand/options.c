@@ -140,6 +140,8 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_BODY] = output_body,
     [OPTION_SELECT] = output_select,
     [OPTION_OUTPUT_DIR] = output_output_dir,
+    [OPTION_NEXT] = output_next,
+    [OPTION_MAX_PAGES] = output_max_pages,
     [OPTION_PROGRESS] = output_progress,
     [OPTION_LOG] = output_log,
     [OPTION_VERBOSE] = output_verbose,

@@ -56,6 +56,8 @@ typedef struct run_options {
     errand_jobs_body body;
     const char **select;    /* ..., NULL; NULL: not given */
     const char *output_dir; /* NULL: not given */
+    const char *next;       /* NULL: not given */
+    unsigned max_pages;     /* 0: not given */
     /* NULL, 0, false: not given */
     credentials auth;
     const char *proxy, *no_proxy, *unix_socket, *ca_file, *ca_path, *cert, *key, *pins;

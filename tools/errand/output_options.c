@@ -12,6 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { PAGES_MOST = 1000000000 };
+
 static bool read_begin(run_options *o, const char *name, errand_results_begin begin)
 {
     if (o->begin && o->begin != begin) return complain("%s: either --resume or --fresh", name);
@@ -58,11 +60,18 @@ bool output_body(run_options *o, const char *name, const char *text)
     return true;
 }
 
+static bool is_pointer(const char *text, size_t size)
+{
+    bool good = !size || *text == '/';
+    for (size_t i = 0; i < size && good; i++)
+        good = text[i] != '~' || (i + 1 < size && (text[i + 1] == '0' || text[i + 1] == '1'));
+    return good;
+}
+
 bool output_select(run_options *o, const char *name, const char *text)
 {
-    bool good = !*text || *text == '/';
-    for (const char *c = text; *c && good; c++) good = *c != '~' || c[1] == '0' || c[1] == '1';
-    if (!good) return complain("%s %s: a JSON pointer is wanted: /usage/total_tokens", name, text);
+    if (!is_pointer(text, strlen(text)))
+        return complain("%s %s: a JSON pointer is wanted: /usage/total_tokens", name, text);
     for (const char **other = o->select; other && *other; other++) {
         if (!strcmp(*other, text)) return true; /* a key of an object stands there once */
     }
@@ -74,6 +83,25 @@ bool output_output_dir(run_options *o, const char *name, const char *text)
     if (!*text) return complain("%s: the name of a folder is wanted", name);
     o->output_dir = text;
     return true;
+}
+
+bool output_next(run_options *o, const char *name, const char *text)
+{
+    bool cursor = !strncmp(text, "cursor=", 7);
+    const char *pointer = cursor ? text + 7 : text, *comma = cursor ? strrchr(pointer, ',') : NULL;
+    size_t size = comma ? (size_t)(comma - pointer) : strlen(pointer);
+    bool good = is_pointer(pointer, size) && (cursor ? comma && comma[1] : size > 0);
+    if (!good && strcmp(text, "link") != 0)
+        return complain("%s %s: link, a JSON pointer (/paging/next) or cursor=POINTER,PARAM "
+                        "(cursor=/next_cursor,cursor) is wanted",
+                        name, text);
+    o->next = text;
+    return true;
+}
+
+bool output_max_pages(run_options *o, const char *name, const char *text)
+{
+    return value_count(name, text, 1, PAGES_MOST, &o->max_pages);
 }
 
 bool output_log(run_options *o, const char *name, const char *text)
@@ -156,6 +184,14 @@ bool output_complete(const run_options *o)
     if (o->select && o->output_dir)
         return complain("--select and --output-dir cannot be combined: a body that is saved is not "
                         "read");
+    if (o->next && o->openai)
+        return complain("--next and --openai cannot be combined: such a result has no place for "
+                        "the number of a page");
+    if (o->next && o->output_dir && strcmp(o->next, "link") != 0)
+        return complain("--next %s and --output-dir cannot be combined: a body that is saved is "
+                        "not read; --next link can",
+                        o->next);
+    if (o->max_pages && !o->next) return complain("--max-pages goes with --next");
     if (o->ordered && o->output)
         return complain("--ordered and -o cannot be combined: a result that waits for others would "
                         "be lost in a crash; \"seq\" has the order");

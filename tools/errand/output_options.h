@@ -10,6 +10,8 @@ bool output_headers(run_options *o, const char *name, const char *text);
 bool output_body(run_options *o, const char *name, const char *text);
 bool output_select(run_options *o, const char *name, const char *text);
 bool output_output_dir(run_options *o, const char *name, const char *text);
+bool output_next(run_options *o, const char *name, const char *text);
+bool output_max_pages(run_options *o, const char *name, const char *text);
 bool output_log(run_options *o, const char *name, const char *text);
 bool output_output(run_options *o, const char *name, const char *text);
 bool output_resume(run_options *o, const char *name, const char *text);

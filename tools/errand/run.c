@@ -368,6 +368,8 @@ static int begin(run *r)
         .select = o->select,
         .output_dir = o->output_dir,
         .host_sem = r->host_sem,
+        .next = o->next,
+        .max_pages = o->max_pages,
     };
     put_ends(r, &jobs);
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);

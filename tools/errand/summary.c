@@ -26,6 +26,7 @@ static void put_counts(FILE *to, const char *type, const snapshot *s, double rat
             s->seconds, n->total_processed);
     if (s->total) fprintf(to, "%" PRIu64, s->total);
     else fputs("null", to);
+    if (n->pages) fprintf(to, ",\"pages\":%" PRIu64, n->pages);
     fprintf(to,
             ",\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"cancelled\":%" PRIu64
             ",\"bad_lines\":%" PRIu64 ",\"in_flight\":%" PRIu64 ",\"retrying\":%" PRIu64
@@ -88,7 +89,9 @@ void summary_words(FILE *to, const snapshot *s)
 {
     const errand_jobs_stats *n = &s->stats;
     uint64_t rest = 0;
-    fprintf(to, "%" PRIu64 " %s in ", n->total_processed, n->total_processed == 1 ? "job" : "jobs");
+    fprintf(to, "%" PRIu64 " %s", n->total_processed, n->total_processed == 1 ? "job" : "jobs");
+    if (n->pages) fprintf(to, ", %" PRIu64 " %s,", n->pages, n->pages == 1 ? "page" : "pages");
+    fputs(" in ", to);
     put_duration(to, s->seconds);
     fprintf(to, ": %" PRIu64 " ok, %" PRIu64 " failed", n->successful, n->failed);
     if (n->retries) fprintf(to, ", %" PRIu64 " attempts more", n->retries);
