@@ -131,7 +131,10 @@ typedef struct errand_policy_opts {
     /* each attempt waits for its turn; a rate limit or an HTTP 503 with a hint pauses the run's
      * key, for all that wait. NULL: none */
     errand_rate *rate;
-    errand_sem *sem; /* held while an attempt runs, never while it sleeps. NULL: none */
+    /* held while an attempt runs, never while it sleeps; an adaptive one learns each attempt's end.
+     * An attempt whose key was paused while it waited for the permit takes another turn of `rate`.
+     * NULL: none */
+    errand_sem *sem;
     /* one attempt, from when it is queued; then it is cancelled (ERRAND_BY_ATTEMPT), and the
      * next one begins when it has really returned. 0: no limit */
     int64_t attempt_ms;

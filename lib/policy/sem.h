@@ -53,7 +53,7 @@ typedef struct er_sem_sums {
 /* Over those with permits in use or waiters, and over all. Takes a step for each. */
 ER_SHARED void er_sem_sum(errand_sem *sem, er_sem_sums *used, er_sem_sums *all);
 
-ER_SHARED errand_sem *er_sem_keep(errand_sem *sem);
+errand_sem *er_sem_keep(errand_sem *sem);
 errand_pool *er_sem_pool(const errand_sem *sem);
 
 /* The error of place, of er_sem_enter or of the waiting after it, as a result that
