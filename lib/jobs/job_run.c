@@ -120,37 +120,14 @@ errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries)
     return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
 }
 
-/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
- * wrong with it. 0 or ENOMEM. */
-static int find_host(er_job_run *it)
-{
-    er_bytes why = { 0 };
-    er_origin origin = { 0 };
-    char *absolute = NULL;
-    bool https;
-    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
-                               it->jobs->http->defaults.base_url, &why);
-    if (!error) {
-        const char *host = strstr(origin.key, "://") + 3;
-        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
-    }
-    er_origin_free(&origin);
-    er_free(absolute);
-    er_bytes_free(&why);
-    return error == ENOMEM ? ENOMEM : 0;
-}
-
 /* What the options say of all jobs. 0 or ENOMEM. */
 static int apply_options(er_job_run *it)
 {
-    const errand_jobs_opts *o = &it->jobs->opts;
-    errand_request *request = &it->job.request;
-    it->retries = it->job.retries_given ? it->job.retries : o->retries;
-    if (!request->total_ms) request->total_ms = o->total_ms;
-    if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
-    request->policy = it->jobs->once; /* the session's would multiply ours */
-    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
-    return error ? error : find_host(it);
+    const errand_jobs *jobs = it->jobs;
+    it->retries = er_job_options_retries(&it->job, &jobs->opts);
+    it->job.request.policy = jobs->once; /* the session's would multiply ours */
+    int error = er_job_options_apply(&it->job, &jobs->opts);
+    return error ? error : er_job_options_host(&it->host, &it->job, jobs->http->defaults.base_url);
 }
 
 /* Reads the job, and decides whether it is sent. False: *r is its end. */
@@ -158,9 +135,7 @@ static bool begins(er_job_run *it, errand_result *r)
 {
     errand_jobs *jobs = it->jobs;
     int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
-    const char *save_to = it->job.request.save_to;
-    if (!it->job.error && jobs->journal && save_to && er_journal_owns(jobs->journal, save_to))
-        er_line_job_refuse(&it->job, "key \"save_to\": results are written into that file");
+    if (jobs->journal) er_journal_guard(jobs->journal, &it->job);
     if (error || it->job.error == ENOMEM) {
         *r = errand_fail(ENOMEM);
         return false;
