@@ -1,0 +1,236 @@
+/* jobs/jobs_line.c -- a run without its requests: each line goes the way that a job of a run goes,
+ * up to the moment at which it would be sent.
+ *
+ *     input --er_line_job_read, job_options, journal: has a result?--> er_request_new --> fn(line)
+ *
+ * er_request_new is what errand_send() begins with, so the headers, the url and the errors that are
+ * shown are the session's own, and not a second opinion of them. Its file for save_to is opened and
+ * dropped again, as in a run before the first attempt. */
+#include <errand/jobs_line.h>
+
+#include "base/options.h"
+#include "async/current.h"
+#include "async/job.h"
+#include "http/redact.h"
+#include "http/request.h"
+#include "http/session.h"
+#include "jobs/job_hash.h"
+#include "jobs/job_options.h"
+#include "jobs/journal.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef struct reading {
+    const errand_jobs_opts *opts;
+    errand_http *http;
+    errand_jobs_line_fn *fn;
+    void *arg;
+    er_input input;
+    er_job_defaults *defaults; /* NULL: none */
+    er_journal *journal;       /* NULL: no results, or they do not count */
+    er_bytes texts;            /* of the line: names and values of its headers, its url */
+    errand_jobs_header *headers;
+    size_t room; /* of headers */
+} reading;
+
+static void report(const reading *r, const er_bytes *what)
+{
+    if (!what->size || !r->opts->on_error) return;
+    r->opts->on_error(what->error ? "out of memory" : what->at, r->opts->arg);
+    er_end_in_child();
+}
+
+/* ---- headers ---- */
+
+/* A line in curl's notation that is sent: not "Name:", which keeps curl from a header of its own.
+ */
+static bool is_sent(const char *line)
+{
+    size_t name = er_token(line);
+    return line[name] == ';' || line[name + 1 + strspn(line + name + 1, " \t")];
+}
+
+/* Room for n headers, an end, and their texts, which do not move any more. */
+static int make_room(reading *r, const struct curl_slist *list)
+{
+    size_t n = 1, size = 0;
+    for (; list; list = list->next, n++) size += strlen(list->data) + 2;
+    if (n > r->room) {
+        errand_jobs_header *more = er_resize(r->headers, n * sizeof *more);
+        if (!more) return ENOMEM;
+        r->headers = more;
+        r->room = n;
+    }
+    return er_bytes_reserve(&r->texts, size);
+}
+
+static int list_headers(reading *r, const er_request *request)
+{
+    r->texts.size = 0;
+    int error = make_room(r, request->headers);
+    if (error) return error;
+    errand_jobs_header *header = r->headers;
+    for (const struct curl_slist *line = request->headers; line; line = line->next) {
+        if (!is_sent(line->data)) continue;
+        size_t name = er_token(line->data), from = r->texts.size;
+        const char *value = line->data[name] == ';' ? "" : line->data + name + 1;
+        value += strspn(value, " \t");
+        er_bytes_add(&r->texts, line->data, name);
+        er_bytes_add(&r->texts, "", 1);
+        *header++ = (errand_jobs_header){ .name = r->texts.at + from,
+                                          .value = value,
+                                          .secret = er_request_secret(request, line->data) };
+    }
+    *header = (errand_jobs_header){ .name = NULL };
+    return r->texts.error;
+}
+
+/* ---- a line ---- */
+
+static errand_jobs_fate fate_of(reading *r, er_line_job *job)
+{
+    er_job_verdict verdict = r->journal ? er_journal_look(r->journal, job) : ER_JOB_GO;
+    if (verdict == ER_JOB_UNKNOWN) return ERRAND_JOBS_DONE_UNKNOWN;
+    if (verdict == ER_JOB_GO) return job->error ? ERRAND_JOBS_BAD : ERRAND_JOBS_SENT;
+    return verdict == ER_JOB_DONE ? ERRAND_JOBS_DONE : ERRAND_JOBS_DONE_FAILED;
+}
+
+static void fill_error(errand_jobs_line *line, int error, const char *why)
+{
+    if (line->fate == ERRAND_JOBS_SENT) line->fate = ERRAND_JOBS_BAD;
+    line->error = error;
+    line->message = why && *why ? why : errand_strerror(error);
+}
+
+static int fill_request(reading *r, errand_jobs_line *line, const er_line_job *job,
+                        const er_request *request, er_bytes *shown)
+{
+    er_redact_url(shown, request->url);
+    int error = list_headers(r, request);
+    if (!error) error = shown->error;
+    line->method = request->method;
+    line->url = request->url;
+    line->url_shown = shown->at;
+    line->headers = r->headers;
+    line->has_body = request->content.there;
+    line->body_size = request->content.length;
+    line->body = (errand_bytes){ request->body, request->body_size };
+    line->body_file = job->request.body_file;
+    line->harmless = er_request_harmless(request, request->method);
+    line->retries = er_job_options_retries(job, r->opts);
+    line->keyed = er_header_says(request->headers, "Idempotency-Key", 15);
+    line->fresh_key = job->fresh_key;
+    line->request = &job->request;
+    return error;
+}
+
+/* A job that was read well, as the session takes it. */
+static int show(reading *r, errand_jobs_line *line, er_line_job *job, bool *goes_on)
+{
+    er_bytes why = { 0 }, shown = { 0 };
+    er_request *request = NULL;
+    char *host = NULL;
+    int error = er_job_options_host(&host, job, r->http->defaults.base_url);
+    if (!error) error = er_request_new(&request, &job->request, &r->http->defaults, &why);
+    if (error != ENOMEM && why.error) error = why.error;
+    if (!error) {
+        line->host = host;
+        error = fill_request(r, line, job, request, &shown);
+    } else if (error != ENOMEM) {
+        if (line->fate == ERRAND_JOBS_SENT) fill_error(line, error, why.at);
+        error = 0;
+    }
+    if (!error) *goes_on = r->fn(line, r->arg);
+    er_end_in_child();
+    er_request_drop(request);
+    er_free(host);
+    er_bytes_free(&shown);
+    er_bytes_free(&why);
+    return error;
+}
+
+static int show_job(reading *r, er_line_job *job, bool *goes_on)
+{
+    errand_jobs_line line = { .file = job->line.file,
+                              .number = job->line.number,
+                              .seq = job->seq,
+                              .fate = ERRAND_JOBS_UNREAD };
+    if (!job->seq) {
+        fill_error(&line, job->line.error, job->line.why);
+        *goes_on = r->fn(&line, r->arg);
+        er_end_in_child();
+        return 0;
+    }
+    job->expand = r->opts->expand;
+    int error = er_line_job_read(job) ? 0 : er_job_options_apply(job, r->opts);
+    if (r->journal) er_journal_guard(r->journal, job);
+    if (error || job->error == ENOMEM) return ENOMEM;
+    char *id = job->id.at ? er_copy_bytes(job->id.at, job->id.size) : NULL;
+    if (job->id.at && !id) return ENOMEM;
+    line.id = id;
+    line.fate = fate_of(r, job);
+    line.identity = r->journal ? job->ref.hash : er_job_hash(job);
+    if (!job->error) {
+        error = show(r, &line, job, goes_on);
+    } else {
+        fill_error(&line, job->error, job->why);
+        *goes_on = r->fn(&line, r->arg);
+        er_end_in_child();
+    }
+    er_free(id);
+    return error;
+}
+
+/* ---- the whole ---- */
+
+static int read_all(reading *r)
+{
+    for (bool goes_on = true; goes_on;) {
+        er_line_job job;
+        int error = er_input_next(&r->input, &job);
+        if (error == EINVAL) {
+            er_bytes why = { 0 };
+            er_bytes_text(&why, r->input.why);
+            report(r, &why);
+            er_bytes_free(&why);
+        }
+        if (error) return error == ENODATA ? 0 : error;
+        error = show_job(r, &job, &goes_on);
+        er_line_job_free(&job);
+        if (error) return error;
+    }
+    return 0;
+}
+
+static int begin(reading *r)
+{
+    er_bytes why = { 0 };
+    int error = er_job_options_defaults(&r->defaults, r->opts, &why);
+    if (!error && r->opts->results) error = er_journal_peek(&r->journal, r->opts, &why);
+    report(r, &why);
+    er_bytes_free(&why);
+    if (error) return error;
+    return er_job_options_input(&r->input, r->opts, r->defaults, r->http->defaults.base_url, -1);
+}
+
+int errand_jobs_read_sized(errand_http *http, const errand_jobs_opts *opts, size_t size,
+                           errand_jobs_line_fn *fn, void *arg)
+{
+    errand_jobs_opts o;
+    int error = er_options(&o, sizeof o, opts, size);
+    if (!error && (!http || !opts || !fn || er_job_options_wrong(&o))) error = EINVAL;
+    errand_retry_if_free(o.retry_if);
+    o.retry_if = NULL;
+    if (error) return error;
+    reading r = { .opts = &o, .http = http, .fn = fn, .arg = arg };
+    r.input.lines.fd = -1;
+    error = begin(&r);
+    if (!error) error = read_all(&r);
+    er_input_free(&r.input);
+    er_job_defaults_free(r.defaults);
+    er_journal_close(r.journal);
+    er_bytes_free(&r.texts);
+    er_free(r.headers);
+    return error;
+}
