@@ -53,14 +53,14 @@ typedef struct errand_jobs_line {
     /* all that are sent but those that libcurl makes (Host, Content-Length, Accept), the session's
      * among them; a token that middleware adds is not */
     const errand_jobs_header *headers;
-    errand_bytes body;      /* as it is sent; at NULL: there is none, or it is in a file */
-    const char *body_file;  /* NULL: there is none */
-    uint64_t body_size;     /* of either */
-    unsigned has_body;      /* 1: it has one, perhaps an empty one */
-    unsigned harmless;      /* 1: to repeat, by its method, its key or "idempotent" */
-    unsigned retries;       /* extra attempts */
-    unsigned keyed;         /* 1: it has an idempotency key, */
-    unsigned fresh_key;     /* which was made for it just now: a run makes another one */
+    errand_bytes body;     /* as it is sent; at NULL: there is none, or it is in a file */
+    const char *body_file; /* NULL: there is none */
+    uint64_t body_size;    /* of either */
+    unsigned has_body;     /* 1: it has one, perhaps an empty one */
+    unsigned harmless;     /* 1: to repeat, by its method, its key or "idempotent" */
+    unsigned retries;      /* extra attempts */
+    unsigned keyed;        /* 1: it has an idempotency key, */
+    unsigned fresh_key;    /* which was made for it just now: a run makes another one */
     unsigned reserved;
     /* for errand_send(): what a run would send, without a policy; relative to the session's
      * base_url, whose defaults errand_send() adds */

@@ -256,8 +256,8 @@ static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
     if (!error) error = open_file(j->path, O_RDWR | O_APPEND | O_CREAT, why, &j->fd, &size);
     if (!error && made) error = er_file_mode(j->fd, 0600); /* it may tell more than the results */
     if (!error)
-        error = open_file(opts->results, O_RDWR | O_APPEND | O_CREAT, why, &j->results,
-                          &results_size);
+        error =
+            open_file(opts->results, O_RDWR | O_APPEND | O_CREAT, why, &j->results, &results_size);
     if (!error && (er_file_lock(j->fd) || er_file_lock(j->results))) {
         error = EBUSY;
         er_bytes_format(why, "%s: another run uses it", opts->results);
