@@ -45,8 +45,8 @@ static bool foreign(const option_row *row, command_id command)
             snprintf(others + at, sizeof others - at, "%s%s", at ? ", " : "",
                      command_rows[id].name);
     }
-    return complain("errand %s has no option --%s; it is one of %s", command_rows[command].name,
-                    row->name, others);
+    return complain("option --%s is not one of errand %s, but of %s", row->name,
+                    command_rows[command].name, others);
 }
 
 static const option_row *row_of(int flag) /* NULL: there is no such option */

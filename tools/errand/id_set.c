@@ -16,7 +16,7 @@ static id_slot *find(id_slot *slots, size_t room, uint64_t hash)
 
 static bool grow(struct id_shard *shard)
 {
-    size_t room = shard->room ? shard->room + shard->room / 2 : ROOM_LEAST;
+    size_t room = shard->room ? shard->room + shard->room / 4 : ROOM_LEAST;
     id_slot *slots = calloc(room, sizeof *slots);
     if (!slots) return false;
     for (size_t i = 0; i < shard->room; i++) {

@@ -164,29 +164,37 @@ void try_reply(const errand_result *r, const try_address *address, bool secrets)
 
 /* ---- a run ---- */
 
-static bool is_retried(const errand_result *r, const run_options *o) /* if it may be */
+static bool is_listed(const errand_result *r, const run_options *o) /* by --retry-on */
 {
-    errand_kind kind = errand_result_kind(r);
-    if (!o->retry_on.given) return errand_result_transient(r);
     int status = r->error >= ERRAND_HTTP && r->error < ERRAND_CURL ? r->error - ERRAND_HTTP : 0;
     bool listed = status >= STATUS_LEAST && status <= STATUS_MOST &&
                   o->retry_on.statuses[status - STATUS_LEAST];
-    return listed || (o->retry_on.kinds >> kind & 1);
+    return listed || (o->retry_on.kinds >> errand_result_kind(r) & 1);
+}
+
+/* It may pass: a run would try it again, were it harmless. */
+static bool is_passing(const errand_result *r, const run_options *o)
+{
+    const unsigned passing = 1u << ERRAND_KIND_NETWORK | 1u << ERRAND_KIND_TIMEOUT |
+                             1u << ERRAND_KIND_HTTP_SERVER | 1u << ERRAND_KIND_RATE_LIMITED;
+    if (o->retry_on.given) return is_listed(r, o);
+    if (!errand_result_may_have_run(r)) return errand_result_transient(r);
+    return passing >> errand_result_kind(r) & 1;
 }
 
 void try_outlook(const errand_result *r, const errand_jobs_line *line, const run_options *o)
 {
     if (!r->error) return;
     fputs("* errand run ", stderr);
-    if (!line->retries) fputs("would not try it again: --retries is 0\n", stderr);
+    if (!is_passing(r, o))
+        fprintf(stderr, "would not try it again: %s\n",
+                o->retry_on.given ? "--retry-on does not list it" : "it would fail alike");
+    else if (!line->retries) fputs("would not try it again: it has no retries\n", stderr);
     else if (errand_result_may_have_run(r))
         fprintf(stderr,
                 "would not try it again: the server may have done it, and a %s without an "
                 "idempotency key is not harmless to repeat\n",
                 line->method);
-    else if (!is_retried(r, o))
-        fprintf(stderr, "would not try it again: %s\n",
-                o->retry_on.given ? "--retry-on does not list it" : "it would fail alike");
     else
         fprintf(stderr, "would try it again, up to %u %s more\n", line->retries,
                 line->retries == 1 ? "time" : "times");
