@@ -43,47 +43,50 @@ static void report(const reading *r, const er_bytes *what)
 
 /* ---- headers ---- */
 
-/* A line in curl's notation that is sent: not "Name:", which keeps curl from a header of its own.
- */
-static bool is_sent(const char *line)
+typedef struct listing {
+    reading *r;
+    const er_request *request;
+    size_t n, size;
+} listing;
+
+static void measure(const char *line, size_t name, const char *value, void *arg)
 {
-    size_t name = er_token(line);
-    return line[name] == ';' || line[name + 1 + strspn(line + name + 1, " \t")];
+    listing *l = arg;
+    (void)line, (void)value;
+    l->n++;
+    l->size += name + 1;
 }
 
-/* Room for n headers, an end, and their texts, which do not move any more. */
-static int make_room(reading *r, const struct curl_slist *list)
+static void list(const char *line, size_t name, const char *value, void *arg)
 {
-    size_t n = 1, size = 0;
-    for (; list; list = list->next, n++) size += strlen(list->data) + 2;
-    if (n > r->room) {
-        errand_jobs_header *more = er_resize(r->headers, n * sizeof *more);
-        if (!more) return ENOMEM;
-        r->headers = more;
-        r->room = n;
-    }
-    return er_bytes_reserve(&r->texts, size);
+    listing *l = arg;
+    er_bytes *texts = &l->r->texts;
+    l->r->headers[l->n++] =
+        (errand_jobs_header){ .name = texts->at + texts->size,
+                              .value = value,
+                              .secret = er_request_secret(l->request, line) };
+    er_bytes_add(texts, line, name);
+    er_bytes_add(texts, "", 1);
 }
 
+/* The names get room before, as they must not move. */
 static int list_headers(reading *r, const er_request *request)
 {
-    r->texts.size = 0;
-    int error = make_room(r, request->headers);
-    if (error) return error;
-    errand_jobs_header *header = r->headers;
-    for (const struct curl_slist *line = request->headers; line; line = line->next) {
-        if (!is_sent(line->data)) continue;
-        size_t name = er_token(line->data), from = r->texts.size;
-        const char *value = line->data[name] == ';' ? "" : line->data + name + 1;
-        value += strspn(value, " \t");
-        er_bytes_add(&r->texts, line->data, name);
-        er_bytes_add(&r->texts, "", 1);
-        *header++ = (errand_jobs_header){ .name = r->texts.at + from,
-                                          .value = value,
-                                          .secret = er_request_secret(request, line->data) };
+    listing l = { .r = r, .request = request };
+    er_request_each_header(request, measure, &l);
+    if (l.n >= r->room) {
+        errand_jobs_header *more = er_resize(r->headers, (l.n + 1) * sizeof *more);
+        if (!more) return ENOMEM;
+        r->headers = more;
+        r->room = l.n + 1;
     }
-    *header = (errand_jobs_header){ .name = NULL };
-    return r->texts.error;
+    r->texts.size = 0;
+    int error = er_bytes_reserve(&r->texts, l.size + 1);
+    if (error) return error;
+    l.n = 0;
+    er_request_each_header(request, list, &l);
+    r->headers[l.n] = (errand_jobs_header){ .name = NULL };
+    return 0;
 }
 
 /* ---- a line ---- */

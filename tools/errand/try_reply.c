@@ -19,40 +19,38 @@ static void put_times(const errand_timings *t)
     const struct {
         const char *name;
         double at;
-    } phases[] = { { "queue", t->queue },           { "resolve", t->resolve },
-                   { "connect", t->connect },       { "tls", t->tls },
-                   { "first byte", t->first_byte }, { "total", t->total } };
+    } phases[] = { { "queue", t->queue },
+                   { "resolve", t->resolve },
+                   { "connect", t->connect },
+                   { "tls", t->tls },
+                   { "first byte", t->first_byte } };
     double before = 0;
-    fputs("* times:", stderr);
+    fputs("* times: ", stderr);
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
-        bool total = i + 1 == sizeof phases / sizeof *phases;
         if (phases[i].at < 0) continue;
-        fprintf(stderr, "%s %s %.1f ms",
-                total ? ", in all"
-                : i   ? ","
-                      : "",
-                total ? "" : phases[i].name, total ? phases[i].at : phases[i].at - before);
+        fprintf(stderr, "%s %.1f ms, ", phases[i].name, phases[i].at - before);
         before = phases[i].at;
     }
-    fputc('\n', stderr);
+    fprintf(stderr, "in all %.1f ms\n", t->total);
 }
 
-static void put_way(const errand_result *r, const errand_response *response,
-                    const try_address *address)
+static void put_connection(const errand_response *response, const try_address *address)
 {
     errand_transfer_metrics m = { 0 };
-    errand_timings t = { 0 };
     if (address->port) {
         bool six = strchr(address->text, ':');
-        fprintf(stderr, "* address: %s%s%s:%u\n", six ? "[" : "", address->text, six ? "]" : "",
+        fprintf(stderr, six ? "* address: [%s]:%u\n" : "* address: %s:%u\n", address->text,
                 address->port);
     }
-    if (response && !errand_response_metrics(response, &m)) {
-        fprintf(stderr, "* connection: %s%s", m.reused ? "kept" : "new",
-                m.resent ? ", sent again on it" : "");
-        if (m.http) fprintf(stderr, ", HTTP/%u.%u", m.http / 10, m.http % 10);
-        fprintf(stderr, ", %" PRIu64 " bytes sent, %" PRIu64 " received\n", m.sent, m.received);
-    }
+    if (!response || errand_response_metrics(response, &m)) return;
+    fprintf(stderr, "* connection: %s%s", m.reused ? "kept" : "new",
+            m.resent ? ", sent again on it" : "");
+    if (m.http) fprintf(stderr, ", HTTP/%u.%u", m.http / 10, m.http % 10);
+    fprintf(stderr, ", %" PRIu64 " bytes sent, %" PRIu64 " received\n", m.sent, m.received);
+}
+
+static void put_redirects(const errand_response *response)
+{
     const char *url;
     int status;
     for (size_t i = 0; response && (status = errand_response_redirect(response, i, &url)); i++) {
@@ -60,18 +58,20 @@ static void put_way(const errand_result *r, const errand_response *response,
         fprintf(stderr, "* redirect: %d from %s\n", status, plain ? plain : "?");
         free(plain);
     }
-    errand_attempt attempt;
-    for (size_t i = 0; errand_result_attempts(r) > 1 && !errand_result_attempt(r, i, &attempt);
-         i++) {
+}
+
+static void put_attempts(const errand_result *r)
+{
+    errand_attempt one;
+    if (errand_result_attempts(r) < 2) return;
+    for (size_t i = 0; !errand_result_attempt(r, i, &one); i++) {
         char code[64] = "ok";
-        if (attempt.error) errand_error_name(attempt.error, code, sizeof code);
-        fprintf(stderr, "* attempt %u: %s after %" PRId64 " ms", attempt.number, code,
-                attempt.took_ms);
-        if (attempt.then_waited_ms >= 0)
-            fprintf(stderr, ", then a wait of %" PRId64 " ms", attempt.then_waited_ms);
+        if (one.error) errand_error_name(one.error, code, sizeof code);
+        fprintf(stderr, "* attempt %u: %s after %" PRId64 " ms", one.number, code, one.took_ms);
+        if (one.then_waited_ms >= 0)
+            fprintf(stderr, ", then a wait of %" PRId64 " ms", one.then_waited_ms);
         fputc('\n', stderr);
     }
-    if (!errand_result_timings(r, &t)) put_times(&t);
 }
 
 /* ---- the reply ---- */
@@ -155,7 +155,11 @@ void try_reply(const errand_result *r, const try_address *address, bool secrets)
 {
     bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
     const errand_response *response = answered ? r->value : NULL;
-    put_way(r, response, address);
+    errand_timings t = { 0 };
+    put_attempts(r);
+    put_connection(response, address);
+    put_redirects(response);
+    if (!errand_result_timings(r, &t)) put_times(&t);
     if (response) put_head(response, secrets);
     if (response) put_body(response);
     fflush(stdout);
