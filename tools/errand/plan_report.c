@@ -83,7 +83,8 @@ static void put_files(FILE *to, const plan_tally *t)
     const plan_file all = { .jobs = t->jobs, .bad = t->bad };
     for (size_t i = 0; i < t->n_files && t->n_files <= FILES_SHOWN; i++)
         put_lines(to, t->files[i].name, &t->files[i]);
-    if (t->n_files == 1) return;
+    if (!t->n_files) fputs("no jobs\n", to);
+    if (t->n_files < 2) return;
     char name[40];
     snprintf(name, sizeof name, "%zu files", t->n_files);
     put_lines(to, name, &all);
