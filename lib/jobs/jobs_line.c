@@ -61,10 +61,9 @@ static void list(const char *line, size_t name, const char *value, void *arg)
 {
     listing *l = arg;
     er_bytes *texts = &l->r->texts;
-    l->r->headers[l->n++] =
-        (errand_jobs_header){ .name = texts->at + texts->size,
-                              .value = value,
-                              .secret = er_request_secret(l->request, line) };
+    l->r->headers[l->n++] = (errand_jobs_header){ .name = texts->at + texts->size,
+                                                  .value = value,
+                                                  .secret = er_request_secret(l->request, line) };
     er_bytes_add(texts, line, name);
     er_bytes_add(texts, "", 1);
 }

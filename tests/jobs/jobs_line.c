@@ -53,7 +53,8 @@ static bool copy(const errand_jobs_line *line, void *arg)
     (void)arg;
     struct copy *c = &copies[n_copies];
     *c = (struct copy){ .line = *line };
-    put(c->file, sizeof c->file, strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file);
+    put(c->file, sizeof c->file,
+        strrchr(line->file, '/') ? strrchr(line->file, '/') + 1 : line->file);
     put(c->id, sizeof c->id, line->id);
     put(c->message, sizeof c->message, line->message);
     put(c->method, sizeof c->method, line->method);
@@ -142,7 +143,7 @@ START_TEST(whether_it_is_harmless_and_how_often_it_is_tried_follow_the_options)
     ck_assert_int_eq(read_text(own, (errand_jobs_opts){ .idempotent = 1 }), 0);
     ck_assert(copies[1].line.harmless && !copies[1].line.keyed);
     ck_assert_int_eq(read_text("{\"id\":1}\n", (errand_jobs_opts){ .defaults = "{\"url\":\"/d\"}",
-                                                                    .method = "DELETE" }),
+                                                                   .method = "DELETE" }),
                      0);
     ck_assert_str_eq(copies[0].method, "DELETE");
     ck_assert_str_eq(copies[0].url + strlen(fetching_url()), "/d");
@@ -191,9 +192,10 @@ START_TEST(secrets_are_marked)
 {
     setenv("ERRAND_TEST_VALUE", "sesame-value", 1);
     ck_assert_int_eq(
-        read_text("{\"url\":\"http://u:p@host/x?api_key=hush&y=1#f\",\"headers\":{\"Authorization\":"
-                  "\"Bearer t\",\"X-Plain\":\"p\",\"X-Env\":\"a ${ERRAND_TEST_VALUE}\"}}\n",
-                  (errand_jobs_opts){ .expand = 1 }),
+        read_text(
+            "{\"url\":\"http://u:p@host/x?api_key=hush&y=1#f\",\"headers\":{\"Authorization\":"
+            "\"Bearer t\",\"X-Plain\":\"p\",\"X-Env\":\"a ${ERRAND_TEST_VALUE}\"}}\n",
+            (errand_jobs_opts){ .expand = 1 }),
         0);
     ck_assert_str_eq(copies[0].shown, "http://host/x?api_key=*&y=1");
     ck_assert_ptr_nonnull(strstr(copies[0].url, "u:p@host/x?api_key=hush"));
@@ -238,8 +240,8 @@ START_TEST(what_a_run_refuses_is_refused)
         errand_jobs_opts o;
         int more;
     } longer = { .more = 1 };
-    ck_assert_int_eq(
-        errand_jobs_read_sized(fetching_http(), &longer.o, sizeof longer, copy, NULL), ENOTSUP);
+    ck_assert_int_eq(errand_jobs_read_sized(fetching_http(), &longer.o, sizeof longer, copy, NULL),
+                     ENOTSUP);
     errand_retry_if *retry_if = errand_retry_if_kind(ERRAND_KIND_BIT(NETWORK)); /* consumed */
     ck_assert_int_eq(read_text(own, (errand_jobs_opts){ .retry_if = retry_if }), 0);
     ck_assert_uint_eq(n_copies, 4);
