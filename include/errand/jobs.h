@@ -68,7 +68,7 @@
  *      "error":{"kind","code","phase","message","retry_after","may_have_run"}|null,
  *      "attempts","attempt_log",
  *      "timing_ms":{"queue","resolve","connect","tls","first_byte","total"},
- *      "bytes":{"sent","received","body"}|null,"reused","http","headers",
+ *      "bytes":{"sent","received","body"}|null,"reused","http","tokens","headers",
  *      "body"|"body_base64"|"selected","saved_to","meta"}
  *
  *     seq           counts the lines, or records, over all files from 1
@@ -88,6 +88,8 @@
  *                   http and headers are null if no reply came
  *     reused        true: the connection stood already
  *     http          "1.0", "1.1", "2", "3"
+ *     tokens        that all attempts have used, as their replies say; null: one does not say, or
+ *                   nothing was sent. The key is there with one of the options for tokens
  *     headers       of the reply, names in lower case; one that came repeatedly is an array.
  *                   Values of headers that sound like secrets (Set-Cookie, X-Auth-Token ...) are
  *                   "*", and in urls as above. Which ones: see errand_jobs_headers; of a reply's
@@ -117,8 +119,39 @@
  * job_within_ms and run_within_ms end the wait at once. Jobs for other hosts go on, but those that
  * wait are among the `concurrency`.
  *
- * Halting. Jobs that will fail alike are not begun: see halt_fatal, halt_failed, halt_failed_share.
- * Lines that were not begun have no result line.
+ * Tokens. Services that run language models count tokens, of the request and of the reply. An
+ * attempt reserves what it may use before it is sent, and settles it when it has ended:
+ *
+ *     reserved   a token for 4 bytes of its body, rounded up, and the number that the body has at
+ *                one of `tokens_asked`; of a body_file the size counts alone
+ *     settled    the number that the reply has at one of `tokens_used`. If it has none: nothing,
+ *                if the attempt was answered 4xx or not sent; else what was reserved, also of a
+ *                body that was saved to a file
+ *
+ * token_rate limits them by time: an attempt waits until its tokens are there, and what is
+ * settled below or above its estimate brings others forward or puts them off. It waits without a
+ * connection or a worker, behind its turns of host_rate and `rate`, and before the time of its
+ * attempt begins. If its host is paused meanwhile, it gives its tokens back and waits for both
+ * again.
+ *
+ * token_budget limits them in all, of this run alone: one that resumes begins with all of it. An
+ * attempt that does not fit beside what is used and reserved waits until others have settled, as
+ * estimates are mostly too high. If it does not fit beside what is used, it is not sent, and no
+ * more jobs are begun. Its error is ERRAND_EBUDGET, of kind rejected; with `results` it has no
+ * result line, and the next run sends it. Replies that use more than was estimated can exceed the
+ * budget.
+ *
+ * The places are JSON pointers, "POINTER[+POINTER]...[,...]": the first place counts that has a
+ * whole number from 0 to 10^12, 1e3 too; of a sum all terms that have one. A pointer in such a list
+ * begins with a slash, and has no comma or plus sign. The usual places are
+ *
+ *     tokens_asked   /max_tokens,/max_completion_tokens,/max_output_tokens,
+ *                    /generationConfig/maxOutputTokens
+ *     tokens_used    /usage/total_tokens,/usage/input_tokens+/usage/output_tokens,
+ *                    /usageMetadata/totalTokenCount
+ *
+ * Halting. Jobs that will fail alike are not begun: see halt_fatal, halt_failed, halt_failed_share,
+ * token_budget. Lines that were not begun have no result line.
  *
  * Nothing twice. With `results` the lines are appended to a file, and end with "job" and "run":
  * what identifies the job, and the number of the run that wrote the line. Beside the file is its
@@ -173,12 +206,22 @@ typedef struct errand_jobs_pause {
     uint64_t number;  /* from 1: which pause of this host it is */
 } errand_jobs_pause;
 
+/** Half of a host's quota is used up. */
+typedef struct errand_jobs_quota {
+    const char *host;  /* "api.example.com:443" */
+    int64_t limit;     /* requests in a window of time; -1: not known */
+    int64_t remaining; /* that are left of it */
+    int64_t reset_ms;  /* until the window ends */
+    uint64_t number;   /* from 1: which window of this host it is */
+} errand_jobs_quota;
+
 /** Why no more jobs are begun. */
 typedef enum errand_jobs_halt {
     ERRAND_JOBS_NOT_HALTED,
-    ERRAND_JOBS_FATAL,   /* halt_fatal */
-    ERRAND_JOBS_FAILED,  /* halt_failed or halt_failed_share */
-    ERRAND_JOBS_TIME_OUT /* run_within_ms has passed */
+    ERRAND_JOBS_FATAL,    /* halt_fatal */
+    ERRAND_JOBS_FAILED,   /* halt_failed or halt_failed_share */
+    ERRAND_JOBS_TIME_OUT, /* run_within_ms has passed */
+    ERRAND_JOBS_BUDGET    /* token_budget */
 } errand_jobs_halt;
 
 /** How files are read; the page errand-jobs(5) describes the formats. */
@@ -245,7 +288,8 @@ typedef struct errand_jobs_opts {
      * outlive errand_jobs_new(). NULL: none */
     const char *note;
     /* of each host, with the key "host:port": every attempt waits for its turn, then for one of
-     * `rate`. Pauses hold here. NULL: one without a pace, of these jobs alone */
+     * `rate`. Pauses hold here, and with ERRAND_AUTO_PACE what replies say of their quota. NULL:
+     * one without a pace, of these jobs alone */
     errand_rate *host_rate;
     /* a pause begins; not for what prolongs it. On any thread, with `arg`. NULL: none */
     void (*on_pause)(const errand_jobs_pause *pause, void *arg);
@@ -301,18 +345,27 @@ typedef struct errand_jobs_opts {
      * 8 to 16 bytes of memory for each file. What an earlier run left is replaced; with
      * ERRAND_RESULTS_RESUME it keeps its name. Not together with select. NULL: none */
     const char *output_dir;
+    /* with a host_rate of ERRAND_AUTO_PACE: the rest of a host's quota is spread over the time that
+     * is left of its window from here on. Once a window; on any thread, with `arg`. NULL: none */
+    void (*on_quota)(const errand_jobs_quota *quota, void *arg);
+    /* over all hosts: see "Tokens" above. A turn of it, without a key, is a token. NULL: none */
+    errand_rate *token_rate;
+    uint64_t token_budget;    /* 0: no limit */
+    const char *tokens_asked; /* places in bodies of requests. NULL: the usual ones */
+    const char *tokens_used;  /* places in replies. NULL: the usual ones */
 } errand_jobs_opts;
 
 /**
  * Starts reading and sending at once. What is named must outlive the jobs. Free them with
  * errand_jobs_free().
  *
- * What is wrong with `results`, `select` and `output_dir` is reported through on_error, too.
+ * What is wrong with `results`, `select`, `output_dir`, `tokens_asked` and `tokens_used` is
+ * reported through on_error, too.
  *
  * Returns the jobs, or NULL with errno
  *   EINVAL           `pool` or `http` is NULL, or an option is wrong; on_error has been called
- *                    with what is wrong in `defaults`, `method` or `select`; output_dir and select
- *                    are both given
+ *                    with what is wrong in `defaults`, `method`, `select`, `tokens_asked` or
+ *                    `tokens_used`; output_dir and select are both given
  *   EEXIST           `results` has results, and begin is ERRAND_RESULTS_NEW
  *   EBUSY            another run uses `results`
  *   ENOENT           `results` is not empty and has no journal; or its folder is missing
@@ -372,6 +425,9 @@ typedef struct errand_jobs_stats {
     int halt_error; /* of the job that ended last when it halted; 0 with ERRAND_JOBS_TIME_OUT */
     /* EINVAL: a file is not what `format` and the templates say, and nothing was sent; else 0 */
     int refused;
+    /* by attempts that have ended, of this run; by those that are under way. 0 without one of the
+     * options for tokens */
+    uint64_t tokens_used, tokens_reserved;
 } errand_jobs_stats;
 
 /**

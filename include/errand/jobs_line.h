@@ -59,6 +59,7 @@ typedef struct errand_jobs_line {
     unsigned has_body;     /* 1: it has one, perhaps an empty one */
     unsigned harmless;     /* 1: to repeat, by its method, its key or "idempotent" */
     unsigned retries;      /* extra attempts */
+    uint64_t tokens;       /* that an attempt would reserve; see "Tokens" in errand/jobs.h */
     unsigned keyed;        /* 1: it has an idempotency key, */
     unsigned fresh_key;    /* which was made for it just now: a run makes another one */
     unsigned reserved;

@@ -4,6 +4,7 @@
 #ifndef ERRAND_RESPONSE_H
 #define ERRAND_RESPONSE_H
 
+#include <errand/rate.h>
 #include <errand/request.h>
 
 #ifdef __cplusplus
@@ -47,6 +48,22 @@ ERRAND_API int errand_response_each_header(const errand_response *response, size
  */
 ERRAND_API int errand_response_redirect(const errand_response *response, size_t i,
                                         const char **url);
+
+/**
+ * Writes what the headers say of the quota of requests to *out, for errand_rate_quota().
+ *
+ * These are read: RateLimit with RateLimit-Policy, as the IETF's draft has them now and had them
+ * before; RateLimit-, X-RateLimit- and X-Rate-Limit- with Limit, Remaining and Reset, which is in
+ * seconds from now or since 1970, or in milliseconds since 1970; x-ratelimit-...-requests as
+ * OpenAI's API sends them, "6m0s"; anthropic-ratelimit-requests-... A time of day counts from the
+ * reply's own Date. Of several quotas it is the one with the fewest left. Values that are malformed
+ * are ignored.
+ *
+ * Returns 0, or
+ *   ENOENT   they do not say how many are left and until when
+ *   EINVAL   `response` or `out` is NULL
+ */
+static inline int errand_response_quota(const errand_response *response, errand_quota *out);
 
 /* ---- body ---- */
 
@@ -212,6 +229,14 @@ static inline int errand_response_metrics(const errand_response *response,
                                           errand_transfer_metrics *out)
 {
     return errand_response_metrics_sized(response, out, sizeof *out);
+}
+
+ERRAND_API int errand_response_quota_sized(const errand_response *response, errand_quota *out,
+                                           size_t size);
+
+static inline int errand_response_quota(const errand_response *response, errand_quota *out)
+{
+    return errand_response_quota_sized(response, out, sizeof *out);
 }
 
 #ifdef __cplusplus

@@ -74,7 +74,7 @@ enum {
 enum {
     ERRAND_ELATE = ERRAND_REFUSED + 1, /* it cannot end before its deadline, so it was not begun */
     ERRAND_EOPEN,                      /* its circuit breaker is open */
-    ERRAND_EBUDGET,                    /* the retry budget is spent */
+    ERRAND_EBUDGET,                    /* a budget, of retries or tokens, is spent */
     ERRAND_EFULL,                      /* a queue is full */
     ERRAND_EABANDONED,                 /* its promise was freed unresolved */
     ERRAND_EFORKED /* it belongs to a parent process: fork does not copy threads */

@@ -158,7 +158,7 @@ static bool shaped(const char *text, const char *shape)
     return !*text;
 }
 
-static bool http_date(const char *text, int64_t *seconds)
+bool er_http_date(const char *text, int64_t *seconds)
 {
     if (!shaped(text, "w, 00 m 0000 00:00:00 GMT") && /* IMF-fixdate */
         !shaped(text, "W, 00-m-00 00:00:00 GMT") &&   /* RFC 850     */
@@ -176,8 +176,8 @@ int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds
     int64_t ms = digits(value, 1000);
     if (ms >= 0) return ms;
     int64_t at, now;
-    if (!http_date(value, &at)) return -1;
-    if (!date || !http_date(date, &now)) now = wall_seconds;
+    if (!er_http_date(value, &at)) return -1;
+    if (!date || !er_http_date(date, &now)) now = wall_seconds;
     return at <= now ? 0 : (at - now) * 1000;
 }
 

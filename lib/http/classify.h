@@ -41,6 +41,8 @@ bool er_is_json_type(const char *type);
  * from the reply's own Date, or if there is none, from wall_seconds. -1: not understood; a time
  * that has passed is 0. */
 int64_t er_retry_after(const char *value, const char *date, int64_t wall_seconds);
+/* One of the three HTTP-dates, in seconds since 1970. */
+bool er_http_date(const char *text, int64_t *seconds);
 int64_t er_retry_after_ms(const char *value); /* of a retry-after-ms header */
 
 #endif

@@ -11,11 +11,13 @@
  * A run is in the session's list from when its future is known until its task is freed, so that a
  * close can cancel it while it sleeps; either may come first, so both have a count of it. */
 #include "http/request_run.h"
+#include "http/quota.h"
 #include "http/transfer.h"
 
 #include "base/atomic.h"
 #include "async/current.h"
 #include "async/submit.h"
+#include "policy/rate.h"
 #include "policy/run.h"
 
 #include <string.h>
@@ -24,19 +26,36 @@ typedef struct run {
     unsigned count; /* the task, start_run */
     errand_http *http;
     er_request *request;
+    errand_rate *learns; /* kept; NULL: the policy has none that does */
     er_session_run listed;
 } run;
+
+static const char *key_of(const er_request *request) /* of limits: host and port */
+{
+    return strstr(request->origin.key, "://") + 3;
+}
 
 static void drop_run(run *r)
 {
     if (er_sub(&r->count, 1) == 1) er_free(r);
 }
 
+/* What the reply says of its quota slows the attempts that follow, of all requests. */
+static errand_result report_quota(errand_result in, void *arg)
+{
+    run *r = arg;
+    errand_quota quota;
+    uint64_t number;
+    er_quota_report(r->learns, key_of(r->request), &in, &quota, &number);
+    return in;
+}
+
 static errand_result attempt(void *arg)
 {
     run *r = arg;
     const er_task *here = er_task_here();
-    return errand_later(er_transfer_start(r->http, r->request, true, here ? here->site : NULL));
+    errand_future *f = er_transfer_start(r->http, r->request, true, here ? here->site : NULL);
+    return errand_later(r->learns ? errand_then(f, report_quota, r) : f);
 }
 
 static void end_run(void *arg)
@@ -45,6 +64,7 @@ static void end_run(void *arg)
     errand_http *http = r->http;
     er_session_run_end(http, &r->listed);
     er_request_drop(r->request);
+    errand_rate_free(r->learns);
     drop_run(r);
     er_session_less(http, &http->runs);
 }
@@ -78,9 +98,10 @@ static errand_future *start_run(errand_http *http, er_request *request, const er
     }
     er_request_keep(request);
     *r = (run){ .count = 2, .http = http, .request = request };
-    const char *host = strstr(request->origin.key, "://") + 3; /* and port: the key of limits */
+    errand_rate *rate = policy->how.rate;
+    if (rate && er_rate_learns(rate)) r->learns = er_rate_keep(rate);
     errand_task task = {
-        .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = host
+        .fn = attempt, .arg = r, .free = end_run, .name = "http request", .key = key_of(request)
     };
     errand_future *f = er_run_guarded(http->pool, policy, &task, guard(request, policy), site);
     er_session_run_list(http, &r->listed, f);

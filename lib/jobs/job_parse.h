@@ -30,6 +30,8 @@ typedef struct er_line_job {
     unsigned retries;
     /* that were made: not refused by a check, nor ended while they waited for their turn */
     unsigned attempts;
+    uint64_t tokens;        /* that they have used, as far as replies say; */
+    bool tokens_unknown;    /* one does not */
     bool fresh_key;         /* its idempotency key was made here, and is in no journal yet */
     unsigned run;           /* with a journal: the number of this run, else 0; */
     er_job_ref ref;         /* what identifies the job, */

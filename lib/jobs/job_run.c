@@ -1,13 +1,17 @@
 /* jobs/job_run.c -- a job is read, looked up in the journal, and attempted.
  *
  *     work: er_line_job_read, options --er_journal_look--> has a result | unknown | goes
- *     goes: policy --attempt: before_send (if a repeat could do harm) --> errand_send --> attempted
+ *     goes: policy --attempt: tokens (if they are limited) --> before_send (if a repeat could do
+ *           harm) --> errand_send --> attempted
+ *
+ *     run:  a promise, for the policy's future | the return of the last attempt, whichever is later
  *
  * Attempts are made here, not by the session, so that they can be counted while they happen: a job
  * is "retrying" from the end of an attempt that will likely be retried to its own end. Policies
  * differ by the number of retries alone, so a few of them, made at the start, serve nearly every
  * line. The key of a job's limits is its host and port; an attempt that was answered 429 pauses it
- * before the policy does, to learn whether a pause has begun. */
+ * before the policy does, to learn whether a pause has begun. A run whose time is over ends before
+ * its attempt has returned, which still uses the job: so the job ends after both. */
 #include "jobs/job_run.h"
 
 #include "base/clock.h"
@@ -15,6 +19,7 @@
 #include "async/current.h"
 #include "async/job.h"
 #include "http/classify.h"
+#include "http/quota.h"
 #include "http/session.h"
 #include "policy/predicate.h"
 #include "policy/rate.h"
@@ -41,6 +46,21 @@ static void pause_host(errand_jobs *jobs, const er_job_run *it, const errand_res
     er_end_in_child();
 }
 
+static void learn_quota(errand_jobs *jobs, const er_job_run *it, const errand_result *r)
+{
+    errand_quota q;
+    uint64_t number;
+    if (!it->host || !er_rate_learns(jobs->host_rate)) return;
+    if (!er_quota_report(jobs->host_rate, it->host, r, &q, &number) || !number) return;
+    errand_jobs_quota quota = { .host = it->host,
+                                .limit = q.limit,
+                                .remaining = q.remaining,
+                                .reset_ms = q.reset_ms,
+                                .number = number };
+    if (jobs->opts.on_quota) jobs->opts.on_quota(&quota, jobs->opts.arg);
+    er_end_in_child();
+}
+
 static bool asks_again(const er_job_run *it, const errand_result *r) /* and may be tried again */
 {
     const errand_retry_if *retry_if = it->jobs->opts.retry_if;
@@ -52,14 +72,51 @@ static bool asks_again(const er_job_run *it, const errand_result *r) /* and may 
     return retry_if ? er_retry_if_ask(retry_if, &info) : errand_result_transient(r);
 }
 
+/* ---- tokens ---- */
+
+/* The server has not done it: the request was not sent, or refused. */
+static bool was_not_done(const er_job_run *it, const errand_result *r)
+{
+    static const char *const before[] = { "", "queue", "resolve", "connect", "tls" };
+    int status = r->error - ERRAND_HTTP;
+    bool refused = er_status_not_begun(status);
+    if (status >= 400 && status < 500)
+        return !refused || !it->jobs->http->defaults.refused_may_have_run;
+    const char *phase = errand_result_phase(r);
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        if (!strcmp(phase, before[i])) return r->error && !errand_result_may_have_run(r);
+    }
+    return false;
+}
+
+/* What the reply says; else nothing of what was not done, and what was reserved of all else. */
+static void settle_tokens(er_job_run *it, const errand_result *r)
+{
+    uint64_t used = 0;
+    bool answered = r->value && (!r->error || (r->error >= ERRAND_HTTP && r->error < ERRAND_CURL));
+    if (!it->jobs->report.tokens) return;
+    bool said = answered &&
+                !er_tokens_of_reply(&it->jobs->tokens, errand_response_body(r->value), &used);
+    if (!said && !was_not_done(it, r)) {
+        used = it->tokens.n;
+        it->job.tokens_unknown = true;
+    }
+    it->job.tokens += used;
+    er_token_budget_settle(&it->tokens, used);
+}
+
+/* ---- attempts ---- */
+
 static errand_result attempted(errand_result in, void *arg)
 {
     er_job_run *it = arg;
+    settle_tokens(it, &in);
     if (in.error && !errand_result_may_have_run(&in) && it->jobs->journal)
         er_journal_unsent(it->jobs->journal, &it->job);
     const char *phase = errand_result_phase(&in); /* of a request that was refused: none */
     if (!in.error || (*phase && strcmp(phase, "queue") != 0)) it->job.attempts++;
     pause_host(it->jobs, it, &in);
+    learn_quota(it->jobs, it, &in);
     if (!it->retrying && asks_again(it, &in)) {
         it->retrying = true;
         er_lock_take(&it->jobs->lock);
@@ -71,6 +128,7 @@ static errand_result attempted(errand_result in, void *arg)
 
 static errand_result send_now(er_job_run *it)
 {
+    it->went = true;
     return errand_later(errand_then(errand_send(it->jobs->http, &it->job.request), attempted, it));
 }
 
@@ -79,6 +137,7 @@ static errand_result send_written(errand_result in, void *arg)
     er_job_run *it = arg;
     if (!in.error) return send_now(it);
     er_journal_unsent(it->jobs->journal, &it->job);
+    er_token_budget_settle(&it->tokens, 0);
     if (in.error == ECANCELED) return in;
     it->journal_error = in.error;
     errand_result_free(&in);
@@ -86,18 +145,63 @@ static errand_result send_written(errand_result in, void *arg)
                           "the journal cannot be written: %s", errand_strerror(it->journal_error));
 }
 
+static errand_result go(er_job_run *it)
+{
+    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
+    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
+    errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
+    return errand_later(errand_then(written, send_written, it));
+}
+
+static errand_result reserve_tokens(er_job_run *it);
+
+static errand_result host_came(errand_result in, void *arg)
+{
+    if (in.error) return in;
+    errand_result_free(&in);
+    return reserve_tokens(arg);
+}
+
+/* Its host was paused while it waited for tokens: others need them now. */
+static errand_result wait_for_host(er_job_run *it)
+{
+    errand_frame frame;
+    er_token_budget_settle(&it->tokens, 0);
+    errand_enter(&frame, er_ms_until(er_pool_now(it->jobs->pool), it->deadline_ns), false);
+    errand_future *turn = errand_rate_acquire(it->jobs->host_rate, it->host);
+    errand_leave(&frame);
+    return errand_later(errand_then(turn, host_came, it));
+}
+
+static errand_result tokens_came(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    it->over_budget = in.error == ERRAND_EBUDGET;
+    if (in.error) return in;
+    errand_result_free(&in);
+    bool paused = it->host && er_rate_paused(it->jobs->host_rate, it->host);
+    return paused ? wait_for_host(it) : go(it);
+}
+
+static errand_result reserve_tokens(er_job_run *it)
+{
+    errand_jobs *jobs = it->jobs;
+    it->tokens = (er_token_hold){ .deadline_ns = it->deadline_ns, .then = tokens_came, .arg = it };
+    int error = er_tokens_estimate(&jobs->tokens, &it->job, &it->tokens.n);
+    if (error) return errand_fail(error);
+    return errand_later(er_token_budget_reserve(&jobs->token_budget, &it->tokens));
+}
+
 static errand_result attempt(void *arg)
 {
     er_job_run *it = arg;
-    if (!it->job.began_wall_ns) it->job.began_wall_ns = er_wall_ns();
     if (++it->tries > 1) {
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retries++;
         er_lock_give(&it->jobs->lock);
     }
-    if (!it->jobs->journal || !er_journal_wants(&it->job)) return send_now(it);
-    errand_future *written = er_journal_before_send(it->jobs->journal, &it->job);
-    return errand_later(errand_then(written, send_written, it));
+    it->deadline_ns = er_deadline_here(it->jobs->pool);
+    return it->jobs->report.tokens ? reserve_tokens(it) : go(it);
 }
 
 /* Its body is saved as a part: gives that its name. */
@@ -152,6 +256,60 @@ static bool begins(er_job_run *it, errand_result *r)
     return !r->error && !it->done;
 }
 
+/* ---- its run ---- */
+
+/* A deadline cannot know what an attempt does that it leaves behind. */
+static void say_not_run(errand_result *r)
+{
+    errand_detail *detail = er_detail(r);
+    int error = r->error;
+    errand_reason reason = errand_result_reason(r);
+    if (detail) {
+        detail->may_have_run = false;
+        return;
+    }
+    errand_result_free(r);
+    *r = er_fail_by(error, reason);
+}
+
+static void leave_run(er_job_run *it)
+{
+    if (er_add(&it->users, -1) != 1) return;
+    errand_future *run = it->run;
+    if (!it->went && errand_result_may_have_run(&it->end)) say_not_run(&it->end);
+    errand_promise_resolve(it->over, it->end); /* from here on the job may be gone */
+    errand_drop(run);
+}
+
+static void run_returned(void *arg) { leave_run(arg); }
+static void cancel_run(void *arg) { errand_cancel(((er_job_run *)arg)->run); }
+
+static errand_result run_ended(errand_result in, void *arg)
+{
+    er_job_run *it = arg;
+    it->end = in;
+    leave_run(it);
+    return errand_ok(NULL, NULL);
+}
+
+static errand_future *begin_run(er_job_run *it, errand_policy *policy)
+{
+    errand_future *over;
+    errand_promise *promise = errand_promise_new(it->jobs->pool, &over);
+    if (!promise) return over;
+    errand_task task = {
+        .fn = attempt, .arg = it, .free = run_returned, .name = "job", .key = it->host
+    };
+    it->went = it->over_budget = it->job.tokens_unknown = false;
+    it->job.tokens = 0;
+    it->over = promise;
+    it->users = 3; /* the policy's future, its attempts, and this function */
+    errand_promise_on_cancel(promise, cancel_run, it);
+    it->run = errand_then(errand_run_task(it->jobs->pool, policy, &task), run_ended, it);
+    leave_run(it);
+    return over;
+}
+
 errand_result er_job_run_work(er_job_run *it)
 {
     errand_jobs *jobs = it->jobs;
@@ -171,8 +329,7 @@ errand_result er_job_run_work(er_job_run *it)
     er_lock_take(&jobs->lock);
     jobs->stats.in_flight++;
     er_lock_give(&jobs->lock);
-    errand_task task = { .fn = attempt, .arg = it, .name = "job", .key = it->host };
-    errand_future *f = errand_run_task(jobs->pool, policy, &task);
+    errand_future *f = begin_run(it, policy);
     if (!shared) errand_policy_free(policy);
     return errand_later(it->job.part ? errand_then(f, name_body, it) : f);
 }

@@ -11,6 +11,10 @@
 #include "jobs/journal.h"
 #include "jobs/output_dir.h"
 #include "jobs/result_writer.h"
+#include "jobs/token_budget.h"
+#include "jobs/tokens.h"
+
+#include <errand/promise.h>
 
 #define ER_JOB_POLICIES 8 /* for 0 to 7 extra attempts; more get a policy of their own */
 
@@ -29,6 +33,8 @@ struct errand_jobs { /* jobs.c makes it and frees it */
     er_bytes line;                            /* the writer's */
     er_report_opts report;
     er_output_dir dir;
+    er_tokens tokens; /* in use if report.tokens */
+    er_token_budget token_budget;
     int wake[2];
     uint32_t stopped; /* atomic */
     er_lock lock;     /* guards the rest */
@@ -44,9 +50,17 @@ typedef struct er_job_run {
     errand_jobs *jobs;
     char *host; /* and port: the key of limits. NULL: its url is wrong */
     int64_t began_ns;
+    int64_t deadline_ns;  /* of its attempts */
+    errand_promise *over; /* its work's end */
+    errand_future *run;   /* of the policy */
+    errand_result end;    /* of run */
+    uint32_t users;       /* atomic: until over is resolved */
+    er_token_hold tokens;
     unsigned retries, tries;
     bool begun, retrying; /* counted in flight; counted as retrying */
     bool done, failed;    /* in an earlier run: there is a result, which is a failure */
+    bool went;            /* an attempt has been sent */
+    bool over_budget;     /* not sent, or not again: the tokens do not suffice */
     int journal_error;    /* with which it could not be sent */
 } er_job_run;
 

@@ -160,6 +160,7 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
     errand_jobs_halt why = er_halt_count(&jobs->halt, r, refused);
+    if (it->over_budget) why = ERRAND_JOBS_BUDGET;
     er_lock_give(&jobs->lock);
     if (why) halt(jobs, why, r->error, jobs->opts.halt_now);
 }
@@ -172,12 +173,12 @@ static void note_read_error(errand_jobs *jobs, int error)
 }
 
 /* It gets no result line, so the next run sends it: it was cancelled before it could do anything,
- * or there was no memory to read it. */
+ * or its tokens are not in the budget, or there was no memory to read it. */
 static bool is_left(const er_job_run *it, const errand_result *r)
 {
     if (!it->jobs->journal) return false;
     bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
-    return !it->job.run || (cancelled && !errand_result_may_have_run(r));
+    return !it->job.run || it->over_budget || (cancelled && !errand_result_may_have_run(r));
 }
 
 static int write_result(errand_jobs *jobs, er_job_run *it, const errand_result *r)
@@ -291,6 +292,7 @@ static void free_all(errand_jobs *jobs)
     er_journal_close(jobs->journal);
     er_output_dir_close(&jobs->dir);
     er_failures_free(&jobs->failures);
+    er_tokens_free(&jobs->tokens);
     er_free(jobs);
 }
 
@@ -353,6 +355,18 @@ static int make_policies(errand_jobs *jobs)
     return error;
 }
 
+static int make_tokens(errand_jobs *jobs)
+{
+    const errand_jobs_opts *o = &jobs->opts;
+    er_bytes why = { 0 };
+    int error = er_tokens_init(&jobs->tokens, o->tokens_asked, o->tokens_used, &why);
+    if (error == EINVAL) report_error(jobs, "%s", why.at);
+    er_bytes_free(&why);
+    er_token_budget_init(&jobs->token_budget, jobs->pool, o->token_rate, o->token_budget);
+    jobs->report.tokens = o->token_rate || o->token_budget || o->tokens_asked || o->tokens_used;
+    return error;
+}
+
 static int open_journal(errand_jobs *jobs)
 {
     er_bytes why = { 0 };
@@ -367,6 +381,7 @@ static int make_parts(errand_jobs *jobs)
 {
     int error = make_policies(jobs);
     if (!error) error = prepare_output(jobs);
+    if (!error) error = make_tokens(jobs);
     if (error) return error;
     error = er_pipe(jobs->wake);
     if (error) jobs->wake[0] = jobs->wake[1] = -1;
@@ -450,6 +465,8 @@ int errand_jobs_stats_sized(errand_jobs *jobs, errand_jobs_stats *out, size_t si
     s.p50_ms = (int64_t)(er_histogram_at(&jobs->times, 0.5) / 1000);
     s.p99_ms = (int64_t)(er_histogram_at(&jobs->times, 0.99) / 1000);
     er_lock_give(&jobs->lock);
+    if (jobs->report.tokens)
+        er_token_budget_look(&jobs->token_budget, &s.tokens_used, &s.tokens_reserved);
     return er_options_give(out, size, &s, sizeof s);
 }
 

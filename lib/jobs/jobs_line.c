@@ -17,6 +17,7 @@
 #include "jobs/job_hash.h"
 #include "jobs/job_options.h"
 #include "jobs/journal.h"
+#include "jobs/tokens.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,7 +30,8 @@ typedef struct reading {
     er_input input;
     er_job_defaults *defaults; /* NULL: none */
     er_journal *journal;       /* NULL: no results, or they do not count */
-    er_bytes texts;            /* of the line: names and values of its headers, its url */
+    er_tokens tokens;
+    er_bytes texts; /* of the line: names and values of its headers, its url */
     errand_jobs_header *headers;
     size_t room; /* of headers */
 } reading;
@@ -124,7 +126,7 @@ static int fill_request(reading *r, errand_jobs_line *line, const er_line_job *j
     line->keyed = er_header_says(request->headers, "Idempotency-Key", 15);
     line->fresh_key = job->fresh_key;
     line->request = &job->request;
-    return error;
+    return error ? error : er_tokens_estimate(&r->tokens, job, &line->tokens);
 }
 
 /* A job that was read well, as the session takes it. */
@@ -209,6 +211,8 @@ static int begin(reading *r)
 {
     er_bytes why = { 0 };
     int error = er_job_options_defaults(&r->defaults, r->opts, &why);
+    if (!error)
+        error = er_tokens_init(&r->tokens, r->opts->tokens_asked, r->opts->tokens_used, &why);
     if (!error && r->opts->results) error = er_journal_peek(&r->journal, r->opts, &why);
     report(r, &why);
     er_bytes_free(&why);
@@ -232,6 +236,7 @@ int errand_jobs_read_sized(errand_http *http, const errand_jobs_opts *opts, size
     er_input_free(&r.input);
     er_job_defaults_free(r.defaults);
     er_journal_close(r.journal);
+    er_tokens_free(&r.tokens);
     er_bytes_free(&r.texts);
     er_free(r.headers);
     return error;

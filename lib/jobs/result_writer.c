@@ -1,5 +1,5 @@
 /* jobs/result_writer.c -- a result line, in the order that jobs.h gives; every
- * line has all the keys, but for attempt_log and the one of three that a body has.
+ * line has all the keys, but for attempt_log, tokens and the one of three that a body has.
  *
  * A body is given as JSON if it is JSON and either says so in its Content-Type or is an object
  * or an array; else as a string if it is UTF-8 without NUL bytes, else in base64. The line is
@@ -195,6 +195,13 @@ static void put_metrics(er_bytes *out, const errand_response *response)
     else er_bytes_text(out, "null");
 }
 
+static void put_tokens(er_bytes *out, const er_line_job *job)
+{
+    er_bytes_text(out, ",\"tokens\":");
+    if (job->attempts && !job->tokens_unknown) put_whole(out, job->tokens, 1);
+    else er_bytes_text(out, "null");
+}
+
 static bool is_of_some(const char *name)
 {
     static const char *const names[] = {
@@ -362,6 +369,7 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
     put_attempts(out, job, r, opts->verbose);
     put_timings(out, r);
     put_metrics(out, response);
+    if (opts->tokens) put_tokens(out, job);
     put_headers(out, response, opts->headers);
     put_content(out, job, response, r, opts);
     er_bytes_text(out, ",\"meta\":");

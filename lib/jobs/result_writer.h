@@ -11,6 +11,7 @@
 
 typedef struct er_report_opts {
     bool verbose;
+    bool tokens; /* that the job has used are in its line */
     errand_jobs_headers headers;
     errand_jobs_body body;
     const char *const *select; /* valid pointers; NULL: none */

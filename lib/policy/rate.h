@@ -10,19 +10,21 @@ struct er_rate_member;
 /* Nanoseconds with a 32-bit fraction: a rate of 700 million a second does not become a billion. */
 __extension__ typedef __int128 er_instant;
 
-/* A waiter for a turn. Zeroed at first but for came; to be used again after came, or after
- * er_rate_leave was true.
+/* A waiter for a turn. Zeroed at first but for came and weight; to be used again after came, or
+ * after er_rate_leave was true.
  *   came  it no longer waits: 0, it is its turn; ECANCELED, the pool has shut down or er_rate_leave
  *         came in between; another error, its timer could not be armed again after a pause. On the
  *         timer thread, no lock held: short, never blocks. */
 typedef struct er_turn {
     void (*came)(struct er_turn *self, int error);
-    er_timer timer; /* the rest is rate.c's */
+    uint64_t weight; /* that many turns at once; 0: 1 */
+    er_timer timer;  /* the rest is rate.c's */
     errand_rate *rate;
     struct er_rate_member *member; /* NULL: it does not wait */
     er_node node, gapped;
     uint64_t gap;
-    er_instant after, at; /* without what pauses have moved them by */
+    er_instant after; /* without what pauses and settling have moved it by */
+    int64_t armed_ns; /* for when its timer is armed; it may come earlier */
     /* its timer is being armed: until then it neither comes nor leaves */
     bool arming;
 } er_turn;
@@ -40,12 +42,19 @@ bool er_rate_leave(er_turn *turn);
 /* As errand_rate_pause. *number is 1 if this began the first pause of its key, 2 of the second ...;
  * 0: none began. */
 ER_SHARED int er_rate_pause(errand_rate *rate, const char *key, int64_t ms, uint64_t *number);
-bool er_rate_paused(errand_rate *rate, const char *key);
+ER_SHARED bool er_rate_paused(errand_rate *rate, const char *key);
+
+/* As errand_rate_quota. *number is 1 if this is the first window of its key that is used up by
+ * half, 2 for the second ...; 0: it is no such window, or not for the first time. quota->remaining
+ * becomes what is left with all turns given out. */
+ER_SHARED int er_rate_quota(errand_rate *rate, const char *key, errand_quota *quota,
+                            uint64_t *number);
+ER_SHARED bool er_rate_learns(const errand_rate *rate); /* ERRAND_AUTO_PACE */
 
 /* Adds which rate it waits for, when its turn is, and the key. Nothing if it does not wait. */
 void er_rate_describe(errand_rate *rate, const er_turn *turn, er_description *d);
 
-errand_rate *er_rate_keep(errand_rate *rate);
+ER_SHARED errand_rate *er_rate_keep(errand_rate *rate);
 errand_pool *er_rate_pool(const errand_rate *rate);
 const char *er_rate_name(const errand_rate *rate);
 

@@ -56,8 +56,8 @@ static const er_cell_kind waiter_kind = {
     .cancel = cancel_waiter, .free = free_waiter, .what = "turn", .describe = describe_waiter
 };
 
-static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t deadline_ns,
-                                 const void *site)
+static errand_future *acquire_by(errand_rate *rate, const char *key, uint64_t n,
+                                 int64_t deadline_ns, const void *site)
 {
     errand_pool *pool = er_rate_pool(rate);
     if (er_pool_dead(pool)) return er_failed(NULL, errand_fail(ERRAND_EFORKED));
@@ -68,6 +68,7 @@ static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t dea
     w->rate = er_rate_keep(rate);
     w->name = task ? task->name : NULL;
     w->turn.came = waiter_came;
+    w->turn.weight = n;
     er_cell_keep(&w->cell); /* the turn's */
     er_cell_list(&w->cell, site);
     int error = er_rate_enter(rate, key, pool, deadline_ns, &w->turn);
@@ -75,12 +76,23 @@ static errand_future *acquire_by(errand_rate *rate, const char *key, int64_t dea
     return &w->cell;
 }
 
-errand_future *errand_rate_acquire(errand_rate *rate, const char *key)
+static errand_future *acquire_here(errand_rate *rate, const char *key, uint64_t n, const void *site)
 {
     if (!rate) return er_failed(NULL, errand_failf(EINVAL, "rate is NULL"));
+    if (!n) return er_failed(NULL, errand_failf(EINVAL, "n is 0"));
     errand_pool *pool = er_rate_pool(rate);
-    return acquire_by(rate, key, er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool),
-                      __builtin_return_address(0));
+    int64_t deadline_ns = er_pool_dead(pool) ? INT64_MAX : er_deadline_here(pool);
+    return acquire_by(rate, key, n, deadline_ns, site);
+}
+
+errand_future *errand_rate_acquire(errand_rate *rate, const char *key)
+{
+    return acquire_here(rate, key, 1, __builtin_return_address(0));
+}
+
+errand_future *errand_rate_acquire_n(errand_rate *rate, const char *key, uint64_t n)
+{
+    return acquire_here(rate, key, n, __builtin_return_address(0));
 }
 
 int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
@@ -90,7 +102,7 @@ int errand_rate_wait(errand_rate *rate, const char *key, int64_t ms)
     if (er_pool_dead(pool)) return ERRAND_EFORKED;
     int64_t deadline = er_deadline(er_pool_now(pool), ms), here = er_deadline_here(pool);
     errand_future *f =
-        acquire_by(rate, key, deadline < here ? deadline : here, __builtin_return_address(0));
+        acquire_by(rate, key, 1, deadline < here ? deadline : here, __builtin_return_address(0));
     /* its timer may be half a millisecond late */
     int error = errand_wait(f, ms < ERRAND_FOREVER ? ms + 1 : ms);
     errand_cancel(f);

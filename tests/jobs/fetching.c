@@ -102,6 +102,11 @@ static bool answer(struct raw_conn *conn, const struct raw_request *request, con
                              "X-Auth-Token: t\r\nContent-Length: 2\r\n\r\nhi");
     if (!strcmp(path, "/echo")) return raw_reply(conn, 200, "text/plain", request->text);
     if (!strncmp(path, "/body/", 6)) return send_body(conn, path + 6);
+    if (sscanf(path, "/tokens/%u", &number) == 1) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "{\"usage\":{\"total_tokens\":%u}}", number);
+        return raw_reply(conn, 200, "application/json", usage);
+    }
     if (sscanf(path, "/late/%u", &number) == 1 && !raw_pause(conn, (int)number)) return false;
     if (sscanf(path, "/status/%u", &number) == 1 ||
         (sscanf(path, "/flaky/%u", &number) == 1 && n <= number)) {

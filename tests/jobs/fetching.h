@@ -13,6 +13,7 @@
  * 200 /hang           nothing, until the client is gone /half           200 and a part of its body
  *   /late/MS        /ok after MS milliseconds
  *   /body/NAME      one of the bodies of `bodies`
+ *   /tokens/N       200, JSON {"usage": {"total_tokens": N}}
  *   /headers        /ok with many headers
  *   /echo           the request as it came, text/plain
  */

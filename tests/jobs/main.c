@@ -19,6 +19,7 @@ int main(void)
     srunner_add_suite(runner, journal_suite());
     srunner_add_suite(runner, pauses_suite());
     srunner_add_suite(runner, halts_suite());
+    srunner_add_suite(runner, tokens_suite());
     srunner_add_suite(runner, formats_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

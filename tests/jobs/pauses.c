@@ -85,6 +85,17 @@ START_TEST(a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host)
 }
 END_TEST
 
+START_TEST(a_job_whose_time_is_over_leaves_nothing_behind)
+{
+    for (int i = 0; i < 50; i++) {
+        fetching_run("{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n",
+                     &(errand_jobs_opts){ .job_within_ms = 5 });
+        ck_assert_str_eq(came_with(1, "error.code"), "\"ETIMEDOUT\"");
+        ck_assert_str_eq(came_with(2, "error.kind"), "\"timeout\"");
+    }
+}
+END_TEST
+
 static struct {
     er_lock lock;
     unsigned n;
@@ -256,6 +267,7 @@ Suite *pauses_suite(void)
     TCase *tc = tcase_create("pauses");
     tcase_add_checked_fixture(tc, set_up, fetching_stop);
     tcase_add_test(tc, jobs_of_a_paused_host_wait_and_others_go_on);
+    tcase_add_test(tc, a_job_whose_time_is_over_leaves_nothing_behind);
     tcase_add_test(tc, a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host);
     tcase_add_loop_test(tc, a_429_or_a_503_with_a_wait_pauses_its_host, 0, 2);
     tcase_add_test(tc, each_pause_of_a_host_is_numbered);

@@ -15,6 +15,7 @@ Suite *jobs_suite(void);
 Suite *jobs_line_suite(void);
 Suite *pauses_suite(void);
 Suite *halts_suite(void);
+Suite *tokens_suite(void);
 Suite *result_writer_suite(void);
 Suite *formats_suite(void);
 Suite *redact_suite(void);

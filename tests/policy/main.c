@@ -8,6 +8,8 @@ Suite *permits_suite(void);
 Suite *rate_suite(void);
 Suite *rate_turns_suite(void);
 Suite *rate_resize_suite(void);
+Suite *rate_weights_suite(void);
+Suite *rate_quotas_suite(void);
 Suite *keyed_suite(void);
 Suite *breaker_suite(void);
 Suite *budget_suite(void);
@@ -36,6 +38,8 @@ int main(void)
     srunner_add_suite(runner, rate_suite());
     srunner_add_suite(runner, rate_turns_suite());
     srunner_add_suite(runner, rate_resize_suite());
+    srunner_add_suite(runner, rate_weights_suite());
+    srunner_add_suite(runner, rate_quotas_suite());
     srunner_add_suite(runner, keyed_suite());
     srunner_add_suite(runner, breaker_suite());
     srunner_add_suite(runner, budget_suite());

@@ -23,6 +23,8 @@ START_TEST(generate_returns_the_video)
     assert_has(answer.body, "\"video_id\":\"v\"");
     assert_has(answer.body, "\"status\":\"succeeded\"");
     assert_has(answer.body, "\"idempotency_key\":null");
+    assert_has(answer.body,
+               "\"usage\":{\"input_tokens\":5,\"output_tokens\":4,\"total_tokens\":9}");
     char url[200];
     snprintf(url, sizeof url, "%s", behind(answer.body, "\"url\":\""));
     ask_for(url, &answer);
@@ -32,6 +34,25 @@ START_TEST(generate_returns_the_video)
     ck_assert_int_eq(count_of_v("processed"), 1);
     ck_assert_int_eq(count_of_v("keyed"), 0);
     ck_assert_int_eq(count_of_v("fetches"), 1);
+    stop_demo();
+}
+END_TEST
+
+START_TEST(max_tokens_limits_the_usage)
+{
+    struct answer answer;
+    struct call call = { .path = "/generate",
+                         .body = "{\"prompt\":\"p\",\"video_id\":\"v\",\"duration\":10,"
+                                 "\"max_tokens\":3}" };
+    start_demo(FLAGS("--delay-ms", "0"));
+    ask(&call, &answer);
+    ck_assert_int_eq(answer.status, 200);
+    assert_has(answer.body,
+               "\"usage\":{\"input_tokens\":1,\"output_tokens\":3,\"total_tokens\":4}");
+    call.body = "{\"prompt\":\"p\",\"video_id\":\"v\",\"max_tokens\":0}";
+    ask(&call, &answer);
+    ck_assert_int_eq(answer.status, 422);
+    assert_has(answer.body, "\"field\":\"max_tokens\"");
     stop_demo();
 }
 END_TEST
@@ -496,6 +517,7 @@ int main(void)
     Suite *suite = suite_create("demo server");
     TCase *service = add_case(suite, "service");
     tcase_add_test(service, generate_returns_the_video);
+    tcase_add_test(service, max_tokens_limits_the_usage);
     tcase_add_test(service, generate_takes_delay_ms);
     tcase_add_test(service, work_with_a_key_is_done_once);
     tcase_add_test(service, work_without_a_key_is_done_again);

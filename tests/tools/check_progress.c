@@ -108,6 +108,41 @@ START_TEST(a_block_has_a_bar_counts_and_failures)
 }
 END_TEST
 
+START_TEST(tokens_are_shown_if_they_are_counted)
+{
+    static const struct {
+        uint64_t used;
+        const char *shown;
+    } all[] = { { 0, "  0 tokens" },
+                { 9999, "  9999 tokens" },
+                { 12345, "  12.3k tokens" },
+                { 12345678, "  12.3M tokens" } };
+    snapshot s = some();
+    row line;
+    char text[4096] = "";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        s.stats.tokens_used = all[i].used;
+        s.tokens = false;
+        block_line(&line, &s, 200, false);
+        ck_assert_ptr_null(strstr(line.at, "tokens"));
+        s.tokens = true;
+        block_line(&line, &s, 200, false);
+        ck_assert_ptr_nonnull(strstr(line.at, all[i].shown));
+        row rows[BLOCK_ROWS];
+        size_t n = block_compose(rows, &s, 150, false);
+        ck_assert_uint_ge(n, 2);
+        ck_assert_ptr_nonnull(strstr(rows[1].at, all[i].shown));
+    }
+    s.stats.tokens_reserved = 7;
+    FILE *to = fmemopen(text, sizeof text - 1, "w");
+    summary_json(to, &s, 0);
+    summary_words(to, &s);
+    fclose(to);
+    ck_assert_ptr_nonnull(strstr(text, ",\"tokens_used\":12345678,\"tokens_reserved\":7,"));
+    ck_assert_ptr_nonnull(strstr(text, ", 12345678 tokens ("));
+}
+END_TEST
+
 START_TEST(a_block_fits_any_width)
 {
     snapshot s = some();
@@ -313,6 +348,7 @@ int main(void)
     tcase_add_loop_test(tests, a_text_is_cut_to_its_columns, 0, sizeof texts / sizeof *texts);
     tcase_add_test(tests, a_part_is_whole_or_not_there);
     tcase_add_test(tests, a_block_has_a_bar_counts_and_failures);
+    tcase_add_test(tests, tokens_are_shown_if_they_are_counted);
     tcase_add_test(tests, a_block_fits_any_width);
     tcase_add_test(tests, without_a_total_there_is_no_bar);
     tcase_add_test(tests, a_block_is_redrawn_in_place_ten_times_a_second);

@@ -47,6 +47,22 @@ errand run --base-url "$url" fails.jsonl
 check "other failures than refusals do not halt by default" is "$status $(tally failed)" "1 500"
 stop_demo
 
+start_demo --quota 20/600
+for i in $(seq 40); do echo '{"url":"/healthz"}'; done >quota.jsonl
+errand run --base-url "$url" --retries 0 -j 20 quota.jsonl
+check "a quota is used up without --rate" is "$(tally successful) $(count out '"status":429')" "20 20"
+stop_demo
+
+start_demo --quota 20/2
+errand run --base-url "$url" --retries 0 -j 8 --rate auto quota.jsonl
+check "with --rate auto jobs wait for the next window" test "$(count out '"status":429')" -lt 10
+check "which is explained once" is "$(count err 'requests left for')" 1
+check "with the host and the quota" \
+    grep -qE "^errand run: ${url#http://}: (10|[1-9]) of 20 requests left for [12] s: its jobs are spread\$" err
+errand run --base-url "$url" --rate-total auto quota.jsonl
+check "--rate-total has no auto" is $status 2
+stop_demo
+
 start_demo --delay-ms 60000
 errand run --base-url "$url" --deadline 100ms -j 2 < <(for i in 1 2 3 4; do video $i; done)
 check "a run ends at its deadline" is $status 5

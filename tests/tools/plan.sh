@@ -52,6 +52,14 @@ plan --rate 1/s --rate-total 60/m many.jsonl
 check "or all of them together" has out '  time           about 2 min at --rate-total 60/m: 150 in all'
 plan --rate 1/s,100 many.jsonl
 check "a burst takes no time" has out 'about 0 s at --rate 1/s,100'
+for i in 1 2 3 4; do echo '{"url":"/","json":{"max_tokens":1000}}'; done >tokens.jsonl
+plan --tokens 60/m --budget-tokens 4k tokens.jsonl
+check "tokens are counted" has out '  tokens         4,020 asked for at most, more than --budget-tokens 4k'
+check "and take their time" has out ' at --tokens 60/m: 4,020 in all'
+plan --rate auto tokens.jsonl
+check "a rate that is learned is not known" has out 'depends on the service: --rate auto'
+plan --tokens-asked x tokens.jsonl
+check "wrong places of tokens are refused" is $status 2
 plan --skip 100 --take 10 -j 7 many.jsonl
 check "lines that are left out do not count" has out 'many.jsonl: 10 jobs'
 check "-j is said" has out '  at once        7 (-j)'
@@ -70,7 +78,7 @@ check "no plan then" empty out
 # as JSON
 plan --report json --rate 1/s jobs.jsonl bad.jsonl 2>/dev/null
 check "one object" lines out 1
-for text in '{"type":"plan","jobs":4,"bad_lines":30,"unreadable_files":0,"not_harmless":1,"with_key":1,"duplicate_ids":1,"body_bytes":32,' \
+for text in '{"type":"plan","jobs":4,"bad_lines":30,"unreadable_files":0,"not_harmless":1,"with_key":1,"duplicate_ids":1,"body_bytes":32,"tokens":' \
     '"at_once":16,"seconds":1.0,' '{"host":"other:8080","jobs":2,"not_harmless":1}' '{"method":"PUT","jobs":1,"not_harmless":0}' \
     '"first_duplicate_ids":[{"id":"a7","lines":[{"file":"jobs.jsonl","line":1},{"file":"jobs.jsonl","line":4}]}]' \
     '{"file":"bad.jsonl","jobs":0,"bad_lines":30,"unreadable":false}' '"first_errors":[{"file":"bad.jsonl","line":1,"message":"not JSON: '; do

@@ -204,6 +204,24 @@ static bool matches(const struct route *route, const char *path, char id[VIDEO_I
     return video_id_is_good(id);
 }
 
+/* Counts it in the window of time. False: it is beyond the quota. */
+static bool within_quota(struct exchange *exchange)
+{
+    struct service *service = exchange->service;
+    const struct options *options = service->options;
+    int64_t now = wakes_now(), second = 1000000000;
+    if (now >= service->quota_until) {
+        service->quota_until = now + options->quota_s * second;
+        service->quota_used = 0;
+    }
+    bool within = service->quota_used < options->quota;
+    service->quota_used += within;
+    snprintf(exchange->quota, sizeof exchange->quota, "\"demo\";r=%ld;t=%lld",
+             options->quota - service->quota_used,
+             (long long)((service->quota_until - now + second - 1) / second));
+    return within;
+}
+
 void exchange_decide(struct exchange *exchange, const char *path, const char *method)
 {
     char id[VIDEO_ID_MOST + 1] = "";
@@ -211,6 +229,12 @@ void exchange_decide(struct exchange *exchange, const char *path, const char *me
     exchange->fate = FATE_NONE;
     if (exchange->too_large) {
         reply_problem(&exchange->reply, 413, "body", "the body is larger than %d bytes", BODY_MOST);
+        reject(exchange);
+        return;
+    }
+    if (exchange->service->options->quota && strncmp(path, "/stats", 6) != 0 &&
+        !within_quota(exchange)) {
+        reply_problem(&exchange->reply, 429, NULL, "the quota is used up, nothing was done");
         reject(exchange);
         return;
     }

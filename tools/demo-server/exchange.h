@@ -21,6 +21,8 @@ struct service {
     struct MHD_Daemon *daemon;
     struct videos *videos;
     struct wakes wakes;
+    int64_t quota_until;
+    long quota_used;
     uint64_t requests, rejected, faults[FATES + 1];
 };
 
@@ -32,6 +34,7 @@ struct exchange {
     size_t length, room;
     bool too_large, decided;
     struct reply reply;
+    char quota[80]; /* its RateLimit; empty: none */
     enum fate fate;
     int64_t ready_at;
     /* for the access log */

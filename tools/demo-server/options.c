@@ -26,6 +26,7 @@ enum flag {
     FLAG_RETRY_AFTER,
     FLAG_POLLS,
     FLAG_OPERATION,
+    FLAG_QUOTA,
     FLAG_WITH_PARENT,
     FLAG_UNTIL_EOF,
     FLAG_FAULTS,
@@ -41,6 +42,7 @@ static const struct option flags[] = {
     { "retry-after", required_argument, NULL, FLAG_RETRY_AFTER },
     { "polls", required_argument, NULL, FLAG_POLLS },
     { "operation-ms", required_argument, NULL, FLAG_OPERATION },
+    { "quota", required_argument, NULL, FLAG_QUOTA },
     { "with-parent", no_argument, NULL, FLAG_WITH_PARENT },
     { "until-eof", no_argument, NULL, FLAG_UNTIL_EOF },
     { "faults", required_argument, NULL, FLAG_FAULTS },
@@ -65,7 +67,8 @@ static const char help[] =
     "\n"
     "  POST /generate             {\"prompt\",\"video_id\",\"quality\",\"duration\"}: makes a "
     "video, answers when "
-    "done\n"
+    "done;\n"
+    "                             \"max_tokens\" limits the tokens that its usage counts\n"
     "  POST /videos               the same, answers 202 with Operation-Location at once\n"
     "  GET  /operations/ID        queued, then running, then succeeded\n"
     "  GET  /videos/ID/content    some bytes, once the video is made\n"
@@ -84,6 +87,9 @@ static const char help[] =
     "      --polls N              an operation is found queued by 1 to N polls, then running by 1 "
     "to N (2)\n"
     "      --operation-ms N       an operation is not done before (0)\n"
+    "\n"
+    "      --quota N/S            429 for all but N requests in S seconds, /stats aside; RateLimit "
+    "headers in all replies\n"
     "\n"
     "Shares of requests to make fail, fractions from 0 to 1 (0), together at most 1:\n"
     "      --fail-503 F           503, not processed\n"
@@ -170,6 +176,21 @@ static bool bad_number(int flag, const char *what, long most, int *status)
     return refuse(status);
 }
 
+static bool read_quota(struct options *options, int *status)
+{
+    char number[24] = "";
+    size_t size = strcspn(optarg, "/");
+    if (optarg[size] && size < sizeof number) {
+        memcpy(number, optarg, size);
+    }
+    if (read_whole(number, MOST_SECONDS, &options->quota) && options->quota &&
+        read_whole(optarg + size + 1, MOST_SECONDS, &options->quota_s) && options->quota_s) {
+        return true;
+    }
+    fprintf(stderr, "demo-server: --quota: '%s' is not N/SECONDS, such as 100/60\n", optarg);
+    return refuse(status);
+}
+
 static bool spread_faults(struct options *options, double faults, int *status)
 {
     double sum = 0;
@@ -228,6 +249,11 @@ bool options_read(struct options *options, int argc, char **argv, int *status)
                         "demo-server: --seed: '%s' is not a whole number from 0 to 2^64 - 1\n",
                         optarg);
                 return refuse(status);
+            }
+            break;
+        case FLAG_QUOTA:
+            if (!read_quota(options, status)) {
+                return false;
             }
             break;
         case FLAG_WITH_PARENT: options->with_parent = true; break;

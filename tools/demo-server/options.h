@@ -15,7 +15,8 @@ struct options {
     long retry_after;               /* seconds */
     /* most polls that find an operation queued, and as many running */
     long polls;
-    long operation_ms; /* an operation is not done before */
+    long operation_ms;   /* an operation is not done before */
+    long quota, quota_s; /* requests in so many seconds; 0: no limit */
     double shares[FATES];
     bool with_parent, until_eof, verbose, quiet;
 };

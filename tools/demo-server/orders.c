@@ -35,6 +35,13 @@ static const char *text_of(struct json_object *value)
     return text && strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
 }
 
+/* A whole number from 1 to most, else 0. */
+static int number_of(struct json_object *value, int most)
+{
+    int64_t n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+    return n >= 1 && n <= most ? (int)n : 0;
+}
+
 static bool read_field(struct order *order, const char *name, struct json_object *value,
                        struct reply *refusal)
 {
@@ -62,14 +69,19 @@ static bool read_field(struct order *order, const char *name, struct json_object
         }
         reply_problem(refusal, 422, name, "quality must be \"low\", \"medium\" or \"high\"");
     } else if (!strcmp(name, "duration")) {
-        int64_t seconds =
-            json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
-        if (seconds >= 1 && seconds <= DURATION_MOST) {
-            order->duration = (int)seconds;
+        order->duration = number_of(value, DURATION_MOST);
+        if (order->duration) {
             return true;
         }
         reply_problem(refusal, 422, name, "duration must be a whole number of seconds from 1 to %d",
                       DURATION_MOST);
+    } else if (!strcmp(name, "max_tokens")) {
+        order->max_tokens = number_of(value, TOKENS_MOST);
+        if (order->max_tokens) {
+            return true;
+        }
+        reply_problem(refusal, 422, name, "max_tokens must be a whole number from 1 to %d",
+                      TOKENS_MOST);
     } else {
         reply_problem(refusal, 422, name, "unknown field '%.100s'", name);
     }

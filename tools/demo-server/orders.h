@@ -7,12 +7,13 @@
 
 #include "replies.h"
 
-enum { VIDEO_ID_MOST = 64, PROMPT_MOST = 4000, DURATION_MOST = 600 };
+enum { VIDEO_ID_MOST = 64, PROMPT_MOST = 4000, DURATION_MOST = 600, TOKENS_MOST = 1000000 };
 
 struct order {
     char video_id[VIDEO_ID_MOST + 1];
     const char *quality; /* static */
     int duration;        /* seconds */
+    int max_tokens;      /* that a reply may use; 0: not given */
     char *prompt;        /* owned */
 };
 

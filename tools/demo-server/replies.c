@@ -184,6 +184,9 @@ struct MHD_Response *reply_response(struct reply *reply, const struct manner *ma
         (!*reply->operation_location ||
          MHD_add_response_header(response, "Operation-Location", reply->operation_location) ==
              MHD_YES) &&
+        (!*reply->quota ||
+         (MHD_add_response_header(response, "RateLimit", reply->quota) == MHD_YES &&
+          MHD_add_response_header(response, "RateLimit-Policy", reply->policy) == MHD_YES)) &&
         (reply->retry_after == RETRY_UNSAID || add_retry_after(response, reply, retry_after))) {
         return response;
     }

@@ -15,6 +15,7 @@ struct reply {
     const char *type;            /* static */
     const char *allow;           /* static, or NULL: no Allow */
     char operation_location[80]; /* empty: none */
+    char quota[80], policy[80];  /* empty: no RateLimit and RateLimit-Policy */
     enum { RETRY_UNSAID, RETRY_SECONDS, RETRY_DATE } retry_after;
 };
 

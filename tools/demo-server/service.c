@@ -70,6 +70,11 @@ static enum MHD_Result conclude(struct exchange *exchange)
     } else if (exchange->fate == FATE_WRONG_TYPE) {
         reply_page(reply);
     }
+    if (*exchange->quota) {
+        memcpy(reply->quota, exchange->quota, sizeof reply->quota);
+        snprintf(reply->policy, sizeof reply->policy, "\"demo\";q=%ld;w=%ld", options->quota,
+                 options->quota_s);
+    }
     unsigned status = reply->status;
     struct MHD_Response *response = reply_response(reply, &manner, options->retry_after);
     if (!response) {

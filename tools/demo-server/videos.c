@@ -203,6 +203,21 @@ static struct json_object *url_object(const struct videos *videos, const struct 
     return json_object_new_string(url);
 }
 
+/* As a service that counts tokens would: of the prompt, and two for each second of the video, at
+ * most max_tokens. */
+static struct json_object *usage_object(const struct order *order)
+{
+    int prompt = (int)(strlen(order->prompt) + 3) / 4, made = 2 * order->duration;
+    struct json_object *usage = json_object_new_object();
+    if (order->max_tokens && made > order->max_tokens) {
+        made = order->max_tokens;
+    }
+    json_object_object_add(usage, "input_tokens", json_object_new_int(prompt));
+    json_object_object_add(usage, "output_tokens", json_object_new_int(made));
+    json_object_object_add(usage, "total_tokens", json_object_new_int(prompt + made));
+    return usage;
+}
+
 static void generate(const struct videos *videos, const struct order *order,
                      const struct video *video, const struct key *key, struct reply *reply,
                      int64_t *ready_at)
@@ -219,6 +234,7 @@ static void generate(const struct videos *videos, const struct order *order,
     json_object_object_add(answer, "duration", json_object_new_int(order->duration));
     json_object_object_add(answer, "made", json_object_new_int64((int64_t)video->processed));
     json_object_object_add(answer, "idempotency_key", text_object(key ? key->text : NULL));
+    json_object_object_add(answer, "usage", usage_object(order));
     reply_json(reply, 200, answer);
 }
 

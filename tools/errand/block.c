@@ -47,6 +47,15 @@ static bool put_eta(row *r, const snapshot *s)
     return row_part(r, NULL, "ETA %s", text);
 }
 
+static bool put_tokens(row *r, const snapshot *s)
+{
+    uint64_t n = s->stats.tokens_used;
+    if (!s->tokens) return true;
+    if (n < 10000) return row_part(r, NULL, "%" PRIu64 " tokens", n);
+    if (n < 10000000) return row_part(r, NULL, "%.1fk tokens", (double)n / 1e3);
+    return row_part(r, NULL, "%.1fM tokens", (double)n / 1e6);
+}
+
 void block_line(row *r, const snapshot *s, int most, bool colour)
 {
     const errand_jobs_stats *n = &s->stats;
@@ -57,7 +66,7 @@ void block_line(row *r, const snapshot *s, int most, bool colour)
            row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed) &&
            row_part(r, NULL, "%" PRIu64 " retrying", n->retrying) &&
            row_part(r, NULL, "%.1f/s", s->rate) && put_ms(r, "p50", n->p50_ms) &&
-           put_ms(r, "p99", n->p99_ms) && put_eta(r, s));
+           put_ms(r, "p99", n->p99_ms) && put_eta(r, s) && put_tokens(r, s));
 }
 
 static void put_head(row *r, const snapshot *s, int most)
@@ -98,6 +107,7 @@ static bool put_count(row *r, const snapshot *s, int i, bool colour)
     case 3: return row_part(r, NULL, "%" PRIu64 " retrying", n->retrying);
     case 4: return put_ms(r, "p50", n->p50_ms);
     case 5: return put_ms(r, "p99", n->p99_ms);
+    case 6: return put_tokens(r, s);
     default: block_time(s->seconds, text); return row_part(r, NULL, "%s", text);
     }
 }
@@ -106,7 +116,7 @@ static size_t put_counts(row *rows, const snapshot *s, int most, bool colour)
 {
     size_t n = 0;
     row_begin(&rows[n++], most);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         if (put_count(&rows[n - 1], s, i, colour)) continue;
         if (n == COUNT_ROWS) break;
         row_begin(&rows[n++], most);

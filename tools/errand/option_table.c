@@ -55,11 +55,13 @@ const option_row option_rows[OPTIONS] = {
     },
     [OPTION_RATE] = {
         .name = "rate", .group = GROUP_LIMITS, .value = "N/UNIT",
-        .help = "limit the attempts begun for each host: 10/s, 600/m, 900/h",
+        .help = "limit the attempts begun for each host: 10/s, 600/m, auto",
         .more = "UNIT is s, m or h: a second, a minute, an hour. N may have decimals. A comma and "
                 "a whole number may follow, as in 10/s,5: that many attempts may begin at once after "
                 "a quiet time, else one. Without this option there is no limit. A host is a name "
-                "with its port. Retries count as well. See also --rate-total.",
+                "with its port. Retries count as well. With auto each host's RateLimit headers say how "
+                "much is left: when half of it is used up, the rest is spread over the time until "
+                "there is more, which is explained the first time. See also --rate-total.",
     },
     [OPTION_RETRIES] = {
         .name = "retries", .group = GROUP_LIMITS, .value = "N", .initial = "2",
@@ -216,6 +218,47 @@ const option_row option_rows[OPTIONS] = {
         .name = "rate-total", .group = GROUP_PACE, .value = "N/UNIT",
         .help = "limit the attempts begun for all hosts together",
         .more = "N/UNIT is as with --rate. An attempt waits for its turn at its host first.",
+    },
+    [OPTION_TOKENS] = {
+        .name = "tokens", .group = GROUP_PACE, .value = "N/UNIT",
+        .help = "limit the tokens of language models: 90000/m, 90k/m, 2M/h",
+        .more = "UNIT is s, m or h. N may have decimals and end with k or M, for 1000 and 1000000. "
+                "It holds for all hosts together. Before an attempt is sent it reserves a token "
+                "for 4 bytes of its body, and the number that the body has at one of "
+                "--tokens-asked; it waits until these are there. When its reply has come, what "
+                "the reply says at one of --tokens-used takes their place. A reply of 4xx and an "
+                "attempt that was not sent used nothing; a reply that does not say what it used, or "
+                "whose body is saved to a file, used what was reserved. A comma and a number may "
+                "follow, as in 90k/m,10k: that many may be used at once after a quiet time, "
+                "else what a tenth of a minute brings. A result line then has \"tokens\", what the "
+                "job has used; null if a reply does not say.",
+    },
+    [OPTION_BUDGET_TOKENS] = {
+        .name = "budget-tokens", .group = GROUP_PACE, .value = "N",
+        .help = "begin no more jobs when N tokens are used",
+        .more = "N may end with k or M. Tokens are counted as with --tokens. A job that does not "
+                "fit beside what is used and reserved waits until others have ended, as estimates "
+                "are mostly too high. If it does not fit beside what is used, it is not sent, "
+                "errand begins no more jobs, says so, and ends with status 5; with -o such a job "
+                "has no result line, and --resume sends it. N is for this run alone: each further "
+                "run has N again. A reply that uses more than was estimated can exceed it.",
+    },
+    [OPTION_TOKENS_ASKED] = {
+        .name = "tokens-asked", .group = GROUP_PACE, .value = "LIST",
+        .help = "find how many tokens a job asks for at these JSON pointers",
+        .more = "LIST has JSON pointers into the bodies of jobs, with commas between them. The "
+                "first one counts that leads to a whole number. Pointers with a plus sign between "
+                "them are a sum: /usage/input+/usage/output. Without this option LIST is "
+                "/max_tokens,/max_completion_tokens,/max_output_tokens,"
+                "/generationConfig/maxOutputTokens.",
+    },
+    [OPTION_TOKENS_USED] = {
+        .name = "tokens-used", .group = GROUP_PACE, .value = "LIST",
+        .help = "find how many tokens a reply has used at these",
+        .more = "LIST is as with --tokens-asked, for the bodies of replies. Without this option it "
+                "is /usage/total_tokens,/usage/input_tokens+/usage/output_tokens,"
+                "/usageMetadata/totalTokenCount. With this option alone tokens are counted and "
+                "not limited.",
     },
     [OPTION_MAX_TIME] = {
         .name = "max-time", .group = GROUP_PACE, .value = "TIME",

@@ -19,7 +19,7 @@ typedef struct credentials { /* at most one of bearer, user and token_command */
 } credentials;
 
 typedef struct pace {  /* a rate */
-    double per_second; /* 0: not given */
+    double per_second; /* 0: not given; or ERRAND_AUTO_PACE */
     unsigned burst;
 } pace;
 
@@ -34,7 +34,9 @@ typedef struct run_options {
     unsigned jobs, retries;
     int64_t timeout_ms, connect_ms;        /* 0: not given */
     int64_t job_ms, retry_ms, deadline_ms; /* 0: not given */
-    pace rate, rate_total;
+    pace rate, rate_total, tokens;
+    uint64_t token_budget;                  /* 0: not given */
+    const char *tokens_asked, *tokens_used; /* NULL: not given */
     retry_on retry_on;
     halt_on halt_on;
     const char *base_url, *log; /* NULL: not given */

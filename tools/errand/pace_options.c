@@ -6,7 +6,10 @@
 #include "option_values.h"
 #include "text_file.h"
 
+#include <errand/rate.h>
+
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,7 @@
 #define JOBS_MOST    10000
 #define RETRIES_MOST 1000
 #define BURST_MOST   1000000u
+#define TOKENS_MOST  UINT64_C(1000000000000000)
 
 static double seconds_of(const char *unit) /* 0: no unit of ours */
 {
@@ -55,12 +59,73 @@ static bool read_pace(pace *p, const char *name, const char *text)
 
 bool pace_rate(run_options *o, const char *name, const char *text)
 {
+    if (!strcmp(text, "auto")) {
+        o->rate = (pace){ .per_second = ERRAND_AUTO_PACE };
+        return true;
+    }
     return read_pace(&o->rate, name, text);
 }
 
 bool pace_rate_total(run_options *o, const char *name, const char *text)
 {
     return read_pace(&o->rate_total, name, text);
+}
+
+/* A number of tokens, maybe with k or M. NULL: there is none from 1 to TOKENS_MOST, else what
+ * follows it. */
+static const char *read_tokens(const char *text, double *value)
+{
+    const char *behind = value_decimals(text, value);
+    if (behind && *behind == 'k') *value *= 1e3;
+    if (behind && *behind == 'M') *value *= 1e6;
+    if (behind && (*behind == 'k' || *behind == 'M')) behind++;
+    return behind && *value >= 1 && *value <= (double)TOKENS_MOST ? behind : NULL;
+}
+
+/* The burst is what a tenth of a minute brings, so that the first minute has no more than a tenth
+ * above the others. */
+bool pace_tokens(run_options *o, const char *name, const char *text)
+{
+    double value = 0, burst = 0;
+    char unit[3] = "";
+    const char *behind = read_tokens(text, &value), *end = NULL;
+    bool comma = behind && strlen(behind) > 3 && behind[2] == ',';
+    if (behind && (comma || strlen(behind) == 2)) memcpy(unit, behind, 2);
+    double seconds = seconds_of(unit);
+    if (comma) end = read_tokens(behind + 3, &burst);
+    if (seconds == 0 || value / seconds > 1e9 || (comma && (!end || *end || burst > UINT_MAX)))
+        return complain("%s %s: tokens a minute, second or hour are wanted, maybe with a burst: "
+                        "90000/m, 90k/m, 2M/h,10k",
+                        name, text);
+    if (!comma) burst = value / seconds * 6;
+    if (burst > UINT_MAX) burst = UINT_MAX;
+    o->tokens = (pace){ .per_second = value / seconds, .burst = burst < 1 ? 1 : (unsigned)burst };
+    return true;
+}
+
+bool pace_budget_tokens(run_options *o, const char *name, const char *text)
+{
+    double value = 0;
+    const char *behind = read_tokens(text, &value);
+    if (!behind || *behind || value != (double)(uint64_t)value)
+        return complain("%s %s: a whole number of tokens is wanted, maybe with k or M: 500000, 2M",
+                        name, text);
+    o->token_budget = (uint64_t)value;
+    return true;
+}
+
+bool pace_tokens_asked(run_options *o, const char *name, const char *text)
+{
+    (void)name;
+    o->tokens_asked = text;
+    return true;
+}
+
+bool pace_tokens_used(run_options *o, const char *name, const char *text)
+{
+    (void)name;
+    o->tokens_used = text;
+    return true;
 }
 
 bool pace_jobs(run_options *o, const char *name, const char *text)

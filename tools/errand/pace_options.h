@@ -6,6 +6,10 @@
 
 bool pace_rate(run_options *o, const char *name, const char *text);
 bool pace_rate_total(run_options *o, const char *name, const char *text);
+bool pace_tokens(run_options *o, const char *name, const char *text);
+bool pace_budget_tokens(run_options *o, const char *name, const char *text);
+bool pace_tokens_asked(run_options *o, const char *name, const char *text);
+bool pace_tokens_used(run_options *o, const char *name, const char *text);
 bool pace_limit_per_host(run_options *o, const char *name, const char *text);
 bool pace_jobs(run_options *o, const char *name, const char *text);
 bool pace_retries(run_options *o, const char *name, const char *text);

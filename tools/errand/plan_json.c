@@ -86,9 +86,8 @@ static void put_files(struct json_object *to, const plan_tally *t)
 
 bool plan_json(FILE *to, plan_tally *t, const run_options *o)
 {
-    const name_count *host;
     struct json_object *plan = json_object_new_object();
-    double seconds = plan_seconds(t, o, &host);
+    double seconds = plan_time_of(t, o).seconds;
     put_text(plan, "type", "plan");
     put(plan, "jobs", t->jobs);
     put(plan, "bad_lines", t->bad);
@@ -97,6 +96,7 @@ bool plan_json(FILE *to, plan_tally *t, const run_options *o)
     put(plan, "with_key", t->keyed);
     put(plan, "duplicate_ids", t->n_twice);
     put(plan, "body_bytes", t->bytes);
+    put(plan, "tokens", t->tokens);
     put(plan, "done", t->done + t->done_failed + t->done_unknown);
     put(plan, "done_failed", t->done_failed);
     put(plan, "done_unknown", t->done_unknown);

@@ -163,24 +163,37 @@ static void put_done(FILE *to, const plan_tally *t)
     fputc('\n', to);
 }
 
+static void put_tokens(FILE *to, const plan_tally *t, const run_options *o)
+{
+    const char *budget = given_text(o->given, OPTION_BUDGET_TOKENS);
+    if (o->tokens.per_second <= 0 && !o->token_budget && !o->tokens_asked) return;
+    put_name(to, "tokens");
+    put_number(to, t->tokens);
+    fputs(" asked for at most", to);
+    if (o->token_budget && t->tokens > o->token_budget)
+        fprintf(to, ", more than --budget-tokens %s", budget ? budget : "");
+    fputc('\n', to);
+}
+
 static void put_time(FILE *to, plan_tally *t, const run_options *o)
 {
-    const name_count *host;
-    double seconds = plan_seconds(t, o, &host);
+    plan_time time = plan_time_of(t, o);
     if (!t->jobs) return;
     put_name(to, "time");
-    if (seconds < 0) {
-        fputs("depends on the service: there is no --rate\n", to);
+    if (time.seconds < 0) {
+        bool learns = o->rate.per_second < 0;
+        fprintf(to, "depends on the service: %s\n",
+                learns ? "--rate auto follows what it says" : "there is no --rate");
         return;
     }
+    const char *rate = given_text(o->given, time.by);
     fputs("about ", to);
-    put_seconds(to, seconds);
-    option_id id = host ? OPTION_RATE : OPTION_RATE_TOTAL;
-    const char *rate = given_text(o->given, id);
-    fprintf(to, " at --%s %s: ", option_rows[id].name, rate ? rate : "");
-    put_number(to, host ? host->n : t->jobs);
-    fputs(host ? " for " : " in all", to);
-    if (host) put_host(to, host->name);
+    put_seconds(to, time.seconds);
+    fprintf(to, " at --%s %s: ", option_rows[time.by].name, rate ? rate : "");
+    if (time.by == OPTION_TOKENS) put_number(to, t->tokens);
+    else put_number(to, time.host ? time.host->n : t->jobs);
+    fputs(time.host ? " for " : " in all", to);
+    if (time.host) put_host(to, time.host->name);
     fputc('\n', to);
 }
 
@@ -202,5 +215,6 @@ void plan_report(FILE *to, plan_tally *t, const run_options *o)
         put_name(to, "at once");
         fprintf(to, "%u (-j)\n", o->jobs);
     }
+    put_tokens(to, t, o);
     put_time(to, t, o);
 }

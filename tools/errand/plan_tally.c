@@ -53,6 +53,7 @@ static void add_job(plan_tally *t, plan_file *file, const errand_jobs_line *line
     t->harmful += harmful;
     t->keyed += line->keyed;
     t->bytes += line->body_size;
+    t->tokens += line->tokens;
     name_counts_add(&t->hosts, line->host ? line->host : "")->marked += harmful;
     name_counts_add(&t->methods, line->method)->marked += harmful;
 }
@@ -76,28 +77,26 @@ const char *plan_place_file(const plan_tally *t, uint64_t place)
     return t->files[place >> 40].name;
 }
 
-static double seconds_at(const pace *p, uint64_t jobs) /* the last attempt begins after that */
+/* The last attempt begins after that. */
+static void consider(plan_time *time, const pace *p, uint64_t n, option_id by)
 {
-    uint64_t waits = jobs > p->burst ? jobs - p->burst : 0;
-    return (double)waits / p->per_second;
+    if (p->per_second <= 0) return; /* not given, or learned from replies */
+    double seconds = n > p->burst ? (double)(n - p->burst) / p->per_second : 0;
+    if (seconds <= time->seconds) return;
+    time->seconds = seconds;
+    time->by = by;
 }
 
-double plan_seconds(plan_tally *t, const run_options *o, const name_count **host)
+plan_time plan_time_of(plan_tally *t, const run_options *o)
 {
-    double most = -1;
+    plan_time time = { .seconds = -1 };
     size_t n;
-    *host = NULL;
     name_count *const *hosts = name_counts_sorted(&t->hosts, &n);
-    if (o->rate.per_second > 0 && n) {
-        most = seconds_at(&o->rate, hosts[0]->n);
-        *host = hosts[0];
-    }
-    if (o->rate_total.per_second > 0) {
-        double all = seconds_at(&o->rate_total, t->jobs);
-        if (all > most) *host = NULL;
-        if (all > most) most = all;
-    }
-    return most;
+    if (n) consider(&time, &o->rate, hosts[0]->n, OPTION_RATE);
+    if (n) consider(&time, &o->rate_total, t->jobs, OPTION_RATE_TOTAL);
+    if (n) consider(&time, &o->tokens, t->tokens, OPTION_TOKENS);
+    if (time.seconds >= 0 && time.by == OPTION_RATE) time.host = hosts[0];
+    return time;
 }
 
 void plan_tally_free(plan_tally *t)

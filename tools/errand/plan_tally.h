@@ -29,7 +29,7 @@ typedef struct plan_twice { /* an id that came before */
 typedef struct plan_tally {
     plan_file *files;
     size_t n_files;
-    uint64_t jobs, bad, unread, harmful, keyed, bytes;
+    uint64_t jobs, bad, unread, harmful, keyed, bytes, tokens;
     uint64_t done, done_failed, done_unknown;
     name_counts hosts, methods; /* marked: not harmless to repeat */
     id_set ids;
@@ -46,8 +46,13 @@ void plan_tally_free(plan_tally *t);
 static inline uint64_t plan_place_line(uint64_t place) { return place & ((UINT64_C(1) << 40) - 1); }
 const char *plan_place_file(const plan_tally *t, uint64_t place);
 
-/* Seconds that these rates make all jobs take at least, if each is sent once. Negative: there is no
- * rate. *host: the one that takes longest; NULL: the rate of all together does. */
-double plan_seconds(plan_tally *t, const run_options *o, const name_count **host);
+/* How long rates make all jobs take at least, if each is sent once. */
+typedef struct plan_time {
+    double seconds; /* negative: there is no rate */
+    option_id by;   /* OPTION_RATE, OPTION_RATE_TOTAL or OPTION_TOKENS, the slowest of them */
+    const name_count *host; /* with OPTION_RATE, the one with the most jobs; else NULL */
+} plan_time;
+
+plan_time plan_time_of(plan_tally *t, const run_options *o);
 
 #endif

@@ -51,7 +51,7 @@ struct run {
     errand_pool *pool;
     errand_bearer *bearer; /* NULL: no --token-command */
     errand_http *http;
-    errand_rate *rate, *rate_total;
+    errand_rate *rate, *rate_total, *tokens;
     errand_jobs *jobs;
     bool halt_reported;
     errand_allow_fn *allow; /* of errand try; NULL: none */
@@ -96,22 +96,40 @@ static void complained(const char *message, void *arg)
     progress_say(&r->progress, "%s", message);
 }
 
+/* Without a port that is usual. */
+static int host_size(const char *host)
+{
+    const char *port = strrchr(host, ':');
+    size_t size = strlen(host);
+    if (port && (!strcmp(port, ":80") || !strcmp(port, ":443"))) size = (size_t)(port - host);
+    return (int)(size < 260 ? size : 260);
+}
+
 /* The first wait of each host is explained; the others would only repeat it. */
 static void paused(const errand_jobs_pause *pause, void *arg)
 {
     run *r = arg;
-    const char *port = strrchr(pause->host, ':');
-    size_t size = strlen(pause->host);
-    bool usual = port && (!strcmp(port, ":80") || !strcmp(port, ":443"));
     if (pause->number > 1) return;
-    if (usual) size = (size_t)(port - pause->host);
     char asks[64] = "";
     double seconds = (double)pause->ms / 1000;
     if (pause->ms >= 0) snprintf(asks, sizeof asks, " and asks to wait %.10g s", seconds);
     const char *most = pause->ms > 300000 ? ", 300 s at most" : "";
-    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s",
-                 (int)(size < 260 ? size : 260), pause->host, pause->error - ERRAND_HTTP, asks,
+    progress_say(&r->progress, "%.*s answered %d%s: all jobs for it wait%s", host_size(pause->host),
+                 pause->host, pause->error - ERRAND_HTTP, asks,
                  pause->ms < 0 ? ", 1 s each time" : most);
+}
+
+/* The first window of a host that is used up by half is explained. */
+static void spread(const errand_jobs_quota *quota, void *arg)
+{
+    run *r = arg;
+    if (quota->number > 1) return;
+    char limit[40] = "";
+    if (quota->limit >= 0) snprintf(limit, sizeof limit, " of %" PRId64, quota->limit);
+    progress_say(&r->progress,
+                 "%.*s: %" PRId64 "%s requests left for %" PRId64 " s: its jobs are spread",
+                 host_size(quota->host), quota->host, quota->remaining, limit,
+                 (quota->reset_ms + 999) / 1000);
 }
 
 static void report_halt(run *r, const errand_jobs_stats *s)
@@ -123,6 +141,11 @@ static void report_halt(run *r, const errand_jobs_stats *s)
     errand_error_name(s->halt_error, last, sizeof last);
     if (s->halted == ERRAND_JOBS_TIME_OUT) {
         progress_say(&r->progress, "halted: the time of --deadline is over");
+    } else if (s->halted == ERRAND_JOBS_BUDGET) {
+        progress_say(&r->progress,
+                     "halted: the token budget of %" PRIu64 " is used up: %" PRIu64
+                     " used, too few are left for the next job; %s %" PRIu64 " in flight",
+                     r->options.token_budget, s->tokens_used, then, s->in_flight);
     } else if (s->halted == ERRAND_JOBS_FAILED) {
         progress_say(&r->progress,
                      "halted: too many jobs have failed (--halt), the last with %s; "
@@ -272,10 +295,24 @@ static int open_session(run *r)
     return WRONG_USAGE;
 }
 
+/* When no more jobs are begun, and what tokens hold back. */
+static void put_ends(const run *r, errand_jobs_opts *jobs)
+{
+    const run_options *o = &r->options;
+    jobs->halt_now = o->halt_on.now;
+    jobs->halt_fatal = o->halt_on.fatal;
+    jobs->halt_failed = o->halt_on.failed;
+    jobs->halt_failed_share = o->halt_on.share;
+    jobs->token_rate = r->tokens;
+    jobs->token_budget = o->token_budget;
+    jobs->tokens_asked = o->tokens_asked;
+    jobs->tokens_used = o->tokens_used;
+}
+
 errand_jobs_opts run_jobs(run *r)
 {
     const run_options *o = &r->options;
-    return (errand_jobs_opts){
+    errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
         .concurrency = o->jobs,
@@ -288,16 +325,13 @@ errand_jobs_opts run_jobs(run *r)
         .arg = r,
         .host_rate = r->rate,
         .on_pause = paused,
+        .on_quota = spread,
         .idempotent = o->idempotent,
         .idempotency_keys = o->idempotency_keys,
         .retry_if = retry_on_spec(&o->retry_on),
         .retry_within_ms = o->retry_ms,
         .job_within_ms = o->job_ms,
         .run_within_ms = o->deadline_ms,
-        .halt_now = o->halt_on.now,
-        .halt_fatal = o->halt_on.fatal,
-        .halt_failed = o->halt_on.failed,
-        .halt_failed_share = o->halt_on.share,
         .expand = o->expand,
         .results = o->output,
         .begin = o->begin,
@@ -320,6 +354,8 @@ errand_jobs_opts run_jobs(run *r)
         .select = o->select,
         .output_dir = o->output_dir,
     };
+    put_ends(r, &jobs);
+    return jobs;
 }
 
 static int begin(run *r)
@@ -349,10 +385,12 @@ static int start(run *r)
     if (o->auth.token_command) status = get_token(r);
     if (!status) status = open_session(r);
     if (status) return status;
-    if (o->rate.per_second > 0 && !(r->rate = rate_of(r, &o->rate, 0)))
+    if (o->rate.per_second != 0 && !(r->rate = rate_of(r, &o->rate, 0)))
         return fail(r, "cannot start", errno);
     if (o->rate_total.per_second > 0 &&
         !(r->rate_total = rate_of(r, &o->rate_total, ERRAND_NO_KEYS)))
+        return fail(r, "cannot start", errno);
+    if (o->tokens.per_second > 0 && !(r->tokens = rate_of(r, &o->tokens, ERRAND_NO_KEYS)))
         return fail(r, "cannot start", errno);
     return begin(r);
 }
@@ -406,6 +444,11 @@ static void report_resuming(run *r, const errand_jobs_stats *s, int status)
                      open, jobs_of(open), open == 1 ? "it" : "them");
 }
 
+static bool counts_tokens(const run_options *o)
+{
+    return o->tokens.per_second > 0 || o->token_budget || o->tokens_asked || o->tokens_used;
+}
+
 static int go(run *r)
 {
     if (!r->options.quiet && reads_terminal(&r->options)) {
@@ -414,6 +457,7 @@ static int go(run *r)
     snapshot s;
     total all;
     snapshot_begin(&s, progress_now());
+    s.tokens = counts_tokens(&r->options);
     total_begin(&all, r->progress.on ? &r->options : NULL);
     while (errand_jobs_wait(r->jobs, 100) == ETIMEDOUT) {
         double now = progress_now();
@@ -445,6 +489,7 @@ static void finish(run *r)
     errand_jobs_free(r->jobs);
     errand_rate_free(r->rate);
     errand_rate_free(r->rate_total);
+    errand_rate_free(r->tokens);
     errand_http_close(r->http, 1000);
     errand_bearer_free(r->bearer);
     if (r->pool) errand_pool_close(r->pool, 1000);

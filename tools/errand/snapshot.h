@@ -9,6 +9,7 @@ typedef struct snapshot {
     errand_jobs_failure failures[ERRAND_JOBS_FAILURES]; /* the most frequent first */
     size_t n_failures;
     uint64_t total; /* 0: not known */
+    bool tokens;    /* are counted; set after snapshot_begin() */
     double seconds; /* since the run began */
     double rate;    /* jobs a second: of the last seconds */
     double began, looked;

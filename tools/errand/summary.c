@@ -33,6 +33,9 @@ static void put_counts(FILE *to, const char *type, const snapshot *s, double rat
             ",\"unknown\":%" PRIu64 ",\"rate\":%.3f,\"p50_ms\":%" PRId64 ",\"p99_ms\":%" PRId64,
             n->successful, n->failed, n->cancelled, n->bad_lines, n->in_flight, n->retrying,
             n->retries, n->pauses, n->skipped, n->unknown, rate, n->p50_ms, n->p99_ms);
+    if (s->tokens)
+        fprintf(to, ",\"tokens_used\":%" PRIu64 ",\"tokens_reserved\":%" PRIu64, n->tokens_used,
+                n->tokens_reserved);
 }
 
 void summary_progress(FILE *to, const snapshot *s)
@@ -88,6 +91,7 @@ void summary_words(FILE *to, const snapshot *s)
     put_duration(to, s->seconds);
     fprintf(to, ": %" PRIu64 " ok, %" PRIu64 " failed", n->successful, n->failed);
     if (n->retries) fprintf(to, ", %" PRIu64 " attempts more", n->retries);
+    if (s->tokens) fprintf(to, ", %" PRIu64 " tokens", n->tokens_used);
     if (n->total_processed) {
         fprintf(to, " (%.1f/s", snapshot_average(s));
         put_ms(to, "p50", n->p50_ms);
