@@ -9,6 +9,7 @@
 #include <errand/bearer.h>
 #include <errand/http.h>
 #include <errand/jobs.h>
+#include <errand/jobs_line.h>
 #include <errand/middleware.h>
 #include <errand/request.h>
 #include <errand/response.h>

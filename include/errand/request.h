@@ -6,6 +6,8 @@
 
 #include <errand/policy.h>
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -102,6 +104,25 @@ typedef struct errand_request {
     /* ..., NULL: texts that messages and logs show as stars, beside those of the session */
     const char *const *secrets;
 } errand_request;
+
+/* ---- secrets ---- */
+
+/**
+ * Returns whether the value of this header, "Name" or "Name: value", is a secret: true for Proxy-*,
+ * and for names with a word such as Authorization or Cookie, or one that ends in key, token,
+ * secret, password or signature; but not for Idempotency-Key.
+ */
+ERRAND_API bool errand_header_is_secret(const char *header);
+
+/**
+ * Returns the text with "*" for each value of a parameter in a url whose name sounds like a secret,
+ * in memory for you to free(). The text may be more than a url: a header such as Link.
+ *
+ * Returns NULL with errno
+ *   EINVAL   `text` is NULL
+ *   ENOMEM   no memory
+ */
+ERRAND_API char *errand_redact_urls(const char *text);
 
 #ifdef __cplusplus
 }

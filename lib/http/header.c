@@ -8,6 +8,8 @@
 
 #include "http/redact.h"
 
+#include <errand/request.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -127,8 +129,10 @@ bool er_header_secret(const char *line)
 {
     size_t size = strcspn(line, ":; ");
     if (er_alike(line, "Proxy-", 6)) return true;
-    return er_redact_name(line, size) && !er_header_named(line, "Idempotency-Key", 15);
+    return er_redact_name(line, size) && !(size == 15 && er_alike(line, "Idempotency-Key", 15));
 }
+
+bool errand_header_is_secret(const char *header) { return header && er_header_secret(header); }
 
 void er_headers_hide(const struct curl_slist *headers, char *text)
 {

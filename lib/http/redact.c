@@ -7,6 +7,9 @@
 
 #include "http/sanitize.h"
 
+#include <errand/request.h>
+
+#include <errno.h>
 #include <string.h>
 
 #define NAME_MOST 64
@@ -97,6 +100,21 @@ static void add_text(er_bytes *to, const char *text, size_t size)
 }
 
 void er_redact_text(er_bytes *to, const char *text) { add_text(to, text, strlen(text)); }
+
+char *errand_redact_urls(const char *text)
+{
+    er_bytes out = { 0 };
+    if (!text) {
+        errno = EINVAL;
+        return NULL;
+    }
+    er_redact_text(&out, text);
+    char *redacted = er_bytes_take(&out);
+    if (redacted) return redacted;
+    er_bytes_free(&out);
+    errno = ENOMEM;
+    return NULL;
+}
 
 void er_redact_url(er_bytes *to, const char *url)
 {

@@ -230,6 +230,17 @@ bool er_request_secret(const er_request *request, const char *line)
            er_texts_in(request->defaults->secrets, line);
 }
 
+/* curl sends "Name;" as an empty header, and "Name:" is none. */
+void er_request_each_header(const er_request *request, er_request_header_fn *fn, void *arg)
+{
+    for (const struct curl_slist *h = request->headers; h; h = h->next) {
+        size_t name = er_token(h->data);
+        const char *value = h->data + name + 1;
+        value += strspn(value, " \t");
+        if (h->data[name] == ';' || *value) fn(h->data, name, value, arg);
+    }
+}
+
 bool er_request_harmless(const er_request *request, const char *method)
 {
     return !request->never_repeat && (request->repeatable || er_method_idempotent(method));

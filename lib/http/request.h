@@ -92,6 +92,11 @@ void er_request_hide(const er_request *request, char *text);
 /* This line of a request's headers is a secret, by its name or by what it has. */
 bool er_request_secret(const er_request *request, const char *line);
 
+/* Calls fn for each header that is sent but those that curl makes itself: its line, which begins
+ * with `name` bytes of its name, and its value in there. */
+typedef void er_request_header_fn(const char *line, size_t name, const char *value, void *arg);
+void er_request_each_header(const er_request *request, er_request_header_fn *fn, void *arg);
+
 /* 0, or EINVAL, ENOMEM, with the reason in *why. The new one has a count of 1. */
 int er_request_new(er_request **out, const errand_request *given, const er_defaults *defaults,
                    er_bytes *why);

@@ -223,12 +223,6 @@ static errand_result name_body(errand_result in, void *arg)
 
 /* ---- pages ---- */
 
-static bool has_pages(const er_job_run *it)
-{
-    const char *method = it->job.request.method ? it->job.request.method : "GET";
-    return it->jobs->next_page.form && (!strcmp(method, "GET") || !strcmp(method, "HEAD"));
-}
-
 static errand_result find_next(errand_result in, void *arg)
 {
     er_job_run *it = arg;
@@ -329,7 +323,7 @@ static int resume_page(er_job_run *it)
 /* Before the first attempt of a job that goes. 0 or ENOMEM. */
 static int begin_pages(er_job_run *it)
 {
-    if (!has_pages(it)) return 0;
+    if (!er_job_options_paged(&it->job, &it->jobs->opts)) return 0;
     int error =
         er_page_trail_begin(&it->trail, it->job.request.url, it->jobs->http->defaults.base_url);
     if (error == EINVAL) return 0; /* the session says what is wrong with its url */
@@ -343,37 +337,14 @@ errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries)
     return errand_policy_with(jobs->base, &(errand_policy_opts){ .attempts = retries + 1 }, NULL);
 }
 
-/* Notes where it is sent: "api.example.com:443". A wrong url has none: the session says what is
- * wrong with it. 0 or ENOMEM. */
-static int find_host(er_job_run *it)
-{
-    er_bytes why = { 0 };
-    er_origin origin = { 0 };
-    char *absolute = NULL;
-    bool https;
-    int error = er_url_resolve(&absolute, &origin, &https, it->job.request.url,
-                               it->jobs->http->defaults.base_url, &why);
-    if (!error) {
-        const char *host = strstr(origin.key, "://") + 3;
-        if (strlen(host) <= ERRAND_KEY_MAX && !(it->host = er_copy_text(host))) error = ENOMEM;
-    }
-    er_origin_free(&origin);
-    er_free(absolute);
-    er_bytes_free(&why);
-    return error == ENOMEM ? ENOMEM : 0;
-}
-
 /* What the options say of all jobs. 0 or ENOMEM. */
 static int apply_options(er_job_run *it)
 {
-    const errand_jobs_opts *o = &it->jobs->opts;
-    errand_request *request = &it->job.request;
-    it->retries = it->job.retries_given ? it->job.retries : o->retries;
-    if (!request->total_ms) request->total_ms = o->total_ms;
-    if (o->idempotent && !it->job.idempotent_given) request->repeat = ERRAND_REPEAT_ALWAYS;
-    request->policy = it->jobs->once; /* the session's would multiply ours */
-    int error = o->idempotency_keys ? er_line_job_add_key(&it->job) : 0;
-    return error ? error : find_host(it);
+    const errand_jobs *jobs = it->jobs;
+    it->retries = er_job_options_retries(&it->job, &jobs->opts);
+    it->job.request.policy = jobs->once; /* the session's would multiply ours */
+    int error = er_job_options_apply(&it->job, &jobs->opts);
+    return error ? error : er_job_options_host(&it->host, &it->job, jobs->http->defaults.base_url);
 }
 
 /* Reads the job, and decides whether it is sent. False: *r is its end. */
@@ -381,12 +352,7 @@ static bool begins(er_job_run *it, errand_result *r)
 {
     errand_jobs *jobs = it->jobs;
     int error = er_line_job_read(&it->job) ? 0 : apply_options(it);
-    const char *save_to = it->job.request.save_to;
-    if (!it->job.error && jobs->journal && save_to && er_journal_owns(jobs->journal, save_to))
-        er_line_job_refuse(&it->job, "key \"save_to\": results are written into that file");
-    if (!it->job.error && save_to && has_pages(it))
-        er_line_job_refuse(&it->job, "key \"save_to\": the job's pages would replace each other "
-                                     "in that file");
+    if (jobs->journal) er_journal_guard(jobs->journal, &it->job);
     if (error || it->job.error == ENOMEM) {
         *r = errand_fail(ENOMEM);
         return false;

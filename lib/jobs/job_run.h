@@ -7,7 +7,7 @@
 #include "base/histogram.h"
 #include "jobs/failures.h"
 #include "jobs/halt.h"
-#include "jobs/input.h"
+#include "jobs/job_options.h"
 #include "jobs/journal.h"
 #include "jobs/next_page.h"
 #include "jobs/output_dir.h"

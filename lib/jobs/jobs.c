@@ -351,47 +351,19 @@ static int read_next_page(errand_jobs *jobs)
     const errand_jobs_opts *o = &jobs->opts;
     er_bytes why = { 0 };
     jobs->max_pages = o->max_pages ? o->max_pages : ERRAND_JOBS_PAGES;
-    if (!o->next) return 0;
-    int error = er_next_page_read(&jobs->next_page, o->next, &why);
-    if (!error && o->output_dir && jobs->next_page.form != ER_NEXT_LINK) {
-        error = EINVAL;
-        er_bytes_text(&why, "with output_dir only link: a body that is saved is not read");
-    }
-    if (why.size) report_error(jobs, "next \"%.200s\": %s", o->next, why.at);
+    int error = er_job_options_next(&jobs->next_page, o, &why);
+    if (why.size) report_error(jobs, "%s", why.at);
     er_bytes_free(&why);
     return error;
 }
 
 static int make_defaults(errand_jobs *jobs)
 {
-    if (!jobs->opts.defaults && !jobs->opts.method) return 0;
-    char *why = NULL;
-    jobs->defaults = er_job_defaults_new(jobs->opts.defaults, jobs->opts.method, &why);
-    int error = jobs->defaults ? 0 : errno;
-    if (why) report_error(jobs, "--defaults: %s", why);
-    er_free(why);
+    er_bytes why = { 0 };
+    int error = er_job_options_defaults(&jobs->defaults, &jobs->opts, &why);
+    if (why.size) report_error(jobs, "%s", why.at);
+    er_bytes_free(&why);
     return error;
-}
-
-static int make_input(errand_jobs *jobs)
-{
-    const errand_jobs_opts *o = &jobs->opts;
-    const er_input_opts input = {
-        .files = o->files,
-        .format = o->format,
-        .source = { .form = { .url_template = o->url_template,
-                              .json_template = o->json_template,
-                              .id_column = o->id_column,
-                              .params = o->params,
-                              .defaults = jobs->defaults },
-                    .delimiter = o->delimiter,
-                    .based = jobs->http->defaults.base_url },
-        .skip = o->skip,
-        .take = o->take,
-        .on_notice = o->on_notice,
-        .arg = o->arg,
-    };
-    return er_input_init(&jobs->input, &input, jobs->wake[0]);
 }
 
 /* Consumes opts.retry_if, always. */
@@ -455,28 +427,10 @@ static int make_parts(errand_jobs *jobs)
     error = er_pipe(jobs->wake);
     if (error) jobs->wake[0] = jobs->wake[1] = -1;
     if (!error) error = make_defaults(jobs);
-    if (!error) error = make_input(jobs);
+    if (!error)
+        error = er_job_options_input(&jobs->input, &jobs->opts, jobs->defaults,
+                                     jobs->http->defaults.base_url, jobs->wake[0]);
     return error || !jobs->opts.results ? error : open_journal(jobs);
-}
-
-static bool is_json(const char *note)
-{
-    size_t where;
-    const char *why;
-    return !note || !er_json_check((er_span){ note, strlen(note) }, &where, &why);
-}
-
-static bool wrong(const errand_jobs_opts *o)
-{
-    return o->out < 0 || o->total_ms < 0 || o->retries > ER_JOB_RETRIES_MOST ||
-           o->retry_within_ms < 0 || o->job_within_ms < 0 || o->run_within_ms < 0 ||
-           (unsigned)o->format > ERRAND_JOBS_OPENAI ||
-           (unsigned)o->headers > ERRAND_JOBS_HEADERS_ALL ||
-           (unsigned)o->body > ERRAND_JOBS_BODY_FAILED ||
-           (o->output_dir && o->select && *o->select) || (o->next && o->openai_results) ||
-           (o->ordered && o->results) || (o->delimiter && strchr("\"\r\n", o->delimiter)) ||
-           (unsigned)o->begin > ERRAND_RESULTS_RESUME || !is_json(o->note) ||
-           !(o->halt_failed_share >= 0 && o->halt_failed_share <= 1);
 }
 
 /* The whole chain stands before anything begins: without memory for it nothing has. */
@@ -498,7 +452,7 @@ errand_jobs *errand_jobs_new_sized(errand_pool *pool, errand_http *http,
 {
     errand_jobs_opts o;
     int error = er_options(&o, sizeof o, opts, size);
-    if (!error && (!pool || !http || !opts || wrong(&o))) error = EINVAL;
+    if (!error && (!pool || !http || !opts || er_job_options_wrong(&o))) error = EINVAL;
     errand_jobs *jobs = error ? NULL : er_alloc_zero(sizeof *jobs);
     if (!error && !jobs) error = ENOMEM;
     if (error) {

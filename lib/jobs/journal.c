@@ -47,6 +47,7 @@ struct er_journal {
     unsigned run;
     unsigned retry_kinds; /* as errand_jobs_opts has it */
     bool repeat_unknown;
+    bool peeks;   /* the files are read only */
     er_lock lock; /* guards the rest */
     er_run_history history;
     er_bytes waiting;       /* lines that are not written yet */
@@ -87,10 +88,10 @@ static void put_inputs(er_bytes *out, const errand_jobs_opts *opts)
     er_bytes_text(out, "}");
 }
 
-static int open_file(const char *path, er_bytes *why, int *fd, uint64_t *size)
+static int open_file(const char *path, int flags, er_bytes *why, int *fd, uint64_t *size)
 {
     er_file_about about = { 0 };
-    int error = er_file_open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, fd);
+    int error = er_file_open(path, flags | O_NONBLOCK | O_NOCTTY, fd);
     if (error) *fd = -1;
     if (!error) error = er_file_look(*fd, &about);
     if (error) {
@@ -140,8 +141,8 @@ static int read_history(er_journal *j, const char *path, const er_bytes *inputs,
     er_bytes what = { 0 };
     er_run_history *h = &j->history;
     int error = er_run_history_read(h, j->results, j->fd, &what);
-    if (!error) error = er_file_cut(j->results, h->results_end);
-    if (!error) error = er_file_cut(j->fd, h->journal_end);
+    if (!error && !j->peeks) error = er_file_cut(j->results, h->results_end);
+    if (!error && !j->peeks) error = er_file_cut(j->fd, h->journal_end);
     if (!error && h->runs && h->probe != er_job_hash_probe()) {
         error = EBADMSG;
         er_bytes_text(&what, "its journal is of another version or machine");
@@ -209,7 +210,7 @@ static int begin_run(er_journal *j, const errand_jobs_opts *opts, const er_bytes
     return error;
 }
 
-bool er_journal_owns(const er_journal *j, const char *path)
+static bool owns(const er_journal *j, const char *path)
 {
     er_file_about it, ours;
     if (er_file_look_at(path, &it)) return false;
@@ -221,15 +222,30 @@ bool er_journal_owns(const er_journal *j, const char *path)
     return false;
 }
 
+void er_journal_guard(const er_journal *j, er_line_job *job)
+{
+    const char *save_to = job->request.save_to;
+    if (!job->error && save_to && owns(j, save_to))
+        er_line_job_refuse(job, "key \"save_to\": results are written into that file");
+}
+
 /* Neither file is one that is read. */
 static int refuse_inputs(const er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
 {
     for (const char *const *file = opts->files; file && *file; file++) {
-        if (!er_journal_owns(j, *file)) continue;
+        if (!owns(j, *file)) continue;
         er_bytes_format(why, "%s: it is a file of jobs", *file);
         return EINVAL;
     }
     return 0;
+}
+
+/* Results without a journal: it may be any file. */
+static int refuse_stranger(const er_journal *j, const char *results, er_bytes *why)
+{
+    er_bytes_format(why, "%s: it has no journal, %s; move it away, or name another file", results,
+                    j->path);
+    return ENOENT;
 }
 
 static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
@@ -238,19 +254,17 @@ static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
     bool resumes = opts->begin == ERRAND_RESULTS_RESUME;
     int error = opts->begin == ERRAND_RESULTS_NEW ? refuse_results(j, opts->results, why) : 0;
     bool made = er_file_there(j->path) == ENOENT;
-    if (!error) error = open_file(j->path, why, &j->fd, &size);
+    if (!error) error = open_file(j->path, O_RDWR | O_APPEND | O_CREAT, why, &j->fd, &size);
     if (!error && made) error = er_file_mode(j->fd, 0600); /* it may tell more than the results */
-    if (!error) error = open_file(opts->results, why, &j->results, &results_size);
+    if (!error)
+        error =
+            open_file(opts->results, O_RDWR | O_APPEND | O_CREAT, why, &j->results, &results_size);
     if (!error && (er_file_lock(j->fd) || er_file_lock(j->results))) {
         error = EBUSY;
         er_bytes_format(why, "%s: another run uses it", opts->results);
     }
     if (!error) error = refuse_inputs(j, opts, why);
-    if (!error && results_size && !size) { /* it may be any file */
-        er_bytes_format(why, "%s: it has no journal, %s; move it away, or name another file",
-                        opts->results, j->path);
-        error = ENOENT;
-    }
+    if (!error && results_size && !size) error = refuse_stranger(j, opts->results, why);
     if (error && made && j->fd >= 0) er_file_remove(j->path);
     if (error) return error;
     er_bytes inputs = { 0 };
@@ -264,15 +278,42 @@ static int open_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
     return error;
 }
 
-int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_opts *opts,
-                    er_bytes *why)
+/* What is not there is read as an empty file. */
+static int open_there(const char *path, er_bytes *why, int *fd, uint64_t *size)
+{
+    if (er_file_there(path) != ENOENT) return open_file(path, O_RDONLY, why, fd, size);
+    *size = 0;
+    return er_file_open("/dev/null", O_RDONLY, fd);
+}
+
+static int look_at_both(er_journal *j, const errand_jobs_opts *opts, er_bytes *why)
+{
+    uint64_t results_size = 0, size = 0;
+    int error = opts->begin == ERRAND_RESULTS_NEW ? refuse_results(j, opts->results, why) : 0;
+    if (!error) error = open_there(j->path, why, &j->fd, &size);
+    if (!error) error = open_there(opts->results, why, &j->results, &results_size);
+    if (!error) error = refuse_inputs(j, opts, why);
+    if (!error && results_size && !size) error = refuse_stranger(j, opts->results, why);
+    if (error) return error;
+    if (opts->begin != ERRAND_RESULTS_RESUME) return er_job_states_init(&j->history.states, 0);
+    er_bytes inputs = { 0 };
+    put_inputs(&inputs, opts);
+    error = inputs.error;
+    if (!error) error = read_history(j, opts->results, &inputs, why);
+    er_bytes_free(&inputs);
+    return error;
+}
+
+static int open_journal(er_journal **journal, const er_journal *given, const errand_jobs_opts *opts,
+                        er_bytes *why)
 {
     er_journal *j = er_alloc_zero(sizeof *j);
     *journal = NULL;
     if (!j) return ENOMEM;
     er_bytes path = { 0 };
     er_bytes_format(&path, "%s.journal", opts->results);
-    j->pool = pool;
+    j->pool = given->pool;
+    j->peeks = given->peeks;
     j->results = j->fd = -1;
     j->retry_kinds = opts->retry_kinds;
     j->repeat_unknown = opts->repeat_unknown;
@@ -281,11 +322,22 @@ int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_o
     int error = path.error;
     if (!error) {
         j->path = er_bytes_take(&path);
-        error = open_both(j, opts, why);
+        error = j->peeks ? look_at_both(j, opts, why) : open_both(j, opts, why);
     }
     if (error) er_journal_close(j);
     else *journal = j;
     return error;
+}
+
+int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_opts *opts,
+                    er_bytes *why)
+{
+    return open_journal(journal, &(er_journal){ .pool = pool }, opts, why);
+}
+
+int er_journal_peek(er_journal **journal, const errand_jobs_opts *opts, er_bytes *why)
+{
+    return open_journal(journal, &(er_journal){ .peeks = true }, opts, why);
 }
 
 void er_journal_close(er_journal *j)

@@ -23,6 +23,11 @@ typedef enum er_job_verdict {
 int er_journal_open(er_journal **journal, errand_pool *pool, const errand_jobs_opts *opts,
                     er_bytes *why);
 
+/* For a look at what a run with these options would do: reads both files as they are; nothing is
+ * made, locked or changed. Of the functions below only er_journal_guard, _look and _close may
+ * follow. As above, but not EBUSY and EOVERFLOW. */
+int er_journal_peek(er_journal **journal, const errand_jobs_opts *opts, er_bytes *why);
+
 /* Writes what is left and syncs; also if it is cancelled. The last call but close; no job is under
  * way any more. */
 errand_future *er_journal_finish(er_journal *journal);
@@ -36,8 +41,8 @@ er_job_verdict er_journal_look(er_journal *journal, er_line_job *job);
  * show it, which lives as long as the journal. 1, NULL: at the first. Any thread. */
 unsigned er_journal_page(er_journal *journal, const er_line_job *job, const char **url);
 
-/* This path is one of the two files. */
-bool er_journal_owns(const er_journal *journal, const char *path);
+/* Refuses a job that was read and would save its body into one of the two files. Any thread. */
+void er_journal_guard(const er_journal *journal, er_line_job *job);
 
 /* The next attempt of this job must be on disk before it is sent. */
 bool er_journal_wants(const er_line_job *job);

@@ -15,6 +15,7 @@ int main(void)
     srunner_add_suite(runner, result_writer_suite());
     srunner_add_suite(runner, output_dir_suite());
     srunner_add_suite(runner, jobs_suite());
+    srunner_add_suite(runner, jobs_line_suite());
     srunner_add_suite(runner, job_states_suite());
     srunner_add_suite(runner, journal_suite());
     srunner_add_suite(runner, pauses_suite());

@@ -14,6 +14,7 @@ Suite *pages_suite(void);
 Suite *job_states_suite(void);
 Suite *journal_suite(void);
 Suite *jobs_suite(void);
+Suite *jobs_line_suite(void);
 Suite *pauses_suite(void);
 Suite *halts_suite(void);
 Suite *tokens_suite(void);

@@ -8,7 +8,8 @@ for form in bash:errand zsh:_errand fish:errand.fish; do
     check "${form#*:} was made from this table" cmp <("$OPTIONS_DOC" "${form%:*}") "$completions/${form#*:}"
 done
 touch jobs1.jsonl jobs2.jsonl 'jobs 3.jsonl'
-long=$("$OPTIONS_DOC" list | awk '{ print "--" $1 }' | sort)
+long_of() { "$OPTIONS_DOC" list | grep -E " ([a-z]+,)*$1(,|\$)" | awk '{ print "--" $1 }' | sort; }
+long=$(long_of run)
 
 # ---- bash ----
 check "bash reads it" bash -n "$completions/errand"
@@ -29,9 +30,9 @@ asked() { # WANTED WORD...: what bash offers for the last word
 }
 asked --request errand run --req
 asked --request errand run -j 4 --req
-asked '--help,--version,-h,help,retry,run' errand ''
+asked '--help,--version,-h,help,plan,retry,run,try' errand ''
 asked run errand ru
-asked retry,run errand help ''
+asked plan,retry,run,try errand help ''
 asked '' errand help run ''
 asked '' errand run --jobs ''
 asked '' errand run --jobs -
@@ -45,7 +46,14 @@ asked jobs2.jsonl errand run --log = jobs2
 asked 'jobs1.jsonl' errand run -- jobs1
 asked '' errand run -- --re
 asked '' errand --help ''
-check "bash knows every long option" is "$(bash --norc ask.bash "$completions/errand" errand run -- | sort)" "$long"
+for command in run retry plan try; do
+    check "bash knows every long option of $command" \
+        is "$(bash --norc ask.bash "$completions/errand" errand $command -- | sort)" "$(long_of $command)"
+done
+asked --show,--show-secrets errand plan --sho
+asked --show-secrets errand try --sho
+asked '' errand run --sho
+asked json errand plan --report j
 
 # ---- fish ----
 asked_fish() { # WANTED LINE
@@ -57,13 +65,15 @@ if command -v fish >/dev/null; then
     export HOME=$folder # fish keeps files of its own there
     check "fish reads it" fish --no-config -n "$completions/errand.fish"
     asked_fish --request 'errand run --req'
-    asked_fish help,retry,run 'errand '
-    asked_fish retry,run 'errand help '
+    asked_fish help,plan,retry,run,try 'errand '
+    asked_fish plan,retry,run,try 'errand help '
     asked_fish always,auto,json,never 'errand run --progress '
     asked_fish --progress=always,--progress=auto 'errand run --progress=a'
     asked_fish '' 'errand run --jobs '
     asked_fish jobs1.jsonl 'errand run jobs1'
     asked_fish jobs1.jsonl 'errand run --log jobs1'
+    asked_fish --show,--show-secrets 'errand plan --sho'
+    asked_fish --show-secrets 'errand try --sho'
     check "fish knows every long option" \
         is "$(fish --no-config -c "source $completions/errand.fish; complete -C 'errand run --'" </dev/null | cut -f1 | sort)" "$long"
 else
@@ -86,6 +96,7 @@ if command -v zsh >/dev/null; then
     check "zsh reads it" zsh -f -n "$completions/_errand"
     asked_zsh '--request' 'errand run --req'
     asked_zsh 'explain a command*send requests' 'errand '
+    asked_zsh '--show-secrets' 'errand try --sho'
     asked_zsh 'help run' 'errand help ru'
     asked_zsh 'always*auto*never' 'errand run --progress='
     asked_zsh 'jobs1.jsonl' 'errand run jobs1'

@@ -13,9 +13,31 @@ cp out help
 page=$(made errand.1)
 sed -n '/^\.Sh OPTIONS/,/^\.Sh INPUT/p' "$page" >options
 
-while read -r name letter value; do
+"$OPTIONS_DOC" list | grep -E ' ([a-z]+,)*run(,|$)' | cut -d' ' -f1 | sort >of_run
+for command in retry plan try; do
+    errand $command --help
+    check "$command --help" is $status 0
+    check "$command --help names no option that it has not" \
+        is "$(grep -oE -- '--[a-z][a-z0-9-]+' out | sed 's/^--//' | sort -u | grep -vx help |
+            comm -23 - <(grep -E " ([a-z]+,)*$command(,|\$)" table | cut -d' ' -f1 | sort))" ""
+done
+while read -r name letter value commands; do
     [ "$value" != - ] || value=
     [ "$letter" = - ] && letter= || letter="-$letter"
+    case ,$commands, in
+    *,run,*) ;;
+    *)
+        check "errand(1) has --$name" \
+            grep -qFx -- ".It ${letter:+Fl $letter${value:+ Ar $value} , }Fl -$name${value:+ Ar $value}" options
+        check "help of ${commands%%,*} has --$name" \
+            grep -qE -- "^ +--$name${value:+ $value}( |\$)" <("$ERRAND" "${commands%%,*}" --help)
+        errand "${commands%%,*}" "--$name${value:-=x}"
+        check "errand ${commands%%,*} knows --$name" is $status 2
+        errand run "--$name"
+        check "errand run says where --$name belongs" has err "option --$name is not one of errand run, but of ${commands//,/, }"
+        continue
+        ;;
+    esac
     check "help has --$name" grep -qE -- "^  ${letter:+$letter,} +--$name${value:+ $value}( |\$)" help
     check "errand(1) has --$name" \
         grep -qFx -- ".It ${letter:+Fl ${letter#-}${value:+ Ar $value} , }Fl -$name${value:+ Ar $value}" options
@@ -35,14 +57,14 @@ while read -r name letter value; do
     fi
 done <table
 
-check "help has no other option" is "$(sed -nE 's/^  (-., |    )--([a-z0-9-]+).*/\2/p' help | sort)" "$(cut -d' ' -f1 table | sort)"
+check "help has no other option" is "$(sed -nE 's/^  (-., |    )--([a-z0-9-]+).*/\2/p' help | sort)" "$(cat of_run)"
 check "errand(1) has no other option" is "$(sed -nE 's/^\.It .*Fl -([a-z0-9-]+).*/\1/p' options | sort)" "$(cut -d' ' -f1 table | sort)"
 check "errand(1) names no option that is not there" \
     is "$(grep -oE '(Fl -|--)[a-z][a-z0-9-]+' "$page" | sed -E 's/^(Fl -|--)//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
 check "help names no option that is not there" \
     is "$(grep -oE -- '--[a-z][a-z0-9-]+' help | sed 's/^--//' | sort -u | comm -23 - <(cut -d' ' -f1 table | sort))" ""
 check "errand(1) has its sections in order" is "$(sed -n 's/^\.Sh //p' "$page" | paste -sd,)" \
-    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,RESUMING,ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
+    "NAME,SYNOPSIS,DESCRIPTION,OPTIONS,INPUT,OUTPUT,RETRIES,RESUMING,PLANS AND TRIES,ENVIRONMENT,FILES,EXIT STATUS,SIGNALS,EXAMPLES,SEE ALSO"
 
 check "errand(1) was made from this table" is "$("$OPTIONS_DOC" man)" "$(sed -n '/^\.Ss Limits/,/^\.Sh INPUT/p' "$page" | sed '$d')"
 "$OPTIONS_DOC" nonsense 2>err

@@ -70,6 +70,16 @@ bool given_counts(const given_list *list, const given_option *option)
     return true;
 }
 
+const char *given_text(const given_list *list, option_id id)
+{
+    const given_option *found = NULL;
+    for (const given_option *option = list->first; option; option = option->next) {
+        bool later = option->id == id && (!found || option->rank >= found->rank);
+        if (later) found = option;
+    }
+    return found ? found->text : NULL;
+}
+
 /* ---- values that are text ---- */
 
 static bool read_switch(const char *text, bool *on) /* false: it is none */

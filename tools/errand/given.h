@@ -31,4 +31,7 @@ void given_free(given_list *list);
  * rank. */
 bool given_counts(const given_list *list, const given_option *option);
 
+/* The value of an option that does not repeat; NULL: it was not given, or is a switch. */
+const char *given_text(const given_list *list, option_id id);
+
 #endif

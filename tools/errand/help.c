@@ -58,12 +58,15 @@ static void put_option(const option_row *row, size_t column)
     put_wrapped(text, column, column);
 }
 
-static void put_group(option_group group)
+static void put_group(option_group group, command_id command)
 {
-    printf("%s:\n", group_rows[group].title);
+    size_t shown = 0;
     for (size_t i = 0; i < OPTIONS; i++) {
-        if (option_rows[i].group == group) put_option(&option_rows[i], text_column());
+        if (option_rows[i].group != group || !option_is_of(&option_rows[i], command)) continue;
+        if (!shown++) printf("%s:\n", group_rows[group].title);
+        put_option(&option_rows[i], text_column());
     }
+    if (!shown) return;
     if (group_rows[group].note) {
         fputs("  ", stdout);
         put_wrapped(group_rows[group].note, 2, 2);
@@ -85,7 +88,7 @@ void help_overview(void)
     fputs("  help      explain a command: errand help run\n"
           "\n",
           stdout);
-    put_group(GROUP_ABOUT);
+    put_group(GROUP_ABOUT, COMMAND_RUN);
     fputs("Try it with the first ten of your jobs:\n"
           "\n"
           "  head jobs.jsonl | errand run -j 4 --rate 2/s --retries 3 >results.jsonl\n"
@@ -95,7 +98,7 @@ void help_overview(void)
           stdout);
 }
 
-void help_run(void)
+static void help_run(void)
 {
     fputs(
         "Usage: errand run [OPTION]... [FILE]...\n"
@@ -106,7 +109,7 @@ void help_run(void)
         "FILE may also be a list of urls, a CSV, or a file for OpenAI's batch API.\n"
         "\n",
         stdout);
-    for (option_group group = 0; group < GROUPS; group++) put_group(group);
+    for (option_group group = 0; group < GROUPS; group++) put_group(group, COMMAND_RUN);
     fputs("Keys of a job: url (the only one that must be there), id, method, headers,\n"
           "params, one of json, body and body_file, timeout, retries, idempotent,\n"
           "idempotency_key, save_to, meta.\n"
@@ -126,7 +129,7 @@ void help_run(void)
           stdout);
 }
 
-void help_retry(void)
+static void help_retry(void)
 {
     fputs("Usage: errand retry [OPTION]... RESULTS\n"
           "\n"
@@ -141,4 +144,59 @@ void help_retry(void)
           "\n"
           "\"errand run --help\" has the options.\n",
           stdout);
+}
+
+static void help_plan(void)
+{
+    fputs("Usage: errand plan [OPTION]... [FILE]...\n"
+          "\n"
+          "Reads what errand run reads with the same options, and sends nothing: change the\n"
+          "word run to plan. It says how many jobs there are, where they go, which of them\n"
+          "are not harmless to repeat, which ids occur twice, and how long they take at the\n"
+          "rate that is given. Bad lines are reported as in a run, the first 20 of them.\n"
+          "With -o RESULTS --resume it counts what is done already, and changes nothing.\n"
+          "\n"
+          "  errand plan --rate 600/m jobs.jsonl\n"
+          "  errand plan --show 1 --curl jobs.jsonl | sh\n"
+          "\n",
+          stdout);
+    put_group(GROUP_PLAN, COMMAND_PLAN);
+    fputs("\"errand run --help\" has the other options.\n"
+          "\n"
+          "Exit status: 0 all lines are jobs, 2 wrong usage, 3 a line is no job or a file\n"
+          "cannot be read, 4 the results of -o would end a run, or nothing can be written.\n",
+          stdout);
+}
+
+static void help_try(void)
+{
+    fputs("Usage: errand try [OPTION]... FILE:LINE\n"
+          "       errand try [OPTION]... URL\n"
+          "\n"
+          "Sends the job in this line of FILE, or a request to URL, as errand run would with\n"
+          "the same options, but once: it is repeated only if --retries is given here. The\n"
+          "body of the reply goes to standard output, JSON indented; request, connection,\n"
+          "times, the head of the reply and what a run would do next go to standard error.\n"
+          "No results, files or logs are written. The request is a real one.\n"
+          "\n"
+          "  errand try jobs.jsonl:17\n"
+          "  errand try -X POST --json '{\"n\": 1}' https://api.example.com/v1/items\n"
+          "\n",
+          stdout);
+    put_group(GROUP_PLAN, COMMAND_TRY);
+    fputs("\"errand run --help\" has the other options; those about results are refused.\n"
+          "\n"
+          "Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 the line is no job,\n"
+          "4 standard output cannot be written.\n",
+          stdout);
+}
+
+void help_command(command_id command)
+{
+    switch (command) {
+    case COMMAND_RETRY: help_retry(); break;
+    case COMMAND_PLAN: help_plan(); break;
+    case COMMAND_TRY: help_try(); break;
+    default: help_run(); break;
+    }
 }

@@ -2,8 +2,9 @@
 #ifndef HELP_H
 #define HELP_H
 
-void help_overview(void); /* errand --help */
-void help_run(void);      /* errand run --help */
-void help_retry(void);    /* errand retry --help */
+#include "option_table.h"
+
+void help_overview(void);              /* errand --help */
+void help_command(command_id command); /* errand run --help ... */
 
 #endif

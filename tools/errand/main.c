@@ -2,20 +2,23 @@
 #include "help.h"
 #include "nearest.h"
 #include "option_table.h"
+#include "plan.h"
 #include "retry.h"
 #include "run.h"
+#include "try.h"
 
 #include <errand-http.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-    int (*main)(int argc, char **argv); /* -1: show the version */
-    void (*help)(void);
-} commands[COMMANDS] = {
-    [COMMAND_RUN] = { run_main, help_run },
-    [COMMAND_RETRY] = { retry_main, help_retry },
+static int (*const mains[COMMANDS])(
+    int argc, char **argv) = { /* -1: show the version */
+                               [COMMAND_RUN] = run_main,
+                               [COMMAND_RETRY] = retry_main,
+                               [COMMAND_PLAN] = plan_main,
+                               [COMMAND_TRY] = try_main
 };
 
 static int version(void)
@@ -32,18 +35,24 @@ static int shown(int status)
     return 4;
 }
 
-static const struct command *find(const char *name)
+static command_id find(const char *name) /* COMMANDS: there is none, and that has been said */
 {
+    command_id id = command_named(name);
+    if (id < COMMANDS) return id;
     er_nearest near = { .word = name, .size = strlen(name) };
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (!strcmp(command_rows[i].name, name)) return &commands[i];
-        er_nearest_offer(&near, command_rows[i].name);
-    }
+    for (size_t i = 0; i < COMMANDS; i++) er_nearest_offer(&near, command_rows[i].name);
     er_nearest_offer(&near, "help");
     fprintf(stderr, "errand: unknown command \"%.60s\"", name);
     if (near.name) fprintf(stderr, ": did you mean %s?", near.name);
     fputs("; see \"errand --help\"\n", stderr);
-    return NULL;
+    return COMMANDS;
+}
+
+static const char *command_with(const option_row *row)
+{
+    command_id id = 0;
+    while (id + 1 < COMMANDS && !option_is_of(row, id)) id++;
+    return command_rows[id].name;
 }
 
 /* An option that is not of errand itself stands before the command. */
@@ -56,9 +65,9 @@ static int refuse(const char *word)
         if (word[1] != '-') same = row->letter && word[1] == row->letter;
         if (same) {
             fprintf(stderr,
-                    "errand: option %.60s goes after the command: errand run %.60s; see "
+                    "errand: option %.60s goes after the command: errand %s %.60s; see "
                     "\"errand --help\"\n",
-                    word, word);
+                    word, command_with(row), word);
             return 2;
         }
         if (row->group == GROUP_ABOUT) er_nearest_offer(&near, row->name);
@@ -71,13 +80,11 @@ static int refuse(const char *word)
 
 static int explain(const char *name) /* NULL: all of errand */
 {
-    const struct command *command = NULL;
-    if (name && strcmp(name, "help")) {
-        command = find(name);
-        if (!command) return 2;
-    }
-    if (command) command->help();
-    else help_overview();
+    bool overview = !name || !strcmp(name, "help");
+    command_id id = overview ? COMMANDS : find(name);
+    if (!overview && id == COMMANDS) return 2;
+    if (overview) help_overview();
+    else help_command(id);
     return shown(0);
 }
 
@@ -92,8 +99,8 @@ int main(int argc, char **argv)
         return 2;
     }
     if (word[0] == '-') return refuse(word);
-    const struct command *command = find(word);
-    if (!command) return 2;
-    int status = command->main(argc - 1, argv + 1);
+    command_id id = find(word);
+    if (id == COMMANDS) return 2;
+    int status = mains[id](argc - 1, argv + 1);
     return status == -1 ? shown(version()) : shown(status);
 }

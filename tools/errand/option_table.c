@@ -3,6 +3,8 @@
  * `more`. */
 #include "option_table.h"
 
+#include <string.h>
+
 const group_row group_rows[GROUPS] = {
     [GROUP_LIMITS] = { "Limits and retries",
                        "TIME is in seconds or has a unit: 200ms, 1.5s, 2m, 1h. A job's own "
@@ -21,13 +23,28 @@ const group_row group_rows[GROUPS] = {
                      "wait of a host is reported." },
     [GROUP_OUTPUT] = { "Output", NULL },
     [GROUP_RESUME] = { "Results that survive a crash", NULL },
+    [GROUP_PLAN] = { "Plans and tries", NULL },
     [GROUP_ABOUT] = { "Help", NULL },
 };
 
 const command_row command_rows[COMMANDS] = {
     [COMMAND_RUN] = { "run", "send requests given in files, write results as JSON Lines" },
     [COMMAND_RETRY] = { "retry", "send again what failed, with the options of its run" },
+    [COMMAND_PLAN] = { "plan", "read the files of a run, say what it would do, and send nothing" },
+    [COMMAND_TRY] = { "try", "send one job once, show all of it, and record nothing" },
 };
+
+command_id command_named(const char *name)
+{
+    command_id id = 0;
+    while (id < COMMANDS && strcmp(command_rows[id].name, name)) id++;
+    return id;
+}
+
+/* Those that record something: not try. */
+#define RECORDING                                                                                  \
+    (COMMAND_BIT(COMMAND_RUN) | COMMAND_BIT(COMMAND_RETRY) | COMMAND_BIT(COMMAND_PLAN))
+#define PLAN COMMAND_BIT(COMMAND_PLAN)
 
 const option_row option_rows[OPTIONS] = {
     [OPTION_JOBS] = {
@@ -390,7 +407,7 @@ const option_row option_rows[OPTIONS] = {
                 "cannot be combined with output-dir.",
     },
     [OPTION_OUTPUT_DIR] = {
-        .name = "output-dir", .group = GROUP_OUTPUT, .value = "DIR", .file = true,
+        .name = "output-dir", .group = GROUP_OUTPUT, .commands = RECORDING, .value = "DIR", .file = true,
         .help = "save the body of each successful reply in a file in DIR",
         .more = "DIR is made if it is missing. A file is named by the job's \"id\", else by its "
                 "number, and by the type of the reply: 17.json. What cannot stand in a name becomes "
@@ -445,14 +462,14 @@ const option_row option_rows[OPTIONS] = {
         .help = "show no progress and no totals, but errors",
     },
     [OPTION_OUTPUT] = {
-        .name = "output", .letter = 'o', .group = GROUP_RESUME, .value = "FILE", .file = true,
+        .name = "output", .letter = 'o', .group = GROUP_RESUME, .commands = RECORDING, .value = "FILE", .file = true,
         .help = "append results to FILE, so that a later run can resume",
         .more = "Beside it errand keeps FILE.journal: before a request that could do harm twice is "
                 "sent, it is on disk that it may have been. A FILE that has results is refused, "
                 "unless --resume or --fresh is given.",
     },
     [OPTION_RESUME] = {
-        .name = "resume", .rivals = 3, .group = GROUP_RESUME,
+        .name = "resume", .rivals = 3, .group = GROUP_RESUME, .commands = RECORDING,
         .help = "with -o: skip the jobs that FILE has results of",
         .more = "A job is recognised by its id, or if it has none, by what it requests. What was "
                 "under way when the run before ended is sent again if that is harmless or it has "
@@ -460,11 +477,11 @@ const option_row option_rows[OPTIONS] = {
                 "FILE the run is a new one.",
     },
     [OPTION_FRESH] = {
-        .name = "fresh", .rivals = 3, .group = GROUP_RESUME,
+        .name = "fresh", .rivals = 3, .group = GROUP_RESUME, .commands = RECORDING,
         .help = "with -o: discard the results that FILE has",
     },
     [OPTION_RETRY_FAILED] = {
-        .name = "retry-failed", .group = GROUP_RESUME, .value = "KINDS",
+        .name = "retry-failed", .group = GROUP_RESUME, .commands = RECORDING, .value = "KINDS",
         .help = "with --resume: also send what failed: all, or timeout,network",
         .more = "KINDS are the kinds of errors in the results, with commas between them: network, "
                 "timeout, http_client, http_server, rate_limited, auth, protocol, validation, "
@@ -472,9 +489,35 @@ const option_row option_rows[OPTIONS] = {
                 "twice, is left as it is without --repeat-unknown.",
     },
     [OPTION_REPEAT_UNKNOWN] = {
-        .name = "repeat-unknown", .group = GROUP_RESUME,
+        .name = "repeat-unknown", .group = GROUP_RESUME, .commands = RECORDING,
         .help = "with --resume: also send what may have been done already",
         .more = "Each of these jobs may then be done, and paid for, twice.",
+    },
+    [OPTION_SHOW] = {
+        .name = "show", .commands = PLAN, .group = GROUP_PLAN, .value = "N",
+        .help = "show the first N requests in full, instead of the plan",
+        .more = "Lines are read up to the last of them; --skip leaves others out. Values of "
+                "headers and of parameters in urls that sound like secrets are \"*\". Bodies are "
+                "shown as they are sent.",
+    },
+    [OPTION_CURL] = {
+        .name = "curl", .commands = PLAN, .group = GROUP_PLAN,
+        .help = "show them as commands of curl, one if --show is not given",
+        .more = "They are for sh, and are quoted for it. A secret is a variable, which the line "
+                "above the command names: without it sh says so and sends nothing. A token of "
+                "--bearer-env, --bearer-file or --token-command is taken from where errand "
+                "takes it.",
+    },
+    [OPTION_SHOW_SECRETS] = {
+        .name = "show-secrets", .group = GROUP_PLAN,
+        .commands = COMMAND_BIT(COMMAND_PLAN) | COMMAND_BIT(COMMAND_TRY),
+        .help = "show secrets as they are: mind who can see the screen",
+    },
+    [OPTION_REPORT] = {
+        .name = "report", .commands = PLAN, .group = GROUP_PLAN, .value = "FORM",
+        .choices = "text json", .initial = "text",
+        .help = "write the plan as text or as one object in JSON",
+        .more = "The keys of the object are described under PLANS AND TRIES.",
     },
     [OPTION_HELP] = {
         .name = "help", .letter = 'h', .group = GROUP_ABOUT,

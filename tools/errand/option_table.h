@@ -18,9 +18,20 @@ typedef enum option_group {
     GROUP_PACE,
     GROUP_OUTPUT,
     GROUP_RESUME, /* about one run of several: in no journal */
+    GROUP_PLAN,   /* of the commands that look at a run */
     GROUP_ABOUT,  /* no settings: known before a command, too, and they end the command */
     GROUPS
 } option_group;
+
+typedef enum command_id {
+    COMMAND_RUN,
+    COMMAND_RETRY,
+    COMMAND_PLAN,
+    COMMAND_TRY,
+    COMMANDS
+} command_id; /* and "help", which explains them */
+
+#define COMMAND_BIT(id) (1u << (id))
 
 typedef enum option_id {
     OPTION_JOBS,
@@ -90,6 +101,10 @@ typedef enum option_id {
     OPTION_FRESH,
     OPTION_RETRY_FAILED,
     OPTION_REPEAT_UNKNOWN,
+    OPTION_SHOW,
+    OPTION_CURL,
+    OPTION_SHOW_SECRETS,
+    OPTION_REPORT,
     OPTION_HELP,
     OPTION_VERSION,
     OPTIONS
@@ -110,18 +125,15 @@ typedef struct option_row {
     /* options with the same number, but 0, exclude each other: that of the place which goes before
      * the others counts */
     unsigned rivals;
+    /* COMMAND_BIT of the commands that have it; 0: all. The environment and files may have options
+     * of other commands: they do not count */
+    unsigned commands;
 } option_row;
 
 typedef struct group_row {
     const char *title;
     const char *note; /* what --help says below the options; NULL: nothing */
 } group_row;
-
-typedef enum command_id {
-    COMMAND_RUN,
-    COMMAND_RETRY,
-    COMMANDS
-} command_id; /* and "help", which explains them */
 
 typedef struct command_row {
     const char *name, *help;
@@ -131,5 +143,13 @@ typedef struct command_row {
 extern const option_row option_rows[OPTIONS];
 extern const group_row group_rows[GROUPS];
 extern const command_row command_rows[COMMANDS];
+
+static inline bool option_is_of(const option_row *option, command_id command)
+{
+    return !option->commands || option->commands & COMMAND_BIT(command);
+}
+
+/* COMMANDS: there is none of this name. */
+command_id command_named(const char *name);
 
 #endif

@@ -17,6 +17,7 @@
 #include "option_values.h"
 #include "output_options.h"
 #include "pace_options.h"
+#include "plan_options.h"
 #include "route_options.h"
 
 #include <errand.h>
@@ -121,6 +122,10 @@ static bool (*const readers[OPTIONS])(run_options *o, const char *name, const ch
     [OPTION_RESUME] = output_resume,
     [OPTION_FRESH] = output_fresh,
     [OPTION_REPEAT_UNKNOWN] = output_repeat_unknown,
+    [OPTION_SHOW] = plan_show,
+    [OPTION_CURL] = plan_curl,
+    [OPTION_SHOW_SECRETS] = plan_show_secrets,
+    [OPTION_REPORT] = plan_form,
     [OPTION_RATE_TOTAL] = pace_rate_total,
     [OPTION_TOKENS] = pace_tokens,
     [OPTION_BUDGET_TOKENS] = pace_budget_tokens,
@@ -165,6 +170,7 @@ static bool read_values(run_options *o)
     for (given_rank rank = 0; rank < GIVEN_RANKS; rank++) {
         for (const given_option *given = o->given->first; given; given = given->next) {
             if (given->rank != rank || given->off || !readers[given->id]) continue;
+            if (!option_is_of(&option_rows[given->id], o->command_id)) continue;
             if (!given_counts(o->given, given)) continue;
             if (!readers[given->id](o, given->name, given->text)) return false;
         }
@@ -179,6 +185,7 @@ bool run_options_words(run_options *o, int argc, char **argv, int *status)
     };
     *status = 2;
     complain_command = o->command = argv[0];
+    o->command_id = command_named(argv[0]);
     o->given = calloc(1, sizeof *o->given);
     return o->given ? command_line_read(o, argc, argv, status) : complain("out of memory");
 }
@@ -188,7 +195,7 @@ bool run_options_read(run_options *o, int argc, char **argv, int *status)
     if (!run_options_words(o, argc, argv, status)) return false;
     if (!given_environment(o->given) || !read_files(o) || !read_values(o)) return false;
     if (o->expand && !headers_expand(o)) return false;
-    return output_complete(o) && route_complete(o) && credentials_complete(o);
+    return plan_complete(o) && output_complete(o) && route_complete(o) && credentials_complete(o);
 }
 
 bool run_options_list(const char ***list, const char *text)

@@ -24,7 +24,8 @@ typedef struct pace {  /* a rate */
 } pace;
 
 typedef struct run_options {
-    const char *command;      /* run, or retry */
+    const char *command; /* run, retry ... */
+    command_id command_id;
     const char *const *files; /* ..., NULL; NULL: none given */
     const char **headers;     /* ..., NULL */
     const char **params;      /* ..., NULL */
@@ -65,6 +66,8 @@ typedef struct run_options {
     size_t max_body;
     unsigned per_host;
     bool netrc, http2, no_decompress, expand;
+    unsigned show; /* of errand plan, as the next three */
+    bool curl, show_secrets, report_json;
     struct given_list *given;
     char **kept; /* text that is the options' own: ..., NULL */
 } run_options;

@@ -3,7 +3,8 @@
  *
  * It runs while errand is built, on the machine that builds, so it needs nothing but C and the
  * table. Nothing that it writes needs more than its shell: no package bash-completion, no generated
- * cache. `list` is for tests: name, letter or "-", value or "-". */
+ * cache. `list` is for tests: name, letter or "-", value or "-",
+ * commands. */
 #include "option_table.h"
 
 #include <stdio.h>
@@ -41,11 +42,12 @@ static void put_commands(void)
 
 /* ---- bash ---- */
 
-static void bash_words(bool all)
+/* command COMMANDS: the options before a command. */
+static void bash_words(command_id command)
 {
     for (int i = 0; i < OPTIONS; i++) {
         const option_row *row = &option_rows[i];
-        if (!all && !anywhere(row)) continue;
+        if (command == COMMANDS ? !anywhere(row) : !option_is_of(row, command)) continue;
         if (row->letter) printf("-%c ", row->letter);
         printf("--%s ", row->name);
     }
@@ -86,7 +88,7 @@ static void bash(void)
           stdout);
     put_commands();
     fputs("help ", stdout);
-    bash_words(false);
+    bash_words(COMMANDS);
     fputs("' -- \"$cur\"))\n"
           "        return\n"
           "    fi\n"
@@ -106,10 +108,14 @@ static void bash(void)
     bash_values();
     fputs("    esac\n"
           "    if [[ $cur = -* ]]; then\n"
-          "        COMPREPLY=($(compgen -W '",
+          "        case ${COMP_WORDS[1]} in\n",
           stdout);
-    bash_words(true);
-    fputs("' -- \"$cur\"))\n"
+    for (command_id id = 0; id < COMMANDS; id++) {
+        printf("        %s) COMPREPLY=($(compgen -W '", command_rows[id].name);
+        bash_words(id);
+        fputs("' -- \"$cur\")) ;;\n", stdout);
+    }
+    fputs("        esac\n"
           "    else\n"
           "        _errand_files \"$cur\"\n"
           "    fi\n"
@@ -140,17 +146,24 @@ static void zsh_option(const option_row *row)
     fputs("' \\\n", stdout);
 }
 
+static void zsh_command(command_id id)
+{
+    printf("_errand_%s() {\n    _arguments -s -S \\\n", command_rows[id].name);
+    for (int i = 0; i < OPTIONS; i++) {
+        if (option_is_of(&option_rows[i], id)) zsh_option(&option_rows[i]);
+    }
+    fputs("        '*:file of jobs:_files'\n"
+          "}\n",
+          stdout);
+}
+
 static void zsh(void)
 {
     fputs("#compdef errand\n"
-          "# Completions of errand for zsh, made by options-doc.\n"
-          "_errand_options() {\n"
-          "    _arguments -s -S \\\n",
+          "# Completions of errand for zsh, made by options-doc.\n",
           stdout);
-    for (int i = 0; i < OPTIONS; i++) zsh_option(&option_rows[i]);
-    fputs("        '*:file of jobs:_files'\n"
-          "}\n"
-          "_errand_commands() {\n"
+    for (command_id id = 0; id < COMMANDS; id++) zsh_command(id);
+    fputs("_errand_commands() {\n"
           "    local -a commands\n"
           "    commands=(",
           stdout);
@@ -175,7 +188,8 @@ static void zsh(void)
           "    [[ $state = words ]] || return\n"
           "    case $words[1] in\n",
           stdout);
-    for (int i = 0; i < COMMANDS; i++) printf("    %s) _errand_options ;;\n", command_rows[i].name);
+    for (int i = 0; i < COMMANDS; i++)
+        printf("    %s) _errand_%s ;;\n", command_rows[i].name, command_rows[i].name);
     fputs("    help) _arguments '1:command:(", stdout);
     put_commands();
     fputs(
@@ -200,6 +214,18 @@ static void fish_option(const option_row *row, const char *condition)
     fputs("'\n", stdout);
 }
 
+/* Adds the commands that have this option, NULL: all, to a condition. */
+static void fish_commands(const option_row *row, char *condition, size_t size)
+{
+    for (command_id id = 0; id < COMMANDS; id++) {
+        size_t at = strlen(condition);
+        if (!row || option_is_of(row, id))
+            snprintf(condition + at, size - at, " %s", command_rows[id].name);
+    }
+    size_t at = strlen(condition);
+    snprintf(condition + at, size - at, "; and not __fish_seen_subcommand_from help");
+}
+
 static void fish(void)
 {
     const char *first = "__fish_use_subcommand";
@@ -216,10 +242,14 @@ static void fish(void)
     for (int i = 0; i < OPTIONS; i++) {
         if (anywhere(&option_rows[i])) fish_option(&option_rows[i], first);
     }
-    const char *run = "__fish_seen_subcommand_from run retry; and not __fish_seen_subcommand_from "
-                      "help";
-    for (int i = 0; i < OPTIONS; i++) fish_option(&option_rows[i], run);
-    printf("complete -c errand -n '%s' -F\n", run);
+    for (int i = 0; i < OPTIONS; i++) {
+        char condition[160] = "__fish_seen_subcommand_from";
+        fish_commands(&option_rows[i], condition, sizeof condition);
+        fish_option(&option_rows[i], condition);
+    }
+    char condition[160] = "__fish_seen_subcommand_from";
+    fish_commands(NULL, condition, sizeof condition);
+    printf("complete -c errand -n '%s' -F\n", condition);
 }
 
 /* ---- mdoc ---- */
@@ -290,8 +320,12 @@ static void list(void)
 {
     for (int i = 0; i < OPTIONS; i++) {
         const option_row *row = &option_rows[i];
-        printf("%s %c %s\n", row->name, row->letter ? row->letter : '-',
+        printf("%s %c %s ", row->name, row->letter ? row->letter : '-',
                row->value ? row->value : "-");
+        for (command_id id = 0, n = 0; id < COMMANDS; id++) {
+            if (option_is_of(row, id)) printf("%s%s", n++ ? "," : "", command_rows[id].name);
+        }
+        putchar('\n');
     }
 }
 

@@ -6,6 +6,7 @@
  * The jobs do all the work; this thread draws, another one waits for signals. */
 #include "run.h"
 
+#include "complain.h"
 #include "note.h"
 #include "options.h"
 #include "progress.h"
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,7 @@ enum {
 
 #define AUTO_FIRST 4 /* -j auto begins with that many requests at once */
 
-typedef struct run {
+struct run {
     run_options options;
     progress progress;
     signals signals;
@@ -55,7 +57,9 @@ typedef struct run {
     errand_sem *host_sem; /* NULL: -j is not auto */
     errand_jobs *jobs;
     bool halt_reported;
-} run;
+    errand_allow_fn *allow; /* of errand try; NULL: none */
+    void *allow_arg;
+};
 
 /* A descriptor below 3 that is closed would be the next file's: results in a log, a
  * socket for standard input. */
@@ -294,6 +298,8 @@ static int open_session(run *r)
         .no_compression = o->no_decompress,
         .secrets = o->secrets,
         .refused_may_have_run = o->refused_may_have_run,
+        .allow = o->unix_socket ? NULL : r->allow,
+        .allow_arg = r->allow_arg,
         .middleware = around,
         .why = why,
         .why_size = sizeof why,
@@ -321,10 +327,9 @@ static void put_ends(const run *r, errand_jobs_opts *jobs)
     jobs->tokens_used = o->tokens_used;
 }
 
-static int begin(run *r)
+errand_jobs_opts run_jobs(run *r)
 {
     const run_options *o = &r->options;
-    char *note = o->output ? note_write(o) : NULL;
     errand_jobs_opts jobs = {
         .files = o->files,
         .out = STDOUT_FILENO,
@@ -350,7 +355,6 @@ static int begin(run *r)
         .begin = o->begin,
         .repeat_unknown = o->repeat_unknown,
         .retry_kinds = o->retry_kinds,
-        .note = note,
         .format = o->format,
         .delimiter = o->delimiter,
         .url_template = o->url_template,
@@ -372,6 +376,14 @@ static int begin(run *r)
         .max_pages = o->max_pages,
     };
     put_ends(r, &jobs);
+    return jobs;
+}
+
+static int begin(run *r)
+{
+    char *note = r->options.output ? note_write(&r->options) : NULL;
+    errand_jobs_opts jobs = run_jobs(r);
+    jobs.note = note;
     r->jobs = errand_jobs_new(r->pool, r->http, &jobs);
     int failed = errno;
     free(note);
@@ -506,6 +518,63 @@ static void finish(run *r)
     if (r->pool) errand_pool_close(r->pool, 1000);
     errand_log_close(r->log, 1000);
     run_options_free(&r->options);
+}
+
+/* ---- without beginning ---- */
+
+const run_options *run_options_of(const run *r) { return &r->options; }
+errand_http *run_session(const run *r) { return r->http; }
+errand_pool *run_pool(const run *r) { return r->pool; }
+bool run_complained(const run *r) { return r->complained; }
+
+void run_say(run *r, const char *fmt, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    progress_say(&r->progress, "%s", line);
+}
+
+void run_end(run *r)
+{
+    signals_end(&r->signals);
+    progress_end(&r->progress, NULL, 0);
+    finish(r);
+    free(r);
+}
+
+static int prepare(run *r, bool sends)
+{
+    r->pool = errand_pool_new(&(errand_pool_opts){ .workers = WORKERS });
+    if (!r->pool) return fail(r, "cannot start", errno);
+    int status = sends && r->options.auth.token_command ? get_token(r) : 0;
+    return status ? status : open_session(r);
+}
+
+run *run_prepare(run_options *options, bool sends, errand_allow_fn *allow, void *arg, int *status)
+{
+    run *r = calloc(1, sizeof *r);
+    *status = SOME_FAILED;
+    if (!r) {
+        complain("out of memory");
+        run_options_free(options);
+        return NULL;
+    }
+    r->options = *options;
+    *options = (run_options){ 0 };
+    r->options.progress = WHEN_NEVER;
+    r->allow = allow;
+    r->allow_arg = arg;
+    r->signals = (signals){ .fd = -1, .quit = -1 }; /* a signal ends it at once */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    progress_begin(&r->progress, &r->options);
+    *status = prepare(r, sends);
+    if (!*status) return r;
+    run_end(r);
+    return NULL;
 }
 
 int run_main(int argc, char **argv)

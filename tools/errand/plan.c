@@ -1,0 +1,88 @@
+/* plan.c -- what errand run would do with these files and options.
+ *
+ *     options --run_prepare--> session --errand_jobs_read--> line --> tally --> report
+ *                                                            line --> text, or a command of curl
+ *
+ * Bad lines go to standard error as those of a run do; the plan goes to standard output. */
+#include "plan.h"
+
+#include "curl_command.h"
+#include "plan_json.h"
+#include "plan_report.h"
+#include "plan_tally.h"
+#include "request_text.h"
+#include "run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { ALL_WELL = 0, NO_PLAN = 1, WRONG_USAGE = 2, BAD_INPUT = 3, CANNOT_WRITE = 4 };
+
+typedef struct plan {
+    run *run;
+    plan_tally tally;
+} plan;
+
+static void report_bad(plan *p, const errand_jobs_line *line)
+{
+    if (p->tally.bad + p->tally.unread > PLAN_ERRORS) return;
+    if (line->number)
+        run_say(p->run, "%s:%" PRIu64 ": %s", line->file, line->number, line->message);
+    else run_say(p->run, "%s: %s", line->file, line->message);
+}
+
+static void show(plan *p, const errand_jobs_line *line)
+{
+    const run_options *o = run_options_of(p->run);
+    if (p->tally.jobs > 1) fputc('\n', stdout);
+    if (o->curl) curl_command(stdout, line, o);
+    else request_text(stdout, line, o->show_secrets);
+}
+
+static bool each(const errand_jobs_line *line, void *arg)
+{
+    plan *p = arg;
+    const run_options *o = run_options_of(p->run);
+    plan_tally_add(&p->tally, line);
+    if (line->fate == ERRAND_JOBS_BAD || line->fate == ERRAND_JOBS_UNREAD) report_bad(p, line);
+    else if (line->fate == ERRAND_JOBS_SENT && o->show) show(p, line);
+    return !p->tally.full && !ferror(stdout) && !(o->show && p->tally.jobs >= o->show);
+}
+
+static int end(plan *p, int error)
+{
+    const run_options *o = run_options_of(p->run);
+    plan_tally *t = &p->tally;
+    uint64_t bad = t->bad + t->unread;
+    bool full = t->full;
+    if (bad > PLAN_ERRORS) run_say(p->run, "and %" PRIu64 " more bad lines", bad - PLAN_ERRORS);
+    if (!error && !full && !o->show) {
+        if (o->report_json) full = !plan_json(stdout, t, o);
+        else plan_report(stdout, t, o);
+    }
+    if (full) error = ENOMEM;
+    if (!error) return bad ? BAD_INPUT : ALL_WELL;
+    if (error == EINVAL && run_complained(p->run)) return WRONG_USAGE;
+    if (run_complained(p->run)) return CANNOT_WRITE;
+    run_say(p->run, "cannot go on: %s", errand_strerror(error));
+    return NO_PLAN;
+}
+
+int plan_main(int argc, char **argv)
+{
+    run_options options;
+    plan p = { 0 };
+    int status = 0;
+    if (!run_options_read(&options, argc, argv, &status)) {
+        run_options_free(&options);
+        return status;
+    }
+    p.run = run_prepare(&options, false, NULL, NULL, &status);
+    if (!p.run) return status;
+    const errand_jobs_opts jobs = run_jobs(p.run);
+    status = end(&p, errand_jobs_read(run_session(p.run), &jobs, each, &p));
+    plan_tally_free(&p.tally);
+    run_end(p.run);
+    return status;
+}
