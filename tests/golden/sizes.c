@@ -79,6 +79,8 @@ int main(void)
     MEMBER(errand_sem_opts, max_keys);
     MEMBER(errand_sem_opts, reserved);
     MEMBER(errand_sem_opts, name);
+    MEMBER(errand_sem_opts, min_permits);
+    MEMBER(errand_sem_opts, max_permits);
     TYPE(errand_sem_stats);
     MEMBER(errand_sem_stats, permits);
     MEMBER(errand_sem_stats, in_use);
@@ -88,6 +90,8 @@ int main(void)
     MEMBER(errand_sem_stats, withdrawn);
     MEMBER(errand_sem_stats, refused);
     MEMBER(errand_sem_stats, longest_wait_ns);
+    MEMBER(errand_sem_stats, increases);
+    MEMBER(errand_sem_stats, decreases);
     TYPE(errand_sem_holder);
     MEMBER(errand_sem_holder, name);
     MEMBER(errand_sem_holder, site);
@@ -109,6 +113,11 @@ int main(void)
     MEMBER(errand_attempt_info, name);
     MEMBER(errand_attempt_info, key);
     MEMBER(errand_attempt_info, arg);
+    TYPE(errand_quota);
+    MEMBER(errand_quota, limit);
+    MEMBER(errand_quota, remaining);
+    MEMBER(errand_quota, reset_ms);
+    MEMBER(errand_quota, window_ms);
     TYPE(errand_rate_stats);
     MEMBER(errand_rate_stats, waiting);
     MEMBER(errand_rate_stats, keys);
@@ -118,6 +127,8 @@ int main(void)
     MEMBER(errand_rate_stats, next_ms);
     MEMBER(errand_rate_stats, paused_ms);
     MEMBER(errand_rate_stats, pauses);
+    MEMBER(errand_rate_stats, quota_left);
+    MEMBER(errand_rate_stats, quota_reset_ms);
     TYPE(errand_breaker_change);
     MEMBER(errand_breaker_change, name);
     MEMBER(errand_breaker_change, key);
