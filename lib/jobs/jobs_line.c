@@ -32,7 +32,7 @@ typedef struct reading {
     er_journal *journal;       /* NULL: no results, or they do not count */
     er_tokens tokens;
     er_next_page next_page; /* only checked */
-    er_bytes texts; /* of the line: names and values of its headers, its url */
+    er_bytes texts;         /* of the line: names and values of its headers, its url */
     errand_jobs_header *headers;
     size_t room; /* of headers */
 } reading;

@@ -13,8 +13,8 @@ int main(void)
         flows_suite,    decoder_suite, bodies_suite,   middleware_suite, storms_suite,
         phases_suite,   lanes_suite,   forks_suite,    urls_suite,       dump_suite,
         url_fuzz_suite, names_suite,   params_suite,   statuses_suite,   resolver_suite,
-        peers_suite,    cookies_suite, charsets_suite, links_suite, ready_suite,      routes_suite,
-        bearer_suite
+        peers_suite,    cookies_suite, charsets_suite, links_suite,      ready_suite,
+        routes_suite,   bearer_suite
     };
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)

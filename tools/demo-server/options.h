@@ -17,7 +17,7 @@ struct options {
     long polls;
     long operation_ms;   /* an operation is not done before */
     long quota, quota_s; /* requests in so many seconds; 0: no limit */
-    long limit;        /* more requests in work at once are refused; 0: no limit */
+    long limit;          /* more requests in work at once are refused; 0: no limit */
     double shares[FATES];
     bool with_parent, until_eof, verbose, quiet;
 };

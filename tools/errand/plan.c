@@ -1,6 +1,6 @@
 /* plan.c -- what errand run would do with these files and options.
  *
- *     options --run_prepare--> session --errand_jobs_read--> line --> tally --> report
+ *     options --session_prepare--> session --errand_jobs_read--> line --> tally --> report
  *                                                            line --> text, or a command of curl
  *
  * Bad lines go to standard error as those of a run do; the plan goes to standard output. */
@@ -11,16 +11,14 @@
 #include "plan_report.h"
 #include "plan_tally.h"
 #include "request_text.h"
-#include "run.h"
+#include "session.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ALL_WELL = 0, NO_PLAN = 1, WRONG_USAGE = 2, BAD_INPUT = 3, CANNOT_WRITE = 4 };
-
 typedef struct plan {
-    run *run;
+    session *session;
     plan_tally tally;
 } plan;
 
@@ -28,13 +26,14 @@ static void report_bad(plan *p, const errand_jobs_line *line)
 {
     if (p->tally.bad + p->tally.unread > PLAN_ERRORS) return;
     if (line->number)
-        run_say(p->run, "%s:%" PRIu64 ": %s", line->file, line->number, line->message);
-    else run_say(p->run, "%s: %s", line->file, line->message);
+        progress_say(&p->session->progress, "%s:%" PRIu64 ": %s", line->file, line->number,
+                     line->message);
+    else progress_say(&p->session->progress, "%s: %s", line->file, line->message);
 }
 
 static void show(plan *p, const errand_jobs_line *line)
 {
-    const run_options *o = run_options_of(p->run);
+    const run_options *o = &p->session->options;
     if (p->tally.jobs > 1) fputc('\n', stdout);
     if (o->curl) curl_command(stdout, line, o);
     else request_text(stdout, line, o->show_secrets);
@@ -43,7 +42,7 @@ static void show(plan *p, const errand_jobs_line *line)
 static bool each(const errand_jobs_line *line, void *arg)
 {
     plan *p = arg;
-    const run_options *o = run_options_of(p->run);
+    const run_options *o = &p->session->options;
     plan_tally_add(&p->tally, line);
     if (line->fate == ERRAND_JOBS_BAD || line->fate == ERRAND_JOBS_UNREAD) report_bad(p, line);
     else if (line->fate == ERRAND_JOBS_SENT && o->show) show(p, line);
@@ -52,21 +51,22 @@ static bool each(const errand_jobs_line *line, void *arg)
 
 static int end(plan *p, int error)
 {
-    const run_options *o = run_options_of(p->run);
+    const run_options *o = &p->session->options;
     plan_tally *t = &p->tally;
     uint64_t bad = t->bad + t->unread;
     bool full = t->full;
-    if (bad > PLAN_ERRORS) run_say(p->run, "and %" PRIu64 " more bad lines", bad - PLAN_ERRORS);
+    if (bad > PLAN_ERRORS)
+        progress_say(&p->session->progress, "and %" PRIu64 " more bad lines", bad - PLAN_ERRORS);
     if (!error && !full && !o->show) {
         if (o->report_json) full = !plan_json(stdout, t, o);
         else plan_report(stdout, t, o);
     }
     if (full) error = ENOMEM;
     if (!error) return bad ? BAD_INPUT : ALL_WELL;
-    if (error == EINVAL && run_complained(p->run)) return WRONG_USAGE;
-    if (run_complained(p->run)) return CANNOT_WRITE;
-    run_say(p->run, "cannot go on: %s", errand_strerror(error));
-    return NO_PLAN;
+    if (error == EINVAL && p->session->complained) return WRONG_USAGE;
+    if (p->session->complained) return CANNOT_WRITE;
+    progress_say(&p->session->progress, "cannot go on: %s", errand_strerror(error));
+    return SOME_FAILED;
 }
 
 int plan_main(int argc, char **argv)
@@ -78,11 +78,11 @@ int plan_main(int argc, char **argv)
         run_options_free(&options);
         return status;
     }
-    p.run = run_prepare(&options, false, NULL, NULL, &status);
-    if (!p.run) return status;
-    const errand_jobs_opts jobs = run_jobs(p.run);
-    status = end(&p, errand_jobs_read(run_session(p.run), &jobs, each, &p));
+    p.session = session_prepare(&options, false, NULL, NULL, &status);
+    if (!p.session) return status;
+    const errand_jobs_opts jobs = session_jobs(p.session);
+    status = end(&p, errand_jobs_read(p.session->http, &jobs, each, &p));
     plan_tally_free(&p.tally);
-    run_end(p.run);
+    session_end(p.session);
     return status;
 }

@@ -213,7 +213,13 @@ void plan_report(FILE *to, plan_tally *t, const run_options *o)
     }
     if (t->jobs) {
         put_name(to, "at once");
-        fprintf(to, "%u (-j)\n", o->jobs);
+        if (o->jobs_least)
+            fprintf(to, "%u to %u, as each host bears (-j auto)\n", o->jobs_least, o->jobs);
+        else fprintf(to, "%u (-j)\n", o->jobs);
+    }
+    if (o->next) {
+        put_name(to, "pages");
+        fputs("more requests than jobs: --next follows them\n", to);
     }
     put_tokens(to, t, o);
     put_time(to, t, o);

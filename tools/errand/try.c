@@ -10,7 +10,7 @@
 #include "complain.h"
 #include "given.h"
 #include "request_text.h"
-#include "run.h"
+#include "session.h"
 #include "try_reply.h"
 
 #include <errno.h>
@@ -21,12 +21,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { ALL_WELL = 0, FAILED = 1, WRONG_USAGE = 2, BAD_INPUT = 3 };
-
 #define URL_MOST 60000 /* bytes: a pipe takes them at once */
 
 typedef struct trial {
-    run *run;
+    session *session;
     const char *word;   /* as it was given */
     uint64_t number;    /* of the line; 0: it is a url */
     const char *one[2]; /* the file, NULL */
@@ -130,21 +128,21 @@ static void put_request(const errand_jobs_line *line, const run_options *o)
 
 static void send_line(trial *t, const errand_jobs_line *line)
 {
-    const run_options *o = run_options_of(t->run);
+    const run_options *o = &t->session->options;
     errand_request request = *line->request;
     errand_policy *policy = policy_of(line, o);
     if (!policy) {
-        run_say(t->run, "cannot start: %s", errand_strerror(errno));
-        t->status = FAILED;
+        progress_say(&t->session->progress, "cannot start: %s", errand_strerror(errno));
+        t->status = SOME_FAILED;
         return;
     }
     put_request(line, o);
     request.policy = policy;
     request.save_to = NULL;
-    errand_result r = errand_await(errand_send(run_session(t->run), &request));
+    errand_result r = errand_await(errand_send(t->session->http, &request));
     try_reply(&r, &t->address, o->show_secrets);
     try_outlook(&r, line, o);
-    t->status = r.error ? FAILED : ALL_WELL;
+    t->status = r.error ? SOME_FAILED : ALL_WELL;
     errand_result_free(&r);
     errand_policy_free(policy);
 }
@@ -158,7 +156,7 @@ static bool each(const errand_jobs_line *line, void *arg)
     if (line->fate == ERRAND_JOBS_SENT) {
         send_line(t, line);
     } else {
-        run_say(t->run, "%s: %s", t->word, line->message ? line->message : "?");
+        progress_say(&t->session->progress, "%s: %s", t->word, line->message ? line->message : "?");
         t->status = BAD_INPUT;
     }
     return false;
@@ -166,17 +164,17 @@ static bool each(const errand_jobs_line *line, void *arg)
 
 static int go(trial *t)
 {
-    errand_jobs_opts jobs = run_jobs(t->run);
+    errand_jobs_opts jobs = session_jobs(t->session);
     jobs.files = t->one;
     if (!t->number) jobs.on_notice = NULL;
-    int error = errand_jobs_read(run_session(t->run), &jobs, each, t);
-    if (error == EINVAL && run_complained(t->run)) return WRONG_USAGE;
+    int error = errand_jobs_read(t->session->http, &jobs, each, t);
+    if (error == EINVAL && t->session->complained) return WRONG_USAGE;
     if (error) {
-        run_say(t->run, "cannot go on: %s", errand_strerror(error));
-        return FAILED;
+        progress_say(&t->session->progress, "cannot go on: %s", errand_strerror(error));
+        return SOME_FAILED;
     }
     if (t->found) return t->status;
-    run_say(t->run, "%s: there is no job in this line", t->word);
+    progress_say(&t->session->progress, "%s: there is no job in this line", t->word);
     return BAD_INPUT;
 }
 
@@ -190,10 +188,10 @@ int try_main(int argc, char **argv)
         free(t.file);
         return status;
     }
-    t.run = run_prepare(&options, true, note_address, &t, &status);
-    if (t.run) {
+    t.session = session_prepare(&options, true, note_address, &t, &status);
+    if (t.session) {
         status = go(&t);
-        run_end(t.run);
+        session_end(t.session);
     }
     free(t.file);
     return status;
