@@ -8,7 +8,7 @@ errand() { "$ERRAND" "$@" 2>>err; }
 awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } !on { next }
     /^\.Bd/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 } inside { print >("example" n) }' "$top_srcdir/tools/errand/errand.1.in"
 sed -i "s/\\\\e/\\\\/g; s|https://api.example.com|$url|" example?
-check "there are eight" is "$(ls example? | wc -l)" 8
+check "there are nine" is "$(ls example? | wc -l)" 9
 run_example() { eval "$(sed '/^[${ ]/!d; /^{/d; s/^\$ //' "example$1")"; } # without what the commands print
 
 sed -n 's/^{/&/p' example1 >jobs.jsonl
@@ -39,6 +39,7 @@ check "the failed one once more" is "$(jq -c 'select(.ok | not) | [.id, .status,
 printf '%s\n' "$url/healthz" "$url/nowhere" "$url/healthz" >urls
 run_example 5 >out
 check "the list with its results" is "$(cut -f1 out | paste -sd,)" 200,404,200
+check "in its order" diff <(cut -f2 out) urls
 
 printf 'sku;name;price\r\na 1;"Big ""X""";5\r\nb;Y;1.5\r\nc;Z;cheap\r\n' >items.csv
 run_example 6
@@ -50,11 +51,11 @@ check "one has no number where one must be" is "$(jq -r 'select(.attempts == 0) 
 printf '%s\n' '{"custom_id":"r1","method":"GET","url":"/healthz"}' >batch.jsonl
 KEY=secret run_example 7
 check "the batch's output" is "$(jq -r '[.custom_id, .response.status_code, .error] | @csv' output.jsonl)" '"r1",200,'
-run_example 8 >items
-check "the items of all pages" is "$(cat items)" "$(seq 12)"
-check "in its order" diff <(cut -f2 out) urls
 
 printf '{"url":"/generate","json":{"prompt":"Sunset","video_id":"p%d","max_tokens":50}}\n' 1 2 >prompts.jsonl
 run_example 8
 check "each prompt says what it used" is "$(jq -r .tokens answers.jsonl | paste -sd,)" 52,52
+
+run_example 9 >items
+check "the items of all pages" is "$(cat items)" "$(seq 12)"
 finish
