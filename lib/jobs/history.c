@@ -135,14 +135,6 @@ static bool error_of(er_span error, er_job_state *state)
     return kind;
 }
 
-/* A page leads to another one. */
-static int mark_page(er_run_history *h, er_job_ref ref, unsigned page, er_span next)
-{
-    size_t size;
-    char *url = er_json_decode(next, &size);
-    return url ? er_page_marks_set(&h->marks, ref, page + 1, url) : ENOMEM;
-}
-
 typedef struct result_keys { /* of a result line */
     er_job_ref ref;
     er_job_state state;
@@ -150,6 +142,15 @@ typedef struct result_keys { /* of a result line */
     er_span next; /* at NULL: none */
     bool placed, hashed, ended, wrong;
 } result_keys;
+
+/* A page leads to another one. */
+static int mark_page(er_run_history *h, const result_keys *r)
+{
+    size_t size;
+    char *url = er_json_decode(r->next, &size);
+    return url ? er_page_marks_set(&h->marks, r->ref, r->state.run, (unsigned)r->page + 1, url)
+               : ENOMEM;
+}
 
 static void read_result_key(result_keys *r, er_span key, er_span value)
 {
@@ -176,8 +177,8 @@ static int result_line(er_run_history *h, er_span line)
     r.state.run = (unsigned)r.run;
     r.state.has_next = succeeded && r.next.at && r.page < h->max_pages;
     int error = er_job_states_set(&h->states, r.ref, &r.state);
-    if (!error && r.state.has_next) return mark_page(h, r.ref, (unsigned)r.page, r.next);
-    if (!error) er_page_marks_end(&h->marks, r.ref, succeeded ? 0 : (unsigned)r.page);
+    if (!error && r.state.has_next) return mark_page(h, &r);
+    if (!error) er_page_marks_end(&h->marks, r.ref, r.state.run, succeeded ? 0 : (unsigned)r.page);
     return error;
 }
 
