@@ -24,9 +24,10 @@
 
 #define EPOCH_SECONDS INT64_C(100000000)    /* no reset is three years away */
 #define EPOCH_MS      INT64_C(100000000000) /* in seconds it would be the year 5138 */
-#define MEMBERS_MOST  16 /* that a reply's list is read to: each is looked for among the policies  \
-                          */
-#define NUMBER_MOST   INT64_C(1000000000000000)
+#define MEMBERS_MOST                                                                               \
+    16 /* that a reply's list is read to: each is looked for among the policies                    \
+        */
+#define NUMBER_MOST INT64_C(1000000000000000)
 
 static const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
 
