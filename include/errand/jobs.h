@@ -129,6 +129,11 @@
  *     page   from 1
  *     next   the url of the page that follows, shown as url is; null: none follows
  *
+ * Both urls keep a position whose name sounds like a secret, so that a later run finds its page:
+ * the parameter of "cursor=", and pageToken, nextToken, nextPageToken, continuationToken,
+ * syncToken, deltaToken, skipToken, paginationToken, startingToken, nextPageKey, cursor, marker and
+ * such, in any case, also with "-", "_" or "$".
+ *
  * Pages are asked for one after the other, with the job's method and headers, each with attempts
  * of its own; an idempotency_key goes with the first alone. With `ordered` the second page of a job
  * waits for the last pages of the jobs before it. The last line of a job is one with next null; or

@@ -352,6 +352,7 @@ static int read_next_page(errand_jobs *jobs)
     er_bytes why = { 0 };
     jobs->max_pages = o->max_pages ? o->max_pages : ERRAND_JOBS_PAGES;
     int error = er_job_options_next(&jobs->next_page, o, &why);
+    if (jobs->next_page.form) jobs->report.pages = &jobs->next_page;
     if (why.size) report_error(jobs, "%s", why.at);
     er_bytes_free(&why);
     return error;

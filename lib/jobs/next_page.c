@@ -6,10 +6,16 @@
  *
  * Services end their pages in different ways: nothing is there, or null, "" or false. Any other
  * value that is no text (or number, as a cursor) is an error, and so is a body that is no JSON: to
- * take that for the last page would lose the others without a word. A number keeps its digits. */
+ * take that for the last page would lose the others without a word. A number keeps its digits.
+ *
+ * A position is shown, also if its name sounds like a secret, as "pageToken": a later run goes on
+ * there. A parameter of a cursor is one as it was said to be one; others are known by their names,
+ * without case, "-", "_" and "$". */
 #include "jobs/next_page.h"
 
 #include "http/link.h"
+#include "http/redact.h"
+#include "http/sanitize.h"
 #include "http/url.h"
 #include "jobs/json_pointer.h"
 
@@ -122,6 +128,89 @@ static int put_cursor(const er_next_page *next, const char *asked, char **text)
     *text = er_bytes_take(&url);
     if (!*text) er_bytes_free(&url);
     return *text ? 0 : ENOMEM;
+}
+
+/* ---- urls that are shown ---- */
+
+#define NAME_MOST ((size_t)256) /* bytes of a parameter's name; longer ones are no positions */
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = er_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A name in a query as it is meant; without its end. */
+static size_t decode_name(char *plain, const char *name, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        int high = size - i > 2 && name[i] == '%' ? hex(name[i + 1]) : -1,
+            low = high < 0 ? -1 : hex(name[i + 2]);
+        plain[n++] = name[i] == '+' ? ' ' : name[i];
+        if (low < 0) continue;
+        plain[n - 1] = (char)(high << 4 | low);
+        i += 2;
+    }
+    return n;
+}
+
+static bool is_position(const er_next_page *next, const char *name, size_t size)
+{
+    static const char *const names[] = {
+        "pagetoken",    "nexttoken", "nextpagetoken", "continuationtoken", "nextcontinuationtoken",
+        "continuation", "cursor",    "nextcursor",    "skiptoken",         "synctoken",
+        "deltatoken",   "marker",    "nextmarker",    "startingtoken",     "paginationtoken",
+        "nextpagekey"
+    };
+    char plain[NAME_MOST];
+    if (size > sizeof plain) return false;
+    size_t all = decode_name(plain, name, size), n = 0;
+    if (next->param && all == strlen(next->param) && !memcmp(plain, next->param, all)) return true;
+    for (size_t i = 0; i < all; i++) {
+        if (!strchr("-_$", plain[i]) || !plain[i]) plain[n++] = er_lower(plain[i]);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (n == strlen(names[i]) && !memcmp(plain, names[i], n)) return true;
+    }
+    return false;
+}
+
+/* One parameter, with the "?" or "&" before it. */
+static void show_param(const er_next_page *next, er_bytes *to, const char *param, size_t size)
+{
+    const char *sign = memchr(param, '=', size);
+    if (sign && is_position(next, param + 1, (size_t)(sign - param - 1))) {
+        er_bytes_add(to, param, size);
+        return;
+    }
+    size_t at = to->size;
+    char *alone = er_copy_bytes(param, size);
+    if (!alone) {
+        to->error = ENOMEM;
+        return;
+    }
+    *alone = '?';
+    er_redact_text(to, alone);
+    er_free(alone);
+    if (!to->error) to->at[at] = *param;
+}
+
+void er_next_page_show(const er_next_page *next, er_bytes *to, const char *url)
+{
+    size_t size = strcspn(url, "?#");
+    char *path = er_copy_bytes(url, size);
+    if (!path) {
+        to->error = ENOMEM;
+        return;
+    }
+    er_redact_url(to, path);
+    er_free(path);
+    for (const char *at = url + size; *at && *at != '#'; at += size) {
+        size = 1 + strcspn(at + 1, "&#");
+        show_param(next, to, at, size);
+    }
 }
 
 int er_next_page_find(const er_next_page *next, const errand_response *response, const char *asked,

@@ -3,6 +3,7 @@
 #include "fixture/memory.h"
 #include "jobs/fetching.h"
 #include "jobs/files.h"
+#include "jobs/next_page.h"
 #include "jobs/page_marks.h"
 #include "jobs/suites.h"
 
@@ -649,21 +650,88 @@ START_TEST(also_with_another_input)
 }
 END_TEST
 
+static const served positions[] = {
+    { "/g", JSON, "{\"t\":\"a/1\"}" },
+    { "/g?pageToken=a%2F1", JSON, "{\"t\":\"b2\"}" },
+    { "/g?pageToken=b2", JSON, "{}" },
+    { "/l", LINK("/l?continuation-token=a&access_token="), "" },
+    { "/l?continuation-token=a&access_token=", LINK("/l?%24skiptoken=b"), "" },
+    { "/l?%24skiptoken=b", "200 OK\r\n", "" },
+    { NULL, NULL, NULL },
+};
+
+START_TEST(a_token_that_is_a_position_is_kept_and_gone_to)
+{
+    static const struct {
+        const char *next, *url, *second, *third;
+    } rows[] = { { "cursor=/t,pageToken", "/g", "/g?pageToken=a%2F1", "/g?pageToken=b2" },
+                 { "link", "/l", "/l?continuation-token=a&access_token=", "/l?%24skiptoken=b" } };
+    char job[100], part[200];
+    set_up();
+    results = files_path("out.jsonl");
+    fetching_serves(positions);
+    snprintf(job, sizeof job, "{\"url\":\"%s\"}\n", rows[_i].url);
+    stopped_at(rows[_i].second, false);
+    run(job, (errand_jobs_opts){ .next = rows[_i].next });
+    ck_assert_uint_eq(n_lines, 2);
+    snprintf(part, sizeof part, "\"next\":\"%s%s\"", fetching_url(), rows[_i].third);
+    ck_has(1, part);
+    resume(job, (errand_jobs_opts){ .next = rows[_i].next });
+    ck_assert_uint_eq(n_lines, 3);
+    snprintf(part, sizeof part, "\"url\":\"%s%s\"", fetching_url(), rows[_i].third);
+    ck_has(2, part);
+    ck_has(2, "\"page\":3,\"next\":null");
+    ck_assert_str_eq(notices, "");
+    ck_assert_uint_eq(fetching_requests(rows[_i].url), 1);
+    take_down();
+}
+END_TEST
+
+static void ck_shown(const char *how, const char *url, const char *wanted)
+{
+    er_next_page next;
+    er_bytes why = { 0 }, shown = { 0 };
+    ck_assert_int_eq(er_next_page_read(&next, how, &why), 0);
+    er_next_page_show(&next, &shown, url);
+    ck_assert_str_eq(shown.at, wanted);
+    er_bytes_free(&shown);
+    for (unsigned n = 1; n < 10; n++) {
+        memory_fails_at(n);
+        er_next_page_show(&next, &shown, url);
+        memory_fails_at(0);
+        ck_assert(shown.error || !strcmp(shown.at, wanted));
+        er_bytes_free(&shown);
+    }
+    er_next_page_free(&next);
+}
+
+START_TEST(what_is_no_position_stays_secret)
+{
+    ck_shown("link", "http://me:pw@h/a?token=1&page_token=2&api_key=3&b#c",
+             "http://h/a?token=*&page_token=2&api_key=*&b");
+    ck_shown("cursor=/n,the key", "https://h/?k=v&the+key=x&the%20key=y&other+key=z",
+             "https://h/?k=v&the+key=x&the%20key=y&other+key=*");
+    ck_shown("/n", "http://h/?nextPageToken=1&my_page_token=2&Marker=3&sig=4",
+             "http://h/?nextPageToken=1&my_page_token=*&Marker=3&sig=*");
+    ck_shown("/n", "http://h/a#pageToken=1", "http://h/a");
+}
+END_TEST
+
 START_TEST(a_page_whose_url_has_a_secret_is_reached_from_the_first)
 {
     static const served list[] = {
-        { "/s", LINK("/s?page_token=s3cret"), "1" },
-        { "/s?page_token=s3cret", LINK("/s?page_token=hidden"), "2" },
-        { "/s?page_token=hidden", "200 OK\r\n", "3" },
+        { "/s", LINK("/s?access_token=s3cret"), "1" },
+        { "/s?access_token=s3cret", LINK("/s?access_token=hidden"), "2" },
+        { "/s?access_token=hidden", "200 OK\r\n", "3" },
         { NULL, NULL, NULL },
     };
     set_up();
     results = files_path("out.jsonl");
     fetching_serves(list);
-    stopped_at("/s?page_token=s3cret", false);
+    stopped_at("/s?access_token=s3cret", false);
     run("{\"url\":\"/s\"}\n", (errand_jobs_opts){ 0 });
     ck_assert_uint_eq(n_lines, 2);
-    ck_has(1, "/s?page_token=*\",\"meta\"");
+    ck_has(1, "/s?access_token=*\",\"meta\"");
     resume("{\"url\":\"/s\"}\n", (errand_jobs_opts){ 0 });
     ck_assert_uint_eq(n_lines, 5);
     ck_has(2, "\"page\":1,");
@@ -797,6 +865,8 @@ static void add_resuming(TCase *tests)
     tcase_add_test(tests, a_cancel_ends_the_page_in_flight);
     tcase_add_test(tests, a_resumed_run_goes_on_behind_the_last_page);
     tcase_add_loop_test(tests, also_with_another_input, 0, 2);
+    tcase_add_loop_test(tests, a_token_that_is_a_position_is_kept_and_gone_to, 0, 2);
+    tcase_add_test(tests, what_is_no_position_stays_secret);
     tcase_add_test(tests, a_page_whose_url_has_a_secret_is_reached_from_the_first);
     tcase_add_test(tests, a_failed_page_is_tried_again_at_its_place);
     tcase_add_test(tests, more_pages_are_allowed_by_a_later_run);

@@ -61,9 +61,12 @@ errand run --base-url "$url" --next link --max-pages 2 -o stopped.jsonl <<<'{"ur
 errand run --base-url "$url" --next link --resume -o stopped.jsonl <<<'{"url":"/pages?n=4"}'
 check "more pages are taken behind those that have a line" is "$status $(wc -l <stopped.jsonl)" '0 4'
 job='{"url":"/pages?n=3"}'
-errand run --base-url "$url" --next cursor=/next_cursor,page_token --max-pages 1 -o secret.jsonl <<<"$job"
-check "a url is shown without its secrets" has secret.jsonl "\"next\":\"$url/pages?n=3&page_token=*\""
-errand run --base-url "$url" --next cursor=/next_cursor,page_token --resume -o secret.jsonl <<<"$job"
+errand run --base-url "$url" --next cursor=/next_cursor,page_token --max-pages 1 -o position.jsonl <<<"$job"
+check "the token of a page is shown" eval 'grep -q "\"next\":\"$url/pages?n=3&page_token=[^*]" position.jsonl'
+job='{"url":"/pages?n=3&api_key=s3cret"}'
+errand run --base-url "$url" --next cursor=/next_cursor,cursor --max-pages 1 -o secret.jsonl <<<"$job"
+check "a url is shown without its secrets" has secret.jsonl "\"next\":\"$url/pages?n=3&api_key=*&cursor="
+errand run --base-url "$url" --next cursor=/next_cursor,cursor --resume -o secret.jsonl <<<"$job"
 check "which no file keeps, so the job begins again, and says so" has err 'begins at page 1 again: the url of page 2 has'
-check "no file has one" eval '! grep -q after- secret.jsonl.journal'
+check "no file has one" eval '! grep -q s3cret secret.jsonl.journal'
 finish
