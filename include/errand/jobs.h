@@ -127,7 +127,8 @@
  * behind saved_to
  *
  *     page   from 1
- *     next   the url of the page that follows, shown as url is; null: none follows
+ *     next   the url of the page that follows, shown as url is; null: none follows; "": the
+ *          reply does not say which
  *
  * Both urls keep a position whose name sounds like a secret, so that a later run finds its page:
  * the parameter of "cursor=", and pageToken, nextToken, nextPageToken, continuationToken,
@@ -142,9 +143,10 @@
  * and `take` count jobs. save_to is an error in such a job; in output_dir page N is NAME-pN.
  *
  * A page is not asked for, and fails with kind protocol and no attempts, if it has another scheme,
- * host or port than the job, which would get the job's credentials, or was there before. A reply
- * that cannot say whether a page follows fails itself: its body is no JSON, or has something else
- * than a text at the pointer, or than a text or a number for a cursor.
+ * host or port than the job, which would get the job's credentials, or was there before. So does
+ * the page behind one whose reply does not say whether a page follows: its body is no JSON, or has
+ * something else than a text at the pointer, or than a text or a number for a cursor. The next of
+ * that one is "", and a later run that tries the job again asks for it again.
  *
  * With `results` a run that resumes goes on at the page behind the last that has a line, also if
  * that page has failed and is tried again by retry_kinds. But if the url of that page has a

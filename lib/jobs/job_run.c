@@ -234,12 +234,11 @@ static errand_result find_next(errand_result in, void *arg)
         error =
             er_page_trail_lead(&it->trail, errand_response_url(in.value), target, &it->job.next);
     er_free(target);
-    errand_result r = in;
-    if (error == EBADMSG) r = errand_fail_as(error, ERRAND_KIND_PROTOCOL, -1, false, "%s", why.at);
-    else if (error) r = errand_fail(error);
-    if (error) errand_result_free(&in);
+    if (error == EBADMSG) error = er_page_trail_lose(&it->trail, why.at, &it->job.next);
     er_bytes_free(&why);
-    return r;
+    if (!error) return in;
+    errand_result_free(&in);
+    return errand_fail(error);
 }
 
 bool er_job_run_more(er_job_run *it, const errand_result *r)

@@ -80,8 +80,8 @@ static bool is_number(er_span v) { return v.at[0] == '-' || (v.at[0] >= '0' && v
 
 static int not_said(er_bytes *why, const er_next_page *next, const char *what)
 {
-    er_bytes_format(why, "where the next page is, at \"%.200s\", the reply has %s", next->pointer,
-                    what);
+    er_bytes_format(why, "the reply has %s at \"%.200s\", not a %s", what, next->pointer,
+                    next->form == ER_NEXT_POINTER ? "url" : "cursor");
     return why->error ? ENOMEM : EBADMSG;
 }
 
@@ -95,7 +95,7 @@ static int text_of(const er_next_page *next, er_span value, char **text, er_byte
     if (value.at[0] == '{') return not_said(why, next, "an object");
     if (value.at[0] == '[') return not_said(why, next, "an array");
     if (is_word(value, "true")) return not_said(why, next, "true");
-    if (number && next->form == ER_NEXT_POINTER) return not_said(why, next, "a number, and no url");
+    if (number && next->form == ER_NEXT_POINTER) return not_said(why, next, "a number");
     *text = number ? er_copy_bytes(value.at, size) : er_json_decode(value, &size);
     if (!*text) return ENOMEM;
     return strlen(*text) < size ? not_said(why, next, "a text with a NUL character") : 0;
@@ -110,10 +110,7 @@ static int find_in_body(const er_next_page *next, const errand_response *respons
     const char *wrong;
     if (!body.size) return 0;
     if (er_json_check(json, &where, &wrong)) {
-        er_bytes_format(why,
-                        "the reply is no JSON, so whether a page follows is not known: %s, at "
-                        "byte %zu",
-                        wrong, where + 1);
+        er_bytes_format(why, "the reply is no JSON: %s, at byte %zu", wrong, where + 1);
         return why->error ? ENOMEM : EBADMSG;
     }
     int error = er_json_pointer_find(json, next->pointer, &value);

@@ -68,7 +68,7 @@ void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned page)
     er_page_mark **link = marks->n ? find(marks, job, false) : NULL;
     if (link && !*link) link = find(marks, job, true); /* it was left under another place */
     er_page_mark *m = link ? *link : NULL;
-    if (!m || m->page == page) return;
+    if (!m || m->page == page || m->page + 1 == page) return;
     *link = m->below;
     marks->n--;
     er_free(m->url);

@@ -21,6 +21,10 @@ void er_page_trail_free(er_page_trail *trail);
  * target as it was written, cut short, if that is no url. Sets trail->why. 0 or ENOMEM. */
 int er_page_trail_lead(er_page_trail *trail, const char *from, const char *target, char **next);
 
+/* The reply does not say which page follows, but has what `why` says: *next is "". Sets trail->why.
+ * 0 or ENOMEM. */
+int er_page_trail_lose(er_page_trail *trail, const char *why, char **next);
+
 /* Goes to the next page; it owns `next` from then on. */
 void er_page_trail_turn(er_page_trail *trail, char *next);
 

@@ -136,7 +136,11 @@ static void put_url(er_bytes *out, const er_line_job *job, const er_report_opts 
     er_bytes why = { 0 }, shown = { 0 };
     char *whole = NULL;
     bool https;
-    int error = er_url_resolve(&whole, &origin, &https, job->request.url, opts->base_url, &why);
+    /* of a page the reply before may not say it */
+    int error =
+        job->page > 1 && !*job->request.url
+            ? EINVAL
+            : er_url_resolve(&whole, &origin, &https, job->request.url, opts->base_url, &why);
     if (!error) show_url(&shown, whole, opts);
     if (error == ENOMEM || shown.error) out->error = ENOMEM;
     if (error || shown.error) er_bytes_text(out, "\"url\":null");
@@ -364,7 +368,7 @@ static void put_page(er_bytes *out, const er_line_job *job, const er_report_opts
     er_bytes_text(out, ",");
     if (job->next) show_url(&shown, job->next, opts);
     if (shown.error) out->error = ENOMEM;
-    else if (job->next) put_text(out, "next", shown.at);
+    else if (job->next) put_text(out, "next", shown.size ? shown.at : "");
     else er_bytes_text(out, "\"next\":null");
     er_bytes_free(&shown);
 }

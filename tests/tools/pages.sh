@@ -25,8 +25,8 @@ check "in order the pages of a job stand together" \
 errand run --base-url "$url" --next link --output-dir bodies <<<'{"id":"a","url":"/pages?n=3"}'
 check "each page has a file of its own" is "$(ls bodies | tr '\n' ' ')" 'a-p2.json a-p3.json a.json '
 ERRAND_NEXT=link errand run --base-url "$url" --next /items/0 <<<'{"url":"/pages?n=3"}'
-check "what is no url is a failure of its job" is "$status $(wc -l <out)" '1 1'
-check "which says where it stands" has out 'at \"/items/0\", the reply has a number, and no url'
+check "what is no url is a failure of its job" is "$status $(wc -l <out)" '1 2'
+check "which says where it stands" has out 'the reply has a number at \"/items/0\", not a url'
 
 # ---- results that survive kills ----
 jobs=12 pages=30
