@@ -345,7 +345,7 @@ typedef struct errand_jobs_opts {
      * errand_jobs_new() fails */
     errand_retry_if *retry_if;
     int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
-    /* a job's whole time, or that of each of its pages: waits and attempts. 0: no limit */
+    /* a job's whole time, with all its pages: waits and attempts. 0: no limit */
     int64_t job_within_ms;
     /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
     int64_t run_within_ms;

@@ -370,12 +370,26 @@ static bool begins(er_job_run *it, errand_result *r)
     return !r->error;
 }
 
+/* What is left of the time of a job with pages; below 1: nothing. Its first page begins it. */
+static int64_t ms_left(er_job_run *it)
+{
+    int64_t within_ms = it->jobs->opts.job_within_ms, now = er_pool_now(it->jobs->pool);
+    if (it->trail.ends_ns) return (it->trail.ends_ns - now) / 1000000;
+    it->trail.ends_ns = er_deadline(now, within_ms);
+    return within_ms;
+}
+
 /* Another page than the first, which may be one that is not asked for. */
-static bool turns(const er_job_run *it, errand_result *r)
+static bool turns(er_job_run *it, errand_result *r)
 {
     if (it->trail.why)
         *r = errand_fail_as(EPROTO, ERRAND_KIND_PROTOCOL, -1, false, "%s", it->trail.why);
-    return !it->trail.why;
+    else if (it->trail.ends_ns && ms_left(it) < 1)
+        *r = errand_fail_as(ETIMEDOUT, ERRAND_KIND_TIMEOUT, -1, false,
+                            "the job's time of %lld ms was over before page %u",
+                            (long long)it->jobs->opts.job_within_ms, it->trail.number);
+    else return true;
+    return false;
 }
 
 static void count_begun(er_job_run *it)
@@ -433,6 +447,8 @@ static errand_future *begin_run(er_job_run *it, errand_policy *policy)
     errand_task task = {
         .fn = attempt, .arg = it, .free = run_returned, .name = "job", .key = it->host
     };
+    if (it->trail.url && it->jobs->opts.job_within_ms) task.within_ms = ms_left(it);
+    if (task.within_ms < 0) task.within_ms = 1;
     it->went = it->over_budget = it->job.tokens_unknown = false;
     it->job.tokens = 0;
     it->over = promise;

@@ -11,6 +11,7 @@ typedef struct er_page_trail {
     char *mark;      /* of an earlier page, */
     unsigned marked; /* which has this number */
     char *why;       /* why the next page cannot be asked for; NULL: it can */
+    int64_t ends_ns; /* when the job's time is over; 0: no limit, or it has not begun */
 } er_page_trail;
 
 /* At page 1. 0, ENOMEM, or EINVAL: the url cannot be resolved. */

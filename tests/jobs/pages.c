@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- result lines ---- */
@@ -405,6 +406,28 @@ START_TEST(a_job_ends_well_at_max_pages)
     ck_assert_uint_eq(came.stats.successful, 1);
     ck_has(1, "\"page\":2,\"next\":\"http");
     ck_assert_uint_eq(fetching_requests("/m?p=3"), 0);
+    take_down();
+}
+END_TEST
+
+static void take_100_ms(const char *target)
+{
+    (void)target;
+    nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+}
+
+START_TEST(the_time_of_a_job_holds_for_all_its_pages)
+{
+    set_up();
+    fetching_serves(many);
+    fetching_calls(take_100_ms);
+    run("{\"url\":\"/m?p=1\"}\n", (errand_jobs_opts){ .job_within_ms = 400 });
+    fetching_calls(NULL);
+    ck_assert_uint_ge(n_lines, 1);
+    ck_has(n_lines - 1, "\"ok\":false");
+    ck_has(n_lines - 1, "\"kind\":\"timeout\",\"code\":\"ETIMEDOUT\"");
+    ck_assert_uint_eq(came.stats.failed, 1);
+    ck_assert_uint_lt(came.stats.pages, 5);
     take_down();
 }
 END_TEST
@@ -919,6 +942,7 @@ Suite *pages_suite(void)
     tcase_add_loop_test(tests, a_url_that_is_too_long_is_not_asked_for, 0, 2);
     tcase_add_test(tests, a_redirect_to_another_host_does_not_lead_to_its_pages);
     tcase_add_test(tests, a_job_ends_well_at_max_pages);
+    tcase_add_test(tests, the_time_of_a_job_holds_for_all_its_pages);
     tcase_add_test(tests, a_failure_has_attempts_of_its_own_and_ends_the_job);
     tcase_add_loop_test(tests, pages_stand_together_in_order, 0, 2);
     tcase_add_test(tests, credentials_go_with_each_page_and_keys_with_the_first);

@@ -266,7 +266,8 @@ const option_row option_rows[OPTIONS] = {
     [OPTION_MAX_TIME] = {
         .name = "max-time", .group = GROUP_PACE, .value = "TIME",
         .help = "end a job, with all its attempts and waits, after TIME",
-        .more = "An attempt that cannot begin in that time is not waited for.",
+        .more = "An attempt that cannot begin in that time is not waited for. With --next a job's "
+                "pages have this time together.",
     },
     [OPTION_DEADLINE] = {
         .name = "deadline", .group = GROUP_PACE, .value = "TIME",
