@@ -70,16 +70,23 @@ int er_page_trail_lose(er_page_trail *trail, const char *why, char **next)
 }
 
 /* Within the origin of the trail? */
-static int check_origin(er_page_trail *trail, const er_origin *there)
+static int check_origin(er_page_trail *trail, const char *from, const er_origin *there)
 {
-    er_origin here;
+    er_origin here, replied = { 0 };
     int error = er_origin_of(&here, trail->url);
     if (error) return error;
-    if (strcmp(here.key, there->key) != 0)
+    if (strcmp(here.key, there->key) != 0) error = er_origin_of(&replied, from);
+    if (!error && replied.key && !strcmp(there->key, replied.key)) /* credentials stayed behind */
+        error = say(trail,
+                    "was redirected from %s to %s and leads to %s, which is not asked: give "
+                    "the job the url that it is redirected to",
+                    here.key, replied.key, there->key);
+    else if (!error && replied.key)
         error = say(trail,
                     "leads to another host, from %s to %s: it is not asked, as it would get what "
                     "is sent to the first",
                     here.key, there->key);
+    er_origin_free(&replied);
     er_origin_free(&here);
     return error;
 }
@@ -118,7 +125,7 @@ int er_page_trail_lead(er_page_trail *trail, const char *from, const char *targe
     if (strlen(target) > ER_URL_MOST) return refuse_target(trail, target, true, next);
     int error = er_url_follow(&there, &origin, from, target);
     if (error == EPROTO) return refuse_target(trail, target, false, next);
-    if (!error) error = check_origin(trail, &origin);
+    if (!error) error = check_origin(trail, from, &origin);
     er_origin_free(&origin);
     if (error || trail->why) {
         *next = there;
