@@ -139,8 +139,10 @@
  * of its own; an idempotency_key goes with the first alone. With `ordered` the second page of a job
  * waits for the last pages of the jobs before it. The last line of a job is one with next null; or
  * a failure, which ends the job; or that of page max_pages, or of the page that was in flight when
- * the jobs were stopped or halted: its next says that there are more. errand_jobs_stats, halting
- * and `take` count jobs. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ * the jobs were stopped, halted or cancelled: its next says that there are more. Such a job counts
+ * as failed and cancelled, and on_notice says at the end how many there are: "8 jobs stopped before
+ * their last page". errand_jobs_stats, halting and `take` count jobs. save_to is an error in such a
+ * job; in output_dir page N is NAME-pN.
  *
  * A page is not asked for, and fails with kind protocol and no attempts, if it has another scheme,
  * host or port than the job, which would get the job's credentials, or was there before. So does
@@ -456,7 +458,8 @@ ERRAND_API void errand_jobs_cancel(errand_jobs *jobs);
 
 /** What jobs count. */
 typedef struct errand_jobs_stats {
-    /* cancelled and bad lines are among the failed */
+    /* cancelled and bad lines are among the failed; a job that ends before its last page, as the
+     * jobs were stopped, halted or cancelled, is among the cancelled */
     uint64_t successful, failed, cancelled, bad_lines, total_processed;
     uint64_t in_flight, retrying; /* now */
     uint64_t retries;             /* extra attempts so far */

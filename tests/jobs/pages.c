@@ -81,6 +81,7 @@ static void run_files(const char *input, errand_jobs_opts o)
     const char *files[] = { input, NULL };
     const char *path = results ? results : files_path("pages.jsonl");
     if (!o.next) o.next = "link";
+    notices[0] = '\0';
     o.on_notice = note;
     o.results = results;
     o.out = results ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -620,6 +621,15 @@ static void stopped_at(const char *target, bool cancel)
     fetching_calls(stop_there);
 }
 
+static void ck_cut(uint64_t n)
+{
+    ck_assert_uint_eq(came.stats.successful, 0);
+    ck_assert_uint_eq(came.stats.failed, n);
+    ck_assert_uint_eq(came.stats.cancelled, n);
+    ck_assert_str_eq(notices, n == 1 ? "1 job stopped before its last page"
+                                     : "2 jobs stopped before their last page");
+}
+
 START_TEST(a_stop_lets_the_page_in_flight_end)
 {
     set_up();
@@ -631,6 +641,7 @@ START_TEST(a_stop_lets_the_page_in_flight_end)
     ck_has(2, "\"page\":3,\"next\":\"http");
     ck_assert_uint_eq(came.stats.stopped, 1);
     ck_assert_uint_eq(fetching_requests("/m?p=4"), 0);
+    ck_cut(1);
     take_down();
 }
 END_TEST
@@ -653,6 +664,26 @@ START_TEST(a_cancel_ends_the_page_in_flight)
     ck_has(1, "\"kind\":\"cancelled\"");
     ck_has(1, "\"page\":2,\"next\":null");
     ck_assert_uint_eq(came.stats.cancelled, 1);
+    take_down();
+}
+END_TEST
+
+START_TEST(a_cancelled_or_halted_run_counts_jobs_between_pages_as_cancelled)
+{
+    static const served list[] = {
+        { "/m?p=1", JSON "Link: </m?p=2>; rel=next\r\n", "{\"usage\":{\"total_tokens\":9}}" },
+        { "/m?p=2", JSON "Link: </m?p=3>; rel=next\r\n", "{\"usage\":{\"total_tokens\":9}}" },
+        { "/m?p=3", JSON, "" },
+        { NULL, NULL, NULL }
+    };
+    set_up();
+    fetching_serves(list);
+    results = files_path("out.jsonl");
+    if (_i) stopped_at("/m?p=2", true);
+    run("{\"url\":\"/m?p=1\"}\n", (errand_jobs_opts){ .token_budget = _i ? 0 : 17 });
+    ck_assert_int_eq(came.stats.halted, _i ? ERRAND_JOBS_NOT_HALTED : ERRAND_JOBS_BUDGET);
+    ck_assert_uint_eq(fetching_requests("/m?p=3"), 0);
+    ck_cut(1);
     take_down();
 }
 END_TEST
@@ -923,6 +954,8 @@ static void add_resuming(TCase *tests)
 {
     tcase_add_test(tests, a_stop_lets_the_page_in_flight_end);
     tcase_add_test(tests, a_cancel_ends_the_page_in_flight);
+    tcase_add_loop_test(tests, a_cancelled_or_halted_run_counts_jobs_between_pages_as_cancelled, 0,
+                        2);
     tcase_add_test(tests, a_resumed_run_goes_on_behind_the_last_page);
     tcase_add_loop_test(tests, also_with_another_input, 0, 2);
     tcase_add_loop_test(tests, a_token_that_is_a_position_is_kept_and_gone_to, 0, 2);

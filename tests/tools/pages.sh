@@ -60,6 +60,13 @@ check "then all is done" has err "$jobs jobs with a result of an earlier run"
 errand run --base-url "$url" --next link --max-pages 2 -o stopped.jsonl <<<'{"url":"/pages?n=4"}'
 errand run --base-url "$url" --next link --resume -o stopped.jsonl <<<'{"url":"/pages?n=4"}'
 check "more pages are taken behind those that have a line" is "$status $(wc -l <stopped.jsonl)" '0 4'
+"$ERRAND" run --base-url "$url" --next link --max-pages 1000000 <<<'{"url":"/pages?n=1000000"}' >out 2>err &
+until [ -s out ] || ! kill -0 $! 2>/dev/null; do sleep 0.002; done
+kill -TERM $!
+wait $!
+check "a job between two pages is not done when the run is stopped" has err '1 job stopped before its last page'
+check "and counts as failed" is "$(tail -n 1 err)" '{"successful":0,"failed":1,"total_processed":1}'
+check "its last line says where it goes on" grep -q '"next":"http' <(tail -n 1 out)
 job='{"url":"/pages?n=3"}'
 errand run --base-url "$url" --next cursor=/next_cursor,page_token --max-pages 1 -o position.jsonl <<<"$job"
 check "the token of a page is shown" eval 'grep -q "\"next\":\"$url/pages?n=3&page_token=[^*]" position.jsonl'
