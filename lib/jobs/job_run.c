@@ -447,8 +447,10 @@ static errand_future *begin_run(er_job_run *it, errand_policy *policy)
     errand_task task = {
         .fn = attempt, .arg = it, .free = run_returned, .name = "job", .key = it->host
     };
-    if (it->trail.url && it->jobs->opts.job_within_ms) task.within_ms = ms_left(it);
-    if (task.within_ms < 0) task.within_ms = 1;
+    if (it->trail.url && it->jobs->opts.job_within_ms) {
+        int64_t left = ms_left(it);
+        task.within_ms = left > 0 ? left : 1; /* 0 would be no limit */
+    }
     it->went = it->over_budget = it->job.tokens_unknown = false;
     it->job.tokens = 0;
     it->over = promise;

@@ -108,9 +108,9 @@ static int refuse_target(er_page_trail *trail, const char *target, bool too_long
     if (too_long) return say(trail, "leads to a url that is longer than 512 KiB");
     er_bytes shown = { 0 };
     er_redact_url(&shown, *next);
+    const char *text = shown.size ? shown.at : "";
     int error = shown.error ? ENOMEM
-                            : say(trail, "leads to \"%s\", which is no http or https url",
-                                  shown.at ? shown.at : "");
+                            : say(trail, "leads to \"%s\", which is no http or https url", text);
     er_bytes_free(&shown);
     return error;
 }
