@@ -127,19 +127,28 @@
  * behind saved_to
  *
  *     page   from 1
- *     next   the url of the page that follows, shown as url is; null: none follows
+ *     next   the url of the page that follows, shown as url is; null: none follows; "": the
+ *          reply does not say which
+ *
+ * Both urls keep a position whose name sounds like a secret, so that a later run finds its page:
+ * the parameter of "cursor=", and pageToken, nextToken, nextPageToken, continuationToken,
+ * syncToken, deltaToken, skipToken, paginationToken, startingToken, nextPageKey, cursor, marker and
+ * such, in any case, also with "-", "_" or "$".
  *
  * Pages are asked for one after the other, with the job's method and headers, each with attempts
  * of its own; an idempotency_key goes with the first alone. With `ordered` the second page of a job
  * waits for the last pages of the jobs before it. The last line of a job is one with next null; or
  * a failure, which ends the job; or that of page max_pages, or of the page that was in flight when
- * the jobs were stopped or halted: its next says that there are more. errand_jobs_stats, halting
- * and `take` count jobs. save_to is an error in such a job; in output_dir page N is NAME-pN.
+ * the jobs were stopped, halted or cancelled: its next says that there are more. Such a job counts
+ * as failed and cancelled, and on_notice says at the end how many there are: "8 jobs stopped before
+ * their last page". errand_jobs_stats, halting and `take` count jobs. save_to is an error in such a
+ * job; in output_dir page N is NAME-pN.
  *
  * A page is not asked for, and fails with kind protocol and no attempts, if it has another scheme,
- * host or port than the job, which would get the job's credentials, or was there before. A reply
- * that cannot say whether a page follows fails itself: its body is no JSON, or has something else
- * than a text at the pointer, or than a text or a number for a cursor.
+ * host or port than the job, which would get the job's credentials, or was there before. So does
+ * the page behind one whose reply does not say whether a page follows: its body is no JSON, or has
+ * something else than a text at the pointer, or than a text or a number for a cursor. The next of
+ * that one is "", and a later run that tries the job again asks for it again.
  *
  * With `results` a run that resumes goes on at the page behind the last that has a line, also if
  * that page has failed and is tried again by retry_kinds. But if the url of that page has a
@@ -339,7 +348,7 @@ typedef struct errand_jobs_opts {
      * errand_jobs_new() fails */
     errand_retry_if *retry_if;
     int64_t retry_within_ms; /* a job's last attempt begins before. 0: no limit */
-    /* a job's whole time, or that of each of its pages: waits and attempts. 0: no limit */
+    /* a job's whole time, with all its pages: waits and attempts. 0: no limit */
     int64_t job_within_ms;
     /* then no more jobs are begun, and those in flight are cancelled. 0: no limit */
     int64_t run_within_ms;
@@ -450,7 +459,8 @@ ERRAND_API void errand_jobs_cancel(errand_jobs *jobs);
 
 /** What jobs count. */
 typedef struct errand_jobs_stats {
-    /* cancelled and bad lines are among the failed */
+    /* cancelled and bad lines are among the failed; a job that ends before its last page, as the
+     * jobs were stopped, halted or cancelled, is among the cancelled */
     uint64_t successful, failed, cancelled, bad_lines, total_processed;
     uint64_t in_flight, retrying; /* now */
     uint64_t retries;             /* extra attempts so far */

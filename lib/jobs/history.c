@@ -139,18 +139,9 @@ typedef struct result_keys { /* of a result line */
     er_job_ref ref;
     er_job_state state;
     uint64_t run, page;
-    er_span next; /* at NULL: none */
+    er_span url, next; /* at NULL: none */
     bool placed, hashed, ended, wrong;
 } result_keys;
-
-/* A page leads to another one. */
-static int mark_page(er_run_history *h, const result_keys *r)
-{
-    size_t size;
-    char *url = er_json_decode(r->next, &size);
-    return url ? er_page_marks_set(&h->marks, r->ref, r->state.run, (unsigned)r->page + 1, url)
-               : ENOMEM;
-}
 
 static void read_result_key(result_keys *r, er_span key, er_span value)
 {
@@ -159,9 +150,24 @@ static void read_result_key(result_keys *r, er_span key, er_span value)
     else if (is(key, "\"kind\"")) r->ended = kind_of(value, &r->state.kind);
     else if (is(key, "\"may_have_run\"")) r->state.may_have_run = is(value, "true");
     else if (is(key, "\"page\"")) r->wrong |= !number_of(value, UINT32_MAX, &r->page);
+    else if (is(key, "\"url\"")) r->url = value.at[0] == '"' ? value : (er_span){ NULL, 0 };
     else if (is(key, "\"next\"")) r->next = value.at[0] == '"' ? value : (er_span){ NULL, 0 };
     else if (is(key, "\"job\"")) r->hashed = hash_of(value, &r->ref.hash);
     else if (is(key, "\"run\"")) r->wrong |= !number_of(value, ER_JOB_RUNS_MOST, &r->run);
+}
+
+/* A page leads to another one. If its reply did not say which, it is asked for again. */
+static int mark_page(er_run_history *h, const result_keys *r)
+{
+    size_t size;
+    bool lost = is(r->next, "\"\"");
+    if (lost && (r->page < 2 || !r->url.at)) {
+        er_page_marks_end(&h->marks, r->ref, r->state.run, 0);
+        return 0;
+    }
+    char *url = er_json_decode(lost ? r->url : r->next, &size);
+    return url ? er_page_marks_set(&h->marks, r->ref, r->state.run, (unsigned)r->page + !lost, url)
+               : ENOMEM;
 }
 
 static int result_line(er_run_history *h, er_span line)

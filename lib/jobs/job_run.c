@@ -234,12 +234,11 @@ static errand_result find_next(errand_result in, void *arg)
         error =
             er_page_trail_lead(&it->trail, errand_response_url(in.value), target, &it->job.next);
     er_free(target);
-    errand_result r = in;
-    if (error == EBADMSG) r = errand_fail_as(error, ERRAND_KIND_PROTOCOL, -1, false, "%s", why.at);
-    else if (error) r = errand_fail(error);
-    if (error) errand_result_free(&in);
+    if (error == EBADMSG) error = er_page_trail_lose(&it->trail, why.at, &it->job.next);
     er_bytes_free(&why);
-    return r;
+    if (!error) return in;
+    errand_result_free(&in);
+    return errand_fail(error);
 }
 
 bool er_job_run_more(er_job_run *it, const errand_result *r)
@@ -371,12 +370,26 @@ static bool begins(er_job_run *it, errand_result *r)
     return !r->error;
 }
 
+/* What is left of the time of a job with pages; below 1: nothing. Its first page begins it. */
+static int64_t ms_left(er_job_run *it)
+{
+    int64_t within_ms = it->jobs->opts.job_within_ms, now = er_pool_now(it->jobs->pool);
+    if (it->trail.ends_ns) return (it->trail.ends_ns - now) / 1000000;
+    it->trail.ends_ns = er_deadline(now, within_ms);
+    return within_ms;
+}
+
 /* Another page than the first, which may be one that is not asked for. */
-static bool turns(const er_job_run *it, errand_result *r)
+static bool turns(er_job_run *it, errand_result *r)
 {
     if (it->trail.why)
         *r = errand_fail_as(EPROTO, ERRAND_KIND_PROTOCOL, -1, false, "%s", it->trail.why);
-    return !it->trail.why;
+    else if (it->trail.ends_ns && ms_left(it) < 1)
+        *r = errand_fail_as(ETIMEDOUT, ERRAND_KIND_TIMEOUT, -1, false,
+                            "the job's time of %lld ms was over before page %u",
+                            (long long)it->jobs->opts.job_within_ms, it->trail.number);
+    else return true;
+    return false;
 }
 
 static void count_begun(er_job_run *it)
@@ -436,6 +449,10 @@ static errand_future *begin_run(er_job_run *it, errand_policy *policy)
     errand_task task = {
         .fn = attempt, .arg = it, .free = run_returned, .name = "job", .key = it->host
     };
+    if (it->trail.url && it->jobs->opts.job_within_ms) {
+        int64_t left = ms_left(it);
+        task.within_ms = left > 0 ? left : 1; /* 0 would be no limit */
+    }
     it->went = it->over_budget = it->job.tokens_unknown = false;
     it->job.tokens = 0;
     it->over = promise;

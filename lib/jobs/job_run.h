@@ -45,6 +45,7 @@ struct errand_jobs { /* jobs.c makes it and frees it */
     bool input_over, over;
     er_halt halt;
     errand_jobs_stats stats;
+    uint64_t cut;       /* jobs that ended before their last page */
     er_histogram times; /* us */
     er_failures failures;
 };

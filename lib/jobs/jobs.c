@@ -30,6 +30,7 @@
 #include <errand/promise.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CONCURRENCY 16
@@ -153,6 +154,32 @@ static void landed(errand_jobs *jobs, er_job_run *it)
     it->retrying = false;
 }
 
+/* It has pages, but the run ends before the last of them: stopped, halted or cancelled. */
+static bool is_cut(const er_job_run *it, const errand_result *r)
+{
+    bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+    if (it->more) return false;
+    if (r->error) return it->job.page > 1 && (cancelled || it->over_budget);
+    return it->job.next && it->job.page < it->jobs->max_pages;
+}
+
+/* How a job counts that is not done. */
+static void count_failure(errand_jobs *jobs, const er_job_run *it, const errand_result *r,
+                          int write_error)
+{
+    errand_jobs_stats *s = &jobs->stats;
+    bool cut = is_cut(it, r);
+    errand_result missing = errand_fail(write_error);
+    if (cut && !r->error && !write_error)
+        missing = errand_fail_as(ECANCELED, ERRAND_KIND_CANCELLED, -1, false,
+                                 "the run has ended before page %u", it->job.page + 1);
+    s->failed++;
+    if (cut) jobs->cut++;
+    if (cut || errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
+    er_failures_add(&jobs->failures, &it->job, r->error ? r : &missing);
+    errand_result_free(&missing);
+}
+
 static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *r, bool bad,
                   int write_error)
 {
@@ -167,14 +194,11 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
         return;
     }
     s->total_processed++;
-    if (r->error || write_error) s->failed++;
+    if (r->error || write_error || is_cut(it, r)) count_failure(jobs, it, r, write_error);
     else s->successful++;
     if (bad) s->bad_lines++;
     if (r->error == EINPROGRESS) s->unknown++;
     if (r->error && errand_result_may_have_run(r)) s->may_have_run++;
-    errand_result lost = errand_fail(write_error);
-    if (r->error || write_error) er_failures_add(&jobs->failures, &it->job, r->error ? r : &lost);
-    if (errand_result_kind(r) == ERRAND_KIND_CANCELLED) s->cancelled++;
     if (it->begun && !bad)
         er_histogram_add(&jobs->times, (uint64_t)(er_pool_now(jobs->pool) - it->began_ns) / 1000);
     if (!s->write_error) s->write_error = write_error;
@@ -287,6 +311,17 @@ static errand_result finished(errand_result in, void *arg)
     return in;
 }
 
+static void say_cut(const errand_jobs *jobs)
+{
+    char text[100];
+    if (!jobs->cut || !jobs->opts.on_notice) return;
+    snprintf(text, sizeof text, "%llu %s", (unsigned long long)jobs->cut,
+             jobs->cut == 1 ? "job stopped before its last page"
+                            : "jobs stopped before their last page");
+    jobs->opts.on_notice(text, jobs->opts.arg);
+    er_end_in_child();
+}
+
 static errand_result over(errand_result in, void *arg)
 {
     errand_jobs *jobs = arg;
@@ -299,6 +334,7 @@ static errand_result over(errand_result in, void *arg)
         note_read_error(jobs, in.error);
         report_error(jobs, "cannot go on: %s", errand_strerror(in.error));
     }
+    say_cut(jobs);
     if (!jobs->journal) return in;
     errand_result_free(&in);
     return errand_later(errand_then(er_journal_finish(jobs->journal), finished, jobs));
@@ -352,6 +388,7 @@ static int read_next_page(errand_jobs *jobs)
     er_bytes why = { 0 };
     jobs->max_pages = o->max_pages ? o->max_pages : ERRAND_JOBS_PAGES;
     int error = er_job_options_next(&jobs->next_page, o, &why);
+    if (jobs->next_page.form) jobs->report.pages = &jobs->next_page;
     if (why.size) report_error(jobs, "%s", why.at);
     er_bytes_free(&why);
     return error;

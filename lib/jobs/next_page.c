@@ -6,10 +6,16 @@
  *
  * Services end their pages in different ways: nothing is there, or null, "" or false. Any other
  * value that is no text (or number, as a cursor) is an error, and so is a body that is no JSON: to
- * take that for the last page would lose the others without a word. A number keeps its digits. */
+ * take that for the last page would lose the others without a word. A number keeps its digits.
+ *
+ * A position is shown, also if its name sounds like a secret, as "pageToken": a later run goes on
+ * there. A parameter of a cursor is one as it was said to be one; others are known by their names,
+ * without case, "-", "_" and "$". */
 #include "jobs/next_page.h"
 
 #include "http/link.h"
+#include "http/redact.h"
+#include "http/sanitize.h"
 #include "http/url.h"
 #include "jobs/json_pointer.h"
 
@@ -74,8 +80,8 @@ static bool is_number(er_span v) { return v.at[0] == '-' || (v.at[0] >= '0' && v
 
 static int not_said(er_bytes *why, const er_next_page *next, const char *what)
 {
-    er_bytes_format(why, "where the next page is, at \"%.200s\", the reply has %s", next->pointer,
-                    what);
+    er_bytes_format(why, "the reply has %s at \"%.200s\", not a %s", what, next->pointer,
+                    next->form == ER_NEXT_POINTER ? "url" : "cursor");
     return why->error ? ENOMEM : EBADMSG;
 }
 
@@ -89,7 +95,7 @@ static int text_of(const er_next_page *next, er_span value, char **text, er_byte
     if (value.at[0] == '{') return not_said(why, next, "an object");
     if (value.at[0] == '[') return not_said(why, next, "an array");
     if (is_word(value, "true")) return not_said(why, next, "true");
-    if (number && next->form == ER_NEXT_POINTER) return not_said(why, next, "a number, and no url");
+    if (number && next->form == ER_NEXT_POINTER) return not_said(why, next, "a number");
     *text = number ? er_copy_bytes(value.at, size) : er_json_decode(value, &size);
     if (!*text) return ENOMEM;
     return strlen(*text) < size ? not_said(why, next, "a text with a NUL character") : 0;
@@ -104,10 +110,7 @@ static int find_in_body(const er_next_page *next, const errand_response *respons
     const char *wrong;
     if (!body.size) return 0;
     if (er_json_check(json, &where, &wrong)) {
-        er_bytes_format(why,
-                        "the reply is no JSON, so whether a page follows is not known: %s, at "
-                        "byte %zu",
-                        wrong, where + 1);
+        er_bytes_format(why, "the reply is no JSON: %s, at byte %zu", wrong, where + 1);
         return why->error ? ENOMEM : EBADMSG;
     }
     int error = er_json_pointer_find(json, next->pointer, &value);
@@ -122,6 +125,89 @@ static int put_cursor(const er_next_page *next, const char *asked, char **text)
     *text = er_bytes_take(&url);
     if (!*text) er_bytes_free(&url);
     return *text ? 0 : ENOMEM;
+}
+
+/* ---- urls that are shown ---- */
+
+#define NAME_MOST ((size_t)256) /* bytes of a parameter's name; longer ones are no positions */
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = er_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A name in a query as it is meant; without its end. */
+static size_t decode_name(char *plain, const char *name, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        int high = size - i > 2 && name[i] == '%' ? hex(name[i + 1]) : -1,
+            low = high < 0 ? -1 : hex(name[i + 2]);
+        plain[n++] = name[i] == '+' ? ' ' : name[i];
+        if (low < 0) continue;
+        plain[n - 1] = (char)(high << 4 | low);
+        i += 2;
+    }
+    return n;
+}
+
+static bool is_position(const er_next_page *next, const char *name, size_t size)
+{
+    static const char *const names[] = {
+        "pagetoken",    "nexttoken", "nextpagetoken", "continuationtoken", "nextcontinuationtoken",
+        "continuation", "cursor",    "nextcursor",    "skiptoken",         "synctoken",
+        "deltatoken",   "marker",    "nextmarker",    "startingtoken",     "paginationtoken",
+        "nextpagekey"
+    };
+    char plain[NAME_MOST];
+    if (size > sizeof plain) return false;
+    size_t all = decode_name(plain, name, size), n = 0;
+    if (next->param && all == strlen(next->param) && !memcmp(plain, next->param, all)) return true;
+    for (size_t i = 0; i < all; i++) {
+        if (!strchr("-_$", plain[i]) || !plain[i]) plain[n++] = er_lower(plain[i]);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (n == strlen(names[i]) && !memcmp(plain, names[i], n)) return true;
+    }
+    return false;
+}
+
+/* One parameter, with the "?" or "&" before it. */
+static void show_param(const er_next_page *next, er_bytes *to, const char *param, size_t size)
+{
+    const char *sign = memchr(param, '=', size);
+    if (sign && is_position(next, param + 1, (size_t)(sign - param - 1))) {
+        er_bytes_add(to, param, size);
+        return;
+    }
+    size_t at = to->size;
+    char *alone = er_copy_bytes(param, size);
+    if (!alone) {
+        to->error = ENOMEM;
+        return;
+    }
+    *alone = '?';
+    er_redact_text(to, alone);
+    er_free(alone);
+    if (!to->error) to->at[at] = *param;
+}
+
+void er_next_page_show(const er_next_page *next, er_bytes *to, const char *url)
+{
+    size_t size = strcspn(url, "?#");
+    char *path = er_copy_bytes(url, size);
+    if (!path) {
+        to->error = ENOMEM;
+        return;
+    }
+    er_redact_url(to, path);
+    er_free(path);
+    for (const char *at = url + size; *at && *at != '#'; at += size) {
+        size = 1 + strcspn(at + 1, "&#");
+        show_param(next, to, at, size);
+    }
 }
 
 int er_next_page_find(const er_next_page *next, const errand_response *response, const char *asked,

@@ -79,7 +79,7 @@ void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned run, unsig
     er_page_mark **link = marks->n ? find(marks, job) : NULL;
     if (link && !*link) link = find_equal(marks, job, run); /* it was left under another place */
     er_page_mark *m = link ? *link : NULL;
-    if (!m || m->page == page) return;
+    if (!m || m->page == page || m->page + 1 == page) return;
     *link = m->below;
     marks->n--;
     er_free(m->url);

@@ -20,8 +20,8 @@ typedef struct er_page_marks {
 
 /* In the place of what was known of this job; it owns the url. ENOMEM: the url is freed. */
 int er_page_marks_set(er_page_marks *marks, er_job_ref job, unsigned run, unsigned page, char *url);
-/* The job's last line is of this run and page: forgets what it knows about another one. 0: all is
- * done. */
+/* The job's last line is of this run and page: forgets what it knows about another one, but for the
+ * one before, which did not say which page follows. 0: all is done. */
 void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned run, unsigned page);
 /* The mark of this job, by its hash alone if by_content, each mark once; NULL: page 1. */
 const er_page_mark *er_page_marks_use(er_page_marks *marks, er_job_ref job, bool by_content);

@@ -11,6 +11,7 @@
 #include "jobs/page_trail.h"
 
 #include "base/utf8.h"
+#include "http/redact.h"
 #include "http/url.h"
 
 #include <errno.h>
@@ -46,50 +47,72 @@ void er_page_trail_free(er_page_trail *trail)
     *trail = (er_page_trail){ 0 };
 }
 
-static int refuse(er_page_trail *trail, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(er_page_trail *trail, const char *fmt, ...)
+static int say(er_page_trail *trail, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int say(er_page_trail *trail, const char *fmt, ...)
 {
     er_bytes text = { 0 };
     va_list args;
     va_start(args, fmt);
-    er_bytes_format(&text, "page %u leads to ", trail->number);
+    er_bytes_format(&text, "page %u ", trail->number);
     er_bytes_vformat(&text, fmt, args);
     va_end(args);
+    er_free(trail->why);
     trail->why = er_bytes_take(&text);
     if (trail->why) return 0;
     er_bytes_free(&text);
     return ENOMEM;
 }
 
-/* Within the origin of the trail? */
-static int check_origin(er_page_trail *trail, const er_origin *there)
+int er_page_trail_lose(er_page_trail *trail, const char *why, char **next)
 {
-    er_origin here;
+    *next = er_copy_text("");
+    return *next ? say(trail, "does not say which page follows: %s", why) : ENOMEM;
+}
+
+/* Within the origin of the trail? */
+static int check_origin(er_page_trail *trail, const char *from, const er_origin *there)
+{
+    er_origin here, replied = { 0 };
     int error = er_origin_of(&here, trail->url);
     if (error) return error;
-    if (strcmp(here.key, there->key) != 0)
-        error = refuse(trail,
-                       "another host, from %s to %s: it is not asked, as it would get what "
-                       "is sent to the first",
-                       here.key, there->key);
+    if (strcmp(here.key, there->key) != 0) error = er_origin_of(&replied, from);
+    if (!error && replied.key && !strcmp(there->key, replied.key)) /* credentials stayed behind */
+        error = say(trail,
+                    "was redirected from %s to %s and leads to %s, which is not asked: give "
+                    "the job the url that it is redirected to",
+                    here.key, replied.key, there->key);
+    else if (!error && replied.key)
+        error = say(trail,
+                    "leads to another host, from %s to %s: it is not asked, as it would get what "
+                    "is sent to the first",
+                    here.key, there->key);
+    er_origin_free(&replied);
     er_origin_free(&here);
     return error;
 }
 
 static int check_forward(er_page_trail *trail, const char *next)
 {
-    if (!strcmp(next, trail->url)) return refuse(trail, "itself");
+    if (!strcmp(next, trail->url)) return say(trail, "leads to itself");
     if (trail->before && !strcmp(next, trail->before))
-        return refuse(trail, "page %u again", trail->number - 1);
-    return strcmp(next, trail->mark) ? 0 : refuse(trail, "page %u again", trail->marked);
+        return say(trail, "leads to page %u again", trail->number - 1);
+    return strcmp(next, trail->mark) ? 0 : say(trail, "leads to page %u again", trail->marked);
 }
 
-static int refuse_target(er_page_trail *trail, const char *target, const char *what, char **next)
+static int refuse_target(er_page_trail *trail, const char *target, bool too_long, char **next)
 {
     size_t size = strlen(target);
     if (size > SHOWN_MOST) size = er_utf8_whole(target, SHOWN_MOST);
     *next = er_copy_bytes(target, size);
-    return *next ? refuse(trail, "%s", what) : ENOMEM;
+    if (!*next) return ENOMEM;
+    if (too_long) return say(trail, "leads to a url that is longer than 512 KiB");
+    er_bytes shown = { 0 };
+    er_redact_url(&shown, *next);
+    const char *text = shown.size ? shown.at : "";
+    int error = shown.error ? ENOMEM
+                            : say(trail, "leads to \"%s\", which is no http or https url", text);
+    er_bytes_free(&shown);
+    return error;
 }
 
 int er_page_trail_lead(er_page_trail *trail, const char *from, const char *target, char **next)
@@ -99,11 +122,10 @@ int er_page_trail_lead(er_page_trail *trail, const char *from, const char *targe
     *next = NULL;
     er_free(trail->why);
     trail->why = NULL;
-    if (strlen(target) > ER_URL_MOST)
-        return refuse_target(trail, target, "a url that is longer than 512 KiB", next);
+    if (strlen(target) > ER_URL_MOST) return refuse_target(trail, target, true, next);
     int error = er_url_follow(&there, &origin, from, target);
-    if (error == EPROTO) return refuse_target(trail, target, "what is no http or https url", next);
-    if (!error) error = check_origin(trail, &origin);
+    if (error == EPROTO) return refuse_target(trail, target, false, next);
+    if (!error) error = check_origin(trail, from, &origin);
     er_origin_free(&origin);
     if (error || trail->why) {
         *next = there;

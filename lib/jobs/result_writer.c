@@ -123,15 +123,25 @@ static void put_timings(er_bytes *out, const errand_result *r)
 
 /* ---- what was asked ---- */
 
+static void show_url(er_bytes *shown, const char *url, const er_report_opts *opts)
+{
+    if (opts->pages) er_next_page_show(opts->pages, shown, url);
+    else er_redact_url(shown, url);
+}
+
 /* Without userinfo and secrets; null: it cannot be resolved, which is its error. */
-static void put_url(er_bytes *out, const er_line_job *job, const char *base)
+static void put_url(er_bytes *out, const er_line_job *job, const er_report_opts *opts)
 {
     er_origin origin = { 0 };
     er_bytes why = { 0 }, shown = { 0 };
     char *whole = NULL;
     bool https;
-    int error = er_url_resolve(&whole, &origin, &https, job->request.url, base, &why);
-    if (!error) er_redact_url(&shown, whole);
+    /* of a page the reply before may not say it */
+    int error =
+        job->page > 1 && !*job->request.url
+            ? EINVAL
+            : er_url_resolve(&whole, &origin, &https, job->request.url, opts->base_url, &why);
+    if (!error) show_url(&shown, whole, opts);
     if (error == ENOMEM || shown.error) out->error = ENOMEM;
     if (error || shown.error) er_bytes_text(out, "\"url\":null");
     else put_text(out, "url", shown.at);
@@ -141,7 +151,7 @@ static void put_url(er_bytes *out, const er_line_job *job, const char *base)
     er_free(whole);
 }
 
-static void put_request(er_bytes *out, const er_line_job *job, const char *base)
+static void put_request(er_bytes *out, const er_line_job *job, const er_report_opts *opts)
 {
     if (job->error) {
         er_bytes_text(out, ",\"method\":null,\"url\":null");
@@ -150,7 +160,7 @@ static void put_request(er_bytes *out, const er_line_job *job, const char *base)
     er_bytes_text(out, ",");
     put_text(out, "method", job->request.method ? job->request.method : "GET");
     er_bytes_text(out, ",");
-    put_url(out, job, base);
+    put_url(out, job, opts);
 }
 
 static void put_began(er_bytes *out, const er_line_job *job)
@@ -349,16 +359,16 @@ static void put_content(er_bytes *out, const er_line_job *job, const errand_resp
     else er_bytes_text(out, "\"saved_to\":null");
 }
 
-static void put_page(er_bytes *out, const er_line_job *job)
+static void put_page(er_bytes *out, const er_line_job *job, const er_report_opts *opts)
 {
     er_bytes shown = { 0 };
     if (!job->page) return;
     er_bytes_text(out, ",\"page\":");
     put_whole(out, job->page, 1);
     er_bytes_text(out, ",");
-    if (job->next) er_redact_url(&shown, job->next);
+    if (job->next) show_url(&shown, job->next, opts);
     if (shown.error) out->error = ENOMEM;
-    else if (job->next) put_text(out, "next", shown.at);
+    else if (job->next) put_text(out, "next", shown.size ? shown.at : "");
     else er_bytes_text(out, "\"next\":null");
     er_bytes_free(&shown);
 }
@@ -373,7 +383,7 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
     er_bytes_text(out, ",\"id\":");
     if (job->id.at) er_bytes_add(out, job->id.at, job->id.size);
     else er_bytes_text(out, "null");
-    put_request(out, job, opts->base_url);
+    put_request(out, job, opts);
     put_began(out, job);
     er_bytes_text(out, r->error ? ",\"ok\":false,\"status\":" : ",\"ok\":true,\"status\":");
     if (response) put_whole(out, (uint64_t)errand_response_status(response), 1);
@@ -386,7 +396,7 @@ void er_report(er_bytes *out, const er_line_job *job, const errand_result *r,
     if (opts->tokens) put_tokens(out, job);
     put_headers(out, response, opts->headers);
     put_content(out, job, response, r, opts);
-    put_page(out, job);
+    put_page(out, job, opts);
     er_bytes_text(out, ",\"meta\":");
     if (job->meta.at) er_json_compact(out, job->meta);
     else er_bytes_text(out, "null");

@@ -3,6 +3,7 @@
 #define ER_RESULT_WRITER_H
 
 #include "jobs/job_parse.h"
+#include "jobs/next_page.h"
 
 #include <errand/jobs.h>
 
@@ -16,6 +17,7 @@ typedef struct er_report_opts {
     errand_jobs_body body;
     const char *const *select; /* valid pointers; NULL: none */
     const char *base_url;      /* of the session */
+    const er_next_page *pages; /* NULL: jobs have one reply */
 } er_report_opts;
 
 /* Adds the result line, its end included, to out; out->error is ENOMEM if there was no memory for

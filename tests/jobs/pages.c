@@ -3,6 +3,7 @@
 #include "fixture/memory.h"
 #include "jobs/fetching.h"
 #include "jobs/files.h"
+#include "jobs/next_page.h"
 #include "jobs/page_marks.h"
 #include "jobs/suites.h"
 
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- result lines ---- */
@@ -79,6 +81,7 @@ static void run_files(const char *input, errand_jobs_opts o)
     const char *files[] = { input, NULL };
     const char *path = results ? results : files_path("pages.jsonl");
     if (!o.next) o.next = "link";
+    notices[0] = '\0';
     o.on_notice = note;
     o.results = results;
     o.out = results ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -220,7 +223,7 @@ static const served wrongs[] = {
     { "/host", LINK("http://other.example/x?token=s3cret"), "" },
     { "/port", LINK("http://127.0.0.1:9/x"), "" },
     { "/tls", LINK("https://127.0.0.1/x"), "" },
-    { "/ftp", LINK("ftp://h/x"), "" },
+    { "/ftp", LINK("ftp://me:pw@h/x?sig=1"), "" },
     { "/self", LINK("/self#again"), "" },
     { "/p", LINK("/q"), "" },
     { "/q", LINK("/p"), "" },
@@ -242,7 +245,8 @@ static const struct wrong {
       ", from http://127.0.0.1:%s to http://other.example:80: it is not asked" },
     { "/port", 1, "http://127.0.0.1:9/x", "page 1 leads to another host, from http" },
     { "/tls", 1, "https://127.0.0.1/x", " to https://127.0.0.1:443: " },
-    { "/ftp", 1, "ftp://h/x", "page 1 leads to what is no http or https url" },
+    { "/ftp", 1, "ftp://h/x?sig=*",
+      "page 1 leads to \\\"ftp://h/x?sig=*\\\", which is no http or https url" },
     { "/self", 1, "/self", "page 1 leads to itself" },
     { "/p", 2, "/p", "page 2 leads to page 1 again" },
     { "/r", 6, "/r?4", "page 6 leads to page 4 again" },
@@ -288,26 +292,57 @@ static const served untold[] = {
     { NULL, NULL, NULL },
 };
 
-START_TEST(a_reply_that_does_not_say_whether_a_page_follows_fails)
+START_TEST(a_reply_that_does_not_say_whether_a_page_follows_is_kept)
 {
-    static const char *const messages[] = {
-        "the reply is no JSON, so whether a page follows is not known: ",
-        "where the next page is, at \\\"/n\\\", the reply has a number, and no url",
-        "the reply has true",
-        "the reply has an object",
-        "the reply has an array",
-        "the reply has a text with a NUL character"
-    };
-    char job[100];
+    static const char *const messages[] = { "no JSON: ",    "a number at \\\"/n\\\", not a url",
+                                            "true at ",     "an object at ",
+                                            "an array at ", "a text with a NUL character at " };
+    char job[100], part[200];
     set_up();
     fetching_serves(untold);
     snprintf(job, sizeof job, "{\"url\":\"%s\"}\n", untold[_i].target);
     run(job, (errand_jobs_opts){ .next = "/n", .retries = 3 });
-    ck_assert_uint_eq(n_lines, 1);
-    ck_has(0, "\"kind\":\"protocol\",\"code\":\"EBADMSG\"");
-    ck_has(0, messages[_i]);
-    ck_has(0, "\"page\":1,\"next\":null");
+    ck_assert_uint_eq(n_lines, 2);
+    ck_assert_uint_eq(came.stats.failed, 1);
+    ck_has(0, "\"ok\":true,\"status\":200,");
+    ck_has(0, _i ? "\"body\":{\"n\":" : "\"body\":\"<p>\"");
+    ck_has(0, "\"page\":1,\"next\":\"\",");
+    ck_has(1, "\"url\":null");
+    ck_has(1, "\"kind\":\"protocol\",\"code\":\"EPROTO\"");
+    ck_has(1, "\"attempts\":0,");
+    ck_has(1, "\"page\":2,\"next\":null");
+    snprintf(part, sizeof part, "page 1 does not say which page follows: the reply %s %s",
+             _i ? "has" : "is", messages[_i]);
+    ck_has(1, part);
     ck_assert_uint_eq(fetching_requests(untold[_i].target), 1);
+    take_down();
+}
+END_TEST
+
+START_TEST(a_page_that_does_not_say_what_follows_is_asked_again)
+{
+    static const served broken[] = {
+        { "/k", JSON, "{\"n\":\"/k?2\"}" }, { "/k?2", "200 OK\r\n", "<p>" }, { NULL, NULL, NULL }
+    };
+    static const served repaired[] = {
+        { "/k?2", JSON, "{\"n\":\"/k?3\"}" }, { "/k?3", JSON, "{}" }, { NULL, NULL, NULL }
+    };
+    set_up();
+    results = files_path("out.jsonl");
+    fetching_serves(broken);
+    run("{\"url\":\"/k\"}\n", (errand_jobs_opts){ .next = "/n" });
+    ck_assert_uint_eq(n_lines, 3);
+    ck_has(1, "\"page\":2,\"next\":\"\"");
+    ck_has(2, "\"ok\":false");
+    fetching_serves(repaired);
+    resume("{\"url\":\"/k\"}\n", (errand_jobs_opts){ .next = "/n", .retry_kinds = ~0u });
+    ck_assert_uint_eq(n_lines, 5);
+    ck_has(3, "\"page\":2,\"next\":\"http");
+    ck_has(4, "\"page\":3,\"next\":null");
+    ck_assert_uint_eq(fetching_requests("/k"), 1);
+    ck_assert_str_eq(notices, "");
+    resume("{\"url\":\"/k\"}\n", (errand_jobs_opts){ .next = "/n", .retry_kinds = ~0u });
+    ck_assert_uint_eq(n_lines, 5);
     take_down();
 }
 END_TEST
@@ -335,7 +370,7 @@ END_TEST
 
 START_TEST(a_redirect_to_another_host_does_not_lead_to_its_pages)
 {
-    char head[200], part[200];
+    char head[200], part[300];
     set_up();
     snprintf(head, sizeof head, "302 Found\r\nLocation: http://localhost:%s/there\r\n",
              strrchr(fetching_url(), ':') + 1);
@@ -347,7 +382,12 @@ START_TEST(a_redirect_to_another_host_does_not_lead_to_its_pages)
     fetching_serves(list);
     run("{\"url\":\"/moved\"}\n{\"url\":\"/near\"}\n", (errand_jobs_opts){ .ordered = 1 });
     ck_assert_uint_eq(n_lines, 4);
-    ck_has(1, "page 1 leads to another host");
+    const char *port = strrchr(fetching_url(), ':') + 1;
+    snprintf(part, sizeof part,
+             "page 1 was redirected from %s to http://localhost:%s and leads to http://localhost:%s"
+             ", which is not asked: give the job the url",
+             fetching_url(), port, port);
+    ck_has(1, part);
     snprintf(part, sizeof part, "\"next\":\"%s/sub/more\"", fetching_url());
     ck_has(2, part);
     ck_assert_uint_eq(fetching_requests("/there?2"), 0);
@@ -372,6 +412,28 @@ START_TEST(a_job_ends_well_at_max_pages)
     ck_assert_uint_eq(came.stats.successful, 1);
     ck_has(1, "\"page\":2,\"next\":\"http");
     ck_assert_uint_eq(fetching_requests("/m?p=3"), 0);
+    take_down();
+}
+END_TEST
+
+static void take_100_ms(const char *target)
+{
+    (void)target;
+    nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+}
+
+START_TEST(the_time_of_a_job_holds_for_all_its_pages)
+{
+    set_up();
+    fetching_serves(many);
+    fetching_calls(take_100_ms);
+    run("{\"url\":\"/m?p=1\"}\n", (errand_jobs_opts){ .job_within_ms = 400 });
+    fetching_calls(NULL);
+    ck_assert_uint_ge(n_lines, 1);
+    ck_has(n_lines - 1, "\"ok\":false");
+    ck_has(n_lines - 1, "\"kind\":\"timeout\",\"code\":\"ETIMEDOUT\"");
+    ck_assert_uint_eq(came.stats.failed, 1);
+    ck_assert_uint_lt(came.stats.pages, 5);
     take_down();
 }
 END_TEST
@@ -559,6 +621,15 @@ static void stopped_at(const char *target, bool cancel)
     fetching_calls(stop_there);
 }
 
+static void ck_cut(uint64_t n)
+{
+    ck_assert_uint_eq(came.stats.successful, 0);
+    ck_assert_uint_eq(came.stats.failed, n);
+    ck_assert_uint_eq(came.stats.cancelled, n);
+    ck_assert_str_eq(notices, n == 1 ? "1 job stopped before its last page"
+                                     : "2 jobs stopped before their last page");
+}
+
 START_TEST(a_stop_lets_the_page_in_flight_end)
 {
     set_up();
@@ -570,6 +641,7 @@ START_TEST(a_stop_lets_the_page_in_flight_end)
     ck_has(2, "\"page\":3,\"next\":\"http");
     ck_assert_uint_eq(came.stats.stopped, 1);
     ck_assert_uint_eq(fetching_requests("/m?p=4"), 0);
+    ck_cut(1);
     take_down();
 }
 END_TEST
@@ -592,6 +664,26 @@ START_TEST(a_cancel_ends_the_page_in_flight)
     ck_has(1, "\"kind\":\"cancelled\"");
     ck_has(1, "\"page\":2,\"next\":null");
     ck_assert_uint_eq(came.stats.cancelled, 1);
+    take_down();
+}
+END_TEST
+
+START_TEST(a_cancelled_or_halted_run_counts_jobs_between_pages_as_cancelled)
+{
+    static const served list[] = {
+        { "/m?p=1", JSON "Link: </m?p=2>; rel=next\r\n", "{\"usage\":{\"total_tokens\":9}}" },
+        { "/m?p=2", JSON "Link: </m?p=3>; rel=next\r\n", "{\"usage\":{\"total_tokens\":9}}" },
+        { "/m?p=3", JSON, "" },
+        { NULL, NULL, NULL }
+    };
+    set_up();
+    fetching_serves(list);
+    results = files_path("out.jsonl");
+    if (_i) stopped_at("/m?p=2", true);
+    run("{\"url\":\"/m?p=1\"}\n", (errand_jobs_opts){ .token_budget = _i ? 0 : 17 });
+    ck_assert_int_eq(came.stats.halted, _i ? ERRAND_JOBS_NOT_HALTED : ERRAND_JOBS_BUDGET);
+    ck_assert_uint_eq(fetching_requests("/m?p=3"), 0);
+    ck_cut(1);
     take_down();
 }
 END_TEST
@@ -649,21 +741,88 @@ START_TEST(also_with_another_input)
 }
 END_TEST
 
+static const served positions[] = {
+    { "/g", JSON, "{\"t\":\"a/1\"}" },
+    { "/g?pageToken=a%2F1", JSON, "{\"t\":\"b2\"}" },
+    { "/g?pageToken=b2", JSON, "{}" },
+    { "/l", LINK("/l?continuation-token=a&access_token="), "" },
+    { "/l?continuation-token=a&access_token=", LINK("/l?%24skiptoken=b"), "" },
+    { "/l?%24skiptoken=b", "200 OK\r\n", "" },
+    { NULL, NULL, NULL },
+};
+
+START_TEST(a_token_that_is_a_position_is_kept_and_gone_to)
+{
+    static const struct {
+        const char *next, *url, *second, *third;
+    } rows[] = { { "cursor=/t,pageToken", "/g", "/g?pageToken=a%2F1", "/g?pageToken=b2" },
+                 { "link", "/l", "/l?continuation-token=a&access_token=", "/l?%24skiptoken=b" } };
+    char job[100], part[200];
+    set_up();
+    results = files_path("out.jsonl");
+    fetching_serves(positions);
+    snprintf(job, sizeof job, "{\"url\":\"%s\"}\n", rows[_i].url);
+    stopped_at(rows[_i].second, false);
+    run(job, (errand_jobs_opts){ .next = rows[_i].next });
+    ck_assert_uint_eq(n_lines, 2);
+    snprintf(part, sizeof part, "\"next\":\"%s%s\"", fetching_url(), rows[_i].third);
+    ck_has(1, part);
+    resume(job, (errand_jobs_opts){ .next = rows[_i].next });
+    ck_assert_uint_eq(n_lines, 3);
+    snprintf(part, sizeof part, "\"url\":\"%s%s\"", fetching_url(), rows[_i].third);
+    ck_has(2, part);
+    ck_has(2, "\"page\":3,\"next\":null");
+    ck_assert_str_eq(notices, "");
+    ck_assert_uint_eq(fetching_requests(rows[_i].url), 1);
+    take_down();
+}
+END_TEST
+
+static void ck_shown(const char *how, const char *url, const char *wanted)
+{
+    er_next_page next;
+    er_bytes why = { 0 }, shown = { 0 };
+    ck_assert_int_eq(er_next_page_read(&next, how, &why), 0);
+    er_next_page_show(&next, &shown, url);
+    ck_assert_str_eq(shown.at, wanted);
+    er_bytes_free(&shown);
+    for (unsigned n = 1; n < 10; n++) {
+        memory_fails_at(n);
+        er_next_page_show(&next, &shown, url);
+        memory_fails_at(0);
+        ck_assert(shown.error || !strcmp(shown.at, wanted));
+        er_bytes_free(&shown);
+    }
+    er_next_page_free(&next);
+}
+
+START_TEST(what_is_no_position_stays_secret)
+{
+    ck_shown("link", "http://me:pw@h/a?token=1&page_token=2&api_key=3&b#c",
+             "http://h/a?token=*&page_token=2&api_key=*&b");
+    ck_shown("cursor=/n,the key", "https://h/?k=v&the+key=x&the%20key=y&other+key=z",
+             "https://h/?k=v&the+key=x&the%20key=y&other+key=*");
+    ck_shown("/n", "http://h/?nextPageToken=1&my_page_token=2&Marker=3&sig=4",
+             "http://h/?nextPageToken=1&my_page_token=*&Marker=3&sig=*");
+    ck_shown("/n", "http://h/a#pageToken=1", "http://h/a");
+}
+END_TEST
+
 START_TEST(a_page_whose_url_has_a_secret_is_reached_from_the_first)
 {
     static const served list[] = {
-        { "/s", LINK("/s?page_token=s3cret"), "1" },
-        { "/s?page_token=s3cret", LINK("/s?page_token=hidden"), "2" },
-        { "/s?page_token=hidden", "200 OK\r\n", "3" },
+        { "/s", LINK("/s?access_token=s3cret"), "1" },
+        { "/s?access_token=s3cret", LINK("/s?access_token=hidden"), "2" },
+        { "/s?access_token=hidden", "200 OK\r\n", "3" },
         { NULL, NULL, NULL },
     };
     set_up();
     results = files_path("out.jsonl");
     fetching_serves(list);
-    stopped_at("/s?page_token=s3cret", false);
+    stopped_at("/s?access_token=s3cret", false);
     run("{\"url\":\"/s\"}\n", (errand_jobs_opts){ 0 });
     ck_assert_uint_eq(n_lines, 2);
-    ck_has(1, "/s?page_token=*\",\"meta\"");
+    ck_has(1, "/s?access_token=*\",\"meta\"");
     resume("{\"url\":\"/s\"}\n", (errand_jobs_opts){ 0 });
     ck_assert_uint_eq(n_lines, 5);
     ck_has(2, "\"page\":1,");
@@ -797,8 +956,12 @@ static void add_resuming(TCase *tests)
 {
     tcase_add_test(tests, a_stop_lets_the_page_in_flight_end);
     tcase_add_test(tests, a_cancel_ends_the_page_in_flight);
+    tcase_add_loop_test(tests, a_cancelled_or_halted_run_counts_jobs_between_pages_as_cancelled, 0,
+                        2);
     tcase_add_test(tests, a_resumed_run_goes_on_behind_the_last_page);
     tcase_add_loop_test(tests, also_with_another_input, 0, 2);
+    tcase_add_loop_test(tests, a_token_that_is_a_position_is_kept_and_gone_to, 0, 2);
+    tcase_add_test(tests, what_is_no_position_stays_secret);
     tcase_add_test(tests, a_page_whose_url_has_a_secret_is_reached_from_the_first);
     tcase_add_test(tests, a_failed_page_is_tried_again_at_its_place);
     tcase_add_test(tests, more_pages_are_allowed_by_a_later_run);
@@ -813,11 +976,13 @@ Suite *pages_suite(void)
     tcase_add_test(tests, other_jobs_have_one_page);
     tcase_add_test(tests, without_the_option_lines_have_no_pages);
     tcase_add_loop_test(tests, a_page_that_is_not_asked_for_fails, 0, COUNT(wrong_ways));
-    tcase_add_loop_test(tests, a_reply_that_does_not_say_whether_a_page_follows_fails, 0,
+    tcase_add_loop_test(tests, a_reply_that_does_not_say_whether_a_page_follows_is_kept, 0,
                         COUNT(untold) - 1);
+    tcase_add_test(tests, a_page_that_does_not_say_what_follows_is_asked_again);
     tcase_add_loop_test(tests, a_url_that_is_too_long_is_not_asked_for, 0, 2);
     tcase_add_test(tests, a_redirect_to_another_host_does_not_lead_to_its_pages);
     tcase_add_test(tests, a_job_ends_well_at_max_pages);
+    tcase_add_test(tests, the_time_of_a_job_holds_for_all_its_pages);
     tcase_add_test(tests, a_failure_has_attempts_of_its_own_and_ends_the_job);
     tcase_add_loop_test(tests, pages_stand_together_in_order, 0, 2);
     tcase_add_test(tests, credentials_go_with_each_page_and_keys_with_the_first);

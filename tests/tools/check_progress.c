@@ -143,6 +143,21 @@ START_TEST(tokens_are_shown_if_they_are_counted)
 }
 END_TEST
 
+START_TEST(pages_are_shown_while_no_job_ends)
+{
+    snapshot s = some();
+    row line, rows[BLOCK_ROWS];
+    block_line(&line, &s, 200, false);
+    ck_assert_ptr_null(strstr(line.at, "page"));
+    s.stats.total_processed = 0;
+    s.stats.pages = 5626;
+    block_line(&line, &s, 200, false);
+    ck_assert_ptr_nonnull(strstr(line.at, "0/300  5626 pages  "));
+    block_compose(rows, &s, 150, false);
+    ck_assert_ptr_nonnull(strstr(rows[1].at, "  5626 pages  "));
+}
+END_TEST
+
 START_TEST(a_block_fits_any_width)
 {
     snapshot s = some();
@@ -382,6 +397,7 @@ int main(void)
     tcase_add_test(tests, a_part_is_whole_or_not_there);
     tcase_add_test(tests, a_block_has_a_bar_counts_and_failures);
     tcase_add_test(tests, tokens_are_shown_if_they_are_counted);
+    tcase_add_test(tests, pages_are_shown_while_no_job_ends);
     tcase_add_test(tests, a_block_fits_any_width);
     tcase_add_test(tests, without_a_total_there_is_no_bar);
     tcase_add_test(tests, with_auto_it_has_requests_and_how_many_may_be);

@@ -25,8 +25,8 @@ check "in order the pages of a job stand together" \
 errand run --base-url "$url" --next link --output-dir bodies <<<'{"id":"a","url":"/pages?n=3"}'
 check "each page has a file of its own" is "$(ls bodies | tr '\n' ' ')" 'a-p2.json a-p3.json a.json '
 ERRAND_NEXT=link errand run --base-url "$url" --next /items/0 <<<'{"url":"/pages?n=3"}'
-check "what is no url is a failure of its job" is "$status $(wc -l <out)" '1 1'
-check "which says where it stands" has out 'at \"/items/0\", the reply has a number, and no url'
+check "what is no url is a failure of its job" is "$status $(wc -l <out)" '1 2'
+check "which says where it stands" has out 'the reply has a number at \"/items/0\", not a url'
 
 # ---- results that survive kills ----
 jobs=12 pages=30
@@ -60,10 +60,20 @@ check "then all is done" has err "$jobs jobs with a result of an earlier run"
 errand run --base-url "$url" --next link --max-pages 2 -o stopped.jsonl <<<'{"url":"/pages?n=4"}'
 errand run --base-url "$url" --next link --resume -o stopped.jsonl <<<'{"url":"/pages?n=4"}'
 check "more pages are taken behind those that have a line" is "$status $(wc -l <stopped.jsonl)" '0 4'
+"$ERRAND" run --base-url "$url" --next link --max-pages 1000000 <<<'{"url":"/pages?n=1000000"}' >out 2>err &
+until [ -s out ] || ! kill -0 $! 2>/dev/null; do sleep 0.002; done
+kill -TERM $!
+wait $!
+check "a job between two pages is not done when the run is stopped" has err '1 job stopped before its last page'
+check "and counts as failed" is "$(tail -n 1 err)" '{"successful":0,"failed":1,"total_processed":1}'
+check "its last line says where it goes on" grep -q '"next":"http' <(tail -n 1 out)
 job='{"url":"/pages?n=3"}'
-errand run --base-url "$url" --next cursor=/next_cursor,page_token --max-pages 1 -o secret.jsonl <<<"$job"
-check "a url is shown without its secrets" has secret.jsonl "\"next\":\"$url/pages?n=3&page_token=*\""
-errand run --base-url "$url" --next cursor=/next_cursor,page_token --resume -o secret.jsonl <<<"$job"
+errand run --base-url "$url" --next cursor=/next_cursor,page_token --max-pages 1 -o position.jsonl <<<"$job"
+check "the token of a page is shown" eval 'grep -q "\"next\":\"$url/pages?n=3&page_token=[^*]" position.jsonl'
+job='{"url":"/pages?n=3&api_key=s3cret"}'
+errand run --base-url "$url" --next cursor=/next_cursor,cursor --max-pages 1 -o secret.jsonl <<<"$job"
+check "a url is shown without its secrets" has secret.jsonl "\"next\":\"$url/pages?n=3&api_key=*&cursor="
+errand run --base-url "$url" --next cursor=/next_cursor,cursor --resume -o secret.jsonl <<<"$job"
 check "which no file keeps, so the job begins again, and says so" has err 'begins at page 1 again: the url of page 2 has'
-check "no file has one" eval '! grep -q after- secret.jsonl.journal'
+check "no file has one" eval '! grep -q s3cret secret.jsonl.journal'
 finish

@@ -38,6 +38,12 @@ static bool put_done(row *r, const snapshot *s)
     return row_part(r, NULL, "%" PRIu64 " done", done);
 }
 
+static bool put_pages(row *r, const snapshot *s)
+{
+    uint64_t n = s->stats.pages;
+    return !n || row_part(r, NULL, "%" PRIu64 " %s", n, n == 1 ? "page" : "pages");
+}
+
 static bool put_eta(row *r, const snapshot *s)
 {
     char text[24];
@@ -61,7 +67,7 @@ void block_line(row *r, const snapshot *s, int most, bool colour)
     const errand_jobs_stats *n = &s->stats;
     row_begin(r, most);
     /* the first part that does not fit is the last */
-    (void)(put_done(r, s) &&
+    (void)(put_done(r, s) && put_pages(r, s) &&
            row_part(r, colour && n->successful ? GREEN : NULL, "%" PRIu64 " ok", n->successful) &&
            row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed) &&
            row_part(r, NULL, "%" PRIu64 " retrying", n->retrying) &&
@@ -113,9 +119,10 @@ static bool put_count(row *r, const snapshot *s, int i, bool colour)
         return row_part(r, colour && n->successful ? GREEN : NULL, "%" PRIu64 " ok", n->successful);
     case 2: return row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed);
     case 3: return row_part(r, NULL, "%" PRIu64 " retrying", n->retrying);
-    case 4: return put_ms(r, "p50", n->p50_ms);
-    case 5: return put_ms(r, "p99", n->p99_ms);
-    case 6: return put_tokens(r, s);
+    case 4: return put_pages(r, s);
+    case 5: return put_ms(r, "p50", n->p50_ms);
+    case 6: return put_ms(r, "p99", n->p99_ms);
+    case 7: return put_tokens(r, s);
     default: block_time(s->seconds, text); return row_part(r, NULL, "%s", text);
     }
 }
@@ -124,7 +131,7 @@ static size_t put_counts(row *rows, const snapshot *s, int most, bool colour)
 {
     size_t n = 0;
     row_begin(&rows[n++], most);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         if (put_count(&rows[n - 1], s, i, colour)) continue;
         if (n == COUNT_ROWS) break;
         row_begin(&rows[n++], most);

@@ -424,7 +424,10 @@ const option_row option_rows[OPTIONS] = {
                 "into the query as PARAM. The last page has none, or null, \"\" or false. Each "
                 "page has a result line of the same \"seq\" and \"id\", with \"page\", from 1, "
                 "and \"next\", the url of the page that follows or null. A page of another host, "
-                "or one that was there before, is a failure of its job. With --ordered the second page "
+                "or one that was there before, is a failure of its job, and so is one that a reply "
+                "does not name, where \"next\" is \"\". A job that a signal or a halt ends before "
+                "its last page counts as failed, and --resume goes on with it. --max-time holds "
+                "for all pages of a job together. With --ordered the second page "
                 "of a job waits for the last pages of the jobs before it. With link it goes with "
                 "--output-dir, where page N is NAME-pN.",
     },
