@@ -174,7 +174,8 @@
  * settled below or above its estimate brings others forward or puts them off. It waits without a
  * connection or a worker, behind its turns of host_rate and `rate`, and before the time of its
  * attempt begins. If its host is paused meanwhile, it gives its tokens back and waits for both
- * again.
+ * again. With host_sem it holds its permit while it waits, and the wait is part of the time from
+ * which the semaphore learns: a run that its tokens limit has few permits, and needs no more.
  *
  * token_budget limits them in all, of this run alone: one that resumes begins with all of it. An
  * attempt that does not fit beside what is used and reserved waits until others have settled, as

@@ -151,15 +151,15 @@ typedef struct errand_quota {
  * quota.
  *
  * Half of the quota is free: remaining - limit / 2 turns come at once, the rest evenly until the
- * reset; with 0 remaining none comes until then. Turns given since the window began are counted
- * here as well, so within a window a reply only ever lowers what is left: requests that are under
- * way are not forgotten. A reset more than two seconds later than the known one, or after it, is a
- * new window. Where limit or window_ms is not known the largest remaining and reset_ms seen count.
- * When the reset passes, the same quota is assumed once more, evenly spread, until a reply says
- * more; after another such time without one there is no pace, as in the beginning. No wait lasts
- * longer than until the reset, which is a day away at most, and no two turns are more than five
- * minutes apart for a quota alone. At a rate with a pace of its own the whole quota is spread
- * evenly, and the slower of the two holds.
+ * reset; with 0 remaining none comes until then, or for five minutes. Turns given since the window
+ * began are counted here as well, so within a window a reply only ever lowers what is left:
+ * requests that are under way are not forgotten. A reset more than two seconds later than the known
+ * one, or after it, is a new window. Where limit or window_ms is not known the largest remaining
+ * and reset_ms seen count. When the reset passes, the same quota is assumed once more, evenly
+ * spread, until a reply says more; after another such time without one there is no pace, as in the
+ * beginning. No wait lasts longer than until the reset, which is a day away at most, and no two
+ * turns are more than five minutes apart for a quota alone. At a rate with a pace of its own the
+ * whole quota is spread evenly, and the slower of the two holds.
  *
  * Returns 0, or
  *   EINVAL           `rate` or `quota` is NULL, remaining or reset_ms is negative, the pool is

@@ -24,7 +24,10 @@
 
 #define EPOCH_SECONDS INT64_C(100000000)    /* no reset is three years away */
 #define EPOCH_MS      INT64_C(100000000000) /* in seconds it would be the year 5138 */
-#define NUMBER_MOST   INT64_C(1000000000000000)
+#define MEMBERS_MOST                                                                               \
+    16 /* that a reply's list is read to: each is looked for among the policies                    \
+        */
+#define NUMBER_MOST INT64_C(1000000000000000)
 
 static const char *skip_blanks(const char *at) { return at + strspn(at, " \t"); }
 
@@ -187,6 +190,11 @@ static bool same_name(const member *a, const member *b)
 
 /* ---- quotas ---- */
 
+static const char *header_of(const errand_response *response, const char *name, size_t i)
+{
+    return i < MEMBERS_MOST ? errand_response_header(response, name, i) : NULL;
+}
+
 static void consider(errand_quota *best, const errand_quota *q)
 {
     if (q->remaining < 0 || q->reset_ms < 0) return;
@@ -200,11 +208,13 @@ static void add_policy(const errand_response *response, const member *name, erra
     const char *at;
     const char *header = name || q->limit < 0 ? "RateLimit-Policy" : "RateLimit-Limit";
     for (int both = 0; both < 2; both++, header = "RateLimit-Policy") {
-        for (size_t i = 0; (at = errand_response_header(response, header, i)); i++) {
+        size_t members = 0;
+        for (size_t i = 0; (at = header_of(response, header, i)); i++) {
             member m;
-            while (next_member(&at, &m)) {
-                int64_t n = -1, w = parameter(&m, "w");
+            while (members++ < MEMBERS_MOST && next_member(&at, &m)) {
+                int64_t n = -1;
                 if (name ? !same_name(name, &m) : !read_number(m.at, &n) || n != q->limit) continue;
+                int64_t w = parameter(&m, "w");
                 if (name) q->limit = parameter(&m, "q");
                 if (w > 0) q->window_ms = w * 1000;
                 if (name || w > 0) return;
@@ -216,10 +226,11 @@ static void add_policy(const errand_response *response, const member *name, erra
 static void read_list(const errand_response *response, errand_quota *best)
 {
     const char *at;
-    for (size_t i = 0; (at = errand_response_header(response, "RateLimit", i)); i++) {
+    size_t members = 0;
+    for (size_t i = 0; (at = header_of(response, "RateLimit", i)); i++) {
         errand_quota old = { -1, -1, -1, -1 };
         member m;
-        while (next_member(&at, &m)) {
+        while (members++ < MEMBERS_MOST && next_member(&at, &m)) {
             errand_quota q = { -1, parameter(&m, "r"), parameter(&m, "t"), -1 };
             int64_t limit = parameter(&m, "limit"), remaining = parameter(&m, "remaining"),
                     reset = parameter(&m, "reset");

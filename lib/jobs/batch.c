@@ -212,6 +212,13 @@ static void go_on(item *it)
 {
     batch *b = it->batch;
     er_lock_take(&b->lock);
+    if (!b->stopping && er_pool_shut(b->pool)) { /* the pump, which would hear of it, may be gone */
+        if (!b->error) {
+            b->error = ECANCELED;
+            b->reason = ERRAND_BY_SHUTDOWN;
+        }
+        b->stopping = true;
+    }
     errand_future *before = b->stopping ? NULL : it->future;
     bool goes = !b->stopping;
     it->goes_on = it->worked = false;

@@ -162,11 +162,12 @@ static int mark_page(er_run_history *h, const result_keys *r)
     size_t size;
     bool lost = is(r->next, "\"\"");
     if (lost && (r->page < 2 || !r->url.at)) {
-        er_page_marks_end(&h->marks, r->ref, 0);
+        er_page_marks_end(&h->marks, r->ref, r->state.run, 0);
         return 0;
     }
     char *url = er_json_decode(lost ? r->url : r->next, &size);
-    return url ? er_page_marks_set(&h->marks, r->ref, (unsigned)r->page + !lost, url) : ENOMEM;
+    unsigned page = (unsigned)r->page + !lost;
+    return url ? er_page_marks_set(&h->marks, r->ref, r->state.run, page, url) : ENOMEM;
 }
 
 static int result_line(er_run_history *h, er_span line)
@@ -183,7 +184,7 @@ static int result_line(er_run_history *h, er_span line)
     r.state.has_next = succeeded && r.next.at && r.page < h->max_pages;
     int error = er_job_states_set(&h->states, r.ref, &r.state);
     if (!error && r.state.has_next) return mark_page(h, &r);
-    if (!error) er_page_marks_end(&h->marks, r.ref, succeeded ? 0 : (unsigned)r.page);
+    if (!error) er_page_marks_end(&h->marks, r.ref, r.state.run, succeeded ? 0 : (unsigned)r.page);
     return error;
 }
 

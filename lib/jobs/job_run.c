@@ -434,6 +434,8 @@ static void cancel_run(void *arg) { errand_cancel(((er_job_run *)arg)->run); }
 static errand_result run_ended(errand_result in, void *arg)
 {
     er_job_run *it = arg;
+    if (it->job.part) in = name_body(in, it);
+    if (it->trail.url) in = find_next(in, it);
     it->end = in;
     leave_run(it);
     return errand_ok(NULL, NULL);
@@ -478,6 +480,5 @@ errand_result er_job_run_work(er_job_run *it)
     count_begun(it);
     errand_future *f = begin_run(it, policy);
     if (!shared) errand_policy_free(policy);
-    if (it->job.part) f = errand_then(f, name_body, it);
-    return errand_later(it->trail.url ? errand_then(f, find_next, it) : f);
+    return errand_later(f);
 }

@@ -7,6 +7,7 @@
 #include "jobs/page_marks.h"
 
 #include <errno.h>
+#include <limits.h>
 
 static er_page_mark **bucket(const er_page_marks *marks, uint64_t hash)
 {
@@ -32,41 +33,51 @@ static int grow(er_page_marks *marks)
 }
 
 /* Where the job's mark hangs; *link NULL: it has none. Not of an empty table. */
-static er_page_mark **find(const er_page_marks *marks, er_job_ref job, bool by_content)
+static er_page_mark **find(const er_page_marks *marks, er_job_ref job)
 {
     er_page_mark **link = bucket(marks, job.hash);
-    for (; *link; link = &(*link)->below) {
-        const er_page_mark *m = *link;
-        if (m->job.hash != job.hash) continue;
-        if (by_content ? !m->used : m->job.seq == job.seq) break;
-    }
+    while (*link && ((*link)->job.hash != job.hash || (*link)->job.seq != job.seq))
+        link = &(*link)->below;
     return link;
 }
 
-int er_page_marks_set(er_page_marks *marks, er_job_ref job, unsigned page, char *url)
+/* The same of an equal job that runs before `run` have left; marks that are used do not count. */
+static er_page_mark **find_equal(const er_page_marks *marks, er_job_ref job, unsigned run)
 {
-    int error = marks->n >= marks->room ? grow(marks) : 0;
-    er_page_mark **link = error ? NULL : find(marks, job, false), *m = link ? *link : NULL;
-    if (!error && !m) {
-        m = er_alloc_zero(sizeof *m);
-        if (!m) error = ENOMEM;
-        else *link = m, marks->n++;
-    }
-    if (error) {
+    er_page_mark **link = bucket(marks, job.hash);
+    while (*link && ((*link)->job.hash != job.hash || (*link)->used || (*link)->run >= run))
+        link = &(*link)->below;
+    return link;
+}
+
+/* The job's mark, a new one if it has none. NULL: no memory. */
+static er_page_mark *mark_of(er_page_marks *marks, er_job_ref job)
+{
+    if (marks->n >= marks->room && grow(marks)) return NULL;
+    er_page_mark **link = find(marks, job);
+    if (!*link && (*link = er_alloc_zero(sizeof **link))) marks->n++;
+    return *link;
+}
+
+int er_page_marks_set(er_page_marks *marks, er_job_ref job, unsigned run, unsigned page, char *url)
+{
+    er_page_mark *m = mark_of(marks, job);
+    if (!m) {
         er_free(url);
-        return error;
+        return ENOMEM;
     }
     er_free(m->url);
     m->job = job;
+    m->run = run;
     m->page = page;
     m->url = url;
     return 0;
 }
 
-void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned page)
+void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned run, unsigned page)
 {
-    er_page_mark **link = marks->n ? find(marks, job, false) : NULL;
-    if (link && !*link) link = find(marks, job, true); /* it was left under another place */
+    er_page_mark **link = marks->n ? find(marks, job) : NULL;
+    if (link && !*link) link = find_equal(marks, job, run); /* it was left under another place */
     er_page_mark *m = link ? *link : NULL;
     if (!m || m->page == page || m->page + 1 == page) return;
     *link = m->below;
@@ -77,7 +88,8 @@ void er_page_marks_end(er_page_marks *marks, er_job_ref job, unsigned page)
 
 const er_page_mark *er_page_marks_use(er_page_marks *marks, er_job_ref job, bool by_content)
 {
-    er_page_mark *m = marks->n ? *find(marks, job, by_content) : NULL;
+    if (!marks->n) return NULL;
+    er_page_mark *m = by_content ? *find_equal(marks, job, UINT_MAX) : *find(marks, job);
     if (m) m->used = true;
     return m;
 }

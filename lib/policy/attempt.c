@@ -261,11 +261,11 @@ void er_attempt_settle(er_attempt *a, const errand_result *how)
 {
     const errand_policy *p = policy_of(a);
     er_running *run = a->run;
+    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns };
+    /* first: what gets the permit must see the pause */
+    if (!a->left) er_retry_learn(&run->retry, &e, how);
     if (p->how.sem) er_sem_release(p->how.sem, &a->place, a->left ? NULL : how);
     if (p->how.breaker) er_breaker_report(&a->call, a->left ? ER_CALL_UNKNOWN : er_verdict_of(how));
     if (a->hedge) er_budget_hedge_ended(run->retry.budget, !how->error && !a->left);
     else er_budget_ended(run->retry.budget, !how->error && !a->left);
-    if (a->left) return;
-    er_ended e = { .number = a->number, .began_ns = a->began_ns, .now_ns = a->ended_ns };
-    er_retry_learn(&run->retry, &e, how);
 }

@@ -138,9 +138,9 @@ static er_ended ended_now(const looping *l)
 static void settle(looping *l, const errand_result *r)
 {
     er_ended e = ended_now(l);
+    er_retry_learn(&l->retry, &e, r); /* first: what gets the permit must see the pause */
     give_back(l, r);
     er_budget_ended(l->retry.budget, !r->error);
-    er_retry_learn(&l->retry, &e, r);
 }
 
 /* ---- between two ---- */

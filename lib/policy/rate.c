@@ -159,6 +159,8 @@ static void hasten_first(const errand_rate *rate, er_rate_member *m)
     for (er_node *n = m->line.head.next; due && n != &m->line.head; n = n->next) {
         er_turn *t = er_of(n, er_turn, node);
         due = turn_of(m, t) <= now;
+        /* those behind it are looked at when it goes */
+        if (due && !t->arming && NS(t->armed_ns) <= now) break;
         hasten(rate, m, t);
     }
 }

@@ -160,6 +160,21 @@ START_TEST(huge_numbers_saturate)
 }
 END_TEST
 
+START_TEST(a_list_is_read_to_its_sixteenth_member)
+{
+    char text[4000] = "RateLimit: ";
+    size_t n = strlen(text);
+    for (int i = 1; i <= 17; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s\"p%d\";r=%d;t=9", i > 1 ? "," : "", i,
+                              100 - i);
+    errand_response *response = reply(text);
+    errand_quota q;
+    ck_assert(er_quota_read(response, now, &q));
+    ck_assert_int_eq(q.remaining, 84);
+    er_response_free(response);
+}
+END_TEST
+
 START_TEST(the_public_function_reads_a_reply)
 {
     errand_response *some = reply("RateLimit: \"a\";r=5;t=3"), *none = reply("");
@@ -218,6 +233,7 @@ Suite *quotas_suite(void)
     tcase_add_loop_test(tc, a_malformed_quota_is_ignored, 0,
                         (int)(sizeof malformed / sizeof *malformed));
     tcase_add_test(tc, huge_numbers_saturate);
+    tcase_add_test(tc, a_list_is_read_to_its_sixteenth_member);
     tcase_add_test(tc, the_public_function_reads_a_reply);
     suite_add_tcase(suite, tc);
     tc = tcase_create("session");

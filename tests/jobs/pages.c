@@ -917,30 +917,32 @@ START_TEST(marks_are_kept_between_the_first_page_and_the_last)
     enum { N = 5000 };
     er_page_marks marks = { 0 };
     ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 1 }, false));
-    er_page_marks_end(&marks, (er_job_ref){ 1, 1 }, 0);
+    er_page_marks_end(&marks, (er_job_ref){ 1, 1 }, 1, 0);
     for (unsigned page = 2; page < 4; page++) {
         for (uint64_t i = 1; i <= N; i++) /* pairs with one hash */
             ck_assert_int_eq(
-                er_page_marks_set(&marks, (er_job_ref){ i / 2, i }, page, er_copy_text("u")), 0);
+                er_page_marks_set(&marks, (er_job_ref){ i / 2, i }, 1, page, er_copy_text("u")), 0);
     }
     ck_assert_uint_eq(marks.n, N);
-    for (uint64_t i = 1; i <= N; i += 2) er_page_marks_end(&marks, (er_job_ref){ i / 2, i }, 0);
+    for (uint64_t i = 1; i <= N; i += 2) er_page_marks_end(&marks, (er_job_ref){ i / 2, i }, 1, 0);
     ck_assert_uint_eq(marks.n, N / 2);
-    er_page_marks_end(&marks, (er_job_ref){ 1, 2 }, 3); /* that page failed */
+    er_page_marks_end(&marks, (er_job_ref){ 1, 2 }, 1, 3); /* that page failed */
     ck_assert_uint_eq(marks.n, N / 2);
     const er_page_mark *mark = er_page_marks_use(&marks, (er_job_ref){ 1, 2 }, false);
     ck_assert(mark && mark->page == 3);
     ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 3 }, false));
     ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 1, 9 }, true)); /* used */
     ck_assert_ptr_nonnull(er_page_marks_use(&marks, (er_job_ref){ 2, 9 }, true));
-    er_page_marks_end(&marks, (er_job_ref){ 3, 99 }, 0); /* elsewhere in another input */
+    er_page_marks_end(&marks, (er_job_ref){ 3, 99 }, 1, 0); /* an equal job of the same run */
+    ck_assert_uint_eq(marks.n, N / 2);
+    er_page_marks_end(&marks, (er_job_ref){ 3, 99 }, 2, 0); /* elsewhere in another input */
     ck_assert_ptr_null(er_page_marks_use(&marks, (er_job_ref){ 3, 6 }, false));
     er_page_marks_free(&marks);
     unsigned n = 0;
     int error = ENOMEM;
     while (error && n++ < 10) {
         memory_fails_at(n + 1);
-        error = er_page_marks_set(&marks, (er_job_ref){ 1, 1 }, 2, er_copy_text("u"));
+        error = er_page_marks_set(&marks, (er_job_ref){ 1, 1 }, 1, 2, er_copy_text("u"));
         memory_fails_at(0);
     }
     ck_assert_uint_eq(n, 3);

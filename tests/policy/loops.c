@@ -232,6 +232,45 @@ START_TEST(nested_loops_and_runs_do_not_multiply)
 }
 END_TEST
 
+static errand_result count_call(void *calls)
+{
+    count_up(calls);
+    return errand_ok(NULL, NULL);
+}
+
+/* The loop's permit goes to a run, which must see that the loop's failure has paused the rate. */
+START_TEST(a_loop_pauses_before_it_gives_its_permit_back)
+{
+    test_clock t;
+    errand_pool *pool = test_clock_pool(&t);
+    errand_rate_opts no_pace = { .per_second = ERRAND_NO_PACE };
+    errand_rate *rate = errand_rate_new(pool, &no_pace);
+    errand_sem *sem = errand_sem_new(pool, &(errand_sem_opts){ .permits = 1 });
+    errand_policy *policy = policy_of((errand_policy_opts){ .rate = rate, .sem = sem });
+    unsigned calls = 0;
+    errand_task task = { .fn = count_call, .arg = &calls };
+    errand_future *f = NULL;
+    errand_loop loop = { { 0 } };
+    errand_result r = { 0 };
+    errand_sem_stats s = { 0 };
+    while (errand_loop_next(&loop, policy, &r)) {
+        f = errand_run_task(pool, policy, &task);
+        while (!s.waiting) ck_assert_int_eq(errand_sem_stats_get(sem, NULL, &s), 0);
+        r = errand_fail_as(EIO, ERRAND_KIND_RATE_LIMITED, 1000, false, "slower");
+    }
+    errand_result_free(&r);
+    ck_assert_int_eq(errand_sem_stats_get(sem, NULL, &s), 0);
+    ck_assert_uint_eq(s.in_use, 0); /* the run has gone back into the rate's line */
+    turn(&t, pool, 1001);
+    ENDS(f, 0);
+    ck_assert_uint_eq(calls, 1);
+    errand_policy_free(policy);
+    errand_rate_free(rate);
+    errand_sem_free(sem);
+    close_pool(pool);
+}
+END_TEST
+
 Suite *loops_suite(void)
 {
     Suite *suite = suite_create("loops");
@@ -242,5 +281,6 @@ Suite *loops_suite(void)
     tcase_add_test(tc, a_loop_acquires_and_releases_limits);
     tcase_add_test(tc, a_loop_in_a_task_uses_the_pools_clock_and_its_cancel);
     tcase_add_test(tc, nested_loops_and_runs_do_not_multiply);
+    tcase_add_test(tc, a_loop_pauses_before_it_gives_its_permit_back);
     return suite;
 }

@@ -55,7 +55,7 @@ check "a burst takes no time" has out 'about 0 s at --rate 1/s,100'
 for i in 1 2 3 4; do echo '{"url":"/","json":{"max_tokens":1000}}'; done >tokens.jsonl
 plan --tokens 60/m --budget-tokens 4k tokens.jsonl
 check "tokens are counted" has out '  tokens         4,020 asked for at most, more than --budget-tokens 4k'
-check "and take their time" has out ' at --tokens 60/m: 4,020 in all'
+check "and take their time" has out ' at --tokens 60/m: 4,020, if all that is asked for is used'
 plan --rate auto tokens.jsonl
 check "a rate that is learned is not known" has out 'depends on the service: --rate auto'
 plan --tokens-asked x tokens.jsonl
@@ -108,16 +108,16 @@ chmod +x bin/curl
 commands() { plan --curl "$@" && mv out commands && PATH="$folder/bin:$PATH" sh commands >out 2>err; status=$?; }
 commands jobs.jsonl
 check "a command without its secret is refused by the shell" is $status 2
-check "which names it" has err API_KEY
-check "as a line above it does" has commands '# set API_KEY first: the parameter api_key of the url'
+check "which names it" has err SECRET_API_KEY
+check "as a line above it does" has commands '# set SECRET_API_KEY first: the parameter api_key of the url'
 check "nothing was run" empty out
-API_KEY='s e' commands jobs.jsonl
+SECRET_API_KEY='s e' commands jobs.jsonl
 check "with it the command runs" has out '[https://api.example.com/items/1?api_key=s e&x=1]'
 check "--curl alone is one" is "$(grep -c '^curl' commands)" 1
 plan --curl --bearer-env TOKEN jobs.jsonl
 check "a variable of --bearer-env must be set" is "$status" 2
 echo tok >token
-export API_KEY=k AUTHORIZATION=t
+export SECRET_API_KEY=k SECRET_AUTHORIZATION=t
 TOKEN=v commands --show 9 --bearer-env TOKEN jobs.jsonl
 check "it is taken from there" has out '[Authorization: Bearer v]'
 check "a job's own is one to be set" has out '[Authorization: Bearer t]'
@@ -136,8 +136,20 @@ commands --show 9 --show-secrets jobs.jsonl
 check "--show-secrets writes them out" has out '[Authorization: Bearer sesame]'
 check "in urls as well" has out 'api_key=hush'
 printf '{"url":"http://u:p@other/x"}\n' >user.jsonl
-URL_USER=me:too commands user.jsonl
+SECRET_URL_USER=me:too commands user.jsonl
 check "userinfo of a url is a secret" is "$(grep -c 'u:p' commands) $(grep -c '\[http://other/x\].*\[-u\]\[me:too\]' out)" "0 1"
+printf '{"url":"http://%s:x@%s.example/?pwd=1","headers":{"Authorization":"Bearer %s"}}\n' a h j b k j b l m >three.jsonl
+SECRET_PWD=w SECRET_URL_USER=one SECRET_URL_USER_2=two SECRET_AUTHORIZATION=j SECRET_AUTHORIZATION_2=m commands --show 3 three.jsonl
+check "a variable of the shell's own is never taken for a secret" is "$(grep -c 'pwd=w\]' out)" 3
+check "different secrets have different variables, equal ones the same" is \
+    "$(sed -n 's/.*\[http:..\([a-z]\).*\[-u\]\[\([a-z]*\)\].*Bearer \([a-z]\)\].*/\1 \2 \3/p' out | paste -sd,)" 'h one j,k two j,l two m'
+printf '{"url":"http://h/","method":"PUT"}\n' >put.jsonl
+commands put.jsonl
+check "a PUT without a body has a length" has out '[-H][Content-Type:][--data-raw][]'
+status=0
+"$ERRAND" plan --base-url "$url" many.jsonl >&- 2>err || status=$?
+check "a closed standard output is noticed" is "$status $(cat err)" \
+    "4 errand plan: cannot write the results: standard output is closed"
 if command -v curl >/dev/null; then
     errand plan --curl --base-url "$url" <<<'{"url":"/generate","json":{"prompt":"it'\''s"}}'
     sh out >answer 2>&1

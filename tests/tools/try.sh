@@ -51,7 +51,7 @@ check "a blank line has no job" is "$status $(cat err)" "3 errand try: jobs.json
 try jobs.jsonl:99
 check "nor has one behind the end" is $status 3
 try missing:1
-check "a missing file" is "$status $(cat err)" "3 errand try: missing:1: No such file or directory"
+check "a missing file" is "$status $(cat err)" "3 errand try: missing:1: No such file or directory; a url begins with http:// or https://"
 "$ERRAND" try --base-url "$url" -- -:1 <jobs.jsonl >out 2>err
 check "a line of standard input" is $? 0
 gzip -k jobs.jsonl
@@ -83,6 +83,7 @@ ERRAND_RETRIES=5 errand try http://127.0.0.1:1/
 check "it is sent once" is "$(grep -c '^\* attempt' err)" 0
 check "and the run's retries are said" has err 'up to 5 times more'
 errand try --retries 1 http://127.0.0.1:1/
+check "then none is left" has err 'its retries are used up'
 check "--retries repeats it" is "$(grep -c '^\* attempt' err)" 2
 errand try --token-command 'echo made' "$url/healthz"
 check "a token of a command" is "$status $(grep -c 'of --token-command' err)" "0 1"

@@ -1,8 +1,8 @@
 /* curl_command.c -- the same request by other means.
  *
- * A secret is never a word of the command unless --show-secrets asks for that: "${NAME:?}" ends the
- * command with a message where NAME is not set, before anything is sent. What errand takes a token
- * from, a variable, a file or a command, curl gets it from, too.
+ * A secret is never a word of the command unless --show-secrets asks for that: "${SECRET_NAME:?}"
+ * ends the command with a message where that is not set, before anything is sent. What errand takes
+ * a token from, a variable, a file or a command, curl gets it from, too.
  *
  * curl repeats the method of -X behind a redirect, so -X stands there only where curl would choose
  * another one; -g keeps it from reading brackets in urls as ranges. A body with a NUL byte, or one
@@ -40,11 +40,32 @@ static void put_pair(FILE *to, const char *option, const char *name, const char 
 /* What `shown` has as "*": up to the end of that value in url. */
 static const char *value_end(const char *value) { return value + strcspn(value, "&#<>\" \t"); }
 
-/* Calls put for each piece of the url; secret: the value of a parameter called name. Userinfo,
+/* Where a command goes, and how its secrets are called. */
+typedef struct target {
+    FILE *to;
+    secret_names *names;
+} target;
+
+typedef void put_piece_fn(const target *t, const secret *piece);
+
+static void put_variable(const target *t, const secret *s)
+{
+    fputs("\"${", t->to);
+    secret_names_put(t->names, t->to, s);
+    fputs(":?}\"", t->to);
+}
+
+static secret userinfo_of(const char *url) /* name NULL: there is none */
+{
+    const char *start = strstr(url, "://"), *sign = NULL;
+    if (start) sign = memrchr(start + 3, '@', strcspn(start + 3, "/?#"));
+    if (!sign) return (secret){ .name = NULL };
+    return (secret){ "url_user", 8, start + 3, (size_t)(sign - start) - 3 };
+}
+
+/* Calls put for each piece of the url; one with a name is the value of that parameter. Userinfo,
  * which `shown` does not have, is left out. */
-static void each_piece(
-    const errand_jobs_line *line, FILE *to,
-    void (*put)(FILE *to, const char *at, size_t size, const char *name, size_t name_size))
+static void each_piece(const errand_jobs_line *line, const target *t, put_piece_fn *put)
 {
     const char *url = line->url, *shown = line->url_shown, *from = shown, *name = shown;
     const char *start = strstr(url, "://"), *sign = NULL;
@@ -56,38 +77,26 @@ static void each_piece(
         if (*shown != '*' || shown == from || shown[-1] != '=') continue;
         const char *end = value_end(at);
         if (end == at + 1 && *at == '*') continue; /* it is one */
-        put(to, from, (size_t)(shown - from), NULL, 0);
-        put(to, at, (size_t)(end - at), name, (size_t)(shown - 1 - name));
+        put(t, &(secret){ NULL, 0, from, (size_t)(shown - from) });
+        put(t, &(secret){ name, (size_t)(shown - 1 - name), at, (size_t)(end - at) });
         from = shown + 1;
         at = end - 1;
     }
-    put(to, from, (size_t)(shown - from), NULL, 0);
+    put(t, &(secret){ NULL, 0, from, (size_t)(shown - from) });
 }
 
-static void put_piece(FILE *to, const char *at, size_t size, const char *name, size_t name_size)
+static void put_piece(const target *t, const secret *piece)
 {
-    if (!name && size) {
-        shell_quoted(to, at, size);
-    } else if (name) {
-        fputs("\"${", to);
-        shell_variable_name(to, name, name_size);
-        fputs(":?}\"", to);
-    }
+    if (piece->name) put_variable(t, piece);
+    else if (piece->value_size) shell_quoted(t->to, piece->value, piece->value_size);
 }
 
-static void name_piece(FILE *to, const char *at, size_t size, const char *name, size_t name_size)
+static void name_piece(const target *t, const secret *piece)
 {
-    (void)at, (void)size;
-    if (!name) return;
-    fputs("# set ", to);
-    shell_variable_name(to, name, name_size);
-    fprintf(to, " first: the parameter %.*s of the url\n", (int)name_size, name);
-}
-
-static bool has_userinfo(const char *url)
-{
-    const char *start = strstr(url, "://");
-    return start && memchr(start + 3, '@', strcspn(start + 3, "/?#"));
+    if (!piece->name) return;
+    fputs("# set ", t->to);
+    secret_names_put(t->names, t->to, piece);
+    fprintf(t->to, " first: the parameter %.*s of the url\n", (int)piece->name_size, piece->name);
 }
 
 /* ---- headers ---- */
@@ -139,29 +148,36 @@ static size_t scheme_of(const errand_jobs_header *header)
     return basic ? 6 : 0;
 }
 
-static void put_secret(FILE *to, const errand_jobs_header *header, const run_options *o)
+static secret secret_of(const errand_jobs_header *header)
+{
+    const char *value = header->value + scheme_of(header);
+    return (secret){ header->name, strlen(header->name), value, strlen(value) };
+}
+
+static void put_secret(const target *t, const errand_jobs_header *header, const run_options *o)
 {
     char before[600];
+    secret s = secret_of(header);
     option_id source = source_of(header, o);
     if (source < OPTIONS) {
-        put_source(to, source, o);
+        put_source(t->to, source, o);
         return;
     }
     snprintf(before, sizeof before, "%.400s: %.*s", header->name, (int)scheme_of(header),
              header->value);
-    next_line(to);
-    fputs("-H ", to);
-    shell_quoted(to, before, strlen(before));
-    shell_variable(to, header->name);
+    next_line(t->to);
+    fputs("-H ", t->to);
+    shell_quoted(t->to, before, strlen(before));
+    put_variable(t, &s);
 }
 
-static void put_header(FILE *to, const errand_jobs_header *header, const run_options *o)
+static void put_header(const target *t, const errand_jobs_header *header, const run_options *o)
 {
     char name[600];
     if (is(header, "Accept-Encoding") || (is(header, "Transfer-Encoding"))) return;
     snprintf(name, sizeof name, *header->value ? "%.500s: " : "%.500s;", header->name);
-    if (header->secret && !o->show_secrets) put_secret(to, header, o);
-    else put_pair(to, "-H", name, header->value);
+    if (header->secret && !o->show_secrets) put_secret(t, header, o);
+    else put_pair(t->to, "-H", name, header->value);
 }
 
 static const char *header_of(const errand_jobs_line *line, const char *name) /* NULL: none */
@@ -172,17 +188,25 @@ static const char *header_of(const errand_jobs_line *line, const char *name) /* 
     return NULL;
 }
 
-static void put_headers(FILE *to, const errand_jobs_line *line, const run_options *o)
+/* errand sends POST, PUT and PATCH with a length, if only 0, and curl with a body alone. */
+static bool sends_body(const errand_jobs_line *line)
 {
+    return line->has_body || !strcmp(line->method, "POST") || !strcmp(line->method, "PUT") ||
+           !strcmp(line->method, "PATCH");
+}
+
+static void put_headers(const target *t, const errand_jobs_line *line, const run_options *o)
+{
+    FILE *to = t->to;
     if (header_of(line, "Accept-Encoding")) {
         next_line(to);
         fputs("--compressed", to);
     }
     for (const errand_jobs_header *header = line->headers; header->name; header++)
-        put_header(to, header, o);
+        put_header(t, header, o);
     if (o->auth.token_command && !header_of(line, "Authorization"))
         put_source(to, OPTION_TOKEN_COMMAND, o);
-    if (!line->has_body) return;
+    if (!sends_body(line)) return;
     if (!header_of(line, "Content-Type")) put_option(to, "-H", "Content-Type:");
     if (line->body_size > EXPECT_FROM) put_option(to, "-H", "Expect:");
 }
@@ -197,7 +221,7 @@ static bool is_piped(const errand_jobs_line *line)
 
 static void put_method(FILE *to, const errand_jobs_line *line)
 {
-    const char *usual = line->has_body ? "POST" : "GET";
+    const char *usual = sends_body(line) ? "POST" : "GET";
     if (!strcmp(line->method, usual)) return;
     if (!strcmp(line->method, "HEAD")) {
         next_line(to);
@@ -209,7 +233,7 @@ static void put_method(FILE *to, const errand_jobs_line *line)
 
 static void put_body(FILE *to, const errand_jobs_line *line)
 {
-    if (!line->has_body) return;
+    if (!sends_body(line)) return;
     if (line->body_file) {
         put_pair(to, "--data-binary", strcmp(line->body_file, "-") ? "@" : "@./", line->body_file);
     } else if (is_piped(line)) {
@@ -235,7 +259,7 @@ static void put_proxy(FILE *to, const run_options *o)
     const char *sign = o->proxy ? strchr(o->proxy, '@') : NULL;
     if (sign && !o->show_secrets) {
         next_line(to);
-        fputs("-x \"${PROXY:?}\"", to);
+        fputs("-x \"${SECRET_PROXY:?}\"", to);
     } else if (o->proxy) {
         put_option(to, "-x", o->proxy);
     }
@@ -262,30 +286,41 @@ static void put_way(FILE *to, const errand_jobs_line *line, const run_options *o
 /* ---- the whole ---- */
 
 /* What has to be set before, a line each. */
-static void put_comments(FILE *to, const errand_jobs_line *line, const run_options *o)
+static void put_comments(const target *t, const errand_jobs_line *line, const run_options *o)
 {
+    FILE *to = t->to;
+    const secret user = userinfo_of(line->url);
     fprintf(to, "# %s:%" PRIu64 "%s%s\n", line->file, line->number, line->id ? ", id " : "",
             line->id ? line->id : "");
     if (o->show_secrets) return;
-    each_piece(line, to, name_piece);
-    if (has_userinfo(line->url)) fputs("# set URL_USER first: USER:PASSWORD of the url\n", to);
-    if (o->proxy && strchr(o->proxy, '@')) fputs("# set PROXY first: the url of --proxy\n", to);
+    each_piece(line, t, name_piece);
+    if (user.name) {
+        fputs("# set ", to);
+        secret_names_put(t->names, to, &user);
+        fputs(" first: USER:PASSWORD of the url\n", to);
+    }
+    if (o->proxy && strchr(o->proxy, '@'))
+        fputs("# set SECRET_PROXY first: the url of --proxy\n", to);
     for (const errand_jobs_header *header = line->headers; header->name; header++) {
         option_id source = source_of(header, o);
         if (!header->secret || (source < OPTIONS && source != OPTION_USER)) continue;
-        const char *name = source == OPTION_USER ? "ERRAND_PASSWORD" : header->name;
+        if (source == OPTION_USER) {
+            fputs("# set ERRAND_PASSWORD first: the password of --user\n", to);
+            continue;
+        }
+        secret s = secret_of(header);
         fputs("# set ", to);
-        shell_variable_name(to, name, strlen(name));
-        if (source == OPTION_USER) fputs(" first: the password of --user\n", to);
-        else
-            fprintf(to, " first: the header %s%s\n", header->name,
-                    scheme_of(header) ? ", without its first word" : "");
+        secret_names_put(t->names, to, &s);
+        fprintf(to, " first: the header %s%s\n", header->name,
+                scheme_of(header) ? ", without its first word" : "");
     }
 }
 
-void curl_command(FILE *to, const errand_jobs_line *line, const run_options *o)
+void curl_command(FILE *to, const errand_jobs_line *line, const run_options *o, secret_names *names)
 {
-    put_comments(to, line, o);
+    const target t = { to, names };
+    const secret user = userinfo_of(line->url);
+    put_comments(&t, line, o);
     if (is_piped(line)) {
         fputs("printf ", to);
         shell_printf(to, line->body.at, line->body.size);
@@ -293,13 +328,14 @@ void curl_command(FILE *to, const errand_jobs_line *line, const run_options *o)
     }
     fprintf(to, "curl -gsSL%s%s ", o->netrc ? " -n" : "", o->http2 ? " --http2" : "");
     if (o->show_secrets) shell_quoted(to, line->url, strcspn(line->url, "#"));
-    else each_piece(line, to, put_piece);
-    if (has_userinfo(line->url) && !o->show_secrets) {
+    else each_piece(line, &t, put_piece);
+    if (user.name && !o->show_secrets) {
         next_line(to);
-        fputs("-u \"${URL_USER:?}\"", to);
+        fputs("-u ", to);
+        put_variable(&t, &user);
     }
     put_method(to, line);
-    put_headers(to, line, o);
+    put_headers(&t, line, o);
     put_body(to, line);
     put_way(to, line, o);
     fputc('\n', to);

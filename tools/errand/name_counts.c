@@ -29,20 +29,26 @@ static bool grow(name_counts *c)
     return true;
 }
 
+static name_count *new_count(const char *name) /* NULL: no memory */
+{
+    name_count *one = calloc(1, sizeof *one);
+    if (one && !(one->name = strdup(name))) {
+        free(one);
+        return NULL;
+    }
+    return one;
+}
+
 static name_count *find(name_counts *c, const char *name)
 {
     if (c->last && !strcmp(c->last->name, name)) return c->last;
     if (c->used * 2 >= c->room && !grow(c)) return &c->others;
     size_t i = place_of(c->table, c->room, name);
     if (c->table[i]) return c->last = c->table[i];
-    name_count *one = c->used < NAMES_MOST ? calloc(1, sizeof *one) : NULL;
-    if (one) one->name = strdup(name);
-    if (!one || !one->name) {
-        free(one);
-        return &c->others;
-    }
+    c->table[i] = c->used < NAMES_MOST ? new_count(name) : NULL;
+    if (!c->table[i]) return &c->others;
     c->used++;
-    return c->last = c->table[i] = one;
+    return c->last = c->table[i];
 }
 
 name_count *name_counts_add(name_counts *c, const char *name)

@@ -20,6 +20,7 @@
 typedef struct plan {
     session *session;
     plan_tally tally;
+    secret_names secrets; /* of the commands that are shown */
 } plan;
 
 static void report_bad(plan *p, const errand_jobs_line *line)
@@ -35,7 +36,7 @@ static void show(plan *p, const errand_jobs_line *line)
 {
     const run_options *o = &p->session->options;
     if (p->tally.jobs > 1) fputc('\n', stdout);
-    if (o->curl) curl_command(stdout, line, o);
+    if (o->curl) curl_command(stdout, line, o, &p->secrets);
     else request_text(stdout, line, o->show_secrets);
 }
 
@@ -54,7 +55,7 @@ static int end(plan *p, int error)
     const run_options *o = &p->session->options;
     plan_tally *t = &p->tally;
     uint64_t bad = t->bad + t->unread;
-    bool full = t->full;
+    bool full = t->full || p->secrets.full;
     if (bad > PLAN_ERRORS)
         progress_say(&p->session->progress, "and %" PRIu64 " more bad lines", bad - PLAN_ERRORS);
     if (!error && !full && !o->show) {
@@ -78,11 +79,16 @@ int plan_main(int argc, char **argv)
         run_options_free(&options);
         return status;
     }
+    if (!session_takes_streams()) {
+        run_options_free(&options);
+        return CANNOT_WRITE;
+    }
     p.session = session_prepare(&options, false, NULL, NULL, &status);
     if (!p.session) return status;
     const errand_jobs_opts jobs = session_jobs(p.session);
     status = end(&p, errand_jobs_read(p.session->http, &jobs, each, &p));
     plan_tally_free(&p.tally);
+    secret_names_free(&p.secrets);
     session_end(p.session);
     return status;
 }

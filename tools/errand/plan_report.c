@@ -171,7 +171,7 @@ static void put_tokens(FILE *to, const plan_tally *t, const run_options *o)
     put_number(to, t->tokens);
     fputs(" asked for at most", to);
     if (o->token_budget && t->tokens > o->token_budget)
-        fprintf(to, ", more than --budget-tokens %s", budget ? budget : "");
+        fprintf(to, ", more than --budget-tokens %s: the run may end before", budget ? budget : "");
     fputc('\n', to);
 }
 
@@ -190,10 +190,17 @@ static void put_time(FILE *to, plan_tally *t, const run_options *o)
     fputs("about ", to);
     put_seconds(to, time.seconds);
     fprintf(to, " at --%s %s: ", option_rows[time.by].name, rate ? rate : "");
-    if (time.by == OPTION_TOKENS) put_number(to, t->tokens);
-    else put_number(to, time.host ? time.host->n : t->jobs);
-    fputs(time.host ? " for " : " in all", to);
-    if (time.host) put_host(to, time.host->name);
+    if (time.by == OPTION_TOKENS) {
+        put_number(to, t->tokens);
+        fputs(", if all that is asked for is used", to);
+    } else {
+        put_number(to, time.host ? time.host->n : t->jobs);
+        fputs(time.host ? " for " : " in all", to);
+        if (time.host) put_host(to, time.host->name);
+    }
+    if (o->next) fputs(", without the pages that follow", to);
+    if (o->deadline_ms && time.seconds * 1000 > (double)o->deadline_ms)
+        fputs("; --deadline ends the run before", to);
     fputc('\n', to);
 }
 
@@ -219,7 +226,7 @@ void plan_report(FILE *to, plan_tally *t, const run_options *o)
     }
     if (o->next) {
         put_name(to, "pages");
-        fputs("more requests than jobs: --next follows them\n", to);
+        fputs("more requests than jobs (--next)\n", to);
     }
     put_tokens(to, t, o);
     put_time(to, t, o);

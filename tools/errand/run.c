@@ -27,20 +27,6 @@ typedef struct run {
     bool halt_reported;
 } run;
 
-/* A descriptor below 3 that is closed would be the next file's: results in a log, a
- * socket for standard input. */
-static bool take_closed_ones(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0) continue;
-        if (fd == STDOUT_FILENO) return false;
-        /* reading fails as it would have */
-        int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR);
-        if (null >= 0 && null != fd) close(null);
-    }
-    return true;
-}
-
 /* A job needs a connection, as many again may be kept for reuse, and some other files are open. */
 static void allow_descriptors(run *r)
 {
@@ -290,8 +276,7 @@ int run_main(int argc, char **argv)
         run_options_free(&r.session.options);
         return status;
     }
-    if (!take_closed_ones()) {
-        fputs("errand run: cannot write the results: standard output is closed\n", stderr);
+    if (!session_takes_streams()) {
         run_options_free(&r.session.options);
         return CANNOT_WRITE;
     }

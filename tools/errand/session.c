@@ -7,6 +7,7 @@
 #include "token_command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,24 @@
 #define WORKERS 4
 
 #define AUTO_FIRST 4 /* -j auto begins with that many requests at once */
+
+/* A descriptor below 3 that is closed would be the next file's: results in a log, a
+ * socket for standard input. */
+bool session_takes_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        if (fd == STDOUT_FILENO) {
+            fprintf(stderr, "errand %s: cannot write the results: standard output is closed\n",
+                    complain_command);
+            return false;
+        }
+        /* reading fails as it would have */
+        int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDWR);
+        if (null >= 0 && null != fd) close(null);
+    }
+    return true;
+}
 
 static void complained(const char *message, void *arg)
 {

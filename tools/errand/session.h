@@ -34,6 +34,10 @@ typedef struct session {
     void *allow_arg;
 } session;
 
+/* Before any file is opened: closed ones of the first three descriptors must not be its. False:
+ * standard output is closed, which has been said. */
+bool session_takes_streams(void);
+
 /* Opens what the options say; log, progress and signals are there. sends: --token-command is run.
  * 0, or the exit status: all has been said. */
 int session_open(session *s, bool sends);

@@ -50,21 +50,3 @@ void shell_printf(FILE *to, const char *at, size_t size)
     }
     fputc('\'', to);
 }
-
-void shell_variable_name(FILE *to, const char *text, size_t size)
-{
-    if (!size || (*text >= '0' && *text <= '9')) fputc('_', to);
-    for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        if (c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
-        bool fit = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        fputc(fit ? c : '_', to);
-    }
-}
-
-void shell_variable(FILE *to, const char *text)
-{
-    fputs("\"${", to);
-    shell_variable_name(to, text, strlen(text));
-    fputs(":?}\"", to);
-}

@@ -10,8 +10,5 @@ void shell_quoted(FILE *to, const char *text, size_t size);
 void shell_pair(FILE *to, const char *a, const char *b); /* of two texts, one word */
 /* The operand of printf(1) that prints these bytes, NUL too. */
 void shell_printf(FILE *to, const char *at, size_t size);
-/* "${NAME:?}", with a name made of text: "X-Api-Key" is X_API_KEY. */
-void shell_variable(FILE *to, const char *text);
-void shell_variable_name(FILE *to, const char *text, size_t size);
 
 #endif

@@ -48,6 +48,8 @@ static bool read_place(trial *t) /* "jobs.jsonl:17" */
     size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
     bool good = colon && colon > t->word && digits && digits < 16 && !colon[1 + digits];
     t->number = good ? strtoull(colon + 1, NULL, 10) : 0;
+    if (!strcmp(t->word, "-"))
+        return complain("-: FILE:LINE or a url is wanted, standard input is not read");
     if (!t->number) return complain("%.200s: FILE:LINE or a url is wanted", t->word);
     t->file = strndup(t->word, (size_t)(colon - t->word));
     return t->file ? true : complain("out of memory");
@@ -66,7 +68,6 @@ static bool pipe_url(trial *t, run_options *o)
     if (ends[0] != STDIN_FILENO) close(ends[0]);
     t->file = good ? strdup("-") : NULL;
     o->format = ERRAND_JOBS_URLS;
-    o->skip = o->take = 0;
     return t->file ? true : complain("cannot start: %s", errand_strerror(errno));
 }
 
@@ -76,6 +77,7 @@ static bool read_word(trial *t, run_options *o)
     t->word = o->files[0];
     if (!(is_url(t->word, o) ? pipe_url(t, o) : read_place(t))) return false;
     t->one[0] = t->file;
+    o->skip = o->take = 0; /* the line is named */
     return true;
 }
 
@@ -156,7 +158,9 @@ static bool each(const errand_jobs_line *line, void *arg)
     if (line->fate == ERRAND_JOBS_SENT) {
         send_line(t, line);
     } else {
-        progress_say(&t->session->progress, "%s: %s", t->word, line->message ? line->message : "?");
+        const char *hint = line->error == ENOENT ? "; a url begins with http:// or https://" : "";
+        progress_say(&t->session->progress, "%s: %s%s", t->word,
+                     line->message ? line->message : "?", hint);
         t->status = BAD_INPUT;
     }
     return false;
@@ -183,7 +187,12 @@ int try_main(int argc, char **argv)
     run_options options;
     trial t = { 0 };
     int status = WRONG_USAGE;
-    if (!run_options_read(&options, argc, argv, &status) || !read_word(&t, &options)) {
+    bool ready = run_options_read(&options, argc, argv, &status);
+    if (ready && !session_takes_streams()) {
+        ready = false;
+        status = CANNOT_WRITE;
+    }
+    if (!ready || !read_word(&t, &options)) {
         run_options_free(&options);
         free(t.file);
         return status;

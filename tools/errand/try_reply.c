@@ -188,18 +188,21 @@ static bool is_passing(const errand_result *r, const run_options *o)
 
 void try_outlook(const errand_result *r, const errand_jobs_line *line, const run_options *o)
 {
+    unsigned made = errand_result_attempts(r), left = made <= line->retries ? line->retries : 0;
     if (!r->error) return;
+    if (left && made) left -= made - 1;
     fputs("* errand run ", stderr);
     if (!is_passing(r, o))
         fprintf(stderr, "would not try it again: %s\n",
                 o->retry_on.given ? "--retry-on does not list it" : "it would fail alike");
     else if (!line->retries) fputs("would not try it again: it has no retries\n", stderr);
+    else if (!left) fputs("would not try it again: its retries are used up\n", stderr);
     else if (errand_result_may_have_run(r))
         fprintf(stderr,
                 "would not try it again: the server may have done it, and a %s without an "
                 "idempotency key is not harmless to repeat\n",
                 line->method);
     else
-        fprintf(stderr, "would try it again, up to %u %s more\n", line->retries,
-                line->retries == 1 ? "time" : "times");
+        fprintf(stderr, "would try it again, up to %u %s more\n", left,
+                left == 1 ? "time" : "times");
 }
