@@ -196,7 +196,8 @@ static errand_result reserve_tokens(er_job_run *it)
 static errand_result attempt(void *arg)
 {
     er_job_run *it = arg;
-    if (!it->tries && it->jobs->opts.host_sem) it->began_ns = er_pool_now(it->jobs->pool);
+    if (!it->tries && it->job.page < 2 && it->jobs->opts.host_sem)
+        it->began_ns = er_pool_now(it->jobs->pool);
     if (++it->tries > 1) {
         er_lock_take(&it->jobs->lock);
         it->jobs->stats.retries++;
