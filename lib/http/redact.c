@@ -2,7 +2,7 @@
  *
  * A word ends at what is no letter or digit, and between a small letter and a capital one. Names in
  * a query may be percent-encoded, so they are decoded before; of a longer name the first 64 bytes
- * count. A pagination "page_token" is starred as well: better one too many. */
+ * count. A pagination "page_token" is starred as well, but by jobs with pages. */
 #include "http/redact.h"
 
 #include "http/sanitize.h"

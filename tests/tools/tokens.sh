@@ -27,7 +27,7 @@ errand run --base-url "$url" --budget-tokens 200 -j 4 --progress json < <(jobs 5
 check "a budget ends the run" is $status 5
 check "when what is left is less than an estimate" is "$(tally successful)" 5
 check "which is explained" has err \
-    'halted: the token budget of 200 is used up: 105 used, too few are left for the next job'
+    'halted: the token budget of 200 does not suffice for the next job: 105 used; '
 check "also by the jobs that were not sent" grep -q '"code":"EBUDGET".*"message":"the budget of 200 tokens does not suffice: 105 are used' out
 check "programs get the count" grep -q '^{"type":"summary".*"tokens_used":105,"tokens_reserved":0,' err
 errand run --base-url "$url" --budget-tokens 200 --halt never -j 1 --progress always < <(jobs 50)

@@ -92,8 +92,9 @@ static void report_halt(run *r, const errand_jobs_stats *s)
         progress_say(&r->session.progress, "halted: the time of --deadline is over");
     } else if (s->halted == ERRAND_JOBS_BUDGET) {
         progress_say(&r->session.progress,
-                     "halted: the token budget of %" PRIu64 " is used up: %" PRIu64
-                     " used, too few are left for the next job; %s %" PRIu64 " in flight",
+                     "halted: the token budget of %" PRIu64
+                     " does not suffice for the next job: %" PRIu64 " used; %s %" PRIu64
+                     " in flight",
                      r->session.options.token_budget, s->tokens_used, then, s->in_flight);
     } else if (s->halted == ERRAND_JOBS_FAILED) {
         progress_say(&r->session.progress,
