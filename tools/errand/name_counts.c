@@ -1,5 +1,5 @@
-/* name_counts.c -- a table of pointers; files mostly have runs of one name, so the last one is
- * looked at first. */
+/* name_counts.c -- a list of names, and a table that finds them; files mostly have runs of one name,
+ * so the last one is looked at first. */
 #include "name_counts.h"
 
 #include <stdbool.h>
@@ -45,10 +45,12 @@ static name_count *find(name_counts *c, const char *name)
     if (c->used * 2 >= c->room && !grow(c)) return &c->others;
     size_t i = place_of(c->table, c->room, name);
     if (c->table[i]) return c->last = c->table[i];
-    c->table[i] = c->used < NAMES_MOST ? new_count(name) : NULL;
-    if (!c->table[i]) return &c->others;
+    name_count *one = c->used < NAMES_MOST ? new_count(name) : NULL;
+    if (!one) return &c->others;
+    one->next = c->first;
+    c->first = c->last = c->table[i] = one;
     c->used++;
-    return c->last = c->table[i];
+    return one;
 }
 
 name_count *name_counts_add(name_counts *c, const char *name)
@@ -79,9 +81,10 @@ name_count *const *name_counts_sorted(name_counts *c, size_t *n)
 
 void name_counts_free(name_counts *c)
 {
-    for (size_t i = 0; i < c->room; i++) {
-        if (c->table[i]) free(c->table[i]->name);
-        free(c->table[i]);
+    for (name_count *one = c->first, *next; one; one = next) {
+        next = one->next;
+        free(one->name);
+        free(one);
     }
     free(c->table);
     *c = (name_counts){ 0 };

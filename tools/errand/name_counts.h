@@ -8,11 +8,13 @@
 #define NAMES_MOST 65536
 
 typedef struct name_count {
+    struct name_count *next;
     char *name;
     uint64_t n, marked; /* of them; for the caller */
 } name_count;
 
 typedef struct name_counts {
+    name_count *first;  /* of all that are counted apart */
     name_count **table; /* of room, a power of two; NULL: empty */
     size_t room, used;
     name_count *last;
