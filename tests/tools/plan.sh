@@ -143,6 +143,12 @@ SECRET_PWD=w SECRET_URL_USER=one SECRET_URL_USER_2=two SECRET_AUTHORIZATION=j SE
 check "a variable of the shell's own is never taken for a secret" is "$(grep -c 'pwd=w\]' out)" 3
 check "different secrets have different variables, equal ones the same" is \
     "$(sed -n 's/.*\[http:..\([a-z]\).*\[-u\]\[\([a-z]*\)\].*Bearer \([a-z]\)\].*/\1 \2 \3/p' out | paste -sd,)" 'h one j,k two j,l two m'
+printf '{"url":"http://h/?%s"}\n' token=a TOKEN=b token_2=c token=b >alike.jsonl
+plan --curl --show 5 --proxy http://u:p@x alike.jsonl
+check "also where one is called like the number of another" is \
+    "$(sed -n "s/^curl.*'\"\${\(.*\):?}.*/\1/p" out | paste -sd' ')" \
+    'SECRET_TOKEN SECRET_TOKEN_2 SECRET_TOKEN_2_2 SECRET_TOKEN_2'
+check "a proxy with a password is a secret" is "$(grep -c -- '-x "${SECRET_PROXY:?}"' out)" 4
 printf '{"url":"http://h/","method":"PUT"}\n' >put.jsonl
 commands put.jsonl
 check "a PUT without a body has a length" has out '[-H][Content-Type:][--data-raw][]'

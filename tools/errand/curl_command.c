@@ -254,19 +254,27 @@ static void put_seconds(FILE *to, const char *option, int64_t ms)
     if (ms % 1000) fprintf(to, ".%03d", (int)(ms % 1000));
 }
 
-static void put_proxy(FILE *to, const run_options *o)
+static secret proxy_of(const run_options *o) /* name NULL: it is no secret */
 {
-    const char *sign = o->proxy ? strchr(o->proxy, '@') : NULL;
-    if (sign && !o->show_secrets) {
-        next_line(to);
-        fputs("-x \"${SECRET_PROXY:?}\"", to);
+    if (!o->proxy || !strchr(o->proxy, '@')) return (secret){ .name = NULL };
+    return (secret){ "proxy", 5, o->proxy, strlen(o->proxy) };
+}
+
+static void put_proxy(const target *t, const run_options *o)
+{
+    const secret proxy = proxy_of(o);
+    if (proxy.name && !o->show_secrets) {
+        next_line(t->to);
+        fputs("-x ", t->to);
+        put_variable(t, &proxy);
     } else if (o->proxy) {
-        put_option(to, "-x", o->proxy);
+        put_option(t->to, "-x", o->proxy);
     }
 }
 
-static void put_way(FILE *to, const errand_jobs_line *line, const run_options *o)
+static void put_way(const target *t, const errand_jobs_line *line, const run_options *o)
 {
+    FILE *to = t->to;
     const struct {
         const char *option, *value;
     } words[] = { { "--noproxy", o->no_proxy },  { "--unix-socket", o->unix_socket },
@@ -277,7 +285,7 @@ static void put_way(FILE *to, const errand_jobs_line *line, const run_options *o
         if (words[i].value) put_option(to, words[i].option, words[i].value);
     }
     for (const char **rule = o->resolve; rule && *rule; rule++) put_option(to, "--resolve", *rule);
-    put_proxy(to, o);
+    put_proxy(t, o);
     int64_t total = line->request->total_ms ? line->request->total_ms : o->timeout_ms;
     put_seconds(to, "--max-time", total ? total : 300000);
     put_seconds(to, "--connect-timeout", o->connect_ms ? o->connect_ms : 30000);
@@ -289,7 +297,7 @@ static void put_way(FILE *to, const errand_jobs_line *line, const run_options *o
 static void put_comments(const target *t, const errand_jobs_line *line, const run_options *o)
 {
     FILE *to = t->to;
-    const secret user = userinfo_of(line->url);
+    const secret user = userinfo_of(line->url), proxy = proxy_of(o);
     fprintf(to, "# %s:%" PRIu64 "%s%s\n", line->file, line->number, line->id ? ", id " : "",
             line->id ? line->id : "");
     if (o->show_secrets) return;
@@ -299,8 +307,11 @@ static void put_comments(const target *t, const errand_jobs_line *line, const ru
         secret_names_put(t->names, to, &user);
         fputs(" first: USER:PASSWORD of the url\n", to);
     }
-    if (o->proxy && strchr(o->proxy, '@'))
-        fputs("# set SECRET_PROXY first: the url of --proxy\n", to);
+    if (proxy.name) {
+        fputs("# set ", to);
+        secret_names_put(t->names, to, &proxy);
+        fputs(" first: the url of --proxy\n", to);
+    }
     for (const errand_jobs_header *header = line->headers; header->name; header++) {
         option_id source = source_of(header, o);
         if (!header->secret || (source < OPTIONS && source != OPTION_USER)) continue;
@@ -337,6 +348,6 @@ void curl_command(FILE *to, const errand_jobs_line *line, const run_options *o, 
     put_method(to, line);
     put_headers(&t, line, o);
     put_body(to, line);
-    put_way(to, line, o);
+    put_way(&t, line, o);
     fputc('\n', to);
 }

@@ -1,5 +1,5 @@
-/* name_counts.c -- a list of names, and a table that finds them; files mostly have runs of one name,
- * so the last one is looked at first. */
+/* name_counts.c -- a list of names, and a table that finds them; files mostly have runs of one
+ * name, so the last one is looked at first. */
 #include "name_counts.h"
 
 #include <stdbool.h>

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *variable_of(const secret *s) /* NULL: no memory */
+/* Has room for a number. NULL: no memory. */
+static char *variable_of(const secret *s, size_t *size)
 {
     static const char prefix[] = "SECRET_";
-    char *name = malloc(sizeof prefix + s->name_size), *to = name;
+    *size = sizeof prefix + s->name_size + 12;
+    char *name = malloc(*size), *to = name;
     if (!name) return NULL;
     memcpy(to, prefix, sizeof prefix - 1);
     to += sizeof prefix - 1;
@@ -21,6 +23,13 @@ static char *variable_of(const secret *s) /* NULL: no memory */
     }
     *to = 0;
     return name;
+}
+
+static const secret_name *find(const secret_names *names, const char *name)
+{
+    const secret_name *one = names->first;
+    while (one && strcmp(one->name, name)) one = one->next;
+    return one;
 }
 
 static bool is_of(const secret_name *one, const secret *s)
@@ -36,14 +45,14 @@ static void free_one(secret_name *one)
 }
 
 /* Takes `name`. NULL: no memory. */
-static const secret_name *add(secret_names *names, char *name, const secret *s, unsigned number)
+static const secret_name *add(secret_names *names, char *name, const secret *s)
 {
     secret_name *one = calloc(1, sizeof *one);
     if (!one) {
         free(name);
         return NULL;
     }
-    *one = (secret_name){ .next = names->first, .number = number, .name = name };
+    *one = (secret_name){ .next = names->first, .name = name };
     one->value = strndup(s->value, s->value_size);
     if (!one->value) {
         free_one(one);
@@ -54,22 +63,19 @@ static const secret_name *add(secret_names *names, char *name, const secret *s, 
 
 void secret_names_put(secret_names *names, FILE *to, const secret *s)
 {
-    char *name = variable_of(s);
-    unsigned number = 1;
+    size_t size;
+    char *name = variable_of(s, &size);
     const secret_name *one = NULL;
-    for (one = names->first; name && one; one = one->next) {
-        bool same = !strcmp(one->name, name);
-        if (same && is_of(one, s)) break;
-        if (same && one->number >= number) number = one->number + 1;
+    if (name) {
+        size_t plain = strlen(name);
+        unsigned number = 1;
+        while ((one = find(names, name)) && !is_of(one, s))
+            snprintf(name + plain, size - plain, "_%u", ++number);
+        if (one) free(name);
+        else one = add(names, name, s);
     }
-    if (one) free(name);
-    else if (name) one = add(names, name, s, number);
-    if (!one) {
-        names->full = true;
-        return;
-    }
-    fputs(one->name, to);
-    if (one->number > 1) fprintf(to, "_%u", one->number);
+    if (one) fputs(one->name, to);
+    else names->full = true;
 }
 
 void secret_names_free(secret_names *names)

@@ -8,8 +8,7 @@
 
 typedef struct secret_name {
     struct secret_name *next;
-    unsigned number; /* of those with this name, from 1 */
-    char *name;      /* SECRET_X_API_KEY */
+    char *name; /* SECRET_X_API_KEY */
     char *value;
 } secret_name;
 
