@@ -30,7 +30,7 @@ head -n 23 out >first
 for text in --jobs --rate --retries --timeout --connect-timeout 'idempotency key' --base-url --header; do
     check "the first screen has $text" has first "$text"
 done
-for words in --help "run --help"; do
+for words in --help "run --help" "retry --help" "plan --help" "try --help"; do
     errand $words
     check "$words fits 80 columns" test "$(awk '{ if (length > most) most = length } END { print most }' out)" -lt 80
 done
