@@ -55,7 +55,13 @@ check "a burst takes no time" has out 'about 0 s at --rate 1/s,100'
 for i in 1 2 3 4; do echo '{"url":"/","json":{"max_tokens":1000}}'; done >tokens.jsonl
 plan --tokens 60/m --budget-tokens 4k tokens.jsonl
 check "tokens are counted" has out '  tokens         4,020 asked for at most, more than --budget-tokens 4k'
-check "and take their time" has out ' at --tokens 60/m: 4,020, if all that is asked for is used'
+check "and take their time" has out '  time           at most 67 min at --tokens 60/m: 4,020, if all that is asked for is used'
+plan --tokens 60/m --deadline 3s tokens.jsonl
+check "a deadline may come before, if they are used" has out 'is used; --deadline 3s may end it before'
+plan --rate 1/s --deadline 3s many.jsonl
+check "a deadline that is shorter is said" has out ': 100 for api.example.com; --deadline 3s ends it before'
+plan --rate 1/s --deadline 1h --next link many.jsonl
+check "what pages add is not known" grep -q '100 for api.example.com, without the pages that follow$' out
 plan --rate auto tokens.jsonl
 check "a rate that is learned is not known" has out 'depends on the service: --rate auto'
 plan --tokens-asked x tokens.jsonl

@@ -175,6 +175,16 @@ static void put_tokens(FILE *to, const plan_tally *t, const run_options *o)
     fputc('\n', to);
 }
 
+/* What makes it longer or shorter than the rate says. */
+static void put_time_limits(FILE *to, const plan_time *time, const run_options *o)
+{
+    const char *deadline = given_text(o->given, OPTION_DEADLINE);
+    if (o->next) fputs(", without the pages that follow", to);
+    if (o->deadline_ms && time->seconds * 1000 > (double)o->deadline_ms)
+        fprintf(to, "; --deadline %s %s it before", deadline ? deadline : "",
+                time->by == OPTION_TOKENS ? "may end" : "ends");
+}
+
 static void put_time(FILE *to, plan_tally *t, const run_options *o)
 {
     plan_time time = plan_time_of(t, o);
@@ -187,7 +197,7 @@ static void put_time(FILE *to, plan_tally *t, const run_options *o)
         return;
     }
     const char *rate = given_text(o->given, time.by);
-    fputs("about ", to);
+    fputs(time.by == OPTION_TOKENS ? "at most " : "about ", to);
     put_seconds(to, time.seconds);
     fprintf(to, " at --%s %s: ", option_rows[time.by].name, rate ? rate : "");
     if (time.by == OPTION_TOKENS) {
@@ -198,9 +208,7 @@ static void put_time(FILE *to, plan_tally *t, const run_options *o)
         fputs(time.host ? " for " : " in all", to);
         if (time.host) put_host(to, time.host->name);
     }
-    if (o->next) fputs(", without the pages that follow", to);
-    if (o->deadline_ms && time.seconds * 1000 > (double)o->deadline_ms)
-        fputs("; --deadline ends the run before", to);
+    put_time_limits(to, &time, o);
     fputc('\n', to);
 }
 

@@ -46,7 +46,7 @@ void plan_tally_free(plan_tally *t);
 static inline uint64_t plan_place_line(uint64_t place) { return place & ((UINT64_C(1) << 40) - 1); }
 const char *plan_place_file(const plan_tally *t, uint64_t place);
 
-/* How long rates make all jobs take at least, if each is sent once. */
+/* How long rates make all jobs take, if each is sent once and uses the tokens that it asks for. */
 typedef struct plan_time {
     double seconds; /* negative: there is no rate */
     option_id by;   /* OPTION_RATE, OPTION_RATE_TOTAL or OPTION_TOKENS, the slowest of them */
