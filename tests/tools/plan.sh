@@ -173,6 +173,19 @@ fi
 printf '{"url":"/healthz","id":%d}\n' 1 2 3 >a.jsonl
 errand plan --base-url "$url" -o out.jsonl a.jsonl
 check "a plan makes no results" test ! -e out.jsonl -a ! -e out.jsonl.journal
+for words in "-o nodir/x.jsonl" "-o a.jsonl/x" "--output-dir a.jsonl" "--output-dir a.jsonl/x/y"; do
+    errand run -q --base-url "$url" $words a.jsonl
+    run="$status $(sed 's/^errand run: //' err)"
+    errand plan --base-url "$url" $words a.jsonl
+    check "what a run cannot write with $words is said as by it" \
+        is "$status $(sed 's/^errand plan: //' err)$(cat out)" "$run"
+    check "with its status" is $status 4
+done
+for words in "-o $PWD/x.jsonl" "--output-dir new/x/" "--output-dir ." "--output-dir ../${PWD##*/}//new"; do
+    errand plan --base-url "$url" $words a.jsonl
+    check "what it can write with $words is no error" is "$status $(cat err)" "0 "
+    check "and is not made" test ! -e x.jsonl -a ! -e x.jsonl.journal -a ! -e new
+done
 errand run -q --base-url "$url" -o out.jsonl --take 2 a.jsonl
 cp out.jsonl before && cp out.jsonl.journal journal
 errand plan --base-url "$url" -o out.jsonl a.jsonl

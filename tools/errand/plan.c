@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 typedef struct plan {
     session *session;
@@ -70,6 +72,66 @@ static int end(plan *p, int error)
     return SOME_FAILED;
 }
 
+/* ---- what a run would have to open, or make ---- */
+
+#define PATH_BYTES 4096 /* what Linux takes */
+
+static int folder_wrong(const char *path, size_t size) /* "" is the current one; 0 or an error */
+{
+    char inside[PATH_BYTES + 8];
+    if (size > PATH_BYTES) return ENAMETOOLONG;
+    snprintf(inside, sizeof inside, "%.*s%s.", (int)size, path, size ? "/" : "");
+    return access(inside, W_OK | X_OK) ? errno : 0;
+}
+
+static int file_wrong(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!access(path, R_OK | W_OK)) return 0;
+    if (errno != ENOENT) return errno;
+    if (slash == path) return folder_wrong("/", 1);
+    return folder_wrong(path, slash ? (size_t)(slash - path) : 0);
+}
+
+/* A run makes it, with those above it. */
+static int output_dir_wrong(const char *path)
+{
+    size_t size = strlen(path);
+    int error = folder_wrong(path, size);
+    while (error == ENOENT && size) {
+        while (size && path[size - 1] != '/') size--;
+        while (size > 1 && path[size - 1] == '/') size--;
+        error = folder_wrong(path, size);
+    }
+    return error;
+}
+
+/* In the words and the order of a run. 0, or the exit status. */
+static int look_at_places(session *s)
+{
+    const run_options *o = &s->options;
+    char journal[PATH_BYTES + 16] = "";
+    int error = o->output_dir ? output_dir_wrong(o->output_dir) : 0;
+    if (error) {
+        progress_say(&s->progress, "output_dir \"%.200s\": %s", o->output_dir,
+                     errand_strerror(error));
+        return CANNOT_WRITE;
+    }
+    if (!o->output) return 0;
+    const char *wrong = journal;
+    snprintf(journal, sizeof journal, "%.*s.journal", PATH_BYTES, o->output);
+    error = file_wrong(journal);
+    if (!error) {
+        wrong = o->output;
+        error = file_wrong(wrong);
+    }
+    if (!error) return 0;
+    progress_say(&s->progress, "%s: %s", wrong, errand_strerror(error));
+    return CANNOT_WRITE;
+}
+
+/* ---- the command ---- */
+
 int plan_main(int argc, char **argv)
 {
     run_options options;
@@ -85,8 +147,11 @@ int plan_main(int argc, char **argv)
     }
     p.session = session_prepare(&options, false, NULL, NULL, &status);
     if (!p.session) return status;
-    const errand_jobs_opts jobs = session_jobs(p.session);
-    status = end(&p, errand_jobs_read(p.session->http, &jobs, each, &p));
+    status = look_at_places(p.session);
+    if (!status) {
+        const errand_jobs_opts jobs = session_jobs(p.session);
+        status = end(&p, errand_jobs_read(p.session->http, &jobs, each, &p));
+    }
     plan_tally_free(&p.tally);
     secret_names_free(&p.secrets);
     session_end(p.session);
