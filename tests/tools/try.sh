@@ -54,6 +54,26 @@ try missing:1
 check "a missing file" is "$status $(cat err)" "3 errand try: missing:1: No such file or directory; a url begins with http:// or https://"
 "$ERRAND" try --base-url "$url" -- -:1 <jobs.jsonl >out 2>err
 check "a line of standard input" is $? 0
+try -:1
+check "which stands behind --" is "$status $(cat err)" \
+    '2 errand try: -:1: a line of standard input stands behind --: -- -:1; see "errand try --help"'
+try -
+check "without its number it is no line" is "$status $(grep -c 'of standard input it is -- -:LINE' err)" "2 1"
+try --skip 3 --take 1 jobs.jsonl:1
+check "a line that is named is not left out" is $status 0
+try localhost:8080
+check "a host is no file" is "$status $(cat err)" \
+    "3 errand try: localhost:8080: No such file or directory: did you mean http://localhost:8080?"
+for host in localhost localhost:8080/x 127.0.0.1 127.0.0.1/x example.com:80/x www.example.com '[::1]:x'; do
+    try "$host"
+    check "$host is a url without its scheme" is "$status $(grep -cF ": did you mean http://$host?" err)" "2 1"
+done
+printf '{"url":"/healthz"}\n' >localhost
+try localhost:1
+check "a file may be called so" is $status 0
+"$ERRAND" try --base-url "$url" jobs.jsonl:1 >&- 2>err
+check "a closed standard output is noticed before anything is sent" is "$? $(cat err)" \
+    "4 errand try: cannot write the results: standard output is closed"
 gzip -k jobs.jsonl
 try jobs.jsonl.gz:1
 check "a line of a packed file" is $status 0

@@ -42,6 +42,18 @@ static bool is_url(const char *word, const run_options *o)
            (o->base_url && *word == '/' && access(word, F_OK) != 0 && !strrchr(word, ':'));
 }
 
+/* "localhost:8080", "127.0.0.1/x", "[::1]:80", "www.example.com" and "example.com:80/x" are urls
+ * without their scheme: no files are called so. */
+static bool is_host(const char *word)
+{
+    size_t size = strcspn(word, ":/"), port = word[size] == ':' ? 1 : 0;
+    port += port ? strspn(word + size + 1, "0123456789") : 0;
+    bool address = strspn(word, "0123456789.") == size && memchr(word, '.', size);
+    return *word == '[' || address || !strncasecmp(word, "www.", 4) ||
+           (size == 9 && !strncasecmp(word, "localhost", 9)) ||
+           (size && port > 1 && word[size + port] == '/');
+}
+
 static bool read_place(trial *t) /* "jobs.jsonl:17" */
 {
     const char *colon = strrchr(t->word, ':');
@@ -49,7 +61,10 @@ static bool read_place(trial *t) /* "jobs.jsonl:17" */
     bool good = colon && colon > t->word && digits && digits < 16 && !colon[1 + digits];
     t->number = good ? strtoull(colon + 1, NULL, 10) : 0;
     if (!strcmp(t->word, "-"))
-        return complain("-: FILE:LINE or a url is wanted, standard input is not read");
+        return complain("-: FILE:LINE or a url is wanted; of standard input it is -- -:LINE");
+    if (!t->number && is_host(t->word))
+        return complain("%.200s: FILE:LINE or a url is wanted: did you mean http://%.200s?",
+                        t->word, t->word);
     if (!t->number) return complain("%.200s: FILE:LINE or a url is wanted", t->word);
     t->file = strndup(t->word, (size_t)(colon - t->word));
     return t->file ? true : complain("out of memory");
@@ -149,20 +164,26 @@ static void send_line(trial *t, const errand_jobs_line *line)
     errand_policy_free(policy);
 }
 
+static void say_bad(trial *t, const errand_jobs_line *line)
+{
+    const char *message = line->message ? line->message : "?";
+    t->status = BAD_INPUT;
+    if (line->error == ENOENT && is_host(t->word))
+        progress_say(&t->session->progress, "%s: %s: did you mean http://%s?", t->word, message,
+                     t->word);
+    else
+        progress_say(&t->session->progress, "%s: %s%s", t->word, message,
+                     line->error == ENOENT ? "; a url begins with http:// or https://" : "");
+}
+
 static bool each(const errand_jobs_line *line, void *arg)
 {
     trial *t = arg;
     bool wanted = !t->number || line->number == t->number || !line->number;
     if (!wanted) return line->number < t->number;
     t->found = true;
-    if (line->fate == ERRAND_JOBS_SENT) {
-        send_line(t, line);
-    } else {
-        const char *hint = line->error == ENOENT ? "; a url begins with http:// or https://" : "";
-        progress_say(&t->session->progress, "%s: %s%s", t->word,
-                     line->message ? line->message : "?", hint);
-        t->status = BAD_INPUT;
-    }
+    if (line->fate == ERRAND_JOBS_SENT) send_line(t, line);
+    else say_bad(t, line);
     return false;
 }
 
@@ -182,11 +203,25 @@ static int go(trial *t)
     return BAD_INPUT;
 }
 
+/* "-:1" would be taken for an option. */
+static bool reads_words(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (strncmp(word, "-:", 2) || !word[2] || word[2 + strspn(word + 2, "0123456789")])
+            continue;
+        complain_command = argv[0];
+        return complain("%.40s: a line of standard input stands behind --: -- %.40s", word, word);
+    }
+    return true;
+}
+
 int try_main(int argc, char **argv)
 {
     run_options options;
     trial t = { 0 };
     int status = WRONG_USAGE;
+    if (!reads_words(argc, argv)) return WRONG_USAGE;
     bool ready = run_options_read(&options, argc, argv, &status);
     if (ready && !session_takes_streams()) {
         ready = false;
