@@ -180,12 +180,11 @@ static void put_header(const target *t, const errand_jobs_header *header, const 
     else put_pair(t->to, "-H", name, header->value);
 }
 
-static const char *header_of(const errand_jobs_line *line, const char *name) /* NULL: none */
+static bool has(const errand_jobs_line *line, const char *name)
 {
-    for (const errand_jobs_header *header = line->headers; header->name; header++) {
-        if (is(header, name)) return header->value;
-    }
-    return NULL;
+    const errand_jobs_header *header = line->headers;
+    while (header->name && !is(header, name)) header++;
+    return header->name;
 }
 
 /* errand sends POST, PUT and PATCH with a length, if only 0, and curl with a body alone. */
@@ -198,16 +197,16 @@ static bool sends_body(const errand_jobs_line *line)
 static void put_headers(const target *t, const errand_jobs_line *line, const run_options *o)
 {
     FILE *to = t->to;
-    if (header_of(line, "Accept-Encoding")) {
+    if (has(line, "Accept-Encoding")) {
         next_line(to);
         fputs("--compressed", to);
     }
     for (const errand_jobs_header *header = line->headers; header->name; header++)
         put_header(t, header, o);
-    if (o->auth.token_command && !header_of(line, "Authorization"))
+    if (o->auth.token_command && !has(line, "Authorization"))
         put_source(to, OPTION_TOKEN_COMMAND, o);
     if (!sends_body(line)) return;
-    if (!header_of(line, "Content-Type")) put_option(to, "-H", "Content-Type:");
+    if (!has(line, "Content-Type")) put_option(to, "-H", "Content-Type:");
     if (line->body_size > EXPECT_FROM) put_option(to, "-H", "Expect:");
 }
 
