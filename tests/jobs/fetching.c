@@ -87,8 +87,11 @@ static bool send_body(struct raw_conn *conn, const char *name)
            raw_send(conn, b->at, b->size);
 }
 
-static const served *served_list;
-static void (*served_asked)(const char *target);
+typedef void asked_fn(const char *target);
+
+/* atomic: a connection of a run that has ended may still be served */
+static const served *_Atomic served_list;
+static asked_fn *_Atomic served_asked;
 
 void fetching_serves(const served *list) { served_list = list; }
 void fetching_calls(void (*asked)(const char *target)) { served_asked = asked; }
@@ -101,7 +104,8 @@ static bool serves(struct raw_conn *conn, const struct raw_request *request, boo
     for (const served *s = served_list; s && s->target; s++) {
         if (strcmp(s->target, target) != 0) continue;
         note(target, 1);
-        if (served_asked) served_asked(target);
+        asked_fn *asked = served_asked;
+        if (asked) asked(target);
         bool head = !strncmp(request->text, "HEAD ", 5);
         *more = raw_say(conn, "HTTP/1.1 %sContent-Length: %zu\r\n\r\n%s", s->head, strlen(s->body),
                         head ? "" : s->body);
