@@ -422,7 +422,7 @@ static void say_not_run(errand_result *r)
 
 static void leave_run(er_job_run *it)
 {
-    if (er_add(&it->users, -1) != 1) return;
+    if (er_sub(&it->users, 1) != 1) return;
     errand_future *run = it->run;
     if (!it->went && errand_result_may_have_run(&it->end)) say_not_run(&it->end);
     errand_promise_resolve(it->over, it->end); /* from here on the job may be gone */
