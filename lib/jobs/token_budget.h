@@ -1,5 +1,5 @@
 /* jobs/token_budget.h -- tokens that attempts reserve before they are sent, and settle when their
- * replies are there: at most so many a minute, and so many in all. */
+ * replies are there: within a rate, and within a budget for the whole run. */
 #ifndef ER_TOKEN_BUDGET_H
 #define ER_TOKEN_BUDGET_H
 

@@ -16,7 +16,7 @@ struct options {
     /* most polls that find an operation queued, and as many running */
     long polls;
     long operation_ms;   /* an operation is not done before */
-    long quota, quota_s; /* requests in so many seconds; 0: no limit */
+    long quota, quota_s; /* requests in quota_s seconds; 0: no limit */
     long limit;          /* more requests in work at once are refused; 0: no limit */
     double shares[FATES];
     bool with_parent, until_eof, verbose, quiet;
