@@ -15,10 +15,10 @@
  * starter's to pass on. The drainer gives an item that goes on a new future only while not
  * `stopping`, when there is no canceller yet; else the item ends with ECANCELED, once more.
  *
- * A user may touch the batch (the pump until it is gone, the drainer, cancellers while they walk),
- * or ends an item that is held. With no users and nothing held no thread can reach it any more (all
- * users begin as one of these, or as the promise's hook, which errand_promise_resolve waits for):
- * the last one resolves and frees.
+ * A thread that may touch the batch is a user (the pump until it is gone, the drainer, cancellers
+ * while they walk), or it ends an item that is held. With no users and nothing held no thread can
+ * reach it any more (all users begin as one of these, or as the promise's hook, which
+ * errand_promise_resolve waits for): the last one resolves and frees.
  *
  * Memory: an item is made before next is called, the chain of its work before a gate lets that
  * begin; without memory it ends with ENOMEM, handed over. Endings allocate nothing. */

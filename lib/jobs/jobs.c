@@ -37,6 +37,7 @@
 #define LINE_KEPT   (1u << 20) /* bytes kept for the next result line */
 /* nothing is begun while lines and bodies of that many bytes wait for the writer */
 #define WAITING     ((size_t)32 << 20)
+
 /* ---- input ---- */
 
 static void take_no_more(errand_jobs *jobs) /* also while the reader waits */
