@@ -301,7 +301,6 @@ static const struct {
     { "/status/500", ",\"retries\":0" },
     { "/half", ",\"retries\":0" },
     { "/body/text", "" },
-    { "/hang", ",\"timeout\":\"20ms\",\"retries\":0" },
 };
 
 START_TEST(what_may_have_been_used_stays_reserved)
@@ -315,16 +314,34 @@ START_TEST(what_may_have_been_used_stays_reserved)
 }
 END_TEST
 
-START_TEST(each_attempt_reserves_and_settles)
+static void fresh_rate(unsigned burst)
 {
     errand_rate_free(rate);
-    rate = errand_rate_new(rate_pool, &(errand_rate_opts){ .per_second = 1, .burst = 200 });
+    rate = errand_rate_new(rate_pool, &(errand_rate_opts){ .per_second = 1, .burst = burst });
+}
+
+START_TEST(a_timeout_keeps_tokens_of_what_was_sent)
+{
+    char keys[60];
+    for (int ms = 20; !fetching_requests("/hang"); ms *= 2) { /* until there is time to send it */
+        fresh_rate(100);
+        snprintf(keys, sizeof keys, ",\"timeout\":\"%dms\",\"retries\":0", ms);
+        fetching_run(jobs_for("/hang", 1, keys), &(errand_jobs_opts){ .token_rate = rate });
+    }
+    ck_assert_uint_eq(came.stats.tokens_used, 100);
+    ck_assert_str_eq(came_with(1, "tokens"), "null");
+    ck_assert_int_eq(errand_rate_wait(rate, NULL, 0), ERRAND_ELATE);
+}
+END_TEST
+
+START_TEST(each_attempt_reserves_and_settles)
+{
+    fresh_rate(200);
     errand_jobs_opts o = { .token_rate = rate, .retries = 1 };
     fetching_run(jobs_for("/busy/429/5/1", 1, ""), &o);
     ck_assert_str_eq(came_with(1, "attempts"), "2");
     ck_assert_uint_eq(came.stats.tokens_used, 100);
-    errand_rate_free(rate);
-    rate = errand_rate_new(rate_pool, &(errand_rate_opts){ .per_second = 1, .burst = 200 });
+    fresh_rate(200);
     o.token_rate = rate;
     fetching_run(jobs_for("/flaky/1/t", 1, ",\"idempotent\":true"), &o);
     ck_assert_str_eq(came_with(1, "attempts"), "2");
@@ -594,6 +611,7 @@ static void add_tests_of_rates(Suite *suite)
                         (int)(sizeof unused / sizeof *unused));
     tcase_add_loop_test(tc, what_may_have_been_used_stays_reserved, 0,
                         (int)(sizeof kept / sizeof *kept));
+    tcase_add_test(tc, a_timeout_keeps_tokens_of_what_was_sent);
     tcase_add_test(tc, each_attempt_reserves_and_settles);
     tcase_add_test(tc, what_was_used_above_the_estimate_puts_others_off);
     tcase_add_test(tc, a_job_without_a_body_waits_for_no_tokens);
