@@ -36,6 +36,8 @@ AC_DEFUN([ERRAND_SANITIZER], [
         AC_LINK_IFELSE([AC_LANG_PROGRAM()], [AC_MSG_RESULT([yes])],
             [AC_MSG_RESULT([no]); AC_MSG_ERROR([no -fsanitize=$enable_sanitizer here])])
         CFLAGS=$saved_CFLAGS
+        # clang's puts data before functions, which it cannot do before coroutines (14)
+        AS_CASE([$enable_sanitizer], [*undefined*], [ERRAND_ADD_FLAG([SANITIZER_FLAGS], [-fno-sanitize=function])])
     ])
     AC_SUBST([SANITIZER_FLAGS])
     AC_SUBST([SANITIZER], [$enable_sanitizer])
