@@ -337,47 +337,23 @@ END_TEST
 
 /* ---- on the system clock ---- */
 
-typedef struct storm {
-    errand_rate *rate;
-    unsigned rounds, *through;
-    uint64_t seed;
-} storm;
-
-static void *rage(void *arg)
+static errand_future *take_amid_pauses(storm_round *r)
 {
-    storm *s = arg;
-    for (unsigned i = 0; i < s->rounds; i++) {
-        double d = dice(&s->seed);
-        errand_future *f = errand_rate_acquire(s->rate, NULL);
-        if (d < 0.01) errand_rate_pause(s->rate, NULL, 1);
-        if (d < 0.7) errand_cancel(f);
-        if (d < 0.2) {
-            errand_drop(f);
-            continue;
-        }
-        errand_result r = errand_await(f);
-        if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
-        if (!r.error) count_up(s->through);
-        errand_result_free(&r);
-    }
+    double d = dice(r->seed);
+    errand_future *f = errand_rate_acquire(r->rate, NULL);
+    if (d < 0.01) errand_rate_pause(r->rate, NULL, 1);
+    if (d < 0.7) errand_cancel(f);
+    if (d >= 0.2) return f;
+    errand_drop(f);
     return NULL;
 }
 
 START_TEST(turns_cancels_and_pauses_race)
 {
-    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = rate_of(_i ? ERRAND_NO_PACE : 20000, 3);
-    unsigned through = 0;
-    pthread_t threads[4];
-    storm storms[4];
-    for (unsigned i = 0; i < 4; i++) {
-        storms[i] = (storm){ rate, scaled(1000), &through, i };
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
-    }
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    ck_assert_uint_gt(through, 0);
-    errand_rate_free(rate);
-    close_rates();
+    run_storm(&(rate_storm){ .per_second = _i ? ERRAND_NO_PACE : 20000,
+                             .burst = 3,
+                             .rounds = scaled(1000),
+                             .begin = take_amid_pauses });
 }
 END_TEST
 

@@ -258,48 +258,21 @@ END_TEST
 
 /* ---- on the system clock ---- */
 
-typedef struct storm {
-    errand_rate *rate;
-    uint64_t seed;
-    unsigned rounds;
-    unsigned *through;
-} storm;
-
-static void *rage(void *arg)
+static errand_future *take_amid_quotas(storm_round *r)
 {
-    storm *s = arg;
-    const char *const keys[] = { NULL, "x", "y" };
-    for (unsigned i = 0; i < s->rounds; i++) {
-        uint64_t d = er_random_next(&s->seed);
-        const char *key = keys[i % 3];
-        errand_future *f = errand_rate_acquire(s->rate, key);
-        const errand_quota q = { 100, (int64_t)(d % 100), 1 + (int64_t)(d / 128 % 5), -1 };
-        if (d % 8 < 4) ck_assert_int_eq(errand_rate_quota(s->rate, key, &q), 0);
-        if (d % 256 == 0) errand_rate_pause(s->rate, key, 1);
-        if (d / 8 % 4 == 0) errand_cancel(f);
-        errand_result r = errand_await(f);
-        if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
-        if (!r.error) count_up(s->through);
-        errand_result_free(&r);
-    }
-    return NULL;
+    uint64_t d = er_random_next(r->seed);
+    errand_future *f = errand_rate_acquire(r->rate, r->key);
+    const errand_quota q = { 100, (int64_t)(d % 100), 1 + (int64_t)(d / 128 % 5), -1 };
+    if (d % 8 < 4) ck_assert_int_eq(errand_rate_quota(r->rate, r->key, &q), 0);
+    if (d % 256 == 0) errand_rate_pause(r->rate, r->key, 1);
+    if (d / 8 % 4 == 0) errand_cancel(f);
+    return f;
 }
 
 START_TEST(quotas_turns_and_cancels_race)
 {
-    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = rate_of(ERRAND_AUTO_PACE, 0);
-    unsigned through = 0;
-    pthread_t threads[4];
-    storm storms[4];
-    for (unsigned i = 0; i < 4; i++) {
-        storms[i] = (storm){ rate, i, scaled(400), &through };
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
-    }
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    ck_assert_uint_gt(through, 0);
-    ck_assert_uint_eq(stats(rate).waiting, 0);
-    end_rate(rate);
+    run_storm(&(rate_storm){
+        .per_second = ERRAND_AUTO_PACE, .rounds = scaled(400), .begin = take_amid_quotas });
 }
 END_TEST
 

@@ -316,47 +316,22 @@ START_TEST(a_faster_rate_wakes_a_long_wait)
 }
 END_TEST
 
-typedef struct storm {
-    errand_rate *rate;
-    uint64_t seed;
-    unsigned rounds;
-    unsigned *through;
-} storm;
-
-static void *rage(void *arg)
+static errand_future *take_amid_resizes(storm_round *r)
 {
-    storm *s = arg;
-    const char *const keys[] = { NULL, "x", "y" };
-    for (unsigned i = 0; i < s->rounds; i++) {
-        double d = dice(&s->seed);
-        errand_future *f = errand_rate_acquire(s->rate, keys[i % 3]);
-        if (d < 0.01) errand_rate_pause(s->rate, keys[i % 3], 1);
-        if (d > 0.9)
-            errand_rate_resize(s->rate, d > 0.95 ? 1e-3 : 20000 + 1e5 * dice(&s->seed), i % 5);
-        if (d < 0.5) errand_cancel(f);
-        errand_rate_resize(s->rate, 20000, 1 + i % 5); /* the last resize of each thread */
-        errand_result r = errand_await(f);
-        if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
-        if (!r.error) count_up(s->through);
-        errand_result_free(&r);
-    }
-    return NULL;
+    double d = dice(r->seed);
+    errand_future *f = errand_rate_acquire(r->rate, r->key);
+    if (d < 0.01) errand_rate_pause(r->rate, r->key, 1);
+    if (d > 0.9)
+        errand_rate_resize(r->rate, d > 0.95 ? 1e-3 : 20000 + 1e5 * dice(r->seed), r->i % 5);
+    if (d < 0.5) errand_cancel(f);
+    errand_rate_resize(r->rate, 20000, 1 + r->i % 5); /* the last resize of each thread */
+    return f;
 }
 
 START_TEST(resizes_turns_and_cancels_race)
 {
-    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = rate_of(20000, 3);
-    unsigned through = 0;
-    pthread_t threads[4];
-    storm storms[4];
-    for (unsigned i = 0; i < 4; i++) {
-        storms[i] = (storm){ rate, i, scaled(1000), &through };
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
-    }
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    ck_assert_uint_gt(through, 0);
-    end_rate(rate);
+    run_storm(&(rate_storm){
+        .per_second = 20000, .burst = 3, .rounds = scaled(1000), .begin = take_amid_resizes });
 }
 END_TEST
 

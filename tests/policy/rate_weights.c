@@ -381,53 +381,29 @@ END_TEST
 
 /* ---- on the system clock ---- */
 
-typedef struct storm {
-    errand_rate *rate;
-    uint64_t seed;
-    unsigned rounds;
-    unsigned *through;
-} storm;
-
-static void *rage(void *arg)
+static errand_future *take_weights(storm_round *r)
 {
-    storm *s = arg;
-    const char *const keys[] = { NULL, "x", "y" };
-    for (unsigned i = 0; i < s->rounds; i++) {
-        double d = er_random_fraction(&s->seed);
-        uint64_t n = 1 + er_random_next(&s->seed) % 20;
-        const char *key = keys[i % 3];
-        errand_future *f = errand_rate_acquire_n(s->rate, key, n);
-        if (d < 0.01) errand_rate_pause(s->rate, key, 1);
-        if (d > 0.9) errand_rate_resize(s->rate, 2e5 * (1 + d), 1 + (unsigned)(i % 5));
-        if (d < 0.5) errand_cancel(f);
-        errand_result r = errand_await(f);
-        if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
-        if (!r.error) {
-            count_up(s->through);
-            ck_assert_int_eq(errand_rate_settle(s->rate, key, n, i % 25), 0);
-        }
-        errand_result_free(&r);
-    }
-    return NULL;
+    double d = er_random_fraction(r->seed);
+    r->n = 1 + er_random_next(r->seed) % 20;
+    errand_future *f = errand_rate_acquire_n(r->rate, r->key, r->n);
+    if (d < 0.01) errand_rate_pause(r->rate, r->key, 1);
+    if (d > 0.9) errand_rate_resize(r->rate, 2e5 * (1 + d), 1 + r->i % 5);
+    if (d < 0.5) errand_cancel(f);
+    return f;
+}
+
+static void settle_round(storm_round *r)
+{
+    ck_assert_int_eq(errand_rate_settle(r->rate, r->key, r->n, r->i % 25), 0);
 }
 
 START_TEST(settling_turns_cancels_and_resizes_race)
 {
-    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
-    errand_rate *rate = rate_of(2e5, 3);
-    unsigned through = 0;
-    pthread_t threads[4];
-    storm storms[4];
-    for (unsigned i = 0; i < 4; i++) {
-        storms[i] = (storm){ rate, i, scaled(1000), &through };
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, rage, &storms[i]), 0);
-    }
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    ck_assert_uint_gt(through, 0);
-    errand_rate_stats s;
-    ck_assert_int_eq(errand_rate_stats_get(rate, "x", &s), 0);
-    ck_assert_uint_eq(s.waiting, 0);
-    end_rate(rate);
+    run_storm(&(rate_storm){ .per_second = 2e5,
+                             .burst = 3,
+                             .rounds = scaled(1000),
+                             .begin = take_weights,
+                             .got = settle_round });
 }
 END_TEST
 

@@ -2,6 +2,9 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
+#include <pthread.h>
+
 test_clock rate_clock;
 errand_pool *rate_pool;
 
@@ -26,6 +29,59 @@ void end_rate(errand_rate *rate)
 {
     errand_rate_free(rate);
     close_rates();
+}
+
+/* ---- on the system clock ---- */
+
+static const char *const storm_keys[] = { NULL, "x", "y" };
+
+typedef struct racer {
+    const rate_storm *storm;
+    errand_rate *rate;
+    uint64_t seed;
+    unsigned came;
+} racer;
+
+static void *race(void *arg)
+{
+    racer *me = arg;
+    for (unsigned i = 0; i < me->storm->rounds; i++) {
+        storm_round round = {
+            .rate = me->rate, .key = storm_keys[i % 3], .i = i, .seed = &me->seed
+        };
+        errand_future *f = me->storm->begin(&round);
+        if (!f) continue;
+        errand_result r = errand_await(f);
+        if (r.error && r.error != ECANCELED) ck_abort_msg("%s", errand_result_message(&r));
+        if (!r.error) me->came++;
+        if (!r.error && me->storm->got) me->storm->got(&round);
+        errand_result_free(&r);
+    }
+    return NULL;
+}
+
+void run_storm(const rate_storm *s)
+{
+    ck_assert_ptr_nonnull(rate_pool = errand_pool_new(&(errand_pool_opts){ .workers = 1 }));
+    errand_rate *rate = rate_of(s->per_second, s->burst);
+    pthread_t threads[4];
+    racer racers[4];
+    for (unsigned i = 0; i < 4; i++) {
+        racers[i] = (racer){ .storm = s, .rate = rate, .seed = i };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    unsigned came = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        came += racers[i].came;
+    }
+    ck_assert_uint_gt(came, 0);
+    for (int i = 0; i < 3; i++) {
+        errand_rate_stats stats;
+        int error = errand_rate_stats_get(rate, storm_keys[i], &stats);
+        ck_assert(error == ENOENT || (!error && stats.waiting == 0)); /* a key that was not used */
+    }
+    end_rate(rate);
 }
 
 bool ended(errand_future *f) { return errand_wait(f, 0) == 0; }
