@@ -256,6 +256,14 @@ bool er_job_run_more(er_job_run *it, const errand_result *r)
     return it->more = left && !stopped;
 }
 
+bool er_job_run_is_cut(const er_job_run *it, const errand_result *r)
+{
+    bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
+    if (it->more) return false;
+    if (r->error) return it->job.page > 1 && (cancelled || it->over_budget);
+    return it->job.next && it->job.page < it->jobs->max_pages;
+}
+
 void er_job_run_turn(er_job_run *it)
 {
     er_line_job *job = &it->job;

@@ -155,21 +155,12 @@ static void landed(errand_jobs *jobs, er_job_run *it)
     it->retrying = false;
 }
 
-/* It has pages, but the run ends before the last of them: stopped, halted or cancelled. */
-static bool is_cut(const er_job_run *it, const errand_result *r)
-{
-    bool cancelled = errand_result_kind(r) == ERRAND_KIND_CANCELLED;
-    if (it->more) return false;
-    if (r->error) return it->job.page > 1 && (cancelled || it->over_budget);
-    return it->job.next && it->job.page < it->jobs->max_pages;
-}
-
 /* How a job counts that is not done. */
 static void count_failure(errand_jobs *jobs, const er_job_run *it, const errand_result *r,
                           int write_error)
 {
     errand_jobs_stats *s = &jobs->stats;
-    bool cut = is_cut(it, r);
+    bool cut = er_job_run_is_cut(it, r);
     errand_result missing = errand_fail(write_error);
     if (cut && !r->error && !write_error)
         missing = errand_fail_as(ECANCELED, ERRAND_KIND_CANCELLED, -1, false,
@@ -195,7 +186,8 @@ static void count(errand_jobs *jobs, const er_job_run *it, const errand_result *
         return;
     }
     s->total_processed++;
-    if (r->error || write_error || is_cut(it, r)) count_failure(jobs, it, r, write_error);
+    if (r->error || write_error || er_job_run_is_cut(it, r))
+        count_failure(jobs, it, r, write_error);
     else s->successful++;
     if (bad) s->bad_lines++;
     if (r->error == EINPROGRESS) s->unknown++;
