@@ -184,6 +184,17 @@ START_TEST(without_a_total_there_is_no_bar)
 }
 END_TEST
 
+START_TEST(before_the_first_end_it_has_no_percentiles)
+{
+    snapshot s = { .total = 7, .seconds = 8, .stats = { .in_flight = 2, .pages = 24 } };
+    row rows[BLOCK_ROWS];
+    ck_assert_uint_eq(block_compose(rows, &s, 79, false), 2);
+    ck_assert_str_eq(rows[1].at, "2 in flight  0 ok  0 failed  0 retrying  24 pages  0:08");
+    block_line(&rows[0], &s, 79, false);
+    ck_assert_str_eq(rows[0].at, "0/7  24 pages  0 ok  0 failed  0 retrying  0.0/s");
+}
+END_TEST
+
 START_TEST(with_auto_it_has_requests_and_how_many_may_be)
 {
     snapshot s = some();
@@ -401,6 +412,7 @@ int main(void)
     tcase_add_test(tests, a_block_fits_any_width);
     tcase_add_test(tests, without_a_total_there_is_no_bar);
     tcase_add_test(tests, with_auto_it_has_requests_and_how_many_may_be);
+    tcase_add_test(tests, before_the_first_end_it_has_no_percentiles);
     tcase_add_loop_test(tests, with_auto_the_summary_has_what_it_came_to, 0, 2);
     tcase_add_test(tests, a_block_is_redrawn_in_place_ten_times_a_second);
     tcase_add_test(tests, a_terminal_that_became_narrower_has_broken_the_lines);

@@ -31,6 +31,17 @@ static bool put_ms(row *r, const char *name, int64_t ms)
     return row_part(r, NULL, "%s %.1f s", name, (double)ms / 1000);
 }
 
+/* Once a job has ended. */
+static bool put_p50(row *r, const errand_jobs_stats *n)
+{
+    return !n->total_processed || put_ms(r, "p50", n->p50_ms);
+}
+
+static bool put_p99(row *r, const errand_jobs_stats *n)
+{
+    return !n->total_processed || put_ms(r, "p99", n->p99_ms);
+}
+
 static bool put_done(row *r, const snapshot *s)
 {
     uint64_t done = s->stats.total_processed;
@@ -71,8 +82,8 @@ void block_line(row *r, const snapshot *s, int most, bool colour)
            row_part(r, colour && n->successful ? GREEN : NULL, "%" PRIu64 " ok", n->successful) &&
            row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed) &&
            row_part(r, NULL, "%" PRIu64 " retrying", n->retrying) &&
-           row_part(r, NULL, "%.1f/s", s->rate) && put_ms(r, "p50", n->p50_ms) &&
-           put_ms(r, "p99", n->p99_ms) && put_eta(r, s) && put_tokens(r, s));
+           row_part(r, NULL, "%.1f/s", s->rate) && put_p50(r, n) && put_p99(r, n) &&
+           put_eta(r, s) && put_tokens(r, s));
 }
 
 static void put_head(row *r, const snapshot *s, int most)
@@ -120,8 +131,8 @@ static bool put_count(row *r, const snapshot *s, int i, bool colour)
     case 2: return row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed);
     case 3: return row_part(r, NULL, "%" PRIu64 " retrying", n->retrying);
     case 4: return put_pages(r, s);
-    case 5: return put_ms(r, "p50", n->p50_ms);
-    case 6: return put_ms(r, "p99", n->p99_ms);
+    case 5: return put_p50(r, n);
+    case 6: return put_p99(r, n);
     case 7: return put_tokens(r, s);
     default: block_time(s->seconds, text); return row_part(r, NULL, "%s", text);
     }
