@@ -253,7 +253,7 @@ errand_bytes errand_response_body(const errand_response *response)
 
 const char *errand_response_header(const errand_response *response, const char *name, size_t i)
 {
-    if (!response || !name) return NULL;
+    if (!response || !name || !response->headers.at) return NULL;
     const char *at = response->headers.at, *end = at + response->headers.size;
     while (at < end) {
         const char *value = at + strlen(at) + 1;
