@@ -400,8 +400,7 @@ START_TEST(verbose_lines_list_every_attempt)
     ck_assert_str_eq(came_with(1, "ok"), "true");
     ck_assert_str_eq(came_with(1, "attempts"), "3");
     const char *log = came_with(1, "attempt_log");
-    ck_assert_ptr_nonnull(
-        strstr(log, "{\"number\":1,\"error\":\"HTTP 503\",\"began_ms\":0,\"took_ms\":"));
+    ck_assert_ptr_nonnull(strstr(log, "{\"number\":1,\"error\":\"HTTP 503\",\"began_ms\":"));
     ck_assert_ptr_nonnull(strstr(log, "{\"number\":3,\"error\":null,"));
     ck_assert_str_eq(came_with(2, "attempt_log"), "[]");
     fetching_run("{\"url\":\"/ok\"}\n{\"url\":\"/flaky/1/w\"}\n",

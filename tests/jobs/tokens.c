@@ -442,8 +442,10 @@ END_TEST
 
 START_TEST(tokens_that_come_too_late_for_a_job_are_not_waited_for)
 {
-    fetching_run(jobs_for("/tokens/100", 2, ""),
-                 &(errand_jobs_opts){ .token_rate = rate, .concurrency = 1, .job_within_ms = 50 });
+    fresh_rate(100); /* one a second */
+    fetching_run(
+        jobs_for("/tokens/100", 2, ""),
+        &(errand_jobs_opts){ .token_rate = rate, .concurrency = 1, .job_within_ms = 90000 });
     ck_assert_str_eq(came_with(2, "error.code"), "\"ELATE\"");
     ck_assert_str_eq(came_with(2, "error.may_have_run"), "false");
     ck_assert_uint_eq(came.stats.tokens_reserved, 0);
