@@ -1,4 +1,6 @@
 /* base/version.c -- which errand runs. */
+#include "base/sanitizers.h"
+
 #include <errand/version.h>
 
 #define TEXT(x)  TEXT_(x)
@@ -12,10 +14,10 @@ const char *errand_version(void)
 const char *errand_features(void)
 {
     return "pthreads futex"
-#if defined(__SANITIZE_ADDRESS__)
+#if ER_ASAN
            " asan"
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if ER_TSAN
            " tsan"
 #endif
         ;

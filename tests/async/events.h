@@ -5,6 +5,8 @@
 
 #include "test_clock.h"
 
+#include "base/sanitizers.h"
+
 #include <check.h>
 #include <errand.h>
 #include <stdbool.h>
@@ -59,23 +61,6 @@ void free_counts(void *n);                              /* a free function: coun
 
 int code_of(errand_future *f);    /* awaits and frees: how it ended */
 void *value_of(errand_future *f); /* as above, of a success; its value needs no free */
-
-/* What this program was built with. */
-#ifdef __has_feature
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define ADDRESS_SANITIZER 1
-#else
-#define ADDRESS_SANITIZER HAS_FEATURE(address_sanitizer)
-#endif
-#ifdef __SANITIZE_THREAD__
-#define THREAD_SANITIZER 1
-#else
-#define THREAD_SANITIZER HAS_FEATURE(thread_sanitizer)
-#endif
 
 /* A value without memory, and back. */
 static inline void *as_value(intptr_t n) { return (void *)n; }

@@ -415,7 +415,7 @@ Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tc = case_of(suite, "fork");
-    if (ADDRESS_SANITIZER)
+    if (ER_ASAN)
         return suite; /* its allocator's lock, if held at fork, stays locked in the child */
     tcase_add_test(tc, the_parents_objects_return_EFORKED_in_a_child);
     tcase_add_test(tc, a_child_with_a_live_pool_exits_cleanly);
@@ -424,7 +424,7 @@ Suite *fork_suite(void)
     tcase_add_test(tc, a_task_run_in_place_that_returns_in_a_child_ends_it);
     tcase_add_loop_test(tc, a_hook_that_returns_in_a_child_ends_it, 0, 3);
     tcase_add_test(tc, a_child_of_a_task_has_the_programs_signal_mask);
-    if (THREAD_SANITIZER) return suite; /* no threads after a fork */
+    if (ER_TSAN) return suite; /* no threads after a fork */
     tcase_add_test(tc, the_parents_futures_never_block_the_child);
     tcase_add_test(tc, a_child_of_a_busy_pool_can_make_its_own_pools);
     tcase_add_test(tc, a_child_forked_in_a_task_can_make_a_pool);

@@ -218,7 +218,7 @@ Suite *no_threads_suite(void)
 {
     Suite *suite = suite_create("no threads");
     TCase *tc = case_of(suite, "no threads");
-    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map memory of their own */
+    if (ER_ASAN || ER_TSAN) return suite; /* which map memory of their own */
     tcase_add_test(tc, a_pool_that_cannot_start_a_thread_gives_a_failed_future);
     tcase_add_test(tc, tasks_run_once_one_thread_starts);
     tcase_add_test(tc, without_a_timer_thread_timed_operations_fail);

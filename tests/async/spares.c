@@ -431,7 +431,7 @@ Suite *spares_suite(void)
     tcase_add_test(tc, a_then_of_a_closed_pool_may_await);
     tcase_add_test(tc, a_watcher_of_a_closed_pool_may_await);
     tcase_add_test(tc, threads_have_the_requested_stack);
-    if (!ADDRESS_SANITIZER && !THREAD_SANITIZER) { /* which use more stack */
+    if (!ER_ASAN && !ER_TSAN) { /* which use more stack */
         tcase_add_test(tc, thread_local_variables_do_not_use_up_the_stack);
         tcase_add_test(tc, an_await_runs_a_task_in_place_only_while_stack_is_left);
     }
@@ -440,8 +440,7 @@ Suite *spares_suite(void)
     tcase_add_test(tc, DROP_OLDEST_ends_the_oldest_task_and_never_a_then);
     tcase_add_test(tc, the_pools_own_threads_bypass_the_queue_limit);
     tcase_add_test(tc, dropping_cancelling_and_running_race_and_free_each_arg_once);
-    if (ADDRESS_SANITIZER || THREAD_SANITIZER)
-        return suite; /* which map memory, and forbid threads in a child */
+    if (ER_ASAN || ER_TSAN) return suite; /* which map memory, and forbid threads in a child */
     tc = case_of(suite, "no threads");
     tcase_add_test(tc, if_no_spare_starts_the_work_stays_with_the_workers);
     return suite;

@@ -282,7 +282,7 @@ static errand_result step(void *arg)
         errand_submit_task(stairs, &(errand_task){ .fn = step, .arg = as_value(left - 1) }));
 }
 
-#if !ADDRESS_SANITIZER && !THREAD_SANITIZER
+#if !ER_ASAN && !ER_TSAN
 #include <malloc.h>
 static size_t memory_in_use(void) { return mallinfo2().uordblks + mallinfo2().hblkhd; }
 #else

@@ -1,6 +1,7 @@
 /* Long-lived lanes and how they connect: names, addresses, timeouts, reused handles. */
 #include "listener.h"
 
+#include "base/sanitizers.h"
 #include "http/session.h"
 
 #include <curl/curl.h>
@@ -11,19 +12,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Sanitizers map large regions, so they cannot run with a limit on them. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 static void ends_with(errand_future *f, const char *body)
 {
@@ -668,7 +656,7 @@ Suite *lanes_suite(void)
     tcase_add_loop_test(tc, a_very_large_limit_means_no_limit, 0,
                         (int)(sizeof large / sizeof *large));
     suite_add_tcase(suite, tc);
-    if (SANITIZED) return suite;
+    if (ER_ASAN || ER_TSAN) return suite; /* which map memory of their own */
     tc = tcase_create("no threads");
     tcase_add_test(tc, requests_of_a_lane_without_a_thread_keep_their_deadlines);
     tcase_add_test(tc, a_running_lane_takes_requests_of_one_that_cannot_start);

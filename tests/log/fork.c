@@ -2,6 +2,8 @@
 #include "fork_inside.h"
 #include "logs.h"
 
+#include "base/sanitizers.h"
+
 #include <errand/log.h>
 
 #include <poll.h>
@@ -112,15 +114,7 @@ START_TEST(a_parents_log_never_blocks_the_child)
 }
 END_TEST
 
-#ifdef __SANITIZE_THREAD__
-#define NO_THREADS_AFTER_FORK 1 /* the sanitizer's own limit */
-#elif defined __has_feature
-#if __has_feature(thread_sanitizer)
-#define NO_THREADS_AFTER_FORK 1
-#endif
-#endif
-
-#ifndef NO_THREADS_AFTER_FORK
+#if !ER_TSAN /* which cannot start threads after a fork */
 START_TEST(a_child_can_make_its_own_log)
 {
     place to = a_file(), other = a_file();

@@ -1,5 +1,6 @@
 /* Late lines: to a closed log, at a thread's end, after fork, when the process dies. */
 #include "base/os.h"
+#include "base/sanitizers.h"
 #include "logs.h"
 
 #include <errand/log.h>
@@ -152,7 +153,7 @@ START_TEST(threads_that_come_and_go_lose_no_line_and_no_memory)
     ck_assert_ptr_nonnull(fgets(status, sizeof status, f));
     fclose(f);
     ck_assert_int_eq(sscanf(status, "%lu %lu", &pages, &resident), 2);
-#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+#if !ER_ASAN && !ER_TSAN
     ck_assert_uint_lt(resident, 25600); /* 100 MiB; 2,000 rings are 500 */
     ck_assert_uint_lt(pages, 262144);   /* 1 GiB */
 #endif

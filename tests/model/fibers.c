@@ -6,17 +6,12 @@
  * dead part of its stack is wiped, so that equal states have equal bytes. */
 #include "fibers.h"
 
+#include "base/sanitizers.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
 #define RAW __attribute__((no_sanitize_address, noinline)) /* accesses stacks as bytes */
 
 #define SPUN (2 * MODEL_NOW) /* far beyond any limit */
@@ -52,7 +47,7 @@ static char *live_from(const model_fiber *f)
 
 RAW static void copy(void *to, const void *from, size_t size)
 {
-#ifdef WITH_ASAN /* its memcpy would report an access */
+#if ER_ASAN /* its memcpy would report an access */
     for (size_t i = 0; i < size / 8; i++) {
         ((uint64_t *)to)[i] = ((const uint64_t *)from)[i];
         __asm__ volatile("" ::: "memory");
@@ -66,7 +61,7 @@ RAW static void wipe(char *from, char *to)
 {
     for (; from < to; from += 8) {
         *(uint64_t *)(void *)from = 0;
-#ifdef WITH_ASAN
+#if ER_ASAN
         __asm__ volatile("" ::: "memory");
 #endif
     }

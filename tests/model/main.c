@@ -2,19 +2,11 @@
 #include "model.h"
 
 #include "base/os.h"
+#include "base/sanitizers.h"
 
 #include <stdlib.h>
 
-#ifdef __has_feature
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-enum { NO_USE = 1 }; /* one thread only, which switches stacks */
-#else
-enum { NO_USE = 0 };
-#endif
+enum { NO_USE = ER_TSAN }; /* one thread only, which switches stacks */
 
 int main(void)
 {

@@ -152,12 +152,12 @@ Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
     TCase *tc = case_of(suite, "fork");
-    if (ADDRESS_SANITIZER)
+    if (ER_ASAN)
         return suite; /* its allocator's lock, if held at fork, stays locked in the child */
     tcase_add_test(tc, a_before_attempt_hook_that_returns_in_a_child_ends_it);
     tcase_add_test(tc, a_child_forked_in_a_task_can_loop);
     tcase_add_test(tc, a_child_can_loop_with_the_parents_policy);
-    if (THREAD_SANITIZER) return suite; /* no threads after a fork */
+    if (ER_TSAN) return suite; /* no threads after a fork */
     tcase_add_test(tc, the_parents_groups_return_EFORKED_in_a_child);
     return suite;
 }

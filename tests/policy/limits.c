@@ -276,7 +276,7 @@ Suite *limits_suite(void)
     tcase_add_test(tc, all_limits_return_EFORKED_in_a_child);
     tcase_add_test(tc, without_memory_limits_return_errors_and_leak_nothing);
     tcase_add_test(tc, limits_in_use_outlive_their_handles);
-    if (ADDRESS_SANITIZER || THREAD_SANITIZER) return suite; /* which map memory of their own */
+    if (ER_ASAN || ER_TSAN) return suite; /* which map memory of their own */
     tcase_add_test(tc, a_turn_without_a_timer_is_returned);
     return suite;
 }
