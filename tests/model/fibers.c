@@ -338,6 +338,7 @@ const void *model_thread_mark(void) { return model_me ? model_me : &model_fibers
 void model_touch(const volatile void *at)
 {
     const char *p = (const char *)at;
+    if (!arenas) return; /* no scenario yet */
     if (p >= stacks && p < arenas) {
         unsigned i = (unsigned)((size_t)(p - stacks) / MODEL_STACK);
         const model_fiber *f = &model_fibers[i];
