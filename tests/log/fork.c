@@ -177,7 +177,7 @@ Suite *fork_suite(void)
     TCase *tests = tcase_create("fork");
     tcase_add_test(tests, a_log_callback_that_returns_in_a_child_ends_it);
     tcase_add_test(tests, a_parents_log_never_blocks_the_child);
-#ifndef NO_THREADS_AFTER_FORK
+#if !ER_TSAN
     tcase_add_test(tests, a_child_can_make_its_own_log);
 #endif
     suite_add_tcase(suite, tests);
