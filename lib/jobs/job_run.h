@@ -76,10 +76,10 @@ errand_result er_job_run_work(er_job_run *run);
 
 /* When its work has ended: the next page is asked for. Notes that in run->more. */
 bool er_job_run_more(er_job_run *run, const errand_result *r);
-/* It has pages, but ends before the last of them: the run was stopped, halted or cancelled. */
-bool er_job_run_is_cut(const er_job_run *run, const errand_result *r);
 /* When that page has a result line: the job becomes one for the next. */
 void er_job_run_turn(er_job_run *run);
+/* It has pages, but ends before the last of them: the run was stopped, halted or cancelled. */
+bool er_job_run_is_cut(const er_job_run *run, const errand_result *r);
 
 /* Of jobs with that many extra attempts. NULL: errno. */
 errand_policy *er_job_policy(const errand_jobs *jobs, unsigned retries);

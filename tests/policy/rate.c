@@ -340,8 +340,8 @@ END_TEST
 static errand_future *take_amid_pauses(storm_round *r)
 {
     double d = dice(r->seed);
-    errand_future *f = errand_rate_acquire(r->rate, NULL);
-    if (d < 0.01) errand_rate_pause(r->rate, NULL, 1);
+    errand_future *f = errand_rate_acquire(r->rate, r->key);
+    if (d < 0.01) errand_rate_pause(r->rate, r->key, 1);
     if (d < 0.7) errand_cancel(f);
     if (d >= 0.2) return f;
     errand_drop(f);

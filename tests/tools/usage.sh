@@ -39,6 +39,7 @@ for words in --version "run --version"; do
     check "$words" is $status 0
     check "$words says the version" grep -q '^errand [0-9]*\.[0-9]*\.[0-9]*$' out
     check "$words says what is in it" has out "libcurl/"
+    case ${SANITIZER-no} in *address*) check "$words names the sanitizer" has out "futex asan" ;; esac
 done
 
 wrong 'a command is wanted'

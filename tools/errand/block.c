@@ -25,21 +25,11 @@ void block_time(double seconds, char text[24])
     else snprintf(text, 24, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
-static bool put_ms(row *r, const char *name, int64_t ms)
+static bool put_percentile(row *r, const errand_jobs_stats *n, const char *name, int64_t ms)
 {
+    if (!n->total_processed) return true; /* there is none yet */
     if (ms < 1000) return row_part(r, NULL, "%s %" PRId64 " ms", name, ms);
     return row_part(r, NULL, "%s %.1f s", name, (double)ms / 1000);
-}
-
-/* Once a job has ended. */
-static bool put_p50(row *r, const errand_jobs_stats *n)
-{
-    return !n->total_processed || put_ms(r, "p50", n->p50_ms);
-}
-
-static bool put_p99(row *r, const errand_jobs_stats *n)
-{
-    return !n->total_processed || put_ms(r, "p99", n->p99_ms);
 }
 
 static bool put_done(row *r, const snapshot *s)
@@ -82,8 +72,8 @@ void block_line(row *r, const snapshot *s, int most, bool colour)
            row_part(r, colour && n->successful ? GREEN : NULL, "%" PRIu64 " ok", n->successful) &&
            row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed) &&
            row_part(r, NULL, "%" PRIu64 " retrying", n->retrying) &&
-           row_part(r, NULL, "%.1f/s", s->rate) && put_p50(r, n) && put_p99(r, n) &&
-           put_eta(r, s) && put_tokens(r, s));
+           row_part(r, NULL, "%.1f/s", s->rate) && put_percentile(r, n, "p50", n->p50_ms) &&
+           put_percentile(r, n, "p99", n->p99_ms) && put_eta(r, s) && put_tokens(r, s));
 }
 
 static void put_head(row *r, const snapshot *s, int most)
@@ -131,8 +121,8 @@ static bool put_count(row *r, const snapshot *s, int i, bool colour)
     case 2: return row_part(r, colour && n->failed ? RED : NULL, "%" PRIu64 " failed", n->failed);
     case 3: return row_part(r, NULL, "%" PRIu64 " retrying", n->retrying);
     case 4: return put_pages(r, s);
-    case 5: return put_p50(r, n);
-    case 6: return put_p99(r, n);
+    case 5: return put_percentile(r, n, "p50", n->p50_ms);
+    case 6: return put_percentile(r, n, "p99", n->p99_ms);
     case 7: return put_tokens(r, s);
     default: block_time(s->seconds, text); return row_part(r, NULL, "%s", text);
     }
