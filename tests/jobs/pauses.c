@@ -85,13 +85,21 @@ START_TEST(a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host)
 }
 END_TEST
 
+/* On a busy machine its time may be over before it is sent. */
+static void ended_by_its_time(size_t seq)
+{
+    const char *code = came_with(seq, "error.code");
+    bool unsent = !strcmp(code, "\"ELATE\"");
+    ck_assert_msg(unsent || !strcmp(code, "\"ETIMEDOUT\""), "%s", code);
+    if (unsent) ck_assert_str_eq(came_with(seq, "error.may_have_run"), "false");
+}
+
 START_TEST(a_job_whose_time_is_over_leaves_nothing_behind)
 {
     for (int i = 0; i < 50; i++) {
         fetching_run("{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n",
                      &(errand_jobs_opts){ .job_within_ms = 5 });
-        ck_assert_str_eq(came_with(1, "error.code"), "\"ETIMEDOUT\"");
-        ck_assert_str_eq(came_with(2, "error.kind"), "\"timeout\"");
+        for (size_t seq = 1; seq <= 2; seq++) ended_by_its_time(seq);
     }
 }
 END_TEST
