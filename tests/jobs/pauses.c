@@ -85,22 +85,25 @@ START_TEST(a_job_that_cannot_end_in_its_time_does_not_wait_for_its_host)
 }
 END_TEST
 
-/* On a busy machine its time may be over before it is sent. */
-static void ended_by_its_time(size_t seq)
+/* Whether its time was over after it was sent; on a busy machine it may be before. */
+static bool ended_under_way(size_t seq)
 {
     const char *code = came_with(seq, "error.code");
-    bool unsent = !strcmp(code, "\"ELATE\"");
-    ck_assert_msg(unsent || !strcmp(code, "\"ETIMEDOUT\""), "%s", code);
-    if (unsent) ck_assert_str_eq(came_with(seq, "error.may_have_run"), "false");
+    if (!strcmp(code, "\"ETIMEDOUT\"")) return true;
+    ck_assert_str_eq(code, "\"ELATE\"");
+    ck_assert_str_eq(came_with(seq, "error.may_have_run"), "false");
+    return false;
 }
 
 START_TEST(a_job_whose_time_is_over_leaves_nothing_behind)
 {
+    unsigned under_way = 0;
     for (int i = 0; i < 50; i++) {
         fetching_run("{\"url\":\"/hang\"}\n{\"url\":\"/hang\"}\n",
                      &(errand_jobs_opts){ .job_within_ms = 5 });
-        for (size_t seq = 1; seq <= 2; seq++) ended_by_its_time(seq);
+        for (size_t seq = 1; seq <= 2; seq++) under_way += ended_under_way(seq);
     }
+    ck_assert_uint_gt(under_way, 0);
 }
 END_TEST
 

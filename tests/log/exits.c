@@ -154,9 +154,8 @@ START_TEST(exit_in_a_callback_writes_the_lines)
 }
 END_TEST
 
-/* The address sanitizer of gcc 12 and clang 14 searches for leaks at an exit, and waits forever for
-   a lock of its allocator that the log's thread held at the fork (LLVM 17 takes its locks around a
-   fork). */
+/* clang 14's address sanitizer searches for leaks at an exit, and waits forever for a lock of its
+ * allocator that the log's thread held at the fork (mended in llvm-project's request 75290). */
 static bool in_the_grandchild;
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return in_the_grandchild; }
