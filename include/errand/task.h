@@ -171,6 +171,39 @@ ERRAND_API int errand_reschedule(errand_frame *frame, int64_t within_ms);
  */
 ERRAND_API bool errand_expired(const errand_frame *frame);
 
+/** A call at the calling code's cancel; see errand_cancel_hook_add(). */
+typedef struct errand_cancel_hook {
+    uint64_t priv[24];
+} errand_cancel_hook;
+
+/**
+ * Calls `fn(arg)` once when the calling task is cancelled or the deadline of the calling code
+ * passes: it makes a blocking call of another library return, by a flag, a pipe or an interrupt.
+ *
+ * fn runs on another thread, as a rule the canceller's, so it does not block. *hook stays where it
+ * is until errand_cancel_hook_remove(), which the same thread calls, in the same function. Hooks
+ * nest: while another one is there, or a call of this library waits, this one is called only
+ * afterwards. In a frame that shields, only the frame's deadline counts. `pool` has the clock and
+ * the timer of the deadline; NULL: the calling task's pool.
+ *
+ * Returns 0, or, and then fn is not called,
+ *   ECANCELED        the calling task was cancelled, or the pool has shut down
+ *   ETIMEDOUT        the deadline of the calling task or frame has passed
+ *   EINVAL           `hook` or `fn` is NULL, `pool` is NULL outside of a task, or it is closed
+ *   ENOMEM           no memory
+ *   EAGAIN           there is a deadline, and no thread for timers could be started
+ *   ERRAND_EFORKED   the pool is a parent process's
+ */
+ERRAND_API int errand_cancel_hook_add(errand_cancel_hook *hook, errand_pool *pool,
+                                      void (*fn)(void *), void *arg);
+
+/**
+ * Takes a hook back: when this has returned, its function is not running and never will.
+ *
+ * Harmless if errand_cancel_hook_add() has failed.
+ */
+ERRAND_API void errand_cancel_hook_remove(errand_cancel_hook *hook);
+
 /* ---- sized: programs that were compiled with an older header keep working ---- */
 
 ERRAND_API errand_future *errand_submit_task_sized(errand_pool *pool, const errand_task *task,

@@ -51,6 +51,28 @@ er_task *er_task_change(er_task *task, er_frame **frame)
     return before;
 }
 
+/* ---- where a task waits ---- */
+
+er_wait *er_block(er_task *task, er_wait *wait)
+{
+    er_cell_lock(&task->cell);
+    er_wait *before = task->blocked;
+    task->blocked = wait;
+    er_cell_unlock(&task->cell);
+    return before;
+}
+
+void er_unblock(er_task *task, er_wait *before)
+{
+    er_cell_lock(&task->cell);
+    task->blocked = before;
+    er_cell_unlock(&task->cell);
+    if (!before || !before->hook) return;
+    /* after the link is set: a canceller that has not seen it is seen here */
+    errand_reason reason = er_cell_cancelled(&task->cell);
+    if (reason) er_cell_cancel(before->hook, reason);
+}
+
 /* ---- frames: deadlines and shields ---- */
 
 static int64_t now_here(void)

@@ -41,6 +41,12 @@ unsigned *er_nested_here(void); /* how many tasks run inside others on this stac
  * in *frame; the same call with those restores both. */
 er_task *er_task_change(er_task *task, er_frame **frame);
 
+/* The thread of `task`, which is the calling one's, waits in `wait` from now on, or has a cancel
+ * hook there; they nest. Returns what was there before, for er_unblock: a hook among that sees a
+ * cancel that has come meanwhile. */
+er_wait *er_block(er_task *task, er_wait *wait);
+void er_unblock(er_task *task, er_wait *before);
+
 /* Called after the user's code has run on a worker. Where that code forked and returned in the
  * child, the child ends here: all it could return to is the parent's. */
 ER_SHARED void er_end_in_child(void);

@@ -20,6 +20,7 @@ typedef struct er_wait {
     er_cell *input;    /* what it waits for, for the search for circles. NULL: none */
     errand_pool *room; /* the same: room in that pool's queue */
     er_cell *about;    /* the same, for the dump alone; it lives as long as the wait */
+    er_cell *hook;     /* it does not wait: a cancel goes on to this one (cancel_hook.c) */
 } er_wait;
 
 typedef struct er_context er_context; /* context.h */
@@ -42,7 +43,7 @@ typedef struct er_task {
         er_node aside; /* in the pool's list of those put aside; under the pool's lock */
     };
     union {               /* under the cell's lock bit */
-        er_wait *blocked; /* where its thread waits */
+        er_wait *blocked; /* where its thread waits, or its cancel hook */
         er_cell *input;   /* ER_FOLLOWS: what it follows */
     };
     const char *name;

@@ -107,11 +107,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     bool by_own = own <= deadline_ns;
     if (by_own) deadline_ns = own;
 
-    if (task) {
-        er_cell_lock(&task->cell);
-        task->blocked = wait;
-        er_cell_unlock(&task->cell);
-    }
+    er_wait *outer = task ? er_block(task, wait) : NULL;
     if (cancellable) {
         if (er_cancelled_here()) er_or(&wait->parker.word, ER_CANCEL);
         mask |= ER_CANCEL;
@@ -135,11 +131,7 @@ uint32_t er_pool_park(er_wait *wait, uint32_t mask, errand_pool *clock, int64_t 
     }
     /* LATE may be its own */
     if (armed && !er_timer_disarm(clock, &a.timer)) er_park(&wait->parker, ER_RANG, INT64_MAX);
-    if (task) {
-        er_cell_lock(&task->cell);
-        task->blocked = NULL;
-        er_cell_unlock(&task->cell);
-    }
+    if (task) er_unblock(task, outer);
     return (bits & (mask | ER_DEADLOCK)) | (by_own && !(bits & ends) ? ER_OVERDUE : 0);
 }
 

@@ -99,20 +99,13 @@ static const er_cell_kind work_kind = {
  * stack. */
 static bool has_stack(void) { return *er_nested_here() < NESTED && er_stack_is_ample(); }
 
-static void set_blocked(er_task *task, er_wait *wait)
-{
-    er_cell_lock(&task->cell);
-    task->blocked = wait;
-    er_cell_unlock(&task->cell);
-}
-
 /* Runs a claimed one on this stack; the task around it, if there is one, waits for it meanwhile. */
 static void run_in_place(er_cell *f)
 {
     er_task *me = er_task_here();
     er_frame *frame = *er_frame_here();
     er_wait meanwhile = { .input = f, .passes = !frame || !frame->shielded, .nested = true };
-    if (me) set_blocked(me, &meanwhile);
+    er_wait *outer = me ? er_block(me, &meanwhile) : NULL;
     /* after the link is set: a canceller that has not seen it is seen here */
     errand_reason cancelled = er_cancelled_here();
     if (cancelled) er_cell_cancel(f, cancelled);
@@ -122,7 +115,7 @@ static void run_in_place(er_cell *f)
     errand_result r = call(er_task_of(f));
     er_task_change(me, &frame);
     --*er_nested_here();
-    if (me) set_blocked(me, NULL);
+    if (me) er_unblock(me, outer);
     er_task_finish(f, r);
 }
 

@@ -197,7 +197,8 @@ void er_task_cancel(er_cell *cell, errand_reason reason)
         input = er_cell_keep(task->input);
     } else if (task->blocked) { /* it stays where it is as long as the bit is held */
         er_unpark(&task->blocked->parker, ER_CANCEL);
-        if (task->blocked->passes) input = er_cell_keep(task->blocked->input);
+        if (task->blocked->hook) input = er_cell_keep(task->blocked->hook);
+        else if (task->blocked->passes) input = er_cell_keep(task->blocked->input);
     }
     er_cell_unlock(cell);
     if (!input) return;
@@ -259,6 +260,7 @@ void er_task_describe(er_cell *cell, er_description *d)
     bool follows = task->flags & ER_FOLLOWS;
     /* as long as the bit is held it stays */
     const er_wait *blocked = follows ? NULL : task->blocked;
+    if (blocked && blocked->hook) blocked = NULL;
     er_cell *input = follows ? task->input : NULL;
     if (blocked) input = blocked->input ? blocked->input : blocked->about;
     const char *room = blocked && blocked->room ? er_pool_ref_of(blocked->room)->name : NULL;
