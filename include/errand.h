@@ -54,6 +54,7 @@
 #include <errand/promise.h>
 #include <errand/result.h>
 #include <errand/retry_if.h>
+#include <errand/scope.h>
 #include <errand/stop.h>
 #include <errand/task.h>
 #include <errand/version.h>

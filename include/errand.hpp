@@ -643,6 +643,129 @@ bool wait_some(const std::vector<future<T>> &fs, size_t wanted, duration d = for
     return !number;
 }
 
+/* ---- scope: clean-ups, last first ---- */
+
+struct scope_options {
+    const char *name = nullptr;  /* a literal */
+    errand_pool *pool = nullptr; /* whose clock and log it uses */
+    errand_scope *parent = nullptr;
+    duration within = std::chrono::seconds(30), each_within = forever;
+};
+
+/* errand/scope.h. At the end of its life a scope that is open is closed: as after a success, or,
+ * while an exception passes, as after a failure; failures of clean-ups go to the pool's log then.
+ * What a clean-up throws is its failure. */
+class scope : public owner<errand_scope, errand_scope_free> {
+    int passing_ = std::uncaught_exceptions();
+    errand_pool *pool_ = nullptr; /* lives as long as the scope */
+    bool closed_ = false;
+
+    static errand_scope *make(const scope_options &o)
+    {
+        errand_scope_opts c{};
+        c.name = o.name;
+        c.pool = o.pool;
+        c.parent = o.parent;
+        c.within_ms = o.within.ms ? o.within.ms : ERRAND_ZERO;
+        c.each_within_ms = o.each_within.ms ? o.each_within.ms : ERRAND_ZERO;
+        return errand_scope_new(&c);
+    }
+    static void check(int number)
+    {
+        if (number) throw error(errand_fail(number));
+    }
+    result<void> end(errand_result how)
+    {
+        closed_ = true;
+        return result<void>(errand_scope_close(raw(), how));
+    }
+    template <class F> static void free_lambda(void *f) noexcept { delete static_cast<F *>(f); }
+    template <class F> void add(errand_scope_when when, const char *name, F &&f)
+    {
+        using G = std::decay_t<F>;
+        auto g = std::make_unique<G>(std::forward<F>(f));
+        errand_cleanup c{};
+        c.name = name;
+        c.resource = g.get();
+        c.fn = detail::run_once<G>;
+        c.free = free_lambda<G>;
+        c.when = when;
+        check(errand_scope_push(raw(), &c));
+        g.release();
+    }
+
+public:
+    using owner::owner;
+    explicit scope(const scope_options &options = scope_options{})
+        : owner({ make(options), nullptr }), pool_(options.pool)
+    {}
+    scope(scope &&) noexcept = default;
+    scope &operator=(scope &&) noexcept = default;
+    ~scope()
+    {
+        if (!raw() || closed_ || std::uncaught_exceptions() > passing_) return;
+        errand_result r = errand_scope_close(raw(), errand_ok(nullptr, nullptr));
+        if (r.error && pool_) errand_drop(errand_ready(pool_, r)); /* which logs it */
+        else errand_result_free(&r);
+    }
+    operator errand_scope *() const noexcept { return raw(); }
+
+    /* f() when the scope is closed: always, if something has failed, if all is well so far */
+    template <class F> void defer(F &&f, const char *name = nullptr)
+    {
+        add(ERRAND_ON_CLOSE, name, std::forward<F>(f));
+    }
+    template <class F> void on_error(F &&f, const char *name = nullptr)
+    {
+        add(ERRAND_ON_ERROR, name, std::forward<F>(f));
+    }
+    template <class F> void on_success(F &&f, const char *name = nullptr)
+    {
+        add(ERRAND_ON_SUCCESS, name, std::forward<F>(f));
+    }
+
+    /* hands it over; returns it */
+    template <class T> T &own(const char *name, std::unique_ptr<T> resource)
+    {
+        T *at = resource.release();
+        check(errand_scope_own(raw(), name, at, detail::free_value<T>));
+        return *at;
+    }
+    template <class C> C *own(const char *name, C *resource, errand_free_fn *free)
+    {
+        check(errand_scope_own(raw(), name, resource, free));
+        return resource;
+    }
+    /* the value of f, which the scope owns; its failure is thrown */
+    template <class T> T &await(const char *name, future<T> f)
+    {
+        errand_result r = errand_scope_await(raw(), name, f.release());
+        if (r.error) result<void>(r).get();
+        return *static_cast<T *>(r.value);
+    }
+    template <class T> void adopt(future<T> f, const char *name = nullptr)
+    {
+        check(errand_scope_adopt(raw(), name, f.release()));
+    }
+    template <class T> T *get(const char *name) const noexcept /* nullptr: there is none */
+    {
+        return static_cast<T *>(errand_scope_get(raw(), name));
+    }
+    /* undone; what own() took is the caller's again */
+    template <class T = void> T *dismiss(const char *name)
+    {
+        void *resource = nullptr;
+        check(errand_scope_dismiss(raw(), name, &resource));
+        return static_cast<T *>(resource);
+    }
+    void move_to(scope &outer) { check(errand_scope_move(raw(), outer.raw())); }
+
+    /* Closes it, as after a success, or as after the exception that `failed` is. The result has the
+     * first failure, and the others as its causes. */
+    result<void> close() { return end(errand_ok(nullptr, nullptr)); }
+    result<void> close(std::exception_ptr failed) { return end(detail::failure_of(failed)); }
+};
+
 /* ---- log, pool, policy, limits ---- */
 
 namespace detail {

@@ -57,6 +57,7 @@
 #include <errand/middleware.h>
 #include <errand/request.h>
 #include <errand/response.h>
+#include <errand/scope.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -314,6 +315,15 @@ ERRAND_API int errand_http_forget_cookies(errand_http *http);
  *   ERRAND_EFORKED   the session is a parent process's
  */
 ERRAND_API int errand_http_close(errand_http *http, int64_t within_ms);
+
+/**
+ * Hands a session over to a scope, which closes it before its pool, whatever their order.
+ *
+ * It is the scope's in any case: if this fails, the session is closed at once.
+ *
+ * Returns 0, or fails as errand_scope_own() does.
+ */
+ERRAND_API int errand_scope_own_http(errand_scope *scope, const char *name, errand_http *http);
 
 /* ---- requests ---- */
 

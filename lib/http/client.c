@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "log/producer.h"
 #include "async/park.h"
+#include "async/scope.h"
 #include "policy/policy.h"
 #include "http/close_notify.h"
 #include "http/stage.h"
@@ -389,4 +390,13 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     ended = er_stages_flush(http->defaults.stages, deadline) && ended;
     er_session_let_go(http);
     return ended ? 0 : ETIMEDOUT;
+}
+
+static int close_http(void *http, int64_t within_ms) { return errand_http_close(http, within_ms); }
+
+int errand_scope_own_http(errand_scope *scope, const char *name, errand_http *http)
+{
+    errand_cleanup what = { .name = name, .resource = http, .close = close_http };
+    if (http) what.needs = http->pool;
+    return er_scope_own_closed(scope, &what);
 }

@@ -16,6 +16,7 @@ Suite *storms_suite(void);
 Suite *races_suite(void);
 Suite *watchers_suite(void);
 Suite *cancel_hooks_suite(void);
+Suite *scopes_suite(void);
 Suite *enter_leave_suite(void);
 Suite *periodic_suite(void);
 Suite *deadlocks_suite(void);
@@ -41,6 +42,7 @@ int main(void)
     srunner_add_suite(runner, races_suite());
     srunner_add_suite(runner, watchers_suite());
     srunner_add_suite(runner, cancel_hooks_suite());
+    srunner_add_suite(runner, scopes_suite());
     srunner_add_suite(runner, enter_leave_suite());
     srunner_add_suite(runner, periodic_suite());
     srunner_add_suite(runner, deadlocks_suite());
