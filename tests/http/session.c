@@ -300,6 +300,29 @@ START_TEST(workers_that_all_await_requests_do_not_hang)
 }
 END_TEST
 
+/* Whatever their order in the scope: the session needs its pool. */
+START_TEST(a_scope_closes_the_session_before_its_pool)
+{
+    struct harness w;
+    harness_open(&w, say_always, (void *)"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL);
+    errand_scope *scope = errand_scope_new(&(errand_scope_opts){ .name = "app" });
+    errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .workers = 2 });
+    errand_http *http =
+        errand_http_new(pool, &(errand_http_opts){ .base_url = raw_server_url(w.server) });
+    if (_i) ck_assert_int_eq(errand_scope_own_pool(scope, "pool", pool), 0);
+    ck_assert_int_eq(errand_scope_own_http(scope, "http", http), 0);
+    if (!_i) ck_assert_int_eq(errand_scope_own_pool(scope, "pool", pool), 0);
+    ck_assert_int_eq(errand_scope_own_http(scope, "http", NULL), EINVAL);
+    errand_result r = errand_await(errand_get(errand_scope_get(scope, "http"), "/"));
+    ck_well(&r);
+    r = errand_scope_close(scope, r); /* the response outlives both */
+    ck_well(&r);
+    errand_result_free(&r);
+    errand_scope_free(scope);
+    harness_close(&w);
+}
+END_TEST
+
 Suite *session_suite(void)
 {
     Suite *suite = suite_create("http session");
@@ -317,6 +340,7 @@ Suite *session_suite(void)
     tcase_add_test(tc, closing_an_unused_or_null_session_returns_at_once);
     tcase_add_test(tc, results_outlive_session_and_pool);
     tcase_add_test(tc, closing_the_pool_first_ends_requests_in_flight);
+    tcase_add_loop_test(tc, a_scope_closes_the_session_before_its_pool, 0, 2);
     tcase_add_test(tc, a_session_is_EFORKED_in_a_child_process);
     tcase_add_test(tc, features_name_the_libraries);
     suite_add_tcase(suite, tc);

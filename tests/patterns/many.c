@@ -97,6 +97,79 @@ START_TEST(clean_up_runs_after_every_end)
 }
 END_TEST
 
+typedef struct closing { /* what is closed, in order, and what fails */
+    char seen[8];
+    unsigned n;
+} closing;
+
+static errand_result close_one(closing *c, char what, int error)
+{
+    if (c->n < sizeof c->seen - 1) c->seen[c->n++] = what;
+    return error ? errand_failf(error, "%c is stuck to its shelf", what) : errand_ok(NULL, NULL);
+}
+static errand_result close_a(void *c) { return close_one(c, 'a', 0); }
+static errand_result close_b(void *c) { return close_one(c, 'b', EIO); }
+static errand_result close_c(void *c) { return close_one(c, 'c', EBUSY); }
+
+static void free_never(void *arg)
+{
+    hold *h = arg;
+    happen(&h->began);
+    await_event(&h->go);
+    count_up(&h->runs);
+}
+
+/* Elsewhere: the first clean-up that fails skips the rest, or all run at once in no order and
+ * their errors are dropped. */
+START_TEST(a_clean_up_that_fails_skips_no_other)
+{
+    closing c = { .n = 0 };
+    errand_scope *scope = errand_scope_new(&(errand_scope_opts){ .name = "app" });
+    ck_assert_int_eq(errand_scope_defer(scope, "a", close_a, &c), 0);
+    ck_assert_int_eq(errand_scope_defer(scope, "b", close_b, &c), 0);
+    ck_assert_int_eq(errand_scope_defer(scope, "c", close_c, &c), 0);
+    errand_result r = errand_scope_close(scope, errand_ok(NULL, NULL));
+    ck_assert_str_eq(c.seen, "cba");
+    ck_assert_str_eq(errand_result_message(&r), "app: c: c is stuck to its shelf");
+    ck_assert_int_eq(errand_result_cause(&r, 0)->error, EIO);
+    errand_result_free(&r);
+    errand_scope_free(scope);
+}
+END_TEST
+
+/* Elsewhere: closing waits for it without limit. */
+START_TEST(a_clean_up_that_never_returns_is_left_behind)
+{
+    hold h = { .runs = 0 };
+    closing c = { .n = 0 };
+    errand_scope *scope = errand_scope_new(&(errand_scope_opts){ .within_ms = 20 });
+    ck_assert_int_eq(errand_scope_defer(scope, "a", close_a, &c), 0);
+    ck_assert_int_eq(errand_scope_own(scope, "connection", &h, free_never), 0);
+    errand_result r = errand_scope_close(scope, errand_ok(NULL, NULL));
+    ck_assert_int_eq(r.error, ETIMEDOUT);
+    ck_assert_ptr_nonnull(strstr(errand_result_message(&r), "connection"));
+    ck_assert_str_eq(c.seen, "a");
+    errand_result_free(&r);
+    errand_scope_free(scope);
+    happen(&h.go);
+    await_count(&h.runs, 1);
+}
+END_TEST
+
+/* Elsewhere: the second resource takes the name of the first, which is lost. */
+START_TEST(a_name_given_twice_loses_no_resource)
+{
+    unsigned first = 0, second = 0;
+    errand_scope *scope = errand_scope_new(NULL);
+    ck_assert_int_eq(errand_scope_own(scope, "main", &first, free_counts), 0);
+    ck_assert_int_eq(errand_scope_own(scope, "main", &second, free_counts), EEXIST);
+    ck_assert_ptr_eq(errand_scope_get(scope, "main"), &first);
+    ck_assert_uint_eq(second, 1);
+    errand_scope_free(scope);
+    ck_assert_uint_eq(first, 1);
+}
+END_TEST
+
 typedef struct crowd {
     unsigned now, most, runs, alive;
 } crowd;
@@ -180,6 +253,9 @@ Suite *many_suite(void)
     TCase *tc = case_of(suite, "many");
     tcase_add_test(tc, a_shield_keeps_the_operation_and_the_cancel);
     tcase_add_test(tc, clean_up_runs_after_every_end);
+    tcase_add_test(tc, a_clean_up_that_fails_skips_no_other);
+    tcase_add_test(tc, a_clean_up_that_never_returns_is_left_behind);
+    tcase_add_test(tc, a_name_given_twice_loses_no_resource);
     tcase_add_test(tc, ten_of_a_million_tasks_exist_at_a_time);
     tcase_add_test(tc, no_member_outlives_its_group);
     return suite;
