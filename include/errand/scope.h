@@ -131,21 +131,28 @@ typedef struct errand_cleanup {
 static inline int errand_scope_push(errand_scope *scope, const errand_cleanup *cleanup);
 
 /**
- * Hands `resource` over to the scope, which frees it with `free(resource)`.
+ * Hands `resource` over to the scope, which frees it with `end(resource)`.
  *
- * It is the scope's in any case: if this fails, the resource is freed at once, unless it or `free`
- * is NULL.
+ * It is the scope's in any case: if this fails, the resource is freed at once.
  *
  * Returns 0, or fails as errand_scope_push() does, also with
- *   EINVAL   `resource` is NULL
+ *   EINVAL   `resource` or `end` is NULL
  */
 ERRAND_API int errand_scope_own(errand_scope *scope, const char *name, void *resource,
-                                errand_free_fn *free);
+                                errand_free_fn *end);
 
-/** Hands a pool over: it is closed before its log. See errand_scope_own(). */
+/**
+ * Hands a pool over: it is closed before its log, whatever their order.
+ *
+ * Returns 0, or fails as errand_scope_own() does; then the pool is closed at once.
+ */
 ERRAND_API int errand_scope_own_pool(errand_scope *scope, const char *name, errand_pool *pool);
 
-/** Hands a log over: it is closed after the pools that use it. See errand_scope_own(). */
+/**
+ * Hands a log over: it is closed after the pools that use it.
+ *
+ * Returns 0, or fails as errand_scope_own() does; then the log is closed at once.
+ */
 ERRAND_API int errand_scope_own_log(errand_scope *scope, const char *name, errand_log *log);
 
 /**
@@ -157,15 +164,15 @@ ERRAND_API int errand_scope_own_log(errand_scope *scope, const char *name, erran
 ERRAND_API int errand_scope_defer(errand_scope *scope, const char *name, errand_fn *fn, void *arg);
 
 /**
- * Runs `open(arg)` on the calling thread and owns its value, in one step: what was opened cannot be
+ * Runs `fn(arg)` on the calling thread and owns its value, in one step: what was opened cannot be
  * lost in between.
  *
- * The value is freed as the result says. `open` is not called when the name is taken already.
+ * The value is freed as the result says. `fn` is not called when the name is taken already.
  *
- * Returns a success with the value, which the scope owns; or the failure of `open`; or, and then
+ * Returns a success with the value, which the scope owns; or the failure of `fn`; or, and then
  * the value was freed, a failure as errand_scope_push() does.
  */
-ERRAND_API errand_result errand_scope_open(errand_scope *scope, const char *name, errand_fn *open,
+ERRAND_API errand_result errand_scope_open(errand_scope *scope, const char *name, errand_fn *fn,
                                            void *arg);
 
 /**

@@ -119,10 +119,12 @@ static errand_result call_within(er_cleanup *c, errand_pool *pool, int64_t deadl
 
 static errand_result end_future(errand_future *f, int64_t ms, bool failed, bool *left)
 {
-    bool late = !failed && errand_wait(f, ms == ERRAND_FOREVER ? ms : ms / 2) == ETIMEDOUT;
+    bool limited = ms != ERRAND_FOREVER;
+    int64_t patience_ms = limited ? ms / 2 : ms, rest_ms = limited ? ms - ms / 2 : ms;
+    bool late = !failed && errand_wait(f, patience_ms) == ETIMEDOUT;
     bool ended = errand_done(f);
     if (!ended) errand_cancel(f);
-    if (!ended && errand_wait(f, ms == ERRAND_FOREVER ? ms : (failed ? ms : ms - ms / 2))) {
+    if (!ended && errand_wait(f, failed ? ms : rest_ms)) {
         errand_drop(f);
         *left = true;
         return errand_fail(ETIMEDOUT);
@@ -132,7 +134,7 @@ static errand_result end_future(errand_future *f, int64_t ms, bool failed, bool 
         errand_result_free(&r);
         if (late)
             r = errand_failf(ETIMEDOUT, "has not ended within %lld ms, and was cancelled",
-                             (long long)ms / 2);
+                             (long long)patience_ms);
     }
     if (!r.error) errand_result_free(&r);
     return r;

@@ -191,11 +191,11 @@ int errand_scope_push_sized(errand_scope *scope, const errand_cleanup *cleanup, 
     return push(scope, &what, NULL);
 }
 
-int errand_scope_own(errand_scope *scope, const char *name, void *resource, errand_free_fn *free)
+int errand_scope_own(errand_scope *scope, const char *name, void *resource, errand_free_fn *end)
 {
-    errand_cleanup what = { .name = name, .resource = resource, .free = free };
-    int error = resource && free ? push(scope, &what, NULL) : EINVAL;
-    if (error && error != ERRAND_EFORKED && resource && free) free(resource);
+    errand_cleanup what = { .name = name, .resource = resource, .free = end };
+    int error = resource && end ? push(scope, &what, NULL) : EINVAL;
+    if (error && error != ERRAND_EFORKED && resource && end) end(resource);
     return error;
 }
 
@@ -271,12 +271,12 @@ static errand_result put_in(errand_scope *scope, er_cleanup *c, errand_result op
     return errand_fail(ECANCELED);
 }
 
-errand_result errand_scope_open(errand_scope *scope, const char *name, errand_fn *open, void *arg)
+errand_result errand_scope_open(errand_scope *scope, const char *name, errand_fn *fn, void *arg)
 {
-    int error = open ? 0 : EINVAL;
+    int error = fn ? 0 : EINVAL;
     er_cleanup *c = reserve(scope, name, &error);
     if (!c) return errand_fail(error);
-    errand_result r = open(arg);
+    errand_result r = fn(arg);
     return put_in(scope, c, er_is_later(&r) ? errand_await(r.owner) : r);
 }
 
