@@ -16,20 +16,21 @@ typedef struct connection {
 
 static errand_result say(connection *db, const char *word, int error)
 {
-    strncat(db->said, word, sizeof db->said - strlen(db->said) - 1);
+    size_t n = strlen(db->said);
+    snprintf(db->said + n, sizeof db->said - n, "%s ", word);
     printf("    %s%s%s\n", word, error ? ": " : "", error ? strerror(error) : "");
     return error ? errand_failf(error, "%s: %s", word, strerror(error)) : errand_ok(NULL, NULL);
 }
-static void disconnect(void *db) { say(db, "disconnect ", 0); }
+static void disconnect(void *db) { say(db, "disconnect", 0); }
 static errand_result commit(void *db)
 {
-    return say(db, "commit ", ((connection *)db)->commit_error);
+    return say(db, "commit", ((connection *)db)->commit_error);
 }
-static errand_result roll_back(void *db) { return say(db, "rollback ", 0); }
+static errand_result roll_back(void *db) { return say(db, "rollback", 0); }
 
 static errand_result connect_to(void *db)
 {
-    say(db, "connect ", 0);
+    say(db, "connect", 0);
     return errand_ok(db, disconnect);
 }
 
@@ -49,7 +50,7 @@ static errand_result order(connection *to, int amount)
     if (!error) error = errand_scope_push(scope, &on_success);
     if (error) return errand_fail(error); /* the scope is closed, as after a failure */
     r = amount > 100 ? errand_failf(ERANGE, "%d is more than is there", amount)
-                     : say(db, "update ", 0);
+                     : say(db, "update", 0);
     return errand_scope_close(scope, r);
 }
 
