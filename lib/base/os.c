@@ -520,11 +520,16 @@ static int above_standard(int fd)
     return higher;
 }
 
-int er_file_open(const char *path, int flags, int *fd)
+int er_file_open_as(const char *path, int flags, unsigned mode, int *fd)
 {
-    do *fd = above_standard(open(path, flags | O_CLOEXEC, 0644));
+    do *fd = above_standard(open(path, flags | O_CLOEXEC, (mode_t)mode));
     while (*fd < 0 && errno == EINTR);
     return *fd < 0 ? errno : 0;
+}
+
+int er_file_open(const char *path, int flags, int *fd)
+{
+    return er_file_open_as(path, flags, 0644, fd);
 }
 
 int er_file_read(int fd, void *at, size_t size, size_t *got)
@@ -555,7 +560,40 @@ int er_file_write(int fd, const void *at, size_t size, size_t *put)
     return error;
 }
 
-int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
+/* A pipe without O_NONBLOCK blocks a write that is longer than the room that poll has seen, which
+ * is at least PIPE_BUF. */
+static size_t piece_for(int fd, size_t size)
+{
+    struct stat st;
+    if (size <= PIPE_BUF || fstat(fd, &st) < 0 || S_ISREG(st.st_mode)) return size;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) ? size : PIPE_BUF;
+}
+
+int er_file_put(int fd, const void *at, size_t size, size_t *put)
+{
+    static const struct timespec at_once = { 0 };
+    static const int sent[] = { SIGPIPE, SIGXFSZ };
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    for (int i = 0; i < 2; i++) sigaddset(&signals, sent[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    ssize_t n;
+    do {
+        n = send(fd, at, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == ENOTSOCK) n = write(fd, at, piece_for(fd, size));
+    } while (n < 0 && errno == EINTR);
+    int error = n < 0 ? errno : 0;
+    for (int i = 0; i < 2; i++) { /* the caller blocks it: it may stay pending */
+        if (sigismember(&before, sent[i])) sigdelset(&signals, sent[i]);
+    }
+    if (error == EPIPE || error == EFBIG) sigtimedwait(&signals, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    *put = n < 0 ? 0 : (size_t)n;
+    return error == EWOULDBLOCK ? EAGAIN : error;
+}
+
+static int wait_until(int fd, short events, int wake_fd, int64_t deadline_ns)
 {
     for (;;) {
         int64_t left = INT64_MAX;
@@ -567,13 +605,23 @@ int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
             if (left < 0) left = 0;
             timeout = left > INT64_C(1000000000000) ? 1000000 : (int)((left + 999999) / 1000000);
         }
-        struct pollfd p[2] = { { fd, POLLIN, 0 }, { wake_fd, POLLIN, 0 } };
+        struct pollfd p[2] = { { fd, events, 0 }, { wake_fd, POLLIN, 0 } };
         int n = poll(p, wake_fd < 0 ? 1 : 2, timeout);
         if (n < 0 && errno != EINTR) return errno;
         if (n == 0 && !left) return ETIMEDOUT;
         if (n > 0 && wake_fd >= 0 && p[1].revents) return ECANCELED;
         if (n > 0) return 0;
     }
+}
+
+int er_file_wait(int fd, int wake_fd, int64_t deadline_ns)
+{
+    return wait_until(fd, POLLIN, wake_fd, deadline_ns);
+}
+
+int er_file_wait_room(int fd, int wake_fd, int64_t deadline_ns)
+{
+    return wait_until(fd, POLLOUT, wake_fd, deadline_ns);
 }
 
 int er_file_sync(int fd)
@@ -613,6 +661,7 @@ static void fill_about(er_file_about *about, const struct stat *st)
         .changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
         .mode = st->st_mode & 07777,
         .regular = S_ISREG(st->st_mode),
+        .folder = S_ISDIR(st->st_mode),
         .named = st->st_nlink > 0
     };
 }
@@ -683,10 +732,29 @@ int er_folder_make(const char *path)
     return error;
 }
 
+int er_folder_sync(int fd)
+{
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (again < 0) return errno == EACCES ? 0 : errno;
+    int error = er_file_sync(again);
+    er_file_close(again);
+    return error == EINVAL || error == ENOTSUP ? 0 : error;
+}
+
 int er_file_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
     return errno == EWOULDBLOCK ? EBUSY : 0;
+}
+
+bool er_file_lock_shared(int fd) { return flock(fd, LOCK_SH | LOCK_NB) == 0; }
+
+bool er_file_unappend(int fd, size_t size)
+{
+    struct stat st;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) return false;
+    off_t end = lseek(fd, 0, SEEK_CUR), begin = end - (off_t)size;
+    return begin >= 0 && fstat(fd, &st) == 0 && st.st_size == end && ftruncate(fd, begin) == 0;
 }
 
 void er_file_unlock(int fd) { flock(fd, LOCK_UN); }

@@ -150,13 +150,20 @@ static inline double er_random_fraction(uint64_t *state)
 /* ---- files: descriptors are close-on-exec and never 0, 1 or 2; interrupted calls go on ---- */
 /* O_* flags; made with 0644 */
 ER_SHARED int er_file_open(const char *path, int flags, int *fd);
+/* The same; made with mode. */
+int er_file_open_as(const char *path, int flags, unsigned mode, int *fd);
 /* *got 0: the end */
 ER_SHARED int er_file_read(int fd, void *at, size_t size, size_t *got);
 /* all of it, or an error; *put says how far it came */
 ER_SHARED int er_file_write(int fd, const void *at, size_t size, size_t *put);
+/* One write, of a part perhaps. What fd has room for is written without blocking, unless another
+ * writer takes that room. EAGAIN: there is none; EPIPE: its reader is gone. No signal is sent. */
+int er_file_put(int fd, const void *at, size_t size, size_t *put);
 /* until fd is readable or at its end: 0; wake_fd is readable: ECANCELED;
  * ETIMEDOUT. wake_fd -1: none */
 ER_SHARED int er_file_wait(int fd, int wake_fd, int64_t deadline_ns);
+/* The same, until fd has room, or its reader is gone. */
+int er_file_wait_room(int fd, int wake_fd, int64_t deadline_ns);
 ER_SHARED int er_file_sync(int fd);
 /* its bytes and its size, not its times */
 ER_SHARED int er_file_sync_data(int fd);
@@ -167,7 +174,7 @@ typedef struct er_file_about {
     uint64_t device, node, size;
     int64_t changed_ns; /* since 1970 */
     unsigned mode;      /* permissions */
-    bool regular, terminal;
+    bool regular, folder, terminal;
     bool named; /* it has a name somewhere */
 } er_file_about;
 ER_SHARED int er_file_look(int fd, er_file_about *about);
@@ -182,8 +189,16 @@ int er_file_real(const char *path, char **real);
 ER_SHARED int er_file_mode(int fd, unsigned mode);
 /* Makes a folder and those above it that are missing; 0 also if it is there already. */
 ER_SHARED int er_folder_make(const char *path);
+/* fd: of a folder, O_PATH or not. 0 also where it may not be read, or its file system cannot. */
+int er_folder_sync(int fd);
 /* against other processes that ask; at once: 0 or EBUSY. 0 also where files cannot be locked */
 ER_SHARED int er_file_lock(int fd);
+/* Beside others that share it, and not beside er_file_lock: false if there is one, or files cannot
+ * be locked. er_file_lock turns it into a lock against all, or may lose it. */
+bool er_file_lock_shared(int fd);
+/* Takes away the last size bytes, which this descriptor has appended in its latest write, under its
+ * shared lock. False: others share the lock or have appended since, so they stay. */
+bool er_file_unappend(int fd, size_t size);
 void er_file_unlock(int fd);
 /* A socket that sends datagrams to a path, each waiting at most a second. */
 int er_datagram_open(const char *path, int *fd);

@@ -90,16 +90,16 @@ static void new_name(er_save *save)
     snprintf(save->name, sizeof save->name, ".errand-%016llx.tmp", (unsigned long long)er_random());
 }
 
-static int open_part(er_save *save, int folder)
+static int open_part(er_save *save, int folder, mode_t mode)
 {
     if (!access("/proc/self/fd", X_OK)) {
-        do save->fd = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+        do save->fd = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
         while (save->fd < 0 && errno == EINTR);
         if (save->fd >= 0) return 0;
     }
     do {
         new_name(save);
-        save->fd = openat(folder, save->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        save->fd = openat(folder, save->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     } while (save->fd < 0 && (errno == EINTR || errno == EEXIST));
     if (save->fd >= 0) return 0;
     int error = errno;
@@ -118,19 +118,21 @@ static int be_like(int fd, const struct stat *old)
     return (now.st_mode & 0777) != mode && fchmod(fd, mode) ? errno : 0;
 }
 
-int er_save_open(er_save *save, const char *path)
+int er_save_open_as(er_save *save, const char *path, unsigned mode)
 {
     struct stat old;
     int folder = -1;
     *save = ER_SAVE_NONE;
     int error = resolve(path, &save->target, &old);
     if (!error) error = open_folder(save->target, &folder);
-    if (!error) error = open_part(save, folder);
+    if (!error) error = open_part(save, folder, (mode_t)mode);
     if (!error) error = be_like(save->fd, &old);
     if (folder >= 0) er_file_close(folder);
     if (error) er_save_drop(save);
     return error;
 }
+
+int er_save_open(er_save *save, const char *path) { return er_save_open_as(save, path, 0644); }
 
 /* Gives a file without a name one: the target's, if that is free, else its own. *done: nothing
  * needs to be replaced. */
@@ -160,20 +162,17 @@ static int replace(er_save *save, int folder)
 
 int er_save_keep(er_save *save)
 {
-    int folder = -1, again;
+    int folder = -1, folder_error = 0;
     bool done = false;
-    int error = er_file_sync(save->fd);
+    int error = save->unsynced ? 0 : er_file_sync(save->fd);
     if (!error) error = open_folder(save->target, &folder);
     if (!error && !*save->name) error = name_it(save, folder, &done);
     if (!error && !done) error = replace(save, folder);
-    /* The new name is on disk only when its folder is; one that cannot be opened or
-     * synced is no failure. */
-    if (!error && (again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0) {
-        er_file_sync(again);
-        er_file_close(again);
-    }
+    /* the new name is on disk only when its folder is */
+    if (!error && !save->unsynced) folder_error = er_folder_sync(folder);
     if (folder >= 0) er_file_close(folder);
     er_save_drop(save);
+    save->folder_error = folder_error;
     return error;
 }
 
