@@ -45,6 +45,7 @@
 #include <errand/attempt.h>
 #include <errand/backoff.h>
 #include <errand/duration.h>
+#include <errand/file.h>
 #include <errand/future.h>
 #include <errand/group.h>
 #include <errand/limits.h>

@@ -1105,6 +1105,10 @@ public:
     }
 };
 
+/* a file's content: content->data, content->size */
+using file_content = handle<errand_file_content>;
+using file_copied = handle<errand_file_copied>;
+
 struct task_options {
     const char *name = nullptr;            /* a literal; for logs and reports */
     std::chrono::milliseconds within{ 0 }; /* its deadline, from now. 0: none of its own */
@@ -1130,6 +1134,14 @@ class pool : public owner<errand_pool, detail::end_pool> {
         t.name = options.name;
         t.within_ms = options.within.count();
         return t;
+    }
+    /* freed by the file's task */
+    static const std::string &keep(std::string &&data, errand_file_opts &opts)
+    {
+        auto *held = new std::string(std::move(data));
+        opts.free = detail::free_value<std::string>;
+        opts.owner = held;
+        return *held;
     }
 
 public:
@@ -1197,6 +1209,35 @@ public:
 
     /* Ends when d has passed, never early; holds no worker. */
     future<void> sleep(duration d) { return future<void>(errand_sleep(raw(), d.ms)); }
+
+    /* Files (errand/file.h). Data is moved in, not copied, so free and owner of the options are
+     * replaced. */
+    future<file_content> file_read(const std::string &path, const errand_file_opts &opts = {})
+    {
+        return future<file_content>(errand_file_read(raw(), path.c_str(), &opts));
+    }
+    future<void> file_append(const std::string &path, std::string data, errand_file_opts opts = {})
+    {
+        const std::string &held = keep(std::move(data), opts);
+        return future<void>(errand_file_append(raw(), path.c_str(), held.data(), held.size(),
+                                               &opts));
+    }
+    future<void> file_replace(const std::string &path, std::string data, errand_file_opts opts = {})
+    {
+        const std::string &held = keep(std::move(data), opts);
+        return future<void>(errand_file_replace(raw(), path.c_str(), held.data(), held.size(),
+                                                &opts));
+    }
+    future<file_copied> file_copy_to(const std::string &path, int fd,
+                                     const errand_file_opts &opts = {})
+    {
+        return future<file_copied>(errand_file_copy_to(raw(), path.c_str(), fd, &opts));
+    }
+    future<file_copied> file_copy_from(const std::string &path, int fd,
+                                       const errand_file_opts &opts = {})
+    {
+        return future<file_copied>(errand_file_copy_from(raw(), path.c_str(), fd, &opts));
+    }
 
 #ifdef ERRAND_HAS_STOP_TOKEN
     /* Cancelled when stop is requested; if that was before f began, f is never called. */

@@ -26,6 +26,7 @@ Suite *dump_suite(void);
 Suite *quorum_suite(void);
 Suite *waitset_suite(void);
 Suite *guests_suite(void);
+Suite *files_suite(void);
 
 int main(void)
 {
@@ -52,6 +53,7 @@ int main(void)
     srunner_add_suite(runner, quorum_suite());
     srunner_add_suite(runner, waitset_suite());
     srunner_add_suite(runner, guests_suite());
+    srunner_add_suite(runner, files_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <future>
+#include <random>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 
@@ -30,6 +33,31 @@ TEST(move_only_values_and_lambdas_are_moved)
                               }).get();
     CHECK(p && *p == 8);
     CHECK(!f.valid());
+}
+
+TEST(files_are_read_and_written_as_strings)
+{
+    auto folder = std::filesystem::temp_directory_path() /
+                  ("errand-cpp-" + std::to_string(std::random_device()()));
+    std::filesystem::create_directory(folder);
+    std::string path = folder / "file", copy = folder / "copy";
+    errand::pool pool;
+    pool.file_replace(path, std::string(100000, 'x')).get();
+    errand_file_opts secret{};
+    secret.mode = 0600;
+    pool.file_append(path, "end", secret).get();
+    errand::file_content content = pool.file_read(path).get();
+    CHECK(std::string(content->data, content->size) == std::string(100000, 'x') + "end");
+    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    CHECK(pool.file_copy_from(copy, fd).get()->size == 100003);
+    close(fd);
+    fd = open(copy.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+    CHECK(pool.file_copy_to(path, fd).get()->size == 100003);
+    close(fd);
+    auto none = pool.file_read(folder / "none").await();
+    CHECK(none.error() == ENOENT);
+    CHECK(std::string(none.message()).find("none: open: No such file") != std::string::npos);
+    std::filesystem::remove_all(folder);
 }
 
 TEST(a_value_keeps_its_alignment)

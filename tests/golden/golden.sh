@@ -67,6 +67,6 @@ trap 'rm -rf "$folder"' EXIT
 renew=no
 [ "${1:-}" = --renew ] && renew=yes
 [ "$(getconf LONG_BIT)" = 64 ] || { echo "the lists apply to 64-bit machines only"; exit 77; }
-library liberrand sizes errand/{version,result,pool,task,future,promise,group,attempt,backoff,stop,retry_if,policy,limits,sem,rate,breaker,budget,singleflight,log,logger,log_sink,log_fields}.h
+library liberrand sizes errand/{version,result,pool,task,future,promise,file,group,attempt,backoff,stop,retry_if,policy,limits,sem,rate,breaker,budget,singleflight,log,logger,log_sink,log_fields}.h
 [ "${WITH_HTTP:-yes}" = yes ] && library liberrand-http sizes-http errand/{http,request,response,middleware,batch,jobs}.h
 exit "$failed"

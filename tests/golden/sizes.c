@@ -198,6 +198,18 @@ int main(void)
     MEMBER(errand_budget_stats, refused_retries);
     MEMBER(errand_budget_stats, hedged);
     MEMBER(errand_budget_stats, refused_hedges);
+    TYPE(errand_file_opts);
+    MEMBER(errand_file_opts, max);
+    MEMBER(errand_file_opts, mode);
+    MEMBER(errand_file_opts, sync);
+    MEMBER(errand_file_opts, free);
+    MEMBER(errand_file_opts, owner);
+    TYPE(errand_file_sync);
+    TYPE(errand_file_content);
+    MEMBER(errand_file_content, data);
+    MEMBER(errand_file_content, size);
+    TYPE(errand_file_copied);
+    MEMBER(errand_file_copied, size);
     TYPE(errand_singleflight_opts);
     MEMBER(errand_singleflight_opts, max_keys);
     MEMBER(errand_singleflight_opts, reserved);
