@@ -45,8 +45,9 @@
  *
  * Exit. A log that is not closed is flushed when the process ends by exit() or by returning from
  * main: after the program's atexit handlers and the destructors of its static objects, so that
- * their lines are written, too; within exit_ms, all logs together. Not at _exit(), quick_exit() or
- * a signal.
+ * their lines are written, too; within exit_ms, all logs together. Before that a line of level WARN
+ * names pools that log to it, and their sessions, that are still open then. Not at _exit(),
+ * quick_exit() or a signal.
  *
  * Signals. Do not log in signal handlers. errand_log_on_crash() saves what a dying process has
  * logged.

@@ -67,6 +67,7 @@ errand_pool *errand_pool_new_sized(const errand_pool_opts *opts, size_t size)
         errno = ENOMEM;
         return NULL;
     }
+    er_left_open_add(&pool->left_open, o.log, "pool", pool->ref.name);
     return pool;
 }
 

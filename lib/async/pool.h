@@ -5,6 +5,7 @@
 
 #include "base/histogram.h"
 #include "base/mpsc.h"
+#include "log/left_open.h"
 #include "async/job.h"
 
 #define ER_SITES 64
@@ -75,6 +76,7 @@ struct errand_pool {
     er_list all, exited;
     er_list service_list, closers;
     struct er_close_hook *shutting;
+    er_left_open left_open;      /* its own lock's */
     const void *sites[ER_SITES]; /* of failures that were logged already */
 };
 

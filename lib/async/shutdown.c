@@ -229,6 +229,7 @@ int errand_pool_close(errand_pool *pool, int64_t within_ms)
         er_unpark(&er_of(n, er_watcher, node)->wait.parker, ER_WAKE);
     er_pool_unlock(pool);
     if (!open) return EINVAL;
+    er_left_open_remove(&pool->left_open);
 
     er_close_hooks_call(pool, true);
     er_services_stop(pool, false);

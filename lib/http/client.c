@@ -293,6 +293,8 @@ errand_http *errand_http_new_sized(errand_pool *pool, const errand_http_opts *gi
         errno = error;
         return NULL;
     }
+    er_left_open_add(&http->left_open, http->log ? http->log : er_pool_log(pool), "session of pool",
+                     er_pool_ref_of(pool)->name);
     return http;
 }
 
@@ -377,6 +379,7 @@ int errand_http_close(errand_http *http, int64_t within_ms)
     er_lock_take(&http->scheduler.lock);
     er_store(&http->closing, true);
     er_lock_give(&http->scheduler.lock);
+    er_left_open_remove(&http->left_open);
     wait_for(http, EXCHANGES | RUNS, half);
     cancel_all(http);
     er_session_runs_cancel(http);

@@ -4,6 +4,7 @@
 
 #include "http/fixed_hosts.h"
 #include "http/lane.h"
+#include "log/left_open.h"
 
 #include <errno.h>
 
@@ -18,6 +19,7 @@ struct errand_chain { /* a place in the row of middleware */
 struct errand_http {
     errand_pool *pool; /* kept */
     errand_log *log;
+    er_left_open left_open;
     errand_policy *policy; /* NULL: none */
     er_defaults defaults;
     errand_chain *nexts; /* n_middleware and one */

@@ -10,11 +10,13 @@
  *
  * Exit: a list has each log that is not closed. The system runs this library's destructor after the
  * program's atexit handlers and after its static objects' destructors, so that their lines are
- * written, too. The lock of the list, and of a hub without a thread, is tried only: a signal
- * handler that calls exit may have interrupted its holder. */
+ * written, too, and what is open then is left open (left_open.c). The lock of the list, and of a
+ * hub without a thread, is tried only: a signal handler that calls exit may have interrupted its
+ * holder. */
 #include "log/crash.h"
 #include "base/atomic.h"
 #include "log/backend.h"
+#include "log/left_open.h"
 #include "log/threads.h"
 
 #include <errno.h>
@@ -143,7 +145,10 @@ __attribute__((destructor(101))) static void flush_all(void)
         n = er_list_pop(&alive);
         if (n) er_list_push(&asked, n);
         er_lock_give(&lock);
-        if (n) ask_at_exit(er_of(n, er_hub, alive));
+        if (!n) break;
+        er_hub *hub = er_of(n, er_hub, alive);
+        if (!er_hub_forked(hub) && hub->exit_ns) er_left_open_report(hub);
+        ask_at_exit(hub);
     }
     for (er_node *n = &asked.head; n;) {
         if (!take(&lock)) break;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static errand_pool *pool;
@@ -617,6 +618,42 @@ START_TEST(a_cancel_ends_a_wait_idle_for_another_pool)
 }
 END_TEST
 
+static logged h;
+static void exit_in_child(bool closes)
+{
+    pid_t child = fork();
+    if (!child) {
+        char path[64];
+        alarm(LONG_MS / 1000);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", h.fd);
+        h.log = errand_log_new(NULL); /* the parent's is dead here */
+        if (errand_log_to_file(h.log, path, ERRAND_LOG_DEFAULT)) _exit(4);
+        errand_pool *bees = logged_pool(&h, "bees", 1, 0), *ants = logged_pool(&h, "ants", 1, 0);
+        errand_pool *quiet = errand_pool_new(&(errand_pool_opts){ .name = "quiet" });
+        unsigned runs = 0;
+        if (code_of(errand_submit(bees, count_run, &runs)) || !quiet) _exit(1);
+        if (errand_pool_close(ants, LONG_MS)) _exit(2);
+        if (closes && errand_pool_close(bees, LONG_MS)) _exit(3);
+        exit(0);
+    }
+    int status = 1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(a_pool_left_open_is_named_when_its_program_ends)
+{
+    logged_open(&h);
+    exit_in_child(true);
+    ck_assert_str_eq(logged_text(&h), "");
+    exit_in_child(false);
+    ck_assert_ptr_nonnull(strstr(logged_text(&h),
+                                 "left open at the end of the program: pool bees\n"));
+    ck_assert_uint_eq(logged_times(&h, "\n"), 1);
+    logged_close(&h);
+}
+END_TEST
+
 Suite *shutdown_suite(void)
 {
     Suite *suite = suite_create("shutdown");
@@ -644,6 +681,7 @@ Suite *shutdown_suite(void)
     tcase_add_test(tc, thens_after_close_run_on_the_calling_thread);
     tcase_add_test(tc, a_then_of_a_closed_pool_may_resolve_and_await);
     tcase_add_test(tc, futures_outlive_their_pool);
+    tcase_add_test(tc, a_pool_left_open_is_named_when_its_program_ends);
     tc = case_of(suite, "storms");
     tcase_add_test(tc, thens_of_promises_resolved_during_close_are_called);
     tcase_add_test(tc, close_under_a_flood_of_submits_runs_each_task_once);

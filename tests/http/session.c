@@ -1,6 +1,7 @@
 /* Sessions: the limit and the line, lanes that come and go, closing, forking. */
 #include "harness.h"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -323,6 +324,42 @@ START_TEST(a_scope_closes_the_session_before_its_pool)
 }
 END_TEST
 
+static void exit_with(int fd, bool closes)
+{
+    pid_t child = fork();
+    if (!child) {
+        char path[64];
+        alarm(60);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        errand_log *log = errand_log_new(NULL);
+        if (errand_log_to_file(log, path, ERRAND_LOG_DEFAULT)) _exit(1);
+        errand_pool *pool = errand_pool_new(&(errand_pool_opts){ .name = "bees", .log = log });
+        errand_http *http = errand_http_new(pool, NULL), *other = errand_http_new(pool, NULL);
+        if (!http || errand_http_close(other, 60000)) _exit(2);
+        if (closes && (errand_http_close(http, 60000) || errand_pool_close(pool, 60000))) _exit(3);
+        exit(0);
+    }
+    int status = 1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(a_session_left_open_is_named_when_its_program_ends)
+{
+    char text[1000] = "";
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    exit_with(fd, true);
+    ck_assert_int_eq(pread(fd, text, sizeof text - 1, 0), 0);
+    exit_with(fd, false);
+    ck_assert_int_gt(pread(fd, text, sizeof text - 1, 0), 0);
+    const char *line = strstr(text, "left open");
+    ck_assert_msg(line && !strcmp(line, "left open at the end of the program: pool bees, session "
+                                        "of pool bees\n"),
+                  "%s", text);
+    close(fd);
+}
+END_TEST
+
 Suite *session_suite(void)
 {
     Suite *suite = suite_create("http session");
@@ -343,6 +380,7 @@ Suite *session_suite(void)
     tcase_add_loop_test(tc, a_scope_closes_the_session_before_its_pool, 0, 2);
     tcase_add_test(tc, a_session_is_EFORKED_in_a_child_process);
     tcase_add_test(tc, features_name_the_libraries);
+    tcase_add_test(tc, a_session_left_open_is_named_when_its_program_ends);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,6 +1,8 @@
 /* The end of a process: by exit, from various contexts, and by faults with earlier handlers. */
 #include "logs.h"
 
+#include "log/left_open.h"
+
 #include <errand/log.h>
 #include <errand/result.h>
 
@@ -322,6 +324,89 @@ START_TEST(a_callback_that_recovers_from_a_fault_tears_no_line)
 }
 END_TEST
 
+/* ---- what is left open ---- */
+
+static er_left_open pools[10];
+
+static void open_all(errand_log *log, unsigned n)
+{
+    static const char *const names[] = {
+        "bees", "", "a name that is longer than forty characters", "d", "e", "f", "g", "h", "i", "j"
+    };
+    for (unsigned i = 0; i < n; i++) er_left_open_add(&pools[i], log, "pool", names[i]);
+}
+
+static void leave_some_open(place *to)
+{
+    static er_left_open closed, without_log;
+    errand_log *log = log_to(to, 0);
+    open_all(log, 3);
+    er_left_open_add(&closed, log, "pool", "closed");
+    er_left_open_remove(&closed);
+    er_left_open_remove(&closed);
+    er_left_open_add(&without_log, NULL, "pool", "without a log");
+    exit(0); /* nothing else was logged */
+}
+
+static void leave_many_open(place *to)
+{
+    errand_log *log = log_to(to, 0);
+    open_all(log, 10);
+    errand_info(log, "the last line");
+    exit(0);
+}
+
+static void close_all(place *to)
+{
+    open_all(log_to(to, 0), 10);
+    for (int i = 0; i < 10; i++) er_left_open_remove(&pools[i]);
+    exit(0);
+}
+
+static void leave_at_once(place *to)
+{
+    errand_log *log = log_to(to, 0);
+    open_all(log, 10);
+    errand_log_flush(log, LONG_MS);
+    _exit(0);
+}
+
+static void exit_at_once(place *to)
+{
+    (void)to;
+    exit(0);
+}
+
+static void leave_in_a_child(place *to)
+{
+    open_all(log_to(to, 0), 10);
+    _exit(in_child(exit_at_once, to));
+}
+
+START_TEST(what_is_left_open_is_named_at_exit)
+{
+    place to = a_file();
+    exited(in_child(leave_some_open, &to), 0);
+    holds(&to, "left open at the end of the program: pool bees, pool , pool a name that is longer "
+               "than forty charac\n");
+    to = a_file();
+    exited(in_child(leave_many_open, &to), 0);
+    holds(&to, "the last line\nleft open at the end of the program: pool bees, pool , pool a name "
+               "that is longer than forty charac, pool d, pool e, pool f, pool g, pool h and 2 "
+               "more\n");
+}
+END_TEST
+
+START_TEST(nothing_is_said_of_what_is_closed_nor_by_other_ends)
+{
+    place to = a_file();
+    exited(in_child(close_all, &to), 0);
+    exited(in_child(leave_at_once, &to), 0);
+    exited(in_child(leave_in_a_child, &to), 0);
+    holds(&to, "");
+}
+END_TEST
+
 Suite *exits_suite(void)
 {
     Suite *suite = suite_create("exits");
@@ -334,6 +419,8 @@ Suite *exits_suite(void)
     tcase_add_test(tests, a_fault_after_a_recovered_fault_is_handled);
     tcase_add_test(tests, an_earlier_fault_handler_keeps_its_mask_and_flags);
     tcase_add_test(tests, a_callback_that_recovers_from_a_fault_tears_no_line);
+    tcase_add_test(tests, what_is_left_open_is_named_at_exit);
+    tcase_add_test(tests, nothing_is_said_of_what_is_closed_nor_by_other_ends);
     suite_add_tcase(suite, tests);
     return suite;
 }
