@@ -6,14 +6,14 @@
  *     HALF_OPEN - a probe fails ------------------> OPEN
  *
  * Open, it refuses every call with ERRAND_EOPEN. Half open, it lets `probes` calls through at a
- * time, each with a lease; a probe that is not reported within lease_ms is given to another call,
- * and counts all the same when it is reported later. `probes` successes in a row close the breaker;
- * a failure opens it for twice as long as before. What counts is the kind of the end:
+ * time, the probes; one that is not reported within probe_ms is given to another call, and counts
+ * all the same when it is reported later. `probes` successes in a row close the breaker; a failure
+ * opens it for twice as long as before. What counts is the kind of the end:
  *
  *     failure   NETWORK TIMEOUT HTTP_SERVER PROTOCOL UNKNOWN; a success after more than slow_ms
  *     success   OK HTTP_CLIENT AUTH: the other side is well
  *     neither   CANCELLED REJECTED RATE_LIMITED VALIDATION RESOURCE INTERNAL: nothing was learned,
- *               and the lease is given back
+ *               and a probe is given back
  *
  * A policy asks its breaker by itself. Keys, owners and options: errand/limits.h.
  */
@@ -54,7 +54,7 @@ typedef struct errand_breaker_opts {
     unsigned probes;     /* 1 to 3. 0: 1 */
     int64_t open_ms;     /* the first time, less up to a fifth (jitter). 0: 5 s */
     int64_t max_open_ms; /* the longest, after doubling. 0: 60 s */
-    int64_t lease_ms;    /* of a probe. 0: 30 s */
+    int64_t probe_ms;    /* of a probe. 0: 30 s */
     int64_t slow_ms;     /* a longer call counts as a failure. 0: none does */
     unsigned max_keys;   /* 0: 1024 */
     unsigned reserved;
@@ -133,7 +133,7 @@ typedef struct errand_breaker_stats {
     unsigned forced;            /* 1: by errand_breaker_force() */
     unsigned calls, failed;     /* in the window */
     unsigned under_way;         /* calls that are not reported yet */
-    unsigned probing;           /* leases of probes that have not expired */
+    unsigned probing;           /* probes that are lent and have not expired */
     unsigned keys;              /* of all members */
     unsigned times_open;        /* ever */
     uint64_t refused;           /* ever: ERRAND_EOPEN */

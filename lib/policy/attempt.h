@@ -64,7 +64,7 @@ typedef struct er_attempt {
     uint32_t stage;  /* er_attempt_stage: atomic, for the dump */
     uint32_t signal; /* a limit or the input has called back: atomic; error says what */
     int error;
-    er_call_lease call; /* from here on only if the policy has limits */
+    er_breaker_call call; /* from here on only if the policy has limits */
     er_sem_place place;
     er_turn turn;
 } er_attempt;

@@ -5,10 +5,10 @@
  *
  * The counts of the window are in PARTS parts, the oldest of which is cleared when a new one
  * begins. Each change of state begins a new era; a call counts only in the era in which it began,
- * so that what is slow to fail does not open what has just been closed. A probe is a lease: a
+ * so that what is slow to fail does not open what has just been closed. A probe is lent by a
  * number and a time; past that time it is lent to the next caller. The first one's outcome still
- * counts, so that a service slower than its leases can close the breaker. Every outcome gives the
- * lease back. There is no timer: OPEN ends with the first call after its time.
+ * counts, so that a service slower than probe_ms can close the breaker. Every outcome gives the
+ * probe back. There is no timer: OPEN ends with the first call after its time.
  *
  * Changes wait in a ring for a job of the pool, which calls the watcher for one after the other. A
  * member is pinned by each call under way and each change in the ring. */
@@ -41,7 +41,7 @@ typedef struct er_breaker_member {
         unsigned calls, failed;
     } parts[PARTS];
     struct {
-        uint64_t lease; /* 0: free */
+        uint64_t lending; /* 0: free */
         int64_t until_ns;
     } probes[PROBES];
     uint64_t refused;
@@ -56,7 +56,7 @@ struct errand_breaker {
     er_keyed keyed;
     errand_breaker_opts how;
     int64_t began_ns;
-    uint64_t seed, leases;
+    uint64_t seed, lendings;
     er_job job;
     bool queued;
     unsigned first, n;
@@ -192,17 +192,17 @@ static void report_change(errand_breaker *b, const news *out)
 
 /* ---- allow and report ---- */
 
-static int lend_probe(er_breaker_member *m, int64_t now, er_call_lease *call, int64_t *again_ms)
+static int lend_probe(er_breaker_member *m, int64_t now, er_breaker_call *call, int64_t *again_ms)
 {
     const errand_breaker_opts *how = &m->breaker->how;
     int64_t first = INT64_MAX;
     for (unsigned i = 0; i < how->probes; i++) {
-        if (m->probes[i].lease && m->probes[i].until_ns > now) {
+        if (m->probes[i].lending && m->probes[i].until_ns > now) {
             if (m->probes[i].until_ns < first) first = m->probes[i].until_ns;
             continue;
         }
-        m->probes[i].lease = call->lease = ++m->breaker->leases;
-        m->probes[i].until_ns = er_deadline(now, how->lease_ms);
+        m->probes[i].lending = call->lending = ++m->breaker->lendings;
+        m->probes[i].until_ns = er_deadline(now, how->probe_ms);
         call->probe = i + 1;
         return 0;
     }
@@ -210,13 +210,13 @@ static int lend_probe(er_breaker_member *m, int64_t now, er_call_lease *call, in
     return ERRAND_EOPEN;
 }
 
-int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *call,
+int er_breaker_allow(errand_breaker *breaker, const char *key, er_breaker_call *call,
                      int64_t *again_ms)
 {
     er_member *base;
     int64_t again = 0;
     news out = { 0 };
-    *call = (er_call_lease){ 0 };
+    *call = (er_breaker_call){ 0 };
     int error = er_keyed_enter(&breaker->keyed, key, &base);
     if (error) return error;
     er_breaker_member *m = member_of(base);
@@ -245,13 +245,13 @@ int er_breaker_allow(errand_breaker *breaker, const char *key, er_call_lease *ca
 }
 
 /* Counts the outcome of a call that began in this era. */
-static void count(er_breaker_member *m, const er_call_lease *call, er_verdict verdict, int64_t now,
-                  news *out)
+static void count(er_breaker_member *m, const er_breaker_call *call, er_verdict verdict,
+                  int64_t now, news *out)
 {
     const errand_breaker_opts *how = &m->breaker->how;
     if (call->probe) {
-        uint64_t *lease = &m->probes[call->probe - 1].lease;
-        if (*lease == call->lease) *lease = 0; /* else lent again */
+        uint64_t *lending = &m->probes[call->probe - 1].lending;
+        if (*lending == call->lending) *lending = 0; /* else lent again */
         if (verdict == ER_CALL_WELL && ++m->well >= how->probes)
             become(m, ERRAND_BREAKER_CLOSED, now, out);
         if (verdict == ER_CALL_FAILED) become(m, ERRAND_BREAKER_OPEN, now, out);
@@ -268,10 +268,10 @@ static void count(er_breaker_member *m, const er_call_lease *call, er_verdict ve
         become(m, ERRAND_BREAKER_OPEN, now, out);
 }
 
-void er_breaker_report(er_call_lease *call, er_verdict verdict)
+void er_breaker_report(er_breaker_call *call, er_verdict verdict)
 {
-    er_call_lease c = *call;
-    *call = (er_call_lease){ 0 };
+    er_breaker_call c = *call;
+    *call = (er_breaker_call){ 0 };
     if (!c.member) return;
     errand_breaker *b = c.member->breaker;
     news out = { 0 };
@@ -310,15 +310,15 @@ er_verdict er_verdict_of(const errand_result *how)
 
 int errand_breaker_allow(errand_breaker *breaker, const char *key, errand_breaker_call *call)
 {
-    _Static_assert(sizeof(er_call_lease) <= sizeof(errand_breaker_call), "a lease fits");
+    _Static_assert(sizeof(er_breaker_call) <= sizeof(errand_breaker_call), "a call fits");
     if (!breaker || !call) return EINVAL;
     memset(call, 0, sizeof *call);
-    return er_breaker_allow(breaker, key, (er_call_lease *)(void *)call, NULL);
+    return er_breaker_allow(breaker, key, (er_breaker_call *)(void *)call, NULL);
 }
 
 void errand_breaker_report(errand_breaker_call *call, const errand_result *how)
 {
-    if (call) er_breaker_report((er_call_lease *)(void *)call, er_verdict_of(how));
+    if (call) er_breaker_report((er_breaker_call *)(void *)call, er_verdict_of(how));
 }
 
 /* ---- by hand ---- */
@@ -383,10 +383,10 @@ static int check(errand_breaker_opts *o)
     if (!o->probes) o->probes = 1;
     if (o->probes > PROBES) return EINVAL;
     if (er_option_ms(&o->window_ms, 30000) || er_option_ms(&o->open_ms, 5000) ||
-        er_option_ms(&o->max_open_ms, 60000) || er_option_ms(&o->lease_ms, 30000) ||
+        er_option_ms(&o->max_open_ms, 60000) || er_option_ms(&o->probe_ms, 30000) ||
         er_option_ms(&o->slow_ms, ERRAND_FOREVER))
         return EINVAL;
-    if (o->window_ms < 1 || o->lease_ms < 1 || o->open_ms < 1 || o->slow_ms < 1) return EINVAL;
+    if (o->window_ms < 1 || o->probe_ms < 1 || o->open_ms < 1 || o->slow_ms < 1) return EINVAL;
     if (o->open_ms > o->max_open_ms) {
         if (own_most) return EINVAL;
         o->max_open_ms = o->open_ms;
@@ -445,7 +445,7 @@ int errand_breaker_stats_sized(errand_breaker *breaker, const char *key, errand_
                                .refused = m->refused };
     sum_up(m, &s.calls, &s.failed);
     for (unsigned i = 0; i < breaker->how.probes; i++)
-        s.probing += m->probes[i].lease && m->probes[i].until_ns > now;
+        s.probing += m->probes[i].lending && m->probes[i].until_ns > now;
     if (m->state == ERRAND_BREAKER_OPEN)
         s.open_ms = m->forced ? ERRAND_FOREVER : er_ms_until(now, m->until_ns);
     er_keyed_leave(&breaker->keyed);

@@ -24,7 +24,7 @@ typedef struct looping {
     errand_pool *pool; /* of the calling task; NULL: none */
     int64_t attempt_began_ns;
     errand_frame frame;
-    er_call_lease call;
+    er_breaker_call call;
     errand_permit *permit;
     bool timed; /* the frame's deadline is ours */
 } looping;

@@ -62,7 +62,7 @@ static int64_t hint_most(const er_retry *c, int64_t now_ns)
     return left != INT64_MAX ? left : 300000;
 }
 
-int er_retry_ask_breaker(const er_retry *c, er_call_lease *call)
+int er_retry_ask_breaker(const er_retry *c, er_breaker_call *call)
 {
     errand_breaker *breaker = c->policy->how.breaker;
     int error = breaker ? er_breaker_allow(breaker, er_retry_key(c), call, NULL) : 0;

@@ -53,7 +53,7 @@ er_next er_retry_judge(er_retry *c, errand_log *log, const er_ended *ended, erra
 void er_retry_note(er_retry *c, const er_ended *ended, int error);
 
 /* Asks the policy's breaker, if it has one, as er_breaker_allow does. */
-int er_retry_ask_breaker(const er_retry *c, er_call_lease *call);
+int er_retry_ask_breaker(const er_retry *c, er_breaker_call *call);
 
 /* An attempt has ended: a success counts for the time of the next hedge, a rate-limited result or
  * a 503 with a Retry-After pauses the rate. */

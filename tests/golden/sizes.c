@@ -159,7 +159,7 @@ int main(void)
     MEMBER(errand_breaker_opts, probes);
     MEMBER(errand_breaker_opts, open_ms);
     MEMBER(errand_breaker_opts, max_open_ms);
-    MEMBER(errand_breaker_opts, lease_ms);
+    MEMBER(errand_breaker_opts, probe_ms);
     MEMBER(errand_breaker_opts, slow_ms);
     MEMBER(errand_breaker_opts, max_keys);
     MEMBER(errand_breaker_opts, reserved);

@@ -1,5 +1,5 @@
 /* Circuit breakers on a test clock: when they open, lend probes and close; each outcome returns its
- * lease. */
+ * probe. */
 #include "runs.h"
 
 #include "async/logged.h"
@@ -218,7 +218,7 @@ static errand_breaker *half_open(errand_breaker_opts opts)
     return b;
 }
 
-START_TEST(every_outcome_returns_the_lease)
+START_TEST(every_outcome_returns_the_probe)
 {
     errand_breaker *b = half_open((errand_breaker_opts){ .probes = 2 });
     errand_breaker_call c, d, e;
@@ -232,7 +232,7 @@ START_TEST(every_outcome_returns_the_lease)
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &d), 0);
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), ERRAND_EOPEN);
     ck_assert_uint_eq(stats_of(b).under_way, 2);
-    errand_breaker_report(&e, NULL); /* it has no lease */
+    errand_breaker_report(&e, NULL); /* it has no probe */
     errand_breaker_report(&c, NULL);
     errand_breaker_report(&c, &(errand_result){ .error = ETIMEDOUT }); /* reported already */
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &e), 0);
@@ -245,11 +245,11 @@ START_TEST(every_outcome_returns_the_lease)
 }
 END_TEST
 
-START_TEST(an_expired_lease_is_lent_again)
+START_TEST(an_expired_probe_is_lent_again)
 {
-    errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 1000 });
+    errand_breaker *b = half_open((errand_breaker_opts){ .probe_ms = 1000 });
     errand_breaker_call lost, next;
-    er_call_lease refused;
+    er_breaker_call refused;
     int64_t again;
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &lost), 0);
     turn(&t, pool, 400);
@@ -258,7 +258,7 @@ START_TEST(an_expired_lease_is_lent_again)
     turn(&t, pool, 600);
     ck_assert_uint_eq(stats_of(b).probing, 0);
     ck_assert_int_eq(errand_breaker_allow(b, NULL, &next), 0);
-    errand_breaker_report(&lost, NULL); /* its lease was lent to another call */
+    errand_breaker_report(&lost, NULL); /* its probe was lent to another call */
     ck_assert_int_eq(stats_of(b).state, ERRAND_BREAKER_HALF_OPEN);
     ck_assert_uint_eq(stats_of(b).probing, 1);
     errand_breaker_report(&next, &(errand_result){ 0 });
@@ -270,7 +270,7 @@ END_TEST
 /* A call is requested every 10 ms, and takes 150 ms. */
 static errand_breaker_state after_slow_probes(int error)
 {
-    errand_breaker *b = half_open((errand_breaker_opts){ .lease_ms = 100, .probes = 2 });
+    errand_breaker *b = half_open((errand_breaker_opts){ .probe_ms = 100, .probes = 2 });
     enum { CALLS = 60, LATE = 15 };
     errand_breaker_call calls[CALLS] = { 0 };
     for (int i = 0; i < CALLS && (i == 0 || stats_of(b).state == ERRAND_BREAKER_HALF_OPEN); i++) {
@@ -285,7 +285,7 @@ static errand_breaker_state after_slow_probes(int error)
     return state;
 }
 
-START_TEST(probes_slower_than_their_lease_count)
+START_TEST(probes_slower_than_their_time_count)
 {
     ck_assert_int_eq(after_slow_probes(0), ERRAND_BREAKER_CLOSED);
     ck_assert_int_eq(after_slow_probes(ETIMEDOUT), ERRAND_BREAKER_OPEN);
@@ -313,7 +313,7 @@ END_TEST
 START_TEST(a_breaker_can_be_forced_open_and_closed)
 {
     errand_breaker *b = breaker_of((errand_breaker_opts){ .min_calls = 1 });
-    er_call_lease refused;
+    er_breaker_call refused;
     int64_t again;
     ck_assert_int_eq(errand_breaker_force(b, NULL, ERRAND_BREAKER_OPEN), 0);
     turn(&t, pool, 10000000);
@@ -439,7 +439,7 @@ static void *rage(void *arg)
     storm *s = arg;
     for (unsigned i = 0; i < s->rounds; i++) {
         uint64_t dice = er_random_next(&s->seed);
-        er_call_lease c;
+        er_breaker_call c;
         int error = er_breaker_allow(s->breaker, dice % 2 ? "k" : NULL, &c, NULL);
         if (dice / 2 % 64 == 0) __atomic_add_fetch(&t.now_ns, 1000000, __ATOMIC_SEQ_CST);
         if (error) continue;
@@ -449,7 +449,7 @@ static void *rage(void *arg)
     return NULL;
 }
 
-START_TEST(no_lease_is_lost_in_a_storm)
+START_TEST(no_probe_is_lost_in_a_storm)
 {
     enum { THREADS = 4 };
     errand_breaker *b = breaker_of((errand_breaker_opts){
@@ -494,8 +494,8 @@ START_TEST(a_breaker_refuses_contradictory_options)
         { .open_ms = ERRAND_ZERO },
         { .open_ms = 2000, .max_open_ms = 1000 },
         { .max_open_ms = ERRAND_FOREVER },
-        { .lease_ms = ERRAND_ZERO },
-        { .lease_ms = -1 },
+        { .probe_ms = ERRAND_ZERO },
+        { .probe_ms = -1 },
         { .slow_ms = -1 },
         { .slow_ms = ERRAND_ZERO },
     };
@@ -530,15 +530,15 @@ Suite *breaker_suite(void)
     tcase_add_test(tc, a_breaker_opens_half_opens_and_closes);
     tcase_add_test(tc, open_times_grow_up_to_a_maximum);
     tcase_add_test(tc, the_open_times_jitter_is_a_fifth_and_seeded);
-    tcase_add_test(tc, every_outcome_returns_the_lease);
-    tcase_add_test(tc, an_expired_lease_is_lent_again);
-    tcase_add_test(tc, probes_slower_than_their_lease_count);
+    tcase_add_test(tc, every_outcome_returns_the_probe);
+    tcase_add_test(tc, an_expired_probe_is_lent_again);
+    tcase_add_test(tc, probes_slower_than_their_time_count);
     tcase_add_test(tc, a_call_begun_in_an_earlier_state_does_not_count);
     tc = case_of(suite, "forced");
     tcase_add_test(tc, a_breaker_can_be_forced_open_and_closed);
     tcase_add_test(tc, state_changes_are_notified_and_logged_in_order);
     tcase_add_test(tc, a_slow_watcher_misses_only_the_oldest_changes);
-    tcase_add_test(tc, no_lease_is_lost_in_a_storm);
+    tcase_add_test(tc, no_probe_is_lost_in_a_storm);
     tcase_add_test(tc, a_breaker_refuses_contradictory_options);
     return suite;
 }

@@ -205,7 +205,7 @@ void world_open(dice *d)
         &(errand_breaker_opts){ .min_calls = 4,
                                 .open_ms = 1,
                                 .max_open_ms = 4,
-                                .lease_ms = 1 + dice_below(d, 8),
+                                .probe_ms = 1 + dice_below(d, 8),
                                 .window_ms = 20,
                                 .on_change = dice_one_in(d, 2) ? on_change : NULL });
     here.budget = errand_budget_new(some_place(d)->pool, &(errand_budget_opts){ .tokens = 100 });
