@@ -48,6 +48,7 @@
 #include <errand/file.h>
 #include <errand/future.h>
 #include <errand/group.h>
+#include <errand/lease.h>
 #include <errand/limits.h>
 #include <errand/log.h>
 #include <errand/policy.h>
