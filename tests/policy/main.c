@@ -16,6 +16,7 @@ Suite *keyed_suite(void);
 Suite *breaker_suite(void);
 Suite *budget_suite(void);
 Suite *singleflight_suite(void);
+Suite *leases_suite(void);
 Suite *limits_suite(void);
 Suite *policy_suite(void);
 Suite *specs_suite(void);
@@ -48,6 +49,7 @@ int main(void)
     srunner_add_suite(runner, breaker_suite());
     srunner_add_suite(runner, budget_suite());
     srunner_add_suite(runner, singleflight_suite());
+    srunner_add_suite(runner, leases_suite());
     srunner_add_suite(runner, limits_suite());
     srunner_add_suite(runner, policy_suite());
     srunner_add_suite(runner, specs_suite());
