@@ -17,6 +17,8 @@ Suite *breaker_suite(void);
 Suite *budget_suite(void);
 Suite *singleflight_suite(void);
 Suite *leases_suite(void);
+Suite *lease_runs_suite(void);
+Suite *lease_storm_suite(void);
 Suite *limits_suite(void);
 Suite *policy_suite(void);
 Suite *specs_suite(void);
@@ -50,6 +52,8 @@ int main(void)
     srunner_add_suite(runner, budget_suite());
     srunner_add_suite(runner, singleflight_suite());
     srunner_add_suite(runner, leases_suite());
+    srunner_add_suite(runner, lease_runs_suite());
+    srunner_add_suite(runner, lease_storm_suite());
     srunner_add_suite(runner, limits_suite());
     srunner_add_suite(runner, policy_suite());
     srunner_add_suite(runner, specs_suite());
