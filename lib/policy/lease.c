@@ -59,7 +59,6 @@ void er_lease_note_time(errand_lease_pool *leases, int64_t at_ns, er_after *a)
         a->arms = true;
         er_keyed_keep(&leases->keyed); /* the timer's */
     }
-    if (!a->arms && !a->hastens) a->hastens = true;
     if (a->at_ns == 0) er_keyed_keep(&leases->keyed); /* until it is set */
     leases->rings_at = a->at_ns = at_ns;
 }
@@ -220,7 +219,7 @@ static void set_timer(errand_lease_pool *leases, const er_after *a)
         er_keyed_leave(&leases->keyed);
         if (error) er_keyed_release(&leases->keyed); /* the timer's */
         else if (at_ns < a->at_ns) er_timer_hasten(pool, &leases->timer, at_ns);
-    } else if (a->hastens) {
+    } else {
         er_timer_hasten(pool, &leases->timer, a->at_ns);
     }
     er_keyed_release(&leases->keyed);
@@ -265,7 +264,8 @@ static int64_t backoff(errand_lease_pool *leases, unsigned failures)
 static void open_failed(er_lease_member *m, errand_result how)
 {
     errand_lease_pool *leases = m->leases;
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     int64_t now = er_pool_now(leases->keyed.pool);
     er_lock_take(&leases->keyed.lock);
     m->opening--;
@@ -330,7 +330,8 @@ static void task_ended(er_resource *r, errand_result how)
         open_failed(m, how);
         return;
     }
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     int64_t now = er_pool_now(leases->keyed.pool);
     bool gone = r->state == ER_RESOURCE_CLOSING;
     er_lock_take(&leases->keyed.lock);
@@ -373,7 +374,8 @@ int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *p
     er_member *base;
     int error = er_keyed_enter(&leases->keyed, key, &base);
     if (error) return error;
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     er_lease_member *m = er_lease_member_of(base);
     int64_t now = now_of(leases);
     place->since_ns = now;
@@ -445,7 +447,8 @@ void errand_lease_release(void *lease)
     bool poisoned = er_resource_return(r) & (ER_LOAN_POISONED | ER_LOAN_INTERRUPTED), unfit = false;
     if (!poisoned && r->is_handed && leases->ops.reset)
         unfit = leases->ops.reset(r->value, leases->ops.arg) != 0;
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     int64_t now = now_of(leases);
     er_lock_take(&leases->keyed.lock);
     er_list_remove(&r->node);

@@ -37,12 +37,23 @@ struct errand_lease_pool {
 typedef struct er_after { /* what is done after the lock is given */
     er_waiter *first, **last;
     er_resource *work; /* whose tasks are to be started */
-    er_lease_member *opens[ER_LEASE_OPENS];
-    unsigned n_opens;
-    bool arms, hastens;
-    int64_t at_ns;
     er_wait *emptied;
+    int64_t at_ns; /* 0: the timer stays as it is */
+    unsigned n_opens;
+    bool arms; /* else the timer is hastened */
+    er_lease_member *opens[ER_LEASE_OPENS];
 } er_after;
+
+/* Without the array: this is on the shortest way of a loan. */
+static inline void er_after_init(er_after *a)
+{
+    a->first = NULL;
+    a->work = NULL;
+    a->emptied = NULL;
+    a->at_ns = 0;
+    a->n_opens = 0;
+    a->arms = false;
+}
 
 static inline er_lease_member *er_lease_member_of(er_member *m)
 {

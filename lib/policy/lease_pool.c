@@ -65,7 +65,8 @@ static void close_old(er_lease_member *m, int64_t now, er_after *a)
 static void tend(er_timer *timer)
 {
     errand_lease_pool *leases = er_of(timer, errand_lease_pool, timer);
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     int64_t now = er_pool_now(leases->keyed.pool);
     bool ends = er_pool_shut(leases->keyed.pool);
     er_lock_take(&leases->keyed.lock);
@@ -112,7 +113,8 @@ static const er_keyed_kind lease_kind = { sizeof(er_lease_member), init_member, 
 /* Lends nothing any more; over: closes what is idle, too. */
 static void end_lines(errand_lease_pool *leases, bool over)
 {
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     er_lock_take(&leases->keyed.lock);
     leases->shut = true;
     leases->over |= over;
@@ -173,7 +175,8 @@ errand_lease_pool *errand_lease_pool_new_sized(
         errno = error;
         return NULL;
     }
-    er_after a = { 0 };
+    er_after a;
+    er_after_init(&a);
     er_lock_take(&leases->keyed.lock);
     er_lease_serve(&leases->plain, er_pool_now(pool), &a); /* up to min */
     er_keyed_leave(&leases->keyed);

@@ -1,7 +1,6 @@
 #include "connections.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static int int_of(const int *n) { return __atomic_load_n(n, __ATOMIC_SEQ_CST); }
@@ -10,7 +9,7 @@ static errand_result open_connection(const char *key, void *arg)
 {
     server *s = arg;
     count_up(&s->begun);
-    snprintf(s->key, sizeof s->key, "%s", key ? key : "-");
+    __atomic_store_n(&s->key, key ? key[0] : '-', __ATOMIC_SEQ_CST);
     if (count_of(&s->holds)) await_event(&s->go);
     int error = int_of(&s->open_error);
     if (error) return errand_failf(error, "no server");

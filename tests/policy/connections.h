@@ -11,7 +11,7 @@ typedef struct server {
     unsigned unfit, unsteady; /* checks fail; resets fail */
     unsigned holds;           /* opens wait for go */
     event go;
-    char key[16]; /* of the last open */
+    int key; /* of the last open: its first letter; '-': the NULL key */
 } server;
 
 typedef struct connection {

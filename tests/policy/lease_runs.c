@@ -44,7 +44,7 @@ START_TEST(a_function_runs_with_a_resource)
     errand_lease_task task = { number_of, &freed, free_counts, "counts", "k", 1000 };
     ck_assert_int_eq(as_number(value_of(errand_lease_run_task(leases, NULL, &task))), 2);
     await_count(&freed, 1);
-    ck_assert_str_eq(s.key, "k");
+    ck_assert_int_eq(s.key, 'k');
     end(leases);
 }
 END_TEST

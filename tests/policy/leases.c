@@ -40,7 +40,7 @@ START_TEST(an_idle_resource_is_lent_again)
     errand_lease_pool *leases = leases_with((errand_lease_opts){ 0 });
     errand_lease *a = borrow(leases, NULL);
     const connection *c = connection_of(a);
-    ck_assert_str_eq(s.key, "-");
+    ck_assert_int_eq(s.key, '-');
     errand_lease_release(a);
     a = lease_of(errand_lease_acquire(leases, NULL));
     ck_assert_ptr_eq(connection_of(a), c);
@@ -117,7 +117,7 @@ START_TEST(each_key_has_resources_of_its_own)
     key[sizeof key - 1] = 0;
     errand_lease_pool *leases = leases_with((errand_lease_opts){ .max = 1 });
     errand_lease *a = borrow(leases, "a"), *b = borrow(leases, "b"), *none;
-    ck_assert_str_eq(s.key, "b");
+    ck_assert_int_eq(s.key, 'b');
     errand_future *f = errand_lease_acquire(leases, "a");
     errand_lease_release(b);
     ck_assert(!ended(f));

@@ -83,12 +83,12 @@ static bool serves(const measure *m, const bench_peer *peer)
         break;
     case OF_TASKS: break;
     case OF_TRIPS: return m->load == load_trips || m->load == load_trips_idle;
-    case OF_GATES: return m->load == load_gate;
+    case OF_GATES: return m->load == load_gate || m->load == load_lease;
     case OF_LOGS: return log;
     case OF_LOOPS: return calls;
     case OF_WEB: return of_web(m) && (peer->side == NULL || web_can(peer->side, m->load));
     }
-    return !timers && !log && !of_web(m) && m->load != load_gate;
+    return !timers && !log && !of_web(m) && m->load != load_gate && m->load != load_lease;
 }
 
 /* All peers once, then those within twice the best again: a single run may have been unlucky. */

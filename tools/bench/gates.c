@@ -28,7 +28,11 @@ static size_t pass_posix(void *gate, size_t n)
     return passed;
 }
 
-const bench_side bench_posix = { .name = "glibc", .open_gate = open_posix, .pass = pass_posix };
+const bench_side bench_posix = { .name = "glibc",
+                                 .open_gate = open_posix,
+                                 .pass = pass_posix,
+                                 .open_stock = bench_open_posix_stock,
+                                 .borrow = bench_borrow_posix };
 
 /* ---- errand's ---- */
 

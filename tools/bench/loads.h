@@ -52,6 +52,12 @@ load_fn load_gate;
 load_fn load_line;
 /* n turns of a rate that has them free, a future each: ns each */
 load_fn load_turns;
+/* n times a lease of an idle resource is had and given back: ns each */
+load_fn load_lease;
+/* the same with a permit of errand's semaphore that has a holder */
+load_fn load_permit;
+/* n loans of eight resources to `producers` threads, 1 ms each: the longest wait over the median */
+load_fn load_fair;
 /* errand_run with an empty policy over errand_submit, n each: ratio */
 load_fn load_policy;
 /* n runs asleep in backoff: bytes each; processor in a second of it */

@@ -22,7 +22,8 @@
  * HTTP: every side sends the same request, byte for byte, and keeps status, headers and body; in
  * the batch each command sends what it always sends. Timers are made, armed, cancelled and released
  * while the clock runs; errand's is an errand_sleep, the peers' are in an array that exists
- * already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post. */
+ * already. Semaphores: errand's try and give beside glibc's sem_trywait and sem_post; leases beside
+ * a semaphore and a mutex over an array. */
 #include "contest.h"
 
 #include <ctype.h>

@@ -99,6 +99,18 @@ const measure bench_measures[] = {
       .alone = true,
       .lines = { { "rate/grant", "ns/turn", COST, NO_GOAL, 0 } } },
 
+    { .load = load_lease,
+      .size = { .n = 2000000 },
+      .lines = { { "lease/idle", "ns", COST, RATIO_AT_MOST, 1.5 } } },
+    { .load = load_permit,
+      .size = { .n = 500000 },
+      .alone = true,
+      .lines = { { "lease/permit", "ns", COST, NO_GOAL, 0 } } },
+    { .load = load_fair,
+      .size = { .producers = 64, .n = 64 * 64 },
+      .alone = true,
+      .lines = { { "lease/fair", "ratio", COST, FIGURE_AT_MOST, 3 } } },
+
     { .load = load_policy,
       .size = { .workers = 8, .n = 100000 },
       .alone = true,

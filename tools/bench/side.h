@@ -43,10 +43,19 @@ typedef struct bench_side {
     void (*log_close)(void *log);
 
     const struct web_side *web; /* web.h; NULL: sends no requests */
+
+    /* Eight things that are lent one at a time; NULL: has nothing that is to be compared. borrow
+     * borrows and returns one n times, and says how often it could. */
+    void *(*open_stock)(void);
+    size_t (*borrow)(void *stock, size_t n);
 } bench_side;
 
 void *bench_open_gate(unsigned permits); /* errand's */
 size_t bench_pass(void *gate, size_t n);
+void *bench_open_stock(void); /* errand's */
+size_t bench_borrow(void *stock, size_t n);
+void *bench_open_posix_stock(void);
+size_t bench_borrow_posix(void *stock, size_t n);
 
 extern const bench_side bench_errand, bench_parkers, bench_posix;
 extern const bench_side bench_spdlog, bench_loop;
