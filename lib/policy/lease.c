@@ -78,19 +78,40 @@ bool er_lease_worn(const errand_lease_pool *leases, const er_resource *r, int64_
     return now >= r->expires_ns || (most && r->uses >= most) || leases->over;
 }
 
-static void put_idle(er_lease_member *m, er_resource *r, int64_t now, er_after *a)
+/* When the timer is to ring for a resource that is idle from now on. */
+static int64_t due_of(const errand_lease_pool *leases, const er_resource *r, int64_t now)
 {
-    errand_lease_pool *leases = m->leases;
-    if (er_lease_worn(leases, r, now)) {
-        er_lease_work(r, ER_RESOURCE_CLOSING, a);
-        return;
-    }
+    int64_t idle_until = er_lease_span_end(now, leases->how.max_idle_ms);
+    return idle_until < r->expires_ns ? idle_until : r->expires_ns;
+}
+
+static void list_idle(er_lease_member *m, er_resource *r, int64_t now)
+{
     r->state = ER_RESOURCE_IDLE;
     r->since_ns = now;
     m->n_idle++;
     er_list_push_front(&m->idle, &r->node);
-    er_lease_note_time(leases, r->expires_ns, a);
-    er_lease_note_time(leases, er_lease_span_end(now, leases->how.max_idle_ms), a);
+}
+
+static void put_idle(er_lease_member *m, er_resource *r, int64_t now, er_after *a)
+{
+    if (er_lease_worn(m->leases, r, now)) {
+        er_lease_work(r, ER_RESOURCE_CLOSING, a);
+        return;
+    }
+    list_idle(m, r, now);
+    er_lease_note_time(m->leases, due_of(m->leases, r, now), a);
+}
+
+/* The same, if nothing else follows from it. */
+static bool put_calmly(er_lease_member *m, er_resource *r, int64_t now)
+{
+    const errand_lease_pool *leases = m->leases;
+    if (m->waiting || er_lease_worn(leases, r, now) || m->n - m->closing < leases->how.min ||
+        due_of(leases, r, now) < leases->rings_at)
+        return false;
+    list_idle(m, r, now);
+    return true;
 }
 
 void er_lease_remove_idle(er_lease_member *m, er_resource *r)
@@ -99,15 +120,20 @@ void er_lease_remove_idle(er_lease_member *m, er_resource *r)
     m->n_idle--;
 }
 
+static bool is_stale(const errand_lease_pool *leases, const er_resource *r, int64_t now)
+{
+    int64_t check_after = leases->how.check_after_ms;
+    return check_after >= 0 && now >= er_deadline(r->since_ns, check_after);
+}
+
 /* An idle resource that may be lent. Closes those that are too old on the way; begins to check, for
  * `wanted` waiters, those that were idle for long. */
 static er_resource *take_idle(er_lease_member *m, unsigned wanted, int64_t now, er_after *a)
 {
-    int64_t check_after = m->leases->how.check_after_ms;
     for (er_node *n; (n = er_list_first(&m->idle));) {
         er_resource *r = er_of(n, er_resource, node);
         bool worn = er_lease_worn(m->leases, r, now);
-        bool stale = !worn && check_after >= 0 && now >= er_deadline(r->since_ns, check_after);
+        bool stale = !worn && is_stale(m->leases, r, now);
         if (stale && m->checking >= wanted) return NULL;
         er_lease_remove_idle(m, r);
         if (worn) er_lease_work(r, ER_RESOURCE_CLOSING, a);
@@ -117,10 +143,8 @@ static er_resource *take_idle(er_lease_member *m, unsigned wanted, int64_t now, 
     return NULL;
 }
 
-static void lend(er_lease_member *m, er_lease_place *p, er_resource *r, int64_t now)
+static void lend(er_lease_member *m, er_resource *r, er_label who, int64_t now)
 {
-    int64_t waited = now - p->since_ns;
-    if (waited > m->ever.longest_wait_ns) m->ever.longest_wait_ns = waited;
     m->ever.granted++;
     m->n_lent++;
     r->state = ER_RESOURCE_LENT;
@@ -128,10 +152,9 @@ static void lend(er_lease_member *m, er_lease_place *p, er_resource *r, int64_t 
     r->is_handed = false;
     r->uses++;
     r->since_ns = now;
-    r->name = p->name;
-    r->site = p->site;
+    r->name = who.name;
+    r->site = who.site;
     er_list_push(&m->lent, &r->node);
-    p->resource = r;
 }
 
 static void end_waiting(er_lease_member *m, er_lease_place *p)
@@ -145,6 +168,18 @@ static er_lease_place *first_place(const er_lease_member *m)
 {
     er_node *n = er_list_first(&m->line);
     return n ? er_of(n, er_lease_place, node) : NULL;
+}
+
+/* It is the first in line. */
+static void lend_to_first(er_lease_member *m, er_lease_place *p, er_resource *r, int64_t now,
+                          er_after *a)
+{
+    int64_t waited = now - p->since_ns;
+    if (waited > m->ever.longest_wait_ns) m->ever.longest_wait_ns = waited;
+    end_waiting(m, p);
+    lend(m, r, p->who, now);
+    p->resource = r;
+    collect_place(a, p);
 }
 
 static void open_more(er_lease_member *m, int64_t now, er_after *a)
@@ -171,11 +206,8 @@ static void open_more(er_lease_member *m, int64_t now, er_after *a)
 void er_lease_serve(er_lease_member *m, int64_t now, er_after *a)
 {
     er_resource *r;
-    for (er_lease_place *p; (p = first_place(m)) && (r = take_idle(m, m->waiting, now, a));) {
-        end_waiting(m, p);
-        lend(m, p, r, now);
-        collect_place(a, p);
-    }
+    for (er_lease_place *p; (p = first_place(m)) && (r = take_idle(m, m->waiting, now, a));)
+        lend_to_first(m, p, r, now, a);
     open_more(m, now, a);
 }
 
@@ -215,9 +247,11 @@ static void set_timer(errand_lease_pool *leases, const er_after *a)
         int error = er_timer_arm(pool, &leases->timer, a->at_ns);
         er_lock_take(&leases->keyed.lock);
         int64_t at_ns = leases->rings_at;
+        bool over = leases->over; /* close has found it not armed */
         if (error) leases->rings_at = INT64_MAX;
-        er_keyed_leave(&leases->keyed);
-        if (error) er_keyed_release(&leases->keyed); /* the timer's */
+        er_lock_give(&leases->keyed.lock);
+        if (error || (over && er_timer_disarm(pool, &leases->timer)))
+            er_keyed_release(&leases->keyed); /* the timer's */
         else if (at_ns < a->at_ns) er_timer_hasten(pool, &leases->timer, at_ns);
     } else {
         er_timer_hasten(pool, &leases->timer, a->at_ns);
@@ -288,9 +322,7 @@ static void settle(er_lease_member *m, er_resource *r, int64_t now, er_after *a)
         put_idle(m, r, now, a);
         return;
     }
-    end_waiting(m, p);
-    lend(m, p, r, now);
-    collect_place(a, p);
+    lend_to_first(m, p, r, now, a);
 }
 
 static void opened(er_lease_member *m, er_resource *r, er_after *a)
@@ -369,7 +401,29 @@ static void begin_open(er_lease_member *m)
 
 /* ---- borrowing ---- */
 
-int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *place, bool waits)
+int er_lease_try(errand_lease_pool *leases, const char *key, er_label who, er_resource **lent)
+{
+    er_member *base;
+    int error = er_keyed_enter(&leases->keyed, key, &base);
+    if (error) return error;
+    er_lease_member *m = er_lease_member_of(base);
+    int64_t now = now_of(leases);
+    er_node *n = er_list_first(&m->idle);
+    er_resource *r = n ? er_of(n, er_resource, node) : NULL;
+    if (leases->shut) {
+        error = ECANCELED;
+    } else if (!r || m->waiting || er_lease_worn(leases, r, now) || is_stale(leases, r, now)) {
+        error = EAGAIN;
+    } else {
+        er_lease_remove_idle(m, r);
+        lend(m, r, who, now);
+        *lent = r;
+    }
+    er_keyed_leave(&leases->keyed);
+    return error;
+}
+
+int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *place)
 {
     er_member *base;
     int error = er_keyed_enter(&leases->keyed, key, &base);
@@ -380,13 +434,10 @@ int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *p
     int64_t now = now_of(leases);
     place->since_ns = now;
     place->member = m;
-    er_resource *r = NULL;
     if (leases->shut) error = ECANCELED;
-    else if (er_list_empty(&m->line)) r = take_idle(m, waits, now, &a);
-    if (r) {
-        lend(m, place, r, now);
-    } else if (!error && !waits) {
-        error = EAGAIN;
+    else if (!m->waiting) place->resource = take_idle(m, 1, now, &a);
+    if (place->resource) {
+        lend(m, place->resource, place->who, now);
     } else if (!error && leases->how.max_waiters && m->waiting >= leases->how.max_waiters) {
         m->ever.refused++;
         error = ERRAND_EFULL;
@@ -396,10 +447,10 @@ int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *p
         m->waiting++;
         er_list_push(&m->line, &place->node);
         er_lease_note_time(leases, er_lease_span_end(now, leases->how.acquire_within_ms), &a);
+        er_lease_serve(m, now, &a);
     }
-    if (!r) er_lease_serve(m, now, &a);
     er_keyed_leave(&leases->keyed);
-    if (!r || a.work || a.at_ns) er_lease_do_after(leases, &a);
+    er_lease_do_after(leases, &a);
     return error;
 }
 
@@ -447,20 +498,24 @@ void errand_lease_release(void *lease)
     bool poisoned = er_resource_return(r) & (ER_LOAN_POISONED | ER_LOAN_INTERRUPTED), unfit = false;
     if (!poisoned && r->is_handed && leases->ops.reset)
         unfit = leases->ops.reset(r->value, leases->ops.arg) != 0;
-    er_after a;
-    er_after_init(&a);
-    int64_t now = now_of(leases);
+    int64_t now = leases->timed ? now_of(leases) : 0; /* a read of the clock less */
     er_lock_take(&leases->keyed.lock);
     er_list_remove(&r->node);
     m->n_lent--;
+    if (!poisoned && !unfit && put_calmly(m, r, now)) {
+        er_lock_give(&leases->keyed.lock);
+        return;
+    }
+    er_after a;
+    er_after_init(&a);
+    if (!leases->timed) now = now_of(leases);
     m->ever.poisoned += poisoned;
     m->ever.reset_failures += unfit;
     if (poisoned || unfit) er_lease_work(r, ER_RESOURCE_CLOSING, &a);
     else put_idle(m, r, now, &a);
     er_lease_serve(m, now, &a);
-    bool quiet = !a.first && !a.work && !a.n_opens && !a.at_ns;
     er_keyed_leave(&leases->keyed);
-    if (!quiet) er_lease_do_after(leases, &a);
+    er_lease_do_after(leases, &a);
 }
 
 void er_lease_describe(errand_lease_pool *leases, const er_lease_place *place, er_description *d)

@@ -26,6 +26,7 @@ struct errand_lease_pool {
     errand_lease_opts how; /* defaults filled in */
     er_close_hook closer;
     bool shut, over;
+    bool timed; /* how long a resource is idle, or how old it is, counts */
     uint64_t seed;
     size_t alive;     /* resources, of all keys */
     er_wait *emptied; /* where close waits for none to be left */
@@ -60,25 +61,27 @@ static inline er_lease_member *er_lease_member_of(er_member *m)
     return er_of(m, er_lease_member, base);
 }
 
-/* A waiter for a resource. Zeroed at first but for name, site and waiter.fn.
+/* A waiter for a resource. Zeroed at first but for who and waiter.fn.
  *   waiter.fn  it no longer waits: it is lent `resource`, or that is NULL and `failure`, which
  *              waiter.fn owns, says why. Called as waiters of cells are */
 typedef struct er_lease_place {
     er_waiter waiter;
     er_resource *resource;
     errand_result failure;
-    const char *name; /* for reports */
-    const void *site;
+    er_label who; /* for reports */
     er_node node; /* the rest is lease.c's: in the line */
     struct er_lease_member *member;
     int64_t since_ns;
     bool waits;
 } er_lease_place;
 
+/* 0: *lent is lent. EAGAIN: it would have to wait. Else: EINVAL, ENOMEM, ECANCELED,
+ * ERRAND_EFORKED. */
+int er_lease_try(errand_lease_pool *leases, const char *key, er_label who, er_resource **lent);
+
 /* 0: it is lent place->resource. EINPROGRESS: it waits, and waiter.fn will be called, unless
- * er_lease_leave comes first. EAGAIN: it would wait, and `waits` is false. Else: EINVAL, ENOMEM,
- * ERRAND_EFULL, ECANCELED, ERRAND_EFORKED. */
-int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *place, bool waits);
+ * er_lease_leave comes first. Else as er_lease_try, or ERRAND_EFULL. */
+int er_lease_enter(errand_lease_pool *leases, const char *key, er_lease_place *place);
 
 /* Leaves the line. True: waiter.fn will not be called. False: it has been or is being called,
  * perhaps with a resource. */

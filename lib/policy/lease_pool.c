@@ -163,6 +163,7 @@ errand_lease_pool *errand_lease_pool_new_sized(
         if (!own.check) o.check_after_ms = -1;
         leases->ops = own;
         leases->how = o;
+        leases->timed = o.max_idle_ms || o.max_age_ms || o.check_after_ms >= 0;
         leases->seed = o.seed;
         leases->rings_at = INT64_MAX;
         leases->timer.fn = tend;

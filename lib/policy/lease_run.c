@@ -83,10 +83,10 @@ static errand_result attempt(void *arg)
 {
     lease_run *run = arg;
     const char *key = run->keyed ? run->key : NULL;
-    er_lease_place place = { .name = er_task_here() ? er_task_here()->name : NULL,
-                             .site = run->site };
-    int error = er_lease_enter(run->leases, key, &place, false);
-    if (!error) return use_lease(run, place.resource);
+    const er_label who = { er_task_here() ? er_task_here()->name : NULL, run->site };
+    errand_lease *lease;
+    int error = er_lease_try(run->leases, key, who, &lease);
+    if (!error) return use_lease(run, lease);
     if (error != EAGAIN) return er_lease_refusal(error);
     er_add_relaxed(&run->count, 1); /* relaxed: the run has a count */
     return errand_later(errand_then(errand_lease_acquire(run->leases, key), lease_came, run));

@@ -48,7 +48,7 @@ static errand_pool *needs_of_loan(er_cell *cell)
 static void describe_loan(er_cell *cell, er_description *d)
 {
     loan *l = er_of(cell, loan, cell);
-    d->name = l->place.name;
+    d->name = l->place.who.name;
     er_lease_describe(l->leases, &l->place, d);
 }
 
@@ -74,12 +74,12 @@ static errand_future *acquire(errand_lease_pool *leases, const char *key, const 
     loan *l = er_alloc_zero(sizeof *l);
     if (!l) return er_failed(pool, errand_fail(ENOMEM));
     er_cell_init(&l->cell, &loan_kind, pool);
-    l->place = (er_lease_place){ .waiter.fn = loan_made, .name = name_here(), .site = site };
+    l->place = (er_lease_place){ .waiter.fn = loan_made, .who = { name_here(), site } };
     l->leases = leases;
     er_keyed_keep(&leases->keyed);
     er_cell_keep(&l->cell); /* the line's */
     er_cell_list(&l->cell, site);
-    int error = er_lease_enter(leases, key, &l->place, true);
+    int error = er_lease_enter(leases, key, &l->place);
     if (error == EINPROGRESS) return &l->cell;
     if (error) l->place.failure = er_lease_refusal(error);
     loan_made(&l->place.waiter);
@@ -95,10 +95,9 @@ int errand_lease_wait(errand_lease_pool *leases, const char *key, int64_t ms, er
 {
     if (!leases || !lease || ms < 0) return EINVAL;
     const void *site = __builtin_return_address(0);
-    er_lease_place place = { .name = name_here(), .site = site };
-    int error = er_lease_enter(leases, key, &place, false); /* takes no memory */
-    *lease = place.resource;
-    if (error != EAGAIN) return error;
+    *lease = NULL;
+    int error = er_lease_try(leases, key, (er_label){ name_here(), site }, lease);
+    if (error != EAGAIN) return error; /* it took no memory */
     errand_future *f = acquire(leases, key, site);
     error = errand_wait(f, ms);
     errand_cancel(f);
