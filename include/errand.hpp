@@ -252,6 +252,13 @@ public:
 };
 /* of a semaphore; given back by reset() or at the end of its life */
 using permit = handle<errand_permit>;
+/* of a lease pool; released likewise */
+using lease = handle<errand_lease>;
+/* what is lent */
+template <class R> R &resource_of(const lease &lent) noexcept
+{
+    return *static_cast<R *>(errand_lease_resource(lent.get()));
+}
 
 /* ---- how values and exceptions travel ----
  * A T is made by new and is the `value` of a success; a handle<C> is a C value as it is; void
@@ -1259,6 +1266,55 @@ public:
         return submit([t = std::move(t)]() mutable { return std::move(t); });
     }
 #endif
+};
+
+namespace detail {
+inline void end_leases(errand_lease_pool *leases)
+{
+    errand_lease_pool_close(leases, ERRAND_FOREVER);
+}
+template <class R, class G> errand_result run_leased(void *resource, void *g) noexcept
+{
+    return run([=] { return (*static_cast<G *>(g))(*static_cast<R *>(resource)); });
+}
+} // namespace detail
+
+/* errand/lease.h. The destructor waits for all leases, however long they take; to bound that,
+ * close() first. A lambda of run<R>(f) gets an R &: what errand_resource_ops.open returned. */
+class lease_pool : public owner<errand_lease_pool, detail::end_leases> {
+public:
+    using owner::owner;
+    lease_pool(const owner<errand_pool, detail::end_pool> &home, const errand_resource_ops &ops,
+               const errand_lease_opts &opts = {})
+        : owner({ errand_lease_pool_new(home.raw(), &ops, &opts), nullptr })
+    {}
+    future<lease> acquire(const char *key = nullptr)
+    {
+        return future<lease>(errand_lease_acquire(raw(), key));
+    }
+    /* ETIMEDOUT: a lease was not released, and is left behind */
+    std::error_code close(duration d)
+    {
+        return make_code(errand_lease_pool_close(release(), d.ms));
+    }
+
+    /* Under a policy (nullptr: once), with a resource of `key`. */
+    template <class R, class F> auto run(F &&f, const char *key = nullptr)
+    {
+        return run<R>(nullptr, std::forward<F>(f), key);
+    }
+    template <class R, class F> auto run(const errand_policy *how, F &&f, const char *key = nullptr)
+    {
+        using G = std::decay_t<F>;
+        errand_lease_task t{};
+        auto g = std::make_unique<G>(std::forward<F>(f));
+        t.fn = detail::run_leased<R, G>;
+        t.free = detail::free_value<G>;
+        t.arg = g.release();
+        t.key = key;
+        return future<detail::carried_t<std::invoke_result_t<G &, R &>>>(
+            errand_lease_run_task(raw(), how, &t));
+    }
 };
 
 /* ---- promise: a future that ends when you say so ---- */

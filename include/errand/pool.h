@@ -177,6 +177,7 @@ static inline int errand_pool_stats_get(errand_pool *pool, errand_pool_stats *ou
  *                               tasks. A policy that only counts has no line of its own
  *     sleep, periodic, promise  errand_sleep(), errand_every(), a promise
  *     timeout, shield, all, settle, any, race    with the first of the futures that it waits for
+ *     lease                     a future, or a blocking call, that waits for a resource
  *     permit, turn              a future, or a blocking call, that waits for a semaphore or a rate
  *     flight                    a future of errand_singleflight_run()
  *     group, join               an open group; the future of errand_group_join()

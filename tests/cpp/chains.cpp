@@ -336,6 +336,31 @@ TEST(permits_are_released_by_their_destructor)
     CHECK(sem.acquire(3).await().error() == EINVAL);
 }
 
+TEST(a_lease_pool_lends_and_runs)
+{
+    errand::pool pool;
+    int opened = 0;
+    errand_resource_ops ops{};
+    ops.open = [](const char *, void *arg) {
+        return errand_ok(new int(++*static_cast<int *>(arg)), nullptr);
+    };
+    ops.close = [](void *resource, void *) { delete static_cast<int *>(resource); };
+    ops.arg = &opened;
+    errand::lease_pool leases(pool, ops);
+    {
+        errand::lease one = leases.acquire().get();
+        CHECK(errand::resource_of<int>(one) == 1);
+        CHECK(leases.run<int>([](int &n) { return n * 10; }).get() == 20);
+    }
+    errand::policy once;
+    CHECK(leases
+              .run<int>(
+                  once.raw(), [](int &n) { return n; }, "k")
+              .get() == 3);
+    CHECK(!leases.close(1min));
+    CHECK(opened == 3);
+}
+
 TEST(limits_are_kept_per_key)
 {
     errand::pool pool;
