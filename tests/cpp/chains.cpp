@@ -352,7 +352,7 @@ TEST(a_lease_pool_lends_and_runs)
         CHECK(errand::resource_of<int>(one) == 1);
         CHECK(leases.run<int>([](int &n) { return n * 10; }).get() == 20);
     }
-    errand::policy once;
+    errand::policy once{ errand::policy_options{} };
     CHECK(leases
               .run<int>(
                   once.raw(), [](int &n) { return n; }, "k")
