@@ -36,6 +36,7 @@
 #define ERRAND_LEASE_H
 
 #include <errand/policy.h>
+#include <errand/scope.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -120,6 +121,16 @@ static inline errand_lease_pool *errand_lease_pool_new(
  *   ERRAND_EFORKED   the lease pool is a parent process's
  */
 ERRAND_API int errand_lease_pool_close(errand_lease_pool *leases, int64_t within_ms);
+
+/**
+ * Hands a lease pool over to a scope, which closes it before its pool, whatever their order.
+ *
+ * It is the scope's in any case: if this fails, the lease pool is closed at once.
+ *
+ * Returns 0, or fails as errand_scope_own() does.
+ */
+ERRAND_API int errand_scope_own_leases(errand_scope *scope, const char *name,
+                                       errand_lease_pool *leases);
 
 /**
  * Waits for a resource of `key` (NULL: the NULL key).

@@ -13,6 +13,7 @@
 
 #include "base/options.h"
 #include "async/park.h"
+#include "async/scope.h"
 #include "async/task.h"
 #include "log/producer.h"
 
@@ -315,4 +316,16 @@ size_t errand_lease_holders_sized(errand_lease_pool *leases, const char *key,
     }
     er_keyed_leave(&leases->keyed);
     return i;
+}
+
+static int close_leases(void *leases, int64_t within_ms)
+{
+    return errand_lease_pool_close(leases, within_ms);
+}
+
+int errand_scope_own_leases(errand_scope *scope, const char *name, errand_lease_pool *leases)
+{
+    errand_cleanup what = { .name = name, .resource = leases, .close = close_leases };
+    if (leases) what.needs = leases->keyed.pool;
+    return er_scope_own_closed(scope, &what);
 }

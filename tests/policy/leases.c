@@ -453,6 +453,23 @@ START_TEST(a_resource_is_closed_after_max_uses)
 }
 END_TEST
 
+/* Whatever their order in the scope: the lease pool needs its pool. */
+START_TEST(a_scope_closes_a_lease_pool_before_its_pool)
+{
+    errand_lease_pool *leases = leases_with((errand_lease_opts){ .min = 2 });
+    errand_lease_release(borrow(leases, NULL));
+    errand_scope *scope = errand_scope_new(NULL);
+    ck_assert_int_eq(errand_scope_own_leases(scope, "db", leases), 0);
+    ck_assert_int_eq(errand_scope_own_pool(scope, "pool", pool), 0);
+    ck_assert_int_eq(errand_scope_own_leases(scope, "none", NULL), EINVAL);
+    errand_result r = errand_scope_close(scope, errand_ok(NULL, NULL));
+    ck_assert_msg(!r.error, "%s", errand_result_message(&r));
+    ck_assert_uint_ge(count_of(&s.opened), 1);
+    ck_assert_uint_eq(count_of(&s.closed), count_of(&s.opened));
+    errand_scope_free(scope);
+}
+END_TEST
+
 START_TEST(a_lease_pool_refuses_contradictory_options)
 {
     errand_lease_pool *leases = leases_with((errand_lease_opts){ 0 });
@@ -514,6 +531,7 @@ Suite *leases_suite(void)
     tcase_add_test(tc, idle_resources_are_closed_down_to_min);
     tcase_add_test(tc, resources_are_closed_at_their_age_with_jitter);
     tcase_add_test(tc, a_resource_is_closed_after_max_uses);
+    tcase_add_test(tc, a_scope_closes_a_lease_pool_before_its_pool);
     tcase_add_test(tc, a_lease_pool_refuses_contradictory_options);
     return suite;
 }
