@@ -617,7 +617,7 @@ START_TEST(a_sleeper_that_takes_too_long_is_an_error)
 {
     errand_scope *s =
         errand_scope_new(&(errand_scope_opts){ .name = "s", .pool = pool, .within_ms = 1000 });
-    ck_assert_int_eq(errand_scope_adopt(s, "sleeper", errand_sleep(pool, 100000)), 0);
+    ck_assert_int_eq(errand_scope_adopt(s, "sleeper", errand_sleep(pool, ERRAND_FOREVER)), 0);
     closing c = { .scope = s };
     errand_future *f = errand_submit(pool, close_in_a_task, &c);
     while (!errand_done(f)) turn(&now, pool, 100);
