@@ -3,8 +3,8 @@
 . "$top_srcdir/tests/model/faults.bash"
 
 fault "a wait is published after checking for a cancel" async/park.c waits \
-    -e 's/task->blocked = wait;/(void)0;/' \
-    -e 's/^    mask |= ER_LATE;$/& if (task) { er_cell_lock(\&task->cell); task->blocked = wait; er_cell_unlock(\&task->cell); }/'
+    -e 's/= task ? er_block(task, wait) : NULL;/= NULL;/' \
+    -e 's/^    mask |= ER_LATE;$/& if (task) outer = er_block(task, wait);/'
 fault "the stack is left while the wake-up is on its way" async/future.c waits \
     -e '/^    if (er_cell_unwatch(f, &w.waiter)) return bits;$/{n;d}'
 fault "a timer is armed without waking its thread" async/timer.c waits \
