@@ -269,8 +269,8 @@ typedef struct one {
 static void it_is_granted(er_waiter *waiter)
 {
     one *o = (one *)(void *)waiter;
-    count_up(&o->granted);
     if (o->gives_back && !o->place.error) er_sem_release(o->sem, &o->place, NULL);
+    count_up(&o->granted); /* from here on *o is its owner's */
 }
 
 static one one_of(errand_sem *sem, unsigned n)
