@@ -145,7 +145,7 @@ static errand_result read_all(const file_op *op, int fd, uint64_t size, file_hel
 static errand_result run_read(void *arg)
 {
     const file_op *op = arg;
-    er_file_about about;
+    er_file_about about = { 0 };
     int fd;
     errand_result r = op_open(op, O_RDONLY, &fd, &about);
     if (r.error) return r;
@@ -194,7 +194,7 @@ static errand_result append_write(const file_op *op, int fd)
 static errand_result run_append(void *arg)
 {
     const file_op *op = arg;
-    er_file_about about;
+    er_file_about about = { 0 };
     int fd;
     errand_result r = op_open(op, O_WRONLY | O_APPEND | O_CREAT, &fd, &about);
     if (r.error) return r;
@@ -267,6 +267,7 @@ typedef struct file_copy {
     errand_cancel_hook hook;
     uint64_t max;
     char *piece;                /* COPY_PIECE bytes */
+    uint64_t done;              /* bytes that were copied */
     errand_file_copied *copied; /* the value */
 } file_copy;
 
@@ -307,9 +308,9 @@ static errand_result copy_wait(file_copy *copy, bool room)
             er_lend_end();
         }
     }
-    errand_result stop = op_stopped(copy->op, copy->copied->size);
+    errand_result stop = op_stopped(copy->op, copy->done);
     if (stop.error || !error) return stop;
-    return op_failed_after(copy->op, "wait", error, copy->copied->size);
+    return op_failed_after(copy->op, "wait", error, copy->done);
 }
 
 static errand_result copy_begin(file_copy *copy, const file_op *op, er_file_about *about)
@@ -327,9 +328,12 @@ static errand_result copy_end(file_copy *copy, errand_result r)
 {
     copy_unhook(copy);
     er_free(copy->piece);
-    if (!r.error) return errand_ok(copy->copied, er_free);
-    er_free(copy->copied);
-    return r;
+    if (r.error || !copy->copied) {
+        er_free(copy->copied);
+        return r;
+    }
+    copy->copied->size = copy->done;
+    return errand_ok(copy->copied, er_free);
 }
 
 /* ---- copying: the two ways ---- */
@@ -340,9 +344,8 @@ static errand_result copy_out(file_copy *copy, const char *at, size_t size)
         errand_result r = copy_wait(copy, true);
         if (r.error) return r;
         int error = er_file_put(copy->op->fd, at + done, size - done, &n);
-        copy->copied->size += n;
-        if (error && error != EAGAIN)
-            return op_failed_after(copy->op, "write", error, copy->copied->size);
+        copy->done += n;
+        if (error && error != EAGAIN) return op_failed_after(copy->op, "write", error, copy->done);
     }
     return errand_ok(NULL, NULL);
 }
@@ -351,7 +354,7 @@ static errand_result copy_file(file_copy *copy, int file)
 {
     for (;;) {
         size_t n;
-        uint64_t done = copy->copied->size;
+        uint64_t done = copy->done;
         int error = er_file_read(file, copy->piece, COPY_PIECE, &n);
         if (error) return op_failed_after(copy->op, "read", error, done);
         if (!n) return errand_ok(NULL, NULL);
@@ -365,7 +368,7 @@ static errand_result run_copy_to(void *arg)
 {
     const file_op *op = arg;
     file_copy copy;
-    er_file_about target, about;
+    er_file_about target = { 0 }, about = { 0 };
     int file = -1;
     errand_result r = copy_begin(&copy, op, &target);
     if (!r.error) r = op_open(op, O_RDONLY, &file, &about);
@@ -384,15 +387,15 @@ static errand_result copy_in(file_copy *copy, const er_save *save)
         errand_result r = copy_wait(copy, false);
         if (r.error) return r;
         size_t n;
-        uint64_t done = copy->copied->size;
+        uint64_t done = copy->done;
         int error = er_file_read(copy->op->fd, copy->piece, COPY_PIECE, &n);
         if (error == EAGAIN && copy->waits) continue;
         if (error) return op_failed_after(copy->op, "read", error, done);
         if (!n) return errand_ok(NULL, NULL);
-        copy->copied->size += n;
+        copy->done += n;
         if (n > copy->max - done) return op_too_large(copy->op, copy->max + 1, copy->max, done + n);
         error = replace_write(save, copy->piece, n);
-        if (error) return op_failed_after(copy->op, "write", error, copy->copied->size);
+        if (error) return op_failed_after(copy->op, "write", error, copy->done);
     }
 }
 
@@ -400,14 +403,14 @@ static errand_result run_copy_from(void *arg)
 {
     const file_op *op = arg;
     file_copy copy;
-    er_file_about about;
+    er_file_about about = { 0 };
     er_save save = ER_SAVE_NONE;
     errand_result r = copy_begin(&copy, op, &about);
     if (!r.error) r = replace_open(op, &save);
     if (!r.error) r = copy_in(&copy, &save);
     if (!r.error) r = replace_keep(op, &save);
     else er_save_drop(&save);
-    if (r.error && copy.copied && copy.copied->size) er_result_may_have_run(&r);
+    if (r.error && copy.done) er_result_may_have_run(&r);
     return copy_end(&copy, r);
 }
 
